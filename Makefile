@@ -1,0 +1,41 @@
+# Two commands do everything: `make demo` shows mlgit's main job, `make test` checks it. Both set themselves up.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test check lint bench lock clean
+.DELETE_ON_ERROR:
+
+demo: $(READY)  ## one experiment from train.py to a promoted model, in a scratch repository
+	@$(BIN)/mlgit demo
+
+test: $(READY)  ## the tests; what this machine lacks is skipped, with its reason
+	@$(BIN)/pytest -n 2 --dist worksteal
+
+check: lint test  ## formatting, lint, types, the import graph, the tests
+
+lint: $(READY)
+	@$(BIN)/ruff format --check --quiet . || { echo 'To fix: $(BIN)/ruff format .'; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(READY)  ## the speed bars, peers beside them
+	@$(BIN)/python -m benchmarks
+
+lock: $(READY)  ## choose every dependency's version anew, for all platforms and Python 3.11+
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml \
+	  --no-annotate --no-emit-index-url --no-header --upgrade -o constraints.txt
+
+# uv resolves and installs in seconds what pip 23 backtracks on for minutes; the pins keep every set-up the same.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'mlgit needs Python 3.11 or newer: make PYTHON=python3.11'; exit 1; }
+	@echo 'Setting up $(VENV) (once, about half a minute)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable . --group dev
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,53 @@
+"""Text from elsewhere, made harmless for where it is shown. Run names, params and metric names are hostile."""
+
+from __future__ import annotations
+
+import re
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
+_MARKDOWN = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@&#8203;", "#": "&#35;&#8203;"}
+    | {mark: f"\\{mark}" for mark in r"\`*_{}[]()+!|~$"}
+)
+
+
+def terminal(text: str) -> str:
+    """*text* without escape sequences, control characters and direction overrides; tabs and newlines stay."""
+    return _CONTROL.sub("", _ANSI.sub("", text))
+
+
+def line(text: str, limit: int = 200) -> str:
+    """*text* on one line of a terminal, at most *limit* characters."""
+    flat = " ".join(terminal(text).split())
+    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
+
+
+def html(text: str) -> str:
+    """*text* as the content of an HTML element or a quoted attribute."""
+    return text.translate(_HTML)
+
+
+def markdown(text: str, limit: int = 500) -> str:
+    """*text* as plain words inside a Markdown cell or sentence: no markup, no HTML, no mention, no issue link."""
+    return re.sub(r"\b(https?|ftp|www)(?=[:.])", r"\1&#8203;", line(text, limit).translate(_MARKDOWN))
+
+
+def code(text: str, limit: int = 500) -> str:
+    """*text* as a Markdown code span that also stands inside a table."""
+    plain = line(text, limit).replace("`", "'").replace("|", "\\|")
+    return f"`{plain}`" if plain else ""
+
+
+def csv(text: str) -> str:
+    """*text* as a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

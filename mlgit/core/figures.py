@@ -1,0 +1,65 @@
+"""Numbers, times and sizes as people read them."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+
+def number(value: Any) -> str:
+    """A metric's or param's value for a table: four significant digits, `nan` and `inf` as words, text as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        return str(value)
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    return f"{value:.4g}"
+
+
+def difference(value: float | None) -> str:
+    """A delta with its sign, `+0.012`; nothing for None, `0` for no change."""
+    if value is None:
+        return ""
+    return "0" if value == 0 else f"{value:+.4g}".replace("-", "−")
+
+
+def duration(seconds: float | None) -> str:
+    """`0.4s`, `42s`, `3m 20s`, `2h 05m`, `3d 4h`; nothing for None."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d {hours}h"
+    if hours:
+        return f"{hours}h {minutes:02d}m"
+    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+
+
+def ago(then: float, now: float) -> str:
+    """How long before *now* (both in seconds since the epoch), roughly: `now`, `5 min`, `3 h`, `12 d`."""
+    seconds = max(0.0, now - then)
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return "now"
+
+
+def size(count: int) -> str:
+    """Bytes with a binary unit: `512 B`, `1.2 KiB`, `3.4 GiB`."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
+
+
+def moment(seconds: float) -> str:
+    """A time for a document: UTC, ISO 8601, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

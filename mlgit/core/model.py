@@ -1,0 +1,46 @@
+"""A registered model: its immutable versions, and the stages that point at them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlgit.core.run import EMPTY
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelVersion:
+    """One immutable version of a model: `registry/<model>/versions/v1.2.0.yaml`."""
+
+    model: str
+    version: str
+    """SemVer with its `v`."""
+    project: str
+    run: str
+    """The id of the run that made it."""
+    commit: str
+    """That run's result commit."""
+    artifact: str
+    """The name under which the run logged it."""
+    hash: str
+    """DVC's content hash."""
+    sha256: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    """Path inside the artifact → sha256, what deployments and attestations ask for."""
+    size: int = 0
+    """Bytes."""
+    registered: float = 0.0
+    """Seconds since the epoch."""
+    description: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    params: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    data: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Desired state: which version *stage* should serve. `registry/<model>/<stage>.yaml`."""
+
+    model: str
+    stage: str
+    version: str

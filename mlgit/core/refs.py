@@ -1,0 +1,84 @@
+"""The names mlgit gives in git, and the rules that a name from outside has to pass.
+
+Names are data: nothing here trusts them, and what it returns is safe as a ref, a path component and an argument.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+from mlgit.errors import UsageError
+
+RUNS = "refs/heads/exp/"
+TRASH = "refs/mlgit/trash/"
+LIVE = "refs/mlgit/live/"
+SWEEPS = "refs/mlgit/sweeps/"
+ASSETS = "refs/heads/mlgit-assets"
+
+_COMPONENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
+_GENERATED_ID = re.compile(r"[a-z0-9]{8}")
+_SEMVER = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?")
+
+
+def component(name: str, what: str) -> str:
+    """*name*, if it can stand as one component of a ref and of a path; *what* names it in the error.
+
+    Letters, digits, `.`, `_` and `-`, at most 100, beginning with a letter or digit: stricter than git, so that one
+    rule serves refs, paths, tags and URLs. Raises `UsageError`.
+    """
+    if _COMPONENT.fullmatch(name) and ".." not in name and not name.endswith(".lock"):
+        return name
+    close = slug(name)
+    raise UsageError(
+        f"{name[:120]!r} cannot be the name of a {what}.",
+        why="Such a name becomes part of a git ref and of a path: letters, digits, '.', '_' and '-', at most 100, "
+        "beginning with a letter or digit.",
+        fix=f"call it {close!r}" if close else "use letters and digits",
+    )
+
+
+def slug(name: str, limit: int = 60) -> str:
+    """*name* as a piece of a ref: ASCII words joined by `-`, at most *limit* characters; may be empty."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:limit].rstrip("-")
+
+
+def run_ref(project: str, name: str, run_id: str, *, digits: int = 6) -> str:
+    """The branch of a run: `refs/heads/exp/<project>/<slug>-<id6>`.
+
+    Two runs of one name whose ids share six characters would meet: whoever comes second asks for more *digits*.
+    """
+    mark = run_id if _GENERATED_ID.fullmatch(run_id) else hashlib.sha256(run_id.encode()).hexdigest()
+    return f"{RUNS}{component(project, 'project')}/{slug(name) or 'run'}-{mark[:digits]}"
+
+
+def version(text: str) -> str:
+    """*text* as a SemVer with its `v`: `1.2.0` and `v1.2.0` are one. Raises `UsageError`."""
+    candidate = text if text.startswith("v") else f"v{text}"
+    if _SEMVER.fullmatch(candidate) and not candidate.endswith(".lock"):
+        return candidate
+    raise UsageError(f"{text[:80]!r} is no version.", why="Versions are SemVer.", fix="write it like v1.2.0")
+
+
+def version_key(text: str) -> tuple[int, int, int, bool, str]:
+    """Sorts versions oldest first; a pre-release comes before its release."""
+    core, _, pre = text.removeprefix("v").partition("-")
+    major, minor, patch = (int(part) for part in core.split("."))
+    return major, minor, patch, not pre, pre
+
+
+def version_tag(model: str, version: str) -> str:
+    """GTO's tag of a registered version: `refs/tags/digits@v1.0.0`."""
+    return f"refs/tags/{model}@{version}"
+
+
+def stage_tag(model: str, stage: str, count: int) -> str:
+    """GTO's tag of an assignment: `refs/tags/digits#production#2`."""
+    return f"refs/tags/{model}#{stage}#{count}"
+
+
+def promotion_branch(model: str, version: str, stage: str) -> str:
+    """The branch of a promotion's pull request."""
+    return f"promote/{model}/{version}/{stage}"

@@ -1,0 +1,76 @@
+"""A run: one execution, config in, metrics out. The record that every room hands to the next."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from mlgit.core.artifact import ArtifactVersion
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class State(enum.Enum):
+    """Where a run stands. A killed process leaves `crashed`, an exception `failed`, SIGTERM `preempted`."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CRASHED = "crashed"
+    PREEMPTED = "preempted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a run is known by: the content of its result commit's `Mlgit-Result` trailer.
+
+    `ref` and `commit` say where it was read; they are not part of the record itself. A run that is still alive
+    has neither.
+    """
+
+    id: str
+    name: str
+    project: str
+    state: State = State.RUNNING
+    created: float = 0.0
+    """Seconds since the epoch."""
+    finished: float | None = None
+    """Seconds since the epoch."""
+    group: str | None = None
+    sweep: str | None = None
+    job_type: str | None = None
+    tags: tuple[str, ...] = ()
+    notes: str | None = None
+    parent: str | None = None
+    """The id of the run that this one resumes or forks."""
+    source: str | None = None
+    """The commit that holds the code as it ran."""
+    tree: str | None = None
+    """The tree of that commit, without `experiment/`: equal code, equal tree."""
+    dirty: bool = False
+    folder: str = ""
+    """The project's folder in the repository, `""` for the root."""
+    params: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    metrics: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    data: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    """What DVC held when it ran: path → content hash."""
+    used: tuple[ArtifactVersion, ...] = ()
+    logged: tuple[ArtifactVersion, ...] = ()
+    ref: str = ""
+    commit: str = ""
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from start to end, or None while it runs."""
+        return None if self.finished is None else max(0.0, self.finished - self.created)
+
+    @property
+    def branch(self) -> str:
+        """The short name of its branch, as `git switch` takes it: `exp/digits/radiant-glade-12-k3f9a2`."""
+        for prefix in ("refs/heads/", "refs/remotes/"):
+            if self.ref.startswith(prefix):
+                return self.ref[len(prefix) :]
+        return self.ref

@@ -1,0 +1,77 @@
+"""What must never reach git: files that hold credentials, and credentials inside text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+HIDDEN = "***"
+
+# The documented shapes of tokens that a training script may come near; each with enough fixed text to be no accident.
+_TOKENS = re.compile(
+    r"""
+    \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                       # AWS access key id
+    | \bgh[pousr]_[A-Za-z0-9]{36,}\b                    # GitHub
+    | \bgithub_pat_[A-Za-z0-9_]{60,}\b
+    | \bglpat-[A-Za-z0-9_-]{20,}                        # GitLab
+    | \bhf_[A-Za-z0-9]{30,}\b                           # Hugging Face
+    | \bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{32,}            # OpenAI, Anthropic
+    | \bxox[abeprs]-[A-Za-z0-9-]{10,}                   # Slack
+    | \bAIza[A-Za-z0-9_-]{35}\b                         # Google
+    | \bnpm_[A-Za-z0-9]{36}\b
+    | \bpypi-[A-Za-z0-9_-]{50,}
+    | \bwandb_v\d_[A-Za-z0-9_]{40,}
+    | -----BEGIN[ A-Z]*PRIVATE\ KEY-----(?:[\s\S]*?-----END[ A-Z]*PRIVATE\ KEY-----)?
+    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)                   # user:password@ in a URL
+    """,
+    re.VERBOSE,
+)
+_FILES = re.compile(
+    r"(^|/)(\.env(\..*)?|\.netrc|_netrc|\.pypirc|\.npmrc|\.git-credentials|id_(rsa|dsa|ecdsa|ed25519)|"
+    r"credentials(\.json)?|service[-_]account.*\.json|[^/]*\.(pem|key|p12|pfx|keystore|jks))$"
+)
+_KEYS = re.compile(r"(?i)(^|[_.-])(api[_-]?key|secret|token|password|passwd|credentials?|private[_-]?key)$")
+
+
+def is_secret_file(path: str) -> bool:
+    """Whether a file of this name is likely to hold credentials; `.env.example` and its kin are not."""
+    return bool(_FILES.search(path)) and not path.endswith((".example", ".sample", ".template"))
+
+
+def has_secret(text: str) -> bool:
+    """Whether *text* contains something of a token's known shape."""
+    return _TOKENS.search(text) is not None
+
+
+def redact(text: str) -> str:
+    """*text* with every token of a known shape replaced by `***`."""
+    return _TOKENS.sub(HIDDEN, text)
+
+
+def redact_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """*params* with tokens, and the text values of keys that name a secret, replaced by `***`."""
+    return {key: HIDDEN if isinstance(value, str) and value and _KEYS.search(key) else _redact(value)
+            for key, value in params.items()}
+
+
+def redact_command(command: tuple[str, ...]) -> tuple[str, ...]:
+    """*command* with tokens, and the values of options that name a secret, replaced by `***`."""
+    safe: list[str] = []
+    hide_next = False
+    for word in command:
+        option, equals, _ = word.partition("=")
+        named = option.startswith("-") and _KEYS.search(option) is not None
+        safe.append(HIDDEN if hide_next else f"{option}={HIDDEN}" if named and equals else redact(word))
+        hide_next = named and not equals
+    return tuple(safe)
+
+
+def _redact(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return redact_params(value)
+    if isinstance(value, list | tuple):
+        return [_redact(item) for item in value]
+    return value

@@ -1,0 +1,489 @@
+"""YAML ⇄ frozen dataclass: read strictly as YAML 1.2, written so that YAML 1.1 readers agree.
+
+Every complaint begins with `file:line: key.path:`. Reading never builds anything but plain values and the record asked
+for; duplicate keys, foreign tags, alias bombs, great depth and great size are errors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import enum
+import math
+import re
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn, TypeVar, Union
+
+from mlgit.errors import ConfigError
+
+T = TypeVar("T")
+
+MAX_BYTES = 8 << 20
+MAX_DEPTH = 64
+MAX_NODES = 200_000
+"""Nodes of a document, those that an alias repeats counted each time."""
+
+# The core schema of YAML 1.2.2, §10.3.2 (https://yaml.org/spec/1.2.2/#1032-tag-resolution).
+_NULL = re.compile(r"null|Null|NULL|~|")
+_BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
+_INT = re.compile(r"[-+]?[0-9]{1,1000}|0o[0-7]{1,1000}|0x[0-9a-fA-F]{1,1000}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_CORE_TAGS = {f"tag:yaml.org,2002:{name}": name for name in ("str", "int", "float", "bool", "null", "seq", "map")}
+
+# Written plain: words that no reader of YAML 1.1 or 1.2 takes for anything else.
+_PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.@+-]*( [A-Za-z0-9_/.@+(-][A-Za-z0-9_/.@+()-]*)*")
+_WORDS_1_1 = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null", ".inf", ".nan"))
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A piece of a document and where it stands. *value*: text, a list of nodes, or a list of (key, value) nodes."""
+
+    kind: Literal["scalar", "list", "mapping"]
+    value: Any
+    line: int
+    plain: bool = True
+    tag: str | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed document whose parts can be read one by one, each into its own record."""
+
+    root: Node
+    source: str
+
+    def section(self, key: str, into: type[T]) -> T | None:
+        """The top-level *key* read into *into*, or None if the document has no such key. Raises `ConfigError`."""
+        for name, value in self.pairs():
+            if name == key:
+                return typing.cast("T", _Reader(self.source).read(value, into, (key,)))
+        return None
+
+    def read(self, into: type[T]) -> T:
+        """The whole document as an *into*. Raises `ConfigError`."""
+        return typing.cast("T", _Reader(self.source).read(self.root, into, ()))
+
+    def pairs(self) -> Iterator[tuple[str, Node]]:
+        """The top-level keys with their nodes. Raises `ConfigError` if the document is no mapping."""
+        yield from _Reader(self.source).unique_pairs(self.root, ())
+
+    def only(self, known: Sequence[str]) -> None:
+        """Raise `ConfigError` at the first top-level key that is not *known*."""
+        reader = _Reader(self.source)
+        for key, _ in reader.expect(self.root, "mapping", ()):
+            if key.value not in known:
+                reader.unknown(key, known, ())
+
+
+def load(text: str | bytes, into: type[T], *, source: str) -> T:
+    """*text* as an *into*; *source* names the file in errors. Raises `ConfigError`."""
+    return parse(text, source=source).read(into)
+
+
+def plain(text: str | bytes, *, source: str) -> Any:
+    """*text* as dicts, lists and scalars. Raises `ConfigError`."""
+    document = parse(text, source=source)
+    return _Reader(source).plain(document.root, ())
+
+
+def parse(text: str | bytes, *, source: str) -> Document:
+    """*text* as nodes that know their lines; an empty document is an empty mapping. Raises `ConfigError`."""
+    import yaml
+
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"{source}:1: the file has {len(text):,} bytes; {MAX_BYTES:,} is the most that is read.")
+    try:
+        decoded = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        root = _compose(yaml.parse(decoded, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), source)
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{source}:1: not UTF-8 text ({exc.reason} at byte {exc.start}).") from None
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        what = exc.problem or exc.context or "not YAML"
+        hint = "; indent with spaces, YAML has no tabs" if mark and _has_tab(decoded, mark.line) else ""
+        raise ConfigError(f"{source}:{mark.line + 1 if mark else 1}: {what}{hint}.") from None
+    except yaml.YAMLError as exc:
+        raise ConfigError(f"{source}:1: not YAML text ({str(exc).splitlines()[0]}).") from None
+    return Document(root or Node("mapping", [], 1), source)
+
+
+def _has_tab(text: str, line: int) -> bool:
+    return "\t" in (text.splitlines()[line : line + 1] or [""])[0]
+
+
+def _compose(events: Any, source: str) -> Node | None:
+    """One document's nodes from its events; refuses bombs before they go off."""
+    import yaml
+
+    root: Node | None = None
+    anchors: dict[str, tuple[Node, int]] = {}
+    stack: list[tuple[Node, str | None, int]] = []
+    count = 0
+
+    def fail(event: Any, what: str) -> NoReturn:
+        raise ConfigError(f"{source}:{event.start_mark.line + 1}: {what}")
+
+    def place(node: Node, event: Any) -> None:
+        nonlocal root
+        if stack:
+            stack[-1][0].value.append(node)
+        elif root is None:
+            root = node
+        else:
+            fail(event, "a second document; one is read.")
+
+    for event in events:
+        if isinstance(event, yaml.AliasEvent):
+            node, size = anchors.get(event.anchor, (None, 0))
+            if node is None:
+                fail(event, f"the alias *{event.anchor} stands for nothing before it.")
+            count += size
+            place(node, event)
+        elif isinstance(event, yaml.ScalarEvent):
+            node = Node("scalar", event.value, event.start_mark.line + 1, event.style is None, _tag(event, source))
+            count += 1
+            if event.anchor:
+                anchors[event.anchor] = (node, 1)
+            place(node, event)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            kind: Literal["list", "mapping"] = "list" if isinstance(event, yaml.SequenceStartEvent) else "mapping"
+            node = Node(kind, [], event.start_mark.line + 1, True, _tag(event, source))
+            count += 1
+            place(node, event)
+            stack.append((node, event.anchor, count))
+            if len(stack) > MAX_DEPTH:
+                fail(event, f"nested more than {MAX_DEPTH} deep.")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            node, anchor, before = stack.pop()
+            if node.kind == "mapping":
+                node.value[:] = zip(node.value[::2], node.value[1::2], strict=True)
+            if anchor:
+                anchors[anchor] = (node, count - before + 1)
+        if count > MAX_NODES:
+            fail(event, f"more than {MAX_NODES:,} values, repeated aliases counted.")
+    return root
+
+
+def _tag(event: Any, source: str) -> str | None:
+    if event.tag is None or event.tag == "!":
+        return "str" if event.tag == "!" else None
+    if event.tag not in _CORE_TAGS:
+        raise ConfigError(f"{source}:{event.start_mark.line + 1}: the tag {event.tag} is not read; use plain values.")
+    return _CORE_TAGS[event.tag]
+
+
+class _Reader:
+    """Turns nodes into what is asked for, knowing the path to each for its complaints."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def read(self, node: Node, into: Any, path: tuple[str, ...]) -> Any:
+        origin, args = typing.get_origin(into), typing.get_args(into)
+        if dataclasses.is_dataclass(into):
+            return self._record(node, into, path)
+        if origin in (Union, types.UnionType):
+            return self._union(node, args, path)
+        if origin is Literal:
+            return self._choice(node, args, path)
+        if isinstance(into, type) and issubclass(into, enum.Enum):
+            return into(self._choice(node, [member.value for member in into], path))
+        if origin in (tuple, list, Sequence):
+            items = self.expect(node, "list", path)
+            return tuple(self.read(item, args[0], (*path, str(i))) for i, item in enumerate(items))
+        if origin in (dict, Mapping):
+            return {
+                name: self.read(value, args[1], (*path, name)) for name, value in self.unique_pairs(node, path)
+            }
+        return self._scalar(node, into, path)
+
+    def plain(self, node: Node, path: tuple[str, ...]) -> Any:
+        if node.kind == "list":
+            return [self.plain(item, (*path, str(i))) for i, item in enumerate(node.value)]
+        if node.kind == "mapping":
+            return {name: self.plain(value, (*path, name)) for name, value in self.unique_pairs(node, path)}
+        return self._value(node, path)
+
+    def expect(self, node: Node, kind: Literal["list", "mapping"], path: tuple[str, ...]) -> Any:
+        if node.kind != kind:
+            got = "nothing" if node.kind == "scalar" and not node.value else repr(node.value)[:60]
+            self.fail(node, path, f"expected a {kind}" + (f", got {got}" if node.kind == "scalar" else ""))
+        return node.value
+
+    def key(self, node: Node, path: tuple[str, ...]) -> str:
+        if node.kind != "scalar":
+            self.fail(node, path, "a key must be a word")
+        return str(node.value)
+
+    def unknown(self, key: Node, known: Sequence[str], path: tuple[str, ...]) -> NoReturn:
+        close = difflib.get_close_matches(str(key.value), known, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+        self.fail(key, (*path, str(key.value)), f"unknown key; {hint}")
+
+    def fail(self, node: Node, path: tuple[str, ...], message: str) -> NoReturn:
+        at = f" {'.'.join(path)}:" if path else ""
+        raise ConfigError(f"{self.source}:{node.line}:{at} {message}")
+
+    def unique_pairs(self, node: Node, path: tuple[str, ...]) -> Iterator[tuple[str, Node]]:
+        seen: dict[str, int] = {}
+        for key, value in self.expect(node, "mapping", path):
+            name = self.key(key, path)
+            if name in seen:
+                self.fail(key, (*path, name), f"the key stands twice, first in line {seen[name]}")
+            seen[name] = key.line
+            yield name, value
+
+    def _record(self, node: Node, into: Any, path: tuple[str, ...]) -> Any:
+        hints = typing.get_type_hints(into)
+        fields = {field.name: field for field in dataclasses.fields(into)}
+        values: dict[str, Any] = {}
+        for key, _ in self.expect(node, "mapping", path):
+            if self.key(key, path) not in fields:
+                self.unknown(key, list(fields), path)
+        for name, value in self.unique_pairs(node, path):
+            values[name] = self.read(value, hints[name], (*path, name))
+        for name, field in fields.items():
+            if name not in values and field.default is field.default_factory is dataclasses.MISSING:
+                self.fail(node, (*path, name), "required, but missing")
+        return into(**values)
+
+    def _union(self, node: Node, options: Sequence[Any], path: tuple[str, ...]) -> Any:
+        if node.kind == "scalar":
+            for option in sorted(options, key=lambda o: (o is str, o is float)):  # 1 stays an int, text comes last
+                try:
+                    return self.read(node, option, path)
+                except ConfigError:
+                    continue
+            names = " or ".join(_name(option) for option in options)
+            self.fail(node, path, f"expected {names}, got {node.value[:60]!r}")
+        fitting = [option for option in options if _holds(option, node.kind)]
+        if len(fitting) != 1:
+            names = " or ".join(_name(option) for option in options)
+            self.fail(node, path, f"expected {names}, got a {node.kind}")
+        return self.read(node, fitting[0], path)
+
+    def _choice(self, node: Node, options: Sequence[Any], path: tuple[str, ...]) -> Any:
+        value = self._value(node, path) if node.kind == "scalar" else node.kind
+        if value not in options:
+            close = difflib.get_close_matches(str(value), [str(option) for option in options], 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            self.fail(node, path, f"expected one of {', '.join(map(str, options))}; got {str(value)[:60]!r}{hint}")
+        return value
+
+    def _scalar(self, node: Node, into: Any, path: tuple[str, ...]) -> Any:
+        value = self.plain(node, path)
+        if into is Any or type(value) is into:
+            return value
+        if into is float and type(value) is int:
+            return float(value)
+        got = f"a {node.kind}" if node.kind != "scalar" else repr(value)[:60]
+        self.fail(node, path, f"expected {_name(into)}, got {got}")
+
+    def _value(self, node: Node, path: tuple[str, ...]) -> Any:
+        text = node.value
+        if node.tag == "str" or (node.tag is None and not node.plain):
+            return text
+        if _NULL.fullmatch(text):
+            return None
+        if _BOOL.fullmatch(text):
+            return text[0] in "tT"
+        if _INT.fullmatch(text):
+            return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        if _FLOAT.fullmatch(text):
+            return float(text)
+        if special := _SPECIAL.fullmatch(text):
+            return math.nan if special[3] else math.copysign(math.inf, -1 if special[1] == "-" else 1)
+        if node.tag not in (None, "str"):
+            self.fail(node, path, f"{text[:60]!r} is no {node.tag}")
+        return text
+
+
+def _holds(option: Any, kind: str) -> bool:
+    """Whether the type *option* is read from a node of this kind."""
+    origin = typing.get_origin(option) or option
+    if kind == "list":
+        return origin in (tuple, list, Sequence)
+    return origin in (dict, Mapping) or dataclasses.is_dataclass(option)
+
+
+def _name(into: Any) -> str:
+    """*into* in the words of a person who writes YAML."""
+    origin = typing.get_origin(into) or into
+    if dataclasses.is_dataclass(into) or origin in (dict, Mapping):
+        return "a mapping"
+    if origin in (tuple, list, Sequence):
+        return "a list"
+    words = {type(None): "null", str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+    return words.get(origin, getattr(into, "__name__", str(into)))
+
+
+def record(value: Any) -> dict[str, Any]:
+    """The dataclass *value* as plain data for `dump`: enums as their values, fields that are at their default left out."""
+    plain_data: dict[str, Any] = {}
+    for field in dataclasses.fields(value):
+        item = getattr(value, field.name)
+        default = field.default_factory() if callable(field.default_factory) else field.default
+        if item != default:
+            plain_data[field.name] = _plain_item(item)
+    return plain_data
+
+
+def _plain_item(item: Any) -> Any:
+    if dataclasses.is_dataclass(item):
+        return record(item)
+    if isinstance(item, enum.Enum):
+        return item.value
+    if isinstance(item, Mapping):
+        return {str(key): _plain_item(value) for key, value in item.items()}
+    if isinstance(item, list | tuple):
+        return [_plain_item(value) for value in item]
+    return item
+
+
+def dump(data: Any, *, header: str = "") -> str:
+    """*data* (mappings, lists, scalars) as YAML in block style, keys in their order.
+
+    `1e-04` is written `1.0e-04` and the text `no` as `"no"`, so that readers of YAML 1.1 and 1.2 see the same values.
+    Raises `TypeError` for what is no plain data.
+    """
+    lines = [f"# {text}".rstrip() for text in header.splitlines()]
+    if isinstance(data, Mapping) and data:
+        _write_mapping(data, 0, lines)
+    elif isinstance(data, list | tuple) and data:
+        _write_list(data, 0, lines)
+    else:
+        lines.append(_inline(data))
+    return "\n".join((*lines, ""))
+
+
+def _write_mapping(data: Mapping[Any, Any], depth: int, lines: list[str]) -> None:
+    pad = "  " * depth
+    for key, value in data.items():
+        _write_item(f"{pad}{_text(str(key))}:", value, depth, lines)
+
+
+def _write_list(data: Sequence[Any], depth: int, lines: list[str]) -> None:
+    pad = "  " * depth
+    for value in data:
+        if isinstance(value, Mapping | list | tuple) and value:
+            inner: list[str] = []
+            (_write_mapping if isinstance(value, Mapping) else _write_list)(value, depth + 1, inner)  # type: ignore[operator]
+            lines.append(f"{pad}- {inner[0].lstrip()}")
+            lines.extend(inner[1:])
+        else:
+            lines.append(f"{pad}- {_inline(value)}")
+
+
+def _write_item(head: str, value: Any, depth: int, lines: list[str]) -> None:
+    if isinstance(value, Mapping) and value:
+        lines.append(head)
+        _write_mapping(value, depth + 1, lines)
+    elif isinstance(value, list | tuple) and value:
+        if all(not isinstance(item, Mapping | list | tuple) for item in value):
+            flow = ", ".join(_inline(item) for item in value)
+            if len(flow) < 100:
+                lines.append(f"{head} [{flow}]")
+                return
+        lines.append(head)
+        _write_list(value, depth + 1, lines)
+    elif isinstance(value, str) and _fits_literal(value):
+        pad = "  " * (depth + 1)
+        lines.append(f"{head} {'|' if value.endswith(chr(10)) else '|-'}")
+        lines.extend(f"{pad}{line}" if line else "" for line in value.removesuffix("\n").split("\n"))
+    else:
+        lines.append(f"{head} {_inline(value)}")
+
+
+def _fits_literal(text: str) -> bool:
+    """Whether *text* reads back the same from a `|` block: printable lines, none with odd edges."""
+    lines = text.removesuffix("\n").split("\n")
+    return (
+        len(lines) > 1
+        and bool(lines[0].strip())
+        and bool(lines[-1].strip())
+        and not lines[0].startswith(" ")
+        and all(line.isprintable() and "\ufeff" not in line for line in lines)
+    )
+
+
+def _inline(value: Any) -> str:
+    if value is None:
+        return "null"
+    if value is True or value is False:
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, float):
+        return _float(value)
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, Mapping | list | tuple) and not value:
+        return "{}" if isinstance(value, Mapping) else "[]"
+    raise TypeError(f"{type(value).__name__} is no plain data: {value!r:.80}")
+
+
+def _float(value: float) -> str:
+    if not math.isfinite(value):
+        return ".nan" if math.isnan(value) else (".inf" if value > 0 else "-.inf")
+    mantissa, e, exponent = float.__repr__(value).partition("e")
+    if not e:
+        return mantissa
+    return f"{mantissa}{'' if '.' in mantissa else '.0'}e{exponent if exponent[0] == '-' else '+' + exponent.lstrip('+')}"
+
+
+def _text(text: str) -> str:
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS_1_1 and not text.endswith(":"):
+        return text if not _FLOAT.fullmatch(text.replace("_", "")) else f'"{text}"'
+    return '"' + "".join(_escaped(char) for char in text) + '"'
+
+
+def _escaped(char: str) -> str:
+    if char in '"\\':
+        return f"\\{char}"
+    short = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
+    if char in short:
+        return short[char]
+    if char.isprintable() and char != "\ufeff":
+        return char
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def schema(into: Any, *, title: str = "") -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of what `load(…, into)` accepts, for editors."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title or into.__name__}
+    return head | _schema(into)
+
+
+def _schema(into: Any) -> dict[str, Any]:
+    origin, args = typing.get_origin(into), typing.get_args(into)
+    if dataclasses.is_dataclass(into):
+        hints = typing.get_type_hints(into)
+        fields = dataclasses.fields(into)
+        required = [f.name for f in fields if f.default is f.default_factory is dataclasses.MISSING]
+        return {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {f.name: _schema(hints[f.name]) | _described(f) for f in fields},
+        } | ({"required": required} if required else {})
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [_schema(option) for option in args]}
+    if origin is Literal:
+        return {"enum": list(args)}
+    if isinstance(into, type) and issubclass(into, enum.Enum):
+        return {"enum": [member.value for member in into]}
+    if origin in (tuple, list, Sequence):
+        return {"type": "array", "items": _schema(args[0])}
+    if origin in (dict, Mapping):
+        return {"type": "object", "additionalProperties": _schema(args[1])}
+    names = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+    return {"type": names[into]} if into in names else {}
+
+
+def _described(field: dataclasses.Field[Any]) -> dict[str, Any]:
+    return {"description": field.metadata["help"]} if "help" in field.metadata else {}

@@ -1,0 +1,49 @@
+"""What can go wrong, said so that the reader can mend it.
+
+Raise these for anything the user can act on; let everything else be a bug and show its traceback.
+There is one class per way of *handling* an error, not one per message.
+"""
+
+from __future__ import annotations
+
+
+class MlgitError(Exception):
+    """A problem with a remedy. The command line prints it and exits with `exit_code`."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, why: str = "", fix: str = "") -> None:
+        self.what, self.why, self.fix = what, why, fix
+        super().__init__("\n".join(filter(None, (what, why, fix and f"To fix: {fix}"))))
+
+
+class UsageError(MlgitError):
+    """A call or a command that says what cannot be: a wrong name, type or combination."""
+
+    exit_code = 2
+
+
+class ConfigError(MlgitError):
+    """A document in the repository does not say what its schema asks; `what` begins with `file:line: key.path:`."""
+
+    exit_code = 2
+
+
+class NotFoundError(MlgitError):
+    """What was named does not exist; callers that can do without it go on."""
+
+
+class GitError(MlgitError):
+    """Git refused."""
+
+    exit_code = 3
+
+
+class RefMovedError(GitError):
+    """A ref was not where it was expected: somebody else moved it first. Read anew and try again."""
+
+
+class GateFailedError(MlgitError):
+    """A candidate does not clear the bar for its stage."""
+
+    exit_code = 4

@@ -1,0 +1,60 @@
+"""Merge two commits without a work tree, and bring a checked-out branch along."""
+
+from __future__ import annotations
+
+from mlgit.errors import GitError, MlgitError
+from mlgit.git import process
+from mlgit.git.repo import Move, Repo
+
+
+def merge(repo: Repo, ref: str, head: str, message: str) -> str:
+    """Merge the commit *head* into the branch *ref* (a full name), always by a merge commit; return that commit.
+
+    Where the branch is checked out, its work tree follows, and only if no local change would be lost. Raises
+    `MlgitError` for a conflict or for local changes in the way, `RefMovedError` when the branch moved meanwhile.
+    """
+    base = repo.resolve(ref)
+    if base is None:
+        raise MlgitError(f"There is no branch {ref.removeprefix('refs/heads/')} to merge into.")
+    tree = _merged_tree(repo, base, head, ref)
+    writer = repo.writer()
+    commit = repo.write_commit(writer, tree, (base, head), message)
+    writer.flush()
+    advance(repo, ref, base, commit)
+    return commit
+
+
+def advance(repo: Repo, ref: str, old: str, new: str) -> None:
+    """Move the branch *ref* from *old* to its descendant *new*, with the work tree in which it is checked out, if any.
+
+    Raises `MlgitError` when local changes are in the way, `RefMovedError` when the branch moved meanwhile.
+    """
+    if place := repo.worktrees().get(ref):
+        if repo.resolve(ref) != old:
+            repo.move([Move(ref, old, new)], why="merge")  # says who moved it
+        try:
+            process.run("merge", "--quiet", "--ff-only", "--end-of-options", new, folder=place)
+        except GitError as exc:
+            branch = ref.removeprefix("refs/heads/")
+            raise MlgitError(
+                f"{branch} is checked out in {place} with local changes that the merge would overwrite.",
+                why=exc.why, fix="commit or stash them, then merge again",
+            ) from None  # fmt: skip
+    else:
+        repo.move([Move(ref, old, new)], why="merge")
+
+
+def _merged_tree(repo: Repo, base: str, head: str, ref: str) -> str:
+    args = ("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", base, head)
+    git = process.start(args, folder=repo.folder)
+    out, err = git.communicate()
+    tree, *conflicts = out.decode(errors="replace").rstrip("\0").split("\0")
+    if git.returncode == 1:
+        raise MlgitError(
+            f"{ref.removeprefix('refs/heads/')} and this branch both changed {', '.join(conflicts[:10])}.",
+            fix="merge the base branch into this one, resolve, and try again",
+        )
+    if git.returncode:
+        raise process.failure("merge-tree", repo.folder, err)
+    return tree
+

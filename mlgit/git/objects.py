@@ -1,0 +1,247 @@
+"""Read and write git's objects: one long-lived `cat-file` for reading, loose objects of our own writing.
+
+Writing them here costs a tenth of git processes. A loose object is zlib over `<kind> <size>\\0<content>`, named by the
+hash of that (gitformat-loose(5)); the hash is the repository's, SHA-1 or SHA-256.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import subprocess
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from mlgit.errors import GitError, UsageError
+from mlgit.git import process
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a name in a tree stands for. *mode*: `100644`, `100755`, `120000`, `40000` (a folder), `160000`."""
+
+    mode: str
+    oid: str
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether it is a folder."""
+        return self.mode == "40000"
+
+
+class Reader:
+    """One `git cat-file --batch-command`; a context manager, as long-lived as its work."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        if self._process:
+            self._process.communicate()
+
+    def read(self, name: str) -> tuple[str, str, bytes] | None:
+        """(object id, kind, content) of *name* (an id, `ref`, `commit:path`), or None if there is none."""
+        return next(self.read_all((name,)))
+
+    def read_all(self, names: Iterable[str]) -> Iterator[tuple[str, str, bytes] | None]:
+        """`read` for each of *names*, asked in blocks so that a hundred thousand cost little more than their bytes."""
+        for block in _blocks(names, 200):  # 200 questions fit the pipe, so that neither side waits for the other
+            pipe = self._ask("".join(f"contents {name}\n" for name in block))
+            for name in block:
+                yield self._answer(pipe, name)
+
+    def missing(self, oids: Iterable[str]) -> list[str]:
+        """Those of *oids* that the repository does not hold."""
+        gone: list[str] = []
+        for block in _blocks(oids, 200):
+            pipe = self._ask("".join(f"info {oid}\n" for oid in block))
+            gone += [oid for oid in block if self._line(pipe).endswith(b" missing")]
+        return gone
+
+    def blob(self, name: str) -> bytes | None:
+        """The content of the file *name* (`commit:path`), or None if there is no such file."""
+        found = self.read(name)
+        return found[2] if found and found[1] == "blob" else None
+
+    def tree(self, name: str) -> dict[str, Entry] | None:
+        """The entries of the tree *name* (`commit:path`, `commit^{tree}`), or None if there is no such folder."""
+        found = self.read(name)
+        return parse_tree(found[2], len(found[0]) // 2) if found and found[1] == "tree" else None
+
+    def _ask(self, questions: str) -> subprocess.Popen[bytes]:
+        if "\0" in questions:
+            raise UsageError("a name holds a NUL character; git has no such names")
+        if self._process is None:
+            args = ("cat-file", "--batch-command", "--buffer")
+            self._process = process.start(args, folder=self._folder, stdin=subprocess.PIPE)
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"{questions}flush\n".encode())
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            self._fail()
+        return self._process
+
+    def _answer(self, pipe: subprocess.Popen[bytes], name: str) -> tuple[str, str, bytes] | None:
+        head = self._line(pipe).split(b" ")
+        if len(head) != 3 or not head[2].isdigit():
+            if head[-1] in (b"missing", b"ambiguous"):
+                return None
+            raise GitError(f"git could not read {name!r} in {self._folder}.", why=b" ".join(head).decode())
+        assert pipe.stdout is not None
+        content = pipe.stdout.read(int(head[2]) + 1)[:-1]
+        return head[0].decode(), head[1].decode(), content
+
+    def _line(self, pipe: subprocess.Popen[bytes]) -> bytes:
+        assert pipe.stdout is not None
+        line = pipe.stdout.readline()
+        if not line:
+            self._fail()
+        return line[:-1]
+
+    def _fail(self) -> None:
+        assert self._process is not None
+        _, err = self._process.communicate()
+        ended, self._process = self._process, None
+        if b"unknown command" in err or b"unknown option" in err or ended.returncode == 129:
+            raise GitError("This git is older than 2.38.", why=err.decode(errors="replace")[:200], fix="install a newer git")
+        raise process.failure("cat-file", self._folder, err)
+
+
+def _blocks(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    block: list[str] = []
+    for item in items:
+        if "\n" in item:
+            raise UsageError(f"{item[:80]!r} holds a line break; git has no such names")
+        block.append(item)
+        if len(block) == size:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+class Writer:
+    """Loose objects, durable after `flush`. What was written before stays valid if the process dies in between."""
+
+    def __init__(self, objects: Path, *, sha256: bool = False, shared_mode: int | None = None) -> None:
+        self._objects = objects
+        self._hash: Callable[[bytes], hashlib._Hash] = hashlib.sha256 if sha256 else hashlib.sha1
+        self._mode = shared_mode
+        self._pending: dict[str, bytes] = {}
+        self.written: set[str] = set()
+        """The ids of all that was asked of this writer, for a check after `flush`."""
+
+    def add(self, kind: str, content: bytes) -> str:
+        """Remember an object; return its id. It lies on disk after `flush`."""
+        raw = b"%s %d\0%s" % (kind.encode(), len(content), content)
+        oid = self._hash(raw).hexdigest()
+        if oid not in self.written:
+            self.written.add(oid)
+            self._pending[oid] = raw
+        return oid
+
+    def blob(self, content: bytes) -> str:
+        """A file's content; return its id."""
+        return self.add("blob", content)
+
+    def tree(self, entries: Mapping[str, Entry]) -> str:
+        """A folder; return its id. Git sorts a folder's name as if it ended in `/`."""
+        ordered = sorted(entries.items(), key=lambda item: f"{item[0]}/".encode() if item[1].is_tree else item[0].encode())
+        return self.add(
+            "tree", b"".join(b"%s %s\0%s" % (e.mode.encode(), n.encode(), bytes.fromhex(e.oid)) for n, e in ordered)
+        )
+
+    def folder(self, files: Mapping[str, bytes]) -> str:
+        """A folder made of *files* (path → content) alone; return its id."""
+        return self.edit({}, files, lambda oid: {})
+
+    def edit(
+        self, entries: Mapping[str, Entry], changes: Mapping[str, bytes | Entry | None],
+        read: Callable[[str], Mapping[str, Entry]],
+    ) -> str:  # fmt: skip
+        """The folder *entries* with *changes* applied; return its id.
+
+        A change is a path with new content, with an entry that exists already (so a whole folder is put in place at
+        once), or with None to take it away. *read* answers a folder's id with its entries. Raises `UsageError` for a
+        path that leaves the folder.
+        """
+        result = dict(entries)
+        nested: dict[str, dict[str, bytes | Entry | None]] = {}
+        for path, change in changes.items():
+            name, slash, rest = path.partition("/")
+            if name in ("", ".", "..") or name.lower() == ".git" or "\0" in name or (slash and not rest):
+                raise UsageError(f"{path[:120]!r} is no path inside a repository.")
+            if slash:
+                nested.setdefault(name, {})[rest] = change
+            elif change is None:
+                result.pop(name, None)
+            else:
+                result[name] = change if isinstance(change, Entry) else Entry("100644", self.blob(change))
+        for name, inner in nested.items():
+            there = result.get(name)
+            inside = read(there.oid) if there and there.is_tree else {}
+            if oid := self._edited(inside, inner, read):
+                result[name] = Entry("40000", oid)
+            else:
+                result.pop(name, None)
+        return self.tree(result)
+
+    def _edited(
+        self, inside: Mapping[str, Entry], changes: Mapping[str, bytes | Entry | None],
+        read: Callable[[str], Mapping[str, Entry]],
+    ) -> str | None:  # fmt: skip
+        """`edit`, or None for a folder that ends up empty: git keeps no empty folders."""
+        oid = self.edit(inside, changes, read)
+        return None if self._pending.get(oid, b"x") == b"tree 0\0" else oid
+
+    def flush(self) -> None:
+        """Put what is pending on disk, fsynced. Raises `GitError` where the disk refuses."""
+        try:
+            for oid, raw in self._pending.items():
+                self._store(oid, raw)
+        except OSError as exc:
+            fix = "make room, or the folder writable; nothing that was logged is lost"
+            raise GitError(f"{self._objects} cannot be written.", why=str(exc), fix=fix) from exc
+        self._pending.clear()
+
+    def _store(self, oid: str, raw: bytes) -> None:
+        folder = self._objects / oid[:2]
+        target = folder / oid[2:]
+        if target.exists():
+            return
+        folder.mkdir(exist_ok=True)
+        scratch = folder / f"tmp_obj_{os.getpid()}_{oid[2:10]}"
+        fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o444)
+        try:
+            with open(fd, "wb") as file:
+                file.write(zlib.compress(raw, 1))
+                file.flush()
+                os.fsync(fd)
+            if self._mode is not None:
+                scratch.chmod(self._mode)
+            scratch.rename(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                scratch.unlink()
+            raise
+
+
+def parse_tree(content: bytes, width: int) -> dict[str, Entry]:
+    """The entries of a tree object; *width* is the length of a raw object id in bytes."""
+    entries: dict[str, Entry] = {}
+    at = 0
+    while at < len(content):
+        end = content.index(b"\0", at)
+        mode, _, name = content[at:end].partition(b" ")
+        entries[name.decode(errors="surrogateescape")] = Entry(mode.decode(), content[end + 1 : end + 1 + width].hex())
+        at = end + 1 + width
+    return entries

@@ -1,0 +1,244 @@
+"""A repository: its places, its refs, and commits that move a ref only if nobody moved it first.
+
+Everything goes through plumbing, so a run can be recorded while the user edits files, and two can be recorded at once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mlgit.errors import GitError, RefMovedError, UsageError
+from mlgit.git import process
+from mlgit.git.objects import Entry, Reader, Writer
+
+
+@dataclass(frozen=True)
+class Move:
+    """One ref's way: from *old* to *new*. `old=None`: it must not exist yet; `new=None`: it is deleted."""
+
+    ref: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True)
+class Repo:
+    """A repository on disk. `work_tree` is None where it is bare."""
+
+    work_tree: Path | None
+    git_dir: Path
+    common_dir: Path
+    """What worktrees share: objects, refs, and mlgit's own folder."""
+
+    @classmethod
+    def find(cls, start: Path) -> Repo | None:
+        """The repository that holds the folder *start*, or None. Raises `GitError` where git refuses to look."""
+        git = process.start(
+            ("rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--show-toplevel"), folder=start
+        )
+        out, err = git.communicate()
+        places = [Path(line) for line in os.fsdecode(out).splitlines()]
+        if git.returncode and len(places) < 2:
+            if b"not a git repository" in err:
+                return None
+            raise process.failure("rev-parse", start, err)
+        return cls(work_tree=places[2] if len(places) > 2 else None, git_dir=places[0], common_dir=places[1])
+
+    @property
+    def folder(self) -> Path:
+        """Where git is run: the work tree, or the bare repository itself."""
+        return self.work_tree or self.git_dir
+
+    @property
+    def own(self) -> Path:
+        """mlgit's own folder in the common git folder."""
+        return self.common_dir / "mlgit"
+
+    def git(self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> str:
+        """What `git ARGS` printed, without the last line's end. Raises `GitError`."""
+        return process.run(*args, folder=self.folder, stdin=stdin, env=env).decode(errors="surrogateescape").rstrip("\n")
+
+    @cached_property
+    def config(self) -> Mapping[str, str]:
+        """Every setting, the last value of each, keys in lower case."""
+        out = process.run("config", "--null", "--list", folder=self.folder).decode(errors="replace")
+        pairs = (item.partition("\n") for item in out.split("\0") if item)
+        return {key.lower(): value for key, _, value in pairs}
+
+    @property
+    def identity(self) -> str:
+        """`Name <email>` for commits: the environment's, the configuration's, or mlgit's own (CI often has none)."""
+        env, config = os.environ, self.config
+        name = env.get("GIT_COMMITTER_NAME") or config.get("committer.name") or config.get("user.name") or "mlgit"
+        email = env.get("GIT_COMMITTER_EMAIL") or config.get("committer.email") or config.get("user.email")
+        clean = str.maketrans("", "", "<>\n\0")
+        return f"{name.translate(clean).strip()} <{(email or 'mlgit@localhost').translate(clean).strip()}>"
+
+    def reader(self) -> Reader:
+        """A reader of objects, to be used as a context manager."""
+        return Reader(self.folder)
+
+    def writer(self) -> Writer:
+        """A writer of objects."""
+        shared = self.config.get("core.sharedrepository", "umask").lower()
+        modes = {"group": 0o440, "true": 0o440, "1": 0o440, "all": 0o444, "world": 0o444, "everybody": 0o444, "2": 0o444}
+        return Writer(
+            self.common_dir / "objects",
+            sha256=self.config.get("extensions.objectformat") == "sha256",
+            shared_mode=modes.get(shared),
+        )
+
+    def resolve(self, rev: str) -> str | None:
+        """The commit that *rev* names, or None."""
+        args = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
+        if not rev or "\0" in rev or "\n" in rev:
+            return None
+        return process.run(*args, folder=self.folder, ok=(0, 1, 128)).decode().strip() or None
+
+    def refs(self, *prefixes: str) -> dict[str, str]:
+        """The refs below *prefixes* (`refs/heads/exp/`), each with the id it points at."""
+        prefixes = prefixes or ("refs/",)
+        out = self.git("for-each-ref", "--format=%(objectname) %(refname)", *prefixes)
+        return {ref: oid for oid, _, ref in (line.partition(" ") for line in out.splitlines())}
+
+    def head(self) -> str | None:
+        """The full name of the branch that is checked out, or None on a detached HEAD."""
+        ref = process.run("symbolic-ref", "--quiet", "HEAD", folder=self.folder, ok=(0, 1)).decode().strip()
+        return ref or None
+
+    def move(self, moves: Sequence[Move], *, why: str) -> None:
+        """Move several refs at once, all or none; *why* goes into their reflogs.
+
+        Raises `RefMovedError` when one is not where `old` says, `GitError` when git refuses otherwise.
+        """
+        lines: list[bytes] = []
+        for step in moves:
+            if not step.ref.startswith("refs/") or any(char in step.ref for char in "\0\n "):
+                raise UsageError(f"{step.ref[:120]!r} is no full name of a ref.")
+            ref = step.ref.encode()
+            if step.new is None:
+                lines.append(b"delete %s\0%s\0" % (ref, (step.old or "").encode()))
+            elif step.old is None:
+                lines.append(b"create %s\0%s\0" % (ref, step.new.encode()))
+            else:
+                lines.append(b"update %s\0%s\0%s\0" % (ref, step.new.encode(), step.old.encode()))
+        try:
+            process.run(
+                "update-ref", "-m", f"mlgit: {why}", "--create-reflog", "--stdin", "-z",
+                folder=self.folder, stdin=b"".join(lines),
+            )  # fmt: skip
+        except GitError as exc:
+            if any(word in exc.why for word in ("but expected", "already exists", "unable to resolve reference")):
+                names = ", ".join(step.ref for step in moves)
+                raise RefMovedError(f"{names}: moved by somebody else in the meantime.", why=exc.why) from None
+            raise
+
+    def signature(self, when: float | None = None) -> str:
+        """Identity and time as a commit or tag carries them. *when*: seconds since the epoch, or None for now."""
+        moment = time.time() if when is None else when
+        offset = time.localtime(moment).tm_gmtoff // 60
+        return f"{self.identity} {int(moment)} {'-' if offset < 0 else '+'}{abs(offset) // 60:02d}{abs(offset) % 60:02d}"
+
+    def write_commit(
+        self, writer: Writer, tree: str, parents: Sequence[str], message: str, *, when: float | None = None
+    ) -> str:
+        """A commit object in *writer*; return its id."""
+        who = self.signature(when)
+        head = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {who}", f"committer {who}"]
+        text = "\n".join((*head, "", message if message.endswith("\n") else f"{message}\n"))
+        return writer.add("commit", text.encode(errors="surrogateescape"))
+
+    def commit(
+        self, base: str | None, changes: Mapping[str, bytes | Entry | None], message: str, *,
+        parents: Sequence[str] | None = None, when: float | None = None,
+    ) -> str:  # fmt: skip
+        """A durable commit: the tree of *base* with *changes* (see `Writer.edit`); return its id. No ref moves.
+
+        Its parent is *base*, unless *parents* says otherwise; a *base* of None is the empty tree.
+        """
+        writer = self.writer()
+        with self.reader() as reader:
+            entries = (reader.tree(f"{base}^{{tree}}") or {}) if base else {}
+            tree = writer.edit(entries, changes, lambda oid: reader.tree(oid) or {})
+            chosen = ([base] if base else []) if parents is None else parents
+            oid = self.write_commit(writer, tree, chosen, message, when=when)
+            writer.flush()
+        return oid
+
+    def commit_on(
+        self, ref: str, changes: Mapping[str, bytes | Entry | None], message: str, *,
+        expect: str | None, when: float | None = None,
+    ) -> str:  # fmt: skip
+        """`commit` on top of *expect*, and *ref* moved from there to it. Raises `RefMovedError`."""
+        oid = self.commit(expect, changes, message, when=when)
+        self.move([Move(ref, expect, oid)], why=message.partition("\n")[0])
+        return oid
+
+    def tag(self, ref: str, commit: str, message: str, *, when: float | None = None) -> str:
+        """An annotated tag *ref* (a full name) on *commit*; return its id. Raises `RefMovedError` if it exists."""
+        name = ref.removeprefix("refs/tags/")
+        writer = self.writer()
+        text = f"object {commit}\ntype commit\ntag {name}\ntagger {self.signature(when)}\n\n{message.rstrip()}\n"
+        oid = writer.add("tag", text.encode(errors="surrogateescape"))
+        writer.flush()
+        self.move([Move(ref, None, oid)], why=f"tag {name}")
+        return oid
+
+    def read(self, rev: str, path: str) -> bytes | None:
+        """The content of *path* at *rev*, or None. For more than one file, use a `reader`."""
+        with self.reader() as reader:
+            return reader.blob(f"{rev}:{path}")
+
+    def is_ancestor(self, ancestor: str, commit: str) -> bool:
+        """Whether *commit* holds all that *ancestor* does."""
+        args = ("merge-base", "--is-ancestor", "--end-of-options", ancestor, commit)
+        git = process.start(args, folder=self.folder)
+        _, err = git.communicate()
+        if git.returncode not in (0, 1):
+            raise process.failure("merge-base", self.folder, err)
+        return git.returncode == 0
+
+    def ancestors(self, commit: str, *, most: int = 10_000) -> list[tuple[str, str]]:
+        """(commit, tree) of *commit* and its first-parent ancestors, newest first."""
+        args = ("rev-list", "--first-parent", f"--max-count={most}", "--no-commit-header", "--format=%H %T", commit)
+        pairs = (line.partition(" ") for line in self.git(*args).splitlines())
+        return [(oid, tree) for oid, _, tree in pairs]
+
+    def worktrees(self) -> Mapping[str, Path]:
+        """Which branch (full name) is checked out where."""
+        places: dict[str, Path] = {}
+        folder: Path | None = None
+        for line in self.git("worktree", "list", "--porcelain").splitlines():
+            key, _, value = line.partition(" ")
+            if key == "worktree":
+                folder = Path(value)
+            elif key == "branch" and folder:
+                places[value] = folder
+        return places
+
+
+def message_trailer(message: str, key: str) -> str | None:
+    """The value of the last trailer line `key: value` in a commit's *message*, or None."""
+    for line in reversed(message.rstrip().splitlines()):
+        if line.startswith(f"{key}: "):
+            return line[len(key) + 2 :]
+    return None
+
+
+def split_commit(content: bytes) -> tuple[dict[str, str], list[str], str]:
+    """A commit object's content as (headers, parents, message)."""
+    head, _, message = content.decode(errors="replace").partition("\n\n")
+    pairs: Iterable[tuple[str, str, str]] = (line.partition(" ") for line in head.splitlines())
+    headers: dict[str, str] = {}
+    parents: list[str] = []
+    for key, _, value in pairs:
+        if key == "parent":
+            parents.append(value)
+        else:
+            headers.setdefault(key, value)
+    return headers, parents, message

@@ -1,0 +1,164 @@
+"""The code as it stands, as a commit, without touching work tree, index or HEAD."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlgit.core import secrets
+from mlgit.git import process
+from mlgit.git.repo import Repo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much of what git does not hold yet goes into a snapshot."""
+
+    file_bytes: int = 10 << 20
+    total_bytes: int = 100 << 20
+    files: int = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """The code as it ran. `commit` is HEAD, or, where the work tree differed from it, a commit on top of HEAD."""
+
+    commit: str
+    head: str | None
+    dirty: bool
+    left_out: tuple[tuple[str, str], ...] = ()
+    """Changed files that were not taken: (path, reason)."""
+
+
+def take(repo: Repo, limits: Limits = Limits()) -> Snapshot:  # noqa: B008  (frozen)
+    """The work tree of *repo* as a commit: tracked, modified and untracked files, but none that git ignores.
+
+    Files beyond *limits* and files that look like secrets are left out, and said so. A merge in progress is taken as
+    the files are; an empty repository gives a commit without parents; a bare one its HEAD.
+    """
+    if repo.work_tree is None:
+        head = repo.resolve("HEAD")
+        return Snapshot(commit=head or _commit(repo, _empty_tree(repo), None), head=head, dirty=False)
+    head, changed = _status(repo)
+    if head and not changed:
+        return Snapshot(commit=head, head=head, dirty=False)
+    taken, left_out = _sift(repo.work_tree, changed, limits)
+    tree = _tree(repo, head, taken, [path for path, _ in left_out])
+    return Snapshot(commit=_commit(repo, tree, head), head=head, dirty=bool(changed), left_out=tuple(left_out))
+
+
+def _status(repo: Repo) -> tuple[str | None, list[str]]:
+    """HEAD's commit, and every path that differs from it (git-status(1), porcelain format version 2)."""
+    out = process.run(
+        "status", "--porcelain=v2", "-z", "--branch", "--untracked-files=all", "--no-renames",
+        "--ignore-submodules=dirty", folder=repo.folder,
+    )  # fmt: skip
+    head: str | None = None
+    changed: list[str] = []
+    for item in out.decode(errors="surrogateescape").split("\0"):
+        kind = item[:2]
+        if item.startswith("# branch.oid "):
+            oid = item.split(" ")[2]
+            head = None if oid == "(initial)" else oid
+        elif kind == "1 ":
+            changed.append(item.split(" ", 8)[8])
+        elif kind == "u ":
+            changed.append(item.split(" ", 10)[10])
+        elif kind == "? ":
+            changed.append(item[2:])
+    return head, changed
+
+
+def _sift(top: Path, changed: list[str], limits: Limits) -> tuple[list[str], list[tuple[str, str]]]:
+    """(what a snapshot takes, what it leaves with the reason)."""
+    taken: list[str] = []
+    left: list[tuple[str, str]] = []
+    total = 0
+    for path in changed:
+        size, reason = _weigh(top, path, limits)
+        if reason is None and (total + size > limits.total_bytes or len(taken) >= limits.files):
+            reason = "the snapshot is full"
+        if reason is None:
+            total += size
+            taken.append(path)
+        else:
+            left.append((path, reason))
+    return taken, left
+
+
+def _weigh(top: Path, path: str, limits: Limits) -> tuple[int, str | None]:
+    """The size of a changed file, and why it may not be taken."""
+    if path.endswith("/"):
+        return 0, "a repository of its own"
+    if secrets.is_secret_file(path):
+        return 0, "its name says that it holds secrets"
+    try:
+        info = (top / path).lstat()
+        if not stat.S_ISREG(info.st_mode):
+            return 0, None
+        if info.st_size > limits.file_bytes:
+            return 0, f"larger than {limits.file_bytes >> 20} MiB"
+        if secrets.has_secret((top / path).read_bytes().decode(errors="replace")):
+            return 0, "it holds what looks like a token"
+    except FileNotFoundError:
+        return 0, None  # deleted: the snapshot deletes it too
+    except OSError as exc:
+        return 0, f"it cannot be read ({exc.strerror})"
+    return info.st_size, None
+
+
+def _tree(repo: Repo, head: str | None, taken: list[str], left_out: list[str]) -> str:
+    """The tree of HEAD with *taken* as the work tree has them, written through an index of its own."""
+    with tempfile.TemporaryDirectory(prefix="mlgit-index-") as scratch:
+        index = Path(scratch) / "index"
+        env = {"GIT_INDEX_FILE": str(index)}
+        try:
+            shutil.copyfile(repo.git_dir / "index", index)
+        except FileNotFoundError:
+            if head:
+                repo.git("read-tree", head, env=env)
+        _feed(repo, ("update-index", "--add", "--remove", "-z", "--stdin"), taken, env)
+        if left_out:
+            _put_back(repo, head, left_out, env)
+        return repo.git("write-tree", env=env)
+
+
+def _put_back(repo: Repo, head: str | None, paths: list[str], env: dict[str, str]) -> None:
+    """Let the index hold *paths* as HEAD does, whatever was staged."""
+    zero = "0" * (len(head) if head else 40)
+    with repo.reader() as reader:
+
+        def lines() -> Iterator[str]:
+            for path in paths:
+                found = reader.read(f"{head}:{path}") if head and "\n" not in path else None
+                if found and found[1] == "blob":
+                    yield f"100644 {found[0]}\t{path}"
+                else:
+                    yield f"0 {zero}\t{path}"
+
+        _feed(repo, ("update-index", "-z", "--index-info"), lines(), env)
+
+
+def _feed(repo: Repo, args: tuple[str, ...], items: Iterator[str] | list[str], env: dict[str, str]) -> None:
+    text = "".join(f"{item}\0" for item in items)
+    process.run(*args, folder=repo.folder, stdin=text.encode(errors="surrogateescape"), env=env)
+
+
+def _empty_tree(repo: Repo) -> str:
+    writer = repo.writer()
+    tree = writer.tree({})
+    writer.flush()
+    return tree
+
+
+def _commit(repo: Repo, tree: str, head: str | None) -> str:
+    writer = repo.writer()
+    commit = repo.write_commit(writer, tree, (head,) if head else (), "The code as it ran")
+    writer.flush()
+    return commit
+
+

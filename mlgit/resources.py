@@ -1,0 +1,22 @@
+"""Where `templates/` and `schemas/` lie: inside the package in a wheel, beside it in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+
+
+def templates() -> Path:
+    """The folder of templates."""
+    return _find("templates")
+
+
+def schemas() -> Path:
+    """The folder of JSON schemas."""
+    return _find("schemas")
+
+
+def _find(name: str) -> Path:
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name

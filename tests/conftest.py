@@ -1,0 +1,96 @@
+"""Real git, sealed off: no user config, no network, a known identity."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlgit.git.repo import Repo
+
+
+@pytest.fixture(autouse=True)
+def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of its own for every test; what the machine or CI has set does not reach in."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("GIT_", "MLGIT_", "WANDB_", "DVC_", "XDG_")) and name != "MLGIT_REQUIRE":
+            monkeypatch.delenv(name)
+    for name, value in {
+        "HOME": home, "XDG_CONFIG_HOME": home / ".config", "XDG_DATA_HOME": home / ".local/share",
+        "XDG_CACHE_HOME": home / ".cache", "GIT_CONFIG_NOSYSTEM": 1, "GIT_TERMINAL_PROMPT": 0, "GIT_EDITOR": "false",
+        "GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.com",
+        "GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "ada@example.com",
+        "DVC_NO_ANALYTICS": 1, "COLUMNS": 120, "NO_COLOR": 1,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, str(value))
+    return home
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    """A repository with one commit on main."""
+    return make_repo(tmp_path / "repo")
+
+
+@pytest.fixture
+def inside(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    """The same, as the current folder."""
+    assert repo.work_tree
+    monkeypatch.chdir(repo.work_tree)
+    return repo
+
+
+def make_repo(folder: Path, *, commit: bool = True, bare: bool = False) -> Repo:
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["git", "init", "-q", "-b", "main", *(["--bare"] if bare else []), str(folder)], check=True)
+    if commit:
+        subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "start"], cwd=folder, check=True)
+    found = Repo.find(folder)
+    assert found
+    return found
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    def check(text: str, name: str) -> None:
+        path = Path(__file__).parent / "golden" / name
+        if request.config.getoption("--golden-update"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        assert text == path.read_text(), f"{name} changed; if you meant it: pytest --golden-update"
+
+    return check
+
+
+@pytest.fixture
+def python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a Python program in a fresh process: `python("-c", code, cwd=…, env=…)`."""
+
+    def call(*args: str, check: bool = True, **kwargs: object) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run([sys.executable, *args], capture_output=True, text=True, **kwargs)  # type: ignore[call-overload]
+        assert not check or done.returncode == 0, f"{args} → {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done  # type: ignore[no-any-return]
+
+    return call
+
+
+@pytest.fixture
+def mlgit(python: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the real command line in a fresh process: `mlgit("ls", cwd=…)`."""
+
+    def call(*args: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
+        return python("-m", "mlgit", *args, **kwargs)
+
+    return call
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--golden-update", action="store_true", help="rewrite tests/golden/")
+
+
+    yield
