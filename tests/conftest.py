@@ -91,6 +91,3 @@ def mlgit(python: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[.
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden-update", action="store_true", help="rewrite tests/golden/")
-
-
-    yield

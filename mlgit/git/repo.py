@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from mlgit.errors import GitError, RefMovedError, UsageError
+from mlgit.errors import GitError, NotFoundError, RefMovedError, UsageError
 from mlgit.git import process
 from mlgit.git.objects import Entry, Reader, Writer
 
@@ -163,7 +163,12 @@ class Repo:
         """
         writer = self.writer()
         with self.reader() as reader:
-            entries = (reader.tree(f"{base}^{{tree}}") or {}) if base else {}
+            entries: Mapping[str, Entry] = {}
+            if base:
+                found = reader.read(f"{base}^{{commit}}")
+                if found is None:
+                    raise NotFoundError(f"There is no commit {base[:120]!r}.")
+                base, entries = found[0], reader.tree(f"{found[0]}^{{tree}}") or {}
             tree = writer.edit(entries, changes, lambda oid: reader.tree(oid) or {})
             chosen = ([base] if base else []) if parents is None else parents
             oid = self.write_commit(writer, tree, chosen, message, when=when)
