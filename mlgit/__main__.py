@@ -1,0 +1,29 @@
+"""The command line's door: the version without loading anything, and every known problem as words and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run `mlgit` with the process's arguments; ends the process."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        from mlgit.version import __version__
+
+        sys.stdout.write(f"mlgit {__version__}\n")
+        return
+    from mlgit.cli import group
+    from mlgit.errors import MlgitError
+
+    try:
+        group.main(prog_name="mlgit")
+    except MlgitError as exc:
+        sys.stderr.write(f"mlgit: {exc}\n")
+        sys.exit(exc.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone: `mlgit ls | head`
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

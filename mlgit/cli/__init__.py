@@ -1,0 +1,82 @@
+"""The command line: one file a command, each loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+# name → what it is for, by section, in the order of a first day. A command lives in cli/<name>.py as `command`.
+COMMANDS: dict[str, dict[str, str]] = {
+    "Runs": {
+        "init": "Make this folder an mlgit project.",
+        "run": "Run a command and record it as a branch.",
+        "ls": "List runs.",
+        "show": "Show one run.",
+        "diff": "What changed between two runs.",
+        "compare": "Compare runs in a table and a chart.",
+        "rm": "Hide runs; --undo brings them back.",
+        "recover": "Make branches of runs that died.",
+        "sync": "Push runs to a remote.",
+    },
+    "Sweeps": {"sweep": "Search over parameters."},
+    "Review": {
+        "pr": "Open, show and merge pull requests.",
+        "report": "Compare a change's run with its base's.",
+    },
+    "Models": {
+        "model": "Register models and list their versions.",
+        "promote": "Propose a version for a stage.",
+    },
+    "Help": {
+        "demo": "Watch the whole story, in a scratch repository.",
+        "doctor": "Check this machine and this repository.",
+        "completion": "Print the shell's completion script.",
+    },
+}
+
+
+class _Group(click.Group):
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return [name for section in COMMANDS.values() for name in section]
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(_ctx):
+            return None
+        command: click.Command = importlib.import_module(f"mlgit.cli.{name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], known, 1)
+            hint = f" Did you mean {close[0]!r}?" if close else " `mlgit --help` lists them."
+            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, section in COMMANDS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(section.items()))
+
+
+@click.command(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="`mlgit COMMAND --help` has examples. Start with `mlgit demo`, or, in your own project, `mlgit init`.",
+)
+@click.option("-V", "--version", is_flag=True, expose_value=False, is_eager=True, help="Print the version.",
+              callback=lambda ctx, _param, value: _print_version(ctx) if value else None)  # fmt: skip
+def group() -> None:
+    """Experiment tracking, sweeps, a model registry and reports: git is the database, the pull request the interface."""
+
+
+def _print_version(ctx: click.Context) -> None:
+    from mlgit.version import __version__
+
+    click.echo(f"mlgit {__version__}")
+    ctx.exit()

@@ -1,0 +1,77 @@
+"""What a command prints: tables for people on a terminal, plain columns in a pipe, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+
+from mlgit.core import escape
+
+
+def is_terminal(stream: IO[str] | None = None) -> bool:
+    """Whether a person watches."""
+    return (stream or sys.stdout).isatty()
+
+
+def say(text: str = "") -> None:
+    """A line for the person, made harmless for a terminal."""
+    sys.stdout.write(f"{escape.terminal(text)}\n")
+
+
+def note(text: str) -> None:
+    """A line beside the result, on standard error: never in the way of a pipe."""
+    sys.stderr.write(f"{escape.terminal(text)}\n")
+
+
+def as_json(data: Any) -> None:
+    """*data* as indented JSON; nan and the infinities as null, for JSON has neither."""
+    json.dump(_finite(data), sys.stdout, indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write("\n")
+
+
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = (), empty: str = "Nothing here."
+) -> None:
+    """*rows* under *columns*; those named in *right* are aligned to the right. Tab-separated when piped.
+
+    With no rows, *empty* is said on standard error.
+    """
+    if not rows:
+        note(empty)
+    elif not is_terminal():
+        for row in (columns, *rows):
+            sys.stdout.write("\t".join(escape.line(cell, 2000) for cell in row) + "\n")
+    else:
+        _rich_table(columns, rows, right)
+
+
+def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for number, name in enumerate(columns):
+        align = "right" if name in right else "left"
+        grid.add_column(escape.line(name), justify=align, no_wrap=number == 0, overflow="ellipsis")  # type: ignore[arg-type]
+    for row in rows:
+        grid.add_row(*(Text(escape.line(cell), style=_style(cell)) for cell in row))
+    Console().print(grid)
+
+
+def _style(cell: str) -> str:
+    return {"running": "cyan", "failed": "red", "crashed": "red", "preempted": "yellow", "worse": "red",
+            "better": "green"}.get(cell, "")  # fmt: skip
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        return data if data - data == 0 else None
+    if isinstance(data, Mapping):
+        return {str(key): _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return data
