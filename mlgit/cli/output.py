@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from mlgit.core import escape
+from mlgit.core import escape, figures
 
 
 def is_terminal(stream: IO[str] | None = None) -> bool:
@@ -26,7 +27,7 @@ def note(text: str) -> None:
 
 
 def as_json(data: Any) -> None:
-    """*data* as indented JSON; nan and the infinities as null, for JSON has neither."""
+    """*data* as indented JSON; nan and the infinities as words, for JSON has no such numbers."""
     json.dump(_finite(data), sys.stdout, indent=2, ensure_ascii=False, default=str)
     sys.stdout.write("\n")
 
@@ -69,7 +70,7 @@ def _style(cell: str) -> str:
 
 def _finite(data: Any) -> Any:
     if isinstance(data, float):
-        return data if data - data == 0 else None
+        return data if math.isfinite(data) else figures.number(data)
     if isinstance(data, Mapping):
         return {str(key): _finite(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
