@@ -59,10 +59,8 @@ class Document:
 
     def section(self, key: str, into: type[T]) -> T | None:
         """The top-level *key* read into *into*, or None if the document has no such key. Raises `ConfigError`."""
-        for name, value in self.pairs():
-            if name == key:
-                return typing.cast("T", _Reader(self.source).read(value, into, (key,)))
-        return None
+        nodes = dict(self.pairs())
+        return typing.cast("T", _Reader(self.source).read(nodes[key], into, (key,))) if key in nodes else None
 
     def read(self, into: type[T]) -> T:
         """The whole document as an *into*. Raises `ConfigError`."""
@@ -121,7 +119,7 @@ def _compose(events: Any, source: str) -> Node | None:
     import yaml
 
     root: Node | None = None
-    anchors: dict[str, tuple[Node, int]] = {}
+    anchors: dict[str | None, tuple[Node, int]] = {}
     stack: list[tuple[Node, str | None, int]] = []
     count = 0
 
@@ -139,20 +137,20 @@ def _compose(events: Any, source: str) -> Node | None:
 
     for event in events:
         if isinstance(event, yaml.AliasEvent):
-            node, size = anchors.get(event.anchor, (None, 0))
-            if node is None:
+            if event.anchor not in anchors:
                 fail(event, f"the alias *{event.anchor} stands for nothing before it.")
+            node, size = anchors[event.anchor]
             count += size
             place(node, event)
         elif isinstance(event, yaml.ScalarEvent):
-            node = Node("scalar", event.value, event.start_mark.line + 1, event.style is None, _tag(event, source))
+            node = Node("scalar", event.value, _line(event), event.style is None, _tag(event, source))
             count += 1
             if event.anchor:
                 anchors[event.anchor] = (node, 1)
             place(node, event)
         elif isinstance(event, yaml.CollectionStartEvent):
             kind: Literal["list", "mapping"] = "list" if isinstance(event, yaml.SequenceStartEvent) else "mapping"
-            node = Node(kind, [], event.start_mark.line + 1, True, _tag(event, source))
+            node = Node(kind, [], _line(event), True, _tag(event, source))
             count += 1
             place(node, event)
             stack.append((node, event.anchor, count))
@@ -167,6 +165,10 @@ def _compose(events: Any, source: str) -> Node | None:
         if count > MAX_NODES:
             fail(event, f"more than {MAX_NODES:,} values, repeated aliases counted.")
     return root
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
 
 
 def _tag(event: Any, source: str) -> str | None:
@@ -197,9 +199,7 @@ class _Reader:
             items = self.expect(node, "list", path)
             return tuple(self.read(item, args[0], (*path, str(i))) for i, item in enumerate(items))
         if origin in (dict, Mapping):
-            return {
-                name: self.read(value, args[1], (*path, name)) for name, value in self.unique_pairs(node, path)
-            }
+            return {name: self.read(value, args[1], (*path, name)) for name, value in self.unique_pairs(node, path)}
         return self._scalar(node, into, path)
 
     def plain(self, node: Node, path: tuple[str, ...]) -> Any:
@@ -259,13 +259,12 @@ class _Reader:
                     return self.read(node, option, path)
                 except ConfigError:
                     continue
-            names = " or ".join(_name(option) for option in options)
-            self.fail(node, path, f"expected {names}, got {node.value[:60]!r}")
         fitting = [option for option in options if _holds(option, node.kind)]
-        if len(fitting) != 1:
-            names = " or ".join(_name(option) for option in options)
-            self.fail(node, path, f"expected {names}, got a {node.kind}")
-        return self.read(node, fitting[0], path)
+        if node.kind != "scalar" and len(fitting) == 1:
+            return self.read(node, fitting[0], path)
+        names = " or ".join(_name(option) for option in options)
+        got = repr(node.value[:60]) if node.kind == "scalar" else f"a {node.kind}"
+        return self.fail(node, path, f"expected {names}, got {got}")
 
     def _choice(self, node: Node, options: Sequence[Any], path: tuple[str, ...]) -> Any:
         value = self._value(node, path) if node.kind == "scalar" else node.kind
@@ -282,7 +281,7 @@ class _Reader:
         if into is float and type(value) is int:
             return float(value)
         got = f"a {node.kind}" if node.kind != "scalar" else repr(value)[:60]
-        self.fail(node, path, f"expected {_name(into)}, got {got}")
+        return self.fail(node, path, f"expected {_name(into)}, got {got}")
 
     def _value(self, node: Node, path: tuple[str, ...]) -> Any:
         text = node.value
@@ -323,7 +322,7 @@ def _name(into: Any) -> str:
 
 
 def record(value: Any) -> dict[str, Any]:
-    """The dataclass *value* as plain data for `dump`: enums as their values, fields that are at their default left out."""
+    """The dataclass *value* as plain data for `dump`: enums as their values, without the fields at their default."""
     plain_data: dict[str, Any] = {}
     for field in dataclasses.fields(value):
         item = getattr(value, field.name)
@@ -372,7 +371,10 @@ def _write_list(data: Sequence[Any], depth: int, lines: list[str]) -> None:
     for value in data:
         if isinstance(value, Mapping | list | tuple) and value:
             inner: list[str] = []
-            (_write_mapping if isinstance(value, Mapping) else _write_list)(value, depth + 1, inner)  # type: ignore[operator]
+            if isinstance(value, Mapping):
+                _write_mapping(value, depth + 1, inner)
+            else:
+                _write_list(value, depth + 1, inner)
             lines.append(f"{pad}- {inner[0].lstrip()}")
             lines.extend(inner[1:])
         else:
@@ -433,7 +435,9 @@ def _float(value: float) -> str:
     mantissa, e, exponent = float.__repr__(value).partition("e")
     if not e:
         return mantissa
-    return f"{mantissa}{'' if '.' in mantissa else '.0'}e{exponent if exponent[0] == '-' else '+' + exponent.lstrip('+')}"
+    return (
+        f"{mantissa}{'' if '.' in mantissa else '.0'}e{exponent if exponent[0] == '-' else '+' + exponent.lstrip('+')}"
+    )
 
 
 def _text(text: str) -> str:
@@ -487,3 +491,44 @@ def _schema(into: Any) -> dict[str, Any]:
 
 def _described(field: dataclasses.Field[Any]) -> dict[str, Any]:
     return {"description": field.metadata["help"]} if "help" in field.metadata else {}
+
+
+def with_values(text: str, values: Mapping[str, Any], *, source: str) -> str:
+    """*text*, a YAML or JSON document (by the ending of *source*), with *values* (dotted key → value) put in.
+
+    Comments, order and quoting of the rest stay. A dotted key goes into the mappings that are there; what is missing
+    is made. Raises `ConfigError` for a document that cannot be read, or where a key runs through something else.
+    """
+    if source.endswith(".json"):
+        import json
+
+        try:
+            data = json.loads(text or "{}")
+        except ValueError as exc:
+            raise ConfigError(f"{source}:{getattr(exc, 'lineno', 1)}: not JSON ({exc}).") from None
+        _put_all(data, values, source)
+        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    import io
+
+    from ruamel.yaml import YAML  # DVC's own choice: the one library that keeps comments
+
+    parse(text, source=source)
+    keeper = YAML(typ="rt")
+    keeper.preserve_quotes = True
+    keeper.width = 4096
+    data = keeper.load(text) or {}
+    _put_all(data, values, source)
+    out = io.StringIO()
+    keeper.dump(data, out)
+    return out.getvalue()
+
+
+def _put_all(data: Any, values: Mapping[str, Any], source: str) -> None:
+    for key, value in values.items():
+        *folders, last = key.split(".")
+        place = data
+        for name in folders:
+            place = place.setdefault(name, {}) if isinstance(place, dict) else None
+        if not isinstance(place, dict):
+            raise ConfigError(f"{source}:1: {key}: there is no mapping to put it into")
+        place[last] = value

@@ -11,7 +11,7 @@ from typing import TypeVar
 from mlgit.core import refs
 from mlgit.core.compare import Goal
 from mlgit.documents import Document, parse
-from mlgit.errors import ConfigError
+from mlgit.errors import ConfigError, UsageError
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ def read(folder: Path) -> Settings:
 def _checked(project: str, document: Document) -> str:
     try:
         return refs.component(project, "project")
-    except refs.UsageError as exc:
+    except UsageError as exc:
         line = next(node.line for name, node in document.pairs() if name == "project")
         raise ConfigError(f"{document.source}:{line}: project: {exc.what}", why=exc.why, fix=exc.fix) from None
 

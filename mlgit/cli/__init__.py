@@ -72,7 +72,7 @@ class _Group(click.Group):
 @click.option("-V", "--version", is_flag=True, expose_value=False, is_eager=True, help="Print the version.",
               callback=lambda ctx, _param, value: _print_version(ctx) if value else None)  # fmt: skip
 def group() -> None:
-    """Experiment tracking, sweeps, a model registry and reports: git is the database, the pull request the interface."""
+    """Experiment tracking, sweeps, a registry and reports: git is the database, the pull request the interface."""
 
 
 def _print_version(ctx: click.Context) -> None:

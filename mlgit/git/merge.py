@@ -57,4 +57,3 @@ def _merged_tree(repo: Repo, base: str, head: str, ref: str) -> str:
     if git.returncode:
         raise process.failure("merge-tree", repo.folder, err)
     return tree
-

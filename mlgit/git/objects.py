@@ -112,7 +112,9 @@ class Reader:
         _, err = self._process.communicate()
         ended, self._process = self._process, None
         if b"unknown command" in err or b"unknown option" in err or ended.returncode == 129:
-            raise GitError("This git is older than 2.38.", why=err.decode(errors="replace")[:200], fix="install a newer git")
+            raise GitError(
+                "This git is older than 2.38.", why=err.decode(errors="replace")[:200], fix="install a newer git"
+            )
         raise process.failure("cat-file", self._folder, err)
 
 
@@ -155,14 +157,16 @@ class Writer:
 
     def tree(self, entries: Mapping[str, Entry]) -> str:
         """A folder; return its id. Git sorts a folder's name as if it ended in `/`."""
-        ordered = sorted(entries.items(), key=lambda item: f"{item[0]}/".encode() if item[1].is_tree else item[0].encode())
+        ordered = sorted(
+            entries.items(), key=lambda item: f"{item[0]}/".encode() if item[1].is_tree else item[0].encode()
+        )
         return self.add(
             "tree", b"".join(b"%s %s\0%s" % (e.mode.encode(), n.encode(), bytes.fromhex(e.oid)) for n, e in ordered)
         )
 
     def folder(self, files: Mapping[str, bytes]) -> str:
         """A folder made of *files* (path → content) alone; return its id."""
-        return self.edit({}, files, lambda oid: {})
+        return self.edit({}, files, {}.__getitem__)
 
     def edit(
         self, entries: Mapping[str, Entry], changes: Mapping[str, bytes | Entry | None],
@@ -222,7 +226,7 @@ class Writer:
         scratch = folder / f"tmp_obj_{os.getpid()}_{oid[2:10]}"
         fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o444)
         try:
-            with open(fd, "wb") as file:
+            with os.fdopen(fd, "wb") as file:
                 file.write(zlib.compress(raw, 1))
                 file.flush()
                 os.fsync(fd)

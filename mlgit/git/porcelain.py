@@ -1,4 +1,4 @@
-"""What a person would do at the prompt: make a repository, commit files, push. Through GitPython, which knows git's ways.
+"""What a person would do at the prompt, through GitPython, which knows git's ways: make a repository, commit, push.
 
 GitPython costs a tenth of a second to load, so it is loaded here and nowhere on the path of a run.
 """
@@ -54,7 +54,7 @@ def push(
     """
     from git import GitCommandError, RemoteProgress
 
-    class Progress(RemoteProgress):  # type: ignore[misc]
+    class Progress(RemoteProgress):
         def update(self, _op: int, done: str | float, most: str | float | None = None, _message: str = "") -> None:
             if progress:
                 progress(int(float(done or 0)), int(float(most or 0)))
@@ -64,7 +64,9 @@ def push(
     with _open(repo) as porcelain:
         try:
             target = porcelain.remote(to) if to in {r.name for r in porcelain.remotes} else None
-            out = porcelain.git.push("--atomic", "--porcelain", "--end-of-options", target.name if target else to, *refspecs)
+            out = porcelain.git.push(
+                "--atomic", "--porcelain", "--end-of-options", target.name if target else to, *refspecs
+            )
         except GitCommandError as exc:
             refused = _refused(str(exc.stdout))
             if refused:

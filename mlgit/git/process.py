@@ -45,7 +45,11 @@ def start(
 
 
 def run(
-    *args: str, folder: Path, stdin: bytes | None = None, env: Mapping[str, str] | None = None, ok: tuple[int, ...] = (0,)
+    *args: str,
+    folder: Path,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    ok: tuple[int, ...] = (0,),
 ) -> bytes:
     """What git printed. Raises `GitError`, with git's own words, when it ends in anything but *ok*."""
     process = start(args, folder=folder, env=env, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE)

@@ -61,7 +61,9 @@ class Repo:
 
     def git(self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> str:
         """What `git ARGS` printed, without the last line's end. Raises `GitError`."""
-        return process.run(*args, folder=self.folder, stdin=stdin, env=env).decode(errors="surrogateescape").rstrip("\n")
+        return (
+            process.run(*args, folder=self.folder, stdin=stdin, env=env).decode(errors="surrogateescape").rstrip("\n")
+        )
 
     @cached_property
     def config(self) -> Mapping[str, str]:
@@ -86,7 +88,15 @@ class Repo:
     def writer(self) -> Writer:
         """A writer of objects."""
         shared = self.config.get("core.sharedrepository", "umask").lower()
-        modes = {"group": 0o440, "true": 0o440, "1": 0o440, "all": 0o444, "world": 0o444, "everybody": 0o444, "2": 0o444}
+        modes = {
+            "group": 0o440,
+            "true": 0o440,
+            "1": 0o440,
+            "all": 0o444,
+            "world": 0o444,
+            "everybody": 0o444,
+            "2": 0o444,
+        }
         return Writer(
             self.common_dir / "objects",
             sha256=self.config.get("extensions.objectformat") == "sha256",
@@ -142,7 +152,9 @@ class Repo:
         """Identity and time as a commit or tag carries them. *when*: seconds since the epoch, or None for now."""
         moment = time.time() if when is None else when
         offset = time.localtime(moment).tm_gmtoff // 60
-        return f"{self.identity} {int(moment)} {'-' if offset < 0 else '+'}{abs(offset) // 60:02d}{abs(offset) % 60:02d}"
+        return (
+            f"{self.identity} {int(moment)} {'-' if offset < 0 else '+'}{abs(offset) // 60:02d}{abs(offset) % 60:02d}"
+        )
 
     def write_commit(
         self, writer: Writer, tree: str, parents: Sequence[str], message: str, *, when: float | None = None

@@ -34,7 +34,7 @@ class Snapshot:
     """Changed files that were not taken: (path, reason)."""
 
 
-def take(repo: Repo, limits: Limits = Limits()) -> Snapshot:  # noqa: B008  (frozen)
+def take(repo: Repo, limits: Limits = Limits()) -> Snapshot:
     """The work tree of *repo* as a commit: tracked, modified and untracked files, but none that git ignores.
 
     Files beyond *limits* and files that look like secrets are left out, and said so. A merge in progress is taken as
@@ -160,5 +160,3 @@ def _commit(repo: Repo, tree: str, head: str | None) -> str:
     commit = repo.write_commit(writer, tree, (head,) if head else (), "The code as it ran")
     writer.flush()
     return commit
-
-

@@ -1,0 +1,1 @@
+"""Records ⇄ files ⇄ commits: live folders while a run lasts, branches when it has ended."""

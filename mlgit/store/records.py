@@ -1,0 +1,145 @@
+"""A run's record as text: the trailer's JSON that the index reads, and `run.yaml` that people and tools read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.run import Run, State
+
+TRAILER = "Mlgit-Result"
+MOST_BYTES = 64 << 10
+"""A record beyond this is not put into the commit message; it is read from the YAML files."""
+
+# Fields of `Run` that the record carries as they are, left out where they are at their default.
+_PLAIN = ("group", "sweep", "job_type", "notes", "parent", "source", "tree", "dirty", "folder")
+_KNOWN = frozenset(
+    ("id", "name", "project", "state", "created", "finished", "duration", "tags", "data", "source", "code", *_PLAIN)
+)
+
+
+def encode(value: Any) -> bytes:
+    """*value* as one line of JSON; nan and the infinities as `{"$float": "nan"}`, which every reader of JSON takes."""
+    try:
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False, default=_plain)
+    except ValueError:
+        text = json.dumps(_marked(value), separators=(",", ":"), default=_plain)
+    return text.encode()
+
+
+def decode(text: bytes | str) -> Any:
+    """What `encode` made of it."""
+    value = json.loads(text)
+    return _unmarked(value) if '"$float"' in (text if isinstance(text, str) else text.decode()) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no plain data")
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$float": str(value)}
+    if isinstance(value, Mapping):
+        return {key: _marked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_marked(item) for item in value]
+    return value
+
+
+def _unmarked(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {"$float"}:
+            return float(value["$float"])
+        return {key: _unmarked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unmarked(item) for item in value]
+    return value
+
+
+def trailer(run: Run) -> str:
+    """*run* as the value of its `Mlgit-Result` trailer."""
+    content: dict[str, Any] = {"id": run.id, "name": run.name, "project": run.project, "state": run.state.value,
+                               "created": round(run.created, 3)}  # fmt: skip
+    if run.finished is not None:
+        content["finished"] = round(run.finished, 3)
+    content |= {name: value for name in _PLAIN if (value := getattr(run, name))}
+    content |= {"tags": list(run.tags)} if run.tags else {}
+    content |= {"params": dict(run.params), "metrics": dict(run.metrics)}
+    content |= {"data": dict(run.data)} if run.data else {}
+    for kind in ("used", "logged"):
+        if versions := getattr(run, kind):
+            content[kind] = [artifact_document(version) for version in versions]
+    text = encode(content).decode()
+    return text if len(text) <= MOST_BYTES else json.dumps({"id": run.id, "big": True})
+
+
+def run_of_trailer(value: str) -> Run | None:
+    """The run that a trailer tells, or None for a big one, whose record is in its files."""
+    content = decode(value)
+    return None if content.get("big") else _run(content)
+
+
+def _run(content: Mapping[str, Any]) -> Run:
+    return Run(
+        id=content["id"], name=content["name"], project=content["project"], state=State(content["state"]),
+        created=content["created"], finished=content.get("finished"), tags=tuple(content.get("tags", ())),
+        params=content.get("params", {}), metrics=content.get("metrics", {}), data=content.get("data", {}),
+        used=tuple(ArtifactVersion(**item) for item in content.get("used", ())),
+        logged=tuple(ArtifactVersion(**item) for item in content.get("logged", ())),
+        **{name: content[name] for name in _PLAIN if name in content},
+    )  # fmt: skip
+
+
+def artifact_document(version: ArtifactVersion) -> dict[str, Any]:
+    """An artifact version as `artifacts.yaml` lists it."""
+    return {
+        "name": version.name,
+        "type": version.type,
+        "hash": version.hash,
+        "size": version.size,
+        "path": version.path,
+    }
+
+
+def run_document(run: Run, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """`run.yaml`: who, when, from what code; params, metrics and artifacts have files of their own."""
+    document: dict[str, Any] = {"id": run.id, "name": run.name, "project": run.project, "state": run.state.value,
+                                "created": _moment(run.created)}  # fmt: skip
+    if run.finished is not None:
+        document |= {"finished": _moment(run.finished), "duration": round(run.finished - run.created, 3)}
+    for name in ("group", "sweep", "job_type", "notes", "parent", "folder"):
+        if value := getattr(run, name):
+            document[name] = value
+    document |= {"tags": list(run.tags)} if run.tags else {}
+    document |= {"source": run.source} if run.source else {}
+    document |= {"code": {"tree": run.tree, "dirty": run.dirty}} if run.tree or run.dirty else {}
+    document |= {"data": dict(run.data)} if run.data else {}
+    return document | {key: value for key, value in provenance.items() if value not in (None, "", (), {}, [])}
+
+
+def run_of_document(document: Mapping[str, Any]) -> tuple[Run, dict[str, Any]]:
+    """What `run_document` was made of: the run without params, metrics and artifacts, and the provenance."""
+    content = dict(document) | {
+        "tree": document.get("code", {}).get("tree"),
+        "dirty": document.get("code", {}).get("dirty"),
+    }
+    content = {key: value for key, value in content.items() if value is not None}
+    content["created"] = _seconds(document["created"])
+    if "finished" in document:
+        content["finished"] = _seconds(document["finished"])
+    return _run(content), {key: value for key, value in document.items() if key not in _KNOWN}
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
