@@ -166,7 +166,8 @@ class Writer:
 
     def folder(self, files: Mapping[str, bytes]) -> str:
         """A folder made of *files* (path → content) alone; return its id."""
-        return self.edit({}, files, {}.__getitem__)
+        nothing: Mapping[str, Mapping[str, Entry]] = {}
+        return self.edit({}, files, nothing.__getitem__)
 
     def edit(
         self, entries: Mapping[str, Entry], changes: Mapping[str, bytes | Entry | None],

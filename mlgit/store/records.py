@@ -64,7 +64,13 @@ def _unmarked(value: Any) -> Any:
 
 
 def trailer(run: Run) -> str:
-    """*run* as the value of its `Mlgit-Result` trailer."""
+    """*run* as the value of its `Mlgit-Result` trailer: one line, or only its id where it would be too long."""
+    text = line(run)
+    return text if len(text) <= MOST_BYTES else json.dumps({"id": run.id, "big": True})
+
+
+def line(run: Run) -> str:
+    """*run* as one line of JSON, whatever its length."""
     content: dict[str, Any] = {"id": run.id, "name": run.name, "project": run.project, "state": run.state.value,
                                "created": round(run.created, 3)}  # fmt: skip
     if run.finished is not None:
@@ -76,8 +82,7 @@ def trailer(run: Run) -> str:
     for kind in ("used", "logged"):
         if versions := getattr(run, kind):
             content[kind] = [artifact_document(version) for version in versions]
-    text = encode(content).decode()
-    return text if len(text) <= MOST_BYTES else json.dumps({"id": run.id, "big": True})
+    return encode(content).decode()
 
 
 def run_of_trailer(value: str) -> Run | None:

@@ -1,0 +1,1 @@
+"""A throw-away picture of git, for questions: every listing, filter and chart asks here. Delete it at will."""

@@ -1,0 +1,89 @@
+"""Questions to the index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import replace
+
+from mlgit.core.run import Run
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.index import build
+from mlgit.store import live, records
+
+
+def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) -> list[Run]:
+    """The runs of *repo*, newest first, those that are still alive among them; of one project, of one sweep.
+
+    A run that is here and on a remote counts once, as the local branch tells it.
+    """
+    wanted = {"project": project, "sweep": sweep}
+    where = " AND ".join(['"commit" IS NOT NULL', *(f"{key} = ?" for key, value in wanted.items() if value)])
+    with closing(build.refresh(repo)) as connection:
+        rows = connection.execute(
+            f'SELECT ref, "commit", record FROM runs WHERE {where} ORDER BY ref',  # noqa: S608  (keys are ours)
+            [value for value in wanted.values() if value],
+        ).fetchall()
+    found: dict[str, Run] = {}
+    for ref, commit, record in rows:  # refs/heads sorts before refs/remotes: the local branch comes first
+        run = records.run_of_trailer(record)
+        if run and run.id not in found:
+            found[run.id] = replace(run, ref=ref, commit=commit)
+    for run in _alive(repo):
+        if run.id not in found and project in (None, run.project) and sweep in (None, run.sweep):
+            found[run.id] = run
+    return sorted(found.values(), key=lambda run: (-run.created, run.id))
+
+
+def _alive(repo: Repo) -> Iterable[Run]:
+    for folder in live.folders(repo):
+        if live.is_alive(folder) or not live.is_ours(folder):
+            try:
+                yield live.snapshot(folder)
+            except FileNotFoundError:
+                continue  # it ended while we looked
+
+
+def find(repo: Repo, text: str, *, project: str | None = None) -> Run:
+    """The run that *text* names: its id, branch, name, result commit, or an unambiguous beginning of one; `latest`.
+
+    Raises `NotFoundError` where there is none, `UsageError` where there are several.
+    """
+    known = runs(repo, project=project) or runs(repo)
+    if text == "latest" and known:
+        return known[0]
+    for fits in (_is, _is_named, _begins):
+        found = [run for run in known if fits(run, text)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            some = ", ".join(run.branch or run.id for run in found[:5])
+            raise UsageError(
+                f"{text[:80]!r} names {len(found)} runs: {some}{', …' if len(found) > 5 else ''}.",
+                fix="give the id or the branch",
+            )
+    close = _close(text, known)
+    raise NotFoundError(
+        f"There is no run {text[:80]!r}.", fix=f"did you mean {close}?" if close else "mlgit ls lists the runs"
+    )
+
+
+def _is(run: Run, text: str) -> bool:
+    return text in (run.id, run.branch, run.ref, run.commit) or (bool(run.ref) and run.ref.endswith(f"/{text}"))
+
+
+def _is_named(run: Run, text: str) -> bool:
+    return run.name == text
+
+
+def _begins(run: Run, text: str) -> bool:
+    if len(text) < 3:
+        return False
+    return any(word.startswith(text) for word in (run.id, run.name, run.branch.rpartition("/")[2], run.commit) if word)
+
+
+def _close(text: str, known: list[Run]) -> str | None:
+    import difflib
+
+    return next(iter(difflib.get_close_matches(text, [run.name for run in known[:1000]], 1)), None)
