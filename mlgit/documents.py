@@ -143,7 +143,7 @@ def _compose(events: Any, source: str) -> Node | None:
             count += size
             place(node, event)
         elif isinstance(event, yaml.ScalarEvent):
-            node = Node("scalar", event.value, _line(event), event.style is None, _tag(event, source))
+            node = Node("scalar", event.value, _line(event), not event.style, _tag(event, source))
             count += 1
             if event.anchor:
                 anchors[event.anchor] = (node, 1)
