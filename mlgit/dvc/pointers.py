@@ -1,0 +1,81 @@
+"""`.dvc` files and `dvc.lock`, as text (pure). What they name is content in DVC's cache."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlgit import documents
+
+_HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Out:
+    """One file or folder that DVC holds."""
+
+    path: str
+    """Relative to the folder of the document that names it."""
+    hash: str
+    """md5 of the file, or `<md5>.dir` for a folder."""
+    size: int = 0
+    """Bytes."""
+    nfiles: int | None = None
+    """How many files a folder has, where the pointer says so."""
+
+
+def is_hash(text: str) -> bool:
+    """Whether *text* is a content hash of DVC's: 32 hex digits, with `.dir` for a folder."""
+    return _HASH.fullmatch(text) is not None
+
+
+def is_folder(content: str) -> bool:
+    """Whether the hash *content* stands for a folder."""
+    return content.endswith(".dir")
+
+
+def render(outs: Sequence[Out]) -> str:
+    """The text of a `.dvc` file, as `dvc add` writes it."""
+    return documents.dump({"outs": [_plain(out) for out in outs]})
+
+
+def _plain(out: Out) -> dict[str, Any]:
+    count = {} if out.nfiles is None else {"nfiles": out.nfiles}
+    return {"md5": out.hash, "size": out.size} | count | {"hash": "md5", "path": out.path}
+
+
+def parse(text: str | bytes, *, source: str) -> tuple[Out, ...]:
+    """The outs of a `.dvc` file, those without a content hash left out. Raises `ConfigError` where it is no YAML."""
+    data = documents.plain(text, source=source)
+    if not isinstance(data, Mapping):
+        return ()
+    folder = data.get("wdir", ".")
+    return tuple(_outs(data.get("outs"), folder if isinstance(folder, str) else "."))
+
+
+def parse_lock(text: str | bytes, *, source: str) -> tuple[Out, ...]:
+    """What the stages of a `dvc.lock` made. Raises `ConfigError` where it is no YAML."""
+    data = documents.plain(text, source=source)
+    stages = data.get("stages") if isinstance(data, Mapping) else None
+    if not isinstance(stages, Mapping):
+        return ()
+    return tuple(
+        out for stage in stages.values() if isinstance(stage, Mapping) for out in _outs(stage.get("outs"), ".")
+    )
+
+
+def _outs(items: Any, folder: str) -> Iterator[Out]:
+    for item in items if isinstance(items, list) else ():
+        if not isinstance(item, Mapping):
+            continue
+        content, path, size, count = (item.get(key) for key in ("md5", "path", "size", "nfiles"))
+        if isinstance(content, str) and isinstance(path, str) and is_hash(content):
+            yield Out(
+                path=posixpath.normpath(posixpath.join(folder, path)),
+                hash=content,
+                size=size if isinstance(size, int) else 0,
+                nfiles=count if isinstance(count, int) else None,
+            )

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlgit.dvc import cache, project
+from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.git.repo import Repo
+
+
+def dvc(*args: str, cwd: Path) -> str:
+    """Stock DVC."""
+    done = subprocess.run([sys.executable, "-m", "dvc", *args], cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, f"dvc {args}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def top(repo: Repo) -> Path:
+    assert repo.work_tree
+    return repo.work_tree
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "data"
+    (made / "train" / "deep").mkdir(parents=True)
+    (made / "train" / "a.csv").write_text("1,2\n")
+    (made / "train" / "deep" / "ü b.csv").write_text("3,4\n")
+    (made / "empty").write_text("")
+    (made / "same.csv").write_text("1,2\n")
+    return made
+
+
+def test_a_file_comes_back_without_dvc_in_the_repository(repo: Repo, tmp_path: Path):
+    (tmp_path / "model.bin").write_bytes(os.urandom(3000))
+    before = repo.git("status", "--porcelain")
+
+    content, size = cache.add(repo, tmp_path / "model.bin")
+    cache.fetch(repo, content, tmp_path / "out" / "back.bin")
+
+    assert size == 3000
+    assert (tmp_path / "out" / "back.bin").read_bytes() == (tmp_path / "model.bin").read_bytes()
+    assert (repo.own / "cache/files/md5" / content[:2] / content[2:]).is_file()
+    assert repo.git("status", "--porcelain") == before
+    assert (tmp_path / "model.bin").stat().st_mode & 0o200
+
+
+def test_a_folder_comes_back_whole(repo: Repo, folder: Path, tmp_path: Path):
+    content, size = cache.add(repo, folder)
+    cache.fetch(repo, content, tmp_path / "back")
+
+    assert content.endswith(".dir")
+    assert size == 12
+    assert (tmp_path / "back/train/deep/ü b.csv").read_text() == "3,4\n"
+    assert set(cache.sha256(repo, content)) == {"train/a.csv", "train/deep/ü b.csv", "empty", "same.csv"}
+    assert not [p.name for p in tmp_path.iterdir() if "mlgit-" in p.name]
+
+
+def test_the_hash_is_the_one_that_stock_dvc_computes(repo: Repo, folder: Path):
+    project.setup(repo)
+    inside = top(repo) / "data"
+    folder.rename(inside)
+    (inside / "train" / "skip.tmp").write_text("never")
+    with (top(repo) / ".dvcignore").open("a") as file:
+        file.write("*.tmp\n")
+
+    content, _ = cache.add(repo, inside)
+    before = repo.git("status", "--porcelain")
+    dvc("add", "-q", "data", cwd=top(repo))
+
+    assert f"md5: {content}" in (top(repo) / "data.dvc").read_text()
+    assert "data.dvc" not in before
+    assert (top(repo) / ".dvc/cache/files/md5" / content[:2] / content[2:]).is_file()
+
+
+def test_the_same_content_is_stored_once(repo: Repo, tmp_path: Path):
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("one and the same")
+
+    one, two = (cache.add(repo, tmp_path / name)[0] for name in ("a", "b"))
+
+    assert one == two
+    assert len([path for path in (repo.own / "cache").rglob("*") if path.is_file()]) == 1
+
+
+def test_a_torn_object_in_the_cache_is_written_anew(repo: Repo, tmp_path: Path):
+    (tmp_path / "a").write_text("precious")
+    content, _ = cache.add(repo, tmp_path / "a")
+    stored = repo.own / "cache/files/md5" / content[:2] / content[2:]
+    stored.chmod(0o644)
+    stored.write_text("prec")
+    stored.chmod(0o444)
+
+    with pytest.raises(MlgitError, match="damaged"):
+        cache.fetch(repo, content, tmp_path / "out")
+    cache.add(repo, tmp_path / "a")
+
+    assert stored.read_text() == "precious"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_worktree_stores_where_the_bytes_stay(repo: Repo, tmp_path: Path):
+    project.setup(repo)
+    repo.git("worktree", "add", "-q", str(tmp_path / "trial"))
+    linked = Repo.find(tmp_path / "trial")
+    assert linked
+    (tmp_path / "trial" / "m").write_text("made in a trial")
+
+    content, _ = cache.add(linked, tmp_path / "trial" / "m")
+    repo.git("worktree", "remove", "--force", str(tmp_path / "trial"))
+
+    assert cache.exists(repo, content)
+    assert (top(repo) / ".dvc/cache/files/md5" / content[:2]).is_dir()
+
+
+def test_a_configured_cache_is_used(repo: Repo, tmp_path: Path):
+    project.setup(repo)
+    dvc("cache", "dir", str(tmp_path / "shared"), cwd=top(repo))
+    (tmp_path / "m").write_text("shared")
+
+    content, _ = cache.add(repo, tmp_path / "m")
+
+    assert (tmp_path / "shared/files/md5" / content[:2] / content[2:]).read_text() == "shared"
+
+
+def test_bytes_stored_before_dvc_was_set_up_are_still_found(repo: Repo, tmp_path: Path):
+    (tmp_path / "m").write_text("early")
+    content, _ = cache.add(repo, tmp_path / "m")
+    project.setup(repo)
+
+    cache.fetch(repo, content, tmp_path / "back")
+
+    assert (tmp_path / "back").read_text() == "early"
+
+
+def test_what_the_cache_lacks_is_pulled_from_the_remote(repo: Repo, folder: Path, tmp_path: Path):
+    project.setup(repo)
+    folder.rename(top(repo) / "data")
+    dvc("remote", "add", "-q", "-d", "store", str(tmp_path / "remote"), cwd=top(repo))
+    dvc("add", "-q", "data", cwd=top(repo))
+    dvc("push", "-q", cwd=top(repo))
+    content, _ = cache.add(repo, top(repo) / "data")
+    subprocess.run(["rm", "-rf", top(repo) / ".dvc/cache"], check=True)
+
+    cache.fetch(repo, content, tmp_path / "back")
+
+    assert (tmp_path / "back/train/a.csv").read_text() == "1,2\n"
+
+
+def test_bytes_that_are_nowhere_are_said_so(repo: Repo, tmp_path: Path):
+    with pytest.raises(NotFoundError, match="not in this repository's cache"):
+        cache.fetch(repo, "0" * 32, tmp_path / "x")
+    assert not cache.exists(repo, "0" * 32)
+
+
+def test_fetching_overwrites_nothing_else(repo: Repo, folder: Path, tmp_path: Path):
+    content, _ = cache.add(repo, folder)
+    cache.fetch(repo, content, tmp_path / "back")
+    cache.fetch(repo, content, tmp_path / "back")
+    (tmp_path / "back" / "mine.txt").write_text("mine")
+
+    with pytest.raises(UsageError, match="already"):
+        cache.fetch(repo, content, tmp_path / "back")
+
+    assert (tmp_path / "back" / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("evil", ["../../../etc/x", "d3b07384", "D" * 32, "", "0" * 32 + ".dir/../x"])
+def test_only_hashes_are_looked_up(repo: Repo, tmp_path: Path, evil: str):
+    with pytest.raises(UsageError, match="no hash"):
+        cache.fetch(repo, evil, tmp_path / "x")
+
+
+def test_a_listing_that_leaves_its_folder_is_refused(repo: Repo, tmp_path: Path):
+    (tmp_path / "evil").write_text('[{"md5": "d3b07384d113edec49eaa6238ad5ff00", "relpath": "../../escape"}]')
+    content, _ = cache.add(repo, tmp_path / "evil")
+    stored = repo.own / "cache/files/md5" / content[:2] / content[2:]
+    stored.rename(f"{stored}.dir")
+
+    with pytest.raises(MlgitError, match="no path inside"):
+        cache.fetch(repo, f"{content}.dir", tmp_path / "x")
+
+
+def test_a_pipe_is_refused_instead_of_read_for_ever(repo: Repo, tmp_path: Path):
+    (tmp_path / "d").mkdir()
+    os.mkfifo(tmp_path / "d" / "pipe")
+
+    with pytest.raises(UsageError, match="neither a file nor a folder"):
+        cache.add(repo, tmp_path / "d")
+
+
+def test_what_is_not_there_and_broken_links_are_refused(repo: Repo, tmp_path: Path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "link").symlink_to("nowhere")
+
+    for path in (tmp_path / "missing", tmp_path / "d"):
+        with pytest.raises(UsageError):
+            cache.add(repo, path)
