@@ -1,0 +1,194 @@
+"""Which run speaks for a commit; and the other way, a branch of code that a run speaks for.
+
+A pull request carries code and never results: its run is found, not contained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlgit import documents
+from mlgit.core import compare, escape, figures, refs
+from mlgit.core.run import Run, State
+from mlgit.errors import MlgitError, NotFoundError, RefMovedError
+from mlgit.git.objects import Reader
+from mlgit.git.repo import Move, Repo, message_trailer, split_commit
+
+TRAILER = "Mlgit-Evidence"
+BRANCHES = "refs/heads/run/"
+FOLDER = "experiment"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The run that speaks for a commit, and how many first-parent steps back from it the run's code lies."""
+
+    run: Run
+    distance: int
+
+
+def find(repo: Repo, commit: str, runs: Sequence[Run], *, most: int = 10_000) -> Evidence | None:
+    """The evidence for *commit*, else for the nearest of its first-parent ancestors that has any, else None.
+
+    At most *most* commits are looked at, *commit* the first. A commit's run is the one that its trailer
+    `Mlgit-Evidence: <run id>` names; else the newest finished one of *runs* whose source commit or code tree (all but
+    `experiment/`) is the commit's. A trial of a sweep ran the code with other params than the code states, so it comes
+    after every run that is none. A merge that holds just the code of a commit it merged has that commit's evidence.
+    """
+    witnesses = _Witnesses(repo, runs)
+    ancestors = [commit] if most == 1 else [oid for oid, _ in repo.ancestors(commit, most=most)]
+    with repo.reader() as reader:
+        for distance, oid in enumerate(ancestors):
+            if run := witnesses.of(reader, oid):
+                return Evidence(run, distance)
+    return None
+
+
+class _Witnesses:
+    """Runs by what a commit can know of them."""
+
+    def __init__(self, repo: Repo, runs: Sequence[Run]) -> None:
+        self._repo = repo
+        self._by_id = {run.id: run for run in runs}
+        self._folders = sorted({run.folder for run in runs})
+        self._by_code: dict[str, Run] = {}
+        finished = [run for run in runs if run.state is State.FINISHED]
+        for run in sorted(finished, key=lambda run: (run.sweep is not None, -(run.finished or run.created), run.id)):
+            for code in filter(None, (run.source, run.tree)):
+                self._by_code.setdefault(code, run)
+
+    def of(self, reader: Reader, oid: str) -> Run | None:
+        """The run that speaks for the commit *oid* itself."""
+        found = reader.read(oid)
+        if found is None or found[1] != "commit":
+            return None
+        headers, parents, message = split_commit(found[2])
+        if run := self._told(reader, found[0], headers["tree"], message):
+            return run
+        for parent in parents[1:]:
+            merged = reader.read(parent)
+            if merged and merged[1] == "commit":
+                its_headers, _, its_message = split_commit(merged[2])
+                if its_headers["tree"] == headers["tree"]:
+                    return self._told(reader, parent, headers["tree"], its_message)
+        return None
+
+    def _told(self, reader: Reader, oid: str, tree: str, message: str) -> Run | None:
+        named = message_trailer(message, TRAILER)
+        if named and (run := self._by_id.get(named.strip())):
+            return run
+        return self._by_code.get(oid) or self._by_code.get(tree) or self._by_code.get(self._code_tree(reader, tree))
+
+    def _code_tree(self, reader: Reader, tree: str) -> str:
+        """The id of *tree* without the results that somebody committed beside the code; nothing is written."""
+        places = [f"{folder}/{FOLDER}" if folder else FOLDER for folder in self._folders]
+        present = [place for place in places if reader.tree(f"{tree}:{place}") is not None]
+        if not present:
+            return tree
+        never_flushed = self._repo.writer()
+        return never_flushed.edit(
+            reader.tree(tree) or {}, dict.fromkeys(present), lambda inner: reader.tree(inner) or {}
+        )
+
+
+def branch(repo: Repo, run: Run, *, params_file: str | None) -> str:
+    """The branch `run/<slug>-<id6>` whose tip is the code of *run*, and names it as its evidence; made where it lacks.
+
+    The tip is one commit on what the run's code was based on. It holds the code as it ran, uncommitted changes too,
+    never `experiment/`; and, where *params_file* (a path in the repository, YAML or JSON) states other values than the
+    run had, the run's. Asked again, it answers with the same branch, also where somebody has built on it.
+
+    Raises `NotFoundError` where the run's code is not in the repository, `MlgitError` where a branch of that name holds
+    something else.
+    """
+    ref = _ref(run)
+    name = ref.removeprefix("refs/heads/")
+    if run.source is None or (source := repo.resolve(run.source)) is None:
+        raise NotFoundError(
+            f"The code of {run.name} is not in this repository.",
+            why=f"Its source commit {run.source or '(none)'} is missing.",
+            fix=f"git fetch origin {run.branch or run.id}",
+        )
+    if _names(repo, ref, source, run.id):
+        return name
+    changes, subject = _changes(repo, run, source, params_file)
+    parents = _parents(repo, source) if run.dirty else [source]
+    message = f"{subject}\n\n{_summary(run)}\n\n{TRAILER}: {escape.line(run.id)}\n"
+    tip = repo.commit(source, changes, message, parents=parents, when=run.finished or run.created)
+    try:
+        repo.move([Move(ref, None, tip)], why=f"code of run {run.id}")
+    except RefMovedError:
+        if _names(repo, ref, source, run.id):  # somebody else made it while we did
+            return name
+        raise MlgitError(
+            f"The branch {name} exists and holds something else than the code of {run.name}.",
+            why=f"No commit on it names the run by `{TRAILER}: {run.id}`.",
+            fix=f"git branch -m {name} another-name",
+        ) from None
+    return name
+
+
+def _ref(run: Run) -> str:
+    own = run.ref or refs.run_ref(run.project, run.name, run.id)
+    return f"{BRANCHES}{own.rpartition('/')[2]}"
+
+
+def _names(repo: Repo, ref: str, source: str, run_id: str) -> bool:
+    """Whether *ref*, or a commit below it down to *source*, names the run as its evidence."""
+    tip = repo.resolve(ref)
+    if tip is None:
+        return False
+    with repo.reader() as reader:
+        for oid, _ in repo.ancestors(tip, most=1000):
+            if oid == source:
+                return False
+            found = reader.read(oid)
+            if found and message_trailer(split_commit(found[2])[2], TRAILER) == run_id:
+                return True
+    return False
+
+
+def _parents(repo: Repo, commit: str) -> list[str]:
+    with repo.reader() as reader:
+        found = reader.read(commit)
+    return split_commit(found[2])[1] if found else []
+
+
+def _changes(repo: Repo, run: Run, source: str, params_file: str | None) -> tuple[dict[str, bytes | None], str]:
+    """What the branch's commit changes in the code as it ran, and its subject."""
+    place = f"{run.folder}/{FOLDER}" if run.folder else FOLDER
+    name = escape.line(run.name, 60) or run.id
+    with repo.reader() as reader:
+        changes: dict[str, bytes | None] = {place: None} if reader.tree(f"{source}:{place}") is not None else {}
+        text = reader.blob(f"{source}:{params_file}") if params_file else None
+    overrides = _overrides(text, run.params, params_file) if text is not None and params_file else {}
+    if overrides and text is not None and params_file:
+        changes[params_file] = documents.with_values(text.decode(), overrides, source=params_file).encode()
+        told = ", ".join(
+            f"{escape.line(key, 30)} {figures.number(value)}" for key, value in list(overrides.items())[:4]
+        )
+        return changes, f"Take the params of {name}: {escape.line(told, 80)}"
+    return changes, f"Keep the code of {name} as it ran" if run.dirty else f"Name {name} as the evidence"
+
+
+def _overrides(text: bytes, params: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The run's values, by dotted key, for those keys of a params file that state something else."""
+    stated = documents.plain(text, source=source)
+    if not isinstance(stated, Mapping):
+        return {}
+    known = compare.flatten(stated)
+    return {
+        change.key: change.head
+        for change in compare.changes(stated, params)
+        if change.key in known and change.head is not compare.MISSING
+    }
+
+
+def _summary(run: Run) -> str:
+    numbers = [(key, value) for key, value in sorted(run.metrics.items()) if compare.is_number(value)]
+    told = ", ".join(
+        f"{escape.line(key, 30)} {figures.number(value)}" for key, value in numbers if not key.startswith("_")
+    )
+    return f"{run.branch or run.id}: {escape.line(told, 400) or 'no metrics'}"
