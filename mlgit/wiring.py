@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlgit import settings
 from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.settings import Settings
+
+if TYPE_CHECKING:
+    from mlgit.forge.base import Forge
 
 
 @dataclass(frozen=True)
@@ -28,3 +32,10 @@ def place(start: Path | None = None) -> Place:
     if repo.work_tree is None:
         return Place(repo, settings.find(repo.git_dir, repo.git_dir))
     return Place(repo, settings.find(folder, repo.work_tree))
+
+
+def forge(place: Place) -> Forge:
+    """Where the pull requests of *place* live: a folder in the repository's own git folder."""
+    from mlgit.forge.folder import FolderForge
+
+    return FolderForge(place.repo)

@@ -1,0 +1,1 @@
+"""Where pull requests live: GitHub, or a folder. `base` says what mlgit asks of either."""

@@ -1,0 +1,255 @@
+"""What mlgit asks of a forge, and the rules that every forge shares. GitHub's words and refusals are the measure.
+
+Whatever a forge keeps (titles, bodies, authors) was written by somebody else: it is escaped where it is shown.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from mlgit.core import escape
+from mlgit.errors import UsageError
+
+TITLE_CHARACTERS = 256
+BODY_CHARACTERS = 65_536
+STATUS_CHARACTERS = 140
+IMAGES = (".png", ".svg", ".jpg", ".jpeg", ".gif", ".webp")
+"""The kinds of picture that a comment can show, by the end of their names."""
+
+_MARKER = re.compile(r"[a-z0-9][a-z0-9:/._-]*")
+
+
+class PullState(enum.Enum):
+    """Where a pull request stands."""
+
+    OPEN = "open"
+    MERGED = "merged"
+    CLOSED = "closed"
+
+
+class ReviewVerdict(enum.Enum):
+    """What a review says. `DISMISSED` is only ever read: a verdict that the forge took back."""
+
+    APPROVE = "approve"
+    REQUEST_CHANGES = "request changes"
+    COMMENT = "comment"
+    DISMISSED = "dismissed"
+
+
+class StatusState(enum.Enum):
+    """How a check on a commit stands."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullRequest:
+    """A proposal to merge one branch into another."""
+
+    number: int
+    title: str
+    body: str = ""
+    head: str
+    """The branch to merge, by its short name; one of a fork as `owner:branch`."""
+    head_commit: str
+    """Where that branch stands; once merged, closed or deleted, where it last stood."""
+    base: str
+    """The branch to merge into, by its short name."""
+    state: PullState = PullState.OPEN
+    author: str
+    created: float
+    """Seconds since the epoch."""
+    merge_commit: str | None = None
+    """The commit that brought it into its base, once merged."""
+    draft: bool = False
+    labels: tuple[str, ...] = ()
+    url: str = ""
+    """Its page in a browser, where there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comment:
+    """One comment on a pull request; ids grow with time."""
+
+    id: int
+    author: str
+    body: str
+    created: float
+    updated: float
+    minimised: bool = False
+    """Whether a person folded it away; such a comment is not ours to revive."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """One person's verdict on a pull request, and the commit that it was given on."""
+
+    author: str
+    verdict: ReviewVerdict
+    body: str = ""
+    commit: str
+    created: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What one check says of one commit. A later status of the same context replaces it; case does not count."""
+
+    context: str
+    """Who says so: `mlgit/gates`."""
+    state: StatusState
+    description: str = ""
+    """At most 140 characters; a forge cuts what is longer."""
+    url: str = ""
+    commit: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a forge can do here; ask before, rather than fail after."""
+
+    writable: bool
+    """Whether we may write at all: the token of a fork's pull request may not."""
+    drafts: bool
+    """Whether a pull request can be a draft."""
+
+
+class Forge(Protocol):
+    """A place where pull requests live.
+
+    Every verb raises `NotFoundError` for a number that does not exist, `UsageError` for what cannot be asked, and
+    `MlgitError` for what the forge refuses as things stand.
+    """
+
+    @property
+    def me(self) -> str:
+        """Our own name, as it stands under what we write."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this forge can do here."""
+
+    def open(
+        self, *, head: str, base: str, title: str, body: str = "", draft: bool = False, labels: Sequence[str] = ()
+    ) -> PullRequest:
+        """A new pull request from branch *head* into branch *base*.
+
+        Refused: a branch that does not exist (`NotFoundError`), a head with no commit that the base lacks, one with no
+        history in common, and a second open pull request for the same two branches.
+        """
+
+    def get(self, number: int) -> PullRequest:
+        """One pull request, as it stands now."""
+
+    def pulls(self, *, state: PullState | None = PullState.OPEN, head: str | None = None) -> list[PullRequest]:
+        """Pull requests in *state* (None: any), newest first; of branch *head* only, where one is named."""
+
+    def comment(self, number: int, body: str) -> Comment:
+        """Write a comment, also on what is merged or closed."""
+
+    def edit_comment(self, number: int, comment: int, body: str) -> Comment:
+        """Replace the body of the comment with that id."""
+
+    def comments(self, number: int) -> list[Comment]:
+        """Every comment, oldest first."""
+
+    def review(self, number: int, verdict: ReviewVerdict, body: str = "") -> Review:
+        """Give a verdict. Nobody approves or refuses their own work; all but approval needs words."""
+
+    def reviews(self, number: int) -> list[Review]:
+        """Every review, oldest first."""
+
+    def set_status(self, status: Status) -> None:
+        """Say how a check on a commit stands, in place of what it said before."""
+
+    def statuses(self, commit: str) -> list[Status]:
+        """The latest status of each context on *commit* (a full id), by context."""
+
+    def merge(self, number: int, *, expect: str | None = None) -> PullRequest:
+        """Merge by a merge commit; return the pull request, merged.
+
+        Refused: what is merged or closed, a draft, a conflict; and, with *expect*, a head that is not at that commit
+        any more (`RefMovedError`). As on GitHub, a failing status stands in the way only where a rule requires it.
+        """
+
+    def close(self, number: int) -> PullRequest:
+        """Close without merging."""
+
+    def reopen(self, number: int) -> PullRequest:
+        """Open again what was closed; refused for what is merged, or whose branches are gone."""
+
+    def ready(self, number: int) -> PullRequest:
+        """Make a draft ready for review; what is no draft stays as it is."""
+
+    def image(self, content: bytes, name: str) -> str:
+        """Keep a picture; return what stands in `![](…)` to show it. *name* says its kind: `curves.png`."""
+
+    def picture(self, link: str) -> bytes | None:
+        """The picture behind a link that `image` gave; None for any other link."""
+
+
+def upsert(forge: Forge, number: int, marker: str, body: str) -> Comment:
+    """*body* as the one comment on *number* that goes by *marker*: new, or in the place of what it said before.
+
+    A comment is ours if it begins with the hidden marker AND bears our name AND nobody minimised it: a marker that
+    somebody else wrote into theirs is left alone.
+    """
+    hidden = hidden_marker(marker)
+    text = f"{hidden}\n{body}"
+    for comment in forge.comments(number):
+        if comment.author == forge.me and not comment.minimised and comment.body.startswith(hidden):
+            return comment if comment.body == text else forge.edit_comment(number, comment.id, text)
+    return forge.comment(number, text)
+
+
+def hidden_marker(name: str) -> str:
+    """The HTML comment by which a comment is found again. Raises `UsageError` for a name that could end it early."""
+    if not _MARKER.fullmatch(name) or "--" in name:
+        raise UsageError(f"{name[:80]!r} cannot mark a comment.", fix="use lower-case words, like mlgit:report")
+    return f"<!-- {name} -->"
+
+
+def checked_title(text: str) -> str:
+    """*text* as a title: one line, no control characters, at most 256 characters. Raises `UsageError`."""
+    title = escape.line(text, TITLE_CHARACTERS)
+    if not title:
+        raise UsageError("A pull request needs a title.", fix="give one with --title")
+    return title
+
+
+def checked_body(text: str, what: str, *, empty: bool = False) -> str:
+    """*text*, if a forge takes it as the body of *what*. Raises `UsageError` for one too long, or (unless) *empty*."""
+    if len(text) > BODY_CHARACTERS:
+        raise UsageError(f"{what} of {len(text):,} characters is too long; {BODY_CHARACTERS:,} is the most.")
+    if not empty and not text.strip():
+        raise UsageError(f"{what} needs words.", fix="give them with -m")
+    return text
+
+
+def checked_status(status: Status) -> Status:
+    """*status* as a forge takes it: its description cut to 140 characters. Raises `UsageError`."""
+    if not escape.line(status.context):
+        raise UsageError("A status needs a context: who says so.")
+    if status.url and not status.url.startswith(("https://", "http://")):
+        raise UsageError(f"{status.url[:80]!r} cannot be the address of a status.", fix="begin it with https://")
+    return replace(
+        status, context=escape.line(status.context), description=escape.line(status.description, STATUS_CHARACTERS)
+    )
+
+
+def checked_review(verdict: ReviewVerdict, body: str, *, own: bool) -> str:
+    """*body*, if it can go with *verdict*; *own*: on one's own pull request. Raises `UsageError`."""
+    if verdict is ReviewVerdict.DISMISSED:
+        raise UsageError("A review is dismissed by the forge, not given so.")
+    if own and verdict is not ReviewVerdict.COMMENT:
+        raise UsageError(
+            f"Nobody can {verdict.value} their own pull request.", fix="ask somebody else, or leave a comment"
+        )
+    return checked_body(body, "A review", empty=verdict is ReviewVerdict.APPROVE)
