@@ -1,0 +1,27 @@
+import pytest
+
+from mlgit.errors import UsageError
+from mlgit.forge import base
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a-->", "x--y", "<!--", "A", "-a", "a\n"])
+def test_a_marker_cannot_end_its_own_comment(name):
+    with pytest.raises(UsageError):
+        base.hidden_marker(name)
+
+
+def test_a_marker_is_hidden_in_markdown():
+    assert base.hidden_marker("mlgit:report/digits") == "<!-- mlgit:report/digits -->"
+
+
+def test_a_long_title_is_cut_and_says_so():
+    title = base.checked_title("x" * 1000)
+
+    assert len(title) == base.TITLE_CHARACTERS
+    assert title.endswith("…")
+
+
+def test_approval_needs_no_words_and_refusal_does():
+    assert base.checked_review(base.ReviewVerdict.APPROVE, "", own=False) == ""
+    with pytest.raises(UsageError, match="words"):
+        base.checked_review(base.ReviewVerdict.REQUEST_CHANGES, "", own=False)
