@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlgit.artifacts import log as artifacts
+from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.run import Run
+from mlgit.dvc import project
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.git.repo import Move, Repo
+
+
+def dvc(*args: str, cwd: Path) -> str:
+    done = subprocess.run([sys.executable, "-m", "dvc", *args], cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, f"dvc {args}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def version(name: str, content: str) -> ArtifactVersion:
+    return ArtifactVersion(name=name, type="model", hash=content * 32, size=1, path=name)
+
+
+def test_a_logged_file_says_what_it_is_and_where_it_lay(repo: Repo):
+    assert repo.work_tree
+    (repo.work_tree / "pkg" / "out").mkdir(parents=True)
+    (repo.work_tree / "pkg" / "out" / "model.pkl").write_text("weights")
+
+    made = artifacts.log(
+        repo, repo.work_tree / "pkg" / "out" / "model.pkl", name="classifier", type="model", folder="pkg"
+    )
+
+    assert made == ArtifactVersion(
+        name="classifier", type="model", hash="63f4f1e9b725370f459720575cd5f953", size=7, path="out/model.pkl"
+    )
+
+
+def test_a_path_outside_the_repository_is_not_told(repo: Repo, tmp_path: Path):
+    (tmp_path / "secret place").mkdir()
+    (tmp_path / "secret place" / "m").write_text("x")
+
+    assert artifacts.log(repo, tmp_path / "secret place" / "m", name="m", type="model").path == "m"
+
+
+def test_bytes_come_back(repo: Repo, tmp_path: Path):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "weights").write_text("w")
+    made = artifacts.log(repo, tmp_path / "m", name="m", type="model")
+
+    artifacts.checkout(repo, made, tmp_path / "back")
+
+    assert (tmp_path / "back" / "weights").read_text() == "w"
+
+
+@pytest.mark.parametrize("name", ["a..b", "a b", "a@b", "a#b", "../x", "", "-x", "a/b", "x.lock", "x.dvc", "dvc.yaml"])
+def test_names_that_cannot_be_are_refused_before_anything_is_stored(repo: Repo, tmp_path: Path, name: str):
+    (tmp_path / "m").write_text("x")
+
+    with pytest.raises(UsageError):
+        artifacts.log(repo, tmp_path / "m", name=name, type="model")
+
+    assert not (repo.own / "cache").exists()
+
+
+def test_stock_dvc_reads_and_keeps_what_a_run_logged(repo: Repo, tmp_path: Path):
+    assert repo.work_tree
+    project.setup(repo)
+    repo.git("add", ".")
+    repo.git("commit", "-qm", "set up")
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "weights").write_text("w")
+    made = artifacts.log(repo, tmp_path / "m", name="net", type="model")
+    (tmp_path / "lost").write_text("nobody names me")
+    lost = artifacts.log(repo, tmp_path / "lost", name="lost", type="model")
+    pointer = artifacts.pointer(made).encode()
+    commit = repo.commit(repo.resolve("HEAD"), {"experiment/artifacts/net.dvc": pointer}, "result")
+    repo.move([Move("refs/heads/exp/p/a-1", None, commit)], why="test")
+
+    dvc("gc", "-A", "-f", "-q", cwd=repo.work_tree)
+    dvc("get", "-q", ".", "experiment/artifacts/net", "--rev", "exp/p/a-1", "-o", "got", cwd=repo.work_tree)
+
+    assert (repo.work_tree / "got" / "weights").read_text() == "w"
+    with pytest.raises(NotFoundError):
+        artifacts.checkout(repo, lost, tmp_path / "x")
+
+
+def test_a_version_is_found_by_name_number_and_hash():
+    runs = [
+        Run(id="3", name="c", project="p", created=3, logged=(version("net", "a"), version("tok", "d"))),
+        Run(id="1", name="a", project="p", created=1, logged=(version("net", "a"),)),
+        Run(id="2", name="b", project="p", created=2, logged=(version("net", "b"),)),
+    ]
+
+    assert artifacts.find(runs, "net").hash == "b" * 32
+    assert artifacts.find(runs, "net:v0").hash == "a" * 32
+    assert artifacts.find(runs, "net:latest").hash == "b" * 32
+    assert artifacts.find(runs, "net:aaaaaa").hash == "a" * 32
+    for text, message in (("net:v2", "no version"), ("net:aaa", "no version"), ("nix", "there are: net, tok")):
+        with pytest.raises(NotFoundError, match=message):
+            artifacts.find(runs, text)
