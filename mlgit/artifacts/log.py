@@ -17,7 +17,7 @@ _SHORTEST = 6
 """So many digits of a hash name a version."""
 
 
-def log(repo: Repo, path: Path, *, name: str, type: str, folder: str = "") -> ArtifactVersion:  # noqa: A002
+def log(repo: Repo, path: Path, *, name: str, type: str, folder: str = "") -> ArtifactVersion:
     """Store the file or folder *path* as a version of the artifact *name*; *type* is `dataset`, `model`, ….
 
     *folder*: the project's, in the repository. Raises `UsageError` for a name or a path that cannot be, `MlgitError`
