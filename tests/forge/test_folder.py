@@ -73,7 +73,8 @@ def test_processes_at_once_never_share_a_number(repo: Repo):
         "for name in sys.argv[1:]: print(forge.open(head=name, base='main', title=name).number)\n"
     )
     names = [[f"{who}{count}" for count in range(4)] for who in "ab"]
-    for name in sum(names, []):
+    every = [*names[0], *names[1]]
+    for name in every:
         add(repo, name, {name: b""})
     processes = [
         subprocess.Popen([sys.executable, "-c", opener, *own], cwd=repo.folder, stdin=subprocess.PIPE,
@@ -87,7 +88,7 @@ def test_processes_at_once_never_share_a_number(repo: Repo):
     numbers = [int(line) for process in processes for line in process.communicate()[0].split()]
 
     assert sorted(numbers) == list(range(1, 9))
-    assert {pull.head for pull in FolderForge(repo).pulls()} == set(sum(names, []))
+    assert {pull.head for pull in FolderForge(repo).pulls()} == set(every)
 
 
 def test_a_number_whose_maker_died_is_skipped(forge: FolderForge, repo: Repo):
