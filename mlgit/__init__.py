@@ -1,1 +1,61 @@
-"""mlgit."""
+"""The Python door. `import mlgit as wandb`, and a W&B script makes a branch.
+
+Nothing is loaded until it is used: the names below are looked up in their rooms at first use. No room imports this
+module, and no room bears a public name: a module `mlgit/config.py` would replace `mlgit.config` at its first import.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlgit.version import __version__
+
+if TYPE_CHECKING:
+    from mlgit.errors import MlgitError as Error
+    from mlgit.tracking.active import ActiveRun as Run
+    from mlgit.tracking.session import config, finish, init, log, log_artifact, login, summary
+
+    run: Run | None
+
+_NAMES = {
+    "Error": ("mlgit.errors", "MlgitError"),
+    "Run": ("mlgit.tracking.active", "ActiveRun"),
+    "config": ("mlgit.tracking.session", "config"),
+    "finish": ("mlgit.tracking.session", "finish"),
+    "init": ("mlgit.tracking.session", "init"),
+    "log": ("mlgit.tracking.session", "log"),
+    "log_artifact": ("mlgit.tracking.session", "log_artifact"),
+    "login": ("mlgit.tracking.session", "login"),
+    "summary": ("mlgit.tracking.session", "summary"),
+}
+
+__all__ = [
+    "Error",
+    "Run",
+    "__version__",
+    "config",
+    "finish",
+    "init",
+    "log",
+    "log_artifact",
+    "login",
+    "run",
+    "summary",
+]
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name == "run":  # changes with every init() and finish(), so it is asked anew each time
+        return importlib.import_module("mlgit.tracking.session").current()
+    if name not in _NAMES:
+        raise AttributeError(f"module 'mlgit' has no attribute {name!r}")
+    room, attribute = _NAMES[name]
+    value = getattr(importlib.import_module(room), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import platform
 import re
 import weakref
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgit import documents
+from mlgit.core import refs
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.history import Series
 from mlgit.core.run import Run, State
@@ -103,7 +103,7 @@ def create(repo: Repo, run: Run, provenance: Mapping[str, Any]) -> Live:
         folder.mkdir(parents=True)
         live_lock = folder / "lock"
         live_lock.touch()
-        begin = records.run_document(run, {**provenance, "host": platform.node(), "mark": _mark()})
+        begin = records.run_document(run, {**provenance, "host": os.uname().nodename, "mark": _mark()})
         (folder / "run.yaml").write_text(documents.dump(begin), encoding="utf-8")
         (folder / "params.json").write_bytes(records.encode(run.params))
         return Live(folder)
@@ -122,7 +122,7 @@ def _mark() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
-        return platform.node()
+        return os.uname().nodename
 
 
 def folder_of(repo: Repo, run_id: str) -> Path:
@@ -150,7 +150,7 @@ def is_alive(folder: Path) -> bool:
 def is_ours(folder: Path) -> bool:
     """Whether the run began on this machine since it booted or on its disk alone, so that its lock can be believed."""
     begin = documents.plain((folder / "run.yaml").read_bytes(), source=str(folder / "run.yaml"))
-    return bool(begin.get("mark") == _mark() or begin.get("host") == platform.node())
+    return bool(begin.get("mark") == _mark() or begin.get("host") == os.uname().nodename)
 
 
 def claim(folder: Path) -> int | None:
@@ -178,8 +178,7 @@ def read(folder: Path) -> Account:
     for event in _lines(folder / "events.jsonl"):
         params |= event.get("params", {})
         end |= event.get("end", {})
-        if "tags" in event:
-            run = replace(run, tags=tuple(event["tags"]))
+        run = _renamed(run, event.get("set", {}))
         for kind, versions in (("logged", logged), ("used", used)):
             for item in event.get(kind, ()):
                 versions[item["name"], item["hash"]] = ArtifactVersion(**item)
@@ -196,6 +195,14 @@ def read(folder: Path) -> Account:
         provenance |= {"exit_code": end["exit_code"]}
     output = (folder / "output.log").read_bytes() if (folder / "output.log").exists() else b""
     return Account(run=run, provenance=provenance, series=history.series(), output=output, ended=bool(end))
+
+
+def _renamed(run: Run, asked: Mapping[str, Any]) -> Run:
+    """*run* as the script inside it wants it called and filed."""
+    changes: dict[str, Any] = {key: asked[key] for key in ("name", "group", "job_type", "notes") if key in asked}
+    changes |= {"tags": tuple(asked["tags"])} if "tags" in asked else {}
+    changes |= {"project": refs.component(asked["project"], "project")} if "project" in asked else {}
+    return replace(run, **changes)
 
 
 def snapshot(folder: Path) -> Run:

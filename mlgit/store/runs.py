@@ -20,6 +20,7 @@ from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import Goal, goal_of, is_number
 from mlgit.core.history import Series, thin
 from mlgit.core.run import Run, State
+from mlgit.dvc import pointers, project
 from mlgit.errors import GitError, MlgitError, NotFoundError, RefMovedError
 from mlgit.git.objects import Entry, Reader
 from mlgit.git.repo import Move, Repo, message_trailer, split_commit
@@ -36,11 +37,11 @@ metrics: [metrics.yaml]
 """
 
 
-def record(repo: Repo, folder: Path, *, pointer: Mapping[str, str] | None = None) -> Run:
+def record(repo: Repo, folder: Path) -> Run:
     """Make the live *folder* a branch; return its run. The folder goes once the commit has been verified.
 
-    *pointer* holds the `.dvc` text of each artifact by name. Raises `GitError` where git or the disk refuses: the live
-    folder then stays as it is, and the next mlgit command tries again.
+    Raises `GitError` where git or the disk refuses: the live folder then stays as it is, and the next mlgit command
+    tries again.
     """
     account = live.read(folder)
     run = account.run
@@ -57,8 +58,9 @@ def record(repo: Repo, folder: Path, *, pointer: Mapping[str, str] | None = None
             return reader.tree(oid) or {}
 
         place = f"{prefix}{FOLDER}"
-        run = replace(run, tree=writer.edit(source, {place: None}, entries))
-        files = _files(run, account, pointer or {})
+        data = project.tracked(repo, source_commit, run.folder)
+        run = replace(run, tree=writer.edit(source, {place: None}, entries), data=data)
+        files = _files(run, account)
         experiment = Entry("40000", writer.folder(files))
         tree = writer.edit(source, {place: experiment}, entries)
         commit = repo.write_commit(writer, tree, (source_commit,), message(run), when=run.finished)
@@ -123,7 +125,7 @@ def message(run: Run, goals: Mapping[str, Goal] | None = None) -> str:
     return f"{subject}\n\n{records.TRAILER}: {records.trailer(run)}\n"
 
 
-def _files(run: Run, account: live.Account, pointer: Mapping[str, str]) -> dict[str, bytes]:
+def _files(run: Run, account: live.Account) -> dict[str, bytes]:
     """Everything below `experiment/`, path → content."""
     series = {name: one for name, one in account.series.items() if not name.startswith("_")}
     files = {
@@ -143,8 +145,9 @@ def _files(run: Run, account: live.Account, pointer: Mapping[str, str]) -> dict[
             if versions
         }
         files["artifacts.yaml"] = documents.dump(lists)
-    for name, text in pointer.items():
-        files[f"artifacts/{name}.dvc"] = text
+    for version in run.logged:  # so that stock DVC can fetch the bytes, and its collection keeps them
+        out = pointers.Out(path=version.name, hash=version.hash, size=version.size)
+        files[f"artifacts/{version.name}.dvc"] = pointers.render([out])
     return {path: text.encode("utf-8", "replace") for path, text in files.items()}
 
 

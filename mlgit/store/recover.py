@@ -1,0 +1,43 @@
+"""Runs whose process died become branches: whatever they had said, at the next mlgit command."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from mlgit.core.run import Run
+from mlgit.errors import MlgitError
+from mlgit.git.repo import Repo
+from mlgit.store import live, runs
+
+
+def recover_all(repo: Repo, notify: Callable[[str], None], *, elsewhere: bool = False) -> list[Run]:
+    """Make a branch of every dead run; return them. *notify* is told of each, and of what could not be done.
+
+    A run that began on another machine is left alone, for its lock says nothing here, unless *elsewhere*.
+    """
+    if not (repo.own / "live").is_dir():
+        return []
+    done: list[Run] = []
+    for folder in live.folders(repo):
+        try:
+            if run := _recover(repo, folder, elsewhere=elsewhere):
+                done.append(run)
+                notify(f"{run.name} had died: {run.branch} holds what it logged ({run.state.value})")
+        except MlgitError as exc:
+            notify(f"the run {folder.name} cannot be recovered yet: {exc}")
+    return done
+
+
+def _recover(repo: Repo, folder: Path, *, elsewhere: bool) -> Run | None:
+    """The run of a dead live folder, now a branch; None where it is alive, not ours, or gone."""
+    lock = live.claim(folder)
+    if lock is None:
+        return None
+    try:
+        if not (folder / "run.yaml").exists() or not (elsewhere or live.is_ours(folder)):
+            return None
+        return runs.record(repo, folder)
+    finally:
+        os.close(lock)

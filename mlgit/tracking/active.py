@@ -1,0 +1,342 @@
+"""A run in the hands of the script that makes it: log, config, summary, finish."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, MutableMapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mlgit.core import figures, secrets
+from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.compare import is_number
+from mlgit.core.run import Run, State
+from mlgit.errors import MlgitError, UsageError
+from mlgit.store import live, runs
+from mlgit.tracking import values
+from mlgit.tracking.begin import Home, notify
+
+
+class ActiveRun:
+    """One execution that is under way. Made by `mlgit.init()`; a context manager that finishes it.
+
+    *owns* says whether the end of this object is the end of the run; a script inside `mlgit run` only takes part.
+    """
+
+    def __init__(self, home: Home, opened: live.Live, record: Run, *, owns: bool = True, fixed: frozenset[str]) -> None:
+        import orjson
+
+        self._home, self._live, self._record, self._owns = home, opened, record, owns
+        self._started, self._pid, self._step = record.created, os.getpid(), 0
+        self._lock = threading.Lock()
+        self._fast = orjson.dumps
+        self._options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+        self._warned: set[str] = set()
+        self._ended = False
+        self.config = Config(self, dict(record.params), fixed)
+        """The run's params: read and set them as attributes or items."""
+        self.summary = Summary(self)
+        """The run's metrics: the last value of everything logged, and whatever is set here."""
+
+    # -- what it is
+
+    @property
+    def id(self) -> str:
+        """The run's id, eight characters."""
+        return self._record.id
+
+    @property
+    def name(self) -> str:
+        """Its name for people; may repeat."""
+        return self._record.name
+
+    @property
+    def project(self) -> str:
+        """The project that it belongs to."""
+        return self._record.project
+
+    @property
+    def group(self) -> str | None:
+        """The group that it is filed under."""
+        return self._record.group
+
+    @property
+    def job_type(self) -> str | None:
+        """Its job type."""
+        return self._record.job_type
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Its tags."""
+        return self._record.tags
+
+    @property
+    def notes(self) -> str | None:
+        """Its notes."""
+        return self._record.notes
+
+    @property
+    def step(self) -> int:
+        """The step that the next `log()` without a step of its own belongs to."""
+        return self._step
+
+    @property
+    def dir(self) -> str:
+        """Its live folder; gone once the run is a branch."""
+        return str(self._live.folder)
+
+    def __repr__(self) -> str:
+        return f"<mlgit run {self.name} ({self.id}) of {self.project}>"
+
+    # -- what it says
+
+    def log(self, data: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
+        """Record metrics: `log({"loss": 0.3})`. Durable against `kill -9` when it returns.
+
+        Without *step* each call is a step of its own; with `commit=False` the next call adds to the same one. An
+        explicit *step* stays open until the step changes. A step that goes back is dropped with a warning, as in W&B.
+        Raises `UsageError` after the end, `ValueError` for what is no mapping or has a key that is no text, and
+        `TypeError` for a value that cannot be stored; the whole row is then dropped.
+        """
+        now = time.time()
+        with self._lock:
+            if self._ended:
+                raise UsageError(f"The run {self.name} has ended.", fix="log before finish(), or init() another run")
+            if step is not None:
+                if step < self._step:
+                    self._warn(f"step {step} is behind the current step {self._step}: the row is dropped")
+                    return None
+                self._step = int(step)
+            at = self._step
+            try:
+                row = {"_step": at, "_runtime": now - self._started, "_timestamp": now, **data}
+                line = self._fast(row, None, self._options)
+                if b"null" in line:  # None, or nan and the infinities, which a fast writer loses
+                    line = self._slow(data, at, now)
+            except TypeError:
+                line = self._slow(data, at, now)
+            try:
+                written = os.write(self._live.history, line)
+            except OSError as exc:
+                return self._lost(exc)
+            if written != len(line):
+                return self._lost(OSError("no room for a whole line"))
+            self.summary.note(data)
+            if commit or (commit is None and step is None):
+                self._step = at + 1
+        return None
+
+    def _slow(self, data: Any, step: int, now: float) -> bytes:
+        """The row of *data* by the slow way: every value made plain, nan and the infinities kept."""
+        import json
+
+        if not isinstance(data, Mapping):
+            raise ValueError(f"log() takes a mapping of names to values, not {type(data).__name__}")
+        for key in data:
+            if not isinstance(key, str):
+                raise ValueError(f"log(): the name {key!r} is no text")
+        row = {"_step": step, "_runtime": now - self._started, "_timestamp": now}
+        row |= {key: values.plain(value, where=f"log(): {key}") for key, value in data.items()}
+        return f"{json.dumps(row)}\n".encode()
+
+    def _lost(self, exc: OSError) -> None:
+        """Training goes on when the disk does not: say so once; the next row begins a line of its own."""
+        self._warn(f"a row could not be stored ({exc}); rows are lost until there is room in {self._live.folder}")
+        try:
+            os.write(self._live.history, b"\n")
+        except OSError:
+            return
+
+    def _warn(self, text: str) -> None:
+        kind = text.split(" ", 1)[0]
+        if kind not in self._warned:
+            self._warned.add(kind)
+            notify(f"{text} (said once)")
+
+    def _put_summary(self, changes: Mapping[str, Any]) -> None:
+        import json
+
+        self._check_open("summary")
+        with self._lock:
+            os.write(self._live.history, f"{json.dumps({'_summary': changes})}\n".encode())
+
+    def _put_params(self, changes: Mapping[str, Any]) -> None:
+        self._check_open("config")
+        self._live.event(params=secrets.redact_params(changes))
+
+    def _check_open(self, what: str) -> None:
+        if self._ended:
+            raise UsageError(f"The run {self.name} has ended: its {what} is history.", fix="set it before finish()")
+
+    def log_artifact(
+        self, path: str | os.PathLike[str], name: str | None = None, type: str = "file"
+    ) -> ArtifactVersion:
+        """Keep a file or folder with the run: DVC holds the bytes, the run's branch the pointer.
+
+        *name* is the file's own unless given. The same content is stored once, whoever logs it. Raises `UsageError`
+        for a name that cannot be one or a path that does not exist.
+        """
+        from mlgit.artifacts import log as artifacts
+
+        self._check_open("artifacts")
+        place = Path(path)
+        version = artifacts.log(self._home.repo, place, name=name or place.stem, type=type, folder=self._record.folder)
+        self._live.event(logged=[{f: getattr(version, f) for f in ("name", "type", "hash", "size", "path")}])
+        return version
+
+    # -- its end
+
+    def finish(self, exit_code: int | None = None, *, error: str | None = None, state: State | None = None) -> None:
+        """End the run and make it a branch; fsynced when this returns. A second call does nothing.
+
+        *exit_code* other than 0 makes it `failed`. Where git or the disk refuses, the run stays in its live folder,
+        says so, and the next mlgit command tries again: a training does not fail over it.
+        """
+        if self._ended or os.getpid() != self._pid:
+            return
+        self._ended = True
+        ended = state or (State.FAILED if exit_code else State.FINISHED)
+        try:
+            if self._owns:
+                about: dict[str, Any] = {"state": ended.value, "time": time.time()}
+                about |= {"exit_code": exit_code} if exit_code else {}
+                about |= {"error": secrets.redact(error)[-20_000:]} if error else {}
+                self._live.event(end=about)
+            elif error:
+                self._live.event(end={"error": secrets.redact(error)[-20_000:]})
+            self._live.close()
+            if self._owns:
+                done = runs.record(self._home.repo, self._live.folder)
+                notify(told(done))
+        except MlgitError as exc:
+            notify(f"the run {self.name} is not a branch yet: {exc}\nIt is kept in {self._live.folder}.")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        if exc is None:
+            self.finish()
+        else:
+            import traceback
+
+            self.finish(1, error="".join(traceback.format_exception(kind, exc, tb)))
+
+
+def told(run: Run) -> str:
+    """One line about a run that has become a branch."""
+    numbers = [(name, value) for name, value in run.metrics.items() if is_number(value) and not name.startswith("_")]
+    shown = ", ".join(f"{name} {figures.number(value)}" for name, value in numbers[:4])
+    return (
+        f"{run.name} {run.state.value} after {figures.duration(run.duration)}"
+        + (f": {shown}" if shown else "")
+        + (f"\nmlgit: {run.branch}")
+    )
+
+
+class Config(MutableMapping[str, Any]):
+    """A run's params, by attribute or item. A value once set changes only through `update(…, allow_val_change=True)`.
+
+    Params that the command line gave stand: a script's own value for them is not taken, and said so once.
+    """
+
+    def __init__(self, run: ActiveRun, params: dict[str, Any], fixed: frozenset[str]) -> None:
+        self.__dict__.update(_run=run, _params=params, _fixed=fixed)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._params[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.update({key: value})
+
+    def __delitem__(self, key: str) -> None:
+        raise UsageError(f"config.{key} cannot be taken back.", why="A run's params are evidence.")
+
+    def __getattr__(self, key: str) -> Any:
+        try:
+            return self._params[key]
+        except KeyError:
+            raise AttributeError(f"the run has no param {key!r}") from None
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        self[key] = value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._params)
+
+    def __len__(self) -> int:
+        return len(self._params)
+
+    def __repr__(self) -> str:
+        return repr(self._params)
+
+    def update(self, other: Any = (), /, allow_val_change: bool = False, **more: Any) -> None:
+        """Set several params at once. Raises `UsageError` where one would change, unless *allow_val_change*."""
+        wanted = values.as_params(dict(other) if isinstance(other, list | tuple) else other) | values.as_params(more)
+        for key in [key for key in wanted if key in self._fixed and wanted[key] != self._params[key]]:
+            self._run._warn(
+                f"{key}={self._params[key]!r} was given from outside: the script's {wanted[key]!r} is not used"
+            )
+            del wanted[key]
+        for key, value in wanted.items():
+            if key in self._params and self._params[key] != value and not allow_val_change:
+                raise UsageError(
+                    f"config.{key} is {self._params[key]!r} already and cannot become {value!r}.",
+                    fix=f"config.update({{{key!r}: …}}, allow_val_change=True), if it is meant",
+                )
+        if wanted:
+            self._run._put_params(wanted)
+            self._params.update(wanted)
+
+    def setdefaults(self, defaults: Any) -> None:
+        """Set those of *defaults* that are not set yet."""
+        self.update({key: value for key, value in values.as_params(defaults).items() if key not in self._params})
+
+    def as_dict(self) -> dict[str, Any]:
+        """A copy as a plain dict."""
+        return dict(self._params)
+
+
+class Summary(MutableMapping[str, Any]):
+    """A run's metrics, by attribute or item: the last value of everything logged, and whatever is set here."""
+
+    def __init__(self, run: ActiveRun) -> None:
+        self.__dict__.update(_run=run, _last={}, note=None)
+        self.__dict__["note"] = self._last.update
+
+    def __getitem__(self, key: str) -> Any:
+        return self._last[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.update({key: value})
+
+    def __delitem__(self, key: str) -> None:
+        self._run._put_summary({key: {"$delete": True}})
+        del self._last[key]
+
+    def __getattr__(self, key: str) -> Any:
+        try:
+            return self._last[key]
+        except KeyError:
+            raise AttributeError(f"the run's summary has no {key!r}") from None
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        self[key] = value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._last)
+
+    def __len__(self) -> int:
+        return len(self._last)
+
+    def __repr__(self) -> str:
+        return repr(self._last)
+
+    def update(self, other: Any = (), /, **more: Any) -> None:
+        """Set several metrics at once."""
+        wanted = {key: values.plain(value, where=f"summary.{key}") for key, value in (dict(other) | more).items()}
+        self._run._put_summary(wanted)
+        self._last.update(wanted)

@@ -1,0 +1,53 @@
+"""A run that records nothing: the same door, at no cost and with no repository."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.run import Run, State
+from mlgit.tracking.active import ActiveRun, Config, Summary
+
+
+class DisabledRun(ActiveRun):
+    """What `init(mode="disabled")` returns: config and summary hold what they are given, and nothing is stored."""
+
+    def __init__(self, params: dict[str, Any], *, name: str, project: str) -> None:
+        self._record = Run(id="disabled", name=name, project=project, created=time.time(), params=params)
+        self._step, self._ended = 0, False
+        self.config = Config(self, dict(params), frozenset())
+        self.summary = Summary(self)
+
+    def log(self, data: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
+        """Count the step and keep the last values, for a script that reads them back."""
+        self._step = (self._step if step is None else int(step)) + (commit is not False)
+        self.summary.note(data)
+
+    def log_artifact(
+        self, path: str | os.PathLike[str], name: str | None = None, type: str = "file"
+    ) -> ArtifactVersion:
+        """Nothing is stored; the answer names the file all the same."""
+        place = Path(path)
+        return ArtifactVersion(name=name or place.stem, type=type, hash="", size=0, path=str(place))
+
+    def finish(self, exit_code: int | None = None, *, error: str | None = None, state: State | None = None) -> None:
+        """The end of nothing."""
+        self._ended = True
+
+    @property
+    def dir(self) -> str:
+        """A folder that exists, for a script that writes beside the run."""
+        return str(Path.cwd())
+
+    def _put_summary(self, changes: Mapping[str, Any]) -> None:
+        """Kept in memory alone."""
+
+    def _put_params(self, changes: Mapping[str, Any]) -> None:
+        """Kept in memory alone."""
+
+    def _warn(self, text: str) -> None:
+        """Nobody to warn."""

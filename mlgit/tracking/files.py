@@ -1,0 +1,147 @@
+"""What a program in any language leaves in files: its metrics, read; and its params, put in for the time it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlgit import documents
+from mlgit.core.compare import flatten
+from mlgit.errors import ConfigError, UsageError
+
+MAX_BYTES = 256 << 20
+_STEPS = ("step", "_step", "epoch", "iteration", "iter")
+
+
+def read_metrics(path: Path) -> Iterator[tuple[int | None, dict[str, Any]]]:
+    """The rows of a metrics file: (step or None, name → value), in order.
+
+    YAML and JSON give one row, a JSON list or lines of JSON one an item, CSV and TSV one a line with the names in the
+    first. Nested names are joined by `.`; what is no number and no short text is left out. Raises `ConfigError` for a
+    file that cannot be read.
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise ConfigError(f"{path.name}:1: {path.stat().st_size:,} bytes are more than a metrics file has.")
+    ending = path.suffix.lower()
+    if ending in (".csv", ".tsv"):
+        rows = _table(path, "\t" if ending == ".tsv" else ",")
+    elif ending in (".json", ".jsonl", ".ndjson"):
+        rows = _json(path)
+    elif ending in (".yaml", ".yml"):
+        rows = iter([documents.plain(path.read_bytes(), source=path.name)])
+    else:
+        raise ConfigError(f"{path.name}:1: a metrics file is YAML, JSON, JSON lines, CSV or TSV.")
+    for row in rows:
+        if not isinstance(row, Mapping):
+            raise ConfigError(f"{path.name}:1: expected names with values, got {str(row)[:60]!r}.")
+        flat = flatten(row)
+        step = next((flat[key] for key in _STEPS if isinstance(flat.get(key), int)), None)
+        yield step, {key: value for key, value in flat.items() if key not in ("step", "_step") and _is_metric(value)}
+
+
+def _is_metric(value: Any) -> bool:
+    return isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 200)
+
+
+def _table(path: Path, delimiter: str) -> Iterator[dict[str, Any]]:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        for row in csv.DictReader(file, delimiter=delimiter):
+            yield {key: _value(cell) for key, cell in row.items() if key and cell not in (None, "")}
+
+
+def _value(cell: str) -> Any:
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(cell)
+    return cell
+
+
+def _json(path: Path) -> Iterator[Any]:
+    text = path.read_text(encoding="utf-8-sig")
+    try:
+        whole = json.loads(text)
+    except ValueError as whole_problem:
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.strip():
+                try:
+                    yield json.loads(line)
+                except ValueError as exc:
+                    problem = whole_problem if number == 1 else exc
+                    raise ConfigError(f"{path.name}:{number}: not JSON ({problem}).") from None
+    else:
+        yield from whole if isinstance(whole, list) else [whole]
+
+
+def read_params(path: Path) -> dict[str, Any]:
+    """The params in a project's params file, YAML or JSON. Raises `ConfigError`."""
+    try:
+        data = documents.plain(path.read_bytes(), source=path.name)  # JSON is YAML
+    except FileNotFoundError:
+        raise ConfigError(
+            f"mlgit.yaml:1: run.params: there is no file {path.name}.", fix="correct the name, or make the file"
+        ) from None
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{path.name}:1: expected params by name.")
+    return dict(data)
+
+
+@contextlib.contextmanager
+def params_in_place(
+    path: Path, values: Mapping[str, Any], backup: Path, notify: Callable[[str], None]
+) -> Iterator[None]:
+    """*path*, the project's params file, with *values* (dotted key → value) put in, as long as the context lasts.
+
+    Runs that need the file at the same time wait for one another. *backup* keeps the file as it was; it is put back
+    at the end, or after a crash by the next run, unless somebody has changed it meanwhile.
+    """
+    if not values:
+        yield
+        return
+    with path.open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            notify(f"another run holds {path.name}; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        before = path.read_bytes()
+        changed = documents.with_values(before.decode(), values, source=path.name).encode()
+        backup.write_bytes(before)
+        _overwrite(path, changed)
+        try:
+            yield
+        finally:
+            if path.read_bytes() == changed:
+                _overwrite(path, before)
+            else:
+                notify(f"{path.name} was changed during the run and stays as it is; it was: {backup}")
+
+
+def _overwrite(path: Path, content: bytes) -> None:
+    """In place, so that the lock on the file stays one lock."""
+    with path.open("r+b") as file:
+        file.write(content)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def parse_assignments(words: tuple[str, ...]) -> dict[str, Any]:
+    """`-p lr=0.1 -p model.depth=3` as params; values are read as YAML. Raises `UsageError`."""
+    params: dict[str, Any] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not key or key != key.strip():
+            raise UsageError(f"-p {word[:80]!r} gives no param.", fix="write it as NAME=VALUE")
+        try:
+            params[key] = documents.plain(text, source=f"-p {key}") if text else ""
+        except ConfigError as exc:
+            raise UsageError(
+                f"-p {word[:80]!r} cannot be read.", why=exc.what, fix=f"quote it: -p '{key}=\"…\"'"
+            ) from None
+    return params

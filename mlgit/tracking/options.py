@@ -1,0 +1,33 @@
+"""The section `run` of mlgit.yaml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mlgit.git.snapshot import Limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotOptions:
+    """How much uncommitted code a run takes along."""
+
+    max_file_mb: float = field(default=10, metadata={"help": "larger changed files are left out of a run's snapshot"})
+    max_total_mb: float = field(default=100, metadata={"help": "all of a snapshot's changed files together"})
+
+    @property
+    def limits(self) -> Limits:
+        """The same in bytes."""
+        return Limits(file_bytes=int(self.max_file_mb * 2**20), total_bytes=int(self.max_total_mb * 2**20))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What `mlgit run` and `mlgit.init()` need to know of a project."""
+
+    params: str | None = field(
+        default=None, metadata={"help": "the project's params file (YAML or JSON); `-p` puts values into it for a run"}
+    )
+    metrics: tuple[str, ...] = field(
+        default=(), metadata={"help": "metrics files that the program writes (YAML, JSON, CSV), read when it has ended"}
+    )
+    snapshot: SnapshotOptions = field(default_factory=SnapshotOptions)
