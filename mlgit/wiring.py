@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlgit import settings
 from mlgit.errors import NotFoundError
-from mlgit.git.repo import Repo
-from mlgit.settings import Settings
+from mlgit.store import place as places
+from mlgit.store import recover, scratch
+from mlgit.store.place import Place
 
 if TYPE_CHECKING:
     from mlgit.forge.base import Forge
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a command was given: the repository, and the project that holds the current folder."""
-
-    repo: Repo
-    settings: Settings
-
-
 def place(start: Path | None = None) -> Place:
-    """The repository and project of *start*, or of the current folder. Raises `NotFoundError` outside a repository."""
+    """The repository and project of *start*, or of the current folder; runs that died there become branches first.
+
+    Outside of every repository: the scratch repository, if a run ever went there. Raises `NotFoundError`.
+    """
     folder = start or Path.cwd()
-    repo = Repo.find(folder)
-    if repo is None:
+    here = places.find(folder)
+    if here is None and (repo := scratch.existing()):
+        here = places.in_scratch(repo)
+    if here is None:
         raise NotFoundError(f"{folder} is in no git repository.", fix="git init, or cd into your project")
-    if repo.work_tree is None:
-        return Place(repo, settings.find(repo.git_dir, repo.git_dir))
-    return Place(repo, settings.find(folder, repo.work_tree))
+    recover.recover_all(here.repo, lambda text: print(f"mlgit: {text}", file=sys.stderr))
+    return here
 
 
 def forge(place: Place) -> Forge:

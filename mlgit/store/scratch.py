@@ -12,6 +12,8 @@ from mlgit.git import process
 from mlgit.git.repo import Repo
 from mlgit.git.snapshot import Limits, Snapshot
 
+PROJECT = "uncategorized"
+
 
 def folder() -> Path:
     """Where it lies: in the user's data folder, or where `MLGIT_SCRATCH` says."""

@@ -16,8 +16,9 @@ from mlgit.core.compare import is_number
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
 from mlgit.store import live, runs
+from mlgit.store.place import Place
 from mlgit.tracking import values
-from mlgit.tracking.begin import Home, notify
+from mlgit.tracking.begin import notify
 
 
 class ActiveRun:
@@ -26,7 +27,9 @@ class ActiveRun:
     *owns* says whether the end of this object is the end of the run; a script inside `mlgit run` only takes part.
     """
 
-    def __init__(self, home: Home, opened: live.Live, record: Run, *, owns: bool = True, fixed: frozenset[str]) -> None:
+    def __init__(
+        self, home: Place, opened: live.Live, record: Run, *, owns: bool = True, fixed: frozenset[str]
+    ) -> None:
         import orjson
 
         self._home, self._live, self._record, self._owns = home, opened, record, owns

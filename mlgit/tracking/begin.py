@@ -10,24 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlgit import settings as project_settings
 from mlgit.core import refs, secrets
 from mlgit.core.run import Run
 from mlgit.git import snapshot
-from mlgit.git.repo import Repo
-from mlgit.settings import Settings
-from mlgit.store import live, runs, scratch
+from mlgit.store import live, place, runs, scratch
+from mlgit.store.place import Place
 from mlgit.tracking import names, provenance
 from mlgit.tracking.options import RunOptions
-
-
-@dataclass(frozen=True)
-class Home:
-    """The repository and the project that a run belongs to."""
-
-    repo: Repo
-    settings: Settings
-    is_scratch: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,43 +33,36 @@ class Wish:
     tags: Sequence[str] = ()
 
 
-def home(folder: Path) -> Home:
-    """Where a run that starts in *folder* belongs: its repository, or the scratch repository of this user."""
-    repo = Repo.find(folder)
-    if repo is None:
-        place = scratch.repository(notify)
-        return Home(place, Settings(project="uncategorized", folder=place.folder), is_scratch=True)
-    top = repo.work_tree or repo.git_dir
-    return Home(repo, project_settings.find(folder if repo.work_tree else top, top))
+def place_for(folder: Path) -> Place:
+    """Where a run that starts in *folder* belongs: its repository, or else the scratch repository of this user."""
+    return place.find(folder) or place.in_scratch(scratch.repository(notify))
 
 
-def begin(place: Home, wish: Wish, params: Mapping[str, Any], command: Sequence[str], folder: Path) -> live.Live:
+def begin(home: Place, wish: Wish, params: Mapping[str, Any], command: Sequence[str], folder: Path) -> live.Live:
     """A new live run of *command* in *folder*, its code held."""
-    options = place.settings.section("run", RunOptions)
-    if place.is_scratch:
-        taken = scratch.snapshot(place.repo, folder, command)
+    options = home.settings.section("run", RunOptions)
+    if home.is_scratch:
+        taken = scratch.snapshot(home.repo, folder, command)
     else:
-        taken = snapshot.take(place.repo, options.snapshot.limits)
-    top = place.repo.work_tree
-    project = place.settings.folder.relative_to(top.resolve()) if top and not place.is_scratch else Path()
+        taken = snapshot.take(home.repo, options.snapshot.limits)
     run = Run(
         id=wish.id or names.run_id(),
         name=wish.name or names.run_name(),
-        project=refs.component(wish.project, "project") if wish.project else place.settings.project,
+        project=refs.component(wish.project, "project") if wish.project else home.settings.project,
         created=time.time(),
         group=wish.group, job_type=wish.job_type, sweep=wish.sweep, notes=wish.notes, tags=tuple(wish.tags),
         source=taken.commit,
         dirty=taken.dirty,
-        folder="" if project == Path() else project.as_posix(),
+        folder=home.folder,
         params=secrets.redact_params(params),
     )  # fmt: skip
-    about = provenance.gather(command, folder, top=top)
+    about = provenance.gather(command, folder, top=home.repo.work_tree)
     if taken.left_out:
         about["left_out"] = [f"{path}: {reason}" for path, reason in taken.left_out]
         notify(f"not in the run's snapshot: {', '.join(path for path, _ in taken.left_out[:5])}"
                f"{' …' if len(taken.left_out) > 5 else ''} ({taken.left_out[0][1]})")  # fmt: skip
-    opened = live.create(place.repo, run, about)
-    runs.hold(place.repo, run)
+    opened = live.create(home.repo, run, about)
+    runs.hold(home.repo, run)
     return opened
 
 

@@ -19,8 +19,9 @@ from mlgit.core.compare import flatten
 from mlgit.core.run import Run, State
 from mlgit.errors import ConfigError
 from mlgit.store import live, runs
+from mlgit.store.place import Place
 from mlgit.tracking import files
-from mlgit.tracking.begin import Home, Wish, begin, notify
+from mlgit.tracking.begin import Wish, begin, notify
 from mlgit.tracking.options import RunOptions
 from mlgit.tracking.session import FIXED, GIVEN, JOIN
 
@@ -46,7 +47,7 @@ class Ended:
     exit_code: int
 
 
-def run(home: Home, wish: Wish, command: Command, folder: Path) -> Ended:
+def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
     """Run *command* in *folder* as one run, and make it a branch.
 
     Params reach the program three ways: in the project's params file, put in for the time of the run; in the
@@ -66,7 +67,7 @@ def run(home: Home, wish: Wish, command: Command, folder: Path) -> Ended:
     env = _environment(record, params, opened, wish, command)
     in_file = {key: value for key, value in command.params.items() if file and key in known and known[key] != value}
     began = time.time()
-    with files.params_in_place(file or Path(), in_file, opened.folder / "params.before", notify):
+    with files.params_in_place(file or Path(), in_file, opened.folder, notify):
         exit_code, ended_by = _execute(words, folder, env, opened.output)
     for name in (*options.metrics, *command.metrics):
         _take_metrics(opened, home.settings.folder / name if name in options.metrics else folder / name, began, record)
@@ -148,7 +149,8 @@ def _execute(words: Sequence[str], folder: Path, env: Mapping[str, str], output:
         if terminal:
             _copy(master, 1, output)
         else:
-            assert child.stdout and child.stderr
+            assert child.stdout
+            assert child.stderr
             second = threading.Thread(target=_copy, args=(child.stderr.fileno(), 2, output), daemon=True)
             second.start()
             _copy(child.stdout.fileno(), 1, output)

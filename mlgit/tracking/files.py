@@ -6,7 +6,6 @@ import contextlib
 import csv
 import fcntl
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from mlgit import documents
 from mlgit.core.compare import flatten
 from mlgit.errors import ConfigError, UsageError
+from mlgit.store import borrow
 
 MAX_BYTES = 256 << 20
 _STEPS = ("step", "_step", "epoch", "iteration", "iter")
@@ -93,12 +93,11 @@ def read_params(path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def params_in_place(
-    path: Path, values: Mapping[str, Any], backup: Path, notify: Callable[[str], None]
+    path: Path, values: Mapping[str, Any], folder: Path, notify: Callable[[str], None]
 ) -> Iterator[None]:
     """*path*, the project's params file, with *values* (dotted key → value) put in, as long as the context lasts.
 
-    Runs that need the file at the same time wait for one another. *backup* keeps the file as it was; it is put back
-    at the end, or after a crash by the next run, unless somebody has changed it meanwhile.
+    Runs that need the file at the same time wait for one another. The live *folder* keeps the file as it was.
     """
     if not values:
         yield
@@ -109,26 +108,12 @@ def params_in_place(
         except BlockingIOError:
             notify(f"another run holds {path.name}; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        before = path.read_bytes()
-        changed = documents.with_values(before.decode(), values, source=path.name).encode()
-        backup.write_bytes(before)
-        _overwrite(path, changed)
+        borrow.take(path, documents.with_values(path.read_text(), values, source=path.name).encode(), folder)
         try:
             yield
         finally:
-            if path.read_bytes() == changed:
-                _overwrite(path, before)
-            else:
-                notify(f"{path.name} was changed during the run and stays as it is; it was: {backup}")
-
-
-def _overwrite(path: Path, content: bytes) -> None:
-    """In place, so that the lock on the file stays one lock."""
-    with path.open("r+b") as file:
-        file.write(content)
-        file.truncate()
-        file.flush()
-        os.fsync(file.fileno())
+            if not borrow.give_back(folder):
+                notify(f"{path.name} was changed during the run and stays as it is")
 
 
 def parse_assignments(words: tuple[str, ...]) -> dict[str, Any]:

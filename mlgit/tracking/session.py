@@ -13,6 +13,7 @@ from typing import Any
 
 from mlgit.errors import UsageError
 from mlgit.store import live, recover
+from mlgit.store.place import Place
 from mlgit.tracking import begin, console, values
 from mlgit.tracking.active import ActiveRun
 from mlgit.tracking.begin import Wish, notify
@@ -63,7 +64,7 @@ def init(
         _current = DisabledRun(params, name=name or "disabled", project=project or "")
         return _current
     folder = Path(dir) if dir is not None else Path.cwd()
-    home = begin.home(folder)
+    home = begin.place_for(folder)
     wish = Wish(name=name, id=id, project=project, group=group, job_type=job_type, notes=notes, tags=tags or ())
     joined = os.environ.get(JOIN)
     if joined and live.folder_of(home.repo, joined).exists():
@@ -79,7 +80,7 @@ def init(
     return _current
 
 
-def _join(home: begin.Home, run_id: str, wish: Wish, params: Mapping[str, Any]) -> ActiveRun:
+def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any]) -> ActiveRun:
     opened = live.Live(live.folder_of(home.repo, run_id))
     asked = {
         key: value
@@ -91,7 +92,7 @@ def _join(home: begin.Home, run_id: str, wish: Wish, params: Mapping[str, Any]) 
     record = live.read(opened.folder).run
     fixed = frozenset(key for key in os.environ.get(FIXED, "").split("\n") if key)
     active = ActiveRun(home, opened, record, owns=False, fixed=fixed)
-    active.config.update(params)
+    active.config.update(params, allow_val_change=True)  # a params file's defaults give way to the script
     return active
 
 

@@ -1,0 +1,44 @@
+"""Where a command or a run happens: the repository, and the project that holds the folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlgit import settings
+from mlgit.git.repo import Repo
+from mlgit.settings import Settings
+from mlgit.store import scratch
+
+
+@dataclass(frozen=True)
+class Place:
+    """A repository and one of its projects."""
+
+    repo: Repo
+    settings: Settings
+    is_scratch: bool = False
+
+    @property
+    def folder(self) -> str:
+        """The project's folder in the repository, `""` for its root."""
+        top = self.repo.work_tree
+        if top is None or self.is_scratch:
+            return ""
+        inside = self.settings.folder.relative_to(top.resolve()).as_posix()
+        return "" if inside == "." else inside
+
+
+def find(folder: Path) -> Place | None:
+    """The repository and project of *folder*, or None outside of every repository."""
+    repo = Repo.find(folder)
+    if repo is None:
+        return None
+    if repo.work_tree is None:
+        return Place(repo, settings.find(repo.git_dir, repo.git_dir))
+    return Place(repo, settings.find(folder, repo.work_tree))
+
+
+def in_scratch(repo: Repo) -> Place:
+    """The scratch repository's one project."""
+    return Place(repo, Settings(project=scratch.PROJECT, folder=repo.folder), is_scratch=True)

@@ -1,0 +1,158 @@
+"""The registry in git: files below `registry/` and annotated tags, as records and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlgit import documents
+from mlgit.core.model import ModelVersion, Stage
+from mlgit.errors import ConfigError, NotFoundError
+from mlgit.git.objects import Reader
+from mlgit.git.repo import Repo, message_trailer
+from mlgit.store import records
+
+FOLDER = "registry"
+POLICY = f"{FOLDER}/policy.yaml"
+TRAILER = "Mlgit-Version"
+
+_FORMAT = "%00".join(
+    (
+        "%(objecttype)",
+        "%(refname:strip=2)",
+        "%(*objectname)",
+        "%(taggerdate:unix)",
+        "%(taggername)",
+        "%(contents)",
+        "%0a",
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tag:
+    """An annotated tag: all that GTO's format is about."""
+
+    name: str
+    commit: str
+    when: float
+    """Seconds since the epoch."""
+    who: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What `registry/<model>/model.yaml` says."""
+
+    project: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _StageFile:
+    version: str
+
+
+def tags(repo: Repo) -> list[Tag]:
+    """The annotated tags on commits, in order of name."""
+    found: list[Tag] = []
+    out = repo.git("for-each-ref", f"--format={_FORMAT}", "refs/tags/")
+    for item in out.split("\0\n\n"):
+        kind, name, commit, when, who, message = (item.lstrip("\n").split("\0") + [""] * 6)[:6]
+        if kind == "tag" and commit:
+            found.append(Tag(name=name, commit=commit, when=float(when or 0), who=who, message=message))
+    return found
+
+
+def message(version: ModelVersion) -> str:
+    """The tag's message: what it is in a line, and the record."""
+    about = f"\n\n{version.description}" if version.description else ""
+    record = records.encode(documents.record(version)).decode()
+    return f"{version.model} {version.version}, made by run {version.run}{about}\n\n{TRAILER}: {record}"
+
+
+def of_message(text: str) -> ModelVersion | None:
+    """The record in a tag's message, or None: a tag of stock GTO has none, and one from elsewhere may hold anything."""
+    value = message_trailer(text, TRAILER)
+    try:
+        data = records.decode(value) if value else None
+        return None if data is None else of_text(documents.dump(data), source="tag")
+    except (ValueError, TypeError, ConfigError, RecursionError):
+        return None
+
+
+def of_text(text: str | bytes, *, source: str) -> ModelVersion:
+    """The record in a version's file. Raises `ConfigError`."""
+    return documents.load(text, ModelVersion, source=source)
+
+
+def version_path(model: str, version: str) -> str:
+    """Where a version's file lies: `registry/digits/versions/v1.2.0.yaml`."""
+    return f"{FOLDER}/{model}/versions/{version}.yaml"
+
+
+def stage_path(model: str, stage: str) -> str:
+    """Where a stage's file lies: `registry/digits/production.yaml`."""
+    return f"{FOLDER}/{model}/{stage}.yaml"
+
+
+def card_path(model: str) -> str:
+    """Where a model's card lies: `registry/digits/model.yaml`."""
+    return f"{FOLDER}/{model}/model.yaml"
+
+
+def version_text(version: ModelVersion) -> str:
+    """The text of a version's file, which never changes once it is on the base branch."""
+    return documents.dump(documents.record(version), header="Written by mlgit promote; immutable.")
+
+
+def stage_text(stage: Stage) -> str:
+    """The text of a stage's file."""
+    return documents.dump({"version": stage.version})
+
+
+def card_text(card: Card) -> str:
+    """The text of a model's card."""
+    return documents.dump(documents.record(card))
+
+
+def version_at(reader: Reader, commit: str, model: str, version: str) -> ModelVersion | None:
+    """The version that the file at *commit* describes, or None if there is none. Raises `ConfigError`."""
+    path = version_path(model, version)
+    text = reader.blob(f"{commit}:{path}")
+    return None if text is None else of_text(text, source=path)
+
+
+def stages_at(reader: Reader, commit: str) -> dict[tuple[str, str], str]:
+    """(model, stage) → the version it should serve, as the files at *commit* say. Raises `ConfigError`."""
+    found: dict[tuple[str, str], str] = {}
+    for model, entry in (reader.tree(f"{commit}:{FOLDER}") or {}).items():
+        if not entry.is_tree:
+            continue
+        for name, file in (reader.tree(entry.oid) or {}).items():
+            stage = name.removesuffix(".yaml")
+            if not file.is_tree and name.endswith(".yaml") and name != "model.yaml":
+                text = reader.blob(file.oid) or b""
+                found[model, stage] = documents.load(text, _StageFile, source=stage_path(model, stage)).version
+    return found
+
+
+def base_commit(repo: Repo, base: str) -> str:
+    """Where the branch *base* stands: here, else as it was last fetched. Raises `NotFoundError`."""
+    for ref in (f"refs/heads/{base}", f"refs/remotes/origin/{base}"):
+        if commit := repo.resolve(ref):
+            return commit
+    raise NotFoundError(f"There is no branch {base[:120]!r}.", fix="name the branch to promote on with --base")
+
+
+def differences(one: ModelVersion, other: ModelVersion) -> list[str]:
+    """The fields in which two records of a version differ."""
+    left, right = _comparable(one), _comparable(other)
+    return [key for key in sorted(left.keys() | right.keys()) if left.get(key) != right.get(key)]
+
+
+def _comparable(version: ModelVersion) -> Mapping[str, Any]:
+    """Its fields as text, so that nan is nan."""
+    return {key: documents.dump(value) for key, value in documents.record(version).items()}
