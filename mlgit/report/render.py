@@ -1,0 +1,140 @@
+"""A report as Markdown for a comment. Whatever a template prints is escaped, unless a filter here made it safe.
+
+Forgetting is not possible: there is no `safe` filter, and every printed value passes `_printed`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import urllib.parse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlgit import resources
+from mlgit.core import compare, escape, figures
+from mlgit.core.compare import Direction, Goal, MetricDelta
+from mlgit.core.run import Run
+from mlgit.report.view import MARKS, View
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MOST_CHARACTERS = 65_000
+"""GitHub takes 65,536 in a comment; the rest is for the marker by which it is found again."""
+
+_ROWS = (200, 100, 50, 20, 8, 3, 1)
+_CELL, _SENTENCE = 100, 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoEvidence:
+    """A change that no run speaks for yet."""
+
+    commit: str
+    branch: str
+    beside: str
+    base: Run | None
+    stale: int | None
+    """How many commits before the head the nearest run of this branch lies, where there is one."""
+
+
+class Safe(str):
+    """Markdown made here, from escaped parts."""
+
+    __slots__ = ()
+
+
+def render(view: View, *, most: int = MOST_CHARACTERS) -> str:
+    """*view* as Markdown of at most *most* characters: tables lose rows, and say how many, before it gets too long."""
+    template = _environment().get_template("comment.md.j2")
+    text = ""
+    for rows in _ROWS:
+        text = template.render(view=view, rows=rows)
+        if len(text) <= most:
+            break
+    return text
+
+
+def render_missing(missing: NoEvidence) -> str:
+    """The comment that says how to make evidence."""
+    return _environment().get_template("missing.md.j2").render(missing=missing)
+
+
+def _environment() -> Environment:
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(resources.templates() / "report"), finalize=_printed, undefined=StrictUndefined,
+        autoescape=False,  # Markdown, not HTML: `finalize` escapes it
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    environment.filters = {
+        "code": lambda value: Safe(escape.code(str(value), _CELL)),
+        "sentence": lambda value: Safe(escape.markdown(str(value), _SENTENCE)),
+        "difference": lambda value: Safe(figures.difference(value)),
+        "digest": _digest,
+        "duration": lambda value: Safe(figures.duration(value)),
+        "moment": lambda value: Safe(figures.moment(value)) if value else Safe("—"),
+        "count": len,
+        "fence": _fence,
+        "word": lambda value: Safe(shlex.quote(escape.line(str(value), 250))),
+        "url": _url,
+        "mark": _mark,
+        "arrow": _arrow,
+        "ordinal": _ordinal,
+        "times": _times,
+    }
+    return environment
+
+
+def _printed(value: Any) -> str:
+    """What stands for *value* in the text: escaped, on one line."""
+    if isinstance(value, Safe):
+        return value
+    if value is None:
+        return ""
+    return escape.markdown(str(value) if value is compare.MISSING else figures.number(value), _CELL)
+
+
+def _fence(lines: Sequence[str]) -> Safe:
+    """*lines* as a block of shell that nothing inside can end."""
+    text = "\n".join(escape.terminal(line) for line in lines)
+    longest = max((len(found) for found in re.findall("`+", text)), default=0)
+    ticks = "`" * max(3, longest + 1)
+    return Safe(f"{ticks}sh\n{text}\n{ticks}")
+
+
+def _url(link: str) -> Safe:
+    """*link* as the target of an image; only what a URL may hold, so that nothing can end it early."""
+    return Safe(urllib.parse.quote(escape.line(link, 2000), safe="/:?=&#%.~_-+@,;"))
+
+
+def _mark(delta: MetricDelta) -> Safe:
+    """What a metric's change means, in a word and a mark."""
+    if delta.base is compare.MISSING:
+        return Safe("new")
+    if delta.head is compare.MISSING:
+        return Safe("gone")
+    return Safe(MARKS[Direction(delta.direction)])
+
+
+def _arrow(goal: Goal | None) -> Safe:
+    return Safe({Goal.MAXIMIZE: " ↑", Goal.MINIMIZE: " ↓"}.get(goal, "") if goal else "")
+
+
+def _ordinal(place: int) -> Safe:
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return Safe(f"{place}{ending}")
+
+
+def _digest(value: Any) -> Safe:
+    """The beginning of a content hash, as far as a person compares."""
+    return Safe(str(value)) if value is compare.MISSING else Safe(escape.code(str(value)[:12]))
+
+
+def _times(count: int, word: str) -> Safe:
+    """`1 commit`, `3 commits`."""
+    return Safe(f"{count} {word}{'' if count == 1 else 's'}")

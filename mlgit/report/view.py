@@ -1,0 +1,220 @@
+"""What a report says, before any markup: two runs side by side, as data that a template only has to lay out.
+
+Pure: the same runs, the same view. Names and values are still as hostile as they came.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlgit.core import compare, escape, figures
+from mlgit.core.compare import Change, Direction, Goal, MetricDelta
+from mlgit.core.run import Run, State
+from mlgit.core.verdict import Verdict
+
+# A word and a mark, so that nothing hangs on colour.
+MARKS = {
+    Direction.BETTER: "✅ better",
+    Direction.WORSE: "🔻 worse",
+    Direction.SAME: "same",
+    Direction.UNKNOWN: "",
+}
+_STATES = {
+    State.FAILED: "The run failed: its program ended with an error. What it logged until then is below.",
+    State.CRASHED: "The run crashed: its process died. What it logged until then is below.",
+    State.PREEMPTED: "The run was preempted before it was done. What it logged until then is below.",
+    State.RUNNING: "The run is still running: what follows is what it has logged so far.",
+}
+_LONGEST_COMMAND = 4000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A picture: what it shows, and where it lies."""
+
+    title: str
+    link: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What a report is about. `base` is None where no run speaks for the base; then `alone` says why."""
+
+    head: Run
+    base: Run | None = None
+    distance: int = 0
+    """How many commits before the base the base's run lies."""
+    beside: str = "base"
+    """What head is compared with, in a person's words: `main`."""
+    alone: str = ""
+    siblings: Sequence[Run] = ()
+    """The trials of head's sweep, head among them."""
+    goals: Mapping[str, Goal]
+    command: Sequence[str] = ()
+    """How head was started."""
+    cwd: str = ""
+    """Where, relative to the repository."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepView:
+    """Head among the trials of its sweep."""
+
+    name: str
+    count: int
+    lost: int
+    """Trials that did not finish."""
+    metric: str
+    best: Run | None
+    place: int | None
+    """1 for the best; None where head or the goal has no number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A report, ready to be laid out."""
+
+    headline: str
+    alarm: str
+    """What the reader must not miss about the run's state; mostly empty."""
+    head: Run
+    base: Run | None
+    beside: str
+    distance: int
+    alone: str
+    metrics: tuple[MetricDelta, ...]
+    params: tuple[Change, ...]
+    data: tuple[Change, ...]
+    sweep: SweepView | None
+    verdicts: tuple[Verdict, ...]
+    charts: tuple[Chart, ...]
+    reproduce: tuple[str, ...]
+
+    @property
+    def gates_pass(self) -> bool:
+        """Whether no gate refused."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+
+def build(about: Compared, *, verdicts: Sequence[Verdict] = (), charts: Sequence[Chart] = ()) -> View:
+    """The report on *about*."""
+    head, base = about.head, about.base
+    metrics = compare.metric_deltas(_told(base) if base else {}, _told(head), about.goals)
+    return View(
+        headline=_headline(about, verdicts),
+        alarm=_STATES.get(head.state, ""),
+        head=head,
+        base=base,
+        beside=about.beside,
+        distance=about.distance,
+        alone=about.alone,
+        metrics=metrics,
+        params=compare.changes(base.params if base else {}, head.params),
+        data=compare.changes(base.data if base else {}, head.data),
+        sweep=_sweep(about),
+        verdicts=tuple(verdicts),
+        charts=tuple(charts),
+        reproduce=reproduce(head, command=about.command, cwd=about.cwd),
+    )
+
+
+def primary(metrics: Mapping[str, Any], goals: Mapping[str, Goal]) -> str | None:
+    """The metric that a headline tells: the first with a stated goal, else one that is better high, else better low.
+
+    None where no number is.
+    """
+    numbers = sorted(name for name, value in metrics.items() if compare.is_number(value) and not name.startswith("_"))
+    for stated in goals:
+        if stated in numbers:
+            return stated
+    ranks = {Goal.MAXIMIZE: 0, Goal.MINIMIZE: 1, None: 2}
+    held_out = ("val", "test", "eval")
+    return min(
+        numbers,
+        key=lambda name: (
+            ranks[compare.goal_of(name, goals)], not name.lower().startswith(held_out), name
+        ),
+        default=None,
+    )  # fmt: skip
+
+
+def reproduce(run: Run, *, command: Sequence[str], cwd: str = "") -> tuple[str, ...]:
+    """The shell commands that run *run* again from its own commit; none where its command is not known."""
+    if not command or not run.source:
+        return ()
+    lines = [f"git fetch origin {shlex.quote(run.branch)}"] if run.branch else []
+    lines.append(f"git switch --detach {run.source}")
+    if run.data:
+        lines.append("dvc checkout  # or dvc pull, where this machine lacks the data")
+    if cwd not in ("", "."):
+        lines.append(f"cd {shlex.quote(cwd)}")
+    params = [f"-p {shlex.quote(f'{key}={_argument(value)}')}" for key, value in compare.flatten(run.params).items()]
+    lines.append(" ".join(("mlgit run", *params, "--", shlex.join(command))))
+    return tuple(lines) if len(lines[-1]) <= _LONGEST_COMMAND else ()
+
+
+def _argument(value: Any) -> str:
+    if isinstance(value, float):
+        return repr(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
+
+
+def _told(run: Run) -> dict[str, Any]:
+    """The metrics a reader wants: none of the tracker's own, which begin with `_`."""
+    return {name: value for name, value in compare.flatten(run.metrics).items() if not name.startswith("_")}
+
+
+def _headline(about: Compared, verdicts: Sequence[Verdict]) -> str:
+    head, base = about.head, about.base
+    refused = [verdict for verdict in verdicts if not verdict.passed]
+    gates = f" {len(refused)} of {len(verdicts)} gates refuse." if refused else " All gates pass." if verdicts else ""
+    state = "" if head.state is State.FINISHED else f"{head.state.value}: "
+    chosen = primary(_told(head), about.goals)
+    if chosen is None:
+        return f"{state}{_short(head.name)} logged no numbers.{gates}"
+    told = _told(head)[chosen]
+    metric = _short(chosen)
+    if base is None:
+        return f"{state}{metric} {figures.number(told)}, and nothing to compare with.{gates}"
+    delta = compare.metric_deltas(_told(base), {chosen: told}, about.goals)
+    found = next(one for one in delta if one.name == chosen)
+    owner = f"{_short(about.beside)}'s {_short(base.name)}"
+    if found.direction is Direction.SAME:
+        return f"{state}{metric} {figures.number(told)}, the same as {owner}.{gates}"
+    if found.delta is None:
+        return f"{state}{metric} {figures.number(told)}; {owner} has {_value(found.base)}.{gates}"
+    than = {Direction.BETTER: "better than", Direction.WORSE: "worse than"}.get(found.direction, "from")
+    return f"{state}{metric} {figures.number(told)}, {figures.difference(found.delta)} {than} {owner}.{gates}"
+
+
+def _short(name: str) -> str:
+    return escape.line(name, 60)
+
+
+def _value(value: Any) -> str:
+    return "none" if value is compare.MISSING else figures.number(value)
+
+
+def _sweep(about: Compared) -> SweepView | None:
+    trials = list(about.siblings)
+    metric = primary(_told(about.head), about.goals) or ""
+    if about.head.sweep is None or len(trials) < 2:
+        return None
+    goal = compare.goal_of(metric, about.goals)
+    pairs = [(run.id, _told(run).get(metric)) for run in trials]
+    best = compare.best(pairs, goal) if goal else None
+    own = dict(pairs).get(about.head.id)
+    better = (value for _, value in pairs if compare.direction(own, value, goal) is Direction.BETTER)
+    return SweepView(
+        name=about.head.sweep,
+        count=len(trials),
+        lost=sum(run.state in (State.FAILED, State.CRASHED, State.PREEMPTED) for run in trials),
+        metric=metric,
+        best=next((run for run in trials if run.id == best), None),
+        place=1 + sum(1 for _ in better) if goal and compare.is_number(own) else None,
+    )

@@ -1,0 +1,96 @@
+import math
+from dataclasses import replace
+
+import pytest
+
+from mlgit.core.compare import Goal
+from mlgit.core.run import Run, State
+from mlgit.core.verdict import Verdict
+from mlgit.report.view import Compared, build, primary, reproduce
+
+BASE = Run(id="b", name="noble-river-3", project="p", state=State.FINISHED, metrics={"accuracy": 0.969})
+HEAD = Run(id="h", name="radiant-glade-12", project="p", state=State.FINISHED, metrics={"accuracy": 0.981})
+REFUSED = Verdict(gate="g", passed=False, observed="o", where="w")
+
+
+def headline(head: Run = HEAD, base: Run | None = BASE, *verdicts: Verdict) -> str:
+    return build(Compared(head=head, base=base, beside="main", goals={}), verdicts=verdicts).headline
+
+
+def with_metrics(run: Run, **metrics: object) -> Run:
+    return replace(run, metrics=metrics)
+
+
+def test_the_headline_tells_the_change_and_whose_it_is() -> None:
+    assert headline() == "accuracy 0.981, +0.012 better than main's noble-river-3."
+    assert headline(with_metrics(HEAD, loss=0.5), with_metrics(BASE, loss=0.25)) == (
+        "loss 0.5, +0.25 worse than main's noble-river-3."
+    )
+    assert headline(HEAD, with_metrics(BASE, accuracy=0.981)) == "accuracy 0.981, the same as main's noble-river-3."
+    assert (
+        headline(with_metrics(HEAD, speed=3), with_metrics(BASE, speed=4)) == "speed 3, −1 from main's noble-river-3."
+    )
+
+
+@pytest.mark.parametrize(("value", "said"), [(math.nan, "nan"), ("high", "high"), (None, "None")])
+def test_a_base_without_a_number_is_quoted_as_it_is(value: object, said: str) -> None:
+    assert headline(base=with_metrics(BASE, accuracy=value)) == f"accuracy 0.981; main's noble-river-3 has {said}."
+
+
+def test_a_lone_a_wordless_and_a_refused_head() -> None:
+    assert headline(base=None) == "accuracy 0.981, and nothing to compare with."
+    assert headline(with_metrics(HEAD)) == "radiant-glade-12 logged no numbers."
+    assert headline(HEAD, BASE, REFUSED).endswith("noble-river-3. 1 of 1 gates refuse.")
+    assert headline(HEAD, BASE, replace(REFUSED, passed=True)).endswith("noble-river-3. All gates pass.")
+    assert headline(replace(HEAD, state=State.CRASHED)).startswith("crashed: accuracy")
+
+
+def test_the_stated_goal_chooses_the_headlines_metric_else_the_held_out_and_the_rising() -> None:
+    metrics = {"loss": 1.0, "train/acc": 0.9, "val/acc": 0.8, "_runtime": 3.0, "word": "x", "epoch": 3}
+
+    assert primary(metrics, {}) == "val/acc"
+    assert primary(metrics, {"nowhere": Goal.MAXIMIZE, "loss": Goal.MINIMIZE}) == "loss"
+    assert primary({"loss": 1.0, "epoch": 3}, {}) == "loss"
+    assert primary({"word": "x", "_runtime": 1.0, "broken": math.nan}, {}) is None
+
+
+def test_params_and_data_that_changed_are_told_by_dotted_key() -> None:
+    base = replace(BASE, params={"net": {"width": 1, "depth": 2}, "same": math.nan}, data={"d": "1"})
+    head = replace(HEAD, params={"net": {"width": 3}, "same": math.nan}, data={"d": "2"})
+
+    view = build(Compared(head=head, base=base, goals={}))
+
+    assert [(change.key, change.head) for change in view.params][1:] == [("net.width", 3)]
+    assert [change.key for change in view.params] == ["net.depth", "net.width"]
+    assert [change.key for change in view.data] == ["d"]
+
+
+def test_a_trial_is_placed_among_its_siblings() -> None:
+    head = replace(HEAD, sweep="s")
+    others = [replace(head, id=str(n), metrics={"accuracy": value}) for n, value in enumerate((0.99, 0.985, 0.5))]
+    lost = replace(head, id="lost", metrics={}, state=State.CRASHED)
+
+    sweep = build(Compared(head=head, goals={}, siblings=(head, *others, lost))).sweep
+
+    assert sweep
+    assert (sweep.count, sweep.lost, sweep.place, sweep.metric) == (5, 1, 3, "accuracy")
+    assert sweep.best
+    assert sweep.best.id == "0"
+    assert build(Compared(head=HEAD, goals={}, siblings=(HEAD, *others))).sweep is None
+
+
+def test_a_run_is_reproduced_by_exact_commands() -> None:
+    run = replace(
+        HEAD, source="a" * 40, ref="refs/heads/exp/p/x-1", data={"d": "1"},
+        params={"lr": 1e-4, "net": {"act": "it's", "bias": True}, "none": None},
+    )  # fmt: skip
+
+    assert reproduce(run, command=("python", "train.py", "a b"), cwd="sub dir") == (
+        "git fetch origin exp/p/x-1",
+        f"git switch --detach {'a' * 40}",
+        "dvc checkout  # or dvc pull, where this machine lacks the data",
+        "cd 'sub dir'",
+        "mlgit run -p lr=0.0001 -p 'net.act=it'\"'\"'s' -p net.bias=true -p none=null -- python train.py 'a b'",
+    )
+    assert reproduce(HEAD, command=("python",)) == ()
+    assert reproduce(run, command=("x" * 9999,)) == ()
