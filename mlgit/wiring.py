@@ -12,7 +12,7 @@ from mlgit.store import recover, scratch
 from mlgit.store.place import Place
 
 if TYPE_CHECKING:
-    from mlgit.forge.base import Forge
+    from mlgit.forge.base import Forge, PullRequest
 
 
 def place(start: Path | None = None) -> Place:
@@ -35,3 +35,8 @@ def forge(place: Place) -> Forge:
     from mlgit.forge.folder import FolderForge
 
     return FolderForge(place.repo)
+
+
+def after_merge(place: Place, pull: PullRequest) -> list[str]:  # noqa: ARG001
+    """Do what the merge of *pull* asks for; return what happened, a sentence each."""
+    return []

@@ -19,7 +19,10 @@ from mlgit.core import escape
 _VOID = ("br", "hr", "img")
 _ALIGNED = re.compile(r"text-align:\s*(left|right|center)")
 _CLASS = re.compile(r"language-[\w+-]{1,40}")
-_PLAIN_TAGS = "p br hr h1 h2 h3 h4 h5 h6 blockquote pre em strong s del ins b i kbd samp sub sup ul li table thead tbody tr summary"
+_PLAIN_TAGS = (
+    "p br hr h1 h2 h3 h4 h5 h6 blockquote pre em strong s del ins b i kbd samp sub sup "
+    "ul li table thead tbody tr summary"
+)
 _TAGS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(_PLAIN_TAGS.split(), ()),
     "a": ("href", "title"), "img": ("src", "alt", "title", "width", "height"), "code": ("class",), "ol": ("start",),
