@@ -30,6 +30,13 @@ def place(start: Path | None = None) -> Place:
     return here
 
 
+def init_project(folder: Path, *, project: str | None, dvc: bool) -> list[str]:
+    """Make *folder* an mlgit project; return the files that were written."""
+    from mlgit.store import project as projects
+
+    return projects.create(folder, name=project, dvc=dvc)
+
+
 def forge(place: Place) -> Forge:
     """Where the pull requests of *place* live: a folder in the repository's own git folder."""
     from mlgit.forge.folder import FolderForge

@@ -100,9 +100,7 @@ def metric_deltas(
 def _delta(name: str, base: Any, head: Any, goals: Mapping[str, Goal]) -> MetricDelta:
     goal = goal_of(name, goals)
     delta = head - base if is_number(base) and is_number(head) else None
-    return MetricDelta(
-        name=name, base=base, head=head, delta=delta, direction=direction(base, head, goal), goal=goal
-    )
+    return MetricDelta(name=name, base=base, head=head, delta=delta, direction=direction(base, head, goal), goal=goal)
 
 
 def changes(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Change, ...]:

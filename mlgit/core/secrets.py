@@ -51,8 +51,10 @@ def redact(text: str) -> str:
 
 def redact_params(params: Mapping[str, Any]) -> dict[str, Any]:
     """*params* with tokens, and the text values of keys that name a secret, replaced by `***`."""
-    return {key: HIDDEN if isinstance(value, str) and value and _KEYS.search(key) else _redact(value)
-            for key, value in params.items()}
+    return {
+        key: HIDDEN if isinstance(value, str) and value and _KEYS.search(key) else _redact(value)
+        for key, value in params.items()
+    }
 
 
 def redact_command(command: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A user's own file that a run changes while it lasts, and gives back: at its end, or, after a crash, when recovered."""
+"""A user's own file that a run changes while it lasts, and gives back: at its end, or when it is recovered."""
 
 from __future__ import annotations
 

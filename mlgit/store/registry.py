@@ -56,12 +56,12 @@ class _StageFile:
 
 
 def tags(repo: Repo) -> list[Tag]:
-    """The annotated tags on commits, in order of name."""
+    """The annotated tags of commits, in order of name."""
     found: list[Tag] = []
     out = repo.git("for-each-ref", f"--format={_FORMAT}", "refs/tags/")
     for item in out.split("\0\n\n"):
         kind, name, commit, when, who, message = (item.lstrip("\n").split("\0") + [""] * 6)[:6]
-        if kind == "tag" and commit:
+        if kind == "tag commit":
             found.append(Tag(name=name, commit=commit, when=float(when or 0), who=who, message=message))
     return found
 

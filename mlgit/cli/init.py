@@ -1,0 +1,40 @@
+"""`mlgit init`: make a folder an mlgit project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlgit.cli import output
+
+
+@click.command()
+@click.option("--project", help="Its name.  [default: the folder's]")
+@click.option("--dvc/--no-dvc", default=True, help="Set DVC up as well, for data and models.", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def command(project: str | None, dvc: bool, as_json: bool) -> None:
+    """Make the current folder an mlgit project: a commented mlgit.yaml, and DVC's set-up.
+
+    What is there stays as it is, so it may be run again. Nothing is committed: the files are yours to look at.
+
+    \b
+    Examples:
+      mlgit init
+      mlgit init --project churn
+    """
+    from mlgit import wiring
+
+    folder = Path.cwd()
+    written = wiring.init_project(folder, project=project, dvc=dvc)
+    if as_json:
+        output.as_json({"written": written})
+        return
+    for name in written:
+        output.say(f"wrote {name}")
+    if not written:
+        output.say("Everything is there already.")
+    else:
+        output.say(
+            f"\nNext: git add {' '.join(written)} && git commit -m 'Use mlgit', then mlgit run -- python train.py"
+        )

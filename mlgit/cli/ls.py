@@ -1,0 +1,90 @@
+"""`mlgit ls`: list runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import click
+
+from mlgit.cli import output
+from mlgit.core import figures, query
+from mlgit.core.compare import Goal, flatten, goal_of
+from mlgit.core.run import Run
+
+
+@click.command()
+@click.option("-f", "--filter", "conditions", multiple=True, metavar="CONDITION",
+              help="Only runs where it holds: accuracy>0.9, state=failed, params.lr<=1e-3, name~lr; may be repeated.")  # fmt: skip
+@click.option("-s", "--sort", default="-created", show_default=True, metavar="KEY",
+              help="By a metric, param or field; -KEY: largest first.")  # fmt: skip
+@click.option("-n", "--limit", default=20, show_default=True, help="So many at the most; 0 for all.")
+@click.option("-a", "--all", "everywhere", is_flag=True, help="Of every project in the repository.")
+@click.option("--json", "as_json", is_flag=True, help="All that is known, as JSON.")
+def command(conditions: tuple[str, ...], sort: str, limit: int, everywhere: bool, as_json: bool) -> None:
+    """List this project's runs, newest first, with their metrics and the params in which they differ.
+
+    \b
+    Examples:
+      mlgit ls
+      mlgit ls --filter 'accuracy>0.9' --sort -accuracy
+      mlgit ls --json | jq '.[0].metrics'
+    """
+    from mlgit import wiring
+    from mlgit.index.query import runs
+
+    place = wiring.place()
+    wanted = [query.parse(text) for text in conditions]
+    known = runs(place.repo, project=None if everywhere or place.is_scratch else place.settings.project)
+    fitting = query.ordered([run for run in known if all(one.holds(run) for one in wanted)], sort)
+    shown = fitting[:limit] if limit else fitting
+    if as_json:
+        output.as_json([document(run) for run in shown])
+        return
+    metrics, params = _columns(shown, place.settings.goals)
+    plural = len({run.project for run in shown}) > 1
+    now = time.time()
+    output.table(
+        ("run", *(("project",) if plural else ()), "state", "when", "took", *metrics, *params),
+        [
+            (
+                run.branch.rpartition("/")[2] or f"{run.name} ({run.id})",
+                *((run.project,) if plural else ()),
+                run.state.value,
+                figures.ago(run.created, now),
+                figures.duration(run.duration),
+                *(_cell(flatten(run.metrics).get(name)) for name in metrics),
+                *(_cell(flatten(run.params).get(name)) for name in params),
+            )
+            for run in shown
+        ],
+        right=("took", *metrics),
+        empty="No runs yet. Make one: mlgit run -- python train.py" if not known else "No run fits.",
+    )
+    if len(fitting) > len(shown):
+        output.note(f"{len(fitting) - len(shown)} more: mlgit ls --limit 0")
+
+
+def document(run: Run) -> dict[str, object]:
+    """A run as a script sees it."""
+    return {
+        "id": run.id, "name": run.name, "project": run.project, "state": run.state.value, "branch": run.branch,
+        "commit": run.commit, "source": run.source, "dirty": run.dirty, "created": figures.moment(run.created),
+        "duration": run.duration, "group": run.group, "sweep": run.sweep, "job_type": run.job_type,
+        "tags": list(run.tags), "notes": run.notes, "params": run.params, "metrics": run.metrics, "data": run.data,
+        "artifacts": [{"name": one.name, "type": one.type, "hash": one.hash, "size": one.size} for one in run.logged],
+    }  # fmt: skip
+
+
+def _columns(runs: Sequence[Run], goals: Mapping[str, Goal]) -> tuple[list[str], list[str]]:
+    """The metrics worth a column (those with a goal first, at most four), and the params that differ (at most five)."""
+    metrics = {name for run in runs for name in flatten(run.metrics) if not name.startswith("_")}
+    ranked = sorted(metrics, key=lambda name: (name not in goals, goal_of(name, {}) is None, name))
+    params = [flatten(run.params) for run in runs]
+    keys = dict.fromkeys(key for one in params for key in one)
+    differing = [key for key in keys if len({repr(one.get(key)) for one in params}) > 1]
+    return ranked[:4], differing[:5]
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else figures.number(value)

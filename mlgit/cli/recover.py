@@ -1,0 +1,43 @@
+"""`mlgit recover`: make branches of runs that died."""
+
+from __future__ import annotations
+
+import click
+
+from mlgit.cli import output
+from mlgit.errors import NotFoundError
+
+
+@click.command()
+@click.option(
+    "--elsewhere", is_flag=True, help="Also runs that began on another machine: say so only if they are dead."
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def command(elsewhere: bool, as_json: bool) -> None:
+    """Make a branch, state `crashed`, of every run whose process died; nothing that it logged is lost.
+
+    Every mlgit command does this by itself for runs of this machine. A run of another machine (a shared disk, a
+    container) can't be told dead from here, so it is yours to say: --elsewhere.
+
+    \b
+    Examples:
+      mlgit recover
+      mlgit recover --elsewhere
+    """
+    from pathlib import Path
+
+    from mlgit.cli.ls import document
+    from mlgit.store import live, place, recover, scratch
+
+    here = place.find(Path.cwd())
+    repo = here.repo if here else scratch.existing()
+    if repo is None:
+        raise NotFoundError(f"{Path.cwd()} is in no git repository.", fix="cd into your project")
+    done = recover.recover_all(repo, output.note, elsewhere=elsewhere)
+    if as_json:
+        output.as_json([document(run) for run in done])
+        return
+    left = [folder for folder in live.folders(repo) if not live.is_ours(folder)]
+    output.say(f"{len(done)} run{'s' * (len(done) != 1)} recovered" if done else "Nothing to recover.")
+    for folder in left:
+        output.note(f"{folder.name} began on another machine; if it is dead: mlgit recover --elsewhere")

@@ -1,0 +1,55 @@
+"""`mlgit run`: record a command as a branch."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from mlgit.errors import UsageError
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Set a param; may be repeated.")
+@click.option("-n", "--name", help="The run's name for people.  [default: two words and a number]")
+@click.option("-g", "--group", help="File it under a group.")
+@click.option("-t", "--tag", "tags", multiple=True, help="Tag it; may be repeated.")
+@click.option("--notes", help="A word about why.")
+@click.option("--job-type", help="What kind of job it is: train, eval, …")
+@click.option("--project", help="Another project than mlgit.yaml's.")
+@click.option("--sweep", help="The sweep that this is a trial of.")
+@click.option("-m", "--metrics", "metrics", multiple=True, metavar="FILE",
+              help="A metrics file that the command writes: YAML, JSON, CSV.")  # fmt: skip
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
+def command(
+    params: tuple[str, ...], name: str | None, group: str | None, tags: tuple[str, ...], notes: str | None,
+    job_type: str | None, project: str | None, sweep: str | None, metrics: tuple[str, ...], words: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Run COMMAND and record it: its code, params, metrics and output become the branch exp/<project>/<name>-<id>.
+
+    Any program in any language will do. It finds its params in the project's params file (`run.params` in mlgit.yaml),
+    in the environment (MLGIT_PARAM_lr, MLGIT_PARAMS as JSON) or in its own command line, where {lr} stands for the
+    value. Its metrics come from mlgit.log(), or from a file that it writes. Work tree, index and HEAD are not touched.
+    Ends with COMMAND's own exit code.
+
+    \b
+    Examples:
+      mlgit run -- python train.py
+      mlgit run -p lr=0.1 -p model.depth=3 -n baseline -- python train.py
+      mlgit run -p lr=0.1 -m metrics.json -- ./train --rate {lr}
+    """
+    from mlgit.tracking import active, begin, files
+    from mlgit.tracking import command as execution
+
+    if not words:
+        raise UsageError("There is no command to run.", fix="mlgit run -- python train.py")
+    folder = Path.cwd()
+    ended = execution.run(
+        begin.place_for(folder),
+        begin.Wish(name=name, project=project, group=group, tags=tags, notes=notes, job_type=job_type, sweep=sweep),
+        execution.Command(words=words, params=files.parse_assignments(params), metrics=metrics),
+        folder,
+    )
+    begin.notify(active.told(ended.run))
+    sys.exit(ended.exit_code)

@@ -1,0 +1,27 @@
+"""A sweep: one search over params, and what it is known by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlgit.core.compare import Goal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What a sweep was started with; its trials are the runs whose `sweep` is its `id`."""
+
+    id: str
+    name: str
+    project: str
+    method: str
+    """`grid`, `random` or `bayes`."""
+    metric: str | None = None
+    goal: Goal = Goal.MINIMIZE
+    seed: int = 0
+    created: float = 0.0
+    """Seconds since the epoch."""
+    command: tuple[str, ...] = ()
+    """What each trial runs, its macros not yet filled in."""
+    file: str = ""
+    """The sweep file, as it was."""
