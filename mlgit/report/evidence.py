@@ -5,7 +5,7 @@ A pull request carries code and never results: its run is found, not contained.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,8 +34,8 @@ def find(repo: Repo, commit: str, runs: Sequence[Run], *, most: int = 10_000) ->
 
     At most *most* commits are looked at, *commit* the first. A commit's run is the one that its trailer
     `Mlgit-Evidence: <run id>` names; else the newest finished one of *runs* whose source commit or code tree (all but
-    `experiment/`) is the commit's. A trial of a sweep ran the code with other params than the code states, so it comes
-    after every run that is none. A merge that holds just the code of a commit it merged has that commit's evidence.
+    `experiment/`) is the commit's. A merge that holds just the code of a commit it merged has that commit's evidence. A
+    trial of a sweep ran the code with other params than the code states: it speaks only where no other run does.
     """
     witnesses = _Witnesses(repo, runs)
     ancestors = [commit] if most == 1 else [oid for oid, _ in repo.ancestors(commit, most=most)]
@@ -53,11 +53,9 @@ class _Witnesses:
         self._repo = repo
         self._by_id = {run.id: run for run in runs}
         self._folders = sorted({run.folder for run in runs})
-        self._by_code: dict[str, Run] = {}
         finished = [run for run in runs if run.state is State.FINISHED]
-        for run in sorted(finished, key=lambda run: (run.sweep is not None, -(run.finished or run.created), run.id)):
-            for code in filter(None, (run.source, run.tree)):
-                self._by_code.setdefault(code, run)
+        self._runs = _by_code(run for run in finished if run.sweep is None)
+        self._trials = _by_code(run for run in finished if run.sweep is not None)
 
     def of(self, reader: Reader, oid: str) -> Run | None:
         """The run that speaks for the commit *oid* itself."""
@@ -65,21 +63,25 @@ class _Witnesses:
         if found is None or found[1] != "commit":
             return None
         headers, parents, message = split_commit(found[2])
-        if run := self._told(reader, found[0], headers["tree"], message):
-            return run
-        for parent in parents[1:]:
-            merged = reader.read(parent)
-            if merged and merged[1] == "commit":
-                its_headers, _, its_message = split_commit(merged[2])
-                if its_headers["tree"] == headers["tree"]:
-                    return self._told(reader, parent, headers["tree"], its_message)
-        return None
+        codes = (found[0], headers["tree"], self._code_tree(reader, headers["tree"]))
+        return (
+            self._named(message)
+            or _first(self._runs, codes)
+            or self._merged(reader, headers["tree"], parents[1:])
+            or _first(self._trials, codes)
+        )
 
-    def _told(self, reader: Reader, oid: str, tree: str, message: str) -> Run | None:
-        named = message_trailer(message, TRAILER)
-        if named and (run := self._by_id.get(named.strip())):
-            return run
-        return self._by_code.get(oid) or self._by_code.get(tree) or self._by_code.get(self._code_tree(reader, tree))
+    def _named(self, message: str) -> Run | None:
+        run_id = message_trailer(message, TRAILER)
+        return self._by_id.get(run_id.strip()) if run_id else None
+
+    def _merged(self, reader: Reader, tree: str, others: Iterable[str]) -> Run | None:
+        """The run of a commit that was merged, if the merge holds just that commit's code."""
+        for found in filter(None, map(reader.read, others)):
+            headers, _, message = split_commit(found[2])
+            if headers.get("tree") == tree:
+                return self._named(message) or _first(self._runs, (found[0],)) or _first(self._trials, (found[0],))
+        return None
 
     def _code_tree(self, reader: Reader, tree: str) -> str:
         """The id of *tree* without the results that somebody committed beside the code; nothing is written."""
@@ -91,6 +93,19 @@ class _Witnesses:
         return never_flushed.edit(
             reader.tree(tree) or {}, dict.fromkeys(present), lambda inner: reader.tree(inner) or {}
         )
+
+
+def _by_code(runs: Iterable[Run]) -> dict[str, Run]:
+    """The newest of *runs* by each commit and each tree that holds its code."""
+    found: dict[str, Run] = {}
+    for run in sorted(runs, key=lambda run: (-(run.finished or run.created), run.id)):
+        for code in filter(None, (run.source, run.tree)):
+            found.setdefault(code, run)
+    return found
+
+
+def _first(known: Mapping[str, Run], codes: Iterable[str]) -> Run | None:
+    return next((known[code] for code in codes if code in known), None)
 
 
 def branch(repo: Repo, run: Run, *, params_file: str | None) -> str:

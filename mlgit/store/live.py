@@ -273,16 +273,15 @@ def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     """The JSON objects of a file, a line each; a torn line is passed over."""
     try:
-        file = path.open("rb")
+        if path.stat().st_size == 0:
+            return
     except FileNotFoundError:
-        return
-    if path.stat().st_size == 0:
         return
     import json
 
     import orjson
 
-    with file:
+    with path.open("rb") as file:
         for line in file:
             try:
                 row = orjson.loads(line)

@@ -120,7 +120,7 @@ def test_a_far_base_and_a_crashed_head_are_said_loudly() -> None:
     text = render(build(about(head=replace(HEAD, state=State.CRASHED), distance=3)))
 
     assert "> [!WARNING]\n> **The run crashed" in text
-    assert "of 3 commits before main" in text
+    assert "lies 3 commits before main" in text
     assert text.startswith("### crashed: accuracy")
 
 

@@ -1,0 +1,167 @@
+"""Gather what a report is about, draw it, and put it onto a pull request: one comment, updated in place; a status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlgit import plots
+from mlgit.core import compare, escape
+from mlgit.core.compare import Goal
+from mlgit.core.run import Run, State
+from mlgit.core.verdict import Verdict
+from mlgit.errors import NotFoundError
+from mlgit.forge import base as forges
+from mlgit.forge.base import Forge, PullRequest, Status, StatusState
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.report import evidence, render, view
+from mlgit.report.render import NoEvidence
+from mlgit.report.view import Chart, Compared
+from mlgit.store import runs as stored
+from mlgit.store.place import Place
+
+MARKER = "mlgit:report"
+CONTEXT = "mlgit/report"
+PANELS = 6
+"""Metrics drawn in a comment; more would be too small to read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A chart, drawn."""
+
+    title: str
+    name: str
+    """Its kind in a file's name: `curves.png`."""
+    png: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """Two commits to compare, and what a person calls them."""
+
+    head: str
+    """A commit."""
+    base: str | None
+    """A commit, or None where there is nothing before head."""
+    branch: str
+    beside: str
+
+
+def on_pull(place: Place, forge: Forge, number: int, *, verdicts: Sequence[Verdict] = ()) -> str:
+    """Put the report onto pull request *number*; return it as Markdown.
+
+    A forge that does not let us write is left alone. Raises `NotFoundError` for a number that does not exist.
+    """
+    pull = forge.get(number)
+    found = gather(place, sides_of(place.repo, pull))
+    writable = forge.capabilities.writable
+    if isinstance(found, NoEvidence):
+        text, told, state = render.render_missing(found), "No run speaks for this change yet", StatusState.SUCCESS
+    else:
+        pictures = draw(place.repo, found) if writable else []
+        charts = [Chart(title=each.title, link=forge.image(each.png, each.name)) for each in pictures]
+        report = view.build(found, verdicts=verdicts, charts=charts)
+        text, told, state = render.render(report), report.headline, _state(found.head, verdicts)
+    if writable:
+        forges.upsert(forge, number, MARKER, text)
+        forge.set_status(Status(context=CONTEXT, state=state, description=told, commit=pull.head_commit))
+    return text
+
+
+def _state(head: Run, verdicts: Sequence[Verdict]) -> StatusState:
+    """Success, unless the run broke or a gate refused: whether the change is better is for people to weigh."""
+    broken = head.state in (State.FAILED, State.CRASHED, State.PREEMPTED)
+    return StatusState.FAILURE if broken or not all(verdict.passed for verdict in verdicts) else StatusState.SUCCESS
+
+
+def sides_of(repo: Repo, pull: PullRequest) -> Sides:
+    """What *pull* compares: its head with its base as it stands, or, once merged, as it stood before."""
+    if pull.merge_commit:
+        base = repo.resolve(f"{pull.merge_commit}^1")
+    else:
+        base = repo.resolve(f"refs/heads/{pull.base}") or repo.resolve(f"refs/remotes/origin/{pull.base}")
+    return Sides(head=pull.head_commit, base=base, branch=pull.head, beside=pull.base)
+
+
+def gather(place: Place, sides: Sides) -> Compared | NoEvidence:
+    """The runs that speak for both sides, and what belongs to head's: its sweep, its command."""
+    repo, goals = place.repo, place.settings.goals
+    runs = query.runs(repo, project=place.settings.project)
+    base = evidence.find(repo, sides.base, runs) if sides.base else None
+    head = evidence.find(repo, sides.head, runs, most=1)
+    if head is None:
+        return NoEvidence(
+            commit=sides.head, branch=sides.branch, beside=sides.beside, base=base.run if base else None,
+            stale=_stale(repo, sides, runs),
+        )  # fmt: skip
+    return about(
+        repo, head.run, base.run if base else None, runs=runs, goals=goals, beside=sides.beside,
+        distance=base.distance if base else 0,
+        alone="" if base else f"no run speaks for {sides.beside} or for a commit before it.",
+    )  # fmt: skip
+
+
+def about(
+    repo: Repo, head: Run, base: Run | None, *, runs: Sequence[Run], goals: Mapping[str, Goal], beside: str,
+    distance: int = 0, alone: str = "",
+) -> Compared:  # fmt: skip
+    """What a report on *head* against *base* is about, read from head's branch and its sweep among *runs*."""
+    try:
+        provenance: Mapping[str, Any] = stored.provenance(repo, head) if head.commit else {}
+    except NotFoundError:
+        provenance = {}
+    command = provenance.get("command", ())
+    return Compared(
+        head=head, base=base, distance=distance, beside=beside, alone=alone, goals=goals,
+        siblings=[run for run in runs if head.sweep and run.sweep == head.sweep],
+        command=[str(word) for word in command] if isinstance(command, list) else (),
+        cwd=str(provenance.get("cwd", "")),
+    )  # fmt: skip
+
+
+def _stale(repo: Repo, sides: Sides, runs: Sequence[Run]) -> int | None:
+    """How many commits before head a run lies that speaks for this branch's own earlier code."""
+    span = f"{sides.base}..{sides.head}" if sides.base else sides.head
+    own = int(repo.git("rev-list", "--first-parent", "--count", "--end-of-options", span))
+    found = evidence.find(repo, sides.head, runs, most=own) if own > 1 else None
+    return found.distance if found else None
+
+
+def draw(repo: Repo, about: Compared) -> list[Picture]:
+    """The charts that say something: learning curves where there are curves, the sweep where there are trials."""
+    return [picture for picture in (_curves(repo, about), _sweep(about)) if picture]
+
+
+def _curves(repo: Repo, about: Compared) -> Picture | None:
+    runs = [plots.Curve(name=about.head.name, history=stored.history(repo, about.head))]
+    if about.base and about.base.id != about.head.id:
+        name = f"{escape.line(about.beside, 30)}: {about.base.name}"
+        runs.append(plots.Curve(name=name, history=stored.history(repo, about.base)))
+    lengths: dict[str, int] = {}
+    for run in runs:
+        for metric, series in run.history.items():
+            lengths[metric] = max(lengths.get(metric, 0), len(series))
+    curved = {metric for metric, length in lengths.items() if length > 1 and not metric.startswith("_")}
+    if not curved:
+        return None
+    first = view.primary(about.head.metrics, about.goals)
+    ordered = sorted(
+        curved,
+        key=lambda name: (
+            name != first, name not in about.goals, compare.goal_of(name, about.goals) is None,
+            name not in runs[0].history, name
+        ),
+    )  # fmt: skip
+    return Picture(title="Learning curves", name="curves.png", png=plots.curves(runs, metrics=ordered[:PANELS]))
+
+
+def _sweep(about: Compared) -> Picture | None:
+    metric = view.primary(about.head.metrics, about.goals)
+    if metric is None or len(about.siblings) < 2:
+        return None
+    goal = compare.goal_of(metric, about.goals)
+    png = plots.sweep(about.siblings, metric=metric, goal=goal, head=about.head.id)
+    return Picture(title=f"The sweep's trials by {escape.line(metric, 60)}", name="sweep.png", png=png)

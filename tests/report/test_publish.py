@@ -1,0 +1,179 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlgit.core.run import Run
+from mlgit.core.verdict import Verdict
+from mlgit.errors import NotFoundError
+from mlgit.forge.base import Capabilities, StatusState
+from mlgit.forge.folder import FolderForge
+from mlgit.git.repo import Repo
+from mlgit.report import evidence, publish
+from mlgit.report.view import Compared
+from mlgit.store import place
+from mlgit.store.place import Place
+
+Train = Callable[..., Run]
+
+PARAMS = "lr: 0.01  # the step\nepochs: 10\n"
+
+
+@pytest.fixture
+def here(inside: Repo) -> Place:
+    """A project with a params file on main."""
+    folder = inside.folder
+    Path("params.yaml").write_text(PARAMS)
+    Path("train.py").write_text("print('learning')\n")
+    Path("mlgit.yaml").write_text("project: digits\ngoals: {accuracy: maximize}\n")
+    inside.git("add", "-A")
+    inside.git("commit", "-q", "-m", "A project")
+    found = place.find(folder)
+    assert found
+    return found
+
+
+def proposal(here: Place, forge: FolderForge, run: Run) -> int:
+    branch = evidence.branch(here.repo, run, params_file="params.yaml")
+    return forge.open(head=branch, base="main", title="Try it").number
+
+
+def swept(train: Train) -> Run:
+    """The best of a sweep of four, one of them broken."""
+    for number, accuracy in enumerate((0.91, 0.95)):
+        train(f"trial-{number}", {"accuracy": [0.5, accuracy]}, params={"lr": 10.0**-number}, sweep="s1")
+    train("broken", {}, params={"lr": 100.0}, sweep="s1", exit_code=1)
+    return train("best", {"accuracy": [0.6, 0.98], "loss": [1.0, 0.1]}, params={"lr": 0.5, "epochs": 10}, sweep="s1")
+
+
+def test_a_pull_request_gets_one_comment_with_charts_and_a_status(here: Place, train: Train) -> None:
+    train("baseline", {"accuracy": [0.5, 0.9], "loss": [2.0, 1.0]}, params={"lr": 0.01, "epochs": 10})
+    forge = FolderForge(here.repo)
+    number = proposal(here, forge, swept(train))
+
+    text = publish.on_pull(here, forge, number)
+    publish.on_pull(here, forge, number)
+
+    (comment,) = forge.comments(number)
+    assert comment.body == f"<!-- mlgit:report -->\n{text}"
+    assert text.startswith("### accuracy 0.98, \\+0.08 better than main's baseline.")
+    assert "the best by accuracy. 1 trial did not finish." in text
+    links = [line.partition("](")[2].rstrip(")") for line in text.splitlines() if line.startswith("![")]
+    assert len(links) == 2
+    assert all((forge.picture(link) or b"").startswith(b"\x89PNG") for link in links)
+    (status,) = forge.statuses(forge.get(number).head_commit)
+    assert (status.context, status.state) == ("mlgit/report", StatusState.SUCCESS)
+    assert status.description == "accuracy 0.98, +0.08 better than main's baseline."
+
+
+def test_the_reproduce_lines_name_the_recorded_command(here: Place, train: Train) -> None:
+    train("baseline", {"accuracy": [0.9]}, params={"lr": 0.01})
+    run = train("other", {"accuracy": [0.9]}, params={"lr": 0.5})
+    forge = FolderForge(here.repo)
+
+    text = publish.on_pull(here, forge, proposal(here, forge, run))
+
+    assert f"git switch --detach {run.source}\nmlgit run -p lr=0.5 -- python train.py\n" in text
+
+
+def test_a_change_without_a_run_is_told_how_to_make_one(here: Place, train: Train) -> None:
+    train("baseline", {"accuracy": [0.9]})
+    here.repo.git("switch", "-q", "-c", "idea")
+    Path("train.py").write_text("print('better')\n")
+    here.repo.git("commit", "-q", "-am", "An idea")
+    forge = FolderForge(here.repo)
+    number = forge.open(head="idea", base="main", title="An idea").number
+
+    text = publish.on_pull(here, forge, number)
+
+    assert "No run speaks for this change yet" in text
+    assert "git switch idea\nmlgit run --" in text
+    assert "compared with baseline, the run of main" in text
+    train("idea", {"accuracy": [0.95]})
+    assert "better than main's baseline" in publish.on_pull(here, forge, number)
+    assert len(forge.comments(number)) == 1
+
+
+def test_code_that_moved_on_after_its_run_is_told_how_far(here: Place, train: Train) -> None:
+    here.repo.git("switch", "-q", "-c", "idea")
+    here.repo.git("commit", "-q", "--allow-empty", "-m", "A start")
+    Path("train.py").write_text("print('better')\n")
+    here.repo.git("commit", "-q", "-am", "An idea")
+    train("idea", {"accuracy": [0.95]})
+    Path("train.py").write_text("print('other')\n")
+    here.repo.git("commit", "-q", "-am", "Another")
+    forge = FolderForge(here.repo)
+
+    text = publish.on_pull(here, forge, forge.open(head="idea", base="main", title="t").number)
+
+    assert "the nearest run lies 1 commit before it" in text
+    assert "No run speaks for main either" in text
+
+
+def test_a_base_that_moved_without_a_run_is_said(here: Place, train: Train) -> None:
+    train("baseline", {"accuracy": [0.9]})
+    run = train("next", {"accuracy": [0.95]}, sweep="s1")
+    forge = FolderForge(here.repo)
+    number = proposal(here, forge, run)
+    Path("more.py").write_text("x")
+    here.repo.git("add", "-A")
+    here.repo.git("commit", "-q", "-m", "More")
+
+    assert "The base's run lies 1 commit before main" in publish.on_pull(here, forge, number)
+
+
+def test_a_merged_pull_request_is_compared_with_what_it_met(here: Place, train: Train) -> None:
+    train("baseline", {"accuracy": [0.9]}, params={"lr": 0.01})
+    forge = FolderForge(here.repo)
+    number = proposal(here, forge, train("better", {"accuracy": [0.95]}, params={"lr": 0.5}, sweep="s"))
+    forge.merge(number)
+
+    text = publish.on_pull(here, forge, number)
+    forge_two = proposal(here, forge, train("best", {"accuracy": [0.97]}, params={"lr": 0.7}, sweep="s"))
+
+    assert "+0.05 better than main's baseline" in text
+    assert "+0.02 better than main's better" in publish.on_pull(here, forge, forge_two)
+
+
+def test_a_refused_gate_is_a_failure(here: Place, train: Train) -> None:
+    forge = FolderForge(here.repo)
+    number = proposal(here, forge, train("only", {"accuracy": [0.9]}))
+    verdict = Verdict(gate="accuracy ≥ 0.95", passed=False, observed="0.9", where="registry/policy.yaml:3")
+
+    text = publish.on_pull(here, forge, number, verdicts=(verdict,))
+
+    assert "❌ **refused**" in text
+    assert [status.state for status in forge.statuses(forge.get(number).head_commit)] == [StatusState.FAILURE]
+
+
+def test_a_forge_that_may_not_be_written_is_left_alone(here: Place, train: Train) -> None:
+    class ReadOnly(FolderForge):
+        capabilities = Capabilities(writable=False, drafts=True)  # type: ignore[assignment]
+
+    forge = FolderForge(here.repo)
+    number = proposal(here, forge, train("only", {"accuracy": [0.5, 0.9]}))
+
+    text = publish.on_pull(here, ReadOnly(here.repo), number)
+
+    assert text.startswith("### accuracy 0.9")
+    assert forge.comments(number) == []
+    assert forge.statuses(forge.get(number).head_commit) == []
+
+
+def test_a_number_that_does_not_exist_is_said(here: Place) -> None:
+    with pytest.raises(NotFoundError):
+        publish.on_pull(here, FolderForge(here.repo), 99)
+
+
+def test_charts_are_drawn_only_where_they_say_something(here: Place, train: Train) -> None:
+    single = train("single", {"accuracy": [0.9]})
+    curved = train("curved", {"accuracy": [0.8, 0.9]})
+
+    def names(head: Run, base: Run | None = None) -> list[str]:
+        return [p.name for p in publish.draw(here.repo, Compared(head=head, base=base, goals={}))]
+
+    assert names(single) == []
+    assert names(curved) == ["curves.png"]
+    assert names(single, curved) == ["curves.png"]
+    assert names(replace(single, commit="", id="gone")) == []
