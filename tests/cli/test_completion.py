@@ -1,0 +1,37 @@
+import os
+import shutil
+import subprocess
+
+import pytest
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_its_script(mlgit, shell):
+    script = mlgit("completion", shell).stdout
+
+    assert f"_MLGIT_COMPLETE={shell}_complete" in script
+
+
+def test_bash_takes_the_script(mlgit):
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("there is no bash")
+    script = mlgit("completion", "bash").stdout
+
+    done = subprocess.run([bash, "--norc", "-c", f"{script}\ncomplete -p mlgit"], capture_output=True, text=True)
+
+    assert done.returncode == 0
+    assert "_mlgit_completion" in done.stdout
+
+
+def test_subcommands_are_completed(mlgit):
+    env = os.environ | {"_MLGIT_COMPLETE": "bash_complete", "COMP_WORDS": "mlgit pr re", "COMP_CWORD": "2"}
+
+    assert set(mlgit(env=env).stdout.split()) == {"plain,ready", "plain,reopen", "plain,review"}
+
+
+def test_other_shells_are_refused(mlgit):
+    done = mlgit("completion", "tcsh", check=False)
+
+    assert done.returncode == 2
+    assert "bash" in done.stderr
