@@ -15,7 +15,7 @@ from mlgit.core.run import Run
 
 @click.command()
 @click.option("-f", "--filter", "conditions", multiple=True, metavar="CONDITION",
-              help="Only runs where it holds: accuracy>0.9, state=failed, params.lr<=1e-3, name~lr; may be repeated.")  # fmt: skip
+              help="Only where it holds: accuracy>0.9, state=failed, lr<=1e-3, name~lr; may be repeated.")  # fmt: skip
 @click.option("-s", "--sort", default="-created", show_default=True, metavar="KEY",
               help="By a metric, param or field; -KEY: largest first.")  # fmt: skip
 @click.option("-n", "--limit", default=20, show_default=True, help="So many at the most; 0 for all.")

@@ -51,7 +51,7 @@ def parse(text: str) -> Condition:
 
 
 def value_of(run: Run, key: str) -> Any:
-    """What *run* has under *key*: a field of its own, a metric, a param (`metrics.` and `params.` say which), or None."""
+    """What *run* has under *key*, or None: a field, a metric, a param; `metrics.` and `params.` say which."""
     if key.startswith("params."):
         return flatten(run.params).get(key[7:])
     if key.startswith("metrics."):
@@ -78,7 +78,7 @@ def _equal(found: Any, text: str) -> bool:
     if isinstance(found, bool):
         return str(found).lower() == text.lower()
     if is_number(found):
-        return found == _number(text)
+        return bool(found == _number(text))
     return ("" if found is None else str(found)) == text
 
 

@@ -66,11 +66,12 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
     words = [_filled(word, flatten(params) | {"params_file": opened.folder / "given.json"}) for word in command.words]
     env = _environment(record, params, opened, wish, command)
     in_file = {key: value for key, value in command.params.items() if file and key in known and known[key] != value}
-    began = time.time()
+    wanted = [home.settings.folder / name for name in options.metrics] + [folder / name for name in command.metrics]
+    before = [_mark(path) for path in wanted]
     with files.params_in_place(file or Path(), in_file, opened.folder, notify):
         exit_code, ended_by = _execute(words, folder, env, opened.output)
-    for name in (*options.metrics, *command.metrics):
-        _take_metrics(opened, home.settings.folder / name if name in options.metrics else folder / name, began, record)
+    for path, mark in zip(wanted, before, strict=True):
+        _take_metrics(opened, path, mark, record)
     state = State.PREEMPTED if ended_by == signal.SIGTERM else State.FAILED if exit_code else State.FINISHED
     about: dict[str, Any] = {"state": state.value, "time": time.time()}
     opened.event(end=about | ({"exit_code": exit_code} if exit_code else {}))
@@ -181,11 +182,21 @@ def _copy(source: int, *targets: int) -> None:
                 working.remove(target)
 
 
-def _take_metrics(opened: live.Live, path: Path, began: float, record: Run) -> None:
-    """The metrics file *path* into the run's history; one that is missing or older than the run is said, not taken."""
+def _mark(path: Path) -> tuple[int, ...] | None:
+    """What changes when somebody writes *path*; None where there is no such file."""
     try:
-        if path.stat().st_mtime < began - 2:
-            notify(f"{path.name} is older than the run and not taken: the program did not write it")
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_mtime_ns, about.st_size, about.st_ino
+
+
+def _take_metrics(opened: live.Live, path: Path, before: tuple[int, ...] | None, record: Run) -> None:
+    """The metrics file *path* into the run's history; one that the program did not write is said, not taken."""
+    try:
+        if (mark := _mark(path)) is None or mark == before:
+            there = "is as it was before the run" if mark else "does not exist"
+            notify(f"{path.name} {there}: the program wrote no metrics")
             return
         for number, (step, row) in enumerate(files.read_metrics(path)):
             moment = time.time()
@@ -195,7 +206,5 @@ def _take_metrics(opened: live.Live, path: Path, began: float, record: Run) -> N
                 "_timestamp": moment,
             }
             os.write(opened.history, f"{json.dumps(line | row)}\n".encode())
-    except FileNotFoundError:
-        notify(f"there is no metrics file {path.name}: the program did not write it")
     except (ConfigError, OSError) as exc:
         notify(f"the metrics file {path.name} was not taken: {exc}")

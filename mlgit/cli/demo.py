@@ -1,0 +1,171 @@
+"""`mlgit demo`: the whole story, with every command run for real."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlgit.cli import output
+from mlgit.errors import MlgitError
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--trials", default=8, show_default=True, help="Trials of the sweep.")
+@click.option("--agents", default=2, show_default=True, help="Trials side by side.")
+def command(folder: Path | None, trials: int, agents: int) -> None:
+    """One experiment from train.py to a promoted model, in a scratch repository: about a minute, offline.
+
+    Real trainings on scikit-learn's digits become branches, a sweep searches for better params, a pull request shows
+    what the best one did, and the model goes to production through a gate. FOLDER must not exist yet; without one, a
+    temporary folder is made. It stays, to be looked at.
+
+    \b
+    Examples:
+      mlgit demo
+      mlgit demo ~/mlgit-demo --trials 12
+    """
+    began = time.monotonic()
+    show = Stage(_folder(folder))
+
+    show.title("A project: code, data under DVC, a policy for models")
+    show.run("git", "init", "--quiet", "--initial-branch=main")
+    _write_project(show.folder)
+    show.mlgit("init")
+    show.run("python", "prepare.py")
+    show.run("dvc", "add", "--quiet", "data/train.npz", "data/test.npz")
+    show.run("git", "add", ".")
+    show.run("git", "commit", "--quiet", "-m", "Train on the digits")
+
+    show.title("A baseline: the training becomes a branch")
+    show.mlgit("run", "--name", "baseline", "--", "python", "train.py")
+
+    show.title(f"A search: {trials} trials of a Bayesian sweep, {agents} side by side")
+    show.mlgit("sweep", "run", "sweeps/digits.yaml", "--trials", str(trials), "--agents", str(agents), "--seed", "1")
+    show.mlgit("ls", "--sort", "-accuracy", "--limit", "4")
+    best = show.ask("ls", "--sort", "-accuracy", "--limit", "1", "--json")[0]
+
+    show.title("A pull request: what the best run did, against main's")
+    show.mlgit("diff", "baseline", best["id"])
+    opened = show.ask("pr", "open", best["id"], "--json")
+    number = str(opened["number"])
+    page = show.folder / "pull-request.html"
+    show.mlgit("pr", "show", number, "--html", page.name, quiet=True)
+    show.mlgit("pr", "merge", number)
+
+    show.title("A model: registered, then promoted by pull requests")
+    show.mlgit("model", "register", best["id"], "--name", "digits")
+    for stage in ("staging", "production"):
+        proposed = show.ask("promote", "digits@v1.0.0", stage, "--json")
+        show.mlgit("pr", "merge", str(proposed["pull"]))
+
+    show.title("A candidate that the gate refuses")
+    show.mlgit("model", "register", "baseline", "--name", "digits")
+    show.mlgit("promote", "digits@v1.1.0", "production", expect=4)
+
+    show.title("Where to look")
+    show.mlgit("model", "ls")
+    show.run("git", "log", "--oneline", "--no-decorate", "-n", "5", "--", "registry/")
+    _where(show.folder, page, best)
+    output.say(f"\nDone in {time.monotonic() - began:.0f} s.")
+
+
+def _folder(wanted: Path | None) -> Path:
+    if wanted is None:
+        return Path(tempfile.mkdtemp(prefix="mlgit-demo-"))
+    if wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())):
+        raise MlgitError(f"{wanted} is there already.", fix="name a folder that does not exist yet")
+    wanted.mkdir(parents=True, exist_ok=True)
+    return wanted.resolve()
+
+
+def _write_project(folder: Path) -> None:
+    from mlgit import resources
+
+    shutil.copytree(resources.templates() / "demo", folder, dirs_exist_ok=True)
+
+
+def _where(folder: Path, page: Path, best: dict[str, Any]) -> None:
+    branches = subprocess.run(
+        ("git", "for-each-ref", "--format=%(refname:short)", "refs/heads/exp"),
+        cwd=folder, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    charts = sorted((folder / ".git" / "mlgit" / "forge").rglob("*.png"))
+    facts = {
+        "the repository": f"cd {folder}",
+        "the runs": f"{len(branches)} branches like {branches[0]}",
+        "the best one": f"git show {best['branch']}",
+        "the comment": f"{page}",
+        "its charts": "\n".join(map(str, charts[:2])),
+        "in plain git": f"git diff {branches[0]} {best['branch']} -- experiment/metrics.yaml",
+    }
+    for name, fact in facts.items():
+        for number, line in enumerate(fact.splitlines()):
+            output.say(f"  {name if number == 0 else '':<16}{line}")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Runs commands in the demo's folder, showing each as a person would type it."""
+
+    folder: Path
+
+    def title(self, text: str) -> None:
+        """A heading."""
+        click.echo(f"\n{click.style(text, bold=True)}")
+
+    def mlgit(self, *words: str, expect: int = 0, quiet: bool = False) -> None:
+        """An mlgit command."""
+        self._call(("mlgit", *words), (sys.executable, "-m", "mlgit", *words), expect, quiet=quiet)
+
+    def run(self, program: str, *words: str) -> None:
+        """Any other command; Python and DVC are those of this environment."""
+        known = {"python": (sys.executable,), "dvc": (sys.executable, "-m", "dvc")}
+        self._call((program, *words), (*known.get(program, (program,)), *words), 0, quiet=False)
+
+    def ask(self, *words: str) -> Any:
+        """An mlgit command whose JSON answer the story goes on with."""
+        if "pr" in words or "promote" in words:
+            self._show(("mlgit", *words[:-1]))
+        done = subprocess.run(
+            (sys.executable, "-m", "mlgit", *words),
+            cwd=self.folder,
+            env=self._env(),
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        if done.returncode:
+            raise MlgitError(f"`mlgit {' '.join(words)}` ended with {done.returncode}.", fix="mlgit doctor")
+        return json.loads(done.stdout)
+
+    def _call(self, shown: Sequence[str], words: Sequence[str], expect: int, *, quiet: bool) -> None:
+        self._show(shown)
+        stdout = subprocess.DEVNULL if quiet else None
+        done = subprocess.run(words, cwd=self.folder, env=self._env(), stdout=stdout, check=False)
+        if done.returncode != expect:
+            raise MlgitError(f"`{' '.join(shown)}` ended with {done.returncode} in {self.folder}.", fix="mlgit doctor")
+        if expect:
+            output.say(f"(exit code {expect})")
+
+    def _show(self, words: Sequence[str]) -> None:
+        click.echo(click.style(f"$ {' '.join(words)}", fg="cyan"))
+        sys.stdout.flush()
+
+    def _env(self) -> dict[str, str]:
+        """This environment, with an identity for machines that have none, and its Python first on the path."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        names = {"GIT_AUTHOR_NAME": "Demo", "GIT_AUTHOR_EMAIL": "demo@example.com",
+                 "GIT_COMMITTER_NAME": "Demo", "GIT_COMMITTER_EMAIL": "demo@example.com"}  # fmt: skip
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLGIT_")}
+        return names | inherited | {"PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONWARNINGS": "ignore"}

@@ -1,0 +1,27 @@
+"""Train a small network on the digits, epoch by epoch."""
+
+from pathlib import Path
+
+import joblib
+import numpy as np
+from sklearn.metrics import log_loss
+from sklearn.neural_network import MLPClassifier
+
+import mlgit
+
+run = mlgit.init(config={"lr": 0.0003, "hidden": 16, "l2": 0.0001, "epochs": 15, "seed": 0})
+config = run.config
+
+train, test = np.load("data/train.npz"), np.load("data/test.npz")
+model = MLPClassifier((config.hidden,), learning_rate_init=config.lr, alpha=config.l2, random_state=config.seed)
+
+for epoch in range(config.epochs):
+    model.partial_fit(train["x"], train["y"], classes=range(10))
+    guess = model.predict_proba(test["x"])
+    accuracy = (guess.argmax(axis=1) == test["y"]).mean()
+    mlgit.log({"accuracy": accuracy, "loss": log_loss(test["y"], guess), "train_loss": model.loss_})
+print(f"accuracy {accuracy:.3f} after {config.epochs} epochs")
+
+file = Path(run.dir) / "digits.joblib"
+joblib.dump(model, file)
+mlgit.log_artifact(file, name="digits", type="model")
