@@ -1,0 +1,443 @@
+"""`mlgit pr`: pull requests, from the code of a run to its merge."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlgit import wiring
+from mlgit.cli import output
+from mlgit.core import escape, figures, refs
+from mlgit.errors import MlgitError, NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mlgit.core.run import Run
+    from mlgit.forge.base import Comment, Forge, PullRequest, Review, Status
+    from mlgit.git.repo import Repo
+    from mlgit.store.place import Place
+
+_NUMBER = click.argument("number", type=click.IntRange(1), metavar="N")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _message(required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option("-m", "--message", default="", required=required, help="The words, in Markdown.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Proposal:
+    """A branch to be merged, and what the pull request says of it unless told otherwise."""
+
+    branch: str
+    title: str
+    body: str = ""
+
+
+@click.group(short_help="Open, show and merge pull requests.")
+def command() -> None:
+    """Open, show and merge pull requests, with no server: they live in the repository's git folder.
+
+    \b
+    Examples:
+      mlgit pr open radiant-glade-12     # the code of a run, with its report
+      mlgit pr ls
+      mlgit pr show 1 --html pr.html
+      mlgit pr merge 1
+    """
+
+
+@command.command(name="open")
+@click.argument("what", metavar="[RUN|BRANCH]", required=False)
+@click.option("-t", "--title", help="Instead of the run's name and metrics, or the last commit's subject.")
+@click.option("-b", "--body", help="The description, in Markdown.")
+@click.option("--base", help="The branch to merge into.  [default: main]")
+@click.option("--draft", is_flag=True, help="Not to be merged yet.")
+@click.option("--label", "labels", multiple=True, help="May be given several times.")
+@_JSON
+def open_(
+    what: str | None, title: str | None, body: str | None, base: str | None, draft: bool, labels: tuple[str, ...],
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Propose a run's code, or a branch, and report on it.
+
+    Of a RUN, a branch `run/…` is made: the code as it ran, its params in the params file, the run named as evidence. A
+    BRANCH (the current one, if none is named) is taken as it is. What is open already gets its report renewed.
+
+    \b
+    Examples:
+      mlgit pr open radiant-glade-12
+      mlgit pr open feature/cosine --title "Cosine schedule" --draft
+      mlgit pr open k3f9a2 --base develop --json
+    """
+    place = wiring.place()
+    forge = wiring.forge(place)
+    into = base or _default_base(place.repo)
+    proposal = _proposal(place, what)
+    pull = next((pull for pull in forge.pulls(head=proposal.branch) if pull.base == into), None)
+    if pull:
+        output.note(f"#{pull.number} is already open for {pull.head}; its report is renewed.")
+    else:
+        pull = forge.open(
+            head=proposal.branch, base=into, title=proposal.title if title is None else title,
+            body=proposal.body if body is None else body, draft=draft, labels=labels,
+        )  # fmt: skip
+    _report(place, pull.number)
+    if as_json:
+        output.as_json(_plain(pull))
+        return
+    output.say(f"#{pull.number} {pull.title}")
+    output.say(f"   {pull.head} → {pull.base}{', a draft' if pull.draft else ''}")
+    output.say(f"   {pull.url}" if pull.url else f"   Look at it: mlgit pr show {pull.number}")
+
+
+@command.command(name="ls")
+@click.option(
+    "--state", type=click.Choice(["open", "merged", "closed", "all"]), default="open", show_default=True,
+    help="Which of them.",
+)  # fmt: skip
+@_JSON
+def list_(state: str, as_json: bool) -> None:
+    """List pull requests, newest first.
+
+    \b
+    Examples:
+      mlgit pr ls
+      mlgit pr ls --state all --json
+    """
+    from mlgit.forge.base import PullState
+
+    forge = wiring.forge(wiring.place())
+    pulls = forge.pulls(state=None if state == "all" else PullState(state))
+    if as_json:
+        output.as_json([_plain(pull) for pull in pulls])
+        return
+    rows = [[f"#{pull.number}", pull.title, pull.head, pull.base, _state(pull), pull.author] for pull in pulls]
+    which = "" if state == "all" else f"{state} "
+    output.table(("number", "title", "branch", "into", "state", "author"), rows, empty=f"No {which}pull requests.")
+
+
+@command.command()
+@_NUMBER
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one page that needs nothing else.")
+@_JSON
+def show(number: int, html: Path | None, as_json: bool) -> None:
+    """Show a pull request with its comments, reviews and checks: as Markdown where it is piped.
+
+    \b
+    Examples:
+      mlgit pr show 1
+      mlgit pr show 1 > pr.md
+      mlgit pr show 1 --html pr.html
+    """
+    forge = wiring.forge(wiring.place())
+    pull = forge.get(number)
+    comments, reviews, checks = forge.comments(number), forge.reviews(number), forge.statuses(pull.head_commit)
+    if html:
+        _write_page(html, forge, pull, _said(comments, reviews), checks)
+        output.note(f"{html}: written, pictures included.")
+    elif as_json:
+        output.as_json(
+            _plain(pull)
+            | {"comments": [_plain(one) for one in comments], "reviews": [_plain(one) for one in reviews]}
+            | {"checks": [_plain(one) for one in checks]}
+        )
+    else:
+        _print_markdown(_markdown(pull, _said(comments, reviews), checks))
+
+
+@command.command()
+@_NUMBER
+@_message(required=True)
+def comment(number: int, message: str) -> None:
+    """Write a comment.
+
+    \b
+    Example:
+      mlgit pr comment 1 -m "Does it hold over five seeds?"
+    """
+    written = wiring.forge(wiring.place()).comment(number, message)
+    output.say(f"#{number}: comment {written.id} written.")
+
+
+@command.command()
+@_NUMBER
+@click.option("--approve", "verdict", flag_value="approve", help="It may be merged.")
+@click.option("--request-changes", "verdict", flag_value="request changes", help="It may not; say what it lacks.")
+@click.option("--comment", "verdict", flag_value="comment", default="comment", help="Neither.  [default]")
+@_message(required=False)
+def review(number: int, verdict: str, message: str) -> None:
+    """Give a verdict on somebody else's pull request.
+
+    \b
+    Examples:
+      mlgit pr review 1 --approve
+      mlgit pr review 1 --request-changes -m "The split leaks."
+    """
+    from mlgit.forge.base import ReviewVerdict
+
+    given = wiring.forge(wiring.place()).review(number, ReviewVerdict(verdict), message)
+    output.say(f"#{number}: {given.author} {_DID[given.verdict.value]} at {given.commit[:10]}.")
+
+
+@command.command()
+@_NUMBER
+@click.option("--expect", metavar="COMMIT", help="Only if the branch still stands there.")
+@_JSON
+def merge(number: int, expect: str | None, as_json: bool) -> None:
+    """Merge, always by a merge commit; a merged promotion moves its stage.
+
+    Refused where branches conflict, and where the base is checked out with local changes in the way. Of what is merged
+    already, a promotion that did not come through is seen to again.
+
+    \b
+    Examples:
+      mlgit pr merge 1
+      mlgit pr merge 1 --expect 4f2c91d
+    """
+    place = wiring.place()
+    forge = wiring.forge(place)
+    pull = forge.get(number)
+    if pull.state.value == "merged":
+        output.note(f"#{number} is merged already; what follows from that is seen to again.")
+    else:
+        _warn_of_failures(pull, forge.statuses(pull.head_commit))
+        pull = forge.merge(number, expect=expect and (place.repo.resolve(expect) or expect))
+    happened = wiring.after_merge(place, pull)
+    if as_json:
+        output.as_json(_plain(pull) | {"happened": happened})
+        return
+    output.say(f"#{number} is merged into {pull.base}, as {(pull.merge_commit or '')[:10]}.")
+    for sentence in happened:
+        output.say(sentence)
+
+
+@command.command()
+@_NUMBER
+def close(number: int) -> None:
+    """Close without merging.
+
+    \b
+    Example:
+      mlgit pr close 1
+    """
+    pull = wiring.forge(wiring.place()).close(number)
+    output.say(f"#{number} closed; the branch {pull.head} is still there.")
+
+
+@command.command()
+@_NUMBER
+def reopen(number: int) -> None:
+    """Open again what was closed.
+
+    \b
+    Example:
+      mlgit pr reopen 1
+    """
+    pull = wiring.forge(wiring.place()).reopen(number)
+    output.say(f"#{number} open again, at {pull.head_commit[:10]}.")
+
+
+@command.command()
+@_NUMBER
+def ready(number: int) -> None:
+    """Make a draft ready for review.
+
+    \b
+    Example:
+      mlgit pr ready 1
+    """
+    wiring.forge(wiring.place()).ready(number)
+    output.say(f"#{number} is ready for review.")
+
+
+@command.command()
+@_NUMBER
+@_JSON
+def checks(number: int, as_json: bool) -> None:
+    """The checks on a pull request's last commit; exit code 1 when one failed.
+
+    \b
+    Examples:
+      mlgit pr checks 1
+      mlgit pr checks 1 --json
+    """
+    forge = wiring.forge(wiring.place())
+    found = forge.statuses(forge.get(number).head_commit)
+    if as_json:
+        output.as_json([_plain(check) for check in found])
+    else:
+        rows = [[check.context, check.state.value, check.description, check.url] for check in found]
+        output.table(("check", "state", "says", "address"), rows, empty=f"No checks on #{number}.")
+    if any(check.state.value in ("failure", "error") for check in found):
+        click.get_current_context().exit(1)
+
+
+def _warn_of_failures(pull: PullRequest, checks: Sequence[Status]) -> None:
+    if failed := [check.context for check in checks if check.state.value in ("failure", "error")]:
+        output.note(f"#{pull.number}: {', '.join(failed)} failed; no rule here forbids the merge.")
+
+
+# What is proposed
+
+
+def _report(place: Place, number: int) -> None:
+    """Put the report onto the pull request; a person sees that it takes a moment."""
+    import sys
+
+    if not output.is_terminal(sys.stderr):
+        wiring.report_on(place, number)
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("Comparing runs and drawing charts …"):
+        wiring.report_on(place, number)
+
+
+def _default_base(repo: Repo) -> str:
+    there = repo.refs("refs/heads/main", "refs/heads/master")
+    return "master" if "refs/heads/master" in there and "refs/heads/main" not in there else "main"
+
+
+def _proposal(place: Place, what: str | None) -> _Proposal:
+    """What *what* names: a branch by its exact name, else a run, whose code becomes one; None: the current branch."""
+    repo = place.repo
+    ref = f"refs/heads/{what}" if what is not None else repo.head()
+    if ref is None:
+        raise UsageError(
+            "HEAD is detached: there is no current branch to propose.", fix="name a branch or a run: mlgit pr open NAME"
+        )
+    there = ref.isprintable() and repo.refs(ref).get(ref)
+    if there and not ref.startswith(refs.RUNS):
+        subject = repo.git("log", "-1", "--format=%s", there)
+        return _Proposal(branch=ref.removeprefix("refs/heads/"), title=subject or ref.removeprefix("refs/heads/"))
+    return _of_run(place, ref.removeprefix("refs/heads/"))
+
+
+def _of_run(place: Place, text: str) -> _Proposal:
+    from mlgit.index import query
+    from mlgit.report import evidence
+    from mlgit.tracking.options import RunOptions
+
+    try:
+        run = query.find(place.repo, text, project=place.settings.project)
+    except NotFoundError as exc:
+        fix = "mlgit ls lists runs, git branch branches"
+        raise NotFoundError(f"There is neither a branch nor a run {text[:120]!r}.", why=exc.why, fix=fix) from None
+    params = place.settings.section("run", RunOptions).params
+    params_file = f"{run.folder}/{params}" if params and run.folder else params
+    body = f"The code of {escape.code(run.name)}, as its run {escape.code(run.branch)} recorded it."
+    branch = evidence.branch(place.repo, run, params_file=params_file)
+    return _Proposal(branch=branch, title=_title(run, place), body=body)
+
+
+def _title(run: Run, place: Place) -> str:
+    """`radiant-glade-12: accuracy 0.981, loss 0.07`: the metrics with a goal first, three at most."""
+    from mlgit.core import compare
+
+    deltas = compare.metric_deltas({}, run.metrics, place.settings.goals)
+    numbers = [delta for delta in deltas if compare.is_number(delta.head) and not delta.name.startswith("_")]
+    numbers.sort(key=lambda delta: delta.goal is None)
+    told = ", ".join(f"{delta.name} {figures.number(delta.head)}" for delta in numbers[:3])
+    return f"{run.name}: {told}" if told else run.name
+
+
+# What is shown
+
+_DID = {
+    "approve": "approved",
+    "request changes": "requested changes",
+    "comment": "reviewed",
+    "dismissed": "reviewed (dismissed)",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Said:
+    """A comment or a review, in the order of their times."""
+
+    author: str
+    did: str
+    created: float
+    body: str
+
+
+def _said(comments: Sequence[Comment], reviews: Sequence[Review]) -> list[_Said]:
+    every = [
+        *(_Said(author=one.author, did="commented", created=one.created, body=one.body) for one in comments),
+        *(_Said(author=one.author, did=_DID[one.verdict.value], created=one.created, body=one.body) for one in reviews),
+    ]
+    return sorted(every, key=lambda one: one.created)
+
+
+def _state(pull: PullRequest) -> str:
+    return "draft" if pull.draft and pull.state.value == "open" else pull.state.value
+
+
+def _line(pull: PullRequest) -> str:
+    labels = f" · {', '.join(pull.labels)}" if pull.labels else ""
+    return f"{pull.author} proposes {pull.head} → {pull.base} · {_when(pull.created)} · {pull.head_commit[:10]}{labels}"
+
+
+def _when(seconds: float) -> str:
+    return f"{figures.moment(seconds)[:16].replace('T', ' ')} UTC"
+
+
+def _markdown(pull: PullRequest, said: Sequence[_Said], checks: Sequence[Status]) -> str:
+    parts = [
+        f"# {escape.markdown(pull.title)} (#{pull.number})",
+        f"**{_state(pull)}** · {escape.markdown(_line(pull))}",
+        pull.body,
+    ]
+    for one in said:
+        head = f"**{escape.markdown(one.author)}** {one.did} · {_when(one.created)}"
+        parts += ["---", head, one.body]
+    if checks:
+        lines = [
+            f"| {escape.markdown(check.context)} | {check.state.value} | {escape.markdown(check.description)} |"
+            for check in checks
+        ]
+        parts += ["---", "\n".join(("| check | state | says |", "|---|---|---|", *lines))]
+    return "\n\n".join(part.strip("\n") for part in parts if part.strip())
+
+
+def _print_markdown(text: str) -> None:
+    if not output.is_terminal():
+        output.say(text)
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console().print(Markdown(escape.terminal(text)))
+
+
+def _write_page(place: Path, forge: Forge, pull: PullRequest, said: Sequence[_Said], checks: Sequence[Status]) -> None:
+    from mlgit.report import page
+
+    opened = page.Post(author=pull.author, did="proposed", when=_when(pull.created), body=pull.body)
+    told = page.Page(
+        title=pull.title, number=pull.number, state=_state(pull), line=_line(pull),
+        posts=(opened, *(page.Post(author=one.author, did=one.did, when=_when(one.created), body=one.body)
+                         for one in said)),
+        checks=[page.Check(name=one.context, state=one.state.value, words=one.description, url=one.url)
+                for one in checks],
+    )  # fmt: skip
+    try:
+        place.write_text(page.render(told, forge.picture), encoding="utf-8")
+    except OSError as exc:
+        raise MlgitError(f"{place} cannot be written.", why=exc.strerror or str(exc)) from None
+
+
+def _plain(record: PullRequest | Comment | Review | Status) -> dict[str, Any]:
+    """*record* for a script: enums as their words, times as text."""
+    import enum
+
+    times = ("created", "updated")
+    return {
+        key: figures.moment(value) if key in times else value.value if isinstance(value, enum.Enum) else value
+        for key, value in asdict(record).items()
+    }
