@@ -95,7 +95,7 @@ def sweep(trials: Sequence[Run], *, metric: str, goal: Goal | None, head: str | 
     Trials without a number for *metric* are marked at the bottom. *head* is the id of a run to ring.
     """
     ordered = sorted(trials, key=lambda run: (run.created, run.id))
-    values = [_plottable(run.metrics.get(metric)) for run in ordered]
+    values = [_plottable(compare.flatten(run.metrics).get(metric)) for run in ordered]
     params = searched(ordered)
     shown = params[: MOST_PANELS - 1]
     mark = _Marks(values, [run.state for run in ordered], [run.id == head for run in ordered], goal)

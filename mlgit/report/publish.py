@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlgit import plots
@@ -86,10 +86,60 @@ def sides_of(repo: Repo, pull: PullRequest) -> Sides:
     return Sides(head=pull.head_commit, base=base, branch=pull.head, beside=pull.base)
 
 
+def between(place: Place, *, base: str | None, head: str) -> Compared | NoEvidence:
+    """What to report on two revisions; each a commit, a branch or a run. A *base* of None: main, or what came before.
+
+    Raises `NotFoundError` for what is neither.
+    """
+    repo, goals = place.repo, place.settings.goals
+    runs = known_runs(place)
+    new = _revision(repo, runs, head)
+    beside = base or _main(repo, new)
+    old = _revision(repo, runs, beside) if beside else None
+    if not isinstance(new, Run):
+        commit = old.source if isinstance(old, Run) else old
+        found = gather(place, Sides(head=new, base=commit, branch=head, beside=beside or "its base"))
+        if isinstance(found, NoEvidence) or not isinstance(old, Run):
+            return found
+        return replace(found, base=old, distance=0, alone="", beside="")
+    if isinstance(old, Run):
+        return about(repo, new, old, runs=runs, goals=goals, beside="")
+    witness = evidence.find(repo, old, runs) if old else None
+    return about(
+        repo, new, witness.run if witness else None, runs=runs, goals=goals, beside=beside or "its base",
+        distance=witness.distance if witness else 0,
+        alone="" if witness else f"no run speaks for {beside or 'what came before'}.",
+    )  # fmt: skip
+
+
+def known_runs(place: Place) -> list[Run]:
+    """The runs that can be evidence here: the project's."""
+    return query.runs(place.repo, project=None if place.is_scratch else place.settings.project)
+
+
+def _revision(repo: Repo, runs: Sequence[Run], text: str) -> Run | str:
+    """The run of that id or result branch, else the commit, else the run of that name or beginning."""
+    commit = repo.resolve(text)
+    for run in runs:
+        if text == run.id or (commit and run.commit == commit):
+            return run
+    return commit or query.find(repo, text)
+
+
+def _main(repo: Repo, head: Run | str) -> str | None:
+    """The branch that others are compared with; where head is its tip, the commit before."""
+    commit = head.source if isinstance(head, Run) else head
+    for name in ("main", "master", "origin/HEAD"):
+        if tip := repo.resolve(name):
+            before = f"{name}^" if tip == commit and not isinstance(head, Run) else name
+            return before if repo.resolve(before) else None
+    return None
+
+
 def gather(place: Place, sides: Sides) -> Compared | NoEvidence:
     """The runs that speak for both sides, and what belongs to head's: its sweep, its command."""
     repo, goals = place.repo, place.settings.goals
-    runs = query.runs(repo, project=place.settings.project)
+    runs = known_runs(place)
     base = evidence.find(repo, sides.base, runs) if sides.base else None
     head = evidence.find(repo, sides.head, runs, most=1)
     if head is None:
@@ -138,7 +188,7 @@ def draw(repo: Repo, about: Compared) -> list[Picture]:
 def _curves(repo: Repo, about: Compared) -> Picture | None:
     runs = [plots.Curve(name=about.head.name, history=stored.history(repo, about.head))]
     if about.base and about.base.id != about.head.id:
-        name = f"{escape.line(about.beside, 30)}: {about.base.name}"
+        name = f"{escape.line(about.beside, 30)}: {about.base.name}" if about.beside else about.base.name
         runs.append(plots.Curve(name=name, history=stored.history(repo, about.base)))
     lengths: dict[str, int] = {}
     for run in runs:
@@ -147,7 +197,7 @@ def _curves(repo: Repo, about: Compared) -> Picture | None:
     curved = {metric for metric, length in lengths.items() if length > 1 and not metric.startswith("_")}
     if not curved:
         return None
-    first = view.primary(about.head.metrics, about.goals)
+    first = view.primary(view.told(about.head), about.goals)
     ordered = sorted(
         curved,
         key=lambda name: (
@@ -159,7 +209,7 @@ def _curves(repo: Repo, about: Compared) -> Picture | None:
 
 
 def _sweep(about: Compared) -> Picture | None:
-    metric = view.primary(about.head.metrics, about.goals)
+    metric = view.primary(view.told(about.head), about.goals)
     if metric is None or len(about.siblings) < 2:
         return None
     goal = compare.goal_of(metric, about.goals)

@@ -48,7 +48,7 @@ class Compared:
     distance: int = 0
     """How many commits before the base the base's run lies."""
     beside: str = "base"
-    """What head is compared with, in a person's words: `main`."""
+    """What head is compared with, in a person's words: `main`; empty where a run was named."""
     alone: str = ""
     siblings: Sequence[Run] = ()
     """The trials of head's sweep, head among them."""
@@ -102,7 +102,7 @@ class View:
 def build(about: Compared, *, verdicts: Sequence[Verdict] = (), charts: Sequence[Chart] = ()) -> View:
     """The report on *about*."""
     head, base = about.head, about.base
-    metrics = compare.metric_deltas(_told(base) if base else {}, _told(head), about.goals)
+    metrics = compare.metric_deltas(told(base) if base else {}, told(head), about.goals)
     return View(
         headline=_headline(about, verdicts),
         alarm=_STATES.get(head.state, ""),
@@ -164,7 +164,7 @@ def _argument(value: Any) -> str:
     return str(value)
 
 
-def _told(run: Run) -> dict[str, Any]:
+def told(run: Run) -> dict[str, Any]:
     """The metrics a reader wants: none of the tracker's own, which begin with `_`."""
     return {name: value for name, value in compare.flatten(run.metrics).items() if not name.startswith("_")}
 
@@ -174,22 +174,22 @@ def _headline(about: Compared, verdicts: Sequence[Verdict]) -> str:
     refused = [verdict for verdict in verdicts if not verdict.passed]
     gates = f" {len(refused)} of {len(verdicts)} gates refuse." if refused else " All gates pass." if verdicts else ""
     state = "" if head.state is State.FINISHED else f"{head.state.value}: "
-    chosen = primary(_told(head), about.goals)
+    chosen = primary(told(head), about.goals)
     if chosen is None:
         return f"{state}{_short(head.name)} logged no numbers.{gates}"
-    told = _told(head)[chosen]
+    own = told(head)[chosen]
     metric = _short(chosen)
     if base is None:
-        return f"{state}{metric} {figures.number(told)}, and nothing to compare with.{gates}"
-    delta = compare.metric_deltas(_told(base), {chosen: told}, about.goals)
+        return f"{state}{metric} {figures.number(own)}, and nothing to compare with.{gates}"
+    delta = compare.metric_deltas(told(base), {chosen: own}, about.goals)
     found = next(one for one in delta if one.name == chosen)
-    owner = f"{_short(about.beside)}'s {_short(base.name)}"
+    owner = f"{_short(about.beside)}'s {_short(base.name)}" if about.beside else _short(base.name)
     if found.direction is Direction.SAME:
-        return f"{state}{metric} {figures.number(told)}, the same as {owner}.{gates}"
+        return f"{state}{metric} {figures.number(own)}, the same as {owner}.{gates}"
     if found.delta is None:
-        return f"{state}{metric} {figures.number(told)}; {owner} has {_value(found.base)}.{gates}"
+        return f"{state}{metric} {figures.number(own)}; {owner} has {_value(found.base)}.{gates}"
     than = {Direction.BETTER: "better than", Direction.WORSE: "worse than"}.get(found.direction, "from")
-    return f"{state}{metric} {figures.number(told)}, {figures.difference(found.delta)} {than} {owner}.{gates}"
+    return f"{state}{metric} {figures.number(own)}, {figures.difference(found.delta)} {than} {owner}.{gates}"
 
 
 def _short(name: str) -> str:
@@ -202,11 +202,11 @@ def _value(value: Any) -> str:
 
 def _sweep(about: Compared) -> SweepView | None:
     trials = list(about.siblings)
-    metric = primary(_told(about.head), about.goals) or ""
+    metric = primary(told(about.head), about.goals) or ""
     if about.head.sweep is None or len(trials) < 2:
         return None
     goal = compare.goal_of(metric, about.goals)
-    pairs = [(run.id, _told(run).get(metric)) for run in trials]
+    pairs = [(run.id, told(run).get(metric)) for run in trials]
     best = compare.best(pairs, goal) if goal else None
     own = dict(pairs).get(about.head.id)
     better = (value for _, value in pairs if compare.direction(own, value, goal) is Direction.BETTER)

@@ -1,0 +1,178 @@
+"""`mlgit compare`: several runs in a table and a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlgit.cli import output
+from mlgit.cli.choose import RUN
+from mlgit.cli.ls import document
+from mlgit.core import compare, figures, query
+from mlgit.core.compare import Goal
+from mlgit.core.run import Run
+from mlgit.errors import MlgitError, UsageError
+from mlgit.git.repo import Repo
+
+_MOST_METRICS, _MOST_PARAMS = 8, 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Table:
+    """What is shown of the runs: which metrics and params, and who is best."""
+
+    runs: Sequence[Run]
+    metrics: Sequence[str]
+    params: Sequence[str]
+    """Those that differ."""
+    best: Mapping[str, str]
+    """Metric → the id of the best run, where the metric has a goal."""
+    more_metrics: int
+    more_params: int
+
+
+@click.command()
+@click.argument("names", type=RUN, nargs=-1, required=True, metavar="RUN RUN...")
+@click.option("-m", "--metric", "metrics", multiple=True, help="Show this metric, and only those named; repeatable.")
+@click.option(
+    "-s", "--sort", metavar="KEY", help="By a metric, the best first; by a param or field; -KEY: largest first."
+)
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Draw the learning curves into this file.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def command(
+    names: tuple[str, ...], metrics: tuple[str, ...], sort: str | None, png: Path | None, as_json: bool
+) -> None:
+    """Compare runs: their metrics, the best of each, and the params in which they differ.
+
+    A metric is better high or low as mlgit.yaml's `goals` says, else as its name suggests. The chart shows learning
+    curves, or bars where no metric has more than one point.
+
+    \b
+    Examples:
+      mlgit compare baseline radiant-glade-12 calm-sea-4
+      mlgit compare baseline latest --metric val/loss --png curves.png
+      mlgit compare $(mlgit ls --json | jq -r '.[].id') --sort accuracy
+    """
+    from mlgit import wiring
+    from mlgit.index.query import find
+
+    place = wiring.place()
+    project = None if place.is_scratch else place.settings.project
+    found = {run.id: run for run in (find(place.repo, name, project=project) for name in names)}
+    if len(found) < 2:
+        raise UsageError("Nothing to compare: name two runs or more.", fix="mlgit ls lists the runs")
+    goals = place.settings.goals
+    shown = _table(_sorted(list(found.values()), sort, goals), metrics, goals)
+    if as_json:
+        output.as_json(_document(shown))
+    else:
+        _print(shown)
+    if png:
+        _write(png, _draw(place.repo, shown))
+        output.note(f"wrote {png}")
+
+
+def _sorted(runs: list[Run], key: str | None, goals: Mapping[str, Goal]) -> list[Run]:
+    """*runs* in the order asked for: by a metric with a goal the best first, those without a number last."""
+    if key is None:
+        return runs
+    known = {name for run in runs for name in compare.flatten(run.metrics)}
+    goal = compare.goal_of(key, goals) if key in known else None
+    if goal is None:
+        return query.ordered(runs, key)
+    return query.ordered(runs, f"-{key}" if goal is Goal.MAXIMIZE else key)
+
+
+def _table(runs: Sequence[Run], chosen: Sequence[str], goals: Mapping[str, Goal]) -> _Table:
+    values = [compare.flatten(run.metrics) for run in runs]
+    known = sorted(
+        {name for one in values for name in one if not name.startswith("_")},
+        key=lambda name: (name not in goals, compare.goal_of(name, goals) is None, name),
+    )
+    for name in chosen:
+        if not any(name in one for one in values):
+            listed = ", ".join(known[:10]) or "none at all"
+            raise UsageError(f"None of these runs logged {name[:80]!r}.", fix=f"they logged {listed}")
+    metrics = list(chosen) or known[:_MOST_METRICS]
+    params = [compare.flatten(run.params) for run in runs]
+    keys = sorted({key for one in params for key in one})
+    differing = [key for key in keys if len({repr(one.get(key, compare.MISSING)) for one in params}) > 1]
+    best: dict[str, str] = {}
+    for name in metrics:
+        goal = compare.goal_of(name, goals)
+        pairs = ((run.id, one.get(name)) for run, one in zip(runs, values, strict=True))
+        if goal and (winner := compare.best(pairs, goal)):
+            best[name] = winner
+    return _Table(
+        runs=runs, metrics=metrics, params=differing[:_MOST_PARAMS], best=best,
+        more_metrics=0 if chosen else len(known) - len(metrics), more_params=max(0, len(differing) - _MOST_PARAMS),
+    )  # fmt: skip
+
+
+def _print(shown: _Table) -> None:
+    rows = [
+        (
+            label,
+            run.state.value,
+            *(_cell(compare.flatten(run.metrics), name) for name in shown.metrics),
+            *(_cell(compare.flatten(run.params), name) for name in shown.params),
+            ", ".join(name for name, winner in shown.best.items() if winner == run.id),
+        )
+        for label, run in zip(_labels(shown.runs), shown.runs, strict=True)
+    ]
+    output.table(("run", "state", *shown.metrics, *shown.params, "best in"), rows, right=shown.metrics)
+    left = [
+        f"{count} more {what}"
+        for count, what in ((shown.more_metrics, "metrics"), (shown.more_params, "params"))
+        if count
+    ]
+    if left:
+        output.note(f"{' and '.join(left)}: --metric NAME, or --json for all")
+
+
+def _cell(values: Mapping[str, Any], name: str) -> str:
+    return figures.number(values[name]) if name in values else "—"
+
+
+def _labels(runs: Sequence[Run]) -> list[str]:
+    """What to call each: its name, or, where two share one, its branch."""
+    names = [run.name for run in runs]
+    return [run.name if names.count(run.name) == 1 else run.branch.rpartition("/")[2] or run.id for run in runs]
+
+
+def _document(shown: _Table) -> dict[str, Any]:
+    return {
+        "runs": [document(run) for run in shown.runs],
+        "metrics": list(shown.metrics),
+        "differing_params": list(shown.params),
+        "best": dict(shown.best),
+    }
+
+
+def _draw(repo: Repo, shown: _Table) -> bytes:
+    """Learning curves where any metric has some, else bars."""
+    from mlgit import plots
+    from mlgit.store.runs import history
+
+    curves = [
+        plots.Curve(name=label, history=history(repo, run))
+        for label, run in zip(_labels(shown.runs), shown.runs, strict=True)
+    ]
+    metrics = [name for name in shown.metrics if any(name in curve.history for curve in curves)]
+    if any(len(curve.history[name]) > 1 for curve in curves for name in metrics if name in curve.history):
+        return plots.curves(curves, metrics=metrics)
+    return plots.bars(
+        [(label, compare.flatten(run.metrics)) for label, run in zip(_labels(shown.runs), shown.runs, strict=True)],
+        metrics=shown.metrics,
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as exc:
+        raise MlgitError(f"{path} cannot be written.", why=str(exc.strerror)) from None

@@ -1,0 +1,113 @@
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlgit.git.repo import Repo
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+TRAIN = """\
+import mlgit, sys
+accuracy = float(sys.argv[1])
+with mlgit.init(name=sys.argv[2], config={"lr": float(sys.argv[3])}) as run:
+    for step in range(3):
+        run.log({"accuracy": accuracy - 0.1 * (2 - step), "loss": 1 - accuracy + 0.1 * (2 - step)})
+"""
+
+
+@pytest.fixture
+def two_runs(inside: Repo, python: Cli) -> Repo:
+    """A run on main, another one on the branch `idea`, which is checked out."""
+    Path("train.py").write_text(TRAIN)
+    Path("mlgit.yaml").write_text("project: digits\n")
+    inside.git("add", "-A")
+    inside.git("commit", "-q", "-m", "A project")
+    python("train.py", "0.9", "noble-river-3", "0.1")
+    inside.git("switch", "-q", "-c", "idea")
+    Path("train.py").write_text(f"{TRAIN}# idea\n")
+    inside.git("commit", "-q", "-am", "An idea")
+    python("train.py", "0.95", "radiant-glade-12", "0.5")
+    return inside
+
+
+def test_without_a_pull_request_the_current_commit_is_compared_with_main(two_runs: Repo, mlgit: Cli) -> None:
+    done = mlgit("report")
+
+    assert done.stdout.startswith("### accuracy 0.95, \\+0.05 better than main's noble-river-3.")
+    assert "| lr | 0.1 | **0.5** |" in done.stdout
+
+
+def test_two_runs_are_compared_by_their_names(two_runs: Repo, mlgit: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "report.md"
+
+    mlgit("report", "--base", "radiant-glade-12", "--head", "noble-river-3", "--output", str(file))
+
+    text = file.read_text()
+    assert text.startswith("### accuracy 0.9, −0.05 worse than radiant-glade-12.")
+    assert "| metric | radiant-glade-12 | noble-river-3 | delta | |" in text
+    assert "![Learning curves](report-curves.png)" in text
+    assert (tmp_path / "report-curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_script_reads_json(two_runs: Repo, mlgit: Cli) -> None:
+    told = json.loads(mlgit("report", "--json").stdout)
+
+    assert (told["evidence"], told["distance"]) == (True, 0)
+    assert told["metrics"][0] | {"base": 0, "delta": 0} == {
+        "name": "accuracy", "base": 0, "head": 0.95, "delta": 0, "direction": "better", "goal": "maximize",
+    }  # fmt: skip
+    assert told["params"] == [{"key": "lr", "base": 0.1, "head": 0.5}]
+
+
+def test_a_pull_request_is_reported_on_once_and_tried_dry(two_runs: Repo, mlgit: Cli) -> None:
+    from mlgit.forge.folder import FolderForge
+
+    forge = FolderForge(two_runs)
+    number = forge.open(head="idea", base="main", title="An idea").number
+
+    dry = mlgit("report", str(number), "--dry-run")
+    assert dry.stdout.startswith("### accuracy 0.95")
+    assert forge.comments(number) == []
+
+    for _ in range(2):
+        posted = mlgit("report", str(number))
+    assert posted.stdout.startswith("accuracy 0.95")
+    assert len(forge.comments(number)) == 1
+
+
+def test_main_alone_is_compared_with_what_came_before(two_runs: Repo, mlgit: Cli) -> None:
+    two_runs.git("switch", "-q", "main")
+
+    assert "No base to compare with: no run speaks for main^ or for a commit before it." in mlgit(
+        "report"
+    ).stdout.replace("\\", "")
+
+
+def test_a_commit_without_a_run_is_told_how_to_make_one(two_runs: Repo, mlgit: Cli) -> None:
+    two_runs.git("commit", "-q", "--allow-empty", "-m", "same code")
+    assert "better than main's" in mlgit("report").stdout
+
+    Path("train.py").write_text("other")
+    two_runs.git("commit", "-q", "-am", "other code")
+    assert "No run speaks for this change yet" in mlgit("report").stdout
+    assert json.loads(mlgit("report", "--json").stdout)["evidence"] is False
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("report", "99"), 1, "99"),
+        (("report", "1", "--base", "main"), 2, "leave --base and --head out"),
+        (("report", "--dry-run"), 2, "leave --dry-run out"),
+        (("report", "--head", "nowhere"), 1, "There is no run 'nowhere'"),
+        (("report", "-o", "/nowhere/x.md"), 1, "cannot be written"),
+    ],
+)
+def test_what_cannot_be_is_said(two_runs: Repo, mlgit: Cli, words: tuple[str, ...], code: int, said: str) -> None:
+    done = mlgit(*words, check=False)
+
+    assert done.returncode == code
+    assert said in done.stderr
