@@ -412,7 +412,7 @@ def _print_markdown(text: str) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console().print(Markdown(escape.terminal(text)))
+    Console().print(Markdown(escape.terminal(text), hyperlinks=False))  # an address is seen, not hidden behind words
 
 
 def _write_page(place: Path, forge: Forge, pull: PullRequest, said: Sequence[_Said], checks: Sequence[Status]) -> None:
