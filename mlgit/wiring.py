@@ -12,7 +12,15 @@ from mlgit.store import recover, scratch
 from mlgit.store.place import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mlgit.core.run import Run
+    from mlgit.core.verdict import Verdict
     from mlgit.forge.base import Forge, PullRequest
+    from mlgit.registry.propose import Plan, Promotion
+    from mlgit.sweeps.agent import Outcome
+    from mlgit.sweeps.plan import Trial
+    from mlgit.sweeps.record import Task
 
 
 def place(start: Path | None = None) -> Place:
@@ -44,6 +52,73 @@ def forge(place: Place) -> Forge:
     return FolderForge(place.repo)
 
 
-def after_merge(place: Place, pull: PullRequest) -> list[str]:  # noqa: ARG001
+def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) -> str:
+    """Put the report onto pull request *number*, in place of what it said before; return it as Markdown.
+
+    Raises `NotFoundError` for a number that does not exist.
+    """
+    from mlgit.report import publish
+
+    return publish.on_pull(place, forge(place), number, verdicts=verdicts)
+
+
+def after_merge(place: Place, pull: PullRequest) -> list[str]:
     """Do what the merge of *pull* asks for; return what happened, a sentence each."""
-    return []
+    from mlgit.registry import settle
+    from mlgit.store import registry
+
+    if pull.merge_commit is None:
+        return []
+    if pull.base != registry.base_name(place.repo) and not pull.head.startswith("promote/"):
+        return []  # stages move where promotions go, not wherever a branch takes in another
+    settled = settle.settle(place.repo, pull.merge_commit, goals=place.settings.goals)
+    return [settle.sentence(item) for item in settled]
+
+
+def promotion(place: Place, model: str, version: str, stage: str, *, base: str | None = None) -> Plan:
+    """What promoting *version* of *model* to *stage* would do, and what the gates say of it."""
+    from mlgit.registry import propose
+    from mlgit.store import registry
+
+    name = registry.base_name(place.repo, base)
+    return propose.plan(place.repo, model, version, stage, base=name, goals=place.settings.goals)
+
+
+def promote(place: Place, plan: Plan) -> Promotion:
+    """The pull request of *plan*, opened or brought up to date. Raises `GateFailedError`."""
+    from mlgit.registry import propose
+
+    return propose.promote(place.repo, forge(place), plan, goals=place.settings.goals)
+
+
+def sweep_lines(task: Task) -> tuple[list[str], bool]:
+    """The shell lines of the trials that are known beforehand, and whether these are all."""
+    from mlgit.launch import local
+    from mlgit.sweeps import agent
+
+    specs, complete = agent.foreseen(task)
+    return [local.render(spec, local.Settings(log_dir=task.scratch)) for spec in specs], complete
+
+
+def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]], None]) -> Outcome:
+    """Run *task* on this machine; *tell* hears of each trial that begins or ends. Raises `MlgitError`."""
+    import time
+
+    from mlgit.index import query
+    from mlgit.launch import local
+    from mlgit.sweeps import agent
+
+    settings = local.Settings(log_dir=task.scratch)
+    launcher = agent.Launcher(
+        submit=lambda spec: local.submit(spec, settings),
+        state=local.state,
+        cancel=local.cancel,
+        tail=local.tail,
+        pause=lambda: time.sleep(0.05),
+    )
+
+    def runs() -> list[Run]:
+        recover.recover_all(place.repo, lambda _: None)  # the run of a trial that was killed becomes a branch here
+        return query.runs(place.repo, sweep=task.sweep.id)
+
+    return agent.run(task, launcher, runs, tell)

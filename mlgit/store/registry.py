@@ -19,7 +19,7 @@ TRAILER = "Mlgit-Version"
 
 _FORMAT = "%00".join(
     (
-        "%(objecttype)",
+        "%(objecttype) %(*objecttype)",
         "%(refname:strip=2)",
         "%(*objectname)",
         "%(taggerdate:unix)",
@@ -156,3 +156,9 @@ def differences(one: ModelVersion, other: ModelVersion) -> list[str]:
 def _comparable(version: ModelVersion) -> Mapping[str, Any]:
     """Its fields as text, so that nan is nan."""
     return {key: documents.dump(value) for key, value in documents.record(version).items()}
+
+
+def base_name(repo: Repo, base: str | None = None) -> str:
+    """*base*, or the branch that promotions go to where none is named: main, or master where there is only that."""
+    there = repo.refs("refs/heads/main", "refs/heads/master")
+    return base or ("master" if "refs/heads/master" in there and "refs/heads/main" not in there else "main")

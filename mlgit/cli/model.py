@@ -1,0 +1,210 @@
+"""`mlgit model`: registered models, from the run that made one to its bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlgit import wiring
+from mlgit.cli import output
+from mlgit.core import figures
+from mlgit.core.compare import goal_of, is_number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlgit.core.compare import Goal
+    from mlgit.core.model import ModelVersion
+    from mlgit.registry.shelf import Line
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_BASE = click.option("--base", metavar="BRANCH", help="The branch whose stages count.  [default: main]")
+
+
+@click.group(short_help="Register models and list their versions.")
+def command() -> None:
+    """Models, their versions and stages.
+
+    A version is an annotated tag on the result of the run that made it, in GTO's format; `mlgit promote` moves
+    stages.
+
+    \b
+    Examples:
+      mlgit model register radiant-glade-12 --name digits
+      mlgit model ls digits
+      mlgit model get digits#production -o model/
+    """
+
+
+@command.command()
+@click.argument("run")
+@click.option("--name", metavar="MODEL", help="The model's name.  [default: the project's]")
+@click.option("--version", metavar="vX.Y.Z", help="Instead of the next one.")
+@click.option(
+    "--bump", type=click.Choice(["major", "minor", "patch"]), default="minor", help="Which part goes up.  [minor]"
+)
+@click.option("--artifact", metavar="NAME", help="Which of the models that the run logged.")
+@click.option("--description", default="", help="A sentence for people.")
+@click.option("--force", is_flag=True, help="Take a run that failed, crashed or was preempted.")
+@_JSON
+def register(
+    run: str, name: str | None, version: str | None, bump: Any, artifact: str | None, description: str, force: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Make the model that RUN logged the next version. The first is v1.0.0; nothing is copied.
+
+    \b
+    Examples:
+      mlgit model register radiant-glade-12
+      mlgit model register radiant-glade-12 --name digits --bump major --description "Trained on D2"
+    """
+    from mlgit.index import query
+    from mlgit.registry import propose
+
+    repo = wiring.place().repo
+    found = query.find(repo, run)
+    made = propose.register(
+        repo, found, model=name or found.project, version=version, bump=bump, artifact=artifact,
+        description=description, force=force,
+    )  # fmt: skip
+    if as_json:
+        output.as_json(_plain(made))
+        return
+    output.say(f"{made.model} {made.version} is {made.artifact} of run {found.name} ({figures.size(made.size)}).")
+    output.note(f"Next: mlgit promote {made.model}@{made.version} STAGE")
+
+
+@command.command()
+@click.argument("model", required=False)
+@_BASE
+@_JSON
+def ls(model: str | None, base: str | None, as_json: bool) -> None:
+    """List versions, the newest first, with the stages that serve them.
+
+    \b
+    Examples:
+      mlgit model ls
+      mlgit model ls digits --json
+    """
+    from mlgit.registry import shelf
+    from mlgit.store import registry as store
+
+    place = wiring.place()
+    lines = shelf.lines(place.repo, model, base=store.base_name(place.repo, base))
+    if as_json:
+        output.as_json([_line(line) for line in lines])
+        return
+    rows = [
+        (line.model, line.version, ", ".join(line.stages), _told(line.record, place.settings.goals),
+         line.record.run if line.record else "", figures.moment(line.tag.when)[:10], line.tag.who)
+        for line in lines
+    ]  # fmt: skip
+    columns = ("model", "version", "stages", "metrics", "run", "registered", "by")
+    output.table(columns, rows, empty="No model is registered. `mlgit model register RUN` registers one.")
+
+
+@command.command()
+@click.argument("version", metavar="MODEL@VERSION")
+@_BASE
+@_JSON
+def show(version: str, base: str | None, as_json: bool) -> None:
+    """Show one version: where it comes from, what it scored, what happened to it.
+
+    \b
+    Examples:
+      mlgit model show digits@v1.2.0
+      mlgit model show digits#production --json
+    """
+    from mlgit import documents
+    from mlgit.registry import ledger, shelf
+    from mlgit.store import registry as store
+
+    repo = wiring.place().repo
+    name = store.base_name(repo, base)
+    found = shelf.find(repo, version, base=name)
+    line = next(item for item in shelf.lines(repo, found.model, base=name) if item.version == found.version)
+    events = [event for event in ledger.of(store.tags(repo), found.model).history if event.version == found.version]
+    history = [
+        {"when": figures.moment(event.tag.when), "what": event.action.value, "stage": event.stage, "by": event.tag.who,
+         "tag": event.tag.name}
+        for event in events
+    ]  # fmt: skip
+    if as_json:
+        output.as_json(_line(line) | {"history": history})
+        return
+    output.say(documents.dump(documents.record(found) | {"registered": figures.moment(found.registered)}).rstrip())
+    output.say(f"stages: {', '.join(line.stages) or 'none'}")
+    output.say()
+    for event in history:
+        output.say(f"{event['when']}  {event['what']} {event['stage'] or ''}  {event['by']}  ({event['tag']})")
+
+
+@command.command()
+@click.argument("version", metavar="MODEL[@VERSION|#STAGE]")
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Where to put it.  [default: MODEL-VERSION]")  # fmt: skip
+@_BASE
+@_JSON
+def get(version: str, folder: Path | None, base: str | None, as_json: bool) -> None:
+    """Bring the bytes of a version, every one of them checked; without a version, of the latest.
+
+    \b
+    Examples:
+      mlgit model get digits@v1.2.0
+      mlgit model get digits#production -o model/
+    """
+    from mlgit.registry import deliver, shelf
+    from mlgit.store import registry as store
+
+    repo = wiring.place().repo
+    found = shelf.find(repo, version, base=store.base_name(repo, base))
+    target = deliver.deliver(repo, found, folder or Path(f"{found.model}-{found.version}"))
+    if as_json:
+        output.as_json({"model": found.model, "version": found.version, "path": str(target)})
+        return
+    output.say(str(target))
+    output.note(f"{found.model} {found.version}, {figures.size(found.size)}, verified.")
+
+
+@command.command()
+@click.argument("version", metavar="MODEL@VERSION")
+@_BASE
+def unregister(version: str, base: str | None) -> None:
+    """Take back a version that was never promoted. The tag that says so stays; the number is not given again.
+
+    \b
+    Examples:
+      mlgit model unregister digits@v1.2.0
+    """
+    from mlgit.errors import UsageError
+    from mlgit.registry import propose
+    from mlgit.store import registry as store
+
+    model, at, number = version.partition("@")
+    if not at:
+        raise UsageError(f"{version[:120]!r} names no version.", fix="write MODEL@VERSION")
+    repo = wiring.place().repo
+    tag = propose.unregister(repo, model, number, base=store.base_name(repo, base))
+    output.say(f"{model} {number} is taken back (tag {tag}).")
+
+
+def _told(record: ModelVersion | None, goals: Mapping[str, Goal]) -> str:
+    """The metrics that matter most, in few words."""
+    if record is None:
+        return ""
+    numbers = {name: value for name, value in record.metrics.items() if is_number(value) and not name.startswith("_")}
+    names = sorted(numbers, key=lambda name: (name not in goals, goal_of(name, goals) is None, name))
+    return ", ".join(f"{name} {figures.number(numbers[name])}" for name in names[:3])
+
+
+def _plain(version: ModelVersion) -> dict[str, Any]:
+    from mlgit import documents
+
+    return documents.record(version)
+
+
+def _line(line: Line) -> dict[str, Any]:
+    record = _plain(line.record) if line.record else {"model": line.model, "version": line.version}
+    return record | {"stages": list(line.stages), "tag": line.tag.name, "by": line.tag.who}

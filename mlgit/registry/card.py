@@ -1,0 +1,104 @@
+"""What a promotion's pull request says (pure): candidate against champion, the gates, and where it all comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mlgit.core import compare, escape, figures
+from mlgit.core.compare import MISSING, Direction, Goal
+from mlgit.core.model import ModelVersion
+from mlgit.core.verdict import Verdict
+
+MARKER = "promotion"
+_ROWS = 50
+_WORDS = {Direction.BETTER: "better", Direction.WORSE: "worse", Direction.SAME: "same", Direction.UNKNOWN: ""}
+
+
+def title(candidate: ModelVersion, stage: str) -> str:
+    """The pull request's title, which is also its commit's subject."""
+    return f"Promote {candidate.model} {candidate.version} to {stage}"
+
+
+def body(candidate: ModelVersion, champion: ModelVersion | None, stage: str) -> str:
+    """The pull request's first words."""
+    instead = f" in place of {champion.version}" if champion else ", which serves nothing yet"
+    return (
+        f"Merging this lets **{stage}** serve {escape.code(f'{candidate.model} {candidate.version}')}{instead}. "
+        f"The gates are evaluated again on what was merged; the stage moves only if they pass.\n"
+    )
+
+
+def comment(
+    candidate: ModelVersion, champion: ModelVersion | None, stage: str, verdicts: Sequence[Verdict],
+    goals: Mapping[str, Goal],
+) -> str:  # fmt: skip
+    """The one comment, as Markdown."""
+    against = f"{champion.version}, now in {stage}" if champion else f"nothing: {stage} is empty"
+    parts = [
+        f"### {escape.markdown(candidate.model)} {candidate.version} → {escape.markdown(stage)}",
+        f"Candidate {candidate.version} against {against}.",
+        _gates(verdicts),
+        _metrics(candidate, champion, goals),
+        _changes("Param", champion.params, candidate.params) if champion else "",
+        _changes("Data", champion.data, candidate.data) if champion else "",
+        _origin(candidate),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _gates(verdicts: Sequence[Verdict]) -> str:
+    if not verdicts:
+        return "**No gate was asked.** `registry/policy.yaml` on the base branch lists none for this stage."
+    rows = [
+        (
+            "✅ passed" if verdict.passed else "❌ failed",
+            escape.markdown(verdict.gate),
+            escape.markdown(verdict.observed),
+            escape.code(verdict.where),
+        )
+        for verdict in verdicts
+    ]
+    return _table(("Gate", "asks", "seen", "written in"), rows)
+
+
+def _metrics(candidate: ModelVersion, champion: ModelVersion | None, goals: Mapping[str, Goal]) -> str:
+    deltas = compare.metric_deltas(champion.metrics if champion else {}, candidate.metrics, goals)
+    shown = [delta for delta in deltas if not delta.name.startswith("_")]
+    if not shown:
+        return ""
+    if champion is None:
+        rows = [(escape.code(delta.name), _value(delta.head)) for delta in shown[:_ROWS]]
+        return _table(("Metric", candidate.version), rows, right=1)
+    full = [
+        (escape.code(delta.name), _value(delta.base), _value(delta.head), figures.difference(delta.delta),
+         _WORDS[delta.direction])
+        for delta in shown[:_ROWS]
+    ]  # fmt: skip
+    return _table(("Metric", champion.version, candidate.version, "Δ", ""), full, right=3)
+
+
+def _changes(what: str, before: Mapping[str, object], after: Mapping[str, object]) -> str:
+    changed = compare.changes(before, after)
+    if not changed:
+        return ""
+    rows = [(escape.code(change.key), _value(change.base), _value(change.head)) for change in changed[:_ROWS]]
+    return _table((what, "champion", "candidate"), rows)
+
+
+def _origin(candidate: ModelVersion) -> str:
+    return (
+        f"Made by run {escape.code(candidate.run)} of {escape.code(candidate.project)}, "
+        f"result commit {candidate.commit[:10]}; {figures.size(candidate.size)}, "
+        f"DVC hash {escape.code(candidate.hash)}. "
+        f"`mlgit model get {candidate.model}@{candidate.version}` brings the bytes."
+    )
+
+
+def _value(value: object) -> str:
+    return str(MISSING) if value is MISSING else escape.markdown(figures.number(value), 80)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: int = 0) -> str:
+    """A Markdown table; the *right* columns after the first are aligned to the right."""
+    rule = ["---:" if 1 <= number <= right else "---" for number in range(len(columns))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (columns, rule, *rows))

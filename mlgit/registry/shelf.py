@@ -1,0 +1,94 @@
+"""What there is: every version with what is known of it, and the stages as the base branch has them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+
+from mlgit.core.model import ModelVersion
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.registry import ledger
+from mlgit.registry.ledger import Ledger
+from mlgit.registry.propose import record_of
+from mlgit.store import registry as store
+from mlgit.store.registry import Tag
+
+_TARGET = re.compile(r"(?P<model>[^@#]+)(?:@(?P<version>[^@#]+)|#(?P<stage>[^@#]+))?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One version."""
+
+    model: str
+    version: str
+    tag: Tag
+    record: ModelVersion | None
+    """None for a tag that stock GTO made."""
+    stages: tuple[str, ...] = ()
+    """The stages that serve it, as the base branch has them; `production (unsettled)` where the tags say otherwise."""
+
+
+def lines(repo: Repo, model: str | None = None, *, base: str) -> list[Line]:
+    """Every version of *model*, or of all models, newest version first. Raises `NotFoundError` for no such model."""
+    ledgers = ledger.read(store.tags(repo))
+    if model is not None and model not in ledgers:
+        raise _unknown(model, ledgers)
+    wanted = _desired(repo, base)
+    return [
+        Line(
+            model=name, version=version, tag=tag, record=store.of_message(tag.message),
+            stages=_stages(ledgers[name], version, {s: v for (m, s), v in wanted.items() if m == name}),
+        )
+        for name in ledgers
+        if model in (None, name)
+        for version, tag in list(ledgers[name].versions.items())[::-1]
+    ]  # fmt: skip
+
+
+def _desired(repo: Repo, base: str) -> dict[tuple[str, str], str]:
+    """The stages on *base*; none where there is no such branch yet."""
+    try:
+        commit = store.base_commit(repo, base)
+    except NotFoundError:
+        return {}
+    with repo.reader() as reader:
+        return store.stages_at(reader, commit)
+
+
+def _stages(known: Ledger, version: str, wanted: dict[str, str]) -> tuple[str, ...]:
+    settled = [stage for stage, served in wanted.items() if served == version == known.stages.get(stage)]
+    unsettled = [stage for stage, served in wanted.items() if served == version != known.stages.get(stage)]
+    tagged = [stage for stage, served in known.stages.items() if served == version and stage not in wanted]
+    return (*settled, *(f"{stage} (unsettled)" for stage in unsettled), *(f"{stage} (tag only)" for stage in tagged))
+
+
+def find(repo: Repo, text: str, *, base: str) -> ModelVersion:
+    """The version that *text* names: `MODEL@VERSION`, `MODEL#STAGE` as *base* has it, or `MODEL` for its latest.
+
+    Raises `NotFoundError`, or `UsageError` for what names nothing.
+    """
+    found = _TARGET.fullmatch(text)
+    if found is None:
+        raise UsageError(f"{text[:120]!r} names no version.", fix="write MODEL, MODEL@VERSION or MODEL#STAGE")
+    model, version, stage = found["model"], found["version"], found["stage"]
+    ledgers = ledger.read(store.tags(repo))
+    if model not in ledgers:
+        raise _unknown(model, ledgers)
+    known = ledgers[model]
+    if stage:
+        version = _desired(repo, base).get((model, stage)) or known.stages.get(stage)
+        if version is None:
+            raise NotFoundError(f"{model} has nothing in {stage}.", fix=f"mlgit promote {model}@VERSION {stage}")
+    number = ledger.version(version) if version else known.latest
+    if number is None:
+        raise NotFoundError(f"{model} has no version that stands.", fix="mlgit model register RUN")
+    return record_of(known, number)
+
+
+def _unknown(model: str, ledgers: dict[str, Ledger]) -> NotFoundError:
+    close = difflib.get_close_matches(model, ledgers, 1)
+    fix = f"did you mean {close[0]}?" if close else "mlgit model ls lists the models"
+    return NotFoundError(f"There is no model {model[:120]!r}.", fix=fix if ledgers else "mlgit model register RUN")

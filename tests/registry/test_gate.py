@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from mlgit.core.compare import Goal
+from mlgit.core.model import ModelVersion
+from mlgit.errors import ConfigError, UsageError
+from mlgit.registry import gate
+
+POLICY = """\
+stages:
+  staging:
+  production:
+    gates:
+      - metric: accuracy
+        min: 0.95
+      # as good as what is there
+      - metric: accuracy
+        not_worse_than: champion
+        tolerance: 0.002
+"""
+
+
+def model(version: str, **metrics: Any) -> ModelVersion:
+    return ModelVersion(
+        model="net", version=version, project="p", run="r", commit="c", artifact="net", hash="0" * 32, metrics=metrics
+    )
+
+
+def verdicts(text: str, candidate: ModelVersion, champion: ModelVersion | None = None, **goals: Goal):
+    policy = gate.read(f"stages: {{prod: {{gates: [{text}]}}}}", source="policy.yaml")
+    return gate.evaluate(gate.gates_of(policy, "prod", source="policy.yaml"), candidate, champion, goals)
+
+
+def test_every_gate_has_a_verdict_that_says_where_it_is_written():
+    policy = gate.read(POLICY, source="registry/policy.yaml")
+
+    floor, champion = gate.evaluate(
+        policy["production"], model("v1.1.0", accuracy=0.944), model("v1.0.0", accuracy=0.961), {}
+    )
+
+    assert (floor.gate, floor.passed, floor.observed) == ("accuracy ≥ 0.95", False, "0.944 (champion v1.0.0: 0.961)")
+    assert floor.where == "registry/policy.yaml:5"
+    assert champion.gate == "accuracy not worse than the champion by more than 0.002"
+    assert (champion.passed, champion.where) == (False, "registry/policy.yaml:8")
+    assert list(policy["staging"]) == []
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "0.99", True, None])
+@pytest.mark.parametrize(
+    "asks", ["{metric: acc, min: 0.1}", "{metric: acc, max: 9}", "{metric: acc, not_worse_than: champion}"]
+)
+def test_what_is_no_finite_number_passes_nothing(value: Any, asks: str):
+    for champion in (None, model("v1.0.0", acc=0.5), model("v1.0.0", acc=math.nan)):
+        assert not verdicts(asks, model("v1.1.0", acc=value), champion)[0].passed
+
+
+def test_a_metric_that_was_not_measured_passes_nothing():
+    (found,) = verdicts("{metric: acc, min: 0.1}", model("v1.1.0"))
+
+    assert (found.passed, found.observed) == (False, "not measured")
+
+
+def test_the_first_version_has_no_champion_to_beat():
+    (found,) = verdicts("{metric: acc, not_worse_than: champion}", model("v1.0.0", acc=0.5))
+
+    assert (found.passed, found.observed) == (True, "0.5 (no champion yet)")
+
+
+@pytest.mark.parametrize(("candidate", "passed"), [(0.9600, True), (0.9590, True), (0.9589, False), (0.97, True)])
+def test_the_tolerance_is_met_to_the_last_digit(candidate: float, passed: bool):
+    asks = "{metric: acc, not_worse_than: champion, tolerance: 0.002}"
+
+    assert verdicts(asks, model("v1.1.0", acc=candidate), model("v1.0.0", acc=0.961))[0].passed is passed
+
+
+def test_less_is_better_where_the_goal_says_so():
+    asks = "{metric: loss, not_worse_than: champion}, {metric: fish, not_worse_than: champion, goal: minimize}"
+
+    found = verdicts(asks, model("v1.1.0", loss=0.2, fish=3), model("v1.0.0", loss=0.1, fish=3.5))
+
+    assert [verdict.passed for verdict in found] == [False, True]
+
+
+def test_a_metric_of_which_nobody_knows_the_better_way_passes_no_comparison():
+    (found,) = verdicts("{metric: fish, not_worse_than: champion}", model("v1.1.0", fish=2), model("v1.0.0", fish=1))
+
+    assert not found.passed
+    assert "goal" in found.observed
+    assert verdicts(
+        "{metric: fish, not_worse_than: champion}", model("v2.0.0", fish=2), model("v1.0.0", fish=1), fish=Goal.MAXIMIZE
+    )[0].passed
+
+
+def test_a_champion_without_the_metric_is_beaten_by_a_number():
+    (found,) = verdicts("{metric: acc, not_worse_than: champion}", model("v1.1.0", acc=0.5), model("v1.0.0"))
+
+    assert (found.passed, found.observed) == (True, "0.5 (champion v1.0.0: not measured)")
+
+
+def test_the_refusal_says_what_why_and_how_to_mend_it():
+    candidate = model("v1.4.0", accuracy=0.9199)
+    found = gate.evaluate(gate.read(POLICY, source="registry/policy.yaml")["production"], candidate, None, {})
+
+    refused = gate.refusal(candidate, "production", found)
+
+    assert refused
+    assert str(refused) == (
+        "net v1.4.0 cannot be promoted to production: the gate asks accuracy ≥ 0.95; seen: 0.9199.\n"
+        "The gate is registry/policy.yaml:5.\n"
+        "To fix: propose another version, or change the gate on the base branch first"
+    )
+    assert refused.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("stages: {p: {gates: [{metric: a, mim: 1}]}}", r"policy.yaml:1: .*mim: unknown key; did you mean 'min'"),
+        ("stages: {p: {gates: [{metric: a, min: high}]}}", "expected"),
+        ("stages: {p: {gates: {metric: a}}}", "expected a list"),
+        ("stages: [p]", "expected a mapping"),
+        ("stages:\n  p:\n    gates:\n      - metric: a\n", r"policy.yaml:4: .*asks nothing"),
+        ("stages: {p: {gates: [{metric: a, min: .nan}]}}", "finite"),
+        ("stages: {p: {gates: [{metric: a, min: 2, max: 1}]}}", "at least 2 and at most 1"),
+        ("stages: {p: {gates: [{metric: a, min: 1, tolerance: 1}]}}", "tolerance"),
+        ("stages: {p: {gates: [{metric: a, min: 1, not_worse_than: champion}]}}", "two gates"),
+        ("stages: {p: {gates: [{metric: a, not_worse_than: king}]}}", "expected one of champion|expected"),
+        ("stages: {p: {gates: [{min: 1}]}}", "metric: required"),
+        ("gates: []", "unknown key"),
+        ("", "stages: required"),
+    ],
+)  # fmt: skip
+def test_a_policy_that_says_what_cannot_be_is_refused_with_its_line(text: str, message: str):
+    with pytest.raises(ConfigError, match=message):
+        gate.read(text, source="policy.yaml")
+
+
+def test_a_stage_that_is_misspelt_does_not_pass_every_gate():
+    with pytest.raises(UsageError, match="did you mean production"):
+        gate.gates_of(gate.read(POLICY, source="registry/policy.yaml"), "prodution", source="registry/policy.yaml")
+
+
+def test_without_a_policy_nothing_is_asked():
+    assert gate.gates_of(None, "anything", source="registry/policy.yaml") == ()

@@ -1,0 +1,352 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from mlgit.core.model import ModelVersion
+from mlgit.core.run import Run, State
+from mlgit.errors import ConfigError, GateFailedError, MlgitError, NotFoundError, UsageError
+from mlgit.forge.base import PullState
+from mlgit.forge.folder import FolderForge
+from mlgit.git.repo import Move, Repo
+from mlgit.registry import ledger, propose, settle
+from mlgit.registry.propose import Promotion
+from mlgit.store import registry as store
+
+POLICY = b"""\
+stages:
+  staging: {}
+  production:
+    gates:
+      - metric: accuracy
+        min: 0.95
+      - metric: accuracy
+        not_worse_than: champion
+"""
+
+
+def on_main(repo: Repo, **files: bytes | None) -> None:
+    changes = {path.replace("__", "/").replace("_yaml", ".yaml"): text for path, text in files.items()}
+    head = repo.resolve("refs/heads/main")
+    repo.git("reset", "-q", "--hard", repo.commit(head, changes, "by hand"))
+
+
+def promote(repo: Repo, version: str, stage: str, model: str = "digits") -> Promotion:
+    plan = propose.plan(repo, model, version, stage, base="main", goals={})
+    return propose.promote(repo, FolderForge(repo), plan, goals={})
+
+
+def merge(repo: Repo, promotion: Promotion) -> list[settle.Settled]:
+    merged = FolderForge(repo).merge(promotion.pull.number)
+    assert merged.merge_commit
+    return settle.settle(repo, merged.merge_commit, goals={})
+
+
+def live(repo: Repo, version: ModelVersion, stage: str) -> None:
+    assert [item.refusal for item in merge(repo, promote(repo, version.version, stage))] == [None]
+
+
+def gto(repo: Repo, *args: str) -> str:
+    code = "import sys; from gto.cli import app; sys.exit(app())"
+    done = subprocess.run([sys.executable, "-c", code, *args], cwd=repo.work_tree, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# Registering
+
+
+def test_a_version_is_a_tag_on_the_runs_result(repo: Repo, trained):
+    run = trained("a", accuracy=0.9)
+
+    made = propose.register(repo, run, model="digits", description="first")
+
+    known = ledger.of(store.tags(repo), "digits")
+    assert (made.version, made.run, made.commit, dict(made.metrics)) == (
+        "v1.0.0",
+        run.id,
+        run.commit,
+        {"accuracy": 0.9},
+    )
+    assert list(made.sha256) == ["model-0.pkl"]
+    assert known.versions["v1.0.0"].commit == run.commit
+    assert propose.record_of(known, "v1.0.0") == made
+
+
+def test_metrics_that_are_no_numbers_survive_in_the_tag(repo: Repo, trained):
+    propose.register(repo, trained("a", accuracy=float("nan"), loss=float("inf")), model="digits")
+
+    record = propose.record_of(ledger.of(store.tags(repo), "digits"), "v1.0.0")
+
+    assert str(dict(record.metrics)) == "{'accuracy': nan, 'loss': inf}"
+
+
+def test_a_second_version_from_one_run_gets_a_commit_of_its_own(repo: Repo, trained):
+    run = trained("a", accuracy=0.9)
+    propose.register(repo, run, model="digits")
+
+    with pytest.raises(UsageError, match=r"is digits v1\.0\.0 already"):
+        propose.register(repo, run, model="digits")
+    propose.register(repo, run, model="digits", version="2.0.0")
+
+    versions = ledger.of(store.tags(repo), "digits").versions
+    assert repo.resolve(f"{versions['v2.0.0'].commit}^1") == run.commit
+    assert "v2.0.0" in gto(repo, "show", "digits")
+
+
+@pytest.mark.parametrize("state", [State.CRASHED, State.FAILED, State.PREEMPTED])
+def test_a_run_that_did_not_finish_needs_force(repo: Repo, trained, state: State):
+    run = trained("a", state=state, accuracy=0.9)
+
+    with pytest.raises(UsageError, match=state.value):
+        propose.register(repo, run, model="digits")
+    assert propose.register(repo, run, model="digits", force=True).version == "v1.0.0"
+
+
+def test_a_run_that_still_runs_is_not_registered(repo: Repo, trained):
+    with pytest.raises(UsageError, match="still running"):
+        propose.register(repo, replace(trained("a"), state=State.RUNNING), model="digits", force=True)
+
+
+def test_a_run_without_a_model_says_how_to_log_one(repo: Repo, trained):
+    with pytest.raises(UsageError, match="log_artifact"):
+        propose.register(repo, trained("a", models=0), model="digits")
+
+
+def test_of_several_models_one_has_to_be_named(repo: Repo, trained):
+    run = trained("a", models=2)
+
+    with pytest.raises(UsageError, match="net, net1"):
+        propose.register(repo, run, model="digits")
+    with pytest.raises(UsageError, match="no model 'x'"):
+        propose.register(repo, run, model="digits", artifact="x")
+    assert propose.register(repo, run, model="digits", artifact="net1").artifact == "net1"
+
+
+def test_a_version_is_given_once(repo: Repo, trained):
+    propose.register(repo, trained("a"), model="digits", version="v1.2.0")
+
+    with pytest.raises(UsageError, match=r"v1\.2\.0 exists already"):
+        propose.register(repo, trained("b"), model="digits", version="1.2.0")
+    assert propose.register(repo, trained("c"), model="digits", bump="patch").version == "v1.2.1"
+
+
+@pytest.mark.parametrize("name", ["a..b", "a@b", "a#b", "a b", "-x", "../registry", "versions"])
+def test_a_model_cannot_have_every_name(repo: Repo, trained, name: str):
+    with pytest.raises(UsageError, match="cannot be the name"):
+        propose.register(repo, trained("a"), model=name)
+    assert store.tags(repo) == []
+
+
+def test_bytes_that_are_gone_are_not_registered(repo: Repo, trained):
+    run = trained("a")
+    for path in (repo.own / "cache").rglob("*"):
+        if path.is_file():
+            path.unlink()
+
+    with pytest.raises(NotFoundError, match="not in this repository's cache"):
+        propose.register(repo, run, model="digits")
+
+
+# Promoting
+
+
+def test_a_promotion_is_one_commit_and_one_comment(repo: Repo, trained):
+    on_main(repo, registry__policy_yaml=POLICY)
+    made = propose.register(repo, trained("a", accuracy=0.96), model="digits")
+    before = repo.git("status", "--porcelain")
+
+    promotion = promote(repo, "v1.0.0", "production")
+
+    changed = repo.git("diff", "--name-only", "main", promotion.pull.head).splitlines()
+    assert promotion.pull.head == "promote/digits/v1.0.0/production"
+    assert changed == [
+        "registry/digits/model.yaml", "registry/digits/production.yaml", "registry/digits/versions/v1.0.0.yaml",
+    ]  # fmt: skip
+    assert repo.git("rev-list", "--count", f"main..{promotion.pull.head}") == "1"
+    with repo.reader() as reader:
+        assert store.version_at(reader, promotion.pull.head, "digits", "v1.0.0") == made
+    (comment,) = FolderForge(repo).comments(promotion.pull.number)
+    assert "| ✅ passed | accuracy ≥ 0.95 | 0.96 | `registry/policy.yaml:5` |" in comment.body
+    assert [check.state.value for check in FolderForge(repo).statuses(promotion.pull.head_commit)] == ["success"]
+    assert repo.git("status", "--porcelain") == before
+
+
+def test_the_comment_compares_with_the_champion(repo: Repo, trained):
+    one = propose.register(repo, trained("a", accuracy=0.96, loss=0.2), model="digits")
+    propose.register(repo, trained("b", accuracy=0.97, loss=0.3), model="digits")
+    live(repo, one, "production")
+
+    (comment,) = FolderForge(repo).comments(promote(repo, "v1.1.0", "production").pull.number)
+
+    assert "| `accuracy` | 0.96 | 0.97 | +0.01 | better |" in comment.body
+    assert "| `loss` | 0.2 | 0.3 | +0.1 | worse |" in comment.body
+    assert "No gate was asked" in comment.body
+
+
+def test_promoting_twice_is_one_pull_request(repo: Repo, trained):
+    propose.register(repo, trained("a", accuracy=0.96), model="digits")
+
+    one, two = promote(repo, "v1.0.0", "staging"), promote(repo, "v1.0.0", "staging")
+
+    assert (one.opened, two.opened, one.pull.number) == (True, False, two.pull.number)
+    assert len(FolderForge(repo).comments(one.pull.number)) == 1
+
+
+def test_a_promotion_that_was_closed_can_be_proposed_anew(repo: Repo, trained):
+    propose.register(repo, trained("a", accuracy=0.96), model="digits")
+    one = promote(repo, "v1.0.0", "staging")
+    FolderForge(repo).close(one.pull.number)
+    on_main(repo, train_py=b"new")
+
+    two = promote(repo, "v1.0.0", "staging")
+
+    assert two.opened
+    assert two.pull.number != one.pull.number
+    assert repo.resolve(f"{two.pull.head}^1") == repo.resolve("main")
+
+
+def test_a_failing_gate_makes_nothing(repo: Repo, trained):
+    on_main(repo, registry__policy_yaml=POLICY)
+    propose.register(repo, trained("a", accuracy=0.9), model="digits")
+
+    with pytest.raises(GateFailedError, match=r"digits v1\.0\.0 cannot be promoted to production: the gate asks"):
+        promote(repo, "v1.0.0", "production")
+
+    assert repo.refs("refs/heads/promote/") == {}
+    assert FolderForge(repo).pulls(state=None) == []
+
+
+def test_a_worse_candidate_than_the_champion_is_refused(repo: Repo, trained):
+    on_main(repo, registry__policy_yaml=POLICY)
+    live(repo, propose.register(repo, trained("a", accuracy=0.97), model="digits"), "production")
+    propose.register(repo, trained("b", accuracy=0.96), model="digits")
+
+    with pytest.raises(GateFailedError, match=r"0\.96 \(champion v1\.0\.0: 0\.97\)"):
+        promote(repo, "v1.1.0", "production")
+
+
+def test_the_policy_is_the_base_branchs_and_not_the_heads(repo: Repo, trained):
+    on_main(repo, registry__policy_yaml=POLICY)
+    propose.register(repo, trained("a", accuracy=0.5), model="digits")
+    lax = repo.commit(repo.resolve("main"), {"registry/policy.yaml": b"stages: {production: {}}\n"}, "lax")
+    repo.move([Move("refs/heads/promote/digits/v1.0.0/production", None, lax)], why="test")
+
+    with pytest.raises(GateFailedError):
+        promote(repo, "v1.0.0", "production")
+
+
+def test_a_policy_that_cannot_be_read_stops_the_promotion_with_its_line(repo: Repo, trained):
+    on_main(repo, registry__policy_yaml=b"stages:\n  production:\n    gates:\n      - metrik: accuracy\n")
+    propose.register(repo, trained("a", accuracy=0.99), model="digits")
+
+    with pytest.raises(ConfigError, match=r"registry/policy\.yaml:4: .*did you mean 'metric'"):
+        promote(repo, "v1.0.0", "production")
+
+
+def test_a_stage_that_the_policy_does_not_know_is_refused(repo: Repo, trained):
+    on_main(repo, registry__policy_yaml=POLICY)
+    propose.register(repo, trained("a", accuracy=0.99), model="digits")
+
+    with pytest.raises(UsageError, match="did you mean production"):
+        promote(repo, "v1.0.0", "produktion")
+
+
+def test_what_is_there_already_is_not_promoted_again(repo: Repo, trained):
+    live(repo, propose.register(repo, trained("a"), model="digits"), "staging")
+
+    with pytest.raises(UsageError, match="in staging already"):
+        promote(repo, "v1.0.0", "staging")
+
+
+def test_models_versions_and_bases_that_do_not_exist_are_said_so(repo: Repo, trained):
+    propose.register(repo, trained("a"), model="digits")
+
+    with pytest.raises(NotFoundError, match="no model 'net'"):
+        promote(repo, "v1.0.0", "staging", model="net")
+    with pytest.raises(NotFoundError, match=r"did you mean digits@v1\.0\.0"):
+        promote(repo, "v1.0.1", "staging")
+    with pytest.raises(NotFoundError, match="no branch 'trunk'"):
+        propose.plan(repo, "digits", "v1.0.0", "staging", base="trunk", goals={})
+
+
+def test_a_version_file_that_differs_from_its_tag_is_refused(repo: Repo, trained):
+    made = propose.register(repo, trained("a", accuracy=0.9), model="digits")
+    better = store.version_text(replace(made, metrics={"accuracy": 0.99})).encode()
+    on_main(repo, registry__digits__versions__v1=None, **{"registry__digits__versions__v1.0.0_yaml": better})
+
+    with pytest.raises(UsageError, match="differ in metrics"):
+        promote(repo, "v1.0.0", "production")
+
+
+def test_a_tag_of_stock_gto_has_nothing_to_promote(repo: Repo):
+    gto(repo, "register", "digits", "--version", "v1.0.0")
+
+    with pytest.raises(UsageError, match="holds no record"):
+        promote(repo, "v1.0.0", "staging")
+
+
+def test_two_promotions_of_different_stages_do_not_conflict(repo: Repo, trained):
+    propose.register(repo, trained("a", accuracy=0.9), model="digits")
+    propose.register(repo, trained("b", accuracy=0.9), model="digits")
+    one, two = promote(repo, "v1.0.0", "production"), promote(repo, "v1.1.0", "staging")
+
+    merge(repo, one)
+    (settled,) = merge(repo, two)
+
+    assert settled.refusal is None
+    assert ledger.of(store.tags(repo), "digits").stages == {"production": "v1.0.0", "staging": "v1.1.0"}
+
+
+# Taking back
+
+
+def test_a_version_is_taken_back_while_nothing_serves_it(repo: Repo, trained):
+    run = trained("a")
+    propose.register(repo, run, model="digits")
+
+    propose.unregister(repo, "digits", "v1.0.0", base="main")
+
+    assert ledger.of(store.tags(repo), "digits").versions == {}
+    assert "v1.0.0" not in gto(repo, "show", "digits")
+    assert propose.register(repo, run, model="digits").version == "v1.1.0"
+    with pytest.raises(UsageError, match="not given twice"):
+        propose.register(repo, trained("b"), model="digits", version="v1.0.0")
+
+
+def test_a_promoted_or_proposed_version_stays(repo: Repo, trained):
+    live(repo, propose.register(repo, trained("a"), model="digits"), "staging")
+    propose.register(repo, trained("b"), model="digits")
+    promote(repo, "v1.1.0", "staging")
+
+    for version in ("v1.0.0", "v1.1.0"):
+        with pytest.raises(UsageError, match="stays"):
+            propose.unregister(repo, "digits", version, base="main")
+
+
+def test_the_same_in_a_monorepo_whose_project_lies_deep(repo: Repo, trained):
+    run: Run = trained("a", folder="packages/digits", accuracy=0.9)
+
+    live(repo, propose.register(repo, run, model="digits"), "staging")
+
+    assert repo.read("main", "registry/digits/staging.yaml") == b"version: v1.0.0\n"
+
+
+def test_a_champion_without_its_file_is_said_so(repo: Repo, trained):
+    propose.register(repo, trained("a"), model="digits")
+    on_main(repo, registry__digits__staging_yaml=b"version: v0.9.0\n")
+
+    with pytest.raises(MlgitError, match=r"names v0\.9\.0, which has no file"):
+        promote(repo, "v1.0.0", "staging")
+
+
+def test_open_pull_requests_of_others_are_left_alone(repo: Repo, trained):
+    propose.register(repo, trained("a"), model="digits")
+
+    promote(repo, "v1.0.0", "staging")
+    promote(repo, "v1.0.0", "production")
+
+    assert len(FolderForge(repo).pulls(state=PullState.OPEN)) == 2
