@@ -34,7 +34,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo 'Setting up $(VENV) (once, about half a minute)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable . --group dev
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints constraints.txt --editable . --group dev
 	@touch $@
 
 clean:

@@ -7,7 +7,6 @@ for; duplicate keys, foreign tags, alias bombs, great depth and great size are e
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import enum
 import math
 import re
@@ -221,7 +220,7 @@ class _Reader:
         return str(node.value)
 
     def unknown(self, key: Node, known: Sequence[str], path: tuple[str, ...]) -> NoReturn:
-        close = difflib.get_close_matches(str(key.value), known, 1)
+        close = _close(str(key.value), known)
         hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
         self.fail(key, (*path, str(key.value)), f"unknown key; {hint}")
 
@@ -269,7 +268,7 @@ class _Reader:
     def _choice(self, node: Node, options: Sequence[Any], path: tuple[str, ...]) -> Any:
         value = self._value(node, path) if node.kind == "scalar" else node.kind
         if value not in options:
-            close = difflib.get_close_matches(str(value), [str(option) for option in options], 1)
+            close = _close(str(value), [str(option) for option in options])
             hint = f"; did you mean {close[0]!r}?" if close else ""
             self.fail(node, path, f"expected one of {', '.join(map(str, options))}; got {str(value)[:60]!r}{hint}")
         return value
@@ -300,6 +299,13 @@ class _Reader:
         if node.tag not in (None, "str"):
             self.fail(node, path, f"{text[:60]!r} is no {node.tag}")
         return text
+
+
+def _close(word: str, known: Sequence[str]) -> list[str]:
+    """The one of *known* that *word* was probably meant to be."""
+    import difflib
+
+    return difflib.get_close_matches(word, known, 1)
 
 
 def _holds(option: Any, kind: str) -> bool:

@@ -54,6 +54,8 @@ class Run:
     folder: str = ""
     """The project's folder in the repository, `""` for the root."""
     params: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    given: tuple[str, ...] = ()
+    """The params that came from outside (`-p`, a sweep): with any, the code alone does not make this run again."""
     metrics: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     data: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     """What DVC held when it ran: path → content hash."""

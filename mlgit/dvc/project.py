@@ -60,23 +60,22 @@ def root(start: Path, top: Path) -> Path | None:
     return None
 
 
-def tracked(repo: Repo, commit: str, folder: str = "") -> dict[str, str]:
+def tracked(repo: Repo, reader: Reader, commit: str, folder: str = "") -> dict[str, str]:
     """The data versions at *commit*: path → content hash, from the `.dvc` files and `dvc.lock`s below *folder*.
 
     Paths are relative to *folder*. The pointers of logged artifacts in `experiment/` are not data. A pointer that
     cannot be read is skipped: a run does not fail over it. Where the commit has no DVC project, a few objects are read.
     """
-    with repo.reader() as reader:
-        if not _has_project(reader, commit, folder):
-            return {}
-        found = dict(_pointers(repo, commit, folder))
-        small = _small(repo, found)
-        return {
-            posixpath.normpath(posixpath.join(posixpath.dirname(path), out.path)): out.hash
-            for path, oid in found.items()
-            if oid in small
-            for out in _outs(reader, path, oid)
-        }
+    if not _has_project(reader, commit, folder):
+        return {}
+    found = dict(_pointers(repo, commit, folder))
+    small = _small(repo, found)
+    return {
+        posixpath.normpath(posixpath.join(posixpath.dirname(path), out.path)): out.hash
+        for path, oid in found.items()
+        if oid in small
+        for out in _outs(reader, path, oid)
+    }
 
 
 def _has_project(reader: Reader, commit: str, folder: str) -> bool:

@@ -37,17 +37,15 @@ class Repo:
 
     @classmethod
     def find(cls, start: Path) -> Repo | None:
-        """The repository that holds the folder *start*, or None. Raises `GitError` where git refuses to look."""
-        git = process.start(
-            ("rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--show-toplevel"), folder=start
-        )
-        out, err = git.communicate()
-        places = [Path(line) for line in os.fsdecode(out).splitlines()]
-        if git.returncode and len(places) < 2:
-            if b"not a git repository" in err:
-                return None
-            raise process.failure("rev-parse", start, err)
-        return cls(work_tree=places[2] if len(places) > 2 else None, git_dir=places[0], common_dir=places[1])
+        """The repository that holds the folder *start*, or None. Raises `GitError` where git refuses to look.
+
+        The common cases are read from the disk, as gitrepository-layout(5) lays them out: a process saved in every run.
+        """
+        for folder in (start, *start.resolve().parents):
+            if (git := folder / ".git").exists():
+                found = _read_layout(folder.resolve(), git)
+                return found if found and found.config.get("core.bare") != "true" else _ask_git(start)
+        return _ask_git(start)
 
     @property
     def folder(self) -> Path:
@@ -237,6 +235,34 @@ class Repo:
             elif key == "branch" and folder:
                 places[value] = folder
         return places
+
+
+def _read_layout(work_tree: Path, git: Path) -> Repo | None:
+    """The repository whose `.git`, a folder or a file that names one, lies in *work_tree*."""
+    if git.is_dir():
+        git_dir = git.resolve()
+    else:
+        text = git.read_text(encoding="utf-8", errors="surrogateescape").strip()
+        if not text.startswith("gitdir: "):
+            return None
+        git_dir = (git.parent / text[8:]).resolve()
+    common = git_dir / "commondir"
+    common_dir = (git_dir / common.read_text().strip()).resolve() if common.exists() else git_dir
+    return Repo(work_tree=work_tree, git_dir=git_dir, common_dir=common_dir) if (git_dir / "HEAD").exists() else None
+
+
+def _ask_git(start: Path) -> Repo | None:
+    """The repository of *start* as git itself finds it: bare ones, and whatever is set up in an unusual way."""
+    git = process.start(
+        ("rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--show-toplevel"), folder=start
+    )
+    out, err = git.communicate()
+    places = [Path(line) for line in os.fsdecode(out).splitlines()]
+    if git.returncode and len(places) < 2:
+        if b"not a git repository" in err:
+            return None
+        raise process.failure("rev-parse", start, err)
+    return Repo(work_tree=places[2] if len(places) > 2 else None, git_dir=places[0], common_dir=places[1])
 
 
 def message_trailer(message: str, key: str) -> str | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +111,9 @@ def _weigh(top: Path, path: str, limits: Limits) -> tuple[int, str | None]:
 
 def _tree(repo: Repo, head: str | None, taken: list[str], left_out: list[str]) -> str:
     """The tree of HEAD with *taken* as the work tree has them, written through an index of its own."""
+    import shutil
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="mlgit-index-") as scratch:
         index = Path(scratch) / "index"
         env = {"GIT_INDEX_FILE": str(index)}

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mlgit import documents
 from mlgit.core import refs
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.history import Series
@@ -104,8 +103,7 @@ def create(repo: Repo, run: Run, provenance: Mapping[str, Any]) -> Live:
         live_lock = folder / "lock"
         live_lock.touch()
         begin = records.run_document(run, {**provenance, "host": os.uname().nodename, "mark": _mark()})
-        (folder / "run.yaml").write_text(documents.dump(begin), encoding="utf-8")
-        (folder / "params.json").write_bytes(records.encode(run.params))
+        (folder / "run.yaml").write_bytes(records.encode(begin | {"params": run.params}))
         return Live(folder)
     except FileExistsError:
         raise MlgitError(
@@ -149,8 +147,18 @@ def is_alive(folder: Path) -> bool:
 
 def is_ours(folder: Path) -> bool:
     """Whether the run began on this machine since it booted or on its disk alone, so that its lock can be believed."""
-    begin = documents.plain((folder / "run.yaml").read_bytes(), source=str(folder / "run.yaml"))
+    begin = _begin(folder)
     return bool(begin.get("mark") == _mark() or begin.get("host") == os.uname().nodename)
+
+
+def _begin(folder: Path) -> dict[str, Any]:
+    """How the run began: YAML in its JSON form, which costs no YAML reader. Raises `MlgitError` where it is damaged."""
+    try:
+        begin: dict[str, Any] = records.decode((folder / "run.yaml").read_bytes())
+        return begin
+    except ValueError as exc:
+        fix = f"look at {folder}, and remove it if nothing in it matters"
+        raise MlgitError(f"{folder / 'run.yaml'} is damaged.", why=str(exc), fix=fix) from None
 
 
 def claim(folder: Path) -> int | None:
@@ -169,9 +177,9 @@ def claim(folder: Path) -> int | None:
 
 def read(folder: Path) -> Account:
     """All that the live folder tells, torn last lines left out."""
-    document = documents.plain((folder / "run.yaml").read_bytes(), source=str(folder / "run.yaml"))
+    document = _begin(folder)
+    params = document.pop("params")
     run, provenance = records.run_of_document(document)
-    params = dict(records.decode((folder / "params.json").read_bytes()))
     end: dict[str, Any] = {}
     logged: dict[tuple[str, str], ArtifactVersion] = {}
     used: dict[tuple[str, str], ArtifactVersion] = {}

@@ -18,7 +18,21 @@ MOST_BYTES = 64 << 10
 # Fields of `Run` that the record carries as they are, left out where they are at their default.
 _PLAIN = ("group", "sweep", "job_type", "notes", "parent", "source", "tree", "dirty", "folder")
 _KNOWN = frozenset(
-    ("id", "name", "project", "state", "created", "finished", "duration", "tags", "data", "source", "code", *_PLAIN)
+    (
+        "id",
+        "name",
+        "project",
+        "state",
+        "created",
+        "finished",
+        "duration",
+        "tags",
+        "given",
+        "data",
+        "source",
+        "code",
+        *_PLAIN,
+    )
 )
 
 
@@ -77,6 +91,7 @@ def line(run: Run) -> str:
         content["finished"] = round(run.finished, 3)
     content |= {name: value for name in _PLAIN if (value := getattr(run, name))}
     content |= {"tags": list(run.tags)} if run.tags else {}
+    content |= {"given": list(run.given)} if run.given else {}
     content |= {"params": dict(run.params), "metrics": dict(run.metrics)}
     content |= {"data": dict(run.data)} if run.data else {}
     for kind in ("used", "logged"):
@@ -95,6 +110,7 @@ def _run(content: Mapping[str, Any]) -> Run:
     return Run(
         id=content["id"], name=content["name"], project=content["project"], state=State(content["state"]),
         created=content["created"], finished=content.get("finished"), tags=tuple(content.get("tags", ())),
+        given=tuple(content.get("given", ())),
         params=content.get("params", {}), metrics=content.get("metrics", {}), data=content.get("data", {}),
         used=tuple(ArtifactVersion(**item) for item in content.get("used", ())),
         logged=tuple(ArtifactVersion(**item) for item in content.get("logged", ())),
@@ -123,6 +139,7 @@ def run_document(run: Run, provenance: Mapping[str, Any]) -> dict[str, Any]:
         if value := getattr(run, name):
             document[name] = value
     document |= {"tags": list(run.tags)} if run.tags else {}
+    document |= {"given": list(run.given)} if run.given else {}
     document |= {"source": run.source} if run.source else {}
     document |= {"code": {"tree": run.tree, "dirty": run.dirty}} if run.tree or run.dirty else {}
     document |= {"data": dict(run.data)} if run.data else {}

@@ -7,8 +7,6 @@ first-parent commit whose message carries `Mlgit-Result`.
 from __future__ import annotations
 
 import json
-import shutil
-import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +56,7 @@ def record(repo: Repo, folder: Path) -> Run:
             return reader.tree(oid) or {}
 
         place = f"{prefix}{FOLDER}"
-        data = project.tracked(repo, source_commit, run.folder)
+        data = project.tracked(repo, reader, source_commit, run.folder)
         run = replace(run, tree=writer.edit(source, {place: None}, entries), data=data)
         files = _files(run, account)
         experiment = Entry("40000", writer.folder(files))
@@ -70,10 +68,22 @@ def record(repo: Repo, folder: Path) -> Run:
             raise GitError(
                 f"git does not find what was written for run {run.id}.", why=f"missing: {', '.join(lost[:5])}"
             )
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder)
     if run.dirty:
         release(repo, run)
     return replace(run, ref=ref, commit=commit)
+
+
+def _remove(folder: Path) -> None:
+    """The live folder, no longer needed; what a script put beside ours goes with it."""
+    try:
+        for entry in folder.iterdir():
+            entry.unlink()
+        folder.rmdir()
+    except OSError:  # a folder in it
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def hold(repo: Repo, run: Run) -> None:
@@ -163,7 +173,9 @@ def history_path(metric: str) -> str:
 
 
 def _component(part: str, *, last: bool) -> str:
-    quoted = urllib.parse.quote(part, safe=" +=@,()[]{}!$&'~", errors="replace")[:200]
+    from urllib.parse import quote
+
+    quoted = quote(part, safe=" +=@,()[]{}!$&'~", errors="replace")[:200]
     if quoted.startswith(".") or quoted != quoted.strip() or (not last and quoted.endswith(".tsv")):
         quoted = quoted.replace(".", "%2E").replace(" ", "%20")
     return quoted or "%"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -39,6 +38,8 @@ def repository(notify: Callable[[str], None]) -> Repo:
         place.mkdir(parents=True, exist_ok=True)
         process.run("init", "--quiet", "--initial-branch=main", folder=place)
     except OSError:
+        import tempfile
+
         place = Path(tempfile.mkdtemp(prefix="mlgit-scratch-"))
         process.run("init", "--quiet", "--initial-branch=main", folder=place)
     notify(f"no git repository here: runs go to {place}; `mlgit sync --to URL` moves them to one later")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
@@ -30,13 +31,10 @@ class ActiveRun:
     def __init__(
         self, home: Place, opened: live.Live, record: Run, *, owns: bool = True, fixed: frozenset[str]
     ) -> None:
-        import orjson
-
         self._home, self._live, self._record, self._owns = home, opened, record, owns
         self._started, self._pid, self._step = record.created, os.getpid(), 0
         self._lock = threading.Lock()
-        self._fast = orjson.dumps
-        self._options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+        self._fast = self._first
         self._warned: set[str] = set()
         self._ended = False
         self.config = Config(self, dict(record.params), fixed)
@@ -116,7 +114,7 @@ class ActiveRun:
             at = self._step
             try:
                 row = {"_step": at, "_runtime": now - self._started, "_timestamp": now, **data}
-                line = self._fast(row, None, self._options)
+                line = self._fast(row)
                 if b"null" in line:  # None, or nan and the infinities, which a fast writer loses
                     line = self._slow(data, at, now)
             except TypeError:
@@ -131,6 +129,14 @@ class ActiveRun:
             if commit or (commit is None and step is None):
                 self._step = at + 1
         return None
+
+    def _first(self, row: dict[str, Any]) -> bytes:
+        """The first row's line: the writer of all rows is loaded now, so that a run that logs nothing does without."""
+        import orjson
+
+        options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+        self._fast = functools.partial(orjson.dumps, option=options)
+        return self._fast(row)
 
     def _slow(self, data: Any, step: int, now: float) -> bytes:
         """The row of *data* by the slow way: every value made plain, nan and the infinities kept."""

@@ -31,6 +31,8 @@ class Wish:
     sweep: str | None = None
     notes: str | None = None
     tags: Sequence[str] = ()
+    given: Sequence[str] = ()
+    """The params that come from outside, by name."""
 
 
 def place_for(folder: Path) -> Place:
@@ -51,6 +53,7 @@ def begin(home: Place, wish: Wish, params: Mapping[str, Any], command: Sequence[
         project=refs.component(wish.project, "project") if wish.project else home.settings.project,
         created=time.time(),
         group=wish.group, job_type=wish.job_type, sweep=wish.sweep, notes=wish.notes, tags=tuple(wish.tags),
+        given=tuple(wish.given),
         source=taken.commit,
         dirty=taken.dirty,
         folder=home.folder,

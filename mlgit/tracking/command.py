@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
     nested = files.read_params(file) if file else {}
     known = flatten(nested)
     params = _merged(nested, command.params)
-    opened = begin(home, wish, params, command.words, folder)
+    opened = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder)
     record = live.read(opened.folder).run
     notify(f"run {record.name} of {record.project}")
     (opened.folder / "given.json").write_text(json.dumps(params, default=str))

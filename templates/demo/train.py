@@ -9,7 +9,7 @@ from sklearn.neural_network import MLPClassifier
 
 import mlgit
 
-run = mlgit.init(config={"lr": 0.0003, "hidden": 16, "l2": 0.0001, "epochs": 15, "seed": 0})
+run = mlgit.init(config={"lr": 0.005, "hidden": 24, "l2": 0.0001, "epochs": 25, "seed": 0})
 config = run.config
 
 train, test = np.load("data/train.npz"), np.load("data/test.npz")

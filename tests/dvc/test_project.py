@@ -21,6 +21,11 @@ def dvc(*args: str, cwd: Path) -> str:
     return done.stdout
 
 
+def tracked(repo: Repo, commit: str, folder: str = "") -> dict[str, str]:
+    with repo.reader() as reader:
+        return project.tracked(repo, reader, commit, folder)
+
+
 def test_set_up_writes_what_dvc_init_would_and_stages_nothing(repo: Repo, tmp_path: Path):
     assert repo.work_tree
     stock = make_repo(tmp_path / "stock").work_tree
@@ -49,7 +54,7 @@ def test_stock_dvc_works_after_set_up(repo: Repo):
 
     assert "up to date" in dvc("status", cwd=repo.work_tree)
     assert "0.95" in dvc("metrics", "diff", cwd=repo.work_tree)
-    assert list(project.tracked(repo, "HEAD")) == ["digits.csv"]
+    assert list(tracked(repo, "HEAD")) == ["digits.csv"]
 
 
 def test_a_folder_inside_a_dvc_project_belongs_to_it(repo: Repo):
@@ -72,7 +77,7 @@ def test_a_bare_repository_is_said_to_be_bare(tmp_path: Path):
 def test_a_commit_without_dvc_tracks_nothing_even_if_files_look_like_it(repo: Repo):
     commit = repo.commit(repo.resolve("HEAD"), {"digits.csv.dvc": POINTER}, "no DVC")
 
-    assert project.tracked(repo, commit) == {}
+    assert tracked(repo, commit) == {}
 
 
 def test_data_versions_are_read_at_a_commit(repo: Repo):
@@ -83,15 +88,16 @@ def test_data_versions_are_read_at_a_commit(repo: Repo):
     }  # fmt: skip
     commit = repo.commit(repo.resolve("HEAD"), files, "data")
 
-    assert project.tracked(repo, commit, "pkg") == {"data/digits.csv": MD5, "out": f"{'a' * 32}.dir"}
-    assert project.tracked(repo, commit)["pkg/data/digits.csv"] == MD5
-    assert project.tracked(repo, commit, "no/such/folder") == {}
+    assert tracked(repo, commit, "pkg") == {"data/digits.csv": MD5, "out": f"{'a' * 32}.dir"}
+    assert tracked(repo, commit)["pkg/data/digits.csv"] == MD5
+    assert tracked(repo, commit, "no/such/folder") == {}
 
 
 def test_reading_data_versions_loads_nothing_of_dvc(repo: Repo, python):
     code = (
         "import sys; from pathlib import Path; from mlgit.git.repo import Repo; from mlgit.dvc import project\n"
-        "project.tracked(Repo.find(Path.cwd()), 'HEAD')\n"
+        "repo = Repo.find(Path.cwd())\n"
+        "with repo.reader() as reader: project.tracked(repo, reader, 'HEAD')\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('dvc', 'yaml')])"
     )
 
