@@ -8,8 +8,7 @@ from pathlib import Path
 from mlgit.core import refs
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run
-from mlgit.dvc import cache, pointers
-from mlgit.dvc.pointers import Out
+from mlgit.dvc import cache
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 
@@ -42,14 +41,6 @@ def _place(repo: Repo, path: Path, folder: str) -> str:
     home = (repo.folder / folder).resolve()
     where = path.resolve()
     return where.relative_to(home).as_posix() if where.is_relative_to(home) else where.name
-
-
-def pointer(version: ArtifactVersion) -> str:
-    """The `.dvc` text that a run's branch carries as `experiment/artifacts/<name>.dvc`.
-
-    By it stock `dvc gc -A` keeps the bytes, and stock `dvc get … experiment/artifacts/<name>` reads them.
-    """
-    return pointers.render([Out(path=version.name, hash=version.hash, size=version.size)])
 
 
 def checkout(repo: Repo, version: ArtifactVersion, target: Path, *, folder: str = "") -> None:

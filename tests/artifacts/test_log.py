@@ -11,7 +11,8 @@ from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run
 from mlgit.dvc import project
 from mlgit.errors import NotFoundError, UsageError
-from mlgit.git.repo import Move, Repo
+from mlgit.git.repo import Repo
+from mlgit.index import query
 
 
 def dvc(*args: str, cwd: Path) -> str:
@@ -65,24 +66,26 @@ def test_names_that_cannot_be_are_refused_before_anything_is_stored(repo: Repo, 
     assert not (repo.own / "cache").exists()
 
 
-def test_stock_dvc_reads_and_keeps_what_a_run_logged(repo: Repo, tmp_path: Path):
+def test_stock_dvc_reads_and_keeps_what_a_run_logged(repo: Repo, tmp_path: Path, python):
     assert repo.work_tree
     project.setup(repo)
     repo.git("add", ".")
     repo.git("commit", "-qm", "set up")
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "weights").write_text("w")
-    made = artifacts.log(repo, tmp_path / "m", name="net", type="model")
     (tmp_path / "lost").write_text("nobody names me")
     lost = artifacts.log(repo, tmp_path / "lost", name="lost", type="model")
-    pointer = artifacts.pointer(made).encode()
-    commit = repo.commit(repo.resolve("HEAD"), {"experiment/artifacts/net.dvc": pointer}, "result")
-    repo.move([Move("refs/heads/exp/p/a-1", None, commit)], why="test")
+    script = (
+        f"import mlgit; mlgit.init(name='a'); mlgit.log_artifact({str(tmp_path / 'm')!r}, name='net', type='model')"
+    )
+    python("-c", script, cwd=repo.work_tree)
+    (run,) = query.runs(repo)
 
     dvc("gc", "-A", "-f", "-q", cwd=repo.work_tree)
-    dvc("get", "-q", ".", "experiment/artifacts/net", "--rev", "exp/p/a-1", "-o", "got", cwd=repo.work_tree)
+    dvc("get", "-q", ".", "experiment/artifacts/net", "--rev", run.branch, "-o", "got", cwd=repo.work_tree)
 
     assert (repo.work_tree / "got" / "weights").read_text() == "w"
+    assert artifacts.use(repo, "net", target=tmp_path / "used") == run.logged[0]
     with pytest.raises(NotFoundError):
         artifacts.checkout(repo, lost, tmp_path / "x")
 

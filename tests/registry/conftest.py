@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,8 +37,6 @@ def trained(repo: Repo) -> Trained:
         repo.move([Move(ref, None, commit)], why="test")
         found = runs.read(repo, commit)
         assert found
-        from dataclasses import replace
-
         return replace(found, ref=ref, commit=commit)
 
     return make

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
+import jsonschema
 import pytest
 
+from mlgit import documents, resources
 from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
 from mlgit.errors import ConfigError, UsageError
@@ -146,3 +149,12 @@ def test_a_stage_that_is_misspelt_does_not_pass_every_gate():
 
 def test_without_a_policy_nothing_is_asked():
     assert gate.gates_of(None, "anything", source="registry/policy.yaml") == ()
+
+
+def test_the_template_is_a_policy_and_the_schema_is_what_is_read():
+    text = (resources.templates() / "project" / "policy.yaml").read_bytes()
+    schema = json.loads((resources.schemas() / "policy.json").read_text())
+
+    assert list(gate.read(text, source="policy.yaml")) == ["staging", "production"]
+    assert schema == documents.schema(gate.PolicyFile, title="registry/policy.yaml")
+    jsonschema.validate(documents.plain(text, source="policy.yaml"), schema)

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlgit.artifacts import log as artifacts
+from mlgit.core.run import Run, State
+from mlgit.git.repo import Move, Repo
+from mlgit.store import runs
+
+Mlgit = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def trained(repo: Repo) -> Callable[[str, float], str]:
+    """`trained("a", 0.9)`: the name of a finished run whose model scored that."""
+
+    def make(name: str, accuracy: float) -> str:
+        path = repo.own / "model.pkl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"weights of {name}")
+        logged = artifacts.log(repo, path, name="net", type="model")
+        run = Run(
+            id=f"{name:0<8}", name=name, project="digits", state=State.FINISHED, created=1_700_000_000,
+            finished=1_700_000_060, metrics={"accuracy": accuracy}, logged=(logged,),
+        )  # fmt: skip
+        message = runs.message(run)
+        commit = repo.commit(repo.resolve("HEAD"), {"experiment/metrics.yaml": b"x: 1\n"}, message)
+        repo.move([Move(f"refs/heads/exp/digits/{name}", None, commit)], why="test")
+        return name
+
+    return make
+
+
+def policy(repo: Repo, text: bytes) -> None:
+    repo.git("reset", "-q", "--hard", repo.commit(repo.resolve("main"), {"registry/policy.yaml": text}, "policy"))
+
+
+def test_from_a_run_to_production_and_back_to_its_bytes(inside: Repo, trained, mlgit: Mlgit, tmp_path: Path):
+    policy(inside, b"stages: {production: {gates: [{metric: accuracy, min: 0.9}]}}\n")
+    trained("good", 0.95)
+
+    registered = mlgit("model", "register", "good", "--description", "the first")
+    promoted = mlgit("promote", "digits@v1.0.0", "production")
+    merged = mlgit("pr", "merge", "1")
+    got = mlgit("model", "get", "digits#production", "-o", str(tmp_path / "out"))
+
+    assert registered.stdout.startswith("digits v1.0.0 is net of run good")
+    assert "passed  accuracy ≥ 0.9: 0.95  (registry/policy.yaml:1)" in promoted.stdout
+    assert "#1 Promote digits v1.0.0 to production" in promoted.stdout
+    assert "production serves digits v1.0.0 (tag digits#production#1)." in merged.stdout
+    assert (tmp_path / "out" / "model.pkl").read_text() == "weights of good"
+    assert got.stdout.strip() == str(tmp_path / "out" / "model.pkl")
+    (row,) = json.loads(mlgit("model", "ls", "--json").stdout)
+    assert (row["version"], row["stages"], row["metrics"]) == ("v1.0.0", ["production"], {"accuracy": 0.95})
+    assert "Promote digits v1.0.0 to production" in inside.git("log", "--format=%s", "main", "--", "registry/")
+
+
+def test_a_gate_that_fails_ends_with_four(inside: Repo, trained, mlgit: Mlgit):
+    policy(inside, b"stages: {production: {gates: [{metric: accuracy, min: 0.9}]}}\n")
+    mlgit("model", "register", trained("bad", 0.5))
+
+    for extra in ((), ("--dry-run",), ("--json",)):
+        done = mlgit("promote", "digits@v1.0.0", "production", *extra, check=False)
+        assert done.returncode == 4
+        assert "digits v1.0.0 cannot be promoted to production: the gate asks accuracy ≥ 0.9; seen: 0.5." in done.stderr
+    assert inside.refs("refs/heads/promote/") == {}
+
+
+def test_a_dry_run_shows_everything_and_makes_nothing(inside: Repo, trained, mlgit: Mlgit):
+    mlgit("model", "register", trained("a", 0.5), "--name", "net", "--version", "2.0.0")
+
+    done = mlgit("promote", "net@v2.0.0", "staging", "--dry-run")
+
+    assert "registry/net/staging.yaml\nversion: v2.0.0" in done.stdout
+    assert "no gate is asked" in done.stderr
+    assert inside.refs("refs/heads/promote/", "refs/mlgit/forge/") == {}
+
+
+def test_promoting_again_says_that_it_is_open(inside: Repo, trained, mlgit: Mlgit):
+    mlgit("model", "register", trained("a", 0.5))
+    mlgit("promote", "digits@v1.0.0", "staging")
+
+    assert "#1 Promote digits v1.0.0 to staging is open already" in mlgit("promote", "digits@v1.0.0", "staging").stdout
+
+
+def test_one_version_is_shown_with_its_history(inside: Repo, trained, mlgit: Mlgit):
+    mlgit("model", "register", trained("a", 0.5))
+
+    shown = json.loads(mlgit("model", "show", "digits@v1.0.0", "--json").stdout)
+
+    assert [event["what"] for event in shown["history"]] == ["registered"]
+    assert "accuracy: 0.5" in mlgit("model", "show", "digits").stdout
+
+
+def test_nothing_registered_is_said_so(inside: Repo, mlgit: Mlgit):
+    assert "No model is registered" in mlgit("model", "ls").stderr
+    assert mlgit("model", "ls", "--json").stdout == "[]\n"
+    assert mlgit("model", "ls", "digits", check=False).returncode == 1
+
+
+def test_a_version_is_taken_back(inside: Repo, trained, mlgit: Mlgit):
+    mlgit("model", "register", trained("a", 0.5))
+
+    assert (
+        mlgit("model", "unregister", "digits@v1.0.0").stdout == "digits v1.0.0 is taken back (tag digits@v1.0.0!#1).\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("model", "show", "digits@v1@v2"), ("model", "unregister", "digits"), ("promote", "digits", "production"),
+        ("model", "show", "a@not-a-version"), ("promote", "digits@x", "prod"), ("promote", "a..b@v1.0.0", "prod"),
+        ("promote", "digits@v1.0.0", "a b"),
+    ],
+)  # fmt: skip
+def test_what_names_nothing_is_a_problem_with_words_and_no_traceback(inside: Repo, mlgit: Mlgit, args: tuple[str, ...]):
+    done = mlgit(*args, check=False)
+
+    assert done.returncode in (1, 2)
+    assert done.stderr.startswith("mlgit: ")
+    assert "Traceback" not in done.stderr

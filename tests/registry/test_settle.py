@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlgit.core.model import ModelVersion
+from mlgit.errors import ConfigError, GateFailedError, MlgitError
+from mlgit.forge.folder import FolderForge
+from mlgit.git.repo import Move, Repo
+from mlgit.registry import deliver, ledger, propose, settle, shelf
+from mlgit.store import registry as store
+
+NOW = 1_800_000_000.0
+
+
+def promoted(repo: Repo, version: str, stage: str) -> str:
+    """The merge commit of a promotion."""
+    plan = propose.plan(repo, "digits", version, stage, base="main", goals={})
+    forge = FolderForge(repo)
+    merged = forge.merge(propose.promote(repo, forge, plan, goals={}).pull.number)
+    assert merged.merge_commit
+    return merged.merge_commit
+
+
+def gto(repo: Repo, *args: str) -> str:
+    code = "import sys; from gto.cli import app; sys.exit(app())"
+    done = subprocess.run([sys.executable, "-c", code, *args], cwd=repo.work_tree, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def edited(repo: Repo, **files: bytes) -> str:
+    """A merge of a branch with these files, which no promotion made."""
+    head = repo.resolve("main")
+    assert head
+    branch = repo.commit(head, {path.replace("__", "/"): text for path, text in files.items()}, "by hand")
+    with repo.reader() as reader:
+        tree = reader.tree(f"{branch}^{{tree}}") or {}
+    merge = repo.commit(None, dict(tree), "merge", parents=(head, branch))
+    repo.move([Move("refs/heads/main", head, merge)], why="test")
+    return merge
+
+
+def test_a_merged_promotion_moves_the_stage_and_stock_gto_sees_it(repo: Repo, trained):
+    for name in ("a", "b"):
+        propose.register(repo, trained(name, accuracy=0.9), model="digits", now=NOW)
+    for version, stage in (("v1.0.0", "production"), ("v1.1.0", "staging"), ("v1.1.0", "production")):
+        settle.settle(repo, promoted(repo, version, stage), goals={}, now=NOW)
+
+    shown = [line.split() for line in gto(repo, "show", "digits", "--plain").splitlines()][1:]
+
+    assert ledger.of(store.tags(repo), "digits").stages == {"production": "v1.1.0", "staging": "v1.1.0"}
+    assert [row[1] for row in shown] == ["v1.1.0", "v1.0.0"]
+    assert "production" in " ".join(shown[0])
+    assert "staging" in " ".join(shown[0])
+    assert "production" not in " ".join(shown[1])
+    assert {"digits#production#1", "digits#staging#2", "digits#production#3"} <= {tag.name for tag in store.tags(repo)}
+
+
+def test_tags_in_one_second_are_dated_apart(repo: Repo, trained):
+    propose.register(repo, trained("a"), model="digits", now=NOW)
+    settle.settle(repo, promoted(repo, "v1.0.0", "staging"), goals={}, now=NOW)
+    propose.register(repo, trained("b"), model="digits", now=NOW)
+
+    assert sorted(tag.when for tag in store.tags(repo)) == [NOW, NOW + 1, NOW + 2]
+
+
+def test_settling_twice_changes_nothing(repo: Repo, trained):
+    propose.register(repo, trained("a"), model="digits")
+    merge = promoted(repo, "v1.0.0", "staging")
+
+    one, two = (settle.settle(repo, merge, goals={}) for _ in range(2))
+
+    assert one == two
+    assert [item.tag for item in one] == ["digits#staging#1"]
+    assert settle.sentence(one[0]) == "staging serves digits v1.0.0 (tag digits#staging#1)."
+
+
+def test_a_merge_without_promotions_settles_nothing(repo: Repo):
+    assert settle.settle(repo, edited(repo, train=b"new"), goals={}) == []
+
+
+def test_a_gate_that_was_raised_before_the_merge_keeps_the_stage_where_it_is(repo: Repo, trained):
+    propose.register(repo, trained("a", accuracy=0.9), model="digits")
+    plan = propose.plan(repo, "digits", "v1.0.0", "production", base="main", goals={})
+    forge = FolderForge(repo)
+    pull = propose.promote(repo, forge, plan, goals={}).pull
+    strict = {"registry/policy.yaml": b"stages: {production: {gates: [{metric: accuracy, min: 0.95}]}}\n"}
+    repo.git("reset", "-q", "--hard", repo.commit(repo.resolve("main"), strict, "policy"))
+    merge = forge.merge(pull.number).merge_commit
+    assert merge
+
+    (settled,) = settle.settle(repo, merge, goals={})
+
+    assert isinstance(settled.refusal, GateFailedError)
+    assert settled.tag is None
+    assert "the stage did not move" in settle.sentence(settled)
+    assert ledger.of(store.tags(repo), "digits").stages == {}
+    assert shelf.lines(repo, "digits", base="main")[0].stages == ("production (unsettled)",)
+
+
+def test_a_merged_version_file_that_was_edited_moves_nothing(repo: Repo, trained):
+    made = propose.register(repo, trained("a", accuracy=0.9), model="digits")
+    files = {
+        "registry__digits__production.yaml": b"version: v1.0.0\n",
+        "registry__digits__versions__v1.0.0.yaml": store.version_text(replace(made, hash="0" * 32)).encode(),
+    }
+
+    (settled,) = settle.settle(repo, edited(repo, **files), goals={})
+
+    assert settled.tag is None
+    assert "differ in hash" in str(settled.refusal)
+
+
+@pytest.mark.parametrize("version", ["v9.9.9", "latest", "../../x", "v1.0.0"])
+def test_a_stage_file_by_hand_that_names_nothing_moves_nothing(repo: Repo, version: str):
+    merge = edited(repo, **{"registry__digits__production.yaml": f'version: "{version}"\n'.encode()})
+
+    (settled,) = settle.settle(repo, merge, goals={})
+
+    assert settled.refusal
+    assert store.tags(repo) == []
+
+
+def test_a_registry_that_cannot_be_read_moves_nothing(repo: Repo):
+    with pytest.raises(ConfigError, match=r"registry/digits/production\.yaml:1: verzion: unknown key"):
+        settle.settle(repo, edited(repo, **{"registry__digits__production.yaml": b"verzion: v1.0.0\n"}), goals={})
+
+
+def test_a_version_is_found_by_number_stage_and_name(repo: Repo, trained):
+    for name in ("a", "b"):
+        propose.register(repo, trained(name), model="digits")
+    settle.settle(repo, promoted(repo, "v1.0.0", "production"), goals={})
+
+    found = [shelf.find(repo, text, base="main").version for text in ("digits", "digits@1.0.0", "digits#production")]
+
+    assert found == ["v1.1.0", "v1.0.0", "v1.0.0"]
+
+
+def test_the_bytes_of_a_version_come_back_by_the_name_they_had(repo: Repo, trained, tmp_path: Path):
+    made = propose.register(repo, trained("a"), model="digits")
+
+    assert deliver.deliver(repo, made, tmp_path / "out") == tmp_path / "out" / "model-0.pkl"
+    assert (tmp_path / "out" / "model-0.pkl").read_text() == "weights of a 0"
+
+
+@pytest.mark.parametrize("sha256", [{"../../x": "0"}, {"..": "0"}, {"a/b": "0"}])
+def test_a_record_cannot_write_outside_its_folder(repo: Repo, trained, tmp_path: Path, sha256: dict[str, str]):
+    made: ModelVersion = replace(propose.register(repo, trained("a"), model="digits"), sha256=sha256)
+
+    with pytest.raises(MlgitError, match="no file's name"):
+        deliver.deliver(repo, made, tmp_path / "out")
+
+
+def test_bytes_that_are_not_what_was_registered_are_said_so(repo: Repo, trained, tmp_path: Path):
+    made = replace(propose.register(repo, trained("a"), model="digits"), sha256={"model-0.pkl": "0" * 64})
+
+    with pytest.raises(MlgitError, match="not what was registered"):
+        deliver.deliver(repo, made, tmp_path / "out")

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import math
+import subprocess
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlgit.core.model import ModelVersion, Stage
+from mlgit.errors import ConfigError
+from mlgit.git.repo import Repo
+from mlgit.store import registry as store
+
+TEXT = st.text(max_size=30).filter(lambda text: all(ord(char) < 0xD800 or ord(char) > 0xDFFF for char in text))
+VALUES = st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats() | TEXT
+
+
+def version(**fields: Any) -> ModelVersion:
+    plain = {
+        "model": "net",
+        "version": "v1.0.0",
+        "project": "p",
+        "run": "r",
+        "commit": "c",
+        "artifact": "net",
+        "hash": "0",
+    }
+    return ModelVersion(**plain | fields)  # type: ignore[arg-type]
+
+
+@settings(deadline=None)
+@given(st.dictionaries(TEXT, VALUES, max_size=4), TEXT)
+def test_a_version_reads_back_from_its_file_and_from_its_tag(metrics: dict[str, Any], description: str):
+    made = version(metrics=metrics, params=metrics, description=description, size=3, registered=1.5)
+
+    from_file = store.of_text(store.version_text(made), source="v1.0.0.yaml")
+    from_tag = store.of_message(store.message(made))
+
+    assert store.differences(made, from_file) == []
+    assert from_tag
+    assert store.differences(made, from_tag) == []
+
+
+def test_a_description_cannot_pose_as_the_record():
+    posing = version(description='fine\n\nMlgit-Version: {"model": "net", "version": "v9.9.9"}')
+
+    assert store.of_message(store.message(posing)) == posing
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["", "{", "[]", "null", '{"model": 3}', '{"model": "net", "unknown": 1}', "[" * 100_000, '{"version": {}}'],
+)
+def test_a_tag_from_elsewhere_may_hold_anything(record: str):
+    assert store.of_message(f"release\n\nMlgit-Version: {record}") is None
+
+
+def test_records_that_differ_say_where():
+    assert store.differences(version(metrics={"a": 1.0}), version(metrics={"a": 1.0}, size=2)) == ["size"]
+    assert store.differences(version(metrics={"a": math.nan}), version(metrics={"a": math.nan})) == []
+
+
+def test_only_annotated_tags_of_commits_count(repo: Repo):
+    repo.git("tag", "net@v1.0.0")
+    repo.git("tag", "-a", "net@v2.0.0", "-m", "two\n\nlines\nand\0more".replace("\0", " "))
+    repo.git("tag", "-a", "net@v3.0.0", "-m", "a tree", "HEAD^{tree}")
+
+    (found,) = store.tags(repo)
+
+    assert (found.name, found.commit, found.who) == ("net@v2.0.0", repo.resolve("HEAD"), "Ada")
+    assert found.message == "two\n\nlines\nand more\n"
+
+
+def test_stages_are_read_where_they_are_and_nothing_else(repo: Repo):
+    files = {
+        store.stage_path("net", "prod"): store.stage_text(Stage(model="net", stage="prod", version="v1.0.0")).encode(),
+        store.card_path("net"): store.card_text(store.Card(project="p")).encode(),
+        "registry/net/versions/v1.0.0.yaml": b"x: 1\n", "registry/policy.yaml": b"stages: {}\n",
+        "registry/net/README.md": b"",
+    }  # fmt: skip
+    commit = repo.commit(repo.resolve("HEAD"), files, "registry")
+
+    with repo.reader() as reader:
+        assert store.stages_at(reader, commit) == {("net", "prod"): "v1.0.0"}
+        assert store.stages_at(reader, "HEAD") == {}
+
+
+def test_a_broken_stage_file_is_named_with_its_line(repo: Repo):
+    commit = repo.commit(None, {"registry/net/prod.yaml": b"# by hand\nversion: [1]\n"}, "by hand")
+
+    with (
+        repo.reader() as reader,
+        pytest.raises(ConfigError, match=r"registry/net/prod\.yaml:2: version: expected text"),
+    ):
+        store.stages_at(reader, commit)
+
+
+def test_the_base_is_found_where_only_the_remote_has_it(repo: Repo):
+    repo.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    repo.git("checkout", "-q", "--detach")
+    subprocess.run(["git", "branch", "-q", "-D", "main"], cwd=repo.work_tree, check=True)
+
+    assert store.base_commit(repo, store.base_name(repo)) == repo.resolve("HEAD")
