@@ -94,11 +94,14 @@ def between(place: Place, *, base: str | None, head: str) -> Compared | NoEviden
     repo, goals = place.repo, place.settings.goals
     runs = known_runs(place)
     new = _revision(repo, runs, head)
-    beside = base or _main(repo, new)
-    old = _revision(repo, runs, beside) if beside else None
+    against = base or _main(repo, new)
+    old = _revision(repo, runs, against) if against else None
+    beside = _called(against) if against else ""
     if not isinstance(new, Run):
         commit = old.source if isinstance(old, Run) else old
-        found = gather(place, Sides(head=new, base=commit, branch=head, beside=beside or "its base"))
+        found = gather(
+            place, Sides(head=new, base=commit, branch=_branch(repo, head, new), beside=beside or "its base")
+        )
         if isinstance(found, NoEvidence) or not isinstance(old, Run):
             return found
         return replace(found, base=old, distance=0, alone="", beside="")
@@ -124,6 +127,17 @@ def _revision(repo: Repo, runs: Sequence[Run], text: str) -> Run | str:
         if text == run.id or (commit and run.commit == commit):
             return run
     return commit or query.find(repo, text)
+
+
+def _called(rev: str) -> str:
+    """What a person calls *rev*: a full commit id by its beginning."""
+    return rev[:10] if len(rev) >= 40 and not rev.strip("0123456789abcdef") else rev
+
+
+def _branch(repo: Repo, rev: str, commit: str) -> str:
+    """The branch that *rev* names, HEAD's own for `HEAD`; else *commit*."""
+    ref = repo.head() if rev == "HEAD" else f"refs/heads/{rev.removeprefix('refs/heads/')}"
+    return ref.removeprefix("refs/heads/") if ref and repo.refs(ref).get(ref) == commit else commit
 
 
 def _main(repo: Repo, head: Run | str) -> str | None:

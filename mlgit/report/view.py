@@ -17,8 +17,8 @@ from mlgit.core.verdict import Verdict
 
 # A word and a mark, so that nothing hangs on colour.
 MARKS = {
-    Direction.BETTER: "✅ better",
-    Direction.WORSE: "🔻 worse",
+    Direction.BETTER: "✔ better",
+    Direction.WORSE: "✘ worse",
     Direction.SAME: "same",
     Direction.UNKNOWN: "",
 }

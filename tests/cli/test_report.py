@@ -92,7 +92,8 @@ def test_a_commit_without_a_run_is_told_how_to_make_one(two_runs: Repo, mlgit: C
 
     Path("train.py").write_text("other")
     two_runs.git("commit", "-q", "-am", "other code")
-    assert "No run speaks for this change yet" in mlgit("report").stdout
+    assert "git switch idea\n" in mlgit("report").stdout
+    assert f"git switch --detach {two_runs.resolve('HEAD')}\n" in mlgit("report", "--head", "idea^{commit}").stdout
     assert json.loads(mlgit("report", "--json").stdout)["evidence"] is False
 
 

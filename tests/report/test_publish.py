@@ -143,7 +143,7 @@ def test_a_refused_gate_is_a_failure(here: Place, train: Train) -> None:
 
     text = publish.on_pull(here, forge, number, verdicts=(verdict,))
 
-    assert "❌ **refused**" in text
+    assert "✘ **refused**" in text
     assert [status.state for status in forge.statuses(forge.get(number).head_commit)] == [StatusState.FAILURE]
 
 
