@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlgit.errors import NotFoundError
+from mlgit.errors import ConfigError, NotFoundError
 from mlgit.store import place as places
 from mlgit.store import recover, scratch
 from mlgit.store.place import Place
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mlgit.core.run import Run
+    from mlgit.core.sweep import Sweep
     from mlgit.core.verdict import Verdict
     from mlgit.forge.base import Forge, PullRequest
     from mlgit.registry.propose import Plan, Promotion
@@ -58,8 +59,12 @@ def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) ->
     Raises `NotFoundError` for a number that does not exist.
     """
     from mlgit.report import publish
+    from mlgit.sweeps import record
 
-    return publish.on_pull(place, forge(place), number, verdicts=verdicts)
+    def sweep_of(sweep_id: str) -> Sweep | None:
+        return next((one for one in record.known(place.repo, place.settings.project) if one.id == sweep_id), None)
+
+    return publish.on_pull(place, forge(place), number, verdicts=verdicts, sweep_of=sweep_of)
 
 
 def after_merge(place: Place, pull: PullRequest) -> list[str]:
@@ -71,7 +76,10 @@ def after_merge(place: Place, pull: PullRequest) -> list[str]:
         return []
     if pull.base != registry.base_name(place.repo) and not pull.head.startswith("promote/"):
         return []  # stages move where promotions go, not wherever a branch takes in another
-    settled = settle.settle(place.repo, pull.merge_commit, goals=place.settings.goals)
+    try:
+        settled = settle.settle(place.repo, pull.merge_commit, goals=place.settings.goals)
+    except ConfigError as exc:
+        return [f"No stage moved: {exc}"]
     return [settle.sentence(item) for item in settled]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from mlgit import plots
 from mlgit.core import compare, escape
 from mlgit.core.compare import Goal
 from mlgit.core.run import Run, State
+from mlgit.core.sweep import Sweep
 from mlgit.core.verdict import Verdict
 from mlgit.errors import NotFoundError
 from mlgit.forge import base as forges
@@ -26,6 +27,9 @@ MARKER = "mlgit:report"
 CONTEXT = "mlgit/report"
 PANELS = 6
 """Metrics drawn in a comment; more would be too small to read."""
+
+
+SweepOf = Callable[[str], Sweep | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +54,18 @@ class Sides:
     beside: str
 
 
-def on_pull(place: Place, forge: Forge, number: int, *, verdicts: Sequence[Verdict] = ()) -> str:
+def on_pull(
+    place: Place, forge: Forge, number: int, *, verdicts: Sequence[Verdict] = (), sweep_of: SweepOf | None = None
+) -> str:
     """Put the report onto pull request *number*; return it as Markdown.
 
-    A forge that does not let us write is left alone. Raises `NotFoundError` for a number that does not exist.
+    *sweep_of* answers a sweep's id with the sweep; without it, the sweep is told by its id and judged by the headline's
+    metric. A forge that does not let us write is left alone. Raises `NotFoundError` for a number that does not exist.
     """
     pull = forge.get(number)
     found = gather(place, sides_of(place.repo, pull))
+    if isinstance(found, Compared) and found.head.sweep and sweep_of:
+        found = replace(found, sweep=sweep_of(found.head.sweep))
     writable = forge.capabilities.writable
     if isinstance(found, NoEvidence):
         text, told, state = render.render_missing(found), "No run speaks for this change yet", StatusState.SUCCESS
@@ -223,9 +232,8 @@ def _curves(repo: Repo, about: Compared) -> Picture | None:
 
 
 def _sweep(about: Compared) -> Picture | None:
-    metric = view.primary(view.told(about.head), about.goals)
-    if metric is None or len(about.siblings) < 2:
+    metric, goal = view.searched_by(about)
+    if not metric or len(about.siblings) < 2:
         return None
-    goal = compare.goal_of(metric, about.goals)
     png = plots.sweep(about.siblings, metric=metric, goal=goal, head=about.head.id)
     return Picture(title=f"The sweep's trials by {escape.line(metric, 60)}", name="sweep.png", png=png)

@@ -13,6 +13,7 @@ from typing import Any
 from mlgit.core import compare, escape, figures
 from mlgit.core.compare import Change, Direction, Goal, MetricDelta
 from mlgit.core.run import Run, State
+from mlgit.core.sweep import Sweep
 from mlgit.core.verdict import Verdict
 
 # A word and a mark, so that nothing hangs on colour.
@@ -52,6 +53,8 @@ class Compared:
     alone: str = ""
     siblings: Sequence[Run] = ()
     """The trials of head's sweep, head among them."""
+    sweep: Sweep | None = None
+    """Head's sweep itself, where it is known: its name, and the metric that it searches by."""
     goals: Mapping[str, Goal]
     command: Sequence[str] = ()
     """How head was started."""
@@ -200,18 +203,25 @@ def _value(value: Any) -> str:
     return "none" if value is compare.MISSING else figures.number(value)
 
 
+def searched_by(about: Compared) -> tuple[str, Goal | None]:
+    """The metric by which head's sweep is judged, and its goal: the sweep's own, else the headline's."""
+    if about.sweep and about.sweep.metric:
+        return about.sweep.metric, about.sweep.goal
+    metric = primary(told(about.head), about.goals) or ""
+    return metric, compare.goal_of(metric, about.goals)
+
+
 def _sweep(about: Compared) -> SweepView | None:
     trials = list(about.siblings)
-    metric = primary(told(about.head), about.goals) or ""
     if about.head.sweep is None or len(trials) < 2:
         return None
-    goal = compare.goal_of(metric, about.goals)
+    metric, goal = searched_by(about)
     pairs = [(run.id, told(run).get(metric)) for run in trials]
     best = compare.best(pairs, goal) if goal else None
     own = dict(pairs).get(about.head.id)
     better = (value for _, value in pairs if compare.direction(own, value, goal) is Direction.BETTER)
     return SweepView(
-        name=about.head.sweep,
+        name=about.sweep.name if about.sweep else about.head.sweep,
         count=len(trials),
         lost=sum(run.state in (State.FAILED, State.CRASHED, State.PREEMPTED) for run in trials),
         metric=metric,

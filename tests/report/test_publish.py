@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from mlgit.core.compare import Goal
 from mlgit.core.run import Run
+from mlgit.core.sweep import Sweep
 from mlgit.core.verdict import Verdict
 from mlgit.errors import NotFoundError
 from mlgit.forge.base import Capabilities, StatusState
@@ -177,3 +179,16 @@ def test_charts_are_drawn_only_where_they_say_something(here: Place, train: Trai
     assert names(curved) == ["curves.png"]
     assert names(single, curved) == ["curves.png"]
     assert names(replace(single, commit="", id="gone")) == []
+
+
+def test_a_sweep_is_told_by_its_name_and_judged_by_its_own_metric(here: Place, train: Train) -> None:
+    sweep = Sweep(id="s1", name="find lr", project="digits", method="grid", metric="loss", goal=Goal.MINIMIZE)
+    for number, loss in enumerate((0.2, 0.4)):
+        train(f"trial-{number}", {"accuracy": [0.9], "loss": [loss]}, params={"lr": 10.0**-number}, sweep="s1")
+    head = train("head", {"accuracy": [0.99], "loss": [0.3]}, params={"lr": 5.0}, sweep="s1")
+    forge = FolderForge(here.repo)
+
+    text = publish.on_pull(here, forge, proposal(here, forge, head), sweep_of={"s1": sweep}.get)
+
+    assert "in the sweep `find lr`, the 2nd best by loss (the best is trial-0)." in text
+    assert "![The sweep's trials by loss]" in text

@@ -5,6 +5,7 @@ import pytest
 
 from mlgit.core.compare import Goal
 from mlgit.core.run import Run, State
+from mlgit.core.sweep import Sweep
 from mlgit.core.verdict import Verdict
 from mlgit.report.view import Compared, build, primary, reproduce
 
@@ -75,6 +76,10 @@ def test_a_trial_is_placed_among_its_siblings() -> None:
     assert sweep
     assert (sweep.count, sweep.lost, sweep.place, sweep.metric) == (5, 1, 3, "accuracy")
     assert sweep.best
+    named = Sweep(id="s", name="find lr", project="p", method="bayes", metric="loss", goal=Goal.MINIMIZE)
+    told = build(Compared(head=head, goals={}, siblings=(head, *others), sweep=named)).sweep
+    assert told
+    assert (told.name, told.metric, told.place) == ("find lr", "loss", None)
     assert sweep.best.id == "0"
     assert build(Compared(head=HEAD, goals={}, siblings=(HEAD, *others))).sweep is None
 
