@@ -98,10 +98,10 @@ def ls(model: str | None, base: str | None, as_json: bool) -> None:
         return
     rows = [
         (line.model, line.version, ", ".join(line.stages), _told(line.record, place.settings.goals),
-         line.record.run if line.record else "", figures.moment(line.tag.when)[:10], line.tag.who)
+         line.record.run if line.record else "", figures.moment(line.tag.when)[:10])
         for line in lines
     ]  # fmt: skip
-    columns = ("model", "version", "stages", "metrics", "run", "registered", "by")
+    columns = ("model", "version", "stages", "metrics", "run", "registered")
     output.table(columns, rows, empty="No model is registered. `mlgit model register RUN` registers one.")
 
 
@@ -138,7 +138,8 @@ def show(version: str, base: str | None, as_json: bool) -> None:
     output.say(f"stages: {', '.join(line.stages) or 'none'}")
     output.say()
     for event in history:
-        output.say(f"{event['when']}  {event['what']} {event['stage'] or ''}  {event['by']}  ({event['tag']})")
+        what = " ".join(filter(None, (event["what"], event["stage"])))
+        output.say(f"{event['when']}  {what} by {event['by']} ({event['tag']})")
 
 
 @command.command()
@@ -196,7 +197,7 @@ def _told(record: ModelVersion | None, goals: Mapping[str, Goal]) -> str:
         return ""
     numbers = {name: value for name, value in record.metrics.items() if is_number(value) and not name.startswith("_")}
     names = sorted(numbers, key=lambda name: (name not in goals, goal_of(name, goals) is None, name))
-    return ", ".join(f"{name} {figures.number(numbers[name])}" for name in names[:3])
+    return ", ".join(f"{name} {figures.number(numbers[name])}" for name in names[:2])
 
 
 def _plain(version: ModelVersion) -> dict[str, Any]:

@@ -178,16 +178,31 @@ def _number(value: Any) -> str:
     return f"{value:.7g}"
 
 
-def refusal(candidate: ModelVersion, stage: str, verdicts: Sequence[Verdict]) -> GateFailedError | None:
+def refusal(
+    gates: Sequence[Placed], candidate: ModelVersion, champion: ModelVersion | None, stage: str,
+    verdicts: Sequence[Verdict],
+) -> GateFailedError | None:  # fmt: skip
     """The error for the first gate that failed, naming the others; None where all passed."""
-    failed = [verdict for verdict in verdicts if not verdict.passed]
+    failed = [(placed, verdict) for placed, verdict in zip(gates, verdicts, strict=True) if not verdict.passed]
     if not failed:
         return None
-    first, *others = failed
-    more = "".join(f" So does {verdict.where}: {verdict.gate}, seen {verdict.observed}." for verdict in others)
+    (placed, verdict), *others = failed
+    gate = placed.gate
+    more = "".join(f" {other.where} failed too: {other.gate}, seen {other.observed}." for _, other in others)
     return GateFailedError(
-        f"{candidate.model} {candidate.version} cannot be promoted to {stage}: "
-        f"the gate asks {first.gate}; seen: {first.observed}.",
-        why=f"The gate is {first.where}.{more.replace('So does', 'Failed too:')}",
+        f"{candidate.model} {candidate.version} cannot be promoted to {stage}: {gate.metric} "
+        f"{_shown(candidate.metrics.get(gate.metric, compare.MISSING))}, the gate asks {_bar(gate, champion)}.",
+        why=f"The gate is {placed.where}; seen: {verdict.observed}.{more}",
         fix="propose another version, or change the gate on the base branch first",
     )
+
+
+def _bar(gate: Gate, champion: ModelVersion | None) -> str:
+    """What a candidate has to reach, after the words `the gate asks`."""
+    if gate.not_worse_than:
+        bar = champion.metrics.get(gate.metric, compare.MISSING) if champion else compare.MISSING
+        allowed = f" by more than {_number(gate.tolerance)}" if gate.tolerance else ""
+        return f"no worse than the champion's {_shown(bar)}{allowed}" if compare.is_number(bar) else "a number"
+    if gate.min is not None and gate.max is not None:
+        return f"{_number(gate.min)} to {_number(gate.max)}"
+    return f"at least {_number(gate.min)}" if gate.min is not None else f"at most {_number(gate.max)}"

@@ -167,7 +167,9 @@ class Plan:
     base_commit: str
     files: Mapping[str, str]
     """Path → text: what the pull request changes."""
+    gates: Sequence[gate.Placed]
     verdicts: Sequence[Verdict]
+    """One a gate."""
     policy: bool
     """Whether the base branch has a policy at all."""
 
@@ -179,7 +181,7 @@ class Plan:
     @property
     def refusal(self) -> GateFailedError | None:
         """Why it may not be, or None where every gate passed."""
-        return gate.refusal(self.candidate, self.stage, self.verdicts)
+        return gate.refusal(self.gates, self.candidate, self.champion, self.stage, self.verdicts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +221,7 @@ def plan(repo: Repo, model: str, version: str, stage: str, *, base: str, goals: 
     verdicts = gate.evaluate(gates, candidate, champion, goals)
     return Plan(
         candidate=candidate, champion=champion, stage=stage, base=base, base_commit=commit, files=files,
-        verdicts=verdicts, policy=policy is not None,
+        gates=gates, verdicts=verdicts, policy=policy is not None,
     )  # fmt: skip
 
 
@@ -271,7 +273,8 @@ def promote(repo: Repo, forge: Forge, made: Plan, *, goals: Mapping[str, Goal]) 
         )  # fmt: skip
     told = card.comment(made.candidate, made.champion, made.stage, made.verdicts, goals)
     upsert(forge, pull.number, card.MARKER, told)
-    passed = f"{len(made.verdicts)} gates passed" if made.verdicts else "no gate is asked"
+    count = len(made.verdicts)
+    passed = f"{count} gate{'' if count == 1 else 's'} passed" if count else "no gate is asked"
     forge.set_status(Status(context=CONTEXT, state=StatusState.SUCCESS, description=passed, commit=pull.head_commit))
     return Promotion(plan=made, pull=pull, opened=opened)
 

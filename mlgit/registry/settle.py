@@ -89,7 +89,7 @@ def _settle(
         verdicts = gate.evaluate(gates, filed, champion, goals)
     except MlgitError as exc:
         return replace(wanted, refusal=exc)
-    if refused := gate.refusal(filed, stage, verdicts):
+    if refused := gate.refusal(gates, filed, champion, stage, verdicts):
         failed = GateFailedError(
             f"{refused.what} It was merged, and the stage did not move.", why=refused.why,
             fix="revert the merge, or promote a version that passes",

@@ -106,14 +106,16 @@ def test_a_champion_without_the_metric_is_beaten_by_a_number():
 
 def test_the_refusal_says_what_why_and_how_to_mend_it():
     candidate = model("v1.4.0", accuracy=0.9199)
-    found = gate.evaluate(gate.read(POLICY, source="registry/policy.yaml")["production"], candidate, None, {})
+    champion = model("v1.3.0", accuracy=0.921)
+    gates = gate.read(POLICY, source="registry/policy.yaml")["production"]
+    found = gate.evaluate(gates, candidate, champion, {})
 
-    refused = gate.refusal(candidate, "production", found)
+    refused = gate.refusal(gates, candidate, champion, "production", found)
 
     assert refused
     assert str(refused) == (
-        "net v1.4.0 cannot be promoted to production: the gate asks accuracy ≥ 0.95; seen: 0.9199.\n"
-        "The gate is registry/policy.yaml:5.\n"
+        "net v1.4.0 cannot be promoted to production: accuracy 0.9199, the gate asks at least 0.95.\n"
+        "The gate is registry/policy.yaml:5; seen: 0.9199 (champion v1.3.0: 0.921).\n"
         "To fix: propose another version, or change the gate on the base branch first"
     )
     assert refused.exit_code == 4
