@@ -233,7 +233,8 @@ def _curves(repo: Repo, about: Compared) -> Picture | None:
 
 def _sweep(about: Compared) -> Picture | None:
     metric, goal = view.searched_by(about)
-    if not metric or len(about.siblings) < 2:
+    numbers = [run for run in about.siblings if compare.is_number(view.told(run).get(metric))]
+    if len(about.siblings) < 2 or not numbers:
         return None
     png = plots.sweep(about.siblings, metric=metric, goal=goal, head=about.head.id)
     return Picture(title=f"The sweep's trials by {escape.line(metric, 60)}", name="sweep.png", png=png)
