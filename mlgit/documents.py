@@ -29,12 +29,16 @@ MAX_NODES = 200_000
 _NULL = re.compile(r"null|Null|NULL|~|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]{1,1000}|0o[0-7]{1,1000}|0x[0-9a-fA-F]{1,1000}")
+_DIGITS = re.compile(r"[-+]?([0-9]+)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_FLOAT_TAG = "tag:yaml.org,2002:float"
 _CORE_TAGS = {f"tag:yaml.org,2002:{name}": name for name in ("str", "int", "float", "bool", "null", "seq", "map")}
 
 # Written plain: words that no reader of YAML 1.1 or 1.2 takes for anything else.
-_PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.@+-]*( [A-Za-z0-9_/.@+(-][A-Za-z0-9_/.@+()-]*)*")
+_PLAIN = re.compile(r"(?!\.\.\.)[A-Za-z_/.][A-Za-z0-9_/.@+-]*( [A-Za-z0-9_/.@+(-][A-Za-z0-9_/.@+()-]*)*")
+_LONGEST_KEY = 1000
+"""Characters of a key that may stand before its colon; YAML's readers give up beyond 1,024."""
 _WORDS_1_1 = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null", ".inf", ".nan"))
 
 
@@ -93,7 +97,7 @@ def parse(text: str | bytes, *, source: str) -> Document:
     import yaml
 
     if len(text) > MAX_BYTES:
-        raise ConfigError(f"{source}:1: the file has {len(text):,} bytes; {MAX_BYTES:,} is the most that is read.")
+        raise ConfigError(f"{source}:1: the file has more than {MAX_BYTES:,} bytes, the most that is read.")
     try:
         decoded = text.decode("utf-8-sig") if isinstance(text, bytes) else text
         root = _compose(yaml.parse(decoded, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), source)
@@ -104,8 +108,11 @@ def parse(text: str | bytes, *, source: str) -> Document:
         what = exc.problem or exc.context or "not YAML"
         hint = "; indent with spaces, YAML has no tabs" if mark and _has_tab(decoded, mark.line) else ""
         raise ConfigError(f"{source}:{mark.line + 1 if mark else 1}: {what}{hint}.") from None
-    except yaml.YAMLError as exc:
-        raise ConfigError(f"{source}:1: not YAML text ({str(exc).splitlines()[0]}).") from None
+    except UnicodeEncodeError as exc:
+        raise ConfigError(f"{source}:1: not Unicode text ({exc.reason}).") from None
+    except yaml.reader.ReaderError as exc:
+        line = decoded.encode()[: exc.position].count(b"\n") + 1
+        raise ConfigError(f"{source}:{line}: {exc.reason}.") from None
     return Document(root or Node("mapping", [], 1), source)
 
 
@@ -266,11 +273,14 @@ class _Reader:
         return self.fail(node, path, f"expected {names}, got {got}")
 
     def _choice(self, node: Node, options: Sequence[Any], path: tuple[str, ...]) -> Any:
-        value = self._value(node, path) if node.kind == "scalar" else node.kind
-        if value not in options:
+        asked = f"expected one of {', '.join(map(str, options))}"
+        if node.kind != "scalar":
+            self.fail(node, path, f"{asked}; got a {node.kind}")
+        value = self._value(node, path)
+        if not any(type(option) is type(value) and option == value for option in options):
             close = _close(str(value), [str(option) for option in options])
             hint = f"; did you mean {close[0]!r}?" if close else ""
-            self.fail(node, path, f"expected one of {', '.join(map(str, options))}; got {str(value)[:60]!r}{hint}")
+            self.fail(node, path, f"{asked}; got {str(value)[:60]!r}{hint}")
         return value
 
     def _scalar(self, node: Node, into: Any, path: tuple[str, ...]) -> Any:
@@ -292,6 +302,8 @@ class _Reader:
             return text[0] in "tT"
         if _INT.fullmatch(text):
             return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        if digits := _DIGITS.fullmatch(text):
+            self.fail(node, path, f"a number of {len(digits[1]):,} digits; 1,000 are read")
         if _FLOAT.fullmatch(text):
             return float(text)
         if special := _SPECIAL.fullmatch(text):
@@ -369,7 +381,11 @@ def dump(data: Any, *, header: str = "") -> str:
 def _write_mapping(data: Mapping[Any, Any], depth: int, lines: list[str]) -> None:
     pad = "  " * depth
     for key, value in data.items():
-        _write_item(f"{pad}{_text(str(key))}:", value, depth, lines)
+        name = _text(str(key))
+        if len(name) > _LONGEST_KEY:
+            lines.append(f"{pad}? {name}")
+            name = ""
+        _write_item(f"{pad}{name}:", value, depth, lines)
 
 
 def _write_list(data: Sequence[Any], depth: int, lines: list[str]) -> None:
@@ -460,6 +476,8 @@ def _escaped(char: str) -> str:
         return short[char]
     if char.isprintable() and char != "\ufeff":
         return char
+    if "\ud800" <= char <= "\udfff":  # half a character: a byte of a name that is no UTF-8; YAML cannot say it
+        return "\ufffd"
     code = ord(char)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
@@ -496,7 +514,9 @@ def _schema(into: Any) -> dict[str, Any]:
 
 
 def _described(field: dataclasses.Field[Any]) -> dict[str, Any]:
-    return {"description": field.metadata["help"]} if "help" in field.metadata else {}
+    described = {"description": field.metadata["help"]} if "help" in field.metadata else {}
+    default = field.default.value if isinstance(field.default, enum.Enum) else field.default
+    return described | ({"default": default} if isinstance(default, str | int | float) else {})
 
 
 def with_values(text: str, values: Mapping[str, Any], *, source: str) -> str:
@@ -516,22 +536,41 @@ def with_values(text: str, values: Mapping[str, Any], *, source: str) -> str:
         return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     import io
 
-    from ruamel.yaml import YAML  # DVC's own choice: the one library that keeps comments
+    from ruamel.yaml import YAML, RoundTripRepresenter  # DVC's own choice: the one library that keeps comments
 
-    parse(text, source=source)
+    class Representer(RoundTripRepresenter):
+        """Floats as `dump` writes them: `1e-05` is text to a reader of YAML 1.1."""
+
+    Representer.add_representer(float, lambda self, value: self.represent_scalar(_FLOAT_TAG, _float(value)))
+    plain(text, source=source)  # says what is wrong with it, and where
     keeper = YAML(typ="rt")
+    keeper.Representer = Representer
     keeper.preserve_quotes = True
     keeper.width = 4096
     data = keeper.load(text) or {}
-    _put_all(data, values, source)
+    _put_all(data, {key: _quoted(value) for key, value in values.items()}, source)
     out = io.StringIO()
     keeper.dump(data, out)
     return out.getvalue()
 
 
+def _quoted(value: Any) -> Any:
+    """*value* for ruamel, its texts quoted where a reader of YAML 1.1 or 1.2 would take them for something else."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    if isinstance(value, str):
+        clean = value.encode("utf-8", "replace").decode()
+        return DoubleQuotedScalarString(clean) if _text(clean).startswith('"') else clean
+    if isinstance(value, Mapping):
+        return {_quoted(str(key)): _quoted(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_quoted(item) for item in value]
+    return value
+
+
 def _put_all(data: Any, values: Mapping[str, Any], source: str) -> None:
     for key, value in values.items():
-        *folders, last = key.split(".")
+        *folders, last = (key,) if isinstance(data, dict) and key in data else key.split(".")
         place = data
         for name in folders:
             place = place.setdefault(name, {}) if isinstance(place, dict) else None
