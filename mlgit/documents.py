@@ -536,7 +536,8 @@ def with_values(text: str, values: Mapping[str, Any], *, source: str) -> str:
         return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     import io
 
-    from ruamel.yaml import YAML, RoundTripRepresenter  # DVC's own choice: the one library that keeps comments
+    from ruamel.yaml import YAML  # DVC's own choice: the one library that keeps comments
+    from ruamel.yaml.representer import RoundTripRepresenter
 
     class Representer(RoundTripRepresenter):
         """Floats as `dump` writes them: `1e-05` is text to a reader of YAML 1.1."""

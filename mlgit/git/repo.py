@@ -44,7 +44,10 @@ class Repo:
         for folder in (start, *start.resolve().parents):
             if (git := folder / ".git").exists():
                 found = _read_layout(folder.resolve(), git)
-                return found if found and found.config.get("core.bare") != "true" else _ask_git(start)
+                usual = found and found.config.get("core.bare") != "true" and "core.worktree" not in found.config
+                return found if usual else _ask_git(start)
+            if (folder / "HEAD").exists() and (folder / "objects").is_dir():
+                break  # a bare repository, in which another one may hold this folder
         return _ask_git(start)
 
     @property
@@ -112,7 +115,7 @@ class Repo:
         """The refs below *prefixes* (`refs/heads/exp/`), each with the id it points at."""
         prefixes = prefixes or ("refs/",)
         out = self.git("for-each-ref", "--format=%(objectname) %(refname)", *prefixes)
-        return {ref: oid for oid, _, ref in (line.partition(" ") for line in out.splitlines())}
+        return {ref: oid for oid, _, ref in (line.partition(" ") for line in out.split("\n") if line)}
 
     def head(self) -> str | None:
         """The full name of the branch that is checked out, or None on a detached HEAD."""
@@ -220,7 +223,8 @@ class Repo:
 
     def ancestors(self, commit: str, *, most: int = 10_000) -> list[tuple[str, str]]:
         """(commit, tree) of *commit* and its first-parent ancestors, newest first."""
-        args = ("rev-list", "--first-parent", f"--max-count={most}", "--no-commit-header", "--format=%H %T", commit)
+        args = ("rev-list", "--first-parent", f"--max-count={most}", "--no-commit-header", "--format=%H %T",
+                "--end-of-options", commit)  # fmt: skip
         pairs = (line.partition(" ") for line in self.git(*args).splitlines())
         return [(oid, tree) for oid, _, tree in pairs]
 
@@ -228,7 +232,7 @@ class Repo:
         """Which branch (full name) is checked out where."""
         places: dict[str, Path] = {}
         folder: Path | None = None
-        for line in self.git("worktree", "list", "--porcelain").splitlines():
+        for line in self.git("worktree", "list", "--porcelain", "-z").split("\0"):
             key, _, value = line.partition(" ")
             if key == "worktree":
                 folder = Path(value)
@@ -257,7 +261,7 @@ def _ask_git(start: Path) -> Repo | None:
         ("rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--show-toplevel"), folder=start
     )
     out, err = git.communicate()
-    places = [Path(line) for line in os.fsdecode(out).splitlines()]
+    places = [Path(line) for line in os.fsdecode(out).split("\n") if line]
     if git.returncode and len(places) < 2:
         if b"not a git repository" in err:
             return None

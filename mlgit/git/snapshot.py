@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mlgit.core import secrets
 from mlgit.git import process
+from mlgit.git.objects import Entry, Reader
 from mlgit.git.repo import Repo
 
 
@@ -96,13 +97,15 @@ def _weigh(top: Path, path: str, limits: Limits) -> tuple[int, str | None]:
         return 0, "its name says that it holds secrets"
     try:
         info = (top / path).lstat()
-        if not stat.S_ISREG(info.st_mode):
+        if stat.S_ISLNK(info.st_mode) or stat.S_ISDIR(info.st_mode):
             return 0, None
+        if not stat.S_ISREG(info.st_mode):
+            return 0, "it is no regular file"
         if info.st_size > limits.file_bytes:
             return 0, f"larger than {limits.file_bytes >> 20} MiB"
         if secrets.has_secret((top / path).read_bytes().decode(errors="replace")):
             return 0, "it holds what looks like a token"
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0, None  # deleted: the snapshot deletes it too
     except OSError as exc:
         return 0, f"it cannot be read ({exc.strerror})"
@@ -122,7 +125,7 @@ def _tree(repo: Repo, head: str | None, taken: list[str], left_out: list[str]) -
         except FileNotFoundError:
             if head:
                 repo.git("read-tree", head, env=env)
-        _feed(repo, ("update-index", "--add", "--remove", "-z", "--stdin"), taken, env)
+        _feed(repo, ("update-index", "--add", "--remove", "--replace", "-z", "--stdin"), taken, env)
         if left_out:
             _put_back(repo, head, left_out, env)
         return repo.git("write-tree", env=env)
@@ -130,18 +133,25 @@ def _tree(repo: Repo, head: str | None, taken: list[str], left_out: list[str]) -
 
 def _put_back(repo: Repo, head: str | None, paths: list[str], env: dict[str, str]) -> None:
     """Let the index hold *paths* as HEAD does, whatever was staged."""
-    zero = "0" * (len(head) if head else 40)
+    zero = "0" * (64 if repo.config.get("extensions.objectformat") == "sha256" else 40)
     with repo.reader() as reader:
 
         def lines() -> Iterator[str]:
             for path in paths:
-                found = reader.read(f"{head}:{path}") if head and "\n" not in path else None
-                if found and found[1] == "blob":
-                    yield f"100644 {found[0]}\t{path}"
-                else:
-                    yield f"0 {zero}\t{path}"
+                yield f"0 {zero}\t{path}"
+                if (found := _held(reader, head, path)) and not found.is_tree:
+                    yield f"{found.mode} {found.oid}\t{path}"
 
         _feed(repo, ("update-index", "-z", "--index-info"), lines(), env)
+
+
+def _held(reader: Reader, commit: str | None, path: str) -> Entry | None:
+    """What *commit* has at *path*, folder by folder: a name may hold what `commit:path` cannot say."""
+    found = Entry("40000", f"{commit}^{{tree}}") if commit else None
+    for name in path.split("/"):
+        entries = reader.tree(found.oid) if found and found.is_tree else None
+        found = (entries or {}).get(name)
+    return found
 
 
 def _feed(repo: Repo, args: tuple[str, ...], items: Iterator[str] | list[str], env: dict[str, str]) -> None:
