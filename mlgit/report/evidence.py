@@ -35,7 +35,8 @@ def find(repo: Repo, commit: str, runs: Sequence[Run], *, most: int = 10_000) ->
     At most *most* commits are looked at, *commit* the first. A commit's run is the one that its trailer
     `Mlgit-Evidence: <run id>` names; else the newest finished one of *runs* whose source commit or code tree (all but
     `experiment/`) is the commit's. A merge that holds just the code of a commit it merged has that commit's evidence. A
-    trial of a sweep ran the code with other params than the code states: it speaks only where no other run does.
+    run whose params came from outside (`-p`, a sweep) does not show what the code does by itself: it speaks only where
+    no other run does.
     """
     witnesses = _Witnesses(repo, runs)
     ancestors = [commit] if most == 1 else [oid for oid, _ in repo.ancestors(commit, most=most)]
@@ -54,8 +55,8 @@ class _Witnesses:
         self._by_id = {run.id: run for run in runs}
         self._folders = sorted({run.folder for run in runs})
         finished = [run for run in runs if run.state is State.FINISHED]
-        self._runs = _by_code(run for run in finished if run.sweep is None)
-        self._trials = _by_code(run for run in finished if run.sweep is not None)
+        self._runs = _by_code(run for run in finished if not _is_varied(run))
+        self._varied = _by_code(run for run in finished if _is_varied(run))
 
     def of(self, reader: Reader, oid: str) -> Run | None:
         """The run that speaks for the commit *oid* itself."""
@@ -68,7 +69,7 @@ class _Witnesses:
             self._named(message)
             or _first(self._runs, codes)
             or self._merged(reader, headers["tree"], parents[1:])
-            or _first(self._trials, codes)
+            or _first(self._varied, codes)
         )
 
     def _named(self, message: str) -> Run | None:
@@ -80,7 +81,7 @@ class _Witnesses:
         for found in filter(None, map(reader.read, others)):
             headers, _, message = split_commit(found[2])
             if headers.get("tree") == tree:
-                return self._named(message) or _first(self._runs, (found[0],)) or _first(self._trials, (found[0],))
+                return self._named(message) or _first(self._runs, (found[0],)) or _first(self._varied, (found[0],))
         return None
 
     def _code_tree(self, reader: Reader, tree: str) -> str:
@@ -93,6 +94,11 @@ class _Witnesses:
         return never_flushed.edit(
             reader.tree(tree) or {}, dict.fromkeys(present), lambda inner: reader.tree(inner) or {}
         )
+
+
+def _is_varied(run: Run) -> bool:
+    """Whether its params came from outside, so that the code alone does not make it again."""
+    return bool(run.given) or run.sweep is not None
 
 
 def _by_code(runs: Iterable[Run]) -> dict[str, Run]:

@@ -88,6 +88,15 @@ def test_the_trailer_has_the_first_word(repo: Repo) -> None:
     assert evidence.find(repo, lost, [newest, named]) == evidence.Evidence(newest, 0)
 
 
+def test_a_run_with_params_from_outside_does_not_speak_for_the_plain_code(repo: Repo) -> None:
+    head = repo.resolve("main") or ""
+    plain = run(repo, "plain", "main", finished=200.0)
+    varied = run(repo, "varied", "main", finished=500.0, given=("lr",))
+
+    assert evidence.find(repo, head, [varied, plain]) == evidence.Evidence(plain, 0)
+    assert evidence.find(repo, head, [varied]) == evidence.Evidence(varied, 0)
+
+
 def test_a_sweeps_trial_does_not_speak_for_the_code_it_overrode(repo: Repo) -> None:
     baseline = run(repo, "baseline", "main", finished=110.0)
     trial = run(repo, "trial", "main", finished=500.0, sweep="s1")
