@@ -1,0 +1,150 @@
+"""Launch on this machine: a job is a process group of its own, and ends as one.
+
+Only groups started here are ever signalled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlgit.core import refs
+from mlgit.core.job import JobSpec, JobState
+from mlgit.errors import MlgitError, NotFoundError, UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where a job's output goes, and how long it may take to end."""
+
+    log_dir: Path | None = None
+    """Where each job's output goes, as `<name>.log`; None: to our own output."""
+    grace_seconds: float = 10.0
+    """Between SIGTERM and SIGKILL."""
+
+    def log(self, spec: JobSpec) -> Path | None:
+        """The file that takes *spec*'s output, or None."""
+        return self.log_dir / f"{refs.slug(spec.name) or 'job'}.log" if self.log_dir else None
+
+
+@dataclass(kw_only=True)
+class Job:
+    """A job that was started. Ask `state`; it is also what keeps the job's bounds."""
+
+    process: subprocess.Popen[bytes]
+    log: Path | None
+    grace_seconds: float
+    deadline: float | None = None
+    """When its minutes are over, on the monotonic clock."""
+    ending: JobState | None = None
+    """What it will have been, once it was told to end."""
+    kill_at: float | None = None
+
+
+def render(spec: JobSpec, settings: Settings) -> str:
+    """The shell line that does what `submit` does."""
+    words = [f"{name}={value}" for name, value in sorted(spec.env.items())]
+    line = shlex.join((*(("env", *words) if words else ()), *spec.command))
+    if spec.minutes is not None:
+        line = f"timeout --kill-after={settings.grace_seconds:g} {spec.minutes * 60:g} {line}"
+    if spec.folder != ".":
+        line = f"cd {shlex.quote(spec.folder)} && {line}"
+    log = settings.log(spec)
+    return f"{line} > {shlex.quote(str(log))} 2>&1" if log else line
+
+
+def submit(spec: JobSpec, settings: Settings) -> Job:
+    """Start *spec*, with our environment under its own. Raises `UsageError`, `NotFoundError` for what cannot start."""
+    if not spec.command:
+        raise UsageError(f"The job {spec.name!r} has no command.")
+    if bad := [text for text in (*spec.command, *spec.env, *spec.env.values()) if "\0" in text]:
+        raise UsageError(f"{bad[0][:80]!r} cannot be handed to a program: it holds a NUL character.")
+    if any(not name or "=" in name for name in spec.env):
+        raise UsageError(f"The job {spec.name!r} has an environment variable without a proper name.")
+    log = settings.log(spec)
+    if log:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        output = stack.enter_context(log.open("wb")) if log else None
+        try:
+            process = subprocess.Popen(
+                spec.command, cwd=spec.folder, env=os.environ | dict(spec.env), stdin=subprocess.DEVNULL,
+                stdout=output, stderr=subprocess.STDOUT if output else None, start_new_session=True,
+            )  # fmt: skip
+        except FileNotFoundError:
+            missing = f"{spec.command[0]!r} on PATH" if Path(spec.folder).is_dir() else f"folder {spec.folder}"
+            raise NotFoundError(f"The job {spec.name!r} cannot start: there is no {missing}.") from None
+        except OSError as exc:
+            raise MlgitError(f"The job {spec.name!r} cannot start.", why=f"{spec.command[0]}: {exc.strerror}") from exc
+    deadline = None if spec.minutes is None else time.monotonic() + spec.minutes * 60
+    return Job(process=process, log=log, grace_seconds=settings.grace_seconds, deadline=deadline)
+
+
+def state(job: Job) -> JobState:
+    """How *job* is going; ends it where its time is over, by force where it was asked to end and does not."""
+    if job.process.returncode is not None:
+        return _end(job)
+    if job.process.poll() is not None:
+        if job.ending:
+            _signal(job, signal.SIGKILL)  # its leader has gone: whoever is left of the group goes too
+        return _end(job)
+    now = time.monotonic()
+    if job.ending is None and job.deadline is not None and now >= job.deadline:
+        _ask_to_end(job, JobState.TIMED_OUT)
+    elif job.kill_at is not None and now >= job.kill_at:
+        _signal(job, signal.SIGKILL)
+    return JobState.RUNNING
+
+
+def wait(job: Job, *, seconds: float | None = None) -> JobState:
+    """The state in which *job* ended; or, where *seconds* is given, how it stands by then."""
+    until = None if seconds is None else time.monotonic() + seconds
+    while not (now := state(job)).ended and (until is None or time.monotonic() < until):
+        time.sleep(0.02)
+    return now
+
+
+def cancel(job: Job) -> None:
+    """Ask *job* and what it started to end (SIGTERM); asked again, make it (SIGKILL).
+
+    Returns at once; `state` and `wait` insist when the grace is over.
+    """
+    if state(job).ended:
+        return
+    if job.ending is None:
+        _ask_to_end(job, JobState.CANCELLED)
+    else:
+        job.kill_at = time.monotonic()
+
+
+def tail(job: Job, *, lines: int = 10) -> str:
+    """The last *lines* lines of what *job* printed, where it has a log."""
+    if job.log is None:
+        return ""
+    with contextlib.suppress(OSError), job.log.open("rb") as file:
+        file.seek(max(0, job.log.stat().st_size - 20_000))
+        return "\n".join(file.read().decode(errors="replace").rstrip().splitlines()[-lines:])
+    return ""
+
+
+def _ask_to_end(job: Job, ending: JobState) -> None:
+    job.ending, job.kill_at = ending, time.monotonic() + job.grace_seconds
+    _signal(job, signal.SIGTERM)
+
+
+def _signal(job: Job, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a group of zombies
+        os.killpg(job.process.pid, number)  # the leader of a new session: its pid is the group's id
+
+
+def _end(job: Job) -> JobState:
+    if job.ending:
+        return job.ending
+    codes = {0: JobState.SUCCEEDED, -signal.SIGTERM: JobState.PREEMPTED}
+    return codes.get(job.process.returncode, JobState.FAILED)
