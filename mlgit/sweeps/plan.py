@@ -1,0 +1,255 @@
+"""The trials of a sweep: what their runs tell of them, and what the next one runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlgit import documents
+from mlgit.core import figures, refs
+from mlgit.core.compare import Goal, best, is_number
+from mlgit.core.job import JobSpec, JobState
+from mlgit.core.run import Run, State
+from mlgit.core.sweep import Sweep
+from mlgit.errors import UsageError
+from mlgit.sweeps import space as spaces
+from mlgit.sweeps.search import Seen
+from mlgit.sweeps.space import ARGS, Impute, Metric, Params, Space, SweepFile
+
+_STATES = {
+    State.RUNNING: JobState.RUNNING,
+    State.FINISHED: JobState.SUCCEEDED,
+    State.FAILED: JobState.FAILED,
+    State.CRASHED: JobState.LOST,
+    State.PREEMPTED: JobState.PREEMPTED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One run of a sweep."""
+
+    number: int
+    """From 1, in the order of starting."""
+    name: str
+    params: Mapping[str, Any]
+    """Flat, nested ones by dotted name."""
+    state: JobState
+    value: Any = None
+    """The sweep's metric as its run has it, or None."""
+    run: Run | None = None
+    problem: str = ""
+    """Why it does not count, or nothing."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it tells how good its params are."""
+        return self.state is JobState.SUCCEEDED and not self.problem
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was ended from outside, so that its params still wait for a trial."""
+        return self.state in (JobState.CANCELLED, JobState.PREEMPTED, JobState.LOST)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended by itself without telling how good its params are."""
+        return self.state.ended and not self.counts and not self.interrupted
+
+
+def trial_name(sweep: Sweep, number: int) -> str:
+    """What the run of a trial is called."""
+    return f"{refs.slug(sweep.name, 50) or sweep.id}-{number}"
+
+
+def trials(sweep: Sweep, space: Space, metric: Metric | None, runs: Iterable[Run]) -> list[Trial]:
+    """The trials that *runs* tell of, oldest first."""
+    found: list[Trial] = []
+    for run in sorted(runs, key=lambda run: (run.created, run.id)):
+        number = re.fullmatch(re.escape(trial_name(sweep, 0)[:-1]) + r"([0-9]{1,9})", run.name)
+        following = max((trial.number for trial in found), default=0) + 1
+        params = {p.name: value for p in space.parameters if (value := at(run.params, p.name)) is not MISSING}
+        trial = Trial(
+            number=int(number[1]) if number else following,
+            name=run.name,
+            params=params,
+            state=_STATES[run.state],
+        )
+        found.append(judged(trial, run, metric))
+    return found
+
+
+def judged(trial: Trial, run: Run | None, metric: Metric | None) -> Trial:
+    """*trial* with what its *run* says of it."""
+    if run is None:
+        problem = "no run was recorded" if trial.state is JobState.SUCCEEDED else trial.problem
+        return replace(trial, problem=problem)
+    value = at(run.metrics, metric.name) if metric else MISSING
+    problem = trial.problem
+    if metric and trial.state is JobState.SUCCEEDED:
+        if value is MISSING:
+            logged = ", ".join(list(run.metrics)[:8]) or "nothing"
+            problem = f"it logged no metric {metric.name!r}, but {logged}"
+        elif not is_number(value):
+            problem = f"its {metric.name} is {figures.number(value)}"
+    return replace(trial, run=run, value=None if value is MISSING else value, problem=problem)
+
+
+def seen(trials: Iterable[Trial], metric: Metric | None) -> list[Seen]:
+    """What *trials* tell the search. One that was interrupted tells nothing, so that its point is tried again."""
+    trials = list(trials)
+    costs = {
+        trial.number: -trial.value if metric and metric.goal is Goal.MAXIMIZE else trial.value
+        for trial in trials
+        if is_number(trial.value) and (trial.counts or (metric and metric.impute is Impute.LATEST))
+    }
+    if metric and metric.impute is Impute.BEST and costs:
+        costs |= {trial.number: min(costs.values()) for trial in trials if trial.failed}
+    return [
+        Seen(params=trial.params, cost=costs.get(trial.number), pending=not trial.state.ended)
+        for trial in trials
+        if not trial.interrupted
+    ]
+
+
+def best_of(trials: Iterable[Trial], metric: Metric | None) -> Trial | None:
+    """The trial with the best metric, or None."""
+    counted = {trial.name: trial for trial in trials if trial.counts}
+    name = best(((name, trial.value) for name, trial in counted.items()), metric.goal) if metric else None
+    return None if name is None else counted[name]
+
+
+def ranked(trials: Iterable[Trial], metric: Metric | None) -> list[Trial]:
+    """*trials*, the best first, those that do not count last; in their own order where there is no metric."""
+    sign = -1 if metric and metric.goal is Goal.MAXIMIZE else 1
+
+    def place(trial: Trial) -> tuple[bool, float, int]:
+        return not trial.counts, sign * trial.value if trial.counts and is_number(trial.value) else 0.0, trial.number
+
+    return sorted(trials, key=place)
+
+
+class _Missing:
+    pass
+
+
+MISSING = _Missing()
+
+
+def at(tree: Mapping[str, Any], name: str) -> Any:
+    """The value called *name* in *tree*, as one key or as a path of keys; `MISSING` if there is none."""
+    if name in tree:
+        return tree[name]
+    node: Any = tree
+    for part in name.split("."):
+        if not isinstance(node, Mapping) or part not in node:
+            return MISSING
+        node = node[part]
+    return node
+
+
+def job(
+    sweep: Sweep, file: SweepFile, number: int, params: Params, *, folder: str, json_file: str, env: Mapping[str, str]
+) -> JobSpec:
+    """Trial *number* as a job: `mlgit run` around the sweep's command. *json_file*: where `${args_json_file}` lies."""
+    name = trial_name(sweep, number)
+    given = [word for key, value in params.items() for word in ("-p", f"{key}={text(value)}")]
+    command = fill(sweep.command, params, file=file, json_file=json_file, env=env)
+    head = (sys.executable, "-m", "mlgit", "run", "--sweep", sweep.id, "--group", sweep.name, "--name", name)
+    return JobSpec(name=name, command=(*head, *given, "--", *command), folder=folder)
+
+
+def fill(
+    command: Sequence[str], params: Params, *, file: SweepFile, json_file: str, env: Mapping[str, str]
+) -> tuple[str, ...]:
+    """*command* with W&B's macros filled in. Raises `UsageError` for an environment variable that is not set."""
+    lists = _args(params)
+    one = {
+        "${env}": "/usr/bin/env",
+        "${interpreter}": sys.executable,
+        "${program}": file.program or "",
+        "${args_json}": json_args(params, file),
+        "${args_json_file}": json_file,
+    }
+    words: list[str] = []
+    for word in command:
+        if word in lists:
+            words += lists[word]
+        else:
+            words.append(re.sub(r"\$\{[a-z_]+\}", lambda found: one.get(found[0], found[0]), _with_env(word, env)))
+    return tuple(words)
+
+
+def _with_env(word: str, env: Mapping[str, str]) -> str:
+    def value(found: re.Match[str]) -> str:
+        if found[1] not in env:
+            raise UsageError(f"The sweep's command asks for the environment variable {found[1]}, which is not set.")
+        return env[found[1]]
+
+    return re.sub(r"\$\{envvar:([A-Za-z0-9_]*)\}", value, word)
+
+
+def _args(params: Params) -> dict[str, list[str]]:
+    """The macros that become several words, each with its words."""
+    texts = {name: argument(value) for name, value in params.items()}
+    flags = [
+        f"--{name}" if params[name] is True else f"--{name}={text}"
+        for name, text in texts.items()
+        if params[name] is not False
+    ]
+    words = (
+        [f"--{name}={text}" for name, text in texts.items()],
+        [word for name, text in texts.items() for word in (f"--{name}", text)],
+        [f"{name}={text}" for name, text in texts.items()],
+        flags,
+        [f"+{name}={text}" for name, text in texts.items()],
+        [f"++{name}={text}" for name, text in texts.items()],
+    )
+    return {f"${{{name}}}": list(found) for name, found in zip(ARGS, words, strict=True)}
+
+
+def argument(value: Any) -> str:
+    """*value* as a program's argument, in Python's spelling as W&B has it: `True`, `None`, `1e-05`, `adam`."""
+    return value if isinstance(value, str) else str(value)
+
+
+def json_args(params: Params, file: SweepFile) -> str:
+    """*params* as JSON, nested as the file nests them."""
+    tree: dict[str, Any] = {}
+    for name, value in params.items():
+        node = tree
+        *above, last = file.paths.get(name, (name,))
+        for part in above:
+            node = node.setdefault(part, {})
+        node[last] = value
+    return json.dumps(tree)
+
+
+def text(value: Any) -> str:
+    """*value* as YAML on one line, which reads back as the same value: `"0.1"` for text, `0.1` for a number."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{text(str(key))}: {text(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(text(item) for item in value) + "]"
+    return documents.dump(value).rstrip("\n")
+
+
+def command_of(file: SweepFile, given: Sequence[str]) -> tuple[str, ...]:
+    """What each trial runs: *given*, else what the file says. Raises `UsageError` where neither says anything."""
+    if given:
+        try:
+            spaces.check_command(given, program=file.program)
+        except ValueError as exc:
+            raise UsageError(f"The command {shlex.join(given)!r} cannot be run: {exc}.") from None
+        return tuple(given)
+    if file.command is None:
+        raise UsageError(
+            "Neither the sweep file nor the command line says what a trial runs.",
+            fix="put `program: train.py` into the file, or end the line with `-- python train.py`",
+        )
+    return file.command

@@ -1,0 +1,172 @@
+"""A sweep in git: a commit on `refs/mlgit/sweeps/<project>/<id>` with its file as it was.
+
+Its history is no file at all, but the run branches that name the sweep.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlgit import documents
+from mlgit.core import refs
+from mlgit.core.compare import Goal
+from mlgit.core.sweep import Sweep
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.store.place import Place
+from mlgit.sweeps import plan
+from mlgit.sweeps import space as spaces
+from mlgit.sweeps.plan import Trial
+from mlgit.sweeps.space import SweepFile
+from mlgit.tracking import names
+
+STATE = "sweep.yaml"
+FILE = "file.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A sweep, and how much of it to do now."""
+
+    sweep: Sweep
+    file: SweepFile
+    folder: Path
+    """Where the trials start."""
+    scratch: Path
+    """For the logs and params files of the trials."""
+    agents: int = 1
+    most: int | None = None
+    """How many trials to begin, or None: until nothing is left, or the target is reached."""
+    earlier: tuple[Trial, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _State:
+    """`sweep.yaml`."""
+
+    id: str
+    name: str
+    project: str
+    method: str
+    created: float
+    seed: int = 0
+    metric: str | None = None
+    goal: Goal = Goal.MINIMIZE
+    command: tuple[str, ...] = ()
+
+
+def keep(repo: Repo, sweep: Sweep) -> None:
+    """Keep *sweep* in git, durably; one that is there already stays as it is."""
+    if repo.refs(_ref(sweep)):
+        return
+    fields = {name: getattr(sweep, name) for name in _State.__dataclass_fields__}
+    files = {
+        STATE: documents.dump(documents.record(_State(**fields))).encode(),
+        FILE: sweep.file.encode(),
+    }
+    repo.commit_on(_ref(sweep), files, f"sweep {sweep.name}: {sweep.method}", expect=None, when=sweep.created)
+
+
+def known(repo: Repo, project: str) -> list[Sweep]:
+    """The sweeps of *project*, newest first."""
+    found: list[Sweep] = []
+    with repo.reader() as reader:
+        for ref, commit in repo.refs(f"{refs.SWEEPS}{refs.component(project, 'project')}/").items():
+            state, file = reader.blob(f"{commit}:{STATE}"), reader.blob(f"{commit}:{FILE}")
+            if state is not None and file is not None:
+                fields = vars(documents.load(state, _State, source=f"{ref}:{STATE}"))
+                found.append(Sweep(**fields, file=file.decode(errors="replace")))
+    return sorted(found, key=lambda sweep: (-sweep.created, sweep.id))
+
+
+def find(repo: Repo, project: str, text: str) -> Sweep:
+    """The sweep that *text* names: its id, its name (the newest), the beginning of its id, or `latest`.
+
+    Raises `NotFoundError`.
+    """
+    sweeps = known(repo, project)
+    for sweep in sweeps:
+        if text in (sweep.id, sweep.name, "latest"):
+            return sweep
+    begun = [sweep for sweep in sweeps if len(text) >= 3 and sweep.id.startswith(text)]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        raise UsageError(f"{text!r} begins {len(begun)} sweeps.", fix=f"one of {', '.join(s.id for s in begun[:5])}")
+    raise NotFoundError(f"There is no sweep {text[:80]!r} in the project {project}.", fix="mlgit sweep ls lists them")
+
+
+def file_of(sweep: Sweep) -> SweepFile:
+    """The file that *sweep* was started with, read anew. Raises `ConfigError`."""
+    return spaces.read(sweep.file, source=f"{_ref(sweep)}:{FILE}")
+
+
+def _ref(sweep: Sweep) -> str:
+    return f"{refs.SWEEPS}{refs.component(sweep.project, 'project')}/{refs.component(sweep.id, 'sweep')}"
+
+
+def trials(repo: Repo, sweep: Sweep) -> tuple[SweepFile, list[Trial]]:
+    """The file of *sweep*, and its trials as their runs tell of them, oldest first."""
+    file = file_of(sweep)
+    return file, plan.trials(sweep, file.space, file.metric, query.runs(repo, sweep=sweep.id))
+
+
+def new(
+    place: Place, content: bytes, path: Path, command: Sequence[str], *, seed: int, agents: int, most: int | None
+) -> Task:
+    """What to do for the sweep file read from *path*; nothing is kept yet. Raises `ConfigError`, `UsageError`."""
+    file = spaces.read(content, source=str(path))
+    sweep = Sweep(
+        id=names.run_id(),
+        name=file.name or path.stem,
+        project=place.settings.project,
+        method=file.space.method.value,
+        metric=file.metric.name if file.metric else None,
+        goal=file.metric.goal if file.metric else Goal.MINIMIZE,
+        seed=seed,
+        created=time.time(),
+        command=plan.command_of(file, command),
+        file=content.decode("utf-8-sig"),
+    )
+    return _task(place, sweep, file, (), agents=agents, most=most)
+
+
+def resumed(place: Place, text: str, *, agents: int, most: int | None) -> Task:
+    """What is left to do of the sweep that *text* names. Raises `NotFoundError`, `UsageError`."""
+    sweep = find(place.repo, place.settings.project, text)
+    return _task(place, sweep, *trials(place.repo, sweep), agents=agents, most=most)
+
+
+def _task(
+    place: Place, sweep: Sweep, file: SweepFile, earlier: Sequence[Trial], *, agents: int, most: int | None
+) -> Task:
+    return Task(
+        sweep=sweep,
+        file=file,
+        folder=Path.cwd(),
+        scratch=place.repo.own / "sweeps" / sweep.id,
+        agents=agents,
+        most=how_many(file, earlier, most),
+        earlier=tuple(earlier),
+    )
+
+
+def how_many(file: SweepFile, earlier: Iterable[Trial], asked: int | None) -> int | None:
+    """How many trials to begin: as *asked*, no more than the file's `run_cap` leaves; None for as many as there are.
+
+    Raises `UsageError` where nothing would ever end the sweep.
+    """
+    counted = len(plan.seen(earlier, file.metric))
+    bounds = [bound for bound in (asked, file.run_cap and max(0, file.run_cap - counted)) if bound is not None]
+    if bounds:
+        return min(bounds)
+    if file.space.size is None and (file.metric is None or file.metric.target is None):
+        raise UsageError(
+            f"A {file.space.method.value} search of this space has no end of its own.",
+            fix="say --trials N, or `run_cap: N` in the file",
+        )
+    return None

@@ -1,0 +1,159 @@
+"""What a trial runs, and what a run tells of its trial."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlgit import documents
+from mlgit.core.job import JobState
+from mlgit.core.run import Run, State
+from mlgit.core.sweep import Sweep
+from mlgit.errors import UsageError
+from mlgit.sweeps import plan, space
+
+SWEEP = Sweep(id="k3f9a2xq", name="First try", project="digits", method="random", command=("./t", "${args}"))
+FILE = space.read(
+    """
+method: random
+metric: {name: acc, goal: maximize}
+program: train.py
+parameters:
+  lr: {min: 0.0, max: 1.0}
+  model: {parameters: {depth: {min: 1, max: 9}}}
+  fast: {values: [true, false]}
+""",
+    source="sweep.yaml",
+)
+PARAMS = {"lr": 1e-05, "model.depth": 3, "fast": True}
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("${env} ${interpreter} ${program}", ["/usr/bin/env", sys.executable, "train.py"]),
+        ("${args}", ["--lr=1e-05", "--model.depth=3", "--fast=True"]),
+        ("${args_no_equals}", ["--lr", "1e-05", "--model.depth", "3", "--fast", "True"]),
+        ("${args_no_hyphens}", ["lr=1e-05", "model.depth=3", "fast=True"]),
+        ("${args_no_boolean_flags}", ["--lr=1e-05", "--model.depth=3", "--fast"]),
+        ("${args_append_hydra}", ["+lr=1e-05", "+model.depth=3", "+fast=True"]),
+        ("${args_override_hydra}", ["++lr=1e-05", "++model.depth=3", "++fast=True"]),
+        ("${args_json}", ['{"lr": 1e-05, "model": {"depth": 3}, "fast": true}']),
+        (
+            "--file=${args_json_file} --data=${envvar:DATA}/x ${HOME}",
+            ["--file=/tmp/1.json", "--data=/data/x", "${HOME}"],
+        ),
+    ],
+)
+def test_macros_become_words(command: str, words: list[str]) -> None:
+    env = {"DATA": "/data"}
+
+    assert list(plan.fill(command.split(), PARAMS, file=FILE, json_file="/tmp/1.json", env=env)) == words
+
+
+def test_a_flag_that_is_false_is_left_out() -> None:
+    assert plan.fill(["${args_no_boolean_flags}"], {"fast": False}, file=FILE, json_file="", env={}) == ()
+
+
+def test_a_variable_that_is_not_set_is_named() -> None:
+    with pytest.raises(UsageError, match="asks for the environment variable DATA, which is not set"):
+        plan.fill(["${envvar:DATA}"], {}, file=FILE, json_file="", env={})
+
+
+def test_a_trial_is_a_run_of_the_command() -> None:
+    job = plan.job(SWEEP, FILE, 7, PARAMS, folder="/work", json_file="", env={})
+
+    assert job.name == "first-try-7"
+    assert job.folder == "/work"
+    assert job.command[1:] == (
+        "-m", "mlgit", "run", "--sweep", "k3f9a2xq", "--group", "First try", "--name", "first-try-7",
+        "-p", "lr=1.0e-05", "-p", "model.depth=3", "-p", "fast=true",
+        "--", "./t", "--lr=1e-05", "--model.depth=3", "--fast=True",
+    )  # fmt: skip
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=3),
+        max_leaves=5,
+    )
+)
+def test_params_survive_as_yaml(value: Any) -> None:
+    text = plan.text(value)
+
+    assert "\n" not in text
+    read = documents.plain(f"x: {text}" if text else "x: ''", source="-p")["x"]
+    assert space.canonical(read) == space.canonical(value)
+
+
+def run(number: int, **more: Any) -> Run:
+    fields: dict[str, Any] = {
+        "id": f"run{number:05d}", "name": f"first-try-{number}", "project": "digits", "created": float(number),
+        "state": State.FINISHED, "params": {"lr": number / 10, "model": {"depth": 2}, "fast": True, "other": 1},
+        "metrics": {"acc": number / 100},
+    }  # fmt: skip
+    return Run(**(fields | more))
+
+
+def test_runs_tell_of_their_trials() -> None:
+    runs = [
+        run(1), run(2, state=State.FAILED, metrics={}), run(3, state=State.PREEMPTED), run(4, state=State.CRASHED),
+        run(5, metrics={"loss": 3}), run(6, metrics={"acc": float("nan")}), run(7, name="renamed"),
+        run(8, state=State.RUNNING, metrics={}), run(9, params={}),
+    ]  # fmt: skip
+
+    trials = plan.trials(SWEEP, FILE.space, FILE.metric, reversed(runs))
+
+    assert [trial.number for trial in trials] == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert trials[0].params == {"lr": 0.1, "model.depth": 2, "fast": True}
+    assert trials[4].problem == "it logged no metric 'acc', but loss"
+    assert trials[5].problem == "its acc is nan"
+    assert [t.number for t in trials if t.failed] == [2, 5, 6]
+    seen = plan.seen(trials, FILE.metric)
+    assert [entry.cost for entry in seen] == [-0.01, None, None, None, -0.07, None, -0.09]
+    assert [entry.pending for entry in seen] == [False, False, False, False, False, True, False]
+    best = plan.best_of(trials, FILE.metric)
+    assert best
+    assert best.name == "first-try-9"
+    assert [t.number for t in plan.ranked(trials, FILE.metric)][:3] == [9, 7, 1]
+
+
+@pytest.mark.parametrize(("impute", "cost"), [("worst", None), ("best", -0.01), ("latest", -0.02)])
+def test_a_failure_counts_as_the_file_says(impute: str, cost: float | None) -> None:
+    text = f"method: random\nmetric: {{name: acc, goal: maximize, impute: {impute}}}\nparameters: {{lr: {{value: 1}}}}"
+    file = space.read(text, source="x")
+    trials = plan.trials(SWEEP, file.space, file.metric, [run(1), run(2, state=State.FAILED)])
+
+    assert [entry.cost for entry in plan.seen(trials, file.metric)] == [-0.01, cost]
+
+
+def test_a_sweep_without_a_command_says_how_to_give_one() -> None:
+    file = space.read("method: grid\nparameters: {a: {value: 1}}", source="x")
+
+    with pytest.raises(UsageError, match="Neither the sweep file nor the command line"):
+        plan.command_of(file, ())
+    with pytest.raises(UsageError, match="there is no macro"):
+        plan.command_of(file, ("./t", "${arg}"))
+    assert plan.command_of(file, ("./t", "${args}")) == ("./t", "${args}")
+
+
+def test_params_as_json_are_nested_as_the_file_nests_them() -> None:
+    assert json.loads(plan.json_args({"lr": 1, "model.depth": 2, "a.b": 3}, FILE)) == {
+        "lr": 1, "model": {"depth": 2}, "a.b": 3,
+    }  # fmt: skip
+
+
+def test_states_of_a_trial_are_of_three_kinds() -> None:
+    kinds = {
+        state: (trial.counts, trial.interrupted, trial.failed)
+        for state in JobState
+        for trial in [plan.Trial(number=1, name="a", params={}, state=state)]
+    }
+
+    assert all(sum(kind) == state.ended for state, kind in kinds.items())

@@ -1,0 +1,68 @@
+"""Sweeps in git."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlgit.core.compare import Goal
+from mlgit.core.sweep import Sweep
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.store import place as places
+from mlgit.sweeps import record
+
+FILE = (
+    "method: random  # as it was\nrun_cap: 3\nmetric: {name: acc, goal: maximize}\nparameters: {x: {min: 0, max: 9}}\n"
+)
+
+
+def sweep(sweep_id: str = "k3f9a2xq", **more: object) -> Sweep:
+    fields: dict[str, object] = {
+        "id": sweep_id, "name": "no 1: first", "project": "digits", "method": "random", "metric": "acc",
+        "goal": Goal.MAXIMIZE, "seed": 7, "created": 1700000000.5, "command": ("./t", "a b", "${args}"), "file": FILE,
+    }  # fmt: skip
+    return Sweep(**(fields | more))  # type: ignore[arg-type]
+
+
+def test_a_sweep_comes_back_from_git_as_it_was(repo: Repo) -> None:
+    before = repo.git("status", "--porcelain"), repo.head()
+
+    record.keep(repo, sweep())
+    record.keep(repo, sweep())
+
+    assert record.known(repo, "digits") == [sweep()]
+    assert record.known(repo, "other") == []
+    assert repo.read("refs/mlgit/sweeps/digits/k3f9a2xq", "file.yaml") == FILE.encode()
+    assert (repo.git("status", "--porcelain"), repo.head()) == before
+
+
+def test_a_sweep_is_found_by_what_a_person_would_type(repo: Repo) -> None:
+    record.keep(repo, sweep("aaaa1111", created=1.0))
+    record.keep(repo, sweep("aaab2222", created=2.0, name="other"))
+
+    assert record.find(repo, "digits", "aaaa1111").id == "aaaa1111"
+    assert record.find(repo, "digits", "aaaa").id == "aaaa1111"
+    assert record.find(repo, "digits", "other").id == "aaab2222"
+    assert record.find(repo, "digits", "latest").id == "aaab2222"
+    with pytest.raises(UsageError, match="begins 2 sweeps"):
+        record.find(repo, "digits", "aaa")
+    with pytest.raises(NotFoundError, match="no sweep 'zzz'"):
+        record.find(repo, "digits", "zzz")
+
+
+def test_a_task_ends_somewhere(inside: Repo) -> None:
+    place = places.find(Path.cwd())
+    assert place
+
+    def most(text: str, asked: int | None) -> int | None:
+        return record.new(place, text.encode(), Path("s.yaml"), ("./t",), seed=0, agents=1, most=asked).most
+
+    assert most(FILE, None) == 3
+    assert most(FILE, 2) == 2
+    assert most(FILE, 9) == 3
+    assert most(FILE.replace("run_cap: 3", ""), None) is None
+    with pytest.raises(UsageError, match="has no end of its own"):
+        most("method: random\nparameters: {x: {min: 0.0, max: 9}}", None)
+    assert most("method: random\nmetric: {name: a, target: 1}\nparameters: {x: {min: 0.0, max: 9}}", None) is None
