@@ -1,0 +1,331 @@
+"""`mlgit sweep`: search over params, with runs as trials."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlgit import wiring
+from mlgit.cli import output
+from mlgit.core import figures
+from mlgit.core.sweep import Sweep
+from mlgit.errors import MlgitError, NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from mlgit.sweeps.agent import Outcome
+    from mlgit.sweeps.plan import Trial
+    from mlgit.sweeps.record import Task
+    from mlgit.sweeps.space import Metric, SweepFile
+
+Tell = Callable[["Trial", "tuple[Trial, ...]"], None]
+
+
+@click.group()
+def command() -> None:
+    """Search over params: each trial is a run, the search reads the runs' branches.
+
+    \b
+    Examples:
+      mlgit sweep run sweep.yaml --trials 20 --agents 2
+      mlgit sweep ls
+      mlgit sweep show latest
+    """
+
+
+@command.command("run")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option("--agents", default=1, show_default=True, type=click.IntRange(1, 256), help="Trials side by side.")
+@click.option(
+    "--trials", "--count", type=click.IntRange(1), help="At most so many trials now; else the file's run_cap."
+)
+@click.option("--seed", type=int, help="Other seeds, other trials (0 if not given).")
+@click.option("--resume", metavar="SWEEP", help="Go on with a sweep; trials that were interrupted run again.")
+@click.option("--dry-run", is_flag=True, help="Print the trials' command lines; run nothing.")
+@click.option("--json", "json_", is_flag=True, help="Print the outcome as JSON.")
+def run(
+    file: Path | None, command: tuple[str, ...], agents: int, trials: int | None, seed: int | None, resume: str | None,
+    dry_run: bool, json_: bool,
+) -> None:  # fmt: skip
+    """Run a sweep from FILE, in W&B's own format; what follows `--` replaces the file's command.
+
+    \b
+    Examples:
+      mlgit sweep run sweep.yaml --trials 20 --agents 2
+      mlgit sweep run sweep.yaml --trials 8 -- python train.py --lr '{lr}'
+      mlgit sweep run --resume k3f9a2xq --trials 10
+      mlgit sweep run sweep.yaml --dry-run
+    """
+    from mlgit.sweeps import record
+
+    place = wiring.place()
+    if resume:
+        if file or command or seed is not None:
+            raise UsageError("A sweep that goes on keeps its file, command and seed.", fix="give --resume SWEEP alone")
+        task = record.resumed(place, resume, agents=agents, most=trials)
+    elif file is None:
+        raise UsageError("Which sweep?", fix="mlgit sweep run FILE, or mlgit sweep run --resume SWEEP")
+    else:
+        task = record.new(place, _content(file), file, command, seed=seed or 0, agents=agents, most=trials)
+    for word in _unused(task.file, task.sweep):
+        output.note(word)
+    if dry_run:
+        _dry_run(task, json_)
+        return
+    record.keep(place.repo, task.sweep)
+    with _ctrl_c_by_any_name(), _display(task, json_) as tell:
+        try:
+            outcome = wiring.run_sweep(place, task, tell)
+        except KeyboardInterrupt:
+            raise MlgitError("Interrupted.", fix=f"mlgit sweep run --resume {task.sweep.id}") from None
+    if json_:
+        output.as_json(_report(task.sweep, outcome.trials, task.file.metric) | {"ended": outcome.ended})
+    else:
+        _say_outcome(task, outcome)
+    if outcome.ended == "interrupted":
+        sys.exit(130)
+
+
+@command.command("ls")
+@click.option("--json", "json_", is_flag=True, help="Print as JSON.")
+def ls(json_: bool) -> None:
+    """List the sweeps of this project, newest first.
+
+    \b
+    Examples:
+      mlgit sweep ls
+      mlgit sweep ls --json
+    """
+    from mlgit.sweeps import record
+
+    place = wiring.place()
+    found = [(sweep, *record.trials(place.repo, sweep)) for sweep in record.known(place.repo, place.settings.project)]
+    if json_:
+        output.as_json([_report(sweep, trials, file.metric) for sweep, file, trials in found])
+        return
+    rows = [
+        (
+            sweep.id, sweep.name, sweep.method, str(len(trials)), _metric_word(file.metric),
+            _best_word(trials, file.metric), f"{figures.ago(sweep.created, time.time())}",
+        )
+        for sweep, file, trials in found
+    ]  # fmt: skip
+    columns = ("id", "name", "method", "trials", "metric", "best", "age")
+    output.table(columns, rows, right=("trials", "best"), empty="No sweeps yet; `mlgit sweep run FILE` starts one.")
+
+
+@command.command("show")
+@click.argument("sweep")
+@click.option("--json", "json_", is_flag=True, help="Print as JSON.")
+def show(sweep: str, json_: bool) -> None:
+    """Show the trials of SWEEP (its id, its name, or `latest`), best first.
+
+    \b
+    Examples:
+      mlgit sweep show latest
+      mlgit sweep show k3f9a2xq --json
+    """
+    from mlgit.sweeps import record
+
+    place = wiring.place()
+    found = record.find(place.repo, place.settings.project, sweep)
+    file, trials = record.trials(place.repo, found)
+    if json_:
+        output.as_json(_report(found, trials, file.metric))
+        return
+    metric = f", {_metric_word(file.metric)}" if file.metric else ""
+    output.say(f"{found.name} ({found.id}): {found.method}{metric}, seed {found.seed}, {figures.moment(found.created)}")
+    if file.description:
+        output.say(file.description)
+    output.say(f"each trial: {shlex.join(found.command)}")
+    _say_table(trials, file.metric)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError(f"There is no sweep file {path}.") from None
+    except OSError as exc:
+        raise MlgitError(f"The sweep file {path} cannot be read.", why=exc.strerror or str(exc)) from exc
+
+
+def _unused(file: SweepFile, sweep: Sweep) -> Iterator[str]:
+    """What the file says and this version takes no heed of."""
+    if file.entity:
+        yield f"the sweep file's entity {file.entity!r} is an account of W&B's and means nothing here"
+    if file.project and file.project != sweep.project:
+        yield f"the sweep file's project is {file.project!r}; its runs are recorded here, under {sweep.project!r}"
+
+
+@contextlib.contextmanager
+def _ctrl_c_by_any_name() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a sweep as Ctrl-C does: running trials are told, what finished stays."""
+    names = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in names}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# ----------------------------------------------------------------------------------------- output
+
+
+def _dry_run(task: Task, json_: bool) -> None:
+    lines, complete = wiring.sweep_lines(task)
+    if json_:
+        output.as_json({"trials": lines, "complete": complete})
+        return
+    for line in lines:
+        output.say(line)
+    if not complete:
+        output.note("what comes after these depends on their results")
+
+
+@contextlib.contextmanager
+def _display(task: Task, json_: bool) -> Iterator[Tell]:
+    """What to do with news of a trial: a progress bar for a person, a line each for a pipe, nothing beside JSON."""
+    if not json_:
+        what = f"{task.sweep.name} ({task.sweep.id}): {task.sweep.method}"
+        output.say(f"sweep {what}, {task.agents} agent{'s' if task.agents > 1 else ''}, seed {task.sweep.seed}")
+    if json_:
+        yield lambda _trial, _trials: None
+    elif output.is_terminal():
+        with _bar(task) as tell:
+            yield tell
+    else:
+        yield lambda trial, _trials: _say_trial(trial) if trial.state.ended else None
+
+
+@contextlib.contextmanager
+def _bar(task: Task) -> Iterator[Tell]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    file, earlier = task.file, len(task.earlier)
+    total = task.most if task.most is not None else file.space.size and file.space.size - earlier
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("starting", total=total)
+
+        def tell(trial: Trial, trials: tuple[Trial, ...]) -> None:
+            if trial.state.ended:
+                progress.console.print(Text(_trial_line(trial), style="" if trial.counts else "red"))
+            running = sum(not one.state.ended for one in trials)
+            best = _best_word(trials, file.metric)
+            failed = sum(one.failed for one in trials)
+            words = [f"{running} running", f"best {best}" if best else "", f"{failed} failed" if failed else ""]
+            description = ", ".join(filter(None, words))
+            progress.update(bar, completed=len(trials) - earlier - running, description=description)
+
+        yield tell
+
+
+def _say_trial(trial: Trial) -> None:
+    output.say(_trial_line(trial))
+    sys.stdout.flush()
+
+
+def _trial_line(trial: Trial) -> str:
+    params = ", ".join(f"{name}={figures.number(value)}" for name, value in trial.params.items())
+    if not trial.counts:
+        lines = trial.problem.strip().splitlines()
+        said = [line for line in lines if not line.startswith("mlgit: ")] or lines  # the program's own last word
+        how = "failed" if trial.failed else trial.state.value
+        return f"{trial.name}: {how} ({params}){f': {said[-1]}' if said else ''}"
+    value = "" if trial.value is None else f" {figures.number(trial.value)}"
+    return f"{trial.name}:{value} ({params})"
+
+
+def _say_outcome(task: Task, outcome: Outcome) -> None:
+    from mlgit.sweeps import plan
+
+    metric = task.file.metric
+    output.say()
+    _say_table(outcome.trials, metric)
+    failed = sum(trial.failed for trial in outcome.trials)
+    notes = {
+        "interrupted": "interrupted; what finished stays, and the rest runs again",
+        "nothing left": "every point of the space was tried",
+        "target reached": f"the target {figures.number(metric.target) if metric else ''} was reached",
+    }
+    if outcome.ended in notes:
+        output.say(notes[outcome.ended])
+    if failed:
+        output.say(f"{failed} of {len(outcome.trials)} trials failed")
+    best = plan.best_of(outcome.trials, metric)
+    if best and best.run and metric:
+        output.say(f"best: {best.name}, {metric.name} {figures.number(best.value)}")
+        output.say(f"next: mlgit show {best.run.id}, or mlgit pr open {best.run.id}")
+    output.note(f"go on with: mlgit sweep run --resume {task.sweep.id}")
+
+
+def _say_table(trials: Sequence[Trial], metric: Metric | None) -> None:
+    from mlgit.sweeps import plan
+
+    names = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    shown = metric.name if metric else ""
+    rows = [
+        (
+            trial.name, "failed" if trial.failed else trial.state.value,
+            *((figures.number(trial.value) if trial.value is not None else "",) if metric else ()),
+            *(figures.number(trial.params[name]) if name in trial.params else "" for name in names),
+            figures.duration(trial.run.duration) if trial.run else "",
+        )
+        for trial in plan.ranked(trials, metric)
+    ]  # fmt: skip
+    columns = ("trial", "state", *((shown,) if metric else ()), *names, "time")
+    output.table(columns, rows, right=(shown, *names, "time"), empty="No trials yet.")
+
+
+def _metric_word(metric: Metric | None) -> str:
+    return f"{metric.name} ({metric.goal.value})" if metric else ""
+
+
+def _best_word(trials: Sequence[Trial], metric: Metric | None) -> str:
+    from mlgit.sweeps import plan
+
+    best = plan.best_of(trials, metric)
+    return figures.number(best.value) if best else ""
+
+
+def _report(sweep: Sweep, trials: Sequence[Trial], metric: Metric | None) -> dict[str, Any]:
+    from mlgit.sweeps import plan
+
+    best = plan.best_of(trials, metric)
+    return {
+        "id": sweep.id,
+        "name": sweep.name,
+        "project": sweep.project,
+        "method": sweep.method,
+        "metric": metric and metric.name,
+        "goal": metric and metric.goal.value,
+        "seed": sweep.seed,
+        "created": figures.moment(sweep.created),
+        "command": list(sweep.command),
+        "best": best and _trial(best),
+        "trials": [_trial(trial) for trial in plan.ranked(trials, metric)],
+    }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "name": trial.name,
+        "run": trial.run and trial.run.id,
+        "branch": trial.run and trial.run.branch,
+        "state": trial.state.value,
+        "value": trial.value,
+        "params": dict(trial.params),
+        "problem": trial.problem or None,
+    }

@@ -1,0 +1,150 @@
+"""A sweep from its file to a best run, by the real command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlgit.git.repo import Repo
+
+Mlgit = Callable[..., "subprocess.CompletedProcess[str]"]
+
+SDK = """
+import argparse, mlgit
+parser = argparse.ArgumentParser()
+parser.add_argument("--x", type=float)
+parser.add_argument("--kind")
+args = parser.parse_args()
+run = mlgit.init(config=vars(args))
+for step in range(3):
+    run.log({"loss": (args.x - 0.3) ** 2 + 1 / (step + 1)})
+"""
+
+
+@pytest.fixture
+def project(inside: Repo) -> Path:
+    assert inside.work_tree
+    (inside.work_tree / "train.py").write_text(SDK)
+    (inside.work_tree / "bayes.yaml").write_text(
+        "method: bayes\nname: search\nprogram: train.py\nmetric: {name: loss}\n"
+        "parameters:\n  x: {min: 0.0, max: 1.0}\n  kind: {values: ['1e-3', 'no']}\n"
+    )
+    (inside.work_tree / "grid.yaml").write_text(
+        "method: grid\nname: rungs\nprogram: train.py\nmetric: {name: loss}\n"
+        "parameters:\n  x: {values: [1, 2, 3]}\n  kind: {value: a}\n"
+    )
+    inside.git("add", ".")
+    inside.git("commit", "-q", "-m", "train")
+    return inside.work_tree
+
+
+def test_a_bayes_sweep_makes_a_branch_a_trial_and_names_the_best(project: Path, inside: Repo, mlgit: Mlgit) -> None:
+    done = mlgit("sweep", "run", "bayes.yaml", "--trials", "7", "--agents", "2", "--json", cwd=project)
+
+    sweep = json.loads(done.stdout)
+    assert sweep["ended"] == "done"
+    assert len(sweep["trials"]) == 7
+    assert sweep["best"] == sweep["trials"][0]
+    assert abs(sweep["best"]["params"]["x"] - 0.3) < 0.2
+    assert {trial["params"]["kind"] for trial in sweep["trials"]} <= {"1e-3", "no"}
+    branches = inside.refs("refs/heads/exp/")
+    assert {f"refs/heads/{trial['branch']}" for trial in sweep["trials"]} == set(branches)
+    assert inside.git("status", "--porcelain") == ""
+
+    listed = json.loads(mlgit("sweep", "ls", "--json", cwd=project).stdout)
+    shown = json.loads(mlgit("sweep", "show", "latest", "--json", cwd=project).stdout)
+    assert listed == [shown]
+    assert shown["best"] == sweep["best"]
+    assert shown["trials"] == sweep["trials"]
+
+
+def test_a_sweep_goes_on_where_it_was_left(project: Path, mlgit: Mlgit) -> None:
+    first = mlgit("sweep", "run", "grid.yaml", "--count", "2", cwd=project)
+    sweep = json.loads(mlgit("sweep", "show", "rungs", "--json", cwd=project).stdout)["id"]
+    second = json.loads(mlgit("sweep", "run", "--resume", sweep, "--json", cwd=project).stdout)
+
+    assert "rungs-1: 0.8233 (x=1, kind=a)" in first.stdout
+    assert "best: rungs-1, loss 0.8233" in first.stdout
+    assert second["ended"] == "nothing left"
+    assert sorted((t["number"], t["params"]["x"]) for t in second["trials"]) == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_what_a_dry_run_prints_is_what_would_run(project: Path, inside: Repo, mlgit: Mlgit) -> None:
+    lines = mlgit("sweep", "run", "grid.yaml", "--dry-run", cwd=project).stdout.splitlines()
+
+    assert len(lines) == 3
+    assert "--name rungs-2 -p x=2 -p kind=a -- /usr/bin/env" in lines[1]
+    assert not inside.refs("refs/mlgit/sweeps/", "refs/heads/exp/")
+
+
+def test_a_command_on_the_line_replaces_the_files(project: Path, mlgit: Mlgit) -> None:
+    code = "import sys; print('x is', sys.argv[1]); open('out.json', 'w').write('{\"loss\": %s}' % sys.argv[1])"
+    (project / "mlgit.yaml").write_text("project: digits\nrun: {metrics: [out.json]}\n")
+
+    done = mlgit("sweep", "run", "grid.yaml", "--json", "--", sys.executable, "-c", code, "{x}", cwd=project)
+
+    sweep = json.loads(done.stdout)
+    assert [trial["value"] for trial in sweep["trials"]] == [1, 2, 3]
+    assert sweep["project"] == "digits"
+
+
+def test_ctrl_c_stops_the_trials_and_keeps_what_finished(project: Path, mlgit: Mlgit) -> None:
+    slow = "import sys, time; (print('up', flush=True), time.sleep(60)) if sys.argv[1] == '2' else None"
+    words = (sys.executable, "-m", "mlgit", "sweep", "run", "grid.yaml", "--", sys.executable, "-c", slow, "{x}")
+    (project / "grid.yaml").write_text((project / "grid.yaml").read_text().replace("metric: {name: loss}\n", ""))
+    process = subprocess.Popen(words, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    logs = project / ".git/mlgit/sweeps"
+    end = time.monotonic() + 30
+    while not any("up" in log.read_text().splitlines() for log in logs.rglob("*-2.log")):
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.02)
+
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+
+    assert process.returncode == 130, err
+    assert "interrupted; what finished stays" in out
+    sweep = json.loads(mlgit("sweep", "show", "rungs", "--json", cwd=project).stdout)
+    assert {trial["name"]: trial["state"] for trial in sweep["trials"]} == {
+        "rungs-1": "succeeded", "rungs-2": "preempted",
+    }  # fmt: skip
+
+
+def test_trials_that_all_fail_stop_the_sweep_with_the_programs_own_words(project: Path, mlgit: Mlgit) -> None:
+    done = mlgit("sweep", "run", "grid.yaml", "--", "sh", "-c", "echo no such thing; exit 3", cwd=project, check=False)
+
+    assert done.returncode == 1
+    assert "all failed; it was stopped" in done.stderr
+    assert "no such thing" in done.stderr
+    assert "--resume" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("sweep", "run", "none.yaml"), "There is no sweep file none.yaml"),
+        (("sweep", "run"), "Which sweep?"),
+        (("sweep", "run", "bayes.yaml"), "has no end of its own"),
+        (("sweep", "run", "bad.yaml"), "bad.yaml:2: metod: unknown key; did you mean 'method'?"),
+        (("sweep", "run", "--resume", "zzz"), "There is no sweep 'zzz'"),
+        (("sweep", "run", "bayes.yaml", "--resume", "zzz"), "keeps its file, command and seed"),
+        (("sweep", "show", "zzz"), "There is no sweep 'zzz'"),
+    ],
+)
+def test_what_cannot_be_is_said(project: Path, mlgit: Mlgit, words: tuple[str, ...], said: str) -> None:
+    (project / "bad.yaml").write_text("name: a\nmetod: grid\nparameters: {x: {value: 1}}\n")
+
+    done = mlgit(*words, cwd=project, check=False)
+
+    assert done.returncode in (1, 2)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
