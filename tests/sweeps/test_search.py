@@ -19,7 +19,9 @@ SCALARS = st.one_of(st.booleans(), st.integers(-3, 3), st.sampled_from(["adam", 
 BOUNDS = st.tuples(st.integers(-20, 20), st.integers(0, 30)).map(
     lambda pair: {"min": pair[0], "max": pair[0] + pair[1]}
 )
-POSITIVE = st.tuples(st.floats(1e-6, 1.0), st.floats(0, 100)).map(lambda p: {"min": p[0], "max": p[0] + p[1]})
+POSITIVE = st.tuples(st.floats(1e-6, 1.0), st.just(0.0) | st.floats(1e-3, 100)).map(
+    lambda p: {"min": p[0], "max": p[0] + p[1]}
+)
 COUNTABLE = st.one_of(
     SCALARS.map(lambda value: {"value": value}),
     st.lists(SCALARS, min_size=1, max_size=4).map(lambda values: {"values": values}),
