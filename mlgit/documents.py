@@ -514,9 +514,7 @@ def _schema(into: Any) -> dict[str, Any]:
 
 
 def _described(field: dataclasses.Field[Any]) -> dict[str, Any]:
-    described = {"description": field.metadata["help"]} if "help" in field.metadata else {}
-    default = field.default.value if isinstance(field.default, enum.Enum) else field.default
-    return described | ({"default": default} if isinstance(default, str | int | float) else {})
+    return {"description": field.metadata["help"]} if "help" in field.metadata else {}
 
 
 def with_values(text: str, values: Mapping[str, Any], *, source: str) -> str:

@@ -265,7 +265,7 @@ def test_the_schema_says_what_the_reader_takes():
 
     good = documents.plain("name: a\ngoal: minimize\ninner: {rate: 1}\nmany: {b: {names: [c]}}\n", source="x")
     assert check.is_valid(good)
-    assert schema["properties"]["limit"] == {"type": "number", "description": "how much", "default": 1}
+    assert schema["properties"]["limit"] == {"type": "number", "description": "how much"}
     assert schema["required"] == ["name"]
     for bad in ({"name": 1}, {"count": 1}, {"name": "a", "zzz": 1}, {"name": "a", "goal": "up"}):
         assert not check.is_valid(bad)

@@ -51,5 +51,6 @@ def command(
         execution.Command(words=words, params=files.parse_assignments(params), metrics=metrics),
         folder,
     )
-    begin.notify(active.told(ended.run))
+    if ended.run.commit:
+        begin.notify(active.told(ended.run))
     sys.exit(ended.exit_code)

@@ -44,8 +44,7 @@ class Repo:
         for folder in (start, *start.resolve().parents):
             if (git := folder / ".git").exists():
                 found = _read_layout(folder.resolve(), git)
-                usual = found and found.config.get("core.bare") != "true" and "core.worktree" not in found.config
-                return found if usual else _ask_git(start)
+                return found if found and _is_usual(found.config) else _ask_git(start)
             if (folder / "HEAD").exists() and (folder / "objects").is_dir():
                 break  # a bare repository, in which another one may hold this folder
         return _ask_git(start)
@@ -239,6 +238,12 @@ class Repo:
             elif key == "branch" and folder:
                 places[value] = folder
         return places
+
+
+def _is_usual(config: Mapping[str, str]) -> bool:
+    """Whether the places on disk are the whole truth; otherwise it is git that says, or refuses."""
+    odd = config.get("core.bare") == "true" or "core.worktree" in config or "core.repositoryformatversion" not in config
+    return not odd and not any(key.startswith("extensions.") for key in config)
 
 
 def _read_layout(work_tree: Path, git: Path) -> Repo | None:

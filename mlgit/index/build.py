@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from mlgit.core import refs
 from mlgit.git.repo import Repo
 from mlgit.store import records, runs
 
 VERSION = 1
-PATTERNS = (refs.RUNS, "refs/remotes/*/exp/**")
+PATTERNS = (refs.RUNS, refs.TRASH, "refs/remotes/*/exp/**")
+"""Branches, hidden branches and what was fetched; in this order the first that tells of a run is right."""
 
 
-def refresh(repo: Repo) -> sqlite3.Connection:
-    """The index of *repo*, up to date; the caller closes it.
+def ask(repo: Repo, question: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    """The rows that answer *question*, a query in SQL, put to the index of *repo* as it is now.
 
     A damaged or outdated file is made anew; where the disk refuses, the index lives in memory for this one question.
     """
+    path = repo.own / "index.db"
     try:
-        connection = _open(repo.own / "index.db")
         try:
-            _update(repo, connection)
+            return _answer(repo, path, question, values)
         except sqlite3.DatabaseError as exc:
-            connection.close()
-            if isinstance(exc, sqlite3.OperationalError) and not _is_damage(exc):
+            if "locked" in str(exc):
                 raise
-            _remove(repo.own / "index.db")
-            connection = _open(repo.own / "index.db")
-            _update(repo, connection)
-    except (OSError, sqlite3.OperationalError):
-        connection = _open(None)
+            _remove(path)
+            return _answer(repo, path, question, values)
+    except (OSError, sqlite3.DatabaseError):
+        return _answer(repo, None, question, values)
+
+
+def _answer(repo: Repo, path: Path | None, question: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+    with closing(_open(path)) as connection:
         _update(repo, connection)
-    return connection
-
-
-def _is_damage(exc: sqlite3.OperationalError) -> bool:
-    return "no such" in str(exc) or "malformed" in str(exc)
+        return connection.execute(question, values).fetchall()
 
 
 def _remove(path: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import replace
 
+from mlgit.core import refs
 from mlgit.core.run import Run
-from mlgit.errors import NotFoundError, UsageError
+from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import build
 from mlgit.store import live, records
@@ -20,15 +20,17 @@ def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) ->
     """
     wanted = {"project": project, "sweep": sweep}
     where = " AND ".join(['"commit" IS NOT NULL', *(f"{key} = ?" for key, value in wanted.items() if value)])
-    with closing(build.refresh(repo)) as connection:
-        rows = connection.execute(
-            f'SELECT ref, "commit", record FROM runs WHERE {where} ORDER BY ref',  # noqa: S608  (keys are ours)
-            [value for value in wanted.values() if value],
-        ).fetchall()
+    question = f'SELECT ref, "commit", record FROM runs WHERE {where} ORDER BY ref'  # noqa: S608  (keys are ours)
+    rows = build.ask(repo, question, [value for value in wanted.values() if value])
     found: dict[str, Run] = {}
-    for ref, commit, record in rows:  # refs/heads sorts before refs/remotes: the local branch comes first
+    hidden: set[str] = set()
+    for ref, commit, record in rows:  # sorted: refs/heads, refs/mlgit/trash, refs/remotes
         run = records.run_of_trailer(record)
-        if run and run.id not in found:
+        if run is None or run.id in found or run.id in hidden:
+            continue
+        if ref.startswith(refs.TRASH):
+            hidden.add(run.id)
+        else:
             found[run.id] = replace(run, ref=ref, commit=commit)
     for run in _alive(repo):
         if run.id not in found and project in (None, run.project) and sweep in (None, run.sweep):
@@ -38,11 +40,11 @@ def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) ->
 
 def _alive(repo: Repo) -> Iterable[Run]:
     for folder in live.folders(repo):
-        if live.is_alive(folder) or not live.is_ours(folder):
-            try:
+        try:
+            if live.is_alive(folder) or not live.is_ours(folder):
                 yield live.snapshot(folder)
-            except FileNotFoundError:
-                continue  # it ended while we looked
+        except (FileNotFoundError, MlgitError):
+            continue  # it ended while we looked, or is damaged, which its recovery says
 
 
 def find(repo: Repo, text: str, *, project: str | None = None) -> Run:

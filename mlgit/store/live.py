@@ -23,10 +23,12 @@ from mlgit.core import refs
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.history import Series
 from mlgit.core.run import Run, State
-from mlgit.errors import GitError, MlgitError, NotFoundError
+from mlgit.errors import GitError, MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.store import records
 
+LOG_BYTES = 1 << 20
+"""A console log beyond twice this keeps its first and its last such piece."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -50,7 +52,11 @@ class Live:
         self.folder = folder
         try:
             self._lock = _open(folder / "lock")
-            fcntl.flock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(self._lock)
+                raise
             self.history = _open(folder / "history.jsonl")
             self._events = _open(folder / "events.jsonl")
             self.output = _open(folder / "output.log")
@@ -95,16 +101,16 @@ def create(repo: Repo, run: Run, provenance: Mapping[str, Any]) -> Live:
 
     Raises `MlgitError` when the id is taken, `GitError` when the disk refuses.
     """
-    if not _ID.fullmatch(run.id):
-        raise MlgitError(f"{run.id[:80]!r} cannot be a run's id.", why="Letters, digits, '.', '_' and '-', at most 64.")
+    if not is_id(run.id):
+        raise UsageError(f"{run.id[:80]!r} cannot be a run's id.", why="Letters, digits, '.', '_' and '-', at most 64.")
     folder = repo.own / "live" / run.id
     try:
         folder.mkdir(parents=True)
-        live_lock = folder / "lock"
-        live_lock.touch()
+        opened = Live(folder)  # locked before `run.yaml` makes it a run that somebody could find dead
         begin = records.run_document(run, {**provenance, "host": os.uname().nodename, "mark": _mark()})
-        (folder / "run.yaml").write_bytes(records.encode(begin | {"params": run.params}))
-        return Live(folder)
+        (folder / "begin").write_bytes(records.encode(begin | {"params": run.params}))
+        (folder / "begin").rename(folder / "run.yaml")
+        return opened
     except FileExistsError:
         raise MlgitError(
             f"A run with the id {run.id!r} is alive, or waits to be recovered.",
@@ -113,6 +119,11 @@ def create(repo: Repo, run: Run, provenance: Mapping[str, Any]) -> Live:
     except OSError as exc:
         fix = "make room, or the folder writable"
         raise GitError(f"No run can be recorded below {repo.own}.", why=str(exc), fix=fix) from None
+
+
+def is_id(text: str) -> bool:
+    """Whether *text* can be a run's id: one component of a path and of a ref."""
+    return bool(_ID.fullmatch(text)) and ".." not in text and not text.endswith((".", ".lock"))
 
 
 def _mark() -> str:
@@ -147,7 +158,10 @@ def is_alive(folder: Path) -> bool:
 
 def is_ours(folder: Path) -> bool:
     """Whether the run began on this machine since it booted or on its disk alone, so that its lock can be believed."""
-    begin = _begin(folder)
+    try:
+        begin = _begin(folder)
+    except FileNotFoundError:
+        return True  # it became a branch while we looked
     return bool(begin.get("mark") == _mark() or begin.get("host") == os.uname().nodename)
 
 
@@ -155,8 +169,9 @@ def _begin(folder: Path) -> dict[str, Any]:
     """How the run began: YAML in its JSON form, which costs no YAML reader. Raises `MlgitError` where it is damaged."""
     try:
         begin: dict[str, Any] = records.decode((folder / "run.yaml").read_bytes())
+        records.run_of_document(begin)
         return begin
-    except ValueError as exc:
+    except (ValueError, TypeError, KeyError, AttributeError) as exc:
         fix = f"look at {folder}, and remove it if nothing in it matters"
         raise MlgitError(f"{folder / 'run.yaml'} is damaged.", why=str(exc), fix=fix) from None
 
@@ -176,7 +191,15 @@ def claim(folder: Path) -> int | None:
 
 
 def read(folder: Path) -> Account:
-    """All that the live folder tells, torn last lines left out."""
+    """All that the live folder tells, torn last lines left out. Raises `MlgitError` where it is damaged."""
+    try:
+        return _read(folder)
+    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        fix = f"look at {folder}, and remove it if nothing in it matters"
+        raise MlgitError(f"{folder} is damaged.", why=f"{type(exc).__name__}: {exc}", fix=fix) from exc
+
+
+def _read(folder: Path) -> Account:
     document = _begin(folder)
     params = document.pop("params")
     run, provenance = records.run_of_document(document)
@@ -201,8 +224,25 @@ def read(folder: Path) -> Account:
         provenance |= {"error": end["error"]}
     if "exit_code" in end:
         provenance |= {"exit_code": end["exit_code"]}
-    output = (folder / "output.log").read_bytes() if (folder / "output.log").exists() else b""
-    return Account(run=run, provenance=provenance, series=history.series(), output=output, ended=bool(end))
+    return Account(
+        run=run, provenance=provenance, series=history.series(), output=_output(folder / "output.log"), ended=bool(end)
+    )  # fmt: skip
+
+
+def _output(path: Path) -> bytes:
+    """What it printed; of very much only the beginning and the end, in whole lines."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size <= 2 * LOG_BYTES:
+                return file.read()
+            first = file.read(LOG_BYTES)
+            file.seek(size - LOG_BYTES)
+            last = file.read()
+    except FileNotFoundError:
+        return b""
+    first, last = first[: first.rfind(b"\n") + 1 or None], last[last.find(b"\n") + 1 :]
+    return first + f"… {size - len(first) - len(last):,} bytes left out …\n".encode() + last
 
 
 def _renamed(run: Run, asked: Mapping[str, Any]) -> Run:
@@ -231,7 +271,7 @@ class _History:
             if "_summary" in row:
                 self._sum_up(row["_summary"])
                 continue
-            step, runtime, moment = row.pop("_step", 0), row.pop("_runtime", 0.0), row.pop("_timestamp", 0.0)
+            step, runtime, moment = (_figure(row.pop(key, 0)) for key in ("_step", "_runtime", "_timestamp"))
             self.last_time = max(self.last_time, moment)
             for name, value in row.items():
                 if type(value) is dict:
@@ -268,6 +308,11 @@ class _History:
                 self.summary.update(_leaves(value, f"{name}."))
             else:
                 self.summary[name] = value
+
+
+def _figure(value: Any) -> Any:
+    """A step or a time as a number, also where somebody else wrote the line."""
+    return value if type(value) is int or type(value) is float else 0
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -54,10 +54,10 @@ def _settings(folder: Path, project: str) -> list[str]:
 
 def _ignore(folder: Path) -> list[str]:
     path = folder / ".gitignore"
-    there = path.read_text(encoding="utf-8") if path.exists() else ""
+    there = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
     missing = [line for line in _IGNORED if line not in there.splitlines()]
     if not missing:
         return []
     gap = "" if not there or there.endswith("\n") else "\n"
-    path.write_text(f"{there}{gap}{chr(10).join(missing)}\n", encoding="utf-8")
+    path.write_text(f"{there}{gap}{chr(10).join(missing)}\n", encoding="utf-8", errors="surrogateescape")
     return [".gitignore"]

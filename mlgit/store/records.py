@@ -36,6 +36,14 @@ _KNOWN = frozenset(
 )
 
 
+_KINDS: dict[Any, tuple[str, ...]] = {
+    str: ("id", "name", "project", "group", "sweep", "job_type", "notes", "parent", "source", "tree", "folder"),
+    float | int: ("created", "finished"),
+    dict: ("params", "metrics", "data"),
+    list: ("tags", "given", "used", "logged"),
+}
+
+
 def encode(value: Any) -> bytes:
     """*value* as one line of JSON; nan and the infinities as `{"$float": "nan"}`, which every reader of JSON takes."""
     try:
@@ -69,7 +77,7 @@ def _marked(value: Any) -> Any:
 
 def _unmarked(value: Any) -> Any:
     if isinstance(value, dict):
-        if value.keys() == {"$float"}:
+        if value.keys() == {"$float"} and value["$float"] in ("nan", "inf", "-inf"):
             return float(value["$float"])
         return {key: _unmarked(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -107,9 +115,13 @@ def run_of_trailer(value: str) -> Run | None:
 
 
 def _run(content: Mapping[str, Any]) -> Run:
+    """The record as a run. Raises `ValueError`, `KeyError` or `TypeError` for what no run says of itself."""
+    for kind, names in _KINDS.items():
+        if wrong := [name for name in names if not isinstance(content.get(name), kind | None)]:
+            raise TypeError(f"{wrong[0]} is no {kind}")
     return Run(
         id=content["id"], name=content["name"], project=content["project"], state=State(content["state"]),
-        created=content["created"], finished=content.get("finished"), tags=tuple(content.get("tags", ())),
+        created=content["created"], finished=content.get("finished"), tags=tuple(map(str, content.get("tags") or ())),
         given=tuple(content.get("given", ())),
         params=content.get("params", {}), metrics=content.get("metrics", {}), data=content.get("data", {}),
         used=tuple(ArtifactVersion(**item) for item in content.get("used", ())),

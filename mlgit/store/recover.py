@@ -25,7 +25,7 @@ def recover_all(repo: Repo, notify: Callable[[str], None], *, elsewhere: bool = 
             if run := _recover(repo, folder, elsewhere=elsewhere):
                 done.append(run)
                 notify(f"{run.name} had died: {run.branch} holds what it logged ({run.state.value})")
-        except MlgitError as exc:
+        except (MlgitError, OSError) as exc:
             notify(f"the run {folder.name} cannot be recovered yet: {exc}")
     return done
 

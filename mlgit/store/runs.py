@@ -25,8 +25,11 @@ from mlgit.git.repo import Move, Repo, message_trailer, split_commit
 from mlgit.store import live, records
 
 FOLDER = "experiment"
-LOG_BYTES = 1 << 20
-"""A console log beyond twice this keeps its first and its last such piece."""
+
+MOST_NAME = 150
+"""Characters of one name below `history/`."""
+MOST_FOLDERS = 6
+"""How deep `a/b/c` nests below `history/`."""
 
 _PLOTS = """\
 # Read by stock DVC: dvc metrics diff, dvc params diff, dvc plots diff between two run branches.
@@ -42,7 +45,7 @@ def record(repo: Repo, folder: Path) -> Run:
     tries again.
     """
     account = live.read(folder)
-    run = account.run
+    run = _without_secrets(account.run)
     writer = repo.writer()
     with repo.reader() as reader:
         if (source_commit := run.source) is None:
@@ -74,9 +77,19 @@ def record(repo: Repo, folder: Path) -> Run:
     return replace(run, ref=ref, commit=commit)
 
 
+def _without_secrets(run: Run) -> Run:
+    """*run* as it may go into git, whatever way a token came into it."""
+    return replace(
+        run, name=secrets.redact(run.name), notes=run.notes and secrets.redact(run.notes),
+        tags=tuple(map(secrets.redact, run.tags)), params=secrets.redact_params(run.params),
+        metrics=secrets.redact_params(run.metrics),
+    )  # fmt: skip
+
+
 def _remove(folder: Path) -> None:
     """The live folder, no longer needed; what a script put beside ours goes with it."""
     try:
+        (folder / "run.yaml").unlink()  # first: without it, nobody takes the rest for a run
         for entry in folder.iterdir():
             entry.unlink()
         folder.rmdir()
@@ -107,7 +120,8 @@ def _move(repo: Repo, run: Run, commit: str) -> str:
             repo.move([Move(ref, None, commit)], why=f"run {run.id}")
         except RefMovedError:
             there = repo.refs(ref).get(ref)
-            if there and (known := read(repo, there)) and known.id == run.id:
+            known = read(repo, there) if there else None
+            if known and known.id == run.id and abs(known.created - run.created) < 0.01:
                 return ref  # the same run, recorded by somebody who then died before it could tidy up
             continue
         except GitError as exc:
@@ -167,7 +181,7 @@ def _sorted(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def history_path(metric: str) -> str:
     """Where a metric's series lies below `history/`: `val/acc` nests; whatever could leave the folder is quoted."""
-    parts = metric.split("/")
+    parts = metric.split("/", MOST_FOLDERS)
     safe = [_component(part, last=number == len(parts) - 1) for number, part in enumerate(parts)]
     return f"{'/'.join(safe)}.tsv"
 
@@ -175,7 +189,11 @@ def history_path(metric: str) -> str:
 def _component(part: str, *, last: bool) -> str:
     from urllib.parse import quote
 
-    quoted = quote(part, safe=" +=@,()[]{}!$&'~", errors="replace")[:200]
+    quoted = quote(part, safe=" +=@,()[]{}!$&'", errors="replace").replace("~", "%7E")
+    if len(quoted) > MOST_NAME:  # two long names may begin alike
+        from hashlib import sha256
+
+        quoted = f"{quoted[: MOST_NAME - 16]}-{sha256(part.encode('utf-8', 'replace')).hexdigest()[:15]}"
     if quoted.startswith(".") or quoted != quoted.strip() or (not last and quoted.endswith(".tsv")):
         quoted = quoted.replace(".", "%2E").replace(" ", "%20")
     return quoted or "%"
@@ -190,9 +208,6 @@ def _tsv(name: str, series: Series) -> str:
 
 def _console(output: bytes) -> str:
     """The console as text: ANSI stripped, a progress bar's last state kept, secrets hidden, capped."""
-    if len(output) > 2 * LOG_BYTES:
-        gone = len(output) - 2 * LOG_BYTES
-        output = output[:LOG_BYTES] + f"\n… {gone:,} bytes left out …\n".encode() + output[-LOG_BYTES:]
     text = output.decode(errors="replace").replace("\r\n", "\n")
     lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     return secrets.redact(escape.terminal("\n".join(lines)))
@@ -235,13 +250,19 @@ def _understood(value: str) -> Run | None:
     """The run that a trailer tells; None where it is too big for one, or not ours to understand."""
     try:
         return records.run_of_trailer(value)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
 def _from_files(commit: str, value: str, reader: Reader) -> Run | None:
     """A big record, from its YAML: found by its id among the folders that hold an `experiment/run.yaml`."""
-    run_id = json.loads(value)["id"]
+    try:
+        return _found_by_id(commit, json.loads(value)["id"], reader)
+    except (MlgitError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # not ours to understand
+
+
+def _found_by_id(commit: str, run_id: str, reader: Reader) -> Run | None:
     for place in _places(reader, commit):
         document = _load(reader, commit, f"{place}/run.yaml")
         if document.get("id") == run_id:
@@ -334,7 +355,7 @@ def hide(repo: Repo, runs: Sequence[Run]) -> None:
         if run.ref in repo.worktrees():
             raise MlgitError(f"{run.branch} is checked out.", fix="git switch to another branch first")
     moves: list[Move] = []
-    for run in runs:
+    for run in {run.ref: run for run in runs}.values():
         tip = repo.refs(run.ref)[run.ref]
         moves += [Move(_hidden(run.ref), None, tip), Move(run.ref, tip, None)]
     repo.move(moves, why="rm")

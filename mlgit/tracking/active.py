@@ -6,7 +6,8 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, MutableMapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,13 @@ from mlgit.store import live, runs
 from mlgit.store.place import Place
 from mlgit.tracking import values
 from mlgit.tracking.begin import notify
+
+MOST_BYTES = 1 << 20
+"""Of one row; what is larger is looked at value by value."""
+
+
+def _nothing() -> None:
+    """What happens at the end of a run that nobody waits for."""
 
 
 class ActiveRun:
@@ -37,6 +45,9 @@ class ActiveRun:
         self._fast = self._first
         self._warned: set[str] = set()
         self._ended = False
+        self.at_end: Callable[[], None] = _nothing
+        """Called once, when the run begins to end, however it ends."""
+        _RUNS.add(self)
         self.config = Config(self, dict(record.params), fixed)
         """The run's params: read and set them as attributes or items."""
         self.summary = Summary(self)
@@ -113,10 +124,10 @@ class ActiveRun:
                 self._step = int(step)
             at = self._step
             try:
-                row = {"_step": at, "_runtime": now - self._started, "_timestamp": now, **data}
+                row = {**data, "_step": at, "_runtime": now - self._started, "_timestamp": now}
                 line = self._fast(row)
-                if b"null" in line:  # None, or nan and the infinities, which a fast writer loses
-                    line = self._slow(data, at, now)
+                if b"null" in line or b'"_summary"' in line or len(line) > MOST_BYTES:
+                    line = self._slow(data, at, now)  # nan and the infinities, for one, which a fast writer loses
             except TypeError:
                 line = self._slow(data, at, now)
             try:
@@ -147,8 +158,10 @@ class ActiveRun:
         for key in data:
             if not isinstance(key, str):
                 raise ValueError(f"log(): the name {key!r} is no text")
-        row = {"_step": step, "_runtime": now - self._started, "_timestamp": now}
-        row |= {key: values.plain(value, where=f"log(): {key}") for key, value in data.items()}
+        if "_summary" in data:
+            raise ValueError("log(): the name '_summary' is mlgit's own")
+        row = {values.text(key): values.plain(value, where=f"log(): {key}") for key, value in data.items()}
+        row |= {"_step": step, "_runtime": now - self._started, "_timestamp": now}
         return f"{json.dumps(row)}\n".encode()
 
     def _lost(self, exc: OSError) -> None:
@@ -169,12 +182,20 @@ class ActiveRun:
         import json
 
         self._check_open("summary")
+        line = f"{json.dumps({'_summary': changes})}\n".encode()
         with self._lock:
-            os.write(self._live.history, f"{json.dumps({'_summary': changes})}\n".encode())
+            try:
+                if os.write(self._live.history, line) != len(line):
+                    self._lost(OSError("no room for a whole line"))
+            except OSError as exc:
+                self._lost(exc)
 
     def _put_params(self, changes: Mapping[str, Any]) -> None:
         self._check_open("config")
-        self._live.event(params=secrets.redact_params(changes))
+        try:
+            self._live.event(params=secrets.redact_params(changes))
+        except MlgitError as exc:
+            self._warn(f"params could not be stored: {exc}")
 
     def _check_open(self, what: str) -> None:
         if self._ended:
@@ -207,6 +228,7 @@ class ActiveRun:
         if self._ended or os.getpid() != self._pid:
             return
         self._ended = True
+        self.at_end()
         ended = state or (State.FAILED if exit_code else State.FINISHED)
         try:
             if self._owns:
@@ -216,12 +238,12 @@ class ActiveRun:
                 self._live.event(end=about)
             elif error:
                 self._live.event(end={"error": secrets.redact(error)[-20_000:]})
-            self._live.close()
-            if self._owns:
-                done = runs.record(self._home.repo, self._live.folder)
-                notify(told(done))
-        except MlgitError as exc:
+            if self._owns:  # still alive until it is a branch, so that nobody recovers it meanwhile
+                notify(told(runs.record(self._home.repo, self._live.folder)))
+        except (MlgitError, OSError) as exc:
             notify(f"the run {self.name} is not a branch yet: {exc}\nIt is kept in {self._live.folder}.")
+        finally:
+            self._live.close()
 
     def __enter__(self) -> Self:
         return self
@@ -229,10 +251,29 @@ class ActiveRun:
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         if exc is None:
             self.finish()
+        elif isinstance(exc, SystemExit):
+            self.finish(exit_code(exc.code))
         else:
             import traceback
 
             self.finish(1, error="".join(traceback.format_exception(kind, exc, tb)))
+
+
+_RUNS: weakref.WeakSet[ActiveRun] = weakref.WeakSet()
+
+
+def _free_in_child() -> None:
+    """A lock that another thread held at the moment of a fork would stay held in the child for ever."""
+    for run in list(_RUNS):
+        run._lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_free_in_child)
+
+
+def exit_code(code: object) -> int:
+    """The number that the process ends with for what was given to `sys.exit`."""
+    return code if isinstance(code, int) else 0 if code is None else 1
 
 
 def told(run: Run) -> str:
@@ -244,6 +285,10 @@ def told(run: Run) -> str:
         + (f": {shown}" if shown else "")
         + (f"\nmlgit: {run.branch}")
     )
+
+
+def _same(one: Any, two: Any) -> bool:
+    return bool(one == two) or (one != one and two != two)  # nan is nan here
 
 
 class Config(MutableMapping[str, Any]):
@@ -265,6 +310,8 @@ class Config(MutableMapping[str, Any]):
         raise UsageError(f"config.{key} cannot be taken back.", why="A run's params are evidence.")
 
     def __getattr__(self, key: str) -> Any:
+        if key.startswith("__"):  # Python asks for these of a copy that has nothing yet
+            raise AttributeError(key)
         try:
             return self._params[key]
         except KeyError:
@@ -285,13 +332,10 @@ class Config(MutableMapping[str, Any]):
     def update(self, other: Any = (), /, allow_val_change: bool = False, **more: Any) -> None:
         """Set several params at once. Raises `UsageError` where one would change, unless *allow_val_change*."""
         wanted = values.as_params(dict(other) if isinstance(other, list | tuple) else other) | values.as_params(more)
-        for key in [key for key in wanted if key in self._fixed and wanted[key] != self._params[key]]:
-            self._run._warn(
-                f"{key}={self._params[key]!r} was given from outside: the script's {wanted[key]!r} is not used"
-            )
-            del wanted[key]
+        for key in self._fixed:
+            self._stand(key, wanted, self._params)
         for key, value in wanted.items():
-            if key in self._params and self._params[key] != value and not allow_val_change:
+            if key in self._params and not _same(self._params[key], value) and not allow_val_change:
                 raise UsageError(
                     f"config.{key} is {self._params[key]!r} already and cannot become {value!r}.",
                     fix=f"config.update({{{key!r}: …}}, allow_val_change=True), if it is meant",
@@ -299,6 +343,18 @@ class Config(MutableMapping[str, Any]):
         if wanted:
             self._run._put_params(wanted)
             self._params.update(wanted)
+
+    def _stand(self, key: str, wanted: dict[str, Any], params: Mapping[str, Any]) -> None:
+        """Let the value given for *key*, which may lie in mappings (`model.depth`), stand in what a script wants."""
+        folder, _, rest = key.partition(".")
+        if key in params and key in wanted:
+            if wanted[key] != params[key]:
+                self._run._warn(
+                    f"{key}={params[key]!r} was given from outside: the script's {wanted[key]!r} is not used"
+                )
+                wanted[key] = params[key]
+        elif rest and isinstance(params.get(folder), Mapping) and isinstance(wanted.get(folder), dict):
+            self._stand(rest, wanted[folder], params[folder])
 
     def setdefaults(self, defaults: Any) -> None:
         """Set those of *defaults* that are not set yet."""
@@ -323,10 +379,12 @@ class Summary(MutableMapping[str, Any]):
         self.update({key: value})
 
     def __delitem__(self, key: str) -> None:
-        self._run._put_summary({key: {"$delete": True}})
         del self._last[key]
+        self._run._put_summary({key: {"$delete": True}})
 
     def __getattr__(self, key: str) -> Any:
+        if key.startswith("__"):
+            raise AttributeError(key)
         try:
             return self._last[key]
         except KeyError:

@@ -17,8 +17,8 @@ from typing import Any
 
 from mlgit.core.compare import flatten
 from mlgit.core.run import Run, State
-from mlgit.errors import ConfigError
-from mlgit.store import live, runs
+from mlgit.errors import ConfigError, MlgitError
+from mlgit.store import live, recover, runs
 from mlgit.store.place import Place
 from mlgit.tracking import files
 from mlgit.tracking.begin import Wish, begin, notify
@@ -56,27 +56,41 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
     """
     options = home.settings.section("run", RunOptions)
     file = home.settings.folder / options.params if options.params else None
-    nested = files.read_params(file) if file else {}
-    known = flatten(nested)
-    params = _merged(nested, command.params)
-    opened = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder)
-    record = live.read(opened.folder).run
-    notify(f"run {record.name} of {record.project}")
-    (opened.folder / "given.json").write_text(json.dumps(params, default=str))
-    words = [_filled(word, flatten(params) | {"params_file": opened.folder / "given.json"}) for word in command.words]
-    env = _environment(record, params, opened, wish, command)
-    in_file = {key: value for key, value in command.params.items() if file and key in known and known[key] != value}
-    wanted = [home.settings.folder / name for name in options.metrics] + [folder / name for name in command.metrics]
-    before = [_mark(path) for path in wanted]
-    with files.params_in_place(file or Path(), in_file, opened.folder, notify):
-        exit_code, ended_by = _execute(words, folder, env, opened.output)
+    with files.held(file, alone=bool(command.params), notify=notify) as release:
+        recover.recover_all(home.repo, notify)  # one that was killed may have borrowed the params file
+        nested = files.read_params(file) if file else {}
+        known, params = flatten(nested), _merged(nested, command.params)
+        opened = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder)
+        record = live.read(opened.folder).run
+        notify(f"run {record.name} of {record.project}")
+        given = opened.folder / "given.json"
+        given.write_text(json.dumps(params, default=str))
+        words = [_filled(word, flatten(params) | {"params_file": given}) for word in command.words]
+        env = _environment(record, params, opened, wish, command)
+        in_file = {key: value for key, value in command.params.items() if key in known and known[key] != value}
+        wanted = [home.settings.folder / name for name in options.metrics] + [folder / name for name in command.metrics]
+        before = [_mark(path) for path in wanted]
+        if not in_file:
+            release()
+        with files.params_in_place(file or Path(), in_file, opened.folder, notify):
+            exit_code, ended_by = _execute(words, folder, env, opened.output)
     for path, mark in zip(wanted, before, strict=True):
         _take_metrics(opened, path, mark, record)
     state = State.PREEMPTED if ended_by == signal.SIGTERM else State.FAILED if exit_code else State.FINISHED
+    return Ended(_ended(home, opened, state, exit_code), exit_code)
+
+
+def _ended(home: Place, opened: live.Live, state: State, exit_code: int) -> Run:
+    """The run of *opened*, now a branch; still without a commit where git or the disk refuses, which is said."""
     about: dict[str, Any] = {"state": state.value, "time": time.time()}
-    opened.event(end=about | ({"exit_code": exit_code} if exit_code else {}))
-    opened.close()
-    return Ended(runs.record(home.repo, opened.folder), exit_code)
+    try:
+        opened.event(end=about | ({"exit_code": exit_code} if exit_code else {}))
+        return runs.record(home.repo, opened.folder)
+    except (MlgitError, OSError) as exc:
+        notify(f"the run is not a branch yet: {exc}\nIt is kept in {opened.folder}.")
+        return replace(live.read(opened.folder).run, state=state)
+    finally:
+        opened.close()
 
 
 def _merged(nested: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,9 +146,12 @@ def _execute(words: Sequence[str], folder: Path, env: Mapping[str, str], output:
             list(words), cwd=folder, env=env,
             stdout=slave if terminal else subprocess.PIPE, stderr=slave if terminal else subprocess.PIPE,
         )  # fmt: skip
-    except (FileNotFoundError, PermissionError, NotADirectoryError) as exc:
-        notify(f"{words[0]!r} cannot be run: {exc.strerror}")
-        os.write(output, f"{words[0]}: {exc.strerror}\n".encode())
+    except (OSError, ValueError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else str(exc)
+        if terminal:
+            os.close(master)
+        notify(f"{words[0]!r} cannot be run: {why}")
+        os.write(output, f"{words[0]}: {why}\n".encode("utf-8", "replace"))
         return (127 if isinstance(exc, FileNotFoundError) else 126), None
     finally:
         if terminal:
@@ -143,7 +160,8 @@ def _execute(words: Sequence[str], folder: Path, env: Mapping[str, str], output:
 
     def pass_on(number: int, _frame: object) -> None:
         ended_by.append(number)
-        child.send_signal(number)
+        if number != signal.SIGINT or not _terminal_tells_both():
+            child.send_signal(number)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -163,6 +181,14 @@ def _execute(words: Sequence[str], folder: Path, env: Mapping[str, str], output:
         if terminal:
             os.close(master)
     return (128 - code if code < 0 else code), (ended_by[0] if ended_by else None)
+
+
+def _terminal_tells_both() -> bool:
+    """Whether Ctrl-C reaches the command by itself: the terminal sends it to all of its foreground group."""
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False
 
 
 def _copy(source: int, *targets: int) -> None:
@@ -205,6 +231,6 @@ def _take_metrics(opened: live.Live, path: Path, before: tuple[int, ...] | None,
                 "_runtime": moment - record.created,
                 "_timestamp": moment,
             }
-            os.write(opened.history, f"{json.dumps(line | row)}\n".encode())
+            os.write(opened.history, f"{json.dumps(row | line)}\n".encode())
     except (ConfigError, OSError) as exc:
         notify(f"the metrics file {path.name} was not taken: {exc}")

@@ -15,15 +15,21 @@ class _Tee:
         self._stream, self._fd = stream, fd
 
     def write(self, text: str) -> int:
-        with contextlib.suppress(OSError):
-            os.write(self._fd, text.encode("utf-8", "replace"))
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.write(self._fd, text.encode("utf-8", "replace"))
         return int(self._stream.write(text) or 0)
+
+    def stop(self) -> None:
+        """Pass on only: a logging handler may still hold this stream, and the number may be another file's by now."""
+        self._fd = -1
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
 _before: tuple[Any, Any] | None = None
+_tees: list[_Tee] = []
 
 
 def attach(fd: int) -> None:
@@ -31,7 +37,8 @@ def attach(fd: int) -> None:
     global _before
     if _before is None:
         _before = (sys.stdout, sys.stderr)
-        sys.stdout, sys.stderr = _Tee(sys.stdout, fd), _Tee(sys.stderr, fd)
+        _tees[:] = _Tee(sys.stdout, fd), _Tee(sys.stderr, fd)
+        sys.stdout, sys.stderr = _tees
 
 
 def detach() -> None:
@@ -43,4 +50,6 @@ def detach() -> None:
         sys.stdout = _before[0]
     if isinstance(sys.stderr, _Tee):
         sys.stderr = _before[1]
+    for tee in _tees:
+        tee.stop()
     _before = None

@@ -10,7 +10,7 @@ from typing import Any
 
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run, State
-from mlgit.tracking.active import ActiveRun, Config, Summary
+from mlgit.tracking.active import ActiveRun, Config, Summary, _nothing
 
 
 class DisabledRun(ActiveRun):
@@ -19,6 +19,7 @@ class DisabledRun(ActiveRun):
     def __init__(self, params: dict[str, Any], *, name: str, project: str) -> None:
         self._record = Run(id="disabled", name=name, project=project, created=time.time(), params=params)
         self._step, self._ended = 0, False
+        self.at_end = _nothing
         self.config = Config(self, dict(params), frozenset())
         self.summary = Summary(self)
 
@@ -36,7 +37,9 @@ class DisabledRun(ActiveRun):
 
     def finish(self, exit_code: int | None = None, *, error: str | None = None, state: State | None = None) -> None:
         """The end of nothing."""
-        self._ended = True
+        if not self._ended:
+            self._ended = True
+            self.at_end()
 
     @property
     def dir(self) -> str:

@@ -37,12 +37,20 @@ def read_metrics(path: Path) -> Iterator[tuple[int | None, dict[str, Any]]]:
         rows = iter([documents.plain(path.read_bytes(), source=path.name)])
     else:
         raise ConfigError(f"{path.name}:1: a metrics file is YAML, JSON, JSON lines, CSV or TSV.")
-    for row in rows:
-        if not isinstance(row, Mapping):
-            raise ConfigError(f"{path.name}:1: expected names with values, got {str(row)[:60]!r}.")
-        flat = flatten(row)
+    for flat in _flat(rows, path):
         step = next((flat[key] for key in _STEPS if isinstance(flat.get(key), int)), None)
         yield step, {key: value for key, value in flat.items() if key not in ("step", "_step") and _is_metric(value)}
+
+
+def _flat(rows: Iterator[Any], path: Path) -> Iterator[dict[str, Any]]:
+    """*rows* with dotted names; whatever makes one unreadable is told as one error."""
+    try:
+        for row in rows:
+            if not isinstance(row, Mapping):
+                raise ConfigError(f"{path.name}:1: expected names with values, got {str(row)[:60]!r}.")
+            yield flatten(row)
+    except (UnicodeDecodeError, csv.Error, RecursionError, ValueError, TypeError) as exc:
+        raise ConfigError(f"{path.name}:1: it cannot be read ({exc}).") from None
 
 
 def _is_metric(value: Any) -> bool:
@@ -92,28 +100,42 @@ def read_params(path: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
+def held(path: Path | None, *, alone: bool, notify: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """The params file, not changed by another run until the context ends or what it yields is called.
+
+    A run that may change it holds it *alone*; runs that need it at the same time wait for one another.
+    """
+    if path is None or not path.exists():
+        yield lambda: None
+        return
+    kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    with path.open("rb") as lock:
+        try:
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            notify(f"another run holds {path.name}; waiting for it")
+            fcntl.flock(lock, kind)
+        yield lambda: fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+@contextlib.contextmanager
 def params_in_place(
     path: Path, values: Mapping[str, Any], folder: Path, notify: Callable[[str], None]
 ) -> Iterator[None]:
     """*path*, the project's params file, with *values* (dotted key → value) put in, as long as the context lasts.
 
-    Runs that need the file at the same time wait for one another. The live *folder* keeps the file as it was.
+    The caller holds the file alone (see `held`). The live *folder* keeps it as it was.
     """
     if not values:
         yield
         return
-    with path.open("rb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            notify(f"another run holds {path.name}; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        borrow.take(path, documents.with_values(path.read_text(), values, source=path.name).encode(), folder)
-        try:
-            yield
-        finally:
-            if not borrow.give_back(folder):
-                notify(f"{path.name} was changed during the run and stays as it is")
+    text = path.read_text(encoding="utf-8")
+    borrow.take(path, documents.with_values(text, values, source=path.name).encode(), folder)
+    try:
+        yield
+    finally:
+        if not borrow.give_back(folder):
+            notify(f"{path.name} was changed during the run and stays as it is")
 
 
 def parse_assignments(words: tuple[str, ...]) -> dict[str, Any]:

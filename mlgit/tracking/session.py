@@ -11,11 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from mlgit.core import refs
 from mlgit.errors import UsageError
 from mlgit.store import live, recover
 from mlgit.store.place import Place
 from mlgit.tracking import begin, console, values
-from mlgit.tracking.active import ActiveRun
+from mlgit.tracking.active import ActiveRun, exit_code
 from mlgit.tracking.begin import Wish, notify
 
 JOIN, FIXED, GIVEN = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN"
@@ -55,29 +56,57 @@ def init(
     mode = mode or os.environ.get("MLGIT_MODE") or os.environ.get("WANDB_MODE") or "online"
     if mode not in ("online", "offline", "disabled"):
         raise UsageError(f"There is no mode {mode!r}.", fix="online, offline or disabled")
-    if isinstance(tags, str):
-        tags = (tags,)
+    tags = (tags,) if isinstance(tags, str) else tuple(map(str, tags or ()))
     params = values.as_params(config)
     if mode == "disabled":
         from mlgit.tracking.disabled import DisabledRun
 
         _current = DisabledRun(params, name=name or "disabled", project=project or "")
+        _current.at_end = _forget
         return _current
     folder = Path(dir) if dir is not None else Path.cwd()
     home = begin.place_for(folder)
-    wish = Wish(name=name, id=id, project=project, group=group, job_type=job_type, notes=notes, tags=tags or ())
+    wish = Wish(
+        name=_text(name), id=_text(id), project=refs.component(str(project), "project") if project else None,
+        group=_text(group), job_type=_text(job_type), notes=_text(notes), tags=tuple(map(values.text, tags)),
+    )  # fmt: skip
     joined = os.environ.get(JOIN)
-    if joined and live.folder_of(home.repo, joined).exists():
+    if joined and live.is_id(joined) and live.folder_of(home.repo, joined).exists():
         _current = _join(home, joined, wish, params)
     else:
+        if wish.id:
+            _check_free(home, wish.id)
         recover.recover_all(home.repo, notify)
         opened = begin.begin(home, wish, params, _command(), folder)
         record = live.read(opened.folder).run
         _current = ActiveRun(home, opened, replace(record, params=params), fixed=frozenset())
         notify(f"run {record.name} of {record.project}")
         console.attach(opened.output)
+    _current.at_end = _forget
     _watch()
     return _current
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else values.text(str(value))
+
+
+def _check_free(home: Place, run_id: str) -> None:
+    """Raise `UsageError` where a run of this id exists: two of one id could not be told apart."""
+    from mlgit.index import query
+
+    if known := next((run for run in query.runs(home.repo) if run.id == run_id), None):
+        raise UsageError(
+            f"There is a run with the id {run_id!r}: {known.branch or known.name}.",
+            fix="leave the id out, or choose one",
+        )
+
+
+def _forget() -> None:
+    """The current run ends, by whatever way: the next `init()` begins another."""
+    global _current
+    _current = None
+    console.detach()
 
 
 def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any]) -> ActiveRun:
@@ -139,7 +168,6 @@ def finish(exit_code: int | None = None) -> None:
     if _current is None:
         return
     ending, _current = _current, None
-    console.detach()
     ending.finish(exit_code if exit_code is not None else _exit_code, error=_trouble)
     _trouble = _exit_code = None
 
@@ -171,7 +199,7 @@ def _watch() -> None:
 
     def on_exit(code: Any = None, /) -> None:
         global _exit_code
-        _exit_code = code if isinstance(code, int) else (0 if code is None else 1)
+        _exit_code = exit_code(code)
         before_exit(code)
 
     def at_end() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 MOST_TEXT = 1 << 20
 """Characters of one text value."""
+MOST_BITS = 3000
+"""Of one whole number: every reader of YAML and JSON takes so many digits."""
 
 
 def plain(value: Any, *, where: str = "the value") -> Any:
@@ -18,20 +20,29 @@ def plain(value: Any, *, where: str = "the value") -> Any:
     return _plain(value, where, 0)
 
 
+def text(value: str) -> str:
+    """*value* as text that can be written: half characters (a byte of a name that is no UTF-8) become `?`."""
+    return value.encode("utf-8", "replace").decode()
+
+
 def _plain(value: Any, where: str, depth: int) -> Any:
     kind = type(value)
-    if value is None or kind is bool or kind is int or kind is float:
+    if value is None or kind is bool or kind is float:
+        return value
+    if kind is int:
+        if value.bit_length() > MOST_BITS:
+            raise TypeError(f"{where}: a whole number of {value.bit_length():,} bits; {MOST_BITS:,} are the most")
         return value
     if isinstance(value, str):
         if len(value) > MOST_TEXT:
             raise TypeError(
                 f"{where}: a text of {len(value):,} characters; {MOST_TEXT:,} is the most. Log it as a file."
             )
-        return value.encode("utf-8", "replace").decode()
+        return text(value)
     if depth > 32:
         raise TypeError(f"{where}: nested more than 32 deep, or within itself")
     if isinstance(value, Mapping):
-        return {str(key): _plain(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
+        return {text(str(key)): _plain(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item, where, depth + 1) for item in value]
     if isinstance(value, bool | int | float):
@@ -78,4 +89,4 @@ def as_params(config: Any) -> dict[str, Any]:
     for key in config:
         if not isinstance(key, str):
             raise TypeError(f"config: the key {key!r} is no text")
-    return {key: plain(value, where=f"config.{key}") for key, value in config.items()}
+    return {text(key): plain(value, where=f"config.{key}") for key, value in config.items()}

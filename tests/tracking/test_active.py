@@ -1,0 +1,674 @@
+"""The Python door: what a script says is what its branch holds."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import enum
+import json
+import logging
+import math
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlgit as wandb
+from mlgit.core.run import Run, State
+from mlgit.errors import MlgitError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.store import live, runs
+from mlgit.tracking.active import ActiveRun
+
+
+@pytest.fixture(autouse=True)
+def ended(inside: Repo) -> Iterator[None]:
+    """No run survives its test."""
+    yield
+    wandb.finish()
+
+
+def only(repo: Repo) -> Run:
+    wandb.finish()
+    (run,) = query.runs(repo)
+    assert run.commit
+    assert not live.folders(repo)
+    repo.git("fsck", "--strict", "--no-dangling")
+    return run
+
+
+def values(repo: Repo, name: str) -> list[tuple[int, float]]:
+    series = runs.history(repo, only(repo))[name]
+    return list(zip(series.steps, series.values, strict=True))
+
+
+# -- log
+
+
+def test_every_value_that_can_be_stored_is_stored(inside: Repo):
+    class Color(enum.Enum):
+        RED = "red"
+
+    wandb.init()
+    wandb.log(
+        {
+            "int": 3,
+            "float": 0.25,
+            "bool": True,
+            "none": None,
+            "text": "é🦊",
+            "half": "\ud800",
+            "nan": math.nan,
+            "inf": math.inf,
+            "-inf": -math.inf,
+            "np32": np.float32(0.5),
+            "npnan": np.float64("nan"),
+            "npint": np.int8(4),
+            "npbool": np.bool_(True),
+            "zero-d": np.array(2.5),
+            "array": np.array([1, 2]),
+            "list": [1, "a", None],
+            "tuple": (1, 2),
+            "nested": {"a": {"b": 1}},
+            "big": 2**70,
+            "huge": 10**400,
+            "date": datetime.date(2026, 1, 2),
+            "path": Path("a/b"),
+            "enum": Color.RED,
+            "neg0": -0.0,
+            "tiny": 5e-324,
+            "null": "null",
+            "odd keys": {3: 1},
+        }
+    )
+    found = dict(only(inside).metrics)
+
+    assert math.isnan(found.pop("nan"))
+    assert math.isnan(found.pop("npnan"))
+    assert found == {
+        "int": 3,
+        "float": 0.25,
+        "bool": True,
+        "none": None,
+        "text": "é🦊",
+        "half": "?",
+        "inf": math.inf,
+        "-inf": -math.inf,
+        "np32": 0.5,
+        "npint": 4,
+        "npbool": True,
+        "zero-d": 2.5,
+        "array": [1, 2],
+        "list": [1, "a", None],
+        "tuple": [1, 2],
+        "nested.a.b": 1,
+        "big": 2**70,
+        "huge": 10**400,
+        "date": "2026-01-02",
+        "path": "a/b",
+        "enum": "red",
+        "neg0": 0.0,
+        "tiny": 5e-324,
+        "null": "null",
+        "odd keys.3": 1,
+    }
+
+
+class Stubborn:
+    pass
+
+
+def cyclic() -> dict[str, Any]:
+    inner: dict[str, Any] = {}
+    inner["self"] = inner
+    return inner
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "words"),
+    [
+        (Stubborn(), TypeError, "log(): bad: a "),
+        (b"bytes", TypeError, "log(): bad: a builtins.bytes"),
+        (1j, TypeError, "log(): bad: a builtins.complex"),
+        (cyclic(), TypeError, "log(): bad.self"),
+        ("x" * (10 << 20), TypeError, "log(): bad: a text of 10,485,760 characters"),
+        (10**5000, TypeError, "log(): bad: a whole number"),
+        (np.zeros(500_000), TypeError, "log(): bad: an array of 500,000 values"),
+        ({"deep": [Stubborn()]}, TypeError, "log(): bad.deep: a "),
+        (open, TypeError, "log(): bad: "),
+        (Stubborn, TypeError, "log(): bad: "),
+    ],
+    ids=["object", "bytes", "complex", "cyclic", "10 MB", "5,000 digits", "array", "deep", "function", "class"],
+)
+def test_what_cannot_be_stored_is_named_and_drops_the_whole_row(
+    inside: Repo, value: Any, error: type[Exception], words: str
+):
+    wandb.init()
+    wandb.log({"good": 1})
+
+    with pytest.raises(error) as caught:
+        wandb.log({"good": 2, "bad": value})
+    wandb.log({"good": 3})
+
+    assert str(caught.value).startswith(words)
+    assert values(inside, "good") == [(0, 1), (1, 3)]
+    assert dict(only(inside).metrics) == {"good": 3}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, 3, "loss", [("a", 1)], {3: 1}, {None: 1}, {("a",): 1}, {b"a": 1}, {"_summary": {"a": 1}}, {"_summary": 3}],
+)
+def test_what_is_no_row_is_refused(inside: Repo, data: Any):
+    wandb.init()
+    with pytest.raises(ValueError, match=r"log\(\)"):
+        wandb.log(data)
+    wandb.log({"a": 1})
+
+    assert dict(only(inside).metrics) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"_step": "x"},
+        {"_timestamp": "x", "_runtime": None},
+        {"_step": 99},
+        {"$float": "x"},
+        {"x": {"$float": "abc"}},
+        {"x": {"$delete": True}},
+    ],
+)
+def test_names_of_our_own_do_no_harm(inside: Repo, data: dict[str, Any]):
+    wandb.init(config={"c": {"$float": "abc"}})
+    wandb.log({"a": 1, **data})
+    wandb.log({"a": 2})
+
+    assert values(inside, "a") == [(0, 1), (1, 2)]
+    assert only(inside).params == {"c": {"$float": "abc"}}
+
+
+NAMES = [
+    "val/acc",
+    "a//b",
+    "/a",
+    "a/",
+    "..",
+    "../../x",
+    ".git/config",
+    ".hidden",
+    "git~1",
+    "GIT~1/x",
+    "-dash",
+    "a b",
+    " a",
+    "a ",
+    "tab\t",
+    "new\nline",
+    "é",
+    "🦊",
+    "日本/語",
+    "x" * 500,
+    "x" * 499 + "y",
+    "a\\b",
+    "a:b",
+    "a|b`c`",
+    "a.tsv",
+    "a.tsv/b",
+    "a",
+    "a/b/c",
+    "%2e",
+    "*?<>",
+    "\x1b[31mred",
+    "\u202eevil",
+    "@everyone",
+    "=cmd()",
+    "",
+    "null",
+    "no",
+    "1e-3",
+    "\ud800",
+    "/".join("a" * 3000),
+    "CON",
+    "nul.txt",
+    "é/" * 300,
+    "a" * 200 + "/" + "b" * 200,
+    "\u2028",
+    "\x85",
+    "x" * 3000,
+    "'",
+    '"',
+    "{}",
+    "#",
+]
+
+
+def test_a_metric_may_have_any_name(inside: Repo):
+    wandb.init()
+    wandb.log({name: number for number, name in enumerate(NAMES)})
+    wandb.log(dict.fromkeys(NAMES, -1))
+    run = only(inside)
+    known = [name.replace("\ud800", "?") for name in NAMES]
+
+    assert run.metrics == dict.fromkeys(known, -1)
+    paths = (
+        inside.git("ls-tree", "-r", "-z", "--name-only", f"{run.commit}:experiment/history").rstrip("\0").split("\0")
+    )
+    assert len(paths) == len(NAMES)
+    assert len({path.lower() for path in paths}) >= len(paths) - 1  # git~1 and GIT~1
+    history = runs.history(inside, run)
+    assert all(
+        history[name].values[0] == number for number, name in enumerate(known) if name.isprintable() and name != "?"
+    )
+    inside.git("worktree", "add", "-q", "--detach", "../checked-out", run.commit)
+
+
+def test_ten_thousand_names_at_once_are_kept(inside: Repo):
+    wandb.init()
+    wandb.log({f"m{number}": number for number in range(10_000)})
+    run = only(inside)
+
+    assert len(run.metrics) == 10_000
+    assert run.metrics["m9999"] == 9999
+
+
+def test_steps_count_by_themselves_and_an_explicit_one_stays_open(inside: Repo):
+    wandb.init()
+    wandb.log({"a": 0})
+    wandb.log({"a": 1}, commit=False)
+    wandb.log({"b": 1})
+    wandb.log({"a": 10}, step=10)
+    wandb.log({"b": 10}, step=10)
+    wandb.log({"a": 11}, step=11, commit=True)
+    wandb.log({"a": 12})
+    wandb.log({"a": 99}, step=3)
+    wandb.log({"a": 20}, step=np.int64(20))
+
+    assert values(inside, "a") == [(0, 0), (1, 1), (10, 10), (11, 11), (12, 12), (20, 20)]
+    assert values(inside, "b") == [(1, 1), (10, 10)]
+
+
+def test_the_last_value_of_a_step_counts(inside: Repo):
+    wandb.init()
+    wandb.log({"a": 1}, commit=False)
+    wandb.log({"a": 2})
+
+    assert values(inside, "a") == [(0, 2)]
+
+
+def test_a_row_without_names_is_a_step(inside: Repo):
+    wandb.init()
+    wandb.log({})
+    wandb.log({"a": 1})
+
+    assert values(inside, "a") == [(1, 1)]
+
+
+def test_threads_that_log_at_once_lose_nothing(inside: Repo):
+    run = wandb.init()
+    threads = [
+        threading.Thread(target=lambda n=n: [run.log({f"t{n}": i}) for i in range(300)])
+        for n in range(8)  # type: ignore[misc]
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    history = runs.history(inside, only(inside))
+
+    assert {name: list(one.values) for name, one in history.items()} == {f"t{n}": list(range(300)) for n in range(8)}
+    steps = [step for one in history.values() for step in one.steps]
+    assert sorted(steps) == list(range(2400))
+
+
+def test_before_the_beginning_and_after_the_end_nothing_can_be_said(inside: Repo):
+    for act in (lambda: wandb.log({"a": 1}), lambda: wandb.config.lr, lambda: wandb.summary.update(a=1)):
+        with pytest.raises(UsageError, match=r"There is no run.*\n.*init"):
+            act()
+    run = wandb.init()
+    wandb.finish()
+    wandb.finish()
+    for act in (lambda: run.log({"a": 1}), lambda: run.config.update(a=1), lambda: run.summary.update(a=1)):
+        with pytest.raises(UsageError, match="has ended"):
+            act()
+
+
+# -- config and summary
+
+
+def test_a_param_once_set_changes_only_when_asked(inside: Repo):
+    wandb.init(config={"lr": 0.1, "nan": math.nan, "n": np.int64(3)})
+    wandb.config.depth = 3
+    wandb.config["width"] = 4
+    wandb.config.lr = 0.1
+    wandb.config.nan = math.nan
+    with pytest.raises(UsageError, match=r"config\.lr is 0\.1 already"):
+        wandb.config.lr = 0.2
+    wandb.config.update({"lr": 0.3}, allow_val_change=True)
+    wandb.config.setdefaults({"lr": 9, "new": 1})
+    with pytest.raises(UsageError, match="cannot be taken back"):
+        del wandb.run.config["lr"]  # type: ignore[union-attr]
+    found = dict(only(inside).params)
+
+    assert math.isnan(found.pop("nan"))
+    assert found == {"lr": 0.3, "n": 3, "depth": 3, "width": 4, "new": 1}
+
+
+def test_config_is_a_mapping_in_every_way_a_script_uses_it(inside: Repo):
+    import argparse
+
+    run = wandb.init(config=argparse.Namespace(lr=0.1, name="x"))
+
+    assert dict(wandb.config) == {**wandb.config} == run.config.as_dict() == {"lr": 0.1, "name": "x"}
+    assert "lr" in wandb.config
+    assert wandb.config.get("no", 3) == 3
+    assert len(wandb.config) == 2
+    assert not hasattr(wandb.config, "nothing")
+    assert copy.copy(run.config)["lr"] == 0.1
+    assert json.dumps(run.config.as_dict())
+
+
+@pytest.mark.parametrize("config", [3, "lr=1", [1], {3: 1}, {"a": Stubborn()}, {"a": cyclic()}, Stubborn])
+def test_a_config_that_cannot_be_is_refused_and_no_run_begins(inside: Repo, config: Any):
+    with pytest.raises(TypeError, match="config"):
+        wandb.init(config=config)
+
+    assert wandb.run is None
+    assert not live.folders(inside)
+
+
+def test_a_summary_is_set_and_taken_back(inside: Repo):
+    wandb.init()
+    wandb.log({"loss": 0.5, "gone": 1})
+    wandb.summary["best"] = np.float32(0.25)
+    wandb.summary.update({"nested": {"a": 1}, "text": "x"})
+    wandb.summary.loss = 0.125
+    del wandb.run.summary["gone"]  # type: ignore[union-attr]
+    with pytest.raises(KeyError):
+        del wandb.run.summary["never"]  # type: ignore[union-attr]
+    with pytest.raises(TypeError, match=r"summary\.bad"):
+        wandb.summary["bad"] = Stubborn()
+
+    assert wandb.summary.best == 0.25
+    assert dict(only(inside).metrics) == {"loss": 0.125, "best": 0.25, "nested.a": 1, "text": "x"}
+
+
+# -- the whole
+
+
+def test_the_smallest_script_makes_a_branch(inside: Repo):
+    wandb.login()
+    wandb.init(project="my-project", config={"epochs": 3})
+    for epoch in range(3):
+        wandb.log({"accuracy": 1 - 2**-epoch, "loss": 2**-epoch})
+    run = only(inside)
+
+    assert run.branch.startswith("exp/my-project/")
+    assert run.state is State.FINISHED
+    assert run.metrics == {"accuracy": 0.75, "loss": 0.25}
+
+
+def test_many_runs_in_one_process_are_many_runs(inside: Repo):
+    for number in range(3):
+        with wandb.init(name="same") as run:
+            run.log({"n": number})
+        assert wandb.run is None
+    other = wandb.init(name="same")
+    other.finish()
+    wandb.init(name="last")
+    wandb.log({"n": 5})
+    wandb.finish()
+
+    assert [run.metrics.get("n") for run in query.runs(inside)] == [5, None, 2, 1, 0]
+    assert len({run.ref for run in query.runs(inside)}) == 5
+
+
+def test_init_twice_is_the_same_run(inside: Repo):
+    one = wandb.init(config={"a": 1})
+    two = wandb.init(config={"b": 2})
+
+    assert one is two is wandb.run
+    assert only(inside).params == {"a": 1, "b": 2}
+
+
+def test_an_exception_in_a_with_block_fails_the_run_and_goes_on(inside: Repo):
+    with pytest.raises(ZeroDivisionError), wandb.init() as run:
+        run.log({"a": 1 / 0})
+    found = only(inside)
+
+    assert found.state is State.FAILED
+    assert "ZeroDivisionError" in runs.provenance(inside, found)["error"]
+
+
+@pytest.mark.parametrize(("code", "state"), [(0, "finished"), (None, "finished"), (3, "failed"), ("bye", "failed")])
+def test_an_exit_in_a_with_block_ends_the_run_by_its_code(inside: Repo, code: Any, state: str):
+    with pytest.raises(SystemExit), wandb.init():
+        raise SystemExit(code)
+
+    assert only(inside).state.value == state
+
+
+def test_what_a_run_is_called_and_filed_under_is_kept(inside: Repo):
+    wandb.init(name="a name", group="g", job_type="train", tags="one", notes="a\nb: c", id="my.id-1", project="p")
+    run = only(inside)
+
+    assert (run.name, run.group, run.job_type, run.tags, run.notes, run.id) == (
+        "a name",
+        "g",
+        "train",
+        ("one",),
+        "a\nb: c",
+        "my.id-1",
+    )
+
+
+def test_names_that_are_no_text_become_text(inside: Repo):
+    wandb.init(name=5, group=1.5, tags=[3, "a"], notes=7)  # type: ignore[arg-type, list-item]
+    run = only(inside)
+
+    assert (run.name, run.group, run.tags, run.notes) == ("5", "1.5", ("3", "a"), "7")
+
+
+RUN_NAMES = [
+    "..",
+    "a b",
+    "@{",
+    "-lead",
+    "--help",
+    "é",
+    "日本",
+    "🦊",
+    "x" * 500,
+    "a.lock",
+    "a/b",
+    "../../x",
+    "",
+    " ",
+    "new\nline",
+    "\x1b[31m",
+    "\x00",
+    "no",
+    "1e-4",
+    "`id`",
+    "$(id)",
+    "<script>",
+    "a|b",
+    "\ud800",
+    "HEAD",
+    "#1",
+    "Mlgit-Result: {}",
+    "a\n\nMlgit-Result: {}",
+    "\u2028",
+    ":",
+    "exp",
+]
+
+
+@pytest.mark.parametrize("name", RUN_NAMES)
+def test_a_run_may_have_any_name(inside: Repo, name: str):
+    wandb.init(name=name)
+    wandb.log({"a": 1})
+    run = only(inside)
+
+    assert run.name == name.replace("\ud800", "?") or not name
+    assert inside.git("check-ref-format", "--branch", run.branch) == run.branch
+    assert len(run.branch) < 200
+    assert query.find(inside, run.branch).id == run.id
+    assert "\n" not in inside.git("log", "-1", "--format=%s", run.branch)
+
+
+@pytest.mark.parametrize("project", ["..", "a b", "@{", "-x", "é", "x" * 101, "a.lock", "a/b", ".x"])
+def test_a_project_that_cannot_be_is_refused_with_a_better_name(inside: Repo, project: str):
+    with pytest.raises(UsageError, match="cannot be the name of a project"):
+        wandb.init(project=project)
+
+    assert wandb.run is None
+
+
+@pytest.mark.parametrize("run_id", ["..", "a..b", "a.lock", "a/b", "-x", "a b", "x" * 65, "a."])
+def test_an_id_that_cannot_be_is_refused(inside: Repo, run_id: str):
+    with pytest.raises(MlgitError, match="cannot be a run's id"):
+        wandb.init(id=run_id)
+
+    assert not live.folders(inside)
+
+
+def test_an_id_that_is_taken_is_refused(inside: Repo):
+    wandb.init(id="abcdefgh", name="one")
+    wandb.finish()
+
+    with pytest.raises(UsageError, match="There is a run with the id 'abcdefgh'"):
+        wandb.init(id="abcdefgh", name="one")
+    assert only(inside).name == "one"
+
+
+def test_a_disabled_run_records_nothing(inside: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    for _ in range(2):
+        with wandb.init(config={"lr": 1}) as run:
+            wandb.log({"a": Stubborn()})
+            wandb.summary["b"] = 1
+            wandb.config.update({"c": 2})
+            assert run.config.lr == 1
+        assert wandb.run is None
+
+    assert query.runs(inside) == []
+    assert not (inside.own / "live").exists()
+
+
+def test_a_mode_that_is_none_is_refused(inside: Repo):
+    with pytest.raises(UsageError, match="no mode 'onlin'"):
+        wandb.init(mode="onlin")
+
+
+# -- secrets
+
+TOKEN = "ghp_" + "a1B2" * 10
+
+
+def test_no_token_reaches_git_whichever_way_it_comes(inside: Repo, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.argv", ["train.py", "--api-key", "hunter2", f"--x={TOKEN}", "https://ada:hunter2@host"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+    run = wandb.init(
+        config={
+            "api_key": "hunter2",
+            "nested": {"password": "hunter2", "urls": [f"x {TOKEN}"]},
+            "aws_secret_access_key": "hunter2",
+        },
+        notes=f"with {TOKEN}",
+        tags=[TOKEN],
+        name=f"run {TOKEN}",
+    )
+    wandb.config.update({"redis": "redis://:hunter2@host"})
+    wandb.log({"said": f"see {TOKEN}"})
+    wandb.summary["token"] = "hunter2"
+    os.write(run._live.output, TOKEN[:10].encode())
+    os.write(run._live.output, TOKEN[10:].encode())
+    try:
+        raise ValueError(TOKEN)
+    except ValueError as exc:
+        run.__exit__(type(exc), exc, exc.__traceback__)
+
+    run_in_git = only(inside)
+    for text in (TOKEN, "hunter2"):
+        grep = ["git", "grep", "-q", "-a", text, *inside.refs().values()]
+        assert subprocess.run(grep, cwd=inside.folder, check=False).returncode == 1
+        assert text not in inside.git("log", "--all", "--format=%B%D")
+    assert run_in_git.params["nested"]["password"] == "***"
+
+
+# -- the streams of the process
+
+
+def test_what_is_printed_is_kept_without_colors(inside: Repo, capsys: pytest.CaptureFixture[str]):
+    wandb.init()
+    print("\x1b[31mhello\x1b[0m")
+    print("10%\r50%\r100%")
+    run = only(inside)
+
+    assert runs.output(inside, run) == "hello\n100%\n"
+    assert "hello" in capsys.readouterr().out
+
+
+def test_a_logging_handler_that_outlives_the_run_writes_into_nobodys_file(inside: Repo, tmp_path: Path):
+    """The handler holds our stream; the number of its file may be another file's by then."""
+    import sys
+
+    wandb.init()
+    handler = logging.StreamHandler(sys.stderr)
+    wandb.finish()
+    with (tmp_path / "mine").open("w") as mine, (tmp_path / "mine too").open("w"):
+        handler.emit(logging.makeLogRecord({"msg": "late word"}))
+        mine.flush()
+
+    assert (tmp_path / "mine").read_text() == (tmp_path / "mine too").read_text() == ""
+
+
+def test_a_very_long_output_keeps_its_two_ends(inside: Repo):
+    run = wandb.init()
+    os.write(run._live.output, b"first\n")
+    for _ in range(40):
+        os.write(run._live.output, b"x" * 99_999 + b"\n")
+    os.write(run._live.output, b"last\n")
+    text = runs.output(inside, only(inside))
+
+    assert text.startswith("first\n")
+    assert text.endswith("\nlast\n")
+    assert "bytes left out" in text
+    assert len(text) < 3 << 20
+
+
+def test_two_branches_compare_line_by_line_in_plain_git(inside: Repo):
+    branches = []
+    for accuracy in (0.5, 0.75):
+        with wandb.init(config={"lr": 1e-5, "model": {"depth": 2, "act": "no"}}) as run:
+            run.log({"accuracy": accuracy, "loss": 0.5})
+    branches = [run.branch for run in query.runs(inside)][::-1]
+
+    diff = inside.git("diff", *branches, "--", "experiment/metrics.yaml")
+    assert [line for line in diff.splitlines() if line[0] in "+-" and line[1] not in "+-"] == [
+        "-accuracy: 0.5",
+        "+accuracy: 0.75",
+    ]
+    assert inside.read(branches[0], "experiment/params.yaml") == b'lr: 1.0e-05\nmodel:\n  act: "no"\n  depth: 2\n'
+
+
+ASK: Mapping[str, Callable[[ActiveRun], object]] = {
+    "id": lambda run: len(run.id),
+    "step": lambda run: run.step,
+    "dir": lambda run: Path(run.dir).is_dir(),
+    "url": lambda run: repr(run),
+}
+
+
+def test_a_run_tells_of_itself(inside: Repo):
+    run = wandb.init(name="n", notes="x", tags=["t"])
+
+    assert [ask(run) for ask in ASK.values()] == [8, 0, True, f"<mlgit run n ({run.id}) of repo>"]
+    assert wandb.run is run
