@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mlgit.core import figures, secrets
+from mlgit.core import escape, figures, secrets
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import is_number
 from mlgit.core.run import Run, State
@@ -279,9 +279,9 @@ def exit_code(code: object) -> int:
 def told(run: Run) -> str:
     """One line about a run that has become a branch."""
     numbers = [(name, value) for name, value in run.metrics.items() if is_number(value) and not name.startswith("_")]
-    shown = ", ".join(f"{name} {figures.number(value)}" for name, value in numbers[:4])
+    shown = ", ".join(f"{escape.line(name, 40)} {figures.number(value)}" for name, value in numbers[:4])
     return (
-        f"{run.name} {run.state.value} after {figures.duration(run.duration)}"
+        f"{escape.line(run.name, 60)} {run.state.value} after {figures.duration(run.duration)}"
         + (f": {shown}" if shown else "")
         + (f"\nmlgit: {run.branch}")
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlgit.core import refs, secrets
+from mlgit.core import escape, refs, secrets
 from mlgit.core.run import Run
 from mlgit.git import snapshot
 from mlgit.store import live, place, runs, scratch
@@ -72,4 +72,4 @@ def begin(home: Place, wish: Wish, params: Mapping[str, Any], command: Sequence[
 def notify(text: str) -> None:
     """A word to the person at the terminal, unless `MLGIT_SILENT` is set."""
     if not os.environ.get("MLGIT_SILENT") and not os.environ.get("WANDB_SILENT"):
-        sys.stderr.write(f"mlgit: {text}\n")
+        sys.stderr.write(f"mlgit: {escape.terminal(text)}\n")

@@ -1,0 +1,371 @@
+"""`mlgit run`: any command is a run; a script that calls init() inside takes part in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlgit.core.run import Run, State
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.store import live, recover, runs
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+PARAMS = "# how fast\nlr: 0.1  # not too fast\nmodel: {depth: 3}\n"
+
+
+@pytest.fixture
+def project(repo: Repo) -> Repo:
+    """A project with a params file."""
+    (repo.folder / "mlgit.yaml").write_text("project: p\nrun:\n  params: params.yaml\n")
+    (repo.folder / "params.yaml").write_text(PARAMS)
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "project")
+    return repo
+
+
+@pytest.fixture
+def run(mlgit: Script, repo: Repo) -> Script:
+    def call(*words: str, code: str = "", check: bool = True, **kwargs: object) -> subprocess.CompletedProcess[str]:
+        command = [*words, "--", sys.executable, "-c", code] if code else [*words]
+        return mlgit("run", *command, cwd=repo.folder, check=check, **kwargs)
+
+    return call
+
+
+def only(repo: Repo) -> Run:
+    (found,) = query.runs(repo)
+    assert found.commit
+    repo.git("fsck", "--strict", "--no-dangling")
+    return found
+
+
+def test_a_script_inside_takes_part_in_one_run(repo: Repo, run: Script):
+    done = run(
+        "-n",
+        "outer",
+        "-p",
+        "lr=0.5",
+        "-p",
+        "model.depth=9",
+        "-t",
+        "x",
+        code="""
+import mlgit
+mlgit.init(project="inner", name="inner", config={"lr": 0.1, "epochs": 3, "model": {"depth": 1, "width": 2}}, tags=["y"], notes="n")
+print(mlgit.config.lr, mlgit.config.get("model"), mlgit.config.get("model.depth"))
+mlgit.log({"a": 1})
+""",
+    )
+    found = only(repo)
+
+    assert (found.name, found.project, found.tags, found.notes) == ("outer", "inner", ("x",), "n")
+    assert found.params["lr"] == 0.5
+    assert found.params["epochs"] == 3
+    assert found.metrics == {"a": 1}
+    assert found.given == ("lr", "model.depth")
+    assert "0.5 " in done.stdout
+    assert "lr=0.5 was given from outside" in done.stderr
+
+
+def test_given_params_stand_against_the_scripts_own_also_when_nested(project: Repo, run: Script):
+    run(
+        "-p",
+        "model.depth=9",
+        "-p",
+        "lr=0.5",
+        code="""
+import mlgit
+mlgit.init(config={"lr": 0.7, "model": {"depth": 1, "width": 2}})
+mlgit.config.update({"model": {"depth": 2, "width": 3}}, allow_val_change=True)
+mlgit.log({"depth": mlgit.config.model["depth"]})
+""",
+    )
+    found = only(project)
+
+    assert found.params == {"lr": 0.5, "model": {"depth": 9, "width": 3}}
+    assert found.metrics == {"depth": 9}
+
+
+def test_a_project_that_cannot_be_fails_the_script_and_keeps_the_run(repo: Repo, run: Script):
+    done = run(code="import mlgit\nmlgit.init(project='a b')", check=False)
+
+    assert done.returncode == 1
+    assert "cannot be the name of a project" in done.stderr
+    assert only(repo).state is State.FAILED
+
+
+def test_params_reach_the_program_by_file_environment_and_command(project: Repo, run: Script):
+    code = (
+        "import os, sys, json; print(json.dumps([open('params.yaml').read(), os.environ['MLGIT_PARAM_lr'], "
+        "json.loads(os.environ['MLGIT_PARAMS']), json.load(open(os.environ['MLGIT_PARAMS_FILE'])), *sys.argv[1:]]))"
+    )
+    done = run(
+        "-p", "lr=1e-05", "--", sys.executable, "-c", code, "--lr={lr}", "{model.depth}", "{unknown}", "{params_file}"
+    )
+    text, lr, params, file, *words = json.loads(done.stdout)
+
+    assert text == PARAMS.replace("0.1  #", "1.0e-05 #")
+    assert float(lr) == 1e-05
+    assert params == file == {"lr": 1e-05, "model": {"depth": 3}}
+    assert words[:3] == ["--lr=1e-05", "3", "{unknown}"]
+    assert words[3].endswith("given.json")
+    assert (project.folder / "params.yaml").read_text() == PARAMS
+    assert only(project).params == params
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_a_killed_run_gives_the_params_file_back(project: Repo, mlgit: Script):
+    command = [sys.executable, "-m", "mlgit", "run", "-p", "lr=0.9", "--", "sh", "-c", "echo $$; exec sleep 60"]
+    process = subprocess.Popen(command, cwd=project.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout
+    child = int(process.stdout.readline())
+    during = (project.folder / "params.yaml").read_text()
+    process.kill()
+    process.communicate()
+    os.kill(child, signal.SIGKILL)
+    done = mlgit("run", "-p", "lr=0.7", "--", "cat", "params.yaml", cwd=project.folder)
+
+    assert "lr: 0.9" in during
+    assert "lr: 0.7" in done.stdout
+    assert (project.folder / "params.yaml").read_text() == PARAMS
+    assert {run.state: run.params["lr"] for run in query.runs(project)} == {State.CRASHED: 0.9, State.FINISHED: 0.7}
+
+
+def test_runs_that_need_one_params_file_wait_for_one_another(project: Repo):
+    command = [sys.executable, "-m", "mlgit", "run"]
+    tail = ["--", "sh", "-c", "grep lr params.yaml; sleep 0.3; grep lr params.yaml"]
+    every = [
+        subprocess.Popen(
+            [*command, *given, *tail], cwd=project.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        for given in (["-p", "lr=0.7"], ["-p", "lr=0.8"], ["-p", "model.depth=4"])
+    ]
+    said = [[line.split()[1] for line in one.communicate()[0].splitlines()] for one in every]
+
+    assert said == [["0.7", "0.7"], ["0.8", "0.8"], ["0.1", "0.1"]]
+    assert sorted(run.params["lr"] for run in query.runs(project)) == [0.1, 0.7, 0.8]
+    assert (project.folder / "params.yaml").read_text() == PARAMS
+
+
+def test_a_params_file_that_the_program_changes_stays_as_it_left_it(project: Repo, run: Script):
+    done = run("-p", "lr=0.9", code="open('params.yaml', 'a').write('new: 1\\n')")
+
+    assert "was changed during the run" in done.stderr
+    assert (project.folder / "params.yaml").read_text().endswith("new: 1\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("m.yaml", "acc: 0.5\nval: {loss: 1e-3}\nok: true\nlist: [1]\n", {"acc": 0.5, "val.loss": 1e-3, "ok": True}),
+        (
+            "m.json",
+            '{"acc": 0.5, "val": {"loss": NaN}, "note": "x"}',
+            {"acc": 0.5, "val.loss": float("nan"), "note": "x"},
+        ),
+        ("m.json", '[{"step": 5, "acc": 1}, {"step": 7, "acc": 2}]', {"acc": 2}),
+        ("m.jsonl", '{"acc": 1}\n{"acc": 2}\n', {"acc": 2}),
+        ("m.csv", "step,acc,_timestamp,_step\n1,0.5,monday,x\n2,0.75,,\n", {"acc": 0.75}),
+        ("m.tsv", "epoch\tacc\n1\t0.5\n2\t0.75\n", {"epoch": 2, "acc": 0.75}),
+        ("m.csv", "\ufeffacc\ninf\n", {"acc": float("inf")}),
+    ],
+)
+def test_metrics_come_from_a_file_that_the_program_writes(
+    repo: Repo, run: Script, name: str, text: str, expected: dict[str, object]
+):
+    (repo.folder / "text").write_text(text)
+    run("-m", name, "--", "cp", "text", name)
+
+    assert repr(dict(sorted(only(repo).metrics.items()))) == repr(dict(sorted(expected.items())))
+
+
+def test_steps_in_a_metrics_file_are_the_historys_steps(repo: Repo, run: Script):
+    (repo.folder / "text").write_text("step,acc\n10,0.5\n20,0.75\n")
+    run("-m", "m.csv", "--", "cp", "text", "m.csv")
+
+    series = runs.history(repo, only(repo))["acc"]
+    assert list(zip(series.steps, series.values, strict=True)) == [(10, 0.5), (20, 0.75)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("m.json", b"\xff\xfe"),
+        ("m.json", b"{"),
+        ("m.json", b"[" * 200_000),
+        ("m.json", b"[1, 2]"),
+        ("m.yaml", b"\xff"),
+        ("m.yaml", b"- 1"),
+        ("m.yaml", b"a: b: c"),
+        ("m.csv", b'a\n"' + b"x" * 200_000 + b'"\n'),
+        ("m.txt", b"x"),
+        ("m.jsonl", b'{"a": 1}\n{"a":\n'),
+        ("m.json", b"1" * 5000),
+        ("m.yaml", b"a: &a [*a]"),
+    ],
+)
+def test_a_metrics_file_that_cannot_be_read_is_said_and_the_run_is_kept(
+    repo: Repo, run: Script, name: str, content: bytes
+):
+    (repo.folder / "content").write_bytes(content)
+    done = run("-m", name, "--", "cp", "content", name)
+
+    assert f"the metrics file {name} was not taken" in done.stderr
+    assert only(repo).state is State.FINISHED
+
+
+def test_a_metrics_file_from_before_is_not_taken(repo: Repo, run: Script):
+    (repo.folder / "m.json").write_text('{"acc": 1}')
+    done = run("-m", "m.json", "-m", "none.json", "--", "true")
+
+    assert "m.json is as it was before the run" in done.stderr
+    assert "none.json does not exist" in done.stderr
+    assert only(repo).metrics == {}
+
+
+@pytest.mark.parametrize("given", ["lr", "=1", " lr=1", "lr=@x", "lr=[1", "lr=*a"])
+def test_a_param_that_cannot_be_read_is_a_usage_error(repo: Repo, run: Script, given: str):
+    done = run("-p", given, "--", "true", check=False)
+
+    assert done.returncode == 2
+    assert "-p" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert query.runs(repo) == []
+
+
+def test_an_exit_code_is_passed_on(repo: Repo, run: Script):
+    assert run("--", "sh", "-c", "exit 7", check=False).returncode == 7
+    found = only(repo)
+    assert found.state is State.FAILED
+    assert runs.provenance(repo, found)["exit_code"] == 7
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [("nothing-of-this-name", 127), ("./text", 126), ("./empty", 126), (".", 126)]
+)
+def test_a_command_that_cannot_be_run_is_a_failed_run(repo: Repo, run: Script, command: str, code: int):
+    (repo.folder / "text").write_text("x")
+    (repo.folder / "empty").write_text("\0\1")
+    (repo.folder / "empty").chmod(0o755)
+    done = run("--", command, check=False)
+
+    assert done.returncode == code
+    assert "cannot be run" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert only(repo).state is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("number", "state", "code"), [(signal.SIGTERM, State.PREEMPTED, 143), (signal.SIGINT, State.FAILED, 130)]
+)
+def test_a_signal_reaches_the_command_and_the_run_is_kept(repo: Repo, number: int, state: State, code: int):
+    command = [sys.executable, "-m", "mlgit", "run", "--", "sh", "-c", "echo ready; exec sleep 60"]
+    process = subprocess.Popen(
+        command, cwd=repo.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert process.stdout
+    process.stdout.readline()
+    process.send_signal(number)
+    process.communicate(timeout=20)
+
+    assert process.returncode == code
+    assert only(repo).state is state
+
+
+def test_ctrl_c_at_a_terminal_reaches_the_command_once(repo: Repo):
+    """The terminal tells the whole foreground group; passing it on would interrupt the command's own clean-up."""
+    import pty
+
+    (repo.folder / "count.py").write_text("""
+import signal, sys, time
+seen = []
+signal.signal(signal.SIGINT, lambda *a: seen.append(1))
+print("ready", flush=True)
+while not seen: time.sleep(0.01)
+time.sleep(0.3)
+open("seen", "w").write(str(len(seen)))
+""")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(repo.folder)
+        os.execv(sys.executable, [sys.executable, "-m", "mlgit", "run", "--", sys.executable, "count.py"])
+    said = b""
+    while b"ready" not in said:
+        said += os.read(terminal, 1000)
+    os.write(terminal, b"\x03")
+    try:
+        while os.read(terminal, 1000):
+            pass
+    except OSError:
+        pass
+    os.waitpid(pid, 0)
+    os.close(terminal)
+
+    assert (repo.folder / "seen").read_text() == "1"
+    assert only(repo).commit
+
+
+def test_what_a_command_prints_is_passed_on_and_kept(repo: Repo, run: Script):
+    done = run("--", "sh", "-c", "echo out; echo err >&2")
+
+    assert done.stdout == "out\n"
+    assert "err\n" in done.stderr
+    assert sorted(runs.output(repo, only(repo)).split()) == ["err", "out"]
+
+
+def test_a_run_that_git_refuses_keeps_the_commands_exit_code(repo: Repo, run: Script):
+    repo.git("branch", "exp")
+    done = run("--", "sh", "-c", "exit 5", check=False)
+
+    assert done.returncode == 5
+    assert "is in the way" in done.stderr
+    repo.git("branch", "-m", "exp", "old")
+    recover.recover_all(repo, lambda _text: None)
+    assert only(repo).state is State.FAILED
+
+
+def test_a_run_inside_a_run_of_another_command_is_a_run_of_its_own(repo: Repo, run: Script):
+    run("-n", "outer", "--", sys.executable, "-m", "mlgit", "run", "-n", "inner", "--", "true")
+
+    assert {one.name for one in query.runs(repo)} == {"outer", "inner"}
+
+
+def test_a_hostile_run_id_in_the_environment_joins_nothing(repo: Repo, python: Script):
+    python("-c", "import mlgit; mlgit.init()", cwd=repo.folder, env={**os.environ, "MLGIT_RUN_ID": "../../hooks"})
+
+    assert not (repo.git_dir / "hooks/lock").exists()
+    assert only(repo).state is State.FINISHED
+
+
+def test_a_killed_mlgit_whose_script_lives_on_is_not_recovered_yet(repo: Repo, tmp_path: Path):
+    code = f"""
+import mlgit, os, sys, time
+mlgit.init()
+mlgit.log({{"a": 1}})
+print(os.getpid(), flush=True)
+while not os.path.exists({str(tmp_path / "go")!r}): time.sleep(0.01)
+mlgit.log({{"a": 2}})
+"""
+    command = [sys.executable, "-m", "mlgit", "run", "--", sys.executable, "-c", code]
+    process = subprocess.Popen(command, cwd=repo.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout
+    script = int(process.stdout.readline())
+    process.kill()
+    process.communicate()
+
+    assert recover.recover_all(repo, lambda _text: None) == []
+    (tmp_path / "go").touch()
+    while Path(f"/proc/{script}").exists() and Path(f"/proc/{script}/stat").read_text().split()[2] != "Z":
+        time.sleep(0.01)
+    recover.recover_all(repo, lambda _text: None)
+    assert only(repo).metrics == {"a": 2}
+    assert not live.folders(repo)
