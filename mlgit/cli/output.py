@@ -54,7 +54,7 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for number, name in enumerate(columns):
         align = "right" if name in right else "left"
         grid.add_column(escape.line(name), justify=align, no_wrap=number == 0, overflow="ellipsis")  # type: ignore[arg-type]

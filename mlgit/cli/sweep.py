@@ -7,15 +7,16 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlgit import wiring
-from mlgit.cli import output
+from mlgit.cli import output, watch
 from mlgit.core import figures
+from mlgit.core.compare import is_number
 from mlgit.core.sweep import Sweep
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from mlgit.sweeps.plan import Trial
     from mlgit.sweeps.record import Task
     from mlgit.sweeps.space import Metric, SweepFile
-
-Tell = Callable[["Trial", "tuple[Trial, ...]"], None]
 
 
 @click.group()
@@ -80,8 +79,9 @@ def run(
     if dry_run:
         _dry_run(task, json_)
         return
-    record.keep(place.repo, task.sweep)
-    with _ctrl_c_by_any_name(), _display(task, json_) as tell:
+    with record.alone(task), _ctrl_c_by_any_name(), _display(task, json_) as tell:
+        record.keep(place.repo, task.sweep)
+        task = record.renewed(place.repo, task)
         try:
             outcome = wiring.run_sweep(place, task, tell)
         except KeyboardInterrupt:
@@ -193,58 +193,24 @@ def _dry_run(task: Task, json_: bool) -> None:
 
 
 @contextlib.contextmanager
-def _display(task: Task, json_: bool) -> Iterator[Tell]:
-    """What to do with news of a trial: a progress bar for a person, a line each for a pipe, nothing beside JSON."""
+def _display(task: Task, json_: bool) -> Iterator[watch.Tell]:
+    """What to do with news of a trial: a view for who watches, a line each for a pipe, nothing beside JSON."""
     if not json_:
         what = f"{task.sweep.name} ({task.sweep.id}): {task.sweep.method}"
         output.say(f"sweep {what}, {task.agents} agent{'s' if task.agents > 1 else ''}, seed {task.sweep.seed}")
+        sys.stdout.flush()
     if json_:
         yield lambda _trial, _trials: None
     elif output.is_terminal():
-        with _bar(task) as tell:
+        with watch.watching(task) as tell:
             yield tell
     else:
-        yield lambda trial, _trials: _say_trial(trial) if trial.state.ended else None
+        yield lambda trial, _trials: _say(trial) if trial.state.ended else None
 
 
-@contextlib.contextmanager
-def _bar(task: Task) -> Iterator[Tell]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.text import Text
-
-    file, earlier = task.file, len(task.earlier)
-    total = task.most if task.most is not None else file.space.size and file.space.size - earlier
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns) as progress:
-        bar = progress.add_task("starting", total=total)
-
-        def tell(trial: Trial, trials: tuple[Trial, ...]) -> None:
-            if trial.state.ended:
-                progress.console.print(Text(_trial_line(trial), style="" if trial.counts else "red"))
-            running = sum(not one.state.ended for one in trials)
-            best = _best_word(trials, file.metric)
-            failed = sum(one.failed for one in trials)
-            words = [f"{running} running", f"best {best}" if best else "", f"{failed} failed" if failed else ""]
-            description = ", ".join(filter(None, words))
-            progress.update(bar, completed=len(trials) - earlier - running, description=description)
-
-        yield tell
-
-
-def _say_trial(trial: Trial) -> None:
-    output.say(_trial_line(trial))
+def _say(trial: Trial) -> None:
+    output.say(watch.line(trial))
     sys.stdout.flush()
-
-
-def _trial_line(trial: Trial) -> str:
-    params = ", ".join(f"{name}={figures.number(value)}" for name, value in trial.params.items())
-    if not trial.counts:
-        lines = trial.problem.strip().splitlines()
-        said = [line for line in lines if not line.startswith("mlgit: ")] or lines  # the program's own last word
-        how = "failed" if trial.failed else trial.state.value
-        return f"{trial.name}: {how} ({params}){f': {said[-1]}' if said else ''}"
-    value = "" if trial.value is None else f" {figures.number(trial.value)}"
-    return f"{trial.name}:{value} ({params})"
 
 
 def _say_outcome(task: Task, outcome: Outcome) -> None:
@@ -253,21 +219,23 @@ def _say_outcome(task: Task, outcome: Outcome) -> None:
     metric = task.file.metric
     output.say()
     _say_table(outcome.trials, metric)
+    output.say()
     failed = sum(trial.failed for trial in outcome.trials)
     notes = {
-        "interrupted": "interrupted; what finished stays, and the rest runs again",
-        "nothing left": "every point of the space was tried",
-        "target reached": f"the target {figures.number(metric.target) if metric else ''} was reached",
+        "interrupted": "Interrupted; what finished stays, and the rest runs again.",
+        "nothing left": "Every point of the space was tried.",
+        "target reached": f"The target {figures.number(metric.target) if metric else ''} was reached.",
     }
     if outcome.ended in notes:
         output.say(notes[outcome.ended])
     if failed:
-        output.say(f"{failed} of {len(outcome.trials)} trials failed")
+        output.say(f"{failed} of {len(outcome.trials)} trials failed.")
     best = plan.best_of(outcome.trials, metric)
     if best and best.run and metric:
-        output.say(f"best: {best.name}, {metric.name} {figures.number(best.value)}")
-        output.say(f"next: mlgit show {best.run.id}, or mlgit pr open {best.run.id}")
-    output.note(f"go on with: mlgit sweep run --resume {task.sweep.id}")
+        output.say(f"Best: {best.name}, {metric.name} {figures.number(best.value)}")
+        output.note(f"Next: mlgit show {best.run.id}, or mlgit pr open {best.run.id}")
+    if outcome.ended in ("done", "interrupted"):
+        output.note(f"Go on: mlgit sweep run --resume {task.sweep.id}")
 
 
 def _say_table(trials: Sequence[Trial], metric: Metric | None) -> None:
@@ -277,7 +245,7 @@ def _say_table(trials: Sequence[Trial], metric: Metric | None) -> None:
     shown = metric.name if metric else ""
     rows = [
         (
-            trial.name, "failed" if trial.failed else trial.state.value,
+            trial.name, trial.word,
             *((figures.number(trial.value) if trial.value is not None else "",) if metric else ()),
             *(figures.number(trial.params[name]) if name in trial.params else "" for name in names),
             figures.duration(trial.run.duration) if trial.run else "",
@@ -285,7 +253,8 @@ def _say_table(trials: Sequence[Trial], metric: Metric | None) -> None:
         for trial in plan.ranked(trials, metric)
     ]  # fmt: skip
     columns = ("trial", "state", *((shown,) if metric else ()), *names, "time")
-    output.table(columns, rows, right=(shown, *names, "time"), empty="No trials yet.")
+    numbers = [name for name in names if all(is_number(trial.params.get(name, 0)) for trial in trials)]
+    output.table(columns, rows, right=(shown, *numbers, "time"), empty="No trials yet.")
 
 
 def _metric_word(metric: Metric | None) -> str:
@@ -324,7 +293,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "name": trial.name,
         "run": trial.run and trial.run.id,
         "branch": trial.run and trial.run.branch,
-        "state": trial.state.value,
+        "state": trial.word,
         "value": trial.value,
         "params": dict(trial.params),
         "problem": trial.problem or None,

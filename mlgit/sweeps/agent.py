@@ -7,6 +7,7 @@ started goes on behind its back.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Generic, TypeVar
 from mlgit.core.job import JobSpec, JobState
 from mlgit.core.run import Run
 from mlgit.errors import MlgitError
-from mlgit.sweeps import plan
+from mlgit.sweeps import command, plan
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.record import Task
 from mlgit.sweeps.search import initial, suggest
@@ -119,7 +120,7 @@ class _Agent(Generic[J]):
         if "${args_json_file}" in " ".join(self.task.sweep.command):
             path = json_file(self.task, number)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(plan.json_args(params, self.task.file))
+            path.write_text(command.json_args(params, self.task.file))
         self.running[number] = self.launcher.submit(job)
         self.begun += 1
         self.change(Trial(number=number, name=job.name, params=params, state=JobState.RUNNING))
@@ -185,8 +186,15 @@ def spec(task: Task, number: int, params: Params) -> JobSpec:
     """The job of one trial."""
     return plan.job(
         task.sweep, task.file, number, params,
-        folder=str(task.folder), json_file=str(json_file(task, number)), env=os.environ,
+        folder=str(task.folder), json_file=str(json_file(task, number)), env=os.environ, python=interpreter(),
     )  # fmt: skip
+
+
+def interpreter() -> Path:
+    """The Python that runs us, by its plainest name: as `python`, where that is the same one in the same folder."""
+    ours = Path(sys.executable)
+    plain = ours.with_name("python")
+    return plain if plain.exists() and plain.samefile(ours) else ours
 
 
 def json_file(task: Task, number: int) -> Path:

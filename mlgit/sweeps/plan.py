@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
-import shlex
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from mlgit import documents
@@ -16,10 +15,9 @@ from mlgit.core.compare import Goal, best, is_number
 from mlgit.core.job import JobSpec, JobState
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
-from mlgit.errors import UsageError
-from mlgit.sweeps import space as spaces
+from mlgit.sweeps import command
 from mlgit.sweeps.search import Seen
-from mlgit.sweeps.space import ARGS, Impute, Metric, Params, Space, SweepFile
+from mlgit.sweeps.space import Impute, Metric, Params, Space, SweepFile
 
 _STATES = {
     State.RUNNING: JobState.RUNNING,
@@ -50,6 +48,11 @@ class Trial:
     def counts(self) -> bool:
         """Whether it tells how good its params are."""
         return self.state is JobState.SUCCEEDED and not self.problem
+
+    @property
+    def word(self) -> str:
+        """How it stands: its run's state, in the words of `mlgit ls`; its job's, as long as it has no run."""
+        return self.run.state.value if self.run else "failed" if self.failed else self.state.value
 
     @property
     def interrupted(self) -> bool:
@@ -154,80 +157,26 @@ def at(tree: Mapping[str, Any], name: str) -> Any:
 
 
 def job(
-    sweep: Sweep, file: SweepFile, number: int, params: Params, *, folder: str, json_file: str, env: Mapping[str, str]
-) -> JobSpec:
-    """Trial *number* as a job: `mlgit run` around the sweep's command. *json_file*: where `${args_json_file}` lies."""
+    sweep: Sweep, file: SweepFile, number: int, params: Params, *, folder: str, json_file: str, env: Mapping[str, str],
+    python: Path,
+) -> JobSpec:  # fmt: skip
+    """Trial *number* as a job: `mlgit run` around the sweep's command.
+
+    *python* runs both. The command has its name alone, and its folder is first on the job's PATH: so what a run records
+    is the same on every machine. *json_file*: where `${args_json_file}` lies.
+    """
     name = trial_name(sweep, number)
     given = [word for key, value in params.items() for word in ("-p", f"{key}={text(value)}")]
-    command = fill(sweep.command, params, file=file, json_file=json_file, env=env)
-    head = (sys.executable, "-m", "mlgit", "run", "--sweep", sweep.id, "--group", sweep.name, "--name", name)
-    return JobSpec(name=name, command=(*head, *given, "--", *command), folder=folder)
+    words = command.fill(sweep.command, params, file=file, json_file=json_file, env=env, interpreter=python.name)
+    head = (str(python), "-m", "mlgit", "run", "--sweep", sweep.id, "--group", sweep.name, "--name", name)
+    return JobSpec(name=name, command=(*head, *given, "--", *words), folder=folder, env=_path(python, env))
 
 
-def fill(
-    command: Sequence[str], params: Params, *, file: SweepFile, json_file: str, env: Mapping[str, str]
-) -> tuple[str, ...]:
-    """*command* with W&B's macros filled in. Raises `UsageError` for an environment variable that is not set."""
-    lists = _args(params)
-    one = {
-        "${env}": "/usr/bin/env",
-        "${interpreter}": sys.executable,
-        "${program}": file.program or "",
-        "${args_json}": json_args(params, file),
-        "${args_json_file}": json_file,
-    }
-    words: list[str] = []
-    for word in command:
-        if word in lists:
-            words += lists[word]
-        else:
-            words.append(re.sub(r"\$\{[a-z_]+\}", lambda found: one.get(found[0], found[0]), _with_env(word, env)))
-    return tuple(words)
-
-
-def _with_env(word: str, env: Mapping[str, str]) -> str:
-    def value(found: re.Match[str]) -> str:
-        if found[1] not in env:
-            raise UsageError(f"The sweep's command asks for the environment variable {found[1]}, which is not set.")
-        return env[found[1]]
-
-    return re.sub(r"\$\{envvar:([A-Za-z0-9_]*)\}", value, word)
-
-
-def _args(params: Params) -> dict[str, list[str]]:
-    """The macros that become several words, each with its words."""
-    texts = {name: argument(value) for name, value in params.items()}
-    flags = [
-        f"--{name}" if params[name] is True else f"--{name}={text}"
-        for name, text in texts.items()
-        if params[name] is not False
-    ]
-    words = (
-        [f"--{name}={text}" for name, text in texts.items()],
-        [word for name, text in texts.items() for word in (f"--{name}", text)],
-        [f"{name}={text}" for name, text in texts.items()],
-        flags,
-        [f"+{name}={text}" for name, text in texts.items()],
-        [f"++{name}={text}" for name, text in texts.items()],
-    )
-    return {f"${{{name}}}": list(found) for name, found in zip(ARGS, words, strict=True)}
-
-
-def argument(value: Any) -> str:
-    """*value* as a program's argument, in Python's spelling as W&B has it: `True`, `None`, `1e-05`, `adam`."""
-    return value if isinstance(value, str) else str(value)
-
-
-def json_args(params: Params, file: SweepFile) -> str:
-    """*params* as JSON, nested as the file nests them."""
-    tree: dict[str, Any] = {}
-    for name, value in params.items():
-        node = tree
-        *above, last = file.paths.get(name, (name,))
-        for part in above:
-            node = node.setdefault(part, {})
-        node[last] = value
-    return json.dumps(tree)
+def _path(python: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """The PATH on which *python* is found first, unless it is there already."""
+    before = env.get("PATH", os.defpath)
+    first = str(python.parent)
+    return {} if before.split(os.pathsep)[0] == first else {"PATH": f"{first}{os.pathsep}{before}"}
 
 
 def text(value: Any) -> str:
@@ -237,19 +186,3 @@ def text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(text(item) for item in value) + "]"
     return documents.dump(value).rstrip("\n")
-
-
-def command_of(file: SweepFile, given: Sequence[str]) -> tuple[str, ...]:
-    """What each trial runs: *given*, else what the file says. Raises `UsageError` where neither says anything."""
-    if given:
-        try:
-            spaces.check_command(given, program=file.program)
-        except ValueError as exc:
-            raise UsageError(f"The command {shlex.join(given)!r} cannot be run: {exc}.") from None
-        return tuple(given)
-    if file.command is None:
-        raise UsageError(
-            "Neither the sweep file nor the command line says what a trial runs.",
-            fix="put `program: train.py` into the file, or end the line with `-- python train.py`",
-        )
-    return file.command

@@ -5,21 +5,25 @@ Its history is no file at all, but the run branches that name the sweep.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlgit import documents
 from mlgit.core import refs
 from mlgit.core.compare import Goal
 from mlgit.core.sweep import Sweep
-from mlgit.errors import NotFoundError, UsageError
+from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store.place import Place
+from mlgit.sweeps import command as commands
+from mlgit.sweeps import file as files
 from mlgit.sweeps import plan
-from mlgit.sweeps import space as spaces
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.space import SweepFile
 from mlgit.tracking import names
@@ -37,7 +41,7 @@ class Task:
     folder: Path
     """Where the trials start."""
     scratch: Path
-    """For the logs and params files of the trials."""
+    """For the lock of the coordinator, and the logs and params files of the trials."""
     agents: int = 1
     most: int | None = None
     """How many trials to begin, or None: until nothing is left, or the target is reached."""
@@ -102,7 +106,7 @@ def find(repo: Repo, project: str, text: str) -> Sweep:
 
 def file_of(sweep: Sweep) -> SweepFile:
     """The file that *sweep* was started with, read anew. Raises `ConfigError`."""
-    return spaces.read(sweep.file, source=f"{_ref(sweep)}:{FILE}")
+    return files.read(sweep.file, source=f"{_ref(sweep)}:{FILE}")
 
 
 def _ref(sweep: Sweep) -> str:
@@ -119,7 +123,7 @@ def new(
     place: Place, content: bytes, path: Path, command: Sequence[str], *, seed: int, agents: int, most: int | None
 ) -> Task:
     """What to do for the sweep file read from *path*; nothing is kept yet. Raises `ConfigError`, `UsageError`."""
-    file = spaces.read(content, source=str(path))
+    file = files.read(content, source=str(path))
     sweep = Sweep(
         id=names.run_id(),
         name=file.name or path.stem,
@@ -129,7 +133,7 @@ def new(
         goal=file.metric.goal if file.metric else Goal.MINIMIZE,
         seed=seed,
         created=time.time(),
-        command=plan.command_of(file, command),
+        command=commands.chosen(file, command),
         file=content.decode("utf-8-sig"),
     )
     return _task(place, sweep, file, (), agents=agents, most=most)
@@ -139,6 +143,39 @@ def resumed(place: Place, text: str, *, agents: int, most: int | None) -> Task:
     """What is left to do of the sweep that *text* names. Raises `NotFoundError`, `UsageError`."""
     sweep = find(place.repo, place.settings.project, text)
     return _task(place, sweep, *trials(place.repo, sweep), agents=agents, most=most)
+
+
+def renewed(repo: Repo, task: Task) -> Task:
+    """*task* with the trials that the sweep has by now."""
+    earlier = tuple(trials(repo, task.sweep)[1])
+    return replace(task, earlier=earlier, most=how_many(task.file, earlier, task.most))
+
+
+@contextlib.contextmanager
+def alone(task: Task) -> Iterator[None]:
+    """Nobody else begins trials of *task*'s sweep until the block ends, or this process does.
+
+    Raises `MlgitError` where somebody does already.
+    """
+    try:
+        task.scratch.mkdir(parents=True, exist_ok=True)
+        file = (task.scratch / "lock").open("a+")
+    except OSError as exc:
+        raise MlgitError(f"{task.scratch} cannot be written.", why=exc.strerror or str(exc)) from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise MlgitError(
+                f"The sweep {task.sweep.id} is running already.",
+                why=f"It is coordinated by {file.read(200).strip() or 'another process'}.",
+                fix="wait until it is done, or end it with Ctrl-C and then resume it",
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {os.uname().nodename}")
+        file.flush()
+        yield
 
 
 def _task(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,9 +73,24 @@ def test_a_sweep_goes_on_where_it_was_left(project: Path, mlgit: Mlgit) -> None:
     second = json.loads(mlgit("sweep", "run", "--resume", sweep, "--json", cwd=project).stdout)
 
     assert "rungs-1: 0.8233 (x=1, kind=a)" in first.stdout
-    assert "best: rungs-1, loss 0.8233" in first.stdout
+    assert "Best: rungs-1, loss 0.8233" in first.stdout
     assert second["ended"] == "nothing left"
     assert sorted((t["number"], t["params"]["x"]) for t in second["trials"]) == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_what_is_recorded_does_not_depend_on_where_the_interpreter_lies(
+    project: Path, inside: Repo, mlgit: Mlgit
+) -> None:
+    git = shutil.which("git")
+    assert git
+    env = os.environ | {"PATH": f"{Path(git).parent}:/usr/bin:/bin"}  # the virtual environment is not activated
+
+    done = mlgit("sweep", "run", "grid.yaml", "--count", "1", "--json", cwd=project, env=env)
+
+    (trial,) = json.loads(done.stdout)["trials"]
+    assert trial["state"] == "finished"  # it imports mlgit, so this was the right interpreter
+    recorded = inside.git("show", f"{trial['branch']}:experiment/run.yaml")
+    assert 'command: [/usr/bin/env, python, train.py, "--x=1", "--kind=a"]\n' in recorded
 
 
 def test_what_a_dry_run_prints_is_what_would_run(project: Path, inside: Repo, mlgit: Mlgit) -> None:
@@ -112,11 +128,34 @@ def test_ctrl_c_stops_the_trials_and_keeps_what_finished(project: Path, mlgit: M
     out, err = process.communicate(timeout=30)
 
     assert process.returncode == 130, err
-    assert "interrupted; what finished stays" in out
+    assert "Interrupted; what finished stays" in out
     sweep = json.loads(mlgit("sweep", "show", "rungs", "--json", cwd=project).stdout)
     assert {trial["name"]: trial["state"] for trial in sweep["trials"]} == {
-        "rungs-1": "succeeded", "rungs-2": "preempted",
+        "rungs-1": "finished", "rungs-2": "preempted",
     }  # fmt: skip
+
+
+def test_two_cannot_go_on_with_one_sweep_at_once(project: Path, mlgit: Mlgit) -> None:
+    (project / "grid.yaml").write_text((project / "grid.yaml").read_text().replace("metric: {name: loss}\n", ""))
+    waiting = "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)"
+    mlgit("sweep", "run", "grid.yaml", "--count", "1", "--", sys.executable, "-c", "", cwd=project)
+    (sweep,) = json.loads(mlgit("sweep", "ls", "--json", cwd=project).stdout)
+    words = (sys.executable, "-m", "mlgit", "sweep", "run", "grid.yaml", "--", sys.executable, "-c", waiting)
+    first = subprocess.Popen(words, cwd=project, stdout=subprocess.PIPE, text=True)
+    assert first.stdout
+    running = first.stdout.readline().partition("(")[2].partition(")")[0]
+
+    refused = mlgit("sweep", "run", "--resume", running, cwd=project, check=False)
+    other = mlgit("sweep", "run", "--resume", sweep["id"], "--json", cwd=project)
+    (project / "go").touch()
+    first.communicate(timeout=30)
+    done = mlgit("sweep", "run", "--resume", running, "--json", cwd=project)
+
+    assert refused.returncode == 1
+    assert f"The sweep {running} is running already." in refused.stderr
+    assert f"process {first.pid} on " in refused.stderr
+    assert len(json.loads(other.stdout)["trials"]) == 3
+    assert [trial["number"] for trial in json.loads(done.stdout)["trials"]] == [1, 2, 3]
 
 
 def test_trials_that_all_fail_stop_the_sweep_with_the_programs_own_words(project: Path, mlgit: Mlgit) -> None:

@@ -17,7 +17,9 @@ from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.errors import MlgitError
 from mlgit.launch import local
-from mlgit.sweeps import agent, plan, space
+from mlgit.sweeps import agent, plan
+from mlgit.sweeps import file as files
+from mlgit.sweeps.parameter import canonical
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.record import Task
 
@@ -73,7 +75,7 @@ class Machine:
 
 
 def task(tmp_path: Path, text: str = GRID, **more: Any) -> Task:
-    file = space.read(text, source="s.yaml")
+    file = files.read(text, source="s.yaml")
     sweep = Sweep(
         id="s1234567", name="s", project="p", method=file.space.method.value, command=("./t", "${args}"), file=text
     )
@@ -123,9 +125,7 @@ def test_what_was_done_before_is_not_done_again(tmp_path: Path) -> None:
 
     assert len(second.trials) == 10
     assert [trial.number for trial in news if trial.state.ended] == [5, 6, 7, 8, 9, 10]
-    assert {space.canonical(dict(t.params)) for t in first.trials}.isdisjoint(
-        space.canonical(dict(t.params)) for t in news
-    )
+    assert {canonical(dict(t.params)) for t in first.trials}.isdisjoint(canonical(dict(t.params)) for t in news)
 
 
 def test_a_failed_trial_is_counted_and_the_sweep_goes_on(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sys
+import os
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +15,12 @@ from mlgit import documents
 from mlgit.core.job import JobState
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
-from mlgit.errors import UsageError
-from mlgit.sweeps import plan, space
+from mlgit.sweeps import file as files
+from mlgit.sweeps import plan
+from mlgit.sweeps.parameter import canonical
 
 SWEEP = Sweep(id="k3f9a2xq", name="First try", project="digits", method="random", command=("./t", "${args}"))
-FILE = space.read(
+FILE = files.read(
     """
 method: random
 metric: {name: acc, goal: maximize}
@@ -33,48 +35,36 @@ parameters:
 PARAMS = {"lr": 1e-05, "model.depth": 3, "fast": True}
 
 
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        ("${env} ${interpreter} ${program}", ["/usr/bin/env", sys.executable, "train.py"]),
-        ("${args}", ["--lr=1e-05", "--model.depth=3", "--fast=True"]),
-        ("${args_no_equals}", ["--lr", "1e-05", "--model.depth", "3", "--fast", "True"]),
-        ("${args_no_hyphens}", ["lr=1e-05", "model.depth=3", "fast=True"]),
-        ("${args_no_boolean_flags}", ["--lr=1e-05", "--model.depth=3", "--fast"]),
-        ("${args_append_hydra}", ["+lr=1e-05", "+model.depth=3", "+fast=True"]),
-        ("${args_override_hydra}", ["++lr=1e-05", "++model.depth=3", "++fast=True"]),
-        ("${args_json}", ['{"lr": 1e-05, "model": {"depth": 3}, "fast": true}']),
-        (
-            "--file=${args_json_file} --data=${envvar:DATA}/x ${HOME}",
-            ["--file=/tmp/1.json", "--data=/data/x", "${HOME}"],
-        ),
-    ],
-)
-def test_macros_become_words(command: str, words: list[str]) -> None:
-    env = {"DATA": "/data"}
-
-    assert list(plan.fill(command.split(), PARAMS, file=FILE, json_file="/tmp/1.json", env=env)) == words
-
-
-def test_a_flag_that_is_false_is_left_out() -> None:
-    assert plan.fill(["${args_no_boolean_flags}"], {"fast": False}, file=FILE, json_file="", env={}) == ()
-
-
-def test_a_variable_that_is_not_set_is_named() -> None:
-    with pytest.raises(UsageError, match="asks for the environment variable DATA, which is not set"):
-        plan.fill(["${envvar:DATA}"], {}, file=FILE, json_file="", env={})
-
-
 def test_a_trial_is_a_run_of_the_command() -> None:
-    job = plan.job(SWEEP, FILE, 7, PARAMS, folder="/work", json_file="", env={})
+    job = plan.job(SWEEP, FILE, 7, PARAMS, folder="/work", json_file="", env={}, python=Path("/env/bin/python"))
 
     assert job.name == "first-try-7"
     assert job.folder == "/work"
-    assert job.command[1:] == (
-        "-m", "mlgit", "run", "--sweep", "k3f9a2xq", "--group", "First try", "--name", "first-try-7",
+    assert job.command == (
+        "/env/bin/python", "-m", "mlgit", "run", "--sweep", "k3f9a2xq", "--group", "First try", "--name", "first-try-7",
         "-p", "lr=1.0e-05", "-p", "model.depth=3", "-p", "fast=true",
         "--", "./t", "--lr=1e-05", "--model.depth=3", "--fast=True",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"PATH": "/usr/bin:/bin"}, {"PATH": "/env/bin:/usr/bin:/bin"}),
+        ({"PATH": "/env/bin:/usr/bin"}, {}),
+        ({"PATH": "/usr/bin:/env/bin"}, {"PATH": "/env/bin:/usr/bin:/env/bin"}),
+        ({}, {"PATH": f"/env/bin:{os.defpath}"}),
+    ],
+)
+def test_the_interpreter_is_found_on_the_path_and_recorded_by_its_name(
+    before: dict[str, str], after: dict[str, str]
+) -> None:
+    sweep = replace(SWEEP, command=("${env}", "${interpreter}", "${program}"))
+
+    job = plan.job(sweep, FILE, 1, {}, folder=".", json_file="", env=before, python=Path("/env/bin/python"))
+
+    assert job.command[-3:] == ("/usr/bin/env", "python", "train.py")
+    assert job.env == after
 
 
 @given(
@@ -89,7 +79,7 @@ def test_params_survive_as_yaml(value: Any) -> None:
 
     assert "\n" not in text
     read = documents.plain(f"x: {text}" if text else "x: ''", source="-p")["x"]
-    assert space.canonical(read) == space.canonical(value)
+    assert canonical(read) == canonical(value)
 
 
 def run(number: int, **more: Any) -> Run:
@@ -127,26 +117,10 @@ def test_runs_tell_of_their_trials() -> None:
 @pytest.mark.parametrize(("impute", "cost"), [("worst", None), ("best", -0.01), ("latest", -0.02)])
 def test_a_failure_counts_as_the_file_says(impute: str, cost: float | None) -> None:
     text = f"method: random\nmetric: {{name: acc, goal: maximize, impute: {impute}}}\nparameters: {{lr: {{value: 1}}}}"
-    file = space.read(text, source="x")
+    file = files.read(text, source="x")
     trials = plan.trials(SWEEP, file.space, file.metric, [run(1), run(2, state=State.FAILED)])
 
     assert [entry.cost for entry in plan.seen(trials, file.metric)] == [-0.01, cost]
-
-
-def test_a_sweep_without_a_command_says_how_to_give_one() -> None:
-    file = space.read("method: grid\nparameters: {a: {value: 1}}", source="x")
-
-    with pytest.raises(UsageError, match="Neither the sweep file nor the command line"):
-        plan.command_of(file, ())
-    with pytest.raises(UsageError, match="there is no macro"):
-        plan.command_of(file, ("./t", "${arg}"))
-    assert plan.command_of(file, ("./t", "${args}")) == ("./t", "${args}")
-
-
-def test_params_as_json_are_nested_as_the_file_nests_them() -> None:
-    assert json.loads(plan.json_args({"lr": 1, "model.depth": 2, "a.b": 3}, FILE)) == {
-        "lr": 1, "model": {"depth": 2}, "a.b": 3,
-    }  # fmt: skip
 
 
 def test_states_of_a_trial_are_of_three_kinds() -> None:

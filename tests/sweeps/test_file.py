@@ -1,0 +1,147 @@
+"""Sweep files as W&B writes them: read, refused, never half understood."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlgit.core.compare import Goal
+from mlgit.errors import ConfigError
+from mlgit.sweeps import file
+from mlgit.sweeps.parameter import Choice, Real, Whole
+from mlgit.sweeps.space import SweepFile
+
+
+def read(text: str) -> SweepFile:
+    return file.read(text, source="sweep.yaml")
+
+
+def one(parameter: str) -> Any:
+    (found,) = read(f"method: random\nparameters: {{x: {parameter}}}").space.parameters
+    return found
+
+
+def test_a_file_of_w_and_b_s_reads_as_it_is() -> None:
+    found = read(
+        """
+program: train.py
+name: sweepdemo
+description: the first
+project: digits
+entity: ada
+method: bayes
+metric: {goal: maximize, name: val/acc, target: 0.99}
+run_cap: 30
+parameters:
+  learning_rate: {min: 0.0001, max: 0.1}
+  batch_size: {values: [16, 32, 64]}
+  epochs: {value: 5}
+  optimizer:
+    parameters:
+      name: {values: [adam, sgd]}
+      momentum: {min: 0, max: 9}
+command: ["${env}", "${interpreter}", "${program}", "--float", 1.5, "${args}"]
+"""
+    )
+
+    assert [p.name for p in found.space.parameters] == [
+        "learning_rate", "batch_size", "epochs", "optimizer.name", "optimizer.momentum",
+    ]  # fmt: skip
+    assert [type(p) for p in found.space.parameters] == [Real, Choice, Choice, Choice, Whole]
+    assert found.metric
+    assert (found.metric.name, found.metric.goal, found.metric.reached(0.99)) == ("val/acc", Goal.MAXIMIZE, True)
+    assert found.command == ("${env}", "${interpreter}", "${program}", "--float", "1.5", "${args}")
+    assert found.paths == {"optimizer.name": ("optimizer", "name"), "optimizer.momentum": ("optimizer", "momentum")}
+    assert (found.run_cap, found.name, found.project, found.entity) == (30, "sweepdemo", "digits", "ada")
+
+
+def test_defaults_are_w_and_b_s() -> None:
+    assert one("{min: 1, max: 3}") == Whole(name="x", low=1, high=3)
+    assert one("{min: 1, max: 3.0}") == Real(name="x", shape="uniform", one=1.0, two=3.0)
+    assert one("{distribution: normal}") == Real(name="x", shape="normal", one=0.0, two=1.0)
+    assert one("{distribution: beta}") == Real(name="x", shape="beta", one=1.0, two=1.0)
+    assert one("{distribution: q_uniform, min: 0, max: 3}").step == 1
+    assert one("{value: null}").values == (None,)
+    assert one("{values: [1, true, 1.0, 2]}").values == (1, True, 2)
+    assert one("{values: [a, b], probabilities: [0.25, 0.75]}").weights == (0.25, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("method: custom\nparameters: {x: {value: 1}}", "sweep.yaml:1: method: expected one of grid, random, bayes"),
+        ("method: grid", "sweep.yaml:1: parameters: required, but missing"),
+        ("method: grid\nparameters: {}", "sweep.yaml:2: parameters: there is nothing to search"),
+        ("method: grid\nparametres: {}", "sweep.yaml:2: parametres: unknown key; did you mean 'parameters'?"),
+        ("method: bayes\nparameters: {x: {min: 0, max: 1}}", "sweep.yaml:1: method: bayes needs a metric"),
+        ("method: grid\nparameters:\n  x: {min: 0.0, max: 1}", "sweep.yaml:3: parameters.x: a grid cannot count"),
+        ("early_terminate: {type: hyperband, min_iter: 3}", "sweep.yaml:1: early_terminate: stopping trials early"),
+        ("job: a/b", "sweep.yaml:1: job: a launch job of W&B's cannot be run here"),
+        ("controller: {type: cloud}", "sweep.yaml:1: controller: this sweep is controlled where it runs"),
+        ("metric: {name: a, impute_while_running: best}", "metric.impute_while_running: only finished trials count"),
+        ("run_cap: 0", "sweep.yaml:1: run_cap: expected at least 1"),
+        ("kind: job", "sweep.yaml:1: kind: expected sweep"),
+        ("command: [python, '${arg}']", "sweep.yaml:1: command: there is no macro ${arg}; did you mean ${args}?"),
+        ("command: ['${program}']", "command: ${program} stands for the file's program, and it names none"),
+        ("command: [python, 'a${args}']", "${args} becomes several words and stands alone"),
+        ("command: []", "command: expected at least one word"),
+        ("metric: {goal: maximize}", "metric.name: required, but missing"),
+    ],
+)
+def test_what_cannot_be_is_said_with_its_place(text: str, complaint: str) -> None:
+    if "parameters" not in text and "parametres" not in text and "method: grid" not in text:
+        text += "\nmethod: random\nparameters: {x: {value: 1}}"
+
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+
+    assert complaint in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("parameter", "complaint"),
+    [
+        ("{}", "give value, values, or min and max"),
+        ("{min: 1}", "int_uniform needs max"),
+        ("{min: 3, max: 1}", "x.min: min 3 is above max 1"),
+        ("{min: 1, max: 2, q: 2}", "x.q: q says nothing to int_uniform; it has max, min"),
+        ("{value: 1, values: [1]}", "x.values: values says nothing to constant"),
+        ("{values: []}", "x.values: expected at least one value"),
+        ("{values: [1], probabilities: [0.5]}", "x.probabilities: expected numbers of at least 0 that sum to 1"),
+        ("{values: [1], probabilities: [0.5, 0.5]}", "2 probabilities for 1 values"),
+        ("{distribution: unifrom, min: 1, max: 2}", "unknown distribution 'unifrom'; did you mean 'uniform'?"),
+        ("{distribution: int_uniform, min: 1.5, max: 2}", "goes from a whole number to a whole number"),
+        ("{distribution: log_uniform_values, min: 0, max: 2}", "needs a min above 0; for exponents, write log_uniform"),
+        ("{distribution: log_uniform, min: 1, max: 1000}", "takes exponents"),
+        ("{distribution: normal, sigma: 0}", "x.sigma: expected a number above 0"),
+        ("{distribution: beta, a: 0}", "x.a: expected a number above 0"),
+        ("{distribution: q_uniform, min: 0.1, max: 0.2}", "no multiple of 1 lies between 0.1 and 0.2"),
+        ("{distribution: q_uniform, min: 0, max: 1, q: 0}", "x.q: expected a number above 0"),
+        ("{distribution: uniform, min: 0, max: .inf}", "x.max: expected a finite number"),
+        ("{min: 0, max: 99999999999999999999}", "expected whole numbers up to"),
+        ("{distribution: q_uniform, min: 0, max: 1e300}", "steps of 1 away from 0"),
+        ("{parameters: {y: {value: 1}}, min: 1}", "x.min: a parameter that holds others has only the key parameters"),
+        ("{min: true, max: 3}", "x.min: expected"),
+    ],
+)
+def test_a_parameter_that_cannot_be_is_said_with_its_place(parameter: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        one(parameter)
+
+    assert caught.value.what.startswith("sweep.yaml:2: parameters.x")
+    assert complaint in caught.value.what
+
+
+def test_names_that_would_break_a_command_line_are_refused() -> None:
+    for name in ("a b", "a=b", '"a\\nb"', '""'):
+        with pytest.raises(ConfigError, match="no spaces and no '='"):
+            read(f"method: random\nparameters:\n  {name}: {{value: 1}}")
+    with pytest.raises(ConfigError, match=r"two parameters are called 'a\.b'"):
+        read("method: random\nparameters: {a.b: {value: 1}, a: {parameters: {b: {value: 2}}}}")
+
+
+def test_what_a_shell_would_fill_in_is_left_to_it() -> None:
+    found = read("method: random\ncommand: bash -c 'echo ${HOME} ${x}'\nparameters: {x: {value: 1}}")
+
+    assert found.command == ("bash", "-c", "echo ${HOME} ${x}")
