@@ -35,7 +35,8 @@ def command(conditions: tuple[str, ...], sort: str, limit: int, everywhere: bool
 
     place = wiring.place()
     wanted = [query.parse(text) for text in conditions]
-    known = runs(place.repo, project=None if everywhere or place.is_scratch else place.settings.project)
+    everywhere = everywhere or place.settings.document is None  # no mlgit.yaml: scripts name projects as they like
+    known = runs(place.repo, project=None if everywhere else place.settings.project)
     fitting = query.ordered([run for run in known if all(one.holds(run) for one in wanted)], sort)
     shown = fitting[:limit] if limit else fitting
     if as_json:

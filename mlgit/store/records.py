@@ -55,8 +55,11 @@ def encode(value: Any) -> bytes:
 
 def decode(text: bytes | str) -> Any:
     """What `encode` made of it."""
-    value = json.loads(text)
-    return _unmarked(value) if '"$float"' in (text if isinstance(text, str) else text.decode()) else value
+    plain = text if isinstance(text, str) else text.decode()
+    value = json.loads(plain)
+    if "\\ud" in plain:  # half characters are no text, and nothing takes them
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    return _unmarked(value) if '"$float"' in plain else value
 
 
 def _plain(value: Any) -> Any:
@@ -116,6 +119,8 @@ def run_of_trailer(value: str) -> Run | None:
 
 def _run(content: Mapping[str, Any]) -> Run:
     """The record as a run. Raises `ValueError`, `KeyError` or `TypeError` for what no run says of itself."""
+    if missing := [name for name in ("id", "name", "project", "created") if content[name] is None]:
+        raise TypeError(f"{missing[0]} is missing")
     for kind, names in _KINDS.items():
         if wrong := [name for name in names if not isinstance(content.get(name), kind | None)]:
             raise TypeError(f"{wrong[0]} is no {kind}")

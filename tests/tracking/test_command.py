@@ -60,7 +60,8 @@ def test_a_script_inside_takes_part_in_one_run(repo: Repo, run: Script):
         "x",
         code="""
 import mlgit
-mlgit.init(project="inner", name="inner", config={"lr": 0.1, "epochs": 3, "model": {"depth": 1, "width": 2}}, tags=["y"], notes="n")
+config = {"lr": 0.1, "epochs": 3, "model": {"depth": 1, "width": 2}}
+mlgit.init(project="inner", name="inner", config=config, tags=["y"], notes="n")
 print(mlgit.config.lr, mlgit.config.get("model"), mlgit.config.get("model.depth"))
 mlgit.log({"a": 1})
 """,

@@ -160,10 +160,14 @@ def test_processes_that_finish_at_once_all_become_branches(repo: Repo):
 def test_recovering_at_once_makes_one_branch_each(repo: Repo):
     every = [start(ENDLESS, repo) for _ in range(4)]
     for process in every:
+        assert process.stdout
+        process.stdout.readline()  # all have begun: none of them recovers another
+    for process in every:
         kill_when(process, 20)
     ask = (
         "import sys; from pathlib import Path; from mlgit.git.repo import Repo; from mlgit.store import recover\n"
-        "print(len(recover.recover_all(Repo.find(Path('.')), lambda text: sys.exit(text) if 'cannot' in text else None)))"
+        "say = lambda text: sys.exit(text) if 'cannot' in text else None\n"
+        "print(len(recover.recover_all(Repo.find(Path('.')), say)))"
     )
     done = [subprocess.Popen([sys.executable, "-c", ask], cwd=repo.folder, stdout=subprocess.PIPE) for _ in range(4)]
 
@@ -424,8 +428,9 @@ while step < 200_000:
     mlgit.log({"n": step, "text": "x" * 200})
     with open(mlgit.run.dir + "/history.jsonl", "rb") as file:
         file.seek(-280, 2)
-        if b'"_step":%d,' % step not in file.read():
-            break
+        tail = file.read()
+    if b'"_step":%d,' % step not in tail or not tail.endswith(b"}\\n"):
+        break
     kept, step = step, step + 1
 mlgit.summary["s"] = 1
 mlgit.config.late = 1

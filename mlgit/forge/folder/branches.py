@@ -1,7 +1,7 @@
 """What git says of a pull request: where its head stands, whether there is something to merge, what became of it.
 
-Branches stay git's: they are asked each time. `refs/mlgit/forge/pull/<number>/head` keeps the last commit of the head for
-the day its branch is gone.
+Branches stay git's: they are asked each time. `refs/mlgit/forge/pull/<number>/head` keeps the last commit of a head
+for the day its branch is gone.
 """
 
 from __future__ import annotations

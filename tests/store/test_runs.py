@@ -1,0 +1,427 @@
+"""A run's branch is exactly what the design says, and stock tools read it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlgit.core.run import Run
+from mlgit.errors import MlgitError
+from mlgit.git.repo import Repo, message_trailer
+from mlgit.index import query
+from mlgit.store import records, runs
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+TRAIN = """
+import mlgit, sys
+lr = float(sys.argv[1])
+config = {"lr": lr, "opt": {"name": "no"}}
+run = mlgit.init(project="digits", name="radiant glade", config=config, tags=["a"], notes="why")
+for step in range(5):
+    mlgit.log({"loss": 1 / (step + 1) / lr, "val/acc": step * lr, "nan": float("nan")})
+print("done")
+"""
+
+
+@pytest.fixture
+def train(repo: Repo, python: Script) -> Callable[[float], Run]:
+    (repo.folder / "train.py").write_text(TRAIN)
+
+    def call(lr: float) -> Run:
+        python("train.py", str(lr), cwd=repo.folder)
+        return query.runs(repo)[0]
+
+    return call
+
+
+def test_a_run_is_a_branch_of_source_and_result(repo: Repo, train: Callable[[float], Run]):
+    head = repo.resolve("HEAD")
+    run = train(0.5)
+    commits = repo.git("log", "--format=%H", run.branch).split("\n")
+    changed = repo.git("diff", "--name-only", f"{run.commit}^", run.commit).split("\n")
+
+    assert run.branch == f"exp/digits/radiant-glade-{run.id[:6]}"
+    assert commits == [run.commit, run.source, head]
+    assert changed == [
+        "experiment/dvc.yaml",
+        "experiment/history/loss.tsv",
+        "experiment/history/nan.tsv",
+        "experiment/history/val/acc.tsv",
+        "experiment/metrics.yaml",
+        "experiment/output.log",
+        "experiment/params.yaml",
+        "experiment/run.yaml",
+    ]
+    assert repo.git("ls-tree", "--name-only", run.source or "") == "train.py"
+    assert repo.read(run.commit, "experiment/params.yaml") == b'lr: 0.5\nopt:\n  name: "no"\n'
+    assert repo.read(run.commit, "experiment/metrics.yaml") == b"loss: 0.4\nnan: .nan\nval/acc: 2.0\n"
+    assert repo.read(run.commit, "experiment/output.log") == b"done\n"
+    assert repo.read(run.commit, "experiment/dvc.yaml") == (
+        b"# Read by stock DVC: dvc metrics diff, dvc params diff, dvc plots diff between two run branches.\n"
+        b"params: [params.yaml]\nmetrics: [metrics.yaml]\nplots:\n  - history: {x: step}\n"
+    )
+    table = (repo.read(run.commit, "experiment/history/val/acc.tsv") or b"").decode().splitlines()
+    assert table[0] == "step\t_runtime\t_timestamp\tval/acc"
+    assert [(line.split("\t")[0], line.split("\t")[3]) for line in table[1:]] == [
+        (str(n), str(n / 2)) for n in range(5)
+    ]
+    assert (repo.read(run.commit, "experiment/history/nan.tsv") or b"").splitlines()[1].endswith(b"\tnan")
+    assert repo.refs("refs/mlgit/live/") == {}
+
+
+def test_its_message_is_its_index(repo: Repo, train: Callable[[float], Run]):
+    run = train(0.5)
+    message = repo.git("log", "-1", "--format=%B", run.branch)
+    record = json.loads(message_trailer(message, "Mlgit-Result") or "")
+
+    assert message.splitlines()[0] == "radiant glade: val/acc 2, loss 0.4"
+    assert len([line for line in message.splitlines() if line.startswith("Mlgit-Result: ")]) == 1
+    assert repo.git("log", "-1", "--format=%(trailers:key=Mlgit-Result,valueonly)", run.branch).strip() == records.line(
+        run
+    )
+    assert record["params"] == {"lr": 0.5, "opt": {"name": "no"}}
+    assert record["metrics"] == {"loss": 0.4, "val/acc": 2.0, "nan": {"$float": "nan"}}
+    assert (record["state"], record["tags"], record["source"]) == ("finished", ["a"], run.source)
+
+
+def test_its_yaml_says_where_and_how(repo: Repo, train: Callable[[float], Run]):
+    about = runs.provenance(repo, train(0.5))
+
+    assert about["command"] == ["python", "train.py", "0.5"]
+    assert about["code"]["dirty"] is True
+    assert about["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert about["packages"]["numpy"]
+    assert set(about) >= {
+        "id",
+        "name",
+        "project",
+        "state",
+        "created",
+        "finished",
+        "duration",
+        "source",
+        "system",
+        "cwd",
+    }
+    assert "HOME" not in str(about)
+
+
+def test_a_run_of_committed_code_has_head_as_its_source(repo: Repo, train: Callable[[float], Run]):
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "code")
+    run = train(0.5)
+
+    assert run.source == repo.resolve("HEAD")
+    assert not run.dirty
+    assert run.tree == repo.git("rev-parse", "HEAD^{tree}")
+
+
+def test_an_experiment_folder_that_was_committed_is_replaced(repo: Repo, train: Callable[[float], Run]):
+    (repo.folder / "experiment").mkdir()
+    (repo.folder / "experiment/old").write_text("old")
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "code")
+    run = train(0.5)
+
+    assert repo.read(run.commit, "experiment/old") is None
+    assert repo.read(run.commit, "experiment/metrics.yaml")
+
+
+def test_stock_dvc_compares_two_runs(repo: Repo, train: Callable[[float], Run]):
+    repo.git("config", "core.hooksPath", "/dev/null")
+    dvc = [sys.executable, "-m", "dvc"]
+    subprocess.run([*dvc, "init", "-q"], cwd=repo.folder, check=True)
+    one, two = train(0.5), train(0.25)
+
+    def ask(*args: str) -> str:
+        done = subprocess.run([*dvc, *args], cwd=repo.folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    metrics = json.loads(ask("metrics", "diff", "--json", one.branch, two.branch))
+    params = json.loads(ask("params", "diff", "--json", one.branch, two.branch))
+    plots = json.loads(ask("plots", "diff", "--json", "--out", "plots", one.branch, two.branch))
+
+    assert metrics["experiment/metrics.yaml"]["val/acc"] == {"old": 2.0, "new": 1.0, "diff": -1.0}
+    assert (
+        params["experiment/params.yaml"]["lr"] == {"old": 0.5, "new": 0.25, "diff": -0.25}
+        or params["experiment/params.yaml"]["lr"]["new"] == 0.25
+    )
+    assert {key.rpartition("::")[2].split("/", 2)[-1] for key in plots["data"]} >= {
+        "loss.tsv",
+        "val/acc.tsv",
+    } or "loss" in str(plots)
+    assert not plots.get("errors")
+
+
+def test_a_record_too_big_for_a_message_is_read_from_its_files(repo: Repo, python: Script):
+    config = "{'text': 'x' * 70_000, 'n': float('inf')}"
+    code = f"import mlgit\nmlgit.init(name='big', config={config}, tags=['t'])\nmlgit.log({{'a': 1}})"
+    python("-c", code, cwd=repo.folder)
+    (run,) = query.runs(repo)
+
+    assert len(repo.git("log", "-1", "--format=%B", run.branch)) < 200
+    assert run.params == {"text": "x" * 70_000, "n": float("inf")}
+    assert (run.name, run.metrics, run.tags) == ("big", {"a": 1}, ("t",))
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [
+        "{}",
+        "not json",
+        "[1]",
+        "3",
+        "null",
+        '"x"',
+        '{"id": 1}',
+        '{"id": "x", "big": true}',
+        "[" * 50_000,
+        '{"big": true}',
+        '{"id":"a","name":null,"project":"p","state":"finished","created":0}',
+        '{"id":"a","name":"n","project":"p","state":"odd","created":0}',
+        '{"id":"a","name":"n","project":"p","state":"finished","created":"x"}',
+        '{"id":"a","name":"n","project":"p","state":"finished","created":0,"params":3}',
+        '{"id":"a","name":"n","project":"p","state":"finished","created":0,"logged":[{"x":1}]}',
+    ],
+)
+def test_a_branch_that_is_no_run_is_passed_over(repo: Repo, train: Callable[[float], Run], mlgit: Script, trailer: str):
+    run = train(0.5)
+    files = {"experiment/run.yaml": b"id: x\nname: [", "experiment/params.yaml": b"\xff"}
+    repo.commit_on("refs/heads/exp/digits/foreign", files, f"foreign\n\nMlgit-Result: {trailer}", expect=None)
+    repo.git("branch", "exp/digits/plain")
+
+    assert [found.id for found in query.runs(repo)] == [run.id]
+    assert run.branch.rpartition("/")[2] in mlgit("ls", cwd=repo.folder).stdout
+
+
+def test_hostile_words_of_a_foreign_run_do_no_harm_to_a_terminal(repo: Repo, mlgit: Script):
+    name = "\x1b]0;pwned\x07\x1b[2Jevil\u202e\ud800"
+    record = {
+        "id": "abcdefgh",
+        "name": name,
+        "project": "repo",
+        "state": "finished",
+        "created": 1,
+        "tags": [3, name],
+        "params": {name: name},
+        "metrics": {name: 1, "deep": {"a": [name]}},
+    }
+    repo.commit_on("refs/heads/exp/repo/x", {}, f"x\n\nMlgit-Result: {json.dumps(record)}", expect=None)
+    for words in (("ls",), ("ls", "--json"), ("show", "abcdefgh"), ("diff", "abcdefgh", "abcdefgh")):
+        done = mlgit(*words, cwd=repo.folder, check=False)
+
+        assert "Traceback" not in done.stderr
+        assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_edits_and_other_commits_on_top_leave_the_run_readable(repo: Repo, train: Callable[[float], Run]):
+    run = train(0.5)
+    repo.commit_on(run.ref, {"README": b"by hand"}, "A word of mine", expect=run.commit)
+
+    assert [found.id for found in query.runs(repo)] == [run.id]
+    assert runs.history(repo, query.runs(repo)[0])["loss"].values[-1] == pytest.approx(0.4)
+
+
+# -- hidden runs
+
+
+def test_a_hidden_run_comes_back(repo: Repo, train: Callable[[float], Run], mlgit: Script):
+    one, two = train(0.5), train(0.25)
+    said = mlgit("rm", one.id, one.branch, cwd=repo.folder).stdout
+
+    assert f"mlgit rm --undo {one.id}" in said
+    assert [run.id for run in query.runs(repo)] == [two.id]
+    assert one.branch in mlgit("rm", "--hidden", cwd=repo.folder).stdout
+    assert mlgit("rm", one.id, cwd=repo.folder, check=False).returncode == 1
+    mlgit("rm", "--undo", one.id, cwd=repo.folder)
+    assert {run.id for run in query.runs(repo)} == {one.id, two.id}
+    assert repo.resolve(one.branch) == one.commit
+    assert mlgit("rm", "--undo", cwd=repo.folder, check=False).returncode == 1
+
+
+def test_a_hidden_run_stays_hidden_where_a_remote_still_has_it(
+    repo: Repo, train: Callable[[float], Run], mlgit: Script, tmp_path: Path
+):
+    run = train(0.5)
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "far.git")], check=True)
+    repo.git("remote", "add", "origin", str(tmp_path / "far.git"))
+    mlgit("sync", cwd=repo.folder)
+    repo.git("fetch", "-q")
+    assert [found.ref for found in query.runs(repo)] == [run.ref]
+    mlgit("rm", run.id, cwd=repo.folder)
+
+    assert query.runs(repo) == []
+    mlgit("rm", "--undo", cwd=repo.folder)
+    assert [found.ref for found in query.runs(repo)] == [run.ref]
+
+
+def test_a_branch_that_is_checked_out_is_not_hidden(repo: Repo, train: Callable[[float], Run]):
+    run = train(0.5)
+    repo.git("worktree", "add", "-q", "../out", run.branch)
+
+    with pytest.raises(MlgitError, match="is checked out"):
+        runs.hide(repo, [run])
+
+
+# -- sync
+
+
+def test_runs_go_to_a_bare_repository_and_nothing_is_overwritten(
+    repo: Repo, train: Callable[[float], Run], mlgit: Script, tmp_path: Path
+):
+    one = train(0.5)
+    far_path = tmp_path / "far away.git"
+    subprocess.run(["git", "init", "-q", "--bare", str(far_path)], check=True)
+    far = Repo.find(far_path)
+    assert far
+    assert "1 run would be" in mlgit("sync", "--dry-run", "--to", str(far_path), cwd=repo.folder).stdout
+    assert far.refs() == {}
+    mlgit("sync", "--to", str(far_path), cwd=repo.folder)
+    assert mlgit("sync", "--to", str(far_path), cwd=repo.folder).stdout == "Nothing to push.\n"
+
+    far.commit_on(one.ref, {"theirs": b"x"}, "theirs", expect=one.commit)
+    theirs = far.resolve(one.ref)
+    repo.commit_on(one.ref, {"ours": b"x"}, "ours", expect=one.commit)
+    two = train(0.25)
+    refused = mlgit("sync", "--to", str(far_path), cwd=repo.folder, check=False)
+
+    assert refused.returncode == 1
+    assert one.branch in refused.stderr
+    assert "nothing was pushed" in refused.stderr
+    assert far.refs() == {one.ref: theirs}
+    assert repo.resolve(two.ref)
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "nowhere",
+        "/nonexistent/x.git",
+        "--upload-pack=touch pwned",
+        "ext::touch pwned",
+        "https://ada:hunter2@localhost:1/x",
+    ],
+)
+def test_an_address_that_cannot_be_reached_is_an_error_of_git(
+    repo: Repo, train: Callable[[float], Run], mlgit: Script, to: str
+):
+    train(0.5)
+    done = mlgit("sync", "--to", to, cwd=repo.folder, check=False)
+
+    assert done.returncode in (2, 3)
+    assert "Traceback" not in done.stderr
+    assert "hunter2" not in done.stderr
+    assert not (repo.folder / "pwned").exists()
+
+
+# -- the index
+
+
+@pytest.fixture
+def index(repo: Repo, train: Callable[[float], Run]) -> Path:
+    train(0.5)
+    train(0.25)
+    return repo.own / "index.db"
+
+
+def told(repo: Repo) -> list[tuple[str, str, str]]:
+    return [(run.id, run.ref, run.commit) for run in query.runs(repo)]
+
+
+@pytest.mark.parametrize(
+    "damage", ["deleted", "empty", "garbage", "truncated", "middle", "version", "table", "folder", "wal"]
+)
+def test_a_damaged_index_gives_the_right_answers(repo: Repo, index: Path, damage: str):
+    before = told(repo)
+    content = index.read_bytes()
+    if damage == "deleted":
+        index.unlink()
+    elif damage == "empty":
+        index.write_bytes(b"")
+    elif damage == "garbage":
+        index.write_bytes(os.urandom(8192))
+    elif damage == "truncated":
+        index.write_bytes(content[:5000])
+    elif damage == "middle":
+        index.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    elif damage == "folder":
+        index.unlink()
+        index.mkdir()
+    elif damage == "wal":
+        index.with_name("index.db-wal").write_bytes(os.urandom(5000))
+        index.with_name("index.db-shm").write_bytes(os.urandom(5000))
+    else:
+        import sqlite3
+
+        with sqlite3.connect(index) as connection:
+            connection.execute("PRAGMA user_version = 99" if damage == "version" else "DROP TABLE runs")
+        connection.close()
+
+    assert told(repo) == before
+    assert told(repo) == before
+    assert len(before) == 2
+
+
+def test_a_locked_index_is_waited_for(repo: Repo, index: Path, train: Callable[[float], Run]):
+    import sqlite3
+    import threading
+
+    other = sqlite3.connect(index, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    timer = threading.Timer(0.3, other.execute, ["COMMIT"])
+    timer.start()
+    repo.git("branch", "-D", query.runs(repo)[0].branch)
+    found = query.runs(repo)
+    timer.join()
+    other.close()
+
+    assert len(found) == 1
+
+
+def test_branches_that_move_or_go_are_noticed(repo: Repo, index: Path):
+    newest, oldest = query.runs(repo)
+    repo.git("branch", "-D", oldest.branch)
+    repo.git("branch", "-m", newest.branch, "exp/digits/renamed")
+
+    assert [run.branch for run in query.runs(repo)] == ["exp/digits/renamed"]
+
+
+def test_a_run_here_and_on_a_remote_counts_once(repo: Repo, index: Path):
+    for run in query.runs(repo):
+        repo.git("update-ref", run.ref.replace("refs/heads/", "refs/remotes/origin/"), run.commit)
+    one, two = query.runs(repo)
+    repo.git("branch", "-D", one.branch)
+
+    assert {run.id: run.ref for run in query.runs(repo)} == {
+        one.id: one.ref.replace("refs/heads/", "refs/remotes/origin/"),
+        two.id: two.ref,
+    }
+
+
+def test_a_run_is_found_by_every_name_it_has(repo: Repo, index: Path):
+    newest, oldest = query.runs(repo)
+
+    for text in (
+        oldest.id,
+        oldest.branch,
+        oldest.ref,
+        oldest.commit,
+        oldest.id[:5],
+        oldest.commit[:12],
+        oldest.branch.rpartition("/")[2],
+    ):
+        assert query.find(repo, text).id == oldest.id
+    assert query.find(repo, "latest").id == newest.id
+    with pytest.raises(MlgitError, match="names 2 runs"):
+        query.find(repo, "radiant glade")
+    with pytest.raises(MlgitError, match="There is no run 'radiantglade'") as caught:
+        query.find(repo, "radiantglade")
+    assert caught.value.fix == "did you mean radiant glade?"
