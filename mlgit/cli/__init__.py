@@ -22,7 +22,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Sweeps": {"sweep": "Search over parameters."},
     "Review": {
         "pr": "Open, show and merge pull requests.",
-        "report": "Compare a change's run with its base's.",
+        "report": "Report on a change: its run against its base's.",
     },
     "Models": {
         "model": "Register models and list their versions.",

@@ -1,0 +1,151 @@
+"""What is loaded when, what is public, and what a wheel holds."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+import mlgit as package
+from mlgit import cli
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+TOP = Path(__file__).parent.parent
+HEAVY = (
+    "dvc", "git", "matplotlib", "skopt", "docker", "github3", "jinja2", "yaml", "orjson", "rich", "numpy", "sqlite3",
+    "ruamel", "scipy", "sklearn", "markdown_it", "platformdirs", "requests",
+)  # fmt: skip
+LOADED = "; print(' '.join(name for name in {0!r} if name in sys.modules))"
+
+
+@pytest.mark.parametrize(
+    ("code", "also"),
+    [
+        ("import mlgit", ("click", "subprocess", "json", "dataclasses")),
+        ("import mlgit; mlgit.__version__; dir(mlgit)", ("click", "subprocess")),
+        ("sys.argv = ['mlgit', '--version']; import mlgit.__main__ as m; m.main()", ("click", "subprocess")),
+        ("sys.argv = ['mlgit', '--help']; import mlgit.__main__ as m\ntry: m.main()\nexcept SystemExit: pass\n", ()),
+    ],
+    ids=["import", "dir", "--version", "--help"],
+)
+def test_nothing_heavy_is_loaded_at_the_door(python: Script, tmp_path: Path, code: str, also: tuple[str, ...]):
+    program = f"import sys\n{code.rstrip()}\n{LOADED.format((*HEAVY, *also))[2:]}"
+    done = python("-c", program, cwd=tmp_path)
+
+    assert done.stdout.splitlines()[-1] == ""
+
+
+def test_a_run_loads_no_heavy_library(repo: object, python: Script, tmp_path: Path):
+    program = "import sys, mlgit\nmlgit.init(config={'lr': 0.1})\nmlgit.log({'a': 1})\nmlgit.finish()\n"
+    unwanted = tuple(name for name in HEAVY if name not in ("orjson", "yaml"))
+    done = python("-c", program + LOADED.format(unwanted)[2:], cwd=repo.folder)  # type: ignore[attr-defined]
+
+    assert done.stdout.splitlines()[-1] == ""
+
+
+def test_the_public_names_are_these():
+    assert package.__all__ == [
+        "Error", "Run", "__version__", "config", "finish", "init", "log", "log_artifact", "login", "run", "summary",
+    ]  # fmt: skip
+    for name in package.__all__:
+        assert getattr(package, name, None) is not None or name == "run"
+    assert dir(package) == package.__all__
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = package.nothing
+
+
+def test_no_room_bears_a_public_name():
+    rooms = {module.name for module in pkgutil.iter_modules(package.__path__)}
+
+    assert not rooms & set(package.__all__)
+
+
+def test_no_room_imports_the_door():
+    for path in Path(package.__path__[0]).rglob("*.py"):
+        lines = path.read_text().splitlines()
+        assert not [line for line in lines if line.strip() in ("import mlgit", "import mlgit as wandb")], path
+
+
+def every_command() -> list[tuple[str, click.Command]]:
+    found: list[tuple[str, click.Command]] = []
+    for section in cli.COMMANDS.values():
+        for name in section:
+            command = importlib.import_module(f"mlgit.cli.{name}").command
+            found.append((name, command))
+            if isinstance(command, click.Group):
+                context = click.Context(command)
+                found += [
+                    (f"{name} {sub}", command.get_command(context, sub)) for sub in command.list_commands(context)
+                ]  # type: ignore[misc]
+    return found
+
+
+@pytest.mark.parametrize("name", [name for section in cli.COMMANDS.values() for name in section])
+def test_a_command_that_is_listed_is_there(name: str):
+    assert isinstance(importlib.import_module(f"mlgit.cli.{name}").command, click.Command)
+
+
+def test_every_command_has_an_example_in_its_help():
+    for name, command in every_command():
+        if isinstance(command, click.Group):
+            continue
+        text = command.get_help(click.Context(command, info_name=f"mlgit {name}"))
+
+        assert "Example" in text, name
+        assert f"mlgit {name.split()[0]}" in text.split("Example")[1], name
+
+
+def test_the_list_of_commands_and_their_own_help_begin_alike():
+    for section in cli.COMMANDS.values():
+        for name, summary in section.items():
+            command = importlib.import_module(f"mlgit.cli.{name}").command
+
+            assert command.help, name
+            assert command.help.split()[0].rstrip(",.;:") == summary.split()[0].rstrip(",.;:"), name
+
+
+def test_no_option_lacks_its_help():
+    for name, command in every_command():
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, f"{name} {parameter.opts}"
+
+
+def test_an_unknown_command_gets_a_suggestion(mlgit: Script, tmp_path: Path):
+    done = mlgit("shwo", cwd=tmp_path, check=False)
+
+    assert done.returncode == 2
+    assert "Did you mean 'show'?" in done.stderr
+
+
+def test_outside_of_a_repository_a_command_says_so(mlgit: Script, tmp_path: Path):
+    done = mlgit("ls", cwd=tmp_path, check=False)
+
+    assert done.returncode == 1
+    assert "is in no git repository" in done.stderr
+    assert "To fix: git init" in done.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("hatchling") is None, reason="hatchling is not installed here")
+def test_a_wheel_holds_templates_and_schemas(tmp_path: Path, python: Script):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=TOP, check=True
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(tmp_path / "site")
+    ask = "from mlgit import resources; print(resources.templates(), resources.schemas())"
+    done = python("-P", "-c", f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); {ask}", cwd=tmp_path)
+
+    assert str(tmp_path / "site/mlgit/templates") in done.stdout
+    assert (tmp_path / "site/mlgit/templates/project/mlgit.yaml").is_file()
+    assert (tmp_path / "site/mlgit/schemas/mlgit.json").is_file()
+    assert (tmp_path / "site/mlgit/index/schema.sql").is_file()
