@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlgit.errors import ConfigError, NotFoundError
+from mlgit.errors import NotFoundError
 from mlgit.store import place as places
 from mlgit.store import recover, scratch
 from mlgit.store.place import Place
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlgit.core.verdict import Verdict
     from mlgit.forge.base import Forge, PullRequest
     from mlgit.registry.propose import Plan, Promotion
+    from mlgit.registry.settle import Settled
     from mlgit.sweeps.agent import Outcome
     from mlgit.sweeps.plan import Trial
     from mlgit.sweeps.record import Task
@@ -67,8 +68,11 @@ def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) ->
     return publish.on_pull(place, forge(place), number, verdicts=verdicts, sweep_of=sweep_of)
 
 
-def after_merge(place: Place, pull: PullRequest) -> list[str]:
-    """Do what the merge of *pull* asks for; return what happened, a sentence each."""
+def after_merge(place: Place, pull: PullRequest) -> list[Settled]:
+    """Do what the merge of *pull* asks for: what became of each stage that it changed.
+
+    Raises `ConfigError` where what was merged cannot be read; then no stage moved.
+    """
     from mlgit.registry import settle
     from mlgit.store import registry
 
@@ -76,11 +80,7 @@ def after_merge(place: Place, pull: PullRequest) -> list[str]:
         return []
     if pull.base != registry.base_name(place.repo) and not pull.head.startswith("promote/"):
         return []  # stages move where promotions go, not wherever a branch takes in another
-    try:
-        settled = settle.settle(place.repo, pull.merge_commit, goals=place.settings.goals)
-    except ConfigError as exc:
-        return [f"No stage moved: {exc}"]
-    return [settle.sentence(item) for item in settled]
+    return settle.settle(place.repo, pull.merge_commit, goals=place.settings.goals)
 
 
 def promotion(place: Place, model: str, version: str, stage: str, *, base: str | None = None) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +10,15 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
-from mlgit.core import escape, figures, refs
-from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.core import escape, figures
+from mlgit.errors import MlgitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from mlgit.core.run import Run
     from mlgit.forge.base import Comment, Forge, PullRequest, Review, Status
-    from mlgit.git.repo import Repo
+    from mlgit.registry.settle import Settled
+    from mlgit.report.page import Page
     from mlgit.store.place import Place
 
 _NUMBER = click.argument("number", type=click.IntRange(1), metavar="N")
@@ -27,15 +27,6 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 def _message(required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option("-m", "--message", default="", required=required, help="The words, in Markdown.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Proposal:
-    """A branch to be merged, and what the pull request says of it unless told otherwise."""
-
-    branch: str
-    title: str
-    body: str = ""
 
 
 @click.group(short_help="Open, show and merge pull requests.")
@@ -74,17 +65,20 @@ def open_(
       mlgit pr open feature/cosine --title "Cosine schedule" --draft
       mlgit pr open k3f9a2 --base develop --json
     """
+    from mlgit.report import proposal
+    from mlgit.store import registry
+
     place = wiring.place()
     forge = wiring.forge(place)
-    into = base or _default_base(place.repo)
-    proposal = _proposal(place, what)
-    pull = next((pull for pull in forge.pulls(head=proposal.branch) if pull.base == into), None)
+    into = registry.base_name(place.repo, base)
+    proposed = proposal.of(place, what)
+    pull = next((pull for pull in forge.pulls(head=proposed.branch) if pull.base == into), None)
     if pull:
         output.note(f"#{pull.number} is already open for {pull.head}; its report is renewed.")
     else:
         pull = forge.open(
-            head=proposal.branch, base=into, title=proposal.title if title is None else title,
-            body=proposal.body if body is None else body, draft=draft, labels=labels,
+            head=proposed.branch, base=into, title=proposed.title if title is None else title,
+            body=proposed.body if body is None else body, draft=draft, labels=labels,
         )  # fmt: skip
     _report(place, pull.number)
     if as_json:
@@ -110,13 +104,16 @@ def list_(state: str, as_json: bool) -> None:
       mlgit pr ls --state all --json
     """
     from mlgit.forge.base import PullState
+    from mlgit.report import conversation
 
     forge = wiring.forge(wiring.place())
     pulls = forge.pulls(state=None if state == "all" else PullState(state))
     if as_json:
         output.as_json([_plain(pull) for pull in pulls])
         return
-    rows = [[f"#{pull.number}", pull.title, pull.head, pull.base, _state(pull), pull.author] for pull in pulls]
+    rows = [
+        [f"#{pull.number}", pull.title, pull.head, pull.base, conversation.state(pull), pull.author] for pull in pulls
+    ]
     which = "" if state == "all" else f"{state} "
     output.table(("number", "title", "branch", "into", "state", "author"), rows, empty=f"No {which}pull requests.")
 
@@ -134,20 +131,22 @@ def show(number: int, html: Path | None, as_json: bool) -> None:
       mlgit pr show 1 > pr.md
       mlgit pr show 1 --html pr.html
     """
+    from mlgit.report import conversation
+
     forge = wiring.forge(wiring.place())
-    pull = forge.get(number)
-    comments, reviews, checks = forge.comments(number), forge.reviews(number), forge.statuses(pull.head_commit)
     if html:
-        _write_page(html, forge, pull, _said(comments, reviews), checks)
+        _write_page(html, forge, conversation.read(forge, number))
         output.note(f"{html}: written, pictures included.")
     elif as_json:
+        pull = forge.get(number)
         output.as_json(
             _plain(pull)
-            | {"comments": [_plain(one) for one in comments], "reviews": [_plain(one) for one in reviews]}
-            | {"checks": [_plain(one) for one in checks]}
+            | {"comments": [_plain(one) for one in forge.comments(number)]}
+            | {"reviews": [_plain(one) for one in forge.reviews(number)]}
+            | {"checks": [_plain(one) for one in forge.statuses(pull.head_commit)]}
         )
     else:
-        _print_markdown(_markdown(pull, _said(comments, reviews), checks))
+        _print_markdown(conversation.markdown(conversation.read(forge, number)))
 
 
 @command.command()
@@ -179,9 +178,10 @@ def review(number: int, verdict: str, message: str) -> None:
       mlgit pr review 1 --request-changes -m "The split leaks."
     """
     from mlgit.forge.base import ReviewVerdict
+    from mlgit.report import conversation
 
     given = wiring.forge(wiring.place()).review(number, ReviewVerdict(verdict), message)
-    output.say(f"#{number}: {given.author} {_DID[given.verdict.value]} at {given.commit[:10]}.")
+    output.say(f"#{number}: {given.author} {conversation.DID[given.verdict]} at {given.commit[:10]}.")
 
 
 @command.command()
@@ -191,8 +191,9 @@ def review(number: int, verdict: str, message: str) -> None:
 def merge(number: int, expect: str | None, as_json: bool) -> None:
     """Merge, always by a merge commit; a merged promotion moves its stage.
 
-    Refused where branches conflict, and where the base is checked out with local changes in the way. Of what is merged
-    already, a promotion that did not come through is seen to again.
+    Refused where branches conflict, and where the base is checked out with local changes in the way. The gates are
+    asked once more, of what was merged: where one fails, the stage stays where it was, and the exit code is 4. Of what
+    is merged already, a promotion that did not come through is seen to again.
 
     \b
     Examples:
@@ -207,13 +208,12 @@ def merge(number: int, expect: str | None, as_json: bool) -> None:
     else:
         _warn_of_failures(pull, forge.statuses(pull.head_commit))
         pull = forge.merge(number, expect=expect and (place.repo.resolve(expect) or expect))
-    happened = wiring.after_merge(place, pull)
+    if not as_json:
+        output.say(f"#{number} is merged into {pull.base}, as {(pull.merge_commit or '')[:10]}.")
+    stages = wiring.after_merge(place, pull)
     if as_json:
-        output.as_json(_plain(pull) | {"happened": happened})
-        return
-    output.say(f"#{number} is merged into {pull.base}, as {(pull.merge_commit or '')[:10]}.")
-    for sentence in happened:
-        output.say(sentence)
+        output.as_json(_plain(pull) | {"stages": [_stage(one) for one in stages]})
+    _say_stages(stages, quiet=as_json)
 
 
 @command.command()
@@ -277,12 +277,25 @@ def checks(number: int, as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
+def _say_stages(stages: Sequence[Settled], *, quiet: bool) -> None:
+    """Tell which stages moved (unless *quiet*) and which did not; raise the worst of the reasons, after the others."""
+    from mlgit.registry import settle
+
+    for one in stages:
+        if one.refusal:
+            output.note(settle.sentence(one))
+        elif not quiet:
+            output.say(settle.sentence(one))
+    refusals = sorted((one.refusal for one in stages if one.refusal), key=lambda refusal: -refusal.exit_code)
+    for refusal in refusals[1:]:
+        output.note(str(refusal))
+    if refusals:
+        raise refusals[0]
+
+
 def _warn_of_failures(pull: PullRequest, checks: Sequence[Status]) -> None:
     if failed := [check.context for check in checks if check.state.value in ("failure", "error")]:
         output.note(f"#{pull.number}: {', '.join(failed)} failed; no rule here forbids the merge.")
-
-
-# What is proposed
 
 
 def _report(place: Place, number: int) -> None:
@@ -298,113 +311,6 @@ def _report(place: Place, number: int) -> None:
         wiring.report_on(place, number)
 
 
-def _default_base(repo: Repo) -> str:
-    there = repo.refs("refs/heads/main", "refs/heads/master")
-    return "master" if "refs/heads/master" in there and "refs/heads/main" not in there else "main"
-
-
-def _proposal(place: Place, what: str | None) -> _Proposal:
-    """What *what* names: a branch by its exact name, else a run, whose code becomes one; None: the current branch."""
-    repo = place.repo
-    ref = f"refs/heads/{what}" if what is not None else repo.head()
-    if ref is None:
-        raise UsageError(
-            "HEAD is detached: there is no current branch to propose.", fix="name a branch or a run: mlgit pr open NAME"
-        )
-    there = ref.isprintable() and repo.refs(ref).get(ref)
-    if there and not ref.startswith(refs.RUNS):
-        subject = repo.git("log", "-1", "--format=%s", there)
-        return _Proposal(branch=ref.removeprefix("refs/heads/"), title=subject or ref.removeprefix("refs/heads/"))
-    return _of_run(place, ref.removeprefix("refs/heads/"))
-
-
-def _of_run(place: Place, text: str) -> _Proposal:
-    from mlgit.index import query
-    from mlgit.report import evidence
-    from mlgit.tracking.options import RunOptions
-
-    try:
-        run = query.find(place.repo, text, project=place.settings.project)
-    except NotFoundError as exc:
-        fix = "mlgit ls lists runs, git branch branches"
-        raise NotFoundError(f"There is neither a branch nor a run {text[:120]!r}.", why=exc.why, fix=fix) from None
-    params = place.settings.section("run", RunOptions).params
-    params_file = f"{run.folder}/{params}" if params and run.folder else params
-    body = f"The code of {escape.code(run.name)}, as its run {escape.code(run.branch)} recorded it."
-    branch = evidence.branch(place.repo, run, params_file=params_file)
-    return _Proposal(branch=branch, title=_title(run, place), body=body)
-
-
-def _title(run: Run, place: Place) -> str:
-    """`radiant-glade-12: accuracy 0.981, loss 0.07`: the metrics with a goal first, three at most."""
-    from mlgit.core import compare
-
-    deltas = compare.metric_deltas({}, run.metrics, place.settings.goals)
-    numbers = [delta for delta in deltas if compare.is_number(delta.head) and not delta.name.startswith("_")]
-    numbers.sort(key=lambda delta: delta.goal is None)
-    told = ", ".join(f"{delta.name} {figures.number(delta.head)}" for delta in numbers[:3])
-    return f"{run.name}: {told}" if told else run.name
-
-
-# What is shown
-
-_DID = {
-    "approve": "approved",
-    "request changes": "requested changes",
-    "comment": "reviewed",
-    "dismissed": "reviewed (dismissed)",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Said:
-    """A comment or a review, in the order of their times."""
-
-    author: str
-    did: str
-    created: float
-    body: str
-
-
-def _said(comments: Sequence[Comment], reviews: Sequence[Review]) -> list[_Said]:
-    every = [
-        *(_Said(author=one.author, did="commented", created=one.created, body=one.body) for one in comments),
-        *(_Said(author=one.author, did=_DID[one.verdict.value], created=one.created, body=one.body) for one in reviews),
-    ]
-    return sorted(every, key=lambda one: one.created)
-
-
-def _state(pull: PullRequest) -> str:
-    return "draft" if pull.draft and pull.state.value == "open" else pull.state.value
-
-
-def _line(pull: PullRequest) -> str:
-    labels = f" · {', '.join(pull.labels)}" if pull.labels else ""
-    return f"{pull.author} proposes {pull.head} → {pull.base} · {_when(pull.created)} · {pull.head_commit[:10]}{labels}"
-
-
-def _when(seconds: float) -> str:
-    return f"{figures.moment(seconds)[:16].replace('T', ' ')} UTC"
-
-
-def _markdown(pull: PullRequest, said: Sequence[_Said], checks: Sequence[Status]) -> str:
-    parts = [
-        f"# {escape.markdown(pull.title)} (#{pull.number})",
-        f"**{_state(pull)}** · {escape.markdown(_line(pull))}",
-        pull.body,
-    ]
-    for one in said:
-        head = f"**{escape.markdown(one.author)}** {one.did} · {_when(one.created)}"
-        parts += ["---", head, one.body]
-    if checks:
-        lines = [
-            f"| {escape.markdown(check.context)} | {check.state.value} | {escape.markdown(check.description)} |"
-            for check in checks
-        ]
-        parts += ["---", "\n".join(("| check | state | says |", "|---|---|---|", *lines))]
-    return "\n\n".join(part.strip("\n") for part in parts if part.strip())
-
-
 def _print_markdown(text: str) -> None:
     if not output.is_terminal():
         output.say(text)
@@ -415,21 +321,19 @@ def _print_markdown(text: str) -> None:
     Console().print(Markdown(escape.terminal(text), hyperlinks=False))  # an address is seen, not hidden behind words
 
 
-def _write_page(place: Path, forge: Forge, pull: PullRequest, said: Sequence[_Said], checks: Sequence[Status]) -> None:
+def _write_page(path: Path, forge: Forge, shown: Page) -> None:
     from mlgit.report import page
 
-    opened = page.Post(author=pull.author, did="proposed", when=_when(pull.created), body=pull.body)
-    told = page.Page(
-        title=pull.title, number=pull.number, state=_state(pull), line=_line(pull),
-        posts=(opened, *(page.Post(author=one.author, did=one.did, when=_when(one.created), body=one.body)
-                         for one in said)),
-        checks=[page.Check(name=one.context, state=one.state.value, words=one.description, url=one.url)
-                for one in checks],
-    )  # fmt: skip
     try:
-        place.write_text(page.render(told, forge.picture), encoding="utf-8")
+        path.write_text(page.render(shown, forge.picture), encoding="utf-8")
     except OSError as exc:
-        raise MlgitError(f"{place} cannot be written.", why=exc.strerror or str(exc)) from None
+        raise MlgitError(f"{path} cannot be written.", why=exc.strerror or str(exc)) from None
+
+
+def _stage(settled: Settled) -> Mapping[str, Any]:
+    refused = str(settled.refusal) if settled.refusal else None
+    return {"model": settled.model, "stage": settled.stage, "version": settled.version, "tag": settled.tag,
+            "refused": refused}  # fmt: skip
 
 
 def _plain(record: PullRequest | Comment | Review | Status) -> dict[str, Any]:

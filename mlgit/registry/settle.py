@@ -35,10 +35,11 @@ class Settled:
 
 
 def sentence(settled: Settled) -> str:
-    """What happened, for a person."""
+    """What happened, for a person; why, is for `refusal` to say."""
+    what = f"{settled.model} {settled.version}"
     if settled.refusal:
-        return str(settled.refusal)
-    return f"{settled.stage} serves {settled.model} {settled.version} (tag {settled.tag})."
+        return f"{settled.stage} does not serve {what}: it was merged, and the stage did not move."
+    return f"{settled.stage} serves {what} (tag {settled.tag})."
 
 
 def settle(
@@ -90,10 +91,8 @@ def _settle(
     except MlgitError as exc:
         return replace(wanted, refusal=exc)
     if refused := gate.refusal(gates, filed, champion, stage, verdicts):
-        failed = GateFailedError(
-            f"{refused.what} It was merged, and the stage did not move.", why=refused.why,
-            fix="revert the merge, or promote a version that passes",
-        )  # fmt: skip
+        fix = "revert the merge, or promote a version that passes"
+        failed = GateFailedError(refused.what, why=refused.why, fix=fix)
         return replace(wanted, verdicts=verdicts, refusal=failed)
     return replace(wanted, verdicts=verdicts, tag=_assign(repo, model, stage, wanted.version, commit, now=now))
 

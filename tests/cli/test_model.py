@@ -60,6 +60,40 @@ def test_from_a_run_to_production_and_back_to_its_bytes(inside: Repo, trained, m
     assert "Promote digits v1.0.0 to production" in inside.git("log", "--format=%s", "main", "--", "registry/")
 
 
+def test_a_merge_whose_gate_fails_by_then_ends_with_4_and_says_what_happened(inside: Repo, trained, mlgit: Mlgit):
+    trained("good", 0.95)
+    mlgit("model", "register", "good")
+    mlgit("promote", "digits@v1.0.0", "staging")
+    mlgit("promote", "digits@v1.0.0", "production")
+    policy(inside, b"stages: {staging: {gates: []}, production: {gates: [{metric: accuracy, min: 0.99}]}}\n")
+
+    staging = mlgit("pr", "merge", "1")
+    production = mlgit("pr", "merge", "2", check=False)
+    again = mlgit("pr", "merge", "2", "--json", check=False)
+
+    assert staging.stdout.splitlines()[1:] == ["staging serves digits v1.0.0 (tag digits#staging#1)."]
+    assert production.returncode == again.returncode == 4
+    assert production.stdout.startswith("#2 is merged into main, as ")
+    assert "production does not serve digits v1.0.0: it was merged, and the stage did not move." in production.stderr
+    assert "To fix: revert the merge" in production.stderr
+    (stage,) = json.loads(again.stdout)["stages"]
+    assert (stage["stage"], stage["tag"]) == ("production", None)
+    assert stage["refused"] in production.stderr
+    assert inside.git("tag", "--list", "digits#*") == "digits#staging#1"
+
+
+def test_a_merge_that_spoils_the_registry_is_told_with_its_place(inside: Repo, mlgit: Mlgit):
+    spoiled = inside.commit(inside.resolve("main"), {"registry/digits/production.yaml": b"verzion: v1\n"}, "by hand")
+    inside.git("branch", "spoil", spoiled)
+    mlgit("pr", "open", "spoil")
+
+    done = mlgit("pr", "merge", "1", check=False)
+
+    assert done.returncode == 2
+    assert done.stdout.startswith("#1 is merged into main, as ")
+    assert "registry/digits/production.yaml:1: verzion: unknown key" in done.stderr
+
+
 def test_a_gate_that_fails_ends_with_four(inside: Repo, trained, mlgit: Mlgit):
     policy(inside, b"stages: {production: {gates: [{metric: accuracy, min: 0.9}]}}\n")
     mlgit("model", "register", trained("bad", 0.5))

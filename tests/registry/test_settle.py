@@ -98,7 +98,7 @@ def test_a_gate_that_was_raised_before_the_merge_keeps_the_stage_where_it_is(rep
 
     assert isinstance(settled.refusal, GateFailedError)
     assert settled.tag is None
-    assert "the stage did not move" in settle.sentence(settled)
+    assert settle.sentence(settled).endswith("it was merged, and the stage did not move.")
     assert ledger.of(store.tags(repo), "digits").stages == {}
     assert shelf.lines(repo, "digits", base="main")[0].stages == ("production (unsettled)",)
 

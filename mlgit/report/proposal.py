@@ -1,0 +1,64 @@
+"""What a pull request proposes: a branch as it is, or the code of a run on a branch of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlgit.core import compare, escape, figures, refs
+from mlgit.core.compare import Goal
+from mlgit.core.run import Run
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.index import query
+from mlgit.report import evidence
+from mlgit.store.place import Place
+from mlgit.tracking.options import RunOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A branch to be merged, and what the pull request says of it unless told otherwise."""
+
+    branch: str
+    title: str
+    body: str = ""
+
+
+def of(place: Place, what: str | None) -> Proposal:
+    """What *what* names: a branch by its exact name, else a run, whose code becomes one; None: the current branch.
+
+    Raises `NotFoundError` for what is neither, `UsageError` where nothing is named and HEAD is detached.
+    """
+    repo = place.repo
+    ref = f"refs/heads/{what}" if what is not None else repo.head()
+    if ref is None:
+        raise UsageError(
+            "HEAD is detached: there is no current branch to propose.", fix="name a branch or a run: mlgit pr open NAME"
+        )
+    there = ref.isprintable() and repo.refs(ref).get(ref)
+    if there and not ref.startswith(refs.RUNS):
+        subject = repo.git("log", "-1", "--format=%s", there)
+        return Proposal(branch=ref.removeprefix("refs/heads/"), title=subject or ref.removeprefix("refs/heads/"))
+    return _of_run(place, ref.removeprefix("refs/heads/"))
+
+
+def title(run: Run, goals: Mapping[str, Goal]) -> str:
+    """`radiant-glade-12: accuracy 0.981, loss 0.07`: the metrics with a goal first, three at most."""
+    deltas = compare.metric_deltas({}, run.metrics, goals)
+    numbers = [delta for delta in deltas if compare.is_number(delta.head) and not delta.name.startswith("_")]
+    numbers.sort(key=lambda delta: delta.goal is None)
+    told = ", ".join(f"{delta.name} {figures.number(delta.head)}" for delta in numbers[:3])
+    return f"{run.name}: {told}" if told else run.name
+
+
+def _of_run(place: Place, text: str) -> Proposal:
+    try:
+        run = query.find(place.repo, text, project=place.settings.project)
+    except NotFoundError as exc:
+        fix = "mlgit ls lists runs, git branch branches"
+        raise NotFoundError(f"There is neither a branch nor a run {text[:120]!r}.", why=exc.why, fix=fix) from None
+    params = place.settings.section("run", RunOptions).params
+    params_file = f"{run.folder}/{params}" if params and run.folder else params
+    body = f"The code of {escape.code(run.name)}, as its run {escape.code(run.branch)} recorded it."
+    branch = evidence.branch(place.repo, run, params_file=params_file)
+    return Proposal(branch=branch, title=title(run, place.settings.goals), body=body)
