@@ -103,15 +103,6 @@ def test_every_command_has_an_example_in_its_help():
         assert f"mlgit {name.split()[0]}" in text.split("Example")[1], name
 
 
-def test_the_list_of_commands_and_their_own_help_begin_alike():
-    for section in cli.COMMANDS.values():
-        for name, summary in section.items():
-            command = importlib.import_module(f"mlgit.cli.{name}").command
-
-            assert command.help, name
-            assert command.help.split()[0].rstrip(",.;:") == summary.split()[0].rstrip(",.;:"), name
-
-
 def test_no_option_lacks_its_help():
     for name, command in every_command():
         for parameter in command.params:

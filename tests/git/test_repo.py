@@ -251,6 +251,20 @@ def test_a_strange_identity_makes_a_valid_commit(repo: Repo, monkeypatch: pytest
     fsck(repo)
 
 
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+def test_very_many_objects_become_one_pack(tmp_path: Path, algorithm: str):
+    subprocess.run(["git", "init", "-q", f"--object-format={algorithm}", str(tmp_path / "r")], check=True)
+    repo = Repo.find(tmp_path / "r")
+    assert repo
+    files = {f"d{n % 7}/f{n}": b"%d" % n * (n % 300) for n in range(1000)}
+    commit = repo.commit_on("refs/heads/main", files, "many", expect=None)
+
+    with repo.reader() as reader:
+        assert {path: reader.blob(f"{commit}:{path}") for path in files} == files
+    assert len(list((repo.common_dir / "objects/pack").glob("*.pack"))) == 1
+    fsck(repo)
+
+
 def test_a_sha256_repository_gets_sha256_objects(tmp_path: Path):
     subprocess.run(["git", "init", "-q", "--object-format=sha256", str(tmp_path / "r")], check=True)
     repo = Repo.find(tmp_path / "r")

@@ -88,7 +88,7 @@ def test_a_killed_run_keeps_every_acknowledged_point(repo: Repo, mlgit: Script, 
     series = runs.history(repo, run)["loss"]
     assert series.steps[-1] >= last
     assert series.values[-1] == series.steps[-1] / 2
-    if lines < 500:
+    if series.steps[-1] < 999:
         assert list(series.steps) == list(range(len(series)))
 
 
@@ -413,7 +413,7 @@ def test_a_name_that_git_cannot_write_next_to_keeps_the_source(repo: Repo, scrip
 
     assert done.returncode == 0, done.stderr
     assert run.state is State.FINISHED
-    assert "big-\ufffd" in runs.provenance(repo, run)["left_out"][0]
+    assert runs.provenance(repo, run)["left_out"] == ["big-?: larger than 10 MiB"]
 
 
 # -- a full disk

@@ -1,0 +1,123 @@
+"""Whatever happens to the index, the answers are git's."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlgit.errors import MlgitError
+from mlgit.git.repo import Repo
+from mlgit.index import query
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+TWO_RUNS = """
+import mlgit
+for loss in (0.5, 0.25):
+    with mlgit.init(project="digits", name="radiant glade") as run:
+        run.log({"loss": loss})
+"""
+
+
+@pytest.fixture
+def index(repo: Repo, python: Script) -> Path:
+    """The index of a repository with two runs of one name."""
+    python("-c", TWO_RUNS, cwd=repo.folder)
+    query.runs(repo)
+    return repo.own / "index.db"
+
+
+def told(repo: Repo) -> list[tuple[str, str, str]]:
+    return [(run.id, run.ref, run.commit) for run in query.runs(repo)]
+
+
+@pytest.mark.parametrize(
+    "damage", ["deleted", "empty", "garbage", "truncated", "middle", "version", "table", "folder", "wal"]
+)
+def test_a_damaged_index_gives_the_right_answers(repo: Repo, index: Path, damage: str):
+    before = told(repo)
+    content = index.read_bytes()
+    if damage == "deleted":
+        index.unlink()
+    elif damage == "empty":
+        index.write_bytes(b"")
+    elif damage == "garbage":
+        index.write_bytes(os.urandom(8192))
+    elif damage == "truncated":
+        index.write_bytes(content[:5000])
+    elif damage == "middle":
+        index.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    elif damage == "folder":
+        index.unlink()
+        index.mkdir()
+    elif damage == "wal":
+        index.with_name("index.db-wal").write_bytes(os.urandom(5000))
+        index.with_name("index.db-shm").write_bytes(os.urandom(5000))
+    else:
+        with sqlite3.connect(index) as connection:
+            connection.execute("PRAGMA user_version = 99" if damage == "version" else "DROP TABLE runs")
+        connection.close()
+
+    assert told(repo) == before
+    assert told(repo) == before
+    assert len(before) == 2
+
+
+def test_a_locked_index_is_waited_for(repo: Repo, index: Path):
+    other = sqlite3.connect(index, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    timer = threading.Timer(0.3, other.execute, ["COMMIT"])
+    timer.start()
+    repo.git("branch", "-D", query.runs(repo)[0].branch)
+    found = query.runs(repo)
+    timer.join()
+    other.close()
+
+    assert len(found) == 1
+
+
+def test_branches_that_move_or_go_are_noticed(repo: Repo, index: Path):
+    newest, oldest = query.runs(repo)
+    repo.git("branch", "-D", oldest.branch)
+    repo.git("branch", "-m", newest.branch, "exp/digits/renamed")
+
+    assert [run.branch for run in query.runs(repo)] == ["exp/digits/renamed"]
+
+
+def test_a_run_here_and_on_a_remote_counts_once(repo: Repo, index: Path):
+    for run in query.runs(repo):
+        repo.git("update-ref", run.ref.replace("refs/heads/", "refs/remotes/origin/"), run.commit)
+    one, two = query.runs(repo)
+    repo.git("branch", "-D", one.branch)
+
+    assert {run.id: run.ref for run in query.runs(repo)} == {
+        one.id: one.ref.replace("refs/heads/", "refs/remotes/origin/"),
+        two.id: two.ref,
+    }
+
+
+def test_a_run_is_found_by_every_name_it_has(repo: Repo, index: Path):
+    newest, oldest = query.runs(repo)
+
+    for text in (
+        oldest.id,
+        oldest.branch,
+        oldest.ref,
+        oldest.commit,
+        oldest.id[:5],
+        oldest.commit[:12],
+        oldest.branch.rpartition("/")[2],
+    ):
+        assert query.find(repo, text).id == oldest.id
+    assert query.find(repo, "latest").id == newest.id
+    with pytest.raises(MlgitError, match="names 2 runs"):
+        query.find(repo, "radiant glade")
+    with pytest.raises(MlgitError, match="There is no run 'radiantglade'") as caught:
+        query.find(repo, "radiantglade")
+    assert caught.value.fix == "did you mean radiant glade?"
