@@ -12,8 +12,14 @@ def main() -> None:
 
         sys.stdout.write(f"mlgit {__version__}\n")
         return
+    import io
+
     from mlgit.cli import group
     from mlgit.errors import MlgitError
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal or a pipe may not know every character of a name
 
     try:
         group.main(prog_name="mlgit")

@@ -28,8 +28,8 @@ def note(text: str) -> None:
 
 def as_json(data: Any) -> None:
     """*data* as indented JSON; nan and the infinities as words, for JSON has no such numbers."""
-    text = json.dumps(_finite(data), indent=2, ensure_ascii=False, default=str)
-    sys.stdout.write(text.encode("utf-8", "replace").decode() + "\n")
+    json.dump(_finite(data), sys.stdout, indent=2, ensure_ascii=not _takes_unicode(), default=str)
+    sys.stdout.write("\n")
 
 
 def table(
@@ -66,6 +66,10 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
 def _style(cell: str) -> str:
     return {"running": "cyan", "failed": "red", "crashed": "red", "preempted": "yellow", "worse": "red",
             "better": "green"}.get(cell, "")  # fmt: skip
+
+
+def _takes_unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().startswith("utf")
 
 
 def _finite(data: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -72,4 +73,5 @@ def begin(home: Place, wish: Wish, params: Mapping[str, Any], command: Sequence[
 def notify(text: str) -> None:
     """A word to the person at the terminal, unless `MLGIT_SILENT` is set."""
     if not os.environ.get("MLGIT_SILENT") and not os.environ.get("WANDB_SILENT"):
-        sys.stderr.write(f"mlgit: {escape.terminal(text)}\n")
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody listens: the terminal has gone
+            sys.stderr.write(f"mlgit: {escape.terminal(text)}\n")

@@ -35,7 +35,7 @@ _tees: list[_Tee] = []
 def attach(fd: int) -> None:
     """Copy what is printed from now on to *fd*."""
     global _before
-    if _before is None:
+    if _before is None and sys.stdout is not None and sys.stderr is not None:  # a service has neither
         _before = (sys.stdout, sys.stderr)
         _tees[:] = _Tee(sys.stdout, fd), _Tee(sys.stderr, fd)
         sys.stdout, sys.stderr = _tees

@@ -510,6 +510,23 @@ def test_a_read_only_disk_is_a_clear_error(small: Path, mlgit: Script):
     assert "old" in listed.stdout
 
 
+def test_a_service_without_streams_makes_a_run(repo: Repo, script: Script):
+    script("import sys\nsys.stdout = sys.stderr = None\nmlgit.init()\nprint('x')\nmlgit.log({'a': 1})")
+    (run,) = recovered(repo)
+
+    assert run.metrics == {"a": 1}
+    assert run.state is State.FINISHED
+
+
+def test_a_terminal_of_few_characters_is_no_obstacle(repo: Repo, script: Script, mlgit: Script):
+    script("mlgit.init(name='é 🦊')\nmlgit.log({'日本': 1})", PYTHONIOENCODING="ascii")
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+
+    assert recovered(repo)[0].metrics == {"日本": 1}
+    for words in (("ls",), ("show",), ("ls", "--json")):
+        assert "finished" in mlgit(*words, cwd=repo.folder, env=env).stdout
+
+
 def test_a_run_waits_for_no_clock(repo: Repo, script: Script):
     """A clock that goes back makes no negative durations and no lost rows."""
     done = script("""
