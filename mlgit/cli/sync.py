@@ -33,7 +33,7 @@ def command(to: str, dry_run: bool, as_json: bool) -> None:
     if as_json:
         output.as_json({"to": to, "pushed": [] if dry_run else waiting, "waiting": waiting if dry_run else []})
     else:
-        word = "would be" if dry_run else "are"
+        word = "would be" if dry_run else "is" if len(waiting) == 1 else "are"
         output.say(
             f"{len(waiting)} run{'s' * (len(waiting) != 1)} {word} pushed to {to}" if waiting else "Nothing to push."
         )

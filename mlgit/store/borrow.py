@@ -16,6 +16,12 @@ def take(path: Path, content: bytes, folder: Path) -> None:
     _overwrite(path, content)
 
 
+def holds(folder: Path, path: Path) -> bool:
+    """Whether the run of the live *folder* has borrowed *path*."""
+    place = folder / _PLACE
+    return place.exists() and place.read_text() == str(path)
+
+
 def give_back(folder: Path) -> bool:
     """Let a borrowed file hold what it held before; False where somebody has changed it meanwhile: it stays then."""
     if not (folder / _PLACE).exists():

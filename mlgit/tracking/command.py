@@ -17,8 +17,8 @@ from typing import Any
 
 from mlgit.core.compare import flatten
 from mlgit.core.run import Run, State
-from mlgit.errors import ConfigError, MlgitError
-from mlgit.store import live, recover, runs
+from mlgit.errors import ConfigError, MlgitError, UsageError
+from mlgit.store import borrow, live, recover, runs
 from mlgit.store.place import Place
 from mlgit.tracking import files
 from mlgit.tracking.begin import Wish, begin, notify
@@ -56,7 +56,14 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
     """
     options = home.settings.section("run", RunOptions)
     file = home.settings.folder / options.params if options.params else None
-    with files.held(file, alone=bool(command.params), notify=notify) as release:
+    outer = os.environ.get(JOIN, "")
+    borrowed = bool(file and live.is_id(outer) and borrow.holds(live.folder_of(home.repo, outer), file))
+    if borrowed and command.params:
+        raise UsageError(
+            f"{options.params} is held by the run {outer}, inside of which this one would run.",
+            why="Each of the two puts its own params into it.", fix="give -p to one of them only",
+        )  # fmt: skip
+    with files.held(None if borrowed else file, alone=bool(command.params), notify=notify) as release:
         recover.recover_all(home.repo, notify)  # one that was killed may have borrowed the params file
         nested = files.read_params(file) if file else {}
         known, params = flatten(nested), _merged(nested, command.params)

@@ -283,7 +283,7 @@ def test_runs_go_to_a_bare_repository_and_nothing_is_overwritten(
     assert far
     assert "1 run would be" in mlgit("sync", "--dry-run", "--to", str(far_path), cwd=repo.folder).stdout
     assert far.refs() == {}
-    mlgit("sync", "--to", str(far_path), cwd=repo.folder)
+    assert mlgit("sync", "--to", str(far_path), cwd=repo.folder).stdout == f"1 run is pushed to {far_path}\n"
     assert mlgit("sync", "--to", str(far_path), cwd=repo.folder).stdout == "Nothing to push.\n"
 
     far.commit_on(one.ref, {"theirs": b"x"}, "theirs", expect=one.commit)

@@ -340,6 +340,19 @@ def test_a_run_inside_a_run_of_another_command_is_a_run_of_its_own(repo: Repo, r
     assert {one.name for one in query.runs(repo)} == {"outer", "inner"}
 
 
+def test_two_runs_inside_one_another_do_not_wait_for_one_params_file_for_ever(project: Repo, run: Script):
+    inner = [sys.executable, "-m", "mlgit", "run"]
+    both = run("-p", "lr=2", "--", *inner, "-p", "lr=3", "--", "true", check=False, timeout=30)
+    one = run("-p", "lr=2", "--", *inner, "--", "cat", "params.yaml", timeout=30)
+    other = run("--", *inner, "-p", "lr=3", "--", "cat", "params.yaml", timeout=30)
+
+    assert both.returncode == 2
+    assert "give -p to one of them only" in both.stderr
+    assert "lr: 2" in one.stdout
+    assert "lr: 3" in other.stdout
+    assert (project.folder / "params.yaml").read_text() == PARAMS
+
+
 def test_a_hostile_run_id_in_the_environment_joins_nothing(repo: Repo, python: Script):
     python("-c", "import mlgit; mlgit.init()", cwd=repo.folder, env={**os.environ, "MLGIT_RUN_ID": "../../hooks"})
 
