@@ -18,7 +18,9 @@ from mlgit.core.run import Run
               help="Only where it holds: accuracy>0.9, state=failed, lr<=1e-3, name~lr; may be repeated.")  # fmt: skip
 @click.option("-s", "--sort", default="-created", show_default=True, metavar="KEY",
               help="By a metric, param or field; -KEY: largest first.")  # fmt: skip
-@click.option("-n", "--limit", default=20, show_default=True, help="So many at the most; 0 for all.")
+@click.option(
+    "-n", "--limit", default=20, type=click.IntRange(min=0), show_default=True, help="So many at the most; 0 for all."
+)
 @click.option("-a", "--all", "everywhere", is_flag=True, help="Of every project in the repository.")
 @click.option("--json", "as_json", is_flag=True, help="All that is known, as JSON.")
 def command(conditions: tuple[str, ...], sort: str, limit: int, everywhere: bool, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import click
 from mlgit.errors import UsageError
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command(context_settings={"allow_interspersed_args": False})
 @click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Set a param; may be repeated.")
 @click.option("-n", "--name", help="The run's name for people.  [default: two words and a number]")
 @click.option("-g", "--group", help="File it under a group.")

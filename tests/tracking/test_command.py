@@ -353,6 +353,19 @@ def test_two_runs_inside_one_another_do_not_wait_for_one_params_file_for_ever(pr
     assert (project.folder / "params.yaml").read_text() == PARAMS
 
 
+def test_a_mistyped_option_is_not_taken_for_the_command(repo: Repo, run: Script):
+    done = run("--nmae", "x", "--", "true", check=False)
+
+    assert done.returncode == 2
+    assert "--name" in done.stderr
+    assert query.runs(repo) == []
+
+
+def test_the_commands_own_options_stay_its_own(repo: Repo, run: Script):
+    assert run("echo", "-n", "name", "--help", "-p").stdout == "name --help -p"
+    assert run("-n", "x", "--", "echo", "--", "-n").stdout == "-- -n\n"
+
+
 def test_a_hostile_run_id_in_the_environment_joins_nothing(repo: Repo, python: Script):
     python("-c", "import mlgit; mlgit.init()", cwd=repo.folder, env={**os.environ, "MLGIT_RUN_ID": "../../hooks"})
 
