@@ -60,12 +60,15 @@ def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) ->
     Raises `NotFoundError` for a number that does not exist.
     """
     from mlgit.report import publish
+
+    return publish.on_pull(place, forge(place), number, verdicts=verdicts, sweep_of=lambda text: sweep(place, text))
+
+
+def sweep(place: Place, sweep_id: str) -> Sweep | None:
+    """The sweep of that id, if this project has it."""
     from mlgit.sweeps import record
 
-    def sweep_of(sweep_id: str) -> Sweep | None:
-        return next((one for one in record.known(place.repo, place.settings.project) if one.id == sweep_id), None)
-
-    return publish.on_pull(place, forge(place), number, verdicts=verdicts, sweep_of=sweep_of)
+    return next((one for one in record.known(place.repo, place.settings.project) if one.id == sweep_id), None)
 
 
 def after_merge(place: Place, pull: PullRequest) -> list[Settled]:

@@ -124,7 +124,10 @@ def _print(shown: _Table) -> None:
         )
         for label, run in zip(_labels(shown.runs), shown.runs, strict=True)
     ]
-    output.table(("run", "state", *shown.metrics, *shown.params, "best in"), rows, right=shown.metrics)
+    params = [compare.flatten(run.params) for run in shown.runs]
+    numbers = [name for name in shown.params if all(compare.is_number(one.get(name, 0)) for one in params)]
+    columns = ("run", "state", *shown.metrics, *shown.params, "best in")
+    output.table(columns, rows, right=(*shown.metrics, *numbers))
     left = [
         f"{count} more {what}"
         for count, what in ((shown.more_metrics, "metrics"), (shown.more_params, "params"))

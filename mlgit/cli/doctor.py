@@ -66,19 +66,20 @@ def command(as_json: bool) -> None:
 
 def _print(findings: list[_Finding]) -> None:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
     from mlgit.core import escape
 
     marks = {_Health.OK: ("✓", "green"), _Health.WARN: ("!", "yellow"), _Health.FAIL: ("✗", "red")}
-    console = Console()
+    grid = Table.grid(padding=(0, 2, 0, 0))
     for finding in findings:
         mark, colour = marks[finding.health]
-        console.print(
-            Text.assemble((f"{mark} ", colour), (f"{finding.what:<11}", "bold"), escape.line(finding.says, 500))
-        )
+        says = [Text(escape.line(finding.says, 500))]
         if finding.fix:
-            console.print(Text(f"  {'':<11}→ {escape.line(finding.fix, 500)}", style="dim"))
+            says.append(Text(f"→ {escape.line(finding.fix, 500)}", style="dim"))
+        grid.add_row(Text.assemble((f"{mark} ", colour), (finding.what, "bold")), Text("\n").join(says))
+    Console().print(grid)
 
 
 def _diagnose(folder: Path) -> Iterator[_Finding]:

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from mlgit.core import escape, figures
 
@@ -37,7 +37,8 @@ def table(
 ) -> None:
     """*rows* under *columns*; those named in *right* are aligned to the right. Tab-separated when piped.
 
-    With no rows, *empty* is said on standard error.
+    On a terminal that is too narrow for it, the table is turned on its side if that fits; else its last columns are
+    left out, and named on standard error. With no rows, *empty* is said there alone.
     """
     if not rows:
         note(empty)
@@ -54,13 +55,29 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
     from rich.table import Table
     from rich.text import Text
 
+    console = Console()
+    lines = [[escape.line(cell) for cell in row] for row in (columns, *rows)]
+    turned = [list(column) for column in zip(*lines, strict=True)]
+    if _width(lines) > console.width >= _width(turned):  # few rows of many columns are read better on their side
+        lines, right = turned, turned[0][1:]
+    count = len(lines[0])
+    while count > 2 and _width([line[:count] for line in lines], most=20) > console.width:
+        count -= 1
     grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    for number, name in enumerate(columns):
-        align = "right" if name in right else "left"
-        grid.add_column(escape.line(name), justify=align, no_wrap=number == 0, overflow="ellipsis")  # type: ignore[arg-type]
-    for row in rows:
-        grid.add_row(*(Text(escape.line(cell), style=_style(cell)) for cell in row))
-    Console().print(grid)
+    for number, name in enumerate(lines[0][:count]):
+        align: Literal["left", "right"] = "right" if name in right else "left"
+        grid.add_column(name, justify=align, no_wrap=number == 0, overflow="ellipsis")
+    for line in lines[1:]:
+        grid.add_row(*(Text(cell, style=_style(cell)) for cell in line[:count]))
+    console.print(grid)
+    if count < len(lines[0]):
+        note(f"no room for {', '.join(lines[0][count:])}")
+
+
+def _width(lines: Sequence[Sequence[str]], *, most: int = 1000) -> int:
+    """How many characters a table of *lines* takes, if columns but the first are folded to *most* characters."""
+    first, *others = (max(map(len, column)) for column in zip(*lines, strict=True))
+    return first + sum(3 + min(width, most) for width in others)
 
 
 def _style(cell: str) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlgit import wiring
-from mlgit.cli import output
-from mlgit.core import escape, figures
+from mlgit.cli import markdown, output
+from mlgit.core import figures
 from mlgit.errors import MlgitError
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def list_(state: str, as_json: bool) -> None:
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one page that needs nothing else.")
 @_JSON
 def show(number: int, html: Path | None, as_json: bool) -> None:
-    """Show a pull request with its comments, reviews and checks: as Markdown where it is piped.
+    """Show a pull request with its comments, reviews and checks: as Markdown where it is piped. Pictures want --html.
 
     \b
     Examples:
@@ -146,7 +146,7 @@ def show(number: int, html: Path | None, as_json: bool) -> None:
             | {"checks": [_plain(one) for one in forge.statuses(pull.head_commit)]}
         )
     else:
-        _print_markdown(conversation.markdown(conversation.read(forge, number)))
+        markdown.say(conversation.markdown(conversation.read(forge, number)))
 
 
 @command.command()
@@ -309,16 +309,6 @@ def _report(place: Place, number: int) -> None:
 
     with Console(stderr=True).status("Comparing runs and drawing charts …"):
         wiring.report_on(place, number)
-
-
-def _print_markdown(text: str) -> None:
-    if not output.is_terminal():
-        output.say(text)
-        return
-    from rich.console import Console
-    from rich.markdown import Markdown
-
-    Console().print(Markdown(escape.terminal(text), hyperlinks=False))  # an address is seen, not hidden behind words
 
 
 def _write_page(path: Path, forge: Forge, shown: Page) -> None:

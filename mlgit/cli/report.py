@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlgit.cli import output
+from mlgit.cli import markdown, output
 from mlgit.core.compare import MISSING, Change
 from mlgit.errors import MlgitError, UsageError
 
@@ -62,6 +62,7 @@ def command(
         found = publish.between(place, base=base, head=head or "HEAD")
     else:
         found = publish.gather(place, publish.sides_of(place.repo, wiring.forge(place).get(number)))
+    found = publish.named(found, lambda sweep_id: wiring.sweep(place, sweep_id))
     if as_json:
         output.as_json(_document(found))
     if file:
@@ -69,7 +70,7 @@ def command(
         _write(files)
         output.note(f"wrote {', '.join(map(str, files))}")
     elif not as_json:
-        click.echo(_markdown(found), nl=False)
+        markdown.say(_markdown(found))
 
 
 def _markdown(found: Compared | NoEvidence, charts: Sequence[Chart] = ()) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 import signal
 import sys
@@ -145,7 +146,8 @@ def show(sweep: str, json_: bool) -> None:
     output.say(f"{found.name} ({found.id}): {found.method}{metric}, seed {found.seed}, {figures.moment(found.created)}")
     if file.description:
         output.say(file.description)
-    output.say(f"each trial: {shlex.join(found.command)}")
+    output.say(f"each trial: {' '.join(_word(word) for word in found.command)}")
+    output.say()
     _say_table(trials, file.metric)
 
 
@@ -255,6 +257,11 @@ def _say_table(trials: Sequence[Trial], metric: Metric | None) -> None:
     columns = ("trial", "state", *((shown,) if metric else ()), *names, "time")
     numbers = [name for name in names if all(is_number(trial.params.get(name, 0)) for trial in trials)]
     output.table(columns, rows, right=(shown, *numbers, "time"), empty="No trials yet.")
+
+
+def _word(word: str) -> str:
+    """*word* of a command as a person writes it: macros bare, anything else as a shell needs it."""
+    return word if re.fullmatch(r"\$\{[a-z_]+\}", word) else shlex.quote(word)
 
 
 def _metric_word(metric: Metric | None) -> str:

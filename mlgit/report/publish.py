@@ -64,8 +64,8 @@ def on_pull(
     """
     pull = forge.get(number)
     found = gather(place, sides_of(place.repo, pull))
-    if isinstance(found, Compared) and found.head.sweep and sweep_of:
-        found = replace(found, sweep=sweep_of(found.head.sweep))
+    if sweep_of:
+        found = named(found, sweep_of)
     writable = forge.capabilities.writable
     if isinstance(found, NoEvidence):
         text, told, state = render.render_missing(found), "No run speaks for this change yet", StatusState.SUCCESS
@@ -78,6 +78,13 @@ def on_pull(
         forges.upsert(forge, number, MARKER, text)
         forge.set_status(Status(context=CONTEXT, state=state, description=told, commit=pull.head_commit))
     return text
+
+
+def named(found: Compared | NoEvidence, sweep_of: SweepOf) -> Compared | NoEvidence:
+    """*found* with its sweep as *sweep_of* knows it: by its name, and judged by the metric that it searches."""
+    if isinstance(found, NoEvidence) or not found.head.sweep:
+        return found
+    return replace(found, sweep=sweep_of(found.head.sweep))
 
 
 def _state(head: Run, verdicts: Sequence[Verdict]) -> StatusState:

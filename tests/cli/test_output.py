@@ -1,0 +1,84 @@
+"""Tables, for who watches and for who pipes."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from mlgit.cli import output
+
+Rows = Sequence[Sequence[str]]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """`shown(60, columns, rows)`: the lines of a table on a terminal that wide."""
+
+    def show(width: int, columns: Sequence[str], rows: Rows, **more: Sequence[str]) -> list[str]:
+        screen = Terminal()
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setattr(sys, "stdout", screen)
+        output.table(columns, rows, **more)  # type: ignore[arg-type]
+        return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()]
+
+    return show
+
+
+def test_numbers_stand_under_one_another(shown) -> None:
+    assert shown(60, ("run", "loss"), [("a", "0.5"), ("b", "12")], right=("loss",)) == [
+        "run   loss",
+        "──────────",
+        "a      0.5",
+        "b       12",
+    ]
+
+
+def test_few_rows_of_many_columns_are_turned_on_their_side(shown) -> None:
+    columns = ("run", *(f"metric_{number}" for number in range(9)))
+
+    lines = shown(60, columns, [(name, *(["0.5"] * 9)) for name in ("a", "b")])
+
+    assert lines[0].split() == ["run", "a", "b"]
+    assert [line.split()[0] for line in lines[2:]] == list(columns[1:])
+
+
+def test_what_has_no_room_is_left_out_and_named(shown, capsys: pytest.CaptureFixture[str]) -> None:
+    columns = ("run", *(f"metric_{number}" for number in range(9)))
+
+    lines = shown(60, columns, [(f"run-{row}", *(["0.12345"] * 9)) for row in range(20)])
+
+    assert max(map(len, lines)) <= 60
+    assert not any("…" in line for line in lines)
+    assert lines[0].split() == list(columns[:5])
+    assert capsys.readouterr().err == "no room for metric_4, metric_5, metric_6, metric_7, metric_8\n"
+
+
+def test_long_words_fold_before_a_column_goes(shown, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(f"#{row}", "a title of many words that goes on and on", "open") for row in range(9)]
+
+    lines = shown(40, ("number", "title", "state"), rows)
+
+    assert lines[0].split() == ["number", "title", "state"]
+    assert max(map(len, lines)) <= 40
+    assert capsys.readouterr().err == ""
+
+
+def test_a_pipe_gets_all_of_it_with_tabs(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table(("run", "note"), [("a", "two\nlines\tand \x1b[31mred")])
+
+    assert capsys.readouterr().out == "run\tnote\na\ttwo lines and red\n"
+
+
+def test_nothing_is_said_beside_the_result(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table(("run",), [], empty="No runs yet.")
+
+    assert capsys.readouterr() == ("", "No runs yet.\n")
