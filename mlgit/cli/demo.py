@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,9 @@ import click
 
 from mlgit.cli import output
 from mlgit.errors import MlgitError
+
+_CHARTS = ".git/mlgit/forge/assets"
+_PAGE = "pull-request.html"
 
 
 @click.command()
@@ -53,22 +57,22 @@ def command(folder: Path | None, trials: int, agents: int) -> None:
 
     show.title(f"A search: {trials} trials of a Bayesian sweep, {agents} side by side")
     show.mlgit("sweep", "run", "sweeps/digits.yaml", "--trials", str(trials), "--agents", str(agents), "--seed", "1")
-    show.mlgit("ls", "--sort", "-accuracy", "--limit", "4")
-    best = show.ask("ls", "--sort", "-accuracy", "--limit", "1", "--json")[0]
+    best = show.ask("sweep", "show", "latest", "--json")["best"]
+    if best is None:
+        raise MlgitError("No trial of the sweep succeeded.", fix=f"cd {show.folder} && mlgit sweep show latest")
+    show.run("git", "branch", "--list", "exp/*")
 
     show.title("A pull request: what the best run did, against main's")
-    show.mlgit("diff", "baseline", best["id"])
-    opened = show.ask("pr", "open", best["id"], "--json")
-    number = str(opened["number"])
-    page = show.folder / "pull-request.html"
-    show.mlgit("pr", "show", number, "--html", page.name, quiet=True)
-    show.mlgit("pr", "merge", number)
+    show.mlgit("diff", "baseline", best["run"])
+    show.mlgit("pr", "open", best["run"])
+    show.mlgit("pr", "show", show.newest_pull(), "--html", _PAGE)
+    show.mlgit("pr", "merge", show.newest_pull())
 
     show.title("A model: registered, then promoted by pull requests")
-    show.mlgit("model", "register", best["id"], "--name", "digits")
+    show.mlgit("model", "register", best["run"], "--name", "digits")
     for stage in ("staging", "production"):
-        proposed = show.ask("promote", "digits@v1.0.0", stage, "--json")
-        show.mlgit("pr", "merge", str(proposed["pull"]))
+        show.mlgit("promote", "digits@v1.0.0", stage)
+        show.mlgit("pr", "merge", show.newest_pull())
 
     show.title("A candidate that the gate refuses")
     show.mlgit("model", "register", "baseline", "--name", "digits")
@@ -77,7 +81,8 @@ def command(folder: Path | None, trials: int, agents: int) -> None:
     show.title("Where to look")
     show.mlgit("model", "ls")
     show.run("git", "log", "--oneline", "--no-decorate", "-n", "5", "--", "registry/")
-    _where(show.folder, page, best)
+    (baseline,) = show.ask("ls", "--filter", "name=baseline", "--json")
+    _where(show.folder, best["branch"], baseline["branch"])
     output.say(f"\nDone in {time.monotonic() - began:.0f} s.")
 
 
@@ -94,25 +99,21 @@ def _write_project(folder: Path) -> None:
     from mlgit import resources
 
     shutil.copytree(resources.templates() / "demo", folder, dirs_exist_ok=True)
+    (folder / ".gitignore").write_text(f"/{_PAGE}\n")
 
 
-def _where(folder: Path, page: Path, best: dict[str, Any]) -> None:
-    branches = subprocess.run(
-        ("git", "for-each-ref", "--format=%(refname:short)", "refs/heads/exp"),
-        cwd=folder, capture_output=True, text=True, check=True,
-    ).stdout.splitlines()  # fmt: skip
-    charts = sorted((folder / ".git" / "mlgit" / "forge").rglob("*.png"))
+def _where(folder: Path, best: str, baseline: str) -> None:
+    charts = list((folder / _CHARTS).rglob("*.png"))
     facts = {
         "the repository": f"cd {folder}",
-        "the runs": f"{len(branches)} branches like {branches[0]}",
-        "the best one": f"git show {best['branch']}",
-        "the comment": f"{page}",
-        "its charts": "\n".join(map(str, charts[:2])),
-        "in plain git": f"git diff {branches[0]} {best['branch']} -- experiment/metrics.yaml",
+        "the best run": f"git show {best}",
+        "in plain git": f"git diff {baseline} {best} -- experiment/metrics.yaml",
+        "the comment": f"{folder / _PAGE}",
+        "its charts": f"{len(charts)} pictures in {_CHARTS}, and on the branch mlgit-assets",
     }
+    output.say()
     for name, fact in facts.items():
-        for number, line in enumerate(fact.splitlines()):
-            output.say(f"  {name if number == 0 else '':<16}{line}")
+        output.say(f"  {name:<16}{fact}")
 
 
 @dataclass(frozen=True)
@@ -125,41 +126,39 @@ class Stage:
         """A heading."""
         click.echo(f"\n{click.style(text, bold=True)}")
 
-    def mlgit(self, *words: str, expect: int = 0, quiet: bool = False) -> None:
+    def mlgit(self, *words: str, expect: int = 0) -> None:
         """An mlgit command."""
-        self._call(("mlgit", *words), (sys.executable, "-m", "mlgit", *words), expect, quiet=quiet)
+        self._call(("mlgit", *words), (sys.executable, "-m", "mlgit", *words), expect)
 
     def run(self, program: str, *words: str) -> None:
         """Any other command; Python and DVC are those of this environment."""
         known = {"python": (sys.executable,), "dvc": (sys.executable, "-m", "dvc")}
-        self._call((program, *words), (*known.get(program, (program,)), *words), 0, quiet=False)
+        self._call((program, *words), (*known.get(program, (program,)), *words), 0)
 
     def ask(self, *words: str) -> Any:
-        """An mlgit command whose JSON answer the story goes on with."""
-        if "pr" in words or "promote" in words:
-            self._show(("mlgit", *words[:-1]))
-        done = subprocess.run(
-            (sys.executable, "-m", "mlgit", *words),
-            cwd=self.folder,
-            env=self._env(),
-            stdout=subprocess.PIPE,
-            check=False,
-        )
+        """The JSON answer of an mlgit command, which the story goes on with."""
+        call = (sys.executable, "-m", "mlgit", *words)
+        done = subprocess.run(call, cwd=self.folder, env=self._env(), stdout=subprocess.PIPE, check=False)
         if done.returncode:
             raise MlgitError(f"`mlgit {' '.join(words)}` ended with {done.returncode}.", fix="mlgit doctor")
         return json.loads(done.stdout)
 
-    def _call(self, shown: Sequence[str], words: Sequence[str], expect: int, *, quiet: bool) -> None:
+    def newest_pull(self) -> str:
+        """The number of the pull request that was opened last."""
+        return str(self.ask("pr", "ls", "--json")[0]["number"])
+
+    def _call(self, shown: Sequence[str], words: Sequence[str], expect: int) -> None:
         self._show(shown)
-        stdout = subprocess.DEVNULL if quiet else None
-        done = subprocess.run(words, cwd=self.folder, env=self._env(), stdout=stdout, check=False)
+        done = subprocess.run(words, cwd=self.folder, env=self._env(), check=False)
         if done.returncode != expect:
-            raise MlgitError(f"`{' '.join(shown)}` ended with {done.returncode} in {self.folder}.", fix="mlgit doctor")
+            raise MlgitError(
+                f"`{shlex.join(shown)}` ended with {done.returncode} in {self.folder}.", fix="mlgit doctor"
+            )
         if expect:
             output.say(f"(exit code {expect})")
 
     def _show(self, words: Sequence[str]) -> None:
-        click.echo(click.style(f"$ {' '.join(words)}", fg="cyan"))
+        click.echo(click.style(f"$ {shlex.join(words)}", fg="cyan"))
         sys.stdout.flush()
 
     def _env(self) -> dict[str, str]:
