@@ -21,6 +21,12 @@ def say(text: str = "") -> None:
     sys.stdout.write(f"{escape.terminal(text)}\n")
 
 
+def gap() -> None:
+    """An empty line between two things, for a person; in a pipe there is none."""
+    if is_terminal():
+        say()
+
+
 def note(text: str) -> None:
     """A line beside the result, on standard error: never in the way of a pipe."""
     sys.stderr.write(f"{escape.terminal(text)}\n")

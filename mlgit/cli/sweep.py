@@ -147,7 +147,7 @@ def show(sweep: str, json_: bool) -> None:
     if file.description:
         output.say(file.description)
     output.say(f"each trial: {' '.join(_word(word) for word in found.command)}")
-    output.say()
+    output.gap()
     _say_table(trials, file.metric)
 
 
@@ -219,9 +219,9 @@ def _say_outcome(task: Task, outcome: Outcome) -> None:
     from mlgit.sweeps import plan
 
     metric = task.file.metric
-    output.say()
+    output.gap()
     _say_table(outcome.trials, metric)
-    output.say()
+    output.gap()
     failed = sum(trial.failed for trial in outcome.trials)
     notes = {
         "interrupted": "Interrupted; what finished stays, and the rest runs again.",
