@@ -48,7 +48,7 @@ def watching(task: Task) -> Iterator[Tell]:
     from rich.live import Live
     from rich.text import Text
 
-    view = _View(task, task.earlier)
+    view = View(task, task.earlier)
     with Live(get_renderable=view.render, transient=True, refresh_per_second=4) as live:
 
         def tell(trial: Trial, trials: tuple[Trial, ...]) -> None:
@@ -60,7 +60,9 @@ def watching(task: Task) -> Iterator[Tell]:
 
 
 @dataclass
-class _View:
+class View:
+    """What is seen of *task*: it is told of trials, and drawn several times a second."""
+
     task: Task
     trials: tuple[Trial, ...]
     began: float = field(default_factory=time.monotonic)
@@ -68,6 +70,7 @@ class _View:
     """Running trials: number → since when, on the monotonic clock."""
 
     def hear(self, trial: Trial, trials: tuple[Trial, ...]) -> None:
+        """Take note that *trial*, one of *trials*, began or ended."""
         self.trials = trials
         if trial.state.ended:
             self.since.pop(trial.number, None)
@@ -75,6 +78,7 @@ class _View:
             self.since[trial.number] = time.monotonic()
 
     def render(self) -> RenderableType:
+        """The lines as they are now."""
         from rich.console import Group
 
         return Group(self.bar(), self.rows())
@@ -89,7 +93,7 @@ class _View:
         size = task.file.space.size
         total = task.most if task.most is not None else size and max(size - len(task.earlier), done)
         words = (
-            f"{done} of {total} trials" if total else f"{done} trials",
+            f"{done} of {total} trials" if total else f"{done} trial{'' if done == 1 else 's'}",
             f"{failed} failed" if failed else "",
             _clock(time.monotonic() - self.began),
         )
