@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from mlgit.core import refs
 from mlgit.core.compare import Goal
-from mlgit.documents import Document, parse
+from mlgit.documents.reader import Document, parse
 from mlgit.errors import ConfigError, UsageError
 
 T = TypeVar("T")

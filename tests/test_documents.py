@@ -18,7 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from mlgit import documents
+from mlgit.documents import editor, reader, schema, writer
 from mlgit.errors import ConfigError
 
 AWKWARD = [
@@ -62,9 +62,9 @@ def same(one: Any, two: Any) -> bool:
 @example({"k" * 2000: 1, "deep": {"q" * 1025: [1, {"p" * 3000: "a\nb"}]}})
 @example([{"k" * 2000: {"a": 1}, "b": 2}])
 def test_three_readers_see_what_was_written(data: Any):
-    text = documents.dump(data)
+    text = writer.dump(data)
 
-    assert same(data, documents.plain(text, source="x.yaml"))
+    assert same(data, reader.plain(text, source="x.yaml"))
     assert same(data, yaml.load(text, Loader=yaml.SafeLoader))
     assert same(data, YAML(typ="safe", pure=True).load(text))
 
@@ -72,22 +72,22 @@ def test_three_readers_see_what_was_written(data: Any):
 @pytest.mark.parametrize("text", AWKWARD)
 def test_awkward_text_stays_text_for_every_reader(text: str):
     for data in (text, {"key": text}, {text: 1}, [text], {"a": [text]}):
-        written = documents.dump(data)
+        written = writer.dump(data)
 
-        assert same(data, documents.plain(written, source="x.yaml"))
+        assert same(data, reader.plain(written, source="x.yaml"))
         assert same(data, yaml.load(written, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
         assert same(data, YAML(typ="safe", pure=True).load(written))
 
 
 def test_half_a_character_becomes_a_replacement_character():
     """A lone surrogate stands for a byte of a file name that is no UTF-8; no YAML can hold it."""
-    text = documents.dump({"left\udcff": "\ud800"})
+    text = writer.dump({"left\udcff": "\ud800"})
 
-    assert documents.plain(text, source="x") == yaml.safe_load(text) == {"left\ufffd": "\ufffd"}
+    assert reader.plain(text, source="x") == yaml.safe_load(text) == {"left\ufffd": "\ufffd"}
 
 
 def test_a_reader_of_plain_text_is_pleased():
-    text = documents.dump(
+    text = writer.dump(
         {"lr": 1e-5, "answer": "no", "big": 1e22, "layers": [64, 32], "note": "two\nlines\n"}, header="hi"
     )
 
@@ -96,7 +96,7 @@ def test_a_reader_of_plain_text_is_pleased():
 
 def test_what_is_no_plain_data_is_refused():
     with pytest.raises(TypeError, match="object is no plain data"):
-        documents.dump({"a": object()})
+        writer.dump({"a": object()})
 
 
 class Goal(enum.Enum):
@@ -171,7 +171,7 @@ BAD = {
 @pytest.mark.parametrize("text", BAD, ids=[repr(text)[:40] for text in BAD])
 def test_a_bad_document_is_told_with_its_place(text: str):
     with pytest.raises(ConfigError) as caught:
-        documents.load(text, Outer, source="x.yaml")
+        reader.load(text, Outer, source="x.yaml")
 
     assert caught.value.what == BAD[text]
 
@@ -209,7 +209,7 @@ def test_a_bad_document_is_told_with_its_place(text: str):
 )
 def test_text_that_is_no_yaml_is_told_with_its_place(text: str | bytes, expected: str | None):
     with pytest.raises(ConfigError) as caught:
-        documents.plain(text, source="x.yaml")
+        reader.plain(text, source="x.yaml")
 
     assert caught.value.what.startswith("x.yaml:")
     assert expected in (None, caught.value.what)
@@ -221,11 +221,11 @@ def test_an_alias_bomb_is_refused_before_it_goes_off():
     )
 
     with pytest.raises(ConfigError, match=r"x\.yaml:\d: more than 200,000 values, repeated aliases counted"):
-        documents.plain(bomb, source="x.yaml")
+        reader.plain(bomb, source="x.yaml")
 
 
 def test_an_honest_alias_is_read():
-    assert documents.plain("a: &x [1, 2]\nb: *x\n", source="x") == {"a": [1, 2], "b": [1, 2]}
+    assert reader.plain("a: &x [1, 2]\nb: *x\n", source="x") == {"a": [1, 2], "b": [1, 2]}
 
 
 @pytest.mark.parametrize(
@@ -239,14 +239,14 @@ def test_an_honest_alias_is_read():
     ],
 )  # fmt: skip
 def test_scalars_are_read_as_yaml_1_2(text: str, value: object):
-    read = documents.plain(f"a: {text}\n", source="x")["a"]
+    read = reader.plain(f"a: {text}\n", source="x")["a"]
 
     assert read == value
     assert type(read) is type(value) or text == "!!float 1"
 
 
 def test_an_empty_document_is_an_empty_mapping():
-    assert documents.plain("", source="x") == documents.plain("# nothing\n", source="x") == {}
+    assert reader.plain("", source="x") == reader.plain("# nothing\n", source="x") == {}
 
 
 def test_a_record_survives_the_way_through_yaml():
@@ -255,18 +255,18 @@ def test_a_record_survives_the_way_through_yaml():
         many={"x": Inner(rate=2.0)},
     )  # fmt: skip
 
-    assert documents.load(documents.dump(documents.record(value)), Outer, source="x") == value
+    assert reader.load(writer.dump(writer.as_data(value)), Outer, source="x") == value
 
 
 def test_the_schema_says_what_the_reader_takes():
-    schema = documents.schema(Outer, title="outer")
-    check = jsonschema.Draft202012Validator(schema)
-    check.check_schema(schema)
+    described = schema.schema(Outer, title="outer")
+    check = jsonschema.Draft202012Validator(described)
+    check.check_schema(described)
 
-    good = documents.plain("name: a\ngoal: minimize\ninner: {rate: 1}\nmany: {b: {names: [c]}}\n", source="x")
+    good = reader.plain("name: a\ngoal: minimize\ninner: {rate: 1}\nmany: {b: {names: [c]}}\n", source="x")
     assert check.is_valid(good)
-    assert schema["properties"]["limit"] == {"type": "number", "description": "how much"}
-    assert schema["required"] == ["name"]
+    assert described["properties"]["limit"] == {"type": "number", "description": "how much"}
+    assert described["required"] == ["name"]
     for bad in ({"name": 1}, {"count": 1}, {"name": "a", "zzz": 1}, {"name": "a", "goal": "up"}):
         assert not check.is_valid(bad)
 
@@ -285,15 +285,15 @@ seed: 0x1F
 
 
 def test_values_go_in_and_comments_stay():
-    text = documents.with_values(FILE, {"lr": 0.5, "model.depth": 4}, source="params.yaml")
+    text = editor.with_values(FILE, {"lr": 0.5, "model.depth": 4}, source="params.yaml")
 
     assert text == FILE.replace("0.1", "0.5").replace("depth: 3", "depth: 4")
 
 
 def test_what_is_missing_is_made():
-    text = documents.with_values(FILE, {"opt.name": "adam"}, source="params.yaml")
+    text = editor.with_values(FILE, {"opt.name": "adam"}, source="params.yaml")
 
-    assert documents.plain(text, source="x")["opt"] == {"name": "adam"}
+    assert reader.plain(text, source="x")["opt"] == {"name": "adam"}
 
 
 @settings(deadline=None, max_examples=80)
@@ -307,9 +307,9 @@ def test_what_is_missing_is_made():
 @example({"lr": {"a": ["on", 1e-7, None, "\u2028"]}})
 def test_a_value_put_in_is_read_alike_by_yaml_1_1_and_1_2(values: dict[str, Any]):
     """The script that reads the file may use either."""
-    text = documents.with_values(FILE, values, source="params.yaml")
+    text = editor.with_values(FILE, values, source="params.yaml")
 
-    for data in (documents.plain(text, source="x"), yaml.safe_load(text), YAML(typ="safe", pure=True).load(text)):
+    for data in (reader.plain(text, source="x"), yaml.safe_load(text), YAML(typ="safe", pure=True).load(text)):
         for key, value in values.items():
             found = data
             for part in key.split("."):
@@ -318,13 +318,13 @@ def test_a_value_put_in_is_read_alike_by_yaml_1_1_and_1_2(values: dict[str, Any]
 
 
 def test_a_key_with_a_dot_in_the_file_is_that_key():
-    text = documents.with_values("model.depth: 3\n", {"model.depth": 4}, source="params.yaml")
+    text = editor.with_values("model.depth: 3\n", {"model.depth": 4}, source="params.yaml")
 
     assert text == "model.depth: 4\n"
 
 
 def test_a_value_goes_into_json():
-    text = documents.with_values('{"lr": 0.1, "m": {"d": 3}}', {"m.d": 4, "n": "ü"}, source="params.json")
+    text = editor.with_values('{"lr": 0.1, "m": {"d": 3}}', {"m.d": 4, "n": "ü"}, source="params.json")
 
     assert json.loads(text) == {"lr": 0.1, "m": {"d": 4}, "n": "ü"}
 
@@ -344,7 +344,7 @@ def test_a_value_goes_into_json():
 )
 def test_a_file_that_cannot_take_a_value_is_told(text: str, source: str, expected: str):
     with pytest.raises(ConfigError) as caught:
-        documents.with_values(text, {"lr.rate": 1}, source=source)
+        editor.with_values(text, {"lr.rate": 1}, source=source)
 
     assert caught.value.what == expected
 
@@ -355,7 +355,7 @@ def test_random_garbage_is_an_error_or_a_value_never_a_crash():
     for _ in range(1500):
         text = "".join(chars.choice(alphabet) for _ in range(chars.randrange(20)))
         try:
-            told = json.dumps(documents.plain(text, source="x.yaml"))
+            told = json.dumps(reader.plain(text, source="x.yaml"))
         except ConfigError as exc:
             told = exc.what
 
@@ -363,8 +363,8 @@ def test_random_garbage_is_an_error_or_a_value_never_a_crash():
 
 
 def test_a_stream_of_ours_is_what_ruamel_keeps():
-    text = documents.dump({"a": {"b": [1, 2]}, "c": "x\ny"})
+    text = writer.dump({"a": {"b": [1, 2]}, "c": "x\ny"})
     keeper, out = YAML(typ="rt"), io.StringIO()
     keeper.dump(keeper.load(text), out)
 
-    assert documents.plain(out.getvalue(), source="x") == {"a": {"b": [1, 2]}, "c": "x\ny"}
+    assert reader.plain(out.getvalue(), source="x") == {"a": {"b": [1, 2]}, "c": "x\ny"}

@@ -11,8 +11,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from mlgit import documents, resources, settings
+from mlgit import resources, settings
 from mlgit.core.compare import Goal
+from mlgit.documents import reader, schema
 from mlgit.errors import ConfigError
 from mlgit.tracking.options import RunOptions
 
@@ -26,13 +27,13 @@ SECTIONS: Mapping[str, tuple[Any, str]] = {
 
 def test_the_schema_for_editors_is_what_is_read(request: pytest.FixtureRequest):
     fields = [(name, into, field(default=None, metadata={"help": why})) for name, (into, why) in SECTIONS.items()]
-    schema = documents.schema(make_dataclass("mlgit", fields), title="mlgit.yaml")
-    jsonschema.Draft202012Validator.check_schema(schema)
+    described = schema.schema(make_dataclass("mlgit", fields), title="mlgit.yaml")
+    jsonschema.Draft202012Validator.check_schema(described)
     path = resources.schemas() / "mlgit.json"
     if request.config.getoption("--golden-update"):
-        path.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n")
+        path.write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n")
 
-    assert json.loads(path.read_text()) == schema, "if you meant it: pytest --golden-update"
+    assert json.loads(path.read_text()) == described, "if you meant it: pytest --golden-update"
 
 
 def test_the_template_fits_the_schema_and_the_reader(tmp_path: Path, mlgit: Callable[..., Any]):
@@ -41,7 +42,7 @@ def test_the_template_fits_the_schema_and_the_reader(tmp_path: Path, mlgit: Call
     for commented in ("# params: params.yaml", "# metrics: [metrics.json]"):
         assert commented in text
         text = text.replace(commented, commented[2:])
-    jsonschema.validate(documents.plain(text, source="x"), json.loads((resources.schemas() / "mlgit.json").read_text()))
+    jsonschema.validate(reader.plain(text, source="x"), json.loads((resources.schemas() / "mlgit.json").read_text()))
     (tmp_path / "mlgit.yaml").write_text(text)
     found = settings.read(tmp_path)
 

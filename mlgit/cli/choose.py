@@ -8,7 +8,7 @@ from click.shell_completion import CompletionItem
 from mlgit.errors import MlgitError
 
 
-class RunName(click.ParamType):
+class RunName(click.ParamType[str]):
     """A run: its id, branch, name, or an unambiguous beginning; `latest`."""
 
     name = "run"

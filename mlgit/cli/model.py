@@ -117,7 +117,7 @@ def show(version: str, base: str | None, as_json: bool) -> None:
       mlgit model show digits@v1.2.0
       mlgit model show digits#production --json
     """
-    from mlgit import documents
+    from mlgit.documents import writer
     from mlgit.registry import ledger, shelf
     from mlgit.store import registry as store
 
@@ -134,7 +134,7 @@ def show(version: str, base: str | None, as_json: bool) -> None:
     if as_json:
         output.as_json(_line(line) | {"history": history})
         return
-    output.say(documents.dump(documents.record(found) | {"registered": figures.moment(found.registered)}).rstrip())
+    output.say(writer.dump(writer.as_data(found) | {"registered": figures.moment(found.registered)}).rstrip())
     output.say(f"stages: {', '.join(line.stages) or 'none'}")
     output.say()
     for event in history:
@@ -201,9 +201,9 @@ def _told(record: ModelVersion | None, goals: Mapping[str, Goal]) -> str:
 
 
 def _plain(version: ModelVersion) -> dict[str, Any]:
-    from mlgit import documents
+    from mlgit.documents import writer
 
-    return documents.record(version)
+    return writer.as_data(version)
 
 
 def _line(line: Line) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mlgit import documents
 from mlgit.core import compare
 from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
 from mlgit.core.verdict import Verdict
-from mlgit.documents import Node
+from mlgit.documents import reader
+from mlgit.documents.reader import Node
 from mlgit.errors import ConfigError, GateFailedError, UsageError
 
 
@@ -62,7 +62,7 @@ Policy = Mapping[str, Sequence[Placed]]
 
 def read(text: str | bytes, *, source: str) -> Policy:
     """The policy in *text*; *source* names the file. Raises `ConfigError` with the line of what cannot be."""
-    document = documents.parse(text, source=source)
+    document = reader.parse(text, source=source)
     file = document.read(PolicyFile)
     nodes = dict(_pairs(dict(document.pairs())["stages"]))
     policy: dict[str, Sequence[Placed]] = {}

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlgit import documents
 from mlgit.core import compare, escape, figures, refs
 from mlgit.core.run import Run, State
+from mlgit.documents.editor import with_values
+from mlgit.documents.reader import plain
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo, message_trailer, split_commit
@@ -186,7 +187,7 @@ def _changes(repo: Repo, run: Run, source: str, params_file: str | None) -> tupl
         text = reader.blob(f"{source}:{params_file}") if params_file else None
     overrides = _overrides(text, run.params, params_file) if text is not None and params_file else {}
     if overrides and text is not None and params_file:
-        changes[params_file] = documents.with_values(text.decode(), overrides, source=params_file).encode()
+        changes[params_file] = with_values(text.decode(), overrides, source=params_file).encode()
         told = ", ".join(
             f"{escape.line(key, 30)} {figures.number(value)}" for key, value in list(overrides.items())[:4]
         )
@@ -196,7 +197,7 @@ def _changes(repo: Repo, run: Run, source: str, params_file: str | None) -> tupl
 
 def _overrides(text: bytes, params: Mapping[str, Any], source: str) -> dict[str, Any]:
     """The run's values, by dotted key, for those keys of a params file that state something else."""
-    stated = documents.plain(text, source=source)
+    stated = plain(text, source=source)
     if not isinstance(stated, Mapping):
         return {}
     known = compare.flatten(stated)

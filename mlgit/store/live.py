@@ -14,7 +14,7 @@ import fcntl
 import os
 import re
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from mlgit.store import records
 
 LOG_BYTES = 1 << 20
 """A console log beyond twice this keeps its first and its last such piece."""
+_SHORT = 64 << 10
+"""Bytes of a file that Python's own reader of JSON takes."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -325,26 +327,30 @@ def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     """The JSON objects of a file, a line each; a torn line is passed over."""
-    try:
-        if path.stat().st_size == 0:
-            return
-    except FileNotFoundError:
-        return
     import json
 
-    import orjson
-
+    try:
+        fast = _fast_reader() if path.stat().st_size > _SHORT else json.loads
+    except FileNotFoundError:
+        return
     with path.open("rb") as file:
         for line in file:
             try:
-                row = orjson.loads(line)
-            except orjson.JSONDecodeError:
+                row = fast(line)
+            except ValueError:
                 try:
                     row = json.loads(line)  # NaN and Infinity, whole numbers beyond 64 bits
                 except ValueError:
                     continue
             if type(row) is dict:
                 yield row
+
+
+def _fast_reader() -> Callable[[bytes], Any]:
+    """A reader several times faster than Python's own; loading it costs as much as reading a thousand lines."""
+    import orjson
+
+    return orjson.loads
 
 
 def _last_change(folder: Path, default: float) -> float:

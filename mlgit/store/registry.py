@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlgit import documents
 from mlgit.core.model import ModelVersion, Stage
+from mlgit.documents.reader import load
+from mlgit.documents.writer import as_data, dump
 from mlgit.errors import ConfigError, NotFoundError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo, message_trailer
@@ -69,7 +70,7 @@ def tags(repo: Repo) -> list[Tag]:
 def message(version: ModelVersion) -> str:
     """The tag's message: what it is in a line, and the record."""
     about = f"\n\n{version.description}" if version.description else ""
-    record = records.encode(documents.record(version)).decode()
+    record = records.encode(as_data(version)).decode()
     return f"{version.model} {version.version}, made by run {version.run}{about}\n\n{TRAILER}: {record}"
 
 
@@ -78,14 +79,14 @@ def of_message(text: str) -> ModelVersion | None:
     value = message_trailer(text, TRAILER)
     try:
         data = records.decode(value) if value else None
-        return None if data is None else of_text(documents.dump(data), source="tag")
+        return None if data is None else of_text(dump(data), source="tag")
     except (ValueError, TypeError, ConfigError, RecursionError):
         return None
 
 
 def of_text(text: str | bytes, *, source: str) -> ModelVersion:
     """The record in a version's file. Raises `ConfigError`."""
-    return documents.load(text, ModelVersion, source=source)
+    return load(text, ModelVersion, source=source)
 
 
 def version_path(model: str, version: str) -> str:
@@ -105,17 +106,17 @@ def card_path(model: str) -> str:
 
 def version_text(version: ModelVersion) -> str:
     """The text of a version's file, which never changes once it is on the base branch."""
-    return documents.dump(documents.record(version), header="Written by mlgit promote; immutable.")
+    return dump(as_data(version), header="Written by mlgit promote; immutable.")
 
 
 def stage_text(stage: Stage) -> str:
     """The text of a stage's file."""
-    return documents.dump({"version": stage.version})
+    return dump({"version": stage.version})
 
 
 def card_text(card: Card) -> str:
     """The text of a model's card."""
-    return documents.dump(documents.record(card))
+    return dump(as_data(card))
 
 
 def version_at(reader: Reader, commit: str, model: str, version: str) -> ModelVersion | None:
@@ -135,7 +136,7 @@ def stages_at(reader: Reader, commit: str) -> dict[tuple[str, str], str]:
             stage = name.removesuffix(".yaml")
             if not file.is_tree and name.endswith(".yaml") and name != "model.yaml":
                 text = reader.blob(file.oid) or b""
-                found[model, stage] = documents.load(text, _StageFile, source=stage_path(model, stage)).version
+                found[model, stage] = load(text, _StageFile, source=stage_path(model, stage)).version
     return found
 
 
@@ -155,7 +156,7 @@ def differences(one: ModelVersion, other: ModelVersion) -> list[str]:
 
 def _comparable(version: ModelVersion) -> Mapping[str, Any]:
     """Its fields as text, so that nan is nan."""
-    return {key: documents.dump(value) for key, value in documents.record(version).items()}
+    return {key: dump(value) for key, value in as_data(version).items()}
 
 
 def base_name(repo: Repo, base: str | None = None) -> str:

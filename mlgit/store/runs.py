@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlgit import documents
 from mlgit.core import escape, figures, refs, secrets
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import Goal, goal_of, is_number
 from mlgit.core.history import Series, thin
 from mlgit.core.run import Run, State
+from mlgit.documents.reader import plain
+from mlgit.documents.writer import dump
 from mlgit.dvc import pointers, project
 from mlgit.errors import GitError, MlgitError, NotFoundError, RefMovedError
 from mlgit.git.objects import Entry, Reader
@@ -153,9 +154,9 @@ def _files(run: Run, account: live.Account) -> dict[str, bytes]:
     """Everything below `experiment/`, path → content."""
     series = {name: one for name, one in account.series.items() if not name.startswith("_")}
     files = {
-        "run.yaml": documents.dump(records.run_document(run, account.provenance)),
-        "params.yaml": documents.dump(_sorted(run.params)),
-        "metrics.yaml": documents.dump(_sorted(run.metrics)),
+        "run.yaml": dump(records.run_document(run, account.provenance)),
+        "params.yaml": dump(_sorted(run.params)),
+        "metrics.yaml": dump(_sorted(run.metrics)),
         "dvc.yaml": _PLOTS + ("plots:\n  - history: {x: step}\n" if series else ""),
     }
     for name, one in series.items():
@@ -168,7 +169,7 @@ def _files(run: Run, account: live.Account) -> dict[str, bytes]:
             for kind, versions in (("used", run.used), ("logged", run.logged))
             if versions
         }
-        files["artifacts.yaml"] = documents.dump(lists)
+        files["artifacts.yaml"] = dump(lists)
     for version in run.logged:  # so that stock DVC can fetch the bytes, and its collection keeps them
         out = pointers.Out(path=version.name, hash=version.hash, size=version.size)
         files[f"artifacts/{version.name}.dvc"] = pointers.render([out])
@@ -289,7 +290,7 @@ def _places(reader: Reader, commit: str, folder: str = "", depth: int = 4) -> It
 
 def _load(reader: Reader, commit: str, path: str) -> Any:
     text = reader.blob(f"{commit}:{path}")
-    return {} if text is None else documents.plain(text, source=path)
+    return {} if text is None else plain(text, source=path)
 
 
 def place_of(run: Run, path: str) -> str:
@@ -303,7 +304,7 @@ def provenance(repo: Repo, run: Run) -> Mapping[str, Any]:
         text = reader.blob(f"{run.commit}:{place_of(run, 'run.yaml')}")
     if text is None:
         raise NotFoundError(f"{run.branch or run.id} holds no {place_of(run, 'run.yaml')}.")
-    document: Mapping[str, Any] = documents.plain(text, source=f"{run.branch}:run.yaml")
+    document: Mapping[str, Any] = plain(text, source=f"{run.branch}:run.yaml")
     return document
 
 

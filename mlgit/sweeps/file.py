@@ -15,9 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn
 
-from mlgit import documents
 from mlgit.core.compare import Goal
-from mlgit.documents import Document, Node
+from mlgit.documents.reader import Document, Node, parse
 from mlgit.errors import ConfigError
 from mlgit.sweeps import command as commands
 from mlgit.sweeps.parameter import Choice, Number, Parameter, Real, Stepped, Whole, canonical
@@ -107,7 +106,7 @@ _KEYS: dict[str, tuple[set[str], set[str]]] = {
 
 def read(text: str | bytes, *, source: str) -> SweepFile:
     """The sweep file *text*; *source* names it in errors. Raises `ConfigError`."""
-    document = documents.parse(text, source=source)
+    document = parse(text, source=source)
     file = document.read(_File)
     reader = _Reader(document, file.method)
     reader.refuse_what_is_not_done(file)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mlgit import documents
 from mlgit.core import figures, refs
 from mlgit.core.compare import Goal, best, is_number
 from mlgit.core.job import JobSpec, JobState
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
+from mlgit.documents import writer
 from mlgit.sweeps import command
 from mlgit.sweeps.search import Seen
 from mlgit.sweeps.space import Impute, Metric, Params, Space, SweepFile
@@ -185,4 +185,4 @@ def text(value: Any) -> str:
         return "{" + ", ".join(f"{text(str(key))}: {text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(text(item) for item in value) + "]"
-    return documents.dump(value).rstrip("\n")
+    return writer.dump(value).rstrip("\n")

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlgit import documents
 from mlgit.core import refs
 from mlgit.core.compare import Goal
 from mlgit.core.sweep import Sweep
+from mlgit.documents.reader import load
+from mlgit.documents.writer import as_data, dump
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -69,7 +70,7 @@ def keep(repo: Repo, sweep: Sweep) -> None:
         return
     fields = {name: getattr(sweep, name) for name in _State.__dataclass_fields__}
     files = {
-        STATE: documents.dump(documents.record(_State(**fields))).encode(),
+        STATE: dump(as_data(_State(**fields))).encode(),
         FILE: sweep.file.encode(),
     }
     repo.commit_on(_ref(sweep), files, f"sweep {sweep.name}: {sweep.method}", expect=None, when=sweep.created)
@@ -82,7 +83,7 @@ def known(repo: Repo, project: str) -> list[Sweep]:
         for ref, commit in repo.refs(f"{refs.SWEEPS}{refs.component(project, 'project')}/").items():
             state, file = reader.blob(f"{commit}:{STATE}"), reader.blob(f"{commit}:{FILE}")
             if state is not None and file is not None:
-                fields = vars(documents.load(state, _State, source=f"{ref}:{STATE}"))
+                fields = vars(load(state, _State, source=f"{ref}:{STATE}"))
                 found.append(Sweep(**fields, file=file.decode(errors="replace")))
     return sorted(found, key=lambda sweep: (-sweep.created, sweep.id))
 

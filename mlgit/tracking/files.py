@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlgit import documents
 from mlgit.core.compare import flatten
+from mlgit.documents import editor, reader
 from mlgit.errors import ConfigError, UsageError
 from mlgit.store import borrow
 
@@ -34,7 +34,7 @@ def read_metrics(path: Path) -> Iterator[tuple[int | None, dict[str, Any]]]:
     elif ending in (".json", ".jsonl", ".ndjson"):
         rows = _json(path)
     elif ending in (".yaml", ".yml"):
-        rows = iter([documents.plain(path.read_bytes(), source=path.name)])
+        rows = iter([reader.plain(path.read_bytes(), source=path.name)])
     else:
         raise ConfigError(f"{path.name}:1: a metrics file is YAML, JSON, JSON lines, CSV or TSV.")
     for flat in _flat(rows, path):
@@ -89,7 +89,7 @@ def _json(path: Path) -> Iterator[Any]:
 def read_params(path: Path) -> dict[str, Any]:
     """The params in a project's params file, YAML or JSON. Raises `ConfigError`."""
     try:
-        data = documents.plain(path.read_bytes(), source=path.name)  # JSON is YAML
+        data = reader.plain(path.read_bytes(), source=path.name)  # JSON is YAML
     except FileNotFoundError:
         raise ConfigError(
             f"mlgit.yaml:1: run.params: there is no file {path.name}.", fix="correct the name, or make the file"
@@ -130,7 +130,7 @@ def params_in_place(
         yield
         return
     text = path.read_text(encoding="utf-8")
-    borrow.take(path, documents.with_values(text, values, source=path.name).encode(), folder)
+    borrow.take(path, editor.with_values(text, values, source=path.name).encode(), folder)
     try:
         yield
     finally:
@@ -146,7 +146,7 @@ def parse_assignments(words: tuple[str, ...]) -> dict[str, Any]:
         if not equals or not key or key != key.strip():
             raise UsageError(f"-p {word[:80]!r} gives no param.", fix="write it as NAME=VALUE")
         try:
-            params[key] = documents.plain(text, source=f"-p {key}") if text else ""
+            params[key] = reader.plain(text, source=f"-p {key}") if text else ""
         except ConfigError as exc:
             raise UsageError(
                 f"-p {word[:80]!r} cannot be read.", why=exc.what, fix=f"quote it: -p '{key}=\"…\"'"

@@ -7,9 +7,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from mlgit import documents, resources
+from mlgit import resources
 from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
+from mlgit.documents.reader import plain
+from mlgit.documents.schema import schema
 from mlgit.errors import ConfigError, UsageError
 from mlgit.registry import gate
 
@@ -155,8 +157,8 @@ def test_without_a_policy_nothing_is_asked():
 
 def test_the_template_is_a_policy_and_the_schema_is_what_is_read():
     text = (resources.templates() / "project" / "policy.yaml").read_bytes()
-    schema = json.loads((resources.schemas() / "policy.json").read_text())
+    stored = json.loads((resources.schemas() / "policy.json").read_text())
 
     assert list(gate.read(text, source="policy.yaml")) == ["staging", "production"]
-    assert schema == documents.schema(gate.PolicyFile, title="registry/policy.yaml")
-    jsonschema.validate(documents.plain(text, source="policy.yaml"), schema)
+    assert stored == schema(gate.PolicyFile, title="registry/policy.yaml")
+    jsonschema.validate(plain(text, source="policy.yaml"), stored)

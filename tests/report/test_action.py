@@ -5,15 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlgit import documents
 from mlgit.core.run import Run
+from mlgit.documents import reader
 from mlgit.git.repo import Repo
 
 FILE = Path(__file__).parents[2] / "actions/report/action.yml"
 
 
 def steps() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = documents.plain(FILE.read_text(), source=FILE.name)["runs"]["steps"]
+    found: list[dict[str, Any]] = reader.plain(FILE.read_text(), source=FILE.name)["runs"]["steps"]
     return found
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from mlgit import documents
 from mlgit.core.run import Run, State
+from mlgit.documents.reader import plain
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git import merge, snapshot
 from mlgit.git.repo import Move, Repo, message_trailer, split_commit
@@ -145,7 +145,7 @@ def test_a_branch_carries_the_runs_params_and_keeps_the_files_comments(repo: Rep
     assert message.startswith("Take the params of run-k3f9a2xx: lr 0.0001\n\nexp/digits/k3f9a2xx: accuracy 0.9\n")
     assert message_trailer(message, "Mlgit-Evidence") == "k3f9a2xx"
     text = (repo.read(branch, "params.yaml") or b"").decode()
-    assert documents.plain(text, source="params.yaml") == {"lr": 1e-4, "net": {"width": 64}, "epochs": 10}
+    assert plain(text, source="params.yaml") == {"lr": 1e-4, "net": {"width": 64}, "epochs": 10}
     assert [line.partition("#")[2] for line in text.splitlines()] == [" what train.py reads", " the step", "", "", ""]
     assert repo.git("diff", "--name-only", source, branch) == "params.yaml"
 

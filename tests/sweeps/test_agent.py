@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from mlgit import documents
 from mlgit.core.job import JobSpec, JobState
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
+from mlgit.documents import reader
 from mlgit.errors import MlgitError
 from mlgit.launch import local
 from mlgit.sweeps import agent, plan
@@ -60,7 +60,7 @@ class Machine:
             return JobState.RUNNING
         words = spec.command
         pairs = (words[i + 1].partition("=") for i, word in enumerate(words) if word == "-p")
-        params = {key: documents.plain(text, source="-p") for key, _, text in pairs}
+        params = {key: reader.plain(text, source="-p") for key, _, text in pairs}
         state, metrics = self.does(params)
         ended = State.FINISHED if state is JobState.SUCCEEDED else State.FAILED
         number = len(self.runs)

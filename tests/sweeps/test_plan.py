@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlgit import documents
 from mlgit.core.job import JobState
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
+from mlgit.documents import reader
 from mlgit.sweeps import file as files
 from mlgit.sweeps import plan
 from mlgit.sweeps.parameter import canonical
@@ -78,7 +78,7 @@ def test_params_survive_as_yaml(value: Any) -> None:
     text = plan.text(value)
 
     assert "\n" not in text
-    read = documents.plain(f"x: {text}" if text else "x: ''", source="-p")["x"]
+    read = reader.plain(f"x: {text}" if text else "x: ''", source="-p")["x"]
     assert canonical(read) == canonical(value)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlgit import documents
+from mlgit.documents import writer
 from mlgit.sweeps import file as files
 from mlgit.sweeps.search import Seen, initial, suggest
 from mlgit.sweeps.space import Space
@@ -46,7 +46,7 @@ ANY = st.one_of(
 
 def make(method: str, parameters: dict[str, Any]) -> Space:
     data = {"method": method, "metric": {"name": "loss"}, "parameters": parameters}
-    return files.read(documents.dump(data), source="sweep.yaml").space
+    return files.read(writer.dump(data), source="sweep.yaml").space
 
 
 def search(space: Space, cost: Any, trials: int, seed: int = 0, at_once: int = 1) -> list[Seen]:

@@ -22,8 +22,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from mlgit import documents
 from mlgit.core import figures
+from mlgit.documents import reader, writer
 from mlgit.errors import ConfigError, MlgitError, NotFoundError
 from mlgit.forge.base import Comment, PullRequest, PullState, Review, ReviewVerdict, Status, StatusState
 
@@ -194,7 +194,7 @@ class Files:
     def statuses(self, commit: str) -> list[Status]:
         """The latest status of each context on *commit*, by context."""
         found = [
-            documents.load(place.read_bytes(), _Status, source=str(place))
+            reader.load(place.read_bytes(), _Status, source=str(place))
             for place in (self.folder / "statuses" / commit).glob("*.yaml")
         ]
         return [
@@ -206,7 +206,7 @@ class Files:
         """Write a status, in place of an earlier one of the same context."""
         name = hashlib.sha256(status.context.lower().encode()).hexdigest()[:16]
         facts = _Status(context=status.context, state=status.state, description=status.description, url=status.url)
-        text = documents.dump(documents.record(facts))
+        text = writer.dump(writer.as_data(facts))
         _write(self.folder / "statuses" / status.commit / f"{name}.yaml", text)
 
     # Pictures
@@ -226,7 +226,7 @@ class Files:
 
 def _paper(facts: object, body: str) -> str:
     """A Markdown file with *facts* on top, as YAML between two lines of dashes."""
-    return f"---\n{documents.dump(documents.record(facts))}---\n\n{body}"
+    return f"---\n{writer.dump(writer.as_data(facts))}---\n\n{body}"
 
 
 def _parse(place: Path, into: type[T], *, missing: str, fix: str = "") -> tuple[T, str]:
@@ -240,7 +240,7 @@ def _parse(place: Path, into: type[T], *, missing: str, fix: str = "") -> tuple[
     facts, rule, body = text.partition("\n---\n")
     if not rule or not facts.startswith("---\n"):
         raise ConfigError(f"{place}:1: the facts on top, between two lines of dashes, are missing.")
-    return documents.load(f"{facts}\n", into, source=str(place)), body.removeprefix("\n")
+    return reader.load(f"{facts}\n", into, source=str(place)), body.removeprefix("\n")
 
 
 def _seconds(moment: str, place: Path) -> float:

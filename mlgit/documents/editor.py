@@ -1,0 +1,70 @@
+"""Put values into a person's own YAML or JSON, and leave the rest as they wrote it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mlgit.documents import reader, writer
+from mlgit.errors import ConfigError
+
+_FLOAT_TAG = "tag:yaml.org,2002:float"
+
+
+def with_values(text: str, values: Mapping[str, Any], *, source: str) -> str:
+    """*text*, a YAML or JSON document (by the ending of *source*), with *values* (dotted key → value) put in.
+
+    Comments, order and quoting of the rest stay. A dotted key goes into the mappings that are there; what is missing
+    is made. Raises `ConfigError` for a document that cannot be read, or where a key runs through something else.
+    """
+    if source.endswith(".json"):
+        try:
+            data = json.loads(text or "{}")
+        except ValueError as exc:
+            raise ConfigError(f"{source}:{getattr(exc, 'lineno', 1)}: not JSON ({exc}).") from None
+        _put_all(data, values, source)
+        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    from ruamel.yaml import YAML  # DVC's own choice: the one library that keeps comments
+    from ruamel.yaml.representer import RoundTripRepresenter
+
+    class Representer(RoundTripRepresenter):
+        """Floats as `dump` writes them: `1e-05` is text to a reader of YAML 1.1."""
+
+    Representer.add_representer(float, lambda self, value: self.represent_scalar(_FLOAT_TAG, writer.number(value)))
+    reader.plain(text, source=source)  # says what is wrong with it, and where
+    keeper = YAML(typ="rt")
+    keeper.Representer = Representer
+    keeper.preserve_quotes = True
+    keeper.width = 4096
+    data = keeper.load(text) or {}
+    _put_all(data, {key: _quoted(value) for key, value in values.items()}, source)
+    out = io.StringIO()
+    keeper.dump(data, out)
+    return out.getvalue()
+
+
+def _quoted(value: Any) -> Any:
+    """*value* for ruamel, its texts quoted where a reader of YAML 1.1 or 1.2 would take them for something else."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    if isinstance(value, str):
+        clean = value.encode("utf-8", "replace").decode()
+        return DoubleQuotedScalarString(clean) if writer.scalar(clean).startswith('"') else clean
+    if isinstance(value, Mapping):
+        return {_quoted(str(key)): _quoted(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_quoted(item) for item in value]
+    return value
+
+
+def _put_all(data: Any, values: Mapping[str, Any], source: str) -> None:
+    for key, value in values.items():
+        *folders, last = (key,) if isinstance(data, dict) and key in data else key.split(".")
+        place = data
+        for name in folders:
+            place = place.setdefault(name, {}) if isinstance(place, dict) else None
+        if not isinstance(place, dict):
+            raise ConfigError(f"{source}:1: {key}: there is no mapping to put it into")
+        place[last] = value
