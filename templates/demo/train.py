@@ -15,7 +15,7 @@ config = run.config
 train, test = np.load("data/train.npz"), np.load("data/test.npz")
 model = MLPClassifier((config.hidden,), learning_rate_init=config.lr, alpha=config.l2, random_state=config.seed)
 
-for epoch in range(config.epochs):
+for _ in range(config.epochs):
     model.partial_fit(train["x"], train["y"], classes=range(10))
     guess = model.predict_proba(test["x"])
     accuracy = (guess.argmax(axis=1) == test["y"]).mean()
