@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mlgit.core import refs
 from mlgit.core.compare import Goal
-from mlgit.documents.reader import Document, parse
 from mlgit.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from mlgit.documents.reader import Document
 
 T = TypeVar("T")
 
@@ -52,6 +54,8 @@ def find(start: Path, top: Path) -> Settings:
 
 def read(folder: Path) -> Settings:
     """The settings in *folder*'s `mlgit.yaml`. Raises `ConfigError`."""
+    from mlgit.documents.reader import parse  # a folder without the file needs no reader
+
     path = folder / FILE
     with path.open("rb") as file:  # never more of a giant than the reader would take
         document = parse(file.read(9 << 20), source=FILE)

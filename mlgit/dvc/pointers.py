@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlgit.documents import reader, writer
+from mlgit.documents.writer import dump
 
 _HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
@@ -39,7 +39,7 @@ def is_folder(content: str) -> bool:
 
 def render(outs: Sequence[Out]) -> str:
     """The text of a `.dvc` file, as `dvc add` writes it."""
-    return writer.dump({"outs": [_plain(out) for out in outs]})
+    return dump({"outs": [_plain(out) for out in outs]})
 
 
 def _plain(out: Out) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _plain(out: Out) -> dict[str, Any]:
 
 def parse(text: str | bytes, *, source: str) -> tuple[Out, ...]:
     """The outs of a `.dvc` file, those without a content hash left out. Raises `ConfigError` where it is no YAML."""
-    data = reader.plain(text, source=source)
+    data = _read(text, source)
     if not isinstance(data, Mapping):
         return ()
     folder = data.get("wdir", ".")
@@ -58,13 +58,19 @@ def parse(text: str | bytes, *, source: str) -> tuple[Out, ...]:
 
 def parse_lock(text: str | bytes, *, source: str) -> tuple[Out, ...]:
     """What the stages of a `dvc.lock` made. Raises `ConfigError` where it is no YAML."""
-    data = reader.plain(text, source=source)
+    data = _read(text, source)
     stages = data.get("stages") if isinstance(data, Mapping) else None
     if not isinstance(stages, Mapping):
         return ()
     return tuple(
         out for stage in stages.values() if isinstance(stage, Mapping) for out in _outs(stage.get("outs"), ".")
     )
+
+
+def _read(text: str | bytes, source: str) -> Any:
+    from mlgit.documents.reader import plain  # writing a pointer, as every run may, needs no reader
+
+    return plain(text, source=source)
 
 
 def _outs(items: Any, folder: str) -> Iterator[Out]:

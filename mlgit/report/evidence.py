@@ -16,10 +16,10 @@ from mlgit.documents.reader import plain
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo, message_trailer, split_commit
+from mlgit.store import records
 
 TRAILER = "Mlgit-Evidence"
 BRANCHES = "refs/heads/run/"
-FOLDER = "experiment"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class _Witnesses:
 
     def _code_tree(self, reader: Reader, tree: str) -> str:
         """The id of *tree* without the results that somebody committed beside the code; nothing is written."""
-        places = [f"{folder}/{FOLDER}" if folder else FOLDER for folder in self._folders]
+        places = [f"{folder}/{records.FOLDER}" if folder else records.FOLDER for folder in self._folders]
         present = [place for place in places if reader.tree(f"{tree}:{place}") is not None]
         if not present:
             return tree
@@ -180,7 +180,7 @@ def _parents(repo: Repo, commit: str) -> list[str]:
 
 def _changes(repo: Repo, run: Run, source: str, params_file: str | None) -> tuple[dict[str, bytes | None], str]:
     """What the branch's commit changes in the code as it ran, and its subject."""
-    place = f"{run.folder}/{FOLDER}" if run.folder else FOLDER
+    place = f"{run.folder}/{records.FOLDER}" if run.folder else records.FOLDER
     name = escape.line(run.name, 60) or run.id
     with repo.reader() as reader:
         changes: dict[str, bytes | None] = {place: None} if reader.tree(f"{source}:{place}") is not None else {}

@@ -12,6 +12,8 @@ from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run, State
 
 TRAILER = "Mlgit-Result"
+FOLDER = "experiment"
+"""Where a run's files lie, beside its project's `mlgit.yaml`."""
 MOST_BYTES = 64 << 10
 """A record beyond this is not put into the commit message; it is read from the YAML files."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from mlgit.core.run import Run
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
-from mlgit.store import borrow, live, runs
+from mlgit.store import borrow, live, result
 
 
 def recover_all(repo: Repo, notify: Callable[[str], None], *, elsewhere: bool = False) -> list[Run]:
@@ -39,6 +39,6 @@ def _recover(repo: Repo, folder: Path, *, elsewhere: bool) -> Run | None:
         if not (folder / "run.yaml").exists() or not (elsewhere or live.is_ours(folder)):
             return None
         borrow.give_back(folder)
-        return runs.record(repo, folder)
+        return result.record(repo, folder)
     finally:
         os.close(lock)

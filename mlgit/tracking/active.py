@@ -17,7 +17,7 @@ from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import is_number
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
-from mlgit.store import live, runs
+from mlgit.store import live, result
 from mlgit.store.place import Place
 from mlgit.tracking import values
 from mlgit.tracking.begin import notify
@@ -239,7 +239,7 @@ class ActiveRun:
             elif error:
                 self._live.event(end={"error": secrets.redact(error)[-20_000:]})
             if self._owns:  # still alive until it is a branch, so that nobody recovers it meanwhile
-                notify(told(runs.record(self._home.repo, self._live.folder)))
+                notify(told(result.record(self._home.repo, self._live.folder)))
         except (MlgitError, OSError) as exc:
             notify(f"the run {self.name} is not a branch yet: {exc}\nIt is kept in {self._live.folder}.")
         finally:

@@ -14,7 +14,7 @@ from typing import Any
 from mlgit.core import escape, refs, secrets
 from mlgit.core.run import Run
 from mlgit.git import snapshot
-from mlgit.store import live, place, runs, scratch
+from mlgit.store import live, place, result, scratch
 from mlgit.store.place import Place
 from mlgit.tracking import names, provenance
 from mlgit.tracking.options import RunOptions
@@ -66,7 +66,7 @@ def begin(home: Place, wish: Wish, params: Mapping[str, Any], command: Sequence[
         notify(f"not in the run's snapshot: {', '.join(path for path, _ in taken.left_out[:5])}"
                f"{' …' if len(taken.left_out) > 5 else ''} ({taken.left_out[0][1]})")  # fmt: skip
     opened = live.create(home.repo, run, about)
-    runs.hold(home.repo, run)
+    result.hold(home.repo, run)
     return opened
 
 

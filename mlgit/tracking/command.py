@@ -18,7 +18,7 @@ from typing import Any
 from mlgit.core.compare import flatten
 from mlgit.core.run import Run, State
 from mlgit.errors import ConfigError, MlgitError, UsageError
-from mlgit.store import borrow, live, recover, runs
+from mlgit.store import borrow, live, recover, result
 from mlgit.store.place import Place
 from mlgit.tracking import files
 from mlgit.tracking.begin import Wish, begin, notify
@@ -92,7 +92,7 @@ def _ended(home: Place, opened: live.Live, state: State, exit_code: int) -> Run:
     about: dict[str, Any] = {"state": state.value, "time": time.time()}
     try:
         opened.event(end=about | ({"exit_code": exit_code} if exit_code else {}))
-        return runs.record(home.repo, opened.folder)
+        return result.record(home.repo, opened.folder)
     except (MlgitError, OSError) as exc:
         notify(f"the run is not a branch yet: {exc}\nIt is kept in {opened.folder}.")
         return replace(live.read(opened.folder).run, state=state)

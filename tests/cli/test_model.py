@@ -10,7 +10,7 @@ import pytest
 from mlgit.artifacts import log as artifacts
 from mlgit.core.run import Run, State
 from mlgit.git.repo import Move, Repo
-from mlgit.store import runs
+from mlgit.store import result
 
 Mlgit = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -28,7 +28,7 @@ def trained(repo: Repo) -> Callable[[str, float], str]:
             id=f"{name:0<8}", name=name, project="digits", state=State.FINISHED, created=1_700_000_000,
             finished=1_700_000_060, metrics={"accuracy": accuracy}, logged=(logged,),
         )  # fmt: skip
-        message = runs.message(run)
+        message = result.message(run)
         commit = repo.commit(repo.resolve("HEAD"), {"experiment/metrics.yaml": b"x: 1\n"}, message)
         repo.move([Move(f"refs/heads/exp/digits/{name}", None, commit)], why="test")
         return name

@@ -11,7 +11,7 @@ import pytest
 from mlgit.artifacts import log as artifacts
 from mlgit.core.run import Run, State
 from mlgit.git.repo import Move, Repo
-from mlgit.store import runs
+from mlgit.store import result, runs
 
 Trained = Callable[..., Run]
 
@@ -32,7 +32,7 @@ def trained(repo: Repo) -> Trained:
             id=f"{name:0<8}", name=name, project="digits", state=state, created=1_700_000_000, finished=1_700_000_060,
             folder=folder, params={"lr": 0.1}, metrics=metrics, data={"digits.csv": "a" * 32}, logged=tuple(logged),
         )  # fmt: skip
-        commit = repo.commit(repo.resolve("HEAD"), {"experiment/metrics.yaml": b"x: 1\n"}, runs.message(run))
+        commit = repo.commit(repo.resolve("HEAD"), {"experiment/metrics.yaml": b"x: 1\n"}, result.message(run))
         ref = f"refs/heads/exp/digits/{name}"
         repo.move([Move(ref, None, commit)], why="test")
         found = runs.read(repo, commit)
