@@ -6,6 +6,7 @@ commit's message its index.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -102,10 +103,9 @@ def hold(repo: Repo, run: Run) -> None:
 
 
 def release(repo: Repo, run: Run) -> None:
-    """Undo `hold`."""
-    ref = f"{refs.LIVE}{run.id}"
-    if held := repo.refs(ref).get(ref):
-        repo.move([Move(ref, held, None)], why="run recorded")
+    """Undo `hold`; a run that was never held, or is released already, stays as it is."""
+    with contextlib.suppress(RefMovedError):
+        repo.move([Move(f"{refs.LIVE}{run.id}", run.source, None)], why="run recorded")
 
 
 def _move(repo: Repo, run: Run, commit: str) -> str:
