@@ -91,3 +91,12 @@ def mlgit(python: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[.
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden-update", action="store_true", help="rewrite tests/golden/")
+
+
+def need(part: str, present: bool) -> None:
+    """Skip a test that needs *part* where the machine lacks it; fail it where `MLGIT_REQUIRE` names it, or `all`."""
+    required = os.environ.get("MLGIT_REQUIRE", "").split(",")
+    if not present and ("all" in required or part in required):
+        pytest.fail(f"this machine lacks {part}, which MLGIT_REQUIRE asks for")
+    if not present:
+        pytest.skip(f"this machine lacks {part}")

@@ -16,6 +16,7 @@ import pytest
 
 import mlgit as package
 from mlgit import cli
+from tests.conftest import need
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 TOP = Path(__file__).parent.parent
@@ -125,8 +126,8 @@ def test_outside_of_a_repository_a_command_says_so(mlgit: Script, tmp_path: Path
     assert "To fix: git init" in done.stderr
 
 
-@pytest.mark.skipif(importlib.util.find_spec("hatchling") is None, reason="hatchling is not installed here")
 def test_a_wheel_holds_templates_and_schemas(tmp_path: Path, python: Script):
+    need("hatchling", importlib.util.find_spec("hatchling") is not None)
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=TOP, check=True
     )

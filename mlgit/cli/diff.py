@@ -58,8 +58,10 @@ def command(base: str, head: str, everything: bool, code: bool, as_json: bool) -
     )  # fmt: skip
     for title, rows in (("param", params), ("data", data)):
         if rows:
+            output.gap()
             output.table((title, one.name, two.name),
                          [(row.key, figures.number(row.base), figures.number(row.head)) for row in rows])  # fmt: skip
+    output.gap()
     output.note(
         "The code is the same." if one.tree == two.tree else f"The code differs: mlgit diff {base} {head} --code"
     )

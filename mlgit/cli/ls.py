@@ -61,7 +61,7 @@ def command(conditions: tuple[str, ...], sort: str, limit: int, everywhere: bool
             )
             for run in shown
         ],
-        right=("took", *metrics),
+        right=("took", *metrics, *(name for name in params if _is_numeric(name, shown))),
         empty="No runs yet. Make one: mlgit run -- python train.py" if not known else "No run fits.",
     )
     if len(fitting) > len(shown):
@@ -87,6 +87,12 @@ def _columns(runs: Sequence[Run], goals: Mapping[str, Goal]) -> tuple[list[str],
     keys = dict.fromkeys(key for one in params for key in one)
     differing = [key for key in keys if len({repr(one.get(key)) for one in params}) > 1]
     return ranked[:4], differing[:5]
+
+
+def _is_numeric(param: str, runs: Sequence[Run]) -> bool:
+    """Whether the column holds numbers alone."""
+    values = [flatten(run.params).get(param) for run in runs]
+    return all(value is None or isinstance(value, int | float) for value in values)
 
 
 def _cell(value: object) -> str:

@@ -4,6 +4,8 @@ import subprocess
 
 import pytest
 
+from tests.conftest import need
+
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_gets_its_script(mlgit, shell):
@@ -14,11 +16,10 @@ def test_a_shell_gets_its_script(mlgit, shell):
 
 def test_bash_takes_the_script(mlgit):
     bash = shutil.which("bash")
-    if bash is None:
-        pytest.skip("there is no bash")
+    need("bash", bash is not None)
     script = mlgit("completion", "bash").stdout
 
-    done = subprocess.run([bash, "--norc", "-c", f"{script}\ncomplete -p mlgit"], capture_output=True, text=True)
+    done = subprocess.run([str(bash), "--norc", "-c", f"{script}\ncomplete -p mlgit"], capture_output=True, text=True)
 
     assert done.returncode == 0
     assert "_mlgit_completion" in done.stdout
