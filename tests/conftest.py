@@ -8,9 +8,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from mlgit.git.repo import Repo
+
+# At home every run looks for new examples; where a landing hangs on it, it is the same ones each time.
+hypothesis.settings.register_profile("home", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=3000)
+hypothesis.settings.load_profile("ci" if "MLGIT_REQUIRE" in os.environ else "home")
 
 
 @pytest.fixture(autouse=True)

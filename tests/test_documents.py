@@ -317,6 +317,12 @@ def test_a_value_put_in_is_read_alike_by_yaml_1_1_and_1_2(values: dict[str, Any]
             assert same(value, found), (text, key, value, found)
 
 
+def test_a_list_is_put_in_on_one_line():
+    text = editor.with_values("lr: 1  # rate\n", {"lr": [{}, None, None, "no"]}, source="params.yaml")
+
+    assert text == 'lr: [{}, null, null, "no"] # rate\n'
+
+
 def test_a_key_with_a_dot_in_the_file_is_that_key():
     text = editor.with_values("model.depth: 3\n", {"model.depth": 4}, source="params.yaml")
 

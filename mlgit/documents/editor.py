@@ -10,7 +10,7 @@ from typing import Any
 from mlgit.documents import reader, writer
 from mlgit.errors import ConfigError
 
-_FLOAT_TAG = "tag:yaml.org,2002:float"
+_FLOAT_TAG, _NULL_TAG = "tag:yaml.org,2002:float", "tag:yaml.org,2002:null"
 
 
 def with_values(text: str, values: Mapping[str, Any], *, source: str) -> str:
@@ -30,8 +30,9 @@ def with_values(text: str, values: Mapping[str, Any], *, source: str) -> str:
     from ruamel.yaml.representer import RoundTripRepresenter
 
     class Representer(RoundTripRepresenter):
-        """Floats as `dump` writes them: `1e-05` is text to a reader of YAML 1.1."""
+        """Floats as `dump` writes them, for `1e-05` is text to a reader of YAML 1.1; and null as a word."""
 
+    Representer.add_representer(type(None), lambda self, _: self.represent_scalar(_NULL_TAG, "null"))
     Representer.add_representer(float, lambda self, value: self.represent_scalar(_FLOAT_TAG, writer.number(value)))
     reader.plain(text, source=source)  # says what is wrong with it, and where
     keeper = YAML(typ="rt")
@@ -46,17 +47,22 @@ def with_values(text: str, values: Mapping[str, Any], *, source: str) -> str:
 
 
 def _quoted(value: Any) -> Any:
-    """*value* for ruamel, its texts quoted where a reader of YAML 1.1 or 1.2 would take them for something else."""
+    """*value* for ruamel: lists and mappings on one line, texts quoted where a reader might take them for others."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
     if isinstance(value, str):
         clean = value.encode("utf-8", "replace").decode()
         return DoubleQuotedScalarString(clean) if writer.scalar(clean).startswith('"') else clean
+    if not isinstance(value, Mapping | list | tuple):
+        return value
+    inline: CommentedMap | CommentedSeq
     if isinstance(value, Mapping):
-        return {_quoted(str(key)): _quoted(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_quoted(item) for item in value]
-    return value
+        inline = CommentedMap((_quoted(str(key)), _quoted(item)) for key, item in value.items())
+    else:
+        inline = CommentedSeq(_quoted(item) for item in value)
+    inline.fa.set_flow_style()
+    return inline
 
 
 def _put_all(data: Any, values: Mapping[str, Any], source: str) -> None:
