@@ -15,6 +15,7 @@ def main() -> None:
     import io
 
     from mlgit.cli import group
+    from mlgit.core import escape
     from mlgit.errors import MlgitError
 
     for stream in (sys.stdout, sys.stderr):
@@ -24,7 +25,7 @@ def main() -> None:
     try:
         group.main(prog_name="mlgit")
     except MlgitError as exc:
-        sys.stderr.write(f"mlgit: {exc}\n")
+        sys.stderr.write(f"mlgit: {escape.terminal(str(exc))}\n")
         sys.exit(exc.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: `mlgit ls | head`

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlgit.core import escape
 from mlgit.errors import NotFoundError
 from mlgit.store import place as places
 from mlgit.store import recover, scratch
@@ -36,7 +37,7 @@ def place(start: Path | None = None) -> Place:
         here = places.in_scratch(repo)
     if here is None:
         raise NotFoundError(f"{folder} is in no git repository.", fix="git init, or cd into your project")
-    recover.recover_all(here.repo, lambda text: print(f"mlgit: {text}", file=sys.stderr))
+    recover.recover_all(here.repo, lambda text: print(f"mlgit: {escape.terminal(text)}", file=sys.stderr))
     return here
 
 

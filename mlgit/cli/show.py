@@ -10,7 +10,7 @@ import click
 from mlgit.cli import output
 from mlgit.cli.choose import RUN
 from mlgit.cli.ls import document
-from mlgit.core import figures
+from mlgit.core import escape, figures
 from mlgit.core.compare import flatten
 from mlgit.core.history import Series
 from mlgit.core.run import Run
@@ -37,7 +37,7 @@ def command(run: str, history: bool, log: bool, as_json: bool) -> None:
     place = wiring.place()
     found = query.find(place.repo, run, project=None if place.is_scratch else place.settings.project)
     if log:
-        click.echo(runs.output(place.repo, found), nl=False)
+        click.echo(escape.terminal(runs.output(place.repo, found)), nl=False)
     elif history:
         _print_history(runs.history(place.repo, found))
     elif as_json:
@@ -52,7 +52,7 @@ def _print_history(columns: Mapping[str, Series]) -> None:
     for name, one in columns.items():
         for step, value in zip(one.steps, one.values, strict=True):
             rows.setdefault(step, {})[name] = value
-    click.echo("\t".join(("step", *columns)))
+    click.echo("\t".join(("step", *map(escape.line, columns))))
     for step, row in sorted(rows.items()):
         click.echo("\t".join((str(step), *(repr(row[name]) if name in row else "" for name in columns))))
 

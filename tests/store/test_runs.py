@@ -213,8 +213,16 @@ def test_hostile_words_of_a_foreign_run_do_no_harm_to_a_terminal(repo: Repo, mlg
         "params": {name: name},
         "metrics": {name: 1, "deep": {"a": [name]}},
     }
-    repo.commit_on("refs/heads/exp/repo/x", {}, f"x\n\nMlgit-Result: {json.dumps(record)}", expect=None)
-    for words in (("ls",), ("ls", "--json"), ("show", "abcdefgh"), ("diff", "abcdefgh", "abcdefgh")):
+    files = {
+        "experiment/run.yaml": b"id: abcdefgh\n",
+        "experiment/output.log": b"\x1b]0;pwned\x07done\n",
+        "experiment/history/x.tsv": b"step\t_runtime\t_timestamp\t\x1b]0;pwned\x07x\n0\t0\t0\t1\n",
+    }
+    repo.commit_on("refs/heads/exp/repo/x", files, f"x\n\nMlgit-Result: {json.dumps(record)}", expect=None)
+    for words in (
+        ("ls",), ("ls", "--json"), ("show", "abcdefgh"), ("diff", "abcdefgh", "abcdefgh"), ("show", "no\x1bsuch"),
+        ("show", "pwnedevil"), ("show", "abcdefgh", "--log"), ("show", "abcdefgh", "--history"),
+    ):  # fmt: skip
         done = mlgit(*words, cwd=repo.folder, check=False)
 
         assert "Traceback" not in done.stderr
