@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem
 
+from mlgit.core import escape
 from mlgit.errors import MlgitError
 
 
-class RunName(click.ParamType[str]):
+class RunName(click.ParamType):  # type: ignore[type-arg]  # click 8.1, which we take too, has no such argument
     """A run: its id, branch, name, or an unambiguous beginning; `latest`."""
 
     name = "run"
@@ -23,7 +24,7 @@ class RunName(click.ParamType[str]):
         except MlgitError:
             return []
         return [
-            CompletionItem(run.branch, help=run.name)
+            CompletionItem(run.branch, help=escape.line(run.name))
             for run in known
             if run.branch.startswith(incomplete) or run.name.startswith(incomplete)
         ]
