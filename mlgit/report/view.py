@@ -149,7 +149,7 @@ def reproduce(run: Run, *, command: Sequence[str], cwd: str = "") -> tuple[str, 
     if not command or not run.source:
         return ()
     lines = [f"git fetch origin {shlex.quote(run.branch)}"] if run.branch else []
-    lines.append(f"git switch --detach {run.source}")
+    lines.append(f"git switch --detach {shlex.quote(run.source)}")
     if run.data:
         lines.append("dvc checkout  # or dvc pull, where this machine lacks the data")
     if cwd not in ("", "."):

@@ -97,5 +97,7 @@ def test_a_run_is_reproduced_by_exact_commands() -> None:
         "cd 'sub dir'",
         "mlgit run -p lr=0.0001 -p 'net.act=it'\"'\"'s' -p net.bias=true -p none=null -- python train.py 'a b'",
     )
+    foreign = replace(run, source="HEAD; touch pwned")
+    assert "git switch --detach 'HEAD; touch pwned'" in reproduce(foreign, command=("python",))
     assert reproduce(HEAD, command=("python",)) == ()
     assert reproduce(run, command=("x" * 9999,)) == ()
