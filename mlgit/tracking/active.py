@@ -41,7 +41,7 @@ class ActiveRun:
     ) -> None:
         self._home, self._live, self._record, self._owns = home, opened, record, owns
         self._started, self._pid, self._step = record.created, os.getpid(), 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may log in the midst of a row
         self._fast = self._first
         self._warned: set[str] = set()
         self._ended = False
@@ -181,9 +181,9 @@ class ActiveRun:
     def _put_summary(self, changes: Mapping[str, Any]) -> None:
         import json
 
-        self._check_open("summary")
         line = f"{json.dumps({'_summary': changes})}\n".encode()
         with self._lock:
+            self._check_open("summary")
             try:
                 if os.write(self._live.history, line) != len(line):
                     self._lost(OSError("no room for a whole line"))
@@ -191,11 +191,12 @@ class ActiveRun:
                 self._lost(exc)
 
     def _put_params(self, changes: Mapping[str, Any]) -> None:
-        self._check_open("config")
-        try:
-            self._live.event(params=secrets.redact_params(changes))
-        except MlgitError as exc:
-            self._warn(f"params could not be stored: {exc}")
+        with self._lock:
+            self._check_open("config")
+            try:
+                self._live.event(params=secrets.redact_params(changes))
+            except MlgitError as exc:
+                self._warn(f"params could not be stored: {exc}")
 
     def _check_open(self, what: str) -> None:
         if self._ended:
@@ -225,9 +226,12 @@ class ActiveRun:
         *exit_code* other than 0 makes it `failed`. Where git or the disk refuses, the run stays in its live folder,
         says so, and the next mlgit command tries again: a training does not fail over it.
         """
-        if self._ended or os.getpid() != self._pid:
+        if os.getpid() != self._pid:
             return
-        self._ended = True
+        with self._lock:  # a row that another thread is writing is part of the run
+            if self._ended:
+                return
+            self._ended = True
         self.at_end()
         ended = state or (State.FAILED if exit_code else State.FINISHED)
         try:
@@ -265,7 +269,7 @@ _RUNS: weakref.WeakSet[ActiveRun] = weakref.WeakSet()
 def _free_in_child() -> None:
     """A lock that another thread held at the moment of a fork would stay held in the child for ever."""
     for run in list(_RUNS):
-        run._lock = threading.Lock()
+        run._lock = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_free_in_child)

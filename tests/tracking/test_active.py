@@ -9,6 +9,7 @@ import json
 import logging
 import math
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -325,6 +326,56 @@ def test_threads_that_log_at_once_lose_nothing(inside: Repo):
     assert {name: list(one.values) for name, one in history.items()} == {f"t{n}": list(range(300)) for n in range(8)}
     steps = [step for one in history.values() for step in one.steps]
     assert sorted(steps) == list(range(2400))
+
+
+def test_a_run_ends_after_the_row_that_a_thread_is_writing(inside: Repo, monkeypatch: pytest.MonkeyPatch):
+    run = wandb.init()
+    writing, ending, order = threading.Event(), threading.Event(), []
+    write, forget = os.write, run.at_end
+
+    def slow(fd: int, line: bytes) -> int:
+        if threading.current_thread() is thread:
+            writing.set()
+            ending.wait(0.2)  # in vain, for the end waits for us
+            order.append("row")
+        return write(fd, line)
+
+    def at_end() -> None:
+        ending.set()
+        order.append("end")
+        forget()
+
+    thread = threading.Thread(target=run.log, args=({"x": 1},))
+    monkeypatch.setattr(os, "write", slow)
+    monkeypatch.setattr(run, "at_end", at_end)
+    thread.start()
+    writing.wait()
+    run.finish()
+    thread.join()
+
+    assert order == ["row", "end"]
+
+
+def test_a_signals_handler_may_log_in_the_midst_of_a_row(inside: Repo):
+    class Interrupted(Mapping[str, float]):
+        def __iter__(self) -> Iterator[str]:
+            signal.raise_signal(signal.SIGUSR1)
+            return iter(("x",))
+
+        def __len__(self) -> int:
+            return 1
+
+        def __getitem__(self, key: str) -> float:
+            return 1.0
+
+    wandb.init()
+    before = signal.signal(signal.SIGUSR1, lambda *_: wandb.log({"saved": True}))
+    try:
+        wandb.log(Interrupted())
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert only(inside).metrics == {"x": 1.0, "saved": True}
 
 
 def test_before_the_beginning_and_after_the_end_nothing_can_be_said(inside: Repo):
