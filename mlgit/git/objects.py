@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
+import stat
 import struct
 import subprocess
 import zlib
@@ -22,6 +24,8 @@ from mlgit.git import process
 
 MOST_LOOSE = 200
 """Objects written one by one; more go into a pack."""
+_SHARED = {**dict.fromkeys(("group", "true", "1"), 0o660), **dict.fromkeys(("all", "world", "everybody", "2"), 0o664)}
+"""`core.sharedRepository` → the rights that it adds; as a number beginning with 0, it says all that there are."""
 _PACK_KINDS = {b"commit": 1, b"tree": 2, b"blob": 3, b"tag": 4}
 
 
@@ -139,10 +143,11 @@ def _blocks(items: Iterable[str], size: int) -> Iterator[list[str]]:
 class Writer:
     """Loose objects, durable after `flush`. What was written before stays valid if the process dies in between."""
 
-    def __init__(self, objects: Path, *, sha256: bool = False, shared_mode: int | None = None) -> None:
+    def __init__(self, objects: Path, *, sha256: bool = False, shared: str = "umask") -> None:
         self._objects = objects
         self._hash: Callable[[bytes], hashlib._Hash] = hashlib.sha256 if sha256 else hashlib.sha1
-        self._mode = shared_mode
+        self._exact = re.fullmatch("0[0-7]{3}", shared) is not None
+        self._rights = int(shared, 8) & 0o666 if self._exact else _SHARED.get(shared, 0)
         self._pending: dict[str, bytes] = {}
         self.written: set[str] = set()
         """The ids of all that was asked of this writer, for a check after `flush`."""
@@ -245,21 +250,35 @@ class Writer:
         target = folder / oid[2:]
         if target.exists():
             return
-        folder.mkdir(exist_ok=True)
-        scratch = folder / f"tmp_obj_{os.getpid()}_{oid[2:10]}"
-        fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o444)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            self._share(folder)
+        # never a name used before: in a container every process has the same number, and what a killed one left is
+        # read-only. Git's own collection sweeps up what is called so.
+        scratch = folder / f"tmp_obj_{os.urandom(8).hex()}"
+        fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
         try:
             with os.fdopen(fd, "wb") as file:
                 file.write(zlib.compress(raw, 1))
                 file.flush()
                 os.fsync(fd)
-            if self._mode is not None:
-                scratch.chmod(self._mode)
+            self._share(scratch)
             scratch.rename(target)
         except BaseException:
             with contextlib.suppress(OSError):
                 scratch.unlink()
             raise
+
+    def _share(self, path: Path) -> None:
+        """Give *path* the rights that `core.sharedRepository` asks for, as git's adjust_shared_perm() does."""
+        if not self._rights:
+            return
+        before = stat.S_IMODE(path.stat().st_mode)
+        rights = self._rights if before & stat.S_IWUSR else self._rights & 0o444
+        mode = rights if self._exact else before | rights
+        if path.is_dir():
+            mode |= (mode & 0o444) >> 2 | stat.S_ISGID
+        path.chmod(mode)
 
 
 def parse_tree(content: bytes, width: int) -> dict[str, Entry]:

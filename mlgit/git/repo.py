@@ -87,20 +87,10 @@ class Repo:
 
     def writer(self) -> Writer:
         """A writer of objects."""
-        shared = self.config.get("core.sharedrepository", "umask").lower()
-        modes = {
-            "group": 0o440,
-            "true": 0o440,
-            "1": 0o440,
-            "all": 0o444,
-            "world": 0o444,
-            "everybody": 0o444,
-            "2": 0o444,
-        }
         return Writer(
             self.common_dir / "objects",
             sha256=self.config.get("extensions.objectformat") == "sha256",
-            shared_mode=modes.get(shared),
+            shared=self.config.get("core.sharedrepository", "umask").lower(),
         )
 
     def resolve(self, rev: str) -> str | None:

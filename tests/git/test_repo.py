@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -230,6 +231,40 @@ def test_objects_are_read_only_and_no_scraps_stay(repo: Repo):
 
     assert {stat.S_IMODE(path.stat().st_mode) for path in found} == {0o444}
     assert not [path for path in found if path.name.startswith("tmp")]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+@pytest.mark.parametrize("shared", ["umask", "group", "all", "0660", "0640"])
+def test_objects_belong_to_whom_the_repository_is_shared_with(tmp_path: Path, shared: str, umask: int):
+    before = os.umask(umask)
+    try:
+        subprocess.run(["git", "init", "-q", f"--shared={shared}", str(tmp_path / "r")], check=True)
+        repo = Repo.find(tmp_path / "r")
+        assert repo
+        ours, theirs = repo.commit(None, {}, "x"), repo.git("hash-object", "-w", "--stdin", stdin=b"theirs")
+    finally:
+        os.umask(before)
+    places = [repo.common_dir / "objects" / oid[:2] / oid[2:] for oid in (ours, theirs)]
+    files, folders = ([path.stat().st_mode for path in paths] for paths in (places, [path.parent for path in places]))
+
+    assert files[0] == files[1]
+    assert folders[0] == folders[1]
+
+
+def test_what_a_killed_process_of_our_number_left_is_not_in_the_way(repo: Repo, monkeypatch: pytest.MonkeyPatch):
+    """In a container every training has the same process number, and nobody but root opens a read-only scrap."""
+    reopened: list[str] = []
+    real = os.open
+
+    def only_new(path: str, flags: int, *args: int) -> int:
+        if "tmp_obj" in str(path) and not flags & os.O_EXCL:
+            reopened.append(str(path))
+        return real(path, flags, *args)
+
+    monkeypatch.setattr(os, "open", only_new)
+    repo.commit(None, {"a": b"1"}, "x")
+
+    assert not reopened
 
 
 def test_a_commit_without_an_identity_is_mlgits_own(repo: Repo, monkeypatch: pytest.MonkeyPatch):
