@@ -102,7 +102,7 @@ class Reader:
     def _answer(self, pipe: subprocess.Popen[bytes], name: str) -> tuple[str, str, bytes] | None:
         head = self._line(pipe).split(b" ")
         if len(head) != 3 or not head[2].isdigit():
-            if head[-1] in (b"missing", b"ambiguous"):
+            if head[-1] in (b"missing", b"ambiguous", b"submodule"):
                 return None
             raise GitError(f"git could not read {name!r} in {self._folder}.", why=b" ".join(head).decode())
         assert pipe.stdout is not None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from mlgit.errors import GitError, MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.git import merge, porcelain
-from mlgit.git.objects import Entry, Writer, parse_tree
+from mlgit.git.objects import Entry, Reader, Writer, parse_tree
 from mlgit.git.repo import Move, Repo, message_trailer, split_commit
 
 BRANCH = "refs/heads/exp/p/a"
@@ -265,6 +267,13 @@ def test_what_a_killed_process_of_our_number_left_is_not_in_the_way(repo: Repo, 
     repo.commit(None, {"a": b"1"}, "x")
 
     assert not reopened
+
+
+def test_a_submodule_where_a_file_is_looked_for_is_no_file(repo: Repo):
+    """Git 2.51 says `<id> submodule` where it said `<name> missing` before."""
+    pipe = SimpleNamespace(stdout=io.BytesIO(b"%s submodule\n" % (b"a" * 40)))
+
+    assert Reader(repo.folder)._answer(pipe, "HEAD:registry") is None
 
 
 def test_a_commit_without_an_identity_is_mlgits_own(repo: Repo, monkeypatch: pytest.MonkeyPatch):
