@@ -128,7 +128,7 @@ def history(repo: Repo, run: Run) -> dict[str, Series]:
     with repo.reader() as reader:
         paths = list(_blobs(reader, f"{run.commit}:{place_of(run, 'history')}"))
         texts = reader.read_all(oid for _, oid in paths)
-        return dict(_series(text[2].decode()) for text in texts if text)
+        return dict(filter(None, (_series(text[2]) for text in texts if text)))
 
 
 def _blobs(reader: Reader, name: str, prefix: str = "") -> Iterable[tuple[str, str]]:
@@ -139,13 +139,17 @@ def _blobs(reader: Reader, name: str, prefix: str = "") -> Iterable[tuple[str, s
             yield f"{prefix}{entry_name}", entry.oid
 
 
-def _series(text: str) -> tuple[str, Series]:
-    head, *lines = text.rstrip("\n").split("\n")
-    rows = [line.split("\t") for line in lines]
-    return head.split("\t")[3], Series(
-        [int(row[0]) for row in rows], [float(row[1]) for row in rows], [float(row[2]) for row in rows],
-        [_number(row[3]) for row in rows],
-    )  # fmt: skip
+def _series(content: bytes) -> tuple[str, Series] | None:
+    """A metric and its series; None for a file that somebody spoiled, for a report can do without."""
+    try:
+        head, *lines = content.decode().rstrip("\n").split("\n")
+        rows = [line.split("\t") for line in lines]
+        return head.split("\t")[3], Series(
+            [int(row[0]) for row in rows], [float(row[1]) for row in rows], [float(row[2]) for row in rows],
+            [_number(row[3]) for row in rows],
+        )  # fmt: skip
+    except (ValueError, IndexError):
+        return None
 
 
 def _number(text: str) -> float:

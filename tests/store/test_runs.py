@@ -237,6 +237,18 @@ def test_edits_and_other_commits_on_top_leave_the_run_readable(repo: Repo, train
     assert runs.history(repo, query.runs(repo)[0])["loss"].values[-1] == pytest.approx(0.4)
 
 
+def test_a_series_that_somebody_spoiled_is_passed_over(repo: Repo, train: Callable[[float], Run]):
+    run = train(0.5)
+    spoiled = {
+        "experiment/history/loss.tsv": b"no table\n",
+        "experiment/history/nan.tsv": b"\xff",
+        "experiment/history/x.tsv": b"step\t_runtime\t_timestamp\tx\n1\t2\n",
+    }
+    repo.commit_on(run.ref, spoiled, f"edited\n\n{records.TRAILER}: {records.trailer(run)}", expect=run.commit)
+
+    assert list(runs.history(repo, query.runs(repo)[0])) == ["val/acc"]
+
+
 # -- hidden runs
 
 
