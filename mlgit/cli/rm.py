@@ -46,7 +46,7 @@ def command(names: tuple[str, ...], undo: bool, hidden: bool) -> None:
             raise UsageError(f"{', '.join(alive)} is still running.", fix="end it first")
         runs.hide(place.repo, found)
         for run in found:
-            output.say(f"{run.branch} is hidden; mlgit rm --undo {run.id} brings it back")
+            output.say(f"{run.branch} is hidden; mlgit rm --undo {run.branch.rpartition('/')[2]} brings it back")
 
 
 def _fits(ref: str, name: str) -> bool:

@@ -161,16 +161,17 @@ def _number(text: str) -> float:
 
 def hide(repo: Repo, runs: Sequence[Run]) -> None:
     """Take *runs* out of every listing: their branches move to where only `restore` looks. Nothing is deleted."""
+    there, checked_out = repo.refs(refs.RUNS), repo.worktrees()
+    moves: dict[str, tuple[Move, Move]] = {}
     for run in runs:
         if not run.ref.startswith("refs/heads/"):
             raise MlgitError(f"{run.branch} is somebody else's branch.", fix="hide it where it was made")
-        if run.ref in repo.worktrees():
+        if run.ref in checked_out:
             raise MlgitError(f"{run.branch} is checked out.", fix="git switch to another branch first")
-    moves: list[Move] = []
-    for run in {run.ref: run for run in runs}.values():
-        tip = repo.refs(run.ref)[run.ref]
-        moves += [Move(_hidden(run.ref), None, tip), Move(run.ref, tip, None)]
-    repo.move(moves, why="rm")
+        if (tip := there.get(run.ref)) is None:
+            raise MlgitError(f"{run.branch} has gone in the meantime.", fix="mlgit ls lists what is there")
+        moves[run.ref] = Move(_hidden(run.ref), None, tip), Move(run.ref, tip, None)
+    repo.move([move for both in moves.values() for move in both], why="rm")
 
 
 def restore(repo: Repo, hidden: Mapping[str, str]) -> list[str]:

@@ -256,7 +256,7 @@ def test_a_hidden_run_comes_back(repo: Repo, train: Callable[[float], Run], mlgi
     one, two = train(0.5), train(0.25)
     said = mlgit("rm", one.id, one.branch, cwd=repo.folder).stdout
 
-    assert f"mlgit rm --undo {one.id}" in said
+    assert f"mlgit rm --undo {one.branch.rpartition('/')[2]} brings it back" in said
     assert [run.id for run in query.runs(repo)] == [two.id]
     assert one.branch in mlgit("rm", "--hidden", cwd=repo.folder).stdout
     assert mlgit("rm", one.id, cwd=repo.folder, check=False).returncode == 1
@@ -264,6 +264,14 @@ def test_a_hidden_run_comes_back(repo: Repo, train: Callable[[float], Run], mlgi
     assert {run.id for run in query.runs(repo)} == {one.id, two.id}
     assert repo.resolve(one.branch) == one.commit
     assert mlgit("rm", "--undo", cwd=repo.folder, check=False).returncode == 1
+
+
+def test_a_hidden_run_with_an_id_of_its_own_comes_back_as_it_was_said(repo: Repo, python: Script, mlgit: Script):
+    python("-c", "import mlgit; mlgit.init(id='my-run.1', name='abc')", cwd=repo.folder)
+    said = mlgit("rm", "my-run.1", cwd=repo.folder).stdout
+    mlgit(*said.partition("; mlgit ")[2].split()[:3], cwd=repo.folder)
+
+    assert [run.id for run in query.runs(repo)] == ["my-run.1"]
 
 
 def test_a_hidden_run_stays_hidden_where_a_remote_still_has_it(
