@@ -43,8 +43,8 @@ def _alive(repo: Repo) -> Iterable[Run]:
         try:
             if live.is_alive(folder) or not live.is_ours(folder):
                 yield live.snapshot(folder)
-        except (FileNotFoundError, MlgitError):
-            continue  # it ended while we looked, or is damaged, which its recovery says
+        except (OSError, MlgitError):
+            continue  # it ended while we looked, or cannot be read, which its recovery says
 
 
 def find(repo: Repo, text: str, *, project: str | None = None) -> Run:

@@ -179,10 +179,13 @@ def _begin(folder: Path) -> dict[str, Any]:
 
 
 def claim(folder: Path) -> int | None:
-    """The folder's lock for its recovery, as a file descriptor to close; None where the run is alive or gone."""
+    """The folder's lock for its recovery, as a file descriptor to close; None where it is alive, gone or not ours.
+
+    What somebody else runs in a shared repository is theirs to recover.
+    """
     try:
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+import mlgit
+from mlgit.core.run import State
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
+from mlgit.store import recover
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -100,6 +103,25 @@ def test_a_run_here_and_on_a_remote_counts_once(repo: Repo, index: Path):
         one.id: one.ref.replace("refs/heads/", "refs/remotes/origin/"),
         two.id: two.ref,
     }
+
+
+def test_a_run_of_somebody_else_is_listed_and_left_to_them(inside: Repo, monkeypatch: pytest.MonkeyPatch):
+    """In a shared repository: its lock cannot be opened by us."""
+    real = os.open
+    with mlgit.init() as run:
+
+        def refuse(path: Path, flags: int, *args: int) -> int:
+            if Path(path).name == "lock":
+                raise PermissionError(13, "Permission denied", str(path))
+            return real(path, flags, *args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", refuse)
+            told: list[str] = []
+
+            assert recover.recover_all(inside, told.append) == []
+            assert told == []
+            assert [(one.id, one.state) for one in query.runs(inside)] == [(run.id, State.RUNNING)]
 
 
 def test_a_run_is_found_by_every_name_it_has(repo: Repo, index: Path):
