@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mlgit.core import secrets
+from mlgit.errors import GitError
 from mlgit.git import process
 from mlgit.git.repo import Repo
 from mlgit.git.snapshot import Limits, Snapshot
@@ -37,7 +38,7 @@ def repository(notify: Callable[[str], None]) -> Repo:
     try:
         place.mkdir(parents=True, exist_ok=True)
         process.run("init", "--quiet", "--initial-branch=main", folder=place)
-    except OSError:
+    except (OSError, GitError):
         import tempfile
 
         place = Path(tempfile.mkdtemp(prefix="mlgit-scratch-"))

@@ -339,6 +339,22 @@ def test_a_home_that_cannot_be_written_still_gets_a_run(tmp_path: Path, sealed: 
     assert "exp/uncategorized/" in done.stderr
 
 
+def test_a_scratch_folder_that_git_cannot_use_still_gets_a_run(tmp_path: Path, sealed: Path):
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch/.git").symlink_to("/dev/null/nowhere")
+    (tmp_path / "empty").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", "import mlgit\nmlgit.init()\nmlgit.log({'a': 1})"],
+        cwd=tmp_path / "empty",
+        env={**os.environ, "MLGIT_SCRATCH": str(tmp_path / "scratch"), "TMPDIR": str(sealed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "exp/uncategorized/" in done.stderr
+
+
 @pytest.mark.parametrize("kind", ["empty", "detached", "bare", "shallow", "sha256", "linked", "merge", "mono"])
 def test_a_run_is_recorded_in_every_kind_of_repository(repo: Repo, tmp_path: Path, kind: str):
     def git(*args: str, folder: Path = repo.folder, check: bool = True) -> None:
