@@ -38,16 +38,3 @@ def code(text: str, limit: int = 500) -> str:
     """*text* as a Markdown code span that also stands inside a table."""
     plain = line(text, limit).replace("`", "'").replace("|", "\\|")
     return f"`{plain}`" if plain else ""
-
-
-def csv(text: str) -> str:
-    """*text* as a cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

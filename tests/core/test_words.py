@@ -201,23 +201,6 @@ def test_nothing_hostile_is_html(text: str):
     assert stdlib_html.unescape(escape.html(text)) == text or "&" in text
 
 
-@pytest.mark.parametrize(
-    ("text", "cell"),
-    [
-        ("=1+1", "'=1+1"),
-        ("+1", "+1"),
-        ("-0.5", "-0.5"),
-        ("-1+1", "'-1+1"),
-        ("@SUM(1)", "'@SUM(1)"),
-        ("\t=1", "'\t=1"),
-        ("a=1", "a=1"),
-        ("", ""),
-    ],
-)
-def test_no_spreadsheet_takes_a_cell_for_a_formula(text: str, cell: str):
-    assert escape.csv(text) == cell
-
-
 # -- secrets
 
 TOKENS = [
