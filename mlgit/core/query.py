@@ -66,12 +66,11 @@ def value_of(run: Run, key: str) -> Any:
 def ordered(runs: Sequence[Run], key: str) -> list[Run]:
     """*runs* by *key*, smallest first, `-key` largest first; those without a number there come last."""
     name, sign = (key[1:], -1) if key.startswith("-") else (key, 1)
-    having = [(value, run) for run in runs if is_number(value := value_of(run, name))]
-    words = [(str(value), run) for run in runs if not is_number(value := value_of(run, name)) and value is not None]
-    without = [run for run in runs if value_of(run, name) is None]
-    having.sort(key=lambda pair: sign * pair[0])
+    found = [(value_of(run, name), run) for run in runs]
+    numbers = sorted((pair for pair in found if is_number(pair[0])), key=lambda pair: sign * pair[0])
+    words = [(str(value), run) for value, run in found if not is_number(value) and value is not None]
     words.sort(key=lambda pair: pair[0], reverse=sign < 0)
-    return [run for _, run in having] + [run for _, run in words] + without
+    return [run for _, run in (*numbers, *words)] + [run for value, run in found if value is None]
 
 
 def _equal(found: Any, text: str) -> bool:
