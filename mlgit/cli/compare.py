@@ -58,11 +58,11 @@ def command(
       mlgit compare $(mlgit ls --json | jq -r '.[].id') --sort accuracy
     """
     from mlgit import wiring
-    from mlgit.index.query import find
+    from mlgit.index.query import find_all
 
     place = wiring.place()
     project = None if place.is_scratch else place.settings.project
-    found = {run.id: run for run in (find(place.repo, name, project=project) for name in names)}
+    found = {run.id: run for run in find_all(place.repo, names, project=project)}
     if len(found) < 2:
         raise UsageError("Nothing to compare: name two runs or more.", fix="mlgit ls lists the runs")
     goals = place.settings.goals

@@ -41,7 +41,7 @@ def command(names: tuple[str, ...], undo: bool, hidden: bool) -> None:
         raise UsageError("Which run?", fix="mlgit rm RUN, or mlgit rm --undo")
     else:
         project = None if place.is_scratch else place.settings.project
-        found = [query.find(place.repo, name, project=project) for name in names]
+        found = query.find_all(place.repo, names, project=project)
         if alive := [run.name for run in found if not run.commit]:
             raise UsageError(f"{', '.join(alive)} is still running.", fix="end it first")
         runs.hide(place.repo, found)

@@ -52,7 +52,16 @@ def find(repo: Repo, text: str, *, project: str | None = None) -> Run:
 
     Raises `NotFoundError` where there is none, `UsageError` where there are several.
     """
+    return find_all(repo, (text,), project=project)[0]
+
+
+def find_all(repo: Repo, texts: Iterable[str], *, project: str | None = None) -> list[Run]:
+    """`find` for each of *texts*, at the price of one."""
     known = runs(repo, project=project) or runs(repo)
+    return [_named(text, known) for text in texts]
+
+
+def _named(text: str, known: list[Run]) -> Run:
     if text == "latest" and known:
         return known[0]
     for fits in (_is, _is_named, _begins):
