@@ -14,7 +14,7 @@ from typing import Any
 
 from mlgit.core import escape, figures, refs, secrets
 from mlgit.core.compare import Goal, goal_of, is_number
-from mlgit.core.history import Series, thin
+from mlgit.core.history import MOST_ROWS, Series, thin
 from mlgit.core.run import Run, State
 from mlgit.documents.writer import dump
 from mlgit.dvc import pointers, project
@@ -103,8 +103,11 @@ def hold(repo: Repo, run: Run) -> None:
 
 
 def release(repo: Repo, run: Run) -> None:
-    """Undo `hold`; a run that was never held, or is released already, stays as it is."""
-    with contextlib.suppress(RefMovedError):
+    """Undo `hold`; a run that was never held, or is released already, stays as it is.
+
+    Its branch holds the code by now: where git refuses, a ref too many is no reason to call the run unrecorded.
+    """
+    with contextlib.suppress(GitError):
         repo.move([Move(f"{refs.LIVE}{run.id}", run.source, None)], why="run recorded")
 
 
@@ -150,8 +153,9 @@ def message(run: Run, goals: Mapping[str, Goal] | None = None) -> str:
 def _files(run: Run, account: live.Account) -> dict[str, bytes]:
     """Everything below `experiment/`, path → content."""
     series = {name: one for name, one in account.series.items() if not name.startswith("_")}
+    thinned = {name: len(one) for name, one in sorted(series.items()) if len(one) > MOST_ROWS}
     files = {
-        "run.yaml": dump(records.run_document(run, account.provenance)),
+        "run.yaml": dump(records.run_document(run, {**account.provenance, "thinned": thinned})),
         "params.yaml": dump(_sorted(run.params)),
         "metrics.yaml": dump(_sorted(run.metrics)),
         "dvc.yaml": _PLOTS + ("plots:\n  - history: {x: step}\n" if series else ""),

@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ import pytest
 
 import mlgit as wandb
 from mlgit.core.run import Run, State
-from mlgit.errors import MlgitError, UsageError
-from mlgit.git.repo import Repo
+from mlgit.errors import GitError, MlgitError, UsageError
+from mlgit.git.repo import Move, Repo
 from mlgit.index import query
 from mlgit.store import live, runs
 from mlgit.tracking.active import ActiveRun
@@ -486,6 +486,24 @@ def test_init_twice_is_the_same_run(inside: Repo):
 
     assert one is two is wandb.run
     assert only(inside).params == {"a": 1, "b": 2}
+
+
+def test_a_run_is_recorded_though_its_snapshot_cannot_be_let_go(
+    inside: Repo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    real = Repo.move
+
+    def busy(repo: Repo, moves: Sequence[Move], *, why: str) -> None:
+        if any(move.new is None for move in moves):
+            raise GitError("git update-ref failed.", why="Unable to create packed-refs.lock: File exists.")
+        real(repo, moves, why=why)
+
+    (inside.folder / "new.py").write_text("")
+    wandb.init()
+    monkeypatch.setattr(Repo, "move", busy)
+
+    assert only(inside).dirty
+    assert "not a branch" not in capsys.readouterr().err
 
 
 def test_an_exception_in_a_with_block_fails_the_run_and_goes_on(inside: Repo):
