@@ -43,17 +43,20 @@ def command() -> None:
 @command.command("run")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@click.option("--agents", default=1, show_default=True, type=click.IntRange(1, 256), help="Trials side by side.")
+@click.option("--agents", type=click.IntRange(1, 256), help="Trials side by side (1 if not given).")
 @click.option(
-    "--trials", "--count", type=click.IntRange(1), help="At most so many trials now; else the file's run_cap."
-)
+    "--trials", "--count", type=click.IntRange(1),
+    help="Stop at so many trials in all, those before --resume among them; else at the file's run_cap.",
+)  # fmt: skip
 @click.option("--seed", type=int, help="Other seeds, other trials (0 if not given).")
-@click.option("--resume", metavar="SWEEP", help="Go on with a sweep; trials that were interrupted run again.")
+@click.option("--resume", metavar="SWEEP",
+              help="Go on with a sweep, to as many trials and with as many agents as before if no others are given; "
+                   "trials that were interrupted run again.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print the trials' command lines; run nothing.")
 @click.option("--json", "json_", is_flag=True, help="Print the outcome as JSON.")
 def run(
-    file: Path | None, command: tuple[str, ...], agents: int, trials: int | None, seed: int | None, resume: str | None,
-    dry_run: bool, json_: bool,
+    file: Path | None, command: tuple[str, ...], agents: int | None, trials: int | None, seed: int | None,
+    resume: str | None, dry_run: bool, json_: bool,
 ) -> None:  # fmt: skip
     """Run a sweep from FILE, in W&B's own format; what follows `--` replaces the file's command.
 
@@ -61,7 +64,8 @@ def run(
     Examples:
       mlgit sweep run sweep.yaml --trials 20 --agents 2
       mlgit sweep run sweep.yaml --trials 8 -- python train.py --lr '{lr}'
-      mlgit sweep run --resume k3f9a2xq --trials 10
+      mlgit sweep run --resume k3f9a2xq
+      mlgit sweep run --resume k3f9a2xq --trials 40
       mlgit sweep run sweep.yaml --dry-run
     """
     from mlgit.sweeps import record
@@ -70,11 +74,13 @@ def run(
     if resume:
         if file or command or seed is not None:
             raise UsageError("A sweep that goes on keeps its file, command and seed.", fix="give --resume SWEEP alone")
-        task = record.resumed(place, resume, agents=agents, most=trials)
+        task = record.resumed(place, resume, agents=agents, trials=trials)
     elif file is None:
         raise UsageError("Which sweep?", fix="mlgit sweep run FILE, or mlgit sweep run --resume SWEEP")
     else:
-        task = record.new(place, _content(file), file, command, seed=seed or 0, agents=agents, most=trials)
+        task = record.new(
+            place, _content(file), file, command, seed=seed or 0, agents=agents or 1, trials=trials
+        )  # fmt: skip
     for word in _unused(task.file, task.sweep):
         output.note(word)
     if dry_run:
@@ -236,8 +242,22 @@ def _say_outcome(task: Task, outcome: Outcome) -> None:
     if best and best.run and metric:
         output.say(f"Best: {best.name}, {metric.name} {figures.number(best.value)}")
         output.note(f"Next: mlgit show {best.run.id}, or mlgit pr open {best.run.id}")
-    if outcome.ended in ("done", "interrupted"):
-        output.note(f"Go on: mlgit sweep run --resume {task.sweep.id}")
+    if outcome.ended == "interrupted":
+        output.note(f"Go on: {_resume(task.sweep, task.sweep.trials)}")
+    elif outcome.ended == "done" and (more := _more(task.file, len(plan.seen(outcome.trials, metric)))):
+        output.note(f"For more trials: {_resume(task.sweep, more)}")
+
+
+def _resume(sweep: Sweep, trials: int | None) -> str:
+    """The command that goes on with *sweep* until it has *trials*."""
+    return f"mlgit sweep run --resume {sweep.id}{f' --trials {trials}' if trials else ''}"
+
+
+def _more(file: SweepFile, done: int) -> int | None:
+    """How many trials in all to suggest after so many *done*: twice as many, or all; None where all were."""
+    bounds = [bound for bound in (file.run_cap, file.space.size) if bound is not None]
+    more = min((2 * done, *bounds))
+    return more if more > done else None
 
 
 def _say_table(trials: Sequence[Trial], metric: Metric | None) -> None:

@@ -23,5 +23,9 @@ class Sweep:
     """Seconds since the epoch."""
     command: tuple[str, ...] = ()
     """What each trial runs, its macros not yet filled in."""
+    trials: int | None = None
+    """How many trials were asked for in all, or None: as many as its file says."""
+    agents: int = 1
+    """How many of them side by side."""
     file: str = ""
     """The sweep file, as it was."""

@@ -62,18 +62,23 @@ class _State:
     metric: str | None = None
     goal: Goal = Goal.MINIMIZE
     command: tuple[str, ...] = ()
+    trials: int | None = None
+    agents: int = 1
 
 
 def keep(repo: Repo, sweep: Sweep) -> None:
-    """Keep *sweep* in git, durably; one that is there already stays as it is."""
-    if repo.refs(_ref(sweep)):
-        return
+    """Keep *sweep* in git, durably; one that is there already, as *sweep* is now."""
+    ref = _ref(sweep)
+    before = repo.refs(ref).get(ref)
     fields = {name: getattr(sweep, name) for name in _State.__dataclass_fields__}
     files = {
         STATE: dump(as_data(_State(**fields))).encode(),
         FILE: sweep.file.encode(),
     }
-    repo.commit_on(_ref(sweep), files, f"sweep {sweep.name}: {sweep.method}", expect=None, when=sweep.created)
+    if before and all(repo.read(before, path) == content for path, content in files.items()):
+        return
+    when = None if before else sweep.created
+    repo.commit_on(ref, files, f"sweep {sweep.name}: {sweep.method}", expect=before, when=when)
 
 
 def known(repo: Repo, project: str) -> list[Sweep]:
@@ -117,11 +122,15 @@ def _ref(sweep: Sweep) -> str:
 def trials(repo: Repo, sweep: Sweep) -> tuple[SweepFile, list[Trial]]:
     """The file of *sweep*, and its trials as their runs tell of them, oldest first."""
     file = file_of(sweep)
-    return file, plan.trials(sweep, file.space, file.metric, query.runs(repo, sweep=sweep.id))
+    return file, _trials(repo, sweep, file)
+
+
+def _trials(repo: Repo, sweep: Sweep, file: SweepFile) -> list[Trial]:
+    return plan.trials(sweep, file.space, file.metric, query.runs(repo, sweep=sweep.id))
 
 
 def new(
-    place: Place, content: bytes, path: Path, command: Sequence[str], *, seed: int, agents: int, most: int | None
+    place: Place, content: bytes, path: Path, command: Sequence[str], *, seed: int, agents: int, trials: int | None
 ) -> Task:
     """What to do for the sweep file read from *path*; nothing is kept yet. Raises `ConfigError`, `UsageError`."""
     file = files.read(content, source=str(path))
@@ -135,21 +144,28 @@ def new(
         seed=seed,
         created=time.time(),
         command=commands.chosen(file, command),
+        trials=trials,
+        agents=agents,
         file=content.decode("utf-8-sig"),
     )
-    return _task(place, sweep, file, (), agents=agents, most=most)
+    return _task(place, sweep, file, ())
 
 
-def resumed(place: Place, text: str, *, agents: int, most: int | None) -> Task:
-    """What is left to do of the sweep that *text* names. Raises `NotFoundError`, `UsageError`."""
-    sweep = find(place.repo, place.settings.project, text)
-    return _task(place, sweep, *trials(place.repo, sweep), agents=agents, most=most)
+def resumed(place: Place, text: str, *, agents: int | None, trials: int | None) -> Task:
+    """What is left to do of the sweep that *text* names, until it has *trials* in all; None: as it was asked before.
+
+    Raises `NotFoundError`, `UsageError`.
+    """
+    before = find(place.repo, place.settings.project, text)
+    sweep = replace(before, agents=agents or before.agents, trials=trials or before.trials)
+    file = file_of(sweep)
+    return _task(place, sweep, file, _trials(place.repo, sweep, file))
 
 
 def renewed(repo: Repo, task: Task) -> Task:
     """*task* with the trials that the sweep has by now."""
-    earlier = tuple(trials(repo, task.sweep)[1])
-    return replace(task, earlier=earlier, most=how_many(task.file, earlier, task.most))
+    earlier = tuple(_trials(repo, task.sweep, task.file))
+    return replace(task, earlier=earlier, most=how_many(task.file, earlier, task.sweep.trials))
 
 
 @contextlib.contextmanager
@@ -179,29 +195,26 @@ def alone(task: Task) -> Iterator[None]:
         yield
 
 
-def _task(
-    place: Place, sweep: Sweep, file: SweepFile, earlier: Sequence[Trial], *, agents: int, most: int | None
-) -> Task:
+def _task(place: Place, sweep: Sweep, file: SweepFile, earlier: Sequence[Trial]) -> Task:
     return Task(
         sweep=sweep,
         file=file,
         folder=Path.cwd(),
         scratch=place.repo.own / "sweeps" / sweep.id,
-        agents=agents,
-        most=how_many(file, earlier, most),
+        agents=sweep.agents,
+        most=how_many(file, earlier, sweep.trials),
         earlier=tuple(earlier),
     )
 
 
 def how_many(file: SweepFile, earlier: Iterable[Trial], asked: int | None) -> int | None:
-    """How many trials to begin: as *asked*, no more than the file's `run_cap` leaves; None for as many as there are.
+    """How many trials to begin, until there are as many in all as were *asked* for and the file's `run_cap` allows.
 
-    Raises `UsageError` where nothing would ever end the sweep.
+    None for as many as there are points. Raises `UsageError` where nothing would ever end the sweep.
     """
-    counted = len(plan.seen(earlier, file.metric))
-    bounds = [bound for bound in (asked, file.run_cap and max(0, file.run_cap - counted)) if bound is not None]
+    bounds = [bound for bound in (asked, file.run_cap) if bound is not None]
     if bounds:
-        return min(bounds)
+        return max(0, min(bounds) - len(plan.seen(earlier, file.metric)))
     if file.space.size is None and (file.metric is None or file.metric.target is None):
         raise UsageError(
             f"A {file.space.method.value} search of this space has no end of its own.",

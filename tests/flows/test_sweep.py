@@ -70,11 +70,15 @@ def test_a_bayes_sweep_makes_a_branch_a_trial_and_names_the_best(project: Path, 
 def test_a_sweep_goes_on_where_it_was_left(project: Path, mlgit: Mlgit) -> None:
     first = mlgit("sweep", "run", "grid.yaml", "--count", "2", cwd=project)
     sweep = json.loads(mlgit("sweep", "show", "rungs", "--json", cwd=project).stdout)["id"]
-    second = json.loads(mlgit("sweep", "run", "--resume", sweep, "--json", cwd=project).stdout)
+    again = mlgit("sweep", "run", "--resume", sweep, cwd=project)
+    (suggested,) = [line for line in first.stderr.splitlines() if line.startswith("For more trials: mlgit ")]
+    second = json.loads(mlgit(*suggested.split()[4:], "--json", cwd=project).stdout)
 
     assert "rungs-1: 0.8233 (x=1, kind=a)" in first.stdout
     assert "Best: rungs-1, loss 0.8233" in first.stdout
-    assert second["ended"] == "nothing left"
+    assert suggested in again.stderr  # it has the trials that were asked for: nothing ran
+    assert "rungs-3" not in again.stdout
+    assert second["ended"] == "done"
     assert sorted((t["number"], t["params"]["x"]) for t in second["trials"]) == [(1, 1), (2, 2), (3, 3)]
 
 
@@ -135,6 +139,32 @@ def test_ctrl_c_stops_the_trials_and_keeps_what_finished(project: Path, mlgit: M
     }  # fmt: skip
 
 
+def test_a_search_without_an_end_goes_on_to_the_trials_that_were_asked_for(
+    project: Path, inside: Repo, mlgit: Mlgit
+) -> None:
+    slow = "import sys, time; (print('up', flush=True), time.sleep(60)) if len(sys.argv) > 1 else None"
+    (project / "bayes.yaml").write_text((project / "bayes.yaml").read_text().replace("train.py", "slow.py"))
+    (project / "slow.py").write_text(slow)
+    words = (sys.executable, "-m", "mlgit", "sweep", "run", "bayes.yaml", "--trials", "3", "--agents", "2")
+    process = subprocess.Popen(words, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 30
+    while not any("up" in log.read_text().splitlines() for log in (project / ".git/mlgit/sweeps").rglob("*-1.log")):
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    (told,) = [line for line in err.splitlines() if line.startswith("Go on: mlgit ")]
+    (project / "slow.py").write_text(SDK)
+
+    done = mlgit("sweep", "run", "--resume", told.split()[6], cwd=project)
+
+    assert told.endswith(" --trials 3")
+    assert "2 agents" in done.stdout
+    sweep = json.loads(mlgit("sweep", "show", "latest", "--json", cwd=project).stdout)
+    assert sum(trial["state"] == "finished" for trial in sweep["trials"]) == 3
+
+
 def test_two_cannot_go_on_with_one_sweep_at_once(project: Path, mlgit: Mlgit) -> None:
     (project / "grid.yaml").write_text((project / "grid.yaml").read_text().replace("metric: {name: loss}\n", ""))
     waiting = "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)"
@@ -146,7 +176,7 @@ def test_two_cannot_go_on_with_one_sweep_at_once(project: Path, mlgit: Mlgit) ->
     running = first.stdout.readline().partition("(")[2].partition(")")[0]
 
     refused = mlgit("sweep", "run", "--resume", running, cwd=project, check=False)
-    other = mlgit("sweep", "run", "--resume", sweep["id"], "--json", cwd=project)
+    other = mlgit("sweep", "run", "--resume", sweep["id"], "--trials", "3", "--json", cwd=project)
     (project / "go").touch()
     first.communicate(timeout=30)
     done = mlgit("sweep", "run", "--resume", running, "--json", cwd=project)

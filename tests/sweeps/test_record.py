@@ -38,6 +38,14 @@ def test_a_sweep_comes_back_from_git_as_it_was(repo: Repo) -> None:
     assert (repo.git("status", "--porcelain"), repo.head()) == before
 
 
+def test_what_was_asked_for_last_is_kept(repo: Repo) -> None:
+    record.keep(repo, sweep(trials=4, agents=2))
+
+    record.keep(repo, sweep(trials=9, agents=3))
+
+    assert record.known(repo, "digits") == [sweep(trials=9, agents=3)]
+
+
 def test_a_sweep_is_found_by_what_a_person_would_type(repo: Repo) -> None:
     record.keep(repo, sweep("aaaa1111", created=1.0))
     record.keep(repo, sweep("aaab2222", created=2.0, name="other"))
@@ -57,7 +65,7 @@ def test_a_task_ends_somewhere(inside: Repo) -> None:
     assert place
 
     def most(text: str, asked: int | None) -> int | None:
-        return record.new(place, text.encode(), Path("s.yaml"), ("./t",), seed=0, agents=1, most=asked).most
+        return record.new(place, text.encode(), Path("s.yaml"), ("./t",), seed=0, agents=1, trials=asked).most
 
     assert most(FILE, None) == 3
     assert most(FILE, 2) == 2
