@@ -30,11 +30,12 @@ def command(project: str | None, dvc: bool, as_json: bool) -> None:
     if as_json:
         output.as_json({"written": written})
         return
-    for name in written:
+    files = [name for name in written if name != ".git"]
+    if files != written:
+        output.say("made a git repository here")
+    for name in files:
         output.say(f"wrote {name}")
     if not written:
         output.say("Everything is there already.")
     else:
-        output.say(
-            f"\nNext: git add {' '.join(written)} && git commit -m 'Use mlgit', then mlgit run -- python train.py"
-        )
+        output.say(f"\nNext: git add {' '.join(files)} && git commit -m 'Use mlgit', then mlgit run -- python train.py")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import click
@@ -11,6 +12,7 @@ from mlgit.cli import output
 from mlgit.core import figures, query
 from mlgit.core.compare import Goal, flatten, goal_of
 from mlgit.core.run import Run
+from mlgit.store.place import Place
 
 
 @click.command()
@@ -62,10 +64,21 @@ def command(conditions: tuple[str, ...], sort: str, limit: int, everywhere: bool
             for run in shown
         ],
         right=("took", *metrics, *(name for name in params if _is_numeric(name, shown))),
-        empty="No runs yet. Make one: mlgit run -- python train.py" if not known else "No run fits.",
+        empty="No run fits." if known else _nothing(place),
     )
     if len(fitting) > len(shown):
         output.note(f"{len(fitting) - len(shown)} more: mlgit ls --limit 0")
+
+
+def _nothing(place: Place) -> str:
+    """What to say where the project has no runs: how to make one, and which projects have some."""
+    from mlgit.index.query import runs
+
+    others = Counter(run.project for run in runs(place.repo))
+    if not others:
+        return "No runs yet. Make one: mlgit run -- python train.py"
+    some = ", ".join(f"{count} in {project}" for project, count in others.most_common(3))
+    return f"No runs of the project {place.settings.project} yet; {some}: mlgit ls --all"
 
 
 def document(run: Run) -> dict[str, object]:
@@ -73,7 +86,8 @@ def document(run: Run) -> dict[str, object]:
     return {
         "id": run.id, "name": run.name, "project": run.project, "state": run.state.value, "branch": run.branch,
         "commit": run.commit, "source": run.source, "dirty": run.dirty, "created": figures.moment(run.created),
-        "duration": run.duration, "group": run.group, "sweep": run.sweep, "job_type": run.job_type,
+        "duration": None if run.duration is None else round(run.duration, 3),
+        "group": run.group, "sweep": run.sweep, "job_type": run.job_type,
         "tags": list(run.tags), "notes": run.notes, "params": run.params, "metrics": run.metrics, "data": run.data,
         "artifacts": [{"name": one.name, "type": one.type, "hash": one.hash, "size": one.size} for one in run.logged],
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def command(
       mlgit run -p lr=0.1 -p model.depth=3 -n baseline -- python train.py
       mlgit run -p lr=0.1 -m metrics.json -- ./train --rate {lr}
     """
-    from mlgit.tracking import active, begin, files
+    from mlgit.tracking import active, begin, files, session
     from mlgit.tracking import command as execution
 
     if not words:
@@ -53,4 +54,6 @@ def command(
     )
     if ended.run.commit:
         begin.notify(active.told(ended.run))
+    if ended.exit_code == 128 + signal.SIGINT:
+        session.end_by_interrupt()
     sys.exit(ended.exit_code)

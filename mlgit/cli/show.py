@@ -12,7 +12,7 @@ from mlgit.cli.choose import RUN
 from mlgit.cli.ls import document
 from mlgit.core import escape, figures
 from mlgit.core.compare import flatten
-from mlgit.core.history import Series
+from mlgit.core.history import MOST_ROWS, Series
 from mlgit.core.run import Run
 
 
@@ -57,6 +57,15 @@ def _print_history(columns: Mapping[str, Series]) -> None:
         click.echo("\t".join((str(step), *(repr(row[name]) if name in row else "" for name in columns))))
 
 
+def _thinned(rows: Mapping[str, int]) -> str:
+    """What became of series that were longer than a branch holds."""
+    if not rows:
+        return ""
+    return (
+        f"{max(rows.values()):,} rows logged, at most {MOST_ROWS:,} a metric kept: spikes, nan and the last among them"
+    )
+
+
 def _print(run: Run, about: Mapping[str, Any]) -> None:
     command = about.get("command", [])
     facts = {
@@ -70,6 +79,7 @@ def _print(run: Run, about: Mapping[str, Any]) -> None:
         "sweep": run.sweep or "",
         "tags": ", ".join(run.tags),
         "notes": run.notes or "",
+        "history": _thinned(about.get("thinned", {})),
         "left out": "; ".join(about.get("left_out", ())),
     }
     for key, value in facts.items():

@@ -16,12 +16,14 @@ _IGNORED = ("__pycache__/", ".env")
 
 
 def create(folder: Path, *, name: str | None, dvc: bool) -> list[str]:
-    """Make *folder* a project; return the files that were written or added to, relative to it.
+    """Make *folder* a project; return what was written or added to, relative to it.
 
-    A folder outside of every repository becomes one. Raises `UsageError` for a name that cannot be one, `ConfigError`
-    for an `mlgit.yaml` that is there and wrong, `GitError` where the disk refuses.
+    A folder outside of every repository becomes one: `.git` is then the first of what was written. Raises `UsageError`
+    for a name that cannot be one, `ConfigError` for an `mlgit.yaml` that is there and wrong, `GitError` where the disk
+    refuses.
     """
     repo = Repo.find(folder)
+    made = [] if repo else [".git"]
     if repo is None:
         process.run("init", "--quiet", "--initial-branch=main", folder=folder)
         repo = Repo.find(folder)
@@ -29,7 +31,7 @@ def create(folder: Path, *, name: str | None, dvc: bool) -> list[str]:
         raise GitError(f"{folder} is a bare repository: a project needs files.", fix="clone it, and init the clone")
     project = refs.component(name, "project") if name else settings.find(folder, folder).project
     try:
-        written = _settings(folder, project) + _ignore(folder)
+        written = made + _settings(folder, project) + _ignore(folder)
     except OSError as exc:
         raise GitError(f"{folder} cannot be written.", why=str(exc), fix="make it writable") from None
     inside = folder.resolve().relative_to(repo.work_tree.resolve()).as_posix()

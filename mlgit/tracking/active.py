@@ -124,12 +124,11 @@ class ActiveRun:
                 self._step = int(step)
             at = self._step
             try:
-                row = {**data, "_step": at, "_runtime": now - self._started, "_timestamp": now}
-                line = self._fast(row)
-                if b"null" in line or b'"_summary"' in line or len(line) > MOST_BYTES:
-                    line = self._slow(data, at, now)  # nan and the infinities, for one, which a fast writer loses
+                line = self._fast({**data, "_step": at, "_runtime": now - self._started, "_timestamp": now})
             except TypeError:
-                line = self._slow(data, at, now)
+                line = b"null"
+            if b"null" in line or b'"_summary"' in line or len(line) > MOST_BYTES:
+                line = self._slow(data, at, now)  # nan and the infinities, for one, which a fast writer loses
             try:
                 written = os.write(self._live.history, line)
             except OSError as exc:

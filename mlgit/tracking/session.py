@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -38,13 +40,15 @@ def init(
     dir: str | os.PathLike[str] | None = None,
     mode: str | None = None,
     id: str | None = None,
+    entity: str | None = None,
 ) -> ActiveRun:
     """Begin a run; it becomes the branch `exp/<project>/<name>-<id>` when it ends.
 
     *config*: the params, a mapping or an argparse namespace. *dir*: the folder whose repository and project record
     it, instead of the current one. *mode*: `online` and `offline` are one here (nothing is sent until `mlgit sync`);
-    `disabled` records nothing. Inside `mlgit run` the script takes part in the run that is under way. Outside of any
-    repository the run goes to a scratch repository. A second `init()` returns the run that is under way.
+    `disabled` records nothing. *entity* means nothing without a server. Inside `mlgit run` the script takes part in
+    the run that is under way. Outside of any repository the run goes to a scratch repository. A second `init()`
+    returns the run that is under way.
 
     Raises `UsageError` for names that cannot be, `ConfigError` for a wrong mlgit.yaml, `GitError` where git refuses.
     """
@@ -56,6 +60,8 @@ def init(
     mode = mode or os.environ.get("MLGIT_MODE") or os.environ.get("WANDB_MODE") or "online"
     if mode not in ("online", "offline", "disabled"):
         raise UsageError(f"There is no mode {mode!r}.", fix="online, offline or disabled")
+    if entity:
+        notify(f"the entity {str(entity)!r} means nothing here: whose the runs are, the repository says")
     tags = (tags,) if isinstance(tags, str) else tuple(map(str, tags or ()))
     params = values.as_params(config)
     if mode == "disabled":
@@ -194,8 +200,15 @@ def _watch() -> None:
         global _trouble, _exit_code
         import traceback
 
-        _trouble, _exit_code = "".join(traceback.format_exception(kind, exc, tb)), 1
+        if hasattr(sys, "ps1"):  # at a prompt an exception ends a line, not the process
+            before_except(kind, exc, tb)
+            return
+        interrupted = issubclass(kind, KeyboardInterrupt)
+        _trouble = "".join(traceback.format_exception(kind, exc, tb))
+        _exit_code = 128 + signal.SIGINT if interrupted else 1
         before_except(kind, exc, tb)
+        if interrupted:
+            atexit.register(end_by_interrupt)  # registered last, so that it comes first: it runs the others itself
 
     def on_exit(code: Any = None, /) -> None:
         global _exit_code
@@ -209,6 +222,20 @@ def _watch() -> None:
     sys.excepthook = on_exception
     sys.exit = on_exit  # type: ignore[assignment]
     atexit.register(at_end)
+
+
+def end_by_interrupt() -> None:
+    """End this process as Ctrl-C ends any other, so that a shell's loop around it ends too; exit handlers run first.
+
+    Python would do so itself, but forgets the interrupt when a module is loaded after it.
+    """
+    atexit.unregister(end_by_interrupt)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 class _Current:

@@ -160,6 +160,19 @@ def test_stock_dvc_compares_two_runs(repo: Repo, train: Callable[[float], Run]):
     assert not plots.get("errors")
 
 
+def test_a_long_series_is_thinned_and_says_so(repo: Repo, python: Script, mlgit: Script):
+    python(
+        "-c", "import mlgit\nmlgit.init()\nfor n in range(3000): mlgit.log({'loss': float(n == 1234)})", cwd=repo.folder
+    )
+    (run,) = query.runs(repo)
+    series = runs.history(repo, run)["loss"]
+
+    assert len(series) <= 1000
+    assert (max(series.values), series.steps[-1]) == (1.0, 2999)
+    assert runs.provenance(repo, run)["thinned"] == {"loss": 3000}
+    assert "3,000 rows logged, at most 1,000 a metric kept" in mlgit("show", cwd=repo.folder).stdout
+
+
 def test_a_record_too_big_for_a_message_is_read_from_its_files(repo: Repo, python: Script):
     config = "{'text': 'x' * 70_000, 'n': float('inf')}"
     code = f"import mlgit\nmlgit.init(name='big', config={config}, tags=['t'])\nmlgit.log({{'a': 1}})"

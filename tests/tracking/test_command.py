@@ -266,7 +266,7 @@ def test_a_command_that_cannot_be_run_is_a_failed_run(repo: Repo, run: Script, c
 
 
 @pytest.mark.parametrize(
-    ("number", "state", "code"), [(signal.SIGTERM, State.PREEMPTED, 143), (signal.SIGINT, State.FAILED, 130)]
+    ("number", "state", "code"), [(signal.SIGTERM, State.PREEMPTED, 143), (signal.SIGINT, State.FAILED, -signal.SIGINT)]
 )
 def test_a_signal_reaches_the_command_and_the_run_is_kept(repo: Repo, number: int, state: State, code: int):
     command = [sys.executable, "-m", "mlgit", "run", "--", "sh", "-c", "echo ready; exec sleep 60"]

@@ -270,7 +270,8 @@ run.log({"a": 2})
         ("import sys; sys.exit(3)", State.FAILED, 3),
         ("import sys; sys.exit()", State.FINISHED, 0),
         ("import sys; sys.exit('bye')", State.FAILED, 1),
-        ("raise KeyboardInterrupt", State.FAILED, 1),
+        ("raise KeyboardInterrupt", State.FAILED, -signal.SIGINT),
+        ("import atexit; atexit.register(print, 'tidied'); raise KeyboardInterrupt", State.FAILED, -signal.SIGINT),
         ("import os; os._exit(0)", State.CRASHED, 0),
         ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", State.CRASHED, -15),
         ("mlgit.finish(exit_code=2)", State.FAILED, 0),
@@ -290,6 +291,8 @@ def test_the_end_of_the_process_is_the_end_of_the_run(
     assert run.metrics == {"a": 1}
     if code == "raise ValueError('oh')":
         assert runs.provenance(repo, run)["error"].endswith("ValueError: oh\n")
+    if "atexit" in code:
+        assert "tidied" in done.stdout
     if "exit(3)" in code:
         assert runs.provenance(repo, run)["exit_code"] == 3
 

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from mlgit.git.repo import Repo
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_a_plain_folder_becomes_a_repository_and_is_told_so(tmp_path: Path, mlgit: Script):
+    done = mlgit("init", "--project", "digits", cwd=tmp_path)
+
+    assert done.stdout.startswith("made a git repository here\nwrote mlgit.yaml\n")
+    assert "git add .git " not in done.stdout
+    assert Repo.find(tmp_path)
+    assert json.loads(mlgit("init", "--json", cwd=tmp_path).stdout) == {"written": []}
+
+
+def test_where_only_other_projects_have_runs_ls_names_them(inside: Repo, python: Script, mlgit: Script):
+    mlgit("init", "--project", "mine")
+    python("-c", "import mlgit; mlgit.init(project='theirs'); mlgit.finish()")
+
+    assert mlgit("ls").stderr == "No runs of the project mine yet; 1 in theirs: mlgit ls --all\n"
+
+
+def test_an_entity_is_taken_and_said_to_mean_nothing(inside: Repo, python: Script):
+    done = python("-c", "import mlgit; mlgit.init(entity='team'); mlgit.finish()")
+
+    assert "the entity 'team' means nothing here" in done.stderr
