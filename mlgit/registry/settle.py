@@ -47,12 +47,14 @@ def settle(
 ) -> list[Settled]:
     """Tag every stage that the merge *commit* changed and whose gates pass there; say of the others why not.
 
-    *before*: the base branch before the merge, else the commit's first parent. Doing it twice changes nothing. Raises
-    `ConfigError` where the merged policy or a stage's file cannot be read: then no stage moves.
+    *before*: the base branch before the merge, else the commit's first parent; it is its policy that is asked, where it
+    has one. Doing it twice changes nothing. Raises `ConfigError` where a policy or a stage's file cannot be read: then
+    no stage moves.
     """
     before = repo.resolve(f"{commit}^1") if before is None else before
     with repo.reader() as reader:
-        policy = policy_at(reader, commit)
+        merged, stood = policy_at(reader, commit), policy_at(reader, before) if before else None
+        policy = merged if stood is None else stood  # no change lowers the gate that it goes through
         old = store.stages_at(reader, before) if before else {}
         new = store.stages_at(reader, commit)
         moved = [(model, stage) for model, stage in sorted(new) if new[model, stage] != old.get((model, stage))]

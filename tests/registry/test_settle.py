@@ -103,6 +103,22 @@ def test_a_gate_that_was_raised_before_the_merge_keeps_the_stage_where_it_is(rep
     assert shelf.lines(repo, "digits", base="main")[0].stages == ("production (unsettled)",)
 
 
+def test_a_pull_request_that_lowers_its_own_gate_moves_nothing(repo: Repo, trained):
+    strict = {"registry__policy.yaml": b"stages: {production: {gates: [{metric: accuracy, min: 0.95}]}}\n"}
+    edited(repo, **strict)
+    made = propose.register(repo, trained("a", accuracy=0.9), model="digits")
+    files = {
+        "registry__policy.yaml": b"stages: {production: }\n",
+        "registry__digits__production.yaml": b"version: v1.0.0\n",
+        "registry__digits__versions__v1.0.0.yaml": store.version_text(made).encode(),
+    }
+
+    (settled,) = settle.settle(repo, edited(repo, **files), goals={})
+
+    assert isinstance(settled.refusal, GateFailedError)
+    assert ledger.of(store.tags(repo), "digits").stages == {}
+
+
 def test_a_merged_version_file_that_was_edited_moves_nothing(repo: Repo, trained):
     made = propose.register(repo, trained("a", accuracy=0.9), model="digits")
     files = {
