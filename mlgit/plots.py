@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -89,15 +89,19 @@ def bars(runs: Sequence[tuple[str, Mapping[str, Any]]], *, metrics: Sequence[str
         return png()
 
 
-def sweep(trials: Sequence[Run], *, metric: str, goal: Goal | None, head: str | None = None) -> bytes:
+def sweep(
+    trials: Sequence[Run], *, metric: str, goal: Goal | None, head: str | None = None,
+    params: Mapping[str, bool] | None = None,
+) -> bytes:  # fmt: skip
     """A sweep: *metric* over the trials in the order they began, and against each param that was searched.
 
-    Trials without a number for *metric* are marked at the bottom. *head* is the id of a run to ring.
+    *params*: those that were searched → whether on a logarithmic scale; None: those that differ, each on the scale that
+    its values ask for. Trials without a number for *metric* are marked at the bottom. *head*: the id of a run to ring.
     """
     ordered = sorted(trials, key=lambda run: (run.created, run.id))
     values = [_plottable(compare.flatten(run.metrics).get(metric)) for run in ordered]
-    params = searched(ordered)
-    shown = params[: MOST_PANELS - 1]
+    differing = searched(ordered, params)
+    shown = differing[: MOST_PANELS - 1]
     mark = _Marks(values, [run.state for run in ordered], [run.id == head for run in ordered], goal)
     with _canvas(1 + len(shown), legend=True) as (figure, panels, png):
         numbers = [float(number) for number in range(1, len(ordered) + 1)]
@@ -107,23 +111,27 @@ def sweep(trials: Sequence[Run], *, metric: str, goal: Goal | None, head: str | 
         _scale(panels[0], values)
         for axes, param in zip(panels[1:], shown, strict=True):
             column = [compare.flatten(run.params).get(param, compare.MISSING) for run in ordered]
-            places = _positions(axes, column)
+            places = _positions(axes, column, logarithmic=bool(params and params.get(param)))
             mark.draw(axes, places)
             _dress(axes, "", x=param)
             _scale(axes, values)
         mark.legend(figure)
-        left = len(params) - len(shown)
+        left = len(differing) - len(shown)
         _remark(figure, f"and {left} more params" if left else "")
         return png()
 
 
-def searched(trials: Sequence[Run]) -> list[str]:
-    """The params (dotted) that differ between *trials*, by name."""
-    flat = [compare.flatten(run.params) for run in trials]
-    return sorted(
-        key for key in {key for params in flat for key in params}
-        if len({repr(params.get(key, compare.MISSING)) for params in flat}) > 1
-    )  # fmt: skip
+def searched(trials: Sequence[Run], names: Iterable[str] | None = None) -> list[str]:
+    """The params (dotted) that differ between *trials*, by name; of those in *names*, and what lies below them.
+
+    Where one lacks a param that is the same in all others (it ended early), it does not differ.
+    """
+    values: dict[str, set[str]] = {}
+    for run in trials:
+        for key, value in compare.flatten(run.params).items():
+            values.setdefault(key, set()).add(repr(value))
+    wanted = values if names is None else [key for key in values if any(f"{key}.".startswith(f"{n}.") for n in names)]
+    return sorted(key for key in wanted if len(values[key]) > 1)
 
 
 @dataclass(frozen=True)
@@ -206,12 +214,12 @@ def _columns_of(points: Sequence[tuple[float, float]]) -> tuple[list[float], lis
     return [x for x, _ in points], [y for _, y in points]
 
 
-def _positions(axes: Axes, column: Sequence[Any]) -> list[float]:
+def _positions(axes: Axes, column: Sequence[Any], *, logarithmic: bool = False) -> list[float]:
     """Where each value stands on the x axis of *axes*: numbers on a scale, words and mixtures on named places."""
     present = [value for value in column if value is not compare.MISSING]
     if present and all(compare.is_number(value) for value in present):
         places = [_plottable(value) for value in column]
-        if _spans_decades(places, 50):
+        if _spans_decades(places, 1 if logarithmic else 50):
             _log(axes.xaxis, axes.set_xscale)
         elif all(isinstance(value, int) for value in present):
             _whole(axes)
@@ -380,7 +388,7 @@ def _plottable(value: Any) -> float:
 
 
 def _columns(panels: int) -> int:
-    return min(3, max(1, panels))
+    return 2 if panels == 4 else min(3, max(1, panels))
 
 
 @contextlib.contextmanager

@@ -66,10 +66,11 @@ def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) ->
 
 
 def sweep(place: Place, sweep_id: str) -> Sweep | None:
-    """The sweep of that id, if this project has it."""
+    """The sweep of that id, with what it searches, if this project has it."""
     from mlgit.sweeps import record
 
-    return next((one for one in record.known(place.repo, place.settings.project) if one.id == sweep_id), None)
+    known = record.known(place.repo, place.settings.project)
+    return next((record.described(one) for one in known if one.id == sweep_id), None)
 
 
 def after_merge(place: Place, pull: PullRequest) -> list[Settled]:

@@ -1,6 +1,7 @@
 import io
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -128,6 +129,32 @@ def test_a_sweep_shows_each_searched_param_and_marks_the_lost_trial() -> None:
 
     assert plots.searched(runs) == ["lr", "net.width"]
     assert {plots.COLOURS[0], plots.COLOURS[1], plots.COLOURS[2]} <= colours(png)
+
+
+def test_only_what_a_sweep_searches_gets_a_panel() -> None:
+    early = replace(trials(1)[0], id="early", params={"lr": 0.5})  # it ended before its script told all params
+    noisy = [replace(run, params={**run.params, "host": run.id}) for run in trials(4)]
+
+    assert plots.searched([*trials(4), early]) == ["lr", "net.width"]
+    assert plots.searched(noisy, {"lr": True, "net": False}) == ["lr", "net.width"]
+    assert plots.searched(noisy, {"ne": True}) == []
+
+
+def test_what_is_searched_on_a_logarithmic_scale_is_drawn_on_one() -> None:
+    with plots._canvas(2) as (_, (one, two), _png):
+        plots._positions(one, [0.01, 0.02], logarithmic=True)
+        plots._positions(two, [0.01, 0.02])
+
+        assert (one.get_xscale(), two.get_xscale()) == ("log", "linear")
+    asked = plots.sweep(trials(6), metric="accuracy", goal=None, params={"net.width": True})
+    assert asked != plots.sweep(trials(6), metric="accuracy", goal=None, params={"net.width": False})
+
+
+def test_four_panels_are_two_by_two() -> None:
+    four = picture(plots.bars([("a", dict.fromkeys("abcd", 1))]))
+    six = picture(plots.bars([("a", dict.fromkeys("abcdef", 1))]))
+
+    assert four.size == six.size
 
 
 @pytest.mark.parametrize("goal", [None, Goal.MINIMIZE])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlgit.core.compare import Goal
@@ -27,5 +28,7 @@ class Sweep:
     """How many trials were asked for in all, or None: as many as its file says."""
     agents: int = 1
     """How many of them side by side."""
+    searched: Mapping[str, bool] | None = None
+    """The params that its trials vary, by dotted name → whether on a logarithmic scale; None: not looked up."""
     file: str = ""
     """The sweep file, as it was."""

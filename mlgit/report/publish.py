@@ -243,5 +243,6 @@ def _sweep(about: Compared) -> Picture | None:
     numbers = [run for run in about.siblings if compare.is_number(view.told(run).get(metric))]
     if len(about.siblings) < 2 or not numbers:
         return None
-    png = plots.sweep(about.siblings, metric=metric, goal=goal, head=about.head.id)
+    params = about.sweep.searched if about.sweep else None
+    png = plots.sweep(about.siblings, metric=metric, goal=goal, head=about.head.id, params=params)
     return Picture(title=f"The sweep's trials by {escape.line(metric, 60)}", name="sweep.png", png=png)

@@ -28,6 +28,11 @@ class Choice:
     weights: tuple[float, ...]
 
     @property
+    def is_logarithmic(self) -> bool:
+        """Whether its values are drawn on a logarithmic scale."""
+        return False
+
+    @property
     def points(self) -> Sequence[Any] | None:
         """Every value, or None if they cannot be counted."""
         return self.values
@@ -74,6 +79,11 @@ class Whole:
     high: int
 
     @property
+    def is_logarithmic(self) -> bool:
+        """Whether its values are drawn on a logarithmic scale."""
+        return False
+
+    @property
     def points(self) -> Sequence[Any] | None:
         """Every value."""
         return range(self.low, self.high + 1)
@@ -101,6 +111,11 @@ class Real:
     shape: Literal["uniform", "log_uniform", "normal", "log_normal", "beta"]
     one: float
     two: float
+
+    @property
+    def is_logarithmic(self) -> bool:
+        """Whether its values are drawn on a logarithmic scale."""
+        return self.shape in ("log_uniform", "log_normal")
 
     @property
     def points(self) -> Sequence[Any] | None:
@@ -154,6 +169,11 @@ class Stepped:
     def last(self) -> int | None:
         """Which multiple is the greatest, or None where there is none."""
         return None if math.isinf(self.of.high) else math.floor(_decimal(self.of.high) / _decimal(self.step))
+
+    @property
+    def is_logarithmic(self) -> bool:
+        """Whether its values are drawn on a logarithmic scale."""
+        return self.of.is_logarithmic
 
     @property
     def points(self) -> Sequence[Any] | None:

@@ -18,7 +18,7 @@ from mlgit.core.compare import Goal
 from mlgit.core.sweep import Sweep
 from mlgit.documents.reader import load
 from mlgit.documents.writer import as_data, dump
-from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.errors import ConfigError, MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store.place import Place
@@ -113,6 +113,14 @@ def find(repo: Repo, project: str, text: str) -> Sweep:
 def file_of(sweep: Sweep) -> SweepFile:
     """The file that *sweep* was started with, read anew. Raises `ConfigError`."""
     return files.read(sweep.file, source=f"{_ref(sweep)}:{FILE}")
+
+
+def described(sweep: Sweep) -> Sweep:
+    """*sweep* with what its file says it searches; as it is, where this version cannot read the file."""
+    try:
+        return replace(sweep, searched=file_of(sweep).space.searched)
+    except ConfigError:
+        return sweep
 
 
 def _ref(sweep: Sweep) -> str:

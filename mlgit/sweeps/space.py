@@ -45,6 +45,15 @@ class Space:
         counts = [None if parameter.points is None else len(parameter.points) for parameter in self.parameters]
         return None if None in counts else math.prod(count for count in counts if count is not None)
 
+    @property
+    def searched(self) -> Mapping[str, bool]:
+        """The parameters that have more than one value → whether they are searched on a logarithmic scale."""
+        return {
+            parameter.name: parameter.is_logarithmic
+            for parameter in self.parameters
+            if parameter.points is None or len(parameter.points) > 1
+        }
+
     def point(self, index: int) -> Params:
         """The *index*-th point of a countable space: in the file's order, the last parameter turning fastest."""
         params: Params = {}

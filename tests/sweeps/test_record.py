@@ -46,6 +46,17 @@ def test_what_was_asked_for_last_is_kept(repo: Repo) -> None:
     assert record.known(repo, "digits") == [sweep(trials=9, agents=3)]
 
 
+def test_a_sweep_tells_what_it_searches() -> None:
+    text = (
+        "method: random\nparameters:\n"
+        "  lr: {min: 0.01, max: 0.02, distribution: log_uniform_values}\n  seed: {value: 1}\n"
+        "  net: {parameters: {width: {values: [1, 2]}, decay: {distribution: q_log_normal}}}"
+    )
+
+    assert record.described(sweep(file=text)).searched == {"lr": True, "net.width": False, "net.decay": True}
+    assert record.described(sweep(file="method: newer")).searched is None
+
+
 def test_a_sweep_is_found_by_what_a_person_would_type(repo: Repo) -> None:
     record.keep(repo, sweep("aaaa1111", created=1.0))
     record.keep(repo, sweep("aaab2222", created=2.0, name="other"))
