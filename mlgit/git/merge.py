@@ -16,7 +16,7 @@ def merge(repo: Repo, ref: str, head: str, message: str) -> str:
     base = repo.resolve(ref)
     if base is None:
         raise MlgitError(f"There is no branch {ref.removeprefix('refs/heads/')} to merge into.")
-    tree = _merged_tree(repo, base, head, ref)
+    tree = merged_tree(repo, base, head, ref)
     writer = repo.writer()
     commit = repo.write_commit(writer, tree, (base, head), message)
     writer.flush()
@@ -44,7 +44,8 @@ def advance(repo: Repo, ref: str, old: str, new: str) -> None:
         repo.move([Move(ref, old, new)], why="merge")
 
 
-def _merged_tree(repo: Repo, base: str, head: str, ref: str) -> str:
+def merged_tree(repo: Repo, base: str, head: str, ref: str) -> str:
+    """The tree that merging *head* into *base*, where *ref* stands, would make. Raises `MlgitError` for a conflict."""
     args = ("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", base, head)
     git = process.start(args, folder=repo.folder)
     out, err = git.communicate()

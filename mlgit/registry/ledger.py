@@ -58,10 +58,15 @@ class Ledger:
     model: str
     versions: Mapping[str, Tag] = field(default_factory=dict)
     """The versions that stand, oldest version first, each with its tag."""
-    stages: Mapping[str, str] = field(default_factory=dict)
-    """Stage → version."""
+    assigned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Stage → the versions assigned to it and not taken back; the latest, which it serves, last."""
     history: tuple[Event, ...] = ()
     """Oldest first."""
+
+    @property
+    def stages(self) -> dict[str, str]:
+        """Stage → the version that it serves."""
+        return {stage: versions[-1] for stage, versions in self.assigned.items()}
 
     @property
     def used(self) -> frozenset[str]:
@@ -127,23 +132,25 @@ def of(tags: Iterable[Tag], model: str) -> Ledger:
 
 def _ledger(model: str, events: list[Event]) -> Ledger:
     versions: dict[str, Tag] = {}
-    stages: dict[str, str] = {}
+    assigned: dict[str, list[str]] = {}
     known: list[Event] = []
     for event in sorted(events, key=lambda event: (event.tag.when, event.count, event.tag.name)):
         if event.action is Action.REGISTER and event.version:
             versions.setdefault(event.version, event.tag)
         elif event.action is Action.UNREGISTER and event.version:
             versions.pop(event.version, None)
-        elif event.action is Action.ASSIGN and event.stage:
+        elif event.stage:
             version = next((name for name, tag in versions.items() if tag.commit == event.tag.commit), None)
-            if version:
-                stages[event.stage] = version
+            held = assigned.setdefault(event.stage, [])
+            if version in held:
+                held.remove(version)  # taken back, this uncovers the version before, as in GTO
+            if version and event.action is Action.ASSIGN:
+                held.append(version)
             event = replace(event, version=version)  # the tag names the commit, not the version
-        elif event.action is Action.UNASSIGN and event.stage:
-            stages.pop(event.stage, None)
         known.append(event)
     ordered = {version: versions[version] for version in sorted(versions, key=refs.version_key)}
-    return Ledger(model=model, versions=ordered, stages=stages, history=tuple(known))
+    standing = {stage: tuple(held) for stage, held in assigned.items() if held}
+    return Ledger(model=model, versions=ordered, assigned=standing, history=tuple(known))
 
 
 def name(text: str, what: str) -> str:

@@ -1,118 +1,247 @@
-"""After the merge: the gates once more, on what was merged; then the tags that say where the stages are."""
+"""The stages' tags: what a merge would do to them, what it did, and what the base branch says now.
+
+GTO keeps the versions of a stage on top of one another: it is empty when every one of them was taken back.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlgit.core import refs
 from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
 from mlgit.core.verdict import Verdict
-from mlgit.errors import GateFailedError, MlgitError, NotFoundError, RefMovedError
+from mlgit.errors import ConfigError, GateFailedError, MlgitError, NotFoundError, RefMovedError, UsageError
+from mlgit.git.merge import merged_tree
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
 from mlgit.registry import gate, ledger
+from mlgit.registry.ledger import Event, Ledger
 from mlgit.registry.propose import agree, policy_at, record_of
 from mlgit.store import registry as store
 
 _TRIES = 5
+_OURS = "Merged by "
+"""What stands in the tags made here: a stage that somebody assigned with GTO, and that has no file, stays theirs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settled:
-    """What became of one stage that a merge changed."""
+    """What becomes of one stage."""
 
     model: str
     stage: str
-    version: str
+    version: str | None
+    """What it is to serve; None where its file is gone."""
     tag: str | None = None
     """The tag that says so; None where the stage did not move."""
     verdicts: Sequence[Verdict] = ()
     refusal: MlgitError | None = None
-    """Why it did not move."""
+    """Why it does not move."""
+    overtaken: bool = False
+    """Whether the base branch has said something else since."""
 
 
 def sentence(settled: Settled) -> str:
     """What happened, for a person; why, is for `refusal` to say."""
-    what = f"{settled.model} {settled.version}"
+    what = f"{settled.model} {settled.version}" if settled.version else f"no {settled.model}"
+    if settled.overtaken:
+        return f"{settled.stage} was to serve {what}; its file says something else since, and that is what counts."
     if settled.refusal:
         return f"{settled.stage} does not serve {what}: it was merged, and the stage did not move."
-    return f"{settled.stage} serves {what} (tag {settled.tag})."
+    return f"{settled.stage} serves {what}" + (f" (tag {settled.tag})." if settled.tag else ".")
 
 
 def settle(
-    repo: Repo, commit: str, *, goals: Mapping[str, Goal], before: str | None = None, now: float | None = None
-) -> list[Settled]:
+    repo: Repo, commit: str, *, goals: Mapping[str, Goal], before: str | None = None, tip: str | None = None,
+    now: float | None = None,
+) -> list[Settled]:  # fmt: skip
     """Tag every stage that the merge *commit* changed and whose gates pass there; say of the others why not.
 
     *before*: the base branch before the merge, else the commit's first parent; it is its policy that is asked, where it
-    has one. Doing it twice changes nothing. Raises `ConfigError` where a policy or a stage's file cannot be read: then
-    no stage moves.
+    has one. *tip*: where that branch stands now; a stage that was changed since is left alone. Doing it twice changes
+    nothing. Raises `ConfigError` where a policy or a stage's file cannot be read: then no stage moves.
     """
     before = repo.resolve(f"{commit}^1") if before is None else before
     with repo.reader() as reader:
-        merged, stood = policy_at(reader, commit), policy_at(reader, before) if before else None
-        policy = merged if stood is None else stood  # no change lowers the gate that it goes through
-        old = store.stages_at(reader, before) if before else {}
+        merged = policy_at(reader, commit)
         new = store.stages_at(reader, commit)
-        moved = [(model, stage) for model, stage in sorted(new) if new[model, stage] != old.get((model, stage))]
+        changed = list(_changed(reader, before, new))
+        stood = policy_at(reader, before) if before and changed else None
+        policy = merged if stood is None else stood  # no change lowers the gate that it goes through
+        latest = store.stages_at(reader, tip) if tip else new
+        found = []
+        for wanted, champion in changed:
+            if latest.get((wanted.model, wanted.stage)) != wanted.version:
+                found.append(replace(wanted, overtaken=True))
+                continue
+            judged = _judge(repo, reader, commit, wanted, policy=policy, champion=champion, goals=goals)
+            found.append(_tagged(repo, judged, commit, now=now))
+        return found
+
+
+def foresee(repo: Repo, base: str, head: str, *, goals: Mapping[str, Goal]) -> list[Settled]:
+    """What would become of the stages if the commit *head* were merged into the branch *base*; nothing moves.
+
+    The policy is the one that stands on *base*, if it has one. Raises `MlgitError` for a conflict, `ConfigError` where
+    a policy or a stage's file could not be read.
+    """
+    commit = store.base_commit(repo, base)
+    tree = merged_tree(repo, commit, head, f"refs/heads/{base}")
+    with repo.reader() as reader:
+        changed = list(_changed(reader, commit, store.stages_at(reader, tree)))
+        stood = policy_at(reader, commit) if changed else None
+        policy = policy_at(reader, tree) if stood is None else stood
         return [
-            _settle(
-                repo, reader, commit, Settled(model=model, stage=stage, version=new[model, stage]), policy=policy,
-                champion=_filed(reader, before, model, old.get((model, stage))), goals=goals, now=now,
-            )
-            for model, stage in moved
-        ]  # fmt: skip
+            _judge(repo, reader, tree, wanted, policy=policy, champion=champion, goals=goals)
+            for wanted, champion in changed
+        ]
 
 
-def _filed(reader: Reader, commit: str | None, model: str, version: str | None) -> ModelVersion | None:
-    return store.version_at(reader, commit, model, version) if commit and version else None
+def reconcile(
+    repo: Repo, base: str, *, goals: Mapping[str, Goal], dry_run: bool = False, now: float | None = None
+) -> list[Settled]:
+    """Let the tags say what the branch *base* says now, of every stage of which they say something else.
+
+    The gates are asked again. A stage whose file is gone is emptied, unless its tag was made with stock GTO. Raises
+    `ConfigError` for a registry that cannot be read, `UsageError` where *base* lags behind its remote.
+    """
+    commit = store.base_commit(repo, base)
+    remote = repo.resolve(f"refs/remotes/origin/{base}")
+    if remote and remote != commit and not repo.is_ancestor(remote, commit):
+        raise UsageError(
+            f"{base} lacks what is on origin/{base}: its stages may be old.", fix=f"git switch {base} && git pull"
+        )
+    with repo.reader() as reader:
+        policy = policy_at(reader, commit)
+        found = []
+        for wanted, champion in unsettled(repo, store.stages_at(reader, commit)):
+            judged = _judge(repo, reader, commit, wanted, policy=policy, champion=champion, goals=goals)
+            found.append(judged if dry_run else _tagged(repo, judged, commit, now=now))
+        return found
 
 
-def _settle(
-    repo: Repo, reader: Reader, commit: str, wanted: Settled, *, policy: gate.Policy | None,
-    champion: ModelVersion | None, goals: Mapping[str, Goal], now: float | None,
+def unsettled(repo: Repo, stages: Mapping[tuple[str, str], str]) -> list[tuple[Settled, ModelVersion | None]]:
+    """The stages of which files and tags disagree: what the file asks for, and what the tags let it serve.
+
+    *stages*: (model, stage) → version, as the files have it.
+    """
+    ledgers = ledger.read(store.tags(repo))
+    places = set(stages) | {(model, stage) for model, known in ledgers.items() for stage in _ours(known)}
+    found = []
+    for model, stage in sorted(places):
+        known = ledgers.get(model) or Ledger(model=model)
+        served = known.stages.get(stage, "")
+        if served != stages.get((model, stage), ""):
+            champion = store.of_message(known.versions[served].message) if served in known.versions else None
+            found.append((Settled(model=model, stage=stage, version=stages.get((model, stage))), champion))
+    return found
+
+
+def _ours(known: Ledger) -> list[str]:
+    """The stages that serve something by a tag made here."""
+    return [stage for stage in known.stages if f"\n{_OURS}" in _last(known, stage).tag.message]
+
+
+def _last(known: Ledger, stage: str) -> Event:
+    """What was last done to a stage that has a history."""
+    return next(event for event in reversed(known.history) if event.stage == stage)
+
+
+def _changed(
+    reader: Reader, before: str | None, new: Mapping[tuple[str, str], str]
+) -> Iterator[tuple[Settled, ModelVersion | None]]:
+    """The stages that are not as they were at *before*, each with the version that it had there."""
+    try:
+        old = store.stages_at(reader, before) if before else {}
+    except ConfigError:
+        old = {}  # what is merged may be what mends it
+    for model, stage in sorted(new.keys() | old.keys()):
+        was, now = old.get((model, stage)), new.get((model, stage))
+        if was != now:
+            champion = store.version_at(reader, before, model, was) if before and was else None
+            yield Settled(model=model, stage=stage, version=now), champion
+
+
+def _judge(
+    repo: Repo, reader: Reader, tree: str, wanted: Settled, *, policy: gate.Policy | None,
+    champion: ModelVersion | None, goals: Mapping[str, Goal],
 ) -> Settled:  # fmt: skip
-    model, stage = wanted.model, wanted.stage
+    """*wanted*, with what the gates say of it by *policy*, or with the tag that says so already."""
+    model, stage, version = wanted.model, wanted.stage, wanted.version
+    if version is None:
+        return wanted
     try:
         ledger.name(model, "model")
         ledger.name(stage, "stage")
         known = ledger.of(store.tags(repo), model)
-        candidate = record_of(known, ledger.version(wanted.version))
-        filed = store.version_at(reader, commit, model, wanted.version)
+        candidate = record_of(known, ledger.version(version))
+        filed = store.version_at(reader, tree, model, version)
         if filed is None:
             raise NotFoundError(
-                f"{store.stage_path(model, stage)} names {wanted.version}, which has no file.",
+                f"{store.stage_path(model, stage)} names {version}, which has no file.",
                 fix="mlgit promote writes both",
             )
         agree(filed, candidate)
+        if known.stages.get(stage) == version:
+            return replace(wanted, tag=_last(known, stage).tag.name)
         gates = gate.gates_of(policy, stage, source=store.POLICY)
-        verdicts = gate.evaluate(gates, filed, champion, goals)
+        if any((event.stage, event.version) == (stage, version) for event in known.history):
+            gates = [placed for placed in gates if not placed.gate.not_worse_than]  # going back is no contest
+        verdicts = tuple(gate.evaluate(gates, filed, champion, goals))
     except MlgitError as exc:
         return replace(wanted, refusal=exc)
     if refused := gate.refusal(gates, filed, champion, stage, verdicts):
+        return replace(wanted, verdicts=verdicts, refusal=refused)
+    return replace(wanted, verdicts=verdicts)
+
+
+def _tagged(repo: Repo, judged: Settled, commit: str, *, now: float | None) -> Settled:
+    """*judged* after its tag was made, if nothing is in the way."""
+    if isinstance(judged.refusal, GateFailedError):
         fix = "revert the merge, or promote a version that passes"
-        failed = GateFailedError(refused.what, why=refused.why, fix=fix)
-        return replace(wanted, verdicts=verdicts, refusal=failed)
-    return replace(wanted, verdicts=verdicts, tag=_assign(repo, model, stage, wanted.version, commit, now=now))
+        return replace(judged, refusal=GateFailedError(judged.refusal.what, why=judged.refusal.why, fix=fix))
+    if judged.refusal or judged.tag:
+        return judged
+    if judged.version is None:
+        return replace(judged, tag=_empty(repo, judged.model, judged.stage, commit, now=now))
+    return replace(judged, tag=_assign(repo, judged.model, judged.stage, judged.version, commit, now=now))
 
 
-def _assign(repo: Repo, model: str, stage: str, version: str, merge: str, *, now: float | None) -> str:
+def _assign(repo: Repo, model: str, stage: str, version: str, commit: str, *, now: float | None) -> str:
     """The tag that says that *stage* serves *version*: the one that says so now, or a new one."""
     for _ in range(_TRIES):
         known = ledger.of(store.tags(repo), model)
-        assigned = [event for event in known.history if event.stage == stage]
-        if assigned and known.stages.get(stage) == version:
-            return assigned[-1].tag.name
-        ref = refs.stage_tag(model, stage, known.next_count)
-        moment = known.next_time(time.time() if now is None else now)
-        try:
-            repo.tag(
-                ref, known.versions[version].commit, f"{model} {version} is {stage}\n\nMerged by {merge}", when=moment
-            )
-        except RefMovedError:
-            continue  # somebody else took the number
-        return ref.removeprefix("refs/tags/")
-    raise RefMovedError(f"The tags of {model} keep moving; {stage} was not tagged.", fix="try again")
+        if known.stages.get(stage) == version:
+            return _last(known, stage).tag.name
+        said = f"{model} {version} is {stage}\n\n{_OURS}{commit}"
+        with contextlib.suppress(RefMovedError):  # somebody else took the number
+            return _tag(repo, known, refs.stage_tag(model, stage, known.next_count), version, said, now=now)
+    raise _restless(model, stage)
+
+
+def _empty(repo: Repo, model: str, stage: str, commit: str, *, now: float | None) -> str | None:
+    """The last of the tags that take back what *stage* served, oldest first; None where it served nothing."""
+    made = None
+    for _ in range(_TRIES + len(ledger.of(store.tags(repo), model).assigned.get(stage, ()))):
+        known = ledger.of(store.tags(repo), model)
+        version = next(iter(known.assigned.get(stage, ())), None)
+        if version is None:
+            return made
+        said = f"{model} {version} is not {stage} any more\n\n{_OURS}{commit}"
+        with contextlib.suppress(RefMovedError):
+            made = _tag(repo, known, refs.stage_tag(model, f"{stage}!", known.next_count), version, said, now=now)
+    raise _restless(model, stage)
+
+
+def _tag(repo: Repo, known: Ledger, ref: str, version: str, message: str, *, now: float | None) -> str:
+    moment = known.next_time(time.time() if now is None else now)
+    repo.tag(ref, known.versions[version].commit, message, when=moment)
+    return ref.removeprefix("refs/tags/")
+
+
+def _restless(model: str, stage: str) -> RefMovedError:
+    return RefMovedError(f"The tags of {model} keep moving; {stage} was not tagged.", fix="try again")

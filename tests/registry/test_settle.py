@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlgit.core.model import ModelVersion
-from mlgit.errors import ConfigError, GateFailedError, MlgitError
+from mlgit.errors import ConfigError, GateFailedError, MlgitError, UsageError
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Move, Repo
 from mlgit.registry import deliver, ledger, propose, settle, shelf
@@ -177,3 +177,87 @@ def test_bytes_that_are_not_what_was_registered_are_said_so(repo: Repo, trained,
 
     with pytest.raises(MlgitError, match="not what was registered"):
         deliver.deliver(repo, made, tmp_path / "out")
+
+
+# When main says something else than the tags
+
+
+def reverted(repo: Repo, merge: str) -> None:
+    repo.git("-c", "user.name=t", "-c", "user.email=t@t", "revert", "--no-edit", "-m", "1", merge)
+
+
+def shown_by_gto(repo: Repo) -> dict[str, str]:
+    """Version → its stages, as stock GTO tells."""
+    rows = [line.split() for line in gto(repo, "show", "digits", "--plain").splitlines()][1:]
+    return {row[1]: " ".join(row) for row in rows}
+
+
+def test_a_reverted_promotion_goes_back_to_what_was_served_before_though_that_is_worse(repo: Repo, trained):
+    for name, accuracy in (("a", 0.9), ("b", 0.95)):
+        propose.register(repo, trained(name, accuracy=accuracy), model="digits", now=NOW)
+    strict = b"stages: {production: {gates: [{metric: accuracy, not_worse_than: champion}]}}\n"
+    repo.git("reset", "-q", "--hard", repo.commit(repo.resolve("main"), {"registry/policy.yaml": strict}, "policy"))
+    settle.settle(repo, promoted(repo, "v1.0.0", "production"), goals={}, now=NOW)
+    merge = promoted(repo, "v1.1.0", "production")
+    settle.settle(repo, merge, goals={}, now=NOW)
+    reverted(repo, merge)
+
+    (late,) = settle.settle(repo, merge, goals={}, tip=repo.resolve("main"))
+    tried = settle.reconcile(repo, "main", goals={}, dry_run=True)
+    (done,) = settle.reconcile(repo, "main", goals={})
+
+    assert late.overtaken
+    assert [(one.version, one.tag) for one in tried] == [("v1.0.0", None)]
+    assert settle.sentence(done) == "production serves digits v1.0.0 (tag digits#production#3)."
+    assert settle.reconcile(repo, "main", goals={}) == []
+    assert "production" in shown_by_gto(repo)["v1.0.0"]
+    assert "production" not in shown_by_gto(repo)["v1.1.0"]
+
+
+def test_a_stage_whose_file_is_gone_is_empty_for_stock_gto_too(repo: Repo, trained):
+    for name in ("a", "b"):
+        propose.register(repo, trained(name), model="digits", now=NOW)
+    merges = [promoted(repo, "v1.0.0", "production")]
+    settle.settle(repo, merges[0], goals={}, now=NOW)
+    merges.append(promoted(repo, "v1.1.0", "production"))
+    settle.settle(repo, merges[1], goals={}, now=NOW)
+    for merge in reversed(merges):
+        reverted(repo, merge)
+
+    (done,) = settle.reconcile(repo, "main", goals={})
+
+    assert settle.sentence(done) == "production serves no digits (tag digits#production!#4)."
+    assert ledger.of(store.tags(repo), "digits").stages == {}
+    assert not any("production" in row for row in shown_by_gto(repo).values())
+    assert settle.reconcile(repo, "main", goals={}) == []
+
+
+def test_a_stage_that_stock_gto_assigned_is_left_alone(repo: Repo, trained):
+    made = propose.register(repo, trained("a"), model="digits")
+    repo.git("tag", "-a", "-m", "by gto", "digits#dev#1", made.commit)
+
+    assert settle.reconcile(repo, "main", goals={}) == []
+
+
+def test_settling_from_a_branch_that_lags_behind_its_remote_is_refused(repo: Repo):
+    ahead = repo.commit(repo.resolve("main"), {"x": b""}, "theirs")
+    repo.git("update-ref", "refs/remotes/origin/main", ahead)
+
+    with pytest.raises(UsageError, match="lacks what is on origin/main"):
+        settle.reconcile(repo, "main", goals={})
+
+
+def test_what_a_merge_would_do_is_judged_by_the_policy_of_the_base(repo: Repo, trained):
+    propose.register(repo, trained("a", accuracy=0.9), model="digits")
+    plan = propose.plan(repo, "digits", "v1.0.0", "production", base="main", goals={})
+    pull = propose.promote(repo, FolderForge(repo), plan, goals={}).pull
+    strict = b"stages: {production: {gates: [{metric: accuracy, min: 0.95}]}}\n"
+    lax = repo.commit(pull.head_commit, {"registry/policy.yaml": b"stages: {production: {}}\n"}, "sly")
+    before = settle.foresee(repo, "main", lax, goals={})
+    repo.git("reset", "-q", "--hard", repo.commit(repo.resolve("main"), {"registry/policy.yaml": strict}, "policy"))
+
+    (after,) = settle.foresee(repo, "main", pull.head_commit, goals={})
+
+    assert [one.refusal for one in before] == [None]
+    assert isinstance(after.refusal, GateFailedError)
+    assert [tag.name for tag in store.tags(repo)] == ["digits@v1.0.0"]
