@@ -336,7 +336,8 @@ class Config(MutableMapping[str, Any]):
         """Set several params at once. Raises `UsageError` where one would change, unless *allow_val_change*."""
         wanted = values.as_params(dict(other) if isinstance(other, list | tuple) else other) | values.as_params(more)
         for key in self._fixed:
-            self._stand(key, wanted, self._params)
+            if key in wanted or key.partition(".")[0] in wanted:
+                self._stand(key, wanted, self._params)
         for key, value in wanted.items():
             if key in self._params and not _same(self._params[key], value) and not allow_val_change:
                 raise UsageError(
@@ -350,12 +351,12 @@ class Config(MutableMapping[str, Any]):
     def _stand(self, key: str, wanted: dict[str, Any], params: Mapping[str, Any]) -> None:
         """Let the value given for *key*, which may lie in mappings (`model.depth`), stand in what a script wants."""
         folder, _, rest = key.partition(".")
-        if key in params and key in wanted:
-            if wanted[key] != params[key]:
+        if key in params:
+            if wanted.get(key, params[key]) != params[key]:
                 self._run._warn(
                     f"{key}={params[key]!r} was given from outside: the script's {wanted[key]!r} is not used"
                 )
-                wanted[key] = params[key]
+            wanted[key] = params[key]
         elif rest and isinstance(params.get(folder), Mapping) and isinstance(wanted.get(folder), dict):
             self._stand(rest, wanted[folder], params[folder])
 

@@ -23,7 +23,7 @@ from mlgit.store.place import Place
 from mlgit.tracking import files
 from mlgit.tracking.begin import Wish, begin, notify
 from mlgit.tracking.options import RunOptions
-from mlgit.tracking.session import FIXED, GIVEN, JOIN
+from mlgit.tracking.session import FIXED, GIVEN, JOIN, names_of
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 
@@ -73,7 +73,7 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
         given = opened.folder / "given.json"
         given.write_text(json.dumps(params, default=str))
         words = [_filled(word, flatten(params) | {"params_file": given}) for word in command.words]
-        env = _environment(record, params, opened, wish, command)
+        env = _environment(record, params, opened, wish, command, nested)
         in_file = {key: value for key, value in command.params.items() if key in known and known[key] != value}
         wanted = [home.settings.folder / name for name in options.metrics] + [folder / name for name in command.metrics]
         before = [_mark(path) for path in wanted]
@@ -127,12 +127,12 @@ def _text(value: Any) -> str:
 
 
 def _environment(
-    record: Run, params: Mapping[str, Any], opened: live.Live, wish: Wish, command: Command
+    record: Run, params: Mapping[str, Any], opened: live.Live, wish: Wish, command: Command, nested: Mapping[str, Any]
 ) -> dict[str, str]:
     given = [key for key in ("name", "project", "group", "job_type", "notes", "tags") if getattr(wish, key)]
     own = {
         JOIN: record.id,
-        FIXED: "\n".join(command.params),
+        FIXED: "\n".join(sorted(names_of(nested) | command.params.keys())),
         GIVEN: ",".join(given),
         "MLGIT_PARAMS": json.dumps(params, default=str),
         "MLGIT_PARAMS_FILE": str(opened.folder / "given.json"),

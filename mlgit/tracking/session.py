@@ -7,19 +7,21 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from mlgit.core import refs
+from mlgit.core.compare import flatten
 from mlgit.errors import UsageError
 from mlgit.store import live, recover
 from mlgit.store.place import Place
 from mlgit.tracking import begin, console, values
 from mlgit.tracking.active import ActiveRun, exit_code
 from mlgit.tracking.begin import Wish, notify
+from mlgit.tracking.options import RunOptions
 
 JOIN, FIXED, GIVEN = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN"
 """By these `mlgit run` tells the script inside which run it takes part in, which params stand, and which names."""
@@ -44,7 +46,8 @@ def init(
 ) -> ActiveRun:
     """Begin a run; it becomes the branch `exp/<project>/<name>-<id>` when it ends.
 
-    *config*: the params, a mapping or an argparse namespace. *dir*: the folder whose repository and project record
+    *config*: the params, a mapping or an argparse namespace; what the project's params file states stands against them,
+    as `-p` of `mlgit run` does. *dir*: the folder whose repository and project record
     it, instead of the current one. *mode*: `online` and `offline` are one here (nothing is sent until `mlgit sync`);
     `disabled` records nothing. *entity* means nothing without a server. Inside `mlgit run` the script takes part in
     the run that is under way. Outside of any repository the run goes to a scratch repository. A second `init()`
@@ -82,15 +85,38 @@ def init(
     else:
         if wish.id:
             _check_free(home, wish.id)
-        recover.recover_all(home.repo, notify)
-        opened = begin.begin(home, wish, params, _command(), folder)
+        with _stated(home) as stated:
+            opened = begin.begin(home, wish, stated or params, _command(), folder)
         record = live.read(opened.folder).run
-        _current = ActiveRun(home, opened, replace(record, params=params), fixed=frozenset())
+        _current = ActiveRun(home, opened, replace(record, params=stated or params), fixed=names_of(stated))
+        if stated:
+            _current.config.update(params, allow_val_change=True)
         notify(f"run {record.name} of {record.project}")
         console.attach(opened.output)
     _current.at_end = _forget
     _watch()
     return _current
+
+
+@contextlib.contextmanager
+def _stated(home: Place) -> Iterator[dict[str, Any]]:
+    """What the project's params file states, with nobody else's `-p` in it; nothing where there is no such file."""
+    name = home.settings.section("run", RunOptions).params
+    if name is None:
+        recover.recover_all(home.repo, notify)
+        yield {}
+        return
+    from mlgit.tracking import files  # a project without the file needs no reader
+
+    path = home.settings.folder / name
+    with files.held(path, alone=False, notify=notify):
+        recover.recover_all(home.repo, notify)  # one that was killed may have borrowed the file
+        yield files.read_params(path)
+
+
+def names_of(stated: Mapping[str, Any]) -> frozenset[str]:
+    """The dotted names of what is *stated*; an empty mapping states nothing."""
+    return frozenset(name for name, value in flatten(stated).items() if value != {})
 
 
 def _text(value: object) -> str | None:
@@ -127,7 +153,7 @@ def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any]) -> Ac
     record = live.read(opened.folder).run
     fixed = frozenset(key for key in os.environ.get(FIXED, "").split("\n") if key)
     active = ActiveRun(home, opened, record, owns=False, fixed=fixed)
-    active.config.update(params, allow_val_change=True)  # a params file's defaults give way to the script
+    active.config.update(params, allow_val_change=True)
     return active
 
 
