@@ -26,7 +26,7 @@ _ROWS = 8
 def line(trial: Trial) -> str:
     """A trial that ended: `digits-3: 0.9778 (lr=0.04264)`, and, where it failed, its program's last word."""
     if not trial.counts:
-        lines = trial.problem.strip().splitlines()
+        lines = [line for line in trial.problem.splitlines() if line.strip()]
         said = [line for line in lines if not line.startswith("mlgit: ")] or lines
         how = "failed" if trial.failed else trial.state.value
         return f"{trial.name}: {how} ({params(trial)}){f': {said[-1]}' if said else ''}"

@@ -24,12 +24,12 @@ class Settings:
     """Where a job's output goes, and how long it may take to end."""
 
     log_dir: Path | None = None
-    """Where each job's output goes, as `<name>.log`; None: to our own output."""
+    """Where each job's output goes, as `<name>.log`, its errors as `<name>.err`; None: to our own output."""
     grace_seconds: float = 10.0
     """Between SIGTERM and SIGKILL."""
 
     def log(self, spec: JobSpec) -> Path | None:
-        """The file that takes *spec*'s output, or None."""
+        """The file that takes *spec*'s standard output, or None."""
         return self.log_dir / f"{refs.slug(spec.name) or 'job'}.log" if self.log_dir else None
 
 
@@ -56,7 +56,7 @@ def render(spec: JobSpec, settings: Settings) -> str:
     if spec.folder != ".":
         line = f"cd {shlex.quote(spec.folder)} && {line}"
     log = settings.log(spec)
-    return f"{line} > {shlex.quote(str(log))} 2>&1" if log else line
+    return f"{line} > {shlex.quote(str(log))} 2> {shlex.quote(str(_errors(log)))}" if log else line
 
 
 def submit(spec: JobSpec, settings: Settings) -> Job:
@@ -72,10 +72,11 @@ def submit(spec: JobSpec, settings: Settings) -> Job:
         log.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(log.open("wb")) if log else None
+        errors = stack.enter_context(_errors(log).open("wb")) if log else None
         try:
             process = subprocess.Popen(
                 spec.command, cwd=spec.folder, env=os.environ | dict(spec.env), stdin=subprocess.DEVNULL,
-                stdout=output, stderr=subprocess.STDOUT if output else None, start_new_session=True,
+                stdout=output, stderr=errors, start_new_session=True,
             )  # fmt: skip
         except FileNotFoundError:
             missing = f"{spec.command[0]!r} on PATH" if Path(spec.folder).is_dir() else f"folder {spec.folder}"
@@ -124,13 +125,21 @@ def cancel(job: Job) -> None:
 
 
 def tail(job: Job, *, lines: int = 10) -> str:
-    """The last *lines* lines of what *job* printed, where it has a log."""
-    if job.log is None:
-        return ""
-    with contextlib.suppress(OSError), job.log.open("rb") as file:
-        file.seek(max(0, job.log.stat().st_size - 20_000))
-        return "\n".join(file.read().decode(errors="replace").rstrip().splitlines()[-lines:])
-    return ""
+    """The last *lines* lines of what *job* printed, and after them the last of its errors, where it has a log."""
+    files = (job.log, _errors(job.log)) if job.log else ()
+    return "\n".join(line for path in files for line in _last_lines(path, lines))
+
+
+def _errors(log: Path) -> Path:
+    """Beside the output *log*, where the same job's standard error goes."""
+    return log.with_suffix(".err")
+
+
+def _last_lines(path: Path, most: int) -> list[str]:
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 20_000))
+        return file.read().decode(errors="replace").rstrip().splitlines()[-most:]
+    return []
 
 
 def _ask_to_end(job: Job, ending: JobState) -> None:

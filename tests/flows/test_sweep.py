@@ -197,6 +197,15 @@ def test_trials_that_all_fail_stop_the_sweep_with_the_programs_own_words(project
     assert "--resume" in done.stderr
 
 
+def test_a_failed_trial_is_told_by_its_error_not_by_what_it_printed_last(project: Path, mlgit: Mlgit) -> None:
+    code = "import sys, os; os.write(2, b'no memory\\n'); print('epoch 3'); sys.exit(sys.argv[1] == '2')"
+    (project / "grid.yaml").write_text((project / "grid.yaml").read_text().replace("metric: {name: loss}\n", ""))
+
+    done = mlgit("sweep", "run", "grid.yaml", "--", sys.executable, "-c", code, "{x}", cwd=project)
+
+    assert "rungs-2: failed (x=2, kind=a): no memory\n" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

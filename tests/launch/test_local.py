@@ -62,6 +62,15 @@ def test_exit_codes_become_states(tmp_path: Path) -> None:
     assert local.state(job) is JobState.FAILED
 
 
+def test_a_jobs_last_words_are_its_errors_however_its_output_is_buffered(tmp_path: Path) -> None:
+    code = "import sys, os; os.write(2, b'no memory\\n'); print('epoch 3'); sys.exit(1)"
+    job = local.submit(python(code), Settings(log_dir=tmp_path))
+
+    local.wait(job)
+
+    assert local.tail(job) == "epoch 3\nno memory"
+
+
 def test_a_job_that_somebody_else_ends_was_preempted() -> None:
     job = local.submit(python("import time; time.sleep(60)"), Settings())
 
