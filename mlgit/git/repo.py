@@ -218,14 +218,14 @@ class Repo:
         return [(oid, tree) for oid, _, tree in pairs]
 
     def worktrees(self) -> Mapping[str, Path]:
-        """Which branch (full name) is checked out where."""
+        """Which branch (full name) is checked out where; worktrees whose folder has gone are not counted."""
         places: dict[str, Path] = {}
         folder: Path | None = None
         for line in self.git("worktree", "list", "--porcelain", "-z").split("\0"):
             key, _, value = line.partition(" ")
             if key == "worktree":
                 folder = Path(value)
-            elif key == "branch" and folder:
+            elif key == "branch" and folder and folder.is_dir():
                 places[value] = folder
         return places
 

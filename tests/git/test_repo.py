@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -412,6 +413,14 @@ def test_a_merge_follows_in_the_work_tree_where_it_is_checked_out(repo: Repo):
     assert repo.git("log", "-1", "--format=%P", "trunk") == f"{base} {child}"
     assert repo.git("status", "--porcelain") == "?? mine"
     fsck(repo)
+
+
+def test_a_worktree_that_has_gone_is_not_in_the_way_of_a_merge(repo: Repo, tmp_path: Path):
+    repo.git("worktree", "add", "-q", str(tmp_path / "gone"), "-b", "feature")
+    shutil.rmtree(tmp_path / "gone")
+    merged = merge.merge(repo, "refs/heads/feature", repo.commit(repo.resolve("main"), {"a": b"1"}, "a"), "merge")
+
+    assert repo.resolve("feature") == merged
 
 
 def test_a_merge_that_would_lose_local_changes_is_refused(repo: Repo):
