@@ -73,19 +73,45 @@ def sweep(place: Place, sweep_id: str) -> Sweep | None:
     return next((record.described(one) for one in known if one.id == sweep_id), None)
 
 
+def before_merge(place: Place, pull: PullRequest) -> list[Settled]:
+    """What the merge of *pull* would do to the stages; the status of its gates says so too.
+
+    Raises `MlgitError` for a conflict, `ConfigError` where what would be merged cannot be read.
+    """
+    from mlgit.registry import settle
+
+    if not _moves_stages(place, pull):
+        return []
+    found = settle.foresee(place.repo, pull.base, pull.head_commit, goals=place.settings.goals)
+    settle.tell(forge(place), pull.head_commit, found)
+    return found
+
+
 def after_merge(place: Place, pull: PullRequest) -> list[Settled]:
     """Do what the merge of *pull* asks for: what became of each stage that it changed.
 
     Raises `ConfigError` where what was merged cannot be read; then no stage moved.
     """
     from mlgit.registry import settle
+
+    if pull.merge_commit is None or not _moves_stages(place, pull):
+        return []
+    tip = place.repo.resolve(f"refs/heads/{pull.base}")
+    return settle.settle(place.repo, pull.merge_commit, goals=place.settings.goals, tip=tip)
+
+
+def _moves_stages(place: Place, pull: PullRequest) -> bool:
+    """Stages move where promotions go, not wherever a branch takes in another."""
     from mlgit.store import registry
 
-    if pull.merge_commit is None:
-        return []
-    if pull.base != registry.base_name(place.repo) and not pull.head.startswith("promote/"):
-        return []  # stages move where promotions go, not wherever a branch takes in another
-    return settle.settle(place.repo, pull.merge_commit, goals=place.settings.goals)
+    return pull.base == registry.base_name(place.repo) or pull.head.startswith(("promote/", "revert/"))
+
+
+def undo(place: Place, pull: PullRequest, settled: Settled) -> PullRequest | None:
+    """The pull request that takes back what *pull* merged for a stage that did not move; None if it was closed."""
+    from mlgit.registry import undo as taking_back
+
+    return taking_back.propose(place.repo, forge(place), pull, settled)
 
 
 def promotion(place: Place, model: str, version: str, stage: str, *, base: str | None = None) -> Plan:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from mlgit import wiring
 from mlgit.cli import markdown, output
 from mlgit.core import figures
-from mlgit.errors import MlgitError
+from mlgit.errors import GateFailedError, MlgitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -191,9 +191,10 @@ def review(number: int, verdict: str, message: str) -> None:
 def merge(number: int, expect: str | None, as_json: bool) -> None:
     """Merge, always by a merge commit; a merged promotion moves its stage.
 
-    Refused where branches conflict, and where the base is checked out with local changes in the way. The gates are
-    asked once more, of what was merged: where one fails, the stage stays where it was, and the exit code is 4. Of what
-    is merged already, a promotion that did not come through is seen to again.
+    Refused where branches conflict, where the base is checked out with local changes in the way, and, with exit code
+    4, where a stage would change and its gates do not pass. They are asked once more of what was merged: where one
+    fails by then, the stage stays where it was, and a pull request is opened that takes the merge back. Of what is
+    merged already, a promotion that did not come through is seen to again.
 
     \b
     Examples:
@@ -206,13 +207,20 @@ def merge(number: int, expect: str | None, as_json: bool) -> None:
     if pull.state.value == "merged":
         output.note(f"#{number} is merged already; what follows from that is seen to again.")
     else:
+        foreseen = wiring.before_merge(place, pull)
+        if any(one.refusal for one in foreseen):
+            _say_refused(pull, foreseen, as_json=as_json)
         _warn_of_failures(pull, forge.statuses(pull.head_commit))
-        pull = forge.merge(number, expect=expect and (place.repo.resolve(expect) or expect))
+        seen = pull.head_commit if foreseen else None  # the gates spoke of that commit and no other
+        pull = forge.merge(number, expect=(place.repo.resolve(expect) or expect) if expect else seen)
     if not as_json:
         output.say(f"#{number} is merged into {pull.base}, as {(pull.merge_commit or '')[:10]}.")
     stages = wiring.after_merge(place, pull)
     if as_json:
         output.as_json(_plain(pull) | {"stages": [_stage(one) for one in stages]})
+    for one in stages:
+        if isinstance(one.refusal, GateFailedError) and (back := wiring.undo(place, pull, one)):
+            output.note(f"#{back.number} takes it back: mlgit pr merge {back.number}")
     _say_stages(stages, quiet=as_json)
 
 
@@ -282,7 +290,7 @@ def _say_stages(stages: Sequence[Settled], *, quiet: bool) -> None:
     from mlgit.registry import settle
 
     for one in stages:
-        if one.refusal:
+        if one.refusal or one.overtaken:
             output.note(settle.sentence(one))
         elif not quiet:
             output.say(settle.sentence(one))
@@ -291,6 +299,17 @@ def _say_stages(stages: Sequence[Settled], *, quiet: bool) -> None:
         output.note(str(refusal))
     if refusals:
         raise refusals[0]
+
+
+def _say_refused(pull: PullRequest, stages: Sequence[Settled], *, as_json: bool) -> NoReturn:
+    """Tell why *pull* is not merged, and raise the worst of the reasons."""
+    if as_json:
+        output.as_json(_plain(pull) | {"stages": [_stage(one) for one in stages]})
+    output.note(f"#{pull.number} is not merged: {pull.base} stays as it is.")
+    first, *others = sorted((one.refusal for one in stages if one.refusal), key=lambda refusal: -refusal.exit_code)
+    for refusal in others:
+        output.note(str(refusal))
+    raise first
 
 
 def _warn_of_failures(pull: PullRequest, checks: Sequence[Status]) -> None:

@@ -79,6 +79,11 @@ def stage_tag(model: str, stage: str, count: int) -> str:
     return f"refs/tags/{model}#{stage}#{count}"
 
 
+def revert_branch(model: str, version: str, stage: str) -> str:
+    """The branch of the pull request that takes a promotion back."""
+    return f"revert/{model}/{version}/{stage}"
+
+
 def promotion_branch(model: str, version: str, stage: str) -> str:
     """The branch of a promotion's pull request."""
     return f"promote/{model}/{version}/{stage}"

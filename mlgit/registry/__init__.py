@@ -1,4 +1,5 @@
 """Models, their versions and stages: registered by a tag, promoted by a reviewed pull request.
 
-`ledger` and `gate` are rules; `propose` and `settle` act before and after the merge; `deliver` brings the bytes.
+`ledger` and `gate` are rules; `propose` acts before the merge, `settle` and `undo` after it; `deliver` brings the
+bytes.
 """

@@ -15,12 +15,13 @@ from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
 from mlgit.core.verdict import Verdict
 from mlgit.errors import ConfigError, GateFailedError, MlgitError, NotFoundError, RefMovedError, UsageError
+from mlgit.forge.base import Forge, Status, StatusState
 from mlgit.git.merge import merged_tree
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
 from mlgit.registry import gate, ledger
 from mlgit.registry.ledger import Event, Ledger
-from mlgit.registry.propose import agree, policy_at, record_of
+from mlgit.registry.propose import CONTEXT, agree, policy_at, record_of
 from mlgit.store import registry as store
 
 _TRIES = 5
@@ -53,6 +54,15 @@ def sentence(settled: Settled) -> str:
     if settled.refusal:
         return f"{settled.stage} does not serve {what}: it was merged, and the stage did not move."
     return f"{settled.stage} serves {what}" + (f" (tag {settled.tag})." if settled.tag else ".")
+
+
+def tell(forge: Forge, commit: str, stages: Sequence[Settled]) -> None:
+    """Say by the status of the gates on *commit* what they say of *stages*; nothing where no stage is changed."""
+    if stages:
+        refused = [stage.refusal for stage in stages if stage.refusal]
+        state = StatusState.FAILURE if refused else StatusState.SUCCESS
+        told = refused[0].what if refused else "asked again before the merge: all passed"
+        forge.set_status(Status(context=CONTEXT, state=state, description=told, commit=commit))
 
 
 def settle(

@@ -60,7 +60,7 @@ def test_from_a_run_to_production_and_back_to_its_bytes(inside: Repo, trained, m
     assert "Promote digits v1.0.0 to production" in inside.git("log", "--format=%s", "main", "--", "registry/")
 
 
-def test_a_merge_whose_gate_fails_by_then_ends_with_4_and_says_what_happened(inside: Repo, trained, mlgit: Mlgit):
+def test_a_merge_whose_gate_fails_is_refused_with_4_before_main_moves(inside: Repo, trained, mlgit: Mlgit):
     trained("good", 0.95)
     mlgit("model", "register", "good")
     mlgit("promote", "digits@v1.0.0", "staging")
@@ -68,21 +68,24 @@ def test_a_merge_whose_gate_fails_by_then_ends_with_4_and_says_what_happened(ins
     policy(inside, b"stages: {staging: {gates: []}, production: {gates: [{metric: accuracy, min: 0.99}]}}\n")
 
     staging = mlgit("pr", "merge", "1")
+    before = inside.resolve("main")
     production = mlgit("pr", "merge", "2", check=False)
     again = mlgit("pr", "merge", "2", "--json", check=False)
 
     assert staging.stdout.splitlines()[1:] == ["staging serves digits v1.0.0 (tag digits#staging#1)."]
     assert production.returncode == again.returncode == 4
-    assert production.stdout.startswith("#2 is merged into main, as ")
-    assert "production does not serve digits v1.0.0: it was merged, and the stage did not move." in production.stderr
-    assert "To fix: revert the merge" in production.stderr
+    assert inside.resolve("main") == before
+    assert production.stdout == ""
+    assert "#2 is not merged: main stays as it is." in production.stderr
+    assert "accuracy 0.95, the gate asks at least 0.99" in production.stderr
+    assert "mlgit/gates\tfailure" in mlgit("pr", "checks", "2", check=False).stdout
     (stage,) = json.loads(again.stdout)["stages"]
     assert (stage["stage"], stage["tag"]) == ("production", None)
     assert stage["refused"] in production.stderr
     assert inside.git("tag", "--list", "digits#*") == "digits#staging#1"
 
 
-def test_a_merge_that_spoils_the_registry_is_told_with_its_place(inside: Repo, mlgit: Mlgit):
+def test_a_merge_that_would_spoil_the_registry_is_refused_with_its_place(inside: Repo, mlgit: Mlgit):
     spoiled = inside.commit(inside.resolve("main"), {"registry/digits/production.yaml": b"verzion: v1\n"}, "by hand")
     inside.git("branch", "spoil", spoiled)
     mlgit("pr", "open", "spoil")
@@ -90,8 +93,30 @@ def test_a_merge_that_spoils_the_registry_is_told_with_its_place(inside: Repo, m
     done = mlgit("pr", "merge", "1", check=False)
 
     assert done.returncode == 2
-    assert done.stdout.startswith("#1 is merged into main, as ")
+    assert done.stdout == ""
     assert "registry/digits/production.yaml:1: verzion: unknown key" in done.stderr
+
+
+def test_a_promotion_merged_by_hand_whose_gate_fails_is_taken_back_by_a_pull_request(
+    inside: Repo, trained, mlgit: Mlgit
+):
+    mlgit("model", "register", trained("good", 0.95))
+    mlgit("promote", "digits@v1.0.0", "production")
+    policy(inside, b"stages: {production: {gates: [{metric: accuracy, min: 0.99}]}}\n")
+    inside.git("merge", "-q", "--no-ff", "-m", "by hand", "promote/digits/v1.0.0/production")
+
+    first = mlgit("pr", "merge", "1", check=False)
+    again = mlgit("pr", "merge", "1", check=False)
+    back = mlgit("pr", "merge", "2")
+    after = mlgit("pr", "merge", "1")
+
+    assert first.returncode == again.returncode == 4
+    assert "production does not serve digits v1.0.0: it was merged, and the stage did not move." in first.stderr
+    assert "#2 takes it back: mlgit pr merge 2" in first.stderr
+    assert "#2 takes it back: mlgit pr merge 2" in again.stderr
+    assert "production serves no digits." in back.stdout
+    assert inside.git("ls-tree", "-r", "--name-only", "main", "registry/") == "registry/policy.yaml"
+    assert "production was to serve digits v1.0.0; its file says something else since" in after.stderr
 
 
 def test_a_gate_that_fails_ends_with_four(inside: Repo, trained, mlgit: Mlgit):

@@ -1,0 +1,53 @@
+"""The way back from a merge whose gates did not pass: a pull request that restores the registry's files."""
+
+from __future__ import annotations
+
+from mlgit.core import escape, refs
+from mlgit.forge.base import Forge, PullRequest, PullState
+from mlgit.git.repo import Move, Repo
+from mlgit.registry.settle import Settled
+from mlgit.store import registry as store
+
+
+def propose(repo: Repo, forge: Forge, merged: PullRequest, settled: Settled) -> PullRequest | None:
+    """The pull request that takes back what *merged* says of a stage that did not move; the open one, if there is one.
+
+    None where there is nothing to take back, or where somebody closed it: that was an answer.
+    """
+    model, stage, version = settled.model, settled.stage, settled.version
+    commit = merged.merge_commit
+    if commit is None or version is None:
+        return None
+    tip = store.base_commit(repo, merged.base)
+    head = refs.revert_branch(model, version, stage)
+    earlier = next((pull for pull in forge.pulls(state=None, head=head) if pull.base == merged.base), None)
+    if earlier and earlier.state is PullState.OPEN:
+        return earlier
+    if earlier and earlier.state is PullState.CLOSED:
+        return None
+    title = f"Take {model} {version} back from {stage}"
+    changes = _restored(repo, commit, tip, settled)
+    if not changes:
+        return None
+    ref = f"refs/heads/{head}"
+    repo.move([Move(ref, repo.refs(ref).get(ref), repo.commit(tip, changes, title))], why=title)
+    reason = escape.markdown(str(settled.refusal or ""), 2_000)
+    body = f"#{merged.number} was merged as {commit[:10]}, and the stage did not move.\n\n{reason}\n"
+    return forge.open(head=head, base=merged.base, title=title, body=body)
+
+
+def _restored(repo: Repo, merge: str, tip: str, settled: Settled) -> dict[str, bytes | None]:
+    """The files that the merge changed for the stage, as they were before it; None for one that was not there.
+
+    The version's and the model's own stay where another stage needs them.
+    """
+    model, stage, version = settled.model, settled.stage, settled.version
+    with repo.reader() as reader:
+        others = {key: now for key, now in store.stages_at(reader, tip).items() if key != (model, stage)}
+        paths = [store.stage_path(model, stage)]
+        if version and version not in (now for (name, _), now in others.items() if name == model):
+            paths.append(store.version_path(model, version))
+        if model not in (name for name, _ in others):
+            paths.append(store.card_path(model))
+        before = {path: reader.blob(f"{merge}^1:{path}") for path in paths}
+        return {path: text for path, text in before.items() if text != reader.blob(f"{tip}:{path}")}
