@@ -80,6 +80,7 @@ def _sorted(runs: list[Run], key: str | None, goals: Mapping[str, Goal]) -> list
     """*runs* in the order asked for: by a metric with a goal the best first, those without a number last."""
     if key is None:
         return runs
+    query.check(runs, [key])
     known = {name for run in runs for name in compare.flatten(run.metrics)}
     goal = compare.goal_of(key, goals) if key in known else None
     if goal is None:

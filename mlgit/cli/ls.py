@@ -17,7 +17,8 @@ from mlgit.store.place import Place
 
 @click.command()
 @click.option("-f", "--filter", "conditions", multiple=True, metavar="CONDITION",
-              help="Only where it holds: accuracy>0.9, state=failed, lr<=1e-3, name~lr; may be repeated.")  # fmt: skip
+              help="Only where it holds: accuracy>0.9, state=failed, lr<=1e-3, name~lr, duration<5m, "
+                   "created>2026-01-31; may be repeated.")  # fmt: skip
 @click.option("-s", "--sort", default="-created", show_default=True, metavar="KEY",
               help="By a metric, param or field; -KEY: largest first.")  # fmt: skip
 @click.option(
@@ -41,6 +42,7 @@ def command(conditions: tuple[str, ...], sort: str, limit: int, everywhere: bool
     wanted = [query.parse(text) for text in conditions]
     everywhere = everywhere or place.settings.document is None  # no mlgit.yaml: scripts name projects as they like
     known = runs(place.repo, project=None if everywhere else place.settings.project)
+    query.check(known, [*(one.key for one in wanted), sort])
     fitting = query.ordered([run for run in known if all(one.holds(run) for one in wanted)], sort)
     shown = fitting[:limit] if limit else fitting
     if as_json:

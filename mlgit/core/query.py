@@ -1,13 +1,16 @@
-"""Conditions on runs, as a person types them: `accuracy>0.9`, `state=failed`, `params.lr<=1e-3`."""
+"""Conditions on runs, as a person types them: `accuracy>0.9`, `state=failed`, `duration<5m`, `created>2026-01-31`."""
 
 from __future__ import annotations
 
+import difflib
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from mlgit.core import figures
 from mlgit.core.compare import flatten, is_number
 from mlgit.core.run import Run
 from mlgit.errors import UsageError
@@ -17,6 +20,8 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 FIELDS = ("id", "name", "project", "state", "group", "sweep", "job_type", "notes", "created", "duration", "tags")
+_SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?\s*[dhms]\s*)+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +38,11 @@ class Condition:
         if isinstance(found, tuple):
             return (self.value in found) != (self.operation == "!=")
         if self.operation in _COMPARE:
-            wanted = _number(self.value)
+            wanted = _amount(self.key, self.value)
             return is_number(found) and wanted is not None and _COMPARE[self.operation](found, wanted)
+        if self.key == "created" and _number(self.value) is None:  # a day, or part of a moment as `ls --json` has it
+            found = figures.moment(found)
+            return found.startswith(self.value) != (self.operation == "!=")
         if self.operation == "~":
             return found is not None and self.value.lower() in str(found).lower()
         return _equal(found, self.value) != (self.operation == "!=")
@@ -47,7 +55,33 @@ def parse(text: str) -> Condition:
         raise UsageError(
             f"{text[:80]!r} is no condition.", fix="write it like 'accuracy>0.9', 'state=failed', 'name~lr'"
         )
-    return Condition(key=form[1], operation=form[2], value=form[3])
+    key, operation, value = form.groups()
+    if operation in _COMPARE and key in _WRITTEN and _amount(key, value) is None:
+        raise UsageError(f"{text[:80]!r}: {value[:40]!r} is no {_WRITTEN[key][0]}.", fix=f"write {_WRITTEN[key][1]}")
+    return Condition(key=key, operation=operation, value=value)
+
+
+def check(runs: Sequence[Run], keys: Iterable[str]) -> None:
+    """Raise `UsageError` for one of *keys* that none of *runs* has; `-` before it, as in an order, is no part of it.
+
+    Without runs nothing is known, and nothing is wrong.
+    """
+    left = {key.removeprefix("-") for key in keys} - set(FIELDS)
+    known: set[str] = set()
+    for run in runs if left else ():
+        for kind, tree in (("metrics", run.metrics), ("params", run.params)):
+            for name in flatten(tree):
+                known |= {name, f"{kind}.{name}"}
+        if left <= known:
+            return
+    if not runs or not (missing := sorted(left - known)):
+        return
+    names = sorted(name for name in known if not name.startswith(("metrics.", "params.", "_")))
+    close = difflib.get_close_matches(missing[0], [*names, *FIELDS], 1)
+    some = ", ".join(names[:10] or FIELDS)
+    raise UsageError(
+        f"No run has {missing[0][:80]!r}.", fix=f"did you mean {close[0]!r}?" if close else f"they have {some}"
+    )
 
 
 def value_of(run: Run, key: str) -> Any:
@@ -79,6 +113,25 @@ def _equal(found: Any, text: str) -> bool:
     if is_number(found):
         return bool(found == _number(text))
     return ("" if found is None else str(found)) == text
+
+
+_WRITTEN = {
+    "created": ("date", "it like 2026-01-31 or 2026-01-31T12:30, in UTC"),
+    "duration": ("duration", "seconds, or it like 5m, 1h 30m"),
+}
+
+
+def _amount(key: str, text: str) -> float | None:
+    """The number that *text* means under *key*: a date is seconds since the epoch, `5m` are seconds."""
+    if key == "duration" and _DURATION.fullmatch(text):
+        return sum(float(count) * _SECONDS[unit] for count, unit in re.findall(r"([0-9.]+)\s*([dhms])", text))
+    if key == "created" and _number(text) is None:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return _number(text)
 
 
 def _number(text: str) -> float | None:

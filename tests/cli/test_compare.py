@@ -78,6 +78,7 @@ def test_a_chart_is_written(three_runs: Repo, mlgit: Cli, tmp_path: Path) -> Non
         (("a",), "name two runs or more"),
         (("a", "a"), "name two runs or more"),
         (("a", "b", "-m", "acuracy"), "they logged accuracy, loss, steps"),
+        (("a", "b", "-s", "-acuracy"), "did you mean 'accuracy'?"),
     ],
 )
 def test_what_cannot_be_compared_is_said(three_runs: Repo, mlgit: Cli, words: tuple[str, ...], said: str) -> None:
@@ -85,3 +86,12 @@ def test_what_cannot_be_compared_is_said(three_runs: Repo, mlgit: Cli, words: tu
 
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def test_a_listing_by_what_no_run_has_is_refused(three_runs: Repo, mlgit: Cli) -> None:
+    for words in (("-s", "-acuracy"), ("-f", "acuracy>1"), ("-f", "acuracy>1", "--json")):
+        done = mlgit("ls", *words, check=False)
+
+        assert done.returncode == 2
+        assert "No run has 'acuracy'" in done.stderr
+    assert len(rows(mlgit("ls", "-f", "created>2000-01-01", "-f", "duration<1d"))) == 4

@@ -432,6 +432,17 @@ RUN = Run(
         ("who=no", True),
         ("duration>=60", True),
         ("created<1e3", True),
+        ("created>1970-01-01", True),
+        ("created>=1970-01-02", False),
+        ("created>1970-01-01T00:01Z", True),
+        ("created<1970-01-01T02:00+02:00", False),
+        ("created=1970-01-01", True),
+        ("created!=1970-01-01", False),
+        ("created~1970-02", False),
+        ("duration>59s", True),
+        ("duration<=1m", True),
+        ("duration>0h 1m", False),
+        ("duration<1.5m", True),
         ("val/acc<1", True),
         ("accuracy>x", False),
         ("group=", True),
@@ -446,6 +457,24 @@ def test_a_condition_holds_or_not(text: str, holds: bool):
 def test_what_is_no_condition_is_refused(text: str):
     with pytest.raises(UsageError, match="is no condition"):
         query.parse(text)
+
+
+@pytest.mark.parametrize("text", ["created>yesterday", "duration<5 apples"])
+def test_a_time_that_cannot_be_read_is_refused(text: str):
+    with pytest.raises(UsageError, match="write"):
+        query.parse(text)
+
+
+def test_a_key_that_no_run_has_is_told_with_the_one_that_was_meant():
+    query.check([RUN], ["accuracy", "-lr", "params.model.depth", "metrics.lr", "created", "group"])
+    query.check([], ["nonsense"])  # nothing is known, and nothing is wrong
+
+    with pytest.raises(UsageError, match="No run has 'acuracy'") as close:
+        query.check([RUN], ["lr", "-acuracy"])
+    with pytest.raises(UsageError, match="No run has 'zzz'") as far:
+        query.check([RUN], ["zzz"])
+    assert close.value.fix == "did you mean 'accuracy'?"
+    assert far.value.fix == "they have accuracy, bad, flag, lr, model.depth, val/acc, who"
 
 
 def test_runs_are_ordered_by_number_then_by_word_and_those_without_come_last():
