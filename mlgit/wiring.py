@@ -107,6 +107,18 @@ def _moves_stages(place: Place, pull: PullRequest) -> bool:
     return pull.base == registry.base_name(place.repo) or pull.head.startswith(("promote/", "revert/"))
 
 
+def settle_stages(place: Place, *, base: str | None = None, dry_run: bool = False) -> list[Settled]:
+    """Let the tags say what the branch of promotions says now: what becomes of each stage where they differ.
+
+    Raises `ConfigError` for a registry that cannot be read, `UsageError` where the branch lags behind its remote.
+    """
+    from mlgit.registry import settle
+    from mlgit.store import registry
+
+    name = registry.base_name(place.repo, base)
+    return settle.reconcile(place.repo, name, goals=place.settings.goals, dry_run=dry_run)
+
+
 def undo(place: Place, pull: PullRequest, settled: Settled) -> PullRequest | None:
     """The pull request that takes back what *pull* merged for a stage that did not move; None if it was closed."""
     from mlgit.registry import undo as taking_back

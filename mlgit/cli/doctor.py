@@ -18,7 +18,7 @@ import click
 from mlgit import settings
 from mlgit.cli import output
 from mlgit.core import figures
-from mlgit.errors import ConfigError, GitError, MlgitError
+from mlgit.errors import ConfigError, GitError, MlgitError, NotFoundError
 from mlgit.git import process
 from mlgit.git.repo import Repo
 
@@ -103,6 +103,7 @@ def _diagnose(folder: Path) -> Iterator[_Finding]:
     yield from _repository(repo)
     for check in (_identity, _disk, lambda repo: _settings(repo, folder), lambda repo: _dvc(repo, folder), _dead_runs):
         yield check(repo)
+    yield from _stages(repo)
 
 
 # The machine
@@ -287,6 +288,27 @@ def _dead_runs(repo: Repo) -> _Finding:
         says = f"{told}; {dead} died and wait{'s' if dead == 1 else ''} to become branches"
         return _Finding("runs", _Health.WARN, says, "mlgit recover")
     return _Finding("runs", _Health.OK, told)
+
+
+def _stages(repo: Repo) -> Iterator[_Finding]:
+    """Whether the stages serve what their files say; nothing where no model is registered."""
+    from mlgit.registry import settle
+    from mlgit.store import registry
+
+    try:
+        commit = registry.base_commit(repo, registry.base_name(repo))
+        with repo.reader() as reader:
+            files = registry.stages_at(reader, commit)
+        differ = [f"{one.stage} of {one.model}" for one, _ in settle.unsettled(repo, files)]
+    except MlgitError as exc:
+        if not isinstance(exc, NotFoundError):
+            yield _Finding("stages", _Health.WARN, exc.what, exc.fix or "mend the file")
+        return
+    if differ:
+        says = f"file and tag differ: {', '.join(differ[:5])}"
+        yield _Finding("stages", _Health.WARN, says, "mlgit model settle")
+    elif files:
+        yield _Finding("stages", _Health.OK, f"{len(files)}, each serves what its file says")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -103,6 +103,8 @@ def ls(model: str | None, base: str | None, as_json: bool) -> None:
     ]  # fmt: skip
     columns = ("model", "version", "stages", "metrics", "run", "registered")
     output.table(columns, rows, empty="No model is registered. `mlgit model register RUN` registers one.")
+    if any(stage.endswith(shelf.UNSETTLED) for line in lines for stage in line.stages):
+        output.note("A stage is unsettled where its file and its tag differ. To fix: mlgit model settle")
 
 
 @command.command()
@@ -167,6 +169,41 @@ def get(version: str, folder: Path | None, base: str | None, as_json: bool) -> N
         return
     output.say(str(target))
     output.note(f"{found.model} {found.version}, {figures.size(found.size)}, verified.")
+
+
+@command.command()
+@_BASE
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would move, and what the gates say; tag nothing.")
+@_JSON
+def settle(base: str | None, dry_run: bool, as_json: bool) -> None:
+    """Let every stage serve what its file says now: after a revert, a merge elsewhere, or an edit by hand.
+
+    The gates are asked again; exits with 4 where one fails. A stage whose file is gone becomes empty. A version that
+    the stage served before is not compared with the one that it takes the place of.
+
+    \b
+    Examples:
+      mlgit model settle --dry-run
+      mlgit model settle
+    """
+    from mlgit.registry import settle as settling
+
+    stages = wiring.settle_stages(wiring.place(), base=base, dry_run=dry_run)
+    if as_json:
+        output.as_json([settling.plain(one) for one in stages])
+    elif not stages:
+        output.note("Every stage serves what its file says.")
+    for one in stages:
+        if one.refusal:
+            output.note(settling.sentence(one))
+        elif not as_json:
+            what = f"{one.model} {one.version}" if one.version else f"no {one.model}"
+            output.say(f"{one.stage} would serve {what}." if dry_run else settling.sentence(one))
+    refusals = sorted((one.refusal for one in stages if one.refusal), key=lambda refusal: -refusal.exit_code)
+    for refusal in refusals[1:]:
+        output.note(str(refusal))
+    if refusals:
+        raise refusals[0]
 
 
 @command.command()

@@ -14,7 +14,7 @@ from mlgit.core import figures
 from mlgit.errors import GateFailedError, MlgitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from mlgit.forge.base import Comment, Forge, PullRequest, Review, Status
     from mlgit.registry.settle import Settled
@@ -201,6 +201,8 @@ def merge(number: int, expect: str | None, as_json: bool) -> None:
       mlgit pr merge 1
       mlgit pr merge 1 --expect 4f2c91d
     """
+    from mlgit.registry import settle
+
     place = wiring.place()
     forge = wiring.forge(place)
     pull = forge.get(number)
@@ -217,7 +219,7 @@ def merge(number: int, expect: str | None, as_json: bool) -> None:
         output.say(f"#{number} is merged into {pull.base}, as {(pull.merge_commit or '')[:10]}.")
     stages = wiring.after_merge(place, pull)
     if as_json:
-        output.as_json(_plain(pull) | {"stages": [_stage(one) for one in stages]})
+        output.as_json(_plain(pull) | {"stages": [settle.plain(one) for one in stages]})
     for one in stages:
         if isinstance(one.refusal, GateFailedError) and (back := wiring.undo(place, pull, one)):
             output.note(f"#{back.number} takes it back: mlgit pr merge {back.number}")
@@ -303,8 +305,10 @@ def _say_stages(stages: Sequence[Settled], *, quiet: bool) -> None:
 
 def _say_refused(pull: PullRequest, stages: Sequence[Settled], *, as_json: bool) -> NoReturn:
     """Tell why *pull* is not merged, and raise the worst of the reasons."""
+    from mlgit.registry import settle
+
     if as_json:
-        output.as_json(_plain(pull) | {"stages": [_stage(one) for one in stages]})
+        output.as_json(_plain(pull) | {"stages": [settle.plain(one) for one in stages]})
     output.note(f"#{pull.number} is not merged: {pull.base} stays as it is.")
     first, *others = sorted((one.refusal for one in stages if one.refusal), key=lambda refusal: -refusal.exit_code)
     for refusal in others:
@@ -337,12 +341,6 @@ def _write_page(path: Path, forge: Forge, shown: Page) -> None:
         path.write_text(page.render(shown, forge.picture), encoding="utf-8")
     except OSError as exc:
         raise MlgitError(f"{path} cannot be written.", why=exc.strerror or str(exc)) from None
-
-
-def _stage(settled: Settled) -> Mapping[str, Any]:
-    refused = str(settled.refusal) if settled.refusal else None
-    return {"model": settled.model, "stage": settled.stage, "version": settled.version, "tag": settled.tag,
-            "refused": refused}  # fmt: skip
 
 
 def _plain(record: PullRequest | Comment | Review | Status) -> dict[str, Any]:

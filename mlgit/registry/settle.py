@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from mlgit.core import refs
 from mlgit.core.compare import Goal
@@ -54,6 +55,15 @@ def sentence(settled: Settled) -> str:
     if settled.refusal:
         return f"{settled.stage} does not serve {what}: it was merged, and the stage did not move."
     return f"{settled.stage} serves {what}" + (f" (tag {settled.tag})." if settled.tag else ".")
+
+
+def plain(settled: Settled) -> dict[str, Any]:
+    """*settled* for a script."""
+    return {
+        "model": settled.model, "stage": settled.stage, "version": settled.version, "tag": settled.tag,
+        "overtaken": settled.overtaken, "verdicts": [asdict(verdict) for verdict in settled.verdicts],
+        "refused": str(settled.refusal) if settled.refusal else None,
+    }  # fmt: skip
 
 
 def tell(forge: Forge, commit: str, stages: Sequence[Settled]) -> None:
@@ -140,7 +150,7 @@ def unsettled(repo: Repo, stages: Mapping[tuple[str, str], str]) -> list[tuple[S
     *stages*: (model, stage) → version, as the files have it.
     """
     ledgers = ledger.read(store.tags(repo))
-    places = set(stages) | {(model, stage) for model, known in ledgers.items() for stage in _ours(known)}
+    places = set(stages) | {(model, stage) for model, known in ledgers.items() for stage in ours(known)}
     found = []
     for model, stage in sorted(places):
         known = ledgers.get(model) or Ledger(model=model)
@@ -151,7 +161,7 @@ def unsettled(repo: Repo, stages: Mapping[tuple[str, str], str]) -> list[tuple[S
     return found
 
 
-def _ours(known: Ledger) -> list[str]:
+def ours(known: Ledger) -> list[str]:
     """The stages that serve something by a tag made here."""
     return [stage for stage in known.stages if f"\n{_OURS}" in _last(known, stage).tag.message]
 

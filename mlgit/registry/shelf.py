@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from mlgit.core.model import ModelVersion
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.registry import ledger
+from mlgit.registry import ledger, settle
 from mlgit.registry.ledger import Ledger
 from mlgit.registry.propose import record_of
 from mlgit.store import registry as store
 from mlgit.store.registry import Tag
+
+UNSETTLED = " (unsettled)"
+"""What stands behind a stage of which files and tags say different things."""
 
 _TARGET = re.compile(r"(?P<model>[^@#]+)(?:@(?P<version>[^@#]+)|#(?P<stage>[^@#]+))?")
 
@@ -61,8 +64,10 @@ def _desired(repo: Repo, base: str) -> dict[tuple[str, str], str]:
 def _stages(known: Ledger, version: str, wanted: dict[str, str]) -> tuple[str, ...]:
     settled = [stage for stage, served in wanted.items() if served == version == known.stages.get(stage)]
     unsettled = [stage for stage, served in wanted.items() if served == version != known.stages.get(stage)]
+    emptied = settle.ours(known)
     tagged = [stage for stage, served in known.stages.items() if served == version and stage not in wanted]
-    return (*settled, *(f"{stage} (unsettled)" for stage in unsettled), *(f"{stage} (tag only)" for stage in tagged))
+    gone = [f"{stage} (file gone){UNSETTLED}" if stage in emptied else f"{stage} (tag only)" for stage in tagged]
+    return (*settled, *(f"{stage}{UNSETTLED}" for stage in unsettled), *gone)
 
 
 def find(repo: Repo, text: str, *, base: str) -> ModelVersion:

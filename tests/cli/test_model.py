@@ -119,6 +119,28 @@ def test_a_promotion_merged_by_hand_whose_gate_fails_is_taken_back_by_a_pull_req
     assert "production was to serve digits v1.0.0; its file says something else since" in after.stderr
 
 
+def test_a_reverted_promotion_is_told_and_settled(inside: Repo, trained, mlgit: Mlgit):
+    for name, accuracy, number in (("a", 0.9, 1), ("b", 0.95, 2)):
+        mlgit("model", "register", trained(name, accuracy))
+        mlgit("promote", f"digits@v1.{number - 1}.0", "production")
+        mlgit("pr", "merge", str(number))
+    inside.git("revert", "--no-edit", "-m", "1", "main")
+
+    late = mlgit("pr", "merge", "2")
+    listed = mlgit("model", "ls")
+    doctor = mlgit("doctor", check=False)
+    tried = json.loads(mlgit("model", "settle", "--dry-run", "--json").stdout)
+    settled = mlgit("model", "settle")
+
+    assert "serves digits v1.1.0" not in late.stdout + late.stderr
+    assert "To fix: mlgit model settle" in listed.stderr
+    assert "stages\twarn\tfile and tag differ: production of digits\tmlgit model settle" in doctor.stdout
+    assert [(one["stage"], one["version"], one["tag"]) for one in tried] == [("production", "v1.0.0", None)]
+    assert settled.stdout == "production serves digits v1.0.0 (tag digits#production#3).\n"
+    assert mlgit("model", "settle").stderr == "Every stage serves what its file says.\n"
+    assert "stages\tok\t" in mlgit("doctor", check=False).stdout
+
+
 def test_a_gate_that_fails_ends_with_four(inside: Repo, trained, mlgit: Mlgit):
     policy(inside, b"stages: {production: {gates: [{metric: accuracy, min: 0.9}]}}\n")
     mlgit("model", "register", trained("bad", 0.5))
