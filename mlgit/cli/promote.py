@@ -47,6 +47,8 @@ def command(version: str, stage: str, base: str | None, dry_run: bool, as_json: 
         if refused := plan.refusal:
             raise refused
         return
+    if as_json and plan.refusal:
+        output.as_json(_plain(plan) | {"pull": None, "opened": False})
     made = wiring.promote(place, plan)
     if as_json:
         output.as_json(_plain(plan) | {"pull": made.pull.number, "opened": made.opened})

@@ -151,6 +151,9 @@ def test_a_gate_that_fails_ends_with_four(inside: Repo, trained, mlgit: Mlgit):
         assert (
             "digits v1.0.0 cannot be promoted to production: accuracy 0.5, the gate asks at least 0.9." in done.stderr
         )
+    told = json.loads(done.stdout)
+    assert [(verdict["gate"], verdict["passed"]) for verdict in told["verdicts"]] == [("accuracy ≥ 0.9", False)]
+    assert told["pull"] is None
     assert inside.refs("refs/heads/promote/") == {}
 
 
