@@ -60,6 +60,8 @@ def run(
 ) -> None:  # fmt: skip
     """Run a sweep from FILE, in W&B's own format; what follows `--` replaces the file's command.
 
+    Every trial runs to its end: `early_terminate` is read, said, and left aside.
+
     \b
     Examples:
       mlgit sweep run sweep.yaml --trials 20 --agents 2
@@ -168,6 +170,8 @@ def _content(path: Path) -> bytes:
 
 def _unused(file: SweepFile, sweep: Sweep) -> Iterator[str]:
     """What the file says and this version takes no heed of."""
+    if file.early_terminate:
+        yield "the sweep file's early_terminate is left aside: in this version every trial runs to its end"
     if file.entity:
         yield f"the sweep file's entity {file.entity!r} is an account of W&B's and means nothing here"
     if file.project and file.project != sweep.project:

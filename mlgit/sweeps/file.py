@@ -1,7 +1,8 @@
 """A sweep file in W&B's own words, read into records.
 
 The keys are those of W&B's sweep configuration (https://docs.wandb.ai/models/sweeps/sweep-config-keys). What this
-version does not do is refused by name and line; nothing is skipped in silence.
+version does not do is refused by name and line, or, where the sweep finds no less without it, said: nothing is skipped
+in silence.
 """
 
 from __future__ import annotations
@@ -131,6 +132,7 @@ def read(text: str | bytes, *, source: str) -> SweepFile:
         program=file.program,
         command=reader.command(file),
         run_cap=file.run_cap,
+        early_terminate=file.early_terminate is not None,
         paths=dict(_nested(file.parameters, ())),
     )
 
@@ -161,9 +163,6 @@ class _Reader:
 
     def refuse_what_is_not_done(self, file: _File) -> None:
         """Raise for keys of W&B's that ask for what this version does not do."""
-        if file.early_terminate is not None:
-            self.fail(("early_terminate",), "stopping trials early is not done yet; take the key out, every trial then "
-                                            "runs to its end")  # fmt: skip
         for key in ("job", "image_uri"):
             if getattr(file, key) is not None:
                 self.fail((key,), "a launch job of W&B's cannot be run here; say what to run with program or command")

@@ -105,5 +105,7 @@ class SweepFile:
     program: str | None = None
     command: tuple[str, ...] | None = None
     run_cap: int | None = None
+    early_terminate: bool = False
+    """Whether it asks to stop trials that go badly."""
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """A nested parameter's dotted name → its names from the outermost in."""

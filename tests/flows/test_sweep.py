@@ -105,6 +105,16 @@ def test_what_a_dry_run_prints_is_what_would_run(project: Path, inside: Repo, ml
     assert not inside.refs("refs/mlgit/sweeps/", "refs/heads/exp/")
 
 
+def test_a_file_that_would_stop_trials_early_runs_and_says_that_none_is(project: Path, mlgit: Mlgit) -> None:
+    with (project / "grid.yaml").open("a") as file:
+        file.write("early_terminate: {type: hyperband, min_iter: 3}\n")
+
+    done = mlgit("sweep", "run", "grid.yaml", "--dry-run", cwd=project)
+
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stderr.count("every trial runs to its end") == 1
+
+
 def test_a_command_on_the_line_replaces_the_files(project: Path, mlgit: Mlgit) -> None:
     code = "import sys; print('x is', sys.argv[1]); open('out.json', 'w').write('{\"loss\": %s}' % sys.argv[1])"
     (project / "mlgit.yaml").write_text("project: digits\nrun: {metrics: [out.json]}\n")

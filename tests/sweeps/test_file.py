@@ -76,7 +76,6 @@ def test_defaults_are_w_and_b_s() -> None:
         ("method: grid\nparametres: {}", "sweep.yaml:2: parametres: unknown key; did you mean 'parameters'?"),
         ("method: bayes\nparameters: {x: {min: 0, max: 1}}", "sweep.yaml:1: method: bayes needs a metric"),
         ("method: grid\nparameters:\n  x: {min: 0.0, max: 1}", "sweep.yaml:3: parameters.x: a grid cannot count"),
-        ("early_terminate: {type: hyperband, min_iter: 3}", "sweep.yaml:1: early_terminate: stopping trials early"),
         ("job: a/b", "sweep.yaml:1: job: a launch job of W&B's cannot be run here"),
         ("controller: {type: cloud}", "sweep.yaml:1: controller: this sweep is controlled where it runs"),
         ("metric: {name: a, impute_while_running: best}", "metric.impute_while_running: only finished trials count"),
