@@ -151,9 +151,9 @@ def artifact_document(version: ArtifactVersion) -> dict[str, Any]:
 def run_document(run: Run, provenance: Mapping[str, Any]) -> dict[str, Any]:
     """`run.yaml`: who, when, from what code; params, metrics and artifacts have files of their own."""
     document: dict[str, Any] = {"id": run.id, "name": run.name, "project": run.project, "state": run.state.value,
-                                "created": _moment(run.created)}  # fmt: skip
+                                "created": moment(run.created)}  # fmt: skip
     if run.finished is not None:
-        document |= {"finished": _moment(run.finished), "duration": round(run.finished - run.created, 3)}
+        document |= {"finished": moment(run.finished), "duration": round(run.finished - run.created, 3)}
     for name in ("group", "sweep", "job_type", "notes", "parent", "folder"):
         if value := getattr(run, name):
             document[name] = value
@@ -172,15 +172,17 @@ def run_of_document(document: Mapping[str, Any]) -> tuple[Run, dict[str, Any]]:
         "dirty": document.get("code", {}).get("dirty"),
     }
     content = {key: value for key, value in content.items() if value is not None}
-    content["created"] = _seconds(document["created"])
+    content["created"] = seconds_of(document["created"])
     if "finished" in document:
-        content["finished"] = _seconds(document["finished"])
+        content["finished"] = seconds_of(document["finished"])
     return _run(content), {key: value for key, value in document.items() if key not in _KNOWN}
 
 
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
+    """A time for a record: UTC, ISO 8601, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _seconds(moment: str) -> float:
+def seconds_of(moment: str) -> float:
+    """Seconds since the epoch of such a time. Raises `ValueError`."""
     return datetime.fromisoformat(moment).timestamp()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlgit.core.model import ModelVersion, Stage
-from mlgit.documents.reader import load
+from mlgit.documents.reader import Node, load, parse
 from mlgit.documents.writer import as_data, dump
 from mlgit.errors import ConfigError, NotFoundError
 from mlgit.git.objects import Reader
@@ -79,14 +80,30 @@ def of_message(text: str) -> ModelVersion | None:
     value = message_trailer(text, TRAILER)
     try:
         data = records.decode(value) if value else None
-        return None if data is None else of_text(dump(data), source="tag")
-    except (ValueError, TypeError, ConfigError, RecursionError):
+        found = None if data is None else of_text(dump(data), source="tag")
+        if found:
+            records.moment(found.registered)  # a time that no calendar has cannot be shown
+    except (ValueError, TypeError, ConfigError, RecursionError, OverflowError, OSError):
         return None
+    return found
 
 
 def of_text(text: str | bytes, *, source: str) -> ModelVersion:
     """The record in a version's file. Raises `ConfigError`."""
-    return load(text, ModelVersion, source=source)
+    document = parse(text, source=source)
+    root = document.root
+    if root.kind == "mapping":
+        pairs = [(key, _in_seconds(node) if key.value == "registered" else node) for key, node in root.value]
+        root = replace(root, value=pairs)
+    return replace(document, root=root).read(ModelVersion)
+
+
+def _in_seconds(node: Node) -> Node:
+    """A moment as the number of seconds that it was written as before; anything else as it is."""
+    if node.kind == "scalar" and "T" in node.value:
+        with contextlib.suppress(ValueError):
+            return replace(node, value=repr(records.seconds_of(node.value)), plain=True, tag=None)
+    return node
 
 
 def version_path(model: str, version: str) -> str:
@@ -106,7 +123,8 @@ def card_path(model: str) -> str:
 
 def version_text(version: ModelVersion) -> str:
     """The text of a version's file, which never changes once it is on the base branch."""
-    return dump(as_data(version), header="Written by mlgit promote; immutable.")
+    registered = records.moment(version.registered)
+    return dump(as_data(version) | {"registered": registered}, header="Written by mlgit promote; immutable.")
 
 
 def stage_text(stage: Stage) -> str:

@@ -43,6 +43,19 @@ def test_a_version_reads_back_from_its_file_and_from_its_tag(metrics: dict[str, 
     assert store.differences(made, from_tag) == []
 
 
+def test_the_moment_of_a_registration_is_for_people_and_a_number_of_before_is_read_too():
+    text = store.version_text(version(registered=1_700_000_000.125))
+
+    assert 'registered: "2023-11-14T22:13:20.125Z"' in text or "registered: 2023-11-14T22:13:20.125Z" in text
+    for written in ("2023-11-14T22:13:20.125Z", '"2023-11-14T23:13:20.125+01:00"', "1700000000.125"):
+        lines = [f"registered: {written}" if "registered" in line else line for line in text.splitlines()]
+        assert store.of_text("\n".join(lines), source="x.yaml").registered == 1_700_000_000.125
+    with pytest.raises(ConfigError, match=r"x\.yaml:1: registered: expected"):
+        store.of_text("registered: some Tuesday", source="x.yaml")
+    with pytest.raises(ConfigError, match=r"x\.yaml:1: expected a mapping"):
+        store.of_text("[1, 2]", source="x.yaml")
+
+
 def test_a_description_cannot_pose_as_the_record():
     posing = version(description='fine\n\nMlgit-Version: {"model": "net", "version": "v9.9.9"}')
 
@@ -51,7 +64,17 @@ def test_a_description_cannot_pose_as_the_record():
 
 @pytest.mark.parametrize(
     "record",
-    ["", "{", "[]", "null", '{"model": 3}', '{"model": "net", "unknown": 1}', "[" * 100_000, '{"version": {}}'],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"model": 3}',
+        '{"model": "net", "unknown": 1}',
+        "[" * 100_000,
+        '{"version": {}}',
+        '{"model":"n","version":"v1","project":"p","run":"r","commit":"c","artifact":"a","hash":"0","registered":1e300}',
+    ],
 )
 def test_a_tag_from_elsewhere_may_hold_anything(record: str):
     assert store.of_message(f"release\n\nMlgit-Version: {record}") is None
