@@ -71,7 +71,7 @@ def open_(
     place = wiring.place()
     forge = wiring.forge(place)
     into = registry.base_name(place.repo, base)
-    proposed = proposal.of(place, what)
+    proposed = proposal.of(place, what, into=into)
     pull = next((pull for pull in forge.pulls(head=proposed.branch) if pull.base == into), None)
     if pull:
         output.note(f"#{pull.number} is already open for {pull.head}; its report is renewed.")

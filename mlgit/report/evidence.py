@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mlgit.core import compare, escape, figures, refs
 from mlgit.core.run import Run, State
-from mlgit.documents.editor import with_values
-from mlgit.documents.reader import plain
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo, message_trailer, split_commit
+from mlgit.report import params
 from mlgit.store import records
 
 TRAILER = "Mlgit-Evidence"
@@ -115,15 +113,15 @@ def _first(known: Mapping[str, Run], codes: Iterable[str]) -> Run | None:
     return next((known[code] for code in codes if code in known), None)
 
 
-def branch(repo: Repo, run: Run, *, params_file: str | None) -> str:
+def branch(repo: Repo, run: Run) -> str:
     """The branch `run/<slug>-<id6>` whose tip is the code of *run*, and names it as its evidence; made where it lacks.
 
     The tip is one commit on what the run's code was based on. It holds the code as it ran, uncommitted changes too,
-    never `experiment/`; and, where *params_file* (a path in the repository, YAML or JSON) states other values than the
-    run had, the run's. Asked again, it answers with the same branch, also where somebody has built on it.
+    never `experiment/`; and the run's params in its params file (see `report.params`). Asked again, it answers with the
+    same branch, also where somebody has built on it.
 
     Raises `NotFoundError` where the run's code is not in the repository, `MlgitError` where a branch of that name holds
-    something else.
+    something else, or where params that the run was given cannot be written down.
     """
     ref = _ref(run)
     name = ref.removeprefix("refs/heads/")
@@ -135,7 +133,7 @@ def branch(repo: Repo, run: Run, *, params_file: str | None) -> str:
         )
     if _names(repo, ref, source, run.id):
         return name
-    changes, subject = _changes(repo, run, source, params_file)
+    changes, subject = _changes(repo, run, source)
     parents = _parents(repo, source) if run.dirty else [source]
     message = f"{subject}\n\n{_summary(run)}\n\n{TRAILER}: {escape.line(run.id)}\n"
     tip = repo.commit(source, changes, message, parents=parents, when=run.finished or run.created)
@@ -178,34 +176,20 @@ def _parents(repo: Repo, commit: str) -> list[str]:
     return split_commit(found[2])[1] if found else []
 
 
-def _changes(repo: Repo, run: Run, source: str, params_file: str | None) -> tuple[dict[str, bytes | None], str]:
+def _changes(repo: Repo, run: Run, source: str) -> tuple[dict[str, bytes | None], str]:
     """What the branch's commit changes in the code as it ran, and its subject."""
     place = f"{run.folder}/{records.FOLDER}" if run.folder else records.FOLDER
     name = escape.line(run.name, 60) or run.id
     with repo.reader() as reader:
         changes: dict[str, bytes | None] = {place: None} if reader.tree(f"{source}:{place}") is not None else {}
-        text = reader.blob(f"{source}:{params_file}") if params_file else None
-    overrides = _overrides(text, run.params, params_file) if text is not None and params_file else {}
-    if overrides and text is not None and params_file:
-        changes[params_file] = with_values(text.decode(), overrides, source=params_file).encode()
+        written = params.written(reader, run, source)
+    if written.files:
+        changes |= written.files
         told = ", ".join(
-            f"{escape.line(key, 30)} {figures.number(value)}" for key, value in list(overrides.items())[:4]
+            f"{escape.line(key, 30)} {figures.number(value)}" for key, value in list(written.values.items())[:4]
         )
         return changes, f"Take the params of {name}: {escape.line(told, 80)}"
     return changes, f"Keep the code of {name} as it ran" if run.dirty else f"Name {name} as the evidence"
-
-
-def _overrides(text: bytes, params: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """The run's values, by dotted key, for those keys of a params file that state something else."""
-    stated = plain(text, source=source)
-    if not isinstance(stated, Mapping):
-        return {}
-    known = compare.flatten(stated)
-    return {
-        change.key: change.head
-        for change in compare.changes(stated, params)
-        if change.key in known and change.head is not compare.MISSING
-    }
 
 
 def _summary(run: Run) -> str:

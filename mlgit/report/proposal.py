@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from mlgit.core import compare, escape, figures, refs
 from mlgit.core.compare import Goal
 from mlgit.core.run import Run
-from mlgit.errors import NotFoundError, UsageError
+from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.git import process
+from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.report import evidence
 from mlgit.store.place import Place
-from mlgit.tracking.options import RunOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +25,11 @@ class Proposal:
     body: str = ""
 
 
-def of(place: Place, what: str | None) -> Proposal:
+def of(place: Place, what: str | None, *, into: str | None = None) -> Proposal:
     """What *what* names: a branch by its exact name, else a run, whose code becomes one; None: the current branch.
 
-    Raises `NotFoundError` for what is neither, `UsageError` where nothing is named and HEAD is detached.
+    A run's branch is only made where the branch *into* could take it in. Raises `NotFoundError` for what is neither,
+    `UsageError` where nothing is named and HEAD is detached, `MlgitError` where a run's code could not be merged.
     """
     repo = place.repo
     ref = f"refs/heads/{what}" if what is not None else repo.head()
@@ -39,7 +41,7 @@ def of(place: Place, what: str | None) -> Proposal:
     if there and not ref.startswith(refs.RUNS):
         subject = repo.git("log", "-1", "--format=%s", there)
         return Proposal(branch=ref.removeprefix("refs/heads/"), title=subject or ref.removeprefix("refs/heads/"))
-    return _of_run(place, ref.removeprefix("refs/heads/"))
+    return _of_run(place, ref.removeprefix("refs/heads/"), into)
 
 
 def title(run: Run, goals: Mapping[str, Goal]) -> str:
@@ -51,14 +53,28 @@ def title(run: Run, goals: Mapping[str, Goal]) -> str:
     return f"{run.name}: {told}" if told else run.name
 
 
-def _of_run(place: Place, text: str) -> Proposal:
+def _of_run(place: Place, text: str, into: str | None) -> Proposal:
     try:
         run = query.find(place.repo, text, project=place.settings.project)
     except NotFoundError as exc:
         fix = "mlgit ls lists runs, git branch branches"
         raise NotFoundError(f"There is neither a branch nor a run {text[:120]!r}.", why=exc.why, fix=fix) from None
-    params = place.settings.section("run", RunOptions).params
-    params_file = f"{run.folder}/{params}" if params and run.folder else params
+    if into is not None:
+        _check_related(place.repo, run, into)
     body = f"The code of {escape.code(run.name)}, as its run {escape.code(run.branch)} recorded it."
-    branch = evidence.branch(place.repo, run, params_file=params_file)
+    branch = evidence.branch(place.repo, run)
     return Proposal(branch=branch, title=title(run, place.settings.goals), body=body)
+
+
+def _check_related(repo: Repo, run: Run, into: str) -> None:
+    """Raise where the branch *into* is not there, or shares no history with the code of *run*."""
+    fix = f"commit your code on {into[:120]} first, then run again: mlgit run -- …"
+    base = repo.resolve(f"refs/heads/{into}")
+    if base is None:
+        raise NotFoundError(
+            f"There is no branch {into[:120]!r} to merge into.", fix=f"{fix}; or name another by --base"
+        )
+    source = repo.resolve(run.source or "")
+    args = ("merge-base", "--end-of-options", base, source or "")
+    if source and not process.run(*args, folder=repo.folder, ok=(0, 1)):
+        raise MlgitError(f"The code of {run.name} and {into} have no history in common.", fix=fix)

@@ -64,6 +64,61 @@ def test_a_run_is_proposed_merged_and_remembered(mlgit, repo: Repo, forge: Folde
     assert not repo.git("ls-tree", "-r", "--name-only", "main", "experiment")
 
 
+@pytest.mark.parametrize("settings", [None, "project: p\n", "project: p\nrun:\n  snapshot: {max_file_mb: 1}\n"])
+def test_after_the_merge_main_trains_with_what_the_run_was_given(mlgit, python, repo: Repo, settings: str | None):
+    train = "import mlgit\nrun = mlgit.init(config={'lr': 0.005})\nmlgit.log({'accuracy': 1 - run.config.lr})\n"
+    (repo.work_tree / "train.py").write_text(train)
+    if settings is not None:
+        (repo.work_tree / "mlgit.yaml").write_text(settings)
+    repo.git("add", "-A")
+    repo.git("commit", "-q", "-m", "train")
+    mlgit("run", "--name", "brave", "-p", "lr=0.3", "--", sys.executable, "train.py", cwd=repo.folder)
+    mlgit("pr", "open", "brave", cwd=repo.folder)
+    mlgit("pr", "merge", "1", cwd=repo.folder)
+
+    python("train.py", cwd=repo.folder)
+
+    newest = json.loads(mlgit("ls", "--json", cwd=repo.folder).stdout)[0]
+    assert newest["metrics"]["accuracy"] == 0.7
+    assert newest["params"]["lr"] == 0.3
+
+
+def test_params_that_cannot_be_written_down_are_not_proposed(mlgit, repo: Repo):
+    (repo.work_tree / "mlgit.yaml").write_text("run: {params: params.yaml}\n")
+    (repo.work_tree / "params.yaml").write_text("net: small\n")
+    mlgit("run", "--name", "brave", "-p", "net.width=3", "--", "true", cwd=repo.folder)
+
+    done = mlgit("pr", "open", "brave", cwd=repo.folder, check=False)
+
+    assert done.returncode == 1
+    assert "let run.params in mlgit.yaml name a YAML or JSON file" in done.stderr
+    assert not repo.refs("refs/heads/run/")
+
+
+def test_what_could_not_be_merged_is_refused_before_a_branch_is_made(mlgit, repo: Repo):
+    mlgit("run", "--name", "brave", "--", "true", cwd=repo.folder)
+    repo.git("switch", "-q", "--orphan", "other")
+    repo.git("commit", "-q", "--allow-empty", "-m", "another beginning")
+
+    for base in ("nowhere", "other"):
+        done = mlgit("pr", "open", "brave", "--base", base, cwd=repo.folder, check=False)
+        assert done.returncode == 1
+        assert f"commit your code on {base} first, then run again" in done.stderr
+        assert not repo.refs("refs/heads/run/")
+
+
+def test_a_run_from_before_the_first_commit_says_to_commit_first(mlgit, repo: Repo, tmp_path: Path):
+    folder = tmp_path / "new"
+    repo.git("init", "-q", "-b", "main", str(folder))
+    mlgit("run", "--name", "brave", "--", "true", cwd=folder)
+
+    done = mlgit("pr", "open", "brave", cwd=folder, check=False)
+
+    assert done.returncode == 1
+    assert "commit your code on main first, then run again" in done.stderr
+    assert not repo.git("-C", str(folder), "for-each-ref", "refs/heads/run/")
+
+
 def test_the_current_branch_is_proposed_where_none_is_named(mlgit, repo: Repo, branch):
     branch()
     repo.git("switch", "-q", "feature/lr")

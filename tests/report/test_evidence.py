@@ -7,6 +7,7 @@ from mlgit.git import merge, snapshot
 from mlgit.git.repo import Move, Repo, message_trailer, split_commit
 from mlgit.report import evidence
 
+NAMED = "run: {params: params.yaml}\n"
 PARAMS = """\
 # what train.py reads
 lr: 0.01  # the step
@@ -109,10 +110,10 @@ def test_a_sweeps_trial_does_not_speak_for_the_code_it_overrode(repo: Repo) -> N
 
 
 def test_a_merged_pull_request_brings_its_evidence_along(repo: Repo) -> None:
-    code(repo, params__yaml=PARAMS)
+    code(repo, mlgit__yaml=NAMED, params__yaml=PARAMS)
     baseline = run(repo, "baseline", "main")
     trial = run(repo, "trial", "main", sweep="s1", params={"lr": 0.5})
-    branch = evidence.branch(repo, trial, params_file="params.yaml")
+    branch = evidence.branch(repo, trial)
     repo.git("reset", "-q", "--hard")
 
     merged = merge.merge(repo, "refs/heads/main", repo.resolve(branch) or "", "Merge")
@@ -134,10 +135,10 @@ def test_a_merge_that_mixed_two_codes_has_nobodys_evidence(repo: Repo) -> None:
 
 
 def test_a_branch_carries_the_runs_params_and_keeps_the_files_comments(repo: Repo) -> None:
-    source = code(repo, params__yaml=PARAMS, train__py="x")
+    source = code(repo, mlgit__yaml=NAMED, params__yaml=PARAMS, train__py="x")
     one = run(repo, "k3f9a2xx", "main", params={"lr": 1e-4, "net": {"width": 64}, "new": 1}, metrics={"accuracy": 0.9})
 
-    branch = evidence.branch(repo, one, params_file="params.yaml")
+    branch = evidence.branch(repo, one)
 
     assert branch == "run/k3f9a2xx"
     _, parents, message = tip(repo, branch)
@@ -151,20 +152,20 @@ def test_a_branch_carries_the_runs_params_and_keeps_the_files_comments(repo: Rep
 
 
 def test_a_json_params_file_is_changed_too(repo: Repo) -> None:
-    code(repo, params__json='{"lr": 0.1, "name": "a"}\n')
+    code(repo, mlgit__yaml="run: {params: params.json}\n", params__json='{"lr": 0.1, "name": "a"}\n')
     one = run(repo, "one", "main", params={"lr": 0.2, "name": "a"})
 
-    branch = evidence.branch(repo, one, params_file="params.json")
+    branch = evidence.branch(repo, one)
 
     assert repo.read(branch, "params.json") == b'{\n  "lr": 0.2,\n  "name": "a"\n}\n'
 
 
-@pytest.mark.parametrize("params_file", [None, "params.yaml", "nowhere.yaml"])
-def test_where_nothing_differs_an_empty_commit_names_the_run(repo: Repo, params_file: str | None) -> None:
-    source = code(repo, params__yaml=PARAMS)
+@pytest.mark.parametrize("settings", ["", NAMED, "run: {params: nowhere.yaml}\n", "run: {params: ../outside.yaml}\n"])
+def test_where_nothing_differs_an_empty_commit_names_the_run(repo: Repo, settings: str) -> None:
+    source = code(repo, mlgit__yaml=settings, params__yaml=PARAMS)
     one = run(repo, "one", "main", params={"lr": 0.01})
 
-    branch = evidence.branch(repo, one, params_file=params_file)
+    branch = evidence.branch(repo, one)
 
     headers, parents, message = tip(repo, branch)
     assert parents == [source]
@@ -175,15 +176,15 @@ def test_where_nothing_differs_an_empty_commit_names_the_run(repo: Repo, params_
 
 def test_asked_again_the_same_branch_answers_also_when_somebody_built_on_it(repo: Repo) -> None:
     one = run(repo, "one", "main", params={})
-    branch = evidence.branch(repo, one, params_file=None)
+    branch = evidence.branch(repo, one)
     first = repo.resolve(branch)
 
-    assert evidence.branch(repo, one, params_file=None) == branch
+    assert evidence.branch(repo, one) == branch
     assert repo.resolve(branch) == first
 
     further = repo.commit(first, {"note.md": b"n"}, "a note")
     repo.move([Move(f"refs/heads/{branch}", first, further)], why="test")
-    assert evidence.branch(repo, one, params_file=None) == branch
+    assert evidence.branch(repo, one) == branch
     assert repo.resolve(branch) == further
 
 
@@ -192,19 +193,19 @@ def test_a_foreign_branch_of_that_name_is_left_alone(repo: Repo) -> None:
     repo.git("branch", "run/one", "main")
 
     with pytest.raises(MlgitError, match="holds something else"):
-        evidence.branch(repo, one, params_file=None)
+        evidence.branch(repo, one)
 
     assert repo.resolve("run/one") == repo.resolve("main")
 
 
 def test_uncommitted_code_is_one_commit_on_what_it_was_based_on(repo: Repo) -> None:
-    base = code(repo, params__yaml=PARAMS)
+    base = code(repo, mlgit__yaml=NAMED, params__yaml=PARAMS)
     repo.git("reset", "-q", "--hard")
     (repo.folder / "train.py").write_text("new idea")
     shot = snapshot.take(repo)
     one = run(repo, "one", shot.commit, dirty=True, params={"lr": 0.5})
 
-    branch = evidence.branch(repo, one, params_file="params.yaml")
+    branch = evidence.branch(repo, one)
 
     _, parents, _ = tip(repo, branch)
     assert parents == [base]
@@ -221,7 +222,7 @@ def test_the_branch_never_holds_results(repo: Repo, folder: str) -> None:
     )
     one = run(repo, "one", "main", folder=folder)
 
-    branch = evidence.branch(repo, one, params_file=None)
+    branch = evidence.branch(repo, one)
 
     assert repo.git("ls-tree", "-r", "--name-only", branch) == "train.py"
 
@@ -229,7 +230,7 @@ def test_the_branch_never_holds_results(repo: Repo, folder: str) -> None:
 def test_a_hostile_name_cannot_forge_a_trailer(repo: Repo) -> None:
     one = run(repo, "one", "main", name="x\n\nMlgit-Evidence: other\n", metrics={"m\nMlgit-Evidence: other": 1})
 
-    branch = evidence.branch(repo, one, params_file=None)
+    branch = evidence.branch(repo, one)
 
     _, _, message = tip(repo, branch)
     assert [line for line in message.splitlines() if line.startswith("Mlgit-")] == ["Mlgit-Evidence: one"]
@@ -239,4 +240,4 @@ def test_code_that_is_not_here_is_said_so(repo: Repo) -> None:
     gone = Run(id="gone", name="gone", project="p", source="1" * 40, ref="refs/heads/exp/p/gone-1")
 
     with pytest.raises(NotFoundError, match="not in this repository"):
-        evidence.branch(repo, gone, params_file=None)
+        evidence.branch(repo, gone)

@@ -28,7 +28,7 @@ def here(inside: Repo) -> Place:
     folder = inside.folder
     Path("params.yaml").write_text(PARAMS)
     Path("train.py").write_text("print('learning')\n")
-    Path("mlgit.yaml").write_text("project: digits\ngoals: {accuracy: maximize}\n")
+    Path("mlgit.yaml").write_text("project: digits\ngoals: {accuracy: maximize}\nrun: {params: params.yaml}\n")
     inside.git("add", "-A")
     inside.git("commit", "-q", "-m", "A project")
     found = place.find(folder)
@@ -37,7 +37,7 @@ def here(inside: Repo) -> Place:
 
 
 def proposal(here: Place, forge: FolderForge, run: Run) -> int:
-    branch = evidence.branch(here.repo, run, params_file="params.yaml")
+    branch = evidence.branch(here.repo, run)
     return forge.open(head=branch, base="main", title="Try it").number
 
 
