@@ -48,7 +48,7 @@ def command(conditions: tuple[str, ...], sort: str, limit: int, everywhere: bool
     if as_json:
         output.as_json([document(run) for run in shown])
         return
-    metrics, params = _columns(shown, place.settings.goals)
+    metrics, params, spare = _columns(shown, place.settings.goals)
     plural = len({run.project for run in shown}) > 1
     now = time.time()
     output.table(
@@ -67,6 +67,7 @@ def command(conditions: tuple[str, ...], sort: str, limit: int, everywhere: bool
         ],
         right=("took", *metrics, *(name for name in params if _is_numeric(name, shown))),
         empty="No run fits." if known else _nothing(place),
+        spare=spare,
     )
     if len(fitting) > len(shown):
         output.note(f"{len(fitting) - len(shown)} more: mlgit ls --limit 0")
@@ -95,14 +96,21 @@ def document(run: Run) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _columns(runs: Sequence[Run], goals: Mapping[str, Goal]) -> tuple[list[str], list[str]]:
-    """The metrics worth a column (those with a goal first, at most four), and the params that differ (at most five)."""
-    metrics = {name for run in runs for name in flatten(run.metrics) if not name.startswith("_")}
-    ranked = sorted(metrics, key=lambda name: (name not in goals, goal_of(name, {}) is None, name))
+def _columns(runs: Sequence[Run], goals: Mapping[str, Goal]) -> tuple[list[str], list[str], list[str]]:
+    """The metrics worth a column (at most four), the params that differ (at most five), and what to do without first.
+
+    Metrics with a stated goal come first; else what most of the runs have.
+    """
+    counted = Counter(name for run in runs for name in flatten(run.metrics) if not name.startswith("_"))
+    metrics = sorted(
+        counted, key=lambda name: (name not in goals, -counted[name], goal_of(name, {}) is None, name)
+    )[:4]  # fmt: skip
     params = [flatten(run.params) for run in runs]
-    keys = dict.fromkeys(key for one in params for key in one)
-    differing = [key for key in keys if len({repr(one.get(key)) for one in params}) > 1]
-    return ranked[:4], differing[:5]
+    known = Counter(key for one in params for key in one)
+    differing = [key for key in known if len({repr(one.get(key)) for one in params}) > 1]
+    differing = sorted(differing, key=lambda key: -known[key])[:5]
+    having = [(counted[name], name) for name in metrics if name not in goals] + [(known[key], key) for key in differing]
+    return metrics, differing, [name for _, name in sorted(having[::-1], key=lambda pair: pair[0])]
 
 
 def _is_numeric(param: str, runs: Sequence[Run]) -> bool:

@@ -39,12 +39,14 @@ def as_json(data: Any) -> None:
 
 
 def table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = (), empty: str = "Nothing here."
-) -> None:
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = (), empty: str = "Nothing here.",
+    spare: Sequence[str] = (),
+) -> None:  # fmt: skip
     """*rows* under *columns*; those named in *right* are aligned to the right. Tab-separated when piped.
 
-    On a terminal that is too narrow for it, the table is turned on its side if that fits; else its last columns are
-    left out, and named on standard error. With no rows, *empty* is said there alone.
+    On a terminal that is too narrow for it, long texts are folded; if that does not do, the table is turned on its side
+    where that fits; else columns are left out, those of *spare* first and in that order, then the last ones, and named
+    on standard error. With no rows, *empty* is said there alone.
     """
     if not rows:
         note(empty)
@@ -52,10 +54,12 @@ def table(
         for row in (columns, *rows):
             sys.stdout.write("\t".join(escape.line(cell, 2000) for cell in row) + "\n")
     else:
-        _rich_table(columns, rows, right)
+        _rich_table(columns, rows, right, spare)
 
 
-def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+def _rich_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str], spare: Sequence[str]
+) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -64,26 +68,40 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
     console = Console()
     lines = [[escape.line(cell) for cell in row] for row in (columns, *rows)]
     turned = [list(column) for column in zip(*lines, strict=True)]
-    if _width(lines) > console.width >= _width(turned):  # few rows of many columns are read better on their side
-        lines, right = turned, turned[0][1:]
-    count = len(lines[0])
-    while count > 2 and _width([line[:count] for line in lines], most=20) > console.width:
-        count -= 1
+    if _total(_widths(lines, right, console.width)) > console.width >= _total(_widths(turned, turned[0])):
+        lines, right, spare = turned, turned[0], ()  # few rows of many columns are read better on their side
+    left_out: list[int] = []
+    while True:
+        kept = [number for number in range(len(lines[0])) if number not in left_out]
+        widths = _widths([[line[number] for number in kept] for line in lines], right, console.width)
+        if len(kept) <= 2 or _total(widths) <= console.width:
+            break
+        left_out.append(next((n for name in spare for n in kept[1:] if lines[0][n] == name), kept[-1]))
     grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    for number, name in enumerate(lines[0][:count]):
-        align: Literal["left", "right"] = "right" if name in right else "left"
-        grid.add_column(name, justify=align, no_wrap=number == 0, overflow="ellipsis")
+    for number, width in zip(kept, widths, strict=True):
+        align: Literal["left", "right"] = "right" if number and lines[0][number] in right else "left"
+        grid.add_column(lines[0][number], justify=align, no_wrap=not number, overflow="ellipsis", max_width=width)
     for line in lines[1:]:
-        grid.add_row(*(Text(cell, style=_style(cell)) for cell in line[:count]))
+        grid.add_row(*(Text(line[number], style=_style(line[number])) for number in kept))
     console.print(grid)
-    if count < len(lines[0]):
-        note(f"no room for {', '.join(lines[0][count:])}")
+    if left_out:
+        note(f"no room for {', '.join(lines[0][number] for number in sorted(left_out))}")
 
 
-def _width(lines: Sequence[Sequence[str]], *, most: int = 1000) -> int:
-    """How many characters a table of *lines* takes, if columns but the first are folded to *most* characters."""
-    first, *others = (max(map(len, column)) for column in zip(*lines, strict=True))
-    return first + sum(3 + min(width, most) for width in others)
+def _widths(lines: Sequence[Sequence[str]], right: Sequence[str], room: int = sys.maxsize) -> list[int]:
+    """How wide each column is: where *room* asks for it, the longest texts are folded, to no less than 20 characters.
+
+    The first column and those named in *right* stay as they are.
+    """
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    texts = [number for number, name in enumerate(lines[0]) if number and name not in right]
+    while _total(widths) > room and (long := [number for number in texts if widths[number] > 20]):
+        widths[max(long, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + 3 * (len(widths) - 1)
 
 
 def _style(cell: str) -> str:

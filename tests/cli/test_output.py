@@ -72,6 +72,35 @@ def test_long_words_fold_before_a_column_goes(shown, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == ""
 
 
+def test_a_long_text_is_folded_before_a_table_is_turned_on_its_side(shown) -> None:
+    rows = [
+        (
+            f"#{row}",
+            "Learn with a rate that a sweep of forty trials over two nights found",
+            "feature/lr",
+            "main",
+            "open",
+        )
+        for row in range(2)
+    ]
+
+    lines = shown(70, ("number", "title", "branch", "into", "state"), rows)
+
+    assert lines[0].split() == ["number", "title", "branch", "into", "state"]
+    assert max(map(len, lines)) <= 70
+    assert all("feature/lr" in line and "open" in line for line in lines if line.startswith("#"))
+
+
+def test_what_can_be_spared_goes_before_the_last_column(shown, capsys: pytest.CaptureFixture[str]) -> None:
+    columns = ("run", "state", "loss", "acc", "lr")
+    rows = [(f"run-number-{row}", "finished", "0.12345", "0.12345", "0.12345") for row in range(20)]
+
+    lines = shown(46, columns, rows, right=("loss", "acc", "lr"), spare=("acc", "loss"))
+
+    assert lines[0].split() == ["run", "state", "loss", "lr"]
+    assert capsys.readouterr().err == "no room for acc\n"
+
+
 def test_a_pipe_gets_all_of_it_with_tabs(capsys: pytest.CaptureFixture[str]) -> None:
     output.table(("run", "note"), [("a", "two\nlines\tand \x1b[31mred")])
 
