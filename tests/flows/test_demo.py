@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -81,6 +82,19 @@ def test_what_was_merged_is_on_main_and_in_the_work_tree(demo: Demo) -> None:
     assert (demo.folder / "registry/digits/production.yaml").is_file()
     assert demo.repo.read("main", "experiment/metrics.yaml") is None
     assert demo.repo.git("status", "--porcelain") == ""
+
+
+def test_main_trains_with_the_merged_params(demo: Demo, tmp_path: Path, mlgit: Mlgit) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(demo.folder, folder, symlinks=True)
+    best = json.loads(mlgit("ls", "--filter", f"name={best_name(demo)}", "--json", cwd=folder).stdout)[0]
+
+    subprocess.run((sys.executable, "train.py"), cwd=folder, check=True, capture_output=True)
+
+    again = json.loads(mlgit("ls", "--json", cwd=folder).stdout)[0]
+    assert again["id"] != best["id"]
+    assert again["params"] == best["params"]
+    assert again["metrics"]["accuracy"] == best["metrics"]["accuracy"]
 
 
 def best_name(demo: Demo) -> str:
