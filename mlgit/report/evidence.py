@@ -5,8 +5,10 @@ A pull request carries code and never results: its run is found, not contained.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from mlgit.core import compare, escape, figures, refs
 from mlgit.core.run import Run, State
@@ -15,9 +17,12 @@ from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo, message_trailer, split_commit
 from mlgit.report import params
 from mlgit.store import records
+from mlgit.store import runs as stored
 
 TRAILER = "Mlgit-Evidence"
 BRANCHES = "refs/heads/run/"
+MOST_READ = 20
+"""Runs of one code whose commands are looked at."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +33,18 @@ class Evidence:
     distance: int
 
 
-def find(repo: Repo, commit: str, runs: Sequence[Run], *, most: int = 10_000) -> Evidence | None:
+def find(
+    repo: Repo, commit: str, runs: Sequence[Run], *, most: int = 10_000, like: Run | None = None
+) -> Evidence | None:
     """The evidence for *commit*, else for the nearest of its first-parent ancestors that has any, else None.
 
     At most *most* commits are looked at, *commit* the first. A commit's run is the one that its trailer
-    `Mlgit-Evidence: <run id>` names; else the newest finished one of *runs* whose source commit or code tree (all but
-    `experiment/`) is the commit's. A merge that holds just the code of a commit it merged has that commit's evidence. A
-    run whose params came from outside (`-p`, a sweep) does not show what the code does by itself: it speaks only where
-    no other run does.
+    `Mlgit-Evidence: <run id>` names; else a finished one of *runs* whose source commit or code tree (all but
+    `experiment/`) is the commit's: one of the command and job type of *like* before any other, then one without params
+    from outside (`-p`, a sweep: it does not show what the code does by itself), then the newest; one of another script
+    than *like*'s does not speak. A merge that holds just the code of a commit it merged has that commit's evidence.
     """
-    witnesses = _Witnesses(repo, runs)
+    witnesses = _Witnesses(repo, runs, like)
     ancestors = [commit] if most == 1 else [oid for oid, _ in repo.ancestors(commit, most=most)]
     with repo.reader() as reader:
         for distance, oid in enumerate(ancestors):
@@ -49,13 +56,13 @@ def find(repo: Repo, commit: str, runs: Sequence[Run], *, most: int = 10_000) ->
 class _Witnesses:
     """Runs by what a commit can know of them."""
 
-    def __init__(self, repo: Repo, runs: Sequence[Run]) -> None:
-        self._repo = repo
+    def __init__(self, repo: Repo, runs: Sequence[Run], like: Run | None) -> None:
+        self._repo, self._like = repo, like
+        self._words = _words(repo, like) if like else ()
         self._by_id = {run.id: run for run in runs}
         self._folders = sorted({run.folder for run in runs})
         finished = [run for run in runs if run.state is State.FINISHED]
-        self._runs = _by_code(run for run in finished if not _is_varied(run))
-        self._varied = _by_code(run for run in finished if _is_varied(run))
+        self._runs = _by_code(finished)
 
     def of(self, reader: Reader, oid: str) -> Run | None:
         """The run that speaks for the commit *oid* itself."""
@@ -66,9 +73,9 @@ class _Witnesses:
         codes = (found[0], headers["tree"], self._code_tree(reader, headers["tree"]))
         return (
             self._named(message)
-            or _first(self._runs, codes)
+            or self._first(codes, varied=False)
             or self._merged(reader, headers["tree"], parents[1:])
-            or _first(self._varied, codes)
+            or self._first(codes)
         )
 
     def _named(self, message: str) -> Run | None:
@@ -80,8 +87,26 @@ class _Witnesses:
         for found in filter(None, map(reader.read, others)):
             headers, _, message = split_commit(found[2])
             if headers.get("tree") == tree:
-                return self._named(message) or _first(self._runs, (found[0],)) or _first(self._varied, (found[0],))
+                return self._named(message) or self._first((found[0],))
         return None
+
+    def _first(self, codes: Iterable[str], *, varied: bool = True) -> Run | None:
+        """The run that shows best what one of *codes* does; none with params from outside, unless *varied*."""
+        known = {run.id: run for code in codes for run in self._runs.get(code, ())}
+        fit = sorted(known.values(), key=lambda run: (is_varied(run), -(run.finished or run.created), run.id))
+        ranked = [(rank, run) for run in fit[:MOST_READ] if (rank := self._rank(run)) is not None]
+        chosen = min(ranked, key=lambda pair: pair[0])[1] if ranked else None
+        return chosen if chosen and (varied or not is_varied(chosen)) else None
+
+    def _rank(self, run: Run) -> int | None:
+        """0 for a run of the command and job type of the other side's run, 1 for others, None for another script's."""
+        if self._like is None:
+            return 0
+        words = _words(self._repo, run)
+        mine, theirs = _script(self._words), _script(words)
+        if mine and theirs and mine != theirs:
+            return None
+        return 0 if words == self._words and run.job_type == self._like.job_type else 1
 
     def _code_tree(self, reader: Reader, tree: str) -> str:
         """The id of *tree* without the results that somebody committed beside the code; nothing is written."""
@@ -95,22 +120,37 @@ class _Witnesses:
         )
 
 
-def _is_varied(run: Run) -> bool:
+def is_varied(run: Run) -> bool:
     """Whether its params came from outside, so that the code alone does not make it again."""
     return bool(run.given) or run.sweep is not None
 
 
-def _by_code(runs: Iterable[Run]) -> dict[str, Run]:
-    """The newest of *runs* by each commit and each tree that holds its code."""
-    found: dict[str, Run] = {}
-    for run in sorted(runs, key=lambda run: (-(run.finished or run.created), run.id)):
+def _words(repo: Repo, run: Run) -> tuple[str, ...]:
+    """The command of *run* without what its params and its machine put into it; nothing where it is not known."""
+    try:
+        words = stored.provenance(repo, run).get("command", ()) if run.commit else ()
+    except MlgitError:
+        return ()
+    values = {str(value) for value in compare.flatten(run.params).values()}
+    said = [str(word) for word in words] if isinstance(words, list) else []
+    kept = [word for word in said[1:] if word not in values and word.partition("=")[2] not in values - {""}]
+    return tuple(re.sub(r"^python[0-9.]+$", "python", PurePosixPath(word).name) for word in said[:1]) + tuple(kept)
+
+
+def _script(words: Sequence[str]) -> str:
+    """The script or module that a command runs; nothing where there is none to be seen."""
+    pairs = zip(("", *words), words, strict=False)
+    found = (word for before, word in pairs if before == "-m" or word.endswith((".py", ".sh", ".R", ".jl", ".ipynb")))
+    return PurePosixPath(next(found, "")).name
+
+
+def _by_code(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """*runs* by each commit and each tree that holds their code."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
         for code in filter(None, (run.source, run.tree)):
-            found.setdefault(code, run)
+            found.setdefault(code, []).append(run)
     return found
-
-
-def _first(known: Mapping[str, Run], codes: Iterable[str]) -> Run | None:
-    return next((known[code] for code in codes if code in known), None)
 
 
 def branch(repo: Repo, run: Run) -> str:

@@ -123,7 +123,7 @@ def between(place: Place, *, base: str | None, head: str) -> Compared | NoEviden
         return replace(found, base=old, distance=0, alone="", beside="")
     if isinstance(old, Run):
         return about(repo, new, old, runs=runs, goals=goals, beside="")
-    witness = evidence.find(repo, old, runs) if old else None
+    witness = evidence.find(repo, old, runs, like=new) if old else None
     return about(
         repo, new, witness.run if witness else None, runs=runs, goals=goals, beside=beside or "its base",
         distance=witness.distance if witness else 0,
@@ -170,8 +170,8 @@ def gather(place: Place, sides: Sides) -> Compared | NoEvidence:
     """The runs that speak for both sides, and what belongs to head's: its sweep, its command."""
     repo, goals = place.repo, place.settings.goals
     runs = known_runs(place)
-    base = evidence.find(repo, sides.base, runs) if sides.base else None
     head = evidence.find(repo, sides.head, runs, most=1)
+    base = evidence.find(repo, sides.base, runs, like=head.run if head else None) if sides.base else None
     if head is None:
         return NoEvidence(
             commit=sides.head, branch=sides.branch, beside=sides.beside, base=base.run if base else None,

@@ -88,6 +88,8 @@ class View:
     beside: str
     distance: int
     alone: str
+    from_outside: str
+    """Whose params came from outside of the code: the base's, in words; mostly empty."""
     metrics: tuple[MetricDelta, ...]
     params: tuple[Change, ...]
     data: tuple[Change, ...]
@@ -114,6 +116,7 @@ def build(about: Compared, *, verdicts: Sequence[Verdict] = (), charts: Sequence
         beside=about.beside,
         distance=about.distance,
         alone=about.alone,
+        from_outside=_from_outside(base) if base and about.beside else "",
         metrics=metrics,
         params=compare.changes(base.params if base else {}, head.params),
         data=compare.changes(base.data if base else {}, head.data),
@@ -122,6 +125,12 @@ def build(about: Compared, *, verdicts: Sequence[Verdict] = (), charts: Sequence
         charts=tuple(charts),
         reproduce=reproduce(head, command=about.command, cwd=about.cwd),
     )
+
+
+def _from_outside(base: Run) -> str:
+    if base.given:
+        return f"{_short(base.name)} was given {escape.line(', '.join(base.given[:5]), 100)} from outside"
+    return f"{_short(base.name)} is a trial of a sweep" if base.sweep else ""
 
 
 def primary(metrics: Mapping[str, Any], goals: Mapping[str, Goal]) -> str | None:

@@ -1,3 +1,6 @@
+import json
+from dataclasses import replace
+
 import pytest
 
 from mlgit.core.run import Run, State
@@ -241,3 +244,30 @@ def test_code_that_is_not_here_is_said_so(repo: Repo) -> None:
 
     with pytest.raises(NotFoundError, match="not in this repository"):
         evidence.branch(repo, gone)
+
+
+def told(repo: Repo, run_id: str, *command: str, **fields: object) -> Run:
+    """A run of main whose branch says how it was started."""
+    about = json.dumps({"command": command}).encode()
+    commit = repo.commit("main", {"experiment/run.yaml": about}, "result")
+    return replace(run(repo, run_id, "main", **fields), commit=commit)
+
+
+def test_the_base_is_a_run_of_the_same_command(repo: Repo) -> None:
+    head = told(repo, "head", "/usr/bin/python3.11", "train.py", "--lr=0.3", params={"lr": 0.3})
+    same = told(repo, "same", "python", "train.py", "--lr=0.1", finished=1.0, params={"lr": 0.1})
+    given = told(repo, "given", "python", "train.py", finished=2.0, given=("lr",))
+    quick = told(repo, "quick", "python", "train.py", "--quick", finished=3.0)
+    other = told(repo, "other", "python", "evaluate.py", finished=4.0)
+    tuned = told(repo, "tuned", "python", "train.py", finished=5.0, job_type="tune")
+    main = repo.resolve("main") or ""
+
+    def base(*runs: Run) -> str:
+        found = evidence.find(repo, main, runs, like=head)
+        return found.run.id if found else ""
+
+    assert base(other, quick, given, same, tuned) == "same"
+    assert base(other, quick, given, tuned) == "given"
+    assert base(other, quick, tuned) == "tuned"
+    assert base(other, quick) == "quick"
+    assert base(other) == ""

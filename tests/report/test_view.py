@@ -101,3 +101,13 @@ def test_a_run_is_reproduced_by_exact_commands() -> None:
     assert "git switch --detach 'HEAD; touch pwned'" in reproduce(foreign, command=("python",))
     assert reproduce(HEAD, command=("python",)) == ()
     assert reproduce(run, command=("x" * 9999,)) == ()
+
+
+def test_a_base_with_params_from_outside_is_said() -> None:
+    def said(**fields: object) -> str:
+        base = replace(BASE, **fields)  # type: ignore[arg-type]
+        return build(Compared(head=HEAD, base=base, beside="main", goals={})).from_outside
+
+    assert said() == ""
+    assert said(given=("lr", "net.width")) == "noble-river-3 was given lr, net.width from outside"
+    assert said(sweep="s") == "noble-river-3 is a trial of a sweep"
