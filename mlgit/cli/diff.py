@@ -10,6 +10,7 @@ from mlgit.cli import output
 from mlgit.cli.choose import RUN
 from mlgit.core import figures
 from mlgit.core.compare import MISSING, Change, Direction, MetricDelta, changes, metric_deltas
+from mlgit.errors import NotFoundError
 
 
 @click.command()
@@ -33,7 +34,11 @@ def command(base: str, head: str, everything: bool, code: bool, as_json: bool) -
     project = None if place.is_scratch else place.settings.project
     one, two = (query.find(place.repo, name, project=project) for name in (base, head))
     if code:
-        click.echo(place.repo.git("diff", "--end-of-options", one.source or "", two.source or "", "--", ":!experiment"))
+        for run in (one, two):
+            if run.source is None:
+                raise NotFoundError(f"{run.name} does not say what code it ran.", why="Its record is incomplete.")
+        sources = (one.source or "", two.source or "")
+        output.say(place.repo.git("diff", "--end-of-options", *sources, "--", ":(exclude,glob)**/experiment/**"))
         return
     deltas = metric_deltas(one.metrics, two.metrics, place.settings.goals)
     params, data = changes(one.params, two.params), changes(one.data, two.data)

@@ -9,10 +9,10 @@ _PLACE, _BEFORE, _DURING = "borrowed.path", "borrowed.before", "borrowed.during"
 
 
 def take(path: Path, content: bytes, folder: Path) -> None:
-    """Let *path* hold *content*; what it held is kept in the live *folder* first."""
-    (folder / _BEFORE).write_bytes(path.read_bytes())
-    (folder / _DURING).write_bytes(content)
-    (folder / _PLACE).write_text(str(path))
+    """Let *path* hold *content*; what it held is on disk in the live *folder* before."""
+    for name, text in ((_BEFORE, path.read_bytes()), (_DURING, content), (_PLACE, str(path).encode())):
+        (folder / name).touch()
+        _overwrite(folder / name, text)
     _overwrite(path, content)
 
 
@@ -23,15 +23,21 @@ def holds(folder: Path, path: Path) -> bool:
 
 
 def give_back(folder: Path) -> bool:
-    """Let a borrowed file hold what it held before; False where somebody has changed it meanwhile: it stays then."""
+    """Let a borrowed file hold what it held before; False where it holds something else meanwhile: then it stays.
+
+    Somebody has edited it, or a crash left it half written: what it held is put beside it, as `<name>.before`.
+    """
     if not (folder / _PLACE).exists():
         return True
     path = Path((folder / _PLACE).read_text())
-    untouched = path.exists() and path.read_bytes() == (folder / _DURING).read_bytes()
-    if untouched:
-        _overwrite(path, (folder / _BEFORE).read_bytes())
+    before, during = (folder / _BEFORE).read_bytes(), (folder / _DURING).read_bytes()
+    there = path.read_bytes() if path.exists() else None
+    if there == during:
+        _overwrite(path, before)
+    elif there != before:
+        path.with_name(f"{path.name}.before").write_bytes(before)
     (folder / _PLACE).unlink()
-    return untouched
+    return there in (before, during)
 
 
 def _overwrite(path: Path, content: bytes) -> None:

@@ -135,7 +135,7 @@ def params_in_place(
         yield
     finally:
         if not borrow.give_back(folder):
-            notify(f"{path.name} was changed during the run and stays as it is")
+            notify(f"{path.name} was changed during the run and stays as it is; {path.name}.before holds what it was")
 
 
 def parse_assignments(words: tuple[str, ...]) -> dict[str, Any]:

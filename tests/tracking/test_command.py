@@ -77,6 +77,19 @@ mlgit.log({"a": 1})
     assert "lr=0.5 was given from outside" in done.stderr
 
 
+def test_a_param_that_a_scripts_config_does_not_know_is_said(run: Script):
+    code = "import mlgit\nmlgit.init(config={'learning_rate': 1, 'model': {'depth': 1}})\n"
+    given = ("-p", "learnin_rate=2", "-p", "model.depth=2", "-p", "seed=3")
+
+    done = run(*given, code=f"{code}print(mlgit.config.seed)")
+    all_read = run(*given, code=f"{code}dict(mlgit.config)")
+    of_its_own = run(*given, code="import mlgit\nmlgit.init()")
+
+    said = "learnin_rate was given, but the script's config has no such key; did you mean learning_rate?"
+    assert done.stderr.count("no such key") == done.stderr.count(said) == 1
+    assert "no such key" not in all_read.stderr + of_its_own.stderr
+
+
 def test_given_params_stand_against_the_scripts_own_also_when_nested(project: Repo, run: Script):
     run(
         "-p",
@@ -161,6 +174,7 @@ def test_a_params_file_that_the_program_changes_stays_as_it_left_it(project: Rep
     done = run("-p", "lr=0.9", code="open('params.yaml', 'a').write('new: 1\\n')")
 
     assert "was changed during the run" in done.stderr
+    assert (project.folder / "params.yaml.before").read_text() == PARAMS
     assert (project.folder / "params.yaml").read_text().endswith("new: 1\n")
 
 
