@@ -109,8 +109,9 @@ def _columns(runs: Sequence[Run], goals: Mapping[str, Goal]) -> tuple[list[str],
     known = Counter(key for one in params for key in one)
     differing = [key for key in known if len({repr(one.get(key)) for one in params}) > 1]
     differing = sorted(differing, key=lambda key: -known[key])[:5]
-    having = [(counted[name], name) for name in metrics if name not in goals] + [(known[key], key) for key in differing]
-    return metrics, differing, [name for _, name in sorted(having[::-1], key=lambda pair: pair[0])]
+    spare = [(known[key], key) for key in reversed(differing)]
+    spare += [(counted[name], name) for name in reversed(metrics) if name not in goals]
+    return metrics, differing, [name for _, name in sorted(spare, key=lambda pair: pair[0])]
 
 
 def _is_numeric(param: str, runs: Sequence[Run]) -> bool:
