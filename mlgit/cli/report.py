@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 @click.option("--head", metavar="REV", help="Report on this commit, branch or run.  [default: HEAD]")
 @click.option("-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path),
               help="Write the Markdown into this file, its charts beside it.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Print what would be posted on pull request N, and post nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print what would be posted on pull request N, and post nothing; without N, nothing is posted anyway.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(
     number: int | None, base: str | None, head: str | None, file: Path | None, dry_run: bool, as_json: bool
@@ -50,8 +54,6 @@ def command(
         raise UsageError(
             "A pull request says itself what it compares.", fix="leave --base and --head out, or the number"
         )
-    if dry_run and number is None:
-        raise UsageError("Without a pull request nothing is posted anyway.", fix="leave --dry-run out")
     place = wiring.place()
     if number is not None and not (dry_run or file or as_json):
         posted = wiring.report_on(place, number)

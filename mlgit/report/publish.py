@@ -146,7 +146,9 @@ def _revision(repo: Repo, runs: Sequence[Run], text: str) -> Run | str:
 
 
 def _called(rev: str) -> str:
-    """What a person calls *rev*: a full commit id by its beginning."""
+    """What a person calls *rev*: a full commit id by its beginning, `main^` by the word for it."""
+    if rev.endswith("^") and not rev.endswith("^^"):
+        return f"{_called(rev[:-1])}, one commit back"
     return rev[:10] if len(rev) >= 40 and not rev.strip("0123456789abcdef") else rev
 
 
@@ -175,7 +177,7 @@ def gather(place: Place, sides: Sides) -> Compared | NoEvidence:
     if head is None:
         return NoEvidence(
             commit=sides.head, branch=sides.branch, beside=sides.beside, base=base.run if base else None,
-            stale=_stale(repo, sides, runs),
+            stale=_stale(repo, sides, runs), has_origin=has_origin(repo),
         )  # fmt: skip
     return about(
         repo, head.run, base.run if base else None, runs=runs, goals=goals, beside=sides.beside,
@@ -193,13 +195,20 @@ def about(
         provenance: Mapping[str, Any] = stored.provenance(repo, head) if head.commit else {}
     except NotFoundError:
         provenance = {}
-    command = provenance.get("command", ())
+    command, metrics = provenance.get("command", ()), provenance.get("metrics_files", ())
     return Compared(
         head=head, base=base, distance=distance, beside=beside, alone=alone, goals=goals,
         siblings=[run for run in runs if head.sweep and run.sweep == head.sweep],
         command=[str(word) for word in command] if isinstance(command, list) else (),
         cwd=str(provenance.get("cwd", "")),
+        metrics_files=[str(name) for name in metrics] if isinstance(metrics, list) else (),
+        has_origin=has_origin(repo),
     )  # fmt: skip
+
+
+def has_origin(repo: Repo) -> bool:
+    """Whether there is a remote named origin."""
+    return "remote.origin.url" in repo.config
 
 
 def _stale(repo: Repo, sides: Sides, runs: Sequence[Run]) -> int | None:

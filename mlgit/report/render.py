@@ -38,6 +38,7 @@ class NoEvidence:
     base: Run | None
     stale: int | None
     """How many commits before the head the nearest run of this branch lies, where there is one."""
+    has_origin: bool = False
 
 
 class Safe(str):

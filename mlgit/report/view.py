@@ -60,6 +60,10 @@ class Compared:
     """How head was started."""
     cwd: str = ""
     """Where, relative to the repository."""
+    metrics_files: Sequence[str] = ()
+    """Those that head was told to read, beside mlgit.yaml's."""
+    has_origin: bool = False
+    """Whether the repository has a remote `origin` to fetch from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +127,7 @@ def build(about: Compared, *, verdicts: Sequence[Verdict] = (), charts: Sequence
         sweep=_sweep(about),
         verdicts=tuple(verdicts),
         charts=tuple(charts),
-        reproduce=reproduce(head, command=about.command, cwd=about.cwd),
+        reproduce=reproduce(about),
     )
 
 
@@ -153,18 +157,21 @@ def primary(metrics: Mapping[str, Any], goals: Mapping[str, Goal]) -> str | None
     )  # fmt: skip
 
 
-def reproduce(run: Run, *, command: Sequence[str], cwd: str = "") -> tuple[str, ...]:
-    """The shell commands that run *run* again from its own commit; none where its command is not known."""
-    if not command or not run.source:
+def reproduce(about: Compared) -> tuple[str, ...]:
+    """The shell commands that run head again from its own commit; none where its command is not known."""
+    run, cwd = about.head, about.cwd
+    if not about.command or not run.source:
         return ()
-    lines = [f"git fetch origin {shlex.quote(run.branch)}"] if run.branch else []
+    branch = run.ref.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/")
+    lines = [f"git fetch origin {shlex.quote(branch)}"] if branch and about.has_origin else []
     lines.append(f"git switch --detach {shlex.quote(run.source)}")
     if run.data:
         lines.append("dvc checkout  # or dvc pull, where this machine lacks the data")
     if cwd not in ("", "."):
         lines.append(f"cd {shlex.quote(cwd)}")
     params = [f"-p {shlex.quote(f'{key}={_argument(value)}')}" for key, value in compare.flatten(run.params).items()]
-    lines.append(" ".join(("mlgit run", *params, "--", shlex.join(command))))
+    metrics = [f"-m {shlex.quote(name)}" for name in about.metrics_files]
+    lines.append(" ".join(("mlgit run", *params, *metrics, "--", shlex.join(about.command))))
     return tuple(lines) if len(lines[-1]) <= _LONGEST_COMMAND else ()
 
 
@@ -195,13 +202,24 @@ def _headline(about: Compared, verdicts: Sequence[Verdict]) -> str:
         return f"{state}{metric} {figures.number(own)}, and nothing to compare with.{gates}"
     delta = compare.metric_deltas(told(base), {chosen: own}, about.goals)
     found = next(one for one in delta if one.name == chosen)
-    owner = f"{_short(about.beside)}'s {_short(base.name)}" if about.beside else _short(base.name)
+    side, comma, back = _short(about.beside).partition(", ")  # `main, one commit back`
+    owner = f"{side}'s {_short(base.name)}{comma}{back}" if about.beside else _short(base.name)
     if found.direction is Direction.SAME:
-        return f"{state}{metric} {figures.number(own)}, the same as {owner}.{gates}"
+        return f"{state}{metric} {figures.number(own)}, the same as {owner}{_largest(about)}.{gates}"
     if found.delta is None:
         return f"{state}{metric} {figures.number(own)}; {owner} has {_value(found.base)}.{gates}"
     than = {Direction.BETTER: "better than", Direction.WORSE: "worse than"}.get(found.direction, "from")
     return f"{state}{metric} {figures.number(own)}, {figures.difference(found.delta)} {than} {owner}.{gates}"
+
+
+def _largest(about: Compared) -> str:
+    """`; loss −0.05 better`: of the metrics with a goal, the one that changed most, measured by what it was."""
+    every = compare.metric_deltas(told(about.base) if about.base else {}, told(about.head), about.goals)
+    changed = [one for one in every if one.goal and one.delta]
+    if not changed:
+        return ""
+    most = max(changed, key=lambda one: abs(one.delta or 0) / (abs(one.base) or 1))
+    return f"; {_short(most.name)} {figures.difference(most.delta)} {most.direction.value}"
 
 
 def _short(name: str) -> str:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mlgit.core import escape, refs, secrets
@@ -41,8 +42,11 @@ def place_for(folder: Path) -> Place:
     return place.find(folder) or place.in_scratch(scratch.repository(notify))
 
 
-def begin(home: Place, wish: Wish, params: Mapping[str, Any], command: Sequence[str], folder: Path) -> live.Live:
-    """A new live run of *command* in *folder*, its code held."""
+def begin(
+    home: Place, wish: Wish, params: Mapping[str, Any], command: Sequence[str], folder: Path,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> live.Live:  # fmt: skip
+    """A new live run of *command* in *folder*, its code held; `run.yaml` tells *more* of it."""
     options = home.settings.section("run", RunOptions)
     if home.is_scratch:
         taken = scratch.snapshot(home.repo, folder, command)
@@ -60,7 +64,7 @@ def begin(home: Place, wish: Wish, params: Mapping[str, Any], command: Sequence[
         folder=home.folder,
         params=secrets.redact_params(params),
     )  # fmt: skip
-    about = provenance.gather(command, folder, top=home.repo.work_tree)
+    about = provenance.gather(command, folder, top=home.repo.work_tree) | dict(more)
     if taken.left_out:
         about["left_out"] = [f"{path}: {reason}" for path, reason in taken.left_out]
         notify(f"not in the run's snapshot: {', '.join(path for path, _ in taken.left_out[:5])}"

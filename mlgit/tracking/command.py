@@ -23,7 +23,7 @@ from mlgit.store.place import Place
 from mlgit.tracking import files
 from mlgit.tracking.begin import Wish, begin, notify
 from mlgit.tracking.options import RunOptions
-from mlgit.tracking.session import FIXED, GIVEN, JOIN, names_of
+from mlgit.tracking.session import FIXED, GIVEN, JOIN, LOOSE, names_of
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 
@@ -67,7 +67,8 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
         recover.recover_all(home.repo, notify)  # one that was killed may have borrowed the params file
         nested = files.read_params(file) if file else {}
         known, params = flatten(nested), _merged(nested, command.params)
-        opened = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder)
+        about = {"metrics_files": list(command.metrics)}
+        opened = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder, about)
         record = live.read(opened.folder).run
         notify(f"run {record.name} of {record.project}")
         given = opened.folder / "given.json"
@@ -134,11 +135,23 @@ def _environment(
         JOIN: record.id,
         FIXED: "\n".join(sorted(names_of(nested) | command.params.keys())),
         GIVEN: ",".join(given),
+        LOOSE: "\n".join(_loose(command, nested)),
         "MLGIT_PARAMS": json.dumps(params, default=str),
         "MLGIT_PARAMS_FILE": str(opened.folder / "given.json"),
     }
     own |= {f"MLGIT_PARAM_{re.sub(r'[^A-Za-z0-9_]', '_', k)}": _text(v) for k, v in flatten(params).items()}
     return {"PYTHONUNBUFFERED": "1"} | dict(os.environ) | own
+
+
+def _loose(command: Command, nested: Mapping[str, Any]) -> list[str]:
+    """The params given that neither the params file has nor the command names: they are for a script that asks."""
+    line = " ".join(command.words)
+    known = flatten(nested)
+    named = "{params_file}" in line
+    return [
+        key for key in command.params
+        if not named and key not in known and not re.search(rf"(?<!\w){re.escape(key)}(?!\w)", line)
+    ]  # fmt: skip
 
 
 def _execute(words: Sequence[str], folder: Path, env: Mapping[str, str], output: int) -> tuple[int, int | None]:

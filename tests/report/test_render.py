@@ -48,7 +48,7 @@ def about(**changes: object) -> Compared:
     lost = replace(HEAD, id="s3", name="lost-sun-5", metrics={}, state=State.CRASHED)
     given = {
         "head": HEAD, "base": BASE, "beside": "main", "goals": GOALS, "siblings": (HEAD, sibling, lost),
-        "command": ("python", "train.py", "--note", "it's fine"), "cwd": "",
+        "command": ("python", "train.py", "--note", "it's fine"), "cwd": "", "has_origin": True,
     }  # fmt: skip
     return Compared(**(given | changes))  # type: ignore[arg-type]
 
@@ -125,7 +125,7 @@ def test_a_far_base_and_a_crashed_head_are_said_loudly() -> None:
 
 
 def test_a_change_without_evidence_is_told_how_to_make_some(golden: Callable[[str, str], None]) -> None:
-    missing = NoEvidence(commit="f" * 40, branch="feature/x y", beside="main", base=BASE, stale=2)
+    missing = NoEvidence(commit="f" * 40, branch="feature/x y", beside="main", base=BASE, stale=2, has_origin=True)
 
     golden(render_missing(missing), "report/missing.md")
 

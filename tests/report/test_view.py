@@ -28,6 +28,11 @@ def test_the_headline_tells_the_change_and_whose_it_is() -> None:
         "loss 0.5, +0.25 worse than main's noble-river-3."
     )
     assert headline(HEAD, with_metrics(BASE, accuracy=0.981)) == "accuracy 0.981, the same as main's noble-river-3."
+    assert headline(
+        with_metrics(HEAD, accuracy=1, loss=0.2, mae=9), with_metrics(BASE, accuracy=1, loss=0.4, mae=10)
+    ) == ("accuracy 1, the same as main's noble-river-3; loss −0.2 better.")
+    back = Compared(head=HEAD, base=BASE, beside="main, one commit back", goals={})
+    assert build(back).headline == "accuracy 0.981, +0.012 better than main's noble-river-3, one commit back."
     assert (
         headline(with_metrics(HEAD, speed=3), with_metrics(BASE, speed=4)) == "speed 3, −1 from main's noble-river-3."
     )
@@ -90,17 +95,23 @@ def test_a_run_is_reproduced_by_exact_commands() -> None:
         params={"lr": 1e-4, "net": {"act": "it's", "bias": True}, "none": None},
     )  # fmt: skip
 
-    assert reproduce(run, command=("python", "train.py", "a b"), cwd="sub dir") == (
+    def lines(run: Run, *command: str, **fields: object) -> tuple[str, ...]:
+        return reproduce(Compared(head=run, goals={}, command=command, **fields))  # type: ignore[arg-type]
+
+    words = ("python", "train.py", "a b")
+    assert lines(run, *words, cwd="sub dir", has_origin=True, metrics_files=("m.json", "a b.csv")) == (
         "git fetch origin exp/p/x-1",
         f"git switch --detach {'a' * 40}",
         "dvc checkout  # or dvc pull, where this machine lacks the data",
         "cd 'sub dir'",
-        "mlgit run -p lr=0.0001 -p 'net.act=it'\"'\"'s' -p net.bias=true -p none=null -- python train.py 'a b'",
+        "mlgit run -p lr=0.0001 -p 'net.act=it'\"'\"'s' -p net.bias=true -p none=null "
+        "-m m.json -m 'a b.csv' -- python train.py 'a b'",
     )
     foreign = replace(run, source="HEAD; touch pwned")
-    assert "git switch --detach 'HEAD; touch pwned'" in reproduce(foreign, command=("python",))
-    assert reproduce(HEAD, command=("python",)) == ()
-    assert reproduce(run, command=("x" * 9999,)) == ()
+    assert "git switch --detach 'HEAD; touch pwned'" in lines(foreign, "python")
+    assert lines(HEAD, "python") == ()
+    assert lines(run, "x" * 9999) == ()
+    assert lines(run, "python")[0].startswith("git switch")
 
 
 def test_a_base_with_params_from_outside_is_said() -> None:

@@ -203,6 +203,12 @@ def test_metrics_come_from_a_file_that_the_program_writes(
     assert repr(dict(sorted(only(repo).metrics.items()))) == repr(dict(sorted(expected.items())))
 
 
+def test_the_metrics_files_it_was_told_of_are_remembered(repo: Repo, run: Script):
+    run("-m", "m.json", code="open('m.json', 'w').write('{\"acc\": 1}')")
+
+    assert runs.provenance(repo, only(repo))["metrics_files"] == ["m.json"]
+
+
 def test_steps_in_a_metrics_file_are_the_historys_steps(repo: Repo, run: Script):
     (repo.folder / "text").write_text("step,acc\n10,0.5\n20,0.75\n")
     run("-m", "m.csv", "--", "cp", "text", "m.csv")
