@@ -7,14 +7,14 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from mlgit.core import escape, figures, secrets
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.compare import is_number
+from mlgit.core.compare import flatten, is_number
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
 from mlgit.store import live, result
@@ -54,6 +54,11 @@ class ActiveRun:
         """The run's metrics: the last value of everything logged, and whatever is set here."""
 
     # -- what it is
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether this process only takes part in a run that `mlgit run` began."""
+        return not self._owns
 
     @property
     def id(self) -> str:
@@ -301,9 +306,10 @@ class Config(MutableMapping[str, Any]):
     """
 
     def __init__(self, run: ActiveRun, params: dict[str, Any], fixed: frozenset[str]) -> None:
-        self.__dict__.update(_run=run, _params=params, _fixed=fixed)
+        self.__dict__.update(_run=run, _params=params, _fixed=fixed, _own=set(), _read=set())
 
     def __getitem__(self, key: str) -> Any:
+        self._read.add(key)
         return self._params[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -315,6 +321,7 @@ class Config(MutableMapping[str, Any]):
     def __getattr__(self, key: str) -> Any:
         if key.startswith("__"):  # Python asks for these of a copy that has nothing yet
             raise AttributeError(key)
+        self._read.add(key)
         try:
             return self._params[key]
         except KeyError:
@@ -324,6 +331,7 @@ class Config(MutableMapping[str, Any]):
         self[key] = value
 
     def __iter__(self) -> Iterator[str]:
+        self._read.update(self._params)
         return iter(self._params)
 
     def __len__(self) -> int:
@@ -332,9 +340,24 @@ class Config(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         return repr(self._params)
 
+    def misspelt(self, names: Iterable[str]) -> list[str]:
+        """What to say of those of *names* that a script with params of its own neither set nor read."""
+        import difflib
+
+        known = sorted(self._own)
+        used = self._own | self._read
+        said = []
+        for name in names if known else ():
+            if not used & {name, name.partition(".")[0]}:
+                close = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known[:8])}"
+                said.append(f"{name} was given, but the script's config has no such key; {hint}")
+        return said
+
     def update(self, other: Any = (), /, allow_val_change: bool = False, **more: Any) -> None:
         """Set several params at once. Raises `UsageError` where one would change, unless *allow_val_change*."""
         wanted = values.as_params(dict(other) if isinstance(other, list | tuple) else other) | values.as_params(more)
+        self._own.update(wanted, flatten(wanted))
         for key in self._fixed:
             if key in wanted or key.partition(".")[0] in wanted:
                 self._stand(key, wanted, self._params)
@@ -366,6 +389,7 @@ class Config(MutableMapping[str, Any]):
 
     def as_dict(self) -> dict[str, Any]:
         """A copy as a plain dict."""
+        self._read.update(self._params)
         return dict(self._params)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -23,8 +24,9 @@ from mlgit.tracking.active import ActiveRun, exit_code
 from mlgit.tracking.begin import Wish, notify
 from mlgit.tracking.options import RunOptions
 
-JOIN, FIXED, GIVEN = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN"
-"""By these `mlgit run` tells the script inside which run it takes part in, which params stand, and which names."""
+JOIN, FIXED, GIVEN, LOOSE = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN", "MLGIT_LOOSE"
+"""By these `mlgit run` tells the script inside which run it takes part in, which params stand, which names, and which
+params only a script that asks for them will find."""
 
 _current: ActiveRun | None = None
 _trouble: str | None = None
@@ -93,7 +95,7 @@ def init(
             _current.config.update(params, allow_val_change=True)
         notify(f"run {record.name} of {record.project}")
         console.attach(opened.output)
-    _current.at_end = _forget
+    _current.at_end = functools.partial(_forget, _current)
     _watch()
     return _current
 
@@ -134,9 +136,12 @@ def _check_free(home: Place, run_id: str) -> None:
         )
 
 
-def _forget() -> None:
+def _forget(ending: ActiveRun | None = None) -> None:
     """The current run ends, by whatever way: the next `init()` begins another."""
     global _current
+    if ending and ending.is_joined:
+        for text in ending.config.misspelt(name for name in os.environ.get(LOOSE, "").split("\n") if name):
+            notify(text)
     _current = None
     console.detach()
 
