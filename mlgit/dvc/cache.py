@@ -180,6 +180,47 @@ def _pull(repo: Repo, content: str, folder: str) -> bool:
         raise MlgitError(f"The DVC remote could not give {content}.", why=str(exc)) from exc
 
 
+def push(repo: Repo, contents: Iterable[str], *, folder: str = "", dry_run: bool = False) -> list[str] | None:
+    """Bring to the default DVC remote what it lacks of *contents*, hashes of DVC's; return those.
+
+    None where there is no such remote. What this cache lacks is left out: it was made elsewhere. With *dry_run* nothing
+    is sent. Raises `MlgitError` where the remote refuses.
+    """
+    main = main_work_tree(repo)
+    root = project.root(main / folder, main) if main else None
+    if root is None:
+        return None
+    from dvc.config import NoRemoteError
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo as Dvc
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.transfer import transfer
+
+    try:
+        with Dvc(str(root)) as dvc:
+            remote = dvc.cloud.get_remote_odb(None, "push")
+            here = {one: database for one in dict.fromkeys(contents) if (database := _home(repo, one, folder))}
+            there = set(remote.oids_exist(list(here)))
+            lacking = [one for one in here if one not in there]
+            for one in [] if dry_run else lacking:
+                if transfer(_store(here[one]), remote, {HashInfo("md5", one)}, shallow=False).failed:
+                    raise MlgitError(f"The DVC remote did not take {one}.", fix="dvc remote list says where it is")
+            return lacking
+    except NoRemoteError:
+        return None
+    except (DvcException, OSError) as exc:
+        raise MlgitError("The DVC remote could not be reached.", why=str(exc)) from exc
+
+
+def _home(repo: Repo, content: str, folder: str) -> Path | None:
+    """The database that holds *content* whole, or None."""
+    try:
+        (_, path), *_ = _entries(repo, content, folder).values()
+    except (NotFoundError, ValueError):  # a folder of nothing has no bytes but its listing
+        return None
+    return path.parent.parent
+
+
 def main_work_tree(repo: Repo) -> Path | None:
     """The work tree that stays when worktrees go; None where the repository is bare."""
     if repo.git_dir != repo.common_dir and repo.common_dir.name == ".git":
@@ -227,7 +268,7 @@ def _entries(repo: Repo, content: str, folder: str) -> dict[str, tuple[str, Path
         found = {name: (oid, database / _place(oid)) for name, oid in inside.items()}
         if all(path.is_file() for _, path in found.values()):
             return found
-    fix = "dvc pull, or mlgit doctor to see which remotes there are"
+    fix = "mlgit sync where they were made, with a default DVC remote (dvc remote add -d NAME URL) there and here"
     raise NotFoundError(f"The bytes of {content} are not in this repository's cache.", fix=fix)
 
 

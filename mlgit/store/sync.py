@@ -1,26 +1,61 @@
-"""Runs to and from a remote: everything in one atomic push, nothing overwritten."""
+"""Runs and the tags of models to a remote: everything in one atomic push, nothing overwritten."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from mlgit.core import refs
+from mlgit.errors import UsageError
 from mlgit.git import porcelain, process
 from mlgit.git.repo import Repo
 
+_TAGS = "refs/tags/"
 
-def waiting(repo: Repo, to: str) -> list[str]:
-    """The run branches (full names) that *to* does not have as we do. Raises `GitError` where it cannot be reached."""
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """What a remote lacks, as full names of refs."""
+
+    runs: tuple[str, ...] = ()
+    """The branches that it does not have as we do."""
+    tags: tuple[str, ...] = ()
+    """The tags that it does not have at all."""
+    clashing: tuple[str, ...] = ()
+    """The tags that it has, and that say something else there: they are never pushed."""
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """All that is to be pushed."""
+        return (*self.runs, *self.tags)
+
+
+def waiting(repo: Repo, to: str, tags: Sequence[str] = ()) -> Waiting:
+    """The runs, and of *tags* (short names), what *to* does not have as we do.
+
+    Raises `UsageError` where no remote is called so, `GitError` where it cannot be reached.
+    """
+    if not any(char in to for char in "/:") and f"remote.{to}.url" not in repo.config and not Path(to).exists():
+        fix = f"git -C {repo.folder} remote add {to} URL, or mlgit sync --to URL"
+        raise UsageError(f"There is no remote {to[:80]!r}.", fix=fix if to.isalnum() else "mlgit sync --to URL")
     there = _remote_refs(repo, to)
-    return [ref for ref, tip in repo.refs(refs.RUNS).items() if there.get(ref) != tip]
+    ours = repo.refs(_TAGS)
+    wanted = [f"{_TAGS}{tag}" for tag in tags]
+    return Waiting(
+        runs=tuple(ref for ref, tip in repo.refs(refs.RUNS).items() if there.get(ref) != tip),
+        tags=tuple(ref for ref in wanted if ref not in there),
+        clashing=tuple(ref for ref in wanted if ref in there and there[ref] != ours.get(ref)),
+    )
 
 
 def _remote_refs(repo: Repo, to: str) -> dict[str, str]:
-    out = process.run("ls-remote", "--quiet", "--end-of-options", to, f"{refs.RUNS}*", folder=repo.folder).decode()
+    patterns = (f"{refs.RUNS}*", f"{_TAGS}*")
+    out = process.run("ls-remote", "--quiet", "--end-of-options", to, *patterns, folder=repo.folder).decode()
     pairs = (line.partition("\t") for line in out.splitlines())
     return {ref: oid for oid, _, ref in pairs}
 
 
-def push(repo: Repo, to: str, branches: Sequence[str]) -> list[tuple[str, str]]:
-    """Push *branches* in one atomic push; return what was refused, as (ref, reason): then nothing has moved."""
-    return porcelain.push(repo, to, [f"{ref}:{ref}" for ref in branches])
+def push(repo: Repo, to: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Push the refs *names* in one atomic push; return what was refused, as (ref, reason): then nothing has moved."""
+    return porcelain.push(repo, to, [f"{ref}:{ref}" for ref in names])

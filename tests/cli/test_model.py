@@ -183,6 +183,62 @@ def test_one_version_is_shown_with_its_history(inside: Repo, trained, mlgit: Mlg
     assert "accuracy: 0.5" in mlgit("model", "show", "digits").stdout
 
 
+def test_a_model_goes_with_its_bytes_and_its_tags_to_where_others_get_it(
+    inside: Repo, trained, mlgit: Mlgit, tmp_path: Path
+):
+    import sys
+
+    from mlgit.dvc import project
+
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(tmp_path / "far.git")], check=True)
+    no_remote = mlgit("sync", check=False)
+    project.setup(inside)
+    inside.git("add", ".dvc", ".dvcignore")
+    inside.git("commit", "-q", "-m", "dvc")
+    mlgit("model", "register", trained("a", 0.5))
+    inside.git("remote", "add", "origin", str(tmp_path / "far.git"))
+    without = mlgit("sync", "--dry-run")
+    remote = [sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "store")]
+    subprocess.run(remote, cwd=inside.work_tree, check=True)
+    inside.git("commit", "-q", "-am", "remote")
+    inside.git("push", "-q", "origin", "main")
+
+    tried = json.loads(mlgit("sync", "--dry-run", "--json").stdout)
+    stored = list((tmp_path / "store").rglob("*"))
+    done = mlgit("sync")
+    again = mlgit("sync")
+    inside.git("clone", "-q", str(tmp_path / "far.git"), str(tmp_path / "clone"))
+    got = mlgit("model", "get", "digits", "-o", str(tmp_path / "out"), cwd=tmp_path / "clone")
+
+    assert no_remote.returncode == 2
+    assert "There is no remote 'origin'." in no_remote.stderr
+    assert "remote add origin URL, or mlgit sync --to URL" in no_remote.stderr
+    assert "The bytes of 1 artifact stay here: there is no default DVC remote." in without.stderr
+    assert tried["waiting"] == ["refs/heads/exp/digits/a", "refs/tags/digits@v1.0.0"]
+    assert len(tried["artifacts"]["waiting"]) == tried["artifacts"]["known"] == 1
+    assert stored == []
+    assert done.stdout == "1 run and 1 model tag are pushed to origin\n1 artifact is pushed to the DVC remote\n"
+    assert again.stdout == "Nothing to push.\n"
+    assert got.stdout.strip() == str(tmp_path / "out" / "model.pkl")
+    assert (tmp_path / "out" / "model.pkl").read_text() == "weights of a"
+
+
+def test_a_tag_that_the_remote_has_otherwise_is_never_overwritten(inside: Repo, trained, mlgit: Mlgit, tmp_path: Path):
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "far.git")], check=True)
+    inside.git("remote", "add", "origin", str(tmp_path / "far.git"))
+    inside.git("tag", "-a", "-m", "theirs", "digits@v1.0.0")
+    inside.git("push", "-q", "origin", "digits@v1.0.0")
+    theirs = inside.git("ls-remote", "origin", "refs/tags/digits@v1.0.0")
+    inside.git("tag", "-d", "digits@v1.0.0")
+    mlgit("model", "register", trained("a", 0.5))
+
+    done = mlgit("sync")
+
+    assert done.stdout == "1 run is pushed to origin\n"
+    assert "origin has another digits@v1.0.0; it stays." in done.stderr
+    assert inside.git("ls-remote", "origin", "refs/tags/digits@v1.0.0") == theirs
+
+
 def test_nothing_registered_is_said_so(inside: Repo, mlgit: Mlgit):
     assert "No model is registered" in mlgit("model", "ls").stderr
     assert mlgit("model", "ls", "--json").stdout == "[]\n"
