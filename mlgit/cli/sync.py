@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -34,6 +35,8 @@ def command(to: str, dry_run: bool, as_json: bool) -> None:
     from mlgit.store import registry, sync
 
     repo = wiring.place().repo
+    if f"remote.{to}.url" not in repo.config and Path(to).is_dir():
+        to = str(Path(to).resolve())  # as seen from here, not from the repository
     waiting = sync.waiting(repo, to, [tag.name for tag in registry.tags(repo) if ledger.parse(tag)])
     if not dry_run and waiting.refs and (refused := sync.push(repo, to, waiting.refs)):
         names = ", ".join(f"{_short(ref)} ({reason})" for ref, reason in refused[:5])
