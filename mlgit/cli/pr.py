@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mlgit.forge.base import Comment, Forge, PullRequest, Review, Status
     from mlgit.registry.settle import Settled
+    from mlgit.report.changed import File
     from mlgit.report.page import Page
     from mlgit.store.place import Place
 
@@ -80,6 +81,10 @@ def open_(
             head=proposed.branch, base=into, title=proposed.title if title is None else title,
             body=proposed.body if body is None else body, draft=draft, labels=labels,
         )  # fmt: skip
+    if proposed.untracked:
+        few = ", ".join(proposed.untracked[:10])
+        more = f" and {len(proposed.untracked) - 10} more" if len(proposed.untracked) > 10 else ""
+        output.note(f"It brings along what was never committed: {few}{more}. Take out what does not belong to main.")
     _report(place, pull.number)
     if as_json:
         output.as_json(_plain(pull))
@@ -123,7 +128,7 @@ def list_(state: str, as_json: bool) -> None:
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one page that needs nothing else.")
 @_JSON
 def show(number: int, html: Path | None, as_json: bool) -> None:
-    """Show a pull request with its comments, reviews and checks: as Markdown where it is piped. Pictures want --html.
+    """Show a pull request with its files, comments, reviews and checks; as Markdown in a pipe. Pictures want --html.
 
     \b
     Examples:
@@ -133,20 +138,40 @@ def show(number: int, html: Path | None, as_json: bool) -> None:
     """
     from mlgit.report import conversation
 
-    forge = wiring.forge(wiring.place())
+    place = wiring.place()
+    forge = wiring.forge(place)
+    files = _files(place, forge.get(number))
     if html:
-        _write_page(html, forge, conversation.read(forge, number))
+        _write_page(html, forge, conversation.read(forge, number, files=files))
         output.note(f"{html}: written, pictures included.")
     elif as_json:
         pull = forge.get(number)
         output.as_json(
             _plain(pull)
+            | {"files": [asdict(file) for file in files]}
             | {"comments": [_plain(one) for one in forge.comments(number)]}
             | {"reviews": [_plain(one) for one in forge.reviews(number)]}
             | {"checks": [_plain(one) for one in forge.statuses(pull.head_commit)]}
         )
     else:
-        markdown.say(conversation.markdown(conversation.read(forge, number)))
+        markdown.say(conversation.markdown(conversation.read(forge, number, files=files)))
+
+
+@command.command()
+@_NUMBER
+def diff(number: int) -> None:
+    """Print what a pull request changes, as a patch.
+
+    \b
+    Examples:
+      mlgit pr diff 1
+      mlgit pr diff 1 | less
+    """
+    from mlgit.report import changed, publish
+
+    place = wiring.place()
+    sides = publish.sides_of(place.repo, wiring.forge(place).get(number))
+    output.say(changed.text(place.repo, sides.base, sides.head).removesuffix("\n"))
 
 
 @command.command()
@@ -314,6 +339,13 @@ def _say_refused(pull: PullRequest, stages: Sequence[Settled], *, as_json: bool)
     for refusal in others:
         output.note(str(refusal))
     raise first
+
+
+def _files(place: Place, pull: PullRequest) -> list[File]:
+    from mlgit.report import changed, publish
+
+    sides = publish.sides_of(place.repo, pull)
+    return changed.files(place.repo, sides.base, sides.head)
 
 
 def _warn_of_failures(pull: PullRequest, checks: Sequence[Status]) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from mlgit.core import escape, figures
 from mlgit.forge.base import Comment, Forge, PullRequest, Review, ReviewVerdict
+from mlgit.report.changed import File
 from mlgit.report.page import Check, Page, Post
 
+MOST_FILES = 200
 DID = {
     ReviewVerdict.APPROVE: "approved",
     ReviewVerdict.REQUEST_CHANGES: "requested changes",
@@ -16,8 +18,8 @@ DID = {
 }
 
 
-def read(forge: Forge, number: int) -> Page:
-    """Pull request *number*: its description is the first post. Raises `NotFoundError`."""
+def read(forge: Forge, number: int, *, files: Sequence[File] = ()) -> Page:
+    """Pull request *number*, which changes *files*: its description is the first post. Raises `NotFoundError`."""
     pull = forge.get(number)
     opened = Post(author=pull.author, did="proposed", when=_when(pull.created), body=pull.body)
     return Page(
@@ -26,6 +28,7 @@ def read(forge: Forge, number: int) -> Page:
         state=state(pull),
         line=_line(pull),
         posts=(opened, *_said(forge.comments(number), forge.reviews(number))),
+        files=files,
         checks=[
             Check(name=one.context, state=one.state.value, words=one.description, url=one.url)
             for one in forge.statuses(pull.head_commit)
@@ -46,6 +49,10 @@ def markdown(page: Page) -> str:
         f"**{page.state}** · {escape.markdown(page.line)}",
         opened.body,
     ]
+    if page.files:
+        rows = [f"| {escape.code(file.path)} | {file.told} |" for file in page.files[:MOST_FILES]]
+        more = [f"| … and {len(page.files) - MOST_FILES} more | |"] if len(page.files) > MOST_FILES else []
+        parts.append("\n".join(("| file | lines |", "|---|--:|", *rows, *more)))
     for post in said:
         parts += ["---", f"**{escape.markdown(post.author)}** {post.did} · {post.when}", post.body]
     if page.checks:

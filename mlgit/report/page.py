@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from mlgit import resources
 from mlgit.core import escape
+from mlgit.report.changed import File
 
 _VOID = ("br", "hr", "img")
 _ALIGNED = re.compile(r"text-align:\s*(left|right|center)")
@@ -69,6 +70,7 @@ class Page:
     line: str = ""
     posts: Sequence[Post] = ()
     checks: Sequence[Check] = ()
+    files: Sequence[File] = ()
 
 
 def render(page: Page, picture: Callable[[str], bytes | None]) -> str:

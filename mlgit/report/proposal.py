@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlgit.core import compare, escape, figures, refs
@@ -12,7 +12,7 @@ from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git import process
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.report import evidence
+from mlgit.report import changed, evidence
 from mlgit.store.place import Place
 
 
@@ -23,6 +23,8 @@ class Proposal:
     branch: str
     title: str
     body: str = ""
+    untracked: Sequence[str] = ()
+    """Files that nobody had committed, which the run's snapshot brings along."""
 
 
 def of(place: Place, what: str | None, *, into: str | None = None) -> Proposal:
@@ -63,7 +65,8 @@ def _of_run(place: Place, text: str, into: str | None) -> Proposal:
         _check_related(place.repo, run, into)
     body = f"The code of {escape.code(run.name)}, as its run {escape.code(run.branch)} recorded it."
     branch = evidence.branch(place.repo, run)
-    return Proposal(branch=branch, title=title(run, place.settings.goals), body=body)
+    untracked = changed.brought_along(place.repo, run.source) if run.dirty and run.source else []
+    return Proposal(branch=branch, title=title(run, place.settings.goals), body=body, untracked=untracked)
 
 
 def _check_related(repo: Repo, run: Run, into: str) -> None:

@@ -170,7 +170,10 @@ def test_a_pull_request_is_shown_as_markdown_in_a_pipe(mlgit, repo: Repo, opened
     shown = mlgit("pr", "show", "1", cwd=repo.folder).stdout
 
     assert shown.startswith("# Learn faster (#1)\n\n**open** · Ada proposes feature/lr → main")
-    assert "\n\nBecause *why not*.\n\n---\n\n**Ada** commented · 20" in shown
+    assert (
+        "\n\nBecause *why not*.\n\n| file | lines |\n|---|--:|\n| `train.py` | +1 −0 |\n\n---\n\n**Ada** commented · 20"
+        in shown
+    )
     assert "\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n---\n\n**grace** commented" in shown
 
 
@@ -184,6 +187,35 @@ def test_a_pull_request_is_shown_as_json_to_a_script(mlgit, repo: Repo, opened: 
     assert shown["comments"][0]["body"] == "nice"
     assert shown["checks"][0]["state"] == "success"
     assert shown["reviews"] == []
+
+
+def test_the_files_that_a_pull_request_changes_are_shown(mlgit, repo: Repo, branch, forge: FolderForge, tmp_path: Path):
+    branch("many", {"a`|<b>.py": b"one\ntwo\n", "model.bin": b"\0\1"})
+    forge.open(head="many", base="main", title="Many")
+    later = repo.commit(repo.resolve("main"), {"later.py": b"x"}, "main goes on")
+    repo.git("update-ref", "refs/heads/main", later)
+
+    files = json.loads(mlgit("pr", "show", "1", "--json", cwd=repo.folder).stdout)["files"]
+    shown = mlgit("pr", "show", "1", cwd=repo.folder).stdout
+    mlgit("pr", "show", "1", "--html", str(tmp_path / "pr.html"), cwd=repo.folder)
+    patch = mlgit("pr", "diff", "1", cwd=repo.folder).stdout
+
+    assert files == [
+        {"path": "a`|<b>.py", "added": 2, "removed": 0}, {"path": "model.bin", "added": None, "removed": None},
+    ]  # fmt: skip
+    assert " | +2 −0 |\n| `model.bin` | binary |" in shown
+    assert "<code>a`|&lt;b&gt;.py</code> <span>+2 −0</span>" in (tmp_path / "pr.html").read_text()
+    assert "+one\n+two\n" in patch
+    assert "later.py" not in patch
+
+
+def test_what_a_dirty_run_brings_along_is_said(mlgit, repo: Repo):
+    (repo.work_tree / "notes.txt").write_text("mine")
+    mlgit("run", "--name", "brave", "--", "true", cwd=repo.folder)
+
+    done = mlgit("pr", "open", "brave", cwd=repo.folder)
+
+    assert "brings along what was never committed: notes.txt." in done.stderr
 
 
 def test_a_page_is_portable(mlgit, repo: Repo, opened: int, forge: FolderForge, tmp_path: Path):
