@@ -133,6 +133,8 @@ def _words(repo: Repo, run: Run) -> tuple[str, ...]:
         return ()
     values = {str(value) for value in compare.flatten(run.params).values()}
     said = [str(word) for word in words] if isinstance(words, list) else []
+    if said and PurePosixPath(said[0]).name == "env":  # a sweep's command begins so
+        said = said[1:]
     kept = [word for word in said[1:] if word not in values and word.partition("=")[2] not in values - {""}]
     return tuple(re.sub(r"^python[0-9.]+$", "python", PurePosixPath(word).name) for word in said[:1]) + tuple(kept)
 

@@ -254,7 +254,7 @@ def told(repo: Repo, run_id: str, *command: str, **fields: object) -> Run:
 
 
 def test_the_base_is_a_run_of_the_same_command(repo: Repo) -> None:
-    head = told(repo, "head", "/usr/bin/python3.11", "train.py", "--lr=0.3", params={"lr": 0.3})
+    head = told(repo, "head", "/usr/bin/env", "/usr/bin/python3.11", "train.py", "--lr=0.3", params={"lr": 0.3})
     same = told(repo, "same", "python", "train.py", "--lr=0.1", finished=1.0, params={"lr": 0.1})
     given = told(repo, "given", "python", "train.py", finished=2.0, given=("lr",))
     quick = told(repo, "quick", "python", "train.py", "--quick", finished=3.0)
