@@ -76,9 +76,13 @@ def record(repo: Repo, folder: Path) -> Run:
 
 def _without_secrets(run: Run) -> Run:
     """*run* as it may go into git, whatever way a token came into it."""
+
+    def safe(text: str | None) -> str | None:
+        return text and secrets.redact(text)
+
     return replace(
-        run, name=secrets.redact(run.name), notes=run.notes and secrets.redact(run.notes),
-        tags=tuple(map(secrets.redact, run.tags)), params=secrets.redact_params(run.params),
+        run, name=secrets.redact(run.name), notes=safe(run.notes), group=safe(run.group), job_type=safe(run.job_type),
+        sweep=safe(run.sweep), tags=tuple(map(secrets.redact, run.tags)), params=secrets.redact_params(run.params),
         metrics=secrets.redact_params(run.metrics),
     )  # fmt: skip
 

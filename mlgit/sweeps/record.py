@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlgit.core import refs
+from mlgit.core import refs, secrets
 from mlgit.core.compare import Goal
 from mlgit.core.sweep import Sweep
 from mlgit.documents.reader import load
@@ -142,6 +142,13 @@ def new(
 ) -> Task:
     """What to do for the sweep file read from *path*; nothing is kept yet. Raises `ConfigError`, `UsageError`."""
     file = files.read(content, source=str(path))
+    words = commands.chosen(file, command)
+    if secrets.redact_command(words) != words or secrets.has_secret(content.decode(errors="replace")):
+        raise UsageError(
+            f"{path} or its command holds what looks like a token.",
+            why="A sweep's file and command are kept in git.",
+            fix="let the program read it from the environment",
+        )
     sweep = Sweep(
         id=names.run_id(),
         name=file.name or path.stem,
@@ -151,7 +158,7 @@ def new(
         goal=file.metric.goal if file.metric else Goal.MINIMIZE,
         seed=seed,
         created=time.time(),
-        command=commands.chosen(file, command),
+        command=words,
         trials=trials,
         agents=agents,
         file=content.decode("utf-8-sig"),

@@ -71,6 +71,16 @@ def test_a_sweep_is_found_by_what_a_person_would_type(repo: Repo) -> None:
         record.find(repo, "digits", "zzz")
 
 
+def test_a_token_in_a_sweep_is_refused_before_git_has_it(inside: Repo) -> None:
+    place = places.find(inside.folder)
+    assert place
+    token = f"hf_{'a' * 34}"
+
+    for text, command in ((FILE, ("./t", "--token", token)), (f"{FILE}# {token}\n", ("./t",))):
+        with pytest.raises(UsageError, match="looks like a token"):
+            record.new(place, text.encode(), Path("s.yaml"), command, seed=0, agents=1, trials=1)
+
+
 def test_a_task_ends_somewhere(inside: Repo) -> None:
     place = places.find(Path.cwd())
     assert place

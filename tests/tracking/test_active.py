@@ -652,6 +652,8 @@ def test_no_token_reaches_git_whichever_way_it_comes(inside: Repo, monkeypatch: 
         },
         notes=f"with {TOKEN}",
         tags=[TOKEN],
+        group=TOKEN,
+        job_type=TOKEN,
         name=f"run {TOKEN}",
     )
     wandb.config.update({"redis": "redis://:hunter2@host"})
