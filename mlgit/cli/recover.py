@@ -17,7 +17,7 @@ def command(elsewhere: bool, as_json: bool) -> None:
     """Make a branch, state `crashed`, of every run whose process died; nothing that it logged is lost.
 
     Every mlgit command does this by itself for runs of this machine. A run of another machine (a shared disk, a
-    container) can't be told dead from here, so it is yours to say: --elsewhere.
+    container), or on a file system without locks, can't be told dead from here, so it is yours to say: --elsewhere.
 
     \b
     Examples:

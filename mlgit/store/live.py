@@ -10,6 +10,7 @@ does not, and a pid means nothing from inside a container.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -54,11 +55,9 @@ class Live:
         self.folder = folder
         try:
             self._lock = _open(folder / "lock")
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if lock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB) is False:
                 os.close(self._lock)
-                raise
+                raise MlgitError(f"The run {folder.name!r} is just being recovered.", fix="start a new one")
             self.history = _open(folder / "history.jsonl")
             self._events = _open(folder / "events.jsonl")
             self.output = _open(folder / "output.log")
@@ -66,8 +65,6 @@ class Live:
             raise NotFoundError(
                 f"There is no live run {folder.name!r}.", why="It has ended, or was recovered."
             ) from None
-        except BlockingIOError:
-            raise MlgitError(f"The run {folder.name!r} is just being recovered.", fix="start a new one") from None
         _OPEN.add(self)
 
     def event(self, **content: Any) -> None:
@@ -151,10 +148,10 @@ def folders(repo: Repo) -> list[Path]:
 
 def is_alive(folder: Path) -> bool:
     """Whether some process on this machine holds the run."""
-    lock = claim(folder)
-    if lock is None:
+    claimed = claim(folder)
+    if claimed is None:
         return folder.exists()
-    os.close(lock)
+    os.close(claimed)
     return False
 
 
@@ -178,21 +175,34 @@ def _begin(folder: Path) -> dict[str, Any]:
         raise MlgitError(f"{folder / 'run.yaml'} is damaged.", why=str(exc), fix=fix) from None
 
 
-def claim(folder: Path) -> int | None:
+def lock(fd: int, operation: int) -> bool | None:
+    """`flock`: whether the lock was had; None on a file system that has no locks, as some clusters' have not."""
+    try:
+        fcntl.flock(fd, operation)
+    except BlockingIOError:
+        return False
+    except OSError as exc:
+        if exc.errno in (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK):
+            return None
+        raise
+    return True
+
+
+def claim(folder: Path, *, unlockable: bool = False) -> int | None:
     """The folder's lock for its recovery, as a file descriptor to close; None where it is alive, gone or not ours.
 
-    What somebody else runs in a shared repository is theirs to recover.
+    What somebody else runs in a shared repository is theirs to recover. Where there are no locks a run counts as alive,
+    unless *unlockable*: a person has said that it is dead.
     """
     try:
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
     except (FileNotFoundError, PermissionError):
         return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    return lock
+    had = lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if had or (had is None and unlockable):
+        return fd
+    os.close(fd)
+    return None
 
 
 def read(folder: Path) -> Account:

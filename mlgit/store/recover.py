@@ -15,7 +15,8 @@ from mlgit.store import borrow, live, result
 def recover_all(repo: Repo, notify: Callable[[str], None], *, elsewhere: bool = False) -> list[Run]:
     """Make a branch of every dead run; return them. *notify* is told of each, and of what could not be done.
 
-    A run that began on another machine is left alone, for its lock says nothing here, unless *elsewhere*.
+    A run that began on another machine is left alone, for its lock says nothing here, unless *elsewhere*;
+    so is one on a file system without locks.
     """
     if not (repo.own / "live").is_dir():
         return []
@@ -32,7 +33,7 @@ def recover_all(repo: Repo, notify: Callable[[str], None], *, elsewhere: bool = 
 
 def _recover(repo: Repo, folder: Path, *, elsewhere: bool) -> Run | None:
     """The run of a dead live folder, now a branch; None where it is alive, not ours, or gone."""
-    lock = live.claim(folder)
+    lock = live.claim(folder, unlockable=elsewhere)
     if lock is None:
         return None
     try:

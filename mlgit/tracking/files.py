@@ -13,7 +13,7 @@ from typing import Any
 from mlgit.core.compare import flatten
 from mlgit.documents import editor, reader
 from mlgit.errors import ConfigError, UsageError
-from mlgit.store import borrow
+from mlgit.store import borrow, live
 
 MAX_BYTES = 256 << 20
 _STEPS = ("step", "_step", "epoch", "iteration", "iter")
@@ -109,13 +109,11 @@ def held(path: Path | None, *, alone: bool, notify: Callable[[str], None]) -> It
         yield lambda: None
         return
     kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
-    with path.open("rb") as lock:
-        try:
-            fcntl.flock(lock, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with path.open("rb") as file:
+        if live.lock(file.fileno(), kind | fcntl.LOCK_NB) is False:
             notify(f"another run holds {path.name}; waiting for it")
-            fcntl.flock(lock, kind)
-        yield lambda: fcntl.flock(lock, fcntl.LOCK_UN)
+            live.lock(file.fileno(), kind)
+        yield lambda: file.close()
 
 
 @contextlib.contextmanager

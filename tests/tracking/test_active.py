@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 import enum
+import errno
 import json
 import logging
 import math
@@ -24,7 +25,7 @@ from mlgit.core.run import Run, State
 from mlgit.errors import GitError, MlgitError, UsageError
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
-from mlgit.store import live, runs
+from mlgit.store import live, recover, runs
 from mlgit.tracking.active import ActiveRun
 
 
@@ -672,6 +673,25 @@ def test_no_token_reaches_git_whichever_way_it_comes(inside: Repo, monkeypatch: 
         assert subprocess.run(grep, cwd=inside.folder, check=False).returncode == 1
         assert text not in inside.git("log", "--all", "--format=%B%D")
     assert run_in_git.params["nested"]["password"] == "***"
+
+
+def test_a_file_system_without_locks_still_keeps_runs(inside: Repo, monkeypatch: pytest.MonkeyPatch):
+    def no_locks(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    run = wandb.init()
+    wandb.log({"a": 1})
+    folder = Path(run.dir)
+    recovered = recover.recover_all(inside, print)
+    claimed = live.claim(folder, unlockable=True)
+    alive = live.is_alive(folder)
+
+    assert recovered == []
+    assert alive
+    assert claimed is not None
+    os.close(claimed)
+    assert only(inside).metrics == {"a": 1}
 
 
 # -- the streams of the process
