@@ -12,6 +12,9 @@ from mlgit.git import porcelain, process
 from mlgit.git.repo import Repo
 
 _TAGS = "refs/tags/"
+_FEW = 200
+"""Branches that are named one by one. More go by their pattern, which names those that the remote has as well: git takes
+quadratic time over many names, and a command line holds only so many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,4 +61,8 @@ def _remote_refs(repo: Repo, to: str) -> dict[str, str]:
 
 def push(repo: Repo, to: str, names: Sequence[str]) -> list[tuple[str, str]]:
     """Push the refs *names* in one atomic push; return what was refused, as (ref, reason): then nothing has moved."""
-    return porcelain.push(repo, to, [f"{ref}:{ref}" for ref in names])
+    runs = [ref for ref in names if ref.startswith(refs.RUNS)]
+    if len(runs) <= _FEW:
+        return porcelain.push(repo, to, [f"{ref}:{ref}" for ref in names])
+    others = [f"{ref}:{ref}" for ref in names if not ref.startswith(refs.RUNS)]
+    return porcelain.push(repo, to, [f"{refs.RUNS}*:{refs.RUNS}*", *others])

@@ -12,9 +12,10 @@ import pytest
 
 from mlgit.core.run import Run
 from mlgit.errors import MlgitError
-from mlgit.git.repo import Repo, message_trailer
+from mlgit.git.repo import Move, Repo, message_trailer
 from mlgit.index import query
 from mlgit.store import records, runs
+from tests.conftest import make_repo
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -312,6 +313,18 @@ def test_a_branch_that_is_checked_out_is_not_hidden(repo: Repo, train: Callable[
 
 
 # -- sync
+
+
+def test_very_many_runs_go_in_one_push(repo: Repo, tmp_path: Path, mlgit: Script):
+    far = make_repo(tmp_path / "far", commit=False, bare=True)
+    head = repo.resolve("HEAD")
+    moves = [Move(f"refs/heads/exp/p/run-{number}-aaaaaa", None, head) for number in range(300)]
+    repo.move(moves, why="test")
+
+    done = mlgit("sync", "--to", str(far.folder), cwd=repo.folder)
+
+    assert "300 runs are pushed" in done.stdout
+    assert far.refs() == repo.refs("refs/heads/exp/")
 
 
 def test_runs_go_to_a_bare_repository_and_nothing_is_overwritten(
