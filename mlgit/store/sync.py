@@ -13,8 +13,8 @@ from mlgit.git.repo import Repo
 
 _TAGS = "refs/tags/"
 _FEW = 200
-"""Branches that are named one by one. More go by their pattern, which names those that the remote has as well: git takes
-quadratic time over many names, and a command line holds only so many."""
+"""Branches that are named one by one. More go by their pattern, which names those that the remote has as well: git
+takes quadratic time over many names, and a command line holds only so many."""
 
 
 @dataclass(frozen=True, kw_only=True)
