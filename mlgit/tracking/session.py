@@ -48,12 +48,11 @@ def init(
 ) -> ActiveRun:
     """Begin a run; it becomes the branch `exp/<project>/<name>-<id>` when it ends.
 
-    *config*: the params, a mapping or an argparse namespace; what the project's params file states stands against them,
-    as `-p` of `mlgit run` does. *dir*: the folder whose repository and project record
-    it, instead of the current one. *mode*: `online` and `offline` are one here (nothing is sent until `mlgit sync`);
-    `disabled` records nothing. *entity* means nothing without a server. Inside `mlgit run` the script takes part in
-    the run that is under way. Outside of any repository the run goes to a scratch repository. A second `init()`
-    returns the run that is under way.
+    *config*: the params, a mapping or an argparse namespace; what the project's params file states stands against
+    them, as `-p` of `mlgit run` does. *dir*: the folder whose repository and project record it, instead of the current
+    one. *mode*: `online` and `offline` are one here (nothing is sent until `mlgit sync`); `disabled` records nothing.
+    *entity* means nothing without a server. Inside `mlgit run` the script takes part in the run that is under way.
+    Outside of any repository the run goes to a scratch repository. A second `init()` returns the run that is under way.
 
     Raises `UsageError` for names that cannot be, `ConfigError` for a wrong mlgit.yaml, `GitError` where git refuses.
     """
