@@ -40,20 +40,21 @@ def command(
       mlgit run -p lr=0.1 -p model.depth=3 -n baseline -- python train.py
       mlgit run -p lr=0.1 -m metrics.json -- ./train --rate {lr}
     """
-    from mlgit.tracking import active, begin, files, session
+    from mlgit.tracking import active, begin, ending, files
     from mlgit.tracking import command as execution
+    from mlgit.tracking.wish import Wish
 
     if not words:
         raise UsageError("There is no command to run.", fix="mlgit run -- python train.py")
     folder = Path.cwd()
     ended = execution.run(
         begin.place_for(folder),
-        begin.Wish(name=name, project=project, group=group, tags=tags, notes=notes, job_type=job_type, sweep=sweep),
+        Wish(name=name, project=project, group=group, tags=tags, notes=notes, job_type=job_type, sweep=sweep),
         execution.Command(words=words, params=files.parse_assignments(params), metrics=metrics),
         folder,
     )
     if ended.run.commit:
         begin.notify(active.told(ended.run))
     if ended.exit_code == 128 + signal.SIGINT:
-        session.end_by_interrupt()
+        ending.by_interrupt()
     sys.exit(ended.exit_code)

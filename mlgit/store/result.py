@@ -10,29 +10,15 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from mlgit.core import escape, figures, refs, secrets
 from mlgit.core.compare import Goal, goal_of, is_number
-from mlgit.core.history import MOST_ROWS, Series, thin
 from mlgit.core.run import Run, State
-from mlgit.documents.writer import dump
-from mlgit.dvc import pointers, project
+from mlgit.dvc import project
 from mlgit.errors import GitError, RefMovedError
 from mlgit.git.objects import Entry
 from mlgit.git.repo import Move, Repo
-from mlgit.store import live, records
-
-MOST_NAME = 150
-"""Characters of one name below `history/`."""
-MOST_FOLDERS = 6
-"""How deep `a/b/c` nests below `history/`."""
-
-_PLOTS = """\
-# Read by stock DVC: dvc metrics diff, dvc params diff, dvc plots diff between two run branches.
-params: [params.yaml]
-metrics: [metrics.yaml]
-"""
+from mlgit.store import files, live, records
 
 
 def record(repo: Repo, folder: Path) -> Run:
@@ -58,8 +44,8 @@ def record(repo: Repo, folder: Path) -> Run:
         place = f"{prefix}{records.FOLDER}"
         data = project.tracked(repo, reader, source_commit, run.folder)
         run = replace(run, tree=writer.edit(source, {place: None}, entries), data=data)
-        files = _files(run, account)
-        experiment = Entry("40000", writer.folder(files))
+        contents = files.render(run, account)
+        experiment = Entry("40000", writer.folder(contents))
         tree = writer.edit(source, {place: experiment}, entries)
         commit = repo.write_commit(writer, tree, (source_commit,), message(run), when=run.finished)
         writer.flush()
@@ -152,68 +138,3 @@ def message(run: Run, goals: Mapping[str, Goal] | None = None) -> str:
     state = "" if run.state is State.FINISHED else f" ({run.state.value})"
     subject = f"{escape.line(run.name, 60) or run.id}{state}" + (f": {told}" if told else "")
     return f"{subject}\n\n{records.TRAILER}: {records.trailer(run)}\n"
-
-
-def _files(run: Run, account: live.Account) -> dict[str, bytes]:
-    """Everything below `experiment/`, path → content."""
-    series = {name: one for name, one in account.series.items() if not name.startswith("_")}
-    thinned = {name: len(one) for name, one in sorted(series.items()) if len(one) > MOST_ROWS}
-    files = {
-        "run.yaml": dump(records.run_document(run, {**account.provenance, "thinned": thinned})),
-        "params.yaml": dump(_sorted(run.params)),
-        "metrics.yaml": dump(_sorted(run.metrics)),
-        "dvc.yaml": _PLOTS + ("plots:\n  - history: {x: step}\n" if series else ""),
-    }
-    for name, one in series.items():
-        files[f"history/{history_path(name)}"] = _tsv(name, thin(one))
-    if log := _console(account.output):
-        files["output.log"] = log
-    if run.used or run.logged:
-        lists = {
-            kind: [records.artifact_document(version) for version in versions]
-            for kind, versions in (("used", run.used), ("logged", run.logged))
-            if versions
-        }
-        files["artifacts.yaml"] = dump(lists)
-    for version in run.logged:  # so that stock DVC can fetch the bytes, and its collection keeps them
-        out = pointers.Out(path=version.name, hash=version.hash, size=version.size)
-        files[f"artifacts/{version.name}.dvc"] = pointers.render([out])
-    return {path: text.encode("utf-8", "replace") for path, text in files.items()}
-
-
-def _sorted(tree: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _sorted(value) if isinstance(value, Mapping) else value for key, value in sorted(tree.items())}
-
-
-def history_path(metric: str) -> str:
-    """Where a metric's series lies below `history/`: `val/acc` nests; whatever could leave the folder is quoted."""
-    parts = metric.split("/", MOST_FOLDERS)
-    safe = [_component(part, last=number == len(parts) - 1) for number, part in enumerate(parts)]
-    return f"{'/'.join(safe)}.tsv"
-
-
-def _component(part: str, *, last: bool) -> str:
-    from urllib.parse import quote
-
-    quoted = quote(part, safe=" +=@,()[]{}!$&'", errors="replace").replace("~", "%7E")
-    if len(quoted) > MOST_NAME:  # two long names may begin alike
-        from hashlib import sha256
-
-        quoted = f"{quoted[: MOST_NAME - 16]}-{sha256(part.encode('utf-8', 'replace')).hexdigest()[:15]}"
-    if quoted.startswith(".") or quoted != quoted.strip() or (not last and quoted.endswith(".tsv")):
-        quoted = quoted.replace(".", "%2E").replace(" ", "%20")
-    return quoted or "%"
-
-
-def _tsv(name: str, series: Series) -> str:
-    column = "".join(char if char.isprintable() else " " for char in name)
-    rows = zip(series.steps, series.runtimes, series.timestamps, series.values, strict=True)
-    lines = [f"{step}\t{runtime:.3f}\t{moment:.3f}\t{value!r}" for step, runtime, moment, value in rows]
-    return "\n".join((f"step\t_runtime\t_timestamp\t{column}", *lines, ""))
-
-
-def _console(output: bytes) -> str:
-    """The console as text: ANSI stripped, a progress bar's last state kept, secrets hidden, capped."""
-    text = output.decode(errors="replace").replace("\r\n", "\n")
-    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
-    return secrets.redact(escape.terminal("\n".join(lines)))

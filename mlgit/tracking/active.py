@@ -7,93 +7,60 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from mlgit.core import escape, figures, secrets
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.compare import flatten, is_number
+from mlgit.core.compare import is_number
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
 from mlgit.store import live, result
 from mlgit.store.place import Place
 from mlgit.tracking import values
 from mlgit.tracking.begin import notify
+from mlgit.tracking.config import Config
+from mlgit.tracking.identity import Identity
+from mlgit.tracking.media.shelf import Shelf
+from mlgit.tracking.summary import Summary
+from mlgit.tracking.wish import Wish
 
 MOST_BYTES = 1 << 20
 """Of one row; what is larger is looked at value by value."""
 
 
-def _nothing() -> None:
-    """What happens at the end of a run that nobody waits for."""
-
-
-class ActiveRun:
+class ActiveRun(Identity):
     """One execution that is under way. Made by `mlgit.init()`; a context manager that finishes it.
 
     *owns* says whether the end of this object is the end of the run; a script inside `mlgit run` only takes part.
     """
 
     def __init__(
-        self, home: Place, opened: live.Live, record: Run, *, owns: bool = True, fixed: frozenset[str]
-    ) -> None:
-        self._home, self._live, self._record, self._owns = home, opened, record, owns
+        self, home: Place, opened: live.Live, record: Run, *, owns: bool = True, fixed: frozenset[str],
+        wish: Wish = Wish(),  # noqa: B008  (it is frozen)
+    ) -> None:  # fmt: skip
+        self._home, self._live, self._record, self._owns, self._wish = home, opened, record, owns, wish
         self._started, self._pid, self._step = record.created, os.getpid(), 0
         self._lock = threading.RLock()  # a signal's handler may log in the midst of a row
         self._fast = self._first
         self._warned: set[str] = set()
         self._ended = False
-        self.at_end: Callable[[], None] = _nothing
-        """Called once, when the run begins to end, however it ends."""
+        self.at_end: list[Callable[[], None]] = []
+        """Called in turn when the run begins to end, however it ends."""
         _RUNS.add(self)
-        self.config = Config(self, dict(record.params), fixed)
+        self.config = Config(
+            dict(record.params), fixed, store=self._put_params, warn=self._warn, changes_allowed=wish.allow_val_change
+        )
         """The run's params: read and set them as attributes or items."""
-        self.summary = Summary(self)
+        self.summary = Summary(self._put_summary)
         """The run's metrics: the last value of everything logged, and whatever is set here."""
-
-    # -- what it is
 
     @property
     def is_joined(self) -> bool:
         """Whether this process only takes part in a run that `mlgit run` began."""
         return not self._owns
-
-    @property
-    def id(self) -> str:
-        """The run's id, eight characters."""
-        return self._record.id
-
-    @property
-    def name(self) -> str:
-        """Its name for people; may repeat."""
-        return self._record.name
-
-    @property
-    def project(self) -> str:
-        """The project that it belongs to."""
-        return self._record.project
-
-    @property
-    def group(self) -> str | None:
-        """The group that it is filed under."""
-        return self._record.group
-
-    @property
-    def job_type(self) -> str | None:
-        """Its job type."""
-        return self._record.job_type
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """Its tags."""
-        return self._record.tags
-
-    @property
-    def notes(self) -> str | None:
-        """Its notes."""
-        return self._record.notes
 
     @property
     def step(self) -> int:
@@ -102,11 +69,17 @@ class ActiveRun:
 
     @property
     def dir(self) -> str:
-        """Its live folder; gone once the run is a branch."""
-        return str(self._live.folder)
+        """A folder for files of the script's own that go with the run; made at first need."""
+        folder = self._live.folder / "files"
+        folder.mkdir(exist_ok=True)
+        return str(folder)
 
-    def __repr__(self) -> str:
-        return f"<mlgit run {self.name} ({self.id}) of {self.project}>"
+    def _set(self, changes: Mapping[str, Any]) -> None:
+        self._check_open("name")
+        self._live.event(set=dict(changes))
+
+    def _shown(self) -> Mapping[str, str]:
+        return {name: figures.number(value) for name, value in self.summary.items() if is_number(value)}
 
     # -- what it says
 
@@ -164,9 +137,22 @@ class ActiveRun:
                 raise ValueError(f"log(): the name {key!r} is no text")
         if "_summary" in data:
             raise ValueError("log(): the name '_summary' is mlgit's own")
-        row = {values.text(key): values.plain(value, where=f"log(): {key}") for key, value in data.items()}
+        row = {
+            values.text(key): values.plain(value, where=f"log(): {key}", keep=self._keeper(key, step))
+            for key, value in data.items()
+        }
         row |= {"_step": step, "_runtime": now - self._started, "_timestamp": now}
         return f"{json.dumps(row)}\n".encode()
+
+    def _keeper(self, key: str, step: int) -> values.Keep:
+        """Stores pictures, tables and the like that are logged as *key* at *step*."""
+
+        def keep(value: Any) -> Any:
+            from mlgit.tracking.media import convert
+
+            return convert.stored(value, Shelf(self._live.folder, key, step))
+
+        return keep
 
     def _lost(self, exc: OSError) -> None:
         """Training goes on when the disk does not: say so once; the next row begins a line of its own."""
@@ -236,7 +222,8 @@ class ActiveRun:
             if self._ended:
                 return
             self._ended = True
-        self.at_end()
+        for ending in self.at_end:
+            ending()
         ended = state or (State.FAILED if exit_code else State.FINISHED)
         try:
             if self._owns:
@@ -293,145 +280,3 @@ def told(run: Run) -> str:
         + (f": {shown}" if shown else "")
         + (f"\nmlgit: {run.branch}")
     )
-
-
-def _same(one: Any, two: Any) -> bool:
-    return bool(one == two) or (one != one and two != two)  # nan is nan here
-
-
-class Config(MutableMapping[str, Any]):
-    """A run's params, by attribute or item. A value once set changes only through `update(…, allow_val_change=True)`.
-
-    Params that the command line gave stand: a script's own value for them is not taken, and said so once.
-    """
-
-    def __init__(self, run: ActiveRun, params: dict[str, Any], fixed: frozenset[str]) -> None:
-        self.__dict__.update(_run=run, _params=params, _fixed=fixed, _own=set(), _read=set())
-
-    def __getitem__(self, key: str) -> Any:
-        self._read.add(key)
-        return self._params[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.update({key: value})
-
-    def __delitem__(self, key: str) -> None:
-        raise UsageError(f"config.{key} cannot be taken back.", why="A run's params are evidence.")
-
-    def __getattr__(self, key: str) -> Any:
-        if key.startswith("__"):  # Python asks for these of a copy that has nothing yet
-            raise AttributeError(key)
-        self._read.add(key)
-        try:
-            return self._params[key]
-        except KeyError:
-            raise AttributeError(f"the run has no param {key!r}") from None
-
-    def __setattr__(self, key: str, value: Any) -> None:
-        self[key] = value
-
-    def __iter__(self) -> Iterator[str]:
-        self._read.update(self._params)
-        return iter(self._params)
-
-    def __len__(self) -> int:
-        return len(self._params)
-
-    def __repr__(self) -> str:
-        return repr(self._params)
-
-    def misspelt(self, names: Iterable[str]) -> list[str]:
-        """What to say of those of *names* that a script with params of its own neither set nor read."""
-        import difflib
-
-        known = sorted(self._own)
-        used = self._own | self._read
-        said = []
-        for name in names if known else ():
-            if not used & {name, name.partition(".")[0]}:
-                close = difflib.get_close_matches(name, known, 1)
-                hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known[:8])}"
-                said.append(f"{name} was given, but the script's config has no such key; {hint}")
-        return said
-
-    def update(self, other: Any = (), /, allow_val_change: bool = False, **more: Any) -> None:
-        """Set several params at once. Raises `UsageError` where one would change, unless *allow_val_change*."""
-        wanted = values.as_params(dict(other) if isinstance(other, list | tuple) else other) | values.as_params(more)
-        self._own.update(wanted, flatten(wanted))
-        for key in self._fixed:
-            if key in wanted or key.partition(".")[0] in wanted:
-                self._stand(key, wanted, self._params)
-        for key, value in wanted.items():
-            if key in self._params and not _same(self._params[key], value) and not allow_val_change:
-                raise UsageError(
-                    f"config.{key} is {self._params[key]!r} already and cannot become {value!r}.",
-                    fix=f"config.update({{{key!r}: …}}, allow_val_change=True), if it is meant",
-                )
-        if wanted:
-            self._run._put_params(wanted)
-            self._params.update(wanted)
-
-    def _stand(self, key: str, wanted: dict[str, Any], params: Mapping[str, Any]) -> None:
-        """Let the value given for *key*, which may lie in mappings (`model.depth`), stand in what a script wants."""
-        folder, _, rest = key.partition(".")
-        if key in params:
-            if wanted.get(key, params[key]) != params[key]:
-                self._run._warn(
-                    f"{key}={params[key]!r} was given from outside: the script's {wanted[key]!r} is not used"
-                )
-            wanted[key] = params[key]
-        elif rest and isinstance(params.get(folder), Mapping) and isinstance(wanted.get(folder), dict):
-            self._stand(rest, wanted[folder], params[folder])
-
-    def setdefaults(self, defaults: Any) -> None:
-        """Set those of *defaults* that are not set yet."""
-        self.update({key: value for key, value in values.as_params(defaults).items() if key not in self._params})
-
-    def as_dict(self) -> dict[str, Any]:
-        """A copy as a plain dict."""
-        self._read.update(self._params)
-        return dict(self._params)
-
-
-class Summary(MutableMapping[str, Any]):
-    """A run's metrics, by attribute or item: the last value of everything logged, and whatever is set here."""
-
-    def __init__(self, run: ActiveRun) -> None:
-        self.__dict__.update(_run=run, _last={}, note=None)
-        self.__dict__["note"] = self._last.update
-
-    def __getitem__(self, key: str) -> Any:
-        return self._last[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.update({key: value})
-
-    def __delitem__(self, key: str) -> None:
-        del self._last[key]
-        self._run._put_summary({key: {"$delete": True}})
-
-    def __getattr__(self, key: str) -> Any:
-        if key.startswith("__"):
-            raise AttributeError(key)
-        try:
-            return self._last[key]
-        except KeyError:
-            raise AttributeError(f"the run's summary has no {key!r}") from None
-
-    def __setattr__(self, key: str, value: Any) -> None:
-        self[key] = value
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._last)
-
-    def __len__(self) -> int:
-        return len(self._last)
-
-    def __repr__(self) -> str:
-        return repr(self._last)
-
-    def update(self, other: Any = (), /, **more: Any) -> None:
-        """Set several metrics at once."""
-        wanted = {key: values.plain(value, where=f"summary.{key}") for key, value in (dict(other) | more).items()}
-        self._run._put_summary(wanted)
-        self._last.update(wanted)

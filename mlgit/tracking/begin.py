@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,23 +16,9 @@ from mlgit.git import snapshot
 from mlgit.store import live, place, result, scratch
 from mlgit.store.place import Place
 from mlgit.tracking import names, provenance
+from mlgit.tracking import wish as wishes
 from mlgit.tracking.options import RunOptions
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What its author wants a run to be called and to be filed under."""
-
-    name: str | None = None
-    id: str | None = None
-    project: str | None = None
-    group: str | None = None
-    job_type: str | None = None
-    sweep: str | None = None
-    notes: str | None = None
-    tags: Sequence[str] = ()
-    given: Sequence[str] = ()
-    """The params that come from outside, by name."""
+from mlgit.tracking.wish import Wish
 
 
 def place_for(folder: Path) -> Place:
@@ -75,7 +59,7 @@ def begin(
 
 
 def notify(text: str) -> None:
-    """A word to the person at the terminal, unless `MLGIT_SILENT` is set."""
-    if not os.environ.get("MLGIT_SILENT") and not os.environ.get("WANDB_SILENT"):
+    """A word to the person at the terminal, unless nobody wants to hear it (`MLGIT_SILENT`)."""
+    if not wishes.is_silent():
         with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody listens: the terminal has gone
             sys.stderr.write(f"mlgit: {escape.terminal(text)}\n")

@@ -21,9 +21,10 @@ from mlgit.errors import ConfigError, MlgitError, UsageError
 from mlgit.store import borrow, live, recover, result
 from mlgit.store.place import Place
 from mlgit.tracking import files
-from mlgit.tracking.begin import Wish, begin, notify
+from mlgit.tracking.begin import begin, notify
 from mlgit.tracking.options import RunOptions
 from mlgit.tracking.session import FIXED, GIVEN, JOIN, LOOSE, names_of
+from mlgit.tracking.wish import Wish
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 

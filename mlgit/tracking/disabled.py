@@ -10,7 +10,10 @@ from typing import Any
 
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run, State
-from mlgit.tracking.active import ActiveRun, Config, Summary, _nothing
+from mlgit.tracking.active import ActiveRun
+from mlgit.tracking.config import Config
+from mlgit.tracking.summary import Summary
+from mlgit.tracking.wish import Wish
 
 
 class DisabledRun(ActiveRun):
@@ -18,10 +21,11 @@ class DisabledRun(ActiveRun):
 
     def __init__(self, params: dict[str, Any], *, name: str, project: str) -> None:
         self._record = Run(id="disabled", name=name, project=project, created=time.time(), params=params)
-        self._step, self._ended = 0, False
-        self.at_end = _nothing
-        self.config = Config(self, dict(params), frozenset())
-        self.summary = Summary(self)
+        self._step, self._ended, self._owns = 0, False, True
+        self._wish = Wish(mode="disabled")
+        self.at_end = []
+        self.config = Config(dict(params), frozenset(), store=self._put_params, warn=self._warn)
+        self.summary = Summary(self._put_summary)
 
     def log(self, data: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
         """Count the step and keep the last values, for a script that reads them back."""
@@ -39,7 +43,26 @@ class DisabledRun(ActiveRun):
         """The end of nothing."""
         if not self._ended:
             self._ended = True
-            self.at_end()
+            for ending in self.at_end:
+                ending()
+
+    @property
+    def disabled(self) -> bool:
+        """Whether it records nothing."""
+        return True
+
+    @property
+    def url(self) -> str:
+        """Nowhere."""
+        return ""
+
+    @property
+    def project_url(self) -> str:
+        """Nowhere."""
+        return ""
+
+    def _set(self, changes: Mapping[str, Any]) -> None:
+        """Kept in memory alone."""
 
     @property
     def dir(self) -> str:

@@ -1,102 +1,157 @@
-"""The Python door's own state: at most one current run a process, begun by `init()`, ended by `finish()` or the end."""
+"""The Python door's own state: the runs of this process, begun by `init()`, ended by `finish()` or with the process."""
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
 import os
-import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from mlgit.core import refs
 from mlgit.core.compare import flatten
 from mlgit.errors import UsageError
 from mlgit.store import live, recover
 from mlgit.store.place import Place
-from mlgit.tracking import begin, console, values
-from mlgit.tracking.active import ActiveRun, exit_code
-from mlgit.tracking.begin import Wish, notify
+from mlgit.tracking import begin, console, ending, notebook, values
+from mlgit.tracking import wish as wishes
+from mlgit.tracking.active import ActiveRun
+from mlgit.tracking.begin import notify
 from mlgit.tracking.options import RunOptions
+from mlgit.tracking.wish import Settings, Wish
 
 JOIN, FIXED, GIVEN, LOOSE = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN", "MLGIT_LOOSE"
 """By these `mlgit run` tells the script inside which run it takes part in, which params stand, which names, and which
 params only a script that asks for them will find."""
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 _current: ActiveRun | None = None
-_trouble: str | None = None
-_exit_code: int | None = None
+_open: list[ActiveRun] = []
+"""Every run of this process that has not ended, in the order of their beginning."""
+_has_joined = False
 
 
 def init(
-    project: str | None = None,
-    config: Any = None,
-    name: str | None = None,
-    group: str | None = None,
-    tags: Sequence[str] | None = None,
-    notes: str | None = None,
-    job_type: str | None = None,
-    dir: str | os.PathLike[str] | None = None,
-    mode: str | None = None,
-    id: str | None = None,
     entity: str | None = None,
+    project: str | None = None,
+    dir: str | os.PathLike[str] | None = None,
+    id: str | None = None,
+    name: str | None = None,
+    notes: str | None = None,
+    tags: Sequence[str] | None = None,
+    config: Any = None,
+    config_exclude_keys: Sequence[str] | None = None,
+    config_include_keys: Sequence[str] | None = None,
+    allow_val_change: bool | None = None,
+    group: str | None = None,
+    job_type: str | None = None,
+    mode: str | None = None,
+    force: bool | None = None,
+    reinit: bool | str | None = None,
+    resume: bool | str | None = None,
+    resume_from: str | None = None,
+    fork_from: str | None = None,
+    save_code: bool | None = None,
+    tensorboard: bool | None = None,
+    sync_tensorboard: bool | None = None,
+    monitor_gym: bool | None = None,
+    settings: Settings | Mapping[str, Any] | None = None,
+    anonymous: Any = None,
+    magic: Any = None,
 ) -> ActiveRun:
     """Begin a run; it becomes the branch `exp/<project>/<name>-<id>` when it ends.
 
-    *config*: the params, a mapping or an argparse namespace; what the project's params file states stands against
-    them, as `-p` of `mlgit run` does. *dir*: the folder whose repository and project record it, instead of the current
-    one. *mode*: `online` and `offline` are one here (nothing is sent until `mlgit sync`); `disabled` records nothing.
-    *entity* means nothing without a server. Inside `mlgit run` the script takes part in the run that is under way.
-    Outside of any repository the run goes to a scratch repository. A second `init()` returns the run that is under way.
+    *config*: the params, a mapping, an argparse namespace or a file's path; what the project's params file states
+    stands against them, as `-p` of `mlgit run` does. *dir*: the folder whose repository and project record it, instead
+    of the current one. *mode*: `online` and `offline` are one here (nothing is sent until `mlgit sync`); `disabled`
+    records nothing. *reinit* says what becomes of a run that is under way: `return_previous` (the default in scripts),
+    `finish_previous` (the default in notebooks) or `create_new`, beside it. Inside `mlgit run` the script's first run
+    is the one that is under way. Outside of any repository the run goes to a scratch repository. What is not given is
+    read from *settings*, then from the environment (`MLGIT_PROJECT`, or `WANDB_PROJECT`, …). *entity*, *force* and
+    *anonymous* mean nothing without a server.
 
-    Raises `UsageError` for names that cannot be, `ConfigError` for a wrong mlgit.yaml, `GitError` where git refuses.
+    Raises `UsageError` for names and choices that cannot be, `ConfigError` for a wrong mlgit.yaml, `GitError` where git
+    refuses.
     """
     global _current
-    if _current is not None:
-        notify(f"{_current.name} is under way; finish() it to begin another")
-        _current.config.update(values.as_params(config), allow_val_change=True)
-        return _current
-    mode = mode or os.environ.get("MLGIT_MODE") or os.environ.get("WANDB_MODE") or "online"
-    if mode not in ("online", "offline", "disabled"):
-        raise UsageError(f"There is no mode {mode!r}.", fix="online, offline or disabled")
+    wish = wishes.settle(
+        {
+            "project": project, "folder": None if dir is None else os.fspath(dir), "id": id, "name": name,
+            "notes": notes, "tags": tags, "allow_val_change": allow_val_change, "group": group, "job_type": job_type,
+            "mode": mode, "reinit": reinit, "resume": resume, "resume_from": resume_from, "fork_from": fork_from,
+            "save_code": save_code, "sync_tensorboard": sync_tensorboard or tensorboard,
+        },
+        settings,
+    )  # fmt: skip
     if entity:
         notify(f"the entity {str(entity)!r} means nothing here: whose the runs are, the repository says")
-    tags = (tags,) if isinstance(tags, str) else tuple(map(str, tags or ()))
-    params = values.as_params(config)
-    if mode == "disabled":
-        from mlgit.tracking.disabled import DisabledRun
-
-        _current = DisabledRun(params, name=name or "disabled", project=project or "")
-        _current.at_end = _forget
-        return _current
-    folder = Path(dir) if dir is not None else Path.cwd()
-    home = begin.place_for(folder)
-    wish = Wish(
-        name=_text(name), id=_text(id), project=refs.component(str(project), "project") if project else None,
-        group=_text(group), job_type=_text(job_type), notes=_text(notes), tags=tuple(map(values.text, tags)),
-    )  # fmt: skip
-    joined = os.environ.get(JOIN)
-    if joined and live.is_id(joined) and live.folder_of(home.repo, joined).exists():
-        _current = _join(home, joined, wish, params)
-    else:
-        if wish.id:
-            _check_free(home, wish.id)
-        with _stated(home) as stated:
-            opened = begin.begin(home, wish, stated or params, _command(), folder)
-        record = live.read(opened.folder).run
-        _current = ActiveRun(home, opened, replace(record, params=stated or params), fixed=names_of(stated))
-        if stated:
+    params = _chosen(_defaults(wish) | values.as_params(config), config_include_keys, config_exclude_keys)
+    if _current is not None and wish.reinit != "create_new":
+        if wish.reinit == "return_previous" or (wish.reinit == "default" and not notebook.is_notebook()):
+            notify(f"{_current.name} is under way; finish() it to begin another, or init(reinit='create_new')")
             _current.config.update(params, allow_val_change=True)
-        notify(f"run {record.name} of {record.project}")
-        console.attach(opened.output)
-    _current.at_end = functools.partial(_forget, _current)
-    _watch()
-    return _current
+            return _current
+        finish()
+    begun = _disabled(wish, params) if wish.mode == "disabled" else _begin(wish, params)
+    begun.at_end.append(functools.partial(_forget, begun))
+    _open.append(begun)
+    if _current is None:
+        _current = begun
+    ending.watch(_finish_all)
+    return begun
+
+
+def _defaults(wish: Wish) -> dict[str, Any]:
+    """The params of `config-defaults.yaml` in the current folder, where there is one, and of the files of the wish."""
+    files = [Path("config-defaults.yaml"), *map(Path, wish.config_paths)]
+    found: dict[str, Any] = {}
+    for path in files[0 if files[0].is_file() else 1 :]:
+        found |= values.as_params(path)
+    return found
+
+
+def _chosen(
+    params: dict[str, Any], include: Sequence[str] | None, exclude: Sequence[str] | None
+) -> dict[str, Any]:  # fmt: skip
+    if include and exclude:
+        raise UsageError("config_include_keys and config_exclude_keys cannot be given both.")
+    return {
+        key: value for key, value in params.items() if (not include or key in include) and key not in (exclude or ())
+    }
+
+
+def _disabled(wish: Wish, params: dict[str, Any]) -> ActiveRun:
+    from mlgit.tracking.disabled import DisabledRun
+
+    return DisabledRun(params, name=wish.name or "disabled", project=wish.project or "")
+
+
+def _begin(wish: Wish, params: dict[str, Any]) -> ActiveRun:
+    global _has_joined
+    folder = Path(wish.folder) if wish.folder else Path.cwd()
+    folder.mkdir(parents=True, exist_ok=True)
+    home = begin.place_for(folder)
+    joined = os.environ.get(JOIN)
+    if joined and not _has_joined and live.is_id(joined) and live.folder_of(home.repo, joined).exists():
+        _has_joined = True
+        return _join(home, joined, wish, params)
+    if wish.id:
+        _check_free(home, wish.id)
+    with _stated(home) as stated:
+        opened = begin.begin(home, wish, stated or params, _command(), folder)
+    record = replace(live.read(opened.folder).run, params=stated or params)
+    begun = ActiveRun(home, opened, record, fixed=names_of(stated), wish=wish)
+    if stated:
+        begun.config.update(params, allow_val_change=True)
+    notify(f"run {record.name} of {record.project}")
+    console.attach(opened.output)
+    begun.at_end.append(console.detach)
+    return begun
 
 
 @contextlib.contextmanager
@@ -120,10 +175,6 @@ def names_of(stated: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(name for name, value in flatten(stated).items() if value != {})
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else values.text(str(value))
-
-
 def _check_free(home: Place, run_id: str) -> None:
     """Raise `UsageError` where a run of this id exists: two of one id could not be told apart."""
     from mlgit.index import query
@@ -135,14 +186,16 @@ def _check_free(home: Place, run_id: str) -> None:
         )
 
 
-def _forget(ending: ActiveRun | None = None) -> None:
-    """The current run ends, by whatever way: the next `init()` begins another."""
+def _forget(ended: ActiveRun) -> None:
+    """*ended* is under way no more, whatever way it ended."""
     global _current
-    if ending and ending.is_joined:
-        for text in ending.config.misspelt(name for name in os.environ.get(LOOSE, "").split("\n") if name):
+    if ended.is_joined:
+        for text in ended.config.misspelt(name for name in os.environ.get(LOOSE, "").split("\n") if name):
             notify(text)
-    _current = None
-    console.detach()
+    if ended in _open:
+        _open.remove(ended)
+    if _current is ended:
+        _current = None
 
 
 def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any]) -> ActiveRun:
@@ -152,11 +205,13 @@ def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any]) -> Ac
         for key in ("name", "project", "group", "job_type", "notes", "tags")
         if (value := getattr(wish, key)) and key not in os.environ.get(GIVEN, "").split(",")
     }
+    if "project" in asked:
+        asked["project"] = refs.component(asked["project"], "project")
     if asked:
         opened.event(set=asked)
     record = live.read(opened.folder).run
     fixed = frozenset(key for key in os.environ.get(FIXED, "").split("\n") if key)
-    active = ActiveRun(home, opened, record, owns=False, fixed=fixed)
+    active = ActiveRun(home, opened, record, owns=False, fixed=fixed, wish=wish)
     active.config.update(params, allow_val_change=True)
     return active
 
@@ -177,12 +232,12 @@ def _near(path: str) -> str:
 
 
 def current() -> ActiveRun | None:
-    """The run that is under way, or None."""
+    """The run that `log()` of this module logs to, or None."""
     return _current
 
 
 def active() -> ActiveRun:
-    """The run that is under way. Raises `UsageError` where none is."""
+    """The run that `log()` of this module logs to. Raises `UsageError` where none is under way."""
     if _current is None:
         raise UsageError("There is no run.", fix="call mlgit.init() first")
     return _current
@@ -193,79 +248,36 @@ def log(data: Mapping[str, Any], step: int | None = None, commit: bool | None = 
     (_current or active()).log(data, step, commit)
 
 
-def log_artifact(path: str | os.PathLike[str], name: str | None = None, type: str = "file") -> Any:
-    """`log_artifact` of the run that is under way."""
-    return active().log_artifact(path, name=name, type=type)
+def _of_current(method: Callable[Concatenate[ActiveRun, P], R]) -> Callable[P, R]:
+    """The same for the run that is under way; it raises `UsageError` where none is."""
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        found: R = getattr(active(), method.__name__)(*args, **kwargs)
+        return found
+
+    return call
 
 
-def finish(exit_code: int | None = None) -> None:
-    """End the run that is under way and make it a branch; without one, nothing happens."""
-    global _current, _trouble, _exit_code
-    if _current is None:
-        return
-    ending, _current = _current, None
-    ending.finish(exit_code if exit_code is not None else _exit_code, error=_trouble)
-    _trouble = _exit_code = None
+log_artifact = _of_current(ActiveRun.log_artifact)
+
+
+def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
+    """End the run that is under way and make it a branch; without one, nothing happens. *quiet* is W&B's."""
+    if _current is not None:
+        _current.finish(exit_code)
+
+
+def _finish_all(exit_code: int | None, error: str | None) -> None:
+    """The process ends: so do its runs, the last one first."""
+    for run in reversed(list(_open)):
+        run.finish(exit_code, error=error)
 
 
 def login(*_args: Any, **_kwargs: Any) -> bool:
     """True: there is no server, so nobody has to log in. Takes whatever a W&B script gives."""
     notify("no login is needed: runs are branches of this repository")
     return True
-
-
-_watching = False
-
-
-def _watch() -> None:
-    """End the run with the process, and know why the process ends."""
-    global _watching
-    if _watching:
-        return
-    _watching = True
-    owner = os.getpid()
-    before_except, before_exit = sys.excepthook, sys.exit
-
-    def on_exception(kind: type[BaseException], exc: BaseException, tb: TracebackType | None) -> None:
-        global _trouble, _exit_code
-        import traceback
-
-        if hasattr(sys, "ps1"):  # at a prompt an exception ends a line, not the process
-            before_except(kind, exc, tb)
-            return
-        interrupted = issubclass(kind, KeyboardInterrupt)
-        _trouble = "".join(traceback.format_exception(kind, exc, tb))
-        _exit_code = 128 + signal.SIGINT if interrupted else 1
-        before_except(kind, exc, tb)
-        if interrupted:
-            atexit.register(end_by_interrupt)  # registered last, so that it comes first: it runs the others itself
-
-    def on_exit(code: Any = None, /) -> None:
-        global _exit_code
-        _exit_code = exit_code(code)
-        before_exit(code)
-
-    def at_end() -> None:
-        if os.getpid() == owner:
-            finish()
-
-    sys.excepthook = on_exception
-    sys.exit = on_exit  # type: ignore[assignment]
-    atexit.register(at_end)
-
-
-def end_by_interrupt() -> None:
-    """End this process as Ctrl-C ends any other, so that a shell's loop around it ends too; exit handlers run first.
-
-    Python would do so itself, but forgets the interrupt when a module is loaded after it.
-    """
-    atexit.unregister(end_by_interrupt)
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGINT)
 
 
 class _Current:

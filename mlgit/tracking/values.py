@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+
+from mlgit.errors import ConfigError
 
 MOST_TEXT = 1 << 20
 """Characters of one text value."""
@@ -11,13 +14,21 @@ MOST_BITS = 3000
 """Of one whole number: every reader of YAML and JSON takes so many digits."""
 
 
-def plain(value: Any, *, where: str = "the value") -> Any:
+Keep = Callable[[Any], Any]
+"""Makes a foreign object (a picture, a figure) a value that can be stored, or answers `NotImplemented`."""
+
+
+def plain(value: Any, *, where: str = "the value", keep: Keep | None = None) -> Any:
     """*value* as None, bool, int, float, text, or a list or mapping of such.
 
-    A numpy scalar or a tensor of one element is its number; an array is a list. Raises `TypeError` for what cannot be
-    stored, naming *where*.
+    A numpy scalar or a tensor of one element is its number; an array is a list. *keep* is asked first about whatever is
+    none of these. Raises `TypeError` for what cannot be stored, naming *where*.
     """
-    return _plain(value, where, 0)
+    return _plain(value, where, 0, keep or _keep_nothing)
+
+
+def _keep_nothing(_value: Any) -> Any:
+    return NotImplemented
 
 
 def text(value: str) -> str:
@@ -25,7 +36,7 @@ def text(value: str) -> str:
     return value.encode("utf-8", "replace").decode()
 
 
-def _plain(value: Any, where: str, depth: int) -> Any:
+def _plain(value: Any, where: str, depth: int, keep: Keep) -> Any:
     kind = type(value)
     if value is None or kind is bool or kind is float:
         return value
@@ -42,12 +53,14 @@ def _plain(value: Any, where: str, depth: int) -> Any:
     if depth > 32:
         raise TypeError(f"{where}: nested more than 32 deep, or within itself")
     if isinstance(value, Mapping):
-        return {text(str(key)): _plain(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
+        return {text(str(key)): _plain(item, f"{where}.{key}", depth + 1, keep) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item, where, depth + 1) for item in value]
+        return [_plain(item, where, depth + 1, keep) for item in value]
     if isinstance(value, bool | int | float):
         return _base(value)
-    return _foreign(value, where, depth)
+    if (kept := keep(value)) is not NotImplemented:
+        return kept
+    return _foreign(value, where, depth, keep)
 
 
 def _base(value: bool | int | float) -> Any:
@@ -55,7 +68,7 @@ def _base(value: bool | int | float) -> Any:
     return float(value) if isinstance(value, float) else bool(value) if isinstance(value, bool) else int(value)
 
 
-def _foreign(value: Any, where: str, depth: int) -> Any:
+def _foreign(value: Any, where: str, depth: int, keep: Keep) -> Any:
     for ask in ("tolist", "item"):  # numpy, torch, jax, tensorflow: an array or a scalar answers one of them
         method = getattr(value, ask, None)
         if callable(method) and not isinstance(value, type):
@@ -63,7 +76,7 @@ def _foreign(value: Any, where: str, depth: int) -> Any:
             if isinstance(size, int) and size > 10_000:
                 raise TypeError(f"{where}: an array of {size:,} values; log a summary of it, or an artifact")
             try:
-                return _plain(method(), where, depth + 1)
+                return _plain(method(), where, depth + 1, keep)
             except (ValueError, RuntimeError):
                 continue
     if hasattr(value, "isoformat"):
@@ -71,7 +84,7 @@ def _foreign(value: Any, where: str, depth: int) -> Any:
     if hasattr(value, "__fspath__"):
         return str(value)
     if hasattr(value, "value") and type(value).__class__.__name__ in ("EnumType", "EnumMeta"):
-        return _plain(value.value, where, depth + 1)
+        return _plain(value.value, where, depth + 1, keep)
     raise TypeError(
         f"{where}: a {type(value).__module__}.{type(value).__qualname__} cannot be stored. "
         "Log numbers, text, or lists and mappings of them; a file goes through log_artifact()."
@@ -79,9 +92,17 @@ def _foreign(value: Any, where: str, depth: int) -> Any:
 
 
 def as_params(config: Any) -> dict[str, Any]:
-    """A config (a mapping, an argparse namespace, a dataclass instance, or None) as params. Raises `TypeError`."""
+    """A config as params: a mapping, an argparse or absl namespace, a dataclass instance, a file's path, or None.
+
+    What cannot be stored as it is (a class, a function) is stored by its name. Raises `TypeError` for what is no
+    config, `ConfigError` for a file that cannot be read.
+    """
     if config is None:
         return {}
+    if isinstance(config, str | Path):
+        config = _read(Path(config))
+    elif callable(getattr(config, "flag_values_dict", None)):  # absl
+        config = config.flag_values_dict()
     if not isinstance(config, Mapping):
         if not hasattr(config, "__dict__") or isinstance(config, type):
             raise TypeError(f"config: a mapping or a namespace is asked for, not {type(config).__name__}")
@@ -89,4 +110,37 @@ def as_params(config: Any) -> dict[str, Any]:
     for key in config:
         if not isinstance(key, str):
             raise TypeError(f"config: the key {key!r} is no text")
-    return {text(key): plain(value, where=f"config.{key}") for key, value in config.items()}
+    return {text(key): _param(value, f"config.{key}") for key, value in config.items()}
+
+
+def _param(value: Any, where: str, depth: int = 0) -> Any:
+    try:
+        return plain(value, where=where)
+    except TypeError:
+        if depth > 32:  # within itself
+            raise
+        if isinstance(value, Mapping):
+            return {text(str(key)): _param(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [_param(item, where, depth + 1) for item in value]
+        if isinstance(value, str | int):  # too long to be a param
+            raise
+        return text(getattr(value, "__qualname__", None) or str(value))[:1000]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The params in a file, YAML or JSON; W&B's form, `lr: {value: 0.1, desc: …}`, among them."""
+    from mlgit.documents import reader
+
+    try:
+        found = reader.plain(path.read_bytes(), source=path.name)
+    except OSError as exc:
+        raise ConfigError(f"{path}:1: it cannot be read as a config.", why=str(exc)) from None
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"{path.name}:1: expected params by name.")
+    return {key: _unwrapped(value) for key, value in found.items() if key not in ("wandb_version", "_wandb")}
+
+
+def _unwrapped(value: Any) -> Any:
+    wrapped = isinstance(value, Mapping) and "value" in value and value.keys() <= {"value", "desc"}
+    return value["value"] if wrapped else value

@@ -10,7 +10,7 @@ from mlgit.git.repo import Repo
 from mlgit.store import live, place
 from mlgit.tracking import begin
 from mlgit.tracking.active import ActiveRun
-from mlgit.tracking.begin import Wish
+from mlgit.tracking.wish import Wish
 
 Train = Callable[..., Run]
 

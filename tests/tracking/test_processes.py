@@ -446,7 +446,7 @@ mlgit.config.lr = 0.1
 kept, step = 0, 0
 while step < 200_000:
     mlgit.log({"n": step, "text": "x" * 200})
-    with open(mlgit.run.dir + "/history.jsonl", "rb") as file:
+    with open(mlgit.run.dir + "/../history.jsonl", "rb") as file:
         file.seek(-280, 2)
         tail = file.read()
     if b'"_step":%d,' % step not in tail or not tail.endswith(b"}\\n"):

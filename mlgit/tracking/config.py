@@ -1,0 +1,115 @@
+"""A run's params, as a script reads and sets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+from mlgit.core.compare import flatten
+from mlgit.errors import UsageError
+from mlgit.tracking import values
+
+
+def _same(one: Any, two: Any) -> bool:
+    return bool(one == two) or (one != one and two != two)  # nan is nan here
+
+
+class Config(MutableMapping[str, Any]):
+    """A run's params, by attribute or item. A value once set changes only through `update(…, allow_val_change=True)`.
+
+    Params that the command line gave stand: a script's own value for them is not taken, and said so once.
+    """
+
+    def __init__(
+        self, params: dict[str, Any], fixed: frozenset[str], *,
+        store: Callable[[Mapping[str, Any]], None], warn: Callable[[str], None], changes_allowed: bool = False,
+    ) -> None:  # fmt: skip
+        """*store* takes what was set, *warn* what is worth a word; *fixed* are the names given from outside."""
+        self.__dict__.update(
+            _params=params, _fixed=fixed, _own=set(), _read=set(), _store=store, _warn=warn, _free=changes_allowed
+        )
+
+    def __getitem__(self, key: str) -> Any:
+        self._read.add(key)
+        return self._params[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.update({key: value})
+
+    def __delitem__(self, key: str) -> None:
+        raise UsageError(f"config.{key} cannot be taken back.", why="A run's params are evidence.")
+
+    def __getattr__(self, key: str) -> Any:
+        if key.startswith("__"):  # Python asks for these of a copy that has nothing yet
+            raise AttributeError(key)
+        self._read.add(key)
+        try:
+            return self._params[key]
+        except KeyError:
+            raise AttributeError(f"the run has no param {key!r}") from None
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        self[key] = value
+
+    def __iter__(self) -> Iterator[str]:
+        self._read.update(self._params)
+        return iter(self._params)
+
+    def __len__(self) -> int:
+        return len(self._params)
+
+    def __repr__(self) -> str:
+        return repr(self._params)
+
+    def misspelt(self, names: Iterable[str]) -> list[str]:
+        """What to say of those of *names* that a script with params of its own neither set nor read."""
+        import difflib
+
+        known = sorted(self._own)
+        used = self._own | self._read
+        said = []
+        for name in names if known else ():
+            if not used & {name, name.partition(".")[0]}:
+                close = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known[:8])}"
+                said.append(f"{name} was given, but the script's config has no such key; {hint}")
+        return said
+
+    def update(self, other: Any = (), /, allow_val_change: bool = False, **more: Any) -> None:
+        """Set several params at once. Raises `UsageError` where one would change, unless *allow_val_change*."""
+        wanted = values.as_params(dict(other) if isinstance(other, list | tuple) else other) | values.as_params(more)
+        self._own.update(wanted, flatten(wanted))
+        for key in self._fixed:
+            if key in wanted or key.partition(".")[0] in wanted:
+                self._stand(key, wanted, self._params)
+        for key, value in wanted.items():
+            if key in self._params and not _same(self._params[key], value) and not (allow_val_change or self._free):
+                raise UsageError(
+                    f"config.{key} is {self._params[key]!r} already and cannot become {value!r}.",
+                    fix=f"config.update({{{key!r}: …}}, allow_val_change=True), if it is meant",
+                )
+        if wanted:
+            self._store(wanted)
+            self._params.update(wanted)
+
+    def _stand(self, key: str, wanted: dict[str, Any], params: Mapping[str, Any]) -> None:
+        """Let the value given for *key*, which may lie in mappings (`model.depth`), stand in what a script wants."""
+        folder, _, rest = key.partition(".")
+        if key in params:
+            if wanted.get(key, params[key]) != params[key]:
+                self._warn(f"{key}={params[key]!r} was given from outside: the script's {wanted[key]!r} is not used")
+            wanted[key] = params[key]
+        elif rest and isinstance(params.get(folder), Mapping) and isinstance(wanted.get(folder), dict):
+            self._stand(rest, wanted[folder], params[folder])
+
+    def setdefaults(self, defaults: Any) -> None:
+        """Set those of *defaults* that are not set yet."""
+        self.update({key: value for key, value in values.as_params(defaults).items() if key not in self._params})
+
+    def persist(self) -> None:
+        """Nothing is left to do: what is set is stored at once."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """A copy as a plain dict."""
+        self._read.update(self._params)
+        return dict(self._params)

@@ -1,0 +1,164 @@
+"""What a run under way is: its names, its place, its times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mlgit.core import figures
+from mlgit.core.run import Run
+from mlgit.store.place import Place
+from mlgit.tracking import values
+from mlgit.tracking.wish import Settings, Wish
+
+
+class Identity:
+    """The part of a run that says what it is. *name*, *tags* and *notes* may be set while it is under way."""
+
+    _record: Run
+    _home: Place
+    _wish: Wish
+    _ended: bool
+
+    def _set(self, changes: Mapping[str, Any]) -> None:
+        """Store that the run is called or filed otherwise from now on."""
+        raise NotImplementedError  # pragma: no cover
+
+    def _change(self, **changes: Any) -> None:
+        self._set(changes)
+        self._record = replace(self._record, **changes)
+
+    @property
+    def id(self) -> str:
+        """The run's id, eight characters."""
+        return self._record.id
+
+    @property
+    def name(self) -> str:
+        """Its name for people; may repeat."""
+        return self._record.name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._change(name=values.text(str(value)))
+
+    @property
+    def project(self) -> str:
+        """The project that it belongs to."""
+        return self._record.project
+
+    @property
+    def entity(self) -> str:
+        """Whose it is; means nothing without a server, so the same for every run."""
+        return "mlgit"
+
+    @property
+    def group(self) -> str | None:
+        """The group that it is filed under."""
+        return self._record.group
+
+    @property
+    def job_type(self) -> str | None:
+        """Its job type."""
+        return self._record.job_type
+
+    @property
+    def sweep_id(self) -> str | None:
+        """The sweep that it is a trial of."""
+        return self._record.sweep
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Its tags."""
+        return self._record.tags
+
+    @tags.setter
+    def tags(self, value: Sequence[str] | None) -> None:
+        several = (value,) if isinstance(value, str) else value or ()
+        self._change(tags=tuple(dict.fromkeys(values.text(str(tag)) for tag in several)))
+
+    @property
+    def notes(self) -> str | None:
+        """Its notes."""
+        return self._record.notes
+
+    @notes.setter
+    def notes(self, value: str | None) -> None:
+        self._change(notes=values.text(str(value or "")))
+
+    @property
+    def path(self) -> str:
+        """`<entity>/<project>/<id>`, as `Api().run()` takes it."""
+        return f"{self.entity}/{self.project}/{self.id}"
+
+    @property
+    def start_time(self) -> float:
+        """When it began, in seconds since the epoch."""
+        return self._record.created
+
+    starttime = start_time
+
+    @property
+    def url(self) -> str:
+        """Where to look at it: its live folder while it runs, its branch afterwards, as a `file:` address."""
+        return f"file://{self._home.repo.folder}#{self._record.branch or self._record.id}"
+
+    @property
+    def project_url(self) -> str:
+        """Where the project's runs are."""
+        return f"file://{self._home.repo.folder}"
+
+    def get_url(self) -> str:
+        """The same as `url`."""
+        return self.url
+
+    def get_project_url(self) -> str:
+        """The same as `project_url`."""
+        return self.project_url
+
+    def project_name(self) -> str:
+        """The same as `project`."""
+        return self.project
+
+    @property
+    def disabled(self) -> bool:
+        """Whether it records nothing."""
+        return False
+
+    @property
+    def offline(self) -> bool:
+        """Whether `mode="offline"` was asked for; nothing is sent until `mlgit sync` either way."""
+        return self._wish.mode == "offline"
+
+    @property
+    def settings(self) -> Settings:
+        """What was settled for it, by W&B's names."""
+        wish = self._wish
+        return Settings(
+            run_id=self.id, run_name=self.name, run_group=self.group, run_job_type=self.job_type, project=self.project,
+            entity=self.entity, run_notes=self.notes, run_tags=self.tags, mode=wish.mode, resume=wish.resume,
+            sweep_id=self.sweep_id, save_code=wish.save_code, console=wish.console, silent=None,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"<mlgit run {self.name} ({self.id}) of {self.project}>"
+
+    def display(self, height: int = 420, hidden: bool = False) -> bool:
+        """Show it in a notebook; False where there is none."""
+        from mlgit.tracking import notebook
+
+        return notebook.show(self.to_html(height, hidden))
+
+    def to_html(self, height: int = 420, hidden: bool = False) -> str:
+        """What a notebook shows of it: name, state and the last metrics. *height* and *hidden* are W&B's."""
+        from mlgit.tracking import notebook
+
+        return notebook.card(self._record, self._shown())
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def _shown(self) -> Mapping[str, str]:
+        """Metric → its last value, as a person reads it."""
+        return {name: figures.number(value) for name, value in self._record.metrics.items()}

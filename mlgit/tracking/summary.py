@@ -1,0 +1,53 @@
+"""A run's metrics, as a script reads and sets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+from mlgit.tracking import values
+
+
+class Summary(MutableMapping[str, Any]):
+    """A run's metrics, by attribute or item: the last value of everything logged, and whatever is set here."""
+
+    def __init__(self, store: Callable[[Mapping[str, Any]], None], known: Mapping[str, Any] | None = None) -> None:
+        """*store* takes what was set; *known* is what the run has said before."""
+        self.__dict__.update(_store=store, _last=dict(known or {}), note=None)
+        self.__dict__["note"] = self._last.update
+
+    def __getitem__(self, key: str) -> Any:
+        return self._last[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.update({key: value})
+
+    def __delitem__(self, key: str) -> None:
+        del self._last[key]
+        self._store({key: {"$delete": True}})
+
+    def __getattr__(self, key: str) -> Any:
+        if key.startswith("__"):
+            raise AttributeError(key)
+        try:
+            return self._last[key]
+        except KeyError:
+            raise AttributeError(f"the run's summary has no {key!r}") from None
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        self[key] = value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._last)
+
+    def __len__(self) -> int:
+        return len(self._last)
+
+    def __repr__(self) -> str:
+        return repr(self._last)
+
+    def update(self, other: Any = (), /, **more: Any) -> None:
+        """Set several metrics at once."""
+        wanted = {key: values.plain(value, where=f"summary.{key}") for key, value in (dict(other) | more).items()}
+        self._store(wanted)
+        self._last.update(wanted)

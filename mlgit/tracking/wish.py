@@ -1,0 +1,227 @@
+"""What a script wants of its run: its own words first, then its `Settings`, then the environment's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlgit.errors import UsageError
+from mlgit.tracking import values
+
+MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "shared": "online",
+         "disabled": "disabled"}  # fmt: skip
+"""W&B's modes; the first two are one here: nothing is sent until `mlgit sync`."""
+RESUME = ("allow", "must", "never", "auto")
+REINIT = ("default", "return_previous", "finish_previous", "create_new")
+CONSOLE = ("auto", "off", "wrap", "redirect", "wrap_raw", "wrap_emu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What its author wants a run to be called, filed under and to record. None: nothing was said."""
+
+    name: str | None = None
+    id: str | None = None
+    project: str | None = None
+    group: str | None = None
+    job_type: str | None = None
+    sweep: str | None = None
+    notes: str | None = None
+    tags: Sequence[str] = ()
+    given: Sequence[str] = ()
+    """The params that come from outside, by name."""
+    mode: str = "online"
+    folder: str | None = None
+    """Where it runs, if not in the current folder."""
+    resume: str | None = None
+    """One of `RESUME`."""
+    resume_from: str | None = None
+    """`<run id>?_step=<step>`: the run goes on from there, what came later is taken back."""
+    fork_from: str | None = None
+    """The same, but another run goes on from there."""
+    reinit: str = "default"
+    """One of `REINIT`: what a second `init()` does."""
+    console: str | None = None
+    """One of `CONSOLE`."""
+    system_seconds: float | None = None
+    """Between two looks at the machine; 0: none."""
+    checkpoint_seconds: float | None = None
+    """Between two commits of a run that is under way; 0: none."""
+    save_code: bool = True
+    sync_tensorboard: bool = False
+    allow_val_change: bool = False
+    config_paths: Sequence[str] = ()
+
+
+def _flag(text: str) -> bool:
+    return text.strip().lower() in ("1", "true", "yes", "on")
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+# Variable, without MLGIT_ or WANDB_ → (the wish it fills, how its text is read).
+_VARIABLES: Mapping[str, tuple[str, Any]] = {
+    "PROJECT": ("project", str), "NAME": ("name", str), "RUN_GROUP": ("group", str), "JOB_TYPE": ("job_type", str),
+    "NOTES": ("notes", str), "TAGS": ("tags", _list), "DIR": ("folder", str), "MODE": ("mode", str),
+    "RESUME": ("resume", str), "SWEEP_ID": ("sweep", str), "CONSOLE": ("console", str), "REINIT": ("reinit", str),
+    "SAVE_CODE": ("save_code", _flag), "CONFIG_PATHS": ("config_paths", _list),
+    "CHECKPOINT": ("checkpoint_seconds", float), "SYSTEM_SECONDS": ("system_seconds", float),
+}  # fmt: skip
+
+# Option of W&B's Settings → the wish it fills.
+_SETTINGS: Mapping[str, str] = {
+    "project": "project", "run_name": "name", "run_id": "id", "run_group": "group", "run_job_type": "job_type",
+    "run_notes": "notes", "run_tags": "tags", "root_dir": "folder", "mode": "mode", "resume": "resume",
+    "resume_from": "resume_from", "fork_from": "fork_from", "reinit": "reinit", "sweep_id": "sweep",
+    "console": "console", "save_code": "save_code", "sync_tensorboard": "sync_tensorboard",
+    "allow_val_change": "allow_val_change", "config_paths": "config_paths",
+    "x_stats_sampling_interval": "system_seconds", "checkpoint": "checkpoint_seconds",
+}  # fmt: skip
+_OTHER = frozenset(("silent", "quiet", "x_disable_stats", "_disable_stats", "disable_git", "disable_code"))
+_SERVER = frozenset(
+    """
+    allow_offline_artifacts anonymous api_key app_url_override azure_account_url_to_access_key base_url code_dir
+    capture_loggers console_multipart console_chunk_max_bytes console_chunk_max_seconds credentials_file
+    disable_git_fork_point disable_job_creation docker email entity finish_timeout finish_timeout_raises force
+    git_commit git_remote git_remote_url git_root heartbeat_seconds host http_proxy https_proxy identity_token_file
+    ignore_globs init_timeout insecure_disable_ssl job_name job_source label_disable launch launch_config_path
+    login_timeout max_end_of_run_history_metrics max_end_of_run_summary_metrics notebook_name organization program
+    program_abspath program_relpath relogin resumed sagemaker_disable settings_system show_colors show_emoji
+    show_errors show_info show_warnings start_method stop_fn stop_on_fatal_error strict summary_timeout
+    summary_warnings sweep_param_path symlink table_raise_on_max_row_limit_exceeded use_dot_wandb username
+    allow_media_symlink
+    """.split()  # noqa: SIM905  (a page of words reads better than a list of them)
+)
+"""What W&B's own settings call things that concern its server or its own process: taken, and without effect."""
+
+
+class Settings:
+    """W&B's `Settings`: options for `init(settings=…)`, by name.
+
+    Those that concern W&B's server or its own process (`init_timeout`, `base_url`, every `x_…` but the sampling of
+    system metrics) are taken and mean nothing. Raises `UsageError` for a name that nobody knows.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self._options: dict[str, Any] = {}
+        self.update(options)
+
+    def update(self, options: Mapping[str, Any] | None = None, **more: Any) -> None:
+        """Set several at once."""
+        for name, value in {**(options or {}), **more}.items():
+            if (
+                name not in _SETTINGS
+                and name not in _OTHER
+                and name not in _SERVER
+                and not name.startswith(("x_", "_"))
+            ):
+                import difflib
+
+                close = difflib.get_close_matches(name, [*_SETTINGS, *_OTHER, *_SERVER], 1)
+                raise UsageError(f"There is no setting {name!r}.", fix=f"did you mean {close[0]}?" if close else "")
+            self._options[name] = value
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in self._options or name in _SETTINGS or name in _OTHER or name in _SERVER or name.startswith("x_"):
+            return self._options.get(name)
+        raise AttributeError(f"there is no setting {name!r}")
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self._options.items())})"
+
+    def as_wishes(self) -> dict[str, Any]:
+        """What of it concerns a run, by the names of `Wish`."""
+        found = {wish: self._options[name] for name, wish in _SETTINGS.items() if self._options.get(name) is not None}
+        if self._options.get("x_disable_stats") or self._options.get("_disable_stats"):
+            found["system_seconds"] = 0.0
+        if self._options.get("disable_code"):
+            found["save_code"] = False
+        return found
+
+
+_chosen = Settings()
+"""What `setup()` said for every run of this process."""
+
+
+def setup(settings: Settings | Mapping[str, Any] | None = None) -> Settings:
+    """Say once for every run of this process what `init(settings=…)` would say for one."""
+    if settings is not None:
+        _chosen.update(settings._options if isinstance(settings, Settings) else settings)
+    return _chosen
+
+
+def variable(name: str, env: Mapping[str, str] = os.environ) -> str | None:
+    """The environment's `MLGIT_<name>`, or its twin `WANDB_<name>`; None where neither says anything."""
+    return env.get(f"MLGIT_{name}") or env.get(f"WANDB_{name}") or None
+
+
+def is_silent() -> bool:
+    """Whether nobody wants to hear what mlgit has to say."""
+    return bool(_chosen.silent) or _flag(variable("SILENT") or "") or _flag(variable("QUIET") or "")
+
+
+def settle(own: Mapping[str, Any], settings: Settings | Mapping[str, Any] | None = None) -> Wish:
+    """The wish of a script that says *own* to `init()`, with what its settings and its environment say beside it.
+
+    Raises `UsageError` for a choice that does not exist.
+    """
+    given = settings if isinstance(settings, Settings) or settings is None else Settings(**settings)
+    found: dict[str, Any] = _of_environment()
+    found |= _chosen.as_wishes()
+    found |= given.as_wishes() if given else {}
+    found |= {name: value for name, value in own.items() if value is not None}
+    for name in ("name", "id", "project", "group", "job_type", "notes", "sweep"):
+        if name in found:
+            found[name] = values.text(str(found[name]))
+    tags = found.get("tags") or ()
+    found["tags"] = tuple(values.text(str(tag)) for tag in ((tags,) if isinstance(tags, str) else tags))
+    found["resume"] = _resume(found.get("resume"))
+    found["reinit"] = _reinit(found.get("reinit"))
+    wish = Wish(**{name: value for name, value in found.items() if value is not None})
+    return replace(
+        wish, mode=MODES[_one_of("mode", wish.mode, tuple(MODES))],
+        console=wish.console and _one_of("console", wish.console, CONSOLE),
+    )  # fmt: skip
+
+
+def _of_environment() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, (wish, read) in _VARIABLES.items():
+        if text := variable(name):
+            try:
+                found[wish] = read(text)
+            except ValueError:
+                raise UsageError(f"MLGIT_{name} is {text[:80]!r}, which is no number of seconds.") from None
+    if (run_id := os.environ.get("WANDB_RUN_ID")) is not None:  # MLGIT_RUN_ID names the run to take part in
+        found["id"] = run_id
+    if _flag(variable("DISABLED") or ""):
+        found["mode"] = "disabled"
+    if _flag(variable("DISABLE_CODE") or ""):
+        found["save_code"] = False
+    return found
+
+
+def _resume(value: Any) -> str | None:
+    if value in (None, False, ""):
+        return None
+    return "auto" if value is True else _one_of("resume", str(value).lower(), RESUME)
+
+
+def _reinit(value: Any) -> str:
+    if value in (None, ""):
+        return "default"
+    if isinstance(value, bool) or str(value).lower() in ("true", "false"):
+        return "finish_previous" if str(value).lower() == "true" else "return_previous"
+    return _one_of("reinit", str(value), REINIT)
+
+
+def _one_of(what: str, value: str, choices: Sequence[str]) -> str:
+    if value in choices:
+        return value
+    raise UsageError(f"There is no {what} {str(value)[:80]!r}.", fix=", ".join(choices))
