@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -141,6 +142,7 @@ def number(value: float) -> str:
     )
 
 
+@functools.lru_cache(maxsize=4096)  # the packages of one run are those of the next
 def scalar(text: str) -> str:
     """*text* as YAML: plain where every reader takes it for text, else in double quotes."""
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS_1_1 and not text.endswith(":"):

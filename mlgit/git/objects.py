@@ -50,6 +50,7 @@ class Reader:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Reader:
+        self._start()  # git gets ready while its first question is thought of
         return self
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
@@ -88,15 +89,18 @@ class Reader:
     def _ask(self, questions: str) -> subprocess.Popen[bytes]:
         if "\0" in questions:
             raise UsageError("a name holds a NUL character; git has no such names")
-        if self._process is None:
-            args = ("cat-file", "--batch-command", "--buffer")
-            self._process = process.start(args, folder=self._folder, stdin=subprocess.PIPE)
-        assert self._process.stdin is not None
+        pipe = self._process or self._start()
+        assert pipe.stdin is not None
         try:
-            self._process.stdin.write(f"{questions}flush\n".encode(errors="surrogateescape"))
-            self._process.stdin.flush()
+            pipe.stdin.write(f"{questions}flush\n".encode(errors="surrogateescape"))
+            pipe.stdin.flush()
         except BrokenPipeError:
             self._fail()
+        return pipe
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        args = ("cat-file", "--batch-command", "--buffer")
+        self._process = process.start(args, folder=self._folder, stdin=subprocess.PIPE)
         return self._process
 
     def _answer(self, pipe: subprocess.Popen[bytes], name: str) -> tuple[str, str, bytes] | None:

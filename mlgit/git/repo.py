@@ -67,10 +67,13 @@ class Repo:
 
     @cached_property
     def config(self) -> Mapping[str, str]:
-        """Every setting, the last value of each, keys in lower case."""
-        out = process.run("config", "--null", "--list", folder=self.folder).decode(errors="replace")
-        pairs = (item.partition("\n") for item in out.split("\0") if item)
-        return {key.lower(): value for key, _, value in pairs}
+        """Every setting, the last value of each, keys in lower case; asked anew where one of its files has changed."""
+        state = _state_of((self.common_dir / "config", self.git_dir / "config.worktree", *_own_files()))
+        if (known := _CONFIGS.get(self.git_dir)) is None or known[0] != state:
+            out = process.run("config", "--null", "--list", folder=self.folder).decode(errors="replace")
+            pairs = (item.partition("\n") for item in out.split("\0") if item)
+            known = _CONFIGS[self.git_dir] = state, {key.lower(): value for key, _, value in pairs}
+        return known[1]
 
     @property
     def identity(self) -> str:
@@ -228,6 +231,30 @@ class Repo:
             elif key == "branch" and folder and folder.is_dir():
                 places[value] = folder
         return places
+
+
+_CONFIGS: dict[Path, tuple[object, Mapping[str, str]]] = {}
+"""What a repository's settings were, and the state of their files then: a process may make many runs."""
+
+
+def _own_files() -> tuple[Path, ...]:
+    """Where git looks for a user's settings (git-config(1), FILES)."""
+    home = Path(os.environ.get("HOME", "/"))
+    xdg = os.environ.get("XDG_CONFIG_HOME")
+    chosen = [Path(path) for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM") if (path := os.environ.get(name))]
+    return (home / ".gitconfig", (Path(xdg) if xdg else home / ".config") / "git" / "config", *chosen)
+
+
+def _state_of(files: Iterable[Path]) -> tuple[tuple[str, int, int, int], ...]:
+    """What changes when one of *files* is written."""
+    found = []
+    for path in files:
+        try:
+            about = path.stat()
+        except OSError:
+            continue
+        found.append((str(path), about.st_mtime_ns, about.st_size, about.st_ino))
+    return tuple(found)
 
 
 def _is_usual(config: Mapping[str, str]) -> bool:
