@@ -7,6 +7,7 @@ hash of that (gitformat-loose(5)); the hash is the repository's, SHA-1 or SHA-25
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -27,6 +28,11 @@ MOST_LOOSE = 200
 _SHARED = {**dict.fromkeys(("group", "true", "1"), 0o660), **dict.fromkeys(("all", "world", "everybody", "2"), 0o664)}
 """`core.sharedRepository` → the rights that it adds; as a number beginning with 0, it says all that there are."""
 _PACK_KINDS = {b"commit": 1, b"tree": 2, b"blob": 3, b"tag": 4}
+
+_LASTING = re.compile(r"([0-9a-f]{40}(?:[0-9a-f]{24})?)(?:\^\{tree\}|:[^\n]*)?$")
+_MOST_KNOWN = 1 << 14
+"""Bytes of an object that is remembered, and how many are."""
+_KNOWN: dict[tuple[Path, str], tuple[str, str, bytes] | None] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,6 @@ class Reader:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Reader:
-        self._start()  # git gets ready while its first question is thought of
         return self
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
@@ -58,8 +63,20 @@ class Reader:
             self._process.communicate()
 
     def read(self, name: str) -> tuple[str, str, bytes] | None:
-        """(object id, kind, content) of *name* (an id, `ref`, `commit:path`), or None if there is none."""
-        return next(self.read_all((name,)))
+        """(object id, kind, content) of *name* (an id, `ref`, `commit:path`), or None if there is none.
+
+        What begins with a full id says the same for ever, so a process that makes many runs asks git for it once.
+        """
+        key = (self._folder, name)
+        if key in _KNOWN:
+            return _KNOWN[key]
+        found = next(self.read_all((name,)))
+        lasting = _LASTING.match(name)
+        if lasting and (len(found[2]) <= _MOST_KNOWN if found else (self._folder, f"{lasting[1]}^{{tree}}") in _KNOWN):
+            if len(_KNOWN) >= _MOST_KNOWN:
+                _KNOWN.clear()
+            _KNOWN[key] = found
+        return found
 
     def read_all(self, names: Iterable[str]) -> Iterator[tuple[str, str, bytes] | None]:
         """`read` for each of *names*, asked in blocks so that a hundred thousand cost little more than their bytes."""
@@ -67,14 +84,6 @@ class Reader:
             pipe = self._ask("".join(f"contents {name}\n" for name in block))
             for name in block:
                 yield self._answer(pipe, name)
-
-    def missing(self, oids: Iterable[str]) -> list[str]:
-        """Those of *oids* that the repository does not hold."""
-        gone: list[str] = []
-        for block in _blocks(oids, 200):
-            pipe = self._ask("".join(f"info {oid}\n" for oid in block))
-            gone += [oid for oid in block if self._line(pipe).endswith(b" missing")]
-        return gone
 
     def blob(self, name: str) -> bytes | None:
         """The content of the file *name* (`commit:path`), or None if there is no such file."""
@@ -153,15 +162,14 @@ class Writer:
         self._exact = re.fullmatch("0[0-7]{3}", shared) is not None
         self._rights = int(shared, 8) & 0o666 if self._exact else _SHARED.get(shared, 0)
         self._pending: dict[str, bytes] = {}
-        self.written: set[str] = set()
-        """The ids of all that was asked of this writer, for a check after `flush`."""
+        self._asked: set[str] = set()
 
     def add(self, kind: str, content: bytes) -> str:
         """Remember an object; return its id. It lies on disk after `flush`."""
         raw = b"%s %d\0%s" % (kind.encode(), len(content), content)
         oid = self._hash(raw).hexdigest()
-        if oid not in self.written:
-            self.written.add(oid)
+        if oid not in self._asked:
+            self._asked.add(oid)
             self._pending[oid] = raw
         return oid
 
@@ -222,7 +230,7 @@ class Writer:
         return None if oid == self._hash(b"tree 0\0").hexdigest() else oid
 
     def flush(self) -> None:
-        """Put what is pending on disk, fsynced. Raises `GitError` where the disk refuses."""
+        """Put what is pending on disk, fsynced and read back. Raises `GitError` where the disk refuses."""
         try:
             if len(self._pending) > MOST_LOOSE:
                 self._store_pack()
@@ -233,6 +241,13 @@ class Writer:
             fix = "make room, or the folder writable; nothing that was logged is lost"
             raise GitError(f"{self._objects} cannot be written.", why=str(exc), fix=fix) from exc
         self._pending.clear()
+
+    def _is_whole(self, oid: str, path: Path) -> bool:
+        """Whether *path* holds the object *oid*: nothing may be deleted in the belief that it does."""
+        try:
+            return self._hash(zlib.decompress(path.read_bytes())).hexdigest() == oid
+        except (FileNotFoundError, zlib.error):
+            return False
 
     def _store_pack(self) -> None:
         """All that is pending as one pack (gitformat-pack(5)): one fsync instead of thousands."""
@@ -252,7 +267,7 @@ class Writer:
     def _store(self, oid: str, raw: bytes) -> None:
         folder = self._objects / oid[:2]
         target = folder / oid[2:]
-        if target.exists():
+        if self._is_whole(oid, target):
             return
         with contextlib.suppress(FileExistsError):
             folder.mkdir()
@@ -267,6 +282,8 @@ class Writer:
                 file.flush()
                 os.fsync(fd)
             self._share(scratch)
+            if not self._is_whole(oid, scratch):
+                raise OSError(errno.EIO, "what was written is not what is read", str(target))
             scratch.rename(target)
         except BaseException:
             with contextlib.suppress(OSError):

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mlgit.errors import GitError, NotFoundError, RefMovedError, UsageError
-from mlgit.git import process
+from mlgit.git import process, refs
 from mlgit.git.objects import Entry, Reader, Writer
 
 
@@ -119,6 +119,8 @@ class Repo:
 
         Raises `RefMovedError` when one is not where `old` says, `GitError` when git refuses otherwise.
         """
+        if self._create(moves, why):
+            return
         lines: list[bytes] = []
         for step in moves:
             if not step.ref.startswith("refs/") or any(char in step.ref for char in "\0\n "):
@@ -140,6 +142,15 @@ class Repo:
                 names = ", ".join(step.ref for step in moves)
                 raise RefMovedError(f"{names}: moved by somebody else in the meantime.", why=exc.why) from None
             raise
+
+    def _create(self, moves: Sequence[Move], why: str) -> bool:
+        """Whether *moves* were one new ref, in a repository that keeps refs in the plain way, and it is made now."""
+        if {"extensions.refstorage", "core.sharedrepository"} & self.config.keys():
+            return False
+        if len(moves) != 1 or moves[0].old is not None or moves[0].new is None:
+            return False
+        words = " ".join(f"mlgit: {why}".split())
+        return refs.create(self.common_dir, moves[0].ref, moves[0].new, f"{self.signature()}\t{words}")
 
     def signature(self, when: float | None = None) -> str:
         """Identity and time as a commit or tag carries them. *when*: seconds since the epoch, or None for now."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlgit.core import secrets
-from mlgit.git import process
+from mlgit.git import process, unchanged
 from mlgit.git.objects import Entry, Reader
 from mlgit.git.repo import Repo
 
@@ -37,15 +37,44 @@ def take(repo: Repo, limits: Limits = Limits()) -> Snapshot:
     """The work tree of *repo* as a commit: tracked, modified and untracked files, but none that git ignores.
 
     Files beyond *limits* and files that look like secrets are left out, and said so. A merge in progress is taken as
-    the files are; an empty repository gives a commit without parents; a bare one its HEAD.
+    the files are; an empty repository gives a commit without parents; a bare one its HEAD. Where nothing has changed
+    since this process took it last, it is the same commit.
     """
     if repo.work_tree is None:
         head = repo.resolve("HEAD")
         return Snapshot(commit=head or _commit(repo, _empty_tree(repo), None), head=head, dirty=False)
+    known = _LAST.get(repo.git_dir)
+    mark = (
+        unchanged.mark(repo.work_tree, repo.git_dir, repo.common_dir) if known and known.doubts < _MOST_DOUBTS else None
+    )
+    if known and mark and known.mark == mark and known.limits == limits:
+        return known.snapshot
+    taken = _take(repo, limits, repo.work_tree)
+    doubts = 0 if mark or not known else known.doubts + 1
+    _LAST[repo.git_dir] = _Last(mark=mark, limits=limits, snapshot=taken, doubts=doubts)
+    return taken
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Last:
+    """The last snapshot of a repository, and the state of its files just before; None where that could not be told."""
+
+    mark: unchanged.Mark | None
+    limits: Limits
+    snapshot: Snapshot
+    doubts: int
+    """So many times in a row it could not be told."""
+
+
+_LAST: dict[Path, _Last] = {}
+_MOST_DOUBTS = 5
+
+
+def _take(repo: Repo, limits: Limits, top: Path) -> Snapshot:
     head, changed = _status(repo)
     if head and not changed:
         return Snapshot(commit=head, head=head, dirty=False)
-    taken, left_out = _sift(repo.work_tree, changed, limits)
+    taken, left_out = _sift(top, changed, limits)
     tree = _tree(repo, head, taken, [path for path, _ in left_out])
     return Snapshot(commit=_commit(repo, tree, head), head=head, dirty=bool(changed), left_out=tuple(left_out))
 

@@ -344,9 +344,15 @@ def test_many_objects_are_read_in_order_and_missing_ones_are_none(repo: Repo):
     assert [len(one[2]) if one else None for one in found] == [*(n * 100 for n in range(300)), None, None]
 
 
-def test_what_is_missing_is_named(repo: Repo):
-    with repo.reader() as reader:
-        assert reader.missing([repo.resolve("HEAD") or "", "1" * 40]) == ["1" * 40]
+def test_an_object_that_a_disk_has_spoilt_is_written_anew(repo: Repo):
+    commit = repo.commit(None, {"a": b"content"}, "one")
+    blob = repo.git("rev-parse", f"{commit}:a")
+    path = repo.common_dir / "objects" / blob[:2] / blob[2:]
+    path.chmod(0o644)
+    path.write_bytes(b"spoilt")
+    repo.commit(None, {"b": b"content"}, "two")
+
+    assert repo.git("cat-file", "-p", blob) == "content"
 
 
 @given(
