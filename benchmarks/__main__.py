@@ -6,9 +6,9 @@ import os
 import platform
 import sys
 
-from benchmarks import hot_path, start, whole_run
+from benchmarks import hot_path, loop, many_runs, start, whole_run
 
-SECTIONS = {"start": start, "hot_path": hot_path, "whole_run": whole_run}
+SECTIONS = {"start": start, "hot_path": hot_path, "loop": loop, "whole_run": whole_run, "many_runs": many_runs}
 
 
 def main() -> int:
