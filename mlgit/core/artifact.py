@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any
+
+_ALWAYS = ("name", "type", "hash", "size", "path")
+_LISTS = ("aliases", "tags")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A version in a collection of another name, as `link_artifact` puts it there."""
+
+    collection: str
+    aliases: tuple[str, ...] = ()
+    linked: float = 0.0
+    """Seconds since the epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactVersion:
-    """One content of an artifact. *hash* is DVC's: md5 of the file, or `<md5>.dir` for a folder."""
+    """One content of an artifact, as one run tells of it.
+
+    *hash* is DVC's: md5 of the file, or `<md5>.dir` for a folder. What it references elsewhere is listed in a file of
+    that folder, so the hash speaks for it too.
+    """
 
     name: str
     type: str
@@ -16,3 +36,62 @@ class ArtifactVersion:
     """Bytes."""
     path: str
     """Where it lay when it was logged, relative to the project's folder."""
+    files: int = 0
+    """How many files it has, references among them; 0 where an old record does not say."""
+    created: float = 0.0
+    """When the run logged it, in seconds since the epoch; 0 where an old record does not say."""
+    aliases: tuple[str, ...] = ()
+    """The names that the run gave it, `latest` among them; the newest claim of a name wins."""
+    claimed: float = 0.0
+    """When the aliases were set, where that was later than it was first logged."""
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    links: tuple[Link, ...] = ()
+    use_as: str = ""
+    """What the run used it as."""
+    ttl: float | None = None
+    """Seconds that it should live: a wish, for nothing is deleted by itself."""
+    deleted: bool = False
+    """Whether somebody has deleted it: its number stays its own, its bytes may go."""
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> ArtifactVersion:
+        """What `document` made of it; what a newer mlgit wrote beside that is passed over.
+
+        Raises `KeyError`, `TypeError` or `AttributeError` for what is no version.
+        """
+        known: dict[str, Any] = {one.name: document[one.name] for one in fields(cls) if one.name in document}
+        known |= {name: tuple(map(str, known[name])) for name in _LISTS if name in known}
+        if "links" in known:
+            known["links"] = tuple(
+                Link(
+                    collection=str(item["collection"]),
+                    aliases=tuple(map(str, item.get("aliases", ()))),
+                    linked=item.get("linked", 0.0),
+                )
+                for item in known["links"]
+            )
+        return cls(**known)
+
+    def document(self) -> dict[str, Any]:
+        """The version as plain data, what is not said left out."""
+        told: dict[str, Any] = {}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name in _ALWAYS:
+                told[one.name] = value
+            elif one.name == "links" and value:
+                told["links"] = [
+                    {"collection": link.collection, "aliases": list(link.aliases), "linked": round(link.linked, 3)}
+                    for link in value
+                ]
+            elif one.name in _LISTS and value:
+                told[one.name] = list(value)
+            elif one.name == "metadata" and value:
+                told["metadata"] = dict(value)
+            elif isinstance(value, float):
+                told |= {one.name: round(value, 3)} if value or one.name == "ttl" else {}
+            elif value:
+                told[one.name] = value
+        return told

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlgit.core import escape, secrets
+from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.history import MOST_ROWS, Series, thin
 from mlgit.core.run import Run
 from mlgit.documents.writer import dump
@@ -40,15 +41,28 @@ def render(run: Run, account: live.Account) -> dict[str, bytes]:
         files["output.log"] = log
     if run.used or run.logged:
         lists = {
-            kind: [records.artifact_document(version) for version in versions]
+            kind: [version.document() for version in versions]
             for kind, versions in (("used", run.used), ("logged", run.logged))
             if versions
         }
         files["artifacts.yaml"] = dump(lists)
-    for version in run.logged:  # so that stock DVC can fetch the bytes, and its collection keeps them
-        out = pointers.Out(path=version.name, hash=version.hash, size=version.size)
-        files[f"artifacts/{version.name}.dvc"] = pointers.render([out])
+    files |= artifact_pointers(run.logged)
     return {path: text.encode("utf-8", "replace") for path, text in files.items()}
+
+
+def artifact_pointers(logged: Sequence[ArtifactVersion]) -> dict[str, str]:
+    """A `.dvc` file for each content, so that stock DVC can fetch the bytes, and its collection keeps them.
+
+    The last content of a name is called so; earlier ones have a piece of their hash behind it.
+    """
+    found: dict[str, str] = {}
+    last = {version.name: version.hash for version in logged if not version.deleted}
+    for version in logged:
+        if not version.deleted:
+            name = version.name if last[version.name] == version.hash else f"{version.name}-{version.hash[:8]}"
+            out = pointers.Out(path=name, hash=version.hash, size=version.size)
+            found[f"artifacts/{name}.dvc"] = pointers.render([out])
+    return found
 
 
 def _sorted(tree: Mapping[str, Any]) -> dict[str, Any]:

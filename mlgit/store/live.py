@@ -221,13 +221,15 @@ def _read(folder: Path) -> Account:
     end: dict[str, Any] = {}
     logged: dict[tuple[str, str], ArtifactVersion] = {}
     used: dict[tuple[str, str], ArtifactVersion] = {}
+    alerts: list[Mapping[str, Any]] = []
     for event in _lines(folder / "events.jsonl"):
         params |= event.get("params", {})
         end |= event.get("end", {})
         run = _renamed(run, event.get("set", {}))
+        alerts += event.get("alerts", ())
         for kind, versions in (("logged", logged), ("used", used)):
             for item in event.get(kind, ()):
-                versions[item["name"], item["hash"]] = ArtifactVersion(**item)
+                versions[item["name"], item["hash"]] = ArtifactVersion.of(item)
     history = _History()
     history.read(folder / "history.jsonl")
     finished = end.get("time") or history.last_time or _last_change(folder, run.created)
@@ -237,6 +239,8 @@ def _read(folder: Path) -> Account:
     )  # fmt: skip
     if "error" in end:
         provenance |= {"error": end["error"]}
+    if alerts:
+        provenance |= {"alerts": alerts}
     if "exit_code" in end:
         provenance |= {"exit_code": end["exit_code"]}
     return Account(

@@ -109,7 +109,7 @@ def line(run: Run) -> str:
     content |= {"data": dict(run.data)} if run.data else {}
     for kind in ("used", "logged"):
         if versions := getattr(run, kind):
-            content[kind] = [artifact_document(version) for version in versions]
+            content[kind] = [version.document() for version in versions]
     return encode(content).decode()
 
 
@@ -131,21 +131,10 @@ def _run(content: Mapping[str, Any]) -> Run:
         created=content["created"], finished=content.get("finished"), tags=tuple(map(str, content.get("tags") or ())),
         given=tuple(content.get("given", ())),
         params=content.get("params", {}), metrics=content.get("metrics", {}), data=content.get("data", {}),
-        used=tuple(ArtifactVersion(**item) for item in content.get("used", ())),
-        logged=tuple(ArtifactVersion(**item) for item in content.get("logged", ())),
+        used=tuple(ArtifactVersion.of(item) for item in content.get("used", ())),
+        logged=tuple(ArtifactVersion.of(item) for item in content.get("logged", ())),
         **{name: content[name] for name in _PLAIN if name in content},
     )  # fmt: skip
-
-
-def artifact_document(version: ArtifactVersion) -> dict[str, Any]:
-    """An artifact version as `artifacts.yaml` lists it."""
-    return {
-        "name": version.name,
-        "type": version.type,
-        "hash": version.hash,
-        "size": version.size,
-        "path": version.path,
-    }
 
 
 def run_document(run: Run, provenance: Mapping[str, Any]) -> dict[str, Any]:

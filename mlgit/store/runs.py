@@ -80,8 +80,8 @@ def _found_by_id(commit: str, run_id: str, reader: Reader) -> Run | None:
                 run,
                 params=_load(reader, commit, f"{place}/params.yaml"),
                 metrics=_load(reader, commit, f"{place}/metrics.yaml"),
-                used=tuple(ArtifactVersion(**item) for item in artifacts.get("used", ())),
-                logged=tuple(ArtifactVersion(**item) for item in artifacts.get("logged", ())),
+                used=tuple(ArtifactVersion.of(item) for item in artifacts.get("used", ())),
+                logged=tuple(ArtifactVersion.of(item) for item in artifacts.get("logged", ())),
             )
     return None
 
