@@ -17,6 +17,10 @@ class MlgitError(Exception):
         super().__init__("\n".join(filter(None, (what, why, fix and f"To fix: {fix}"))))
 
 
+Error = MlgitError
+"""W&B's name for it."""
+
+
 class UsageError(MlgitError):
     """A call or a command that says what cannot be: a wrong name, type or combination."""
 
@@ -29,11 +33,15 @@ class ConfigError(MlgitError):
     exit_code = 2
 
 
-class NotFoundError(MlgitError):
+class CommError(MlgitError):
+    """W&B's name for what could not be had from where runs are kept: it is not there, or git refused."""
+
+
+class NotFoundError(CommError):
     """What was named does not exist; callers that can do without it go on."""
 
 
-class GitError(MlgitError):
+class GitError(CommError):
     """Git refused."""
 
     exit_code = 3

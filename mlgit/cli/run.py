@@ -22,10 +22,16 @@ from mlgit.errors import UsageError
 @click.option("--sweep", help="The sweep that this is a trial of.")
 @click.option("-m", "--metrics", "metrics", multiple=True, metavar="FILE",
               help="A metrics file that the command writes: YAML, JSON, CSV.")  # fmt: skip
+@click.option(
+    "--wandb",
+    is_flag=True,
+    help="`import wandb` means mlgit in the command and in what it starts, also inside of libraries.",
+)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def command(
     params: tuple[str, ...], name: str | None, group: str | None, tags: tuple[str, ...], notes: str | None,
-    job_type: str | None, project: str | None, sweep: str | None, metrics: tuple[str, ...], words: tuple[str, ...],
+    job_type: str | None, project: str | None, sweep: str | None, metrics: tuple[str, ...], wandb: bool,
+    words: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Run COMMAND and record it: its code, params, metrics and output become the branch exp/<project>/<name>-<id>.
 
@@ -39,7 +45,9 @@ def command(
       mlgit run -- python train.py
       mlgit run -p lr=0.1 -p model.depth=3 -n baseline -- python train.py
       mlgit run -p lr=0.1 -m metrics.json -- ./train --rate {lr}
+      mlgit run --wandb -- python train.py
     """
+    from mlgit.integrations import shim
     from mlgit.tracking import active, begin, ending, files
     from mlgit.tracking import command as execution
     from mlgit.tracking.wish import Wish
@@ -50,7 +58,12 @@ def command(
     ended = execution.run(
         begin.place_for(folder),
         Wish(name=name, project=project, group=group, tags=tags, notes=notes, job_type=job_type, sweep=sweep),
-        execution.Command(words=words, params=files.parse_assignments(params), metrics=metrics),
+        execution.Command(
+            words=words,
+            params=files.parse_assignments(params),
+            metrics=metrics,
+            env=shim.variables(words) if wandb else {},
+        ),
         folder,
     )
     if ended.run.commit:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class Command:
     """Given on the command line, dotted keys; they stand against the script's own."""
     metrics: Sequence[str] = ()
     """Metrics files, beside those that mlgit.yaml names."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables that it finds in its environment, whatever ours says."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def _environment(
         "MLGIT_PARAMS_FILE": str(opened.folder / "given.json"),
     }
     own |= {f"MLGIT_PARAM_{re.sub(r'[^A-Za-z0-9_]', '_', k)}": _text(v) for k, v in flatten(params).items()}
-    return {"PYTHONUNBUFFERED": "1"} | dict(os.environ) | own
+    return {"PYTHONUNBUFFERED": "1"} | dict(os.environ) | own | dict(command.env)
 
 
 def _loose(command: Command, nested: Mapping[str, Any]) -> list[str]:

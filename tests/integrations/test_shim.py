@@ -1,0 +1,174 @@
+"""`mlgit run --wandb`: `import wandb` means mlgit, in scripts, in what they start and in libraries."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlgit.errors import UsageError
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.integrations import names, shim
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+TRAIN = """
+import wandb
+run = wandb.init(project="digits", config={"lr": 0.1})
+for step in range(3):
+    wandb.log({"loss": 1 / (step + 1)})
+wandb.summary["best"] = wandb.config.lr
+wandb.finish()
+print(wandb.__file__)
+"""
+
+
+@pytest.fixture
+def run(repo: Repo, mlgit: Script) -> Script:
+    """`mlgit run --wandb -- python …` in the repository."""
+
+    def call(*words: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
+        return mlgit("run", "--wandb", "--", sys.executable, *words, cwd=repo.folder, **kwargs)
+
+    return call
+
+
+def test_a_script_that_imports_wandb_leaves_a_branch(repo: Repo, run: Script):
+    (repo.folder / "train.py").write_text(TRAIN)
+    run("train.py")
+    (found,) = query.runs(repo)
+
+    assert found.project == "digits"
+    assert found.params == {"lr": 0.1}
+    assert found.metrics == {"loss": pytest.approx(1 / 3), "best": 0.1}
+
+
+@pytest.mark.parametrize("how", ["script", "-c", "-m", "spawn", "subprocess"])
+def test_the_name_holds_however_python_is_started(repo: Repo, run: Script, how: str):
+    (repo.folder / "which.py").write_text("import wandb\nprint(wandb.__version__, wandb.init.__module__)\n")
+    (repo.folder / "spawn.py").write_text(
+        "import multiprocessing as m\ndef f(q):\n import which\n"
+        "if __name__ == '__main__':\n p = m.get_context('spawn').Process(target=f, args=(1,)); p.start(); p.join()\n"
+    )
+    words = {
+        "script": ["which.py"], "-c": ["-c", "import which"], "-m": ["-m", "which"], "spawn": ["spawn.py"],
+        "subprocess": ["-c", "import subprocess, sys; subprocess.run([sys.executable, 'which.py'], check=True)"],
+    }  # fmt: skip
+    done = run(*words[how])
+
+    assert done.stdout.split() == [names.VERSION, "mlgit.tracking.session"]
+
+
+def test_what_is_on_pythons_path_stays_there_and_comes_behind(repo: Repo, run: Script):
+    other = repo.folder / "libs"
+    (other / "wandb").mkdir(parents=True)
+    (other / "wandb/__init__.py").write_text("raise SystemExit('the other one')")
+    (other / "mine.py").write_text("")
+    done = run("-c", "import mine, wandb; print(wandb.__version__)", env={**os.environ, "PYTHONPATH": str(other)})
+
+    assert done.stdout == f"{names.VERSION}\n"
+
+
+def test_a_folder_of_old_wandb_runs_beside_the_script_is_not_taken_for_it(repo: Repo, run: Script):
+    (repo.folder / "wandb/latest-run").mkdir(parents=True)
+    (repo.folder / "train.py").write_text("import wandb; wandb.init()")
+    run("train.py")
+
+    assert len(query.runs(repo)) == 1
+
+
+def test_without_the_option_wandb_is_whatever_is_installed(repo: Repo, mlgit: Script):
+    code = "import importlib.util; found = importlib.util.find_spec('wandb'); print(found and found.origin)"
+    done = mlgit("run", "--", sys.executable, "-c", code, cwd=repo.folder)
+    real = importlib.util.find_spec("wandb")
+
+    assert done.stdout.strip() == str(real and real.origin)
+
+
+def test_libraries_find_its_version_in_the_metadata(run: Script):
+    code = (
+        "import importlib.metadata as m; d = m.distribution('wandb'); "
+        "print(d.version, d.metadata['Name'], 'wandb' in m.packages_distributions())"
+    )
+
+    assert run("-c", code).stdout.split() == [names.VERSION, "wandb", "True"]
+
+
+@pytest.mark.parametrize("flags", [["-I", "x.py"], ["-uE", "x.py"], ["-X", "dev", "-I"]])
+def test_a_python_that_ignores_its_environment_is_refused(flags: list[str]):
+    if flags[1] == "dev":
+        flags = ["-Xdev", "-I"]
+    with pytest.raises(UsageError, match="ignores its environment"):
+        shim.variables(["/usr/bin/python3.12", *flags])
+
+
+@pytest.mark.parametrize("words", [["python", "x.py", "-I"], ["python", "-c", "-I"], ["bash", "-I"], []])
+def test_any_other_command_is_taken(words: list[str]):
+    assert shim.variables(words, {"PYTHONPATH": f"a{os.pathsep}b"}) == {
+        "PYTHONPATH": os.pathsep.join([str(shim.FOLDER), "a", "b"])
+    }
+
+
+def test_a_run_inside_a_run_names_the_folder_once():
+    once = shim.variables(["python"], {"PYTHONPATH": "a"})
+
+    assert shim.variables(["python"], once) == once
+
+
+def test_a_python_without_mlgit_is_told_how_to_get_it(tmp_path: Path, python: Script):
+    done = python("-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(shim.FOLDER)!r}); import wandb", check=False)
+
+    assert "this Python has no mlgit" in done.stderr
+    assert "-m pip install mlgit" in done.stderr
+
+
+IMPORTS = """
+from wandb import Error, Run
+from wandb.errors import CommError, Error, UsageError
+from wandb.sdk.lib import RunDisabled
+from wandb.sdk.lib.config_util import ConfigError
+from wandb.sdk.lib.runid import generate_id
+from wandb.sdk.wandb_run import Run
+from wandb.wandb_run import Run
+from wandb.util import generate_id, make_artifact_name_safe
+import wandb.env, wandb.sdk, wandb.util, wandb.apis.public, wandb.integration, wandb.sdk.lib.telemetry
+assert wandb.sdk.wandb_run.Run is wandb.Run is Run
+assert wandb.env.PROJECT == "WANDB_PROJECT"
+assert len(generate_id()) == 8 and len(generate_id(20)) == 20
+assert make_artifact_name_safe("a b/c") == "a_b_c"
+assert wandb.util.get_module("nothing_of_this_name") is None
+with wandb.sdk.lib.telemetry.context() as tel:
+    tel.feature.anything = True
+"""
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlgit"])
+def test_submodules_that_libraries_import_are_there(run: Script, name: str):
+    run(
+        "-c",
+        IMPORTS.replace("wandb", name).replace(f"{name}_run", "wandb_run").replace("WANDB_PROJECT", "WANDB_PROJECT"),
+    )
+
+
+def test_a_name_that_is_not_there_says_what_is(run: Script):
+    code = "import wandb\ntry: wandb.int\nexcept AttributeError as e: print(e)\nprint(hasattr(wandb.sdk, 'nothing'))\n"
+    code += "try: import wandb.integration.sb3\nexcept ImportError as e: print(e)\n"
+    said = run("-c", code).stdout.splitlines()
+
+    assert "Did you mean" in said[0]
+    assert "init" in said[0]
+    assert said[1] == "False"
+    assert "no counterpart" in said[2]
+    assert "sync_tensorboard" in said[3]
+
+
+def test_a_module_that_nobody_knows_is_not_found(run: Script):
+    code = "import importlib.util, wandb; print(importlib.util.find_spec('wandb.nothing'))"
+
+    assert run("-c", code).stdout == "None\n"
