@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlgit.core import escape, secrets
+from mlgit.core import secrets, terminal
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.history import MOST_ROWS, Series, thin
 from mlgit.core.run import Run
@@ -97,7 +97,5 @@ def _tsv(name: str, series: Series) -> str:
 
 
 def _console(output: bytes) -> str:
-    """The console as text: ANSI stripped, a progress bar's last state kept, secrets hidden, capped."""
-    text = output.decode(errors="replace").replace("\r\n", "\n")
-    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
-    return secrets.redact(escape.terminal("\n".join(lines)))
+    """The console as text: as a terminal would show it, secrets hidden, capped."""
+    return secrets.redact(terminal.render(output.decode(errors="replace")))
