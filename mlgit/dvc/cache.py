@@ -28,16 +28,17 @@ _FEW = 16
 """So many files are synced to disk one by one; for more, one sync of everything is quicker."""
 
 
-def add(repo: Repo, path: Path, *, folder: str = "") -> tuple[str, int]:
+def add(repo: Repo, path: Path, *, folder: str = "", private: bool = False) -> tuple[str, int]:
     """Put the file or folder *path* into the cache; return DVC's hash of it and its bytes.
 
-    *folder*: the project's, in the repository. The hash is what `dvc add` would write. Raises `UsageError` for what
-    cannot be stored, `MlgitError` where the disk refuses.
+    *folder*: the project's, in the repository. The hash is what `dvc add` would write. Files that are *private* to the
+    caller, who will not write to them again, are linked into the cache where the disk can, and no `.dvcignore` speaks
+    of them. Raises `UsageError` for what cannot be stored, `MlgitError` where the disk refuses.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100  (DVC follows links, as the user named them)
     _storable(path)
     for _ in range(2):
-        content, size, database, new = _transfer(repo, path, folder)
+        content, size, database, new = _transfer(repo, path, folder, private=private)
         broken = [oid for oid in _objects(database, content) if not _intact(database, oid)]
         if not broken:
             _sync(database / _place(oid) for oid in new)
@@ -51,7 +52,7 @@ def add(repo: Repo, path: Path, *, folder: str = "") -> tuple[str, int]:
     )
 
 
-def _transfer(repo: Repo, path: Path, folder: str) -> tuple[str, int, Path, set[str]]:
+def _transfer(repo: Repo, path: Path, folder: str, *, private: bool) -> tuple[str, int, Path, set[str]]:
     """(hash, size, database, what is new in it), by DVC's own library."""
     from dvc_data.hashfile.build import IgnoreInCollectedDirError, build
     from dvc_data.hashfile.transfer import transfer
@@ -60,8 +61,10 @@ def _transfer(repo: Repo, path: Path, folder: str) -> tuple[str, int, Path, set[
     try:
         database.mkdir(parents=True, exist_ok=True)
         store = _store(database)
-        staging, meta, found = build(store, str(path), _disk(), "md5", ignore=_ignore(repo, path, folder))
-        done = transfer(staging, store, {found.hash_info}, shallow=False)
+        staging, meta, found = build(
+            store, str(path), _disk(), "md5", ignore=None if private else _ignore(repo, path, folder)
+        )
+        done = transfer(staging, store, {found.hash_info}, shallow=False, hardlink=private)
     except IgnoreInCollectedDirError as exc:
         raise UsageError(
             f"{path} cannot be stored.", why=str(exc), fix="move the .dvcignore to the folder above"
@@ -128,18 +131,26 @@ def sha256(repo: Repo, content: str, *, folder: str = "") -> dict[str, str]:
     return {name: _digest(path, oid) for name, (oid, path) in sorted(_entries(repo, content, folder).items())}
 
 
+def listing(repo: Repo, content: str, *, folder: str = "") -> dict[str, tuple[str, Path]]:
+    """Path inside *content* → (md5, file in the cache); a single file has the path `.`.
+
+    What the cache lacks is pulled from the DVC remote, if there is one. Raises `NotFoundError` where it is nowhere.
+    """
+    try:
+        return _entries(repo, content, folder)
+    except NotFoundError:
+        if not _pull(repo, content, folder):
+            raise
+        return _entries(repo, content, folder)
+
+
 def fetch(repo: Repo, content: str, target: Path, *, folder: str = "") -> None:
     """Write *content* to *target*, whole or not at all, every byte checked against its hash.
 
     What the cache lacks is pulled from the DVC remote, if there is one. A *target* that is there already stays if it is
     the same. Raises `NotFoundError` where the bytes are nowhere, `UsageError` where something else is in the way.
     """
-    try:
-        entries = _entries(repo, content, folder)
-    except NotFoundError:
-        if not _pull(repo, content, folder):
-            raise
-        entries = _entries(repo, content, folder)
+    entries = listing(repo, content, folder=folder)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         if _same(target, entries):
             return
@@ -149,7 +160,7 @@ def fetch(repo: Repo, content: str, target: Path, *, folder: str = "") -> None:
         if pointers.is_folder(content):
             scratch.mkdir(parents=True)
         for name, (oid, source) in entries.items():
-            _copy(source, scratch / name if pointers.is_folder(content) else scratch, oid)
+            copy(source, scratch / name if pointers.is_folder(content) else scratch, oid)
         scratch.rename(target)
     except OSError as exc:
         raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
@@ -317,7 +328,8 @@ def _digest(path: Path, oid: str) -> str:
     return strong.hexdigest()
 
 
-def _copy(source: Path, target: Path, oid: str) -> None:
+def copy(source: Path, target: Path, oid: str) -> None:
+    """Copy a *source* of the cache to *target*, which must not exist, its bytes checked against their md5 *oid*."""
     target.parent.mkdir(parents=True, exist_ok=True)
     weak = _md5()
     with source.open("rb") as file, target.open("xb") as out:
