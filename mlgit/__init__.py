@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlgit.errors import CommError, UsageError
     from mlgit.errors import MlgitError as Error
     from mlgit.tracking.active import ActiveRun as Run
-    from mlgit.tracking.session import config, finish, init, log, log_artifact, login, summary
+    from mlgit.tracking.session import config, finish, init, log, log_artifact, login, summary, unwatch, watch
 
     run: Run | None
 
@@ -31,6 +31,8 @@ _NAMES = {
     "log_artifact": ("mlgit.tracking.session", "log_artifact"),
     "login": ("mlgit.tracking.session", "login"),
     "summary": ("mlgit.tracking.session", "summary"),
+    "unwatch": ("mlgit.tracking.session", "unwatch"),
+    "watch": ("mlgit.tracking.session", "watch"),
 }
 
 __all__ = [
@@ -47,6 +49,8 @@ __all__ = [
     "login",
     "run",
     "summary",
+    "unwatch",
+    "watch",
 ]
 
 

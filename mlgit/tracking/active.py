@@ -208,6 +208,27 @@ class ActiveRun(Identity):
         self._live.event(logged=[{f: getattr(version, f) for f in ("name", "type", "hash", "size", "path")}])
         return version
 
+    def watch(
+        self, models: Any, criterion: Any = None, log: str | None = "gradients",  # noqa: ARG002
+        log_freq: int = 1000, idx: int | None = None, log_graph: bool = False,
+    ) -> list[Path]:  # fmt: skip
+        """Log histograms of the gradients and parameters of PyTorch models every *log_freq* batches, until the end.
+
+        See `mlgit.tracking.watching.watch`. *criterion* is W&B's.
+        """
+        from mlgit.tracking import watching
+
+        return watching.watch(self, models, log=log, log_freq=log_freq, idx=idx, log_graph=log_graph)
+
+    def unwatch(self, models: Any = None) -> None:
+        """Watch *models*, or all of them, no longer."""
+        from mlgit.tracking import watching
+
+        watching.unwatch(self, models)
+
+    def _label(self, *_args: Any, **_kwargs: Any) -> None:
+        """W&B's, by which libraries say who they are: nothing is done with it."""
+
     # -- its end
 
     def finish(self, exit_code: int | None = None, *, error: str | None = None, state: State | None = None) -> None:

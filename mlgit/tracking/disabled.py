@@ -39,6 +39,16 @@ class DisabledRun(ActiveRun):
         place = Path(path)
         return ArtifactVersion(name=name or place.stem, type=type, hash="", size=0, path=str(place))
 
+    def watch(
+        self, models: Any, criterion: Any = None, log: str | None = "gradients", log_freq: int = 1000,
+        idx: int | None = None, log_graph: bool = False,
+    ) -> list[Path]:  # fmt: skip
+        """Nothing is watched."""
+        return []
+
+    def unwatch(self, models: Any = None) -> None:
+        """Nothing was watched."""
+
     def finish(self, exit_code: int | None = None, *, error: str | None = None, state: State | None = None) -> None:
         """The end of nothing."""
         if not self._ended:

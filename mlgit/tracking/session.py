@@ -149,8 +149,8 @@ def _begin(wish: Wish, params: dict[str, Any]) -> ActiveRun:
     if stated:
         begun.config.update(params, allow_val_change=True)
     notify(f"run {record.name} of {record.project}")
-    console.attach(opened.output)
-    begun.at_end.append(console.detach)
+    options = home.settings.section("run", RunOptions)
+    begun.at_end.append(console.attach(opened, wish.console or options.console))
     return begun
 
 
@@ -260,6 +260,8 @@ def _of_current(method: Callable[Concatenate[ActiveRun, P], R]) -> Callable[P, R
 
 
 log_artifact = _of_current(ActiveRun.log_artifact)
+watch = _of_current(ActiveRun.watch)
+unwatch = _of_current(ActiveRun.unwatch)
 
 
 def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:

@@ -1,0 +1,184 @@
+"""Watching PyTorch models: histograms of their gradients and parameters go into the run's history.
+
+PyTorch is never loaded from here: a model brings its own methods. Between two samples a hook costs one count.
+"""
+
+from __future__ import annotations
+
+import json
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from mlgit.errors import UsageError
+
+BINS = 64
+"""Of a histogram, as W&B's."""
+WHAT = ("gradients", "parameters", "all", None)
+
+
+class Watcher(Protocol):
+    """A run, as far as it is needed here."""
+
+    at_end: list[Callable[[], None]]
+
+    def log(self, data: dict[str, Any], step: int | None = None, commit: bool | None = None) -> None:
+        """Take a row."""
+
+    @property
+    def dir(self) -> str:
+        """The folder of files that go with it."""
+
+
+@dataclass
+class _Watched:
+    """What hangs on the models of one run: model → the handles of its hooks."""
+
+    handles: dict[int, list[Any]] = field(default_factory=dict)
+    count: int = 0
+
+
+_watched: weakref.WeakKeyDictionary[Watcher, _Watched] = weakref.WeakKeyDictionary()
+
+
+def watch(
+    run: Watcher, models: Any, *, log: str | None = "gradients", log_freq: int = 1000, idx: int | None = None,
+    log_graph: bool = False,
+) -> list[Path]:  # fmt: skip
+    """Hang on *models*, one or several, until the run ends; return where their layers are written, with *log_graph*.
+
+    *log*: `gradients`, `parameters`, `all` or None. Every *log_freq*-th batch each tensor becomes a histogram in the
+    row that is logged next: `gradients/<name>`, `parameters/<name>`; the second model's names begin with `graph_1`, and
+    *idx* says another number. Raises `UsageError` for another choice, `TypeError` for what is no
+    PyTorch model, `ValueError` for a model that is watched already.
+    """
+    if log not in WHAT:
+        raise UsageError(f"watch(): there is no log={log!r}.", fix="'gradients', 'parameters', 'all' or None")
+    several = _several(models)
+    for model in several:
+        if not callable(getattr(model, "named_parameters", None)) or not hasattr(model, "register_forward_hook"):
+            raise TypeError(f"watch() takes PyTorch models, not {type(model).__module__}.{type(model).__qualname__}")
+    state = _watched.get(run)
+    if state is None:
+        state = _watched[run] = _Watched()
+        run.at_end.append(lambda: unwatch(run))
+    graphs = []
+    for number, model in enumerate(several, state.count if idx is None else idx):
+        if id(model) in state.handles:
+            raise ValueError("watch(): this model is watched already; unwatch() it first")
+        state.count += 1
+        prefix = f"graph_{number}" if number else ""  # W&B puts no dot behind it
+        state.handles[id(model)] = list(_hang(run, model, prefix, log, max(1, int(log_freq))))
+        if log_graph:
+            graphs.append(_write_graph(Path(run.dir) / f"graph_{number}.json", model))
+    return graphs
+
+
+def unwatch(run: Watcher, models: Any = None) -> None:
+    """Take the hooks off *models*, or off all that the run watches."""
+    state = _watched.get(run)
+    if state is None:
+        return
+    for key in list(state.handles) if models is None else [id(model) for model in _several(models)]:
+        for handle in state.handles.pop(key, ()):
+            handle.remove()
+
+
+def _several(models: Any) -> Sequence[Any]:
+    return models if isinstance(models, list | tuple) else (models,)
+
+
+def _hang(run: Watcher, model: Any, prefix: str, log: str | None, every: int) -> Iterable[Any]:
+    """The handles of the hooks that now hang on *model*."""
+    if log in ("parameters", "all"):
+        yield model.register_forward_hook(_OfParameters(run, every, f"parameters/{prefix}"))
+    if log in ("gradients", "all"):
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                yield parameter.register_hook(_OfGradient(run, every, f"gradients/{prefix}{name}"))
+
+
+class _Hook:
+    """Counts batches. A copy of it, pickled with its model or deep-copied, belongs to no run and does nothing."""
+
+    def __init__(self, run: Watcher, every: int, name: str) -> None:
+        self._run, self._every, self._name, self._seen = run, every, name, 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _silent, ()
+
+    def _is_due(self) -> bool:
+        self._seen += 1
+        return self._seen % self._every == 0
+
+    def _log(self, histograms: dict[str, Any]) -> None:
+        try:
+            self._run.log(histograms, commit=False)
+        except UsageError:  # the run has ended meanwhile, in another thread; training goes on
+            return
+
+
+class _Silent:
+    def __call__(self, *_args: Any) -> None:
+        return None
+
+
+def _silent() -> _Silent:
+    return _Silent()
+
+
+class _OfGradient(_Hook):
+    def __call__(self, gradient: Any) -> None:
+        if self._is_due() and (found := histogram(gradient)):
+            self._log({self._name: found})
+
+
+class _OfParameters(_Hook):
+    def __call__(self, model: Any, _given: Any, _made: Any) -> None:
+        if self._is_due():
+            every = {f"{self._name}{name}": histogram(parameter) for name, parameter in model.named_parameters()}
+            self._log({name: found for name, found in every.items() if found})
+
+
+def histogram(tensor: Any) -> dict[str, Any] | None:
+    """How the finite values of *tensor* are spread, in 64 bins, as W&B stores it; None where it has none.
+
+    The implicit zeros of a sparse tensor are counted.
+    """
+    flat, zeros = tensor.detach(), 0
+    if flat.is_sparse:
+        flat = flat.coalesce()
+        zeros = flat.numel() - flat.values().numel()
+        flat = flat.values()
+    flat = flat.reshape(-1).float()  # half precision has no histogram everywhere
+    finite = flat.isfinite()
+    if not bool(finite.all()):
+        flat = flat[finite]
+    if not flat.numel() and not zeros:
+        return None
+    low, high = (float(flat.min()), float(flat.max())) if flat.numel() else (0.0, 0.0)
+    if zeros:
+        low, high = min(low, 0.0), max(high, 0.0)
+    if low == high:
+        return {"_type": "histogram", "values": [flat.numel() + zeros], "bins": [low, high]}
+    counts = [int(count) for count in flat.histc(bins=BINS, min=low, max=high).tolist()]
+    if zeros:
+        counts[min(int(BINS * -low / (high - low)), BINS - 1)] += zeros
+    bins = [low + (high - low) * number / BINS for number in range(BINS)]
+    return {"_type": "histogram", "values": counts, "bins": [*bins, high]}
+
+
+def _write_graph(target: Path, model: Any) -> Path:
+    """The layers of *model* as JSON: name, class, shapes of its own parameters."""
+    layers = [
+        {
+            "name": name,
+            "class_name": str(module) if not next(module.children(), None) else type(module).__name__,
+            "parameters": [[own, list(value.shape)] for own, value in module.named_parameters(recurse=False)],
+        }
+        for name, module in model.named_modules()
+    ]
+    target.write_text(json.dumps({"format": "torch", "nodes": layers}))
+    return target
