@@ -29,16 +29,22 @@ def render(run: Run, account: live.Account) -> dict[str, bytes]:
     """Everything below `experiment/`, path → content."""
     series = {name: one for name, one in account.series.items() if not name.startswith("_")}
     thinned = {name: len(one) for name, one in sorted(series.items()) if len(one) > MOST_ROWS}
-    files = {
-        "run.yaml": dump(records.run_document(run, {**account.provenance, "thinned": thinned})),
-        "params.yaml": dump(_sorted(run.params)),
-        "metrics.yaml": dump(_sorted(run.metrics)),
-        "dvc.yaml": _PLOTS + ("plots:\n  - history: {x: step}\n" if series else ""),
-    }
+    files = documents(run, {**account.provenance, "thinned": thinned})
+    files["dvc.yaml"] = _PLOTS + ("plots:\n  - history: {x: step}\n" if series else "")
     for name, one in series.items():
         files[f"history/{history_path(name)}"] = _tsv(name, thin(one))
     if log := _console(account.output):
         files["output.log"] = log
+    return {path: text.encode("utf-8", "replace") for path, text in files.items()}
+
+
+def documents(run: Run, provenance: Mapping[str, Any]) -> dict[str, str]:
+    """The files that hold the run's record, path → content; *provenance* is what else `run.yaml` says."""
+    files = {
+        "run.yaml": dump(records.run_document(run, provenance)),
+        "params.yaml": dump(_sorted(run.params)),
+        "metrics.yaml": dump(_sorted(run.metrics)),
+    }
     if run.used or run.logged:
         lists = {
             kind: [version.document() for version in versions]
@@ -46,8 +52,7 @@ def render(run: Run, account: live.Account) -> dict[str, bytes]:
             if versions
         }
         files["artifacts.yaml"] = dump(lists)
-    files |= artifact_pointers(run.logged)
-    return {path: text.encode("utf-8", "replace") for path, text in files.items()}
+    return files | artifact_pointers(run.logged)
 
 
 def artifact_pointers(logged: Sequence[ArtifactVersion]) -> dict[str, str]:

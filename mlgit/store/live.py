@@ -73,6 +73,12 @@ class Live:
 
         _append(self._events, f"{json.dumps(content, default=str)}\n".encode())
 
+    def sum_up(self, changes: Mapping[str, Any]) -> None:
+        """Append a change of the run's metrics. Raises `GitError` where the disk refuses."""
+        import json
+
+        _append(self.history, f"{json.dumps({'_summary': changes}, default=str)}\n".encode())
+
     def close(self) -> None:
         """Let go of the folder; it stays on disk until it is a branch."""
         for fd in (self.history, self._events, self.output, self._lock):

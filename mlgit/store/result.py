@@ -28,7 +28,7 @@ def record(repo: Repo, folder: Path) -> Run:
     tries again.
     """
     account = live.read(folder)
-    run = _without_secrets(account.run)
+    run = without_secrets(account.run)
     writer = repo.writer()
     with repo.reader() as reader:
         if (source_commit := run.source) is None:
@@ -56,7 +56,7 @@ def record(repo: Repo, folder: Path) -> Run:
     return replace(run, ref=ref, commit=commit)
 
 
-def _without_secrets(run: Run) -> Run:
+def without_secrets(run: Run) -> Run:
     """*run* as it may go into git, whatever way a token came into it."""
 
     def safe(text: str | None) -> str | None:

@@ -1,0 +1,136 @@
+"""A run's record, edited: one more result commit on its branch, or one more event in its live folder.
+
+Nothing that the run recorded is lost: what it said before stands in the commits below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from mlgit.core import escape, secrets
+from mlgit.core.run import Run
+from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
+from mlgit.git.objects import Entry
+from mlgit.git.repo import Move, Repo
+from mlgit.store import files, live, records, result, runs
+
+_TRIES = 20
+_FILED = ("name", "group", "job_type", "notes", "tags")
+"""What `set` of a live run takes."""
+_FIXED = ("id", "project", "created", "source", "tree", "folder", "ref", "commit")
+"""What a run is, whatever it is called."""
+
+Change = Callable[[Run], Run]
+
+
+def edit(
+    repo: Repo, run: Run, change: Change, *,
+    more: Mapping[str, bytes | Entry | None] = MappingProxyType({}), why: str = "",
+) -> Run:  # fmt: skip
+    """Record what *change* makes of *run*, as it is by now; return it. *more*: files below `experiment/`, by path.
+
+    Somebody else may edit it at the same moment: then *change* is asked again, about what they made of it. A run that
+    is only known from a remote gets a local branch. Raises `UsageError` for a change of what a run is, `NotFoundError`
+    where it has gone, `GitError` where git refuses.
+    """
+    if not run.commit:
+        return _edit_live(repo, run, change, more)
+    ref = _local(run.ref)
+    for _ in range(_TRIES):
+        there = repo.refs(ref).get(ref)
+        tip = there or repo.resolve(run.ref)
+        before = runs.read(repo, tip) if tip else None
+        if tip is None or before is None or before.id != run.id:
+            raise NotFoundError(f"The run {run.name} has no branch any more.", fix="mlgit ls lists what is there")
+        after = result.without_secrets(_checked(before, change(before)))
+        if _told(after) == _told(before) and not more:
+            return replace(before, ref=ref if there else run.ref)
+        commit = repo.commit(tip, _changes(repo, before, after, more), _message(after, why))
+        try:
+            repo.move([Move(ref, there, commit)], why=why or f"edit {run.id}")
+        except RefMovedError:
+            continue
+        return replace(after, ref=ref, commit=commit)
+    raise MlgitError(f"The run {run.name} is being edited by others all the time.", fix="try again")
+
+
+def _local(ref: str) -> str:
+    """The branch that an edit goes to: of a remote's, the local one of that name."""
+    if ref.startswith("refs/remotes/"):
+        return f"refs/heads/{ref.removeprefix('refs/remotes/').partition('/')[2]}"
+    if not ref.startswith("refs/heads/"):
+        raise UsageError(f"{ref} is no branch of a run.")
+    return ref
+
+
+def _checked(before: Run, after: Run) -> Run:
+    for name in _FIXED:
+        if getattr(before, name) != getattr(after, name):
+            raise UsageError(f"The {name} of a run cannot be changed.")
+    if not escape.line(after.name):
+        raise UsageError("A run has a name.", fix="give it one that can be seen")
+    return after
+
+
+def _told(run: Run) -> str:
+    return records.line(run)
+
+
+def _changes(
+    repo: Repo, before: Run, after: Run, more: Mapping[str, bytes | Entry | None]
+) -> dict[str, bytes | Entry | None]:
+    """The files to write; those that no longer are there go."""
+    _, about = records.run_of_document(runs.provenance(repo, before))
+    old, new = files.documents(before, about), files.documents(after, about)
+    wanted: dict[str, bytes | Entry | None] = dict.fromkeys(old.keys() - new.keys())
+    wanted |= {path: text.encode("utf-8", "replace") for path, text in new.items() if old.get(path) != text}
+    return {runs.place_of(after, path): content for path, content in (wanted | dict(more)).items()}
+
+
+def _message(run: Run, why: str) -> str:
+    """The result's message, and for a person what was changed."""
+    text = result.message(run)
+    subject, _, rest = text.partition("\n")
+    return f"{subject}\n\n{escape.line(secrets.redact(why))}\n{rest}" if why else text
+
+
+def _edit_live(repo: Repo, run: Run, change: Change, more: Mapping[str, bytes | Entry | None]) -> Run:
+    folder = live.folder_of(repo, run.id)
+    if not folder.exists():  # it has ended since
+        raise NotFoundError(f"The run {run.name} is no longer under way.", fix="look it up again")
+    before = live.snapshot(folder)
+    after = _checked(before, change(before))
+    opened = live.Live(folder)
+    try:
+        for event in _events(before, after):
+            opened.event(**event)
+        if summed := _differing(before.metrics, after.metrics):
+            opened.sum_up(summed)
+        for path, content in more.items():
+            if isinstance(content, bytes):
+                target = folder / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+    finally:
+        opened.close()
+    return after
+
+
+def _events(before: Run, after: Run) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    if changed := {name: getattr(after, name) for name in _FILED if getattr(after, name) != getattr(before, name)}:
+        found.append({"set": changed})
+    if params := _differing(before.params, after.params):
+        found.append({"params": secrets.redact_params(params)})
+    for kind in ("logged", "used"):
+        known = getattr(before, kind)
+        if versions := [version.document() for version in getattr(after, kind) if version not in known]:
+            found.append({kind: versions})
+    return found
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in after.items() if key not in before or before[key] != value}

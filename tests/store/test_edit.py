@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import subprocess
+import threading
+from dataclasses import replace
+
+import pytest
+
+from mlgit.core.run import Run
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.store import edit, runs
+from mlgit.tracking import session
+
+
+def recorded(**about: object) -> Run:
+    run = session.init(name="first", config={"lr": 0.1}, **about)  # type: ignore[arg-type]
+    run.log({"loss": 0.5})
+    run.finish()
+    return query.runs(run._home.repo)[0]
+
+
+def test_an_edit_is_one_more_result_on_the_run_s_branch(inside: Repo):
+    before = recorded(notes="as it was")
+
+    after = edit.edit(
+        inside, before, lambda run: replace(run, tags=("good",), notes="better", params={**run.params, "lr": 0.2})
+    )
+
+    (read,) = query.runs(inside)
+    assert read == after
+    assert (read.tags, read.notes, read.params, read.metrics) == (("good",), "better", {"lr": 0.2}, {"loss": 0.5})
+    assert inside.git("rev-parse", f"{read.commit}^").strip() == before.commit
+    assert runs.provenance(inside, read)["tags"] == ["good"]
+    assert runs.provenance(inside, read)["packages"] == runs.provenance(inside, before)["packages"]
+    assert runs.history(inside, read) == runs.history(inside, before)
+    assert inside.git("diff", "--name-only", before.commit, read.commit).split() == [
+        "experiment/params.yaml", "experiment/run.yaml",
+    ]  # fmt: skip
+
+
+def test_an_edit_that_changes_nothing_makes_no_commit(inside: Repo):
+    before = recorded()
+
+    assert edit.edit(inside, before, lambda run: run) == before
+
+
+def test_edits_at_the_same_moment_all_count(inside: Repo):
+    before = recorded()
+
+    def tag(word: str) -> None:
+        edit.edit(inside, before, lambda run: replace(run, tags=(*run.tags, word)))
+
+    threads = [threading.Thread(target=tag, args=(word,)) for word in "abcde"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(query.runs(inside)[0].tags) == list("abcde")
+
+
+def test_a_run_that_is_under_way_is_edited_in_its_live_folder(inside: Repo):
+    active = session.init(name="first", config={"lr": 0.1})
+    (before,) = query.runs(inside)
+
+    edit.edit(
+        inside, before,
+        lambda run: replace(run, tags=("t",), params={**run.params, "depth": 3}, metrics={**run.metrics, "best": 1.5}),
+    )  # fmt: skip
+    active.finish()
+
+    (after,) = query.runs(inside)
+    assert (after.tags, after.params, after.metrics) == (("t",), {"lr": 0.1, "depth": 3}, {"best": 1.5})
+
+
+def test_a_run_known_from_a_remote_gets_a_local_branch(inside: Repo):
+    before = recorded()
+    branch = before.branch
+    inside.git("update-ref", f"refs/remotes/origin/{branch}", before.commit)
+    inside.git("branch", "-D", branch)
+    (seen,) = query.runs(inside)
+    assert seen.ref.startswith("refs/remotes/")
+
+    edit.edit(inside, seen, lambda run: replace(run, notes="mine"))
+
+    (after,) = query.runs(inside)
+    assert (after.ref, after.notes) == (f"refs/heads/{branch}", "mine")
+
+
+def test_tokens_do_not_get_into_git_by_an_edit(inside: Repo):
+    before = recorded()
+    token = "ghp_" + "a1B2" * 9
+
+    edit.edit(inside, before, lambda run: replace(run, notes=f"see {token}"), why=f"noted {token}")
+
+    said = subprocess.run(["git", "log", "-p", before.branch], capture_output=True, text=True, cwd=inside.folder).stdout
+    assert "see ***" in said
+    assert token not in said
+
+
+def test_what_a_run_is_cannot_be_edited(inside: Repo):
+    before = recorded()
+
+    with pytest.raises(UsageError, match="id of a run"):
+        edit.edit(inside, before, lambda run: replace(run, id="other"))
+    with pytest.raises(UsageError, match="has a name"):
+        edit.edit(inside, before, lambda run: replace(run, name=" "))
+    inside.git("branch", "-D", before.branch)
+    with pytest.raises(NotFoundError):
+        edit.edit(inside, before, lambda run: replace(run, notes="x"))
