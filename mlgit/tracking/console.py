@@ -1,55 +1,152 @@
-"""What the script prints, kept with its run: a second reader on Python's standard streams."""
+"""What the script prints, kept with its run.
+
+All of it where Python's streams are the process's own: C code, child processes and a crash's last words included
+(`drain`). Where somebody has put something else in their place, as notebooks and test runners do, at a prompt, and for
+every further run of a process at the same time: what goes through Python's streams.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
+from mlgit.store import live
+from mlgit.tracking import drain
 
-class _Tee:
-    """A text stream that also writes to a file descriptor; everything else is the stream's own."""
+_drained = False
+"""Whether this process's own streams are kept by some run."""
 
-    def __init__(self, stream: Any, fd: int) -> None:
-        self._stream, self._fd = stream, fd
+
+def attach(opened: live.Live, mode: str | None) -> Callable[[], None]:
+    """Keep what is printed from now on in the log of *opened*; what is returned ends that, in whatever order.
+
+    *mode* is one of `wish.CONSOLE`; None means `auto`.
+    """
+    if mode == "off" or sys.stdout is None or sys.stderr is None:  # a service has neither
+        return _nothing
+    if (mode or "auto") == "redirect" or (mode in (None, "auto") and _are_our_own()):
+        with contextlib.suppress(OSError):
+            if not _drained:
+                return _redirect(opened)
+    return _wrap(opened.output)
+
+
+def _nothing() -> None:
+    """Nothing was attached."""
+
+
+def _are_our_own() -> bool:
+    """Whether Python prints to where C code does, and nobody sits at a prompt."""
+    if hasattr(sys, "ps1"):
+        return False
+    try:
+        return (sys.stdout.fileno(), sys.stderr.fileno()) == (1, 2)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+# -- the process's own streams
+
+
+def _redirect(opened: live.Live) -> Callable[[], None]:
+    """Put a drain in place of file descriptors 1 and 2. Raises `OSError` where none can be had."""
+    global _drained
+    with contextlib.ExitStack() as stack:
+        before = [os.dup(1)]
+        stack.callback(os.close, before[0])
+        before.append(os.dup(2))
+        stack.callback(os.close, before[1])
+        drained = drain.start(before, opened.folder / "output.log")
+        stack.pop_all()
+    _flush()
+    for inlet, number in zip(drained.inlets, (1, 2), strict=True):
+        os.dup2(inlet, number)
+    _drained = True
+    return functools.partial(_restore, drained, before, drain.follow_size(drained))
+
+
+def _restore(drained: drain.Drain, before: list[int], forget_size: Callable[[], None]) -> None:
+    global _drained
+    forget_size()
+    _flush()
+    for saved, number in zip(before, (1, 2), strict=True):
+        os.dup2(saved, number)
+        os.close(saved)
+    drained.close_inlets()
+    drained.wait()
+    _drained = False
+
+
+def _flush() -> None:
+    """Give the kernel what Python and C hold back, so that it goes where it was meant to."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    if (ctypes := sys.modules.get("ctypes")) is not None:  # loaded wherever C code is that might print: by numpy, torch
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).fflush(None)
+
+
+# -- Python's streams
+
+
+class _Copied:
+    """A text stream that also writes to files, by their descriptors; everything else is the stream's own."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._fds: list[int] = []
 
     def write(self, text: str) -> int:
-        if self._fd >= 0:
+        for fd in self._fds:
             with contextlib.suppress(OSError):
-                os.write(self._fd, text.encode("utf-8", "replace"))
+                os.write(fd, text.encode("utf-8", "replace"))
         return int(self._stream.write(text) or 0)
 
-    def stop(self) -> None:
-        """Pass on only: a logging handler may still hold this stream, and the number may be another file's by now."""
-        self._fd = -1
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
+    def copy_to(self, fd: int) -> None:
+        """Write to *fd* too."""
+        self._fds = [*self._fds, fd]
 
-_before: tuple[Any, Any] | None = None
-_tees: list[_Tee] = []
+    def stop(self, fd: int) -> None:
+        """Write no more to *fd*: a logging handler may hold this stream for longer, the number be another file's."""
+        self._fds = [other for other in self._fds if other != fd]
+
+    def is_idle(self) -> bool:
+        """Whether it does no more than its stream."""
+        return not self._fds
+
+    def inner(self) -> Any:
+        """The stream itself."""
+        return self._stream
 
 
-def attach(fd: int) -> None:
-    """Copy what is printed from now on to *fd*."""
-    global _before
-    if _before is None and sys.stdout is not None and sys.stderr is not None:  # a service has neither
-        _before = (sys.stdout, sys.stderr)
-        _tees[:] = _Tee(sys.stdout, fd), _Tee(sys.stderr, fd)
-        sys.stdout, sys.stderr = _tees
+def _wrap(fd: int) -> Callable[[], None]:
+    """Copy what is printed through Python's streams to *fd*."""
+    copies = []
+    for name in ("stdout", "stderr"):
+        copied = getattr(sys, name)
+        if not isinstance(copied, _Copied):
+            copied = _Copied(copied)
+            setattr(sys, name, copied)
+        copied.copy_to(fd)
+        copies.append(copied)
+    return functools.partial(_unwrap, copies, fd)
 
 
-def detach() -> None:
-    """Stop copying. Streams that somebody else has replaced meanwhile stay as they are."""
-    global _before
-    if _before is None:
-        return
-    if isinstance(sys.stdout, _Tee):
-        sys.stdout = _before[0]
-    if isinstance(sys.stderr, _Tee):
-        sys.stderr = _before[1]
-    for tee in _tees:
-        tee.stop()
-    _before = None
+def _unwrap(copies: list[_Copied], fd: int) -> None:
+    """Stop copying to *fd*. Streams that somebody else has replaced meanwhile stay as they are."""
+    for name, copied in zip(("stdout", "stderr"), copies, strict=True):
+        copied.stop(fd)
+        if copied.is_idle() and getattr(sys, name) is copied:
+            setattr(sys, name, copied.inner())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mlgit.git.snapshot import Limits
 
@@ -31,3 +32,11 @@ class RunOptions:
         default=(), metadata={"help": "metrics files that the program writes (YAML, JSON, CSV), read when it has ended"}
     )
     snapshot: SnapshotOptions = field(default_factory=SnapshotOptions)
+    console: Literal["auto", "redirect", "wrap", "off"] = field(
+        default="auto",
+        metadata={"help": "what of a script's output is kept: all of it (redirect), what Python prints (wrap), none"},
+    )
+    system_seconds: float = field(default=15, metadata={"help": "between two looks at the machine; 0: none"})
+    environment: tuple[str, ...] = field(
+        default=(), metadata={"help": "more environment variables to record, by name or as PREFIX_*"}
+    )
