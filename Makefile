@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check lint bench lock clean
+.PHONY: demo test check lint integrations bench lock clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)  ## one experiment from train.py to a promoted model, in a scratch repository
@@ -21,6 +21,8 @@ lint: $(READY)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+integrations: $(VENV)/.integrations  ## the libraries that mlgit works with, for their tests; several hundred MB
+
 bench: $(READY)  ## the speed bars, peers beside them
 	@$(BIN)/python -m benchmarks
 
@@ -35,6 +37,13 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints constraints.txt --editable . --group dev
+	@touch $@
+
+# pip, not uv: PyTorch without CUDA comes from the index that pip is told of. What the lock pins stays as it is.
+$(VENV)/.integrations: $(READY) tests/integrations/requirements.txt
+	@echo 'Installing what mlgit works with into $(VENV) (once, some minutes)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --requirement tests/integrations/requirements.txt
 	@touch $@
 
 clean:
