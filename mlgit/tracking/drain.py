@@ -104,7 +104,8 @@ def _run(words: Sequence[str], given: Sequence[tuple[int, int]]) -> None:
     with _high([fd for fd, _ in given]) as high:
         actions: list[Any] = [(os.POSIX_SPAWN_DUP2, fd, number) for fd, (_, number) in zip(high, given, strict=True)]
         actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
-        pid = os.posix_spawnp(words[0], list(words), os.environ, file_actions=actions)
+        python_ignores = (signal.SIGPIPE, signal.SIGXFSZ)
+        pid = os.posix_spawnp(words[0], list(words), os.environ, file_actions=actions, setsigdef=python_ignores)
     with contextlib.suppress(ChildProcessError):  # somebody else waited for it
         if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 127:
             raise FileNotFoundError("there is no tee")
