@@ -39,6 +39,10 @@ class Run:
     """Seconds since the epoch."""
     finished: float | None = None
     """Seconds since the epoch."""
+    paused: float = 0.0
+    """Seconds between its beginning and its end in which nobody ran it: it was resumed."""
+    seen: float | None = None
+    """Of a run that is under way, when this record was made, in seconds since the epoch."""
     group: str | None = None
     sweep: str | None = None
     job_type: str | None = None
@@ -59,6 +63,8 @@ class Run:
     metrics: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     data: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     """What DVC held when it ran: path → content hash."""
+    held: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    """What DVC holds of its own files: path below `experiment/` → content hash."""
     used: tuple[ArtifactVersion, ...] = ()
     logged: tuple[ArtifactVersion, ...] = ()
     ref: str = ""
@@ -66,8 +72,8 @@ class Run:
 
     @property
     def duration(self) -> float | None:
-        """Seconds from start to end, or None while it runs."""
-        return None if self.finished is None else max(0.0, self.finished - self.created)
+        """Seconds for which it ran, or None while it runs."""
+        return None if self.finished is None else max(0.0, self.finished - self.created - self.paused)
 
     @property
     def branch(self) -> str:

@@ -18,7 +18,7 @@ MOST_BYTES = 64 << 10
 """A record beyond this is not put into the commit message; it is read from the YAML files."""
 
 # Fields of `Run` that the record carries as they are, left out where they are at their default.
-_PLAIN = ("group", "sweep", "job_type", "notes", "parent", "source", "tree", "dirty", "folder")
+_PLAIN = ("group", "sweep", "job_type", "notes", "parent", "source", "tree", "dirty", "folder", "paused", "seen")
 _KNOWN = frozenset(
     (
         "id",
@@ -31,6 +31,7 @@ _KNOWN = frozenset(
         "tags",
         "given",
         "data",
+        "held",
         "source",
         "code",
         *_PLAIN,
@@ -40,8 +41,8 @@ _KNOWN = frozenset(
 
 _KINDS: dict[Any, tuple[str, ...]] = {
     str: ("id", "name", "project", "group", "sweep", "job_type", "notes", "parent", "source", "tree", "folder"),
-    float | int: ("created", "finished"),
-    dict: ("params", "metrics", "data"),
+    float | int: ("created", "finished", "paused", "seen"),
+    dict: ("params", "metrics", "data", "held"),
     list: ("tags", "given", "used", "logged"),
 }
 
@@ -107,6 +108,7 @@ def line(run: Run) -> str:
     content |= {"given": list(run.given)} if run.given else {}
     content |= {"params": dict(run.params), "metrics": dict(run.metrics)}
     content |= {"data": dict(run.data)} if run.data else {}
+    content |= {"held": dict(run.held)} if run.held else {}
     for kind in ("used", "logged"):
         if versions := getattr(run, kind):
             content[kind] = [version.document() for version in versions]
@@ -131,6 +133,7 @@ def _run(content: Mapping[str, Any]) -> Run:
         created=content["created"], finished=content.get("finished"), tags=tuple(map(str, content.get("tags") or ())),
         given=tuple(content.get("given", ())),
         params=content.get("params", {}), metrics=content.get("metrics", {}), data=content.get("data", {}),
+        held=content.get("held", {}),
         used=tuple(ArtifactVersion.of(item) for item in content.get("used", ())),
         logged=tuple(ArtifactVersion.of(item) for item in content.get("logged", ())),
         **{name: content[name] for name in _PLAIN if name in content},
@@ -142,7 +145,9 @@ def run_document(run: Run, provenance: Mapping[str, Any]) -> dict[str, Any]:
     document: dict[str, Any] = {"id": run.id, "name": run.name, "project": run.project, "state": run.state.value,
                                 "created": moment(run.created)}  # fmt: skip
     if run.finished is not None:
-        document |= {"finished": moment(run.finished), "duration": round(run.finished - run.created, 3)}
+        document |= {"finished": moment(run.finished), "duration": round(run.duration or 0, 3)}
+    document |= {"paused": round(run.paused, 3)} if run.paused else {}
+    document |= {"seen": moment(run.seen)} if run.seen is not None else {}
     for name in ("group", "sweep", "job_type", "notes", "parent", "folder"):
         if value := getattr(run, name):
             document[name] = value
@@ -151,6 +156,7 @@ def run_document(run: Run, provenance: Mapping[str, Any]) -> dict[str, Any]:
     document |= {"source": run.source} if run.source else {}
     document |= {"code": {"tree": run.tree, "dirty": run.dirty}} if run.tree or run.dirty else {}
     document |= {"data": dict(run.data)} if run.data else {}
+    document |= {"held": dict(run.held)} if run.held else {}
     return document | {key: value for key, value in provenance.items() if value not in (None, "", (), {}, [])}
 
 
@@ -162,8 +168,9 @@ def run_of_document(document: Mapping[str, Any]) -> tuple[Run, dict[str, Any]]:
     }
     content = {key: value for key, value in content.items() if value is not None}
     content["created"] = seconds_of(document["created"])
-    if "finished" in document:
-        content["finished"] = seconds_of(document["finished"])
+    for name in ("finished", "seen"):
+        if name in document:
+            content[name] = seconds_of(document[name])
     return _run(content), {key: value for key, value in document.items() if key not in _KNOWN}
 
 

@@ -6,19 +6,24 @@ A run's record is the nearest first-parent commit whose message carries `Mlgit-R
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from mlgit.core import refs
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.history import Series
+from mlgit.core.history import Logged, Series
 from mlgit.core.run import Run
+from mlgit.core.summary import Rule
 from mlgit.documents.reader import plain
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo, message_trailer, split_commit
-from mlgit.store import live, records
+from mlgit.store import live, records, tables, telling
+from mlgit.store.telling import Account
+
+T = TypeVar("T")
 
 
 def read(repo: Repo, commit: str) -> Run | None:
@@ -120,43 +125,113 @@ def output(repo: Repo, run: Run) -> str:
     return (repo.read(run.commit, place_of(run, "output.log")) or b"").decode(errors="replace")
 
 
-def history(repo: Repo, run: Run) -> dict[str, Series]:
-    """The run's series by metric: at most a thousand rows each, as its branch holds them."""
+def account(repo: Repo, run: Run, *, fetch: bool = False) -> Account:
+    """All that the run told, as its branch keeps it, or its live folder.
+
+    Long series are whole where their bytes are in DVC's cache (with *fetch*, they are brought from the DVC remote
+    first); else they are thinned, and `is_full` is false.
+    """
     if not run.commit:
-        folder = live.folder_of(repo, run.id)
-        return dict(live.read(folder).series) if folder.exists() else {}
-    with repo.reader() as reader:
-        paths = list(_blobs(reader, f"{run.commit}:{place_of(run, 'history')}"))
-        texts = reader.read_all(oid for _, oid in paths)
-        return dict(filter(None, (_series(text[2]) for text in texts if text)))
+        return telling.read(live.folder_of(repo, run.id))
+    about = provenance(repo, run)
+    series, machine = history(repo, run, full=True, fetch=fetch), system(repo, run, full=True, fetch=fetch)
+    logged = objects(repo, run, full=True, fetch=fetch)
+    rules = about.get("define_metric") or {}
+    return Account(
+        run=run, series=series, objects=logged, system=machine, output=output(repo, run).encode(),
+        provenance=records.run_of_document(about)[1],
+        rules={name: Rule.of(name, told) for name, told in rules.items() if isinstance(told, Mapping)},
+        by_hand=frozenset(map(str, about.get("set_by_hand", ()))),
+        is_full=series.is_full and machine.is_full and logged.is_full,
+    )  # fmt: skip
 
 
-def _blobs(reader: Reader, name: str, prefix: str = "") -> Iterable[tuple[str, str]]:
-    for entry_name, entry in (reader.tree(name) or {}).items():
-        if entry.is_tree:
-            yield from _blobs(reader, entry.oid, f"{prefix}{entry_name}/")
-        elif entry_name.endswith(".tsv"):
-            yield f"{prefix}{entry_name}", entry.oid
+class Told(dict[str, T]):
+    """What a run told, by name; *is_full* unless a branch holds only a part, and the whole is not at hand."""
+
+    is_full = True
 
 
-def _series(content: bytes) -> tuple[str, Series] | None:
-    """A metric and its series; None for a file that somebody spoiled, for a report can do without."""
+def history(repo: Repo, run: Run, *, full: bool = False, fetch: bool = False) -> Told[Series]:
+    """The run's series by metric, in the order of logging: at most a thousand rows each, as its branch holds them.
+
+    With *full* all rows, where their bytes are in DVC's cache; with *fetch* they are brought from the DVC remote.
+    """
+    if not run.commit:
+        return _live(repo, run, lambda told: told.series)
+    return _series(repo, run, "history", full=full, fetch=fetch)
+
+
+def system(repo: Repo, run: Run, *, full: bool = False, fetch: bool = False) -> Told[Series]:
+    """What the machine did meanwhile, by W&B's names: `cpu`, `gpu.0.temp`; its steps count the samples."""
+    if not run.commit:
+        return _live(repo, run, lambda told: told.system)
+    return _series(repo, run, "system", full=full, fetch=fetch)
+
+
+def objects(repo: Repo, run: Run, *, full: bool = False, fetch: bool = False) -> Told[Sequence[Logged]]:
+    """What was logged and is no number, by name: texts, lists, and pictures and the like as mappings with a `_type`.
+
+    The files that such a mapping names are in `files`, at the same path.
+    """
+    if not run.commit:
+        return _live(repo, run, lambda told: told.objects)
+    found = _whole(repo, run, "objects.jsonl", fetch=fetch) if full else None
+    if found:
+        return Told(tables.of_lines(found.read_bytes()))
+    here: Told[Sequence[Logged]] = Told(
+        filter(None, (tables.of_jsonl(path, text) for path, text in _texts(repo, run, "objects", ".jsonl")))
+    )
+    here.is_full = "objects.jsonl" not in run.held
+    return here
+
+
+def _live(repo: Repo, run: Run, part: Callable[[Account], Mapping[str, T]]) -> Told[T]:
+    folder = live.folder_of(repo, run.id)
+    return Told(part(telling.read(folder)) if folder.exists() else {})
+
+
+def _series(repo: Repo, run: Run, kind: str, *, full: bool, fetch: bool) -> Told[Series]:
+    """`history` and `system`."""
+    found = _whole(repo, run, f"{kind}.parquet", fetch=fetch) if full else None
+    if found:
+        from mlgit.store import parquet
+
+        return Told(parquet.read(found))
+    here = Told(filter(None, (tables.of_tsv(path, text) for path, text in _texts(repo, run, kind, ".tsv"))))
+    here.is_full = f"{kind}.parquet" not in run.held
+    return here
+
+
+def _whole(repo: Repo, run: Run, name: str, *, fetch: bool) -> Path | None:
+    """Where the file *name* lies that DVC holds for the run; None where it holds none, or not here."""
+    content = run.held.get(name)
+    if content is None:
+        return None
+    from mlgit.dvc import cache
+
+    if not fetch and not cache.exists(repo, content, folder=run.folder):
+        return None
     try:
-        head, *lines = content.decode().rstrip("\n").split("\n")
-        rows = [line.split("\t") for line in lines]
-        return head.split("\t")[3], Series(
-            [int(row[0]) for row in rows], [float(row[1]) for row in rows], [float(row[2]) for row in rows],
-            [_number(row[3]) for row in rows],
-        )  # fmt: skip
-    except (ValueError, IndexError):
+        return cache.listing(repo, content, folder=run.folder)["."][1]
+    except NotFoundError:
         return None
 
 
-def _number(text: str) -> float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
+def _texts(repo: Repo, run: Run, folder: str, ending: str) -> Iterator[tuple[str, bytes]]:
+    with repo.reader() as reader:
+        paths = list(_blobs(reader, f"{run.commit}:{place_of(run, folder)}", ending))
+        for (path, _), text in zip(paths, reader.read_all(oid for _, oid in paths), strict=True):
+            if text:
+                yield path, text[2]
+
+
+def _blobs(reader: Reader, name: str, ending: str, prefix: str = "") -> Iterable[tuple[str, str]]:
+    for entry_name, entry in (reader.tree(name) or {}).items():
+        if entry.is_tree:
+            yield from _blobs(reader, entry.oid, ending, f"{prefix}{entry_name}/")
+        elif entry_name.endswith(ending):
+            yield f"{prefix}{entry_name}", entry.oid
 
 
 def hide(repo: Repo, runs: Sequence[Run]) -> None:

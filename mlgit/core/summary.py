@@ -1,0 +1,146 @@
+"""How a metric is summed up: the last value, or what a rule (`define_metric`) asks for instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+KINDS = ("min", "max", "mean", "best", "last", "first", "copy", "none")
+"""What a summary can be; `copy` is the last value by itself, `none` is no summary."""
+GOALS = ("minimize", "maximize")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What is to become of a metric, or of all metrics whose names begin alike: `val/*`."""
+
+    name: str
+    summary: tuple[str, ...] = ()
+    """Of `KINDS`; nothing means the last value by itself."""
+    step_metric: str | None = None
+    """The metric that it is drawn over, instead of the step."""
+    step_sync: bool = False
+    """Whether a row without the step metric gets its latest value."""
+    hidden: bool = False
+    goal: str | None = None
+    """Of `GOALS`."""
+
+    def document(self) -> dict[str, Any]:
+        """It as plain data, without its name and what it does not say."""
+        told = ((field.name, getattr(self, field.name)) for field in fields(self) if field.name != "name")
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in told if value}
+
+    @classmethod
+    def of(cls, name: str, document: Mapping[str, Any]) -> Rule:
+        """What `document` made of it; of what somebody else wrote, what can be understood."""
+        summary, step, goal = (document.get(key) for key in ("summary", "step_metric", "goal"))
+        return cls(
+            name=name,
+            summary=tuple(kind for kind in KINDS if isinstance(summary, list | tuple) and kind in summary),
+            step_metric=step if isinstance(step, str) else None,
+            step_sync=document.get("step_sync") is True,
+            hidden=document.get("hidden") is True,
+            goal=goal if goal in GOALS else None,
+        )
+
+
+Rules = Mapping[str, Rule]
+"""By name, in the order in which they were made."""
+
+
+def with_rule(rules: Rules, rule: Rule, *, overwrite: bool = False) -> dict[str, Rule]:
+    """*rules* and one more. What an earlier one of the same name says stands beside it, unless *overwrite*."""
+    old = rules.get(rule.name)
+    if old and not overwrite:
+        rule = replace(
+            rule,
+            summary=tuple(kind for kind in KINDS if kind in (*old.summary, *rule.summary)),
+            step_metric=rule.step_metric or old.step_metric,
+            step_sync=rule.step_sync or old.step_sync,
+            hidden=rule.hidden or old.hidden,
+            goal=rule.goal or old.goal,
+        )
+    return {**rules, rule.name: rule}
+
+
+def rule_for(rules: Rules, name: str) -> Rule | None:
+    """The rule that speaks of *name*: its own, else the first whose beginning fits."""
+    if own := rules.get(name):
+        return own
+    return next((rule for key, rule in rules.items() if key.endswith("*") and name.startswith(key[:-1])), None)
+
+
+class Fold:
+    """One metric's values, taken in as they come; says at any time what its rule makes of them.
+
+    A nan is no lowest and no highest (in W&B one nan is both for ever); the mean of values with a nan is nan.
+    """
+
+    def __init__(self) -> None:
+        self._least: float | None = None
+        self._most: float | None = None
+        self._sum: float = 0.0
+        self._count = 0
+        self._first: list[Any] = []
+
+    def take(self, values: Sequence[Any]) -> None:
+        """Take in some more values: numbers count, of anything else the first and the last do."""
+        if not self._first and len(values):
+            self._first = [values[0]]
+        numbers = [value for value in values if isinstance(value, int | float)]
+        told = [value for value in numbers if value == value]
+        if told:
+            least, most = min(told), max(told)
+            self._least = least if self._least is None or least < self._least else self._least
+            self._most = most if self._most is None or most > self._most else self._most
+        self._count += len(numbers)
+        for value in numbers:  # one by one, so that it is the same to the last digit however they come
+            self._sum += _float(value)
+
+    def with_last(self, value: Any) -> Fold:
+        """What it would be with *value* as well; it stays as it is."""
+        other = Fold()
+        other.__dict__.update(self.__dict__)
+        other.take((value,))
+        return other
+
+    def told(self, rule: Rule, last: Any) -> dict[str, Any]:
+        """By kind, what *rule* asks for; *last* is the last value."""
+        best = self._most if rule.goal == "maximize" else self._least
+        mean = self._sum / self._count if self._count else None
+        nan = float("nan") if self._count else None
+        known = {
+            "min": nan if self._least is None else self._least, "max": nan if self._most is None else self._most,
+            "mean": mean, "best": nan if best is None else best,
+        }  # fmt: skip
+        asked = {kind: known[kind] for kind in rule.summary if known.get(kind) is not None}
+        asked |= {"last": last} if "last" in rule.summary else {}
+        return asked | ({"first": self._first[0]} if "first" in rule.summary and self._first else {})
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond every float
+        return float("inf") if value > 0 else float("-inf")
+
+
+def asks(rule: Rule | None) -> bool:
+    """Whether *rule* wants anything but the last value by itself."""
+    return rule is not None and any(kind != "copy" for kind in rule.summary)
+
+
+def is_object(value: Any) -> bool:
+    """Whether *value* is a picture, a table or the like: one value, whatever is inside."""
+    return isinstance(value, Mapping) and "_type" in value
+
+
+def stepless(rules: Rules, names: Iterable[str]) -> dict[str, list[str]]:
+    """Step metric → those of *names* whose rows are to hold it."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        rule = rule_for(rules, name)
+        if rule and rule.step_sync and rule.step_metric and rule.step_metric != name:
+            found.setdefault(rule.step_metric, []).append(name)
+    return found

@@ -1,0 +1,205 @@
+"""Series at full resolution, as one Parquet file in long form: a row for each value, a metric's rows together.
+
+Columns: `metric`, `step`, `_runtime`, `_timestamp`, `value` (a float, nan and the infinities as such), `integer` (the
+same where it was logged as a whole number, exactly; else null) and `digits` (a whole number beyond 64 bits). A column a
+metric, as a table of rows would have it, fails at a hundred thousand metrics, invents times (what was logged to one
+step at two moments has two), and cannot tell a nan from nothing once a reader has filled its gaps.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlgit.core.history import Series, chained
+
+if TYPE_CHECKING:
+    import numpy
+    import pyarrow
+
+_GROUP = 1 << 17
+"""Rows that are written at once, of as many metrics as it takes; a row group can be read without the others."""
+
+
+def write(path: Path, series: Mapping[str, Series]) -> None:
+    """Write *series* by name to the file *path*. Raises `OSError` where the disk refuses."""
+    import pyarrow
+    from pyarrow import parquet
+
+    schema = pyarrow.schema(
+        [
+            pyarrow.field("metric", pyarrow.string(), nullable=False),
+            pyarrow.field("step", pyarrow.int64(), nullable=False),
+            pyarrow.field("_runtime", pyarrow.float64(), nullable=False),
+            pyarrow.field("_timestamp", pyarrow.float64(), nullable=False),
+            pyarrow.field("value", pyarrow.float64(), nullable=False),
+            pyarrow.field("integer", pyarrow.int64()),
+            pyarrow.field("digits", pyarrow.string()),
+        ]
+    )
+    even = dict.fromkeys(("step", "integer"), "DELTA_BINARY_PACKED")
+    uneven = dict.fromkeys(("_runtime", "_timestamp", "value"), "BYTE_STREAM_SPLIT")
+    with parquet.ParquetWriter(
+        path, schema, compression="zstd", use_dictionary=["metric"], column_encoding=even | uneven
+    ) as writer:
+        for group in _groups(series):
+            writer.write_table(_table(group, schema))
+
+
+def _groups(series: Mapping[str, Series]) -> Iterator[list[tuple[str, Series]]]:
+    """Pieces of series, about a group's rows together."""
+    group: list[tuple[str, Series]] = []
+    count = 0
+    for name, one in series.items():
+        for start in range(0, len(one), _GROUP):
+            stop = start + _GROUP
+            part = Series(
+                one.steps[start:stop], one.runtimes[start:stop], one.timestamps[start:stop], one.values[start:stop]
+            )
+            group.append((name, part))
+            count += len(part)
+            if count >= _GROUP:
+                yield group
+                group, count = [], 0
+    if group:
+        yield group
+
+
+def _table(group: Sequence[tuple[str, Series]], schema: pyarrow.Schema) -> pyarrow.Table:
+    import numpy
+    import pyarrow
+
+    names = pyarrow.array([name for name, _ in group], pyarrow.string())
+    places = numpy.repeat(numpy.arange(len(group), dtype=numpy.int32), [len(one) for _, one in group])
+    values, integers, digits = _values(chained([one.values for _, one in group]))
+    columns = [
+        names.take(pyarrow.array(places)),
+        _array(chained([_within(one.steps) for _, one in group]), "q"),
+        _array(chained([one.runtimes for _, one in group]), "d"),
+        _array(chained([one.timestamps for _, one in group]), "d"),
+        values, integers, digits,
+    ]  # fmt: skip
+    return pyarrow.Table.from_arrays(columns, schema=schema)
+
+
+def _values(column: Sequence[Any]) -> tuple[pyarrow.Array, pyarrow.Array, pyarrow.Array]:
+    """(floats, whole numbers, digits) of *column*."""
+    import pyarrow
+
+    none = pyarrow.nulls(len(column), pyarrow.string())
+    kind = getattr(column, "typecode", None)
+    if kind == "d":
+        return _array(column, "d"), pyarrow.nulls(len(column), pyarrow.int64()), none
+    if kind == "q":
+        return _array(column, "q").cast(pyarrow.float64(), safe=False), _array(column, "q"), none
+    whole = [value if type(value) is int else None for value in column]
+    fits = [value is not None and -(2**63) <= value < 2**63 for value in whole]
+    return (
+        pyarrow.array([_float(value) for value in column], pyarrow.float64()),
+        pyarrow.array([value if fit else None for value, fit in zip(whole, fits, strict=True)], pyarrow.int64()),
+        pyarrow.array(
+            [None if value is None or fit else str(value) for value, fit in zip(whole, fits, strict=True)],
+            pyarrow.string(),
+        ),
+    )
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond every float; its digits are kept beside it
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _array(column: Sequence[Any], kind: str) -> pyarrow.Array:
+    import numpy
+    import pyarrow
+
+    return pyarrow.array(numpy.asarray(column, dtype={"q": numpy.int64, "d": numpy.float64}[kind]))
+
+
+def _within(steps: Sequence[int]) -> Sequence[int]:
+    """*steps* as 64 bits hold them: nobody trains longer, but a script may say so."""
+    if hasattr(steps, "typecode") or isinstance(steps, range):
+        return steps
+    return [min(max(int(step), -(2**63)), 2**63 - 1) for step in steps]
+
+
+def read(path: Path) -> dict[str, Series]:
+    """What `write` wrote. Raises `ValueError` where the file is something else."""
+    from pyarrow import ArrowException, parquet
+
+    parts: dict[str, list[Series]] = {}
+    try:
+        with parquet.ParquetFile(path, read_dictionary=["metric"]) as file:
+            for number in range(file.num_row_groups):
+                for name, one in _series(file.read_row_group(number).combine_chunks()):
+                    parts.setdefault(name, []).append(one)
+    except (ArrowException, KeyError, OSError) as exc:
+        raise ValueError(f"{path} holds no series: {exc}") from None
+    return {name: _whole(series) for name, series in parts.items()}
+
+
+def _series(table: pyarrow.Table) -> Iterator[tuple[str, Series]]:
+    import numpy
+
+    if not table.num_rows:
+        return
+    metric = table.column("metric").chunk(0)
+    names, places = metric.dictionary.to_pylist(), metric.indices.to_numpy()
+    steps, runtimes, moments, values = (
+        table.column(name).to_numpy() for name in ("step", "_runtime", "_timestamp", "value")
+    )
+    whole = numpy.asarray(table.column("integer").is_valid())
+    integers = table.column("integer").fill_null(0).to_numpy()
+    digits = (
+        {row: text for row, text in enumerate(table.column("digits").to_pylist()) if text}
+        if (table.column("digits").null_count < table.num_rows)
+        else {}
+    )
+    starts = [0, *(numpy.flatnonzero(numpy.diff(places)) + 1).tolist(), table.num_rows]
+    for start, stop in pairwise(starts):
+        yield (
+            names[places[start]],
+            Series(
+                _column(steps[start:stop]), _column(runtimes[start:stop]), _column(moments[start:stop]),
+                _mixed(values[start:stop], integers[start:stop], whole[start:stop], digits, start),
+            ),
+        )  # fmt: skip
+
+
+def _mixed(
+    values: numpy.ndarray[Any, Any], integers: numpy.ndarray[Any, Any], whole: numpy.ndarray[Any, Any],
+    digits: Mapping[int, str], start: int,
+) -> Sequence[float]:  # fmt: skip
+    """The values as they were logged: whole numbers, others, or some of both."""
+    big = {row - start: text for row, text in digits.items() if 0 <= row - start < len(values)} if digits else {}
+    if whole.all():
+        return _column(integers)
+    if not whole.any() and not big:
+        return _column(values)
+    mixed = [
+        integer if is_whole else value
+        for value, integer, is_whole in zip(values.tolist(), integers.tolist(), whole.tolist(), strict=True)
+    ]
+    for row, text in big.items():
+        mixed[row] = int(text)
+    return mixed
+
+
+def _column(column: numpy.ndarray[Any, Any]) -> Sequence[Any]:
+    packed: array[Any] = array("q" if column.dtype.kind == "i" else "d")
+    packed.frombytes(column.tobytes())
+    return packed
+
+
+def _whole(parts: Sequence[Series]) -> Series:
+    if len(parts) == 1:
+        return parts[0]
+    return Series(
+        chained([part.steps for part in parts]), chained([part.runtimes for part in parts]),
+        chained([part.timestamps for part in parts]), chained([part.values for part in parts]),
+    )  # fmt: skip

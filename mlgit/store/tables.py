@@ -1,0 +1,114 @@
+"""Series and objects as the text that a branch holds them in, and back (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlgit.core.history import Logged, Series
+from mlgit.store import records
+
+MOST_NAME = 150
+"""Characters of one name below `history/`."""
+MOST_FOLDERS = 6
+"""How deep `a/b/c` nests below `history/`."""
+
+
+def path_of(name: str, ending: str = "tsv") -> str:
+    """Where what is called *name* lies in its folder: `val/acc` nests; whatever could leave the folder is quoted."""
+    parts = name.split("/", MOST_FOLDERS)
+    safe = [_component(part, last=number == len(parts) - 1, ending=ending) for number, part in enumerate(parts)]
+    return f"{'/'.join(safe)}.{ending}"
+
+
+def _component(part: str, *, last: bool, ending: str) -> str:
+    from urllib.parse import quote
+
+    quoted = quote(part, safe=" +=@,()[]{}!$&'", errors="replace").replace("~", "%7E")
+    if len(quoted) > MOST_NAME:  # two long names may begin alike
+        from hashlib import sha256
+
+        quoted = f"{quoted[: MOST_NAME - 16]}-{sha256(part.encode('utf-8', 'replace')).hexdigest()[:15]}"
+    if quoted.startswith(".") or quoted != quoted.strip() or (not last and quoted.endswith(f".{ending}")):
+        quoted = quoted.replace(".", "%2E").replace(" ", "%20")
+    return quoted or "%"
+
+
+def name_of(path: str) -> str | None:
+    """What lies at *path* is called so; None where its name was too long for a path."""
+    from urllib.parse import unquote
+
+    stem, _, ending = path.rpartition(".")
+    name = "/".join("" if part == "%" else unquote(part) for part in stem.split("/"))
+    return name if path_of(name, ending) == path else None
+
+
+def tsv(name: str, series: Series) -> str:
+    """A table of four columns, numbers as Python writes them: `nan`, `inf` and `-inf` among them."""
+    column = "".join(char if char.isprintable() else " " for char in name)
+    rows = zip(series.steps, series.runtimes, series.timestamps, series.values, strict=True)
+    lines = [f"{step}\t{runtime:.3f}\t{moment:.3f}\t{value!r}" for step, runtime, moment, value in rows]
+    return "\n".join((f"step\t_runtime\t_timestamp\t{column}", *lines, ""))
+
+
+def of_tsv(path: str, content: bytes) -> tuple[str, Series] | None:
+    """A metric and its series; None for a file that somebody spoiled, for a report can do without."""
+    try:
+        head, *lines = content.decode().rstrip("\n").split("\n")
+        rows = [line.split("\t") for line in lines]
+        column = head.split("\t")[3]
+        name = name_of(path) if path.isprintable() else None
+        return column if name is None else name, Series(
+            [_whole(row[0]) for row in rows], [float(row[1]) for row in rows], [float(row[2]) for row in rows],
+            [_number(row[3]) for row in rows],
+        )  # fmt: skip
+    except (ValueError, IndexError):
+        return None
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        return int(float(text))
+
+
+def _number(text: str) -> float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def jsonl(name: str, logged: Sequence[Logged], *, named: bool = False) -> bytes:
+    """A line for each value; with the name where it is to be *named*, or no path can say it."""
+    called = {"name": name} if named or name_of(path_of(name, "jsonl")) != name else {}
+    return b"".join(_line(one, called) for one in logged)
+
+
+def _line(one: Logged, called: Mapping[str, str]) -> bytes:
+    times = {"step": one.step, "_runtime": one.runtime, "_timestamp": one.timestamp}
+    return records.encode({**called, **times, "value": one.value}) + b"\n"
+
+
+def of_jsonl(path: str, content: bytes) -> tuple[str, list[Logged]] | None:
+    """A name and what was logged so; None for a file that somebody spoiled."""
+    try:
+        told = [records.decode(line) for line in content.splitlines()]
+        name = told[0].get("name", name_of(path))
+        return (name, [_logged(one) for one in told]) if isinstance(name, str) else None
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return None
+
+
+def of_lines(content: bytes) -> dict[str, list[Logged]]:
+    """What named lines tell, by name. Raises `ValueError` or `KeyError` for a file that is something else."""
+    found: dict[str, list[Logged]] = {}
+    for line in content.splitlines():
+        one = records.decode(line)
+        found.setdefault(one["name"], []).append(_logged(one))
+    return found
+
+
+def _logged(one: Mapping[str, Any]) -> Logged:
+    return Logged(one["step"], one["_runtime"], one["_timestamp"], one["value"])

@@ -1,0 +1,277 @@
+"""What a run told, read back: a live folder as it stands on disk, or as a branch keeps it.
+
+A finished run and a killed one are read by the same function, so a crash loses nothing that was acknowledged.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from mlgit.core import history, refs, summary
+from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.history import Logged, Series
+from mlgit.core.run import EMPTY, Run, State
+from mlgit.core.summary import Fold, Rules
+from mlgit.errors import MlgitError
+from mlgit.store import records, rows
+from mlgit.store.rows import Rows
+
+LOG_BYTES = 1 << 20
+"""A console log beyond twice this keeps its first and its last such piece."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """All that a run told, by name."""
+
+    run: Run
+    provenance: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    """What else `run.yaml` says: command, host, packages."""
+    series: Mapping[str, Series] = field(default_factory=lambda: EMPTY)
+    """What was logged as numbers."""
+    objects: Mapping[str, Sequence[Logged]] = field(default_factory=lambda: EMPTY)
+    """What was logged and is no number: texts, lists, and pictures and the like as mappings with a `_type`."""
+    system: Mapping[str, Series] = field(default_factory=lambda: EMPTY)
+    """What the machine did meanwhile; its steps count the samples."""
+    rules: Rules = field(default_factory=lambda: EMPTY)
+    """How metrics are to be summed up and drawn, as `define_metric` said."""
+    by_hand: frozenset[str] = frozenset()
+    """The metrics that were set, not logged, last: no rule speaks of them."""
+    output: bytes = b""
+    ended: bool = True
+    """Whether the run said its own end."""
+    is_full: bool = True
+    """Whether everything is here; of a branch whose DVC bytes are elsewhere, long series are thinned."""
+
+
+def begin(folder: Path) -> dict[str, Any]:
+    """How a live run began: YAML in its JSON form, which costs no YAML reader. Raises `MlgitError` where damaged."""
+    try:
+        document: dict[str, Any] = records.decode((folder / "run.yaml").read_bytes())
+        records.run_of_document(document)
+        return document
+    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        fix = f"look at {folder}, and remove it if nothing in it matters"
+        raise MlgitError(f"{folder / 'run.yaml'} is damaged.", why=str(exc), fix=fix) from None
+
+
+def read(folder: Path) -> Account:
+    """All that the live folder tells, torn last lines left out. Raises `MlgitError` where it is damaged."""
+    try:
+        return _read(folder)
+    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        fix = f"look at {folder}, and remove it if nothing in it matters"
+        raise MlgitError(f"{folder} is damaged.", why=f"{type(exc).__name__}: {exc}", fix=fix) from exc
+
+
+def _read(folder: Path) -> Account:
+    document = begin(folder)
+    params = document.pop("params")
+    run, provenance = records.run_of_document(document)
+    end: dict[str, Any] = {}
+    logged: dict[tuple[str, str], ArtifactVersion] = {}
+    used: dict[tuple[str, str], ArtifactVersion] = {}
+    for event in rows.lines(folder / "events.jsonl"):
+        params |= event.get("params", {})
+        end |= event.get("end", {})
+        run = _renamed(run, event.get("set", {}))
+        for kind, versions in (("logged", logged), ("used", used)):
+            for item in event.get(kind, ()):
+                versions[item["name"], item["hash"]] = ArtifactVersion.of(item)
+    told = Rows()
+    told.read(folder / "history.jsonl")
+    finished = end.get("time") or told.last_time or _last_change(folder, run.created)
+    run = replace(
+        run, params=params, logged=tuple(logged.values()), used=tuple(used.values()),
+        state=State(end.get("state", "crashed")), finished=max(finished, run.created),
+    )  # fmt: skip
+    provenance |= {key: end[key] for key in ("error", "exit_code") if key in end}
+    account = Account(
+        run=run, provenance=provenance, series=told.series(), objects=told.objects, system=_system(folder),
+        rules=told.rules, by_hand=frozenset(told.by_hand), output=_output(folder / "output.log"), ended=bool(end),
+    )  # fmt: skip
+    return _summed(_synced(account), told.last)
+
+
+def snapshot(folder: Path) -> Run:
+    """A live run as it stands, for a listing."""
+    return replace(read(folder).run, state=State.RUNNING, finished=None)
+
+
+def joined(before: Account, after: Account, *, upto: int | None = None) -> Account:
+    """One account of a run that went on: *before* up to and with the step *upto* (all of it, if None), then *after*.
+
+    The run, its provenance and its end are *after*'s; series, objects, system metrics and output are both's, in that
+    order. A step that both tell is *after*'s. Metrics are summed up anew over both; those that were set by hand stay,
+    and what was only logged beyond *upto* goes. Params and artifacts are *after*'s alone: what a run takes over from
+    another is for who makes it to say.
+    """
+    last = {**_last_at(before, upto), **after.run.metrics}
+    rules = {**before.rules, **after.rules}
+    cut = before if upto is None else _until(before, upto)
+    account = replace(
+        after,
+        series=_merged(cut.series, after.series, history.joined),
+        objects=_merged(cut.objects, after.objects, _one_after_other),
+        system=_merged(cut.system, after.system, _resumed),
+        rules=rules, by_hand=before.by_hand | after.by_hand, output=before.output + after.output,
+        is_full=before.is_full and after.is_full,
+    )  # fmt: skip
+    return _summed(account, _unruled(account, last))
+
+
+def _until(account: Account, step: int) -> Account:
+    series = {name: history.until(one, step) for name, one in account.series.items()}
+    objects = {name: [logged for logged in one if logged.step <= step] for name, one in account.objects.items()}
+    return replace(
+        account,
+        series={name: one for name, one in series.items() if len(one)},
+        objects={name: one for name, one in objects.items() if one},
+    )
+
+
+def _last_at(account: Account, upto: int | None) -> dict[str, Any]:
+    """The metrics as they were at a step."""
+    if upto is None:
+        return dict(account.run.metrics)
+    cut = _until(account, upto)
+    logged = {*account.series, *account.objects}
+    kept = {name: value for name, value in account.run.metrics.items() if name in account.by_hand or name not in logged}
+    return kept | {name: _last(cut, name) for name in (*cut.series, *cut.objects) if name not in account.by_hand}
+
+
+def _unruled(account: Account, last: Mapping[str, Any]) -> dict[str, Any]:
+    """*last*, with the last logged value in place of what a rule had made of a metric."""
+    ruled = (name for name in {**account.series, **account.objects} if summary.asks(_rule(account, name)))
+    return {**last, **{name: _last(account, name) for name in ruled}}
+
+
+def _last(account: Account, name: str) -> Any:
+    series, objects = account.series.get(name), account.objects.get(name)
+    if series and (not objects or series.steps[-1] >= objects[-1].step):
+        return series.values[-1]
+    return objects[-1].value if objects else None
+
+
+def _merged(before: Mapping[str, Any], after: Mapping[str, Any], join: Any) -> dict[str, Any]:
+    both = {name: join(one, after[name]) if name in after else one for name, one in before.items()}
+    return both | {name: one for name, one in after.items() if name not in before}
+
+
+def _one_after_other(before: Sequence[Logged], after: Sequence[Logged]) -> Sequence[Logged]:
+    if before and after and before[-1].step == after[0].step:
+        before = before[:-1]
+    return [*before, *after]
+
+
+def _resumed(before: Series, after: Series) -> Series:
+    """System metrics of a run's lives: the samples are counted on."""
+    first = before.steps[-1] + 1 if len(before) else 0
+    return history.joined(before, replace(after, steps=range(first, first + len(after))))
+
+
+def _renamed(run: Run, asked: Mapping[str, Any]) -> Run:
+    """*run* as the script inside it wants it called and filed."""
+    changes: dict[str, Any] = {key: asked[key] for key in ("name", "group", "job_type", "notes") if key in asked}
+    changes |= {"tags": tuple(asked["tags"])} if "tags" in asked else {}
+    changes |= {"project": refs.component(asked["project"], "project")} if "project" in asked else {}
+    return replace(run, **changes)
+
+
+def _summed(account: Account, last: Mapping[str, Any]) -> Account:
+    """The account with its run's metrics: the *last* value of each name, or what its rule asks for."""
+    metrics: dict[str, Any] = dict(last)
+    for name, value in last.items() if account.rules else ():
+        rule = _rule(account, name)
+        if rule is None or not summary.asks(rule) or summary.is_object(value):
+            continue
+        del metrics[name]
+        if "none" not in rule.summary and (told := _fold(account, name).told(rule, value)):
+            metrics[name] = told
+    return replace(account, run=replace(account.run, metrics=metrics))
+
+
+def _rule(account: Account, name: str) -> summary.Rule | None:
+    return None if name in account.by_hand else summary.rule_for(account.rules, name)
+
+
+def _fold(account: Account, name: str) -> Fold:
+    series, objects = account.series.get(name), account.objects.get(name, ())
+    fold = Fold()
+    if series and objects:
+        told = heapq.merge(
+            zip(series.steps, series.values, strict=True), ((one.step, one.value) for one in objects), key=itemgetter(0)
+        )
+        fold.take([value for _, value in told])
+    else:
+        fold.take(series.values if series else [logged.value for logged in objects])
+    return fold
+
+
+def _synced(account: Account) -> Account:
+    """The account with the step metric of a rule in every row that its metrics are in: its latest value, 0 before."""
+    series = dict(account.series)
+    for step_metric, names in summary.stepless(account.rules, (*series, *account.objects)).items():
+        own = series.get(step_metric, Series((), (), (), ()))
+        steps, known = set(own.steps), {id(own.steps)}
+        lacking: dict[int, tuple[float, float]] = {}
+        for name in names:
+            if (one := series.get(name)) and id(one.steps) not in known:
+                known.add(id(one.steps))
+                times = zip(one.steps, zip(one.runtimes, one.timestamps, strict=True), strict=True)
+                lacking |= {step: at for step, at in times if step not in steps}
+            for logged in account.objects.get(name, ()):
+                if logged.step not in steps:
+                    lacking[logged.step] = logged.runtime, logged.timestamp
+        if lacking:
+            series[step_metric] = _filled(own, lacking)
+    return replace(account, series=series)
+
+
+def _filled(series: Series, lacking: Mapping[int, tuple[float, float]]) -> Series:
+    told = zip(series.steps, series.runtimes, series.timestamps, series.values, strict=True)
+    filled: list[tuple[int, float, float, float]] = []
+    value: float = 0
+    for step, runtime, moment, own in heapq.merge(
+        told, ((step, *times, None) for step, times in sorted(lacking.items())), key=lambda row: row[0]
+    ):
+        value = value if own is None else own
+        filled.append((step, runtime, moment, value))
+    steps, runtimes, moments, values = zip(*filled, strict=True)
+    return Series(steps, runtimes, moments, values)
+
+
+def _system(folder: Path) -> dict[str, Series]:
+    path = folder / "system.jsonl"
+    if not path.exists():
+        return {}
+    told = Rows(counted=True)
+    told.read(path)
+    return told.series()
+
+
+def _output(path: Path) -> bytes:
+    """What it printed; of very much only the beginning and the end, in whole lines."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size <= 2 * LOG_BYTES:
+                return file.read()
+            first = file.read(LOG_BYTES)
+            file.seek(size - LOG_BYTES)
+            last = file.read()
+    except FileNotFoundError:
+        return b""
+    first, last = first[: first.rfind(b"\n") + 1 or None], last[last.find(b"\n") + 1 :]
+    return first + f"… {size - len(first) - len(last):,} bytes left out …\n".encode() + last
+
+
+def _last_change(folder: Path, default: float) -> float:
+    times = [entry.stat().st_mtime for entry in folder.iterdir() if entry.name != "lock"]
+    return max(times, default=default)
