@@ -18,6 +18,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "rm": "Hide runs; --undo brings them back.",
         "recover": "Make branches of runs that died.",
         "sync": "Push runs to a remote.",
+        "import": "Take along the runs of W&B, MLflow, DVCLive or TensorBoard.",
     },
     "Sweeps": {"sweep": "Search over parameters."},
     "Review": {

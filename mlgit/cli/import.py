@@ -1,0 +1,157 @@
+"""`mlgit import`: runs of other tools become runs of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlgit import wiring
+from mlgit.cli import output
+from mlgit.core import escape
+
+if TYPE_CHECKING:
+    from mlgit.integrations.importers.foreign import Foreign
+    from mlgit.integrations.importers.keep import Filing, Kept
+
+_ONE_BY_ONE = 20
+"""So many runs are told one by one, more in sum."""
+_PROBLEMS = 5
+"""So many problems of a run are told."""
+
+
+@click.group()
+def command() -> None:
+    """Take the runs of another tool along: each becomes a branch, as if it had been recorded here.
+
+    Nothing of the other tool's is changed, and none of it has to be installed. Importing again changes nothing.
+
+    \b
+    Examples:
+      mlgit import wandb wandb/
+      mlgit import tensorboard runs/ --dry-run
+      mlgit import mlflow sqlite:///mlflow.db
+      mlgit import dvclive dvclive/
+    """
+
+
+def _filed(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that every tool's command has."""
+    for option in reversed((
+        click.option("--project", metavar="NAME", help="The project of all of them, instead of their own."),
+        click.option("--group", metavar="NAME", help="The group of all of them, instead of their own."),
+        click.option("--name", metavar="NAME", help="The name of all of them, instead of their own."),
+        click.option("--tag", "tags", metavar="TAG", multiple=True, help="A tag more; may be given several times."),
+        click.option("--dry-run", is_flag=True, help="Read everything, and write nothing."),
+        click.option("--json", "json_", is_flag=True, help="Print what became of each as JSON."),
+    )):  # fmt: skip
+        function = option(function)
+    return function
+
+
+@command.command("wandb")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
+@_filed
+def wandb(folders: tuple[Path, ...], **options: Any) -> None:
+    """Import the runs that W&B recorded on this machine: a folder `wandb/`, or run folders in it.
+
+    Runs that were killed come along as far as they were written. Links out of the script's folder are not followed.
+
+    \b
+    Examples:
+      mlgit import wandb wandb/
+      mlgit import wandb wandb/offline-run-20260301_101500-k3f9a2xq
+    """
+    from mlgit.integrations.importers import wandb as reader
+
+    _import(reader.runs(folders), len(reader.folders(folders)), **options)
+
+
+def _import(
+    runs: Iterable[Foreign], count: int | None, *, project: str | None, group: str | None, name: str | None,
+    tags: tuple[str, ...], dry_run: bool, json_: bool,
+) -> None:  # fmt: skip
+    """Keep *runs*, about *count* of them, and say what became of each."""
+    from mlgit.core import refs
+    from mlgit.integrations.importers.keep import Filing, Keeper
+
+    if project:
+        refs.component(project, "project")
+    filing = Filing(project=project, group=group, name=name, tags=tags)
+    keeper = Keeper(wiring.place(), filing, dry_run=dry_run)
+    done: list[Kept] = []
+    with _progress(count, quiet=json_) as advance:
+        for kept in keeper.keep(runs):
+            done.append(kept)
+            advance(escape.line(kept.run.name if kept.run else kept.foreign.id, 40))
+    if json_:
+        output.as_json([_document(kept) for kept in done])
+    else:
+        _say(done, filing)
+    if any(kept.outcome == "failed" for kept in done):
+        sys.exit(1)
+
+
+@contextlib.contextmanager
+def _progress(count: int | None, *, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A bar for who watches, as long as there is much to do; what it is given is the name of the last one."""
+    if quiet or not output.is_terminal(sys.stderr):
+        yield lambda _name: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("importing", total=count)
+        yield lambda name: bar.update(task, advance=1, description=name)
+
+
+def _say(done: Sequence[Kept], filing: Filing) -> None:
+    by_outcome = Counter(kept.outcome for kept in done)
+    new = [kept for kept in done if kept.outcome in ("imported", "would be imported")]
+    if new and len(new) <= _ONE_BY_ONE:
+        rows = [
+            (kept.run.name, kept.run.project, kept.run.state.value, f"{kept.rows:,}", kept.run.branch or kept.run.id)
+            for kept in new
+            if kept.run
+        ]
+        output.table(("run", "project", "state", "rows", "branch" if new[0].outcome == "imported" else "id"), rows,
+                     right=("rows",))  # fmt: skip
+    for kept in done:
+        name = kept.run.name if kept.run else kept.foreign.name or kept.foreign.id
+        for problem in kept.problems[:_PROBLEMS]:
+            output.note(f"{name}: {problem}")
+        if len(kept.problems) > _PROBLEMS:
+            output.note(f"{name}: … {len(kept.problems) - _PROBLEMS} more; --json tells them all")
+    rows_ = sum(kept.rows for kept in new)
+    told = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(by_outcome.items(), key=_place))
+    output.say(f"{told or 'no runs'}{f', {rows_:,} rows of history' if new else ''}")
+    if by_outcome["imported"] and not filing.project:
+        projects = sorted({kept.run.project for kept in new if kept.run})
+        output.note(f"Next: mlgit ls --all{'' if len(projects) > 1 else f' (project {projects[0]})'}")
+
+
+def _place(item: tuple[str, int]) -> int:
+    return ("imported", "would be imported", "already here", "hidden here", "failed").index(item[0])
+
+
+def _document(kept: Kept) -> dict[str, Any]:
+    return {
+        "outcome": kept.outcome,
+        "from": kept.foreign.tool,
+        "id": kept.foreign.id,
+        "source": kept.foreign.source,
+        "run": kept.run and kept.run.id,
+        "name": kept.run and kept.run.name,
+        "project": kept.run and kept.run.project,
+        "state": kept.run and kept.run.state.value,
+        "branch": kept.run and (kept.run.branch or None),
+        "rows": kept.rows,
+        "problems": list(kept.problems),
+    }
