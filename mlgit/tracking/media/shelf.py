@@ -5,10 +5,13 @@ from __future__ import annotations
 import abc
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote
+
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -19,25 +22,68 @@ class Shelf:
     key: str
     step: int
 
+    def named(self, key: str) -> Shelf:
+        """The same place under another key."""
+        return replace(self, key=key)
+
     def put(self, kind: str, content: bytes, ending: str) -> dict[str, Any]:
         """Store *content* as `media/<kind>/<key>_<step>_<hash>.<ending>`; return path, sha256 and size.
 
         The file is whole or not there. Raises `OSError` where the disk refuses.
         """
         digest = hashlib.sha256(content).hexdigest()
-        name = quote(self.key, safe=" +=@,()[]{}!$&'/")[-150:].replace("..", "%2E%2E").strip("/.") or "object"
-        path = f"media/{kind}/{name}_{self.step}_{digest[:20]}.{ending}"
+        path = self._path(kind, digest, ending)
         target = self.folder / path
         if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            scratch = target.with_name(f".{os.urandom(8).hex()}")
-            try:
-                scratch.write_bytes(content)
-                scratch.rename(target)
-            except BaseException:
-                scratch.unlink(missing_ok=True)
-                raise
+            _write(target, lambda file: file.write(content))
         return {"path": path, "sha256": digest, "size": len(content)}
+
+    def copy(self, kind: str, source: Path, ending: str) -> dict[str, Any]:
+        """Store the file *source* likewise, however large it is. Raises `OSError` where it cannot be read or stored."""
+        import shutil
+
+        with source.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+            path = self._path(kind, digest, ending)
+            target = self.folder / path
+            if not target.exists():
+                file.seek(0)
+                _write(target, lambda copy: shutil.copyfileobj(file, copy, _PIECE))
+        return {"path": path, "sha256": digest, "size": size}
+
+    def _path(self, kind: str, digest: str, ending: str) -> str:
+        return f"media/{kind}/{file_name(self.key)}_{self.step}_{digest[:20]}.{ending}"
+
+
+def _write(target: Path, fill: Callable[[BinaryIO], object]) -> None:
+    scratch = target.with_name(f".{os.urandom(8).hex()}")
+    try:
+        try:
+            file = scratch.open("xb")
+        except FileNotFoundError:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file = scratch.open("xb")
+        with file:
+            fill(file)
+        scratch.rename(target)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+def file_name(key: str) -> str:
+    """*key* as a path that git takes and that leads nowhere else: `val/img` nests, the rest is quoted and cut."""
+    parts = [quote(part, safe=" +=@,()[]{}!$&'", errors="replace").replace("~", "%7E") for part in key.split("/")]
+    safe = [part[:60].strip() for part in parts[:3] + parts[3:][-1:]]
+    return "/".join(f"%2E{part[1:]}" if part[0] == "." else part for part in safe if part) or "object"
+
+
+def below(folder: Path, path: str) -> Path:
+    """The file *path* in *folder*. Raises `ValueError` where it leads out of it."""
+    if path.startswith("/") or "\0" in path or ".." in path.split("/"):
+        raise ValueError(f"{path[:200]!r} leads out of the folder")
+    return folder / path
 
 
 class Media(abc.ABC):
@@ -46,3 +92,53 @@ class Media(abc.ABC):
     @abc.abstractmethod
     def store(self, shelf: Shelf) -> dict[str, Any]:
         """Put its files onto *shelf*; return what history keeps: plain data whose `_type` says what it is."""
+
+    def whole(self, shelf: Shelf) -> dict[str, Any]:
+        """The same where the document itself is a file of its own, in an artifact."""
+        return self.store(shelf)
+
+    @classmethod
+    def gallery(cls, _items: Sequence[Any], documents: list[dict[str, Any]], /) -> Any:
+        """What history keeps of several of one class that are logged as a list, from them and their documents."""
+        return documents
+
+    @classmethod
+    @abc.abstractmethod
+    def load(cls, folder: Path, document: Mapping[str, Any], /) -> Self:
+        """The object that was stored below *folder* as *document*."""
+
+
+_SAID: set[str] = set()
+
+
+def say_once(text: str) -> None:
+    """A word to the person at the terminal, the first time that this process has it to say."""
+    if text not in _SAID:
+        _SAID.add(text)
+        from mlgit.tracking.begin import notify
+
+        notify(text)
+
+
+def captioned(caption: object) -> dict[str, str]:
+    """What a document says of a caption."""
+    return {} if caption is None else {"caption": str(caption)}
+
+
+def source_path(value: str | os.PathLike[str], what: str) -> Path:
+    """The file that *value* names. Raises `FileNotFoundError` where there is none, `ValueError` for an address."""
+    text = os.fspath(value)
+    if "://" in text:
+        raise ValueError(f"{what}: {text[:200]} is an address; give a file, or log a reference in an artifact")
+    path = Path(text)
+    if "\0" in text or not path.is_file():
+        raise FileNotFoundError(f"{what}: there is no file {text[:200]!r}")
+    return path.absolute()
+
+
+def read_all(stream: Any) -> bytes:
+    """Everything that an open file or a buffer holds, from its beginning where it can be wound back."""
+    if callable(getattr(stream, "seek", None)):
+        stream.seek(0)
+    content = stream.read()
+    return content.encode() if isinstance(content, str) else bytes(content)

@@ -1,0 +1,87 @@
+"""Interactive figures of Plotly and Bokeh, as the JSON that their own scripts draw."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from mlgit.tracking.media import convert
+from mlgit.tracking.media.shelf import Media, Shelf, below, source_path
+
+
+class Plotly(Media):
+    """A figure of Plotly, or one of matplotlib that Plotly can redraw. Raises `ValueError` for anything else."""
+
+    def __init__(self, val: Any) -> None:
+        if not isinstance(val, Mapping) and not hasattr(val, "to_plotly_json"):
+            figure = convert.figure_of(val)
+            if figure is None:
+                raise ValueError(f"Plotly: a figure is asked for, not a {type(val).__name__}")
+            from plotly import tools
+
+            val = tools.mpl_to_plotly(figure)
+        self.figure: dict[str, Any] = _lists(val if isinstance(val, Mapping) else val.to_plotly_json())
+
+    def store(self, shelf: Shelf) -> dict[str, Any]:
+        """The figure as a file."""
+        content = json.dumps(self.figure, allow_nan=False, default=str)
+        return {"_type": "plotly-file", **shelf.put("plotly", content.encode(), "plotly.json")}
+
+    @classmethod
+    def load(cls, folder: Path, document: Mapping[str, Any], /) -> Self:
+        """The figure that was stored below *folder* as *document*."""
+        return cls(json.loads(below(folder, document["path"]).read_text()))
+
+
+def _lists(value: Any) -> Any:
+    """*value* with arrays as lists, and nan as null, which is how Plotly writes a gap."""
+    if isinstance(value, Mapping):
+        return {str(key): _lists(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        return _lists(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_lists(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+class Bokeh(Media):
+    """A document or a plot of Bokeh, or the path of its JSON."""
+
+    def __init__(self, data_or_path: Any) -> None:
+        if isinstance(data_or_path, str | os.PathLike):
+            self.document = json.loads(source_path(data_or_path, "Bokeh").read_bytes())
+        elif isinstance(data_or_path, Mapping):
+            self.document = dict(data_or_path)
+        else:
+            self.document = _document(data_or_path).to_json()
+
+    def store(self, shelf: Shelf) -> dict[str, Any]:
+        """The document as a file."""
+        return {"_type": "bokeh-file", **shelf.put("bokeh", json.dumps(self.document).encode(), "bokeh.json")}
+
+    @classmethod
+    def load(cls, folder: Path, document: Mapping[str, Any], /) -> Self:
+        """The plot that was stored below *folder* as *document*."""
+        return cls(below(folder, document["path"]))
+
+
+def _document(value: Any) -> Any:
+    """The document of Bokeh that *value* is or belongs to, made where it has none."""
+    from bokeh.document import Document
+    from bokeh.model import Model
+
+    if isinstance(value, Document):
+        return value
+    if not isinstance(value, Model):
+        raise TypeError(f"Bokeh: a document or a plot is asked for, not a {type(value).__name__}")
+    if value.document is not None:
+        return value.document
+    made = Document()
+    made.add_root(value)
+    return made
