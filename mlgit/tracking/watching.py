@@ -5,14 +5,15 @@ PyTorch is never loaded from here: a model brings its own methods. Between two s
 
 from __future__ import annotations
 
-import json
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlgit.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlgit.tracking.media.graph import Graph
 
 BINS = 64
 """Of a histogram, as W&B's."""
@@ -26,10 +27,6 @@ class Watcher(Protocol):
 
     def log(self, data: dict[str, Any], step: int | None = None, commit: bool | None = None) -> None:
         """Take a row."""
-
-    @property
-    def dir(self) -> str:
-        """The folder of files that go with it."""
 
 
 @dataclass
@@ -46,13 +43,13 @@ _watched: weakref.WeakKeyDictionary[Watcher, _Watched] = weakref.WeakKeyDictiona
 def watch(
     run: Watcher, models: Any, *, log: str | None = "gradients", log_freq: int = 1000, idx: int | None = None,
     log_graph: bool = False,
-) -> list[Path]:  # fmt: skip
-    """Hang on *models*, one or several, until the run ends; return where their layers are written, with *log_graph*.
+) -> list[Graph]:  # fmt: skip
+    """Hang on *models*, one or several, until the run ends; return their layers, with *log_graph*.
 
     *log*: `gradients`, `parameters`, `all` or None. Every *log_freq*-th batch each tensor becomes a histogram in the
     row that is logged next: `gradients/<name>`, `parameters/<name>`; the second model's names begin with `graph_1`, and
-    *idx* says another number. Raises `UsageError` for another choice, `TypeError` for what is no
-    PyTorch model, `ValueError` for a model that is watched already.
+    *idx* says another number. The layers are logged as `graph_<number>`. Raises `UsageError` for another choice,
+    `TypeError` for what is no PyTorch model, `ValueError` for a model that is watched already.
     """
     if log not in WHAT:
         raise UsageError(f"watch(): there is no log={log!r}.", fix="'gradients', 'parameters', 'all' or None")
@@ -72,7 +69,8 @@ def watch(
         prefix = f"graph_{number}" if number else ""  # W&B puts no dot behind it
         state.handles[id(model)] = list(_hang(run, model, prefix, log, max(1, int(log_freq))))
         if log_graph:
-            graphs.append(_write_graph(Path(run.dir) / f"graph_{number}.json", model))
+            graphs.append(_graph(model))
+            run.log({f"graph_{number}": graphs[-1]}, commit=False)
     return graphs
 
 
@@ -170,15 +168,16 @@ def histogram(tensor: Any) -> dict[str, Any] | None:
     return {"_type": "histogram", "values": counts, "bins": [*bins, high]}
 
 
-def _write_graph(target: Path, model: Any) -> Path:
-    """The layers of *model* as JSON: name, class, shapes of its own parameters."""
-    layers = [
-        {
-            "name": name,
-            "class_name": str(module) if not next(module.children(), None) else type(module).__name__,
-            "parameters": [[own, list(value.shape)] for own, value in module.named_parameters(recurse=False)],
-        }
-        for name, module in model.named_modules()
-    ]
-    target.write_text(json.dumps({"format": "torch", "nodes": layers}))
-    return target
+def _graph(model: Any) -> Graph:
+    """The layers of *model*: name, class, shapes of its own parameters."""
+    from mlgit.tracking.media.graph import Graph
+
+    graph = Graph("torch")
+    for name, module in model.named_modules():
+        shapes = [[own, list(value.shape)] for own, value in module.named_parameters(recurse=False)]
+        has_layers = next(module.children(), None) is not None
+        graph.add_node(
+            id=name, name=name or type(model).__name__,
+            class_name=type(module).__name__ if has_layers else str(module), parameters=shapes,
+        )  # fmt: skip
+    return graph
