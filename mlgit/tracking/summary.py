@@ -11,9 +11,12 @@ from mlgit.tracking import values
 class Summary(MutableMapping[str, Any]):
     """A run's metrics, by attribute or item: the last value of everything logged, and whatever is set here."""
 
-    def __init__(self, store: Callable[[Mapping[str, Any]], None], known: Mapping[str, Any] | None = None) -> None:
-        """*store* takes what was set; *known* is what the run has said before."""
-        self.__dict__.update(_store=store, _last=dict(known or {}), note=None)
+    def __init__(
+        self, store: Callable[[Mapping[str, Any]], None], known: Mapping[str, Any] | None = None, *,
+        keep: Callable[[str], values.Keep | None] = lambda _key: None,
+    ) -> None:  # fmt: skip
+        """*store* takes what was set; *known* is what the run has said before; *keep* stores pictures and the like."""
+        self.__dict__.update(_store=store, _last=dict(known or {}), _keep=keep, note=None)
         self.__dict__["note"] = self._last.update
 
     def __getitem__(self, key: str) -> Any:
@@ -48,6 +51,9 @@ class Summary(MutableMapping[str, Any]):
 
     def update(self, other: Any = (), /, **more: Any) -> None:
         """Set several metrics at once."""
-        wanted = {key: values.plain(value, where=f"summary.{key}") for key, value in (dict(other) | more).items()}
+        wanted = {
+            key: values.plain(value, where=f"summary.{key}", keep=self._keep(key))
+            for key, value in (dict(other) | more).items()
+        }
         self._store(wanted)
         self._last.update(wanted)

@@ -55,6 +55,8 @@ def _plain(value: Any, where: str, depth: int, keep: Keep) -> Any:
     if isinstance(value, Mapping):
         return {text(str(key)): _plain(item, f"{where}.{key}", depth + 1, keep) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
+        if value and (kept := keep(value)) is not NotImplemented:
+            return kept
         return [_plain(item, where, depth + 1, keep) for item in value]
     if isinstance(value, bool | int | float):
         return _base(value)
