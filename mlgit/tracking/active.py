@@ -54,7 +54,7 @@ class ActiveRun(Identity):
             dict(record.params), fixed, store=self._put_params, warn=self._warn, changes_allowed=wish.allow_val_change
         )
         """The run's params: read and set them as attributes or items."""
-        self.summary = Summary(self._put_summary)
+        self.summary = Summary(self._put_summary, keep=lambda key: self._keeper(key, self._step))
         """The run's metrics: the last value of everything logged, and whatever is set here."""
 
     @property
@@ -105,9 +105,9 @@ class ActiveRun(Identity):
                 line = self._fast({**data, "_step": at, "_runtime": now - self._started, "_timestamp": now})
             except TypeError:
                 line = b"null"
-            if b"null" in line or b'"_summary"' in line or len(line) > MOST_BYTES:
-                line = self._slow(data, at, now)  # nan and the infinities, for one, which a fast writer loses
             try:
+                if b"null" in line or b"[" in line or b'"_summary"' in line or len(line) > MOST_BYTES:
+                    data, line = self._slow(data, at, now)  # nan, for one, which a fast writer loses; pictures; arrays
                 written = os.write(self._live.history, line)
             except OSError as exc:
                 return self._lost(exc)
@@ -126,8 +126,8 @@ class ActiveRun(Identity):
         self._fast = functools.partial(orjson.dumps, option=options)
         return self._fast(row)
 
-    def _slow(self, data: Any, step: int, now: float) -> bytes:
-        """The row of *data* by the slow way: every value made plain, nan and the infinities kept."""
+    def _slow(self, data: Any, step: int, now: float) -> tuple[dict[str, Any], bytes]:
+        """The row of *data* by the slow way, and its line: every value made plain, nan kept, pictures stored."""
         import json
 
         if not isinstance(data, Mapping):
@@ -141,8 +141,8 @@ class ActiveRun(Identity):
             values.text(key): values.plain(value, where=f"log(): {key}", keep=self._keeper(key, step))
             for key, value in data.items()
         }
-        row |= {"_step": step, "_runtime": now - self._started, "_timestamp": now}
-        return f"{json.dumps(row)}\n".encode()
+        about = {"_step": step, "_runtime": now - self._started, "_timestamp": now}
+        return row, f"{json.dumps(row | about)}\n".encode()
 
     def _keeper(self, key: str, step: int) -> values.Keep:
         """Stores pictures, tables and the like that are logged as *key* at *step*."""
