@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mlgit.core import refs
+from mlgit.artifacts import catalog
+from mlgit.artifacts.catalog import Held
+from mlgit.core import refs, secrets
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.run import Run
 from mlgit.dvc import cache
-from mlgit.errors import NotFoundError, UsageError
+from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 
-_SHORTEST = 6
-"""So many digits of a hash name a version."""
+if TYPE_CHECKING:
+    from mlgit.artifacts.artifact import Artifact
 
 
 def log(repo: Repo, path: Path, *, name: str, type: str, folder: str = "") -> ArtifactVersion:
@@ -22,18 +26,31 @@ def log(repo: Repo, path: Path, *, name: str, type: str, folder: str = "") -> Ar
     *folder*: the project's, in the repository. Raises `UsageError` for a name or a path that cannot be, `MlgitError`
     where the disk refuses.
     """
-    checked(name)
+    catalog.checked(name)
     refs.component(type, "type of artifact")
     content, size = cache.add(repo, path, folder=folder)
     return ArtifactVersion(name=name, type=type, hash=content, size=size, path=_place(repo, path, folder))
 
 
-def checked(name: str) -> str:
-    """*name*, if an artifact can have it. Raises `UsageError`."""
-    refs.component(name, "artifact")
-    if name.endswith(".dvc") or name == "dvc.yaml":
-        raise UsageError(f"{name!r} cannot be the name of an artifact: DVC's own files are called so.")
-    return name
+def log_draft(repo: Repo, draft: Artifact, metadata: Mapping[str, Any], *, folder: str = "") -> ArtifactVersion:
+    """Store what *draft* holds as a version, its *metadata* made plain. Raises `UsageError`, `MlgitError` as `log`."""
+    files = draft.file_count
+    content, size = cache.add(repo, draft.staged(), folder=folder, private=True)
+    return ArtifactVersion(
+        name=draft.name, type=draft.type, hash=content, size=size, path=draft.name, files=files,
+        description=secrets.redact(draft.description or ""), metadata=secrets.redact_params(metadata),
+        tags=tuple(draft.tags), use_as=draft.use_as or "", ttl=draft.ttl.total_seconds() if draft.ttl else None,
+    )  # fmt: skip
+
+
+def claimed(version: ArtifactVersion, aliases: tuple[str, ...], before: ArtifactVersion | None) -> ArtifactVersion:
+    """*version* as a run logs it now, called *aliases* and `latest`; *before*: what the run said of it already."""
+    now = time.time()
+    given = [catalog.checked_alias(alias) for alias in aliases]
+    every = tuple(dict.fromkeys((*(before.aliases if before else ()), *given, "latest")))
+    if before is None:
+        return replace(version, aliases=every, created=now)
+    return replace(version, aliases=every, created=before.created, claimed=now, links=before.links)
 
 
 def _place(repo: Repo, path: Path, folder: str) -> str:
@@ -51,44 +68,21 @@ def checkout(repo: Repo, version: ArtifactVersion, target: Path, *, folder: str 
 def use(
     repo: Repo, text: str, *, project: str | None = None, folder: str = "", target: Path | None = None
 ) -> ArtifactVersion:
-    """The version that *text* names among the runs of *project* (see `find`); its bytes come to *target*, if given."""
-    from mlgit.index import query
-
-    version = find(query.runs(repo, project=project), text)
+    """The version that *text* names among the runs (see `catalog.find`); its bytes come to *target*, if given."""
+    version = find(repo, text, project=project).version
     if target:
         checkout(repo, version, target, folder=folder)
     return version
 
 
-def versions(runs: Iterable[Run], name: str) -> list[ArtifactVersion]:
-    """The versions of the artifact *name* that *runs* logged, oldest first, each content once."""
-    found: dict[str, ArtifactVersion] = {}
-    for run in sorted(runs, key=lambda run: (run.created, run.id)):
-        for version in run.logged:
-            if version.name == name:
-                found.setdefault(version.hash, version)
-    return list(found.values())
+def find(repo: Repo, text: str, *, project: str | None = None, type: str | None = None) -> Held:
+    """The version that *text* names among the runs of *repo*, those under way among them.
 
-
-def find(runs: Iterable[Run], text: str) -> ArtifactVersion:
-    """The version that *text* names: `name` or `name:latest` (the last content new to it), `name:v0`, `name:<hash>`.
-
-    Numbers count contents in the order of the runs that logged them; six digits of a hash suffice. Raises
-    `NotFoundError`.
+    *project*: whose, where *text* does not say it. Raises `NotFoundError`; for one of another *type* too.
     """
-    runs = list(runs)
-    name, _, which = text.partition(":")
-    known = versions(runs, name)
-    if not known:
-        names = sorted({version.name for run in runs for version in run.logged})
-        fix = f"there are: {', '.join(names[:10])}" if names else "log one in a run first"
-        raise NotFoundError(f"There is no artifact {name[:120]!r}.", fix=fix)
-    if which in ("", "latest"):
-        return known[-1]
-    if which[:1] == "v" and which[1:].isdecimal() and int(which[1:]) < len(known):
-        return known[int(which[1:])]
-    fitting = [version for version in known if len(which) >= _SHORTEST and version.hash.startswith(which)]
-    if len(fitting) == 1:
-        return fitting[0]
-    fix = f"name:latest, name:v0 to name:v{len(known) - 1}, or name:<hash>"
-    raise NotFoundError(f"The artifact {name!r} has no version {which[:80]!r}.", fix=fix.replace("name", name))
+    from mlgit.index import query
+
+    held = catalog.find(query.runs(repo), text, project=project)
+    if type is not None and held.version.type != type:
+        raise NotFoundError(f"{held.name} is a {held.version.type}, not a {type[:80]}.", fix="leave the type out")
+    return held

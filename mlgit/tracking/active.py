@@ -8,21 +8,20 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from mlgit.core import escape, figures, secrets
-from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import is_number
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
 from mlgit.store import live, result
+from mlgit.store.own import Before
 from mlgit.store.place import Place
 from mlgit.tracking import values
+from mlgit.tracking.alerting import Alerting
 from mlgit.tracking.begin import notify
 from mlgit.tracking.config import Config
-from mlgit.tracking.identity import Identity
 from mlgit.tracking.media.shelf import Shelf
 from mlgit.tracking.summary import Summary
 from mlgit.tracking.wish import Wish
@@ -31,7 +30,7 @@ MOST_BYTES = 1 << 20
 """Of one row; what is larger is looked at value by value."""
 
 
-class ActiveRun(Identity):
+class ActiveRun(Alerting):
     """One execution that is under way. Made by `mlgit.init()`; a context manager that finishes it.
 
     *owns* says whether the end of this object is the end of the run; a script inside `mlgit run` only takes part.
@@ -40,12 +39,15 @@ class ActiveRun(Identity):
     def __init__(
         self, home: Place, opened: live.Live, record: Run, *, owns: bool = True, fixed: frozenset[str],
         wish: Wish = Wish(),  # noqa: B008  (it is frozen)
+        before: Before | None = None,
     ) -> None:  # fmt: skip
         self._home, self._live, self._record, self._owns, self._wish = home, opened, record, owns, wish
-        self._started, self._pid, self._step = record.created, os.getpid(), 0
+        self._before, self._pid, self._step = before, os.getpid(), before.next_step if before else 0
+        self._started = record.created + record.paused - (before.runtime if before and before.how == "fork" else 0)
         self._lock = threading.RLock()  # a signal's handler may log in the midst of a row
         self._fast = self._first
         self._warned: set[str] = set()
+        self._kept, self._patterns, self._alerted, self._sending = {}, {}, {}, []
         self._ended = False
         self.at_end: list[Callable[[], None]] = []
         """Called in turn when the run begins to end, however it ends."""
@@ -54,7 +56,7 @@ class ActiveRun(Identity):
             dict(record.params), fixed, store=self._put_params, warn=self._warn, changes_allowed=wish.allow_val_change
         )
         """The run's params: read and set them as attributes or items."""
-        self.summary = Summary(self._put_summary, keep=lambda key: self._keeper(key, self._step))
+        self.summary = Summary(self._put_summary, record.metrics, keep=lambda key: self._keeper(key, self._step))
         """The run's metrics: the last value of everything logged, and whatever is set here."""
 
     @property
@@ -63,16 +65,19 @@ class ActiveRun(Identity):
         return not self._owns
 
     @property
+    def resumed(self) -> bool:
+        """Whether it goes on from an earlier life of its own."""
+        return self._before is not None and self._before.how != "fork"
+
+    @property
+    def starting_step(self) -> int:
+        """The step that it began with: 0, or the one after the last that it goes on from."""
+        return self._before.next_step if self._before else 0
+
+    @property
     def step(self) -> int:
         """The step that the next `log()` without a step of its own belongs to."""
         return self._step
-
-    @property
-    def dir(self) -> str:
-        """A folder for files of the script's own that go with the run; made at first need."""
-        folder = self._live.folder / "files"
-        folder.mkdir(exist_ok=True)
-        return str(folder)
 
     def _set(self, changes: Mapping[str, Any]) -> None:
         self._check_open("name")
@@ -168,6 +173,11 @@ class ActiveRun(Identity):
             self._warned.add(kind)
             notify(f"{text} (said once)")
 
+    def _say_once(self, kind: str, text: str) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            notify(text)
+
     def _put_summary(self, changes: Mapping[str, Any]) -> None:
         import json
 
@@ -192,26 +202,10 @@ class ActiveRun(Identity):
         if self._ended:
             raise UsageError(f"The run {self.name} has ended: its {what} is history.", fix="set it before finish()")
 
-    def log_artifact(
-        self, path: str | os.PathLike[str], name: str | None = None, type: str = "file"
-    ) -> ArtifactVersion:
-        """Keep a file or folder with the run: DVC holds the bytes, the run's branch the pointer.
-
-        *name* is the file's own unless given. The same content is stored once, whoever logs it. Raises `UsageError`
-        for a name that cannot be one or a path that does not exist.
-        """
-        from mlgit.artifacts import log as artifacts
-
-        self._check_open("artifacts")
-        place = Path(path)
-        version = artifacts.log(self._home.repo, place, name=name or place.stem, type=type, folder=self._record.folder)
-        self._live.event(logged=[{f: getattr(version, f) for f in ("name", "type", "hash", "size", "path")}])
-        return version
-
     def watch(
         self, models: Any, criterion: Any = None, log: str | None = "gradients",  # noqa: ARG002
         log_freq: int = 1000, idx: int | None = None, log_graph: bool = False,
-    ) -> list[Path]:  # fmt: skip
+    ) -> list[Any]:  # fmt: skip
         """Log histograms of the gradients and parameters of PyTorch models every *log_freq* batches, until the end.
 
         See `mlgit.tracking.watching.watch`. *criterion* is W&B's.

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run, State
 from mlgit.tracking.active import ActiveRun
 from mlgit.tracking.config import Config
 from mlgit.tracking.summary import Summary
+from mlgit.tracking.unkept import Unkept
 from mlgit.tracking.wish import Wish
 
 
-class DisabledRun(ActiveRun):
+class DisabledRun(Unkept, ActiveRun):
     """What `init(mode="disabled")` returns: config and summary hold what they are given, and nothing is stored."""
 
     def __init__(self, params: dict[str, Any], *, name: str, project: str) -> None:
         self._record = Run(id="disabled", name=name, project=project, created=time.time(), params=params)
-        self._step, self._ended, self._owns = 0, False, True
+        self._step, self._ended, self._owns, self._before = 0, False, True, None
         self._wish = Wish(mode="disabled")
         self.at_end = []
         self.config = Config(dict(params), frozenset(), store=self._put_params, warn=self._warn)
@@ -32,17 +30,10 @@ class DisabledRun(ActiveRun):
         self._step = (self._step if step is None else int(step)) + (commit is not False)
         self.summary.note(data)
 
-    def log_artifact(
-        self, path: str | os.PathLike[str], name: str | None = None, type: str = "file"
-    ) -> ArtifactVersion:
-        """Nothing is stored; the answer names the file all the same."""
-        place = Path(path)
-        return ArtifactVersion(name=name or place.stem, type=type, hash="", size=0, path=str(place))
-
     def watch(
         self, models: Any, criterion: Any = None, log: str | None = "gradients", log_freq: int = 1000,
         idx: int | None = None, log_graph: bool = False,
-    ) -> list[Path]:  # fmt: skip
+    ) -> list[Any]:  # fmt: skip
         """Nothing is watched."""
         return []
 
@@ -73,11 +64,6 @@ class DisabledRun(ActiveRun):
 
     def _set(self, changes: Mapping[str, Any]) -> None:
         """Kept in memory alone."""
-
-    @property
-    def dir(self) -> str:
-        """A folder that exists, for a script that writes beside the run."""
-        return str(Path.cwd())
 
     def _put_summary(self, changes: Mapping[str, Any]) -> None:
         """Kept in memory alone."""

@@ -31,6 +31,9 @@ class RunOptions:
     metrics: tuple[str, ...] = field(
         default=(), metadata={"help": "metrics files that the program writes (YAML, JSON, CSV), read when it has ended"}
     )
+    alert_webhook: str | None = field(
+        default=None, metadata={"help": 'where `alert()` is posted to, as `{"text": …}`; MLGIT_ALERT_WEBHOOK before it'}
+    )
     snapshot: SnapshotOptions = field(default_factory=SnapshotOptions)
     console: Literal["auto", "redirect", "wrap", "off"] = field(
         default="auto",

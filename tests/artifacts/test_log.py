@@ -8,7 +8,6 @@ import pytest
 
 from mlgit.artifacts import log as artifacts
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.run import Run
 from mlgit.dvc import project
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
@@ -19,10 +18,6 @@ def dvc(*args: str, cwd: Path) -> str:
     done = subprocess.run([sys.executable, "-m", "dvc", *args], cwd=cwd, capture_output=True, text=True)
     assert done.returncode == 0, f"dvc {args}: {done.stdout}{done.stderr}"
     return done.stdout
-
-
-def version(name: str, content: str) -> ArtifactVersion:
-    return ArtifactVersion(name=name, type="model", hash=content * 32, size=1, path=name)
 
 
 def test_a_logged_file_says_what_it_is_and_where_it_lay(repo: Repo):
@@ -88,19 +83,3 @@ def test_stock_dvc_reads_and_keeps_what_a_run_logged(repo: Repo, tmp_path: Path,
     assert artifacts.use(repo, "net", target=tmp_path / "used") == run.logged[0]
     with pytest.raises(NotFoundError):
         artifacts.checkout(repo, lost, tmp_path / "x")
-
-
-def test_a_version_is_found_by_name_number_and_hash():
-    runs = [
-        Run(id="3", name="c", project="p", created=3, logged=(version("net", "a"), version("tok", "d"))),
-        Run(id="1", name="a", project="p", created=1, logged=(version("net", "a"),)),
-        Run(id="2", name="b", project="p", created=2, logged=(version("net", "b"),)),
-    ]
-
-    assert artifacts.find(runs, "net").hash == "b" * 32
-    assert artifacts.find(runs, "net:v0").hash == "a" * 32
-    assert artifacts.find(runs, "net:latest").hash == "b" * 32
-    assert artifacts.find(runs, "net:aaaaaa").hash == "a" * 32
-    for text, message in (("net:v2", "no version"), ("net:aaa", "no version"), ("nix", "there are: net, tok")):
-        with pytest.raises(NotFoundError, match=message):
-            artifacts.find(runs, text)

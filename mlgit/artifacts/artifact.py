@@ -1,0 +1,497 @@
+"""An artifact in a script's hands, in W&B's words: put together, logged, found again, brought back."""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+
+from mlgit.artifacts import amend, catalog, manifest, reference, ties
+from mlgit.artifacts.catalog import Held
+from mlgit.artifacts.draft import Draft
+from mlgit.artifacts.manifest import Entry, Manifest
+from mlgit.artifacts.staging import Staging
+from mlgit.core import refs
+from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.run import Run
+from mlgit.dvc import cache
+from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.git.repo import Repo
+
+_READ: dict[str, Staging] = {}
+"""Folders from which objects were read, by hash: an object may read on in its files until the process ends."""
+
+
+class ArtifactTTL(enum.Enum):
+    """How long an artifact should live, where that is no time span."""
+
+    INHERIT = 0
+
+
+class Artifact(Draft):
+    """A named, versioned file or folder: `Artifact("mnist", type="dataset")`.
+
+    *metadata* is plain data. *incremental*: what the newest version holds beside is part of the next one too. *use_as*
+    is kept with the run that uses it. Raises `UsageError` for a name or a type that cannot be.
+    """
+
+    def __init__(
+        self, name: str, type: str, description: str | None = None, metadata: Mapping[str, Any] | None = None,
+        incremental: bool = False, use_as: str | None = None, storage_region: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise UsageError("metadata: a mapping is asked for.")
+        self._name, self._type = catalog.checked(name), refs.component(type, "type of artifact")
+        self.description, self.incremental, self.use_as = description, incremental, use_as
+        self.metadata: dict[str, Any] = dict(metadata or {})
+        self._aliases: list[str] = []
+        self._tags: list[str] = []
+        self._ttl: timedelta | ArtifactTTL | None = ArtifactTTL.INHERIT
+        self._repo: Repo | None = None
+        self._version: ArtifactVersion | None = None
+        self._folder = self._in_project = ""
+        self._found: Held | None = None
+        self._trouble: MlgitError | None = None
+        self._is_listed = self._is_aside = False
+
+    # -- from a draft to a version
+
+    @classmethod
+    def of(cls, repo: Repo, held: Held) -> Self:
+        """The version *held* of the runs of *repo*."""
+        made = cls(held.version.name, held.version.type)
+        made.logged_as(repo, held.version, held.run)
+        made._found, made._aliases = held, list(held.aliases)
+        return made
+
+    def logged_as(self, repo: Repo, version: ArtifactVersion, run: Run) -> None:
+        """Become *version*, which *run* has logged."""
+        self._repo, self._version, self._folder, self._in_project = repo, version, run.folder, run.project
+        self._aliases, self._tags = list(version.aliases), list(version.tags)
+        self.description, self.metadata = version.description or None, dict(version.metadata)
+        self._ttl = ArtifactTTL.INHERIT if version.ttl is None else timedelta(seconds=version.ttl)
+        self._found, self._trouble, self._final = None, None, True
+
+    def set_aside(self) -> Self:
+        """Answer as if it was logged, for a run that records nothing: it is version v0, and holds what was added."""
+        self._is_aside = self._final = True
+        return self
+
+    def not_logged(self, trouble: MlgitError) -> None:
+        """Stay a draft because of *trouble*, which `wait` raises."""
+        self._trouble = trouble
+
+    def _known(self) -> tuple[Repo, ArtifactVersion]:
+        if self._repo is None or self._version is None:
+            raise UsageError(f"The artifact {self._name} was not logged yet.", fix="run.log_artifact(artifact)")
+        return self._repo, self._version
+
+    def _look(self) -> Held:
+        """It among the versions of its name."""
+        repo, version = self._known()
+        if self._found is None:
+            from mlgit.index import query
+
+            known = catalog.versions(query.runs(repo, project=self._in_project), self._name)
+            self._found = next((held for held in known if held.version.hash == version.hash), None)
+            if self._found is None:
+                raise NotFoundError(f"No run tells of this version of {self._name} any more.", fix="mlgit rm --undo")
+            self._aliases = list(self._found.aliases)
+        return self._found
+
+    @property
+    def stored(self) -> ArtifactVersion | None:
+        """The version that it is, as its run's record tells of it; None while it is a draft."""
+        return self._version
+
+    def is_draft(self) -> bool:
+        """Whether it was not logged yet."""
+        return self._version is None
+
+    def finalize(self) -> None:
+        """Let nothing be added any more."""
+        self._final = True
+
+    def wait(self, timeout: int | None = None) -> Self:
+        """Itself, stored: logging returns when that is done. Raises `MlgitError` where it was not possible."""
+        if self._trouble:
+            raise self._trouble
+        if not self._is_aside:
+            self._known()
+        return self
+
+    def save(self, project: str | None = None, settings: Any = None) -> None:
+        """Log a draft into the run that is under way, or a new one; of a version write what was set since.
+
+        That is its description, metadata, aliases, tags and ttl. *settings* are W&B's.
+        """
+        if self._version is None:
+            ties.ask("log")(self, project)
+            return
+        repo, _ = self._known()
+        held = self._found or self._look()
+        self._version = amend.save(
+            repo, held, aliases=self._aliases, tags=self._tags, description=self.description or "",
+            metadata=self.metadata, ttl=self._seconds(),
+        )  # fmt: skip
+        self._found = None
+
+    def new_draft(self) -> Artifact:
+        """A draft of the same name that holds the same."""
+        self._known()
+        draft = Artifact(self._name, self._type, description=self.description, metadata=self.metadata)
+        draft.take_over(self)
+        return draft
+
+    def take_over(self, earlier: Artifact) -> None:
+        """Hold what *earlier* does too, where this draft has nothing of its own."""
+        for path, entry in earlier._all().items():
+            if path not in self._entries:
+                self._taken_over(entry, path)
+
+    # -- what it is
+
+    @property
+    def _label(self) -> str:
+        return self._name
+
+    @property
+    def name(self) -> str:
+        """`mnist`, and once it was logged `mnist:v0`."""
+        if self._is_aside:
+            return f"{self._name}:v0"
+        return self._name if self._version is None else self._look().name
+
+    @property
+    def type(self) -> str:
+        """`dataset`, `model`, …."""
+        return self._type
+
+    @property
+    def version(self) -> str:
+        """`v0`, `v1`, …. Raises `UsageError` before it was logged."""
+        return "v0" if self._is_aside else self._look().label
+
+    @property
+    def project(self) -> str:
+        """The project of the run that logged it."""
+        self._known()
+        return self._in_project
+
+    @property
+    def entity(self) -> str:
+        """Whose it is; means nothing without a server."""
+        return "mlgit"
+
+    @property
+    def qualified_name(self) -> str:
+        """`<entity>/<project>/<name>:<version>`."""
+        return f"{self.entity}/{self.project}/{self.name}"
+
+    @property
+    def id(self) -> str | None:
+        """The hash of its content, once it was logged."""
+        return self._version.hash if self._version else None
+
+    @property
+    def commit_hash(self) -> str:
+        """The hash of its content."""
+        return self._known()[1].hash
+
+    @property
+    def digest(self) -> str:
+        """DVC's hash of its content; of a draft, the one that it will have."""
+        return self._version.hash if self._version else self.manifest.digest()
+
+    @property
+    def state(self) -> str:
+        """`PENDING`, `COMMITTED` or `DELETED`."""
+        if self._version is None:
+            return "PENDING"
+        return "DELETED" if self._version.deleted else "COMMITTED"
+
+    @property
+    def aliases(self) -> list[str]:
+        """Its aliases; a list to change, which `save()` writes."""
+        if self._version is not None:
+            self._look()
+        return self._aliases
+
+    @aliases.setter
+    def aliases(self, value: Sequence[str]) -> None:
+        self._look()
+        self._aliases = list(value)
+
+    @property
+    def tags(self) -> list[str]:
+        """Its tags; a list to change, which `save()` writes."""
+        return self._tags
+
+    @tags.setter
+    def tags(self, value: Sequence[str]) -> None:
+        self._tags = list(value)
+
+    @property
+    def ttl(self) -> timedelta | None:
+        """How long it should live, or None. A wish that is recorded: nothing is deleted by itself."""
+        return None if isinstance(self._ttl, ArtifactTTL) else self._ttl
+
+    @ttl.setter
+    def ttl(self, value: timedelta | ArtifactTTL | None) -> None:
+        if isinstance(value, timedelta) and value <= timedelta(0):
+            raise UsageError("ttl: a time span above zero is asked for.")
+        self._ttl = value
+
+    def _seconds(self) -> float | None:
+        return self.ttl.total_seconds() if self.ttl else None
+
+    @property
+    def created_at(self) -> str:
+        """When it was first logged, ISO 8601 in UTC."""
+        return datetime.fromtimestamp(self._look().created, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+    @property
+    def updated_at(self) -> str:
+        """The same as `created_at`: a version's content never changes."""
+        return self.created_at
+
+    @property
+    def size(self) -> int:
+        """Bytes, those of references counted where they are known."""
+        return sum(entry.size or 0 for entry in self._all().values())
+
+    @property
+    def file_count(self) -> int:
+        """How many entries it has."""
+        return len(self._all())
+
+    @property
+    def url(self) -> str:
+        """Where it is recorded: the branch of the run that logged it, as a `file:` address."""
+        repo, _ = self._known()
+        return f"file://{repo.folder}#{self._look().run.branch}"
+
+    @property
+    def source_name(self) -> str:
+        """Its own name and version, also where it was found by a link."""
+        return self.name
+
+    @property
+    def source_version(self) -> str:
+        """Its own version, also where it was found by a link."""
+        return self.version
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it was found by another name than its own."""
+        return self._found is not None and self._found.collection != self._name
+
+    def json_encode(self) -> dict[str, Any]:
+        """What a run's config or history holds of it."""
+        return {
+            "_type": "artifactVersion", "_version": "v0", "id": self.id, "version": self.version,
+            "sequenceName": self._name, "usedAs": self.use_as, "digest": self.digest,
+        }  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"<mlgit artifact {self._name} ({self._type}){'' if self._version is None else f' {self.digest[:12]}'}>"
+
+    # -- what is in it
+
+    def _all(self) -> dict[str, Entry]:
+        if self._version is not None and not self._is_listed:
+            self._entries, self._is_listed = self._listed(), True
+        return self._entries
+
+    def _listed(self) -> dict[str, Entry]:
+        repo, version = self._known()
+        found: dict[str, Entry] = {}
+        for path, (digest, source) in cache.listing(repo, version.hash, folder=self._folder).items():
+            if path == manifest.REFERENCES:
+                found |= manifest.read_references(source)
+                continue
+            name = PurePosixPath(version.path).name if path == "." else path
+            found[name] = Entry(name, size=source.stat().st_size, digest=digest, source=source)
+        for entry in found.values():
+            entry.parent = self
+        return found
+
+    @property
+    def manifest(self) -> Manifest:
+        """The list of what is in it."""
+        return Manifest(dict(self._all()))
+
+    def files(self, names: Sequence[str] | None = None, per_page: int = 50, start: str | None = None) -> list[Entry]:
+        """Its entries, or those called so. *per_page* and *start* are W&B's."""
+        return [entry for name, entry in sorted(self._all().items()) if names is None or name in names]
+
+    def get_entry(self, name: str | os.PathLike[str]) -> Entry:
+        """The entry of that name. Raises `KeyError` where there is none."""
+        path = manifest.inside(name)
+        if path in self._all():
+            return self._all()[path]
+        raise KeyError(f"There is no {path} in the artifact {self._name}.")
+
+    get_path = get_entry
+
+    def get(self, name: str) -> Any:
+        """The object that was added as *name* (a table, a picture), or None."""
+        if name in self._objects:
+            return self._objects[name]
+        if self._is_aside:
+            return None
+        _, version = self._known()
+        folder = _READ.get(version.hash)
+        if folder is None:
+            folder = Staging()
+            for path, entry in self._all().items():
+                if entry.source:
+                    folder.link(entry.source, path)
+            _READ[version.hash] = folder
+        return ties.ask("get")(folder.folder, manifest.inside(name))
+
+    def __getitem__(self, name: str) -> Any:
+        return self.get(name)
+
+    def __setitem__(self, name: str, item: Any) -> None:
+        self.add(item, name)
+
+    # -- bringing it back
+
+    def place_of(self, root: str | os.PathLike[str] | None) -> Path:
+        """Where its files go: *root*, or `artifacts/<name>:v0` (`MLGIT_ARTIFACT_DIR` names another folder)."""
+        return _place(root, self.name) if root is None else Path(root)
+
+    def bring(self, entry: Entry, root: Path) -> None:
+        """Put *entry* below *root*, checked against its hash; what is the same there already stays."""
+        target = root / entry.path
+        if entry.source is None:
+            reference.bring(entry, target)
+            return
+        if target.is_file() and target.stat().st_size == entry.size and manifest.md5_of(target) == entry.digest:
+            return
+        scratch = target.with_name(f".{target.name}.mlgit-{os.getpid()}")
+        try:
+            cache.copy(entry.source, scratch, entry.digest)
+            scratch.replace(target)
+        except OSError as exc:
+            raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
+        finally:
+            scratch.unlink(missing_ok=True)
+
+    def download(
+        self, root: str | os.PathLike[str] | None = None, allow_missing_references: bool = False,
+        skip_cache: bool | None = None, path_prefix: str | os.PathLike[str] | None = None,
+        multipart: bool | None = None,
+    ) -> str:  # fmt: skip
+        """Bring its files below *root* (see `place_of`), those alone that begin with *path_prefix*; return the folder.
+
+        Every byte is checked. What lies there beside stays. References to files and pages are brought too; others, and
+        what has changed since, raise `MlgitError` unless *allow_missing_references*. *skip_cache* and *multipart* are
+        W&B's.
+        """
+        if not self._is_aside:
+            self._known()
+        place = self.place_of(root)
+        prefix = "" if path_prefix is None else os.fspath(path_prefix)
+        left: list[str] = []
+        for path, entry in self._all().items():
+            if not path.startswith(prefix):
+                continue
+            try:
+                self.bring(entry, place)
+            except MlgitError:
+                if entry.ref is None or not allow_missing_references:
+                    raise
+                left.append(path)
+        place.mkdir(parents=True, exist_ok=True)
+        if left:
+            some = f"{', '.join(left[:3])}{' …' if len(left) > 3 else ''}"
+            ties.ask("notify")(f"{len(left)} references of {self.name} were not brought: {some}")
+        return str(place)
+
+    def checkout(self, root: str | os.PathLike[str] | None = None) -> str:
+        """`download`, and whatever else lies below *root* (`artifacts/<name>` unless given) goes."""
+        self._known()
+        place = _place(root, self._name)
+        wanted = {place / path for path in self._all()}
+        for top, _, names in os.walk(place):
+            for name in names:
+                if (found := Path(top) / name) not in wanted:
+                    found.unlink()
+        return self.download(place)
+
+    def file(self, root: str | os.PathLike[str] | None = None) -> str:
+        """Bring its only file; return the path. Raises `UsageError` where it has more or none."""
+        if len(self._all()) != 1:
+            raise UsageError(f"{self.name} holds {len(self._all())} files.", fix="download() brings them all")
+        (entry,) = self._all().values()
+        self.bring(entry, self.place_of(root))
+        return str(self.place_of(root) / entry.path)
+
+    def verify(self, root: str | os.PathLike[str] | None = None) -> None:
+        """Raise `ValueError` where the files below *root* are not exactly those of the artifact."""
+        self._known()
+        place = self.place_of(root)
+        there = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
+        known = self._all()
+        if unknown := sorted(there - known.keys()):
+            raise ValueError(f"{place / unknown[0]} is no file of {self.name}.")
+        for name, entry in known.items():
+            if entry.source and (name not in there or manifest.md5_of(place / name) != entry.digest):
+                raise ValueError(f"{place / name} {'is missing' if name not in there else 'has another content'}.")
+
+    # -- who made it, who uses it, what else it is called
+
+    def logged_by(self) -> Any:
+        """The run that logged it first."""
+        repo, _ = self._known()
+        return ties.ask("past")(repo, self._look().run)
+
+    def used_by(self) -> list[Any]:
+        """The runs that used it, newest first."""
+        from mlgit.index import query
+
+        repo, version = self._known()
+        using = (run for run in query.runs(repo) if any(used.hash == version.hash for used in run.used))
+        return [ties.ask("past")(repo, run) for run in using]
+
+    def link(self, target_path: str, aliases: Iterable[str] | None = None) -> Artifact:
+        """Put it into a collection of another name too; log it first if it is a draft. Return it."""
+        if self._version is None:
+            self.save()
+        repo, _ = self._known()
+        self._version = amend.link(repo, self._look(), target_path, tuple(aliases or ()))
+        self._found = None
+        return self
+
+    def unlink(self) -> None:
+        """Take it out of the collection that it was found in. Raises `UsageError` where that is its own name's."""
+        if not self.is_link:
+            raise UsageError(f"{self.name} is no link.", fix="find it by the name of the collection, then unlink it")
+        repo, _ = self._known()
+        self._version = amend.unlink(repo, self._look())
+        self._found = None
+
+    def delete(self, delete_aliases: bool = False) -> None:
+        """Delete this version: it is found no more, its number stays its own, and DVC's collection may take the bytes.
+
+        What the runs said before stands in their branches. Raises `UsageError` where it has aliases other than
+        `latest`, unless *delete_aliases*.
+        """
+        repo, _ = self._known()
+        held = self._look()
+        if (named := [alias for alias in held.aliases if alias != "latest"]) and not delete_aliases:
+            raise UsageError(f"{held.name} is called {', '.join(named)}.", fix="delete(delete_aliases=True)")
+        self._version = amend.delete(repo, held)
+
+
+def _place(root: str | os.PathLike[str] | None, name: str) -> Path:
+    if root is not None:
+        return Path(root)
+    top = os.environ.get("MLGIT_ARTIFACT_DIR") or os.environ.get("WANDB_ARTIFACT_DIR") or "artifacts"
+    return Path(top).absolute() / name

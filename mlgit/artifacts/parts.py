@@ -1,0 +1,44 @@
+"""An artifact that several processes fill: each leaves the hash of its part, one gathers them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import quote
+
+from mlgit.artifacts import manifest
+from mlgit.artifacts.artifact import Artifact
+from mlgit.artifacts.manifest import Entry
+from mlgit.dvc import cache
+from mlgit.errors import MlgitError
+from mlgit.git.repo import Repo
+
+
+def put(repo: Repo, draft: Artifact, shared: str, *, folder: str = "") -> None:
+    """Store what *draft* holds, as a part of the artifact that all who say *shared* fill. Raises `MlgitError`."""
+    content, _ = cache.add(repo, draft.staged(), folder=folder, private=True)
+    place = _place(repo, draft, shared)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        scratch = place / f".{os.urandom(8).hex()}"
+        scratch.write_text(json.dumps({"hash": content}))
+        scratch.rename(place / f"{os.urandom(8).hex()}.json")
+    except OSError as exc:
+        raise MlgitError(f"A part of {draft.name} could not be stored.", why=str(exc), fix="make room") from exc
+
+
+def gather(repo: Repo, draft: Artifact, shared: str, *, folder: str = "") -> None:
+    """Let *draft* hold what all parts do; they are no more afterwards. Raises `UsageError` where two differ."""
+    place = _place(repo, draft, shared)
+    for part in sorted(place.glob("*.json")):
+        for path, (digest, source) in cache.listing(repo, json.loads(part.read_text())["hash"], folder=folder).items():
+            found = manifest.read_references(source).values() if path == manifest.REFERENCES else None
+            for entry in found or (Entry(path, size=source.stat().st_size, digest=digest, source=source),):
+                draft.add_reference(entry)
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def _place(repo: Repo, draft: Artifact, shared: str) -> Path:
+    return repo.own / "parts" / quote(shared, safe="")[:120].replace(".", "%2E") / draft.name

@@ -1,0 +1,137 @@
+"""Addresses of things that lie elsewhere: what they cheaply say of themselves, and how they are brought."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from mlgit.artifacts import manifest
+from mlgit.artifacts.manifest import Entry
+from mlgit.core import secrets
+from mlgit.errors import MlgitError, UsageError
+
+if TYPE_CHECKING:
+    import http.client
+
+MOST = 10_000_000
+"""Files of one folder that is referenced, unless the caller says otherwise; W&B's own bound."""
+_PATIENCE = 10.0
+"""Seconds that a server has to answer."""
+
+
+def described(uri: str, name: str | None, *, checksum: bool = True, most: int | None = None) -> list[Entry]:
+    """The references that *uri* stands for, below *name*: of a folder (`file://`), one for each file in it.
+
+    With *checksum* a file's md5 and a page's ETag are asked for; nothing is downloaded. Raises `UsageError` for what is
+    no address, for a file that is not there, and for more files than *most*.
+    """
+    parts = urlsplit(uri)
+    if not manifest.is_address(uri):
+        raise UsageError(f"{uri[:120]!r} is no address.", fix="s3://bucket/key, https://…, file:///absolute/path")
+    if secrets.has_secret(uri):
+        raise UsageError("An address that holds a password cannot be referenced.", why="It would go into git.")
+    if parts.scheme == "file":
+        return _of_disk(
+            Path(unquote(parts.netloc + parts.path)), name, checksum=checksum, most=MOST if most is None else most
+        )
+    path = manifest.inside(name or os.path.basename(unquote(parts.path).rstrip("/")) or parts.netloc)  # noqa: PTH119
+    if parts.scheme in ("http", "https") and checksum:
+        size, tag, extra = _of_web(uri)
+        return [Entry(path, ref=uri, size=size, digest=tag or uri, extra=extra)]
+    return [Entry(path, ref=uri, digest=uri)]
+
+
+def _of_disk(place: Path, name: str | None, *, checksum: bool, most: int) -> list[Entry]:
+    if place.is_file():
+        return [_file(place, manifest.inside(name or place.name), checksum=checksum)]
+    if not place.is_dir():
+        raise UsageError(f"There is no file or folder {place}.", fix="checksum=False does not help: it must exist")
+    found = list(islice(_files(place), most + 1))
+    if len(found) > most:
+        raise UsageError(f"{place} holds more than {most:,} files.", fix="give a larger max_objects")
+    return [
+        _file(one, manifest.inside(f"{name or ''}/{one.relative_to(place).as_posix()}".lstrip("/")), checksum=checksum)
+        for one in found
+    ]
+
+
+def _files(place: Path) -> Iterator[Path]:
+    for top, folders, names in os.walk(place):
+        folders.sort()
+        yield from (Path(top) / name for name in sorted(names))
+
+
+def _file(place: Path, path: str, *, checksum: bool) -> Entry:
+    size = place.stat().st_size
+    address = place.absolute().as_uri()
+    return Entry(path, ref=address, size=size, digest=manifest.md5_of(place) if checksum else f"{address} {size}")
+
+
+def _of_web(uri: str) -> tuple[int | None, str, Mapping[str, Any]]:
+    """(bytes, ETag, what else) of a page by its head alone; nothing is known where the server does not answer."""
+    import urllib.request
+
+    request = urllib.request.Request(uri, method="HEAD")  # noqa: S310  (the scheme was looked at)
+    try:
+        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
+            size = answer.headers.get("Content-Length", "")
+            tag = answer.headers.get("ETag", "")
+            return int(size) if size.isdigit() else None, tag.strip('"'), {"etag": tag} if tag else {}
+    except (OSError, ValueError):
+        return None, "", {}
+
+
+def bring(entry: Entry, target: Path) -> None:
+    """Bring what *entry* references to *target*: a file of this machine, or a page.
+
+    Raises `MlgitError` where that is not possible, or where it is not what was referenced.
+    """
+    address = entry.ref_target()
+    scheme = urlsplit(address).scheme
+    if scheme not in _WAYS:
+        raise MlgitError(
+            f"{entry.path} is a reference to {address}, which mlgit cannot bring.",
+            fix="download(allow_missing_references=True) goes on without it; entry.ref_target() is its address",
+        )
+    scratch = target.with_name(f".{target.name}.mlgit-{os.getpid()}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _WAYS[scheme](address, scratch)
+        _expect(entry, scratch)
+        scratch.replace(target)
+    except OSError as exc:
+        raise MlgitError(f"{address} could not be brought to {target}.", why=str(exc)) from exc
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _from_disk(address: str, target: Path) -> None:
+    parts = urlsplit(address)
+    shutil.copyfile(unquote(parts.netloc + parts.path), target)
+
+
+def _from_web(address: str, target: Path) -> None:
+    import urllib.request
+
+    answer: http.client.HTTPResponse
+    with urllib.request.urlopen(address, timeout=_PATIENCE) as answer, target.open("xb") as out:  # noqa: S310
+        shutil.copyfileobj(answer, out)
+
+
+_WAYS = {"file": _from_disk, "http": _from_web, "https": _from_web}
+
+
+def _expect(entry: Entry, found: Path) -> None:
+    """Raise `MlgitError` where *found* has another size or md5 than the reference says."""
+    size = found.stat().st_size
+    is_md5 = urlsplit(entry.ref or "").scheme == "file" and len(entry.digest) == 32
+    if (entry.size not in (None, size)) or (is_md5 and manifest.md5_of(found) != entry.digest):
+        raise MlgitError(
+            f"{entry.ref} is not what was referenced.", why="Its content has changed since.",
+            fix="log the artifact anew, or download(allow_missing_references=True)",
+        )  # fmt: skip

@@ -1,0 +1,26 @@
+"""What an artifact asks of the rooms above, which hand it over when they are loaded.
+
+`log`: an artifact into the run that is under way. `save` and `get`: a picture or a table as files of a folder, and
+back. `past`: a run as scripts ask of it afterwards. `notify`: a word at the terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlgit.errors import UsageError
+
+_HANDED: dict[str, Callable[..., Any]] = {}
+
+
+def hand_over(**ties: Callable[..., Any]) -> None:
+    """Give artifacts what they may ask for, by the names above."""
+    _HANDED.update(ties)
+
+
+def ask(name: str) -> Callable[..., Any]:
+    """What was handed over as *name*. Raises `UsageError` where nobody did."""
+    if name not in _HANDED:
+        raise UsageError("This needs mlgit's Python door.", fix="import mlgit, and take Artifact and Api from there")
+    return _HANDED[name]

@@ -1,0 +1,298 @@
+"""What a run under way keeps beside its metrics: artifacts, models, code; and which versions it used."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlgit.artifacts import ties
+from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.run import Run
+from mlgit.errors import MlgitError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.tracking import values
+from mlgit.tracking.begin import notify
+from mlgit.tracking.saving import Saving
+
+if TYPE_CHECKING:
+    from mlgit.artifacts.artifact import Artifact
+
+Path_ = str | os.PathLike[str]
+Filter = Callable[..., bool]
+
+_CODE = re.compile(r"(.*\.(py|pyi|ipynb|sh|ya?ml|toml|cfg)|requirements.*\.txt|Dockerfile.*|Makefile)")
+_NO_CODE = ("__pycache__", "node_modules", "site-packages", "wandb", "artifacts", "mlruns", "venv", "env")
+
+
+class Keeping(Saving):
+    """The part of a run that keeps artifacts. Whatever the disk refuses is said once: a training goes on."""
+
+    _kept: dict[tuple[str, str], ArtifactVersion]
+    """What this run has logged, by name and hash."""
+
+    def log_artifact(
+        self, artifact_or_path: Artifact | Path_, name: str | None = None, type: str | None = None,
+        aliases: Sequence[str] | str | None = None, tags: Sequence[str] | str | None = None,
+    ) -> Artifact:  # fmt: skip
+        """Keep an artifact, or a file or folder, with the run: DVC holds the bytes, the run's branch the pointer.
+
+        *name* and *type* are for a path: its own name and `file` unless given. The version is called `latest` from now
+        on, and by the *aliases*. The same content is stored once, whoever logs it, and is the same version. It is
+        stored when this returns; where the disk refuses, the answer stays a draft, whose `wait()` says why. Raises
+        `UsageError` for a name that cannot be one or a path that does not exist.
+        """
+        from mlgit.artifacts import log
+        from mlgit.artifacts.artifact import Artifact
+
+        self._check_open("artifacts")
+        given = _several(aliases)
+        if isinstance(artifact_or_path, Artifact):
+            artifact, path = artifact_or_path, None
+        else:
+            artifact, path = _of_path(artifact_or_path, name, type)
+        artifact.tags = list(dict.fromkeys((*artifact.tags, *_several(tags))))
+        try:
+            if artifact.stored:  # it was logged before, perhaps by another run: this one says so too
+                version = artifact.stored
+            elif path:
+                version = log.log(
+                    self._home.repo, path, name=artifact.name, type=artifact.type, folder=self._record.folder
+                )
+            else:
+                if artifact.incremental:
+                    self._add_latest(artifact)
+                metadata = values.plain(artifact.metadata, where=f"metadata of {artifact.name}")
+                version = log.log_draft(self._home.repo, artifact, metadata, folder=self._record.folder)
+            known = self._kept.get((version.name, version.hash))
+            version = log.claimed(version, given, known)
+            self._live.event(logged=[version.document()])
+        except UsageError:
+            raise
+        except (MlgitError, OSError) as exc:
+            self._warn(f"artifact {artifact.name} could not be kept: {exc}")
+            artifact.not_logged(exc if isinstance(exc, MlgitError) else MlgitError(str(exc)))
+            return artifact
+        self._kept[version.name, version.hash] = version
+        artifact.logged_as(self._home.repo, version, self._record)
+        return artifact
+
+    def _add_latest(self, draft: Artifact) -> None:
+        """Let *draft* hold what the newest version of its name does."""
+        from mlgit.artifacts import log
+        from mlgit.artifacts.artifact import Artifact
+        from mlgit.errors import NotFoundError
+
+        try:
+            held = log.find(self._home.repo, f"{self.project}/{draft.name}:latest")
+        except NotFoundError:
+            return
+        draft.take_over(Artifact.of(self._home.repo, held))
+
+    def use_artifact(
+        self, artifact_or_name: Artifact | str, type: str | None = None,
+        aliases: Sequence[str] | str | None = None, use_as: str | None = None,
+    ) -> Artifact:  # fmt: skip
+        """An artifact to download or look into; the run remembers that it used it.
+
+        It is named as `name:latest`, `name:v3`, `name:alias` or `project/name:alias`, among the runs of this
+        repository, those under way among them. A draft is logged first, with *aliases*. Raises `NotFoundError`.
+        """
+        from mlgit.artifacts import log
+        from mlgit.artifacts.artifact import Artifact
+
+        self._check_open("artifacts")
+        if isinstance(artifact_or_name, Artifact):
+            artifact = artifact_or_name
+            if artifact.is_draft():
+                artifact = self.log_artifact(artifact, aliases=aliases)
+        else:
+            held = log.find(self._home.repo, artifact_or_name, project=self.project, type=type)
+            artifact = Artifact.of(self._home.repo, held)
+        artifact.use_as = use_as or artifact.use_as
+        if version := artifact.stored:
+            self._remember(version, artifact.use_as)
+        return artifact
+
+    def _remember(self, version: ArtifactVersion, use_as: str | None) -> None:
+        used = ArtifactVersion(
+            name=version.name, type=version.type, hash=version.hash, size=version.size, path=version.path,
+            files=version.files, use_as=use_as or "",
+        )  # fmt: skip
+        try:
+            self._live.event(used=[used.document()])
+        except MlgitError as exc:
+            self._warn(f"artifact {version.name}: that it was used could not be recorded: {exc}")
+
+    # -- models
+
+    def log_model(self, path: Path_, name: str | None = None, aliases: Sequence[str] | None = None) -> None:
+        """Keep a file or folder as an artifact of the type `model`; its own name unless *name* is given."""
+        self.log_artifact(path, name=name, type="model", aliases=aliases)
+
+    def use_model(self, name: str) -> str:
+        """Bring a model that was logged; return its path: the file, or the folder where it has several.
+
+        Raises `NotFoundError`, `UsageError` for an artifact that is no model.
+        """
+        artifact = self.use_artifact(name)
+        if "model" not in artifact.type:
+            raise UsageError(f"{artifact.name} is a {artifact.type}, no model.", fix="use_artifact() takes it")
+        return artifact.file() if artifact.file_count == 1 else artifact.download()
+
+    def link_model(
+        self, path: Path_, registered_model_name: str, name: str | None = None, aliases: Sequence[str] | None = None
+    ) -> Artifact | None:
+        """Keep a model, and link it to the collection *registered_model_name* by the *aliases*."""
+        artifact = self.log_artifact(path, name=name, type="model")
+        return self.link_artifact(artifact, f"model-registry/{registered_model_name}", aliases)
+
+    def link_artifact(
+        self, artifact: Artifact, target_path: str, aliases: Sequence[str] | None = None
+    ) -> Artifact | None:  # fmt: skip
+        """Put a version into the collection that the last part of *target_path* names; a draft is logged first.
+
+        It can be used by that name too. None where it could not be kept.
+        """
+        if artifact.is_draft():
+            self.log_artifact(artifact)
+        if artifact.is_draft():
+            return None
+        artifact.link(target_path, _several(aliases))
+        if version := artifact.stored:
+            self._kept[version.name, version.hash] = version
+        self._say_once("link", f"{artifact.name} is linked to {target_path}; a registry with stages, gates and "
+                       "review is: mlgit model register")  # fmt: skip
+        return artifact
+
+    # -- one artifact by several processes
+
+    def upsert_artifact(
+        self, artifact_or_path: Artifact | Path_, name: str | None = None, type: str | None = None,
+        aliases: Sequence[str] | None = None, distributed_id: str | None = None,
+    ) -> Artifact:  # fmt: skip
+        """Add to an artifact that several runs of a group fill; `finish_artifact` makes it a version.
+
+        *distributed_id* is the group's name unless given. Raises `UsageError` where there is neither.
+        """
+        from mlgit.artifacts import parts
+        from mlgit.artifacts.artifact import Artifact
+
+        artifact = artifact_or_path
+        if not isinstance(artifact, Artifact):
+            draft, path = _of_path(artifact, name, type)
+            if path:
+                draft.add_file(path) if path.is_file() else draft.add_dir(path)
+            artifact = draft
+        parts.put(self._home.repo, artifact, self._shared(distributed_id), folder=self._record.folder)
+        return artifact
+
+    def finish_artifact(
+        self, artifact_or_path: Artifact | Path_, name: str | None = None, type: str | None = None,
+        aliases: Sequence[str] | None = None, distributed_id: str | None = None,
+    ) -> Artifact:  # fmt: skip
+        """Log what `upsert_artifact` gathered, in whatever process, as one version.
+
+        *distributed_id* is the group's name unless given. Raises `UsageError` where there is neither.
+        """
+        from mlgit.artifacts import parts
+
+        artifact = self.upsert_artifact(artifact_or_path, name, type, distributed_id=distributed_id)
+        parts.gather(self._home.repo, artifact, self._shared(distributed_id), folder=self._record.folder)
+        return self.log_artifact(artifact, aliases=aliases)
+
+    def _shared(self, distributed_id: str | None) -> str:
+        if shared := distributed_id or self._record.group:
+            return shared
+        raise UsageError("An artifact of several processes needs a name for all of them.",
+                         fix="distributed_id=…, or init(group=…)")  # fmt: skip
+
+    # -- code
+
+    def log_code(
+        self, root: str | None = ".", name: str | None = None, include_fn: Filter | None = None,
+        exclude_fn: Filter | None = None,
+    ) -> Artifact | None:  # fmt: skip
+        """Keep the code below *root* as an artifact of the type `code`; None where there is none.
+
+        *include_fn* and *exclude_fn* are asked about each path, and may take *root* too; Python, notebooks, settings
+        and requirements are taken unless they say otherwise. The run's snapshot in git holds the code of the repository
+        anyway.
+        """
+        from mlgit.artifacts.artifact import Artifact
+        from mlgit.core import refs, secrets
+
+        top = Path(root or ".").resolve()
+        label = name or f"source-{self.project}-{top.name}"
+        draft = Artifact(refs.slug(label, 90) if name is None else label, type="code")
+        include, exclude = include_fn or _is_code, exclude_fn or _is_no_code
+        for folder, inner, names in os.walk(top):
+            inner[:] = sorted(one for one in inner if one not in (".git", "__pycache__"))
+            for one in sorted(names):
+                path = Path(folder) / one
+                taken = _asked(include, path, top) and not _asked(exclude, path, top)
+                if taken and path.is_file() and not secrets.is_secret_file(path.relative_to(top).as_posix()):
+                    draft.add_file(path, path.relative_to(top).as_posix())
+        return self.log_artifact(draft) if draft.file_count else None
+
+
+def _asked(question: Filter, path: Path, top: Path) -> bool:
+    """What a filter answers, whether it takes a path alone or its root too."""
+    import inspect
+
+    try:
+        takes_two = len(inspect.signature(question).parameters) > 1
+    except (TypeError, ValueError):
+        takes_two = False
+    return bool(question(str(path), str(top)) if takes_two else question(str(path)))
+
+
+def _is_code(path: str) -> bool:
+    return _CODE.fullmatch(os.path.basename(path)) is not None  # noqa: PTH119  (a filter takes text)
+
+
+def _is_no_code(path: str, root: str) -> bool:
+    parts = Path(os.path.relpath(path, root)).parts[:-1]
+    return any(part in _NO_CODE or part.startswith(".") for part in parts)
+
+
+def _several(texts: Iterable[str] | str | None) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts or ())
+
+
+def _of_path(place: Path_, name: str | None, type: str | None) -> tuple[Artifact, Path | None]:
+    """An artifact for what lies at *place*, and its path; a reference has none. Raises `UsageError`."""
+    from mlgit.artifacts import manifest
+    from mlgit.artifacts.artifact import Artifact
+
+    text = os.fspath(place)
+    path = Path(text)
+    stem = name or re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "artifact"
+    artifact = Artifact(stem, type=type or "file")
+    if path.exists() or not manifest.is_address(text):
+        return artifact, path
+    artifact.add_reference(text)
+    return artifact, None
+
+
+def _save(value: Any, folder: Path, name: str) -> str:
+    from mlgit.tracking import media
+
+    return media.save(value, folder, name)
+
+
+def _get(folder: Path, name: str) -> Any:
+    from mlgit.tracking import media
+
+    return media.get(folder, name)
+
+
+def _past(repo: Repo, run: Run) -> Any:
+    from mlgit.public.run import Run as PastRun
+
+    return PastRun(repo, run)
+
+
+ties.hand_over(save=_save, get=_get, past=_past, notify=notify)

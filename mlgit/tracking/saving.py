@@ -1,0 +1,162 @@
+"""Files of the script's own that go with a run: saved by pattern, kept up to date until its end, brought back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.tracking.begin import notify
+from mlgit.tracking.identity import Identity
+
+if TYPE_CHECKING:
+    from mlgit.store.live import Live
+
+_POLICIES = ("live", "now", "end")
+
+
+class Saving(Identity):
+    """The part of a run that keeps files."""
+
+    _live: Live
+    at_end: list[Callable[[], None]]
+    _patterns: dict[tuple[str, str | None, bool], str]
+    """What was saved → its policy."""
+
+    def _warn(self, text: str) -> None:
+        raise NotImplementedError  # pragma: no cover
+
+    def _check_open(self, what: str) -> None:
+        raise NotImplementedError  # pragma: no cover
+
+    def _say_once(self, kind: str, text: str) -> None:
+        raise NotImplementedError  # pragma: no cover
+
+    @property
+    def dir(self) -> str:
+        """A folder for files of the script's own that go with the run; made at first need."""
+        folder = self._live.folder / "files"
+        folder.mkdir(exist_ok=True)
+        return str(folder)
+
+    def save(
+        self, glob_str: str | os.PathLike[str] | None = None, base_path: str | os.PathLike[str] | None = None,
+        policy: str = "live", glob: bool = True,
+    ) -> bool | list[str]:  # fmt: skip
+        """Keep the files that a pattern names with the run; return where they lie now.
+
+        They keep the folders below *base_path* (the current folder unless given; the file's own for an absolute path).
+        With the *policy* `live` or `end` they count as they are when the run ends, those that the pattern names only
+        then among them; with `now`, as they are now. Raises `UsageError` for a path that leaves *base_path*.
+        """
+        self._check_open("files")
+        if glob_str is None:
+            return True
+        pattern, base = os.fspath(glob_str), None if base_path is None else os.fspath(base_path)
+        if policy not in _POLICIES:
+            raise UsageError(f"{policy!r} is no policy.", fix=", ".join(_POLICIES))
+        if pattern.startswith(("s3://", "gs://")):
+            notify(f"{pattern} is no file of this machine: an artifact's add_reference() records it")
+            return []
+        found = self._keep_files(pattern, base, glob=glob, policy=policy)
+        if policy != "now":
+            if not self._patterns:
+                self.at_end.append(self._keep_again)
+            self._patterns[pattern, base and os.path.abspath(base), glob] = policy  # noqa: PTH100  (links are kept)
+        return found
+
+    def _keep_again(self) -> None:
+        """What was saved counts as it is at the end."""
+        for (pattern, base, glob), policy in self._patterns.items():
+            try:
+                self._keep_files(pattern, base, glob=glob, policy=policy)
+            except UsageError as exc:
+                self._warn(f"files {pattern}: {exc}")
+
+    def _keep_files(self, pattern: str, base: str | None, *, glob: bool, policy: str) -> list[str]:
+        start = Path(base or (os.path.dirname(pattern) if os.path.isabs(pattern) else ".")).resolve()  # noqa: PTH117, PTH120
+        own = Path(self.dir)
+        kept: list[str] = []
+        for source in _matching(pattern, glob=glob):
+            if source.is_relative_to(own):
+                kept.append(str(source))
+                continue
+            if not source.is_relative_to(start):
+                raise UsageError(f"{source} is not below {start}.", fix="name the folder above it as base_path")
+            target = own / source.relative_to(start)
+            try:
+                _bring(source, target, share=policy != "now")
+            except OSError as exc:
+                self._warn(f"files: {source} could not be kept: {exc}")
+                continue
+            kept.append(str(target))
+        return kept
+
+    def restore(
+        self, name: str, run_path: str | None = None, replace: bool = False, root: str | None = None
+    ) -> IO[str] | None:
+        """A file of a run, brought below *root* (the run's own folder unless given) and opened to read.
+
+        *run_path* is the run's id or `project/id`, this one unless given. What lies there already stays unless
+        *replace*. Raises `NotFoundError`.
+        """
+        from mlgit.artifacts import manifest
+
+        target = Path(root or self.dir) / manifest.inside(name)
+        if replace or not target.is_file():
+            self._bring_file(name, run_path, target)
+        return target.open(encoding="utf-8", errors="surrogateescape")
+
+    def _bring_file(self, name: str, run_path: str | None, target: Path) -> None:
+        from mlgit.public.files import of_run
+        from mlgit.public.lookup import run_of
+
+        if run_path is None:
+            source = self._live.folder / "files" / name
+            if not source.is_file():
+                raise NotFoundError(f"The run {self.name} has no file {name[:120]!r}.", fix="save() keeps files")
+            if not (target.exists() and source.samefile(target)):
+                _bring(source, target, share=False)
+            return
+        repo = self._home.repo
+        found = of_run(repo, run_of(repo, run_path, project=self.project))
+        if name not in found:
+            some = f"it has {', '.join(sorted(found)[:8])}" if found else "it has none"
+            raise NotFoundError(f"The run {run_path} has no file {name[:120]!r}.", fix=some)
+        found[name].bring(target)
+
+
+def _matching(pattern: str, *, glob: bool) -> Iterator[Path]:
+    """The files that *pattern* names, those of a folder all."""
+    import glob as globbing
+
+    named = sorted(globbing.glob(pattern, recursive=True)) if glob else [pattern]  # noqa: PTH207  (it may be absolute)
+    for one in named:
+        path = Path(one).absolute()
+        path = path.parent.resolve() / path.name
+        if path.is_dir():
+            yield from sorted(inner for inner in path.rglob("*") if inner.is_file())
+        elif path.is_file():
+            yield path
+
+
+def _bring(source: Path, target: Path, *, share: bool) -> None:
+    """Put *source* at *target*; with *share* as the same file, where the disk can, so that changes count at once."""
+    if target.exists() and source.samefile(target):
+        return
+    from mlgit.artifacts import staging
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
+    try:
+        if share:
+            with contextlib.suppress(OSError):
+                os.link(source, scratch)
+        if not scratch.exists():
+            staging.copy(source, scratch)
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
