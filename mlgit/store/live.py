@@ -191,6 +191,18 @@ def claim(folder: Path, *, unlockable: bool = False) -> int | None:
     return None
 
 
+def holders(folder: Path) -> list[int]:
+    """The processes that hold the run alive, as far as this machine's kernel tells (proc_locks(5))."""
+    try:
+        inode = (folder / "lock").stat().st_ino
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return []
+    rows = [line.split() for line in lines if "->" not in line]
+    found = {int(row[4]) for row in rows if row[1] == "FLOCK" and row[5].rpartition(":")[2] == str(inode)}
+    return sorted(pid for pid in found if pid > 0)
+
+
 def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
 

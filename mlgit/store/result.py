@@ -7,7 +7,7 @@ commit's message its index.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,20 +15,90 @@ from mlgit.core import escape, figures, refs, secrets
 from mlgit.core.compare import Goal, goal_of, is_number
 from mlgit.core.run import Run, State
 from mlgit.dvc import project
-from mlgit.errors import GitError, RefMovedError
+from mlgit.errors import GitError, NotFoundError, RefMovedError
 from mlgit.git.objects import Entry
 from mlgit.git.repo import Move, Repo
-from mlgit.store import files, live, records
+from mlgit.store import files, live, own, records
+
+_DIGITS = (6, 8, 16, 40)
+_TRIES = 20
 
 
 def record(repo: Repo, folder: Path) -> Run:
     """Make the live *folder* a branch; return its run. The folder goes once the commit has been verified.
 
-    Raises `GitError` where git or the disk refuses: the live folder then stays as it is, and the next mlgit command
-    tries again.
+    A run that has a branch already, for it was resumed or has checkpoints, gets one more commit there. Raises
+    `GitError` where git or the disk refuses: the live folder then stays as it is, and the next mlgit command tries
+    again.
     """
+    account = _whole(repo, live.read(folder))
+    run = _finish(repo, account) if (ours := own.of(folder)) is None else _go_on(repo, account, ours)
+    _remove(folder)
+    if run.dirty:
+        release(repo, run)
+    return run
+
+
+def _finish(repo: Repo, account: live.Account) -> Run:
+    """The branch of a run that has none yet."""
+    run = commit(repo, account, ())
+    made = _move(repo, run, run.commit)
+    return replace(run, ref=made) if isinstance(made, str) else _go_on(repo, account, made)
+
+
+def _go_on(repo: Repo, account: live.Account, ours: own.Own) -> Run:
+    """One more commit on the run's own branch: a branch of its own where another machine has resumed the run too."""
+    for _ in range(_TRIES):
+        tip = repo.refs(ours.ref).get(ours.ref)
+        if tip is not None and not own.is_edit(repo, ours, tip):
+            account = replace(account, run=own.apart(account.run, ours))
+            run = commit(repo, account, ours.commits[-1:])
+            made = _move(repo, run, run.commit)
+            return replace(run, ref=made if isinstance(made, str) else made.ref)
+        run = commit(repo, account, (tip,) if tip else ours.commits[-1:])
+        try:
+            repo.move([Move(ours.ref, tip, run.commit)], why=f"run {run.id}")
+        except RefMovedError:
+            continue
+        return replace(run, ref=ours.ref)
+    raise GitError(f"The branch of {account.run.name} is being moved by others all the time.", fix="try again")
+
+
+def checkpoint(repo: Repo, folder: Path, now: float) -> Run:
+    """Commit what a run that is under way has said so far, as state `running`, so that others see it; return it.
+
+    Raises `NotFoundError` where it ends meanwhile, `RefMovedError` where somebody else commits at the same moment.
+    """
+    ours = own.of(folder)
+    tip = repo.refs(ours.ref).get(ours.ref) if ours else None
     account = live.read(folder)
+    if account.ended or not live.is_alive(folder):
+        raise NotFoundError(f"The run {folder.name!r} is no longer under way.", fix="mlgit recover")
+    going = replace(account.run, state=State.RUNNING, finished=None, seen=max(now, account.run.created))
+    account = _whole(repo, replace(account, run=going))
+    run = commit(repo, account, (tip,) if tip else ours.commits[-1:] if ours else ())
+    ref = ours.ref if ours else _free_ref(repo, run)
+    own.note(folder, ref, run.commit)
+    repo.move([Move(ref, tip, run.commit)], why=f"checkpoint {run.id}")
+    return replace(run, ref=ref)
+
+
+def _whole(repo: Repo, account: live.Account) -> live.Account:
+    """*account* with what the run that it goes on from had recorded."""
+    if own.before(account.provenance) is None:
+        return account
+    from mlgit.store import resume  # reads branches back, which most runs need not
+
+    return resume.whole(repo, account)
+
+
+def commit(repo: Repo, account: live.Account, below: Sequence[str]) -> Run:
+    """The run of *account* as a commit on top of *below*, or of its code alone; no ref moves.
+
+    Its code is always an ancestor too: a parent of its own where *below* does not hold it.
+    """
     run = without_secrets(account.run)
+    told = own.before(account.provenance)
     writer = repo.writer()
     with repo.reader() as reader:
         if (source_commit := run.source) is None:
@@ -44,16 +114,18 @@ def record(repo: Repo, folder: Path) -> Run:
         place = f"{prefix}{records.FOLDER}"
         data = project.tracked(repo, reader, source_commit, run.folder)
         run = replace(run, tree=writer.edit(source, {place: None}, entries), data=data)
-        contents = files.render(run, account)
-        experiment = Entry("40000", writer.folder(contents))
-        tree = writer.edit(source, {place: experiment}, entries)
-        commit = repo.write_commit(writer, tree, (source_commit,), message(run), when=run.finished)
+        run, rendered = files.whole(repo, run, account)
+        contents: dict[str, bytes | Entry | None] = dict(rendered)
+        if told:
+            from mlgit.store import resume
+
+            contents = {**resume.carried(reader, told), **contents}
+        tree = writer.edit(source, {place: Entry("40000", writer.edit({}, contents, entries))}, entries)
+        parents = [*below] if below and repo.is_ancestor(source_commit, below[0]) else [*below, source_commit]
+        parents += [told.commit] if told and not below else []
+        oid = repo.write_commit(writer, tree, parents, message(run), when=run.finished or run.seen)
         writer.flush()
-        ref = _move(repo, run, commit)
-    _remove(folder)
-    if run.dirty:
-        release(repo, run)
-    return replace(run, ref=ref, commit=commit)
+    return replace(run, commit=oid)
 
 
 def without_secrets(run: Run) -> Run:
@@ -97,31 +169,46 @@ def release(repo: Repo, run: Run) -> None:
         repo.move([Move(f"{refs.LIVE}{run.id}", run.source, None)], why="run recorded")
 
 
-def _move(repo: Repo, run: Run, commit: str) -> str:
-    """The run's branch, made at *commit*: with more digits of its id where a namesake already has the short name."""
+def _move(repo: Repo, run: Run, commit: str) -> str | own.Own:
+    """The run's branch, made at *commit*: with more digits of its id where a namesake already has the short name.
+
+    Where somebody has just made a checkpoint of it, nothing is moved, and the answer is what is there.
+    """
     from mlgit.store import runs  # read only where a namesake is met
 
-    for digits in (6, 8, 16, 40):
+    for digits in _DIGITS:
         ref = refs.run_ref(run.project, run.name, run.id, digits=digits)
         try:
             repo.move([Move(ref, None, commit)], why=f"run {run.id}")
         except RefMovedError:
             there = repo.refs(ref).get(ref)
             known = runs.read(repo, there) if there else None
-            if known and known.id == run.id and abs(known.created - run.created) < 0.01:
+            if there and known and known.id == run.id and abs(known.created - run.created) < 0.01:
+                if known.state is State.RUNNING:
+                    return own.Own(ref=ref, commits=(there,))
                 return ref  # the same run, recorded by somebody who then died before it could tidy up
             continue
         except GitError as exc:
-            if "exists; cannot create" in exc.why:
-                branch = next(
-                    (r for r in repo.refs("refs/heads/exp") if f"{ref}/".startswith(f"{r}/")), "refs/heads/exp"
-                )
-                name = branch.removeprefix("refs/heads/")
-                fix = f"git branch -m {name} old-{name.replace('/', '-')}; the run is kept and becomes a branch then"
-                raise GitError(f"The branch {name!r} is in the way of {ref}.", why=exc.why, fix=fix) from None
-            raise
+            raise _in_the_way(repo, ref, exc) from None
         return ref
     raise GitError(f"No free branch name for run {run.id}.")
+
+
+def _free_ref(repo: Repo, run: Run) -> str:
+    """The name that `_move` would come to."""
+    names = [refs.run_ref(run.project, run.name, run.id, digits=digits) for digits in _DIGITS]
+    taken = repo.refs(*names)
+    return next(name for name in names if name not in taken)
+
+
+def _in_the_way(repo: Repo, ref: str, exc: GitError) -> GitError:
+    """*exc*, said so that a person knows what to do where a branch holds the folder that *ref* would lie in."""
+    if "exists; cannot create" not in exc.why:
+        return exc
+    branch = next((r for r in repo.refs("refs/heads/exp") if f"{ref}/".startswith(f"{r}/")), "refs/heads/exp")
+    name = branch.removeprefix("refs/heads/")
+    fix = f"git branch -m {name} old-{name.replace('/', '-')}; the run is kept and becomes a branch then"
+    return GitError(f"The branch {name!r} is in the way of {ref}.", why=exc.why, fix=fix)
 
 
 def message(run: Run, goals: Mapping[str, Goal] | None = None) -> str:

@@ -8,17 +8,20 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlgit.core import escape, refs, secrets
 from mlgit.core.run import Run
 from mlgit.git import snapshot
-from mlgit.store import live, place, result, scratch
+from mlgit.store import live, own, place, result, scratch
 from mlgit.store.place import Place
 from mlgit.tracking import names, provenance
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.options import RunOptions
 from mlgit.tracking.wish import Wish
+
+if TYPE_CHECKING:
+    from mlgit.tracking.lives import Life
 
 
 def place_for(folder: Path) -> Place:
@@ -28,9 +31,12 @@ def place_for(folder: Path) -> Place:
 
 def begin(
     home: Place, wish: Wish, params: Mapping[str, Any], command: Sequence[str], folder: Path,
-    more: Mapping[str, Any] = MappingProxyType({}),
+    more: Mapping[str, Any] = MappingProxyType({}), life: Life | None = None,
 ) -> live.Live:  # fmt: skip
-    """A new live run of *command* in *folder*, its code held; `run.yaml` tells *more* of it."""
+    """A new live run of *command* in *folder*, its code held; `run.yaml` tells *more* of it.
+
+    *life* is what it goes on from, if it does not begin by itself.
+    """
     options = home.settings.section("run", RunOptions)
     if home.is_scratch:
         taken = scratch.snapshot(home.repo, folder, command)
@@ -48,12 +54,17 @@ def begin(
         folder=home.folder,
         params=secrets.redact_params(params),
     )  # fmt: skip
+    if life:
+        run = life.continued(run, wish)
+        more = {**more, "earlier": life.before.document()}
     about = provenance.gather(command, folder, top=home.repo.work_tree) | dict(more)
     if taken.left_out:
         about["left_out"] = [f"{path}: {reason}" for path, reason in taken.left_out]
         notify(f"not in the run's snapshot: {', '.join(path for path, _ in taken.left_out[:5])}"
                f"{' …' if len(taken.left_out) > 5 else ''} ({taken.left_out[0][1]})")  # fmt: skip
     opened = live.create(home.repo, run, about)
+    if life and life.earlier.id == run.id:
+        own.note(opened.folder, life.earlier.ref, life.earlier.commit)
     result.hold(home.repo, run)
     return opened
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from mlgit.core import refs
 from mlgit.core.compare import flatten
@@ -22,6 +22,9 @@ from mlgit.tracking.active import ActiveRun
 from mlgit.tracking.begin import notify
 from mlgit.tracking.options import RunOptions
 from mlgit.tracking.wish import Settings, Wish
+
+if TYPE_CHECKING:
+    from mlgit.tracking.lives import Life
 
 JOIN, FIXED, GIVEN, LOOSE = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN", "MLGIT_LOOSE"
 """By these `mlgit run` tells the script inside which run it takes part in, which params stand, which names, and which
@@ -140,12 +143,13 @@ def _begin(wish: Wish, params: dict[str, Any]) -> ActiveRun:
     if joined and not _has_joined and live.is_id(joined) and live.folder_of(home.repo, joined).exists():
         _has_joined = True
         return _join(home, joined, wish, params)
-    if wish.id:
-        _check_free(home, wish.id)
     with _stated(home) as stated:
-        opened = begin.begin(home, wish, stated or params, _command(), folder)
-    record = replace(live.read(opened.folder).run, params=stated or params)
-    begun = ActiveRun(home, opened, record, fixed=names_of(stated), wish=wish)
+        life = _life(home, wish)
+        opened = begin.begin(home, wish, stated or params, _command(), folder, life=life)
+    record = live.read(opened.folder).run
+    if life:
+        record = replace(record, metrics=life.before.metrics)
+    begun = ActiveRun(home, opened, record, fixed=names_of(stated), wish=wish, before=life.before if life else None)
     if stated:
         begun.config.update(params, allow_val_change=True)
     notify(f"run {record.name} of {record.project}")
@@ -175,15 +179,13 @@ def names_of(stated: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(name for name, value in flatten(stated).items() if value != {})
 
 
-def _check_free(home: Place, run_id: str) -> None:
-    """Raise `UsageError` where a run of this id exists: two of one id could not be told apart."""
-    from mlgit.index import query
+def _life(home: Place, wish: Wish) -> Life | None:
+    """What the run that *wish* asks for goes on from; None for one that begins by itself."""
+    if not (wish.id or wish.resume or wish.fork_from or wish.resume_from):
+        return None
+    from mlgit.tracking import lives
 
-    if known := next((run for run in query.runs(home.repo) if run.id == run_id), None):
-        raise UsageError(
-            f"There is a run with the id {run_id!r}: {known.branch or known.name}.",
-            fix="leave the id out, or choose one",
-        )
+    return lives.life(home, wish, wish.project or home.settings.project, notify)
 
 
 def _forget(ended: ActiveRun) -> None:

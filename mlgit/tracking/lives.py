@@ -1,0 +1,197 @@
+"""Which earlier run a new one goes on from: resume, rewind and fork, by W&B's words."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlgit.core import refs
+from mlgit.core.run import Run
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.store import live, own, resume
+from mlgit.store.own import Before
+from mlgit.store.place import Place
+from mlgit.tracking.wish import Wish
+
+_ADDRESS = re.compile(r"(?P<run>[^?]+)\?_step=(?P<step>-?\d+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Life:
+    """What a run goes on from, and how it stood there."""
+
+    earlier: Run
+    before: Before
+
+    def continued(self, run: Run, wish: Wish) -> Run:
+        """*run*, as it begins now, with what it keeps from before: all that *wish* does not say anew."""
+        earlier = self.earlier
+        kept = replace(
+            run, group=wish.group or earlier.group, job_type=wish.job_type or earlier.job_type,
+            sweep=wish.sweep or earlier.sweep, notes=wish.notes or earlier.notes,
+            tags=tuple(wish.tags) or earlier.tags, params={**earlier.params, **run.params},
+            given=tuple(dict.fromkeys((*earlier.given, *run.given))),
+        )  # fmt: skip
+        if self.before.how == "fork":
+            return replace(kept, parent=earlier.id)
+        return replace(
+            kept, id=earlier.id, name=wish.name or earlier.name, project=earlier.project, created=earlier.created,
+            parent=earlier.parent, paused=run.created - earlier.created - self.before.runtime,
+        )  # fmt: skip
+
+
+def life(home: Place, wish: Wish, project: str, notify: Callable[[str], None]) -> Life | None:
+    """What the run that *wish* asks for goes on from; None for one that begins by itself.
+
+    Raises `UsageError` for a run that must not exist and does, for one that is alive and for a step or an address that
+    cannot be; `NotFoundError` for a run that must exist and does not.
+    """
+    if wish.fork_from and wish.resume_from:
+        raise UsageError("A run cannot both be forked and rewound.", fix="give fork_from or resume_from")
+    if (wish.fork_from or wish.resume_from) and wish.resume:
+        raise UsageError("resume cannot be given beside fork_from or resume_from.", fix="leave resume out")
+    if wish.fork_from:
+        return _forked(home, wish)
+    if wish.resume_from:
+        return _rewound(home, wish)
+    wanted = wish.id or (_marked(home.repo, project) if wish.resume == "auto" else None)
+    if wanted is None:
+        if wish.resume == "must":
+            raise UsageError("resume='must' needs to know which run.", fix="init(id=…, resume='must'), or MLGIT_RUN_ID")
+        return None
+    if not live.is_id(wanted):
+        raise UsageError(f"{wanted[:80]!r} cannot be a run's id.", why="Letters, digits, '.', '_' and '-', at most 64.")
+    known = _known(home.repo, wanted)
+    if known is None:
+        if wish.resume == "must":
+            raise _missing(home.repo, wanted)
+        return None
+    if wish.resume is None:
+        fix = "init(id=…, resume='allow') goes on with it; or leave the id out"
+        raise UsageError(f"There is a run with the id {wanted!r}: {known.branch or known.name}.", fix=fix)
+    if wish.resume == "never":
+        raise UsageError(
+            f"There is a run with the id {wanted!r}: {known.branch or known.name}.",
+            why="resume='never' was asked for.", fix="leave the id out, or choose another",
+        )  # fmt: skip
+    if not known.commit and wish.resume == "auto" and not wish.id:
+        notify(f"{known.name}, the last run of {project}, is still under way: this one begins by itself")
+        return None
+    return _taken_up(home.repo, known, "resume")
+
+
+def _known(repo: Repo, run_id: str) -> Run | None:
+    from mlgit.index import query
+
+    return next((run for run in query.runs(repo) if run.id == run_id), None)
+
+
+def _missing(repo: Repo, run_id: str) -> NotFoundError:
+    import difflib
+
+    from mlgit.index import query
+
+    known = query.runs(repo)
+    words = {word: run for run in known[:1000] for word in (run.id, run.name)}
+    close = [words[word] for word in difflib.get_close_matches(run_id, words, 3)] or known[:3]
+    shown = ", ".join(dict.fromkeys(f"{run.id} ({run.name})" for run in close))
+    fix = f"did you mean {shown}?" if shown else "there are no runs yet; leave resume out"
+    return NotFoundError(f"There is no run with the id {run_id!r} to go on with.", fix=fix)
+
+
+def _taken_up(repo: Repo, known: Run, how: own.How, until: int | None = None) -> Life:
+    """*known*, ready to be gone on with on its branch. Raises `UsageError` where it is alive."""
+    _check_over(repo, known)
+    earlier = resume.adopt(repo, known)
+    return Life(earlier=earlier, before=resume.point(repo, earlier, how, until))
+
+
+def _check_over(repo: Repo, known: Run) -> None:
+    folder = live.folder_of(repo, known.id)
+    if known.commit and not (folder / "run.yaml").exists():
+        return
+    if not live.is_ours(folder):
+        raise UsageError(
+            f"The run {known.name} ({known.id}) began on another machine and has not ended, as far as can be seen.",
+            fix="if it is dead: mlgit recover --elsewhere",
+        )
+    holders = live.holders(folder)
+    who = f"process {', '.join(map(str, holders))} holds it" if holders else "a process of this machine holds it"
+    raise UsageError(
+        f"The run {known.name} ({known.id}) is still under way: {who}.",
+        fix=f"end it first (kill {holders[0]})" if holders else "end it first",
+    )
+
+
+def address(text: str) -> tuple[str, int]:
+    """(run, step) of W&B's `<run id>?_step=<step>`. Raises `UsageError`."""
+    found = _ADDRESS.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(f"{text[:80]!r} names no step of a run.", fix="write it like k3f9a2bc?_step=200")
+    return found["run"], int(found["step"])
+
+
+def _addressed(repo: Repo, text: str) -> tuple[Run, int]:
+    name, step = address(text)
+    known = _known(repo, name)
+    if known is None:
+        raise _missing(repo, name)
+    return known, step
+
+
+def _forked(home: Place, wish: Wish) -> Life:
+    known, step = _addressed(home.repo, wish.fork_from or "")
+    if wish.id == known.id:
+        raise UsageError("A fork is a run of its own: it cannot have its parent's id.", fix="leave the id out")
+    if wish.id and (there := _known(home.repo, wish.id)):
+        raise UsageError(f"There is a run with the id {wish.id!r}: {there.branch or there.name}.", fix="choose another")
+    if not known.commit:
+        raise UsageError(
+            f"The run {known.name} ({known.id}) is still under way, without a commit to begin from.",
+            fix=f"mlgit checkpoint {known.id}, and try again",
+        )
+    return Life(earlier=known, before=resume.point(home.repo, known, "fork", step))
+
+
+def _rewound(home: Place, wish: Wish) -> Life:
+    known, step = _addressed(home.repo, wish.resume_from or "")
+    if wish.id and wish.id != known.id:
+        raise UsageError(
+            f"resume_from names the run {known.id}, id the run {wish.id}.",
+            fix="fork_from begins another run; resume_from goes on with the same",
+        )
+    return _taken_up(home.repo, known, "rewind", step)
+
+
+# -- resume="auto": the last run of a project, until it has finished well
+
+
+def _marker(repo: Repo, project: str) -> Path:
+    return repo.own / "auto" / project
+
+
+def _marked(repo: Repo, project: str) -> str | None:
+    try:
+        found = _marker(repo, project).read_text().strip()
+    except OSError:
+        return None
+    return found if live.is_id(found) else None
+
+
+def mark(repo: Repo, run: Run) -> None:
+    """Remember *run* as the one that `resume="auto"` goes on with."""
+    path = _marker(repo, refs.component(run.project, "project"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch.write_text(f"{run.id}\n")
+    scratch.rename(path)
+
+
+def unmark(repo: Repo, run: Run) -> None:
+    """*run* has finished well: nobody has to go on with it."""
+    if _marked(repo, run.project) == run.id:
+        _marker(repo, run.project).unlink(missing_ok=True)
