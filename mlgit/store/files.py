@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from mlgit.core import secrets, terminal
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.history import MOST_ROWS, thin
+from mlgit.core.history import MOST_ROWS, Series, thin
 from mlgit.core.run import Run
 from mlgit.documents.writer import dump
 from mlgit.dvc import pointers
-from mlgit.store import records, tables
+from mlgit.git.repo import Repo
+from mlgit.store import attached, records, tables
+from mlgit.store.attached import Attached
 from mlgit.store.telling import Account
 
 _PLOTS = """\
@@ -21,17 +25,48 @@ metrics: [metrics.yaml]
 """
 
 
-def render(run: Run, account: Account) -> dict[str, bytes]:
-    """Everything below `experiment/`, path → content."""
+def whole(repo: Repo, run: Run, account: Account) -> tuple[Run, dict[str, bytes]]:
+    """*run* as its branch will hold it, and everything below `experiment/` by path; DVC holds what is large by then.
+
+    Raises `MlgitError` where the disk refuses.
+    """
+    going = attached.attach(repo, run, account)
+    run = replace(run, held={out.path: out.hash for out in going.outs})
+    return run, {**going.files, **going.pointers(), **render(run, account, going)}
+
+
+def render(run: Run, account: Account, going: Attached) -> dict[str, bytes]:
+    """The record, the tables and the console log, path → content."""
     series = {name: one for name, one in account.series.items() if not name.startswith("_")}
-    thinned = {name: len(one) for name, one in sorted(series.items()) if len(one) > MOST_ROWS}
-    files = documents(run, {**account.provenance, "thinned": thinned})
+    about = {key: value for key, value in account.provenance.items() if key not in _ABOUT}
+    about |= {key: value for key, value in _about(account, series, going).items() if value}
+    files = documents(run, about)
     files["dvc.yaml"] = _PLOTS + ("plots:\n  - history: {x: step}\n" if series else "")
-    for name, one in series.items():
-        files[f"history/{tables.path_of(name)}"] = tables.tsv(name, thin(one))
+    for folder, tables_of in (("history", series), ("system", account.system)):
+        for name, one in islice(tables_of.items(), attached.MOST_TABLES):
+            files[f"{folder}/{tables.path_of(name)}"] = tables.tsv(name, thin(one))
     if log := _console(account.output):
         files["output.log"] = log
     return {path: text.encode("utf-8", "replace") for path, text in files.items()}
+
+
+_ABOUT = ("thinned", "thinned_objects", "rows", "metrics_without_table", "define_metric", "set_by_hand")
+"""What `run.yaml` says of the run's own history: of an earlier life's it does not speak any more."""
+
+
+def _about(account: Account, series: Mapping[str, Series], going: Attached) -> dict[str, Any]:
+    """What `run.yaml` says of how the run's history is kept."""
+    return {
+        "rows": max(map(len, series.values()), default=0),
+        "thinned": {
+            name: len(one) for name, one in sorted(islice(series.items(), attached.MOST_TABLES)) if len(one) > MOST_ROWS
+        },
+        "thinned_objects": dict(sorted(going.thinned.items())[: attached.MOST_TABLES]),
+        "metrics_without_table": len(series) - attached.MOST_TABLES if len(series) > attached.MOST_TABLES else 0,
+        "left_out": [*account.provenance.get("left_out", ()), *going.left_out],
+        "define_metric": {name: rule.document() for name, rule in account.rules.items()},
+        "set_by_hand": sorted(account.by_hand) if account.rules else [],
+    }
 
 
 def documents(run: Run, provenance: Mapping[str, Any]) -> dict[str, str]:

@@ -91,6 +91,45 @@ def _line(one: Logged, called: Mapping[str, str]) -> bytes:
     return records.encode({**called, **times, "value": one.value}) + b"\n"
 
 
+def objects(
+    logged: Mapping[str, Sequence[Logged]], *, most: int, most_bytes: int, most_names: int
+) -> tuple[dict[str, bytes], dict[str, int]]:
+    """(the lines of each name by path, the names of which not all are there and how many there were).
+
+    Of a name at most *most* values and *most_bytes*, evenly spread, the first and the last among them; *most_names*
+    names, and twenty times *most_bytes* of them all.
+    """
+    files: dict[str, bytes] = {}
+    thinned: dict[str, int] = {}
+    room = 20 * most_bytes
+    for name, values in logged.items():
+        text, kept = _fitting(name, values, most, min(most_bytes, room)) if len(files) < most_names else (b"", 0)
+        if text:
+            files[path_of(name, "jsonl")] = text
+            room -= len(text)
+        if kept < len(values):
+            thinned[name] = len(values)
+    return files, thinned
+
+
+def _fitting(name: str, values: Sequence[Logged], most: int, most_bytes: int) -> tuple[bytes, int]:
+    count = min(most, len(values))
+    while count:
+        text = jsonl(name, _spread(values, count))
+        if len(text) <= most_bytes:
+            return text, count
+        count = min(count - 1, count * most_bytes // len(text))
+    return b"", 0
+
+
+def _spread(values: Sequence[Logged], count: int) -> Sequence[Logged]:
+    """*count* of *values*, evenly: the last, and if there is room the first, among them."""
+    if count == len(values):
+        return values
+    last = len(values) - 1
+    return [values[last - number * last // max(1, count - 1)] for number in reversed(range(count))]
+
+
 def of_jsonl(path: str, content: bytes) -> tuple[str, list[Logged]] | None:
     """A name and what was logged so; None for a file that somebody spoiled."""
     try:

@@ -46,6 +46,8 @@ class Account:
     output: bytes = b""
     ended: bool = True
     """Whether the run said its own end."""
+    folder: Path | None = None
+    """The live folder that it was read from, with its `media` and `files`."""
     is_full: bool = True
     """Whether everything is here; of a branch whose DVC bytes are elsewhere, long series are thinned."""
 
@@ -77,9 +79,12 @@ def _read(folder: Path) -> Account:
     end: dict[str, Any] = {}
     logged: dict[tuple[str, str], ArtifactVersion] = {}
     used: dict[tuple[str, str], ArtifactVersion] = {}
+    alerts: list[Mapping[str, Any]] = []
     for event in rows.lines(folder / "events.jsonl"):
         params |= event.get("params", {})
         end |= event.get("end", {})
+        provenance |= event.get("about", {})
+        alerts += event.get("alerts", ())
         run = _renamed(run, event.get("set", {}))
         for kind, versions in (("logged", logged), ("used", used)):
             for item in event.get(kind, ()):
@@ -92,9 +97,11 @@ def _read(folder: Path) -> Account:
         state=State(end.get("state", "crashed")), finished=max(finished, run.created),
     )  # fmt: skip
     provenance |= {key: end[key] for key in ("error", "exit_code") if key in end}
+    provenance |= {"alerts": alerts} if alerts else {}
     account = Account(
         run=run, provenance=provenance, series=told.series(), objects=told.objects, system=_system(folder),
         rules=told.rules, by_hand=frozenset(told.by_hand), output=_output(folder / "output.log"), ended=bool(end),
+        folder=folder,
     )  # fmt: skip
     return _summed(_synced(account), told.last)
 
