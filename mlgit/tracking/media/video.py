@@ -104,10 +104,21 @@ def frames(data: Any) -> Array:
 def _gif(film: Array, fps: int, _format: str) -> bytes:
     from PIL import Image
 
-    first, *rest = [Image.fromarray(frame) for frame in film]
+    palette = _palette(film)
+    first, *rest = [Image.fromarray(frame).quantize(palette=palette) for frame in film]
     target = io.BytesIO()
     first.save(target, "GIF", save_all=True, append_images=rest, duration=max(20, round(1000 / fps)), loop=0)
     return target.getvalue()
+
+
+def _palette(film: Array) -> Any:
+    """256 colours for all frames alike, chosen from pixels of every one, so that nothing flickers."""
+    import numpy as np
+    from PIL import Image
+
+    pixels = film.reshape(-1, 3)
+    sample = pixels[:: len(pixels) // 262_144 + 1]
+    return Image.fromarray(np.ascontiguousarray(sample)[None]).quantize(256)
 
 
 def _film(film: Array, fps: int, format: str) -> bytes:
