@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import pkgutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 import mlgit as package
 from mlgit import cli
+from mlgit.integrations import names
 from tests.conftest import need
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -129,18 +131,33 @@ def test_outside_of_a_repository_a_command_says_so(mlgit: Script, tmp_path: Path
     assert "To fix: git init" in done.stderr
 
 
-def test_a_wheel_holds_templates_and_schemas(tmp_path: Path, python: Script):
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a wheel of this checkout unpacks to."""
     need("hatchling", importlib.util.find_spec("hatchling") is not None)
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=TOP, check=True
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as file:
-        file.extractall(tmp_path / "site")
-    ask = "from mlgit import resources; print(resources.templates(), resources.schemas())"
-    done = python("-P", "-c", f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); {ask}", cwd=tmp_path)
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=TOP, check=True)
+    (built,) = folder.glob("*.whl")
+    with zipfile.ZipFile(built) as file:
+        file.extractall(folder / "site")
+    return folder / "site"
 
-    assert str(tmp_path / "site/mlgit/templates") in done.stdout
-    assert (tmp_path / "site/mlgit/templates/project/mlgit.yaml").is_file()
-    assert (tmp_path / "site/mlgit/schemas/mlgit.json").is_file()
-    assert (tmp_path / "site/mlgit/index/schema.sql").is_file()
+
+def test_a_wheel_holds_templates_and_schemas(wheel: Path, python: Script, tmp_path: Path):
+    ask = "from mlgit import resources; print(resources.templates(), resources.schemas())"
+    done = python("-P", "-c", f"import sys; sys.path.insert(0, {str(wheel)!r}); {ask}", cwd=tmp_path)
+
+    assert str(wheel / "mlgit/templates") in done.stdout
+    assert (wheel / "mlgit/templates/project/mlgit.yaml").is_file()
+    assert (wheel / "mlgit/schemas/mlgit.json").is_file()
+    assert (wheel / "mlgit/index/schema.sql").is_file()
+
+
+def test_a_wheel_holds_what_import_wandb_finds(wheel: Path, python: Script, tmp_path: Path):
+    shim = wheel / "mlgit/integrations/path"
+    ask = "import wandb, importlib.metadata as m; print(wandb.__version__, m.version('wandb'), wandb.init.__module__)"
+    paths = os.pathsep.join([str(shim), str(wheel)])
+    done = python("-P", "-c", ask, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths})
+
+    assert (shim / "wandb/__init__.py").is_file()
+    assert done.stdout.split() == [names.VERSION, names.VERSION, "mlgit.tracking.session"]

@@ -16,10 +16,6 @@ VERSION = "0.31.0"
 _DOOR = "mlgit"
 _HERE = "mlgit.integrations"
 
-_DATA_TYPES = (
-    "Audio Classes EvalTable Graph Histogram Html Image JoinedTable Media=mlgit.tracking.media.shelf:Media Molecule "
-    "Object3D Plotly Table Video WBValue=mlgit.tracking.media.shelf:Media box3d"
-)
 _ERRORS = (
     "Error CommError UsageError AuthenticationError=mlgit.errors:MlgitError UnsupportedError=mlgit.errors:UsageError "
     "UnsupportedFeatureError=mlgit.errors:UsageError"
@@ -31,7 +27,7 @@ _PUBLIC = "Api"
 # A module of W&B's → the module of ours that it is, or its names: `Name` is the door's, `Name=module:attribute` any.
 _MODULES: Mapping[str, str] = {
     "apis": "", "apis.public": _PUBLIC,
-    "data_types": _DATA_TYPES,
+    "data_types": "module mlgit.tracking.media.data_types",
     "env": f"module {_HERE}.environment",
     "errors": _ERRORS, "errors.errors": _ERRORS, "errors.term": "termlog termwarn termerror",
     "integration": "",
@@ -43,7 +39,8 @@ _MODULES: Mapping[str, str] = {
     "integration.tensorboard": "", "integration.torch": "", "integration.torch.wandb_torch": "watch unwatch",
     "integration.xgboost": f"module {_HERE}.xgboost", "integration.xgboost.xgboost": f"module {_HERE}.xgboost",
     "keras": f"module {_HERE}.keras", "lightgbm": f"module {_HERE}.lightgbm",
-    "plot": "door plot", "sklearn": f"module {_HERE}.sklearn", "xgboost": f"module {_HERE}.xgboost",
+    "plot": "module mlgit.tracking.media.plot",
+    "sklearn": f"module {_HERE}.sklearn", "xgboost": f"module {_HERE}.xgboost",
     "sdk": "AlertLevel Artifact Config Settings agent finish init login require setup sweep teardown",
     "sdk.artifacts": "", "sdk.artifacts.artifact": "Artifact", "sdk.wandb_artifacts": "Artifact",
     "sdk.data_types": "", "sdk.data_types.base_types": "",
@@ -117,7 +114,7 @@ def _last(module: str) -> str:
 
 
 def _behind(fullname: str) -> Any:
-    """What stands behind the module *fullname*: another module, an object of the door, or a table of names."""
+    """What stands behind the module *fullname*: another module, or a table of names."""
     module = fullname.partition(".")[2]
     if module not in _MODULES:
         raise ImportError(
@@ -126,7 +123,7 @@ def _behind(fullname: str) -> Any:
     kind, _, rest = _MODULES[module].partition(" ")
     if kind == "module":
         return importlib.import_module(rest)
-    return getattr(importlib.import_module(_DOOR), rest) if kind == "door" else _table(_MODULES[module])
+    return _table(_MODULES[module])
 
 
 @functools.cache

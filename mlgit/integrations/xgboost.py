@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import xgboost.callback
+import xgboost
 
 from mlgit.integrations import charts, progress
 
@@ -32,7 +32,8 @@ class MlgitCallback(xgboost.callback.TrainingCallback):
 
     def before_training(self, model: Any) -> Any:
         """The booster's own config becomes part of the run's."""
-        self._run.config.update(json.loads(model.save_config()), allow_val_change=True)
+        if isinstance(model, xgboost.Booster):  # in cross-validation it is a bundle of them
+            self._run.config.update(json.loads(model.save_config()), allow_val_change=True)
         return model
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
@@ -52,6 +53,8 @@ class MlgitCallback(xgboost.callback.TrainingCallback):
 
     def after_training(self, model: Any) -> Any:
         """The model, its features and its best round, whichever are asked for and known."""
+        if not isinstance(model, xgboost.Booster):
+            return model
         if self.log_model:
             path = Path(self._run.dir) / f"{self._run.id}_model.json"
             model.save_model(str(path))
