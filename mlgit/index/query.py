@@ -33,9 +33,14 @@ def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) ->
         else:
             found[run.id] = replace(run, ref=ref, commit=commit)
     for run in _alive(repo):
-        if run.id not in found and project in (None, run.project) and sweep in (None, run.sweep):
-            found[run.id] = run
+        if project in (None, run.project) and sweep in (None, run.sweep):
+            found[run.id] = _going_on(run, found.get(run.id))
     return sorted(found.values(), key=lambda run: (-run.created, run.id))
+
+
+def _going_on(run: Run, known: Run | None) -> Run:
+    """A run that is alive, with the branch and the metrics that it had already."""
+    return replace(run, ref=known.ref, metrics={**known.metrics, **run.metrics}) if known else run
 
 
 def _alive(repo: Repo) -> Iterable[Run]:

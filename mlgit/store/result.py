@@ -18,7 +18,7 @@ from mlgit.dvc import project
 from mlgit.errors import GitError, NotFoundError, RefMovedError
 from mlgit.git.objects import Entry
 from mlgit.git.repo import Move, Repo
-from mlgit.store import files, live, own, records
+from mlgit.store import files, live, own, records, unfinished
 
 _DIGITS = (6, 8, 16, 40)
 _TRIES = 20
@@ -36,6 +36,8 @@ def record(repo: Repo, folder: Path) -> Run:
     _remove(folder)
     if run.dirty:
         release(repo, run)
+    if run.state is State.FINISHED:
+        unfinished.clear(repo, run)
     return run
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mlgit.core import escape, refs, secrets
 from mlgit.core.run import Run
 from mlgit.git import snapshot
-from mlgit.store import live, own, place, result, scratch
+from mlgit.store import live, own, place, result, scratch, unfinished
 from mlgit.store.place import Place
 from mlgit.tracking import names, provenance
 from mlgit.tracking import wish as wishes
@@ -66,6 +66,8 @@ def begin(
     if life and life.earlier.id == run.id:
         own.note(opened.folder, life.earlier.ref, life.earlier.commit)
     result.hold(home.repo, run)
+    if wish.resume == "auto":
+        unfinished.mark(home.repo, run)
     return opened
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from mlgit.core import refs
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.store import live, own, resume
+from mlgit.store import live, own, resume, unfinished
 from mlgit.store.own import Before
 from mlgit.store.place import Place
 from mlgit.tracking.wish import Wish
@@ -58,7 +55,7 @@ def life(home: Place, wish: Wish, project: str, notify: Callable[[str], None]) -
         return _forked(home, wish)
     if wish.resume_from:
         return _rewound(home, wish)
-    wanted = wish.id or (_marked(home.repo, project) if wish.resume == "auto" else None)
+    wanted = wish.id or (unfinished.of(home.repo, project) if wish.resume == "auto" else None)
     if wanted is None:
         if wish.resume == "must":
             raise UsageError("resume='must' needs to know which run.", fix="init(id=…, resume='must'), or MLGIT_RUN_ID")
@@ -165,33 +162,3 @@ def _rewound(home: Place, wish: Wish) -> Life:
             fix="fork_from begins another run; resume_from goes on with the same",
         )
     return _taken_up(home.repo, known, "rewind", step)
-
-
-# -- resume="auto": the last run of a project, until it has finished well
-
-
-def _marker(repo: Repo, project: str) -> Path:
-    return repo.own / "auto" / project
-
-
-def _marked(repo: Repo, project: str) -> str | None:
-    try:
-        found = _marker(repo, project).read_text().strip()
-    except OSError:
-        return None
-    return found if live.is_id(found) else None
-
-
-def mark(repo: Repo, run: Run) -> None:
-    """Remember *run* as the one that `resume="auto"` goes on with."""
-    path = _marker(repo, refs.component(run.project, "project"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(f"{run.id}\n")
-    scratch.rename(path)
-
-
-def unmark(repo: Repo, run: Run) -> None:
-    """*run* has finished well: nobody has to go on with it."""
-    if _marked(repo, run.project) == run.id:
-        _marker(repo, run.project).unlink(missing_ok=True)
