@@ -21,12 +21,12 @@ def stored(value: Any, shelf: Shelf) -> Any:
     """
     if isinstance(value, list | tuple):
         return _gallery(value, shelf)
-    found = medium(value)
-    if found is None:
-        return NotImplemented
     try:
-        return found.store(shelf)
-    except (ValueError, TypeError) as exc:
+        found = medium(value)
+        return NotImplemented if found is None else found.store(shelf)
+    except OSError:
+        raise
+    except Exception as exc:  # what a library throws while it draws: the row is dropped, as for any bad value
         raise TypeError(f"log(): {shelf.key}: {exc}") from exc
 
 
