@@ -43,6 +43,10 @@ def make_artifact_name_safe(name: str) -> str:
     return safe if len(safe) <= 128 else f"{safe[:63]}..{safe[-63:]}"
 
 
+def require(requirement: str | list[str] | None = None, experiment: Any = None) -> None:
+    """Nothing: what W&B lets scripts ask for (`service`, `core`, …) is how its own process works."""
+
+
 class _Takes:
     """Takes whatever is set on it."""
 

@@ -26,6 +26,7 @@ _PUBLIC = "Api"
 
 # A module of W&B's → the module of ours that it is, or its names: `Name` is the door's, `Name=module:attribute` any.
 _MODULES: Mapping[str, str] = {
+    "": f"Config=mlgit.tracking.config:Config join=finish require={_HERE}.loose:require",
     "apis": "", "apis.public": _PUBLIC,
     "data_types": "module mlgit.tracking.media.data_types",
     "env": f"module {_HERE}.environment",
@@ -69,10 +70,10 @@ _NOT_HERE: Mapping[str, str] = {
     "tensorflow": "init(sync_tensorboard=True) takes along what TensorFlow writes for TensorBoard",
     "ultralytics": "init(sync_tensorboard=True) takes along what it writes for TensorBoard",
 }
-"""Modules of W&B's without a counterpart, by their last name, and what serves instead."""
+"""Modules of W&B's, and of its `integration`, without a counterpart, and what serves instead."""
 
-_OTHER_WORDS: Mapping[str, str] = {"join": "finish", "wandb_sdk": "sdk", "wandb_lib": "sdk.lib"}
-"""Old names at W&B's top → today's."""
+_OLD_MODULES: Mapping[str, str] = {"wandb_lib": "sdk.lib", "wandb_sdk": "sdk"}
+"""Old names at W&B's top → the modules that they are today."""
 
 
 class Module(ModuleType):
@@ -94,7 +95,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, fullname: str, *_where: Any) -> importlib.machinery.ModuleSpec | None:
         """The module, to be made from the table; None for a name that is no line of it."""
         package, _, module = fullname.partition(".")
-        if package != self._package or not (module in _MODULES or _last(module) in _NOT_HERE):
+        if package != self._package or not (module in _MODULES or _short(module) in _NOT_HERE):
             return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
@@ -103,27 +104,24 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return Module(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Load what stands behind it, so that a library that is missing is missed here."""
-        behind = _behind(module.__name__)
-        if hasattr(behind, "__all__"):
-            vars(module)["__all__"] = list(behind.__all__)
+        """Nothing is loaded until a name is used. Raises `ImportError` for what has no counterpart."""
+        name = module.__name__.partition(".")[2]
+        if name not in _MODULES:
+            instead = _NOT_HERE[_short(name)]
+            raise ImportError(
+                f"{module.__name__} has no counterpart in mlgit.\nInstead: {instead}.", name=module.__name__
+            )
 
 
-def _last(module: str) -> str:
-    return module.rpartition(".")[2]
+def _short(module: str) -> str:
+    return module.removeprefix("integration.")
 
 
 def _behind(fullname: str) -> Any:
     """What stands behind the module *fullname*: another module, or a table of names."""
-    module = fullname.partition(".")[2]
-    if module not in _MODULES:
-        raise ImportError(
-            f"{fullname} has no counterpart in mlgit.\nInstead: {_NOT_HERE[_last(module)]}.", name=fullname
-        )
-    kind, _, rest = _MODULES[module].partition(" ")
-    if kind == "module":
-        return importlib.import_module(rest)
-    return _table(_MODULES[module])
+    line = _MODULES[fullname.partition(".")[2]]
+    kind, _, rest = line.partition(" ")
+    return importlib.import_module(rest) if kind == "module" else _table(line)
 
 
 @functools.cache
@@ -132,13 +130,15 @@ def _table(line: str) -> Mapping[str, tuple[str, str]]:
     found = {}
     for word in line.split():
         name, _, place = word.partition("=")
-        module, _, own = place.partition(":")
-        found[name] = (module or _DOOR, own or name)
+        module, colon, own = place.partition(":")
+        found[name] = (module, own) if colon else (_DOOR, place or name)
     return found
 
 
 def attribute(fullname: str, name: str) -> Any:
     """What `<fullname>.<name>` is. Raises `AttributeError`, saying what there is instead."""
+    if name == "__all__":
+        return _public(fullname)
     if name.startswith("__"):
         raise AttributeError(name)
     package, _, module = fullname.partition(".")
@@ -156,23 +156,32 @@ _NOTHING = object()
 
 
 def _of_package(package: str, name: str) -> Any:
-    if name in _OTHER_WORDS:
-        first, *rest = _OTHER_WORDS[name].split(".")
-        return functools.reduce(getattr, rest, getattr(sys.modules[package], first))
+    if name in _OLD_MODULES:
+        return importlib.import_module(f"{package}.{_OLD_MODULES[name]}")
     door = importlib.import_module(_DOOR)
-    if package == _DOOR or name in _MODULES or name not in door.__all__:
-        return _NOTHING
-    return getattr(door, name)
+    if package != _DOOR and name in door.__all__ and name not in _MODULES:
+        return getattr(door, name)
+    return _of_table(_table(_MODULES[""]), name)
 
 
 def _of_module(fullname: str, name: str) -> Any:
     behind = _behind(fullname)
     if not isinstance(behind, Mapping):
         return getattr(behind, name, _NOTHING)
-    if name not in behind:
+    return _of_table(behind, name)
+
+
+def _of_table(table: Mapping[str, tuple[str, str]], name: str) -> Any:
+    if name not in table:
         return _NOTHING
-    where, own = behind[name]
-    return getattr(importlib.import_module(where), own)
+    module, own = table[name]
+    return getattr(importlib.import_module(module), own)
+
+
+def _public(fullname: str) -> list[str]:
+    """What `from <fullname> import *` brings."""
+    behind = _behind(fullname) if "." in fullname else importlib.import_module(_DOOR)
+    return list(behind) if isinstance(behind, Mapping) else list(behind.__all__)
 
 
 def listed(fullname: str) -> list[str]:
@@ -180,10 +189,8 @@ def listed(fullname: str) -> list[str]:
     module = fullname.partition(".")[2]
     below = f"{module}." if module else ""
     modules = {name[len(below) :].partition(".")[0] for name in _MODULES if name.startswith(below) and name != module}
-    if not module:
-        return sorted({*modules, *dir(importlib.import_module(_DOOR))})
-    behind = _behind(fullname)
-    return sorted({*modules, *(behind if isinstance(behind, Mapping) else dir(behind))})
+    behind = _behind(fullname) if module else [*_table(_MODULES[""]), *dir(importlib.import_module(_DOOR))]
+    return sorted({*modules, *(dir(behind) if isinstance(behind, ModuleType) else behind)})
 
 
 def _said(fullname: str, name: str) -> str:

@@ -168,6 +168,18 @@ def test_a_name_that_is_not_there_says_what_is(run: Script):
     assert "sync_tensorboard" in said[3]
 
 
+def test_a_star_brings_the_public_names(run: Script):
+    run("-c", "from wandb import *\nfrom wandb.data_types import *\nfrom wandb.errors import *\nlog, Image, CommError")
+
+
+def test_looking_at_the_whole_package_loads_no_library(run: Script):
+    code = (
+        "import inspect, sys, wandb\ninspect.getmembers(wandb)\nprint('keras' in sys.modules, 'xgboost' in sys.modules)"
+    )
+
+    assert run("-c", code).stdout == "False False\n"
+
+
 def test_a_module_that_nobody_knows_is_not_found(run: Script):
     code = "import importlib.util, wandb; print(importlib.util.find_spec('wandb.nothing'))"
 
