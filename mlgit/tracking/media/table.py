@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -257,6 +258,8 @@ def _cell(value: Any, shelf: Shelf) -> Any:
         return _milliseconds(value)
     if type(value).__name__ in ("NAType", "NaTType"):
         return None
+    if isinstance(value, Decimal):
+        return float(value)
     dtype = getattr(value, "dtype", None)
     if getattr(dtype, "kind", "") == "M" and getattr(value, "shape", None) == ():
         moment = value.astype("datetime64[ms]")
