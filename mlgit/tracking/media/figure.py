@@ -39,6 +39,8 @@ class Plotly(Media):
 
 def _lists(value: Any) -> Any:
     """*value* with arrays as lists, and nan as null, which is how Plotly writes a gap."""
+    if isinstance(value, Mapping) and "bdata" in value and "dtype" in value:
+        return _lists(_unpacked(value))
     if isinstance(value, Mapping):
         return {str(key): _lists(item) for key, item in value.items()}
     if hasattr(value, "tolist"):
@@ -48,6 +50,17 @@ def _lists(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _unpacked(packed: Mapping[str, Any]) -> Any:
+    """The array that Plotly 6 packed as base64."""
+    import base64
+
+    import numpy as np
+
+    found = np.frombuffer(base64.b64decode(packed["bdata"]), dtype=packed["dtype"])
+    shape = packed.get("shape")
+    return found.reshape([int(part) for part in str(shape).split(",")]) if shape else found
 
 
 class Bokeh(Media):
