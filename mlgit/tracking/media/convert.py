@@ -91,7 +91,7 @@ def _plotly(value: Any) -> Media | None:
 
 
 def _bokeh(value: Any) -> Media | None:
-    if not hasattr(value, "to_json"):
+    if not {kind.__name__ for kind in type(value).__mro__} & {"Document", "Model"}:
         return None
     from mlgit.tracking.media.figure import Bokeh
 

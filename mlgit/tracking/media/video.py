@@ -144,7 +144,9 @@ def _by_imageio(film: Array, fps: int, target: str) -> None:
 
     size = (film.shape[2], film.shape[1])
     codec = {"webm": "libvpx-vp9", "ogg": "libtheora"}.get(target.rpartition(".")[2], "libx264")
-    writer = imageio_ffmpeg.write_frames(target, size, fps=fps, codec=codec, macro_block_size=1)
+    writer = imageio_ffmpeg.write_frames(
+        target, size, fps=fps, codec=codec, macro_block_size=1, ffmpeg_log_level="error"
+    )
     writer.send(None)
     for frame in film:
         writer.send(frame.tobytes())
