@@ -68,7 +68,7 @@ def attach(repo: Repo, run: Run, account: Account) -> Attached:
     for name in FOLDERS if account.folder else ():
         found, left = _inside(repo, account.folder / name) if account.folder else ([], [])
         left_out += (f"{name}/{path}: {reason}" for path, reason in left)
-        if _is_small(found):
+        if _is_small([one.size for one in found]):
             files |= {f"{name}/{one.path}": one.read() for one in found}
         else:
             outs.append(_held(repo, run, name, found))
@@ -83,6 +83,14 @@ def attach(repo: Repo, run: Run, account: Account) -> Attached:
     if not account.is_full:
         left_out.append("history: of an earlier life only what its branch holds, for the whole was not at hand")
     return Attached(files=files, outs=tuple(outs), left_out=tuple(left_out), thinned=thinned)
+
+
+def is_large(account: Account) -> bool:
+    """Whether more goes with a run than git's tree takes."""
+    if _full_series(account) or any(len(logged) > MOST_ROWS for logged in account.objects.values()):
+        return True
+    tops = [account.folder / name for name in FOLDERS] if account.folder else []
+    return not all(_is_small([place.lstat().st_size for _, place in _walk(top)]) for top in tops)
 
 
 # -- histories
@@ -141,8 +149,7 @@ class _Inside:
         return self.place.read_bytes()
 
 
-def _is_small(found: Sequence[_Inside]) -> bool:
-    sizes = [one.size for one in found]
+def _is_small(sizes: Sequence[int]) -> bool:
     return max(sizes, default=0) <= MOST_FILE and sum(sizes) <= MOST_FOLDER and len(sizes) <= MOST_FILES
 
 

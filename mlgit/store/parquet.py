@@ -72,14 +72,13 @@ def _table(group: Sequence[tuple[str, Series]], schema: pyarrow.Schema) -> pyarr
     import numpy
     import pyarrow
 
-    names = pyarrow.array([name for name, _ in group], pyarrow.string())
     places = numpy.repeat(numpy.arange(len(group), dtype=numpy.int32), [len(one) for _, one in group])
     values, integers, digits = _values(chained([one.values for _, one in group]))
     columns = [
-        names.take(pyarrow.array(places)),
-        _array(chained([_within(one.steps) for _, one in group]), "q"),
-        _array(chained([one.runtimes for _, one in group]), "d"),
-        _array(chained([one.timestamps for _, one in group]), "d"),
+        _texts([name for name, _ in group]).take(_numbers(places)),
+        _numbers(_numpy(chained([_within(one.steps) for _, one in group]), "int64")),
+        _numbers(_numpy(chained([one.runtimes for _, one in group]), "float64")),
+        _numbers(_numpy(chained([one.timestamps for _, one in group]), "float64")),
         values, integers, digits,
     ]  # fmt: skip
     return pyarrow.Table.from_arrays(columns, schema=schema)
@@ -92,19 +91,48 @@ def _values(column: Sequence[Any]) -> tuple[pyarrow.Array, pyarrow.Array, pyarro
     none = pyarrow.nulls(len(column), pyarrow.string())
     kind = getattr(column, "typecode", None)
     if kind == "d":
-        return _array(column, "d"), pyarrow.nulls(len(column), pyarrow.int64()), none
+        return _numbers(_numpy(column, "float64")), pyarrow.nulls(len(column), pyarrow.int64()), none
     if kind == "q":
-        return _array(column, "q").cast(pyarrow.float64(), safe=False), _array(column, "q"), none
+        return _numbers(_numpy(column, "int64").astype("float64")), _numbers(_numpy(column, "int64")), none
     whole = [value if type(value) is int else None for value in column]
-    fits = [value is not None and -(2**63) <= value < 2**63 for value in whole]
-    return (
-        pyarrow.array([_float(value) for value in column], pyarrow.float64()),
-        pyarrow.array([value if fit else None for value, fit in zip(whole, fits, strict=True)], pyarrow.int64()),
-        pyarrow.array(
-            [None if value is None or fit else str(value) for value, fit in zip(whole, fits, strict=True)],
-            pyarrow.string(),
-        ),
-    )
+    fit = [value is not None and -(2**63) <= value < 2**63 for value in whole]
+    integers = _numpy([value if fits else 0 for value, fits in zip(whole, fit, strict=True)], "int64")
+    digits = ["" if value is None or fits else str(value) for value, fits in zip(whole, fit, strict=True)]
+    floats = _numpy([_float(value) for value in column], "float64")
+    return _numbers(floats), _numbers(integers, fit), _texts(digits, [bool(text) for text in digits])
+
+
+# Made of their memory, not by `pyarrow.array`, which would load pandas.
+
+
+def _numbers(column: numpy.ndarray[Any, Any], there: Sequence[bool] | None = None) -> pyarrow.Array:
+    import pyarrow
+
+    kind = pyarrow.from_numpy_dtype(column.dtype)
+    return pyarrow.Array.from_buffers(kind, len(column), [_bits(there), pyarrow.py_buffer(column)])
+
+
+def _texts(texts: Sequence[str], there: Sequence[bool] | None = None) -> pyarrow.Array:
+    import numpy
+    import pyarrow
+
+    encoded = [text.encode("utf-8", "replace") for text in texts]
+    offsets = numpy.cumsum([0, *map(len, encoded)], dtype=numpy.int64)
+    buffers = [_bits(there), pyarrow.py_buffer(offsets), pyarrow.py_buffer(b"".join(encoded))]
+    return pyarrow.Array.from_buffers(pyarrow.large_string(), len(texts), buffers).cast(pyarrow.string())
+
+
+def _bits(there: Sequence[bool] | None) -> pyarrow.Buffer | None:
+    import numpy
+    import pyarrow
+
+    return None if there is None else pyarrow.py_buffer(numpy.packbits(there, bitorder="little"))
+
+
+def _numpy(column: Sequence[Any], kind: str) -> numpy.ndarray[Any, Any]:
+    import numpy
+
+    return numpy.ascontiguousarray(column, dtype=kind)
 
 
 def _float(value: float) -> float:
@@ -112,13 +140,6 @@ def _float(value: float) -> float:
         return float(value)
     except OverflowError:  # a whole number beyond every float; its digits are kept beside it
         return float("inf") if value > 0 else float("-inf")
-
-
-def _array(column: Sequence[Any], kind: str) -> pyarrow.Array:
-    import numpy
-    import pyarrow
-
-    return pyarrow.array(numpy.asarray(column, dtype={"q": numpy.int64, "d": numpy.float64}[kind]))
 
 
 def _within(steps: Sequence[int]) -> Sequence[int]:
@@ -149,17 +170,15 @@ def _series(table: pyarrow.Table) -> Iterator[tuple[str, Series]]:
     if not table.num_rows:
         return
     metric = table.column("metric").chunk(0)
-    names, places = metric.dictionary.to_pylist(), metric.indices.to_numpy()
-    steps, runtimes, moments, values = (
-        table.column(name).to_numpy() for name in ("step", "_runtime", "_timestamp", "value")
+    names, places = metric.dictionary.to_pylist(), _memory(metric.indices, "int32")
+    steps, integers = (_memory(table.column(name).chunk(0), "int64") for name in ("step", "integer"))
+    runtimes, moments, values = (
+        _memory(table.column(name).chunk(0), "float64") for name in ("_runtime", "_timestamp", "value")
     )
-    whole = numpy.asarray(table.column("integer").is_valid())
-    integers = table.column("integer").fill_null(0).to_numpy()
-    digits = (
-        {row: text for row, text in enumerate(table.column("digits").to_pylist()) if text}
-        if (table.column("digits").null_count < table.num_rows)
-        else {}
-    )
+    whole = _there(table.column("integer").chunk(0))
+    told = table.column("digits")
+    texts = told.to_pylist() if told.null_count < table.num_rows else ()
+    digits = {row: text for row, text in enumerate(texts) if text}
     starts = [0, *(numpy.flatnonzero(numpy.diff(places)) + 1).tolist(), table.num_rows]
     for start, stop in pairwise(starts):
         yield (
@@ -169,6 +188,27 @@ def _series(table: pyarrow.Table) -> Iterator[tuple[str, Series]]:
                 _mixed(values[start:stop], integers[start:stop], whole[start:stop], digits, start),
             ),
         )  # fmt: skip
+
+
+# Read from their memory, not by `to_numpy`, which would load pandas.
+
+
+def _memory(column: pyarrow.Array, kind: str) -> numpy.ndarray[Any, Any]:
+    import numpy
+
+    width = numpy.dtype(kind).itemsize
+    return numpy.frombuffer(column.buffers()[1], kind, count=len(column), offset=column.offset * width)
+
+
+def _there(column: pyarrow.Array) -> numpy.ndarray[Any, Any]:
+    """Which of *column* are no nulls."""
+    import numpy
+
+    bits = column.buffers()[0]
+    if bits is None:
+        return numpy.ones(len(column), dtype=bool)
+    told = numpy.unpackbits(numpy.frombuffer(bits, "uint8"), bitorder="little")
+    return told[column.offset : column.offset + len(column)].astype(bool)
 
 
 def _mixed(

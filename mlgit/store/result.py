@@ -18,7 +18,7 @@ from mlgit.dvc import project
 from mlgit.errors import GitError, NotFoundError, RefMovedError
 from mlgit.git.objects import Entry
 from mlgit.git.repo import Move, Repo
-from mlgit.store import files, live, own, records, unfinished
+from mlgit.store import apart, attached, files, live, own, records, unfinished
 
 _DIGITS = (6, 8, 16, 40)
 _TRIES = 20
@@ -29,9 +29,16 @@ def record(repo: Repo, folder: Path) -> Run:
 
     A run that has a branch already, for it was resumed or has checkpoints, gets one more commit there. Raises
     `GitError` where git or the disk refuses: the live folder then stays as it is, and the next mlgit command tries
-    again.
+    again. A large one is recorded by a process of its own.
     """
+    return apart.record(repo, folder) if apart.is_called_for(folder) else record_here(repo, folder, may_part=True)
+
+
+def record_here(repo: Repo, folder: Path, *, may_part: bool = False) -> Run:
+    """`record` in this process; unless it *may part* and turns out to be large."""
     account = _whole(repo, live.read(folder))
+    if may_part and apart.is_possible() and attached.is_large(account):
+        return apart.record(repo, folder)
     run = _finish(repo, account) if (ours := own.of(folder)) is None else _go_on(repo, account, ours)
     _remove(folder)
     if run.dirty:
