@@ -14,6 +14,7 @@ from mlgit.version import __version__
 if TYPE_CHECKING:
     from mlgit.errors import CommError, UsageError
     from mlgit.errors import MlgitError as Error
+    from mlgit.tracking import tensorboard
     from mlgit.tracking.active import ActiveRun as Run
     from mlgit.tracking.media import data_types, plot
     from mlgit.tracking.media.data_types import (
@@ -103,6 +104,7 @@ __all__ = [
     "plot_table",
     "run",
     "summary",
+    "tensorboard",
     "unwatch",
     "visualize",
     "watch",

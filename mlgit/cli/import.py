@@ -72,6 +72,25 @@ def wandb(folders: tuple[Path, ...], **options: Any) -> None:
     _import(reader.runs(folders), len(reader.folders(folders)), **options)
 
 
+@command.command("tensorboard")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
+@_filed
+def tensorboard(folders: tuple[Path, ...], **options: Any) -> None:
+    """Import the event files below DIR: one run for each folder that has some.
+
+    Tags keep the folders below their run's: `train/loss`. Scalars, histograms, pictures, sound, texts and
+    hyperparameters come along; graphs, traces of steps and embeddings do not.
+
+    \b
+    Examples:
+      mlgit import tensorboard runs/
+      mlgit import tensorboard lightning_logs/version_3 --name resnet --group baselines
+    """
+    from mlgit.integrations.importers import tensorboard as reader
+
+    _import(reader.runs(folders), len(reader.folders(folders)), **options)
+
+
 def _import(
     runs: Iterable[Foreign], count: int | None, *, project: str | None, group: str | None, name: str | None,
     tags: tuple[str, ...], dry_run: bool, json_: bool,

@@ -37,7 +37,7 @@ _MODULES: Mapping[str, str] = {
     "integration.lightgbm": f"module {_HERE}.lightgbm",
     "integration.lightning": "", "integration.lightning.fabric": f"module {_HERE}.lightning",
     "integration.sklearn": f"module {_HERE}.sklearn",
-    "integration.tensorboard": "", "integration.torch": "", "integration.torch.wandb_torch": "watch unwatch",
+    "integration.tensorboard": "module mlgit.tracking.tensorboard", "integration.torch": "", "integration.torch.wandb_torch": "watch unwatch",
     "integration.xgboost": f"module {_HERE}.xgboost", "integration.xgboost.xgboost": f"module {_HERE}.xgboost",
     "keras": f"module {_HERE}.keras", "lightgbm": f"module {_HERE}.lightgbm",
     "plot": "module mlgit.tracking.media.plot",
@@ -57,6 +57,7 @@ _MODULES: Mapping[str, str] = {
     "sdk.wandb_login": "login", "sdk.wandb_run": "Run", "sdk.wandb_settings": "Settings", "sdk.wandb_setup": "setup",
     "sdk.wandb_summary": "Summary=mlgit.tracking.summary:Summary", "sdk.wandb_sweep": "sweep controller",
     "sdk.wandb_watch": "watch unwatch",
+    "tensorboard": "module mlgit.tracking.tensorboard",
     "util": f"module {_HERE}.loose",
     "wandb_agent": "agent", "wandb_run": "Run", "wandb_torch": "watch unwatch",
 }  # fmt: skip

@@ -123,6 +123,28 @@ class ActiveRun(Alerting):
                 self._step = at + 1
         return None
 
+    def log_beside(
+        self, data: Mapping[str, Any], *, step: int, time: float, params: Mapping[str, Any] | None = None
+    ) -> None:  # fmt: skip
+        """Record what another logger said at a *step* of its own, without a word on the run's own counter.
+
+        It may come as long as the run is not a branch, also while it ends. What cannot be stored is said, not raised.
+        """
+        with self._lock:
+            try:
+                if params:
+                    self._live.event(params=secrets.redact_params(values.as_params(params)))
+                    self.config.note(params)
+                if data:
+                    data, line = self._slow(data, step, time)
+                    if os.write(self._live.history, line) != len(line):
+                        raise OSError("no room for a whole line")
+                    self.summary.note(data)
+            except (TypeError, ValueError, MlgitError) as exc:
+                self._warn(f"{exc}")
+            except OSError as exc:
+                self._lost(exc)
+
     def _first(self, row: dict[str, Any]) -> bytes:
         """The first row's line: the writer of all rows is loaded now, so that a run that logs nothing does without."""
         import orjson

@@ -92,6 +92,10 @@ class Config(MutableMapping[str, Any]):
             self._store(wanted)
             self._params.update(wanted)
 
+    def note(self, params: Mapping[str, Any]) -> None:
+        """Know of *params* that are stored already."""
+        self._params.update(params)
+
     def _stand(self, key: str, wanted: dict[str, Any], params: Mapping[str, Any]) -> None:
         """Let the value given for *key*, which may lie in mappings (`model.depth`), stand in what a script wants."""
         folder, _, rest = key.partition(".")

@@ -101,12 +101,22 @@ def init(
             return _current
         finish()
     begun = _disabled(wish, params) if wish.mode == "disabled" else _begin(wish, params)
+    _follow_tensorboard(begun, wish)
     begun.at_end.append(functools.partial(_forget, begun))
     _open.append(begun)
     if _current is None:
         _current = begun
     ending.watch(_finish_all)
     return begun
+
+
+def _follow_tensorboard(run: ActiveRun, wish: Wish) -> None:
+    """Take what is written for TensorBoard into *run*, where its wish, or `tensorboard.patch()`, asks for it."""
+    module = sys.modules.get("mlgit.tracking.tensorboard")
+    if wish.mode != "disabled" and (wish.sync_tensorboard or (module and module.is_wanted())):
+        from mlgit.tracking import tensorboard
+
+        tensorboard.follow(run)
 
 
 def _defaults(wish: Wish) -> dict[str, Any]:
