@@ -37,7 +37,8 @@ _MODULES: Mapping[str, str] = {
     "integration.lightgbm": f"module {_HERE}.lightgbm",
     "integration.lightning": "", "integration.lightning.fabric": f"module {_HERE}.lightning",
     "integration.sklearn": f"module {_HERE}.sklearn",
-    "integration.tensorboard": "module mlgit.tracking.tensorboard", "integration.torch": "", "integration.torch.wandb_torch": "watch unwatch",
+    "integration.tensorboard": "module mlgit.tracking.tensorboard",
+    "integration.torch": "", "integration.torch.wandb_torch": "watch unwatch",
     "integration.xgboost": f"module {_HERE}.xgboost", "integration.xgboost.xgboost": f"module {_HERE}.xgboost",
     "keras": f"module {_HERE}.keras", "lightgbm": f"module {_HERE}.lightgbm",
     "plot": "module mlgit.tracking.media.plot",
@@ -85,6 +86,19 @@ class Module(ModuleType):
 
     def __dir__(self) -> list[str]:
         return listed(self.__name__)
+
+
+class Package(Module):
+    """The package that scripts import as `wandb`. What they assign to its `config` becomes the run's."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        from mlgit.tracking import session
+
+        run = session.current() if name == "config" and isinstance(value, Mapping) else None
+        if run is None:
+            super().__setattr__(name, value)
+        else:  # an old quickstart of W&B's says so, and W&B itself loses it
+            run.config.update(value, allow_val_change=True)
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

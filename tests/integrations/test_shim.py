@@ -180,6 +180,17 @@ def test_looking_at_the_whole_package_loads_no_library(run: Script):
     assert run("-c", code).stdout == "False False\n"
 
 
+def test_a_config_that_is_assigned_is_the_runs(repo: Repo, run: Script):
+    code = "import wandb\nwandb.init()\nwandb.config = {'lr': 0.1}\nwandb.config.epochs = 2\n"
+    run("-c", f"{code}assert wandb.config.lr == 0.1")
+
+    assert query.runs(repo)[0].params == {"lr": 0.1, "epochs": 2}
+
+
+def test_names_can_be_replaced_as_tests_do(run: Script):
+    run("-c", "import wandb\nwandb.log = print\nwandb.watch_called = False\nassert wandb.log is print")
+
+
 def test_a_module_that_nobody_knows_is_not_found(run: Script):
     code = "import importlib.util, wandb; print(importlib.util.find_spec('wandb.nothing'))"
 

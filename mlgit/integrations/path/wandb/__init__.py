@@ -6,7 +6,6 @@ Every name is the Python door's; `mlgit.integrations.names` knows the submodules
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 try:
     from mlgit.integrations import names
@@ -20,11 +19,4 @@ except ModuleNotFoundError as exc:
 
 __version__ = names.VERSION
 sys.meta_path.append(names.Finder(__name__))
-
-
-def __getattr__(name: str) -> Any:
-    return names.attribute(__name__, name)
-
-
-def __dir__() -> list[str]:
-    return names.listed(__name__)
+sys.modules[__name__].__class__ = names.Package
