@@ -72,7 +72,9 @@ class Bokeh(Media):
         elif isinstance(data_or_path, Mapping):
             self.document = dict(data_or_path)
         else:
-            self.document = _document(data_or_path).to_json()
+            from bokeh.core.json_encoder import serialize_json
+
+            self.document = json.loads(serialize_json(_document(data_or_path).to_json()))
 
     def store(self, shelf: Shelf) -> dict[str, Any]:
         """The document as a file."""

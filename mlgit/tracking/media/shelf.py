@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +69,8 @@ def _write(target: Path, fill: Callable[[BinaryIO], object]) -> None:
             fill(file)
         scratch.rename(target)
     except BaseException:
-        scratch.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            scratch.unlink()
         raise
 
 

@@ -1,0 +1,195 @@
+"""A script that logs pictures and the like: its branch holds them, and no trouble with them ends a training."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlgit as wandb
+from mlgit.core.run import Run
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.store import live, recover
+from mlgit.tracking import media
+
+PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+
+
+@pytest.fixture(autouse=True)
+def ended(inside: Repo) -> Iterator[None]:
+    """No run survives its test."""
+    yield
+    wandb.finish()
+
+
+def only(repo: Repo) -> Run:
+    wandb.finish()
+    (run,) = query.runs(repo)
+    repo.git("fsck", "--strict", "--no-dangling")
+    return run
+
+
+def checked_out(repo: Repo, run: Run, target: Path) -> Path:
+    """The run's `experiment/`, as anybody who fetches its branch has it."""
+    done = subprocess.run(["git", "archive", run.branch], cwd=repo.folder, capture_output=True, check=True)
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(target, filter="data")
+    return target / "experiment"
+
+
+def logged(folder: Path, name: str) -> list[Any]:
+    """What was logged as *name*, from the branch's `objects/`."""
+    lines = (folder / f"objects/{name}.jsonl").read_text().splitlines()
+    return [json.loads(line)["value"] for line in lines]
+
+
+def test_a_row_keeps_its_picture_and_its_loss(inside: Repo, tmp_path: Path):
+    wandb.init()
+    for step in range(2):
+        wandb.log({"val/img": wandb.Image(PIXELS + step, caption=f"c{step}"), "loss": 1.0 - step})
+    assert wandb.summary["val/img"]["_type"] == "image-file"
+
+    run = only(inside)
+    folder = checked_out(inside, run, tmp_path / "out")
+
+    assert run.metrics["loss"] == 0.0
+    found = [media.load(folder, document) for document in logged(folder, "val/img")]
+    assert [one.caption for one in found] == ["c0", "c1"]
+    assert (np.asarray(found[1].image) == PIXELS + 1).all()
+
+
+def test_everything_that_is_no_number_reaches_the_branch(inside: Repo, tmp_path: Path):
+    from matplotlib.figure import Figure
+    from PIL import Image as Pillow
+
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    table = wandb.Table(columns=["img", "n"], data=[[wandb.Image(PIXELS), 1]])
+    things = {
+        "picture": Pillow.fromarray(PIXELS), "gallery": [wandb.Image(PIXELS)] * 2, "figure": figure, "table": table,
+        "sound": wandb.Audio([0.0, 0.5], sample_rate=2), "film": wandb.Video(np.zeros((2, 3, 4, 4))),
+        "cloud": wandb.Object3D(np.zeros((2, 3))), "page": wandb.Html("<b>x</b>"), "spread": wandb.Histogram([1, 2]),
+        "array": np.arange(100.0), "chart": wandb.plot.bar(table, "n", "n"), "classes": wandb.Classes([]),
+        "matrix": wandb.plot.confusion_matrix(y_true=[0, 1], preds=[0, 1]),
+    }  # fmt: skip
+    wandb.init()
+    wandb.log(things)
+
+    folder = checked_out(inside, only(inside), tmp_path / "out")
+
+    found = {name: media.load(folder, logged(folder, name)[0]) for name in things}
+    assert found["table"] == table
+    assert [type(found[name]).__name__ for name in ("picture", "figure", "sound", "film", "cloud", "page")] == [
+        "Image", "Image", "Audio", "Video", "Object3D", "Html",
+    ]  # fmt: skip
+    assert len(found["gallery"]) == 2
+    assert sum(found["array"].histogram) == 100
+    assert found["chart"].table == table
+    assert found["matrix"].kind == "confusion_matrix"
+
+
+def test_pictures_nest_in_mappings_and_stand_in_the_summary(inside: Repo, tmp_path: Path):
+    run = wandb.init()
+    wandb.log({"val": {"deep": {"img": wandb.Image(PIXELS)}, "acc": 1}})
+    run.summary["best"] = wandb.Image(PIXELS, caption="best")
+    run.summary.update({"rows": wandb.Table(columns=["a"], data=[[1]])})
+    documents = dict(run.summary)
+
+    folder = checked_out(inside, only(inside), tmp_path / "out")
+
+    assert media.load(folder, documents["best"]).caption == "best"
+    assert media.load(folder, documents["rows"]).data == [[1]]
+    assert list((folder / "media/images").rglob("val_0_*.png"))
+
+
+def test_a_dataframe_is_a_table(inside: Repo):
+    pandas = pytest.importorskip("pandas")
+    wandb.init()
+    wandb.log({"frame": pandas.DataFrame({"a": [1, 2]}), "series": pandas.Series(range(3))})
+
+    assert wandb.summary["frame"]["nrows"] == 2
+    assert wandb.summary["series"] == [0, 1, 2]
+
+
+def test_what_cannot_be_drawn_drops_its_row_and_names_its_key(inside: Repo):
+    from matplotlib.figure import Figure
+
+    wandb.init()
+    wandb.log({"loss": 1})
+    with pytest.raises(TypeError, match=r"log\(\): val/fig: the figure is empty"):
+        wandb.log({"val/fig": Figure(), "loss": 2})
+    row: dict[str, Any] = {}
+    row["row"] = row
+    with pytest.raises(TypeError, match="nested more than 32 deep, or within itself"):
+        wandb.log({"cycle": row, "img": wandb.Image(PIXELS)})
+    wandb.log({"acc": 3})
+
+    assert only(inside).metrics == {"loss": 1, "acc": 3}
+
+
+def test_a_disk_that_refuses_costs_the_row_and_nothing_else(inside: Repo, capsys: pytest.CaptureFixture[str]):
+    run = wandb.init()
+    (folder,) = live.folders(inside)
+    (folder / "media").write_text("in the way")
+    run.log({"img": wandb.Image(PIXELS), "loss": 1})
+    run.summary["img"] = wandb.Image(PIXELS)
+    (folder / "media").unlink()
+    run.log({"img": wandb.Image(PIXELS), "loss": 2})
+
+    assert capsys.readouterr().err.count("a row could not be stored") == 1
+    assert only(inside).metrics["loss"] == 2
+
+
+def test_a_file_that_is_gone_when_it_is_logged_costs_the_row(inside: Repo, tmp_path: Path):
+    (tmp_path / "x.wav").write_bytes(b"wav")
+    audio = wandb.Audio(str(tmp_path / "x.wav"))
+    (tmp_path / "x.wav").unlink()
+    wandb.init()
+    wandb.log({"sound": audio, "loss": 1})
+    wandb.log({"loss": 2})
+
+    assert only(inside).metrics == {"loss": 2}
+
+
+def test_a_killed_run_keeps_its_pictures(inside: Repo, tmp_path: Path, python: Callable[..., Any]):
+    script = (
+        "import mlgit, numpy, os, signal\nmlgit.init()\n"
+        "mlgit.log({'img': mlgit.Image(numpy.zeros((4, 4))), 'loss': 1})\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = python("-c", script, cwd=inside.folder, check=False)
+    recover.recover_all(inside, lambda _text: None)
+
+    folder = checked_out(inside, only(inside), tmp_path / "out")
+
+    assert done.returncode == -signal.SIGKILL
+    assert media.load(folder, logged(folder, "img")[0]).width == 4
+
+
+def test_a_disabled_run_stores_no_picture(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
+    place = tmp_path_factory.mktemp("empty")
+    monkeypatch.chdir(place)
+    run = wandb.init(mode="disabled")
+    run.log({"img": wandb.Image(PIXELS), "table": wandb.Table(columns=["a"], data=[[1]])})
+    run.finish()
+
+    assert list(place.iterdir()) == []
+
+
+def test_hostile_keys_reach_the_branch_as_harmless_paths(inside: Repo):
+    keys = ["../../x", "a\0b", "a\nb", ".git/x", "a" * 1000, "~/x", "ü", "a//b", " ", "con/aux"]
+    wandb.init()
+    for key in keys:
+        wandb.log({key: wandb.Image(PIXELS)})
+
+    run = only(inside)
+    paths = inside.git("ls-tree", "-r", "--name-only", "-z", run.branch).split("\0")
+    assert len([path for path in paths if path.startswith("experiment/media/images/")]) == len(keys)
