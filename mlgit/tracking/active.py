@@ -56,7 +56,7 @@ class ActiveRun(Alerting):
             dict(record.params), fixed, store=self._put_params, warn=self._warn, changes_allowed=wish.allow_val_change
         )
         """The run's params: read and set them as attributes or items."""
-        self.summary = Summary(self._put_summary, record.metrics, keep=lambda key: self._keeper(key, self._step))
+        self.summary = Summary(self._put_summary, record.metrics, keep=self._summary_keeper)
         """The run's metrics: the last value of everything logged, and whatever is set here."""
 
     @property
@@ -178,6 +178,19 @@ class ActiveRun(Alerting):
             from mlgit.tracking.media import convert
 
             return convert.stored(value, Shelf(self._live.folder, key, step))
+
+        return keep
+
+    def _summary_keeper(self, key: str) -> values.Keep:
+        """The same for what is set in the summary; a disk that refuses costs that value."""
+        store = self._keeper(key, self._step)
+
+        def keep(value: Any) -> Any:
+            try:
+                return store(value)
+            except OSError as exc:
+                self._lost(exc)
+                return None
 
         return keep
 
