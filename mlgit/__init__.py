@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlgit.errors import MlgitError as Error
     from mlgit.tracking import tensorboard
     from mlgit.tracking.active import ActiveRun as Run
+    from mlgit.tracking.alerting import AlertLevel
     from mlgit.tracking.media import data_types, plot
     from mlgit.tracking.media.data_types import (
         Audio,
@@ -35,11 +36,33 @@ if TYPE_CHECKING:
         box3d,
     )
     from mlgit.tracking.media.plot import plot_table, visualize
-    from mlgit.tracking.session import config, finish, init, log, log_artifact, login, summary, unwatch, watch
+    from mlgit.tracking.past import Api, Artifact, ArtifactTTL, apis
+    from mlgit.tracking.session import (
+        alert,
+        config,
+        finish,
+        init,
+        link_model,
+        log,
+        log_artifact,
+        log_model,
+        login,
+        restore,
+        save,
+        summary,
+        unwatch,
+        use_artifact,
+        use_model,
+        watch,
+    )
 
     run: Run | None
 
 _NAMES = {
+    "AlertLevel": ("mlgit.tracking.alerting", "AlertLevel"),
+    "Api": ("mlgit.tracking.past", "Api"),
+    "Artifact": ("mlgit.tracking.past", "Artifact"),
+    "ArtifactTTL": ("mlgit.tracking.past", "ArtifactTTL"),
     "Audio": ("mlgit.tracking.media.audio", "Audio"),
     "Bokeh": ("mlgit.tracking.media.figure", "Bokeh"),
     "Classes": ("mlgit.tracking.media.marks", "Classes"),
@@ -58,21 +81,33 @@ _NAMES = {
     "Table": ("mlgit.tracking.media.table", "Table"),
     "UsageError": ("mlgit.errors", "UsageError"),
     "Video": ("mlgit.tracking.media.video", "Video"),
+    "alert": ("mlgit.tracking.session", "alert"),
+    "apis": ("mlgit.tracking.past", "apis"),
     "box3d": ("mlgit.tracking.media.solid", "box3d"),
     "config": ("mlgit.tracking.session", "config"),
     "finish": ("mlgit.tracking.session", "finish"),
     "init": ("mlgit.tracking.session", "init"),
+    "link_model": ("mlgit.tracking.session", "link_model"),
     "log": ("mlgit.tracking.session", "log"),
     "log_artifact": ("mlgit.tracking.session", "log_artifact"),
+    "log_model": ("mlgit.tracking.session", "log_model"),
     "login": ("mlgit.tracking.session", "login"),
     "plot_table": ("mlgit.tracking.media.plot", "plot_table"),
+    "restore": ("mlgit.tracking.session", "restore"),
+    "save": ("mlgit.tracking.session", "save"),
     "summary": ("mlgit.tracking.session", "summary"),
     "unwatch": ("mlgit.tracking.session", "unwatch"),
+    "use_artifact": ("mlgit.tracking.session", "use_artifact"),
+    "use_model": ("mlgit.tracking.session", "use_model"),
     "visualize": ("mlgit.tracking.media.plot", "visualize"),
     "watch": ("mlgit.tracking.session", "watch"),
 }
 
 __all__ = [
+    "AlertLevel",
+    "Api",
+    "Artifact",
+    "ArtifactTTL",
     "Audio",
     "Bokeh",
     "Classes",
@@ -92,20 +127,28 @@ __all__ = [
     "UsageError",
     "Video",
     "__version__",
+    "alert",
+    "apis",
     "box3d",
     "config",
     "data_types",
     "finish",
     "init",
+    "link_model",
     "log",
     "log_artifact",
+    "log_model",
     "login",
     "plot",
     "plot_table",
+    "restore",
     "run",
+    "save",
     "summary",
     "tensorboard",
     "unwatch",
+    "use_artifact",
+    "use_model",
     "visualize",
     "watch",
 ]

@@ -295,4 +295,10 @@ def _past(repo: Repo, run: Run) -> Any:
     return PastRun(repo, run)
 
 
-ties.hand_over(save=_save, get=_get, past=_past, notify=notify)
+def _sweep(repo: Repo, project: str, text: str) -> Any:
+    from mlgit.public import sweep
+
+    return sweep.of_id(repo, project, text)
+
+
+ties.hand_over(save=_save, get=_get, past=_past, sweep=_sweep, notify=notify)

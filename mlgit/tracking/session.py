@@ -11,15 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from mlgit.artifacts import ties
 from mlgit.core import refs
 from mlgit.core.compare import flatten
+from mlgit.core.run import State
 from mlgit.errors import UsageError
 from mlgit.store import live, recover
 from mlgit.store.place import Place
-from mlgit.tracking import begin, console, ending, notebook, values
+from mlgit.tracking import begin, console, ending, notebook, provenance, values
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.active import ActiveRun
 from mlgit.tracking.begin import notify
+from mlgit.tracking.machine import watcher
 from mlgit.tracking.options import RunOptions
 from mlgit.tracking.wish import Settings, Wish
 
@@ -155,7 +158,7 @@ def _begin(wish: Wish, params: dict[str, Any]) -> ActiveRun:
         return _join(home, joined, wish, params)
     with _stated(home) as stated:
         life = _life(home, wish)
-        opened = begin.begin(home, wish, stated or params, _command(), folder, life=life)
+        opened = begin.begin(home, wish, stated or params, provenance.command_line(), folder, life=life)
     record = live.read(opened.folder).run
     if life:
         record = replace(record, metrics=life.before.metrics)
@@ -163,9 +166,22 @@ def _begin(wish: Wish, params: dict[str, Any]) -> ActiveRun:
     if stated:
         begun.config.update(params, allow_val_change=True)
     notify(f"run {record.name} of {record.project}")
+    _record_by_itself(home, opened, begun, wish)
+    return begun
+
+
+def _record_by_itself(home: Place, opened: live.Live, begun: ActiveRun, wish: Wish) -> None:
+    """Keep, until the run ends, what nobody logs: the console, what the machine is doing, the seeds."""
     options = home.settings.section("run", RunOptions)
     begun.at_end.append(console.attach(opened, wish.console or options.console))
-    return begun
+    begun.at_end.append(
+        watcher.watch(
+            opened, begun.counts_from,
+            seconds=options.system_seconds if wish.system_seconds is None else wish.system_seconds,
+            disk_paths=wish.disk_paths,
+        )
+    )  # fmt: skip
+    begun.at_end.append(functools.partial(provenance.say_seeds, opened, provenance.seeds()))
 
 
 @contextlib.contextmanager
@@ -228,21 +244,6 @@ def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any]) -> Ac
     return active
 
 
-def _command() -> list[str]:
-    """The command line of this process, as a person would give it."""
-    program = sys.argv[0] if sys.argv else ""
-    if program and Path(program).is_file():
-        return ["python", _near(program), *sys.argv[1:]]
-    return ["python", *([program] if program else []), *sys.argv[1:]]
-
-
-def _near(path: str) -> str:
-    try:
-        return str(Path(path).resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return path
-
-
 def current() -> ActiveRun | None:
     """The run that `log()` of this module logs to, or None."""
     return _current
@@ -271,7 +272,14 @@ def _of_current(method: Callable[Concatenate[ActiveRun, P], R]) -> Callable[P, R
     return call
 
 
+alert = _of_current(ActiveRun.alert)
+link_model = _of_current(ActiveRun.link_model)
 log_artifact = _of_current(ActiveRun.log_artifact)
+log_model = _of_current(ActiveRun.log_model)
+restore = _of_current(ActiveRun.restore)
+save = _of_current(ActiveRun.save)
+use_artifact = _of_current(ActiveRun.use_artifact)
+use_model = _of_current(ActiveRun.use_model)
 watch = _of_current(ActiveRun.watch)
 unwatch = _of_current(ActiveRun.unwatch)
 
@@ -282,16 +290,28 @@ def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
         _current.finish(exit_code)
 
 
-def _finish_all(exit_code: int | None, error: str | None) -> None:
+def _finish_all(exit_code: int | None, error: str | None, state: State | None = None) -> None:
     """The process ends: so do its runs, the last one first."""
     for run in reversed(list(_open)):
-        run.finish(exit_code, error=error)
+        run.finish(exit_code, error=error, state=state)
 
 
 def login(*_args: Any, **_kwargs: Any) -> bool:
     """True: there is no server, so nobody has to log in. Takes whatever a W&B script gives."""
     notify("no login is needed: runs are branches of this repository")
     return True
+
+
+def _log(artifact: Any, project: str | None) -> None:
+    """Log a draft that is saved by itself: into the run that is under way, or one of its own."""
+    if _current is not None:
+        _current.log_artifact(artifact)
+        return
+    with init(project=project, job_type="auto") as run:
+        run.log_artifact(artifact)
+
+
+ties.hand_over(log=_log)
 
 
 class _Current:

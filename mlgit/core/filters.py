@@ -1,0 +1,284 @@
+"""W&B's filters of runs, MongoDB's query language in short (pure): `{"config.lr": {"$gt": 0.1}, "state": "finished"}`.
+
+A filter is read once, with its mistakes told, and then asked about each run. As in MongoDB, a key that a run lacks is
+equal to None and to nothing else, a list is met where one of its items is, and only like kinds compare: numbers with
+numbers, text with text.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from mlgit.core.run import Run
+from mlgit.errors import UsageError
+
+Test = Callable[[Run], bool]
+Who = Callable[[Run], str]
+
+_MISSING = object()
+_DEEPEST = 50
+_TIMES = ("created_at", "createdAt", "updated_at", "updatedAt", "heartbeat_at", "heartbeatAt")
+_WHERE = {"config": "params", "summary_metrics": "metrics", "summary": "metrics", "summaryMetrics": "metrics"}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter that was understood."""
+
+    holds: Test
+    """Whether a run passes it."""
+
+
+def parse(tree: Mapping[str, Any] | None, *, who: Who = lambda _: "") -> Filter:
+    """The filter that *tree* describes; None lets every run pass. *who* tells a run's `username`.
+
+    Raises `UsageError`, which names the operator or the key that is wrong.
+    """
+    return Filter(_every(tree or {}, who, 0))
+
+
+def _every(tree: Any, who: Who, depth: int) -> Test:
+    """All that a mapping asks."""
+    if not isinstance(tree, Mapping):
+        raise UsageError(f"filters: a mapping is asked for, not {tree!r:.80}.")
+    if depth > _DEEPEST:
+        raise UsageError("filters: nested too deep.")
+    tests = [_asked(key, value, who, depth) for key, value in tree.items()]
+    return lambda run: all(test(run) for test in tests)
+
+
+def _asked(key: Any, value: Any, who: Who, depth: int) -> Test:
+    if not isinstance(key, str):
+        raise UsageError(f"filters: the key {key!r:.80} is no text.")
+    if key == "$not":
+        inner = _every(value, who, depth + 1)
+        return lambda run: not inner(run)
+    if key in _JOINED:
+        if not isinstance(value, list | tuple) or not value:
+            raise UsageError(f"filters: {key} takes a list of filters.")
+        tests = [_every(item, who, depth + 1) for item in value]
+        join = _JOINED[key]
+        return lambda run: join(test(run) for test in tests)
+    if key.startswith("$"):
+        raise _unknown(key, (*_JOINED, "$not"))
+    condition = _condition(key, value, depth)
+    return lambda run: condition(value_of(run, key, who))
+
+
+def _none(answers: Iterable[bool]) -> bool:
+    return not any(answers)
+
+
+_JOINED: dict[str, Callable[[Iterable[bool]], bool]] = {"$and": all, "$or": any, "$nor": _none}
+
+
+def _unknown(key: str, known: Sequence[str]) -> UsageError:
+    close = difflib.get_close_matches(key, known, 1)
+    return UsageError(
+        f"filters: there is no operator {key[:80]!r}.", fix=f"did you mean {close[0]}?" if close else ", ".join(known)
+    )
+
+
+def _condition(key: str, value: Any, depth: int) -> Callable[[Any], bool]:
+    """What *value* asks of what a run has under *key*: to be equal, or what its operators say."""
+    if not (isinstance(value, Mapping) and any(str(name).startswith("$") for name in value)):
+        return _operator("$eq", key, value, depth)
+    if depth > _DEEPEST:
+        raise UsageError("filters: nested too deep.")
+    if "$options" in value and "$regex" not in value:
+        raise UsageError(f"filters: $options goes with $regex, at {key[:80]!r}.")
+    tests = [
+        _pattern(key, item, str(value.get("$options", ""))) if name == "$regex" else _operator(name, key, item, depth)
+        for name, item in value.items()
+        if name != "$options"
+    ]
+    return lambda found: all(test(found) for test in tests)
+
+
+def _operator(name: str, key: str, value: Any, depth: int) -> Callable[[Any], bool]:
+    if name == "$not":
+        inner = _condition(key, value, depth + 1)
+        return lambda found: not inner(found)
+    if name == "$exists":
+        return lambda found: (found is not _MISSING) == bool(value)
+    if name in ("$in", "$nin"):
+        if not isinstance(value, list | tuple | set | frozenset):
+            raise UsageError(f"filters: {name} takes a list, at {key[:80]!r}.")
+        wanted = [_figure(key, item) for item in value]
+        return lambda found: any(_meets(found, item, _equal) for item in wanted) == (name == "$in")
+    if name not in _COMPARED:
+        raise _unknown(name, (*_COMPARED, "$in", "$nin", "$not", "$regex", "$exists"))
+    compare, figure = _COMPARED[name], _figure(key, value)
+    if name == "$ne":
+        return lambda found: not _meets(found, figure, _equal)
+    return lambda found: _meets(found, figure, compare)
+
+
+def _pattern(key: str, value: Any, options: str) -> Callable[[Any], bool]:
+    if not isinstance(value, str):
+        raise UsageError(f"filters: $regex takes a text, at {key[:80]!r}.")
+    flags = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
+    if unknown := [option for option in options if option not in flags]:
+        raise UsageError(f"filters: $options knows i, m, s and x, not {unknown[0]!r}.")
+    try:
+        pattern = re.compile(value, sum(flags[option] for option in set(options)))
+    except re.error as exc:
+        raise UsageError(f"filters: $regex {value[:80]!r} is no pattern: {exc}.") from None
+    return lambda found: any(isinstance(one, str) and pattern.search(one) for one in _each(found))
+
+
+def _each(found: Any) -> Sequence[Any]:
+    return (*found, found) if isinstance(found, list | tuple) else (found,)
+
+
+def _meets(found: Any, wanted: Any, compare: Callable[[Any, Any], bool]) -> bool:
+    """Whether *found*, or an item of it, stands so to *wanted*."""
+    if found is _MISSING:
+        return wanted is None and compare is _equal
+    return any(compare(one, wanted) for one in _each(found))
+
+
+def _kind(value: Any) -> type:
+    if isinstance(value, bool):
+        return bool
+    if isinstance(value, int | float):
+        return float
+    return list if isinstance(value, tuple) else dict if isinstance(value, Mapping) else type(value)
+
+
+def _equal(found: Any, wanted: Any) -> bool:
+    if _kind(found) is not _kind(wanted):
+        return False
+    return list(found) == list(wanted) if _kind(found) is list else bool(found == wanted)
+
+
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    def test(found: Any, wanted: Any) -> bool:
+        return _kind(found) is _kind(wanted) and _kind(found) in (bool, float, str) and compare(found, wanted)
+
+    return test
+
+
+_COMPARED: dict[str, Callable[[Any, Any], bool]] = {
+    "$eq": _equal,
+    "$ne": _equal,
+    "$gt": _ordered(lambda found, wanted: found > wanted),
+    "$gte": _ordered(lambda found, wanted: found >= wanted),
+    "$lt": _ordered(lambda found, wanted: found < wanted),
+    "$lte": _ordered(lambda found, wanted: found <= wanted),
+}
+
+
+def _figure(key: str, value: Any) -> Any:
+    """What a run's value is compared with: a moment in seconds, whatever way it is written."""
+    if key not in _TIMES or isinstance(value, int | float) or value is None:
+        return value
+    if isinstance(value, datetime):
+        moment = value
+    else:
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            raise UsageError(
+                f"filters: {value!r:.80} is no moment, at {key}.", fix="2026-01-31T12:30:00, in UTC, or seconds"
+            ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def value_of(run: Run, key: str, who: Who = lambda _: "") -> Any:
+    """What *run* has under W&B's *key*; `name` is its id and its name, either of which may be meant.
+
+    What it lacks is equal to nothing, and ordered nowhere.
+    """
+    if key in _FIELDS:
+        found = _FIELDS[key](run)
+        return _MISSING if found is None else found
+    if key in ("username", "user", "user.username"):
+        return who(run)
+    first, _, rest = key.partition(".")
+    if first not in _WHERE or not rest:
+        raise UsageError(
+            f"filters: runs have no {key[:80]!r}.",
+            fix=f"config.<param>, summary_metrics.<metric>, {', '.join(sorted(_FIELDS))}, username",
+        )
+    tree = run.params if _WHERE[first] == "params" else run.metrics
+    found = _leaf(tree, rest)
+    return _leaf(tree, rest.removesuffix(".value")) if found is _MISSING and rest.endswith(".value") else found
+
+
+def is_missing(value: Any) -> bool:
+    """Whether `value_of` found nothing."""
+    return value is _MISSING
+
+
+def _leaf(tree: Any, path: str) -> Any:
+    """What lies at a dotted path; names may hold dots themselves."""
+    if not isinstance(tree, Mapping):
+        return _MISSING
+    if path in tree:
+        return tree[path]
+    parts = path.split(".")
+    for count in range(len(parts) - 1, 0, -1):
+        head = ".".join(parts[:count])
+        if head in tree and (found := _leaf(tree[head], ".".join(parts[count:]))) is not _MISSING:
+            return found
+    return _MISSING
+
+
+def _ended(run: Run) -> float:
+    return run.created if run.finished is None else run.finished
+
+
+_FIELDS: dict[str, Callable[[Run], Any]] = {
+    "id": lambda run: run.id,
+    "name": lambda run: (run.id, run.name),
+    "display_name": lambda run: run.name,
+    "displayName": lambda run: run.name,
+    "state": lambda run: run.state.value,
+    "group": lambda run: run.group,
+    "job_type": lambda run: run.job_type,
+    "jobType": lambda run: run.job_type,
+    "sweep": lambda run: run.sweep,
+    "tags": lambda run: run.tags,
+    "notes": lambda run: run.notes,
+    "description": lambda run: run.notes,
+    "project": lambda run: run.project,
+    "commit": lambda run: run.source,
+    "duration": lambda run: run.duration,
+    "created_at": lambda run: run.created,
+    "createdAt": lambda run: run.created,
+    "updated_at": _ended,
+    "updatedAt": _ended,
+    "heartbeat_at": _ended,
+    "heartbeatAt": _ended,
+}
+
+
+def ordered(runs: Sequence[Run], order: str, *, who: Who = lambda _: "") -> list[Run]:
+    """*runs* by W&B's *order*: `+created_at`, `-summary_metrics.acc`, `config.lr`; several with commas between.
+
+    Those without a value come last, numbers before text. Raises `UsageError`.
+    """
+    found = list(runs)
+    for part in reversed([part.strip() for part in order.split(",") if part.strip()]):
+        key, backwards = part.lstrip("+-"), part.startswith("-")
+        values = {id(run): _rank(value_of(run, key, who)) for run in found}
+        present = [run for run in found if values[id(run)] is not None]
+        numbers = [run for run in present if values[id(run)][0] == 0]  # type: ignore[index]
+        words = [run for run in present if values[id(run)][0] == 1]  # type: ignore[index]
+        for group in (numbers, words):
+            group.sort(key=lambda run: values[id(run)][1], reverse=backwards)  # type: ignore[index]
+        found = [*numbers, *words, *(run for run in found if values[id(run)] is None)]
+    return found
+
+
+def _rank(value: Any) -> tuple[int, Any] | None:
+    one = value[-1] if isinstance(value, tuple) and value else value
+    if one is _MISSING or one is None or one != one or one == ():
+        return None
+    return (0, one) if isinstance(one, int | float) else (1, str(one))

@@ -1,0 +1,500 @@
+"""One run, as scripts ask of it afterwards."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from mlgit.artifacts import catalog, log, ties
+from mlgit.artifacts.artifact import Artifact
+from mlgit.core import escape, figures
+from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.compare import is_number
+from mlgit.core.run import Run as Record
+from mlgit.core.run import State
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.git.repo import Repo, split_commit
+from mlgit.public import files, rows
+from mlgit.public.files import File
+from mlgit.public.lookup import ENTITY
+from mlgit.store import edit, live, runs
+
+_MOST_UPLOADED = 20 << 20
+"""Bytes of a file that is put onto a branch; what is larger belongs into an artifact."""
+
+
+class Summary(dict[str, Any]):
+    """A run's metrics. Set what you like, then `update()`."""
+
+    def __init__(self, run: Run, values: Mapping[str, Any]) -> None:
+        super().__init__(deepcopy(dict(values)))
+        self._run = run
+
+    @property
+    def _json_dict(self) -> dict[str, Any]:
+        return dict(self)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Take new values in, and write the summary to the run's branch."""
+        super().update(*args, **kwargs)
+        self._run.update()
+
+
+class Run:
+    """A run by its record.
+
+    *name*, *tags*, *notes*, *group*, *job_type*, *config* and *summary* may be set; `update()` writes them.
+    """
+
+    def __init__(self, repo: Repo, record: Record) -> None:
+        self._repo = repo
+        self._read(record)
+
+    def _read(self, record: Record) -> None:
+        self._record = record
+        self.name, self.notes, self.group, self.job_type = record.name, record.notes, record.group, record.job_type
+        self.tags = list(record.tags)
+        self.config: dict[str, Any] = deepcopy(dict(record.params))
+        self.summary = Summary(self, record.metrics)
+
+    # -- what it is
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self._record.id
+
+    @property
+    def storage_id(self) -> str:
+        """The same as `id`."""
+        return self.id
+
+    @property
+    def display_name(self) -> str:
+        """The same as `name`."""
+        return self.name
+
+    @display_name.setter
+    def display_name(self, value: str) -> None:
+        self.name = value
+
+    @property
+    def description(self) -> str | None:
+        """The same as `notes`."""
+        return self.notes
+
+    @property
+    def project(self) -> str:
+        """Its project."""
+        return self._record.project
+
+    @property
+    def entity(self) -> str:
+        """Whose it is; means nothing without a server."""
+        return ENTITY
+
+    @property
+    def path(self) -> list[str]:
+        """`[entity, project, id]`."""
+        return [self.entity, self.project, self.id]
+
+    @property
+    def url(self) -> str:
+        """Where to look at it: its branch, as a `file:` address."""
+        return f"file://{self._repo.folder}#{self._record.branch or self.id}"
+
+    @property
+    def state(self) -> str:
+        """`running`, `finished`, `failed`, `crashed` or `preempted`."""
+        return self._record.state.value
+
+    @property
+    def created_at(self) -> str:
+        """When it began, ISO 8601 in UTC."""
+        return _moment(self._record.created)
+
+    createdAt = created_at  # noqa: N815  (W&B's name)
+
+    @property
+    def heartbeat_at(self) -> str:
+        """When it was last heard of."""
+        return _moment(self._record.finished or self._record.seen or self._record.created)
+
+    heartbeatAt = heartbeat_at  # noqa: N815  (W&B's name)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds that it took, or None while it runs."""
+        return self._record.duration
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that holds its code as it ran."""
+        return self._record.source
+
+    @property
+    def branch(self) -> str:
+        """Its branch, as `git switch` takes it; empty while it runs."""
+        return self._record.branch
+
+    @property
+    def sweep_name(self) -> str | None:
+        """The id of the sweep that it is a trial of."""
+        return self._record.sweep
+
+    sweep_id = sweep_name
+
+    @property
+    def sweep(self) -> Any:
+        """The sweep that it is a trial of, or None."""
+        return ties.ask("sweep")(self._repo, self.project, self._record.sweep) if self._record.sweep else None
+
+    @property
+    def username(self) -> str:
+        """Who ran it, as the commit of its branch says."""
+        return who(self._repo, self._record)
+
+    user = username
+
+    @property
+    def summary_metrics(self) -> dict[str, Any]:
+        """Its metrics as plain data."""
+        return dict(self._record.metrics)
+
+    @property
+    def rawconfig(self) -> dict[str, Any]:
+        """Its params as plain data."""
+        return dict(self._record.params)
+
+    @property
+    def json_config(self) -> str:
+        """Its params as W&B stores them: `{"lr": {"value": 0.1}}`."""
+        import json
+
+        return json.dumps({key: {"value": value} for key, value in self._record.params.items()})
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Where and how it ran: W&B's names, and whatever else `run.yaml` says."""
+        about = dict(self._provenance())
+        command = [str(word) for word in about.get("command", ())]
+        system = about.get("system") or {}
+        return about | {
+            "os": system.get("os"), "python": about.get("python"), "host": about.get("host"),
+            "cpu_count": system.get("cpus"), "startedAt": self.created_at, "username": self.username,
+            "program": command[1] if len(command) > 1 else None, "args": command[2:],
+            "git": {"commit": self.commit, "remote": self._repo.config.get("remote.origin.url")},
+        }  # fmt: skip
+
+    def _provenance(self) -> Mapping[str, Any]:
+        try:
+            return runs.provenance(self._repo, self._record) if self._record.commit else {}
+        except NotFoundError:
+            return {}
+
+    @property
+    def alerts(self) -> list[Mapping[str, Any]]:
+        """What the script alerted people of: title, text, level, time."""
+        if self._record.commit:
+            return list(self._provenance().get("alerts", ()))
+        return list(runs.account(self._repo, self._record).provenance.get("alerts", ()))
+
+    def __repr__(self) -> str:
+        return f"<Run {'/'.join(self.path)} ({self.state})>"
+
+    # -- what it logged
+
+    @property
+    def lastHistoryStep(self) -> int:  # noqa: N802  (W&B's name)
+        """The last step that it logged at; -1 where it logged nothing."""
+        found = self._rows("default")
+        return int(found[-1]["_step"]) if found else -1
+
+    @property
+    def system_metrics(self) -> dict[str, Any]:
+        """The last of what the machine did meanwhile, by name."""
+        return {name: one.values[-1] for name, one in runs.system(self._repo, self._record).items() if len(one)}
+
+    systemMetrics = system_metrics  # noqa: N815  (W&B's name)
+
+    def _rows(self, stream: str) -> list[rows.Row]:
+        if stream in ("system", "events"):
+            told = runs.system(self._repo, self._record, full=True)
+            found, full = rows.rows_of(told, {}, prefix="system."), told.is_full
+        elif stream == "default":
+            told = runs.history(self._repo, self._record, full=True)
+            logged = runs.objects(self._repo, self._record, full=True)
+            found, full = rows.rows_of(told, logged), told.is_full and logged.is_full
+        else:
+            raise UsageError(f"{stream[:40]!r} is no stream.", fix="default or system")
+        if not full:
+            ties.ask("notify")(f"the history of {self.name} is thinned here; mlgit sync brings all of it")
+        return found
+
+    def history(
+        self, samples: int = 500, keys: Sequence[str] | str | None = None, x_axis: str = "_step", pandas: bool = True,
+        stream: str = "default",
+    ) -> Any:  # fmt: skip
+        """At most *samples* rows, evenly spread; a DataFrame where *pandas* is wanted and installed, else mappings.
+
+        With *keys*, the rows that have all of them, and *x_axis*. *stream*: `default`, or `system` for the machine's.
+        """
+        wanted = [keys] if isinstance(keys, str) else None if keys is None else list(keys)
+        if wanted is not None and x_axis not in wanted:
+            wanted.insert(0, x_axis)
+        found = rows.sampled(list(rows.having(self._rows(stream), wanted)), samples)
+        if not pandas:
+            return found
+        try:
+            from pandas import DataFrame
+        except ImportError:
+            return found
+        return DataFrame.from_records(found, columns=None if found else wanted)
+
+    def scan_history(
+        self, keys: Sequence[str] | None = None, page_size: int = 1000, min_step: int | None = None,
+        max_step: int | None = None, use_cache: bool = True,
+    ) -> Iterator[rows.Row]:  # fmt: skip
+        """Every row from *min_step* to before *max_step*; with *keys*, those that have all of them, and nothing else.
+
+        *page_size* and *use_cache* are W&B's.
+        """
+        found = [
+            row
+            for row in self._rows("default")
+            if (min_step is None or row["_step"] >= min_step) and (max_step is None or row["_step"] < max_step)
+        ]
+        return rows.having(found, [keys] if isinstance(keys, str) else keys)
+
+    beta_scan_history = scan_history
+
+    def console_logs(self, per_page: int = 1000, last: int | None = None) -> list[str]:
+        """What it printed, line by line; only the *last* lines if given. *per_page* is W&B's."""
+        lines = runs.output(self._repo, self._record).splitlines()
+        return lines if last is None else lines[max(0, len(lines) - last) :]
+
+    # -- files and artifacts
+
+    def files(
+        self, names: Sequence[str] | None = None, pattern: str | None = None, per_page: int = 50
+    ) -> list[File]:  # fmt: skip
+        """Its files, or those of *names*, or of a *pattern* (`%` stands for anything). *per_page* is W&B's."""
+        found = files.of_run(self._repo, self._record)
+        wanted = None if pattern is None else pattern.replace("%", "*")
+        return [
+            file
+            for name, file in found.items()
+            if (not names or name in names) and (wanted is None or fnmatch(name, wanted))
+        ]
+
+    def file(self, name: str) -> File:
+        """The file of that name; of size 0, and not to be downloaded, where there is none."""
+        found = files.of_run(self._repo, self._record)
+        return found.get(name) or File(name, size=0, read=None, run=self._record)
+
+    def upload_file(self, path: str | os.PathLike[str], root: str | os.PathLike[str] = ".") -> File:
+        """Put a file onto its branch, by its path below *root*. Raises `UsageError` for one that is too large."""
+        source = Path(path)
+        if not source.is_file():
+            raise UsageError(f"There is no file {source}.")
+        if source.stat().st_size > _MOST_UPLOADED:
+            raise UsageError(f"{source} has {figures.size(source.stat().st_size)}.", fix="log it as an artifact")
+        if not source.resolve().is_relative_to(Path(root).resolve()):
+            raise UsageError(f"{source} is not below {root}.", fix="name the folder above it as root")
+        name = source.resolve().relative_to(Path(root).resolve()).as_posix()
+        self._edit(lambda record: record, more={f"files/{name}": source.read_bytes()}, why=f"file {name}")
+        return self.file(name)
+
+    def logged_artifacts(self, per_page: int = 100) -> list[Artifact]:
+        """The artifacts that it logged."""
+        return self._artifacts(self._record.logged)
+
+    def used_artifacts(self, per_page: int = 100) -> list[Artifact]:
+        """The artifacts that it used, those that some run of this repository logged."""
+        return self._artifacts(self._record.used)
+
+    def _artifacts(self, versions: Sequence[ArtifactVersion]) -> list[Artifact]:
+        from mlgit.index import query
+
+        known = query.runs(self._repo)
+        own = [run for run in known if run.project == self.project]
+        found: list[Artifact] = []
+        for version in versions:
+            several = (held for some in (own, known) for held in catalog.versions(some, version.name))
+            held = next((held for held in several if held.version.hash == version.hash), None)
+            if held and not held.version.deleted:
+                found.append(Artifact.of(self._repo, held))
+        return found
+
+    def use_artifact(self, artifact: Artifact, use_as: str | None = None) -> Artifact:
+        """Record that it used *artifact*, which was logged before."""
+        version = artifact.wait().stored
+        assert version is not None
+        used = ArtifactVersion(
+            name=version.name, type=version.type, hash=version.hash, size=version.size, path=version.path,
+            files=version.files, use_as=use_as or "",
+        )  # fmt: skip
+        self._edit(lambda record: replace(record, used=_with(record.used, used)), why=f"used {artifact.name}")
+        return artifact
+
+    def log_artifact(
+        self, artifact: Artifact, aliases: Collection[str] | None = None, tags: Collection[str] | None = None
+    ) -> Artifact:
+        """Record that it logged *artifact*, a draft or a version."""
+        artifact.tags = [*artifact.tags, *(tags or ())]
+        stored = artifact.stored or log.log_draft(
+            self._repo, artifact, artifact.metadata, folder=self._record.folder
+        )  # fmt: skip
+        known = next((one for one in self._record.logged if (one.name, one.hash) == (stored.name, stored.hash)), None)
+        version = log.claimed(stored, tuple(aliases or ()), known)
+        self._edit(lambda record: replace(record, logged=_with(record.logged, version)), why=f"artifact {version.name}")
+        artifact.logged_as(self._repo, version, self._record)
+        return artifact
+
+    # -- what may be changed
+
+    def _edit(self, change: edit.Change, *, more: Mapping[str, bytes] | None = None, why: str = "") -> None:
+        self._record = edit.edit(self._repo, self._record, change, more=dict(more or {}), why=why)
+
+    def update(self) -> None:
+        """Write what was set: one more result on its branch, or an event while it runs.
+
+        Only what was changed here is written, so that what others have changed meanwhile stays.
+        """
+        before = self._record
+        named: dict[str, Any] = {
+            key: getattr(self, key)
+            for key in ("name", "notes", "group", "job_type")
+            if getattr(self, key) != getattr(before, key)
+        }
+        if tuple(self.tags) != before.tags:
+            named["tags"] = tuple(map(str, self.tags))
+        params, metrics = _changed(before.params, self.config), _changed(before.metrics, self.summary)
+
+        def change(record: Record) -> Record:
+            return replace(
+                record, **named, params=_applied(record.params, params), metrics=_applied(record.metrics, metrics)
+            )
+
+        words = [*named, *(["config"] if params else []), *(["summary"] if metrics else [])]
+        self._edit(change, why=f"edit {', '.join(words)}")
+        self._read(self._record)
+
+    save = update
+
+    def delete(self, delete_artifacts: bool = False) -> None:
+        """Take it out of every listing, as `mlgit rm` does; `mlgit rm --undo` brings it back.
+
+        *delete_artifacts* deletes what it alone logged. Raises `MlgitError` where it is under way, or somebody else's.
+        """
+        if not self._record.commit:
+            raise UsageError(f"The run {self.name} is under way.", fix="end it first")
+        if delete_artifacts:
+            for artifact in self.logged_artifacts():
+                if artifact.logged_by().id == self.id:
+                    artifact.delete(delete_aliases=True)
+            self.load(force=True)
+        runs.hide(self._repo, [self._record])
+
+    def load(self, force: bool = False) -> dict[str, Any]:
+        """Read it anew; return its record as plain data. Without *force*, only while it runs."""
+        if force or self._record.state is State.RUNNING:
+            from mlgit.index import query
+
+            found = next((run for run in query.runs(self._repo) if run.id == self.id), None)
+            if found is None:
+                raise NotFoundError(f"The run {self.name} is not there any more.", fix="mlgit rm --undo")
+            self._read(found)
+        return {
+            "id": self.id, "name": self.name, "state": self.state, "config": dict(self.config),
+            "summaryMetrics": self.summary_metrics, "tags": list(self.tags), "createdAt": self.created_at,
+        }  # fmt: skip
+
+    load_full_data = load
+
+    def wait_until_finished(self) -> None:
+        """Return when it is no longer under way; a run that died counts as ended once it was recovered."""
+        while self.state == "running":
+            folder = live.folder_of(self._repo, self.id)
+            if not (folder.exists() and live.is_alive(folder)):
+                self._recover(folder)
+                self.load(force=True)
+                return
+            time.sleep(0.2)
+
+    def _recover(self, folder: Path) -> None:
+        from mlgit.store import recover
+
+        if folder.exists():
+            recover.recover_all(self._repo, ties.ask("notify"))
+
+    def stop(self) -> None:
+        """Not possible: nobody but its own process ends a run. Raises `UsageError`."""
+        raise UsageError(f"The run {self.name} cannot be stopped from here.", fix="end its process")
+
+    def display(self, height: int = 420, hidden: bool = False) -> bool:
+        """Show it in a notebook; False where there is none. *height* and *hidden* are W&B's."""
+        try:
+            import IPython
+        except ImportError:
+            return False
+        shell: Any = IPython
+        if shell.get_ipython() is None:
+            return False
+        shell.display.display(shell.display.HTML(self.to_html(height, hidden)))
+        return True
+
+    def to_html(self, height: int = 420, hidden: bool = False) -> str:
+        """What a notebook shows of it: name, state and metrics. *height* and *hidden* are W&B's."""
+        numbers = [(key, value) for key, value in self._record.metrics.items() if is_number(value) and key[:1] != "_"]
+        cells = "".join(
+            f"<tr><td>{escape.html(escape.line(key))}</td><td>{escape.html(figures.number(value))}</td></tr>"
+            for key, value in numbers[:20]
+        )
+        branch = escape.html(self._record.branch or self.id)
+        return (
+            f"<b>{escape.html(escape.line(self.name))}</b> ({escape.html(self.state)}) of "
+            f"{escape.html(self.project)} <code>{branch}</code><table>{cells}</table>"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def who(repo: Repo, record: Record) -> str:
+    """Who made the commit that holds *record*; whoever works here, while it is alive."""
+    if record.commit:
+        with repo.reader() as reader:
+            found = reader.read(record.commit)
+        author = split_commit(found[2])[0].get("author", "") if found else ""
+    else:
+        author = repo.identity
+    return author.partition(" <")[0]
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _with(known: tuple[ArtifactVersion, ...], version: ArtifactVersion) -> tuple[ArtifactVersion, ...]:
+    return (*(one for one in known if (one.name, one.hash) != (version.name, version.hash)), version)
+
+
+_GONE = object()
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """What is other in *after*; what is not there any more is marked so."""
+    gone: dict[str, Any] = {key: _GONE for key in before if key not in after}
+    return gone | {key: value for key, value in after.items() if key not in before or before[key] != value}
+
+
+def _applied(known: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in {**known, **changes}.items() if value is not _GONE}

@@ -1,0 +1,103 @@
+"""Several runs, as a query of W&B's answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, overload
+
+from mlgit.core import filters
+from mlgit.core.run import Run as Record
+from mlgit.git.repo import Repo
+from mlgit.public.run import Run, who
+
+
+class Runs(Sequence[Run]):
+    """The runs of a project that pass *filters*, in *order*. Asked once, when it is first looked into."""
+
+    def __init__(
+        self, repo: Repo, project: str | None, wanted: Mapping[str, Any] | None = None, order: str = "+created_at"
+    ) -> None:
+        self._repo, self._project, self._order = repo, project, order
+
+        def name_of(record: Record) -> str:
+            return who(repo, record)
+
+        self._filter = filters.parse(wanted, who=name_of)
+        self._who = name_of
+        filters.ordered([], order)  # a wrong order says so at once
+        self._found: list[Run] | None = None
+        self._next = 0
+
+    def _all(self) -> list[Run]:
+        if self._found is None:
+            from mlgit.index import query
+
+            known = [run for run in query.runs(self._repo, project=self._project) if self._filter.holds(run)]
+            self._found = [Run(self._repo, run) for run in filters.ordered(known, self._order, who=self._who)]
+        return self._found
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Run]: ...
+    def __getitem__(self, index: int | slice) -> Run | list[Run]:
+        return self._all()[index]
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._all())
+
+    def __next__(self) -> Run:
+        return self.next()
+
+    def next(self) -> Run:
+        """The next one, each in turn; `StopIteration` after the last."""
+        if self._next >= len(self):
+            raise StopIteration
+        self._next += 1
+        return self[self._next - 1]
+
+    @property
+    def more(self) -> bool:
+        """Whether there are more to ask for: no, they come at once."""
+        return False
+
+    def histories(
+        self, samples: int = 500, keys: Sequence[str] | None = None, x_axis: str = "_step", format: str = "default",
+        stream: str = "default",
+    ) -> Any:  # fmt: skip
+        """The histories of all, each row with its `run_id`: mappings, or one DataFrame with the *format* `pandas`."""
+        found = [
+            row | {"run_id": run.id}
+            for run in self
+            for row in run.history(samples=samples, keys=keys, x_axis=x_axis, pandas=False, stream=stream)
+        ]
+        if format == "default":
+            return found
+        if format == "polars":
+            import polars  # type: ignore[import-not-found]
+
+            return polars.DataFrame(found, infer_schema_length=None)
+        from pandas import DataFrame
+
+        return DataFrame.from_records(found)
+
+    def to_pandas(self) -> Any:
+        """One row a run: what it is, `config.<param>` and `summary.<metric>`. Needs pandas."""
+        from pandas import DataFrame
+
+        from mlgit.core.compare import flatten
+
+        return DataFrame.from_records(
+            [
+                {"id": run.id, "name": run.name, "state": run.state, "created_at": run.created_at, "group": run.group}
+                | {f"config.{key}": value for key, value in flatten(run.rawconfig).items()}
+                | {f"summary.{key}": value for key, value in flatten(run.summary_metrics).items()}
+                for run in self
+            ]
+        )
+
+    def __repr__(self) -> str:
+        return f"<Runs {self._project or 'of every project'}>"

@@ -1,0 +1,23 @@
+"""The Python door to what is kept: artifacts and the API. Here they get what they ask of this room."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from mlgit.artifacts.artifact import Artifact, ArtifactTTL
+from mlgit.public.api import Api, Project
+from mlgit.public.collections import ArtifactCollection, ArtifactType
+from mlgit.public.files import File
+from mlgit.public.run import Run
+from mlgit.public.runs import Runs
+from mlgit.public.sweep import Sweep
+from mlgit.tracking import session as _session  # noqa: F401  (by being loaded it hands over what is asked for)
+
+__all__ = ["Api", "Artifact", "ArtifactTTL", "apis"]
+
+_public = SimpleNamespace(
+    Api=Api, ArtifactCollection=ArtifactCollection, ArtifactType=ArtifactType, File=File, Project=Project, Run=Run,
+    Runs=Runs, Sweep=Sweep,
+)  # fmt: skip
+apis = SimpleNamespace(public=_public, PublicApi=Api)
+"""W&B's module of that name."""
