@@ -22,12 +22,17 @@ _ERRORS = (
 )
 _CONFIG_ERROR = "ConfigError=mlgit.errors:UsageError"
 _DISABLED = "RunDisabled=mlgit.tracking.disabled:DisabledRun"
-_PUBLIC = "Api"
+_PUBLIC = (
+    "Api Artifact ArtifactCollection=mlgit.public.collections:ArtifactCollection File=mlgit.public.files:File "
+    "ArtifactType=mlgit.public.collections:ArtifactType Project=mlgit.public.api:Project Run=mlgit.public.run:Run "
+    "Runs=mlgit.public.runs:Runs Sweep=mlgit.public.sweep:Sweep"
+)
 
 # A module of W&B's → the module of ours that it is, or its names: `Name` is the door's, `Name=module:attribute` any.
 _MODULES: Mapping[str, str] = {
     "": f"Config=mlgit.tracking.config:Config join=finish require={_HERE}.loose:require",
-    "apis": "", "apis.public": _PUBLIC,
+    "apis": "PublicApi=mlgit.tracking.past:Api", "apis.public": _PUBLIC, "apis.public.api": _PUBLIC,
+    "apis.public.runs": _PUBLIC,
     "data_types": "module mlgit.tracking.media.data_types",
     "env": f"module {_HERE}.environment",
     "errors": _ERRORS, "errors.errors": _ERRORS, "errors.term": "termlog termwarn termerror",

@@ -38,7 +38,6 @@ def plot_classifier(
 
     *is_binary* adds calibration, *log_learning_curve* the learning curve, which trains the model several times over.
     """
-    progress.run("plot_classifier()").config.update({"model_name": model_name}, allow_val_change=True)
     plot_feature_importances(model, feature_names)
     if log_learning_curve:
         plot_learning_curve(model, X_train, y_train)
@@ -55,7 +54,6 @@ def plot_regressor(
     model: Any, X_train: Any, X_test: Any, y_train: Any, y_test: Any, model_name: str = "Regressor"
 ) -> None:  # fmt: skip
     """All charts of a regressor: metrics, learning curve, outlier candidates, residuals."""
-    progress.run("plot_regressor()").config.update({"model_name": model_name}, allow_val_change=True)
     plot_summary_metrics(model, X_train, y_train, X_test, y_test)
     plot_learning_curve(model, X_train, y_train)
     plot_outlier_candidates(model, X_train, y_train)
@@ -66,7 +64,6 @@ def plot_clusterer(
     model: Any, X_train: Any, cluster_labels: Any, labels: Any = None, model_name: str = "Clusterer"
 ) -> None:  # fmt: skip
     """All charts of a clusterer: the elbow curve, for models that take a number of clusters, and the silhouette."""
-    progress.run("plot_clusterer()").config.update({"model_name": model_name}, allow_val_change=True)
     if hasattr(model, "n_clusters"):
         plot_elbow_curve(model, X_train)
     plot_silhouette(model, X_train, cluster_labels, labels=labels, kmeans=hasattr(model, "n_clusters"))

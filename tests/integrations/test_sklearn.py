@@ -120,7 +120,6 @@ def test_curves_of_a_classifier(sk: Any, charts: Callable[..., Any], iris: Any):
         "class_proportions", "confusion_matrix", "learning_curve", "precision_recall", "roc", "summary_metrics"
     }  # fmt: skip
     assert {row["dataset"] for row in found["learning_curve"]} == {"train", "test"}
-    assert mlgit.config["model_name"] == "Bayes"
 
 
 def test_calibration_beside_a_perfect_one(sk: Any, charts: Callable[..., Any], iris: Any):

@@ -53,9 +53,11 @@ def test(model, device, loader, classes):
             correct += pred.eq(target.view_as(pred)).sum().item()
             seen += len(data)
             example_images.append(
-                wandb.Image(data[0], caption=f"Pred: {classes[pred[0].item()]} Truth: {classes[target[0]]}")
+                wandb.Image(data[0, 0].numpy(), caption=f"Pred: {classes[pred[0].item()]} Truth: {classes[target[0]]}")
             )
-            table.add_data(wandb.Image(data[0]), target[0].item(), pred[0].item(), output[0].max().exp().item())
+            table.add_data(
+                wandb.Image(data[0, 0].numpy()), target[0].item(), pred[0].item(), output[0].max().exp().item()
+            )
     wandb.log(
         {
             "Examples": example_images,

@@ -28,7 +28,7 @@ class Classifier(L.LightningModule):
         self.log("val/loss", F.cross_entropy(guess, y))
         self.log("val/acc", (guess.argmax(1) == y).float().mean())
         if batch_idx == 0:
-            images = [one.reshape(8, 8) for one in x[:3]]
+            images = [one.reshape(8, 8).numpy() for one in x[:3]]
             self.logger.log_image(key="samples", images=images, caption=[str(int(label)) for label in y[:3]])
             self.logger.log_table(key="guesses", columns=["truth", "guess"], data=[[int(y[0]), int(guess[0].argmax())]])
             self.logger.log_text(key="words", columns=["a", "b"], data=[["cheese", "wine"]])

@@ -12,7 +12,7 @@ wandb.login()
 os.environ["WANDB_SILENT"] = "true"
 run = wandb.init(
     project="tour", entity="team", group="tours", job_type="demo", name="tour", tags=["a"], notes="hi", save_code=True,
-    config={"lr": 0.1, "layers": [1, 2], "nested": {"a": 1}}, settings=wandb.Settings(start_method="thread"),
+    config={"lr": 0.1, "layers": [1, 2], "nested": {"a": 1}}, settings=wandb.Settings(init_timeout=60),
     reinit=True, anonymous="allow",
 )  # fmt: skip
 wandb.require("service")
