@@ -1,158 +1,35 @@
-"""Objects of other libraries that can be logged as they are, known by the module they come from: none is imported."""
+"""Whatever a script logs, as what history keeps of it: objects of ours, of other libraries, and whole DataFrames."""
 
 from __future__ import annotations
 
-import io
-import types
-from collections.abc import Callable
 from typing import Any
 
-from mlgit.tracking.media.shelf import Media, Shelf, say_once
-
-MOST_AS_LIST = 32
-"""Values of an array that are stored one by one; of more, W&B keeps the histogram, and so do we."""
+from mlgit.tracking.media import foreign
+from mlgit.tracking.media.shelf import Media, Shelf
 
 
 def stored(value: Any, shelf: Shelf) -> Any:
     """What history keeps of *value*, its files put onto *shelf*; `NotImplemented` for what is no such object.
 
-    A list of pictures, or of other objects of one class, is a gallery. Raises `TypeError` for what cannot be stored,
-    naming key and reason, `OSError` where the disk refuses.
+    Raises `TypeError` for what cannot be stored, naming key and reason, `OSError` where the disk refuses.
     """
-    if isinstance(value, list | tuple):
-        return _gallery(value, shelf)
     try:
-        found = medium(value)
-        return NotImplemented if found is None else found.store(shelf)
-    except OSError:
-        raise
-    except Exception as exc:  # what a library throws while it draws: the row is dropped, as for any bad value
-        raise TypeError(f"log(): {shelf.key}: {exc}") from exc
-
-
-def _gallery(values: list[Any] | tuple[Any, ...], shelf: Shelf) -> Any:
-    found = [_of(value) for value in values] if values and _of(values[0]) else []
-    one: type[Media] = type(found[0]) if found and found[0] else Media
-    if not found or not all(type(item) is one for item in found):
-        return NotImplemented
-    items: list[Any] = found
-    from mlgit.tracking.media.image import MOST_IN_GALLERY, Image
-
-    if one is Image and len(items) > MOST_IN_GALLERY:
-        say_once(f"{shelf.key}: {len(items)} pictures in one list; the first {MOST_IN_GALLERY} are kept (said once)")
-        items = items[:MOST_IN_GALLERY]
-    return one.gallery(items, [stored(item, shelf) for item in items])
-
-
-def _of(value: Any) -> Media | None:
-    """*value* where it is an object to log or a foreign picture; arrays in a list are numbers."""
-    if isinstance(value, Media):
-        return value
-    return medium(value) if type(value).__module__.partition(".")[0] in ("PIL", "matplotlib") else None
+        table = _table(value)
+    except (TypeError, ValueError) as exc:
+        raise TypeError(f"{shelf.key}: {exc}") from exc
+    return foreign.stored(value if table is None else table, shelf)
 
 
 def medium(value: Any) -> Media | None:
     """*value* as an object of ours; None for what has no such form (a number, a text, a short array)."""
-    if isinstance(value, Media):
-        return value
-    for kind in type(value).__mro__:
-        make = _MAKERS.get(kind.__module__.partition(".")[0])
-        if make is not None:
-            return make(value)
-    return None
+    return _table(value) or foreign.medium(value)
 
 
-def _picture(value: Any) -> Media | None:
-    if not hasattr(value, "save"):  # PIL has more than pictures
+def _table(value: Any) -> Media | None:
+    """The table of a DataFrame of pandas or polars."""
+    kind = type(value)
+    if kind.__name__ != "DataFrame" or kind.__module__.partition(".")[0] not in ("pandas", "polars"):
         return None
-    from mlgit.tracking.media.image import Image
-
-    return Image(value)
-
-
-def _figure(value: Any) -> Media | None:
-    if figure_of(value) is None:
-        return None
-    from mlgit.tracking.media.image import Image
-
-    return Image(value)
-
-
-def _module(value: Any) -> Media | None:
-    return _figure(value) if getattr(value, "__name__", "") == "matplotlib.pyplot" else None
-
-
-def _plotly(value: Any) -> Media | None:
-    if not hasattr(value, "to_plotly_json"):
-        return None
-    from mlgit.tracking.media.figure import Plotly
-
-    return Plotly(value)
-
-
-def _bokeh(value: Any) -> Media | None:
-    if not {kind.__name__ for kind in type(value).__mro__} & {"Document", "Model"}:
-        return None
-    from mlgit.tracking.media.figure import Bokeh
-
-    return Bokeh(value)
-
-
-def _frame(value: Any) -> Media | None:
-    if type(value).__name__ != "DataFrame":
-        return _array(value)
     from mlgit.tracking.media.table import Table
 
     return Table(dataframe=value)
-
-
-def _array(value: Any) -> Media | None:
-    """The histogram of an array of many numbers."""
-    shape = getattr(value, "shape", None)
-    if not isinstance(shape, tuple) or not shape:
-        return None
-    from mlgit.tracking.media.histogram import Histogram
-    from mlgit.tracking.media.pixels import as_array
-
-    found = as_array(value)
-    if found.size <= MOST_AS_LIST or found.dtype.kind not in "biuf":
-        return None
-    return Histogram(found, num_bins=MOST_AS_LIST)
-
-
-_MAKERS: dict[str, Callable[[Any], Media | None]] = {
-    "PIL": _picture,
-    "bokeh": _bokeh,
-    "builtins": lambda value: _module(value) if isinstance(value, types.ModuleType) else None,
-    "jaxlib": _array,
-    "matplotlib": _figure,
-    "numpy": _array,
-    "pandas": _frame,
-    "plotly": _plotly,
-    "polars": _frame,
-    "seaborn": _figure,
-    "tensorflow": _array,
-    "torch": _array,
-}
-
-
-def figure_of(value: Any) -> Any:
-    """The figure of matplotlib behind *value*: a figure, pyplot itself, axes, lines, a grid of seaborn. Else None."""
-    if isinstance(value, types.ModuleType):
-        return value.gcf()
-    if callable(getattr(value, "savefig", None)) and hasattr(value, "axes"):
-        return getattr(value, "figure", None) or value
-    figure = getattr(value, "figure", None)
-    return figure if callable(getattr(figure, "savefig", None)) else None
-
-
-def drawn(value: Any) -> bytes:
-    """A figure of matplotlib as the bytes of a PNG file. Raises `ValueError` for one on which nothing is drawn."""
-    figure = figure_of(value)
-    if figure is None:
-        raise ValueError(f"a {type(value).__qualname__} is on no figure")
-    if not figure.axes and not figure.texts and not figure.images:
-        raise ValueError("the figure is empty: log it before it is closed or shown")
-    target = io.BytesIO()
-    figure.savefig(target, format="png")
-    return target.getvalue()

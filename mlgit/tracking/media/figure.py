@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from mlgit.tracking.media import convert
+from mlgit.tracking.media import drawing
 from mlgit.tracking.media.shelf import Media, Shelf, below, source_path
 
 
@@ -18,7 +18,7 @@ class Plotly(Media):
 
     def __init__(self, val: Any) -> None:
         if not isinstance(val, Mapping) and not hasattr(val, "to_plotly_json"):
-            figure = convert.figure_of(val)
+            figure = drawing.figure_of(val)
             if figure is None:
                 raise ValueError(f"Plotly: a figure is asked for, not a {type(val).__name__}")
             from plotly import tools

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from mlgit.tracking.media import drawing, pixels
 from mlgit.tracking.media.marks import BoundingBoxes2D, Classes, ImageMask
 from mlgit.tracking.media.shelf import Media, Shelf, below, captioned, read_all, source_path
 
-FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "bmp": "BMP", "webp": "WEBP"}
 MOST_IN_GALLERY = 108
 """As in W&B: a page of pictures, not a data set."""
 
@@ -33,8 +33,8 @@ class Image(Media):
         masks: Mapping[str, ImageMask | Mapping[str, Any]] | None = None,
         file_type: str | None = None, normalize: bool = True,
     ) -> None:  # fmt: skip
-        if file_type is not None and file_type not in FORMATS:
-            raise ValueError(f"file_type: {file_type!r} is none of {', '.join(FORMATS)}")
+        if file_type is not None and file_type not in pixels.FORMATS:
+            raise ValueError(f"file_type: {file_type!r} is none of {', '.join(pixels.FORMATS)}")
         self.caption, self.grouping = caption, grouping
         self.boxes: dict[str, BoundingBoxes2D] = {}
         self.masks: dict[str, ImageMask] = {}
@@ -88,14 +88,14 @@ class Image(Media):
         if self._file is not None:
             with _opened(self._file) as found:
                 return found.copy()
-        return _as_pil(self._pixels, self._mode)
+        return pixels.as_pil(self._pixels, self._mode)
 
     def store(self, shelf: Shelf) -> dict[str, Any]:
         """The picture as a file, its boxes and masks beside it."""
         if self._file is not None:
             put = shelf.copy("images", self._file, self.format)
         else:
-            put = shelf.put("images", encoded(self._pixels, self.format, self._mode), self.format)
+            put = shelf.put("images", pixels.encoded(self._pixels, self.format, self._mode), self.format)
         document = {"_type": "image-file", **put, "format": self.format, "width": self.width, "height": self.height}
         document |= captioned(self.caption)
         document |= {"grouping": self.grouping} if self.grouping is not None else {}
@@ -157,13 +157,9 @@ def _taken(data: Any, mode: str | None, *, normalize: bool) -> tuple[Any, str | 
     if module.partition(".")[0] == "PIL":
         return data.copy(), mode
     if module.startswith("matplotlib.") or hasattr(data, "savefig"):
-        from mlgit.tracking.media import convert
-
-        return _opened(io.BytesIO(convert.drawn(data))), mode
+        return _opened(io.BytesIO(drawing.drawn(data))), mode
     if callable(getattr(data, "read", None)):
         return _opened(io.BytesIO(read_all(data))), mode
-    from mlgit.tracking.media import pixels
-
     return pixels.picture(data, normalize=normalize), mode
 
 
@@ -184,27 +180,3 @@ def _opened(source: Any) -> Any:
 
 def _size(pixels: Any) -> tuple[int, int]:
     return pixels.size if isinstance(pixels.size, tuple) else (pixels.shape[1], pixels.shape[0])
-
-
-def _as_pil(pixels: Any, mode: str | None) -> Any:
-    """Pixels as PIL has them, in *mode*."""
-    from PIL import Image
-
-    found = Image.fromarray(pixels) if hasattr(pixels, "__array_interface__") and not _is_pil(pixels) else pixels
-    return found.convert(mode) if mode and mode != found.mode else found
-
-
-def _is_pil(value: Any) -> bool:
-    return isinstance(value.size, tuple)
-
-
-def encoded(pixels: Any, ending: str, mode: str | None = None) -> bytes:
-    """Pixels as the bytes of a picture file."""
-    found = _as_pil(pixels, mode)
-    if ending in ("jpg", "jpeg", "bmp") and found.mode not in ("L", "RGB", "CMYK"):
-        found = found.convert("RGB")  # these know no transparency
-    elif ending in ("png", "webp") and found.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
-        found = found.convert("RGB")
-    target = io.BytesIO()
-    found.save(target, FORMATS[ending])
-    return target.getvalue()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mlgit.tracking import values
+from mlgit.tracking.media import pixels
 from mlgit.tracking.media.shelf import Media, Shelf, below, source_path
 
 _CORNERS = {"minX", "maxX", "minY", "maxY"}
@@ -121,9 +122,7 @@ class ImageMask:
             with Image.open(source_path(val["path"], f"mask {key}")) as found:
                 data = np.asarray(found.convert("L"))
         elif "mask_data" in val:
-            from mlgit.tracking.media.pixels import as_array
-
-            data = as_array(val["mask_data"])
+            data = pixels.as_array(val["mask_data"])
         else:
             raise TypeError(f"mask {key}: it has neither mask_data nor a path")
         if data.ndim != 2 or data.dtype.kind not in "biuf" or data.size == 0:
@@ -136,9 +135,7 @@ class ImageMask:
     def store(self, shelf: Shelf) -> dict[str, Any]:
         """The mask as a grey picture, one value a class."""
         labels = {str(number): name for number, name in self.class_labels.items()}
-        from mlgit.tracking.media.image import encoded
-
-        put = shelf.put("images/mask", encoded(self.mask_data, "png"), "mask.png")
+        put = shelf.put("images/mask", pixels.encoded(self.mask_data, "png"), "mask.png")
         return {"_type": "mask", **put, "class_labels": labels}
 
     @classmethod

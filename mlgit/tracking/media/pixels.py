@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
+
+FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "bmp": "BMP", "webp": "WEBP"}
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,3 +124,27 @@ def sheet(batch: Array) -> Array:
     whole = np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)]) if missing else batch
     tiled = whole.reshape(rows, columns, *batch.shape[1:]).swapaxes(1, 2)
     return tiled.reshape(rows * batch.shape[1], columns * batch.shape[2], *batch.shape[3:])
+
+
+def as_pil(pixels: Any, mode: str | None) -> Any:
+    """Pixels as PIL has them, in *mode*."""
+    from PIL import Image
+
+    found = Image.fromarray(pixels) if hasattr(pixels, "__array_interface__") and not _is_pil(pixels) else pixels
+    return found.convert(mode) if mode and mode != found.mode else found
+
+
+def _is_pil(value: Any) -> bool:
+    return isinstance(value.size, tuple)
+
+
+def encoded(pixels: Any, ending: str, mode: str | None = None) -> bytes:
+    """Pixels as the bytes of a picture file."""
+    found = as_pil(pixels, mode)
+    if ending in ("jpg", "jpeg", "bmp") and found.mode not in ("L", "RGB", "CMYK"):
+        found = found.convert("RGB")  # these know no transparency
+    elif ending in ("png", "webp") and found.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
+        found = found.convert("RGB")
+    target = io.BytesIO()
+    found.save(target, FORMATS[ending])
+    return target.getvalue()

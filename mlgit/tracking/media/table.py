@@ -252,7 +252,7 @@ _PLAIN = frozenset((str, int, float, bool, type(None)))
 
 def _cell(value: Any, shelf: Shelf) -> Any:
     """What a table's file keeps of one cell: its document, plain data, or as a last resort its text."""
-    from mlgit.tracking.media import convert
+    from mlgit.tracking.media import foreign
 
     if isinstance(value, datetime.date):
         return _milliseconds(value)
@@ -266,10 +266,10 @@ def _cell(value: Any, shelf: Shelf) -> Any:
         return None if str(moment) == "NaT" else int(moment.astype("int64"))
     if dtype is not None and hasattr(value, "tolist"):
         return values.plain(value.tolist(), where=shelf.key)
-    if (found := convert.stored(value, shelf)) is not NotImplemented:
+    if (found := foreign.stored(value, shelf)) is not NotImplemented:
         return found
     try:
-        return values.plain(value, where=shelf.key, keep=lambda inner: convert.stored(inner, shelf))
+        return values.plain(value, where=shelf.key, keep=lambda inner: foreign.stored(inner, shelf))
     except TypeError:
         if isinstance(value, list | tuple | set | frozenset | Mapping):  # within itself, or holding what has no form
             raise

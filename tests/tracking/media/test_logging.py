@@ -125,7 +125,7 @@ def test_what_cannot_be_drawn_drops_its_row_and_names_its_key(inside: Repo):
 
     wandb.init()
     wandb.log({"loss": 1})
-    with pytest.raises(TypeError, match=r"log\(\): val/fig: the figure is empty"):
+    with pytest.raises(TypeError, match="val/fig: the figure is empty"):
         wandb.log({"val/fig": Figure(), "loss": 2})
     row: dict[str, Any] = {}
     row["row"] = row
