@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mlgit.tracking.session import (
         alert,
         config,
+        define_metric,
         finish,
         init,
         link_model,
@@ -85,6 +86,7 @@ _NAMES = {
     "apis": ("mlgit.tracking.past", "apis"),
     "box3d": ("mlgit.tracking.media.solid", "box3d"),
     "config": ("mlgit.tracking.session", "config"),
+    "define_metric": ("mlgit.tracking.session", "define_metric"),
     "finish": ("mlgit.tracking.session", "finish"),
     "init": ("mlgit.tracking.session", "init"),
     "link_model": ("mlgit.tracking.session", "link_model"),
@@ -132,6 +134,7 @@ __all__ = [
     "box3d",
     "config",
     "data_types",
+    "define_metric",
     "finish",
     "init",
     "link_model",

@@ -31,6 +31,10 @@ class Rule:
         told = ((field.name, getattr(self, field.name)) for field in fields(self) if field.name != "name")
         return {name: list(value) if isinstance(value, tuple) else value for name, value in told if value}
 
+    def fits(self, name: str) -> bool:
+        """Whether it speaks of the metric *name*."""
+        return name == self.name or (self.name.endswith("*") and name.startswith(self.name[:-1]))
+
     @classmethod
     def of(cls, name: str, document: Mapping[str, Any]) -> Rule:
         """What `document` made of it; of what somebody else wrote, what can be understood."""
@@ -68,7 +72,7 @@ def rule_for(rules: Rules, name: str) -> Rule | None:
     """The rule that speaks of *name*: its own, else the first whose beginning fits."""
     if own := rules.get(name):
         return own
-    return next((rule for key, rule in rules.items() if key.endswith("*") and name.startswith(key[:-1])), None)
+    return next((rule for rule in rules.values() if rule.fits(name)), None)
 
 
 class Fold:
@@ -84,14 +88,23 @@ class Fold:
         self._count = 0
         self._first: list[Any] = []
 
+    @classmethod
+    def of(cls, told: Any) -> Fold:
+        """One that goes on from what was *told* of an earlier life: how many values a mean was of, it cannot know."""
+        fold = cls()
+        if isinstance(told, Mapping) and told and told.keys() <= set(KINDS):
+            fold.take([told[kind] for kind in ("first", "min", "max", "best", "last") if kind in told])
+            fold._sum, fold._count = (_float(told["mean"]), 1) if "mean" in told else (0.0, 0)
+        return fold
+
     def take(self, values: Sequence[Any]) -> None:
         """Take in some more values: numbers count, of anything else the first and the last do."""
-        if not self._first and len(values):
-            self._first = [values[0]]
+        if not self._first:
+            self._first = [_plain(value) for value in values if value is not None][:1]
         numbers = [value for value in values if isinstance(value, int | float)]
         told = [value for value in numbers if value == value]
         if told:
-            least, most = min(told), max(told)
+            least, most = _plain(min(told)), _plain(max(told))
             self._least = least if self._least is None or least < self._least else self._least
             self._most = most if self._most is None or most > self._most else self._most
         self._count += len(numbers)
@@ -119,6 +132,11 @@ class Fold:
         return asked | ({"first": self._first[0]} if "first" in rule.summary and self._first else {})
 
 
+def _plain(value: Any) -> Any:
+    """A truth value as the number that a series holds for it."""
+    return int(value) if isinstance(value, bool) else value
+
+
 def _float(value: float) -> float:
     try:
         return float(value)
@@ -136,11 +154,17 @@ def is_object(value: Any) -> bool:
     return isinstance(value, Mapping) and "_type" in value
 
 
+def step_of(rule: Rule) -> str | None:
+    """The metric that every row of *rule*'s metrics is to hold: `_step` and the times, every row has anyway."""
+    step = rule.step_metric if rule.step_sync else None
+    return None if step in ("_step", "_runtime", "_timestamp") else step
+
+
 def stepless(rules: Rules, names: Iterable[str]) -> dict[str, list[str]]:
     """Step metric → those of *names* whose rows are to hold it."""
     found: dict[str, list[str]] = {}
     for name in names:
         rule = rule_for(rules, name)
-        if rule and rule.step_sync and rule.step_metric and rule.step_metric != name:
-            found.setdefault(rule.step_metric, []).append(name)
+        if rule and (step := step_of(rule)) and step != name:
+            found.setdefault(step, []).append(name)
     return found

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.core.run import Run
+from mlgit.core.summary import Rule
 from mlgit.errors import GitError, MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.store import records, telling
@@ -69,6 +70,13 @@ class Live:
         except OSError as exc:
             raise MlgitError(f"A run with the id {folder.name!r} is alive.", why=str(exc)) from None
         self.folder = folder
+
+    def rule(self, rule: Rule, *, overwrite: bool) -> None:
+        """Append a rule for the run's metrics. Raises `GitError` where the disk refuses."""
+        import json
+
+        told = {"name": rule.name, **rule.document(), "overwrite": overwrite}
+        _append(self.history, f"{json.dumps({'_summary': {}, '_rule': told})}\n".encode())
 
     def close(self) -> None:
         """Let go of the folder; it stays on disk until it is a branch."""

@@ -142,8 +142,9 @@ class Rows:
     def _said_of_summary(self, row: Mapping[str, Any]) -> None:
         """A line that is no row: metrics set by hand, or a rule for them."""
         if type(rule := row.get("_rule")) is dict and isinstance(name := rule.get("name"), str):
-            self.rules = with_rule(self.rules, Rule.of(name, rule), overwrite=rule.get("overwrite") is True)
-            self.by_hand = {one for one in self.by_hand if not _fits(name, one)}
+            new = Rule.of(name, rule)
+            self.rules = with_rule(self.rules, new, overwrite=rule.get("overwrite") is True)
+            self.by_hand = {one for one in self.by_hand if not new.fits(one)}
         for name, value in row["_summary"].items():
             if value == {"$delete": True}:
                 self.last.pop(name, None)
@@ -195,10 +196,6 @@ def _packed_figures(column: list[Any]) -> Sequence[Any]:
 def _figure(value: Any) -> Any:
     """A step or a time as a number, also where somebody else wrote the line."""
     return value if type(value) is int or type(value) is float else 0
-
-
-def _fits(pattern: str, name: str) -> bool:
-    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 
 
 def _is_nested(values: Iterable[Any]) -> bool:

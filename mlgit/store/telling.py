@@ -51,6 +51,12 @@ class Account:
     is_full: bool = True
     """Whether everything is here; of a branch whose DVC bytes are elsewhere, long series are thinned."""
 
+    def values(self, name: str) -> list[tuple[int, Any]]:
+        """(step, value) of all that was logged by this name, numbers and others, in the order of the steps."""
+        series = self.series.get(name, Series((), (), (), ()))
+        others = ((one.step, one.value) for one in self.objects.get(name, ()))
+        return list(heapq.merge(zip(series.steps, series.values, strict=True), others, key=itemgetter(0)))
+
 
 def begin(folder: Path) -> dict[str, Any]:
     """How a live run began: YAML in its JSON form, which costs no YAML reader. Raises `MlgitError` where damaged."""
@@ -80,7 +86,9 @@ def _read(folder: Path) -> Account:
     logged: dict[tuple[str, str], ArtifactVersion] = {}
     used: dict[tuple[str, str], ArtifactVersion] = {}
     alerts: list[Mapping[str, Any]] = []
+    dead = State.CRASHED
     for event in rows.lines(folder / "events.jsonl"):
+        dead = State.PREEMPTED if event.get("preempting") is True else dead
         params |= event.get("params", {})
         end |= event.get("end", {})
         provenance |= event.get("about", {})
@@ -94,7 +102,7 @@ def _read(folder: Path) -> Account:
     finished = end.get("time") or told.last_time or _last_change(folder, run.created)
     run = replace(
         run, params=params, logged=tuple(logged.values()), used=tuple(used.values()),
-        state=State(end.get("state", "crashed")), finished=max(finished, run.created),
+        state=State(end.get("state", dead)), finished=max(finished, run.created),
     )  # fmt: skip
     provenance |= {key: end[key] for key in ("error", "exit_code") if key in end}
     provenance |= {"alerts": alerts} if alerts else {}
@@ -103,7 +111,9 @@ def _read(folder: Path) -> Account:
         rules=told.rules, by_hand=frozenset(told.by_hand), output=_output(folder / "output.log"), ended=bool(end),
         folder=folder,
     )  # fmt: skip
-    return _summed(_synced(account), told.last)
+    account = _synced(account)
+    given = summary.stepless(account.rules, (*account.series, *account.objects))
+    return _summed(account, {name: account.series[name].values[-1] for name in given} | told.last)
 
 
 def snapshot(folder: Path) -> Run:
@@ -194,12 +204,13 @@ def _renamed(run: Run, asked: Mapping[str, Any]) -> Run:
 def _summed(account: Account, last: Mapping[str, Any]) -> Account:
     """The account with its run's metrics: the *last* value of each name, or what its rule asks for."""
     metrics: dict[str, Any] = dict(last)
+    logged = {*account.series, *account.objects} if account.rules else ()
     for name, value in last.items() if account.rules else ():
         rule = _rule(account, name)
         if rule is None or not summary.asks(rule) or summary.is_object(value):
             continue
         del metrics[name]
-        if "none" not in rule.summary and (told := _fold(account, name).told(rule, value)):
+        if "none" not in rule.summary and name in logged and (told := _fold(account, name).told(rule, value)):
             metrics[name] = told
     return replace(account, run=replace(account.run, metrics=metrics))
 
@@ -209,15 +220,11 @@ def _rule(account: Account, name: str) -> summary.Rule | None:
 
 
 def _fold(account: Account, name: str) -> Fold:
-    series, objects = account.series.get(name), account.objects.get(name, ())
     fold = Fold()
-    if series and objects:
-        told = heapq.merge(
-            zip(series.steps, series.values, strict=True), ((one.step, one.value) for one in objects), key=itemgetter(0)
-        )
-        fold.take([value for _, value in told])
+    if name in account.objects:
+        fold.take([value for _, value in account.values(name)])
     else:
-        fold.take(series.values if series else [logged.value for logged in objects])
+        fold.take(account.series[name].values)
     return fold
 
 

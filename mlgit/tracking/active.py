@@ -23,6 +23,7 @@ from mlgit.tracking.alerting import Alerting
 from mlgit.tracking.begin import notify
 from mlgit.tracking.config import Config
 from mlgit.tracking.media.shelf import Shelf
+from mlgit.tracking.metric import Metrics
 from mlgit.tracking.summary import Summary
 from mlgit.tracking.wish import Wish
 
@@ -30,7 +31,7 @@ MOST_BYTES = 1 << 20
 """Of one row; what is larger is looked at value by value."""
 
 
-class ActiveRun(Alerting):
+class ActiveRun(Metrics, Alerting):
     """One execution that is under way. Made by `mlgit.init()`; a context manager that finishes it.
 
     *owns* says whether the end of this object is the end of the run; a script inside `mlgit run` only takes part.
@@ -111,14 +112,16 @@ class ActiveRun(Alerting):
             except TypeError:
                 line = b"null"
             try:
-                if b"null" in line or b"[" in line or b'"_summary"' in line or len(line) > MOST_BYTES:
+                note = self.summary.note
+                if b"null" in line or b"[" in line or b":{" in line or b'"_summary"' in line or len(line) > MOST_BYTES:
                     data, line = self._slow(data, at, now)  # nan, for one, which a fast writer loses; pictures; arrays
+                    note = self.summary.merge
                 written = os.write(self._live.history, line)
             except OSError as exc:
                 return self._lost(exc)
             if written != len(line):
                 return self._lost(OSError("no room for a whole line"))
-            self.summary.note(data)
+            note(data)
             if commit or (commit is None and step is None):
                 self._step = at + 1
         return None

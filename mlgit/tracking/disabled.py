@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from mlgit.core.run import Run, State
+from mlgit.core.summary import Rule
 from mlgit.tracking.active import ActiveRun
 from mlgit.tracking.config import Config
 from mlgit.tracking.summary import Summary
@@ -20,7 +22,7 @@ class DisabledRun(Unkept, ActiveRun):
     def __init__(self, params: dict[str, Any], *, name: str, project: str) -> None:
         self._record = Run(id="disabled", name=name, project=project, created=time.time(), params=params)
         self._step, self._ended, self._owns, self._before = 0, False, True, None
-        self._wish = Wish(mode="disabled")
+        self._wish, self._lock = Wish(mode="disabled"), threading.RLock()
         self.at_end = []
         self.config = Config(dict(params), frozenset(), store=self._put_params, warn=self._warn)
         self.summary = Summary(self._put_summary)
@@ -70,6 +72,12 @@ class DisabledRun(Unkept, ActiveRun):
 
     def _put_params(self, changes: Mapping[str, Any]) -> None:
         """Kept in memory alone."""
+
+    def _put_rule(self, rule: Rule, *, overwrite: bool) -> None:
+        """Kept in memory alone."""
+
+    def _so_far(self) -> None:
+        """Nothing was kept that could be read again."""
 
     def _warn(self, text: str) -> None:
         """Nobody to warn."""

@@ -273,6 +273,7 @@ def _of_current(method: Callable[Concatenate[ActiveRun, P], R]) -> Callable[P, R
 
 
 alert = _of_current(ActiveRun.alert)
+define_metric = _of_current(ActiveRun.define_metric)
 link_model = _of_current(ActiveRun.link_model)
 log_artifact = _of_current(ActiveRun.log_artifact)
 log_model = _of_current(ActiveRun.log_model)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mlgit.core.summary import Rule
 from mlgit.tracking import values
+
+if TYPE_CHECKING:
+    from mlgit.store.telling import Account
 
 
 class Summary(MutableMapping[str, Any]):
@@ -16,7 +20,7 @@ class Summary(MutableMapping[str, Any]):
         keep: Callable[[str], values.Keep | None] = lambda _key: None,
     ) -> None:  # fmt: skip
         """*store* takes what was set; *known* is what the run has said before; *keep* stores pictures and the like."""
-        self.__dict__.update(_store=store, _last=dict(known or {}), _keep=keep, note=None)
+        self.__dict__.update(_store=store, _last=dict(known or {}), _keep=keep, _tally=None, note=None)
         self.__dict__["note"] = self._last.update
 
     def __getitem__(self, key: str) -> Any:
@@ -57,3 +61,22 @@ class Summary(MutableMapping[str, Any]):
         }
         self._store(wanted)
         self._last.update(wanted)
+        if self._tally:
+            self._tally.set(wanted)
+
+    def merge(self, row: Mapping[str, Any]) -> None:
+        """Take in a row with mappings in it: of those, what it does not name stays."""
+        from mlgit.tracking import metric
+
+        metric.merge(self._last, row) if self._tally is None else self._tally.note(row)
+
+    def follow(
+        self, rule: Rule, *, overwrite: bool, step: Callable[[], int], so_far: Account | None
+    ) -> None:  # fmt: skip
+        """Go by *rule* from now on; *step* says the current step, *so_far* what was logged before."""
+        from mlgit.tracking import metric
+
+        if self._tally is None:
+            tally = metric.Tally(self._last, step)
+            self.__dict__.update(_tally=tally, note=tally.note)
+        self._tally.follow(rule, overwrite=overwrite, so_far=so_far)
