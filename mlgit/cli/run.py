@@ -22,11 +22,9 @@ from mlgit.errors import UsageError
 @click.option("--sweep", help="The sweep that this is a trial of.")
 @click.option("-m", "--metrics", "metrics", multiple=True, metavar="FILE",
               help="A metrics file that the command writes: YAML, JSON, CSV.")  # fmt: skip
-@click.option(
-    "--wandb",
-    is_flag=True,
-    help="`import wandb` means mlgit in the command and in what it starts, also inside of libraries.",
-)
+@click.option("--wandb", is_flag=True,
+              help="`import wandb` means mlgit in the command and in all that it starts, also inside of libraries; "
+                   "a Python with -I or -E cannot be reached.")  # fmt: skip
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def command(
     params: tuple[str, ...], name: str | None, group: str | None, tags: tuple[str, ...], notes: str | None,
