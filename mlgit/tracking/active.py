@@ -113,7 +113,8 @@ class ActiveRun(Metrics, Alerting):
                 line = b"null"
             try:
                 note = self.summary.note
-                if b"null" in line or b"[" in line or b":{" in line or b'"_summary"' in line or len(line) > MOST_BYTES:
+                is_odd = b"null" in line or b":{" in line or b'"_summary"' in line or len(line) > MOST_BYTES
+                if is_odd or (b"[" in line and any(getattr(value, "ndim", 0) for value in data.values())):
                     data, line = self._slow(data, at, now)  # nan, for one, which a fast writer loses; pictures; arrays
                     note = self.summary.merge
                 written = os.write(self._live.history, line)
