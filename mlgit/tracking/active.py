@@ -46,6 +46,7 @@ class ActiveRun(Metrics, Alerting):
         self._before, self._pid, self._step = before, os.getpid(), before.next_step if before else 0
         self._started = record.created + record.paused - (before.runtime if before and before.how == "fork" else 0)
         self._lock = threading.RLock()  # a signal's handler may log in the midst of a row
+        self._finishing, self._preempting = threading.RLock(), False
         self._fast = self._first
         self._warned: set[str] = set()
         self._kept, self._patterns, self._alerted, self._sending = {}, {}, {}, []
@@ -74,6 +75,11 @@ class ActiveRun(Metrics, Alerting):
     def starting_step(self) -> int:
         """The step that it began with: 0, or the one after the last that it goes on from."""
         return self._before.next_step if self._before else 0
+
+    @property
+    def counts_from(self) -> float:
+        """The moment that its own time counts from, in seconds since the epoch: what it ran before counts as run."""
+        return self._started
 
     @property
     def step(self) -> int:
@@ -264,35 +270,54 @@ class ActiveRun(Metrics, Alerting):
 
     # -- its end
 
+    def mark_preempting(self) -> None:
+        """Say that the machine is about to be taken away: a run that does not end well now is `preempted`."""
+        self._check_open("state")
+        self._preempting = True
+        try:
+            self._live.event(preempting=True)
+        except MlgitError as exc:
+            self._warn(f"mark_preempting could not be stored: {exc}")
+
     def finish(self, exit_code: int | None = None, *, error: str | None = None, state: State | None = None) -> None:
-        """End the run and make it a branch; fsynced when this returns. A second call does nothing.
+        """End the run and make it a branch; fsynced when this returns. A second call does nothing, but waits for that.
 
         *exit_code* other than 0 makes it `failed`. Where git or the disk refuses, the run stays in its live folder,
         says so, and the next mlgit command tries again: a training does not fail over it.
         """
+        from mlgit.tracking import ending
+
         if os.getpid() != self._pid:
             return
-        with self._lock:  # a row that another thread is writing is part of the run
-            if self._ended:
-                return
-            self._ended = True
-        for ending in self.at_end:
-            ending()
-        ended = state or (State.FAILED if exit_code else State.FINISHED)
+        with ending.undisturbed(), self._finishing:
+            with self._lock:  # a row that another thread is writing is part of the run
+                if self._ended:
+                    return
+                self._ended = True
+            for call in self.at_end:
+                call()
+            taken_away = (ending.was_terminated() and not error) or (self._preempting and exit_code)
+            self._end(state or _state(exit_code, taken_away=bool(taken_away)), exit_code, error)
+
+    def _end(self, state: State, exit_code: int | None, error: str | None) -> None:
         try:
+            about: dict[str, Any] = {"error": secrets.redact(error)[-20_000:]} if error else {}
             if self._owns:
-                about: dict[str, Any] = {"state": ended.value, "time": time.time()}
+                about |= {"state": state.value, "time": time.time()}
                 about |= {"exit_code": exit_code} if exit_code else {}
-                about |= {"error": secrets.redact(error)[-20_000:]} if error else {}
+            if about:
                 self._live.event(end=about)
-            elif error:
-                self._live.event(end={"error": secrets.redact(error)[-20_000:]})
             if self._owns:  # still alive until it is a branch, so that nobody recovers it meanwhile
-                notify(told(result.record(self._home.repo, self._live.folder)))
+                self._record = result.record(self._home.repo, self._live.folder)
+                self._tell(told(self._record))
         except (MlgitError, OSError) as exc:
             notify(f"the run {self.name} is not a branch yet: {exc}\nIt is kept in {self._live.folder}.")
         finally:
             self._live.close()
+
+    def _tell(self, text: str) -> None:
+        """Say how it ended: in a notebook by the cell, else by a line."""
+        notify(text)
 
     def __enter__(self) -> Self:
         return self
@@ -305,7 +330,8 @@ class ActiveRun(Metrics, Alerting):
         else:
             import traceback
 
-            self.finish(1, error="".join(traceback.format_exception(kind, exc, tb)))
+            code, state = (128 + 2, State.CRASHED) if isinstance(exc, KeyboardInterrupt) else (1, None)
+            self.finish(code, error="".join(traceback.format_exception(kind, exc, tb)), state=state)
 
 
 _RUNS: weakref.WeakSet[ActiveRun] = weakref.WeakSet()
@@ -315,9 +341,14 @@ def _free_in_child() -> None:
     """A lock that another thread held at the moment of a fork would stay held in the child for ever."""
     for run in list(_RUNS):
         run._lock = threading.RLock()
+        run._finishing = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_free_in_child)
+
+
+def _state(exit_code: int | None, *, taken_away: bool) -> State:
+    return State.PREEMPTED if taken_away else State.FAILED if exit_code else State.FINISHED
 
 
 def exit_code(code: object) -> int:

@@ -1,4 +1,8 @@
-"""Runs end with their process, and know why it ends: an exception, `sys.exit`, Ctrl-C."""
+"""Runs end with their process, and know why it ends: an exception, `sys.exit`, Ctrl-C, SIGTERM.
+
+A bare `raise SystemExit(3)` that nobody catches is the one end that Python tells nobody of before version 3.12: such a
+run counts as finished, unless `mlgit run` is around it, which sees the exit code.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +11,68 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
-from types import TracebackType
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+from typing import Any, Protocol
 
+from mlgit.core.run import State
 from mlgit.tracking.active import exit_code
 
-_finish: Callable[[int | None, str | None], None] | None = None
+
+class Finish(Protocol):
+    """Ends every run of the process."""
+
+    def __call__(self, exit_code: int | None, error: str | None, state: State | None = None) -> None: ...
+
+
+_finish: Finish | None = None
+_owner = 0
 _code: int | None = None
 _trouble: str | None = None
+_state: State | None = None
+_before_term: Callable[[int, FrameType | None], Any] | int | None = None
+_has_term = False
+_busy = 0
+"""How many runs are being recorded at this moment."""
+_late = False
+"""Whether the process is to end by SIGTERM as soon as none is."""
 
 
-def watch(finish: Callable[[int | None, str | None], None]) -> None:
-    """Call *finish* with the exit code and the traceback (None where all is well) when this process ends."""
-    global _finish
-    if _finish is not None:
-        return
-    _finish = finish
-    owner = os.getpid()
+def watch(finish: Finish) -> None:
+    """Call *finish* with the exit code, the traceback (None where all is well) and the state when this process ends."""
+    global _finish, _owner
+    if _finish is None or _owner != os.getpid():  # a fork inherits the hooks, and has runs of its own to end
+        first = _finish is None
+        _finish, _owner = finish, os.getpid()
+        if first:
+            _hook()
+    _hook_term()
+
+
+def was_terminated() -> bool:
+    """Whether SIGTERM has told this process to end, whatever the script's own handler makes of it."""
+    return _has_term
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """A SIGTERM that comes meanwhile ends the process after it, not in the midst of it."""
+    global _busy
+    _busy += 1
+    try:
+        yield
+    finally:
+        _busy -= 1
+        if _late and not _busy:
+            _die(signal.SIGTERM)
+
+
+def _hook() -> None:
     before_except, before_exit = sys.excepthook, sys.exit
 
     def on_exception(kind: type[BaseException], exc: BaseException, tb: TracebackType | None) -> None:
-        global _trouble, _code
+        global _trouble, _code, _state
         import traceback
 
         if hasattr(sys, "ps1"):  # at a prompt an exception ends a line, not the process
@@ -36,23 +80,61 @@ def watch(finish: Callable[[int | None, str | None], None]) -> None:
             return
         interrupted = issubclass(kind, KeyboardInterrupt)
         _trouble = "".join(traceback.format_exception(kind, exc, tb))
-        _code = 128 + signal.SIGINT if interrupted else 1
+        _code, _state = (128 + signal.SIGINT, State.CRASHED) if interrupted else (1, None)
         before_except(kind, exc, tb)
         if interrupted:
             atexit.register(by_interrupt)  # registered last, so that it comes first: it runs the others itself
 
     def on_exit(code: Any = None, /) -> None:
         global _code
-        _code = exit_code(code)
+        if threading.current_thread() is threading.main_thread():  # elsewhere it ends no more than the thread
+            _code = exit_code(code)
         before_exit(code)
 
     def at_end() -> None:
-        if os.getpid() == owner:
-            finish(_code, _trouble)
+        if os.getpid() == _owner and _finish is not None:
+            _finish(_code, _trouble, _state)
 
     sys.excepthook = on_exception
     sys.exit = on_exit  # type: ignore[assignment]
     atexit.register(at_end)
+
+
+def _hook_term() -> None:
+    """Hear SIGTERM before whoever hears it now. Only the main thread may; a signal that is ignored stays so."""
+    global _before_term
+    if threading.current_thread() is not threading.main_thread():
+        return
+    there = signal.getsignal(signal.SIGTERM)
+    if there in (_on_term, signal.SIG_IGN, None):  # None: a handler of C code, which cannot be called from here
+        return
+    _before_term = there
+    signal.signal(signal.SIGTERM, _on_term)
+
+
+def _on_term(number: int, frame: FrameType | None) -> None:
+    global _has_term, _late
+    before = _before_term
+    if os.getpid() == _owner:
+        _has_term = True
+    if callable(before):
+        before(number, frame)
+    elif os.getpid() != _owner or _finish is None:
+        _die(number)
+    elif _busy:
+        _late = True
+    else:
+        _finish(128 + number, None, State.PREEMPTED)
+        _die(number)
+
+
+def _die(number: int) -> None:
+    """End this process by the signal *number*, as it would have ended without us."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def by_interrupt() -> None:
@@ -62,8 +144,4 @@ def by_interrupt() -> None:
     """
     atexit.unregister(by_interrupt)
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGINT)
+    _die(signal.SIGINT)
