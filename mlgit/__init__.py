@@ -14,6 +14,7 @@ from mlgit.version import __version__
 if TYPE_CHECKING:
     from mlgit.errors import CommError, UsageError
     from mlgit.errors import MlgitError as Error
+    from mlgit.sweeps.calling import agent, controller, sweep
     from mlgit.tracking import tensorboard
     from mlgit.tracking.active import ActiveRun as Run
     from mlgit.tracking.alerting import AlertLevel
@@ -82,10 +83,12 @@ _NAMES = {
     "Table": ("mlgit.tracking.media.table", "Table"),
     "UsageError": ("mlgit.errors", "UsageError"),
     "Video": ("mlgit.tracking.media.video", "Video"),
+    "agent": ("mlgit.sweeps.calling", "agent"),
     "alert": ("mlgit.tracking.session", "alert"),
     "apis": ("mlgit.tracking.past", "apis"),
     "box3d": ("mlgit.tracking.media.solid", "box3d"),
     "config": ("mlgit.tracking.session", "config"),
+    "controller": ("mlgit.sweeps.calling", "controller"),
     "define_metric": ("mlgit.tracking.session", "define_metric"),
     "finish": ("mlgit.tracking.session", "finish"),
     "init": ("mlgit.tracking.session", "init"),
@@ -98,6 +101,7 @@ _NAMES = {
     "restore": ("mlgit.tracking.session", "restore"),
     "save": ("mlgit.tracking.session", "save"),
     "summary": ("mlgit.tracking.session", "summary"),
+    "sweep": ("mlgit.sweeps.calling", "sweep"),
     "unwatch": ("mlgit.tracking.session", "unwatch"),
     "use_artifact": ("mlgit.tracking.session", "use_artifact"),
     "use_model": ("mlgit.tracking.session", "use_model"),
@@ -129,10 +133,12 @@ __all__ = [
     "UsageError",
     "Video",
     "__version__",
+    "agent",
     "alert",
     "apis",
     "box3d",
     "config",
+    "controller",
     "data_types",
     "define_metric",
     "finish",
@@ -148,6 +154,7 @@ __all__ = [
     "run",
     "save",
     "summary",
+    "sweep",
     "tensorboard",
     "unwatch",
     "use_artifact",

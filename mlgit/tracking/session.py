@@ -7,6 +7,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -24,7 +25,7 @@ from mlgit.tracking.active import ActiveRun
 from mlgit.tracking.begin import notify
 from mlgit.tracking.machine import watcher
 from mlgit.tracking.options import RunOptions
-from mlgit.tracking.wish import Settings, Wish
+from mlgit.tracking.wish import Assigned, Settings, Wish
 
 if TYPE_CHECKING:
     from mlgit.tracking.lives import Life
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 JOIN, FIXED, GIVEN, LOOSE = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN", "MLGIT_LOOSE"
 """By these `mlgit run` tells the script inside which run it takes part in, which params stand, which names, and which
 params only a script that asks for them will find."""
+
+assigned: ContextVar[Assigned | None] = ContextVar("assigned", default=None)
+"""What a sweep has decided for the next run of this thread."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -94,6 +98,9 @@ def init(
         },
         settings,
     )  # fmt: skip
+    if (trial := assigned.get()) is not None:
+        assigned.set(None)
+        wish = trial.over(wish)
     if entity:
         notify(f"the entity {str(entity)!r} means nothing here: whose the runs are, the repository says")
     params = _chosen(_defaults(wish) | values.as_params(config), config_include_keys, config_exclude_keys)
@@ -103,13 +110,16 @@ def init(
             _current.config.update(params, allow_val_change=True)
             return _current
         finish()
-    begun = _disabled(wish, params) if wish.mode == "disabled" else _begin(wish, params)
+    given = trial.params if trial else {}
+    begun = _disabled(wish, params | given) if wish.mode == "disabled" else _begin(wish, params, given)
     _follow_tensorboard(begun, wish)
     begun.at_end.append(functools.partial(_forget, begun))
     _open.append(begun)
     if _current is None:
         _current = begun
     ending.watch(_finish_all)
+    if trial:
+        trial.begun(begun)
     return begun
 
 
@@ -147,7 +157,7 @@ def _disabled(wish: Wish, params: dict[str, Any]) -> ActiveRun:
     return DisabledRun(params, name=wish.name or "disabled", project=wish.project or "")
 
 
-def _begin(wish: Wish, params: dict[str, Any]) -> ActiveRun:
+def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> ActiveRun:
     global _has_joined
     folder = Path(wish.folder) if wish.folder else Path.cwd()
     folder.mkdir(parents=True, exist_ok=True)
@@ -157,6 +167,7 @@ def _begin(wish: Wish, params: dict[str, Any]) -> ActiveRun:
         _has_joined = True
         return _join(home, joined, wish, params)
     with _stated(home) as stated:
+        stated = _over(stated, given)
         life = _life(home, wish)
         opened = begin.begin(home, wish, stated or params, provenance.command_line(), folder, life=life)
     record = live.read(opened.folder).run
@@ -198,6 +209,15 @@ def _stated(home: Place) -> Iterator[dict[str, Any]]:
     with files.held(path, alone=False, notify=notify):
         recover.recover_all(home.repo, notify)  # one that was killed may have borrowed the file
         yield files.read_params(path)
+
+
+def _over(stated: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """*stated* with what was *given*, mappings in it put into one another."""
+    result = dict(stated)
+    for key, value in given.items():
+        before = result.get(key)
+        result[key] = _over(before, value) if isinstance(before, dict) and isinstance(value, Mapping) else value
+    return result
 
 
 def names_of(stated: Mapping[str, Any]) -> frozenset[str]:

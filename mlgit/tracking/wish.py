@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,6 +53,24 @@ class Wish:
     sync_tensorboard: bool = False
     allow_val_change: bool = False
     config_paths: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assigned:
+    """What a sweep has decided for the next run: its params, which stand, and what it is filed under."""
+
+    sweep: str
+    project: str
+    params: Mapping[str, Any]
+    wish: Mapping[str, Any]
+    """What the run is called where its script does not say."""
+    begun: Callable[[Any], None]
+    """Hears of the run once it is there."""
+
+    def over(self, wish: Wish) -> Wish:
+        """*wish* as it is to be; the sweep and its project are not the script's to choose."""
+        free = {name: value for name, value in self.wish.items() if not getattr(wish, name)}
+        return replace(wish, sweep=self.sweep, project=self.project, **free)
 
 
 def _flag(text: str) -> bool:
