@@ -56,11 +56,12 @@ def test_a_run_loads_no_heavy_library(repo: object, python: Script, tmp_path: Pa
 
 def test_the_public_names_are_these():
     assert package.__all__ == [
-        "AlertLevel", "Api", "Artifact", "ArtifactTTL", "Audio", "Bokeh", "Classes", "CommError", "Error",
-        "EvalTable", "Graph", "Histogram", "Html", "Image", "JoinedTable", "Molecule", "Object3D", "Plotly", "Run",
-        "Table", "UsageError", "Video", "__version__", "agent", "alert", "apis", "box3d", "config", "controller", "data_types", "define_metric", "finish",
-        "init", "link_model", "log", "log_artifact", "log_model", "login", "plot", "plot_table", "restore", "run",
-        "save", "summary", "sweep", "tensorboard", "unwatch", "use_artifact", "use_model", "visualize", "watch",
+        "AlertLevel", "Api", "Artifact", "ArtifactTTL", "Audio", "Bokeh", "Classes", "CommError", "Error", "EvalTable",
+        "Graph", "Histogram", "Html", "Image", "JoinedTable", "Molecule", "Object3D", "Plotly", "Run", "Table",
+        "UsageError", "Video", "__version__", "agent", "alert", "apis", "box3d", "config", "controller", "data_types",
+        "define_metric", "finish", "init", "link_model", "log", "log_artifact", "log_model", "login", "plot",
+        "plot_table", "restore", "run", "save", "summary", "sweep", "tensorboard", "unwatch", "use_artifact",
+        "use_model", "visualize", "watch",
     ]  # fmt: skip
     for name in package.__all__:
         assert getattr(package, name, None) is not None or name == "run"
