@@ -75,6 +75,8 @@ class Artifact(Draft):
         self.description, self.metadata = version.description or None, dict(version.metadata)
         self._ttl = ArtifactTTL.INHERIT if version.ttl is None else timedelta(seconds=version.ttl)
         self._found, self._trouble, self._final = None, None, True
+        self._entries, self._is_listed = {}, False  # from now on as the cache holds them
+        self._staging.drop()
 
     def set_aside(self) -> Self:
         """Answer as if it was logged, for a run that records nothing: it is version v0, and holds what was added."""
@@ -368,6 +370,7 @@ class Artifact(Draft):
 
     def bring(self, entry: Entry, root: Path) -> None:
         """Put *entry* below *root*, checked against its hash; what is the same there already stays."""
+        entry = self._all().get(entry.path, entry)  # what was added as a draft's may have moved into the cache
         target = root / entry.path
         if entry.source is None:
             reference.bring(entry, target)

@@ -34,6 +34,12 @@ class Staging:
             weakref.finalize(self, _remove, self._folder, os.getpid())
         return self._folder
 
+    def drop(self) -> None:
+        """Remove the folder."""
+        if self._folder is not None:
+            _remove(self._folder, os.getpid())
+            self._folder = None
+
     @contextmanager
     def alone(self) -> Iterator[Path]:
         """The folder for the length of a block."""

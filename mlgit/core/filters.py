@@ -39,7 +39,7 @@ def parse(tree: Mapping[str, Any] | None, *, who: Who = lambda _: "") -> Filter:
 
     Raises `UsageError`, which names the operator or the key that is wrong.
     """
-    return Filter(_every(tree or {}, who, 0))
+    return Filter(_every({} if tree is None else tree, who, 0))
 
 
 def _every(tree: Any, who: Who, depth: int) -> Test:

@@ -97,17 +97,21 @@ class Alerting(Keeping):
     def _post(self, address: str, text: str) -> None:
         import http.client
         import json
+        import urllib.error
         import urllib.request
 
         body = json.dumps({"text": text}).encode()
-        trouble: Exception | None = None
+        trouble = ""
         for _ in range(2):
             request = urllib.request.Request(address, body, {"Content-Type": "application/json"})  # noqa: S310
             try:
                 with urllib.request.urlopen(request, timeout=PATIENCE):  # noqa: S310
                     return
+            except urllib.error.HTTPError as exc:
+                with exc:
+                    trouble = str(exc)
             except (OSError, ValueError, http.client.HTTPException) as exc:
-                trouble = exc
+                trouble = str(exc)
         self._warn(f"webhook {urlsplit(address).hostname} was not reached: {_harmless(trouble, address)}")
 
     def _await_sent(self) -> None:
@@ -117,10 +121,10 @@ class Alerting(Keeping):
                 thread.join(max(0.0, deadline - time.monotonic()))
 
 
-def _harmless(trouble: Exception | None, address: str) -> str:
+def _harmless(trouble: str, address: str) -> str:
     """What went wrong, without the address: whoever has it may post."""
     parts = urlsplit(address)
-    return str(trouble).replace(address, "***").replace(parts.path or address, "***")
+    return trouble.replace(address, "***").replace(parts.path or address, "***")
 
 
 def _level(level: Any) -> AlertLevel:
