@@ -55,6 +55,13 @@ def take(repo: Repo, limits: Limits = Limits()) -> Snapshot:
     return taken
 
 
+def of_head(repo: Repo) -> Snapshot:
+    """HEAD alone, for who wants nothing else kept; that the work tree differs from it is said as left out."""
+    head, changed = _status(repo) if repo.work_tree else (repo.resolve("HEAD"), [])
+    left_out = ((f"{len(changed)} changed or new files", "save_code is off"),) if changed else ()
+    return Snapshot(commit=head or _commit(repo, _empty_tree(repo), None), head=head, dirty=False, left_out=left_out)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Last:
     """The last snapshot of a repository, and the state of its files just before; None where that could not be told."""

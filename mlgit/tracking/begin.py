@@ -39,9 +39,11 @@ def begin(
     """
     options = home.settings.section("run", RunOptions)
     if home.is_scratch:
-        taken = scratch.snapshot(home.repo, folder, command)
-    else:
+        taken = scratch.snapshot(home.repo, folder, command if wish.save_code else ())
+    elif wish.save_code:
         taken = snapshot.take(home.repo, options.snapshot.limits)
+    else:
+        taken = snapshot.of_head(home.repo)
     run = Run(
         id=wish.id or names.run_id(),
         name=wish.name or names.run_name(),
@@ -57,7 +59,7 @@ def begin(
     if life:
         run = life.continued(run, wish)
         more = {**more, "earlier": life.before.document()}
-    about = provenance.gather(command, folder, top=home.repo.work_tree) | dict(more)
+    about = provenance.gather(command, folder, repo=home.repo, environment=options.environment) | dict(more)
     if taken.left_out:
         about["left_out"] = [f"{path}: {reason}" for path, reason in taken.left_out]
         notify(f"not in the run's snapshot: {', '.join(path for path, _ in taken.left_out[:5])}"

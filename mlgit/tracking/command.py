@@ -137,7 +137,7 @@ def _watched(begun: _Begun, wish: Wish, options: RunOptions, pid: int) -> Any:
 def _state(came_out: execute.Exit) -> State:
     if came_out.signal == signal.SIGTERM or came_out.code == 128 + signal.SIGTERM:
         return State.PREEMPTED
-    if came_out.code - 128 in _SIGNALS:
+    if came_out.signal is None and came_out.code - 128 in _SIGNALS:
         return State.CRASHED
     return State.FAILED if came_out.code else State.FINISHED
 

@@ -2,40 +2,132 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlgit.core import secrets
+from mlgit.errors import MlgitError
+from mlgit.git.repo import Repo
+from mlgit.store import live
+from mlgit.tracking.machine import hardware
 
-# Variables that change what a training does; none that could hold a secret.
+# Variables that change what a training does; none that could hold a secret. A `*` stands for any end.
 ENVIRONMENT = (
-    "CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG", "HF_HUB_OFFLINE", "LOCAL_RANK", "MKL_NUM_THREADS",
-    "NVIDIA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "PYTHONHASHSEED", "RANK", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_ID",
-    "WORLD_SIZE", "XLA_FLAGS", "GITHUB_RUN_ID", "GITHUB_REPOSITORY",
+    "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_LAUNCH_BLOCKING", "CUBLAS_WORKSPACE_CONFIG", "HF_HUB_OFFLINE",
+    "HIP_VISIBLE_DEVICES", "JAX_PLATFORMS", "KERAS_BACKEND", "LOCAL_RANK", "MKL_NUM_THREADS", "NCCL_*",
+    "NVIDIA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PL_GLOBAL_SEED", "PYTHONHASHSEED",
+    "PYTORCH_*", "RANK", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_ID", "TF_DETERMINISTIC_OPS", "TF_ENABLE_ONEDNN_OPTS",
+    "TF_FORCE_GPU_ALLOW_GROWTH", "WORLD_SIZE", "XLA_FLAGS", "GITHUB_RUN_ID", "GITHUB_REPOSITORY",
 )  # fmt: skip
 _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "constraints.txt", "requirements.txt", "conda-lock.yml")
+_MOST_WORD = 4000
+"""Characters of one word of a command line, which may be a whole program after `-c`."""
 
 
-def gather(command: Sequence[str], folder: Path, *, top: Path | None) -> dict[str, Any]:
-    """What `run.yaml` says beside the run itself. *folder* is where the command runs, *top* the repository's."""
+def gather(command: Sequence[str], folder: Path, *, repo: Repo, environment: Sequence[str] = ()) -> dict[str, Any]:
+    """What `run.yaml` says beside the run itself.
+
+    *folder* is where the command runs, *repo* the repository that records it; *environment* names variables to take
+    along besides `ENVIRONMENT`.
+    """
+    words = (word if len(word) <= _MOST_WORD else f"{word[:_MOST_WORD]}…" for word in command)
     return {
-        "command": list(secrets.redact_command(tuple(command))),
-        "cwd": _relative(folder, top),
+        "command": list(secrets.redact_command(tuple(words))),
+        "cwd": _relative(folder, repo.work_tree),
+        "program": program(command, folder, repo.work_tree),
+        "git": origin(repo),
         "python": ".".join(map(str, sys.version_info[:3])),
-        "system": _system(),
-        "gpu": _gpus(),
-        "environment": environment(),
+        **hardware.quick(),
+        "environment": variables((*ENVIRONMENT, *environment)),
         "lock": _lock(folder),
         "packages": packages(),
+        "seeds": seeds(),
     }
 
 
-def environment() -> dict[str, str]:
-    """The allowed variables that are set."""
-    return {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+# -- the command
+
+
+def command_line() -> list[str]:
+    """The command line of this process, as a person would give it: `python -m pkg.mod`, `python -c …`, options too."""
+    words = [*sys.orig_argv[1:]] if len(sys.orig_argv) > 1 else [*sys.argv]
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    if main and "-m" not in words:
+        for number, word in enumerate(words):
+            if word.endswith(Path(main).name) and Path(main).is_absolute() and _is_same(Path(word), Path(main)):
+                words[number] = _near(Path(main))
+                break
+    return ["python", *(word for word in words if word)]
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # given from another folder, which the script has left
+        return one.name == other.name
+
+
+def _near(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def program(command: Sequence[str], folder: Path, top: Path | None) -> str:
+    """The source file that runs, as the repository at *top* knows it; nothing where that cannot be told."""
+    notebook = os.environ.get("JPY_SESSION_NAME", "")
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    if list(command) != command_line():  # it is another process that runs
+        found = (word for word in command if word.endswith((".py", ".sh", ".R", ".jl")) and (folder / word).is_file())
+        main = next(found, None)
+    elif notebook.endswith(".ipynb"):
+        main = notebook
+    return _relative(folder / main, top) if main else ""
+
+
+# -- where its code comes from
+
+
+def origin(repo: Repo) -> dict[str, str]:
+    """`remote`, the address that the repository was cloned from, without credentials, and the `branch` checked out."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        _, is_ref, branch = (repo.git_dir / "HEAD").read_text().strip().partition("ref: refs/heads/")
+        config = repo.config
+        remote = config.get(f"branch.{branch.lower()}.remote", "origin") if is_ref else "origin"
+        remote_url = address(config.get(f"remote.{remote.lower()}.url", ""))
+        known = {"remote": remote_url, "branch": branch if branch != ".invalid" else ""}  # reftable's stand-in
+        return {name: secrets.redact(value) for name, value in known.items() if value}
+    return {}
+
+
+def address(url: str) -> str:
+    """*url* of a repository as anybody may see it: no credentials, no query; nothing for a folder of this machine."""
+    if found := re.fullmatch(r"([a-zA-Z][a-zA-Z0-9+.-]*)://(?:([^/]*)@)?([^?#]*).*", url, re.DOTALL):
+        scheme, user, rest = found.groups()
+        if scheme.lower() == "file":
+            return ""
+        shown = f"{user.partition(':')[0]}@" if user and "ssh" in scheme.lower() else ""
+        return f"{scheme}://{shown}{rest}"
+    return url if re.match(r"[^/\\:]{2,}:(?!\\)", url) else ""  # git@host:path
+
+
+# -- what it ran with
+
+
+def variables(names: Sequence[str]) -> dict[str, str]:
+    """The variables of the environment that *names* allow and that are set; what looks like a secret is hidden."""
+    exact = {name for name in names if not name.endswith("*")}
+    starts = tuple(name[:-1] for name in names if name.endswith("*") and len(name) > 1)
+    allowed = {
+        name: value for name, value in os.environ.items() if name in exact or (starts and name.startswith(starts))
+    }
+    return dict(sorted(secrets.redact_params(allowed).items()))
 
 
 def packages() -> dict[str, str]:
@@ -61,24 +153,6 @@ def _relative(folder: Path, top: Path | None) -> str:
         return folder.name  # outside the repository: where exactly is nobody's business
 
 
-def _system() -> dict[str, Any]:
-    about = os.uname()
-    return {"os": f"{about.sysname} {about.release}", "machine": about.machine, "cpus": os.cpu_count()}
-
-
-def _gpus() -> dict[str, Any]:
-    """NVIDIA's driver and cards, as its kernel module lists them; nothing where there is none."""
-    folder = Path("/proc/driver/nvidia")
-    if not folder.is_dir():
-        return {}
-    models = []
-    for card in sorted(folder.glob("gpus/*/information")):
-        facts = (line.partition(":") for line in card.read_text().splitlines())
-        models.append(next((value.strip() for key, _, value in facts if key == "Model"), "unknown"))
-    version = (folder / "version").read_text().split("\n")[0] if (folder / "version").exists() else ""
-    return {"models": models, "driver": version.removeprefix("NVRM version: ")}
-
-
 def _lock(folder: Path) -> dict[str, str]:
     """The lock file beside the command and its digest; nothing where there is none."""
     import hashlib
@@ -87,3 +161,46 @@ def _lock(folder: Path) -> dict[str, str]:
         if (folder / name).is_file():
             return {"file": name, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
     return {}
+
+
+# -- seeds
+
+
+def _of_numpy(numpy: Any) -> int | None:
+    """What `numpy.random.seed` was given, as long as nothing was drawn since (Matsumoto's and Nishimura's init)."""
+    kind, words, drawn, *_ = numpy.get_state()
+    first = int(words[0])
+    following = (1812433253 * (first ^ (first >> 30)) + 1) & 0xFFFFFFFF
+    return first if kind == "MT19937" and drawn == 624 and int(words[1]) == following else None
+
+
+# Module → (the seed's name, how to ask the module). Only those that the script has loaded are asked.
+_SEEDS: Mapping[str, tuple[str, Callable[[Any], int | None]]] = {
+    "numpy.random": ("numpy", _of_numpy),
+    "torch": ("torch", lambda torch: torch.initial_seed()),
+    "keras.utils": ("keras", lambda utils: utils.get_random_seed() if hasattr(utils, "get_random_seed") else None),
+}
+
+
+def seeds() -> dict[str, int | str]:
+    """The seeds that can be told now, by whose they are."""
+    found: dict[str, int | str] = (
+        {"python_hash": os.environ["PYTHONHASHSEED"]} if "PYTHONHASHSEED" in os.environ else {}
+    )
+    for module, (name, ask) in _SEEDS.items():
+        if (loaded := sys.modules.get(module)) is not None:
+            try:
+                seed = ask(loaded)
+            except Exception:  # noqa: BLE001, S112  (half loaded, or of another version: a training goes on)
+                continue
+            if seed is not None:
+                found[name] = seed
+    return found
+
+
+def say_seeds(opened: live.Live, before: Mapping[str, int | str]) -> None:
+    """Tell *opened* of the seeds that have come to be known since it began with those of *before*."""
+    now = {**before, **seeds()}
+    if now != before:
+        with contextlib.suppress(OSError, MlgitError):
+            opened.event(about={"seeds": now})

@@ -47,8 +47,12 @@ class Wish:
     """One of `CONSOLE`."""
     system_seconds: float | None = None
     """Between two looks at the machine; 0: none."""
+    disk_paths: Sequence[str] = ("/",)
+    """The places whose disks are looked at."""
     checkpoint_seconds: float | None = None
     """Between two commits of a run that is under way; 0: none."""
+    push: bool | None = None
+    """Whether such commits, and the last one, are pushed to the remote."""
     save_code: bool = True
     sync_tensorboard: bool = False
     allow_val_change: bool = False
@@ -87,7 +91,7 @@ _VARIABLES: Mapping[str, tuple[str, Any]] = {
     "NOTES": ("notes", str), "TAGS": ("tags", _list), "DIR": ("folder", str), "MODE": ("mode", str),
     "RESUME": ("resume", str), "SWEEP_ID": ("sweep", str), "CONSOLE": ("console", str), "REINIT": ("reinit", str),
     "SAVE_CODE": ("save_code", _flag), "CONFIG_PATHS": ("config_paths", _list),
-    "CHECKPOINT": ("checkpoint_seconds", float), "SYSTEM_SECONDS": ("system_seconds", float),
+    "CHECKPOINT": ("checkpoint_seconds", str), "PUSH": ("push", _flag), "SYSTEM_SECONDS": ("system_seconds", float),
 }  # fmt: skip
 
 # Option of W&B's Settings → the wish it fills.
@@ -97,7 +101,8 @@ _SETTINGS: Mapping[str, str] = {
     "resume_from": "resume_from", "fork_from": "fork_from", "reinit": "reinit", "sweep_id": "sweep",
     "console": "console", "save_code": "save_code", "sync_tensorboard": "sync_tensorboard",
     "allow_val_change": "allow_val_change", "config_paths": "config_paths",
-    "x_stats_sampling_interval": "system_seconds", "checkpoint": "checkpoint_seconds",
+    "x_stats_sampling_interval": "system_seconds", "x_stats_disk_paths": "disk_paths",
+    "checkpoint": "checkpoint_seconds", "push": "push",
 }  # fmt: skip
 _OTHER = frozenset(("silent", "quiet", "x_disable_stats", "_disable_stats", "disable_git", "disable_code"))
 _SERVER = frozenset(
@@ -199,6 +204,8 @@ def settle(own: Mapping[str, Any], settings: Settings | Mapping[str, Any] | None
             found[name] = values.text(str(found[name]))
     tags = found.get("tags") or ()
     found["tags"] = tuple(values.text(str(tag)) for tag in ((tags,) if isinstance(tags, str) else tags))
+    if isinstance(every := found.get("checkpoint_seconds"), str):
+        found["checkpoint_seconds"] = seconds(every)
     found["resume"] = _resume(found.get("resume"))
     found["reinit"] = _reinit(found.get("reinit"))
     wish = Wish(**{name: value for name, value in found.items() if value is not None})
@@ -222,6 +229,15 @@ def _of_environment() -> dict[str, Any]:
         found["mode"] = "disabled"
     if _flag(variable("DISABLE_CODE") or ""):
         found["save_code"] = False
+    return found
+
+
+def seconds(text: str) -> float:
+    """The seconds between two checkpoints that *text* asks for. Raises `UsageError`."""
+    from mlgit.core import figures
+
+    if (found := figures.seconds(text)) is None:
+        raise UsageError(f"{text[:80]!r} is no time between checkpoints.", fix="write it like 30s, 5m or 1h")
     return found
 
 

@@ -100,7 +100,8 @@ def test_the_last_words_of_a_process_that_is_killed_are_kept(repo: Repo, python:
     assert done.returncode != 0
     assert done.stdout.endswith("x\nlast\n")
     text = kept(repo)
-    assert text.startswith("x" * 70_000 + "\nlast\n")
+    assert "last\n" in text
+    assert text.replace("Segmentation fault", "").count("x") >= 70_000
     assert ("Segmentation fault" in text) == ("faulthandler" in end)
 
 

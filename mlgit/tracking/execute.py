@@ -1,0 +1,93 @@
+"""The program of `mlgit run`, from its start to its end: what it prints is kept, the signals for us reach it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlgit.store import live
+from mlgit.tracking import drain
+from mlgit.tracking.begin import notify
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a program ended."""
+
+    code: int
+    """As a shell would say it."""
+    signal: int | None = None
+    """The one by which we were told to end."""
+
+
+def execute(
+    words: Sequence[str], folder: Path, env: Mapping[str, str], opened: live.Live, *, console: bool,
+    watch: Callable[[int], contextlib.AbstractContextManager[None]],
+) -> Exit:  # fmt: skip
+    """Run *words* in *folder*; with *console*, what they print goes to the log of *opened* too.
+
+    *watch* is entered with the process's id while it runs. SIGINT and SIGTERM that reach us are passed on, and the end
+    is waited for, so that the run can still be recorded.
+    """
+    with _streams(opened.folder / "output.log", console=console) as (stdout, stderr):
+        try:
+            child = subprocess.Popen(list(words), cwd=folder, env=env, stdout=stdout, stderr=stderr)
+        except (OSError, ValueError) as exc:
+            why = exc.strerror if isinstance(exc, OSError) else str(exc)
+            notify(f"{words[0]!r} cannot be run: {why}")
+            os.write(opened.output, f"{words[0]}: {why}\n".encode("utf-8", "replace"))
+            return Exit(127 if isinstance(exc, FileNotFoundError) else 126)
+        with _passing_on(child) as ended_by, watch(child.pid):
+            code = child.wait()
+    return Exit(128 - code if code < 0 else code, ended_by[0] if ended_by else None)
+
+
+@contextlib.contextmanager
+def _streams(log: Path, *, console: bool) -> Iterator[tuple[int | None, int | None]]:
+    """Where the program shall write to: our own streams, by way of *log* if that can be."""
+    try:
+        drained = drain.start((1, 2), log, keeps_on=True) if console else None
+    except OSError as exc:
+        notify(f"what it prints is not kept: {exc}")
+        drained = None
+    if drained is None:
+        yield None, None
+        return
+    forget_size = drain.follow_size(drained)
+    try:
+        yield drained.inlets[0], drained.inlets[1]
+    finally:
+        forget_size()
+        drained.close_inlets()
+        drained.wait()
+
+
+@contextlib.contextmanager
+def _passing_on(child: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """Pass SIGINT and SIGTERM on to *child* meanwhile; which ones came."""
+    came: list[int] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        came.append(number)
+        if number != signal.SIGINT or not _terminal_tells_both():
+            child.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _terminal_tells_both() -> bool:
+    """Whether Ctrl-C reaches the command by itself: the terminal sends it to all of its foreground group."""
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False

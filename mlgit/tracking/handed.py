@@ -1,0 +1,73 @@
+"""What the program of `mlgit run` is handed: its params, its command line, its environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlgit.core.compare import flatten
+from mlgit.tracking.session import FIXED, GIVEN, JOIN, LOOSE, names_of
+
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
+
+
+def merged(nested: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """*nested* with the dotted keys of *given* put where they belong; a key that is new stays as it was written."""
+    result: dict[str, Any] = json.loads(json.dumps(nested))
+    for key, value in given.items():
+        *folders, last = key.split(".")
+        place: Any = result
+        for name in folders:
+            place = place.get(name) if isinstance(place, dict) else None
+        if isinstance(place, dict):
+            place[last] = value
+        else:
+            result[key] = value
+    return result
+
+
+def filled(word: str, params: Mapping[str, Any]) -> str:
+    """*word* with `{name}` replaced for every param of that name; other braces are the program's own."""
+    return _PLACEHOLDER.sub(lambda found: _text(params[found[1]]) if found[1] in params else found[0], word)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool) or value is None or isinstance(value, list | dict):
+        return json.dumps(value)
+    return str(value)
+
+
+def environment(
+    run_id: str, *, params: Mapping[str, Any], stated: Mapping[str, Any], given: Mapping[str, Any],
+    names: Sequence[str], words: Sequence[str], file: Path,
+) -> dict[str, str]:  # fmt: skip
+    """The variables by which a program learns of the run that it takes part in.
+
+    *params*: all of them; *stated* by the params file; *given* on the command line of `mlgit run`, as were the fields
+    *names*. *words*: the command as it was given; *file*: the params as JSON.
+    """
+    own = {
+        JOIN: run_id,
+        FIXED: "\n".join(sorted(names_of(stated) | given.keys())),
+        GIVEN: ",".join(names),
+        LOOSE: "\n".join(_loose(words, given, stated)),
+        "MLGIT_PARAMS": json.dumps(params, default=str),
+        "MLGIT_PARAMS_FILE": str(file),
+    }
+    own |= {f"MLGIT_PARAM_{re.sub(r'[^A-Za-z0-9_]', '_', k)}": _text(v) for k, v in flatten(params).items()}
+    return {"PYTHONUNBUFFERED": "1"} | dict(os.environ) | own
+
+
+def _loose(words: Sequence[str], given: Mapping[str, Any], stated: Mapping[str, Any]) -> list[str]:
+    """The params given that neither the params file has nor the command names: they are for a script that asks."""
+    line = " ".join(words)
+    known = flatten(stated)
+    named = "{params_file}" in line
+    return [
+        key for key in given
+        if not named and key not in known and not re.search(rf"(?<!\w){re.escape(key)}(?!\w)", line)
+    ]  # fmt: skip
