@@ -57,7 +57,7 @@ def of_tsv(path: str, content: bytes) -> tuple[str, Series] | None:
         head, *lines = content.decode().rstrip("\n").split("\n")
         rows = [line.split("\t") for line in lines]
         column = head.split("\t")[3]
-        name = name_of(path) if path.isprintable() else None
+        name = column if path_of(column) == path else name_of(path)
         return column if name is None else name, Series(
             [_whole(row[0]) for row in rows], [float(row[1]) for row in rows], [float(row[2]) for row in rows],
             [_number(row[3]) for row in rows],

@@ -475,7 +475,7 @@ def test_a_full_disk_stops_no_training_and_loses_nothing_acknowledged(small: Pat
     subprocess.run(["git", "init", "-q", str(small)], check=True)
     subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "x"], cwd=small, check=True)
     (small / ".git/info/exclude").write_text("filler\n")
-    (small / "filler").write_bytes(b"x" * (300 << 10))
+    (small / "filler").write_bytes(b"x" * (1 << 20))
     done = subprocess.run([sys.executable, "-c", FULL], cwd=small, capture_output=True, text=True, check=False)
     repo = Repo.find(small)
     assert repo
