@@ -30,6 +30,7 @@ _KINDS = {
     "bokeh-file": ("figure", "Bokeh"),
     "chart": ("chart", "Chart"),
     "classes": ("marks", "Classes"),
+    "eval-table": ("joined", "EvalTable"),
     "eval-table-file": ("joined", "EvalTable"),
     "graph-file": ("graph", "Graph"),
     "histogram": ("histogram", "Histogram"),

@@ -106,10 +106,13 @@ class Image(Media):
     @classmethod
     def load(cls, folder: Path, document: Mapping[str, Any], /) -> Self:
         """The picture that was stored below *folder* as *document*."""
-        classes = document.get("classes", {}).get("class_set")
+        classes = Classes.load(folder, document["classes"]) if "classes" in document else None
         return cls(
             below(folder, document["path"]), caption=document.get("caption"), grouping=document.get("grouping"),
-            boxes={key: BoundingBoxes2D.load(folder, one, key) for key, one in document.get("boxes", {}).items()},
+            boxes={
+                key: {"box_data": one} if isinstance(one, list) else BoundingBoxes2D.load(folder, one, key)
+                for key, one in document.get("boxes", {}).items()  # a list is what W&B's artifacts hold
+            },
             masks={key: ImageMask.load(folder, one, key) for key, one in document.get("masks", {}).items()},
             classes=classes,
         )  # fmt: skip

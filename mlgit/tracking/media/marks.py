@@ -30,8 +30,10 @@ class Classes(Media):
         return {"_type": "classes", "class_set": values.plain(self.class_set, where=shelf.key)}
 
     @classmethod
-    def load(cls, _folder: Path, document: Mapping[str, Any], /) -> Self:
-        """The classes that were stored as *document*."""
+    def load(cls, folder: Path, document: Mapping[str, Any], /) -> Self:
+        """The classes that were stored as *document*; in W&B's artifacts it names a file of them."""
+        if "class_set" not in document:
+            document = json.loads(below(folder, document["path"]).read_text())
         return cls(document["class_set"])
 
     def __eq__(self, other: object) -> bool:
@@ -77,7 +79,8 @@ class BoundingBoxes2D:
     def load(cls, folder: Path, document: Mapping[str, Any], key: str) -> Self:
         """The boxes that were stored below *folder* as *document*."""
         found = json.loads(below(folder, document["path"]).read_text())
-        found["class_labels"] = {int(number): name for number, name in found["class_labels"].items()}
+        if "class_labels" in found:
+            found["class_labels"] = {int(number): name for number, name in found["class_labels"].items()}
         return cls(found, key)
 
 

@@ -140,7 +140,7 @@ def box3d(
         ]
     )
     unit = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)], dtype=np.float64)
-    corners = middle + (unit * extent / 2) @ turned
+    corners = middle + (unit * extent / 2) @ turned.T
     return {"corners": corners.tolist(), "color": list(color), "label": label, "score": score}
 
 

@@ -330,6 +330,27 @@ def test_an_evaluation_knows_its_inputs_outputs_and_scores(shelf: Shelf):
         EvalTable(columns=["a"], input_columns=["b"])
 
 
+def test_an_artifact_of_wandbs_is_read(tmp_path: Path):
+    picture = PICTURE.store(Shelf(tmp_path, "cat", 0))
+    document = {key: picture[key] for key in ("path", "sha256", "width", "height", "format")}
+    box = {"class_id": 1, "position": {"minX": 0.1, "maxX": 0.2, "minY": 0.1, "maxY": 0.3}}
+    document |= {"_type": "image-file", "boxes": {"truth": [box]}, "masks": {}}
+    document |= {"classes": {"type": "classes-file", "path": "media/classes/x.classes.json", "digest": "x"}}
+    (tmp_path / "media/classes").mkdir()
+    (tmp_path / "media/classes/x.classes.json").write_text(
+        '{"_type": "classes", "class_set": [{"id": 1, "name": "car"}]}'
+    )
+    types = {"when": {"wb_type": "union", "params": {"allowed_types": [{"wb_type": "none"}, {"wb_type": "timestamp"}]}}}
+    table = {"_type": "table", "columns": ["img", "when"], "data": [[document, 1767355200000]], "ncols": 2, "nrows": 1}
+    table |= {"column_types": {"wb_type": "typedDict", "params": {"type_map": types}}, "log_mode": "IMMUTABLE"}
+    (tmp_path / "rows.table.json").write_text(json.dumps(table))
+
+    ((image, when),) = media.get(tmp_path, "rows").data
+
+    assert image.boxes["truth"].class_labels == {1: "car"}
+    assert when == NOON
+
+
 def test_tables_and_pictures_live_in_an_artifact(tmp_path: Path):
     table = Table(columns=["picture", "n"], data=[[PICTURE, 1]])
 
