@@ -105,9 +105,10 @@ def eight_bits(found: Array, *, normalize: bool = True) -> Array:
         low, high = 0.0, 255.0
     elif found.dtype == np.uint16:
         low, high = 0.0, 65535.0
-    span = (high - low) or 1.0
-    if (low, span) != (0.0, 255.0):
-        values = (values - low) * (255.0 / span)
+    if high - low > 3e38:  # beyond what the type holds
+        values, low, high = values / 2, low / 2, high / 2
+    if (low, high) != (0.0, 255.0):
+        values = (values - low) / ((high - low) or 1.0) * 255.0
     values = np.nan_to_num(values, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
     return np.clip(values, 0, 255).astype(np.uint8)
 

@@ -100,7 +100,7 @@ def test_values_that_are_no_numbers_are_refused():
         Image(np.zeros((5, 7), dtype=complex))
 
 
-@given(arrays.arrays(np.float64, (4, 5, 3), elements=st.floats(width=64)))
+@given(st.sampled_from([np.float16, np.float32, np.float64]).flatmap(lambda kind: arrays.arrays(kind, (4, 5, 3))))
 def test_no_numbers_at_all_break_a_picture(values: Any):
     assert pixels.picture(values).dtype == np.uint8
 
@@ -312,3 +312,10 @@ def test_the_same_picture_is_stored_once(shelf: Shelf):
         Image(COLOURS).store(shelf)
 
     assert len(list((shelf.folder / "media/images/val").iterdir())) == 1
+
+
+def test_numbers_at_the_end_of_what_there_is_become_pixels():
+    assert pixels.picture(np.array([[-1.7e308, 0.0, 1.7e308]])).tolist() == [[0, 127, 255]]
+    assert pixels.picture(np.array([[-3.4e38, 0.0, 3.4e38]], dtype=np.float32)).tolist() == [[0, 127, 255]]
+    assert pixels.picture(np.array([[-5e-324, 0.0, 5e-324]])).tolist() == [[0, 127, 255]]
+    assert pixels.picture(np.array([[-1.0, -1.0]])).tolist() == [[0, 0]]

@@ -192,8 +192,7 @@ def test_a_table_is_made_of_a_dataframe(shelf: Shelf):
 
 
 def test_a_table_is_made_of_a_dataframe_of_polars():
-    need("polars", importlib.util.find_spec("polars") is not None)
-    import polars
+    polars = pytest.importorskip("polars")
 
     assert Table(dataframe=polars.DataFrame({"a": [1, 2], "b": ["x", None]})).data == [[1, "x"], [2, None]]
 
