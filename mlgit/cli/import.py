@@ -91,6 +91,31 @@ def tensorboard(folders: tuple[Path, ...], **options: Any) -> None:
     _import(reader.runs(folders), len(reader.folders(folders)), **options)
 
 
+@command.command("mlflow")
+@click.argument("store", metavar="URI|DIR")
+@click.option("--artifacts", multiple=True, type=click.Path(path_type=Path), metavar="DIR",
+              help="Also take artifacts that lie below DIR, away from the store.")  # fmt: skip
+@_filed
+def mlflow(store: str, artifacts: tuple[Path, ...], **options: Any) -> None:
+    """Import the runs of MLflow from its SQLite database or its folder `mlruns`; runs in its trash stay there.
+
+    Its experiments are projects here; with --project, groups of that project.
+
+    \b
+    Examples:
+      mlgit import mlflow sqlite:///mlflow.db
+      mlgit import mlflow mlruns/ --project churn
+    """
+    from mlgit.integrations.importers import mlflow as reader
+
+    found = reader.store(store)
+    deleted = [record.deleted for record in found.records()]
+    runs = reader.runs(found, as_groups=bool(options["project"]), allowed=artifacts)
+    _import(runs, len(deleted) - sum(deleted), **options)
+    if any(deleted):
+        output.note(f"{sum(deleted)} in MLflow's trash left there")
+
+
 def _import(
     runs: Iterable[Foreign], count: int | None, *, project: str | None, group: str | None, name: str | None,
     tags: tuple[str, ...], dry_run: bool, json_: bool,

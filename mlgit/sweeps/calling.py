@@ -28,7 +28,7 @@ from mlgit.sweeps import command, plan, record
 from mlgit.sweeps import file as files
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.search import suggest
-from mlgit.sweeps.space import Params, SweepFile
+from mlgit.sweeps.space import SweepFile
 from mlgit.tracking import begin, names, session, values
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.active import ActiveRun, exit_code
@@ -234,9 +234,9 @@ class _Agent:
             notify(f"trial {trial.name}: the function began no run; it calls init()")
         return bool(code)
 
-    def tree(self, params: Params) -> dict[str, Any]:
+    def tree(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """*params* nested as the sweep's file nests them."""
-        found: dict[str, Any] = json.loads(command.json_args(params, self.file))
+        found: dict[str, Any] = json.loads(command.json_args(dict(params), self.file))
         return found
 
     def hopeless(self) -> str:

@@ -146,7 +146,7 @@ def _branch(home: Place, foreign: Foreign, run: Run) -> tuple[Run, int, list[str
     """*foreign* as a branch: its run, how many rows it has, and what could not be had."""
     repo = home.repo
     problems: list[str] = []
-    original = {"from": foreign.tool, "id": foreign.id, **foreign.original, "source": foreign.source}
+    original = {"from": foreign.tool, "id": foreign.id, **foreign.original, "source": Path(foreign.source).name}
     original |= {
         name: was
         for name, was, now in (("project", foreign.project, run.project), ("name", foreign.name, run.name))

@@ -6,8 +6,6 @@ disk. The numbers of fields are those of W&B's wandb_internal.proto.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlgit.core import escape, secrets, wire
+from mlgit.core import secrets, wire
 from mlgit.core.run import State
 from mlgit.core.summary import Rule
 from mlgit.core.wire import Message
 from mlgit.errors import NotFoundError
+from mlgit.integrations.importers import beside
 from mlgit.integrations.importers.foreign import Bundle, Foreign
 from mlgit.integrations.importers.leveldb import Log
 
@@ -123,7 +122,7 @@ class _Reading:
                 name: value
                 for name, value in (
                     ("entity", self.run.get("entity")), ("host", self.run.get("host")), ("used", self.used),
-                    ("folders", [str(log.path.parent) for log in self.logs[:-1]]),
+                    ("folders", [log.path.parent.name for log in self.logs[:-1]]),
                 )
                 if value
             },
@@ -237,7 +236,7 @@ class _Reading:
         texts = []
         for log in self.logs:
             path = log.path.parent / "files" / "output.log"
-            if _is_inside(path, log.path.parent) and path.is_file():
+            if beside.is_inside(path, log.path.parent) and path.is_file():
                 texts.append(path.read_bytes())
         return b"".join(texts)
 
@@ -247,7 +246,7 @@ class _Reading:
         for log in self.logs:
             folder = log.path.parent
             top = folder / "files" / below
-            for path, place in _walk(top, outermost=_home(folder)):
+            for path, place in beside.walk(top, outermost=_home(folder)):
                 if isinstance(place, str):
                     self.problems.append(f"{path.relative_to(top)} was left out: {place}")
                     continue
@@ -264,13 +263,15 @@ class _Reading:
             files: dict[str, Path] = {}
             for entry in map(wire.message, wire.parts(manifest, 4)):
                 path, local, elsewhere = wire.text(entry, 1), wire.text(entry, 6), wire.text(entry, 3)
-                if not _is_plain(path):
+                if not beside.is_plain(path):
                     self.problems.append(f"the artifact {name}: {path[:80]!r} leaves its folder and was left out")
                 elif elsewhere:
                     self.problems.append(f"the artifact {name}: {path} is a reference to {elsewhere}, not a file")
                 elif secrets.is_secret_file(path):
                     self.problems.append(f"the artifact {name}: {path} may hold credentials and was left out")
-                elif not _has_digest(Path(local), wire.text(entry, 2)):  # nobody gets at other files by naming them
+                elif not beside.has_digest(
+                    Path(local), wire.text(entry, 2)
+                ):  # nobody gets at other files by naming them
                     self.problems.append(f"the artifact {name}: the bytes of {path} are no more where they were logged")
                 else:
                     files[path] = Path(local)
@@ -298,7 +299,7 @@ class _Reading:
     def packages(self) -> dict[str, str]:
         """The installed packages, as `requirements.txt` lists them."""
         path = self.logs[-1].path.parent / "files" / "requirements.txt"
-        if not _is_inside(path, path.parent) or not path.is_file():
+        if not beside.is_inside(path, path.parent) or not path.is_file():
             return {}
         lines = path.read_text(errors="replace").splitlines()
         pairs = (line.strip().partition("==") for line in lines)
@@ -420,45 +421,7 @@ def _is_internal(name: str) -> bool:
     return name in ("_wandb", "_runtime", "_timestamp", "_step")
 
 
-# ------------------------------------------------------------------------------------ files, safely
-
-
 def _home(folder: Path) -> Path:
     """The folder that a run's links may lead into: the one that holds `wandb/`, in which the script ran."""
     resolved = folder.resolve()
     return resolved.parent.parent if resolved.parent.name == "wandb" else resolved
-
-
-def _walk(top: Path, *, outermost: Path) -> Iterator[tuple[Path, str | None]]:
-    """The files below *top*, each with why it cannot be taken, or None. Links are followed only into *outermost*."""
-    for path in sorted(top.rglob("*")) if top.is_dir() else ():
-        if path.is_dir():  # what lies in a linked folder is not walked
-            if path.is_symlink():
-                yield path, "a link to a folder"
-        elif secrets.is_secret_file(path.as_posix()) or secrets.is_secret_file(path.resolve().as_posix()):
-            yield path, "it may hold credentials"
-        elif path.is_symlink() and not _is_inside(path, outermost):
-            yield path, f"a link out of {escape.line(outermost.name, 60)}"
-        elif not path.is_file():
-            yield path, "no file, or a link to nothing"
-        else:
-            yield path, None
-
-
-def _has_digest(path: Path, digest: str) -> bool:
-    """Whether the file is there and has W&B's *digest*: its MD5 in base 64."""
-    try:
-        with path.open("rb") as file:
-            return base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode() == digest
-    except OSError:
-        return False
-
-
-def _is_inside(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
-
-
-def _is_plain(path: str) -> bool:
-    """Whether *path* stays in the folder that it is relative to."""
-    parts = path.replace("\\", "/").split("/")
-    return bool(path) and not path.startswith(("/", "~")) and ".." not in parts and "\0" not in path

@@ -1,0 +1,406 @@
+"""Runs in MLflow's stores: an SQLite database of any of its schemas, or a folder `mlruns`. Neither is written to."""
+
+from __future__ import annotations
+
+import abc
+import ast
+import math
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from mlgit.core import secrets
+from mlgit.core.run import State
+from mlgit.documents import reader as yaml
+from mlgit.errors import ConfigError, MlgitError, NotFoundError
+from mlgit.integrations.importers import beside
+from mlgit.integrations.importers.foreign import Bundle, Foreign, fitting
+
+_STATES = {"FINISHED": State.FINISHED, "FAILED": State.FAILED, "KILLED": State.CRASHED}
+_NUMBERED = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
+_LARGEST = 1.7976931348623157e308
+"""What stands for infinity in MLflow's databases."""
+_LONGEST_TAG = 200
+
+Metric = tuple[str, float, int, int]
+"""Key, value, milliseconds since the epoch, step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One run as either store has it."""
+
+    id: str
+    name: str
+    experiment: str
+    status: str
+    start: int
+    """Milliseconds since the epoch, as all of MLflow's times."""
+    end: int | None
+    deleted: bool
+    artifacts: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    datasets: Sequence[Mapping[str, str]] = ()
+    models: Sequence[tuple[str, str]] = ()
+    """Names of the models that it logged, and where they lie."""
+    problems: tuple[str, ...] = ()
+
+
+class Store(abc.ABC):
+    """Where MLflow keeps runs."""
+
+    place: Path
+
+    @abc.abstractmethod
+    def records(self) -> Iterator[Record]:
+        """Its runs, those in its trash among them."""
+
+    @abc.abstractmethod
+    def metrics(self, run_id: str) -> Sequence[Metric]:
+        """All values of all metrics of a run, by step and time."""
+
+
+def store(text: str) -> Store:
+    """The store that *text* names: `sqlite:///mlflow.db`, a database's path, `mlruns`, or the folder of either.
+
+    Raises `NotFoundError` for what is none, `MlgitError` for a store that cannot be read from here.
+    """
+    parts = urlsplit(text)
+    if parts.scheme not in ("", "file", "sqlite"):
+        raise MlgitError(
+            f"{parts.scheme}:// is a server's store, which cannot be read from here.",
+            fix="give the server's SQLite file or its folder mlruns, or copy it with `mlflow db` first",
+        )
+    path = Path(unquote(text.removeprefix("sqlite:///") if parts.scheme == "sqlite" else parts.path or text))
+    if path.is_dir():
+        if (path / "mlflow.db").is_file():
+            return Database(path / "mlflow.db")
+        for folder in (path, path / "mlruns"):
+            if any(folder.glob("*/meta.yaml")):
+                return Folder(folder)
+        what = f"{path} holds neither mlflow.db nor experiments of MLflow's."
+        raise NotFoundError(what, fix="give the folder mlruns, or sqlite:///PATH")
+    if not path.is_file():
+        raise NotFoundError(f"There is no {path}.")
+    return Database(path)
+
+
+def runs(store: Store, *, as_groups: bool, allowed: Sequence[Path] = ()) -> Iterator[Foreign]:
+    """The runs of *store* that are not in its trash. With *as_groups*, experiments are groups, else projects.
+
+    Artifacts are taken from beside the store and from the folders *allowed*.
+    """
+    for record in store.records():
+        if not record.deleted:
+            yield _foreign(store, record, as_groups=as_groups, allowed=(store.place.parent, *allowed))
+
+
+def _foreign(store: Store, record: Record, *, as_groups: bool, allowed: Sequence[Path]) -> Foreign:
+    problems = list(record.problems)
+    metrics = store.metrics(record.id)
+    if doubles := len(metrics) - len({(key, step) for key, _, _, step in metrics}):
+        problems.append(f"{doubles:,} values were logged again at the same step: the later one counts")
+    if record.status not in _STATES:
+        problems.append(f"MLflow has it as {record.status.lower()}: it may be going on, or have died")
+    tags = {name: value for name, value in record.tags.items() if not name.startswith("mlflow.")}
+    told = {name: value for name, value in record.tags.items() if name in _TOLD}
+    last = max((time for _, _, time, _ in metrics), default=record.start)
+    bundles = [*_bundles(record, allowed, problems), *_models(record, allowed, problems)]
+    return Foreign(
+        tool="mlflow",
+        id=record.id,
+        source=str(store.place),
+        created=record.start / 1000,
+        finished=(record.end or last) / 1000,
+        state=_STATES.get(record.status, State.CRASHED),
+        name=record.name or record.tags.get("mlflow.runName"),
+        project=None if as_groups else record.experiment,
+        group=record.experiment if as_groups else None,
+        parent=record.tags.get("mlflow.parentRunId"),
+        notes=record.tags.get("mlflow.note.content"),
+        tags=tuple(text for name, value in tags.items() if len(text := f"{name}={value}") <= _LONGEST_TAG),
+        commit=record.tags.get("mlflow.source.git.commit"),
+        params={name: value(text) for name, text in record.params.items()},
+        rows=_Rows(metrics),
+        bundles=tuple(bundles),
+        about={"command": list(secrets.redact_command(("python", record.tags["mlflow.source.name"])))}
+        if record.tags.get("mlflow.source.name") else {},
+        original={
+            name: value
+            for name, value in (
+                ("experiment", record.experiment), ("tags", tags), ("mlflow", told),
+                ("datasets", [dict(one) for one in record.datasets]),
+            )
+            if value
+        },
+        problems=tuple(problems),
+    )  # fmt: skip
+
+
+_TOLD = (
+    "mlflow.user",
+    "mlflow.source.type",
+    "mlflow.source.git.branch",
+    "mlflow.source.git.repoURL",
+    "mlflow.project.env",
+)
+
+
+def value(text: str) -> Any:
+    """The value that was written as *text*, where it is written so and no other way; else the text."""
+    if len(text) < 10_000:
+        try:
+            found = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            return text
+        if repr(found) == text and isinstance(found, bool | int | float | list | dict | None):
+            return found
+    return text
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Values of one step and moment as one row."""
+
+    metrics: Sequence[Metric]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        row: dict[str, Any] = {}
+        here: tuple[int, int] | None = None
+        for key, value, time, step in self.metrics:
+            if (step, time) != here or key in row:
+                if row:
+                    yield row
+                here, row = (step, time), {"_step": step, "_timestamp": time / 1000}
+            row[key] = value
+        if row:
+            yield row
+
+
+# ----------------------------------------------------------------------------------------- artifacts
+
+
+def _local(address: str) -> Path | None:
+    """The folder that *address* names, where it is one on this machine's disks."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("", "file") or not address:
+        return None
+    return Path(unquote(parts.path) if parts.scheme else address)
+
+
+def _reachable(address: str, allowed: Sequence[Path], problems: list[str], what: str) -> Path | None:
+    """The folder at *address*, if it is here and somebody may take it along."""
+    place = _local(address)
+    if place is None:
+        problems.append(f"{what} lie at {address}, which is not on this machine")
+        return None
+    if not place.is_dir():
+        return None
+    if not any(beside.is_inside(place, folder) for folder in allowed):
+        problems.append(f"{what} lie in {place}, away from the store; to take them: --artifacts {place}")
+        return None
+    return place
+
+
+def _bundles(record: Record, allowed: Sequence[Path], problems: list[str]) -> Iterator[Bundle]:
+    """What lies in the run's folder of artifacts: each entry is one of ours."""
+    top = _reachable(record.artifacts, allowed, problems, "its artifacts")
+    for entry in sorted(top.iterdir()) if top else ():
+        files = _files(entry, top or entry, problems)
+        if files:
+            kind = "model" if "MLmodel" in files else "file"
+            yield Bundle(
+                name=fitting(entry.name, fallback="artifact"), type=kind, files=files, is_folder=entry.is_dir()
+            )
+
+
+def _models(record: Record, allowed: Sequence[Path], problems: list[str]) -> Iterator[Bundle]:
+    for name, address in record.models:
+        if (top := _reachable(address, allowed, problems, f"the files of its model {name}")) and (
+            files := _files(top, top, problems)
+        ):
+            yield Bundle(name=fitting(name or "model", fallback="model"), type="model", files=files)
+
+
+def _files(entry: Path, outermost: Path, problems: list[str]) -> dict[str, Path]:
+    if entry.is_file() and not entry.is_symlink() and not secrets.is_secret_file(entry.name):
+        return {entry.name: entry}
+    found: dict[str, Path] = {}
+    for path, reason in beside.walk(entry, outermost=outermost):
+        if reason is None:
+            found[path.relative_to(entry).as_posix()] = path
+        else:
+            problems.append(f"{path.relative_to(outermost)} was left out: {reason}")
+    return found
+
+
+# ---------------------------------------------------------------------------------------- a database
+
+
+class Database(Store):
+    """MLflow's SQLite file. Columns that its schema does not have yet are done without."""
+
+    def __init__(self, path: Path) -> None:
+        self.place = path.resolve()
+        try:
+            address = f"file:{quote(str(self.place))}?mode=ro"
+            self._connection = sqlite3.connect(address, uri=True)
+            self._connection.text_factory = lambda content: content.decode("utf-8", "replace")
+            self._connection.row_factory = sqlite3.Row
+            self._columns = {
+                table: {row["name"] for row in self._rows(f"PRAGMA table_info({table})")}
+                for table in ("experiments", "runs", "metrics", "params", "tags", "inputs", "datasets", "logged_models")
+            }
+        except sqlite3.Error as exc:
+            raise MlgitError(f"{path} cannot be read as a database.", why=str(exc)) from None
+        if not self._columns["runs"] or not self._columns["metrics"]:
+            raise NotFoundError(f"{path} is no database of MLflow's: it has no table of runs.")
+
+    def records(self) -> Iterator[Record]:
+        experiments = {
+            row["experiment_id"]: (row["name"], row["lifecycle_stage"] == "deleted")
+            for row in self._rows("SELECT experiment_id, name, lifecycle_stage FROM experiments")
+        }
+        for row in self._rows("SELECT * FROM runs ORDER BY start_time, run_uuid"):
+            name, is_gone = experiments.get(row["experiment_id"], ("Default", False))
+            run_id = row["run_uuid"]
+            yield Record(
+                id=run_id,
+                name=row["name"] or "",
+                experiment=name,
+                status=row["status"] or "RUNNING",
+                start=row["start_time"] or 0,
+                end=row["end_time"],
+                deleted=is_gone or row["lifecycle_stage"] == "deleted",
+                artifacts=row["artifact_uri"] or "",
+                params=self._pairs("params", run_id),
+                tags=self._pairs("tags", run_id),
+                datasets=self._datasets(run_id),
+                models=self._models(run_id),
+            )
+
+    def metrics(self, run_id: str) -> Sequence[Metric]:
+        has = self._columns["metrics"]
+        step, is_nan = ("step" if "step" in has else "0"), ("is_nan" if "is_nan" in has else "0")
+        found = self._rows(
+            f"SELECT key, value, timestamp, {step} AS step, {is_nan} AS is_nan FROM metrics "  # noqa: S608
+            "WHERE run_uuid = ? ORDER BY step, timestamp, key", run_id
+        )  # fmt: skip
+        return [(row["key"], _number(row["value"], row["is_nan"]), row["timestamp"] or 0, row["step"]) for row in found]
+
+    def _pairs(self, table: str, run_id: str) -> dict[str, str]:
+        rows = self._rows(f"SELECT key, value FROM {table} WHERE run_uuid = ? ORDER BY key", run_id)  # noqa: S608
+        return {row["key"]: row["value"] or "" for row in rows}
+
+    def _datasets(self, run_id: str) -> list[dict[str, str]]:
+        if not self._columns["inputs"] or not self._columns["datasets"]:
+            return []
+        rows = self._rows(
+            "SELECT d.name, d.digest, d.dataset_source AS source FROM inputs i JOIN datasets d "
+            "ON d.dataset_uuid = i.source_id WHERE i.destination_id = ? AND i.source_type = 'DATASET'", run_id
+        )  # fmt: skip
+        return [{key: row[key] or "" for key in ("name", "digest", "source")} for row in rows]
+
+    def _models(self, run_id: str) -> list[tuple[str, str]]:
+        if not {"source_run_id", "artifact_location", "name"} <= self._columns["logged_models"]:
+            return []
+        rows = self._rows("SELECT name, artifact_location FROM logged_models WHERE source_run_id = ?", run_id)
+        return [(row["name"], row["artifact_location"]) for row in rows]
+
+    def _rows(self, question: str, *values: object) -> list[sqlite3.Row]:
+        try:
+            with closing(self._connection.execute(question, values)) as cursor:
+                return cursor.fetchall()
+        except sqlite3.Error as exc:
+            raise MlgitError(f"{self.place} cannot be read.", why=str(exc)) from None
+
+
+def _number(value: Any, is_nan: object) -> float:
+    if is_nan or value is None:
+        return math.nan
+    number = float(value)
+    return math.copysign(math.inf, number) if abs(number) >= _LARGEST else number
+
+
+# ------------------------------------------------------------------------------------------- a folder
+
+
+class Folder(Store):
+    """MLflow's folder `mlruns`: an experiment a folder, a run a folder in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.place = path.resolve()
+        self._folders: dict[str, Path] = {}
+
+    def records(self) -> Iterator[Record]:
+        for top in sorted(self.place.glob("*/meta.yaml")) + sorted(self.place.glob(".trash/*/meta.yaml")):
+            about = _meta(top)
+            for path in sorted(top.parent.glob("*/meta.yaml")):
+                if not beside.is_inside(path, self.place) or path.parent.name in (
+                    "models",
+                    "datasets",
+                    "traces",
+                    "tags",
+                ):
+                    continue
+                yield self._record(path, str(about.get("name") or top.parent.name), about)
+
+    def _record(self, path: Path, experiment: str, about: Mapping[str, Any]) -> Record:
+        folder, problems = path.parent, list[str]()
+        try:
+            meta = _meta(path)
+        except ConfigError as exc:
+            meta, problems = {}, [f"its meta.yaml cannot be read: {exc.what}"]
+        run_id = str(meta.get("run_id") or meta.get("run_uuid") or folder.name)
+        self._folders[run_id] = folder
+        status = meta.get("status")
+        artifacts = folder / "artifacts"
+        return Record(
+            id=run_id,
+            name=str(meta.get("run_name") or meta.get("name") or ""),
+            experiment=experiment,
+            status=_NUMBERED.get(status, "RUNNING") if isinstance(status, int) else str(status or "RUNNING"),
+            start=_whole(meta.get("start_time")) or int(path.stat().st_mtime * 1000),
+            end=_whole(meta.get("end_time")) or None,
+            deleted="deleted" in (meta.get("lifecycle_stage"), about.get("lifecycle_stage")) or ".trash" in path.parts,
+            artifacts=str(artifacts) if artifacts.is_dir() else str(meta.get("artifact_uri") or ""),
+            params=self._texts(folder / "params"),
+            tags=self._texts(folder / "tags"),
+            problems=tuple(problems),
+        )
+
+    def metrics(self, run_id: str) -> Sequence[Metric]:
+        found: list[Metric] = []
+        top = self._folders[run_id] / "metrics"
+        for path, reason in beside.walk(top, outermost=self.place):
+            if reason:
+                continue
+            key = path.relative_to(top).as_posix()
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    time, value, step = [*line.split(" "), "0"][:3]
+                    found.append((key, float(value), int(time), int(step)))
+                except ValueError:
+                    continue  # a line that was torn off
+        return sorted(found, key=lambda metric: (metric[3], metric[2], metric[0]))
+
+    def _texts(self, top: Path) -> dict[str, str]:
+        return {
+            path.relative_to(top).as_posix(): path.read_text(encoding="utf-8", errors="replace")
+            for path, reason in beside.walk(top, outermost=self.place)
+            if not reason
+        }
+
+
+def _meta(path: Path) -> Mapping[str, Any]:
+    found = yaml.plain(path.read_bytes(), source=str(path))
+    return found if isinstance(found, Mapping) else {}
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) else 0
