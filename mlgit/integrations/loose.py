@@ -11,7 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from mlgit.errors import UsageError
-from mlgit.tracking import names
+from mlgit.tracking import names, session
+from mlgit.tracking.begin import notify
 
 __all__ = ["generate_id", "get_module", "make_artifact_name_safe"]
 
@@ -45,6 +46,31 @@ def make_artifact_name_safe(name: str) -> str:
 
 def require(requirement: str | list[str] | None = None, experiment: Any = None) -> None:
     """Nothing: what W&B lets scripts ask for (`service`, `core`, …) is how its own process works."""
+
+
+def mark_preempting() -> None:
+    """Say of the run that is under way that its machine is about to be taken away."""
+    session.active().mark_preempting()
+
+
+_said: set[str] = set()
+
+
+def termlog(string: str = "", newline: bool = True, repeat: bool = True) -> None:
+    """A word at the terminal; with *repeat* off, once. *newline* is W&B's."""
+    if repeat or string not in _said:
+        _said.add(string)
+        notify(string)
+
+
+def termwarn(string: str, newline: bool = True, repeat: bool = True) -> None:
+    """The same, as a warning."""
+    termlog(f"WARNING {string}", repeat=repeat)
+
+
+def termerror(string: str, newline: bool = True, repeat: bool = True) -> None:
+    """The same, as an error."""
+    termlog(f"ERROR {string}", repeat=repeat)
 
 
 class _Takes:

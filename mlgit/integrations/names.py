@@ -22,6 +22,12 @@ _ERRORS = (
 )
 _CONFIG_ERROR = "ConfigError=mlgit.errors:UsageError"
 _DISABLED = "RunDisabled=mlgit.tracking.disabled:DisabledRun"
+_TERMINAL = " ".join(f"{name}={_HERE}.loose:{name}" for name in ("termerror", "termlog", "termwarn"))
+_TOP = (
+    "Config=mlgit.tracking.config:Config Settings=mlgit.tracking.wish:Settings setup=mlgit.tracking.wish:setup "
+    f"join=finish teardown=finish mark_preempting={_HERE}.loose:mark_preempting require={_HERE}.loose:require "
+    f"{_TERMINAL}"
+)
 _PUBLIC = (
     "Api Artifact ArtifactCollection=mlgit.public.collections:ArtifactCollection File=mlgit.public.files:File "
     "ArtifactType=mlgit.public.collections:ArtifactType Project=mlgit.public.api:Project Run=mlgit.public.run:Run "
@@ -30,12 +36,12 @@ _PUBLIC = (
 
 # A module of W&B's → the module of ours that it is, or its names: `Name` is the door's, `Name=module:attribute` any.
 _MODULES: Mapping[str, str] = {
-    "": f"Config=mlgit.tracking.config:Config join=finish require={_HERE}.loose:require",
+    "": _TOP,
     "apis": "PublicApi=mlgit.tracking.past:Api", "apis.public": _PUBLIC, "apis.public.api": _PUBLIC,
     "apis.public.runs": _PUBLIC,
     "data_types": "module mlgit.tracking.media.data_types",
     "env": f"module {_HERE}.environment",
-    "errors": _ERRORS, "errors.errors": _ERRORS, "errors.term": "termlog termwarn termerror",
+    "errors": _ERRORS, "errors.errors": _ERRORS, "errors.term": _TERMINAL,
     "integration": "",
     "integration.keras": f"module {_HERE}.keras", "integration.keras.callbacks": f"module {_HERE}.keras",
     "integration.keras.keras": f"module {_HERE}.keras",

@@ -187,6 +187,15 @@ def test_a_config_that_is_assigned_is_the_runs(repo: Repo, run: Script):
     assert query.runs(repo)[0].params == {"lr": 0.1, "epochs": 2}
 
 
+def test_words_at_the_terminal_are_said_as_often_as_asked(run: Script):
+    code = "import wandb\nfor _ in range(2):\n wandb.termwarn('slow', repeat=False)\n wandb.termlog('hello')\n"
+    said = run("-c", f"{code}wandb.errors.term.termerror('broken')").stderr
+
+    assert said.count("mlgit: WARNING slow") == 1
+    assert said.count("mlgit: hello") == 2
+    assert "mlgit: ERROR broken" in said
+
+
 def test_names_can_be_replaced_as_tests_do(run: Script):
     run("-c", "import wandb\nwandb.log = print\nwandb.watch_called = False\nassert wandb.log is print")
 
