@@ -162,7 +162,7 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     folder = Path(wish.folder) if wish.folder else Path.cwd()
     folder.mkdir(parents=True, exist_ok=True)
     home = begin.place_for(folder)
-    joined = os.environ.get(JOIN)
+    joined = None if given else os.environ.get(JOIN)  # a trial is a run of its own
     if joined and not _has_joined and live.is_id(joined) and live.folder_of(home.repo, joined).exists():
         _has_joined = True
         return _join(home, joined, wish, params)
