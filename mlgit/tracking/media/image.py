@@ -44,7 +44,7 @@ class Image(Media):
         if isinstance(data_or_path, Image):
             self._take(data_or_path)
         elif isinstance(data_or_path, str | os.PathLike):
-            self._open(source_path(data_or_path, "Image"))
+            self._open(source_path(data_or_path, "Image"), mode, file_type)
         else:
             self._pixels, self._mode = _taken(data_or_path, mode, normalize=normalize)
             self.width, self.height = _size(self._pixels)
@@ -60,12 +60,14 @@ class Image(Media):
         self.caption = other.caption if self.caption is None else self.caption
         self.grouping = other.grouping if self.grouping is None else self.grouping
 
-    def _open(self, path: Path) -> None:
-        self._pixels = self._mode = None
-        self._file = path
+    def _open(self, path: Path, mode: str | None, file_type: str | None) -> None:
+        """The file as it is, or what is in it where another mode or format is asked for."""
         with _opened(path) as found:
             self.width, self.height = found.size
-            self.format = path.suffix[1:].lower() or str(found.format).lower()
+            self._pixels, self._mode = (found.copy() if mode or file_type else None), mode
+            if self._pixels is None:
+                self._file = path
+                self.format = path.suffix[1:].lower() or str(found.format).lower()
 
     def _mark(self, boxes: Any, masks: Any) -> None:
         for what, given in (("boxes", boxes), ("masks", masks)):

@@ -54,7 +54,8 @@ class Shelf:
         return {"path": path, "sha256": digest, "size": size}
 
     def _path(self, kind: str, digest: str, ending: str) -> str:
-        return f"media/{kind}/{file_name(self.key)}_{self.step}_{digest[:20]}.{ending}"
+        safe = "".join(char for char in ending if char.isascii() and (char.isalnum() or char == "."))[:20]
+        return f"media/{kind}/{file_name(self.key)}_{self.step}_{digest[:20]}.{safe}"
 
 
 def _write(target: Path, fill: Callable[[BinaryIO], object]) -> None:

@@ -132,6 +132,22 @@ def test_a_file_is_stored_as_it_is(shelf: Shelf, tmp_path: Path):
     assert (shelf.folder / document["path"]).read_bytes() == (tmp_path / "cat.jpg").read_bytes()
 
 
+def test_a_file_is_changed_where_that_is_asked_for(shelf: Shelf, tmp_path: Path):
+    Pillow.fromarray(COLOURS).save(tmp_path / "cat.png")
+
+    document = Image(tmp_path / "cat.png", file_type="jpg", mode="L").store(shelf)
+
+    with Pillow.open(shelf.folder / document["path"]) as found:
+        assert (found.format, found.mode) == ("JPEG", "L")
+
+
+def test_the_name_of_a_file_leads_nowhere(shelf: Shelf, tmp_path: Path):
+    Pillow.fromarray(COLOURS).save(tmp_path / "cat.png")
+    (tmp_path / "cat.png").rename(tmp_path / "cat.p\n~g")
+
+    assert Image(tmp_path / "cat.p\n~g").store(shelf)["path"].endswith(".pg")
+
+
 def test_an_open_file_and_a_picture_of_pils_are_taken(shelf: Shelf):
     buffer = io.BytesIO()
     Pillow.fromarray(COLOURS).save(buffer, "PNG")
