@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import heapq
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter, lt
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,57 +18,142 @@ from mlgit.cli.choose import RUN
 from mlgit.cli.ls import document
 from mlgit.core import escape, figures
 from mlgit.core.compare import flatten
-from mlgit.core.history import MOST_ROWS, Series
+from mlgit.core.history import MOST_ROWS, Logged, Series
 from mlgit.core.run import Run
+
+if TYPE_CHECKING:
+    from mlgit.git.repo import Repo
+    from mlgit.store.runs import Told
+
+T = TypeVar("T")
 
 
 @click.command()
 @click.argument("run", type=RUN, default="latest")
 @click.option("--history", is_flag=True, help="The step series instead, tab-separated: step, then a column a metric.")
+@click.option(
+    "--system", is_flag=True, help="What the machine did instead, likewise: seconds, then a column a measure."
+)
+@click.option(
+    "--objects", is_flag=True, help="The texts, lists, pictures, … that were logged instead, a line of JSON each."
+)
+@click.option("--media", is_flag=True, help="The files of the pictures, tables, … instead.")
+@click.option(
+    "--into", type=click.Path(file_okay=False, path_type=Path), help="With --media: copy them into this folder."
+)
+@click.option("--fetch", is_flag=True, help="Bring what only the DVC remote holds of a long history.")
 @click.option("--log", is_flag=True, help="What it printed instead.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with where and how it ran.")
-def command(run: str, history: bool, log: bool, as_json: bool) -> None:
+def command(
+    run: str, history: bool, system: bool, objects: bool, media: bool, into: Path | None, fetch: bool, log: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Show one run: metrics, params, where its code and its files are. RUN defaults to the latest.
+
+    A long history is printed whole where its bytes are in DVC's cache, else as its branch holds it, thinned.
 
     \b
     Examples:
       mlgit show
       mlgit show radiant-glade-12 --log
       mlgit show radiant-glade-12 --history > curves.tsv
+      mlgit show radiant-glade-12 --media --into pictures
     """
     from mlgit import wiring
     from mlgit.index import query
     from mlgit.store import runs
 
     place = wiring.place()
-    found = query.find(place.repo, run, project=None if place.is_scratch else place.settings.project)
+    repo = place.repo
+    found = query.find(repo, run, project=None if place.is_scratch else place.settings.project)
     if log:
-        click.echo(escape.terminal(runs.output(place.repo, found)), nl=False)
+        click.echo(escape.terminal(runs.output(repo, found)), nl=False)
     elif history:
-        _print_history(runs.history(place.repo, found))
+        _print_series("step", _whole(runs.history(repo, found, full=True, fetch=fetch)), by_step=True)
+    elif system:
+        _print_series("seconds", _whole(runs.system(repo, found, full=True, fetch=fetch)), by_step=False)
+    elif objects:
+        _print_objects(_whole(runs.objects(repo, found, full=True, fetch=fetch)))
+    elif media or into:
+        _print_media(repo, found, into)
     elif as_json:
-        about = runs.provenance(place.repo, found) if found.commit else {}
+        about = runs.provenance(repo, found) if found.commit else {}
         output.as_json({**document(found), "provenance": about})
     else:
-        _print(found, runs.provenance(place.repo, found) if found.commit else {})
+        _print(found, runs.provenance(repo, found) if found.commit else {})
 
 
-def _print_history(columns: Mapping[str, Series]) -> None:
-    rows: dict[int, dict[str, float]] = {}
-    for name, one in columns.items():
-        for step, value in zip(one.steps, one.values, strict=True):
-            rows.setdefault(step, {})[name] = value
-    click.echo("\t".join(("step", *map(escape.line, columns))))
-    for step, row in sorted(rows.items()):
-        click.echo("\t".join((str(step), *(repr(row[name]) if name in row else "" for name in columns))))
+def _whole(told: Told[T]) -> Told[T]:
+    """*told*; where it is only a part, a person hears so."""
+    if not told.is_full:
+        output.note("Thinned: the whole is not here. To fix: --fetch brings it, where the DVC remote holds it")
+    return told
 
 
-def _thinned(rows: Mapping[str, int]) -> str:
-    """What became of series that were longer than a branch holds."""
-    if not rows:
-        return ""
+def _print_series(first: str, columns: Mapping[str, Series], *, by_step: bool) -> None:
+    """A row for each step, or second, in their order."""
+    axes = {name: one.steps if by_step else [round(at, 3) for at in one.runtimes] for name, one in columns.items()}
+    click.echo("\t".join((first, *map(escape.line, columns))))
+    write = sys.stdout.write
+    for at, row in _rows(axes, columns):
+        write("\t".join((str(at), *(repr(row[name]) if name in row else "" for name in columns))) + "\n")
+
+
+def _rows(
+    axes: Mapping[str, Sequence[float]], columns: Mapping[str, Series]
+) -> Iterator[tuple[float, dict[str, float]]]:
+    """What the series say, row by row; of a place that one names twice, what it said last."""
+    first = next(iter(axes.values()), ())
+    if all(axis == first for axis in axes.values()) and all(map(lt, first, first[1:])):
+        for at, *cells in zip(first, *(one.values for one in columns.values()), strict=True):
+            yield at, dict(zip(columns, cells, strict=True))
+        return
+    told = [_cells(name, axes[name], one.values) for name, one in columns.items()]
+    for at, row in groupby(heapq.merge(*told, key=itemgetter(0)), key=itemgetter(0)):
+        yield at, {name: value for _, name, value in row}
+
+
+def _cells(name: str, axis: Sequence[float], values: Sequence[float]) -> list[tuple[float, str, float]]:
+    """In the order of the steps, though a second process, or a clock that was set, may have said them in another."""
+    return sorted(((at, name, value) for at, value in zip(axis, values, strict=True)), key=itemgetter(0))
+
+
+def _print_objects(objects: Mapping[str, Sequence[Logged]]) -> None:
+    lines = (
+        (one.step, {"step": one.step, "name": name, "value": one.value}) for name in objects for one in objects[name]
+    )
+    for _, line in sorted(lines, key=itemgetter(0)):
+        click.echo(json.dumps(line, default=str))
+
+
+def _print_media(repo: Repo, run: Run, into: Path | None) -> None:
+    from mlgit.public import files
+
+    found = {name: file for name, file in files.of_run(repo, run).items() if name.startswith("media/")}
+    if not found and "media" in run.held:
+        output.note("Its media are not here. To fix: mlgit sync where it ran, then dvc pull its media.dvc here")
+        return
+    if into is None:
+        rows = [(name, figures.size(file.size)) for name, file in found.items()]
+        output.table(("file", "size"), rows, right=("size",), empty="It logged no media.")
+        return
+    for name, file in found.items():
+        file.bring(into / name.removeprefix("media/"))
+    output.say(f"{len(found)} file{'s' * (len(found) != 1)} in {into}")
+
+
+def _rows_kept(run: Run, about: Mapping[str, Any]) -> str:
+    """How many rows were logged, and what became of series that were longer than a branch's tables hold."""
+    rows = max([about.get("rows", 0), *about.get("thinned", {}).values()])
+    whole = "; all of them in history.parquet, which DVC holds" if "history.parquet" in run.held else ""
+    if about.get("thinned"):
+        kept = f"at most {MOST_ROWS:,} a metric kept: spikes, nan and the last among them"
+        return f"{rows:,} rows logged, {kept}{whole}"
+    many = about.get("metrics_without_table")
     return (
-        f"{max(rows.values()):,} rows logged, at most {MOST_ROWS:,} a metric kept: spikes, nan and the last among them"
+        f"{rows:,} row{'s' * (rows != 1)}" + (f", {many:,} metrics without a table{whole}" if many else "")
+        if rows
+        else ""
     )
 
 
@@ -79,7 +170,7 @@ def _print(run: Run, about: Mapping[str, Any]) -> None:
         "sweep": run.sweep or "",
         "tags": ", ".join(run.tags),
         "notes": run.notes or "",
-        "history": _thinned(about.get("thinned", {})),
+        "history": _rows_kept(run, about),
         "left out": "; ".join(about.get("left_out", ())),
     }
     for key, value in facts.items():
@@ -94,5 +185,7 @@ def _print(run: Run, about: Mapping[str, Any]) -> None:
                 output.say(f"  {name:<{width}}  {figures.number(value)}")
     for version in run.logged:
         output.say(f"\nartifact {version.name} ({version.type}, {figures.size(version.size)})  {version.hash}")
+    for alert in about.get("alerts", ()):
+        output.say(f"\n{alert.get('level', '')} {alert.get('title', '')}: {alert.get('text', '')}")
     if error := about.get("error"):
         output.say(f"\n{error}")

@@ -235,7 +235,8 @@ class Run:
         else:
             raise UsageError(f"{stream[:40]!r} is no stream.", fix="default or system")
         if not full:
-            ties.ask("notify")(f"the history of {self.name} is thinned here; mlgit sync brings all of it")
+            fix = f"mlgit show {self.id} --history --fetch brings all of it"
+            ties.ask("notify")(f"the history of {self.name} is thinned here; {fix}")
         return found
 
     def history(
