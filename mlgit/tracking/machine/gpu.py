@@ -32,6 +32,7 @@ class Gpus:
 
     def __init__(self, nvml: Any) -> None:
         self._nvml = nvml
+        self._refusals = (nvml.NVMLError, getattr(nvml, "NVMLLibraryMismatchError", nvml.NVMLError))
         count = range(nvml.nvmlDeviceGetCount())
         self._devices = [device for number in count if (device := self._ask(nvml.nvmlDeviceGetHandleByIndex, number))]
 
@@ -64,10 +65,13 @@ class Gpus:
 
     def _used_by(self, device: Any, pids: Set[int]) -> int | None:
         """The bytes that processes of *pids* hold on *device*; None where none of them uses it."""
-        nvml = self._nvml
         found: dict[int, int] = {}
-        for ask in (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses):
-            for process in self._ask(ask, device) or ():
+        for kind in ("Compute", "Graphics"):
+            question = f"nvmlDeviceGet{kind}RunningProcesses"
+            answer = self._ask(getattr(self._nvml, question), device)
+            if answer is None:  # a driver older than the binding
+                answer = self._ask(getattr(self._nvml, f"{question}_v2"), device)
+            for process in answer or ():
                 found[process.pid] = max(found.get(process.pid, 0), process.usedGpuMemory or 0)
         ours = [memory for pid, memory in found.items() if pid in pids]
         return sum(ours) if ours else None
@@ -76,7 +80,7 @@ class Gpus:
         """The answer; None where the device or the driver has none."""
         try:
             return question(*args)
-        except self._nvml.NVMLError:
+        except self._refusals:
             return None
 
 
