@@ -14,6 +14,7 @@ import click
 from mlgit import wiring
 from mlgit.cli import output
 from mlgit.core import escape
+from mlgit.errors import UsageError
 
 if TYPE_CHECKING:
     from mlgit.integrations.importers.foreign import Foreign
@@ -114,6 +115,31 @@ def mlflow(store: str, artifacts: tuple[Path, ...], **options: Any) -> None:
     _import(runs, len(deleted) - sum(deleted), **options)
     if any(deleted):
         output.note(f"{sum(deleted)} in MLflow's trash left there")
+
+
+@command.command("dvclive")
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR...]")
+@click.option("--experiments", is_flag=True, help="The experiments of `dvc exp` in this repository, too.")
+@_filed
+def dvclive(folders: tuple[Path, ...], experiments: bool, **options: Any) -> None:
+    """Import folders that DVCLive wrote, and the experiments that DVC keeps under refs/exps.
+
+    A folder has no id of its own: the same content is the same run, and a new training in it another one.
+
+    \b
+    Examples:
+      mlgit import dvclive dvclive/
+      mlgit import dvclive --experiments
+    """
+    from itertools import chain
+
+    from mlgit.integrations.importers import dvclive as reader
+
+    repo = wiring.place().repo
+    count = len(folders) + (len(reader.experiments(repo)) if experiments else 0)
+    if not folders and not experiments:
+        raise UsageError("Which folder?", fix="mlgit import dvclive DIR, or --experiments")
+    _import(chain(reader.runs(folders), reader.experiment_runs(repo) if experiments else ()), count, **options)
 
 
 def _import(
