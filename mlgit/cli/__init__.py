@@ -17,6 +17,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "compare": "Compare runs in a table and a chart.",
         "rm": "Hide runs; --undo brings them back.",
         "recover": "Make branches of runs that died.",
+        "checkpoint": "Commit runs that are under way.",
         "sync": "Push runs to a remote.",
         "import": "Take along the runs of W&B, MLflow, DVCLive or TensorBoard.",
     },

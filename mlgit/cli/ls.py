@@ -11,7 +11,7 @@ import click
 from mlgit.cli import output
 from mlgit.core import figures, query
 from mlgit.core.compare import Goal, flatten, goal_of
-from mlgit.core.run import Run
+from mlgit.core.run import Run, State
 from mlgit.store.place import Place
 
 
@@ -57,7 +57,7 @@ def command(conditions: tuple[str, ...], sort: str, limit: int, everywhere: bool
             (
                 run.branch.rpartition("/")[2] or f"{run.name} ({run.id})",
                 *((run.project,) if plural else ()),
-                run.state.value,
+                _state(run, now),
                 figures.ago(run.created, now),
                 figures.duration(run.duration),
                 *(_cell(flatten(run.metrics).get(name)) for name in metrics),
@@ -71,6 +71,14 @@ def command(conditions: tuple[str, ...], sort: str, limit: int, everywhere: bool
     )
     if len(fitting) > len(shown):
         output.note(f"{len(fitting) - len(shown)} more: mlgit ls --limit 0")
+
+
+def _state(run: Run, now: float) -> str:
+    """Its state; of a run that goes on elsewhere, how old the word of it is."""
+    if run.state is not State.RUNNING or run.seen is None:
+        return run.state.value
+    age = figures.ago(run.seen, now)
+    return f"running, seen {age}" if age == "now" else f"running, seen {age} ago"
 
 
 def _nothing(place: Place) -> str:

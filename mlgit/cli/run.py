@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,14 +23,25 @@ from mlgit.errors import UsageError
 @click.option("--sweep", help="The sweep that this is a trial of.")
 @click.option("-m", "--metrics", "metrics", multiple=True, metavar="FILE",
               help="A metrics file that the command writes: YAML, JSON, CSV.")  # fmt: skip
+@click.option(
+    "--system-seconds",
+    type=click.FloatRange(min=0),
+    metavar="S",
+    help="Look at the machine every S seconds; 0: never.  [default: run.system_seconds in mlgit.yaml, or 15]",
+)
 @click.option("--wandb", is_flag=True,
               help="`import wandb` means mlgit in the command and in all that it starts, also inside of libraries; "
                    "a Python with -I or -E cannot be reached.")  # fmt: skip
+@click.option("--resume", metavar="RUN", help="Go on with RUN; 'auto': with the last one that did not end well.")
+@click.option("--fork", metavar="RUN@STEP", help="Begin where RUN stood after STEP, as a run of its own.")
+@click.option("--rewind", metavar="RUN@STEP", help="Go on with RUN from STEP; what came later is taken back.")
+@click.option("--checkpoint", "checkpoint_seconds", metavar="TIME",
+              help="Commit it so often while it runs (30s, 5m, 1h), for others to see.")  # fmt: skip
+@click.option("--push", is_flag=True, default=None, help="Push these commits, and the last one, to the remote origin.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def command(
-    params: tuple[str, ...], name: str | None, group: str | None, tags: tuple[str, ...], notes: str | None,
-    job_type: str | None, project: str | None, sweep: str | None, metrics: tuple[str, ...], wandb: bool,
-    words: tuple[str, ...],
+    words: tuple[str, ...], params: tuple[str, ...], metrics: tuple[str, ...], wandb: bool,
+    resume: str | None, fork: str | None, rewind: str | None, **wishes: Any,
 ) -> None:  # fmt: skip
     """Run COMMAND and record it: its code, params, metrics and output become the branch exp/<project>/<name>-<id>.
 
@@ -44,23 +56,28 @@ def command(
       mlgit run -p lr=0.1 -p model.depth=3 -n baseline -- python train.py
       mlgit run -p lr=0.1 -m metrics.json -- ./train --rate {lr}
       mlgit run --wandb -- python train.py
+      mlgit run --resume auto --checkpoint 5m --push -- python train.py
     """
     from mlgit.integrations import shim
-    from mlgit.tracking import active, begin, ending, files
+    from mlgit.tracking import active, begin, ending, files, lives
     from mlgit.tracking import command as execution
-    from mlgit.tracking.wish import Wish
+    from mlgit.tracking.wish import settle
 
     if not words:
         raise UsageError("There is no command to run.", fix="mlgit run -- python train.py")
     folder = Path.cwd()
+    home = begin.place_for(folder)
+    said = {name: value for name, value in wishes.items() if value not in (None, ())}
+    goes_on = lives.asked(home.repo, resume=resume, fork=fork, rewind=rewind)
     ended = execution.run(
-        begin.place_for(folder),
-        Wish(name=name, project=project, group=group, tags=tags, notes=notes, job_type=job_type, sweep=sweep),
+        home,
+        settle(said | goes_on),
         execution.Command(
             words=words,
             params=files.parse_assignments(params),
             metrics=metrics,
             env=shim.variables(words) if wandb else {},
+            said=tuple(said),
         ),
         folder,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,6 +40,18 @@ def duration(seconds: float | None) -> str:
     if hours:
         return f"{hours}h {minutes:02d}m"
     return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+
+
+def seconds(text: str) -> float | None:
+    """The seconds that *text* means: `90`, `30s`, `5m`, `1h 30m`; None where it means none."""
+    pieces = re.findall(r"([0-9]+(?:\.[0-9]+)?)\s*([dhms])\s*", text)
+    if pieces and re.fullmatch(r"\s*(?:[0-9]+(?:\.[0-9]+)?\s*[dhms]\s*)+", text):
+        return sum(float(count) * {"d": 86400, "h": 3600, "m": 60, "s": 1}[unit] for count, unit in pieces)
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) and found >= 0 else None
 
 
 def ago(then: float, now: float) -> str:

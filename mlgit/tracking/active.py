@@ -40,10 +40,11 @@ class ActiveRun(Metrics, Alerting):
     def __init__(
         self, home: Place, opened: live.Live, record: Run, *, owns: bool = True, fixed: frozenset[str],
         wish: Wish = Wish(),  # noqa: B008  (it is frozen)
-        before: Before | None = None,
+        before: Before | None = None, step: int | None = None,
     ) -> None:  # fmt: skip
         self._home, self._live, self._record, self._owns, self._wish = home, opened, record, owns, wish
-        self._before, self._pid, self._step = before, os.getpid(), before.next_step if before else 0
+        self._before, self._pid = before, os.getpid()
+        self._step = self._first_step = step if step is not None else before.next_step if before else 0
         self._started = record.created + record.paused - (before.runtime if before and before.how == "fork" else 0)
         self._lock = threading.RLock()  # a signal's handler may log in the midst of a row
         self._finishing, self._preempting = threading.RLock(), False
@@ -53,6 +54,8 @@ class ActiveRun(Metrics, Alerting):
         self._ended = False
         self.at_end: list[Callable[[], None]] = []
         """Called in turn when the run begins to end, however it ends."""
+        self.after_end: list[Callable[[], None]] = []
+        """Called in turn when it has ended and is a branch."""
         _RUNS.add(self)
         self.config = Config(
             dict(record.params), fixed, store=self._put_params, warn=self._warn, changes_allowed=wish.allow_val_change
@@ -74,7 +77,7 @@ class ActiveRun(Metrics, Alerting):
     @property
     def starting_step(self) -> int:
         """The step that it began with: 0, or the one after the last that it goes on from."""
-        return self._before.next_step if self._before else 0
+        return self._first_step
 
     @property
     def counts_from(self) -> float:
@@ -314,6 +317,8 @@ class ActiveRun(Metrics, Alerting):
             notify(f"the run {self.name} is not a branch yet: {exc}\nIt is kept in {self._live.folder}.")
         finally:
             self._live.close()
+        for call in self.after_end:
+            call()
 
     def _tell(self, text: str) -> None:
         """Say how it ended: in a notebook by the cell, else by a line."""

@@ -18,7 +18,7 @@ from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
 from mlgit.store import borrow, live, recover, result, telling
 from mlgit.store.place import Place
-from mlgit.tracking import execute, files, handed, metrics_files
+from mlgit.tracking import checkpoints, execute, files, handed, lives, metrics_files
 from mlgit.tracking.begin import begin, notify
 from mlgit.tracking.machine import watcher
 from mlgit.tracking.options import RunOptions
@@ -39,8 +39,8 @@ class Command:
     """Metrics files, beside those that mlgit.yaml names."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Variables that it finds in its environment, whatever ours says."""
-    named: Sequence[str] = ("name", "project", "group", "job_type", "notes", "tags")
-    """The fields of the wish that stand against the script's own, where they are set."""
+    said: Sequence[str] = ()
+    """The fields of the wish that were given on the command line: they stand against the script's own."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
         recover.recover_all(home.repo, notify)  # one that was killed may have borrowed the params file
         stated = files.read_params(file) if file else {}
         begun = _begin(home, wish, command, folder, stated)
+        stop_checkpoints = checkpoints.start(home, begun.opened, wish)
         known = flatten(stated)
         in_file = {key: value for key, value in command.params.items() if key in known and known[key] != value}
         metrics = metrics_files.before(
@@ -90,7 +91,9 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
             )  # fmt: skip
     metrics_files.take(begun.opened, metrics, begun.record)
     state = _state(came_out)
-    return Ended(_end(home, begun.opened, state, came_out.code), came_out.code)
+    ended = _end(home, begun.opened, state, came_out.code)
+    stop_checkpoints()
+    return Ended(ended, came_out.code)
 
 
 def _is_borrowed(home: Place, file: Path | None, command: Command) -> bool:
@@ -109,14 +112,15 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
     """The live run of *command*, with everything that it is handed."""
     params = handed.merged(stated, command.params)
     about = {"metrics_files": list(command.metrics)}
-    opened = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder, about)
+    life = lives.life(home, wish, wish.project or home.settings.project, notify)
+    opened = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder, about, life)
     record = telling.read(opened.folder).run
     notify(f"run {record.name} of {record.project}")
     given = opened.folder / "given.json"
     given.write_text(json.dumps(params, default=str))
     env = handed.environment(
         record.id, params=params, stated=stated, given=command.params, words=command.words, file=given,
-        names=[name for name in command.named if getattr(wish, name)],
+        names=command.said,
     )  # fmt: skip
     known = flatten(params) | {"params_file": given}
     words = [handed.filled(word, known) for word in command.words]
@@ -127,7 +131,9 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
 def _watched(begun: _Begun, wish: Wish, options: RunOptions, pid: int) -> Any:
     """Look at the machine meanwhile, and at the process *pid* with all that it starts."""
     seconds = options.system_seconds if wish.system_seconds is None else wish.system_seconds
-    stop = watcher.watch(begun.opened, begun.record.created, seconds=seconds, disk_paths=wish.disk_paths, pid=pid)
+    stop = watcher.watch(
+        begun.opened, begun.record.created + begun.record.paused, seconds=seconds, disk_paths=wish.disk_paths, pid=pid
+    )
     try:
         yield
     finally:

@@ -21,7 +21,7 @@ class DisabledRun(Unkept, ActiveRun):
 
     def __init__(self, params: dict[str, Any], *, name: str, project: str) -> None:
         self._record = Run(id="disabled", name=name, project=project, created=time.time(), params=params)
-        self._step, self._ended, self._owns, self._before = 0, False, True, None
+        self._step, self._first_step, self._ended, self._owns, self._before = 0, 0, False, True, None
         self._wish, self._lock = Wish(mode="disabled"), threading.RLock()
         self.at_end = []
         self.config = Config(dict(params), frozenset(), store=self._put_params, warn=self._warn)

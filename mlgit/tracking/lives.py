@@ -41,6 +41,27 @@ class Life:
         )  # fmt: skip
 
 
+def asked(repo: Repo, *, resume: str | None, fork: str | None, rewind: str | None) -> dict[str, str]:
+    """The words of a wish that mean what `mlgit run` was told: a run's name, `auto`, or `<run>@<step>`.
+
+    Raises `UsageError` and `NotFoundError` where they name no run, or no step.
+    """
+    from mlgit.index import query
+
+    found: dict[str, str] = {}
+    if resume == "auto":
+        found = {"resume": "auto"}
+    elif resume:
+        found = {"resume": "must", "id": query.find(repo, resume).id}
+    for name, text in (("fork_from", fork), ("resume_from", rewind)):
+        if text:
+            run, _, step = text.rpartition("@")
+            if not run or not step.isdecimal():
+                raise UsageError(f"{text[:80]!r} names no step of a run.", fix="write it like radiant-glade-12@200")
+            found[name] = f"{query.find(repo, run).id}?_step={step}"
+    return found
+
+
 def life(home: Place, wish: Wish, project: str, notify: Callable[[str], None]) -> Life | None:
     """What the run that *wish* asks for goes on from; None for one that begins by itself.
 

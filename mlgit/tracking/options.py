@@ -39,6 +39,10 @@ class RunOptions:
         default="auto",
         metadata={"help": "what of a script's output is kept: all of it (redirect), what Python prints (wrap), none"},
     )
+    checkpoint: str | None = field(
+        default=None, metadata={"help": "how often a run that is under way is committed for others to see: 30s, 5m, 1h"}
+    )
+    push: bool = field(default=False, metadata={"help": "push these commits, and the last one, to the remote origin"})
     system_seconds: float = field(default=15, metadata={"help": "between two looks at the machine; 0: none"})
     environment: tuple[str, ...] = field(
         default=(), metadata={"help": "more environment variables to record, by name or as PREFIX_*"}

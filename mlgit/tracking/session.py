@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from mlgit.artifacts import ties
-from mlgit.core import refs
 from mlgit.core.compare import flatten
 from mlgit.core.run import State
 from mlgit.errors import UsageError
 from mlgit.store import live, recover
 from mlgit.store.place import Place
-from mlgit.tracking import begin, console, ending, notebook, provenance, values
+from mlgit.tracking import begin, console, ending, notebook, provenance, ranks, values
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.active import ActiveRun
 from mlgit.tracking.begin import notify
@@ -29,6 +28,7 @@ from mlgit.tracking.wish import Assigned, Settings, Wish
 
 if TYPE_CHECKING:
     from mlgit.tracking.lives import Life
+    from mlgit.tracking.ranks import Rank
 
 JOIN, FIXED, GIVEN, LOOSE = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN", "MLGIT_LOOSE"
 """By these `mlgit run` tells the script inside which run it takes part in, which params stand, which names, and which
@@ -165,7 +165,12 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     joined = None if given else os.environ.get(JOIN)  # a trial is a run of its own
     if joined and not _has_joined and live.is_id(joined) and live.folder_of(home.repo, joined).exists():
         _has_joined = True
-        return _join(home, joined, wish, params)
+        return _join(home, joined, wish, params, _rank())
+    rank = _rank()
+    if rank and not rank.owns and not wish.group:
+        if found := ranks.find(home.repo, wish.join_seconds):
+            return _join(home, found, wish, params, rank)
+        notify(f"rank 0 has begun no run within {wish.join_seconds:.0f} s: rank {rank.number} records its own")
     with _stated(home) as stated:
         stated = _over(stated, given)
         life = _life(home, wish)
@@ -177,8 +182,30 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     if stated:
         begun.config.update(params, allow_val_change=True)
     notify(f"run {record.name} of {record.project}")
+    begun.after_end.append(_checkpoints(home, opened, wish))  # before the console is taken, which it would hold open
     _record_by_itself(home, opened, begun, wish)
+    if rank and rank.owns:
+        begun.at_end += (ranks.announce(home.repo, record.id), functools.partial(ranks.wait_for_others, opened))
     return begun
+
+
+def _rank() -> Rank | None:
+    """Which of several processes that train together this one is; None where it is alone."""
+    return ranks.of_process() if "RANK" in os.environ or "torch" in sys.modules else None
+
+
+def _checkpoints(home: Place, opened: live.Live, wish: Wish) -> Callable[[], None]:
+    """What ends the checkpoints of the run; nothing is loaded where none are asked for."""
+    options = home.settings.section("run", RunOptions)
+    if not (wish.checkpoint_seconds or options.checkpoint or wish.push or options.push):
+        return _nothing
+    from mlgit.tracking import checkpoints
+
+    return checkpoints.start(home, opened, wish)
+
+
+def _nothing() -> None:
+    """Nothing is to be ended."""
 
 
 def _record_by_itself(home: Place, opened: live.Live, begun: ActiveRun, wish: Wish) -> None:
@@ -246,22 +273,12 @@ def _forget(ended: ActiveRun) -> None:
         _current = None
 
 
-def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any]) -> ActiveRun:
-    opened = live.Live(live.folder_of(home.repo, run_id))
-    asked = {
-        key: value
-        for key in ("name", "project", "group", "job_type", "notes", "tags")
-        if (value := getattr(wish, key)) and key not in os.environ.get(GIVEN, "").split(",")
-    }
-    if "project" in asked:
-        asked["project"] = refs.component(asked["project"], "project")
-    if asked:
-        opened.event(set=asked)
-    record = live.read(opened.folder).run
+def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank: Rank | None) -> ActiveRun:
+    from mlgit.tracking import joining
+
     fixed = frozenset(key for key in os.environ.get(FIXED, "").split("\n") if key)
-    active = ActiveRun(home, opened, record, owns=False, fixed=fixed, wish=wish)
-    active.config.update(params, allow_val_change=True)
-    return active
+    given = os.environ.get(GIVEN, "").split(",")
+    return joining.join(home, run_id, wish, params, rank, given=given, fixed=fixed)
 
 
 def current() -> ActiveRun | None:

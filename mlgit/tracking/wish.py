@@ -51,6 +51,8 @@ class Wish:
     """The places whose disks are looked at."""
     checkpoint_seconds: float | None = None
     """Between two commits of a run that is under way; 0: none."""
+    join_seconds: float = 30.0
+    """How long another process than the first of several waits for the first one's run."""
     push: bool | None = None
     """Whether such commits, and the last one, are pushed to the remote."""
     save_code: bool = True
@@ -103,6 +105,7 @@ _SETTINGS: Mapping[str, str] = {
     "allow_val_change": "allow_val_change", "config_paths": "config_paths",
     "x_stats_sampling_interval": "system_seconds", "x_stats_disk_paths": "disk_paths",
     "checkpoint": "checkpoint_seconds", "push": "push",
+    "init_timeout": "join_seconds",
 }  # fmt: skip
 _OTHER = frozenset(("silent", "quiet", "x_disable_stats", "_disable_stats", "disable_git", "disable_code"))
 _SERVER = frozenset(
@@ -111,7 +114,7 @@ _SERVER = frozenset(
     capture_loggers console_multipart console_chunk_max_bytes console_chunk_max_seconds credentials_file
     disable_git_fork_point disable_job_creation docker email entity finish_timeout finish_timeout_raises force
     git_commit git_remote git_remote_url git_root heartbeat_seconds host http_proxy https_proxy identity_token_file
-    ignore_globs init_timeout insecure_disable_ssl job_name job_source label_disable launch launch_config_path
+    ignore_globs insecure_disable_ssl job_name job_source label_disable launch launch_config_path
     login_timeout max_end_of_run_history_metrics max_end_of_run_summary_metrics notebook_name organization program
     program_abspath program_relpath relogin resumed sagemaker_disable settings_system show_colors show_emoji
     show_errors show_info show_warnings start_method stop_fn stop_on_fatal_error strict summary_timeout

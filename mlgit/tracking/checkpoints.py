@@ -1,0 +1,129 @@
+"""Commits of a run that is under way, so that others see it: made by a child process, never by the training's own.
+
+The child lives as long as the run's process holds the other end of its standard input. When that closes, the run has
+ended, or has been killed: then the child makes its branch at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlgit.errors import MlgitError, NotFoundError
+from mlgit.git.repo import Repo
+from mlgit.store import live, own, recover, result, sync
+from mlgit.store.place import Place
+from mlgit.tracking import wish as wishes
+from mlgit.tracking.begin import notify
+from mlgit.tracking.options import RunOptions
+from mlgit.tracking.wish import Wish
+
+REMOTE = "origin"
+_PATIENCE = 60
+"""Seconds that the end of a run waits for its last push."""
+
+
+def start(home: Place, opened: live.Live, wish: Wish) -> Callable[[], None]:
+    """Commit the run of *opened* as often as is asked for, from now on; what is returned is to be called at its end.
+
+    Raises `UsageError` for a time that is none.
+    """
+    options = home.settings.section("run", RunOptions)
+    every = wish.checkpoint_seconds
+    if every is None:
+        every = wishes.seconds(options.checkpoint) if options.checkpoint else 0
+    pushes = options.push if wish.push is None else wish.push
+    if not every and not pushes:
+        return _nothing
+    words = ["checkpoint", opened.folder.name, "--every", f"{every or 0}s", *(["--push"] if pushes else [])]
+    package = str(Path(__file__).parents[2])
+    env = {name: value for name, value in os.environ.items() if name not in ("MLGIT_RUN_ID", "WANDB_RUN_ID")}
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "mlgit", *words], cwd=home.repo.folder, stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, start_new_session=True,
+            env=env | {"PYTHONPATH": os.pathsep.join(filter(None, (package, env.get("PYTHONPATH"))))},
+        )  # fmt: skip
+    except OSError as exc:
+        notify(f"no checkpoints are made: {exc}")
+        return _nothing
+
+    def stop() -> None:
+        if child.stdin:
+            child.stdin.close()
+        try:
+            child.wait(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            notify("the last push is not through yet; mlgit sync pushes what is left")
+            child.kill()
+            child.wait()
+
+    return stop
+
+
+def _nothing() -> None:
+    """Nothing was started."""
+
+
+def follow(repo: Repo, run_id: str, every: float, *, pushes: bool) -> None:
+    """Commit the run every so many seconds (0: not before its end) until standard input ends; then see to its branch.
+
+    What git or the network refuses is said once and tried again next time.
+    """
+    folder = live.folder_of(repo, run_id)
+    said: set[str] = set()
+
+    def tried(what: str, act: Callable[..., object], *args: Any) -> None:
+        try:
+            act(*args)
+        except (MlgitError, OSError) as exc:
+            if isinstance(exc, NotFoundError) or what in said:
+                return
+            said.add(what)
+            notify(f"{what}: {exc} (said once; the training goes on)")
+
+    ref = ""
+    while not _has_ended(every):
+        tried("no checkpoint could be made", result.checkpoint, repo, folder, time.time())
+        ref = _ref_of(folder) or ref
+        if pushes and ref:
+            tried("the checkpoint could not be pushed", push, repo, ref)
+    if (folder / "run.yaml").exists():
+        ref = _ref_of(folder) or ref
+        tried("it could not be recovered", recover.recover_all, repo, notify)
+    if pushes:
+        tried("the run could not be pushed", push, repo, _last_ref(repo, run_id) or ref)
+
+
+def _has_ended(every: float) -> bool:
+    """Wait so long; whether standard input has ended meanwhile."""
+    ready, _, _ = select.select([0], [], [], every or None)
+    return bool(ready) and not os.read(0, 4096)
+
+
+def _ref_of(folder: Path) -> str:
+    with contextlib.suppress(OSError):
+        if known := own.of(folder):
+            return known.ref
+    return ""
+
+
+def _last_ref(repo: Repo, run_id: str) -> str:
+    from mlgit.index import query
+
+    return next((run.ref for run in query.runs(repo) if run.id == run_id), "")
+
+
+def push(repo: Repo, ref: str) -> None:
+    """Push the branch *ref*. Raises `MlgitError` where there is no remote, it cannot be reached, or it refuses."""
+    if f"remote.{REMOTE}.url" not in repo.config:
+        raise MlgitError(f"There is no remote {REMOTE!r}.", fix=f"git remote add {REMOTE} URL")
+    if ref and (refused := sync.push(repo, REMOTE, [ref])):
+        raise MlgitError(f"{REMOTE} refused {ref}: {refused[0][1]}.", fix="mlgit sync")

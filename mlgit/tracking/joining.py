@@ -1,0 +1,67 @@
+"""Take part in a run that another process has begun: `mlgit run`, or the first of several that train together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from mlgit.core import refs
+from mlgit.store import live, own
+from mlgit.store.place import Place
+from mlgit.tracking.active import ActiveRun
+from mlgit.tracking.ranks import Rank, RankRun
+from mlgit.tracking.wish import Wish
+
+_OF_RANK = re.compile(r"rank[0-9]+/")
+
+
+def join(
+    home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank: Rank | None, *,
+    given: Collection[str], fixed: frozenset[str],
+) -> ActiveRun:  # fmt: skip
+    """The run *run_id*, in the hands of this process: it logs and sets, and its end is not the run's.
+
+    *given* are the names, *fixed* the params that stand against the script's own. Steps begin after the last one that
+    was logged. Another process than the first of several sets no name and no param that stands.
+    """
+    opened = live.Live(live.folder_of(home.repo, run_id))
+    follows = rank is not None and rank.number > 0
+    asked = {
+        key: value
+        for key in ("name", "project", "group", "job_type", "notes", "tags")
+        if not follows and (value := getattr(wish, key)) and key not in given
+    }
+    if "project" in asked:
+        asked["project"] = refs.component(asked["project"], "project")
+    if asked:
+        opened.event(set=asked)
+    told = live.read(opened.folder)
+    before = own.before(told.provenance)
+    if before:
+        from mlgit.store import resume
+
+        told = resume.whole(home.repo, told)
+    if rank is not None and follows:
+        following = RankRun(
+            home, opened, told.run, owns=False, fixed=fixed, wish=wish, before=before,
+            step=_next_step(told, rank.prefix),
+        )  # fmt: skip
+        following.prefix = rank.prefix
+        following.config.setdefaults(params)
+        return following
+    active = ActiveRun(
+        home, opened, told.run, owns=False, fixed=fixed, wish=wish, before=before, step=_next_step(told, "")
+    )
+    active.config.update(params, allow_val_change=True)
+    return active
+
+
+def _next_step(told: live.Account, prefix: str) -> int:
+    """The step after the last that was logged under *prefix*, or, without one, under no rank's."""
+    steps = [
+        one.steps[-1]
+        for name, one in told.series.items()
+        if len(one) and (name.startswith(prefix) if prefix else not _OF_RANK.match(name))
+    ]
+    return max(steps, default=-1) + 1

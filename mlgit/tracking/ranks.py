@@ -1,0 +1,110 @@
+"""Processes that train one model together: the first of each machine owns the run, the others take part in it.
+
+What starts them (torchrun, `mp.spawn`, Lightning) is the parent of them all, or the first of them is: by that number
+they find one another, below `.git/mlgit/ranks/`. What another than the first logs is kept as `rank<n>/<name>`: each
+process counts steps of its own, and two series of one name would be none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlgit.git.repo import Repo
+from mlgit.store import live
+from mlgit.tracking.active import ActiveRun
+
+_PATIENCE = 10
+"""Seconds that the end of a run waits for those that take part in it."""
+_count = 0
+"""The runs that this process has begun or taken part in as one of several."""
+
+
+@dataclass(frozen=True)
+class Rank:
+    """This process among those that train together."""
+
+    number: int
+    owns: bool
+    """Whether the run of this machine is its own."""
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the names that it logs."""
+        return f"rank{self.number}/" if self.number else ""
+
+
+def of_process() -> Rank | None:
+    """Which of several this process is, by torchrun's variables or PyTorch's own word; None where it is alone."""
+    number, size, local = (os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+    if number.isdecimal() and size.isdecimal():
+        return Rank(int(number), owns=(local or number) == "0") if int(size) > 1 else None
+    distributed = getattr(sys.modules.get("torch"), "distributed", None)  # never loaded for the question
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        found = distributed.get_rank()
+        return Rank(found, owns=found == 0) if distributed.get_world_size() > 1 else None
+    return None
+
+
+def announce(repo: Repo, run_id: str) -> Callable[[], None]:
+    """Let the others find the run; what is returned takes that back."""
+    global _count
+    _count += 1
+    places = [_place(repo, parent) for parent in (os.getppid(), os.getpid())]
+    for place in places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        scratch = place.with_name(f".{place.name}.{os.getpid()}")
+        scratch.write_text(run_id)
+        scratch.rename(place)
+
+    def withdraw() -> None:
+        for place in places:
+            with contextlib.suppress(OSError):
+                if place.read_text() == run_id:
+                    place.unlink()
+
+    return withdraw
+
+
+def find(repo: Repo, patience: float) -> str | None:
+    """The run that the first process has begun for the others, waited for so many seconds; None where none came."""
+    global _count
+    _count += 1
+    place, until = _place(repo, os.getppid()), time.monotonic() + patience
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError):
+            run_id = place.read_text()
+            if live.is_id(run_id) and live.is_alive(live.folder_of(repo, run_id)):
+                return run_id
+        time.sleep(0.02)
+    return None
+
+
+def _place(repo: Repo, parent: int) -> Path:
+    return repo.own / "ranks" / f"{parent}-{_count}"
+
+
+def wait_for_others(opened: live.Live) -> None:
+    """Let those that take part say what they have to say; one that takes too long is left behind."""
+    until = time.monotonic() + _PATIENCE
+    while set(live.holders(opened.folder)) - {os.getpid()} and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+class RankRun(ActiveRun):
+    """The run of another process, in the hands of one that takes part: its names get a prefix."""
+
+    prefix = ""
+
+    def log(self, data: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
+        """As `ActiveRun.log`; the names are kept as `rank<n>/<name>`."""
+        super().log({f"{self.prefix}{name}": value for name, value in data.items()}, step, commit)
+
+    def _put_summary(self, changes: Mapping[str, Any]) -> None:
+        super()._put_summary({f"{self.prefix}{name}": value for name, value in changes.items()})
