@@ -6,9 +6,16 @@ import os
 import platform
 import sys
 
-from benchmarks import hot_path, loop, many_runs, start, whole_run
+from benchmarks import hot_path, long_run, loop, many_runs, start, whole_run
 
-SECTIONS = {"start": start, "hot_path": hot_path, "loop": loop, "whole_run": whole_run, "many_runs": many_runs}
+SECTIONS = {
+    "start": start,
+    "hot_path": hot_path,
+    "loop": loop,
+    "long_run": long_run,
+    "whole_run": whole_run,
+    "many_runs": many_runs,
+}
 
 
 def main() -> int:
