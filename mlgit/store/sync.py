@@ -9,7 +9,8 @@ from pathlib import Path
 from mlgit.core import refs
 from mlgit.errors import UsageError
 from mlgit.git import porcelain, process
-from mlgit.git.repo import Repo
+from mlgit.git.repo import Move, Repo
+from mlgit.store import live, runs
 
 _TAGS = "refs/tags/"
 _FEW = 200
@@ -57,6 +58,57 @@ def _remote_refs(repo: Repo, to: str) -> dict[str, str]:
     out = process.run("ls-remote", "--quiet", "--end-of-options", to, *patterns, folder=repo.folder).decode()
     pairs = (line.partition("\t") for line in out.splitlines())
     return {ref: oid for oid, _, ref in pairs}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parted:
+    """A run that two machines went on with."""
+
+    ref: str
+    """Its branch: the other machine's from now on."""
+    own: str
+    """The branch of what was recorded here, under an id of its own whose parent is the run."""
+
+
+def settle(repo: Repo, to: str, names: Sequence[str]) -> tuple[list[Parted], list[str]]:
+    """(the runs that *to* has otherwise, each now on two branches; those that *to* has further, which catch up here).
+
+    Of the refs *names*. Nothing is lost: what was recorded here becomes a run of its own, with the other as its
+    parent. A branch that is checked out stays as it is, and so is refused by the push.
+    """
+    there = _remote_refs(repo, to) if names else {}
+    ours, busy = repo.refs(refs.RUNS), repo.worktrees()
+    elsewhere = [ref for ref in names if ref in there and ref in ours and ref not in busy and there[ref] != ours[ref]]
+    if not elsewhere:
+        return [], []
+    process.run(
+        "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--end-of-options", to, *elsewhere,
+        folder=repo.folder,
+    )  # fmt: skip
+    parted: list[Parted] = []
+    behind: list[str] = []
+    for ref in elsewhere:
+        if repo.is_ancestor(there[ref], ours[ref]):
+            continue  # a push like any other
+        if repo.is_ancestor(ours[ref], there[ref]):
+            repo.move([Move(ref, ours[ref], there[ref])], why=f"sync: {to} has it further")
+            behind.append(ref)
+        elif own := _part(repo, ref, ours[ref], there[ref]):
+            parted.append(Parted(ref=ref, own=own))
+    return parted, behind
+
+
+def _part(repo: Repo, ref: str, ours: str, theirs: str) -> str | None:
+    """The branch that *ours* has now, under an id of its own; None where it tells of no run that could have one."""
+    from mlgit.store import parted
+
+    run = runs.read(repo, ours)
+    if run is None or (live.folder_of(repo, run.id) / "run.yaml").exists():
+        return None
+    again = parted.renamed(repo, run)
+    name = refs.run_ref(again.project, again.name, again.id, digits=8)
+    repo.move([Move(name, None, again.commit), Move(ref, ours, theirs)], why=f"sync: {run.id} went on elsewhere too")
+    return name
 
 
 def push(repo: Repo, to: str, names: Sequence[str]) -> list[tuple[str, str]]:

@@ -1,0 +1,96 @@
+"""One run, gone on with on two machines: nothing is lost, and both are told apart."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlgit.core.run import Run
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.store import runs
+from tests.conftest import make_repo
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+GO_ON = "import mlgit\nmlgit.init(id='abcdefgh', name='n', resume='allow').log({{'loss': {0}}})"
+
+
+@pytest.fixture
+def machines(repo: Repo, tmp_path: Path, python: Script, mlgit: Script) -> tuple[Repo, Repo]:
+    """Two clones of one remote that both hold the run `abcdefgh` with one row."""
+    far = make_repo(tmp_path / "far.git", commit=False, bare=True)
+    repo.git("remote", "add", "origin", str(far.folder))
+    repo.git("push", "-q", "origin", "main")
+    python("-c", GO_ON.format(1), cwd=repo.folder)
+    mlgit("sync", cwd=repo.folder)
+    other = tmp_path / "other"
+    subprocess.run(["git", "clone", "-q", str(far.folder), str(other)], check=True)
+    found = Repo.find(other)
+    assert found
+    return repo, found
+
+
+def values(repo: Repo, run: Run) -> list[float]:
+    return list(runs.history(repo, run)["loss"].values)
+
+
+def test_the_later_sync_gives_its_part_a_branch_of_its_own(machines: tuple[Repo, Repo], python: Script, mlgit: Script):
+    one, two = machines
+    python("-c", GO_ON.format(2), cwd=one.folder)
+    python("-c", GO_ON.format(3), cwd=two.folder)
+    mlgit("sync", cwd=one.folder)
+    said = mlgit("sync", cwd=two.folder)
+    far = one.folder.parent / "far.git"
+    there = Repo.find(far)
+    assert there
+    found = {run.id: run for run in query.runs(there)}
+    (apart,) = found.keys() - {"abcdefgh"}
+
+    assert "went on here and elsewhere" in said.stderr
+    assert values(there, found["abcdefgh"]) == [1, 2]
+    assert values(there, found[apart]) == [1, 3]
+    assert found[apart].parent == "abcdefgh"
+    assert runs.provenance(there, found[apart])["id"] == apart
+    assert {run.id for run in query.runs(two)} == found.keys()
+    assert "Nothing to push." in mlgit("sync", cwd=two.folder).stdout
+    there.git("fsck", "--strict", "--no-dangling")
+
+
+def test_a_run_that_went_on_elsewhere_catches_up_here(machines: tuple[Repo, Repo], python: Script, mlgit: Script):
+    one, two = machines
+    python("-c", GO_ON.format(2), cwd=two.folder)
+    mlgit("sync", cwd=two.folder)
+    said = mlgit("sync", cwd=one.folder)
+    (run,) = query.runs(one)
+
+    assert "1 run went on elsewhere, and here has caught up" in said.stderr
+    assert values(one, run) == [1, 2]
+
+
+def test_a_run_that_is_alive_while_its_branch_moves_on_ends_on_a_branch_of_its_own(
+    machines: tuple[Repo, Repo], python: Script, mlgit: Script
+):
+    one, two = machines
+    python("-c", GO_ON.format(2), cwd=two.folder)
+    mlgit("sync", cwd=two.folder)
+    update = "import subprocess\nsubprocess.run(['git', 'fetch', '-q', 'origin', '+refs/heads/exp/*:refs/heads/exp/*'], check=True)"
+    python("-c", f"{GO_ON.format(3)}\n{update}", cwd=one.folder)
+    found = {run.id: values(one, run) for run in query.runs(one)}
+
+    assert found.pop("abcdefgh") == [1, 2]
+    assert list(found.values()) == [[1, 3]]
+
+
+def test_resuming_goes_on_from_the_newest_that_is_known(machines: tuple[Repo, Repo], python: Script, mlgit: Script):
+    one, two = machines
+    python("-c", GO_ON.format(2), cwd=two.folder)
+    mlgit("sync", cwd=two.folder)
+    one.git("fetch", "-q", "origin")
+    python("-c", GO_ON.format(3), cwd=one.folder)
+    (run,) = query.runs(one)
+
+    assert values(one, run) == [1, 2, 3]
+    assert "is pushed" in mlgit("sync", cwd=one.folder).stdout
