@@ -172,7 +172,9 @@ def test_a_run_watches_until_it_ends(torch: Any, inside: Repo):
     train(torch, model, 1)
 
     assert {row["_step"] for row in kept if "_step" in row} == {0}
-    assert {name for row in kept for name, value in row.items() if name[0] in "gp" and value["_type"] == "histogram"} == {
+    histograms = {name: value for row in kept for name, value in row.items() if name.startswith(("grad", "param"))}
+    assert {value["_type"] for value in histograms.values()} == {"histogram"}
+    assert set(histograms) == {
         "gradients/weight", "gradients/bias", "parameters/weight", "parameters/bias"
     }  # fmt: skip
 
