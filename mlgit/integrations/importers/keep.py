@@ -91,7 +91,7 @@ class Keeper:
         except (MlgitError, OSError, ValueError) as exc:
             return Kept(foreign=foreign, outcome="failed", problems=(*foreign.problems, str(exc)))
         self._known[run.id] = kept, "already here"
-        problems = (*foreign.problems, *lacking, *missing)
+        problems = (*foreign.problems, *_params(foreign.params)[1], *lacking, *missing)
         return Kept(foreign=foreign, outcome="imported", run=kept, rows=rows, problems=problems)
 
     def _run(self, foreign: Foreign) -> Run:
@@ -112,8 +112,20 @@ class Keeper:
             notes=foreign.notes or None,
             tags=tuple(dict.fromkeys((*foreign.tags, *filing.tags))),
             folder=self.home.folder,
-            params=secrets.redact_params(values.as_params(dict(foreign.params))),
+            params=secrets.redact_params(_params(foreign.params)[0]),
         )
+
+
+def _params(params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """*params* as ours can be, and what to say of those that cannot."""
+    found: dict[str, Any] = {}
+    problems = []
+    for name, value in params.items():
+        try:
+            found |= values.as_params({name: value})
+        except TypeError as exc:
+            problems.append(f"a param was left out: {exc}")
+    return found, problems
 
 
 def _known(repo: Repo) -> dict[str, tuple[Run | None, str]]:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from mlgit.core import secrets, wire
 from mlgit.core.run import State
@@ -64,7 +67,13 @@ def runs(paths: Iterable[Path]) -> Iterator[Foreign]:
         for log in sorted(folder.glob("run-*.wandb")):
             by_id.setdefault(log.stem.removeprefix("run-"), []).append(log)
     for run_id, logs in by_id.items():
-        yield _Reading(run_id, [Log(log) for log in logs]).foreign()
+        try:
+            yield _Reading(run_id, [Log(log) for log in logs]).foreign()
+        except ValueError as exc:
+            problems = (f"{logs[-1].name} is no log of a run's: {exc}",)
+            yield Foreign(
+                tool="wandb", id=run_id, source=str(logs[-1].parent), created=0, problems=problems, is_readable=False
+            )
 
 
 @dataclass
@@ -85,6 +94,7 @@ class _Reading:
     environment: Message = field(default_factory=dict)
     exit: Message | None = None
     preempting: bool = False
+    last_row: bytes = b""
     started: float | None = None
     last: float = 0.0
     problems: list[str] = field(default_factory=list)
@@ -95,9 +105,6 @@ class _Reading:
             self.read(log)
         if not self.run and not self.problems:
             self.problems.append(f"{self.logs[-1].path.name} says nothing of its run")
-        rows = _Rows(self.logs)
-        for row in rows:
-            self.last = max(self.last, row.get("_timestamp") or 0.0)
         created = self.started or self.last or self.logs[0].path.stat().st_mtime
         return Foreign(
             tool="wandb",
@@ -108,7 +115,7 @@ class _Reading:
             state=self.state(),
             exit_code=wire.integer(self.exit, 1) if self.exit else None,
             params={name: value for name, value in self.params.items() if name != "_wandb"},
-            rows=rows,
+            rows=_Rows(self.logs),
             summary={name: value for name, value in self.summary.items() if not _is_internal(name)},
             unlisted=self.unlisted(),
             system=self.system,
@@ -136,12 +143,17 @@ class _Reading:
             for data in log:
                 try:
                     for number, content in wire.fields(data):
-                        if number in _READERS and isinstance(content, bytes):
+                        if number == _HISTORY and isinstance(content, bytes):
+                            self.last_row = content  # all of them are read where they are written
+                        elif number in _READERS and isinstance(content, bytes):
                             _READERS[number](self, wire.message(content))
                 except ValueError:
                     log.damaged += 1
         except (OSError, ValueError) as exc:
             self.problems.append(f"{log.path.name} cannot be read: {exc}")
+        with suppress(ValueError):
+            if isinstance(moment := _row(self.last_row).get("_timestamp"), int | float):
+                self.last = max(self.last, moment)
         if log.damaged:
             self.problems.append(f"{log.damaged} damaged piece{'s' * (log.damaged > 1)} of {log.path.name} passed over")
         if log.torn:
@@ -391,9 +403,12 @@ def _json(content: int | bytes) -> Any:
     if isinstance(content, int):
         return content
     try:
-        return json.loads(content)
-    except ValueError:
-        return content.decode("utf-8", "replace")
+        return orjson.loads(content)
+    except ValueError:  # nan, the infinities, whole numbers beyond 64 bits
+        try:
+            return json.loads(content)
+        except ValueError:
+            return content.decode("utf-8", "replace")
 
 
 def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:

@@ -283,3 +283,36 @@ def test_runs_are_found_from_any_folder_above_or_below(record: Callable[..., Pat
     found = [reader.folders([place]) for place in (folder, folder.parent, folder / "latest-run")]
 
     assert {path.resolve() for places in found for path in places} == {found[0][0].resolve()}
+
+
+def test_what_is_no_message_inside_a_log_that_is_one_loses_no_other_run(
+    record: Callable[..., Path], inside: Repo, mlgit: Call
+) -> None:
+    import struct
+    import zlib
+
+    folder = record()
+    bad = folder / "offline-run-20260101_000000-bad"
+    bad.mkdir()
+    content = b"\x8a\x01\x07\x0a\x03bad\x1a\xff"  # a run's record, in which a field goes beyond the end
+    head = struct.pack("<IHB", zlib.crc32(content, zlib.crc32(b"\x01")), len(content), 1)
+    (bad / "run-bad.wandb").write_bytes(b":W&B" + struct.pack("<HB", 0xBEE1, 0) + head + content)
+
+    done = mlgit("import", "wandb", str(folder), "--json", check=False)
+
+    outcomes = {told["id"]: told["outcome"] for told in json.loads(done.stdout)}
+    assert outcomes == {"bad": "failed", "abc12345": "imported"}
+    assert done.returncode == 1
+
+
+def test_system_metrics_and_media_files_are_on_the_branch(
+    record: Callable[..., Path], inside: Repo, mlgit: Call
+) -> None:
+    mlgit("import", "wandb", str(record("import time; time.sleep(0.5); run.finish()")))
+
+    files = inside.git("ls-tree", "-r", "--name-only", the_run(inside).commit).split()
+
+    assert any(path.startswith("experiment/system/proc.memory") for path in files)
+    assert any(path.startswith("experiment/media/images/picture_") for path in files)
+    assert any(path.startswith("experiment/media/table/table_") for path in files)
+    assert "experiment/files/weights.txt" in files
