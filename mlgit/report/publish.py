@@ -203,6 +203,7 @@ def about(
         cwd=str(provenance.get("cwd", "")),
         metrics_files=[str(name) for name in metrics] if isinstance(metrics, list) else (),
         has_origin=has_origin(repo),
+        alerts=view.alerts(provenance),
     )  # fmt: skip
 
 

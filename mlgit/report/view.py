@@ -41,6 +41,15 @@ class Chart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alert:
+    """What head's script alerted people of."""
+
+    title: str
+    text: str
+    level: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Compared:
     """What a report is about. `base` is None where no run speaks for the base; then `alone` says why."""
 
@@ -62,6 +71,8 @@ class Compared:
     """Where, relative to the repository."""
     metrics_files: Sequence[str] = ()
     """Those that head was told to read, beside mlgit.yaml's."""
+    alerts: Sequence[Alert] = ()
+    """What head's script alerted people of."""
     has_origin: bool = False
     """Whether the repository has a remote `origin` to fetch from."""
 
@@ -101,6 +112,7 @@ class View:
     verdicts: tuple[Verdict, ...]
     charts: tuple[Chart, ...]
     reproduce: tuple[str, ...]
+    alerts: tuple[Alert, ...] = ()
 
     @property
     def gates_pass(self) -> bool:
@@ -128,7 +140,18 @@ def build(about: Compared, *, verdicts: Sequence[Verdict] = (), charts: Sequence
         verdicts=tuple(verdicts),
         charts=tuple(charts),
         reproduce=reproduce(about),
+        alerts=tuple(about.alerts),
     )
+
+
+def alerts(provenance: Mapping[str, Any]) -> list[Alert]:
+    """The alerts that a run's `run.yaml` tells of; whatever else stands there is passed over."""
+    told = provenance.get("alerts")
+    return [
+        Alert(title=str(one.get("title", "")), text=str(one.get("text", "")), level=str(one.get("level", "INFO")))
+        for one in (told if isinstance(told, list) else ())
+        if isinstance(one, Mapping)
+    ]
 
 
 def _from_outside(base: Run) -> str:
