@@ -163,7 +163,7 @@ def step_of(rule: Rule) -> str | None:
 def stepless(rules: Rules, names: Iterable[str]) -> dict[str, list[str]]:
     """Step metric → those of *names* whose rows are to hold it."""
     found: dict[str, list[str]] = {}
-    for name in names:
+    for name in names if rules else ():
         rule = rule_for(rules, name)
         if rule and (step := step_of(rule)) and step != name:
             found.setdefault(step, []).append(name)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core.history import Series, chained
+from mlgit.errors import MlgitError
 
 if TYPE_CHECKING:
     import numpy
@@ -150,7 +151,7 @@ def _within(steps: Sequence[int]) -> Sequence[int]:
 
 
 def read(path: Path) -> dict[str, Series]:
-    """What `write` wrote. Raises `ValueError` where the file is something else."""
+    """What `write` wrote. Raises `MlgitError` where the file is something else."""
     from pyarrow import ArrowException, parquet
 
     parts: dict[str, list[Series]] = {}
@@ -160,7 +161,8 @@ def read(path: Path) -> dict[str, Series]:
                 for name, one in _series(file.read_row_group(number).combine_chunks()):
                     parts.setdefault(name, []).append(one)
     except (ArrowException, KeyError, OSError) as exc:
-        raise ValueError(f"{path} holds no series: {exc}") from None
+        fix = "delete it and pull again; the branch has it thinned"
+        raise MlgitError(f"{path} is damaged: it holds no series.", why=str(exc), fix=fix) from None
     return {name: _whole(series) for name, series in parts.items()}
 
 
