@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 
-from benchmarks import hot_path, long_run, loop, many_runs, start, whole_run
+from benchmarks import hot_path, long_run, loop, many_runs, overhead, start, whole_run
 
 SECTIONS = {
     "start": start,
@@ -15,6 +15,7 @@ SECTIONS = {
     "long_run": long_run,
     "whole_run": whole_run,
     "many_runs": many_runs,
+    "overhead": overhead,
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from mlgit.tracking.machine import cgroup
+from mlgit.tracking.machine import cgroup, tree
 
 MIB = 1 << 20
 
@@ -24,11 +24,12 @@ class Host:
         self._pid = pid
         self._paths = [path for path in disk_paths if Path(path).exists()]
         self._group = cgroup.own()
-        self._cpus = cgroup.usable_cpus(self._group)
-        self._spent, self._at = spent, since
+        self._cpus, self._limit = cgroup.usable_cpus(self._group), self._group.memory_limit()
         began = time.time() - (time.monotonic() - since)
-        self._spent += sum(_cpu_seconds(process) for process in self._tree()[1:] if _created(process) < began)
-        self._disks, self._network = _disks(self._paths), _network()
+        from_before = (process for process in tree.of(pid) if process.pid != pid and process.created < began)
+        self._spent, self._at = spent + sum(process.cpu_seconds for process in from_before), since
+        self._disk_names = _disk_names(self._paths)
+        self._disks, self._network = self._read_and_written(), _network()
         self._periods = self._group.throttled()
         self._pids: frozenset[int] = frozenset()
 
@@ -39,36 +40,26 @@ class Host:
 
     def look(self) -> dict[str, float]:
         """What it is doing, under W&B's names."""
-        tree = self._tree()
-        self._pids = frozenset(process.pid for process in tree)
-        return self._processor(tree) | self._memory(tree) | self._storage() | self._traffic() | self._limits()
+        processes = tree.of(self._pid)
+        self._pids = frozenset(process.pid for process in processes)
+        own = self._processor(processes) if processes else {}
+        return own | self._memory(processes) | self._storage() | self._traffic() | self._limits()
 
-    def _tree(self) -> list[psutil.Process]:
-        """The process and all below it; nothing once it has ended."""
-        try:
-            root = psutil.Process(self._pid)
-            return [root, *root.children(recursive=True)]
-        except psutil.Error:
-            return []
-
-    def _processor(self, tree: Sequence[psutil.Process]) -> dict[str, float]:
-        if not tree:
-            return {}
-        spent, now = sum(_cpu_seconds(process) for process in tree), time.monotonic()
+    def _processor(self, processes: Sequence[tree.Process]) -> dict[str, float]:
+        spent, now = sum(process.cpu_seconds for process in processes), time.monotonic()
         passed, used = now - self._at, spent - self._spent
         self._at, self._spent = now, spent
-        threads = sum(_threads(process) for process in tree)
         share = {"cpu": 100 * max(0.0, used) / passed / self._cpus} if passed > 0 else {}
-        return share | {"proc.cpu.threads": threads}
+        return share | {"proc.cpu.threads": sum(process.threads for process in processes)}
 
-    def _memory(self, tree: Sequence[psutil.Process]) -> dict[str, float]:
+    def _memory(self, processes: Sequence[tree.Process]) -> dict[str, float]:
         memory = psutil.virtual_memory()
-        limit, used = self._group.memory_limit(), self._group.memory_used()
         total, available = memory.total, memory.available
-        if limit and limit < total:
-            total, available = limit, max(0, min(available, limit - (used or 0)))
-        resident = sum(_resident(process) for process in tree)
-        own = {"proc.memory.rssMB": resident / MIB, "proc.memory.percent": 100 * resident / total} if tree else {}
+        if self._limit and self._limit < total:
+            total = self._limit
+            available = max(0, min(available, total - (self._group.memory_used() or 0)))
+        resident = sum(process.resident for process in processes)
+        own = {"proc.memory.rssMB": resident / MIB, "proc.memory.percent": 100 * resident / total} if processes else {}
         return own | {
             "memory_percent": 100 * (total - available) / total,
             "proc.memory.availableMB": available / MIB,
@@ -83,10 +74,15 @@ class Host:
                 continue
             seen[f"disk.{path}.usagePercent"] = 100 * usage.used / max(1, usage.used + usage.free)
             seen[f"disk.{path}.usageGB"] = usage.used / 2**30
-        for name, (read, written) in _disks(self._paths).items():
+        for name, (read, written) in self._read_and_written().items():
             first = self._disks.setdefault(name, (read, written))
             seen[f"disk.{name}.in"], seen[f"disk.{name}.out"] = (read - first[0]) / MIB, (written - first[1]) / MIB
         return seen
+
+    def _read_and_written(self) -> dict[str, tuple[int, int]]:
+        """Bytes read and written so far, of each disk."""
+        every = psutil.disk_io_counters(perdisk=True) or {}
+        return {name: (every[name].read_bytes, every[name].write_bytes) for name in self._disk_names if name in every}
 
     def _traffic(self) -> dict[str, float]:
         return {f"network.{name}": max(0, now - self._network.get(name, now)) for name, now in _network().items()}
@@ -102,43 +98,11 @@ class Host:
         return seen
 
 
-def _cpu_seconds(process: psutil.Process) -> float:
-    """Of the process and of those of its children that have ended and been waited for."""
-    try:
-        times = process.cpu_times()
-    except psutil.Error:
-        return 0.0
-    return float(times.user + times.system + times.children_user + times.children_system)
-
-
-def _created(process: psutil.Process) -> float:
-    try:
-        return float(process.create_time())
-    except psutil.Error:
-        return 0.0
-
-
-def _threads(process: psutil.Process) -> int:
-    try:
-        return int(process.num_threads())
-    except psutil.Error:
-        return 0
-
-
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
-
-
-def _disks(paths: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Bytes read and written so far, of the disks that hold *paths*; of every whole disk where none is known."""
+def _disk_names(paths: Sequence[str]) -> list[str]:
+    """The disks that hold *paths*; every whole disk where none is known."""
     every = psutil.disk_io_counters(perdisk=True) or {}
-    names = {name for path in paths if (name := _device(path)) in every}
-    if not names:
-        names = {name for name in every if Path(f"/sys/block/{name}/device").exists()}
-    return {name: (every[name].read_bytes, every[name].write_bytes) for name in sorted(names)}
+    named = {name for path in paths if (name := _device(path)) in every}
+    return sorted(named or {name for name in every if Path(f"/sys/block/{name}/device").exists()})
 
 
 def _device(path: str) -> str:
