@@ -25,7 +25,9 @@ _DISABLED = "RunDisabled=mlgit.tracking.disabled:DisabledRun"
 _TERMINAL = " ".join(f"{name}={_HERE}.loose:{name}" for name in ("termerror", "termlog", "termwarn"))
 _TOP = (
     "Config=mlgit.tracking.config:Config Settings=mlgit.tracking.wish:Settings setup=mlgit.tracking.wish:setup "
-    f"join=finish teardown=finish mark_preempting={_HERE}.loose:mark_preempting require={_HERE}.loose:require "
+    "join=finish teardown=mlgit.tracking.session:teardown "
+    "attach=mlgit.tracking.session:attach ensure_configured=mlgit.tracking.session:ensure_configured "
+    f"mark_preempting={_HERE}.loose:mark_preempting require={_HERE}.loose:require "
     f"{_TERMINAL}"
 )
 _PUBLIC = (

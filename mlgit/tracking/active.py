@@ -321,8 +321,11 @@ class ActiveRun(Metrics, Alerting):
             call()
 
     def _tell(self, text: str) -> None:
-        """Say how it ended: in a notebook by the cell, else by a line."""
-        notify(text)
+        """Say how it ended: in a notebook below the cell, else by a line."""
+        from mlgit.tracking import notebook, wish
+
+        if wish.is_silent() or not notebook.show(self.to_html()):
+            notify(text)
 
     def __enter__(self) -> Self:
         return self

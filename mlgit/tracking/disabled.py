@@ -49,6 +49,14 @@ class DisabledRun(Unkept, ActiveRun):
             for ending in self.at_end:
                 ending()
 
+    def mark_preempting(self) -> None:
+        """Nothing is marked."""
+
+    @property
+    def sync_dir(self) -> str:
+        """Nowhere."""
+        return ""
+
     @property
     def disabled(self) -> bool:
         """Whether it records nothing."""

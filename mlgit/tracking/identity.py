@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlgit.core import figures
@@ -11,6 +11,15 @@ from mlgit.core.run import Run
 from mlgit.store.place import Place
 from mlgit.tracking import values
 from mlgit.tracking.wish import Settings, Wish
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """W&B's answer of `run.status()`."""
+
+    sync_items_total: int = 0
+    sync_items_pending: int = 0
+    sync_time: None = None
 
 
 class Identity:
@@ -140,6 +149,23 @@ class Identity:
             entity=self.entity, run_notes=self.notes, run_tags=self.tags, mode=wish.mode, resume=wish.resume,
             sweep_id=self.sweep_id, save_code=wish.save_code, console=wish.console, silent=None,
         )  # fmt: skip
+
+    @property
+    def sweep_url(self) -> str | None:
+        """Where the sweep is that it is a trial of."""
+        return self.sweep_id and f"file://{self._home.repo.folder}#sweep={self.sweep_id}"
+
+    @property
+    def sync_dir(self) -> str:
+        """Where it is kept while it is under way: its live folder."""
+        return str(self._home.repo.own / "live" / self.id)
+
+    def status(self) -> RunStatus:
+        """Whether anything is left to be sent; nothing ever is, for what was logged is on disk."""
+        return RunStatus()
+
+    def pin_config_keys(self, keys: Sequence[str]) -> None:
+        """W&B's, which puts some params first on its pages: `mlgit ls` shows those in which runs differ."""
 
     def __repr__(self) -> str:
         return f"<mlgit run {self.name} ({self.id}) of {self.project}>"

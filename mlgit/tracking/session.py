@@ -98,8 +98,10 @@ def init(
         },
         settings,
     )  # fmt: skip
-    if (trial := assigned.get()) is not None:
-        assigned.set(None)
+    trial = assigned.get()
+    if trial and any(run in _open for run in trial.runs):
+        trial = None  # a second run, beside the trial's
+    if trial:
         wish = trial.over(wish)
     if entity:
         notify(f"the entity {str(entity)!r} means nothing here: whose the runs are, the repository says")
@@ -110,7 +112,7 @@ def init(
             _current.config.update(params, allow_val_change=True)
             return _current
         finish()
-    given = trial.params if trial else {}
+    given = dict(trial.params) if trial else {}
     begun = _disabled(wish, params | given) if wish.mode == "disabled" else _begin(wish, params, given)
     _follow_tensorboard(begun, wish)
     begun.at_end.append(functools.partial(_forget, begun))
@@ -119,6 +121,7 @@ def init(
         _current = begun
     ending.watch(_finish_all)
     if trial:
+        trial.runs.append(begun)
         trial.begun(begun)
     return begun
 
@@ -174,7 +177,9 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     with _stated(home) as stated:
         stated = _over(stated, given)
         life = _life(home, wish)
-        opened = begin.begin(home, wish, stated or params, provenance.command_line(), folder, life=life)
+        opened = begin.begin(
+            home, wish, stated or params, notebook.command() or provenance.command_line(), folder, life=life
+        )
     record = live.read(opened.folder).run
     if life:
         record = replace(record, metrics=life.before.metrics)
@@ -328,6 +333,29 @@ def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
         _current.finish(exit_code)
 
 
+def teardown(exit_code: int | None = None) -> None:
+    """End every run of this process."""
+    _finish_all(exit_code, None)
+
+
+def ensure_configured() -> None:
+    """Nothing: settings are read when a run begins."""
+
+
+def attach(
+    attach_id: str | None = None, run_id: str | None = None, *, run: ActiveRun | None = None
+) -> ActiveRun:  # fmt: skip
+    """The run with the id *run_id*, which another thread of this process began; or *run* itself.
+
+    Raises `UsageError` where none of this id is under way here. *attach_id* is W&B's older word for *run_id*.
+    """
+    wanted = run_id or attach_id
+    found = run or next((one for one in _open if one.id == wanted), None)
+    if found is None:
+        raise UsageError(f"No run {wanted!r} is under way in this process.", fix="mlgit.init(id=…, resume='allow')")
+    return found
+
+
 def _finish_all(exit_code: int | None, error: str | None, state: State | None = None) -> None:
     """The process ends: so do its runs, the last one first."""
     for run in reversed(list(_open)):
@@ -360,6 +388,11 @@ class _Current:
 
     def _target(self) -> Any:
         return getattr(active(), object.__getattribute__(self, "_part"))
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        found: dict[str, Any] = vars(self._target())  # Transformers looks into it
+        return found
 
     def __getattr__(self, key: str) -> Any:
         return getattr(self._target(), key)
