@@ -9,7 +9,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlgit.errors import MlgitError, UsageError
@@ -101,8 +101,9 @@ def _made() -> Path:
     try:
         drafts.mkdir(parents=True, exist_ok=True)
         for left in drafts.iterdir():
-            if left.stat().st_mtime < time.time() - _FORGOTTEN:
-                shutil.rmtree(left, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another draft has just gone
+                if left.stat().st_mtime < time.time() - _FORGOTTEN:
+                    shutil.rmtree(left, ignore_errors=True)
         return Path(tempfile.mkdtemp(dir=drafts))
     except OSError as exc:
         raise MlgitError(f"No artifact can be made below {drafts}.", why=str(exc), fix="make room") from exc

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ class Keeping(Saving):
                 metadata = values.plain(artifact.metadata, where=f"metadata of {artifact.name}")
                 version = log.log_draft(self._home.repo, artifact, metadata, folder=self._record.folder)
             known = self._kept.get((version.name, version.hash))
-            version = log.claimed(version, given, known)
+            version = log.claimed(replace(version, tags=tuple(artifact.tags)), given, known)
             self._live.event(logged=[version.document()])
         except UsageError:
             raise

@@ -12,7 +12,7 @@ from mlgit.errors import NotFoundError
 from mlgit.forge.base import Capabilities, StatusState
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
-from mlgit.report import evidence, publish
+from mlgit.report import evidence, publish, render, view
 from mlgit.report.view import Compared
 from mlgit.store import place
 from mlgit.store.place import Place
@@ -192,3 +192,15 @@ def test_a_sweep_is_told_by_its_name_and_judged_by_its_own_metric(here: Place, t
 
     assert "in the sweep `find lr`, the 2nd best by loss (the best is trial-0)." in text
     assert "![The sweep's trials by loss]" in text
+
+
+def test_alerts_of_the_run_are_part_of_the_report(here: Place, train: Train) -> None:
+    run = train("one", {"accuracy": [0.5]})
+    about = publish.about(here.repo, run, None, runs=[run], goals=here.settings.goals, beside="", alone="nothing")
+    told = {"alerts": [{"title": "Low @all", "text": "<b>|x", "level": "WARN"}, "spoiled"]}
+
+    text = render.render(view.build(replace(about, alerts=view.alerts(told))))
+
+    assert "<summary>1 alert</summary>" in text
+    assert "| WARN | **Low @&#8203;all** | &lt;b&gt;\\|x |" in text
+    assert "alert" not in render.render(view.build(about))

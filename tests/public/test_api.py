@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+import mlgit as wandb
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.git.repo import Repo
+from tests.conftest import make_repo
+
+
+def text_of(file: IO[str]) -> str:
+    with file:
+        return file.read()
+
+
+@pytest.fixture
+def three(inside: Repo) -> Repo:
+    """Three runs of the project `digits`, each better than the one before."""
+    for number in range(3):
+        with wandb.init(project="digits", name=f"r{number}", tags=[f"t{number}"], config={"lr": 0.1 * number}) as run:
+            for step in range(10):
+                run.log({"loss": 1 / (step + 1), "acc": number * step})
+    return inside
+
+
+def test_runs_are_found_by_filters_in_an_order(three: Repo):
+    api = wandb.Api()
+
+    found = api.runs("anybody/digits", filters={"config.lr": {"$gt": 0.05}}, order="-summary_metrics.acc")
+
+    assert [run.name for run in found] == ["r2", "r1"]
+    assert (len(found), found[0].name, [run.name for run in found[1:]]) == (2, "r2", ["r1"])
+    assert [run.name for run in api.runs("digits")] == ["r0", "r1", "r2"]
+    assert len(api.runs("another")) == 0
+    with pytest.raises(UsageError, match=r"\$gtt"):
+        api.runs("digits", filters={"config.lr": {"$gtt": 1}})
+
+
+def test_a_run_says_what_it_is(three: Repo):
+    run = wandb.Api().runs("digits")[2]
+
+    assert (run.state, run.config, run.summary["acc"], run.summary.get("no")) == ("finished", {"lr": 0.2}, 18, None)
+    assert run.path == ["mlgit", "digits", run.id]
+    assert run.lastHistoryStep == 9
+    assert (run.username, run.metadata["git"]["commit"]) == ("Ada", run.commit)
+    assert run.created_at.endswith("Z")
+    assert "<table>" in run.to_html()
+
+
+@pytest.mark.parametrize(
+    "form", ["{id}", "digits/{id}", "me/digits/{id}", "me/digits/runs/{id}", "r1", "/me/digits/{id}"]
+)
+def test_a_run_is_found_by_every_path_that_w_b_writes(three: Repo, form: str):
+    wanted = wandb.Api().runs("digits")[1]
+
+    assert wandb.Api({"project": "digits"}).run(form.format(id=wanted.id)).id == wanted.id
+
+
+def test_a_run_that_is_not_there_is_told(three: Repo):
+    with pytest.raises(NotFoundError, match="no run 'nothing' in the project 'digits'"):
+        wandb.Api().run("me/digits/nothing")
+
+
+def test_history_comes_as_a_data_frame_or_as_rows(three: Repo):
+    run = wandb.Api().runs("digits")[1]
+
+    frame = run.history(keys=["loss"])
+
+    assert list(frame.columns) == ["_step", "loss"]
+    assert frame["loss"].tolist() == [1 / (step + 1) for step in range(10)]
+    assert run.history(samples=2, pandas=False, keys=["acc"]) == [{"_step": 0, "acc": 0}, {"_step": 9, "acc": 9}]
+    assert run.history(keys=["nothing"], pandas=False) == []
+    with pytest.raises(UsageError, match="no stream"):
+        run.history(stream="other")
+
+
+def test_a_scan_gives_every_row(inside: Repo):
+    with wandb.init() as run:
+        for step in range(3000):
+            run.log({"x": step} if step % 2 else {"x": step, "rare": step})
+
+    found = wandb.Api().run(run.id)
+
+    assert [row["x"] for row in found.scan_history(min_step=10, max_step=12)] == [10, 11]
+    assert sum(1 for _ in found.scan_history(keys=["x", "rare"])) == 1500
+    assert sum(1 for _ in found.scan_history()) == 3000
+    assert len(found.history(samples=7)) == 7
+
+
+def test_objects_and_nested_names_are_part_of_the_rows(inside: Repo):
+    with wandb.init() as run:
+        run.log({"text": "hello", "train": {"loss": 0.5}})
+
+    (row,) = wandb.Api().run(run.id).scan_history()
+
+    assert (row["text"], row["train.loss"]) == ("hello", 0.5)
+
+
+def test_a_run_under_way_is_answered_from_its_live_folder(inside: Repo):
+    with wandb.init(config={"lr": 1}) as active:
+        active.log({"loss": 0.5})
+        active.save(str(_written("notes.txt", "so far")), base_path=".")
+        run = wandb.Api().run(active.id)
+
+        assert (run.state, run.config, run.summary["loss"]) == ("running", {"lr": 1}, 0.5)
+        assert text_of(run.file("notes.txt").download(root="got")) == "so far"
+        run.tags.append("seen")
+        run.update()
+
+    assert wandb.Api().run(active.id).tags == ["seen"]
+
+
+def _written(name: str, text: str) -> Path:
+    Path(name).write_text(text)
+    return Path(name).absolute()
+
+
+def test_what_is_set_is_written_by_update(three: Repo):
+    run = wandb.Api().runs("digits")[0]
+    run.name, run.notes, run.group = "renamed", "look here", "new"
+    run.tags.append("best")
+    run.config["extra"], run.summary["acc"] = {"deep": 1}, 0.5
+    del run.config["lr"]
+
+    run.update()
+
+    found = wandb.Api().run(run.id)
+    assert (found.name, found.notes, found.group, found.tags) == ("renamed", "look here", "new", ["t0", "best"])
+    assert (found.config, found.summary["acc"]) == ({"extra": {"deep": 1}}, 0.5)
+    assert len(found.history()) == 10
+
+
+def test_an_update_leaves_what_others_changed_meanwhile(three: Repo):
+    mine, theirs = (wandb.Api().runs("digits")[0] for _ in range(2))
+    theirs.notes = "theirs"
+    theirs.update()
+
+    mine.summary.update({"new": 1})
+
+    found = wandb.Api().run(mine.id)
+    assert (found.notes, found.summary["new"]) == ("theirs", 1)
+
+
+def test_a_deleted_run_is_hidden_and_comes_back(three: Repo, mlgit: Callable[..., object]):
+    run = wandb.Api().runs("digits")[0]
+
+    run.delete()
+
+    assert len(wandb.Api().runs("digits")) == 2
+    with pytest.raises(NotFoundError):
+        run.load(force=True)
+    mlgit("rm", "--undo", cwd=three.folder)
+    assert run.load(force=True)["name"] == "r0"
+
+
+def test_files_are_listed_and_brought(inside: Repo, tmp_path: Path):
+    with wandb.init() as active:
+        (tmp_path / "sub").mkdir()
+        (tmp_path / "sub" / "a.txt").write_text("a")
+        active.save(str(tmp_path / "sub" / "*"), base_path=str(tmp_path))
+        print("hello")
+    run = wandb.Api().run(active.id)
+
+    assert [file.name for file in run.files(pattern="sub/%")] == ["sub/a.txt"]
+    assert run.file("sub/a.txt").size == 1
+    assert text_of(run.file("sub/a.txt").download(root=tmp_path / "got")) == "a"
+    with pytest.raises(UsageError, match="exist_ok"):
+        run.file("sub/a.txt").download(root=tmp_path / "got")
+    assert text_of(run.file("sub/a.txt").download(root=tmp_path / "got", exist_ok=True)) == "a"
+    with pytest.raises(NotFoundError, match="no file 'nothing'"):
+        run.file("nothing").download()
+
+
+def test_a_file_is_put_onto_a_run_that_has_ended(three: Repo, tmp_path: Path):
+    (tmp_path / "report.md").write_text("# good")
+    run = wandb.Api().runs("digits")[0]
+
+    made = run.upload_file(str(tmp_path / "report.md"), root=str(tmp_path))
+
+    assert made.content() == b"# good"
+    assert len(wandb.Api().run(run.id).history()) == 10
+
+
+def test_a_run_that_has_ended_may_log_and_use_artifacts(three: Repo, tmp_path: Path):
+    (tmp_path / "x").write_text("x")
+    first, second, _ = wandb.Api().runs("digits")
+    draft = wandb.Artifact("late", type="dataset")
+    draft.add_file(tmp_path / "x")
+
+    first.log_artifact(draft, aliases=["found"])
+    second.use_artifact(wandb.Api().artifact("digits/late:found"))
+
+    (made,) = wandb.Api().run(first.id).logged_artifacts()
+    (used,) = wandb.Api().run(second.id).used_artifacts()
+    assert made.name == used.name == "late:v0"
+    assert [run.id for run in made.used_by()] == [second.id]
+
+
+def test_artifacts_are_looked_through_by_type_and_name(inside: Repo, tmp_path: Path):
+    (tmp_path / "x").write_text("x")
+    with wandb.init(project="p") as run:
+        run.log_artifact(tmp_path / "x", name="a", type="dataset", aliases=["b"])
+        run.log_model(tmp_path / "x", name="net")
+    api = wandb.Api({"project": "p"})
+
+    assert [one.name for one in api.artifact_types()] == ["dataset", "model"]
+    assert [one.name for one in api.artifact_type("model").collections()] == ["net"]
+    assert api.artifact_collection("dataset", "me/p/a").aliases == ["b", "latest"]
+    assert api.artifact_exists("a:b")
+    assert not api.artifact_exists("a:c")
+    assert api.artifact_collection_exists("a", "dataset")
+    assert not api.artifact_collection_exists("a", "model")
+    with pytest.raises(NotFoundError, match="is a dataset, not a model"):
+        api.artifact("a:latest", type="model")
+
+
+def test_projects_and_whoever_works_here(three: Repo):
+    with wandb.init(project="other"):
+        pass
+    api = wandb.Api()
+
+    assert [project.name for project in api.projects()] == ["digits", "other"]
+    assert len(api.project("digits").runs()) == 3
+    assert (api.viewer.username, api.viewer.email) == ("Ada", "ada@example.com")
+    assert api.default_entity == "mlgit"
+
+
+def test_what_only_a_server_has_says_so(three: Repo):
+    with pytest.raises(UsageError, match="server"):
+        wandb.Api().reports()
+    with pytest.raises(AttributeError):
+        wandb.Api().nonsense()
+
+
+def test_a_sweep_answers_with_its_runs_and_the_best(inside: Repo, mlgit: Callable[..., object]):
+    Path("train.py").write_text("import mlgit\nrun = mlgit.init()\nrun.log({'loss': (run.config.lr - 2) ** 2})\n")
+    Path("sweep.yaml").write_text(
+        "method: grid\nmetric: {name: loss, goal: minimize}\nparameters: {lr: {values: [1, 2, 3]}}\nprogram: train.py\n"
+    )
+    inside.git("add", ".")
+    inside.git("commit", "-qm", "sweep")
+    mlgit("sweep", "run", "sweep.yaml", cwd=inside.folder)
+    trial = wandb.Api().runs()[0]
+
+    sweep = wandb.Api().sweep(trial.sweep_id)
+
+    assert (len(sweep.runs), sweep.state) == (3, "FINISHED")
+    assert sweep.best_run().config["lr"] == 2
+    assert trial.sweep.config["method"] == "grid"
+
+
+def test_waiting_ends_with_the_run(inside: Repo):
+    active = wandb.init()
+    run = wandb.Api().run(active.id)
+    waiting = threading.Thread(target=run.wait_until_finished)
+    waiting.start()
+
+    active.finish()
+    waiting.join(30)
+
+    assert run.state == "finished"
+
+
+def test_outside_of_every_repository_there_is_nothing_to_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(NotFoundError, match="in no git repository"):
+        wandb.Api()
+
+
+def test_runs_become_one_table(three: Repo):
+    frame = wandb.Api().runs("digits").to_pandas()
+
+    assert frame["summary.acc"].tolist() == [0, 9, 18]
+    assert wandb.apis.public.Runs is type(wandb.Api().runs("digits"))
+    assert len(wandb.Api().runs("digits").histories(samples=4)) == 12
+
+
+def test_a_clone_sees_the_runs_and_edits_them_on_branches_of_its_own(
+    three: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    clone = make_repo(tmp_path / "clone", commit=False)
+    clone.git("fetch", "-q", str(three.folder), "refs/heads/*:refs/remotes/origin/*")
+    monkeypatch.chdir(clone.folder)
+    run = wandb.Api().runs("digits")[0]
+
+    run.notes = "seen elsewhere"
+    run.update()
+
+    assert wandb.Api().run(run.id).notes == "seen elsewhere"
+    assert len(wandb.Api().runs("digits")) == 3

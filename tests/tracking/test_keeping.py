@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import mlgit as wandb
+from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.index import query
+
+
+def test_a_path_is_logged_as_it_is(inside: Repo):
+    Path("model.pt").write_text("weights")
+
+    with wandb.init() as run:
+        made = run.log_artifact("model.pt", type="model", aliases="best", tags=["t"])
+
+    assert (made.name, made.aliases, made.tags) == ("model:v0", ["best", "latest"], ["t"])
+    assert not query.runs(inside)[0].logged[0].hash.endswith(".dir")
+    assert Path(made.file("got")).read_text() == "weights"
+
+
+def test_an_address_is_logged_as_a_reference(inside: Repo):
+    with wandb.init() as run:
+        made = run.log_artifact("s3://bucket/data.csv", name="raw", type="dataset")
+
+    assert made.get_entry("data.csv").ref_target() == "s3://bucket/data.csv"
+
+
+def test_a_model_is_logged_used_and_linked(inside: Repo):
+    Path("net").mkdir()
+    Path("net/a").write_text("a")
+    Path("net/b").write_text("b")
+    Path("one.pt").write_text("1")
+    with wandb.init() as run:
+        run.log_model("net", name="folder")
+        run.log_model(path="one.pt", aliases=["best"])
+        run.link_model("one.pt", registered_model_name="Our Model", aliases=["staging"])
+        run.log_artifact("one.pt", name="data", type="dataset")
+
+    with wandb.init() as run:
+        assert sorted(os.listdir(run.use_model("folder:latest"))) == ["a", "b"]
+        assert Path(run.use_model("one:best")).read_text() == "1"
+        assert Path(run.use_model("Our Model:staging")).name == "one.pt"
+        with pytest.raises(UsageError, match="no model"):
+            run.use_model("data:latest")
+
+    assert [used.name for used in query.runs(inside)[0].used] == ["folder", "one", "data"]
+
+
+def test_what_a_run_used_is_remembered_by_its_role(inside: Repo):
+    Path("x").write_text("x")
+    with wandb.init() as run:
+        run.log_artifact("x", name="d", type="dataset")
+        run.use_artifact("d:latest", use_as="validation")
+
+    (used,) = query.runs(inside)[0].used
+    assert (used.name, used.use_as) == ("d", "validation")
+
+
+def test_several_contents_of_one_name_have_a_pointer_each(inside: Repo):
+    with wandb.init() as run:
+        for text in ("one", "two", "one"):
+            Path("x").write_text(text)
+            run.log_artifact("x", name="d", type="dataset")
+        assert [one.version for one in wandb.Api().artifacts("dataset", "d")] == ["v1", "v0"]
+        assert run.use_artifact("d:latest").version == "v0"
+
+    (found,) = query.runs(inside)
+    names = inside.git("ls-tree", "-r", "--name-only", f"{found.commit}:experiment/artifacts").split()
+    assert len([name for name in names if name.endswith(".dvc")]) == 2
+
+
+def test_a_killed_run_keeps_what_it_logged(inside: Repo, python: Callable[..., object]):
+    Path("x").write_text("x")
+    code = (
+        "import os, mlgit\nrun = mlgit.init()\nrun.log_artifact('x', name='d', type='dataset', aliases=['a'])\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    python("-c", code, cwd=inside.folder, check=False)
+
+    assert wandb.Api().artifact("d:a").version == "v0"
+    assert wandb.Api().runs()[0].state == "crashed"
+
+
+def test_a_full_disk_stops_no_training(inside: Repo, capsys: pytest.CaptureFixture[str]):
+    Path("x").write_text("x")
+    (inside.own / "cache").mkdir(parents=True)
+    (inside.own / "cache" / "files").write_text("in the way")  # as a disk that refuses, for whoever may write anywhere
+
+    with wandb.init() as run:
+        made = run.log_artifact("x", name="d", type="dataset")
+        run.log({"loss": 1})
+
+    assert (made.state, query.runs(inside)[0].state.value) == ("PENDING", "finished")
+    assert "artifact d could not be kept" in capsys.readouterr().err
+    with pytest.raises(MlgitError, match="could not be stored"):
+        made.wait()
+
+
+def test_threads_log_side_by_side(inside: Repo):
+    with wandb.init() as run:
+
+        def log(number: int) -> None:
+            draft = wandb.Artifact("d", type="dataset")
+            with draft.new_file("x") as file:
+                file.write(str(number))
+            run.log_artifact(draft)
+
+        threads = [threading.Thread(target=log, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert sorted(one.version for one in wandb.Api().artifacts("dataset", "d")) == [f"v{n}" for n in range(8)]
+
+
+def test_processes_fill_one_artifact_together(inside: Repo, python: Callable[..., object]):
+    code = (
+        "import sys, mlgit\nrun = mlgit.init(group='g')\nd = mlgit.Artifact('d', type='dataset')\n"
+        "with d.new_file(sys.argv[1]) as f: f.write('x')\nrun.upsert_artifact(d)\n"
+    )
+    for name in ("a", "b"):
+        python("-c", code, name, cwd=inside.folder)
+    with wandb.init(group="g") as run:
+        last = wandb.Artifact("d", type="dataset")
+        with last.new_file("c") as file:
+            file.write("x")
+        made = run.finish_artifact(last)
+
+    assert sorted(made.manifest.entries) == ["a", "b", "c"]
+    with wandb.init() as run, pytest.raises(UsageError, match="distributed_id"):
+        run.upsert_artifact(last)
+
+
+def test_code_is_kept_without_secrets_and_by_filters(inside: Repo):
+    for name in ("train.py", "notes.txt", "pkg/net.py", ".venv/lib.py", "credentials.json", "requirements.txt"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("x")
+    with wandb.init() as run:
+        made = run.log_code(".")
+        own = run.log_code(".", name="own", include_fn=lambda path: path.endswith(".txt"))
+        none = run.log_code("pkg", include_fn=lambda path, root: False)
+
+    assert made is not None
+    assert own is not None
+    assert (made.type, sorted(made.manifest.entries)) == ("code", ["pkg/net.py", "requirements.txt", "train.py"])
+    assert sorted(own.manifest.entries) == ["notes.txt", "requirements.txt"]
+    assert none is None
+
+
+def test_nothing_is_kept_after_the_end(inside: Repo):
+    Path("x").write_text("x")
+    run = wandb.init()
+    run.finish()
+
+    for call in (run.log_artifact, run.use_artifact, run.save):
+        with pytest.raises(UsageError, match="has ended"):
+            call("x")  # type: ignore[operator]
+
+
+def test_a_run_that_records_nothing_takes_every_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    run = wandb.init(mode="disabled")
+    draft = wandb.Artifact("d", type="dataset")
+    with draft.new_file("x") as file:
+        file.write("x")
+
+    made = run.log_artifact(draft).wait()
+
+    assert (made.name, made.version) == ("d:v0", "v0")
+    assert run.log_artifact("nothing.pt", type="model").wait().type == "model"
+    assert Path(run.use_artifact("d:latest").download()).is_dir()
+    assert run.use_artifact("d:latest").get("t") is None
+    assert run.log_model("m.pt") is None  # type: ignore[func-returns-value]
+    assert Path(run.use_model("m:latest")).is_dir()
+    assert run.link_artifact(draft, "registry/x") is draft
+    assert run.link_model("m.pt", "M") is not None
+    assert (run.save("*"), run.restore("x"), run.log_code()) == ([], None, None)
+    assert run.upsert_artifact(draft) is run.finish_artifact(draft)
+    run.alert("a", "b")
+    run.finish()
+
+
+def test_files_are_saved_as_they_are_at_the_end(inside: Repo, tmp_path: Path):
+    for name in ("grows.txt", "replaced.txt", "now.txt"):
+        (tmp_path / name).write_text("early")
+    with wandb.init() as active:
+        for name in ("grows.txt", "replaced.txt"):
+            active.save(str(tmp_path / name))
+        active.save(str(tmp_path / "now.txt"), policy="now")
+        active.save(str(tmp_path / "later-*.txt"))
+        with (tmp_path / "grows.txt").open("a") as file:
+            file.write(", late")
+        for name in ("replaced.txt", "now.txt"):
+            (tmp_path / "new").write_text("late")
+            (tmp_path / "new").rename(tmp_path / name)
+        (tmp_path / "later-1.txt").write_text("born late")
+
+    run = wandb.Api().run(active.id)
+    assert {name: run.file(name).content().decode() for name in ("grows.txt", "replaced.txt", "now.txt")} == {
+        "grows.txt": "early, late", "replaced.txt": "late", "now.txt": "early",
+    }  # fmt: skip
+    assert run.file("later-1.txt").content() == b"born late"
+
+
+def test_saved_files_keep_the_folders_below_the_base(inside: Repo):
+    Path("a/b").mkdir(parents=True)
+    Path("a/b/x.txt").write_text("x")
+    with wandb.init() as run:
+        (whole,) = run.save("a/b/x.txt")  # type: ignore[misc]
+        (inner,) = run.save("a/b/*", base_path="a")  # type: ignore[misc]
+        (Path(run.dir) / "own.txt").write_text("mine")
+
+        assert [str(Path(one).relative_to(run.dir)) for one in (whole, inner)] == ["a/b/x.txt", "b/x.txt"]
+        assert run.save(f"{run.dir}/own.txt") == [f"{run.dir}/own.txt"]
+        assert run.save("nothing-*") == []
+        assert run.save("s3://bucket/x") == []
+        with pytest.raises(UsageError, match="not below"):
+            run.save("../*", base_path="a")
+        with pytest.raises(UsageError, match="no policy"):
+            run.save("a/b/x.txt", policy="later")
+
+
+def test_a_file_comes_back_from_this_run_and_from_another(inside: Repo, tmp_path: Path):
+    Path("w.txt").write_text("first")
+    with wandb.init(project="p") as first:
+        first.save("w.txt")
+        Path("w.txt").write_text("changed")
+        mine = first.restore("w.txt", root=str(tmp_path / "own"))
+        assert mine is not None
+        with mine:
+            assert mine.read() == "changed"
+
+    with wandb.init(project="p") as second:
+        found = second.restore("w.txt", run_path=f"me/p/{first.id}")
+        assert found is not None
+        with found:
+            assert (found.read(), found.name) == ("changed", f"{second.dir}/w.txt")
+        with pytest.raises(NotFoundError, match="no file 'nothing'"):
+            second.restore("nothing", run_path=first.id)
+        with pytest.raises(UsageError):
+            second.restore("../x", run_path=first.id)
