@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -42,7 +43,8 @@ class ActiveRun(Metrics, Alerting):
         wish: Wish = Wish(),  # noqa: B008  (it is frozen)
         before: Before | None = None, step: int | None = None,
     ) -> None:  # fmt: skip
-        self._home, self._live, self._record, self._owns, self._wish = home, opened, record, owns, wish
+        self._home, self._live, self._owns, self._wish = home, opened, owns, wish
+        self._record = replace(record, state=State.RUNNING, finished=None)
         self._before, self._pid = before, os.getpid()
         self._step = self._first_step = step if step is not None else before.next_step if before else 0
         self._started = record.created + record.paused - (before.runtime if before and before.how == "fork" else 0)
