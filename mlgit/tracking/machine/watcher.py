@@ -6,6 +6,7 @@ look meets can fail a training, keep its process alive or stay locked in a forke
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import json
 import math
@@ -74,16 +75,18 @@ class _Watcher:
         self._opened, self._started, self._seconds, self._paths = opened, started, seconds, disk_paths
         self._pid, self._spent = pid or os.getpid(), 0.0 if pid else sum(os.times()[:4])
         self._since = time.monotonic()
-        self._over, self._gate, self._is_looking = threading.Event(), threading.Lock(), False
-        self._thread = threading.Thread(target=self._run, name="mlgit-machine", daemon=True)
-        self._thread.start()
+        self._over, self._ended = threading.Event(), threading.Event()
+        self._gate, self._is_looking = threading.Lock(), False
+        _thread.start_new_thread(
+            self._run, ()
+        )  # threading's own start waits for it, on a busy machine for milliseconds
 
     def stop(self) -> None:
         """Look no more, but for a last time if there was any look."""
         with self._gate:
             self._over.set()
         if self._is_looking:
-            self._thread.join(_PATIENCE)
+            self._ended.wait(_PATIENCE)
 
     def _run(self) -> None:
         self._over.wait(min(FIRST_SECONDS, self._seconds))
@@ -95,6 +98,8 @@ class _Watcher:
             self._look_until_over()
         except Exception as exc:  # noqa: BLE001  (whatever drivers and kernels come up with, a training goes on)
             notify(f"no more system metrics: {type(exc).__name__}: {exc}")
+        finally:
+            self._ended.set()
 
     def _look_until_over(self) -> None:
         with _looking:

@@ -81,7 +81,7 @@ def test_it_is_off_where_nobody_wants_it(repo: Repo, python: Script, how: str):
     env = {**os.environ, **({"WANDB_SYSTEM_SECONDS": "0"} if how == "environment" else {})}
     if how == "file":
         (repo.folder / "mlgit.yaml").write_text("project: p\nrun:\n  system_seconds: 0\n")
-    code = f"import mlgit, threading; mlgit.init(settings={settings}); print(threading.active_count())"
+    code = f"import mlgit, os; mlgit.init(settings={settings}); print(len(os.listdir('/proc/self/task')))"
 
     assert python("-c", code, cwd=repo.folder, env=env).stdout == "1\n"
 
@@ -98,7 +98,7 @@ def test_other_disks_are_looked_at_by_name(repo: Repo, python: Script, tmp_path:
 
 def test_mlgit_run_looks_at_a_command_in_any_language_and_its_script_does_not_look_again(repo: Repo, mlgit: Script):
     code = (
-        "import os, threading, mlgit, pathlib; run = mlgit.init(); print(threading.active_count(), flush=True)\n"
+        "import os, mlgit, pathlib; run = mlgit.init(); print(len(os.listdir('/proc/self/task')), flush=True)\n"
         "seen = pathlib.Path(run.dir).parent / 'system.jsonl'\n"
         "while not seen.exists() or seen.read_bytes().count(b'\\n') < 2: pass"
     )
@@ -117,9 +117,9 @@ import os
 looks(1)
 for _ in range(20):
     if (pid := os.fork()) == 0:
-        import psutil, threading
+        import psutil
         psutil.virtual_memory()
-        os._exit(threading.active_count())
+        os._exit(len(os.listdir("/proc/self/task")))
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
 print("well")
 """
@@ -141,9 +141,8 @@ import sys
 sys.modules["psutil"] = None
 import mlgit
 run = mlgit.init(settings={"x_stats_sampling_interval": 0.1})
-import threading
-for thread in threading.enumerate():
-    if thread.name == "mlgit-machine": thread.join()
+import os
+while len(os.listdir("/proc/self/task")) > 1: pass
 run.log({"a": 1})
 """
     done = python("-c", code, cwd=repo.folder)
