@@ -16,6 +16,7 @@ from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 
 _FICLONE = 0x40049409  # ioctl_ficlone(2)
+_PIECE = 1 << 20
 _FORGOTTEN = 7 * 86_400
 """Seconds after which what a killed process left is swept up."""
 
@@ -84,13 +85,11 @@ class Staging:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a file's content to *target*, which must not exist. Raises `OSError`."""
-    with source.open("rb") as file, target.open("xb") as out:
+    with source.open("rb", buffering=0) as file, target.open("xb", buffering=0) as out:
         try:
             fcntl.ioctl(out.fileno(), _FICLONE, file.fileno())
-            return
-        except OSError:
-            pass
-    shutil.copyfile(source, target)
+        except OSError:  # this disk has no such thing
+            shutil.copyfileobj(file, out, _PIECE)
 
 
 def _made() -> Path:

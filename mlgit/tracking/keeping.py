@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Path_ = str | os.PathLike[str]
 Filter = Callable[..., bool]
 
-_CODE = re.compile(r"(.*\.(py|pyi|ipynb|sh|ya?ml|toml|cfg)|requirements.*\.txt|Dockerfile.*|Makefile)")
+_CODE = r".*\.(py|pyi|ipynb|sh|ya?ml|toml|cfg)|requirements.*\.txt|Dockerfile.*|Makefile"
 _NO_CODE = ("__pycache__", "node_modules", "site-packages", "wandb", "artifacts", "mlruns", "venv", "env")
 
 
@@ -251,7 +251,7 @@ def _asked(question: Filter, path: Path, top: Path) -> bool:
 
 
 def _is_code(path: str) -> bool:
-    return _CODE.fullmatch(os.path.basename(path)) is not None  # noqa: PTH119  (a filter takes text)
+    return re.fullmatch(_CODE, os.path.basename(path)) is not None  # noqa: PTH119  (a filter takes text)
 
 
 def _is_no_code(path: str, root: str) -> bool:
