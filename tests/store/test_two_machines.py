@@ -76,7 +76,7 @@ def test_a_run_that_is_alive_while_its_branch_moves_on_ends_on_a_branch_of_its_o
     one, two = machines
     python("-c", GO_ON.format(2), cwd=two.folder)
     mlgit("sync", cwd=two.folder)
-    update = "import subprocess\nsubprocess.run(['git', 'fetch', '-q', 'origin', '+refs/heads/exp/*:refs/heads/exp/*'], check=True)"
+    update = "import subprocess as s\ns.run(['git', 'fetch', '-q', 'origin', '+refs/heads/exp/*:refs/heads/exp/*'], check=True)"
     python("-c", f"{GO_ON.format(3)}\n{update}", cwd=one.folder)
     found = {run.id: values(one, run) for run in query.runs(one)}
 
