@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from mlgit.core import refs
 from mlgit.store import live, own
 from mlgit.store.place import Place
+from mlgit.tracking import provenance
 from mlgit.tracking.active import ActiveRun
 from mlgit.tracking.ranks import Rank, RankRun
 from mlgit.tracking.wish import Wish
@@ -54,6 +56,7 @@ def join(
         home, opened, told.run, owns=False, fixed=fixed, wish=wish, before=before, step=_next_step(told, "")
     )
     active.config.update(params, allow_val_change=True)
+    active.at_end.append(functools.partial(provenance.say_seeds, opened, {}))  # `mlgit run` cannot know them
     return active
 
 

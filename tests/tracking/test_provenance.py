@@ -137,6 +137,13 @@ numpy.random.rand()
     assert told(repo)["seeds"] == {"numpy": 5, "python_hash": "7"}
 
 
+def test_the_seeds_of_a_script_inside_mlgit_run_are_kept(repo: Repo, mlgit: Script):
+    code = "import mlgit, numpy; mlgit.init(); numpy.random.seed(5)"
+    mlgit("run", "--", sys.executable, "-c", code, cwd=repo.folder)
+
+    assert told(repo)["seeds"] == {"numpy": 5}
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_torchs_seed_is_kept(repo: Repo, python: Script, when: str):
     need("torch", importlib.util.find_spec("torch") is not None)
