@@ -70,13 +70,14 @@ def test_a_run_that_went_on_elsewhere_catches_up_here(machines: tuple[Repo, Repo
     assert values(one, run) == [1, 2]
 
 
-def test_a_run_that_is_alive_while_its_branch_moves_on_ends_on_a_branch_of_its_own(
+def test_a_live_run_whose_branch_moves_on_ends_on_a_branch_of_its_own(
     machines: tuple[Repo, Repo], python: Script, mlgit: Script
 ):
     one, two = machines
     python("-c", GO_ON.format(2), cwd=two.folder)
     mlgit("sync", cwd=two.folder)
-    update = "import subprocess as s\ns.run(['git', 'fetch', '-q', 'origin', '+refs/heads/exp/*:refs/heads/exp/*'], check=True)"
+    fetch = "['git', 'fetch', '-q', 'origin', '+refs/heads/exp/*:refs/heads/exp/*']"
+    update = f"import subprocess\nsubprocess.run({fetch}, check=True)"
     python("-c", f"{GO_ON.format(3)}\n{update}", cwd=one.folder)
     found = {run.id: values(one, run) for run in query.runs(one)}
 
