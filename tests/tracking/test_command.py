@@ -342,6 +342,35 @@ def test_what_a_command_prints_is_passed_on_and_kept(repo: Repo, run: Script):
     assert sorted(runs.output(repo, only(repo)).split()) == ["err", "out"]
 
 
+def test_what_it_is_told_on_its_standard_input_reaches_the_command(repo: Repo, run: Script):
+    assert run("--", "cat", input="a\nb\n").stdout == "a\nb\n"
+
+
+def test_a_reader_that_goes_away_ends_no_command(repo: Repo):
+    command = [sys.executable, "-m", "mlgit", "run", "--", "sh", "-c", "seq 50000; seq 50000; echo end"]
+    process = subprocess.Popen(command, cwd=repo.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout
+    process.stdout.readline()
+    process.stdout.close()
+
+    assert process.wait() == 0
+    found = only(repo)
+    assert found.state is State.FINISHED
+    assert runs.output(repo, found).endswith("50000\nend\n")
+
+
+def test_what_runs_on_in_the_background_is_not_waited_for(repo: Repo, tmp_path: Path):
+    os.mkfifo(tmp_path / "go")
+    script = f"echo now; (read line < {tmp_path}/go; echo later) &"
+    command = [sys.executable, "-m", "mlgit", "run", "--", "sh", "-c", script]
+    process = subprocess.Popen(command, cwd=repo.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    assert process.wait(60) == 0
+    assert runs.output(repo, only(repo)) == "now\n"
+    (tmp_path / "go").write_text("\n")
+    assert process.communicate()[0] == b"now\nlater\n"
+
+
 def test_a_run_that_git_refuses_keeps_the_commands_exit_code(repo: Repo, run: Script):
     repo.git("branch", "exp")
     done = run("--", "sh", "-c", "exit 5", check=False)
