@@ -132,7 +132,12 @@ def _watched(begun: _Begun, wish: Wish, options: RunOptions, pid: int) -> Any:
     """Look at the machine meanwhile, and at the process *pid* with all that it starts."""
     seconds = options.system_seconds if wish.system_seconds is None else wish.system_seconds
     stop = watcher.watch(
-        begun.opened, begun.record.created + begun.record.paused, seconds=seconds, disk_paths=wish.disk_paths, pid=pid
+        begun.opened,
+        begun.record.created + begun.record.paused,
+        seconds=seconds,
+        disk_paths=wish.disk_paths,
+        pid=pid,
+        warn=notify,
     )
     try:
         yield

@@ -221,7 +221,7 @@ def _record_by_itself(home: Place, opened: live.Live, begun: ActiveRun, wish: Wi
         watcher.watch(
             opened, begun.counts_from,
             seconds=options.system_seconds if wish.system_seconds is None else wish.system_seconds,
-            disk_paths=wish.disk_paths,
+            disk_paths=wish.disk_paths, warn=notify,
         )
     )  # fmt: skip
     begun.at_end.append(functools.partial(provenance.say_seeds, opened, provenance.seeds()))

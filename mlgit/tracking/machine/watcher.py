@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from mlgit.errors import MlgitError
 from mlgit.store import live
-from mlgit.tracking.begin import notify
 
 if TYPE_CHECKING:
     from mlgit.tracking.machine import gpu, host
@@ -53,15 +52,17 @@ os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_c
 
 
 def watch(
-    opened: live.Live, started: float, *, seconds: float, disk_paths: Sequence[str] = ("/",), pid: int | None = None
-) -> Callable[[], None]:
+    opened: live.Live, started: float, *, seconds: float, warn: Callable[[str], None],
+    disk_paths: Sequence[str] = ("/",), pid: int | None = None,
+) -> Callable[[], None]:  # fmt: skip
     """Look at the machine every so many *seconds* until what is returned is called; 0 and less: never.
 
-    *started*: when the run began. *pid*: the process whose tree is the run's; None is this one.
+    *started*: when the run began. *pid*: the process whose tree is the run's; None is this one. *warn*
+    is told when looking has to end before.
     """
     if not 0 < seconds < math.inf:
         return _nothing
-    return _Watcher(opened, started, max(LEAST_SECONDS, seconds), disk_paths, pid).stop
+    return _Watcher(opened, started, max(LEAST_SECONDS, seconds), warn, disk_paths, pid).stop
 
 
 def _nothing() -> None:
@@ -70,9 +71,11 @@ def _nothing() -> None:
 
 class _Watcher:
     def __init__(
-        self, opened: live.Live, started: float, seconds: float, disk_paths: Sequence[str], pid: int | None
-    ) -> None:
-        self._opened, self._started, self._seconds, self._paths = opened, started, seconds, disk_paths
+        self, opened: live.Live, started: float, seconds: float, warn: Callable[[str], None],
+        disk_paths: Sequence[str], pid: int | None,
+    ) -> None:  # fmt: skip
+        self._opened, self._started, self._seconds = opened, started, seconds
+        self._warn, self._paths = warn, disk_paths
         self._pid, self._spent = pid or os.getpid(), 0.0 if pid else sum(os.times()[:4])
         self._since = time.monotonic()
         self._over, self._ended = threading.Event(), threading.Event()
@@ -97,7 +100,7 @@ class _Watcher:
         try:
             self._look_until_over()
         except Exception as exc:  # noqa: BLE001  (whatever drivers and kernels come up with, a training goes on)
-            notify(f"no more system metrics: {type(exc).__name__}: {exc}")
+            self._warn(f"no more system metrics: {type(exc).__name__}: {exc}")
         finally:
             self._ended.set()
 
