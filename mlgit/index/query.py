@@ -21,6 +21,7 @@ def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) ->
     wanted = {"project": project, "sweep": sweep}
     where = " AND ".join(['"commit" IS NOT NULL', *(f"{key} = ?" for key, value in wanted.items() if value)])
     question = f'SELECT ref, "commit", record FROM runs WHERE {where} ORDER BY ref'  # noqa: S608  (keys are ours)
+    alive = list(_alive(repo))  # first, so that one that ends meanwhile is found as a branch
     rows = build.ask(repo, question, [value for value in wanted.values() if value])
     found: dict[str, Run] = {}
     hidden: set[str] = set()
@@ -32,8 +33,9 @@ def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) ->
             hidden.add(run.id)
         else:
             found[run.id] = replace(run, ref=ref, commit=commit)
-    for run in _alive(repo):
-        if project in (None, run.project) and sweep in (None, run.sweep):
+    for run in alive:
+        is_wanted = project in (None, run.project) and sweep in (None, run.sweep)
+        if is_wanted and (run.id not in found or live.folder_of(repo, run.id).exists()):
             found[run.id] = _going_on(run, found.get(run.id))
     return sorted(found.values(), key=lambda run: (-run.created, run.id))
 
