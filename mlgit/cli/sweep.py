@@ -154,7 +154,7 @@ def show(sweep: str, json_: bool) -> None:
     output.say(f"{found.name} ({found.id}): {found.method}{metric}, seed {found.seed}, {figures.moment(found.created)}")
     if file.description:
         output.say(file.description)
-    output.say(f"each trial: {' '.join(_word(word) for word in found.command)}")
+    output.say(f"each trial: {' '.join(_word(word) for word in found.command) or 'a call of a Python function'}")
     output.gap()
     _say_table(trials, file.metric)
 

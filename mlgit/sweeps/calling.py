@@ -31,8 +31,8 @@ from mlgit.sweeps.search import suggest
 from mlgit.sweeps.space import SweepFile
 from mlgit.tracking import begin, names, session, values
 from mlgit.tracking import wish as wishes
-from mlgit.tracking.active import ActiveRun, exit_code
-from mlgit.tracking.begin import notify
+from mlgit.tracking.ending import exit_code
+from mlgit.tracking.notice import notify
 from mlgit.tracking.wish import Assigned
 
 FAILURES, AT_FIRST_SECONDS = 3, 60.0
@@ -202,17 +202,12 @@ class _Agent:
         session.finish()  # one that was left open is not part of this
         told = ", ".join(f"{name}={figures.number(value)}" for name, value in trial.params.items())
         notify(f"trial {trial.name}: {told}")
-        begun: list[ActiveRun] = []
-
-        def on_begin(run: ActiveRun) -> None:
-            begun.append(run)
-            turn.give()
-
         wish = {"name": trial.name, "group": self.sweep.name, "given": tuple(trial.params)}
-        token = session.assigned.set(
-            Assigned(sweep=self.sweep.id, project=self.sweep.project, params=self.tree(trial.params), wish=wish,
-                     begun=on_begin)
+        assigned = Assigned(
+            sweep=self.sweep.id, project=self.sweep.project, params=self.tree(trial.params), wish=wish,
+            begun=lambda _run: turn.give(),
         )  # fmt: skip
+        token = session.assigned.set(assigned)
         code, error, state = 0, None, None
         try:
             self.function()
@@ -226,10 +221,10 @@ class _Agent:
             sys.stderr.write(error)
         finally:
             session.assigned.reset(token)
-            for run in begun:
+            for run in assigned.runs:
                 run.finish(code, error=error, state=state)
             session.finish(code)
-        if not begun:
+        if not assigned.runs:
             self.without_run.append(trial)
             notify(f"trial {trial.name}: the function began no run; it calls init()")
         return bool(code)

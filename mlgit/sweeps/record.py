@@ -172,6 +172,9 @@ def resumed(place: Place, text: str, *, agents: int | None, trials: int | None) 
     Raises `NotFoundError`, `UsageError`.
     """
     before = find(place.repo, place.settings.project, text)
+    if not before.command:
+        what = f"The trials of the sweep {before.id} are calls of a Python function."
+        raise UsageError(what, fix=f"mlgit.agent({before.id!r}, function) in the script that has the function")
     sweep = replace(before, agents=agents or before.agents, trials=trials or before.trials)
     file = file_of(sweep)
     return _task(place, sweep, file, _trials(place.repo, sweep, file))

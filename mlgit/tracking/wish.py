@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlgit.errors import UsageError
@@ -72,10 +72,14 @@ class Assigned:
     """What the run is called where its script does not say."""
     begun: Callable[[Any], None]
     """Hears of the run once it is there."""
+    runs: list[Any] = field(default_factory=list)
+    """What its script has begun so far: one run, unless it ended that and goes on with it."""
 
     def over(self, wish: Wish) -> Wish:
         """*wish* as it is to be; the sweep and its project are not the script's to choose."""
         free = {name: value for name, value in self.wish.items() if not getattr(wish, name)}
+        if self.runs:
+            free |= {"id": self.runs[0].id, "resume": "must"}
         return replace(wish, sweep=self.sweep, project=self.project, **free)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import subprocess
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,8 @@ from mlgit.core.run import Run, State
 from mlgit.errors import ConfigError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
+from mlgit.integrations import shim
+from tests.conftest import need
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -247,3 +252,76 @@ def test_what_means_nothing_here_is_said(inside: Repo, capsys: pytest.CaptureFix
     assert "early_terminate is left aside" in said
     assert "'team' means nothing here" in said
     assert "prior_runs are left aside" in said
+
+
+def test_a_function_that_ends_its_run_and_begins_again_goes_on_with_the_same_one(inside: Repo) -> None:
+    def function() -> None:
+        run = mlgit.init()
+        run.finish()
+        again = mlgit.init()
+        again.log({"loss": again.config.lr})
+
+    sweep_id = mlgit.sweep(GRID)
+    mlgit.agent(sweep_id, function, count=2)
+
+    assert [run.metrics["loss"] for run in trials(inside, sweep_id)] == [0.1, 0.1]
+
+
+def test_a_run_beside_the_trials_own_is_no_trial(inside: Repo) -> None:
+    def function() -> None:
+        run = mlgit.init()
+        with mlgit.init(reinit="create_new") as other:
+            other.log({"aside": 1})
+        run.log({"loss": 1})
+
+    sweep_id = mlgit.sweep(GRID)
+    mlgit.agent(sweep_id, function, count=1)
+
+    assert len(trials(inside, sweep_id)) == 1
+    assert len(query.runs(inside)) == 2
+
+
+def test_a_sweep_of_a_function_is_shown_as_such_and_not_run_as_a_program(inside: Repo, python: Call) -> None:
+    sweep_id = mlgit.sweep(GRID)
+
+    shown = python("-m", "mlgit", "sweep", "show", sweep_id)
+    run = python("-m", "mlgit", "sweep", "run", "--resume", sweep_id, check=False)
+
+    assert "each trial: a call of a Python function" in shown.stdout
+    assert "mlgit.agent(" in run.stderr
+
+
+def test_transformers_search_of_hyperparameters_runs_unchanged(inside: Repo, python: Call) -> None:
+    need("transformers", importlib.util.find_spec("transformers") is not None)
+    need("torch", importlib.util.find_spec("torch") is not None)
+    path = os.pathsep.join((str(shim.FOLDER), str(Path(mlgit.__file__).parents[1])))
+    python("-W", "ignore", "-c", """
+import torch
+from transformers import Trainer, TrainingArguments
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 1)
+    def forward(self, x=None, labels=None):
+        out = self.layer(x)
+        return {"loss": ((out - labels) ** 2).mean(), "logits": out}
+
+data = [{"x": torch.ones(2), "labels": torch.zeros(1)} for _ in range(8)]
+args = TrainingArguments(
+    output_dir="out", report_to=["wandb"], num_train_epochs=1, eval_strategy="epoch", logging_steps=1, use_cpu=True,
+    save_strategy="no", disable_tqdm=True,
+)
+trainer = Trainer(model_init=lambda *_: Model(), args=args, train_dataset=data, eval_dataset=data)
+space = {
+    "method": "random", "metric": {"name": "objective", "goal": "minimize"},
+    "parameters": {"learning_rate": {"distribution": "uniform", "min": 1e-6, "max": 1e-1}},
+}
+best = trainer.hyperparameter_search(direction="minimize", backend="wandb", n_trials=2, hp_space=lambda _: space)
+assert best.objective is not None, best
+""", cwd=inside.folder, env={**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"})  # fmt: skip
+
+    runs = [run for run in query.runs(inside) if run.sweep]
+    rates = {run.params["learning_rate"] for run in runs}
+    assert len(runs) == len(rates) == len(query.runs(inside)) == 2
+    assert all("eval/loss" in run.metrics for run in runs)
