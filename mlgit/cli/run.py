@@ -59,7 +59,7 @@ def command(
       mlgit run --resume auto --checkpoint 5m --push -- python train.py
     """
     from mlgit.integrations import shim
-    from mlgit.tracking import active, begin, ending, files, lives
+    from mlgit.tracking import active, begin, ending, files, lives, notice
     from mlgit.tracking import command as execution
     from mlgit.tracking.wish import settle
 
@@ -82,7 +82,7 @@ def command(
         folder,
     )
     if ended.run.commit:
-        begin.notify(active.told(ended.run))
+        notice.notify(active.told(ended.run))
     if ended.exit_code == 128 + signal.SIGINT:
         ending.by_interrupt()
     sys.exit(ended.exit_code)

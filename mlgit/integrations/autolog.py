@@ -12,7 +12,7 @@ import sklearn.base
 from sklearn.utils import all_estimators
 
 from mlgit.tracking import session, values
-from mlgit.tracking.begin import notify
+from mlgit.tracking.notice import notify
 
 _inside = threading.local()
 _patched: dict[type, Callable[..., Any]] = {}

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlgit.errors import UsageError
 from mlgit.integrations import progress
-from mlgit.tracking.begin import notify
+from mlgit.tracking.notice import notify
 
 _WITHOUT_EFFECT = (
     "save_graph", "input_type", "output_type", "data_type", "class_colors", "generator", "training_data",

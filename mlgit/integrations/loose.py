@@ -12,7 +12,7 @@ from typing import Any
 
 from mlgit.errors import UsageError
 from mlgit.tracking import names, session
-from mlgit.tracking.begin import notify
+from mlgit.tracking.notice import notify
 
 __all__ = ["generate_id", "get_module", "make_artifact_name_safe"]
 

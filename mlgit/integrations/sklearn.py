@@ -16,7 +16,7 @@ from sklearn import calibration, linear_model, metrics, model_selection
 from mlgit.errors import UsageError
 from mlgit.integrations import charts, progress
 from mlgit.integrations.autolog import autolog
-from mlgit.tracking.begin import notify
+from mlgit.tracking.notice import notify
 
 __all__ = [
     "autolog", "plot_calibration_curve", "plot_class_proportions", "plot_classifier", "plot_clusterer",

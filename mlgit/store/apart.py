@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,8 +25,8 @@ _CODE = """
 import json, sys
 told = json.load(sys.stdin)
 sys.path += told["path"]
-from mlgit.store import apart
-apart.main(told)
+from mlgit.store import apart, result
+apart.main(told, result.record_here)
 """
 _MOST_METRICS = 100
 """Numbers that a person is told of a run with very many."""
@@ -72,16 +73,14 @@ def _raised(error: dict[str, str]) -> MlgitError:
     return found
 
 
-def main(told: dict[str, str]) -> None:
+def main(told: dict[str, str], record_here: Callable[[Repo, Path], Run]) -> None:
     """What the process does: record the run, and say on the last line of its standard output what came of it."""
-    from mlgit.store import result
-
     answer: dict[str, object]
     try:
         repo = Repo.find(Path(told["repo"]))
         if repo is None:
             raise GitError(f"{told['repo']} is no repository any more.")
-        run = result.record_here(repo, Path(told["folder"]))
+        run = record_here(repo, Path(told["folder"]))
         answer = {"run": records.line(_short(run)), "ref": run.ref, "commit": run.commit}
     except MlgitError as exc:
         answer = {"error": {"kind": type(exc).__name__, "what": exc.what, "why": exc.why, "fix": exc.fix}}

@@ -9,8 +9,9 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from mlgit.core import escape, figures, secrets
 from mlgit.core.compare import is_number
@@ -21,10 +22,11 @@ from mlgit.store.own import Before
 from mlgit.store.place import Place
 from mlgit.tracking import values
 from mlgit.tracking.alerting import Alerting
-from mlgit.tracking.begin import notify
 from mlgit.tracking.config import Config
+from mlgit.tracking.ending import exit_code
 from mlgit.tracking.media.shelf import Shelf
 from mlgit.tracking.metric import Metrics
+from mlgit.tracking.notice import notify
 from mlgit.tracking.summary import Summary
 from mlgit.tracking.wish import Wish
 
@@ -37,6 +39,9 @@ class ActiveRun(Metrics, Alerting):
 
     *owns* says whether the end of this object is the end of the run; a script inside `mlgit run` only takes part.
     """
+
+    taken_up: ClassVar[Callable[[str, Path], ActiveRun]]
+    """The run of an id, as the process has it that unpickles one."""
 
     def __init__(
         self, home: Place, opened: live.Live, record: Run, *, owns: bool = True, fixed: frozenset[str],
@@ -70,6 +75,15 @@ class ActiveRun(Metrics, Alerting):
     def is_joined(self) -> bool:
         """Whether this process only takes part in a run that `mlgit run` began."""
         return not self._owns
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether a fork has left it to this process, and it is for another one to end."""
+        return os.getpid() != self._pid
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled, it is itself in this process, and in another one what takes part in it."""
+        return type(self).taken_up, (self.id, self._home.settings.folder)
 
     @property
     def resumed(self) -> bool:
@@ -292,7 +306,7 @@ class ActiveRun(Metrics, Alerting):
         """
         from mlgit.tracking import ending
 
-        if os.getpid() != self._pid:
+        if self.is_inherited:
             return
         with ending.undisturbed(), self._finishing:
             with self._lock:  # a row that another thread is writing is part of the run
@@ -359,11 +373,6 @@ os.register_at_fork(after_in_child=_free_in_child)
 
 def _state(exit_code: int | None, *, taken_away: bool) -> State:
     return State.PREEMPTED if taken_away else State.FAILED if exit_code else State.FINISHED
-
-
-def exit_code(code: object) -> int:
-    """The number that the process ends with for what was given to `sys.exit`."""
-    return code if isinstance(code, int) else 0 if code is None else 1
 
 
 def told(run: Run) -> str:

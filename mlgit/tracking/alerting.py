@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from mlgit.core import escape, secrets
 from mlgit.errors import ConfigError, MlgitError, UsageError
 from mlgit.tracking import wish as wishes
-from mlgit.tracking.begin import notify
 from mlgit.tracking.keeping import Keeping
+from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
 
 if TYPE_CHECKING:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from mlgit.core import escape, refs, secrets
+from mlgit.core import refs, secrets
 from mlgit.core.run import Run
 from mlgit.git import snapshot
 from mlgit.store import live, own, place, result, scratch, unfinished
 from mlgit.store.place import Place
 from mlgit.tracking import names, provenance
-from mlgit.tracking import wish as wishes
+from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
 from mlgit.tracking.wish import Wish
 
@@ -71,10 +69,3 @@ def begin(
     if wish.resume == "auto":
         unfinished.mark(home.repo, run)
     return opened
-
-
-def notify(text: str) -> None:
-    """A word to the person at the terminal, unless nobody wants to hear it (`MLGIT_SILENT`)."""
-    if not wishes.is_silent():
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody listens: the terminal has gone
-            sys.stderr.write(f"mlgit: {escape.terminal(text)}\n")

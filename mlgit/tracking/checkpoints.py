@@ -21,7 +21,7 @@ from mlgit.git.repo import Repo
 from mlgit.store import live, own, recover, result, sync
 from mlgit.store.place import Place
 from mlgit.tracking import wish as wishes
-from mlgit.tracking.begin import notify
+from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
 from mlgit.tracking.wish import Wish
 

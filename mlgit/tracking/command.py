@@ -19,8 +19,9 @@ from mlgit.errors import MlgitError, UsageError
 from mlgit.store import borrow, live, recover, result, telling
 from mlgit.store.place import Place
 from mlgit.tracking import checkpoints, execute, files, handed, lives, metrics_files
-from mlgit.tracking.begin import begin, notify
+from mlgit.tracking.begin import begin
 from mlgit.tracking.machine import watcher
+from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
 from mlgit.tracking.session import JOIN
 from mlgit.tracking.wish import Wish

@@ -26,7 +26,14 @@ class Config(MutableMapping[str, Any]):
     ) -> None:  # fmt: skip
         """*store* takes what was set, *warn* what is worth a word; *fixed* are the names given from outside."""
         self.__dict__.update(
-            _params=params, _items=params, _fixed=fixed, _own=set(), _read=set(), _store=store, _warn=warn, _free=changes_allowed
+            _params=params,
+            _items=params,
+            _fixed=fixed,
+            _own=set(),
+            _read=set(),
+            _store=store,
+            _warn=warn,
+            _free=changes_allowed,
         )
 
     def __getitem__(self, key: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Mapping
@@ -26,6 +27,13 @@ class DisabledRun(Unkept, ActiveRun):
         self.at_end = []
         self.config = Config(dict(params), frozenset(), store=self._put_params, warn=self._warn)
         self.summary = Summary(self._put_summary)
+
+    is_inherited = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled, it is another that records nothing."""
+        record = self._record
+        return functools.partial(DisabledRun, name=record.name, project=record.project), (dict(self.config),)
 
     def log(self, data: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
         """Count the step and keep the last values, for a script that reads them back."""

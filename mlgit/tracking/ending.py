@@ -17,7 +17,6 @@ from types import FrameType, TracebackType
 from typing import Any, Protocol
 
 from mlgit.core.run import State
-from mlgit.tracking.active import exit_code
 
 
 class Finish(Protocol):
@@ -145,3 +144,8 @@ def by_interrupt() -> None:
     atexit.unregister(by_interrupt)
     atexit._run_exitfuncs()
     _die(signal.SIGINT)
+
+
+def exit_code(code: object) -> int:
+    """The number that the process ends with for what was given to `sys.exit`."""
+    return code if isinstance(code, int) else 0 if code is None else 1

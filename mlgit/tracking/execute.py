@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mlgit.store import live
 from mlgit.tracking import drain
-from mlgit.tracking.begin import notify
+from mlgit.tracking.notice import notify
 
 
 @dataclass(frozen=True)

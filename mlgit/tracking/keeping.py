@@ -15,7 +15,7 @@ from mlgit.core.run import Run
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.tracking import values
-from mlgit.tracking.begin import notify
+from mlgit.tracking.notice import notify
 from mlgit.tracking.saving import Saving
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from mlgit.core.run import Run
 from mlgit.errors import ConfigError
 from mlgit.store import live
 from mlgit.tracking import files
-from mlgit.tracking.begin import notify
+from mlgit.tracking.notice import notify
 
 _Mark = tuple[int, ...] | None
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from mlgit.errors import NotFoundError, UsageError
-from mlgit.tracking.begin import notify
 from mlgit.tracking.identity import Identity
+from mlgit.tracking.notice import notify
 
 if TYPE_CHECKING:
     from mlgit.store.live import Live

@@ -21,8 +21,8 @@ from mlgit.store.place import Place
 from mlgit.tracking import begin, console, ending, notebook, provenance, ranks, values
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.active import ActiveRun
-from mlgit.tracking.begin import notify
 from mlgit.tracking.machine import watcher
+from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
 from mlgit.tracking.wish import Assigned, Settings, Wish
 
@@ -106,6 +106,8 @@ def init(
     if entity:
         notify(f"the entity {str(entity)!r} means nothing here: whose the runs are, the repository says")
     params = _chosen(_defaults(wish) | values.as_params(config), config_include_keys, config_exclude_keys)
+    if _current is not None and _current.is_inherited:
+        _current = None  # a fork's first run is its own, as in W&B
     if _current is not None and wish.reinit != "create_new":
         if wish.reinit == "return_previous" or (wish.reinit == "default" and not notebook.is_notebook()):
             notify(f"{_current.name} is under way; finish() it to begin another, or init(reinit='create_new')")
@@ -128,11 +130,11 @@ def init(
 
 def _follow_tensorboard(run: ActiveRun, wish: Wish) -> None:
     """Take what is written for TensorBoard into *run*, where its wish, or `tensorboard.patch()`, asks for it."""
-    module = sys.modules.get("mlgit.tracking.tensorboard")
+    module = sys.modules.get("mlgit.tracking.following")
     if wish.mode != "disabled" and (wish.sync_tensorboard or (module and module.is_wanted())):
-        from mlgit.tracking import tensorboard
+        from mlgit.tracking import following
 
-        tensorboard.follow(run)
+        following.follow(run)
 
 
 def _defaults(wish: Wish) -> dict[str, Any]:
@@ -166,10 +168,10 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     folder.mkdir(parents=True, exist_ok=True)
     home = begin.place_for(folder)
     joined = None if given else os.environ.get(JOIN)  # a trial is a run of its own
-    if joined and not _has_joined and live.is_id(joined) and live.folder_of(home.repo, joined).exists():
-        _has_joined = True
-        return _join(home, joined, wish, params, _rank())
     rank = _rank()
+    if joined and not _has_joined and live.is_id(joined) and _is_meant(home, joined, wish, rank):
+        _has_joined = True
+        return _join(home, joined, wish, params, rank)
     if rank and not rank.owns and not wish.group:
         if found := ranks.find(home.repo, wish.join_seconds):
             return _join(home, found, wish, params, rank)
@@ -192,6 +194,16 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     if rank and rank.owns:
         begun.at_end += (ranks.announce(home.repo, record.id), functools.partial(ranks.wait_for_others, opened))
     return begun
+
+
+def _is_meant(home: Place, run_id: str, wish: Wish, rank: Rank | None) -> bool:
+    """Whether what *wish* asks for is the run of `mlgit run`: no other run by its id, no run beside one of many."""
+    folder = live.folder_of(home.repo, run_id)
+    if not folder.exists() or wish.id not in (None, run_id) or wish.fork_from or wish.resume_from:
+        return False
+    from mlgit.tracking import sharing
+
+    return rank is not None or sharing.is_first(folder)
 
 
 def _rank() -> Rank | None:
@@ -345,15 +357,32 @@ def ensure_configured() -> None:
 def attach(
     attach_id: str | None = None, run_id: str | None = None, *, run: ActiveRun | None = None
 ) -> ActiveRun:  # fmt: skip
-    """The run with the id *run_id*, which another thread of this process began; or *run* itself.
+    """The run with the id *run_id*, in this process too: another thread or another process has begun it.
 
-    Raises `UsageError` where none of this id is under way here. *attach_id* is W&B's older word for *run_id*.
+    One that was handed over as *run* is returned as it is. Raises `UsageError` where no run of this id is under way.
+    *attach_id* is W&B's older word for *run_id*.
     """
-    wanted = run_id or attach_id
-    found = run or next((one for one in _open if one.id == wanted), None)
-    if found is None:
-        raise UsageError(f"No run {wanted!r} is under way in this process.", fix="mlgit.init(id=…, resume='allow')")
-    return found
+    return run or taken_up(run_id or attach_id or "", Path.cwd())
+
+
+def taken_up(run_id: str, folder: Path) -> ActiveRun:
+    """The run *run_id* of the repository of *folder*: this process's own object, or one that takes part in it."""
+    global _current
+    for one in _open:
+        if one.id == run_id and not one.is_inherited:
+            return one
+    from mlgit.tracking import sharing
+
+    taken = sharing.take_up(begin.place_for(folder), run_id)
+    taken.at_end.append(functools.partial(_forget, taken))
+    _open.append(taken)
+    if _current is None or _current.is_inherited:
+        _current = taken
+    ending.watch(_finish_all)
+    return taken
+
+
+ActiveRun.taken_up = staticmethod(taken_up)
 
 
 def _finish_all(exit_code: int | None, error: str | None, state: State | None = None) -> None:

@@ -66,17 +66,17 @@ class Summary(MutableMapping[str, Any]):
 
     def merge(self, row: Mapping[str, Any]) -> None:
         """Take in a row with mappings in it: of those, what it does not name stays."""
-        from mlgit.tracking import metric
+        from mlgit.tracking import tally
 
-        metric.merge(self._last, row) if self._tally is None else self._tally.note(row)
+        tally.merge(self._last, row) if self._tally is None else self._tally.note(row)
 
     def follow(
         self, rule: Rule, *, overwrite: bool, step: Callable[[], int], so_far: Account | None
     ) -> None:  # fmt: skip
         """Go by *rule* from now on; *step* says the current step, *so_far* what was logged before."""
-        from mlgit.tracking import metric
+        from mlgit.tracking import tally
 
         if self._tally is None:
-            tally = metric.Tally(self._last, step)
-            self.__dict__.update(_tally=tally, note=tally.note)
+            kept = tally.Tally(self._last, step)
+            self.__dict__.update(_tally=kept, note=kept.note)
         self._tally.follow(rule, overwrite=overwrite, so_far=so_far)

@@ -118,7 +118,7 @@ def say_once(text: str) -> None:
     """A word to the person at the terminal, the first time that this process has it to say."""
     if text not in _SAID:
         _SAID.add(text)
-        from mlgit.tracking.begin import notify
+        from mlgit.tracking.notice import notify
 
         notify(text)
 

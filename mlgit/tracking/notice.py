@@ -1,0 +1,16 @@
+"""A word to the person at the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+from mlgit.core import escape
+from mlgit.tracking import wish
+
+
+def notify(text: str) -> None:
+    """Say *text*, unless nobody wants to hear it (`MLGIT_SILENT`)."""
+    if not wish.is_silent():
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody listens: the terminal has gone
+            sys.stderr.write(f"mlgit: {escape.terminal(text)}\n")

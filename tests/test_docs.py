@@ -1,0 +1,36 @@
+"""The pages below docs/: every block runs as it stands, in a new repository, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlgit.git.repo import Repo
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_block_of_a_page_runs(page: Path, repo: Repo):
+    assert repo.work_tree
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for language, block in re.findall(r"^```(python|bash)\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE):
+        if named := re.match(r"# (\w+\.py)\n", block):  # a file that a later block runs
+            (repo.work_tree / named[1]).write_text(block)
+            continue
+        words = [sys.executable, "-W", "error", "-c", block] if language == "python" else ["bash", "-euc", block]
+        done = subprocess.run(words, cwd=repo.work_tree, env=env, capture_output=True, text=True)
+
+        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_of_a_page_leads_somewhere(page: Path):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
