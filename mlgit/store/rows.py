@@ -120,24 +120,34 @@ class Rows:
                 self._add_object(name, Logged(step, runtime, moment, value))
 
     def _add(self, name: str, axis: Axis, values: Sequence[Any]) -> None:
+        if name in self.objects:
+            self._forget_object(name, axis[0][0])
         pieces = self._pieces.get(name)
         if pieces is None:
             self._pieces[name] = [axis, values]
             return
         if pieces[-2][0][-1] == axis[0][0]:  # the same step goes on
-            if len(pieces[-1]) == 1:
-                del pieces[-2:]
-            else:
-                pieces[-2:] = [tuple(column[:-1] for column in pieces[-2]), pieces[-1][:-1]]
+            _forget_last(pieces)
         pieces += (axis, values)
 
     def _add_object(self, name: str, logged: Logged) -> None:
         if logged.value is None:
             return
-        there = self.objects.setdefault(name, [])
-        if there and there[-1].step == logged.step:
+        pieces = self._pieces.get(name)
+        if pieces and pieces[-2][0][-1] == logged.step:
+            _forget_last(pieces)
+            if not pieces:
+                del self._pieces[name]
+        self._forget_object(name, logged.step)
+        self.objects.setdefault(name, []).append(logged)
+
+    def _forget_object(self, name: str, step: int) -> None:
+        """What was said of this very step before does not count any more."""
+        there = self.objects.get(name)
+        if there and there[-1].step == step:
             there.pop()
-        there.append(logged)
+            if not there:
+                del self.objects[name]
 
     def _said_of_summary(self, row: Mapping[str, Any]) -> None:
         """A line that is no row: metrics set by hand, or a rule for them."""
@@ -152,6 +162,13 @@ class Rows:
             told = dict(_leaves(value, f"{name}.")) if type(value) is dict and not is_object(value) else {name: value}
             self.last.update(told)
             self.by_hand.update(told)
+
+
+def _forget_last(pieces: list[Any]) -> None:
+    if len(pieces[-1]) == 1:
+        del pieces[-2:]
+    else:
+        pieces[-2:] = [tuple(column[:-1] for column in pieces[-2]), pieces[-1][:-1]]
 
 
 class _Axis:

@@ -106,14 +106,21 @@ def _read(folder: Path) -> Account:
     )  # fmt: skip
     provenance |= {key: end[key] for key in ("error", "exit_code") if key in end}
     provenance |= {"alerts": alerts} if alerts else {}
-    account = Account(
-        run=run, provenance=provenance, series=told.series(), objects=told.objects, system=_system(folder),
-        rules=told.rules, by_hand=frozenset(told.by_hand), output=_output(folder / "output.log"), ended=bool(end),
-        folder=folder,
+    return replace(
+        summed_up(told, run), provenance=provenance, system=_system(folder), output=_output(folder / "output.log"),
+        ended=bool(end), folder=folder,
     )  # fmt: skip
-    account = _synced(account)
+
+
+def summed_up(told: Rows, run: Run) -> Account:
+    """What the lines of a history told of *run*, its metrics among it."""
+    account = Account(
+        run=run, series=told.series(), objects=told.objects, rules=told.rules, by_hand=frozenset(told.by_hand)
+    )
+    account = _summed(account, told.last)
     given = summary.stepless(account.rules, (*account.series, *account.objects))
-    return _summed(account, {name: account.series[name].values[-1] for name in given} | told.last)
+    metrics = {name: 0 for name in given if name not in told.last} | dict(account.run.metrics)
+    return _synced(replace(account, run=replace(account.run, metrics=metrics)))
 
 
 def snapshot(folder: Path) -> Run:
@@ -209,8 +216,10 @@ def _summed(account: Account, last: Mapping[str, Any]) -> Account:
         rule = _rule(account, name)
         if rule is None or not summary.asks(rule) or summary.is_object(value):
             continue
+        if name not in logged and value is not None:  # nobody logged it: an earlier life had it set
+            continue
         del metrics[name]
-        if "none" not in rule.summary and name in logged and (told := _fold(account, name).told(rule, value)):
+        if "none" not in rule.summary and (told := _fold(account, name).told(rule, value)):
             metrics[name] = told
     return replace(account, run=replace(account.run, metrics=metrics))
 
@@ -223,7 +232,7 @@ def _fold(account: Account, name: str) -> Fold:
     fold = Fold()
     if name in account.objects:
         fold.take([value for _, value in account.values(name)])
-    else:
+    elif name in account.series:
         fold.take(account.series[name].values)
     return fold
 
