@@ -59,10 +59,16 @@ def _typecode(column: Sequence[Any]) -> str | None:
 
 def until(series: Series, step: int) -> Series:
     """The rows of *series* up to and with *step*."""
-    keep = [at <= step for at in series.steps]
-    if all(keep):
-        return series
-    return Series(*(list(compress(column, keep)) for column in _columns(series)))
+    return _only(series, [at <= step for at in series.steps])
+
+
+def within(series: Series, seconds: float) -> Series:
+    """The rows of *series* of the run's first *seconds*."""
+    return _only(series, [at <= seconds for at in series.runtimes])
+
+
+def _only(series: Series, keep: Sequence[bool]) -> Series:
+    return series if all(keep) else Series(*(list(compress(column, keep)) for column in _columns(series)))
 
 
 def joined(before: Series, after: Series) -> Series:

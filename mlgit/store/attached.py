@@ -22,7 +22,7 @@ from mlgit.core.history import MOST_ROWS, Logged, Series
 from mlgit.core.run import Run, State
 from mlgit.dvc import pointers
 from mlgit.dvc.pointers import Out
-from mlgit.errors import GitError
+from mlgit.errors import GitError, NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.store import tables
 from mlgit.store.telling import Account
@@ -36,6 +36,7 @@ MOST_FILES = 1000
 MOST_TABLES = 2000
 """Metrics that have a table of their own, for the same reason; the others are in the full history."""
 FOLDERS = ("media", "files")
+_STEP = re.compile(r"_(\d+)_[0-9a-f]{20}\.")
 _HALF = re.compile(r"\.(.+\.)?([0-9a-f]{8}|[0-9a-f]{16})")
 """What a process that was killed had half written is called so."""
 
@@ -46,7 +47,9 @@ class Attached:
 
     files: Mapping[str, bytes] = field(default_factory=dict)
     outs: tuple[Out, ...] = ()
-    """What DVC holds."""
+    """What was brought into DVC's cache."""
+    held: Mapping[str, str] = field(default_factory=dict)
+    """What DVC holds, also what it held of an earlier life: path → content hash."""
     left_out: tuple[str, ...] = ()
     """What does not go along, and why."""
     thinned: Mapping[str, int] = field(default_factory=dict)
@@ -65,9 +68,22 @@ def attach(repo: Repo, run: Run, account: Account) -> Attached:
     files: dict[str, bytes] = {}
     outs: list[Out] = []
     left_out: list[str] = []
+    still: dict[str, str] = {}
     for name in FOLDERS if account.folder else ():
         found, left = _inside(repo, account.folder / name) if account.folder else ([], [])
         left_out += (f"{name}/{path}: {reason}" for path, reason in left)
+        before = account.earlier
+        if before and (name in before.held or not _is_small([one.size for one in found])):
+            try:
+                new = {one.path for one in found}
+                found += (one for one in _earlier(repo, before, name, account.upto) if one.path not in new)
+            except NotFoundError:
+                if not found:
+                    still[name] = before.held[name]
+                else:
+                    left_out.append(
+                        f"{name}: those of an earlier life, which are elsewhere; {before.commit} names them"
+                    )
         if _is_small([one.size for one in found]):
             files |= {f"{name}/{one.path}": one.read() for one in found}
         else:
@@ -82,12 +98,15 @@ def attach(repo: Repo, run: Run, account: Account) -> Attached:
         outs += (_stored(repo, run, name, write) for name, write in wanted.items())
     if not account.is_full:
         left_out.append("history: of an earlier life only what its branch holds, for the whole was not at hand")
-    return Attached(files=files, outs=tuple(outs), left_out=tuple(left_out), thinned=thinned)
+    held = still | {out.path: out.hash for out in outs}
+    return Attached(files=files, outs=tuple(outs), held=held, left_out=tuple(left_out), thinned=thinned)
 
 
 def is_large(account: Account) -> bool:
     """Whether more goes with a run than git's tree takes."""
     if _full_series(account) or any(len(logged) > MOST_ROWS for logged in account.objects.values()):
+        return True
+    if account.earlier and any(name in account.earlier.held for name in FOLDERS):
         return True
     tops = [account.folder / name for name in FOLDERS] if account.folder else []
     return not all(_is_small([place.lstat().st_size for _, place in _walk(top)]) for top in tops)
@@ -142,11 +161,13 @@ class _Inside:
     """A regular file that goes along: *path* in its folder, where it lies, and its bytes."""
 
     path: str
-    place: Path
+    place: Path | None
     size: int
+    content: bytes = b""
+    """Of what lies in no file, but in an earlier commit."""
 
     def read(self) -> bytes:
-        return self.place.read_bytes()
+        return self.place.read_bytes() if self.place else self.content
 
 
 def _is_small(sizes: Sequence[int]) -> bool:
@@ -199,6 +220,28 @@ def _reason(repo: Repo, top: Path, path: str, place: Path) -> str | None:
     return None
 
 
+def step_of(path: str) -> int | None:
+    """The step that a file of `media/` was logged at, by its name."""
+    found = _STEP.search(path)
+    return int(found[1]) if found else None
+
+
+def _earlier(repo: Repo, run: Run, name: str, upto: int | None) -> Iterator[_Inside]:
+    """What goes along of the folder *name* of an earlier life. Raises `NotFoundError` where its bytes are nowhere."""
+    from mlgit.dvc import cache
+    from mlgit.store import runs
+
+    if name in run.held:
+        inside = cache.listing(repo, run.held[name], folder=run.folder)
+        found = [_Inside(path, place, place.stat().st_size) for path, (_, place) in inside.items()]
+    else:
+        found = [_Inside(path, None, len(text), text) for path, text in runs.texts(repo, run, name)]
+    for one in found:
+        step = step_of(one.path)
+        if upto is None or (name == "media" and step is not None and step <= upto):
+            yield one
+
+
 def _held(repo: Repo, run: Run, name: str, found: Sequence[_Inside]) -> Out:
     """A folder of *found*, in DVC's cache."""
     from mlgit.dvc import cache
@@ -208,7 +251,7 @@ def _held(repo: Repo, run: Run, name: str, found: Sequence[_Inside]) -> Out:
             for one in found:
                 target = scratch / name / one.path
                 target.parent.mkdir(parents=True, exist_ok=True)
-                _bring(one.place, target)
+                _bring(one.place, target) if one.place else target.write_bytes(one.content)
         except OSError as exc:
             raise _full(scratch, exc) from exc
         content, size = cache.add(repo, scratch / name, folder=run.folder, private=True)

@@ -31,7 +31,7 @@ def whole(repo: Repo, run: Run, account: Account) -> tuple[Run, dict[str, bytes]
     Raises `MlgitError` where the disk refuses.
     """
     going = attached.attach(repo, run, account)
-    run = replace(run, held={out.path: out.hash for out in going.outs})
+    run = replace(run, held=going.held)
     return run, {**going.files, **going.pointers(), **render(run, account, going)}
 
 

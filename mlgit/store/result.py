@@ -128,7 +128,7 @@ def commit(repo: Repo, account: live.Account, below: Sequence[str]) -> Run:
         if told:
             from mlgit.store import resume
 
-            contents = {**resume.carried(reader, told), **contents}
+            contents |= resume.carried(reader, told, contents)
         tree = writer.edit(source, {place: Entry("40000", writer.edit({}, contents, entries))}, entries)
         parents = [*below] if below and repo.is_ancestor(source_commit, below[0]) else [*below, source_commit]
         parents += [told.commit] if told and not below else []

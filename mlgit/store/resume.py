@@ -6,8 +6,7 @@ stays its ancestor: nothing that was recorded is ever out of git's reach.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from mlgit.core.artifact import ArtifactVersion
@@ -15,12 +14,9 @@ from mlgit.core.run import Run
 from mlgit.errors import UsageError
 from mlgit.git.objects import Entry, Reader
 from mlgit.git.repo import Move, Repo
-from mlgit.store import runs, telling
+from mlgit.store import attached, runs, telling
 from mlgit.store.own import Before, How, before
 from mlgit.store.telling import Account
-
-_STEP = re.compile(r"_(\d+)_[0-9a-f]{20}\.")
-"""In the name of a logged object's file."""
 
 
 def adopt(repo: Repo, run: Run) -> Run:
@@ -111,11 +107,22 @@ def _noting(account: Account, told: Before, **facts: bool) -> Account:
     return replace(account, provenance={**account.provenance, "earlier": told.document() | said}) if said else account
 
 
-def carried(reader: Reader, told: Before) -> dict[str, Entry]:
-    """The files of the earlier `experiment/` that go along where the later run writes none of that name."""
+def carried(reader: Reader, told: Before, written: Collection[str]) -> dict[str, Entry]:
+    """The files of the earlier `experiment/` that go along beside what the later run has *written*.
+
+    A folder lies in git's tree or in DVC's cache, never in both: as the later run has it, it holds for all.
+    """
     for run in runs.read_all(reader, [("", told.commit)]):
         tree = f"{told.commit}:{runs.place_of(run, '')}".rstrip("/")
-        return {path: entry for path, entry in _files(reader, tree) if _goes_along(path, told)}
+        folders = {path.partition("/")[0] for path in written if "/" in path}
+        return {
+            path: entry
+            for path, entry in _files(reader, tree)
+            if _goes_along(path, told)
+            and path not in written
+            and f"{path.partition('/')[0]}.dvc" not in written
+            and path.removesuffix(".dvc") not in folders
+        }
     return {}
 
 
@@ -130,5 +137,5 @@ def _files(reader: Reader, tree: str, prefix: str = "") -> Iterator[tuple[str, E
 def _goes_along(path: str, told: Before) -> bool:
     if told.how == "resume":
         return True
-    step = _STEP.search(path)
-    return path.startswith("media/") and step is not None and int(step[1]) <= (-1 if told.step is None else told.step)
+    step = attached.step_of(path)
+    return path.startswith("media/") and step is not None and step <= (-1 if told.step is None else told.step)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from mlgit.core import refs
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.history import Logged, Series
-from mlgit.core.run import Run
+from mlgit.core.run import Run, State
 from mlgit.core.summary import Rule
 from mlgit.documents.reader import plain
 from mlgit.errors import MlgitError, NotFoundError
@@ -180,9 +180,9 @@ def objects(repo: Repo, run: Run, *, full: bool = False, fetch: bool = False) ->
     if found:
         return Told(tables.of_lines(found.read_bytes()))
     here: Told[Sequence[Logged]] = Told(
-        filter(None, (tables.of_jsonl(path, text) for path, text in _texts(repo, run, "objects", ".jsonl")))
+        filter(None, (tables.of_jsonl(path, text) for path, text in texts(repo, run, "objects", ".jsonl")))
     )
-    here.is_full = "objects.jsonl" not in run.held
+    here.is_full = _is_all(run, "objects.jsonl")
     return here
 
 
@@ -198,9 +198,14 @@ def _series(repo: Repo, run: Run, kind: str, *, full: bool, fetch: bool) -> Told
         from mlgit.store import parquet
 
         return Told(parquet.read(found))
-    here = Told(filter(None, (tables.of_tsv(path, text) for path, text in _texts(repo, run, kind, ".tsv"))))
-    here.is_full = f"{kind}.parquet" not in run.held
+    here = Told(filter(None, (tables.of_tsv(path, text) for path, text in texts(repo, run, kind, ".tsv"))))
+    here.is_full = _is_all(run, f"{kind}.parquet")
     return here
+
+
+def _is_all(run: Run, name: str) -> bool:
+    """Whether the branch's own tables hold everything: of a run that was still under way they may not."""
+    return name not in run.held and run.state is not State.RUNNING
 
 
 def _whole(repo: Repo, run: Run, name: str, *, fetch: bool) -> Path | None:
@@ -218,7 +223,8 @@ def _whole(repo: Repo, run: Run, name: str, *, fetch: bool) -> Path | None:
         return None
 
 
-def _texts(repo: Repo, run: Run, folder: str, ending: str) -> Iterator[tuple[str, bytes]]:
+def texts(repo: Repo, run: Run, folder: str, ending: str = "") -> Iterator[tuple[str, bytes]]:
+    """The files of a folder of the run's branch that end so: path in it, and content."""
     with repo.reader() as reader:
         paths = list(_blobs(reader, f"{run.commit}:{place_of(run, folder)}", ending))
         for (path, _), text in zip(paths, reader.read_all(oid for _, oid in paths), strict=True):

@@ -48,6 +48,10 @@ class Account:
     """Whether the run said its own end."""
     folder: Path | None = None
     """The live folder that it was read from, with its `media` and `files`."""
+    earlier: Run | None = None
+    """The run that it goes on from, whose media and files go along."""
+    upto: int | None = None
+    """The last step that it goes on from, where that was not the end: media of later steps do not go along."""
     is_full: bool = True
     """Whether everything is here; of a branch whose DVC bytes are elsewhere, long series are thinned."""
 
@@ -145,7 +149,7 @@ def joined(before: Account, after: Account, *, upto: int | None = None) -> Accou
         objects=_merged(cut.objects, after.objects, _one_after_other),
         system=_merged(cut.system, after.system, _resumed),
         rules=rules, by_hand=before.by_hand | after.by_hand, output=before.output + after.output,
-        is_full=before.is_full and after.is_full,
+        earlier=before.run, upto=upto, is_full=before.is_full and after.is_full,
     )  # fmt: skip
     return _summed(account, _unruled(account, last))
 
@@ -153,10 +157,14 @@ def joined(before: Account, after: Account, *, upto: int | None = None) -> Accou
 def _until(account: Account, step: int) -> Account:
     series = {name: history.until(one, step) for name, one in account.series.items()}
     objects = {name: [logged for logged in one if logged.step <= step] for name, one in account.objects.items()}
+    runtimes = [one.runtimes[-1] for one in series.values() if len(one)]
+    seconds = max([*runtimes, *(one[-1].runtime for one in objects.values() if one)], default=0.0)
+    machine = {name: history.within(one, seconds) for name, one in account.system.items()}
     return replace(
         account,
         series={name: one for name, one in series.items() if len(one)},
         objects={name: one for name, one in objects.items() if one},
+        system={name: one for name, one in machine.items() if len(one)},
     )
 
 

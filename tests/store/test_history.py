@@ -25,6 +25,7 @@ from mlgit.dvc import cache
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
+from mlgit.public.files import of_run
 from mlgit.store import attached, parquet, rows, runs, tables, telling
 from mlgit.store.rows import Rows
 from mlgit.store.telling import Account
@@ -558,3 +559,55 @@ def test_a_file_that_is_no_parquet_is_an_error(tmp_path: Path):
 
     with pytest.raises(MlgitError, match="damaged"):
         parquet.read(tmp_path / "x")
+
+
+# -- lives
+
+
+RESUMED = """
+import mlgit, os, pathlib, sys
+run = mlgit.init(id="abc", resume="allow")
+for n in range(int(sys.argv[1])):
+    run.log({"n": run.step})
+run.log({"html": mlgit.Html("<p>" + sys.argv[2] * int(sys.argv[3]) + "</p>")})
+(pathlib.Path(run.dir) / sys.argv[2]).write_bytes(sys.argv[2].encode() * int(sys.argv[3]))
+"""
+SMALL, LARGE = "1000", str(2 << 20)
+
+
+@pytest.mark.parametrize("sizes", [(SMALL, SMALL), (SMALL, LARGE), (LARGE, SMALL), (LARGE, LARGE)])
+def test_media_and_files_of_all_lives_are_there(repo: Repo, python: Script, sizes: tuple[str, str]):
+    for name, size in zip("ab", sizes, strict=True):
+        python("-c", RESUMED, "3", name, size, cwd=repo.folder)
+    run = only(repo)
+    found = of_run(repo, run)
+
+    assert {name: len(found[name].content()) for name in "ab"} == {"a": int(sizes[0]), "b": int(sizes[1])}
+    assert len([name for name in found if name.startswith("media/html/")]) == 2
+    assert all(found[one.value["path"]].content() for one in runs.objects(repo, run)["html"])
+    for name in ("media", "files"):  # in one place alone, or stock DVC would not know whose it is
+        in_tree = bool(paths(repo, run, name) - {f"experiment/{name}.dvc"})
+        assert in_tree is not (name in run.held)
+        assert (repo.read(run.commit, f"experiment/{name}.dvc") is not None) is (name in run.held)
+
+
+def test_a_long_run_goes_on_in_full(repo: Repo, python: Script):
+    for name in "ab":
+        python("-c", RESUMED, "1200", name, SMALL, cwd=repo.folder)
+    found = runs.history(repo, only(repo), full=True)
+
+    assert found.is_full
+    assert list(found["n"].values) == [*range(1200), *range(1201, 2401)]
+
+
+def test_a_run_that_goes_on_where_its_bytes_are_not_keeps_the_pointer(repo: Repo, python: Script):
+    python("-c", RESUMED, "1", "a", LARGE, cwd=repo.folder)
+    before = only(repo)
+    for path in (repo.own / "cache").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    python("-c", "import mlgit; mlgit.init(id='abc', resume='must').log({'n': 7})", cwd=repo.folder)
+    after = only(repo)
+
+    assert after.held == before.held
+    assert repo.read(after.commit, "experiment/media.dvc") == repo.read(before.commit, "experiment/media.dvc")
