@@ -105,7 +105,7 @@ def _part(repo: Repo, ref: str, ours: str, theirs: str) -> str | None:
     run = runs.read(repo, ours)
     if run is None or (live.folder_of(repo, run.id) / "run.yaml").exists():
         return None
-    again = parted.renamed(repo, run)
+    again = parted.renamed(repo, run, ours)
     name = refs.run_ref(again.project, again.name, again.id, digits=8)
     repo.move([Move(name, None, again.commit), Move(ref, ours, theirs)], why=f"sync: {run.id} went on elsewhere too")
     return name
