@@ -10,7 +10,7 @@ from mlgit.core.run import Run
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import build
-from mlgit.store import live, records
+from mlgit.store import live, records, telling
 
 
 def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) -> list[Run]:
@@ -49,7 +49,7 @@ def _alive(repo: Repo) -> Iterable[Run]:
     for folder in live.folders(repo):
         try:
             if live.is_alive(folder) or not live.is_ours(folder):
-                yield live.snapshot(folder)
+                yield telling.snapshot(folder)
         except (OSError, MlgitError):
             continue  # it ended while we looked, or cannot be read, which its recovery says
 

@@ -15,7 +15,7 @@ from mlgit.core.run import Run
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.git.objects import Entry
 from mlgit.git.repo import Move, Repo
-from mlgit.store import files, live, records, result, runs
+from mlgit.store import files, live, records, result, runs, telling
 
 _TRIES = 20
 _FILED = ("name", "group", "job_type", "notes", "tags")
@@ -101,7 +101,7 @@ def _edit_live(repo: Repo, run: Run, change: Change, more: Mapping[str, bytes | 
     folder = live.folder_of(repo, run.id)
     if not folder.exists():  # it has ended since
         raise NotFoundError(f"The run {run.name} is no longer under way.", fix="look it up again")
-    before = live.snapshot(folder)
+    before = telling.snapshot(folder)
     after = _checked(before, change(before))
     opened = live.Live(folder)
     try:

@@ -24,9 +24,6 @@ from mlgit.core.summary import Rule
 from mlgit.errors import GitError, MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.store import records, telling
-from mlgit.store.telling import Account, read, snapshot
-
-__all__ = ["Account", "Live", "read", "snapshot"]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

@@ -18,7 +18,7 @@ from mlgit.dvc import project
 from mlgit.errors import GitError, NotFoundError, RefMovedError
 from mlgit.git.objects import Entry
 from mlgit.git.repo import Move, Repo
-from mlgit.store import apart, attached, files, live, own, records, unfinished
+from mlgit.store import apart, attached, files, live, own, records, telling, unfinished
 
 _DIGITS = (6, 8, 16, 40)
 _TRIES = 20
@@ -36,7 +36,7 @@ def record(repo: Repo, folder: Path) -> Run:
 
 def record_here(repo: Repo, folder: Path, *, may_part: bool = False) -> Run:
     """`record` in this process; unless it *may part* and turns out to be large."""
-    account = _whole(repo, live.read(folder))
+    account = _whole(repo, telling.read(folder))
     if may_part and apart.is_possible() and attached.is_large(account):
         return apart.record(repo, folder)
     run = _finish(repo, account) if (ours := own.of(folder)) is None else _go_on(repo, account, ours)
@@ -48,14 +48,14 @@ def record_here(repo: Repo, folder: Path, *, may_part: bool = False) -> Run:
     return run
 
 
-def _finish(repo: Repo, account: live.Account) -> Run:
+def _finish(repo: Repo, account: telling.Account) -> Run:
     """The branch of a run that has none yet."""
     run = commit(repo, account, ())
     made = _move(repo, run, run.commit)
     return replace(run, ref=made) if isinstance(made, str) else _go_on(repo, account, made)
 
 
-def _go_on(repo: Repo, account: live.Account, ours: own.Own) -> Run:
+def _go_on(repo: Repo, account: telling.Account, ours: own.Own) -> Run:
     """One more commit on the run's own branch: a branch of its own where another machine has resumed the run too."""
     for _ in range(_TRIES):
         tip = repo.refs(ours.ref).get(ours.ref)
@@ -80,7 +80,7 @@ def checkpoint(repo: Repo, folder: Path, now: float) -> Run:
     """
     ours = own.of(folder)
     tip = repo.refs(ours.ref).get(ours.ref) if ours else None
-    account = live.read(folder)
+    account = telling.read(folder)
     if account.ended or not live.is_alive(folder):
         raise NotFoundError(f"The run {folder.name!r} is no longer under way.", fix="mlgit recover")
     going = replace(account.run, state=State.RUNNING, finished=None, seen=max(now, account.run.created))
@@ -92,7 +92,7 @@ def checkpoint(repo: Repo, folder: Path, now: float) -> Run:
     return replace(run, ref=ref)
 
 
-def _whole(repo: Repo, account: live.Account) -> live.Account:
+def _whole(repo: Repo, account: telling.Account) -> telling.Account:
     """*account* with what the run that it goes on from had recorded."""
     if own.before(account.provenance) is None:
         return account
@@ -101,7 +101,7 @@ def _whole(repo: Repo, account: live.Account) -> live.Account:
     return resume.whole(repo, account)
 
 
-def commit(repo: Repo, account: live.Account, below: Sequence[str]) -> Run:
+def commit(repo: Repo, account: telling.Account, below: Sequence[str]) -> Run:
     """The run of *account* as a commit on top of *below*, or of its code alone; no ref moves.
 
     Its code is always an ancestor too: a parent of its own where *below* does not hold it.

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from mlgit.core import refs
-from mlgit.store import live, own
+from mlgit.store import live, own, telling
 from mlgit.store.place import Place
 from mlgit.tracking import provenance
 from mlgit.tracking.active import ActiveRun
@@ -38,7 +38,7 @@ def join(
         asked["project"] = refs.component(asked["project"], "project")
     if asked:
         opened.event(set=asked)
-    told = live.read(opened.folder)
+    told = telling.read(opened.folder)
     before = own.before(told.provenance)
     if before:
         from mlgit.store import resume
@@ -60,7 +60,7 @@ def join(
     return active
 
 
-def _next_step(told: live.Account, prefix: str) -> int:
+def _next_step(told: telling.Account, prefix: str) -> int:
     """The step after the last that was logged under *prefix*, or, without one, under no rank's."""
     steps = [
         one.steps[-1]

@@ -16,7 +16,7 @@ from mlgit.artifacts import ties
 from mlgit.core.compare import flatten
 from mlgit.core.run import State
 from mlgit.errors import UsageError
-from mlgit.store import live, recover
+from mlgit.store import live, recover, telling
 from mlgit.store.place import Place
 from mlgit.tracking import begin, console, ending, notebook, provenance, ranks, values
 from mlgit.tracking import wish as wishes
@@ -182,7 +182,7 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
         opened = begin.begin(
             home, wish, stated or params, notebook.command() or provenance.command_line(), folder, life=life
         )
-    record = live.read(opened.folder).run
+    record = telling.read(opened.folder).run
     if life:
         record = replace(record, metrics=life.before.metrics)
     begun = ActiveRun(home, opened, record, fixed=names_of(stated), wish=wish, before=life.before if life else None)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.errors import UsageError
-from mlgit.store import live, own
+from mlgit.store import live, own, telling
 from mlgit.store.place import Place
 from mlgit.tracking.active import ActiveRun
 from mlgit.tracking.wish import Wish
@@ -43,7 +43,7 @@ def take_up(home: Place, run_id: str) -> SharedRun:
     folder = live.folder_of(home.repo, run_id)
     if not live.is_id(run_id) or not folder.exists():
         raise UsageError(f"No run {run_id!r} is under way.", fix="mlgit.init(id=…, resume='allow') goes on with it")
-    told = live.read(folder)
+    told = telling.read(folder)
     wish = Wish(allow_val_change=True)  # whoever comes last has said it
     before = own.before(told.provenance)
     return SharedRun(home, live.Live(folder), told.run, owns=False, fixed=frozenset(), wish=wish, before=before)

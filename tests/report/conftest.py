@@ -7,7 +7,7 @@ import pytest
 
 from mlgit.core.run import Run
 from mlgit.git.repo import Repo
-from mlgit.store import live, place
+from mlgit.store import place, telling
 from mlgit.tracking import begin
 from mlgit.tracking.active import ActiveRun
 from mlgit.tracking.wish import Wish
@@ -26,7 +26,7 @@ def train(inside: Repo) -> Train:
         home = place.find(folder)
         assert home
         opened = begin.begin(home, Wish(name=name, sweep=sweep), params or {}, ("python", "train.py"), folder)
-        record = live.read(opened.folder).run
+        record = telling.read(opened.folder).run
         active = ActiveRun(home, opened, record, fixed=frozenset())
         for step in range(max(map(len, history.values()), default=0)):
             active.log({metric: values[step] for metric, values in history.items() if step < len(values)})
