@@ -32,5 +32,15 @@ def test_every_block_of_a_page_runs(page: Path, repo: Repo):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_link_of_a_page_leads_somewhere(page: Path):
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_every_row_of_coming_from_w_b_is_held_by_a_test():
+    text = (ROOT / "docs/coming-from-wandb.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| W&B")]
+    for row in rows:
+        found = re.search(r'\| \[(same|better|meaningless)\]\(\.\./(tests/\S+\.py) "(test_\w+)"\) \|', row)
+        assert found, row
+        assert re.search(rf"^(    )?def {found[3]}\(", (ROOT / found[2]).read_text(), re.MULTILINE), row
+    assert len(rows) > 100
