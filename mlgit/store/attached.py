@@ -9,9 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -36,8 +34,8 @@ MOST_FILES = 1000
 MOST_TABLES = 2000
 """Metrics that have a table of their own, for the same reason; the others are in the full history."""
 FOLDERS = ("media", "files")
-_STEP = re.compile(r"_(\d+)_[0-9a-f]{20}\.")
-_HALF = re.compile(r"\.(.+\.)?([0-9a-f]{8}|[0-9a-f]{16})")
+_STEP = r"_(\d+)_[0-9a-f]{20}\."
+_HALF = r"\.(.+\.)?([0-9a-f]{8}|[0-9a-f]{16})"
 """What a process that was killed had half written is called so."""
 
 
@@ -192,7 +190,7 @@ def _walk(top: Path) -> Iterator[tuple[str, Path]]:
         folders.sort()
         links = [name for name in folders if Path(here, name).is_symlink()]
         for name in sorted((*names, *links)):
-            if _HALF.fullmatch(name):
+            if re.fullmatch(_HALF, name):
                 continue
             place = Path(here, name)
             yield place.relative_to(top).as_posix(), place
@@ -222,7 +220,7 @@ def _reason(repo: Repo, top: Path, path: str, place: Path) -> str | None:
 
 def step_of(path: str) -> int | None:
     """The step that a file of `media/` was logged at, by its name."""
-    found = _STEP.search(path)
+    found = re.search(_STEP, path)
     return int(found[1]) if found else None
 
 
@@ -260,6 +258,8 @@ def _held(repo: Repo, run: Run, name: str, found: Sequence[_Inside]) -> Out:
 
 def _bring(source: Path, target: Path) -> None:
     """Media are nobody's but ours, and are linked; a file that somebody may still write to is copied."""
+    import shutil
+
     if "media" in target.parts and source.stat().st_nlink == 1:
         os.link(source, target)
     else:
@@ -269,6 +269,8 @@ def _bring(source: Path, target: Path) -> None:
 @contextmanager
 def _scratch(repo: Repo) -> Iterator[Path]:
     """A folder for what is on its way into the cache, on the same disk."""
+    import tempfile  # most runs need no such folder, and no millisecond for it
+
     with tempfile.TemporaryDirectory(prefix="attach-", dir=repo.own) as scratch:
         yield Path(scratch)
 
