@@ -110,12 +110,12 @@ class Rows:
     def _column(self, name: str, axis: _Axis, column: list[Any], kinds: set[type]) -> None:
         self.last[name] = column[-1]
         if kinds <= {int, float, bool}:
-            values = _packed([value + 0 for value in column] if bool in kinds else column, kinds)
+            values = _packed(list(map(_plain, column)) if bool in kinds else column, kinds)
             self._add(name, axis.last_of_steps, axis.of_last(values))
             return
         for step, runtime, moment, value in zip(*axis.whole, column, strict=True):
             if isinstance(value, int | float):
-                self._add(name, ((step,), (runtime,), (moment,)), (value + 0,))
+                self._add(name, ((step,), (runtime,), (moment,)), (_plain(value),))
             else:
                 self._add_object(name, Logged(step, runtime, moment, value))
 
@@ -200,6 +200,11 @@ def _packed(column: list[Any], kinds: set[type]) -> Sequence[Any]:
         return array("d", column) if kinds == {float} else array("q", column) if float not in kinds else column
     except OverflowError:  # whole numbers beyond 64 bits
         return column
+
+
+def _plain(value: float) -> float:
+    """A truth value as a number; any other as it is, the sign of a zero included."""
+    return int(value) if type(value) is bool else value
 
 
 def _packed_figures(column: list[Any]) -> Sequence[Any]:
