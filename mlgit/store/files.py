@@ -40,7 +40,10 @@ def render(run: Run, account: Account, going: Attached) -> dict[str, bytes]:
     series = {name: one for name, one in account.series.items() if not name.startswith("_")}
     about = {key: value for key, value in account.provenance.items() if key not in _ABOUT}
     about |= {key: value for key, value in _about(account, series, going).items() if value}
+    installed = about.pop("packages", {})
     files = documents(run, about)
+    if installed:
+        files["requirements.txt"] = "".join(f"{name}=={version}\n" for name, version in installed.items())
     files["dvc.yaml"] = _PLOTS + ("plots:\n  - history: {x: step}\n" if series else "")
     for folder, tables_of in (("history", series), ("system", account.system)):
         for name, one in islice(tables_of.items(), attached.MOST_TABLES):

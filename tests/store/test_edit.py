@@ -33,7 +33,7 @@ def test_an_edit_is_one_more_result_on_the_run_s_branch(inside: Repo):
     assert (read.tags, read.notes, read.params, read.metrics) == (("good",), "better", {"lr": 0.2}, {"loss": 0.5})
     assert inside.git("rev-parse", f"{read.commit}^").strip() == before.commit
     assert runs.provenance(inside, read)["tags"] == ["good"]
-    assert runs.provenance(inside, read)["packages"] == runs.provenance(inside, before)["packages"]
+    assert runs.provenance(inside, read)["command"] == runs.provenance(inside, before)["command"]
     assert runs.history(inside, read) == runs.history(inside, before)
     assert inside.git("diff", "--name-only", before.commit, read.commit).split() == [
         "experiment/params.yaml", "experiment/run.yaml",

@@ -57,6 +57,7 @@ def test_a_run_is_a_branch_of_source_and_result(repo: Repo, train: Callable[[flo
         "experiment/metrics.yaml",
         "experiment/output.log",
         "experiment/params.yaml",
+        "experiment/requirements.txt",
         "experiment/run.yaml",
     ]
     assert repo.git("ls-tree", "--name-only", run.source or "") == "train.py"
@@ -92,12 +93,13 @@ def test_its_message_is_its_index(repo: Repo, train: Callable[[float], Run]):
 
 
 def test_its_yaml_says_where_and_how(repo: Repo, train: Callable[[float], Run]):
-    about = runs.provenance(repo, train(0.5))
+    run = train(0.5)
+    about = runs.provenance(repo, run)
 
     assert about["command"] == ["python", "train.py", "0.5"]
     assert about["code"]["dirty"] is True
     assert about["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert about["packages"]["numpy"]
+    assert b"\nnumpy==" in (repo.read(run.commit, "experiment/requirements.txt") or b"")
     assert set(about) >= {
         "id",
         "name",
