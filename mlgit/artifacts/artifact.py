@@ -456,12 +456,12 @@ class Artifact(Draft):
         return ties.ask("past")(repo, self._look().run)
 
     def used_by(self) -> list[Any]:
-        """The runs that used it, newest first."""
+        """The runs that used it, the first one first."""
         from mlgit.index import query
 
         repo, version = self._known()
-        using = (run for run in query.runs(repo) if any(used.hash == version.hash for used in run.used))
-        return [ties.ask("past")(repo, run) for run in using]
+        using = [run for run in query.runs(repo) if any(used.hash == version.hash for used in run.used)]
+        return [ties.ask("past")(repo, run) for run in sorted(using, key=lambda run: run.created)]
 
     def link(self, target_path: str, aliases: Iterable[str] | None = None) -> Artifact:
         """Put it into a collection of another name too; log it first if it is a draft. Return it."""

@@ -298,11 +298,14 @@ class ActiveRun(Metrics, Alerting):
         except MlgitError as exc:
             self._warn(f"mark_preempting could not be stored: {exc}")
 
-    def finish(self, exit_code: int | None = None, *, error: str | None = None, state: State | None = None) -> None:
+    def finish(
+        self, exit_code: int | None = None, quiet: bool | None = None, *,  # noqa: ARG002
+        error: str | None = None, state: State | None = None,
+    ) -> None:  # fmt: skip
         """End the run and make it a branch; fsynced when this returns. A second call does nothing, but waits for that.
 
-        *exit_code* other than 0 makes it `failed`. Where git or the disk refuses, the run stays in its live folder,
-        says so, and the next mlgit command tries again: a training does not fail over it.
+        *exit_code* other than 0 makes it `failed`; *quiet* is W&B's. Where git or the disk refuses, the run stays in
+        its live folder, says so, and the next mlgit command tries again: a training does not fail over it.
         """
         from mlgit.tracking import ending
 

@@ -50,7 +50,10 @@ class DisabledRun(Unkept, ActiveRun):
     def unwatch(self, models: Any = None) -> None:
         """Nothing was watched."""
 
-    def finish(self, exit_code: int | None = None, *, error: str | None = None, state: State | None = None) -> None:
+    def finish(
+        self, exit_code: int | None = None, quiet: bool | None = None, *,
+        error: str | None = None, state: State | None = None,
+    ) -> None:  # fmt: skip
         """The end of nothing."""
         if not self._ended:
             self._ended = True

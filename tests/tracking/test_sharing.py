@@ -1,0 +1,151 @@
+"""Runs that several processes log to, or begin side by side."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mlgit
+from mlgit.core.run import Run
+from mlgit.errors import UsageError
+from mlgit.git.repo import Repo
+from mlgit.index import query
+
+HANDED = """
+import multiprocessing, sys, mlgit
+
+def work(log, number):
+    log({"a": number})
+
+if __name__ == "__main__":
+    with mlgit.init() as run:
+        run.log({"a": -1})
+        with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
+            for number in range(3):
+                pool.apply(work, (run.log, number))
+"""
+ATTACHED = """
+import multiprocessing, mlgit
+
+def work(run_id):
+    run = mlgit.attach(run_id=run_id)
+    run.config.child = 2
+    run.log({"a": 1})
+
+if __name__ == "__main__":
+    run = mlgit.init(config={"parent": 1})
+    child = multiprocessing.get_context("spawn").Process(target=work, args=(run.id,))
+    child.start()
+    child.join()
+"""
+FORKED = """
+import os, mlgit
+
+run = mlgit.init(name="parent")
+child = os.fork()
+if not child:
+    own = mlgit.init(name="child", config={"x": 1})
+    own.log({"a": 1})
+    own.finish()
+    os._exit(0)
+os.waitpid(child, 0)
+assert mlgit.run is run
+run.log({"b": 1})
+"""
+POOL = """
+import multiprocessing, mlgit
+
+def work(number):
+    with mlgit.init() as run:
+        run.config.number = number
+        run.log({"a": number})
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        pool.map(work, range(3), chunksize=1)
+"""
+
+
+INSIDE = "-m", "mlgit", "run", "--", sys.executable, "train.py"
+
+
+def ran(repo: Repo, code: str, *words: str) -> list[Run]:
+    (repo.folder / "train.py").write_text(code)
+    subprocess.run([sys.executable, *words], cwd=repo.folder, check=True, timeout=120)
+    return list(query.runs(repo))
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_a_run_that_is_handed_to_other_processes_counts_their_rows_in_turn(
+    repo: Repo, way: str, monkeypatch: pytest.MonkeyPatch
+):
+    (run,) = ran(repo, HANDED, "train.py", way)
+    monkeypatch.chdir(repo.folder)
+
+    assert run.metrics == {"a": 2}
+    assert [row["a"] for row in mlgit.Api().run(run.id).scan_history()] == [-1, 0, 1, 2]
+
+
+def test_another_process_takes_part_in_a_run_by_its_id(repo: Repo):
+    (run,) = ran(repo, ATTACHED, "train.py")
+
+    assert run.params == {"parent": 1, "child": 2}
+    assert run.metrics == {"a": 1}
+
+
+def test_a_forked_process_that_begins_a_run_has_one_of_its_own(repo: Repo):
+    runs = {run.name: run for run in ran(repo, FORKED, "train.py")}
+
+    assert runs["child"].params == {"x": 1}
+    assert runs["child"].metrics == {"a": 1}
+    assert runs["parent"].metrics == {"b": 1}
+
+
+def test_of_many_processes_one_takes_part_in_the_run_around_them(repo: Repo):
+    runs = ran(repo, POOL, *INSIDE)
+
+    assert sorted(run.params["number"] for run in runs) == [0, 1, 2]
+
+
+def test_a_script_that_names_an_id_has_that_run_also_inside_of_another(repo: Repo):
+    runs = ran(repo, "import mlgit\nmlgit.init(id='abc', resume='allow').log({'a': 1})\n", *INSIDE)
+
+    assert {run.id: dict(run.metrics) for run in runs}["abc"] == {"a": 1}
+
+
+def test_a_copy_of_a_run_is_the_run(inside: Path):
+    with mlgit.init() as run:
+        assert copy.deepcopy(run) is run
+        assert pickle.loads(pickle.dumps(run)) is run
+        assert mlgit.attach(run_id=run.id) is run
+
+
+def test_a_copy_of_a_disabled_run_is_disabled_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with mlgit.init(mode="disabled", config={"lr": 1}) as run:
+        copied = pickle.loads(pickle.dumps(run))
+        copied.log({"a": 1})
+
+    assert copied.config == {"lr": 1}
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_run_is_finished_by_the_words_of_wandb(inside: Path):
+    run = mlgit.init()
+    run.finish(exit_code=0, quiet=True)
+
+    assert mlgit.run is None
+
+
+def test_a_run_that_has_ended_is_not_taken_up(inside: Path):
+    with mlgit.init() as run:
+        pass
+
+    with pytest.raises(UsageError, match="is under way"):
+        mlgit.attach(run_id=run.id)
