@@ -464,7 +464,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "small"
     place.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True, check=False
     )
     need("the right to mount a small disk", mounted.returncode == 0)
     yield place
@@ -475,7 +475,7 @@ def test_a_full_disk_stops_no_training_and_loses_nothing_acknowledged(small: Pat
     subprocess.run(["git", "init", "-q", str(small)], check=True)
     subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "x"], cwd=small, check=True)
     (small / ".git/info/exclude").write_text("filler\n")
-    (small / "filler").write_bytes(b"x" * (1 << 20))
+    (small / "filler").write_bytes(b"x" * (3 << 20))  # recording needs room for the full history too
     done = subprocess.run([sys.executable, "-c", FULL], cwd=small, capture_output=True, text=True, check=False)
     repo = Repo.find(small)
     assert repo
