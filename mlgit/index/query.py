@@ -63,9 +63,17 @@ def find(repo: Repo, text: str, *, project: str | None = None) -> Run:
 
 
 def find_all(repo: Repo, texts: Iterable[str], *, project: str | None = None) -> list[Run]:
-    """`find` for each of *texts*, at the price of one."""
-    known = runs(repo, project=project) or runs(repo)
-    return [_named(text, known) for text in texts]
+    """`find` for each of *texts*, at the price of one. What *project* has goes before what the others have."""
+    everywhere = runs(repo)
+    own = [run for run in everywhere if project in (None, run.project)]
+    return [_named_first(text, own, everywhere) for text in texts]
+
+
+def _named_first(text: str, own: list[Run], everywhere: list[Run]) -> Run:
+    try:
+        return _named(text, own)
+    except NotFoundError:
+        return _named(text, everywhere)
 
 
 def _named(text: str, known: list[Run]) -> Run:

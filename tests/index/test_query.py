@@ -143,3 +143,12 @@ def test_a_run_is_found_by_every_name_it_has(repo: Repo, index: Path):
     with pytest.raises(MlgitError, match="There is no run 'radiantglade'") as caught:
         query.find(repo, "radiantglade")
     assert caught.value.fix == "did you mean radiant glade?"
+
+
+def test_a_run_of_another_project_is_found_where_this_one_has_none_of_the_name(inside: Repo):
+    for project in ("own", "other"):
+        with mlgit.init(project=project, name=f"run of {project}"):
+            pass
+
+    assert query.find(inside, "run of other", project="own").project == "other"
+    assert query.find(inside, "latest", project="own").project == "own"
