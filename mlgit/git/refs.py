@@ -17,7 +17,7 @@ _PLAIN = re.compile(r"refs(?:/[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*)+")
 
 
 def create(common_dir: Path, ref: str, oid: str, log: str) -> bool:
-    """Make *ref* point at *oid*, durable when this returns; False where that is git's to do, and nothing was changed.
+    """Make *ref* point at *oid*, synced as git syncs it; False where that is git's to do, and nothing was changed.
 
     *log* is the line of its reflog after the two ids. As git does, it holds `<ref>.lock` meanwhile, so that whoever
     else wants the ref waits or is refused.
@@ -34,18 +34,18 @@ def create(common_dir: Path, ref: str, oid: str, log: str) -> bool:
     try:
         with os.fdopen(fd, "wb") as file:
             if path.exists() or _is_packed(common_dir / "packed-refs", ref):
+                lock.unlink()
                 return False
             file.write(f"{oid}\n".encode())
             file.flush()
             os.fsync(fd)
         _note(common_dir / "logs" / ref, f"{'0' * len(oid)} {oid} {log}\n")
         lock.rename(path)
-        return True
     except OSError:
-        return False
-    finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             lock.unlink()
+        return False
+    return True  # from the renaming on, a file of the lock's name is somebody else's
 
 
 def _is_packed(packed: Path, ref: str) -> bool:

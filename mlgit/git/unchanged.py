@@ -12,7 +12,7 @@ MOST = 4000
 _SETTLED_NS = 100_000_000
 """A file written within this time may be written again without its time telling: clocks of file systems tick."""
 
-Mark = tuple[tuple[str, int, int, int], ...]
+Mark = tuple[tuple[str, int, int, int, int], ...]
 
 
 def mark(work_tree: Path, git_dir: Path, common_dir: Path) -> Mark | None:
@@ -21,17 +21,17 @@ def mark(work_tree: Path, git_dir: Path, common_dir: Path) -> Mark | None:
     None where that cannot be told: too many files, or one that was written just now.
     """
     now = time.time_ns()
-    found: list[tuple[str, int, int, int]] = []
+    found: list[tuple[str, int, int, int, int]] = []
     try:
         for path in _places(work_tree, git_dir, common_dir):
             about = os.stat(path, follow_symlinks=False)  # noqa: PTH116  (a Path for each would cost more than the look)
             if now - about.st_mtime_ns < _SETTLED_NS or len(found) >= MOST:
                 return None
-            found.append((path, about.st_mtime_ns, about.st_size, about.st_ino))
+            found.append((path, about.st_mtime_ns, about.st_ctime_ns, about.st_size, about.st_ino))
     except OSError:
         return None
     head = (git_dir / "HEAD").read_text(errors="replace").strip()
-    return (*found, (head, 0, 0, 0))
+    return (*found, (head, 0, 0, 0, 0))
 
 
 def _places(work_tree: Path, git_dir: Path, common_dir: Path) -> Iterator[str]:
