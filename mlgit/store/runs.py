@@ -83,8 +83,8 @@ def _found_by_id(commit: str, run_id: str, reader: Reader) -> Run | None:
             artifacts = _load(reader, commit, f"{place}/artifacts.yaml")
             return replace(
                 run,
-                params=_load(reader, commit, f"{place}/params.yaml"),
-                metrics=_load(reader, commit, f"{place}/metrics.yaml"),
+                params=_if_readable(reader, commit, f"{place}/params.yaml"),
+                metrics=_if_readable(reader, commit, f"{place}/metrics.yaml"),
                 used=tuple(ArtifactVersion.of(item) for item in artifacts.get("used", ())),
                 logged=tuple(ArtifactVersion.of(item) for item in artifacts.get("logged", ())),
             )
@@ -103,6 +103,14 @@ def _places(reader: Reader, commit: str, folder: str = "", depth: int = 4) -> It
 def _load(reader: Reader, commit: str, path: str) -> Any:
     text = reader.blob(f"{commit}:{path}")
     return {} if text is None else plain(text, source=path)
+
+
+def _if_readable(reader: Reader, commit: str, path: str) -> Any:
+    """The same; nothing of a file larger than is read: a run with a million metrics is still a run."""
+    try:
+        return _load(reader, commit, path)
+    except MlgitError:
+        return {}
 
 
 def place_of(run: Run, path: str) -> str:

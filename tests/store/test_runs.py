@@ -187,6 +187,14 @@ def test_a_record_too_big_for_a_message_is_read_from_its_files(repo: Repo, pytho
     assert (run.name, run.metrics, run.tags) == ("big", {"a": 1}, ("t",))
 
 
+def test_a_run_with_more_metrics_than_are_read_is_still_a_run(repo: Repo, python: Script):
+    code = "import mlgit\nmlgit.init(name='wide', config={'lr': 1})\nmlgit.log({f'k{i}': i for i in range(120_000)})"
+    python("-c", code, cwd=repo.folder)
+    (run,) = query.runs(repo)
+
+    assert (run.name, run.params) == ("wide", {"lr": 1})
+
+
 @pytest.mark.parametrize(
     "trailer",
     [
