@@ -31,7 +31,7 @@ def place(start: Path | None = None) -> Place:
 
     Outside of every repository: the scratch repository, if a run ever went there. Raises `NotFoundError`.
     """
-    folder = start or Path.cwd()
+    folder = start or places.here()
     here = places.find(folder)
     if here is None and (repo := scratch.existing()):
         here = places.in_scratch(repo)

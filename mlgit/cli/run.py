@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -59,13 +58,14 @@ def command(
       mlgit run --resume auto --checkpoint 5m --push -- python train.py
     """
     from mlgit.integrations import shim
+    from mlgit.store import place
     from mlgit.tracking import active, begin, ending, files, lives, notice
     from mlgit.tracking import command as execution
     from mlgit.tracking.wish import settle
 
     if not words:
         raise UsageError("There is no command to run.", fix="mlgit run -- python train.py")
-    folder = Path.cwd()
+    folder = place.here()
     home = begin.place_for(folder)
     said = {name: value for name, value in wishes.items() if value not in (None, ())}
     goes_on = lives.asked(home.repo, resume=resume, fork=fork, rewind=rewind)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlgit import settings
+from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.settings import Settings
 from mlgit.store import scratch
@@ -27,6 +28,14 @@ class Place:
             return ""
         inside = self.settings.folder.relative_to(top.resolve()).as_posix()
         return "" if inside == "." else inside
+
+
+def here() -> Path:
+    """The current folder. Raises `NotFoundError` where it has been deleted."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise NotFoundError("The current folder has been deleted.", fix="cd into one that is there") from None
 
 
 def find(folder: Path) -> Place | None:
