@@ -32,7 +32,7 @@ def component(name: str, what: str) -> str:
         return name
     close = slug(name)
     raise UsageError(
-        f"{name[:120]!r} cannot be the name of a {what}.",
+        f"{name[:120]!r} cannot be the name of a{'n' if what[0] in 'aeiou' else ''} {what}.",
         why="Such a name becomes part of a git ref and of a path: letters, digits, '.', '_' and '-', at most 100, "
         "beginning with a letter or digit.",
         fix=f"call it {close!r}" if close else "use letters and digits",

@@ -118,6 +118,9 @@ def create(repo: Repo, run: Run, provenance: Mapping[str, Any], *, below: str = 
             fix="mlgit recover, or choose another id",
         ) from None
     except OSError as exc:
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)  # what has no `run.yaml` nobody would ever look at
         fix = "make room, or the folder writable"
         raise GitError(f"No run can be recorded below {repo.own}.", why=str(exc), fix=fix) from None
 

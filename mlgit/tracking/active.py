@@ -107,7 +107,10 @@ class ActiveRun(Metrics, Alerting):
 
     def _set(self, changes: Mapping[str, Any]) -> None:
         self._check_open("name")
-        self._live.event(set=dict(changes))
+        try:
+            self._live.event(set=dict(changes))
+        except MlgitError as exc:
+            self._warn(f"{' and '.join(changes)} could not be stored: {exc}")
 
     def _shown(self) -> Mapping[str, str]:
         return {name: figures.number(value) for name, value in self.summary.items() if is_number(value)}
@@ -119,18 +122,20 @@ class ActiveRun(Metrics, Alerting):
 
         Without *step* each call is a step of its own; with `commit=False` the next call adds to the same one. An
         explicit *step* stays open until the step changes. A step that goes back is dropped with a warning, as in W&B.
-        Raises `UsageError` after the end, `ValueError` for what is no mapping or has a key that is no text, and
-        `TypeError` for a value that cannot be stored; the whole row is then dropped.
+        Raises `UsageError` after the end, `ValueError` for what is no mapping, for a key that is no text or a step
+        that is no number, and `TypeError` for a value that cannot be stored; the whole row is then dropped.
         """
         now = time.time()
         with self._lock:
             if self._ended:
                 raise UsageError(f"The run {self.name} has ended.", fix="log before finish(), or init() another run")
             if step is not None:
+                if type(step) is not int:
+                    step = values.step(step)
                 if step < self._step:
                     self._warn(f"step {step} is behind the current step {self._step}: the row is dropped")
                     return None
-                self._step = int(step)
+                self._step = step
             at = self._step
             try:
                 line = self._fast({**data, "_step": at, "_runtime": now - self._started, "_timestamp": now})

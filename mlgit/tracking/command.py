@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mlgit.core import escape
 from mlgit.core.compare import flatten
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
@@ -116,7 +117,7 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
     life = lives.life(home, wish, wish.project or home.settings.project, notify)
     opened = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder, about, life)
     record = telling.read(opened.folder).run
-    notify(f"run {record.name} of {record.project}")
+    notify(f"run {escape.line(record.name, 60)} of {record.project}")
     given = opened.folder / "given.json"
     given.write_text(json.dumps(params, default=str))
     env = handed.environment(

@@ -235,7 +235,11 @@ class Keeping(Saving):
                 path = Path(folder) / one
                 taken = _asked(include, path, top) and not _asked(exclude, path, top)
                 if taken and path.is_file() and not secrets.is_secret_file(path.relative_to(top).as_posix()):
-                    draft.add_file(path, path.relative_to(top).as_posix())
+                    try:
+                        draft.add_file(path, path.relative_to(top).as_posix())
+                    except MlgitError as exc:
+                        self._warn(f"code could not be kept: {exc}")
+                        return None
         return self.log_artifact(draft) if draft.file_count else None
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from mlgit.artifacts import ties
+from mlgit.core import escape
 from mlgit.core.compare import flatten
 from mlgit.core.run import State
 from mlgit.errors import UsageError
-from mlgit.store import live, recover, telling
+from mlgit.store import live, place, recover, telling
 from mlgit.store.place import Place
 from mlgit.tracking import begin, console, ending, notebook, provenance, ranks, values
 from mlgit.tracking import wish as wishes
@@ -164,7 +165,7 @@ def _disabled(wish: Wish, params: dict[str, Any]) -> ActiveRun:
 
 def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> ActiveRun:
     global _has_joined
-    folder = Path(wish.folder) if wish.folder else Path.cwd()
+    folder = Path(wish.folder) if wish.folder else place.here()
     folder.mkdir(parents=True, exist_ok=True)
     home = begin.place_for(folder)
     joined = None if given else os.environ.get(JOIN)  # a trial is a run of its own
@@ -188,7 +189,7 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     begun = ActiveRun(home, opened, record, fixed=names_of(stated), wish=wish, before=life.before if life else None)
     if stated:
         begun.config.update(params, allow_val_change=True)
-    notify(f"run {record.name} of {record.project}")
+    notify(f"run {escape.line(record.name, 60)} of {record.project}")
     begun.after_end.append(_checkpoints(home, opened, wish))  # before the console is taken, which it would hold open
     _record_by_itself(home, opened, begun, wish)
     if rank and rank.owns:

@@ -36,6 +36,14 @@ def text(value: str) -> str:
     return value.encode("utf-8", "replace").decode()
 
 
+def step(value: Any) -> int:
+    """*value* as the number of a step. Raises `ValueError`."""
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"log(): the step {value!r:.80} is no whole number") from None
+
+
 def _plain(value: Any, where: str, depth: int, keep: Keep) -> Any:
     kind = type(value)
     if value is None or kind is bool or kind is float:

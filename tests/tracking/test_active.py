@@ -163,6 +163,22 @@ def test_what_cannot_be_stored_is_named_and_drops_the_whole_row(
     assert dict(only(inside).metrics) == {"good": 3}
 
 
+@pytest.mark.parametrize("step", ["soon", math.nan, math.inf, [1], 1j])
+def test_a_step_that_is_no_number_is_refused_and_the_run_goes_on(inside: Repo, step: Any):
+    wandb.init()
+    with pytest.raises(ValueError, match=r"log\(\): the step .* is no whole number"):
+        wandb.log({"a": 1}, step=step)
+    wandb.log({"a": 2}, step=np.int64(3))
+
+    assert values(inside, "a") == [(3, 2)]
+
+
+def test_a_name_of_two_lines_cannot_speak_for_us(inside: Repo, capsys: pytest.CaptureFixture[str]):
+    wandb.init(name="mine\nmlgit: all is lost")
+
+    assert "mlgit: run mine mlgit: all is lost of " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "data",
     [None, 3, "loss", [("a", 1)], {3: 1}, {None: 1}, {("a",): 1}, {b"a": 1}, {"_summary": {"a": 1}}, {"_summary": 3}],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -454,6 +455,10 @@ while step < 200_000:
     kept, step = step, step + 1
 mlgit.summary["s"] = 1
 mlgit.config.late = 1
+mlgit.run.name = mlgit.run.notes = "late"
+mlgit.run.tags = ("late",)
+open("train.py", "w").close()
+mlgit.run.log_code()
 mlgit.log({"more": 1})
 print("training went on", kept)
 """
@@ -512,6 +517,23 @@ with open("filler", "wb", buffering=0) as file:
     (run,) = recovered(repo)
 
     assert run.metrics == {"a": 1}
+
+
+def test_a_run_that_finds_no_room_leaves_nothing_behind(small: Path):
+    subprocess.run(["git", "init", "-q", str(small)], check=True)
+    subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "x"], cwd=small, check=True)
+    (small / ".git/info/exclude").write_text("filler\n")
+    (small / "filler").touch()
+    live_folder = small / ".git/mlgit/live"
+    live_folder.mkdir(parents=True)
+    with contextlib.suppress(OSError), (small / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 512)
+    code = "import mlgit; mlgit.init()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=small, capture_output=True, text=True, check=False)
+
+    assert "No run can be recorded below" in done.stderr
+    assert not list(live_folder.iterdir())
 
 
 def test_a_read_only_disk_is_a_clear_error(small: Path, mlgit: Script):
