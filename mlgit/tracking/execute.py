@@ -34,7 +34,9 @@ def execute(
     *watch* is entered with the process's id while it runs. SIGINT and SIGTERM that reach us are passed on, and the end
     is waited for, so that the run can still be recorded.
     """
-    with _streams(opened.folder / "output.log", console=console) as (stdout, stderr):
+    with _heeded() as signals, _streams(opened.folder / "output.log", console=console) as (stdout, stderr):
+        if signals.came:
+            return Exit(128 + signals.came[0], signals.came[0])
         try:
             child = subprocess.Popen(list(words), cwd=folder, env=env, stdout=stdout, stderr=stderr)
         except (OSError, ValueError) as exc:
@@ -42,9 +44,10 @@ def execute(
             notify(f"{words[0]!r} cannot be run: {why}")
             os.write(opened.output, f"{words[0]}: {why}\n".encode("utf-8", "replace"))
             return Exit(127 if isinstance(exc, FileNotFoundError) else 126)
-        with _passing_on(child) as ended_by, watch(child.pid):
+        signals.pass_on_to(child)
+        with watch(child.pid):
             code = child.wait()
-    return Exit(128 - code if code < 0 else code, ended_by[0] if ended_by else None)
+    return Exit(128 - code if code < 0 else code, signals.came[0] if signals.came else None)
 
 
 @contextlib.contextmanager
@@ -67,19 +70,38 @@ def _streams(log: Path, *, console: bool) -> Iterator[tuple[int | None, int | No
         drained.wait()
 
 
-@contextlib.contextmanager
-def _passing_on(child: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """Pass SIGINT and SIGTERM on to *child* meanwhile; which ones came."""
-    came: list[int] = []
+class _Signals:
+    """SIGINT and SIGTERM on their way to a program; those that come while it is being started wait for it."""
 
-    def pass_on(number: int, _frame: object) -> None:
-        came.append(number)
+    def __init__(self) -> None:
+        self.came: list[int] = []
+        self._waiting: list[int] = []
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def pass_on_to(self, child: subprocess.Popen[bytes]) -> None:
+        """Let *child* have those that wait, and all that are still to come."""
+        self._child = child
+        self._send()
+
+    def take(self, number: int, _frame: object) -> None:
+        """One came."""
+        self.came.append(number)
         if number != signal.SIGINT or not _terminal_tells_both():
-            child.send_signal(number)
+            self._waiting.append(number)
+            self._send()
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    def _send(self) -> None:
+        while self._child and self._waiting:
+            self._child.send_signal(self._waiting.pop(0))
+
+
+@contextlib.contextmanager
+def _heeded() -> Iterator[_Signals]:
+    """Take SIGINT and SIGTERM meanwhile, instead of being ended by them."""
+    signals = _Signals()
+    before = {number: signal.signal(number, signals.take) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield came
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

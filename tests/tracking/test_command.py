@@ -301,6 +301,26 @@ def test_a_signal_reaches_the_command_and_the_run_is_kept(repo: Repo, number: in
     assert only(repo).state is state
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_comes_while_the_command_is_being_started_reaches_it(repo: Repo, number: int):
+    script = f"""
+import os, subprocess, sys
+class Interrupted(subprocess.Popen):
+    def __init__(self, words, *args, **kwargs):
+        super().__init__(words, *args, **kwargs)
+        if words[0] == "sleep":
+            os.kill(os.getpid(), {int(number)})
+subprocess.Popen = Interrupted
+from mlgit.__main__ import main
+sys.argv[1:] = ["run", "--", "sleep", "60"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=repo.folder, stderr=subprocess.DEVNULL, timeout=50)
+
+    assert done.returncode == {signal.SIGTERM: 143, signal.SIGINT: -signal.SIGINT}[number]
+    assert only(repo).state is (State.PREEMPTED if number == signal.SIGTERM else State.FAILED)
+
+
 def test_ctrl_c_at_a_terminal_reaches_the_command_once(repo: Repo):
     """The terminal tells the whole foreground group; passing it on would interrupt the command's own clean-up."""
     import pty
