@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
+from mlgit import whole
 from mlgit.artifacts import amend, catalog, manifest, reference, ties
 from mlgit.artifacts.catalog import Held
 from mlgit.artifacts.draft import Draft
@@ -377,14 +378,11 @@ class Artifact(Draft):
             return
         if target.is_file() and target.stat().st_size == entry.size and manifest.md5_of(target) == entry.digest:
             return
-        scratch = target.with_name(f".{target.name}.mlgit-{os.getpid()}")
         try:
-            cache.copy(entry.source, scratch, entry.digest)
-            scratch.replace(target)
+            with whole.at(target) as scratch:
+                cache.copy(entry.source, scratch, entry.digest)
         except OSError as exc:
             raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
-        finally:
-            scratch.unlink(missing_ok=True)
 
     def download(
         self, root: str | os.PathLike[str] | None = None, allow_missing_references: bool = False,

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
+from mlgit import whole
 from mlgit.artifacts import manifest
 from mlgit.artifacts.artifact import Artifact
 from mlgit.artifacts.manifest import Entry
@@ -21,10 +22,8 @@ def put(repo: Repo, draft: Artifact, shared: str, *, folder: str = "") -> None:
     content, _ = cache.add(repo, draft.staged(), folder=folder, private=True)
     place = _place(repo, draft, shared)
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        scratch = place / f".{os.urandom(8).hex()}"
-        scratch.write_text(json.dumps({"hash": content}))
-        scratch.rename(place / f"{os.urandom(8).hex()}.json")
+        with whole.at(place / f"{os.urandom(8).hex()}.json") as scratch:
+            scratch.write_text(json.dumps({"hash": content}))
     except OSError as exc:
         raise MlgitError(f"A part of {draft.name} could not be stored.", why=str(exc), fix="make room") from exc
 

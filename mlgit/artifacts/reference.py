@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from mlgit import whole
 from mlgit.artifacts import manifest
 from mlgit.artifacts.manifest import Entry
 from mlgit.core import secrets
@@ -98,16 +99,12 @@ def bring(entry: Entry, target: Path) -> None:
             f"{entry.path} is a reference to {address}, which mlgit cannot bring.",
             fix="download(allow_missing_references=True) goes on without it; entry.ref_target() is its address",
         )
-    scratch = target.with_name(f".{target.name}.mlgit-{os.getpid()}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _WAYS[scheme](address, scratch)
-        _expect(entry, scratch)
-        scratch.replace(target)
+        with whole.at(target) as scratch:
+            _WAYS[scheme](address, scratch)
+            _expect(entry, scratch)
     except OSError as exc:
         raise MlgitError(f"{address} could not be brought to {target}.", why=str(exc)) from exc
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _from_disk(address: str, target: Path) -> None:

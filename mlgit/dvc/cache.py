@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlgit import whole
 from mlgit.dvc import pointers, project
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
@@ -155,17 +155,14 @@ def fetch(repo: Repo, content: str, target: Path, *, folder: str = "") -> None:
         if _same(target, entries):
             return
         raise UsageError(f"{target} is there already, with something else in it.", fix="name another place, or move it")
-    scratch = target.with_name(f".{target.name}.mlgit-{os.getpid()}")
     try:
-        if pointers.is_folder(content):
-            scratch.mkdir(parents=True)
-        for name, (oid, source) in entries.items():
-            copy(source, scratch / name if pointers.is_folder(content) else scratch, oid)
-        scratch.rename(target)
+        with whole.at(target) as scratch:
+            if pointers.is_folder(content):
+                scratch.mkdir()
+            for name, (oid, source) in entries.items():
+                copy(source, scratch / name if pointers.is_folder(content) else scratch, oid)
     except OSError as exc:
         raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True) if scratch.is_dir() else scratch.unlink(missing_ok=True)
 
 
 def _pull(repo: Repo, content: str, folder: str) -> bool:

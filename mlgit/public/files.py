@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from mlgit import whole
 from mlgit.artifacts import manifest
 from mlgit.core.run import Run
 from mlgit.dvc import cache, pointers
@@ -48,15 +49,11 @@ class File:
     def bring(self, target: Path) -> None:
         """Write it to *target*, whole or not at all. Raises `NotFoundError`, `MlgitError` where the disk refuses."""
         content = self.content()
-        scratch = target.with_name(f".{target.name}.mlgit-{os.getpid()}")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            scratch.write_bytes(content)
-            scratch.replace(target)
+            with whole.at(target) as scratch:
+                scratch.write_bytes(content)
         except OSError as exc:
             raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
-        finally:
-            scratch.unlink(missing_ok=True)
 
     def download(
         self, root: str | os.PathLike[str] = ".", replace: bool = False, exist_ok: bool = False, api: Any = None

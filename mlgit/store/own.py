@@ -7,12 +7,12 @@ branch that nobody knows of.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from mlgit import whole
 from mlgit.core.run import EMPTY, Run
 from mlgit.git.repo import Repo
 
@@ -75,9 +75,8 @@ def note(folder: Path, ref: str, commit: str) -> None:
     """Remember *commit* as the run's own on *ref*."""
     known = of(folder)
     lines = [ref, *(known.commits if known and known.ref == ref else ()), commit]
-    scratch = folder / f"{_FILE}.{os.getpid()}"
-    scratch.write_text("".join(f"{line}\n" for line in lines))
-    scratch.rename(folder / _FILE)
+    with whole.at(folder / _FILE) as scratch:
+        scratch.write_text("".join(f"{line}\n" for line in lines))
 
 
 def is_edit(repo: Repo, ours: Own, tip: str) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from mlgit import whole
 from mlgit.core import refs
 from mlgit.core.run import Run
 from mlgit.git.repo import Repo
@@ -22,11 +22,8 @@ def of(repo: Repo, project: str) -> str | None:
 
 def mark(repo: Repo, run: Run) -> None:
     """Remember *run* as the one. Raises `OSError` where the disk refuses."""
-    path = _place(repo, run.project)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(f"{run.id}\n")
-    scratch.rename(path)
+    with whole.at(_place(repo, run.project)) as scratch:
+        scratch.write_text(f"{run.id}\n")
 
 
 def clear(repo: Repo, run: Run) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlgit import whole
 from mlgit.git.repo import Repo
 from mlgit.store import live
 from mlgit.tracking.active import ActiveRun
@@ -58,10 +59,8 @@ def announce(repo: Repo, run_id: str) -> Callable[[], None]:
     _count += 1
     places = [_place(repo, parent) for parent in (os.getppid(), os.getpid())]
     for place in places:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        scratch = place.with_name(f".{place.name}.{os.getpid()}")
-        scratch.write_text(run_id)
-        scratch.rename(place)
+        with whole.at(place) as scratch:
+            scratch.write_text(run_id)
 
     def withdraw() -> None:
         for place in places:

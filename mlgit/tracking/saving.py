@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from mlgit import whole
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.tracking.identity import Identity
 from mlgit.tracking.notice import notify
@@ -149,14 +150,9 @@ def _bring(source: Path, target: Path, *, share: bool) -> None:
         return
     from mlgit.artifacts import staging
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
-    try:
+    with whole.at(target) as scratch:
         if share:
             with contextlib.suppress(OSError):
                 os.link(source, scratch)
         if not scratch.exists():
             staging.copy(source, scratch)
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)

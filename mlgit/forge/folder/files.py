@@ -22,6 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from mlgit import whole
 from mlgit.core import figures
 from mlgit.documents import reader, writer
 from mlgit.errors import ConfigError, MlgitError, NotFoundError
@@ -254,17 +255,11 @@ def _seconds(moment: str, place: Path) -> float:
 def _write(place: Path, content: str | bytes) -> None:
     """*content* as the file *place*: durable, and whole or not at all. The lock must be held."""
     raw = content if isinstance(content, bytes) else content.encode(errors="replace")
-    scratch = place.with_name(f".{place.name}.{os.getpid()}")
     with _words(place.parent):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with scratch.open("wb") as file:
-                file.write(raw)
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(place)
-        finally:
-            scratch.unlink(missing_ok=True)
+        with whole.at(place) as scratch, scratch.open("wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
         folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)

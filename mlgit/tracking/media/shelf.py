@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 from urllib.parse import quote
+
+from mlgit import whole
 
 _PIECE = 1 << 20
 
@@ -59,20 +60,8 @@ class Shelf:
 
 
 def _write(target: Path, fill: Callable[[BinaryIO], object]) -> None:
-    scratch = target.with_name(f".{os.urandom(8).hex()}")
-    try:
-        try:
-            file = scratch.open("xb")
-        except FileNotFoundError:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            file = scratch.open("xb")
-        with file:
-            fill(file)
-        scratch.rename(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            scratch.unlink()
-        raise
+    with whole.at(target) as scratch, scratch.open("xb") as file:
+        fill(file)
 
 
 def file_name(key: str) -> str:

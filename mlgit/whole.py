@@ -1,0 +1,34 @@
+"""Files that appear whole or not at all: made under a name of nobody else's, then given their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def at(target: Path) -> Iterator[Path]:
+    """A path beside *target*, to make a file or a folder at; it takes the place of *target* when the block ends well.
+
+    Else nothing of it is left. A folder takes the place of none, or of an empty one. Raises `OSError`.
+    """
+    # never a name used before: in a container every process has the same number
+    scratch = target.with_name(f".{os.urandom(8).hex()}.mlgit")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield scratch
+        scratch.replace(target)
+    except BaseException:
+        _remove(scratch)
+        raise
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:  # a folder
+        import shutil  # which every start of a run would pay for
+
+        shutil.rmtree(path, ignore_errors=True)
