@@ -165,11 +165,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    import importlib
+    import importlib.machinery
 
     if name == "run":  # changes with every init() and finish(), so it is asked anew each time
         return importlib.import_module("mlgit.tracking.session").current()
     if name not in _NAMES:
+        if importlib.machinery.PathFinder.find_spec(f"{__name__}.{name}", __path__):
+            raise AttributeError(name)  # a room: `from mlgit import settings` asks here before it imports it
         return importlib.import_module("mlgit.integrations.names").attribute("mlgit", name)
     room, attribute = _NAMES[name]
     value = getattr(importlib.import_module(room), attribute)

@@ -14,14 +14,14 @@ from typing import Any
 
 from mlgit.artifacts import catalog, log, ties
 from mlgit.artifacts.artifact import Artifact
-from mlgit.core import escape, figures
+from mlgit.core import figures
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.compare import is_number
+from mlgit.core.card import card
 from mlgit.core.run import Run as Record
 from mlgit.core.run import State
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo, split_commit
-from mlgit.public import files, rows
+from mlgit.public import files, notebook, rows
 from mlgit.public.files import File
 from mlgit.public.lookup import ENTITY
 from mlgit.store import edit, live, runs
@@ -442,28 +442,11 @@ class Run:
 
     def display(self, height: int = 420, hidden: bool = False) -> bool:
         """Show it in a notebook; False where there is none. *height* and *hidden* are W&B's."""
-        try:
-            import IPython
-        except ImportError:
-            return False
-        shell: Any = IPython
-        if shell.get_ipython() is None:
-            return False
-        shell.display.display(shell.display.HTML(self.to_html(height, hidden)))
-        return True
+        return notebook.show(self)
 
     def to_html(self, height: int = 420, hidden: bool = False) -> str:
         """What a notebook shows of it: name, state and metrics. *height* and *hidden* are W&B's."""
-        numbers = [(key, value) for key, value in self._record.metrics.items() if is_number(value) and key[:1] != "_"]
-        cells = "".join(
-            f"<tr><td>{escape.html(escape.line(key))}</td><td>{escape.html(figures.number(value))}</td></tr>"
-            for key, value in numbers[:20]
-        )
-        branch = escape.html(self._record.branch or self.id)
-        return (
-            f"<b>{escape.html(escape.line(self.name))}</b> ({escape.html(self.state)}) of "
-            f"{escape.html(self.project)} <code>{branch}</code><table>{cells}</table>"
-        )
+        return card(self._record, self._record.metrics)
 
     def _repr_html_(self) -> str:
         return self.to_html()

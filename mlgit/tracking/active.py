@@ -112,8 +112,8 @@ class ActiveRun(Metrics, Alerting):
         except MlgitError as exc:
             self._warn(f"{' and '.join(changes)} could not be stored: {exc}")
 
-    def _shown(self) -> Mapping[str, str]:
-        return {name: figures.number(value) for name, value in self.summary.items() if is_number(value)}
+    def _shown(self) -> Mapping[str, Any]:
+        return self.summary
 
     # -- what it says
 
@@ -346,9 +346,9 @@ class ActiveRun(Metrics, Alerting):
 
     def _tell(self, text: str) -> None:
         """Say how it ended: in a notebook below the cell, else by a line."""
-        from mlgit.tracking import notebook, wish
+        from mlgit.tracking import wish
 
-        if wish.is_silent() or not notebook.show(self.to_html()):
+        if wish.is_silent() or not self.display():
             notify(text)
 
     def __enter__(self) -> Self:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlgit.core import figures
 from mlgit.core.run import Run
+from mlgit.public import notebook
 from mlgit.store.place import Place
 from mlgit.tracking import values
 from mlgit.tracking.wish import Settings, Wish
@@ -172,19 +172,17 @@ class Identity:
 
     def display(self, height: int = 420, hidden: bool = False) -> bool:
         """Show it in a notebook; False where there is none."""
-        from mlgit.tracking import notebook
-
-        return notebook.show(self.to_html(height, hidden))
+        return notebook.show(self)
 
     def to_html(self, height: int = 420, hidden: bool = False) -> str:
         """What a notebook shows of it: name, state and the last metrics. *height* and *hidden* are W&B's."""
-        from mlgit.tracking import notebook
+        from mlgit.core.card import card
 
-        return notebook.card(self._record, self._shown())
+        return card(self._record, self._shown())
 
     def _repr_html_(self) -> str:
         return self.to_html()
 
-    def _shown(self) -> Mapping[str, str]:
-        """Metric → its last value, as a person reads it."""
-        return {name: figures.number(value) for name, value in self._record.metrics.items()}
+    def _shown(self) -> Mapping[str, Any]:
+        """Metric → its last value."""
+        return self._record.metrics

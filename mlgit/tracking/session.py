@@ -17,6 +17,7 @@ from mlgit.core import escape
 from mlgit.core.compare import flatten
 from mlgit.core.run import State
 from mlgit.errors import UsageError
+from mlgit.public.notebook import is_notebook
 from mlgit.store import live, place, recover, telling
 from mlgit.store.place import Place
 from mlgit.tracking import begin, console, ending, notebook, provenance, ranks, values
@@ -110,7 +111,7 @@ def init(
     if _current is not None and _current.is_inherited:
         _current = None  # a fork's first run is its own, as in W&B
     if _current is not None and wish.reinit != "create_new":
-        if wish.reinit == "return_previous" or (wish.reinit == "default" and not notebook.is_notebook()):
+        if wish.reinit == "return_previous" or (wish.reinit == "default" and not is_notebook()):
             notify(f"{_current.name} is under way; finish() it to begin another, or init(reinit='create_new')")
             _current.config.update(params, allow_val_change=True)
             return _current

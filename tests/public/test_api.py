@@ -49,7 +49,7 @@ def test_a_run_says_what_it_is(three: Repo):
     assert run.lastHistoryStep == 9
     assert (run.username, run.metadata["git"]["commit"]) == ("Ada", run.commit)
     assert run.created_at.endswith("Z")
-    assert "<table>" in run.to_html()
+    assert "<table" in run.to_html()
 
 
 @pytest.mark.parametrize(

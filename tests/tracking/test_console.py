@@ -158,7 +158,7 @@ except ChildProcessError:
 
 
 def test_a_reader_that_goes_away_ends_the_script_as_it_always_did(repo: Repo):
-    code = "import mlgit; mlgit.init()\nwhile True: print('y' * 1000)"
+    code = "import mlgit; mlgit.init()\nfor _ in range(100_000): print('y' * 1000)"
     script = subprocess.Popen(
         [sys.executable, "-c", code], cwd=repo.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

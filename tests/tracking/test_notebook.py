@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.core.run import Run, State
+from mlgit.core.run import State
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import runs
-from mlgit.tracking import notebook
 from tests.conftest import need
 
 
@@ -61,14 +60,3 @@ def test_a_notebook_makes_runs_cell_by_cell(repo: Repo, monkeypatch: pytest.Monk
     assert (found["second"].state, dict(found["second"].metrics)) == (State.FINISHED, {"loss": 1.0})
     assert runs.provenance(repo, found["second"])["command"] == ["jupyter", "execute", "train.ipynb"]
     assert "in a cell" in runs.output(repo, found["first <b>"])
-
-
-def test_a_card_is_escaped_and_says_how_to_look():
-    run = Run(id="abcdefgh", name="<script>", project="p", tags=("<i>",), created=1.0)
-    shown = notebook.card(run, {f"m{number}<": "1" for number in range(20)})
-
-    assert "<script>" not in shown
-    assert "<i>" not in shown
-    assert "m0&lt;" in shown
-    assert "… 8 more" in shown
-    assert "mlgit show abcdefgh" in shown
