@@ -293,7 +293,7 @@ def test_a_signal_reaches_the_command_and_the_run_is_kept(repo: Repo, number: in
         command, cwd=repo.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert process.stdout
-    process.stdout.readline()
+    assert process.stdout.readline() == b"ready\n"
     process.send_signal(number)
     process.communicate(timeout=20)
 
@@ -455,7 +455,7 @@ print("went on")
     command = [sys.executable, "-m", "mlgit", "run", "--", sys.executable, "-c", code]
     process = subprocess.Popen(command, cwd=repo.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout
-    process.stdout.readline()
+    assert process.stdout.readline() == b"ready\n"
     process.kill()
     process.wait()
 
