@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,6 @@ from mlgit.tracking.begin import begin
 from mlgit.tracking.machine import watcher
 from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
-from mlgit.tracking.session import JOIN
 from mlgit.tracking.wish import Wish
 
 _SIGNALS = frozenset(map(int, signal.valid_signals()))
@@ -100,7 +98,7 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
 
 def _is_borrowed(home: Place, file: Path | None, command: Command) -> bool:
     """Whether a run around this one has put its params into *file*. Raises `UsageError` where both would."""
-    outer = os.environ.get(JOIN, "")
+    outer = handed.found().run_id
     borrowed = bool(file and live.is_id(outer) and borrow.holds(live.folder_of(home.repo, outer), file))
     if file and borrowed and command.params:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""What the program of `mlgit run` is handed: its params, its command line, its environment."""
+"""What `mlgit run` hands its program, in its command line and its environment, and what a script finds there."""
 
 from __future__ import annotations
 
@@ -6,13 +6,42 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlgit.core.compare import flatten
-from mlgit.tracking.session import FIXED, GIVEN, JOIN, LOOSE, names_of
 
+_JOIN, _FIXED, _GIVEN, _LOOSE = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN", "MLGIT_LOOSE"
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What a script finds in its environment."""
+
+    run_id: str
+    """The run that it takes part in; empty where it is started by itself."""
+    fixed: frozenset[str]
+    """The dotted names of the params that stand against its own."""
+    given: tuple[str, ...]
+    """The fields of the run that `mlgit run` was told, such as `name`: they stand too."""
+    loose: tuple[str, ...]
+    """The params that only a script that asks for them will find."""
+
+
+def found() -> Handed:
+    """What this process was handed."""
+
+    def several(name: str) -> tuple[str, ...]:
+        return tuple(filter(None, os.environ.get(name, "").split("\n")))
+
+    return Handed(os.environ.get(_JOIN, ""), frozenset(several(_FIXED)), several(_GIVEN), several(_LOOSE))
+
+
+def names_of(stated: Mapping[str, Any]) -> frozenset[str]:
+    """The dotted names of what is *stated*; an empty mapping states nothing."""
+    return frozenset(name for name, value in flatten(stated).items() if value != {})
 
 
 def merged(nested: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,10 +80,10 @@ def environment(
     *names*. *words*: the command as it was given; *file*: the params as JSON.
     """
     own = {
-        JOIN: run_id,
-        FIXED: "\n".join(sorted(names_of(stated) | given.keys())),
-        GIVEN: ",".join(names),
-        LOOSE: "\n".join(_loose(words, given, stated)),
+        _JOIN: run_id,
+        _FIXED: "\n".join(sorted(names_of(stated) | given.keys())),
+        _GIVEN: "\n".join(names),
+        _LOOSE: "\n".join(_loose(words, given, stated)),
         "MLGIT_PARAMS": json.dumps(params, default=str),
         "MLGIT_PARAMS_FILE": str(file),
     }

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from mlgit.artifacts import ties
 from mlgit.core import escape
-from mlgit.core.compare import flatten
 from mlgit.core.run import State
 from mlgit.errors import UsageError
 from mlgit.public.notebook import is_notebook
 from mlgit.store import live, place, recover, telling
 from mlgit.store.place import Place
-from mlgit.tracking import begin, console, ending, notebook, provenance, ranks, values
+from mlgit.tracking import begin, console, ending, handed, notebook, provenance, ranks, values
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.active import ActiveRun
 from mlgit.tracking.machine import watcher
@@ -31,10 +30,6 @@ from mlgit.tracking.wish import Assigned, Settings, Wish
 if TYPE_CHECKING:
     from mlgit.tracking.lives import Life
     from mlgit.tracking.ranks import Rank
-
-JOIN, FIXED, GIVEN, LOOSE = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN", "MLGIT_LOOSE"
-"""By these `mlgit run` tells the script inside which run it takes part in, which params stand, which names, and which
-params only a script that asks for them will find."""
 
 assigned: ContextVar[Assigned | None] = ContextVar("assigned", default=None)
 """What a sweep has decided for the next run of this thread."""
@@ -169,7 +164,7 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     folder = Path(wish.folder) if wish.folder else place.here()
     folder.mkdir(parents=True, exist_ok=True)
     home = begin.place_for(folder)
-    joined = None if given else os.environ.get(JOIN)  # a trial is a run of its own
+    joined = None if given else handed.found().run_id  # a trial is a run of its own
     rank = _rank()
     if joined and not _has_joined and live.is_id(joined) and _is_meant(home, joined, wish, rank):
         _has_joined = True
@@ -187,7 +182,9 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     record = telling.read(opened.folder).run
     if life:
         record = replace(record, metrics=life.before.metrics)
-    begun = ActiveRun(home, opened, record, fixed=names_of(stated), wish=wish, before=life.before if life else None)
+    begun = ActiveRun(
+        home, opened, record, fixed=handed.names_of(stated), wish=wish, before=life.before if life else None
+    )
     if stated:
         begun.config.update(params, allow_val_change=True)
     notify(f"run {escape.line(record.name, 60)} of {record.project}")
@@ -266,11 +263,6 @@ def _over(stated: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def names_of(stated: Mapping[str, Any]) -> frozenset[str]:
-    """The dotted names of what is *stated*; an empty mapping states nothing."""
-    return frozenset(name for name, value in flatten(stated).items() if value != {})
-
-
 def _life(home: Place, wish: Wish) -> Life | None:
     """What the run that *wish* asks for goes on from; None for one that begins by itself."""
     if not (wish.id or wish.resume or wish.fork_from or wish.resume_from):
@@ -284,7 +276,7 @@ def _forget(ended: ActiveRun) -> None:
     """*ended* is under way no more, whatever way it ended."""
     global _current
     if ended.is_joined:
-        for text in ended.config.misspelt(name for name in os.environ.get(LOOSE, "").split("\n") if name):
+        for text in ended.config.misspelt(handed.found().loose):
             notify(text)
     if ended in _open:
         _open.remove(ended)
@@ -295,9 +287,8 @@ def _forget(ended: ActiveRun) -> None:
 def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank: Rank | None) -> ActiveRun:
     from mlgit.tracking import joining
 
-    fixed = frozenset(key for key in os.environ.get(FIXED, "").split("\n") if key)
-    given = os.environ.get(GIVEN, "").split(",")
-    return joining.join(home, run_id, wish, params, rank, given=given, fixed=fixed)
+    told = handed.found()
+    return joining.join(home, run_id, wish, params, rank, given=told.given, fixed=told.fixed)
 
 
 def current() -> ActiveRun | None:
