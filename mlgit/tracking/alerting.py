@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from mlgit.core import escape, secrets
 from mlgit.errors import ConfigError, MlgitError, UsageError
+from mlgit.tracking import threads
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.keeping import Keeping
 from mlgit.tracking.notice import notify
@@ -91,7 +92,7 @@ class Alerting(Keeping):
             self.at_end.append(self._await_sent)
         thread = threading.Thread(target=self._post, args=(address, text), daemon=True, name="mlgit alert")
         self._sending.append(thread)
-        with suppress(RuntimeError):  # the interpreter is going down
+        with suppress(RuntimeError), threads.deaf():  # the interpreter may be going down
             thread.start()
 
     def _post(self, address: str, text: str) -> None:

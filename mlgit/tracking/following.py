@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlgit.tracking import eventfile
+from mlgit.tracking import eventfile, threads
 from mlgit.tracking.active import ActiveRun
 from mlgit.tracking.eventfile import MARK, EventFile
 from mlgit.tracking.notice import notify
@@ -101,7 +101,8 @@ class Follower:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="mlgit-tensorboard", daemon=True)
-        self._thread.start()
+        with threads.deaf():
+            self._thread.start()
 
     def finish(self) -> None:
         """Read what is left, also what writers still hold back."""

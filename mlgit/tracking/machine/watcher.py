@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from mlgit.errors import MlgitError
 from mlgit.store import live
+from mlgit.tracking import threads
 
 if TYPE_CHECKING:
     from mlgit.tracking.machine import gpu, host
@@ -80,9 +81,8 @@ class _Watcher:
         self._since = time.monotonic()
         self._over, self._ended = threading.Event(), threading.Event()
         self._gate, self._is_looking = threading.Lock(), False
-        _thread.start_new_thread(
-            self._run, ()
-        )  # threading's own start waits for it, on a busy machine for milliseconds
+        with threads.deaf():  # and not by threading, whose start waits, on a busy machine for milliseconds
+            _thread.start_new_thread(self._run, ())
 
     def stop(self) -> None:
         """Look no more, but for a last time if there was any look."""
