@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlgit.core import escape
 from mlgit.errors import NotFoundError
 from mlgit.store import place as places
-from mlgit.store import recover, scratch
+from mlgit.store import recover
 from mlgit.store.place import Place
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ def place(start: Path | None = None) -> Place:
     Outside of every repository: the scratch repository, if a run ever went there. Raises `NotFoundError`.
     """
     folder = start or places.here()
-    here = places.find(folder)
-    if here is None and (repo := scratch.existing()):
-        here = places.in_scratch(repo)
+    here = places.of_reader(folder)
     if here is None:
         raise NotFoundError(f"{folder} is in no git repository.", fix="git init, or cd into your project")
     recover.recover_all(here.repo, lambda text: print(f"mlgit: {escape.terminal(text)}", file=sys.stderr))

@@ -21,6 +21,7 @@ from mlgit.core.run import Run
 from mlgit.dvc import cache
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
+from mlgit.store import place as places
 
 _READ: dict[str, Staging] = {}
 """Folders from which objects were read, by hash: an object may read on in its files until the process ends."""
@@ -87,6 +88,17 @@ class Artifact(Draft):
     def not_logged(self, trouble: MlgitError) -> None:
         """Stay a draft because of *trouble*, which `wait` raises."""
         self._trouble = trouble
+
+    def _entry_at(self, address: str) -> Entry:
+        from mlgit.index import query
+
+        project, _, rest = address.removeprefix(manifest.SCHEME).partition("/")
+        name, _, path = rest.partition("/")
+        here = places.of_reader(Path.cwd())
+        if here is None:
+            raise NotFoundError(f"{Path.cwd()} is in no git repository, so no run tells of {address}.")
+        held = catalog.find(query.runs(here.repo), f"{project}/{name}")
+        return Artifact.of(here.repo, held).get_entry(path)
 
     def _known(self) -> tuple[Repo, ArtifactVersion]:
         if self._repo is None or self._version is None:
@@ -378,6 +390,7 @@ class Artifact(Draft):
             return
         if target.is_file() and target.stat().st_size == entry.size and manifest.md5_of(target) == entry.digest:
             return
+        _leave_out_of_git(root)
         try:
             with whole.at(target) as scratch:
                 cache.copy(entry.source, scratch, entry.digest)
@@ -494,5 +507,18 @@ class Artifact(Draft):
 def _place(root: str | os.PathLike[str] | None, name: str) -> Path:
     if root is not None:
         return Path(root)
-    top = os.environ.get("MLGIT_ARTIFACT_DIR") or os.environ.get("WANDB_ARTIFACT_DIR") or "artifacts"
-    return Path(top).absolute() / name
+    return _top() / name
+
+
+def _top() -> Path:
+    """The folder to which artifacts are brought where nobody says."""
+    named = os.environ.get("MLGIT_ARTIFACT_DIR") or os.environ.get("WANDB_ARTIFACT_DIR") or "artifacts"
+    return Path(named).absolute()
+
+
+def _leave_out_of_git(root: Path) -> None:
+    """Keep what is brought out of the snapshots of runs: git ignores the folder for artifacts that is made here."""
+    top = _top()
+    if root.absolute().is_relative_to(top) and not top.exists():
+        top.mkdir(parents=True)
+        (top / ".gitignore").write_text("*\n")

@@ -16,6 +16,9 @@ from mlgit.errors import MlgitError, UsageError
 REFERENCES = ".mlgit-references.json"
 """The file of an artifact's folder that lists what it references elsewhere, so that its hash speaks for that too."""
 
+SCHEME = "mlgit-artifact://"
+"""Begins the address of an entry of an artifact: `mlgit-artifact://<project>/<name>:v0/<path>`."""
+
 
 def inside(name: str | os.PathLike[str]) -> str:
     """*name* as a path inside an artifact. Raises `UsageError` for one that would leave it."""
@@ -109,7 +112,7 @@ class Entry:
     def ref_url(self) -> str:
         """An address of this entry that `add_reference` of another artifact takes."""
         artifact = self.parent_artifact()
-        return f"mlgit-artifact://{artifact.project}/{artifact.name}/{self.path}"
+        return f"{SCHEME}{artifact.project}/{artifact.name}/{self.path}"
 
 
 @dataclass

@@ -27,17 +27,16 @@ def command(elsewhere: bool, as_json: bool) -> None:
     from pathlib import Path
 
     from mlgit.cli.ls import document
-    from mlgit.store import live, place, recover, scratch
+    from mlgit.store import live, place, recover
 
-    here = place.find(Path.cwd())
-    repo = here.repo if here else scratch.existing()
-    if repo is None:
+    here = place.of_reader(Path.cwd())
+    if here is None:
         raise NotFoundError(f"{Path.cwd()} is in no git repository.", fix="cd into your project")
-    done = recover.recover_all(repo, output.note, elsewhere=elsewhere)
+    done = recover.recover_all(here.repo, output.note, elsewhere=elsewhere)
     if as_json:
         output.as_json([document(run) for run in done])
         return
-    left = [folder for folder in live.folders(repo) if not live.is_ours(folder)]
+    left = [folder for folder in live.folders(here.repo) if not live.is_ours(folder)]
     output.say(f"{len(done)} run{'s' * (len(done) != 1)} recovered" if done else "Nothing to recover.")
     for folder in left:
         output.note(f"{folder.name} began on another machine; if it is dead: mlgit recover --elsewhere")

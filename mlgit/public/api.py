@@ -20,7 +20,7 @@ from mlgit.public.run import Run
 from mlgit.public.runs import Runs
 from mlgit.public.sweep import Sweep
 from mlgit.store import place as places
-from mlgit.store import recover, scratch
+from mlgit.store import recover
 from mlgit.store.place import Place
 
 _SERVER = (
@@ -98,9 +98,7 @@ class Api:
     def __init__(
         self, overrides: Mapping[str, Any] | None = None, timeout: int | None = None, api_key: str | None = None
     ) -> None:
-        here = places.find(Path.cwd())
-        if here is None and (repo := scratch.existing()):
-            here = places.in_scratch(repo)
+        here = places.of_reader(Path.cwd())
         if here is None:
             raise NotFoundError(f"{Path.cwd()} is in no git repository.", fix="git init, or cd into your project")
         self.place: Place = here

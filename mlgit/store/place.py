@@ -51,3 +51,11 @@ def find(folder: Path) -> Place | None:
 def in_scratch(repo: Repo) -> Place:
     """The scratch repository's one project."""
     return Place(repo, Settings(project=scratch.PROJECT, folder=repo.folder), is_scratch=True)
+
+
+def of_reader(folder: Path) -> Place | None:
+    """Where the runs are that are read in *folder*: in its repository, or, outside of every one, in the scratch one."""
+    if here := find(folder):
+        return here
+    repo = scratch.existing()
+    return in_scratch(repo) if repo else None

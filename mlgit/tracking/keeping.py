@@ -43,7 +43,8 @@ class Keeping(Saving):
         *name* and *type* are for a path: its own name and `file` unless given. The version is called `latest` from now
         on, and by the *aliases*. The same content is stored once, whoever logs it, and is the same version. It is
         stored when this returns; where the disk refuses, the answer stays a draft, whose `wait()` says why. Raises
-        `UsageError` for a name that cannot be one or a path that does not exist.
+        `UsageError` for a name that cannot be one or a path that does not exist, `ValueError` for the name of an
+        artifact of another type.
         """
         from mlgit.artifacts import log
         from mlgit.artifacts.artifact import Artifact
@@ -55,6 +56,8 @@ class Keeping(Saving):
         else:
             artifact, path = _of_path(artifact_or_path, name, type)
         artifact.tags = list(dict.fromkeys((*artifact.tags, *_several(tags))))
+        if path is None or name:
+            self._check_type(artifact)
         try:
             if artifact.stored:  # it was logged before, perhaps by another run: this one says so too
                 version = artifact.stored
@@ -79,6 +82,17 @@ class Keeping(Saving):
         self._kept[version.name, version.hash] = version
         artifact.logged_as(self._home.repo, version, self._record)
         return artifact
+
+    def _check_type(self, artifact: Artifact) -> None:
+        """Raise `ValueError`, as W&B does, where the project has an artifact of that name and another type."""
+        from mlgit.artifacts import catalog
+        from mlgit.index import query
+
+        if artifact.stored:
+            return
+        known = catalog.names(query.runs(self._home.repo, project=self.project))
+        if (before := known.get(artifact.name, artifact.type)) != artifact.type:
+            raise ValueError(f"The artifact {artifact.name} is a {before}: it cannot be a {artifact.type} too.")
 
     def _add_latest(self, draft: Artifact) -> None:
         """Let *draft* hold what the newest version of its name does."""

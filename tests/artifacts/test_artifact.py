@@ -13,6 +13,7 @@ from mlgit.artifacts import reference
 from mlgit.dvc import cache
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
+from mlgit.index import query
 
 
 @pytest.fixture
@@ -72,6 +73,34 @@ def test_the_same_content_is_the_same_version(data: Path):
     versions = wandb.Api().artifacts("dataset", "mnist")
 
     assert [(one.version, one.aliases) for one in versions] == [("v1", []), ("v0", ["latest"])]
+
+
+def test_an_entry_is_referenced_by_its_own_address(data: Path):
+    draft = dataset()
+    draft.add_dir(data)
+    address = logged(draft).get_entry("deep/test.csv").ref_url()
+    other = wandb.Artifact("other", type="dataset")
+    other.add_reference(address)
+    other.add_reference(address, name="again.csv")
+
+    place = Path(logged(other).download())
+
+    assert [(place / name).read_text() for name in ("deep/test.csv", "again.csv")] == ["3,4", "3,4"]
+    with pytest.raises(KeyError, match="There is no nothing in"):
+        wandb.Artifact("more", type="dataset").add_reference(address.replace("deep/test.csv", "nothing"))
+
+
+def test_what_is_brought_is_no_part_of_the_next_runs_snapshot(data: Path, inside: Repo):
+    draft = dataset()
+    draft.add_dir(data)
+    logged(draft).get_entry("train.csv").download()
+
+    with wandb.init() as run:
+        run.use_artifact("mnist:latest").download()
+    source = query.runs(inside)[0].source or ""
+
+    assert Path("artifacts/mnist:v0/deep/test.csv").exists()
+    assert "artifacts" not in inside.git("ls-tree", "-r", "--name-only", source)
 
 
 def test_a_draft_knows_the_hash_that_it_will_have(data: Path):

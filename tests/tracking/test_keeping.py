@@ -24,6 +24,20 @@ def test_a_path_is_logged_as_it_is(inside: Repo):
     assert Path(made.file("got")).read_text() == "weights"
 
 
+def test_one_name_is_of_one_type(inside: Repo):
+    Path("x").write_text("x")
+    with wandb.init() as run:
+        run.log_artifact("x", name="mnist", type="dataset")
+        with pytest.raises(ValueError, match="mnist is a dataset: it cannot be a model too"):
+            run.log_artifact("x", name="mnist", type="model")
+    with wandb.init(project="another") as run:
+        run.log_artifact("x", name="mnist", type="model")
+
+    assert {(run.project, one.type) for run in query.runs(inside) for one in run.logged} == {
+        ("repo", "dataset"), ("another", "model"),
+    }  # fmt: skip
+
+
 def test_an_address_is_logged_as_a_reference(inside: Repo):
     with wandb.init() as run:
         made = run.log_artifact("s3://bucket/data.csv", name="raw", type="dataset")
