@@ -193,7 +193,7 @@ def _figure(key: str, value: Any) -> Any:
 def value_of(run: Run, key: str, who: Who = lambda _: "") -> Any:
     """What *run* has under W&B's *key*; `name` is its id and its name, either of which may be meant.
 
-    What it lacks is equal to nothing, and ordered nowhere.
+    What it lacks, and what no run has, is equal to nothing, and ordered nowhere.
     """
     if key in _FIELDS:
         found = _FIELDS[key](run)
@@ -202,18 +202,10 @@ def value_of(run: Run, key: str, who: Who = lambda _: "") -> Any:
         return who(run)
     first, _, rest = key.partition(".")
     if first not in _WHERE or not rest:
-        raise UsageError(
-            f"filters: runs have no {key[:80]!r}.",
-            fix=f"config.<param>, summary_metrics.<metric>, {', '.join(sorted(_FIELDS))}, username",
-        )
+        return _MISSING
     tree = run.params if _WHERE[first] == "params" else run.metrics
     found = _leaf(tree, rest)
     return _leaf(tree, rest.removesuffix(".value")) if found is _MISSING and rest.endswith(".value") else found
-
-
-def is_missing(value: Any) -> bool:
-    """Whether `value_of` found nothing."""
-    return value is _MISSING
 
 
 def _leaf(tree: Any, path: str) -> Any:

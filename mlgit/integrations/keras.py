@@ -63,11 +63,15 @@ class MlgitModelCheckpoint(keras.callbacks.ModelCheckpoint):
     """Keras's own `ModelCheckpoint`, each file of which becomes a version of the artifact `run_<id>_model`.
 
     Its aliases are `latest` and `epoch_<n>` (`epoch_<n>_batch_<n>`, with a number for *save_freq*). Takes what Keras's
-    takes. Raises `UsageError` where no run is under way.
+    takes, and a path without an ending, which stood for a folder before Keras 3. Raises `UsageError` where no run is
+    under way.
     """
 
     def __init__(self, filepath: Any, **options: Any) -> None:
-        super().__init__(str(filepath), **options)
+        path = str(filepath).rstrip("/")
+        if not Path(path).suffix:
+            path += ".weights.h5" if options.get("save_weights_only") else ".keras"
+        super().__init__(path, **options)
         self._run = progress.run(type(self).__name__)
 
     def _save_model(self, epoch: int, batch: int | None = None, logs: Any = None) -> None:

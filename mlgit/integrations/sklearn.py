@@ -240,10 +240,13 @@ def plot_silhouette(
 ) -> None:  # fmt: skip
     """How well each point lies in its cluster, as `silhouette_plot`: first two features, cluster, silhouette value.
 
-    With *kmeans* the centre of its cluster stands beside each.
+    *cluster_labels* say each point's cluster; where they name the clusters instead, as W&B's own example has it, the
+    clusterer says. With *kmeans* the centre of its cluster stands beside each.
     """
     clusterer, X, cluster_labels = _given(clusterer=clusterer, X=X, cluster_labels=cluster_labels)
     points, own = np.asarray(X, dtype=float), np.asarray(cluster_labels)
+    if len(own) != len(points):
+        own, labels = np.asarray(clusterer.labels_), labels or list(cluster_labels)
     average, each = (
         metrics.silhouette_score(points, own, metric=metric),
         metrics.silhouette_samples(points, own, metric=metric),

@@ -24,7 +24,6 @@ class Runs(Sequence[Run]):
 
         self._filter = filters.parse(wanted, who=name_of)
         self._who = name_of
-        filters.ordered([], order)  # a wrong order says so at once
         self._found: list[Run] | None = None
         self._next = 0
 

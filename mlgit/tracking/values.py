@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,7 @@ def _param(value: Any, where: str, depth: int = 0) -> Any:
             raise
         if isinstance(value, Mapping):
             return {text(str(key)): _param(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
-        if isinstance(value, list | tuple):
+        if isinstance(value, Sequence) and not isinstance(value, str | bytes | range):  # OmegaConf has its own
             return [_param(item, where, depth + 1) for item in value]
         if isinstance(value, str | int):  # too long to be a param
             raise

@@ -120,7 +120,7 @@ schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
 mlgit.init(name="one")
 build(schedule).fit(x, y, epochs=3, batch_size=32, verbose=0, validation_split=0.5, callbacks=[
     MlgitMetricsLogger("batch"),
-    MlgitModelCheckpoint("best.weights.h5", save_weights_only=True, save_best_only=True, monitor="val_loss"),
+    MlgitModelCheckpoint("best", save_weights_only=True, save_best_only=True, monitor="val_loss"),
 ])
 """
     (run,) = train(KERAS + code, needs="keras torch").values()

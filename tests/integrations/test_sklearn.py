@@ -170,6 +170,16 @@ def test_clusters_by_elbow_and_silhouette(sk: Any, charts: Callable[..., Any], i
     assert np.mean([row["x1"] for row in silhouette]) == pytest.approx(silhouette[0]["silhouette_avg"])
 
 
+def test_a_silhouette_takes_the_names_of_clusters_as_w_bs_own_example_does(
+    sk: Any, charts: Callable[..., Any], iris: Any
+):
+    from sklearn.cluster import KMeans
+
+    sk.plot_silhouette(KMeans(3, n_init=1, random_state=0).fit(iris[0]), iris[0], ["x", "y", "z"])
+
+    assert {row["colors"] for row in charts()["silhouette_plot"]} == {"x", "y", "z"}
+
+
 def test_a_density_clusterer_has_a_silhouette_only(sk: Any, charts: Callable[..., Any], iris: Any):
     from sklearn.cluster import DBSCAN
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import collections.abc
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,18 @@ def test_a_config_comes_from_a_namespace_a_file_or_w_bs_own_form(inside: Repo):
             seen.append(run.config.as_dict())
 
     assert seen == [{"lr": 0.3}, {"lr": 0.1, "layers": [1, 2]}, {"lr": 0.2}]
+
+
+def test_a_config_of_omegaconf_keeps_its_lists(inside: Repo):
+    class Sequence(collections.abc.Sequence):  # OmegaConf's ListConfig is one, and no list
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, index: int) -> int:
+            return (3, 4)[index]
+
+    with wandb.init(config={"layers": Sequence(), "deep": {"sizes": Sequence()}}) as run:
+        assert run.config.as_dict() == {"layers": [3, 4], "deep": {"sizes": [3, 4]}}
 
 
 def test_defaults_of_a_file_are_what_a_script_does_not_say(inside: Repo):

@@ -104,6 +104,8 @@ def _of_numpy(dtype: type) -> str | None:
 def of_document(document: Mapping[str, Any]) -> Column:
     """The column that W&B, or `Column.document`, wrote."""
     kind, optional = document.get("wb_type", ANY), False
+    if kind in ("primaryKey", "foreignKey"):
+        return Column(kind=ANY)
     if kind == "union":
         parts = [part.get("wb_type", ANY) for part in document.get("params", {}).get("allowed_types", ())]
         optional = NONE in parts

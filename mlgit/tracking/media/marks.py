@@ -97,7 +97,6 @@ def _wrong_with(box: Any) -> str:
     scores = box.get("scores") or {}
     for wrong, what in (
         (not all(_is_number(one) for one in coordinates), _POSITION),
-        (box.get("domain") not in (None, "pixel"), "the domain is 'pixel', or none for fractions of the picture"),
         (type(box.get("class_id", 0)) is not int, "class_id is a whole number"),
         (not isinstance(box.get("box_caption") or "", str), "box_caption is a text"),
         (not isinstance(scores, Mapping) or not all(map(_is_number, scores.values())), "scores are numbers by name"),

@@ -51,6 +51,8 @@ class Table(Media):
         dtypes = _for_each(kinds.Column(kind=kinds.ANY) if allow_mixed_types else dtype, len(names), "dtype")
         optionals = _for_each(optional, len(names), "optional")
         self._kinds = [kinds.of_dtype(one, bool(may)) for one, may in zip(dtypes, optionals, strict=True)]
+        self._primary: str | None = None
+        self._foreign: dict[str, tuple[Table, str]] = {}
         self._stored: tuple[Path, dict[str, Any]] | None = None
         self._earlier: list[str] = []
         self._logged_rows = 0
@@ -128,6 +130,20 @@ class Table(Media):
                 raise TypeError(f"Table: {str(row[number])[:60]!r} in the column {col_name!r} is no {column.kind}")
             column = taken
         self._kinds[number] = column
+
+    def set_pk(self, col_name: str) -> None:
+        """Say that the column tells the rows apart. Raises `ValueError` where there is none of that name."""
+        self._number(col_name)
+        self._primary = col_name
+
+    def set_fk(self, col_name: str, table: Table, table_col: str) -> None:
+        """Say that the column's values are those of the column *table_col* of *table*, which is stored too.
+
+        Raises `ValueError` where one of them has no such column.
+        """
+        self._number(col_name)
+        table._number(table_col)
+        self._foreign[col_name] = table, table_col
 
     def _number(self, name: str | int) -> int:
         try:
@@ -218,6 +234,11 @@ class Table(Media):
             say_once(f"{shelf.key}: a table of {len(rows):,} rows; the first {self.MAX_ROWS:,} are kept (said once)")
             rows = rows[: self.MAX_ROWS]
         types = {str(name): column.document() for name, column in zip(self.columns, self._kinds, strict=True)}
+        if self._primary is not None:
+            types[self._primary] = {"wb_type": "primaryKey"}
+        for name, (table, column_there) in self._foreign.items():
+            place = table.store(shelf.named(f"{shelf.key}_{name}"))["path"]
+            types[name] = {"wb_type": "foreignKey", "params": {"table": place, "col_name": column_there}}
         return {
             "columns": list(self.columns),
             "data": [[cell if type(cell) in _PLAIN else _cell(cell, shelf) for cell in row] for row in rows],

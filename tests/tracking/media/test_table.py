@@ -53,6 +53,25 @@ def test_a_table_is_stored_as_wandb_stores_it(shelf: Shelf):
     assert file(table, shelf)["data"] == [[1, "a"], [None, "b"]]
 
 
+def test_a_table_tells_which_column_is_its_key_and_whose_keys_it_holds(shelf: Shelf):
+    people = Table(columns=["id", "name"], data=[[1, "Ada"]])
+    people.set_pk("id")
+    votes = Table(columns=["who", "vote"], data=[[1, "yes"]])
+    votes.set_fk("who", people, "id")
+
+    kinds = file(votes, shelf)["column_types"]["params"]["type_map"]
+    stored = json.loads((shelf.folder / kinds["who"]["params"]["table"]).read_text())
+
+    assert (kinds["who"]["wb_type"], kinds["who"]["params"]["col_name"]) == ("foreignKey", "id")
+    assert stored["data"] == [[1, "Ada"]]
+    assert stored["column_types"]["params"]["type_map"]["id"] == {"wb_type": "primaryKey"}
+    assert again(votes, shelf).data == [[1, "yes"]]
+    with pytest.raises(ValueError, match="no column 'name'"):
+        votes.set_pk("name")
+    with pytest.raises(ValueError, match="no column 'vote'"):
+        votes.set_fk("who", people, "vote")
+
+
 def test_whatever_a_cell_holds_comes_back(shelf: Shelf):
     row = [1, 0.5, "ü", True, None, [1, [2]], {"a": {"b": 1}}, PICTURE, NOON, Histogram([1, 2, 3])]
     table = Table(columns=[f"c{number}" for number in range(len(row))], data=[row])
