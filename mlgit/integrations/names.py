@@ -41,6 +41,7 @@ _MODULES: Mapping[str, str] = {
     "": _TOP,
     "apis": "PublicApi=mlgit.tracking.past:Api", "apis.public": _PUBLIC, "apis.public.api": _PUBLIC,
     "apis.public.runs": _PUBLIC,
+    "cli": "", "cli.cli": "cli=mlgit.cli.wandb:command",
     "data_types": "module mlgit.tracking.media.data_types",
     "env": f"module {_HERE}.environment",
     "errors": _ERRORS, "errors.errors": _ERRORS, "errors.term": _TERMINAL,

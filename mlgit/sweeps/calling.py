@@ -22,7 +22,7 @@ from mlgit.core.job import JobState
 from mlgit.core.run import State
 from mlgit.core.sweep import Sweep
 from mlgit.documents.writer import dump
-from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.errors import MlgitError, UsageError
 from mlgit.store.place import Place
 from mlgit.sweeps import command, plan, record
 from mlgit.sweeps import file as files
@@ -124,14 +124,7 @@ def controller(*_args: Any, **_kwargs: Any) -> NoReturn:
 def _find(place: Place, text: str, project: str | None) -> Sweep:
     """The sweep that *text* (`id`, or W&B's `entity/project/id`) names. Raises `NotFoundError`."""
     *above, sweep_id = str(text).split("/")
-    wanted = project or (above[-1] if above else None)
-    projects = [ref.split("/")[-2] for ref in place.repo.refs(refs.SWEEPS) if ref.endswith(f"/{sweep_id}")]
-    for name in dict.fromkeys((wanted or place.settings.project, *projects)):
-        try:
-            return record.find(place.repo, name, sweep_id)
-        except NotFoundError:
-            continue
-    raise NotFoundError(f"There is no sweep {sweep_id[:80]!r}.", fix="mlgit sweep ls lists those of this project")
+    return record.find(place.repo, project or (above[-1] if above else place.settings.project), sweep_id)
 
 
 def _run_program(place: Place, found: Sweep, count: int | None) -> None:

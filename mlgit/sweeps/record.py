@@ -94,9 +94,9 @@ def known(repo: Repo, project: str) -> list[Sweep]:
 
 
 def find(repo: Repo, project: str, text: str) -> Sweep:
-    """The sweep that *text* names: its id, its name (the newest), the beginning of its id, or `latest`.
+    """The sweep of *project* that *text* names: its id, its name (the newest), the beginning of its id, or `latest`.
 
-    Raises `NotFoundError`.
+    The whole id of another project's will do too. Raises `NotFoundError`.
     """
     sweeps = known(repo, project)
     for sweep in sweeps:
@@ -107,6 +107,10 @@ def find(repo: Repo, project: str, text: str) -> Sweep:
         return begun[0]
     if begun:
         raise UsageError(f"{text!r} begins {len(begun)} sweeps.", fix=f"one of {', '.join(s.id for s in begun[:5])}")
+    for ref in repo.refs(refs.SWEEPS):
+        other, _, sweep_id = ref.removeprefix(refs.SWEEPS).partition("/")
+        if sweep_id == text:
+            return next(sweep for sweep in known(repo, other) if sweep.id == text)
     raise NotFoundError(f"There is no sweep {text[:80]!r} in the project {project}.", fix="mlgit sweep ls lists them")
 
 

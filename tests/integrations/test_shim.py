@@ -110,9 +110,10 @@ def test_a_python_that_ignores_its_environment_is_refused(flags: list[str]):
 
 @pytest.mark.parametrize("words", [["python", "x.py", "-I"], ["python", "-c", "-I"], ["bash", "-I"], []])
 def test_any_other_command_is_taken(words: list[str]):
-    assert shim.variables(words, {"PYTHONPATH": f"a{os.pathsep}b"}) == {
-        "PYTHONPATH": os.pathsep.join([str(shim.FOLDER), "a", "b"])
-    }
+    assert shim.variables(words, {"PYTHONPATH": f"a{os.pathsep}b", "PATH": "/bin"}) == {
+        "PYTHONPATH": os.pathsep.join([str(shim.FOLDER), "a", "b"]),
+        "PATH": os.pathsep.join([str(shim.COMMANDS), "/bin"]), "MLGIT_PYTHON": sys.executable,
+    }  # fmt: skip
 
 
 def test_a_run_inside_a_run_names_the_folder_once():
@@ -204,3 +205,54 @@ def test_a_module_that_nobody_knows_is_not_found(run: Script):
     code = "import importlib.util, wandb; print(importlib.util.find_spec('wandb.nothing'))"
 
     assert run("-c", code).stdout == "None\n"
+
+
+def test_w_bs_own_commands_answer_and_a_script_that_calls_them_goes_on(repo: Repo, run: Script):
+    code = """
+import subprocess, sys
+for words in (["login", "--relogin", "key"], ["offline"], ["disabled"], ["status"], ["sync", "--sync-all"]):
+    subprocess.run(["wandb", *words], check=True)
+subprocess.run([sys.executable, "-m", "wandb", "online"], check=True)
+assert "0." in subprocess.run(["wandb", "--version"], check=True, capture_output=True, text=True).stdout
+from wandb.cli import cli
+assert cli.cli is not None and subprocess.run(["wandb", "nothing"]).returncode == 2
+"""
+    said = run("-c", code).stderr
+
+    assert "wandb login: no login is needed" in said
+    assert said.count("nothing is sent until") == 1
+    assert "mlgit sync` pushes them" in said
+
+
+def test_w_bs_commands_make_and_run_a_sweep(repo: Repo, run: Script):
+    (repo.folder / "train.py").write_text(
+        "import argparse, wandb\np = argparse.ArgumentParser(); p.add_argument('--lr', type=float)\n"
+        "with wandb.init(config=p.parse_args()) as run: run.log({'loss': run.config.lr})\n"
+    )
+    (repo.folder / "sweep.yaml").write_text(
+        f"program: train.py\nmethod: grid\nparameters: {{lr: {{values: [0.1, 0.2]}}}}\n"
+        f"command: [{sys.executable}, '${{program}}', '${{args}}']\n"
+    )
+    code = """
+import re, subprocess
+made = subprocess.run(["wandb", "sweep", "-p", "digits", "sweep.yaml"], check=True, capture_output=True, text=True)
+words = re.search(r"Run sweep agent with: (wandb agent .*)", made.stderr)[1].split()
+subprocess.run([*words, "--count", "5"], check=True)
+"""
+    run("-c", code)
+
+    assert sorted(one.metrics["loss"] for one in query.runs(repo) if one.sweep) == [0.1, 0.2]
+
+
+def test_w_bs_commands_put_and_get_an_artifact(repo: Repo, run: Script):
+    (repo.folder / "data.csv").write_text("1,2")
+    code = """
+import subprocess
+ask = lambda *words: subprocess.run(["wandb", "artifact", *words], check=True, capture_output=True, text=True).stdout
+assert ask("put", "-n", "anybody/digits/raw", "-t", "dataset", "-a", "best", "data.csv") == "digits/raw:v0\\n"
+assert ask("ls", "digits") == "dataset\\traw:v0\\n"
+assert open(ask("get", "digits/raw:best", "--root", "got").strip() + "/data.csv").read() == "1,2"
+assert subprocess.run(["wandb", "artifact", "get", "nothing"]).returncode == 1
+"""
+
+    assert "There is no artifact 'nothing'" in run("-c", code).stderr
