@@ -163,6 +163,16 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def discard(repo: Repo, opened: live.Live) -> Run:
+    """Let a live run go that nobody will miss; return it, without a commit."""
+    run = telling.read(opened.folder).run
+    opened.close()
+    _remove(opened.folder)
+    if run.dirty:
+        release(repo, run)
+    return run
+
+
 def hold(repo: Repo, run: Run) -> None:
     """Keep the snapshot of a live run's code from git's collection until its branch holds it."""
     if run.dirty and run.source:

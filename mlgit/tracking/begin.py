@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from mlgit.core import refs, secrets
 from mlgit.core.run import Run
 from mlgit.git import snapshot
+from mlgit.git.repo import Repo
 from mlgit.store import live, own, place, result, scratch, unfinished
 from mlgit.store.place import Place
-from mlgit.tracking import names, provenance
+from mlgit.tracking import handed, names, provenance
 from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
 from mlgit.tracking.wish import Wish
@@ -63,9 +64,16 @@ def begin(
         notify(f"not in the run's snapshot: {', '.join(path for path, _ in taken.left_out[:5])}"
                f"{' …' if len(taken.left_out) > 5 else ''} ({taken.left_out[0][1]})")  # fmt: skip
     opened = live.create(home.repo, run, about)
+    _tell_outer(home.repo, handed.found().run_id)
     if life and life.earlier.id == run.id:
         own.note(opened.folder, life.earlier.ref, life.earlier.commit)
     result.hold(home.repo, run)
     if wish.resume == "auto":
         unfinished.mark(home.repo, run)
     return opened
+
+
+def _tell_outer(repo: Repo, run_id: str) -> None:
+    """Let the `mlgit run` around this process, if there is one, know that there are runs inside of its own."""
+    if live.is_id(run_id) and (folder := live.folder_of(repo, run_id)).is_dir():
+        (folder / handed.INNER).touch()

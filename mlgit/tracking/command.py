@@ -16,9 +16,9 @@ from mlgit.core import escape
 from mlgit.core.compare import flatten
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
-from mlgit.store import borrow, live, recover, result, telling
+from mlgit.store import borrow, live, own, recover, result, telling
 from mlgit.store.place import Place
-from mlgit.tracking import checkpoints, execute, files, handed, lives, metrics_files
+from mlgit.tracking import checkpoints, execute, files, handed, lives, metrics_files, sharing
 from mlgit.tracking.begin import begin
 from mlgit.tracking.machine import watcher
 from mlgit.tracking.notice import notify
@@ -91,7 +91,10 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
             )  # fmt: skip
     metrics_files.take(begun.opened, metrics, begun.record)
     state = _state(came_out)
-    ended = _end(home, begun.opened, state, came_out.code)
+    if _is_only_around_others(begun, command, came_out.code):
+        ended = result.discard(home.repo, begun.opened)
+    else:
+        ended = _end(home, begun.opened, state, came_out.code)
     stop_checkpoints()
     return Ended(ended, came_out.code)
 
@@ -125,6 +128,17 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
     known = flatten(params) | {"params_file": given}
     words = [handed.filled(word, known) for word in command.words]
     return _Begun(opened=opened, record=record, words=words, env=env | dict(command.env))
+
+
+def _is_only_around_others(begun: _Begun, command: Command, exit_code: int) -> bool:
+    """Whether the program ended well with runs of its own, a sweep's for one, and said nothing to this one.
+
+    Nobody misses such a run; one that was named, or given params, is wanted all the same.
+    """
+    folder = begun.opened.folder
+    if exit_code or command.said or command.params or not (folder / handed.INNER).exists():
+        return False
+    return not sharing.had_part(folder) and telling.read(folder).run.metrics == {} and own.of(folder) is None
 
 
 @contextlib.contextmanager

@@ -13,6 +13,8 @@ from typing import Any
 from mlgit.core.compare import flatten
 
 _JOIN, _FIXED, _GIVEN, _LOOSE = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN", "MLGIT_LOOSE"
+INNER = "inner-runs"
+"""The file in a live folder that says: what runs inside of this run has begun runs of its own."""
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 
 

@@ -59,6 +59,11 @@ def is_first(folder: Path) -> bool:
     return True
 
 
+def had_part(folder: Path) -> bool:
+    """Whether any process has taken part in the run of *folder*."""
+    return (folder / "seat").exists()
+
+
 @contextlib.contextmanager
 def _turn(folder: Path) -> Iterator[None]:
     fd = os.open(folder / "turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

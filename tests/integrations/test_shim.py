@@ -241,7 +241,7 @@ subprocess.run([*words, "--count", "5"], check=True)
 """
     run("-c", code)
 
-    assert sorted(one.metrics["loss"] for one in query.runs(repo) if one.sweep) == [0.1, 0.2]
+    assert sorted(one.metrics["loss"] for one in query.runs(repo)) == [0.1, 0.2]
 
 
 def test_w_bs_commands_put_and_get_an_artifact(repo: Repo, run: Script):
@@ -256,3 +256,42 @@ assert subprocess.run(["wandb", "artifact", "get", "nothing"]).returncode == 1
 """
 
     assert "There is no artifact 'nothing'" in run("-c", code).stderr
+
+
+SWEEP = """
+import wandb
+def train():
+    with wandb.init() as run:
+        run.log({"loss": run.config.lr})
+sweep = wandb.sweep({"method": "grid", "parameters": {"lr": {"values": [0.1, 0.2]}}}, project="digits")
+wandb.agent(sweep, train)
+"""
+
+
+def test_a_script_that_only_runs_a_sweep_leaves_its_trials_and_nothing_else(repo: Repo, run: Script):
+    (repo.folder / "sweep.py").write_text(SWEEP)  # new code, which a live run holds by a ref
+    said = run("sweep.py").stderr
+
+    assert [(one.project, one.metrics) for one in query.runs(repo)] == [
+        ("digits", {"loss": 0.2}), ("digits", {"loss": 0.1}),
+    ]  # fmt: skip
+    assert not repo.refs("refs/mlgit/live/")
+    assert "finished" not in said.splitlines()[-2]
+
+
+@pytest.mark.parametrize(
+    ("options", "more"),
+    [
+        ((), "raise SystemExit(3)"),
+        (("-n", "mine"), ""),
+        (("-p", "a=1"), ""),
+        (("-m", "m.json"), "open('m.json', 'w').write('{\"a\": 1}')"),
+    ],
+)
+def test_the_run_around_a_sweep_stays_where_it_says_something(
+    repo: Repo, mlgit: Script, options: tuple[str, ...], more: str
+):
+    words = ("run", "--wandb", *options, "--", sys.executable, "-c", SWEEP + more)
+    mlgit(*words, cwd=repo.folder, check=not more.startswith("raise"))
+
+    assert len(query.runs(repo)) == 3
