@@ -295,6 +295,8 @@ class Artifact(Draft):
         """Its own name and version, also where it was found by a link."""
         return self.name
 
+    source_entity, source_project, source_qualified_name = entity, project, qualified_name
+
     @property
     def source_version(self) -> str:
         """Its own version, also where it was found by a link."""

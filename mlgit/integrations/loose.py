@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from mlgit.errors import UsageError
+from mlgit.public import notebook
 from mlgit.tracking import names, session
 from mlgit.tracking.notice import notify
 
@@ -51,6 +52,11 @@ def require(requirement: str | list[str] | None = None, experiment: Any = None) 
 def mark_preempting() -> None:
     """Say of the run that is under way that its machine is about to be taken away."""
     session.active().mark_preempting()
+
+
+def python_type() -> str:
+    """Where this Python runs, in W&B's words: `jupyter` or `python`."""
+    return "jupyter" if notebook.is_notebook() else "python"
 
 
 _said: set[str] = set()

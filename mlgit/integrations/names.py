@@ -36,9 +36,13 @@ _PUBLIC = (
     "Runs=mlgit.public.runs:Runs Sweep=mlgit.public.sweep:Sweep"
 )
 
+_PLOTS = ("bar", "confusion_matrix", "histogram", "line", "line_series", "pr_curve", "roc_curve", "scatter")
+_NOTEBOOK = " ".join(f"{name}=mlgit.public.notebook:is_notebook" for name in ("in_jupyter", "in_notebook"))
+
 # A module of W&B's → the module of ours that it is, or its names: `Name` is the door's, `Name=module:attribute` any.
 _MODULES: Mapping[str, str] = {
     "": _TOP,
+    "agents": "", "agents.pyagent": "pyagent=agent",
     "apis": "PublicApi=mlgit.tracking.past:Api", "apis.public": _PUBLIC, "apis.public.api": _PUBLIC,
     "apis.public.runs": _PUBLIC,
     "cli": "", "cli.cli": "cli=mlgit.cli.wandb:command",
@@ -56,6 +60,9 @@ _MODULES: Mapping[str, str] = {
     "integration.xgboost": f"module {_HERE}.xgboost", "integration.xgboost.xgboost": f"module {_HERE}.xgboost",
     "keras": f"module {_HERE}.keras", "lightgbm": f"module {_HERE}.lightgbm",
     "plot": "module mlgit.tracking.media.plot",
+    **{f"plot.{name}": f"{name}=mlgit.tracking.media.plot:{name}" for name in _PLOTS},
+    "plot.custom_chart": "plot_table CustomChart=mlgit.tracking.media.chart:Chart",
+    "plot.viz": "visualize CustomChart=mlgit.tracking.media.chart:Chart",
     "sklearn": f"module {_HERE}.sklearn", "xgboost": f"module {_HERE}.xgboost",
     "sdk": "AlertLevel Artifact Config Settings agent finish init login require setup sweep teardown",
     "sdk.artifacts": "", "sdk.artifacts.artifact": "Artifact", "sdk.wandb_artifacts": "Artifact",
@@ -66,6 +73,7 @@ _MODULES: Mapping[str, str] = {
     "sdk.data_types.html": "Html", "sdk.data_types.video": "Video", "sdk.data_types.plotly": "Plotly",
     "sdk.interface": "", "sdk.interface.artifacts": "Artifact",
     "sdk.lib": f"{_CONFIG_ERROR} {_DISABLED}", "sdk.lib.config_util": _CONFIG_ERROR, "sdk.lib.disabled": _DISABLED,
+    "sdk.lib.ipython": f"{_NOTEBOOK} _get_python_type={_HERE}.loose:python_type",
     "sdk.lib.runid": f"generate_id={_HERE}.loose:generate_id", "sdk.lib.telemetry": f"context={_HERE}.loose:telemetry",
     "sdk.lib.paths": f"StrPath={_HERE}.loose:StrPath",
     "sdk.wandb_alerts": "AlertLevel", "sdk.wandb_config": "Config", "sdk.wandb_init": "init",
@@ -94,6 +102,11 @@ _OLD_MODULES: Mapping[str, str] = {"wandb_lib": "sdk.lib", "wandb_sdk": "sdk"}
 
 class Module(ModuleType):
     """A module of W&B's whose names are looked up when they are used."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Python hangs a submodule onto its parent; `plot.bar` is a function there, and stays it, as with W&B."""
+        if not (isinstance(value, Module) and callable(getattr(self, name, None))):
+            super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
         return attribute(self.__name__, name)

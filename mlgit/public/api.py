@@ -149,6 +149,12 @@ class Api:
         """The run that *path* names: `entity/project/id`, `project/id`, or its id. Raises `NotFoundError`."""
         return Run(self.place.repo, lookup.run_of(self.place.repo, path, project=self._project))
 
+    def create_run(
+        self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
+    ) -> Run:  # fmt: skip
+        """A new run that has logged nothing, to be filled by its `update()` and `log_artifact()`."""
+        return self.run(ties.ask("create")(project or self._project, run_id))
+
     def projects(self, entity: str | None = None, per_page: int = 200) -> list[Project]:
         """The projects of this repository that have runs."""
         return [Project(self, name) for name in sorted({run.project for run in self._records(None)})]

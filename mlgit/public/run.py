@@ -21,7 +21,7 @@ from mlgit.core.run import Run as Record
 from mlgit.core.run import State
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo, split_commit
-from mlgit.public import files, notebook, rows
+from mlgit.public import beside, files, notebook, rows
 from mlgit.public.files import File
 from mlgit.public.lookup import ENTITY
 from mlgit.store import edit, live, runs
@@ -31,15 +31,30 @@ _MOST_UPLOADED = 20 << 20
 
 
 class Summary(dict[str, Any]):
-    """A run's metrics. Set what you like, then `update()`."""
+    """A run's metrics. Set what you like, then `update()`.
+
+    W&B's own `_step`, `_runtime` and `_timestamp` of the last row are there for whoever asks, and stored nowhere.
+    """
 
     def __init__(self, run: Run, values: Mapping[str, Any]) -> None:
         super().__init__(deepcopy(dict(values)))
         self._run = run
 
+    def __missing__(self, name: str) -> Any:
+        if name not in ("_step", "_runtime", "_timestamp"):
+            raise KeyError(name)
+        return self._run.last_row().get(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """What it has under *name*."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
     @property
     def _json_dict(self) -> dict[str, Any]:
-        return dict(self)
+        return {**self, **self._run.last_row()}
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Take new values in, and write the summary to the run's branch."""
@@ -211,11 +226,15 @@ class Run:
 
     # -- what it logged
 
+    def last_row(self) -> dict[str, Any]:
+        """`_step`, `_runtime` and `_timestamp` of the last row that it logged; nothing where it logged none."""
+        found = self._rows("default")[-1:]
+        return {name: row[name] for row in found for name in ("_step", "_runtime", "_timestamp")}
+
     @property
     def lastHistoryStep(self) -> int:  # noqa: N802  (W&B's name)
         """The last step that it logged at; -1 where it logged nothing."""
-        found = self._rows("default")
-        return int(found[-1]["_step"]) if found else -1
+        return int(self.last_row().get("_step", -1))
 
     @property
     def system_metrics(self) -> dict[str, Any]:
@@ -287,7 +306,7 @@ class Run:
         self, names: Sequence[str] | None = None, pattern: str | None = None, per_page: int = 50
     ) -> list[File]:  # fmt: skip
         """Its files, or those of *names*, or of a *pattern* (`%` stands for anything). *per_page* is W&B's."""
-        found = files.of_run(self._repo, self._record)
+        found = self._files()
         wanted = None if pattern is None else pattern.replace("%", "*")
         return [
             file
@@ -297,8 +316,11 @@ class Run:
 
     def file(self, name: str) -> File:
         """The file of that name; of size 0, and not to be downloaded, where there is none."""
-        found = files.of_run(self._repo, self._record)
-        return found.get(name) or File(name, size=0, read=None, run=self._record)
+        return self._files().get(name) or File(name, size=0, read=None, run=self._record)
+
+    def _files(self) -> dict[str, File]:
+        made = beside.files(self._record, lambda: self.summary._json_dict, lambda: self.metadata)
+        return {**{file.name: file for file in made}, **files.of_run(self._repo, self._record)}
 
     def upload_file(self, path: str | os.PathLike[str], root: str | os.PathLike[str] = ".") -> File:
         """Put a file onto its branch, by its path below *root*. Raises `UsageError` for one that is too large."""

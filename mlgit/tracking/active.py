@@ -22,7 +22,7 @@ from mlgit.store.own import Before
 from mlgit.store.place import Place
 from mlgit.tracking import values
 from mlgit.tracking.alerting import Alerting
-from mlgit.tracking.config import Config
+from mlgit.tracking.config import Config, ConfigNow
 from mlgit.tracking.ending import exit_code
 from mlgit.tracking.media.shelf import Shelf
 from mlgit.tracking.metric import Metrics
@@ -39,6 +39,11 @@ class ActiveRun(Metrics, Alerting):
 
     *owns* says whether the end of this object is the end of the run; a script inside `mlgit run` only takes part.
     """
+
+    @property
+    def config_static(self) -> ConfigNow:
+        """Its params as they are now, to read."""
+        return ConfigNow(dict(self.config))
 
     taken_up: ClassVar[Callable[[str, Path], ActiveRun]]
     """The run of an id, as the process has it that unpickles one."""

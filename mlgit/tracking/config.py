@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, NoReturn
 
 from mlgit.core.compare import flatten
 from mlgit.errors import UsageError
@@ -12,6 +12,31 @@ from mlgit.tracking import values
 
 def _same(one: Any, two: Any) -> bool:
     return bool(one == two) or (one != one and two != two)  # nan is nan here
+
+
+class ConfigNow(Mapping[str, Any]):
+    """A run's params as they are now, to read by attribute or item."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self.__dict__.update(params)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.__dict__[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dict__)
+
+    def __len__(self) -> int:
+        return len(self.__dict__)
+
+    def __getattr__(self, key: str) -> Any:
+        raise AttributeError(key)
+
+    def __setattr__(self, key: str, value: Any) -> NoReturn:
+        raise AttributeError(f"config_static.{key} cannot be set.")
+
+    def __repr__(self) -> str:
+        return repr(self.__dict__)
 
 
 class Config(MutableMapping[str, Any]):

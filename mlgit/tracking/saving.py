@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 from mlgit import whole
 from mlgit.errors import NotFoundError, UsageError
+from mlgit.git.repo import Repo
 from mlgit.tracking.identity import Identity
 from mlgit.tracking.notice import notify
 
@@ -69,6 +70,11 @@ class Saving(Identity):
             self._patterns[pattern, base and os.path.abspath(base), glob] = policy  # noqa: PTH100  (links are kept)
         return found
 
+    def write_logs(self, text: str) -> None:
+        """Put *text* into what the run printed, without printing it."""
+        self._check_open("its log")
+        os.write(self._live.output, f"{text}\n".encode("utf-8", "replace"))
+
     def _keep_again(self) -> None:
         """What was saved counts as it is at the end."""
         for (pattern, base, glob), policy in self._patterns.items():
@@ -112,9 +118,6 @@ class Saving(Identity):
         return target.open(encoding="utf-8", errors="surrogateescape")
 
     def _bring_file(self, name: str, run_path: str | None, target: Path) -> None:
-        from mlgit.public.files import of_run
-        from mlgit.public.lookup import run_of
-
         if run_path is None:
             source = self._live.folder / "files" / name
             if not source.is_file():
@@ -122,12 +125,20 @@ class Saving(Identity):
             if not (target.exists() and source.samefile(target)):
                 _bring(source, target, share=False)
             return
-        repo = self._home.repo
-        found = of_run(repo, run_of(repo, run_path, project=self.project))
-        if name not in found:
-            some = f"it has {', '.join(sorted(found)[:8])}" if found else "it has none"
-            raise NotFoundError(f"The run {run_path} has no file {name[:120]!r}.", fix=some)
-        found[name].bring(target)
+        bring_of(self._home.repo, run_path, name, target, project=self.project)
+
+
+def bring_of(repo: Repo, run_path: str, name: str, target: Path, *, project: str) -> None:
+    """Bring the file *name* of the run that *run_path* names to *target*. Raises `NotFoundError`."""
+    from mlgit.public.lookup import run_of
+    from mlgit.public.run import Run
+
+    run = Run(repo, run_of(repo, run_path, project=project))
+    found = {file.name: file for file in run.files()}
+    if name not in found:
+        some = f"it has {', '.join(sorted(found)[:8])}"
+        raise NotFoundError(f"The run {run_path} has no file {name[:120]!r}.", fix=some)
+    found[name].bring(target)
 
 
 def _matching(pattern: str, *, glob: bool) -> Iterator[Path]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from mlgit.artifacts import ties
 from mlgit.core import escape
@@ -324,7 +324,27 @@ define_metric = _of_current(ActiveRun.define_metric)
 link_model = _of_current(ActiveRun.link_model)
 log_artifact = _of_current(ActiveRun.log_artifact)
 log_model = _of_current(ActiveRun.log_model)
-restore = _of_current(ActiveRun.restore)
+
+
+def restore(
+    name: str, run_path: str | None = None, replace: bool = False, root: str | os.PathLike[str] | None = None
+) -> IO[str] | None:
+    """`restore` of the run that is under way; without one, a file of the run *run_path*, below the current folder.
+
+    Raises `NotFoundError`, `UsageError` where neither is there.
+    """
+    if _current is not None or run_path is None:
+        return active().restore(name, run_path, replace, None if root is None else os.fspath(root))
+    from mlgit.artifacts import manifest
+    from mlgit.tracking import saving
+
+    target = Path(root or ".") / manifest.inside(name)
+    if replace or not target.is_file():
+        home = begin.place_for(place.here())
+        saving.bring_of(home.repo, run_path, name, target, project=home.settings.project)
+    return target.open(encoding="utf-8", errors="surrogateescape")
+
+
 save = _of_current(ActiveRun.save)
 use_artifact = _of_current(ActiveRun.use_artifact)
 use_model = _of_current(ActiveRun.use_model)
@@ -399,7 +419,13 @@ def _log(artifact: Any, project: str | None) -> None:
         run.log_artifact(artifact)
 
 
-ties.hand_over(log=_log)
+def _create(project: str, run_id: str | None) -> str:
+    """The path of a run that begins and ends, beside those that are under way."""
+    with init(project=project, id=run_id, reinit="create_new") as run:
+        return f"{run.project}/{run.id}"
+
+
+ties.hand_over(log=_log, create=_create)
 
 
 class _Current:

@@ -68,6 +68,9 @@ class Unkept(Alerting):
 
     finish_artifact = upsert_artifact
 
+    def write_logs(self, text: str) -> None:
+        """Nothing is written."""
+
     def log_code(
         self, root: str | None = ".", name: str | None = None, include_fn: Any = None, exclude_fn: Any = None
     ) -> Artifact | None:  # fmt: skip

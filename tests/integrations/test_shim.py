@@ -138,6 +138,13 @@ from wandb.sdk.lib.runid import generate_id
 from wandb.sdk.wandb_run import Run
 from wandb.wandb_run import Run
 from wandb.util import generate_id, make_artifact_name_safe
+from wandb.agents.pyagent import pyagent
+from wandb.plot.roc_curve import roc_curve
+from wandb.plot.viz import CustomChart
+from wandb.sdk.lib import ipython
+import wandb.plot.confusion_matrix
+assert callable(wandb.plot.confusion_matrix) and callable(wandb.plot.bar) and roc_curve is wandb.plot.roc_curve
+assert ipython._get_python_type() == "python" and not ipython.in_jupyter() and pyagent is wandb.agent
 import wandb.env, wandb.sdk, wandb.util, wandb.apis.public, wandb.integration, wandb.sdk.lib.telemetry
 assert wandb.sdk.wandb_run.Run is wandb.Run is Run
 assert wandb.env.PROJECT == "WANDB_PROJECT"

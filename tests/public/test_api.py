@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -294,3 +295,51 @@ def test_a_clone_sees_the_runs_and_edits_them_on_branches_of_its_own(
 
     assert wandb.Api().run(run.id).notes == "seen elsewhere"
     assert len(wandb.Api().runs("digits")) == 3
+
+
+def test_a_summary_tells_the_step_and_the_times_of_the_last_row(inside: Repo):
+    with wandb.init(project="p") as run:
+        run.log({"loss": 1}, step=7)
+    found = wandb.Api().run(f"p/{run.id}").summary
+
+    assert (found["_step"], found.get("_runtime") >= 0, found.get("_timestamp") > run.start_time - 1) == (7, True, True)
+    assert found == {"loss": 1}
+    assert found._json_dict.keys() == {"loss", "_step", "_runtime", "_timestamp"}
+    assert found.get("nothing", 3) == 3
+
+
+def test_the_files_that_w_b_writes_beside_a_run_are_there(inside: Repo, tmp_path: Path):
+    with wandb.init(project="p", config={"lr": 0.1}) as run:
+        run.log({"loss": 1})
+    found = wandb.Api().run(f"p/{run.id}")
+
+    read = {}
+    for name in ("config.yaml", "wandb-summary.json", "wandb-metadata.json", "output.log", "requirements.txt"):
+        with found.file(name).download(tmp_path) as file:
+            read[name] = file.read()
+
+    assert read["config.yaml"] == "lr:\n  value: 0.1\n"
+    assert json.loads(read["wandb-summary.json"])["loss"] == 1
+    assert json.loads(read["wandb-metadata.json"])["python"]
+    assert "pytest==" in read["requirements.txt"]
+    assert {file.name for file in found.files()} > read.keys()
+
+
+def test_a_file_comes_back_where_no_run_is_under_way(inside: Repo):
+    with wandb.init(project="p") as run:
+        (Path(run.dir) / "best.txt").write_text("weights")
+
+    with wandb.restore("best.txt", run_path=f"anybody/p/{run.id}") as file:
+        assert (file.read(), Path("best.txt").read_text()) == ("weights", "weights")
+    with pytest.raises(NotFoundError, match="has no file"):
+        wandb.restore("nothing", f"p/{run.id}")
+    with pytest.raises(UsageError, match="There is no run"):
+        wandb.restore("best.txt")
+
+
+def test_a_run_is_created_and_filled(inside: Repo):
+    made = wandb.Api().create_run(run_id="mine1234", project="p")
+    made.summary.update({"acc": 0.5})
+
+    assert (made.id, made.state, wandb.run) == ("mine1234", "finished", None)
+    assert wandb.Api().run("p/mine1234").summary == {"acc": 0.5}

@@ -778,3 +778,17 @@ def test_a_run_tells_of_itself(inside: Repo):
 
     assert [ask(run) for ask in ASK.values()] == [8, 0, True, f"<mlgit run n ({run.id}) of repo>"]
     assert wandb.run is run
+
+
+def test_a_config_may_be_had_as_it_is_now_and_a_word_put_into_the_log(inside: Repo):
+    with wandb.init(config={"lr": 0.1, "net": {"depth": 2}}) as run:
+        now = run.config_static
+        run.config.epochs = 3
+        run.write_logs("said nowhere")
+
+    assert (now.lr, now["net"], dict(now)) == (0.1, {"depth": 2}, {"lr": 0.1, "net": {"depth": 2}})
+    with pytest.raises(AttributeError, match="cannot be set"):
+        now.lr = 1
+    with pytest.raises(AttributeError):
+        _ = now.epochs
+    assert "said nowhere\n" in runs.output(inside, query.runs(inside)[0])
