@@ -30,6 +30,8 @@ _owner = 0
 _code: int | None = None
 _trouble: str | None = None
 _state: State | None = None
+_forking = threading.local()
+"""The signals that a thread heard before it forked."""
 _before_term: Callable[[int, FrameType | None], Any] | int | None = None
 _has_term = False
 _busy = 0
@@ -107,8 +109,19 @@ def _hook_term() -> None:
     there = signal.getsignal(signal.SIGTERM)
     if there in (_on_term, signal.SIG_IGN, None):  # None: a handler of C code, which cannot be called from here
         return
+    if _before_term is None:
+        os.register_at_fork(before=_hold_term, after_in_parent=_take_term, after_in_child=_take_term)
     _before_term = there
     signal.signal(signal.SIGTERM, _on_term)
+
+
+def _hold_term() -> None:
+    """A SIGTERM that comes during a fork waits for its end: Python forgets one that reaches a child too early."""
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _take_term() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
 
 
 def _on_term(number: int, frame: FrameType | None) -> None:

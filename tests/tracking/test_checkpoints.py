@@ -30,6 +30,13 @@ for line in sys.stdin:
     print("logged", flush=True)
 """
 
+WAIT = """
+import subprocess, time
+def until_committed(count):
+    words = ["git", "rev-list", "--count", "--branches=exp/*", "--not", "HEAD"]
+    while int(subprocess.run(words, capture_output=True, text=True, check=True).stdout) < count: time.sleep(0.02)
+"""
+
 
 @pytest.fixture
 def slow(repo: Repo) -> Iterator[Callable[..., subprocess.Popen[str]]]:
@@ -170,7 +177,7 @@ def test_pushed_checkpoints_are_seen_elsewhere_and_so_is_the_end(
 
 def test_a_remote_that_cannot_be_reached_is_said_once_and_the_run_is_recorded(repo: Repo, python: Script):
     repo.git("remote", "add", "origin", "/nowhere/at/all.git")
-    code = "import time, mlgit\nmlgit.init()\nmlgit.log({'a': 1})\ntime.sleep(1.5)"
+    code = f"import mlgit\nmlgit.init()\nmlgit.log({{'a': 1}})\n{WAIT}until_committed(3)"  # each before the next push
     done = python("-c", code, cwd=repo.folder, env={**os.environ, "MLGIT_CHECKPOINT": "0.1s", "MLGIT_PUSH": "1"})
 
     assert done.stderr.count("the checkpoint could not be pushed") == 1
@@ -178,8 +185,8 @@ def test_a_remote_that_cannot_be_reached_is_said_once_and_the_run_is_recorded(re
 
 
 def test_mlgit_run_makes_checkpoints(repo: Repo, mlgit: Script):
-    wait = "import time, mlgit; mlgit.init(); mlgit.log({'a': 1}); time.sleep(2)"
-    mlgit("run", "--checkpoint", "0.2s", "--", sys.executable, "-c", wait, cwd=repo.folder)
+    code = f"import mlgit\nmlgit.init()\nmlgit.log({{'a': 1}})\n{WAIT}until_committed(2)"
+    mlgit("run", "--checkpoint", "0.2s", "--", sys.executable, "-c", code, cwd=repo.folder)
 
     states = [told(repo, oid).state for oid in committed(repo, 2)]
     assert states[0] is State.FINISHED

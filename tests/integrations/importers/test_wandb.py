@@ -6,6 +6,7 @@ import importlib.util
 import json
 import math
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,12 +147,13 @@ def test_a_killed_run_gives_what_had_reached_the_disk_and_is_crashed(
     record: Callable[..., Path], inside: Repo, mlgit: Call
 ) -> None:
     script = """
-import os, signal, time
+import os, pathlib, signal, time
 import wandb
 run = wandb.init(id="killed", project="p", config={"lr": 1})
 for step in range(2000):
     run.log({"loss": step, "text": "x" * 200})
-time.sleep(2)
+while sum(path.stat().st_size for path in pathlib.Path(run.dir).parent.glob("*.wandb")) < 150_000:
+    time.sleep(0.05)
 END
 """
     folder = record("os.kill(os.getpid(), signal.SIGKILL)", script, check=False)
@@ -210,9 +212,9 @@ END
 """
     for part in ("1", "2"):
         folder = record(script=script.replace("PART", part))
-        import time
-
-        time.sleep(1.1)  # W&B names its folders by the second
+        second = int(time.time())
+        while int(time.time()) == second:  # W&B names its folders by the second
+            time.sleep(0.01)
 
     done = mlgit("import", "wandb", str(folder), "--json")
 
