@@ -50,6 +50,13 @@ _MODULES: Mapping[str, str] = {
     "env": f"module {_HERE}.environment",
     "errors": _ERRORS, "errors.errors": _ERRORS, "errors.term": _TERMINAL,
     "integration": "",
+    "integration.catboost": f"module {_HERE}.catboost", "catboost": f"module {_HERE}.catboost",
+    "integration.gym": "module mlgit.tracking.filming", "gym": "module mlgit.tracking.filming",
+    "integration.sb3": f"module {_HERE}.sb3", "integration.sb3.sb3": f"module {_HERE}.sb3",
+    "sb3": f"module {_HERE}.sb3",
+    "integration.tensorflow": f"module {_HERE}.tensorflow", "tensorflow": f"module {_HERE}.tensorflow",
+    "integration.ultralytics": f"module {_HERE}.ultralytics",
+    "integration.ultralytics.callback": f"module {_HERE}.ultralytics",
     "integration.keras": f"module {_HERE}.keras", "integration.keras.callbacks": f"module {_HERE}.keras",
     "integration.keras.keras": f"module {_HERE}.keras",
     "integration.lightgbm": f"module {_HERE}.lightgbm",
@@ -86,13 +93,9 @@ _MODULES: Mapping[str, str] = {
 }  # fmt: skip
 
 _NOT_HERE: Mapping[str, str] = {
-    "catboost": "log what CatBoost's callbacks give with mlgit.log()",
     "docker": "mlgit launches no containers behind W&B's name",
-    "fastai": "log from a callback of your own with mlgit.log()",
-    "gym": "log videos with mlgit.Video",
-    "sb3": "init(sync_tensorboard=True) takes along what Stable-Baselines3 writes for TensorBoard",
-    "tensorflow": "init(sync_tensorboard=True) takes along what TensorFlow writes for TensorBoard",
-    "ultralytics": "init(sync_tensorboard=True) takes along what it writes for TensorBoard",
+    "fastai": "fastai has its own: from fastai.callback.wandb import WandbCallback",
+    "sacred": "log from an observer of your own with mlgit.log()",
 }
 """Modules of W&B's, and of its `integration`, without a counterpart, and what serves instead."""
 

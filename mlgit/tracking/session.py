@@ -79,8 +79,8 @@ def init(
     records nothing. *reinit* says what becomes of a run that is under way: `return_previous` (the default in scripts),
     `finish_previous` (the default in notebooks) or `create_new`, beside it. Inside `mlgit run` the script's first run
     is the one that is under way. Outside of any repository the run goes to a scratch repository. What is not given is
-    read from *settings*, then from the environment (`MLGIT_PROJECT`, or `WANDB_PROJECT`, …). *entity*, *force* and
-    *anonymous* mean nothing without a server.
+    read from *settings*, then from the environment (`MLGIT_PROJECT`, or `WANDB_PROJECT`, …). *monitor_gym*
+    logs what Gymnasium films. *entity*, *force* and *anonymous* mean nothing without a server.
 
     Raises `UsageError` for names and choices that cannot be, `ConfigError` for a wrong mlgit.yaml, `GitError` where git
     refuses.
@@ -114,6 +114,10 @@ def init(
     given = dict(trial.params) if trial else {}
     begun = _disabled(wish, params | given) if wish.mode == "disabled" else _begin(wish, params, given)
     _follow_tensorboard(begun, wish)
+    if monitor_gym and wish.mode != "disabled":
+        from mlgit.tracking import filming
+
+        filming.monitor()
     begun.at_end.append(functools.partial(_forget, begun))
     _open.append(begun)
     if _current is None:

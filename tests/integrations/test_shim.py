@@ -166,14 +166,14 @@ def test_submodules_that_libraries_import_are_there(run: Script, name: str):
 
 def test_a_name_that_is_not_there_says_what_is(run: Script):
     code = "import wandb\ntry: wandb.int\nexcept AttributeError as e: print(e)\nprint(hasattr(wandb.sdk, 'nothing'))\n"
-    code += "try: import wandb.integration.sb3\nexcept ImportError as e: print(e)\n"
+    code += "try: import wandb.integration.fastai\nexcept ImportError as e: print(e)\n"
     said = run("-c", code).stdout.splitlines()
 
     assert "Did you mean" in said[0]
     assert "init" in said[0]
     assert said[1] == "False"
     assert "no counterpart" in said[2]
-    assert "sync_tensorboard" in said[3]
+    assert "fastai.callback.wandb" in said[3]
 
 
 def test_a_star_brings_the_public_names(run: Script):
