@@ -37,6 +37,7 @@ _PUBLIC = (
 )
 
 _PLOTS = ("bar", "confusion_matrix", "histogram", "line", "line_series", "pr_curve", "roc_curve", "scatter")
+_GYM = "monitor=mlgit.tracking.session:monitor_gymnasium"
 _NOTEBOOK = " ".join(f"{name}=mlgit.public.notebook:is_notebook" for name in ("in_jupyter", "in_notebook"))
 
 # A module of W&B's → the module of ours that it is, or its names: `Name` is the door's, `Name=module:attribute` any.
@@ -51,7 +52,7 @@ _MODULES: Mapping[str, str] = {
     "errors": _ERRORS, "errors.errors": _ERRORS, "errors.term": _TERMINAL,
     "integration": "",
     "integration.catboost": f"module {_HERE}.catboost", "catboost": f"module {_HERE}.catboost",
-    "integration.gym": "module mlgit.tracking.filming", "gym": "module mlgit.tracking.filming",
+    "integration.gym": _GYM, "gym": _GYM,
     "integration.sb3": f"module {_HERE}.sb3", "integration.sb3.sb3": f"module {_HERE}.sb3",
     "sb3": f"module {_HERE}.sb3",
     "integration.tensorflow": f"module {_HERE}.tensorflow", "tensorflow": f"module {_HERE}.tensorflow",

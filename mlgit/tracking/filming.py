@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlgit.tracking import session
+from mlgit.tracking.active import ActiveRun
 from mlgit.tracking.notice import notify
 
-__all__ = ["monitor"]
 
-
-def monitor() -> None:
-    """Log every video that Gymnasium's `RecordVideo` writes from now on as `videos`, to the run of its moment."""
+def monitor(current: Callable[[], ActiveRun | None]) -> None:
+    """Log every video that Gymnasium's `RecordVideo` writes from now on as `videos`, to the run *current* by then."""
     if importlib.util.find_spec("gymnasium") is None:
         notify("gymnasium is not installed: its videos are not logged by themselves")
         return
     from gymnasium.wrappers import RecordVideo
 
     if not hasattr(RecordVideo.stop_recording, "__wrapped__"):
-        RecordVideo.stop_recording = _logging(RecordVideo.stop_recording)
+        RecordVideo.stop_recording = _logging(RecordVideo.stop_recording, current)
 
 
-def _logging(stop: Any) -> Any:
+def _logging(stop: Any, current: Callable[[], ActiveRun | None]) -> Any:
     @functools.wraps(stop)
     def call(recorder: Any) -> None:
         film = Path(recorder.video_folder) / f"{recorder._video_name}.mp4"
         stop(recorder)
-        run = session.current()
+        run = current()
         if run is not None and film.is_file():
             from mlgit.tracking.media.video import Video
 

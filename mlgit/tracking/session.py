@@ -115,9 +115,7 @@ def init(
     begun = _disabled(wish, params | given) if wish.mode == "disabled" else _begin(wish, params, given)
     _follow_tensorboard(begun, wish)
     if monitor_gym and wish.mode != "disabled":
-        from mlgit.tracking import filming
-
-        filming.monitor()
+        monitor_gymnasium()
     begun.at_end.append(functools.partial(_forget, begun))
     _open.append(begun)
     if _current is None:
@@ -354,6 +352,13 @@ use_artifact = _of_current(ActiveRun.use_artifact)
 use_model = _of_current(ActiveRun.use_model)
 watch = _of_current(ActiveRun.watch)
 unwatch = _of_current(ActiveRun.unwatch)
+
+
+def monitor_gymnasium() -> None:
+    """Log every video that Gymnasium's `RecordVideo` writes from now on, to the run that is under way then."""
+    from mlgit.tracking import filming
+
+    filming.monitor(current)
 
 
 def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:

@@ -17,7 +17,7 @@ from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import runs
-from mlgit.tracking import filming
+from mlgit.tracking import session
 from tests.conftest import need
 
 
@@ -101,7 +101,7 @@ def test_what_gymnasium_films_is_logged(inside: Repo, monkeypatch: pytest.Monkey
     wrappers.RecordVideo = RecordVideo  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "gymnasium.wrappers", wrappers)
     mlgit.init(monitor_gym=True)
-    filming.monitor()
+    session.monitor_gymnasium()
     RecordVideo().stop_recording()
     run, _ = ended(inside)
 
