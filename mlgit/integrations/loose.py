@@ -15,7 +15,7 @@ from mlgit.public import notebook
 from mlgit.tracking import names, session
 from mlgit.tracking.notice import notify
 
-__all__ = ["generate_id", "get_module", "make_artifact_name_safe"]
+__all__ = ["from_human_size", "generate_id", "get_module", "make_artifact_name_safe", "to_human_size"]
 
 StrPath = str | os.PathLike[str]
 """W&B's word for a path."""
@@ -37,6 +37,19 @@ def get_module(name: str, required: str | bool | None = None, lazy: bool = True)
         if required:
             raise UsageError(required if isinstance(required, str) else f"{name} is not installed.") from None
         return None
+
+
+def from_human_size(size: str, units: Any = None) -> int:
+    """The bytes that `20GB` or `20GiB` mean. *units* are W&B's. Raises `ValueError`."""
+    if not (found := re.fullmatch(r"\s*([\d.]+)\s*([KMGTP]?)(i?)B?\s*", size, re.IGNORECASE)):
+        raise ValueError(f"{size!r:.40} is no size: 20GB, 512KiB")
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** " KMGTP".index(found[2].upper() or " "))
+
+
+def to_human_size(size: float, units: Any = None) -> str:
+    """*size* bytes as people say it: `1.5KB`. *units* are W&B's."""
+    power = next((power for power in range(5, 0, -1) if size >= 1000**power), 0)
+    return f"{size / 1000**power:.1f}{' KMGTP'[power].strip()}B"
 
 
 def make_artifact_name_safe(name: str) -> str:

@@ -75,6 +75,7 @@ _MODULES: Mapping[str, str] = {
     "sdk": "AlertLevel Artifact Config Settings agent finish init login require setup sweep teardown",
     "sdk.artifacts": "", "sdk.artifacts.artifact": "Artifact", "sdk.wandb_artifacts": "Artifact",
     "sdk.data_types": "", "sdk.data_types.base_types": "",
+    "sdk.data_types.trace_tree": f"module {_HERE}.trace",
     "sdk.data_types.base_types.wb_value": "WBValue=mlgit.tracking.media.shelf:Media",
     "sdk.data_types.base_types.media": "Media=mlgit.tracking.media.shelf:Media",
     "sdk.data_types.image": "Image", "sdk.data_types.table": "Table", "sdk.data_types.histogram": "Histogram",

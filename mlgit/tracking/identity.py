@@ -39,6 +39,14 @@ class Identity:
         self._record = replace(self._record, **changes)
 
     @property
+    def _is_finished(self) -> bool:
+        """W&B's own word for whether it has ended, which scripts ask all the same."""
+        return self._ended
+
+    def _label(self, *_args: Any, **_labels: Any) -> None:
+        """Where libraries tell W&B that they are in use. mlgit tells nobody."""
+
+    @property
     def id(self) -> str:
         """The run's id, eight characters."""
         return self._record.id

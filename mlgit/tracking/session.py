@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from mlgit.artifacts import ties
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 assigned: ContextVar[Assigned | None] = ContextVar("assigned", default=None)
 """What a sweep has decided for the next run of this thread."""
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -305,8 +307,8 @@ def active() -> ActiveRun:
     return _current
 
 
-def log(data: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
-    """`log` of the run that is under way."""
+def log(data: Mapping[str, Any] = _NOTHING, step: int | None = None, commit: bool | None = None) -> None:
+    """`log` of the run that is under way; without *data* it ends the step that `commit=False` left open."""
     (_current or active()).log(data, step, commit)
 
 

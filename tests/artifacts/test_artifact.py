@@ -468,3 +468,15 @@ def test_drafts_leave_nothing_behind(data: Path, inside: Repo):
 
     assert list((inside.own / "drafts").iterdir()) == []
     assert Path(entry.download()).read_text() == "1,2"
+
+
+def test_a_table_may_come_in_pieces(inside: Repo):
+    draft = wandb.Artifact("pieces", type="dataset")
+    for number in range(2):
+        draft.add(wandb.Table(columns=["n"], data=[[number]]), f"parts/{number}")
+    draft.add(wandb.data_types.PartitionedTable("parts"), "whole")
+    logged(draft)
+
+    found = wandb.Api().artifact("pieces:latest").get("whole")
+
+    assert [row for _, row in found.iterrows()] == [[0], [1]]

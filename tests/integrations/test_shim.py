@@ -15,6 +15,8 @@ from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.integrations import names, shim
+from mlgit.integrations.trace import Trace
+from mlgit.store import runs
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -150,6 +152,8 @@ assert wandb.sdk.wandb_run.Run is wandb.Run is Run
 assert wandb.env.PROJECT == "WANDB_PROJECT"
 assert len(generate_id()) == 8 and len(generate_id(20)) == 20
 assert make_artifact_name_safe("a b/c") == "a_b_c"
+assert wandb.util.from_human_size("20GB") == 20 * 10**9 and wandb.util.from_human_size("1.5 KiB") == 1536
+assert [wandb.util.to_human_size(size) for size in (1000, 1500, 12)] == ["1.0KB", "1.5KB", "12.0B"]
 assert wandb.util.get_module("nothing_of_this_name") is None
 with wandb.sdk.lib.telemetry.context() as tel:
     tel.feature.anything = True
@@ -302,3 +306,27 @@ def test_the_run_around_a_sweep_stays_where_it_says_something(
     mlgit(*words, cwd=repo.folder, check=not more.startswith("raise"))
 
     assert len(query.runs(repo)) == 3
+
+
+def test_a_trace_of_a_chain_is_logged_step_within_step(repo: Repo, run: Script):
+    code = """
+import wandb
+from wandb.sdk.data_types.trace_tree import Trace
+root = Trace("agent", kind="agent", status_code="success", start_time_ms=1, end_time_ms=9, metadata={"a": 1})
+root.add_child(Trace("model", kind="llm", inputs={"q": "why?"}, outputs={"a": "so"})).add_metadata({"b": 2})
+with wandb.init() as run:
+    run._label(code="chains")
+    root.log("trace")
+    assert not run._is_finished
+assert run._is_finished and (root.kind, root.children[0].inputs) == ("AGENT", {"q": "why?"})
+try: Trace("x", kind="nothing")
+except ValueError: pass
+"""
+    run("-c", code)
+    (found,) = query.runs(repo)
+    document = runs.objects(repo, found)["trace"][-1].value
+    root = Trace.load(repo.folder, document)
+
+    assert document["_type"] == "wb_trace_tree"
+    assert (root.name, root.kind, root.metadata, root.start_time_ms) == ("agent", "AGENT", {"a": 1, "b": 2}, 1)
+    assert [(child.name, child.outputs) for child in root.children] == [("model", {"a": "so"})]

@@ -780,6 +780,16 @@ def test_a_run_tells_of_itself(inside: Repo):
     assert wandb.run is run
 
 
+def test_a_step_is_ended_by_a_call_that_says_nothing(inside: Repo):
+    with wandb.init() as run:
+        for number in range(2):
+            wandb.log({"loss": number}, commit=False)
+            wandb.log()
+
+    assert list(runs.history(inside, query.runs(inside)[0])["loss"].steps) == [0, 1]
+    assert run.step == 2
+
+
 def test_a_config_may_be_had_as_it_is_now_and_a_word_put_into_the_log(inside: Repo):
     with wandb.init(config={"lr": 0.1, "net": {"depth": 2}}) as run:
         now = run.config_static

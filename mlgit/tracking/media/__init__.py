@@ -40,6 +40,7 @@ _KINDS = {
     "joined-table": ("joined", "JoinedTable"),
     "molecule-file": ("solid", "Molecule"),
     "object3D-file": ("solid", "Object3D"),
+    "partitioned-table": ("joined", "PartitionedTable"),
     "plotly-file": ("figure", "Plotly"),
     "table": ("table", "Table"),
     "table-file": ("table", "Table"),

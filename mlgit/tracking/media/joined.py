@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from mlgit.tracking.media.shelf import Media, Shelf
+from mlgit.tracking.media.shelf import Media, Shelf, below
 from mlgit.tracking.media.table import Table
 
 
@@ -35,6 +36,31 @@ class JoinedTable(Media):
         """The tables that were stored below *folder* as *document*."""
         first, second = (Table.load(folder, document[name]) for name in ("table1", "table2"))
         return cls(first, second, document["join_key"])
+
+
+class PartitionedTable(Media):
+    """One table in pieces: every table that an artifact holds in its folder *parts_path*, read one after the other."""
+
+    def __init__(self, parts_path: str) -> None:
+        self.parts_path = parts_path
+        self._parts: list[Table] = []
+
+    def iterrows(self) -> Iterator[tuple[str, list[Any]]]:
+        """Each row with its number; none before the artifact was read back."""
+        rows = (row for part in self._parts for row in part.data)
+        yield from ((str(number), row) for number, row in enumerate(rows))
+
+    def store(self, _shelf: Shelf) -> dict[str, Any]:
+        """Where the pieces are; they are stored by themselves."""
+        return {"_type": "partitioned-table", "parts_path": self.parts_path}
+
+    @classmethod
+    def load(cls, folder: Path, document: Mapping[str, Any], /) -> Self:
+        """The pieces that were stored below *folder*."""
+        found = cls(document["parts_path"])
+        pieces = sorted(below(folder, found.parts_path).glob("*.table.json"))
+        found._parts = [Table.load(folder, json.loads(piece.read_bytes())) for piece in pieces]
+        return found
 
 
 class EvalTable(Table):
