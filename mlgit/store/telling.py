@@ -46,6 +46,8 @@ class Account:
     output: bytes = b""
     ended: bool = True
     """Whether the run said its own end."""
+    left: float | None = None
+    """When its script was done with it, though the command that holds it goes on; None while it is not."""
     folder: Path | None = None
     """The live folder that it was read from, with its `media` and `files`."""
     earlier: Run | None = None
@@ -90,11 +92,12 @@ def _read(folder: Path) -> Account:
     logged: dict[tuple[str, str], ArtifactVersion] = {}
     used: dict[tuple[str, str], ArtifactVersion] = {}
     alerts: list[Mapping[str, Any]] = []
-    dead = State.CRASHED
+    dead, left = State.CRASHED, None
     for event in rows.lines(folder / "events.jsonl"):
         dead = State.PREEMPTED if event.get("preempting") is True else dead
         params |= event.get("params", {})
         end |= event.get("end", {})
+        left = event.get("left", left)
         provenance |= event.get("about", {})
         alerts += event.get("alerts", ())
         run = _renamed(run, event.get("set", {}))
@@ -112,7 +115,7 @@ def _read(folder: Path) -> Account:
     provenance |= {"alerts": alerts} if alerts else {}
     return replace(
         summed_up(told, run), provenance=provenance, system=_system(folder), output=_output(folder / "output.log"),
-        ended=bool(end), folder=folder,
+        ended=bool(end), left=left, folder=folder,
     )  # fmt: skip
 
 
@@ -128,8 +131,12 @@ def summed_up(told: Rows, run: Run) -> Account:
 
 
 def snapshot(folder: Path) -> Run:
-    """A live run as it stands, for a listing."""
-    return replace(read(folder).run, state=State.RUNNING, finished=None)
+    """A live run as it stands, for a listing: one that its script is done with has ended for whoever asks."""
+    account = read(folder)
+    if account.left is None:
+        return replace(account.run, state=State.RUNNING, finished=None)
+    state = State.FAILED if "error" in account.provenance else State.FINISHED
+    return replace(account.run, state=state, finished=account.left)
 
 
 def joined(before: Account, after: Account, *, upto: int | None = None) -> Account:

@@ -45,6 +45,9 @@ class ActiveRun(Metrics, Alerting):
         """Its params as they are now, to read."""
         return ConfigNow(dict(self.config))
 
+    is_taken_up_again = False
+    """Whether a script has finished it before, inside of the same `mlgit run`."""
+
     taken_up: ClassVar[Callable[[str, Path], ActiveRun]]
     """The run of an id, as the process has it that unpickles one."""
 
@@ -93,7 +96,7 @@ class ActiveRun(Metrics, Alerting):
     @property
     def resumed(self) -> bool:
         """Whether it goes on from an earlier life of its own."""
-        return self._before is not None and self._before.how != "fork"
+        return self.is_taken_up_again or (self._before is not None and self._before.how != "fork")
 
     @property
     def starting_step(self) -> int:

@@ -134,6 +134,10 @@ class Identity:
         """The same as `project_url`."""
         return self.project_url
 
+    def get_sweep_url(self) -> str | None:
+        """The same as `sweep_url`."""
+        return self.sweep_url
+
     def project_name(self) -> str:
         """The same as `project`."""
         return self.project

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -39,6 +40,9 @@ def join(
     if asked:
         opened.event(set=asked)
     told = telling.read(opened.folder)
+    again = told.left is not None
+    if again:
+        opened.event(left=None)
     before = own.before(told.provenance)
     if before:
         from mlgit.store import resume
@@ -55,9 +59,16 @@ def join(
     active = ActiveRun(
         home, opened, told.run, owns=False, fixed=fixed, wish=wish, before=before, step=_next_step(told, "")
     )
+    active.is_taken_up_again = again
     active.config.update(params, allow_val_change=True)
+    active.at_end.append(functools.partial(_leave, opened))
     active.at_end.append(functools.partial(provenance.say_seeds, opened, {}))  # `mlgit run` cannot know them
     return active
+
+
+def _leave(opened: live.Live) -> None:
+    """The script is done with the run, while the command around it may go on for long."""
+    opened.event(left=time.time())
 
 
 def _next_step(told: telling.Account, prefix: str) -> int:

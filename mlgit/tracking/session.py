@@ -170,7 +170,8 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     home = begin.place_for(folder)
     joined = None if given else handed.found().run_id  # a trial is a run of its own
     rank = _rank()
-    if joined and not _has_joined and live.is_id(joined) and _is_meant(home, joined, wish, rank):
+    is_again = _has_joined and joined == wish.id and wish.resume in ("allow", "must")
+    if joined and live.is_id(joined) and (is_again or (not _has_joined and _is_meant(home, joined, wish, rank))):
         _has_joined = True
         return _join(home, joined, wish, params, rank)
     if rank and not rank.owns and not wish.group:

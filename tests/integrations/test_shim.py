@@ -330,3 +330,31 @@ except ValueError: pass
     assert document["_type"] == "wb_trace_tree"
     assert (root.name, root.kind, root.metadata, root.start_time_ms) == ("agent", "AGENT", {"a": 1, "b": 2}, 1)
     assert [(child.name, child.outputs) for child in root.children] == [("model", {"a": "so"})]
+
+
+def test_a_script_that_has_finished_its_run_may_ask_for_it_and_go_on_with_it(repo: Repo, run: Script):
+    code = """
+import wandb
+with wandb.init(project="digits") as run:
+    run.log({"loss": 1})
+    assert wandb.Api().run(run.path).state == "running"
+assert [one.state for one in wandb.Api().runs("digits", filters={"state": "finished"})] == ["finished"]
+again = wandb.init(project="digits", id=run.id, resume="must")
+assert again.resumed and again.step == 1 and wandb.Api().run(run.path).state == "running"
+again.log({"loss": 2})
+again.finish()
+found = wandb.Api().run(run.path)
+assert found.state == "finished" and found.history(pandas=False)[-1]["loss"] == 2
+found.summary["best"] = 1
+found.summary.update()
+try:
+    with wandb.init(project="digits", id=run.id, resume="allow"):
+        raise ValueError("gone")
+except ValueError:
+    assert wandb.Api().run(run.path).state == "failed"
+"""
+    run("-c", code)
+    (found,) = query.runs(repo)
+
+    assert found.metrics == {"loss": 2, "best": 1}
+    assert list(runs.history(repo, found)["loss"].values) == [1, 2]
