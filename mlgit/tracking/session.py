@@ -201,13 +201,18 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
 
 
 def _is_meant(home: Place, run_id: str, wish: Wish, rank: Rank | None) -> bool:
-    """Whether what *wish* asks for is the run of `mlgit run`: no other run by its id, no run beside one of many."""
+    """Whether what *wish* asks for is the run of `mlgit run`: no other run by its id, no run beside one of many.
+
+    Ranks are meant too, unless they are of a group, in which each has a run of its own.
+    """
     folder = live.folder_of(home.repo, run_id)
     if not folder.exists() or wish.id not in (None, run_id) or wish.fork_from or wish.resume_from:
         return False
+    if rank is not None:
+        return rank.owns or not wish.group
     from mlgit.tracking import sharing
 
-    return rank is not None or sharing.is_first(folder)
+    return sharing.is_first(folder)
 
 
 def _rank() -> Rank | None:

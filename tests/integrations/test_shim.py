@@ -358,3 +358,19 @@ except ValueError:
 
     assert found.metrics == {"loss": 2, "best": 1}
     assert list(runs.history(repo, found)["loss"].values) == [1, 2]
+
+
+def test_ranks_of_a_group_have_a_run_each(repo: Repo, run: Script):
+    (repo.folder / "rank.py").write_text(
+        "import os, wandb\nwith wandb.init(group='DDP') as run: run.log({'loss': int(os.environ['RANK'])})\n"
+    )
+    code = """
+import os, subprocess, sys
+together = {"WORLD_SIZE": "2", "MASTER_ADDR": "here", "MASTER_PORT": "1"}
+for rank in "01":
+    env = {**os.environ, **together, "RANK": rank, "LOCAL_RANK": rank}
+    subprocess.run([sys.executable, "rank.py"], env=env, check=True)
+"""
+    run("-c", code)
+
+    assert sorted((one.group, one.metrics["loss"]) for one in query.runs(repo)) == [("DDP", 0), ("DDP", 1)]
