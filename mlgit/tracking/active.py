@@ -3,38 +3,57 @@
 from __future__ import annotations
 
 import functools
+import mmap
 import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 
 from mlgit.core import escape, figures, secrets
 from mlgit.core.compare import is_number
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
-from mlgit.store import live, result
+from mlgit.store import result
 from mlgit.store.own import Before
-from mlgit.store.place import Place
-from mlgit.tracking import values
-from mlgit.tracking.alerting import Alerting
+from mlgit.tracking import turns, values
+from mlgit.tracking.alerting import Alerts
 from mlgit.tracking.config import Config, ConfigNow
 from mlgit.tracking.ending import exit_code
+from mlgit.tracking.identity import Identity
+from mlgit.tracking.journal import Journal
+from mlgit.tracking.keeping import Kept
 from mlgit.tracking.media.shelf import Shelf
-from mlgit.tracking.metric import Metrics
+from mlgit.tracking.metric import Rules
 from mlgit.tracking.notice import notify
+from mlgit.tracking.saving import Saved
 from mlgit.tracking.summary import Summary
+from mlgit.tracking.watching import Watched
 from mlgit.tracking.wish import Wish
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 MOST_BYTES = 1 << 20
 """Of one row; what is larger is looked at value by value."""
+_OURS = frozenset(("_step", "_runtime", "_timestamp", "_summary"))
 
 
-class ActiveRun(Metrics, Alerting):
+def _by(part: str, method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[ActiveRun, P], R]:
+    """What the *part* of a run answers to this *method*."""
+
+    @functools.wraps(method)
+    def call(self: ActiveRun, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        found: R = getattr(getattr(self, part), method.__name__)(*args, **kwargs)
+        return found
+
+    return call
+
+
+class ActiveRun(Identity):
     """One execution that is under way. Made by `mlgit.init()`; a context manager that finishes it.
 
     *owns* says whether the end of this object is the end of the run; a script inside `mlgit run` only takes part.
@@ -52,32 +71,54 @@ class ActiveRun(Metrics, Alerting):
     """The run of an id, as the process has it that unpickles one."""
 
     def __init__(
-        self, home: Place, opened: live.Live, record: Run, *, owns: bool = True, fixed: frozenset[str],
+        self, journal: Journal, *, owns: bool = True, fixed: frozenset[str],
         wish: Wish = Wish(),  # noqa: B008  (it is frozen)
         before: Before | None = None, step: int | None = None,
     ) -> None:  # fmt: skip
-        self._home, self._live, self._owns, self._wish = home, opened, owns, wish
-        self._record = replace(record, state=State.RUNNING, finished=None)
-        self._before, self._pid = before, os.getpid()
+        self._journal, self._owns, self._wish, self._before, self._pid = journal, owns, wish, before, os.getpid()
+        record = journal.record
         self._step = self._first_step = step if step is not None else before.next_step if before else 0
         self._started = record.created + record.paused - (before.runtime if before and before.how == "fork" else 0)
-        self._lock = threading.RLock()  # a signal's handler may log in the midst of a row
         self._finishing, self._preempting = threading.RLock(), False
         self._fast = self._first
-        self._warned: set[str] = set()
-        self._kept, self._patterns, self._alerted, self._sending = {}, {}, {}, []
-        self._ended = False
-        self.at_end: list[Callable[[], None]] = []
+        self._shared: mmap.mmap | bytes = turns.UNKNOWN
+        self._is_row_open = False
+        self.at_end = journal.at_end
         """Called in turn when the run begins to end, however it ends."""
         self.after_end: list[Callable[[], None]] = []
         """Called in turn when it has ended and is a branch."""
         _RUNS.add(self)
         self.config = Config(
-            dict(record.params), fixed, store=self._put_params, warn=self._warn, changes_allowed=wish.allow_val_change
+            dict(record.params), fixed, store=self._put_params, warn=journal.warn, changes_allowed=wish.allow_val_change
         )
         """The run's params: read and set them as attributes or items."""
         self.summary = Summary(self._put_summary, record.metrics, keep=self._summary_keeper)
         """The run's metrics: the last value of everything logged, and whatever is set here."""
+        self._rules = Rules(journal, self.summary, step=lambda: self._step)
+        self._files, self._artifacts, self._alerts = Saved(journal), Kept(journal), Alerts(journal)
+        self._models = Watched(self)
+
+    define_metric = _by("_rules", Rules.define_metric)
+    save = _by("_files", Saved.save)
+    restore = _by("_files", Saved.restore)
+    write_logs = _by("_files", Saved.write_logs)
+    alert = _by("_alerts", Alerts.alert)
+    watch = _by("_models", Watched.watch)
+    unwatch = _by("_models", Watched.unwatch)
+    log_artifact = _by("_artifacts", Kept.log_artifact)
+    use_artifact = _by("_artifacts", Kept.use_artifact)
+    upsert_artifact = _by("_artifacts", Kept.upsert_artifact)
+    finish_artifact = _by("_artifacts", Kept.finish_artifact)
+    link_artifact = _by("_artifacts", Kept.link_artifact)
+    log_model = _by("_artifacts", Kept.log_model)
+    use_model = _by("_artifacts", Kept.use_model)
+    link_model = _by("_artifacts", Kept.link_model)
+    log_code = _by("_artifacts", Kept.log_code)
+
+    @property
+    def dir(self) -> str:
+        """A folder for files of the script's own that go with the run; made at first need."""
+        return self._files.dir
 
     @property
     def is_joined(self) -> bool:
@@ -91,7 +132,7 @@ class ActiveRun(Metrics, Alerting):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled, it is itself in this process, and in another one what takes part in it."""
-        return type(self).taken_up, (self.id, self._home.settings.folder)
+        return type(self).taken_up, (self.id, self._journal.home.settings.folder)
 
     @property
     def resumed(self) -> bool:
@@ -113,13 +154,6 @@ class ActiveRun(Metrics, Alerting):
         """The step that the next `log()` without a step of its own belongs to."""
         return self._step
 
-    def _set(self, changes: Mapping[str, Any]) -> None:
-        self._check_open("name")
-        try:
-            self._live.event(set=dict(changes))
-        except MlgitError as exc:
-            self._warn(f"{' and '.join(changes)} could not be stored: {exc}")
-
     def _shown(self) -> Mapping[str, Any]:
         return self.summary
 
@@ -133,15 +167,21 @@ class ActiveRun(Metrics, Alerting):
         Raises `UsageError` after the end, `ValueError` for what is no mapping, for a key that is no text or a step
         that is no number, and `TypeError` for a value that cannot be stored; the whole row is then dropped.
         """
+        if self._shared[0]:
+            return self._log_in_turn(data, step, commit)
+        return self._log(data, step, commit)
+
+    def _log(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
         now = time.time()
-        with self._lock:
-            if self._ended:
+        journal = self._journal
+        with journal.lock:
+            if journal.ended:
                 raise UsageError(f"The run {self.name} has ended.", fix="log before finish(), or init() another run")
             if step is not None:
                 if type(step) is not int:
                     step = values.step(step)
                 if step < self._step:
-                    self._warn(f"step {step} is behind the current step {self._step}: the row is dropped")
+                    journal.warn(f"step {step} is behind the current step {self._step}: the row is dropped")
                     return None
                 self._step = step
             at = self._step
@@ -151,18 +191,34 @@ class ActiveRun(Metrics, Alerting):
                 line = b"null"
             try:
                 note = self.summary.note
-                is_odd = b"null" in line or b":{" in line or b'"_summary"' in line or len(line) > MOST_BYTES
+                is_odd = b"null" in line or b":{" in line or not _OURS.isdisjoint(data) or len(line) > MOST_BYTES
                 if is_odd or (b"[" in line and any(getattr(value, "ndim", 0) for value in data.values())):
                     data, line = self._slow(data, at, now)  # nan, for one, which a fast writer loses; pictures; arrays
                     note = self.summary.merge
-                written = os.write(self._live.history, line)
+                written = os.write(journal.live.history, line)
             except OSError as exc:
-                return self._lost(exc)
+                return journal.lost(exc)
             if written != len(line):
-                return self._lost(OSError("no room for a whole line"))
+                return journal.lost(OSError("no room for a whole line"))
             note(data)
             if commit or (commit is None and step is None):
                 self._step = at + 1
+        return None
+
+    def _log_in_turn(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
+        """`log` of a run that perhaps several processes share."""
+        journal = self._journal
+        with journal.lock:
+            if self._shared is turns.UNKNOWN:
+                journal.check_open("history")
+                self._shared = turns.look(journal.folder, shares=self.is_inherited)
+                if not self._shared[0]:
+                    return self._log(data, step, commit)
+            with turns.turn(journal.folder) as next_step:
+                if step is None and not self._is_row_open:
+                    self._step = max(self._step, next_step)
+                self._log(data, step, commit)
+            self._is_row_open = not commit and (step is not None or commit is not None)
         return None
 
     def log_beside(
@@ -172,20 +228,18 @@ class ActiveRun(Metrics, Alerting):
 
         It may come as long as the run is not a branch, also while it ends. What cannot be stored is said, not raised.
         """
-        with self._lock:
+        journal = self._journal
+        with journal.lock:
             try:
                 if params:
-                    self._live.event(params=secrets.redact_params(values.as_params(params)))
+                    journal.event("params", params=secrets.redact_params(values.as_params(params)))
                     self.config.note(params)
                 if data:
                     data, line = self._slow(data, step, time)
-                    if os.write(self._live.history, line) != len(line):
-                        raise OSError("no room for a whole line")
-                    self.summary.note(data)
-            except (TypeError, ValueError, MlgitError) as exc:
-                self._warn(f"{exc}")
-            except OSError as exc:
-                self._lost(exc)
+                    if journal.write(line):
+                        self.summary.note(data)
+            except (TypeError, ValueError) as exc:
+                journal.warn(f"{exc}")
 
     def _first(self, row: dict[str, Any]) -> bytes:
         """The first row's line: the writer of all rows is loaded now, so that a run that logs nothing does without."""
@@ -209,6 +263,7 @@ class ActiveRun(Metrics, Alerting):
         row = {
             values.text(key): values.plain(value, where=f"log(): {key}", keep=self._keeper(key, step))
             for key, value in data.items()
+            if key not in _OURS
         }
         about = {"_step": step, "_runtime": now - self._started, "_timestamp": now}
         return row, f"{json.dumps(row | about)}\n".encode()
@@ -219,7 +274,7 @@ class ActiveRun(Metrics, Alerting):
         def keep(value: Any) -> Any:
             from mlgit.tracking.media import convert
 
-            return convert.stored(value, Shelf(self._live.folder, key, step))
+            return convert.stored(value, Shelf(self._journal.folder, key, step))
 
         return keep
 
@@ -231,71 +286,22 @@ class ActiveRun(Metrics, Alerting):
             try:
                 return store(value)
             except OSError as exc:
-                self._lost(exc)
+                self._journal.lost(exc)
                 return None
 
         return keep
 
-    def _lost(self, exc: OSError) -> None:
-        """Training goes on when the disk does not: say so once; the next row begins a line of its own."""
-        self._warn(f"a row could not be stored ({exc}); rows are lost until there is room in {self._live.folder}")
-        try:
-            os.write(self._live.history, b"\n")
-        except OSError:
-            return
-
-    def _warn(self, text: str) -> None:
-        kind = text.split(" ", 1)[0]
-        if kind not in self._warned:
-            self._warned.add(kind)
-            notify(f"{text} (said once)")
-
-    def _say_once(self, kind: str, text: str) -> None:
-        if kind not in self._warned:
-            self._warned.add(kind)
-            notify(text)
-
     def _put_summary(self, changes: Mapping[str, Any]) -> None:
         import json
 
-        line = f"{json.dumps({'_summary': changes})}\n".encode()
-        with self._lock:
-            self._check_open("summary")
-            try:
-                if os.write(self._live.history, line) != len(line):
-                    self._lost(OSError("no room for a whole line"))
-            except OSError as exc:
-                self._lost(exc)
+        with self._journal.lock:
+            self._journal.check_open("summary")
+            self._journal.write(f"{json.dumps({'_summary': changes})}\n".encode())
 
     def _put_params(self, changes: Mapping[str, Any]) -> None:
-        with self._lock:
-            self._check_open("config")
-            try:
-                self._live.event(params=secrets.redact_params(changes))
-            except MlgitError as exc:
-                self._warn(f"params could not be stored: {exc}")
-
-    def _check_open(self, what: str) -> None:
-        if self._ended:
-            raise UsageError(f"The run {self.name} has ended: its {what} is history.", fix="set it before finish()")
-
-    def watch(
-        self, models: Any, criterion: Any = None, log: str | None = "gradients",  # noqa: ARG002
-        log_freq: int = 1000, idx: int | None = None, log_graph: bool = False,
-    ) -> list[Any]:  # fmt: skip
-        """Log histograms of the gradients and parameters of PyTorch models every *log_freq* batches, until the end.
-
-        See `mlgit.tracking.watching.watch`. *criterion* is W&B's.
-        """
-        from mlgit.tracking import watching
-
-        return watching.watch(self, models, log=log, log_freq=log_freq, idx=idx, log_graph=log_graph)
-
-    def unwatch(self, models: Any = None) -> None:
-        """Watch *models*, or all of them, no longer."""
-        from mlgit.tracking import watching
-
-        watching.unwatch(self, models)
+        with self._journal.lock:
+            self._journal.check_open("config")
+            self._journal.event("params", params=secrets.redact_params(changes))
 
     def _label(self, *_args: Any, **_kwargs: Any) -> None:
         """W&B's, by which libraries say who they are: nothing is done with it."""
@@ -304,12 +310,9 @@ class ActiveRun(Metrics, Alerting):
 
     def mark_preempting(self) -> None:
         """Say that the machine is about to be taken away: a run that does not end well now is `preempted`."""
-        self._check_open("state")
+        self._journal.check_open("state")
         self._preempting = True
-        try:
-            self._live.event(preempting=True)
-        except MlgitError as exc:
-            self._warn(f"mark_preempting could not be stored: {exc}")
+        self._journal.event("mark_preempting", preempting=True)
 
     def finish(
         self, exit_code: int | None = None, quiet: bool | None = None, *,  # noqa: ARG002
@@ -324,33 +327,33 @@ class ActiveRun(Metrics, Alerting):
 
         if self.is_inherited:
             return
+        journal = self._journal
         with ending.undisturbed(), self._finishing:
-            with self._lock:  # a row that another thread is writing is part of the run
-                if self._ended:
+            with journal.lock:  # a row that another thread is writing is part of the run
+                if journal.ended:
                     return
-                self._ended = True
-            for call in self.at_end:
-                call()
+                journal.ended = True
+            journal.call(self.at_end)
             taken_away = (ending.was_terminated() and not error) or (self._preempting and exit_code)
             self._end(state or _state(exit_code, taken_away=bool(taken_away)), exit_code, error)
 
     def _end(self, state: State, exit_code: int | None, error: str | None) -> None:
+        journal = self._journal
         try:
             about: dict[str, Any] = {"error": secrets.redact(error)[-20_000:]} if error else {}
             if self._owns:
                 about |= {"state": state.value, "time": time.time()}
                 about |= {"exit_code": exit_code} if exit_code else {}
             if about:
-                self._live.event(end=about)
+                journal.live.event(end=about)
             if self._owns:  # still alive until it is a branch, so that nobody recovers it meanwhile
-                self._record = result.record(self._home.repo, self._live.folder)
-                self._tell(told(self._record))
+                journal.record = result.record(journal.repo, journal.folder)
+                self._tell(told(journal.record))
         except (MlgitError, OSError) as exc:
-            notify(f"the run {self.name} is not a branch yet: {exc}\nIt is kept in {self._live.folder}.")
+            notify(f"the run {self.name} is not a branch yet: {exc}\nIt is kept in {journal.folder}.")
         finally:
-            self._live.close()
-        for call in self.after_end:
-            call()
+            journal.live.close()
+        journal.call(self.after_end)
 
     def _tell(self, text: str) -> None:
         """Say how it ended: in a notebook below the cell, else by a line."""
@@ -378,10 +381,10 @@ _RUNS: weakref.WeakSet[ActiveRun] = weakref.WeakSet()
 
 
 def _free_in_child() -> None:
-    """A lock that another thread held at the moment of a fork would stay held in the child for ever."""
+    """What another thread held at the moment of a fork would stay held in the child; the run is shared from now on."""
     for run in list(_RUNS):
-        run._lock = threading.RLock()
         run._finishing = threading.RLock()
+        run._shared = turns.UNKNOWN
 
 
 os.register_at_fork(after_in_child=_free_in_child)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mlgit.core import escape, secrets
-from mlgit.errors import ConfigError, MlgitError, UsageError
+from mlgit.errors import ConfigError, UsageError
 from mlgit.tracking import threads
 from mlgit.tracking import wish as wishes
-from mlgit.tracking.keeping import Keeping
+from mlgit.tracking.journal import Journal
 from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
 
@@ -36,12 +36,14 @@ class AlertLevel(enum.Enum):
     ERROR = "ERROR"
 
 
-class Alerting(Keeping):
+class Alerts:
     """The part of a run that reaches people."""
 
-    _alerted: dict[str, float]
-    """Title → when it was last said."""
-    _sending: list[Thread]
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._alerted: dict[str, float] = {}
+        """Title → when it was last said."""
+        self._sending: list[Thread] = []
 
     def alert(
         self, title: str, text: str, level: str | AlertLevel | None = None,
@@ -53,7 +55,7 @@ class Alerting(Keeping):
         takes it, beside the training. The same *title* is said once in *wait_duration* seconds (60). Raises
         `UsageError` for a level that there is not.
         """
-        self._check_open("alerts")
+        self._journal.check_open("alerts")
         chosen = _level(level)
         pause = wait_duration.total_seconds() if isinstance(wait_duration, timedelta) else wait_duration
         now = time.time()
@@ -62,25 +64,23 @@ class Alerting(Keeping):
             return
         self._alerted[str(title)] = now
         title, text = secrets.redact(str(title))[:_TITLE], secrets.redact(str(text))[:_TEXT]
-        try:
-            self._live.event(alerts=[{"title": title, "text": text, "level": chosen.value, "time": round(now, 3)}])
-        except MlgitError as exc:
-            self._warn(f"alert {title} could not be recorded: {exc}")
+        told = {"title": title, "text": text, "level": chosen.value, "time": round(now, 3)}
+        self._journal.event(f"alert {title}", alerts=[told])
         notify(f"{chosen.value}: {escape.line(title)}: {escape.line(text, 1000)}")
-        _summarise(self.name, title, text, chosen)
+        _summarise(self._journal.record.name, title, text, chosen)
         if address := self._webhook():
-            self._send(address, f"{chosen.value} {self.project}/{self.name}: {title}\n{text}")
+            self._send(address, f"{chosen.value} {self._journal.project}/{self._journal.record.name}: {title}\n{text}")
 
     def _webhook(self) -> str | None:
         """Where to send to; None for nowhere."""
         try:
-            stated = self._home.settings.section("run", RunOptions).alert_webhook
+            stated = self._journal.home.settings.section("run", RunOptions).alert_webhook
         except ConfigError as exc:
-            self._warn(f"alert: {exc}")
+            self._journal.warn(f"alert: {exc}")
             stated = None
         address = wishes.variable("ALERT_WEBHOOK") or stated
         if address and urlsplit(address).scheme not in ("http", "https"):
-            self._warn("webhook: its address does not begin with https://")
+            self._journal.warn("webhook: its address does not begin with https://")
             return None
         return address
 
@@ -89,7 +89,7 @@ class Alerting(Keeping):
         import threading
 
         if not self._sending:
-            self.at_end.append(self._await_sent)
+            self._journal.at_end.append(self._await_sent)
         thread = threading.Thread(target=self._post, args=(address, text), daemon=True, name="mlgit alert")
         self._sending.append(thread)
         with suppress(RuntimeError), threads.deaf():  # the interpreter may be going down
@@ -113,7 +113,7 @@ class Alerting(Keeping):
                     trouble = str(exc)
             except (OSError, ValueError, http.client.HTTPException) as exc:
                 trouble = str(exc)
-        self._warn(f"webhook {urlsplit(address).hostname} was not reached: {_harmless(trouble, address)}")
+        self._journal.warn(f"webhook {urlsplit(address).hostname} was not reached: {_harmless(trouble, address)}")
 
     def _await_sent(self) -> None:
         deadline = time.monotonic() + 2 * PATIENCE + 1

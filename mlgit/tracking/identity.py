@@ -8,8 +8,8 @@ from typing import Any
 
 from mlgit.core.run import Run
 from mlgit.public import notebook
-from mlgit.store.place import Place
 from mlgit.tracking import values
+from mlgit.tracking.journal import Journal
 from mlgit.tracking.wish import Settings, Wish
 
 
@@ -25,18 +25,18 @@ class RunStatus:
 class Identity:
     """The part of a run that says what it is. *name*, *tags* and *notes* may be set while it is under way."""
 
-    _record: Run
-    _home: Place
+    _journal: Journal
     _wish: Wish
-    _ended: bool
-
-    def _set(self, changes: Mapping[str, Any]) -> None:
-        """Store that the run is called or filed otherwise from now on."""
-        raise NotImplementedError  # pragma: no cover
 
     def _change(self, **changes: Any) -> None:
-        self._set(changes)
-        self._record = replace(self._record, **changes)
+        """Store that the run is called or filed otherwise from now on."""
+        self._journal.check_open("name")
+        self._journal.event(" and ".join(changes), set=changes)
+        self._journal.record = replace(self._journal.record, **changes)
+
+    @property
+    def _record(self) -> Run:
+        return self._journal.record
 
     @property
     def _is_finished(self) -> bool:
@@ -119,12 +119,12 @@ class Identity:
     @property
     def url(self) -> str:
         """Where to look at it: its live folder while it runs, its branch afterwards, as a `file:` address."""
-        return f"file://{self._home.repo.folder}#{self._record.branch or self._record.id}"
+        return f"file://{self._journal.repo.folder}#{self._record.branch or self._record.id}"
 
     @property
     def project_url(self) -> str:
         """Where the project's runs are."""
-        return f"file://{self._home.repo.folder}"
+        return f"file://{self._journal.repo.folder}"
 
     def get_url(self) -> str:
         """The same as `url`."""
@@ -165,12 +165,12 @@ class Identity:
     @property
     def sweep_url(self) -> str | None:
         """Where the sweep is that it is a trial of."""
-        return self.sweep_id and f"file://{self._home.repo.folder}#sweep={self.sweep_id}"
+        return self.sweep_id and f"file://{self._journal.repo.folder}#sweep={self.sweep_id}"
 
     @property
     def sync_dir(self) -> str:
         """Where it is kept while it is under way: its live folder."""
-        return str(self._home.repo.own / "live" / self.id)
+        return str(self._journal.repo.own / "live" / self.id)
 
     def status(self) -> RunStatus:
         """Whether anything is left to be sent; nothing ever is, for what was logged is on disk."""

@@ -13,6 +13,7 @@ from mlgit.store import live, own, telling
 from mlgit.store.place import Place
 from mlgit.tracking import provenance
 from mlgit.tracking.active import ActiveRun
+from mlgit.tracking.journal import Journal
 from mlgit.tracking.ranks import Rank, RankRun
 from mlgit.tracking.wish import Wish
 
@@ -48,17 +49,14 @@ def join(
         from mlgit.store import resume
 
         told = resume.whole(home.repo, told)
+    journal = Journal(home, opened, told.run)
     if rank is not None and follows:
         following = RankRun(
-            home, opened, told.run, owns=False, fixed=fixed, wish=wish, before=before,
-            step=_next_step(told, rank.prefix),
-        )  # fmt: skip
-        following.prefix = rank.prefix
+            journal, rank.prefix, fixed=fixed, wish=wish, before=before, step=_next_step(told, rank.prefix)
+        )
         following.config.setdefaults(params)
         return following
-    active = ActiveRun(
-        home, opened, told.run, owns=False, fixed=fixed, wish=wish, before=before, step=_next_step(told, "")
-    )
+    active = ActiveRun(journal, owns=False, fixed=fixed, wish=wish, before=before, step=_next_step(told, ""))
     active.is_taken_up_again = again
     active.config.update(params, allow_val_change=True)
     active.at_end.append(functools.partial(_leave, opened))

@@ -15,8 +15,8 @@ from mlgit.core.run import Run
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.tracking import values
+from mlgit.tracking.journal import Journal
 from mlgit.tracking.notice import notify
-from mlgit.tracking.saving import Saving
 
 if TYPE_CHECKING:
     from mlgit.artifacts.artifact import Artifact
@@ -28,11 +28,13 @@ _CODE = r".*\.(py|pyi|ipynb|sh|ya?ml|toml|cfg)|requirements.*\.txt|Dockerfile.*|
 _NO_CODE = ("__pycache__", "node_modules", "site-packages", "wandb", "artifacts", "mlruns", "venv", "env")
 
 
-class Keeping(Saving):
+class Kept:
     """The part of a run that keeps artifacts. Whatever the disk refuses is said once: a training goes on."""
 
-    _kept: dict[tuple[str, str], ArtifactVersion]
-    """What this run has logged, by name and hash."""
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._kept: dict[tuple[str, str], ArtifactVersion] = {}
+        """What this run has logged, by name and hash."""
 
     def log_artifact(
         self, artifact_or_path: Artifact | Path_, name: str | None = None, type: str | None = None,
@@ -49,7 +51,7 @@ class Keeping(Saving):
         from mlgit.artifacts import log
         from mlgit.artifacts.artifact import Artifact
 
-        self._check_open("artifacts")
+        self._journal.check_open("artifacts")
         given = _several(aliases)
         if isinstance(artifact_or_path, Artifact):
             artifact, path = artifact_or_path, None
@@ -63,24 +65,24 @@ class Keeping(Saving):
                 version = artifact.stored
             elif path:
                 version = log.log(
-                    self._home.repo, path, name=artifact.name, type=artifact.type, folder=self._record.folder
+                    self._journal.repo, path, name=artifact.name, type=artifact.type, folder=self._journal.record.folder
                 )
             else:
                 if artifact.incremental:
                     self._add_latest(artifact)
                 metadata = values.plain(artifact.metadata, where=f"metadata of {artifact.name}")
-                version = log.log_draft(self._home.repo, artifact, metadata, folder=self._record.folder)
+                version = log.log_draft(self._journal.repo, artifact, metadata, folder=self._journal.record.folder)
             known = self._kept.get((version.name, version.hash))
             version = log.claimed(replace(version, tags=tuple(artifact.tags)), given, known)
-            self._live.event(logged=[version.document()])
+            self._journal.live.event(logged=[version.document()])
         except UsageError:
             raise
         except (MlgitError, OSError) as exc:
-            self._warn(f"artifact {artifact.name} could not be kept: {exc}")
+            self._journal.warn(f"artifact {artifact.name} could not be kept: {exc}")
             artifact.not_logged(exc if isinstance(exc, MlgitError) else MlgitError(str(exc)))
             return artifact
         self._kept[version.name, version.hash] = version
-        artifact.logged_as(self._home.repo, version, self._record)
+        artifact.logged_as(self._journal.repo, version, self._journal.record)
         return artifact
 
     def _check_type(self, artifact: Artifact) -> None:
@@ -90,7 +92,7 @@ class Keeping(Saving):
 
         if artifact.stored:
             return
-        known = catalog.names(query.runs(self._home.repo, project=self.project))
+        known = catalog.names(query.runs(self._journal.repo, project=self._journal.project))
         if (before := known.get(artifact.name, artifact.type)) != artifact.type:
             raise ValueError(f"The artifact {artifact.name} is a {before}: it cannot be a {artifact.type} too.")
 
@@ -101,10 +103,10 @@ class Keeping(Saving):
         from mlgit.errors import NotFoundError
 
         try:
-            held = log.find(self._home.repo, f"{self.project}/{draft.name}:latest")
+            held = log.find(self._journal.repo, f"{self._journal.project}/{draft.name}:latest")
         except NotFoundError:
             return
-        draft.take_over(Artifact.of(self._home.repo, held))
+        draft.take_over(Artifact.of(self._journal.repo, held))
 
     def use_artifact(
         self, artifact_or_name: Artifact | str, type: str | None = None,
@@ -118,14 +120,14 @@ class Keeping(Saving):
         from mlgit.artifacts import log
         from mlgit.artifacts.artifact import Artifact
 
-        self._check_open("artifacts")
+        self._journal.check_open("artifacts")
         if isinstance(artifact_or_name, Artifact):
             artifact = artifact_or_name
             if artifact.is_draft():
                 artifact = self.log_artifact(artifact, aliases=aliases)
         else:
-            held = log.find(self._home.repo, artifact_or_name, project=self.project, type=type)
-            artifact = Artifact.of(self._home.repo, held)
+            held = log.find(self._journal.repo, artifact_or_name, project=self._journal.project, type=type)
+            artifact = Artifact.of(self._journal.repo, held)
         artifact.use_as = use_as or artifact.use_as
         if version := artifact.stored:
             self._remember(version, artifact.use_as)
@@ -136,10 +138,7 @@ class Keeping(Saving):
             name=version.name, type=version.type, hash=version.hash, size=version.size, path=version.path,
             files=version.files, use_as=use_as or "",
         )  # fmt: skip
-        try:
-            self._live.event(used=[used.document()])
-        except MlgitError as exc:
-            self._warn(f"artifact {version.name}: that it was used could not be recorded: {exc}")
+        self._journal.event(f"artifact {version.name}: that it was used", used=[used.document()])
 
     # -- models
 
@@ -178,7 +177,7 @@ class Keeping(Saving):
         artifact.link(target_path, _several(aliases))
         if version := artifact.stored:
             self._kept[version.name, version.hash] = version
-        self._say_once("link", f"{artifact.name} is linked to {target_path}; a registry with stages, gates and "
+        self._journal.say_once("link", f"{artifact.name} is linked to {target_path}; a registry with stages, gates and "
                        "review is: mlgit model register")  # fmt: skip
         return artifact
 
@@ -201,7 +200,7 @@ class Keeping(Saving):
             if path:
                 draft.add_file(path) if path.is_file() else draft.add_dir(path)
             artifact = draft
-        parts.put(self._home.repo, artifact, self._shared(distributed_id), folder=self._record.folder)
+        parts.put(self._journal.repo, artifact, self._shared(distributed_id), folder=self._journal.record.folder)
         return artifact
 
     def finish_artifact(
@@ -215,11 +214,11 @@ class Keeping(Saving):
         from mlgit.artifacts import parts
 
         artifact = self.upsert_artifact(artifact_or_path, name, type, distributed_id=distributed_id)
-        parts.gather(self._home.repo, artifact, self._shared(distributed_id), folder=self._record.folder)
+        parts.gather(self._journal.repo, artifact, self._shared(distributed_id), folder=self._journal.record.folder)
         return self.log_artifact(artifact, aliases=aliases)
 
     def _shared(self, distributed_id: str | None) -> str:
-        if shared := distributed_id or self._record.group:
+        if shared := distributed_id or self._journal.record.group:
             return shared
         raise UsageError("An artifact of several processes needs a name for all of them.",
                          fix="distributed_id=…, or init(group=…)")  # fmt: skip
@@ -240,7 +239,7 @@ class Keeping(Saving):
         from mlgit.core import refs, secrets
 
         top = Path(root or ".").resolve()
-        label = name or f"source-{self.project}-{top.name}"
+        label = name or f"source-{self._journal.project}-{top.name}"
         draft = Artifact(refs.slug(label, 90) if name is None else label, type="code")
         include, exclude = include_fn or _is_code, exclude_fn or _is_no_code
         for folder, inner, names in os.walk(top):
@@ -252,7 +251,7 @@ class Keeping(Saving):
                     try:
                         draft.add_file(path, path.relative_to(top).as_posix())
                     except MlgitError as exc:
-                        self._warn(f"code could not be kept: {exc}")
+                        self._journal.warn(f"code could not be kept: {exc}")
                         return None
         return self.log_artifact(draft) if draft.file_count else None
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlgit.core.summary import KINDS, Rule
-from mlgit.errors import MlgitError, UsageError
+from mlgit.errors import UsageError
 from mlgit.tracking import values
 
 if TYPE_CHECKING:
-    import threading
+    from collections.abc import Callable
 
-    from mlgit.store.live import Live
-    from mlgit.store.telling import Account
+    from mlgit.tracking.journal import Journal
     from mlgit.tracking.summary import Summary
 
 _GOALS = {"min": "minimize", "max": "maximize"}
@@ -88,19 +87,11 @@ def rule_of(
     )  # fmt: skip
 
 
-class Metrics:
+class Rules:
     """The part of a run that says how its metrics are to be summed up and drawn."""
 
-    _live: Live
-    _lock: threading.RLock
-    _step: int
-    summary: Summary
-
-    def _check_open(self, what: str) -> None:
-        raise NotImplementedError  # pragma: no cover
-
-    def _warn(self, text: str) -> None:
-        raise NotImplementedError  # pragma: no cover
+    def __init__(self, journal: Journal, summary: Summary, step: Callable[[], int]) -> None:
+        self._journal, self._summary, self._step = journal, summary, step
 
     def define_metric(
         self, name: str, step_metric: str | Metric | None = None, step_sync: bool | None = None,
@@ -120,26 +111,11 @@ class Metrics:
             name, step_metric=step_metric, step_sync=step_sync, hidden=hidden, summary=summary, goal=goal,
             overwrite=overwrite,
         )  # fmt: skip
-        self._check_open("metrics")
-        with self._lock:
-            self._put_rule(rule, overwrite=bool(overwrite))
-            self.summary.follow(
-                rule, overwrite=bool(overwrite), step=lambda: self._step,
-                so_far=self._so_far() if summary and len(self.summary) else None,
+        self._journal.check_open("metrics")
+        with self._journal.lock:
+            self._journal.rule(rule, overwrite=bool(overwrite))
+            self._summary.follow(
+                rule, overwrite=bool(overwrite), step=self._step,
+                so_far=self._journal.so_far() if summary and len(self._summary) else None,
             )  # fmt: skip
         return Metric(rule)
-
-    def _put_rule(self, rule: Rule, *, overwrite: bool) -> None:
-        try:
-            self._live.rule(rule, overwrite=overwrite)
-        except MlgitError as exc:
-            self._warn(f"define_metric: the rule could not be stored: {exc}")
-
-    def _so_far(self) -> Account | None:
-        """What was logged before the rule, which it speaks of too."""
-        from mlgit.store import telling
-
-        try:
-            return telling.read(self._live.folder)
-        except (MlgitError, OSError):
-            return None

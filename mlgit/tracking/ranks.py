@@ -11,6 +11,7 @@ import contextlib
 import os
 import sys
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ from typing import Any
 from mlgit import whole
 from mlgit.git.repo import Repo
 from mlgit.store import live
+from mlgit.tracking import turns
 from mlgit.tracking.active import ActiveRun
+from mlgit.tracking.journal import Journal
 
 _PATIENCE = 10
 """Seconds that the end of a run waits for those that take part in it."""
@@ -86,7 +89,9 @@ def find(repo: Repo, patience: float) -> str | None:
 
 
 def _place(repo: Repo, parent: int) -> Path:
-    return repo.own / "ranks" / f"{parent}-{_count}"
+    """Where the processes of one job find one another; two jobs that one shell started meet at different addresses."""
+    meeting = "".join(os.environ.get(name, "") for name in ("MASTER_ADDR", "MASTER_PORT"))
+    return repo.own / "ranks" / f"{parent}-{_count}-{zlib.crc32(meeting.encode()):08x}"
 
 
 def wait_for_others(opened: live.Live) -> None:
@@ -99,11 +104,16 @@ def wait_for_others(opened: live.Live) -> None:
 class RankRun(ActiveRun):
     """The run of another process, in the hands of one that takes part: its names get a prefix."""
 
-    prefix = ""
+    def __init__(self, journal: Journal, prefix: str, **more: Any) -> None:
+        super().__init__(journal, owns=False, **more)
+        self._prefix, self._shared = prefix, turns.ALONE  # it counts steps of its own
 
     def log(self, data: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
         """As `ActiveRun.log`; the names are kept as `rank<n>/<name>`."""
-        super().log({f"{self.prefix}{name}": value for name, value in data.items()}, step, commit)
+        super().log(self._prefixed(data), step, commit)
 
     def _put_summary(self, changes: Mapping[str, Any]) -> None:
-        super()._put_summary({f"{self.prefix}{name}": value for name, value in changes.items()})
+        super()._put_summary(self._prefixed(changes))
+
+    def _prefixed(self, named: Mapping[str, Any]) -> dict[str, Any]:
+        return {f"{self._prefix}{name}": value for name, value in named.items()}

@@ -4,43 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from mlgit import whole
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.tracking.identity import Identity
+from mlgit.tracking.journal import Journal
 from mlgit.tracking.notice import notify
-
-if TYPE_CHECKING:
-    from mlgit.store.live import Live
 
 _POLICIES = ("live", "now", "end")
 
 
-class Saving(Identity):
+class Saved:
     """The part of a run that keeps files."""
 
-    _live: Live
-    at_end: list[Callable[[], None]]
-    _patterns: dict[tuple[str, str | None, bool], str]
-    """What was saved → its policy."""
-
-    def _warn(self, text: str) -> None:
-        raise NotImplementedError  # pragma: no cover
-
-    def _check_open(self, what: str) -> None:
-        raise NotImplementedError  # pragma: no cover
-
-    def _say_once(self, kind: str, text: str) -> None:
-        raise NotImplementedError  # pragma: no cover
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._patterns: dict[tuple[str, str | None, bool], str] = {}
+        """What was saved → its policy."""
 
     @property
     def dir(self) -> str:
         """A folder for files of the script's own that go with the run; made at first need."""
-        folder = self._live.folder / "files"
+        folder = self._journal.folder / "files"
         folder.mkdir(exist_ok=True)
         return str(folder)
 
@@ -54,7 +42,7 @@ class Saving(Identity):
         With the *policy* `live` or `end` they count as they are when the run ends, those that the pattern names only
         then among them; with `now`, as they are now. Raises `UsageError` for a path that leaves *base_path*.
         """
-        self._check_open("files")
+        self._journal.check_open("files")
         if glob_str is None:
             return True
         pattern, base = os.fspath(glob_str), None if base_path is None else os.fspath(base_path)
@@ -66,14 +54,14 @@ class Saving(Identity):
         found = self._keep_files(pattern, base, glob=glob, policy=policy)
         if policy != "now":
             if not self._patterns:
-                self.at_end.append(self._keep_again)
+                self._journal.at_end.append(self._keep_again)
             self._patterns[pattern, base and os.path.abspath(base), glob] = policy  # noqa: PTH100  (links are kept)
         return found
 
     def write_logs(self, text: str) -> None:
         """Put *text* into what the run printed, without printing it."""
-        self._check_open("its log")
-        os.write(self._live.output, f"{text}\n".encode("utf-8", "replace"))
+        self._journal.check_open("its log")
+        os.write(self._journal.live.output, f"{text}\n".encode("utf-8", "replace"))
 
     def _keep_again(self) -> None:
         """What was saved counts as it is at the end."""
@@ -81,7 +69,7 @@ class Saving(Identity):
             try:
                 self._keep_files(pattern, base, glob=glob, policy=policy)
             except UsageError as exc:
-                self._warn(f"files {pattern}: {exc}")
+                self._journal.warn(f"files {pattern}: {exc}")
 
     def _keep_files(self, pattern: str, base: str | None, *, glob: bool, policy: str) -> list[str]:
         start = Path(base or (os.path.dirname(pattern) if os.path.isabs(pattern) else ".")).resolve()  # noqa: PTH117, PTH120
@@ -97,7 +85,7 @@ class Saving(Identity):
             try:
                 _bring(source, target, share=policy != "now")
             except OSError as exc:
-                self._warn(f"files: {source} could not be kept: {exc}")
+                self._journal.warn(f"files: {source} could not be kept: {exc}")
                 continue
             kept.append(str(target))
         return kept
@@ -119,13 +107,15 @@ class Saving(Identity):
 
     def _bring_file(self, name: str, run_path: str | None, target: Path) -> None:
         if run_path is None:
-            source = self._live.folder / "files" / name
+            source = self._journal.folder / "files" / name
             if not source.is_file():
-                raise NotFoundError(f"The run {self.name} has no file {name[:120]!r}.", fix="save() keeps files")
+                raise NotFoundError(
+                    f"The run {self._journal.record.name} has no file {name[:120]!r}.", fix="save() keeps files"
+                )
             if not (target.exists() and source.samefile(target)):
                 _bring(source, target, share=False)
             return
-        bring_of(self._home.repo, run_path, name, target, project=self.project)
+        bring_of(self._journal.repo, run_path, name, target, project=self._journal.project)
 
 
 def bring_of(repo: Repo, run_path: str, name: str, target: Path, *, project: str) -> None:

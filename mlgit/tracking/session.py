@@ -23,6 +23,7 @@ from mlgit.store.place import Place
 from mlgit.tracking import begin, console, ending, handed, notebook, provenance, ranks, values
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.active import ActiveRun
+from mlgit.tracking.journal import Journal
 from mlgit.tracking.machine import watcher
 from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
@@ -188,7 +189,7 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     if life:
         record = replace(record, metrics=life.before.metrics)
     begun = ActiveRun(
-        home, opened, record, fixed=handed.names_of(stated), wish=wish, before=life.before if life else None
+        Journal(home, opened, record), fixed=handed.names_of(stated), wish=wish, before=life.before if life else None
     )
     if stated:
         begun.config.update(params, allow_val_change=True)

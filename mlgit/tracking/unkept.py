@@ -8,7 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from mlgit.tracking.alerting import Alerting, AlertLevel
+from mlgit.tracking.alerting import AlertLevel, Alerts
+from mlgit.tracking.keeping import Kept
+from mlgit.tracking.saving import Saved
+from mlgit.tracking.watching import Watched
 
 if TYPE_CHECKING:
     from mlgit.artifacts.artifact import Artifact
@@ -16,8 +19,11 @@ if TYPE_CHECKING:
 Path_ = str | os.PathLike[str]
 
 
-class Unkept(Alerting):
-    """The calls of a run that keep something, each at no cost."""
+class Unkept(Saved, Kept, Alerts, Watched):
+    """The parts of a run that keep something or tell somebody, each at no cost."""
+
+    def __init__(self) -> None:
+        """It has nothing to write to."""
 
     @property
     def dir(self) -> str:
@@ -94,3 +100,13 @@ class Unkept(Alerting):
         wait_duration: float | timedelta | None = None,
     ) -> None:  # fmt: skip
         """Nobody is told."""
+
+    def watch(
+        self, models: Any, criterion: Any = None, log: str | None = "gradients", log_freq: int = 1000,
+        idx: int | None = None, log_graph: bool = False,
+    ) -> list[Any]:  # fmt: skip
+        """Nothing is watched."""
+        return []
+
+    def unwatch(self, models: Any = None) -> None:
+        """Nothing was watched."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlgit.errors import UsageError
@@ -29,59 +28,53 @@ class Watcher(Protocol):
         """Take a row."""
 
 
-@dataclass
-class _Watched:
-    """What hangs on the models of one run: model → the handles of its hooks."""
+class Watched:
+    """The part of a run that watches models."""
 
-    handles: dict[int, list[Any]] = field(default_factory=dict)
-    count: int = 0
+    def __init__(self, run: Watcher) -> None:
+        self._run = run
+        self._handles: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+        """Model → the handles of the hooks that hang on it."""
+        self._count = 0
 
+    def watch(
+        self, models: Any, criterion: Any = None, log: str | None = "gradients", log_freq: int = 1000,
+        idx: int | None = None, log_graph: bool = False,
+    ) -> list[Graph]:  # fmt: skip
+        """Hang on *models* of PyTorch, one or several, until the run ends; return their layers, with *log_graph*.
 
-_watched: weakref.WeakKeyDictionary[Watcher, _Watched] = weakref.WeakKeyDictionary()
+        *log*: `gradients`, `parameters`, `all` or None. Every *log_freq*-th batch each tensor becomes a histogram in
+        the row that is logged next: `gradients/<name>`, `parameters/<name>`; the second model's names begin with
+        `graph_1`, and *idx* says another number. The layers are logged as `graph_<number>`. *criterion* is W&B's.
+        Raises `UsageError` for another choice, `TypeError` for what is no PyTorch model, `ValueError` for a model that
+        is watched already.
+        """
+        if log not in WHAT:
+            raise UsageError(f"watch(): there is no log={log!r}.", fix="'gradients', 'parameters', 'all' or None")
+        several = _several(models)
+        for model in several:
+            if not callable(getattr(model, "named_parameters", None)) or not hasattr(model, "register_forward_hook"):
+                kind = f"{type(model).__module__}.{type(model).__qualname__}"
+                raise TypeError(f"watch() takes PyTorch models, not {kind}")
+        if not self._count:
+            self._run.at_end.append(self.unwatch)
+        graphs = []
+        for number, model in enumerate(several, self._count if idx is None else idx):
+            if model in self._handles:
+                raise ValueError("watch(): this model is watched already; unwatch() it first")
+            self._count += 1
+            prefix = f"graph_{number}" if number else ""  # W&B puts no dot behind it
+            self._handles[model] = list(_hang(self._run, model, prefix, log, max(1, int(log_freq))))
+            if log_graph:
+                graphs.append(_graph(model))
+                self._run.log({f"graph_{number}": graphs[-1]}, commit=False)
+        return graphs
 
-
-def watch(
-    run: Watcher, models: Any, *, log: str | None = "gradients", log_freq: int = 1000, idx: int | None = None,
-    log_graph: bool = False,
-) -> list[Graph]:  # fmt: skip
-    """Hang on *models*, one or several, until the run ends; return their layers, with *log_graph*.
-
-    *log*: `gradients`, `parameters`, `all` or None. Every *log_freq*-th batch each tensor becomes a histogram in the
-    row that is logged next: `gradients/<name>`, `parameters/<name>`; the second model's names begin with `graph_1`, and
-    *idx* says another number. The layers are logged as `graph_<number>`. Raises `UsageError` for another choice,
-    `TypeError` for what is no PyTorch model, `ValueError` for a model that is watched already.
-    """
-    if log not in WHAT:
-        raise UsageError(f"watch(): there is no log={log!r}.", fix="'gradients', 'parameters', 'all' or None")
-    several = _several(models)
-    for model in several:
-        if not callable(getattr(model, "named_parameters", None)) or not hasattr(model, "register_forward_hook"):
-            raise TypeError(f"watch() takes PyTorch models, not {type(model).__module__}.{type(model).__qualname__}")
-    state = _watched.get(run)
-    if state is None:
-        state = _watched[run] = _Watched()
-        run.at_end.append(lambda: unwatch(run))
-    graphs = []
-    for number, model in enumerate(several, state.count if idx is None else idx):
-        if id(model) in state.handles:
-            raise ValueError("watch(): this model is watched already; unwatch() it first")
-        state.count += 1
-        prefix = f"graph_{number}" if number else ""  # W&B puts no dot behind it
-        state.handles[id(model)] = list(_hang(run, model, prefix, log, max(1, int(log_freq))))
-        if log_graph:
-            graphs.append(_graph(model))
-            run.log({f"graph_{number}": graphs[-1]}, commit=False)
-    return graphs
-
-
-def unwatch(run: Watcher, models: Any = None) -> None:
-    """Take the hooks off *models*, or off all that the run watches."""
-    state = _watched.get(run)
-    if state is None:
-        return
-    for key in list(state.handles) if models is None else [id(model) for model in _several(models)]:
-        for handle in state.handles.pop(key, ()):
-            handle.remove()
+    def unwatch(self, models: Any = None) -> None:
+        """Watch *models*, or all of them, no longer."""
+        for model in list(self._handles) if models is None else _several(models):
+            for handle in self._handles.pop(model, ()):
+                handle.remove()
 
 
 def _several(models: Any) -> Sequence[Any]:

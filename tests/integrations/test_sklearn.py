@@ -33,10 +33,10 @@ def charts(inside: Repo) -> Iterator[Callable[[], dict[str, list[dict[str, Any]]
 
     def read() -> dict[str, list[dict[str, Any]]]:
         found = {}
-        for line in (run._live.folder / "history.jsonl").read_text().splitlines():
+        for line in (run._journal.live.folder / "history.jsonl").read_text().splitlines():
             for key, value in json.loads(line).items():
                 if isinstance(value, dict) and value.get("_type") == "chart":
-                    table = json.loads((run._live.folder / value["table"]["path"]).read_text())
+                    table = json.loads((run._journal.live.folder / value["table"]["path"]).read_text())
                     found[key] = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
         return found
 

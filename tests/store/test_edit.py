@@ -18,7 +18,7 @@ def recorded(**about: object) -> Run:
     run = session.init(name="first", config={"lr": 0.1}, **about)  # type: ignore[arg-type]
     run.log({"loss": 0.5})
     run.finish()
-    return query.runs(run._home.repo)[0]
+    return query.runs(run._journal.repo)[0]
 
 
 def test_an_edit_is_one_more_result_on_the_run_s_branch(inside: Repo):

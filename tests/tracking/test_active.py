@@ -6,6 +6,7 @@ import copy
 import datetime
 import enum
 import errno
+import inspect
 import json
 import logging
 import math
@@ -27,6 +28,11 @@ from mlgit.git.repo import Move, Repo
 from mlgit.index import query
 from mlgit.store import live, recover, runs
 from mlgit.tracking.active import ActiveRun
+from mlgit.tracking.alerting import Alerts
+from mlgit.tracking.keeping import Kept
+from mlgit.tracking.metric import Rules
+from mlgit.tracking.saving import Saved
+from mlgit.tracking.watching import Watched
 
 
 @pytest.fixture(autouse=True)
@@ -675,8 +681,8 @@ def test_no_token_reaches_git_whichever_way_it_comes(inside: Repo, monkeypatch: 
     wandb.config.update({"redis": "redis://:hunter2@host"})
     wandb.log({"said": f"see {TOKEN}"})
     wandb.summary["token"] = "hunter2"
-    os.write(run._live.output, TOKEN[:10].encode())
-    os.write(run._live.output, TOKEN[10:].encode())
+    os.write(run._journal.live.output, TOKEN[:10].encode())
+    os.write(run._journal.live.output, TOKEN[10:].encode())
     try:
         raise ValueError(TOKEN)
     except ValueError as exc:
@@ -738,10 +744,10 @@ def test_a_logging_handler_that_outlives_the_run_writes_into_nobodys_file(inside
 
 def test_a_very_long_output_keeps_its_two_ends(inside: Repo):
     run = wandb.init()
-    os.write(run._live.output, b"first\n")
+    os.write(run._journal.live.output, b"first\n")
     for _ in range(40):
-        os.write(run._live.output, b"x" * 99_999 + b"\n")
-    os.write(run._live.output, b"last\n")
+        os.write(run._journal.live.output, b"x" * 99_999 + b"\n")
+    os.write(run._journal.live.output, b"last\n")
     text = runs.output(inside, only(inside))
 
     assert text.startswith("first\n")
@@ -802,3 +808,51 @@ def test_a_config_may_be_had_as_it_is_now_and_a_word_put_into_the_log(inside: Re
     with pytest.raises(AttributeError):
         _ = now.epochs
     assert "said nowhere\n" in runs.output(inside, query.runs(inside)[0])
+
+
+def test_a_run_answers_to_all_that_its_parts_do():
+    parts = (Saved, Kept, Alerts, Rules, Watched)
+    asked = {name for part in parts for name in vars(part) if not name.startswith("_")}
+
+    assert {name for name in asked if not hasattr(ActiveRun, name)} == set()
+    assert inspect.signature(ActiveRun.alert) == inspect.signature(Alerts.alert)
+
+
+def test_what_fails_at_the_end_keeps_no_run_from_its_branch(inside: Repo, capsys: pytest.CaptureFixture[str]):
+    def fails() -> None:
+        raise RuntimeError("no way")
+
+    ended = []
+    with wandb.init() as run:
+        run.log({"a": 1})
+        run.at_end += [fails, lambda: ended.append(1)]
+
+    assert only(inside).metrics == {"a": 1}
+    assert ended == [1]
+    assert "RuntimeError: no way" in capsys.readouterr().err
+
+
+def test_names_of_rows_own_are_not_the_scripts(inside: Repo):
+    with wandb.init() as run:
+        run.log({"_step": 7, "_timestamp": 3, "_runtime": 2, "a": 1})
+        said = dict(run.summary)
+
+    assert said == only(inside).metrics == {"a": 1}
+    assert [row["_step"] for row in wandb.Api().run(run.id).scan_history()] == [0]
+
+
+ROWS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"a": 1}, {}), ({"a": 2}, {"commit": False}), ({"b": 3}, {}), ({"a": 4}, {"step": 7}), ({"b": 5}, {"step": 7}),
+    ({"a": 6}, {"step": 3}), ({"a": 7}, {}), ({"a": 8}, {"step": 9, "commit": True}), ({"a": 9}, {"step": "12"}),
+]  # fmt: skip
+
+
+def test_a_disabled_run_counts_as_any_other(inside: Repo):
+    seen: dict[str, list[Any]] = {"online": [], "disabled": []}
+    for mode, found in seen.items():
+        with wandb.init(mode=mode) as run:
+            for row, how in ROWS:
+                run.log(row, **how)
+                found.append((run.step, dict(run.summary)))
+
+    assert seen["disabled"] == seen["online"]

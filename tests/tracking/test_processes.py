@@ -247,13 +247,13 @@ def test_a_forked_child_neither_ends_nor_blocks_the_run(repo: Repo, script: Scri
 import os, threading
 run = mlgit.init()
 run.log({"a": 1})
-run._lock.acquire()   # as another thread would hold it at the moment of the fork
+run._journal.lock.acquire()   # as another thread would hold it at the moment of the fork
 pid = os.fork()
 if pid == 0:
     mlgit.log({"child": 1})
     mlgit.finish()
     os._exit(0)
-run._lock.release()
+run._journal.lock.release()
 assert os.waitpid(pid, 0)[1] == 0
 run.log({"a": 2})
 """)

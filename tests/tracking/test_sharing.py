@@ -30,6 +30,42 @@ if __name__ == "__main__":
             for number in range(3):
                 pool.apply(work, (run.log, number))
 """
+AT_ONCE = """
+import multiprocessing, sys, mlgit
+
+def work(run, numbers):
+    for number in numbers:
+        run.log({"a": number})
+
+if __name__ == "__main__":
+    processes = multiprocessing.get_context(sys.argv[1])
+    with mlgit.init() as run:
+        run.log({"a": -1})
+        others = [processes.Process(target=work, args=(run, range(100 * n, 100 * n + 100))) for n in range(2)]
+        [other.start() for other in others]
+        work(run, range(200, 900))
+        [other.join() for other in others]
+"""
+TOO_LATE = """
+import os, sys, mlgit
+
+run = mlgit.init()
+run.log({"a": 1})
+ready, go = os.pipe()
+child = os.fork()
+if not child:
+    os.close(go)
+    os.read(ready, 1)
+    try:
+        run.log({"a": 2})
+    except mlgit.UsageError as exc:
+        os._exit(7 if "has ended" in str(exc) else 8)
+    os._exit(9)
+os.close(ready)
+run.finish()
+os.close(go)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+"""
 ATTACHED = """
 import multiprocessing, mlgit
 
@@ -90,6 +126,22 @@ def test_a_run_that_is_handed_to_other_processes_counts_their_rows_in_turn(
 
     assert run.metrics == {"a": 2}
     assert [row["a"] for row in mlgit.Api().run(run.id).scan_history()] == [-1, 0, 1, 2]
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_of_a_run_that_several_log_to_at_once_no_row_is_lost(repo: Repo, way: str, monkeypatch: pytest.MonkeyPatch):
+    (run,) = ran(repo, AT_ONCE, "train.py", way)
+    monkeypatch.chdir(repo.folder)
+    rows = list(mlgit.Api().run(run.id).scan_history())
+
+    assert sorted(row["a"] for row in rows) == [-1, *range(900)]
+    assert [row["_step"] for row in rows] == list(range(901))
+
+
+def test_a_process_that_logs_after_the_owners_end_is_told(repo: Repo):
+    (run,) = ran(repo, TOO_LATE, "train.py")
+
+    assert run.metrics == {"a": 1}
 
 
 def test_another_process_takes_part_in_a_run_by_its_id(repo: Repo):

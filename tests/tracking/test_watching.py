@@ -48,6 +48,11 @@ def rows() -> Rows:
     return Rows()
 
 
+@pytest.fixture
+def watched(rows: Rows) -> watching.Watched:
+    return watching.Watched(rows)
+
+
 def train(torch: Any, model: Any, batches: int) -> None:
     for _ in range(batches):
         model(torch.ones(2, 3)).sum().backward()
@@ -62,9 +67,11 @@ def train(torch: Any, model: Any, batches: int) -> None:
         (None, set()),
     ],
 )
-def test_each_tensor_is_sampled_every_so_many_batches(torch: Any, rows: Rows, log: str | None, names: set[str]):
+def test_each_tensor_is_sampled_every_so_many_batches(
+    torch: Any, rows: Rows, watched: watching.Watched, log: str | None, names: set[str]
+):
     model = torch.nn.Linear(3, 2)
-    watching.watch(rows, model, log=log, log_freq=4)
+    watched.watch(model, log=log, log_freq=4)
     train(torch, model, 3)
     before = list(rows.names)
     train(torch, model, 6)
@@ -97,9 +104,9 @@ def test_a_histogram_of_what_is_strange(torch: Any):
     assert sum(watching.histogram(torch.randn(9).bfloat16())["values"]) == 9  # type: ignore[index]
 
 
-def test_several_models_are_told_apart(torch: Any, rows: Rows):
+def test_several_models_are_told_apart(torch: Any, rows: Rows, watched: watching.Watched):
     first, second = torch.nn.Linear(3, 1), torch.nn.Linear(3, 1)
-    watching.watch(rows, [first, second], log_freq=1)
+    watched.watch([first, second], log_freq=1)
     train(torch, first, 1)
     train(torch, second, 1)
 
@@ -108,53 +115,60 @@ def test_several_models_are_told_apart(torch: Any, rows: Rows):
     }  # fmt: skip
 
 
-def test_unwatch_takes_the_hooks_off(torch: Any, rows: Rows):
+def test_unwatch_takes_the_hooks_off(torch: Any, rows: Rows, watched: watching.Watched):
     first, second = torch.nn.Linear(3, 1), torch.nn.Linear(3, 1)
-    watching.watch(rows, [first, second], log="all", log_freq=1)
-    watching.unwatch(rows, first)
+    watched.watch([first, second], log="all", log_freq=1)
+    watched.unwatch(first)
     train(torch, first, 1)
     assert rows.names == []
 
-    watching.watch(rows, first, idx=0, log_freq=1)
-    watching.unwatch(rows)
+    watched.watch(first, idx=0, log_freq=1)
+    watched.unwatch()
     train(torch, first, 1)
     train(torch, second, 1)
     assert rows.names == []
 
 
-def test_a_copy_of_a_watched_model_is_not_watched(torch: Any, rows: Rows):
+def test_a_copy_of_a_watched_model_is_not_watched(torch: Any, rows: Rows, watched: watching.Watched):
     model = torch.nn.Linear(3, 1)
-    watching.watch(rows, model, log="all", log_freq=1)
+    watched.watch(model, log="all", log_freq=1)
     train(torch, copy.deepcopy(model), 1)
     train(torch, pickle.loads(pickle.dumps(model)), 1)
 
     assert rows.names == []
 
 
-def test_what_cannot_be_watched_is_said(torch: Any, rows: Rows):
+def test_what_cannot_be_watched_is_said(torch: Any, rows: Rows, watched: watching.Watched):
     model = torch.nn.Linear(3, 1)
-    watching.watch(rows, model)
+    watched.watch(model)
 
     with pytest.raises(UsageError, match="gradient"):
-        watching.watch(rows, torch.nn.Linear(3, 1), log="gradient")
+        watched.watch(torch.nn.Linear(3, 1), log="gradient")
     with pytest.raises(TypeError, match=r"PyTorch models, not builtins\.dict"):
-        watching.watch(rows, {})
+        watched.watch({})
     with pytest.raises(ValueError, match="watched already"):
-        watching.watch(rows, model)
+        watched.watch(model)
 
 
-def test_frozen_parameters_have_no_gradients(torch: Any, rows: Rows):
+def test_a_model_that_is_gone_is_not_taken_for_another(torch: Any, rows: Rows, watched: watching.Watched):
+    for _ in range(20):
+        watched.watch(torch.nn.Linear(3, 1), log_freq=1)  # of which each may lie where the last one did
+
+    assert rows.names == []
+
+
+def test_frozen_parameters_have_no_gradients(torch: Any, rows: Rows, watched: watching.Watched):
     model = torch.nn.Linear(3, 1)
     model.bias.requires_grad = False
-    watching.watch(rows, model, log_freq=1)
+    watched.watch(model, log_freq=1)
     train(torch, model, 1)
 
     assert rows.names == ["gradients/weight"]
 
 
-def test_the_layers_are_logged_too(torch: Any, rows: Rows):
+def test_the_layers_are_logged_too(torch: Any, rows: Rows, watched: watching.Watched):
     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU())
-    (graph,) = watching.watch(rows, model, log_graph=True)
+    (graph,) = watched.watch(model, log_graph=True)
 
     assert rows.rows == [{"graph_0": graph}]
     assert graph["0"].attributes["parameters"] == [["weight", [2, 3]], ["bias", [2]]]
@@ -167,7 +181,7 @@ def test_a_run_watches_until_it_ends(torch: Any, inside: Repo):
     mlgit.watch(model, log="all", log_freq=1)
     train(torch, model, 1)
     mlgit.log({"loss": 1})
-    kept = [json.loads(line) for line in (run._live.folder / "history.jsonl").read_text().splitlines()]
+    kept = [json.loads(line) for line in (run._journal.live.folder / "history.jsonl").read_text().splitlines()]
     mlgit.finish()
     train(torch, model, 1)
 

@@ -1,0 +1,90 @@
+"""Several processes that log to one run take turns, so that a row without a step follows the last that any has logged.
+
+Whether there are several, a byte says that they share: a run that nobody shares looks at it and pays nothing more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import mmap
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlgit.errors import UsageError
+from mlgit.store import live
+
+ALONE, UNKNOWN = b"\0", b"\1"
+"""As the byte says it; a process that has not looked yet goes by the second."""
+_FILE = "turn"
+_GRACE = 0.02
+"""Seconds after which a process that thought itself alone has finished the row that it was in the midst of."""
+_BLOCK = 1 << 16
+
+
+def look(folder: Path, *, shares: bool) -> mmap.mmap | bytes:
+    """The byte of the run in the live *folder*, as it is and will be; it is set where this process *shares* the run.
+
+    Raises `UsageError` where the run has ended.
+    """
+    with contextlib.suppress(OSError), _opened(folder) as fd:  # a full disk: nobody else finds room to share it
+        is_new = os.pread(fd, 1, 0) != UNKNOWN
+        if is_new:
+            os.pwrite(fd, UNKNOWN if shares else ALONE, 0)
+        if is_new and shares:
+            time.sleep(_GRACE)
+        return mmap.mmap(fd, 1, access=mmap.ACCESS_READ)
+    return ALONE
+
+
+@contextlib.contextmanager
+def turn(folder: Path) -> Iterator[int]:
+    """The turn of this process, once the others have had theirs: the step of a row that has none of its own.
+
+    Raises `UsageError` where the run has ended.
+    """
+    with _opened(folder) as fd:
+        live.lock(fd, fcntl.LOCK_EX)
+        yield _last_step(folder / "history.jsonl") + 1
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    try:
+        fd = os.open(folder / _FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except FileNotFoundError:
+        raise UsageError(
+            f"The run {folder.name!r} has ended.", fix="log before the process that began it ends it"
+        ) from None
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _last_step(history: Path) -> int:
+    """The step of the last row that has one; -1 where there is none."""
+    with history.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        rest = b""
+        while end > 0:
+            start = max(0, end - _BLOCK)
+            file.seek(start)
+            rest = file.read(end - start) + rest
+            lines = rest.split(b"\n")
+            for line in reversed(lines if start == 0 else lines[1:]):
+                if b'"_step"' in line and (found := _step_of(line)) is not None:
+                    return found
+            rest, end = lines[0], start
+    return -1
+
+
+def _step_of(line: bytes) -> int | None:
+    try:
+        step = json.loads(line).get("_step")
+    except ValueError:  # of a process that died in the midst of it
+        return None
+    return step if isinstance(step, int) else None
