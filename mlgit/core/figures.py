@@ -42,16 +42,17 @@ def duration(seconds: float | None) -> str:
     return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
 
 
+_COUNT = r"[0-9]+(?:\.[0-9]+)?"
+SECONDS = rf"\s*{_COUNT}\s*|\s*(?:{_COUNT}\s*[dhms]\s*)+"
+"""How a time is written: `90`, `30s`, `5m`, `1h 30m`."""
+
+
 def seconds(text: str) -> float | None:
-    """The seconds that *text* means: `90`, `30s`, `5m`, `1h 30m`; None where it means none."""
-    pieces = re.findall(r"([0-9]+(?:\.[0-9]+)?)\s*([dhms])\s*", text)
-    if pieces and re.fullmatch(r"\s*(?:[0-9]+(?:\.[0-9]+)?\s*[dhms]\s*)+", text):
-        return sum(float(count) * {"d": 86400, "h": 3600, "m": 60, "s": 1}[unit] for count, unit in pieces)
-    try:
-        found = float(text)
-    except ValueError:
+    """The seconds that *text* means, written like `SECONDS`; None where it means none."""
+    if not re.fullmatch(SECONDS, text):
         return None
-    return found if math.isfinite(found) and found >= 0 else None
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1, "": 1}
+    return sum(float(count) * units[unit] for count, unit in re.findall(rf"({_COUNT})\s*([dhms]?)", text))
 
 
 def ago(then: float, now: float) -> str:

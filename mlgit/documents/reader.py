@@ -246,10 +246,16 @@ class _Reader:
                 self.unknown(key, list(fields), path)
         for name, value in self.unique_pairs(node, path):
             values[name] = self.read(value, hints[name], (*path, name))
+            self._form(value, values[name], fields[name].metadata, (*path, name))
         for name, field in fields.items():
             if name not in values and field.default is field.default_factory is dataclasses.MISSING:
                 self.fail(node, (*path, name), "required, but missing")
         return into(**values)
+
+    def _form(self, node: Node, value: Any, metadata: Mapping[str, Any], path: tuple[str, ...]) -> None:
+        """Fail where a text has not the `pattern` that its field asks for; what it should be `like`, a person reads."""
+        if "pattern" in metadata and isinstance(value, str) and not re.fullmatch(metadata["pattern"], value):
+            self.fail(node, path, f"expected something like {metadata['like']}; got {value[:60]!r}")
 
     def _union(self, node: Node, options: Sequence[Any], path: tuple[str, ...]) -> Any:
         if node.kind == "scalar":

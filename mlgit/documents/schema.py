@@ -42,4 +42,5 @@ def _schema(into: Any) -> dict[str, Any]:
 
 
 def _described(field: dataclasses.Field[Any]) -> dict[str, Any]:
-    return {"description": field.metadata["help"]} if "help" in field.metadata else {}
+    told = {"description": field.metadata["help"]} if "help" in field.metadata else {}
+    return told | ({"pattern": f"^(?:{field.metadata['pattern']})$"} if "pattern" in field.metadata else {})

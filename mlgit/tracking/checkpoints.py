@@ -1,7 +1,7 @@
 """Commits of a run that is under way, so that others see it: made by a child process, never by the training's own.
 
-The child lives as long as the run's process holds the other end of its standard input. When that closes, the run has
-ended, or has been killed: then the child makes its branch at once.
+The child hears on its standard input that the run has ended. Where that closes without a word, the run's process has
+been killed: then the child makes its branch at once.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from mlgit.tracking.options import RunOptions
 from mlgit.tracking.wish import Wish
 
 REMOTE = "origin"
+_OVER = b"over\n"
+_DYING = 5.0
+"""Seconds that a process may take to die."""
 _PATIENCE = 60
 """Seconds that the end of a run waits for its last push."""
 
 
 def start(home: Place, opened: live.Live, wish: Wish) -> Callable[[], None]:
-    """Commit the run of *opened* as often as is asked for, from now on; what is returned is to be called at its end.
-
-    Raises `UsageError` for a time that is none.
-    """
+    """Commit the run of *opened* as often as is asked for, from now on; what is returned is to be called at its end."""
     options = home.settings.section("run", RunOptions)
     every = wish.checkpoint_seconds
     if every is None:
@@ -57,7 +57,8 @@ def start(home: Place, opened: live.Live, wish: Wish) -> Callable[[], None]:
 
     def stop() -> None:
         if child.stdin:
-            child.stdin.close()
+            with contextlib.suppress(BrokenPipeError), child.stdin as told:
+                told.write(_OVER)  # a forked worker may hold the other end open
         try:
             child.wait(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:
@@ -95,6 +96,9 @@ def follow(repo: Repo, run_id: str, every: float, *, pushes: bool) -> None:
         ref = _ref_of(folder) or ref
         if pushes and ref:
             tried("the checkpoint could not be pushed", push, repo, ref)
+    until = time.monotonic() + _DYING
+    while live.is_alive(folder) and time.monotonic() < until:  # a killed process lets go of one file after the other
+        time.sleep(0.02)
     if (folder / "run.yaml").exists():
         ref = _ref_of(folder) or ref
         tried("it could not be recovered", recover.recover_all, repo, notify)
@@ -103,9 +107,9 @@ def follow(repo: Repo, run_id: str, every: float, *, pushes: bool) -> None:
 
 
 def _has_ended(every: float) -> bool:
-    """Wait so long; whether standard input has ended meanwhile."""
+    """Wait so long; whether the run has ended meanwhile."""
     ready, _, _ = select.select([0], [], [], every or None)
-    return bool(ready) and not os.read(0, 4096)
+    return bool(ready) and os.read(0, 4096) in (b"", _OVER)
 
 
 def _ref_of(folder: Path) -> str:

@@ -41,7 +41,7 @@ class Identity:
     @property
     def _is_finished(self) -> bool:
         """W&B's own word for whether it has ended, which scripts ask all the same."""
-        return self._ended
+        return self._journal.ended
 
     def _label(self, *_args: Any, **_labels: Any) -> None:
         """Where libraries tell W&B that they are in use. mlgit tells nobody."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mlgit.core import figures
 from mlgit.git.snapshot import Limits
 
 
@@ -40,7 +41,12 @@ class RunOptions:
         metadata={"help": "what of a script's output is kept: all of it (redirect), what Python prints (wrap), none"},
     )
     checkpoint: str | None = field(
-        default=None, metadata={"help": "how often a run that is under way is committed for others to see: 30s, 5m, 1h"}
+        default=None,
+        metadata={
+            "help": "how often a run that is under way is committed for others to see: 30s, 5m, 1h",
+            "pattern": figures.SECONDS,
+            "like": "30s, 5m or 1h",
+        },
     )
     push: bool = field(default=False, metadata={"help": "push these commits, and the last one, to the remote origin"})
     system_seconds: float = field(default=15, metadata={"help": "between two looks at the machine; 0: none"})

@@ -201,6 +201,37 @@ def test_a_time_that_is_none_is_refused(repo: Repo, mlgit: Script, text: str):
     assert "no time between checkpoints" in done.stderr
 
 
+@pytest.mark.parametrize("words", [("-c", "import mlgit; mlgit.init()"), ("-m", "mlgit", "run", "--", "true")])
+def test_a_time_in_the_settings_that_is_none_is_refused_before_a_run_begins(
+    repo: Repo, python: Script, words: tuple[str, ...]
+):
+    (repo.folder / "mlgit.yaml").write_text("project: p\nrun:\n  checkpoint: soon\n")
+    done = python(*words, cwd=repo.folder, check=False)
+
+    assert done.returncode != 0
+    assert "mlgit.yaml:3: run.checkpoint: expected something like 30s, 5m or 1h; got 'soon'" in done.stderr
+    assert live.folders(repo) == []
+
+
+def test_a_worker_that_outlives_the_run_delays_nothing(repo: Repo, python: Script):
+    code = """
+import os, mlgit
+mlgit.init()
+ready, go = os.pipe()
+if not (child := os.fork()):
+    os.close(go)
+    os.read(ready, 1)
+    os._exit(0)
+mlgit.finish()
+os.close(go)
+os.waitpid(child, 0)
+"""
+    done = python("-c", code, cwd=repo.folder, env={**os.environ, "MLGIT_CHECKPOINT": "1h"})
+
+    assert "not through yet" not in done.stderr
+    assert [run.state for run in query.runs(repo)] == [State.FINISHED]
+
+
 def test_a_run_that_has_ended_gets_no_checkpoint(repo: Repo, mlgit: Script, python: Script):
     python("-c", "import mlgit; mlgit.init(name='over')", cwd=repo.folder)
     done = mlgit("checkpoint", "over", cwd=repo.folder, check=False)
