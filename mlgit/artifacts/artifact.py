@@ -15,7 +15,6 @@ from mlgit.artifacts.catalog import Held
 from mlgit.artifacts.draft import Draft
 from mlgit.artifacts.manifest import Entry, Manifest
 from mlgit.artifacts.staging import Staging
-from mlgit.core import refs
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run
 from mlgit.dvc import cache
@@ -47,7 +46,7 @@ class Artifact(Draft):
         super().__init__()
         if metadata is not None and not isinstance(metadata, Mapping):
             raise UsageError("metadata: a mapping is asked for.")
-        self._name, self._type = catalog.checked(name), refs.component(type, "type of artifact")
+        self._name, self._type = catalog.checked(name), catalog.checked_type(type)
         self.description, self.incremental, self.use_as = description, incremental, use_as
         self.metadata: dict[str, Any] = dict(metadata or {})
         self._aliases: list[str] = []

@@ -75,6 +75,15 @@ def checked(name: str) -> str:
     return name
 
 
+def checked_type(type: str) -> str:
+    """*type*, if an artifact can be of it. Raises `UsageError`."""
+    if not type or any(char in type for char in "/:") or not type.isprintable() or len(type) > 128:
+        raise UsageError(
+            f"{type[:80]!r} cannot be a type of artifact.", why="It is printable text without '/' and ':'."
+        )
+    return type
+
+
 def checked_alias(alias: str) -> str:
     """*alias*, if a version can have it. Raises `UsageError`."""
     if not alias or any(char in alias for char in "/:") or not alias.isprintable() or len(alias) > 128:
@@ -96,7 +105,7 @@ def parse(text: str) -> Named:
     parts = path.split("/")
     if len(parts) > 3 or not all(parts):
         raise UsageError(f"{text[:120]!r} names no artifact.", fix="name:latest, name:v0, or project/name:alias")
-    project = parts[-2] if len(parts) > 1 else None
+    project = refs.project(parts[-2]) if len(parts) > 1 else None
     if project and project.startswith(_REGISTRIES):
         project = None
     return Named(name=parts[-1], which=which or "latest", project=project)

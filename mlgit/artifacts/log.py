@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlgit.artifacts import catalog
 from mlgit.artifacts.catalog import Held
-from mlgit.core import refs, secrets
+from mlgit.core import secrets
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.dvc import cache
 from mlgit.errors import NotFoundError
@@ -27,7 +27,7 @@ def log(repo: Repo, path: Path, *, name: str, type: str, folder: str = "") -> Ar
     where the disk refuses.
     """
     catalog.checked(name)
-    refs.component(type, "type of artifact")
+    catalog.checked_type(type)
     content, size = cache.add(repo, path, folder=folder)
     return ArtifactVersion(name=name, type=type, hash=content, size=size, path=_place(repo, path, folder))
 

@@ -18,6 +18,7 @@ SWEEPS = "refs/mlgit/sweeps/"
 ASSETS = "refs/heads/mlgit-assets"
 
 _COMPONENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
+_NO_PROJECT = frozenset("/\\#?%:")
 _GENERATED_ID = re.compile(r"[a-z0-9]{8}")
 _SEMVER = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?")
 
@@ -28,7 +29,7 @@ def component(name: str, what: str) -> str:
     Letters, digits, `.`, `_` and `-`, at most 100, beginning with a letter or digit: stricter than git, so that one
     rule serves refs, paths, tags and URLs. Raises `UsageError`.
     """
-    if _COMPONENT.fullmatch(name) and ".." not in name and not name.endswith(".lock"):
+    if _is_component(name):
         return name
     close = slug(name)
     raise UsageError(
@@ -37,6 +38,20 @@ def component(name: str, what: str) -> str:
         "beginning with a letter or digit.",
         fix=f"call it {close!r}" if close else "use letters and digits",
     )
+
+
+def _is_component(name: str) -> bool:
+    return bool(_COMPONENT.fullmatch(name)) and ".." not in name and not name.endswith(".lock")
+
+
+def project(name: str) -> str:
+    """*name* as it stands where it can be a project's, else its words: `My Project 1` is `my-project-1`.
+
+    Raises `UsageError` for what W&B refuses too, a `/` or one of `\\ # ? % :`, and where no word is left.
+    """
+    if _is_component(name) or _NO_PROJECT.intersection(name) or len(name) > 100 or not (words := slug(name)):
+        return component(name, "project")
+    return words
 
 
 def slug(name: str, limit: int = 60) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlgit.artifacts import catalog, log, ties
 from mlgit.artifacts.artifact import Artifact
+from mlgit.core import refs
 from mlgit.core.run import Run as Record
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.public import collections, lookup
@@ -104,7 +105,7 @@ class Api:
         self.place: Place = here
         recover.recover_all(here.repo, ties.ask("notify"))
         asked = (overrides or {}).get("project") or os.environ.get("MLGIT_PROJECT") or os.environ.get("WANDB_PROJECT")
-        self._project = str(asked or here.settings.project)
+        self._project = refs.project(str(asked or here.settings.project))
 
     def __getattr__(self, name: str) -> Any:
         if name in _SERVER:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlgit.core import refs
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
@@ -17,7 +18,7 @@ def parts_of(path: str | None, *, project: str) -> tuple[str, str]:
     words = [word for word in (path or "").strip("/").split("/") if word not in ("", "runs", "sweeps")]
     if len(words) > 3:
         raise UsageError(f"{(path or '')[:120]!r} is no path of a run.", fix="entity/project/id, project/id, or id")
-    return (words[-2] if len(words) > 1 else project), (words[-1] if words else "")
+    return (refs.project(words[-2]) if len(words) > 1 else project), (words[-1] if words else "")
 
 
 def project_of(path: str | None, *, project: str) -> str:
@@ -25,7 +26,7 @@ def project_of(path: str | None, *, project: str) -> str:
     words = [word for word in (path or "").strip("/").split("/") if word]
     if len(words) > 2:
         raise UsageError(f"{(path or '')[:120]!r} is no path of a project.", fix="entity/project, or project")
-    return words[-1] if words else project
+    return refs.project(words[-1]) if words else project
 
 
 def run_of(repo: Repo, path: str, *, project: str) -> Run:

@@ -65,9 +65,7 @@ def sweep(
     made = Sweep(
         id=names.run_id(),
         name=file.name or "sweep",
-        project=refs.component(
-            project or file.project or wishes.variable("PROJECT") or place.settings.project, "project"
-        ),
+        project=refs.project(project or file.project or wishes.variable("PROJECT") or place.settings.project),
         method=file.space.method.value,
         metric=file.metric.name if file.metric else None,
         goal=file.metric.goal if file.metric else Goal.MINIMIZE,
@@ -124,7 +122,8 @@ def controller(*_args: Any, **_kwargs: Any) -> NoReturn:
 def _find(place: Place, text: str, project: str | None) -> Sweep:
     """The sweep that *text* (`id`, or W&B's `entity/project/id`) names. Raises `NotFoundError`."""
     *above, sweep_id = str(text).split("/")
-    return record.find(place.repo, project or (above[-1] if above else place.settings.project), sweep_id)
+    wanted = project or (above[-1] if above else place.settings.project)
+    return record.find(place.repo, refs.project(wanted), sweep_id)
 
 
 def _run_program(place: Place, found: Sweep, count: int | None) -> None:

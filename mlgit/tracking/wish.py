@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mlgit.core import refs
 from mlgit.errors import UsageError
 from mlgit.tracking import values
 
@@ -209,6 +210,8 @@ def settle(own: Mapping[str, Any], settings: Settings | Mapping[str, Any] | None
     for name in ("name", "id", "project", "group", "job_type", "notes", "sweep"):
         if name in found:
             found[name] = values.text(str(found[name]))
+    if found.get("project"):
+        found["project"] = refs.project(found["project"])
     tags = found.get("tags") or ()
     found["tags"] = tuple(values.text(str(tag)) for tag in ((tags,) if isinstance(tags, str) else tags))
     if isinstance(every := found.get("checkpoint_seconds"), str):

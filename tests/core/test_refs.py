@@ -125,3 +125,16 @@ def test_versions_sort_by_number_and_a_candidate_before_its_release():
     ordered = ["v0.9.0", "v1.0.0-rc.1", "v1.0.0", "v1.2.0", "v1.10.0", "v2.0.0"]
 
     assert sorted(set(ordered), key=refs.version_key) == ordered
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [("digits", "digits"), ("My_Project.2", "My_Project.2"), ("My Project 1", "my-project-1"), ("..", None), ("", None),
+     ("_hidden", "hidden"), ("x.lock", "x-lock"), ("a/b", None), ("50%", None), ("été", "ete"), ("a" * 101, None)],
+)  # fmt: skip
+def test_a_project_is_called_by_the_words_of_its_name(name: str, called: str | None):
+    if called is None:
+        with pytest.raises(UsageError):
+            refs.project(name)
+    else:
+        assert refs.project(name) == called

@@ -343,3 +343,22 @@ def test_a_run_is_created_and_filled(inside: Repo):
 
     assert (made.id, made.state, wandb.run) == ("mine1234", "finished", None)
     assert wandb.Api().run("p/mine1234").summary == {"acc": 0.5}
+
+
+def test_a_project_may_be_called_by_words(inside: Repo):
+    with wandb.init(project="My Project 1") as run:
+        run.log({"loss": 1})
+        draft = wandb.Artifact("raw", type="raw data")
+        with draft.new_file("x") as file:
+            file.write("1")
+        run.log_artifact(draft)
+    sweep = wandb.sweep({"method": "grid", "parameters": {"lr": {"values": [1]}}}, project="My Project 1")
+    wandb.agent(sweep, lambda: wandb.init().finish(), project="My Project 1")
+    api = wandb.Api()
+
+    assert run.project == "my-project-1"
+    assert {one.id for one in api.runs("anybody/My Project 1")} > {run.id}
+    assert api.run(f"anybody/My Project 1/{run.id}").state == "finished"
+    assert api.artifact("My Project 1/raw:latest").type == "raw data"
+    with pytest.raises(UsageError, match="cannot be the name of a project"):
+        wandb.init(project="no/where")

@@ -614,8 +614,8 @@ def test_a_run_may_have_any_name(inside: Repo, name: str):
     assert "\n" not in inside.git("log", "-1", "--format=%s", run.branch)
 
 
-@pytest.mark.parametrize("project", ["..", "a b", "@{", "-x", "é", "x" * 101, "a.lock", "a/b", ".x"])
-def test_a_project_that_cannot_be_is_refused_with_a_better_name(inside: Repo, project: str):
+@pytest.mark.parametrize("project", ["..", "@{", "x" * 101, "a/b", "50%"])
+def test_a_project_that_cannot_be_is_refused(inside: Repo, project: str):
     with pytest.raises(UsageError, match="cannot be the name of a project"):
         wandb.init(project=project)
 

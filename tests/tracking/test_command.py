@@ -109,7 +109,7 @@ mlgit.log({"depth": mlgit.config.model["depth"]})
 
 
 def test_a_project_that_cannot_be_fails_the_script_and_keeps_the_run(repo: Repo, run: Script):
-    done = run(code="import mlgit\nmlgit.init(project='a b')", check=False)
+    done = run(code="import mlgit\nmlgit.init(project='a/b')", check=False)
 
     assert done.returncode == 1
     assert "cannot be the name of a project" in done.stderr
