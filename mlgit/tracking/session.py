@@ -204,7 +204,8 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
 def _is_meant(home: Place, run_id: str, wish: Wish, rank: Rank | None) -> bool:
     """Whether what *wish* asks for is the run of `mlgit run`: no other run by its id, no run beside one of many.
 
-    Ranks are meant too, unless they are of a group, in which each has a run of its own.
+    Ranks are meant too, unless they are of a group, in which each has a run of its own. Programs one after the other
+    are all of one run; behind W&B's name, where each has its own, only the first.
     """
     folder = live.folder_of(home.repo, run_id)
     if not folder.exists() or wish.id not in (None, run_id) or wish.fork_from or wish.resume_from:
@@ -213,6 +214,8 @@ def _is_meant(home: Place, run_id: str, wish: Wish, rank: Rank | None) -> bool:
         return rank.owns or not wish.group
     from mlgit.tracking import sharing
 
+    if "wandb" in sys.modules and sharing.had_part(folder) and telling.read(folder).left is not None:
+        return False
     return sharing.is_first(folder)
 
 

@@ -374,3 +374,20 @@ for rank in "01":
     run("-c", code)
 
     assert sorted((one.group, one.metrics["loss"]) for one in query.runs(repo)) == [("DDP", 0), ("DDP", 1)]
+
+
+def test_programs_one_after_the_other_have_a_run_each(repo: Repo, run: Script):
+    code = """
+import subprocess, sys
+child = "import wandb; run = wandb.init(project='child'); run.log({'loss': 1}); run.finish()"
+subprocess.run([sys.executable, "-c", child], check=True)
+import wandb
+with wandb.init(project="parent") as run:
+    run.log({"acc": 1})
+    subprocess.run([sys.executable, "-c", child], check=True)
+"""
+    run("-c", code)
+
+    assert sorted((one.project, *one.metrics) for one in query.runs(repo)) == [
+        ("child", "loss"), ("child", "loss"), ("parent", "acc"),
+    ]  # fmt: skip
