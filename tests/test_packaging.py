@@ -163,4 +163,5 @@ def test_a_wheel_holds_what_import_wandb_finds(wheel: Path, python: Script, tmp_
     done = python("-P", "-c", ask, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths})
 
     assert (shim / "wandb/__init__.py").is_file()
+    assert (wheel / "mlgit/integrations/bin/wandb").is_file()
     assert done.stdout.split() == [names.VERSION, names.VERSION, "mlgit.tracking.session"]

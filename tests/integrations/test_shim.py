@@ -208,6 +208,12 @@ def test_words_at_the_terminal_are_said_as_often_as_asked(run: Script):
     assert "mlgit: ERROR broken" in said
 
 
+def test_words_at_the_terminal_are_not_said_where_wandb_is_silent(run: Script):
+    code = "import os\nos.environ['WANDB_SILENT'] = 'true'\nimport wandb\nwandb.termlog('a'); wandb.termwarn('b')"
+
+    assert not {"mlgit: a", "mlgit: WARNING b"} & set(run("-c", code).stderr.splitlines())
+
+
 def test_names_can_be_replaced_as_tests_do(run: Script):
     run("-c", "import wandb\nwandb.log = print\nwandb.watch_called = False\nassert wandb.log is print")
 
