@@ -81,7 +81,7 @@ def _sorted(runs: list[Run], key: str | None, goals: Mapping[str, Goal]) -> list
     if key is None:
         return runs
     query.check(runs, [key])
-    known = {name for run in runs for name in compare.flatten(run.metrics)}
+    known = {name for run in runs for name in run.scalars}
     goal = compare.goal_of(key, goals) if key in known else None
     if goal is None:
         return query.ordered(runs, key)
@@ -89,7 +89,7 @@ def _sorted(runs: list[Run], key: str | None, goals: Mapping[str, Goal]) -> list
 
 
 def _table(runs: Sequence[Run], chosen: Sequence[str], goals: Mapping[str, Goal]) -> _Table:
-    values = [compare.flatten(run.metrics) for run in runs]
+    values = [run.scalars for run in runs]
     known = sorted(
         {name for one in values for name in one if not name.startswith("_")},
         key=lambda name: (name not in goals, compare.goal_of(name, goals) is None, name),
@@ -119,7 +119,7 @@ def _print(shown: _Table) -> None:
         (
             label,
             run.state.value,
-            *(_cell(compare.flatten(run.metrics), name) for name in shown.metrics),
+            *(_cell(run.scalars, name) for name in shown.metrics),
             *(_cell(compare.flatten(run.params), name) for name in shown.params),
             ", ".join(name for name, winner in shown.best.items() if winner == run.id),
         )
@@ -170,7 +170,7 @@ def _draw(repo: Repo, shown: _Table) -> bytes:
     if any(len(curve.history[name]) > 1 for curve in curves for name in metrics if name in curve.history):
         return plots.curves(curves, metrics=metrics)
     return plots.bars(
-        [(label, compare.flatten(run.metrics)) for label, run in zip(_labels(shown.runs), shown.runs, strict=True)],
+        [(label, run.scalars) for label, run in zip(_labels(shown.runs), shown.runs, strict=True)],
         metrics=shown.metrics,
     )
 

@@ -40,7 +40,7 @@ def command(base: str, head: str, everything: bool, code: bool, as_json: bool) -
         sources = (one.source or "", two.source or "")
         output.say(place.repo.git("diff", "--end-of-options", *sources, "--", ":(exclude,glob)**/experiment/**"))
         return
-    deltas = metric_deltas(one.metrics, two.metrics, place.settings.goals)
+    deltas = metric_deltas(one.scalars, two.scalars, place.settings.goals)
     params, data = changes(one.params, two.params), changes(one.data, two.data)
     if as_json:
         output.as_json(

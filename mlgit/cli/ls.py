@@ -60,7 +60,7 @@ def command(conditions: tuple[str, ...], sort: str, limit: int, everywhere: bool
                 _state(run, now),
                 figures.ago(run.created, now),
                 figures.duration(run.duration),
-                *(_cell(flatten(run.metrics).get(name)) for name in metrics),
+                *(_cell(run.scalars.get(name)) for name in metrics),
                 *(_cell(flatten(run.params).get(name)) for name in params),
             )
             for run in shown
@@ -109,7 +109,7 @@ def _columns(runs: Sequence[Run], goals: Mapping[str, Goal]) -> tuple[list[str],
 
     Metrics with a stated goal come first; else what most of the runs have.
     """
-    counted = Counter(name for run in runs for name in flatten(run.metrics) if not name.startswith("_"))
+    counted = Counter(name for run in runs for name in run.scalars if not name.startswith("_"))
     metrics = sorted(
         counted, key=lambda name: (name not in goals, -counted[name], goal_of(name, {}) is None, name)
     )[:4]  # fmt: skip

@@ -19,6 +19,7 @@ from mlgit.cli.ls import document
 from mlgit.core import escape, figures
 from mlgit.core.compare import flatten
 from mlgit.core.history import MOST_ROWS, Logged, Series
+from mlgit.core.objects import described
 from mlgit.core.run import Run
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ def _print(run: Run, about: Mapping[str, Any]) -> None:
         "command": " ".join(map(str, command)),
         "group": run.group or "",
         "sweep": run.sweep or "",
+        "job type": run.job_type or "",
         "tags": ", ".join(run.tags),
         "notes": run.notes or "",
         "history": _rows_kept(run, about),
@@ -176,12 +178,13 @@ def _print(run: Run, about: Mapping[str, Any]) -> None:
     for key, value in facts.items():
         if value:
             output.say(f"{key:<9}{value}")
-    for title, values in (("metrics", run.metrics), ("params", run.params), ("data", run.data)):
+    told = {name: described(value) for name, value in run.objects.items()}
+    params = flatten(run.params)
+    for title, values in (("metrics", run.scalars), ("objects", told), ("params", params), ("data", run.data)):
         if values:
             output.say(f"\n{title}")
-            flat = flatten(values)
-            width = min(40, max(map(len, flat)))
-            for name, value in sorted(flat.items()):
+            width = min(40, max(map(len, values)))
+            for name, value in sorted(values.items()):
                 output.say(f"  {name:<{width}}  {figures.number(value)}")
     for version in run.logged:
         output.say(f"\nartifact {version.name} ({version.type}, {figures.size(version.size)})  {version.hash}")

@@ -81,7 +81,9 @@ def is_number(value: object) -> bool:
 
 
 def direction(base: Any, head: Any, goal: Goal | None) -> Direction:
-    """Whether *head* is better than *base*; a number is better than nan or nothing, whatever its goal."""
+    """Whether *head* is better than *base*; a number is better than nan, and what one lacks is neither."""
+    if base is MISSING or head is MISSING:
+        return Direction.UNKNOWN
     if not is_number(base) or not is_number(head):
         if goal is None or is_number(base) == is_number(head):
             return Direction.SAME if base == head else Direction.UNKNOWN

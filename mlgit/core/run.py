@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.compare import flatten
+from mlgit.core.summary import is_object
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -69,6 +71,16 @@ class Run:
     logged: tuple[ArtifactVersion, ...] = ()
     ref: str = ""
     commit: str = ""
+
+    @property
+    def scalars(self) -> dict[str, Any]:
+        """Its metrics by dotted name (`loss.min`), but for its objects: what can stand in a cell."""
+        return flatten({name: value for name, value in self.metrics.items() if not is_object(value)})
+
+    @property
+    def objects(self) -> dict[str, Any]:
+        """Those of its metrics that are pictures, tables and the like."""
+        return {name: value for name, value in self.metrics.items() if is_object(value)}
 
     @property
     def duration(self) -> float | None:

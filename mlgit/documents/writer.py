@@ -57,6 +57,24 @@ def dump(data: Any, *, header: str = "") -> str:
     return "\n".join((*lines, ""))
 
 
+def dump_lines(data: Mapping[str, Any]) -> str:
+    """*data* as YAML like `dump`, each of its items on a line of its own whatever is inside."""
+    return "".join(f"{_key(key)}: {_flow(value)}\n" for key, value in data.items()) or "{}\n"
+
+
+def _key(key: Any) -> str:
+    name = scalar(str(key))
+    return name if len(name) <= _LONGEST_KEY else f"? {name}\n"
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{scalar(str(key))}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return _inline(value)
+
+
 def _write_mapping(data: Mapping[Any, Any], depth: int, lines: list[str]) -> None:
     pad = "  " * depth
     for key, value in data.items():

@@ -235,7 +235,7 @@ def _changes(repo: Repo, run: Run, source: str) -> tuple[dict[str, bytes | None]
 
 
 def _summary(run: Run) -> str:
-    numbers = [(key, value) for key, value in sorted(run.metrics.items()) if compare.is_number(value)]
+    numbers = [(key, value) for key, value in sorted(run.scalars.items()) if compare.is_number(value)]
     told = ", ".join(
         f"{escape.line(key, 30)} {figures.number(value)}" for key, value in numbers if not key.startswith("_")
     )

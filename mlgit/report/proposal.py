@@ -48,7 +48,7 @@ def of(place: Place, what: str | None, *, into: str | None = None) -> Proposal:
 
 def title(run: Run, goals: Mapping[str, Goal]) -> str:
     """`radiant-glade-12: accuracy 0.981, loss 0.07`: the metrics with a goal first, three at most."""
-    deltas = compare.metric_deltas({}, run.metrics, goals)
+    deltas = compare.metric_deltas({}, run.scalars, goals)
     numbers = [delta for delta in deltas if compare.is_number(delta.head) and not delta.name.startswith("_")]
     numbers.sort(key=lambda delta: delta.goal is None)
     told = ", ".join(f"{delta.name} {figures.number(delta.head)}" for delta in numbers[:3])

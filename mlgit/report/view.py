@@ -208,7 +208,7 @@ def _argument(value: Any) -> str:
 
 def told(run: Run) -> dict[str, Any]:
     """The metrics a reader wants: none of the tracker's own, which begin with `_`."""
-    return {name: value for name, value in compare.flatten(run.metrics).items() if not name.startswith("_")}
+    return {name: value for name, value in run.scalars.items() if not name.startswith("_")}
 
 
 def _headline(about: Compared, verdicts: Sequence[Verdict]) -> str:

@@ -11,7 +11,8 @@ from mlgit.core import secrets, terminal
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.history import MOST_ROWS, Series, thin
 from mlgit.core.run import Run
-from mlgit.documents.writer import dump
+from mlgit.core.summary import is_object
+from mlgit.documents.writer import dump, dump_lines
 from mlgit.dvc import pointers
 from mlgit.git.repo import Repo
 from mlgit.store import attached, records, tables
@@ -77,8 +78,10 @@ def documents(run: Run, provenance: Mapping[str, Any]) -> dict[str, str]:
     files = {
         "run.yaml": dump(records.run_document(run, provenance)),
         "params.yaml": dump(_sorted(run.params)),
-        "metrics.yaml": dump(_sorted(run.metrics)),
+        "metrics.yaml": dump(_sorted({name: value for name, value in run.metrics.items() if not is_object(value)})),
     }
+    if objects := run.objects:
+        files["objects.yaml"] = dump_lines(_sorted(objects))
     if run.used or run.logged:
         lists = {
             kind: [version.document() for version in versions]

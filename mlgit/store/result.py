@@ -232,11 +232,12 @@ def _in_the_way(repo: Repo, ref: str, exc: GitError) -> GitError:
 
 def message(run: Run, goals: Mapping[str, Goal] | None = None) -> str:
     """The result commit's message: what a person wants to see in `git log`, and the record."""
+    metrics = run.scalars
     names = sorted(
-        (name for name, value in run.metrics.items() if is_number(value) and not name.startswith("_")),
+        (name for name, value in metrics.items() if is_number(value) and not name.startswith("_")),
         key=lambda name: (goal_of(name, goals or {}) is not Goal.MAXIMIZE, goal_of(name, goals or {}) is None, name),
     )
-    told = ", ".join(f"{escape.line(name, 30)} {figures.number(run.metrics[name])}" for name in names[:4])
+    told = ", ".join(f"{escape.line(name, 30)} {figures.number(metrics[name])}" for name in names[:4])
     state = "" if run.state is State.FINISHED else f" ({run.state.value})"
     subject = f"{escape.line(run.name, 60) or run.id}{state}" + (f": {told}" if told else "")
     return f"{subject}\n\n{records.TRAILER}: {records.trailer(run)}\n"

@@ -84,7 +84,10 @@ def _found_by_id(commit: str, run_id: str, reader: Reader) -> Run | None:
             return replace(
                 run,
                 params=_if_readable(reader, commit, f"{place}/params.yaml"),
-                metrics=_if_readable(reader, commit, f"{place}/metrics.yaml"),
+                metrics={
+                    **_if_readable(reader, commit, f"{place}/metrics.yaml"),
+                    **_if_readable(reader, commit, f"{place}/objects.yaml"),
+                },
                 used=tuple(ArtifactVersion.of(item) for item in artifacts.get("used", ())),
                 logged=tuple(ArtifactVersion.of(item) for item in artifacts.get("logged", ())),
             )

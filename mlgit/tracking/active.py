@@ -396,7 +396,7 @@ def _state(exit_code: int | None, *, taken_away: bool) -> State:
 
 def told(run: Run) -> str:
     """One line about a run that has become a branch."""
-    numbers = [(name, value) for name, value in run.metrics.items() if is_number(value) and not name.startswith("_")]
+    numbers = [(name, value) for name, value in run.scalars.items() if is_number(value) and not name.startswith("_")]
     shown = ", ".join(f"{escape.line(name, 40)} {figures.number(value)}" for name, value in numbers[:4])
     return (
         f"{escape.line(run.name, 60)} {run.state.value} after {figures.duration(run.duration)}"

@@ -10,6 +10,7 @@ from mlgit.git.repo import Repo
 from mlgit.store import place, telling
 from mlgit.tracking import begin
 from mlgit.tracking.active import ActiveRun
+from mlgit.tracking.journal import Journal
 from mlgit.tracking.wish import Wish
 
 Train = Callable[..., Run]
@@ -27,7 +28,7 @@ def train(inside: Repo) -> Train:
         assert home
         opened = begin.begin(home, Wish(name=name, sweep=sweep), params or {}, ("python", "train.py"), folder)
         record = telling.read(opened.folder).run
-        active = ActiveRun(home, opened, record, fixed=frozenset())
+        active = ActiveRun(Journal(home, opened, record), fixed=frozenset())
         for step in range(max(map(len, history.values()), default=0)):
             active.log({metric: values[step] for metric, values in history.items() if step < len(values)})
         active.finish(exit_code)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import mlgit
 from mlgit.core.run import Run
+from mlgit.documents.reader import plain
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Move, Repo, message_trailer
 from mlgit.index import query
@@ -385,3 +387,17 @@ def test_an_address_that_cannot_be_reached_is_an_error_of_git(
     assert "Traceback" not in done.stderr
     assert "hunter2" not in done.stderr
     assert not (repo.folder / "pwned").exists()
+
+
+def test_objects_have_a_file_of_their_own_a_line_each(inside: Repo):
+    with mlgit.init() as run:
+        run.log({"loss": 0.5, "spread": mlgit.Histogram([1, 2, 2.5]), "t": mlgit.Table(columns=["a"], data=[[1]])})
+    (found,) = query.runs(inside)
+    place = f"{found.commit}:experiment"
+    lines = inside.git("show", f"{place}/objects.yaml").splitlines()
+
+    assert inside.git("show", f"{place}/metrics.yaml") == "loss: 0.5"
+    assert [line.partition(":")[0] for line in lines] == ["spread", "t"]
+    assert plain("\n".join(lines).encode(), source="objects.yaml") == found.objects
+    assert found.scalars == {"loss": 0.5}
+    assert mlgit.Api().run(run.id).summary.keys() >= {"loss", "spread", "t"}
