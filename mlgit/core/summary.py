@@ -9,6 +9,8 @@ from typing import Any
 KINDS = ("min", "max", "mean", "best", "last", "first", "copy", "none")
 """What a summary can be; `copy` is the last value by itself, `none` is no summary."""
 GOALS = ("minimize", "maximize")
+DELETED = {"$delete": True}
+"""Stands in a live run's history for the value of a metric that is taken away."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from mlgit import errors
 from mlgit.core.run import Run
 from mlgit.errors import GitError, MlgitError
 from mlgit.git.repo import Repo
-from mlgit.store import records
+from mlgit.store import live, records
 
 MOST_BYTES = 1 << 20
 """Of a live folder's history, read in the process that asks: some ten thousand numbers."""
@@ -80,7 +80,10 @@ def main(told: dict[str, str], record_here: Callable[[Repo, Path], Run]) -> None
         repo = Repo.find(Path(told["repo"]))
         if repo is None:
             raise GitError(f"{told['repo']} is no repository any more.")
-        run = record_here(repo, Path(told["folder"]))
+        with live.held(
+            folder := Path(told["folder"])
+        ):  # should who asked die meanwhile, nobody else begins to record it
+            run = record_here(repo, folder)
         answer = {"run": records.line(_short(run)), "ref": run.ref, "commit": run.commit}
     except MlgitError as exc:
         answer = {"error": {"kind": type(exc).__name__, "what": exc.what, "why": exc.why, "fix": exc.fix}}

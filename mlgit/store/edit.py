@@ -12,6 +12,7 @@ from typing import Any
 
 from mlgit.core import escape, secrets
 from mlgit.core.run import Run
+from mlgit.core.summary import DELETED
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.git.objects import Entry
 from mlgit.git.repo import Move, Repo
@@ -107,7 +108,8 @@ def _edit_live(repo: Repo, run: Run, change: Change, more: Mapping[str, bytes | 
     try:
         for event in _events(before, after):
             opened.event(**event)
-        if summed := _differing(before.metrics, after.metrics):
+        gone = dict.fromkeys(before.metrics.keys() - after.metrics.keys(), DELETED)
+        if summed := _differing(before.metrics, after.metrics) | gone:
             opened.sum_up(summed)
         for path, content in more.items():
             if isinstance(content, bytes):
@@ -116,6 +118,8 @@ def _edit_live(repo: Repo, run: Run, change: Change, more: Mapping[str, bytes | 
                 target.write_bytes(content)
     finally:
         opened.close()
+    if not (folder / "run.yaml").exists():
+        raise NotFoundError(f"The run {run.name} has ended at this very moment.", fix="look it up again, and try again")
     return after
 
 

@@ -10,12 +10,13 @@ does not, and a pid means nothing from inside a container.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import re
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ from mlgit.errors import GitError, MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.store import records, telling
 
+_RETIRED = "recorded"
+"""What `run.yaml` is called once the run is recorded."""
+SPOKEN = ("history.jsonl", "events.jsonl")
+"""The files that hold a run's words, by the run and by whoever edits it."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -33,18 +38,20 @@ class Live:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        fds: list[int] = []
         try:
-            self._lock = _open(folder / "lock")
-            if lock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB) is False:
-                os.close(self._lock)
+            fds.append(_open(folder / "lock"))
+            if lock(fds[0], fcntl.LOCK_SH | fcntl.LOCK_NB) is False:
                 raise MlgitError(f"The run {folder.name!r} is just being recovered.", fix="start a new one")
-            self.history = _open(folder / "history.jsonl")
-            self._events = _open(folder / "events.jsonl")
-            self.output = _open(folder / "output.log")
-        except FileNotFoundError:
-            raise NotFoundError(
-                f"There is no live run {folder.name!r}.", why="It has ended, or was recovered."
-            ) from None
+            fds += (_open(folder / name) for name in (*SPOKEN, "output.log"))
+        except BaseException as exc:
+            for fd in fds:
+                os.close(fd)
+            if isinstance(exc, FileNotFoundError):
+                why = "It has ended, or was recovered."
+                raise NotFoundError(f"There is no live run {folder.name!r}.", why=why) from None
+            raise
+        self._lock, self.history, self._events, self.output = fds
         _OPEN.add(self)
 
     def event(self, **content: Any) -> None:
@@ -151,6 +158,32 @@ def folders(repo: Repo) -> list[Path]:
         return []
 
 
+def retire(folder: Path, *, undo: bool = False) -> None:
+    """Let nobody take the live folder for a run any more; or again, to *undo* that."""
+    names = ("run.yaml", _RETIRED)
+    before, after = reversed(names) if undo else names
+    (folder / before).rename(folder / after)
+
+
+def remove(folder: Path) -> None:
+    """Remove the live folder; what a script put beside ours goes with it."""
+    try:
+        for entry in folder.iterdir():
+            entry.unlink()
+        folder.rmdir()
+    except OSError:  # a folder in it
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(repo: Repo) -> None:
+    """Remove what was left of folders by those who died as they removed them."""
+    for entry in (repo.own / "live").iterdir():
+        if (entry / _RETIRED).exists():
+            remove(entry)
+
+
 def is_alive(folder: Path) -> bool:
     """Whether some process on this machine holds the run."""
     claimed = claim(folder)
@@ -180,6 +213,17 @@ def lock(fd: int, operation: int) -> bool | None:
             return None
         raise
     return True
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The run of *folder* counts as alive meanwhile, unless somebody has claimed it already."""
+    fd = _open(folder / "lock")
+    try:
+        lock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(fd)
 
 
 def claim(folder: Path, *, unlockable: bool = False) -> int | None:

@@ -20,6 +20,7 @@ def recover_all(repo: Repo, notify: Callable[[str], None], *, elsewhere: bool = 
     """
     if not (repo.own / "live").is_dir():
         return []
+    live.sweep(repo)
     done: list[Run] = []
     for folder in live.folders(repo):
         try:

@@ -36,41 +36,65 @@ def record(repo: Repo, folder: Path) -> Run:
 
 def record_here(repo: Repo, folder: Path, *, may_part: bool = False) -> Run:
     """`record` in this process; unless it *may part* and turns out to be large."""
-    account = _whole(repo, telling.read(folder))
-    if may_part and apart.is_possible() and attached.is_large(account):
-        return apart.record(repo, folder)
-    run = _finish(repo, account) if (ours := own.of(folder)) is None else _go_on(repo, account, ours)
-    _remove(folder)
-    if run.dirty:
-        release(repo, run)
-    if run.state is State.FINISHED:
-        unfinished.clear(repo, run)
-    return run
+    again = False
+    while True:
+        said = _said(folder)
+        account = _whole(repo, telling.read(folder))
+        if may_part and apart.is_possible() and attached.is_large(account):
+            return apart.record(repo, folder)
+        if (ours := own.of(folder)) is None:
+            run = _finish(repo, folder, account)
+        else:
+            run = _go_on(repo, folder, account, ours, again=again)
+        if run.dirty:
+            release(repo, account.run)
+        if run.state is State.FINISHED:
+            unfinished.clear(repo, run)
+        if _leave(folder, said):
+            return run
+        own.note(folder, run.ref, run.commit)
+        again = True  # somebody has edited it meanwhile
 
 
-def _finish(repo: Repo, account: telling.Account) -> Run:
+def _finish(repo: Repo, folder: Path, account: telling.Account) -> Run:
     """The branch of a run that has none yet."""
     run = commit(repo, account, ())
     made = _move(repo, run, run.commit)
-    return replace(run, ref=made) if isinstance(made, str) else _go_on(repo, account, made)
+    return replace(run, ref=made) if isinstance(made, str) else _go_on(repo, folder, account, made)
 
 
-def _go_on(repo: Repo, account: telling.Account, ours: own.Own) -> Run:
-    """One more commit on the run's own branch: a branch of its own where another machine has resumed the run too."""
+def _go_on(repo: Repo, folder: Path, account: telling.Account, ours: own.Own, *, again: bool = False) -> Run:
+    """One more commit on the run's own branch: a branch of its own where another machine has resumed the run too.
+
+    What is recorded there already stays as it is, unless there is more to say *again*.
+    """
     for _ in range(_TRIES):
         tip = repo.refs(ours.ref).get(ours.ref)
+        if tip is not None and not again and (recorded := _recorded(repo, account.run, tip)):
+            return replace(recorded, ref=ours.ref)
         if tip is not None and not own.is_edit(repo, ours, tip):
             account = replace(account, run=own.apart(account.run, ours))
             run = commit(repo, account, ours.commits[-1:])
             made = _move(repo, run, run.commit)
             return replace(run, ref=made if isinstance(made, str) else made.ref)
         run = commit(repo, account, (tip,) if tip else ours.commits[-1:])
+        own.note(folder, ours.ref, run.commit)
         try:
             repo.move([Move(ours.ref, tip, run.commit)], why=f"run {run.id}")
         except RefMovedError:
             continue
         return replace(run, ref=ours.ref)
     raise GitError(f"The branch of {account.run.name} is being moved by others all the time.", fix="try again")
+
+
+def _recorded(repo: Repo, run: Run, tip: str) -> Run | None:
+    """The record of this very end of *run* at *tip*, made by somebody who then died before it could tidy up."""
+    from mlgit.store import runs  # read only where a run has a branch already
+
+    known = runs.read(repo, tip)
+    if known is None or (known.id, known.state) != (run.id, run.state) or None in (known.finished, run.finished):
+        return None
+    return known if abs((known.finished or 0) - (run.finished or 0)) < 0.01 else None
 
 
 def checkpoint(repo: Repo, folder: Path, now: float) -> Run:
@@ -150,24 +174,30 @@ def without_secrets(run: Run) -> Run:
     )  # fmt: skip
 
 
-def _remove(folder: Path) -> None:
-    """The live folder, no longer needed; what a script put beside ours goes with it."""
-    try:
-        (folder / "run.yaml").unlink()  # first: without it, nobody takes the rest for a run
-        for entry in folder.iterdir():
-            entry.unlink()
-        folder.rmdir()
-    except OSError:  # a folder in it
-        import shutil
+def _said(folder: Path) -> tuple[int, ...]:
+    """How much the run has said: it grows with each word."""
+    return tuple((folder / name).stat().st_size for name in live.SPOKEN)
 
-        shutil.rmtree(folder, ignore_errors=True)
+
+def _leave(folder: Path, said: tuple[int, ...]) -> bool:
+    """Remove the live folder, of which all that was *said* is recorded; False where more was said meanwhile.
+
+    An edit looks for `run.yaml` when it has been written: one that comes too late for this knows that it does.
+    """
+    live.retire(folder)
+    if _said(folder) != said:
+        live.retire(folder, undo=True)
+        return False
+    live.remove(folder)
+    return True
 
 
 def discard(repo: Repo, opened: live.Live) -> Run:
     """Let a live run go that nobody will miss; return it, without a commit."""
     run = telling.read(opened.folder).run
     opened.close()
-    _remove(opened.folder)
+    live.retire(opened.folder)
+    live.remove(opened.folder)
     if run.dirty:
         release(repo, run)
     return run

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.core.history import Logged, Series, chained
-from mlgit.core.summary import Rule, is_object, with_rule
+from mlgit.core.summary import DELETED, Rule, is_object, with_rule
 
 SHORT = 64 << 10
 """Bytes of a file that Python's own reader of JSON takes: loading a faster one costs as much as a thousand lines."""
@@ -156,7 +156,7 @@ class Rows:
             self.rules = with_rule(self.rules, new, overwrite=rule.get("overwrite") is True)
             self.by_hand = {one for one in self.by_hand if not new.fits(one)}
         for name, value in row["_summary"].items():
-            if value == {"$delete": True}:
+            if value == DELETED:
                 self.last.pop(name, None)
                 continue
             told = dict(_leaves(value, f"{name}.")) if type(value) is dict and not is_object(value) else {name: value}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from mlgit.core.summary import Rule
+from mlgit.core.summary import DELETED, Rule
 from mlgit.tracking import values
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Summary(MutableMapping[str, Any]):
 
     def __delitem__(self, key: str) -> None:
         del self._last[key]
-        self._store({key: {"$delete": True}})
+        self._store({key: DELETED})
 
     def __getattr__(self, key: str) -> Any:
         if key.startswith("__"):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,8 @@ from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.store import edit, runs
+from mlgit.public.api import Api
+from mlgit.store import edit, result, runs
 from mlgit.tracking import session
 
 
@@ -75,6 +77,17 @@ def test_a_run_that_is_under_way_is_edited_in_its_live_folder(inside: Repo):
     assert (after.tags, after.params, after.metrics) == (("t",), {"lr": 0.1, "depth": 3}, {"best": 1.5})
 
 
+def test_a_metric_that_is_taken_away_from_a_run_under_way_is_gone(inside: Repo):
+    active = session.init(name="first")
+    active.log({"a": 1, "b": 2})
+    seen = Api().run(active.id)
+    del seen.summary["a"]
+    seen.summary.update()
+    active.finish()
+
+    assert query.runs(inside)[0].metrics == {"b": 2}
+
+
 def test_a_run_known_from_a_remote_gets_a_local_branch(inside: Repo):
     before = recorded()
     branch = before.branch
@@ -110,3 +123,27 @@ def test_what_a_run_is_cannot_be_edited(inside: Repo):
     inside.git("branch", "-D", before.branch)
     with pytest.raises(NotFoundError):
         edit.edit(inside, before, lambda run: replace(run, notes="x"))
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_an_edit_at_the_very_moment_of_the_end_is_part_of_the_run(
+    inside: Repo, monkeypatch: pytest.MonkeyPatch, resumed: bool
+):
+    if resumed:
+        with session.init(id="abc", name="first"):
+            pass
+    active = session.init(id="abc", name="first", resume="allow")
+    (before,) = [run for run in query.runs(inside) if not run.commit]
+    commit = result.commit
+
+    def edited(*args: Any) -> Run:
+        monkeypatch.setattr(result, "commit", commit)  # the run is read, and not yet recorded
+        edit.edit(inside, before, lambda run: replace(run, tags=("late",), metrics={"best": 1}))
+        return commit(*args)
+
+    monkeypatch.setattr(result, "commit", edited)
+    active.finish()
+
+    (after,) = query.runs(inside)
+    assert (after.tags, after.metrics) == (("late",), {"best": 1})
+    assert not list((inside.own / "live").iterdir())

@@ -328,3 +328,38 @@ def test_a_point_that_cannot_be_is_said(inside: Repo, wanted: dict[str, str], sa
         wandb.init(**wanted)  # type: ignore[arg-type]
     assert said in " ".join(str(caught.value).split())
     assert not live.folders(inside)
+
+
+DIES = """
+import os, mlgit
+from mlgit.store import result
+result._leave = lambda *_: os._exit(9)  # its branch has moved, and its live folder is still there
+mlgit.init(id="abcdefgh", name="n", resume="allow").log({"loss": 2})
+"""
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_death_after_the_branch_has_moved_makes_no_second_run(inside: Repo, python: Script, edited: bool):
+    python("-c", "import mlgit; mlgit.init(id='abcdefgh', name='n').log({'loss': 1})", cwd=inside.folder)
+    (inside.folder / "new.py").write_text("x = 1")  # so that its code is held by a ref until it has a branch
+    assert python("-c", DIES, cwd=inside.folder, check=False).returncode == 9
+    if edited:
+        run = wandb.Api().run("abcdefgh")
+        run.tags = ["later"]
+        run.update()
+    recover.recover_all(inside, lambda _text: None)
+    (run,) = query.runs(inside)
+
+    assert (run.id, run.state, run.metrics) == ("abcdefgh", State.FINISHED, {"loss": 2})
+    assert run.tags == (("later",) if edited else ())
+    assert not inside.refs("refs/mlgit/live")
+    assert not live.folders(inside)
+
+
+def test_what_is_left_of_a_run_by_a_death_in_removing_it_goes(inside: Repo, python: Script):
+    code = "import os, mlgit\nfrom mlgit.store import live\nlive.remove = lambda folder: os._exit(9)\nmlgit.init()"
+    assert python("-c", code, cwd=inside.folder, check=False).returncode == 9
+    recover.recover_all(inside, lambda _text: None)
+
+    assert [run.state for run in query.runs(inside)] == [State.FINISHED]
+    assert list((inside.own / "live").iterdir()) == []

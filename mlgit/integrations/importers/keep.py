@@ -18,6 +18,7 @@ from typing import Any
 from mlgit.artifacts import log as artifacts
 from mlgit.core import refs, secrets
 from mlgit.core.run import Run
+from mlgit.core.summary import DELETED
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import build
@@ -224,7 +225,7 @@ def _write_history(folder: Path, foreign: Foreign) -> tuple[int, float]:
             last = max(last, row["_timestamp"])
             yield _stored(row, folder)
         if foreign.unlisted:
-            yield {"_summary": {name: {"$delete": True} for name in foreign.unlisted}}
+            yield {"_summary": dict.fromkeys(foreign.unlisted, DELETED)}
         if foreign.summary:
             yield {"_summary": foreign.summary}
 
