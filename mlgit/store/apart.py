@@ -19,8 +19,8 @@ from mlgit.errors import GitError, MlgitError
 from mlgit.git.repo import Repo
 from mlgit.store import live, records
 
-MOST_BYTES = 1 << 20
-"""Of a live folder's history, read in the process that asks: some ten thousand numbers."""
+MOST_BYTES = 16 << 20
+"""Of a live folder's history, read in the process that asks: some hundred thousand rows."""
 _CODE = """
 import json, sys
 told = json.load(sys.stdin)

@@ -100,10 +100,13 @@ def attach(repo: Repo, run: Run, account: Account) -> Attached:
     return Attached(files=files, outs=tuple(outs), held=held, left_out=tuple(left_out), thinned=thinned)
 
 
-def is_large(account: Account) -> bool:
-    """Whether more goes with a run than git's tree takes."""
+def needs_dvc(repo: Repo, account: Account) -> bool:
+    """Whether what goes with a run goes through DVC's library, which takes long to load and starts threads."""
     if _full_series(account) or any(len(logged) > MOST_ROWS for logged in account.objects.values()):
-        return True
+        from mlgit.dvc import cache
+
+        if cache.is_configured(repo, account.run.folder):
+            return True
     if account.earlier and any(name in account.earlier.held for name in FOLDERS):
         return True
     tops = [account.folder / name for name in FOLDERS] if account.folder else []

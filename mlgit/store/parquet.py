@@ -9,8 +9,8 @@ step at two moments has two), and cannot tell a nan from nothing once a reader h
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,13 +70,11 @@ def _groups(series: Mapping[str, Series]) -> Iterator[list[tuple[str, Series]]]:
 
 
 def _table(group: Sequence[tuple[str, Series]], schema: pyarrow.Schema) -> pyarrow.Table:
-    import numpy
     import pyarrow
 
-    places = numpy.repeat(numpy.arange(len(group), dtype=numpy.int32), [len(one) for _, one in group])
-    values, integers, digits = _values(chained([one.values for _, one in group]))
+    values, integers, digits = _values([one.values for _, one in group])
     columns = [
-        _texts([name for name, _ in group]).take(_numbers(places)),
+        _texts([name for name, _ in group], [len(one) for _, one in group]),
         _numbers(_numpy(chained([_within(one.steps) for _, one in group]), "int64")),
         _numbers(_numpy(chained([one.runtimes for _, one in group]), "float64")),
         _numbers(_numpy(chained([one.timestamps for _, one in group]), "float64")),
@@ -85,45 +83,70 @@ def _table(group: Sequence[tuple[str, Series]], schema: pyarrow.Schema) -> pyarr
     return pyarrow.Table.from_arrays(columns, schema=schema)
 
 
-def _values(column: Sequence[Any]) -> tuple[pyarrow.Array, pyarrow.Array, pyarrow.Array]:
-    """(floats, whole numbers, digits) of *column*."""
-    import pyarrow
+def _values(columns: Iterable[Sequence[Any]]) -> tuple[pyarrow.Array, pyarrow.Array, pyarrow.Array]:
+    """(floats, whole numbers, digits) of *columns*, one after the other."""
+    import numpy
 
-    none = pyarrow.nulls(len(column), pyarrow.string())
-    kind = getattr(column, "typecode", None)
+    parts = [
+        _typed(kind, chained(list(several)))
+        for kind, several in groupby(columns, key=lambda column: getattr(column, "typecode", ""))
+    ]
+    floats, integers, fit, digits = map(numpy.concatenate, zip(*parts, strict=True))
+    has_digits = digits != ""
+    return (
+        _numbers(floats),
+        _numbers(integers, fit),
+        _texts(digits.tolist(), [1] * len(digits), has_digits) if has_digits.any() else _nothing(len(digits)),
+    )
+
+
+def _typed(kind: str, column: Sequence[Any]) -> tuple[Any, Any, Any, Any]:
+    """(floats, whole numbers, where there are such, digits of those that 64 bits do not hold), each a column."""
+    import numpy
+
+    none = numpy.full(len(column), "", dtype=object)
     if kind == "d":
-        return _numbers(_numpy(column, "float64")), pyarrow.nulls(len(column), pyarrow.int64()), none
+        return _numpy(column, "float64"), numpy.zeros(len(column), "int64"), numpy.zeros(len(column), bool), none
     if kind == "q":
-        return _numbers(_numpy(column, "int64").astype("float64")), _numbers(_numpy(column, "int64")), none
-    whole = [value if type(value) is int else None for value in column]
-    fit = [value is not None and -(2**63) <= value < 2**63 for value in whole]
-    integers = _numpy([value if fits else 0 for value, fits in zip(whole, fit, strict=True)], "int64")
-    digits = ["" if value is None or fits else str(value) for value, fits in zip(whole, fit, strict=True)]
-    floats = _numpy([_float(value) for value in column], "float64")
-    return _numbers(floats), _numbers(integers, fit), _texts(digits, [bool(text) for text in digits])
+        whole = _numpy(column, "int64")
+        return whole.astype("float64"), whole, numpy.ones(len(column), bool), none
+    fit = [type(value) is int and -(2**63) <= value < 2**63 for value in column]
+    pairs = list(zip(column, fit, strict=True))
+    none[:] = [str(value) if type(value) is int and not fits else "" for value, fits in pairs]
+    integers = _numpy([value if fits else 0 for value, fits in pairs], "int64")
+    return _numpy([_float(value) for value in column], "float64"), integers, numpy.array(fit, bool), none
 
 
 # Made of their memory, not by `pyarrow.array`, which would load pandas.
 
 
-def _numbers(column: numpy.ndarray[Any, Any], there: Sequence[bool] | None = None) -> pyarrow.Array:
+def _numbers(column: numpy.ndarray[Any, Any], there: Any = None) -> pyarrow.Array:
     import pyarrow
 
     kind = pyarrow.from_numpy_dtype(column.dtype)
     return pyarrow.Array.from_buffers(kind, len(column), [_bits(there), pyarrow.py_buffer(column)])
 
 
-def _texts(texts: Sequence[str], there: Sequence[bool] | None = None) -> pyarrow.Array:
+def _texts(texts: Sequence[str], counts: Sequence[int], there: Any = None) -> pyarrow.Array:
+    """Each of *texts* so many times."""
     import numpy
     import pyarrow
 
     encoded = [text.encode("utf-8", "replace") for text in texts]
-    offsets = numpy.cumsum([0, *map(len, encoded)], dtype=numpy.int64)
-    buffers = [_bits(there), pyarrow.py_buffer(offsets), pyarrow.py_buffer(b"".join(encoded))]
-    return pyarrow.Array.from_buffers(pyarrow.large_string(), len(texts), buffers).cast(pyarrow.string())
+    offsets = numpy.zeros(sum(counts) + 1, dtype=numpy.int32)
+    numpy.cumsum(numpy.repeat(list(map(len, encoded)), counts), out=offsets[1:])
+    content = b"".join(text * count for text, count in zip(encoded, counts, strict=True))
+    buffers = [_bits(there), pyarrow.py_buffer(offsets), pyarrow.py_buffer(content)]
+    return pyarrow.Array.from_buffers(pyarrow.string(), len(offsets) - 1, buffers)
 
 
-def _bits(there: Sequence[bool] | None) -> pyarrow.Buffer | None:
+def _nothing(count: int) -> pyarrow.Array:
+    import pyarrow
+
+    return pyarrow.nulls(count, pyarrow.string())
+
+
+def _bits(there: Any) -> pyarrow.Buffer | None:
     import numpy
     import pyarrow
 

@@ -40,7 +40,7 @@ def record_here(repo: Repo, folder: Path, *, may_part: bool = False) -> Run:
     while True:
         said = _said(folder)
         account = _whole(repo, telling.read(folder))
-        if may_part and apart.is_possible() and attached.is_large(account):
+        if may_part and apart.is_possible() and attached.needs_dvc(repo, account):
             return apart.record(repo, folder)
         if (ours := own.of(folder)) is None:
             run = _finish(repo, folder, account)
