@@ -110,7 +110,7 @@ def _hook_term() -> None:
     if there in (_on_term, signal.SIG_IGN, None):  # None: a handler of C code, which cannot be called from here
         return
     if _before_term is None:
-        os.register_at_fork(before=_hold_term, after_in_parent=_take_term, after_in_child=_take_term)
+        os.register_at_fork(before=_hold_term, after_in_parent=_take_term, after_in_child=_leave_term)
     _before_term = there
     signal.signal(signal.SIGTERM, _on_term)
 
@@ -122,6 +122,13 @@ def _hold_term() -> None:
 
 def _take_term() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+def _leave_term() -> None:
+    """A child has no run to end, and a handler in Python is late or lost where its process waits in C code."""
+    if signal.getsignal(signal.SIGTERM) is _on_term:
+        signal.signal(signal.SIGTERM, _before_term)
+    _take_term()
 
 
 def _on_term(number: int, frame: FrameType | None) -> None:
