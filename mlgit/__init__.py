@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from mlgit.errors import MlgitError as Error
     from mlgit.sweeps.calling import agent, controller, sweep
     from mlgit.tracking import tensorboard
-    from mlgit.tracking.active import ActiveRun as Run
-    from mlgit.tracking.alerting import AlertLevel
     from mlgit.tracking.media import data_types, plot
     from mlgit.tracking.media.data_types import (
         Audio,
@@ -38,6 +36,8 @@ if TYPE_CHECKING:
     )
     from mlgit.tracking.media.plot import plot_table, visualize
     from mlgit.tracking.past import Api, Artifact, ArtifactTTL, apis
+    from mlgit.tracking.run.active import ActiveRun as Run
+    from mlgit.tracking.run.alerting import AlertLevel
     from mlgit.tracking.session import (
         alert,
         config,
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     run: Run | None
 
 _NAMES = {
-    "AlertLevel": ("mlgit.tracking.alerting", "AlertLevel"),
+    "AlertLevel": ("mlgit.tracking.run.alerting", "AlertLevel"),
     "Api": ("mlgit.tracking.past", "Api"),
     "Artifact": ("mlgit.tracking.past", "Artifact"),
     "ArtifactTTL": ("mlgit.tracking.past", "ArtifactTTL"),
@@ -79,7 +79,7 @@ _NAMES = {
     "Molecule": ("mlgit.tracking.media.solid", "Molecule"),
     "Object3D": ("mlgit.tracking.media.solid", "Object3D"),
     "Plotly": ("mlgit.tracking.media.figure", "Plotly"),
-    "Run": ("mlgit.tracking.active", "ActiveRun"),
+    "Run": ("mlgit.tracking.run.active", "ActiveRun"),
     "Table": ("mlgit.tracking.media.table", "Table"),
     "UsageError": ("mlgit.errors", "UsageError"),
     "Video": ("mlgit.tracking.media.video", "Video"),

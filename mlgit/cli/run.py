@@ -59,8 +59,9 @@ def command(
     """
     from mlgit.integrations import shim
     from mlgit.store import place
-    from mlgit.tracking import active, begin, ending, files, lives, notice
-    from mlgit.tracking import command as execution
+    from mlgit.tracking import begin, ending, files, lives, notice
+    from mlgit.tracking.command import run as execution
+    from mlgit.tracking.run import active
     from mlgit.tracking.wish import settle
 
     if not words:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlgit.tracking.active import ActiveRun
+from mlgit.tracking.run.active import ActiveRun
 
 Rows = Sequence[Sequence[Any]]
 

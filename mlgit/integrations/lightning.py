@@ -10,7 +10,7 @@ from typing import Any
 
 from mlgit.integrations import progress
 from mlgit.tracking import session, values
-from mlgit.tracking.active import ActiveRun
+from mlgit.tracking.run.active import ActiveRun
 
 if "pytorch_lightning" in sys.modules and "lightning.pytorch" not in sys.modules:  # each takes only its own loggers
     from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment

@@ -21,10 +21,10 @@ _ERRORS = (
     "UnsupportedFeatureError=mlgit.errors:UsageError"
 )
 _CONFIG_ERROR = "ConfigError=mlgit.errors:UsageError"
-_DISABLED = "RunDisabled=mlgit.tracking.disabled:DisabledRun"
+_DISABLED = "RunDisabled=mlgit.tracking.run.disabled:DisabledRun"
 _TERMINAL = " ".join(f"{name}={_HERE}.loose:{name}" for name in ("termerror", "termlog", "termwarn"))
 _TOP = (
-    "Config=mlgit.tracking.config:Config Settings=mlgit.tracking.wish:Settings setup=mlgit.tracking.wish:setup "
+    "Config=mlgit.tracking.run.config:Config Settings=mlgit.tracking.wish:Settings setup=mlgit.tracking.wish:setup "
     "join=finish teardown=mlgit.tracking.session:teardown "
     "attach=mlgit.tracking.session:attach ensure_configured=mlgit.tracking.session:ensure_configured "
     f"mark_preempting={_HERE}.loose:mark_preempting require={_HERE}.loose:require "
@@ -87,7 +87,7 @@ _MODULES: Mapping[str, str] = {
     "sdk.lib.paths": f"StrPath={_HERE}.loose:StrPath",
     "sdk.wandb_alerts": "AlertLevel", "sdk.wandb_config": "Config", "sdk.wandb_init": "init",
     "sdk.wandb_login": "login", "sdk.wandb_run": "Run", "sdk.wandb_settings": "Settings", "sdk.wandb_setup": "setup",
-    "sdk.wandb_summary": "Summary=mlgit.tracking.summary:Summary", "sdk.wandb_sweep": "sweep controller",
+    "sdk.wandb_summary": "Summary=mlgit.tracking.run.summary:Summary", "sdk.wandb_sweep": "sweep controller",
     "sdk.wandb_watch": "watch unwatch",
     "tensorboard": "module mlgit.tracking.tensorboard",
     "util": f"module {_HERE}.loose",

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlgit.errors import UsageError
 from mlgit.tracking import session
-from mlgit.tracking.active import ActiveRun
+from mlgit.tracking.run.active import ActiveRun
 
 _LESS = frozenset(
     """

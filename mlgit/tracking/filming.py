@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlgit.tracking.active import ActiveRun
 from mlgit.tracking.notice import notify
+from mlgit.tracking.run.active import ActiveRun
 
 
 def monitor(current: Callable[[], ActiveRun | None]) -> None:

@@ -20,18 +20,20 @@ from mlgit.errors import UsageError
 from mlgit.public.notebook import is_notebook
 from mlgit.store import live, place, recover, telling
 from mlgit.store.place import Place
-from mlgit.tracking import begin, console, ending, handed, notebook, provenance, ranks, values
+from mlgit.tracking import begin, ending, handed, notebook, provenance, values
 from mlgit.tracking import wish as wishes
-from mlgit.tracking.active import ActiveRun
-from mlgit.tracking.journal import Journal
+from mlgit.tracking.console import capture
 from mlgit.tracking.machine import watcher
 from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
+from mlgit.tracking.run.active import ActiveRun
+from mlgit.tracking.run.journal import Journal
+from mlgit.tracking.together import ranks
 from mlgit.tracking.wish import Assigned, Settings, Wish
 
 if TYPE_CHECKING:
     from mlgit.tracking.lives import Life
-    from mlgit.tracking.ranks import Rank
+    from mlgit.tracking.together.ranks import Rank
 
 assigned: ContextVar[Assigned | None] = ContextVar("assigned", default=None)
 """What a sweep has decided for the next run of this thread."""
@@ -132,9 +134,9 @@ def init(
 
 def _follow_tensorboard(run: ActiveRun, wish: Wish) -> None:
     """Take what is written for TensorBoard into *run*, where its wish, or `tensorboard.patch()`, asks for it."""
-    module = sys.modules.get("mlgit.tracking.following")
+    module = sys.modules.get("mlgit.tracking.events.following")
     if wish.mode != "disabled" and (wish.sync_tensorboard or (module and module.is_wanted())):
-        from mlgit.tracking import following
+        from mlgit.tracking.events import following
 
         following.follow(run)
 
@@ -159,7 +161,7 @@ def _chosen(
 
 
 def _disabled(wish: Wish, params: dict[str, Any]) -> ActiveRun:
-    from mlgit.tracking.disabled import DisabledRun
+    from mlgit.tracking.run.disabled import DisabledRun
 
     return DisabledRun(params, name=wish.name or "disabled", project=wish.project or "")
 
@@ -212,7 +214,7 @@ def _is_meant(home: Place, run_id: str, wish: Wish, rank: Rank | None) -> bool:
         return False
     if rank is not None:
         return rank.owns or not wish.group
-    from mlgit.tracking import sharing
+    from mlgit.tracking.together import sharing
 
     if "wandb" in sys.modules and sharing.had_part(folder) and telling.read(folder).left is not None:
         return False
@@ -241,7 +243,7 @@ def _nothing() -> None:
 def _record_by_itself(home: Place, opened: live.Live, begun: ActiveRun, wish: Wish) -> None:
     """Keep, until the run ends, what nobody logs: the console, what the machine is doing, the seeds."""
     options = home.settings.section("run", RunOptions)
-    begun.at_end.append(console.attach(opened, wish.console or options.console))
+    begun.at_end.append(capture.attach(opened, wish.console or options.console))
     begun.at_end.append(
         watcher.watch(
             opened, begun.counts_from,
@@ -260,6 +262,7 @@ def _stated(home: Place) -> Iterator[dict[str, Any]]:
         recover.recover_all(home.repo, notify)
         yield {}
         return
+
     from mlgit.tracking import files  # a project without the file needs no reader
 
     path = home.settings.folder / name
@@ -299,7 +302,7 @@ def _forget(ended: ActiveRun) -> None:
 
 
 def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank: Rank | None) -> ActiveRun:
-    from mlgit.tracking import joining
+    from mlgit.tracking.together import joining
 
     told = handed.found()
     return joining.join(home, run_id, wish, params, rank, given=told.given, fixed=told.fixed)
@@ -350,7 +353,7 @@ def restore(
     if _current is not None or run_path is None:
         return active().restore(name, run_path, replace, None if root is None else os.fspath(root))
     from mlgit.artifacts import manifest
-    from mlgit.tracking import saving
+    from mlgit.tracking.run import saving
 
     target = Path(root or ".") / manifest.inside(name)
     if replace or not target.is_file():
@@ -405,15 +408,14 @@ def taken_up(run_id: str, folder: Path) -> ActiveRun:
     for one in _open:
         if one.id == run_id and not one.is_inherited:
             return one
-    from mlgit.tracking import sharing
+    from mlgit.tracking.together import sharing
 
     taken = sharing.take_up(begin.place_for(folder), run_id)
     taken.at_end.append(functools.partial(_forget, taken))
     _open.append(taken)
     if _current is None or _current.is_inherited:
         _current = taken
-    ending.watch(_finish_all)
-    return taken
+    return taken  # whose end is another process's: how this one ends is nobody's concern
 
 
 ActiveRun.taken_up = staticmethod(taken_up)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.errors import UsageError
-from mlgit.tracking import eventfile, following, session
+from mlgit.tracking import session
+from mlgit.tracking.events import eventfile, following
 
 __all__ = ["log", "patch", "unpatch"]
 

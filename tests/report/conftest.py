@@ -9,8 +9,8 @@ from mlgit.core.run import Run
 from mlgit.git.repo import Repo
 from mlgit.store import place, telling
 from mlgit.tracking import begin
-from mlgit.tracking.active import ActiveRun
-from mlgit.tracking.journal import Journal
+from mlgit.tracking.run.active import ActiveRun
+from mlgit.tracking.run.journal import Journal
 from mlgit.tracking.wish import Wish
 
 Train = Callable[..., Run]

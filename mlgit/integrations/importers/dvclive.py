@@ -16,7 +16,7 @@ from mlgit.errors import ConfigError, NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.integrations.importers import beside
 from mlgit.integrations.importers.foreign import Bundle, Foreign, digest, fitting
-from mlgit.tracking.eventfile import Encoded
+from mlgit.tracking.events.eventfile import Encoded
 
 _SERIES, _IMAGES = Path("plots/metrics"), Path("plots/images")
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif")

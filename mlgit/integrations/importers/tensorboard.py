@@ -10,8 +10,8 @@ from typing import Any
 from mlgit.documents import reader as yaml
 from mlgit.errors import ConfigError, NotFoundError
 from mlgit.integrations.importers.foreign import Foreign, digest
-from mlgit.tracking.eventfile import MARK, EventFile
-from mlgit.tracking.following import SPLITS, Names
+from mlgit.tracking.events.eventfile import MARK, EventFile
+from mlgit.tracking.events.following import SPLITS, Names
 
 
 def folders(paths: Iterable[Path]) -> list[tuple[Path, str]]:

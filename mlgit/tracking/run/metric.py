@@ -11,8 +11,8 @@ from mlgit.tracking import values
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlgit.tracking.journal import Journal
-    from mlgit.tracking.summary import Summary
+    from mlgit.tracking.run.journal import Journal
+    from mlgit.tracking.run.summary import Summary
 
 _GOALS = {"min": "minimize", "max": "maximize"}
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from mlgit.core.run import Run, State
 from mlgit.tracking import values
-from mlgit.tracking.active import ActiveRun
-from mlgit.tracking.journal import Nowhere
-from mlgit.tracking.unkept import Unkept
+from mlgit.tracking.run.active import ActiveRun
+from mlgit.tracking.run.journal import Nowhere
+from mlgit.tracking.run.unkept import Unkept
 from mlgit.tracking.wish import Wish
 
 

@@ -26,7 +26,7 @@ from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import runs, telling
 from mlgit.store.rows import Rows
-from mlgit.tracking.tally import Tally
+from mlgit.tracking.run.tally import Tally
 
 Act = Callable[[Any], object]
 

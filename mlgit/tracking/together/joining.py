@@ -12,9 +12,9 @@ from mlgit.core import refs
 from mlgit.store import live, own, telling
 from mlgit.store.place import Place
 from mlgit.tracking import provenance
-from mlgit.tracking.active import ActiveRun
-from mlgit.tracking.journal import Journal
-from mlgit.tracking.ranks import Rank, RankRun
+from mlgit.tracking.run.active import ActiveRun
+from mlgit.tracking.run.journal import Journal
+from mlgit.tracking.together.ranks import Rank, RankRun
 from mlgit.tracking.wish import Wish
 
 _OF_RANK = re.compile(r"rank[0-9]+/")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mlgit.tracking.eventfile import Encoded, EventFile
+from mlgit.tracking.events.eventfile import Encoded, EventFile
 from mlgit.tracking.media.histogram import Histogram
 from tests.conftest import need
 

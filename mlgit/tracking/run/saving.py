@@ -11,8 +11,8 @@ from typing import IO
 from mlgit import whole
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.tracking.journal import Journal
 from mlgit.tracking.notice import notify
+from mlgit.tracking.run.journal import Journal
 
 _POLICIES = ("live", "now", "end")
 

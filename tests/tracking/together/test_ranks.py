@@ -43,7 +43,7 @@ def torch() -> None:
 
 def run_it(repo: Repo, code: str, *words: str) -> subprocess.CompletedProcess[str]:
     (repo.folder / "train.py").write_text(code)
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2]),
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[3]),
            "INIT": "env://" if words else f"file://{repo.folder.parent}/rendezvous"}  # fmt: skip
     done = subprocess.run(
         [sys.executable, *words, "train.py"], cwd=repo.folder, env=env, capture_output=True, text=True, timeout=120,

@@ -66,7 +66,7 @@ class Summary(MutableMapping[str, Any]):
 
     def merge(self, row: Mapping[str, Any]) -> None:
         """Take in a row with mappings in it: of those, what it does not name stays."""
-        from mlgit.tracking import tally
+        from mlgit.tracking.run import tally
 
         tally.merge(self._last, row) if self._tally is None else self._tally.note(row)
 
@@ -74,7 +74,7 @@ class Summary(MutableMapping[str, Any]):
         self, rule: Rule, *, overwrite: bool, step: Callable[[], int], so_far: Account | None
     ) -> None:  # fmt: skip
         """Go by *rule* from now on; *step* says the current step, *so_far* what was logged before."""
-        from mlgit.tracking import tally
+        from mlgit.tracking.run import tally
 
         if self._tally is None:
             kept = tally.Tally(self._last, step)

@@ -14,7 +14,7 @@ import pytest
 import mlgit
 from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
-from mlgit.tracking import watching
+from mlgit.tracking.run import watching
 from tests.conftest import need
 
 

@@ -15,8 +15,8 @@ from mlgit.core.run import Run
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.tracking import values
-from mlgit.tracking.journal import Journal
 from mlgit.tracking.notice import notify
+from mlgit.tracking.run.journal import Journal
 
 if TYPE_CHECKING:
     from mlgit.artifacts.artifact import Artifact

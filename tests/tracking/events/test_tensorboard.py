@@ -13,7 +13,7 @@ from mlgit.core.run import Run
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import runs
-from mlgit.tracking.following import Names
+from mlgit.tracking.events.following import Names
 from tests.conftest import need
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -109,7 +109,7 @@ from {library} import SummaryWriter
 with SummaryWriter("logs") as writer:
     writer.add_scalar("loss", 1.0, 1)
 run.finish()
-assert "mlgit.tracking.following" not in sys.modules
+assert "mlgit.tracking.events.following" not in sys.modules
 """, cwd=inside.folder)  # fmt: skip
 
     assert the_run(inside).metrics == {}

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlgit.tracking import eventfile, threads
-from mlgit.tracking.active import ActiveRun
-from mlgit.tracking.eventfile import MARK, EventFile
+from mlgit.tracking import threads
+from mlgit.tracking.events import eventfile
+from mlgit.tracking.events.eventfile import MARK, EventFile
 from mlgit.tracking.notice import notify
+from mlgit.tracking.run.active import ActiveRun
 
 SPLITS = frozenset(("train", "training", "validation", "valid", "val", "eval", "evaluation", "test", "dev"))
 """Folders of these names are parts of one run, as Keras and TensorFlow's estimators make them."""

@@ -18,11 +18,13 @@ from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
 from mlgit.store import borrow, live, own, recover, result, telling
 from mlgit.store.place import Place
-from mlgit.tracking import checkpoints, execute, files, handed, lives, metrics_files, sharing
+from mlgit.tracking import checkpoints, files, handed, lives
 from mlgit.tracking.begin import begin
+from mlgit.tracking.command import execute, metrics_files
 from mlgit.tracking.machine import watcher
 from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
+from mlgit.tracking.together import sharing
 from mlgit.tracking.wish import Wish
 
 _SIGNALS = frozenset(map(int, signal.valid_signals()))

@@ -27,12 +27,12 @@ from mlgit.errors import GitError, MlgitError, UsageError
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
 from mlgit.store import live, recover, runs
-from mlgit.tracking.active import ActiveRun
-from mlgit.tracking.alerting import Alerts
-from mlgit.tracking.keeping import Kept
-from mlgit.tracking.metric import Rules
-from mlgit.tracking.saving import Saved
-from mlgit.tracking.watching import Watched
+from mlgit.tracking.run.active import ActiveRun
+from mlgit.tracking.run.alerting import Alerts
+from mlgit.tracking.run.keeping import Kept
+from mlgit.tracking.run.metric import Rules
+from mlgit.tracking.run.saving import Saved
+from mlgit.tracking.run.watching import Watched
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from typing import Any
 from mlgit.core.run import Run
 from mlgit.public import notebook
 from mlgit.tracking import values
-from mlgit.tracking.journal import Journal
+from mlgit.tracking.run.journal import Journal
 from mlgit.tracking.wish import Settings, Wish
 
 

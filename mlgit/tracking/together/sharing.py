@@ -9,9 +9,9 @@ from pathlib import Path
 from mlgit.errors import UsageError
 from mlgit.store import live, own, telling
 from mlgit.store.place import Place
-from mlgit.tracking import turns
-from mlgit.tracking.active import ActiveRun
-from mlgit.tracking.journal import Journal
+from mlgit.tracking.run import turns
+from mlgit.tracking.run.active import ActiveRun
+from mlgit.tracking.run.journal import Journal
 from mlgit.tracking.wish import Wish
 
 _seats: list[int] = []

@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from mlgit.tracking.alerting import AlertLevel, Alerts
-from mlgit.tracking.keeping import Kept
-from mlgit.tracking.saving import Saved
-from mlgit.tracking.watching import Watched
+from mlgit.tracking.run.alerting import AlertLevel, Alerts
+from mlgit.tracking.run.keeping import Kept
+from mlgit.tracking.run.saving import Saved
+from mlgit.tracking.run.watching import Watched
 
 if TYPE_CHECKING:
     from mlgit.artifacts.artifact import Artifact

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlgit.store import live
-from mlgit.tracking import drain
+from mlgit.tracking.console import drain
 
 _drained = False
 """Whether this process's own streams are kept by some run."""

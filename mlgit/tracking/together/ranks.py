@@ -20,9 +20,9 @@ from typing import Any
 from mlgit import whole
 from mlgit.git.repo import Repo
 from mlgit.store import live
-from mlgit.tracking import turns
-from mlgit.tracking.active import ActiveRun
-from mlgit.tracking.journal import Journal
+from mlgit.tracking.run import turns
+from mlgit.tracking.run.active import ActiveRun
+from mlgit.tracking.run.journal import Journal
 
 _PATIENCE = 10
 """Seconds that the end of a run waits for those that take part in it."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlgit.store import live
-from mlgit.tracking import drain
+from mlgit.tracking.console import drain
 from mlgit.tracking.notice import notify
 
 

@@ -14,9 +14,9 @@ from mlgit.core import escape, secrets
 from mlgit.errors import ConfigError, UsageError
 from mlgit.tracking import threads
 from mlgit.tracking import wish as wishes
-from mlgit.tracking.journal import Journal
 from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
+from mlgit.tracking.run.journal import Journal
 
 if TYPE_CHECKING:
     from threading import Thread

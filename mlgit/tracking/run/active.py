@@ -19,19 +19,20 @@ from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
 from mlgit.store import result
 from mlgit.store.own import Before
-from mlgit.tracking import turns, values
-from mlgit.tracking.alerting import Alerts
-from mlgit.tracking.config import Config, ConfigNow
+from mlgit.tracking import values
 from mlgit.tracking.ending import exit_code
-from mlgit.tracking.identity import Identity
-from mlgit.tracking.journal import Journal
-from mlgit.tracking.keeping import Kept
 from mlgit.tracking.media.shelf import Shelf
-from mlgit.tracking.metric import Rules
 from mlgit.tracking.notice import notify
-from mlgit.tracking.saving import Saved
-from mlgit.tracking.summary import Summary
-from mlgit.tracking.watching import Watched
+from mlgit.tracking.run import turns
+from mlgit.tracking.run.alerting import Alerts
+from mlgit.tracking.run.config import Config, ConfigNow
+from mlgit.tracking.run.identity import Identity
+from mlgit.tracking.run.journal import Journal
+from mlgit.tracking.run.keeping import Kept
+from mlgit.tracking.run.metric import Rules
+from mlgit.tracking.run.saving import Saved
+from mlgit.tracking.run.summary import Summary
+from mlgit.tracking.run.watching import Watched
 from mlgit.tracking.wish import Wish
 
 P = ParamSpec("P")

@@ -1,0 +1,1 @@
+"""`mlgit run`: a program of any language as a run."""

@@ -1,0 +1,1 @@
+"""What is printed, kept with the run and shown as ever."""
