@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlgit.git.repo import Repo
+from mlgit.tracking import wish
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -44,3 +45,9 @@ def test_every_row_of_coming_from_w_b_is_held_by_a_test():
         assert found, row
         assert re.search(rf"^(    )?def {found[3]}\(", (ROOT / found[2]).read_text(), re.MULTILINE), row
     assert len(rows) > 100
+
+
+def test_every_variable_of_a_run_stands_in_the_page_on_tracking():
+    rows = re.findall(r"^\| `MLGIT_(\w+)` \| `WANDB_\1` \| ", (ROOT / "docs/tracking.md").read_text(), re.MULTILINE)
+
+    assert set(wish._VARIABLES) | {"DISABLED", "DISABLE_CODE"} == set(rows)

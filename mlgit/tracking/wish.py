@@ -133,8 +133,9 @@ _SERVER = frozenset(
 class Settings:
     """W&B's `Settings`: options for `init(settings=…)`, by name.
 
-    Those that concern W&B's server or its own process (`init_timeout`, `base_url`, every `x_…` but the sampling of
-    system metrics) are taken and mean nothing. Raises `UsageError` for a name that nobody knows.
+    Those that concern W&B's server or its own process (`base_url`, every `x_…` but those of system metrics) are taken
+    and mean nothing; `init_timeout` is how long a rank waits for the run of rank 0, there being no server to wait for.
+    Raises `UsageError` for a name that nobody knows.
     """
 
     def __init__(self, **options: Any) -> None:
