@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from mlgit.errors import NotFoundError
 from mlgit.integrations.importers import beside
 from mlgit.integrations.importers.foreign import Bundle, Foreign
 from mlgit.integrations.importers.leveldb import Log
+from mlgit.tracking.notice import notify
 
 _HISTORY, _SUMMARY, _OUTPUT, _CONFIG, _STATS, _ARTIFACT, _ALERT, _METRIC, _RAW, _RUN, _EXIT, _PREEMPTING, _USED = (
     2, 3, 4, 5, 7, 8, 10, 12, 13, 17, 18, 23, 25
@@ -350,16 +351,19 @@ class _Rows:
 
 
 def _history(log: Log) -> Iterator[dict[str, Any]]:
-    try:
+    damaged = 0
+    with suppress(OSError, ValueError):  # said when the rest was read
         for data in log:
-            try:
+            with suppress(ValueError):  # so was this
                 for number, content in wire.fields(data):
-                    if number == _HISTORY and isinstance(content, bytes):
+                    if number != _HISTORY or not isinstance(content, bytes):
+                        continue
+                    try:
                         yield _row(content)
-            except ValueError:
-                continue  # counted when the rest was read
-    except (OSError, ValueError):
-        return
+                    except ValueError:
+                        damaged += 1
+    if damaged:
+        notify(f"{damaged} damaged row{'s' * (damaged > 1)} of {log.path.name} passed over")
 
 
 def _row(content: bytes) -> dict[str, Any]:
@@ -388,14 +392,19 @@ def _named(found: Message, number: int) -> Iterator[tuple[list[str], Any]]:
             elif inner == 16 or inner == 8:
                 value = _json(content)
             elif inner in _TYPED:
-                value = _TYPED[inner](content)
+                kind, read = _TYPED[inner]
+                if not isinstance(content, kind):
+                    raise ValueError("a value of another kind than its field's")
+                value = read(content)
         if path:
             yield path, value
 
 
-_TYPED: Mapping[int, Any] = {
-    3: lambda _: None, 4: bool, 5: wire.zigzag, 6: wire.number_of, 7: lambda text: text.decode("utf-8", "replace"),
+_TYPED: Mapping[int, tuple[type, Callable[[Any], Any]]] = {
+    3: (int, lambda _: None), 4: (int, bool), 5: (int, wire.zigzag), 6: (bytes, wire.number_of),
+    7: (bytes, lambda text: text.decode("utf-8", "replace")),
 }  # fmt: skip
+"""The field of a value → how it is written on the wire, and what reads it."""
 
 
 def _json(content: int | bytes) -> Any:

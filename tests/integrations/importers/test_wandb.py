@@ -7,6 +7,7 @@ import json
 import math
 import subprocess
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from mlgit.core.run import Run, State
 from mlgit.git.repo import Repo
 from mlgit.index import query
+from mlgit.integrations.importers import leveldb
 from mlgit.integrations.importers import wandb as reader
 from mlgit.store import runs
 from tests.conftest import need
@@ -66,6 +68,16 @@ def record(python: Call, tmp_path: Path) -> Callable[..., Path]:
         return folder / "wandb"
 
     return call
+
+
+def append(log: Path, record: bytes) -> None:
+    """Put one more record behind the last of a log, as its writer would."""
+    content = log.read_bytes()
+    room = leveldb.BLOCK - len(content) % leveldb.BLOCK
+    if room < leveldb._PIECE.size + len(record):
+        content += bytes(room)
+    checksum = zlib.crc32(record, leveldb._SEEDS[leveldb._FULL])
+    log.write_bytes(content + leveldb._PIECE.pack(checksum, len(record), leveldb._FULL) + record)
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -198,6 +210,24 @@ END
     assert told["problems"] == ["1 damaged piece of run-damaged.wandb passed over"]
     assert 1800 < told["rows"] < 2000
     assert the_run(inside).metrics["loss"] == 1999
+
+
+@pytest.mark.parametrize("number", [5, 6, 7], ids=["whole", "double", "text"])
+def test_a_row_of_another_form_costs_that_row_and_is_said(
+    record: Callable[..., Path], inside: Repo, mlgit: Call, number: int
+) -> None:
+    folder = record()
+    (log,) = {path.resolve() for path in folder.glob("*/run-abc12345.wandb")}
+    value = b"\x01x" if number == 5 else b"\x07"
+    item = b"\x12\x04loss" + bytes([number << 3 | (2 if number == 5 else 0)]) + value
+    history = b"\x0a" + bytes([len(item)]) + item
+    append(log, bytes([2 << 3 | 2, len(history)]) + history)
+
+    done = mlgit("import", "wandb", str(folder), "--json")
+
+    assert "1 damaged row of run-abc12345.wandb passed over" in done.stderr
+    assert json.loads(done.stdout)[0]["outcome"] == "imported"
+    assert the_run(inside).state is State.FINISHED
 
 
 def test_a_run_that_was_resumed_is_one_run_from_all_its_folders(
