@@ -9,7 +9,7 @@ _NAMES = {
     "image-file": "image", "images/separated": "images", "table-file": "table", "joined-table": "joined table",
     "audio-file": "audio", "audio": "audio", "video-file": "video", "videos": "videos", "html-file": "page",
     "object3D-file": "3D object", "plotly-file": "chart", "bokeh-file": "chart", "molecule-file": "molecule",
-    "graph-file": "graph",
+    "graph-file": "graph", "text-file": "text",
 }  # fmt: skip
 """W&B's `_type` → what a person calls it, where it is called otherwise."""
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+import enum
+import hashlib
+import inspect
+import itertools
+import numbers
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlgit.errors import ConfigError
 
 MOST_TEXT = 1 << 20
-"""Characters of one text value."""
+"""Characters of one text value; what is longer is a file of the run's."""
+MOST_ITEMS = 10_000
+"""Of an array, or of what gives one item after the other."""
 MOST_BITS = 3000
 """Of one whole number: every reader of YAML and JSON takes so many digits."""
 
@@ -21,8 +30,10 @@ Keep = Callable[[Any], Any]
 def plain(value: Any, *, where: str = "the value", keep: Keep | None = None) -> Any:
     """*value* as None, bool, int, float, text, or a list or mapping of such.
 
-    A numpy scalar or a tensor of one element is its number; an array is a list. *keep* is asked first about whatever is
-    none of these. Raises `TypeError` for what cannot be stored, naming *where*.
+    A numpy scalar or a tensor of one element is its number; an array is a list; a dataclass is its fields; a function
+    or a class is its name; bytes, decimals, fractions and spans of time are text, as W&B has them. *keep* is asked
+    first about whatever is none of these, and about long texts. Raises `TypeError` for what cannot be stored, naming
+    *where*.
     """
     return _plain(value, where, 0, keep or _keep_nothing)
 
@@ -53,13 +64,13 @@ def _plain(value: Any, where: str, depth: int, keep: Keep) -> Any:
             raise TypeError(f"{where}: a whole number of {value.bit_length():,} bits; {MOST_BITS:,} are the most")
         return value
     if isinstance(value, str):
-        if len(value) > MOST_TEXT:
-            raise TypeError(
-                f"{where}: a text of {len(value):,} characters; {MOST_TEXT:,} is the most. Log it as a file."
-            )
-        return text(value)
+        if len(value) <= MOST_TEXT:
+            return text(value)
+        if (kept := keep(value)) is not NotImplemented:
+            return kept
+        raise TypeError(f"{where}: a text of {len(value):,} characters; {MOST_TEXT:,} is the most")
     if depth > 32:
-        raise TypeError(f"{where}: nested more than 32 deep, or within itself")
+        raise TypeError(f"{where[:80]}: nested more than 32 deep, or within itself")
     if isinstance(value, Mapping):
         return {text(str(key)): _plain(item, f"{where}.{key}", depth + 1, keep) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -81,24 +92,40 @@ def _base(value: bool | int | float) -> Any:
 def _foreign(value: Any, where: str, depth: int, keep: Keep) -> Any:
     for ask in ("tolist", "item"):  # numpy, torch, jax, tensorflow: an array or a scalar answers one of them
         method = getattr(value, ask, None)
-        if callable(method) and not isinstance(value, type):
+        if callable(method) and not isinstance(value, type | memoryview):
             size = getattr(value, "size", 1)
-            if isinstance(size, int) and size > 10_000:
+            if isinstance(size, int) and size > MOST_ITEMS:
                 raise TypeError(f"{where}: an array of {size:,} values; log a summary of it, or an artifact")
             try:
                 return _plain(method(), where, depth + 1, keep)
             except (ValueError, RuntimeError):
                 continue
-    if hasattr(value, "isoformat"):
+    simpler = _simpler(value)
+    if simpler is NotImplemented:
+        raise TypeError(
+            f"{where}: a {type(value).__module__}.{type(value).__qualname__} cannot be stored. "
+            "Log numbers, text, or lists and mappings of them; a file goes through log_artifact()."
+        )
+    return _plain(simpler, where, depth + 1, keep)
+
+
+def _simpler(value: Any) -> Any:
+    """What stands for *value* of a kind that scripts log now and then; `NotImplemented` for any other."""
+    if isinstance(value, type) or inspect.isroutine(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode("utf-8", "replace")
+    if isinstance(value, enum.Enum):
+        return value.value
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if callable(getattr(value, "isoformat", None)):
         return str(value.isoformat())
-    if hasattr(value, "__fspath__"):
+    if isinstance(value, numbers.Number | os.PathLike) or hasattr(value, "total_seconds"):
         return str(value)
-    if hasattr(value, "value") and type(value).__class__.__name__ in ("EnumType", "EnumMeta"):
-        return _plain(value.value, where, depth + 1, keep)
-    raise TypeError(
-        f"{where}: a {type(value).__module__}.{type(value).__qualname__} cannot be stored. "
-        "Log numbers, text, or lists and mappings of them; a file goes through log_artifact()."
-    )
+    if isinstance(value, Iterator | range):
+        return list(itertools.islice(value, MOST_ITEMS))
+    return NotImplemented
 
 
 def as_params(config: Any) -> dict[str, Any]:
@@ -133,8 +160,10 @@ def _param(value: Any, where: str, depth: int = 0) -> Any:
             return {text(str(key)): _param(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
         if isinstance(value, Sequence) and not isinstance(value, str | bytes | range):  # OmegaConf has its own
             return [_param(item, where, depth + 1) for item in value]
-        if isinstance(value, str | int):  # too long to be a param
-            raise
+        if isinstance(value, str | int):  # too long for a param: its beginning, and what tells it from others
+            whole = value if isinstance(value, str) else hex(value)
+            digest = hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()
+            return text(f"{whole[:1000]}… ({len(whole):,} characters, sha256 {digest})")
         return text(getattr(value, "__qualname__", None) or str(value))[:1000]
 
 

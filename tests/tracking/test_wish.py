@@ -167,7 +167,7 @@ def test_keys_are_taken_or_left_out(inside: Repo):
 
 def test_what_cannot_be_stored_of_a_config_is_stored_by_its_name(inside: Repo):
     with wandb.init(config={"loss": argparse.Namespace, "nested": {"kind": dict}}) as run:
-        assert run.config.as_dict() == {"loss": "Namespace", "nested": {"kind": "dict"}}
+        assert run.config.as_dict() == {"loss": "argparse.Namespace", "nested": {"kind": "builtins.dict"}}
 
 
 def test_allow_val_change_lets_a_config_change(inside: Repo):

@@ -40,6 +40,10 @@ class Shelf:
             _write(target, lambda file: file.write(content))
         return {"path": path, "sha256": digest, "size": len(content)}
 
+    def text(self, content: str) -> dict[str, Any]:
+        """Store a text that is too long to stand in a history; return what stands there for it."""
+        return {"_type": "text-file", **self.put("text", content.encode("utf-8", "replace"), "txt")}
+
     def copy(self, kind: str, source: Path, ending: str) -> dict[str, Any]:
         """Store the file *source* likewise, however large it is. Raises `OSError` where it cannot be read or stored."""
         import shutil

@@ -275,7 +275,8 @@ class ActiveRun(Identity):
         def keep(value: Any) -> Any:
             from mlgit.tracking.media import convert
 
-            return convert.stored(value, Shelf(self._journal.folder, key, step))
+            shelf = Shelf(self._journal.folder, key, step)
+            return shelf.text(secrets.redact(value)) if isinstance(value, str) else convert.stored(value, shelf)
 
         return keep
 
