@@ -79,13 +79,14 @@ def init(
     """Begin a run; it becomes the branch `exp/<project>/<name>-<id>` when it ends.
 
     *config*: the params, a mapping, an argparse namespace or a file's path; what the project's params file states
-    stands against them, as `-p` of `mlgit run` does. *dir*: the folder whose repository and project record it, instead
-    of the current one. *mode*: `online` and `offline` are one here (nothing is sent until `mlgit sync`); `disabled`
-    records nothing. *reinit* says what becomes of a run that is under way: `return_previous` (the default in scripts),
-    `finish_previous` (the default in notebooks) or `create_new`, beside it. Inside `mlgit run` the script's first run
-    is the one that is under way. Outside of any repository the run goes to a scratch repository. What is not given is
-    read from *settings*, then from the environment (`MLGIT_PROJECT`, or `WANDB_PROJECT`, …). *monitor_gym*
-    logs what Gymnasium films. *entity*, *force* and *anonymous* mean nothing without a server.
+    stands against them, as `-p` of `mlgit run` does. *dir*: where it is recorded if the current folder is in no
+    repository; else nothing, for files of the run's own lie in its live folder. *mode*: `online` and `offline` are one
+    here (nothing is sent until `mlgit sync`); `disabled` records nothing. *reinit* says what becomes of a run that is
+    under way: `return_previous` (the default in scripts), `finish_previous` (the default in notebooks) or `create_new`,
+    beside it. Inside `mlgit run` the script's first run is the one that is under way. Outside of any repository the run
+    goes to a scratch repository. What is not given is read from *settings*, then from the environment (`MLGIT_PROJECT`,
+    or `WANDB_PROJECT`, …). *monitor_gym* logs what Gymnasium films. *entity*, *force* and *anonymous* mean nothing
+    without a server.
 
     Raises `UsageError` for names and choices that cannot be, `ConfigError` for a wrong mlgit.yaml, `GitError` where git
     refuses.
@@ -168,8 +169,7 @@ def _disabled(wish: Wish, params: dict[str, Any]) -> ActiveRun:
 
 def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> ActiveRun:
     global _has_joined
-    folder = Path(wish.folder) if wish.folder else place.here()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _where(wish)
     home = begin.place_for(folder)
     joined = None if given else handed.found().run_id  # a trial is a run of its own
     rank = _rank()
@@ -201,6 +201,13 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     if rank and rank.owns:
         begun.at_end += (ranks.announce(home.repo, record.id), functools.partial(ranks.wait_for_others, opened))
     return begun
+
+
+def _where(wish: Wish) -> Path:
+    """The folder that it runs in: the current one, but where no repository is there, and one may be at *dir*."""
+    here = place.here()
+    named = Path(wish.folder) if wish.folder else here
+    return named if named.is_dir() and named != here and place.find(here) is None else here
 
 
 def _is_meant(home: Place, run_id: str, wish: Wish, rank: Rank | None) -> bool:

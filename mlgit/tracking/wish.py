@@ -35,7 +35,7 @@ class Wish:
     """The params that come from outside, by name."""
     mode: str = "online"
     folder: str | None = None
-    """Where it runs, if not in the current folder."""
+    """Where it is recorded if the current folder is in no repository."""
     resume: str | None = None
     """One of `RESUME`."""
     resume_from: str | None = None

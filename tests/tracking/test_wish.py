@@ -13,8 +13,10 @@ import pytest
 import mlgit as wandb
 from mlgit.errors import ConfigError, UsageError
 from mlgit.git.repo import Repo
+from mlgit.index import query
 from mlgit.tracking import wish
 from mlgit.tracking.wish import Settings, Wish
+from tests.conftest import make_repo
 
 
 @pytest.fixture(autouse=True)
@@ -204,3 +206,27 @@ def test_what_means_nothing_without_a_server_says_so_and_goes_on(inside: Repo, c
 def test_an_id_is_generated_as_w_b_does():
     assert len(wandb.util.generate_id()) == 8
     assert wandb.util.generate_id() != wandb.util.generate_id()
+
+
+@pytest.mark.parametrize("there", ["missing", "empty", "repository"])
+def test_a_dir_elsewhere_takes_no_run_from_its_repository(inside: Repo, tmp_path: Path, there: str):
+    elsewhere = tmp_path / "elsewhere"
+    if there != "missing":
+        elsewhere.mkdir()
+    if there == "repository":
+        make_repo(elsewhere)
+    with wandb.init(dir=elsewhere) as run:
+        assert Path(run.dir).is_dir()
+
+    assert [found.id for found in query.runs(inside)] == [run.id]
+
+
+def test_outside_of_every_repository_the_one_of_dir_records_the_run(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "plain").mkdir()
+    monkeypatch.chdir(tmp_path / "plain")
+    with wandb.init(dir=repo.folder) as run:
+        pass
+
+    assert [found.id for found in query.runs(repo)] == [run.id]
