@@ -72,3 +72,8 @@ def times_faster(what: str, ours: float, theirs: float, least: float) -> Line:
 def figure(what: str, seen: float, unit: str) -> Line:
     """A figure without a bar, to compare with."""
     return Line(what, f"{seen:.4g} {unit}", "", None)
+
+
+def not_measured(what: str) -> Line:
+    """A bar whose peer could not be had."""
+    return Line(what, "", "not measured", None)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.measure import Line, figure, process, times_faster
+from benchmarks.measure import Line, figure, not_measured, process, times_faster
 from benchmarks.start import repository
 
 _OURS = "import mlgit; mlgit.init(project='bench'); mlgit.finish()"
@@ -26,6 +26,7 @@ def lines() -> Iterator[Line]:
     yield figure("bare Python", process((sys.executable, "-c", "pass")).wall, "ms wall")
     for name, (code, env) in _PEERS.items():
         if not (program := peers.interpreter(name)):
+            yield not_measured(f"one empty run, mlgit against {name}")
             continue
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "project"
