@@ -60,11 +60,6 @@ class ActiveRun(Identity):
     *owns* says whether the end of this object is the end of the run; a script inside `mlgit run` only takes part.
     """
 
-    @property
-    def config_static(self) -> ConfigNow:
-        """Its params as they are now, to read."""
-        return ConfigNow(dict(self.config))
-
     is_taken_up_again = False
     """Whether a script has finished it before, inside of the same `mlgit run`."""
 
@@ -120,6 +115,11 @@ class ActiveRun(Identity):
     def dir(self) -> str:
         """A folder for files of the script's own that go with the run; made at first need."""
         return self._files.dir
+
+    @property
+    def config_static(self) -> ConfigNow:
+        """Its params as they are now, to read."""
+        return ConfigNow(dict(self.config))
 
     @property
     def is_joined(self) -> bool:
