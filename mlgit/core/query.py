@@ -56,8 +56,10 @@ def parse(text: str) -> Condition:
             f"{text[:80]!r} is no condition.", fix="write it like 'accuracy>0.9', 'state=failed', 'name~lr'"
         )
     key, operation, value = form.groups()
-    if operation in _COMPARE and key in _WRITTEN and _amount(key, value) is None:
-        raise UsageError(f"{text[:80]!r}: {value[:40]!r} is no {_WRITTEN[key][0]}.", fix=f"write {_WRITTEN[key][1]}")
+    if operation in _COMPARE and _amount(key, value) is None:
+        kind, how = _WRITTEN.get(key, ("number", "one, as in 'accuracy>0.9'"))
+        place = f"{value[:40]!r}, at character {form.start(3) + 1}," if value else "what is compared with"
+        raise UsageError(f"{text[:80]!r}: {place} is no {kind}.", fix=f"write {how}")
     return Condition(key=key, operation=operation, value=value)
 
 

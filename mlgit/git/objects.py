@@ -85,6 +85,14 @@ class Reader:
             for name in block:
                 yield self._answer(pipe, name)
 
+    def sizes(self, names: Iterable[str]) -> Iterator[int | None]:
+        """The bytes of each of *names*, which are not read for it; None where there is none."""
+        for block in _blocks(names, 200):
+            pipe = self._ask("".join(f"info {name}\n" for name in block))
+            for name in block:
+                head = self._head(pipe, name)
+                yield head[2] if head else None
+
     def blob(self, name: str) -> bytes | None:
         """The content of the file *name* (`commit:path`), or None if there is no such file."""
         found = self.read(name)
@@ -113,14 +121,19 @@ class Reader:
         return self._process
 
     def _answer(self, pipe: subprocess.Popen[bytes], name: str) -> tuple[str, str, bytes] | None:
+        if (head := self._head(pipe, name)) is None:
+            return None
+        assert pipe.stdout is not None
+        return head[0], head[1], pipe.stdout.read(head[2] + 1)[:-1]
+
+    def _head(self, pipe: subprocess.Popen[bytes], name: str) -> tuple[str, str, int] | None:
+        """(object id, kind, size) of *name*, or None if there is none."""
         head = self._line(pipe).split(b" ")
         if len(head) != 3 or not head[2].isdigit():
             if head[-1] in (b"missing", b"ambiguous", b"submodule"):
                 return None
             raise GitError(f"git could not read {name!r} in {self._folder}.", why=b" ".join(head).decode())
-        assert pipe.stdout is not None
-        content = pipe.stdout.read(int(head[2]) + 1)[:-1]
-        return head[0].decode(), head[1].decode(), content
+        return head[0].decode(), head[1].decode(), int(head[2])
 
     def _line(self, pipe: subprocess.Popen[bytes]) -> bytes:
         assert pipe.stdout is not None

@@ -98,12 +98,12 @@ def _of_branch(repo: Repo, run: Run) -> Iterator[File]:
     top = runs.place_of(run, "").rstrip("/")
     with repo.reader() as reader:
         paths = list(_walk(reader, f"{run.commit}:{top}"))
-    for path, oid in paths:
+        sizes = list(reader.sizes(oid for _, oid in paths))
+    for (path, _), size in zip(paths, sizes, strict=True):
         if path.endswith(".dvc") and path.count("/") == 0:
             yield from _held(repo, run, path, repo.read(run.commit, f"{top}/{path}") or b"")
         elif not path.startswith("artifacts/"):
-            size = int(repo.git("cat-file", "-s", oid)) if path.startswith(("files/", "media/")) else -1
-            yield File(_name(path), size=size, read=partial(_blob, repo, run, f"{top}/{path}"), run=run)
+            yield File(_name(path), size=size or 0, read=partial(_blob, repo, run, f"{top}/{path}"), run=run)
 
 
 def _blob(repo: Repo, run: Run, path: str) -> bytes:

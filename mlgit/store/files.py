@@ -54,7 +54,7 @@ def render(run: Run, account: Account, going: Attached) -> dict[str, bytes]:
     return {path: text.encode("utf-8", "replace") for path, text in files.items()}
 
 
-_ABOUT = ("thinned", "thinned_objects", "rows", "metrics_without_table", "define_metric", "set_by_hand")
+_ABOUT = ("thinned", "thinned_objects", "rows", "metrics_without_table", "define_metric", "set_by_hand", "mark")
 """What `run.yaml` says of the run's own history: of an earlier life's it does not speak any more."""
 
 

@@ -111,7 +111,10 @@ def _read(folder: Path) -> Account:
         run, params=params, logged=tuple(logged.values()), used=tuple(used.values()),
         state=State(end.get("state", dead)), finished=max(finished, run.created),
     )  # fmt: skip
-    provenance |= {key: end[key] for key in ("error", "exit_code") if key in end}
+    told_of_end = (
+        ("exit_code",) if run.state is State.FINISHED else ("error", "exit_code")
+    )  # one that was caught is none
+    provenance |= {key: end[key] for key in told_of_end if key in end}
     provenance |= {"alerts": alerts} if alerts else {}
     return replace(
         summed_up(told, run), provenance=provenance, system=_system(folder), output=_output(folder / "output.log"),

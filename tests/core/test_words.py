@@ -444,7 +444,6 @@ RUN = Run(
         ("duration>0h 1m", False),
         ("duration<1.5m", True),
         ("val/acc<1", True),
-        ("accuracy>x", False),
         ("group=", True),
         ("who==no", True),
     ],
@@ -486,3 +485,19 @@ def test_runs_are_ordered_by_number_then_by_word_and_those_without_come_last():
     assert [run.id for run in query.ordered(runs, "m")][:2] == ["e", "a"]
     assert [run.id for run in query.ordered(runs, "-m")][:2] == ["a", "e"]
     assert query.ordered(runs, "m")[-1].id == query.ordered(runs, "-m")[-1].id == "b"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("acc>>1", "'acc>>1': '>1', at character 5, is no number. To fix: write one, as in 'accuracy>0.9'"),
+        ("acc > ", "what is compared with is no number"),
+        ("created > soon", "'soon', at character 11, is no date"),
+        ("duration<5x", "'5x', at character 10, is no duration"),
+    ],
+)
+def test_what_can_not_be_compared_is_said_with_its_place(text: str, said: str):
+    with pytest.raises(UsageError) as caught:
+        query.parse(text)
+
+    assert said in " ".join(str(caught.value).split())

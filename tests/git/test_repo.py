@@ -495,3 +495,12 @@ def test_a_ref_with_an_odd_name_does_not_break_the_list(repo: Repo):
     repo.git("update-ref", "refs/heads/exp/p/li\u2028ne\x85", head)
 
     assert repo.refs("refs/heads/exp/") == {"refs/heads/exp/p/li\u2028ne\x85": head}
+
+
+def test_sizes_are_asked_for_without_reading(repo: Repo):
+    (repo.folder / "a").write_bytes(b"x" * 5000)
+    repo.git("add", "a")
+    repo.git("commit", "-qm", "a")
+    with repo.reader() as reader:
+        assert list(reader.sizes(["HEAD:a", "HEAD:none"])) == [5000, None]
+        assert reader.blob("HEAD:a") == b"x" * 5000

@@ -467,3 +467,11 @@ print("went on")
     assert found.metrics == {"a": 2}
     assert runs.output(repo, found).endswith("went on\n")
     assert not live.folders(repo)
+
+
+def test_an_error_that_the_script_catches_is_none_of_the_runs(repo: Repo, run: Script):
+    run(code="import mlgit\ntry:\n  with mlgit.init(): raise ValueError('caught')\nexcept ValueError: pass")
+    found = only(repo)
+
+    assert found.state is State.FINISHED
+    assert "error" not in runs.provenance(repo, found)

@@ -8,10 +8,11 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from mlgit.core import refs
+from mlgit.core import escape, refs
 from mlgit.store import live, own, telling
 from mlgit.store.place import Place
 from mlgit.tracking import provenance
+from mlgit.tracking.notice import notify
 from mlgit.tracking.run.active import ActiveRun
 from mlgit.tracking.run.journal import Journal
 from mlgit.tracking.together.ranks import Rank, RankRun
@@ -41,6 +42,8 @@ def join(
     if asked:
         opened.event(set=asked)
     told = telling.read(opened.folder)
+    if asked.keys() & {"name", "project"}:
+        notify(f"which the script calls {escape.line(told.run.name, 60)} of {told.run.project}")
     again = told.left is not None
     if again:
         opened.event(left=None)
