@@ -78,7 +78,7 @@ class ActiveRun(Identity):
         self._finishing, self._preempting = threading.RLock(), False
         self._fast = self._first
         self._shared: mmap.mmap | bytes = turns.UNKNOWN
-        self._is_row_open = False
+        self._has_turn = self._is_row_open = False
         self.at_end = journal.at_end
         """Called in turn when the run begins to end, however it ends."""
         self.after_end: list[Callable[[], None]] = []
@@ -168,14 +168,11 @@ class ActiveRun(Identity):
         Raises `UsageError` after the end, `ValueError` for what is no mapping, for a key that is no text or a step
         that is no number, and `TypeError` for a value that cannot be stored; the whole row is then dropped.
         """
-        if self._shared[0]:
-            return self._log_in_turn(data, step, commit)
-        return self._log(data, step, commit)
-
-    def _log(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
-        now = time.time()
         journal = self._journal
         with journal.lock:
+            if self._shared[0] and not self._has_turn:
+                return self._log_in_turn(data, step, commit)
+            now = time.time()
             if journal.ended:
                 raise UsageError(f"The run {self.name} has ended.", fix="log before finish(), or init() another run")
             if step is not None:
@@ -207,19 +204,22 @@ class ActiveRun(Identity):
         return None
 
     def _log_in_turn(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
-        """`log` of a run that perhaps several processes share."""
+        """`log` of a run that perhaps several processes share; its lock is held."""
         journal = self._journal
-        with journal.lock:
-            if self._shared is turns.UNKNOWN:
-                journal.check_open("history")
-                self._shared = turns.look(journal.folder, shares=self.is_inherited)
-                if not self._shared[0]:
-                    return self._log(data, step, commit)
-            with turns.turn(journal.folder) as next_step:
-                if step is None and not self._is_row_open:
-                    self._step = max(self._step, next_step)
-                self._log(data, step, commit)
-            self._is_row_open = not commit and (step is not None or commit is not None)
+        if self._shared is turns.UNKNOWN:
+            journal.check_open("history")
+            self._shared = turns.look(journal.folder, shares=self.is_inherited)
+            if not self._shared[0]:
+                return ActiveRun.log(self, data, step, commit)
+        with turns.turn(journal.folder) as next_step:
+            if step is None and not self._is_row_open:
+                self._step = max(self._step, next_step)
+            self._has_turn = True
+            try:
+                ActiveRun.log(self, data, step, commit)
+            finally:
+                self._has_turn = False
+        self._is_row_open = not commit and (step is not None or commit is not None)
         return None
 
     def log_beside(
