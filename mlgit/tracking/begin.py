@@ -31,8 +31,8 @@ def place_for(folder: Path) -> Place:
 def begin(
     home: Place, wish: Wish, params: Mapping[str, Any], command: Sequence[str], folder: Path,
     more: Mapping[str, Any] = MappingProxyType({}), life: Life | None = None,
-) -> live.Live:  # fmt: skip
-    """A new live run of *command* in *folder*, its code held; `run.yaml` tells *more* of it.
+) -> tuple[live.Live, Run]:  # fmt: skip
+    """A new live run of *command* in *folder*, its code held, and its record; `run.yaml` tells *more* of it.
 
     *life* is what it goes on from, if it does not begin by itself.
     """
@@ -47,7 +47,7 @@ def begin(
         id=wish.id or names.run_id(),
         name=wish.name or names.run_name(),
         project=refs.component(wish.project, "project") if wish.project else home.settings.project,
-        created=time.time(),
+        created=round(time.time(), 3),
         group=wish.group, job_type=wish.job_type, sweep=wish.sweep, notes=wish.notes, tags=tuple(wish.tags),
         given=tuple(wish.given),
         source=taken.commit,
@@ -70,7 +70,7 @@ def begin(
     result.hold(home.repo, run)
     if wish.resume == "auto":
         unfinished.mark(home.repo, run)
-    return opened
+    return opened, run
 
 
 def _tell_outer(repo: Repo, run_id: str) -> None:

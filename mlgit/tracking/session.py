@@ -184,10 +184,9 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     with _stated(home) as stated:
         stated = _over(stated, given)
         life = _life(home, wish)
-        opened = begin.begin(
+        opened, record = begin.begin(
             home, wish, stated or params, notebook.command() or provenance.command_line(), folder, life=life
         )
-    record = telling.read(opened.folder).run
     if life:
         record = replace(record, metrics=life.before.metrics)
     begun = ActiveRun(

@@ -7,7 +7,7 @@ import pytest
 
 from mlgit.core.run import Run
 from mlgit.git.repo import Repo
-from mlgit.store import place, telling
+from mlgit.store import place
 from mlgit.tracking import begin
 from mlgit.tracking.run.active import ActiveRun
 from mlgit.tracking.run.journal import Journal
@@ -26,8 +26,7 @@ def train(inside: Repo) -> Train:
              sweep: str | None = None, exit_code: int = 0) -> Run:  # fmt: skip
         home = place.find(folder)
         assert home
-        opened = begin.begin(home, Wish(name=name, sweep=sweep), params or {}, ("python", "train.py"), folder)
-        record = telling.read(opened.folder).run
+        opened, record = begin.begin(home, Wish(name=name, sweep=sweep), params or {}, ("python", "train.py"), folder)
         active = ActiveRun(Journal(home, opened, record), fixed=frozenset())
         for step in range(max(map(len, history.values()), default=0)):
             active.log({metric: values[step] for metric, values in history.items() if step < len(values)})

@@ -118,8 +118,7 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
     params = handed.merged(stated, command.params)
     about = {"metrics_files": list(command.metrics)}
     life = lives.life(home, wish, wish.project or home.settings.project, notify)
-    opened = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder, about, life)
-    record = telling.read(opened.folder).run
+    opened, record = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder, about, life)
     notify(f"run {escape.line(record.name, 60)} of {record.project}")
     given = opened.folder / "given.json"
     given.write_text(json.dumps(params, default=str))

@@ -100,12 +100,16 @@ def start(streams: Sequence[int], log: Path, *, keeps_on: bool = False) -> Drain
 
 
 def _run(words: Sequence[str], given: Sequence[tuple[int, int]]) -> None:
-    """Run *words* to their end with file descriptors *given* as others. Raises `OSError` where they fail."""
+    """Run *words* to their end with file descriptors *given* as others. Raises `OSError` where they fail.
+
+    They find no more of the environment than they need: loading a language takes tee as long as its start.
+    """
+    env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     with _high([fd for fd, _ in given]) as high:
         actions: list[Any] = [(os.POSIX_SPAWN_DUP2, fd, number) for fd, (_, number) in zip(high, given, strict=True)]
         actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
         python_ignores = (signal.SIGPIPE, signal.SIGXFSZ)
-        pid = os.posix_spawnp(words[0], list(words), os.environ, file_actions=actions, setsigdef=python_ignores)
+        pid = os.posix_spawnp(words[0], list(words), env, file_actions=actions, setsigdef=python_ignores)
     with contextlib.suppress(ChildProcessError):  # somebody else waited for it
         if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 127:
             raise FileNotFoundError("there is no tee")
