@@ -180,7 +180,7 @@ def remove(folder: Path) -> None:
 def sweep(repo: Repo) -> None:
     """Remove what was left of folders by those who died as they removed them."""
     for entry in (repo.own / "live").iterdir():
-        if (entry / _RETIRED).exists():
+        if (entry / _RETIRED).exists() and not is_alive(entry):
             remove(entry)
 
 

@@ -890,3 +890,23 @@ def test_a_text_of_ten_million_characters_is_a_file_of_the_runs(inside: Repo):
     assert found.params["long"].startswith("yyy")
     assert "10,000,000 characters" in found.params["long"]
     assert wandb.Api().run(run.id).file(found.objects["long"]["path"]).size == 10_000_000
+
+
+def test_a_disabled_run_answers_to_all_that_others_do(inside: Repo):
+    with wandb.init(mode="disabled") as run:
+        run.write_logs("x")
+        run.alert("a", "b")
+        run.watch(object())
+        run.unwatch()
+        run.save("x")
+        run.define_metric("a", summary="min")
+        run.log_artifact("x", name="x")
+        run.log_model("x")
+        run.mark_preempting()
+        run.log_code()
+        run.name = "other"
+        run.tags += ("b",)
+        run.summary["a"] = 1
+        assert (run.to_html(), run.url, run.sync_dir) != (None, None, None)
+
+    assert query.runs(inside) == []
