@@ -114,11 +114,6 @@ class View:
     reproduce: tuple[str, ...]
     alerts: tuple[Alert, ...] = ()
 
-    @property
-    def gates_pass(self) -> bool:
-        """Whether no gate refused."""
-        return all(verdict.passed for verdict in self.verdicts)
-
 
 def build(about: Compared, *, verdicts: Sequence[Verdict] = (), charts: Sequence[Chart] = ()) -> View:
     """The report on *about*."""
