@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ SPLITS = frozenset(("train", "training", "validation", "valid", "val", "eval", "
 """Folders of these names are parts of one run, as Keras and TensorFlow's estimators make them."""
 SECONDS = 1.0
 """Between two looks at the files."""
+_PATIENCE = 5.0
+"""Seconds that the end of a run waits for a writer's worker."""
 
 
 @dataclass
@@ -172,8 +175,23 @@ def _flush_writers() -> None:
     for one in gc.get_objects():
         kind = type(one)
         if kind.__name__ == "EventFileWriter" and kind.__module__.partition(".")[0] in ("tensorboard", "tensorboardX"):
-            with suppress(OSError, ValueError, RuntimeError):  # closed already, or its folder is gone
+            with suppress(OSError, ValueError, RuntimeError, AttributeError):  # closed already, or its folder is gone
+                if kind.__module__.startswith("tensorboardX"):
+                    _wait_for_worker(one._event_queue)
                 one.flush()
+
+
+def _wait_for_worker(queue: Any) -> None:
+    """tensorboardX flushes what its worker has written, and leaves behind what still waits for that.
+
+    A worker that waits for more holds the queue's lock for reading; seen so twice, it has written all that came before.
+    """
+    until, idle = time.monotonic() + _PATIENCE, 0
+    while idle < 2 and time.monotonic() < until:
+        if is_busy := queue._rlock.acquire(block=False):
+            queue._rlock.release()
+        idle = 0 if is_busy or queue._buffer or not queue.empty() else idle + 1
+        time.sleep(0.001)
 
 
 def follow(run: ActiveRun) -> None:
