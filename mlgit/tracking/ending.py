@@ -51,6 +51,12 @@ def watch(finish: Finish) -> None:
     _hook_term()
 
 
+def rest() -> None:
+    """No run is under way: SIGTERM is whose it was, for a handler in Python is lost where a process waits in C code."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is _on_term:
+        signal.signal(signal.SIGTERM, _before_term)
+
+
 def was_terminated() -> bool:
     """Whether SIGTERM has told this process to end, whatever the script's own handler makes of it."""
     return _has_term

@@ -123,6 +123,7 @@ def init(
     if monitor_gym and wish.mode != "disabled":
         monitor_gymnasium()
     begun.at_end.append(functools.partial(_forget, begun))
+    begun.after_end.append(_rest)
     _open.append(begun)
     if _current is None:
         _current = begun
@@ -305,6 +306,11 @@ def _forget(ended: ActiveRun) -> None:
         _open.remove(ended)
     if _current is ended:
         _current = None
+
+
+def _rest() -> None:
+    if not _open:
+        ending.rest()
 
 
 def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank: Rank | None) -> ActiveRun:
