@@ -17,7 +17,7 @@ from mlgit import errors
 from mlgit.core.run import Run
 from mlgit.errors import GitError, MlgitError
 from mlgit.git.repo import Repo
-from mlgit.store import live, records
+from mlgit.store import records
 
 MOST_BYTES = 16 << 20
 """Of a live folder's history, read in the process that asks: some hundred thousand rows."""
@@ -49,11 +49,16 @@ def _size(path: Path) -> int:
         return 0
 
 
-def record(repo: Repo, folder: Path) -> Run:
-    """`result.record` in a process of its own. Raises what it raises; `GitError` where the process dies."""
+def record(repo: Repo, folder: Path, lock: int) -> Run:
+    """`result.record` in a process of its own. Raises what it raises; `GitError` where the process dies.
+
+    Should this process die meanwhile, the other still has its *lock*, and nobody else begins to record the run.
+    """
     told = json.dumps({"path": [place for place in sys.path if place], "repo": str(repo.folder), "folder": str(folder)})
     words = (sys.executable, "-P", "-c", _CODE)
-    done = subprocess.run(words, input=told, capture_output=True, text=True, cwd=repo.folder, check=False)
+    done = subprocess.run(
+        words, input=told, capture_output=True, text=True, cwd=repo.folder, pass_fds=(lock,), check=False
+    )
     try:
         answer = json.loads(done.stdout.rpartition("\n")[2])
         if "error" in answer:
@@ -80,10 +85,7 @@ def main(told: dict[str, str], record_here: Callable[[Repo, Path], Run]) -> None
         repo = Repo.find(Path(told["repo"]))
         if repo is None:
             raise GitError(f"{told['repo']} is no repository any more.")
-        with live.held(
-            folder := Path(told["folder"])
-        ):  # should who asked die meanwhile, nobody else begins to record it
-            run = record_here(repo, folder)
+        run = record_here(repo, Path(told["folder"]))
         answer = {"run": records.line(_short(run)), "ref": run.ref, "commit": run.commit}
     except MlgitError as exc:
         answer = {"error": {"kind": type(exc).__name__, "what": exc.what, "why": exc.why, "fix": exc.fix}}

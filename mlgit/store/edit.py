@@ -100,9 +100,10 @@ def _message(run: Run, why: str) -> str:
 
 def _edit_live(repo: Repo, run: Run, change: Change, more: Mapping[str, bytes | Entry | None]) -> Run:
     folder = live.folder_of(repo, run.id)
-    if not folder.exists():  # it has ended since
-        raise NotFoundError(f"The run {run.name} is no longer under way.", fix="look it up again")
-    before = telling.snapshot(folder)
+    try:
+        before = telling.snapshot(folder)
+    except FileNotFoundError:
+        raise NotFoundError(f"The run {run.name} is no longer under way.", fix="look it up again") from None
     after = _checked(before, change(before))
     opened = live.Live(folder)
     try:

@@ -10,13 +10,12 @@ does not, and a pid means nothing from inside a container.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
 import re
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ class Live:
                 why = "It has ended, or was recovered."
                 raise NotFoundError(f"There is no live run {folder.name!r}.", why=why) from None
             raise
-        self._lock, self.history, self._events, self.output = fds
+        self.lock, self.history, self._events, self.output = fds
         _OPEN.add(self)
 
     def event(self, **content: Any) -> None:
@@ -84,9 +83,9 @@ class Live:
 
     def close(self) -> None:
         """Let go of the folder; it stays on disk until it is a branch."""
-        for fd in (self.history, self._events, self.output, self._lock):
+        for fd in (self.history, self._events, self.output, self.lock):
             os.close(fd)
-        self.history = self._events = self.output = self._lock = -1
+        self.history = self._events = self.output = self.lock = -1
         _OPEN.discard(self)
 
 
@@ -96,9 +95,9 @@ _OPEN: weakref.WeakSet[Live] = weakref.WeakSet()
 def _let_go_in_child() -> None:
     """A forked child holds no run alive: a worker that outlives its parent must not hide the parent's death."""
     for live in list(_OPEN):
-        if live._lock >= 0:
-            os.close(live._lock)
-            live._lock = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        if live.lock >= 0:
+            os.close(live.lock)
+            live.lock = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
 os.register_at_fork(after_in_child=_let_go_in_child)
@@ -213,17 +212,6 @@ def lock(fd: int, operation: int) -> bool | None:
             return None
         raise
     return True
-
-
-@contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """The run of *folder* counts as alive meanwhile, unless somebody has claimed it already."""
-    fd = _open(folder / "lock")
-    try:
-        lock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(fd)
 
 
 def claim(folder: Path, *, unlockable: bool = False) -> int | None:

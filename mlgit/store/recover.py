@@ -41,6 +41,6 @@ def _recover(repo: Repo, folder: Path, *, elsewhere: bool) -> Run | None:
         if not (folder / "run.yaml").exists() or not (elsewhere or live.is_ours(folder)):
             return None
         borrow.give_back(folder)
-        return result.record(repo, folder)
+        return result.record(repo, folder, lock)
     finally:
         os.close(lock)

@@ -24,24 +24,24 @@ _DIGITS = (6, 8, 16, 40)
 _TRIES = 20
 
 
-def record(repo: Repo, folder: Path) -> Run:
+def record(repo: Repo, folder: Path, lock: int) -> Run:
     """Make the live *folder* a branch; return its run. The folder goes once the commit has been verified.
 
     A run that has a branch already, for it was resumed or has checkpoints, gets one more commit there. Raises
     `GitError` where git or the disk refuses: the live folder then stays as it is, and the next mlgit command tries
-    again. A large one is recorded by a process of its own.
+    again. A large one is recorded by a process of its own, which shares the caller's *lock* of the folder.
     """
-    return apart.record(repo, folder) if apart.is_called_for(folder) else record_here(repo, folder, may_part=True)
+    return apart.record(repo, folder, lock) if apart.is_called_for(folder) else record_here(repo, folder, lock)
 
 
-def record_here(repo: Repo, folder: Path, *, may_part: bool = False) -> Run:
-    """`record` in this process; unless it *may part* and turns out to be large."""
+def record_here(repo: Repo, folder: Path, lock: int | None = None) -> Run:
+    """`record` in this process; unless it could hand a *lock* on, and the run turns out to be large."""
     again = False
     while True:
         said = _said(folder)
         account = _whole(repo, telling.read(folder))
-        if may_part and apart.is_possible() and attached.needs_dvc(repo, account):
-            return apart.record(repo, folder)
+        if lock is not None and apart.is_possible() and attached.needs_dvc(repo, account):
+            return apart.record(repo, folder, lock)
         if (ours := own.of(folder)) is None:
             run = _finish(repo, folder, account)
         else:
@@ -56,9 +56,9 @@ def record_here(repo: Repo, folder: Path, *, may_part: bool = False) -> Run:
         again = True  # somebody has edited it meanwhile
 
 
-def _finish(repo: Repo, folder: Path, account: telling.Account) -> Run:
-    """The branch of a run that has none yet."""
-    run = commit(repo, account, ())
+def _finish(repo: Repo, folder: Path, account: telling.Account, below: Sequence[str] = ()) -> Run:
+    """The branch of a run that has none yet, on top of what it had elsewhere, *below*."""
+    run = commit(repo, account, below)
     made = _move(repo, run, run.commit)
     return replace(run, ref=made) if isinstance(made, str) else _go_on(repo, folder, account, made)
 
@@ -73,10 +73,7 @@ def _go_on(repo: Repo, folder: Path, account: telling.Account, ours: own.Own, *,
         if tip is not None and not again and (recorded := _recorded(repo, account.run, tip)):
             return replace(recorded, ref=ours.ref)
         if tip is not None and not own.is_edit(repo, ours, tip):
-            account = replace(account, run=own.apart(account.run, ours))
-            run = commit(repo, account, ours.commits[-1:])
-            made = _move(repo, run, run.commit)
-            return replace(run, ref=made if isinstance(made, str) else made.ref)
+            return _finish(repo, folder, replace(account, run=own.apart(account.run, ours)), ours.commits[-1:])
         run = commit(repo, account, (tip,) if tip else ours.commits[-1:])
         own.note(folder, ours.ref, run.commit)
         try:
@@ -100,10 +97,14 @@ def _recorded(repo: Repo, run: Run, tip: str) -> Run | None:
 def checkpoint(repo: Repo, folder: Path, now: float) -> Run:
     """Commit what a run that is under way has said so far, as state `running`, so that others see it; return it.
 
-    Raises `NotFoundError` where it ends meanwhile, `RefMovedError` where somebody else commits at the same moment.
+    Raises `NotFoundError` where it ends meanwhile, `RefMovedError` where somebody else commits at the same moment,
+    `GitError` where another machine has gone on with it: what that has recorded stays on top of their branch.
     """
     ours = own.of(folder)
     tip = repo.refs(ours.ref).get(ours.ref) if ours else None
+    if ours and tip and not own.is_edit(repo, ours, tip):
+        why = f"Another machine has moved {ours.ref} on: this one will end on a branch of its own."
+        raise GitError(f"The run {folder.name!r} goes on elsewhere too.", why=why)
     account = telling.read(folder)
     if account.ended or not live.is_alive(folder):
         raise NotFoundError(f"The run {folder.name!r} is no longer under way.", fix="mlgit recover")

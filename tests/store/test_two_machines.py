@@ -85,6 +85,27 @@ def test_a_live_run_whose_branch_moves_on_ends_on_a_branch_of_its_own(
     assert list(found.values()) == [[1, 3]]
 
 
+def test_a_checkpoint_does_not_cover_what_another_machine_has_recorded(
+    machines: tuple[Repo, Repo], python: Script, mlgit: Script
+):
+    one, two = machines
+    python("-c", GO_ON.format(2), cwd=two.folder)
+    mlgit("sync", cwd=two.folder)
+    meanwhile = """
+import subprocess, sys
+subprocess.run(["git", "fetch", "-q", "origin", "+refs/heads/exp/*:refs/heads/exp/*"], check=True)
+done = subprocess.run([sys.executable, "-m", "mlgit", "checkpoint", "abcdefgh"], capture_output=True, text=True)
+print(done.returncode, done.stderr)
+"""
+    said = python("-c", GO_ON.format(3) + meanwhile, cwd=one.folder).stdout
+    found = {run.id: values(one, run) for run in query.runs(one)}
+
+    assert said.startswith("3 ")
+    assert "The run 'abcdefgh' goes on elsewhere too." in said
+    assert found.pop("abcdefgh") == [1, 2]
+    assert list(found.values()) == [[1, 3]]
+
+
 def test_resuming_goes_on_from_the_newest_that_is_known(machines: tuple[Repo, Repo], python: Script, mlgit: Script):
     one, two = machines
     python("-c", GO_ON.format(2), cwd=two.folder)

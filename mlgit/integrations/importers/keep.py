@@ -181,7 +181,7 @@ def _branch(home: Place, foreign: Foreign, run: Run) -> tuple[Run, int, list[str
         end |= {"exit_code": foreign.exit_code} if foreign.exit_code else {}
         opened.event(end=end)
         opened.move(live.folder_of(repo, run.id))
-        kept = result.record(repo, opened.folder)
+        kept = result.record(repo, opened.folder, opened.lock)
     except BaseException:
         if opened.folder.parent.name == _INCOMING:
             shutil.rmtree(opened.folder, ignore_errors=True)

@@ -173,7 +173,7 @@ def _end(home: Place, opened: live.Live, state: State, exit_code: int) -> Run:
     about: dict[str, Any] = {"state": state.value, "time": time.time()}
     try:
         opened.event(end=about | ({"exit_code": exit_code} if exit_code else {}))
-        return result.record(home.repo, opened.folder)
+        return result.record(home.repo, opened.folder, opened.lock)
     except (MlgitError, OSError) as exc:
         notify(f"the run is not a branch yet: {exc}\nIt is kept in {opened.folder}.")
         return replace(telling.read(opened.folder).run, state=state)

@@ -349,7 +349,7 @@ class ActiveRun(Identity):
             if about:
                 journal.live.event(end=about)
             if self._owns:  # still alive until it is a branch, so that nobody recovers it meanwhile
-                journal.record = result.record(journal.repo, journal.folder)
+                journal.record = result.record(journal.repo, journal.folder, journal.live.lock)
                 self._tell(told(journal.record))
         except (MlgitError, OSError) as exc:
             notify(f"the run {self.name} is not a branch yet: {exc}\nIt is kept in {journal.folder}.")
