@@ -17,6 +17,7 @@ import subprocess
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
@@ -24,7 +25,9 @@ from mlgit.errors import GitError, UsageError
 from mlgit.git import process
 
 MOST_LOOSE = 200
-"""Objects written one by one; more go into a pack."""
+"""Objects written as files of their own; more go into a pack."""
+_AT_ONCE = 16
+"""So many files at a time: a program's file descriptors are few."""
 _SHARED = {**dict.fromkeys(("group", "true", "1"), 0o660), **dict.fromkeys(("all", "world", "everybody", "2"), 0o664)}
 """`core.sharedRepository` → the rights that it adds; as a number beginning with 0, it says all that there are."""
 _PACK_KINDS = {b"commit": 1, b"tree": 2, b"blob": 3, b"tag": 4}
@@ -248,8 +251,9 @@ class Writer:
             if len(self._pending) > MOST_LOOSE:
                 self._store_pack()
             else:
-                for oid, raw in self._pending.items():
-                    self._store(oid, raw)
+                waiting = iter(self._pending.items())
+                while some := list(islice(waiting, _AT_ONCE)):
+                    self._store(some)
         except OSError as exc:
             fix = "make room, or the folder writable; nothing that was logged is lost"
             raise GitError(f"{self._objects} cannot be written.", why=str(exc), fix=fix) from exc
@@ -277,31 +281,33 @@ class Writer:
         env = {"GIT_DIR": str(self._objects.parent)}
         process.run("index-pack", "--stdin", folder=self._objects, stdin=body + self._hash(body).digest(), env=env)
 
-    def _store(self, oid: str, raw: bytes) -> None:
-        folder = self._objects / oid[:2]
-        target = folder / oid[2:]
-        if self._is_whole(oid, target):
-            return
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir()
-            self._share(folder)
-        # never a name used before: in a container every process has the same number, and what a killed one left is
-        # read-only. Git's own collection sweeps up what is called so.
-        scratch = folder / f"tmp_obj_{os.urandom(8).hex()}"
-        fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
-        try:
-            with os.fdopen(fd, "wb") as file:
+    def _store(self, objects: Iterable[tuple[str, bytes]]) -> None:
+        """Objects as files of their own. The disk takes them up side by side, and the first sync pays for most."""
+        with contextlib.ExitStack() as tidy:
+            written: list[tuple[str, Path, Path, int]] = []
+            for oid, raw in objects:
+                target = self._objects / oid[:2] / oid[2:]
+                if self._is_whole(oid, target):
+                    continue
+                with contextlib.suppress(FileExistsError):
+                    target.parent.mkdir()
+                    self._share(target.parent)
+                # never a name used before: in a container every process has the same number, and what a killed one left
+                # is read-only. Git's own collection sweeps up what is called so.
+                scratch = target.with_name(f"tmp_obj_{os.urandom(8).hex()}")
+                fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+                tidy.callback(scratch.unlink, missing_ok=True)
+                file = tidy.enter_context(os.fdopen(fd, "wb"))
                 file.write(zlib.compress(raw, 1))
                 file.flush()
+                _begin_writing(fd)
+                written.append((oid, scratch, target, fd))
+            for oid, scratch, target, fd in written:
                 os.fsync(fd)
-            self._share(scratch)
-            if not self._is_whole(oid, scratch):
-                raise OSError(errno.EIO, "what was written is not what is read", str(target))
-            scratch.rename(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                scratch.unlink()
-            raise
+                self._share(scratch)
+                if not self._is_whole(oid, scratch):
+                    raise OSError(errno.EIO, "what was written is not what is read", str(target))
+                scratch.rename(target)
 
     def _share(self, path: Path) -> None:
         """Give *path* the rights that `core.sharedRepository` asks for, as git's adjust_shared_perm() does."""
@@ -313,6 +319,12 @@ class Writer:
         if path.is_dir():
             mode |= (mode & 0o444) >> 2 | stat.S_ISGID
         path.chmod(mode)
+
+
+def _begin_writing(fd: int) -> None:
+    """Let the kernel put the file on disk now, without waiting for it: what Linux does for who needs it no longer."""
+    with contextlib.suppress(AttributeError, OSError):  # there is none; it is no more than a wish
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def parse_tree(content: bytes, width: int) -> dict[str, Entry]:
