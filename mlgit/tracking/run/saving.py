@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import IO
 
 from mlgit import whole
+from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
+from mlgit.store import own, runs, telling
 from mlgit.tracking.notice import notify
 from mlgit.tracking.run.journal import Journal
 
@@ -95,8 +97,8 @@ class Saved:
     ) -> IO[str] | None:
         """A file of a run, brought below *root* (the run's own folder unless given) and opened to read.
 
-        *run_path* is the run's id or `project/id`, this one unless given. What lies there already stays unless
-        *replace*. Raises `NotFoundError`.
+        *run_path* is the run's id or `project/id`, this one unless given, with what it had kept before it was resumed.
+        What lies there already stays unless *replace*. Raises `NotFoundError`.
         """
         from mlgit.artifacts import manifest
 
@@ -106,28 +108,38 @@ class Saved:
         return target.open(encoding="utf-8", errors="surrogateescape")
 
     def _bring_file(self, name: str, run_path: str | None, target: Path) -> None:
-        if run_path is None:
-            source = self._journal.folder / "files" / name
-            if not source.is_file():
-                raise NotFoundError(
-                    f"The run {self._journal.record.name} has no file {name[:120]!r}.", fix="save() keeps files"
-                )
-            if not (target.exists() and source.samefile(target)):
-                _bring(source, target, share=False)
+        journal = self._journal
+        if run_path is not None:
+            bring_of(journal.repo, run_path, name, target, project=journal.project)
             return
-        bring_of(self._journal.repo, run_path, name, target, project=self._journal.project)
+        source = journal.folder / "files" / name
+        if source.is_file():
+            _bring(source, target, share=False)
+        elif (earlier := self._earlier()) is not None:
+            _bring_from(journal.repo, earlier, name, target)
+        else:
+            raise NotFoundError(f"The run {journal.record.name} has no file {name[:120]!r}.", fix="save() keeps files")
+
+    def _earlier(self) -> Run | None:
+        """The run as it was when it was resumed; None where it was not."""
+        told = own.before(telling.begin(self._journal.folder))
+        return runs.read(self._journal.repo, told.commit) if told and told.how == "resume" else None
 
 
 def bring_of(repo: Repo, run_path: str, name: str, target: Path, *, project: str) -> None:
     """Bring the file *name* of the run that *run_path* names to *target*. Raises `NotFoundError`."""
     from mlgit.public.lookup import run_of
-    from mlgit.public.run import Run
 
-    run = Run(repo, run_of(repo, run_path, project=project))
-    found = {file.name: file for file in run.files()}
+    _bring_from(repo, run_of(repo, run_path, project=project), name, target)
+
+
+def _bring_from(repo: Repo, run: Run, name: str, target: Path) -> None:
+    from mlgit.public.run import Run as Recorded
+
+    found = {file.name: file for file in Recorded(repo, run).files()}
     if name not in found:
         some = f"it has {', '.join(sorted(found)[:8])}"
-        raise NotFoundError(f"The run {run_path} has no file {name[:120]!r}.", fix=some)
+        raise NotFoundError(f"The run {run.name} has no file {name[:120]!r}.", fix=some)
     found[name].bring(target)
 
 

@@ -260,3 +260,24 @@ def test_a_file_comes_back_from_this_run_and_from_another(inside: Repo, tmp_path
             second.restore("nothing", run_path=first.id)
         with pytest.raises(UsageError):
             second.restore("../x", run_path=first.id)
+
+
+def test_a_resumed_run_has_its_files_again(inside: Repo):
+    Path("w.txt").write_text("first")
+    Path("other.txt").write_text("other")
+    with wandb.init(id="abcdefgh") as first:
+        first.save("w.txt")
+        first.save("other.txt")
+        first.log({"loss": 1})
+    for path in ("w.txt", "other.txt"):
+        Path(path).unlink()
+
+    with wandb.init(id="abcdefgh", resume="allow") as again:
+        found = again.restore("w.txt")
+        assert found is not None
+        with found:
+            assert (found.read(), found.name) == ("first", f"{again.dir}/w.txt")
+        with pytest.raises(NotFoundError, match=r"no file 'nothing'.*\n.*other.txt"):
+            again.restore("nothing")
+    with wandb.init(fork_from="abcdefgh?_step=0") as fork, pytest.raises(NotFoundError, match="save\\(\\) keeps files"):
+        fork.restore("w.txt")
