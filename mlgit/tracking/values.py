@@ -131,8 +131,8 @@ def _simpler(value: Any) -> Any:
 def as_params(config: Any) -> dict[str, Any]:
     """A config as params: a mapping, an argparse or absl namespace, a dataclass instance, a file's path, or None.
 
-    What cannot be stored as it is (a class, a function) is stored by its name. Raises `TypeError` for what is no
-    config, `ConfigError` for a file that cannot be read.
+    What cannot be stored as it is (a class, a function, a member of an enumeration) is stored by its name. Raises
+    `TypeError` for what is no config, `ConfigError` for a file that cannot be read.
     """
     if config is None:
         return {}
@@ -152,7 +152,7 @@ def as_params(config: Any) -> dict[str, Any]:
 
 def _param(value: Any, where: str, depth: int = 0) -> Any:
     try:
-        return plain(value, where=where)
+        return plain(value, where=where, keep=_name)
     except TypeError:
         if depth > 32:  # within itself
             raise
@@ -165,6 +165,11 @@ def _param(value: Any, where: str, depth: int = 0) -> Any:
             digest = hashlib.sha256(whole.encode("utf-8", "replace")).hexdigest()
             return text(f"{whole[:1000]}… ({len(whole):,} characters, sha256 {digest})")
         return text(getattr(value, "__qualname__", None) or str(value))[:1000]
+
+
+def _name(value: Any) -> Any:
+    """The name of a member of an enumeration, as W&B has it; one that is a number or a text stays that."""
+    return text(value.name or str(value)) if isinstance(value, enum.Enum) else NotImplemented
 
 
 def _read(path: Path) -> dict[str, Any]:
