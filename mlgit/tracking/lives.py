@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.store import live, own, resume, unfinished
+from mlgit.store import live, own, result, resume, unfinished
 from mlgit.store.own import Before
 from mlgit.store.place import Place
 from mlgit.tracking.wish import Wish
@@ -167,11 +168,8 @@ def _forked(home: Place, wish: Wish) -> Life:
         raise UsageError("A fork is a run of its own: it cannot have its parent's id.", fix="leave the id out")
     if wish.id and (there := _known(home.repo, wish.id)):
         raise UsageError(f"There is a run with the id {wish.id!r}: {there.branch or there.name}.", fix="choose another")
-    if not known.commit:
-        raise UsageError(
-            f"The run {known.name} ({known.id}) is still under way, without a commit to begin from.",
-            fix=f"mlgit checkpoint {known.id}, and try again",
-        )
+    if not known.commit:  # it is under way
+        known = result.checkpoint(home.repo, live.folder_of(home.repo, known.id), time.time())
     return Life(earlier=known, before=resume.point(home.repo, known, "fork", step))
 
 

@@ -292,6 +292,19 @@ def test_a_fork_is_another_run_with_the_history_up_to_the_step(inside: Repo):
     assert inside.is_ancestor(parent.commit, after.commit)
 
 
+def test_a_run_that_is_under_way_can_be_forked(inside: Repo):
+    parent = wandb.init(id="abcdefgh")
+    for loss in (3.0, 2.0, 1.0):
+        parent.log({"loss": loss})
+    with wandb.init(fork_from="abcdefgh?_step=1", reinit="create_new") as fork:
+        fork.log({"loss": 9.0})
+    parent.log({"loss": 0.0})
+    parent.finish()
+
+    assert steps(inside, one(inside, fork.id)) == [(0, 3.0), (1, 2.0), (2, 9.0)]
+    assert steps(inside, one(inside)) == [(0, 3.0), (1, 2.0), (2, 1.0), (3, 0.0)]
+
+
 def test_a_rewound_run_drops_what_came_later_and_git_keeps_it(inside: Repo):
     before = first(3.0, 2.0, 1.0)
     run = wandb.init(resume_from="abcdefgh?_step=0")
