@@ -64,7 +64,7 @@ def begin(
         notify(f"not in the run's snapshot: {', '.join(path for path, _ in taken.left_out[:5])}"
                f"{' …' if len(taken.left_out) > 5 else ''} ({taken.left_out[0][1]})")  # fmt: skip
     opened = live.create(home.repo, run, about)
-    _tell_outer(home.repo, handed.found().run_id)
+    _tell_outer(home.repo, handed.found().run_id, run)
     if life and life.earlier.id == run.id:
         own.note(opened.folder, life.earlier.ref, life.earlier.commit)
     result.hold(home.repo, run)
@@ -73,7 +73,8 @@ def begin(
     return opened, run
 
 
-def _tell_outer(repo: Repo, run_id: str) -> None:
-    """Let the `mlgit run` around this process, if there is one, know that there are runs inside of its own."""
-    if live.is_id(run_id) and (folder := live.folder_of(repo, run_id)).is_dir():
-        (folder / handed.INNER).touch()
+def _tell_outer(repo: Repo, outer: str, run: Run) -> None:
+    """Let the `mlgit run` around this process, if there is one, know of *run* inside of its own."""
+    if live.is_id(outer) and (folder := live.folder_of(repo, outer)).is_dir():
+        with (folder / handed.INNER).open("a") as file:
+            file.write(f"{run.id}\n")

@@ -314,6 +314,21 @@ def test_the_run_around_a_sweep_stays_where_it_says_something(
     assert len(query.runs(repo)) == 3
 
 
+@pytest.mark.parametrize(
+    ("ends", "state"),
+    [("sys.exit(3)", "failed"), ("1 / 0", "failed"), ("os.kill(os.getpid(), 9)", "crashed"),
+     ("os.kill(os.getpid(), 15)", "preempted")],
+)  # fmt: skip
+def test_a_script_that_dies_with_a_run_of_its_own_id_leaves_that_run_alone(
+    repo: Repo, mlgit: Script, ends: str, state: str
+):
+    code = f"import os, sys, wandb\nwandb.init(id='own', resume='allow').log({{'loss': 1}})\n{ends}"
+    died = mlgit("run", "--wandb", "--", sys.executable, "-c", code, cwd=repo.folder, check=False)
+
+    assert died.returncode
+    assert [(run.id, run.state.value) for run in query.runs(repo)] == [("own", state)]
+
+
 def test_a_trace_of_a_chain_is_logged_step_within_step(repo: Repo, run: Script):
     code = """
 import wandb

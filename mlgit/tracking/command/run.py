@@ -16,6 +16,8 @@ from mlgit.core import escape
 from mlgit.core.compare import flatten
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.index import query
 from mlgit.store import borrow, live, own, recover, result, telling
 from mlgit.store.place import Place
 from mlgit.tracking import checkpoints, files, handed, lives
@@ -93,7 +95,7 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
             )  # fmt: skip
     metrics_files.take(begun.opened, metrics, begun.record)
     state = _state(came_out)
-    if _is_only_around_others(begun, command, came_out.code):
+    if _is_only_around_others(home.repo, begun, command, came_out.code):
         ended = result.discard(home.repo, begun.opened)
     else:
         ended = _end(home, begun.opened, state, came_out.code)
@@ -131,15 +133,24 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
     return _Begun(opened=opened, record=record, words=words, env=env | dict(command.env))
 
 
-def _is_only_around_others(begun: _Begun, command: Command, exit_code: int) -> bool:
-    """Whether the program ended well with runs of its own, a sweep's for one, and said nothing to this one.
+def _is_only_around_others(repo: Repo, begun: _Begun, command: Command, exit_code: int) -> bool:
+    """Whether the program had runs of its own, a sweep's for one, ended as the last of them did, and said no more.
 
     Nobody misses such a run; one that was named, or given params, is wanted all the same.
     """
     folder = begun.opened.folder
-    if exit_code or command.said or command.params or not (folder / handed.INNER).exists():
+    if command.said or command.params or not (folder / handed.INNER).exists():
         return False
-    return not sharing.had_part(folder) and telling.read(folder).run.metrics == {} and own.of(folder) is None
+    if sharing.had_part(folder) or telling.read(folder).run.metrics or own.of(folder):
+        return False
+    return not exit_code or _went_wrong(repo, (folder / handed.INNER).read_text().split()[-1])
+
+
+def _went_wrong(repo: Repo, run_id: str) -> bool:
+    """Whether this run has ended, and not well; one that was killed becomes a branch for the question."""
+    recover.recover_all(repo, notify)
+    bad = (State.FAILED, State.CRASHED, State.PREEMPTED)
+    return any(run.id == run_id and run.state in bad for run in query.runs(repo))
 
 
 @contextlib.contextmanager
