@@ -20,7 +20,8 @@ def create(common_dir: Path, ref: str, oid: str, log: str) -> bool:
     """Make *ref* point at *oid*, synced as git syncs it; False where that is git's to do, and nothing was changed.
 
     *log* is the line of its reflog after the two ids. As git does, it holds `<ref>.lock` meanwhile, so that whoever
-    else wants the ref waits or is refused.
+    else wants the ref waits or is refused. One that is there and says the same was left by who died in the midst of
+    making this very ref: it is as good.
     """
     path = common_dir / ref
     if not _PLAIN.fullmatch(ref) or ref.endswith(".lock") or path.exists():
@@ -28,17 +29,14 @@ def create(common_dir: Path, ref: str, oid: str, log: str) -> bool:
     lock = path.with_name(f"{path.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        if not _make(lock, content := f"{oid}\n".encode()) and lock.read_bytes() != content:
+            return False
     except OSError:
         return False
     try:
-        with os.fdopen(fd, "wb") as file:
-            if path.exists() or _is_packed(common_dir / "packed-refs", ref):
-                lock.unlink()
-                return False
-            file.write(f"{oid}\n".encode())
-            file.flush()
-            os.fsync(fd)
+        if path.exists() or _is_packed(common_dir / "packed-refs", ref):
+            lock.unlink()
+            return False
         _note(common_dir / "logs" / ref, f"{'0' * len(oid)} {oid} {log}\n")
         lock.rename(path)
     except OSError:
@@ -46,6 +44,26 @@ def create(common_dir: Path, ref: str, oid: str, log: str) -> bool:
             lock.unlink()
         return False
     return True  # from the renaming on, a file of the lock's name is somebody else's
+
+
+def _make(lock: Path, content: bytes) -> bool:
+    """Make the file *lock*, synced; with its *content* at once where the system can. False where it exists already."""
+    try:
+        try:
+            fd = os.open(lock.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+            is_named = False
+        except (AttributeError, OSError):
+            fd = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            is_named = True
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(fd)
+            if not is_named:  # linkat(2): only with a file descriptor does Python follow the link in /proc
+                os.link(f"/proc/self/fd/{fd}", lock, src_dir_fd=fd)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _is_packed(packed: Path, ref: str) -> bool:
