@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from mlgit.cli import output
@@ -27,16 +29,18 @@ def command(elsewhere: bool, as_json: bool) -> None:
     from pathlib import Path
 
     from mlgit.cli.ls import document
-    from mlgit.store import live, place, recover
+    from mlgit.store import place, recover
 
     here = place.of_reader(Path.cwd())
     if here is None:
         raise NotFoundError(f"{Path.cwd()} is in no git repository.", fix="cd into your project")
     done = recover.recover_all(here.repo, output.note, elsewhere=elsewhere)
+    failed, away = recover.left(here.repo)
     if as_json:
         output.as_json([document(run) for run in done])
-        return
-    left = [folder for folder in live.folders(here.repo) if not live.is_ours(folder)]
-    output.say(f"{len(done)} run{'s' * (len(done) != 1)} recovered" if done else "Nothing to recover.")
-    for folder in left:
-        output.note(f"{folder.name} began on another machine; if it is dead: mlgit recover --elsewhere")
+    elif done or not failed:
+        output.say(f"{len(done)} run{'s' * (len(done) != 1)} recovered" if done else "Nothing to recover.")
+    for name in away:
+        output.note(f"{name} began on another machine; if it is dead: mlgit recover --elsewhere")
+    if failed:
+        sys.exit(1)

@@ -32,6 +32,21 @@ def recover_all(repo: Repo, notify: Callable[[str], None], *, elsewhere: bool = 
     return done
 
 
+def left(repo: Repo) -> tuple[list[str], list[str]]:
+    """(the dead runs of this machine that could not be recovered, those that began on another one), by their ids."""
+    failed: list[str] = []
+    away: list[str] = []
+    for folder in live.folders(repo):
+        try:
+            if not live.is_ours(folder):
+                away.append(folder.name)
+            elif not live.is_alive(folder):
+                failed.append(folder.name)
+        except (MlgitError, OSError):
+            failed.append(folder.name)
+    return failed, away
+
+
 def _recover(repo: Repo, folder: Path, *, elsewhere: bool) -> Run | None:
     """The run of a dead live folder, now a branch; None where it is alive, not ours, or gone."""
     lock = live.claim(folder, unlockable=elsewhere)
