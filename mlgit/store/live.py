@@ -10,15 +10,19 @@ does not, and a pid means nothing from inside a container.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import re
+import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlgit import whole
+from mlgit.core import refs
 from mlgit.core.run import Run
 from mlgit.core.summary import Rule
 from mlgit.errors import GitError, MlgitError, NotFoundError, UsageError
@@ -27,8 +31,12 @@ from mlgit.store import records, telling
 
 _RETIRED = "recorded"
 """What `run.yaml` is called once the run is recorded."""
+_AT_ONCE = 60
+"""Seconds; a folder is made in a thousandth of one."""
 SPOKEN = ("history.jsonl", "events.jsonl")
 """The files that hold a run's words, by the run and by whoever edits it."""
+TURN = "turn"
+"""Whoever writes to a run that several processes share holds the lock of this file meanwhile."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -111,24 +119,23 @@ def create(repo: Repo, run: Run, provenance: Mapping[str, Any], *, below: str = 
     if not is_id(run.id):
         raise UsageError(f"{run.id[:80]!r} cannot be a run's id.", why="Letters, digits, '.', '_' and '-', at most 64.")
     folder = repo.own / below / run.id
+    opened = None
     try:
-        folder.mkdir(parents=True)
-        opened = Live(folder)  # locked before `run.yaml` makes it a run that somebody could find dead
-        begin = records.run_document(run, {**provenance, "host": os.uname().nodename, "mark": _mark()})
-        (folder / "begin").write_bytes(records.encode(begin | {"params": run.params}))
-        (folder / "begin").rename(folder / "run.yaml")
-        return opened
-    except FileExistsError:
-        raise MlgitError(
-            f"A run with the id {run.id!r} is alive, or waits to be recovered.",
-            fix="mlgit recover, or choose another id",
-        ) from None
+        with whole.at(folder) as scratch:
+            scratch.mkdir()
+            opened = Live(scratch)
+            begin = records.run_document(run, {**provenance, "host": os.uname().nodename, "mark": _mark()})
+            (scratch / "run.yaml").write_bytes(records.encode(begin | {"params": run.params}))
     except OSError as exc:
-        import shutil
-
-        shutil.rmtree(folder, ignore_errors=True)  # what has no `run.yaml` nobody would ever look at
+        if opened:
+            opened.close()
+        if exc.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            what, fix = f"A run with the id {run.id!r} is alive, or waits to be recovered.", "mlgit recover"
+            raise MlgitError(what, fix=f"{fix}, or choose another id") from None
         fix = "make room, or the folder writable"
         raise GitError(f"No run can be recorded below {repo.own}.", why=str(exc), fix=fix) from None
+    opened.folder = folder
+    return opened
 
 
 def is_id(text: str) -> bool:
@@ -152,9 +159,14 @@ def folder_of(repo: Repo, run_id: str) -> Path:
 def folders(repo: Repo) -> list[Path]:
     """Every live folder, of runs alive and dead."""
     try:
-        return sorted(entry for entry in (repo.own / "live").iterdir() if (entry / "run.yaml").exists())
+        return sorted(entry for entry in (repo.own / "live").iterdir() if _is_run(entry))
     except FileNotFoundError:
         return []
+
+
+def _is_run(entry: Path) -> bool:
+    """Whether it is a run: a folder that is being made is called otherwise, and one that is being removed is none."""
+    return is_id(entry.name) and (entry / "run.yaml").exists()
 
 
 def retire(folder: Path, *, undo: bool = False) -> None:
@@ -167,7 +179,7 @@ def retire(folder: Path, *, undo: bool = False) -> None:
 def remove(folder: Path) -> None:
     """Remove the live folder; what a script put beside ours goes with it."""
     try:
-        for entry in folder.iterdir():
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name == "lock"):
             entry.unlink()
         folder.rmdir()
     except OSError:  # a folder in it
@@ -177,10 +189,21 @@ def remove(folder: Path) -> None:
 
 
 def sweep(repo: Repo) -> None:
-    """Remove what was left of folders by those who died as they removed them."""
+    """Remove what was left by those who died as they made, held or removed a live folder."""
     for entry in (repo.own / "live").iterdir():
-        if (entry / _RETIRED).exists() and not is_alive(entry):
+        if not _is_run(entry) and _is_left(entry):
             remove(entry)
+    for lock in (repo.common_dir / refs.LIVE).glob("*.lock"):
+        if not folder_of(repo, lock.stem).exists():
+            lock.unlink(missing_ok=True)
+
+
+def _is_left(entry: Path) -> bool:
+    """Whether nobody is at work in a folder that is no run; one that has no lock yet will have one at once."""
+    try:
+        return not is_alive(entry) if (entry / "lock").exists() else time.time() - entry.stat().st_mtime > _AT_ONCE
+    except FileNotFoundError:
+        return False
 
 
 def is_alive(folder: Path) -> bool:
@@ -214,14 +237,30 @@ def lock(fd: int, operation: int) -> bool | None:
     return True
 
 
+@contextlib.contextmanager
+def turn(folder: Path) -> Iterator[None]:
+    """The turn of this process among those that write to one run, once the others have had theirs.
+
+    Raises `FileNotFoundError` where nobody shares it, or it has been recorded meanwhile.
+    """
+    fd = os.open(folder / TURN, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        lock(fd, fcntl.LOCK_EX)
+        if not os.fstat(fd).st_nlink:
+            raise FileNotFoundError(errno.ENOENT, "it was removed", str(folder))
+        yield
+    finally:
+        os.close(fd)
+
+
 def claim(folder: Path, *, unlockable: bool = False) -> int | None:
     """The folder's lock for its recovery, as a file descriptor to close; None where it is alive, gone or not ours.
 
-    What somebody else runs in a shared repository is theirs to recover. Where there are no locks a run counts as alive,
-    unless *unlockable*: a person has said that it is dead.
+    What somebody else runs in a shared repository is theirs to recover. Where there are no locks, or somebody has
+    removed this one, a run counts as alive, unless *unlockable*: a person has said that it is dead.
     """
     try:
-        fd = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if unlockable else 0), 0o644)
     except (FileNotFoundError, PermissionError):
         return None
     had = lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -36,24 +36,28 @@ def record(repo: Repo, folder: Path, lock: int) -> Run:
 
 def record_here(repo: Repo, folder: Path, lock: int | None = None) -> Run:
     """`record` in this process; unless it could hand a *lock* on, and the run turns out to be large."""
-    again = False
-    while True:
-        said = _said(folder)
-        account = _whole(repo, telling.read(folder))
-        if lock is not None and apart.is_possible() and attached.needs_dvc(repo, account):
-            return apart.record(repo, folder, lock)
-        if (ours := own.of(folder)) is None:
-            run = _finish(repo, folder, account)
-        else:
-            run = _go_on(repo, folder, account, ours, again=again)
-        if run.dirty:
-            release(repo, account.run)
-        if run.state is State.FINISHED:
-            unfinished.clear(repo, run)
-        if _leave(folder, said):
-            return run
-        own.note(folder, run.ref, run.commit)
-        again = True  # somebody has edited it meanwhile
+    with contextlib.ExitStack() as stack:
+        again = False
+        while True:
+            said = _said(folder)
+            account = _whole(repo, telling.read(folder))
+            if lock is not None and apart.is_possible() and attached.needs_dvc(repo, account):
+                return apart.record(repo, folder, lock)
+            if (ours := own.of(folder)) is None:
+                run = _finish(repo, folder, account)
+            else:
+                run = _go_on(repo, folder, account, ours, again=again)
+            if run.dirty:
+                release(repo, account.run)
+            if run.state is State.FINISHED:
+                unfinished.clear(repo, run)
+            if not again:
+                with contextlib.suppress(FileNotFoundError):
+                    stack.enter_context(live.turn(folder))  # from now on whoever shares the run waits, to find it ended
+            if _leave(folder, said):
+                return run
+            own.note(folder, run.ref, run.commit)
+            again = True  # somebody has said more meanwhile
 
 
 def _finish(repo: Repo, folder: Path, account: telling.Account, below: Sequence[str] = ()) -> Run:

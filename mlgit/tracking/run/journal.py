@@ -56,10 +56,14 @@ class Journal:
 
     def check_open(self, what: str) -> None:
         """Raise `UsageError` where the run has ended: its *what* cannot change any more."""
-        if self.ended:
+        if self._is_over():
             raise UsageError(
                 f"The run {self.record.name} has ended: its {what} is history.", fix="set it before finish()"
             )
+
+    def _is_over(self) -> bool:
+        """Whether it has ended here, or been recorded by whoever it belongs to."""
+        return self.ended or not os.fstat(self.live.history).st_nlink
 
     def event(self, what: str, **content: Any) -> None:
         """Append one event; a refusal is said of *what*."""
@@ -128,6 +132,9 @@ class Nowhere(Journal):
         self.record, self.lock, self.ended = record, threading.RLock(), False
         self.at_end = []
         _JOURNALS.add(self)
+
+    def _is_over(self) -> bool:
+        return self.ended
 
     def event(self, what: str, **content: Any) -> None:
         """Kept in memory alone."""

@@ -6,7 +6,6 @@ Whether there are several, a byte says that they share: a run that nobody shares
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import mmap
 import os
@@ -19,7 +18,6 @@ from mlgit.store import live
 
 ALONE, UNKNOWN = b"\0", b"\1"
 """As the byte says it; a process that has not looked yet goes by the second."""
-_FILE = "turn"
 _GRACE = 0.02
 """Seconds after which a process that thought itself alone has finished the row that it was in the midst of."""
 _BLOCK = 1 << 16
@@ -30,7 +28,10 @@ def look(folder: Path, *, shares: bool) -> mmap.mmap | bytes:
 
     Raises `UsageError` where the run has ended.
     """
-    with contextlib.suppress(OSError), _opened(folder) as fd:  # a full disk: nobody else finds room to share it
+    with contextlib.suppress(OSError), contextlib.ExitStack() as stack:  # a full disk: nobody else can share it
+        with _ended(folder):
+            fd = os.open(folder / live.TURN, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        stack.callback(os.close, fd)
         is_new = os.pread(fd, 1, 0) != UNKNOWN
         if is_new:
             os.pwrite(fd, UNKNOWN if shares else ALONE, 0)
@@ -46,23 +47,22 @@ def turn(folder: Path) -> Iterator[int]:
 
     Raises `UsageError` where the run has ended.
     """
-    with _opened(folder) as fd:
-        live.lock(fd, fcntl.LOCK_EX)
-        yield _last_step(folder / "history.jsonl") + 1
+    with contextlib.ExitStack() as stack:
+        with _ended(folder):
+            stack.enter_context(live.turn(folder))
+            step = _last_step(folder / "history.jsonl") + 1
+        yield step
 
 
 @contextlib.contextmanager
-def _opened(folder: Path) -> Iterator[int]:
+def _ended(folder: Path) -> Iterator[None]:
+    """Say it as `UsageError` where the run is found gone."""
     try:
-        fd = os.open(folder / _FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        yield
     except FileNotFoundError:
         raise UsageError(
             f"The run {folder.name!r} has ended.", fix="log before the process that began it ends it"
         ) from None
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def _last_step(history: Path) -> int:

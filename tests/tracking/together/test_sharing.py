@@ -46,6 +46,31 @@ if __name__ == "__main__":
         work(run, range(200, 900))
         [other.join() for other in others]
 """
+WITHOUT_PAUSE = """
+import multiprocessing, time, mlgit
+
+def work(run_id, number, ready):
+    run, count = mlgit.attach(run_id), 0
+    while True:
+        try:
+            run.log({f"a{number}": count})
+        except mlgit.UsageError as exc:
+            assert "has ended" in str(exc)
+            with open(f"said{number}", "w") as said: said.write(str(count - 1))
+            return
+        count += 1
+        ready.set()
+
+if __name__ == "__main__":
+    processes = multiprocessing.get_context("spawn")
+    with mlgit.init() as run:
+        ready = [processes.Event() for _ in range(2)]
+        others = [processes.Process(target=work, args=(run.id, n, ready[n])) for n in range(2)]
+        [other.start() for other in others]
+        [one.wait() for one in ready]
+    [other.join() for other in others]
+    assert [other.exitcode for other in others] == [0, 0]
+"""
 TOO_LATE = """
 import os, sys, mlgit
 
@@ -56,11 +81,14 @@ child = os.fork()
 if not child:
     os.close(go)
     os.read(ready, 1)
-    try:
-        run.log({"a": 2})
-    except mlgit.UsageError as exc:
-        os._exit(7 if "has ended" in str(exc) else 8)
-    os._exit(9)
+    for say in (lambda: run.log({"a": 2}), lambda: run.summary.update(b=2), lambda: run.config.update(c=2)):
+        try:
+            say()
+        except mlgit.UsageError as exc:
+            if "has ended" not in str(exc): os._exit(8)
+        else:
+            os._exit(9)
+    os._exit(7)
 os.close(ready)
 run.finish()
 os.close(go)
@@ -136,6 +164,14 @@ def test_of_a_run_that_several_log_to_at_once_no_row_is_lost(repo: Repo, way: st
 
     assert sorted(row["a"] for row in rows) == [-1, *range(900)]
     assert [row["_step"] for row in rows] == list(range(901))
+
+
+def test_a_run_ends_though_others_go_on_logging_to_it_and_has_all_that_they_were_told_it_has(repo: Repo):
+    (run,) = ran(repo, WITHOUT_PAUSE, "train.py")
+
+    assert [run.metrics[f"a{n}"] for n in range(2)] == [
+        int((repo.folder / f"said{n}").read_text()) for n in range(2)
+    ]  # fmt: skip
 
 
 def test_a_process_that_logs_after_the_owners_end_is_told(repo: Repo):
