@@ -42,7 +42,7 @@ def start(home: Place, opened: live.Live, wish: Wish) -> Callable[[], None]:
     pushes = options.push if wish.push is None else wish.push
     if not every and not pushes:
         return _nothing
-    words = ["checkpoint", opened.folder.name, "--every", f"{every or 0}s", *(["--push"] if pushes else [])]
+    words = ["checkpoint", opened.folder.name, "--every", f"{every or 0:f}s", *(["--push"] if pushes else [])]
     package = str(Path(__file__).parents[2])
     env = {name: value for name, value in os.environ.items() if name not in ("MLGIT_RUN_ID", "WANDB_RUN_ID")}
     try:

@@ -17,6 +17,8 @@ MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "o
 RESUME = ("allow", "must", "never", "auto")
 REINIT = ("default", "return_previous", "finish_previous", "create_new")
 CONSOLE = ("auto", "off", "wrap", "redirect", "wrap_raw", "wrap_emu")
+_LONGEST = 86400.0 * 365
+"""Seconds; the kernel refuses to wait for much more, and no run lasts as long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,12 +246,12 @@ def _of_environment() -> dict[str, Any]:
 
 
 def seconds(text: str) -> float:
-    """The seconds between two checkpoints that *text* asks for. Raises `UsageError`."""
+    """The seconds between two checkpoints that *text* asks for, at most `_LONGEST`. Raises `UsageError`."""
     from mlgit.core import figures
 
     if (found := figures.seconds(text)) is None:
         raise UsageError(f"{text[:80]!r} is no time between checkpoints.", fix="write it like 30s, 5m or 1h")
-    return found
+    return min(found, _LONGEST)
 
 
 def _resume(value: Any) -> str | None:

@@ -201,6 +201,14 @@ def test_a_time_that_is_none_is_refused(repo: Repo, mlgit: Script, text: str):
     assert "no time between checkpoints" in done.stderr
 
 
+@pytest.mark.parametrize("text", ["99999999999999h", f"{'9' * 400}s"])
+def test_a_time_that_no_run_lasts_for_is_a_time(repo: Repo, mlgit: Script, text: str):
+    mlgit("run", "-n", "short", "--", "true", cwd=repo.folder)
+    done = mlgit("checkpoint", "short", "--every", text, cwd=repo.folder, stdin=subprocess.DEVNULL)
+
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 @pytest.mark.parametrize("words", [("-c", "import mlgit; mlgit.init()"), ("-m", "mlgit", "run", "--", "true")])
 def test_a_time_in_the_settings_that_is_none_is_refused_before_a_run_begins(
     repo: Repo, python: Script, words: tuple[str, ...]
