@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,15 +49,15 @@ def _size(path: Path) -> int:
         return 0
 
 
-def record(repo: Repo, folder: Path, lock: int) -> Run:
+def record(repo: Repo, folder: Path, locks: Sequence[int]) -> Run:
     """`result.record` in a process of its own. Raises what it raises; `GitError` where the process dies.
 
-    Should this process die meanwhile, the other still has its *lock*, and nobody else begins to record the run.
+    Should this process die meanwhile, the other still has its *locks*, and nobody else begins to record the run.
     """
     told = json.dumps({"path": [place for place in sys.path if place], "repo": str(repo.folder), "folder": str(folder)})
     words = (sys.executable, "-P", "-c", _CODE)
     done = subprocess.run(
-        words, input=told, capture_output=True, text=True, cwd=repo.folder, pass_fds=(lock,), check=False
+        words, input=told, capture_output=True, text=True, cwd=repo.folder, pass_fds=locks, check=False
     )
     try:
         answer = json.loads(done.stdout.rpartition("\n")[2])

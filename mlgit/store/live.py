@@ -237,18 +237,30 @@ def lock(fd: int, operation: int) -> bool | None:
     return True
 
 
-@contextlib.contextmanager
-def turn(folder: Path) -> Iterator[None]:
+def turn(folder: Path) -> contextlib.AbstractContextManager[int]:
     """The turn of this process among those that write to one run, once the others have had theirs.
 
     Raises `FileNotFoundError` where nobody shares it, or it has been recorded meanwhile.
     """
-    fd = os.open(folder / TURN, os.O_RDWR | os.O_CLOEXEC)
+    return _alone(folder / TURN, 0)
+
+
+def committing(folder: Path) -> contextlib.AbstractContextManager[int]:
+    """The turn of this process among those that make commits of one run: its end, its checkpoints.
+
+    A process that inherits the file descriptor has it too. Raises `FileNotFoundError` where the run has been recorded.
+    """
+    return _alone(folder / "commit", os.O_CREAT)
+
+
+@contextlib.contextmanager
+def _alone(path: Path, flags: int) -> Iterator[int]:
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o644)
     try:
         lock(fd, fcntl.LOCK_EX)
-        if not os.fstat(fd).st_nlink:
-            raise FileNotFoundError(errno.ENOENT, "it was removed", str(folder))
-        yield
+        if not os.fstat(fd).st_nlink:  # removed while we waited
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        yield fd
     finally:
         os.close(fd)
 

@@ -31,18 +31,20 @@ def record(repo: Repo, folder: Path, lock: int) -> Run:
     `GitError` where git or the disk refuses: the live folder then stays as it is, and the next mlgit command tries
     again. A large one is recorded by a process of its own, which shares the caller's *lock* of the folder.
     """
-    return apart.record(repo, folder, lock) if apart.is_called_for(folder) else record_here(repo, folder, lock)
+    with live.committing(folder) as turn:
+        locks = lock, turn
+        return apart.record(repo, folder, locks) if apart.is_called_for(folder) else record_here(repo, folder, locks)
 
 
-def record_here(repo: Repo, folder: Path, lock: int | None = None) -> Run:
-    """`record` in this process; unless it could hand a *lock* on, and the run turns out to be large."""
+def record_here(repo: Repo, folder: Path, locks: Sequence[int] = ()) -> Run:
+    """`record` in this process, which has all locks; unless it can hand *locks* on, and the run is a large one."""
     with contextlib.ExitStack() as stack:
         again = False
         while True:
             said = _said(folder)
             account = _whole(repo, telling.read(folder))
-            if lock is not None and apart.is_possible() and attached.needs_dvc(repo, account):
-                return apart.record(repo, folder, lock)
+            if locks and apart.is_possible() and attached.needs_dvc(repo, account):
+                return apart.record(repo, folder, locks)
             if (ours := own.of(folder)) is None:
                 run = _finish(repo, folder, account)
             else:
@@ -101,9 +103,17 @@ def _recorded(repo: Repo, run: Run, tip: str) -> Run | None:
 def checkpoint(repo: Repo, folder: Path, now: float) -> Run:
     """Commit what a run that is under way has said so far, as state `running`, so that others see it; return it.
 
-    Raises `NotFoundError` where it ends meanwhile, `RefMovedError` where somebody else commits at the same moment,
+    Raises `NotFoundError` where it ends meanwhile, `RefMovedError` where somebody else edits it at the same moment,
     `GitError` where another machine has gone on with it: what that has recorded stays on top of their branch.
     """
+    try:
+        with live.committing(folder):
+            return _checkpoint(repo, folder, now)
+    except FileNotFoundError:
+        raise NotFoundError(f"The run {folder.name!r} is no longer under way.", fix="mlgit ls") from None
+
+
+def _checkpoint(repo: Repo, folder: Path, now: float) -> Run:
     ours = own.of(folder)
     tip = repo.refs(ours.ref).get(ours.ref) if ours else None
     if ours and tip and not own.is_edit(repo, ours, tip):

@@ -257,3 +257,61 @@ def test_sigterm_in_the_midst_of_checkpoints_is_preempted(repo: Repo, slow: Call
 
     assert child.returncode == -signal.SIGTERM
     assert [run.state for run in query.runs(repo)] == [State.PREEMPTED]
+
+
+CROWD = """
+import sys, time, mlgit
+from pathlib import Path
+from mlgit.errors import MlgitError
+from mlgit.git.repo import Repo
+from mlgit.store import live, result
+
+repo, made = Repo.find(Path(".")), 0
+folder = live.folder_of(repo, "abcdefgh")
+print("ready", flush=True)
+for _ in sys.stdin:  # a line a life
+    while not (folder / "run.yaml").exists(): time.sleep(0.001)
+    while (folder / "run.yaml").exists():
+        try:
+            result.checkpoint(repo, folder, time.time())
+            made += 1
+        except MlgitError as exc:
+            assert "no longer under way" in str(exc), exc
+    print(made, flush=True)
+"""
+LIFE = """
+import time, mlgit
+with mlgit.init(id="abcdefgh", resume="allow", settings={"x_disable_stats": True}) as run:
+    for number in range(100):
+        run.log({"x": number})
+        time.sleep(0.002)
+"""
+
+
+def test_checkpoints_by_several_at_once_and_at_the_very_end_are_of_one_branch(repo: Repo, python: Script):
+    crowd = [
+        subprocess.Popen(
+            [sys.executable, "-c", CROWD], cwd=repo.folder, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    try:
+        for one in crowd:
+            assert one.stdout
+            assert one.stdout.readline() == "ready\n"
+        for life in range(3):
+            for one in crowd:
+                assert one.stdin
+                print(file=one.stdin, flush=True)
+            python("-c", LIFE, cwd=repo.folder)
+            for one in crowd:
+                assert one.stdout
+                assert int(one.stdout.readline()) > life
+    finally:
+        for one in crowd:
+            one.communicate(timeout=60)
+    (run,) = query.runs(repo)
+
+    assert run.state is State.FINISHED
+    assert len(repo.refs("refs/heads/exp/")) == 1
+    assert list(runs.history(repo, run)["x"].values) == [*range(100)] * 3
