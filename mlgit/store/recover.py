@@ -27,8 +27,9 @@ def recover_all(repo: Repo, notify: Callable[[str], None], *, elsewhere: bool = 
             if run := _recover(repo, folder, elsewhere=elsewhere):
                 done.append(run)
                 notify(f"{run.name} had died: {run.branch} holds what it logged ({run.state.value})")
-        except (MlgitError, OSError) as exc:
-            notify(f"the run {folder.name} cannot be recovered yet: {exc}")
+        except Exception as exc:  # noqa: BLE001  (whatever is wrong with one run must not stop every command)
+            said = str(exc) if isinstance(exc, MlgitError | OSError) else f"{type(exc).__name__}: {exc}"
+            notify(f"the run {folder.name} cannot be recovered yet: {said}")
     return done
 
 

@@ -83,7 +83,7 @@ def _go_on(repo: Repo, folder: Path, account: telling.Account, ours: own.Own, *,
         run = commit(repo, account, (tip,) if tip else ours.commits[-1:])
         own.note(folder, ours.ref, run.commit)
         try:
-            repo.move([Move(ours.ref, tip, run.commit)], why=f"run {run.id}")
+            _put(repo, run, Move(ours.ref, tip, run.commit))
         except RefMovedError:
             continue
         return replace(run, ref=ours.ref)
@@ -127,7 +127,7 @@ def _checkpoint(repo: Repo, folder: Path, now: float) -> Run:
     run = commit(repo, account, (tip,) if tip else ours.commits[-1:] if ours else ())
     ref = ours.ref if ours else _free_ref(repo, run)
     own.note(folder, ref, run.commit)
-    repo.move([Move(ref, tip, run.commit)], why=f"checkpoint {run.id}")
+    _put(repo, run, Move(ref, tip, run.commit))
     return replace(run, ref=ref)
 
 
@@ -243,7 +243,7 @@ def _move(repo: Repo, run: Run, commit: str) -> str | own.Own:
     for digits in _DIGITS:
         ref = refs.run_ref(run.project, run.name, run.id, digits=digits)
         try:
-            repo.move([Move(ref, None, commit)], why=f"run {run.id}")
+            _put(repo, run, Move(ref, None, commit))
         except RefMovedError:
             there = repo.refs(ref).get(ref)
             known = runs.read(repo, there) if there else None
@@ -256,6 +256,34 @@ def _move(repo: Repo, run: Run, commit: str) -> str | own.Own:
             raise _in_the_way(repo, ref, exc) from None
         return ref
     raise GitError(f"No free branch name for run {run.id}.")
+
+
+def _put(repo: Repo, run: Run, move: Move) -> None:
+    """Move the run's branch, also where one that died as it did so has left git's lock: nobody else is doing so now."""
+    why = f"{'checkpoint' if run.state is State.RUNNING else 'run'} {run.id}"
+    try:
+        repo.move([move], why=why)
+    except RefMovedError:
+        raise
+    except GitError:
+        if not _unlock(repo, run, move.ref):
+            raise
+        repo.move([move], why=why)
+
+
+def _unlock(repo: Repo, run: Run, ref: str) -> bool:
+    """Remove the lock of *ref* that was to move it to a commit of this very run; whether there was one."""
+    from mlgit.store import runs
+
+    lock = repo.common_dir / f"{ref}.lock"
+    try:
+        known = runs.read(repo, lock.read_text().strip() or "-")
+        if known is None or known.id != run.id:
+            return False
+        lock.unlink()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _free_ref(repo: Repo, run: Run) -> str:

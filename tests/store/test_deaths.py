@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mlgit.git.repo import Repo
-from mlgit.store import live
+from mlgit.index import query
+from mlgit.store import live, recover
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -75,3 +76,50 @@ def test_a_run_that_is_killed_at_any_file_operation_can_be_gone_on_with(repo: Re
         os.utime(entry, (0, 0))
     live.sweep(repo)
     assert list((repo.own / "live").iterdir()) == []
+
+
+DIES = """
+import os, sys, time, mlgit
+from pathlib import Path
+from mlgit.git import refs
+from mlgit.git.repo import Repo
+from mlgit.store import live, result
+
+def die(path, line):
+    if "heads" in path.parts: os.kill(os.getpid(), 9)
+
+def checkpoint():
+    repo = Repo.find(Path("."))
+    result.checkpoint(repo, live.folder_of(repo, "abcdefgh"), time.time())
+
+run = mlgit.init(id="abcdefgh")
+run.log({"loss": 1})
+if sys.argv[1] == "checkpoint" and not os.fork():
+    refs._note = die
+    checkpoint()
+if sys.argv[1] == "checkpoint": os.wait()
+else: refs._note = die
+run.finish()
+"""
+
+
+@pytest.mark.parametrize("who", ["checkpoint", "end"])
+def test_a_branch_whose_making_was_cut_short_is_made_again(repo: Repo, python: Script, who: str):
+    python("-c", DIES, who, cwd=repo.folder, check=who == "checkpoint")
+    repo.git("config", "user.name", "Somebody Else")  # the commit is another one now
+    recover.recover_all(repo, print)
+    (run,) = query.runs(repo)
+
+    assert (run.state.value, run.metrics) == ("finished", {"loss": 1})
+    assert not live.folders(repo)
+
+
+def test_a_run_that_cannot_be_recorded_stops_nobody(repo: Repo, python: Script, mlgit: Script):
+    python("-c", "import mlgit, os; mlgit.init(id='spoilt'); os.kill(os.getpid(), 9)", cwd=repo.folder, check=False)
+    with (live.folder_of(repo, "spoilt") / "history.jsonl").open("a") as file:
+        file.write('{"a": 1, "_step": 0, "_timestamp": 1e300}\n')
+    python("-c", "import mlgit; mlgit.init(id='sound').log({'a': 1})", cwd=repo.folder)
+
+    assert "spoilt cannot be recovered yet" in mlgit("ls", cwd=repo.folder).stderr
+    assert mlgit("recover", cwd=repo.folder, check=False).returncode == 1
+    assert "sound" in {run.id for run in query.runs(repo)}
