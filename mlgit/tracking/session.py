@@ -300,7 +300,7 @@ def _forget(ended: ActiveRun) -> None:
     """*ended* is under way no more, whatever way it ended."""
     global _current
     if ended.is_joined:
-        for text in ended.config.misspelt(handed.found().loose):
+        for text in ended.config._misspelt(handed.found().loose):
             notify(text)
     if ended in _open:
         _open.remove(ended)

@@ -74,6 +74,8 @@ class ActiveRun(Identity):
         self._journal, self._owns, self._wish, self._before, self._pid = journal, owns, wish, before, os.getpid()
         record = journal.record
         self._step = self._first_step = step if step is not None else before.next_step if before else 0
+        self._row: tuple[int, float] | None = None
+        """Step and moment of the last row."""
         self._started = record.created + record.paused - (before.runtime if before and before.how == "fork" else 0)
         self._finishing, self._preempting = threading.RLock(), False
         self._fast = self._first
@@ -84,13 +86,11 @@ class ActiveRun(Identity):
         self.after_end: list[Callable[[], None]] = []
         """Called in turn when it has ended and is a branch."""
         _RUNS.add(self)
-        self.config = Config(
+        self._config = Config(
             dict(record.params), fixed, store=self._put_params, warn=journal.warn, changes_allowed=wish.allow_val_change
         )
-        """The run's params: read and set them as attributes or items."""
-        self.summary = Summary(self._put_summary, record.metrics, keep=self._summary_keeper)
-        """The run's metrics: the last value of everything logged, and whatever is set here."""
-        self._rules = Rules(journal, self.summary, step=lambda: self._step)
+        self._summary = Summary(self._put_summary, record.metrics, keep=self._summary_keeper, row=self._last_row)
+        self._rules = Rules(journal, self._summary, step=lambda: self._step)
         self._files, self._artifacts, self._alerts = Saved(journal), Kept(journal), Alerts(journal)
         self._models = Watched(self)
 
@@ -110,6 +110,24 @@ class ActiveRun(Identity):
     use_model = _by("_artifacts", Kept.use_model)
     link_model = _by("_artifacts", Kept.link_model)
     log_code = _by("_artifacts", Kept.log_code)
+
+    @property
+    def config(self) -> Config:
+        """The run's params: read and set them as attributes or items. What is assigned is what is updated."""
+        return self._config
+
+    @config.setter
+    def config(self, params: Mapping[str, Any]) -> None:
+        self._config.update(params, allow_val_change=True)
+
+    @property
+    def summary(self) -> Summary:
+        """The run's metrics: the last value of everything logged, and whatever is set here."""
+        return self._summary
+
+    @summary.setter
+    def summary(self, metrics: Mapping[str, Any]) -> None:
+        self._summary.update(metrics)
 
     @property
     def dir(self) -> str:
@@ -188,17 +206,18 @@ class ActiveRun(Identity):
             except TypeError:
                 line = b"null"
             try:
-                note = self.summary.note
+                note = self._summary._note
                 is_odd = b"null" in line or b":{" in line or not _OURS.isdisjoint(data) or len(line) > MOST_BYTES
                 if is_odd or (b"[" in line and any(getattr(value, "ndim", 0) for value in data.values())):
                     data, line = self._slow(data, at, now)  # nan, for one, which a fast writer loses; pictures; arrays
-                    note = self.summary.merge
+                    note = self._summary._merge
                 written = os.write(journal.live.history, line)
             except OSError as exc:
                 return journal.lost(exc)
             if written != len(line):
                 return journal.lost(OSError("no room for a whole line"))
             note(data)
+            self._row = at, now
             if commit or (commit is None and step is None):
                 self._step = at + 1
         return None
@@ -222,6 +241,13 @@ class ActiveRun(Identity):
         self._is_row_open = not commit and (step is not None or commit is not None)
         return None
 
+    def _last_row(self) -> dict[str, Any]:
+        """What every row holds, of the last one; nothing before the first."""
+        if self._row is None:
+            return {}
+        step, moment = self._row
+        return {"_step": step, "_runtime": moment - self._started, "_timestamp": moment}
+
     def log_beside(
         self, data: Mapping[str, Any], *, step: int, time: float, params: Mapping[str, Any] | None = None
     ) -> None:  # fmt: skip
@@ -234,11 +260,11 @@ class ActiveRun(Identity):
             try:
                 if params:
                     journal.event("params", params=secrets.redact_params(values.as_params(params)))
-                    self.config.note(params)
+                    self._config._note(params)
                 if data:
                     data, line = self._slow(data, step, time)
                     if journal.write(line):
-                        self.summary.note(data)
+                        self._summary._note(data)
             except (TypeError, ValueError) as exc:
                 journal.warn(f"{exc}")
 

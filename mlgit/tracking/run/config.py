@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from typing import Any, NoReturn
 
 from mlgit.core.compare import flatten
+from mlgit.core.yielding import yielding
 from mlgit.errors import UsageError
 from mlgit.tracking import values
 
@@ -39,6 +40,7 @@ class ConfigNow(Mapping[str, Any]):
         return repr(self.__dict__)
 
 
+@yielding("values", "pop", "popitem", "clear", "setdefault")
 class Config(MutableMapping[str, Any]):
     """A run's params, by attribute or item. A value once set changes only through `update(…, allow_val_change=True)`.
 
@@ -93,7 +95,7 @@ class Config(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         return repr(self._params)
 
-    def misspelt(self, names: Iterable[str]) -> list[str]:
+    def _misspelt(self, names: Iterable[str]) -> list[str]:
         """What to say of those of *names* that a script with params of its own neither set nor read."""
         import difflib
 
@@ -124,7 +126,7 @@ class Config(MutableMapping[str, Any]):
             self._store(wanted)
             self._params.update(wanted)
 
-    def note(self, params: Mapping[str, Any]) -> None:
+    def _note(self, params: Mapping[str, Any]) -> None:
         """Know of *params* that are stored already."""
         self._params.update(params)
 

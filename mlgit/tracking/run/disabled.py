@@ -34,7 +34,8 @@ class DisabledRun(ActiveRun):
         at = self._step if step is None else values.step(step)
         if at < self._step:
             return
-        self.summary.note(data)
+        self._summary._note(data)
+        self._row = at, time.time()
         self._step = at + (commit or (commit is None and step is None))
 
     def _end(self, state: State, exit_code: int | None, error: str | None) -> None:

@@ -71,14 +71,14 @@ class Identity:
         return "mlgit"
 
     @property
-    def group(self) -> str | None:
-        """The group that it is filed under."""
-        return self._record.group
+    def group(self) -> str:
+        """The group that it is filed under; as with W&B, empty where there is none."""
+        return self._record.group or ""
 
     @property
-    def job_type(self) -> str | None:
-        """Its job type."""
-        return self._record.job_type
+    def job_type(self) -> str:
+        """Its job type; empty where it has none."""
+        return self._record.job_type or ""
 
     @property
     def sweep_id(self) -> str | None:

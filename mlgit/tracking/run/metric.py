@@ -114,7 +114,7 @@ class Rules:
         self._journal.check_open("metrics")
         with self._journal.lock:
             self._journal.rule(rule, overwrite=bool(overwrite))
-            self._summary.follow(
+            self._summary._follow(
                 rule, overwrite=bool(overwrite), step=self._step,
                 so_far=self._journal.so_far() if summary and len(self._summary) else None,
             )  # fmt: skip

@@ -6,25 +6,35 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core.summary import DELETED, Rule
+from mlgit.core.yielding import yielding
 from mlgit.tracking import values
 
 if TYPE_CHECKING:
     from mlgit.store.telling import Account
 
 
+@yielding("values", "pop", "popitem", "clear", "setdefault")
 class Summary(MutableMapping[str, Any]):
-    """A run's metrics, by attribute or item: the last value of everything logged, and whatever is set here."""
+    """A run's metrics, by attribute or item: the last value of everything logged, and whatever is set here.
+
+    What was logged is made plain when it is read, not when it is logged. W&B's own `_step`, `_runtime` and `_timestamp`
+    of the last row are there too, and stored nowhere.
+    """
 
     def __init__(
         self, store: Callable[[Mapping[str, Any]], None], known: Mapping[str, Any] | None = None, *,
         keep: Callable[[str], values.Keep | None] = lambda _key: None,
+        row: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:  # fmt: skip
-        """*store* takes what was set; *known* is what the run has said before; *keep* stores pictures and the like."""
-        self.__dict__.update(_store=store, _last=dict(known or {}), _keep=keep, _tally=None, note=None)
-        self.__dict__["note"] = self._last.update
+        """*store* takes what was set; *known* is what the run has said before; *keep* stores pictures and the like.
+
+        *row* tells what W&B adds to each row, of the last one.
+        """
+        last = dict(known or {})
+        self.__dict__.update(_store=store, _last=last, _keep=keep, _row=row, _tally=None, _note=last.update)
 
     def __getitem__(self, key: str) -> Any:
-        return self._last[key]
+        return _stored(self._last[key]) if key in self._last else self._row()[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
         self.update({key: value})
@@ -37,7 +47,7 @@ class Summary(MutableMapping[str, Any]):
         if key.startswith("__"):
             raise AttributeError(key)
         try:
-            return self._last[key]
+            return self[key]
         except KeyError:
             raise AttributeError(f"the run's summary has no {key!r}") from None
 
@@ -45,13 +55,17 @@ class Summary(MutableMapping[str, Any]):
         self[key] = value
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._last)
+        return iter({**self._last, **self._row()})
 
     def __len__(self) -> int:
-        return len(self._last)
+        return len({**self._last, **self._row()})
 
     def __repr__(self) -> str:
-        return repr(self._last)
+        return repr(self._as_dict())
+
+    def _as_dict(self) -> dict[str, Any]:
+        """A copy as a plain dict: W&B's own word for it, which scripts say all the same."""
+        return dict(self)
 
     def update(self, other: Any = (), /, **more: Any) -> None:
         """Set several metrics at once."""
@@ -64,13 +78,13 @@ class Summary(MutableMapping[str, Any]):
         if self._tally:
             self._tally.set(wanted)
 
-    def merge(self, row: Mapping[str, Any]) -> None:
+    def _merge(self, row: Mapping[str, Any]) -> None:
         """Take in a row with mappings in it: of those, what it does not name stays."""
         from mlgit.tracking.run import tally
 
         tally.merge(self._last, row) if self._tally is None else self._tally.note(row)
 
-    def follow(
+    def _follow(
         self, rule: Rule, *, overwrite: bool, step: Callable[[], int], so_far: Account | None
     ) -> None:  # fmt: skip
         """Go by *rule* from now on; *step* says the current step, *so_far* what was logged before."""
@@ -78,5 +92,13 @@ class Summary(MutableMapping[str, Any]):
 
         if self._tally is None:
             kept = tally.Tally(self._last, step)
-            self.__dict__.update(_tally=kept, note=kept.note)
+            self.__dict__.update(_tally=kept, _note=kept.note)
         self._tally.follow(rule, overwrite=overwrite, so_far=so_far)
+
+
+def _stored(value: Any) -> Any:
+    """*value* as the branch will have it: an enumeration's member by its value, numpy's numbers as numbers."""
+    try:
+        return values.plain(value)
+    except TypeError:  # a run that records nothing holds whatever was said
+        return value

@@ -445,6 +445,36 @@ def test_config_is_a_mapping_in_every_way_a_script_uses_it(inside: Repo):
     assert json.dumps(run.config.as_dict())
 
 
+def test_a_param_or_a_metric_may_be_called_as_a_method_is(inside: Repo):
+    run = wandb.init(config={"note": "n", "values": 1, "pop": 2, "clear": 3, "setdefault": 4, "misspelt": 5})
+    for name in ("note", "merge", "follow", "values", "pop"):
+        run.summary[name] = name
+    run.summary.note = 5
+    run.log({"clear": 6})
+
+    assert (run.config.note, run.config.values, run.config.pop, run.config.clear) == ("n", 1, 2, 3)
+    assert (run.config.setdefault, wandb.config.misspelt) == (4, 5)
+    assert (run.summary.note, run.summary.merge, run.summary.follow, run.summary.values) == (
+        5,
+        "merge",
+        "follow",
+        "values",
+    )
+    assert (wandb.summary.pop, run.summary.clear) == ("pop", 6)
+    assert dict(run.config.items())["note"] == "n"
+
+
+def test_a_config_or_a_summary_that_is_assigned_is_taken_in(inside: Repo):
+    run = wandb.init(config={"lr": 1})
+    run.config = {"lr": 2, "bs": 32}
+    run.summary = {"acc": 1}
+    run.log({"a": 1})
+
+    assert (run.config.bs, run.summary.acc, run.summary.a) == (32, 1, 1)
+    found = only(inside)
+    assert (dict(found.params), dict(found.metrics)) == ({"lr": 2, "bs": 32}, {"acc": 1, "a": 1})
+
+
 @pytest.mark.parametrize("config", [3, [1], {3: 1}, {"a": cyclic()}, Stubborn])
 def test_a_config_that_cannot_be_is_refused_and_no_run_begins(inside: Repo, config: Any):
     with pytest.raises(TypeError, match="config"):
@@ -468,6 +498,32 @@ def test_a_summary_is_set_and_taken_back(inside: Repo):
 
     assert wandb.summary.best == 0.25
     assert dict(only(inside).metrics) == {"loss": 0.125, "best": 0.25, "nested.a": 1, "text": "x"}
+
+
+def test_a_summary_tells_the_step_and_the_times_of_the_last_row(inside: Repo):
+    run = wandb.init()
+    with pytest.raises(KeyError):
+        run.summary["_step"]
+    run.log({"a": 1})
+    run.log({"a": 2}, step=7)
+
+    assert (run.summary["_step"], run.summary.get("_step"), run.summary._step) == (7, 7, 7)
+    assert run.summary["_timestamp"] - run.counts_from == run.summary["_runtime"] >= 0
+    assert list(run.summary) == list(run.summary._as_dict()) == ["a", "_step", "_runtime", "_timestamp"]
+    assert dict(only(inside).metrics) == {"a": 2}
+
+
+def test_a_summary_holds_what_its_branch_will(inside: Repo):
+    class Color(enum.Enum):
+        RED = "red"
+
+    run = wandb.init()
+    run.log({"color": Color.RED, "half": np.float32(0.5), "two": (1, 2), "day": datetime.date(2026, 1, 2)})
+
+    told = {name: value for name, value in run.summary.items() if not name.startswith("_")}
+    assert told == {"color": "red", "half": 0.5, "two": [1, 2], "day": "2026-01-02"}
+    assert type(run.summary.half) is float
+    assert dict(only(inside).metrics) == told
 
 
 # -- the whole
@@ -781,6 +837,7 @@ def test_a_run_tells_of_itself(inside: Repo):
     run = wandb.init(name="n", notes="x", tags=["t"])
 
     assert [ask(run) for ask in ASK.values()] == [8, 0, True, f"<mlgit run n ({run.id}) of repo>"]
+    assert (run.group, run.job_type) == ("", "")
     assert wandb.run is run
 
 
@@ -835,7 +892,8 @@ def test_names_of_rows_own_are_not_the_scripts(inside: Repo):
         run.log({"_step": 7, "_timestamp": 3, "_runtime": 2, "a": 1})
         said = dict(run.summary)
 
-    assert said == only(inside).metrics == {"a": 1}
+    assert only(inside).metrics == {"a": 1}
+    assert (said["a"], said["_step"], said["_timestamp"] > 3) == (1, 0, True)
     assert [row["_step"] for row in wandb.Api().run(run.id).scan_history()] == [0]
 
 
@@ -851,7 +909,8 @@ def test_a_disabled_run_counts_as_any_other(inside: Repo):
         with wandb.init(mode=mode) as run:
             for row, how in ROWS:
                 run.log(row, **how)
-                found.append((run.step, dict(run.summary)))
+                times = ("_runtime", "_timestamp")
+                found.append((run.step, {key: value for key, value in run.summary.items() if key not in times}))
 
     assert seen["disabled"] == seen["online"]
 
