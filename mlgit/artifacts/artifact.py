@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
@@ -15,6 +15,7 @@ from mlgit.artifacts.catalog import Held
 from mlgit.artifacts.draft import Draft
 from mlgit.artifacts.manifest import Entry, Manifest
 from mlgit.artifacts.staging import Staging
+from mlgit.core import figures
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run
 from mlgit.dvc import cache
@@ -266,7 +267,7 @@ class Artifact(Draft):
     @property
     def created_at(self) -> str:
         """When it was first logged, ISO 8601 in UTC."""
-        return datetime.fromtimestamp(self._look().created, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return figures.moment(self._look().created)
 
     @property
     def updated_at(self) -> str:

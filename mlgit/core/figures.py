@@ -7,6 +7,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from mlgit.core.run import in_calendar
+
 
 def number(value: Any) -> str:
     """A metric's or param's value for a table: four significant digits, `nan` and `inf` as words, text as it is."""
@@ -76,4 +78,4 @@ def size(count: int) -> str:
 
 def moment(seconds: float) -> str:
     """A time for a document: UTC, ISO 8601, to the second."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(in_calendar(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -13,6 +13,8 @@ from mlgit.core.compare import flatten
 from mlgit.core.summary import is_object
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
+LATEST = 253402300799.0
+"""The end of the year 9999, in seconds since the epoch: where the calendar ends."""
 
 
 class State(enum.Enum):
@@ -94,3 +96,8 @@ class Run:
             if self.ref.startswith(prefix):
                 return self.ref[len(prefix) :]
         return self.ref
+
+
+def in_calendar(seconds: float) -> float:
+    """The time *seconds* after the epoch; the nearest that there is, where a broken clock or record says another."""
+    return min(max(0.0, seconds), LATEST)  # in this order, for nan is the epoch then

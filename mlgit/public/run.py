@@ -7,7 +7,6 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -133,14 +132,14 @@ class Run:
     @property
     def created_at(self) -> str:
         """When it began, ISO 8601 in UTC."""
-        return _moment(self._record.created)
+        return figures.moment(self._record.created)
 
     createdAt = created_at  # noqa: N815  (W&B's name)
 
     @property
     def heartbeat_at(self) -> str:
         """When it was last heard of."""
-        return _moment(self._record.finished or self._record.seen or self._record.created)
+        return figures.moment(self._record.finished or self._record.seen or self._record.created)
 
     heartbeatAt = heartbeat_at  # noqa: N815  (W&B's name)
 
@@ -483,10 +482,6 @@ def who(repo: Repo, record: Record) -> str:
     else:
         author = repo.identity
     return author.partition(" <")[0]
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _with(known: tuple[ArtifactVersion, ...], version: ArtifactVersion) -> tuple[ArtifactVersion, ...]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.run import Run, State
+from mlgit.core.run import Run, State, in_calendar
 
 TRAILER = "Mlgit-Result"
 FOLDER = "experiment"
@@ -38,10 +38,10 @@ _KNOWN = frozenset(
     )
 )
 
-
+_TIMES = ("created", "finished", "paused", "seen")
 _KINDS: dict[Any, tuple[str, ...]] = {
     str: ("id", "name", "project", "group", "sweep", "job_type", "notes", "parent", "source", "tree", "folder"),
-    float | int: ("created", "finished", "paused", "seen"),
+    float | int: _TIMES,
     dict: ("params", "metrics", "data", "held"),
     list: ("tags", "given", "used", "logged"),
 }
@@ -128,15 +128,15 @@ def _run(content: Mapping[str, Any]) -> Run:
     for kind, names in _KINDS.items():
         if wrong := [name for name in names if not isinstance(content.get(name), kind | None)]:
             raise TypeError(f"{wrong[0]} is no {kind}")
+    times = {name: in_calendar(content[name]) for name in _TIMES if content.get(name) is not None}
     return Run(
         id=content["id"], name=content["name"], project=content["project"], state=State(content["state"]),
-        created=content["created"], finished=content.get("finished"), tags=tuple(map(str, content.get("tags") or ())),
-        given=tuple(content.get("given", ())),
+        tags=tuple(map(str, content.get("tags") or ())), given=tuple(content.get("given", ())),
         params=content.get("params", {}), metrics=content.get("metrics", {}), data=content.get("data", {}),
         held=content.get("held", {}),
         used=tuple(ArtifactVersion.of(item) for item in content.get("used", ())),
         logged=tuple(ArtifactVersion.of(item) for item in content.get("logged", ())),
-        **{name: content[name] for name in _PLAIN if name in content},
+        **{name: content[name] for name in _PLAIN if name in content} | times,
     )  # fmt: skip
 
 
@@ -176,7 +176,7 @@ def run_of_document(document: Mapping[str, Any]) -> tuple[Run, dict[str, Any]]:
 
 def moment(seconds: float) -> str:
     """A time for a record: UTC, ISO 8601, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(in_calendar(seconds), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seconds_of(moment: str) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 from mlgit.core import history, refs, summary
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.history import Logged, Series
-from mlgit.core.run import EMPTY, Run, State
+from mlgit.core.run import EMPTY, Run, State, in_calendar
 from mlgit.core.summary import Fold, Rules
 from mlgit.errors import MlgitError
 from mlgit.store import records, rows
@@ -106,10 +106,11 @@ def _read(folder: Path) -> Account:
                 versions[item["name"], item["hash"]] = ArtifactVersion.of(item)
     told = Rows()
     told.read(folder / "history.jsonl")
-    finished = end.get("time") or told.last_time or _last_change(folder, run.created)
+    changed = _last_change(folder, run.created)
+    finished = end.get("time") or min(told.last_time or changed, changed)  # a script may log any `_timestamp`
     run = replace(
         run, params=params, logged=tuple(logged.values()), used=tuple(used.values()),
-        state=State(end.get("state", dead)), finished=max(finished, run.created),
+        state=State(end.get("state", dead)), finished=in_calendar(max(finished, run.created)),
     )  # fmt: skip
     told_of_end = (
         ("exit_code",) if run.state is State.FINISHED else ("error", "exit_code")

@@ -355,6 +355,8 @@ def test_sizes_moments_and_differences():
         "5.0 TiB",
     ]
     assert figures.moment(0) == "1970-01-01T00:00:00Z"
+    assert figures.moment(math.nan) == "1970-01-01T00:00:00Z"
+    assert figures.moment(1e300) == "9999-12-31T23:59:59Z"
     assert [figures.difference(value) for value in (None, 0.0, 0.0125, -1e-9)] == ["", "0", "+0.0125", "−1e−09"]
     assert [figures.ago(0, now) for now in (-5, 59, 60, 7200, 900000)] == ["now", "now", "1 min", "2 h", "10 d"]
 

@@ -227,6 +227,35 @@ def test_a_branch_that_is_no_run_is_passed_over(repo: Repo, train: Callable[[flo
     assert run.branch.rpartition("/")[2] in mlgit("ls", cwd=repo.folder).stdout
 
 
+@pytest.mark.parametrize("field", ["created", "finished", "paused", "seen"])
+@pytest.mark.parametrize("moment", ["1e300", "-1e300", "1e999", f"1{'0' * 400}", '{"$float":"nan"}'])
+def test_a_run_of_a_time_that_no_calendar_has_is_listed_shown_and_gone_on_with(
+    repo: Repo, mlgit: Script, field: str, moment: str
+):
+    times = f'"created":5,"finished":6,"{field}":{moment}'  # of a name that stands twice the last counts
+    record = f'{{"id":"odd","name":"odd","project":"repo","state":"finished",{times}}}'
+    files = {
+        "experiment/run.yaml": b"id: odd\nname: odd\nproject: repo\nstate: finished\ncreated: 2026-01-01T00:00:00Z\n"
+    }
+    repo.commit_on("refs/heads/exp/repo/odd-odd", files, f"odd\n\nMlgit-Result: {record}", expect=None)
+
+    assert "odd" in mlgit("ls", cwd=repo.folder).stdout
+    assert "(odd)" in mlgit("show", "odd", cwd=repo.folder).stdout
+    mlgit("run", "--resume", "odd", "--", "true", cwd=repo.folder)
+
+
+def test_a_killed_run_ends_when_its_files_do_though_its_rows_tell_of_another_time(
+    repo: Repo, python: Script, mlgit: Script
+):
+    code = "import mlgit, os\nmlgit.init()\nmlgit.log({'loss': 1, '_timestamp': 1e300})\nos.kill(os.getpid(), 9)"
+    python("-c", code, cwd=repo.folder, check=False)
+    mlgit("recover", cwd=repo.folder)
+
+    (run,) = query.runs(repo)
+    assert run.duration is not None
+    assert run.duration < 600
+
+
 def test_hostile_words_of_a_foreign_run_do_no_harm_to_a_terminal(repo: Repo, mlgit: Script):
     name = "\x1b]0;pwned\x07\x1b[2Jevil\u202e\ud800"
     record = {
