@@ -139,7 +139,7 @@ def _weigh(top: Path, path: str, limits: Limits) -> tuple[int, str | None]:
             return 0, "it is no regular file"
         if info.st_size > limits.file_bytes:
             return 0, f"larger than {limits.file_bytes >> 20} MiB"
-        if secrets.has_secret((top / path).read_bytes().decode(errors="replace")):
+        if secrets.is_secret((top / path).read_bytes()):
             return 0, "it holds what looks like a token"
     except (FileNotFoundError, NotADirectoryError):
         return 0, None  # deleted: the snapshot deletes it too

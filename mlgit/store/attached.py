@@ -212,7 +212,7 @@ def _reason(repo: Repo, top: Path, path: str, place: Path) -> str | None:
             return "its name says that it holds secrets"
         if "\\" in path or any(part.lower() == ".git" for part in path.split("/")):
             return "git has no such paths"
-        if real.stat().st_size <= MOST_FILE and secrets.has_secret(real.read_bytes().decode(errors="replace")):
+        if real.stat().st_size <= MOST_FILE and secrets.is_secret(real.read_bytes()):
             return "it holds what looks like a token"
     except UnicodeEncodeError:
         return "its name is no text"

@@ -57,7 +57,7 @@ def snapshot(repo: Repo, start: Path, command: Sequence[str]) -> Snapshot:
         script = start / word
         if script.suffix in (".py", ".sh", ".R", ".jl") and script.is_file():
             content = script.read_bytes()
-            if len(content) > Limits().file_bytes or secrets.has_secret(content.decode(errors="replace")):
+            if len(content) > Limits().file_bytes or secrets.is_secret(content):
                 left_out.append((script.name, "too large, or it holds what looks like a token"))
             else:
                 files[script.name] = content

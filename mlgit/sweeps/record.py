@@ -147,7 +147,7 @@ def new(
     """What to do for the sweep file read from *path*; nothing is kept yet. Raises `ConfigError`, `UsageError`."""
     file = files.read(content, source=str(path))
     words = commands.chosen(file, command)
-    if secrets.redact_command(words) != words or secrets.has_secret(content.decode(errors="replace")):
+    if secrets.redact_command(words) != words or secrets.is_secret(content):
         raise UsageError(
             f"{path} or its command holds what looks like a token.",
             why="A sweep's file and command are kept in git.",

@@ -254,6 +254,21 @@ def test_innocent_text_stays(text: str):
     assert secrets.redact(text) == text
 
 
+@given(st.binary(max_size=30), st.sampled_from(TOKENS), st.binary(max_size=30))
+def test_a_token_is_found_between_bytes_of_any_kind(before: bytes, token: str, after: bytes):
+    assert secrets.is_secret(before + b" " + token.encode() + b"\x00" + after)
+
+
+@pytest.mark.parametrize("text", ["‹{}›", "“{}”", "µ{}º", "é{}é", "://{}", "sk-sk-{}"])
+def test_a_token_is_found_next_to_any_letter(text: str):
+    assert secrets.has_secret(text.format(TOKENS[1]))
+    assert secrets.is_secret(text.format(TOKENS[1]).encode())
+
+
+def test_what_looks_like_an_address_in_a_binary_file_is_no_password():
+    assert not secrets.is_secret(b"\x93://\x02a\xb1:\x01q\xfe@\x00")
+
+
 def test_params_whose_names_say_secret_are_hidden():
     params = {
         "api_key": "a",
