@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlgit.core import secrets
+from mlgit.errors import GitError
 from mlgit.git import process, unchanged
 from mlgit.git.objects import Entry, Reader
 from mlgit.git.repo import Repo
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How much of what git does not hold yet goes into a snapshot."""
-
-    file_bytes: int = 10 << 20
-    total_bytes: int = 100 << 20
-    files: int = 10_000
+from mlgit.git.seen import Seen
+from mlgit.git.sifting import USUAL, Change, Limits, Sieve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +25,7 @@ class Snapshot:
     """Changed files that were not taken: (path, reason)."""
 
 
-def take(repo: Repo, limits: Limits = Limits()) -> Snapshot:
+def take(repo: Repo, limits: Limits = USUAL) -> Snapshot:
     """The work tree of *repo* as a commit: tracked, modified and untracked files, but none that git ignores.
 
     Files beyond *limits* and files that look like secrets are left out, and said so. A merge in progress is taken as
@@ -81,75 +73,42 @@ def _take(repo: Repo, limits: Limits, top: Path) -> Snapshot:
     head, changed = _status(repo)
     if head and not changed:
         return Snapshot(commit=head, head=head, dirty=False)
-    taken, left_out = _sift(top, changed, limits)
-    tree = _tree(repo, head, taken, [path for path, _ in left_out])
-    return Snapshot(commit=_commit(repo, tree, head), head=head, dirty=bool(changed), left_out=tuple(left_out))
+    sieve = Sieve(top, limits, Seen(top, repo.git_dir / "mlgit" / "seen.json"))
+    sieve.sift(changed)
+    try:
+        tree = _tree(repo, head, sieve)
+    except GitError:  # a blob of another day may have gone with the runs that held it
+        if not sieve.seen.forget_blobs():
+            raise
+        tree = _tree(repo, head, sieve)
+    left_out = tuple((change.path, reason) for change, reason in sieve.left)
+    return Snapshot(commit=_commit(repo, tree, head), head=head, dirty=bool(changed), left_out=left_out)
 
 
-def _status(repo: Repo) -> tuple[str | None, list[str]]:
+def _status(repo: Repo) -> tuple[str | None, list[Change]]:
     """HEAD's commit, and every path that differs from it (git-status(1), porcelain format version 2)."""
     out = process.run(
         "status", "--porcelain=v2", "-z", "--branch", "--untracked-files=all", "--no-renames",
         "--ignore-submodules=dirty", folder=repo.folder,
     )  # fmt: skip
     head: str | None = None
-    changed: list[str] = []
+    changed: list[Change] = []
     for item in out.decode(errors="surrogateescape").split("\0"):
         kind = item[:2]
         if item.startswith("# branch.oid "):
             oid = item.split(" ")[2]
             head = None if oid == "(initial)" else oid
         elif kind == "1 ":
-            changed.append(item.split(" ", 8)[8])
+            changed.append(Change(item.split(" ", 8)[8]))
         elif kind == "u ":
-            changed.append(item.split(" ", 10)[10])
+            changed.append(Change(item.split(" ", 10)[10]))
         elif kind == "? ":
-            changed.append(item[2:])
+            changed.append(Change(item[2:], new=True))
     return head, changed
 
 
-def _sift(top: Path, changed: list[str], limits: Limits) -> tuple[list[str], list[tuple[str, str]]]:
-    """(what a snapshot takes, what it leaves with the reason)."""
-    taken: list[str] = []
-    left: list[tuple[str, str]] = []
-    total = 0
-    for path in changed:
-        size, reason = _weigh(top, path, limits)
-        if reason is None and (total + size > limits.total_bytes or len(taken) >= limits.files):
-            reason = "the snapshot is full"
-        if reason is None:
-            total += size
-            taken.append(path)
-        else:
-            left.append((path, reason))
-    return taken, left
-
-
-def _weigh(top: Path, path: str, limits: Limits) -> tuple[int, str | None]:
-    """The size of a changed file, and why it may not be taken."""
-    if path.endswith("/"):
-        return 0, "a repository of its own"
-    if secrets.is_secret_file(path):
-        return 0, "its name says that it holds secrets"
-    try:
-        info = (top / path).lstat()
-        if stat.S_ISLNK(info.st_mode) or stat.S_ISDIR(info.st_mode):
-            return 0, None
-        if not stat.S_ISREG(info.st_mode):
-            return 0, "it is no regular file"
-        if info.st_size > limits.file_bytes:
-            return 0, f"larger than {limits.file_bytes >> 20} MiB"
-        if secrets.is_secret((top / path).read_bytes()):
-            return 0, "it holds what looks like a token"
-    except (FileNotFoundError, NotADirectoryError):
-        return 0, None  # deleted: the snapshot deletes it too
-    except OSError as exc:
-        return 0, f"it cannot be read ({exc.strerror})"
-    return info.st_size, None
-
-
-def _tree(repo: Repo, head: str | None, taken: list[str], left_out: list[str]) -> str:
-    """The tree of HEAD with *taken* as the work tree has them, written through an index of its own."""
+def _tree(repo: Repo, head: str | None, sieve: Sieve) -> str:
+    """The tree of HEAD with what *sieve* takes as the work tree has it, written through an index of its own."""
     import shutil
     import tempfile
 
@@ -161,14 +120,33 @@ def _tree(repo: Repo, head: str | None, taken: list[str], left_out: list[str]) -
         except FileNotFoundError:
             if head:
                 repo.git("read-tree", head, env=env)
-        _feed(repo, ("update-index", "--add", "--remove", "--replace", "-z", "--stdin"), taken, env)
-        if left_out:
-            _put_back(repo, head, left_out, env)
-        return repo.git("write-tree", env=env)
+        known = {change.path: blob for change in sieve.taken if (blob := sieve.seen.blob(change.path))}
+        unknown = [change.path for change in sieve.taken if change.path not in known]
+        _feed(repo, ("update-index", "--add", "--remove", "--replace", "-z", "--stdin"), unknown, env)
+        _enter(repo, known, env)
+        _put_back(repo, head, [change.path for change, _ in sieve.left if not change.new], env)
+        tree = repo.git("write-tree", env=env)
+        if sieve.seen.is_worth_keeping:
+            sieve.seen.keep(_blobs(repo, env))
+        return tree
+
+
+def _enter(repo: Repo, blobs: Mapping[str, str], env: dict[str, str]) -> None:
+    """Let the index hold *blobs* (path → mode and id), which git made earlier."""
+    _feed(repo, ("update-index", "-z", "--index-info"), [f"{blob}\t{path}" for path, blob in blobs.items()], env)
+
+
+def _blobs(repo: Repo, env: dict[str, str]) -> dict[str, str]:
+    """All that the index holds: path → mode and id."""
+    out = process.run("ls-files", "--stage", "-z", folder=repo.folder, env=env).decode(errors="surrogateescape")
+    items = (item.partition("\t") for item in out.split("\0") if item)
+    return {path: about.rpartition(" ")[0] for about, _, path in items}
 
 
 def _put_back(repo: Repo, head: str | None, paths: list[str], env: dict[str, str]) -> None:
     """Let the index hold *paths* as HEAD does, whatever was staged."""
+    if not paths:
+        return
     zero = "0" * (64 if repo.config.get("extensions.objectformat") == "sha256" else 40)
     with repo.reader() as reader:
 
@@ -191,8 +169,8 @@ def _held(reader: Reader, commit: str | None, path: str) -> Entry | None:
 
 
 def _feed(repo: Repo, args: tuple[str, ...], items: Iterator[str] | list[str], env: dict[str, str]) -> None:
-    text = "".join(f"{item}\0" for item in items)
-    process.run(*args, folder=repo.folder, stdin=text.encode(errors="surrogateescape"), env=env)
+    if text := "".join(f"{item}\0" for item in items):
+        process.run(*args, folder=repo.folder, stdin=text.encode(errors="surrogateescape"), env=env)
 
 
 def _empty_tree(repo: Repo) -> str:

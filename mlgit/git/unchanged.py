@@ -9,7 +9,7 @@ from pathlib import Path
 
 MOST = 4000
 """Files and folders looked at; a work tree with more is git's to look at, each time."""
-_SETTLED_NS = 100_000_000
+SETTLED_NS = 100_000_000
 """A file written within this time may be written again without its time telling: clocks of file systems tick."""
 
 Mark = tuple[tuple[str, int, int, int, int], ...]
@@ -25,7 +25,7 @@ def mark(work_tree: Path, git_dir: Path, common_dir: Path) -> Mark | None:
     try:
         for path in _places(work_tree, git_dir, common_dir):
             about = os.stat(path, follow_symlinks=False)  # noqa: PTH116  (a Path for each would cost more than the look)
-            if now - about.st_mtime_ns < _SETTLED_NS or len(found) >= MOST:
+            if now - about.st_mtime_ns < SETTLED_NS or len(found) >= MOST:
                 return None
             found.append((path, about.st_mtime_ns, about.st_ctime_ns, about.st_size, about.st_ino))
     except OSError:

@@ -10,7 +10,8 @@ from mlgit.core import secrets
 from mlgit.errors import GitError
 from mlgit.git import process
 from mlgit.git.repo import Repo
-from mlgit.git.snapshot import Limits, Snapshot
+from mlgit.git.sifting import USUAL
+from mlgit.git.snapshot import Snapshot
 
 PROJECT = "uncategorized"
 
@@ -57,7 +58,7 @@ def snapshot(repo: Repo, start: Path, command: Sequence[str]) -> Snapshot:
         script = start / word
         if script.suffix in (".py", ".sh", ".R", ".jl") and script.is_file():
             content = script.read_bytes()
-            if len(content) > Limits().file_bytes or secrets.is_secret(content):
+            if len(content) > USUAL.file_bytes or secrets.is_secret(content):
                 left_out.append((script.name, "too large, or it holds what looks like a token"))
             else:
                 files[script.name] = content

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mlgit.core import figures
-from mlgit.git.snapshot import Limits
+from mlgit.git.sifting import Limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,11 +15,20 @@ class SnapshotOptions:
 
     max_file_mb: float = field(default=10, metadata={"help": "larger changed files are left out of a run's snapshot"})
     max_total_mb: float = field(default=100, metadata={"help": "all of a snapshot's changed files together"})
+    max_binary_mb: float = field(
+        default=1, metadata={"help": "the same of a binary file that git knows nothing of yet"}
+    )
+    max_binaries_mb: float = field(
+        default=10, metadata={"help": "all of these together; data belongs into an artifact"}
+    )
 
     @property
     def limits(self) -> Limits:
         """The same in bytes."""
-        return Limits(file_bytes=int(self.max_file_mb * 2**20), total_bytes=int(self.max_total_mb * 2**20))
+        return Limits(
+            file_bytes=int(self.max_file_mb * 2**20), total_bytes=int(self.max_total_mb * 2**20),
+            binary_bytes=int(self.max_binary_mb * 2**20), binaries_bytes=int(self.max_binaries_mb * 2**20),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from mlgit.git import unchanged
 from mlgit.git.repo import Repo
-from mlgit.git.snapshot import Limits, take
+from mlgit.git.sifting import Limits
+from mlgit.git.snapshot import take
 
 TOKEN = "ghp_" + "a1B2" * 10
 Shell = Callable[..., str]
@@ -213,7 +216,7 @@ def test_what_is_left_out_is_said(code: Repo):
 
     taken = take(code, Limits(file_bytes=1000))
 
-    assert dict(taken.left_out) == {"big.bin": "larger than 0 MiB", "inner/": "a repository of its own"}
+    assert dict(taken.left_out) == {"big.bin": "larger than 1000 B", "inner/": "a repository of its own"}
     assert files(code, taken.commit) == {"a.py": "a", "b.py": "b", "fine.py": "fine"}
 
 
@@ -233,6 +236,81 @@ def test_a_snapshot_is_full_some_day(code: Repo):
 
     assert len(take(code, Limits(files=2)).left_out) == 3
     assert len(take(code, Limits(total_bytes=35)).left_out) == 2
+
+
+def binaries(folder: Path, *sizes: int) -> None:
+    folder.mkdir(exist_ok=True)
+    for number, size in enumerate(sizes):
+        (folder / f"{number}.bin").write_bytes(b"\0" + os.urandom(size - 1))
+
+
+def test_new_binary_files_have_little_room_for_they_are_data(code: Repo):
+    binaries(top(code) / "data", 100, 3000, 1500, 100, 100)
+    (top(code) / "text.csv").write_text("1,2\n" * 1000)
+
+    taken = take(code, Limits(binary_bytes=2000, binaries_bytes=1650, binaries=2))
+
+    assert sorted(files(code, taken.commit)) == ["a.py", "b.py", "data/0.bin", "data/2.bin", "text.csv"]
+    assert dict(taken.left_out) == {
+        "data/1.bin": "new, binary and larger than 2 KiB",
+        "data/3.bin": "new and binary, of which 2 files and 1.6 KiB are taken",
+        "data/4.bin": "new and binary, of which 2 files and 1.6 KiB are taken",
+    }
+
+
+def test_a_binary_file_that_git_knows_of_is_taken_up_to_the_limit_for_all(code: Repo):
+    binaries(top(code) / "data", 3000)
+    git(top(code), "add", "data")
+
+    assert "data/0.bin" in snapshot(code, file_bytes=4000, binary_bytes=2000)[1]
+
+
+@pytest.fixture
+def many(code: Repo) -> Repo:
+    """The same with sixty new files, written long enough ago to be remembered."""
+    binaries(top(code) / "data", *[1000] * 60)
+    time.sleep(1.1 * unchanged.SETTLED_NS / 1e9)
+    return code
+
+
+def test_a_file_that_has_not_changed_is_not_hashed_again(many: Repo):
+    first = take(many)
+    memory = many.git_dir / "mlgit/seen.json"
+    blobs = (git(top(many), "rev-parse", f"{first.commit}:data/{number}.bin") for number in (0, 1))
+    memory.write_text(memory.read_text().replace(*blobs))
+
+    found = files(many, take(many).commit)
+
+    assert found["data/0.bin"] == found["data/1.bin"]
+
+
+def test_a_file_that_has_changed_is_taken_as_it_is(many: Repo):
+    take(many)
+    (top(many) / "data/0.bin").write_bytes(b"\0" * 1000)
+    (top(many) / "data/1.bin").unlink()
+    (top(many) / "data/2.bin").chmod(0o755)
+    (top(many) / "data/3.bin").write_text(TOKEN)
+
+    _, found = snapshot(many)
+
+    assert found["data/0.bin"] == "\0" * 1000
+    assert found["data/2.bin"].endswith(" +x")
+    assert not {"data/1.bin", "data/3.bin"} & set(found)
+    assert len(found) == 60
+
+
+def test_a_blob_that_git_has_dropped_is_made_anew(many: Repo):
+    before = snapshot(many)
+    git(top(many), "gc", "--quiet", "--prune=now")
+
+    assert git(top(many), "count-objects") == "0 objects, 0 kilobytes"
+    assert snapshot(many)[1] == before[1]
+
+
+def test_a_git_folder_that_remembers_nothing_is_no_obstacle(many: Repo):
+    (many.git_dir / "mlgit").write_text("a file where a folder should be")
+
+    assert len(snapshot(many)[1]) == 62
 
 
 # -- secrets
