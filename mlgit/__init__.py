@@ -2,6 +2,7 @@
 
 Nothing is loaded until it is used: the names below are looked up in their rooms at first use. No room imports this
 module, and no room bears a public name: a module `mlgit/config.py` would replace `mlgit.config` at its first import.
+The one name that is both, `errors`, is the same thing as W&B's.
 """
 
 from __future__ import annotations
@@ -169,6 +170,8 @@ def __getattr__(name: str) -> Any:
 
     if name == "run":  # changes with every init() and finish(), so it is asked anew each time
         return importlib.import_module("mlgit.tracking.session").current()
+    if name == "errors":  # the one room that W&B has too: `except wandb.errors.CommError`
+        return importlib.import_module("mlgit.errors")
     if name not in _NAMES:
         if importlib.machinery.PathFinder.find_spec(f"{__name__}.{name}", __path__):
             raise AttributeError(name)  # a room: `from mlgit import settings` asks here before it imports it

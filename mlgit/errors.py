@@ -16,13 +16,21 @@ class MlgitError(Exception):
         self.what, self.why, self.fix = what, why, fix
         super().__init__("\n".join(filter(None, (what, why, fix and f"To fix: {fix}"))))
 
+    @property
+    def message(self) -> str:
+        """All that it says: W&B's name for it."""
+        return str(self)
+
 
 Error = MlgitError
 """W&B's name for it."""
 
 
-class UsageError(MlgitError):
-    """A call or a command that says what cannot be: a wrong name, type or combination."""
+class UsageError(MlgitError, ValueError):
+    """A call or a command that says what cannot be: a wrong name, type or combination.
+
+    Much of it is a plain `ValueError` in W&B, which scripts catch.
+    """
 
     exit_code = 2
 
@@ -34,11 +42,18 @@ class ConfigError(MlgitError):
 
 
 class CommError(MlgitError):
-    """W&B's name for what could not be had from where runs are kept: it is not there, or git refused."""
+    """W&B's name for what could not be had from where runs are kept: it is not there, or git refused.
+
+    *exc* is what was raised there, as W&B has it.
+    """
+
+    def __init__(self, what: str, exc: Exception | None = None, *, why: str = "", fix: str = "") -> None:
+        super().__init__(what, why=why, fix=fix)
+        self.exc = exc
 
 
-class NotFoundError(CommError):
-    """What was named does not exist; callers that can do without it go on."""
+class NotFoundError(CommError, ValueError):
+    """What was named does not exist; callers that can do without it go on. A `ValueError` too, as some are in W&B."""
 
 
 class GitError(CommError):
@@ -55,3 +70,11 @@ class GateFailedError(MlgitError):
     """A candidate does not clear the bar for its stage."""
 
     exit_code = 4
+
+
+class AuthenticationError(CommError):
+    """W&B's, for scripts that catch it: nobody has to log in here, so nothing raises it."""
+
+
+class UnsupportedError(UsageError):
+    """W&B's, for scripts that catch it; nothing raises it."""

@@ -17,8 +17,8 @@ _DOOR = "mlgit"
 _HERE = "mlgit.integrations"
 
 _ERRORS = (
-    "Error CommError UsageError AuthenticationError=mlgit.errors:MlgitError UnsupportedError=mlgit.errors:UsageError "
-    "UnsupportedFeatureError=mlgit.errors:UsageError"
+    "Error CommError UsageError AuthenticationError=mlgit.errors:AuthenticationError "
+    "UnsupportedError=mlgit.errors:UnsupportedError UnsupportedFeatureError=mlgit.errors:UnsupportedError"
 )
 _CONFIG_ERROR = "ConfigError=mlgit.errors:UsageError"
 _DISABLED = "RunDisabled=mlgit.tracking.run.disabled:DisabledRun"

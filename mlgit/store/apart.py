@@ -61,11 +61,11 @@ def record(repo: Repo, folder: Path, locks: Sequence[int]) -> Run:
     )
     try:
         answer = json.loads(done.stdout.rpartition("\n")[2])
-        if "error" in answer:
-            raise _raised(answer["error"])
-        run = records.run_of_trailer(answer["run"])
+        run = None if "error" in answer else records.run_of_trailer(answer["run"])
     except (ValueError, KeyError, TypeError):
-        run = None
+        answer, run = {}, None
+    if "error" in answer:
+        raise _raised(answer["error"])
     if run is None:
         why = done.stderr[-2000:].strip() or f"It ended with code {done.returncode}."
         raise GitError("The process that records the run died.", why=why, fix="mlgit recover tries again")

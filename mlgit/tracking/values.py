@@ -48,11 +48,11 @@ def text(value: str) -> str:
 
 
 def step(value: Any) -> int:
-    """*value* as the number of a step. Raises `ValueError`."""
+    """*value* as the number of a step. Raises `TypeError`."""
     try:
         return int(value)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"log(): the step {value!r:.80} is no whole number") from None
+        raise TypeError(f"log(): the step {value!r:.80} is no whole number") from None
 
 
 def _plain(value: Any, where: str, depth: int, keep: Keep) -> Any:

@@ -313,7 +313,7 @@ def test_a_list_of_references_from_elsewhere_cannot_leave_the_artifact(data: Pat
     with wandb.init() as run:
         run.log_artifact(data, name="mnist", type="dataset")
 
-    with pytest.raises(UsageError, match="path inside an artifact"):
+    with pytest.raises(MlgitError, match="path inside an artifact"):
         wandb.Api().artifact("mnist:v0").download()
 
 

@@ -183,8 +183,8 @@ class ActiveRun(Identity):
 
         Without *step* each call is a step of its own; with `commit=False` the next call adds to the same one. An
         explicit *step* stays open until the step changes. A step that goes back is dropped with a warning, as in W&B.
-        Raises `UsageError` after the end, `ValueError` for what is no mapping, for a key that is no text or a step
-        that is no number, and `TypeError` for a value that cannot be stored; the whole row is then dropped.
+        Raises `UsageError` after the end, `TypeError` for what is no mapping, for a key that is no text, a step that is
+        no number, or a value that cannot be stored; the whole row is then dropped.
         """
         journal = self._journal
         with journal.lock:
@@ -281,10 +281,10 @@ class ActiveRun(Identity):
         import json
 
         if not isinstance(data, Mapping):
-            raise ValueError(f"log() takes a mapping of names to values, not {type(data).__name__}")
+            raise TypeError(f"log() takes a mapping of names to values, not {type(data).__name__}")
         for key in data:
             if not isinstance(key, str):
-                raise ValueError(f"log(): the name {key!r} is no text")
+                raise TypeError(f"log(): the name {key!r} is no text")
         if "_summary" in data:
             raise ValueError("log(): the name '_summary' is mlgit's own")
         row = {

@@ -170,7 +170,7 @@ def test_what_cannot_be_stored_is_named_and_drops_the_whole_row(
 @pytest.mark.parametrize("step", ["soon", math.nan, math.inf, [1], 1j])
 def test_a_step_that_is_no_number_is_refused_and_the_run_goes_on(inside: Repo, step: Any):
     wandb.init()
-    with pytest.raises(ValueError, match=r"log\(\): the step .* is no whole number"):
+    with pytest.raises(TypeError, match=r"log\(\): the step .* is no whole number"):
         wandb.log({"a": 1}, step=step)
     wandb.log({"a": 2}, step=np.int64(3))
 
@@ -189,7 +189,7 @@ def test_a_name_of_two_lines_cannot_speak_for_us(inside: Repo, capsys: pytest.Ca
 )
 def test_what_is_no_row_is_refused(inside: Repo, data: Any):
     wandb.init()
-    with pytest.raises(ValueError, match=r"log\(\)"):
+    with pytest.raises((TypeError, ValueError), match=r"log\(\)"):
         wandb.log(data)
     wandb.log({"a": 1})
 
