@@ -158,6 +158,12 @@ def _rows_kept(run: Run, about: Mapping[str, Any]) -> str:
     )
 
 
+def _few(lines: Sequence[str]) -> str:
+    """*lines* below one another, the first ten."""
+    more = [f"… and {len(lines) - 10:,} more"] if len(lines) > 10 else []
+    return f"\n{'':<9}".join((*lines[:10], *more))
+
+
 def _print(run: Run, about: Mapping[str, Any]) -> None:
     command = about.get("command", [])
     facts = {
@@ -173,7 +179,7 @@ def _print(run: Run, about: Mapping[str, Any]) -> None:
         "tags": ", ".join(run.tags),
         "notes": run.notes or "",
         "history": _rows_kept(run, about),
-        "left out": "; ".join(about.get("left_out", ())),
+        "left out": _few(about.get("left_out", ())),
     }
     for key, value in facts.items():
         if value:

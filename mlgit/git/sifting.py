@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,13 +86,59 @@ class Sieve:
             if size > limits.binary_bytes:
                 return f"new, binary and larger than {_size(limits.binary_bytes)}"
             if self._binaries_bytes + size > limits.binaries_bytes or self._binaries >= limits.binaries:
-                return f"new and binary, of which {limits.binaries} files and {_size(limits.binaries_bytes)} are taken"
+                most = f"{limits.binaries} files and {_size(limits.binaries_bytes)}"
+                return f"new and binary, of which at most {most} are taken"
         if self.seen.is_secret(change.path):
             return "it holds what looks like a token"
         self._bytes += size
         self._binaries += binary
         self._binaries_bytes += size * binary
         return None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Files of one folder that are left out for one reason. *folder*: `data/`, or `""` for the top of the work tree."""
+
+    folder: str
+    reason: str
+    paths: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """`ckpt/ (20 files): larger than 10 MiB`; few files by their names."""
+        count = len(self.paths)
+        if count > _MOST_NAMES and self.folder:
+            return f"{self.folder} ({count:,} files): {self.reason}"
+        more = f" and {count - _MOST_NAMES:,} more" if count > _MOST_NAMES else ""
+        return f"{', '.join(self.paths[:_MOST_NAMES])}{more}: {self.reason}"
+
+
+_MOST_NAMES, _MOST_FOLDERS = 3, 5
+
+
+def grouped(left_out: Iterable[tuple[str, str]]) -> list[Group]:
+    """What is *left_out*, (path, reason) each, in a few groups a reason: where there are many folders, those above."""
+    reasons: dict[str, list[str]] = {}
+    for path, reason in left_out:
+        reasons.setdefault(reason, []).append(path)
+    return [
+        Group(folder, reason, tuple(inside))
+        for reason, paths in reasons.items()
+        for folder, inside in _folders(paths).items()
+    ]
+
+
+def _folders(paths: Sequence[str]) -> dict[str, list[str]]:
+    """*paths* by the folders that they are in, as deep as so few folders can say it."""
+    depth = max(path.count("/") for path in paths)
+    while True:
+        found: dict[str, list[str]] = {}
+        for path in paths:
+            above = path.rstrip("/").split("/")[:-1][:depth]
+            found.setdefault("".join(f"{name}/" for name in above), []).append(path)
+        if len(found) <= _MOST_FOLDERS:
+            return found
+        depth -= 1
 
 
 def _size(count: int) -> str:

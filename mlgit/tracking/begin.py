@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlgit.core import refs, secrets
 from mlgit.core.run import Run
-from mlgit.git import snapshot
+from mlgit.git import sifting, snapshot
 from mlgit.git.repo import Repo
 from mlgit.store import live, own, place, result, scratch, unfinished
 from mlgit.store.place import Place
@@ -60,9 +60,9 @@ def begin(
         more = {**more, "earlier": life.before.document()}
     about = provenance.gather(command, folder, repo=home.repo, environment=options.environment) | dict(more)
     if taken.left_out:
-        about["left_out"] = [f"{path}: {reason}" for path, reason in taken.left_out]
-        notify(f"not in the run's snapshot: {', '.join(path for path, _ in taken.left_out[:5])}"
-               f"{' …' if len(taken.left_out) > 5 else ''} ({taken.left_out[0][1]})")  # fmt: skip
+        groups = sifting.grouped(taken.left_out)
+        about["left_out"] = [str(group) for group in groups]
+        _tell_left_out(groups)
     opened = live.create(home.repo, run, about)
     _tell_outer(home.repo, handed.found().run_id, run)
     if life and life.earlier.id == run.id:
@@ -71,6 +71,18 @@ def begin(
     if wish.resume == "auto":
         unfinished.mark(home.repo, run)
     return opened, run
+
+
+_SAID: set[tuple[str, str]] = set()
+"""Folder and reason of what was said to be left out: a process may make many runs, and their files grow more."""
+
+
+def _tell_left_out(groups: Sequence[sifting.Group]) -> None:
+    """Say what is not in a snapshot, each folder and reason once."""
+    new = [group for group in groups if (group.folder, group.reason) not in _SAID]
+    _SAID.update((group.folder, group.reason) for group in new)
+    if new:
+        notify(f"not in the run's snapshot: {'; '.join(map(str, new[:3]))}{'; …' if len(new) > 3 else ''}")
 
 
 def _tell_outer(repo: Repo, outer: str, run: Run) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from mlgit.git import unchanged
 from mlgit.git.repo import Repo
-from mlgit.git.sifting import Limits
+from mlgit.git.sifting import Limits, grouped
 from mlgit.git.snapshot import take
 
 TOKEN = "ghp_" + "a1B2" * 10
@@ -253,8 +253,8 @@ def test_new_binary_files_have_little_room_for_they_are_data(code: Repo):
     assert sorted(files(code, taken.commit)) == ["a.py", "b.py", "data/0.bin", "data/2.bin", "text.csv"]
     assert dict(taken.left_out) == {
         "data/1.bin": "new, binary and larger than 2 KiB",
-        "data/3.bin": "new and binary, of which 2 files and 1.6 KiB are taken",
-        "data/4.bin": "new and binary, of which 2 files and 1.6 KiB are taken",
+        "data/3.bin": "new and binary, of which at most 2 files and 1.6 KiB are taken",
+        "data/4.bin": "new and binary, of which at most 2 files and 1.6 KiB are taken",
     }
 
 
@@ -311,6 +311,21 @@ def test_a_git_folder_that_remembers_nothing_is_no_obstacle(many: Repo):
     (many.git_dir / "mlgit").write_text("a file where a folder should be")
 
     assert len(snapshot(many)[1]) == 62
+
+
+def test_what_is_left_out_is_told_in_a_few_lines():
+    left_out = [(f"data/class-{number % 50}/{number}.jpg", "new") for number in range(15_000)]
+    left_out += [("ckpt/1.pt", "large"), ("ckpt/2.pt", "large"), ("a.pt", "large"), (".env", "secret"), ("in/", "repo")]
+    left_out += [(f"{number}.bin", "odd") for number in range(1, 6)]
+
+    assert list(map(str, grouped(left_out))) == [
+        "data/ (15,000 files): new",
+        "ckpt/1.pt, ckpt/2.pt: large",
+        "a.pt: large",
+        ".env: secret",
+        "in/: repo",
+        "1.bin, 2.bin, 3.bin and 2 more: odd",
+    ]
 
 
 # -- secrets

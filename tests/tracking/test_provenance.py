@@ -165,6 +165,25 @@ def test_numpys_state_tells_its_seed_only_while_nothing_was_drawn(monkeypatch: p
     assert "numpy" not in provenance.seeds()
 
 
+def test_what_is_left_out_is_said_once_a_process_and_shown_in_a_line(repo: Repo, python: Script, mlgit: Script):
+    (repo.folder / "ckpt").mkdir()
+    for number in range(5):
+        (repo.folder / f"ckpt/{number}.pt").write_bytes(b"\0" * (2 << 20))
+    code = """
+import mlgit, pathlib
+for number in (5, 6):
+    mlgit.init().finish()
+    pathlib.Path(f"ckpt/{number}.pt").write_bytes(bytes(2 << 20))
+"""
+    done = python("-c", code, cwd=repo.folder)
+
+    assert done.stderr.count("not in the run's snapshot") == 1
+    assert "snapshot: ckpt/ (5 files): new, binary and larger than 1 MiB\n" in done.stderr
+    last = query.runs(repo)[0]
+    assert runs.provenance(repo, last)["left_out"] == ["ckpt/ (6 files): new, binary and larger than 1 MiB"]
+    assert "left out ckpt/ (6 files): new" in mlgit("show", cwd=repo.folder).stdout
+
+
 @pytest.mark.parametrize("how", ["argument", "environment"])
 def test_without_save_code_nothing_uncommitted_is_kept_and_that_is_said(repo: Repo, python: Script, how: str):
     (repo.folder / "secret_idea.py").write_text("x = 1\n")
