@@ -135,6 +135,18 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree that `flatten` has spread out; a name that has no place in it stays as it is."""
+    tree: dict[str, Any] = {}
+    for name, value in flat.items():
+        folder, _, rest = name.partition(".")
+        if folder and rest and folder not in flat:
+            tree.setdefault(folder, {})[rest] = value
+        else:
+            tree[name] = value
+    return {name: value if name in flat else nested(value) for name, value in tree.items()}
+
+
 def best(values: Iterable[tuple[str, Any]], goal: Goal) -> str | None:
     """The key with the best number among *(key, value)* pairs; the first of equals; None where there is no number."""
     numbers = [(key, value) for key, value in values if is_number(value)]

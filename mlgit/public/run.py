@@ -23,42 +23,11 @@ from mlgit.git.repo import Repo, split_commit
 from mlgit.public import beside, files, notebook, rows
 from mlgit.public.files import File
 from mlgit.public.lookup import ENTITY
+from mlgit.public.summary import Summary
 from mlgit.store import edit, live, runs
 
 _MOST_UPLOADED = 20 << 20
 """Bytes of a file that is put onto a branch; what is larger belongs into an artifact."""
-
-
-class Summary(dict[str, Any]):
-    """A run's metrics. Set what you like, then `update()`.
-
-    W&B's own `_step`, `_runtime` and `_timestamp` of the last row are there for whoever asks, and stored nowhere.
-    """
-
-    def __init__(self, run: Run, values: Mapping[str, Any]) -> None:
-        super().__init__(deepcopy(dict(values)))
-        self._run = run
-
-    def __missing__(self, name: str) -> Any:
-        if name not in ("_step", "_runtime", "_timestamp"):
-            raise KeyError(name)
-        return self._run.last_row().get(name)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """What it has under *name*."""
-        try:
-            return self[name]
-        except KeyError:
-            return default
-
-    @property
-    def _json_dict(self) -> dict[str, Any]:
-        return {**self, **self._run.last_row()}
-
-    def update(self, *args: Any, **kwargs: Any) -> None:
-        """Take new values in, and write the summary to the run's branch."""
-        super().update(*args, **kwargs)
-        self._run.update()
 
 
 class Run:

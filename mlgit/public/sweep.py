@@ -75,7 +75,7 @@ class Sweep:
             return None
         key = wanted.lstrip("+-").partition(".")[2]
         found = Runs(self._repo, self.project, {"sweep": self.id}, wanted)
-        return next((run for run in found if compare.is_number(run.summary_metrics.get(key))), None) if key else (
+        return next((run for run in found if compare.is_number(run.summary.get(key))), None) if key else (
             next(iter(found), None)
         )  # fmt: skip
 

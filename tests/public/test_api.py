@@ -308,6 +308,19 @@ def test_a_summary_tells_the_step_and_the_times_of_the_last_row(inside: Repo):
     assert found.get("nothing", 3) == 3
 
 
+def test_a_summary_nests_as_it_was_logged_and_is_read_by_attribute(inside: Repo):
+    with wandb.init(project="p") as run:
+        run.log({"val": {"x": 1, "deep": {"y": 2}}, "plain": 3, "values": 4, "layer.0": 5})
+        run.summary["best"] = {"acc": 6}
+    found = wandb.Api().run(f"p/{run.id}").summary
+
+    assert (found["val"]["x"], found["val"]["deep"]["y"], found["val.deep.y"], found["best"]["acc"]) == (1, 2, 2, 6)
+    assert (found.get("val"), found.best, found.plain, found.values) == ({"x": 1, "deep": {"y": 2}}, {"acc": 6}, 3, 4)
+    assert ("val" in found, "layer.0" in found, "_step" in found, "va" in found, hasattr(found, "no")) == (
+        True, True, True, False, False,
+    )  # fmt: skip
+
+
 def test_the_files_that_w_b_writes_beside_a_run_are_there(inside: Repo, tmp_path: Path):
     with wandb.init(project="p", config={"lr": 0.1}) as run:
         run.log({"loss": 1})

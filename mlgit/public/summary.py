@@ -1,0 +1,74 @@
+"""A run's metrics in the hands of a script that asks afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any, Protocol
+
+from mlgit.core.compare import nested
+from mlgit.core.yielding import yielding
+
+_OF_ROWS = ("_step", "_runtime", "_timestamp")
+
+
+class Owner(Protocol):
+    """The run, as far as it is needed here."""
+
+    def last_row(self) -> dict[str, Any]:
+        """What every row holds, of the last one."""
+
+    def update(self) -> None:
+        """Write what was set."""
+
+
+@yielding("values", "pop", "popitem", "clear", "copy", "setdefault")
+class Summary(dict[str, Any]):
+    """A run's metrics, by item or attribute. Set what you like, then `update()`.
+
+    What was logged in mappings stands under its whole name, `val.acc`, and is answered as a mapping too: `["val"]`.
+    W&B's own `_step`, `_runtime` and `_timestamp` of the last row are there for whoever asks, and stored nowhere.
+    """
+
+    def __init__(self, run: Owner, metrics: Mapping[str, Any]) -> None:
+        super().__init__(deepcopy(dict(metrics)))
+        self.__dict__["_run"] = run
+
+    def __missing__(self, name: str) -> Any:
+        if name in _OF_ROWS:
+            return self._run.last_row()[name]
+        before = f"{name}."
+        if below := {key.removeprefix(before): value for key, value in self.items() if key.startswith(before)}:
+            return nested(below)
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and self.get(name, _ABSENT) is not _ABSENT)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"the run's summary has no {name!r}") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """What it has under *name*."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    @property
+    def _json_dict(self) -> dict[str, Any]:
+        return {**self, **self._run.last_row()}
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Take new values in, and write the summary to the run's branch."""
+        super().update(*args, **kwargs)
+        self._run.update()
+
+
+_ABSENT = object()
