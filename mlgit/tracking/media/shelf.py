@@ -16,6 +16,10 @@ from mlgit import whole
 _PIECE = 1 << 20
 
 
+class UnreadableError(FileNotFoundError):
+    """The file behind what a script logs cannot be read: that is the script's to know, and no full disk."""
+
+
 @dataclass(frozen=True)
 class Shelf:
     """The place of one logged object: the run's *folder*, the *key* and the *step* that it is logged under."""
@@ -45,10 +49,13 @@ class Shelf:
         return {"_type": "text-file", **self.put("text", content.encode("utf-8", "replace"), "txt")}
 
     def copy(self, kind: str, source: Path, ending: str) -> dict[str, Any]:
-        """Store the file *source* likewise, however large it is. Raises `OSError` where it cannot be read or stored."""
+        """Store the file *source* likewise, however large it is.
+
+        Raises `UnreadableError` where there is none to read, `OSError` where the disk refuses.
+        """
         import shutil
 
-        with source.open("rb") as file:
+        with _opened(source, self.key) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
             path = self._path(kind, digest, ending)
@@ -61,6 +68,13 @@ class Shelf:
     def _path(self, kind: str, digest: str, ending: str) -> str:
         safe = "".join(char for char in ending if char.isascii() and (char.isalnum() or char == "."))[:20]
         return f"media/{kind}/{file_name(self.key)}_{self.step}_{digest[:20]}.{safe}"
+
+
+def _opened(source: Path, key: str) -> BinaryIO:
+    try:
+        return source.open("rb")
+    except OSError as exc:
+        raise UnreadableError(exc.errno, f"log(): {key}: {exc.strerror}", str(source)) from None
 
 
 def _write(target: Path, fill: Callable[[BinaryIO], object]) -> None:

@@ -21,7 +21,7 @@ from mlgit.store import result
 from mlgit.store.own import Before
 from mlgit.tracking import values
 from mlgit.tracking.ending import exit_code
-from mlgit.tracking.media.shelf import Shelf
+from mlgit.tracking.media.shelf import Shelf, UnreadableError
 from mlgit.tracking.notice import notify
 from mlgit.tracking.run import turns
 from mlgit.tracking.run.alerting import Alerts
@@ -184,7 +184,8 @@ class ActiveRun(Identity):
         Without *step* each call is a step of its own; with `commit=False` the next call adds to the same one. An
         explicit *step* stays open until the step changes. A step that goes back is dropped with a warning, as in W&B.
         Raises `UsageError` after the end, `TypeError` for what is no mapping, for a key that is no text, a step that is
-        no number, or a value that cannot be stored; the whole row is then dropped.
+        no number, or a value that cannot be stored, `FileNotFoundError` for a picture or the like whose file is gone; the
+        whole row is then dropped.
         """
         journal = self._journal
         with journal.lock:
@@ -212,6 +213,8 @@ class ActiveRun(Identity):
                     data, line = self._slow(data, at, now)  # nan, for one, which a fast writer loses; pictures; arrays
                     note = self._summary._merge
                 written = os.write(journal.live.history, line)
+            except UnreadableError:
+                raise
             except OSError as exc:
                 return journal.lost(exc)
             if written != len(line):
@@ -313,6 +316,8 @@ class ActiveRun(Identity):
         def keep(value: Any) -> Any:
             try:
                 return store(value)
+            except UnreadableError:
+                raise
             except OSError as exc:
                 self._journal.lost(exc)
                 return None

@@ -78,7 +78,8 @@ class Kept:
         except UsageError:
             raise
         except (MlgitError, OSError) as exc:
-            self._journal.warn(f"artifact {artifact.name} could not be kept: {exc}")
+            said = f"artifact {artifact.name}"
+            self._journal.say_once(said, f"{said} could not be kept: {exc}")
             artifact.not_logged(exc if isinstance(exc, MlgitError) else MlgitError(str(exc)))
             return artifact
         self._kept[version.name, version.hash] = version

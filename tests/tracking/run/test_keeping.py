@@ -108,10 +108,12 @@ def test_a_full_disk_stops_no_training(inside: Repo, capsys: pytest.CaptureFixtu
 
     with wandb.init() as run:
         made = run.log_artifact("x", name="d", type="dataset")
+        run.log_artifact("x", name="e", type="dataset")
         run.log({"loss": 1})
 
     assert (made.state, query.runs(inside)[0].state.value) == ("PENDING", "finished")
-    assert "artifact d could not be kept" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert ("artifact d could not be kept" in said, "artifact e could not be kept" in said) == (True, True)
     with pytest.raises(MlgitError, match="could not be stored"):
         made.wait()
 
