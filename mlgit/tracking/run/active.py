@@ -184,8 +184,8 @@ class ActiveRun(Identity):
         Without *step* each call is a step of its own; with `commit=False` the next call adds to the same one. An
         explicit *step* stays open until the step changes. A step that goes back is dropped with a warning, as in W&B.
         Raises `UsageError` after the end, `TypeError` for what is no mapping, for a key that is no text, a step that is
-        no number, or a value that cannot be stored, `FileNotFoundError` for a picture or the like whose file is gone; the
-        whole row is then dropped.
+        no number, or a value that cannot be stored, and `FileNotFoundError` for a picture whose file is gone; the whole
+        row is then dropped.
         """
         journal = self._journal
         with journal.lock:
