@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 from urllib.parse import quote
@@ -70,7 +71,7 @@ class Shelf:
         return f"media/{kind}/{file_name(self.key)}_{self.step}_{digest[:20]}.{safe}"
 
 
-def _opened(source: Path, key: str) -> BinaryIO:
+def _opened(source: Path, key: str) -> BufferedReader:
     try:
         return source.open("rb")
     except OSError as exc:
