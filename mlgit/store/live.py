@@ -17,7 +17,7 @@ import os
 import re
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +111,14 @@ def _let_go_in_child() -> None:
 os.register_at_fork(after_in_child=_let_go_in_child)
 
 
-def create(repo: Repo, run: Run, provenance: Mapping[str, Any], *, below: str = "live") -> Live:
+def create(
+    repo: Repo, run: Run, provenance: Mapping[str, Any], *, below: str = "live",
+    fill: Callable[[Path], None] = lambda _folder: None,
+) -> Live:  # fmt: skip
     """A new live folder that begins as *run* says. *below* another folder than `live`, nobody takes it for a run yet.
 
-    Raises `MlgitError` when the id is taken, `GitError` when the disk refuses.
+    *fill* puts into it what must be there when others first see it. Raises `MlgitError` when the id is taken,
+    `GitError` when the disk refuses.
     """
     if not is_id(run.id):
         raise UsageError(f"{run.id[:80]!r} cannot be a run's id.", why="Letters, digits, '.', '_' and '-', at most 64.")
@@ -126,6 +130,7 @@ def create(repo: Repo, run: Run, provenance: Mapping[str, Any], *, below: str = 
             opened = Live(scratch)
             begin = records.run_document(run, {**provenance, "host": os.uname().nodename, "mark": _mark()})
             (scratch / "run.yaml").write_bytes(records.encode(begin | {"params": run.params}))
+            fill(scratch)
     except OSError as exc:
         if opened:
             opened.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,10 +64,8 @@ def begin(
         groups = sifting.grouped(taken.left_out)
         about["left_out"] = [str(group) for group in groups]
         _tell_left_out(groups)
-    opened = live.create(home.repo, run, about)
+    opened = live.create(home.repo, run, about, fill=functools.partial(_note_branch, run, life))
     _tell_outer(home.repo, handed.found().run_id, run)
-    if life and life.earlier.id == run.id:
-        own.note(opened.folder, life.earlier.ref, life.earlier.commit)
     result.hold(home.repo, run)
     if wish.resume == "auto":
         unfinished.mark(home.repo, run)
@@ -83,6 +82,12 @@ def _tell_left_out(groups: Sequence[sifting.Group]) -> None:
     _SAID.update((group.folder, group.reason) for group in new)
     if new:
         notify(f"not in the run's snapshot: {'; '.join(map(str, new[:3]))}{'; …' if len(new) > 3 else ''}")
+
+
+def _note_branch(run: Run, life: Life | None, folder: Path) -> None:
+    """Say in the live *folder* which branch a run has that was there before."""
+    if life and life.earlier.id == run.id:
+        own.note(folder, life.earlier.ref, life.earlier.commit)
 
 
 def _tell_outer(repo: Repo, outer: str, run: Run) -> None:

@@ -15,6 +15,8 @@ from mlgit.core.compare import flatten
 _JOIN, _FIXED, _GIVEN, _LOOSE = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN", "MLGIT_LOOSE"
 INNER = "inner-runs"
 """The file in a live folder that names the runs that a program inside of this run has begun, a line each."""
+TAKEN = "taken-over"
+"""The file that says: what this run was told was meant for one of those, and that one has it."""
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from mlgit.core import escape
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
@@ -24,6 +25,13 @@ class Life:
 
     earlier: Run
     before: Before
+
+    @property
+    def words(self) -> str:
+        """For a person, after the run's name: where it goes on."""
+        how = {"resume": "resumed", "rewind": "rewound", "fork": f"forked from {escape.line(self.earlier.name, 60)}"}
+        step = "" if self.before.step is None else f" after step {self.before.step}"
+        return f", {how[self.before.how]}{step}"
 
     def continued(self, run: Run, wish: Wish) -> Run:
         """*run*, as it begins now, with what it keeps from before: all that *wish* does not say anew."""

@@ -81,7 +81,8 @@ def init(
     *config*: the params, a mapping, an argparse namespace or a file's path; what the project's params file states
     stands against them, as `-p` of `mlgit run` does. *dir*: where it is recorded if the current folder is in no
     repository; else nothing, for files of the run's own lie in its live folder. *mode*: `online` and `offline` are one
-    here (nothing is sent until `mlgit sync`); `disabled` records nothing. *reinit* says what becomes of a run that is
+    here (nothing is sent until `mlgit sync`); `shared` takes part in the run *id* where another process has begun it;
+    `disabled` records nothing. *reinit* says what becomes of a run that is
     under way: `return_previous` (the default in scripts), `finish_previous` (the default in notebooks) or `create_new`,
     beside it. Inside `mlgit run` the script's first run is the one that is under way. Outside of any repository the run
     goes to a scratch repository. What is not given is read from *settings*, then from the environment (`MLGIT_PROJECT`,
@@ -178,12 +179,24 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     if joined and live.is_id(joined) and (is_again or (not _has_joined and _is_meant(home, joined, wish, rank))):
         _has_joined = True
         return _join(home, joined, wish, params, rank)
+    if wish.mode == "shared":
+        from mlgit.tracking.together import sharing
+
+        if begun := sharing.find(home, wish):
+            begun.config.update(params)
+            return begun
+        wish = sharing.alone(wish)
+    taken: dict[str, Any] = {}
+    if joined:
+        from mlgit.tracking.together import joining
+
+        wish, taken = joining.take_over(home, joined, wish)
     if rank and not rank.owns and not wish.group:
         if found := ranks.find(home.repo, wish.join_seconds):
             return _join(home, found, wish, params, rank)
         notify(f"rank 0 has begun no run within {wish.join_seconds:.0f} s: rank {rank.number} records its own")
     with _stated(home) as stated:
-        stated = _over(stated, given)
+        stated = _over(handed.merged(stated, taken), given)
         life = _life(home, wish)
         opened, record = begin.begin(
             home, wish, stated or params, notebook.command() or provenance.command_line(), folder, life=life
@@ -195,11 +208,13 @@ def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> Acti
     )
     if stated:
         begun.config.update(params, allow_val_change=True)
-    notify(f"run {escape.line(record.name, 60)} of {record.project}")
+    notify(f"run {escape.line(record.name, 60)} of {record.project}{life.words if life else ''}")
     begun.after_end.append(_checkpoints(home, opened, wish))  # before the console is taken, which it would hold open
     _record_by_itself(home, opened, begun, wish)
     if rank and rank.owns:
-        begun.at_end += (ranks.announce(home.repo, record.id), functools.partial(ranks.wait_for_others, opened))
+        begun.at_end.append(ranks.announce(home.repo, record.id))
+    if wish.mode == "shared" or (rank and rank.owns):
+        begun.at_end.append(functools.partial(ranks.wait_for_others, opened))
     return begun
 
 

@@ -11,9 +11,9 @@ from mlgit.core import refs
 from mlgit.errors import UsageError
 from mlgit.tracking import values
 
-MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "shared": "online",
+MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "shared": "shared",
          "disabled": "disabled"}  # fmt: skip
-"""W&B's modes; the first two are one here: nothing is sent until `mlgit sync`."""
+"""W&B's modes → ours; `online` and `offline` mean the same here: nothing is sent until `mlgit sync`."""
 RESUME = ("allow", "must", "never", "auto")
 REINIT = ("default", "return_previous", "finish_previous", "create_new")
 CONSOLE = ("auto", "off", "wrap", "redirect", "wrap_raw", "wrap_emu")
@@ -56,6 +56,8 @@ class Wish:
     """Between two commits of a run that is under way; 0: none."""
     join_seconds: float = 30.0
     """How long another process than the first of several waits for the first one's run."""
+    is_primary: bool = True
+    """Of those that share a run (`mode="shared"`), whether this process may begin it; any other only takes part."""
     push: bool | None = None
     """Whether such commits, and the last one, are pushed to the remote."""
     save_code: bool = True
@@ -112,7 +114,7 @@ _SETTINGS: Mapping[str, str] = {
     "allow_val_change": "allow_val_change", "config_paths": "config_paths",
     "x_stats_sampling_interval": "system_seconds", "x_stats_disk_paths": "disk_paths",
     "checkpoint": "checkpoint_seconds", "push": "push",
-    "init_timeout": "join_seconds",
+    "init_timeout": "join_seconds", "x_primary": "is_primary",
 }  # fmt: skip
 _OTHER = frozenset(("silent", "quiet", "x_disable_stats", "_disable_stats", "disable_git", "disable_code"))
 _SERVER = frozenset(

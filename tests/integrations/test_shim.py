@@ -329,6 +329,28 @@ def test_a_script_that_dies_with_a_run_of_its_own_id_leaves_that_run_alone(
     assert [(run.id, run.state.value) for run in query.runs(repo)] == [("own", state)]
 
 
+OWN = """
+import wandb
+for number in range(2):
+    with wandb.init(id=f"own{number}", resume="allow", name=f"run{number}", config={"a": 1, "m": {"d": 1}}) as run:
+        run.log({"a": run.config.a, "d": run.config["m"]["d"]})
+"""
+
+
+def test_what_mlgit_run_is_told_is_for_the_runs_of_a_script_that_has_its_own(repo: Repo, mlgit: Script):
+    for _ in range(2):  # they are gone on with the second time
+        mlgit(
+            "run", "--wandb", "-p", "a=5", "-p", "m.d=7", "-n", "mine", "-t", "tag", "--", sys.executable, "-c", OWN,
+            cwd=repo.folder,
+        )  # fmt: skip
+    found = sorted(query.runs(repo), key=lambda run: run.id)
+
+    assert [(run.id, run.name, run.tags, run.metrics) for run in found] == [
+        ("own0", "mine", ("tag",), {"a": 5, "d": 7}), ("own1", "run1", ("tag",), {"a": 5, "d": 7}),
+    ]  # fmt: skip
+    assert {run.given for run in found} == {("a", "m.d")}
+
+
 def test_a_trace_of_a_chain_is_logged_step_within_step(repo: Repo, run: Script):
     code = """
 import wandb

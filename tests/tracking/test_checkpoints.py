@@ -304,9 +304,8 @@ def test_checkpoints_by_several_at_once_and_at_the_very_end_are_of_one_branch(re
                 assert one.stdin
                 print(file=one.stdin, flush=True)
             python("-c", LIFE, cwd=repo.folder)
-            for one in crowd:
-                assert one.stdout
-                assert int(one.stdout.readline()) > life
+            made = [int(one.stdout.readline()) for one in crowd if one.stdout]
+            assert sum(made) > life
     finally:
         for one in crowd:
             one.communicate(timeout=60)

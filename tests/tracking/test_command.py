@@ -285,7 +285,8 @@ def test_a_command_that_cannot_be_run_is_a_failed_run(repo: Repo, run: Script, c
 
 
 @pytest.mark.parametrize(
-    ("number", "state", "code"), [(signal.SIGTERM, State.PREEMPTED, 143), (signal.SIGINT, State.FAILED, -signal.SIGINT)]
+    ("number", "state", "code"),
+    [(signal.SIGTERM, State.PREEMPTED, 143), (signal.SIGINT, State.CRASHED, -signal.SIGINT)],
 )
 def test_a_signal_reaches_the_command_and_the_run_is_kept(repo: Repo, number: int, state: State, code: int):
     command = [sys.executable, "-m", "mlgit", "run", "--", "sh", "-c", "echo ready; exec sleep 60"]
@@ -318,7 +319,7 @@ main()
     done = subprocess.run([sys.executable, "-c", script], cwd=repo.folder, stderr=subprocess.DEVNULL, timeout=50)
 
     assert done.returncode == {signal.SIGTERM: 143, signal.SIGINT: -signal.SIGINT}[number]
-    assert only(repo).state is (State.PREEMPTED if number == signal.SIGTERM else State.FAILED)
+    assert only(repo).state is (State.PREEMPTED if number == signal.SIGTERM else State.CRASHED)
 
 
 def test_ctrl_c_at_a_terminal_reaches_the_command_once(repo: Repo):

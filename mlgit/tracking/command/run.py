@@ -121,7 +121,8 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
     about = {"metrics_files": list(command.metrics)}
     life = lives.life(home, wish, wish.project or home.settings.project, notify)
     opened, record = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder, about, life)
-    notify(f"run {escape.line(record.name, 60)} of {record.project}")
+    if not command.env:  # behind W&B's name a script says itself what its run is called
+        notify(f"run {escape.line(record.name, 60)} of {record.project}{life.words if life else ''}")
     given = opened.folder / "given.json"
     given.write_text(json.dumps(params, default=str))
     env = handed.environment(
@@ -136,10 +137,12 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
 def _is_only_around_others(repo: Repo, begun: _Begun, command: Command, exit_code: int) -> bool:
     """Whether the program had runs of its own, a sweep's for one, ended as the last of them did, and said no more.
 
-    Nobody misses such a run; one that was named, or given params, is wanted all the same.
+    Nobody misses such a run; one that was named, or given params, is wanted all the same, unless another has them now.
     """
     folder = begun.opened.folder
-    if command.said or command.params or not (folder / handed.INNER).exists():
+    if not (folder / handed.INNER).exists():
+        return False
+    if (command.said or command.params) and not (folder / handed.TAKEN).exists():
         return False
     if sharing.had_part(folder) or telling.read(folder).run.metrics or own.of(folder):
         return False
@@ -174,7 +177,7 @@ def _watched(begun: _Begun, wish: Wish, options: RunOptions, pid: int) -> Any:
 def _state(came_out: execute.Exit) -> State:
     if came_out.signal == signal.SIGTERM or came_out.code == 128 + signal.SIGTERM:
         return State.PREEMPTED
-    if came_out.signal is None and came_out.code - 128 in _SIGNALS:
+    if came_out.code and (came_out.signal == signal.SIGINT or came_out.code - 128 in _SIGNALS):
         return State.CRASHED
     return State.FAILED if came_out.code else State.FINISHED
 

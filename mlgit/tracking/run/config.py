@@ -113,9 +113,9 @@ class Config(MutableMapping[str, Any]):
         """Set several params at once. Raises `UsageError` where one would change, unless *allow_val_change*."""
         wanted = values.as_params(dict(other) if isinstance(other, list | tuple) else other) | values.as_params(more)
         self._own.update(wanted, flatten(wanted))
-        for key in self._fixed:
-            if key in wanted or key.partition(".")[0] in wanted:
-                self._stand(key, wanted, self._params)
+        given = flatten(self._params) | self._params if self._fixed else {}
+        for key in self._fixed & given.keys():
+            self._stand(key, wanted, given[key])
         for key, value in wanted.items():
             if key in self._params and not _same(self._params[key], value) and not (allow_val_change or self._free):
                 raise UsageError(
@@ -130,15 +130,15 @@ class Config(MutableMapping[str, Any]):
         """Know of *params* that are stored already."""
         self._params.update(params)
 
-    def _stand(self, key: str, wanted: dict[str, Any], params: Mapping[str, Any]) -> None:
-        """Let the value given for *key*, which may lie in mappings (`model.depth`), stand in what a script wants."""
+    def _stand(self, key: str, wanted: dict[str, Any], value: Any, *, is_inside: bool = False) -> None:
+        """Let the *value* given for *key* stand in what a script wants, by that name or in mappings (`model.depth`)."""
         folder, _, rest = key.partition(".")
-        if key in params:
-            if wanted.get(key, params[key]) != params[key]:
-                self._warn(f"{key}={params[key]!r} was given from outside: the script's {wanted[key]!r} is not used")
-            wanted[key] = params[key]
-        elif rest and isinstance(params.get(folder), Mapping) and isinstance(wanted.get(folder), dict):
-            self._stand(rest, wanted[folder], params[folder])
+        if rest and key not in wanted and isinstance(wanted.get(folder), dict):
+            self._stand(rest, wanted[folder], value, is_inside=True)
+        elif key in wanted or is_inside:
+            if wanted.get(key, value) != value:
+                self._warn(f"{key}={value!r} was given from outside: the script's {wanted[key]!r} is not used")
+            wanted[key] = value
 
     def setdefaults(self, defaults: Any) -> None:
         """Set those of *defaults* that are not set yet."""

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mlgit.core import escape, refs
+from mlgit.core.compare import flatten
 from mlgit.store import live, own, telling
 from mlgit.store.place import Place
-from mlgit.tracking import provenance
+from mlgit.tracking import handed, provenance
 from mlgit.tracking.notice import notify
 from mlgit.tracking.run.active import ActiveRun
 from mlgit.tracking.run.journal import Journal
 from mlgit.tracking.together.ranks import Rank, RankRun
 from mlgit.tracking.wish import Wish
 
+_FILED = frozenset(("name", "project", "group", "job_type", "notes", "tags"))
 _OF_RANK = re.compile(r"rank[0-9]+/")
 
 
@@ -42,9 +46,11 @@ def join(
     if asked:
         opened.event(set=asked)
     told = telling.read(opened.folder)
-    if asked.keys() & {"name", "project"}:
-        notify(f"which the script calls {escape.line(told.run.name, 60)} of {told.run.project}")
     again = told.left is not None
+    if "wandb" in sys.modules and not again:
+        notify(f"run {escape.line(told.run.name, 60)} of {told.run.project}")
+    elif asked.keys() & {"name", "project"}:
+        notify(f"its script calls it {escape.line(told.run.name, 60)} of {told.run.project}")
     if again:
         opened.event(left=None)
     before = own.before(told.provenance)
@@ -65,6 +71,22 @@ def join(
     active.at_end.append(functools.partial(_leave, opened))
     active.at_end.append(functools.partial(provenance.say_seeds, opened, {}))  # `mlgit run` cannot know them
     return active
+
+
+def take_over(home: Place, run_id: str, wish: Wish) -> tuple[Wish, dict[str, Any]]:
+    """(*wish*, the params that stand) of a script that begins a run of its own inside of the run *run_id*.
+
+    What `mlgit run` was told of its run is meant for the script's: the fields of its first one, the params of each.
+    """
+    folder = live.folder_of(home.repo, run_id)
+    if not live.is_id(run_id) or not folder.exists():
+        return wish, {}
+    (folder / handed.TAKEN).touch()
+    told = telling.read(folder).run
+    params = flatten(told.params)
+    names = set(handed.found().given) & _FILED - ({"name"} if (folder / handed.INNER).exists() else set())
+    fields = {name: getattr(told, name) for name in names}
+    return replace(wish, **fields, given=told.given), {name: params[name] for name in told.given if name in params}
 
 
 def _leave(opened: live.Live) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
+from dataclasses import replace
 from pathlib import Path
 
 from mlgit.errors import UsageError
 from mlgit.store import live, own, telling
 from mlgit.store.place import Place
+from mlgit.tracking.notice import notify
 from mlgit.tracking.run import turns
 from mlgit.tracking.run.active import ActiveRun
 from mlgit.tracking.run.journal import Journal
@@ -31,6 +34,26 @@ def take_up(home: Place, run_id: str) -> ActiveRun:
     wish = Wish(allow_val_change=True)  # whoever comes last has said it
     journal = Journal(home, live.Live(folder), told.run)
     return ActiveRun(journal, owns=False, fixed=frozenset(), wish=wish, before=own.before(told.provenance))
+
+
+def find(home: Place, wish: Wish) -> ActiveRun | None:
+    """The run of *wish* that another process has begun; None where this one is to begin it, or waits in vain."""
+    if wish.id is None or not live.is_id(wish.id):
+        return None
+    folder, until = live.folder_of(home.repo, wish.id), time.monotonic() + wish.join_seconds
+    while not (folder.exists() and live.is_alive(folder)):
+        if wish.is_primary or time.monotonic() > until:
+            return None
+        time.sleep(0.02)
+    return take_up(home, wish.id)
+
+
+def alone(wish: Wish) -> Wish:
+    """*wish* of a process that has found no run to take part in: where it may not begin one, it has one of its own."""
+    if wish.is_primary or wish.id is None:
+        return wish
+    notify(f"no run {wish.id} is under way here within {wish.join_seconds:.0f} s: this process records its own")
+    return replace(wish, id=None, group=wish.group or wish.id)
 
 
 def is_first(folder: Path) -> bool:

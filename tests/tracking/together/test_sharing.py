@@ -94,6 +94,31 @@ run.finish()
 os.close(go)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 """
+SHARED = """
+import multiprocessing, mlgit as wandb
+
+def work(run_id, number):
+    shared = wandb.Settings(mode="shared", x_primary=False, x_label=f"w{number}")
+    run = wandb.init(id=run_id, settings=shared, config={f"w{number}": number})
+    run.log({"a": number})
+    run.finish()
+
+if __name__ == "__main__":
+    settings = wandb.Settings(mode="shared", x_primary=True, x_label="main")
+    run = wandb.init(id="abcdefgh", settings=settings, config={"lr": 1})
+    processes = multiprocessing.get_context("spawn")
+    others = [processes.Process(target=work, args=(run.id, number)) for number in range(2)]
+    [other.start() for other in others]
+    [other.join() for other in others]
+    assert [other.exitcode for other in others] == [0, 0]
+    run.log({"a": 2})
+    run.finish()
+"""
+NOBODY = """
+import mlgit as wandb
+settings = wandb.Settings(x_primary=False, init_timeout=0.1)
+with wandb.init(id="abcdefgh", mode="shared", settings=settings) as run: run.log({"a": 1})
+"""
 ATTACHED = """
 import multiprocessing, mlgit
 
@@ -178,6 +203,20 @@ def test_a_process_that_logs_after_the_owners_end_is_told(repo: Repo):
     (run,) = ran(repo, TOO_LATE, "train.py")
 
     assert run.metrics == {"a": 1}
+
+
+def test_processes_that_say_so_share_a_run_as_in_wandb(repo: Repo, monkeypatch: pytest.MonkeyPatch):
+    (run,) = ran(repo, SHARED, "train.py")
+    monkeypatch.chdir(repo.folder)
+
+    assert run.params == {"lr": 1, "w0": 0, "w1": 1}
+    assert sorted(row["a"] for row in mlgit.Api().run(run.id).scan_history()) == [0, 1, 2]
+
+
+def test_a_process_that_may_not_begin_the_shared_run_and_finds_none_has_one_of_its_own(repo: Repo):
+    (run,) = ran(repo, NOBODY, "train.py")
+
+    assert (run.id != "abcdefgh", run.group, run.metrics) == (True, "abcdefgh", {"a": 1})
 
 
 def test_another_process_takes_part_in_a_run_by_its_id(repo: Repo):
