@@ -116,8 +116,10 @@ def test_a_branch_whose_making_was_cut_short_is_made_again(repo: Repo, python: S
 
 def test_a_run_that_cannot_be_recorded_stops_nobody(repo: Repo, python: Script, mlgit: Script):
     python("-c", "import mlgit, os; mlgit.init(id='spoilt'); os.kill(os.getpid(), 9)", cwd=repo.folder, check=False)
-    with (live.folder_of(repo, "spoilt") / "history.jsonl").open("a") as file:
-        file.write('{"a": 1, "_step": 0, "_timestamp": 1e300}\n')
+    with (live.folder_of(repo, "spoilt") / "events.jsonl").open("a") as file:
+        file.write(
+            '{"params": ' + '{"a": ' * 900 + "1" + "}" * 901 + "\n"
+        )  # deeper than anything is that reads or writes it
     python("-c", "import mlgit; mlgit.init(id='sound').log({'a': 1})", cwd=repo.folder)
 
     assert "spoilt cannot be recovered yet" in mlgit("ls", cwd=repo.folder).stderr
