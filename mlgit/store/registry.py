@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlgit.core.model import ModelVersion, Stage
+from mlgit.core.run import in_calendar
 from mlgit.documents.reader import Node, load, parse
 from mlgit.documents.writer import as_data, dump
 from mlgit.errors import ConfigError, NotFoundError
@@ -81,11 +82,9 @@ def of_message(text: str) -> ModelVersion | None:
     try:
         data = records.decode(value) if value else None
         found = None if data is None else of_text(dump(data), source="tag")
-        if found:
-            records.moment(found.registered)  # a time that no calendar has cannot be shown
     except (ValueError, TypeError, ConfigError, RecursionError, OverflowError, OSError):
         return None
-    return found
+    return found if found and in_calendar(found.registered) == found.registered else None
 
 
 def of_text(text: str | bytes, *, source: str) -> ModelVersion:
