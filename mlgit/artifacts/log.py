@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlgit.artifacts import catalog
+from mlgit.artifacts import catalog, ties
 from mlgit.artifacts.catalog import Held
 from mlgit.core import secrets
 from mlgit.core.artifact import ArtifactVersion
@@ -78,11 +78,18 @@ def use(
 def find(repo: Repo, text: str, *, project: str | None = None, type: str | None = None) -> Held:
     """The version that *text* names among the runs of *repo*, those under way among them.
 
-    *project*: whose, where *text* does not say it. Raises `NotFoundError`; for one of another *type* too.
+    A table that a run logged is one too, as in W&B: `run-<id>-<key>`. *project*: whose, where *text* does not say it. Raises `NotFoundError`; for one of another *type* too.
     """
     from mlgit.index import query
 
-    held = catalog.find(query.runs(repo), text, project=project)
+    runs = query.runs(repo)
+    try:
+        held = catalog.find(runs, text, project=project)
+    except NotFoundError:
+        is_table = catalog.parse(text).name.startswith("run-")
+        if not is_table or (table := ties.ask("table")(repo, runs, text)) is None:
+            raise
+        held = table
     if type is not None and held.version.type != type:
         raise NotFoundError(f"{held.name} is a {held.version.type}, not a {type[:80]}.", fix="leave the type out")
     return held

@@ -1,7 +1,7 @@
 """What an artifact asks of the rooms above, which hand it over when they are loaded.
 
 `log`: an artifact into the run that is under way. `create`: a run that says nothing, by its path. `save` and `get`: a
-picture or a table as files of a folder, and back. `past`, `sweep`: a run, a sweep, as scripts ask of it afterwards.
+picture or a table as files of a folder, and back. `table`: the one that a run logged, by its artifact's name. `past`, `sweep`: a run, a sweep, as scripts ask of it afterwards.
 `notify`: a word at the terminal.
 """
 

@@ -308,6 +308,12 @@ def _get(folder: Path, name: str) -> Any:
     return media.get(folder, name)
 
 
+def _table(repo: Repo, known: Sequence[Run], text: str) -> Any:
+    from mlgit.tracking import logged_tables
+
+    return logged_tables.find(repo, known, text)
+
+
 def _past(repo: Repo, run: Run) -> Any:
     from mlgit.public.run import Run as PastRun
 
@@ -320,4 +326,4 @@ def _sweep(repo: Repo, project: str, text: str) -> Any:
     return sweep.of_id(repo, project, text)
 
 
-ties.hand_over(save=_save, get=_get, past=_past, sweep=_sweep, notify=notify)
+ties.hand_over(save=_save, get=_get, table=_table, past=_past, sweep=_sweep, notify=notify)

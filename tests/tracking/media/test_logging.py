@@ -17,6 +17,7 @@ import pytest
 
 import mlgit as wandb
 from mlgit.core.run import Run
+from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import live, recover
@@ -207,3 +208,22 @@ def test_hostile_keys_reach_the_branch_as_harmless_paths(inside: Repo):
     run = only(inside)
     paths = inside.git("ls-tree", "-r", "--name-only", "-z", run.branch).split("\0")
     assert len([path for path in paths if path.startswith("experiment/media/images/")]) == len(keys)
+
+
+def test_a_logged_table_is_found_again_as_an_artifact(inside: Repo):
+    with wandb.init(project="p") as run:
+        for number, img in ((1, None), (1, None), (2, wandb.Image(PIXELS))):
+            run.log({"preds": wandb.Table(columns=["a", "img"], data=[[number, img]]), "no": number})
+        run.log({"val/preds": wandb.Table(columns=["a"], data=[[3]])})
+        while_it_runs = run.use_artifact(f"run-{run.id}-preds:latest").get("preds")
+    first = wandb.Api().artifact(f"p/run-{run.id}-preds:v0", type="run_table")
+    last = wandb.Api().artifact(f"run-{run.id}-preds:latest")
+
+    assert while_it_runs.get_column("a") == last.get("preds").get_column("a") == [2]
+    assert (first.get("preds").get_column("a"), first.version, last.version) == ([1], "v0", "v1")
+    assert (first.type, first.name, first.logged_by().id) == ("run_table", f"run-{run.id}-preds:v0", run.id)
+    assert last.get("preds").get_column("img")[0].width == 4
+    assert last.file_count == 2
+    for text in (f"run-{run.id}-preds:v2", f"run-{run.id}-no", "run-nobody-preds"):
+        with pytest.raises(NotFoundError):
+            wandb.Api().artifact(text)
