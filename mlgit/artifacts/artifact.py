@@ -37,7 +37,8 @@ class Artifact(Draft):
     """A named, versioned file or folder: `Artifact("mnist", type="dataset")`.
 
     *metadata* is plain data. *incremental*: what the newest version holds beside is part of the next one too. *use_as*
-    is kept with the run that uses it. Raises `UsageError` for a name or a type that cannot be.
+    is kept with the run that uses it. Raises `UsageError` for a name or a type that cannot be, `TypeError` for metadata
+    that are no mapping.
     """
 
     def __init__(
@@ -45,11 +46,9 @@ class Artifact(Draft):
         incremental: bool = False, use_as: str | None = None, storage_region: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        if metadata is not None and not isinstance(metadata, Mapping):
-            raise UsageError("metadata: a mapping is asked for.")
         self._name, self._type = catalog.checked(name), catalog.checked_type(type)
         self.description, self.incremental, self.use_as = description, incremental, use_as
-        self.metadata: dict[str, Any] = dict(metadata or {})
+        self.metadata = metadata or {}
         self._aliases: list[str] = []
         self._tags: list[str] = []
         self._ttl: timedelta | ArtifactTTL | None = ArtifactTTL.INHERIT
@@ -74,7 +73,7 @@ class Artifact(Draft):
         """Become *version*, which *run* has logged."""
         self._repo, self._version, self._folder, self._in_project = repo, version, run.folder, run.project
         self._aliases, self._tags = list(version.aliases), list(version.tags)
-        self.description, self.metadata = version.description or None, dict(version.metadata)
+        self.description, self.metadata = version.description or None, version.metadata
         self._ttl = ArtifactTTL.INHERIT if version.ttl is None else timedelta(seconds=version.ttl)
         self._found, self._trouble, self._final = None, None, True
         self._entries, self._is_listed = {}, False  # from now on as the cache holds them
@@ -251,12 +250,25 @@ class Artifact(Draft):
         self._tags = list(value)
 
     @property
+    def metadata(self) -> dict[str, Any]:
+        """What else is to be known of it; a mapping to change, which `save()` writes."""
+        return self._metadata
+
+    @metadata.setter
+    def metadata(self, value: Mapping[str, Any]) -> None:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"metadata: a mapping is asked for, not a {type(value).__name__}")
+        self._metadata = dict(value)
+
+    @property
     def ttl(self) -> timedelta | None:
         """How long it should live, or None. A wish that is recorded: nothing is deleted by itself."""
         return None if isinstance(self._ttl, ArtifactTTL) else self._ttl
 
     @ttl.setter
     def ttl(self, value: timedelta | ArtifactTTL | None) -> None:
+        if not isinstance(value, timedelta | ArtifactTTL | None):
+            raise TypeError(f"ttl: a timedelta, ArtifactTTL.INHERIT or None is asked for, not a {type(value).__name__}")
         if isinstance(value, timedelta) and value <= timedelta(0):
             raise UsageError("ttl: a time span above zero is asked for.")
         self._ttl = value
@@ -301,6 +313,25 @@ class Artifact(Draft):
     def source_version(self) -> str:
         """Its own version, also where it was found by a link."""
         return self.version
+
+    @property
+    def collection(self) -> Any:
+        """All versions of the name that it was found by."""
+        return self._collection(self._look().collection)
+
+    @property
+    def source_collection(self) -> Any:
+        """All versions of its own name."""
+        return self._collection(self._name)
+
+    def _collection(self, name: str) -> Any:
+        from mlgit.index import query
+
+        repo, _ = self._known()
+        return ties.ask("collection")(repo, query.runs(repo, project=self._in_project), name, self._type)
+
+    distributed_id = history_step = None
+    """W&B's, which say nothing here."""
 
     @property
     def is_link(self) -> bool:

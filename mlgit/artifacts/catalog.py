@@ -5,6 +5,7 @@ Numbers count contents in the order in which they were first logged; an alias be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
 
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _SHORTEST = 6
 """So many digits of a hash name a version."""
 _SCHEMES = ("wandb-artifact://", "mlgit-artifact://")
@@ -68,8 +70,13 @@ class _Claim:
 
 
 def checked(name: str) -> str:
-    """*name*, if an artifact can have it. Raises `UsageError`."""
-    refs.component(name, "artifact")
+    """*name*, if an artifact can have it: by W&B's rule, for no ref is called so. Raises `UsageError`."""
+    if not _NAME.fullmatch(name) or name in (".", ".."):
+        raise UsageError(
+            f"{name[:140]!r} cannot be the name of an artifact.",
+            why="Such a name is a file's: letters, digits, '.', '_' and '-', at most 128.",
+            fix=f"call it {close!r}" if (close := refs.slug(name)) else "use letters and digits",
+        )
     if name.endswith(".dvc") or name == "dvc.yaml":
         raise UsageError(f"{name!r} cannot be the name of an artifact: DVC's own files are called so.")
     return name
@@ -77,10 +84,8 @@ def checked(name: str) -> str:
 
 def checked_type(type: str) -> str:
     """*type*, if an artifact can be of it. Raises `UsageError`."""
-    if not type or any(char in type for char in "/:") or not type.isprintable() or len(type) > 128:
-        raise UsageError(
-            f"{type[:80]!r} cannot be a type of artifact.", why="It is printable text without '/' and ':'."
-        )
+    if not type or not type.isprintable() or len(type) > 128:
+        raise UsageError(f"{type[:80]!r} cannot be a type of artifact.", why="It is printable text, at most 128 long.")
     return type
 
 
@@ -164,6 +169,7 @@ def find(runs: Sequence[Run], text: str, *, project: str | None = None) -> Held:
     wanted = named.project or project
     asked = [run for run in runs if wanted in (None, run.project)]
     known = versions(asked, named.name) or (versions(runs, named.name) if not named.project else [])
+    known = known or _of_path(asked, named.name)
     if not any(not held.version.deleted for held in known):
         some = sorted(names(asked))
         fix = f"there are: {', '.join(some[:10])}" if some else "log one in a run first"
@@ -176,6 +182,16 @@ def find(runs: Sequence[Run], text: str, *, project: str | None = None) -> Held:
     if found.version.deleted:
         raise NotFoundError(f"{found.name} was deleted.", fix=f"{named.name}:latest is the newest that is left")
     return found
+
+
+def _of_path(runs: Sequence[Run], name: str) -> list[Held]:
+    """The version that a run logged by a path alone, by W&B's name for that: `run-<id>-model.pt`."""
+    for run in runs:
+        for version in reversed(run.logged):
+            if name == f"run-{run.id}-{version.path.rpartition('/')[2]}":
+                own = [other for other in runs if other.project == run.project]
+                return [held for held in versions(own, version.name) if held.version.hash == version.hash]
+    return []
 
 
 def _where(project: str | None) -> str:

@@ -78,7 +78,8 @@ def use(
 def find(repo: Repo, text: str, *, project: str | None = None, type: str | None = None) -> Held:
     """The version that *text* names among the runs of *repo*, those under way among them.
 
-    A table that a run logged is one too, as in W&B: `run-<id>-<key>`. *project*: whose, where *text* does not say it. Raises `NotFoundError`; for one of another *type* too.
+    A table that a run logged is one too, as in W&B: `run-<id>-<key>`. *project*: whose, where *text* does not say it.
+    Raises `NotFoundError`; for one of another *type* too.
     """
     from mlgit.index import query
 

@@ -122,6 +122,17 @@ class Manifest:
     entries: dict[str, Entry] = field(default_factory=dict)
     version: int = 1
 
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def get_entry_by_path(self, path: str) -> Entry | None:
+        """The entry at *path*, or None."""
+        return self.entries.get(path)
+
+    def get_entries_in_directory(self, directory: str) -> list[Entry]:
+        """What lies below *directory*."""
+        return [entry for path, entry in self.entries.items() if path.startswith(f"{directory.rstrip('/')}/")]
+
     def to_manifest_json(self) -> dict[str, Any]:
         """The list as plain data."""
         return {

@@ -170,10 +170,51 @@ def test_what_is_not_there_is_named(data: Path):
         wandb.Api().artifact("mnist:latest")
 
 
-@pytest.mark.parametrize("name", ["a b", "a/b", "../x", "", "a:v0", "x.dvc"])
+@pytest.mark.parametrize("name", ["a b", "a/b", "../x", "", "a:v0", "x.dvc", ".", "..", "a" * 129])
 def test_a_name_that_cannot_be_is_refused_at_once(inside: Repo, name: str):
     with pytest.raises(UsageError):
         wandb.Artifact(name, type="dataset")
+
+
+@pytest.mark.parametrize("name", ["_x", "-x", ".x", "x..y", "x.lock", "a" * 128])
+def test_every_name_that_w_b_takes_is_one(data: Path, inside: Repo, name: str):
+    with wandb.init() as run:
+        run.log_artifact(data, name=name, type="my/type")
+    found = wandb.Api().artifact(name)
+
+    assert (found.name, found.type) == (f"{name}:v0", "my/type")
+    assert Path(found.download(), "train.csv").is_file()
+    inside.git("fsck", "--strict", "--no-dangling")
+
+
+def test_what_is_no_time_span_or_no_metadata_is_refused_at_once(inside: Repo):
+    draft = dataset()
+    with pytest.raises(TypeError, match="timedelta"):
+        draft.ttl = 3  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="metadata"):
+        draft.metadata = 3  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="metadata"):
+        wandb.Artifact("a", type="dataset", metadata=3)  # type: ignore[arg-type]
+
+
+def test_a_manifest_is_looked_through(data: Path):
+    draft = dataset()
+    draft.add_dir(data, name="in")
+    found = draft.manifest
+
+    assert len(found) == len(found.get_entries_in_directory("in")) == len(found.entries) > 0
+    assert found.get_entry_by_path("in/train.csv") is found.entries["in/train.csv"]
+    assert (found.get_entry_by_path("in"), found.get_entries_in_directory("i")) == (None, [])
+
+
+def test_an_artifact_leads_to_all_of_its_name(data: Path):
+    with wandb.init() as run:
+        run.log_artifact(data, name="mnist", type="dataset")
+        run.link_artifact(wandb.Api().artifact("mnist:v0"), "best/digits")
+    found = wandb.Api().artifact("digits:v0")
+
+    assert (found.collection.name, found.source_collection.name) == ("digits", "mnist")
+    assert [one.name for one in found.collection.versions()] == ["digits:v0"]
 
 
 def test_a_new_file_is_written_in_a_block(inside: Repo):

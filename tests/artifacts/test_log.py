@@ -51,7 +51,7 @@ def test_bytes_come_back(repo: Repo, tmp_path: Path):
     assert (tmp_path / "back" / "weights").read_text() == "w"
 
 
-@pytest.mark.parametrize("name", ["a..b", "a b", "a@b", "a#b", "../x", "", "-x", "a/b", "x.lock", "x.dvc", "dvc.yaml"])
+@pytest.mark.parametrize("name", ["..", "a b", "a@b", "a#b", "../x", "", "a/b", "x.dvc", "dvc.yaml"])
 def test_names_that_cannot_be_are_refused_before_anything_is_stored(repo: Repo, tmp_path: Path, name: str):
     (tmp_path / "m").write_text("x")
 

@@ -314,6 +314,12 @@ def _table(repo: Repo, known: Sequence[Run], text: str) -> Any:
     return logged_tables.find(repo, known, text)
 
 
+def _collection(repo: Repo, known: Sequence[Run], name: str, type: str) -> Any:
+    from mlgit.public.collections import ArtifactCollection
+
+    return ArtifactCollection(repo, known, name, type)
+
+
 def _past(repo: Repo, run: Run) -> Any:
     from mlgit.public.run import Run as PastRun
 
@@ -326,4 +332,4 @@ def _sweep(repo: Repo, project: str, text: str) -> Any:
     return sweep.of_id(repo, project, text)
 
 
-ties.hand_over(save=_save, get=_get, table=_table, past=_past, sweep=_sweep, notify=notify)
+ties.hand_over(save=_save, get=_get, table=_table, collection=_collection, past=_past, sweep=_sweep, notify=notify)

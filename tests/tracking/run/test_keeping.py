@@ -101,6 +101,19 @@ def test_a_killed_run_keeps_what_it_logged(inside: Repo, python: Callable[..., o
     assert wandb.Api().runs()[0].state == "crashed"
 
 
+def test_what_was_logged_by_its_path_is_found_by_w_bs_name_for_it(inside: Repo):
+    Path("m.pt").write_text("weights")
+    with wandb.init() as run:
+        run.log_model("m.pt")
+    Path("m.pt").write_text("others")
+    with wandb.init() as other:
+        other.log_model("m.pt")
+        used = Path(other.use_model(f"run-{run.id}-m.pt:latest")).read_text()
+
+    assert used == "weights"
+    assert [wandb.Api().artifact(f"run-{one.id}-m.pt:v0").name for one in (run, other)] == ["m:v0", "m:v1"]
+
+
 def test_a_full_disk_stops_no_training(inside: Repo, capsys: pytest.CaptureFixture[str]):
     Path("x").write_text("x")
     (inside.own / "cache").mkdir(parents=True)
