@@ -7,7 +7,9 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from mlgit.core.run import in_calendar
+from mlgit.core import escape
+from mlgit.core.compare import is_number
+from mlgit.core.run import Run, in_calendar
 
 
 def number(value: Any) -> str:
@@ -19,6 +21,13 @@ def number(value: Any) -> str:
     if not math.isfinite(value):
         return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
     return f"{value:.4g}"
+
+
+def headlines(run: Run) -> str:
+    """The four numbers that say most about *run*: `accuracy 0.981, loss 0.07`."""
+    values = run.scalars
+    names = [name for name in run.headlines if is_number(values[name])][:4]
+    return ", ".join(f"{escape.line(name, 40)} {number(values[name])}" for name in names)
 
 
 def difference(value: float | None) -> str:

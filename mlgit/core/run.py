@@ -5,14 +5,17 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.compare import flatten
-from mlgit.core.summary import is_object
+from mlgit.core.compare import Goal, flatten, goal_of
+from mlgit.core.summary import Rule, is_object, rule_for
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
+_RANKS = {Goal.MAXIMIZE: 1, Goal.MINIMIZE: 2, None: 3}
 LATEST = 253402300799.0
 """The end of the year 9999, in seconds since the epoch: where the calendar ends."""
 
@@ -65,6 +68,8 @@ class Run:
     given: tuple[str, ...] = ()
     """The params that came from outside (`-p`, a sweep): with any, the code alone does not make this run again."""
     metrics: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    rules: Mapping[str, Rule] = field(default_factory=lambda: EMPTY)
+    """What `define_metric` said of its metrics, by name."""
     data: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     """What DVC held when it ran: path → content hash."""
     held: Mapping[str, str] = field(default_factory=lambda: EMPTY)
@@ -78,6 +83,23 @@ class Run:
     def scalars(self) -> dict[str, Any]:
         """Its metrics by dotted name (`loss.min`), but for its objects: what can stand in a cell."""
         return flatten({name: value for name, value in self.metrics.items() if not is_object(value)})
+
+    @cached_property
+    def headlines(self) -> dict[str, int]:
+        """The names of its scalars, those first that say most about it, and their ranks.
+
+        0: a rule says what is good, or sums it up; 1, 2: by its name, high or low is good. None is among them that is
+        hidden, that others are only drawn over, or that no script has logged (`_step`).
+        """
+        axes = {rule.step_metric for rule in self.rules.values()}
+        ranks: dict[str, int] = {}
+        for name, value in self.metrics.items():
+            rule = rule_for(self.rules, name)
+            if name.startswith("_") or name in axes or is_object(value) or (rule and rule.hidden):
+                continue
+            rank = 0 if rule and (rule.goal or rule.summary) else _RANKS[goal_of(name, {})]
+            ranks |= dict.fromkeys(flatten({name: value}), rank)
+        return dict(sorted(ranks.items(), key=itemgetter(1)))
 
     @property
     def objects(self) -> dict[str, Any]:

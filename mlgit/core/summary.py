@@ -77,6 +77,11 @@ def rule_for(rules: Rules, name: str) -> Rule | None:
     return next((rule for rule in rules.values() if rule.fits(name)), None)
 
 
+def rules_of(documents: Mapping[str, Any]) -> dict[str, Rule]:
+    """The rules that `Rule.document` made *documents* of, by name."""
+    return {name: Rule.of(name, told) for name, told in documents.items() if isinstance(told, Mapping)}
+
+
 class Fold:
     """One metric's values, taken in as they come; says at any time what its rule makes of them.
 

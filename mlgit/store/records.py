@@ -10,6 +10,7 @@ from typing import Any
 
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run, State, in_calendar
+from mlgit.core.summary import rules_of
 
 TRAILER = "Mlgit-Result"
 FOLDER = "experiment"
@@ -42,7 +43,7 @@ _TIMES = ("created", "finished", "paused", "seen")
 _KINDS: dict[Any, tuple[str, ...]] = {
     str: ("id", "name", "project", "group", "sweep", "job_type", "notes", "parent", "source", "tree", "folder"),
     float | int: _TIMES,
-    dict: ("params", "metrics", "data", "held"),
+    dict: ("params", "metrics", "define_metric", "data", "held"),
     list: ("tags", "given", "used", "logged"),
 }
 
@@ -107,6 +108,7 @@ def line(run: Run) -> str:
     content |= {"tags": list(run.tags)} if run.tags else {}
     content |= {"given": list(run.given)} if run.given else {}
     content |= {"params": dict(run.params), "metrics": dict(run.metrics)}
+    content |= {"define_metric": {name: rule.document() for name, rule in run.rules.items()}} if run.rules else {}
     content |= {"data": dict(run.data)} if run.data else {}
     content |= {"held": dict(run.held)} if run.held else {}
     for kind in ("used", "logged"):
@@ -133,7 +135,7 @@ def _run(content: Mapping[str, Any]) -> Run:
         id=content["id"], name=content["name"], project=content["project"], state=State(content["state"]),
         tags=tuple(map(str, content.get("tags") or ())), given=tuple(content.get("given", ())),
         params=content.get("params", {}), metrics=content.get("metrics", {}), data=content.get("data", {}),
-        held=content.get("held", {}),
+        held=content.get("held", {}), rules=rules_of(content.get("define_metric") or {}),
         used=tuple(ArtifactVersion.of(item) for item in content.get("used", ())),
         logged=tuple(ArtifactVersion.of(item) for item in content.get("logged", ())),
         **{name: content[name] for name in _PLAIN if name in content} | times,

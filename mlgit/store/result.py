@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlgit.core import escape, figures, refs, secrets
-from mlgit.core.compare import Goal, goal_of, is_number
 from mlgit.core.run import Run, State
 from mlgit.dvc import project
 from mlgit.errors import GitError, NotFoundError, RefMovedError
@@ -145,7 +144,7 @@ def commit(repo: Repo, account: telling.Account, below: Sequence[str]) -> Run:
 
     Its code is always an ancestor too: a parent of its own where *below* does not hold it.
     """
-    run = without_secrets(account.run)
+    run = replace(without_secrets(account.run), rules=account.rules)
     told = own.before(account.provenance)
     writer = repo.writer()
     with repo.reader() as reader:
@@ -303,14 +302,9 @@ def _in_the_way(repo: Repo, ref: str, exc: GitError) -> GitError:
     return GitError(f"The branch {name!r} is in the way of {ref}.", why=exc.why, fix=fix)
 
 
-def message(run: Run, goals: Mapping[str, Goal] | None = None) -> str:
+def message(run: Run) -> str:
     """The result commit's message: what a person wants to see in `git log`, and the record."""
-    metrics = run.scalars
-    names = sorted(
-        (name for name, value in metrics.items() if is_number(value) and not name.startswith("_")),
-        key=lambda name: (goal_of(name, goals or {}) is not Goal.MAXIMIZE, goal_of(name, goals or {}) is None, name),
-    )
-    told = ", ".join(f"{escape.line(name, 30)} {figures.number(metrics[name])}" for name in names[:4])
     state = "" if run.state is State.FINISHED else f" ({run.state.value})"
+    told = figures.headlines(run)
     subject = f"{escape.line(run.name, 60) or run.id}{state}" + (f": {told}" if told else "")
     return f"{subject}\n\n{records.TRAILER}: {records.trailer(run)}\n"

@@ -15,7 +15,7 @@ from mlgit.core import refs
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.history import Logged, Series
 from mlgit.core.run import Run, State
-from mlgit.core.summary import Rule
+from mlgit.core.summary import rules_of
 from mlgit.documents.reader import plain
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.objects import Reader
@@ -147,11 +147,10 @@ def account(repo: Repo, run: Run, *, fetch: bool = False) -> Account:
     about = provenance(repo, run)
     series, machine = history(repo, run, full=True, fetch=fetch), system(repo, run, full=True, fetch=fetch)
     logged = objects(repo, run, full=True, fetch=fetch)
-    rules = about.get("define_metric") or {}
     return Account(
         run=run, series=series, objects=logged, system=machine, output=output(repo, run).encode(),
         provenance=records.run_of_document(about)[1],
-        rules={name: Rule.of(name, told) for name, told in rules.items() if isinstance(told, Mapping)},
+        rules=rules_of(about.get("define_metric") or {}),
         by_hand=frozenset(map(str, about.get("set_by_hand", ()))),
         is_full=series.is_full and machine.is_full and logged.is_full,
     )  # fmt: skip

@@ -138,9 +138,9 @@ def snapshot(folder: Path) -> Run:
     """A live run as it stands, for a listing: one that its script is done with has ended for whoever asks."""
     account = read(folder)
     if account.left is None:
-        return replace(account.run, state=State.RUNNING, finished=None)
+        return replace(account.run, rules=account.rules, state=State.RUNNING, finished=None)
     state = State.FAILED if "error" in account.provenance else State.FINISHED
-    return replace(account.run, state=state, finished=account.left)
+    return replace(account.run, rules=account.rules, state=state, finished=account.left)
 
 
 def joined(before: Account, after: Account, *, upto: int | None = None) -> Account:

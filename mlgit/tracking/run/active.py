@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 
 from mlgit.core import escape, figures, secrets
-from mlgit.core.compare import is_number
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
 from mlgit.store import result
@@ -429,8 +428,7 @@ def _state(exit_code: int | None, *, taken_away: bool) -> State:
 
 def told(run: Run) -> str:
     """One line about a run that has become a branch."""
-    numbers = [(name, value) for name, value in run.scalars.items() if is_number(value) and not name.startswith("_")]
-    shown = ", ".join(f"{escape.line(name, 40)} {figures.number(value)}" for name, value in numbers[:4])
+    shown = figures.headlines(run)
     return (
         f"{escape.line(run.name, 60)} {run.state.value} after {figures.duration(run.duration)}"
         + (f": {shown}" if shown else "")

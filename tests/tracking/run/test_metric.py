@@ -399,3 +399,17 @@ def test_the_live_summary_is_what_the_branch_will_say(
     account = telling.summed_up(told, Run(id="x", name="x", project="p"))
 
     assert json.dumps(dict(account.run.metrics), sort_keys=True) == json.dumps(last, sort_keys=True)
+
+
+def test_the_end_line_begins_with_what_a_rule_calls_good_and_keeps_what_is_hidden(
+    inside: Repo, capsys: pytest.CaptureFixture[str]
+):
+    run = wandb.init()
+    run.define_metric("epoch", hidden=True)
+    run.define_metric("waste", goal="minimize", step_metric="batch")
+    run.log({"epoch": 1, "batch": 2, "train/lr": 3, "acc": 4, "waste": 5})
+    found = only(inside)
+
+    assert "s: waste 5, acc 4, train/lr 3\n" in capsys.readouterr().err
+    assert inside.git("log", "-1", "--format=%s", found.commit).endswith(": waste 5, acc 4, train/lr 3")
+    assert found.rules["waste"].goal == "minimize"
