@@ -31,8 +31,7 @@ def command(base: str, head: str, everything: bool, code: bool, as_json: bool) -
     from mlgit.index import query
 
     place = wiring.place()
-    project = None if place.is_scratch else place.settings.project
-    one, two = (query.find(place.repo, name, project=project) for name in (base, head))
+    one, two = (query.find(place.repo, name, project=place.meant) for name in (base, head))
     if code:
         for run in (one, two):
             if run.source is None:

@@ -63,8 +63,8 @@ def register(
     from mlgit.index import query
     from mlgit.registry import propose
 
-    repo = wiring.place().repo
-    found = query.find(repo, run)
+    place = wiring.place()
+    repo, found = place.repo, query.find(place.repo, run, project=place.meant)
     made = propose.register(
         repo, found, model=name or found.project, version=version, bump=bump, artifact=artifact,
         description=description, force=force,

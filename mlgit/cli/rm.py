@@ -40,8 +40,7 @@ def command(names: tuple[str, ...], undo: bool, hidden: bool) -> None:
     elif not names:
         raise UsageError("Which run?", fix="mlgit rm RUN, or mlgit rm --undo")
     else:
-        project = None if place.is_scratch else place.settings.project
-        found = query.find_all(place.repo, names, project=project)
+        found = query.find_all(place.repo, names, project=place.meant)
         if alive := [run.name for run in found if not run.commit]:
             raise UsageError(f"{', '.join(alive)} is still running.", fix="end it first")
         runs.hide(place.repo, found)

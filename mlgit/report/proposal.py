@@ -57,7 +57,7 @@ def title(run: Run, goals: Mapping[str, Goal]) -> str:
 
 def _of_run(place: Place, text: str, into: str | None) -> Proposal:
     try:
-        run = query.find(place.repo, text, project=place.settings.project)
+        run = query.find(place.repo, text, project=place.meant)
     except NotFoundError as exc:
         fix = "mlgit ls lists runs, git branch branches"
         raise NotFoundError(f"There is neither a branch nor a run {text[:120]!r}.", why=exc.why, fix=fix) from None

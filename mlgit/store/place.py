@@ -21,6 +21,14 @@ class Place:
     is_scratch: bool = False
 
     @property
+    def meant(self) -> str | None:
+        """The project whose runs a person means who names none; None for all there are.
+
+        Without an mlgit.yaml nobody has said what the project is called: scripts name theirs as they like.
+        """
+        return None if self.is_scratch or self.settings.document is None else self.settings.project
+
+    @property
     def folder(self) -> str:
         """The project's folder in the repository, `""` for its root."""
         top = self.repo.work_tree
