@@ -31,8 +31,8 @@ class _Table:
     """Those that differ."""
     best: Mapping[str, str]
     """Metric → the id of the best run, where the metric has a goal."""
-    more_metrics: int
-    more_params: int
+    more: Sequence[str]
+    """What would have been shown, had there been room."""
 
 
 @click.command()
@@ -61,8 +61,7 @@ def command(
     from mlgit.index.query import find_all
 
     place = wiring.place()
-    project = None if place.is_scratch else place.settings.project
-    found = {run.id: run for run in find_all(place.repo, names, project=project)}
+    found = {run.id: run for run in find_all(place.repo, names, project=place.meant)}
     if len(found) < 2:
         raise UsageError("Nothing to compare: name two runs or more.", fix="mlgit ls lists the runs")
     goals = place.settings.goals
@@ -90,9 +89,11 @@ def _sorted(runs: list[Run], key: str | None, goals: Mapping[str, Goal]) -> list
 
 def _table(runs: Sequence[Run], chosen: Sequence[str], goals: Mapping[str, Goal]) -> _Table:
     values = [run.scalars for run in runs]
+    hidden = {name for run in runs for name in run.scalars.keys() - run.headlines.keys()}
+    leading = {name for run in runs for name, rank in run.headlines.items() if rank == 0} | goals.keys()
     known = sorted(
-        {name for one in values for name in one if not name.startswith("_")},
-        key=lambda name: (name not in goals, compare.goal_of(name, goals) is None, name),
+        {name for run in runs for name in run.headlines if name not in hidden},
+        key=lambda name: (name not in leading, compare.goal_of(name, goals) is None, name),
     )
     for name in chosen:
         if not any(name in one for one in values):
@@ -110,7 +111,7 @@ def _table(runs: Sequence[Run], chosen: Sequence[str], goals: Mapping[str, Goal]
             best[name] = winner
     return _Table(
         runs=runs, metrics=metrics, params=differing[:_MOST_PARAMS], best=best,
-        more_metrics=0 if chosen else len(known) - len(metrics), more_params=max(0, len(differing) - _MOST_PARAMS),
+        more=[*(() if chosen else known[_MOST_METRICS:]), *differing[_MOST_PARAMS:]],
     )  # fmt: skip
 
 
@@ -128,14 +129,9 @@ def _print(shown: _Table) -> None:
     params = [compare.flatten(run.params) for run in shown.runs]
     numbers = [name for name in shown.params if all(compare.is_number(one.get(name, 0)) for one in params)]
     columns = ("run", "state", *shown.metrics, *shown.params, "best in")
-    output.table(columns, rows, right=(*shown.metrics, *numbers))
-    left = [
-        f"{count} more {what}"
-        for count, what in ((shown.more_metrics, "metrics"), (shown.more_params, "params"))
-        if count
-    ]
-    if left:
-        output.note(f"{' and '.join(left)}: --metric NAME, or --json for all")
+    output.table(columns, rows, right=(*shown.metrics, *numbers), firm=("best in", *shown.metrics[:1]))
+    if shown.more:
+        output.note(f"more: {output.some(shown.more)} (--metric NAME, or --json for all)")
 
 
 def _cell(values: Mapping[str, Any], name: str) -> str:

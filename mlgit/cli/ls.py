@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import click
 
 from mlgit.cli import output
 from mlgit.core import figures, query
-from mlgit.core.compare import Goal, flatten, goal_of
+from mlgit.core.compare import Goal, flatten
 from mlgit.core.run import Run, State
 from mlgit.store.place import Place
 
@@ -24,15 +25,20 @@ from mlgit.store.place import Place
 @click.option(
     "-n", "--limit", default=20, type=click.IntRange(min=0), show_default=True, help="So many at the most; 0 for all."
 )
+@click.option("-m", "--metric", "chosen", multiple=True, metavar="NAME",
+              help="A column for this metric or param, and for no others; may be repeated.")  # fmt: skip
 @click.option("-a", "--all", "everywhere", is_flag=True, help="Of every project in the repository.")
 @click.option("--json", "as_json", is_flag=True, help="All that is known, as JSON.")
-def command(conditions: tuple[str, ...], sort: str, limit: int, everywhere: bool, as_json: bool) -> None:
+def command(
+    conditions: tuple[str, ...], sort: str, limit: int, chosen: tuple[str, ...], everywhere: bool, as_json: bool
+) -> None:
     """List this project's runs, newest first, with their metrics and the params in which they differ.
 
     \b
     Examples:
       mlgit ls
       mlgit ls --filter 'accuracy>0.9' --sort -accuracy
+      mlgit ls --metric val/loss --metric lr
       mlgit ls --json | jq '.[0].metrics'
     """
     from mlgit import wiring
@@ -40,19 +46,20 @@ def command(conditions: tuple[str, ...], sort: str, limit: int, everywhere: bool
 
     place = wiring.place()
     wanted = [query.parse(text) for text in conditions]
-    everywhere = everywhere or place.settings.document is None  # no mlgit.yaml: scripts name projects as they like
-    known = runs(place.repo, project=None if everywhere else place.settings.project)
-    query.check(known, [*(one.key for one in wanted), sort])
+    known = runs(place.repo, project=None if everywhere else place.meant)
+    asked = [*(one.key for one in wanted), sort.removeprefix("-")]
+    query.check(known, [*asked, *chosen])
     fitting = query.ordered([run for run in known if all(one.holds(run) for one in wanted)], sort)
     shown = fitting[:limit] if limit else fitting
     if as_json:
         output.as_json([document(run) for run in shown])
         return
-    metrics, params, spare = _columns(shown, place.settings.goals)
+    columns = _columns(shown, place.settings.goals, [key for key in asked if key not in _ALWAYS], chosen)
     plural = len({run.project for run in shown}) > 1
     now = time.time()
+    cells = [[query.value_of(run, name) for name in columns.names] for run in shown]
     output.table(
-        ("run", *(("project",) if plural else ()), "state", "when", "took", *metrics, *params),
+        ("run", *(("project",) if plural else ()), "state", "when", "took", *columns.names),
         [
             (
                 run.branch.rpartition("/")[2] or f"{run.name} ({run.id})",
@@ -60,17 +67,18 @@ def command(conditions: tuple[str, ...], sort: str, limit: int, everywhere: bool
                 _state(run, now),
                 figures.ago(run.created, now),
                 figures.duration(run.duration),
-                *(_cell(run.scalars.get(name)) for name in metrics),
-                *(_cell(flatten(run.params).get(name)) for name in params),
+                *map(_cell, values),
             )
-            for run in shown
+            for run, values in zip(shown, cells, strict=True)
         ],
-        right=("took", *metrics, *(name for name in params if _is_numeric(name, shown))),
+        right=("took", *(name for n, name in enumerate(columns.names) if all(_is_numeric(row[n]) for row in cells))),
         empty="No run fits." if known else _nothing(place),
-        spare=spare,
-    )
+        spare=columns.spare, firm=columns.firm,
+    )  # fmt: skip
+    if columns.more:
+        output.note(f"more: {output.some(columns.more)} (--metric NAME)")
     if len(fitting) > len(shown):
-        output.note(f"{len(fitting) - len(shown)} more: mlgit ls --limit 0")
+        output.note(f"{len(fitting) - len(shown)} more runs: mlgit ls --limit 0")
 
 
 def _state(run: Run, now: float) -> str:
@@ -104,29 +112,56 @@ def document(run: Run) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _columns(runs: Sequence[Run], goals: Mapping[str, Goal]) -> tuple[list[str], list[str], list[str]]:
-    """The metrics worth a column (at most four), the params that differ (at most five), and what to do without first.
+_ALWAYS = ("id", "name", "project", "state", "created", "duration")
+"""What every row says."""
 
-    Metrics with a stated goal come first; else what most of the runs have.
+
+@dataclass(frozen=True, kw_only=True)
+class _Columns:
+    """Which metrics and params have a column."""
+
+    names: Sequence[str]
+    firm: Sequence[str]
+    """Those of them that a narrow terminal shows too."""
+    spare: Sequence[str]
+    """Those that it does without first, in this order."""
+    more: Sequence[str]
+    """What has none."""
+
+
+def _columns(runs: Sequence[Run], goals: Mapping[str, Goal], asked: Sequence[str], chosen: Sequence[str]) -> _Columns:
+    """First what is *asked* for by a filter or the order, then what is *chosen*, else what is worth a column.
+
+    That are at most four metrics, those with a stated goal first and then what most of the runs have, and at most five
+    params of several runs that differ. Hidden metrics are not among them.
     """
-    counted = Counter(name for run in runs for name in run.scalars if not name.startswith("_"))
+    counted = Counter(name for run in runs for name in run.headlines)
+    leading = {name for run in runs for name, rank in run.headlines.items() if rank == 0} | goals.keys()
+    hidden = {name for run in runs for name in run.scalars.keys() - run.headlines.keys()}
     metrics = sorted(
-        counted, key=lambda name: (name not in goals, -counted[name], goal_of(name, {}) is None, name)
-    )[:4]  # fmt: skip
+        (name for name in counted if name not in hidden), key=lambda name: (name not in leading, -counted[name])
+    )
     params = [flatten(run.params) for run in runs]
     known = Counter(key for one in params for key in one)
-    differing = [key for key in known if len({repr(one.get(key)) for one in params}) > 1]
-    differing = sorted(differing, key=lambda key: -known[key])[:5]
-    spare = [(known[key], key) for key in reversed(differing)]
-    spare += [(counted[name], name) for name in reversed(metrics) if name not in goals]
-    return metrics, differing, [name for _, name in sorted(spare, key=lambda pair: pair[0])]
+    differing = [key for key in known if known[key] > 1 and len({repr(one.get(key)) for one in params}) > 1]
+    differing.sort(key=lambda key: -known[key])
+    firm = list(dict.fromkeys((*asked, *chosen))) or metrics[:1]
+    worth = [] if chosen else [*metrics[:4], *differing[:5]]
+    names = list(dict.fromkeys((*firm, *worth)))
+    return _Columns(
+        names=names,
+        firm=firm,
+        spare=sorted(names[: len(firm) - 1 : -1], key=lambda name: (name in leading, {**known, **counted}[name])),
+        more=[] if chosen else [name for name in (*metrics, *differing) if name not in names],
+    )
 
 
-def _is_numeric(param: str, runs: Sequence[Run]) -> bool:
-    """Whether the column holds numbers alone."""
-    values = [flatten(run.params).get(param) for run in runs]
-    return all(value is None or isinstance(value, int | float) for value in values)
+def _is_numeric(value: object) -> bool:
+    """Whether it may stand in a column of numbers."""
+    return value is None or isinstance(value, int | float)
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
     return "" if value is None else figures.number(value)

@@ -38,15 +38,22 @@ def as_json(data: Any) -> None:
     sys.stdout.write("\n")
 
 
+def some(names: Sequence[str], most: int = 10) -> str:
+    """The first of *names*, and how many there are besides: `a, b and 3 others`."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest:,} other{'s' * (rest > 1)}" if rest > 0 else "")
+
+
 def table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = (), empty: str = "Nothing here.",
-    spare: Sequence[str] = (),
+    spare: Sequence[str] = (), firm: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """*rows* under *columns*; those named in *right* are aligned to the right. Tab-separated when piped.
 
     On a terminal that is too narrow for it, long texts are folded; if that does not do, the table is turned on its side
     where that fits; else columns are left out, those of *spare* first and in that order, then the last ones, and named
-    on standard error. With no rows, *empty* is said there alone.
+    on standard error. Those of *firm* stay: sooner the first column loses its middle. With no rows, *empty* is said
+    there alone.
     """
     if not rows:
         note(empty)
@@ -54,12 +61,13 @@ def table(
         for row in (columns, *rows):
             sys.stdout.write("\t".join(escape.line(cell, 2000) for cell in row) + "\n")
     else:
-        _rich_table(columns, rows, right, spare)
+        _rich_table(columns, rows, right, spare, firm)
 
 
 def _rich_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str], spare: Sequence[str]
-) -> None:
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str], spare: Sequence[str],
+    firm: Sequence[str],
+) -> None:  # fmt: skip
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -69,14 +77,20 @@ def _rich_table(
     lines = [[escape.line(cell) for cell in row] for row in (columns, *rows)]
     turned = [list(column) for column in zip(*lines, strict=True)]
     if _total(_widths(lines, right, console.width)) > console.width >= _total(_widths(turned, turned[0])):
-        lines, right, spare = turned, turned[0], ()  # few rows of many columns are read better on their side
+        lines, right, spare, firm = turned, turned[0], (), ()  # few rows of many columns are read better on their side
     left_out: list[int] = []
     while True:
         kept = [number for number in range(len(lines[0])) if number not in left_out]
         widths = _widths([[line[number] for number in kept] for line in lines], right, console.width)
-        if len(kept) <= 2 or _total(widths) <= console.width:
+        over = _total(widths) - console.width
+        if len(kept) <= 2 or over <= 0:
             break
-        left_out.append(next((n for name in spare for n in kept[1:] if lines[0][n] == name), kept[-1]))
+        if (one := next((n for name in spare for n in kept[1:] if lines[0][n] == name), None)) is not None:
+            left_out.append(one)
+        elif firm and widths[0] > _SHORT:
+            lines = [[_shortened(line[0], max(_SHORT, widths[0] - over)), *line[1:]] for line in lines]
+        else:
+            left_out.append(next((n for n in reversed(kept[1:]) if lines[0][n] not in firm), kept[-1]))
     grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for number, width in zip(kept, widths, strict=True):
         align: Literal["left", "right"] = "right" if number and lines[0][number] in right else "left"
@@ -86,6 +100,16 @@ def _rich_table(
     console.print(grid)
     if left_out:
         note(f"no room for {', '.join(lines[0][number] for number in sorted(left_out))}")
+
+
+_SHORT = 20
+"""To so many characters the texts of a first column are shortened."""
+
+
+def _shortened(text: str, width: int) -> str:
+    """*text* without its middle: what a run is called stands first, and its id, by which it is found, last."""
+    end = min(len(text), width // 2)
+    return text if len(text) <= width else f"{text[: width - end - 1]}…{text[len(text) - end :]}"
 
 
 def _widths(lines: Sequence[Sequence[str]], right: Sequence[str], room: int = sys.maxsize) -> list[int]:

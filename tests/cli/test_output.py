@@ -101,6 +101,19 @@ def test_what_can_be_spared_goes_before_the_last_column(shown, capsys: pytest.Ca
     assert capsys.readouterr().err == "no room for acc\n"
 
 
+def test_what_is_firm_stays_and_the_first_column_is_shortened(shown, capsys: pytest.CaptureFixture[str]) -> None:
+    columns = ("run", "state", "loss", "acc")
+    rows = [(f"a-run-of-a-long-name-{row:02}-k3f9a2", "finished", "0.12345", "0.12345") for row in range(20)]
+
+    wide = shown(44, columns, rows, right=("loss", "acc"), spare=("loss",), firm=("acc",))
+    narrow = shown(30, columns, rows, right=("loss", "acc"), spare=("loss",), firm=("acc",))
+
+    assert wide[0].split() == ["run", "state", "acc"]
+    assert wide[2].split() == ["a-run-of-a-…e-00-k3f9a2", "finished", "0.12345"]
+    assert narrow[2].split() == ["a-run-of-…-00-k3f9a2", "0.12345"]
+    assert capsys.readouterr().err == "no room for loss\nno room for state, loss\n"
+
+
 def test_a_pipe_gets_all_of_it_with_tabs(capsys: pytest.CaptureFixture[str]) -> None:
     output.table(("run", "note"), [("a", "two\nlines\tand \x1b[31mred")])
 
