@@ -75,19 +75,19 @@ def python_type() -> str:
 _said: set[str] = set()
 
 
-def termlog(string: str = "", newline: bool = True, repeat: bool = True) -> None:
-    """A word at the terminal; with *repeat* off, once. *newline* is W&B's."""
+def termlog(string: str = "", newline: bool = True, repeat: bool = True, prefix: bool = True) -> None:
+    """A word at the terminal; with *repeat* off, once. *newline* and *prefix* are W&B's."""
     if repeat or string not in _said:
         _said.add(string)
         notify(string)
 
 
-def termwarn(string: str, newline: bool = True, repeat: bool = True) -> None:
+def termwarn(string: str, newline: bool = True, repeat: bool = True, prefix: bool = True) -> None:
     """The same, as a warning."""
     termlog(f"WARNING {string}", repeat=repeat)
 
 
-def termerror(string: str, newline: bool = True, repeat: bool = True) -> None:
+def termerror(string: str, newline: bool = True, repeat: bool = True, prefix: bool = True) -> None:
     """The same, as an error."""
     termlog(f"ERROR {string}", repeat=repeat)
 

@@ -25,7 +25,7 @@ _DISABLED = "RunDisabled=mlgit.tracking.run.disabled:DisabledRun"
 _TERMINAL = " ".join(f"{name}={_HERE}.loose:{name}" for name in ("termerror", "termlog", "termwarn"))
 _TOP = (
     "Config=mlgit.tracking.run.config:Config Settings=mlgit.tracking.wish:Settings setup=mlgit.tracking.wish:setup "
-    "join=finish teardown=mlgit.tracking.session:teardown "
+    "api=mlgit.tracking.past:api join=finish teardown=mlgit.tracking.session:teardown "
     "attach=mlgit.tracking.session:attach ensure_configured=mlgit.tracking.session:ensure_configured "
     f"mark_preempting={_HERE}.loose:mark_preempting require={_HERE}.loose:require "
     f"{_TERMINAL}"

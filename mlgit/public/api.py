@@ -89,12 +89,18 @@ class Project:
         return f"<Project {self.name}>"
 
 
+NO_KEY = "none-is-needed"
+"""What stands for a key where a script asks whether it has one."""
+
+
 class Api:
     """Ask for runs, artifacts and sweeps of the repository that holds the current folder.
 
     *overrides* may name another `project`; an `entity` means nothing without a server, nor do *timeout* and *api_key*.
     Raises `NotFoundError` outside of every repository, where no run was ever recorded.
     """
+
+    api_key = NO_KEY
 
     def __init__(
         self, overrides: Mapping[str, Any] | None = None, timeout: int | None = None, api_key: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from mlgit.artifacts.artifact import Artifact, ArtifactTTL
-from mlgit.public.api import Api, Project
+from mlgit.public.api import NO_KEY, Api, Project
 from mlgit.public.collections import ArtifactCollection, ArtifactType
 from mlgit.public.files import File
 from mlgit.public.run import Run
@@ -13,7 +13,10 @@ from mlgit.public.runs import Runs
 from mlgit.public.sweep import Sweep
 from mlgit.tracking import session as _session  # noqa: F401  (by being loaded it hands over what is asked for)
 
-__all__ = ["Api", "Artifact", "ArtifactTTL", "apis"]
+__all__ = ["Api", "Artifact", "ArtifactTTL", "api", "apis"]
+
+api = SimpleNamespace(api_key=NO_KEY)
+"""W&B's older `Api()`, of which scripts ask whether they are logged in."""
 
 _public = SimpleNamespace(
     Api=Api, ArtifactCollection=ArtifactCollection, ArtifactType=ArtifactType, File=File, Project=Project, Run=Run,

@@ -166,7 +166,7 @@ def _chosen(
 def _disabled(wish: Wish, params: dict[str, Any]) -> ActiveRun:
     from mlgit.tracking.run.disabled import DisabledRun
 
-    return DisabledRun(params, name=wish.name or "disabled", project=wish.project or "")
+    return DisabledRun(params, wish)
 
 
 def _begin(wish: Wish, params: dict[str, Any], given: Mapping[str, Any]) -> ActiveRun:

@@ -128,7 +128,7 @@ _SERVER = frozenset(
     program_abspath program_relpath relogin resumed sagemaker_disable settings_system show_colors show_emoji
     show_errors show_info show_warnings start_method stop_fn stop_on_fatal_error strict summary_timeout
     summary_warnings sweep_param_path symlink table_raise_on_max_row_limit_exceeded use_dot_wandb username
-    allow_media_symlink
+    allow_media_symlink files_dir sync_dir
     """.split()  # noqa: SIM905  (a page of words reads better than a list of them)
 )
 """What W&B's own settings call things that concern its server or its own process: taken, and without effect."""
@@ -162,14 +162,26 @@ class Settings:
             self._options[name] = value
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("__") or name == "_options":
             raise AttributeError(name)
         if name in self._options or name in _SETTINGS or name in _OTHER or name in _SERVER or name.startswith("x_"):
-            return self._options.get(name)
+            return self._options.get(name, False if name in _OTHER else None)
         raise AttributeError(f"there is no setting {name!r}")
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self._options.items())})"
+
+    update_from_dict = update
+
+    def model_dump(self) -> dict[str, Any]:
+        """What was set, as plain data."""
+        return dict(self._options)
+
+    def copy(self) -> Settings:
+        """Another one that says the same."""
+        return Settings(**self._options)
+
+    model_copy = __copy__ = copy
 
     def as_wishes(self) -> dict[str, Any]:
         """What of it concerns a run, by the names of `Wish`."""
@@ -183,6 +195,8 @@ class Settings:
 
 _chosen = Settings()
 """What `setup()` said for every run of this process."""
+_last: Settings | None = None
+"""What the last `init()` said."""
 
 
 def setup(settings: Settings | Mapping[str, Any] | None = None) -> Settings:
@@ -199,15 +213,20 @@ def variable(name: str, env: Mapping[str, str] = os.environ) -> str | None:
 
 def is_silent() -> bool:
     """Whether nobody wants to hear what mlgit has to say."""
-    return bool(_chosen.silent) or _flag(variable("SILENT") or "") or _flag(variable("QUIET") or "")
+    return (
+        any(said and (said.silent or said.quiet) for said in (_chosen, _last))
+        or _flag(variable("SILENT") or "")
+        or _flag(variable("QUIET") or "")
+    )
 
 
 def settle(own: Mapping[str, Any], settings: Settings | Mapping[str, Any] | None = None) -> Wish:
     """The wish of a script that says *own* to `init()`, with what its settings and its environment say beside it.
 
-    Raises `UsageError` for a choice that does not exist.
+    Whether it is to be silent counts from now on. Raises `UsageError` for a choice that does not exist.
     """
-    given = settings if isinstance(settings, Settings) or settings is None else Settings(**settings)
+    global _last
+    _last = given = settings if isinstance(settings, Settings) or settings is None else Settings(**settings)
     found: dict[str, Any] = _of_environment()
     found |= _chosen.as_wishes()
     found |= given.as_wishes() if given else {}
@@ -218,7 +237,7 @@ def settle(own: Mapping[str, Any], settings: Settings | Mapping[str, Any] | None
     if found.get("project"):
         found["project"] = refs.project(found["project"])
     tags = found.get("tags") or ()
-    found["tags"] = tuple(values.text(str(tag)) for tag in ((tags,) if isinstance(tags, str) else tags))
+    found["tags"] = tuple(dict.fromkeys(values.text(str(tag)) for tag in ((tags,) if isinstance(tags, str) else tags)))
     if isinstance(every := found.get("checkpoint_seconds"), str):
         found["checkpoint_seconds"] = seconds(every)
     found["resume"] = _resume(found.get("resume"))

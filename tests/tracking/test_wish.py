@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import collections.abc
+import copy
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,24 @@ def test_settings_are_a_mapping_or_settings_and_are_read_back():
     assert wish.settle({}, settings).system_seconds == 2
     assert wish.settle({}, {"run_name": "m"}).name == "m"
     assert wish.settle({}, Settings(_disable_stats=True)).system_seconds == 0
+
+
+def test_settings_are_copied_changed_and_told():
+    settings = Settings(mode="offline").copy()
+    settings.update_from_dict({"project": "p"})
+
+    assert settings.model_dump() == {"mode": "offline", "project": "p"}
+    assert (settings.silent, copy.deepcopy(settings).project) == (False, "p")
+
+
+def test_a_tag_counts_once():
+    assert wish.settle({"tags": ["a", "a", "b"]}).tags == ("a", "b")
+
+
+def test_a_run_tells_of_its_settings(inside: Repo):
+    with wandb.init(mode="offline") as run:
+        assert (run.settings._offline, run.settings.run_id) == (True, run.id)
+        assert Path(run.settings.files_dir) == Path(run.dir)
 
 
 def test_a_setting_that_nobody_knows_is_refused_with_the_nearest():
@@ -194,6 +213,20 @@ def test_silence_is_kept(inside: Repo, monkeypatch: pytest.MonkeyPatch, capfd: A
     wandb.init().finish()
 
     assert capfd.readouterr().err == ""
+
+
+def test_settings_may_ask_for_silence(inside: Repo, capfd: Any):
+    wandb.init(settings=wandb.Settings(silent=True)).finish()
+    silent = capfd.readouterr().err
+    wandb.init().finish()
+
+    assert (silent, "finished" in capfd.readouterr().err) == ("", True)
+
+
+def test_nobody_has_to_log_in(inside: Repo, capfd: Any):
+    assert wandb.api.api_key
+    assert wandb.Api().api_key
+    assert wandb.termlog("said", prefix=False) is None
 
 
 def test_what_means_nothing_without_a_server_says_so_and_goes_on(inside: Repo, capfd: Any):

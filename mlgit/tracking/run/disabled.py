@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from mlgit.core import refs
 from mlgit.core.run import Run, State
-from mlgit.tracking import values
+from mlgit.tracking import names, values
 from mlgit.tracking.run.active import ActiveRun
 from mlgit.tracking.run.journal import Nowhere
 from mlgit.tracking.run.unkept import Unkept
@@ -16,18 +18,23 @@ from mlgit.tracking.wish import Wish
 
 
 class DisabledRun(ActiveRun):
-    """What `init(mode="disabled")` returns: config and summary hold what they are given, and nothing is stored."""
+    """What `init(mode="disabled")` returns: called as it was asked to be, and nothing that it is given is stored."""
 
     is_inherited = False
 
-    def __init__(self, params: dict[str, Any], *, name: str, project: str) -> None:
-        record = Run(id="disabled", name=name, project=project, created=time.time(), params=params)
-        super().__init__(Nowhere(record), fixed=frozenset(), wish=Wish(mode="disabled"))
+    def __init__(self, params: dict[str, Any], wish: Wish) -> None:
+        run_id = wish.id or names.run_id()
+        record = Run(
+            id=run_id, name=wish.name or f"dummy-{run_id}", project=wish.project or refs.slug(Path.cwd().name),
+            group=wish.group, job_type=wish.job_type, notes=wish.notes, tags=tuple(wish.tags), created=time.time(),
+            params=params,
+        )  # fmt: skip
+        super().__init__(Nowhere(record), fixed=frozenset(), wish=wish)
         self._files = self._artifacts = self._alerts = self._models = Unkept()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled, it is another that records nothing."""
-        return functools.partial(DisabledRun, name=self.name, project=self.project), (dict(self.config),)
+        return DisabledRun, (dict(self.config), replace(self._wish, id=self.id, name=self.name))
 
     def log(self, data: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
         """Count the steps as ever, and keep the last values for a script that reads them back."""

@@ -159,7 +159,8 @@ class Identity:
         return Settings(
             run_id=self.id, run_name=self.name, run_group=self.group, run_job_type=self.job_type, project=self.project,
             entity=self.entity, run_notes=self.notes, run_tags=self.tags, mode=wish.mode, resume=wish.resume,
-            sweep_id=self.sweep_id, save_code=wish.save_code, console=wish.console, silent=None,
+            sweep_id=self.sweep_id, save_code=wish.save_code, console=wish.console,
+            _offline=self.offline, sync_dir=self.sync_dir, files_dir=f"{self.sync_dir}/files",
         )  # fmt: skip
 
     @property

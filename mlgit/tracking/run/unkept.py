@@ -24,11 +24,16 @@ class Unkept(Saved, Kept, Alerts, Watched):
 
     def __init__(self) -> None:
         """It has nothing to write to."""
+        self._folder = ""
 
     @property
     def dir(self) -> str:
-        """A folder that exists, for a script that writes beside the run."""
-        return str(Path.cwd())
+        """A folder for a script that writes beside the run; made at first need, among the system's temporary ones."""
+        if not self._folder:
+            import tempfile
+
+            self._folder = tempfile.mkdtemp(prefix="mlgit-disabled-")
+        return self._folder
 
     def log_artifact(
         self, artifact_or_path: Artifact | Path_, name: str | None = None, type: str | None = None,

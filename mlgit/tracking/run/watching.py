@@ -46,8 +46,8 @@ class Watched:
         *log*: `gradients`, `parameters`, `all` or None. Every *log_freq*-th batch each tensor becomes a histogram in
         the row that is logged next: `gradients/<name>`, `parameters/<name>`; the second model's names begin with
         `graph_1`, and *idx* says another number. The layers are logged as `graph_<number>`. *criterion* is W&B's.
-        Raises `UsageError` for another choice, `TypeError` for what is no PyTorch model, `ValueError` for a model that
-        is watched already.
+        A model that is watched already stays as it is. Raises `UsageError` for another choice, `TypeError` for what is
+        no PyTorch model.
         """
         if log not in WHAT:
             raise UsageError(f"watch(): there is no log={log!r}.", fix="'gradients', 'parameters', 'all' or None")
@@ -61,7 +61,7 @@ class Watched:
         graphs = []
         for number, model in enumerate(several, self._count if idx is None else idx):
             if model in self._handles:
-                raise ValueError("watch(): this model is watched already; unwatch() it first")
+                continue  # a notebook's cell that runs again
             self._count += 1
             prefix = f"graph_{number}" if number else ""  # W&B puts no dot behind it
             self._handles[model] = list(_hang(self._run, model, prefix, log, max(1, int(log_freq))))

@@ -14,6 +14,7 @@ import json
 import logging
 import math
 import os
+import pickle
 import signal
 import subprocess
 import threading
@@ -705,6 +706,23 @@ def test_a_disabled_run_records_nothing(inside: Repo, tmp_path: Path, monkeypatc
 
     assert query.runs(inside) == []
     assert not (inside.own / "live").exists()
+
+
+def test_a_disabled_run_is_who_it_was_asked_to_be_and_litters_nothing(inside: Repo):
+    first = wandb.init(
+        mode="disabled", id="abc", group="g", tags=["x"], notes="n", job_type="eval", name="n1", project="p"
+    )
+    (Path(first.dir) / "model.pt").write_text("weights")
+    first.finish()
+    others = [wandb.init(mode="disabled", reinit="create_new") for _ in range(2)]
+
+    told = (first.id, first.group, first.tags, first.notes, first.job_type, first.name, first.project)
+    assert told == ("abc", "g", ("x",), "n", "eval", "n1", "p")
+    assert pickle.loads(pickle.dumps(first)).group == "g"
+    assert (len({run.id for run in others}), len({run.dir for run in others})) == (2, 2)
+    assert inside.git("status", "--porcelain") == ""
+    for run in others:
+        run.finish()
 
 
 def test_a_mode_that_is_none_is_refused(inside: Repo):

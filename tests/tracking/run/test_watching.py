@@ -138,16 +138,20 @@ def test_a_copy_of_a_watched_model_is_not_watched(torch: Any, rows: Rows, watche
     assert rows.names == []
 
 
-def test_what_cannot_be_watched_is_said(torch: Any, rows: Rows, watched: watching.Watched):
+def test_a_model_that_is_watched_already_stays_so(torch: Any, rows: Rows, watched: watching.Watched):
     model = torch.nn.Linear(3, 1)
-    watched.watch(model)
+    for _ in range(2):
+        watched.watch(model, log_freq=1)
+    model(torch.zeros(1, 3)).sum().backward()
 
+    assert sorted(rows.names) == ["gradients/bias", "gradients/weight"]
+
+
+def test_what_cannot_be_watched_is_said(torch: Any, rows: Rows, watched: watching.Watched):
     with pytest.raises(UsageError, match="gradient"):
         watched.watch(torch.nn.Linear(3, 1), log="gradient")
     with pytest.raises(TypeError, match=r"PyTorch models, not builtins\.dict"):
         watched.watch({})
-    with pytest.raises(ValueError, match="watched already"):
-        watched.watch(model)
 
 
 def test_a_model_that_is_gone_is_not_taken_for_another(torch: Any, rows: Rows, watched: watching.Watched):
