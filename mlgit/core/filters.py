@@ -18,12 +18,18 @@ from mlgit.core.run import Run
 from mlgit.errors import UsageError
 
 Test = Callable[[Run], bool]
-Who = Callable[[Run], str]
+Beside = Callable[[Run, str], Any]
+"""What a run's record does not say, by name: `username`, and `_step`, `_runtime`, `_timestamp` of its last row."""
 
 _MISSING = object()
 _DEEPEST = 50
+_OF_ROWS = ("_step", "_runtime", "_timestamp")
 _TIMES = ("created_at", "createdAt", "updated_at", "updatedAt", "heartbeat_at", "heartbeatAt")
 _WHERE = {"config": "params", "summary_metrics": "metrics", "summary": "metrics", "summaryMetrics": "metrics"}
+
+
+def _nothing(_run: Run, _name: str) -> None:
+    """Nothing is known beside the record."""
 
 
 @dataclass(frozen=True)
@@ -34,40 +40,40 @@ class Filter:
     """Whether a run passes it."""
 
 
-def parse(tree: Mapping[str, Any] | None, *, who: Who = lambda _: "") -> Filter:
-    """The filter that *tree* describes; None lets every run pass. *who* tells a run's `username`.
+def parse(tree: Mapping[str, Any] | None, *, beside: Beside = _nothing) -> Filter:
+    """The filter that *tree* describes; None lets every run pass. *beside* is asked what records lack.
 
-    Raises `UsageError`, which names the operator or the key that is wrong.
+    Raises `UsageError`, which names the operator that is wrong. A key that no run can have is one that every run lacks.
     """
-    return Filter(_every({} if tree is None else tree, who, 0))
+    return Filter(_every({} if tree is None else tree, beside, 0))
 
 
-def _every(tree: Any, who: Who, depth: int) -> Test:
+def _every(tree: Any, beside: Beside, depth: int) -> Test:
     """All that a mapping asks."""
     if not isinstance(tree, Mapping):
         raise UsageError(f"filters: a mapping is asked for, not {tree!r:.80}.")
     if depth > _DEEPEST:
         raise UsageError("filters: nested too deep.")
-    tests = [_asked(key, value, who, depth) for key, value in tree.items()]
+    tests = [_asked(key, value, beside, depth) for key, value in tree.items()]
     return lambda run: all(test(run) for test in tests)
 
 
-def _asked(key: Any, value: Any, who: Who, depth: int) -> Test:
+def _asked(key: Any, value: Any, beside: Beside, depth: int) -> Test:
     if not isinstance(key, str):
         raise UsageError(f"filters: the key {key!r:.80} is no text.")
     if key == "$not":
-        inner = _every(value, who, depth + 1)
+        inner = _every(value, beside, depth + 1)
         return lambda run: not inner(run)
     if key in _JOINED:
         if not isinstance(value, list | tuple) or not value:
             raise UsageError(f"filters: {key} takes a list of filters.")
-        tests = [_every(item, who, depth + 1) for item in value]
+        tests = [_every(item, beside, depth + 1) for item in value]
         join = _JOINED[key]
         return lambda run: join(test(run) for test in tests)
     if key.startswith("$"):
         raise _unknown(key, (*_JOINED, "$not"))
     condition = _condition(key, value, depth)
-    return lambda run: condition(value_of(run, key, who))
+    return lambda run: condition(value_of(run, key, beside))
 
 
 def _none(answers: Iterable[bool]) -> bool:
@@ -111,8 +117,15 @@ def _operator(name: str, key: str, value: Any, depth: int) -> Callable[[Any], bo
             raise UsageError(f"filters: {name} takes a list, at {key[:80]!r}.")
         wanted = [_figure(key, item) for item in value]
         return lambda found: any(_meets(found, item, _equal) for item in wanted) == (name == "$in")
+    if name == "$all":
+        if not isinstance(value, list | tuple | set | frozenset):
+            raise UsageError(f"filters: $all takes a list, at {key[:80]!r}.")
+        every = [_figure(key, item) for item in value]
+        return lambda found: bool(every) and all(_meets(found, item, _equal) for item in every)
+    if name == "$size":
+        return lambda found: isinstance(found, list | tuple) and len(found) == value
     if name not in _COMPARED:
-        raise _unknown(name, (*_COMPARED, "$in", "$nin", "$not", "$regex", "$exists"))
+        raise _unknown(name, (*_COMPARED, "$in", "$nin", "$all", "$size", "$not", "$regex", "$exists"))
     compare, figure = _COMPARED[name], _figure(key, value)
     if name == "$ne":
         return lambda found: not _meets(found, figure, _equal)
@@ -190,7 +203,7 @@ def _figure(key: str, value: Any) -> Any:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def value_of(run: Run, key: str, who: Who = lambda _: "") -> Any:
+def value_of(run: Run, key: str, beside: Beside = _nothing) -> Any:
     """What *run* has under W&B's *key*; `name` is its id and its name, either of which may be meant.
 
     What it lacks, and what no run has, is equal to nothing, and ordered nowhere.
@@ -199,13 +212,23 @@ def value_of(run: Run, key: str, who: Who = lambda _: "") -> Any:
         found = _FIELDS[key](run)
         return _MISSING if found is None else found
     if key in ("username", "user", "user.username"):
-        return who(run)
+        return beside(run, "username")
     first, _, rest = key.partition(".")
     if first not in _WHERE or not rest:
         return _MISSING
-    tree = run.params if _WHERE[first] == "params" else run.metrics
-    found = _leaf(tree, rest)
-    return _leaf(tree, rest.removesuffix(".value")) if found is _MISSING and rest.endswith(".value") else found
+    if _WHERE[first] == "params":
+        found = _leaf(run.params, rest)
+        return _leaf(run.params, _unwrapped(rest)) if found is _MISSING else found
+    found = _leaf(run.metrics, rest)
+    if found is not _MISSING or rest not in _OF_ROWS:
+        return found
+    told = beside(run, rest)
+    return _MISSING if told is None else told
+
+
+def _unwrapped(path: str) -> str:
+    """*path* without the `value` in it: W&B's server keeps `{"opt": {"value": {"name": …}}}`."""
+    return re.sub(r"\.value(?=\.|$)", "", path, count=1)
 
 
 def _leaf(tree: Any, path: str) -> Any:
@@ -251,7 +274,7 @@ _FIELDS: dict[str, Callable[[Run], Any]] = {
 }
 
 
-def ordered(runs: Sequence[Run], order: str, *, who: Who = lambda _: "") -> list[Run]:
+def ordered(runs: Sequence[Run], order: str, *, beside: Beside = _nothing) -> list[Run]:
     """*runs* by W&B's *order*: `+created_at`, `-summary_metrics.acc`, `config.lr`; several with commas between.
 
     Those without a value come last, numbers before text. Raises `UsageError`.
@@ -259,7 +282,7 @@ def ordered(runs: Sequence[Run], order: str, *, who: Who = lambda _: "") -> list
     found = list(runs)
     for part in reversed([part.strip() for part in order.split(",") if part.strip()]):
         key, backwards = part.lstrip("+-"), part.startswith("-")
-        values = {id(run): _rank(value_of(run, key, who)) for run in found}
+        values = {id(run): _rank(value_of(run, key, beside)) for run in found}
         present = [run for run in found if values[id(run)] is not None]
         numbers = [run for run in present if values[id(run)][0] == 0]  # type: ignore[index]
         words = [run for run in present if values[id(run)][0] == 1]  # type: ignore[index]

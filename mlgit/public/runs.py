@@ -19,11 +19,11 @@ class Runs(Sequence[Run]):
     ) -> None:
         self._repo, self._project, self._order = repo, project, order
 
-        def name_of(record: Record) -> str:
-            return who(repo, record)
+        def beside(record: Record, name: str) -> Any:
+            return who(repo, record) if name == "username" else Run(repo, record).last_row().get(name)
 
-        self._filter = filters.parse(wanted, who=name_of)
-        self._who = name_of
+        self._filter = filters.parse(wanted, beside=beside)
+        self._beside = beside
         self._found: list[Run] | None = None
         self._next = 0
 
@@ -32,7 +32,7 @@ class Runs(Sequence[Run]):
             from mlgit.index import query
 
             known = [run for run in query.runs(self._repo, project=self._project) if self._filter.holds(run)]
-            self._found = [Run(self._repo, run) for run in filters.ordered(known, self._order, who=self._who)]
+            self._found = [Run(self._repo, run) for run in filters.ordered(known, self._order, beside=self._beside)]
         return self._found
 
     def __len__(self) -> int:

@@ -35,11 +35,14 @@ RUN = Run(
         {"$nor": [{"config.lr": 5}, {"group": "h"}]}, {"$not": {"state": "failed"}},
         {"created_at": {"$gt": "2023-11-14T00:00:00", "$lt": "2023-11-15"}},
         {"createdAt": {"$gte": "2023-11-14T22:13:20Z"}},
-        {"username": "Ada"}, {"duration": 60.0},
+        {"username": "Ada"}, {"duration": 60.0}, {"config.net.value.depth": 3}, {"config.a.b.value": 1},
+        {"tags": {"$all": ["fast", "good"]}}, {"tags": {"$size": 2}}, {"config.opt": {"$all": ["adam"]}},
+        {"summary_metrics._step": {"$gte": 7}},
     ],
 )  # fmt: skip
 def test_a_run_passes(tree: Any):
-    assert filters.parse(tree, who=lambda _: "Ada").holds(RUN)
+    beside = {"username": "Ada", "_step": 7}
+    assert filters.parse(tree, beside=lambda _, name: beside[name]).holds(RUN)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,8 @@ def test_a_run_passes(tree: Any):
         {"tags": {"$nin": ["good"]}},
         {"tags": {"$ne": "good"}}, {"state": "running", "group": "g"}, {"$or": [{"group": "x"}, {"group": "y"}]},
         {"$nor": [{"group": "g"}]}, {"config.net": {"depth": 4}}, {"config.nothing": {"$gt": 0}},
+        {"tags": {"$all": ["fast", "slow"]}}, {"tags": {"$all": []}}, {"tags": {"$size": 1}}, {"group": {"$size": 1}},
+        {"summary_metrics._step": {"$gte": 7}}, {"config.net.value.width": 3},
         {"created_at": {"$lt": "2023-11-14"}}, {"group": {"$exists": False}}, {"config.lr": {"$regex": "0"}},
     ],
 )  # fmt: skip
@@ -62,7 +67,8 @@ def test_a_run_does_not_pass(tree: Any):
     [
         ({"config.lr": {"$gtt": 1}}, "no operator '$gtt'.*did you mean $gt"),
         ({"$xor": []}, "no operator '$xor'"), ({"$or": {"a": 1}}, "$or takes a list"), ({"$and": []}, "$and takes"),
-        ({"config.lr": {"$in": 3}}, "$in takes a list"), ({"name": {"$regex": "("}}, "no pattern"),
+        ({"config.lr": {"$in": 3}}, "$in takes a list"),
+        ({"tags": {"$all": "a"}}, "$all takes a list"), ({"name": {"$regex": "("}}, "no pattern"),
         ({"name": {"$regex": 3}}, "$regex takes a text"), ({"name": {"$options": "i"}}, "goes with $regex"),
         ({"name": {"$regex": "a", "$options": "q"}}, "not 'q'"), ({"created_at": {"$gt": "yesterday"}}, "no moment"),
         ([], "a mapping"), ({3: 4}, "no text"),

@@ -42,6 +42,18 @@ def test_runs_are_found_by_filters_in_an_order(three: Repo):
         api.runs("digits", filters={"config.lr": {"$gtt": 1}})
 
 
+def test_runs_are_found_and_ordered_by_the_step_they_came_to(inside: Repo):
+    for count in (3, 1, 2):
+        with wandb.init(project="p", name=f"n{count}") as run:
+            for number in range(count):
+                run.log({"a": number})
+    api = wandb.Api()
+
+    assert [run.name for run in api.runs("p", {"summary_metrics._step": {"$gte": 1}})] == ["n3", "n2"]
+    assert [run.name for run in api.runs("p", order="-summary_metrics._step")] == ["n3", "n2", "n1"]
+    assert [run.name for run in api.runs("p", order="-summary_metrics._timestamp")] == ["n2", "n1", "n3"]
+
+
 def test_a_run_says_what_it_is(three: Repo):
     run = wandb.Api().runs("digits")[2]
 
