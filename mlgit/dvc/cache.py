@@ -7,8 +7,10 @@ own folder. Whatever is written is read back and compared before its hash is giv
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
 import stat
@@ -68,7 +70,8 @@ def _transfer(repo: Repo, path: Path, folder: str, *, private: bool) -> tuple[st
         staging, meta, found = build(
             store, str(path), _disk(), "md5", ignore=None if private else _ignore(repo, path, folder)
         )
-        done = transfer(staging, store, {found.hash_info}, shallow=False, hardlink=private)
+        with _without_bar():
+            done = transfer(staging, store, {found.hash_info}, shallow=False, hardlink=private)
     except IgnoreInCollectedDirError as exc:
         raise UsageError(
             f"{path} cannot be stored.", why=str(exc), fix="move the .dvcignore to the folder above"
@@ -82,6 +85,18 @@ def _transfer(repo: Repo, path: Path, folder: str, *, private: bool) -> tuple[st
             f"{path} could not be stored in {database}.", fix="make room, or give the right to write there"
         )
     return str(found.hash_info.value), int(meta.size or 0), database, {str(item.value) for item in done.transferred}
+
+
+@contextlib.contextmanager
+def _without_bar() -> Iterator[None]:
+    """DVC's library asks the cache, a folder of this disk, with a progress bar, unless its log is closed."""
+    log = logging.getLogger("dvc_data")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _link(repo: Repo, path: Path, folder: str) -> tuple[str, int, Path, set[str]]:

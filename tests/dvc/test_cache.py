@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from mlgit.dvc import cache, project
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def dvc(*args: str, cwd: Path) -> str:
@@ -200,3 +203,14 @@ def test_what_is_not_there_and_broken_links_are_refused(repo: Repo, tmp_path: Pa
     for path in (tmp_path / "missing", tmp_path / "d"):
         with pytest.raises(UsageError):
             cache.add(repo, path)
+
+
+def test_storing_shows_no_bar_for_a_look_into_a_folder(repo: Repo, python: Script):
+    (repo.folder / "data").mkdir()
+    for name in ("a", "b"):
+        (repo.folder / "data" / name).write_text(name)
+    code = "import mlgit\nwith mlgit.init() as run: run.log_artifact('data', type='dataset')"
+    said = python("-c", code, cwd=repo.folder, env={**os.environ, "DVC_IGNORE_ISATTY": "1"}).stderr
+
+    assert "files/s" not in said
+    assert "finished" in said
