@@ -26,8 +26,8 @@ from mlgit.tracking.run.journal import Journal
 
 _PATIENCE = 10
 """Seconds that the end of a run waits for those that take part in it."""
-_count = 0
-"""The runs that this process has begun or taken part in as one of several."""
+_found: set[str] = set()
+"""The runs that this process has taken part in as one of several."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,6 @@ def of_process() -> Rank | None:
 
 def announce(repo: Repo, run_id: str) -> Callable[[], None]:
     """Let the others find the run; what is returned takes that back."""
-    global _count
-    _count += 1
     places = [_place(repo, parent) for parent in (os.getppid(), os.getpid())]
     for place in places:
         with whole.at(place) as scratch:
@@ -75,14 +73,16 @@ def announce(repo: Repo, run_id: str) -> Callable[[], None]:
 
 
 def find(repo: Repo, patience: float) -> str | None:
-    """The run that the first process has begun for the others, waited for so many seconds; None where none came."""
-    global _count
-    _count += 1
+    """The run that the first process has begun for the others, waited for so many seconds; None where none came.
+
+    It is found once: the next time, the one that the first process begins after it is waited for.
+    """
     place, until = _place(repo, os.getppid()), time.monotonic() + patience
     while time.monotonic() < until:
         with contextlib.suppress(OSError):
             run_id = place.read_text()
-            if live.is_id(run_id) and live.is_alive(live.folder_of(repo, run_id)):
+            if run_id not in _found and live.is_id(run_id) and live.is_alive(live.folder_of(repo, run_id)):
+                _found.add(run_id)
                 return run_id
         time.sleep(0.02)
     return None
@@ -91,7 +91,7 @@ def find(repo: Repo, patience: float) -> str | None:
 def _place(repo: Repo, parent: int) -> Path:
     """Where the processes of one job find one another; two jobs that one shell started meet at different addresses."""
     meeting = "".join(os.environ.get(name, "") for name in ("MASTER_ADDR", "MASTER_PORT"))
-    return repo.own / "ranks" / f"{parent}-{_count}-{zlib.crc32(meeting.encode()):08x}"
+    return repo.own / "ranks" / f"{parent}-{zlib.crc32(meeting.encode()):08x}"
 
 
 def wait_for_others(opened: live.Live) -> None:

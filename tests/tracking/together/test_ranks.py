@@ -75,6 +75,19 @@ def test_the_other_ranks_take_part_in_the_run_of_the_first(repo: Repo, code: str
     assert not list((repo.own / "ranks").iterdir())
 
 
+def test_runs_that_the_first_rank_has_for_itself_do_not_part_them(repo: Repo):
+    code = TRAIN.replace(
+        "    run = mlgit.init(", "    alone(rank)\n    dist.barrier()\n    run = mlgit.init(", 1
+    ).replace(
+        "def train(", "def alone(rank):\n    if rank == 0:\n        mlgit.init(name='alone').finish()\n\ndef train(", 1
+    )
+    run_it(repo, f"{code}train(int(os.environ['RANK']), int(os.environ['WORLD_SIZE']))\n", *LAUNCH)
+
+    assert {run.name: dict(run.metrics) for run in query.runs(repo)} == {
+        "alone": {}, "ddp": {"loss": 4, "done": 0, "rank1/loss": 14, "rank1/done": 1},
+    }  # fmt: skip
+
+
 def test_inside_of_mlgit_run_all_take_part_in_it(repo: Repo):
     run_it(repo, TORCHRUN, "-m", "mlgit", "run", "-n", "whole", "--", sys.executable, *LAUNCH)
     (run,) = query.runs(repo)
