@@ -87,7 +87,7 @@ def environment(
         _JOIN: run_id,
         _FIXED: "\n".join(sorted(names_of(stated) | given.keys())),
         _GIVEN: "\n".join(names),
-        _LOOSE: "\n".join(_loose(words, given, stated)),
+        _LOOSE: "\n".join(loose(words, given, stated)),
         "MLGIT_PARAMS": json.dumps(params, default=str),
         "MLGIT_PARAMS_FILE": str(file),
     }
@@ -95,7 +95,7 @@ def environment(
     return {"PYTHONUNBUFFERED": "1"} | dict(os.environ) | own
 
 
-def _loose(words: Sequence[str], given: Mapping[str, Any], stated: Mapping[str, Any]) -> list[str]:
+def loose(words: Sequence[str], given: Mapping[str, Any], stated: Mapping[str, Any]) -> list[str]:
     """The params given that neither the params file has nor the command names: they are for a script that asks."""
     line = " ".join(words)
     known = flatten(stated)

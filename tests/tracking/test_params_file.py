@@ -52,6 +52,30 @@ def test_a_param_that_the_file_only_names_is_the_scripts_to_fill(project: Repo, 
     assert only(project).params["spare"] == {"a": 1}
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("lrr=5", "lrr is not in params.yaml: did you mean lr?"),
+        ("momentum=1", "environment alone (MLGIT_PARAM_momentum)"),
+    ],
+)
+def test_a_param_that_the_file_does_not_have_is_said(project: Repo, mlgit: Script, given: str, said: str) -> None:
+    done = mlgit("run", "-p", given, "--", "cat", "params.yaml", cwd=project.folder)
+
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("net=3", "net is a mapping in params.yaml"), ("lr.x=5", "lr is 0.3 in params.yaml, no mapping")],
+)
+def test_a_param_that_does_not_fit_the_file_is_refused(project: Repo, mlgit: Script, given: str, said: str) -> None:
+    done = mlgit("run", "-p", given, "--", "true", cwd=project.folder, check=False)
+
+    assert (done.returncode, said in done.stderr) == (2, True)
+    assert query.runs(project) == []
+
+
 def test_p_stands_against_the_params_file(project: Repo, mlgit: Script) -> None:
     mlgit("run", "-p", "lr=0.9", "--", sys.executable, "train.py", cwd=project.folder)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
 import json
 import signal
@@ -78,6 +79,8 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
     with files.held(None if borrowed else file, alone=bool(command.params), notify=notify) as release:
         recover.recover_all(home.repo, notify)  # one that was killed may have borrowed the params file
         stated = files.read_params(file) if file else {}
+        if file:
+            _check_fit(command.params, flatten(stated), file)
         begun = _begin(home, wish, command, folder, stated)
         stop_checkpoints = checkpoints.start(home, begun.opened, wish)
         known = flatten(stated)
@@ -94,6 +97,8 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
                 watch=functools.partial(_watched, begun, wish, options),
             )  # fmt: skip
     metrics_files.take(begun.opened, metrics, begun.record)
+    if file and not sharing.had_part(begun.opened.folder):
+        _say_unread(handed.loose(command.words, command.params, stated), known, file)
     state = _state(came_out)
     if _is_only_around_others(home.repo, begun, command, came_out.code):
         ended = result.discard(home.repo, begun.opened)
@@ -101,6 +106,27 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
         ended = _end(home, begun.opened, state, came_out.code)
     stop_checkpoints()
     return Ended(ended, came_out.code)
+
+
+def _check_fit(given: Mapping[str, Any], known: Mapping[str, Any], file: Path) -> None:
+    """Raise `UsageError` where a param that is *given* is a mapping in the params *file*, or lies in what is none."""
+    for key, value in given.items():
+        inner = next((name for name in known if name.startswith(f"{key}.")), None)
+        outer = next((name for name in known if key.startswith(f"{name}.") and known[name] != {}), None)
+        if inner and not isinstance(value, Mapping):
+            raise UsageError(f"{key} is a mapping in {file.name}.", fix=f"give one of it: -p {inner}=…")
+        if outer:
+            raise UsageError(f"{outer} is {known[outer]!r} in {file.name}, no mapping.", fix=f"-p {outer}=…")
+
+
+def _say_unread(names: Sequence[str], known: Mapping[str, Any], file: Path) -> None:
+    """Say which params a program that reads the params *file* did not find there."""
+    for name in names:
+        close = next(iter(difflib.get_close_matches(name, known, 1)), None)
+        hint = (
+            f"did you mean {close}?" if close else f"the program finds it in the environment alone (MLGIT_PARAM_{name})"
+        )
+        notify(f"{name} is not in {file.name}: {hint}")
 
 
 def _is_borrowed(home: Place, file: Path | None, command: Command) -> bool:
