@@ -9,7 +9,7 @@ from typing import Any
 
 from mlgit.artifacts import catalog
 from mlgit.artifacts.catalog import Held
-from mlgit.core import secrets
+from mlgit.core import secrets, values
 from mlgit.core.artifact import ArtifactVersion, Link
 from mlgit.core.run import Run
 from mlgit.errors import UsageError
@@ -23,14 +23,17 @@ def save(
     repo: Repo, held: Held, *, aliases: Sequence[str], tags: Sequence[str], description: str,
     metadata: Mapping[str, Any], ttl: float | None,
 ) -> ArtifactVersion:  # fmt: skip
-    """Give the version these words instead of those that it has; return it. Raises `UsageError` for a wrong alias."""
+    """Give the version these words instead of those that it has; return it. Raises `UsageError` for a wrong alias,
+    `TypeError` for metadata that cannot be stored.
+    """
     wanted = tuple(dict.fromkeys(map(catalog.checked_alias, aliases)))
+    plain = values.plain(metadata, where=f"metadata of {held.name}")
     gone = set(held.aliases) - set(wanted)
 
     def said(version: ArtifactVersion) -> ArtifactVersion:
         return replace(
             version, tags=tuple(tags), description=secrets.redact(description),
-            metadata=secrets.redact_params(metadata), ttl=ttl, claimed=time.time(),
+            metadata=secrets.redact_params(plain), ttl=ttl, claimed=time.time(),
         )  # fmt: skip
 
     if held.collection != held.version.name:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlgit.artifacts import catalog, ties
 from mlgit.artifacts.catalog import Held
-from mlgit.core import secrets
+from mlgit.core import secrets, values
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.dvc import cache
 from mlgit.errors import NotFoundError
@@ -32,8 +31,9 @@ def log(repo: Repo, path: Path, *, name: str, type: str, folder: str = "") -> Ar
     return ArtifactVersion(name=name, type=type, hash=content, size=size, path=_place(repo, path, folder))
 
 
-def log_draft(repo: Repo, draft: Artifact, metadata: Mapping[str, Any], *, folder: str = "") -> ArtifactVersion:
-    """Store what *draft* holds as a version, its *metadata* made plain. Raises `UsageError`, `MlgitError` as `log`."""
+def log_draft(repo: Repo, draft: Artifact, *, folder: str = "") -> ArtifactVersion:
+    """Store what *draft* holds as a version. Raises as `log` does, `TypeError` for metadata that cannot be stored."""
+    metadata = values.plain(draft.metadata, where=f"metadata of {draft.name}")
     files = draft.file_count
     content, size = cache.add(repo, draft.staged(), folder=folder, private=True)
     return ArtifactVersion(

@@ -11,7 +11,8 @@ from typing import Any
 import sklearn.base
 from sklearn.utils import all_estimators
 
-from mlgit.tracking import session, values
+from mlgit.tracking import session
+from mlgit.tracking.configs import as_params
 from mlgit.tracking.notice import notify
 
 _inside = threading.local()
@@ -77,7 +78,7 @@ def _log(run: Any, model: Any, seconds: float, args: tuple[Any, ...], kwargs: di
         row[f"{name}/training_score"] = float(model.score(X) if y is None else model.score(X, y))
     if hasattr(model, "best_score_"):
         row[f"{name}/best_score"] = float(model.best_score_)
-        run.config.update({f"{name}.best_params": values.as_params(model.best_params_)}, allow_val_change=True)
+        run.config.update({f"{name}.best_params": as_params(model.best_params_)}, allow_val_change=True)
         run.log(row | {f"{name}/results": _results(model)})
         return
     run.log(row)
@@ -85,7 +86,7 @@ def _log(run: Any, model: Any, seconds: float, args: tuple[Any, ...], kwargs: di
 
 def _params(model: Any) -> dict[str, Any]:
     """Its params; an estimator among them by its text, whose own params come after it."""
-    return values.as_params(
+    return as_params(
         {key: str(value) if hasattr(value, "get_params") else value for key, value in model.get_params().items()}
     )
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.integrations import progress
-from mlgit.tracking import session, values
+from mlgit.tracking import session
+from mlgit.tracking.configs import as_params
 from mlgit.tracking.run.active import ActiveRun
 
 if "pytorch_lightning" in sys.modules and "lightning.pytorch" not in sys.modules:  # each takes only its own loggers
@@ -83,7 +84,7 @@ class MlgitLogger(Logger):
     @rank_zero_only
     def log_hyperparams(self, params: Any, *_args: Any, **_kwargs: Any) -> None:
         """The hyperparameters become the run's params."""
-        self.experiment.config.update(values.as_params(params), allow_val_change=True)
+        self.experiment.config.update(as_params(params), allow_val_change=True)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:

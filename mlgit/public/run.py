@@ -13,7 +13,7 @@ from typing import Any
 
 from mlgit.artifacts import catalog, log, ties
 from mlgit.artifacts.artifact import Artifact
-from mlgit.core import figures
+from mlgit.core import figures, values
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.card import card
 from mlgit.core.run import Run as Record
@@ -341,9 +341,7 @@ class Run:
     ) -> Artifact:
         """Record that it logged *artifact*, a draft or a version."""
         artifact.tags = [*artifact.tags, *(tags or ())]
-        stored = artifact.stored or log.log_draft(
-            self._repo, artifact, artifact.metadata, folder=self._record.folder
-        )  # fmt: skip
+        stored = artifact.stored or log.log_draft(self._repo, artifact, folder=self._record.folder)
         known = next((one for one in self._record.logged if (one.name, one.hash) == (stored.name, stored.hash)), None)
         version = log.claimed(stored, tuple(aliases or ()), known)
         self._edit(lambda record: replace(record, logged=_with(record.logged, version)), why=f"artifact {version.name}")
@@ -368,7 +366,8 @@ class Run:
         }
         if tuple(self.tags) != before.tags:
             named["tags"] = tuple(map(str, self.tags))
-        params, metrics = _changed(before.params, self.config), _changed(before.metrics, self.summary)
+        params = _changed(before.params, values.plain(self.config, where="config"))
+        metrics = _changed(before.metrics, values.plain(self.summary, where="summary"))
 
         def change(record: Record) -> Record:
             return replace(

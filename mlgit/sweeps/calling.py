@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mlgit.core import figures, refs, secrets
+from mlgit.core import figures, refs, secrets, values
 from mlgit.core.compare import Goal
 from mlgit.core.job import JobState
 from mlgit.core.run import State
@@ -29,7 +29,7 @@ from mlgit.sweeps import file as files
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.search import suggest
 from mlgit.sweeps.space import SweepFile
-from mlgit.tracking import begin, names, session, values
+from mlgit.tracking import begin, names, session
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.ending import exit_code
 from mlgit.tracking.notice import notify

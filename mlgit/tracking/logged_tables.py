@@ -64,7 +64,7 @@ def _held(repo: Repo, run: Run, key: str, tables: Sequence[Logged], which: str) 
             if file.name.startswith("media/"):
                 file.bring(Path(folder) / file.name)
         draft.add(media.load(Path(folder), logged.value), key)
-        version = log.log_draft(repo, draft, {}, folder=run.folder)
+        version = log.log_draft(repo, draft, folder=run.folder)
     aliases = ("latest",) if number == names["latest"] else ()
     return Held(
         version=version, collection=draft.name, number=number, aliases=aliases, run=run, created=logged.timestamp

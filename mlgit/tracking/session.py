@@ -20,8 +20,9 @@ from mlgit.errors import UsageError
 from mlgit.public.notebook import is_notebook
 from mlgit.store import live, place, recover, telling
 from mlgit.store.place import Place
-from mlgit.tracking import begin, ending, handed, notebook, provenance, values
+from mlgit.tracking import begin, ending, handed, notebook, provenance
 from mlgit.tracking import wish as wishes
+from mlgit.tracking.configs import as_params
 from mlgit.tracking.console import capture
 from mlgit.tracking.machine import watcher
 from mlgit.tracking.notice import notify
@@ -109,7 +110,7 @@ def init(
         wish = trial.over(wish)
     if entity:
         notify(f"the entity {str(entity)!r} means nothing here: whose the runs are, the repository says")
-    params = _chosen(_defaults(wish) | values.as_params(config), config_include_keys, config_exclude_keys)
+    params = _chosen(_defaults(wish) | as_params(config), config_include_keys, config_exclude_keys)
     if _current is not None and _current.is_inherited:
         _current = None  # a fork's first run is its own, as in W&B
     if _current is not None and wish.reinit != "create_new":
@@ -149,7 +150,7 @@ def _defaults(wish: Wish) -> dict[str, Any]:
     files = [Path("config-defaults.yaml"), *map(Path, wish.config_paths)]
     found: dict[str, Any] = {}
     for path in files[0 if files[0].is_file() else 1 :]:
-        found |= values.as_params(path)
+        found |= as_params(path)
     return found
 
 

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlgit.core import refs
+from mlgit.core import refs, values
 from mlgit.errors import UsageError
-from mlgit.tracking import values
 
 MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "shared": "shared",
          "disabled": "disabled"}  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import pytest
 
 import mlgit as wandb
@@ -146,6 +147,26 @@ def test_what_is_set_is_written_by_update(three: Repo):
     assert (found.name, found.notes, found.group, found.tags) == ("renamed", "look here", "new", ["t0", "best"])
     assert (found.config, found.summary["acc"]) == ({"extra": {"deep": 1}}, 0.5)
     assert len(found.history()) == 10
+
+
+def test_what_is_written_afterwards_may_be_of_numpy(three: Repo, tmp_path: Path):
+    run = wandb.Api().runs("digits")[0]
+    run.config["size"] = np.int64(3)
+    run.summary.update({"best": np.float32(0.5), "all": np.array([1, 2])})
+    draft = wandb.Artifact("scores", type="dataset", metadata={"acc": np.float32(0.25)})
+    draft.add_file(_file(tmp_path))
+    logged = run.log_artifact(draft)
+    logged.metadata["n"] = np.int64(3)
+    logged.save()
+    found = wandb.Api().run(f"digits/{run.id}")
+
+    assert (found.config["size"], found.summary["best"], found.summary["all"]) == (3, 0.5, [1, 2])
+    assert wandb.Api().artifact("digits/scores:v0").metadata == {"acc": 0.25, "n": 3}
+
+
+def _file(folder: Path) -> Path:
+    (folder / "scores.csv").write_text("1,2")
+    return folder / "scores.csv"
 
 
 def test_an_update_leaves_what_others_changed_meanwhile(three: Repo):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.artifacts import log as artifacts
-from mlgit.core import refs, secrets
+from mlgit.core import refs, secrets, values
 from mlgit.core.run import Run
 from mlgit.core.summary import DELETED
 from mlgit.errors import MlgitError
@@ -25,7 +25,8 @@ from mlgit.index import build
 from mlgit.integrations.importers.foreign import Bundle, Foreign, fitting
 from mlgit.store import live, records, result
 from mlgit.store.place import Place
-from mlgit.tracking import names, values
+from mlgit.tracking import names
+from mlgit.tracking.configs import as_params
 from mlgit.tracking.media.shelf import Media, Shelf
 
 _INCOMING = "incoming"
@@ -123,7 +124,7 @@ def _params(params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     problems = []
     for name, value in params.items():
         try:
-            found |= values.as_params({name: value})
+            found |= as_params({name: value})
         except TypeError as exc:
             problems.append(f"a param was left out: {exc}")
     return found, problems

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from mlgit.tracking import values
+from mlgit.core import values
 from mlgit.tracking.media.shelf import Media, Shelf
 from mlgit.tracking.media.table import Table
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from mlgit.tracking import values
+from mlgit.core import values
 from mlgit.tracking.media.shelf import Media, Shelf, below
 
 

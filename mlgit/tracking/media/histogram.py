@@ -55,7 +55,7 @@ class Histogram(Media):
 
     def store(self, shelf: Shelf) -> dict[str, Any]:
         """No file: the counts are the document."""
-        from mlgit.tracking import values
+        from mlgit.core import values
 
         counts, bins = (values.plain(part, where=shelf.key) for part in (self.histogram, self.bins))
         document = {"_type": "histogram", "values": counts, "bins": bins}

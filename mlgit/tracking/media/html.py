@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from mlgit.tracking import values
+from mlgit.core import values
 from mlgit.tracking.media.shelf import Media, Shelf, below, captioned, read_all, source_path
 
 _HEAD = (

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from mlgit.tracking import values
+from mlgit.core import values
 from mlgit.tracking.media import pixels
 from mlgit.tracking.media.shelf import Media, Shelf, below, source_path
 

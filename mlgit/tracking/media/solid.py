@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from mlgit.tracking import values
+from mlgit.core import values
 from mlgit.tracking.media.shelf import Media, Shelf, below, captioned, read_all, source_path
 
 POINTS = "(points, 3): x y z; (points, 4): and a category 1 to 14; (points, 6): and a colour r g b"

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from mlgit.tracking import values
+from mlgit.core import values
 from mlgit.tracking.media import columns as kinds
 from mlgit.tracking.media.shelf import Media, Shelf, below, say_once
 

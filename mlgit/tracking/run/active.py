@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 
-from mlgit.core import escape, figures, secrets
+from mlgit.core import escape, figures, secrets, values
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
 from mlgit.store import result
 from mlgit.store.own import Before
-from mlgit.tracking import values
+from mlgit.tracking.configs import as_params
 from mlgit.tracking.ending import exit_code
 from mlgit.tracking.media.shelf import Shelf, UnreadableError
 from mlgit.tracking.notice import notify
@@ -261,7 +261,7 @@ class ActiveRun(Identity):
         with journal.lock:
             try:
                 if params:
-                    journal.event("params", params=secrets.redact_params(values.as_params(params)))
+                    journal.event("params", params=secrets.redact_params(as_params(params)))
                     self._config._note(params)
                 if data:
                     data, line = self._slow(data, step, time)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from mlgit.core.compare import flatten
 from mlgit.core.yielding import yielding
 from mlgit.errors import UsageError
-from mlgit.tracking import values
+from mlgit.tracking.configs import as_params
 
 
 def _same(one: Any, two: Any) -> bool:
@@ -111,7 +111,7 @@ class Config(MutableMapping[str, Any]):
 
     def update(self, other: Any = (), /, allow_val_change: bool = False, **more: Any) -> None:
         """Set several params at once. Raises `UsageError` where one would change, unless *allow_val_change*."""
-        wanted = values.as_params(dict(other) if isinstance(other, list | tuple) else other) | values.as_params(more)
+        wanted = as_params(dict(other) if isinstance(other, list | tuple) else other) | as_params(more)
         self._own.update(wanted, flatten(wanted))
         given = flatten(self._params) | self._params if self._fixed else {}
         for key in self._fixed & given.keys():
@@ -142,7 +142,7 @@ class Config(MutableMapping[str, Any]):
 
     def setdefaults(self, defaults: Any) -> None:
         """Set those of *defaults* that are not set yet."""
-        self.update({key: value for key, value in values.as_params(defaults).items() if key not in self._params})
+        self.update({key: value for key, value in as_params(defaults).items() if key not in self._params})
 
     def persist(self) -> None:
         """Nothing is left to do: what is set is stored at once."""

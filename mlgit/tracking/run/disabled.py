@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlgit.core import refs
+from mlgit.core import refs, values
 from mlgit.core.run import Run, State
-from mlgit.tracking import names, values
+from mlgit.tracking import names
 from mlgit.tracking.run.active import ActiveRun
 from mlgit.tracking.run.journal import Nowhere
 from mlgit.tracking.run.unkept import Unkept

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mlgit.core import values
 from mlgit.core.run import Run
 from mlgit.public import notebook
-from mlgit.tracking import values
 from mlgit.tracking.run.journal import Journal
 from mlgit.tracking.wish import Settings, Wish
 

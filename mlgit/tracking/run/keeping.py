@@ -14,7 +14,6 @@ from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.tracking import values
 from mlgit.tracking.notice import notify
 from mlgit.tracking.run.journal import Journal
 
@@ -70,8 +69,7 @@ class Kept:
             else:
                 if artifact.incremental:
                     self._add_latest(artifact)
-                metadata = values.plain(artifact.metadata, where=f"metadata of {artifact.name}")
-                version = log.log_draft(self._journal.repo, artifact, metadata, folder=self._journal.record.folder)
+                version = log.log_draft(self._journal.repo, artifact, folder=self._journal.record.folder)
             known = self._kept.get((version.name, version.hash))
             version = log.claimed(replace(version, tags=tuple(artifact.tags)), given, known)
             self._journal.live.event(logged=[version.document()])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlgit.core import values
 from mlgit.core.summary import KINDS, Rule
 from mlgit.errors import UsageError
-from mlgit.tracking import values
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from mlgit.core import values
 from mlgit.core.summary import DELETED, Rule
 from mlgit.core.yielding import yielding
-from mlgit.tracking import values
 
 if TYPE_CHECKING:
     from mlgit.store.telling import Account

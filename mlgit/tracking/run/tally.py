@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core import summary as summaries
+from mlgit.core import values
 from mlgit.core.summary import Fold, Rule
-from mlgit.tracking import values
 
 if TYPE_CHECKING:
     from mlgit.store.telling import Account
