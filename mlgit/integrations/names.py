@@ -236,8 +236,8 @@ def listed(fullname: str) -> list[str]:
     module = fullname.partition(".")[2]
     below = f"{module}." if module else ""
     modules = {name[len(below) :].partition(".")[0] for name in _MODULES if name.startswith(below) and name != module}
-    behind = _behind(fullname) if module else [*_table(_MODULES[""]), *dir(importlib.import_module(_DOOR))]
-    return sorted({*modules, *(dir(behind) if isinstance(behind, ModuleType) else behind)})
+    own = _public(fullname) if module else [*_table(_MODULES[""]), *_public(fullname)]
+    return sorted({*modules, *own})
 
 
 def _said(fullname: str, name: str) -> str:

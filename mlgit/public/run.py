@@ -68,6 +68,8 @@ class Run:
     def display_name(self, value: str) -> None:
         self.name = value
 
+    displayName = display_name  # noqa: N815  (W&B's name)
+
     @property
     def description(self) -> str | None:
         """The same as `notes`."""
@@ -327,6 +329,10 @@ class Run:
 
     def use_artifact(self, artifact: Artifact, use_as: str | None = None) -> Artifact:
         """Record that it used *artifact*, which was logged before."""
+        if not isinstance(artifact, Artifact):
+            raise UsageError(
+                f"use_artifact(): an artifact is asked for, not {artifact!r:.80}.", fix="Api().artifact(…)"
+            )
         version = artifact.wait().stored
         assert version is not None
         used = ArtifactVersion(

@@ -280,6 +280,14 @@ def test_objects_come_back(inside: Repo):
     assert "predictions.table.json" in found.manifest.entries
 
 
+def test_an_object_may_be_called_by_its_whole_name(inside: Repo):
+    draft = dataset()
+
+    assert draft.add(wandb.Table(columns=["a"], data=[[1]]), "t.table.json").path == "t.table.json"
+    logged(draft)
+    assert wandb.Api().artifact("mnist:v0").get("t").get_column("a") == [1]
+
+
 def test_a_reference_is_recorded_and_not_downloaded(inside: Repo):
     draft = dataset()
     draft.add_reference("s3://bucket/big/train.parquet")

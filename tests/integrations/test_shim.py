@@ -171,6 +171,7 @@ def test_submodules_that_libraries_import_are_there(run: Script, name: str):
 def test_a_name_that_is_not_there_says_what_is(run: Script):
     code = "import wandb\ntry: wandb.int\nexcept AttributeError as e: print(e)\nprint(hasattr(wandb.sdk, 'nothing'))\n"
     code += "try: import wandb.integration.fastai\nexcept ImportError as e: print(e)\n"
+    code += "try: wandb.util.nothing\nexcept AttributeError as e: print(e)\n"
     said = run("-c", code).stdout.splitlines()
 
     assert "Did you mean" in said[0]
@@ -178,6 +179,9 @@ def test_a_name_that_is_not_there_says_what_is(run: Script):
     assert said[1] == "False"
     assert "no counterpart" in said[2]
     assert "fastai.callback.wandb" in said[3]
+    assert said[4].endswith(
+        "There are: from_human_size, generate_id, get_module, make_artifact_name_safe, to_human_size."
+    )
 
 
 def test_a_star_brings_the_public_names(run: Script):

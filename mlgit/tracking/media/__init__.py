@@ -88,7 +88,8 @@ def save(value: Any, folder: Path, name: str) -> str:
     if found is None:
         raise TypeError(f"{name}: a {type(value).__qualname__} is nothing that an artifact holds as an object")
     document = found.whole(Shelf(folder, name, 0))
-    path = f"{name}.{document['_type']}.json"
+    ending = f".{document['_type']}.json"
+    path = f"{name.removesuffix(ending)}{ending}"
     target = below(folder, path)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(document))

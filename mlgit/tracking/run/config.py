@@ -140,9 +140,9 @@ class Config(MutableMapping[str, Any]):
                 self._warn(f"{key}={value!r} was given from outside: the script's {wanted[key]!r} is not used")
             wanted[key] = value
 
-    def setdefaults(self, defaults: Any) -> None:
-        """Set those of *defaults* that are not set yet."""
-        self.update({key: value for key, value in as_params(defaults).items() if key not in self._params})
+    def setdefaults(self, d: Any) -> None:
+        """Set those of *d* that are not set yet."""
+        self.update({key: value for key, value in as_params(d).items() if key not in self._params})
 
     def persist(self) -> None:
         """Nothing is left to do: what is set is stored at once."""

@@ -40,7 +40,8 @@ class Saved:
     ) -> bool | list[str]:  # fmt: skip
         """Keep the files that a pattern names with the run; return where they lie now.
 
-        They keep the folders below *base_path* (the current folder unless given; the file's own for an absolute path).
+        They keep the folders below *base_path*; unless it is given, those below the current folder, and of an absolute
+        path the last.
         With the *policy* `live` or `end` they count as they are when the run ends, those that the pattern names only
         then among them; with `now`, as they are now. Raises `UsageError` for a path that leaves *base_path*.
         """
@@ -74,7 +75,9 @@ class Saved:
                 self._journal.warn(f"files {pattern}: {exc}")
 
     def _keep_files(self, pattern: str, base: str | None, *, glob: bool, policy: str) -> list[str]:
-        start = Path(base or (os.path.dirname(pattern) if os.path.isabs(pattern) else ".")).resolve()  # noqa: PTH117, PTH120
+        start = (
+            Path(base) if base else Path(pattern).parent.parent if Path(pattern).is_absolute() else Path()
+        ).resolve()
         own = Path(self.dir)
         kept: list[str] = []
         for source in _matching(pattern, glob=glob):

@@ -221,9 +221,9 @@ def test_files_are_saved_as_they_are_at_the_end(inside: Repo, tmp_path: Path):
         (tmp_path / name).write_text("early")
     with wandb.init() as active:
         for name in ("grows.txt", "replaced.txt"):
-            active.save(str(tmp_path / name))
-        active.save(str(tmp_path / "now.txt"), policy="now")
-        active.save(str(tmp_path / "later-*.txt"))
+            active.save(str(tmp_path / name), base_path=tmp_path)
+        active.save(str(tmp_path / "now.txt"), base_path=tmp_path, policy="now")
+        active.save(str(tmp_path / "later-*.txt"), base_path=tmp_path)
         with (tmp_path / "grows.txt").open("a") as file:
             file.write(", late")
         for name in ("replaced.txt", "now.txt"):
@@ -244,9 +244,11 @@ def test_saved_files_keep_the_folders_below_the_base(inside: Repo):
     with wandb.init() as run:
         (whole,) = run.save("a/b/x.txt")  # type: ignore[misc]
         (inner,) = run.save("a/b/*", base_path="a")  # type: ignore[misc]
+        (absolute,) = run.save(str(Path("a/b/x.txt").resolve()))  # type: ignore[misc]
         (Path(run.dir) / "own.txt").write_text("mine")
 
-        assert [str(Path(one).relative_to(run.dir)) for one in (whole, inner)] == ["a/b/x.txt", "b/x.txt"]
+        names = [str(Path(one).relative_to(run.dir)) for one in (whole, inner, absolute)]
+        assert names == ["a/b/x.txt", "b/x.txt", "b/x.txt"]
         assert run.save(f"{run.dir}/own.txt") == [f"{run.dir}/own.txt"]
         assert run.save("nothing-*") == []
         assert run.save("s3://bucket/x") == []
