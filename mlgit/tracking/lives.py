@@ -14,6 +14,7 @@ from mlgit.git.repo import Repo
 from mlgit.store import live, own, result, resume, unfinished
 from mlgit.store.own import Before
 from mlgit.store.place import Place
+from mlgit.tracking import handed
 from mlgit.tracking.wish import Wish
 
 _ADDRESS = re.compile(r"(?P<run>[^?]+)\?_step=(?P<step>-?\d+)")
@@ -145,6 +146,11 @@ def _check_over(repo: Repo, known: Run) -> None:
         raise UsageError(
             f"The run {known.name} ({known.id}) began on another machine and has not ended, as far as can be seen.",
             fix="if it is dead: mlgit recover --elsewhere",
+        )
+    if handed.found().run_id == known.id:
+        raise UsageError(
+            f"The run {known.name} ({known.id}) is the one of the mlgit run around this script, and ends with it.",
+            fix="go on with it from a script of its own, or run this one without mlgit run",
         )
     holders = live.holders(folder)
     who = f"process {', '.join(map(str, holders))} holds it" if holders else "a process of this machine holds it"

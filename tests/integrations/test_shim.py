@@ -355,6 +355,16 @@ def test_what_mlgit_run_is_told_is_for_the_runs_of_a_script_that_has_its_own(rep
     assert {run.given for run in found} == {("a", "m.d")}
 
 
+def test_a_script_cannot_rewind_the_run_around_it_and_is_told_so(repo: Repo, run: Script):
+    code = """
+import wandb
+with wandb.init() as run: run.log({"loss": 1})
+wandb.init(resume_from=f"{run.id}?_step=0")
+"""
+
+    assert "is the one of the mlgit run around this script" in run("-c", code, check=False).stderr
+
+
 def test_a_trace_of_a_chain_is_logged_step_within_step(repo: Repo, run: Script):
     code = """
 import wandb
