@@ -147,7 +147,7 @@ class MlgitEvalCallback(keras.callbacks.Callback, abc.ABC):
 
     def log_pred_table(
         self, type: str = "evaluation", table_name: str = "eval_data", aliases: list[str] | None = None
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Log `self.pred_table` as the next version of the artifact `run_<id>_pred`."""
         from mlgit.artifacts.artifact import Artifact
 

@@ -52,7 +52,7 @@ def plot_classifier(
 
 def plot_regressor(
     model: Any, X_train: Any, X_test: Any, y_train: Any, y_test: Any, model_name: str = "Regressor"
-) -> None:  # fmt: skip
+) -> None:
     """All charts of a regressor: metrics, learning curve, outlier candidates, residuals."""
     plot_summary_metrics(model, X_train, y_train, X_test, y_test)
     plot_learning_curve(model, X_train, y_train)
@@ -62,7 +62,7 @@ def plot_regressor(
 
 def plot_clusterer(
     model: Any, X_train: Any, cluster_labels: Any, labels: Any = None, model_name: str = "Clusterer"
-) -> None:  # fmt: skip
+) -> None:
     """All charts of a clusterer: the elbow curve, for models that take a number of clusters, and the silhouette."""
     if hasattr(model, "n_clusters"):
         plot_elbow_curve(model, X_train)
@@ -80,7 +80,7 @@ def plot_roc(
 
 def plot_precision_recall(
     y_true: Any = None, y_probas: Any = None, labels: Any = None, plot_micro: bool = True, classes_to_plot: Any = None
-) -> None:  # fmt: skip
+) -> None:
     """Precision over recall, a curve a class, as `precision_recall`. *plot_micro* is W&B's."""
     truths, likely = _given(y_true=y_true, y_probas=y_probas)
     run = progress.run("plot_precision_recall()")
@@ -113,7 +113,7 @@ def plot_confusion_matrix(
 
 def plot_feature_importances(
     model: Any = None, feature_names: Any = None, title: str = "Feature Importance", max_num_features: int = 50
-) -> None:  # fmt: skip
+) -> None:
     """How much each feature matters to a fitted *model*, the most first, as `feature_importances`."""
     (model,) = _given(model=model)
     found = getattr(model, "feature_importances_", None)
@@ -219,7 +219,7 @@ def plot_summary_metrics(
 
 def plot_elbow_curve(
     clusterer: Any = None, X: Any = None, cluster_ranges: Any = None, n_jobs: int = 1, show_cluster_time: bool = True
-) -> None:  # fmt: skip
+) -> None:
     """How well several numbers of clusters fit, and how long each took, as `elbow_curve`. The last two are W&B's."""
     clusterer, X = _given(clusterer=clusterer, X=X)
     if not hasattr(clusterer, "n_clusters"):

@@ -20,25 +20,7 @@ MOST_BYTES = 64 << 10
 
 # Fields of `Run` that the record carries as they are, left out where they are at their default.
 _PLAIN = ("group", "sweep", "job_type", "notes", "parent", "source", "tree", "dirty", "folder", "paused", "seen")
-_KNOWN = frozenset(
-    (
-        "id",
-        "name",
-        "project",
-        "state",
-        "created",
-        "finished",
-        "duration",
-        "tags",
-        "given",
-        "data",
-        "held",
-        "source",
-        "code",
-        *_PLAIN,
-    )
-)
-
+_OF_RUN = ("id", "name", "project", "state", "created", "finished", "duration", "tags", "given", "data", "held", "code")
 _TIMES = ("created", "finished", "paused", "seen")
 _KINDS: dict[Any, tuple[str, ...]] = {
     str: ("id", "name", "project", "group", "sweep", "job_type", "notes", "parent", "source", "tree", "folder"),
@@ -173,7 +155,7 @@ def run_of_document(document: Mapping[str, Any]) -> tuple[Run, dict[str, Any]]:
     for name in ("finished", "seen"):
         if name in document:
             content[name] = seconds_of(document[name])
-    return _run(content), {key: value for key, value in document.items() if key not in _KNOWN}
+    return _run(content), {key: value for key, value in document.items() if key not in (*_OF_RUN, *_PLAIN)}
 
 
 def moment(seconds: float) -> str:

@@ -112,10 +112,8 @@ def _read(folder: Path) -> Account:
         run, params=params, logged=tuple(logged.values()), used=tuple(used.values()),
         state=State(end.get("state", dead)), finished=in_calendar(max(finished, run.created)),
     )  # fmt: skip
-    told_of_end = (
-        ("exit_code",) if run.state is State.FINISHED else ("error", "exit_code")
-    )  # one that was caught is none
-    provenance |= {key: end[key] for key in told_of_end if key in end}
+    ending = {"exit_code"} if run.state is State.FINISHED else {"error", "exit_code"}  # one that was caught is none
+    provenance |= {key: value for key, value in end.items() if key in ending}
     provenance |= {"alerts": alerts} if alerts else {}
     return replace(
         summed_up(told, run), provenance=provenance, system=_system(folder), output=_output(folder / "output.log"),

@@ -25,7 +25,7 @@ from mlgit.forge.base import (
     checked_review,
     checked_status,
     checked_title,
-)  # fmt: skip
+)
 from mlgit.forge.folder import branches
 from mlgit.forge.folder.files import Files
 from mlgit.git.merge import merge as merge_commit

@@ -115,7 +115,7 @@ def event(content: bytes) -> Event:
         _read_summary(content, values, params, left_out)
     return Event(
         step=wire.integer(found, 2), time=wire.double(found, 1), values=values, params=params, left_out=tuple(left_out)
-    )  # fmt: skip
+    )
 
 
 def summary(content: bytes) -> dict[str, Any]:
