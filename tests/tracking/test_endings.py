@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
 
+import mlgit
 from mlgit.core.run import State
 from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
@@ -201,3 +203,11 @@ mlgit.mark_preempting(); mlgit.teardown(); mlgit.ensure_configured()
 
     assert done.stderr == ""
     assert os.listdir(tmp_path) == []
+
+
+def test_a_run_whose_folder_somebody_removed_is_said_to_be_lost(inside: Repo, capsys: pytest.CaptureFixture[str]):
+    run = mlgit.init(id="abcdefgh")
+    shutil.rmtree(live.folder_of(inside, "abcdefgh"))
+    run.finish()
+
+    assert "Its folder was removed: it is lost." in capsys.readouterr().err

@@ -382,7 +382,10 @@ class ActiveRun(Identity):
                 journal.record = result.record(journal.repo, journal.folder, journal.live.lock)
                 self._tell(told(journal.record))
         except (MlgitError, OSError) as exc:
-            notify(f"the run {self.name} is not a branch yet: {exc}\nIt is kept in {journal.folder}.")
+            where = (
+                f"It is kept in {journal.folder}." if journal.folder.exists() else "Its folder was removed: it is lost."
+            )
+            notify(f"the run {self.name} is not a branch yet: {exc}\n{where}")
         finally:
             journal.live.close()
         journal.call(self.after_end)
