@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Summary(MutableMapping[str, Any]):
     """A run's metrics, by attribute or item: the last value of everything logged, and whatever is set here.
 
-    What was logged is made plain when it is read, not when it is logged. W&B's own `_step`, `_runtime` and `_timestamp`
-    of the last row are there too, and stored nowhere.
+    A mapping in it is set in part too: `summary["best"]["acc"] = 0.9`. What was logged is made plain when it is read,
+    not when it is logged. W&B's own `_step`, `_runtime` and `_timestamp` of the last row are there, and stored nowhere.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Summary(MutableMapping[str, Any]):
         self.__dict__.update(_store=store, _last=last, _keep=keep, _row=row, _tally=None, _note=last.update)
 
     def __getitem__(self, key: str) -> Any:
-        return _stored(self._last[key]) if key in self._last else self._row()[key]
+        return _shown(self, key, _stored(self._last[key])) if key in self._last else self._row()[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
         self.update({key: value})
@@ -102,3 +102,34 @@ def _stored(value: Any) -> Any:
         return values.plain(value)
     except TypeError:  # a run that records nothing holds whatever was said
         return value
+
+
+class _Part(dict[str, Any]):
+    """A mapping within a summary: what is set in it is set there."""
+
+    def __init__(self, owner: MutableMapping[str, Any], name: str, held: Mapping[str, Any]) -> None:
+        super().__init__(held)
+        self.__dict__.update(_owner=owner, _name=name)
+
+    def __getitem__(self, key: str) -> Any:
+        return _shown(self, key, super().__getitem__(key))
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        self._owner[self._name] = dict(self)
+
+    def __getattr__(self, key: str) -> Any:
+        if key not in self:
+            raise AttributeError(f"the run's summary has no {self._name}.{key}")
+        return self[key]
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        self[key] = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied or pickled, it is a mapping of its own."""
+        return dict, (dict(self),)
+
+
+def _shown(owner: MutableMapping[str, Any], name: str, value: Any) -> Any:
+    return _Part(owner, name, value) if type(value) is dict and "_type" not in value else value

@@ -514,6 +514,20 @@ def test_a_summary_tells_the_step_and_the_times_of_the_last_row(inside: Repo):
     assert dict(only(inside).metrics) == {"a": 2}
 
 
+def test_a_mapping_in_a_summary_is_set_in_part(inside: Repo):
+    run = wandb.init()
+    run.log({"val": {"x": 1}})
+    run.summary["best"] = {"acc": 1, "deep": {"y": 1}}
+    run.summary["best"]["acc"] = 2
+    run.summary.best.deep["z"] = 3
+    run.summary["val"].x = 4
+
+    assert run.summary["best"] == {"acc": 2, "deep": {"y": 1, "z": 3}}
+    assert json.loads(json.dumps(run.summary["best"])) == copy.deepcopy(run.summary["best"]) == run.summary.best
+    assert (run.summary.best.deep.y, hasattr(run.summary.best, "no")) == (1, False)
+    assert dict(only(inside).metrics) == {"best.acc": 2, "best.deep.y": 1, "best.deep.z": 3, "val.x": 4}
+
+
 def test_a_summary_holds_what_its_branch_will(inside: Repo):
     class Color(enum.Enum):
         RED = "red"
