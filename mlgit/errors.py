@@ -35,6 +35,10 @@ class UsageError(MlgitError, ValueError):
     exit_code = 2
 
 
+class NotLoggedError(UsageError, AttributeError):
+    """A draft of an artifact is asked for what only a version has; `hasattr` and `getattr` with a default go on."""
+
+
 class ConfigError(MlgitError):
     """A document in the repository does not say what its schema asks; `what` begins with `file:line: key.path:`."""
 

@@ -19,7 +19,7 @@ from mlgit.core import figures
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run
 from mlgit.dvc import cache
-from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.errors import MlgitError, NotFoundError, NotLoggedError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.store import place as places
 
@@ -101,7 +101,7 @@ class Artifact(Draft):
 
     def _known(self) -> tuple[Repo, ArtifactVersion]:
         if self._repo is None or self._version is None:
-            raise UsageError(f"The artifact {self._name} was not logged yet.", fix="run.log_artifact(artifact)")
+            raise NotLoggedError(f"The artifact {self._name} was not logged yet.", fix="run.log_artifact(artifact)")
         return self._repo, self._version
 
     def _look(self) -> Held:

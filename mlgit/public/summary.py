@@ -39,7 +39,7 @@ class Summary(dict[str, Any]):
             return self._run.last_row()[name]
         before = f"{name}."
         if below := {key.removeprefix(before): value for key, value in self.items() if key.startswith(before)}:
-            return nested(below)
+            return _Below(self, name, nested(below))
         raise KeyError(name)
 
     def __contains__(self, name: object) -> bool:
@@ -69,6 +69,25 @@ class Summary(dict[str, Any]):
         """Take new values in, and write the summary to the run's branch."""
         super().update(*args, **kwargs)
         self._run.update()
+
+
+class _Below(dict[str, Any]):
+    """What stands below *name* in a summary, as a mapping: what is set in it is set there."""
+
+    def __init__(self, summary: Summary, name: str, held: Mapping[str, Any]) -> None:
+        super().__init__(held)
+        self._summary, self._name = summary, name
+
+    def __getitem__(self, key: str) -> Any:
+        return self._summary[f"{self._name}.{key}"]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        self._summary[f"{self._name}.{key}"] = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied or pickled, it is a mapping of its own."""
+        return dict, (dict(self),)
 
 
 _ABSENT = object()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.server
+import inspect
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -195,6 +196,13 @@ def test_what_is_no_time_span_or_no_metadata_is_refused_at_once(inside: Repo):
         draft.metadata = 3  # type: ignore[assignment]
     with pytest.raises(TypeError, match="metadata"):
         wandb.Artifact("a", type="dataset", metadata=3)  # type: ignore[arg-type]
+
+
+def test_a_draft_lacks_what_only_a_version_has(inside: Repo):
+    draft = dataset()
+
+    assert (hasattr(draft, "version"), getattr(draft, "qualified_name", "none")) == (False, "none")
+    assert dict(inspect.getmembers(draft))["name"] == "mnist"
 
 
 def test_a_manifest_is_looked_through(data: Path):

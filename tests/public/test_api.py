@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections.abc import Callable
@@ -357,6 +358,19 @@ def test_a_summary_nests_as_it_was_logged_and_is_read_by_attribute(inside: Repo)
     assert ("val" in found, "layer.0" in found, "_step" in found, "va" in found, hasattr(found, "no")) == (
         True, True, True, False, False,
     )  # fmt: skip
+
+
+def test_a_summary_is_set_where_it_nests(inside: Repo):
+    with wandb.init(project="p") as run:
+        run.log({"val": {"x": 1, "deep": {"y": 2}}})
+    found = wandb.Api().run(f"p/{run.id}")
+    found.summary["val"]["x"] = 5
+    found.summary["val"]["deep"]["z"] = 6
+    found.summary.update()
+
+    told = wandb.Api().run(f"p/{run.id}").summary
+    assert told["val"] == {"x": 5, "deep": {"y": 2, "z": 6}}
+    assert copy.deepcopy(told["val"]) == told["val"]
 
 
 def test_the_files_that_w_b_writes_beside_a_run_are_there(inside: Repo, tmp_path: Path):
