@@ -15,7 +15,7 @@ from mlgit.artifacts.catalog import Held
 from mlgit.artifacts.draft import Draft
 from mlgit.artifacts.manifest import Entry, Manifest
 from mlgit.artifacts.staging import Staging
-from mlgit.core import figures
+from mlgit.core import figures, values
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run
 from mlgit.dvc import cache
@@ -38,7 +38,7 @@ class Artifact(Draft):
 
     *metadata* is plain data. *incremental*: what the newest version holds beside is part of the next one too. *use_as*
     is kept with the run that uses it. Raises `UsageError` for a name or a type that cannot be, `TypeError` for metadata
-    that are no mapping.
+    that cannot be stored.
     """
 
     def __init__(
@@ -258,7 +258,7 @@ class Artifact(Draft):
     def metadata(self, value: Mapping[str, Any]) -> None:
         if not isinstance(value, Mapping):
             raise TypeError(f"metadata: a mapping is asked for, not a {type(value).__name__}")
-        self._metadata = dict(value)
+        self._metadata: dict[str, Any] = values.plain(value, where="metadata")
 
     @property
     def ttl(self) -> timedelta | None:

@@ -208,6 +208,11 @@ class Run:
         return int(self.last_row().get("_step", -1))
 
     @property
+    def historyLineCount(self) -> int:  # noqa: N802  (W&B's name)
+        """How many rows it logged."""
+        return len(self._rows("default"))
+
+    @property
     def system_metrics(self) -> dict[str, Any]:
         """The last of what the machine did meanwhile, by name."""
         return {name: one.values[-1] for name, one in runs.system(self._repo, self._record).items() if len(one)}

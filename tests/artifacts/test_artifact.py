@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mlgit as wandb
@@ -194,8 +195,22 @@ def test_what_is_no_time_span_or_no_metadata_is_refused_at_once(inside: Repo):
         draft.ttl = 3  # type: ignore[assignment]
     with pytest.raises(TypeError, match="metadata"):
         draft.metadata = 3  # type: ignore[assignment]
-    with pytest.raises(TypeError, match="metadata"):
-        wandb.Artifact("a", type="dataset", metadata=3)  # type: ignore[arg-type]
+    for metadata in (3, {"made by": object()}):
+        with pytest.raises(TypeError, match="metadata"):
+            wandb.Artifact("a", type="dataset", metadata=metadata)  # type: ignore[arg-type]
+
+
+def test_a_time_to_live_is_recorded_and_said_to_mean_nothing_else(data: Path, capsys: pytest.CaptureFixture[str]):
+    with wandb.init() as run:
+        for name in ("a", "b"):
+            draft = wandb.Artifact(name, type="dataset", metadata={"rows": np.int64(2)})
+            draft.add_dir(data)
+            draft.ttl = timedelta(days=1)
+            assert draft.metadata == {"rows": 2}
+            run.log_artifact(draft)
+
+    assert wandb.Api().artifact("b:v0").ttl == timedelta(days=1)
+    assert capsys.readouterr().err.count("nothing expires by itself") == 1
 
 
 def test_a_draft_lacks_what_only_a_version_has(inside: Repo):

@@ -61,7 +61,7 @@ def test_a_run_says_what_it_is(three: Repo):
 
     assert (run.state, run.config, run.summary["acc"], run.summary.get("no")) == ("finished", {"lr": 0.2}, 18, None)
     assert run.path == ["mlgit", "digits", run.id]
-    assert run.lastHistoryStep == 9
+    assert (run.lastHistoryStep, run.historyLineCount, run.displayName) == (9, 10, run.name)
     assert (run.username, run.metadata["git"]["commit"]) == ("Ada", run.commit)
     assert run.created_at.endswith("Z")
     assert "<table" in run.to_html()

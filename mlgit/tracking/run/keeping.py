@@ -80,6 +80,9 @@ class Kept:
             self._journal.say_once(said, f"{said} could not be kept: {exc}")
             artifact.not_logged(exc if isinstance(exc, MlgitError) else MlgitError(str(exc)))
             return artifact
+        if artifact.ttl:
+            self._journal.say_once("ttl", f"{artifact.name}: its ttl is recorded, and nothing expires by itself; "
+                                   "artifact.delete() is for what is not wanted any more")  # fmt: skip
         self._kept[version.name, version.hash] = version
         artifact.logged_as(self._journal.repo, version, self._journal.record)
         return artifact
