@@ -94,10 +94,10 @@ def _place(repo: Repo, parent: int) -> Path:
     return repo.own / "ranks" / f"{parent}-{zlib.crc32(meeting.encode()):08x}"
 
 
-def wait_for_others(opened: live.Live) -> None:
-    """Let those that take part say what they have to say; one that takes too long is left behind."""
+def wait_for_others(folder: Path) -> None:
+    """Let those that take part in the run of *folder* say what they have to say; one that takes too long is left."""
     until = time.monotonic() + _PATIENCE
-    while set(live.holders(opened.folder)) - {os.getpid()} and time.monotonic() < until:
+    while set(live.holders(folder)) - {os.getpid()} and time.monotonic() < until:
         time.sleep(0.02)
 
 
