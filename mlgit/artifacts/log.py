@@ -60,21 +60,6 @@ def _place(repo: Repo, path: Path, folder: str) -> str:
     return where.relative_to(home).as_posix() if where.is_relative_to(home) else where.name
 
 
-def checkout(repo: Repo, version: ArtifactVersion, target: Path, *, folder: str = "") -> None:
-    """Bring the bytes of *version* to *target*, verified. Raises `NotFoundError` where they are nowhere."""
-    cache.fetch(repo, version.hash, target, folder=folder)
-
-
-def use(
-    repo: Repo, text: str, *, project: str | None = None, folder: str = "", target: Path | None = None
-) -> ArtifactVersion:
-    """The version that *text* names among the runs (see `catalog.find`); its bytes come to *target*, if given."""
-    version = find(repo, text, project=project).version
-    if target:
-        checkout(repo, version, target, folder=folder)
-    return version
-
-
 def find(repo: Repo, text: str, *, project: str | None = None, type: str | None = None) -> Held:
     """The version that *text* names among the runs of *repo*, those under way among them.
 

@@ -55,6 +55,13 @@ class ArtifactVersion:
     deleted: bool = False
     """Whether somebody has deleted it: its number stays its own, its bytes may go."""
 
+    def as_used(self, use_as: str | None) -> ArtifactVersion:
+        """What a run that used it tells of it: what it is, and as what."""
+        return ArtifactVersion(
+            name=self.name, type=self.type, hash=self.hash, size=self.size, path=self.path, files=self.files,
+            use_as=use_as or "",
+        )  # fmt: skip
+
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> ArtifactVersion:
         """What `document` made of it; what a newer mlgit wrote beside that is passed over.

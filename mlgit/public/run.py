@@ -340,10 +340,7 @@ class Run:
             )
         version = artifact.wait().stored
         assert version is not None
-        used = ArtifactVersion(
-            name=version.name, type=version.type, hash=version.hash, size=version.size, path=version.path,
-            files=version.files, use_as=use_as or "",
-        )  # fmt: skip
+        used = version.as_used(use_as)
         self._edit(lambda record: replace(record, used=_with(record.used, used)), why=f"used {artifact.name}")
         return artifact
 

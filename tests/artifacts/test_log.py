@@ -8,7 +8,7 @@ import pytest
 
 from mlgit.artifacts import log as artifacts
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.dvc import project
+from mlgit.dvc import cache, project
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -46,7 +46,7 @@ def test_bytes_come_back(repo: Repo, tmp_path: Path):
     (tmp_path / "m" / "weights").write_text("w")
     made = artifacts.log(repo, tmp_path / "m", name="m", type="model")
 
-    artifacts.checkout(repo, made, tmp_path / "back")
+    cache.fetch(repo, made.hash, tmp_path / "back")
 
     assert (tmp_path / "back" / "weights").read_text() == "w"
 
@@ -80,6 +80,6 @@ def test_stock_dvc_reads_and_keeps_what_a_run_logged(repo: Repo, tmp_path: Path,
     dvc("get", "-q", ".", "experiment/artifacts/net", "--rev", run.branch, "-o", "got", cwd=repo.work_tree)
 
     assert (repo.work_tree / "got" / "weights").read_text() == "w"
-    assert artifacts.use(repo, "net", target=tmp_path / "used") == run.logged[0]
+    assert artifacts.find(repo, "net").version == run.logged[0]
     with pytest.raises(NotFoundError):
-        artifacts.checkout(repo, lost, tmp_path / "x")
+        cache.fetch(repo, lost.hash, tmp_path / "x")

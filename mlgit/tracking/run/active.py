@@ -335,9 +335,6 @@ class ActiveRun(Identity):
             self._journal.check_open("config")
             self._journal.event("params", params=secrets.redact_params(changes))
 
-    def _label(self, *_args: Any, **_kwargs: Any) -> None:
-        """W&B's, by which libraries say who they are: nothing is done with it."""
-
     # -- its end
 
     def mark_preempting(self) -> None:

@@ -136,11 +136,8 @@ class Kept:
         return artifact
 
     def _remember(self, version: ArtifactVersion, use_as: str | None) -> None:
-        used = ArtifactVersion(
-            name=version.name, type=version.type, hash=version.hash, size=version.size, path=version.path,
-            files=version.files, use_as=use_as or "",
-        )  # fmt: skip
-        self._journal.event(f"artifact {version.name}: that it was used", used=[used.document()])
+        used = version.as_used(use_as).document()
+        self._journal.event(f"artifact {version.name}: that it was used", used=[used])
 
     # -- models
 
