@@ -58,7 +58,7 @@ class Summary(MutableMapping[str, Any]):
         return iter({**self._last, **self._row()})
 
     def __len__(self) -> int:
-        return len({**self._last, **self._row()})
+        return len(self._last) + sum(name not in self._last for name in self._row())
 
     def __repr__(self) -> str:
         return repr(self._as_dict())
