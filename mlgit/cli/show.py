@@ -66,7 +66,7 @@ def command(
 
     place = wiring.place()
     repo = place.repo
-    found = query.find(repo, run, project=place.meant)
+    found = runs.complete(repo, query.find(repo, run, project=place.meant))
     if log:
         click.echo(escape.terminal(runs.output(repo, found)), nl=False)
     elif history:

@@ -45,7 +45,24 @@ class Run:
         self.name, self.notes, self.group, self.job_type = record.name, record.notes, record.group, record.job_type
         self.tags = list(record.tags)
         self.config: dict[str, Any] = deepcopy(dict(record.params))
-        self.summary = Summary(self, record.metrics)
+        self._summary: Summary | None = None
+
+    @property
+    def summary(self) -> Summary:
+        """Its metrics: the last value of everything logged, and whatever was set."""
+        if self._summary is None:
+            self._summary = Summary(self, self._whole.metrics)
+        return self._summary
+
+    @summary.setter
+    def summary(self, metrics: Mapping[str, Any]) -> None:
+        self._summary = Summary(self, metrics)
+
+    @property
+    def _whole(self) -> Record:
+        """Its record with all that is known of pictures and the like, read when somebody asks for it."""
+        self._record = runs.complete(self._repo, self._record)
+        return self._record
 
     # -- what it is
 
@@ -151,7 +168,7 @@ class Run:
     @property
     def summary_metrics(self) -> dict[str, Any]:
         """Its metrics as plain data."""
-        return dict(self._record.metrics)
+        return dict(self._whole.metrics)
 
     @property
     def rawconfig(self) -> dict[str, Any]:
@@ -366,7 +383,7 @@ class Run:
 
         Only what was changed here is written, so that what others have changed meanwhile stays.
         """
-        before = self._record
+        before = self._whole
         named: dict[str, Any] = {
             key: getattr(self, key)
             for key in ("name", "notes", "group", "job_type")
@@ -444,7 +461,7 @@ class Run:
 
     def to_html(self, height: int = 420, hidden: bool = False) -> str:
         """What a notebook shows of it: name, state and metrics. *height* and *hidden* are W&B's."""
-        return card(self._record, self._record.metrics)
+        return card(self._record, self._whole.metrics)
 
     def _repr_html_(self) -> str:
         return self.to_html()

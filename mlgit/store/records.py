@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run, State, in_calendar
-from mlgit.core.summary import rules_of
+from mlgit.core.summary import is_object, rules_of
 
 TRAILER = "Mlgit-Result"
 FOLDER = "experiment"
@@ -75,9 +76,16 @@ def _unmarked(value: Any) -> Any:
 
 
 def trailer(run: Run) -> str:
-    """*run* as the value of its `Mlgit-Result` trailer: one line, or only its id where it would be too long."""
-    text = line(run)
+    """*run* as the value of its `Mlgit-Result` trailer: one line, or only its id where it would be too long.
+
+    Of pictures, tables and the like it says no more than that there are such: `objects.yaml` has the rest.
+    """
+    text = line(replace(run, metrics={name: _briefly(value) for name, value in run.metrics.items()}))
     return text if len(text) <= MOST_BYTES else json.dumps({"id": run.id, "big": True})
+
+
+def _briefly(value: Any) -> Any:
+    return {"_type": value["_type"]} if is_object(value) else value
 
 
 def line(run: Run) -> str:

@@ -27,13 +27,28 @@ T = TypeVar("T")
 
 
 def read(repo: Repo, commit: str) -> Run | None:
-    """The run whose record is nearest to *commit* along first parents, or None."""
+    """The run whose record is nearest to *commit* along first parents, whole, or None."""
     with repo.reader() as reader:
-        return next(read_all(reader, [("", commit)]), None)
+        found = next(read_all(reader, [("", commit)]), None)
+        return found and _completed(reader, found)
+
+
+def complete(repo: Repo, run: Run) -> Run:
+    """*run* with all that is known of its pictures, tables and the like, which a listing only knows to be there."""
+    with repo.reader() as reader:
+        return _completed(reader, run)
+
+
+def _completed(reader: Reader, run: Run) -> Run:
+    if not run.commit or not run.objects:
+        return run
+    return replace(run, metrics={**run.metrics, **_if_readable(reader, run.commit, place_of(run, "objects.yaml"))})
 
 
 def read_all(reader: Reader, tips: Iterable[tuple[str, str]]) -> Iterator[Run]:
     """The runs of many branches, (ref, tip) each, in no order; branches without a run are passed over.
+
+    Of pictures, tables and the like they say only that there are such: `complete` knows more.
 
     Reads one object a run, unless edits that are no results lie on top, or the record was too big for the message.
     """
@@ -144,6 +159,7 @@ def account(repo: Repo, run: Run, *, fetch: bool = False) -> Account:
     """
     if not run.commit:
         return telling.read(live.folder_of(repo, run.id))
+    run = complete(repo, run)
     about = provenance(repo, run)
     series, machine = history(repo, run, full=True, fetch=fetch), system(repo, run, full=True, fetch=fetch)
     logged = objects(repo, run, full=True, fetch=fetch)

@@ -84,9 +84,9 @@ def test_after_the_merge_main_trains_with_what_the_run_was_given(mlgit, python, 
 
 
 def test_params_that_cannot_be_written_down_are_not_proposed(mlgit, repo: Repo):
-    (repo.work_tree / "mlgit.yaml").write_text("run: {params: params.yaml}\n")
-    (repo.work_tree / "params.yaml").write_text("net: small\n")
-    mlgit("run", "--name", "brave", "-p", "net.width=3", "--", "true", cwd=repo.folder)
+    (repo.work_tree / "mlgit.yaml").write_text("run: {params: ../params.yaml}\n")
+    (repo.work_tree.parent / "params.yaml").write_text("net: small\n")
+    mlgit("run", "--name", "brave", "-p", "net=large", "--", "true", cwd=repo.folder)
 
     done = mlgit("pr", "open", "brave", cwd=repo.folder, check=False)
 

@@ -427,6 +427,20 @@ def test_objects_have_a_file_of_their_own_a_line_each(inside: Repo):
 
     assert inside.git("show", f"{place}/metrics.yaml") == "loss: 0.5"
     assert [line.partition(":")[0] for line in lines] == ["spread", "t"]
-    assert plain("\n".join(lines).encode(), source="objects.yaml") == found.objects
+    assert plain("\n".join(lines).encode(), source="objects.yaml") == runs.complete(inside, found).objects
     assert found.scalars == {"loss": 0.5}
-    assert mlgit.Api().run(run.id).summary.keys() >= {"loss", "spread", "t"}
+    assert mlgit.Api().run(run.id).summary["spread"]["_type"] == "histogram"
+
+
+def test_a_listing_and_a_commits_message_only_say_that_there_are_objects(inside: Repo):
+    with mlgit.init(id="abcdefgh") as run:
+        run.log({"loss": 0.5, "spread": mlgit.Histogram([1, 2, 2.5])})
+    (found,) = query.runs(inside)
+    run = mlgit.Api().run("abcdefgh")
+    run.summary["best"] = 0.4
+    run.update()
+    (edited,) = query.runs(inside)
+
+    assert dict(found.metrics) == {"loss": 0.5, "spread": {"_type": "histogram"}}
+    assert '"spread":{"_type":"histogram"}' in inside.git("log", "-1", "--format=%B", found.commit)
+    assert runs.complete(inside, edited).metrics == {**runs.complete(inside, found).metrics, "best": 0.4}
