@@ -722,7 +722,10 @@ def test_a_disabled_run_records_nothing(inside: Repo, tmp_path: Path, monkeypatc
     assert not (inside.own / "live").exists()
 
 
-def test_a_disabled_run_is_who_it_was_asked_to_be_and_litters_nothing(inside: Repo):
+def test_a_disabled_run_is_who_it_was_asked_to_be_and_litters_nothing(
+    inside: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     first = wandb.init(
         mode="disabled", id="abc", group="g", tags=["x"], notes="n", job_type="eval", name="n1", project="p"
     )
