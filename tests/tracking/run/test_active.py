@@ -52,7 +52,7 @@ def only(repo: Repo) -> Run:
     assert run.commit
     assert not live.folders(repo)
     repo.git("fsck", "--strict", "--no-dangling")
-    return run
+    return runs.complete(repo, run)
 
 
 def values(repo: Repo, name: str) -> list[tuple[int, float]]:

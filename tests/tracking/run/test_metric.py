@@ -41,7 +41,7 @@ def ended(inside: Repo) -> Iterator[None]:
 def only(repo: Repo) -> Run:
     wandb.finish()
     (run,) = query.runs(repo)
-    return run
+    return runs.complete(repo, run)
 
 
 def metrics(repo: Repo, act: Act) -> Mapping[str, Any]:
