@@ -14,7 +14,7 @@ import click
 from mlgit import wiring
 from mlgit.cli import output
 from mlgit.core import escape
-from mlgit.errors import UsageError
+from mlgit.errors import MlgitError, UsageError
 
 if TYPE_CHECKING:
     from mlgit.integrations.importers.foreign import Foreign
@@ -26,7 +26,17 @@ _PROBLEMS = 5
 """So many problems of a run are told."""
 
 
-@click.group()
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OSError as exc:
+            if exc.filename is None:  # it is no file that the other tool left
+                raise
+            raise MlgitError(f"{exc.filename} cannot be read.", why=exc.strerror or str(exc)) from None
+
+
+@click.group(cls=_Group)
 def command() -> None:
     """Take the runs of another tool along: each becomes a branch, as if it had been recorded here.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import Goal, flatten, goal_of
@@ -118,6 +118,11 @@ class Run:
             if self.ref.startswith(prefix):
                 return self.ref[len(prefix) :]
         return self.ref
+
+
+def is_time(value: object) -> TypeGuard[float]:
+    """Whether *value* is a time that a calendar has, in seconds since the epoch."""
+    return isinstance(value, int | float) and 0 <= value <= LATEST
 
 
 def in_calendar(seconds: float) -> float:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from mlgit.core import escape
-from mlgit.core.run import State
+from mlgit.core.run import State, is_time
 from mlgit.documents import reader as yaml
 from mlgit.errors import ConfigError, NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.integrations.importers import beside
-from mlgit.integrations.importers.foreign import Bundle, Foreign, digest, fitting
+from mlgit.integrations.importers.foreign import Bundle, Foreign, digest, fitting, readable
 from mlgit.tracking.events.eventfile import Encoded
 
 _SERIES, _IMAGES = Path("plots/metrics"), Path("plots/images")
@@ -33,7 +34,8 @@ def runs(paths: Iterable[Path]) -> Iterator[Foreign]:
             raise NotFoundError(what, why="Such a folder has a metrics.json, or plots/metrics.")
     for path in folders:
         home = path.resolve()
-        yield _Reading(home, home.parent.name if home.name == "dvclive" else home.name).foreign(home.parent)
+        name = home.parent.name if home.name == "dvclive" else home.name
+        yield readable("dvclive", name, home, partial(_Reading(home, name).foreign, home.parent))
 
 
 def experiments(repo: Repo) -> dict[str, str]:
@@ -53,7 +55,8 @@ def experiment_runs(repo: Repo) -> Iterator[Foreign]:
             _unpack(repo, commit, Path(scratch))
             for path in sorted(Path(scratch).rglob("metrics.json")):
                 if _is_one(path.parent) and (path.parent / "plots").is_dir():
-                    found = _Reading(path.parent, name).foreign(Path(scratch))
+                    read = partial(_Reading(path.parent, name).foreign, Path(scratch))
+                    found = readable("dvclive", name, path.parent, read)
                     when = float(repo.git("show", "-s", "--format=%ct", commit).strip())
                     inside = path.parent.relative_to(scratch).as_posix()
                     yield replace(
@@ -105,7 +108,7 @@ class _Reading:
             if path.is_relative_to(self.folder / _SERIES) and path.suffix == ".tsv":
                 self.read_series(path)
         params = self.document("params.yaml", yaml.plain)
-        summary = dict(_joined(self.document("metrics.json", lambda content, **_: json.loads(content))))
+        summary = self.document("metrics.json", _metrics)
         pictures = [path for path in files if path.is_relative_to(self.folder / _IMAGES) and path.suffix in _PICTURES]
         for path in pictures:
             self.read_picture(path)
@@ -147,17 +150,23 @@ class _Reading:
             return {}
         try:
             found = read(path.read_bytes(), source=name)
+        except RecursionError:
+            self.problems.append(f"{name} cannot be read: it is nested too deeply")
+            return {}
         except (ConfigError, ValueError) as exc:
             self.problems.append(f"{name} cannot be read: {exc}")
             return {}
-        return {str(key): value for key, value in found.items()} if isinstance(found, Mapping) else {}
+        if not isinstance(found, Mapping):
+            self.problems.append(f"{name} cannot be read: it gives nothing a name")
+            return {}
+        return {str(key): value for key, value in found.items()}
 
     def read_series(self, path: Path) -> None:
         """A table of `step` (and `timestamp`, in milliseconds) and the metric, which its path names."""
         name = path.relative_to(self.folder / _SERIES).with_suffix("").as_posix()
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         columns = lines[0].split("\t") if lines else []
-        bad = 0
+        bad = odd = 0
         for number, line in enumerate(lines[1:]):
             cells = dict(zip(columns, line.split("\t"), strict=False))
             if len(cells) < len(columns):
@@ -167,11 +176,15 @@ class _Reading:
             row = self.rows.setdefault(step if isinstance(step, int) else number, {})
             row[name] = _number(cells[columns[-1]])
             moment = _number(cells.get("timestamp", ""))
-            if isinstance(moment, int | float):
+            if isinstance(moment, int | float) and is_time(moment // 1000):
                 row["_timestamp"] = moment / 1000
                 self.times.append(moment / 1000)
+            else:
+                odd += "timestamp" in cells
         if bad:
             self.problems.append(f"{name}: {bad} torn line{'s' * (bad > 1)} passed over")
+        if odd:
+            self.problems.append(f"{name}: {odd} timestamp{'s' * (odd > 1)} that no calendar has left out")
 
     def read_picture(self, path: Path) -> None:
         """A picture of a step, where its folder is named after it, else of the last one."""
@@ -216,8 +229,13 @@ def _number(text: str) -> Any:
     return text
 
 
+def _metrics(content: bytes, *, source: str) -> Any:
+    """The values in *content*, JSON, by the names that they were logged under: `val/acc`."""
+    tree = json.loads(content)
+    return dict(_joined(tree)) if isinstance(tree, Mapping) else tree
+
+
 def _joined(tree: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """The values in *tree* by the names that they were logged under: `val/acc`."""
     for name, value in tree.items():
         if isinstance(value, Mapping):
             yield from _joined(value, f"{before}{name}/")

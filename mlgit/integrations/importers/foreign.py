@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,15 @@ class Foreign:
     def own_id(self) -> str:
         """Its id here: the same, or where that cannot be one, always the same one made of it."""
         return self.id if live.is_id(self.id) else digest(self.tool, self.id)
+
+
+def readable(tool: str, id: str, source: Path, read: Callable[[], Foreign]) -> Foreign:
+    """The run that *read* reads; where its files do not let it, a run with nothing but that problem."""
+    try:
+        return read()
+    except (OSError, ValueError, RecursionError) as exc:
+        return Foreign(tool=tool, id=id, source=str(source), created=0, problems=(f"it cannot be read: {exc}",),
+                       is_readable=False)  # fmt: skip
 
 
 def digest(*parts: str) -> str:

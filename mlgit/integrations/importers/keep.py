@@ -17,7 +17,7 @@ from typing import Any
 
 from mlgit.artifacts import log as artifacts
 from mlgit.core import refs, secrets, values
-from mlgit.core.run import Run
+from mlgit.core.run import Run, in_calendar, is_time
 from mlgit.core.summary import DELETED
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
@@ -30,6 +30,8 @@ from mlgit.tracking.configs import as_params
 from mlgit.tracking.media.shelf import Media, Shelf
 
 _INCOMING = "incoming"
+_NO_ROW = "_summary"
+"""What marks a line of a live run's history that is no row."""
 _NO_CODE = b"""\
 This run was recorded by another tool and imported. The commit of its code is not in this repository.
 What it recorded is in the folder experiment/.
@@ -76,6 +78,7 @@ class Keeper:
         return map(self._one, runs)
 
     def _one(self, foreign: Foreign) -> Kept:
+        foreign = _in_time(foreign)
         if not foreign.is_readable:
             return Kept(foreign=foreign, outcome="failed", problems=foreign.problems)
         run = self._run(foreign)
@@ -116,6 +119,21 @@ class Keeper:
             folder=self.home.folder,
             params=secrets.redact_params(_params(foreign.params)[0]),
         )
+
+
+def _in_time(foreign: Foreign) -> Foreign:
+    """*foreign* by the calendar, and what to say where it told of other times."""
+    told = {"began": foreign.created, "ended": foreign.finished}
+    odd = {what: seconds for what, seconds in told.items() if seconds is not None and not is_time(seconds)}
+    if not odd:
+        return foreign
+    problems = (
+        f"it {what} at {seconds:g} seconds after 1970, it says: no calendar has that" for what, seconds in odd.items()
+    )
+    finished = None if "ended" in odd else foreign.finished
+    return replace(
+        foreign, created=in_calendar(foreign.created), finished=finished, problems=(*foreign.problems, *problems)
+    )
 
 
 def _params(params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -171,7 +189,8 @@ def _branch(home: Place, foreign: Foreign, run: Run) -> tuple[Run, int, list[str
     opened = live.create(repo, run, about, below=_INCOMING)
     try:
         folder = opened.folder
-        rows, last = _write_history(folder, foreign)
+        rows, last, unnamed = _write_history(folder, foreign)
+        problems += unnamed
         _write_rows(folder / "system.jsonl", _dated(foreign.system, foreign.created))
         (folder / "output.log").write_bytes(foreign.output)
         problems += _copy(foreign.media, folder / "media") + _copy(foreign.files, folder / "files")
@@ -184,8 +203,7 @@ def _branch(home: Place, foreign: Foreign, run: Run) -> tuple[Run, int, list[str
         opened.move(live.folder_of(repo, run.id))
         kept = result.record(repo, opened.folder, opened.lock)
     except BaseException:
-        if opened.folder.parent.name == _INCOMING:
-            shutil.rmtree(opened.folder, ignore_errors=True)
+        shutil.rmtree(opened.folder, ignore_errors=True)  # whatever is in it is still where it was read
         raise
     finally:
         opened.close()
@@ -213,31 +231,34 @@ def _source(home: Place, commit: str | None) -> tuple[str, tuple[str, ...]]:
     return repo.commit(None, {place: _NO_CODE}, "Code that is not known", parents=(), when=0.0), told
 
 
-def _write_history(folder: Path, foreign: Foreign) -> tuple[int, float]:
-    """How many rows were written, and the time of the last one."""
-    count, last = 0, 0.0
+def _write_history(folder: Path, foreign: Foreign) -> tuple[int, float, list[str]]:
+    """How many rows were written, the time of the last one, and what is not among them."""
+    count, last, ours = 0, 0.0, False
 
     def rows() -> Iterator[Mapping[str, Any]]:
-        nonlocal count, last
+        nonlocal count, last, ours
         for rule in foreign.rules:
-            yield {"_summary": {}, "_rule": {"name": rule.name, **rule.document()}}
+            yield {_NO_ROW: {}, "_rule": {"name": rule.name, **rule.document()}}
         for row in _dated(foreign.rows, foreign.created):
             count += 1
             last = max(last, row["_timestamp"])
+            if _NO_ROW in row:
+                ours = True
+                row = {name: value for name, value in row.items() if name != _NO_ROW}
             yield _stored(row, folder)
         if foreign.unlisted:
-            yield {"_summary": dict.fromkeys(foreign.unlisted, DELETED)}
+            yield {_NO_ROW: dict.fromkeys(foreign.unlisted, DELETED)}
         if foreign.summary:
-            yield {"_summary": foreign.summary}
+            yield {_NO_ROW: foreign.summary}
 
     _write_rows(folder / "history.jsonl", rows())
-    return count, last
+    return count, last, [f"what it calls {_NO_ROW} was left out: the name is mlgit's own"] if ours else []
 
 
 def _dated(rows: Iterable[Mapping[str, Any]], created: float) -> Iterator[Mapping[str, Any]]:
-    """*rows*, each with both its times, whichever of them is known."""
+    """*rows*, each with both its times, whichever of them is known and can be."""
     for row in rows:
-        moment, runtime = row.get("_timestamp"), row.get("_runtime")
+        moment, runtime = (one if is_time(one) else None for one in (row.get("_timestamp"), row.get("_runtime")))
         if moment is None:
             moment = created + (runtime or 0.0)
         yield {**row, "_timestamp": moment, "_runtime": moment - created if runtime is None else runtime}

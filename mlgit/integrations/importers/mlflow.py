@@ -7,8 +7,9 @@ import ast
 import math
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -16,15 +17,17 @@ from urllib.parse import quote, unquote, urlsplit
 from mlgit.core import secrets
 from mlgit.core.run import State
 from mlgit.documents import reader as yaml
-from mlgit.errors import ConfigError, MlgitError, NotFoundError
+from mlgit.errors import ConfigError, MlgitError, NotFoundError, UsageError
 from mlgit.integrations.importers import beside
-from mlgit.integrations.importers.foreign import Bundle, Foreign, fitting
+from mlgit.integrations.importers.foreign import Bundle, Foreign, fitting, readable
 
 _STATES = {"FINISHED": State.FINISHED, "FAILED": State.FAILED, "KILLED": State.CRASHED}
 _NUMBERED = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _LARGEST = 1.7976931348623157e308
 """What stands for infinity in MLflow's databases."""
 _LONGEST_TAG = 200
+_NO_RUNS = ("models", "datasets", "traces", "tags")
+"""What else lies in an experiment's folder."""
 
 Metric = tuple[str, float, int, int]
 """Key, value, milliseconds since the epoch, step."""
@@ -39,7 +42,7 @@ class Record:
     experiment: str
     status: str
     start: int
-    """Milliseconds since the epoch, as all of MLflow's times."""
+    """Milliseconds since the epoch, as all of MLflow's times; 0 where it does not tell."""
     end: int | None
     deleted: bool
     artifacts: str
@@ -61,8 +64,8 @@ class Store(abc.ABC):
         """Its runs, those in its trash among them."""
 
     @abc.abstractmethod
-    def metrics(self, run_id: str) -> Sequence[Metric]:
-        """All values of all metrics of a run, by step and time."""
+    def metrics(self, run_id: str, problems: list[str]) -> Sequence[Metric]:
+        """All values of all metrics of a run, by step and time; what cannot be had of them joins the *problems*."""
 
 
 def store(text: str) -> Store:
@@ -70,7 +73,13 @@ def store(text: str) -> Store:
 
     Raises `NotFoundError` for what is none, `MlgitError` for a store that cannot be read from here.
     """
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as exc:
+        raise UsageError(f"{text[:200]!r} is no address of a store.", why=str(exc)) from None
+    if parts.scheme == "sqlite" and not text.startswith("sqlite:///"):
+        fix = "sqlite:///mlflow.db, or sqlite:////home/ada/mlflow.db"
+        raise UsageError(f"{text[:200]!r} names no file.", why="After sqlite: come three slashes and a path.", fix=fix)
     if parts.scheme not in ("", "file", "sqlite"):
         raise MlgitError(
             f"{parts.scheme}:// is a server's store, which cannot be read from here.",
@@ -97,25 +106,32 @@ def runs(store: Store, *, as_groups: bool, allowed: Sequence[Path] = ()) -> Iter
     """
     for record in store.records():
         if not record.deleted:
-            yield _foreign(store, record, as_groups=as_groups, allowed=(store.place.parent, *allowed))
+            read = partial(_foreign, store, record, as_groups=as_groups, allowed=(store.place.parent, *allowed))
+            yield readable("mlflow", record.id, store.place, read)
 
 
 def _foreign(store: Store, record: Record, *, as_groups: bool, allowed: Sequence[Path]) -> Foreign:
     problems = list(record.problems)
-    metrics = store.metrics(record.id)
+    metrics = store.metrics(record.id, problems)
     if doubles := len(metrics) - len({(key, step) for key, _, _, step in metrics}):
         problems.append(f"{doubles:,} values were logged again at the same step: the later one counts")
     if record.status not in _STATES:
         problems.append(f"MLflow has it as {record.status.lower()}: it may be going on, or have died")
     tags = {name: value for name, value in record.tags.items() if not name.startswith("mlflow.")}
     told = {name: value for name, value in record.tags.items() if name in _TOLD}
-    last = max((time for _, _, time, _ in metrics), default=record.start)
+    times = [time for _, _, time, _ in metrics if time]
+    start = record.start or min(times, default=int(store.place.stat().st_mtime * 1000))
+    if not record.start:
+        problems.append(
+            f"MLflow does not tell when it began: {'its first value' if times else 'its store'} does instead"
+        )
+    last = max(times, default=start)
     bundles = [*_bundles(record, allowed, problems), *_models(record, allowed, problems)]
     return Foreign(
         tool="mlflow",
         id=record.id,
         source=str(store.place),
-        created=record.start / 1000,
+        created=start / 1000,
         finished=(record.end or last) / 1000,
         state=_STATES.get(record.status, State.CRASHED),
         name=record.name or record.tags.get("mlflow.runName"),
@@ -187,14 +203,19 @@ class _Rows:
 
 def _local(address: str) -> Path | None:
     """The folder that *address* names, where it is one on this machine's disks."""
-    parts = urlsplit(address)
-    if parts.scheme not in ("", "file") or not address:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    if parts.scheme not in ("", "file"):
         return None
     return Path(unquote(parts.path) if parts.scheme else address)
 
 
 def _reachable(address: str, allowed: Sequence[Path], problems: list[str], what: str) -> Path | None:
     """The folder at *address*, if it is here and somebody may take it along."""
+    if not address:
+        return None
     place = _local(address)
     if place is None:
         problems.append(f"{what} lie at {address}, which is not on this machine")
@@ -266,36 +287,43 @@ class Database(Store):
             row["experiment_id"]: (row["name"], row["lifecycle_stage"] == "deleted")
             for row in self._rows("SELECT experiment_id, name, lifecycle_stage FROM experiments")
         }
-        for row in self._rows("SELECT * FROM runs ORDER BY start_time, run_uuid"):
-            name, is_gone = experiments.get(row["experiment_id"], ("Default", False))
+        for row in map(dict, self._rows("SELECT * FROM runs ORDER BY start_time, run_uuid")):
+            name, is_gone = experiments.get(row.get("experiment_id"), ("Default", False))
             run_id = row["run_uuid"]
             yield Record(
-                id=run_id,
-                name=row["name"] or "",
-                experiment=name,
-                status=row["status"] or "RUNNING",
-                start=row["start_time"] or 0,
-                end=row["end_time"],
-                deleted=is_gone or row["lifecycle_stage"] == "deleted",
-                artifacts=row["artifact_uri"] or "",
+                id=_text(run_id),
+                name=_text(row.get("name")),
+                experiment=_text(name),
+                status=_text(row.get("status")) or "RUNNING",
+                start=_whole(row["start_time"]),
+                end=_whole(row.get("end_time")) or None,
+                deleted=is_gone or row.get("lifecycle_stage") == "deleted",
+                artifacts=_text(row.get("artifact_uri")),
                 params=self._pairs("params", run_id),
                 tags=self._pairs("tags", run_id),
                 datasets=self._datasets(run_id),
                 models=self._models(run_id),
             )
 
-    def metrics(self, run_id: str) -> Sequence[Metric]:
+    def metrics(self, run_id: str, problems: list[str]) -> Sequence[Metric]:
         has = self._columns["metrics"]
         step, is_nan = ("step" if "step" in has else "0"), ("is_nan" if "is_nan" in has else "0")
         found = self._rows(
             f"SELECT key, value, timestamp, {step} AS step, {is_nan} AS is_nan FROM metrics "  # noqa: S608
             "WHERE run_uuid = ? ORDER BY step, timestamp, key", run_id
         )  # fmt: skip
-        return [(row["key"], _number(row["value"], row["is_nan"]), row["timestamp"] or 0, row["step"]) for row in found]
+        told: list[Metric] = []
+        for row in found:
+            with suppress(ValueError, TypeError, OverflowError):
+                value = _number(row["value"], row["is_nan"])
+                told.append((_text(row["key"]), value, _whole(row["timestamp"]), int(row["step"])))
+        if bad := len(found) - len(told):
+            problems.append(f"{bad:,} value{'s' * (bad > 1)} of its metrics passed over: no number, or of no step")
+        return told
 
     def _pairs(self, table: str, run_id: str) -> dict[str, str]:
         rows = self._rows(f"SELECT key, value FROM {table} WHERE run_uuid = ? ORDER BY key", run_id)  # noqa: S608
-        return {row["key"]: row["value"] or "" for row in rows}
+        return {_text(row["key"]): _text(row["value"]) for row in rows}
 
     def _datasets(self, run_id: str) -> list[dict[str, str]]:
         if not self._columns["inputs"] or not self._columns["datasets"]:
@@ -304,13 +332,13 @@ class Database(Store):
             "SELECT d.name, d.digest, d.dataset_source AS source FROM inputs i JOIN datasets d "
             "ON d.dataset_uuid = i.source_id WHERE i.destination_id = ? AND i.source_type = 'DATASET'", run_id
         )  # fmt: skip
-        return [{key: row[key] or "" for key in ("name", "digest", "source")} for row in rows]
+        return [{key: _text(row[key]) for key in ("name", "digest", "source")} for row in rows]
 
     def _models(self, run_id: str) -> list[tuple[str, str]]:
         if not {"source_run_id", "artifact_location", "name"} <= self._columns["logged_models"]:
             return []
         rows = self._rows("SELECT name, artifact_location FROM logged_models WHERE source_run_id = ?", run_id)
-        return [(row["name"], row["artifact_location"]) for row in rows]
+        return [(_text(row["name"]), _text(row["artifact_location"])) for row in rows]
 
     def _rows(self, question: str, *values: object) -> list[sqlite3.Row]:
         try:
@@ -318,6 +346,10 @@ class Database(Store):
                 return cursor.fetchall()
         except sqlite3.Error as exc:
             raise MlgitError(f"{self.place} cannot be read.", why=str(exc)) from None
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _number(value: Any, is_nan: object) -> float:
@@ -338,24 +370,22 @@ class Folder(Store):
         self._folders: dict[str, Path] = {}
 
     def records(self) -> Iterator[Record]:
-        for top in sorted(self.place.glob("*/meta.yaml")) + sorted(self.place.glob(".trash/*/meta.yaml")):
-            about = _meta(top)
-            for path in sorted(top.parent.glob("*/meta.yaml")):
-                if not beside.is_inside(path, self.place) or path.parent.name in (
-                    "models",
-                    "datasets",
-                    "traces",
-                    "tags",
-                ):
-                    continue
-                yield self._record(path, str(about.get("name") or top.parent.name), about)
+        for top in self._experiments():
+            about, problems = _meta(top, "its experiment's")
+            found = {path.parent for name in ("meta.yaml", "metrics", "params") for path in top.glob(f"*/{name}")}
+            for folder in sorted(found):
+                if beside.is_inside(folder, self.place) and folder.name not in _NO_RUNS:
+                    yield self._record(folder, str(about.get("name") or top.name), about, problems)
 
-    def _record(self, path: Path, experiment: str, about: Mapping[str, Any]) -> Record:
-        folder, problems = path.parent, list[str]()
-        try:
-            meta = _meta(path)
-        except ConfigError as exc:
-            meta, problems = {}, [f"its meta.yaml cannot be read: {exc.what}"]
+    def _experiments(self) -> list[Path]:
+        """The folders that hold runs, those in the trash last; also one that has lost the `meta.yaml` of its own."""
+        here = {path.parent for path in self.place.glob("*/meta.yaml")}
+        here |= {path.parents[1] for path in self.place.glob("*/*/meta.yaml")}
+        gone = {path.parent for path in self.place.glob(".trash/*/meta.yaml")}
+        return sorted(top for top in here if top.name not in (".trash", "models")) + sorted(gone)
+
+    def _record(self, folder: Path, experiment: str, about: Mapping[str, Any], before: Sequence[str]) -> Record:
+        meta, problems = _meta(folder, "its")
         run_id = str(meta.get("run_id") or meta.get("run_uuid") or folder.name)
         self._folders[run_id] = folder
         status = meta.get("status")
@@ -365,42 +395,61 @@ class Folder(Store):
             name=str(meta.get("run_name") or meta.get("name") or ""),
             experiment=experiment,
             status=_NUMBERED.get(status, "RUNNING") if isinstance(status, int) else str(status or "RUNNING"),
-            start=_whole(meta.get("start_time")) or int(path.stat().st_mtime * 1000),
+            start=_whole(meta.get("start_time")),
             end=_whole(meta.get("end_time")) or None,
-            deleted="deleted" in (meta.get("lifecycle_stage"), about.get("lifecycle_stage")) or ".trash" in path.parts,
+            deleted="deleted" in (meta.get("lifecycle_stage"), about.get("lifecycle_stage"))
+            or ".trash" in folder.parts,
             artifacts=str(artifacts) if artifacts.is_dir() else str(meta.get("artifact_uri") or ""),
-            params=self._texts(folder / "params"),
-            tags=self._texts(folder / "tags"),
-            problems=tuple(problems),
+            params=self._texts(folder / "params", problems),
+            tags=self._texts(folder / "tags", problems),
+            problems=(*before, *problems),
         )
 
-    def metrics(self, run_id: str) -> Sequence[Metric]:
+    def metrics(self, run_id: str, problems: list[str]) -> Sequence[Metric]:
         found: list[Metric] = []
         top = self._folders[run_id] / "metrics"
         for path, reason in beside.walk(top, outermost=self.place):
-            if reason:
-                continue
             key = path.relative_to(top).as_posix()
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    time, value, step = [*line.split(" "), "0"][:3]
-                    found.append((key, float(value), int(time), int(step)))
-                except ValueError:
-                    continue  # a line that was torn off
+            if reason:
+                problems.append(f"the metric {key} was left out: {reason}")
+                continue
+            lines, before = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True), len(found)
+            for line in lines:
+                with suppress(ValueError):
+                    parts = line.split()
+                    time, value, step = [*parts, *["0"] * line.endswith("\n")][:3]  # the first versions had no steps
+                    found.append((key, float(value), _whole(int(time)), int(step)))
+            if bad := before + len(lines) - len(found):
+                problems.append(f"{key}: {bad} torn line{'s' * (bad > 1)} passed over")
+            elif not lines:
+                problems.append(f"{key}: its file is empty")
+        hollow = (path for path in top.rglob("*") if path.is_dir() and not any(path.iterdir()))
+        problems += (f"{path.relative_to(top).as_posix()}: an empty folder, where values should be" for path in hollow)
         return sorted(found, key=lambda metric: (metric[3], metric[2], metric[0]))
 
-    def _texts(self, top: Path) -> dict[str, str]:
-        return {
-            path.relative_to(top).as_posix(): path.read_text(encoding="utf-8", errors="replace")
-            for path, reason in beside.walk(top, outermost=self.place)
-            if not reason
-        }
+    def _texts(self, top: Path, problems: list[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for path, reason in beside.walk(top, outermost=self.place):
+            if reason:
+                problems.append(f"{path.relative_to(top.parent)} was left out: {reason}")
+            else:
+                found[path.relative_to(top).as_posix()] = path.read_text(encoding="utf-8", errors="replace")
+        return found
 
 
-def _meta(path: Path) -> Mapping[str, Any]:
-    found = yaml.plain(path.read_bytes(), source=str(path))
-    return found if isinstance(found, Mapping) else {}
+def _meta(folder: Path, whose: str) -> tuple[Mapping[str, Any], list[str]]:
+    """What the folder's `meta.yaml` says, and what to say of one that says nothing."""
+    try:
+        found = yaml.plain((folder / "meta.yaml").read_bytes(), source="meta.yaml")
+    except ConfigError as exc:
+        return {}, [f"{whose} meta.yaml cannot be read: {exc.what}"]
+    except OSError as exc:
+        return {}, [f"{whose} meta.yaml cannot be read: {exc.strerror}"]
+    if isinstance(found, Mapping) and found:
+        return found, []
+    return {}, [f"{whose} meta.yaml says nothing"]
 
 
 def _whole(value: Any) -> int:
-    return value if isinstance(value, int) else 0
+    """*value*, if it is a whole number as MLflow's times are, else 0."""
+    return value if isinstance(value, int) and abs(value) < 1 << 63 else 0

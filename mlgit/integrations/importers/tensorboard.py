@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlgit.core.run import is_time
 from mlgit.documents import reader as yaml
 from mlgit.errors import ConfigError, NotFoundError
-from mlgit.integrations.importers.foreign import Foreign, digest
+from mlgit.integrations.importers.foreign import Foreign, digest, readable
 from mlgit.tracking.events.eventfile import MARK, EventFile
 from mlgit.tracking.events.following import SPLITS, Names
 
@@ -25,6 +27,8 @@ def folders(paths: Iterable[Path]) -> list[tuple[Path, str]]:
         top = path.resolve()
         if not top.exists():
             raise NotFoundError(f"There is no {path}.")
+        if top.is_file():
+            raise NotFoundError(f"{path} is a file.", fix=f"give the folder that holds it: {path.parent}")
         holding = sorted({file.parent for file in _event_files(top)})
         if not holding:
             fix = "give the folder that is given to tensorboard --logdir"
@@ -40,14 +44,13 @@ def folders(paths: Iterable[Path]) -> list[tuple[Path, str]]:
 def runs(paths: Iterable[Path]) -> Iterator[Foreign]:
     """The runs in *paths*, one a run folder."""
     for folder, name in folders(paths):
-        yield _Reading(folder, name).foreign()
+        yield readable("tensorboard", name, folder, _Reading(folder, name).foreign)
 
 
 def _event_files(top: Path) -> list[Path]:
     """The event files below *top*, in the order of their names; nothing that a link leads to outside of it."""
-    return sorted(
-        path for path in top.rglob(f"*{MARK}*") if path.is_file() and path.resolve().is_relative_to(top)
-    )  # fmt: skip
+    found = (Path(folder, name) for folder, _, names in os.walk(top) for name in names if MARK in name)
+    return sorted(path for path in found if path.is_file() and path.resolve().is_relative_to(top))
 
 
 @dataclass
@@ -61,18 +64,23 @@ class _Reading:
 
     def foreign(self) -> Foreign:
         names, files = Names(self.folder), _event_files(self.folder)
+        if not files:
+            raise ValueError("its event files are links that lead out of it")
         for path in files:
             self.read(EventFile(path), names.prefix(path.parent))
         self.read_lightning(self.folder / "hparams.yaml")
         self.rows.sort(key=lambda row: row[:2])
         self.say_doubles()
+        if not self.rows and not self.params:
+            self.problem("nothing was logged in it")
         first, last = min(self.times, default=0.0), max(self.times, default=0.0)
+        changed = files[0].stat().st_mtime
         return Foreign(
             tool="tensorboard",
             id=digest("tensorboard", files[0].name, repr(first)),
             source=str(self.folder),
-            created=first,
-            finished=last,
+            created=first or changed,
+            finished=last or changed,
             name=self.name,
             params=self.params,
             rows=_Rows(self.rows),
@@ -81,9 +89,12 @@ class _Reading:
         )
 
     def read(self, file: EventFile, prefix: str) -> None:
-        before = len(self.rows)
+        before, odd = len(self.rows), 0
         for event in file.read():
-            self.times.append(event.time)
+            if is_time(event.time):
+                self.times.append(event.time)
+            else:
+                odd += 1
             if event.values:
                 self.rows.append((event.step, event.time, {f"{prefix}{tag}": one for tag, one in event.values.items()}))
             self.params |= event.params
@@ -93,6 +104,8 @@ class _Reading:
             self.problem(f"{file.path.name} is damaged after {told:,} rows: what follows cannot be read")
         if file.damaged:
             self.problem(f"{file.path.name}: {file.damaged} damaged records passed over")
+        if odd:
+            self.problem(f"{file.path.name}: {odd} time{'s' * (odd > 1)} that no calendar has left out")
         if file.torn:
             self.problem(f"{file.path.name} ends in the midst of a record")
 
@@ -107,6 +120,8 @@ class _Reading:
             return
         if isinstance(found, Mapping):
             self.params |= {str(name): value for name, value in found.items()}
+        else:
+            self.problem(f"its params are left out: {path.name} gives nothing a name")
 
     def say_doubles(self) -> None:
         last: dict[str, int] = {}

@@ -17,12 +17,12 @@ from typing import Any
 import orjson
 
 from mlgit.core import secrets, wire
-from mlgit.core.run import State
+from mlgit.core.run import State, is_time
 from mlgit.core.summary import Rule
 from mlgit.core.wire import Message
 from mlgit.errors import NotFoundError
 from mlgit.integrations.importers import beside
-from mlgit.integrations.importers.foreign import Bundle, Foreign
+from mlgit.integrations.importers.foreign import Bundle, Foreign, readable
 from mlgit.integrations.importers.leveldb import Log
 from mlgit.tracking.notice import notify
 
@@ -68,13 +68,7 @@ def runs(paths: Iterable[Path]) -> Iterator[Foreign]:
         for log in sorted(folder.glob("run-*.wandb")):
             by_id.setdefault(log.stem.removeprefix("run-"), []).append(log)
     for run_id, logs in by_id.items():
-        try:
-            yield _Reading(run_id, [Log(log) for log in logs]).foreign()
-        except ValueError as exc:
-            problems = (f"{logs[-1].name} is no log of a run's: {exc}",)
-            yield Foreign(
-                tool="wandb", id=run_id, source=str(logs[-1].parent), created=0, problems=problems, is_readable=False
-            )
+        yield readable("wandb", run_id, logs[-1], _Reading(run_id, [Log(log) for log in logs]).foreign)
 
 
 @dataclass
@@ -153,7 +147,7 @@ class _Reading:
         except (OSError, ValueError) as exc:
             self.problems.append(f"{log.path.name} cannot be read: {exc}")
         with suppress(ValueError):
-            if isinstance(moment := _row(self.last_row).get("_timestamp"), int | float):
+            if is_time(moment := _row(self.last_row).get("_timestamp", 0.0)):
                 self.last = max(self.last, moment)
         if log.damaged:
             self.problems.append(f"{log.damaged} damaged piece{'s' * (log.damaged > 1)} of {log.path.name} passed over")
@@ -259,13 +253,14 @@ class _Reading:
         for log in self.logs:
             folder = log.path.parent
             top = folder / "files" / below
-            for path, place in beside.walk(top, outermost=_home(folder)):
-                if isinstance(place, str):
-                    self.problems.append(f"{path.relative_to(top)} was left out: {place}")
-                    continue
+            for path, reason in beside.walk(top, outermost=_home(folder)):
                 name = path.relative_to(top).as_posix()
-                if below or not (name.startswith("media/") or name in _READ_OTHERWISE):
+                if not below and (name.startswith("media/") or name in _READ_OTHERWISE):
+                    continue
+                if reason is None:
                     found[name] = path
+                else:
+                    self.problems.append(f"{path.relative_to(folder / 'files')} was left out: {reason}")
         return found
 
     def bundles(self) -> Iterator[Bundle]:
@@ -416,7 +411,7 @@ def _json(content: int | bytes) -> Any:
     except ValueError:  # nan, the infinities, whole numbers beyond 64 bits
         try:
             return json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             return content.decode("utf-8", "replace")
 
 

@@ -121,6 +121,39 @@ def test_damage_and_paths_out_of_the_folder_are_said(inside: Repo, mlgit: Call, 
     assert the_run(inside).metrics == {"loss": 0.5}
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("metrics.json", "[" * 9000, "metrics.json cannot be read: it is nested too deeply"),
+        ("metrics.json", '{"a":' * 9000 + "1" + "}" * 9000, "metrics.json cannot be read: it is nested too deeply"),
+        ("metrics.json", "[1]", "metrics.json cannot be read: it gives nothing a name"),
+        ("params.yaml", "just words", "params.yaml cannot be read: it gives nothing a name"),
+        ("plots/metrics/loss.tsv", "timestamp\tloss\n1e300\t1\nnan\t2\n", "loss: 2 timestamps that no calendar has"),
+        ("plots/metrics/loss.tsv", f"timestamp\tloss\n1{'0' * 400}\t1\n", "loss: 1 timestamp that no calendar has"),
+    ],
+)
+def test_what_means_nothing_is_said_and_the_rest_comes(
+    inside: Repo, mlgit: Call, tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    folder = tmp_path / "dvclive"
+    (folder / "plots" / "metrics").mkdir(parents=True)
+    (folder / "plots" / "metrics" / "acc.tsv").write_text("step\tacc\n0\t0.5\n")
+    (folder / name).write_text(text)
+
+    done = mlgit("import", "dvclive", str(folder), "--json")
+
+    assert said in "\n".join(json.loads(done.stdout)[0]["problems"])
+    assert the_run(inside).metrics["acc"] == 0.5
+
+
+@pytest.mark.parametrize("tool", ["wandb", "tensorboard", "mlflow", "dvclive"])
+def test_a_name_that_the_disk_refuses_is_said(inside: Repo, mlgit: Call, tool: str) -> None:
+    done = mlgit("import", tool, "x" * 300, check=False)
+
+    assert done.returncode == 1
+    assert "cannot be read.\nFile name too long" in done.stderr
+
+
 def test_what_is_no_such_folder_is_refused(inside: Repo, mlgit: Call, tmp_path: Path) -> None:
     refused = mlgit("import", "dvclive", str(tmp_path), check=False)
     asked = mlgit("import", "dvclive", check=False)

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks import peers
 from mlgit.core.run import Run, State
-from mlgit.errors import MlgitError, NotFoundError
+from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.integrations.importers import mlflow as reader
@@ -179,6 +179,85 @@ def test_artifacts_away_from_the_store_are_taken_only_where_somebody_says_so(
     assert [version.name for version in query.runs(inside)[0].logged] == ["diary.txt"]
 
 
+def folder_of_runs(tmp_path: Path, files: dict[str, str]) -> Path:
+    """A folder `mlruns` with one experiment, and in it *files*."""
+    top = tmp_path / "mlruns"
+    for name, text in ({"0/meta.yaml": "name: digits\n"} | files).items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(text)
+    return top
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        ("0/a/meta.yaml", "", "its meta.yaml says nothing"),
+        ("0/a/meta.yaml", "[1]", "its meta.yaml says nothing"),
+        ("0/a/meta.yaml", "run_id: [", "its meta.yaml cannot be read: meta.yaml:2: did not find expected node"),
+        ("0/a/meta.yaml", "start_time: soon", "MLflow does not tell when it began: its first value does instead"),
+        ("0/a/meta.yaml", f"end_time: {10**20}", "MLflow has it as running: it may be going on, or have died"),
+        ("0/a/meta.yaml", f"start_time: {10**18}", "it began at 1e+15 seconds after 1970, it says"),
+        ("0/meta.yaml", "name: [", "its experiment's meta.yaml cannot be read: meta.yaml:2: did not find"),
+        ("0/a/metrics/loss", "1500 0.5 0\n1600 0.", "loss: 1 torn line passed over"),
+        ("0/a/metrics/loss", "1500 0.5 0\nsoon 0.5 1\n1500 low 2\n", "loss: 2 torn lines passed over"),
+        ("0/a/metrics/val/acc", "", "val/acc: its file is empty"),
+        ("0/a/metrics/_summary", "1500 0.5 0\n", "what it calls _summary was left out: the name is mlgit's own"),
+    ],
+)  # fmt: skip
+def test_damage_in_a_folder_is_said_and_the_rest_comes(
+    inside: Repo, mlgit: Call, tmp_path: Path, path: str, text: str, said: str
+) -> None:
+    whole = {"0/a/meta.yaml": "status: 3\nstart_time: 1000\nend_time: 2000\n", "0/a/metrics/acc": "1500 0.5 0\n"}
+    top = folder_of_runs(tmp_path, {**whole, path: text})
+
+    done = mlgit("import", "mlflow", str(top), "--json")
+
+    (told,) = json.loads(done.stdout)
+    (run,) = query.runs(inside)
+    assert said in "\n".join(told["problems"])
+    assert run.metrics["acc"] == 0.5
+
+
+def test_runs_that_have_lost_a_meta_yaml_come_with_what_is_left(inside: Repo, mlgit: Call, tmp_path: Path) -> None:
+    top = folder_of_runs(
+        tmp_path,
+        {"0/a/metrics/loss": "1500 0.5 0\n", "1/b/meta.yaml": "status: 3\n", "1/b/metrics/hollow/deep": "1 1 1\n"},
+    )
+    (top / "1/b/metrics/hollow/deep").unlink()
+
+    done = mlgit("import", "mlflow", str(top), "--json")
+
+    told = {one["id"]: (one["project"], "\n".join(one["problems"])) for one in json.loads(done.stdout)}
+    assert told.keys() == {"a", "b"}
+    assert "its meta.yaml cannot be read: No such file" in told["a"][1]
+    assert told["b"][0] == "1"
+    assert "its experiment's meta.yaml cannot be read: No such file" in told["b"][1]
+    assert "hollow: an empty folder, where values should be" in told["b"][1]
+
+
+def test_cells_of_a_database_that_are_of_another_kind_cost_no_more_than_themselves(
+    inside: Repo, mlgit: Call, tmp_path: Path
+) -> None:
+    old_database(tmp_path / "old.db")
+    with sqlite3.connect(tmp_path / "old.db") as connection:
+        connection.executescript("""
+            INSERT INTO metrics VALUES ('acc', 'high', 1500, '../../up'), ('acc', 0.75, 'soon', '../../up');
+            INSERT INTO params VALUES ('lr', x'ff', '../../up');
+            UPDATE runs SET start_time = 'soon', end_time = 1e300, artifact_uri = 'http://[';
+        """)
+    connection.close()
+
+    done = mlgit("import", "mlflow", str(tmp_path / "old.db"), "--json")
+
+    (run,) = query.runs(inside)
+    problems = "\n".join(json.loads(done.stdout)[0]["problems"])
+    assert run.metrics == {"../loss": 0.5, "acc": 0.75}
+    assert run.created == 1.5
+    assert "1 value of its metrics passed over: no number, or of no step" in problems
+    assert "MLflow does not tell when it began" in problems
+    assert "its artifacts lie at http://[" in problems
+
+
 def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("no database at all, but long enough to be taken for one" * 20)
     sqlite3.connect(tmp_path / "other.db").executescript("CREATE TABLE x (y)").connection.close()
@@ -189,8 +268,11 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
         (str(tmp_path / "other.db"), "no table of runs"),
         (str(tmp_path / "nothing"), "There is no"),
         (str(tmp_path), "holds neither"),
+        ("sqlite://", "names no file"),
+        ("sqlite:mlflow.db", "names no file"),
+        ("http://[", "no address of a store"),
     ):
-        with pytest.raises((MlgitError, NotFoundError), match=message):
+        with pytest.raises(MlgitError, match=message):
             reader.store(text)
 
 

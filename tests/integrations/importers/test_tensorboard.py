@@ -68,7 +68,7 @@ def test_a_run_that_has_grown_since_is_said_and_left_alone(board: Path, inside: 
 
     mlgit("import", "tensorboard", str(board / "plain"))
     with SummaryWriter(str(board / "plain"), filename_suffix=".z") as writer:
-        writer.add_scalar("accuracy", 0.9, 2, walltime=9e9)
+        writer.add_scalar("accuracy", 0.75, 2, walltime=9e9)
 
     done = mlgit("import", "tensorboard", str(board / "plain"))
 
@@ -87,6 +87,35 @@ def test_damage_is_said_and_what_comes_before_it_kept(board: Path, inside: Repo,
     (told,) = json.loads(done.stdout)
     assert 100 < told["rows"] < 200
     assert "damaged" in told["problems"][0]
+
+
+@pytest.mark.parametrize("moment", [1e300, 1e15, float("nan"), -1.0])
+def test_a_time_that_no_calendar_has_is_not_the_time_of_a_run(
+    board: Path, inside: Repo, mlgit: Call, moment: float
+) -> None:
+    from tensorboardX import SummaryWriter
+
+    with SummaryWriter(str(board / "plain"), filename_suffix=".z") as writer:
+        writer.add_scalar("accuracy", 0.75, 2, walltime=moment)
+
+    done = mlgit("import", "tensorboard", str(board / "plain"))
+
+    (run,) = query.runs(inside)
+    assert "1 time that no calendar has left out" in done.stderr
+    assert run.metrics["accuracy"] == 0.75
+    assert run.duration is not None
+    assert run.duration < 600
+
+
+def test_a_file_that_says_nothing_is_said(inside: Repo, mlgit: Call, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "events.out.tfevents.1").touch()
+
+    done = mlgit("import", "tensorboard", str(tmp_path / "run"), check=False)
+    asked = mlgit("import", "tensorboard", str(tmp_path / "run" / "events.out.tfevents.1"), check=False)
+
+    assert "run: nothing was logged in it" in done.stderr
+    assert f"give the folder that holds it: {tmp_path / 'run'}" in asked.stderr
 
 
 @pytest.mark.parametrize("name", ["nothing", "empty"])
@@ -109,3 +138,13 @@ def test_a_link_that_leads_elsewhere_is_not_followed(board: Path, inside: Repo, 
 
     (told,) = json.loads(done.stdout)
     assert told["rows"] == 0
+
+
+def test_a_folder_of_links_into_another_run_is_said(board: Path, inside: Repo, mlgit: Call) -> None:
+    (board / "links").mkdir()
+    (board / "links" / "a.tfevents.1").symlink_to(next((board / "plain").glob("*tfevents*")))
+
+    done = mlgit("import", "tensorboard", str(board), check=False)
+
+    assert "2 imported, 1 failed" in done.stdout
+    assert "links: it cannot be read: its event files are links that lead out of it" in done.stderr

@@ -18,7 +18,7 @@ from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.integrations.importers import leveldb
 from mlgit.integrations.importers import wandb as reader
-from mlgit.store import runs
+from mlgit.store import live, runs
 from tests.conftest import need
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -228,6 +228,37 @@ def test_a_row_of_another_form_costs_that_row_and_is_said(
     assert "1 damaged row of run-abc12345.wandb passed over" in done.stderr
     assert json.loads(done.stdout)[0]["outcome"] == "imported"
     assert the_run(inside).state is State.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("_summary", "5"), ("deep", "[" * 9000), ("_timestamp", "1e300"), ("_timestamp", '"soon"')]
+)
+def test_a_row_that_means_something_else_here_does_no_harm(
+    record: Callable[..., Path], inside: Repo, mlgit: Call, name: str, value: str
+) -> None:
+    folder = record()
+    (log,) = {path.resolve() for path in folder.glob("*/run-abc12345.wandb")}
+    row = b"".join(
+        _field(1, _field(1, key.encode()) + _field(16, told.encode())) for key, told in (("z", "7"), (name, value))
+    )
+    append(log, _field(2, row))
+
+    done = mlgit("import", "wandb", str(folder), "--json")
+
+    (told,) = json.loads(done.stdout)
+    assert the_run(inside).metrics["z"] == 7
+    assert (the_run(inside).duration or 0) < 600
+    assert (told["problems"] == []) is (name != "_summary")
+    assert live.folders(inside) == []
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of the wire: its number, its length, its content."""
+    return b"".join(map(_varint, (number << 3 | 2, len(content)))) + content
+
+
+def _varint(number: int) -> bytes:
+    return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + _varint(number >> 7)
 
 
 def test_a_run_that_was_resumed_is_one_run_from_all_its_folders(
