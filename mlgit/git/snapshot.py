@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlgit.errors import GitError
 from mlgit.git import process, unchanged
+from mlgit.git.changes import USUAL, Change, Limits
 from mlgit.git.objects import Entry, Reader
 from mlgit.git.repo import Repo
-from mlgit.git.seen import Seen
-from mlgit.git.sifting import USUAL, Change, Limits, Sieve
+
+if TYPE_CHECKING:
+    from mlgit.git.sifting import Sieve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +76,9 @@ def _take(repo: Repo, limits: Limits, top: Path) -> Snapshot:
     head, changed = _status(repo)
     if head and not changed:
         return Snapshot(commit=head, head=head, dirty=False)
+    from mlgit.git.seen import Seen
+    from mlgit.git.sifting import Sieve
+
     sieve = Sieve(top, limits, Seen(top, repo.git_dir / "mlgit" / "seen.json"))
     sieve.sift(changed)
     try:

@@ -9,8 +9,8 @@ from pathlib import Path
 from mlgit.core import secrets
 from mlgit.errors import GitError
 from mlgit.git import process
+from mlgit.git.changes import USUAL
 from mlgit.git.repo import Repo
-from mlgit.git.sifting import USUAL
 from mlgit.git.snapshot import Snapshot
 
 PROJECT = "uncategorized"

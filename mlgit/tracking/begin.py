@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlgit.core import refs, secrets
 from mlgit.core.run import Run
-from mlgit.git import sifting, snapshot
+from mlgit.git import snapshot
 from mlgit.git.repo import Repo
 from mlgit.store import live, own, place, result, scratch, unfinished
 from mlgit.store.place import Place
@@ -21,6 +21,7 @@ from mlgit.tracking.options import RunOptions
 from mlgit.tracking.wish import Wish
 
 if TYPE_CHECKING:
+    from mlgit.git.sifting import Group
     from mlgit.tracking.lives import Life
 
 
@@ -61,6 +62,8 @@ def begin(
         more = {**more, "earlier": life.before.document()}
     about = provenance.gather(command, folder, repo=home.repo, environment=options.environment) | dict(more)
     if taken.left_out:
+        from mlgit.git import sifting
+
         groups = sifting.grouped(taken.left_out)
         about["left_out"] = [str(group) for group in groups]
         _tell_left_out(groups)
@@ -76,7 +79,7 @@ _SAID: set[tuple[str, str]] = set()
 """Folder and reason of what was said to be left out: a process may make many runs, and their files grow more."""
 
 
-def _tell_left_out(groups: Sequence[sifting.Group]) -> None:
+def _tell_left_out(groups: Sequence[Group]) -> None:
     """Say what is not in a snapshot, each folder and reason once."""
     new = [group for group in groups if (group.folder, group.reason) not in _SAID]
     _SAID.update((group.folder, group.reason) for group in new)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mlgit.core import figures
-from mlgit.git.sifting import Limits
+from mlgit.git.changes import Limits
 
 
 @dataclass(frozen=True, kw_only=True)

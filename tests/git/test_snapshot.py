@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from mlgit.git import unchanged
+from mlgit.git.changes import Limits
 from mlgit.git.repo import Repo
-from mlgit.git.sifting import Limits, grouped
+from mlgit.git.sifting import grouped
 from mlgit.git.snapshot import take
 
 TOKEN = "ghp_" + "a1B2" * 10
