@@ -100,7 +100,7 @@ def _read(folder: Path) -> Account:
         left = event.get("left", left)
         provenance |= event.get("about", {})
         alerts += event.get("alerts", ())
-        run = _renamed(run, event.get("set", {}))
+        run = renamed(run, event.get("set", {}))
         for kind, versions in (("logged", logged), ("used", used)):
             for item in event.get(kind, ()):
                 versions[item["name"], item["hash"]] = ArtifactVersion.of(item)
@@ -217,7 +217,7 @@ def _resumed(before: Series, after: Series) -> Series:
     return history.joined(before, replace(after, steps=range(first, first + len(after))))
 
 
-def _renamed(run: Run, asked: Mapping[str, Any]) -> Run:
+def renamed(run: Run, asked: Mapping[str, Any]) -> Run:
     """*run* as the script inside it wants it called and filed."""
     changes: dict[str, Any] = {key: asked[key] for key in ("name", "group", "job_type", "notes") if key in asked}
     changes |= {"tags": tuple(asked["tags"])} if "tags" in asked else {}

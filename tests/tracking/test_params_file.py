@@ -120,3 +120,13 @@ def test_a_plain_script_does_not_take_the_params_of_a_run_beside_it(project: Rep
             plain.communicate()
 
     assert sorted(run.metrics.get("lr", 0) for run in query.runs(project)) == [0, 0.3]
+
+
+def test_a_script_is_said_to_call_its_run_otherwise_only_where_it_does(project: Repo, mlgit: Script) -> None:
+    code = "import sys, mlgit; mlgit.init(project=sys.argv[1])"
+    same, other = (
+        mlgit("run", "-n", "n", "--", sys.executable, "-c", code, name, cwd=project.folder).stderr for name in "pq"
+    )
+
+    assert "calls it" not in same
+    assert "its script calls it n of q" in other

@@ -43,13 +43,14 @@ def join(
     }
     if "project" in asked:
         asked["project"] = refs.component(asked["project"], "project")
+    told = telling.read(opened.folder)
+    first, again = told.run, told.left is not None
     if asked:
         opened.event(set=asked)
-    told = telling.read(opened.folder)
-    again = told.left is not None
+        told = replace(told, run=telling.renamed(told.run, asked))
     if "wandb" in sys.modules and not again:
         notify(f"run {escape.line(told.run.name, 60)} of {told.run.project}")
-    elif asked.keys() & {"name", "project"}:
+    elif (first.name, first.project) != (told.run.name, told.run.project):
         notify(f"its script calls it {escape.line(told.run.name, 60)} of {told.run.project}")
     if again:
         opened.event(left=None)
