@@ -140,6 +140,11 @@ def versions(runs: Iterable[Run], name: str) -> list[Held]:
     ]
 
 
+def known_as(runs: Iterable[Run], version: ArtifactVersion) -> Held | None:
+    """What *version*, a run's word on an artifact, is among its like; None where nobody has logged it."""
+    return next((held for held in versions(runs, version.name) if held.version.hash == version.hash), None)
+
+
 def _claims(runs: Iterable[Run], name: str) -> Iterator[_Claim]:
     for run in runs:
         for position, version in enumerate(run.logged):

@@ -11,6 +11,7 @@ import click
 
 from mlgit.cli import output
 from mlgit.core import figures, query
+from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import Goal, flatten
 from mlgit.core.run import Run, State
 from mlgit.store.place import Place
@@ -108,8 +109,12 @@ def document(run: Run) -> dict[str, object]:
         "duration": None if run.duration is None else round(run.duration, 3),
         "group": run.group, "sweep": run.sweep, "job_type": run.job_type,
         "tags": list(run.tags), "notes": run.notes, "params": run.params, "metrics": run.metrics, "data": run.data,
-        "artifacts": [{"name": one.name, "type": one.type, "hash": one.hash, "size": one.size} for one in run.logged],
+        "artifacts": list(map(_artifact, run.logged)), "used": list(map(_artifact, run.used)),
     }  # fmt: skip
+
+
+def _artifact(one: ArtifactVersion) -> dict[str, object]:
+    return {"name": one.name, "type": one.type, "hash": one.hash, "size": one.size, "aliases": list(one.aliases)}
 
 
 _ALWAYS = ("id", "name", "project", "state", "created", "duration")

@@ -81,7 +81,8 @@ def command(
         about = runs.provenance(repo, found) if found.commit else {}
         output.as_json({**document(found), "provenance": about})
     else:
-        _print(found, runs.provenance(repo, found) if found.commit else {})
+        about = runs.provenance(repo, found) if found.commit else {}
+        _print(found, about, _artifacts(repo, found))
 
 
 def _whole(told: Told[T]) -> Told[T]:
@@ -164,7 +165,24 @@ def _few(lines: Sequence[str]) -> str:
     return f"\n{'':<9}".join((*lines[:10], *more))
 
 
-def _print(run: Run, about: Mapping[str, Any]) -> None:
+def _artifacts(repo: Repo, run: Run) -> list[str]:
+    """A line for each artifact that the run used or logged: its version, and the names that this has now."""
+    from mlgit.artifacts import catalog
+    from mlgit.index import query
+
+    told = [*(("used", one) for one in run.used), *(("logged", one) for one in run.logged)]
+    like = [one for one in query.runs(repo) if one.project == run.project] if told else []
+    rows: list[tuple[str, str, str]] = []
+    for what, version in told:
+        held = catalog.known_as(like, version)
+        aliases = f", {', '.join(held.aliases)}" if held and held.aliases else ""
+        about = f"{version.type}, {figures.size(version.size)}{aliases}"
+        rows.append((what, held.name if held else version.name, f"{about}  {version.hash}"))
+    width = max((len(name) for _, name, _ in rows), default=0)
+    return [f"{what:<6}  {name:<{width}}  {about}" for what, name, about in rows]
+
+
+def _print(run: Run, about: Mapping[str, Any], artifacts: Sequence[str]) -> None:
     command = about.get("command", [])
     facts = {
         "run": f"{run.name}  ({run.id})",
@@ -192,8 +210,10 @@ def _print(run: Run, about: Mapping[str, Any]) -> None:
             width = min(40, max(map(len, values)))
             for name, value in sorted(values.items()):
                 output.say(f"  {name:<{width}}  {figures.number(value)}")
-    for version in run.logged:
-        output.say(f"\nartifact {version.name} ({version.type}, {figures.size(version.size)})  {version.hash}")
+    if artifacts:
+        output.say("\nartifacts")
+        for line in artifacts:
+            output.say(f"  {line}")
     for alert in about.get("alerts", ()):
         output.say(f"\n{alert.get('level', '')} {alert.get('title', '')}: {alert.get('text', '')}")
     if error := about.get("error"):
