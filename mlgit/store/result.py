@@ -7,6 +7,7 @@ commit's message its index.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from mlgit.store import apart, attached, files, live, own, records, telling, unf
 
 _DIGITS = (6, 8, 16, 40)
 _TRIES = 20
+_A_MOMENT = 1.0
+"""Seconds; a thousandth of that is what a ref is locked for."""
 
 
 def record(repo: Repo, folder: Path, lock: int) -> Run:
@@ -258,7 +261,7 @@ def _move(repo: Repo, run: Run, commit: str) -> str | own.Own:
 
 
 def _put(repo: Repo, run: Run, move: Move) -> None:
-    """Move the run's branch, also where one that died as it did so has left git's lock: nobody else is doing so now."""
+    """Move the run's branch, also where one that died as it did so has left git's lock."""
     why = f"{'checkpoint' if run.state is State.RUNNING else 'run'} {run.id}"
     try:
         repo.move([move], why=why)
@@ -271,15 +274,22 @@ def _put(repo: Repo, run: Run, move: Move) -> None:
 
 
 def _unlock(repo: Repo, run: Run, ref: str) -> bool:
-    """Remove the lock of *ref* that was to move it to a commit of this very run; whether there was one."""
+    """Remove the lock of *ref* that was to move it to a commit of this very run; whether there was one.
+
+    No other makes such commits now. An edit's lock goes by itself within a moment; one that stays was left.
+    """
     from mlgit.store import runs
 
     lock = repo.common_dir / f"{ref}.lock"
     try:
-        known = runs.read(repo, lock.read_text().strip() or "-")
-        if known is None or known.id != run.id:
+        content = lock.read_text()
+        if content and ((known := runs.read(repo, content.strip())) is None or known.id != run.id):
             return False
-        lock.unlink()
+        time.sleep(_A_MOMENT)
+        if lock.read_text() == content:
+            lock.unlink()
+    except FileNotFoundError:
+        return True
     except (OSError, ValueError):
         return False
     return True
