@@ -20,8 +20,7 @@ def create(common_dir: Path, ref: str, oid: str, log: str) -> bool:
     """Make *ref* point at *oid*, synced as git syncs it; False where that is git's to do, and nothing was changed.
 
     *log* is the line of its reflog after the two ids. As git does, it holds `<ref>.lock` meanwhile, so that whoever
-    else wants the ref waits or is refused. One that is there and says the same was left by who died in the midst of
-    making this very ref: it is as good.
+    else wants the ref waits or is refused.
     """
     path = common_dir / ref
     if not _PLAIN.fullmatch(ref) or ref.endswith(".lock") or path.exists():
@@ -29,7 +28,7 @@ def create(common_dir: Path, ref: str, oid: str, log: str) -> bool:
     lock = path.with_name(f"{path.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not _make(lock, content := f"{oid}\n".encode()) and lock.read_bytes() != content:
+        if not _make(lock, f"{oid}\n".encode()):
             return False
     except OSError:
         return False

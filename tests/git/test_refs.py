@@ -65,16 +65,6 @@ def test_a_ref_that_somebody_else_is_making_is_left_to_git(repo: Repo):
     assert lock.exists()
 
 
-def test_what_one_that_died_has_left_of_this_very_ref_is_no_obstacle(repo: Repo):
-    lock = repo.common_dir / "refs/heads/exp/p/a-1.lock"
-    lock.parent.mkdir(parents=True)
-    lock.write_text(f"{head(repo)}\n")
-
-    assert refs.create(repo.common_dir, "refs/heads/exp/p/a-1", head(repo), LOG)
-    assert repo.refs("refs/heads/exp/") == {"refs/heads/exp/p/a-1": head(repo)}
-    assert not lock.exists()
-
-
 def test_of_many_that_make_one_ref_at_once_one_succeeds(repo: Repo):
     code = f"""
 import sys
