@@ -221,6 +221,29 @@ def test_what_is_left_out_is_said(code: Repo):
     assert files(code, taken.commit) == {"a.py": "a", "b.py": "b", "fine.py": "fine"}
 
 
+def test_where_all_that_is_new_is_left_out_the_code_is_heads(code: Repo):
+    (top(code) / "big.bin").write_bytes(b"x" * 2000)
+
+    taken = take(code, Limits(file_bytes=1000))
+
+    assert (taken.commit, taken.dirty) == (code.resolve("HEAD"), False)
+    assert dict(taken.left_out) == {"big.bin": "larger than 1000 B"}
+
+
+def test_many_new_files_become_one_pack_and_filters_see_them(code: Repo):
+    (top(code) / ".gitattributes").write_text("*.crlf text eol=lf\n")
+    for number in range(300):
+        (top(code) / f"{number}.txt").write_text(f"line {number}")
+        (top(code) / f"{number}.crlf").write_bytes(b"line\r\n")
+
+    taken = take(code)
+
+    found = files(code, taken.commit)
+    assert {found[f"{number}.txt"] for number in range(300)} == {f"line {number}" for number in range(300)}
+    assert {found[f"{number}.crlf"] for number in range(300)} == {"line\n"}
+    assert int(git(top(code), "count-objects").split()[0]) < 300
+
+
 def test_a_tracked_file_that_became_a_pipe_is_left_out(code: Repo):
     (top(code) / "a.py").unlink()
     os.mkfifo(top(code) / "a.py")
