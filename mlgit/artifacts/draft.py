@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from mlgit.artifacts.staging import Staging
 from mlgit.errors import UsageError
 
 
-class Draft:
+class Draft(abc.ABC):
     """The part of an artifact that is filled before it is logged; nothing may be added afterwards."""
 
     def __init__(self) -> None:
@@ -26,8 +27,9 @@ class Draft:
         self._final = False
 
     @property
+    @abc.abstractmethod
     def _label(self) -> str:
-        raise NotImplementedError  # pragma: no cover
+        """What errors call it."""
 
     def _check_open(self) -> None:
         if self._final:
@@ -147,9 +149,9 @@ class Draft:
             self._entries[entry.path] = entry
         return found
 
+    @abc.abstractmethod
     def _entry_at(self, address: str) -> Entry:
         """The entry of an artifact that was logged, by its `ref_url()`. Raises `NotFoundError`."""
-        raise NotImplementedError  # pragma: no cover
 
     def _taken_over(self, other: Entry, path: str) -> Entry:
         """The entry *other* of an artifact, here as *path*."""
