@@ -23,6 +23,7 @@ from mlgit.store.place import Place
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
+from mlgit.tracking.together import sharing
 from mlgit.tracking.wish import Wish
 
 REMOTE = "origin"
@@ -92,6 +93,8 @@ def follow(repo: Repo, run_id: str, every: float, *, pushes: bool) -> None:
 
     ref = ""
     while not _has_ended(every):
+        if sharing.is_around_others(folder):
+            continue  # those have checkpoints of their own, and at its end nobody may miss this one
         tried("no checkpoint could be made", result.checkpoint, repo, folder, time.time())
         ref = _ref_of(folder) or ref
         if pushes and ref:

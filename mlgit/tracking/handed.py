@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.core.compare import flatten
+from mlgit.tracking.wish import Wish
 
 _JOIN, _FIXED, _GIVEN, _LOOSE = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN", "MLGIT_LOOSE"
 INNER = "inner-runs"
@@ -76,12 +77,13 @@ def _text(value: Any) -> str:
 
 def environment(
     run_id: str, *, params: Mapping[str, Any], stated: Mapping[str, Any], given: Mapping[str, Any],
-    names: Sequence[str], words: Sequence[str], file: Path,
+    names: Sequence[str], words: Sequence[str], file: Path, wish: Wish,
 ) -> dict[str, str]:  # fmt: skip
     """The variables by which a program learns of the run that it takes part in.
 
     *params*: all of them; *stated* by the params file; *given* on the command line of `mlgit run`, as were the fields
-    *names*. *words*: the command as it was given; *file*: the params as JSON.
+    *names*. *words*: the command as it was given; *file*: the params as JSON. What *wish* says of checkpoints is meant
+    for every run that the program begins by itself, too.
     """
     own = {
         _JOIN: run_id,
@@ -91,6 +93,10 @@ def environment(
         "MLGIT_PARAMS": json.dumps(params, default=str),
         "MLGIT_PARAMS_FILE": str(file),
     }
+    if wish.checkpoint_seconds is not None:
+        own["MLGIT_CHECKPOINT"] = f"{wish.checkpoint_seconds:f}s"
+    if wish.push is not None:
+        own["MLGIT_PUSH"] = json.dumps(wish.push)
     own |= {f"MLGIT_PARAM_{re.sub(r'[^A-Za-z0-9_]', '_', k)}": _text(v) for k, v in flatten(params).items()}
     return {"PYTHONUNBUFFERED": "1"} | dict(os.environ) | own
 

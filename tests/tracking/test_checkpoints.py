@@ -193,6 +193,28 @@ def test_mlgit_run_makes_checkpoints(repo: Repo, mlgit: Script):
     assert set(states[1:]) == {State.RUNNING}
 
 
+def test_mlgit_run_makes_checkpoints_of_a_run_that_its_script_names_and_of_no_other(
+    repo: Repo, mlgit: Script, tmp_path: Path
+):
+    far = make_repo(tmp_path / "far.git", commit=False, bare=True)
+    repo.git("remote", "add", "origin", str(far.folder))
+    code = f"import mlgit\nmlgit.init(id='mine1234')\nmlgit.log({{'a': 1}})\n{WAIT}until_committed(1)"
+    mlgit("run", "--checkpoint", "3s", "--push", "--", sys.executable, "-c", code, cwd=repo.folder)
+
+    states = [told(repo, oid).state for oid in committed(repo, 2)]
+    assert states[0] is State.FINISHED
+    assert set(states[1:]) == {State.RUNNING}
+    assert [(run.id, run.state) for run in query.runs(far)] == [("mine1234", State.FINISHED)]
+
+
+def test_what_mlgit_run_is_told_of_checkpoints_stands_against_the_environment(repo: Repo, mlgit: Script):
+    code = "import os; print(os.environ['MLGIT_CHECKPOINT'], os.environ.get('MLGIT_PUSH'))"
+    env = {**os.environ, "MLGIT_CHECKPOINT": "1s", "WANDB_PUSH": "false"}
+    done = mlgit("run", "--checkpoint", "90m", "--", sys.executable, "-c", code, cwd=repo.folder, env=env)
+
+    assert done.stdout == "5400.000000s false\n"
+
+
 @pytest.mark.parametrize("text", ["soon", "-5", "5x", ""])
 def test_a_time_that_is_none_is_refused(repo: Repo, mlgit: Script, text: str):
     done = mlgit("run", f"--checkpoint={text}", "--", "true", cwd=repo.folder, check=False)

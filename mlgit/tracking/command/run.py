@@ -153,7 +153,7 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
     given.write_text(json.dumps(params, default=str))
     env = handed.environment(
         record.id, params=params, stated=stated, given=command.params, words=command.words, file=given,
-        names=command.said,
+        names=command.said, wish=wish,
     )  # fmt: skip
     known = flatten(params) | {"params_file": given}
     words = [handed.filled(word, known) for word in command.words]
@@ -166,11 +166,9 @@ def _is_only_around_others(repo: Repo, begun: _Begun, command: Command, exit_cod
     Nobody misses such a run; one that was named, or given params, is wanted all the same, unless another has them now.
     """
     folder = begun.opened.folder
-    if not (folder / handed.INNER).exists():
+    if own.of(folder) or not sharing.is_around_others(folder):
         return False
     if (command.said or command.params) and not (folder / handed.TAKEN).exists():
-        return False
-    if sharing.had_part(folder) or telling.read(folder).run.metrics or own.of(folder):
         return False
     return not exit_code or _went_wrong(repo, (folder / handed.INNER).read_text().split()[-1])
 

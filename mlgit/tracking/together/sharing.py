@@ -11,6 +11,7 @@ from pathlib import Path
 from mlgit.errors import UsageError
 from mlgit.store import live, own, telling
 from mlgit.store.place import Place
+from mlgit.tracking import handed
 from mlgit.tracking.notice import notify
 from mlgit.tracking.run import turns
 from mlgit.tracking.run.active import ActiveRun
@@ -69,3 +70,8 @@ def is_first(folder: Path) -> bool:
 def had_part(folder: Path) -> bool:
     """Whether any process has taken part in the run of *folder*."""
     return (folder / "seat").exists()
+
+
+def is_around_others(folder: Path) -> bool:
+    """Whether a program inside of the run of *folder* has begun runs of its own, and none said anything to this one."""
+    return (folder / handed.INNER).exists() and not had_part(folder) and not telling.read(folder).run.metrics
