@@ -44,7 +44,7 @@ def record_here(repo: Repo, folder: Path, locks: Sequence[int] = ()) -> Run:
         again = False
         while True:
             said = _said(folder)
-            account = _whole(repo, telling.read(folder))
+            account = _whole(repo, telling.over(folder))
             if locks and apart.is_possible() and attached.needs_dvc(repo, account):
                 return apart.record(repo, folder, locks)
             if (ours := own.of(folder)) is None:

@@ -24,6 +24,7 @@ from mlgit.store.rows import Rows
 
 LOG_BYTES = 1 << 20
 """A console log beyond twice this keeps its first and its last such piece."""
+_UNKNOWN = "mlgit run was killed: its script was done with the run, but how the command ended is not known."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,8 @@ class Account:
     """Whether the run said its own end."""
     left: float | None = None
     """When its script was done with it, though the command that holds it goes on; None while it is not."""
+    outcome: State = State.FINISHED
+    """How that script says that it went."""
     folder: Path | None = None
     """The live folder that it was read from, with its `media` and `files`."""
     earlier: Run | None = None
@@ -84,11 +87,20 @@ def read(folder: Path) -> Account:
         raise MlgitError(f"{folder} is damaged.", why=f"{type(exc).__name__}: {exc}", fix=fix) from exc
 
 
+def over(folder: Path) -> Account:
+    """`read` of a run that nobody holds any more; where its script was only a part of what died, that is its error."""
+    account = read(folder)
+    if account.left is None or account.ended or account.run.state is not State.CRASHED:
+        return account
+    return replace(account, provenance={**account.provenance, "error": _UNKNOWN})
+
+
 def _read(folder: Path) -> Account:
     document = begin(folder)
     params = document.pop("params")
     run, provenance = records.run_of_document(document)
     end: dict[str, Any] = {}
+    went: dict[str, Any] = {}
     logged: dict[tuple[str, str], ArtifactVersion] = {}
     used: dict[tuple[str, str], ArtifactVersion] = {}
     alerts: list[Mapping[str, Any]] = []
@@ -97,7 +109,7 @@ def _read(folder: Path) -> Account:
         dead = State.PREEMPTED if event.get("preempting") is True else dead
         params |= event.get("params", {})
         end |= event.get("end", {})
-        left = event.get("left", left)
+        left, went = event.get("left", left), event.get("went", went)
         provenance |= event.get("about", {})
         alerts += event.get("alerts", ())
         run = renamed(run, event.get("set", {}))
@@ -107,17 +119,19 @@ def _read(folder: Path) -> Account:
     told = Rows()
     told.read(folder / "history.jsonl")
     changed = _last_change(folder, run.created)
+    said = went | end
     finished = end.get("time") or min(told.last_time or changed, changed)  # a script may log any `_timestamp`
     run = replace(
         run, params=params, logged=tuple(logged.values()), used=tuple(used.values()),
-        state=State(end.get("state", dead)), finished=in_calendar(max(finished, run.created)),
+        state=State(said.get("state", dead)), finished=in_calendar(max(finished, run.created)),
     )  # fmt: skip
     ending = {"exit_code"} if run.state is State.FINISHED else {"error", "exit_code"}  # one that was caught is none
-    provenance |= {key: value for key, value in end.items() if key in ending}
+    provenance |= {key: value for key, value in said.items() if key in ending}
     provenance |= {"alerts": alerts} if alerts else {}
     return replace(
         summed_up(told, run), provenance=provenance, system=_system(folder), output=_output(folder / "output.log"),
         ended=bool(end), left=left, folder=folder,
+        outcome=State(went.get("state", State.FAILED if "error" in provenance else State.FINISHED)),
     )  # fmt: skip
 
 
@@ -137,8 +151,7 @@ def snapshot(folder: Path) -> Run:
     account = read(folder)
     if account.left is None:
         return replace(account.run, rules=account.rules, state=State.RUNNING, finished=None)
-    state = State.FAILED if "error" in account.provenance else State.FINISHED
-    return replace(account.run, rules=account.rules, state=state, finished=account.left)
+    return replace(account.run, rules=account.rules, state=account.outcome, finished=account.left)
 
 
 def joined(before: Account, after: Account, *, upto: int | None = None) -> Account:

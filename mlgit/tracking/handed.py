@@ -14,6 +14,7 @@ from mlgit.core.compare import flatten
 from mlgit.tracking.wish import Wish
 
 _JOIN, _FIXED, _GIVEN, _LOOSE = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN", "MLGIT_LOOSE"
+_BY = "MLGIT_RUN_BY"
 INNER = "inner-runs"
 """The file in a live folder that names the runs that a program inside of this run has begun, a line each."""
 TAKEN = "taken-over"
@@ -33,6 +34,8 @@ class Handed:
     """The fields of the run that `mlgit run` was told, such as `name`: they stand too."""
     loose: tuple[str, ...]
     """The params that only a script that asks for them will find."""
+    is_command: bool
+    """Whether this process is the command itself that `mlgit run` waits for, not one that the command started."""
 
 
 def found() -> Handed:
@@ -41,7 +44,8 @@ def found() -> Handed:
     def several(name: str) -> tuple[str, ...]:
         return tuple(filter(None, os.environ.get(name, "").split("\n")))
 
-    return Handed(os.environ.get(_JOIN, ""), frozenset(several(_FIXED)), several(_GIVEN), several(_LOOSE))
+    is_command = os.environ.get(_BY) == str(os.getppid())
+    return Handed(os.environ.get(_JOIN, ""), frozenset(several(_FIXED)), several(_GIVEN), several(_LOOSE), is_command)
 
 
 def names_of(stated: Mapping[str, Any]) -> frozenset[str]:
@@ -87,6 +91,7 @@ def environment(
     """
     own = {
         _JOIN: run_id,
+        _BY: str(os.getpid()),
         _FIXED: "\n".join(sorted(names_of(stated) | given.keys())),
         _GIVEN: "\n".join(names),
         _LOOSE: "\n".join(loose(words, given, stated)),

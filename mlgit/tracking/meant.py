@@ -193,4 +193,4 @@ def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank:
     from mlgit.tracking.together import joining
 
     told = handed.found()
-    return joining.join(home, run_id, wish, params, rank, given=told.given, fixed=told.fixed)
+    return joining.join(home, run_id, wish, params, rank, told)

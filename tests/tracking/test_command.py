@@ -470,6 +470,38 @@ print("went on")
     assert not live.folders(repo)
 
 
+ENDS: dict[str, tuple[State, int | None]] = {
+    "": (State.FINISHED, None),
+    "mlgit.finish()": (State.FINISHED, None),
+    "sys.exit(3)": (State.FAILED, 3),
+    "raise ValueError('mine')": (State.FAILED, 1),
+    "os.kill(os.getpid(), signal.SIGTERM)": (State.PREEMPTED, 143),
+    "os.kill(os.getpid(), signal.SIGKILL)": (State.CRASHED, None),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_run_whose_mlgit_is_killed_ended_as_the_script_did_that_was_its_command(repo: Repo, end: str):
+    code = f"import mlgit, os, signal, sys\nmlgit.init()\nos.kill(os.getppid(), 9)\n{end}"
+    words = [sys.executable, "-m", "mlgit", "run", "--", sys.executable, "-c", code]
+    subprocess.run(words, cwd=repo.folder, capture_output=True, timeout=60, check=False)  # until both are gone
+    recover.recover_all(repo, lambda _text: None)
+
+    found = only(repo)
+    assert (found.state, runs.provenance(repo, found).get("exit_code")) == ENDS[end]
+
+
+def test_a_run_whose_mlgit_is_killed_is_crashed_and_says_so_where_its_script_was_a_part_of_the_command(repo: Repo):
+    script = f"{sys.executable} -c 'import mlgit; mlgit.init()'; kill -9 $PPID; exit 3"
+    words = [sys.executable, "-m", "mlgit", "run", "--", "sh", "-c", script]
+    subprocess.run(words, cwd=repo.folder, capture_output=True, timeout=60, check=False)
+    recover.recover_all(repo, lambda _text: None)
+
+    found = only(repo)
+    assert found.state is State.CRASHED
+    assert "mlgit run was killed" in runs.provenance(repo, found)["error"]
+
+
 def test_an_error_that_the_script_catches_is_none_of_the_runs(repo: Repo, run: Script):
     run(code="import mlgit\ntry:\n  with mlgit.init(): raise ValueError('caught')\nexcept ValueError: pass")
     found = only(repo)

@@ -61,6 +61,8 @@ class ActiveRun(Identity):
 
     is_taken_up_again = False
     """Whether a script has finished it before, inside of the same `mlgit run`."""
+    is_command = False
+    """Whether the process of this script is the one that `mlgit run` waits for."""
 
     taken_up: ClassVar[Callable[[str, Path], ActiveRun]]
     """The run of an id, as the process has it that unpickles one."""
@@ -370,9 +372,11 @@ class ActiveRun(Identity):
         journal = self._journal
         try:
             about: dict[str, Any] = {"error": secrets.redact(error)[-20_000:]} if error else {}
+            went = {"state": state.value} | ({"exit_code": exit_code} if exit_code else {})
             if self._owns:
-                about |= {"state": state.value, "time": time.time()}
-                about |= {"exit_code": exit_code} if exit_code else {}
+                about |= went | {"time": time.time()}
+            elif self.is_command:  # counts where mlgit run does not live to say it
+                journal.live.event(went=went)
             if about:
                 journal.live.event(end=about)
             if self._owns:  # still alive until it is a branch, so that nobody recovers it meanwhile

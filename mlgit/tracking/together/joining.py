@@ -6,7 +6,7 @@ import functools
 import re
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from mlgit.core.compare import flatten
 from mlgit.store import live, own, telling
 from mlgit.store.place import Place
 from mlgit.tracking import handed, provenance
+from mlgit.tracking.handed import Handed
 from mlgit.tracking.notice import notify
 from mlgit.tracking.run.active import ActiveRun
 from mlgit.tracking.run.journal import Journal
@@ -26,20 +27,19 @@ _OF_RANK = re.compile(r"rank[0-9]+/")
 
 
 def join(
-    home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank: Rank | None, *,
-    given: Collection[str], fixed: frozenset[str],
-) -> ActiveRun:  # fmt: skip
+    home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank: Rank | None, given: Handed
+) -> ActiveRun:
     """The run *run_id*, in the hands of this process: it logs and sets, and its end is not the run's.
 
-    *given* are the names, *fixed* the params that stand against the script's own. Steps begin after the last one that
-    was logged. Another process than the first of several sets no name and no param that stands.
+    What *given* names stands against the script's own. Steps begin after the last one that was logged. Another process
+    than the first of several sets no name and no param that stands.
     """
     opened = live.Live(live.folder_of(home.repo, run_id))
     follows = rank is not None and rank.number > 0
     asked = {
         key: value
         for key in ("name", "project", "group", "job_type", "notes", "tags")
-        if not follows and (value := getattr(wish, key)) and key not in given
+        if not follows and (value := getattr(wish, key)) and key not in given.given
     }
     if "project" in asked:
         asked["project"] = refs.component(asked["project"], "project")
@@ -53,7 +53,7 @@ def join(
     elif (first.name, first.project) != (told.run.name, told.run.project):
         notify(f"its script calls it {escape.line(told.run.name, 60)} of {told.run.project}")
     if again:
-        opened.event(left=None)
+        opened.event(left=None, went={})
     before = own.before(told.provenance)
     if before:
         from mlgit.store import resume
@@ -62,12 +62,12 @@ def join(
     journal = Journal(home, opened, told.run)
     if rank is not None and follows:
         following = RankRun(
-            journal, rank.prefix, fixed=fixed, wish=wish, before=before, step=_next_step(told, rank.prefix)
+            journal, rank.prefix, fixed=given.fixed, wish=wish, before=before, step=_next_step(told, rank.prefix)
         )
         following.config.setdefaults(params)
         return following
-    active = ActiveRun(journal, owns=False, fixed=fixed, wish=wish, before=before, step=_next_step(told, ""))
-    active.is_taken_up_again = again
+    active = ActiveRun(journal, owns=False, fixed=given.fixed, wish=wish, before=before, step=_next_step(told, ""))
+    active.is_taken_up_again, active.is_command = again, given.is_command
     active.config.update(params, allow_val_change=True)
     active.at_end.append(functools.partial(_leave, opened))
     active.at_end.append(functools.partial(provenance.say_seeds, opened, {}))  # `mlgit run` cannot know them
