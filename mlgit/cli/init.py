@@ -39,3 +39,17 @@ def command(project: str | None, dvc: bool, as_json: bool) -> None:
         output.say("Everything is there already.")
     else:
         output.say(f"\nNext: git add {' '.join(files)} && git commit -m 'Use mlgit', then mlgit run -- python train.py")
+        _tell_of_scratch(folder)
+
+
+def _tell_of_scratch(folder: Path) -> None:
+    """Who ran something here before there was a repository may look for it."""
+    import shlex
+
+    from mlgit.index import query
+    from mlgit.store import scratch
+
+    if (repo := scratch.existing()) and (count := len(query.runs(repo))):
+        runs = "a run" if count == 1 else f"{count} runs"
+        there, here = shlex.quote(str(repo.folder)), shlex.quote(str(folder))
+        output.note(f"outside of any repository you made {runs}; to take along: cd {there} && mlgit sync --to {here}")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,3 +31,14 @@ def test_an_entity_is_taken_and_said_to_mean_nothing(inside: Repo, python: Scrip
     done = python("-c", "import mlgit; mlgit.init(entity='team'); mlgit.finish()")
 
     assert "the entity 'team' means nothing here" in done.stderr
+
+
+def test_runs_made_before_there_was_a_repository_can_be_taken_along(tmp_path: Path, python: Script, mlgit: Script):
+    python("-c", "import mlgit; mlgit.init(); mlgit.finish()", cwd=tmp_path)
+
+    told = mlgit("init", cwd=tmp_path).stderr
+    command = told.partition("take along: ")[2].replace("&& mlgit", f"&& {sys.executable} -m mlgit")
+    subprocess.run(command, shell=True, check=True)
+
+    assert told.startswith("outside of any repository you made a run; to take along: cd ")
+    assert len(json.loads(mlgit("ls", "--all", "--json", cwd=tmp_path).stdout)) == 1
