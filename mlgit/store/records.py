@@ -80,11 +80,12 @@ def trailer(run: Run) -> str:
 
     Of pictures, tables and the like it says no more than that there are such: `objects.yaml` has the rest.
     """
-    text = line(replace(run, metrics={name: _briefly(value) for name, value in run.metrics.items()}))
+    text = line(replace(run, metrics={name: briefly(value) for name, value in run.metrics.items()}))
     return text if len(text) <= MOST_BYTES else json.dumps({"id": run.id, "big": True})
 
 
-def _briefly(value: Any) -> Any:
+def briefly(value: Any) -> Any:
+    """*value*; of a picture, a table or the like, only that it is one."""
     return {"_type": value["_type"]} if is_object(value) else value
 
 

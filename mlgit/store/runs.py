@@ -40,9 +40,12 @@ def complete(repo: Repo, run: Run) -> Run:
 
 
 def _completed(reader: Reader, run: Run) -> Run:
-    if not run.commit or not run.objects:
+    at = run.commit or run.ref  # one that was resumed and is alive has objects of its earlier life on its branch
+    if not at or not run.objects:
         return run
-    return replace(run, metrics={**run.metrics, **_if_readable(reader, run.commit, place_of(run, "objects.yaml"))})
+    recorded = _if_readable(reader, at, place_of(run, "objects.yaml"))
+    known = {name: value for name, value in recorded.items() if run.metrics.get(name) == records.briefly(value)}
+    return replace(run, metrics={**run.metrics, **known})
 
 
 def read_all(reader: Reader, tips: Iterable[tuple[str, str]]) -> Iterator[Run]:

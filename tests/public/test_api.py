@@ -44,6 +44,19 @@ def test_runs_are_found_by_filters_in_an_order(three: Repo):
         api.runs("digits", filters={"config.lr": {"$gtt": 1}})
 
 
+def test_a_resumed_run_that_is_under_way_has_the_objects_of_its_earlier_life(inside: Repo):
+    with wandb.init(id="resumed1") as run:
+        run.log({"h": wandb.Histogram([1, 2, 3]), "t": wandb.Table(columns=["a"], data=[[1]])})
+    before = dict(wandb.Api().run("resumed1").summary)
+    with wandb.init(id="resumed1", resume="must") as run:
+        run.log({"t": wandb.Table(columns=["a"], data=[[1], [2]])})
+        found = wandb.Api().run("resumed1").summary
+
+    assert found["h"] == before["h"]
+    assert found["h"]["values"]
+    assert (before["t"]["nrows"], found["t"]["nrows"]) == (1, 2)
+
+
 def test_runs_are_found_and_ordered_by_the_step_they_came_to(inside: Repo):
     for count in (3, 1, 2):
         with wandb.init(project="p", name=f"n{count}") as run:
