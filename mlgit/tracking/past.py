@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 from mlgit.artifacts.artifact import Artifact, ArtifactTTL
 from mlgit.public.api import NO_KEY, Api, Project
 from mlgit.public.collections import ArtifactCollection, ArtifactType
 from mlgit.public.files import File
+from mlgit.public.lookup import ENTITY
 from mlgit.public.run import Run
 from mlgit.public.runs import Runs
 from mlgit.public.sweep import Sweep
@@ -15,8 +17,19 @@ from mlgit.tracking import session as _session  # noqa: F401  (by being loaded i
 
 __all__ = ["Api", "Artifact", "ArtifactTTL", "api", "apis"]
 
-api = SimpleNamespace(api_key=NO_KEY)
-"""W&B's older `Api()`, of which scripts ask whether they are logged in."""
+
+class _OlderApi:
+    """W&B's older `Api()`, of which scripts ask whether they are logged in."""
+
+    api_key, default_entity = NO_KEY, ENTITY
+
+    def viewer(self) -> dict[str, Any]:
+        """Whoever works here, as git knows them."""
+        found = Api().viewer
+        return {name: getattr(found, name) for name in ("name", "username", "email", "entity", "teams")}
+
+
+api = _OlderApi()
 
 _public = SimpleNamespace(
     Api=Api, ArtifactCollection=ArtifactCollection, ArtifactType=ArtifactType, File=File, Project=Project, Run=Run,

@@ -226,6 +226,8 @@ def test_settings_may_ask_for_silence(inside: Repo, capfd: Any):
 def test_nobody_has_to_log_in(inside: Repo, capfd: Any):
     assert wandb.api.api_key
     assert wandb.Api().api_key
+    assert wandb.api.default_entity == wandb.Api().default_entity
+    assert wandb.api.viewer()["username"] == wandb.Api().viewer.username == "Ada"
     assert wandb.termlog("said", prefix=False) is None
 
 

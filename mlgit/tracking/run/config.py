@@ -109,9 +109,9 @@ class Config(MutableMapping[str, Any]):
                 said.append(f"{name} was given, but the script's config has no such key; {hint}")
         return said
 
-    def update(self, other: Any = (), /, allow_val_change: bool = False, **more: Any) -> None:
+    def update(self, d: Any = (), allow_val_change: bool = False, **more: Any) -> None:  # type: ignore[override]  # W&B's name
         """Set several params at once. Raises `UsageError` where one would change, unless *allow_val_change*."""
-        wanted = as_params(dict(other) if isinstance(other, list | tuple) else other) | as_params(more)
+        wanted = as_params(dict(d) if isinstance(d, list | tuple) else d) | as_params(more)
         self._own.update(wanted, flatten(wanted))
         given = flatten(self._params) | self._params if self._fixed else {}
         for key in self._fixed & given.keys():

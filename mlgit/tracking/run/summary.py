@@ -67,11 +67,11 @@ class Summary(MutableMapping[str, Any]):
         """A copy as a plain dict: W&B's own word for it, which scripts say all the same."""
         return dict(self)
 
-    def update(self, other: Any = (), /, **more: Any) -> None:
+    def update(self, d: Any = (), **more: Any) -> None:  # type: ignore[override]  # W&B's name
         """Set several metrics at once."""
         wanted = {
             key: values.plain(value, where=f"summary.{key}", keep=self._keep(key))
-            for key, value in (dict(other) | more).items()
+            for key, value in (dict(d) | more).items()
         }
         self._store(wanted)
         self._last.update(wanted)

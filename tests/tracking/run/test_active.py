@@ -446,6 +446,16 @@ def test_config_is_a_mapping_in_every_way_a_script_uses_it(inside: Repo):
     assert json.dumps(run.config.as_dict())
 
 
+def test_what_a_config_or_a_summary_is_updated_with_may_be_named_as_w_b_names_it(inside: Repo):
+    run = wandb.init(config={"lr": 0.1, "d": 3})
+    run.config.update(d={"lr": 0.2}, allow_val_change=True)
+    run.config.setdefaults(d={"lr": 0.3, "bs": 32})
+    run.summary.update(d={"acc": 1})
+
+    assert dict(run.config) == {"lr": 0.2, "d": 3, "bs": 32}
+    assert dict(run.summary) == {"acc": 1}
+
+
 def test_a_param_or_a_metric_may_be_called_as_a_method_is(inside: Repo):
     run = wandb.init(config={"note": "n", "values": 1, "pop": 2, "clear": 3, "setdefault": 4, "misspelt": 5})
     for name in ("note", "merge", "follow", "values", "pop"):
