@@ -195,7 +195,7 @@ def attribute(fullname: str, name: str) -> Any:
     if found is _NOTHING:
         raise AttributeError(_said(fullname, name), name=name, obj=sys.modules[fullname])
     if name != "run":  # changes with every init() and finish()
-        setattr(sys.modules[fullname], name, found)
+        vars(sys.modules[fullname])[name] = found
     return found
 
 

@@ -184,6 +184,10 @@ def test_a_name_that_is_not_there_says_what_is(run: Script):
     )
 
 
+def test_modules_answer_to_their_old_names(run: Script):
+    run("-c", "import wandb\nassert wandb.wandb_sdk is wandb.sdk and wandb.wandb_lib.runid is wandb.sdk.lib.runid")
+
+
 def test_a_star_brings_the_public_names(run: Script):
     run("-c", "from wandb import *\nfrom wandb.data_types import *\nfrom wandb.errors import *\nlog, Image, CommError")
 
