@@ -13,6 +13,7 @@ from mlgit import whole
 from mlgit.artifacts import amend, catalog, manifest, reference, ties
 from mlgit.artifacts.catalog import Held
 from mlgit.artifacts.draft import Draft
+from mlgit.artifacts.files import ArtifactFile
 from mlgit.artifacts.manifest import Entry, Manifest
 from mlgit.artifacts.staging import Staging
 from mlgit.core import figures, values
@@ -373,9 +374,11 @@ class Artifact(Draft):
         """The list of what is in it."""
         return Manifest(dict(self._all()))
 
-    def files(self, names: Sequence[str] | None = None, per_page: int = 50, start: str | None = None) -> list[Entry]:
-        """Its entries, or those called so. *per_page* and *start* are W&B's."""
-        return [entry for name, entry in sorted(self._all().items()) if names is None or name in names]
+    def files(
+        self, names: Sequence[str] | None = None, per_page: int = 50, start: str | None = None
+    ) -> list[ArtifactFile]:  # fmt: skip
+        """Its files, or those called so, each to be opened by its `download()`. *per_page* and *start* are W&B's."""
+        return [ArtifactFile(entry) for name, entry in sorted(self._all().items()) if names is None or name in names]
 
     def get_entry(self, name: str | os.PathLike[str]) -> Entry:
         """The entry of that name. Raises `KeyError` where there is none."""

@@ -42,6 +42,10 @@ class Owner(Protocol):
     def project(self) -> str:
         """The project of the run that logged it."""
 
+    @property
+    def updated_at(self) -> str:
+        """When it was logged."""
+
     def place_of(self, root: str | os.PathLike[str] | None) -> Path:
         """Where its files go: *root*, or the folder that is its own."""
 

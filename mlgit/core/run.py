@@ -112,6 +112,11 @@ class Run:
         return None if self.finished is None else max(0.0, self.finished - self.created - self.paused)
 
     @property
+    def heard(self) -> float:
+        """When it was last heard of, in seconds since the epoch."""
+        return self.finished or self.seen or self.created
+
+    @property
     def branch(self) -> str:
         """The short name of its branch, as `git switch` takes it: `exp/digits/radiant-glade-12-k3f9a2`."""
         for prefix in ("refs/heads/", "refs/remotes/"):

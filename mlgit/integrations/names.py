@@ -31,7 +31,7 @@ _TOP = (
     f"{_TERMINAL}"
 )
 _PUBLIC = (
-    "Api Artifact ArtifactCollection=mlgit.public.collections:ArtifactCollection File=mlgit.public.files:File "
+    "Api Artifact ArtifactCollection=mlgit.public.collections:ArtifactCollection File=mlgit.artifacts.files:File "
     "ArtifactType=mlgit.public.collections:ArtifactType Project=mlgit.public.api:Project Run=mlgit.public.run:Run "
     "Runs=mlgit.public.runs:Runs Sweep=mlgit.public.sweep:Sweep"
 )

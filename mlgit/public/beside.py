@@ -8,10 +8,10 @@ from typing import Any
 
 from mlgit.core.run import Run
 from mlgit.documents.writer import dump
-from mlgit.public.files import File
+from mlgit.public.files import RunFile
 
 
-def files(run: Run, summary: Callable[[], Mapping[str, Any]], about: Callable[[], Mapping[str, Any]]) -> list[File]:
+def files(run: Run, summary: Callable[[], Mapping[str, Any]], about: Callable[[], Mapping[str, Any]]) -> list[RunFile]:
     """`config.yaml`, `wandb-summary.json`, `wandb-metadata.json` of *run*, and the others where it has none itself."""
 
     def config() -> bytes:
@@ -24,7 +24,7 @@ def files(run: Run, summary: Callable[[], Mapping[str, Any]], about: Callable[[]
         "output.log": lambda: b"",
         "requirements.txt": lambda: b"",
     }
-    return [File(name, size=-1, read=read, run=run) for name, read in made.items()]
+    return [RunFile(name, read=read, run=run) for name, read in made.items()]
 
 
 def _json(content: Mapping[str, Any]) -> bytes:

@@ -3,22 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from mlgit.artifacts import catalog
 from mlgit.artifacts.artifact import Artifact
 from mlgit.core.run import Run
-from mlgit.errors import NotFoundError
+from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 
 
 class ArtifactCollection:
-    """All versions of one name."""
+    """All versions of one name. What it says of itself is what its newest version says: `save()` writes it there."""
 
     def __init__(self, repo: Repo, runs: Sequence[Run], name: str, type: str) -> None:
-        self._repo, self._runs, self.name, self.type = repo, runs, name, type
+        self._repo, self._runs, self._name, self._type = repo, runs, name, type
 
-    id = property(lambda self: self.name)
+    @property
+    def name(self) -> str:
+        """Its name. Set, it raises `UsageError`."""
+        return self._name
+
+    @name.setter
+    def name(self, _value: str) -> None:
+        raise UsageError(
+            f"The collection {self._name} cannot be renamed.", why="The runs that logged it call it so.",
+            fix="log the next version by another name",
+        )  # fmt: skip
+
+    @property
+    def type(self) -> str:
+        """`dataset`, `model`, …: what its versions were logged as."""
+        return self._type
+
+    @property
+    def id(self) -> str:
+        """The same as `name`."""
+        return self._name
+
+    @cached_property
+    def _newest(self) -> Artifact:
+        return self.artifacts()[0]
+
+    @property
+    def entity(self) -> str:
+        """Whose it is; means nothing without a server."""
+        return self._newest.entity
+
+    @property
+    def project(self) -> str:
+        """The project of the runs that logged it."""
+        return self._newest.project
+
+    @property
+    def created_at(self) -> str:
+        """When its first version was logged, ISO 8601 in UTC."""
+        return self.artifacts()[-1].created_at
+
+    @property
+    def updated_at(self) -> str:
+        """When its newest version was."""
+        return self._newest.created_at
 
     @property
     def aliases(self) -> list[str]:
@@ -34,8 +79,33 @@ class ArtifactCollection:
 
     @property
     def description(self) -> str | None:
-        """What its newest version says of itself."""
-        return next((one.description for one in self.artifacts()), None)
+        """The newest version's; to be set, which `save()` writes."""
+        return self._newest.description
+
+    @description.setter
+    def description(self, value: str | None) -> None:
+        self._newest.description = value
+
+    @property
+    def tags(self) -> list[str]:
+        """The newest version's; a list to change, which `save()` writes."""
+        return self._newest.tags
+
+    @tags.setter
+    def tags(self, value: Sequence[str]) -> None:
+        self._newest.tags = list(value)
+
+    def save(self) -> None:
+        """Write what was set."""
+        self._newest.save()
+
+    def delete(self) -> None:
+        """Delete every version, whatever its aliases; of a collection of links, only the links."""
+        for artifact in self.artifacts():
+            if artifact.is_link:
+                artifact.unlink()
+            else:
+                artifact.delete(delete_aliases=True)
 
     def is_sequence(self) -> bool:
         """Whether runs log it by this name, which links do not."""
@@ -62,7 +132,11 @@ class ArtifactType:
         """Its artifacts by name, those that versions are linked to among them. The arguments are W&B's."""
         known = catalog.names(self._runs)
         links = {
-            link.collection: version.type for run in self._runs for version in run.logged for link in version.links
+            link.collection: version.type
+            for run in self._runs
+            for version in run.logged
+            for link in version.links
+            if not version.deleted
         }
         return [
             ArtifactCollection(self._repo, self._runs, name, type)

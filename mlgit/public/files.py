@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
 
 from mlgit import whole
 from mlgit.artifacts import manifest
+from mlgit.artifacts.files import File
+from mlgit.core import figures
 from mlgit.core.run import Run
 from mlgit.dvc import cache, pointers
 from mlgit.errors import MlgitError, NotFoundError, UsageError
@@ -18,27 +18,46 @@ from mlgit.git.repo import Repo
 from mlgit.store import live, runs
 
 Read = Callable[[], bytes]
+_MADE = ("files", "media")
+"""The folders of what a script saves and logs."""
 
 
-class File:
-    """One file of a run, by the name that it was saved under. *read*: how its bytes are had; None for no such file."""
+class RunFile(File):
+    """One file of a run, by the name that it was saved under.
 
-    def __init__(self, name: str, *, size: int, read: Read | None, run: Run) -> None:
-        self.name, self.size, self._read, self._run = name, size, read, run
+    *read*: how its bytes are had, None for no such file; *remove*: how it is taken away, None where it stays.
+    """
+
+    def __init__(
+        self, name: str, *, run: Run, read: Read | None, size: int | None = None,
+        remove: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(name)
+        self._run, self._read, self._size, self._remove = run, read, size, remove
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        if self._size is None:
+            self._size = len(self.content())
+        return self._size
+
+    @property
+    def md5(self) -> str:
+        """Of its content, as hex digits."""
+        import hashlib
+
+        return hashlib.md5(self.content(), usedforsecurity=False).hexdigest()
 
     @property
     def path_uri(self) -> str:
         """Where it is: an address that names the run's branch."""
         return f"mlgit://{self._run.branch or self._run.id}/{self.name}"
 
-    url = direct_url = path_uri
-
     @property
-    def mimetype(self) -> str | None:
-        """What kind of file its name tells of."""
-        import mimetypes
-
-        return mimetypes.guess_type(self.name)[0]
+    def updated_at(self) -> str:
+        """When its run was last heard of."""
+        return figures.moment(self._run.heard)
 
     def content(self) -> bytes:
         """Its bytes. Raises `NotFoundError`."""
@@ -55,27 +74,36 @@ class File:
         except OSError as exc:
             raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
 
-    def download(
-        self, root: str | os.PathLike[str] = ".", replace: bool = False, exist_ok: bool = False, api: Any = None
-    ) -> IO[str]:
-        """Bring it below *root*, and open it to read. *api* is W&B's.
+    def bring_below(self, root: Path) -> None:
+        """Write it below *root* by its name, whole or not at all. Raises `NotFoundError`, `MlgitError`."""
+        self.bring(root / manifest.inside(self.name))
 
-        What is there already is replaced with *replace*, left as it is with *exist_ok*, and else raises `UsageError`.
+    def delete(self) -> None:
+        """Take a file that the script saved or logged out of the run; the commits below still hold it.
+
+        Raises `UsageError` for one of the run's record, and for what DVC holds for it.
         """
-        target = Path(root) / manifest.inside(self.name)
-        if not target.exists() or replace:
-            self.bring(target)
-        elif not exist_ok:
-            raise UsageError(f"{target} is there already.", fix="replace=True, or exist_ok=True")
-        return target.open(encoding="utf-8", errors="surrogateescape")
+        if self._remove is None:
+            raise UsageError(
+                f"{self.name[:120]} cannot be deleted by itself.", why="It is of the run's record, or DVC holds it.",
+                fix="run.delete() takes the whole run away",
+            )  # fmt: skip
+        self._remove()
 
     def __repr__(self) -> str:
         return f"<mlgit file {self.name} of {self._run.name}>"
 
 
-def of_run(repo: Repo, run: Run) -> dict[str, File]:
-    """Every file of *run* by name: what it saved by its own, all else by its path in the run's folder."""
-    found = _of_branch(repo, run) if run.commit else _of_folder(live.folder_of(repo, run.id), run)
+Remove = Callable[[str], None]
+"""Takes a path away that lies below `experiment/`."""
+
+
+def of_run(repo: Repo, run: Run, remove: Remove | None = None) -> dict[str, RunFile]:
+    """Every file of *run* by name: what it saved by its own, all else by its path in the run's folder.
+
+    *remove* is asked where one of them is to be deleted.
+    """
+    found = _of_branch(repo, run, remove) if run.commit else _of_folder(live.folder_of(repo, run.id), run, remove)
     return dict(sorted((file.name, file) for file in found))
 
 
@@ -83,18 +111,24 @@ def _name(path: str) -> str:
     return path.removeprefix("files/")
 
 
-def _of_folder(folder: Path, run: Run) -> Iterator[File]:
-    for part in ("files", "media"):
+def _removed(path: str, remove: Remove | None) -> Callable[[], None] | None:
+    """How *path* is taken away, which only what the script itself has made can be."""
+    return partial(remove, path) if remove and path.startswith(tuple(f"{part}/" for part in _MADE)) else None
+
+
+def _of_folder(folder: Path, run: Run, remove: Remove | None) -> Iterator[RunFile]:
+    for part in _MADE:
         for path in sorted((folder / part).rglob("*")):
             if path.is_file() and not path.name.startswith("."):
-                name = _name(path.relative_to(folder).as_posix())
-                yield File(name, size=path.stat().st_size, read=path.read_bytes, run=run)
+                place = path.relative_to(folder).as_posix()
+                size, gone = path.stat().st_size, _removed(place, remove)
+                yield RunFile(_name(place), size=size, read=path.read_bytes, run=run, remove=gone)
     for name in ("run.yaml", "output.log"):
         if (folder / name).is_file():
-            yield File(name, size=(folder / name).stat().st_size, read=(folder / name).read_bytes, run=run)
+            yield RunFile(name, size=(folder / name).stat().st_size, read=(folder / name).read_bytes, run=run)
 
 
-def _of_branch(repo: Repo, run: Run) -> Iterator[File]:
+def _of_branch(repo: Repo, run: Run, remove: Remove | None) -> Iterator[RunFile]:
     top = runs.place_of(run, "").rstrip("/")
     with repo.reader() as reader:
         paths = list(_walk(reader, f"{run.commit}:{top}"))
@@ -103,7 +137,8 @@ def _of_branch(repo: Repo, run: Run) -> Iterator[File]:
         if path.endswith(".dvc") and path.count("/") == 0:
             yield from _held(repo, run, path, repo.read(run.commit, f"{top}/{path}") or b"")
         elif not path.startswith("artifacts/"):
-            yield File(_name(path), size=size or 0, read=partial(_blob, repo, run, f"{top}/{path}"), run=run)
+            read, gone = partial(_blob, repo, run, f"{top}/{path}"), _removed(path, remove)
+            yield RunFile(_name(path), size=size or 0, read=read, run=run, remove=gone)
 
 
 def _blob(repo: Repo, run: Run, path: str) -> bytes:
@@ -121,7 +156,7 @@ def _walk(reader: Reader, name: str, prefix: str = "") -> Iterator[tuple[str, st
             yield f"{prefix}{entry_name}", entry.oid
 
 
-def _held(repo: Repo, run: Run, path: str, pointer: bytes) -> Iterator[File]:
+def _held(repo: Repo, run: Run, path: str, pointer: bytes) -> Iterator[RunFile]:
     """What DVC holds in the place of *path*, a folder file by file; nothing where its bytes are elsewhere."""
     for out in pointers.parse(pointer, source=path):
         try:
@@ -130,4 +165,4 @@ def _held(repo: Repo, run: Run, path: str, pointer: bytes) -> Iterator[File]:
             continue
         for name, (_, source) in inside.items():
             whole = out.path if name == "." else f"{out.path}/{name}"
-            yield File(_name(whole), size=source.stat().st_size, read=source.read_bytes, run=run)
+            yield RunFile(_name(whole), size=source.stat().st_size, read=source.read_bytes, run=run)

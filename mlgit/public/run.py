@@ -21,7 +21,7 @@ from mlgit.core.run import State
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo, split_commit
 from mlgit.public import beside, files, notebook, rows
-from mlgit.public.files import File
+from mlgit.public.files import RunFile
 from mlgit.public.lookup import ENTITY
 from mlgit.public.summary import Summary
 from mlgit.store import edit, live, runs
@@ -127,7 +127,7 @@ class Run:
     @property
     def heartbeat_at(self) -> str:
         """When it was last heard of."""
-        return figures.moment(self._record.finished or self._record.seen or self._record.created)
+        return figures.moment(self._record.heard)
 
     heartbeatAt = heartbeat_at  # noqa: N815  (W&B's name)
 
@@ -297,7 +297,7 @@ class Run:
 
     def files(
         self, names: Sequence[str] | None = None, pattern: str | None = None, per_page: int = 50
-    ) -> list[File]:  # fmt: skip
+    ) -> list[RunFile]:  # fmt: skip
         """Its files, or those of *names*, or of a *pattern* (`%` stands for anything). *per_page* is W&B's."""
         found = self._files()
         wanted = None if pattern is None else pattern.replace("%", "*")
@@ -307,15 +307,18 @@ class Run:
             if (not names or name in names) and (wanted is None or fnmatch(name, wanted))
         ]
 
-    def file(self, name: str) -> File:
+    def file(self, name: str) -> RunFile:
         """The file of that name; of size 0, and not to be downloaded, where there is none."""
-        return self._files().get(name) or File(name, size=0, read=None, run=self._record)
+        return self._files().get(name) or RunFile(name, size=0, read=None, run=self._record)
 
-    def _files(self) -> dict[str, File]:
+    def _files(self) -> dict[str, RunFile]:
         made = beside.files(self._record, lambda: self.summary._json_dict, lambda: self.metadata)
-        return {**{file.name: file for file in made}, **files.of_run(self._repo, self._record)}
+        return {**{file.name: file for file in made}, **files.of_run(self._repo, self._record, self._remove)}
 
-    def upload_file(self, path: str | os.PathLike[str], root: str | os.PathLike[str] = ".") -> File:
+    def _remove(self, path: str) -> None:
+        self._edit(lambda record: record, more={path: None}, why=f"delete {path}")
+
+    def upload_file(self, path: str | os.PathLike[str], root: str | os.PathLike[str] = ".") -> RunFile:
         """Put a file onto its branch, by its path below *root*. Raises `UsageError` for one that is too large."""
         source = Path(path)
         if not source.is_file():
@@ -375,7 +378,7 @@ class Run:
 
     # -- what may be changed
 
-    def _edit(self, change: edit.Change, *, more: Mapping[str, bytes] | None = None, why: str = "") -> None:
+    def _edit(self, change: edit.Change, *, more: Mapping[str, bytes | None] | None = None, why: str = "") -> None:
         self._record = edit.edit(self._repo, self._record, change, more=dict(more or {}), why=why)
 
     def update(self) -> None:

@@ -113,8 +113,10 @@ def _edit_live(repo: Repo, run: Run, change: Change, more: Mapping[str, bytes | 
         if summed := _differing(before.metrics, after.metrics) | gone:
             opened.sum_up(summed)
         for path, content in more.items():
-            if isinstance(content, bytes):
-                target = folder / path
+            target = folder / path
+            if content is None:
+                target.unlink(missing_ok=True)
+            elif isinstance(content, bytes):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
     finally:

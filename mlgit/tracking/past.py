@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from mlgit.artifacts.artifact import Artifact, ArtifactTTL
+from mlgit.artifacts.files import File
 from mlgit.public.api import NO_KEY, Api, Project
 from mlgit.public.collections import ArtifactCollection, ArtifactType
-from mlgit.public.files import File
 from mlgit.public.lookup import ENTITY
 from mlgit.public.run import Run
 from mlgit.public.runs import Runs

@@ -224,6 +224,39 @@ def test_files_are_listed_and_brought(inside: Repo, tmp_path: Path):
         run.file("nothing").download()
 
 
+def test_a_file_says_what_it_is(inside: Repo):
+    Path("a.txt").write_text("a")
+    with wandb.init() as active:
+        active.save("a.txt")
+    file = wandb.Api().run(active.id).file("a.txt")
+
+    assert (file.size, file.mimetype, file.md5) == (1, "text/plain", "0cc175b9c0f1b6a831c399e269772661")
+    assert file.url == file.direct_url == file.path_uri
+    assert file.updated_at == wandb.Api().run(active.id).heartbeat_at
+    assert wandb.Api().run(active.id).file("config.yaml").size == len("{}\n")
+
+
+def test_a_file_is_taken_out_of_a_run_and_the_record_stays(inside: Repo):
+    Path("a.txt").write_text("a")
+    with wandb.init() as active:
+        active.save("a.txt")
+        active.log({"x": 1})
+        while_alive = wandb.Api().run(active.id)
+        Path("b.txt").write_text("b")
+        active.save("b.txt", policy="now")
+        while_alive.file("b.txt").delete()
+        assert [file.name for file in while_alive.files(["a.txt", "b.txt"])] == ["a.txt"]
+    Path("b.txt").unlink()
+    run = wandb.Api().run(active.id)
+    run.file("a.txt").delete()
+
+    assert run.files(["a.txt", "b.txt"]) == wandb.Api().run(active.id).files(["a.txt", "b.txt"]) == []
+    assert len(run.history()) == 1
+    for name in ("run.yaml", "config.yaml", "nothing"):
+        with pytest.raises(UsageError, match="cannot be deleted by itself"):
+            run.file(name).delete()
+
+
 def test_a_file_is_put_onto_a_run_that_has_ended(three: Repo, tmp_path: Path):
     (tmp_path / "report.md").write_text("# good")
     run = wandb.Api().runs("digits")[0]
@@ -270,6 +303,59 @@ def test_artifacts_are_looked_through_by_type_and_name(inside: Repo, tmp_path: P
     assert not api.artifact_collection_exists("a", "model")
     with pytest.raises(NotFoundError, match="is a dataset, not a model"):
         api.artifact("a:latest", type="model")
+
+
+def test_a_collection_is_described_and_deleted(inside: Repo):
+    for text in ("x", "y"):
+        Path(text).write_text(text)
+        with wandb.init(project="p") as run:
+            run.log_artifact(text, name="a", type="dataset", aliases=[text])
+    api = wandb.Api({"project": "p"})
+    found = api.artifact_collection("dataset", "a")
+    found.description, found.tags = "all of it", ["nice"]
+    found.save()
+
+    again = api.artifact_collection("dataset", "a")
+    assert (again.description, again.tags) == ("all of it", ["nice"])
+    assert (again.entity, again.project, again.created_at <= again.updated_at) == ("mlgit", "p", True)
+    with pytest.raises(UsageError, match="cannot be renamed"):
+        again.name = "b"
+    again.delete()
+    assert not api.artifact_collection_exists("a", "dataset")
+    assert not api.artifact_exists("a:x")
+
+
+def test_a_collection_of_links_is_deleted_and_what_it_linked_to_stays(inside: Repo):
+    Path("x").write_text("x")
+    with wandb.init(project="p") as run:
+        run.link_model("x", registered_model_name="best", name="net")
+    api = wandb.Api({"project": "p"})
+    api.artifact_collection("model", "best").delete()
+
+    assert [one.name for one in api.artifact_type("model").collections()] == ["net"]
+    assert api.artifact_exists("net:v0")
+
+
+def test_the_files_of_an_artifact_are_opened_one_by_one(inside: Repo, tmp_path: Path):
+    (tmp_path / "a.txt").write_text("a")
+    with wandb.init(project="p") as run:
+        draft = wandb.Artifact("x", "dataset")
+        draft.add_file(tmp_path / "a.txt", name="sub/a.txt")
+        draft.add_reference("https://example.com/b", name="b", checksum=False)
+        run.log_artifact(draft)
+    artifact = wandb.Api().artifact("p/x:latest")
+    elsewhere, file = artifact.files()
+
+    assert [one.name for one in artifact.files(["b"])] == ["b"]
+    assert text_of(file.download(root=tmp_path / "got")) == "a"
+    assert (tmp_path / "got" / "sub" / "a.txt").is_file()
+    assert (file.size, file.mimetype, file.md5) == (1, "text/plain", "0cc175b9c0f1b6a831c399e269772661")
+    assert (elsewhere.url, elsewhere.size) == ("https://example.com/b", 0)
+    assert file.updated_at == artifact.created_at
+    assert isinstance(file, wandb.apis.public.File)
+    assert isinstance(wandb.Api().run(run.id).file("config.yaml"), wandb.apis.public.File)
+    with pytest.raises(UsageError, match="does not change"):
+        file.delete()
 
 
 def test_projects_and_whoever_works_here(three: Repo):
