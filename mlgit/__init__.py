@@ -199,3 +199,8 @@ class _Submodules:
 
 
 sys.meta_path.append(_Submodules)
+
+if "IPython" in sys.modules:
+    from mlgit.tracking import magics as _magics
+
+    _magics.offer()

@@ -6,12 +6,17 @@ import sys
 from typing import Any, Protocol
 
 
-class Card(Protocol):
-    """What can be shown as HTML."""
+class Shown(Protocol):
+    """What a cell can show, which Python asks it for its HTML."""
 
-    def to_html(self) -> str:
-        """It as HTML."""
+    @property
+    def id(self) -> str:
+        """What it is told from others by."""
         ...
+
+
+cards: dict[str, Any] | None = None
+"""The cards that the cell under way keeps up to date, by id; None where it keeps none."""
 
 
 def shell() -> Any:
@@ -26,10 +31,19 @@ def is_notebook() -> bool:
     return found is not None and type(found).__name__ != "TerminalInteractiveShell"
 
 
-def show(it: Card) -> bool:
-    """Show *it* in the cell; False where there is no notebook."""
+def show(it: Shown) -> bool:
+    """Show *it* in the cell, once where the cell keeps its cards up to date; False where there is no notebook."""
     if not is_notebook():
         return False
-    display = sys.modules["IPython.display"]
-    display.display(display.HTML(it.to_html()))
+    if cards is None:
+        display(it)
+    elif card := cards.get(it.id):
+        card.update(it)
+    else:
+        cards[it.id] = display(it, display_id=True)
     return True
+
+
+def display(it: object, **options: Any) -> Any:
+    """IPython's, of a process in which it runs: HTML in a notebook, text in a console."""
+    return sys.modules["IPython.display"].display(it, **options)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from mlgit.store import runs
 from tests.conftest import need
 
 
-def execute(repo: Repo, *cells: str) -> list[str]:
+def execute(repo: Repo, *cells: str, allow_errors: bool = True) -> list[str]:
     """What the *cells* show, each as HTML or text, run in a kernel of their own that is then shut down."""
     need("ipykernel", all(importlib.util.find_spec(name) for name in ("ipykernel", "nbclient")))
     import nbclient
@@ -22,7 +24,7 @@ def execute(repo: Repo, *cells: str) -> list[str]:
 
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client = nbclient.NotebookClient(
-        book, timeout=60, kernel_name="python3", allow_errors=True,
+        book, timeout=60, kernel_name="python3", allow_errors=allow_errors,
         resources={"metadata": {"path": str(repo.folder)}},
     )  # fmt: skip
     client.execute()
@@ -60,3 +62,61 @@ def test_a_notebook_makes_runs_cell_by_cell(repo: Repo, monkeypatch: pytest.Monk
     assert (found["second"].state, dict(found["second"].metrics)) == (State.FINISHED, {"loss": 1.0})
     assert runs.provenance(repo, found["second"])["command"] == ["jupyter", "execute", "train.ipynb"]
     assert "in a cell" in runs.output(repo, found["first <b>"])
+
+
+def test_a_magic_shows_the_run_of_its_cell_while_it_works_and_one_that_is_named(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    shown = execute(
+        repo,
+        "import mlgit as wandb",
+        "%wandb",
+        "%%wandb -h 1024\nwith wandb.init(name='first', id='first1') as run:\n    run.log({'loss': 0.5})",
+        "%mlgit first1",
+        "run = wandb.init(name='second')\nwandb.log({'loss': 0.25})",
+        "%wandb\nprint('and more')",
+        "%%mlgit\n1 / 0",
+        "%wandb nobody",
+    )
+
+    assert "There is no run" in shown[1]
+    assert shown[2].count("first</b>") == 1
+    assert "finished" in shown[2]
+    assert "0.5" in shown[3]
+    assert "second</b>" in shown[5]
+    assert "0.25" in shown[5]
+    assert "and more" in shown[5]
+    assert "second</b>" in shown[6]
+    assert shown[6].count("Traceback") == 1
+    assert "nobody" in shown[7]
+    assert "Traceback" not in shown[7]
+
+
+def test_a_card_is_brought_up_to_date_while_its_cell_works(repo: Repo, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    shown = execute(
+        repo,
+        "import mlgit\nfrom mlgit.public import notebook",
+        "%%mlgit\nimport time\nrun = mlgit.init()\nend = time.time() + 60\n"
+        "while not notebook.cards and time.time() < end:\n    time.sleep(0.05)\n"
+        "print('shown' if notebook.cards else 'not shown')\nrun.log({'loss': 0.125})",
+    )
+
+    assert "shown" in shown[1]
+    assert "not shown" not in shown[1]
+    assert "0.125" in shown[1]
+    assert shown[1].count("running") == 1
+
+
+def test_an_error_in_the_cell_of_a_magic_stops_the_notebook(repo: Repo, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+
+    with pytest.raises(Exception, match="division by zero"):
+        execute(repo, "import mlgit", "%%mlgit\n1 / 0", allow_errors=False)
+
+
+def test_without_ipython_no_magic_is_loaded():
+    code = "import sys, mlgit; print([name for name in ('IPython', 'mlgit.tracking.magics') if name in sys.modules])"
+
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
