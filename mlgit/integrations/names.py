@@ -81,6 +81,7 @@ _MODULES: Mapping[str, str] = {
     "sdk.data_types.image": "Image", "sdk.data_types.table": "Table", "sdk.data_types.histogram": "Histogram",
     "sdk.data_types.html": "Html", "sdk.data_types.video": "Video", "sdk.data_types.plotly": "Plotly",
     "sdk.interface": "", "sdk.interface.artifacts": "Artifact",
+    "sdk.launch": f"module {_HERE}.launch",
     "sdk.lib": f"{_CONFIG_ERROR} {_DISABLED}", "sdk.lib.config_util": _CONFIG_ERROR, "sdk.lib.disabled": _DISABLED,
     "sdk.lib.ipython": f"{_NOTEBOOK} _get_python_type={_HERE}.loose:python_type",
     "sdk.lib.runid": f"generate_id={_HERE}.loose:generate_id", "sdk.lib.telemetry": f"context={_HERE}.loose:telemetry",
@@ -228,7 +229,8 @@ def _of_table(table: Mapping[str, tuple[str, str]], name: str) -> Any:
 def _public(fullname: str) -> list[str]:
     """What `from <fullname> import *` brings."""
     behind = _behind(fullname) if "." in fullname else importlib.import_module(_DOOR)
-    return list(behind) if isinstance(behind, Mapping) else list(behind.__all__)
+    more = () if "." in fullname else ("join", "setup")  # which ours need not have
+    return list(behind) if isinstance(behind, Mapping) else [*behind.__all__, *more]
 
 
 def listed(fullname: str) -> list[str]:
@@ -246,6 +248,8 @@ def _said(fullname: str, name: str) -> str:
 
     if name in _NOT_HERE:
         return f"{fullname}.{name} has no counterpart in mlgit. Instead: {_NOT_HERE[name]}."
-    close = difflib.get_close_matches(name, listed(fullname), 3, 0.7)
-    instead = f"Did you mean {' or '.join(close)}?" if close else f"There are: {', '.join(listed(fullname)[:40])}."
+    known = listed(fullname)
+    begun = [other for other in known if other.startswith(f"{name}_")]
+    close = begun or difflib.get_close_matches(name, known, 3, 0.7)
+    instead = f"Did you mean {' or '.join(close)}?" if close else f"There are: {', '.join(known[:40])}."
     return f"module {fullname!r} has no attribute {name!r}. {instead}"

@@ -132,46 +132,48 @@ def test_a_python_without_mlgit_is_told_how_to_get_it(tmp_path: Path, python: Sc
 
 
 IMPORTS = """
-from wandb import Error, Run
-from wandb.errors import CommError, Error, UsageError
-from wandb.sdk.lib import RunDisabled
-from wandb.sdk.lib.config_util import ConfigError
-from wandb.sdk.lib.runid import generate_id
-from wandb.sdk.wandb_run import Run
-from wandb.wandb_run import Run
-from wandb.util import generate_id, make_artifact_name_safe
-from wandb.agents.pyagent import pyagent
-from wandb.plot.roc_curve import roc_curve
-from wandb.plot.viz import CustomChart
-from wandb.sdk.lib import ipython
-import wandb.plot.confusion_matrix
-assert callable(wandb.plot.confusion_matrix) and callable(wandb.plot.bar) and roc_curve is wandb.plot.roc_curve
-assert ipython._get_python_type() == "python" and not ipython.in_jupyter() and pyagent is wandb.agent
-import wandb.env, wandb.sdk, wandb.util, wandb.apis.public, wandb.integration, wandb.sdk.lib.telemetry
-assert wandb.sdk.wandb_run.Run is wandb.Run is Run
-assert wandb.env.PROJECT == "WANDB_PROJECT"
+from PACKAGE import Error, Run
+from PACKAGE.errors import CommError, Error, UsageError
+from PACKAGE.sdk.lib import RunDisabled
+from PACKAGE.sdk.lib.config_util import ConfigError
+from PACKAGE.sdk.lib.runid import generate_id
+from PACKAGE.sdk.wandb_run import Run
+from PACKAGE.wandb_run import Run
+from PACKAGE.util import generate_id, make_artifact_name_safe
+from PACKAGE.agents.pyagent import pyagent
+from PACKAGE.plot.roc_curve import roc_curve
+from PACKAGE.plot.viz import CustomChart
+from PACKAGE.sdk.lib import ipython
+import PACKAGE.plot.confusion_matrix
+assert callable(PACKAGE.plot.confusion_matrix) and callable(PACKAGE.plot.bar) and roc_curve is PACKAGE.plot.roc_curve
+assert ipython._get_python_type() == "python" and not ipython.in_jupyter() and pyagent is PACKAGE.agent
+import PACKAGE.env, PACKAGE.sdk, PACKAGE.util, PACKAGE.apis.public, PACKAGE.integration, PACKAGE.sdk.lib.telemetry
+assert PACKAGE.sdk.wandb_run.Run is PACKAGE.Run is Run
+assert PACKAGE.env.PROJECT == "WANDB_PROJECT"
 assert len(generate_id()) == 8 and len(generate_id(20)) == 20
 assert make_artifact_name_safe("a b/c") == "a_b_c"
-assert wandb.util.from_human_size("20GB") == 20 * 10**9 and wandb.util.from_human_size("1.5 KiB") == 1536
-assert [wandb.util.to_human_size(size) for size in (1000, 1500, 12)] == ["1.0KB", "1.5KB", "12.0B"]
-assert wandb.util.get_module("nothing_of_this_name") is None
-with wandb.sdk.lib.telemetry.context() as tel:
+assert PACKAGE.util.from_human_size("20GB") == 20 * 10**9 and PACKAGE.util.from_human_size("1.5 KiB") == 1536
+assert [PACKAGE.util.to_human_size(size) for size in (1000, 1500, 12)] == ["1.0KB", "1.5KB", "12.0B"]
+assert PACKAGE.util.get_module("nothing_of_this_name") is None
+with PACKAGE.sdk.lib.telemetry.context() as tel:
     tel.feature.anything = True
+things = Error, CommError, UsageError, RunDisabled, ConfigError, Run, make_artifact_name_safe, pyagent, CustomChart
+print({thing.__module__.partition(".")[0] for thing in things}, PACKAGE.wandb_run.__name__)
 """
 
 
 @pytest.mark.parametrize("name", ["wandb", "mlgit"])
-def test_submodules_that_libraries_import_are_there(run: Script, name: str):
-    run(
-        "-c",
-        IMPORTS.replace("wandb", name).replace(f"{name}_run", "wandb_run").replace("WANDB_PROJECT", "WANDB_PROJECT"),
-    )
+def test_submodules_that_libraries_import_are_there_and_ours(run: Script, name: str):
+    done = run("-c", IMPORTS.replace("PACKAGE", name))
+
+    assert done.stdout == f"{{'mlgit'}} {name}.wandb_run\n"
 
 
 def test_a_name_that_is_not_there_says_what_is(run: Script):
     code = "import wandb\ntry: wandb.int\nexcept AttributeError as e: print(e)\nprint(hasattr(wandb.sdk, 'nothing'))\n"
     code += "try: import wandb.integration.fastai\nexcept ImportError as e: print(e)\n"
     code += "try: wandb.util.nothing\nexcept AttributeError as e: print(e)\n"
+    code += "try: wandb.plot.roc\nexcept AttributeError as e: print(e)\n"
     said = run("-c", code).stdout.splitlines()
 
     assert "Did you mean" in said[0]
@@ -182,14 +184,55 @@ def test_a_name_that_is_not_there_says_what_is(run: Script):
     assert said[4].endswith(
         "There are: from_human_size, generate_id, get_module, make_artifact_name_safe, to_human_size."
     )
+    assert said[5] == "module 'wandb.plot' has no attribute 'roc'. Did you mean roc_curve?"
+
+
+def test_what_prepares_a_script_for_w_bs_queues_lets_it_run_without_them(repo: Repo, run: Script):
+    code = """
+import wandb
+from wandb.sdk import launch
+launch.manage_wandb_config(include=["lr"], exclude=["seed"])
+launch.manage_config_file("config.yaml", schema={})
+wandb.init(config={"lr": 1})
+try: launch.launch_add("uri", queue_name="gpus")
+except wandb.UsageError as e: print(e)
+"""
+    assert "queues" in run("-c", code).stdout
+    assert query.runs(repo)[0].params == {"lr": 1}
 
 
 def test_modules_answer_to_their_old_names(run: Script):
     run("-c", "import wandb\nassert wandb.wandb_sdk is wandb.sdk and wandb.wandb_lib.runid is wandb.sdk.lib.runid")
 
 
-def test_a_star_brings_the_public_names(run: Script):
-    run("-c", "from wandb import *\nfrom wandb.data_types import *\nfrom wandb.errors import *\nlog, Image, CommError")
+STARS = {
+    "wandb": """
+        Api ArtifactTTL Audio EvalTable Graph Histogram Html Image Molecule Object3D Plotly Run Table Video __version__
+        agent box3d config controller define_metric finish init join link_model log log_artifact log_model plot_table
+        save setup summary sweep unwatch use_artifact use_model watch
+    """,
+    "wandb.data_types": """
+        Audio Bokeh BoundingBoxes2D Classes EvalTable Graph Histogram Html Image ImageMask JoinedTable Media Molecule
+        Node Object3D PartitionedTable Plotly Table Video WBValue box3d
+    """,
+    "wandb.errors": "AuthenticationError CommError Error UnsupportedError UsageError",
+}
+"""What `import *` brings of W&B's own modules."""
+
+
+@pytest.mark.parametrize("module", STARS)
+def test_a_star_brings_what_it_brings_there_and_it_is_ours(run: Script, module: str):
+    code = f"""
+brought = {{}}
+exec("from {module} import *", brought)
+del brought["__builtins__"]
+print(*brought)
+print({{one.__module__.partition(".")[0] for one in brought.values() if isinstance(one, type)}})
+"""
+    brought, owners = run("-c", code).stdout.splitlines()
+
+    assert set(STARS[module].split()) <= set(brought.split())
+    assert owners == "{'mlgit'}"
 
 
 def test_looking_at_the_whole_package_loads_no_library(run: Script):
