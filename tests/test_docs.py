@@ -50,4 +50,4 @@ def test_every_row_of_coming_from_w_b_is_held_by_a_test():
 def test_every_variable_of_a_run_stands_in_the_page_on_tracking():
     rows = re.findall(r"^\| `MLGIT_(\w+)` \| `WANDB_\1` \| ", (ROOT / "docs/tracking.md").read_text(), re.MULTILINE)
 
-    assert set(wish._VARIABLES) | {"DISABLED", "DISABLE_CODE"} == set(rows)
+    assert set(wish._VARIABLES) | {"DISABLED", "DISABLE_CODE", "NOTEBOOK_NAME"} == set(rows)

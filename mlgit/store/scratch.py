@@ -14,6 +14,8 @@ from mlgit.git.repo import Repo
 from mlgit.git.snapshot import Snapshot
 
 PROJECT = "uncategorized"
+CODE = (".py", ".ipynb", ".sh", ".R", ".jl")
+"""How the name of a program's source ends."""
 
 
 def folder() -> Path:
@@ -56,7 +58,7 @@ def snapshot(repo: Repo, start: Path, command: Sequence[str]) -> Snapshot:
     left_out: list[tuple[str, str]] = []
     for word in command:
         script = start / word
-        if script.suffix in (".py", ".sh", ".R", ".jl") and script.is_file():
+        if script.suffix in CODE and script.is_file():
             content = script.read_bytes()
             if len(content) > USUAL.file_bytes or secrets.is_secret(content):
                 left_out.append((script.name, "too large, or it holds what looks like a token"))

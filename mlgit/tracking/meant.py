@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core import escape
+from mlgit.public.notebook import is_notebook
 from mlgit.store import live, place, recover, telling
 from mlgit.store.place import Place
-from mlgit.tracking import begin, handed, notebook, provenance
+from mlgit.tracking import begin, handed, provenance
 from mlgit.tracking.console import capture
 from mlgit.tracking.machine import watcher
 from mlgit.tracking.notice import notify
@@ -78,7 +79,7 @@ def _begin(
     with _stated(home) as stated:
         stated = _over(handed.merged(stated, told), given)
         life = _life(home, wish)
-        command = notebook.command() or provenance.command_line()
+        command = _command()
         opened, record = begin.begin(home, wish, stated or params, command, folder, life=life)
     if life:
         record = replace(record, metrics=life.before.metrics)
@@ -91,6 +92,15 @@ def _begin(
     begun.after_end.append(_checkpoints(home, opened, wish))  # before the console is taken, which it would hold open
     _record_by_itself(home, opened, begun, wish)
     return begun
+
+
+def _command() -> list[str]:
+    """How a person would run this program again."""
+    if is_notebook():
+        from mlgit.tracking import notebook
+
+        return notebook.command()
+    return provenance.command_line()
 
 
 def _where(wish: Wish) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 from mlgit.core import secrets
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
-from mlgit.store import live
+from mlgit.store import live, scratch
 from mlgit.tracking.machine import hardware
 
 # Variables that change what a training does; none that could hold a secret. A `*` stands for any end.
@@ -61,7 +61,7 @@ def command_line() -> list[str]:
     if main and "-m" not in words:
         for number, word in enumerate(words):
             if word.endswith(Path(main).name) and Path(main).is_absolute() and _is_same(Path(word), Path(main)):
-                words[number] = _near(Path(main))
+                words[number] = near(Path(main))
                 break
     return ["python", *(word for word in words if word)]
 
@@ -73,7 +73,8 @@ def _is_same(one: Path, other: Path) -> bool:
         return one.name == other.name
 
 
-def _near(path: Path) -> str:
+def near(path: Path) -> str:
+    """*path* as it is given in the current folder, where it lies below that."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
@@ -82,13 +83,9 @@ def _near(path: Path) -> str:
 
 def program(command: Sequence[str], folder: Path, top: Path | None) -> str:
     """The source file that runs, as the repository at *top* knows it; nothing where that cannot be told."""
-    notebook = os.environ.get("JPY_SESSION_NAME", "")
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     if list(command) != command_line():  # it is another process that runs
-        found = (word for word in command if word.endswith((".py", ".sh", ".R", ".jl")) and (folder / word).is_file())
-        main = next(found, None)
-    elif notebook.endswith(".ipynb"):
-        main = notebook
+        main = next((word for word in command if word.endswith(scratch.CODE) and (folder / word).is_file()), None)
     return _relative(folder / main, top) if main else ""
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,9 +18,20 @@ from mlgit.index import query
 from mlgit.store import runs
 from tests.conftest import need
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # of Jupyter's own sockets
 
-def execute(repo: Repo, *cells: str, allow_errors: bool = True) -> list[str]:
-    """What the *cells* show, each as HTML or text, run in a kernel of their own that is then shut down."""
+
+@pytest.fixture(autouse=True)
+def path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel finds this mlgit."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+
+
+def execute(repo: Repo, *cells: str, allow_errors: bool = True, connection: str = "") -> list[str]:
+    """What the *cells* show, each as HTML or text, run in a kernel of their own that is then shut down.
+
+    *connection* is the file that tells of the kernel.
+    """
     need("ipykernel", all(importlib.util.find_spec(name) for name in ("ipykernel", "nbclient")))
     import nbclient
     import nbformat
@@ -27,6 +41,8 @@ def execute(repo: Repo, *cells: str, allow_errors: bool = True) -> list[str]:
         book, timeout=60, kernel_name="python3", allow_errors=allow_errors,
         resources={"metadata": {"path": str(repo.folder)}},
     )  # fmt: skip
+    if connection:
+        client.create_kernel_manager().connection_file = connection
     client.execute()
     return [
         "".join(
@@ -39,10 +55,8 @@ def execute(repo: Repo, *cells: str, allow_errors: bool = True) -> list[str]:
     ]
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_a_notebook_makes_runs_cell_by_cell(repo: Repo, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MLGIT_NOTEBOOK_NAME", "train.ipynb")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     shown = execute(
         repo,
         "import mlgit\nrun = mlgit.init(name='first <b>', config={'lr': 0.1})",
@@ -64,10 +78,69 @@ def test_a_notebook_makes_runs_cell_by_cell(repo: Repo, monkeypatch: pytest.Monk
     assert "in a cell" in runs.output(repo, found["first <b>"])
 
 
-def test_a_magic_shows_the_run_of_its_cell_while_it_works_and_one_that_is_named(
-    repo: Repo, monkeypatch: pytest.MonkeyPatch
+def command(repo: Repo, *cells: str, connection: str = "") -> tuple[object, str]:
+    """(how the run of these *cells* is run again, what they show)."""
+    shown = execute(repo, *cells, "import mlgit\nmlgit.init().finish()", connection=connection)
+    [run] = query.runs(repo)
+    return runs.provenance(repo, run).get("command"), "".join(shown)
+
+
+def test_a_notebook_without_a_name_gets_none_that_is_invented(repo: Repo, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", str(repo.folder / "renamed-since.ipynb"))
+    found, shown = command(repo)
+
+    assert found is None
+    assert "MLGIT_NOTEBOOK_NAME" in shown
+
+
+@pytest.mark.parametrize("teller", ["WANDB_NOTEBOOK_NAME", "JPY_SESSION_NAME", "vscode"])
+def test_a_notebook_is_called_as_its_editor_says(repo: Repo, monkeypatch: pytest.MonkeyPatch, teller: str):
+    path = repo.folder / "train.ipynb"
+    path.write_text("{}")
+    if teller != "vscode":
+        monkeypatch.setenv(teller, str(path))
+    found, shown = command(repo, f"__vsc_ipynb_file__ = {str(path)!r}" if teller == "vscode" else "")
+    [run] = query.runs(repo)
+
+    assert found == ["jupyter", "execute", "train.ipynb"]
+    assert runs.provenance(repo, run)["program"] == "train.ipynb"
+    assert "MLGIT_NOTEBOOK_NAME" not in shown
+
+
+def test_a_notebook_that_was_renamed_is_called_as_its_server_says(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv("JPY_SESSION_NAME", str(repo.folder / "Untitled.ipynb"))
+    tokens = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            tokens.append(self.headers["Authorization"])
+            sessions = [
+                {"kernel": {"id": kernel}, "type": "notebook", "path": f"{kernel}.ipynb"}
+                for kernel in ("another", "renamed")
+            ]
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(sessions).encode())
+
+        def log_message(self, *words: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever).start()
+        (tmp_path / "jpserver-1.json").write_text("torn {")
+        (tmp_path / "jpserver-2.json").write_text('{"url": "http://127.0.0.1:9/"}')
+        (tmp_path / "jpserver-3.json").write_text(
+            json.dumps({"url": f"http://127.0.0.1:{server.server_port}/", "token": "abc", "root_dir": str(repo.folder)})
+        )
+        found, _ = command(repo, connection=str(tmp_path / "kernel-renamed.json"))
+        server.shutdown()
+
+    assert found == ["jupyter", "execute", "renamed.ipynb"]
+    assert tokens == ["token abc"]
+
+
+def test_a_magic_shows_the_run_of_its_cell_while_it_works_and_one_that_is_named(repo: Repo):
     shown = execute(
         repo,
         "import mlgit as wandb",
@@ -93,8 +166,7 @@ def test_a_magic_shows_the_run_of_its_cell_while_it_works_and_one_that_is_named(
     assert "Traceback" not in shown[7]
 
 
-def test_a_card_is_brought_up_to_date_while_its_cell_works(repo: Repo, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+def test_a_card_is_brought_up_to_date_while_its_cell_works(repo: Repo):
     shown = execute(
         repo,
         "import mlgit\nfrom mlgit.public import notebook",
@@ -109,8 +181,7 @@ def test_a_card_is_brought_up_to_date_while_its_cell_works(repo: Repo, monkeypat
     assert shown[1].count("running") == 1
 
 
-def test_an_error_in_the_cell_of_a_magic_stops_the_notebook(repo: Repo, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+def test_an_error_in_the_cell_of_a_magic_stops_the_notebook(repo: Repo):
 
     with pytest.raises(Exception, match="division by zero"):
         execute(repo, "import mlgit", "%%mlgit\n1 / 0", allow_errors=False)
