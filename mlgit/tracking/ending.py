@@ -51,6 +51,19 @@ def watch(finish: Finish) -> None:
     _hook_term()
 
 
+def note(exc: BaseException | None) -> None:
+    """If the process ends now, it ends by *exc*; None: all is well."""
+    global _trouble, _code, _state
+    _trouble, _code, _state = None, None, None
+    if isinstance(exc, SystemExit):
+        _code = exit_code(exc.code)
+    elif exc is not None:
+        import traceback
+
+        _trouble = "".join(traceback.format_exception(exc))
+        _code, _state = (128 + signal.SIGINT, State.CRASHED) if isinstance(exc, KeyboardInterrupt) else (1, None)
+
+
 def rest() -> None:
     """No run is under way: SIGTERM is whose it was, for a handler in Python is lost where a process waits in C code."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is _on_term:
@@ -79,17 +92,12 @@ def _hook() -> None:
     before_except, before_exit = sys.excepthook, sys.exit
 
     def on_exception(kind: type[BaseException], exc: BaseException, tb: TracebackType | None) -> None:
-        global _trouble, _code, _state
-        import traceback
-
         if hasattr(sys, "ps1"):  # at a prompt an exception ends a line, not the process
             before_except(kind, exc, tb)
             return
-        interrupted = issubclass(kind, KeyboardInterrupt)
-        _trouble = "".join(traceback.format_exception(kind, exc, tb))
-        _code, _state = (128 + signal.SIGINT, State.CRASHED) if interrupted else (1, None)
+        note(exc)
         before_except(kind, exc, tb)
-        if interrupted:
+        if isinstance(exc, KeyboardInterrupt):
             atexit.register(by_interrupt)  # registered last, so that it comes first: it runs the others itself
 
     def on_exit(code: Any = None, /) -> None:

@@ -162,6 +162,16 @@ def _record_by_itself(home: Place, opened: live.Live, begun: ActiveRun, wish: Wi
         )
     )  # fmt: skip
     begun.at_end.append(functools.partial(provenance.say_seeds, opened, provenance.seeds()))
+    _follow_cells(home, begun, wish)
+
+
+def _follow_cells(home: Place, run: ActiveRun, wish: Wish) -> None:
+    """Keep the cells that a notebook executes with *run*, as far as its code is wanted."""
+    if is_notebook() and wish.save_code:
+        from mlgit.tracking import cells
+
+        limits = home.settings.section("run", RunOptions).snapshot.limits
+        run.at_end.append(cells.follow(Path(run.dir), limits.file_bytes))
 
 
 @contextlib.contextmanager
@@ -203,4 +213,6 @@ def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank:
     from mlgit.tracking.together import joining
 
     told = handed.found()
-    return joining.join(home, run_id, wish, params, rank, told)
+    joined = joining.join(home, run_id, wish, params, rank, told)
+    _follow_cells(home, joined, wish)
+    return joined

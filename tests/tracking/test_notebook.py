@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.core.run import State
+from mlgit.core.run import Run, State
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.store import runs
+from mlgit.public import files
+from mlgit.store import recover, runs
 from tests.conftest import need
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Jupyter's own sockets
@@ -138,6 +139,73 @@ def test_a_notebook_that_was_renamed_is_called_as_its_server_says(
 
     assert found == ["jupyter", "execute", "renamed.ipynb"]
     assert tokens == ["token abc"]
+
+
+def sources(repo: Repo, run: Run) -> list[str]:
+    """The cells that are kept with *run*."""
+    import nbformat
+
+    book = nbformat.reads(files.of_run(repo, run)["code/_session_history.ipynb"].content().decode(), as_version=4)
+    nbformat.validate(book)
+    return [cell.source for cell in book.cells]
+
+
+def test_the_cells_that_were_executed_go_with_the_run(repo: Repo):
+    token = f"hf_{'x' * 34}"
+    cells = ("import mlgit", "mlgit.init(name='first')", f"key = '{token}'", "mlgit.init(name='second').finish()")
+    execute(repo, *cells, "'not with it'")
+    found = {run.name: run for run in query.runs(repo)}
+
+    assert sources(repo, found["first"]) == [*cells[:2], "key = '***'", cells[3]]
+    assert sources(repo, found["second"]) == sources(repo, found["first"])
+
+
+def test_the_cells_of_a_kernel_that_is_killed_are_kept(repo: Repo):
+    cells = ("import mlgit, os", "run = mlgit.init()", "1 + 1", "os.kill(os.getpid(), 9)")
+    with pytest.raises(Exception, match=r"[Kk]ernel died"):
+        execute(repo, *cells)
+    recover.recover_all(repo, lambda text: None)
+    [run] = query.runs(repo)
+
+    assert run.state == State.CRASHED
+    assert sources(repo, run) == [*cells]
+
+
+def test_of_very_many_cells_the_last_are_kept_and_without_save_code_none(repo: Repo):
+    (repo.folder / "mlgit.yaml").write_text("project: digits\nrun:\n  snapshot:\n    max_file_mb: 0.0001\n")
+    execute(
+        repo, "import mlgit", f"'{'x' * 100}'", "mlgit.init(name='short').finish()",
+        "mlgit.init(name='none', save_code=False).finish()",
+    )  # fmt: skip
+    found = {run.name: run for run in query.runs(repo)}
+
+    assert sources(repo, found["short"]) == ["mlgit.init(name='short').finish()"]
+    assert not [name for name in files.of_run(repo, found["none"]) if name.startswith("code/")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "state", "error"),
+    [
+        ("raise ValueError('oh')", State.FAILED, "ValueError: oh"),
+        ("raise KeyboardInterrupt", State.CRASHED, "KeyboardInterrupt"),
+        ("import sys; sys.exit(3)", State.FAILED, ""),
+        ("1 +", State.FAILED, "SyntaxError"),
+        ("%%mlgit\nraise ValueError('oh')", State.FAILED, "ValueError: oh"),
+    ],
+)
+def test_a_kernel_that_ends_after_a_cell_that_failed_ends_the_run_so(repo: Repo, cell: str, state: State, error: str):
+    execute(repo, "import mlgit; run = mlgit.init()", cell)
+    [run] = query.runs(repo)
+
+    assert run.state == state
+    assert error in runs.provenance(repo, run).get("error", "")
+
+
+def test_what_failed_in_a_notebook_and_then_did_not_is_forgotten(repo: Repo):
+    execute(repo, "import mlgit; run = mlgit.init()", "import sys; sys.exit(3)", "1 / 0", "1 / 1")
+    [run] = query.runs(repo)
+
+    assert run.state == State.FINISHED
 
 
 def test_a_magic_shows_the_run_of_its_cell_while_it_works_and_one_that_is_named(repo: Repo):
