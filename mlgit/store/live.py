@@ -43,13 +43,16 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Live:
     """An open live folder: append to it, and it is alive. Close it, or die, and it is not."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, new: bool = False) -> None:
         self.folder = folder
         fds: list[int] = []
+        path = folder / ("lock.new" if new else "lock")
         try:
-            fds.append(_open(folder / "lock"))
+            fds.append(_open(path))
             if lock(fds[0], fcntl.LOCK_SH | fcntl.LOCK_NB) is False:
                 raise MlgitError(f"The run {folder.name!r} is just being recovered.", fix="start a new one")
+            if new:  # a lock that is there and held by nobody means a dead one
+                path.rename(folder / "lock")
             fds += (_open(folder / name) for name in (*SPOKEN, "output.log"))
         except BaseException as exc:
             for fd in fds:
@@ -127,7 +130,7 @@ def create(
     try:
         with whole.at(folder) as scratch:
             scratch.mkdir()
-            opened = Live(scratch)
+            opened = Live(scratch, new=True)
             begin = records.run_document(run, {**provenance, "host": os.uname().nodename, "mark": _mark()})
             (scratch / "run.yaml").write_bytes(records.encode(begin | {"params": run.params}))
             fill(scratch)
@@ -171,7 +174,10 @@ def folders(repo: Repo) -> list[Path]:
 
 def _is_run(entry: Path) -> bool:
     """Whether it is a run: a folder that is being made is called otherwise, and one that is being removed is none."""
-    return is_id(entry.name) and (entry / "run.yaml").exists()
+    try:
+        return is_id(entry.name) and (entry / "run.yaml").exists()
+    except PermissionError:
+        return True  # of somebody who lets nobody look
 
 
 def retire(folder: Path, *, undo: bool = False) -> None:
@@ -196,19 +202,30 @@ def remove(folder: Path) -> None:
 def sweep(repo: Repo) -> None:
     """Remove what was left by those who died as they made, held or removed a live folder."""
     for entry in (repo.own / "live").iterdir():
-        if not _is_run(entry) and _is_left(entry):
-            remove(entry)
+        with contextlib.suppress(PermissionError):  # somebody else's, for them to remove
+            if not _is_run(entry):
+                _remove_left(entry)
     for lock in (repo.common_dir / refs.LIVE).glob("*.lock"):
         if not folder_of(repo, lock.stem).exists():
-            lock.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                lock.unlink()
 
 
-def _is_left(entry: Path) -> bool:
-    """Whether nobody is at work in a folder that is no run; one that has no lock yet will have one at once."""
+def _remove_left(entry: Path) -> None:
+    """Remove a folder that is no run, unless somebody is at work in it: in a new one the lock comes second."""
+    if (claimed := claim(entry)) is not None:
+        remove(entry)
+        let_go(claimed)
+    elif not (entry / "lock").exists() and _age(entry) > _AT_ONCE:
+        remove(entry)
+
+
+def _age(entry: Path) -> float:
+    """Seconds since something came into or out of a folder; 0 if it is gone."""
     try:
-        return not is_alive(entry) if (entry / "lock").exists() else time.time() - entry.stat().st_mtime > _AT_ONCE
+        return time.time() - entry.stat().st_mtime
     except FileNotFoundError:
-        return False
+        return 0.0
 
 
 def is_alive(folder: Path) -> bool:
@@ -216,7 +233,7 @@ def is_alive(folder: Path) -> bool:
     claimed = claim(folder)
     if claimed is None:
         return folder.exists()
-    os.close(claimed)
+    let_go(claimed)
     return False
 
 
@@ -267,11 +284,11 @@ def _alone(path: Path, flags: int) -> Iterator[int]:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         yield fd
     finally:
-        os.close(fd)
+        let_go(fd)
 
 
 def claim(folder: Path, *, unlockable: bool = False) -> int | None:
-    """The folder's lock for its recovery, as a file descriptor to close; None where it is alive, gone or not ours.
+    """The folder's lock for its recovery, as a file descriptor to `let_go`; None where it is alive, gone or not ours.
 
     What somebody else runs in a shared repository is theirs to recover. Where there are no locks, or somebody has
     removed this one, a run counts as alive, unless *unlockable*: a person has said that it is dead.
@@ -281,10 +298,16 @@ def claim(folder: Path, *, unlockable: bool = False) -> int | None:
     except (FileNotFoundError, PermissionError):
         return None
     had = lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    if had or (had is None and unlockable):
+    if os.fstat(fd).st_nlink and (had or (had is None and unlockable)):  # with none, another run may have the place
         return fd
-    os.close(fd)
+    let_go(fd)
     return None
+
+
+def let_go(fd: int) -> None:
+    """Give a lock back: a child that was forked meanwhile has it as well, and closing alone would leave it there."""
+    lock(fd, fcntl.LOCK_UN)
+    os.close(fd)
 
 
 def holders(folder: Path) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,7 +43,8 @@ def left(repo: Repo) -> tuple[list[str], list[str]]:
             elif not live.is_alive(folder):
                 failed.append(folder.name)
         except (MlgitError, OSError):
-            failed.append(folder.name)
+            if not live.is_alive(folder):
+                failed.append(folder.name)
     return failed, away
 
 
@@ -59,4 +59,4 @@ def _recover(repo: Repo, folder: Path, *, elsewhere: bool) -> Run | None:
         borrow.give_back(folder)
         return result.record(repo, folder, lock)
     finally:
-        os.close(lock)
+        live.let_go(lock)

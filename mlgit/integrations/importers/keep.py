@@ -7,7 +7,6 @@ nothing or all of a run, and the next one goes on where it stopped.
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -217,8 +216,8 @@ def _clear(folder: Path) -> None:
     claimed = live.claim(folder)
     if claimed is None:
         raise MlgitError(f"The run {folder.name} is just being imported by another process.", fix="wait for it")
-    os.close(claimed)
     shutil.rmtree(folder)
+    live.let_go(claimed)
 
 
 def _source(home: Place, commit: str | None) -> tuple[str, tuple[str, ...]]:

@@ -1,0 +1,81 @@
+"""Live folders among several who make, look for and remove them."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.store import live
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+# A sweep in between any two operations on files, as if somebody else began a run just then.
+SWEPT = """
+import sys, mlgit
+from pathlib import Path
+from mlgit.git.repo import Repo
+from mlgit.store import live
+
+repo, sweeping = Repo.find(Path(".")), False
+def look(event, args):
+    global sweeping
+    if not sweeping and event in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "fcntl.flock"):
+        sweeping = True
+        if (repo.own / "live").exists(): live.sweep(repo)
+        sweeping = False
+with mlgit.init(settings={"console": "off", "x_disable_stats": True}):
+    pass
+sys.addaudithook(look)
+with mlgit.init(id="swept", settings={"console": "off", "x_disable_stats": True}) as run:
+    run.log({"a": 1})
+"""
+
+
+def test_a_sweep_takes_nothing_of_a_run_that_is_being_made(repo: Repo, python: Script):
+    python("-c", SWEPT, cwd=repo.folder)
+
+    assert {run.id: run.metrics for run in query.runs(repo)}["swept"] == {"a": 1}
+    assert not os.listdir(repo.own / "live")
+
+
+def test_a_turn_ends_with_its_block_whoever_was_forked_meanwhile(tmp_path: Path):
+    with live.committing(tmp_path) as fd:
+        child = subprocess.Popen(["sleep", "60"], pass_fds=[fd])
+    with (tmp_path / "commit").open() as file:
+        had = live.lock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    child.kill()
+    child.wait()
+
+    assert had
+
+
+def _without_override() -> None:
+    """Let root be refused what the rights of a file refuse."""
+    if os.geteuid() == 0:
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH of capabilities(7)
+            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
+
+
+@pytest.mark.parametrize("words", [("ls",), ("recover",), ("doctor",), ("show", "sound"), ("run", "--", "true")])
+def test_a_folder_that_nobody_else_may_look_into_stops_nobody(repo: Repo, python: Script, words: tuple[str, ...]):
+    python("-c", "import mlgit; mlgit.init(id='sound').log({'a': 1})", cwd=repo.folder)
+    python("-c", "import mlgit, os; mlgit.init(id='theirs'); os.kill(os.getpid(), 9)", cwd=repo.folder, check=False)
+    folder = live.folder_of(repo, "theirs")
+    folder.chmod(0)
+    done = subprocess.run(
+        (sys.executable, "-m", "mlgit", *words), cwd=repo.folder, preexec_fn=_without_override, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    folder.chmod(0o755)
+
+    assert "PermissionError" not in done.stderr
+    assert done.returncode == 0, done.stderr
