@@ -37,10 +37,11 @@ class Look:
 class Seen:
     """The files of one work tree, those seen before in *memory*."""
 
-    def __init__(self, top: Path, memory: Path) -> None:
-        self._top, self._memory = top, memory
+    def __init__(self, top: Path, memory: Path, rules: str) -> None:
+        """*rules*: what, beside a file's content, its blob follows from."""
+        self._top, self._memory, self._rules = top, memory, rules
         self._settled = time.time_ns() - unchanged.SETTLED_NS
-        self._before = _remembered(memory)
+        self._before = _remembered(memory, rules)
         self._now: dict[str, Look] = {}
         self._files = self._bytes = 0
 
@@ -93,15 +94,19 @@ class Seen:
                 kept[path] = look
         files = {path: astuple(look) for path, look in kept.items()}
         with contextlib.suppress(OSError), whole.at(self._memory) as place:
-            place.write_text(json.dumps({"shapes": secrets.SHAPES, "files": files}))
+            place.write_text(json.dumps({"shapes": secrets.SHAPES, "rules": self._rules, "files": files}))
 
 
-def _remembered(memory: Path) -> dict[str, Look]:
-    """What *memory* holds; nothing, if it is of other rules or cannot be read."""
+def _remembered(memory: Path, rules: str) -> dict[str, Look]:
+    """What *memory* holds; nothing, if it is of other shapes or cannot be read, and no blob that other *rules* made."""
     try:
         found = json.loads(memory.read_bytes())
         if found["shapes"] == secrets.SHAPES:
-            return {path: Look(tuple(stamp), *known) for path, (stamp, *known) in found["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError):
+            looks = {path: Look(tuple(stamp), *known) for path, (stamp, *known) in found["files"].items()}
+            if found.get("rules") != rules:
+                for look in looks.values():
+                    look.blob = None
+            return looks
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
     return {}

@@ -76,10 +76,12 @@ def _take(repo: Repo, limits: Limits, top: Path) -> Snapshot:
     head, changed = _status(repo)
     if head and not changed:
         return Snapshot(commit=head, head=head, dirty=False)
+    from mlgit.git import conversion
     from mlgit.git.seen import Seen
     from mlgit.git.sifting import Sieve
 
-    sieve = Sieve(top, limits, Seen(top, repo.git_dir / "mlgit" / "seen.json"))
+    rules = conversion.rules(repo, top, {change.path.rpartition("/")[0] for change in changed})
+    sieve = Sieve(top, limits, Seen(top, repo.git_dir / "mlgit" / "seen.json", rules))
     sieve.sift(changed)
     try:
         tree = _tree(repo, head, sieve)

@@ -287,6 +287,21 @@ def _alone(path: Path, flags: int) -> Iterator[int]:
         let_go(fd)
 
 
+def await_recovery(folder: Path, seconds: float = 60.0) -> bool:
+    """Wait, *seconds* at most, while another process is making a branch of this dead run; whether one was."""
+    until, waited = time.monotonic() + seconds, False
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        while time.monotonic() < until:
+            fd = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+            had = lock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            let_go(fd)
+            if had is not False:
+                break
+            time.sleep(0.02)
+            waited = True
+    return waited
+
+
 def claim(folder: Path, *, unlockable: bool = False) -> int | None:
     """The folder's lock for its recovery, as a file descriptor to `let_go`; None where it is alive, gone or not ours.
 
@@ -326,11 +341,21 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
 
+def take_back(fd: int, written: int) -> None:
+    """Take back the *written* bytes of a line that had no room, so that what comes next begins a line of its own."""
+    with contextlib.suppress(OSError):
+        end = os.lseek(fd, 0, os.SEEK_CUR)
+        if os.fstat(fd).st_size == end:
+            os.ftruncate(fd, end - written)
+        else:  # somebody wrote after us
+            os.write(fd, b"\n")
+
+
 def _append(fd: int, line: bytes) -> None:
     try:
         written = os.write(fd, line)
     except OSError as exc:
         raise GitError("The run's live folder cannot be written.", why=str(exc), fix="make room on the disk") from exc
     if written != len(line):
-        os.write(fd, b"\n")  # what comes next begins a line of its own
+        take_back(fd, written)
         raise GitError("The run's live folder is full.", why="No room for a whole line.", fix="make room on the disk")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mlgit.core import escape
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.store import live, own, result, resume, unfinished
+from mlgit.store import live, own, recover, result, resume, unfinished
 from mlgit.store.own import Before
 from mlgit.store.place import Place
 from mlgit.tracking import handed
+from mlgit.tracking.notice import notify
 from mlgit.tracking.wish import Wish
 
 _ADDRESS = re.compile(r"(?P<run>[^?]+)\?_step=(?P<step>-?\d+)")
@@ -72,7 +72,7 @@ def asked(repo: Repo, *, resume: str | None, fork: str | None, rewind: str | Non
     return found
 
 
-def life(home: Place, wish: Wish, project: str, notify: Callable[[str], None]) -> Life | None:
+def life(home: Place, wish: Wish, project: str) -> Life | None:
     """What the run that *wish* asks for goes on from; None for one that begins by itself.
 
     Raises `UsageError` for a run that must not exist and does, for one that is alive and for a step or an address that
@@ -113,8 +113,11 @@ def life(home: Place, wish: Wish, project: str, notify: Callable[[str], None]) -
 
 
 def _known(repo: Repo, run_id: str) -> Run | None:
+    """The run of this id; one that somebody is just recovering, once that is done."""
     from mlgit.index import query
 
+    if live.is_id(run_id) and live.await_recovery(live.folder_of(repo, run_id)):
+        recover.recover_all(repo, notify)  # should the other one have died of it
     return next((run for run in query.runs(repo) if run.id == run_id), None)
 
 

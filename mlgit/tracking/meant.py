@@ -206,7 +206,7 @@ def _life(home: Place, wish: Wish) -> Life | None:
         return None
     from mlgit.tracking import lives
 
-    return lives.life(home, wish, wish.project or home.settings.project, notify)
+    return lives.life(home, wish, wish.project or home.settings.project)
 
 
 def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank: Rank | None) -> ActiveRun:

@@ -323,6 +323,26 @@ def test_a_file_that_has_changed_is_taken_as_it_is(many: Repo):
     assert len(found) == 60
 
 
+@pytest.mark.parametrize("how", ["attributes", "config", "filter"])
+def test_what_git_makes_of_a_file_by_new_rules_is_what_is_taken(code: Repo, how: str):
+    for number in range(60):
+        (top(code) / f"{number}.txt").write_bytes(b"line\r\n")
+    time.sleep(1.1 * unchanged.SETTLED_NS / 1e9)
+    before = snapshot(code)[1]["0.txt"]
+    if how == "attributes":
+        (top(code) / ".gitattributes").write_text("*.txt text eol=lf\n")
+    elif how == "config":
+        git(top(code), "config", "core.autocrlf", "true")
+    else:
+        (code.common_dir / "info").mkdir(exist_ok=True)
+        (code.common_dir / "info/attributes").write_text("*.txt filter=no-cr\n")
+        git(top(code), "config", "filter.no-cr.clean", "tr -d '\\r'")
+    found = Repo.find(top(code))
+    assert found
+
+    assert (before, snapshot(found)[1]["0.txt"]) == ("line\r\n", "line\n")
+
+
 def test_a_blob_that_git_has_dropped_is_made_anew(many: Repo):
     before = snapshot(many)
     git(top(many), "gc", "--quiet", "--prune=now")

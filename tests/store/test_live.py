@@ -58,6 +58,21 @@ def test_a_turn_ends_with_its_block_whoever_was_forked_meanwhile(tmp_path: Path)
     assert had
 
 
+def test_who_resumes_a_run_that_is_just_being_recovered_waits_for_that(repo: Repo, python: Script):
+    python("-c", "import mlgit, os; mlgit.init(id='again').log({'a': 1}); os.kill(os.getpid(), 9)", cwd=repo.folder,
+           check=False)  # fmt: skip
+    claimed = live.claim(live.folder_of(repo, "again"))
+    assert claimed is not None
+    code = "import mlgit; print(mlgit.init(id='again', resume='must').step)"
+    with subprocess.Popen((sys.executable, "-c", code), cwd=repo.folder, stdout=subprocess.PIPE, text=True) as resuming:
+        with pytest.raises(subprocess.TimeoutExpired):
+            resuming.wait(2)
+        live.let_go(claimed)
+        said = resuming.communicate()[0]
+
+    assert said == "1\n"
+
+
 def _without_override() -> None:
     """Let root be refused what the rights of a file refuse."""
     if os.geteuid() == 0:

@@ -495,6 +495,37 @@ def test_a_full_disk_stops_no_training_and_loses_nothing_acknowledged(small: Pat
     assert runs.history(repo, run)["n"].values[-1] >= kept
 
 
+CROWDED = """
+import mlgit, os
+run = mlgit.init(settings={"console": "off", "x_disable_stats": True})
+for size in range(1, 300):  # what there is no room for ends somewhere else in its line each time
+    with open("filler", "ab", buffering=0) as file:
+        try:
+            while True: file.write(b"x" * 64)
+        except OSError: pass
+    run.log({"lost": "x" * size})
+    run.config.update({"lost": "x" * size}, allow_val_change=True)
+    os.truncate("filler", 0)
+    run.log({"n": size})
+    run.config[f"p{size}"] = size
+os.unlink("filler")
+"""
+
+
+def test_what_follows_a_line_that_had_no_room_is_kept(small: Path):
+    subprocess.run(["git", "init", "-q", str(small)], check=True)
+    subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "x"], cwd=small, check=True)
+    (small / ".git/info/exclude").write_text("filler\n")
+    done = subprocess.run([sys.executable, "-c", CROWDED], cwd=small, capture_output=True, text=True, check=False)
+    repo = Repo.find(small)
+    assert repo
+    assert done.returncode == 0, done.stderr
+    (run,) = query.runs(repo)
+
+    assert list(runs.history(repo, run)["n"].values) == list(range(1, 300))
+    assert {f"p{size}": size for size in range(1, 300)}.items() <= run.params.items()
+
+
 def test_a_disk_that_is_full_at_the_end_keeps_the_run_for_later(small: Path):
     subprocess.run(["git", "init", "-q", str(small)], check=True)
     subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "x"], cwd=small, check=True)

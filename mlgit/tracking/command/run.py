@@ -145,7 +145,7 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
     """The live run of *command*, with everything that it is handed."""
     params = handed.merged(stated, command.params)
     about = {"metrics_files": list(command.metrics)}
-    life = lives.life(home, wish, wish.project or home.settings.project, notify)
+    life = lives.life(home, wish, wish.project or home.settings.project)
     opened, record = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder, about, life)
     if not command.env:  # behind W&B's name a script says itself what its run is called
         notify(f"run {escape.line(record.name, 60)} of {record.project}{life.words if life else ''}")

@@ -219,7 +219,7 @@ class ActiveRun(Identity):
             except OSError as exc:
                 return journal.lost(exc)
             if written != len(line):
-                return journal.lost(OSError("no room for a whole line"))
+                return journal.lost(OSError("no room for a whole line"), written)
             note(data)
             self._row = at, now
             if commit or (commit is None and step is None):

@@ -75,20 +75,18 @@ class Journal:
     def write(self, line: bytes) -> bool:
         """Append one line to the history; False where the disk refuses, which is said."""
         try:
-            if os.write(self.live.history, line) == len(line):
+            if (written := os.write(self.live.history, line)) == len(line):
                 return True
-            self.lost(OSError("no room for a whole line"))
+            self.lost(OSError("no room for a whole line"), written)
         except OSError as exc:
             self.lost(exc)
         return False
 
-    def lost(self, exc: OSError) -> None:
-        """Training goes on when the disk does not: say so once; the next row begins a line of its own."""
+    def lost(self, exc: OSError, written: int = 0) -> None:
+        """Training goes on when the disk does not: say so once; what was *written* of the row is taken back."""
         self.warn(f"a row could not be stored ({exc}); rows are lost until there is room in {self.folder}")
-        try:
-            os.write(self.live.history, b"\n")
-        except OSError:
-            return
+        if written:
+            live.take_back(self.live.history, written)
 
     def rule(self, rule: Rule, *, overwrite: bool) -> None:
         """Append how a metric is to be summed up."""
