@@ -212,9 +212,9 @@ def _leave(folder: Path, said: tuple[int, ...]) -> bool:
 def discard(repo: Repo, opened: live.Live) -> Run:
     """Let a live run go that nobody will miss; return it, without a commit."""
     run = telling.read(opened.folder).run
-    opened.close()
-    live.retire(opened.folder)
+    live.retire(opened.folder)  # before its lock is let go of, or somebody recovers it
     live.remove(opened.folder)
+    opened.close()
     if run.dirty:
         release(repo, run)
     return run

@@ -18,33 +18,49 @@ from mlgit.store import live
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
-# A sweep in between any two operations on files, as if somebody else began a run just then.
-SWEPT = """
+# In between any two operations on files, what a neighbour's command does first.
+NEIGHBOUR = """
 import sys, mlgit
 from pathlib import Path
+from mlgit.core.run import Run
 from mlgit.git.repo import Repo
-from mlgit.store import live
+from mlgit.store import live, recover, result
 
-repo, sweeping = Repo.find(Path(".")), False
+repo, looking = Repo.find(Path(".")), False
 def look(event, args):
-    global sweeping
-    if not sweeping and event in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "fcntl.flock"):
-        sweeping = True
-        if (repo.own / "live").exists(): live.sweep(repo)
-        sweeping = False
-with mlgit.init(settings={"console": "off", "x_disable_stats": True}):
-    pass
+    global looking
+    if not looking and event in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "fcntl.flock"):
+        looking = True
+        recover.recover_all(repo, print)
+        looking = False
+"""
+MADE = """
+OFF = {"console": "off", "x_disable_stats": True}
+mlgit.init(settings=OFF).finish()
 sys.addaudithook(look)
-with mlgit.init(id="swept", settings={"console": "off", "x_disable_stats": True}) as run:
+with mlgit.init(id="made", settings=OFF) as run:
     run.log({"a": 1})
+"""
+DISCARDED = """
+opened = live.create(repo, Run(id="discarded", name="n", project="p", created=1.0, source="0" * 40), {})
+sys.addaudithook(look)
+result.discard(repo, opened)
 """
 
 
-def test_a_sweep_takes_nothing_of_a_run_that_is_being_made(repo: Repo, python: Script):
-    python("-c", SWEPT, cwd=repo.folder)
+def test_a_neighbour_takes_nothing_of_a_run_that_is_being_made_or_recorded(repo: Repo, python: Script):
+    said = python("-c", NEIGHBOUR + MADE, cwd=repo.folder).stdout
 
-    assert {run.id: run.metrics for run in query.runs(repo)}["swept"] == {"a": 1}
+    assert {run.id: run.metrics for run in query.runs(repo)}["made"] == {"a": 1}
     assert not os.listdir(repo.own / "live")
+    assert not said
+
+
+def test_a_neighbour_recovers_no_run_that_is_being_discarded(repo: Repo, python: Script):
+    said = python("-c", NEIGHBOUR + DISCARDED, cwd=repo.folder).stdout
+
+    assert not query.runs(repo)
+    assert not said
 
 
 def test_a_turn_ends_with_its_block_whoever_was_forked_meanwhile(tmp_path: Path):
