@@ -38,6 +38,11 @@ def as_json(data: Any) -> None:
     sys.stdout.write("\n")
 
 
+def json_line(data: Any) -> None:
+    """*data* as JSON on a line, likewise."""
+    sys.stdout.write(json.dumps(_finite(data), ensure_ascii=not _takes_unicode(), default=str) + "\n")
+
+
 def some(names: Sequence[str], most: int = 10) -> str:
     """The first of *names*, and how many there are besides: `a, b and 3 others`."""
     rest = len(names) - most

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -44,7 +43,12 @@ T = TypeVar("T")
 )
 @click.option("--fetch", is_flag=True, help="Bring what only the DVC remote holds of a long history.")
 @click.option("--log", is_flag=True, help="What it printed instead.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, with where and how it ran.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="As JSON, with where and how it ran; with --history or --system, a line a row.",
+)
 def command(
     run: str, history: bool, system: bool, objects: bool, media: bool, into: Path | None, fetch: bool, log: bool,
     as_json: bool,
@@ -58,6 +62,7 @@ def command(
       mlgit show
       mlgit show radiant-glade-12 --log
       mlgit show radiant-glade-12 --history > curves.tsv
+      mlgit show radiant-glade-12 --history --json | jq .loss
       mlgit show radiant-glade-12 --media --into pictures
     """
     from mlgit import wiring
@@ -70,9 +75,9 @@ def command(
     if log:
         click.echo(escape.terminal(runs.output(repo, found)), nl=False)
     elif history:
-        _print_series("step", _whole(runs.history(repo, found, full=True, fetch=fetch)), by_step=True)
+        _print_series(_whole(runs.history(repo, found, full=True, fetch=fetch)), by_step=True, as_json=as_json)
     elif system:
-        _print_series("seconds", _whole(runs.system(repo, found, full=True, fetch=fetch)), by_step=False)
+        _print_series(_whole(runs.system(repo, found, full=True, fetch=fetch)), by_step=False, as_json=as_json)
     elif objects:
         _print_objects(_whole(runs.objects(repo, found, full=True, fetch=fetch)))
     elif media or into:
@@ -92,10 +97,14 @@ def _whole(told: Told[T]) -> Told[T]:
     return told
 
 
-def _print_series(first: str, columns: Mapping[str, Series], *, by_step: bool) -> None:
-    """A row for each step, or second, in their order."""
+def _print_series(columns: Mapping[str, Series], *, by_step: bool, as_json: bool) -> None:
+    """A row for each step, or second, in their order; in JSON under W&B's names for the two."""
     axes = {name: one.steps if by_step else [round(at, 3) for at in one.runtimes] for name, one in columns.items()}
-    click.echo("\t".join((first, *map(escape.line, columns))))
+    if as_json:
+        for at, row in _rows(axes, columns):
+            output.json_line({"_step" if by_step else "_runtime": at, **row})
+        return
+    click.echo("\t".join(("step" if by_step else "seconds", *map(escape.line, columns))))
     write = sys.stdout.write
     for at, row in _rows(axes, columns):
         write("\t".join((str(at), *(repr(row[name]) if name in row else "" for name in columns))) + "\n")
@@ -125,7 +134,7 @@ def _print_objects(objects: Mapping[str, Sequence[Logged]]) -> None:
         (one.step, {"step": one.step, "name": name, "value": one.value}) for name in objects for one in objects[name]
     )
     for _, line in sorted(lines, key=itemgetter(0)):
-        click.echo(json.dumps(line, default=str))
+        output.json_line(line)
 
 
 def _print_media(repo: Repo, run: Run, into: Path | None) -> None:
