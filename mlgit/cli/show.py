@@ -104,7 +104,7 @@ def _print_series(columns: Mapping[str, Series], *, by_step: bool, as_json: bool
         for at, row in _rows(axes, columns):
             output.json_line({"_step" if by_step else "_runtime": at, **row})
         return
-    click.echo("\t".join(("step" if by_step else "seconds", *map(escape.line, columns))))
+    click.echo("\t".join(("step" if by_step else "seconds", *map(escape.cell, columns))))
     write = sys.stdout.write
     for at, row in _rows(axes, columns):
         write("\t".join((str(at), *(repr(row[name]) if name in row else "" for name in columns))) + "\n")

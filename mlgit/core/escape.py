@@ -6,6 +6,7 @@ import re
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_WRITTEN = re.compile(r"\\(?:[tnr]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 _MARKDOWN = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@&#8203;", "#": "&#35;&#8203;"}
@@ -22,6 +23,17 @@ def line(text: str, limit: int = 200) -> str:
     """*text* on one line of a terminal, at most *limit* characters."""
     flat = " ".join(terminal(text).split())
     return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
+
+
+def cell(text: str) -> str:
+    """*text* whole, as a cell of a tab-separated table: what cannot be seen stands as Python writes it, `\\t`."""
+    plain = _WRITTEN.sub(lambda found: f"\\x5c{found[0][1:]}", text)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in plain)
+
+
+def of_cell(text: str) -> str:
+    """The text of which `cell` makes *text*."""
+    return _WRITTEN.sub(lambda found: found[0].encode().decode("unicode_escape"), text)
 
 
 def html(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlgit.core import secrets, terminal
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.history import MOST_ROWS, Series, thin
+from mlgit.core.history import MOST_ROWS, thin
 from mlgit.core.run import Run
 from mlgit.core.summary import is_object
 from mlgit.documents.writer import dump, dump_lines
@@ -38,15 +38,14 @@ def whole(repo: Repo, run: Run, account: Account) -> tuple[Run, dict[str, bytes]
 
 def render(run: Run, account: Account, going: Attached) -> dict[str, bytes]:
     """The record, the tables and the console log, path → content."""
-    series = {name: one for name, one in account.series.items() if not name.startswith("_")}
     about = {key: value for key, value in account.provenance.items() if key not in _ABOUT}
-    about |= {key: value for key, value in _about(account, series, going).items() if value}
+    about |= {key: value for key, value in _about(account, going).items() if value}
     installed = about.pop("packages", {})
     files = documents(run, about)
     if installed:
         files["requirements.txt"] = "".join(f"{name}=={version}\n" for name, version in installed.items())
-    files["dvc.yaml"] = _PLOTS + ("plots:\n  - history: {x: step}\n" if series else "")
-    for folder, tables_of in (("history", series), ("system", account.system)):
+    files["dvc.yaml"] = _PLOTS + ("plots:\n  - history: {x: step}\n" if account.series else "")
+    for folder, tables_of in (("history", account.series), ("system", account.system)):
         for name, one in islice(tables_of.items(), attached.MOST_TABLES):
             files[f"{folder}/{tables.path_of(name)}"] = tables.tsv(name, thin(one))
     if log := _console(account.output):
@@ -58,8 +57,9 @@ _ABOUT = ("thinned", "thinned_objects", "rows", "metrics_without_table", "define
 """What `run.yaml` says of the run's own history: of an earlier life's it does not speak any more."""
 
 
-def _about(account: Account, series: Mapping[str, Series], going: Attached) -> dict[str, Any]:
+def _about(account: Account, going: Attached) -> dict[str, Any]:
     """What `run.yaml` says of how the run's history is kept."""
+    series = account.series
     return {
         "rows": max(map(len, series.values()), default=0),
         "thinned": {

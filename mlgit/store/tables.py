@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlgit.core import escape
 from mlgit.core.history import Logged, Series
 from mlgit.store import records
 
@@ -12,10 +14,16 @@ MOST_NAME = 150
 """Characters of one name below `history/`."""
 MOST_FOLDERS = 6
 """How deep `a/b/c` nests below `history/`."""
+_SHORTENED = re.compile(r"-[0-9a-f]{15}$")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+"""What Windows takes for a device, wherever it lies and whatever its ending."""
 
 
 def path_of(name: str, ending: str = "tsv") -> str:
-    """Where what is called *name* lies in its folder: `val/acc` nests; whatever could leave the folder is quoted."""
+    """Where what is called *name* lies in its folder: `val/acc` nests.
+
+    Quoted is what could leave the folder, or be no name of a file on some system where the branch is checked out.
+    """
     parts = name.split("/", MOST_FOLDERS)
     safe = [_component(part, last=number == len(parts) - 1, ending=ending) for number, part in enumerate(parts)]
     return f"{'/'.join(safe)}.{ending}"
@@ -24,13 +32,15 @@ def path_of(name: str, ending: str = "tsv") -> str:
 def _component(part: str, *, last: bool, ending: str) -> str:
     from urllib.parse import quote
 
-    quoted = quote(part, safe=" +=@,()[]{}!$&'", errors="replace").replace("~", "%7E")
+    quoted = quote(part, safe=" +=@,()[]{}!$&'", errors="surrogatepass").replace("~", "%7E")
+    if quoted != quoted.strip(". ") or (not last and quoted.endswith(f".{ending}")):
+        quoted = quoted.replace(".", "%2E").replace(" ", "%20")
+    if _DEVICE.fullmatch(quoted):
+        quoted = f"%{ord(quoted[0]):02X}{quoted[1:]}"
     if len(quoted) > MOST_NAME:  # two long names may begin alike
         from hashlib import sha256
 
-        quoted = f"{quoted[: MOST_NAME - 16]}-{sha256(part.encode('utf-8', 'replace')).hexdigest()[:15]}"
-    if quoted.startswith(".") or quoted != quoted.strip() or (not last and quoted.endswith(f".{ending}")):
-        quoted = quoted.replace(".", "%2E").replace(" ", "%20")
+        quoted = f"{quoted[: MOST_NAME - 16]}-{sha256(part.encode('utf-8', 'surrogatepass')).hexdigest()[:15]}"
     return quoted or "%"
 
 
@@ -38,17 +48,17 @@ def name_of(path: str) -> str | None:
     """What lies at *path* is called so; None where its name was too long for a path."""
     from urllib.parse import unquote
 
-    stem, _, ending = path.rpartition(".")
-    name = "/".join("" if part == "%" else unquote(part) for part in stem.split("/"))
-    return name if path_of(name, ending) == path else None
+    parts = path.rpartition(".")[0].split("/")
+    if any(len(part) >= MOST_NAME and _SHORTENED.search(part) for part in parts):
+        return None
+    return "/".join("" if part == "%" else unquote(part, errors="surrogatepass") for part in parts)
 
 
 def tsv(name: str, series: Series) -> str:
     """A table of four columns, numbers as Python writes them: `nan`, `inf` and `-inf` among them."""
-    column = "".join(char if char.isprintable() else " " for char in name)
     rows = zip(series.steps, series.runtimes, series.timestamps, series.values, strict=True)
     lines = [f"{step}\t{runtime:.3f}\t{moment:.3f}\t{value!r}" for step, runtime, moment, value in rows]
-    return "\n".join((f"step\t_runtime\t_timestamp\t{column}", *lines, ""))
+    return "\n".join((f"step\t_runtime\t_timestamp\t{escape.cell(name)}", *lines, ""))
 
 
 def of_tsv(path: str, content: bytes) -> tuple[str, Series] | None:
@@ -57,8 +67,8 @@ def of_tsv(path: str, content: bytes) -> tuple[str, Series] | None:
         head, *lines = content.decode().rstrip("\n").split("\n")
         rows = [line.split("\t") for line in lines]
         column = head.split("\t")[3]
-        name = column if path_of(column) == path else name_of(path)
-        return column if name is None else name, Series(
+        known = next((name for name in (escape.of_cell(column), column) if path_of(name) == path), name_of(path))
+        return column if known is None else known, Series(
             [_whole(row[0]) for row in rows], [float(row[1]) for row in rows], [float(row[2]) for row in rows],
             [_number(row[3]) for row in rows],
         )  # fmt: skip

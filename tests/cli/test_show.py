@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 
 import mlgit as door
+from mlgit.core import escape
 from mlgit.git.repo import Repo
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -32,6 +33,29 @@ def test_artifacts_are_told_by_version_and_alias(repo: Repo, python: Script, mlg
     assert "\n  logged  net:v0   model, 7 B, best, latest  " in shown
     assert [one["name"] for one in told["used"]] == ["data"]
     assert told["artifacts"][0]["aliases"] == ["best", "latest"]
+
+
+NASTY = [
+    "disk./.usageGB", ".hidden", "a/..", "..", "/", "a//b", "%", "%2E", "a%2Eb", "a b ", " a", "é/ü", "CON", "con",
+    "COM1.x/LPT1", "x" * 300, "é" * 300, "x" * 300 + "\n", "A/b", "a/B", "a/b", "x.tsv/y", "a\tb", "a\\tb", "a\nb",
+    "\x00", "\u202e", "\x1b[31mred", "step", "_mine", "a.b", "true", "1",
+]  # fmt: skip
+
+
+def test_whatever_a_metric_is_called_it_is_found_by_its_name(inside: Repo, mlgit: Script):
+    logged = {name: number for number, name in enumerate(NASTY)}
+    with door.init() as run:
+        run.log(logged)
+    found = door.Api().run(run.id)
+    (row,) = found.scan_history()
+    (line,) = mlgit("show", "--history", "--json", cwd=inside.folder).stdout.splitlines()
+    head, cells = (one.split("\t") for one in mlgit("show", "--history", cwd=inside.folder).stdout.splitlines())
+    shown = dict(zip(map(escape.of_cell, head[1:]), map(int, cells[1:]), strict=True))
+
+    assert {name: row[name] for name in logged} == logged
+    assert dict(found.history().iloc[0][NASTY]) == logged
+    assert json.loads(line) == {"_step": 0, **logged}
+    assert shown == logged
 
 
 def test_a_history_as_json_is_a_line_a_row(inside: Repo, mlgit: Script):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -209,12 +209,40 @@ def test_pandas_reads_the_file_and_tells_nan_from_nothing(tmp_path: Path):
     assert frame["integer"][1] == 2**60
 
 
-@given(st.text(min_size=1, max_size=300).map(lambda text: text.encode("utf-8", "replace").decode()))
-@settings(max_examples=300, deadline=None)
-def test_a_name_is_read_from_its_path(name: str):
-    path = tables.path_of(name)
+PIECES = [
+    "/", "//", ".", "..", "/.", "./", "%", "%2E", "%25", " ", "\t", "\n", "\\", "\\t", "~", "-", ":", "*?<>|", "é",
+    "\u202e", "\x1b[31m", "con", "CON", "aux", "NUL", "com1", ".git", ".tsv", ".jsonl", "a", "A",
+    "x" * 149, "é" * 60, "." * 149,
+]  # fmt: skip
+NASTY = (
+    st.lists(st.sampled_from(PIECES) | st.text(max_size=20), min_size=1, max_size=8)
+    .map("".join)
+    .map(lambda text: text.encode("utf-8", "replace").decode())
+)
+FORBIDDEN = re.compile(r"|\..*|.*[. ]|.*[\x00-\x1f<>:\"|?*\\].*|(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+"""Names that a file or a folder cannot have on some system, or that lead elsewhere."""
 
-    assert tables.name_of(path) == name or len(quote(name)) > tables.MOST_NAME
+
+@given(NASTY)
+@settings(max_examples=500, deadline=None)
+def test_a_name_is_read_back_from_its_table_and_its_lines(name: str):
+    path, lines = tables.path_of(name), tables.path_of(name, "jsonl")
+    table = tables.tsv(name, Series([0], [0.0], [0.0], [1])).encode()
+
+    assert tables.of_tsv(path, table) == (name, Series([0], [0.0], [0.0], [1]))
+    assert tables.of_jsonl(lines, tables.jsonl(name, [Logged(0, 0.0, 0.0, "x")])) == (name, [Logged(0, 0.0, 0.0, "x")])
+    for part in path.split("/"):
+        assert len(part.encode()) <= 255
+        assert not FORBIDDEN.fullmatch(part)
+
+
+@given(st.lists(NASTY, unique=True, min_size=2, max_size=2))
+def test_two_names_have_two_paths(names: list[str]):
+    one, other = map(tables.path_of, names)
+
+    assert one != other
+    assert not one.startswith(f"{other}/")
+    assert not other.startswith(f"{one}/")
 
 
 def test_very_many_objects_keep_the_first_and_the_last():
