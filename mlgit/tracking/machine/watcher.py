@@ -131,5 +131,5 @@ class _Watcher:
         row = {"_timestamp": now, "_runtime": now - self._started}
         line = f"{json.dumps(row | {name: round(value, 4) for name, value in values.items()})}\n".encode()
         with contextlib.suppress(OSError):
-            if os.write(fd, line) != len(line):
-                os.write(fd, b"\n")  # what comes next begins a line of its own
+            if (written := os.write(fd, line)) != len(line):
+                live.take_back(fd, written)
