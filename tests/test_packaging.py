@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 import zipfile
@@ -110,6 +111,21 @@ def test_every_command_has_an_example_in_its_help():
 
         assert "Example" in text, name
         assert f"mlgit {name.split()[0]}" in text.split("Example")[1], name
+
+
+def test_a_command_of_many_options_has_each_of_them_once_under_a_heading():
+    from mlgit.cli import run
+
+    text = run.command.get_help(click.Context(run.command, info_name="mlgit run", terminal_width=110))
+    titles, shown = (
+        re.findall(r"^(\S.*):$", text, re.MULTILINE),
+        re.findall(r"^  (?:-\w, )?(--[\w-]+)", text, re.MULTILINE),
+    )
+
+    assert titles == [*run.command.sections, "Help"]
+    assert sorted(shown) == sorted(
+        [*(one.opts[-1] for one in run.command.params if isinstance(one, click.Option)), "--help"]
+    )
 
 
 def test_no_option_lacks_its_help():

@@ -8,10 +8,18 @@ from typing import Any
 
 import click
 
+from mlgit.cli.sections import Sectioned
 from mlgit.errors import UsageError
 
+_SECTIONS = {
+    "What goes in, and what comes out": ("params", "metrics", "wandb"),
+    "What the run is called": ("name", "group", "tags", "notes", "job_type", "project", "sweep"),
+    "What it goes on from": ("resume", "fork", "rewind"),
+    "While it is under way": ("system_seconds", "checkpoint_seconds", "push"),
+}
 
-@click.command(context_settings={"allow_interspersed_args": False})
+
+@click.command(cls=Sectioned, sections=_SECTIONS, context_settings={"allow_interspersed_args": False})
 @click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Set a param; may be repeated.")
 @click.option("-n", "--name", help="The run's name for people.  [default: two words and a number]")
 @click.option("-g", "--group", help="File it under a group.")
