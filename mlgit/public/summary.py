@@ -31,7 +31,7 @@ class Summary(dict[str, Any]):
     """
 
     def __init__(self, run: Owner, metrics: Mapping[str, Any]) -> None:
-        super().__init__(deepcopy(dict(metrics)))
+        super().__init__({name: _named(value) for name, value in deepcopy(dict(metrics)).items()})
         self.__dict__["_run"] = run
 
     def __missing__(self, name: str) -> Any:
@@ -71,7 +71,21 @@ class Summary(dict[str, Any]):
         self._run.update()
 
 
-class _Below(dict[str, Any]):
+class _Named(dict[str, Any]):
+    """A mapping that is read by attribute too."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"there is no {name!r} in it") from None
+
+
+def _named(value: Any) -> Any:
+    return _Named({key: _named(inner) for key, inner in value.items()}) if isinstance(value, dict) else value
+
+
+class _Below(_Named):
     """What stands below *name* in a summary, as a mapping: what is set in it is set there."""
 
     def __init__(self, summary: Summary, name: str, held: Mapping[str, Any]) -> None:

@@ -459,6 +459,24 @@ def test_a_summary_nests_as_it_was_logged_and_is_read_by_attribute(inside: Repo)
     )  # fmt: skip
 
 
+def test_an_object_in_a_summary_is_read_by_item_and_by_attribute(inside: Repo):
+    with wandb.init(project="p") as run:
+        run.log({"h": wandb.Histogram([1, 2, 3]), "val": {"x": 1}})
+    found = wandb.Api().run(f"p/{run.id}").summary
+
+    assert found.h.bins == found["h"]["bins"]
+    assert (len(found["h"]["bins"]), sum(found.h.get("values"))) == (65, 3)
+    assert (found.val.x, hasattr(found.val, "y"), copy.deepcopy(found.h)) == (1, False, found.h)
+    assert json.loads(json.dumps(found))["h"]["_type"] == "histogram"
+
+
+def test_a_run_that_is_under_way_is_not_deleted(inside: Repo):
+    with wandb.init(project="p") as run, pytest.raises(UsageError, match="is under way"):
+        wandb.Api().run(f"p/{run.id}").delete()
+
+    assert wandb.Api().run(f"p/{run.id}").state == "finished"
+
+
 def test_a_summary_is_set_where_it_nests(inside: Repo):
     with wandb.init(project="p") as run:
         run.log({"val": {"x": 1, "deep": {"y": 2}}})
