@@ -208,6 +208,25 @@ def test_what_failed_in_a_notebook_and_then_did_not_is_forgotten(repo: Repo):
     assert run.state == State.FINISHED
 
 
+def test_loggers_of_earlier_cells_child_processes_and_c_code_are_in_the_log(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+):  # fmt: skip
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # where it is set, ipykernel does not look at what C code writes
+    execute(
+        repo,
+        "import logging, os, sys, mlgit\nlogging.basicConfig(stream=sys.stdout)",
+        "run = mlgit.init()\nlogging.warning('logged')",
+        "os.system('echo of a child')\nos.write(1, b'of C code\\n')",
+        "end = __import__('time').time() + 30\nlog = os.path.join(run.sync_dir, 'output.log')\n"
+        "while 'of C code' not in open(log).read() and __import__('time').time() < end:\n    pass",
+        "run.finish()",
+    )
+    [run] = query.runs(repo)
+    kept = runs.output(repo, run)
+
+    assert [text for text in ("WARNING:root:logged", "of a child", "of C code") if text not in kept] == []
+
+
 def test_a_magic_shows_the_run_of_its_cell_while_it_works_and_one_that_is_named(repo: Repo):
     shown = execute(
         repo,

@@ -11,7 +11,7 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mlgit.store import live
@@ -95,7 +95,7 @@ def _flush() -> None:
 
 
 class _Copied:
-    """A text stream that also writes to files, by their descriptors; everything else is the stream's own."""
+    """A text stream, or none, that also writes to files, by their descriptors; all else is the stream's own."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -105,7 +105,11 @@ class _Copied:
         for fd in self._fds:
             with contextlib.suppress(OSError):
                 os.write(fd, text.encode("utf-8", "replace"))
-        return int(self._stream.write(text) or 0)
+        return len(text) if self._stream is None else int(self._stream.write(text) or 0)
+
+    def flush(self) -> None:
+        if self._stream is not None:
+            self._stream.flush()
 
     def writelines(self, lines: Any) -> None:
         for line in lines:
@@ -131,22 +135,33 @@ class _Copied:
         return self._stream
 
 
+def _places() -> Iterator[tuple[Any, str]]:
+    """(object, its attribute) for each of Python's streams: where a copy is taken of what goes through it.
+
+    ipykernel's hand on all that is written to them, also what it reads from child processes and C code, and what comes
+    from those who took hold of the stream earlier, as logging handlers do.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        yield (stream, "echo") if hasattr(stream, "echo") else (sys, name)
+
+
 def _wrap(fd: int) -> Callable[[], None]:
     """Copy what is printed through Python's streams to *fd*."""
     copies = []
-    for name in ("stdout", "stderr"):
-        copied = getattr(sys, name)
+    for holder, name in _places():
+        copied = getattr(holder, name)
         if not isinstance(copied, _Copied):
             copied = _Copied(copied)
-            setattr(sys, name, copied)
+            setattr(holder, name, copied)
         copied.copy_to(fd)
-        copies.append(copied)
+        copies.append((holder, name, copied))
     return functools.partial(_unwrap, copies, fd)
 
 
-def _unwrap(copies: list[_Copied], fd: int) -> None:
+def _unwrap(copies: list[tuple[Any, str, _Copied]], fd: int) -> None:
     """Stop copying to *fd*. Streams that somebody else has replaced meanwhile stay as they are."""
-    for name, copied in zip(("stdout", "stderr"), copies, strict=True):
+    for holder, name, copied in copies:
         copied.stop(fd)
-        if copied.is_idle() and getattr(sys, name) is copied:
-            setattr(sys, name, copied.inner())
+        if copied.is_idle() and getattr(holder, name) is copied:
+            setattr(holder, name, copied.inner())
