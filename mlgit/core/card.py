@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlgit.core import escape, figures
-from mlgit.core.compare import is_number
+from mlgit.core.compare import flatten, is_number
 from mlgit.core.run import Run, State
 
 _COLORS = {
@@ -19,7 +19,7 @@ _ROWS = 12
 
 def card(run: Run, metrics: Mapping[str, Any]) -> str:
     """*run*: its name, where it stands, the numbers of its *metrics*, how to look at it."""
-    numbers = [(name, figures.number(value)) for name, value in metrics.items() if is_number(value) and name[:1] != "_"]
+    numbers = [(name, figures.number(value)) for name, value in _numbers(metrics).items() if name[:1] != "_"]
     if len(numbers) > _ROWS:
         numbers[_ROWS:] = [(f"… {len(numbers) - _ROWS} more", "")]
     rows = "".join(
@@ -36,6 +36,12 @@ def card(run: Run, metrics: Mapping[str, Any]) -> str:
         + f'<div style="opacity:.6;font-size:90%">{_text(run.branch or "a branch when it ends")} · '
         f"<code>mlgit show {_text(run.id)}</code></div></div>"
     )
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of *metrics*, nested ones too; those of pictures and other objects are none."""
+    plain = {name: value for name, value in metrics.items() if not (isinstance(value, Mapping) and "_type" in value)}
+    return {name: value for name, value in flatten(plain).items() if is_number(value)}
 
 
 def _text(text: str) -> str:

@@ -16,3 +16,12 @@ def test_a_card_is_escaped_and_says_how_to_look():
     assert "… 8 more" in shown
     assert "no number" not in shown
     assert "mlgit show abcdefgh" in shown
+
+
+def test_a_card_shows_nested_metrics_as_they_are_recorded_and_no_objects():
+    run = Run(id="abcdefgh", name="n", project="p", created=1.0)
+    shown = card(run, {"val": {"acc": 0.875}, "picture": {"_type": "image-file", "width": 17}})
+
+    assert "val.acc" in shown
+    assert "0.875" in shown
+    assert "17" not in shown
