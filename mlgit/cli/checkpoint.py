@@ -12,7 +12,7 @@ from mlgit.errors import UsageError
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--every", metavar="TIME", help="Go on doing so (30s, 5m, 1h) until standard input ends.")
+@click.option("--every", metavar="TIME", help="Go on doing so (30s, 5m, 1h) until it or standard input ends.")
 @click.option("--push", is_flag=True, help="Push what is committed to the remote origin.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(run: str | None, every: str | None, push: bool, as_json: bool) -> None:
@@ -37,6 +37,8 @@ def command(run: str | None, every: str | None, push: bool, as_json: bool) -> No
         if run is None:
             raise UsageError("--every needs to know which run.", fix="mlgit checkpoint RUN --every 5m")
         checkpoints.follow(repo, query.find(repo, run).id, wish.seconds(every), pushes=push)
+        ended = query.find(repo, run)
+        output.say(f"{ended.name} is {ended.state.value}{f': {ended.branch}' if ended.branch else ''}")
         return
     known = [query.find(repo, run)] if run else [one for one in query.runs(repo) if not one.commit]
     if run and known[0].commit:

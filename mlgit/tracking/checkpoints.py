@@ -75,9 +75,9 @@ def _nothing() -> None:
 
 
 def follow(repo: Repo, run_id: str, every: float, *, pushes: bool) -> None:
-    """Commit the run every so many seconds (0: not before its end) until standard input ends; then see to its branch.
+    """Commit the run every so many seconds (0: not before its end), until it or standard input ends.
 
-    What git or the network refuses is said once and tried again next time.
+    Then see to its branch. What git or the network refuses is said once and tried again next time.
     """
     folder = live.folder_of(repo, run_id)
     said: set[str] = set()
@@ -92,7 +92,7 @@ def follow(repo: Repo, run_id: str, every: float, *, pushes: bool) -> None:
             notify(f"{what}: {exc} (said once; the training goes on)")
 
     ref = ""
-    while not _has_ended(every):
+    while folder.exists() and not _has_ended(every):
         if sharing.is_around_others(folder):
             continue  # those have checkpoints of their own, and at its end nobody may miss this one
         tried("no checkpoint could be made", result.checkpoint, repo, folder, time.time())

@@ -228,7 +228,20 @@ def test_a_time_that_no_run_lasts_for_is_a_time(repo: Repo, mlgit: Script, text:
     mlgit("run", "-n", "short", "--", "true", cwd=repo.folder)
     done = mlgit("checkpoint", "short", "--every", text, cwd=repo.folder, stdin=subprocess.DEVNULL)
 
-    assert (done.stdout, done.stderr) == ("", "")
+    assert done.stdout.startswith("short is finished: exp/")
+    assert done.stderr == ""
+
+
+def test_checkpoints_of_a_run_that_has_ended_wait_for_nothing_and_say_so(repo: Repo, mlgit: Script):
+    mlgit("run", "-n", "short", "--", "true", cwd=repo.folder)
+    read, write = os.pipe()  # standard input that does not end
+    try:
+        done = mlgit("checkpoint", "short", "--every", "1h", cwd=repo.folder, stdin=read, timeout=60)
+    finally:
+        os.close(read)
+        os.close(write)
+
+    assert done.stdout.startswith("short is finished: exp/")
 
 
 @pytest.mark.parametrize("words", [("-c", "import mlgit; mlgit.init()"), ("-m", "mlgit", "run", "--", "true")])
