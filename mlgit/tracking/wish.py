@@ -91,6 +91,13 @@ def _flag(text: str) -> bool:
     return text.strip().lower() in ("1", "true", "yes", "on")
 
 
+def _interval(text: str) -> float:
+    """Seconds, at most `_LONGEST`. Raises `ValueError`."""
+    if (found := float(text)) <= _LONGEST:
+        return found
+    raise ValueError(text)
+
+
 def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -101,7 +108,7 @@ _VARIABLES: Mapping[str, tuple[str, Any]] = {
     "NOTES": ("notes", str), "TAGS": ("tags", _list), "DIR": ("folder", str), "MODE": ("mode", str),
     "RESUME": ("resume", str), "SWEEP_ID": ("sweep", str), "CONSOLE": ("console", str), "REINIT": ("reinit", str),
     "SAVE_CODE": ("save_code", _flag), "CONFIG_PATHS": ("config_paths", _list),
-    "CHECKPOINT": ("checkpoint_seconds", str), "PUSH": ("push", _flag), "SYSTEM_SECONDS": ("system_seconds", float),
+    "CHECKPOINT": ("checkpoint_seconds", str), "PUSH": ("push", _flag), "SYSTEM_SECONDS": ("system_seconds", _interval),
 }  # fmt: skip
 
 # Option of W&B's Settings → the wish it fills.
@@ -255,7 +262,9 @@ def _of_environment() -> dict[str, Any]:
             try:
                 found[wish] = read(text)
             except ValueError:
-                raise UsageError(f"MLGIT_{name} is {text[:80]!r}, which is no number of seconds.") from None
+                raise UsageError(
+                    f"MLGIT_{name} is {text[:80]!r}, which is no number of seconds from 0 to a year."
+                ) from None
     if (run_id := os.environ.get("WANDB_RUN_ID")) is not None:  # MLGIT_RUN_ID names the run to take part in
         found["id"] = run_id
     if _flag(variable("DISABLED") or ""):

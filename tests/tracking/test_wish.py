@@ -265,3 +265,11 @@ def test_outside_of_every_repository_the_one_of_dir_records_the_run(
         pass
 
     assert [found.id for found in query.runs(repo)] == [run.id]
+
+
+@pytest.mark.parametrize("text", ["1e300", "inf", "nan", "often"])
+def test_a_variable_that_is_no_time_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch, text: str):
+    monkeypatch.setenv("MLGIT_SYSTEM_SECONDS", text)
+
+    with pytest.raises(UsageError, match=f"MLGIT_SYSTEM_SECONDS is '{text}'"):
+        wish.settle({})

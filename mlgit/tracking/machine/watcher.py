@@ -9,7 +9,6 @@ from __future__ import annotations
 import _thread
 import contextlib
 import json
-import math
 import os
 import threading
 import time
@@ -56,12 +55,12 @@ def watch(
     opened: live.Live, started: float, *, seconds: float, warn: Callable[[str], None],
     disk_paths: Sequence[str] = ("/",), pid: int | None = None,
 ) -> Callable[[], None]:  # fmt: skip
-    """Look at the machine every so many *seconds* until what is returned is called; 0 and less: never.
+    """Look at the machine every so many *seconds* until what is returned is called; 0 and less, and forever: never.
 
     *started*: when the run began. *pid*: the process whose tree is the run's; None is this one. *warn*
     is told when looking has to end before.
     """
-    if not 0 < seconds < math.inf:
+    if not 0 < seconds <= threading.TIMEOUT_MAX:
         return _nothing
     return _Watcher(opened, started, max(LEAST_SECONDS, seconds), warn, disk_paths, pid).stop
 

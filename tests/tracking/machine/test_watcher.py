@@ -75,9 +75,13 @@ def test_a_run_that_is_shorter_than_the_first_look_pays_nothing(repo: Repo, pyth
     assert seen(repo) == {}
 
 
-@pytest.mark.parametrize("how", ["environment", "file", "settings", "interval"])
+@pytest.mark.parametrize("how", ["environment", "file", "settings", "interval", "forever"])
 def test_it_is_off_where_nobody_wants_it(repo: Repo, python: Script, how: str):
-    settings = {"settings": {"x_disable_stats": True}, "interval": {"x_stats_sampling_interval": 0}}.get(how, {})
+    settings = {
+        "settings": {"x_disable_stats": True},
+        "interval": {"x_stats_sampling_interval": 0},
+        "forever": {"x_stats_sampling_interval": 1e300},
+    }.get(how, {})
     env = {**os.environ, **({"WANDB_SYSTEM_SECONDS": "0"} if how == "environment" else {})}
     if how == "file":
         (repo.folder / "mlgit.yaml").write_text("project: p\nrun:\n  system_seconds: 0\n")
