@@ -27,8 +27,8 @@ def state(path: Path, *, age: float) -> os.stat_result:
     return os.stat_result((*about[:7], then, then, then), nanoseconds)
 
 
-def seen(folder: Path, about: os.stat_result) -> Seen:
-    found = Seen(folder, folder / "memory/seen.json")
+def seen(folder: Path, about: os.stat_result, rules: str = "rules") -> Seen:
+    found = Seen(folder, folder / "memory/seen.json", rules)
     found.look("a", about)
     return found
 
@@ -49,6 +49,16 @@ def test_a_file_of_the_same_state_is_not_read_again(tmp_path: Path, about: os.st
     assert not found.is_binary("a")
     assert not found.is_secret("a")
     assert found.blob("a") == "100644 0123"
+
+
+def test_a_blob_that_other_rules_made_is_not_believed(tmp_path: Path, about: os.stat_result):
+    remember(tmp_path, about)
+    (tmp_path / "a").unlink()
+
+    found = seen(tmp_path, about, "other rules")
+
+    assert not found.is_secret("a")
+    assert found.blob("a") is None
 
 
 @pytest.mark.parametrize("content", ["", "of another rule", '{"shapes": 1, "files": {}}', "[1]", '{"files": {"a": 1}}'])
