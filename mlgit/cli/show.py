@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
 from itertools import groupby
 from operator import itemgetter, lt
 from pathlib import Path
@@ -47,7 +48,7 @@ T = TypeVar("T")
     "--json",
     "as_json",
     is_flag=True,
-    help="As JSON, with where and how it ran; with --history or --system, a line a row.",
+    help="As JSON, with where and how it ran; with another of these, a line a row, a file or a line that it printed.",
 )
 def command(
     run: str, history: bool, system: bool, objects: bool, media: bool, into: Path | None, fetch: bool, log: bool,
@@ -73,7 +74,7 @@ def command(
     repo = place.repo
     found = runs.complete(repo, query.find(repo, run, project=place.meant))
     if log:
-        click.echo(escape.terminal(runs.output(repo, found)), nl=False)
+        _print_log(runs.output(repo, found), as_json=as_json)
     elif history:
         _print_series(_whole(runs.history(repo, found, full=True, fetch=fetch)), by_step=True, as_json=as_json)
     elif system:
@@ -81,13 +82,21 @@ def command(
     elif objects:
         _print_objects(_whole(runs.objects(repo, found, full=True, fetch=fetch)))
     elif media or into:
-        _print_media(repo, found, into)
+        _print_media(repo, found, into, as_json=as_json)
     elif as_json:
         about = runs.provenance(repo, found) if found.commit else {}
         output.as_json({**document(found), "provenance": about})
     else:
         about = runs.provenance(repo, found) if found.commit else {}
         _print(found, about, _artifacts(repo, found))
+
+
+def _print_log(printed: str, *, as_json: bool) -> None:
+    if not as_json:
+        click.echo(escape.terminal(printed), nl=False)
+        return
+    for line in StringIO(printed):
+        output.json_line({"line": line.removesuffix("\n")})
 
 
 def _whole(told: Told[T]) -> Told[T]:
@@ -137,20 +146,26 @@ def _print_objects(objects: Mapping[str, Sequence[Logged]]) -> None:
         output.json_line(line)
 
 
-def _print_media(repo: Repo, run: Run, into: Path | None) -> None:
+def _print_media(repo: Repo, run: Run, into: Path | None, *, as_json: bool) -> None:
+    """The files by name and size, copied *into* a folder if there is one; in JSON with where they then are."""
     from mlgit.public import files
 
     found = {name: file for name, file in files.of_run(repo, run).items() if name.startswith("media/")}
     if not found and "media" in run.held:
         output.note("Its media are not here. To fix: mlgit sync where it ran, then dvc pull its media.dvc here")
         return
-    if into is None:
+    copies = {name: into / name.removeprefix("media/") for name in found} if into else {}
+    for name, copy in copies.items():
+        found[name].bring(copy)
+    if as_json:
+        for name, file in found.items():
+            copied = {"copy": str(copies[name])} if into else {}
+            output.json_line({"name": name, "size": file.size, **copied})
+    elif into is None:
         rows = [(name, figures.size(file.size)) for name, file in found.items()]
         output.table(("file", "size"), rows, right=("size",), empty="It logged no media.")
-        return
-    for name, file in found.items():
-        file.bring(into / name.removeprefix("media/"))
-    output.say(f"{len(found)} file{'s' * (len(found) != 1)} in {into}")
+    else:
+        output.say(f"{len(found)} file{'s' * (len(found) != 1)} in {into}")
 
 
 def _rows_kept(run: Run, about: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import mlgit as door
 from mlgit.core import escape
@@ -70,3 +71,24 @@ def test_a_history_as_json_is_a_line_a_row(inside: Repo, mlgit: Script):
         {"_step": 0, "loss": "nan", "acc": 1}, {"_step": 1, "loss": "-inf"}, {"_step": 2, "acc": 3},
     ]  # fmt: skip
     assert [json.loads(line) for line in objects] == [{"step": 1, "name": "text", "value": "é"}]
+
+
+def test_what_it_printed_as_json_is_a_line_a_line(repo: Repo, python: Script, mlgit: Script):
+    python("-c", "import mlgit\nwith mlgit.init(): print('one\\x1b[1m \\u2028é\\n\\ntwo')", cwd=repo.folder)
+    lines = mlgit("show", "--log", "--json", cwd=repo.folder).stdout.removesuffix("\n").split("\n")
+
+    assert [json.loads(line) for line in lines[-3:]] == [{"line": "one \u2028é"}, {"line": ""}, {"line": "two"}]
+
+
+def test_media_as_json_are_a_line_a_file_and_say_where_copies_are(inside: Repo, mlgit: Script, tmp_path: Path):
+    with door.init() as run:
+        run.log({"page": door.Html("<b>é</b>", inject=False)})
+    (listed,) = mlgit("show", "--media", "--json", cwd=inside.folder).stdout.splitlines()
+    (copied,) = mlgit("show", "--json", "--into", str(tmp_path / "out"), cwd=inside.folder).stdout.splitlines()
+    told, copy = json.loads(listed), json.loads(copied).pop("copy")
+
+    assert told.keys() == {"name", "size"}
+    assert told["name"].startswith("media/html/page_0_")
+    assert json.loads(copied) == {**told, "copy": copy}
+    assert Path(copy).read_text() == "<b>é</b>"
+    assert Path(copy).stat().st_size == told["size"]
