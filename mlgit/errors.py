@@ -82,3 +82,7 @@ class AuthenticationError(CommError):
 
 class UnsupportedError(UsageError):
     """W&B's, for scripts that catch it; nothing raises it."""
+
+
+class WandbCoreNotAvailableError(MlgitError):
+    """W&B's, for scripts that catch it: there is no such program here to miss."""

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from mlgit.errors import UsageError
 from mlgit.public import notebook
@@ -19,6 +19,10 @@ __all__ = ["from_human_size", "generate_id", "get_module", "make_artifact_name_s
 
 StrPath = str | os.PathLike[str]
 """W&B's word for a path."""
+GlobStr = str
+"""Its word for a pattern of paths."""
+PolicyName = Literal["now", "live", "end"]
+"""When `save()` is to take a file."""
 
 
 def generate_id(length: int = 8) -> str:

@@ -18,7 +18,8 @@ _HERE = "mlgit.integrations"
 
 _ERRORS = (
     "Error CommError UsageError AuthenticationError=mlgit.errors:AuthenticationError "
-    "UnsupportedError=mlgit.errors:UnsupportedError UnsupportedFeatureError=mlgit.errors:UnsupportedError"
+    "UnsupportedError=mlgit.errors:UnsupportedError UnsupportedFeatureError=mlgit.errors:UnsupportedError "
+    "WandbCoreNotAvailableError=mlgit.errors:WandbCoreNotAvailableError"
 )
 _CONFIG_ERROR = "ConfigError=mlgit.errors:UsageError"
 _DISABLED = "RunDisabled=mlgit.tracking.run.disabled:DisabledRun"
@@ -36,6 +37,14 @@ _PUBLIC = (
     "Runs=mlgit.public.runs:Runs Sweep=mlgit.public.sweep:Sweep"
 )
 
+_TYPES = "mlgit.tracking.media.data_types"
+_TYPES_IN = (
+    "audio", "base_types.media", "base_types.wb_value", "bokeh", "eval_table", "graph",
+    "helper_types.bounding_boxes_2d", "helper_types.classes", "helper_types.image_mask", "histogram", "html",
+    "image", "molecule", "object_3d", "plotly", "saved_model", "table", "video",
+)  # fmt: skip
+"""The modules of W&B's that its types come from, of which any may be asked for any."""
+_SAVING = " ".join(f"{name}={_HERE}.loose:{name}" for name in ("GlobStr", "PolicyName"))
 _PLOTS = ("bar", "confusion_matrix", "histogram", "line", "line_series", "pr_curve", "roc_curve", "scatter")
 _GYM = "monitor=mlgit.tracking.session:monitor_gymnasium"
 _NOTEBOOK = " ".join(f"{name}=mlgit.public.notebook:is_notebook" for name in ("in_jupyter", "in_notebook"))
@@ -45,9 +54,9 @@ _MODULES: Mapping[str, str] = {
     "": _TOP,
     "agents": "", "agents.pyagent": "pyagent=agent",
     "apis": "PublicApi=mlgit.tracking.past:Api", "apis.public": _PUBLIC, "apis.public.api": _PUBLIC,
-    "apis.public.runs": _PUBLIC,
+    **{f"apis.public.{name}": _PUBLIC for name in ("artifacts", "files", "projects", "runs", "sweeps")},
     "cli": "", "cli.cli": "cli=mlgit.cli.wandb:command",
-    "data_types": "module mlgit.tracking.media.data_types",
+    "data_types": f"module {_TYPES}",
     "env": f"module {_HERE}.environment",
     "errors": _ERRORS, "errors.errors": _ERRORS, "errors.term": _TERMINAL,
     "integration": "",
@@ -62,7 +71,8 @@ _MODULES: Mapping[str, str] = {
     "integration.keras.keras": f"module {_HERE}.keras",
     "integration.lightgbm": f"module {_HERE}.lightgbm",
     "integration.lightning": "", "integration.lightning.fabric": f"module {_HERE}.lightning",
-    "integration.sklearn": f"module {_HERE}.sklearn",
+    "integration.lightning.fabric.logger": f"module {_HERE}.lightning",
+    "integration.sklearn": f"module {_HERE}.sklearn", "integration.sklearn.plot": f"module {_HERE}.sklearn",
     "integration.tensorboard": "module mlgit.tracking.tensorboard",
     "integration.torch": "", "integration.torch.wandb_torch": "watch unwatch",
     "integration.xgboost": f"module {_HERE}.xgboost", "integration.xgboost.xgboost": f"module {_HERE}.xgboost",
@@ -74,20 +84,21 @@ _MODULES: Mapping[str, str] = {
     "sklearn": f"module {_HERE}.sklearn", "xgboost": f"module {_HERE}.xgboost",
     "sdk": "AlertLevel Artifact Config Settings agent finish init login require setup sweep teardown",
     "sdk.artifacts": "", "sdk.artifacts.artifact": "Artifact", "sdk.wandb_artifacts": "Artifact",
-    "sdk.data_types": "", "sdk.data_types.base_types": "",
+    "sdk.artifacts.artifact_ttl": "ArtifactTTL",
+    "sdk.artifacts.exceptions": "ArtifactNotLoggedError=mlgit.errors:NotLoggedError",
+    "sdk.data_types": "", "sdk.data_types.base_types": "", "sdk.data_types.helper_types": "",
+    **{f"sdk.data_types.{name}": f"module {_TYPES}" for name in _TYPES_IN},
     "sdk.data_types.trace_tree": f"module {_HERE}.trace",
-    "sdk.data_types.base_types.wb_value": "WBValue=mlgit.tracking.media.shelf:Media",
-    "sdk.data_types.base_types.media": "Media=mlgit.tracking.media.shelf:Media",
-    "sdk.data_types.image": "Image", "sdk.data_types.table": "Table", "sdk.data_types.histogram": "Histogram",
-    "sdk.data_types.html": "Html", "sdk.data_types.video": "Video", "sdk.data_types.plotly": "Plotly",
-    "sdk.interface": "", "sdk.interface.artifacts": "Artifact",
+    "sdk.interface": "", "sdk.interface.artifacts": "Artifact", "sdk.interface.interface": _SAVING,
     "sdk.launch": f"module {_HERE}.launch",
     "sdk.lib": f"{_CONFIG_ERROR} {_DISABLED}", "sdk.lib.config_util": _CONFIG_ERROR, "sdk.lib.disabled": _DISABLED,
     "sdk.lib.ipython": f"{_NOTEBOOK} _get_python_type={_HERE}.loose:python_type",
     "sdk.lib.runid": f"generate_id={_HERE}.loose:generate_id", "sdk.lib.telemetry": f"context={_HERE}.loose:telemetry",
-    "sdk.lib.paths": f"StrPath={_HERE}.loose:StrPath",
+    "sdk.lib.filesystem": _SAVING, "sdk.lib.paths": f"StrPath={_HERE}.loose:StrPath",
     "sdk.wandb_alerts": "AlertLevel", "sdk.wandb_config": "Config", "sdk.wandb_init": "init",
-    "sdk.wandb_login": "login", "sdk.wandb_run": "Run", "sdk.wandb_settings": "Settings", "sdk.wandb_setup": "setup",
+    "sdk.wandb_login": "login", "sdk.wandb_metric": "Metric=mlgit.tracking.run.metric:Metric",
+    "sdk.wandb_require": f"require={_HERE}.loose:require", "sdk.wandb_run": "Run",
+    "sdk.wandb_settings": "Settings", "sdk.wandb_setup": "setup",
     "sdk.wandb_summary": "Summary=mlgit.tracking.run.summary:Summary", "sdk.wandb_sweep": "sweep controller",
     "sdk.wandb_watch": "watch unwatch",
     "tensorboard": "module mlgit.tracking.tensorboard",
@@ -96,8 +107,12 @@ _MODULES: Mapping[str, str] = {
 }  # fmt: skip
 
 _NOT_HERE: Mapping[str, str] = {
+    "apis.reports": "mlgit report says what a change did, on its pull request",
+    "diffusers": "log the pictures with mlgit.Image",
     "docker": "mlgit launches no containers behind W&B's name",
     "fastai": "fastai has its own: from fastai.callback.wandb import WandbCallback",
+    "huggingface": "log prompts and answers in a mlgit.Table",
+    "openai": "log prompts and answers in a mlgit.Table",
     "sacred": "log from an observer of your own with mlgit.log()",
 }
 """Modules of W&B's, and of its `integration`, without a counterpart, and what serves instead."""

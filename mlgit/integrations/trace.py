@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
 from mlgit.tracking import session
 from mlgit.tracking.media.shelf import Media, Shelf
+from mlgit.tracking.media.trace import Result, Span, SpanKind, StatusCode, WBTraceTree
 
-__all__ = ["SpanKind", "StatusCode", "Trace"]
-
-
-class StatusCode(StrEnum):
-    """How a step ended."""
-
-    SUCCESS = "SUCCESS"
-    ERROR = "ERROR"
-
-
-class SpanKind(StrEnum):
-    """What a step was."""
-
-    LLM = "LLM"
-    CHAIN = "CHAIN"
-    AGENT = "AGENT"
-    TOOL = "TOOL"
+__all__ = ["Result", "Span", "SpanKind", "StatusCode", "Trace", "WBTraceTree"]
 
 
 class Trace(Media):
@@ -48,18 +31,18 @@ class Trace(Media):
         self.status_code = None if status_code is None else StatusCode(status_code.upper())
         self.start_time_ms, self.end_time_ms = start_time_ms, end_time_ms
         self.metadata, self.model_dict = dict(metadata or {}), dict(model_dict or {})
-        self.results: list[dict[str, Any]] = [{"inputs": inputs, "outputs": outputs}] if inputs or outputs else []
+        self.results = [Result(inputs, outputs)] if inputs or outputs else []
         self.children: list[Trace] = []
 
     @property
     def inputs(self) -> Any:
         """What it was asked first."""
-        return self.results[0]["inputs"] if self.results else None
+        return self.results[0].inputs if self.results else None
 
     @property
     def outputs(self) -> Any:
         """What it answered first."""
-        return self.results[0]["outputs"] if self.results else None
+        return self.results[0].outputs if self.results else None
 
     def add_child(self, child: Trace) -> Self:
         """Put a step into this one; return this one."""
@@ -70,7 +53,7 @@ class Trace(Media):
 
     def add_inputs_and_outputs(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Self:
         """Add a question and its answer; return this step."""
-        self.results.append({"inputs": inputs, "outputs": outputs})
+        self.results.append(Result(inputs, outputs))
         return self
 
     def add_metadata(self, metadata: Mapping[str, Any]) -> Self:
@@ -83,29 +66,28 @@ class Trace(Media):
         session.log({name: self})
 
     def store(self, shelf: Shelf) -> dict[str, Any]:
-        """Its document, as W&B's: the steps as text, for their form is the script's own."""
-        document = {"_type": "wb_trace_tree", "root_span_dumps": json.dumps(self._span(), default=str)}
-        return document | ({"model_dict_dumps": json.dumps(self.model_dict, default=str)} if self.model_dict else {})
+        """Its document, as W&B's."""
+        return WBTraceTree(self._span(), self.model_dict).store(shelf)
 
     @classmethod
-    def load(cls, _folder: Path, document: Mapping[str, Any], /) -> Self:
+    def load(cls, folder: Path, document: Mapping[str, Any], /) -> Self:
         """The steps that were stored as *document*."""
-        return cls._of(json.loads(document["root_span_dumps"]), json.loads(document.get("model_dict_dumps", "{}")))
+        tree = WBTraceTree.load(folder, document)
+        return cls._of(tree.root_span, tree.model_dict)
 
     @classmethod
-    def _of(cls, span: Mapping[str, Any], model_dict: Mapping[str, Any]) -> Self:
+    def _of(cls, span: Span, model_dict: Mapping[str, Any] | None) -> Self:
         found = cls(
-            span["name"], span["span_kind"], span["status_code"], span["status_message"], span["attributes"],
-            span["start_time_ms"], span["end_time_ms"], model_dict=model_dict,
+            span.name or "", span.span_kind, span.status_code, span.status_message, span.attributes,
+            span.start_time_ms, span.end_time_ms, model_dict=model_dict,
         )  # fmt: skip
-        found.results = list(span["results"])
-        found.children = [cls._of(child, {}) for child in span["child_spans"]]
+        found.results = list(span.results or ())
+        found.children = [cls._of(child, None) for child in span.child_spans or ()]
         return found
 
-    def _span(self) -> dict[str, Any]:
-        return {
-            "name": self.name, "span_kind": self.kind, "status_code": self.status_code,
-            "status_message": self.status_message, "attributes": self.metadata, "results": self.results,
-            "start_time_ms": self.start_time_ms, "end_time_ms": self.end_time_ms,
-            "child_spans": [child._span() for child in self.children],
-        }  # fmt: skip
+    def _span(self) -> Span:
+        return Span(
+            name=self.name, span_kind=self.kind, status_code=self.status_code, status_message=self.status_message,
+            attributes=self.metadata, start_time_ms=self.start_time_ms, end_time_ms=self.end_time_ms,
+            results=self.results, child_spans=[child._span() for child in self.children],
+        )  # fmt: skip

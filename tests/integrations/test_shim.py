@@ -17,6 +17,7 @@ from mlgit.index import query
 from mlgit.integrations import names, shim
 from mlgit.integrations.trace import Trace
 from mlgit.store import runs
+from mlgit.tracking import media
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -157,6 +158,20 @@ assert [PACKAGE.util.to_human_size(size) for size in (1000, 1500, 12)] == ["1.0K
 assert PACKAGE.util.get_module("nothing_of_this_name") is None
 with PACKAGE.sdk.lib.telemetry.context() as tel:
     tel.feature.anything = True
+from PACKAGE.data_types import BatchableMedia, Image, Plotly, WBTraceTree, _SavedModel
+from PACKAGE.errors import WandbCoreNotAvailableError
+from PACKAGE.sdk.artifacts.artifact_ttl import ArtifactTTL
+from PACKAGE.sdk.artifacts.exceptions import ArtifactNotLoggedError
+from PACKAGE.sdk.data_types import saved_model
+from PACKAGE.sdk.data_types.helper_types.bounding_boxes_2d import BoundingBoxes2D
+from PACKAGE.sdk.data_types.object_3d import Object3D, box3d
+from PACKAGE.sdk.interface.interface import GlobStr, PolicyName
+from PACKAGE.sdk.wandb_metric import Metric
+from PACKAGE.apis.public.files import File
+assert issubclass(Image, BatchableMedia) and not issubclass(Plotly, BatchableMedia)
+assert saved_model._SavedModel is _SavedModel and not isinstance(1, _SavedModel)
+try: _SavedModel.init("net.pt")
+except UsageError as e: assert "log_model()" in str(e)
 things = Error, CommError, UsageError, RunDisabled, ConfigError, Run, make_artifact_name_safe, pyagent, CustomChart
 print({thing.__module__.partition(".")[0] for thing in things}, PACKAGE.wandb_run.__name__)
 """
@@ -212,8 +227,8 @@ STARS = {
         save setup summary sweep unwatch use_artifact use_model watch
     """,
     "wandb.data_types": """
-        Audio Bokeh BoundingBoxes2D Classes EvalTable Graph Histogram Html Image ImageMask JoinedTable Media Molecule
-        Node Object3D PartitionedTable Plotly Table Video WBValue box3d
+        Audio BatchableMedia Bokeh BoundingBoxes2D Classes EvalTable Graph Histogram Html Image ImageMask JoinedTable
+        Media Molecule Node Object3D PartitionedTable Plotly Table Video WBTraceTree WBValue _SavedModel box3d
     """,
     "wandb.errors": "AuthenticationError CommError Error UnsupportedError UsageError",
 }
@@ -434,6 +449,28 @@ except ValueError: pass
     assert document["_type"] == "wb_trace_tree"
     assert (root.name, root.kind, root.metadata, root.start_time_ms) == ("agent", "AGENT", {"a": 1, "b": 2}, 1)
     assert [(child.name, child.outputs) for child in root.children] == [("model", {"a": "so"})]
+
+
+def test_a_trace_tree_is_logged_from_spans(repo: Repo, run: Script):
+    code = """
+import wandb
+from wandb.sdk.data_types.trace_tree import Result, Span, SpanKind, StatusCode, WBTraceTree
+root = Span(name="chain", span_kind=SpanKind.CHAIN, status_code=StatusCode.SUCCESS, attributes={("no", "text"): 1})
+child = Span("7", "model", 1, 9, results=[Result({"q": "why?"}, {"a": object})])
+child.add_named_result({"q": 2}, {"a": 3})
+child.add_attribute("k", 1)
+root.add_child_span(child)
+with wandb.init() as run: run.log({"trace": WBTraceTree(root, {"_kind": "llm"})})
+"""
+    run("-c", code)
+    (found,) = query.runs(repo)
+    tree = media.load(repo.folder, runs.objects(repo, found)["trace"][-1].value)
+    (child,) = tree.root_span.child_spans
+
+    assert tree.model_dict == {"_kind": "llm"}
+    assert (tree.root_span.name, tree.root_span.span_kind, tree.root_span.attributes) == ("chain", "CHAIN", {})
+    assert (child.span_id, child.attributes, child.results[1].outputs) == ("7", {"k": 1}, {"a": 3})
+    assert child.results[0].outputs == {"a": "<class 'object'>"}
 
 
 def test_a_script_that_has_finished_its_run_may_ask_for_it_and_go_on_with_it(repo: Repo, run: Script):

@@ -45,6 +45,7 @@ _KINDS = {
     "table": ("table", "Table"),
     "table-file": ("table", "Table"),
     "video-file": ("video", "Video"),
+    "wb_trace_tree": ("trace", "WBTraceTree"),
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mlgit.tracking.media.shelf import Media, Shelf, below, captioned, source_path
+from mlgit.tracking.media.shelf import BatchableMedia, Shelf, below, captioned, source_path
 
 if TYPE_CHECKING:
     from mlgit.tracking.media.pixels import Array
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_CHANNELS = 32
 
 
-class Audio(Media):
+class Audio(BatchableMedia):
     """Sound to log: samples with their *sample_rate*, or the path of a file.
 
     Samples are (frames,) or (frames, channels): fractions within -1 to 1, or whole numbers of 8, 16 or 32 bits. Raises

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlgit.tracking.media import drawing
-from mlgit.tracking.media.shelf import Media, Shelf, say_once
+from mlgit.tracking.media.shelf import BatchableMedia, Media, Shelf, say_once
 
 MOST_AS_LIST = 32
 """Values of an array that are stored one by one; of more, W&B keeps the histogram, and so do we."""
@@ -42,7 +42,8 @@ def _gallery(values: list[Any] | tuple[Any, ...], shelf: Shelf) -> Any:
     if isinstance(first, Image) and len(items) > MOST_IN_GALLERY:
         say_once(f"{shelf.key}: {len(items)} pictures in one list; the first {MOST_IN_GALLERY} are kept (said once)")
         items = items[:MOST_IN_GALLERY]
-    return type(first).gallery(items, [item.store(shelf) for item in items if item])
+    documents = [item.store(shelf) for item in items if item]
+    return type(first).gallery(items, documents) if isinstance(first, BatchableMedia) else documents
 
 
 def _of(value: Any) -> Media | None:

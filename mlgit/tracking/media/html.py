@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mlgit.core import values
-from mlgit.tracking.media.shelf import Media, Shelf, below, captioned, read_all, source_path
+from mlgit.tracking.media.shelf import BatchableMedia, Shelf, below, captioned, read_all, source_path
 
 _HEAD = (
     '<base target="_blank"><meta charset="utf-8">'
@@ -17,7 +17,7 @@ _HEAD = (
 )
 
 
-class Html(Media):
+class Html(BatchableMedia):
     """A page, or a piece of one: HTML as text, an open file, or the path of an `.html` file.
 
     With *inject* links open elsewhere and plain text gets a readable face; nothing is fetched from anywhere. With

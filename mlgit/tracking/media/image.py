@@ -10,13 +10,13 @@ from typing import Any, Self
 
 from mlgit.tracking.media import drawing, pixels
 from mlgit.tracking.media.marks import BoundingBoxes2D, Classes, ImageMask
-from mlgit.tracking.media.shelf import Media, Shelf, below, captioned, read_all, source_path
+from mlgit.tracking.media.shelf import BatchableMedia, Shelf, below, captioned, read_all, source_path
 
 MOST_IN_GALLERY = 108
 """As in W&B: a page of pictures, not a data set."""
 
 
-class Image(Media):
+class Image(BatchableMedia):
     """A picture to log: `Image(pixels, caption="a cat")`.
 
     *data_or_path* is an array or tensor (`pixels.picture` says what shapes and values), a PIL image, a figure of

@@ -109,14 +109,18 @@ class Media(abc.ABC):
         return self.store(shelf)
 
     @classmethod
-    def gallery(cls, _items: Sequence[Any], documents: list[dict[str, Any]], /) -> Any:
-        """What history keeps of several of one class that are logged as a list, from them and their documents."""
-        return documents
-
-    @classmethod
     @abc.abstractmethod
     def load(cls, folder: Path, document: Mapping[str, Any], /) -> Self:
         """The object that was stored below *folder* as *document*."""
+
+
+class BatchableMedia(Media):
+    """Media of which several of one class, logged as a list, are one thing: a gallery."""
+
+    @classmethod
+    @abc.abstractmethod
+    def gallery(cls, items: Sequence[Any], documents: list[dict[str, Any]], /) -> dict[str, Any]:
+        """What history keeps of *items*, from them and their documents."""
 
 
 _SAID: set[str] = set()

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from mlgit.core import values
-from mlgit.tracking.media.shelf import Media, Shelf, below, captioned, read_all, source_path
+from mlgit.tracking.media.shelf import BatchableMedia, Shelf, below, captioned, read_all, source_path
 
 POINTS = "(points, 3): x y z; (points, 4): and a category 1 to 14; (points, 6): and a colour r g b"
 
 
-class _Solid(Media):
+class _Solid(BatchableMedia):
     """What is kept as the file it came as; each says of which *endings*."""
 
     endings: ClassVar[tuple[str, ...]]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mlgit.tracking.media.shelf import Media, Shelf, below, captioned, read_all, say_once, source_path
+from mlgit.tracking.media.shelf import BatchableMedia, Shelf, below, captioned, read_all, say_once, source_path
 
 if TYPE_CHECKING:
     from mlgit.tracking.media.pixels import Array
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FORMATS = ("gif", "mp4", "webm", "ogg")
 
 
-class Video(Media):
+class Video(BatchableMedia):
     """A film to log: frames (time, channels, height, width), a batch of such side by side, a path or an open file.
 
     *format* is gif unless given (mp4, webm and ogg ask for imageio with ffmpeg, or moviepy); *fps* is for frames
