@@ -92,6 +92,12 @@ def delete(repo: Repo, held: Held) -> ArtifactVersion:
     return change(held.version)
 
 
+def retype(repo: Repo, held: Held, type: str) -> None:
+    """Say in every run that logged the version that it is of another type."""
+    for run in _runs(repo, held):
+        _edit(repo, run, held, lambda version: replace(version, type=type))
+
+
 def _runs(repo: Repo, held: Held) -> list[Run]:
     """The runs of the project that logged the version."""
     from mlgit.index import query

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from mlgit.artifacts import catalog
+from mlgit.artifacts import amend, catalog
 from mlgit.artifacts.artifact import Artifact
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
@@ -33,8 +33,27 @@ class ArtifactCollection:
 
     @property
     def type(self) -> str:
-        """`dataset`, `model`, …: what its versions were logged as."""
+        """`dataset`, `model`, …: what its versions are; to be set, which `save()` writes. Of links, `UsageError`."""
         return self._type
+
+    @type.setter
+    def type(self, value: str) -> None:
+        if not self.is_sequence():
+            raise UsageError(
+                f"The collection {self._name} cannot be of another type.", why="It holds links: their type is that of "
+                "what they lead to.", fix="change the type of the collection that runs log",
+            )  # fmt: skip
+        self._type = catalog.checked_type(value)
+
+    def change_type(self, new_type: str) -> None:
+        """Say of all its versions, and at once, that they are of another type. Raises `UsageError` as `type` does."""
+        self.type = new_type
+        self._retype()
+
+    def _retype(self) -> None:
+        for held in catalog.versions(self._runs, self._name):
+            if held.version.type != self._type:
+                amend.retype(self._repo, held, self._type)
 
     @property
     def id(self) -> str:
@@ -98,6 +117,7 @@ class ArtifactCollection:
     def save(self) -> None:
         """Write what was set."""
         self._newest.save()
+        self._retype()
 
     def delete(self) -> None:
         """Delete every version, whatever its aliases; of a collection of links, only the links."""

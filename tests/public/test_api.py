@@ -325,6 +325,35 @@ def test_a_collection_is_described_and_deleted(inside: Repo):
     assert not api.artifact_exists("a:x")
 
 
+@pytest.mark.parametrize("how", ["change_type", "save"])
+def test_a_collection_is_given_another_type_and_keeps_its_versions(inside: Repo, how: str):
+    for text in ("x", "y"):
+        Path(text).write_text(text)
+        with wandb.init(project="p") as run:
+            run.log_artifact(text, name="a", type="dataset").wait()
+            run.link_artifact(run.use_artifact("a:latest"), "best")
+    api = wandb.Api({"project": "p"})
+    found = api.artifact_collection("dataset", "a")
+    if how == "save":
+        found.type = "corpus"
+        found.description = "all of it"
+        assert api.artifact_collection_exists("a", "dataset")
+        found.save()
+    else:
+        found.change_type("corpus")
+    again = api.artifact_collection("corpus", "a")
+
+    assert [(one.name, one.type) for one in again.versions()] == [("a:v1", "corpus"), ("a:v0", "corpus")]
+    assert again.description == ("all of it" if how == "save" else None)
+    assert Path(api.artifact("a:v0", type="corpus").file()).read_text() == "x"
+    assert not api.artifact_collection_exists("a", "dataset")
+    with pytest.raises(ValueError, match="It holds links"):
+        api.artifact_collection("corpus", "best").change_type("model")
+    with pytest.raises(ValueError, match="cannot be a type"):
+        again.type = ""
+    assert again.type == "corpus"
+
+
 def test_a_collection_of_links_is_deleted_and_what_it_linked_to_stays(inside: Repo):
     Path("x").write_text("x")
     with wandb.init(project="p") as run:
