@@ -298,7 +298,12 @@ class Run:
     def files(
         self, names: Sequence[str] | None = None, pattern: str | None = None, per_page: int = 50
     ) -> list[RunFile]:  # fmt: skip
-        """Its files, or those of *names*, or of a *pattern* (`%` stands for anything). *per_page* is W&B's."""
+        """Its files, or those of *names*, or of a *pattern* (`%` stands for anything). *per_page* is W&B's.
+
+        Raises `UsageError` where both are given.
+        """
+        if names and pattern:
+            raise UsageError("files() takes names or a pattern, not both.")
         found = self._files()
         wanted = None if pattern is None else pattern.replace("%", "*")
         return [

@@ -222,6 +222,9 @@ def test_files_are_listed_and_brought(inside: Repo, tmp_path: Path):
     assert text_of(run.file("sub/a.txt").download(root=tmp_path / "got", exist_ok=True)) == "a"
     with pytest.raises(NotFoundError, match="no file 'nothing'"):
         run.file("nothing").download()
+    with pytest.raises(ValueError, match="names or a pattern"):
+        run.files(["sub/a.txt"], "sub/%")
+    assert [file.name for file in run.files([], "sub/%")] == ["sub/a.txt"]
 
 
 def test_a_file_says_what_it_is(inside: Repo):
