@@ -149,7 +149,13 @@ def test_finish_from_two_threads_records_once_and_both_wait(inside: Repo):
 
 
 def test_a_run_of_a_process_that_lost_its_folder_ends_with_a_word(repo: Repo, python: Script):
-    code = "import shutil, mlgit\nrun = mlgit.init(settings={'x_disable_stats': True})\nrun.log({'a': 1})\nshutil.rmtree(run.sync_dir)\nrun.log({'a': 2})"
+    code = """
+import shutil, mlgit
+run = mlgit.init(settings={'x_disable_stats': True})
+run.log({'a': 1})
+shutil.rmtree(run.sync_dir)
+run.log({'a': 2})
+"""
     done = python("-c", code, cwd=repo.folder)
 
     assert "is not a branch yet" in done.stderr
