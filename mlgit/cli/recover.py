@@ -18,8 +18,9 @@ from mlgit.errors import NotFoundError
 def command(elsewhere: bool, as_json: bool) -> None:
     """Make a branch, state `crashed`, of every run whose process died; nothing that it logged is lost.
 
-    Every mlgit command does this by itself for runs of this machine. A run of another machine (a shared disk, a
-    container), or on a file system without locks, can't be told dead from here, so it is yours to say: --elsewhere.
+    Every mlgit command does this by itself for runs of this machine, by its name and /etc/machine-id. A run of another
+    machine (a shared disk, a container), or on a file system without locks, can't be told dead from here, so it is
+    yours to say: --elsewhere.
 
     \b
     Examples:

@@ -53,7 +53,9 @@ def render(run: Run, account: Account, going: Attached) -> dict[str, bytes]:
     return {path: text.encode("utf-8", "replace") for path, text in files.items()}
 
 
-_ABOUT = ("thinned", "thinned_objects", "rows", "metrics_without_table", "define_metric", "set_by_hand", "mark")
+_ABOUT = (
+    "thinned", "thinned_objects", "rows", "metrics_without_table", "define_metric", "set_by_hand", "mark", "machine_id",
+)  # fmt: skip
 """What `run.yaml` says of the run's own history: of an earlier life's it does not speak any more."""
 
 

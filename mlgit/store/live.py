@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
 import re
 import time
@@ -37,6 +38,7 @@ SPOKEN = ("history.jsonl", "events.jsonl")
 """The files that hold a run's words, by the run and by whoever edits it."""
 TURN = "turn"
 """Whoever writes to a run that several processes share holds the lock of this file meanwhile."""
+_MACHINE_ID = Path("/etc/machine-id")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -131,7 +133,7 @@ def create(
         with whole.at(folder) as scratch:
             scratch.mkdir()
             opened = Live(scratch, new=True)
-            begin = records.run_document(run, {**provenance, "host": os.uname().nodename, "mark": _mark()})
+            begin = records.run_document(run, {**provenance, **_here()})
             (scratch / "run.yaml").write_bytes(records.encode(begin | {"params": run.params}))
             fill(scratch)
     except OSError as exc:
@@ -151,12 +153,29 @@ def is_id(text: str) -> bool:
     return bool(_ID.fullmatch(text)) and ".." not in text and not text.endswith((".", ".lock"))
 
 
-def _mark() -> str:
-    """What tells this machine's running kernel from every other: locks mean something only below one kernel."""
+def _here() -> dict[str, str | None]:
+    """What a run notes of where it begins: the machine's name and id, and the mark of the kernel that it runs."""
+    return {"host": os.uname().nodename, "machine_id": _machine_id(), "mark": _mark()}
+
+
+def _mark() -> str | None:
+    """What tells this machine's running kernel from every other; None where the system does not say."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
-        return os.uname().nodename
+        return None
+
+
+def _machine_id() -> str | None:
+    """What tells this machine from others of its name, boot after boot; None where it has no id, as many containers.
+
+    machine-id(5) asks that nobody who could be elsewhere be told the id itself.
+    """
+    try:
+        text = _MACHINE_ID.read_bytes().strip()
+    except OSError:
+        return None
+    return hashlib.sha256(b"mlgit:" + text).hexdigest()[:32] if re.fullmatch(rb"[0-9a-f]{32}", text) else None
 
 
 def folder_of(repo: Repo, run_id: str) -> Path:
@@ -238,12 +257,19 @@ def is_alive(folder: Path) -> bool:
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether the run began on this machine since it booted or on its disk alone, so that its lock can be believed."""
+    """Whether the run began below this kernel, or on this machine before it booted, so that its lock can be believed.
+
+    Locks may mean something below one kernel only. Two machines of a shared disk may have one name, and those that
+    were made from one image one id, so it takes both; the name alone for a run that noted no id.
+    """
     try:
         begin = telling.begin(folder)
     except FileNotFoundError:
         return True  # it became a branch while we looked
-    return bool(begin.get("mark") == _mark() or begin.get("host") == os.uname().nodename)
+    here = _here()
+    if here["mark"] and begin.get("mark") == here["mark"]:
+        return True
+    return (begin.get("host"), begin.get("machine_id", here["machine_id"])) == (here["host"], here["machine_id"])
 
 
 def lock(fd: int, operation: int) -> bool | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.store import live
+from mlgit.store import live, recover, runs
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -110,3 +111,64 @@ def test_a_folder_that_nobody_else_may_look_into_stops_nobody(repo: Repo, python
 
     assert "PermissionError" not in done.stderr
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def dead(repo: Repo, python: Script) -> Path:
+    """The live folder of a run that was killed."""
+    code = "import mlgit, os\nmlgit.init(id='dead').log({'a': 1})\nos.kill(os.getpid(), 9)"
+    python("-c", code, cwd=repo.folder, check=False)
+    return live.folder_of(repo, "dead")
+
+
+def noted(folder: Path, **said: str | None) -> None:
+    """Let the run have noted something else of where it began; `""` for nothing."""
+    begin = {**json.loads((folder / "run.yaml").read_text()), **said}
+    (folder / "run.yaml").write_text(json.dumps({key: value for key, value in begin.items() if value != ""}))
+
+
+@pytest.mark.parametrize(
+    ("said", "is_ours"),
+    [
+        pytest.param({}, True, id="this machine"),
+        pytest.param({"mark": "before"}, True, id="this machine, before it booted"),
+        pytest.param({"host": "else", "machine_id": "else"}, True, id="another container below this kernel"),
+        pytest.param({"mark": "else", "machine_id": "else"}, False, id="another machine of this name"),
+        pytest.param({"mark": "else", "host": "else"}, False, id="another machine of this image"),
+        pytest.param({"mark": "before", "machine_id": ""}, True, id="this machine, when no id was noted"),
+        pytest.param({"mark": "else", "machine_id": "", "host": "else"}, False, id="another, when no id was noted"),
+    ],
+)
+def test_only_what_began_on_this_machine_is_recovered_by_itself(
+    repo: Repo, dead: Path, said: dict[str, str], is_ours: bool
+):
+    noted(dead, **said)
+    recovered = recover.recover_all(repo, print)
+    away = recover.left(repo)[1]
+
+    assert [run.id for run in recovered] == (["dead"] if is_ours else [])
+    assert away == ([] if is_ours else ["dead"])
+    assert [run.id for run in recover.recover_all(repo, print, elsewhere=True)] == away
+
+
+@pytest.mark.parametrize("holds", [None, "", "uninitialized\n"])
+def test_where_no_machine_has_an_id_its_name_counts(
+    repo: Repo, dead: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holds: str | None
+):
+    if holds is not None:
+        (tmp_path / "machine-id").write_text(holds)
+    monkeypatch.setattr(live, "_MACHINE_ID", tmp_path / "machine-id")
+    noted(dead, mark="before", machine_id=None)
+
+    assert live.is_ours(dead)
+    noted(dead, machine_id="else")
+    assert not live.is_ours(dead)
+
+
+def test_what_tells_one_machine_from_another_stays_in_the_live_folder(repo: Repo, dead: Path):
+    began = json.loads((dead / "run.yaml").read_text())
+    (run,) = recover.recover_all(repo, print)
+    kept = runs.provenance(repo, run)
+
+    assert began.keys() & {"mark", "machine_id", "host"} == {"mark", "machine_id", "host"}
+    assert kept.keys() & {"mark", "machine_id", "host"} == {"host"}
