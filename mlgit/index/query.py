@@ -54,6 +54,11 @@ def _alive(repo: Repo) -> Iterable[Run]:
             continue  # it ended while we looked, or cannot be read, which its recovery says
 
 
+def of_id(repo: Repo, run_id: str) -> Run | None:
+    """The run of exactly this id, or None."""
+    return next((run for run in runs(repo) if run.id == run_id), None)
+
+
 def find(repo: Repo, text: str, *, project: str | None = None) -> Run:
     """The run that *text* names: its id, branch, name, result commit, or an unambiguous beginning of one; `latest`.
 

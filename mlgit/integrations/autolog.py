@@ -48,9 +48,9 @@ def _logging(fit: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fit)
     def logged(self: Any, *args: Any, **kwargs: Any) -> Any:
         run = session.current()
-        if run is None or getattr(_inside, "is", False):
+        if run is None or getattr(_inside, "a_fit", False):
             return fit(self, *args, **kwargs)
-        _inside.__dict__["is"] = True
+        _inside.a_fit = True
         began = time.perf_counter()
         try:
             fitted = fit(self, *args, **kwargs)
@@ -60,7 +60,7 @@ def _logging(fit: Callable[..., Any]) -> Callable[..., Any]:
             except Exception as exc:  # noqa: BLE001  (the fit has succeeded; a score that cannot be had must not undo it)
                 notify(f"autolog: the fit of {type(self).__name__} could not be logged: {exc}")
         finally:
-            _inside.__dict__["is"] = False
+            _inside.a_fit = False
         return fitted
 
     return logged

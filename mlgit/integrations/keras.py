@@ -11,6 +11,7 @@ import keras
 from mlgit.errors import UsageError
 from mlgit.integrations import progress
 from mlgit.integrations.keras_classic import WandbCallback
+from mlgit.tracking.files import fingerprint
 
 __all__ = [
     "MlgitEvalCallback", "MlgitMetricsLogger", "MlgitModelCheckpoint", "WandbCallback", "WandbEvalCallback",
@@ -76,20 +77,11 @@ class MlgitModelCheckpoint(keras.callbacks.ModelCheckpoint):
 
     def _save_model(self, epoch: int, batch: int | None = None, logs: Any = None) -> None:
         path = Path(self._get_file_path(epoch, batch, logs))
-        before = _mark(path)
+        before = fingerprint(path)
         super()._save_model(epoch=epoch, batch=batch, logs=logs)
-        if _mark(path) not in (None, before):  # with save_best_only it may have saved nothing
+        if fingerprint(path) not in (None, before):  # with save_best_only it may have saved nothing
             which = f"epoch_{epoch}" if batch is None else f"epoch_{epoch}_batch_{batch}"
             progress.log_model(self._run, f"run_{self._run.id}_model", path, aliases=["latest", which])
-
-
-def _mark(path: Path) -> tuple[int, ...] | None:
-    """What changes when *path* is written anew; None where it is not there."""
-    try:
-        about = path.stat()
-    except OSError:
-        return None
-    return about.st_mtime_ns, about.st_size, about.st_ino
 
 
 class MlgitEvalCallback(keras.callbacks.Callback, abc.ABC):

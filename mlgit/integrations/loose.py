@@ -13,7 +13,7 @@ from typing import Any, Literal
 from mlgit.errors import UsageError
 from mlgit.public import notebook
 from mlgit.tracking import names, session
-from mlgit.tracking.notice import notify
+from mlgit.tracking.notice import notify, say_once
 
 __all__ = ["from_human_size", "generate_id", "get_module", "make_artifact_name_safe", "to_human_size"]
 
@@ -76,14 +76,9 @@ def python_type() -> str:
     return "jupyter" if notebook.is_notebook() else "python"
 
 
-_said: set[str] = set()
-
-
 def termlog(string: str = "", newline: bool = True, repeat: bool = True, prefix: bool = True) -> None:
     """A word at the terminal; with *repeat* off, once. *newline* and *prefix* are W&B's."""
-    if repeat or string not in _said:
-        _said.add(string)
-        notify(string)
+    (notify if repeat else say_once)(string)
 
 
 def termwarn(string: str, newline: bool = True, repeat: bool = True, prefix: bool = True) -> None:

@@ -96,7 +96,10 @@ NO_KEY = "none-is-needed"
 class Api:
     """Ask for runs, artifacts and sweeps of the repository that holds the current folder.
 
-    *overrides* may name another `project`; an `entity` means nothing without a server, nor do *timeout* and *api_key*.
+        best = Api().runs("digits", order="-summary_metrics.acc")[0]
+
+    *overrides* may name another `project`, as does `MLGIT_PROJECT`; an `entity` means nothing without a server, nor do
+    *timeout* and *api_key*.
     Raises `NotFoundError` outside of every repository, where no run was ever recorded.
     """
 
@@ -147,13 +150,18 @@ class Api:
     ) -> Runs:  # fmt: skip
         """The runs of the project *path* (`entity/project` or `project`; the current one unless given), oldest first.
 
-        *filters* is MongoDB's language in W&B's keys, *order* such as `-summary_metrics.acc`; see `core.filters`. The
-        other arguments are W&B's. Raises `UsageError` for what they cannot say.
+            Api().runs("digits", filters={"config.lr": {"$lt": 0.1}, "state": "finished"}, order="-summary_metrics.acc")
+
+        *filters* is MongoDB's language over W&B's keys (`config.…`, `summary_metrics.…`, `state`, `tags`,
+        `created_at`, …). The other arguments are W&B's. Raises `UsageError` for what they cannot say.
         """
         return Runs(self.place.repo, lookup.project_of(path, project=self._project), filters, order)
 
     def run(self, path: str = "") -> Run:
-        """The run that *path* names: `entity/project/id`, `project/id`, or its id. Raises `NotFoundError`."""
+        """The run that *path* names: `entity/project/id`, `project/id`, or its id; its name or branch serve too.
+
+        Raises `NotFoundError`, `UsageError` for a path that names none, or several.
+        """
         return Run(self.place.repo, lookup.run_of(self.place.repo, path, project=self._project))
 
     def create_run(
@@ -211,7 +219,10 @@ class Api:
         self, type_name: str, name: str, order: str | None = None, per_page: int = 50,
         tags: Sequence[str] | str | None = None, start: str | None = None,
     ) -> list[Artifact]:  # fmt: skip
-        """The versions of an artifact, newest first; with *tags*, those that have them all. Raises `NotFoundError`."""
+        """The versions of an artifact, newest first; with *tags*, those that have them all.
+
+        *order*, *per_page* and *start* are W&B's and change nothing. Raises `NotFoundError`.
+        """
         wanted = {tags} if isinstance(tags, str) else set(tags or ())
         found = self.artifact_collection(type_name, name).artifacts()
         return [artifact for artifact in found if wanted <= set(artifact.tags)]

@@ -164,5 +164,5 @@ def _held(repo: Repo, run: Run, path: str, pointer: bytes) -> Iterator[RunFile]:
         except NotFoundError:
             continue
         for name, (_, source) in inside.items():
-            whole = out.path if name == "." else f"{out.path}/{name}"
-            yield RunFile(_name(whole), size=source.stat().st_size, read=source.read_bytes, run=run)
+            inner = out.path if name == "." else f"{out.path}/{name}"
+            yield RunFile(_name(inner), size=source.stat().st_size, read=source.read_bytes, run=run)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from fnmatch import fnmatch
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from mlgit.public.summary import Summary
 from mlgit.store import edit, live, runs
 
 _MOST_UPLOADED = 20 << 20
-"""Bytes of a file that is put onto a branch; what is larger belongs into an artifact."""
+"""Bytes of a file that is put onto a branch; what is larger belongs in an artifact."""
 
 
 class Run:
@@ -191,22 +192,22 @@ class Run:
         return about | {
             "os": system.get("os"), "python": about.get("python"), "host": about.get("host"),
             "cpu_count": system.get("cpus"), "startedAt": self.created_at, "username": self.username,
-            "program": command[1] if len(command) > 1 else None, "args": command[2:],
-            "git": {"commit": self.commit, "remote": self._repo.config.get("remote.origin.url")},
+            "program": about.get("program") or (command[1] if len(command) > 1 else None), "args": command[2:],
+            "git": {"commit": self.commit, **about.get("git", {})},
         }  # fmt: skip
 
     def _provenance(self) -> Mapping[str, Any]:
+        if not self._record.commit:
+            return runs.account(self._repo, self._record).provenance
         try:
-            return runs.provenance(self._repo, self._record) if self._record.commit else {}
+            return runs.provenance(self._repo, self._record)
         except NotFoundError:
             return {}
 
     @property
     def alerts(self) -> list[Mapping[str, Any]]:
         """What the script alerted people of: title, text, level, time."""
-        if self._record.commit:
-            return list(self._provenance().get("alerts", ()))
-        return list(runs.account(self._repo, self._record).provenance.get("alerts", ()))
+        return list(self._provenance().get("alerts", ()))
 
     def __repr__(self) -> str:
         return f"<Run {'/'.join(self.path)} ({self.state})>"
@@ -215,9 +216,11 @@ class Run:
 
     def last_row(self) -> dict[str, Any]:
         """`_step`, `_runtime` and `_timestamp` of the last row that it logged; nothing where it logged none."""
-        told = runs.history(self._repo, self._record), runs.objects(self._repo, self._record)
-        found = rows.rows_of(*told)[-1:]  # which is there also of a history that is thinned
-        return {name: row[name] for row in found for name in ("_step", "_runtime", "_timestamp")}
+        series, objects = runs.history(self._repo, self._record), runs.objects(self._repo, self._record)
+        ends = [at for one in series.values() for at in zip(one.steps, one.runtimes, one.timestamps, strict=True)]
+        ends += [(one.step, one.runtime, one.timestamp) for several in objects.values() for one in several]
+        last = max(ends, key=itemgetter(0), default=())  # which is there also of a history that is thinned
+        return dict(zip(("_step", "_runtime", "_timestamp"), last, strict=False))
 
     @property
     def lastHistoryStep(self) -> int:  # noqa: N802  (W&B's name)
@@ -432,7 +435,7 @@ class Run:
         if force or self._record.state is State.RUNNING:
             from mlgit.index import query
 
-            found = next((run for run in query.runs(self._repo) if run.id == self.id), None)
+            found = query.of_id(self._repo, self.id)
             if found is None:
                 raise NotFoundError(f"The run {self.name} is not there any more.", fix="mlgit rm --undo")
             self._read(found)

@@ -36,7 +36,7 @@ MOST_TABLES = 2000
 FOLDERS = ("media", "files")
 _STEP = r"_(\d+)_[0-9a-f]{20}\."
 _HALF = r"\.(.+\.)?([0-9a-f]{8}|[0-9a-f]{16})"
-"""What a process that was killed had half written is called so."""
+"""The names of scratch files that a killed process left behind (`mlgit.whole`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +67,9 @@ def attach(repo: Repo, run: Run, account: Account) -> Attached:
     outs: list[Out] = []
     left_out: list[str] = []
     still: dict[str, str] = {}
-    for name in FOLDERS if account.folder else ():
-        found, left = _inside(repo, account.folder / name) if account.folder else ([], [])
+    tops = {name: account.folder / name for name in FOLDERS} if account.folder else {}
+    for name, top in tops.items():
+        found, left = _inside(repo, top)
         left_out += (f"{name}/{path}: {reason}" for path, reason in left)
         before = account.earlier
         if before and (name in before.held or not _is_small([one.size for one in found])):

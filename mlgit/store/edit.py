@@ -111,7 +111,7 @@ def _edit_live(repo: Repo, run: Run, change: Change, more: Mapping[str, bytes | 
             opened.event(**event)
         gone = dict.fromkeys(before.metrics.keys() - after.metrics.keys(), DELETED)
         if summed := _differing(before.metrics, after.metrics) | gone:
-            opened.sum_up(summed)
+            opened.set_metrics(summed)
         for path, content in more.items():
             target = folder / path
             if content is None:

@@ -1,8 +1,15 @@
 """The live folder: what a run has said so far, in the kernel's hands before each call returns.
 
-`<git common folder>/mlgit/live/<run id>/` holds `run.yaml` (how it began), `history.jsonl` (a line a `log()`, in
-order; lines of one `_step` are one row), `events.jsonl` (all else: params, artifacts, the end), `output.log` and
-`system.jsonl` (what the machine did). `mlgit.store.telling` reads it back.
+`<git common folder>/mlgit/live/<run id>/` holds, read back by `mlgit.store.telling`:
+
+    run.yaml        how it began; `recorded` once it is a branch
+    history.jsonl   a line a `log()`, in order; lines of one `_step` are one row
+    events.jsonl    all else: params, artifacts, the end
+    output.log, system.jsonl, media/, files/    what it printed, what the machine did, what it logged and saved
+
+and, of whoever works on it: `lock` (alive), `commit` (its end, its checkpoints), `turn` (rows of several processes),
+`seat` (`tracking.together.sharing`), `branch` (`store.own`), `borrowed.*` (`store.borrow`), `inner-runs` and
+`taken-over` (`tracking.handed`), `given.json` (`tracking.command`).
 
 A run is alive while some process holds a shared lock on `lock`: locks die with their process, which a pid in a file
 does not, and a pid means nothing from inside a container.
@@ -33,7 +40,7 @@ from mlgit.store import records, telling
 _RETIRED = "recorded"
 """What `run.yaml` is called once the run is recorded."""
 _AT_ONCE = 60
-"""Seconds; a folder is made in a thousandth of one."""
+"""Seconds after which a folder without a lock counts as left behind, not as being made."""
 SPOKEN = ("history.jsonl", "events.jsonl")
 """The files that hold a run's words, by the run and by whoever edits it."""
 TURN = "turn"
@@ -72,11 +79,15 @@ class Live:
 
         _append(self._events, f"{json.dumps(content, default=str)}\n".encode())
 
-    def sum_up(self, changes: Mapping[str, Any]) -> None:
-        """Append a change of the run's metrics. Raises `GitError` where the disk refuses."""
+    def row(self, content: Mapping[str, Any]) -> None:
+        """Append one line to the history. Raises `GitError` where the disk refuses."""
         import json
 
-        _append(self.history, f"{json.dumps({'_summary': changes}, default=str)}\n".encode())
+        _append(self.history, f"{json.dumps(content, default=str)}\n".encode())
+
+    def set_metrics(self, changes: Mapping[str, Any]) -> None:
+        """Append a change of the run's metrics. Raises `GitError` where the disk refuses."""
+        self.row({"_summary": changes})
 
     def move(self, folder: Path) -> None:
         """Be at *folder* from now on: what was filled elsewhere becomes a run that outlives its process there."""
@@ -89,10 +100,8 @@ class Live:
 
     def rule(self, rule: Rule, *, overwrite: bool) -> None:
         """Append a rule for the run's metrics. Raises `GitError` where the disk refuses."""
-        import json
-
         told = {"name": rule.name, **rule.document(), "overwrite": overwrite}
-        _append(self.history, f"{json.dumps({'_summary': {}, '_rule': told})}\n".encode())
+        self.row({"_summary": {}, "_rule": told})
 
     def close(self) -> None:
         """Let go of the folder; it stays on disk until it is a branch."""
@@ -328,18 +337,18 @@ def await_recovery(folder: Path, seconds: float = 60.0) -> bool:
     return waited
 
 
-def claim(folder: Path, *, unlockable: bool = False) -> int | None:
+def claim(folder: Path, *, declared_dead: bool = False) -> int | None:
     """The folder's lock for its recovery, as a file descriptor to `let_go`; None where it is alive, gone or not ours.
 
     What somebody else runs in a shared repository is theirs to recover. Where there are no locks, or somebody has
-    removed this one, a run counts as alive, unless *unlockable*: a person has said that it is dead.
+    removed this one, a run counts as alive, unless *declared_dead*: a person has said that it is dead.
     """
     try:
-        fd = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if unlockable else 0), 0o644)
+        fd = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if declared_dead else 0), 0o644)
     except (FileNotFoundError, PermissionError):
         return None
     had = lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    if os.fstat(fd).st_nlink and (had or (had is None and unlockable)):  # with none, another run may have the place
+    if os.fstat(fd).st_nlink and (had or (had is None and declared_dead)):  # with none, another run may have the place
         return fd
     let_go(fd)
     return None

@@ -50,7 +50,7 @@ def left(repo: Repo) -> tuple[list[str], list[str]]:
 
 def _recover(repo: Repo, folder: Path, *, elsewhere: bool) -> Run | None:
     """The run of a dead live folder, now a branch; None where it is alive, not ours, or gone."""
-    lock = live.claim(folder, unlockable=elsewhere)
+    lock = live.claim(folder, declared_dead=elsewhere)
     if lock is None:
         return None
     try:

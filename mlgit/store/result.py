@@ -23,7 +23,7 @@ from mlgit.store import apart, attached, files, live, own, records, telling, unf
 _DIGITS = (6, 8, 16, 40)
 _TRIES = 20
 _A_MOMENT = 1.0
-"""Seconds; a thousandth of that is what a ref is locked for."""
+"""Seconds after which a ref's lock counts as left behind: git holds one for about a thousandth of that."""
 
 
 def record(repo: Repo, folder: Path, lock: int) -> Run:

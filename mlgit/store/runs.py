@@ -41,8 +41,8 @@ def complete(repo: Repo, run: Run) -> Run:
 
 def _completed(reader: Reader, run: Run) -> Run:
     at = run.commit or run.ref  # one that was resumed and is alive has objects of its earlier life on its branch
-    if not at or not run.objects:
-        return run
+    if not at or not any(value == records.briefly(value) for value in run.objects.values()):
+        return run  # nothing is known of them only briefly
     recorded = _if_readable(reader, at, place_of(run, "objects.yaml"))
     known = {name: value for name, value in recorded.items() if run.metrics.get(name) == records.briefly(value)}
     return replace(run, metrics={**run.metrics, **known})

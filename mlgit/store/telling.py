@@ -160,11 +160,11 @@ def joined(before: Account, after: Account, *, upto: int | None = None) -> Accou
     The run, its provenance and its end are *after*'s; series, objects, system metrics and output are both's, in that
     order. A step that both tell is *after*'s. Metrics are summed up anew over both; those that were set by hand stay,
     and what was only logged beyond *upto* goes. Params and artifacts are *after*'s alone: what a run takes over from
-    another is for who makes it to say.
+    another, the caller decides.
     """
-    last = {**_last_at(before, upto), **after.run.metrics}
-    rules = {**before.rules, **after.rules}
     cut = before if upto is None else _until(before, upto)
+    last = {**(before.run.metrics if upto is None else _last_of(before, cut)), **after.run.metrics}
+    rules = {**before.rules, **after.rules}
     account = replace(
         after,
         series=_merged(cut.series, after.series, history.joined),
@@ -190,11 +190,8 @@ def _until(account: Account, step: int) -> Account:
     )
 
 
-def _last_at(account: Account, upto: int | None) -> dict[str, Any]:
-    """The metrics as they were at a step."""
-    if upto is None:
-        return dict(account.run.metrics)
-    cut = _until(account, upto)
+def _last_of(account: Account, cut: Account) -> dict[str, Any]:
+    """The metrics of *account* as they were at the step that it is *cut* at."""
     logged = {*account.series, *account.objects}
     kept = {name: value for name, value in account.run.metrics.items() if name in account.by_hand or name not in logged}
     return kept | {name: _last(cut, name) for name in (*cut.series, *cut.objects) if name not in account.by_hand}

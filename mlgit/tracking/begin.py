@@ -34,9 +34,9 @@ def begin(
     home: Place, wish: Wish, params: Mapping[str, Any], command: Sequence[str], folder: Path,
     more: Mapping[str, Any] = MappingProxyType({}), life: Life | None = None,
 ) -> tuple[live.Live, Run]:  # fmt: skip
-    """A new live run of *command* in *folder*, its code held, and its record; `run.yaml` tells *more* of it.
+    """Begin a run of *command* in *folder*: keep its code, make its live folder; return that and the run's record.
 
-    *life* is what it goes on from, if it does not begin by itself.
+    *more* is added to `run.yaml`. *life* is the earlier run that this one resumes, rewinds or forks, if any.
     """
     options = home.settings.section("run", RunOptions)
     if home.is_scratch:
@@ -76,7 +76,7 @@ def begin(
 
 
 _SAID: set[tuple[str, str]] = set()
-"""Folder and reason of what was said to be left out: a process may make many runs, and their files grow more."""
+"""(folder, reason) of what was reported as left out, so that a process that makes many runs says each once."""
 
 
 def _tell_left_out(groups: Sequence[Group]) -> None:

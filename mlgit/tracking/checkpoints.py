@@ -20,7 +20,6 @@ from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.store import live, own, recover, result, sync
 from mlgit.store.place import Place
-from mlgit.tracking import wish as wishes
 from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
 from mlgit.tracking.together import sharing
@@ -36,14 +35,11 @@ _PATIENCE = 60
 
 def start(home: Place, opened: live.Live, wish: Wish) -> Callable[[], None]:
     """Commit the run of *opened* as often as is asked for, from now on; what is returned is to be called at its end."""
-    options = home.settings.section("run", RunOptions)
-    every = wish.checkpoint_seconds
-    if every is None:
-        every = wishes.seconds(options.checkpoint) if options.checkpoint else 0
-    pushes = options.push if wish.push is None else wish.push
-    if not every and not pushes:
+    wanted = home.settings.section("run", RunOptions).under(wish)
+    if not wanted.checkpoint_seconds and not wanted.push:
         return _nothing
-    words = ["checkpoint", opened.folder.name, "--every", f"{every or 0:f}s", *(["--push"] if pushes else [])]
+    every = f"{wanted.checkpoint_seconds or 0:f}s"
+    words = ["checkpoint", opened.folder.name, "--every", every, *(["--push"] if wanted.push else [])]
     package = str(Path(__file__).parents[2])
     env = {name: value for name, value in os.environ.items() if name not in ("MLGIT_RUN_ID", "WANDB_RUN_ID")}
     try:
@@ -125,7 +121,7 @@ def _ref_of(folder: Path) -> str:
 def _last_ref(repo: Repo, run_id: str) -> str:
     from mlgit.index import query
 
-    return next((run.ref for run in query.runs(repo) if run.id == run_id), "")
+    return run.ref if (run := query.of_id(repo, run_id)) else ""
 
 
 def push(repo: Repo, ref: str) -> None:

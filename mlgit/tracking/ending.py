@@ -1,7 +1,7 @@
 """Runs end with their process, and know why it ends: an exception, `sys.exit`, Ctrl-C, SIGTERM.
 
-A bare `raise SystemExit(3)` that nobody catches is the one end that Python tells nobody of before version 3.12: such a
-run counts as finished, unless `mlgit run` is around it, which sees the exit code.
+A bare `raise SystemExit(3)` that nobody catches is the one end that Python before 3.12 reports to no hook: such a run
+counts as finished, unless `mlgit run` is around it and sees the exit code.
 """
 
 from __future__ import annotations
@@ -54,18 +54,23 @@ def watch(finish: Finish) -> None:
 def note(exc: BaseException | None) -> None:
     """If the process ends now, it ends by *exc*; None: all is well."""
     global _trouble, _code, _state
-    _trouble, _code, _state = None, None, None
-    if isinstance(exc, SystemExit):
-        _code = exit_code(exc.code)
-    elif exc is not None:
-        import traceback
+    _code, _trouble, _state = outcome(exc)
 
-        _trouble = "".join(traceback.format_exception(exc))
-        _code, _state = (128 + signal.SIGINT, State.CRASHED) if isinstance(exc, KeyboardInterrupt) else (1, None)
+
+def outcome(exc: BaseException | None) -> tuple[int | None, str | None, State | None]:
+    """(exit code, traceback, state) of what ends by *exc*, as `Finish` takes them; None: all is well."""
+    if exc is None:
+        return None, None, None
+    if isinstance(exc, SystemExit):
+        return exit_code(exc.code), None, None
+    import traceback
+
+    told = "".join(traceback.format_exception(exc))
+    return (128 + signal.SIGINT, told, State.CRASHED) if isinstance(exc, KeyboardInterrupt) else (1, told, None)
 
 
 def rest() -> None:
-    """No run is under way: SIGTERM is whose it was, for a handler in Python is lost where a process waits in C code."""
+    """Give SIGTERM back to its earlier handler: no run is under way, and ours would not run while C code waits."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is _on_term:
         signal.signal(signal.SIGTERM, _before_term)
 

@@ -86,6 +86,18 @@ def _json(path: Path) -> Iterator[Any]:
         yield from whole if isinstance(whole, list) else [whole]
 
 
+Fingerprint = tuple[int, ...] | None
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """What changes when somebody writes *path*; None where there is no such file."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_mtime_ns, about.st_size, about.st_ino
+
+
 def read_params(path: Path) -> dict[str, Any]:
     """The params in a project's params file, YAML or JSON. Raises `ConfigError`."""
     try:
@@ -118,13 +130,13 @@ def held(path: Path | None, *, alone: bool, notify: Callable[[str], None]) -> It
 
 @contextlib.contextmanager
 def params_in_place(
-    path: Path, values: Mapping[str, Any], folder: Path, notify: Callable[[str], None]
+    path: Path | None, values: Mapping[str, Any], folder: Path, notify: Callable[[str], None]
 ) -> Iterator[None]:
     """*path*, the project's params file, with *values* (dotted key → value) put in, as long as the context lasts.
 
     The caller holds the file alone (see `held`). The live *folder* keeps it as it was.
     """
-    if not values:
+    if path is None or not values:
         yield
         return
     text = path.read_text(encoding="utf-8")

@@ -30,7 +30,7 @@ class Handed:
     """The run that it takes part in; empty where it is started by itself."""
     fixed: frozenset[str]
     """The dotted names of the params that stand against its own."""
-    given: tuple[str, ...]
+    fields: tuple[str, ...]
     """The fields of the run that `mlgit run` was told, such as `name`: they stand too."""
     loose: tuple[str, ...]
     """The params that only a script that asks for them will find."""

@@ -72,7 +72,7 @@ def asked(repo: Repo, *, resume: str | None, fork: str | None, rewind: str | Non
     return found
 
 
-def life(home: Place, wish: Wish, project: str) -> Life | None:
+def life(home: Place, wish: Wish) -> Life | None:
     """What the run that *wish* asks for goes on from; None for one that begins by itself.
 
     Raises `UsageError` for a run that must not exist and does, for one that is alive and for a step or an address that
@@ -86,6 +86,7 @@ def life(home: Place, wish: Wish, project: str) -> Life | None:
         return _forked(home, wish)
     if wish.resume_from:
         return _rewound(home, wish)
+    project = wish.project or home.settings.project
     wanted = wish.id or (unfinished.of(home.repo, project) if wish.resume == "auto" else None)
     if wanted is None:
         if wish.resume == "must":
@@ -118,7 +119,7 @@ def _known(repo: Repo, run_id: str) -> Run | None:
 
     if live.is_id(run_id) and live.await_recovery(live.folder_of(repo, run_id)):
         recover.recover_all(repo, notify)  # should the other one have died of it
-    return next((run for run in query.runs(repo) if run.id == run_id), None)
+    return query.of_id(repo, run_id)
 
 
 def _missing(repo: Repo, run_id: str) -> NotFoundError:

@@ -138,8 +138,8 @@ def _rank() -> Rank | None:
 
 def _checkpoints(home: Place, opened: live.Live, wish: Wish) -> Callable[[], None]:
     """What ends the checkpoints of the run; nothing is loaded where none are asked for."""
-    options = home.settings.section("run", RunOptions)
-    if not (wish.checkpoint_seconds or options.checkpoint or wish.push or options.push):
+    wanted = home.settings.section("run", RunOptions).under(wish)
+    if not (wanted.checkpoint_seconds or wanted.push):
         return _nothing
     from mlgit.tracking import checkpoints
 
@@ -152,15 +152,13 @@ def _nothing() -> None:
 
 def _record_by_itself(home: Place, opened: live.Live, begun: ActiveRun, wish: Wish) -> None:
     """Keep, until the run ends, what nobody logs: the console, what the machine is doing, the seeds."""
-    options = home.settings.section("run", RunOptions)
-    begun.at_end.append(capture.attach(opened, wish.console or options.console))
+    wanted = home.settings.section("run", RunOptions).under(wish)
+    begun.at_end.append(capture.attach(opened, wanted.console))
     begun.at_end.append(
         watcher.watch(
-            opened, begun.counts_from,
-            seconds=options.system_seconds if wish.system_seconds is None else wish.system_seconds,
-            disk_paths=wish.disk_paths, warn=notify,
+            opened, begun.counts_from, seconds=wanted.system_seconds or 0, disk_paths=wanted.disk_paths, warn=notify
         )
-    )  # fmt: skip
+    )
     begun.at_end.append(functools.partial(provenance.say_seeds, opened, provenance.seeds()))
     _follow_cells(home, begun, wish)
 
@@ -206,7 +204,7 @@ def _life(home: Place, wish: Wish) -> Life | None:
         return None
     from mlgit.tracking import lives
 
-    return lives.life(home, wish, wish.project or home.settings.project)
+    return lives.life(home, wish)
 
 
 def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank: Rank | None) -> ActiveRun:

@@ -14,3 +14,13 @@ def notify(text: str) -> None:
     if not wish.is_silent():
         with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody listens: the terminal has gone
             sys.stderr.write(f"mlgit: {escape.terminal(text)}\n")
+
+
+_SAID: set[str] = set()
+
+
+def say_once(text: str) -> None:
+    """`notify`, the first time that this process has *text* to say."""
+    if text not in _SAID:
+        _SAID.add(text)
+        notify(text)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mlgit.core import figures
 from mlgit.git.changes import Limits
+from mlgit.tracking import wish as wishes
+from mlgit.tracking.wish import Wish
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +20,7 @@ class SnapshotOptions:
     max_binary_mb: float = field(
         default=1, metadata={"help": "the same of a binary file that git knows nothing of yet"}
     )
-    max_binaries_mb: float = field(
-        default=10, metadata={"help": "all of these together; data belongs into an artifact"}
-    )
+    max_binaries_mb: float = field(default=10, metadata={"help": "all of these together; data belongs in an artifact"})
 
     @property
     def limits(self) -> Limits:
@@ -62,3 +62,13 @@ class RunOptions:
     environment: tuple[str, ...] = field(
         default=(), metadata={"help": "more environment variables to record, by name or as PREFIX_*"}
     )
+
+    def under(self, wish: Wish) -> Wish:
+        """*wish*, with what the project states where the script and its environment say nothing."""
+        every = wishes.seconds(self.checkpoint) if self.checkpoint else 0
+        return replace(
+            wish, console=wish.console or self.console,
+            system_seconds=self.system_seconds if wish.system_seconds is None else wish.system_seconds,
+            checkpoint_seconds=every if wish.checkpoint_seconds is None else wish.checkpoint_seconds,
+            push=self.push if wish.push is None else wish.push,
+        )  # fmt: skip

@@ -63,21 +63,33 @@ def init(
     anonymous: Any = None,
     magic: Any = None,
 ) -> ActiveRun:
-    """Begin a run; it becomes the branch `exp/<project>/<name>-<id>` when it ends.
+    """Begin a run and return it; it becomes the branch `exp/<project>/<name>-<id>` when it ends.
 
-    *config*: the params, a mapping, an argparse namespace or a file's path; what the project's params file states
-    stands against them, as `-p` of `mlgit run` does. *dir*: where it is recorded if the current folder is in no
-    repository; else nothing, for files of the run's own lie in its live folder. *mode*: `online` and `offline` are one
-    here (nothing is sent until `mlgit sync`); `shared` takes part in the run *id* where another process has begun it;
-    `disabled` records nothing. *reinit* says what becomes of a run that is
-    under way: `return_previous` (the default in scripts), `finish_previous` (the default in notebooks) or `create_new`,
-    beside it. Inside `mlgit run` the script's first run is the one that is under way. Outside of any repository the run
-    goes to a scratch repository. What is not given is read from *settings*, then from the environment (`MLGIT_PROJECT`,
-    or `WANDB_PROJECT`, …). *monitor_gym* logs what Gymnasium films. *entity*, *force* and *anonymous* mean nothing
-    without a server.
+        with mlgit.init(project="digits", config={"lr": 0.1}) as run:
+            run.log({"loss": 0.3})
 
-    Raises `UsageError` for names and choices that cannot be, `ConfigError` for a wrong mlgit.yaml, `GitError` where git
-    refuses.
+    *config*: the params, as a mapping, an argparse namespace or a file's path; *config_include_keys* or
+    *config_exclude_keys* choose among them. What the project's params file, or `-p` of `mlgit run`, states stands
+    against them. *allow_val_change*: `run.config` may change a value that was set. *project*, *name*, *group*,
+    *job_type*, *tags*, *notes*: how it is called and filed; mlgit.yaml names the project, and a random name is made,
+    unless given. *dir*: where it is recorded if the current folder is in no repository; then a scratch repository of
+    the user's serves otherwise. *save_code* off: no snapshot of uncommitted code.
+
+    *mode*: `online` and `offline` are one here (nothing is sent until `mlgit sync`); `disabled` records nothing;
+    `shared` takes part in the run *id* where another process has begun it. *resume* with an *id*: `allow` goes on with
+    that run or begins it, `must` raises where there is none, `never` where there is one; `auto`, or True, goes on with
+    the project's last run that did not finish. *resume_from* and *fork_from*, `<run id>?_step=<step>`: that run, or
+    another, goes on from there.
+    *reinit* says what becomes of a run that is under way: `return_previous` (the default in scripts),
+    `finish_previous` (the default in notebooks) or `create_new`, beside it. Inside `mlgit run` the script's first run
+    is the one that is under way.
+
+    *sync_tensorboard* (or *tensorboard*) takes along what is written for TensorBoard, *monitor_gym* what Gymnasium
+    films. What is not given is read from *settings*, then from the environment (`MLGIT_PROJECT`, or `WANDB_PROJECT`,
+    …). *entity*, *force*, *anonymous* and *magic* are W&B's and mean nothing here.
+
+    Raises `UsageError` for names and choices that cannot be, `TypeError` for a *config* that is none, `ConfigError` for
+    a wrong mlgit.yaml or config file, `GitError` where git refuses.
     """
     global _current
     wish = wishes.settle(
@@ -243,7 +255,10 @@ def monitor_gymnasium() -> None:
 
 
 def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
-    """End the run that is under way and make it a branch; without one, nothing happens. *quiet* is W&B's."""
+    """End the run that is under way and make it a branch; without one, nothing happens.
+
+    An *exit_code* other than 0 makes it `failed`. *quiet* is W&B's.
+    """
     if _current is not None:
         _current.finish(exit_code)
 

@@ -69,6 +69,25 @@ def test_runs_are_found_and_ordered_by_the_step_they_came_to(inside: Repo):
     assert [run.name for run in api.runs("p", order="-summary_metrics._timestamp")] == ["n2", "n1", "n3"]
 
 
+def test_metadata_is_what_the_run_recorded_and_holds_no_secret_of_this_clone(
+    inside: Repo, python: Callable[..., object], tmp_path: Path
+):
+    inside.git("remote", "add", "origin", "https://bob:sekret@example.com/x.git")
+    (tmp_path / "repo/pkg.py").write_text("import mlgit\nwith mlgit.init(id='recorded') as run: run.log({'a': 1})")
+    python("-m", "pkg", cwd=inside.folder)
+    inside.git("remote", "set-url", "origin", "https://example.com/moved.git")
+    with wandb.init(id="underway"):
+        alive = wandb.Api().run("underway").metadata
+    run = wandb.Api().run("recorded")
+
+    assert run.metadata["program"] == "pkg.py"
+    assert run.metadata["git"]["remote"] == "https://example.com/x.git"
+    assert run.metadata["git"]["commit"] == run.commit
+    assert "sekret" not in json.dumps(run.metadata)
+    assert alive["python"]
+    assert alive["python"] == run.metadata["python"]
+
+
 def test_a_run_says_what_it_is(three: Repo):
     run = wandb.Api().runs("digits")[2]
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -206,6 +207,18 @@ def test_the_metrics_files_it_was_told_of_are_remembered(repo: Repo, run: Script
     run("-m", "m.json", code="open('m.json', 'w').write('{\"acc\": 1}')")
 
     assert runs.provenance(repo, only(repo))["metrics_files"] == ["m.json"]
+
+
+def test_rows_of_a_metrics_file_know_nothing_of_a_pause(repo: Repo, run: Script, mlgit: Script):
+    code = "open('m.json', 'w').write('{\"acc\": 1}')"
+    run("-m", "m.json", code=f"{code}; exit(1)", check=False)
+    time.sleep(1)  # the pause
+    mlgit("run", "--resume", only(repo).id, "-m", "m.json", "--", sys.executable, "-c", code, cwd=repo.folder)
+
+    found = only(repo)
+    assert found.duration
+    assert found.paused > 1
+    assert runs.history(repo, found)["acc"].runtimes[-1] < found.duration + 0.5
 
 
 def test_steps_in_a_metrics_file_are_the_historys_steps(repo: Repo, run: Script):

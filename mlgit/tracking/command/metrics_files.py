@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlgit.core.run import Run
-from mlgit.errors import ConfigError
+from mlgit.errors import MlgitError
 from mlgit.store import live
 from mlgit.tracking import files
+from mlgit.tracking.files import Fingerprint
 from mlgit.tracking.notice import notify
 
-_Mark = tuple[int, ...] | None
 
-
-def before(paths: Sequence[Path]) -> Mapping[Path, _Mark]:
+def before(paths: Sequence[Path]) -> Mapping[Path, Fingerprint]:
     """How each of *paths* is before the program runs."""
-    return {path: _mark(path) for path in paths}
+    return {path: files.fingerprint(path) for path in paths}
 
 
-def take(opened: live.Live, known: Mapping[Path, _Mark], record: Run) -> None:
-    """Every file of *known* into the run's history; one that the program did not write is said, not taken."""
+def take(opened: live.Live, known: Mapping[Path, Fingerprint], record: Run) -> None:
+    """Take each file of *known* into the run's history; one that the program did not write is reported instead."""
     for path, mark in known.items():
         _take(opened, path, mark, record)
 
 
-def _mark(path: Path) -> _Mark:
-    """What changes when somebody writes *path*; None where there is no such file."""
+def _take(opened: live.Live, path: Path, before: Fingerprint, record: Run) -> None:
     try:
-        about = path.stat()
-    except OSError:
-        return None
-    return about.st_mtime_ns, about.st_size, about.st_ino
-
-
-def _take(opened: live.Live, path: Path, before: _Mark, record: Run) -> None:
-    try:
-        if (mark := _mark(path)) is None or mark == before:
+        if (mark := files.fingerprint(path)) is None or mark == before:
             there = "is as it was before the run" if mark else "does not exist"
             notify(f"{path.name} {there}: the program wrote no metrics")
             return
@@ -47,9 +35,9 @@ def _take(opened: live.Live, path: Path, before: _Mark, record: Run) -> None:
             moment = time.time()
             line = {
                 "_step": number if step is None else step,
-                "_runtime": moment - record.created,
+                "_runtime": moment - record.created - record.paused,
                 "_timestamp": moment,
             }
-            os.write(opened.history, f"{json.dumps(row | line)}\n".encode())
-    except (ConfigError, OSError) as exc:
+            opened.row(row | line)
+    except (MlgitError, OSError) as exc:
         notify(f"the metrics file {path.name} was not taken: {exc}")

@@ -79,22 +79,22 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
     with files.held(None if borrowed else file, alone=bool(command.params), notify=notify) as release:
         recover.recover_all(home.repo, notify)  # one that was killed may have borrowed the params file
         stated = files.read_params(file) if file else {}
+        known = flatten(stated)
         if file:
-            _check_fit(command.params, flatten(stated), file)
+            _check_fit(command.params, known, file)
         begun = _begin(home, wish, command, folder, stated)
         stop_checkpoints = checkpoints.start(home, begun.opened, wish)
-        known = flatten(stated)
         in_file = {key: value for key, value in command.params.items() if key in known and known[key] != value}
         metrics = metrics_files.before(
             [home.settings.folder / name for name in options.metrics] + [folder / name for name in command.metrics]
         )
         if not in_file:
             release()
-        with files.params_in_place(file or Path(), in_file, begun.opened.folder, notify):
+        with files.params_in_place(file, in_file, begun.opened.folder, notify):
             came_out = execute.execute(
                 begun.words, folder, begun.env, begun.opened,
-                console=(wish.console or options.console) != "off",
-                watch=functools.partial(_watched, begun, wish, options),
+                console=options.under(wish).console != "off",
+                watch=functools.partial(_watched, begun, options.under(wish)),
             )  # fmt: skip
     metrics_files.take(begun.opened, metrics, begun.record)
     if file and not sharing.had_part(begun.opened.folder):
@@ -145,7 +145,7 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
     """The live run of *command*, with everything that it is handed."""
     params = handed.merged(stated, command.params)
     about = {"metrics_files": list(command.metrics)}
-    life = lives.life(home, wish, wish.project or home.settings.project)
+    life = lives.life(home, wish)
     opened, record = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder, about, life)
     if not command.env:  # behind W&B's name a script says itself what its run is called
         notify(f"run {escape.line(record.name, 60)} of {record.project}{life.words if life else ''}")
@@ -176,18 +176,17 @@ def _is_only_around_others(repo: Repo, begun: _Begun, command: Command, exit_cod
 def _went_wrong(repo: Repo, run_id: str) -> bool:
     """Whether this run has ended, and not well; one that was killed becomes a branch for the question."""
     recover.recover_all(repo, notify)
-    bad = (State.FAILED, State.CRASHED, State.PREEMPTED)
-    return any(run.id == run_id and run.state in bad for run in query.runs(repo))
+    run = query.of_id(repo, run_id)
+    return run is not None and run.state in (State.FAILED, State.CRASHED, State.PREEMPTED)
 
 
 @contextlib.contextmanager
-def _watched(begun: _Begun, wish: Wish, options: RunOptions, pid: int) -> Any:
+def _watched(begun: _Begun, wish: Wish, pid: int) -> Any:
     """Look at the machine meanwhile, and at the process *pid* with all that it starts."""
-    seconds = options.system_seconds if wish.system_seconds is None else wish.system_seconds
     stop = watcher.watch(
         begun.opened,
         begun.record.created + begun.record.paused,
-        seconds=seconds,
+        seconds=wish.system_seconds or 0,
         disk_paths=wish.disk_paths,
         pid=pid,
         warn=notify,

@@ -123,7 +123,7 @@ class _Copied:
         self._fds = [*self._fds, fd]
 
     def stop(self, fd: int) -> None:
-        """Write no more to *fd*: a logging handler may hold this stream for longer, the number be another file's."""
+        """Write no more to *fd*: a logging handler may outlive the run, when the number is another file's."""
         self._fds = [other for other in self._fds if other != fd]
 
     def is_idle(self) -> bool:

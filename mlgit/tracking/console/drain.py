@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-# The tees are nobody's children, so that `os.wait()` in the program waits for none of them and no clean-up of its
-# children ends them; they end with their stream, and by no Ctrl-C before it. The last one that ends closes 9.
+# The tees are adopted by init, so that `os.wait()` in the program never returns one of them and nothing that kills the
+# program's children ends them. They ignore Ctrl-C and end with their stream; descriptor 9 closes with the last one.
 _SCRIPT = """\
 command -v tee >/dev/null || exit 127
 trap '' INT QUIT TERM HUP TSTP {ignored}

@@ -27,8 +27,8 @@ class Process:
 def of(pid: int) -> Sequence[Process]:
     """The process *pid* and all below it; nothing once it has ended.
 
-    On Linux a few files each: every read lets go of Python's global lock, and beside a loop that is busy in Python it
-    takes milliseconds to have it back. psutil reads a file of each process of the machine to find one's children.
+    On Linux it reads a few files of each: every read releases the GIL, and beside a loop that is busy in Python it
+    takes milliseconds to get it back. psutil would read a file of every process of the machine to find one's children.
     """
     return _of_linux(pid) if Path(f"/proc/{pid}/task/{pid}/children").exists() else _of_psutil(pid)
 

@@ -29,17 +29,17 @@ _PATIENCE = 2.0
 """Seconds that the end of a run, or a fork, waits for a look that is under way."""
 
 _looking = threading.Lock()
-"""Held during a look. A fork waits for it: the child would find the locks of drivers and of loading held for ever."""
-_has_it = False
+"""Held during a look. A fork waits for it: its child would inherit the held locks of drivers and imports for ever."""
+_fork_holds_it = False
 
 
 def _before_fork() -> None:
-    global _has_it
-    _has_it = _looking.acquire(timeout=_PATIENCE)
+    global _fork_holds_it
+    _fork_holds_it = _looking.acquire(timeout=_PATIENCE)
 
 
 def _after_fork() -> None:
-    if _has_it:
+    if _fork_holds_it:
         _looking.release()
 
 

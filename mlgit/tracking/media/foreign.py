@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mlgit.tracking.media import drawing
-from mlgit.tracking.media.shelf import BatchableMedia, Media, Shelf, say_once
+from mlgit.tracking.media.shelf import BatchableMedia, Media, Shelf
+from mlgit.tracking.notice import say_once
 
 MOST_AS_LIST = 32
 """Values of an array that are stored one by one; of more, W&B keeps the histogram, and so do we."""

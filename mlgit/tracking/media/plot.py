@@ -19,7 +19,7 @@ __all__ = [
 CustomChart = Chart
 
 MOST_POINTS = 10_000
-"""Of all curves of one chart; of more, every so-manieth is kept."""
+"""Of all the curves of one chart together; longer ones are thinned evenly."""
 _DIGITS = 6
 
 
@@ -27,9 +27,12 @@ def plot_table(
     vega_spec_name: str, data_table: Table, fields: Mapping[str, Any], string_fields: Mapping[str, Any] | None = None,
     split_table: bool = False,
 ) -> Chart:  # fmt: skip
-    """A chart of *data_table* by W&B's name for how it is drawn; *fields* says which column is which.
+    """A chart of *data_table*, drawn as *vega_spec_name* says; *fields* says which column is which.
 
-    *split_table*, here and below, asks for its table to be shown in a place of its own.
+        plot_table("wandb/bar/v0", table, {"label": "animal", "value": "count"}, {"title": "Animals"})
+
+    *string_fields*: titles and other texts of the chart. *split_table*, here and below, asks for the table to be shown
+    in a place of its own. Raises `TypeError` for what is no Table.
     """
     return Chart(data_table, vega_spec_name, fields, string_fields, split_table=split_table)
 
@@ -42,7 +45,7 @@ def visualize(id: str, value: Table) -> Chart:
 def line(
     table: Table, x: str, y: str, stroke: str | None = None, title: str = "", split_table: bool = False
 ) -> Chart:  # fmt: skip
-    """*y* over *x*, a line for each value of *stroke*."""
+    """The column *y* over *x*, a line for each value of *stroke*. Raises `ValueError` for an unknown column."""
     return _drawn("line", table, {"x": x, "y": y, "stroke": stroke}, title, split_table)
 
 
@@ -133,7 +136,11 @@ def roc_curve(
     y_true: Any = None, y_probas: Any = None, labels: Sequence[str] | None = None,
     classes_to_plot: Iterable[Any] | None = None, title: str = "ROC Curve", split_table: bool = False,
 ) -> Chart:  # fmt: skip
-    """True over false positives for each class against all others, from scores (samples, classes)."""
+    """True over false positives, for each class against all others.
+
+    *y_true*: the class of each sample; *y_probas*: scores, (samples, classes), the classes in sorted order; *labels*:
+    names of classes that are numbers; *classes_to_plot*: some of them only. Raises `ValueError` for other shapes.
+    """
     from mlgit.tracking.media import curves
 
     found = [
@@ -148,7 +155,7 @@ def pr_curve(
     classes_to_plot: Iterable[Any] | None = None, interp_size: int = 21, title: str = "Precision-Recall Curve",
     split_table: bool = False,
 ) -> Chart:  # fmt: skip
-    """Precision over recall for each class against all others, at *interp_size* even recalls."""
+    """Precision over recall, for each class against all others, at *interp_size* even recalls; as `roc_curve`."""
     import numpy as np
 
     from mlgit.tracking.media import curves

@@ -123,18 +123,6 @@ class BatchableMedia(Media):
         """What history keeps of *items*, from them and their documents."""
 
 
-_SAID: set[str] = set()
-
-
-def say_once(text: str) -> None:
-    """A word to the person at the terminal, the first time that this process has it to say."""
-    if text not in _SAID:
-        _SAID.add(text)
-        from mlgit.tracking.notice import notify
-
-        notify(text)
-
-
 def captioned(caption: object) -> dict[str, str]:
     """What a document says of a caption."""
     return {} if caption is None else {"caption": str(caption)}

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Self
 
 from mlgit.core import values
 from mlgit.tracking.media import columns as kinds
-from mlgit.tracking.media.shelf import Media, Shelf, below, say_once
+from mlgit.tracking.media.shelf import Media, Shelf, below
+from mlgit.tracking.notice import say_once
 
 LOG_MODES = ("IMMUTABLE", "MUTABLE", "INCREMENTAL")
 
@@ -74,7 +75,7 @@ class Table(Media):
         if len(row) != len(self.columns):
             raise ValueError(f"Table: {len(self.columns)} columns, {_shown(self.columns)}, but a row of {len(row)}")
         learned = [kind.taking(value) for kind, value in zip(self._kinds, row, strict=True)]
-        if None in learned:
+        if not all(learned):  # a column is true, None is not
             number = learned.index(None)
             raise TypeError(self._refused(number, row[number]))
         self._kinds = learned  # type: ignore[assignment]  # none is None

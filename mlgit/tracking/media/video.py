@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mlgit.tracking.media.shelf import BatchableMedia, Shelf, below, captioned, read_all, say_once, source_path
+from mlgit.tracking.media.shelf import BatchableMedia, Shelf, below, captioned, read_all, source_path
+from mlgit.tracking.notice import say_once
 
 if TYPE_CHECKING:
     from mlgit.tracking.media.pixels import Array

@@ -19,7 +19,7 @@ from mlgit.errors import MlgitError, UsageError
 from mlgit.store import result
 from mlgit.store.own import Before
 from mlgit.tracking.configs import as_params
-from mlgit.tracking.ending import exit_code
+from mlgit.tracking.ending import outcome
 from mlgit.tracking.media.shelf import Shelf, UnreadableError
 from mlgit.tracking.notice import notify
 from mlgit.tracking.run import turns
@@ -65,7 +65,7 @@ class ActiveRun(Identity):
     """Whether the process of this script is the one that `mlgit run` waits for."""
 
     taken_up: ClassVar[Callable[[str, Path], ActiveRun]]
-    """The run of an id, as the process has it that unpickles one."""
+    """Looks up the run of an id in the process that unpickles it; set by `mlgit.tracking.session`."""
 
     def __init__(
         self, journal: Journal, *, owns: bool = True, fixed: frozenset[str],
@@ -185,8 +185,8 @@ class ActiveRun(Identity):
         Without *step* each call is a step of its own; with `commit=False` the next call adds to the same one. An
         explicit *step* stays open until the step changes. A step that goes back is dropped with a warning, as in W&B.
         Raises `UsageError` after the end, `TypeError` for what is no mapping, for a key that is no text, a step that is
-        no number, or a value that cannot be stored, and `FileNotFoundError` for a picture whose file is gone; the whole
-        row is then dropped.
+        no number, or a value that cannot be stored, `ValueError` for the name `_summary`, and `FileNotFoundError` for a
+        picture whose file is gone; the whole row is then dropped.
         """
         journal = self._journal
         with journal.lock:
@@ -199,7 +199,7 @@ class ActiveRun(Identity):
                 if type(step) is not int:
                     step = values.step(step)
                 if step < self._step:
-                    journal.warn(f"step {step} is behind the current step {self._step}: the row is dropped")
+                    journal.warn("step", f"step {step} is behind the current step {self._step}: the row is dropped")
                     return None
                 self._step = step
             at = self._step
@@ -255,9 +255,9 @@ class ActiveRun(Identity):
     def log_beside(
         self, data: Mapping[str, Any], *, step: int, time: float, params: Mapping[str, Any] | None = None
     ) -> None:  # fmt: skip
-        """Record what another logger said at a *step* of its own, without a word on the run's own counter.
+        """Record what another logger said at a *step* of its own; the run's step counter does not move.
 
-        It may come as long as the run is not a branch, also while it ends. What cannot be stored is said, not raised.
+        May be called until the run has become a branch. What cannot be stored is warned of, not raised.
         """
         journal = self._journal
         with journal.lock:
@@ -270,7 +270,9 @@ class ActiveRun(Identity):
                     if journal.write(line):
                         self._summary._note(data)
             except (TypeError, ValueError) as exc:
-                journal.warn(f"{exc}")
+                journal.warn(str(exc), str(exc))
+            except OSError as exc:
+                journal.lost(exc)
 
     def _first(self, row: dict[str, Any]) -> bytes:
         """The first row's line: the writer of all rows is loaded now, so that a run that logs nothing does without."""
@@ -402,15 +404,8 @@ class ActiveRun(Identity):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
-        if exc is None:
-            self.finish()
-        elif isinstance(exc, SystemExit):
-            self.finish(exit_code(exc.code))
-        else:
-            import traceback
-
-            code, state = (128 + 2, State.CRASHED) if isinstance(exc, KeyboardInterrupt) else (1, None)
-            self.finish(code, error="".join(traceback.format_exception(kind, exc, tb)), state=state)
+        code, error, state = outcome(exc)
+        self.finish(code, error=error, state=state)
 
 
 _RUNS: weakref.WeakSet[ActiveRun] = weakref.WeakSet()

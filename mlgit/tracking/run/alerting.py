@@ -76,11 +76,11 @@ class Alerts:
         try:
             stated = self._journal.home.settings.section("run", RunOptions).alert_webhook
         except ConfigError as exc:
-            self._journal.warn(f"alert: {exc}")
+            self._journal.warn("alert", f"alert: {exc}")
             stated = None
         address = wishes.variable("ALERT_WEBHOOK") or stated
         if address and urlsplit(address).scheme not in ("http", "https"):
-            self._journal.warn("webhook: its address does not begin with https://")
+            self._journal.warn("webhook", "webhook: its address does not begin with https://")
             return None
         return address
 
@@ -113,7 +113,9 @@ class Alerts:
                     trouble = str(exc)
             except (OSError, ValueError, http.client.HTTPException) as exc:
                 trouble = str(exc)
-        self._journal.warn(f"webhook {urlsplit(address).hostname} was not reached: {_harmless(trouble, address)}")
+        self._journal.warn(
+            "webhook", f"webhook {urlsplit(address).hostname} was not reached: {_harmless(trouble, address)}"
+        )
 
     def _await_sent(self) -> None:
         deadline = time.monotonic() + 2 * PATIENCE + 1

@@ -9,6 +9,8 @@ from typing import Any
 from mlgit.core import values
 from mlgit.core.run import Run
 from mlgit.public import notebook
+from mlgit.public.lookup import ENTITY
+from mlgit.store import live
 from mlgit.tracking.run.journal import Journal
 from mlgit.tracking.wish import Settings, Wish
 
@@ -48,7 +50,7 @@ class Identity:
 
     @property
     def id(self) -> str:
-        """The run's id, eight characters."""
+        """The run's id: eight random characters, unless `init(id=…)` chose one."""
         return self._record.id
 
     @property
@@ -68,7 +70,7 @@ class Identity:
     @property
     def entity(self) -> str:
         """Whose it is; means nothing without a server, so the same for every run."""
-        return "mlgit"
+        return ENTITY
 
     @property
     def group(self) -> str:
@@ -118,7 +120,7 @@ class Identity:
 
     @property
     def url(self) -> str:
-        """Where to look at it: its live folder while it runs, its branch afterwards, as a `file:` address."""
+        """Where to look at it, as a `file:` address: the repository, with its branch, or its id while it runs."""
         return f"file://{self._journal.repo.folder}#{self._record.branch or self._record.id}"
 
     @property
@@ -171,7 +173,7 @@ class Identity:
     @property
     def sync_dir(self) -> str:
         """Where it is kept while it is under way: its live folder."""
-        return str(self._journal.repo.own / "live" / self.id)
+        return str(live.folder_of(self._journal.repo, self.id))
 
     def status(self) -> RunStatus:
         """Whether anything is left to be sent; nothing ever is, for what was logged is on disk."""

@@ -70,7 +70,7 @@ class Journal:
         try:
             self.live.event(**content)
         except MlgitError as exc:
-            self.warn(f"{what} could not be stored: {exc}")
+            self.warn(what, f"{what} could not be stored: {exc}")
 
     def write(self, line: bytes) -> bool:
         """Append one line to the history; False where the disk refuses, which is said."""
@@ -84,7 +84,7 @@ class Journal:
 
     def lost(self, exc: OSError, written: int = 0) -> None:
         """Training goes on when the disk does not: say so once; what was *written* of the row is taken back."""
-        self.warn(f"a row could not be stored ({exc}); rows are lost until there is room in {self.folder}")
+        self.warn("row", f"a row could not be stored ({exc}); rows are lost until there is room in {self.folder}")
         if written:
             live.take_back(self.live.history, written)
 
@@ -93,7 +93,7 @@ class Journal:
         try:
             self.live.rule(rule, overwrite=overwrite)
         except MlgitError as exc:
-            self.warn(f"define_metric: the rule could not be stored: {exc}")
+            self.warn("define_metric", f"define_metric: the rule could not be stored: {exc}")
 
     def so_far(self) -> Account | None:
         """What was said so far, read back."""
@@ -104,9 +104,9 @@ class Journal:
         except (MlgitError, OSError):
             return None
 
-    def warn(self, text: str) -> None:
-        """Say it, once for all that begin with the same word."""
-        self.say_once(text.split(" ", 1)[0], f"{text} (said once)")
+    def warn(self, kind: str, text: str) -> None:
+        """Say *text*, unless something of this *kind* was said before."""
+        self.say_once(kind, f"{text} (said once)")
 
     def say_once(self, kind: str, text: str) -> None:
         """Say *text* unless something of this *kind* was said before."""

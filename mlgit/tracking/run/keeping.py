@@ -42,10 +42,10 @@ class Kept:
         """Keep an artifact, or a file or folder, with the run: DVC holds the bytes, the run's branch the pointer.
 
         *name* and *type* are for a path: its own name and `file` unless given. The version is called `latest` from now
-        on, and by the *aliases*. The same content is stored once, whoever logs it, and is the same version. It is
-        stored when this returns; where the disk refuses, the answer stays a draft, whose `wait()` says why. Raises
-        `UsageError` for a name that cannot be one or a path that does not exist, `ValueError` for the name of an
-        artifact of another type.
+        on, and by the *aliases*; *tags* are added to its own. The same content is stored once, whoever logs it, and is
+        the same version. It is stored when this returns; where the disk refuses, the answer stays a draft, whose
+        `wait()` says why. Raises `UsageError` for a name that cannot be one or a path that does not exist, `ValueError`
+        for the name of an artifact of another type.
         """
         from mlgit.artifacts import log
         from mlgit.artifacts.artifact import Artifact
@@ -60,16 +60,7 @@ class Kept:
         if path is None or name:
             self._check_type(artifact)
         try:
-            if artifact.stored:  # it was logged before, perhaps by another run: this one says so too
-                version = artifact.stored
-            elif path:
-                version = log.log(
-                    self._journal.repo, path, name=artifact.name, type=artifact.type, folder=self._journal.record.folder
-                )
-            else:
-                if artifact.incremental:
-                    self._add_latest(artifact)
-                version = log.log_draft(self._journal.repo, artifact, folder=self._journal.record.folder)
+            version = artifact.stored or self._stored(artifact, path)  # another run may have logged it before
             known = self._kept.get((version.name, version.hash))
             version = log.claimed(replace(version, tags=tuple(artifact.tags)), given, known)
             self._journal.live.event(logged=[version.document()])
@@ -86,6 +77,17 @@ class Kept:
         self._kept[version.name, version.hash] = version
         artifact.logged_as(self._journal.repo, version, self._journal.record)
         return artifact
+
+    def _stored(self, artifact: Artifact, path: Path | None) -> ArtifactVersion:
+        """The version that *artifact* is, or what lies at *path*, once DVC's cache has its bytes."""
+        from mlgit.artifacts import log
+
+        repo, folder = self._journal.repo, self._journal.record.folder
+        if path:
+            return log.log(repo, path, name=artifact.name, type=artifact.type, folder=folder)
+        if artifact.incremental:
+            self._add_latest(artifact)
+        return log.log_draft(repo, artifact, folder=folder)
 
     def _check_type(self, artifact: Artifact) -> None:
         """Raise `ValueError`, as W&B does, where the project has an artifact of that name and another type."""
@@ -117,7 +119,8 @@ class Kept:
         """An artifact to download or look into; the run remembers that it used it.
 
         It is named as `name:latest`, `name:v3`, `name:alias` or `project/name:alias`, among the runs of this
-        repository, those under way among them. A draft is logged first, with *aliases*. Raises `NotFoundError`.
+        repository, those under way among them. A draft is logged first, with *aliases*. *use_as* is kept with the use.
+        Raises `NotFoundError` where there is none, or none of this *type*.
         """
         from mlgit.artifacts import log
         from mlgit.artifacts.artifact import Artifact
@@ -142,7 +145,10 @@ class Kept:
     # -- models
 
     def log_model(self, path: Path_, name: str | None = None, aliases: Sequence[str] | None = None) -> None:
-        """Keep a file or folder as an artifact of the type `model`; its own name unless *name* is given."""
+        """Keep the file or folder *path* as an artifact of the type `model`, called *name* (its own name unless given).
+
+        The version is called `latest`, and by the *aliases*. Raises as `log_artifact` does.
+        """
         self.log_artifact(path, name=name, type="model", aliases=aliases)
 
     def use_model(self, name: str) -> str:
@@ -158,7 +164,11 @@ class Kept:
     def link_model(
         self, path: Path_, registered_model_name: str, name: str | None = None, aliases: Sequence[str] | None = None
     ) -> Artifact | None:
-        """Keep a model, and link it to the collection *registered_model_name* by the *aliases*."""
+        """Keep the file or folder *path* as a model, and link it to the collection *registered_model_name*.
+
+        *name* is that of the artifact, its file's unless given; the *aliases* are those of the link. Returns the
+        artifact, or None where it could not be kept. Raises as `log_artifact` does.
+        """
         artifact = self.log_artifact(path, name=name, type="model")
         return self.link_artifact(artifact, f"model-registry/{registered_model_name}", aliases)
 
@@ -188,7 +198,8 @@ class Kept:
     ) -> Artifact:  # fmt: skip
         """Add to an artifact that several runs of a group fill; `finish_artifact` makes it a version.
 
-        *distributed_id* is the group's name unless given. Raises `UsageError` where there is neither.
+        *distributed_id* is the group's name unless given; *aliases* count when it is finished. Raises `UsageError`
+        where there is neither.
         """
         from mlgit.artifacts import parts
         from mlgit.artifacts.artifact import Artifact
@@ -240,30 +251,30 @@ class Kept:
         top = Path(root or ".").resolve()
         label = name or f"source-{self._journal.project}-{top.name}"
         draft = Artifact(refs.slug(label, 90) if name is None else label, type="code")
-        include, exclude = include_fn or _is_code, exclude_fn or _is_no_code
+        include, exclude = _with_root(include_fn or _is_code, top), _with_root(exclude_fn or _is_no_code, top)
         for folder, inner, names in os.walk(top):
             inner[:] = sorted(one for one in inner if one not in (".git", "__pycache__"))
             for one in sorted(names):
                 path = Path(folder) / one
-                taken = _asked(include, path, top) and not _asked(exclude, path, top)
+                taken = include(str(path)) and not exclude(str(path))
                 if taken and path.is_file() and not secrets.is_secret_file(path.relative_to(top).as_posix()):
                     try:
                         draft.add_file(path, path.relative_to(top).as_posix())
                     except MlgitError as exc:
-                        self._journal.warn(f"code could not be kept: {exc}")
+                        self._journal.warn("code", f"code could not be kept: {exc}")
                         return None
         return self.log_artifact(draft) if draft.file_count else None
 
 
-def _asked(question: Filter, path: Path, top: Path) -> bool:
-    """What a filter answers, whether it takes a path alone or its root too."""
+def _with_root(question: Filter, top: Path) -> Filter:
+    """A filter of a path alone; one that takes the root too is given *top*."""
     import inspect
 
     try:
         takes_two = len(inspect.signature(question).parameters) > 1
     except (TypeError, ValueError):
         takes_two = False
-    return bool(question(str(path), str(top)) if takes_two else question(str(path)))
+    return (lambda path: question(path, str(top))) if takes_two else question
 
 
 def _is_code(path: str) -> bool:

@@ -72,7 +72,7 @@ class Saved:
             try:
                 self._keep_files(pattern, base, glob=glob, policy=policy)
             except UsageError as exc:
-                self._journal.warn(f"files {pattern}: {exc}")
+                self._journal.warn("files", f"files {pattern}: {exc}")
 
     def _keep_files(self, pattern: str, base: str | None, *, glob: bool, policy: str) -> list[str]:
         start = (
@@ -90,7 +90,7 @@ class Saved:
             try:
                 _bring(source, target, share=policy != "now")
             except OSError as exc:
-                self._journal.warn(f"files: {source} could not be kept: {exc}")
+                self._journal.warn("files", f"files: {source} could not be kept: {exc}")
                 continue
             kept.append(str(target))
         return kept

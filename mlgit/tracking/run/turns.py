@@ -1,6 +1,6 @@
 """Several processes that log to one run take turns, so that a row without a step follows the last that any has logged.
 
-Whether there are several, a byte says that they share: a run that nobody shares looks at it and pays nothing more.
+Whether a run is shared is one byte of a mapped file: a run that nobody shares looks at it and pays nothing more.
 """
 
 from __future__ import annotations
@@ -16,15 +16,19 @@ from pathlib import Path
 from mlgit.errors import UsageError
 from mlgit.store import live
 
-ALONE, UNKNOWN = b"\0", b"\1"
-"""As the byte says it; a process that has not looked yet goes by the second."""
+ALONE, SHARED = b"\0", b"\1"
+"""What the byte says."""
+UNKNOWN = SHARED
+"""What a process goes by that has not looked yet."""
 _GRACE = 0.02
 """Seconds after which a process that thought itself alone has finished the row that it was in the midst of."""
 _BLOCK = 1 << 16
 
 
 def look(folder: Path, *, shares: bool) -> mmap.mmap | bytes:
-    """The byte of the run in the live *folder*, as it is and will be; it is set where this process *shares* the run.
+    """A view of the byte that says whether the run of *folder* is shared; with *shares*, this process sets it first.
+
+    The view follows later changes; on a disk that refuses the file it is the constant `ALONE`.
 
     Raises `UsageError` where the run has ended.
     """
@@ -32,10 +36,10 @@ def look(folder: Path, *, shares: bool) -> mmap.mmap | bytes:
         with _ended(folder):
             fd = os.open(folder / live.TURN, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         stack.callback(os.close, fd)
-        is_new = os.pread(fd, 1, 0) != UNKNOWN
-        if is_new:
-            os.pwrite(fd, UNKNOWN if shares else ALONE, 0)
-        if is_new and shares:
+        was_alone = os.pread(fd, 1, 0) != SHARED
+        if was_alone:
+            os.pwrite(fd, SHARED if shares else ALONE, 0)
+        if was_alone and shares:
             time.sleep(_GRACE)
         return mmap.mmap(fd, 1, access=mmap.ACCESS_READ)
     return ALONE

@@ -22,25 +22,21 @@ from mlgit.tracking.run.journal import Journal
 from mlgit.tracking.together.ranks import Rank, RankRun
 from mlgit.tracking.wish import Wish
 
-_FILED = frozenset(("name", "project", "group", "job_type", "notes", "tags"))
+_FILED = ("name", "project", "group", "job_type", "notes", "tags")
 _OF_RANK = re.compile(r"rank[0-9]+/")
 
 
 def join(
-    home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank: Rank | None, given: Handed
+    home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank: Rank | None, outer: Handed
 ) -> ActiveRun:
     """The run *run_id*, in the hands of this process: it logs and sets, and its end is not the run's.
 
-    What *given* names stands against the script's own. Steps begin after the last one that was logged. Another process
-    than the first of several sets no name and no param that stands.
+    What *outer* names stands against the script's own. Steps begin after the last one that was logged. A rank other
+    than 0 sets no name, and of the params only those that nobody has set.
     """
     opened = live.Live(live.folder_of(home.repo, run_id))
     follows = rank is not None and rank.number > 0
-    asked = {
-        key: value
-        for key in ("name", "project", "group", "job_type", "notes", "tags")
-        if not follows and (value := getattr(wish, key)) and key not in given.given
-    }
+    asked = {key: value for key in _FILED if not follows and (value := getattr(wish, key)) and key not in outer.fields}
     if "project" in asked:
         asked["project"] = refs.component(asked["project"], "project")
     told = telling.read(opened.folder)
@@ -60,14 +56,14 @@ def join(
 
         told = resume.whole(home.repo, told)
     journal = Journal(home, opened, told.run)
-    if rank is not None and follows:
+    if rank is not None and rank.number > 0:
         following = RankRun(
-            journal, rank.prefix, fixed=given.fixed, wish=wish, before=before, step=_next_step(told, rank.prefix)
+            journal, rank.prefix, fixed=outer.fixed, wish=wish, before=before, step=_next_step(told, rank.prefix)
         )
         following.config.setdefaults(params)
         return following
-    active = ActiveRun(journal, owns=False, fixed=given.fixed, wish=wish, before=before, step=_next_step(told, ""))
-    active.is_taken_up_again, active.is_command = again, given.is_command
+    active = ActiveRun(journal, owns=False, fixed=outer.fixed, wish=wish, before=before, step=_next_step(told, ""))
+    active.is_taken_up_again, active.is_command = again, outer.is_command
     active.config.update(params, allow_val_change=True)
     active.at_end.append(functools.partial(_leave, opened))
     active.at_end.append(functools.partial(provenance.say_seeds, opened, {}))  # `mlgit run` cannot know them
@@ -85,7 +81,7 @@ def take_over(home: Place, run_id: str, wish: Wish) -> tuple[Wish, dict[str, Any
     (folder / handed.TAKEN).touch()
     told = telling.read(folder).run
     params = flatten(told.params)
-    names = set(handed.found().given) & _FILED - ({"name"} if (folder / handed.INNER).exists() else set())
+    names = set(handed.found().fields) & set(_FILED) - ({"name"} if (folder / handed.INNER).exists() else set())
     fields = {name: getattr(told, name) for name in names}
     return replace(wish, **fields, given=told.given), {name: params[name] for name in told.given if name in params}
 

@@ -443,6 +443,7 @@ def test_config_is_a_mapping_in_every_way_a_script_uses_it(inside: Repo):
     assert len(wandb.config) == 2
     assert not hasattr(wandb.config, "nothing")
     assert copy.copy(run.config)["lr"] == 0.1
+    assert [(key, wandb.config._items[key]) for key in wandb.config._items] == [("lr", 0.1), ("name", "x")]
     assert json.dumps(run.config.as_dict())
 
 
@@ -804,7 +805,7 @@ def test_a_file_system_without_locks_still_keeps_runs(inside: Repo, monkeypatch:
     wandb.log({"a": 1})
     folder = Path(run.dir).parent
     recovered = recover.recover_all(inside, print)
-    claimed = live.claim(folder, unlockable=True)
+    claimed = live.claim(folder, declared_dead=True)
     alive = live.is_alive(folder)
 
     assert recovered == []
@@ -916,6 +917,22 @@ def test_a_run_answers_to_all_that_its_parts_do():
 
     assert {name for name in asked if not hasattr(ActiveRun, name)} == set()
     assert inspect.signature(ActiveRun.alert) == inspect.signature(Alerts.alert)
+
+
+def test_of_what_another_logger_said_each_that_cannot_be_stored_is_named(
+    inside: Repo, capsys: pytest.CaptureFixture[str]
+):
+    run = wandb.init()
+    for name in ("a", "b"):
+        run.log_beside({name: cyclic()}, step=0, time=1.0)
+    (Path(run.dir).parent / "media").write_text("in the way")
+    run.log_beside({"p": wandb.Image(np.zeros((2, 2)))}, step=1, time=1.0)
+    run.log_beside({"c": 1}, step=2, time=1.0)
+    run.finish()
+
+    said = capsys.readouterr().err
+    assert all(text in said for text in ("log(): a.self", "log(): b.self", "a row could not be stored"))
+    assert only(inside).metrics["c"] == 1
 
 
 def test_what_fails_at_the_end_keeps_no_run_from_its_branch(inside: Repo, capsys: pytest.CaptureFixture[str]):
