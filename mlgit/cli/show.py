@@ -200,7 +200,7 @@ def _artifacts(repo: Repo, run: Run) -> list[str]:
     for what, version in told:
         held = catalog.known_as(like, version)
         aliases = f", {', '.join(held.aliases)}" if held and held.aliases else ""
-        about = f"{version.type}, {figures.size(version.size)}{aliases}"
+        about = f"{held.version.type if held else version.type}, {figures.size(version.size)}{aliases}"
         rows.append((what, held.name if held else version.name, f"{about}  {version.hash}"))
     width = max((len(name) for _, name, _ in rows), default=0)
     return [f"{what:<6}  {name:<{width}}  {about}" for what, name, about in rows]

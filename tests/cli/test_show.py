@@ -36,6 +36,13 @@ def test_artifacts_are_told_by_version_and_alias(repo: Repo, python: Script, mlg
     assert told["artifacts"][0]["aliases"] == ["best", "latest"]
 
 
+def test_an_artifact_that_was_used_is_of_the_type_that_it_has_now(repo: Repo, python: Script, mlgit: Script):
+    again = "mlgit.Api().artifact_collection('dataset', 'data').change_type('corpus')"
+    python("-c", f"{USES}\n{again}", cwd=repo.folder)
+
+    assert "\n  used    data:v0  corpus, 3 B, latest  " in mlgit("show", "second", cwd=repo.folder).stdout
+
+
 NASTY = [
     "disk./.usageGB", ".hidden", "a/..", "..", "/", "a//b", "%", "%2E", "a%2Eb", "a b ", " a", "é/ü", "CON", "con",
     "COM1.x/LPT1", "x" * 300, "é" * 300, "x" * 300 + "\n", "A/b", "a/B", "a/b", "x.tsv/y", "a\tb", "a\\tb", "a\nb",
