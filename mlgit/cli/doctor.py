@@ -264,7 +264,7 @@ def _remotes(root: Path) -> list[str]:
 
 
 def _dead_runs(repo: Repo) -> _Finding:
-    from mlgit.store import live
+    from mlgit.store import live, locks
 
     alive = dead = away = 0
     spoiled: list[str] = []
@@ -272,7 +272,7 @@ def _dead_runs(repo: Repo) -> _Finding:
         try:
             if not live.is_ours(folder):
                 away += 1
-            elif live.is_alive(folder):
+            elif locks.is_alive(folder):
                 alive += 1
             else:
                 dead += 1

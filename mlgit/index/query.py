@@ -10,7 +10,7 @@ from mlgit.core.run import Run
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import build
-from mlgit.store import live, records, telling
+from mlgit.store import live, locks, records, telling
 
 
 def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) -> list[Run]:
@@ -48,7 +48,7 @@ def _going_on(run: Run, known: Run | None) -> Run:
 def _alive(repo: Repo) -> Iterable[Run]:
     for folder in live.folders(repo):
         try:
-            if live.is_alive(folder) or not live.is_ours(folder):
+            if locks.is_alive(folder) or not live.is_ours(folder):
                 yield telling.snapshot(folder)
         except (OSError, MlgitError):
             continue  # it ended while we looked, or cannot be read, which its recovery says

@@ -25,7 +25,7 @@ from mlgit.public import beside, files, notebook, rows
 from mlgit.public.files import RunFile
 from mlgit.public.lookup import ENTITY
 from mlgit.public.summary import Summary
-from mlgit.store import edit, live, runs
+from mlgit.store import edit, live, locks, runs
 
 _MOST_UPLOADED = 20 << 20
 """Bytes of a file that is put onto a branch; what is larger belongs in an artifact."""
@@ -450,7 +450,7 @@ class Run:
         """Return when it is no longer under way; a run that died counts as ended once it was recovered."""
         while self.state == "running":
             folder = live.folder_of(self._repo, self.id)
-            if not (folder.exists() and live.is_alive(folder)):
+            if not (folder.exists() and locks.is_alive(folder)):
                 self._recover(folder)
                 self.load(force=True)
                 return

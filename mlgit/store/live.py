@@ -7,12 +7,9 @@
     events.jsonl    all else: params, artifacts, the end
     output.log, system.jsonl, media/, files/    what it printed, what the machine did, what it logged and saved
 
-and, of whoever works on it: `lock` (alive), `commit` (its end, its checkpoints), `turn` (rows of several processes),
-`seat` (`tracking.together.sharing`), `branch` (`store.own`), `borrowed.*` (`store.borrow`), `inner-runs` and
-`taken-over` (`tracking.handed`), `given.json` (`tracking.command`).
-
-A run is alive while some process holds a shared lock on `lock`: locks die with their process, which a pid in a file
-does not, and a pid means nothing from inside a container.
+and, of whoever works on it: `lock` (alive, see `store.locks`), `commit` (its end, its checkpoints), `turn` (rows of
+several processes), `seat` (`tracking.together.sharing`), `branch` (`store.own`), `borrowed.*` (`store.borrow`),
+`inner-runs` and `taken-over` (`tracking.handed`), `given.json` (`tracking.command`).
 """
 
 from __future__ import annotations
@@ -25,7 +22,7 @@ import os
 import re
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +32,7 @@ from mlgit.core.run import Run
 from mlgit.core.summary import Rule
 from mlgit.errors import GitError, MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.store import records, telling
+from mlgit.store import locks, records, telling
 
 _RETIRED = "recorded"
 """What `run.yaml` is called once the run is recorded."""
@@ -43,8 +40,6 @@ _AT_ONCE = 60
 """Seconds after which a folder without a lock counts as left behind, not as being made."""
 SPOKEN = ("history.jsonl", "events.jsonl")
 """The files that hold a run's words, by the run and by whoever edits it."""
-TURN = "turn"
-"""Whoever writes to a run that several processes share holds the lock of this file meanwhile."""
 _MACHINE_ID = Path("/etc/machine-id")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -58,7 +53,7 @@ class Live:
         path = folder / ("lock.new" if new else "lock")
         try:
             fds.append(_open(path))
-            if lock(fds[0], fcntl.LOCK_SH | fcntl.LOCK_NB) is False:
+            if locks.lock(fds[0], fcntl.LOCK_SH | fcntl.LOCK_NB) is False:
                 raise MlgitError(f"The run {folder.name!r} is just being recovered.", fix="start a new one")
             if new:  # a lock that is there and held by nobody means a dead one
                 path.rename(folder / "lock")
@@ -241,9 +236,9 @@ def sweep(repo: Repo) -> None:
 
 def _remove_left(entry: Path) -> None:
     """Remove a folder that is no run, unless somebody is at work in it: in a new one the lock comes second."""
-    if (claimed := claim(entry)) is not None:
+    if (claimed := locks.claim(entry)) is not None:
         remove(entry)
-        let_go(claimed)
+        locks.let_go(claimed)
     elif not (entry / "lock").exists() and _age(entry) > _AT_ONCE:
         remove(entry)
 
@@ -254,15 +249,6 @@ def _age(entry: Path) -> float:
         return time.time() - entry.stat().st_mtime
     except FileNotFoundError:
         return 0.0
-
-
-def is_alive(folder: Path) -> bool:
-    """Whether some process on this machine holds the run."""
-    claimed = claim(folder)
-    if claimed is None:
-        return folder.exists()
-    let_go(claimed)
-    return False
 
 
 def is_ours(folder: Path) -> bool:
@@ -279,97 +265,6 @@ def is_ours(folder: Path) -> bool:
     if here["mark"] and begin.get("mark") == here["mark"]:
         return True
     return (begin.get("host"), begin.get("machine_id", here["machine_id"])) == (here["host"], here["machine_id"])
-
-
-def lock(fd: int, operation: int) -> bool | None:
-    """`flock`: whether the lock was had; None on a file system that has no locks, as some clusters' have not."""
-    try:
-        fcntl.flock(fd, operation)
-    except BlockingIOError:
-        return False
-    except OSError as exc:
-        if exc.errno in (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK):
-            return None
-        raise
-    return True
-
-
-def turn(folder: Path) -> contextlib.AbstractContextManager[int]:
-    """The turn of this process among those that write to one run, once the others have had theirs.
-
-    Raises `FileNotFoundError` where nobody shares it, or it has been recorded meanwhile.
-    """
-    return _alone(folder / TURN, 0)
-
-
-def committing(folder: Path) -> contextlib.AbstractContextManager[int]:
-    """The turn of this process among those that make commits of one run: its end, its checkpoints.
-
-    A process that inherits the file descriptor has it too. Raises `FileNotFoundError` where the run has been recorded.
-    """
-    return _alone(folder / "commit", os.O_CREAT)
-
-
-@contextlib.contextmanager
-def _alone(path: Path, flags: int) -> Iterator[int]:
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o644)
-    try:
-        lock(fd, fcntl.LOCK_EX)
-        if not os.fstat(fd).st_nlink:  # removed while we waited
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-        yield fd
-    finally:
-        let_go(fd)
-
-
-def await_recovery(folder: Path, seconds: float = 60.0) -> bool:
-    """Wait, *seconds* at most, while another process is making a branch of this dead run; whether one was."""
-    until, waited = time.monotonic() + seconds, False
-    with contextlib.suppress(FileNotFoundError, PermissionError):
-        while time.monotonic() < until:
-            fd = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
-            had = lock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            let_go(fd)
-            if had is not False:
-                break
-            time.sleep(0.02)
-            waited = True
-    return waited
-
-
-def claim(folder: Path, *, declared_dead: bool = False) -> int | None:
-    """The folder's lock for its recovery, as a file descriptor to `let_go`; None where it is alive, gone or not ours.
-
-    What somebody else runs in a shared repository is theirs to recover. Where there are no locks, or somebody has
-    removed this one, a run counts as alive, unless *declared_dead*: a person has said that it is dead.
-    """
-    try:
-        fd = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if declared_dead else 0), 0o644)
-    except (FileNotFoundError, PermissionError):
-        return None
-    had = lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    if os.fstat(fd).st_nlink and (had or (had is None and declared_dead)):  # with none, another run may have the place
-        return fd
-    let_go(fd)
-    return None
-
-
-def let_go(fd: int) -> None:
-    """Give a lock back: a child that was forked meanwhile has it as well, and closing alone would leave it there."""
-    lock(fd, fcntl.LOCK_UN)
-    os.close(fd)
-
-
-def holders(folder: Path) -> list[int]:
-    """The processes that hold the run alive, as far as this machine's kernel tells (proc_locks(5))."""
-    try:
-        inode = (folder / "lock").stat().st_ino
-        lines = Path("/proc/locks").read_text().splitlines()
-    except OSError:
-        return []
-    rows = [line.split() for line in lines if "->" not in line]
-    found = {int(row[4]) for row in rows if row[1] == "FLOCK" and row[5].rpartition(":")[2] == str(inode)}
-    return sorted(pid for pid in found if pid > 0)
 
 
 def _open(path: Path) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from mlgit.core.run import Run
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
-from mlgit.store import borrow, live, result
+from mlgit.store import borrow, live, locks, result
 
 
 def recover_all(repo: Repo, notify: Callable[[str], None], *, elsewhere: bool = False) -> list[Run]:
@@ -40,17 +40,17 @@ def left(repo: Repo) -> tuple[list[str], list[str]]:
         try:
             if not live.is_ours(folder):
                 away.append(folder.name)
-            elif not live.is_alive(folder):
+            elif not locks.is_alive(folder):
                 failed.append(folder.name)
         except (MlgitError, OSError):
-            if not live.is_alive(folder):
+            if not locks.is_alive(folder):
                 failed.append(folder.name)
     return failed, away
 
 
 def _recover(repo: Repo, folder: Path, *, elsewhere: bool) -> Run | None:
     """The run of a dead live folder, now a branch; None where it is alive, not ours, or gone."""
-    lock = live.claim(folder, declared_dead=elsewhere)
+    lock = locks.claim(folder, declared_dead=elsewhere)
     if lock is None:
         return None
     try:
@@ -59,4 +59,4 @@ def _recover(repo: Repo, folder: Path, *, elsewhere: bool) -> Run | None:
         borrow.give_back(folder)
         return result.record(repo, folder, lock)
     finally:
-        live.let_go(lock)
+        locks.let_go(lock)

@@ -18,7 +18,7 @@ from mlgit.dvc import project
 from mlgit.errors import GitError, NotFoundError, RefMovedError
 from mlgit.git.objects import Entry
 from mlgit.git.repo import Move, Repo
-from mlgit.store import apart, attached, files, live, own, records, telling, unfinished
+from mlgit.store import apart, attached, files, live, locks, own, records, telling, unfinished
 
 _DIGITS = (6, 8, 16, 40)
 _TRIES = 20
@@ -33,20 +33,20 @@ def record(repo: Repo, folder: Path, lock: int) -> Run:
     `GitError` where git or the disk refuses: the live folder then stays as it is, and the next mlgit command tries
     again. A large one is recorded by a process of its own, which shares the caller's *lock* of the folder.
     """
-    with live.committing(folder) as turn:
-        locks = lock, turn
-        return apart.record(repo, folder, locks) if apart.is_called_for(folder) else record_here(repo, folder, locks)
+    with locks.committing(folder) as turn:
+        held = lock, turn
+        return apart.record(repo, folder, held) if apart.is_called_for(folder) else record_here(repo, folder, held)
 
 
-def record_here(repo: Repo, folder: Path, locks: Sequence[int] = ()) -> Run:
-    """`record` in this process, which has all locks; unless it can hand *locks* on, and the run is a large one."""
+def record_here(repo: Repo, folder: Path, held: Sequence[int] = ()) -> Run:
+    """`record` in this process, which has all locks; unless it can hand those *held* on, and the run is a large one."""
     with contextlib.ExitStack() as stack:
         again = False
         while True:
             said = _said(folder)
             account = _whole(repo, telling.over(folder))
-            if locks and apart.is_possible() and attached.needs_dvc(repo, account):
-                return apart.record(repo, folder, locks)
+            if held and apart.is_possible() and attached.needs_dvc(repo, account):
+                return apart.record(repo, folder, held)
             if (ours := own.of(folder)) is None:
                 run = _finish(repo, folder, account)
             else:
@@ -57,7 +57,9 @@ def record_here(repo: Repo, folder: Path, locks: Sequence[int] = ()) -> Run:
                 unfinished.clear(repo, run)
             if not again:
                 with contextlib.suppress(FileNotFoundError):
-                    stack.enter_context(live.turn(folder))  # from now on whoever shares the run waits, to find it ended
+                    stack.enter_context(
+                        locks.turn(folder)
+                    )  # from now on whoever shares the run waits, to find it ended
             if _leave(folder, said):
                 return run
             own.note(folder, run.ref, run.commit)
@@ -109,7 +111,7 @@ def checkpoint(repo: Repo, folder: Path, now: float) -> Run:
     `GitError` where another machine has gone on with it: what that has recorded stays on top of their branch.
     """
     try:
-        with live.committing(folder):
+        with locks.committing(folder):
             return _checkpoint(repo, folder, now)
     except FileNotFoundError:
         raise NotFoundError(f"The run {folder.name!r} is no longer under way.", fix="mlgit ls") from None
@@ -122,7 +124,7 @@ def _checkpoint(repo: Repo, folder: Path, now: float) -> Run:
         why = f"Another machine has moved {ours.ref} on: this one will end on a branch of its own."
         raise GitError(f"The run {folder.name!r} goes on elsewhere too.", why=why)
     account = telling.read(folder)
-    if account.ended or not live.is_alive(folder):
+    if account.ended or not locks.is_alive(folder):
         raise NotFoundError(f"The run {folder.name!r} is no longer under way.", fix="mlgit recover")
     going = replace(account.run, state=State.RUNNING, finished=None, seen=max(now, account.run.created))
     account = _whole(repo, replace(account, run=going))

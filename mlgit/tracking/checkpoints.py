@@ -18,7 +18,7 @@ from typing import Any
 
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.repo import Repo
-from mlgit.store import live, own, recover, result, sync
+from mlgit.store import live, locks, own, recover, result, sync
 from mlgit.store.place import Place
 from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
@@ -96,7 +96,7 @@ def follow(repo: Repo, run_id: str, every: float, *, pushes: bool) -> None:
         if pushes and ref:
             tried("the checkpoint could not be pushed", push, repo, ref)
     until = time.monotonic() + _DYING
-    while live.is_alive(folder) and time.monotonic() < until:  # a killed process lets go of one file after the other
+    while locks.is_alive(folder) and time.monotonic() < until:  # a killed process lets go of one file after the other
         time.sleep(0.02)
     if (folder / "run.yaml").exists():
         ref = _ref_of(folder) or ref

@@ -13,7 +13,7 @@ from typing import Any
 from mlgit.core.compare import flatten
 from mlgit.documents import editor, reader
 from mlgit.errors import ConfigError, UsageError
-from mlgit.store import borrow, live
+from mlgit.store import borrow, locks
 
 MAX_BYTES = 256 << 20
 _STEPS = ("step", "_step", "epoch", "iteration", "iter")
@@ -122,9 +122,9 @@ def held(path: Path | None, *, alone: bool, notify: Callable[[str], None]) -> It
         return
     kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
     with path.open("rb") as file:
-        if live.lock(file.fileno(), kind | fcntl.LOCK_NB) is False:
+        if locks.lock(file.fileno(), kind | fcntl.LOCK_NB) is False:
             notify(f"another run holds {path.name}; waiting for it")
-            live.lock(file.fileno(), kind)
+            locks.lock(file.fileno(), kind)
         yield lambda: file.close()
 
 

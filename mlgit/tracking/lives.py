@@ -10,7 +10,7 @@ from mlgit.core import escape
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.store import live, own, recover, result, resume, unfinished
+from mlgit.store import live, locks, own, recover, result, resume, unfinished
 from mlgit.store.own import Before
 from mlgit.store.place import Place
 from mlgit.tracking import handed
@@ -117,7 +117,7 @@ def _known(repo: Repo, run_id: str) -> Run | None:
     """The run of this id; one that somebody is just recovering, once that is done."""
     from mlgit.index import query
 
-    if live.is_id(run_id) and live.await_recovery(live.folder_of(repo, run_id)):
+    if live.is_id(run_id) and locks.await_recovery(live.folder_of(repo, run_id)):
         recover.recover_all(repo, notify)  # should the other one have died of it
     return query.of_id(repo, run_id)
 
@@ -156,7 +156,7 @@ def _check_over(repo: Repo, known: Run) -> None:
             f"The run {known.name} ({known.id}) is the one of the mlgit run around this script, and ends with it.",
             fix="go on with it from a script of its own, or run this one without mlgit run",
         )
-    holders = live.holders(folder)
+    holders = locks.holders(folder)
     who = f"process {', '.join(map(str, holders))} holds it" if holders else "a process of this machine holds it"
     raise UsageError(
         f"The run {known.name} ({known.id}) is still under way: {who}.",

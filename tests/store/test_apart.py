@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.store import apart, live, recover, runs
+from mlgit.store import apart, live, locks, recover, runs
 
 LONG = f"""
 import mlgit
@@ -43,12 +43,12 @@ def test_who_records_a_run_keeps_others_from_it_when_its_training_is_killed(repo
         training.wait()
     folder = live.folder_of(repo, "abcdefgh")
     try:
-        assert live.is_alive(folder)
+        assert locks.is_alive(folder)
         assert recover.recover_all(repo, print) == []
     finally:
         os.kill(recorder, signal.SIGCONT)
     until = time.monotonic() + 30
-    while live.is_alive(folder) and time.monotonic() < until:
+    while locks.is_alive(folder) and time.monotonic() < until:
         time.sleep(0.05)
     recover.recover_all(repo, print)  # it may not have been told what to do when the training was killed
 

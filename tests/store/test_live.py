@@ -15,7 +15,7 @@ import pytest
 
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.store import live, recover, runs
+from mlgit.store import live, locks, recover, runs
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -65,10 +65,10 @@ def test_a_neighbour_recovers_no_run_that_is_being_discarded(repo: Repo, python:
 
 
 def test_a_turn_ends_with_its_block_whoever_was_forked_meanwhile(tmp_path: Path):
-    with live.committing(tmp_path) as fd:
+    with locks.committing(tmp_path) as fd:
         child = subprocess.Popen(["sleep", "60"], pass_fds=[fd])
     with (tmp_path / "commit").open() as file:
-        had = live.lock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        had = locks.lock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     child.kill()
     child.wait()
 
@@ -78,13 +78,13 @@ def test_a_turn_ends_with_its_block_whoever_was_forked_meanwhile(tmp_path: Path)
 def test_who_resumes_a_run_that_is_just_being_recovered_waits_for_that(repo: Repo, python: Script):
     python("-c", "import mlgit, os; mlgit.init(id='again').log({'a': 1}); os.kill(os.getpid(), 9)", cwd=repo.folder,
            check=False)  # fmt: skip
-    claimed = live.claim(live.folder_of(repo, "again"))
+    claimed = locks.claim(live.folder_of(repo, "again"))
     assert claimed is not None
     code = "import mlgit; print(mlgit.init(id='again', resume='must').step)"
     with subprocess.Popen((sys.executable, "-c", code), cwd=repo.folder, stdout=subprocess.PIPE, text=True) as resuming:
         with pytest.raises(subprocess.TimeoutExpired):
             resuming.wait(2)
-        live.let_go(claimed)
+        locks.let_go(claimed)
         said = resuming.communicate()[0]
 
     assert said == "1\n"

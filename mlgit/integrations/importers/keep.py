@@ -22,7 +22,7 @@ from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import build
 from mlgit.integrations.importers.foreign import Bundle, Foreign, fitting
-from mlgit.store import live, records, result
+from mlgit.store import live, locks, records, result
 from mlgit.store.place import Place
 from mlgit.tracking import names
 from mlgit.tracking.configs import as_params
@@ -213,11 +213,11 @@ def _clear(folder: Path) -> None:
     """Remove what an import that was killed left behind. Raises `MlgitError` where one is at work there."""
     if not folder.exists():
         return
-    claimed = live.claim(folder)
+    claimed = locks.claim(folder)
     if claimed is None:
         raise MlgitError(f"The run {folder.name} is just being imported by another process.", fix="wait for it")
     shutil.rmtree(folder)
-    live.let_go(claimed)
+    locks.let_go(claimed)
 
 
 def _source(home: Place, commit: str | None) -> tuple[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlgit.errors import UsageError
-from mlgit.store import live
+from mlgit.store import locks
 
 ALONE, SHARED = b"\0", b"\1"
 """What the byte says."""
@@ -34,7 +34,7 @@ def look(folder: Path, *, shares: bool) -> mmap.mmap | bytes:
     """
     with contextlib.suppress(OSError), contextlib.ExitStack() as stack:  # a full disk: nobody else can share it
         with _ended(folder):
-            fd = os.open(folder / live.TURN, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fd = os.open(folder / locks.TURN, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         stack.callback(os.close, fd)
         was_alone = os.pread(fd, 1, 0) != SHARED
         if was_alone:
@@ -53,7 +53,7 @@ def turn(folder: Path) -> Iterator[int]:
     """
     with contextlib.ExitStack() as stack:
         with _ended(folder):
-            stack.enter_context(live.turn(folder))
+            stack.enter_context(locks.turn(folder))
             step = _last_step(folder / "history.jsonl") + 1
         yield step
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from mlgit import whole
 from mlgit.git.repo import Repo
-from mlgit.store import live
+from mlgit.store import live, locks
 from mlgit.tracking.run import turns
 from mlgit.tracking.run.active import ActiveRun
 from mlgit.tracking.run.journal import Journal
@@ -81,7 +81,7 @@ def find(repo: Repo, patience: float) -> str | None:
     while time.monotonic() < until:
         with contextlib.suppress(OSError):
             run_id = place.read_text()
-            if run_id not in _found and live.is_id(run_id) and live.is_alive(live.folder_of(repo, run_id)):
+            if run_id not in _found and live.is_id(run_id) and locks.is_alive(live.folder_of(repo, run_id)):
                 _found.add(run_id)
                 return run_id
         time.sleep(0.02)
@@ -97,7 +97,7 @@ def _place(repo: Repo, parent: int) -> Path:
 def wait_for_others(folder: Path) -> None:
     """Let those that take part in the run of *folder* say what they have to say; one that takes too long is left."""
     until = time.monotonic() + _PATIENCE
-    while set(live.holders(folder)) - {os.getpid()} and time.monotonic() < until:
+    while set(locks.holders(folder)) - {os.getpid()} and time.monotonic() < until:
         time.sleep(0.02)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlgit.errors import UsageError
-from mlgit.store import live, own, telling
+from mlgit.store import live, locks, own, telling
 from mlgit.store.place import Place
 from mlgit.tracking import handed
 from mlgit.tracking.notice import notify
@@ -42,7 +42,7 @@ def find(home: Place, wish: Wish) -> ActiveRun | None:
     if wish.id is None or not live.is_id(wish.id):
         return None
     folder, until = live.folder_of(home.repo, wish.id), time.monotonic() + wish.join_seconds
-    while not (folder.exists() and live.is_alive(folder)):
+    while not (folder.exists() and locks.is_alive(folder)):
         if wish.is_primary or time.monotonic() > until:
             return None
         time.sleep(0.02)
@@ -60,7 +60,7 @@ def alone(wish: Wish) -> Wish:
 def is_first(folder: Path) -> bool:
     """Whether no other process takes part in the run of *folder*; from now on, until its end, this one does."""
     fd = os.open(folder / "seat", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    if live.lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB) is False:
+    if locks.lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB) is False:
         os.close(fd)
         return False
     _seats.append(fd)

@@ -30,7 +30,7 @@ from mlgit.core.run import Run, State
 from mlgit.errors import GitError, MlgitError, UsageError
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
-from mlgit.store import live, recover, runs
+from mlgit.store import live, locks, recover, runs
 from mlgit.tracking.run.active import ActiveRun
 from mlgit.tracking.run.alerting import Alerts
 from mlgit.tracking.run.keeping import Kept
@@ -805,8 +805,8 @@ def test_a_file_system_without_locks_still_keeps_runs(inside: Repo, monkeypatch:
     wandb.log({"a": 1})
     folder = Path(run.dir).parent
     recovered = recover.recover_all(inside, print)
-    claimed = live.claim(folder, declared_dead=True)
-    alive = live.is_alive(folder)
+    claimed = locks.claim(folder, declared_dead=True)
+    alive = locks.is_alive(folder)
 
     assert recovered == []
     assert alive
