@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any, Literal
 
+from mlgit.core import values
 from mlgit.errors import UsageError
 from mlgit.public import notebook
 from mlgit.tracking import names, session
@@ -60,6 +62,43 @@ def make_artifact_name_safe(name: str) -> str:
     """*name* with everything that an artifact's name cannot hold replaced by `_`; at most 128 characters."""
     safe = re.sub(r"[^a-zA-Z0-9_\-.]", "_", name)
     return safe if len(safe) <= 128 else f"{safe[:63]}..{safe[-63:]}"
+
+
+class WandBJSONEncoder(json.JSONEncoder):
+    """JSON of whatever `log()` takes: NumPy's numbers, tensors, dates, dataclasses."""
+
+    def default(self, o: Any) -> Any:
+        """*o* made plain. Raises `TypeError` for what cannot be stored."""
+        return values.plain(o)
+
+
+def json_dumps_safer(obj: Any, **kwargs: Any) -> str:
+    """*obj* as JSON; *kwargs* are those of `json.dumps`. Raises `TypeError` where `log()` would."""
+    return json.dumps(obj, cls=WandBJSONEncoder, **kwargs)
+
+
+def make_json_if_not_number(v: Any) -> Any:
+    """*v* if it is a number, else its JSON."""
+    return v if isinstance(v, int | float) else json_dumps_safer(v)
+
+
+def json_friendly(obj: Any, *, preserve_numpy_nan: bool = False) -> tuple[Any, bool]:
+    """*obj* made plain, and True; *obj* and False, if it is so already or cannot be. *preserve_numpy_nan* is W&B's."""
+    try:
+        plain = values.plain(obj)
+    except TypeError:
+        return obj, False
+    return (obj, False) if type(plain) is type(obj) else (plain, True)
+
+
+def json_friendly_val(val: Any) -> Any:
+    """*val* made plain; what cannot be is its text."""
+    if isinstance(val, Mapping):
+        return {key: json_friendly_val(item) for key, item in val.items()}
+    try:
+        return values.plain(val)
+    except TypeError:
+        return str(val)
 
 
 def require(requirement: str | list[str] | None = None, experiment: Any = None) -> None:

@@ -140,7 +140,10 @@ from PACKAGE.sdk.lib.config_util import ConfigError
 from PACKAGE.sdk.lib.runid import generate_id
 from PACKAGE.sdk.wandb_run import Run
 from PACKAGE.wandb_run import Run
-from PACKAGE.util import generate_id, make_artifact_name_safe
+from PACKAGE.sdk.data_types.base_types.wb_value import WBValue
+from PACKAGE.sdk.data_types.image import Image
+from PACKAGE.sdk.data_types.video import Video
+from PACKAGE.util import generate_id, json_dumps_safer, make_artifact_name_safe
 from PACKAGE.agents.pyagent import pyagent
 from PACKAGE.plot.roc_curve import roc_curve
 from PACKAGE.plot.viz import CustomChart
