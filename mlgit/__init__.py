@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         box3d,
     )
     from mlgit.tracking.media.plot import plot_table, visualize
-    from mlgit.tracking.past import Api, Artifact, ArtifactTTL, apis
+    from mlgit.tracking.past import Api, Artifact, ArtifactTTL
     from mlgit.tracking.run.active import ActiveRun as Run
     from mlgit.tracking.run.alerting import AlertLevel
     from mlgit.tracking.session import (
@@ -86,7 +86,6 @@ _NAMES = {
     "Video": ("mlgit.tracking.media.video", "Video"),
     "agent": ("mlgit.sweeps.calling", "agent"),
     "alert": ("mlgit.tracking.session", "alert"),
-    "apis": ("mlgit.tracking.past", "apis"),
     "box3d": ("mlgit.tracking.media.solid", "box3d"),
     "config": ("mlgit.tracking.session", "config"),
     "controller": ("mlgit.sweeps.calling", "controller"),

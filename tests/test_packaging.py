@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import os
 import pkgutil
+import pydoc
 import re
 import subprocess
 import sys
@@ -70,6 +72,16 @@ def test_the_public_names_are_these():
     assert dir(package) == package.__all__
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = package.nothing
+
+
+@pytest.mark.parametrize("name", [name for name in package.__all__ if name not in ("__version__", "run")])
+def test_every_public_name_has_help_of_its_own_where_no_run_is_under_way(name: str):
+    thing = getattr(package, name)
+    text = inspect.getdoc(thing)
+
+    assert text
+    assert text != inspect.getdoc(type(thing))
+    assert text.partition("\n")[0] in pydoc.plain(pydoc.render_doc(thing))
 
 
 def test_no_room_bears_a_public_name():

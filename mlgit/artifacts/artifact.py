@@ -29,17 +29,24 @@ _READ: dict[str, Staging] = {}
 
 
 class ArtifactTTL(enum.Enum):
-    """How long an artifact should live, where that is no time span."""
+    """How long an artifact should live, where that is no time span: `artifact.ttl = ArtifactTTL.INHERIT` is none."""
 
     INHERIT = 0
 
 
 class Artifact(Draft):
-    """A named, versioned file or folder: `Artifact("mnist", type="dataset")`.
+    """A named file or folder that is kept in versions, by content: first filled, then logged, later found again.
 
-    *metadata* is plain data. *incremental*: what the newest version holds beside is part of the next one too. *use_as*
-    is kept with the run that uses it. Raises `UsageError` for a name or a type that cannot be, `TypeError` for metadata
-    that cannot be stored.
+        data = mlgit.Artifact("mnist", type="dataset", metadata={"rows": 70_000})
+        data.add_dir("data/mnist")
+        run.log_artifact(data)  # mnist:v0, and mnist:latest
+        folder = mlgit.use_artifact("mnist:latest").download()  # in a later run
+
+    A name is made of letters, digits, `.`, `_` and `-`, at most 128; *type* is any word, such as `dataset` or `model`.
+    *description* is for people, *metadata* plain data that is found again with it. *incremental*: what the newest
+    version holds beside is part of the next one too. *use_as* is kept with the run that uses it. *storage_region* is
+    W&B's and changes nothing. Raises `UsageError` for a name or a type that cannot be, `TypeError` for metadata that
+    cannot be stored.
     """
 
     def __init__(
@@ -132,7 +139,10 @@ class Artifact(Draft):
         self._final = True
 
     def wait(self, timeout: int | None = None) -> Self:
-        """Itself, stored: logging returns when that is done. Raises `MlgitError` where it was not possible."""
+        """Itself, stored: logging returns when that is done, so *timeout* changes nothing.
+
+        Raises `MlgitError` where it was not possible to store it, `UsageError` before it was logged.
+        """
         if self._trouble:
             raise self._trouble
         if not self._is_aside:
@@ -142,7 +152,13 @@ class Artifact(Draft):
     def save(self, project: str | None = None, settings: Any = None) -> None:
         """Log a draft into the run that is under way, or a new one; of a version write what was set since.
 
-        That is its description, metadata, aliases, tags and ttl. *settings* are W&B's.
+            version = mlgit.Api().artifact("mnist:v3")
+            version.aliases.append("best")
+            version.save()
+
+        That is its description, metadata, aliases, tags and ttl. *project* is the new run's; *settings* are W&B's and
+        change nothing. Raises `UsageError` for an alias that cannot be one, `TypeError` for metadata that cannot be
+        stored.
         """
         if self._version is None:
             ties.ask("log")(self, project)
@@ -263,7 +279,7 @@ class Artifact(Draft):
 
     @property
     def ttl(self) -> timedelta | None:
-        """How long it should live, or None. A wish that is recorded: nothing is deleted by itself."""
+        """How long it should live, a timedelta, or None. A wish that is recorded: nothing is deleted by itself."""
         return None if isinstance(self._ttl, ArtifactTTL) else self._ttl
 
     @ttl.setter
@@ -390,7 +406,10 @@ class Artifact(Draft):
     get_path = get_entry
 
     def get(self, name: str) -> Any:
-        """The object that was added as *name* (a table, a picture), or None."""
+        """The object that was added as *name* (a table, a picture); None where there is none of that name.
+
+        A plain file is none: `get_entry(name).download()` brings it. Raises `UsageError` for what a draft has not.
+        """
         if name in self._objects:
             return self._objects[name]
         if self._is_aside:
@@ -511,7 +530,13 @@ class Artifact(Draft):
         return [ties.ask("past")(repo, run) for run in sorted(using, key=lambda run: run.created)]
 
     def link(self, target_path: str, aliases: Iterable[str] | None = None) -> Artifact:
-        """Put it into a collection of another name too; log it first if it is a draft. Return it."""
+        """Put it into a collection of another name too; log it first if it is a draft. Return it.
+
+            artifact.link("model-registry/digits", aliases=["best"])  # found as digits:best, and digits:latest
+
+        The last part of *target_path* is the name; an alias may follow it: `digits:best`. Raises `UsageError` for a
+        path that names no collection and for an alias that cannot be one.
+        """
         if self._version is None:
             self.save()
         repo, _ = self._known()

@@ -45,9 +45,9 @@ class Draft(abc.ABC):
         """Take the file *local_path* in, as *name* or its own name.
 
         With the *policy* `mutable` it is copied now, so that it may change afterwards; `immutable` promises that it
-        does not, and it is read when the artifact is logged. *is_tmp* and *skip_cache* are W&B's. Raises `UsageError`
-        for what is no file, for a name that leaves the artifact, and for another content under the same name unless
-        *overwrite*.
+        does not, and it is read when the artifact is logged. *is_tmp* and *skip_cache* are W&B's and change nothing.
+        Raises `UsageError` for what is no file, for a name that leaves the artifact, and for another content under the
+        same name unless *overwrite*.
         """
         self._check_open()
         source = Path(local_path)
@@ -59,9 +59,11 @@ class Draft(abc.ABC):
         self, local_path: str | os.PathLike[str], name: str | None = None, skip_cache: bool | None = False,
         policy: str | None = "mutable", merge: bool = False,
     ) -> None:  # fmt: skip
-        """Take every file below *local_path* in, below *name* if given. *merge*: other contents replace earlier ones.
+        """Take every file below *local_path* in, under its path from there, or below *name* if given.
 
-        Links are followed. Raises `UsageError` as `add_file` does.
+        Links are followed; empty folders are left out. *policy* is as in `add_file`; with *merge* a file replaces
+        another content under the same name. *skip_cache* is W&B's and changes nothing. Raises `UsageError` for what is
+        no folder, else as `add_file` does.
         """
         self._check_open()
         top = Path(local_path)
@@ -167,7 +169,10 @@ class Draft(abc.ABC):
     def add(self, obj: Any, name: str | os.PathLike[str], overwrite: bool = False) -> Entry:
         """Take a table, a picture or the like in, as *name*; `get(name)` gives it back.
 
-        Raises `TypeError` for what is no such object, `UsageError` as `add_file` does.
+            artifact.add(mlgit.Table(columns=["id", "label"], data=rows), "labels")
+
+        It is stored as it is now, with the files that it names. Raises `TypeError` for what is no such object,
+        `UsageError` for a name that is taken unless *overwrite*, and for one that leaves the artifact.
         """
         self._check_open()
         text = manifest.inside(name)

@@ -124,6 +124,12 @@ _OLD_MODULES: Mapping[str, str] = {"wandb_lib": "sdk.lib", "wandb_sdk": "sdk"}
 class Module(ModuleType):
     """A module of W&B's whose names are looked up when they are used."""
 
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]  # looked up as its names are, when help is asked for
+        behind = _behind(self.__name__)
+        own = f"`{self.__name__}`: W&B's module of that name, with mlgit's own classes and functions."
+        return own if isinstance(behind, Mapping) else behind.__doc__
+
     def __setattr__(self, name: str, value: Any) -> None:
         """Python hangs a submodule onto its parent; `plot.bar` is a function there, and stays it, as with W&B."""
         if not (isinstance(value, Module) and callable(getattr(self, name, None))):

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 from mlgit.artifacts.artifact import Artifact, ArtifactTTL
-from mlgit.artifacts.files import File
-from mlgit.public.api import NO_KEY, Api, Project
-from mlgit.public.collections import ArtifactCollection, ArtifactType
+from mlgit.public.api import NO_KEY, Api
 from mlgit.public.lookup import ENTITY
-from mlgit.public.run import Run
-from mlgit.public.runs import Runs
-from mlgit.public.sweep import Sweep
 from mlgit.tracking import session as _session  # noqa: F401  (by being loaded it hands over what is asked for)
 
-__all__ = ["Api", "Artifact", "ArtifactTTL", "api", "apis"]
+__all__ = ["Api", "Artifact", "ArtifactTTL", "api"]
 
 
 class _OlderApi:
@@ -30,10 +24,3 @@ class _OlderApi:
 
 
 api = _OlderApi()
-
-_public = SimpleNamespace(
-    Api=Api, ArtifactCollection=ArtifactCollection, ArtifactType=ArtifactType, File=File, Project=Project, Run=Run,
-    Runs=Runs, Sweep=Sweep,
-)  # fmt: skip
-apis = SimpleNamespace(public=_public, PublicApi=Api)
-"""W&B's module of that name."""

@@ -199,7 +199,11 @@ def active() -> ActiveRun:
 
 
 def log(data: Mapping[str, Any] = _NOTHING, step: int | None = None, commit: bool | None = None) -> None:
-    """`log` of the run that is under way; without *data* it ends the step that `commit=False` left open."""
+    """Record metrics in the run that is under way: `mlgit.log({"loss": 0.3})`.
+
+    Each call is a step of its own, unless *step* says which; with `commit=False` the step stays open for the next call,
+    and a call without *data* ends it. Raises `UsageError` where no run is under way, else as `Run.log` does.
+    """
     (_current or active()).log(data, step, commit)
 
 
@@ -224,9 +228,10 @@ log_model = _of_current(ActiveRun.log_model)
 def restore(
     name: str, run_path: str | None = None, replace: bool = False, root: str | os.PathLike[str] | None = None
 ) -> IO[str] | None:
-    """`restore` of the run that is under way; without one, a file of the run *run_path*, below the current folder.
+    """A file of a run, brought and opened to read, as `Run.restore` of the run that is under way does.
 
-    Raises `NotFoundError`, `UsageError` where neither is there.
+    Where none is, *run_path* names the run, and *root* is the current folder unless given. The caller closes the file.
+    Raises `NotFoundError`, `UsageError` where no run is under way and none is named.
     """
     if _current is not None or run_path is None:
         return active().restore(name, run_path, replace, None if root is None else os.fspath(root))
@@ -335,8 +340,9 @@ ties.hand_over(log=_log, create=_create)
 class _Current:
     """`mlgit.config` and `mlgit.summary`: whatever the run that is under way has there."""
 
-    def __init__(self, part: str) -> None:
+    def __init__(self, part: str, help: str) -> None:
         object.__setattr__(self, "_part", part)
+        object.__setattr__(self, "__doc__", help)
 
     def _target(self) -> Any:
         return getattr(active(), object.__getattribute__(self, "_part"))
@@ -347,6 +353,8 @@ class _Current:
         return found
 
     def __getattr__(self, key: str) -> Any:
+        if key.startswith("__"):  # Python and `help` ask for these where no run is under way
+            raise AttributeError(key)
         return getattr(self._target(), key)
 
     def __setattr__(self, key: str, value: Any) -> None:
@@ -371,5 +379,19 @@ class _Current:
         return repr(self._target()) if _current else f"<mlgit {object.__getattribute__(self, '_part')}: no run>"
 
 
-config = _Current("config")
-summary = _Current("summary")
+config = _Current(
+    "config",
+    """The params of the run that is under way, as `run.config` has them: `mlgit.config.lr`, `mlgit.config["lr"]`.
+
+    A value once set changes only through `mlgit.config.update({"lr": 0.2}, allow_val_change=True)`; what was given from
+    outside (`mlgit run -p`, a sweep) stands. Raises `UsageError` where no run is under way.
+    """,
+)
+summary = _Current(
+    "summary",
+    """The metrics of the run that is under way, as `run.summary` has them: `mlgit.summary["best_accuracy"] = 0.98`.
+
+    It holds the last value of everything logged, unless `define_metric` asks for another, and whatever is set here.
+    Raises `UsageError` where no run is under way.
+    """,
+)

@@ -54,9 +54,18 @@ def _by(part: str, method: Callable[Concatenate[Any, P], R]) -> Callable[Concate
 
 
 class ActiveRun(Identity):
-    """One execution that is under way. Made by `mlgit.init()`; a context manager that finishes it.
+    """One execution that is under way: what `mlgit.init()` returns. A context manager that finishes it.
 
-    *owns* says whether the end of this object is the end of the run; a script inside `mlgit run` only takes part.
+        with mlgit.init(project="digits", config={"lr": 0.1}) as run:
+            run.log({"loss": 0.3})
+
+    An exception that leaves the block makes it `failed`, Ctrl-C `crashed`.
+
+    - What it says: `log`, `config`, `summary`, `define_metric`, `watch`, `alert`.
+    - What it keeps: `log_artifact`, `log_model`, `log_code`, `save`; what lies in `dir` goes with it too.
+    - What it takes up: `use_artifact`, `use_model`, `restore`.
+    - What it is called: `id`, `name`, `project`, `group`, `tags`, `notes`; `url` and `path` say where it is.
+    - Where it stands: `step`, `start_time`, `resumed`. It ends with `finish`.
     """
 
     is_taken_up_again = False
@@ -72,6 +81,10 @@ class ActiveRun(Identity):
         wish: Wish = Wish(),  # noqa: B008  (it is frozen)
         before: Before | None = None, step: int | None = None,
     ) -> None:  # fmt: skip
+        """Made by `mlgit.init()`.
+
+        *owns* says whether the end of this object is the end of the run; a script inside `mlgit run` only takes part.
+        """
         self._journal, self._owns, self._wish, self._before, self._pid = journal, owns, wish, before, os.getpid()
         record = journal.record
         self._step = self._first_step = step if step is not None else before.next_step if before else 0
@@ -114,7 +127,10 @@ class ActiveRun(Identity):
 
     @property
     def config(self) -> Config:
-        """The run's params: read and set them as attributes or items. What is assigned is what is updated."""
+        """The run's params, to read and set by attribute or item: `run.config.lr`, `run.config["lr"]`.
+
+        `run.config = {"lr": 0.1}` updates them: those that it does not name stay.
+        """
         return self._config
 
     @config.setter
@@ -123,7 +139,10 @@ class ActiveRun(Identity):
 
     @property
     def summary(self) -> Summary:
-        """The run's metrics: the last value of everything logged, and whatever is set here."""
+        """The run's metrics: the last value of everything logged, and whatever is set here: `run.summary["best"] = 1`.
+
+        `define_metric` has it hold the minimum, maximum or mean instead. What is assigned to it as a whole updates it.
+        """
         return self._summary
 
     @summary.setter

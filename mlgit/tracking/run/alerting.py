@@ -29,7 +29,7 @@ _TITLE, _TEXT = 200, 4000
 
 
 class AlertLevel(enum.Enum):
-    """How bad it is."""
+    """How bad it is, for `run.alert(level=…)`."""
 
     INFO = "INFO"
     WARN = "WARN"
@@ -51,9 +51,12 @@ class Alerts:
     ) -> None:  # fmt: skip
         """Tell people: at once on the terminal and to the webhook, then in the run's record and the pull request.
 
-        The webhook is `run.alert_webhook` of mlgit.yaml or `MLGIT_ALERT_WEBHOOK`; it is sent `{"text": …}`, as Slack
-        takes it, beside the training. The same *title* is said once in *wait_duration* seconds (60). Raises
-        `UsageError` for a level that there is not.
+            run.alert("Loss is nan", f"at step {run.step}", level="ERROR")
+
+        *level*: `INFO` (unless given), `WARN` or `ERROR`, as text or `AlertLevel`. A *title* is cut at 200 characters,
+        a *text* at 4,000. The same *title* is said once in *wait_duration*, seconds (60) or a timedelta; whatever comes
+        within it is dropped. The webhook is `MLGIT_ALERT_WEBHOOK`, or `run.alert_webhook` of mlgit.yaml; it is sent
+        `{"text": …}`, as Slack takes it, beside the training. Raises `UsageError` for another level.
         """
         self._journal.check_open("alerts")
         chosen = _level(level)

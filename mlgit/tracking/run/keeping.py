@@ -177,7 +177,12 @@ class Kept:
     ) -> Artifact | None:  # fmt: skip
         """Put a version into the collection that the last part of *target_path* names; a draft is logged first.
 
-        It can be used by that name too. None where it could not be kept.
+            run.link_artifact(artifact, "model-registry/digits", aliases=["best"])
+            mlgit.use_artifact("digits:best")
+
+        What came into it last is `latest` there. The *aliases* count there alone; `model-registry/digits:best` says one
+        too. Returns the artifact, or None where it could not be kept. Raises `UsageError` for a path that names no
+        collection and for an alias that cannot be one.
         """
         if artifact.is_draft():
             self.log_artifact(artifact)
@@ -198,8 +203,11 @@ class Kept:
     ) -> Artifact:  # fmt: skip
         """Add to an artifact that several runs of a group fill; `finish_artifact` makes it a version.
 
-        *distributed_id* is the group's name unless given; *aliases* count when it is finished. Raises `UsageError`
-        where there is neither.
+            run.upsert_artifact("shard-3/", name="predictions", type="predictions")
+
+        *name* and *type* are for a path, as in `log_artifact`. *distributed_id* is the group's name unless given.
+        *aliases* are W&B's and change nothing: `finish_artifact` takes them. Returns the draft. Raises `UsageError`
+        where there is neither a *distributed_id* nor a group, `MlgitError` where the disk refuses.
         """
         from mlgit.artifacts import parts
         from mlgit.artifacts.artifact import Artifact
@@ -217,9 +225,11 @@ class Kept:
         self, artifact_or_path: Artifact | Path_, name: str | None = None, type: str | None = None,
         aliases: Sequence[str] | None = None, distributed_id: str | None = None,
     ) -> Artifact:  # fmt: skip
-        """Log what `upsert_artifact` gathered, in whatever process, as one version.
+        """Log what `upsert_artifact` gathered, in whatever process, and what *artifact_or_path* holds, as one version.
 
-        *distributed_id* is the group's name unless given. Raises `UsageError` where there is neither.
+        It is found by the name of the artifact; *name* and *type* are for a path, as in `log_artifact`, and the version
+        is called by the *aliases*. *distributed_id* is the group's name unless given. Raises `UsageError` where there
+        is neither, and where two processes gave one file other contents; else as `log_artifact` does.
         """
         from mlgit.artifacts import parts
 
@@ -241,9 +251,14 @@ class Kept:
     ) -> Artifact | None:  # fmt: skip
         """Keep the code below *root* as an artifact of the type `code`; None where there is none.
 
-        *include_fn* and *exclude_fn* are asked about each path, and may take *root* too; Python, notebooks, settings
-        and requirements are taken unless they say otherwise. The run's snapshot in git holds the code of the repository
-        anyway.
+            run.log_code(".", include_fn=lambda path: path.endswith((".py", ".cu")))
+
+        The run's snapshot in git holds the code of the repository anyway. *root* is the current folder unless given,
+        *name* `source-<project>-<folder>`. *include_fn* and *exclude_fn* are asked about each absolute path, and may
+        take *root* as a second argument. Unless they are given, Python, notebooks, shell scripts, settings (YAML, TOML,
+        cfg), requirements, Dockerfiles and Makefiles are taken, but not below hidden folders, `venv`, `node_modules`
+        and the like. `.git`, `__pycache__` and files that are likely to hold credentials, such as `.env`, are never
+        taken.
         """
         from mlgit.artifacts.artifact import Artifact
         from mlgit.core import refs, secrets

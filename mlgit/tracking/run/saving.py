@@ -38,12 +38,16 @@ class Saved:
         self, glob_str: str | os.PathLike[str] | None = None, base_path: str | os.PathLike[str] | None = None,
         policy: str = "live", glob: bool = True,
     ) -> bool | list[str]:  # fmt: skip
-        """Keep the files that a pattern names with the run; return where they lie now.
+        """Keep the files that a pattern names with the run, those of a folder all; return their paths below `run.dir`.
+
+            run.save("checkpoints/*.pt", policy="now")
 
         They keep the folders below *base_path*; unless it is given, those below the current folder, and of an absolute
-        path the last.
+        path the last. *glob* off: *glob_str* is a path, and its `*` and `[` are part of a name.
         With the *policy* `live` or `end` they count as they are when the run ends, those that the pattern names only
-        then among them; with `now`, as they are now. Raises `UsageError` for a path that leaves *base_path*.
+        then among them; with `now`, as they are now. `save()` alone does nothing and returns True; an address `s3://…`
+        or `gs://…` is not kept, and the list is empty. Raises `UsageError` for a path that leaves *base_path*, and for
+        another policy.
         """
         self._journal.check_open("files")
         if glob_str is None:
@@ -98,10 +102,15 @@ class Saved:
     def restore(
         self, name: str, run_path: str | None = None, replace: bool = False, root: str | None = None
     ) -> IO[str] | None:
-        """A file of a run, brought below *root* (the run's own folder unless given) and opened to read.
+        """A file of a run, brought below *root* (`run.dir` unless given) and opened to read as text.
 
-        *run_path* is the run's id or `project/id`, this one unless given, with what it had kept before it was resumed.
-        What lies there already stays unless *replace*. Raises `NotFoundError`.
+            with run.restore("model.pt", "k3f9a2xq") as file:
+                model.load_state_dict(torch.load(file.name))
+
+        *name* is its path below the run's files. *run_path* is a run's id or `project/id`, this one unless given, with
+        what it had kept before it was resumed. What lies there already stays, and is what is opened, unless *replace*.
+        The caller closes the file. Raises `NotFoundError` where there is no such run or file, `UsageError` for a
+        *run_path* that may be several runs, and for a *name* that leaves *root*.
         """
         from mlgit.artifacts import manifest
 
