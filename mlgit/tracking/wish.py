@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -63,6 +63,8 @@ class Wish:
     sync_tensorboard: bool = False
     allow_val_change: bool = False
     config_paths: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What its `Settings` were given, by their own names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +136,7 @@ _SERVER = frozenset(
     program_abspath program_relpath relogin resumed sagemaker_disable settings_system show_colors show_emoji
     show_errors show_info show_warnings start_method stop_fn stop_on_fatal_error strict summary_timeout
     summary_warnings sweep_param_path symlink table_raise_on_max_row_limit_exceeded use_dot_wandb username
-    allow_media_symlink files_dir sync_dir
+    allow_media_symlink files_dir log_dir project_url run_mode run_url sweep_url sync_dir wandb_dir
     """.split()  # noqa: SIM905  (a page of words reads better than a list of them)
 )
 """What W&B's own settings call things that concern its server or its own process: taken, and without effect."""
@@ -148,9 +150,16 @@ class Settings:
     Raises `UsageError` for a name that nobody knows.
     """
 
+    _options: dict[str, Any]
+
     def __init__(self, **options: Any) -> None:
-        self._options: dict[str, Any] = {}
+        vars(self)["_options"] = {}
         self.update(options)
+
+    @classmethod
+    def of(cls, wish: Wish) -> Settings:
+        """What was settled for the run of *wish*, and what was given besides, as it was."""
+        return cls(**{**{name: getattr(wish, own) for name, own in _SETTINGS.items()}, **wish.settings})
 
     def update(self, options: Mapping[str, Any] | None = None, **more: Any) -> None:
         """Set several at once."""
@@ -173,6 +182,13 @@ class Settings:
         if name in self._options or name in _SETTINGS or name in _OTHER or name in _SERVER or name.startswith("x_"):
             return self._options.get(name, False if name in _OTHER else None)
         raise AttributeError(f"there is no setting {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.update({name: value})
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """Names and values, as `dict(settings)` asks for them."""
+        return iter(self._options.items())
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self._options.items())})"
@@ -237,6 +253,7 @@ def settle(own: Mapping[str, Any], settings: Settings | Mapping[str, Any] | None
     found |= _chosen.as_wishes()
     found |= given.as_wishes() if given else {}
     found |= {name: value for name, value in own.items() if value is not None}
+    found["settings"] = {**_chosen.model_dump(), **(given.model_dump() if given else {})}
     for name in ("name", "id", "project", "group", "job_type", "notes", "sweep"):
         if name in found:
             found[name] = values.text(str(found[name]))

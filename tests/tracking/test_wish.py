@@ -95,6 +95,16 @@ def test_settings_are_copied_changed_and_told():
     assert (settings.silent, copy.deepcopy(settings).project) == (False, "p")
 
 
+def test_a_setting_that_is_set_counts_and_is_among_the_pairs():
+    settings = Settings(mode="offline")
+    settings.project = "p"
+
+    assert wish.settle({}, settings).project == "p"
+    assert dict(settings) == {"mode": "offline", "project": "p"}
+    with pytest.raises(UsageError, match="no setting 'projet'"):
+        settings.projet = "p"
+
+
 def test_a_tag_counts_once():
     assert wish.settle({"tags": ["a", "a", "b"]}).tags == ("a", "b")
 
@@ -103,6 +113,27 @@ def test_a_run_tells_of_its_settings(inside: Repo):
     with wandb.init(mode="offline") as run:
         assert (run.settings._offline, run.settings.run_id) == (True, run.id)
         assert Path(run.settings.files_dir) == Path(run.dir)
+
+
+def test_the_settings_of_a_run_are_read_back_as_they_were_given(inside: Repo):
+    given = Settings(base_url="https://example.com", x_disable_stats=True, x_label="rank-0", init_timeout=7)
+
+    with wandb.init(project="p", mode="shared", settings=given) as run:
+        told = dict(run.settings)
+
+    assert {name: told[name] for name in dict(given)} == dict(given)
+    assert (told["project"], told["mode"], told["_shared"], told["reinit"]) == ("p", "shared", True, "default")
+
+
+def test_the_settings_of_a_run_lead_to_its_places(inside: Repo):
+    with wandb.init() as run:
+        settings = run.settings
+        assert (settings.run_url, settings.project_url, settings.sweep_url) == (run.url, run.project_url, None)
+        assert (settings.run_mode, settings.resumed, settings._noop, settings._jupyter) == ("run", False, False, False)
+        assert Path(settings.log_dir).is_dir()
+        assert Path(settings.wandb_dir) == Path.cwd() / "wandb"
+    with wandb.init(mode="disabled") as run:
+        assert (run.settings._noop, run.settings.run_url, run.settings.files_dir) == (True, "", "")
 
 
 def test_a_setting_that_nobody_knows_is_refused_with_the_nearest():

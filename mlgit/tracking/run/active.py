@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import mmap
 import os
+import platform
+import sys
 import threading
 import time
 import weakref
@@ -16,6 +18,7 @@ from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 from mlgit.core import escape, figures, secrets, values
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
+from mlgit.public import notebook
 from mlgit.store import result
 from mlgit.store.own import Before
 from mlgit.tracking.configs import as_params
@@ -32,7 +35,7 @@ from mlgit.tracking.run.metric import Rules
 from mlgit.tracking.run.saving import Saved
 from mlgit.tracking.run.summary import Summary
 from mlgit.tracking.run.watching import Watched
-from mlgit.tracking.wish import Wish
+from mlgit.tracking.wish import Settings, Wish
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -177,6 +180,22 @@ class ActiveRun(Identity):
     def resumed(self) -> bool:
         """Whether it goes on from an earlier life of its own."""
         return self.is_taken_up_again or (self._before is not None and self._before.how != "fork")
+
+    @property
+    def settings(self) -> Settings:
+        """What was settled for it and what was given, by W&B's names."""
+        settings, root = Settings.of(self._wish), Path(self._wish.folder or "").absolute()
+        settings.update(
+            run_id=self.id, run_name=self.name, run_group=self.group, run_job_type=self.job_type, project=self.project,
+            entity=self.entity, run_notes=self.notes, run_tags=self.tags, sweep_id=self.sweep_id, resumed=self.resumed,
+            run_url=self.url, project_url=self.project_url, sweep_url=self.sweep_url, x_start_time=self.start_time,
+            run_mode="offline-run" if self.offline else "run", program=sys.argv[0], host=platform.node(),
+            root_dir=str(root), wandb_dir=str(root / "wandb"),  # scripts clear it away, so nothing of ours is in it
+            sync_dir=self.sync_dir, files_dir=self.sync_dir and f"{self.sync_dir}/files", log_dir=self.sync_dir,
+            _offline=self.offline, _noop=self.disabled, _shared=self._wish.mode == "shared",
+            _jupyter=notebook.is_notebook(),
+        )  # fmt: skip
+        return settings
 
     @property
     def starting_step(self) -> int:

@@ -12,7 +12,7 @@ from mlgit.public import notebook
 from mlgit.public.lookup import ENTITY
 from mlgit.store import live
 from mlgit.tracking.run.journal import Journal
-from mlgit.tracking.wish import Settings, Wish
+from mlgit.tracking.wish import Wish
 
 
 @dataclass(frozen=True)
@@ -153,17 +153,6 @@ class Identity:
     def offline(self) -> bool:
         """Whether `mode="offline"` was asked for; nothing is sent until `mlgit sync` either way."""
         return self._wish.mode == "offline"
-
-    @property
-    def settings(self) -> Settings:
-        """What was settled for it, by W&B's names."""
-        wish = self._wish
-        return Settings(
-            run_id=self.id, run_name=self.name, run_group=self.group, run_job_type=self.job_type, project=self.project,
-            entity=self.entity, run_notes=self.notes, run_tags=self.tags, mode=wish.mode, resume=wish.resume,
-            sweep_id=self.sweep_id, save_code=wish.save_code, console=wish.console,
-            _offline=self.offline, sync_dir=self.sync_dir, files_dir=f"{self.sync_dir}/files",
-        )  # fmt: skip
 
     @property
     def sweep_url(self) -> str | None:
