@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mlgit.core import secrets
@@ -33,8 +33,8 @@ def existing() -> Repo | None:
     return Repo.find(place) if (place / ".git").exists() else None
 
 
-def repository(notify: Callable[[str], None]) -> Repo:
-    """The scratch repository, made at first need; *notify* is told then, and only then."""
+def repository() -> Repo:
+    """The scratch repository, made at first need."""
     if found := existing():
         return found
     place = folder()
@@ -46,7 +46,6 @@ def repository(notify: Callable[[str], None]) -> Repo:
 
         place = Path(tempfile.mkdtemp(prefix="mlgit-scratch-"))
         process.run("init", "--quiet", "--initial-branch=main", folder=place)
-    notify(f"no git repository here: runs go to {place}; `mlgit sync --to URL` moves them to one later")
     found = Repo.find(place)
     assert found is not None
     return found

@@ -16,7 +16,7 @@ from mlgit.git.repo import Repo
 from mlgit.store import live, own, place, result, scratch, unfinished
 from mlgit.store.place import Place
 from mlgit.tracking import handed, names, provenance
-from mlgit.tracking.notice import notify
+from mlgit.tracking.notice import notify, say_once
 from mlgit.tracking.options import RunOptions
 from mlgit.tracking.wish import Wish
 
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
 def place_for(folder: Path) -> Place:
     """Where a run that starts in *folder* belongs: its repository, or else the scratch repository of this user."""
-    return place.find(folder) or place.in_scratch(scratch.repository(notify))
+    if found := place.find(folder):
+        return found
+    repo = scratch.repository()
+    if not handed.found().run_id:  # `mlgit run` has said it
+        say_once(f"no git repository here: runs go to {repo.folder}; `mlgit sync --to URL` moves them to one later")
+    return place.in_scratch(repo)
 
 
 def begin(

@@ -14,7 +14,7 @@ from mlgit.core.compare import flatten
 from mlgit.tracking.wish import Wish
 
 _JOIN, _FIXED, _GIVEN, _LOOSE = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN", "MLGIT_LOOSE"
-_BY = "MLGIT_RUN_BY"
+_BY, _HOME = "MLGIT_RUN_BY", "MLGIT_RUN_HOME"
 INNER = "inner-runs"
 """The file in a live folder that names the runs that a program inside of this run has begun, a line each."""
 TAKEN = "taken-over"
@@ -34,6 +34,8 @@ class Handed:
     """The fields of the run that `mlgit run` was told, such as `name`: they stand too."""
     loose: tuple[str, ...]
     """The params that only a script that asks for them will find."""
+    home: str
+    """The folder of the `mlgit run` around it, for a program that has left its repository."""
     is_command: bool
     """Whether this process is the command itself that `mlgit run` waits for, not one that the command started."""
 
@@ -44,8 +46,14 @@ def found() -> Handed:
     def several(name: str) -> tuple[str, ...]:
         return tuple(filter(None, os.environ.get(name, "").split("\n")))
 
-    is_command = os.environ.get(_BY) == str(os.getppid())
-    return Handed(os.environ.get(_JOIN, ""), frozenset(several(_FIXED)), several(_GIVEN), several(_LOOSE), is_command)
+    return Handed(
+        run_id=os.environ.get(_JOIN, ""),
+        fixed=frozenset(several(_FIXED)),
+        fields=several(_GIVEN),
+        loose=several(_LOOSE),
+        home=os.environ.get(_HOME, ""),
+        is_command=os.environ.get(_BY) == str(os.getppid()),
+    )
 
 
 def names_of(stated: Mapping[str, Any]) -> frozenset[str]:
@@ -81,17 +89,18 @@ def _text(value: Any) -> str:
 
 def environment(
     run_id: str, *, params: Mapping[str, Any], stated: Mapping[str, Any], given: Mapping[str, Any],
-    names: Sequence[str], words: Sequence[str], file: Path, wish: Wish,
+    names: Sequence[str], words: Sequence[str], file: Path, wish: Wish, home: Path,
 ) -> dict[str, str]:  # fmt: skip
     """The variables by which a program learns of the run that it takes part in.
 
     *params*: all of them; *stated* by the params file; *given* on the command line of `mlgit run`, as were the fields
     *names*. *words*: the command as it was given; *file*: the params as JSON. What *wish* says of checkpoints is meant
-    for every run that the program begins by itself, too.
+    for every run that the program begins by itself, too. *home*: the folder that it is started in.
     """
     own = {
         _JOIN: run_id,
         _BY: str(os.getpid()),
+        _HOME: str(home),
         _FIXED: "\n".join(sorted(names_of(stated) | given.keys())),
         _GIVEN: "\n".join(names),
         _LOOSE: "\n".join(loose(words, given, stated)),

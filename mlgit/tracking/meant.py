@@ -104,10 +104,12 @@ def _command() -> list[str]:
 
 
 def _where(wish: Wish) -> Path:
-    """The folder that it runs in: the current one, but where no repository is there, and one may be at *dir*."""
+    """The folder that it runs in: the current one, unless only *dir* or the `mlgit run` around is in a repository."""
     here = place.here()
-    named = Path(wish.folder) if wish.folder else here
-    return named if named.is_dir() and named != here and place.find(here) is None else here
+    others = [folder for folder in map(Path, filter(None, (wish.folder, handed.found().home))) if folder != here]
+    if not others or place.find(here):
+        return here
+    return next((folder for folder in others if folder.is_dir() and place.find(folder)), here)
 
 
 def _is_meant(home: Place, run_id: str, wish: Wish, rank: Rank | None) -> bool:

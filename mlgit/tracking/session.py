@@ -111,12 +111,16 @@ def init(
     params = _chosen(_defaults(wish) | as_params(config), config_include_keys, config_exclude_keys)
     if _current is not None and _current.is_inherited:
         _current = None  # a fork's first run is its own, as in W&B
-    if _current is not None and wish.reinit != "create_new":
+    under_way = [run for run in _open if not run.is_inherited]
+    if under_way and wish.reinit != "create_new":
         if wish.reinit == "return_previous" or (wish.reinit == "default" and not is_notebook()):
-            notify(f"{_current.name} is under way; finish() it to begin another, or init(reinit='create_new')")
-            _current.config.update(params, allow_val_change=True)
-            return _current
-        finish()
+            if wish.resume == "must":
+                fix = "finish() it, or init(reinit='create_new')"
+                raise UsageError(f"Another run is under way, {under_way[-1].name}: no run can be resumed.", fix=fix)
+            notify(f"{under_way[-1].name} is under way; finish() it to begin another, or init(reinit='create_new')")
+            return under_way[-1]
+        for run in reversed(under_way):
+            run.finish()
     given = dict(trial.params) if trial else {}
     begun = _disabled(wish, params | given) if wish.mode == "disabled" else meant.run_of(wish, params, given)
     _follow_tensorboard(begun, wish)
@@ -125,7 +129,7 @@ def init(
     begun.at_end.append(functools.partial(_forget, begun))
     begun.after_end.append(_rest)
     _open.append(begun)
-    if _current is None:
+    if wish.reinit != "create_new":
         _current = begun
     ending.watch(_finish_all)
     if trial:

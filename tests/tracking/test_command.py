@@ -221,6 +221,18 @@ def test_rows_of_a_metrics_file_know_nothing_of_a_pause(repo: Repo, run: Script,
     assert runs.history(repo, found)["acc"].runtimes[-1] < found.duration + 0.5
 
 
+@pytest.mark.parametrize("how", ["itself", "its child"])
+def test_a_script_that_leaves_the_repository_records_in_it_all_the_same(
+    repo: Repo, run: Script, tmp_path: Path, how: str
+):
+    code = f"import os, mlgit; os.chdir({str(tmp_path)!r}); mlgit.init(name='left').log({{'a': 1}}); mlgit.finish()"
+    if how == "its child":
+        code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}], check=True)"
+    run(code=code)
+
+    assert (only(repo).name, only(repo).metrics) == ("left", {"a": 1})
+
+
 def test_steps_in_a_metrics_file_are_the_historys_steps(repo: Repo, run: Script):
     (repo.folder / "text").write_text("step,acc\n10,0.5\n20,0.75\n")
     run("-m", "m.csv", "--", "cp", "text", "m.csv")

@@ -304,21 +304,19 @@ def test_the_end_of_the_process_is_the_end_of_the_run(
 def test_outside_of_every_repository_runs_go_to_a_scratch_repository_said_once(
     tmp_path: Path, sealed: Path, mlgit: Script
 ):
-    (tmp_path / "train.py").write_text("import mlgit\nmlgit.init()\nmlgit.log({'a': 1})\n")
-    done = [
-        subprocess.run([sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
-        for _ in range(2)
-    ]
+    (tmp_path / "train.py").write_text("import mlgit\nfor _ in range(2): mlgit.init().log({'a': 1}); mlgit.finish()\n")
+    alone = subprocess.run([sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    around = mlgit("run", "--", sys.executable, "-c", "import mlgit; mlgit.init()", cwd=tmp_path)
 
-    assert "no git repository here" in done[0].stderr
-    assert "no git repository here" not in done[1].stderr
+    assert alone.stderr.count("no git repository here") == 1
+    assert around.stderr.count("no git repository here") == 1
     assert not (tmp_path / ".git").exists()
-    assert mlgit("ls", cwd=tmp_path).stdout.count("finished") == 2
+    assert mlgit("ls", cwd=tmp_path).stdout.count("finished") == 3
     subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "far.git")], check=True)
     mlgit("sync", "--to", str(tmp_path / "far.git"), cwd=tmp_path)
     far = Repo.find(tmp_path / "far.git")
     assert far
-    assert len(query.runs(far)) == 2
+    assert len(query.runs(far)) == 3
 
 
 def test_a_home_that_cannot_be_written_still_gets_a_run(tmp_path: Path, sealed: Path):

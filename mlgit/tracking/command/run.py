@@ -153,7 +153,7 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
     given.write_text(json.dumps(params, default=str))
     env = handed.environment(
         record.id, params=params, stated=stated, given=command.params, words=command.words, file=given,
-        names=command.said, wish=wish,
+        names=command.said, wish=wish, home=folder,
     )  # fmt: skip
     known = flatten(params) | {"params_file": given}
     words = [handed.filled(word, known) for word in command.words]

@@ -584,10 +584,31 @@ def test_many_runs_in_one_process_are_many_runs(inside: Repo):
 
 def test_init_twice_is_the_same_run(inside: Repo):
     one = wandb.init(config={"a": 1})
-    two = wandb.init(config={"b": 2})
+    two = wandb.init(config={"a": 2, "b": 2})
 
     assert one is two is wandb.run
-    assert only(inside).params == {"a": 1, "b": 2}
+    with pytest.raises(UsageError, match="under way"):
+        wandb.init(id="another1", resume="must")
+    one.finish()
+    assert only(inside).params == {"a": 1}
+
+
+def test_a_run_beside_others_is_no_modules_run_and_ends_with_all(inside: Repo):
+    beside = wandb.init(reinit="create_new")
+    assert wandb.run is None
+    assert wandb.init(reinit="return_previous") is beside
+
+    first = wandb.init(reinit="finish_previous")
+    assert {run.id: run.state for run in query.runs(inside)}[beside.id] is State.FINISHED
+    assert wandb.run is first
+    newest = wandb.init(reinit="create_new")
+    assert (wandb.run, wandb.init(reinit="return_previous")) == (first, newest)
+
+    last = wandb.init(reinit=True)
+    assert {run.state for run in query.runs(inside)} == {State.FINISHED, State.RUNNING}
+    assert wandb.run is last
+    last.finish()
+    assert [run.state for run in query.runs(inside)] == [State.FINISHED] * 4
 
 
 def test_a_run_is_recorded_though_its_snapshot_cannot_be_let_go(
