@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -159,6 +159,15 @@ def asks(rule: Rule | None) -> bool:
 def is_object(value: Any) -> bool:
     """Whether *value* is a picture, a table or the like: one value, whatever is inside."""
     return isinstance(value, Mapping) and "_type" in value
+
+
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of *tree*, each with its whole name; an object and an empty mapping are values."""
+    for key, value in tree.items():
+        if type(value) is dict and value and "_type" not in value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def step_of(rule: Rule) -> str | None:

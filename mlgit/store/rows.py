@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.core.history import Logged, Series, chained
-from mlgit.core.summary import DELETED, Rule, is_object, with_rule
+from mlgit.core.summary import DELETED, Rule, is_object, leaves, with_rule
 
 SHORT = 64 << 10
 """Bytes of a file that Python's own reader of JSON takes: loading a faster one costs as much as a thousand lines."""
@@ -159,7 +159,7 @@ class Rows:
             if value == DELETED:
                 self.last.pop(name, None)
                 continue
-            told = dict(_leaves(value, f"{name}.")) if type(value) is dict and not is_object(value) else {name: value}
+            told = dict(leaves(value, f"{name}.")) if type(value) is dict and not is_object(value) else {name: value}
             self.last.update(told)
             self.by_hand.update(told)
 
@@ -227,17 +227,9 @@ def _is_nested(values: Iterable[Any]) -> bool:
 def _flat(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in row.items():
         if type(value) is dict and "_type" not in value:
-            yield from _leaves(value, f"{name}.")
+            yield from leaves(value, f"{name}.")
         else:
             yield name, value
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if type(value) is dict and value and "_type" not in value:
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core import values
-from mlgit.core.summary import DELETED, Rule
+from mlgit.core.summary import DELETED, Rule, leaves
 from mlgit.core.yielding import yielding
 
 if TYPE_CHECKING:
     from mlgit.store.telling import Account
+
+
+Path = tuple[str, ...]
+"""Where a value stands: the name of a metric, then those within its mapping."""
 
 
 @yielding("values", "pop", "popitem", "clear", "setdefault")
@@ -40,8 +44,9 @@ class Summary(MutableMapping[str, Any]):
         self.update({key: value})
 
     def __delitem__(self, key: str) -> None:
-        del self._last[key]
-        self._store({key: DELETED})
+        if key not in self._last:
+            raise KeyError(key)
+        self._change({(key,): DELETED})
 
     def __getattr__(self, key: str) -> Any:
         if key.startswith("__"):
@@ -69,14 +74,25 @@ class Summary(MutableMapping[str, Any]):
 
     def update(self, d: Any = (), **more: Any) -> None:  # type: ignore[override]  # W&B's name
         """Set several metrics at once."""
-        wanted = {
-            key: values.plain(value, where=f"summary.{key}", keep=self._keep(key))
-            for key, value in (dict(d) | more).items()
-        }
-        self._store(wanted)
-        self._last.update(wanted)
+        self._change({(key,): value for key, value in (dict(d) | more).items()})
+
+    def _change(self, wanted: Mapping[Path, Any]) -> None:
+        """Set what stands at these paths, or take it away where it is `DELETED`: here and on the branch."""
+        changes = {path: self._plain(".".join(path), value) for path, value in wanted.items()}
+        told: dict[str, Any] = {}
+        for path, value in changes.items():
+            name = ".".join(path)
+            gone = dict(leaves({name: _at(self._last, path)}))  # the branch knows no mappings, only whole names
+            told |= dict.fromkeys((name, *gone), DELETED)
+            told |= {} if value is DELETED else dict(leaves({name: value}))
+        self._store(told)
+        for path, value in changes.items():
+            _put(self._last, path, value)
         if self._tally:
-            self._tally.set(wanted)
+            self._tally.set(name for name, value in told.items() if value is not DELETED)
+
+    def _plain(self, name: str, value: Any) -> Any:
+        return value if value is DELETED else values.plain(value, where=f"summary.{name}", keep=self._keep(name))
 
     def _merge(self, row: Mapping[str, Any]) -> None:
         """Take in a row with mappings in it: of those, what it does not name stays."""
@@ -104,10 +120,32 @@ def _stored(value: Any) -> Any:
         return value
 
 
-class _Part(dict[str, Any]):
-    """A mapping within a summary: what is set in it is set there."""
+def _at(tree: Mapping[str, Any], path: Path) -> Any:
+    """What stands there, made plain where it is a mapping; None where nothing does."""
+    for name in path:
+        there = tree.get(name)
+        tree = _stored(there) if isinstance(there, Mapping) else {}
+    return tree or there
 
-    def __init__(self, owner: MutableMapping[str, Any], name: str, held: Mapping[str, Any]) -> None:
+
+def _put(tree: MutableMapping[str, Any], path: Path, value: Any) -> None:
+    """Set *value* there, or take away what is there; a mapping that is left empty goes too, as in W&B."""
+    name, *rest = path
+    if rest:
+        below = dict(_at(tree, (name,)) or {})
+        _put(below, tuple(rest), value)
+        value = below or DELETED
+    if value is DELETED:
+        tree.pop(name, None)
+    else:
+        tree[name] = value
+
+
+@yielding("values", "pop", "popitem", "clear", "setdefault")
+class _Part(dict[str, Any]):
+    """A mapping within a summary: what changes in it changes there."""
+
+    def __init__(self, owner: Summary | _Part, name: str, held: Mapping[str, Any]) -> None:
         super().__init__(held)
         self.__dict__.update(_owner=owner, _name=name)
 
@@ -115,8 +153,20 @@ class _Part(dict[str, Any]):
         return _shown(self, key, super().__getitem__(key))
 
     def __setitem__(self, key: str, value: Any) -> None:
+        self._change({(key,): value})
         super().__setitem__(key, value)
-        self._owner[self._name] = dict(self)
+
+    def __delitem__(self, key: str) -> None:
+        super().__delitem__(key)
+        self._change({(key,): DELETED})
+
+    if not TYPE_CHECKING:  # all go through the three above, as those of a dict do not
+        get, items, values = MutableMapping.get, MutableMapping.items, MutableMapping.values
+        update, setdefault = MutableMapping.update, MutableMapping.setdefault
+        pop, popitem, clear = MutableMapping.pop, MutableMapping.popitem, MutableMapping.clear
+
+    def _change(self, wanted: Mapping[Path, Any]) -> None:
+        self._owner._change({(self._name, *path): value for path, value in wanted.items()})
 
     def __getattr__(self, key: str) -> Any:
         if key not in self:
@@ -131,5 +181,5 @@ class _Part(dict[str, Any]):
         return dict, (dict(self),)
 
 
-def _shown(owner: MutableMapping[str, Any], name: str, value: Any) -> Any:
+def _shown(owner: Summary | _Part, name: str, value: Any) -> Any:
     return _Part(owner, name, value) if type(value) is dict and "_type" not in value else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core import summary as summaries
@@ -44,9 +44,9 @@ class Tally:
             else:
                 del self._last[name]
 
-    def set(self, names: Mapping[str, Any]) -> None:
+    def set(self, names: Iterable[str]) -> None:
         """Metrics were set by hand: no rule speaks of them any more."""
-        self._by_hand.update(name for name, _ in _leaves(names))
+        self._by_hand.update(names)
         self._known.clear()
 
     def note(self, data: Mapping[str, Any]) -> None:
@@ -111,11 +111,3 @@ def _holds(last: Mapping[str, Any], name: str) -> bool:
         return True
     parts = ((name[:at], name[at + 1 :]) for at, char in enumerate(name) if char == ".")
     return any(type(inner := last.get(key)) is dict and _holds(inner, rest) for key, rest in parts)
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for key, value in tree.items():
-        nested = type(value) is dict and "_type" not in value
-        found += _leaves(value, f"{prefix}{key}.") if nested else [(f"{prefix}{key}", value)]
-    return found

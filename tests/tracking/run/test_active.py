@@ -539,6 +539,45 @@ def test_a_mapping_in_a_summary_is_set_in_part(inside: Repo):
     assert dict(only(inside).metrics) == {"best.acc": 2, "best.deep.y": 1, "best.deep.z": 3, "val.x": 4}
 
 
+def test_whatever_changes_in_a_mapping_of_a_summary_changes_in_the_run(inside: Repo):
+    run = wandb.init()
+    run.log({"val": {"x": 1, "gone": 2, "deep": {"y": 3, "z": 4}}, "old": {"a": 1}, "dropped": {"a": {"b": 1}}})
+    del run.summary["val"]["gone"]
+    run.summary["val"].update({"u": 5}, v=6)
+    run.summary["val"].get("deep").update(y=7)
+    popped = run.summary["val"]["deep"].pop("z")
+    default = run.summary["val"].setdefault("w", 8), run.summary["val"].setdefault("x", 9)
+    run.summary["old"] = {"b": 2}
+    run.summary["dropped"]["a"].clear()
+    with pytest.raises(KeyError):
+        del run.summary["val"]["never"]
+
+    told = {name: value for name, value in run.summary.items() if not name.startswith("_")}
+    assert (popped, default) == (4, (8, 1))
+    assert told == {"val": {"x": 1, "deep": {"y": 7}, "u": 5, "v": 6, "w": 8}, "old": {"b": 2}}
+    assert dict(only(inside).metrics) == {"val.x": 1, "val.deep.y": 7, "val.u": 5, "val.v": 6, "val.w": 8, "old.b": 2}
+
+
+def test_a_mapping_that_is_deleted_from_a_summary_is_gone_from_the_branch(inside: Repo):
+    run = wandb.init()
+    run.log({"val": {"x": 1, "deep": {"y": 3}}, "loss": 1})
+    del run.summary["val"]
+
+    assert "val" not in run.summary
+    assert dict(only(inside).metrics) == {"loss": 1}
+
+
+def test_setting_a_part_of_a_mapping_leaves_the_rest_to_its_rule(inside: Repo):
+    run = wandb.init()
+    run.define_metric("val.acc", summary="max")
+    run.log({"val": {"acc": 2}})
+    run.summary["val"]["note"] = "x"
+    run.log({"val": {"acc": 1}})
+
+    assert run.summary["val"] == {"acc": {"max": 2}, "note": "x"}
+    assert dict(only(inside).metrics) == {"val.acc": {"max": 2}, "val.note": "x"}
+
+
 def test_a_summary_holds_what_its_branch_will(inside: Repo):
     class Color(enum.Enum):
         RED = "red"
