@@ -8,7 +8,10 @@ from __future__ import annotations
 
 
 class MlgitError(Exception):
-    """A problem with a remedy. The command line prints it and exits with `exit_code`."""
+    """A problem with a remedy, and the class of all that mlgit raises by itself; `wandb.Error` in W&B's words.
+
+    Its text is *what* happened, *why*, and how to *fix* it. The command line prints it and exits with `exit_code`.
+    """
 
     exit_code = 1
 
@@ -46,7 +49,7 @@ class ConfigError(MlgitError):
 
 
 class CommError(MlgitError):
-    """W&B's name for what could not be had from where runs are kept: it is not there, or git refused.
+    """What could not be had from where runs are kept, in W&B's words: it is not there, or git refused.
 
     *exc* is what was raised there, as W&B has it.
     """

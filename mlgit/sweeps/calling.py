@@ -45,10 +45,15 @@ def sweep(
     project: str | None = None,
     prior_runs: list[str] | None = None,
 ) -> str:
-    """The id of a new sweep that searches as *sweep* says: W&B's sweep configuration, as a dict.
+    """The id of a new sweep that searches as *sweep* says: W&B's sweep configuration, as a dict or a function of one.
 
-    It is kept in git at once; `agent(id, function)` runs its trials. *entity* means nothing here; *prior_runs* are
-    left aside, which is said. Raises `ConfigError` for what is no sweep, `UsageError` for names that cannot be.
+        sweep_id = mlgit.sweep({"method": "random", "parameters": {"lr": {"min": 0.001, "max": 0.1}}}, project="digits")
+        mlgit.agent(sweep_id, train, count=20)
+
+    It is kept in git at once; `agent(id, function)` runs its trials. *project* is that of mlgit.yaml unless the
+    configuration or `MLGIT_PROJECT` names one. *entity* means nothing here; *prior_runs* and `early_terminate` are left
+    aside, which is said. Raises `ConfigError` for what is no sweep, `UsageError` for names that cannot be, and for a
+    configuration that holds a token.
     """
     content = values.plain(sweep() if callable(sweep) else sweep, where="sweep")
     if not isinstance(content, dict):
@@ -96,10 +101,22 @@ def agent(
 ) -> None:
     """Run trials of a sweep: *function* is called once for each, and the run it begins has the trial's params.
 
-    They stand against the script's own. It ends after *count* trials, at the sweep's `run_cap` or target, or where
-    nothing is left to try; a function that raises makes its run `failed`, and the next trial begins, unless the first
-    ones all fail. Without *function*, the sweep's own program runs. *entity*, *forward_signals* and *term_timeout* are
-    W&B's. Raises `NotFoundError` for a sweep that is not there.
+        def train():
+            with mlgit.init() as run:
+                run.log({"loss": fit(lr=run.config.lr)})
+
+        mlgit.agent(sweep_id, train, count=20)
+
+    The params stand against the script's own. It ends after *count* trials, at the sweep's `run_cap` or target, or
+    where nothing is left to try. A function that raises makes its run `failed`, and the next trial begins, unless
+    *max_consecutive_failed_runs* of them failed in a row, or three within the first minute
+    (`MLGIT_AGENT_DISABLE_FLAPPING=true` takes that back). Without *function*, the sweep's own program runs, a process a
+    trial.
+
+    *sweep_id* may be `project/id`; *project* stands against that, and is that of mlgit.yaml unless given. *entity*,
+    *forward_signals* and *term_timeout* are W&B's and change nothing. Raises `NotFoundError` for a sweep that is not
+    there, `UsageError` where there is neither a function nor a program, `MlgitError` where the program's trials could
+    not be run.
     """
     place = begin.place_for(Path.cwd())
     found = _find(place, sweep_id, project)

@@ -17,10 +17,13 @@ MOST_CHANNELS = 32
 
 
 class Audio(BatchableMedia):
-    """Sound to log: samples with their *sample_rate*, or the path of a file.
+    """Sound to log: samples with their *sample_rate*, in frames a second, or the path of a file.
 
-    Samples are (frames,) or (frames, channels): fractions within -1 to 1, or whole numbers of 8, 16 or 32 bits. Raises
-    `ValueError` for other shapes or without a rate, `TypeError` for other values, `FileNotFoundError` for no file.
+        run.log({"answer": Audio(samples, sample_rate=16_000, caption="yes")})
+
+    Samples are (frames,) or (frames, channels): fractions within -1 to 1, or whole numbers of 8, 16 or 32 bits. They
+    become a WAV file; a file is kept as it is. Raises `ValueError` for other shapes or without a rate, `TypeError` for
+    other values, `FileNotFoundError` for no file.
     """
 
     def __init__(self, data_or_path: Any, sample_rate: int | None = None, caption: str | None = None) -> None:

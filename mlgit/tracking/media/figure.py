@@ -14,7 +14,10 @@ from mlgit.tracking.media.shelf import Media, Shelf, below, source_path
 
 
 class Plotly(Media):
-    """A figure of Plotly, or one of matplotlib that Plotly can redraw. Raises `ValueError` for anything else."""
+    """A figure of Plotly to log, its JSON as a mapping, or one of matplotlib that Plotly can redraw.
+
+    `run.log({"curve": figure})` does the same for a figure of Plotly. Raises `ValueError` for anything else.
+    """
 
     def __init__(self, val: Any) -> None:
         if not isinstance(val, Mapping) and not hasattr(val, "to_plotly_json"):
@@ -64,7 +67,10 @@ def _unpacked(packed: Mapping[str, Any]) -> Any:
 
 
 class Bokeh(Media):
-    """A document or a plot of Bokeh, or the path of its JSON."""
+    """A document or a plot of Bokeh to log, or its JSON, as a mapping or the path of a file.
+
+    Raises `TypeError` for anything else, `FileNotFoundError`, `ValueError` for a file that is no JSON.
+    """
 
     def __init__(self, data_or_path: Any) -> None:
         if isinstance(data_or_path, str | os.PathLike):

@@ -25,7 +25,14 @@ class Node:
 
 
 class Graph(Media):
-    """Nodes and the edges between them: `add_node`, `add_edge`, or `Graph.from_keras(model)`."""
+    """Nodes and the edges between them, such as the layers of a network.
+
+        graph = Graph()
+        graph.add_edge(graph.add_node(name="conv"), graph.add_node(name="dense"))
+        run.log({"layers": graph})  # or Graph.from_keras(model)
+
+    *format* is a word that is stored with it.
+    """
 
     def __init__(self, format: str = "keras") -> None:
         self.format = format
@@ -33,13 +40,13 @@ class Graph(Media):
         self.edges: list[tuple[Any, Any]] = []
 
     def add_node(self, node: Node | None = None, **attributes: Any) -> Node:
-        """Add *node*, or a new one of these attributes."""
+        """Add *node*, or a new one of these attributes (`id`, `name`, `class_name` and any other); return it."""
         node = node or Node(**attributes)
         self.nodes.append(node)
         return node
 
     def add_edge(self, from_node: Node, to_node: Node) -> tuple[Any, Any]:
-        """Join two nodes."""
+        """Join two nodes; return the ids of both."""
         self.edges.append((from_node.id, to_node.id))
         return self.edges[-1]
 

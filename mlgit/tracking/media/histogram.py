@@ -14,8 +14,9 @@ MOST_BINS = 512
 class Histogram(Media):
     """How values are spread: `Histogram(values)`, or `Histogram(np_histogram=numpy.histogram(values))`.
 
-    Nan and the infinities fall into no bin; the document counts them as `dropped`. Raises `ValueError` for more than
-    512 bins, or edges that do not fit the counts.
+    Values of any shape are counted into *num_bins* even bins. Nan and the infinities fall into none; the document
+    counts them as `dropped`. Raises `ValueError` for more than 512 bins, or edges that do not fit the counts,
+    `TypeError` for values that are no numbers.
     """
 
     MAX_LENGTH = MOST_BINS

@@ -21,7 +21,8 @@ class Html(BatchableMedia):
     """A page, or a piece of one: HTML as text, an open file, or the path of an `.html` file.
 
     With *inject* links open elsewhere and plain text gets a readable face; nothing is fetched from anywhere. With
-    *data_is_not_path* a text is never taken for a path. Raises `TypeError` for what is neither.
+    *data_is_not_path* a text is never taken for a path; else one that ends in `.html` and names no file is kept as it
+    is. Raises `TypeError` for other values, `FileNotFoundError` for a `Path` that is no file.
     """
 
     def __init__(

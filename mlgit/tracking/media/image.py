@@ -19,11 +19,20 @@ MOST_IN_GALLERY = 108
 class Image(BatchableMedia):
     """A picture to log: `Image(pixels, caption="a cat")`.
 
-    *data_or_path* is an array or tensor (`pixels.picture` says what shapes and values), a PIL image, a figure of
-    matplotlib, an open file, a path, or another `Image`. Pixels are taken as they are now, a file when it is logged.
+        boxes = {"predictions": {"box_data": [{"position": {"minX": 0.1, "maxX": 0.3, "minY": 0.2, "maxY": 0.4},
+                                               "class_id": 1}], "class_labels": {1: "cat"}}}
+        run.log({"sample": Image(pixels, caption="a cat", boxes=boxes)})
+
+    *data_or_path* is an array or tensor, a PIL image, a figure of matplotlib, an open file, a path, or another `Image`.
+    Pixels are taken as they are now, a file when it is logged. An array is (height, width), (height, width, channels),
+    (channels, height, width), or a batch of these, which becomes one sheet; a tensor of PyTorch has its channels first.
+    Fractions within 0 to 1 are of 255, values within 0 to 255 are taken as they are, 16 bits as 0 to 65,535, and others
+    are spread from the least to the greatest; with *normalize* off all are taken as they are, cut at 0 and 255.
+
     *mode* is PIL's; *file_type* png, jpg, bmp or webp; *boxes* and *masks* are given by name, each with its
-    `class_labels`, or with *classes* for all; *grouping* tells how many of a gallery belong together. With *normalize*
-    off, values are taken as 0 to 255. Raises `ValueError`, `TypeError` or `FileNotFoundError` for what is no picture.
+    `class_labels`, or with *classes* for all; a mask is `{"mask_data": array}`, a class for each pixel. *grouping*
+    tells how many of a gallery belong together. Raises `ValueError`, `TypeError` or `FileNotFoundError` for what is no
+    picture.
     """
 
     def __init__(

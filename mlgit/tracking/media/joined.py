@@ -12,7 +12,13 @@ from mlgit.tracking.media.table import Table
 
 
 class JoinedTable(Media):
-    """Two tables joined where their values of *join_key* agree: one name, or a pair with one for each."""
+    """Two tables to be joined where their values of *join_key* agree: a column, or a pair with one for each.
+
+        run.log({"both": mlgit.JoinedTable(predictions, labels, join_key="id")})
+
+    Both are stored as they are. Raises `ValueError` for a column that one of them lacks, `TypeError` for what is no
+    Table.
+    """
 
     def __init__(self, table1: Table, table2: Table, join_key: str | Sequence[str]) -> None:
         keys = [join_key, join_key] if isinstance(join_key, str) else list(join_key)
@@ -66,7 +72,11 @@ class PartitionedTable(Media):
 class EvalTable(Table):
     """The rows of an evaluation: a table that knows its inputs, outputs and scores.
 
-    Columns that are none of them are outputs. Without *columns* and a DataFrame they are those three lists in turn.
+        EvalTable(data=rows, input_columns=["question"], output_columns=["answer"], score_columns=["f1"])
+
+    *input_columns*, *output_columns*, *score_columns*: names of columns, each in one of them at most; the others are
+    outputs. Without *columns* and a DataFrame the columns are those three lists in turn. The other arguments are those
+    of `Table`. Raises `ValueError` for a name that is no column, or is there twice; else as `Table` does.
     """
 
     def __init__(

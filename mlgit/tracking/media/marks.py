@@ -17,7 +17,10 @@ _POSITION = "a position is {minX, maxX, minY, maxY} or {middle: [x, y], width, h
 
 
 class Classes(Media):
-    """Classes by number: `Classes([{"id": 0, "name": "cat"}])`."""
+    """Names of classes by number, for the boxes and masks of an `Image`: `Classes([{"id": 0, "name": "cat"}])`.
+
+    Raises `ValueError` for a class without `id` or `name`.
+    """
 
     def __init__(self, class_set: Iterable[Mapping[str, Any]]) -> None:
         self.class_set = [dict(one) for one in class_set]
@@ -54,10 +57,15 @@ def class_labels(given: Any, found: Iterable[int]) -> dict[int, str]:
 
 
 class BoundingBoxes2D:
-    """Boxes on a picture: `{"box_data": [{"position": …, "class_id": 1}], "class_labels": {1: "car"}}`."""
+    """Boxes on a picture: `{"box_data": [{"position": …, "class_id": 1}], "class_labels": {1: "car"}}`.
+
+    A position is `{minX, maxX, minY, maxY}`, or `{middle: [x, y], width, height}`. A box may have a `box_caption`,
+    `scores`, numbers by name, and whatever else W&B knows of it, such as `"domain": "pixel"`: it is stored as it is.
+    Raises `TypeError` for what is no box.
+    """
 
     def __init__(self, val: Mapping[str, Any], key: str = "") -> None:
-        """*key* says whose they are, "predictions" for one. Raises `TypeError` for what is no box."""
+        """*key* says whose they are, "predictions" for one."""
         boxes = values.plain(val.get("box_data", []), where=f"boxes {key}")
         if not isinstance(boxes, list):
             raise TypeError(f"boxes {key}: box_data is a list of boxes, not a {type(boxes).__name__}")

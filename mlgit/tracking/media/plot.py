@@ -38,29 +38,40 @@ def plot_table(
 
 
 def visualize(id: str, value: Table) -> Chart:
-    """A chart of *value* drawn by the name *id*."""
+    """A chart of the Table *value*, drawn as the Vega specification *id* says; as `plot_table` without its fields."""
     return Chart(value, id, {})
 
 
 def line(
     table: Table, x: str, y: str, stroke: str | None = None, title: str = "", split_table: bool = False
 ) -> Chart:  # fmt: skip
-    """The column *y* over *x*, a line for each value of *stroke*. Raises `ValueError` for an unknown column."""
+    """The column *y* over the column *x* of *table*, a line for each value of the column *stroke*.
+
+    Raises `ValueError` for a column that is not there, `TypeError` for what is no Table.
+    """
     return _drawn("line", table, {"x": x, "y": y, "stroke": stroke}, title, split_table)
 
 
 def scatter(table: Table, x: str, y: str, title: str = "", split_table: bool = False) -> Chart:
-    """A point a row."""
+    """A point for each row of *table*, at its values of the columns *x* and *y*. Raises as `line` does."""
     return _drawn("scatter", table, {"x": x, "y": y}, title, split_table)
 
 
 def bar(table: Table, label: str, value: str, title: str = "", split_table: bool = False) -> Chart:
-    """A bar a row: *label* names it, *value* is its length."""
+    """A bar for each row of *table*: the column *label* names it, the column *value* is its length.
+
+        run.log({"animals": plot.bar(Table(columns=["animal", "count"], data=[["cat", 3]]), "animal", "count")})
+
+    Raises as `line` does.
+    """
     return _drawn("bar", table, {"label": label, "value": value}, title, split_table)
 
 
 def histogram(table: Table, value: str, title: str = "", split_table: bool = False) -> Chart:
-    """How the values of one column are spread."""
+    """How the values of the column *value* of *table* are spread. Raises as `line` does.
+
+    `mlgit.Histogram` counts into bins what is in no table.
+    """
     return _drawn("histogram", table, {"value": value}, title, split_table)
 
 
@@ -77,7 +88,12 @@ def line_series(
     xs: Iterable[Any], ys: Iterable[Iterable[Any]], keys: Sequence[Any] | None = None, title: str = "",
     xname: str = "x", split_table: bool = False,
 ) -> Chart:  # fmt: skip
-    """Several lines: *ys* over one *xs* or over one each, called by *keys*. Raises `ValueError` for other lengths."""
+    """Several lines: *ys* over one *xs* or over one each, called by *keys* (`line_0`, … unless given).
+
+        run.log({"losses": plot.line_series([0, 1, 2], [[3, 2, 1], [3, 3, 2]], keys=["train", "val"], xname="epoch")})
+
+    Raises `ValueError` where the numbers of *xs*, *ys* and *keys* differ; of a line and its *xs* the longer is cut.
+    """
     lines = [list(one) for one in ys]
     given = list(xs)
     shared = not given or isinstance(given[0], str | bytes) or not hasattr(given[0], "__iter__")
@@ -155,7 +171,10 @@ def pr_curve(
     classes_to_plot: Iterable[Any] | None = None, interp_size: int = 21, title: str = "Precision-Recall Curve",
     split_table: bool = False,
 ) -> Chart:  # fmt: skip
-    """Precision over recall, for each class against all others, at *interp_size* even recalls; as `roc_curve`."""
+    """Precision over recall, for each class against all others, at *interp_size* even recalls.
+
+    The other arguments and what is raised are those of `roc_curve`.
+    """
     import numpy as np
 
     from mlgit.tracking.media import curves

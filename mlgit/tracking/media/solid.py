@@ -71,9 +71,14 @@ class _Solid(BatchableMedia):
 
 
 class Object3D(_Solid):
-    """A point cloud or a mesh: an array (points, 3, 4 or 6), a scene `{"type": "lidar/beta", …}`, or a file.
+    """A point cloud or a mesh to log: an array, a scene, or a file by its path or open with its *file_type*.
 
-    Raises `ValueError` for other shapes and files, `TypeError` for what is none of these.
+        run.log({"cloud": Object3D(points)})  # or Object3D("mesh.obj")
+
+    An array is (points, 3): x y z; (points, 4): and a category 1 to 14; (points, 6): and a colour r g b, 0 to 255. A
+    scene is `{"type": "lidar/beta", "points": …, "boxes": …, "vectors": …}`, as `from_point_cloud` makes it. A file
+    ends in pts.json, obj, gltf, glb, babylon or stl. Raises `ValueError` for other shapes and files, `TypeError` for
+    values that are none of these, `FileNotFoundError`.
     """
 
     endings = ("pts.json", "obj", "gltf", "glb", "babylon", "stl")
@@ -94,7 +99,10 @@ class Object3D(_Solid):
         cls, points: Iterable[Any], boxes: Iterable[Mapping[str, Any]] = (), vectors: Iterable[Any] | None = None,
         point_cloud_type: str = "lidar/beta",
     ) -> Self:  # fmt: skip
-        """Points with boxes (see `box3d`) and vectors around them."""
+        """A scene: points, with boxes (see `box3d`) and vectors (`{"start": [x, y, z], "end": [x, y, z]}`) around them.
+
+        Raises `ValueError` for another *point_cloud_type*.
+        """
         return cls({"type": point_cloud_type, "points": points, "boxes": boxes, "vectors": vectors})
 
     def _taken(self, data: Any) -> tuple[bytes, str]:
@@ -122,9 +130,14 @@ def _scene(data: Mapping[str, Any]) -> dict[str, Any]:
 def box3d(
     *, center: Any, size: Any, orientation: Any, color: Any, label: str | None = None, score: float | None = None
 ) -> dict[str, Any]:
-    """A box in space: its eight corners, from *center*, *size* and the quaternion *orientation*, (r, x, y, z).
+    """A box in space, for a scene of `Object3D`: its eight corners, as *center*, *size* and *orientation* say.
 
-    Raises `ValueError` for other shapes and for a quaternion that is zero.
+        box = box3d(center=(0, 0, 1), size=(4, 2, 2), orientation=(1, 0, 0, 0), color=(255, 0, 0), label="car")
+        run.log({"scene": Object3D.from_point_cloud(points, boxes=[box])})
+
+    *size*: the whole length along each axis; *orientation*: the quaternion (r, x, y, z), of any length but zero;
+    *color*: (r, g, b), 0 to 255; *label*: the text beside it; *score*: the confidence. Raises `ValueError` for other
+    shapes and for a quaternion that is zero.
     """
     import numpy as np
 
@@ -145,7 +158,11 @@ def box3d(
 
 
 class Molecule(_Solid):
-    """A molecule: a file of one of `Molecule.endings`, by its path or open with its *file_type*."""
+    """A molecule to log: the path of a file, or an open file with its *file_type*.
+
+    It ends in pdb, pqr, mmcif, mcif, cif, sdf, sd, gro, mol2 or mmtf; `from_rdkit` and `from_smiles` make one. Raises
+    `ValueError` for another ending, `TypeError` for what is no file, `FileNotFoundError`.
+    """
 
     endings = ("pdb", "pqr", "mmcif", "mcif", "cif", "sdf", "sd", "gro", "mol2", "mmtf")
     kind = "molecule"

@@ -21,9 +21,11 @@ class Table(Media):
     """Rows to log: `Table(columns=["image", "label"], data=[[Image(a), "cat"]])`, or `Table(dataframe=frame)`.
 
     A column learns its kind (number, text, picture, …) from its first value and takes no other; *dtype* says it
-    beforehand, `allow_mixed_types=True` takes anything, *optional* says whether None may stand there. Each of *dtype*
-    and *optional* is one for all columns, or a list with one for each. Logged again, a table whose *log_mode* is
+    beforehand (`float`, `str`, `Image`, a type of numpy's), `allow_mixed_types=True` takes anything, *optional* says
+    whether None may stand there. Each of *dtype* and *optional* is one for all columns, or a list with one for each.
+    *data* may be rows, an array or a DataFrame; *rows* is its older name. Logged again, a table whose *log_mode* is
     IMMUTABLE stays what it was at first; a MUTABLE one is stored anew, and of an INCREMENTAL one the new rows are.
+    Stored are 200,000 rows at the most (`Table.MAX_ROWS`).
 
     Raises `ValueError` for rows of another length than the columns, `TypeError` for values of another kind.
     """
@@ -63,7 +65,7 @@ class Table(Media):
     # -- what it holds
 
     def add_data(self, *data: Any) -> None:
-        """Add a row, one value a column."""
+        """Add a row, one value a column: `table.add_data(image, "cat")`. Raises as `Table` does."""
         self._changed()
         self._append(data)
 
@@ -90,7 +92,11 @@ class Table(Media):
         )
 
     def add_column(self, name: str, data: Any, optional: bool = False) -> None:
-        """Add a column, one value a row. Raises `ValueError` for another length or a name that is taken."""
+        """Add a column, one value a row; *optional* says whether None may be one of them.
+
+        Raises `ValueError` for another length, a name that is taken and an INCREMENTAL table, `TypeError` for values of
+        several kinds.
+        """
         if name in self.columns or not isinstance(name, str):
             raise ValueError(f"Table: {name!r} cannot be a new column beside {_shown(self.columns)}")
         if self.log_mode == "INCREMENTAL":
@@ -113,7 +119,12 @@ class Table(Media):
         self._kinds.append(kind)
 
     def add_computed_columns(self, fn: Callable[[int, dict[Any, Any]], Mapping[str, Any]]) -> None:
-        """Add what *fn* says of each row: it is called with the row's number and its values by column."""
+        """Add columns that *fn* makes: called with a row's number and its values by column, it returns the new ones.
+
+            table.add_computed_columns(lambda number, row: {"wrong": row["label"] != row["guess"]})
+
+        Raises as `add_column` does.
+        """
         added: dict[str, list[Any]] = {}
         for number, row in self.iterrows():
             for name, value in fn(number, dict(zip(self.columns, row, strict=True))).items():
@@ -122,7 +133,11 @@ class Table(Media):
             self.add_column(name, column)
 
     def cast(self, col_name: str | int, dtype: Any, optional: bool = False) -> None:
-        """Say what a column holds. Raises `TypeError` where its values are something else."""
+        """Say what a column holds from now on: `table.cast("score", float)`. No value is changed.
+
+        *dtype* is as in `Table`; None has it learned anew. *optional* says whether None may stand there. Raises
+        `TypeError` where the column's values are something else, `ValueError` where there is no such column.
+        """
         number = self._number(col_name)
         column = kinds.of_dtype(dtype, optional)
         for row in self.data:

@@ -20,8 +20,11 @@ FORMATS = ("gif", "mp4", "webm", "ogg")
 class Video(BatchableMedia):
     """A film to log: frames (time, channels, height, width), a batch of such side by side, a path or an open file.
 
-    *format* is gif unless given (mp4, webm and ogg ask for imageio with ffmpeg, or moviepy); *fps* is for frames
-    alone. Raises `ValueError` for other shapes and formats, `TypeError` for other values, `FileNotFoundError`.
+        run.log({"episode": Video(frames, fps=30, format="mp4")})
+
+    *format* is gif unless given (mp4, webm and ogg ask for imageio with ffmpeg, or moviepy); an open file needs it.
+    *fps*, frames a second (4), is for frames alone: a file is kept as it is. Values are those of `Image`. Raises
+    `ValueError` for other shapes and formats, `TypeError` for other values, `FileNotFoundError`.
     """
 
     def __init__(
