@@ -17,6 +17,7 @@ from mlgit.artifacts.artifact import Artifact
 from mlgit.core import figures, values
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.card import card
+from mlgit.core.compare import nested
 from mlgit.core.run import Run as Record
 from mlgit.core.run import State
 from mlgit.errors import NotFoundError, UsageError
@@ -24,7 +25,7 @@ from mlgit.git.repo import Repo, split_commit
 from mlgit.public import beside, files, notebook, rows
 from mlgit.public.files import RunFile
 from mlgit.public.lookup import ENTITY
-from mlgit.public.summary import Summary
+from mlgit.public.summary import Summary, by_whole_name
 from mlgit.store import edit, live, locks, runs
 
 _MOST_UPLOADED = 20 << 20
@@ -169,7 +170,7 @@ class Run:
     @property
     def summary_metrics(self) -> dict[str, Any]:
         """Its metrics as plain data."""
-        return dict(self._whole.metrics)
+        return nested(self._whole.metrics)
 
     @property
     def rawconfig(self) -> dict[str, Any]:
@@ -403,7 +404,8 @@ class Run:
         if tuple(self.tags) != before.tags:
             named["tags"] = tuple(map(str, self.tags))
         params = _changed(before.params, values.plain(self.config, where="config"))
-        metrics = _changed(before.metrics, values.plain(self.summary, where="summary"))
+        told = by_whole_name(values.plain(self.summary, where="summary"), before.metrics.keys())
+        metrics = _changed(before.metrics, dict(told))
 
         def change(record: Record) -> Record:
             return replace(

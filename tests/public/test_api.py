@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -510,6 +511,20 @@ def test_a_summary_nests_as_it_was_logged_and_is_read_by_attribute(inside: Repo)
     )  # fmt: skip
 
 
+def test_a_summary_that_is_taken_whole_nests(inside: Repo):
+    with wandb.init(project="p") as run:
+        run.define_metric("val.acc", summary="max")
+        run.log({"val": {"acc": 1, "deep": {"y": 2}}, "loss": 3})
+    found = wandb.Api().run(f"p/{run.id}")
+
+    whole = {"val": {"acc": {"max": 1}, "deep": {"y": 2}}, "loss": 3}
+    assert (dict(found.summary), dict(found.summary.items()), found.summary_metrics) == (whole, whole, whole)
+    assert list(found.summary) == list(found.summary.keys()) == ["val", "loss"]
+    assert {name: found.summary._json_dict[name] for name in whole} == whole
+    assert type(copy.deepcopy(found.summary)) is dict
+    assert pickle.loads(pickle.dumps(found.summary)) == whole
+
+
 def test_an_object_in_a_summary_is_read_by_item_and_by_attribute(inside: Repo):
     with wandb.init(project="p") as run:
         run.log({"h": wandb.Histogram([1, 2, 3]), "val": {"x": 1}})
@@ -539,6 +554,24 @@ def test_a_summary_is_set_where_it_nests(inside: Repo):
     told = wandb.Api().run(f"p/{run.id}").summary
     assert told["val"] == {"x": 5, "deep": {"y": 2, "z": 6}}
     assert copy.deepcopy(told["val"]) == told["val"]
+
+
+def test_whatever_changes_in_a_mapping_of_a_summary_is_written(inside: Repo):
+    with wandb.init(project="p") as run:
+        run.define_metric("kept.acc", summary="max")
+        run.log({"val": {"x": 1, "deep": {"y": 2, "z": 3}}, "gone": {"a": 1}, "kept": {"acc": 4}, "layer.0": 5})
+    found = wandb.Api().run(f"p/{run.id}")
+    del found.summary["val"]["x"], found.summary["gone"]
+    popped = found.summary["val"]["deep"].pop("z"), found.summary.pop("layer.0")
+    default = found.summary["val"].setdefault("u", 6), found.summary.setdefault("val.deep.y", 7)
+    found.summary["val.deep.v"] = 8
+    found.summary["new"] = {"a": 1}
+    found.summary["new"].update(b=2)
+
+    assert (popped, default) == ((3, 5), (6, 2))
+    assert wandb.Api().run(f"p/{run.id}").summary == {
+        "val": {"deep": {"y": 2, "v": 8}, "u": 6}, "kept": {"acc": {"max": 4}}, "new": {"a": 1, "b": 2},
+    }  # fmt: skip
 
 
 def test_the_files_that_w_b_writes_beside_a_run_are_there(inside: Repo, tmp_path: Path):
