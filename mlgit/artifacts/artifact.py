@@ -568,10 +568,10 @@ class Artifact(Draft):
 def _place(root: str | os.PathLike[str] | None, name: str) -> Path:
     if root is not None:
         return Path(root)
-    return _top() / name
+    return top_folder() / name
 
 
-def _top() -> Path:
+def top_folder() -> Path:
     """The folder to which artifacts are brought where nobody says."""
     named = os.environ.get("MLGIT_ARTIFACT_DIR") or os.environ.get("WANDB_ARTIFACT_DIR") or "artifacts"
     return Path(named).absolute()
@@ -579,7 +579,7 @@ def _top() -> Path:
 
 def _leave_out_of_git(root: Path) -> None:
     """Keep what is brought out of the snapshots of runs: git ignores the folder for artifacts that is made here."""
-    top = _top()
+    top = top_folder()
     if root.absolute().is_relative_to(top) and not top.exists():
         top.mkdir(parents=True)
         (top / ".gitignore").write_text("*\n")

@@ -7,7 +7,8 @@ import importlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
@@ -15,9 +16,15 @@ from mlgit.core import values
 from mlgit.errors import UsageError
 from mlgit.public import notebook
 from mlgit.tracking import names, session
+from mlgit.tracking.configs import as_params, chosen
 from mlgit.tracking.notice import notify, say_once
 
-__all__ = ["from_human_size", "generate_id", "get_module", "make_artifact_name_safe", "to_human_size"]
+__all__ = [
+    "WandBJSONEncoder", "ensure_matplotlib_figure", "from_human_size", "generate_id", "get_full_typename", "get_module",
+    "is_numpy_array", "is_pandas_data_frame", "is_pytorch_tensor", "json_dumps_safer", "json_friendly",
+    "json_friendly_val", "load_yaml", "make_artifact_name_safe", "make_json_if_not_number", "random_string",
+    "to_human_size",
+]  # fmt: skip
 
 StrPath = str | os.PathLike[str]
 """W&B's word for a path."""
@@ -99,6 +106,68 @@ def json_friendly_val(val: Any) -> Any:
         return values.plain(val)
     except TypeError:
         return str(val)
+
+
+def random_string(length: int = 12) -> str:
+    """*length* characters of base 36."""
+    return generate_id(length)
+
+
+def load_yaml(file: Any) -> Any:
+    """What stands in a *file* of YAML, or in its text."""
+    import yaml
+
+    return yaml.safe_load(file)
+
+
+def mkdir_exists_ok(dir_name: StrPath) -> None:
+    """Make a folder, and those above it; nothing where it is there."""
+    Path(dir_name).mkdir(parents=True, exist_ok=True)
+
+
+def get_full_typename(o: Any) -> str:
+    """The module and the name of what *o* is: `torch.Tensor`."""
+    kind = type(o)
+    return kind.__name__ if kind.__module__ in ("builtins", "__builtin__") else f"{kind.__module__}.{kind.__name__}"
+
+
+def is_numpy_array(obj: Any) -> bool:
+    """Whether it is an array of NumPy, which is not loaded for it."""
+    return get_full_typename(obj) == "numpy.ndarray"
+
+
+def is_pandas_data_frame(obj: Any) -> bool:
+    """Whether it is a DataFrame of pandas, which is not loaded for it."""
+    return bool(re.fullmatch(r"pandas\..*DataFrame", get_full_typename(obj)))
+
+
+def is_pytorch_tensor(obj: Any) -> bool:
+    """Whether it is a tensor of PyTorch, which is not loaded for it."""
+    return bool(re.fullmatch(r"torch\..*(Tensor|Variable|Parameter)", get_full_typename(obj)))
+
+
+def ensure_matplotlib_figure(obj: Any) -> Any:
+    """The figure that *obj* is or belongs to: `pyplot`, axes, a line. Raises `ValueError` where it has none."""
+    figure = obj.gcf() if callable(getattr(obj, "gcf", None)) else getattr(obj, "figure", obj)
+    if not callable(getattr(figure, "savefig", None)):
+        raise ValueError(f"matplotlib's pyplot, or a figure, is asked for, not {get_full_typename(obj)}")
+    return figure
+
+
+def torch_trace_handler() -> Any:
+    """What PyTorch's profiler calls with a trace, `on_trace_ready=`: it becomes a file of the run."""
+    from torch import profiler
+
+    return profiler.tensorboard_trace_handler(str(Path(session.active().dir, "pytorch_traces")))
+
+
+def sagemaker_auth(overrides: Mapping[str, str] | None = None, path: StrPath = ".", api_key: str | None = None) -> None:
+    """Nothing: it writes W&B's key down for SageMaker, and nobody has to log in here."""
+
+
+def parse_config(params: Any, exclude: Sequence[str] | None = None, include: Sequence[str] | None = None) -> Any:
+    """A config as a mapping, without the keys *exclude*, or with the keys *include* alone."""
+    return chosen(as_params(params), include, exclude)
 
 
 def require(requirement: str | list[str] | None = None, experiment: Any = None) -> None:

@@ -29,13 +29,18 @@ _TOP = (
     "api=mlgit.tracking.past:api join=finish teardown=mlgit.tracking.session:teardown "
     "attach=mlgit.tracking.session:attach ensure_configured=mlgit.tracking.session:ensure_configured "
     f"mark_preempting={_HERE}.loose:mark_preempting require={_HERE}.loose:require "
+    f"sagemaker_auth={_HERE}.loose:sagemaker_auth "
     f"{_TERMINAL}"
 )
 _PUBLIC = (
     "Api Artifact ArtifactCollection=mlgit.public.collections:ArtifactCollection File=mlgit.artifacts.files:File "
     "ArtifactType=mlgit.public.collections:ArtifactType Project=mlgit.public.api:Project Run=mlgit.public.run:Run "
-    "Runs=mlgit.public.runs:Runs Sweep=mlgit.public.sweep:Sweep"
-)
+    "Runs=mlgit.public.runs:Runs Sweep=mlgit.public.sweep:Sweep RunNotFoundError=mlgit.errors:NotFoundError "
+    + " ".join(f"{name}=builtins:list" for name in (
+        "ArtifactCollections", "ArtifactFiles", "ArtifactTypes", "Artifacts", "Files", "Projects", "RunArtifacts",
+        "Sweeps",
+    ))
+)  # fmt: skip
 
 _TYPES = "mlgit.tracking.media.data_types"
 _TYPES_IN = (
@@ -45,6 +50,8 @@ _TYPES_IN = (
 )  # fmt: skip
 """The modules of W&B's that its types come from, of which any may be asked for any."""
 _SAVING = " ".join(f"{name}={_HERE}.loose:{name}" for name in ("GlobStr", "PolicyName"))
+_HELPER = f"parse_config={_HERE}.loose:parse_config"
+_PROFILER = f"torch_trace_handler={_HERE}.loose:torch_trace_handler"
 _PLOTS = ("bar", "confusion_matrix", "histogram", "line", "line_series", "pr_curve", "roc_curve", "scatter")
 _GYM = "monitor=mlgit.tracking.session:monitor_gymnasium"
 _NOTEBOOK = " ".join(f"{name}=mlgit.public.notebook:is_notebook" for name in ("in_jupyter", "in_notebook"))
@@ -58,6 +65,7 @@ _MODULES: Mapping[str, str] = {
     "cli": "", "cli.cli": "cli=mlgit.cli.wandb:command",
     "data_types": f"module {_TYPES}",
     "env": f"module {_HERE}.environment",
+    "helper": _HELPER, "sdk.wandb_helper": _HELPER, "profiler": _PROFILER, "sdk.internal.profiler": _PROFILER,
     "errors": _ERRORS, "errors.errors": _ERRORS, "errors.term": _TERMINAL,
     "integration": "",
     "integration.catboost": f"module {_HERE}.catboost", "catboost": f"module {_HERE}.catboost",
@@ -85,16 +93,20 @@ _MODULES: Mapping[str, str] = {
     "sdk": "AlertLevel Artifact Config Settings agent finish init login require setup sweep teardown",
     "sdk.artifacts": "", "sdk.artifacts.artifact": "Artifact", "sdk.wandb_artifacts": "Artifact",
     "sdk.artifacts.artifact_ttl": "ArtifactTTL",
+    "sdk.artifacts.artifact_manifest": "ArtifactManifest=mlgit.artifacts.manifest:Manifest",
+    "sdk.artifacts.artifact_manifest_entry": "ArtifactManifestEntry=mlgit.artifacts.manifest:Entry",
     "sdk.artifacts.exceptions": "ArtifactNotLoggedError=mlgit.errors:NotLoggedError",
     "sdk.data_types": "", "sdk.data_types.base_types": "", "sdk.data_types.helper_types": "",
     **{f"sdk.data_types.{name}": f"module {_TYPES}" for name in _TYPES_IN},
     "sdk.data_types.trace_tree": f"module {_HERE}.trace",
-    "sdk.interface": "", "sdk.interface.artifacts": "Artifact", "sdk.interface.interface": _SAVING,
+    "sdk.internal": "", "sdk.interface": "", "sdk.interface.artifacts": "Artifact", "sdk.interface.interface": _SAVING,
     "sdk.launch": f"module {_HERE}.launch",
     "sdk.lib": f"{_CONFIG_ERROR} {_DISABLED}", "sdk.lib.config_util": _CONFIG_ERROR, "sdk.lib.disabled": _DISABLED,
     "sdk.lib.ipython": f"{_NOTEBOOK} _get_python_type={_HERE}.loose:python_type",
     "sdk.lib.runid": f"generate_id={_HERE}.loose:generate_id", "sdk.lib.telemetry": f"context={_HERE}.loose:telemetry",
-    "sdk.lib.filesystem": _SAVING, "sdk.lib.paths": f"StrPath={_HERE}.loose:StrPath",
+    "sdk.lib.filesystem": f"{_SAVING} mkdir_exists_ok={_HERE}.loose:mkdir_exists_ok",
+    "sdk.lib.json_util": "module json",
+    "sdk.lib.paths": f"StrPath={_HERE}.loose:StrPath",
     "sdk.wandb_alerts": "AlertLevel", "sdk.wandb_config": "Config", "sdk.wandb_init": "init",
     "sdk.wandb_login": "login", "sdk.wandb_metric": "Metric=mlgit.tracking.run.metric:Metric",
     "sdk.wandb_require": f"require={_HERE}.loose:require", "sdk.wandb_run": "Run",
@@ -106,16 +118,36 @@ _MODULES: Mapping[str, str] = {
     "wandb_agent": "agent", "wandb_run": "Run", "wandb_torch": "watch unwatch",
 }  # fmt: skip
 
+_LOGS = "log prompts and answers in a mlgit.Table"
 _NOT_HERE: Mapping[str, str] = {
     "apis.reports": "mlgit report says what a change did, on its pull request",
+    "apis.workspaces": "mlgit report says what a change did, on its pull request",
     "diffusers": "log the pictures with mlgit.Image",
     "docker": "mlgit launches no containers behind W&B's name",
+    "dspy": _LOGS,
     "fastai": "fastai has its own: from fastai.callback.wandb import WandbCallback",
-    "huggingface": "log prompts and answers in a mlgit.Table",
-    "openai": "log prompts and answers in a mlgit.Table",
+    "huggingface": _LOGS,
+    "jupyter": "%wandb and %%wandb show a run, run.display() too; the cells go with the run by themselves",
+    "kfp": "call mlgit.init() and mlgit.log() in the step of the pipeline",
+    "metaflow": "call mlgit.init() and mlgit.log() in the step of the flow",
+    "openai": _LOGS,
+    "prodigy": "log what was annotated in a mlgit.Table",
+    "proto": "mlgit import wandb DIR reads what W&B has written",
     "sacred": "log from an observer of your own with mlgit.log()",
+    "sagemaker": "hand the job's hyperparameters to mlgit.init(config=…)",
+    "sdk.artifacts.artifact_file_cache": "what artifacts hold lies in DVC's cache; dvc gc clears it",
+    "sdk.data_types._dtypes": "mlgit.Table(dtype=…) takes Python's own types",
+    "sdk.data_types.utils": "run.log() makes a value plain; artifact.add() and get() write and read one",
+    "sdk.integration_utils": "mlgit.log() in a callback of your own",
+    "sdk.internal.datastore": "mlgit import wandb DIR reads what W&B has written",
+    "sdk.lib.hashutil": "hashlib",
+    "trigger": "call your function beside init() and finish()",
+    "util.convert_plots": "log the figure as it is",
+    "util.matplotlib_to_plotly": "log the figure as it is: it becomes the picture that it shows",
+    "util.parse_artifact_string": "use_artifact() takes a version's name, and artifact.get() what is in it",
+    "weave": _LOGS,
 }
-"""Modules of W&B's, and of its `integration`, without a counterpart, and what serves instead."""
+"""What W&B, or its `integration`, has without a counterpart here, and what serves instead."""
 
 _OLD_MODULES: Mapping[str, str] = {"wandb_lib": "sdk.lib", "wandb_sdk": "sdk"}
 """Old names at W&B's top → the modules that they are today."""
@@ -173,11 +205,11 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return Module(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing is loaded until a name is used. Raises `ImportError` for what has no counterpart."""
+        """Nothing is loaded until a name is used. Raises `ModuleNotFoundError` for what has no counterpart."""
         name = module.__name__.partition(".")[2]
         if name not in _MODULES:
             instead = _NOT_HERE[_short(name)]
-            raise ImportError(
+            raise ModuleNotFoundError(
                 f"{module.__name__} has no counterpart in mlgit.\nInstead: {instead}.", name=module.__name__
             )
 
@@ -267,8 +299,9 @@ def _said(fullname: str, name: str) -> str:
     """Why there is no `<fullname>.<name>`, and what there is instead."""
     import difflib
 
-    if name in _NOT_HERE:
-        return f"{fullname}.{name} has no counterpart in mlgit. Instead: {_NOT_HERE[name]}."
+    _, _, module = fullname.partition(".")
+    if instead := _NOT_HERE.get(_short(f"{module}.{name}" if module else name)):
+        return f"{fullname}.{name} has no counterpart in mlgit. Instead: {instead}."
     known = listed(fullname)
     begun = [other for other in known if other.startswith(f"{name}_")]
     close = begun or difflib.get_close_matches(name, known, 3, 0.7)

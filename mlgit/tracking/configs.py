@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.core.values import plain, text
-from mlgit.errors import ConfigError
+from mlgit.errors import ConfigError, UsageError
 
 
 def as_params(config: Any) -> dict[str, Any]:
@@ -32,6 +32,15 @@ def as_params(config: Any) -> dict[str, Any]:
         if not isinstance(key, str):
             raise TypeError(f"config: the key {key!r} is no text")
     return {text(key): _param(value, f"config.{key}") for key, value in config.items()}
+
+
+def chosen(params: dict[str, Any], include: Sequence[str] | None, exclude: Sequence[str] | None) -> dict[str, Any]:
+    """Those of *params* that are to be kept: the keys *include*, or all but *exclude*. Raises `UsageError` for both."""
+    if include and exclude:
+        raise UsageError("config_include_keys and config_exclude_keys cannot be given both.")
+    return {
+        key: value for key, value in params.items() if (not include or key in include) and key not in (exclude or ())
+    }
 
 
 def _param(value: Any, where: str, depth: int = 0) -> Any:

@@ -18,7 +18,7 @@ from mlgit.public.notebook import is_notebook
 from mlgit.store import place
 from mlgit.tracking import begin, ending, handed, meant
 from mlgit.tracking import wish as wishes
-from mlgit.tracking.configs import as_params
+from mlgit.tracking.configs import as_params, chosen
 from mlgit.tracking.notice import notify
 from mlgit.tracking.run.active import ActiveRun
 from mlgit.tracking.wish import Assigned, Settings, Wish
@@ -108,7 +108,7 @@ def init(
         wish = trial.over(wish)
     if entity:
         notify(f"the entity {str(entity)!r} means nothing here: whose the runs are, the repository says")
-    params = _chosen(_defaults(wish) | as_params(config), config_include_keys, config_exclude_keys)
+    params = chosen(_defaults(wish) | as_params(config), config_include_keys, config_exclude_keys)
     if _current is not None and _current.is_inherited:
         _current = None  # a fork's first run is its own, as in W&B
     under_way = [run for run in _open if not run.is_inherited]
@@ -155,16 +155,6 @@ def _defaults(wish: Wish) -> dict[str, Any]:
     for path in files:
         found |= as_params(path)
     return found
-
-
-def _chosen(
-    params: dict[str, Any], include: Sequence[str] | None, exclude: Sequence[str] | None
-) -> dict[str, Any]:  # fmt: skip
-    if include and exclude:
-        raise UsageError("config_include_keys and config_exclude_keys cannot be given both.")
-    return {
-        key: value for key, value in params.items() if (not include or key in include) and key not in (exclude or ())
-    }
 
 
 def _disabled(wish: Wish, params: dict[str, Any]) -> ActiveRun:

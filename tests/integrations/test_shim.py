@@ -170,7 +170,14 @@ from PACKAGE.sdk.data_types.helper_types.bounding_boxes_2d import BoundingBoxes2
 from PACKAGE.sdk.data_types.object_3d import Object3D, box3d
 from PACKAGE.sdk.interface.interface import GlobStr, PolicyName
 from PACKAGE.sdk.wandb_metric import Metric
+from PACKAGE.apis.public import Artifacts, Files, Projects, RunArtifacts, RunNotFoundError, Sweeps
 from PACKAGE.apis.public.files import File
+from PACKAGE.sdk.artifacts.artifact_manifest_entry import ArtifactManifestEntry
+from PACKAGE.sdk.internal.profiler import torch_trace_handler
+from PACKAGE.sdk.lib.filesystem import mkdir_exists_ok
+from PACKAGE.sdk.lib.json_util import dumps
+assert PACKAGE.helper.parse_config({"lr": 1, "seed": 2}, exclude=["seed"]) == {"lr": 1}
+assert PACKAGE.profiler.torch_trace_handler is torch_trace_handler and PACKAGE.sagemaker_auth(path="x") is None
 assert issubclass(Image, BatchableMedia) and not issubclass(Plotly, BatchableMedia)
 assert saved_model._SavedModel is _SavedModel and not isinstance(1, _SavedModel)
 try: _SavedModel.init("net.pt")
@@ -199,10 +206,27 @@ def test_a_name_that_is_not_there_says_what_is(run: Script):
     assert said[1] == "False"
     assert "no counterpart" in said[2]
     assert "fastai.callback.wandb" in said[3]
-    assert said[4].endswith(
-        "There are: from_human_size, generate_id, get_module, make_artifact_name_safe, to_human_size."
-    )
+    assert "There are: WandBJSONEncoder, ensure_matplotlib_figure, from_human_size, generate_id" in said[4]
     assert said[5] == "module 'wandb.plot' has no attribute 'roc'. Did you mean roc_curve?"
+
+
+@pytest.mark.parametrize(
+    ("statement", "instead"),
+    [
+        ("from wandb.integration.kfp import wandb_log", "call mlgit.init() and mlgit.log() in the step"),
+        ("from wandb.integration.sagemaker import parse_sm_config", "mlgit.init(config=…)"),
+        ("from wandb.proto import wandb_telemetry_pb2", "mlgit import wandb DIR"),
+        ("from wandb.sdk.integration_utils.auto_logging import AutologAPI", "in a callback of your own"),
+        ("import wandb.sdk.data_types._dtypes", "mlgit.Table(dtype=…)"),
+        ("import wandb.jupyter", "%%wandb"),
+        ("import wandb; wandb.util.convert_plots(1)", "log the figure as it is"),
+    ],
+)
+def test_what_has_no_counterpart_says_what_serves_instead(run: Script, statement: str, instead: str):
+    said = run("-c", statement, check=False).stderr
+
+    assert "has no counterpart in mlgit" in said
+    assert instead in said
 
 
 def test_what_prepares_a_script_for_w_bs_queues_lets_it_run_without_them(repo: Repo, run: Script):
