@@ -74,7 +74,11 @@ class _Group(click.Group):
 @click.option("-V", "--version", is_flag=True, expose_value=False, is_eager=True, help="Print the version.",
               callback=lambda ctx, _param, value: _print_version(ctx) if value else None)  # fmt: skip
 def group() -> None:
-    """Experiment tracking, sweeps, a registry and reports: git is the database, the pull request the interface."""
+    """Experiment tracking, sweeps, a registry and reports: git is the database, the pull request the interface.
+
+    A RUN is named by its name, id, branch or result commit, or by how one of them begins, from three characters;
+    `latest` is the newest of the project.
+    """
 
 
 def _print_version(ctx: click.Context) -> None:

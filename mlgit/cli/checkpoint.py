@@ -12,9 +12,10 @@ from mlgit.errors import UsageError
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--every", metavar="TIME", help="Go on doing so (30s, 5m, 1h) until it or standard input ends.")
+@click.option("--every", metavar="TIME",
+              help="Of one RUN: go on doing so this often (30s, 5m, 1h), until it or standard input ends.")  # fmt: skip
 @click.option("--push", is_flag=True, help="Push what is committed to the remote origin.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the runs as JSON; not with --every.")
 def command(run: str | None, every: str | None, push: bool, as_json: bool) -> None:
     """Commit what RUN, or every run that is under way here, has said so far, as state `running`, so that others see it.
 
@@ -25,6 +26,7 @@ def command(run: str | None, every: str | None, push: bool, as_json: bool) -> No
     Examples:
       mlgit checkpoint
       mlgit checkpoint radiant-glade-12 --push
+      mlgit checkpoint radiant-glade-12 --every 5m
     """
     from mlgit import wiring
     from mlgit.cli.ls import document

@@ -37,12 +37,13 @@ class _Table:
 
 @click.command()
 @click.argument("names", type=RUN, nargs=-1, required=True, metavar="RUN RUN...")
-@click.option("-m", "--metric", "metrics", multiple=True, help="Show this metric, and only those named; repeatable.")
-@click.option(
-    "-s", "--sort", metavar="KEY", help="By a metric, the best first; by a param or field; -KEY: largest first."
-)
-@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Draw the learning curves into this file.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("-m", "--metric", "metrics", multiple=True, metavar="NAME",
+              help="Show this metric, and only those that are named; may be repeated.")  # fmt: skip
+@click.option("-s", "--sort", metavar="KEY",
+              help="By a metric, the best first; by a param or field, the smallest first; -KEY: largest first.  "
+                   "[default: as they are named]")  # fmt: skip
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Draw the chart into this PNG file.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, with all of the metrics and params.")
 def command(
     names: tuple[str, ...], metrics: tuple[str, ...], sort: str | None, png: Path | None, as_json: bool
 ) -> None:

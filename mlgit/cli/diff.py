@@ -16,11 +16,13 @@ from mlgit.errors import NotFoundError
 @click.command()
 @click.argument("base", type=RUN)
 @click.argument("head", type=RUN)
-@click.option("--all", "everything", is_flag=True, help="Metrics that are the same, too.")
-@click.option("--code", is_flag=True, help="The change of code instead, as git diff shows it.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--all", "everything", is_flag=True, help="Show metrics that are the same, too.")
+@click.option("--code", is_flag=True, help="Show the change of code instead, as git diff does.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(base: str, head: str, everything: bool, code: bool, as_json: bool) -> None:
     """What changed from BASE to HEAD: metrics, better or worse by their goal; params; data; code.
+
+    Both are runs, by name, id or branch, or `latest`. The goals are those of mlgit.yaml, else what a name suggests.
 
     \b
     Examples:

@@ -44,7 +44,7 @@ class _Finding:
 
 
 @click.command(short_help="Check this machine and this repository.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(as_json: bool) -> None:
     """Check this machine and this repository; exit code 1 when something fails. Nothing is changed.
 

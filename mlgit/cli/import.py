@@ -54,10 +54,10 @@ def command() -> None:
 def _filed(function: Callable[..., None]) -> Callable[..., None]:
     """The options that every tool's command has."""
     for option in reversed((
-        click.option("--project", metavar="NAME", help="The project of all of them, instead of their own."),
-        click.option("--group", metavar="NAME", help="The group of all of them, instead of their own."),
-        click.option("--name", metavar="NAME", help="The name of all of them, instead of their own."),
-        click.option("--tag", "tags", metavar="TAG", multiple=True, help="A tag more; may be given several times."),
+        click.option("--project", metavar="NAME", help="Put all of them into this project, instead of their own."),
+        click.option("--group", metavar="NAME", help="Put all of them into this group, instead of their own."),
+        click.option("--name", metavar="NAME", help="Call all of them so, instead of by their own names."),
+        click.option("--tag", "tags", metavar="TAG", multiple=True, help="Tag them, too; may be repeated."),
         click.option("--dry-run", is_flag=True, help="Read everything, and write nothing."),
         click.option("--json", "json_", is_flag=True, help="Print what became of each as JSON."),
     )):  # fmt: skip
@@ -105,7 +105,7 @@ def tensorboard(folders: tuple[Path, ...], **options: Any) -> None:
 @command.command("mlflow")
 @click.argument("store", metavar="URI|DIR")
 @click.option("--artifacts", multiple=True, type=click.Path(path_type=Path), metavar="DIR",
-              help="Also take artifacts that lie below DIR, away from the store.")  # fmt: skip
+              help="Also take artifacts that lie below DIR, away from the store; may be repeated.")  # fmt: skip
 @_filed
 def mlflow(store: str, artifacts: tuple[Path, ...], **options: Any) -> None:
     """Import the runs of MLflow from its SQLite database or its folder `mlruns`; runs in its trash stay there.
@@ -129,7 +129,7 @@ def mlflow(store: str, artifacts: tuple[Path, ...], **options: Any) -> None:
 
 @command.command("dvclive")
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR...]")
-@click.option("--experiments", is_flag=True, help="The experiments of `dvc exp` in this repository, too.")
+@click.option("--experiments", is_flag=True, help="Take the experiments of `dvc exp` in this repository, too.")
 @_filed
 def dvclive(folders: tuple[Path, ...], experiments: bool, **options: Any) -> None:
     """Import folders that DVCLive wrote, and the experiments that DVC keeps under refs/exps.

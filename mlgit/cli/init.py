@@ -10,9 +10,9 @@ from mlgit.cli import output
 
 
 @click.command()
-@click.option("--project", help="Its name.  [default: the folder's]")
+@click.option("--project", help="The project's name, under which its runs are kept.  [default: the folder's]")
 @click.option("--dvc/--no-dvc", default=True, help="Set DVC up as well, for data and models.", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the names of the files that were written, as JSON.")
 def command(project: str | None, dvc: bool, as_json: bool) -> None:
     """Make the current folder an mlgit project: a commented mlgit.yaml, and DVC's set-up.
 

@@ -19,21 +19,23 @@ from mlgit.store.place import Place
 
 @click.command()
 @click.option("-f", "--filter", "conditions", multiple=True, metavar="CONDITION",
-              help="Only where it holds: accuracy>0.9, state=failed, lr<=1e-3, name~lr, duration<5m, "
-                   "created>2026-01-31; may be repeated.")  # fmt: skip
+              help="Only runs where it holds: accuracy>0.9, state=failed, lr<=1e-3, name~lr (contains), duration<5m, "
+                   "created>2026-01-31; may be repeated: each has to hold.")  # fmt: skip
 @click.option("-s", "--sort", default="-created", show_default=True, metavar="KEY",
-              help="By a metric, param or field; -KEY: largest first.")  # fmt: skip
-@click.option(
-    "-n", "--limit", default=20, type=click.IntRange(min=0), show_default=True, help="So many at the most; 0 for all."
-)
+              help="Smallest first by KEY; -KEY: largest first. Runs that lack it come last.")  # fmt: skip
+@click.option("-n", "--limit", default=20, type=click.IntRange(min=0), show_default=True,
+              help="List so many at the most; 0 for all.")  # fmt: skip
 @click.option("-m", "--metric", "chosen", multiple=True, metavar="NAME",
               help="A column for this metric or param, and for no others; may be repeated.")  # fmt: skip
-@click.option("-a", "--all", "everywhere", is_flag=True, help="Of every project in the repository.")
-@click.option("--json", "as_json", is_flag=True, help="All that is known, as JSON.")
+@click.option("-a", "--all", "everywhere", is_flag=True, help="List the runs of every project in the repository.")
+@click.option("--json", "as_json", is_flag=True, help="Print all that is known of each, as JSON.")
 def command(
     conditions: tuple[str, ...], sort: str, limit: int, chosen: tuple[str, ...], everywhere: bool, as_json: bool
 ) -> None:
     """List this project's runs, newest first, with their metrics and the params in which they differ.
+
+    What a CONDITION or a KEY names is a metric, a param, or a field: id, name, project, state, group, sweep, job_type,
+    notes, created, duration, tags. `metrics.` or `params.` before it says which is meant.
 
     \b
     Examples:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlgit.core.model import ModelVersion
     from mlgit.registry.shelf import Line
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 _BASE = click.option("--base", metavar="BRANCH", help="The branch whose stages count.  [default: main]")
 
 
@@ -41,11 +41,10 @@ def command() -> None:
 @command.command()
 @click.argument("run")
 @click.option("--name", metavar="MODEL", help="The model's name.  [default: the project's]")
-@click.option("--version", metavar="vX.Y.Z", help="Instead of the next one.")
-@click.option(
-    "--bump", type=click.Choice(["major", "minor", "patch"]), default="minor", help="Which part goes up.  [minor]"
-)
-@click.option("--artifact", metavar="NAME", help="Which of the models that the run logged.")
+@click.option("--version", metavar="vX.Y.Z", help="Its version, instead of the next one.")
+@click.option("--bump", type=click.Choice(["major", "minor", "patch"]), default="minor", show_default=True,
+              help="Which part of the newest version goes up.")  # fmt: skip
+@click.option("--artifact", metavar="NAME", help="Which artifact it is, where the run logged several models.")
 @click.option("--description", default="", help="A sentence for people.")
 @click.option("--force", is_flag=True, help="Take a run that failed, crashed or was preempted.")
 @_JSON
@@ -147,7 +146,7 @@ def show(version: str, base: str | None, as_json: bool) -> None:
 @command.command()
 @click.argument("version", metavar="MODEL[@VERSION|#STAGE]")
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              help="Where to put it.  [default: MODEL-VERSION]")  # fmt: skip
+              help="Put it into this folder.  [default: MODEL-VERSION]")  # fmt: skip
 @_BASE
 @_JSON
 def get(version: str, folder: Path | None, base: str | None, as_json: bool) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlgit.store.place import Place
 
 _NUMBER = click.argument("number", type=click.IntRange(1), metavar="N")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 
 
 def _message(required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -45,11 +45,11 @@ def command() -> None:
 
 @command.command(name="open")
 @click.argument("what", metavar="[RUN|BRANCH]", required=False)
-@click.option("-t", "--title", help="Instead of the run's name and metrics, or the last commit's subject.")
-@click.option("-b", "--body", help="The description, in Markdown.")
-@click.option("--base", help="The branch to merge into.  [default: main]")
-@click.option("--draft", is_flag=True, help="Not to be merged yet.")
-@click.option("--label", "labels", multiple=True, help="May be given several times.")
+@click.option("-t", "--title", help="Its title.  [default: the run's name and metrics, or the last commit's subject]")
+@click.option("-b", "--body", help="Its description, in Markdown.  [default: a word about the run, or none]")
+@click.option("--base", metavar="BRANCH", help="The branch to merge into.  [default: main]")
+@click.option("--draft", is_flag=True, help="Open it as a draft: it cannot be merged before `mlgit pr ready`.")
+@click.option("--label", "labels", multiple=True, help="Give it a label; may be repeated.")
 @_JSON
 def open_(
     what: str | None, title: str | None, body: str | None, base: str | None, draft: bool, labels: tuple[str, ...],
@@ -97,7 +97,7 @@ def open_(
 @command.command(name="ls")
 @click.option(
     "--state", type=click.Choice(["open", "merged", "closed", "all"]), default="open", show_default=True,
-    help="Which of them.",
+    help="List those in this state.",
 )  # fmt: skip
 @_JSON
 def list_(state: str, as_json: bool) -> None:
@@ -125,7 +125,11 @@ def list_(state: str, as_json: bool) -> None:
 
 @command.command()
 @_NUMBER
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write one page that needs nothing else.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write it as one page of HTML that needs nothing else.",
+)
 @_JSON
 def show(number: int, html: Path | None, as_json: bool) -> None:
     """Show a pull request with its files, comments, reviews and checks; as Markdown in a pipe. Pictures want --html.
@@ -191,8 +195,10 @@ def comment(number: int, message: str) -> None:
 @command.command()
 @_NUMBER
 @click.option("--approve", "verdict", flag_value="approve", help="It may be merged.")
-@click.option("--request-changes", "verdict", flag_value="request changes", help="It may not; say what it lacks.")
-@click.option("--comment", "verdict", flag_value="comment", default="comment", help="Neither.  [default]")
+@click.option(
+    "--request-changes", "verdict", flag_value="request changes", help="It may not be merged; say what it lacks."
+)
+@click.option("--comment", "verdict", flag_value="comment", default="comment", help="Neither, words alone.  [default]")
 @_message(required=False)
 def review(number: int, verdict: str, message: str) -> None:
     """Give a verdict on somebody else's pull request.
@@ -211,7 +217,7 @@ def review(number: int, verdict: str, message: str) -> None:
 
 @command.command()
 @_NUMBER
-@click.option("--expect", metavar="COMMIT", help="Only if the branch still stands there.")
+@click.option("--expect", metavar="COMMIT", help="Merge only if its branch still stands at this commit.")
 @_JSON
 def merge(number: int, expect: str | None, as_json: bool) -> None:
     """Merge, always by a merge commit; a merged promotion moves its stage.

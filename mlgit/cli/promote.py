@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 @click.argument("stage")
 @click.option("--base", metavar="BRANCH", help="The branch to promote on.  [default: main]")
 @click.option("-n", "--dry-run", is_flag=True, help="Show the gates' verdicts and the files; open nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(version: str, stage: str, base: str | None, dry_run: bool, as_json: bool) -> None:
     """Open a pull request that lets STAGE serve a version, if the gates of registry/policy.yaml pass.
 
-    The policy is the base branch's. Exits with 4 where a gate fails. Merging the pull request moves the stage.
+    The policy is the base branch's; STAGE is one that it lists, or any word where there is no policy. Exits with 4
+    where a gate fails. Merging the pull request moves the stage.
 
     \b
     Examples:

@@ -12,9 +12,9 @@ from mlgit.errors import NotFoundError
 
 @click.command()
 @click.option(
-    "--elsewhere", is_flag=True, help="Also runs that began on another machine: say so only if they are dead."
+    "--elsewhere", is_flag=True, help="Take runs that began on another machine too: say so only if they are dead."
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was recovered as JSON.")
 def command(elsewhere: bool, as_json: bool) -> None:
     """Make a branch, state `crashed`, of every run whose process died; nothing that it logged is lost.
 

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 @click.option("--base", metavar="REV", help="Compare with this commit, branch or run.  [default: main]")
 @click.option("--head", metavar="REV", help="Report on this commit, branch or run.  [default: HEAD]")
 @click.option("-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write the Markdown into this file, its charts beside it.")  # fmt: skip
+              help="Write the Markdown into this file, its charts beside it; nothing is posted.")  # fmt: skip
 @click.option(
     "--dry-run",
     is_flag=True,
     help="Print what would be posted on pull request N, and post nothing; without N, nothing is posted anyway.",
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON; nothing is posted.")
 def command(
     number: int | None, base: str | None, head: str | None, file: Path | None, dry_run: bool, as_json: bool
 ) -> None:

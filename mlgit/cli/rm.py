@@ -12,7 +12,7 @@ from mlgit.errors import NotFoundError, UsageError
 
 @click.command()
 @click.argument("names", type=RUN, nargs=-1, metavar="RUN...")
-@click.option("--undo", is_flag=True, help="Bring hidden runs back: those named, or all of them.")
+@click.option("--undo", is_flag=True, help="Bring hidden runs back: those that are named, or all if none is.")
 @click.option("--hidden", is_flag=True, help="List what is hidden.")
 def command(names: tuple[str, ...], undo: bool, hidden: bool) -> None:
     """Hide runs from every listing and report. Nothing is destroyed: --undo brings them back.

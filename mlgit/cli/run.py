@@ -20,16 +20,17 @@ _SECTIONS = {
 
 
 @click.command(cls=Sectioned, sections=_SECTIONS, context_settings={"allow_interspersed_args": False})
-@click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Set a param; may be repeated.")
+@click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE",
+              help="Set a param, its value read as YAML (0.1, true, [1, 2]); may be repeated.")  # fmt: skip
 @click.option("-n", "--name", help="The run's name for people.  [default: two words and a number]")
 @click.option("-g", "--group", help="File it under a group.")
 @click.option("-t", "--tag", "tags", multiple=True, help="Tag it; may be repeated.")
 @click.option("--notes", help="A word about why.")
 @click.option("--job-type", help="What kind of job it is: train, eval, …")
 @click.option("--project", help="Another project than mlgit.yaml's.")
-@click.option("--sweep", help="The sweep that this is a trial of.")
+@click.option("--sweep", metavar="ID", help="The sweep that this is a trial of.")
 @click.option("-m", "--metrics", "metrics", multiple=True, metavar="FILE",
-              help="A metrics file that the command writes: YAML, JSON, CSV.")  # fmt: skip
+              help="A metrics file that the command writes, YAML, JSON or CSV; may be repeated.")  # fmt: skip
 @click.option(
     "--system-seconds",
     type=click.FloatRange(min=0),
@@ -43,7 +44,7 @@ _SECTIONS = {
 @click.option("--fork", metavar="RUN@STEP", help="Begin where RUN stood after STEP, as a run of its own.")
 @click.option("--rewind", metavar="RUN@STEP", help="Go on with RUN from STEP; what came later is taken back.")
 @click.option("--checkpoint", "checkpoint_seconds", metavar="TIME",
-              help="Commit it so often while it runs (30s, 5m, 1h), for others to see.")  # fmt: skip
+              help="Commit it at this interval while it runs (30s, 5m, 1h), for others to see.")  # fmt: skip
 @click.option("--push", is_flag=True, default=None, help="Push these commits, and the last one, to the remote origin.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def command(

@@ -33,28 +33,34 @@ T = TypeVar("T")
 @click.argument("run", type=RUN, default="latest")
 @click.option("--history", is_flag=True, help="The step series instead, tab-separated: step, then a column a metric.")
 @click.option(
-    "--system", is_flag=True, help="What the machine did instead, likewise: seconds, then a column a measure."
+    "--system",
+    is_flag=True,
+    help="What the machine did instead, likewise: seconds since it began, then a column a measure.",
 )
 @click.option(
     "--objects", is_flag=True, help="The texts, lists, pictures, … that were logged instead, a line of JSON each."
 )
-@click.option("--media", is_flag=True, help="The files of the pictures, tables, … instead.")
+@click.option("--media", is_flag=True, help="The files of the pictures, tables, … instead: name and size.")
 @click.option(
-    "--into", type=click.Path(file_okay=False, path_type=Path), help="With --media: copy them into this folder."
+    "--into", type=click.Path(file_okay=False, path_type=Path), help="Copy the files of --media into this folder."
 )
-@click.option("--fetch", is_flag=True, help="Bring what only the DVC remote holds of a long history.")
+@click.option("--fetch", is_flag=True,
+              help="With --history, --system or --objects: bring what only the DVC remote holds of it.")  # fmt: skip
 @click.option("--log", is_flag=True, help="What it printed instead.")
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="As JSON, with where and how it ran; with another of these, a line a row, a file or a line that it printed.",
+    help="Print it as JSON, with where and how it ran; with another of these, a line for each row, file or line of "
+    "its output.",
 )
 def command(
     run: str, history: bool, system: bool, objects: bool, media: bool, into: Path | None, fetch: bool, log: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Show one run: metrics, params, where its code and its files are. RUN defaults to the latest.
+    """Show one run: metrics, params, where its code and its files are.
+
+    RUN is its name, id, branch or result commit, or how one of them begins; `latest`, the newest, unless given.
 
     A long history is printed whole where its bytes are in DVC's cache, else as its branch holds it, thinned.
 

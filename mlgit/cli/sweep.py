@@ -43,15 +43,15 @@ def command() -> None:
 @command.command("run")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@click.option("--agents", type=click.IntRange(1, 256), help="Trials side by side (1 if not given).")
+@click.option("--agents", type=click.IntRange(1, 256), help="Run so many trials side by side.  [default: 1]")
 @click.option(
     "--trials", "--count", type=click.IntRange(1),
     help="Stop at so many trials in all, those before --resume among them; else at the file's run_cap.",
 )  # fmt: skip
-@click.option("--seed", type=int, help="Other seeds, other trials (0 if not given).")
+@click.option("--seed", type=int, help="What the search draws its points by: another seed, other trials.  [default: 0]")
 @click.option("--resume", metavar="SWEEP",
-              help="Go on with a sweep, to as many trials and with as many agents as before if no others are given; "
-                   "trials that were interrupted run again.")  # fmt: skip
+              help="Go on with a sweep instead of FILE, to as many trials and with as many agents as before if no "
+                   "others are given; trials that were interrupted run again.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print the trials' command lines; run nothing.")
 @click.option("--json", "json_", is_flag=True, help="Print the outcome as JSON.")
 def run(
@@ -104,7 +104,7 @@ def run(
 
 
 @command.command("ls")
-@click.option("--json", "json_", is_flag=True, help="Print as JSON.")
+@click.option("--json", "json_", is_flag=True, help="Print it as JSON.")
 def ls(json_: bool) -> None:
     """List the sweeps of this project, newest first.
 
@@ -133,7 +133,7 @@ def ls(json_: bool) -> None:
 
 @command.command("show")
 @click.argument("sweep")
-@click.option("--json", "json_", is_flag=True, help="Print as JSON.")
+@click.option("--json", "json_", is_flag=True, help="Print it as JSON.")
 def show(sweep: str, json_: bool) -> None:
     """Show the trials of SWEEP (its id, its name, or `latest`), best first.
 

@@ -20,9 +20,10 @@ _PART = "long history or folder"
 
 
 @click.command()
-@click.option("--to", metavar="REMOTE", default="origin", show_default=True, help="A remote's name, a URL or a path.")
-@click.option("-n", "--dry-run", is_flag=True, help="Say what would be pushed.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--to", metavar="REMOTE", default="origin", show_default=True,
+              help="Push to there: a remote's name, a URL or a path.")  # fmt: skip
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would be pushed; push nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was pushed, or would be, as JSON.")
 def command(to: str, dry_run: bool, as_json: bool) -> None:
     """Push every run branch and every tag of a model that the remote lacks, all in one push; nothing is overwritten.
 

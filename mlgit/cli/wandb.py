@@ -56,10 +56,10 @@ for _name in _NO_SERVER:
 
 
 @command.command("sweep")
-@click.option("-p", "--project")
-@click.option("-e", "--entity")
-@click.option("--name")
-@click.option("--program")
+@click.option("-p", "--project", help="The sweep's project, instead of the file's.")
+@click.option("-e", "--entity", help="W&B's; means nothing here.")
+@click.option("--name", help="The sweep's name, instead of the file's.")
+@click.option("--program", help="What its trials run, instead of the file's.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def sweep(file: Path, project: str | None, entity: str | None, name: str | None, program: str | None) -> None:
     """Make the sweep that FILE describes, and say how to run it, in W&B's words: programs read them."""
@@ -75,10 +75,10 @@ def sweep(file: Path, project: str | None, entity: str | None, name: str | None,
 
 
 @command.command("agent")
-@click.option("-p", "--project")
-@click.option("-e", "--entity")
-@click.option("--count", type=click.IntRange(min=1))
-@click.option("-f", "--forward-signals", is_flag=True)
+@click.option("-p", "--project", help="The sweep's project.")
+@click.option("-e", "--entity", help="W&B's; means nothing here.")
+@click.option("--count", type=click.IntRange(min=1), help="End after so many trials.")
+@click.option("-f", "--forward-signals", is_flag=True, help="W&B's; changes nothing.")
 @click.argument("sweep_id")
 def agent(sweep_id: str, project: str | None, entity: str | None, count: int | None, forward_signals: bool) -> None:
     """Run trials of a sweep: its program, a process a trial."""
@@ -111,9 +111,9 @@ def artifact() -> None:
 
 @artifact.command("put")
 @click.option("-n", "--name", help="project/name, or name.")
-@click.option("-d", "--description")
-@click.option("-t", "--type", default="dataset", show_default=True)
-@click.option("-a", "--alias", "aliases", multiple=True)
+@click.option("-d", "--description", help="A sentence for people.")
+@click.option("-t", "--type", default="dataset", show_default=True, help="What kind of artifact it is.")
+@click.option("-a", "--alias", "aliases", multiple=True, help="Call the version so, beside latest; may be repeated.")
 @click.argument("path", type=click.Path(path_type=Path, exists=True))
 def put(path: Path, name: str | None, description: str | None, type: str, aliases: tuple[str, ...]) -> None:
     """Log the file or folder PATH as an artifact, in a run of its own."""
@@ -129,8 +129,8 @@ def put(path: Path, name: str | None, description: str | None, type: str, aliase
 
 
 @artifact.command("get")
-@click.option("--root", type=click.Path())
-@click.option("--type")
+@click.option("--root", type=click.Path(), help="Put it into this folder.  [default: artifacts/NAME:VERSION]")
+@click.option("--type", help="Only if it is of this type.")
 @click.argument("name")
 def get(name: str, root: str | None, type: str | None) -> None:
     """Bring the artifact NAME below ROOT; print where it is."""
@@ -140,7 +140,7 @@ def get(name: str, root: str | None, type: str | None) -> None:
 
 
 @artifact.command("ls")
-@click.option("-t", "--type")
+@click.option("-t", "--type", help="Only those of this type.")
 @click.argument("path", required=False)
 def ls(path: str | None, type: str | None) -> None:
     """List the artifacts of a project."""
