@@ -81,7 +81,7 @@ def command(folder: Path | None, trials: int, agents: int) -> None:
     show.title("Where to look")
     show.mlgit("model", "ls")
     show.run("git", "log", "--oneline", "--no-decorate", "-n", "5", "--", "registry/")
-    (baseline,) = show.ask("ls", "--filter", "name=baseline", "--json")
+    (baseline,) = show.ask("ls", "--where", "name = baseline", "--json")
     _where(show.folder, best["branch"], baseline["branch"])
     output.say(f"\nDone in {time.monotonic() - began:.0f} s.")
 

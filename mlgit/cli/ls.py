@@ -6,11 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import click
 
 from mlgit.cli import output
-from mlgit.core import figures, query
+from mlgit.core import condition, figures, language, query
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import Goal, flatten
 from mlgit.core.run import Run, State
@@ -18,9 +19,8 @@ from mlgit.store.place import Place
 
 
 @click.command()
-@click.option("-f", "--filter", "conditions", multiple=True, metavar="CONDITION",
-              help="Only runs where it holds: accuracy>0.9, state=failed, lr<=1e-3, name~lr (contains), duration<5m, "
-                   "created>2026-01-31; may be repeated: each has to hold.")  # fmt: skip
+@click.option("-w", "--where", "texts", multiple=True, metavar="CONDITION",
+              help="Only those of which it holds; repeated, all have to hold.")  # fmt: skip
 @click.option("-s", "--sort", default="-created", show_default=True, metavar="KEY",
               help="Smallest first by KEY; -KEY: largest first. Runs that lack it come last.")  # fmt: skip
 @click.option("-n", "--limit", default=20, type=click.IntRange(min=0), show_default=True,
@@ -30,17 +30,19 @@ from mlgit.store.place import Place
 @click.option("-a", "--all", "everywhere", is_flag=True, help="List the runs of every project in the repository.")
 @click.option("--json", "as_json", is_flag=True, help="Print all that is known of each, as JSON.")
 def command(
-    conditions: tuple[str, ...], sort: str, limit: int, chosen: tuple[str, ...], everywhere: bool, as_json: bool
+    texts: tuple[str, ...], sort: str, limit: int, chosen: tuple[str, ...], everywhere: bool, as_json: bool
 ) -> None:
     """List this project's runs, newest first, with their metrics and the params in which they differ.
 
-    What a CONDITION or a KEY names is a metric, a param, or a field: id, name, project, state, group, sweep, job_type,
-    notes, created, duration, tags. `metrics.` or `params.` before it says which is meant.
+    A condition compares metrics, params and fields (state, tag, group, name, created, duration and more) with =, !=, <,
+    <=, >, >=, ~ (a regular expression), in (…) and is null, joined by and, or, not and parentheses.
 
     \b
     Examples:
       mlgit ls
-      mlgit ls --filter 'accuracy>0.9' --sort -accuracy
+      mlgit ls --where 'accuracy > 0.9 and lr < 1e-3' --sort -accuracy
+      mlgit ls --where "tag = baseline and state != failed and created > 2026-10-01"
+      mlgit ls --where 'duration > 1h30m or `my metric` is null'
       mlgit ls --metric val/loss --metric lr
       mlgit ls --json | jq '.[0].metrics'
     """
@@ -48,11 +50,11 @@ def command(
     from mlgit.index.query import runs
 
     place = wiring.place()
-    wanted = [query.parse(text) for text in conditions]
+    wanted = condition.And(tuple(map(language.parse, texts)))
     known = runs(place.repo, project=None if everywhere else place.meant)
-    asked = [*(one.key for one in wanted), sort.removeprefix("-")]
+    asked = [*condition.keys(wanted), sort.removeprefix("-")]
     query.check(known, [*asked, *chosen])
-    fitting = query.ordered([run for run in known if all(one.holds(run) for one in wanted)], sort)
+    fitting = query.ordered([run for run in known if condition.holds(wanted, partial(query.value_of, run))], sort)
     shown = fitting[:limit] if limit else fitting
     if as_json:
         output.as_json([document(run) for run in shown])

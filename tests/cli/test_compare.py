@@ -89,9 +89,9 @@ def test_what_cannot_be_compared_is_said(three_runs: Repo, mlgit: Cli, words: tu
 
 
 def test_a_listing_by_what_no_run_has_is_refused(three_runs: Repo, mlgit: Cli) -> None:
-    for words in (("-s", "-acuracy"), ("-f", "acuracy>1"), ("-f", "acuracy>1", "--json")):
+    for words in (("-s", "-acuracy"), ("-w", "acuracy>1"), ("-w", "acuracy>1", "--json")):
         done = mlgit("ls", *words, check=False)
 
         assert done.returncode == 2
         assert "No run has 'acuracy'" in done.stderr
-    assert len(rows(mlgit("ls", "-f", "created>2000-01-01", "-f", "duration<1d"))) == 4
+    assert len(rows(mlgit("ls", "-w", "created>2000-01-01", "-w", "duration<1d"))) == 4

@@ -111,12 +111,12 @@ for n in range(6):
 
 
 def test_a_narrow_terminal_shows_what_is_asked_for_and_names_the_rest(narrow: Callable[..., list[str]]) -> None:
-    heads = {args: narrow(*args)[0].split() for args in ((), ("-s", "batch_size"), ("-f", "group=g", "-s", "-lr"))}
+    heads = {args: narrow(*args)[0].split() for args in ((), ("-s", "batch_size"), ("-w", "group=g", "-s", "-lr"))}
 
     assert heads == {
         (): ["run", "state", "when", "took", "val/acc"],
         ("-s", "batch_size"): ["run", "state", "when", "took", "batch_size", "val/acc"],
-        ("-f", "group=g", "-s", "-lr"): ["run", "state", "when", "took", "group", "lr", "val/acc"],
+        ("-w", "group=g", "-s", "-lr"): ["run", "state", "when", "took", "group", "lr", "val/acc"],
     }
     named = " ".join(narrow()[-2:])
     assert all(f"train/metric_{number}" in named for number in range(4))

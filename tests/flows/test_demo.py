@@ -87,7 +87,7 @@ def test_what_was_merged_is_on_main_and_in_the_work_tree(demo: Demo) -> None:
 def test_main_trains_with_the_merged_params(demo: Demo, tmp_path: Path, mlgit: Mlgit) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(demo.folder, folder, symlinks=True)
-    best = json.loads(mlgit("ls", "--filter", f"name={best_name(demo)}", "--json", cwd=folder).stdout)[0]
+    best = json.loads(mlgit("ls", "--where", f"name = {best_name(demo)}", "--json", cwd=folder).stdout)[0]
 
     subprocess.run((sys.executable, "train.py"), cwd=folder, check=True, capture_output=True)
 
