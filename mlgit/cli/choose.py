@@ -1,4 +1,4 @@
-"""Names of runs on the command line: completed by the shell, looked up in the index."""
+"""Names of runs, and of what they have, on the command line: completed by the shell, looked up in the index."""
 
 from __future__ import annotations
 
@@ -30,4 +30,29 @@ class RunName(click.ParamType):  # type: ignore[type-arg]  # click 8.1, which we
         ]
 
 
+class Key(click.ParamType):  # type: ignore[type-arg]  # as above
+    """A metric, param or field by its name; the last one of a text, where it stands in a condition or an order."""
+
+    name = "key"
+
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The names that go on so, after what is there already."""
+        from mlgit import wiring
+        from mlgit.core import query
+        from mlgit.index.query import runs
+
+        start = max(map(incomplete.rfind, " (")) + 1
+        start += incomplete.startswith("-", start)
+        before, word = incomplete[:start], incomplete[start:]
+        try:
+            place = wiring.place()
+            known = query.names(runs(place.repo, project=place.meant))
+        except MlgitError:
+            known = set()
+        fitting = sorted(name for name in known | set(query.FIELDS) if name.startswith(word))
+        bare = [name for name in fitting if not name.startswith(("metrics.", "params."))]
+        return [CompletionItem(before + name) for name in bare or fitting]
+
+
+KEY = Key()
 RUN = RunName()

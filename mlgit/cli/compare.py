@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mlgit.cli import output
-from mlgit.cli.choose import RUN
+from mlgit.cli.choose import KEY, RUN
 from mlgit.cli.ls import document
 from mlgit.core import compare, figures, query
 from mlgit.core.compare import Goal
@@ -37,9 +37,9 @@ class _Table:
 
 @click.command()
 @click.argument("names", type=RUN, nargs=-1, required=True, metavar="RUN RUN...")
-@click.option("-m", "--metric", "metrics", multiple=True, metavar="NAME",
+@click.option("-m", "--metric", "metrics", multiple=True, metavar="NAME", type=KEY,
               help="Show this metric, and only those that are named; may be repeated.")  # fmt: skip
-@click.option("-s", "--sort", metavar="KEY",
+@click.option("-s", "--sort", metavar="KEY", type=KEY,
               help="By a metric, the best first; by a param or field, the smallest first; -KEY: largest first.  "
                    "[default: as they are named]")  # fmt: skip
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Draw the chart into this PNG file.")

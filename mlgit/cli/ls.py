@@ -11,6 +11,7 @@ from functools import partial
 import click
 
 from mlgit.cli import output
+from mlgit.cli.choose import KEY
 from mlgit.core import condition, figures, language, query
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import Goal, flatten
@@ -19,18 +20,18 @@ from mlgit.store.place import Place
 
 
 @click.command()
-@click.option("-w", "--where", "texts", multiple=True, metavar="CONDITION",
+@click.option("-w", "--where", "texts", multiple=True, metavar="CONDITION", type=KEY,
               help="Only those of which it holds; repeated, all have to hold.")  # fmt: skip
-@click.option("-s", "--sort", default="-created", show_default=True, metavar="KEY",
-              help="Smallest first by KEY; -KEY: largest first. Runs that lack it come last.")  # fmt: skip
+@click.option("-s", "--sort", "order", default=["-created"], show_default=True, multiple=True, metavar="KEY", type=KEY,
+              help="Smallest first by KEY; -KEY: largest first; may be repeated. Runs that lack it come last.")  # fmt: skip
 @click.option("-n", "--limit", default=20, type=click.IntRange(min=0), show_default=True,
               help="List so many at the most; 0 for all.")  # fmt: skip
-@click.option("-m", "--metric", "chosen", multiple=True, metavar="NAME",
+@click.option("-m", "--metric", "chosen", multiple=True, metavar="NAME", type=KEY,
               help="A column for this metric or param, and for no others; may be repeated.")  # fmt: skip
 @click.option("-a", "--all", "everywhere", is_flag=True, help="List the runs of every project in the repository.")
 @click.option("--json", "as_json", is_flag=True, help="Print all that is known of each, as JSON.")
 def command(
-    texts: tuple[str, ...], sort: str, limit: int, chosen: tuple[str, ...], everywhere: bool, as_json: bool
+    texts: tuple[str, ...], order: tuple[str, ...], limit: int, chosen: tuple[str, ...], everywhere: bool, as_json: bool
 ) -> None:
     """List this project's runs, newest first, with their metrics and the params in which they differ.
 
@@ -43,6 +44,7 @@ def command(
       mlgit ls --where 'accuracy > 0.9 and lr < 1e-3' --sort -accuracy
       mlgit ls --where "tag = baseline and state != failed and created > 2026-10-01"
       mlgit ls --where 'duration > 1h30m or `my metric` is null'
+      mlgit ls --sort group --sort -accuracy
       mlgit ls --metric val/loss --metric lr
       mlgit ls --json | jq '.[0].metrics'
     """
@@ -52,9 +54,9 @@ def command(
     place = wiring.place()
     wanted = condition.And(tuple(map(language.parse, texts)))
     known = runs(place.repo, project=None if everywhere else place.meant)
-    asked = [*condition.keys(wanted), sort.removeprefix("-")]
+    asked = [*condition.keys(wanted), *(key.removeprefix("-") for key in order)]
     query.check(known, [*asked, *chosen])
-    fitting = query.ordered([run for run in known if condition.holds(wanted, partial(query.value_of, run))], sort)
+    fitting = query.ordered([run for run in known if condition.holds(wanted, partial(query.value_of, run))], *order)
     shown = fitting[:limit] if limit else fitting
     if as_json:
         output.as_json([document(run) for run in shown])

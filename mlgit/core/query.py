@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from mlgit.core.compare import flatten, is_number
@@ -16,6 +17,12 @@ FIELDS = (
 )  # fmt: skip
 
 
+def names(runs: Iterable[Run]) -> set[str]:
+    """The dotted names of the metrics and params of *runs*, bare and with `metrics.` or `params.` before them."""
+    trees = [(kind, tree) for run in runs for kind, tree in (("metrics", run.metrics), ("params", run.params))]
+    return {name for kind, tree in trees for bare in flatten(tree) for name in (bare, f"{kind}.{bare}")}
+
+
 def check(runs: Sequence[Run], keys: Iterable[str]) -> None:
     """Raise `UsageError` for one of *keys* that none of *runs* has; `-` before it, as in an order, is no part of it.
 
@@ -24,16 +31,14 @@ def check(runs: Sequence[Run], keys: Iterable[str]) -> None:
     left = {key.removeprefix("-") for key in keys} - set(FIELDS)
     known: set[str] = set()
     for run in runs if left else ():
-        for kind, tree in (("metrics", run.metrics), ("params", run.params)):
-            for name in flatten(tree):
-                known |= {name, f"{kind}.{name}"}
+        known |= names((run,))
         if left <= known:
             return
     if not runs or not (missing := sorted(left - known)):
         return
-    names = sorted(name for name in known if not name.startswith(("metrics.", "params.", "_")))
-    close = difflib.get_close_matches(missing[0], [*names, *FIELDS], 1)
-    some = ", ".join(names[:10] or FIELDS)
+    bare = sorted(name for name in known if not name.startswith(("metrics.", "params.", "_")))
+    close = difflib.get_close_matches(missing[0], [*bare, *FIELDS], 1)
+    some = ", ".join(bare[:10] or FIELDS)
     raise UsageError(
         f"No run has {missing[0][:80]!r}.", fix=f"did you mean {close[0]!r}?" if close else f"they have {some}"
     )
@@ -51,11 +56,21 @@ def value_of(run: Run, key: str) -> Any:
     return metrics[key] if key in metrics else flatten(run.params).get(key)
 
 
-def ordered(runs: Sequence[Run], key: str) -> list[Run]:
-    """*runs* by *key*, smallest first, `-key` largest first; those without a number there come last."""
-    name, sign = (key[1:], -1) if key.startswith("-") else (key, 1)
-    found = [(value_of(run, name), run) for run in runs]
-    numbers = sorted((pair for pair in found if is_number(pair[0])), key=lambda pair: sign * pair[0])
-    words = [(str(value), run) for value, run in found if not is_number(value) and value is not None]
-    words.sort(key=lambda pair: pair[0], reverse=sign < 0)
-    return [run for _, run in (*numbers, *words)] + [run for value, run in found if value is None]
+def ordered(runs: Sequence[Run], *keys: str) -> list[Run]:
+    """*runs* by *keys*, the first counting most: smallest first, `-key` largest first.
+
+    Numbers come before words, and those that have neither last, whichever way.
+    """
+    found = list(runs)
+    for key in reversed(keys):
+        found = _ordered(found, key.removeprefix("-"), backwards=key.startswith("-"))
+    return found
+
+
+def _ordered(runs: Sequence[Run], key: str, *, backwards: bool) -> list[Run]:
+    values = [(value_of(run, key), run) for run in runs]
+    numbers = [(value, run) for value, run in values if is_number(value)]
+    words = [(str(value), run) for value, run in values if not is_number(value) and value is not None]
+    for group in (numbers, words):
+        group.sort(key=itemgetter(0), reverse=backwards)
+    return [run for _, run in (*numbers, *words)] + [run for value, run in values if value is None]

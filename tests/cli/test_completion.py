@@ -36,3 +36,24 @@ def test_other_shells_are_refused(mlgit):
 
     assert done.returncode == 2
     assert "bash" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["--where", "val/"], ["val/acc", "val/loss"]),
+        (["--where", "'lr < 1 and (val/a"], ["lr < 1 and (val/acc"]),
+        (["--sort", "val/l"], ["val/loss"]),
+        (["--metric", "params.l"], ["params.lr"]),
+        (["--where", "stat"], ["state"]),
+    ],
+)
+def test_names_in_conditions_and_orders_are_completed(inside, python, mlgit, words, completed):
+    python("-c", "import mlgit; mlgit.init(config={'lr': 1}).log({'val/acc': 1, 'val/loss': 2})")
+    env = os.environ | {
+        "_MLGIT_COMPLETE": "fish_complete",
+        "COMP_WORDS": f"mlgit ls {words[0]}",
+        "COMP_CWORD": words[1],
+    }
+
+    assert mlgit(env=env).stdout.replace("plain,", "").splitlines() == completed

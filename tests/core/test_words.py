@@ -442,3 +442,12 @@ def test_runs_are_ordered_by_number_then_by_word_and_those_without_come_last():
     assert [run.id for run in query.ordered(runs, "m")][:2] == ["e", "a"]
     assert [run.id for run in query.ordered(runs, "-m")][:2] == ["a", "e"]
     assert query.ordered(runs, "m")[-1].id == query.ordered(runs, "-m")[-1].id == "b"
+
+
+def test_runs_are_ordered_by_several_keys_the_first_counting_most():
+    runs = [
+        Run(id=name, name=name, project="p", group=name[0], metrics={"m": int(name[1])}) for name in ("b1", "a1", "a2")
+    ]
+
+    assert [run.id for run in query.ordered(runs, "group", "-m")] == ["a2", "a1", "b1"]
+    assert [run.id for run in query.ordered(runs, "-m", "-group")] == ["a2", "b1", "a1"]
