@@ -23,7 +23,8 @@ from mlgit.store.place import Place
 @click.option("-w", "--where", "texts", multiple=True, metavar="CONDITION", type=KEY,
               help="Only those of which it holds; repeated, all have to hold.")  # fmt: skip
 @click.option("-s", "--sort", "order", default=["-created"], show_default=True, multiple=True, metavar="KEY", type=KEY,
-              help="Smallest first by KEY; -KEY: largest first; may be repeated. Runs that lack it come last.")  # fmt: skip
+              help="Smallest first by KEY; -KEY: largest first; may be repeated. "
+                   "Runs that lack it come last.")  # fmt: skip
 @click.option("-n", "--limit", default=20, type=click.IntRange(min=0), show_default=True,
               help="List so many at the most; 0 for all.")  # fmt: skip
 @click.option("-m", "--metric", "chosen", multiple=True, metavar="NAME", type=KEY,
