@@ -84,6 +84,13 @@ def test_every_public_name_has_help_of_its_own_where_no_run_is_under_way(name: s
     assert text.partition("\n")[0] in pydoc.plain(pydoc.render_doc(thing))
 
 
+def test_a_function_of_the_run_under_way_asks_for_no_run():
+    for name in ("alert", "log_artifact", "save", "use_artifact", "watch"):
+        of_run = inspect.signature(getattr(package.Run, name))
+
+        assert list(inspect.signature(getattr(package, name)).parameters) == list(of_run.parameters)[1:]
+
+
 def test_no_room_bears_a_public_name():
     rooms = {module.name for module in pkgutil.iter_modules(package.__path__)}
 

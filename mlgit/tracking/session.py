@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -209,6 +210,8 @@ def _of_current(method: Callable[Concatenate[ActiveRun, P], R]) -> Callable[P, R
         found: R = getattr(active(), method.__name__)(*args, **kwargs)
         return found
 
+    shown = inspect.signature(method)  # in help, without the run itself
+    call.__signature__ = shown.replace(parameters=[*shown.parameters.values()][1:])  # type: ignore[attr-defined]
     return call
 
 

@@ -180,7 +180,7 @@ class Kept:
             run.link_artifact(artifact, "model-registry/digits", aliases=["best"])
             mlgit.use_artifact("digits:best")
 
-        What came into it last is `latest` there. The *aliases* count there alone; `model-registry/digits:best` says one
+        What was linked last is `latest` there. The *aliases* count there alone; `model-registry/digits:best` says one
         too. Returns the artifact, or None where it could not be kept. Raises `UsageError` for a path that names no
         collection and for an alias that cannot be one.
         """
