@@ -113,17 +113,23 @@ class Artifact(Draft):
         return self._repo, self._version
 
     def _look(self) -> Held:
-        """It among the versions of its name."""
-        repo, version = self._known()
+        """It among the versions of the name that it was found by."""
+        self._known()
         if self._found is None:
-            from mlgit.index import query
-
-            known = catalog.versions(query.runs(repo, project=self._in_project), self._name)
-            self._found = next((held for held in known if held.version.hash == version.hash), None)
-            if self._found is None:
-                raise NotFoundError(f"No run tells of this version of {self._name} any more.", fix="mlgit rm --undo")
+            self._found = self._source()
             self._aliases = list(self._found.aliases)
         return self._found
+
+    def _source(self) -> Held:
+        """It among the versions of its own name."""
+        from mlgit.index import query
+
+        repo, version = self._known()
+        known = catalog.versions(query.runs(repo, project=self._in_project), self._name)
+        found = next((held for held in known if held.version.hash == version.hash), None)
+        if found is None:
+            raise NotFoundError(f"No run tells of this version of {self._name} any more.", fix="mlgit rm --undo")
+        return found
 
     @property
     def stored(self) -> ArtifactVersion | None:
@@ -322,14 +328,19 @@ class Artifact(Draft):
     @property
     def source_name(self) -> str:
         """Its own name and version, also where it was found by a link."""
-        return self.name
+        return self._source().name if self.is_link else self.name
 
-    source_entity, source_project, source_qualified_name = entity, project, qualified_name
+    source_entity, source_project = entity, project
+
+    @property
+    def source_qualified_name(self) -> str:
+        """`<entity>/<project>/<source_name>`."""
+        return f"{self.entity}/{self.project}/{self.source_name}"
 
     @property
     def source_version(self) -> str:
         """Its own version, also where it was found by a link."""
-        return self.version
+        return self._source().label if self.is_link else self.version
 
     @property
     def collection(self) -> Any:

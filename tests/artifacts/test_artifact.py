@@ -481,14 +481,19 @@ def test_a_deleted_version_is_found_no_more_and_the_others_keep_their_numbers(da
 
 
 def test_a_link_is_one_more_name(data: Path):
-    made = dataset()
-    made.add_dir(data)
+    first, made = dataset(), dataset()
+    first.add_dir(data)
+    logged(first)
+    made.add_file(data / "train.csv")
     logged(made)
 
     made.link("model-registry/Digits", aliases=["production"])
 
     found = wandb.Api().artifact("model-registry/Digits:production")
     assert (found.digest, found.is_link) == (made.digest, True)
+    assert (found.name, found.version) == ("Digits:v0", "v0")
+    assert (found.source_name, found.source_version) == ("mnist:v1", "v1")
+    assert found.source_qualified_name == f"mlgit/{found.project}/mnist:v1"
     found.unlink()
     with pytest.raises(NotFoundError):
         wandb.Api().artifact("Digits:production")
