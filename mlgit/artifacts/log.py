@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from mlgit.artifacts import catalog, ties
 from mlgit.artifacts.catalog import Held
 from mlgit.core import secrets, values
 from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.run import Run
 from mlgit.dvc import cache
 from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
@@ -58,6 +60,18 @@ def _place(repo: Repo, path: Path, folder: str) -> str:
     home = (repo.folder / folder).resolve()
     where = path.resolve()
     return where.relative_to(home).as_posix() if where.is_relative_to(home) else where.name
+
+
+def versions(repo: Repo, runs: Sequence[Run], name: str) -> list[Held]:
+    """`catalog.versions`, with the tables that *runs* logged among them."""
+    known = catalog.versions(runs, name)
+    return ties.ask("tables")(repo, runs, name) if not known and name.startswith("run-") else known
+
+
+def names(runs: Sequence[Run]) -> dict[str, str]:
+    """`catalog.names`, with the tables that *runs* logged among them."""
+    tables: dict[str, str] = ties.ask("table_names")(runs)
+    return tables | catalog.names(runs)
 
 
 def find(repo: Repo, text: str, *, project: str | None = None, type: str | None = None) -> Held:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from mlgit.artifacts import amend, catalog
+from mlgit.artifacts import amend, catalog, log
 from mlgit.artifacts.artifact import Artifact
+from mlgit.artifacts.catalog import Held
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
@@ -51,7 +52,7 @@ class ArtifactCollection:
         self._retype()
 
     def _retype(self) -> None:
-        for held in catalog.versions(self._runs, self._name):
+        for held in self._held():
             if held.version.type != self._type:
                 amend.retype(self._repo, held, self._type)
 
@@ -59,6 +60,9 @@ class ArtifactCollection:
     def id(self) -> str:
         """The same as `name`."""
         return self._name
+
+    def _held(self) -> list[Held]:
+        return log.versions(self._repo, self._runs, self._name)
 
     @cached_property
     def _newest(self) -> Artifact:
@@ -87,11 +91,11 @@ class ArtifactCollection:
     @property
     def aliases(self) -> list[str]:
         """Every alias of a version."""
-        return [alias for held in catalog.versions(self._runs, self.name) for alias in held.aliases]
+        return [alias for held in self._held() for alias in held.aliases]
 
     def artifacts(self, per_page: int = 50) -> list[Artifact]:
         """The versions, newest first."""
-        known = catalog.versions(self._runs, self.name)
+        known = self._held()
         return [Artifact.of(self._repo, held) for held in reversed(known) if not held.version.deleted]
 
     versions = artifacts
@@ -150,7 +154,7 @@ class ArtifactType:
         self, filters: Any = None, order: str | None = None, per_page: int = 50
     ) -> list[ArtifactCollection]:
         """Its artifacts by name, those that versions are linked to among them. The arguments are W&B's."""
-        known = catalog.names(self._runs)
+        known = log.names(self._runs)
         links = {
             link.collection: version.type
             for run in self._runs
@@ -178,4 +182,4 @@ class ArtifactType:
 
 def types(repo: Repo, runs: Sequence[Run]) -> list[ArtifactType]:
     """Every type of artifact that *runs* logged."""
-    return [ArtifactType(repo, runs, name) for name in sorted(set(catalog.names(runs).values()))]
+    return [ArtifactType(repo, runs, name) for name in sorted(set(log.names(runs).values()))]

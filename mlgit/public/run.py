@@ -12,7 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from mlgit.artifacts import catalog, log, ties
+from mlgit.artifacts import log, ties
 from mlgit.artifacts.artifact import Artifact
 from mlgit.core import figures, values
 from mlgit.core.artifact import ArtifactVersion
@@ -341,8 +341,12 @@ class Run:
         return self.file(name)
 
     def logged_artifacts(self, per_page: int = 100) -> list[Artifact]:
-        """The artifacts that it logged."""
-        return self._artifacts(self._record.logged)
+        """The artifacts that it logged, its tables among them."""
+        tables = (log.versions(self._repo, [self._record], name) for name in ties.ask("table_names")([self._record]))
+        return [
+            *self._artifacts(self._record.logged),
+            *(Artifact.of(self._repo, held) for known in tables for held in known),
+        ]
 
     def used_artifacts(self, per_page: int = 100) -> list[Artifact]:
         """The artifacts that it used, those that some run of this repository logged."""
@@ -355,7 +359,7 @@ class Run:
         own = [run for run in known if run.project == self.project]
         found: list[Artifact] = []
         for version in versions:
-            several = (held for some in (own, known) for held in catalog.versions(some, version.name))
+            several = (held for some in (own, known) for held in log.versions(self._repo, some, version.name))
             held = next((held for held in several if held.version.hash == version.hash), None)
             if held and not held.version.deleted:
                 found.append(Artifact.of(self._repo, held))
@@ -426,7 +430,7 @@ class Run:
         if not self._record.commit:
             raise UsageError(f"The run {self.name} is under way.", fix="end it first")
         if delete_artifacts:
-            for artifact in self.logged_artifacts():
+            for artifact in self._artifacts(self._record.logged):
                 if artifact.logged_by().id == self.id:
                     artifact.delete(delete_aliases=True)
             self.load(force=True)

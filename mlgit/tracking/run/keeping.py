@@ -338,6 +338,18 @@ def _table(repo: Repo, known: Sequence[Run], text: str) -> Any:
     return logged_tables.find(repo, known, text)
 
 
+def _tables(repo: Repo, known: Sequence[Run], name: str) -> Any:
+    from mlgit.tracking import logged_tables
+
+    return logged_tables.versions(repo, known, name)
+
+
+def _table_names(known: Sequence[Run]) -> Any:
+    from mlgit.tracking import logged_tables
+
+    return logged_tables.names(known)
+
+
 def _collection(repo: Repo, known: Sequence[Run], name: str, type: str) -> Any:
     from mlgit.public.collections import ArtifactCollection
 
@@ -356,4 +368,7 @@ def _sweep(repo: Repo, project: str, text: str) -> Any:
     return sweep.of_id(repo, project, text)
 
 
-ties.hand_over(save=_save, get=_get, table=_table, collection=_collection, past=_past, sweep=_sweep, notify=notify)
+ties.hand_over(
+    save=_save, get=_get, table=_table, tables=_tables, table_names=_table_names, collection=_collection, past=_past,
+    sweep=_sweep, notify=notify,
+)  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 import subprocess
 import tarfile
@@ -227,3 +228,63 @@ def test_a_logged_table_is_found_again_as_an_artifact(inside: Repo):
     for text in (f"run-{run.id}-preds:v2", f"run-{run.id}-no", "run-nobody-preds"):
         with pytest.raises(NotFoundError):
             wandb.Api().artifact(text)
+
+
+def test_logged_tables_stand_among_the_artifacts_of_their_run(inside: Repo):
+    with wandb.init(project="p") as run:
+        for number in (1, 1, 2):
+            run.log({"preds": wandb.Table(columns=["a"], data=[[number]]), "img": wandb.Image(PIXELS)})
+        run.log_artifact(wandb.Artifact("data", type="dataset"))
+    with wandb.init(project="p") as reader:
+        reader.use_artifact(f"run-{run.id}-preds:v0")
+    api = wandb.Api()
+    name = f"run-{run.id}-preds"
+
+    assert [(one.name, one.type) for one in api.run(run.id).logged_artifacts()] == [
+        ("data:v0", "dataset"), (f"{name}:v0", "run_table"), (f"{name}:v1", "run_table"),
+    ]  # fmt: skip
+    assert [one.name for one in api.run(reader.id).used_artifacts()] == [f"{name}:v0"]
+    assert [(one.name, one.aliases) for one in api.artifacts("run_table", f"p/{name}")] == [
+        (f"{name}:v1", ["latest"]), (f"{name}:v0", []),
+    ]  # fmt: skip
+    assert [one.name for one in api.artifact_types("p")] == ["dataset", "run_table"]
+    assert [one.name for one in api.artifact_type("run_table", "p").collections()] == [name]
+    assert len(api.artifact(f"p/{name}:v0").collection) == 2
+
+
+def test_a_run_that_logged_a_table_is_deleted_with_its_artifacts(inside: Repo):
+    with wandb.init(project="p") as run:
+        run.log({"preds": wandb.Table(columns=["a"], data=[[1]])})
+        run.log_artifact(wandb.Artifact("data", type="dataset"))
+    wandb.Api().run(run.id).delete(delete_artifacts=True)
+
+    assert not query.runs(inside)
+
+
+def test_an_incremental_table_is_found_again_by_w_bs_name_for_it(inside: Repo):
+    with wandb.init(project="p") as run:
+        table = wandb.Table(columns=["a"], log_mode="INCREMENTAL")
+        for number in range(3):
+            table.add_data(number)
+            run.log({"my table": table})
+    api = wandb.Api()
+    found = api.artifact(f"p/run-{run.id}-incr-mytable:latest")
+    (entry,) = found.manifest.entries
+
+    assert (found.type, found.version) == ("wandb-run-incremental-table", "v2")
+    assert re.fullmatch(r"2-\d+\.my table\.table\.json", entry)
+    assert found.get(entry).get_column("a") == [0, 1, 2]
+    assert api.artifact(found.name).get(entry.removesuffix(".table.json")).get_column("a") == [0, 1, 2]
+    assert [one.version for one in api.run(run.id).logged_artifacts()] == ["v0", "v1", "v2"]
+
+
+def test_a_table_is_found_by_its_name_with_and_without_a_check_sum(inside: Repo):
+    with wandb.init(project="p") as run:
+        run.log({"val/preds": wandb.Table(columns=["a"], data=[[1]]), "a b": wandb.Table(columns=["a"], data=[[2]])})
+        run.log({"ab": wandb.Table(columns=["a"], data=[[3]])})
+    api = wandb.Api()
+    older = api.artifact(f"run-{run.id}-valpreds:latest")
+
+    assert older.get("val/preds").data == api.artifact(older.name).get("val/preds").data == [[1]]
+    assert re.fullmatch(f"run-{run.id}-valpreds-[A-Za-z0-9_-]{{6}}:v0", older.name)
+    assert api.artifact(f"run-{run.id}-ab:latest").get("ab").data == [[3]]
