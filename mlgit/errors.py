@@ -38,14 +38,24 @@ class UsageError(MlgitError, ValueError):
     exit_code = 2
 
 
-class NotLoggedError(UsageError, AttributeError):
-    """A draft of an artifact is asked for what only a version has; `hasattr` and `getattr` with a default go on."""
+class WrongKindError(UsageError, TypeError, AssertionError):
+    """What was given is of another kind than is asked for: W&B says so by a `TypeError`, or by an `AssertionError`."""
 
 
-class ConfigError(MlgitError):
+class ArtifactStateError(UsageError, AttributeError):
+    """An artifact is no draft any more, or still one; `hasattr` and `getattr` with a default go on."""
+
+
+class NotLoggedError(ArtifactStateError):
+    """A draft is asked for what only a version has."""
+
+
+class FinalizedError(ArtifactStateError):
+    """Something is to be changed in an artifact that is finished."""
+
+
+class ConfigError(UsageError):
     """A document in the repository does not say what its schema asks; `what` begins with `file:line: key.path:`."""
-
-    exit_code = 2
 
 
 class CommError(MlgitError):

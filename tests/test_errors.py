@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mlgit as wandb
 from mlgit.git.repo import Repo
+
+THEIRS = wandb.sdk.artifacts.exceptions
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +41,31 @@ def test_what_is_a_value_error_there_is_one_here(act: Callable[[], object]):
         act()
     assert isinstance(caught.value, wandb.Error)
     assert caught.value.message == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("act", "theirs"),
+    [
+        (lambda run: run.use_model("data:v0"), AssertionError),
+        (lambda run: run.link_model("data.txt", "best", "data"), AssertionError),
+        (lambda run: run.config.update({"picture": wandb.Html("<b>", inject=False)}), TypeError),
+        (lambda run: run.config.update({"pictures": [{"one": wandb.Html("<b>", inject=False)}]}), TypeError),
+        (lambda run: run.use_artifact("data:v0").add_file("data.txt", "more"), THEIRS.ArtifactFinalizedError),
+        (lambda run: wandb.Artifact("new", "data").version, THEIRS.ArtifactNotLoggedError),
+        (lambda run: wandb.init(config="none.yaml", reinit="create_new"), wandb.sdk.lib.config_util.ConfigError),
+        (lambda run: wandb.Video("none.avi"), ValueError),
+        (lambda run: wandb.Molecule("none.txt"), ValueError),
+        (lambda run: wandb.Object3D("none.txt"), ValueError),
+    ],
+)
+def test_what_is_wrong_is_of_the_class_that_it_has_there(act: Callable[[Any], object], theirs: type[Exception]):
+    with wandb.init() as run:
+        Path("data.txt").write_text("1")
+        run.log_artifact("data.txt", name="data", type="dataset")
+
+        with pytest.raises(theirs, match=r".") as caught:
+            act(run)
+    assert isinstance(caught.value, ValueError)
 
 
 def test_an_error_is_made_as_scripts_make_one():

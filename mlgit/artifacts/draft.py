@@ -12,7 +12,7 @@ from typing import IO, Any
 from mlgit.artifacts import manifest, reference, ties
 from mlgit.artifacts.manifest import Entry, Manifest
 from mlgit.artifacts.staging import Staging
-from mlgit.errors import UsageError
+from mlgit.errors import FinalizedError, UsageError
 
 
 class Draft(abc.ABC):
@@ -33,7 +33,7 @@ class Draft(abc.ABC):
 
     def _check_open(self) -> None:
         if self._final:
-            raise UsageError(
+            raise FinalizedError(
                 f"The artifact {self._label} is finished: nothing can be changed in it.",
                 fix="new_draft() makes one that holds the same",
             )

@@ -95,7 +95,10 @@ _MODULES: Mapping[str, str] = {
     "sdk.artifacts.artifact_ttl": "ArtifactTTL",
     "sdk.artifacts.artifact_manifest": "ArtifactManifest=mlgit.artifacts.manifest:Manifest",
     "sdk.artifacts.artifact_manifest_entry": "ArtifactManifestEntry=mlgit.artifacts.manifest:Entry",
-    "sdk.artifacts.exceptions": "ArtifactNotLoggedError=mlgit.errors:NotLoggedError",
+    "sdk.artifacts.exceptions": (
+        "ArtifactStatusError=mlgit.errors:ArtifactStateError ArtifactNotLoggedError=mlgit.errors:NotLoggedError "
+        "ArtifactFinalizedError=mlgit.errors:FinalizedError WaitTimeoutError=mlgit.errors:MlgitError"
+    ),
     "sdk.data_types": "", "sdk.data_types.base_types": "", "sdk.data_types.helper_types": "",
     **{f"sdk.data_types.{name}": f"module {_TYPES}" for name in _TYPES_IN},
     "sdk.data_types.trace_tree": f"module {_HERE}.trace",

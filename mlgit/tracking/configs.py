@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.core.values import plain, text
-from mlgit.errors import ConfigError, UsageError
+from mlgit.errors import ConfigError, UsageError, WrongKindError
+from mlgit.tracking.media.shelf import Media
 
 
 def as_params(config: Any) -> dict[str, Any]:
     """A config as params: a mapping, an argparse or absl namespace, a dataclass instance, a file's path, or None.
 
     What cannot be stored as it is (a class, a function, a member of an enumeration) is stored by its name. Raises
-    `TypeError` for what is no config, `ConfigError` for a file that cannot be read.
+    `TypeError` for what is no config and for pictures and their like, `ConfigError` for a file that cannot be read.
     """
     if config is None:
         return {}
@@ -46,6 +47,8 @@ def chosen(params: dict[str, Any], include: Sequence[str] | None, exclude: Seque
 def _param(value: Any, where: str, depth: int = 0) -> Any:
     try:
         return plain(value, where=where, keep=_name)
+    except WrongKindError:
+        raise
     except TypeError:
         if depth > 32:  # within itself
             raise
@@ -61,7 +64,12 @@ def _param(value: Any, where: str, depth: int = 0) -> Any:
 
 
 def _name(value: Any) -> Any:
-    """The name of a member of an enumeration, as W&B has it; one that is a number or a text stays that."""
+    """The name of a member of an enumeration, as W&B has it; one that is a number or a text stays that.
+
+    Raises `WrongKindError` for what is to be looked at.
+    """
+    if isinstance(value, Media):
+        raise WrongKindError(f"config: a {type(value).__name__} is no param.", fix="run.log() takes it")
     return text(value.name or str(value)) if isinstance(value, enum.Enum) else NotImplemented
 
 

@@ -128,12 +128,17 @@ def captioned(caption: object) -> dict[str, str]:
     return {} if caption is None else {"caption": str(caption)}
 
 
-def source_path(value: str | os.PathLike[str], what: str) -> Path:
-    """The file that *value* names. Raises `FileNotFoundError` where there is none, `ValueError` for an address."""
+def source_path(value: str | os.PathLike[str], what: str, endings: Sequence[str] = ()) -> Path:
+    """The file that *value* names, which has one of the *endings* where there are such.
+
+    Raises `ValueError` for another one and for an address, `FileNotFoundError` where there is no such file.
+    """
     text = os.fspath(value)
     if "://" in text:
         raise ValueError(f"{what}: {text[:200]} is an address; give a file, or log a reference in an artifact")
     path = Path(text)
+    if endings and not path.name.lower().endswith(tuple(f".{ending}" for ending in endings)):
+        raise ValueError(f"{what}: {path.name[:200]} is none of {', '.join(endings)}")
     if "\0" in text or not path.is_file():
         raise FileNotFoundError(f"{what}: there is no file {text[:200]!r}")
     return path.absolute()

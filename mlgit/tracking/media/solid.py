@@ -29,7 +29,7 @@ class _Solid(BatchableMedia):
         if isinstance(named := getattr(data_or_path, "name", None), str) and not isinstance(data_or_path, os.PathLike):
             data_or_path = named if Path(named).is_file() else data_or_path
         if isinstance(data_or_path, str | os.PathLike):
-            self._file = source_path(data_or_path, what)
+            self._file = source_path(data_or_path, what, self.endings)
             self.ending = next((one for one in self.endings if self._file.name.lower().endswith(f".{one}")), "")
         elif callable(getattr(data_or_path, "read", None)):
             if file_type is None:
@@ -177,11 +177,9 @@ class Molecule(_Solid):
         from rdkit.Chem import AllChem
 
         if isinstance(data_or_path, str | os.PathLike):
-            path = source_path(data_or_path, "Molecule")
+            path = source_path(data_or_path, "Molecule", ("mol", "sdf"))
             read = {".mol": Chem.MolFromMolFile, ".sdf": lambda name: next(iter(Chem.SDMolSupplier(name)), None)}
-            if path.suffix not in read:
-                raise ValueError("Molecule: RDKit reads mol and sdf files here")
-            data_or_path = read[path.suffix](str(path))
+            data_or_path = read[path.suffix.lower()](str(path))
         if not isinstance(data_or_path, Chem.rdchem.Mol):
             raise TypeError(f"Molecule: a molecule of RDKit is asked for, not a {type(data_or_path).__name__}")
         if convert_to_3d_and_optimize:

@@ -38,10 +38,8 @@ class Video(BatchableMedia):
         self._file: Path | None = None
         self._content: bytes | None = None
         if isinstance(data_or_path, str | os.PathLike):
-            self._file = source_path(data_or_path, "Video")
+            self._file = source_path(data_or_path, "Video", FORMATS)
             self.format = self._file.suffix[1:].lower()
-            if self.format not in FORMATS:
-                raise ValueError(f"Video: {self._file.name} is none of {', '.join(FORMATS)}")
         elif callable(getattr(data_or_path, "read", None)):
             if format is None:
                 raise ValueError("Video: an open file asks for a format")

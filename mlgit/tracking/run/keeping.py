@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlgit.artifacts import ties
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run
-from mlgit.errors import MlgitError, UsageError
+from mlgit.errors import MlgitError, UsageError, WrongKindError
 from mlgit.git.repo import Repo
 from mlgit.tracking.notice import notify
 from mlgit.tracking.run.journal import Journal
@@ -44,8 +44,8 @@ class Kept:
         *name* and *type* are for a path: its own name and `file` unless given. The version is called `latest` from now
         on, and by the *aliases*; *tags* are added to its own. The same content is stored once, whoever logs it, and is
         the same version. It is stored when this returns; where the disk refuses, the answer stays a draft, whose
-        `wait()` says why. Raises `UsageError` for a name that cannot be one or a path that does not exist, `ValueError`
-        for the name of an artifact of another type.
+        `wait()` says why. Raises `UsageError` for a name that cannot be one or a path that does not exist,
+        `WrongKindError` for the name of an artifact of another type.
         """
         from mlgit.artifacts import log
         from mlgit.artifacts.artifact import Artifact
@@ -90,7 +90,7 @@ class Kept:
         return log.log_draft(repo, artifact, folder=folder)
 
     def _check_type(self, artifact: Artifact) -> None:
-        """Raise `ValueError`, as W&B does, where the project has an artifact of that name and another type."""
+        """Raise `WrongKindError` where the project has an artifact of that name and another type."""
         from mlgit.artifacts import catalog
         from mlgit.index import query
 
@@ -98,7 +98,7 @@ class Kept:
             return
         known = catalog.names(query.runs(self._journal.repo, project=self._journal.project))
         if (before := known.get(artifact.name, artifact.type)) != artifact.type:
-            raise ValueError(f"The artifact {artifact.name} is a {before}: it cannot be a {artifact.type} too.")
+            raise WrongKindError(f"The artifact {artifact.name} is a {before}: it cannot be a {artifact.type} too.")
 
     def _add_latest(self, draft: Artifact) -> None:
         """Let *draft* hold what the newest version of its name does."""
@@ -154,11 +154,11 @@ class Kept:
     def use_model(self, name: str) -> str:
         """Bring a model that was logged; return its path: the file, or the folder where it has several.
 
-        Raises `NotFoundError`, `UsageError` for an artifact that is no model.
+        Raises `NotFoundError`, `WrongKindError` for an artifact that is no model.
         """
         artifact = self.use_artifact(name)
-        if "model" not in artifact.type:
-            raise UsageError(f"{artifact.name} is a {artifact.type}, no model.", fix="use_artifact() takes it")
+        if "model" not in artifact.type.lower():
+            raise WrongKindError(f"{artifact.name} is a {artifact.type}, no model.", fix="use_artifact() takes it")
         return artifact.file() if artifact.file_count == 1 else artifact.download()
 
     def link_model(

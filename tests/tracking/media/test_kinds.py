@@ -231,7 +231,7 @@ def test_what_is_nothing_in_space_says_why(tmp_path: Path):
 
     with pytest.raises(ValueError, match=r"an array is \(points, 3\).*not \(2, 5\)"):
         Object3D(np.zeros((2, 5)))
-    with pytest.raises(ValueError, match=r"files are pts\.json, obj"):
+    with pytest.raises(ValueError, match=r"none of pts\.json, obj"):
         Object3D(tmp_path / "x.txt")
     with pytest.raises(ValueError, match="asks for a file_type"):
         Molecule(io.StringIO(""))
