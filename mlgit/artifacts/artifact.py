@@ -404,7 +404,10 @@ class Artifact(Draft):
     def files(
         self, names: Sequence[str] | None = None, per_page: int = 50, start: str | None = None
     ) -> list[ArtifactFile]:  # fmt: skip
-        """Its files, or those called so, each to be opened by its `download()`. *per_page* and *start* are W&B's."""
+        """Its files, or those called so, each to be brought by its `download()`.
+
+        *per_page* and *start* are W&B's and change nothing.
+        """
         return [ArtifactFile(entry) for name, entry in sorted(self._all().items()) if names is None or name in names]
 
     def get_entry(self, name: str | os.PathLike[str]) -> Entry:
@@ -468,11 +471,12 @@ class Artifact(Draft):
         skip_cache: bool | None = None, path_prefix: str | os.PathLike[str] | None = None,
         multipart: bool | None = None,
     ) -> str:  # fmt: skip
-        """Bring its files below *root* (see `place_of`), those alone that begin with *path_prefix*; return the folder.
+        """Bring its files below *root*, those alone whose paths begin with *path_prefix*; return the folder.
 
-        Every byte is checked. What lies there beside stays. References to files and pages are brought too; others, and
-        what has changed since, raise `MlgitError` unless *allow_missing_references*. *skip_cache* and *multipart* are
-        W&B's.
+        *root* is `artifacts/<name>:v0` below the current folder unless given (`MLGIT_ARTIFACT_DIR` names another folder
+        than `artifacts`). Every byte is checked. What lies there beside stays. References to files and pages are
+        brought too; others, and what has changed since, raise `MlgitError` unless *allow_missing_references*.
+        *skip_cache* and *multipart* are W&B's and change nothing.
         """
         if not self._is_aside:
             self._known()

@@ -103,9 +103,13 @@ class Draft(abc.ABC):
     def new_file(
         self, name: str, mode: str = "x", encoding: str | None = None, policy: str = "mutable"
     ) -> Iterator[IO[Any]]:
-        """A file of the artifact to write to; it is taken in when the block ends well. *policy* is W&B's.
+        """A file of the artifact to write to; it is taken in when the block ends well.
 
-        Raises `UsageError` where there is one of this name, unless *mode* is `w`.
+            with artifact.new_file("labels.txt") as file:
+                file.write("cat")
+
+        *mode* is `x` or `w`, with `b` for bytes. *policy* is W&B's and changes nothing. Raises `UsageError` where there
+        is one of this name, unless *mode* is `w`.
         """
         self._check_open()
         path = manifest.inside(name)

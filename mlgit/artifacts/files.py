@@ -68,9 +68,10 @@ class File(ABC):
     def download(
         self, root: str | os.PathLike[str] = ".", replace: bool = False, exist_ok: bool = False, api: object = None
     ) -> IO[str]:
-        """Bring it below *root*, and open it to read. *api* is W&B's.
+        """Bring it below *root*, and open it to read as text; the caller closes it.
 
         What is there already is replaced with *replace*, left as it is with *exist_ok*, and else raises `UsageError`.
+        *api* is W&B's and changes nothing.
         """
         target = Path(root) / manifest.inside(self.name)
         if not target.exists() or replace:

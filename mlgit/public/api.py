@@ -136,11 +136,11 @@ class Api:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What is asked where a path does not say it."""
+        """What counts where a path does not say it: `entity`, `project`; `base_url` is the repository's."""
         return {"entity": ENTITY, "project": self._project, "base_url": f"file://{self.place.repo.folder}", "run": None}
 
     def flush(self) -> None:
-        """Nothing is remembered here between two questions."""
+        """Nothing to do: each question looks anew."""
 
     # -- runs
 
@@ -153,7 +153,8 @@ class Api:
             Api().runs("digits", filters={"config.lr": {"$lt": 0.1}, "state": "finished"}, order="-summary_metrics.acc")
 
         *filters* is MongoDB's language over W&B's keys (`config.…`, `summary_metrics.…`, `state`, `tags`,
-        `created_at`, …). The other arguments are W&B's. Raises `UsageError` for what they cannot say.
+        `created_at`, …); *order* is one of these keys, `-` before it for the largest first. The other arguments are
+        W&B's and change nothing. Raises `UsageError` for a filter that cannot be read.
         """
         return Runs(self.place.repo, lookup.project_of(path, project=self._project), filters, order)
 
@@ -167,7 +168,10 @@ class Api:
     def create_run(
         self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
     ) -> Run:  # fmt: skip
-        """A new run that has logged nothing, to be filled by its `update()` and `log_artifact()`."""
+        """A new run that has logged nothing, to be filled by its `update()` and `log_artifact()`.
+
+        *run_id* is a random one and *project* the current one unless given; *entity* is W&B's and changes nothing.
+        """
         return self.run(ties.ask("create")(project or self._project, run_id))
 
     def projects(self, entity: str | None = None, per_page: int = 200) -> list[Project]:
@@ -187,7 +191,10 @@ class Api:
         return sweeps.of_id(self.place.repo, project, text)
 
     def from_path(self, path: str) -> Any:
-        """What *path* names: a project, a sweep (`…/sweeps/id`), an artifact (`…:v0`), or a run."""
+        """What *path* names: a project (`entity/project`), a sweep (`…/sweeps/id`), an artifact (`…:v0`), or a run.
+
+        Raises `NotFoundError` where there is none; a project may be one without runs.
+        """
         if ":" in path:
             return self.artifact(path)
         if "/sweeps/" in path:
@@ -204,7 +211,12 @@ class Api:
     # -- artifacts
 
     def artifact(self, name: str, type: str | None = None) -> Artifact:
-        """The version that *name* names: `name:latest`, `project/name:v3`, …. Raises `NotFoundError`."""
+        """The version that *name* names: `name:latest`, `project/name:v3`, ….
+
+            folder = Api().artifact("mnist:best").download()
+
+        Raises `NotFoundError` where there is none, or none of this *type*.
+        """
         return Artifact.of(self.place.repo, log.find(self.place.repo, name, project=self._project, type=type))
 
     def artifact_exists(self, name: str, type: str | None = None) -> bool:
@@ -232,7 +244,7 @@ class Api:
         return self.artifacts(type_name, name)
 
     def artifact_types(self, project: str | None = None, start: str | None = None) -> list[ArtifactType]:
-        """The types of a project's artifacts."""
+        """The types of the artifacts of *project*, the current one unless given; *start* is W&B's."""
         return collections.types(self.place.repo, self._records(lookup.project_of(project, project=self._project)))
 
     def artifact_type(self, type_name: str, project: str | None = None) -> ArtifactType:

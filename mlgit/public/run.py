@@ -281,7 +281,7 @@ class Run:
     ) -> Iterator[rows.Row]:  # fmt: skip
         """Every row from *min_step* to before *max_step*; with *keys*, those that have all of them, and nothing else.
 
-        *page_size* and *use_cache* are W&B's.
+        *page_size* and *use_cache* are W&B's and change nothing.
         """
         found = [
             row

@@ -259,7 +259,7 @@ def monitor_gymnasium() -> None:
 def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
     """End the run that is under way and make it a branch; without one, nothing happens.
 
-    An *exit_code* other than 0 makes it `failed`. *quiet* is W&B's.
+    An *exit_code* other than 0 makes it `failed`. *quiet* is W&B's and changes nothing.
     """
     if _current is not None:
         _current.finish(exit_code)

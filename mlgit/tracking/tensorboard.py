@@ -36,9 +36,10 @@ def unpatch() -> None:
 
 
 def log(tf_summary_str_or_pb: Any, history: Any = None, step: int = 0, namespace: str = "") -> None:
-    """Log a summary of TensorFlow's, as a protobuf or its bytes. *history* is W&B's.
+    """Log a summary of TensorFlow's, as a protobuf or its bytes, and *step* as `global_step` beside it.
 
-    Raises `UsageError` where it is no summary, or no run is under way.
+    *namespace* stands before its tags, as a folder. *history* is W&B's and changes nothing. Raises `UsageError` where
+    it is no summary, or no run is under way.
     """
     content = getattr(tf_summary_str_or_pb, "SerializeToString", lambda: tf_summary_str_or_pb)()
     if not isinstance(content, bytes):

@@ -391,8 +391,8 @@ class ActiveRun(Identity):
     ) -> None:  # fmt: skip
         """End the run and make it a branch; fsynced when this returns. A second call does nothing, but waits for that.
 
-        *exit_code* other than 0 makes it `failed`; *quiet* is W&B's. Where git or the disk refuses, the run stays in
-        its live folder, says so, and the next mlgit command tries again: a training does not fail over it.
+        *exit_code* other than 0 makes it `failed`; *quiet* is W&B's and changes nothing. Where git or the disk refuses,
+        the run stays in its live folder, says so, and the next mlgit command tries again: a training goes on.
         """
         from mlgit.tracking import ending
 

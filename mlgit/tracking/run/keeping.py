@@ -41,6 +41,8 @@ class Kept:
     ) -> Artifact:  # fmt: skip
         """Keep an artifact, or a file or folder, with the run: DVC holds the bytes, the run's branch the pointer.
 
+            run.log_artifact("model.pt", name="digits", type="model", aliases=["best"])
+
         *name* and *type* are for a path: its own name and `file` unless given. The version is called `latest` from now
         on, and by the *aliases*; *tags* are added to its own. The same content is stored once, whoever logs it, and is
         the same version. It is stored when this returns; where the disk refuses, the answer stays a draft, whose
@@ -118,6 +120,8 @@ class Kept:
     ) -> Artifact:  # fmt: skip
         """An artifact to download or look into; the run remembers that it used it.
 
+            folder = run.use_artifact("mnist:latest", type="dataset").download()
+
         It is named as `name:latest`, `name:v3`, `name:alias` or `project/name:alias`, among the runs of this
         repository, those under way among them. A draft is logged first, with *aliases*. *use_as* is kept with the use.
         Raises `NotFoundError` where there is none, or none of this *type*.
@@ -153,6 +157,8 @@ class Kept:
 
     def use_model(self, name: str) -> str:
         """Bring a model that was logged; return its path: the file, or the folder where it has several.
+
+            model.load_state_dict(torch.load(run.use_model("digits:best")))
 
         Raises `NotFoundError`, `WrongKindError` for an artifact that is no model.
         """

@@ -100,6 +100,9 @@ class Rules:
     ) -> Metric:  # fmt: skip
         """Say what becomes of the metric *name*, or of all whose names begin so: `val/*`.
 
+            run.define_metric("val/loss", summary="min")  # run.summary["val/loss"]["min"]
+            run.define_metric("val/*", step_metric="epoch")  # drawn over what is logged as `epoch`
+
         *summary*: what `run.summary` and the branch hold of it, of `min`, `max`, `mean`, `best` (by *goal*), `last`,
         `first`, `copy` (the last value by itself, as without a rule) and `none`, several joined by commas:
         `{"loss": {"min": 0.1}}`. It counts for what was logged before as well. *step_metric*: the metric that it is

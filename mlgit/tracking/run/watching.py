@@ -41,13 +41,15 @@ class Watched:
         self, models: Any, criterion: Any = None, log: str | None = "gradients", log_freq: int = 1000,
         idx: int | None = None, log_graph: bool = False,
     ) -> list[Graph]:  # fmt: skip
-        """Hang on *models* of PyTorch, one or several, until the run ends; return their layers, with *log_graph*.
+        """Log histograms of *models* of PyTorch, one or several, until the run ends.
+
+            run.watch(model, log="all", log_freq=100)
 
         *log*: `gradients`, `parameters`, `all` or None. Every *log_freq*-th batch each tensor becomes a histogram in
         the row that is logged next: `gradients/<name>`, `parameters/<name>`; the second model's names begin with
-        `graph_1`, and *idx* says another number. The layers are logged as `graph_<number>`. *criterion* is W&B's.
-        A model that is watched already stays as it is. Raises `UsageError` for another choice, `TypeError` for what is
-        no PyTorch model.
+        `graph_1`, and *idx* says another number. With *log_graph* the layers are logged as `graph_<number>`, and
+        returned. *criterion* is W&B's and changes nothing. A model that is watched already stays as it is. Raises
+        `UsageError` for another choice, `TypeError` for what is no PyTorch model.
         """
         if log not in WHAT:
             raise UsageError(f"watch(): there is no log={log!r}.", fix="'gradients', 'parameters', 'all' or None")
