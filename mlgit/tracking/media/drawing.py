@@ -6,6 +6,8 @@ import io
 import types
 from typing import Any
 
+from mlgit.tracking.notice import say_once
+
 
 def figure_of(value: Any) -> Any:
     """The figure of matplotlib behind *value*: a figure, pyplot itself, axes, lines, a grid of seaborn. Else None."""
@@ -18,12 +20,12 @@ def figure_of(value: Any) -> Any:
 
 
 def drawn(value: Any) -> bytes:
-    """A figure of matplotlib as the bytes of a PNG file. Raises `ValueError` for one on which nothing is drawn."""
+    """A figure of matplotlib as the bytes of a PNG file; one on which nothing is drawn is blank, which is said once."""
     figure = figure_of(value)
     if figure is None:
         raise ValueError(f"a {type(value).__qualname__} is on no figure")
     if not figure.axes and not figure.texts and not figure.images:
-        raise ValueError("the figure is empty: log it before it is closed or shown")
+        say_once("a figure that was logged is empty: log it before it is closed or shown (said once)")
     target = io.BytesIO()
     figure.savefig(target, format="png")
     return target.getvalue()

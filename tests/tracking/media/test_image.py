@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis.extra import numpy as arrays
 from PIL import Image as Pillow
 
-from mlgit.tracking import media
+from mlgit.tracking import media, notice
 from mlgit.tracking.media import convert, pixels
 from mlgit.tracking.media.image import Image
 from mlgit.tracking.media.marks import BoundingBoxes2D, Classes
@@ -281,8 +281,22 @@ def test_a_figure_is_the_picture_that_it_shows(shelf: Shelf):
         assert document["_type"] == "image-file"
         assert document["width"] == 640
     assert Image(figure).width == 640
-    with pytest.raises(TypeError, match="val/picture: the figure is empty"):
-        convert.stored(Figure(), shelf)
+
+
+def test_a_figure_on_which_nothing_is_drawn_is_a_blank_picture(
+    shelf: Shelf, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    from matplotlib.figure import Figure
+
+    monkeypatch.setattr(notice, "_SAID", set())
+    cleared = Figure()
+    cleared.subplots().plot([1, 2])
+    cleared.clear()
+    document = convert.stored(Figure(), shelf)
+
+    assert (document["_type"], document["width"]) == ("image-file", 640)
+    assert Image(cleared).image.convert("L").getextrema() == (255, 255)
+    assert capsys.readouterr().err.count("is empty: log it before it is closed or shown") == 1
 
 
 def test_pyplot_itself_is_its_current_figure(shelf: Shelf):
