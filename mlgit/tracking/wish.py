@@ -62,6 +62,8 @@ class Wish:
     save_code: bool = True
     sync_tensorboard: bool = False
     allow_val_change: bool = False
+    takes_whole_tables: bool = False
+    """Whether a table with too many rows is refused, not cut off."""
     config_paths: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What its `Settings` were given, by their own names."""
@@ -123,6 +125,7 @@ _SETTINGS: Mapping[str, str] = {
     "x_stats_sampling_interval": "system_seconds", "x_stats_disk_paths": "disk_paths",
     "checkpoint": "checkpoint_seconds", "push": "push",
     "init_timeout": "join_seconds", "x_primary": "is_primary",
+    "table_raise_on_max_row_limit_exceeded": "takes_whole_tables",
 }  # fmt: skip
 _OTHER = frozenset(("silent", "quiet", "x_disable_stats", "_disable_stats", "disable_git", "disable_code"))
 _SERVER = frozenset(
@@ -135,7 +138,7 @@ _SERVER = frozenset(
     login_timeout max_end_of_run_history_metrics max_end_of_run_summary_metrics notebook_name organization program
     program_abspath program_relpath relogin resumed sagemaker_disable settings_system show_colors show_emoji
     show_errors show_info show_warnings start_method stop_fn stop_on_fatal_error strict summary_timeout
-    summary_warnings sweep_param_path symlink table_raise_on_max_row_limit_exceeded use_dot_wandb username
+    summary_warnings sweep_param_path symlink use_dot_wandb username
     allow_media_symlink files_dir log_dir project_url run_mode run_url sweep_url sync_dir wandb_dir
     """.split()  # noqa: SIM905  (a page of words reads better than a list of them)
 )

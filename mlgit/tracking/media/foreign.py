@@ -6,6 +6,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from mlgit.errors import UsageError
 from mlgit.tracking.media import drawing
 from mlgit.tracking.media.shelf import BatchableMedia, Media, Shelf
 from mlgit.tracking.notice import say_once
@@ -18,14 +19,14 @@ def stored(value: Any, shelf: Shelf) -> Any:
     """What history keeps of *value*, its files put onto *shelf*; `NotImplemented` for what is no such object.
 
     A list of pictures, or of other objects of one class, is a gallery. Raises `TypeError` for what cannot be stored,
-    naming key and reason, `OSError` where the disk refuses.
+    naming key and reason, `UsageError` for a table that is too large for the run, `OSError` where the disk refuses.
     """
     try:
         if isinstance(value, list | tuple):
             return _gallery(value, shelf)
         found = medium(value)
         return NotImplemented if found is None else found.store(shelf)
-    except OSError:
+    except (OSError, UsageError):
         raise
     except Exception as exc:  # what a library throws while it draws: the row is dropped, as for any bad value
         raise TypeError(f"{shelf.key}: {exc}") from exc

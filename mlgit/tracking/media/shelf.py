@@ -28,6 +28,8 @@ class Shelf:
     folder: Path
     key: str
     step: int
+    takes_whole_tables: bool = False
+    """Whether a table with too many rows is refused, not cut off."""
 
     def named(self, key: str) -> Shelf:
         """The same place under another key."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from mlgit.core import values
+from mlgit.errors import UsageError
 from mlgit.tracking.media import columns as kinds
 from mlgit.tracking.media.shelf import Media, Shelf, below
 from mlgit.tracking.notice import say_once
@@ -25,14 +26,15 @@ class Table(Media):
     whether None may stand there. Each of *dtype* and *optional* is one for all columns, or a list with one for each.
     *data* may be rows, an array or a DataFrame; *rows* is its older name. Logged again, a table whose *log_mode* is
     IMMUTABLE stays what it was at first; a MUTABLE one is stored anew, and of an INCREMENTAL one the new rows are.
-    Stored are 200,000 rows at the most (`Table.MAX_ROWS`).
+    Stored are 200,000 rows at the most (`Table.MAX_ARTIFACT_ROWS`).
 
     Raises `ValueError` for rows of another length than the columns, `TypeError` for values of another kind.
     """
 
-    MAX_ROWS: ClassVar[int] = 200_000
-    """More rows than this are cut off, said once. A script may set it."""
+    MAX_ROWS: ClassVar[int] = 10_000
+    """What W&B shows at the most; a script of old may have set it above the next one."""
     MAX_ARTIFACT_ROWS: ClassVar[int] = 200_000
+    """More rows than the larger of these are cut off, said once. A script may set them."""
 
     def __init__(
         self, columns: Sequence[str | int] | None = None, data: Any = None, rows: Iterable[Sequence[Any]] | None = None,
@@ -246,9 +248,15 @@ class Table(Media):
 
     def _content(self, shelf: Shelf, start: int) -> dict[str, Any]:
         rows = self.data[start:] if start else self.data
-        if len(rows) > self.MAX_ROWS:
-            say_once(f"{shelf.key}: a table of {len(rows):,} rows; the first {self.MAX_ROWS:,} are kept (said once)")
-            rows = rows[: self.MAX_ROWS]
+        most = max(self.MAX_ROWS, self.MAX_ARTIFACT_ROWS)
+        if len(rows) > most:
+            if shelf.takes_whole_tables:
+                raise UsageError(
+                    f"{shelf.key}: a table of {len(rows):,} rows; {most:,} are the most.",
+                    why="The run's settings say that none is to be cut off.", fix="set Table.MAX_ARTIFACT_ROWS",
+                )  # fmt: skip
+            say_once(f"{shelf.key}: a table of {len(rows):,} rows; the first {most:,} are kept (said once)")
+            rows = rows[:most]
         types = {str(name): column.document() for name, column in zip(self.columns, self._kinds, strict=True)}
         if self._primary is not None:
             types[self._primary] = {"wb_type": "primaryKey"}

@@ -345,7 +345,7 @@ class ActiveRun(Identity):
         def keep(value: Any) -> Any:
             from mlgit.tracking.media import convert
 
-            shelf = Shelf(self._journal.folder, key, step)
+            shelf = Shelf(self._journal.folder, key, step, takes_whole_tables=self._wish.takes_whole_tables)
             return shelf.text(secrets.redact(value)) if isinstance(value, str) else convert.stored(value, shelf)
 
         return keep

@@ -290,3 +290,16 @@ def test_a_table_is_found_by_its_name_with_and_without_a_check_sum(inside: Repo)
     assert older.get("val/preds").data == api.artifact(older.name).get("val/preds").data == [[1]]
     assert re.fullmatch(f"run-{run.id}-valpreds-[A-Za-z0-9_-]{{6}}:v0", older.name)
     assert api.artifact(f"run-{run.id}-ab:latest").get("ab").data == [[3]]
+
+
+def test_a_table_of_too_many_rows_is_refused_where_the_settings_say_so(inside: Repo, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(wandb.Table, "MAX_ROWS", 2)
+    monkeypatch.setattr(wandb.Table, "MAX_ARTIFACT_ROWS", 2)
+    table = wandb.Table(columns=["a"], data=[[1], [2], [3]])
+    with wandb.init(settings=wandb.Settings(table_raise_on_max_row_limit_exceeded=True)) as run:
+        run.log({"loss": 1})
+        with pytest.raises(ValueError, match="rows: a table of 3 rows; 2 are the most"):
+            run.log({"rows": table, "loss": 2})
+
+    assert run.settings.table_raise_on_max_row_limit_exceeded is True
+    assert only(inside).metrics == {"loss": 1}

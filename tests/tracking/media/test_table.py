@@ -300,11 +300,15 @@ def test_of_an_incremental_table_the_new_rows_are_stored(shelf: Shelf):
 def test_a_table_of_very_many_rows_is_cut_off(
     shelf: Shelf, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Table, "MAX_ROWS", 1000)
-    table = Table(columns=["a", "b"], data=([number, "x"] for number in range(100_000)))
+    monkeypatch.setattr(Table, "MAX_ROWS", 10)
+    monkeypatch.setattr(Table, "MAX_ARTIFACT_ROWS", 1000)
+    rows = ([number, "x"] for number in range(100_000))
+    table = Table(columns=["a", "b"], data=rows, log_mode="MUTABLE")
 
     assert len(file(table, shelf)["data"]) == 1000
     assert "a table of 100,000 rows; the first 1,000 are kept" in capsys.readouterr().err
+    monkeypatch.setattr(Table, "MAX_ROWS", 2000)
+    assert len(file(table, shelf)["data"]) == 2000
 
 
 def test_a_cell_within_itself_is_refused(shelf: Shelf):
