@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from mlgit.core.history import AXES
 from mlgit.core.run import Run
 from mlgit.errors import UsageError
 
@@ -23,7 +24,6 @@ Beside = Callable[[Run, str], Any]
 
 _MISSING = object()
 _DEEPEST = 50
-_OF_ROWS = ("_step", "_runtime", "_timestamp")
 _TIMES = ("created_at", "createdAt", "updated_at", "updatedAt", "heartbeat_at", "heartbeatAt")
 _WHERE = {"config": "params", "summary_metrics": "metrics", "summary": "metrics", "summaryMetrics": "metrics"}
 
@@ -220,7 +220,7 @@ def value_of(run: Run, key: str, beside: Beside = _nothing) -> Any:
         found = _leaf(run.params, rest)
         return _leaf(run.params, _unwrapped(rest)) if found is _MISSING else found
     found = _leaf(run.metrics, rest)
-    if found is not _MISSING or rest not in _OF_ROWS:
+    if found is not _MISSING or rest not in AXES:
         return found
     told = beside(run, rest)
     return _MISSING if told is None else told

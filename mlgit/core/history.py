@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import chain, compress
 from typing import Any
 
+AXES = ("_step", "_runtime", "_timestamp")
+"""What every row has beside its metrics: its number, seconds since the run began, seconds since the epoch."""
 MOST_ROWS = 1000
 _MANY = 20_000
 """Rows from which on numpy thins faster than Python, its loading included."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from mlgit.core.history import AXES
+
 KINDS = ("min", "max", "mean", "best", "last", "first", "copy", "none")
 """What a summary can be; `copy` is the last value by itself, `none` is no summary."""
 GOALS = ("minimize", "maximize")
@@ -173,7 +175,7 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 def step_of(rule: Rule) -> str | None:
     """The metric that every row of *rule*'s metrics is to hold: `_step` and the times, every row has anyway."""
     step = rule.step_metric if rule.step_sync else None
-    return None if step in ("_step", "_runtime", "_timestamp") else step
+    return None if step in AXES else step
 
 
 def stepless(rules: Rules, names: Iterable[str]) -> dict[str, list[str]]:

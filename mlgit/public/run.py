@@ -18,6 +18,7 @@ from mlgit.core import figures, values
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.card import card
 from mlgit.core.compare import nested
+from mlgit.core.history import AXES
 from mlgit.core.run import Run as Record
 from mlgit.core.run import State
 from mlgit.errors import NotFoundError, UsageError
@@ -221,7 +222,7 @@ class Run:
         ends = [at for one in series.values() for at in zip(one.steps, one.runtimes, one.timestamps, strict=True)]
         ends += [(one.step, one.runtime, one.timestamp) for several in objects.values() for one in several]
         last = max(ends, key=itemgetter(0), default=())  # which is there also of a history that is thinned
-        return dict(zip(("_step", "_runtime", "_timestamp"), last, strict=False))
+        return dict(zip(AXES, last, strict=False))
 
     @property
     def lastHistoryStep(self) -> int:  # noqa: N802  (W&B's name)
@@ -453,7 +454,10 @@ class Run:
     load_full_data = load
 
     def wait_until_finished(self) -> None:
-        """Return when it is no longer under way; a run that died counts as ended once it was recovered."""
+        """Return when it is no longer under way on this machine; one that died has ended once it was recovered.
+
+        What another machine has under way is not waited for: what is known of it changes only when it is fetched.
+        """
         while self.state == "running":
             folder = live.folder_of(self._repo, self.id)
             if not (folder.exists() and locks.is_alive(folder)):

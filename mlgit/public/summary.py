@@ -7,10 +7,9 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlgit.core.compare import nested
+from mlgit.core.history import AXES
 from mlgit.core.summary import is_object
 from mlgit.core.yielding import yielding
-
-_OF_ROWS = ("_step", "_runtime", "_timestamp")
 
 
 class Owner(Protocol):
@@ -98,7 +97,7 @@ class Summary(_Part):
         super().__init__(run, nested(deepcopy(dict(metrics))))
 
     def __missing__(self, name: str) -> Any:
-        return self._run.last_row()[name] if name in _OF_ROWS else super().__missing__(name)
+        return self._run.last_row()[name] if name in AXES else super().__missing__(name)
 
     @property
     def _json_dict(self) -> dict[str, Any]:

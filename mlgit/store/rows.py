@@ -13,7 +13,7 @@ from operator import eq
 from pathlib import Path
 from typing import Any
 
-from mlgit.core.history import Logged, Series, chained
+from mlgit.core.history import AXES, Logged, Series, chained
 from mlgit.core.summary import DELETED, Rule, is_object, leaves, with_rule
 
 SHORT = 64 << 10
@@ -71,7 +71,7 @@ class Rows:
             if "_summary" in row:
                 self._said_of_summary(row)
                 continue
-            step, runtime, moment = (_figure(row.pop(key, 0)) for key in ("_step", "_runtime", "_timestamp"))
+            step, runtime, moment = (_figure(row.pop(key, 0)) for key in AXES)
             self.last_time = max(self.last_time, moment)
             axis = (step,), (runtime,), (moment,)
             for name, value in _flat(row) if _is_nested(row.values()) else row.items():
@@ -104,7 +104,7 @@ class Rows:
         axes = {id(holding): _Axis(holding) for holding in holders.values()}
         self.last_time = max((self.last_time, *axes[id(rows)].whole[2]))
         for name, (holding, column) in columns.items():
-            if name not in ("_step", "_runtime", "_timestamp"):
+            if name not in AXES:
                 self._column(name, axes[id(holding)], column, kinds[name])
 
     def _column(self, name: str, axis: _Axis, column: list[Any], kinds: set[type]) -> None:
@@ -175,7 +175,7 @@ class _Axis:
     """Steps and times of some rows."""
 
     def __init__(self, rows: list[dict[str, Any]]) -> None:
-        columns = ([row.get(key, 0) for row in rows] for key in ("_step", "_runtime", "_timestamp"))
+        columns = ([row.get(key, 0) for row in rows] for key in AXES)
         steps, runtimes, moments = (_packed_figures(column) for column in columns)
         self.whole: Axis = steps, runtimes, moments
         following = iter(steps)

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 
 from mlgit.core import escape, figures, secrets, values
+from mlgit.core.history import AXES
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
 from mlgit.public import notebook
@@ -42,7 +43,7 @@ R = TypeVar("R")
 
 MOST_BYTES = 1 << 20
 """Of one row; what is larger is looked at value by value."""
-_OURS = frozenset(("_step", "_runtime", "_timestamp", "_summary"))
+_OURS = frozenset((*AXES, "_summary"))
 
 
 def _by(part: str, method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[ActiveRun, P], R]:
