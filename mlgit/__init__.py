@@ -1,5 +1,11 @@
 """The Python door. `import mlgit as wandb`, and a W&B script makes a branch.
 
+    with mlgit.init(project="digits", config={"lr": 0.1}) as run:
+        run.log({"loss": 0.3})
+
+`help(mlgit.init)` and `help(mlgit.Run)` are about a run, `help(mlgit.Artifact)` about files and models,
+`help(mlgit.Api)` about what was recorded before.
+
 Nothing is loaded until it is used: the names below are looked up in their rooms at first use. No room imports this
 module, and no room bears a public name: a module `mlgit/config.py` would replace `mlgit.config` at its first import.
 The one name that is both, `errors`, is the same thing as W&B's.

@@ -34,9 +34,14 @@ _MOST_UPLOADED = 20 << 20
 
 
 class Run:
-    """A run by its record.
+    """A run by its record, as `Api().run(…)` and `Api().runs(…)` give it.
 
-    *name*, *tags*, *notes*, *group*, *job_type*, *config* and *summary* may be set; `update()` writes them.
+        run = Api().run("digits/k3f9a2xq")
+        print(run.state, run.config["lr"], run.summary["loss"], run.history(keys=["loss"]))
+
+    *name*, *tags*, *notes*, *group*, *job_type*, *config* and *summary* may be set; `update()` writes them. Its files
+    are `files()`, its artifacts `logged_artifacts()` and `used_artifacts()`. What it says is what was there when it was
+    asked for; of a run that is under way `load()` reads it anew.
     """
 
     def __init__(self, repo: Repo, record: Record) -> None:
@@ -294,7 +299,7 @@ class Run:
     beta_scan_history = scan_history
 
     def console_logs(self, per_page: int = 1000, last: int | None = None) -> list[str]:
-        """What it printed, line by line; only the *last* lines if given. *per_page* is W&B's."""
+        """The lines that it printed; only the *last* so many if given. *per_page* is W&B's and changes nothing."""
         lines = runs.output(self._repo, self._record).splitlines()
         return lines if last is None else lines[max(0, len(lines) - last) :]
 
@@ -303,9 +308,9 @@ class Run:
     def files(
         self, names: Sequence[str] | None = None, pattern: str | None = None, per_page: int = 50
     ) -> list[RunFile]:  # fmt: skip
-        """Its files, or those of *names*, or of a *pattern* (`%` stands for anything). *per_page* is W&B's.
+        """Its files, or those of *names*, or of a *pattern* (`%` stands for anything), each with a `download()`.
 
-        Raises `UsageError` where both are given.
+        *per_page* is W&B's and changes nothing. Raises `UsageError` where both are given.
         """
         if names and pattern:
             raise UsageError("files() takes names or a pattern, not both.")

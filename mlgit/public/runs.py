@@ -12,7 +12,10 @@ from mlgit.public.run import Run, who
 
 
 class Runs(Sequence[Run]):
-    """The runs of a project that pass *filters*, in *order*. Asked once, when it is first looked into."""
+    """The runs of a project that pass the filters, in their order: a sequence, as in `len(runs)` and `runs[0]`.
+
+    They are asked for once, when it is first looked into. `histories()` and `to_pandas()` are about all of them.
+    """
 
     def __init__(
         self, repo: Repo, project: str | None, wanted: Mapping[str, Any] | None = None, order: str = "+created_at"
