@@ -510,7 +510,10 @@ class Artifact(Draft):
         return self.download(place)
 
     def file(self, root: str | os.PathLike[str] | None = None) -> str:
-        """Bring its only file; return the path. Raises `UsageError` where it has more or none."""
+        """Bring its only file below *root*, as `download` does; return its path.
+
+        Raises `UsageError` where it has more or none.
+        """
         if len(self._all()) != 1:
             raise UsageError(f"{self.name} holds {len(self._all())} files.", fix="download() brings them all")
         (entry,) = self._all().values()

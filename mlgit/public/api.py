@@ -175,7 +175,7 @@ class Api:
         return self.run(ties.ask("create")(project or self._project, run_id))
 
     def projects(self, entity: str | None = None, per_page: int = 200) -> list[Project]:
-        """The projects of this repository that have runs."""
+        """The projects of this repository that have runs. Both arguments are W&B's and change nothing."""
         return [Project(self, name) for name in sorted({run.project for run in self._records(None)})]
 
     def project(self, name: str, entity: str | None = None) -> Project:
@@ -260,7 +260,10 @@ class Api:
     def artifact_collections(
         self, project_name: str, type_name: str, order: str | None = None, per_page: int = 50, start: str | None = None
     ) -> list[ArtifactCollection]:
-        """A project's artifacts of one type, by name."""
+        """The artifacts of one type in a project, each a collection of versions, by name.
+
+        *order*, *per_page* and *start* are W&B's and change nothing. Raises `NotFoundError`.
+        """
         return self.artifact_type(type_name, project_name).collections()
 
     def artifact_collection(self, type_name: str, name: str) -> ArtifactCollection:

@@ -175,7 +175,7 @@ class Identity:
         return f"<mlgit run {self.name} ({self.id}) of {self.project}>"
 
     def display(self, height: int = 420, hidden: bool = False) -> bool:
-        """Show it in a notebook; False where there is none."""
+        """Show it in a notebook; False where there is none. *height* and *hidden* are W&B's and change nothing."""
         return notebook.show(self)
 
     def to_html(self, height: int = 420, hidden: bool = False) -> str:
