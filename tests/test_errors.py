@@ -68,6 +68,14 @@ def test_what_is_wrong_is_of_the_class_that_it_has_there(act: Callable[[Any], ob
     assert isinstance(caught.value, ValueError)
 
 
+def test_a_run_that_has_ended_tells_no_status():
+    run = wandb.init()
+    run.finish()
+
+    with pytest.raises(wandb.UsageError, match="has ended: its status is history"):
+        run.status()
+
+
 def test_an_error_is_made_as_scripts_make_one():
     problem = OSError("gone")
 

@@ -165,7 +165,11 @@ class Identity:
         return str(live.folder_of(self._journal.repo, self.id))
 
     def status(self) -> RunStatus:
-        """Whether anything is left to be sent; nothing ever is, for what was logged is on disk."""
+        """Whether anything is left to be sent; nothing ever is, for what was logged is on disk.
+
+        Raises `UsageError` where the run has ended.
+        """
+        self._journal.check_open("status")
         return RunStatus()
 
     def pin_config_keys(self, keys: Sequence[str]) -> None:

@@ -58,7 +58,7 @@ class Journal:
         """Raise `UsageError` where the run has ended: its *what* cannot change any more."""
         if self._is_over():
             raise UsageError(
-                f"The run {self.record.name} has ended: its {what} is history.", fix="set it before finish()"
+                f"The run {self.record.name} has ended: its {what} is history.", fix="set or ask it before finish()"
             )
 
     def _is_over(self) -> bool:
