@@ -17,6 +17,7 @@ from mlgit.errors import UsageError
 from mlgit.public import notebook
 from mlgit.tracking import names, session
 from mlgit.tracking.configs import as_params, chosen
+from mlgit.tracking.media import drawing
 from mlgit.tracking.notice import notify, say_once
 
 __all__ = [
@@ -148,8 +149,7 @@ def is_pytorch_tensor(obj: Any) -> bool:
 
 def ensure_matplotlib_figure(obj: Any) -> Any:
     """The figure that *obj* is or belongs to: `pyplot`, axes, a line. Raises `ValueError` where it has none."""
-    figure = obj.gcf() if callable(getattr(obj, "gcf", None)) else getattr(obj, "figure", obj)
-    if not callable(getattr(figure, "savefig", None)):
+    if (figure := drawing.figure_of(obj)) is None:
         raise ValueError(f"matplotlib's pyplot, or a figure, is asked for, not {get_full_typename(obj)}")
     return figure
 

@@ -29,6 +29,13 @@ class Plotly(Media):
             val = tools.mpl_to_plotly(figure)
         self.figure: dict[str, Any] = _lists(val if isinstance(val, Mapping) else val.to_plotly_json())
 
+    @classmethod
+    def make_plot_media(cls, val: Any) -> Media:
+        """A figure as what it is logged as: one of Plotly as it is, one of matplotlib as the picture that it shows."""
+        from mlgit.tracking.media.image import Image
+
+        return Image(val) if drawing.figure_of(val) else cls(val)
+
     def store(self, shelf: Shelf) -> dict[str, Any]:
         """The figure as a file."""
         content = json.dumps(self.figure, allow_nan=False, default=str)

@@ -35,6 +35,8 @@ class Image(BatchableMedia):
     picture.
     """
 
+    MAX_ITEMS = MOST_IN_GALLERY
+
     def __init__(
         self, data_or_path: Any, mode: str | None = None, caption: str | None = None, grouping: int | None = None,
         classes: Classes | Iterable[Mapping[str, Any]] | None = None,

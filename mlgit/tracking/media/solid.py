@@ -81,7 +81,7 @@ class Object3D(_Solid):
     values that are none of these, `FileNotFoundError`.
     """
 
-    endings = ("pts.json", "obj", "gltf", "glb", "babylon", "stl")
+    SUPPORTED_TYPES = endings = ("pts.json", "obj", "gltf", "glb", "babylon", "stl")
     kind = "object3D"
 
     @classmethod
@@ -164,7 +164,7 @@ class Molecule(_Solid):
     `ValueError` for another ending, `TypeError` for what is no file, `FileNotFoundError`.
     """
 
-    endings = ("pdb", "pqr", "mmcif", "mcif", "cif", "sdf", "sd", "gro", "mol2", "mmtf")
+    SUPPORTED_TYPES = endings = ("pdb", "pqr", "mmcif", "mcif", "cif", "sdf", "sd", "gro", "mol2", "mmtf")
     kind = "molecule"
 
     @classmethod

@@ -27,6 +27,8 @@ class Video(BatchableMedia):
     `ValueError` for other shapes and formats, `TypeError` for other values, `FileNotFoundError`.
     """
 
+    EXTS = FORMATS
+
     def __init__(
         self, data_or_path: Any, caption: str | None = None, fps: int | None = None, format: str | None = None
     ) -> None:

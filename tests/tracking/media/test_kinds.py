@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image as Pillow
 
 from mlgit.tracking import media
@@ -22,6 +23,7 @@ from mlgit.tracking.media.figure import Bokeh, Plotly
 from mlgit.tracking.media.graph import Graph
 from mlgit.tracking.media.histogram import Histogram
 from mlgit.tracking.media.html import Html
+from mlgit.tracking.media.image import Image
 from mlgit.tracking.media.shelf import Media, Shelf
 from mlgit.tracking.media.solid import Molecule, Object3D, box3d
 from mlgit.tracking.media.video import Video
@@ -336,6 +338,17 @@ def test_an_array_of_many_numbers_is_its_histogram(shelf: Shelf):
 
 
 # -- figures and graphs
+
+
+def test_what_is_taken_can_be_asked_of_the_classes():
+    assert (Image.MAX_ITEMS, Video.EXTS) == (108, ("gif", "mp4", "webm", "ogg"))
+    assert "glb" in Object3D.SUPPORTED_TYPES
+    assert "pdb" in Molecule.SUPPORTED_TYPES
+
+
+def test_a_figure_becomes_what_it_is_logged_as():
+    assert isinstance(Plotly.make_plot_media({"data": [], "layout": {}}), Plotly)
+    assert isinstance(Plotly.make_plot_media(Figure()), Image)
 
 
 def test_a_figure_of_plotly_is_its_json(shelf: Shelf):
