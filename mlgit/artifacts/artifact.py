@@ -343,6 +343,11 @@ class Artifact(Draft):
         return self._source().label if self.is_link else self.version
 
     @property
+    def source_artifact(self) -> Artifact:
+        """It by its own name, where it was found by a link; else itself."""
+        return Artifact.of(self._known()[0], self._source()) if self.is_link else self
+
+    @property
     def collection(self) -> Any:
         """All versions of the name that it was found by."""
         return self._collection(self._look().collection)

@@ -493,6 +493,8 @@ def test_a_link_is_one_more_name(data: Path):
     assert (found.digest, found.is_link) == (made.digest, True)
     assert (found.name, found.version) == ("Digits:v0", "v0")
     assert (found.source_name, found.source_version) == ("mnist:v1", "v1")
+    assert (found.source_artifact.name, found.source_artifact.is_link) == ("mnist:v1", False)
+    assert made.source_artifact is made
     assert found.source_qualified_name == f"mlgit/{found.project}/mnist:v1"
     found.unlink()
     with pytest.raises(NotFoundError):
