@@ -139,7 +139,8 @@ _SERVER = frozenset(
     program_abspath program_relpath relogin resumed sagemaker_disable settings_system show_colors show_emoji
     show_errors show_info show_warnings start_method stop_fn stop_on_fatal_error strict summary_timeout
     summary_warnings sweep_param_path symlink use_dot_wandb username
-    allow_media_symlink files_dir log_dir project_url run_mode run_url sweep_url sync_dir wandb_dir
+    allow_media_symlink deployment files_dir is_local log_dir project_url run_mode run_url sweep_url sync_dir timespec
+    wandb_dir
     """.split()  # noqa: SIM905  (a page of words reads better than a list of them)
 )
 """What W&B's own settings call things that concern its server or its own process: taken, and without effect."""

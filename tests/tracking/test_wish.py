@@ -130,6 +130,7 @@ def test_the_settings_of_a_run_lead_to_its_places(inside: Repo):
         settings = run.settings
         assert (settings.run_url, settings.project_url, settings.sweep_url) == (run.url, run.project_url, None)
         assert (settings.run_mode, settings.resumed, settings._noop, settings._jupyter) == ("run", False, False, False)
+        assert (settings.is_local, len(settings.timespec)) == (True, len("20260102_030405"))
         assert Path(settings.log_dir).is_dir()
         assert Path(settings.wandb_dir) == Path.cwd() / "wandb"
     with wandb.init(mode="disabled") as run:

@@ -186,6 +186,7 @@ class ActiveRun(Identity):
     def settings(self) -> Settings:
         """What was settled for it and what was given, by W&B's names."""
         settings, root = Settings.of(self._wish), Path(self._wish.folder or "").absolute()
+        began = time.strftime("%Y%m%d_%H%M%S", time.localtime(self.start_time))
         settings.update(
             run_id=self.id, run_name=self.name, run_group=self.group, run_job_type=self.job_type, project=self.project,
             entity=self.entity, run_notes=self.notes, run_tags=self.tags, sweep_id=self.sweep_id, resumed=self.resumed,
@@ -194,7 +195,7 @@ class ActiveRun(Identity):
             root_dir=str(root), wandb_dir=str(root / "wandb"),  # scripts clear it away, so nothing of ours is in it
             sync_dir=self.sync_dir, files_dir=self.sync_dir and f"{self.sync_dir}/files", log_dir=self.sync_dir,
             _offline=self.offline, _noop=self.disabled, _shared=self._wish.mode == "shared",
-            _jupyter=notebook.is_notebook(),
+            _jupyter=notebook.is_notebook(), timespec=began, _start_datetime=began, is_local=True, deployment="local",
         )  # fmt: skip
         return settings
 
