@@ -219,6 +219,7 @@ def test_a_name_that_is_not_there_says_what_is(run: Script):
         ("from wandb.sdk.integration_utils.auto_logging import AutologAPI", "in a callback of your own"),
         ("import wandb.sdk.data_types._dtypes", "mlgit.Table(dtype=…)"),
         ("import wandb.jupyter", "%%wandb"),
+        ("from wandb.plot.utils import test_missing", "by itself"),
         ("import wandb; wandb.util.convert_plots(1)", "log the figure as it is"),
     ],
 )
