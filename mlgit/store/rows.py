@@ -36,6 +36,8 @@ class Rows:
         self.last_time = 0.0
         self.by_hand: set[str] = set()
         """The names whose last value was set, not logged."""
+        self.gone: set[str] = set()
+        """The names that were taken away, also where they came again."""
         self.rules: dict[str, Rule] = {}
         self.objects: dict[str, list[Logged]] = {}
         self._pieces: dict[str, list[Any]] = {}  # an axis and its values, in turn
@@ -158,6 +160,7 @@ class Rows:
         for name, value in row["_summary"].items():
             if value == DELETED:
                 self.last.pop(name, None)
+                self.gone.add(name)
                 continue
             told = dict(leaves(value, f"{name}.")) if type(value) is dict and not is_object(value) else {name: value}
             self.last.update(told)

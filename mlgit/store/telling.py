@@ -44,6 +44,8 @@ class Account:
     """How metrics are to be summed up and drawn, as `define_metric` said."""
     by_hand: frozenset[str] = frozenset()
     """The metrics that were set, not logged, last: no rule speaks of them."""
+    gone: frozenset[str] = frozenset()
+    """The metrics that were taken away, also where they came again: none of an earlier life stays."""
     output: bytes = b""
     ended: bool = True
     """Whether the run said its own end."""
@@ -138,8 +140,9 @@ def _read(folder: Path) -> Account:
 def summed_up(told: Rows, run: Run) -> Account:
     """What the lines of a history told of *run*, its metrics among it."""
     account = Account(
-        run=run, series=told.series(), objects=told.objects, rules=told.rules, by_hand=frozenset(told.by_hand)
-    )
+        run=run, series=told.series(), objects=told.objects, rules=told.rules, by_hand=frozenset(told.by_hand),
+        gone=frozenset(told.gone),
+    )  # fmt: skip
     account = _summed(account, told.last)
     given = summary.stepless(account.rules, (*account.series, *account.objects))
     metrics = {name: 0 for name in given if name not in told.last} | dict(account.run.metrics)
@@ -163,7 +166,8 @@ def joined(before: Account, after: Account, *, upto: int | None = None) -> Accou
     another, the caller decides.
     """
     cut = before if upto is None else _until(before, upto)
-    last = {**(before.run.metrics if upto is None else _last_of(before, cut)), **after.run.metrics}
+    earlier = before.run.metrics if upto is None else _last_of(before, cut)
+    last = {name: value for name, value in earlier.items() if name not in after.gone} | dict(after.run.metrics)
     rules = {**before.rules, **after.rules}
     account = replace(
         after,
@@ -171,7 +175,7 @@ def joined(before: Account, after: Account, *, upto: int | None = None) -> Accou
         objects=_merged(cut.objects, after.objects, _one_after_other),
         system=_merged(cut.system, after.system, _resumed),
         rules=rules, by_hand=before.by_hand | after.by_hand, output=before.output + after.output,
-        earlier=before.run, upto=upto, is_full=before.is_full and after.is_full,
+        gone=after.gone | _taken_away(before), earlier=before.run, upto=upto, is_full=before.is_full and after.is_full,
     )  # fmt: skip
     return _summed(account, _unruled(account, last))
 
@@ -197,10 +201,16 @@ def _last_of(account: Account, cut: Account) -> dict[str, Any]:
     return kept | {name: _last(cut, name) for name in (*cut.series, *cut.objects) if name not in account.by_hand}
 
 
+def _taken_away(account: Account) -> frozenset[str]:
+    """What was logged and is no metric any more, though a rule wants it to be one."""
+    ruled = ((name, _rule(account, name)) for name in {**account.series, **account.objects} if account.rules)
+    return frozenset(name for name, rule in ruled if rule and "none" not in rule.summary) - account.run.metrics.keys()
+
+
 def _unruled(account: Account, last: Mapping[str, Any]) -> dict[str, Any]:
     """*last*, with the last logged value in place of what a rule had made of a metric."""
-    ruled = (name for name in {**account.series, **account.objects} if summary.asks(_rule(account, name)))
-    return {**last, **{name: _last(account, name) for name in ruled}}
+    logged = (name for name in {**account.series, **account.objects} if name in last or name not in account.gone)
+    return {**last, **{name: _last(account, name) for name in logged if summary.asks(_rule(account, name))}}
 
 
 def _last(account: Account, name: str) -> Any:

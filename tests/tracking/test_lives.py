@@ -71,6 +71,22 @@ def test_a_resumed_run_goes_on_where_it_stopped_on_the_same_branch(inside: Repo,
     assert (about["earlier"]["how"], about["earlier"]["step"]) == ("resume", 1)
 
 
+def test_what_a_resumed_run_takes_out_of_its_summary_is_gone(inside: Repo):
+    run = wandb.init(id="abcdefgh")
+    run.define_metric("best", summary="max")
+    run.log({"loss": 1, "gone": 2, "back": 3, "best": 4})
+    run.finish()
+    run = wandb.init(id="abcdefgh", resume="must")
+    for name in ("gone", "back", "best"):
+        del run.summary[name]
+    run.log({"back": 5})
+    run.finish()
+    with wandb.init(id="abcdefgh", resume="must") as run:
+        told = {name: value for name, value in run.summary.items() if not name.startswith("_")}
+
+    assert dict(one(inside).metrics) == told == {"loss": 1, "back": 5}
+
+
 def test_what_is_given_anew_is_taken(inside: Repo):
     first(1.0, tags=["a"])
     wandb.init(id="abcdefgh", resume="must", name="second", tags=["b"], config={"lr": 0.2, "depth": 3})
