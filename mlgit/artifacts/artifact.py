@@ -452,8 +452,8 @@ class Artifact(Draft):
     # -- bringing it back
 
     def place_of(self, root: str | os.PathLike[str] | None) -> Path:
-        """Where its files go: *root*, or `artifacts/<name>:v0` (`MLGIT_ARTIFACT_DIR` names another folder)."""
-        return _place(root, self.name) if root is None else Path(root)
+        """Where its files go: *root*, or `artifacts/<its own name>:v0` (`MLGIT_ARTIFACT_DIR` names another folder)."""
+        return _place(root, self.source_name)
 
     def bring(self, entry: Entry, root: Path) -> None:
         """Put *entry* below *root*, checked against its hash; what is the same there already stays."""

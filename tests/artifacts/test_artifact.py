@@ -495,6 +495,7 @@ def test_a_link_is_one_more_name(data: Path):
     assert (found.source_name, found.source_version) == ("mnist:v1", "v1")
     assert (found.source_artifact.name, found.source_artifact.is_link) == ("mnist:v1", False)
     assert made.source_artifact is made
+    assert Path(found.download()) == Path.cwd() / "artifacts" / "mnist:v1"  # one place, by whatever name it was found
     assert found.source_qualified_name == f"mlgit/{found.project}/mnist:v1"
     found.unlink()
     with pytest.raises(NotFoundError):
