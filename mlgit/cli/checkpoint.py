@@ -15,7 +15,9 @@ from mlgit.errors import UsageError
 @click.option("--every", metavar="TIME",
               help="Of one RUN: go on doing so this often (30s, 5m, 1h), until it or standard input ends.")  # fmt: skip
 @click.option("--push", is_flag=True, help="Push what is committed to the remote origin.")
-@click.option("--json", "as_json", is_flag=True, help="Print the runs as JSON; not with --every.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the runs as JSON; with --every, the run once it has ended."
+)
 def command(run: str | None, every: str | None, push: bool, as_json: bool) -> None:
     """Commit what RUN, or every run that is under way here, has said so far, as state `running`, so that others see it.
 
@@ -40,7 +42,10 @@ def command(run: str | None, every: str | None, push: bool, as_json: bool) -> No
             raise UsageError("--every needs to know which run.", fix="mlgit checkpoint RUN --every 5m")
         checkpoints.follow(repo, query.find(repo, run).id, wish.seconds(every), pushes=push)
         ended = query.find(repo, run)
-        output.say(f"{ended.name} is {ended.state.value}{f': {ended.branch}' if ended.branch else ''}")
+        if as_json:
+            output.as_json([document(ended)])
+        else:
+            output.say(f"{ended.name} is {ended.state.value}{f': {ended.branch}' if ended.branch else ''}")
         return
     known = [query.find(repo, run)] if run else [one for one in query.runs(repo) if not one.commit]
     if run and known[0].commit:

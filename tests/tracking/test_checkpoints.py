@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -229,6 +230,7 @@ def test_a_time_that_no_run_lasts_for_is_a_time(repo: Repo, mlgit: Script, text:
     done = mlgit("checkpoint", "short", "--every", text, cwd=repo.folder, stdin=subprocess.DEVNULL)
 
     assert done.stdout.startswith("short is finished: exp/")
+    assert [(run["name"], run["state"]) for run in json.loads(told.stdout)] == [("short", "finished")]
     assert done.stderr == ""
 
 
@@ -237,11 +239,13 @@ def test_checkpoints_of_a_run_that_has_ended_wait_for_nothing_and_say_so(repo: R
     read, write = os.pipe()  # standard input that does not end
     try:
         done = mlgit("checkpoint", "short", "--every", "1h", cwd=repo.folder, stdin=read, timeout=60)
+        told = mlgit("checkpoint", "short", "--every", "1h", "--json", cwd=repo.folder, stdin=read, timeout=60)
     finally:
         os.close(read)
         os.close(write)
 
     assert done.stdout.startswith("short is finished: exp/")
+    assert [(run["name"], run["state"]) for run in json.loads(told.stdout)] == [("short", "finished")]
 
 
 @pytest.mark.parametrize("words", [("-c", "import mlgit; mlgit.init()"), ("-m", "mlgit", "run", "--", "true")])
