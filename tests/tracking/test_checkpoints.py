@@ -230,7 +230,6 @@ def test_a_time_that_no_run_lasts_for_is_a_time(repo: Repo, mlgit: Script, text:
     done = mlgit("checkpoint", "short", "--every", text, cwd=repo.folder, stdin=subprocess.DEVNULL)
 
     assert done.stdout.startswith("short is finished: exp/")
-    assert [(run["name"], run["state"]) for run in json.loads(told.stdout)] == [("short", "finished")]
     assert done.stderr == ""
 
 
