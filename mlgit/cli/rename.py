@@ -1,0 +1,33 @@
+"""`mlgit rename`: call a run something else."""
+
+from __future__ import annotations
+
+import click
+
+from mlgit.cli import edits
+from mlgit.cli.choose import RUN
+
+
+@click.command()
+@click.argument("run", type=RUN)
+@click.argument("name")
+@edits.DRY_RUN
+@edits.JSON
+def command(run: str, name: str, dry_run: bool, as_json: bool) -> None:
+    """Call RUN by another NAME: a commit on its branch, in your name. What undoes it is printed.
+
+    Its id stays, and its branch, by which others may know it already.
+
+    \b
+    Examples:
+      mlgit rename radiant-glade-12 'ResNet, cosine schedule'
+    """
+    from mlgit import wiring
+
+    place = wiring.place()
+    runs = edits.chosen(place, (run,), ())
+    done = edits.edited(place, runs, "name", lambda _: name.strip(), why=f"rename to {name.strip()}", dry_run=dry_run)
+    edits.tell(
+        done, words=lambda one: f"{one.before!r} is now {one.after!r}", undo=lambda one: [str(one.before)],
+        dry_run=dry_run, as_json=as_json,
+    )  # fmt: skip
