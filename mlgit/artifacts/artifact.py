@@ -128,7 +128,9 @@ class Artifact(Draft):
         known = catalog.versions(query.runs(repo, project=self._in_project), self._name)
         found = next((held for held in known if held.version.hash == version.hash), None)
         if found is None:
-            raise NotFoundError(f"No run tells of this version of {self._name} any more.", fix="mlgit rm --undo")
+            raise NotFoundError(
+                f"No run tells of this version of {self._name} any more.", fix="mlgit restore --list lists hidden runs"
+            )
         return found
 
     @property

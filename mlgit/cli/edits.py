@@ -12,6 +12,7 @@ import click
 
 from mlgit.cli import output
 from mlgit.cli.choose import KEY
+from mlgit.core import refs
 from mlgit.core.run import Run
 from mlgit.errors import UsageError
 
@@ -105,8 +106,10 @@ def label(run: Run) -> str:
     return run.branch.rpartition("/")[2] or run.id
 
 
+def known_by(run: Run) -> dict[str, Any]:
+    """What a script finds the run by."""
+    return {"id": run.id, "name": run.name, "branch": run.branch.removeprefix(refs.TRASH), "commit": run.commit}
+
+
 def _document(one: Edited) -> dict[str, Any]:
-    return {
-        "id": one.run.id, "name": one.run.name, "branch": one.run.branch, "commit": one.run.commit,
-        "before": one.before, "after": one.after,
-    }  # fmt: skip
+    return {**known_by(one.run), "before": one.before, "after": one.after}

@@ -429,9 +429,9 @@ class Run:
     save = update
 
     def delete(self, delete_artifacts: bool = False) -> None:
-        """Take it out of every listing, as `mlgit rm` does; `mlgit rm --undo` brings it back.
+        """Take it out of every listing, as `mlgit rm` does; `mlgit restore` brings it back.
 
-        *delete_artifacts* deletes what it alone logged. Raises `MlgitError` where it is under way, or somebody else's.
+        *delete_artifacts* deletes what it alone logged. Raises `MlgitError` where it is under way.
         """
         if not self._record.commit:
             raise UsageError(f"The run {self.name} is under way.", fix="end it first")
@@ -449,7 +449,9 @@ class Run:
 
             found = query.of_id(self._repo, self.id)
             if found is None:
-                raise NotFoundError(f"The run {self.name} is not there any more.", fix="mlgit rm --undo")
+                raise NotFoundError(
+                    f"The run {self.name} is not there any more.", fix="mlgit restore --list lists what is hidden"
+                )
             self._read(found)
         return {
             "id": self.id, "name": self.name, "state": self.state, "config": dict(self.config),

@@ -25,7 +25,7 @@ def adopt(repo: Repo, run: Run) -> Run:
     Raises `UsageError` where *run* has no branch, `RefMovedError` where somebody else is doing the same.
     """
     if not run.ref.startswith(("refs/heads/", "refs/remotes/")):
-        raise UsageError(f"{run.name} has no branch to go on from.", fix="mlgit rm --undo brings a hidden run back")
+        raise UsageError(f"{run.name} has no branch to go on from.", fix="mlgit restore brings a hidden run back")
     short = run.ref.removeprefix("refs/heads/")
     if run.ref.startswith("refs/remotes/"):
         short = run.ref.removeprefix("refs/remotes/").partition("/")[2]

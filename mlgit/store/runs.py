@@ -270,28 +270,42 @@ def _blobs(reader: Reader, name: str, ending: str, prefix: str = "") -> Iterable
 
 
 def hide(repo: Repo, runs: Sequence[Run]) -> None:
-    """Take *runs* out of every listing: their branches move to where only `restore` looks. Nothing is deleted."""
-    there, checked_out = repo.refs(refs.RUNS), repo.worktrees()
-    moves: dict[str, tuple[Move, Move]] = {}
+    """Take *runs* out of every listing: their branches move to where only `restore` looks. Nothing is deleted.
+
+    What is only known from a remote stays there, and is not seen here any more.
+    """
+    there, checked_out = repo.refs(refs.RUNS, "refs/remotes/"), repo.worktrees()
+    moves: dict[str, tuple[Move, ...]] = {}
     for run in runs:
-        if not run.ref.startswith("refs/heads/"):
-            raise MlgitError(f"{run.branch} is somebody else's branch.", fix="hide it where it was made")
         if run.ref in checked_out:
             raise MlgitError(f"{run.branch} is checked out.", fix="git switch to another branch first")
         if (tip := there.get(run.ref)) is None:
             raise MlgitError(f"{run.branch} has gone in the meantime.", fix="mlgit ls lists what is there")
-        moves[run.ref] = Move(_hidden(run.ref), None, tip), Move(run.ref, tip, None)
-    repo.move([move for both in moves.values() for move in both], why="rm")
+        hidden = Move(f"{refs.TRASH}{_local(run.ref)}", None, tip)
+        moves[run.ref] = (hidden, Move(run.ref, tip, None)) if run.ref.startswith(refs.RUNS) else (hidden,)
+    repo.move([move for some in moves.values() for move in some], why="rm")
 
 
-def restore(repo: Repo, hidden: Mapping[str, str]) -> list[str]:
-    """Bring hidden branches (*hidden*: ref in the trash → commit) back; return their names."""
+def hidden(repo: Repo) -> list[Run]:
+    """The runs that `hide` has taken away, newest first."""
+    with repo.reader() as reader:
+        return sorted(read_all(reader, repo.refs(refs.TRASH).items()), key=lambda run: (-run.created, run.id))
+
+
+def restore(repo: Repo, runs: Sequence[Run]) -> list[str]:
+    """Bring *runs*, some of those that are `hidden`, back; return the names of their branches."""
+    there = repo.refs(refs.TRASH)
     moves: list[Move] = []
-    for ref, tip in hidden.items():
-        moves += [Move(f"refs/heads/{ref.removeprefix(refs.TRASH)}", None, tip), Move(ref, tip, None)]
-    repo.move(moves, why="rm --undo")
-    return [ref.removeprefix(refs.TRASH) for ref in hidden]
+    for run in runs:
+        if (tip := there.get(run.ref)) is None:
+            raise MlgitError(f"{run.name} is not hidden any more.", fix="mlgit restore --list lists what is")
+        moves += [Move(f"refs/heads/{run.ref.removeprefix(refs.TRASH)}", None, tip), Move(run.ref, tip, None)]
+    repo.move(moves, why="restore")
+    return [run.ref.removeprefix(refs.TRASH) for run in runs]
 
 
-def _hidden(ref: str) -> str:
-    return f"{refs.TRASH}{ref.removeprefix('refs/heads/')}"
+def _local(ref: str) -> str:
+    """A run's branch by its short name, without the remote that it is known from."""
+    if ref.startswith("refs/remotes/"):
+        return ref.removeprefix("refs/remotes/").partition("/")[2]
+    return ref.removeprefix("refs/heads/")

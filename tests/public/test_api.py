@@ -222,7 +222,7 @@ def test_a_deleted_run_is_hidden_and_comes_back(three: Repo, mlgit: Callable[...
     assert len(wandb.Api().runs("digits")) == 2
     with pytest.raises(NotFoundError):
         run.load(force=True)
-    mlgit("rm", "--undo", cwd=three.folder)
+    mlgit("restore", run.id, cwd=three.folder)
     assert run.load(force=True)["name"] == "r0"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -309,22 +310,58 @@ def test_a_series_that_somebody_spoiled_is_passed_over(repo: Repo, train: Callab
 
 def test_a_hidden_run_comes_back(repo: Repo, train: Callable[[float], Run], mlgit: Script):
     one, two = train(0.5), train(0.25)
-    said = mlgit("rm", one.id, one.branch, cwd=repo.folder).stdout
+    label = one.branch.rpartition("/")[2]
+    assert mlgit("rm", one.id, one.branch, "--dry-run", cwd=repo.folder).stdout == f"{one.branch} would be hidden\n"
+    said = mlgit("rm", one.id, one.branch, cwd=repo.folder)
 
-    assert f"mlgit rm --undo {one.branch.rpartition('/')[2]} brings it back" in said
+    assert (said.stdout, said.stderr) == (f"{one.branch} is hidden\n", f"undo: mlgit restore {label}\n")
     assert [run.id for run in query.runs(repo)] == [two.id]
-    assert one.branch in mlgit("rm", "--hidden", cwd=repo.folder).stdout
+    assert label in mlgit("restore", "--list", cwd=repo.folder).stdout
+    assert json.loads(mlgit("restore", "--list", "--json", cwd=repo.folder).stdout)[0]["branch"] == one.branch
     assert mlgit("rm", one.id, cwd=repo.folder, check=False).returncode == 1
-    mlgit("rm", "--undo", one.id, cwd=repo.folder)
+    mlgit("restore", one.id, cwd=repo.folder)
     assert {run.id for run in query.runs(repo)} == {one.id, two.id}
     assert repo.resolve(one.branch) == one.commit
-    assert mlgit("rm", "--undo", cwd=repo.folder, check=False).returncode == 1
+    assert mlgit("restore", one.id, cwd=repo.folder, check=False).returncode == 1
+
+
+def test_all_runs_of_which_a_condition_holds_are_hidden_and_come_back(
+    repo: Repo, train: Callable[[float], Run], mlgit: Script
+):
+    one, two = train(0.5), train(0.25)
+    assert mlgit("rm", cwd=repo.folder, check=False).returncode == 2
+
+    (told,) = json.loads(mlgit("rm", "--where", "lr > 0.4", "--json", cwd=repo.folder).stdout)
+
+    assert told["id"] == one.id
+    assert [run.id for run in query.runs(repo)] == [two.id]
+    assert mlgit("restore", cwd=repo.folder, check=False).returncode == 2
+    assert mlgit("restore", "--all", cwd=repo.folder).stdout == f"{one.branch} is back\n"
+    assert mlgit("restore", "--all", cwd=repo.folder).stderr == "Nothing is hidden.\n"
+
+
+def test_a_hidden_run_is_brought_back_with_edits_that_are_no_results(repo: Repo, train: Callable[[float], Run]):
+    run = train(0.5)
+    tip = repo.commit_on(run.ref, {"a.txt": b"by hand"}, "by hand", expect=run.commit)
+
+    runs.hide(repo, query.runs(repo))
+    runs.restore(repo, runs.hidden(repo))
+
+    assert repo.resolve(run.branch) == tip
+
+
+def test_hidden_runs_are_completed(repo: Repo, train: Callable[[float], Run], mlgit: Script):
+    one, _ = train(0.5), train(0.25)
+    mlgit("rm", one.id, cwd=repo.folder)
+    env = os.environ | {"_MLGIT_COMPLETE": "fish_complete", "COMP_WORDS": "mlgit restore", "COMP_CWORD": one.name[:3]}
+
+    assert mlgit(env=env, cwd=repo.folder).stdout == f"plain,{one.branch.rpartition('/')[2]}\t{one.name}\n"
 
 
 def test_a_hidden_run_with_an_id_of_its_own_comes_back_as_it_was_said(repo: Repo, python: Script, mlgit: Script):
     python("-c", "import mlgit; mlgit.init(id='my-run.1', name='abc')", cwd=repo.folder)
-    said = mlgit("rm", "my-run.1", cwd=repo.folder).stdout
-    mlgit(*said.partition("; mlgit ")[2].split()[:3], cwd=repo.folder)
+    said = mlgit("rm", "my-run.1", cwd=repo.folder).stderr
+    mlgit(*said.removeprefix("undo: mlgit ").split(), cwd=repo.folder)
 
     assert [run.id for run in query.runs(repo)] == ["my-run.1"]
 
@@ -341,7 +378,20 @@ def test_a_hidden_run_stays_hidden_where_a_remote_still_has_it(
     mlgit("rm", run.id, cwd=repo.folder)
 
     assert query.runs(repo) == []
-    mlgit("rm", "--undo", cwd=repo.folder)
+    mlgit("restore", run.id, cwd=repo.folder)
+    assert [found.ref for found in query.runs(repo)] == [run.ref]
+
+
+def test_a_run_that_only_a_remote_has_is_hidden_here_and_stays_there(repo: Repo, train: Callable[[float], Run]):
+    run = train(0.5)
+    far = f"refs/remotes/origin/{run.branch}"
+    repo.move([Move(far, None, run.commit), Move(run.ref, run.commit, None)], why="test")
+
+    runs.hide(repo, query.runs(repo))
+
+    assert query.runs(repo) == []
+    assert repo.resolve(far) == run.commit
+    runs.restore(repo, runs.hidden(repo))
     assert [found.ref for found in query.runs(repo)] == [run.ref]
 
 
