@@ -13,6 +13,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "run": "Run a command and record it as a branch.",
         "ls": "List runs.",
         "show": "Show one run.",
+        "log": "Who recorded a run, and edited what since.",
         "diff": "What changed between two runs.",
         "compare": "Compare runs in a table and a chart.",
         "tag": "Put tags on runs, and take them off.",
