@@ -130,7 +130,7 @@ def _tree(repo: Repo, head: str | None, sieve: Sieve) -> str:
         index = Path(scratch) / "index"
         env = {"GIT_INDEX_FILE": str(index)}
         try:
-            shutil.copyfile(repo.git_dir / "index", index)
+            shutil.copy2(repo.git_dir / "index", index)  # its time tells git which files it must not trust (racy-git)
         except FileNotFoundError:
             if head:
                 repo.git("read-tree", head, env=env)

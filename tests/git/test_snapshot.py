@@ -147,6 +147,23 @@ def test_every_kind_of_change_is_taken(code: Repo):
     assert git(top(code), "rev-parse", f"{commit}^") == code.resolve("HEAD")
 
 
+def test_a_change_in_the_very_second_of_the_commit_is_taken(code: Repo):
+    def stamp(*names: str) -> None:
+        for name in names:
+            os.utime(top(code) / name, ns=(10**18, 10**18))
+
+    git(top(code), "config", "core.trustctime", "false")
+    stamp("a.py")
+    git(top(code), "update-index", "--refresh")
+    (top(code) / "a.py").write_text("A")
+    stamp("a.py", ".git/index")
+    (top(code) / "new.py").write_text("new")
+
+    _, found = snapshot(code)
+
+    assert found == {"a.py": "A", "b.py": "b", "new.py": "new"}
+
+
 def test_a_file_that_became_a_folder_is_taken(code: Repo):
     (top(code) / "a.py").unlink()
     (top(code) / "a.py").mkdir()
