@@ -121,7 +121,7 @@ class Repo:
         """
         if self._create(moves, why):
             return
-        lines: list[bytes] = []
+        lines = [b"start\0"]  # with a beginning and an end of its own: a process that dies in between has moved nothing
         for step in moves:
             if not step.ref.startswith("refs/") or any(char in step.ref for char in "\0\n "):
                 raise UsageError(f"{step.ref[:120]!r} is no full name of a ref.")
@@ -132,6 +132,7 @@ class Repo:
                 lines.append(b"create %s\0%s\0" % (ref, step.new.encode()))
             else:
                 lines.append(b"update %s\0%s\0%s\0" % (ref, step.new.encode(), step.old.encode()))
+        lines.append(b"commit\0")
         try:
             process.run(
                 "update-ref", "-m", f"mlgit: {why}", "--create-reflog", "--stdin", "-z",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
@@ -71,6 +72,24 @@ def test_several_refs_move_all_or_none(repo: Repo):
         repo.move([Move("refs/mlgit/a", None, head), Move("refs/mlgit/b", None, head)], why="both")
 
     assert "refs/mlgit/a" not in repo.refs()
+
+
+def test_who_dies_while_it_tells_git_of_many_refs_has_moved_none(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cut_short = tmp_path / "bin" / "git"
+    cut_short.parent.mkdir()
+    cut_short.write_text(f"""#!/bin/sh
+case "$*" in *update-ref*) head -c 20000 | {shutil.which("git")} "$@" ;; *) exec {shutil.which("git")} "$@" ;; esac
+""")
+    cut_short.chmod(0o755)
+    commit = repo.resolve("HEAD")
+    monkeypatch.setenv("PATH", f"{cut_short.parent}{os.pathsep}{os.environ['PATH']}")
+
+    with contextlib.suppress(GitError):
+        repo.move([Move(f"refs/heads/many/{number}", None, commit) for number in range(1000)], why="many")
+
+    assert repo.refs("refs/heads/many/") == {}
 
 
 def test_two_processes_that_move_one_ref_do_not_lose_a_commit(repo: Repo):
