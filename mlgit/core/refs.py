@@ -8,17 +8,21 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from datetime import UTC, datetime
 
 from mlgit.errors import UsageError
 
 RUNS = "refs/heads/exp/"
 TRASH = "refs/mlgit/trash/"
+ARCHIVE = "refs/mlgit/archive/"
 LIVE = "refs/mlgit/live/"
 SWEEPS = "refs/mlgit/sweeps/"
 ASSETS = "refs/heads/mlgit-assets"
 
 _COMPONENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 _NO_PROJECT = frozenset("/\\#?%:")
+_FOLDED = re.compile(rf"{RUNS}([^/]+)/([^/]+)")
+_ODD = re.compile(r"[\x00-\x20\x7f~^:?*\[\\/]|\.\.|@\{|^[.-]|\.(lock)?$")
 _GENERATED_ID = re.compile(r"[a-z0-9]{8}")
 _SEMVER = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?")
 
@@ -67,6 +71,21 @@ def run_ref(project: str, name: str, run_id: str, *, digits: int = 6) -> str:
     """
     mark = run_id if _GENERATED_ID.fullmatch(run_id) else hashlib.sha256(run_id.encode()).hexdigest()
     return f"{RUNS}{component(project, 'project')}/{slug(name) or 'run'}-{mark[:digits]}"
+
+
+def month(branch: str, created: float) -> str | None:
+    """The ref that *branch*, of a run that began so many seconds after the epoch, is folded into; None: it cannot be.
+
+    `refs/mlgit/archive/<project>/<yyyy-mm>`, of the month in UTC.
+    """
+    found = _FOLDED.fullmatch(branch)
+    return f"{ARCHIVE}{found[1]}/{datetime.fromtimestamp(created, UTC):%Y-%m}" if found else None
+
+
+def unfolded(month: str, name: str) -> str | None:
+    """The branch that the entry *name* of the archive's *month* had; None where no branch can be called so."""
+    project = month.removeprefix(ARCHIVE).rpartition("/")[0]
+    return None if _ODD.search(name) or not project else f"{RUNS}{project}/{name}"
 
 
 def version(text: str) -> str:

@@ -34,8 +34,8 @@ class State(enum.Enum):
 class Run:
     """What a run is known by: the content of its result commit's `Mlgit-Result` trailer.
 
-    `ref` and `commit` say where it was read; they are not part of the record itself. A run that is still alive
-    has neither.
+    `ref`, `commit` and `archive` say where it was read; they are not part of the record itself. A run that is still
+    alive has none of them.
     """
 
     id: str
@@ -77,7 +77,10 @@ class Run:
     used: tuple[ArtifactVersion, ...] = ()
     logged: tuple[ArtifactVersion, ...] = ()
     ref: str = ""
+    """Its branch; of an archived run, the one that it had and will have again."""
     commit: str = ""
+    archive: str = ""
+    """The ref of the month that it is folded into; `""` where it has a branch."""
 
     @property
     def scalars(self) -> dict[str, Any]:

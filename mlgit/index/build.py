@@ -10,7 +10,7 @@ from typing import Any
 
 from mlgit.core import refs
 from mlgit.git.repo import Repo
-from mlgit.store import records, runs
+from mlgit.store import archive, records, runs
 
 VERSION = 1
 PATTERNS = (refs.RUNS, refs.TRASH, "refs/remotes/*/exp/**")
@@ -73,7 +73,7 @@ def _once(connection: sqlite3.Connection, schema: str) -> str:
 
 
 def _update(repo: Repo, connection: sqlite3.Connection) -> None:
-    now = repo.refs(*PATTERNS)
+    now = repo.refs(*PATTERNS) | archive.entries(repo)
     known = dict(connection.execute("SELECT ref, tip FROM runs"))
     gone = [(ref,) for ref in known.keys() - now.keys()]
     moved = {ref: tip for ref, tip in now.items() if known.get(ref) != tip}

@@ -10,7 +10,7 @@ from mlgit.core.run import Run
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import build
-from mlgit.store import live, locks, records, telling
+from mlgit.store import archive, live, locks, records, telling
 
 
 def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) -> list[Run]:
@@ -20,17 +20,20 @@ def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) ->
     """
     wanted = {"project": project, "sweep": sweep}
     where = " AND ".join(['"commit" IS NOT NULL', *(f"{key} = ?" for key, value in wanted.items() if value)])
-    question = f'SELECT ref, "commit", record FROM runs WHERE {where} ORDER BY ref'  # noqa: S608  (keys are ours)
+    question = f'SELECT ref, "commit", record FROM runs WHERE {where}'  # noqa: S608  (keys are ours)
     alive = list(_alive(repo))  # first, so that one that ends meanwhile is found as a branch
     rows = build.ask(repo, question, [value for value in wanted.values() if value])
     found: dict[str, Run] = {}
     hidden: set[str] = set()
-    for ref, commit, record in rows:  # sorted: refs/heads, refs/mlgit/trash, refs/remotes
+    for ref, commit, record in sorted(rows, key=lambda row: (_rank(row[0]), row[0])):
         run = records.run_of_trailer(record)
         if run is None or run.id in found or run.id in hidden:
             continue
         if ref.startswith(refs.TRASH):
             hidden.add(run.id)
+        elif ref.startswith(refs.ARCHIVE):
+            if place := archive.found(ref):
+                found[run.id] = replace(run, ref=place[0], commit=commit, archive=place[1])
         else:
             found[run.id] = replace(run, ref=ref, commit=commit)
     for run in alive:
@@ -38,6 +41,11 @@ def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) ->
         if is_wanted and (run.id not in found or live.folder_of(repo, run.id).exists()):
             found[run.id] = _going_on(run, found.get(run.id))
     return sorted(found.values(), key=lambda run: (-run.created, run.id))
+
+
+def _rank(ref: str) -> int:
+    """Where a run is looked for first: its branch, what is hidden, the archive, what was fetched."""
+    return next(rank for rank, prefix in enumerate((refs.RUNS, refs.TRASH, refs.ARCHIVE, "")) if ref.startswith(prefix))
 
 
 def _going_on(run: Run, known: Run | None) -> Run:

@@ -1,4 +1,4 @@
-"""A run's record, edited: one more result commit on its branch, or one more event in its live folder.
+"""A run's record, edited: one more result commit on its branch or in the archive, or an event in its live folder.
 
 Nothing that the run recorded is lost: what it said before stands in the commits below.
 """
@@ -16,12 +16,12 @@ from mlgit.core.summary import DELETED
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.git.objects import Entry
 from mlgit.git.repo import Move, Repo
-from mlgit.store import files, live, records, result, runs, telling
+from mlgit.store import archive, files, live, records, result, runs, telling
 
 _TRIES = 20
 _FILED = ("name", "group", "job_type", "notes", "tags")
 """What `set` of a live run takes."""
-_FIXED = ("id", "project", "created", "source", "tree", "folder", "ref", "commit")
+_FIXED = ("id", "project", "created", "source", "tree", "folder", "ref", "commit", "archive")
 """What a run is, whatever it is called."""
 
 Change = Callable[[Run], Run]
@@ -34,27 +34,34 @@ def edit(
     """Record what *change* makes of *run*, as it is by now; return it. *more*: files below `experiment/`, by path.
 
     Somebody else may edit it at the same moment: then *change* is asked again, about what they made of it. A run that
-    is only known from a remote gets a local branch. Raises `UsageError` for a change of what a run is, `NotFoundError`
-    where it has gone, `GitError` where git refuses.
+    is only known from a remote gets a local branch; an archived one stays in the archive. Raises `UsageError` for a
+    change of what a run is, `NotFoundError` where it has gone, `GitError` where git refuses.
     """
     if not run.commit:
         return _edit_live(repo, run, change, more)
     ref = _local(run.ref)
     for _ in range(_TRIES):
         there = repo.refs(ref).get(ref)
-        tip = there or repo.resolve(run.ref)
+        month, archived = (None if there else archive.find(repo, run)) or ("", "")
+        if not there and not archived:
+            there = repo.refs(ref).get(ref)  # it got its branch back as we looked
+        tip = there or archived or repo.resolve(run.ref)
         before = runs.read(repo, tip) if tip else None
         if tip is None or before is None or before.id != run.id:
             raise NotFoundError(f"The run {run.name} has no branch any more.", fix="mlgit ls lists what is there")
         after = result.without_secrets(_checked(before, change(before)))
         if _told(after) == _told(before) and not more:
-            return replace(before, ref=ref if there else run.ref)
+            return replace(before, ref=ref if there or archived else run.ref, archive=month)
         commit = repo.commit(tip, _changes(repo, before, after, more), _message(after, why))
+        told = why or f"edit {run.id}"
         try:
-            repo.move([Move(ref, there, commit)], why=why or f"edit {run.id}")
+            if archived:
+                archive.put(repo, month, ref.rpartition("/")[2], archived, commit, why=told)
+            else:
+                repo.move([Move(ref, there, commit)], why=told)
         except RefMovedError:
             continue
-        return replace(after, ref=ref, commit=commit)
+        return replace(after, ref=ref, commit=commit, archive=month)
     raise MlgitError(f"The run {run.name} is being edited by others all the time.", fix="try again")
 
 

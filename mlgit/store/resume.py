@@ -14,18 +14,19 @@ from mlgit.core.run import Run
 from mlgit.errors import UsageError
 from mlgit.git.objects import Entry, Reader
 from mlgit.git.repo import Move, Repo
-from mlgit.store import attached, runs, telling
+from mlgit.store import archive, attached, runs, telling
 from mlgit.store.own import Before, How, before
 from mlgit.store.telling import Account
 
 
 def adopt(repo: Repo, run: Run) -> Run:
-    """*run*, on a local branch: one that is known from a remote gets one, and one that is behind a remote's catches up.
+    """*run*, on a local branch: one that is archived or known from a remote gets one, one behind a remote's catches up.
 
     Raises `UsageError` where *run* has no branch, `RefMovedError` where somebody else is doing the same.
     """
     if not run.ref.startswith(("refs/heads/", "refs/remotes/")):
         raise UsageError(f"{run.name} has no branch to go on from.", fix="mlgit restore brings a hidden run back")
+    (run,) = archive.unfold(repo, [run])
     short = run.ref.removeprefix("refs/heads/")
     if run.ref.startswith("refs/remotes/"):
         short = run.ref.removeprefix("refs/remotes/").partition("/")[2]

@@ -1,4 +1,4 @@
-"""Branches, read back as runs; and hidden, and restored.
+"""Branches and archived tips, read back as runs; and hidden, and restored.
 
 A run's record is the nearest first-parent commit whose message carries `Mlgit-Result`.
 """
@@ -20,7 +20,7 @@ from mlgit.documents.reader import plain
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo, message_trailer, split_commit
-from mlgit.store import live, records, tables, telling
+from mlgit.store import archive, live, records, tables, telling
 from mlgit.store.telling import Account
 
 T = TypeVar("T")
@@ -270,20 +270,28 @@ def _blobs(reader: Reader, name: str, ending: str, prefix: str = "") -> Iterable
 
 
 def hide(repo: Repo, runs: Sequence[Run]) -> None:
-    """Take *runs* out of every listing: their branches move to where only `restore` looks. Nothing is deleted.
+    """Take *runs* out of every listing: branches and archived ones move to where only `restore` looks.
 
-    What is only known from a remote stays there, and is not seen here any more.
+    Nothing is deleted. What is only known from a remote stays there, and is not seen here any more.
     """
     there, checked_out = repo.refs(refs.RUNS, "refs/remotes/"), repo.worktrees()
-    moves: dict[str, tuple[Move, ...]] = {}
+    moves: list[Move] = []
+    listed: dict[str, dict[str, str]] = {}
     for run in runs:
         if run.ref in checked_out:
             raise MlgitError(f"{run.branch} is checked out.", fix="git switch to another branch first")
-        if (tip := there.get(run.ref)) is None:
+        month, folded = (None if run.ref in there else archive.find(repo, run)) or ("", "")
+        tip = there.get(run.ref, folded)
+        if not tip:
             raise MlgitError(f"{run.branch} has gone in the meantime.", fix="mlgit ls lists what is there")
-        hidden = Move(f"{refs.TRASH}{_local(run.ref)}", None, tip)
-        moves[run.ref] = (hidden, Move(run.ref, tip, None)) if run.ref.startswith(refs.RUNS) else (hidden,)
-    repo.move([move for some in moves.values() for move in some], why="rm")
+        moves.append(Move(f"{refs.TRASH}{_local(run.ref)}", None, tip))
+        if folded:
+            listed.setdefault(month, {})[run.ref.rpartition("/")[2]] = tip
+        elif run.ref.startswith(refs.RUNS):
+            moves.append(Move(run.ref, tip, None))
+    repo.move(moves, why="rm")
+    for month, names in listed.items():
+        archive.take_out(repo, month, names)
 
 
 def hidden(repo: Repo) -> list[Run]:
