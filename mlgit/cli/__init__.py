@@ -20,6 +20,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "note": "Write down what you have to say of a run.",
         "rename": "Call a run something else.",
         "group": "File runs under a group.",
+        "checkout": "Bring back the code of a run, or files of it.",
         "rm": "Hide runs; restore brings them back.",
         "restore": "Bring hidden runs back.",
         "recover": "Make branches of runs that died.",

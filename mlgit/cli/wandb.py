@@ -19,7 +19,7 @@ _NO_SERVER = {
     "on": "runs are on unless MLGIT_MODE=disabled turns them off",
     "online": "runs are branches of this repository: `mlgit sync` sends them",
     "pull": "files of runs are here: `mlgit show RUN --media --into DIR`",
-    "restore": "`git switch` goes to a run's branch, `git switch --detach <branch>^` to its code",
+    "restore": "`mlgit checkout RUN` brings back the code of a run, or files of it",
     "status": "`mlgit ls` lists runs, `mlgit doctor` checks this machine",
     "verify": "`mlgit doctor` checks this machine",
 }

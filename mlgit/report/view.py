@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlgit.core import compare, escape, figures
+from mlgit.core import again, compare, escape, figures
 from mlgit.core.compare import Change, Direction, Goal, MetricDelta
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
@@ -187,18 +187,8 @@ def reproduce(about: Compared) -> tuple[str, ...]:
         lines.append("dvc checkout  # or dvc pull, where this machine lacks the data")
     if cwd not in ("", "."):
         lines.append(f"cd {shlex.quote(cwd)}")
-    params = [f"-p {shlex.quote(f'{key}={_argument(value)}')}" for key, value in compare.flatten(run.params).items()]
-    metrics = [f"-m {shlex.quote(name)}" for name in about.metrics_files]
-    lines.append(" ".join(("mlgit run", *params, *metrics, "--", shlex.join(about.command))))
+    lines.append(again.command(about.command, run.params, about.metrics_files))
     return tuple(lines) if len(lines[-1]) <= _LONGEST_COMMAND else ()
-
-
-def _argument(value: Any) -> str:
-    if isinstance(value, float):
-        return repr(value)
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
 
 
 def told(run: Run) -> dict[str, Any]:
