@@ -87,7 +87,7 @@ def _source(repo: Repo, run: Run) -> str:
 
 def _switch(repo: Repo, run: Run, source: str, branch: str | None, *, force: bool, as_json: bool) -> None:
     """HEAD, index and work tree at *source*, as a person would do it at the prompt."""
-    from mlgit.git import porcelain
+    from mlgit.git import bringing
     from mlgit.store import runs
 
     changed = repo.git("status", "--porcelain", "--untracked-files=no", "--ignore-submodules")
@@ -98,7 +98,7 @@ def _switch(repo: Repo, run: Run, source: str, branch: str | None, *, force: boo
         )  # fmt: skip
     before = repo.head()
     back = before.removeprefix("refs/heads/") if before else f"--detach {(repo.resolve('HEAD') or '')[:10]}"
-    porcelain.switch(repo, source, branch=branch, force=force)
+    bringing.switch(repo, source, branch=branch, force=force)
     if as_json:
         output.as_json({"run": run.id, "source": source, "branch": branch})
         return

@@ -1,6 +1,6 @@
-"""Files of a commit, brought back into the work tree or to another folder, with their line ends and filters.
+"""A commit, brought back into the work tree; files of it, there or elsewhere, with their line ends and filters.
 
-What stands there and is in no commit is never overwritten unasked. HEAD and index stay as they are.
+What stands there and is in no commit is never overwritten unasked.
 """
 
 from __future__ import annotations
@@ -13,6 +13,25 @@ from mlgit.errors import MlgitError, UsageError
 from mlgit.git import process
 from mlgit.git.objects import Entry
 from mlgit.git.repo import Repo
+
+
+def switch(repo: Repo, commit: str, *, branch: str | None = None, force: bool = False) -> None:
+    """HEAD, index and work tree at *commit*: detached, or on a new *branch*. The user's hooks run, as at the prompt.
+
+    Raises `UsageError` where git refuses, as it does for files that would be overwritten, unless *force* is given.
+    """
+    from git import GitCommandError
+    from git import Repo as Porcelain
+
+    how = f"--create={branch}" if branch else "--detach"
+    loss = "--discard-changes" if force else "--no-overwrite-ignore"
+    with Porcelain(repo.folder) as porcelain:
+        try:
+            porcelain.git.switch(how, loss, commit)
+        except GitCommandError as exc:
+            why = str(exc.stderr).strip().removeprefix("stderr: ").strip("'\n ")
+            fix = "git stash --include-untracked, or --to DIR" if "overwritten" in why else ""
+            raise UsageError("git did not switch; all is as it was.", why=why, fix=fix) from None
 
 
 def files(repo: Repo, commit: str, path: str = "") -> dict[str, Entry]:
@@ -31,7 +50,7 @@ def _mode_and_id(about: str) -> tuple[str, str]:
 def bring(repo: Repo, commit: str, wanted: Mapping[str, Entry], into: Path, *, force: bool = False) -> list[str]:
     """Write the files *wanted* of *commit* below *into*, by their paths; return those that were not there so already.
 
-    Raises `UsageError` where one would take the place of what no commit has, unless *force* is given, and `MlgitError`
+    HEAD and index stay as they are. Raises `UsageError` where one would take the place of what no commit has, unless *force* is given, and `MlgitError`
     where a folder is in the way: that is never removed.
     """
     differing = _differing(repo, wanted, into)

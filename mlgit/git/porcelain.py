@@ -1,4 +1,4 @@
-"""What a person would do at the prompt, through GitPython, which knows git's ways, hooks and credentials: push, switch.
+"""What a person would do at the prompt, through GitPython, which knows git's ways, hooks and credentials: push.
 
 GitPython costs a tenth of a second to load, so it is loaded here and nowhere on the path of a run.
 """
@@ -34,26 +34,6 @@ def push(repo: Repo, to: str, refspecs: Sequence[str]) -> list[tuple[str, str]]:
             why = str(exc.stderr).strip().removeprefix("stderr: ").strip("'\n ")
             raise GitError(f"Nothing could be pushed to {_bare(to)}.", why=why) from None
     return _refused(out)
-
-
-def switch(repo: Repo, commit: str, *, branch: str | None = None, force: bool = False) -> None:
-    """HEAD, index and work tree at *commit*: detached, or on a new *branch*.
-
-    Raises `UsageError` where git refuses, as it does for files that would be overwritten, unless *force* is given.
-    """
-    from git import GitCommandError
-
-    how = [
-        f"--create={branch}" if branch else "--detach",
-        *(["--discard-changes"] if force else ["--no-overwrite-ignore"]),
-    ]
-    with _open(repo) as porcelain:
-        try:
-            porcelain.git.switch(*how, commit)
-        except GitCommandError as exc:
-            why = str(exc.stderr).strip().removeprefix("stderr: ").strip("'\n ")
-            fix = "git stash --include-untracked, or --to DIR" if "overwritten" in why else ""
-            raise UsageError("git did not switch; all is as it was.", why=why, fix=fix) from None
 
 
 def _refused(output: str) -> list[tuple[str, str]]:
