@@ -50,8 +50,8 @@ def _mode_and_id(about: str) -> tuple[str, str]:
 def bring(repo: Repo, commit: str, wanted: Mapping[str, Entry], into: Path, *, force: bool = False) -> list[str]:
     """Write the files *wanted* of *commit* below *into*, by their paths; return those that were not there so already.
 
-    HEAD and index stay as they are. Raises `UsageError` where one would take the place of what no commit has, unless *force* is given, and `MlgitError`
-    where a folder is in the way: that is never removed.
+    HEAD and index stay as they are. Raises `UsageError` where one would take the place of what no commit has, unless
+    *force* is given, and `MlgitError` where a folder is in the way: that is never removed.
     """
     differing = _differing(repo, wanted, into)
     if blocked := [path for path in differing if _blocked(into, path)]:
