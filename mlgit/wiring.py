@@ -53,6 +53,14 @@ def forge(place: Place) -> Forge:
     return FolderForge(place.repo)
 
 
+def archivable(place: Place, runs: Sequence[Run]) -> tuple[list[Run], dict[str, str]]:
+    """(those of *runs* that can be folded into the archive now, id → why for each that stays)."""
+    from mlgit.store import archive
+
+    why = archive.staying(place.repo, runs, {pull.head for pull in forge(place).pulls()})
+    return [run for run in runs if run.id not in why], why
+
+
 def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) -> str:
     """Put the report onto pull request *number*, in place of what it said before; return it as Markdown.
 

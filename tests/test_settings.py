@@ -15,6 +15,7 @@ from mlgit import resources, settings
 from mlgit.core.compare import Goal
 from mlgit.documents import reader, schema
 from mlgit.errors import ConfigError
+from mlgit.store.archive import ArchiveOptions
 from mlgit.tracking.options import RunOptions
 
 # Which record reads which section. A room that begins to read one adds it here, and `pytest --golden-update` writes it.
@@ -22,6 +23,7 @@ SECTIONS: Mapping[str, tuple[Any, str]] = {
     "project": (str, "the project's name: its runs are the branches exp/<project>/…"),
     "goals": (Mapping[str, Goal], "metric → which way it is better"),
     "run": (RunOptions, "what `mlgit run` and `mlgit.init()` need to know"),
+    "archive": (ArchiveOptions, "when old runs are folded"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 import click
 
@@ -23,6 +24,8 @@ COMMANDS: dict[str, dict[str, str]] = {
         "checkout": "Bring back the code of a run, or files of it.",
         "rm": "Hide runs; restore brings them back.",
         "restore": "Bring hidden runs back.",
+        "archive": "Fold old runs; they are found as before.",
+        "unarchive": "Give archived runs their branches back.",
         "recover": "Make branches of runs that died.",
         "checkpoint": "Commit runs that are under way.",
         "sync": "Push runs to a remote.",
@@ -86,6 +89,16 @@ def group() -> None:
     A RUN is named by its name, id, branch or result commit, or by how one of them begins, from three characters;
     `latest` is the newest of the project.
     """
+
+
+@group.result_callback()
+@click.pass_context
+def _afterwards(ctx: click.Context, /, *_results: object, **_params: object) -> None:
+    """Tidy up behind the commands that people wait for least when they have said what they had to say."""
+    if ctx.invoked_subcommand == "sync" or (ctx.invoked_subcommand == "ls" and sys.stdout.isatty()):
+        from mlgit.cli import tidying
+
+        tidying.tidy()
 
 
 def _print_version(ctx: click.Context) -> None:

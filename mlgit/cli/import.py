@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,31 +164,16 @@ def _import(
     filing = Filing(project=project, group=group, name=name, tags=tags)
     keeper = Keeper(wiring.place(), filing, dry_run=dry_run)
     done: list[Kept] = []
-    with _progress(count, quiet=json_) as advance:
+    with output.progress("importing", count, quiet=json_) as advance:
         for kept in keeper.keep(runs):
             done.append(kept)
-            advance(escape.line(kept.run.name if kept.run else kept.foreign.id, 40))
+            advance(1, escape.line(kept.run.name if kept.run else kept.foreign.id, 40))
     if json_:
         output.as_json([_document(kept) for kept in done])
     else:
         _say(done, filing)
     if any(kept.outcome == "failed" for kept in done):
         sys.exit(1)
-
-
-@contextlib.contextmanager
-def _progress(count: int | None, *, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A bar for who watches, as long as there is much to do; what it is given is the name of the last one."""
-    if quiet or not output.is_terminal(sys.stderr):
-        yield lambda _name: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("importing", total=count)
-        yield lambda name: bar.update(task, advance=1, description=name)
 
 
 def _say(done: Sequence[Kept], filing: Filing) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any, Literal
 
 from mlgit.core import escape, figures
@@ -41,6 +42,21 @@ def as_json(data: Any) -> None:
 def json_line(data: Any) -> None:
     """*data* as JSON on a line, likewise."""
     sys.stdout.write(json.dumps(_finite(data), ensure_ascii=not _takes_unicode(), default=str) + "\n")
+
+
+@contextlib.contextmanager
+def progress(title: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int, str], None]]:
+    """A bar for who watches, as long as there is much to do; it is told how many more are done, and of what now."""
+    if quiet or not is_terminal(sys.stderr):
+        yield lambda _count, _title: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda count, now: bar.update(task, advance=count, description=now)
 
 
 def some(names: Sequence[str], most: int = 10) -> str:

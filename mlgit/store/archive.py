@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import TypeVar
 
@@ -34,10 +34,23 @@ _TRIES = 20
 _ROOT = "mlgit <mlgit@localhost> 0 +0000"
 """Who begins a month, and when: it is the same commit on every machine."""
 
+
+@dataclass(frozen=True)
+class ArchiveOptions:
+    """What a project says of its archive."""
+
+    limit: int = field(
+        default=2000,
+        metadata={
+            "help": "run branches above which mlgit offers to fold the oldest, and folds them once it may; 0: never"
+        },
+    )
+
+
 Listing = dict[str, str]
 """The runs of a month: the last part of each one's branch → its tip."""
-Change = Callable[[Listing], tuple[Mapping[str, str | None], Sequence[Move]]]
-"""Answers a listing with the entries to put and (None) to take out, and with the refs to move along with it."""
+Changes = Mapping[str, Mapping[str, str | None]]
+"""By month, the entries to put and (None) to take out."""
 
 
 def months(repo: Repo) -> dict[str, str]:
@@ -68,6 +81,14 @@ def found(entry: str) -> tuple[str, str] | None:
     return (branch, month) if branch else None
 
 
+def month_of(run: Run) -> str:
+    """The ref of the month that *run* is, or would be, folded into. Raises `MlgitError` where it cannot be."""
+    month = refs.month(_branch(run), run.created)
+    if month is None:
+        raise MlgitError(f"{run.branch} cannot be archived.")
+    return month
+
+
 def find(repo: Repo, run: Run) -> tuple[str, str] | None:
     """(month, tip) of *run* in the archive, wherever and whenever it was read; None where it is not folded."""
     branch = _branch(run)
@@ -82,12 +103,12 @@ def find(repo: Repo, run: Run) -> tuple[str, str] | None:
 def put(repo: Repo, month: str, name: str, old: str, new: str, *, why: str) -> None:
     """Move the entry *name* of *month* from *old* to its descendant *new*. Raises `RefMovedError`."""
 
-    def change(listed: Listing) -> tuple[Mapping[str, str | None], Sequence[Move]]:
-        if listed.get(name) != old:
+    def change(listed: Mapping[str, Listing]) -> tuple[Changes, Sequence[Move]]:
+        if listed[month].get(name) != old:
             raise RefMovedError(f"{name} was changed, or got its branch back, in the meantime.")
-        return {name: new}, ()
+        return {month: {name: new}}, ()
 
-    _amend(repo, month, change, why=why)
+    _amend(repo, [month], change, why=why)
 
 
 # ------------------------------------------------------------------------------------------------ fold
@@ -120,30 +141,33 @@ def fold(repo: Repo, runs: Iterable[Run], *, done: Callable[[int], None] = lambd
     """
     folded: list[Run] = []
     tips = repo.refs(refs.RUNS)
-    for month, some in _by_month(runs).items():
-        for batch in _blocks(some, _AT_ONCE):
-            folded += _fold(repo, month, batch, tips)
-            done(len(batch))
+    for batch in _blocks(sorted(runs, key=month_of), _AT_ONCE):
+        folded += _fold(repo, batch, tips)
+        done(len(batch))
     return folded
 
 
-def _fold(repo: Repo, month: str, runs: Sequence[Run], tips: Mapping[str, str]) -> list[Run]:
+def _fold(repo: Repo, runs: Sequence[Run], tips: Mapping[str, str]) -> list[Run]:
     looks = chain((tips,), iter(lambda: repo.refs(refs.RUNS), None))  # the branches anew, should one of them have moved
 
-    def change(listed: Listing) -> tuple[Mapping[str, str | None], Sequence[Move]]:
+    def change(listed: Mapping[str, Listing]) -> tuple[Changes, Sequence[Move]]:
         now, busy = next(looks), repo.worktrees()
-        moves = [
-            Move(run.ref, now[run.ref], None)
+        going = [
+            run
             for run in runs
             if run.ref in now
             and run.ref not in busy
             and not _is_alive(repo, run)
-            and _goes_on(repo, listed.get(_name(run.ref)), now[run.ref])
+            and _goes_on(repo, listed[month_of(run)].get(_name(run.ref)), now[run.ref])
         ]
-        return {_name(move.ref): move.old for move in moves}, moves
+        changes: dict[str, dict[str, str | None]] = defaultdict(dict)
+        for run in going:
+            changes[month_of(run)][_name(run.ref)] = now[run.ref]
+        return changes, [Move(run.ref, now[run.ref], None) for run in going]
 
-    changed = _amend(repo, month, change, why=f"archive {len(runs):,} run{'s' * (len(runs) != 1)}")
-    return [replace(run, archive=month) for run in runs if _name(run.ref) in changed]
+    months = list(dict.fromkeys(map(month_of, runs)))
+    changed = _amend(repo, months, change, why=f"archive {len(runs):,} run{'s' * (len(runs) != 1)}")
+    return [replace(run, archive=month) for run in runs if _name(run.ref) in changed.get(month := month_of(run), ())]
 
 
 def _goes_on(repo: Repo, before: str | None, tip: str) -> bool:
@@ -192,12 +216,12 @@ def _unfold(repo: Repo, month: str, runs: Sequence[Run]) -> None:
 def take_out(repo: Repo, month: str, names: Mapping[str, str]) -> None:
     """Let *month* no longer list *names*, each at its tip. Raises `RefMovedError` where one is at another by now."""
 
-    def change(listed: Listing) -> tuple[Mapping[str, str | None], Sequence[Move]]:
-        if moved := [name for name, tip in names.items() if listed.get(name, tip) != tip]:
+    def change(listed: Mapping[str, Listing]) -> tuple[Changes, Sequence[Move]]:
+        if moved := [name for name, tip in names.items() if listed[month].get(name, tip) != tip]:
             raise RefMovedError(f"{', '.join(moved)}: changed by somebody else in the meantime.")
-        return {name: None for name in names if name in listed}, ()
+        return {month: {name: None for name in names if name in listed[month]}}, ()
 
-    _amend(repo, month, change, why=f"take {len(names):,} out")
+    _amend(repo, [month], change, why=f"take {len(names):,} out")
 
 
 # ---------------------------------------------------------------------------------------- other machines
@@ -222,9 +246,11 @@ def join(
             before = listing(reader, next((commit for commit in here if commit in there), None))
             mine, told = listing(reader, ours), listing(reader, theirs)
         merged, unsettled = _merged(repo, month, before, mine, told, settle)
-        new, added = theirs, [tip for name, tip in merged.items() if told.get(name) != tip]
-        if merged != told:
-            new = _write(repo, month, theirs, merged, added, why="join what two machines have archived")
+        new, changes = theirs, {name: merged.get(name) for name in told.keys() | merged.keys()}
+        changes = {name: tip for name, tip in changes.items() if told.get(name) != tip}
+        if changes:
+            why = "join what two machines have archived"
+            new = _write(repo, {month: theirs}, {month: told}, {month: changes}, why=why)[month]
         try:
             repo.move([Move(month, ours, new), *_superseded(repo, month, merged)], why="sync")
         except RefMovedError:
@@ -285,35 +311,52 @@ def _past(reader: Reader, tip: str | None) -> dict[str, None]:
 # ---------------------------------------------------------------------------------------------- within
 
 
-def _amend(repo: Repo, month: str, change: Change, *, why: str) -> Mapping[str, str | None]:
-    """Let *month* list what *change* makes of its listing, as it is by then; return what has changed."""
+def _amend(
+    repo: Repo, months: Sequence[str], change: Callable[[Mapping[str, Listing]], tuple[Changes, Sequence[Move]]], *,
+    why: str,
+) -> Changes:  # fmt: skip
+    """Let *months* list what *change* makes of their listings, as they are by then; return what has changed.
+
+    *change* also answers with the refs that move along with it: all of it happens, or nothing.
+    """
     for _ in range(_TRIES):
-        head, listed = _state(repo, month)
+        heads = repo.refs(*months)
+        with repo.reader() as reader:
+            listed = {month: listing(reader, heads.get(month)) for month in months}
         changes, moves = change(listed)
-        if not changes:
+        if not any(changes.values()):
             return {}
-        after = {name: tip for name, tip in (listed | dict(changes)).items() if tip}
-        new = _write(repo, month, head, after, list(filter(None, changes.values())), why=why)
+        new = _write(repo, heads, listed, changes, why=why)
         try:
-            repo.move([Move(month, head, new), *moves], why=why)
+            repo.move([*(Move(month, heads.get(month), tip) for month, tip in new.items()), *moves], why=why)
         except RefMovedError:
             continue
         return changes
-    raise _busy(month)
+    raise _busy(*months)
 
 
-def _write(repo: Repo, month: str, head: str | None, listed: Listing, added: Sequence[str], *, why: str) -> str:
-    """The commit that says *listed* on top of *head*, and holds what is *added*: on disk, and read back by git."""
-    writer = repo.writer()
-    head = head or _root(writer, month)
-    tree = writer.tree({name: Entry(_LINK, tip) for name, tip in listed.items()})
-    for tips in list(_blocks(added, _PARENTS)) or [[]]:
-        head = repo.write_commit(writer, tree, (head, *tips), f"{why}\n\n{month} lists {len(listed):,} now.\n")
+def _write(
+    repo: Repo, heads: Mapping[str, str], listed: Mapping[str, Listing], changes: Changes, *, why: str
+) -> dict[str, str]:
+    """The commits that say what *changes* make of the months *listed*, on top of *heads*, and hold what is added.
+
+    They are on disk, and have been read back by git.
+    """
+    writer, new, after = repo.writer(), dict[str, str](), dict[str, Listing]()
+    for month, changed in changes.items():
+        after[month] = {name: tip for name, tip in {**listed[month], **changed}.items() if tip}
+        tree = writer.tree({name: Entry(_LINK, tip) for name, tip in after[month].items()})
+        new[month] = heads.get(month) or _root(writer, month)
+        for tips in list(_blocks(filter(None, changed.values()), _PARENTS)) or [[]]:
+            told = f"{why}\n\n{month} lists {len(after[month]):,} now.\n"
+            new[month] = repo.write_commit(writer, tree, (new[month], *tips), told)
     writer.flush()
+    added = [tip for changed in changes.values() for tip in changed.values() if tip]
     with repo.reader() as reader:
-        if listing(reader, head) != listed or None in reader.sizes(added):
-            raise GitError(f"{month} does not read as it was written; no branch was touched.", fix="git fsck")
-    return head
+        if {month: listing(reader, tip) for month, tip in new.items()} != after or None in reader.sizes(added):
+            what = "The archive does not read as it was written; no branch was touched."
+            raise GitError(what, why=", ".join(new), fix="git fsck")
+    return new
 
 
 def _root(writer: Writer, month: str) -> str:
@@ -334,13 +377,6 @@ def _branch(run: Run) -> str:
     return run.ref if far == run.ref else f"refs/heads/{far.partition('/')[2]}"
 
 
-def _month(run: Run) -> str:
-    month = refs.month(_branch(run), run.created)
-    if month is None:
-        raise MlgitError(f"{run.branch} cannot be archived.")
-    return month
-
-
 def _name(ref: str) -> str:
     return ref.rpartition("/")[2]
 
@@ -352,7 +388,7 @@ def _is_alive(repo: Repo, run: Run) -> bool:
 def _by_month(runs: Iterable[Run]) -> dict[str, list[Run]]:
     found: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        found[_month(run)].append(run)
+        found[month_of(run)].append(run)
     return found
 
 
@@ -362,5 +398,5 @@ def _blocks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield block
 
 
-def _busy(month: str) -> MlgitError:
-    return MlgitError(f"{month} is being changed by others all the time.", fix="try again")
+def _busy(*months: str) -> MlgitError:
+    return MlgitError(f"{', '.join(months)} is being changed by others all the time.", fix="try again")
