@@ -83,6 +83,10 @@ class RefMovedError(GitError):
     """A ref was not where it was expected: somebody else moved it first. Read anew and try again."""
 
 
+class UnreachableError(GitError):
+    """A remote did not answer, or not to the end: it may have done what it was asked for, and may answer next time."""
+
+
 class GateFailedError(MlgitError):
     """A candidate does not clear the bar for its stage."""
 

@@ -46,15 +46,21 @@ def advance(repo: Repo, ref: str, old: str, new: str) -> None:
 
 def merged_tree(repo: Repo, base: str, head: str, ref: str) -> str:
     """The tree that merging *head* into *base*, where *ref* stands, would make. Raises `MlgitError` for a conflict."""
-    args = ("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", base, head)
-    git = process.start(args, folder=repo.folder)
-    out, err = git.communicate()
-    tree, *conflicts = out.decode(errors="replace").rstrip("\0").split("\0")
-    if git.returncode == 1:
+    tree, conflicts = try_tree(repo, base, head)
+    if conflicts:
         raise MlgitError(
             f"{ref.removeprefix('refs/heads/')} and this branch both changed {', '.join(conflicts[:10])}.",
             fix="merge the base branch into this one, resolve, and try again",
         )
-    if git.returncode:
-        raise process.failure("merge-tree", repo.folder, err)
     return tree
+
+
+def try_tree(repo: Repo, base: str, head: str) -> tuple[str, list[str]]:
+    """The tree that merging *head* into *base* makes, and the files in it that hold a conflict."""
+    args = ("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", base, head)
+    git = process.start(args, folder=repo.folder)
+    out, err = git.communicate()
+    if git.returncode not in (0, 1):
+        raise process.failure("merge-tree", repo.folder, err)
+    tree, *conflicts = out.decode(errors="surrogateescape").rstrip("\0").split("\0")
+    return tree, conflicts

@@ -18,10 +18,8 @@ _LOCAL = (
 )  # fmt: skip
 
 # Plumbing runs nobody's hooks, is durable when it returns, and starts no collection behind our back.
-_SAFE = (
-    "-c", "core.hooksPath=/dev/null", "-c", "core.fsync=all", "-c", "core.fsmonitor=false", "-c", "gc.auto=0",
-    "-c", "maintenance.auto=false",
-)  # fmt: skip
+_HOOKLESS = ("-c", "core.hooksPath=/dev/null")
+_SAFE = ("-c", "core.fsync=all", "-c", "core.fsmonitor=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false")
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -31,12 +29,16 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def start(
-    args: Sequence[str], *, folder: Path, env: Mapping[str, str] | None = None, stdin: int = subprocess.DEVNULL
-) -> subprocess.Popen[bytes]:
-    """A git process with pipes on its outputs. Raises `GitError` where there is no git."""
+    args: Sequence[str], *, folder: Path, env: Mapping[str, str] | None = None, stdin: int = subprocess.DEVNULL,
+    hooks: bool = False,
+) -> subprocess.Popen[bytes]:  # fmt: skip
+    """A git process with pipes on its outputs; the user's *hooks* run only where it does what a person would.
+
+    Raises `GitError` where there is no git.
+    """
     try:
         return subprocess.Popen(
-            ("git", *_SAFE, *args), cwd=folder, env=environment(env), stdin=stdin,
+            ("git", *(() if hooks else _HOOKLESS), *_SAFE, *args), cwd=folder, env=environment(env), stdin=stdin,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
     except FileNotFoundError as exc:

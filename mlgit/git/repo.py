@@ -225,6 +225,11 @@ class Repo:
             raise process.failure("merge-base", self.folder, err)
         return git.returncode == 0
 
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The newest commit that both *one* and *other* hold, or None."""
+        args = ("merge-base", "--end-of-options", one, other)
+        return process.run(*args, folder=self.folder, ok=(0, 1)).decode().strip() or None
+
     def ancestors(self, commit: str, *, most: int = 10_000) -> list[tuple[str, str]]:
         """(commit, tree) of *commit* and its first-parent ancestors, newest first."""
         args = ("rev-list", "--first-parent", f"--max-count={most}", "--no-commit-header", "--format=%H %T",

@@ -52,7 +52,7 @@ def edit(
         after = result.without_secrets(_checked(before, change(before)))
         if _told(after) == _told(before) and not more:
             return replace(before, ref=ref if there or archived else run.ref, archive=month)
-        commit = repo.commit(tip, _changes(repo, before, after, more), _message(after, why))
+        commit = repo.commit(tip, _changes(repo, before, after, more), message(after, why))
         told = why or f"edit {run.id}"
         try:
             if archived:
@@ -98,7 +98,7 @@ def _changes(
     return {runs.place_of(after, path): content for path, content in (wanted | dict(more)).items()}
 
 
-def _message(run: Run, why: str) -> str:
+def message(run: Run, why: str) -> str:
     """The result's message, and for a person what was changed."""
     text = result.message(run)
     subject, _, rest = text.partition("\n")

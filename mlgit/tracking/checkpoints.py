@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.errors import MlgitError, NotFoundError
+from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from mlgit.store import live, locks, own, recover, result, sync
 from mlgit.store.place import Place
@@ -128,5 +129,7 @@ def push(repo: Repo, ref: str) -> None:
     """Push the branch *ref*. Raises `MlgitError` where there is no remote, it cannot be reached, or it refuses."""
     if f"remote.{REMOTE}.url" not in repo.config:
         raise MlgitError(f"There is no remote {REMOTE!r}.", fix=f"git remote add {REMOTE} URL")
-    if ref and (refused := sync.push(repo, REMOTE, [ref])):
-        raise MlgitError(f"{REMOTE} refused {ref}: {refused[0][1]}.", fix="mlgit sync")
+    if ref:
+        wish = sync.Wish(pulls=False, only=frozenset({ref}))
+        if sync.exchange(Remote(repo=repo, name=REMOTE), wish).clashing:
+            raise MlgitError(f"{ref} was edited here and on {REMOTE}, each otherwise.", fix="mlgit sync")

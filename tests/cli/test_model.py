@@ -218,7 +218,7 @@ def test_a_model_goes_with_its_bytes_and_its_tags_to_where_others_get_it(
     assert len(tried["artifacts"]["waiting"]) == tried["artifacts"]["known"] == 1
     assert stored == []
     assert done.stdout == "1 run and 1 model tag are pushed to origin\n1 artifact is pushed to the DVC remote\n"
-    assert again.stdout == "Nothing to push.\n"
+    assert again.stdout == "Nothing to push or pull.\n"
     assert got.stdout.strip() == str(tmp_path / "out" / "model.pkl")
     assert (tmp_path / "out" / "model.pkl").read_text() == "weights of a"
 

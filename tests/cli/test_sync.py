@@ -1,8 +1,18 @@
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
+
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.store import edit
+from tests.conftest import make_repo
+from tests.recorded import record
 
 Mlgit = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -21,3 +31,99 @@ def test_runs_made_outside_of_any_repository_move_to_one_by_a_path_as_it_is_seen
     assert "There is no remote 'origin'." in nowhere.stderr
     assert "remote add origin URL, or mlgit sync --to URL" in nowhere.stderr
     assert moved.stdout == f"1 run is pushed to {tmp_path / 'far.git'}\n"
+
+
+@pytest.fixture
+def clones(tmp_path: Path, repo: Repo) -> tuple[Repo, Repo]:
+    """Two clones of one remote, the first of which has the run `abcdefgh`."""
+    far = make_repo(tmp_path / "far.git", commit=False, bare=True)
+    repo.git("remote", "add", "origin", str(far.folder))
+    repo.git("push", "-q", "origin", "main")
+    subprocess.run(["git", "clone", "-q", str(far.folder), str(tmp_path / "two")], check=True)
+    two = Repo.find(tmp_path / "two")
+    assert two
+    record(repo, "abcdefgh")
+    return repo, two
+
+
+def note(repo: Repo, words: str) -> None:
+    edit.edit(repo, query.runs(repo)[0], lambda run: replace(run, notes=words))
+
+
+def test_runs_are_pushed_and_pulled(clones: tuple[Repo, Repo], mlgit: Mlgit):
+    one, two = clones
+    tried = mlgit("push", "--dry-run", cwd=one.folder)
+    pushed = mlgit("push", "abcdefgh", cwd=one.folder)
+    pulled = mlgit("pull", cwd=two.folder)
+    again = mlgit("pull", cwd=two.folder)
+
+    assert tried.stdout == "1 run would be pushed to origin\n  exp/p/n-abcdef\n"
+    assert pushed.stdout == "1 run is pushed to origin\n"
+    assert pulled.stdout == "1 run is pulled from origin\n"
+    assert again.stdout == "Nothing to pull.\n"
+    assert [run.ref for run in query.runs(two)] == ["refs/heads/exp/p/n-abcdef"]
+
+
+def test_one_run_is_pulled_by_its_branch(clones: tuple[Repo, Repo], mlgit: Mlgit):
+    one, two = clones
+    other = record(one, "zzzzzzzz")
+    mlgit("sync", cwd=one.folder)
+    mlgit("pull", other.branch, cwd=two.folder)
+
+    assert [run.id for run in query.runs(two) if run.ref.startswith("refs/heads/")] == ["zzzzzzzz"]
+
+
+def test_a_clash_tells_both_values_and_how_to_choose(clones: tuple[Repo, Repo], mlgit: Mlgit):
+    one, two = clones
+    mlgit("sync", cwd=one.folder)
+    mlgit("sync", cwd=two.folder)
+    note(one, "good")
+    note(two, "bad\x1b[31m")
+    record(two, "zzzzzzzz")
+    mlgit("sync", cwd=one.folder)
+    refused = mlgit("sync", cwd=two.folder, check=False)
+    told = json.loads(mlgit("sync", "--json", cwd=two.folder, check=False).stdout)
+    chosen = mlgit("sync", "--ours", "exp/p/n-abcdef", cwd=two.folder)
+    mlgit("sync", cwd=one.folder)
+
+    assert refused.returncode == 1
+    assert refused.stdout == "1 run is pushed to origin\n"
+    assert "exp/p/n-abcdef: notes: 'bad" in refused.stderr
+    assert "here, 'good' there\nTo fix: mlgit sync --ours exp/p/n-abcdef to keep what is here" in refused.stderr
+    assert "\x1b" not in refused.stderr
+    assert told["clashes"]["refs/heads/exp/p/n-abcdef"][0]["theirs"] == "good"
+    assert "with both edits now: exp/p/n-abcdef" in chosen.stderr
+    assert next(run.notes for run in query.runs(one) if run.id == "abcdefgh") == "bad\x1b[31m"
+
+
+def test_a_run_that_was_deleted_there_is_told(clones: tuple[Repo, Repo], mlgit: Mlgit):
+    one, _ = clones
+    mlgit("sync", cwd=one.folder)
+    one.git("push", "-q", "origin", ":exp/p/n-abcdef")
+    told = mlgit("sync", cwd=one.folder)
+    sent = mlgit("push", "abcdefgh", cwd=one.folder)
+
+    assert "deleted on origin, and still here: exp/p/n-abcdef" in told.stderr
+    assert sent.stdout == "1 run is pushed to origin\n"
+
+
+def test_what_is_hidden_is_said_to_be_so_on_either_side(clones: tuple[Repo, Repo], mlgit: Mlgit):
+    one, two = clones
+    mlgit("sync", cwd=one.folder)
+    mlgit("sync", cwd=two.folder)
+    mlgit("rm", "abcdefgh", cwd=one.folder)
+
+    assert mlgit("sync", cwd=one.folder).stdout == "1 run is hidden on origin\n"
+    assert mlgit("sync", cwd=two.folder).stdout == "1 run is hidden here\n"
+    assert query.runs(two) == []
+
+
+def test_a_branch_that_is_checked_out_is_told(clones: tuple[Repo, Repo], mlgit: Mlgit):
+    one, two = clones
+    for repo in (one, two):
+        mlgit("sync", cwd=repo.folder)
+    two.git("switch", "-q", "exp/p/n-abcdef")
+    note(one, "n")
+    mlgit("sync", cwd=one.folder)
+
+    assert "exp/p/n-abcdef stays as it is here: it is checked out in" in mlgit("sync", cwd=two.folder).stderr

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlgit.errors import GitError, MlgitError, NotFoundError, RefMovedError, UsageError
-from mlgit.git import merge, porcelain
+from mlgit.git import merge
 from mlgit.git.objects import Entry, Reader, Writer, parse_tree
 from mlgit.git.repo import Move, Repo, message_trailer, split_commit
 
@@ -468,38 +468,6 @@ def test_a_conflict_names_the_files(repo: Repo):
 
     with pytest.raises(MlgitError, match="both changed a b"):
         merge.merge(repo, "refs/heads/trunk", one, "x")
-
-
-def test_a_push_is_all_or_nothing(repo: Repo, tmp_path: Path):
-    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "far.git")], check=True)
-    head = repo.resolve("HEAD")
-    far = Repo.find(tmp_path / "far.git")
-    assert far
-    other = far.commit_on("refs/heads/exp/p/taken", {"x": b"x"}, "x", expect=None)
-    for name in ("free", "taken"):
-        repo.move([Move(f"refs/heads/exp/p/{name}", None, head)], why="x")
-
-    refused = porcelain.push(
-        repo, str(tmp_path / "far.git"), [f"refs/heads/exp/p/{n}:refs/heads/exp/p/{n}" for n in ("free", "taken")]
-    )
-
-    assert "refs/heads/exp/p/taken" in dict(refused)
-    assert far.refs() == {"refs/heads/exp/p/taken": other}
-
-
-@pytest.mark.parametrize("to", ["ext::sh -c 'touch pwned'", "--upload-pack=touch pwned", "-x"])
-def test_an_address_that_would_run_something_is_refused(inside: Repo, to: str):
-    with pytest.raises(MlgitError):
-        porcelain.push(inside, to, ["refs/heads/main:refs/heads/main"])
-
-    assert not (inside.folder / "pwned").exists()
-
-
-def test_a_password_in_an_address_is_not_repeated(repo: Repo):
-    with pytest.raises(GitError) as caught:
-        porcelain.push(repo, "https://ada:hunter2@localhost:1/x.git", ["refs/heads/main:refs/heads/main"])
-
-    assert "hunter2" not in str(caught.value)
 
 
 def test_worktrees_with_odd_names_are_told_apart(repo: Repo, tmp_path: Path):

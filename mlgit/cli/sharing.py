@@ -1,0 +1,260 @@
+"""What `mlgit push`, `pull` and `sync` have in common: the act, and what is said of it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlgit.cli import output
+from mlgit.cli.choose import RUN
+from mlgit.core import escape, refs
+from mlgit.errors import MlgitError
+
+if TYPE_CHECKING:
+    from mlgit.git.repo import Repo
+    from mlgit.store.place import Place
+    from mlgit.store.sync import Outcome, Wish
+
+_PART = "long history or folder"
+"""What a run holds of its own in DVC's cache: its history in full, its media, its files."""
+_KINDS = {refs.RUNS: "run", "refs/tags/": "model tag", refs.SWEEPS: "sweep"}
+_MOST = 5
+"""Runs that are named one by one."""
+
+RUNS = click.argument("names", type=RUN, nargs=-1, metavar="[RUN]...")
+DRY_RUN = click.option("-n", "--dry-run", is_flag=True, help="Say what would be done; move nothing.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print what was done, or would be, as JSON.")
+OURS = click.option(
+    "--ours", type=RUN, multiple=True, metavar="RUN",
+    help="Where this run was edited here and there, and otherwise: what is here counts. May be given several times.",
+)  # fmt: skip
+THEIRS = click.option("--theirs", type=RUN, multiple=True, metavar="RUN", help="Likewise: what is there counts.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What was asked for on the command line."""
+
+    remote: str
+    pushes: bool = True
+    pulls: bool = True
+    names: Sequence[str] = ()
+    ours: Sequence[str] = ()
+    theirs: Sequence[str] = ()
+    dry_run: bool = False
+    as_json: bool = False
+
+
+def share(asked: Asked) -> None:
+    """Do it, and say what has become of it. Raises `MlgitError` where runs clash; all else is done by then."""
+    from mlgit import wiring
+    from mlgit.git.remote import Remote
+    from mlgit.store import sync
+
+    place = wiring.place()
+    name = asked.remote
+    if f"remote.{name.lower()}.url" not in place.repo.config and Path(name).is_dir():
+        name = str(Path(name).resolve())  # as seen from here, not from the repository
+    with _watching() as watch:
+        outcome = sync.exchange(Remote(repo=place.repo, name=name, watch=watch), _wish(place, asked))
+    held = _held(place.repo) if asked.pushes and not asked.names else {}
+    sent = _send(place.repo, held, dry_run=asked.dry_run)
+    told = [*_told(outcome, name, dry_run=asked.dry_run)]
+    if sent:
+        told.append(f"{_kinds(held, sent)} {_done(len(sent), 'pushed', dry_run=asked.dry_run)} to the DVC remote")
+    if asked.as_json:
+        output.as_json(_document(asked, name, outcome, held, sent))
+    else:
+        for line in told or [f"Nothing to {' or '.join(['push'] * asked.pushes + ['pull'] * asked.pulls)}."]:
+            output.say(line)
+        for ref in [*outcome.there, *outcome.here] if asked.dry_run else ():
+            output.say(f"  {_short(ref)}")
+        for content in (sent or ()) if asked.dry_run else ():
+            output.say(f"  {content}")
+    for line in _notes(outcome, name):
+        output.note(line)
+    if sent is None:
+        fix = " To fix: dvc remote add -d NAME URL (after dvc init), then mlgit sync again"
+        output.note(f"The bytes of {_kinds(held, held)} stay here: there is no default DVC remote."
+                    f"{fix if place.repo.work_tree else ''}")  # fmt: skip
+    if outcome.clashing:
+        raise _clash(outcome, name)
+
+
+def _wish(place: Place, asked: Asked) -> Wish:
+    from mlgit.core.merging import Side
+    from mlgit.registry import ledger
+    from mlgit.store import registry, sync
+
+    annotated = {tag.name for tag in registry.tags(place.repo)}
+    here = place.repo.refs("refs/tags/")
+
+    def is_shared(tag: str) -> bool:
+        is_ours = ledger.parse(registry.Tag(name=tag, commit="", when=0)) is not None
+        return is_ours and (tag in annotated or f"refs/tags/{tag}" not in here)
+
+    return sync.Wish(
+        pushes=asked.pushes, pulls=asked.pulls, dry=asked.dry_run, is_shared=is_shared,
+        only=frozenset(_branches(place, asked.names)) if asked.names else None,
+        prefer=dict.fromkeys(_branches(place, asked.ours), Side.OURS)
+        | dict.fromkeys(_branches(place, asked.theirs), Side.THEIRS),
+    )  # fmt: skip
+
+
+def _branches(place: Place, names: Sequence[str]) -> list[str]:
+    """The branches of the runs *names*: one that begins with `exp/` may be one that only the remote has."""
+    from mlgit.index import query
+
+    plain = [f"refs/heads/{name}" for name in names if name.startswith("exp/")]
+    named = [name for name in names if not name.startswith("exp/")]
+    found = query.find_all(place.repo, named, project=place.meant) if named else []
+    if live := [run.name for run in found if not run.ref]:
+        raise MlgitError(f"{live[0]} has no branch yet.", fix="mlgit checkpoint makes one of a run that is under way")
+    return plain + [f"{refs.RUNS}{run.ref.partition('/exp/')[2]}" for run in found]
+
+
+@contextlib.contextmanager
+def _watching() -> Iterator[Callable[[str], None] | None]:
+    """What hears how far git is, and shows it where a person watches; it draws nothing while git may ask for a word."""
+    if not output.is_terminal(sys.stderr):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from mlgit.git import progress
+
+    bar = Progress(console=Console(stderr=True), transient=True)
+    task = bar.add_task("")
+
+    def tell(what: str, done: float, of: float | None) -> None:
+        bar.start()
+        bar.update(task, description=what, completed=done, total=of)
+
+    try:
+        yield progress.reading(tell)
+    finally:
+        bar.stop()
+
+
+def _told(outcome: Outcome, name: str, *, dry_run: bool) -> Iterator[str]:
+    """What has moved, in a line for each direction."""
+    for moved, verb, where, hiding in (
+        (outcome.there, "pushed", f"to {name}", f"on {name}"),
+        (outcome.here, "pulled", f"from {name}", "here"),
+    ):
+        made = [ref for ref, move in moved.items() if move.new]
+        counts = {kind: sum(ref.startswith(prefix) for ref in made) for prefix, kind in _KINDS.items()}
+        if some := [_count(number, kind) for kind, number in counts.items() if number]:
+            what = " and ".join(filter(None, (", ".join(some[:-1]), some[-1])))
+            yield f"{what} {_done(sum(counts.values()), verb, dry_run=dry_run)} {where}"
+        if number := sum(ref.startswith(refs.TRASH) for ref in made):
+            yield f"{_count(number, 'run')} {_done(number, 'hidden', dry_run=dry_run)} {hiding}"
+
+
+def _notes(outcome: Outcome, name: str) -> Iterator[str]:
+    """What a person should know besides."""
+    for one in outcome.parted.values():
+        yield (f"{_short(one.ref)} went on here and elsewhere: what was recorded here is {_short(one.own)} now, "
+               f"and both are kept")  # fmt: skip
+    if outcome.merged:
+        yield f"edited here and elsewhere, with both edits now: {output.some([*map(_short, outcome.merged)], _MOST)}"
+    if outcome.gone:
+        yield (f"deleted on {name}, and still here: {output.some([*map(_short, outcome.gone)], _MOST)}. "
+               "mlgit push RUN sends one there again, mlgit rm RUN hides it here")  # fmt: skip
+    tags = [ref for ref in outcome.stuck if ref.startswith("refs/tags/")]
+    if tags:
+        names = ", ".join(map(_short, tags[:_MOST]))
+        yield f"{name} has another {names}; it stays. To fix: git fetch --tags --force, then mlgit model settle"
+    for ref, why in outcome.stuck.items():
+        if ref not in tags:
+            yield f"{_short(ref)} stays as it is here: {why}"
+
+
+def _clash(outcome: Outcome, name: str) -> MlgitError:
+    lines = [
+        f"{_short(ref)}: {clash.field}: {_value(clash.ours)} here, {_value(clash.theirs)} there"
+        for ref, clashes in outcome.clashing.items()
+        for clash in clashes
+    ]
+    one = _short(next(iter(outcome.clashing)))
+    return MlgitError(
+        f"{_count(len(outcome.clashing), 'run')} edited here and on {name}, each otherwise: nothing of them has moved.",
+        why="\n".join(lines[:20]), fix=f"mlgit sync --ours {one} to keep what is here, --theirs {one} what is there",
+    )  # fmt: skip
+
+
+def _value(value: object) -> str:
+    return "nothing" if value is None else escape.line(repr(value), 60)
+
+
+def _document(
+    asked: Asked, name: str, outcome: Outcome, held: Mapping[str, tuple[str, str]], sent: list[str] | None
+) -> dict[str, Any]:
+    """It as JSON."""
+    there, here = list(outcome.there), list(outcome.here)
+    tags = [ref for ref in outcome.stuck if ref.startswith("refs/tags/")]
+    return {
+        "to": name,
+        "pushed": [] if asked.dry_run else there,
+        "waiting": there if asked.dry_run else [],
+        "pulled": [] if asked.dry_run else here,
+        "coming": here if asked.dry_run else [],
+        "merged": list(outcome.merged),
+        "parted": {one.ref: one.own for one in outcome.parted.values()},
+        "clashing": tags,
+        "clashes": {ref: [vars(clash) for clash in clashes] for ref, clashes in outcome.clashing.items()},
+        "gone": outcome.gone,
+        "stuck": {ref: why for ref, why in outcome.stuck.items() if ref not in tags},
+        "artifacts": {
+            "known": len(held), "remote": sent is not None,
+            "pushed": [] if asked.dry_run else sent or [], "waiting": (sent or []) if asked.dry_run else [],
+        },
+    }  # fmt: skip
+
+
+def _held(repo: Repo) -> dict[str, tuple[str, str]]:
+    """What DVC holds of the runs: content hash → what it is, and the folder of the project."""
+    from mlgit.index import query
+
+    found = query.runs(repo)
+    parts = {content: (_PART, run.folder) for run in found for content in run.held.values()}
+    return parts | {version.hash: ("artifact", run.folder) for run in found for version in run.logged}
+
+
+def _send(repo: Repo, held: Mapping[str, tuple[str, str]], *, dry_run: bool) -> list[str] | None:
+    """The contents of *held* that the default DVC remote lacked; None where some have no remote."""
+    from mlgit.dvc import cache
+
+    sent: list[str] | None = []
+    for folder in sorted({home for _, home in held.values()}):
+        here = [content for content, (_, home) in held.items() if home == folder]
+        some = cache.push(repo, here, folder=folder, dry_run=dry_run)
+        sent = None if some is None or sent is None else [*sent, *some]
+    return sent
+
+
+def _kinds(held: Mapping[str, tuple[str, str]], contents: Iterable[str]) -> str:
+    """How many of each kind: `2 artifacts and 1 long history or folder`."""
+    counts = Counter(held[content][0] for content in contents)
+    return " and ".join(_count(counts[kind], kind) for kind in sorted(counts))
+
+
+def _done(number: int, verb: str, *, dry_run: bool) -> str:
+    return f"{'would be' if dry_run else 'is' if number == 1 else 'are'} {verb}"
+
+
+def _short(ref: str) -> str:
+    return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+
+
+def _count(number: int, name: str) -> str:
+    plural = "long histories or folders" if name == _PART else f"{name}s"
+    return f"{number} {name if number == 1 else plural}"

@@ -1,0 +1,89 @@
+"""Where the branches of runs stand on one side, in sight or hidden, and what moves to make it otherwise."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlgit import whole
+from mlgit.core import refs
+from mlgit.git.repo import Move, Repo
+
+_HIDDEN = f"{refs.TRASH}exp/"
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where the branch of a run stands."""
+
+    tip: str
+    hidden: bool = False
+    """Whether `mlgit rm` has taken it out of sight."""
+
+
+def stands(known: Mapping[str, str]) -> dict[str, Stand]:
+    """The runs among the refs *known*, by what follows `exp/` in their branches' names; what is in sight counts."""
+    hidden = {ref.removeprefix(_HIDDEN): Stand(tip, True) for ref, tip in known.items() if ref.startswith(_HIDDEN)}
+    return hidden | {ref.removeprefix(refs.RUNS): Stand(tip) for ref, tip in known.items() if ref.startswith(refs.RUNS)}
+
+
+def is_hidden(agreed: Stand | None, ours: Stand, theirs: Stand) -> bool:
+    """Whether a run is hidden that one side has hidden or restored since both *agreed*; hidden, if they never did."""
+    if agreed is None:
+        return ours.hidden or theirs.hidden
+    return theirs.hidden if ours.hidden is agreed.hidden else ours.hidden
+
+
+def moves(name: str, known: Mapping[str, str], wanted: Stand) -> list[Move]:
+    """What makes the run *name* stand as *wanted* where the refs are as *known*."""
+    places = {False: f"{refs.RUNS}{name}", True: f"{_HIDDEN}{name}"}
+    to, now = places[wanted.hidden], stands({ref: known[ref] for ref in places.values() if ref in known}).get(name)
+    found = [] if known.get(to) == wanted.tip else [Move(to, known.get(to), wanted.tip)]
+    if now and now.hidden is not wanted.hidden:
+        found.append(Move(places[now.hidden], now.tip, None))
+    return found
+
+
+def after(known: Mapping[str, str], done: Iterable[Move]) -> dict[str, str]:
+    """The refs *known*, when *done* is done."""
+    moved = dict(known)
+    for move in done:
+        if move.new is None:
+            moved.pop(move.ref, None)
+        else:
+            moved[move.ref] = move.new
+    return moved
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """The refs that were the same here and at *address* when they last met: who lacks one later has let it go.
+
+    Nothing breaks without it; what was deleted may then come back.
+    """
+
+    repo: Repo
+    address: str
+
+    def read(self) -> dict[str, str]:
+        """Refs and the ids that they pointed at."""
+        try:
+            lines = self._path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+        except FileNotFoundError:
+            return {}
+        return {ref: oid for oid, _, ref in (line.partition(" ") for line in lines) if ref}
+
+    def write(self, before: Mapping[str, str], near: Mapping[str, str], far: Mapping[str, str]) -> None:
+        """Remember what is the same in *near* and *far*, and of *before* what still is in one of them."""
+        now = {ref: oid for ref, oid in before.items() if ref in near or ref in far}
+        now |= {ref: oid for ref, oid in near.items() if far.get(ref) == oid}
+        if now != before:
+            with whole.at(self._path) as scratch:
+                text = "".join(f"{oid} {ref}\n" for ref, oid in sorted(now.items()))
+                scratch.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+    @property
+    def _path(self) -> Path:
+        return self.repo.own / "agreed" / hashlib.sha256(self.address.encode()).hexdigest()[:16]

@@ -1,0 +1,123 @@
+"""Real git over http: `git http-backend` behind a small server, and a proxy that cuts connections."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import select
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    root = Path()
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+    def _serve(self) -> None:
+        path, _, query = self.path.partition("?")
+        body = self._body()
+        env = os.environ | {
+            "GIT_PROJECT_ROOT": str(self.root), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path, "QUERY_STRING": query,
+            "REQUEST_METHOD": self.command, "REMOTE_USER": "ada", "REMOTE_ADDR": "127.0.0.1",
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+        }  # fmt: skip
+        out = subprocess.run(["git", "http-backend"], input=body, capture_output=True, env=env).stdout
+        head, _, content = out.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
+        self.send_response(int(headers.pop("Status", "200").split()[0]))
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = _serve  # noqa: N815  (the names that http.server looks for)
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        return b"".join(parts)
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 1024
+
+    def handle_error(self, *_args: object) -> None:
+        """A client that was cut off is no news."""
+
+
+@contextmanager
+def serving(root: Path) -> Iterator[str]:
+    """The address under which the bare repositories below *root* can be read and pushed to by anybody."""
+    handler = type("Handler", (_Handler,), {"root": root})
+    server = _Server(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class Proxy:
+    """Passes on what comes for *port*, and cuts everything once so many bytes have gone in one direction."""
+
+    def __init__(self, port: int) -> None:
+        self.most: dict[str, int | None] = {"there": None, "back": None}
+        self.passed = {"there": 0, "back": 0}
+        self._to = port
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self._socket.getsockname()[1]
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def allow(self, *, there: int | None = None, back: int | None = None) -> None:
+        """From now on, so many bytes."""
+        self.most = {"there": there, "back": back}
+        self.passed = {"there": 0, "back": 0}
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._socket.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._pass, args=(client,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _pass(self, client: socket.socket) -> None:
+        server = socket.create_connection(("127.0.0.1", self._to))
+        ways = {client: ("there", server), server: ("back", client)}
+        with client, server, suppress(OSError):
+            while True:
+                for one in select.select([client, server], [], [], 10)[0]:
+                    way, other = ways[one]
+                    data = one.recv(4096)
+                    most = self.most[way]
+                    room = len(data) if most is None else max(0, most - self.passed[way])
+                    self.passed[way] += len(data)
+                    other.sendall(data[:room])
+                    if not data or room < len(data):
+                        return

@@ -1,0 +1,448 @@
+"""Several clones of one remote: the same runs everywhere, whatever each has done to them."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlgit.core.merging import Clash, Side
+from mlgit.core.run import Run
+from mlgit.errors import MlgitError, RefMovedError
+from mlgit.git.remote import Remote
+from mlgit.git.repo import Move, Repo
+from mlgit.index import query
+from mlgit.store import edit, runs, sync
+from mlgit.store.sync import Outcome, Wish
+from tests.conftest import make_repo
+from tests.recorded import record
+
+ID = "abcdefgh"
+
+
+def exchange(repo: Repo, **wish: Any) -> Outcome:
+    return sync.exchange(Remote(repo=repo, name="origin"), Wish(**wish), wait=lambda _seconds: None)
+
+
+def clone(far: Repo, folder: Path, *args: str) -> Repo:
+    subprocess.run(["git", "clone", "-q", *args, str(far.folder), str(folder)], check=True)
+    found = Repo.find(folder)
+    assert found
+    return found
+
+
+def anew(repo: Repo) -> Repo:
+    """The same, with the settings that it has by now."""
+    found = Repo.find(repo.folder)
+    assert found
+    return found
+
+
+def change(repo: Repo, **fields: Any) -> Run:
+    """The run `abcdefgh` of *repo*, edited."""
+    (run,) = [run for run in query.runs(repo) if run.id == ID]
+    return edit.edit(repo, run, lambda before: replace(before, **fields))
+
+
+def seen(repo: Repo) -> Run:
+    (run,) = [run for run in query.runs(repo) if run.id == ID]
+    return run
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Repo:
+    return make_repo(tmp_path / "far.git", commit=False, bare=True)
+
+
+@pytest.fixture
+def one(repo: Repo, far: Repo) -> Repo:
+    """A clone with the run `abcdefgh`, which is pushed."""
+    repo.git("remote", "add", "origin", str(far.folder))
+    repo.git("push", "-q", "origin", "main")
+    found = anew(repo)
+    record(found, ID)
+    exchange(found)
+    return found
+
+
+@pytest.fixture
+def two(one: Repo, far: Repo, tmp_path: Path) -> Repo:
+    """Another that has pulled it."""
+    other = clone(far, tmp_path / "two")
+    exchange(other)
+    return other
+
+
+def test_edits_of_different_fields_come_together(one: Repo, two: Repo, far: Repo):
+    change(one, tags=("a",), params={"lr": 0.1, "x": 1})
+    change(two, notes="n", tags=("b",), metrics={"loss": 2})
+    exchange(one)
+    outcome = exchange(two)
+    exchange(one)
+
+    ref = seen(one).ref
+    assert [*outcome.merged] == [ref]
+    assert one.refs(ref) == two.refs(ref) == far.refs(ref)
+    run = seen(one)
+    assert (run.tags, run.notes, run.params, run.metrics) == (("a", "b"), "n", {"lr": 0.1, "x": 1}, {"loss": 2})
+    assert runs.provenance(one, run)["notes"] == "n"
+    assert one.read(ref, "experiment/metrics.yaml") == b"loss: 2\n"
+    assert not exchange(two).there
+
+
+def test_a_merge_is_a_way_forward_for_both(one: Repo, two: Repo):
+    tips = [change(one, notes="n").commit, change(two, name="m").commit]
+    exchange(one)
+    exchange(two)
+
+    assert set(two.git("show", "-s", "--format=%P", seen(two).ref).split()) == set(tips)
+
+
+def test_edits_of_one_field_are_refused_and_all_else_is_shared(one: Repo, two: Repo, far: Repo):
+    change(one, notes="here")
+    mine = change(two, notes="there", tags=("t",)).commit
+    record(two, "other123")
+    exchange(one)
+    outcome = exchange(two)
+
+    ref = seen(two).ref
+    assert outcome.clashing == {ref: (Clash(field="notes", ours="there", theirs="here"),)}
+    assert two.refs(ref) == {ref: mine}
+    assert len(far.refs("refs/heads/exp/")) == 2
+    assert seen(two).notes == "there"
+
+
+@pytest.mark.parametrize(("side", "notes"), [(Side.OURS, "there"), (Side.THEIRS, "here")])
+def test_a_person_says_which_edit_counts(one: Repo, two: Repo, side: Side, notes: str):
+    change(one, notes="here", group="g")
+    change(two, notes="there", tags=("t",))
+    exchange(one)
+    outcome = exchange(two, prefer={seen(two).ref: side})
+    exchange(one)
+
+    assert not outcome.clashing
+    assert (seen(one).notes, seen(one).group, seen(one).tags) == (notes, "g", ("t",))
+    assert seen(two) == seen(one)
+
+
+def test_files_that_both_have_put_beside_the_record_come_together(one: Repo, two: Repo):
+    for repo, name in ((one, "a"), (two, "b")):
+        edit.edit(repo, seen(repo), lambda run: run, more={f"media/{name}.txt": b"x", "media/both.txt": name.encode()})
+    exchange(one)
+    outcome = exchange(two)
+    ((ref, (clash,)),) = outcome.clashing.items()
+    exchange(two, prefer={ref: Side.OURS})
+
+    assert clash.field == "experiment/media/both.txt"
+    assert two.read(ref, "experiment/media/a.txt") == two.read(ref, "experiment/media/b.txt") == b"x"
+    assert two.read(ref, "experiment/media/both.txt") == b"b"
+
+
+def test_a_run_that_is_hidden_is_hidden_everywhere_and_stays_so(one: Repo, two: Repo, far: Repo):
+    runs.hide(one, [seen(one)])
+    change(two, notes="n")
+    exchange(one)
+    exchange(two)
+    exchange(one)
+
+    assert query.runs(one) == query.runs(two) == query.runs(far) == []
+    (hidden,) = one.refs("refs/mlgit/trash/").values()
+    found = runs.read(one, hidden)
+    assert found is not None
+    assert found.notes == "n"
+
+
+def test_a_run_that_is_restored_anywhere_is_back_everywhere(one: Repo, two: Repo):
+    runs.hide(one, [seen(one)])
+    exchange(one)
+    exchange(two)
+    runs.restore(two, runs.hidden(two))
+    exchange(two)
+    exchange(one)
+
+    assert seen(one).commit == seen(two).commit
+    assert not one.refs("refs/mlgit/trash/")
+
+
+def test_a_hidden_run_does_not_come_back_by_what_git_has_fetched(one: Repo, two: Repo):
+    two.git("fetch", "-q", "origin")
+    runs.hide(two, [seen(two)])
+    exchange(two)
+    two.git("fetch", "-q", "origin")
+    exchange(two)
+
+    assert query.runs(two) == []
+
+
+def test_a_hidden_run_that_was_cleared_away_is_not_brought_again(one: Repo, two: Repo):
+    runs.hide(one, [seen(one)])
+    exchange(one)
+    ((ref, tip),) = one.refs("refs/mlgit/trash/").items()
+    one.move([Move(ref, tip, None)], why="gc")
+    exchange(one)
+
+    assert not one.refs("refs/mlgit/trash/")
+    assert exchange(two).here.keys() == {ref, seen_ref(ref)}
+
+
+def seen_ref(hidden: str) -> str:
+    return f"refs/heads/{hidden.removeprefix('refs/mlgit/trash/')}"
+
+
+def test_what_was_hidden_before_it_was_ever_pushed_stays_here(one: Repo, far: Repo):
+    runs.hide(one, [record(one, "other123")])
+    exchange(one)
+
+    assert len(far.refs("refs/mlgit/")) == 0
+
+
+def test_a_run_that_was_deleted_there_is_not_pushed_again_unless_it_is_named(one: Repo, far: Repo):
+    ref = seen(one).ref
+    far.move([Move(ref, far.refs(ref)[ref], None)], why="gone")
+    outcome = exchange(one)
+    assert (outcome.gone, far.refs(ref)) == ([ref], {})
+
+    exchange(one, pulls=False, only=frozenset({ref}))
+    assert far.refs(ref) == one.refs(ref)
+
+
+def test_a_run_that_was_deleted_there_and_edited_here_is_pushed(one: Repo, far: Repo):
+    ref = seen(one).ref
+    far.move([Move(ref, far.refs(ref)[ref], None)], why="gone")
+    change(one, notes="n")
+    exchange(one)
+
+    assert far.refs(ref) == one.refs(ref)
+
+
+def test_a_push_brings_nothing_and_a_pull_sends_nothing(one: Repo, two: Repo, far: Repo):
+    record(one, "onlyone1")
+    record(two, "onlytwo1")
+    exchange(one)
+    before = far.refs()
+    exchange(two, pushes=False)
+    assert far.refs() == before
+    assert {run.id for run in query.runs(two)} == {ID, "onlyone1", "onlytwo1"}
+
+    exchange(two, pulls=False)
+    exchange(one, pulls=False)
+    assert {run.id for run in query.runs(one)} == {ID, "onlyone1"}
+
+
+def test_a_dry_run_moves_nothing_and_says_what_would(one: Repo, two: Repo, far: Repo):
+    change(one, notes="n")
+    new = record(one, "other123")
+    change(two, name="m")
+    exchange(two)
+    before, there = one.refs(), far.refs()
+    outcome = exchange(one, dry=True)
+
+    assert (one.refs(), far.refs()) == (before, there)
+    assert outcome.there.keys() == {seen(one).ref, new.ref}
+    assert outcome.here.keys() == outcome.merged.keys() == {seen(one).ref}
+
+
+def test_what_was_rewritten_there_is_taken_over_and_does_not_go_back(one: Repo, two: Repo, far: Repo):
+    ref = seen(one).ref
+    tip = far.refs(ref)[ref]
+    again = far.commit(tip, {"leak": None}, far.git("show", "-s", "--format=%B", tip), parents=())
+    far.move([Move(ref, tip, again)], why="purge")
+    change(two, notes="n")
+    exchange(one)
+    exchange(two)
+    exchange(one)
+
+    assert one.refs(ref) == two.refs(ref) == far.refs(ref)
+    assert one.git("rev-list", ref).split() == [seen(one).commit, again]
+    assert seen(one).notes == "n"
+
+
+def test_two_runs_that_meet_under_one_name_are_kept_both(one: Repo, two: Repo, far: Repo):
+    first, second = record(one, "xyzxyz11"), record(two, "xyzxyz22")
+    assert first.ref == second.ref
+    exchange(one)
+    exchange(two)
+    exchange(one)
+
+    assert {run.id for run in query.runs(one)} == {run.id for run in query.runs(two)} == {ID, first.id, second.id}
+    assert one.refs("refs/heads/exp/") == two.refs("refs/heads/exp/") == far.refs("refs/heads/exp/")
+
+
+def test_a_branch_that_is_checked_out_stays_as_it_is_and_its_edits_are_shared(one: Repo, two: Repo):
+    change(one, notes="n")
+    exchange(one)
+    ref = seen(two).ref
+    change(two, name="m")
+    two.git("switch", "-q", ref.removeprefix("refs/heads/"))
+    before = two.refs(ref)
+    outcome = exchange(two)
+    exchange(one)
+
+    assert two.refs(ref) == before
+    assert [*outcome.stuck] == [ref]
+    assert (seen(one).notes, seen(one).name) == ("n", "m")
+
+
+def test_whoever_is_overtaken_looks_again_and_merges(one: Repo, two: Repo, far: Repo):
+    change(one, notes="n")
+    change(two, name="m")
+    waits: list[float] = []
+
+    class Slow(Remote):
+        def push(self, moves: Any) -> None:
+            if not waits:
+                waits.append(0)
+                exchange(one)
+            super().push(moves)
+
+    sync.exchange(Slow(repo=two, name="origin"), Wish(), wait=waits.append)
+
+    assert len(waits) == 2
+    assert (seen(two).notes, seen(two).name) == ("n", "m")
+    assert far.refs(seen(two).ref) == two.refs(seen(two).ref)
+
+
+def test_packed_refs_that_are_locked_are_waited_for(one: Repo, two: Repo):
+    runs.hide(one, [seen(one)])
+    exchange(one)
+    lock = two.git_dir / "packed-refs.lock"
+    lock.touch()
+    two.git("config", "core.packedRefsTimeout", "10")
+    outcome = sync.exchange(Remote(repo=two, name="origin"), Wish(), wait=lambda _: lock.unlink(missing_ok=True))
+
+    assert outcome.here
+    assert query.runs(two) == []
+
+
+def test_packed_refs_that_stay_locked_are_said_to_be_so(one: Repo, two: Repo):
+    runs.hide(one, [seen(one)])
+    exchange(one)
+    (two.git_dir / "packed-refs.lock").touch()
+    two.git("config", "core.packedRefsTimeout", "10")
+
+    with pytest.raises(RefMovedError, match=r"packed-refs\.lock(?s:.*)remove the lock"):
+        exchange(two)
+    assert seen(two)
+
+
+def test_clocks_that_differ_by_years_change_nothing(one: Repo, two: Repo, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("time.time", lambda: 4e9)
+    change(one, notes="n")
+    monkeypatch.setattr("time.time", lambda: 86400.0)
+    change(two, name="m")
+    exchange(one)
+    change(two, tags=("t",))
+    exchange(two)
+    exchange(one)
+
+    assert (seen(one).notes, seen(one).name, seen(one).tags) == ("n", "m", ("t",))
+    assert seen(one).commit == seen(two).commit
+
+
+def test_names_that_differ_only_by_case_do_not_meet_on_a_disk_that_cannot_tell_them_apart(
+    one: Repo, two: Repo, far: Repo
+):
+    ref = seen(one).ref
+    twin = f"{ref[:-8]}{ref[-8:].upper()}"
+    far.move([Move(twin, None, far.refs(ref)[ref])], why="by hand")
+    two.git("config", "core.ignoreCase", "true")
+    outcome = exchange(anew(two))
+    exchange(one)
+
+    assert [*outcome.stuck] == [twin]
+    assert twin not in two.refs("refs/heads/exp/")
+    assert twin in one.refs("refs/heads/exp/")
+
+
+def test_a_hook_that_refuses_one_ref_refuses_all_and_the_next_sync_completes(one: Repo, far: Repo):
+    new = [record(one, f"{n}newruns") for n in range(3)]
+    hook = far.git_dir / "hooks" / "update"
+    hook.write_text(f'#!/bin/sh\n[ "$1" != {new[1].ref} ]\n')
+    hook.chmod(0o755)
+    before = far.refs()
+    with pytest.raises(MlgitError, match="declined"):
+        exchange(one)
+    assert far.refs() == before
+
+    hook.unlink()
+    assert exchange(one).there.keys() == {run.ref for run in new}
+
+
+def test_more_than_fit_into_one_push_go_in_several(one: Repo, far: Repo, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sync, "_AT_ONCE", 2)
+    new = {record(one, f"{n}newruns").ref for n in range(5)}
+
+    assert exchange(one).there.keys() == new
+    assert one.refs("refs/heads/exp/") == far.refs("refs/heads/exp/")
+
+
+def test_a_sweep_and_a_models_tag_are_shared(one: Repo, two: Repo):
+    sweep = "refs/mlgit/sweeps/p/s1"
+    one.commit_on(sweep, {"sweep.yaml": b"a"}, "s", expect=None)
+    one.tag("refs/tags/m@v1.0.0", seen(one).commit, "m")
+    one.tag("refs/tags/mine", seen(one).commit, "m")
+    exchange(one, is_shared=lambda tag: "@" in tag)
+    exchange(two, is_shared=lambda tag: "@" in tag)
+    assert two.refs("refs/tags/").keys() == {"refs/tags/m@v1.0.0"}
+
+    for repo in (one, two):
+        repo.commit_on(sweep, {"sweep.yaml": repo.folder.name.encode()}, "again", expect=repo.refs(sweep)[sweep])
+    for repo in (one, two, one):
+        exchange(repo)
+    assert one.refs(sweep) == two.refs(sweep)
+    assert one.read(sweep, "sweep.yaml") == b"repo"
+
+
+@pytest.mark.parametrize(
+    "how", ["--filter=blob:none", "--filter=tree:0", "--depth=1", "--bare", "worktree", "submodule"]
+)
+def test_runs_are_shared_from_any_kind_of_clone(one: Repo, far: Repo, tmp_path: Path, how: str):
+    far.git("config", "uploadpack.allowFilter", "true")
+    if how == "worktree":
+        clone(far, tmp_path / "main").git("worktree", "add", "-q", str(tmp_path / "kin"), "-b", "side")
+    elif how == "submodule":
+        outer = make_repo(tmp_path / "outer")
+        outer.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(far.folder), "kin")
+        (tmp_path / "kin").symlink_to(outer.folder / "kin")
+    else:
+        subprocess.run(["git", "clone", "-q", how, f"file://{far.folder}", str(tmp_path / "kin")], check=True)
+    kin = Repo.find(tmp_path / "kin")
+    assert kin
+    exchange(kin)
+    change(one, notes="n")
+    change(kin, tags=("t",))
+    record(kin, "other123")
+    exchange(one)
+    exchange(kin)
+    exchange(one)
+
+    assert {run.id for run in query.runs(one)} == {ID, "other123"}
+    assert (seen(one).notes, seen(one).tags) == ("n", ("t",))
+    assert seen(kin).commit == seen(one).commit
+    far.git("fsck", "--strict", "--no-dangling")
+
+
+def test_repositories_by_sha_256_share_their_runs(tmp_path: Path):
+    for name, args in (("far.git", ["--bare"]), ("one", []), ("two", [])):
+        subprocess.run(
+            ["git", "init", "-q", "-b", "main", "--object-format=sha256", *args, str(tmp_path / name)], check=True
+        )
+    for name in ("one", "two"):
+        subprocess.run(["git", "remote", "add", "origin", str(tmp_path / "far.git")], cwd=tmp_path / name, check=True)
+    one, two = (Repo.find(tmp_path / name) for name in ("one", "two"))
+    assert one
+    assert two
+    one.git("commit", "-q", "--allow-empty", "-m", "start")
+    record(one, ID)
+    exchange(one)
+    exchange(two)
+    change(one, notes="n")
+    change(two, tags=("t",))
+    for repo in (one, two, one):
+        exchange(repo)
+
+    assert seen(one).commit == seen(two).commit
+    assert (seen(one).notes, seen(one).tags) == ("n", ("t",))
