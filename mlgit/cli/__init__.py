@@ -31,6 +31,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "sync": "Share runs: pull what a remote has, push what it lacks.",
         "push": "Push runs to a remote.",
         "pull": "Pull runs from a remote.",
+        "export": "Write runs to tables, archives and folders.",
         "import": "Take along the runs of W&B, MLflow, DVCLive or TensorBoard.",
     },
     "Sweeps": {"sweep": "Search over parameters."},

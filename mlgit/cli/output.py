@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, Literal
 
 from mlgit.core import escape, figures
@@ -35,13 +34,13 @@ def note(text: str) -> None:
 
 def as_json(data: Any) -> None:
     """*data* as indented JSON; nan and the infinities as words, for JSON has no such numbers."""
-    json.dump(_finite(data), sys.stdout, indent=2, ensure_ascii=not _takes_unicode(), default=str)
+    json.dump(figures.finite(data), sys.stdout, indent=2, ensure_ascii=not _takes_unicode(), default=str)
     sys.stdout.write("\n")
 
 
 def json_line(data: Any) -> None:
     """*data* as JSON on a line, likewise."""
-    sys.stdout.write(json.dumps(_finite(data), ensure_ascii=not _takes_unicode(), default=str) + "\n")
+    sys.stdout.write(json.dumps(figures.finite(data), ensure_ascii=not _takes_unicode(), default=str) + "\n")
 
 
 @contextlib.contextmanager
@@ -156,13 +155,3 @@ def _style(cell: str) -> str:
 
 def _takes_unicode() -> bool:
     return (sys.stdout.encoding or "").lower().startswith("utf")
-
-
-def _finite(data: Any) -> Any:
-    if isinstance(data, float):
-        return data if math.isfinite(data) else figures.number(data)
-    if isinstance(data, Mapping):
-        return {str(key): _finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    return data

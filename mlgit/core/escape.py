@@ -7,6 +7,8 @@ import re
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _WRITTEN = re.compile(r"\\(?:[tnr]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+_COMPUTED = "=+-@＝＋－＠"
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]inf")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 _MARKDOWN = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@&#8203;", "#": "&#35;&#8203;"}
@@ -34,6 +36,14 @@ def cell(text: str) -> str:
 def of_cell(text: str) -> str:
     """The text of which `cell` makes *text*."""
     return _WRITTEN.sub(lambda found: found[0].encode().decode("unicode_escape"), text)
+
+
+def formula(text: str) -> str:
+    """*text* as a cell of a table that a spreadsheet may open: what it would compute stands behind a quote.
+
+    As OWASP has it ("CSV Injection"); a number stays one.
+    """
+    return f"'{text}" if text.lstrip()[:1] in _COMPUTED and text.strip() and not _NUMBER.fullmatch(text) else text
 
 
 def html(text: str) -> str:

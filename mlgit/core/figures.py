@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,17 @@ def number(value: Any) -> str:
     if not math.isfinite(value):
         return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
     return f"{value:.4g}"
+
+
+def finite(data: Any) -> Any:
+    """*data* for JSON, which knows no nan and no infinities: they stand in it as words."""
+    if isinstance(data, float):
+        return data if math.isfinite(data) else number(data)
+    if isinstance(data, Mapping):
+        return {str(key): finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [finite(value) for value in data]
+    return data
 
 
 def headlines(run: Run) -> str:

@@ -107,6 +107,21 @@ def of_run(repo: Repo, run: Run, remove: Remove | None = None) -> dict[str, RunF
     return dict(sorted((file.name, file) for file in found))
 
 
+def contents(repo: Repo, run: Run, reader: Reader) -> Iterator[tuple[str, bytes]]:
+    """Every file of *run* by name, and its content: what its branch has is read by *reader*, many at a time."""
+    if not run.commit:
+        yield from ((name, file.content()) for name, file in of_run(repo, run).items())
+        return
+    top = runs.place_of(run, "").rstrip("/")
+    paths = [(path, oid) for path, oid in _walk(reader, f"{run.commit}:{top}") if not path.startswith("artifacts/")]
+    for (path, _), found in zip(paths, reader.read_all(oid for _, oid in paths), strict=True):
+        content = found[2] if found else b""
+        if path.endswith(".dvc") and "/" not in path:
+            yield from ((file.name, file.content()) for file in _held(repo, run, path, content))
+        else:
+            yield _name(path), content
+
+
 def _name(path: str) -> str:
     return path.removeprefix("files/")
 

@@ -27,10 +27,21 @@ _GROUP = 1 << 17
 
 def write(path: Path, series: Mapping[str, Series]) -> None:
     """Write *series* by name to the file *path*. Raises `OSError` where the disk refuses."""
-    import pyarrow
     from pyarrow import parquet
 
-    schema = pyarrow.schema(
+    even = dict.fromkeys(("step", "integer"), "DELTA_BINARY_PACKED")
+    uneven = dict.fromkeys(("_runtime", "_timestamp", "value"), "BYTE_STREAM_SPLIT")
+    with parquet.ParquetWriter(
+        path, _schema(), compression="zstd", use_dictionary=["metric"], column_encoding=even | uneven
+    ) as writer:
+        for group in _groups(series):
+            writer.write_table(table(group))
+
+
+def _schema() -> pyarrow.Schema:
+    import pyarrow
+
+    return pyarrow.schema(
         [
             pyarrow.field("metric", pyarrow.string(), nullable=False),
             pyarrow.field("step", pyarrow.int64(), nullable=False),
@@ -41,13 +52,6 @@ def write(path: Path, series: Mapping[str, Series]) -> None:
             pyarrow.field("digits", pyarrow.string()),
         ]
     )
-    even = dict.fromkeys(("step", "integer"), "DELTA_BINARY_PACKED")
-    uneven = dict.fromkeys(("_runtime", "_timestamp", "value"), "BYTE_STREAM_SPLIT")
-    with parquet.ParquetWriter(
-        path, schema, compression="zstd", use_dictionary=["metric"], column_encoding=even | uneven
-    ) as writer:
-        for group in _groups(series):
-            writer.write_table(_table(group, schema))
 
 
 def _groups(series: Mapping[str, Series]) -> Iterator[list[tuple[str, Series]]]:
@@ -69,7 +73,8 @@ def _groups(series: Mapping[str, Series]) -> Iterator[list[tuple[str, Series]]]:
         yield group
 
 
-def _table(group: Sequence[tuple[str, Series]], schema: pyarrow.Schema) -> pyarrow.Table:
+def table(group: Sequence[tuple[str, Series]]) -> pyarrow.Table:
+    """Series by name, none of them empty, as such a table."""
     import pyarrow
 
     values, integers, digits = _values([one.values for _, one in group])
@@ -80,7 +85,7 @@ def _table(group: Sequence[tuple[str, Series]], schema: pyarrow.Schema) -> pyarr
         _numbers(_numpy(chained([one.timestamps for _, one in group]), "float64")),
         values, integers, digits,
     ]  # fmt: skip
-    return pyarrow.Table.from_arrays(columns, schema=schema)
+    return pyarrow.Table.from_arrays(columns, schema=_schema())
 
 
 def _values(columns: Iterable[Sequence[Any]]) -> tuple[pyarrow.Array, pyarrow.Array, pyarrow.Array]:

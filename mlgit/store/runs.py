@@ -191,6 +191,17 @@ def history(repo: Repo, run: Run, *, full: bool = False, fetch: bool = False) ->
     return _series(repo, run, "history", full=full, fetch=fetch)
 
 
+def histories(repo: Repo, runs: Iterable[Run], *, fetch: bool = False) -> Iterator[tuple[Run, Told[Series]]]:
+    """Each of *runs* with its `history` in full, at the price of one git process for all of them."""
+    with repo.reader() as reader:
+        for run in runs:
+            if run.commit and _is_all(run, "history.parquet"):
+                found = (tables.of_tsv(path, text) for path, text in _texts(reader, run, "history", ".tsv"))
+                yield run, Told(filter(None, found))
+            else:
+                yield run, history(repo, run, full=True, fetch=fetch)
+
+
 def system(repo: Repo, run: Run, *, full: bool = False, fetch: bool = False) -> Told[Series]:
     """What the machine did meanwhile, by W&B's names: `cpu`, `gpu.0.temp`; its steps count the samples."""
     if not run.commit:
@@ -255,10 +266,14 @@ def _whole(repo: Repo, run: Run, name: str, *, fetch: bool) -> Path | None:
 def texts(repo: Repo, run: Run, folder: str, ending: str = "") -> Iterator[tuple[str, bytes]]:
     """The files of a folder of the run's branch that end so: path in it, and content."""
     with repo.reader() as reader:
-        paths = list(_blobs(reader, f"{run.commit}:{place_of(run, folder)}", ending))
-        for (path, _), text in zip(paths, reader.read_all(oid for _, oid in paths), strict=True):
-            if text:
-                yield path, text[2]
+        yield from _texts(reader, run, folder, ending)
+
+
+def _texts(reader: Reader, run: Run, folder: str, ending: str) -> Iterator[tuple[str, bytes]]:
+    paths = list(_blobs(reader, f"{run.commit}:{place_of(run, folder)}", ending))
+    for (path, _), text in zip(paths, reader.read_all(oid for _, oid in paths), strict=True):
+        if text:
+            yield path, text[2]
 
 
 def _blobs(reader: Reader, name: str, ending: str, prefix: str = "") -> Iterable[tuple[str, str]]:

@@ -84,10 +84,7 @@ def _whole(text: str) -> int:
 
 
 def _number(text: str) -> float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
+    return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
 def jsonl(name: str, logged: Sequence[Logged], *, named: bool = False) -> bytes:
