@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mlgit.core.run import Run
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo, message_trailer, split_commit
-from mlgit.store import records, runs
+from mlgit.store import archive, records, runs
 
 _AUTHOR = re.compile(r"(.*>) (\d{1,12})(?!\d)")
 
@@ -31,6 +31,8 @@ class Entry:
 def of(repo: Repo, run: Run) -> list[Entry]:
     """The commits that tell of *run*, newest first; none for one that is under way without a checkpoint."""
     tip = repo.resolve(run.ref) if run.ref else None
+    if tip is None and (archived := archive.find(repo, run)):
+        _, tip = archived
     with repo.reader() as reader:
         found: list[Entry] = []
         sources: set[str | None] = {run.source}

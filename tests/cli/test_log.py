@@ -74,6 +74,14 @@ def test_a_run_that_has_no_record_yet_says_so(inside: Repo, mlgit: Mlgit):
     assert (said.stdout, listed) == ("", [])
 
 
+def test_an_archived_run_is_told_as_before(inside: Repo, run: Run, mlgit: Mlgit):
+    mlgit("tag", "one", "+old")
+    mlgit("archive", "one")
+    mlgit("tag", "one", "+older")
+
+    assert told(mlgit, "one")[1:] == ["tags +old", "tags +older"]
+
+
 def test_what_others_committed_on_the_branch_is_told_too(inside: Repo, run: Run, mlgit: Mlgit):
     tip = inside.commit_on(run.ref, {"a.txt": b""}, "by \x1b[31mhand\n\nmore", expect=run.commit)
     after = edit.edit(inside, run, lambda now: replace(now, metrics={f"m{n}": n for n in range(9)}), why="all anew")
