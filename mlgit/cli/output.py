@@ -16,6 +16,11 @@ def is_terminal(stream: IO[str] | None = None) -> bool:
     return (stream or sys.stdout).isatty()
 
 
+def draws() -> bool:
+    """Whether a person watches, on a terminal that knows more than letters."""
+    return is_terminal() and _takes_unicode()
+
+
 def say(text: str = "") -> None:
     """A line for the person, made harmless for a terminal."""
     sys.stdout.write(f"{escape.terminal(text)}\n")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mlgit.store.runs import Told
 
 T = TypeVar("T")
+_MOST_CURVES = 100
+"""Metrics whose curves are worth the time that it takes to read them."""
 
 
 @click.command()
@@ -94,7 +96,7 @@ def command(
         output.as_json({**document(found), "provenance": about})
     else:
         about = runs.provenance(repo, found) if found.commit else {}
-        _print(found, about, _artifacts(repo, found))
+        _print(found, about, _artifacts(repo, found), _curves(repo, found))
 
 
 def _print_log(printed: str, *, as_json: bool) -> None:
@@ -189,6 +191,17 @@ def _rows_kept(run: Run, about: Mapping[str, Any]) -> str:
     )
 
 
+def _curves(repo: Repo, run: Run) -> Mapping[str, str]:
+    """How each metric went, as bars, for a person at a terminal that has room for them; by name."""
+    from mlgit.store import runs
+
+    names = run.scalars.keys()
+    if not output.draws() or len(names) > _MOST_CURVES:
+        return {}
+    told = runs.history(repo, run)
+    return {name: figures.sparkline(one.steps, one.values) for name, one in told.items() if name in names}
+
+
 def _few(lines: Sequence[str]) -> str:
     """*lines* below one another, the first ten."""
     more = [f"… and {len(lines) - 10:,} more"] if len(lines) > 10 else []
@@ -212,7 +225,7 @@ def _artifacts(repo: Repo, run: Run) -> list[str]:
     return [f"{what:<6}  {name:<{width}}  {about}" for what, name, about in rows]
 
 
-def _print(run: Run, about: Mapping[str, Any], artifacts: Sequence[str]) -> None:
+def _print(run: Run, about: Mapping[str, Any], artifacts: Sequence[str], curves: Mapping[str, str]) -> None:
     command = about.get("command", [])
     facts = {
         "run": f"{run.name}  ({run.id})",
@@ -239,7 +252,8 @@ def _print(run: Run, about: Mapping[str, Any], artifacts: Sequence[str]) -> None
             output.say(f"\n{title}")
             width = min(40, max(map(len, values)))
             for name, value in sorted(values.items()):
-                output.say(f"  {name:<{width}}  {figures.number(value)}")
+                curve = curves.get(name, "") if title == "metrics" else ""
+                output.say(f"  {name:<{width}}  {figures.number(value):<{11 if curve else 0}}{curve}")
     if artifacts:
         output.say("\nartifacts")
         for line in artifacts:

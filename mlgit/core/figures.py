@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +40,40 @@ def headlines(run: Run) -> str:
     values = run.scalars
     names = [name for name in run.headlines if is_number(values[name])][:4]
     return ", ".join(f"{escape.line(name, 40)} {number(values[name])}" for name in names)
+
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(places: Sequence[float], values: Sequence[float], width: int = 24) -> str:
+    """A curve as a line of bars, at most *width* of them, each the mean of what lies there; blank before there is any.
+
+    *places* says where each of *values* stands, in rising order. What is not finite is left out. Nothing for one bar.
+    """
+    known = [(at / 2, value) for at, value in zip(places, values, strict=True) if is_number(value)]  # see `_bar`
+    if len(known) < 2:
+        return ""
+    first, span = known[0][0], known[-1][0] - known[0][0]
+    width = min(width, len(known))
+    stretches: list[list[float]] = [[] for _ in range(width)]
+    for at, value in known:
+        stretches[min(width - 1, int((at - first) / span * width)) if span else 0].append(value)
+    means = [sum(value / len(some) for value in some) if some else None for some in stretches]
+    low, high = (pick(mean for mean in means if mean is not None) for pick in (min, max))
+    return "".join(_bar(mean, low, high) for mean in _carried(means))
+
+
+def _carried(means: Sequence[float | None]) -> Iterator[float]:
+    """*means*, where there is none the one before."""
+    last = 0.0
+    for mean in means:
+        last = last if mean is None else mean
+        yield last
+
+
+def _bar(value: float, low: float, high: float) -> str:
+    span = high / 2 - low / 2  # halves, for the whole may be too large for a float
+    return _BARS[min(len(_BARS) - 1, int((value / 2 - low / 2) / span * len(_BARS)))] if span else _BARS[0]
 
 
 def difference(value: float | None) -> str:

@@ -376,6 +376,23 @@ def test_sizes_moments_and_differences():
     assert [figures.ago(0, now) for now in (-5, 59, 60, 7200, 900000)] == ["now", "now", "1 min", "2 h", "10 d"]
 
 
+def test_a_curve_is_a_line_of_bars():
+    assert figures.sparkline(range(8), [0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert figures.sparkline(range(8), [0, 1, 2, 3, 4, 5, 6, 7], 4) == "▁▃▆█"
+    assert figures.sparkline([0, 1, 8], [0, 4, 8], 3) == "▁▁█", "a stretch without a value goes on as the one before"
+    assert figures.sparkline([0, 1, 2], [5, 5, 5]) == figures.sparkline([0, 1, 2], [0, 0, 5e-324]) == "▁▁▁"
+    assert figures.sparkline([0, 1, 2], [math.nan, 1, math.inf]) == figures.sparkline([], []) == ""
+
+
+@given(st.lists(st.tuples(st.floats() | st.integers(), st.floats() | st.integers())), st.integers(2, 40))
+def test_any_curve_has_its_bars(points: list[tuple[float, float]], width: int):
+    places = sorted(at for at, _ in points if compare.is_number(at))
+    drawn = figures.sparkline(places, [value for _, value in points][: len(places)], width)
+
+    assert len(drawn) <= width
+    assert set(drawn) <= set("▁▂▃▄▅▆▇█")
+
+
 # -- history
 
 NUMBERS = st.one_of(
