@@ -19,12 +19,13 @@ from mlgit.errors import MlgitError
 
 if TYPE_CHECKING:
     from mlgit.git.repo import Repo
+    from mlgit.store.meeting import Wish
     from mlgit.store.place import Place
-    from mlgit.store.sync import Outcome, Wish
+    from mlgit.store.sync import Outcome
 
 _PART = "long history or folder"
 """What a run holds of its own in DVC's cache: its history in full, its media, its files."""
-_KINDS = {refs.RUNS: "run", "refs/tags/": "model tag", refs.SWEEPS: "sweep"}
+_KINDS = {refs.RUNS: "run", "refs/tags/": "model tag", refs.SWEEPS: "sweep", refs.ARCHIVE: "archived month"}
 _MOST = 5
 """Runs that are named one by one."""
 
@@ -91,7 +92,7 @@ def share(asked: Asked) -> None:
 def _wish(place: Place, asked: Asked) -> Wish:
     from mlgit.core.merging import Side
     from mlgit.registry import ledger
-    from mlgit.store import registry, sync
+    from mlgit.store import meeting, registry
 
     annotated = {tag.name for tag in registry.tags(place.repo)}
     here = place.repo.refs("refs/tags/")
@@ -100,7 +101,7 @@ def _wish(place: Place, asked: Asked) -> Wish:
         is_ours = ledger.parse(registry.Tag(name=tag, commit="", when=0)) is not None
         return is_ours and (tag in annotated or f"refs/tags/{tag}" not in here)
 
-    return sync.Wish(
+    return meeting.Wish(
         pushes=asked.pushes, pulls=asked.pulls, dry=asked.dry_run, is_shared=is_shared,
         only=frozenset(_branches(place, asked.names)) if asked.names else None,
         prefer=dict.fromkeys(_branches(place, asked.ours), Side.OURS)

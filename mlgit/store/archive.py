@@ -228,14 +228,16 @@ def take_out(repo: Repo, month: str, names: Mapping[str, str]) -> None:
 
 
 def join(
-    repo: Repo, month: str, theirs: str, settle: Callable[[str, str, str], str | None] = lambda *_: None
-) -> dict[str, str]:
+    repo: Repo, month: str, theirs: str, settle: Callable[[str, str, str], str | None] = lambda *_: None,
+    *, agreed: str | None = None,
+) -> dict[str, str]:  # fmt: skip
     """Let *month* say what it says here and what another machine's commit *theirs* says; return what is not settled.
 
     What was taken out on one side and is unchanged on the other is out. A run that both have edited is *settle*'s:
     asked with its branch, its tip here and its tip there, it answers with a tip that holds both; None leaves theirs,
     and that branch is returned with the tip that it had here. A branch that is here at the very tip of an entry goes:
-    it was archived over there. Nothing is fetched: all that *theirs* needs has to be here.
+    it was archived over there. *agreed*: the commit that both had when they last met. Where theirs was rewritten since,
+    what it has lost is out. Nothing is fetched: all that *theirs* needs has to be here.
     """
     for _ in range(_TRIES):
         with repo.reader() as reader:
@@ -243,7 +245,8 @@ def join(
             here, there = _past(reader, ours), _past(reader, theirs)
             if theirs in here:
                 return {}
-            before = listing(reader, next((commit for commit in here if commit in there), None))
+            is_rewritten = agreed in here and agreed not in there
+            before = listing(reader, agreed if is_rewritten else next((one for one in here if one in there), None))
             mine, told = listing(reader, ours), listing(reader, theirs)
         merged, unsettled = _merged(repo, month, before, mine, told, settle)
         new, changes = theirs, {name: merged.get(name) for name in told.keys() | merged.keys()}

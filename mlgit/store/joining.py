@@ -5,11 +5,11 @@ A merge is a commit with both tips as parents, so that either side comes to it b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlgit.core import merging
+from mlgit.core import merging, refs
 from mlgit.core.merging import Clash, Side
 from mlgit.core.run import EMPTY, Run
 from mlgit.errors import NotFoundError
@@ -29,6 +29,22 @@ class Joined:
     """What both have edited, each otherwise: only a person can say what counts."""
     apart: Run | None = None
     """Ours, where it is another run than theirs by now: under an id of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parted:
+    """A run that has become two."""
+
+    ref: str
+    """Its branch: the remote's from now on."""
+    own: str
+    """The branch of what was recorded here: if both went on with it, under another id, with the run as its parent."""
+
+
+def free_ref(own: Run, taken: Container[str]) -> str:
+    """A branch for *own* that is none of those *taken*."""
+    names = [refs.run_ref(own.project, own.name, own.id, digits=digits) for digits in (8, 16, 40)]
+    return next(name for name in names if name not in taken)
 
 
 def join(repo: Repo, ours: str, theirs: str, *, agreed: str | None = None, prefer: Side | None = None) -> Joined:

@@ -36,12 +36,14 @@ def is_hidden(agreed: Stand | None, ours: Stand, theirs: Stand) -> bool:
     return theirs.hidden if ours.hidden is agreed.hidden else ours.hidden
 
 
-def moves(name: str, known: Mapping[str, str], wanted: Stand) -> list[Move]:
-    """What makes the run *name* stand as *wanted* where the refs are as *known*."""
+def moves(name: str, known: Mapping[str, str], wanted: Stand | None) -> list[Move]:
+    """What makes the run *name* stand as *wanted*, or nowhere, where the refs are as *known*."""
     places = {False: f"{refs.RUNS}{name}", True: f"{_HIDDEN}{name}"}
-    to, now = places[wanted.hidden], stands({ref: known[ref] for ref in places.values() if ref in known}).get(name)
-    found = [] if known.get(to) == wanted.tip else [Move(to, known.get(to), wanted.tip)]
-    if now and now.hidden is not wanted.hidden:
+    now = stands({ref: known[ref] for ref in places.values() if ref in known}).get(name)
+    found: list[Move] = []
+    if wanted and known.get(to := places[wanted.hidden]) != wanted.tip:
+        found.append(Move(to, known.get(to), wanted.tip))
+    if now and (wanted is None or now.hidden is not wanted.hidden):
         found.append(Move(places[now.hidden], now.tip, None))
     return found
 

@@ -19,7 +19,7 @@ from typing import Any
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
-from mlgit.store import live, locks, own, recover, result, sync
+from mlgit.store import live, locks, meeting, own, recover, result, sync
 from mlgit.store.place import Place
 from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
@@ -130,6 +130,6 @@ def push(repo: Repo, ref: str) -> None:
     if f"remote.{REMOTE}.url" not in repo.config:
         raise MlgitError(f"There is no remote {REMOTE!r}.", fix=f"git remote add {REMOTE} URL")
     if ref:
-        wish = sync.Wish(pulls=False, only=frozenset({ref}))
+        wish = meeting.Wish(pulls=False, only=frozenset({ref}))
         if sync.exchange(Remote(repo=repo, name=REMOTE), wish).clashing:
             raise MlgitError(f"{ref} was edited here and on {REMOTE}, each otherwise.", fix="mlgit sync")

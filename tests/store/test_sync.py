@@ -15,8 +15,9 @@ from mlgit.errors import MlgitError, RefMovedError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
-from mlgit.store import edit, runs, sync
-from mlgit.store.sync import Outcome, Wish
+from mlgit.store import archive, edit, runs, sync
+from mlgit.store.meeting import Wish
+from mlgit.store.sync import Outcome
 from tests.conftest import make_repo
 from tests.recorded import record
 
@@ -394,6 +395,122 @@ def test_a_sweep_and_a_models_tag_are_shared(one: Repo, two: Repo):
         exchange(repo)
     assert one.refs(sweep) == two.refs(sweep)
     assert one.read(sweep, "sweep.yaml") == b"repo"
+
+
+def folded(repo: Repo) -> dict[str, str]:
+    """The runs that are archived, id → notes."""
+    return {run.id: run.notes or "" for run in query.runs(repo) if run.archive}
+
+
+def test_a_run_that_is_archived_anywhere_is_archived_everywhere(one: Repo, two: Repo, far: Repo):
+    archive.fold(one, [seen(one)])
+    exchange(one)
+    assert not far.refs("refs/heads/exp/")
+    exchange(two)
+    again = exchange(one)
+
+    assert folded(one) == folded(two) == folded(far) == {ID: ""}
+    assert not two.refs("refs/heads/exp/")
+    assert not again.here
+    assert not again.there
+
+
+def test_an_edit_of_what_is_archived_meanwhile_goes_into_the_archive(one: Repo, two: Repo, far: Repo):
+    archive.fold(one, [seen(one)])
+    change(one, tags=("t",))
+    change(two, notes="n")
+    exchange(one)
+    exchange(two)
+    exchange(one)
+
+    assert folded(one) == folded(two) == folded(far) == {ID: "n"}
+    assert seen(one).tags == seen(two).tags == ("t",)
+    assert far.refs("refs/heads/exp/") == two.refs("refs/heads/exp/") == {}
+
+
+def test_what_was_edited_there_before_it_was_archived_here_goes_into_the_archive(one: Repo, two: Repo, far: Repo):
+    archive.fold(one, [seen(one)])
+    change(two, notes="n")
+    exchange(two)
+    exchange(one)
+    exchange(two)
+
+    assert folded(one) == folded(two) == folded(far) == {ID: "n"}
+    assert far.refs("refs/heads/exp/") == one.refs("refs/heads/exp/") == two.refs("refs/heads/exp/") == {}
+
+
+def test_two_machines_archive_runs_of_one_month(one: Repo, two: Repo, far: Repo):
+    archive.fold(one, [seen(one)])
+    archive.fold(two, [record(two, "other123")])
+    for repo in (one, two, one):
+        exchange(repo)
+
+    assert folded(one) == folded(two) == folded(far) == {ID: "", "other123": ""}
+
+
+@pytest.mark.parametrize("first", ["one", "two"])
+def test_what_one_hides_and_another_archives_is_hidden(one: Repo, two: Repo, far: Repo, first: str):
+    runs.hide(one, [seen(one)])
+    archive.fold(two, [seen(two)])
+    for repo in (one, two, one) if first == "one" else (two, one, two):
+        exchange(repo)
+
+    assert query.runs(one) == query.runs(two) == query.runs(far) == []
+    assert [run.id for run in runs.hidden(one)] == [run.id for run in runs.hidden(two)] == [ID]
+
+
+def test_what_is_taken_out_of_the_archive_has_its_branch_back_everywhere(one: Repo, two: Repo, far: Repo):
+    archive.fold(one, [seen(one)])
+    exchange(one)
+    exchange(two)
+    archive.unfold(two, [seen(two)])
+    exchange(two)
+    exchange(one)
+
+    assert folded(one) == folded(two) == folded(far) == {}
+    assert one.refs("refs/heads/exp/") == two.refs("refs/heads/exp/") == far.refs("refs/heads/exp/")
+
+
+def test_edits_of_one_field_of_an_archived_run_clash_until_somebody_chooses(one: Repo, two: Repo, far: Repo):
+    archive.fold(one, [seen(one)])
+    exchange(one)
+    exchange(two)
+    change(one, notes="here")
+    change(two, notes="there")
+    exchange(one)
+    ref = seen(two).ref
+    for _ in range(2):
+        assert exchange(two).clashing == {ref: (Clash(field="notes", ours="there", theirs="here"),)}
+        assert seen(two).notes == "there"
+    exchange(two, prefer={ref: Side.OURS})
+    exchange(one)
+
+    assert folded(one) == folded(two) == folded(far) == {ID: "there"}
+    assert not far.refs("refs/heads/exp/")
+
+
+def test_a_push_does_not_bring_the_archive(one: Repo, two: Repo, far: Repo):
+    archive.fold(one, [seen(one)])
+    exchange(one)
+    record(two, "other123")
+    outcome = exchange(two, pulls=False)
+
+    assert [*outcome.there] == [run.ref for run in query.runs(two) if run.id == "other123"]
+    assert not outcome.gone
+    assert not two.refs("refs/mlgit/archive/")
+
+
+def test_a_month_that_was_rewritten_there_loses_here_what_it_has_lost(one: Repo, two: Repo, far: Repo):
+    archive.fold(one, [seen(one), record(one, "other123")])
+    exchange(one)
+    exchange(two)
+    ((month, tip),) = far.refs("refs/mlgit/archive/").items()
+    root = far.git("rev-list", "--first-parent", tip).split()[-1]
+    far.move([Move(month, tip, far.commit(root, {}, "without them"))], why="purge")
+    archive.fold(two, [record(two, "third123")])
+    exchange(two)
+
+    assert folded(two) == folded(far) == {"third123": ""}
 
 
 @pytest.mark.parametrize(
