@@ -50,11 +50,12 @@ def command(run: str, paths: tuple[Path, ...], branch: str | None, to: Path | No
     from mlgit import wiring
     from mlgit.git import bringing
     from mlgit.index import query
+    from mlgit.store import runs
 
     place = wiring.place()
     repo = place.repo
     found = query.find(repo, run, project=place.meant)
-    source = _source(repo, found)
+    source = runs.source(repo, found)
     if to is None and (repo.work_tree is None or place.is_scratch):
         raise UsageError("There is no work tree here.", fix="give --to DIR")
     if branch and (paths or to):
@@ -74,15 +75,6 @@ def command(run: str, paths: tuple[Path, ...], branch: str | None, to: Path | No
     known = repo.git("ls-files", "-z", "--full-name", ":/").split("\0") if to is None else []
     if back := [os.path.relpath(into / path) for path in written if path in known]:
         output.note(f"undo: {shlex.join(('git', 'restore', *back))}")
-
-
-def _source(repo: Repo, run: Run) -> str:
-    """The commit of the code as it ran. Raises `NotFoundError`."""
-    source = repo.resolve(run.source) if run.source else None
-    if source is None:
-        fix = "git fetch --unshallow, where this is a shallow clone"
-        raise NotFoundError(f"The code of {run.name}, commit {(run.source or '?')[:10]}, is not here.", fix=fix)
-    return source
 
 
 def _switch(repo: Repo, run: Run, source: str, branch: str | None, *, force: bool, as_json: bool) -> None:

@@ -2,75 +2,133 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlgit.cli import output
+from mlgit.cli import edits, output
 from mlgit.cli.choose import RUN
 from mlgit.core import figures
 from mlgit.core.compare import MISSING, Change, Direction, MetricDelta, changes, metric_deltas
+from mlgit.core.run import Run
 from mlgit.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from mlgit.git.repo import Repo
+    from mlgit.report.changed import File
+
+_MOST_ROWS = 20
+_ENVIRONMENT = ("command", "cwd", "python", "system", "host", "environment", "lock", "seeds")
+"""What `run.yaml` says of where and how a run happened."""
 
 
 @click.command()
 @click.argument("base", type=RUN)
 @click.argument("head", type=RUN)
-@click.option("--all", "everything", is_flag=True, help="Show metrics that are the same, too.")
+@click.option("--all", "everything", is_flag=True,
+              help="Show metrics that are the same, too, and every row of a long table.")  # fmt: skip
 @click.option("--code", is_flag=True, help="Show the change of code instead, as git diff does.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, all of it.")
 def command(base: str, head: str, everything: bool, code: bool, as_json: bool) -> None:
-    """What changed from BASE to HEAD: metrics, better or worse by their goal; params; data; code.
+    """What changed from BASE to HEAD: metrics, better or worse by their goal; params; data; code; environment.
 
-    Both are runs, by name, id or branch, or `latest`. The goals are those of mlgit.yaml, else what a name suggests.
+    Both are runs, by name, id or branch, or `latest`. The goals are those of mlgit.yaml, else what a name suggests. The
+    environment is the command, the machine, Python, its packages, seeds and variables.
 
     \b
     Examples:
       mlgit diff baseline latest
       mlgit diff baseline latest --code
+      mlgit diff baseline latest --json | jq .environment
     """
     from mlgit import wiring
     from mlgit.index import query
+    from mlgit.report import changed
+    from mlgit.store import runs
 
     place = wiring.place()
-    one, two = (query.find(place.repo, name, project=place.meant) for name in (base, head))
+    repo = place.repo
+    one, two = query.find_all(repo, (base, head), project=place.meant)
     if code:
-        for run in (one, two):
-            if run.source is None:
-                raise NotFoundError(f"{run.name} does not say what code it ran.", why="Its record is incomplete.")
-        sources = (one.source or "", two.source or "")
-        output.say(place.repo.git("diff", "--end-of-options", *sources, "--", ":(exclude,glob)**/experiment/**"))
+        output.say(changed.patch(repo, runs.source(repo, one), runs.source(repo, two)))
         return
     deltas = metric_deltas(one.scalars, two.scalars, place.settings.goals)
-    params, data = changes(one.params, two.params), changes(one.data, two.data)
+    params, data = changes(one.params, two.params), changes(_data(one), _data(two))
+    files = _files(repo, one, two)
+    environment = changes(_environment(repo, one), _environment(repo, two)) if one.commit and two.commit else ()
     if as_json:
         output.as_json(
             {
                 "base": one.id, "head": two.id, "same_code": one.tree == two.tree,
                 "metrics": [_delta(delta) for delta in deltas],
-                "params": [_change(change) for change in params], "data": [_change(change) for change in data],
+                "params": list(map(_change, params)), "data": list(map(_change, data)),
+                "code": [{"path": file.path, "added": file.added, "removed": file.removed} for file in files],
+                "environment": list(map(_change, environment)),
             }
         )  # fmt: skip
         return
-    shown = [delta for delta in deltas if everything or delta.direction is not Direction.SAME]
-    output.table(
-        ("metric", one.name, two.name, "change", ""),
-        [
-            (delta.name, figures.number(delta.base), figures.number(delta.head), figures.difference(delta.delta),
-             "" if delta.direction is Direction.UNKNOWN else delta.direction.value)
-            for delta in shown
-        ],
-        right=(one.name, two.name, "change"), empty="No metric differs.",
-    )  # fmt: skip
-    for title, rows in (("param", params), ("data", data)):
-        if rows:
-            output.gap()
-            output.table((title, one.name, two.name),
-                         [(row.key, figures.number(row.base), figures.number(row.head)) for row in rows])  # fmt: skip
+    names = (one.name, two.name) if one.name != two.name else (edits.label(one), edits.label(two))
+    _say_metrics(names, [delta for delta in deltas if everything or delta.direction is not Direction.SAME])
+    most = None if everything else _MOST_ROWS
+    for title, rows in (("param", params), ("data", data), ("environment", environment)):
+        cells = [(row.key, figures.number(row.base), figures.number(row.head)) for row in rows]
+        _say((title, *names), cells, most)
+    _say(("code", "lines"), [(file.path, file.told) for file in files], most)
     output.gap()
     output.note(
         "The code is the same." if one.tree == two.tree else f"The code differs: mlgit diff {base} {head} --code"
     )
+
+
+def _files(repo: Repo, one: Run, two: Run) -> list[File]:
+    """The files of their code that differ; none where a shallow clone lacks one of the two."""
+    from mlgit.report import changed
+    from mlgit.store import runs
+
+    try:
+        return changed.between(repo, runs.source(repo, one), runs.source(repo, two))
+    except NotFoundError as exc:
+        output.note(f"{exc.what} To fix: {exc.fix}")
+        return []
+
+
+def _data(run: Run) -> dict[str, str]:
+    """What it ran on: files that DVC held, and artifacts, each by its content."""
+    return {**run.data, **{f"artifact {version.name}": version.hash for version in run.used}}
+
+
+def _environment(repo: Repo, run: Run) -> dict[str, Any]:
+    """Where and how it ran."""
+    from mlgit.store import runs
+
+    about = runs.provenance(repo, run)
+    installed = (repo.read(run.commit, runs.place_of(run, "requirements.txt")) or b"").decode(errors="replace")
+    found = {name: about[name] for name in _ENVIRONMENT if name in about}
+    found |= {"command": " ".join(map(str, about["command"]))} if "command" in about else {}
+    return found | {"packages": dict(line.split("==", 1) for line in installed.splitlines() if "==" in line)}
+
+
+def _say_metrics(names: tuple[str, str], deltas: Sequence[MetricDelta]) -> None:
+    output.table(
+        ("metric", *names, "change", ""),
+        [
+            (delta.name, figures.number(delta.base), figures.number(delta.head), figures.difference(delta.delta),
+             "" if delta.direction is Direction.UNKNOWN else delta.direction.value)
+            for delta in deltas
+        ],
+        right=(*names, "change"), empty="No metric differs.",
+    )  # fmt: skip
+
+
+def _say(columns: Sequence[str], rows: Sequence[tuple[str, ...]], most: int | None) -> None:
+    """A table of its own, the first rows of a long one."""
+    if not rows:
+        return
+    output.gap()
+    output.table(columns, rows[:most])
+    if most and len(rows) > most:
+        output.note(f"{len(rows) - most} more: --all, or --json")
 
 
 def _delta(delta: MetricDelta) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which files a pull request changes, by git's own difference from where its branch left the base."""
+"""Which files change: in a pull request, from where its branch left the base; and between the code of two runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mlgit.git import process
 from mlgit.git.repo import Repo
 
 _PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+_CODE = (":/", ":(top,exclude,glob)**/experiment/**")
 
 
 @dataclass(frozen=True)
@@ -27,19 +28,22 @@ class File:
 
 def files(repo: Repo, base: str | None, head: str) -> list[File]:
     """The files that *head* changes since it left *base*, by path; none where there is no base."""
-    if base is None:
-        return []
-    out = process.run("diff", "--numstat", "-z", *_PLAIN, "--end-of-options", f"{base}...{head}", folder=repo.folder)
-    rows = (row.split(b"\t", 2) for row in out.split(b"\0") if row)
-    return [File(os.fsdecode(path), _lines(added), _lines(removed)) for added, removed, path in rows]
+    return [] if base is None else _files(_diff(repo, "--numstat", "-z", "--end-of-options", f"{base}...{head}"))
 
 
 def text(repo: Repo, base: str | None, head: str) -> str:
     """The same as a patch."""
-    if base is None:
-        return ""
-    out = process.run("diff", *_PLAIN, "--end-of-options", f"{base}...{head}", folder=repo.folder)
-    return out.decode(errors="replace")
+    return "" if base is None else _diff(repo, "--end-of-options", f"{base}...{head}").decode(errors="replace")
+
+
+def between(repo: Repo, one: str, two: str) -> list[File]:
+    """The files that differ between the commits *one* and *two*, but for what runs have recorded there."""
+    return _files(_diff(repo, "--numstat", "-z", "--end-of-options", one, two, "--", *_CODE))
+
+
+def patch(repo: Repo, one: str, two: str) -> str:
+    """The same as a patch, without the last line's end."""
+    return _diff(repo, "--end-of-options", one, two, "--", *_CODE).decode(errors="replace").rstrip("\n")
 
 
 def brought_along(repo: Repo, snapshot: str) -> list[str]:
@@ -48,6 +52,16 @@ def brought_along(repo: Repo, snapshot: str) -> list[str]:
         return []
     args = ("diff", "--name-only", "-z", "--diff-filter=A", *_PLAIN, "--end-of-options", f"{snapshot}^", snapshot)
     return [os.fsdecode(path) for path in process.run(*args, folder=repo.folder).split(b"\0") if path]
+
+
+def _diff(repo: Repo, *args: str) -> bytes:
+    return process.run("diff", *_PLAIN, *args, folder=repo.folder)
+
+
+def _files(numbers: bytes) -> list[File]:
+    """What `git diff --numstat -z` says."""
+    rows = (row.split(b"\t", 2) for row in numbers.split(b"\0") if row)
+    return [File(os.fsdecode(path), _lines(added), _lines(removed)) for added, removed, path in rows]
 
 
 def _lines(number: bytes) -> int | None:

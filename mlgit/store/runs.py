@@ -139,6 +139,14 @@ def place_of(run: Run, path: str) -> str:
     return f"{run.folder}/{records.FOLDER}/{path}" if run.folder else f"{records.FOLDER}/{path}"
 
 
+def source(repo: Repo, run: Run) -> str:
+    """The commit of the code as *run* ran it. Raises `NotFoundError` where that is not here."""
+    if (found := repo.resolve(run.source) if run.source else None) is None:
+        fix = "git fetch --unshallow, where this is a shallow clone"
+        raise NotFoundError(f"The code of {run.name}, commit {(run.source or '?')[:10]}, is not here.", fix=fix)
+    return found
+
+
 def provenance(repo: Repo, run: Run) -> Mapping[str, Any]:
     """The run's `run.yaml` as plain data. Raises `NotFoundError` where there is none."""
     with repo.reader() as reader:
