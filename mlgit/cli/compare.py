@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import click
 from mlgit.cli import output
 from mlgit.cli.choose import KEY, RUN
 from mlgit.cli.ls import document
-from mlgit.core import compare, figures, query
+from mlgit.core import compare, escape, figures, query
 from mlgit.core.compare import Goal
 from mlgit.core.run import Run
 from mlgit.errors import MlgitError, UsageError
@@ -43,10 +44,13 @@ class _Table:
               help="By a metric, the best first; by a param or field, the smallest first; -KEY: largest first.  "
                    "[default: as they are named]")  # fmt: skip
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Draw the chart into this PNG file.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write table and chart into this HTML file, a page that needs nothing beside it.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, with all of the metrics and params.")
 def command(
-    names: tuple[str, ...], metrics: tuple[str, ...], sort: str | None, png: Path | None, as_json: bool
-) -> None:
+    names: tuple[str, ...], metrics: tuple[str, ...], sort: str | None, png: Path | None, html: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Compare runs: their metrics, the best of each, and the params in which they differ.
 
     A metric is better high or low as mlgit.yaml's `goals` says, else as its name suggests. The chart shows learning
@@ -56,6 +60,7 @@ def command(
     Examples:
       mlgit compare baseline radiant-glade-12 calm-sea-4
       mlgit compare baseline latest --metric val/loss --png curves.png
+      mlgit compare baseline latest --html compared.html
       mlgit compare $(mlgit ls --json | jq -r '.[].id') --sort accuracy
     """
     from mlgit import wiring
@@ -71,9 +76,12 @@ def command(
         output.as_json(_document(shown))
     else:
         _print(shown)
-    if png:
-        _write(png, _draw(place.repo, shown))
-        output.note(f"wrote {png}")
+    chart = _draw(place.repo, shown) if png or html else b""
+    written = {png: chart, html: _page(shown, chart).encode() if html else b""}
+    for path, content in written.items():
+        if path:
+            _write(path, content)
+            output.note(f"wrote {path}")
 
 
 def _sorted(runs: list[Run], key: str | None, goals: Mapping[str, Goal]) -> list[Run]:
@@ -116,16 +124,23 @@ def _table(runs: Sequence[Run], chosen: Sequence[str], goals: Mapping[str, Goal]
     )  # fmt: skip
 
 
-def _print(shown: _Table) -> None:
-    rows = [
+def _rows(shown: _Table) -> list[tuple[str, ...]]:
+    """A row for each run: what it is called, its state, the metrics and then the params that are shown."""
+    return [
         (
             label,
             run.state.value,
             *(_cell(run.scalars, name) for name in shown.metrics),
             *(_cell(compare.flatten(run.params), name) for name in shown.params),
-            ", ".join(name for name, winner in shown.best.items() if winner == run.id),
         )
         for label, run in zip(_labels(shown.runs), shown.runs, strict=True)
+    ]
+
+
+def _print(shown: _Table) -> None:
+    rows = [
+        (*row, ", ".join(name for name, winner in shown.best.items() if winner == run.id))
+        for row, run in zip(_rows(shown), shown.runs, strict=True)
     ]
     params = [compare.flatten(run.params) for run in shown.runs]
     numbers = [name for name in shown.params if all(compare.is_number(one.get(name, 0)) for one in params)]
@@ -133,6 +148,23 @@ def _print(shown: _Table) -> None:
     output.table(columns, rows, right=(*shown.metrics, *numbers), firm=("best in", *shown.metrics[:1]))
     if shown.more:
         output.note(f"more: {output.some(shown.more)} (--metric NAME, or --json for all)")
+
+
+def _page(shown: _Table, chart: bytes) -> str:
+    """The table, the best of each metric in bold, and the *chart* below, as one HTML page."""
+    from mlgit.report import page
+
+    columns = ("run", "state", *shown.metrics, *shown.params)
+    lines = [list(map(escape.markdown, columns)), ["---", "---", *["--:"] * (len(columns) - 2)]]
+    for row, run in zip(_rows(shown), shown.runs, strict=True):
+        label, state, *cells = map(escape.markdown, row)
+        best = (shown.best.get(name) == run.id for name in shown.metrics)
+        marked = [f"**{cell}**" if is_best else cell for cell, is_best in zip_longest(cells, best)]
+        lines.append([label, state, *marked])
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    post = page.Post(author="The best of each metric is bold", did="", when="", body=f"{table}\n\n![chart](chart)")
+    shown_page = page.Page(title="Runs compared", line=output.some(_labels(shown.runs)), posts=[post])
+    return page.render(shown_page, lambda _link: chart)
 
 
 def _cell(values: Mapping[str, Any], name: str) -> str:

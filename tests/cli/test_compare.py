@@ -95,3 +95,19 @@ def test_a_listing_by_what_no_run_has_is_refused(three_runs: Repo, mlgit: Cli) -
         assert done.returncode == 2
         assert "No run has 'acuracy'" in done.stderr
     assert len(rows(mlgit("ls", "-w", "created>2000-01-01", "-w", "duration<1d"))) == 4
+
+
+def test_table_and_chart_are_one_page_that_needs_nothing_beside_it(
+    three_runs: Repo, mlgit: Cli, tmp_path: Path
+) -> None:
+    mlgit("rename", "a", "<script>alert(1)</script> | a")
+
+    done = mlgit("compare", "<script>alert(1)</script> | a", "b", "--html", str(tmp_path / "page.html"))
+
+    text = (tmp_path / "page.html").read_text()
+    assert '<td style="text-align:right"><strong>0.95</strong></td>' in text
+    assert '<td style="text-align:right">0.9</td>' in text
+    assert 'src="data:image/png;base64,' in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; | a</td>" in text
+    assert "<script" not in text
+    assert done.stderr == f"wrote {tmp_path / 'page.html'}\n"
