@@ -13,7 +13,7 @@ from mlgit.store import recover
 from mlgit.store.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mlgit.core.run import Run
     from mlgit.core.sweep import Sweep
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlgit.forge.base import Forge, PullRequest
     from mlgit.registry.propose import Plan, Promotion
     from mlgit.registry.settle import Settled
+    from mlgit.store.purge import Doomed
     from mlgit.sweeps.agent import Outcome
     from mlgit.sweeps.plan import Trial
     from mlgit.sweeps.record import Task
@@ -59,6 +60,60 @@ def archivable(place: Place, runs: Sequence[Run]) -> tuple[list[Run], dict[str, 
 
     why = archive.staying(place.repo, runs, {pull.head for pull in forge(place).pulls()})
     return [run for run in runs if run.id not in why], why
+
+
+def doomed(place: Place, runs: Sequence[Run]) -> tuple[Doomed, dict[str, list[str]]]:
+    """(what purging *runs* destroys in git, by project folder the files of DVC's that nobody else uses).
+
+    Raises `UsageError` where something stands in the way.
+    """
+    from mlgit.dvc import cache, mentions
+    from mlgit.index import query
+    from mlgit.store import purge
+    from mlgit.store import runs as stored
+
+    plan, ids = purge.plan(place.repo, runs), {run.id for run in runs}
+    others = [run for run in (*query.runs(place.repo), *stored.hidden(place.repo)) if run.id not in ids]
+    used = {content for run in others for content in _contents(run)}
+    files: dict[str, list[str]] = {}
+    with place.repo.reader() as reader:
+        told = list(stored.read_all(reader, [("", commit) for commit in plan.results]))
+    for folder in {run.folder for run in runs}:
+        own = {content for run in told if run.folder == folder for content in _contents(run, made=True)}
+        used |= mentions.mentioned(place.repo, own - used)
+        if only := cache.only_in(place.repo, own - used, used, folder=folder):
+            files[folder] = only
+    return plan, files
+
+
+def _contents(run: Run, *, made: bool = False) -> set[str]:
+    """The contents of DVC's that *run* names; only those that it *made* itself."""
+    found = {*run.held.values(), *(version.hash for version in run.logged)}
+    return found if made else found | {*run.data.values(), *(version.hash for version in run.used)}
+
+
+def purge(place: Place, plan: Doomed, files: Mapping[str, Sequence[str]]) -> int:
+    """Destroy what `doomed` has found; return how many of git's objects that were."""
+    from mlgit.dvc import cache
+    from mlgit.index import build
+    from mlgit.store import purge as purging
+
+    count = purging.carry_out(place.repo, plan)
+    for folder, some in files.items():
+        cache.destroy(place.repo, some, folder=folder)
+    build.forget(place.repo)
+    return count
+
+
+def purge_there(place: Place, to: str, plan: Doomed, files: Mapping[str, Sequence[str]]) -> tuple[list[str], bool]:
+    """Take what was purged off the remote *to* too, and off the DVC remote; (refs moved there, files were deleted)."""
+    from mlgit.dvc import cache
+    from mlgit.git.remote import Remote
+    from mlgit.store import purge as purging
+
+    moved = purging.carry_out_there(Remote(repo=place.repo, name=to), plan)
+    off = [cache.destroy_remote(place.repo, some, folder=folder) for folder, some in files.items()]
+    return moved, all(off)
 
 
 def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) -> str:

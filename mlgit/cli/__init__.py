@@ -26,6 +26,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "restore": "Bring hidden runs back.",
         "archive": "Fold old runs; they are found as before.",
         "unarchive": "Give archived runs their branches back.",
+        "purge": "Destroy runs for good.",
         "recover": "Make branches of runs that died.",
         "checkpoint": "Commit runs that are under way.",
         "sync": "Share runs: pull what a remote has, push what it lacks.",

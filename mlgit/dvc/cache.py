@@ -259,6 +259,51 @@ def push(repo: Repo, contents: Iterable[str], *, folder: str = "", dry_run: bool
         raise MlgitError("The DVC remote could not be reached.", why=str(exc)) from exc
 
 
+def only_in(repo: Repo, contents: Iterable[str], others: Iterable[str], *, folder: str = "") -> list[str]:
+    """The files of *contents* that the caches hold, by hash, and that none of *others* has; what is in folders too."""
+    found: set[str] = set()
+    kept: set[str] = set()
+    for database in dict.fromkeys(_databases(repo, folder)):
+        for content in contents:
+            found |= {oid for oid in _objects(database, content) if (database / _place(oid)).exists()}
+        for content in others:
+            kept.update(_objects(database, content))
+    return sorted(found - kept)
+
+
+def destroy(repo: Repo, files: Iterable[str], *, folder: str = "") -> None:
+    """Delete *files*, by hash, from every cache of this repository. Raises `MlgitError` where the disk refuses."""
+    databases = list(dict.fromkeys(_databases(repo, folder)))
+    try:
+        for oid in files:
+            for database in databases:
+                (database / _place(oid)).unlink(missing_ok=True)
+    except OSError as exc:
+        raise MlgitError("The bytes of artifacts could not be deleted.", why=str(exc), fix="give the right") from exc
+
+
+def destroy_remote(repo: Repo, files: Iterable[str], *, folder: str = "") -> bool:
+    """Delete *files*, by hash, from the default DVC remote; False where there is none. Raises `MlgitError`."""
+    main = main_work_tree(repo)
+    root = project.root(main / folder, main) if main else None
+    if root is None:
+        return False
+    from dvc.config import NoRemoteError
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo as Dvc
+
+    try:
+        with Dvc(str(root)) as dvc:
+            remote = dvc.cloud.get_remote_odb(None, "gc")
+            for oid in remote.oids_exist(list(files)):
+                remote.delete(oid)
+    except NoRemoteError:
+        return False
+    except (DvcException, OSError) as exc:
+        raise MlgitError("The DVC remote does not let its files be deleted.", why=str(exc)) from exc
+    return True
+
+
 def _home(repo: Repo, content: str, folder: str) -> Path | None:
     """The database that holds *content* whole, or None."""
     try:

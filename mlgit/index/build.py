@@ -41,6 +41,11 @@ def _answer(repo: Repo, path: Path | None, question: str, values: Sequence[objec
         return connection.execute(question, values).fetchall()
 
 
+def forget(repo: Repo) -> None:
+    """Remove the index, so that nothing of what is in git no longer stays in its file."""
+    _remove(repo.own / "index.db")
+
+
 def _remove(path: Path) -> None:
     for ending in ("", "-wal", "-shm"):
         path.with_name(path.name + ending).unlink(missing_ok=True)

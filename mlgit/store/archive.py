@@ -20,7 +20,7 @@ from mlgit.core import refs
 from mlgit.core.run import Run, State
 from mlgit.errors import GitError, MlgitError, NotFoundError, RefMovedError
 from mlgit.git.objects import Entry, Reader, Writer
-from mlgit.git.repo import Move, Repo, split_commit
+from mlgit.git.repo import Move, Repo, message_trailer, split_commit
 from mlgit.store import live
 
 T = TypeVar("T")
@@ -31,6 +31,8 @@ _AT_ONCE = 1000
 _PARENTS = 200
 """Tips that one commit adds."""
 _TRIES = 20
+_PURGED = "Mlgit-Purged"
+"""The trailer that names the commits of runs that are to be nowhere any more."""
 _ROOT = "mlgit <mlgit@localhost> 0 +0000"
 """Who begins a month, and when: it is the same commit on every machine."""
 
@@ -72,6 +74,11 @@ def entries(repo: Repo) -> dict[str, str]:
             for month, head in months(repo).items()
             for name, tip in listing(reader, head).items()
         }
+
+
+def listing_of(repo: Repo, month: str) -> Listing:
+    """What *month* lists now."""
+    return _state(repo, month)[1]
 
 
 def found(entry: str) -> tuple[str, str] | None:
@@ -224,6 +231,27 @@ def take_out(repo: Repo, month: str, names: Mapping[str, str]) -> None:
     _amend(repo, [month], change, why=f"take {len(names):,} out")
 
 
+def purge(repo: Repo, month: str, commits: Collection[str]) -> str | None:
+    """Begin *month* anew without the runs at *commits*, and without its past; return where it stood, None if nowhere.
+
+    The new one says that they were purged, so that no other machine's archive brings them back.
+    """
+    for _ in range(_TRIES):
+        head, listed = _state(repo, month)
+        if head is None:
+            return None
+        with repo.reader() as reader:
+            gone = _purged(_past(reader, head)) | set(commits)
+        left = {name: tip for name, tip in listed.items() if tip not in gone}
+        new = _write(repo, {}, {month: {}}, {month: left}, why="purge", purged=gone)
+        try:
+            repo.move([Move(month, head, new[month])], why="purge")
+        except RefMovedError:
+            continue
+        return head
+    raise _busy(month)
+
+
 # ---------------------------------------------------------------------------------------- other machines
 
 
@@ -237,7 +265,8 @@ def join(
     asked with its branch, its tip here and its tip there, it answers with a tip that holds both; None leaves theirs,
     and that branch is returned with the tip that it had here. A branch that is here at the very tip of an entry goes:
     it was archived over there. *agreed*: the commit that both had when they last met. Where theirs was rewritten since,
-    what it has lost is out. Nothing is fetched: all that *theirs* needs has to be here.
+    what it has lost is out. What was purged on one side is out for good, and the month goes on from that side's then.
+    Nothing is fetched: all that *theirs* needs has to be here.
     """
     for _ in range(_TRIES):
         with repo.reader() as reader:
@@ -249,13 +278,21 @@ def join(
             before = listing(reader, agreed if is_rewritten else next((one for one in here if one in there), None))
             mine, told = listing(reader, ours), listing(reader, theirs)
         merged, unsettled = _merged(repo, month, before, mine, told, settle)
-        new, changes = theirs, {name: merged.get(name) for name in told.keys() | merged.keys()}
-        changes = {name: tip for name, tip in changes.items() if told.get(name) != tip}
-        if changes:
-            why = "join what two machines have archived"
-            new = _write(repo, {month: theirs}, {month: told}, {month: changes}, why=why)[month]
+        gone, new = (_purged(here), _purged(there)), ""
+        top, below = (theirs, told) if gone[0] <= gone[1] else (ours, mine) if gone[0] > gone[1] else (None, Listing())
+        for name in [name for name, tip in merged.items() if tip != below.get(name)]:
+            if _is_purged(repo, merged[name], gone[0] | gone[1]):
+                del merged[name]
+        changes = {
+            name: merged.get(name) for name in below.keys() | merged.keys() if merged.get(name) != below.get(name)
+        }
+        if changes or not top:
+            heads, why = {month: top} if top else {}, "join what two machines have archived"
+            known = () if top else gone[0] | gone[1]
+            new = _write(repo, heads, {month: below}, {month: changes}, why=why, purged=known)[month]
         try:
-            repo.move([Move(month, ours, new), *_superseded(repo, month, merged)], why="sync")
+            if (new or top) != ours:
+                repo.move([Move(month, ours, new or top), *_superseded(repo, month, merged)], why="sync")
         except RefMovedError:
             continue
         return unsettled
@@ -301,14 +338,23 @@ def superfluous(repo: Repo, there: Mapping[str, str]) -> dict[str, str]:
     return {ref: tip for ref, tip in there.items() if known.get(ref) == tip and ref not in ours}
 
 
-def _past(reader: Reader, tip: str | None) -> dict[str, None]:
-    """The states of a month up to *tip*, the newest first."""
-    past: dict[str, None] = {}
+def _past(reader: Reader, tip: str | None) -> dict[str, str]:
+    """The states of a month up to *tip*, the newest first, each with its message."""
+    past: dict[str, str] = {}
     while tip and (found := reader.read(tip)):
-        past[tip] = None
-        parents = split_commit(found[2])[1]
+        _, parents, past[tip] = split_commit(found[2])
         tip = parents[0] if parents else None
     return past
+
+
+def _purged(past: Mapping[str, str]) -> set[str]:
+    """The commits of runs that were purged in the *past* of a month."""
+    return {commit for told in past.values() for commit in (message_trailer(told, _PURGED) or "").split()}
+
+
+def _is_purged(repo: Repo, tip: str, purged: Collection[str]) -> bool:
+    """Whether the run at *tip* was purged, or is an edit of one that was."""
+    return bool(purged) and any(commit in purged for commit, _ in repo.ancestors(tip, most=100))
 
 
 # ---------------------------------------------------------------------------------------------- within
@@ -339,8 +385,9 @@ def _amend(
 
 
 def _write(
-    repo: Repo, heads: Mapping[str, str], listed: Mapping[str, Listing], changes: Changes, *, why: str
-) -> dict[str, str]:
+    repo: Repo, heads: Mapping[str, str], listed: Mapping[str, Listing], changes: Changes, *, why: str,
+    purged: Collection[str] = (),
+) -> dict[str, str]:  # fmt: skip
     """The commits that say what *changes* make of the months *listed*, on top of *heads*, and hold what is added.
 
     They are on disk, and have been read back by git.
@@ -352,6 +399,7 @@ def _write(
         new[month] = heads.get(month) or _root(writer, month)
         for tips in list(_blocks(filter(None, changed.values()), _PARENTS)) or [[]]:
             told = f"{why}\n\n{month} lists {len(after[month]):,} now.\n"
+            told += f"\n{_PURGED}: {' '.join(sorted(purged))}\n" if purged else ""
             new[month] = repo.write_commit(writer, tree, (new[month], *tips), told)
     writer.flush()
     added = [tip for changed in changes.values() for tip in changed.values() if tip]

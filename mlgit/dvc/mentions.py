@@ -1,0 +1,34 @@
+"""Where a repository's pointers name content that DVC holds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from mlgit.core import refs
+from mlgit.git import process
+from mlgit.git.repo import Repo
+
+_POINTERS = (":(top)*.dvc", ":(top)*dvc.lock", ":(top)registry/*.yaml")
+"""Where they stand: what DVC writes, and the models that are registered."""
+
+
+def mentioned(repo: Repo, contents: Collection[str]) -> set[str]:
+    """Those of *contents*, hashes of DVC's, that a pointer names: in the work tree, on a branch of code or at a tag."""
+    if not contents:
+        return set()
+    words = [word for content in contents for word in ("-e", content.removesuffix(".dir"))]
+    ends = [ref for ref in repo.refs("refs/heads/", "refs/tags/", "refs/remotes/") if not _is_run(ref)]
+    found: set[str] = set()
+    places = [ends] if ends else []
+    if repo.work_tree:
+        places.append(["--untracked"])
+    for place in places:
+        out = process.run(
+            "grep", "-h", "-o", "--fixed-strings", *words, *place, "--", *_POINTERS, folder=repo.folder, ok=(0, 1)
+        )
+        found.update(out.decode(errors="replace").split())
+    return {content for content in contents if content.removesuffix(".dir") in found}
+
+
+def _is_run(ref: str) -> bool:
+    return ref.startswith(refs.RUNS) or (ref.startswith("refs/remotes/") and ref.split("/")[3:4] == ["exp"])

@@ -1,0 +1,130 @@
+"""Objects destroyed for good: off the disk, whether loose or in a pack, and nothing beside them.
+
+git itself only ever drops all that is unreachable, which may be somebody's who is just about to point at it. Here only
+what has been asked for goes; a pack is written anew without it before the old one is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from mlgit.errors import GitError
+from mlgit.git import process
+from mlgit.git.repo import Repo, split_commit
+
+_EVERYTHING = ("--all", "--reflog", "--indexed-objects")
+"""All that git itself would keep: refs and HEADs, reflogs, the indexes of all work trees."""
+_TRAVELS = (".keep", ".promisor")
+"""What is said of a pack by a file beside it, and holds for the one that takes its place."""
+
+
+def reached(
+    repo: Repo, commits: Collection[str], tips: Collection[str], *, but: Collection[str] | None = None
+) -> set[str]:
+    """Those of *commits* that *tips* lead to; or some HEAD or ref *but* for those, where they are given."""
+    everything = () if but is None else (*(f"--exclude={ref}" for ref in but), "--all")
+    return set(commits).intersection(_lines(repo, "rev-list", *everything, "--stdin", told=tips))
+
+
+def lost(repo: Repo, is_meant: Callable[[str], bool]) -> list[str]:
+    """The commits that no ref leads to any more, a reflog at the most, and whose message *is_meant*."""
+    kinds = ("cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objecttype) %(objectname)")
+    commits = {line.removeprefix("commit ") for line in _lines(repo, *kinds) if line.startswith("commit ")}
+    commits.difference_update(_lines(repo, "rev-list", "--all"))
+    with repo.reader() as reader:
+        contents = reader.read_all(sorted(commits))
+        return [found[0] for found in contents if found and is_meant(split_commit(found[2])[2])]
+
+
+def only_in(repo: Repo, commits: Collection[str], alone: Collection[str] = ()) -> set[str]:
+    """The objects that *commits* lead to, and those *alone*, but for what git would keep."""
+    walk = ("rev-list", "--objects", "--no-object-names")
+    doomed = {*alone, *_lines(repo, *walk, "--stdin", "--not", *_EVERYTHING, told=commits)}
+    if doomed:  # git looks no further than the ends of what is to stay, so it has named too many
+        for oid in _lines(repo, *walk, *_EVERYTHING):
+            doomed.discard(oid)
+    return doomed
+
+
+def forget(repo: Repo, commits: Collection[str], refs: Collection[str]) -> None:
+    """Take *commits* out of the reflogs of HEADs and branches; those of *refs* are emptied."""
+    for ref in refs:
+        process.run("reflog", "expire", "--expire=now", "--expire-unreachable=now", ref, folder=repo.folder, ok=(0, 1))
+    wanted = {commit.encode() for commit in commits}
+    for git_dir in (repo.common_dir, *repo.common_dir.glob("worktrees/*")):
+        for path in (git_dir / "logs").rglob("*"):
+            ref = path.relative_to(git_dir / "logs").as_posix()
+            if ref.startswith(("refs/heads/exp/", "refs/mlgit/")) or not path.is_file():
+                continue  # a run's own go with it
+            lines = path.read_bytes().splitlines()
+            for at, line in enumerate(lines):  # the oldest is first; as they go, those after it keep their numbers
+                if wanted.intersection(line.split(b" ", 2)[:2]):
+                    entry = f"{ref}@{{{len(lines) - 1 - at}}}"
+                    process.run("--git-dir", str(git_dir), "reflog", "delete", "--rewrite", entry, folder=repo.folder)
+
+
+def destroy(repo: Repo, objects: AbstractSet[str]) -> None:
+    """Take *objects* off the disk. Raises `GitError` where one is still there, for another repository lends it."""
+    store = repo.common_dir / "objects"
+    packs = [path for path in sorted((store / "pack").glob("*.idx")) if not objects.isdisjoint(_packed(path))]
+    for index in packs:
+        _rewrite(repo, index, objects)
+    for oid in objects:
+        (store / oid[:2] / oid[2:]).unlink(missing_ok=True)
+    _renew(repo, store, is_repacked=bool(packs))
+    with repo.reader() as reader:
+        left = [oid for oid, size in zip(objects, reader.sizes(objects), strict=True) if size is not None]
+    if left:
+        raise GitError(
+            f"{len(left)} objects could not be destroyed.", why=f"{left[0]} is still found.",
+            fix="look at objects/info/alternates and the promisor remotes: another repository lends it",
+        )  # fmt: skip
+
+
+def _packed(index: Path) -> Iterator[str]:
+    """The objects of a pack, by its *index*."""
+    with index.open("rb") as file:
+        git = process.start(("show-index",), folder=index.parent, stdin=file.fileno())
+        out, err = git.communicate()
+    if git.returncode:
+        raise process.failure("show-index", index.parent, err)
+    return (line.split()[1].decode() for line in out.splitlines())
+
+
+def _rewrite(repo: Repo, index: Path, objects: Collection[str]) -> None:
+    """Put a pack without *objects* in the place of that of *index*."""
+    kept = [oid for oid in _packed(index) if oid not in objects]
+    if kept:
+        told = "".join(f"{oid}\n" for oid in kept).encode()
+        args = ("-c", "pack.packSizeLimit=0", "pack-objects", "--quiet", str(index.parent / "pack"))
+        name = process.run(*args, folder=repo.folder, stdin=told).decode().strip()
+        for ending in _TRAVELS:
+            if (beside := index.with_suffix(ending)).exists():
+                (index.parent / f"pack-{name}{ending}").write_bytes(beside.read_bytes())
+        if name == index.stem.removeprefix("pack-"):  # git calls a pack by what it holds
+            raise GitError(f"{index} was not written anew.")
+    for path in sorted(index.parent.glob(f"{index.stem}.*"), key=lambda path: path.suffix == ".pack"):
+        path.unlink()
+
+
+def _renew(repo: Repo, store: Path, *, is_repacked: bool) -> None:
+    """Let no file that is there to be quick speak of what has gone."""
+    graphs = [store / "info" / "commit-graph", *(store / "info" / "commit-graphs").glob("*")]
+    if any(graph.exists() for graph in graphs):
+        for graph in graphs:
+            graph.unlink(missing_ok=True)
+        repo.git("commit-graph", "write", "--reachable")
+    if is_repacked and (several := list((store / "pack").glob("multi-pack-index*"))):
+        for path in several:
+            path.unlink()
+        repo.git("multi-pack-index", "write")
+
+
+def _lines(repo: Repo, *args: str, told: Collection[str] = ()) -> Iterator[str]:
+    """The lines that `git ARGS` prints, when it is *told* some. Raises `GitError`."""
+    if "extensions.partialclone" in repo.config and args[0] == "rev-list":
+        args = (args[0], "--missing=allow-promisor", *args[1:])
+    out = process.run(*args, folder=repo.folder, stdin="".join(f"{line}\n" for line in told).encode())
+    return (line.decode() for line in out.splitlines())

@@ -1,0 +1,152 @@
+"""Runs destroyed for good: what one should never have said is nowhere in this repository any more.
+
+Hiding and archiving lose nothing; this does. It first finds out all that would go and what would keep it alive, and
+acts only then: months and refs, reflogs, objects. Cut short, it is begun again by the run's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mlgit.core import refs
+from mlgit.core.run import Run
+from mlgit.errors import MlgitError, UsageError
+from mlgit.git import erase
+from mlgit.git.remote import Remote
+from mlgit.git.repo import Move, Repo, message_trailer, split_commit
+from mlgit.store import archive, live, locks, records, unfinished
+from mlgit.store import runs as runs_
+
+_MOST = 1000
+"""Commits of one run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doomed:
+    """What goes when some runs are purged."""
+
+    runs: Sequence[Run]
+    refs: Mapping[str, str]
+    """Refs that are deleted, and where they stand."""
+    months: Sequence[str]
+    """Refs of the archive that begin anew."""
+    told: Sequence[str]
+    """Refs of the archive whose reflogs go."""
+    results: Collection[str]
+    """The commits that tell of the runs."""
+    codes: Collection[str]
+    """The commits of code that was in none of the user's own."""
+
+
+def plan(repo: Repo, runs: Sequence[Run]) -> Doomed:
+    """What purging *runs* would destroy. Raises `UsageError` where something stands in the way, and says what."""
+    there, busy = repo.refs(), repo.worktrees()
+    gone: dict[str, str] = {}
+    tips: dict[str, Run] = {}
+    months: set[str | None] = set()
+    for run in runs:
+        branch = _branch(run)
+        if not run.commit or locks.is_alive(live.folder_of(repo, run.id)):
+            raise UsageError(f"{run.name} is still running.", fix="end it first")
+        if branch in busy:
+            raise UsageError(f"{branch} is checked out in {busy[branch]}.", fix="git switch to another branch there")
+        short = branch.removeprefix("refs/heads/")
+        own = [ref for ref in there if ref.startswith("refs/remotes/") and ref.split("/", 3)[3:] == [short]]
+        own += [ref for ref in (branch, f"{refs.TRASH}{short}") if ref in there]
+        tips |= {there[ref]: run for ref in own} | {run.commit: run}
+        gone |= {ref: there[ref] for ref in (*own, f"{refs.LIVE}{run.id}") if ref in there}
+        if folded := archive.find(repo, replace(run, ref=branch)):
+            tips[folded[1]] = run
+        months |= {refs.month(branch, run.created), refs.month(f"{refs.RUNS}{run.project}/any", run.created)}
+    results = {commit for tip, run in tips.items() for commit in _results(repo, run, tip)}
+    codes = {run.source for run in runs if run.dirty and run.source and repo.resolve(run.source)}
+    told = [month for month in sorted(filter(None, months)) if month in there]
+    leading = [month for month in told if erase.reached(repo, results, [month])]
+    doomed = Doomed(runs=runs, refs=gone, months=leading, told=told, results=results, codes=codes)
+    if held := _held(repo, doomed):
+        raise _in_the_way(repo, doomed, held)
+    return doomed
+
+
+def carry_out(repo: Repo, doomed: Doomed) -> int:
+    """Destroy it; return how many objects of git's that were. Raises `GitError` where git or the disk refuses."""
+    ids = [run.id for run in doomed.runs]
+    pasts = [commit for month in doomed.months for commit in repo.ancestors(month)]
+    for month in doomed.months:
+        archive.purge(repo, month, doomed.results)
+    if doomed.refs:
+        repo.move([Move(ref, tip, None) for ref, tip in doomed.refs.items()], why="purge")
+    for run in doomed.runs:
+        unfinished.clear(repo, run)
+        if (folder := live.folder_of(repo, run.id)).exists():
+            live.remove(folder)
+    commits = {*doomed.results, *doomed.codes, *erase.lost(repo, lambda told: any(_tells_of(told, one) for one in ids))}
+    erase.forget(repo, commits, doomed.told)
+    objects = erase.only_in(repo, commits, [oid for past in pasts for oid in past])
+    erase.destroy(repo, objects)
+    return len(objects)
+
+
+def remains(repo: Repo, run_id: str) -> list[Run]:
+    """What is left of the run *run_id* and no ref leads to: its purge was cut short, or its branch deleted."""
+    tips = erase.lost(repo, lambda told: _tells_of(told, run_id))
+    with repo.reader() as reader:
+        return list(runs_.read_all(reader, [("", tip) for tip in tips]))
+
+
+def carry_out_there(remote: Remote, doomed: Doomed) -> list[str]:
+    """Let *remote* say what this repository says now that it has purged the runs; return the refs that moved there."""
+    branches = [_branch(run).removeprefix("refs/heads/") for run in doomed.runs]
+    wanted = [name for branch in branches for name in (f"refs/heads/{branch}", f"{refs.TRASH}{branch}")]
+    far, near = remote.refs(*wanted, *doomed.months), remote.repo.refs(*doomed.months)
+    moves = [Move(ref, oid, near.get(ref)) for ref, oid in far.items()]
+    if moves:
+        remote.push(moves)
+    return list(far)
+
+
+def check_there(remote: Remote, doomed: Doomed) -> None:
+    """Raise `MlgitError` where the archive of *remote* has what this one has not: it would be lost there."""
+    for month, tip in remote.refs(*doomed.months).items() if doomed.months else ():
+        if tip not in {commit for commit, _ in remote.repo.ancestors(month)}:
+            raise MlgitError(f"{remote.name} has archived more than is here.", fix="mlgit pull, then purge")
+
+
+def _branch(run: Run) -> str:
+    """The branch that *run* has here, or had, or would have: also of a hidden one, or one known from a remote."""
+    if run.ref.startswith("refs/remotes/"):
+        return f"refs/heads/{run.ref.split('/', 3)[3]}"
+    return f"refs/heads/{run.ref.removeprefix(refs.TRASH).removeprefix('refs/heads/')}"
+
+
+def _results(repo: Repo, run: Run, tip: str) -> list[str]:
+    """The commits from *tip* down along first parents to the first that tells of *run*."""
+    found = [commit for commit, _ in repo.ancestors(tip, most=_MOST)]
+    with repo.reader() as reader:
+        told = [split_commit(raw[2])[2] if raw else "" for raw in reader.read_all(found)]
+    return found[: max((at for at, text in enumerate(told, 1) if _tells_of(text, run.id)), default=0)]
+
+
+def _tells_of(message: str, run_id: str) -> bool:
+    """Whether a commit with this *message* is a result of the run *run_id*."""
+    value = message_trailer(message, records.TRAILER) or ""
+    return f'"id":"{run_id}"' in value or f'"id": "{run_id}"' in value
+
+
+def _held(repo: Repo, doomed: Doomed) -> set[str]:
+    """Those of its results that something leads to that stays."""
+    left = {tip for month in doomed.months for tip in archive.listing_of(repo, month).values()}
+    return erase.reached(repo, doomed.results, left.difference(doomed.results), but=[*doomed.refs, *doomed.months])
+
+
+def _in_the_way(repo: Repo, doomed: Doomed, held: Collection[str]) -> UsageError:
+    contains = (f"--contains={commit}" for commit in held)
+    names = repo.git("for-each-ref", "--count=20", *contains, "--format=%(refname)").splitlines()
+    stay = [name for name in names if name not in doomed.refs and name not in doomed.months]
+    leads = ", ".join(stay) or "a HEAD, or an archived fork of it,"
+    return UsageError(
+        f"{doomed.runs[0].name} cannot be purged: {leads} leads to it.",
+        why="What a tag, another branch, or a run that began where it ended holds, cannot be destroyed.",
+        fix="delete that first (git tag -d, git branch -D, git switch), or purge the other run with it",
+    )

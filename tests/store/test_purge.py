@@ -1,0 +1,233 @@
+"""What is purged is nowhere any more: not in git's objects, loose or packed, nor beside them; and nothing else goes."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlgit import wiring
+from mlgit.core import refs
+from mlgit.errors import UsageError
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.store import archive, edit, purge, runs
+from mlgit.tracking import session
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+SECRET = "the-patient-is-Jane-Doe"
+
+
+def recorded(*ids: str, note: str = SECRET) -> None:
+    """Runs that say *note* in a param, in their notes, on the console and in a file."""
+    for run_id in ids:
+        with session.init(id=run_id, name=f"name-{run_id}", project="digits", config={"who": note}, notes=note) as run:
+            run.log({"loss": 0.5, "text": f"{note} {run_id}"})
+
+
+def places_of(repo: Repo, secret: str) -> list[str]:
+    """Where *secret* can still be read: objects of git's, whatever form they have, and every other file of `.git`."""
+    out = subprocess.run(
+        ["git", "cat-file", "--batch-all-objects", "--batch", "--buffer"],
+        cwd=repo.folder,
+        capture_output=True,
+        check=True,
+    ).stdout
+    found = ["an object"] if secret.encode() in out else []
+    for path in repo.common_dir.rglob("*"):
+        if path.is_file() and (raw := path.read_bytes()):
+            texts = [raw]
+            if len(path.parent.name) == 2 and path.parent.parent.name == "objects":
+                texts.append(zlib.decompress(raw))
+            if any(secret.encode() in text for text in texts):
+                found.append(str(path.relative_to(repo.common_dir)))
+    return found
+
+
+def purged(repo: Repo, *ids: str) -> int:
+    place = wiring.place(repo.folder)
+    known = {run.id: run for run in (*query.runs(repo), *runs.hidden(repo))}
+    return wiring.purge(place, *wiring.doomed(place, [known[run_id] for run_id in ids]))
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
+@pytest.mark.parametrize("way", ["branch", "edited", "archived", "unarchived", "hidden"])
+def test_nothing_of_it_is_left_wherever_the_run_was(inside: Repo, way: str, packed: bool):
+    recorded("a")
+    recorded("b", note="nothing to hide")
+    if way == "edited":
+        edit.edit(inside, query.find(inside, "a"), lambda run: replace(run, notes="", params={"who": "nobody"}))
+    if way in ("archived", "unarchived"):
+        folded = archive.fold(inside, query.runs(inside))
+        edit.edit(inside, folded[0], lambda run: replace(run, tags=("t",)))
+    if way == "unarchived":
+        archive.unfold(inside, [query.find(inside, "a")])
+    if way == "hidden":
+        runs.hide(inside, [query.find(inside, "a")])
+    if packed:
+        inside.git("-c", "pack.writeBitmaps=true", "repack", "-adq")
+        inside.git("multi-pack-index", "write")
+        inside.git("commit-graph", "write", "--reachable")
+    other = query.find(inside, "b")
+    assert places_of(inside, SECRET)
+
+    assert purged(inside, "a") > 5
+
+    assert places_of(inside, SECRET) == []
+    assert query.runs(inside) == [other]
+    assert runs.history(inside, other)["loss"].values == [0.5]
+    inside.git("fsck", "--strict", "--no-dangling")
+    assert inside.resolve(other.commit)
+
+
+def test_changes_that_were_in_no_commit_go_too_and_what_others_share_stays(inside: Repo):
+    recorded("b", note="fine")
+    (inside.folder / "train.py").write_text(f"# {SECRET}")
+    (inside.folder / "shared.py").write_text("# shared")
+    recorded("a")
+    (inside.folder / "train.py").write_text("# clean")
+    recorded("c", note="fine")
+    for name in ("train.py", "shared.py"):
+        (inside.folder / name).unlink()
+    inside.git("switch", "--quiet", "--detach", query.find(inside, "a").source or "")  # it is in HEAD's reflog
+    inside.git("switch", "--quiet", "main")
+    inside.git("commit", "--quiet", "--allow-empty", "-m", "more")
+
+    purged(inside, "a")
+
+    assert places_of(inside, SECRET) == []
+    shared = query.find(inside, "c")
+    assert inside.read(shared.commit, "shared.py") == b"# shared"
+    assert inside.git("reflog", "-1").endswith("commit: more")
+    inside.git("fsck", "--strict", "--no-dangling")
+
+
+def test_what_nobody_points_at_but_somebody_may_want_stays(inside: Repo):
+    recorded("a")
+    mine = inside.commit(None, {"lost.txt": b"a commit that I may look for"}, "lost")
+    inside.git("repack", "-adkq")
+
+    purged(inside, "a")
+
+    assert inside.read(mine, "lost.txt") == b"a commit that I may look for"
+
+
+def test_its_bytes_in_dvc_s_cache_go_but_for_those_that_others_use(inside: Repo, tmp_path: Path):
+    secret, common = tmp_path / "secret.bin", tmp_path / "common.bin"
+    secret.write_bytes(SECRET.encode() * 100)
+    common.write_bytes(b"common " * 100)
+    for run_id, paths in (("a", [secret, common]), ("b", [common])):
+        with session.init(id=run_id, project="digits") as run:
+            for path in paths:
+                run.log_artifact(path, name=path.stem, type="dataset")
+    (common_hash,) = [version.hash for version in query.find(inside, "b").logged]
+    place = wiring.place(inside.folder)
+
+    _, files = wiring.doomed(place, [query.find(inside, "a")])
+    purged(inside, "a")
+
+    assert files == {"": [hashlib.md5(secret.read_bytes()).hexdigest()]}
+    assert places_of(inside, SECRET) == []
+    cache = inside.own / "cache" / "files" / "md5"
+    assert (cache / common_hash[:2] / common_hash[2:]).exists()
+
+
+def test_what_a_tag_or_a_fork_leads_to_is_refused(inside: Repo):
+    recorded("a")
+    inside.git("tag", "kept", query.find(inside, "a").commit)
+    with pytest.raises(UsageError, match="refs/tags/kept leads to it"):
+        purged(inside, "a")
+    inside.git("tag", "-d", "kept")
+    with session.init(id="b", project="digits", fork_from="a?_step=0"):
+        pass
+    with pytest.raises(UsageError, match="refs/heads/exp/digits/"):
+        purged(inside, "a")
+    archive.fold(inside, query.runs(inside))
+    with pytest.raises(UsageError, match="archived fork"):
+        purged(inside, "a")
+
+    purged(inside, "a", "b")
+
+    assert places_of(inside, SECRET) == []
+    assert query.runs(inside) == []
+
+
+def test_what_is_under_way_or_checked_out_is_refused(inside: Repo):
+    with session.init(id="a", project="digits"), pytest.raises(UsageError, match="still running"):
+        purge.plan(inside, [query.find(inside, "a")])
+    run = query.find(inside, "a")
+    inside.git("checkout", "--quiet", run.branch)
+    with pytest.raises(UsageError, match="checked out"):
+        purged(inside, "a")
+
+
+def test_a_purge_that_was_cut_short_is_finished_by_the_run_s_id(inside: Repo):
+    recorded("a", "b")
+    (run,) = archive.fold(inside, [query.find(inside, "a")])
+    doomed = purge.plan(inside, [run])
+    archive.purge(inside, run.archive, doomed.results)  # and no more of it
+
+    assert [run.id for run in query.runs(inside)] == ["b"]
+    (left,) = purge.remains(inside, "a")
+    purge.carry_out(inside, purge.plan(inside, [left]))
+    purged(inside, "b")
+
+    assert places_of(inside, SECRET) == []
+
+
+def test_no_other_machine_s_archive_brings_it_back(inside: Repo, tmp_path: Path):
+    recorded("a", "b")
+    archive.fold(inside, query.runs(inside))
+    inside.git("clone", "--quiet", "--config=remote.origin.fetch=+refs/*:refs/*", ".", str(tmp_path / "other"))
+    other = Repo.find(tmp_path / "other")
+    assert other
+    month = query.find(inside, "a").archive
+    edited = edit.edit(other, query.find(other, "b"), lambda run: replace(run, tags=("theirs",)))
+    edit.edit(other, query.find(other, "a"), lambda run: replace(run, tags=("theirs",)))
+
+    purged(inside, "a")
+
+    before = inside.refs(month)[month]
+    other.git("fetch", "--quiet", str(inside.folder), f"+{month}:refs/there")
+    archive.join(other, month, other.refs("refs/there")["refs/there"])
+    assert query.runs(other) == [edited]
+    assert other.is_ancestor(before, month)
+    inside.git("fetch", "--quiet", str(other.folder), f"{month}:refs/there")
+    archive.join(inside, month, inside.refs("refs/there")["refs/there"])
+    assert query.runs(inside) == [edited]
+
+
+def test_a_month_that_was_purged_is_not_gone_on_from_the_other_machine_s(inside: Repo, tmp_path: Path):
+    recorded("a", "b", "c")
+    archive.fold(inside, [query.find(inside, "a"), query.find(inside, "b")])
+    inside.git("clone", "--quiet", "--config=remote.origin.fetch=+refs/*:refs/*", ".", str(tmp_path / "other"))
+    other = Repo.find(tmp_path / "other")
+    assert other
+    (run,) = archive.fold(other, [query.find(other, "c")])
+    doomed = purge.plan(inside, [query.find(inside, "a")])
+    archive.purge(inside, run.archive, doomed.results)
+
+    inside.git("fetch", "--quiet", str(other.folder), f"{run.archive}:refs/there")
+    archive.join(inside, run.archive, inside.refs("refs/there")["refs/there"])
+
+    assert {one.id for one in query.runs(inside) if one.archive} == {"b", "c"}
+    assert query.of_id(inside, "a") is None
+    reachable = inside.git("rev-list", run.archive).split()
+    assert set(doomed.results).isdisjoint(reachable)
+    assert inside.refs(refs.RUNS) == {}, "c was archived over there"
+
+
+def test_a_run_of_a_name_that_is_purged_can_be_made_again(inside: Repo):
+    recorded("a")
+    archive.fold(inside, query.runs(inside))
+    purged(inside, "a")
+
+    recorded("a", note="fine")
+    archive.fold(inside, query.runs(inside))
+
+    assert query.find(inside, "a").params == {"who": "fine"}
