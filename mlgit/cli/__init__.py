@@ -15,6 +15,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "ls": "List runs.",
         "show": "Show one run.",
         "log": "Who recorded a run, and edited what since.",
+        "watch": "Watch runs while they are under way.",
         "diff": "What changed between two runs.",
         "compare": "Compare runs in a table and a chart.",
         "tag": "Put tags on runs, and take them off.",

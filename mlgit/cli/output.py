@@ -6,9 +6,12 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from mlgit.core import escape, figures
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def is_terminal(stream: IO[str] | None = None) -> bool:
@@ -93,21 +96,33 @@ def _rich_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str], spare: Sequence[str],
     firm: Sequence[str],
 ) -> None:  # fmt: skip
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
+
+    console = Console()
+    table, left_out = grid(columns, rows, console.width, right=right, spare=spare, firm=firm)
+    console.print(table)
+    if left_out:
+        note(f"no room for {', '.join(left_out)}")
+
+
+def grid(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, right: Sequence[str] = (),
+    spare: Sequence[str] = (), firm: Sequence[str] = (),
+) -> tuple[Table, list[str]]:  # fmt: skip
+    """(the table that a terminal of this *width* shows, the columns that it had no room for), as `table` has it."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
     lines = [[escape.line(cell) for cell in row] for row in (columns, *rows)]
     turned = [list(column) for column in zip(*lines, strict=True)]
-    if _total(_widths(lines, right, console.width)) > console.width >= _total(_widths(turned, turned[0])):
+    if _total(_widths(lines, right, width)) > width >= _total(_widths(turned, turned[0])):
         lines, right, spare, firm = turned, turned[0], (), ()  # few rows of many columns are read better on their side
     left_out: list[int] = []
     while True:
         kept = [number for number in range(len(lines[0])) if number not in left_out]
-        widths = _widths([[line[number] for number in kept] for line in lines], right, console.width)
-        over = _total(widths) - console.width
+        widths = _widths([[line[number] for number in kept] for line in lines], right, width)
+        over = _total(widths) - width
         if len(kept) <= 2 or over <= 0:
             break
         if (one := next((n for name in spare for n in kept[1:] if lines[0][n] == name), None)) is not None:
@@ -116,15 +131,13 @@ def _rich_table(
             lines = [[_shortened(line[0], max(_SHORT, widths[0] - over)), *line[1:]] for line in lines]
         else:
             left_out.append(next((n for n in reversed(kept[1:]) if lines[0][n] not in firm), kept[-1]))
-    grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    for number, width in zip(kept, widths, strict=True):
+    made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for number, room in zip(kept, widths, strict=True):
         align: Literal["left", "right"] = "right" if number and lines[0][number] in right else "left"
-        grid.add_column(lines[0][number], justify=align, no_wrap=not number, overflow="ellipsis", max_width=width)
+        made.add_column(lines[0][number], justify=align, no_wrap=not number, overflow="ellipsis", max_width=room)
     for line in lines[1:]:
-        grid.add_row(*(Text(line[number], style=_style(line[number])) for number in kept))
-    console.print(grid)
-    if left_out:
-        note(f"no room for {', '.join(lines[0][number] for number in sorted(left_out))}")
+        made.add_row(*(Text(line[number], style=_style(line[number])) for number in kept))
+    return made, [lines[0][number] for number in sorted(left_out)]
 
 
 _SHORT = 20

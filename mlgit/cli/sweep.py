@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlgit import wiring
-from mlgit.cli import output, watch
+from mlgit.cli import output, searching
 from mlgit.core import figures
 from mlgit.core.compare import is_number
 from mlgit.core.sweep import Sweep
@@ -205,7 +205,7 @@ def _dry_run(task: Task, json_: bool) -> None:
 
 
 @contextlib.contextmanager
-def _display(task: Task, json_: bool) -> Iterator[watch.Tell]:
+def _display(task: Task, json_: bool) -> Iterator[searching.Tell]:
     """What to do with news of a trial: a view for who watches, a line each for a pipe, nothing beside JSON."""
     if not json_:
         what = f"{task.sweep.name} ({task.sweep.id}): {task.sweep.method}"
@@ -214,14 +214,14 @@ def _display(task: Task, json_: bool) -> Iterator[watch.Tell]:
     if json_:
         yield lambda _trial, _trials: None
     elif output.is_terminal():
-        with watch.watching(task) as tell:
+        with searching.watching(task) as tell:
             yield tell
     else:
         yield lambda trial, _trials: _say(trial) if trial.state.ended else None
 
 
 def _say(trial: Trial) -> None:
-    output.say(watch.line(trial))
+    output.say(searching.line(trial))
     sys.stdout.flush()
 
 

@@ -249,13 +249,13 @@ def _blocks(path: Path) -> Iterator[list[dict[str, Any]]]:
                 return
             head += file.readline()
             while head:
-                yield _rows(head)
+                yield parsed(head)
                 head = file.read(_BLOCK) + file.readline()
     except FileNotFoundError:
         return
 
 
-def _rows(block: bytes) -> list[dict[str, Any]]:
+def parsed(block: bytes) -> list[dict[str, Any]]:
     """The rows of some whole lines, all read at once where all are whole."""
     import orjson
 

@@ -1,79 +1,199 @@
-"""What is seen of a sweep while it runs."""
+"""Runs are watched while they are under way."""
 
 from __future__ import annotations
 
 import io
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
 import sys
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from mlgit.cli import watch
-from mlgit.core.job import JobState
-from mlgit.core.sweep import Sweep
-from mlgit.sweeps import file as files
-from mlgit.sweeps.plan import Trial
-from mlgit.sweeps.record import Task
+from mlgit.core.run import Run, State
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.store.following import Following, Seen
+from mlgit.tracking import session
 
-FILE = files.read(
-    "method: random\nmetric: {name: acc, goal: maximize}\nparameters: {lr: {min: 0.0, max: 1.0}}", source="sweep.yaml"
-)
-TASK = Task(
-    sweep=Sweep(id="s1", name="s", project="p", method="random"), file=FILE, folder=Path(), scratch=Path(), most=5
-)
-
-
-def trial(number: int, state: JobState = JobState.RUNNING, value: float | None = None, problem: str = "") -> Trial:
-    return Trial(
-        number=number, name=f"s-{number}", params={"lr": number / 8}, state=state, value=value, problem=problem
-    )
-
-
-def seen(task: Task, *trials: Trial, width: int = 80) -> list[str]:
-    view = watch.View(task, task.earlier)
-    for one in trials:
-        view.hear(replace(one, state=JobState.RUNNING), trials)
-        view.hear(one, trials)
-    console = Console(file=io.StringIO(), width=width)
-    with console.capture() as captured:
-        console.print(view.render())
-    return [line.rstrip() for line in captured.get().splitlines()]
+Mlgit = Callable[..., Any]
+TRAIN = """
+import mlgit, sys
+with mlgit.init(project="p", name=sys.argv[1]) as run:
+    for step in range(5):
+        run.log({"loss": 1 / (step + 1), "step_seen": step})
+    print("ready", flush=True)
+    for line in sys.stdin:
+        run.log({"loss": float(line)})
+        print("ready", flush=True)
+"""
 
 
-def test_the_best_and_the_running_trials_are_seen() -> None:
-    done = trial(1, JobState.SUCCEEDED, 0.9), trial(2, JobState.SUCCEEDED, 0.95), trial(3, JobState.FAILED)
+class Training:
+    """A process that trains, and takes what it logs from us."""
 
-    bar, *rows = seen(TASK, *done, trial(4), trial(5))
+    def __init__(self, name: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", TRAIN, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        self._wait()
 
-    assert bar.endswith("3 of 5 trials · 1 failed · 0s")
-    assert [row.split() for row in rows] == [
-        ["best", "s-2", "0.95", "lr=0.25"],
-        ["running", "s-4", "0s", "lr=0.5"],
-        ["running", "s-5", "0s", "lr=0.625"],
+    def _wait(self) -> None:
+        assert self.process.stdout
+        assert self.process.stdout.readline() == "ready\n"
+
+    def log(self, loss: float) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(f"{loss}\n")
+        self.process.stdin.flush()
+        self._wait()
+
+    def end(self) -> None:
+        self.process.communicate()
+
+
+@pytest.fixture
+def train(inside: Repo) -> Iterator[Callable[[str], Training]]:
+    with ExitStack() as stack:
+
+        def call(name: str) -> Training:
+            training = Training(name)
+            stack.callback(training.process.kill)
+            stack.callback(training.process.communicate)
+            return training
+
+        yield call
+
+
+def following(repo: Repo, **about: Any) -> Following:
+    return Following(repo, lambda run_id: query.of_id(repo, run_id), **about)
+
+
+def test_each_look_tells_what_was_logged_since(inside: Repo, train: Callable[[str], Training]):
+    training = train("one")
+    watched = following(inside)
+
+    (first,) = watched.look()
+    training.log(0.125)
+    (second,) = watched.look()
+
+    assert (first.step, first.run.metrics, first.run.state) == (4, {"loss": 0.2, "step_seen": 4}, State.RUNNING)
+    assert (second.step, second.run.metrics) == (5, {"loss": 0.125, "step_seen": 4})
+    assert second.speed
+    assert second.heard
+    training.end()
+    (last,) = watched.look()
+    assert (last.run.state, last.run.metrics["loss"], last.step) == (State.FINISHED, 0.125, 5)
+    assert last.run.branch.startswith("exp/p/one-")
+
+
+def test_a_line_that_is_being_written_is_read_when_it_is_whole(inside: Repo):
+    run = session.init(project="p", name="one")
+    watched = following(inside)
+    path = inside.own / "live" / run.id / "history.jsonl"
+    with path.open("ab", buffering=0) as file:
+        file.write(
+            b'{"a": 1, "nest": {"b": 2}, "_step": 0, "_timestamp": 1.0}\n{"_summary": {"best": 3}}\n{"a": 2, "_s'
+        )
+        assert watched.look()[0].run.metrics == {"a": 1, "nest.b": 2, "best": 3}
+        file.write(b'tep": 7, "_timestamp": 3.0}\n')
+    (seen,) = watched.look()
+    assert (seen.run.metrics["a"], seen.step, seen.speed) == (2, 7, 3.5)
+    run.finish()
+
+
+def test_a_run_that_dies_is_seen_to_have_crashed(inside: Repo, train: Callable[[str], Training]):
+    training = train("one")
+    watched = following(inside)
+    watched.look()
+
+    training.process.kill()
+    training.end()
+
+    (seen,) = watched.look()
+    assert (seen.run.state, seen.run.metrics["loss"]) == (State.CRASHED, 0.2)
+
+
+def test_only_the_runs_asked_for_are_followed(inside: Repo, train: Callable[[str], Training]):
+    train("one")
+    train("two")
+    (one,) = [run.id for run in query.runs(inside) if run.name == "one"]
+
+    assert len(following(inside, project="p").look()) == 2
+    assert following(inside, project="other").look() == []
+    assert [seen.run.name for seen in following(inside, ids=[one]).look()] == ["one"]
+
+
+def test_one_look_is_a_table_or_json(inside: Repo, train: Callable[[str], Training], mlgit: Mlgit):
+    assert "No run is under way" in mlgit("watch", "--once").stderr
+    train("one")
+
+    head, row = (line.split("\t") for line in mlgit("watch", "--once").stdout.splitlines())
+    told = json.loads(mlgit("watch", "--once", "--json").stdout)
+
+    assert head == ["run", "state", "step", "speed", "for", "logged", "loss", "step_seen"]
+    assert (row[0][:5], row[1:3], row[6:]) == ("one (", ["running", "4"], ["0.2", "4"])
+    assert (told["name"], told["step"], told["metrics"]["loss"]) == ("one", 4, 0.2)
+
+
+def test_a_watch_of_named_runs_ends_with_them(inside: Repo, train: Callable[[str], Training]):
+    training = train("one")
+    words = [sys.executable, "-m", "mlgit", "watch", "one", "--interval", "0.1"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout
+        assert watching.stdout.readline().startswith("one (")
+        training.end()
+        last = watching.stdout.read()
+
+    assert re.fullmatch(r"one-\w{6}: finished after .*s: loss 0.2, step_seen 4\n", last)
+    assert watching.returncode == 0
+
+
+def test_the_table_stays_in_place_on_a_terminal_until_ctrl_c(inside: Repo, train: Callable[[str], Training]):
+    training = train("one")
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "mlgit", "watch", "--interval", "0.1"]
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs) as watching:
+        os.close(theirs)
+        shown = _read_until(ours, b"0.2")
+        training.log(0.0625)
+        shown += _read_until(ours, b"0.0625")
+        watching.send_signal(signal.SIGINT)
+        shown += _read_until(ours, b"\x1b[?25h")
+    os.close(ours)
+
+    assert b"1 under way" in shown
+    assert b"Traceback" not in shown
+    assert watching.returncode == 0
+
+
+def _read_until(fd: int, wanted: bytes) -> bytes:
+    shown = b""
+    while wanted not in shown:
+        shown += os.read(fd, 4096)
+    return shown
+
+
+def test_a_narrow_terminal_shows_as_many_runs_and_metrics_as_it_can():
+    metrics = {f"metric_{number}": number / 7 for number in range(8)}
+    look = [
+        Seen(run=Run(id=f"id{number}", name=f"a-long-name-{number}", project="p", metrics=metrics), step=number)
+        for number in range(30)
     ]
+    console = Console(width=70, file=io.StringIO())
+    with console.capture() as captured:
+        console.print(watch._drawn(look, (), 70, 20))
+    lines = captured.get().splitlines()
 
-
-def test_a_search_without_an_end_has_no_bar() -> None:
-    assert seen(replace(TASK, most=None), trial(1, JobState.SUCCEEDED, 0.9))[0] == "1 trial · 0s"
-
-
-def test_it_stays_small_however_many_run_and_however_narrow_it_is() -> None:
-    lines = seen(replace(TASK, most=50), *(trial(number) for number in range(1, 31)), width=40)
-
-    assert len(lines) == 10
-    assert lines[-1].split() == ["and", "22", "more"]
-    assert max(map(len, lines)) <= 40
-
-
-def test_only_a_failure_leaves_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", screen)  # no terminal: nothing that moves is drawn
-
-    with watch.watching(TASK) as tell:
-        for one in (trial(1, JobState.SUCCEEDED, 0.9), trial(2, JobState.FAILED, problem="a\nno \x1b[31mmemory")):
-            tell(one, (one,))
-
-    assert "s-2: failed (lr=0.25): no memory" in screen.getvalue()
-    assert "s-1:" not in screen.getvalue()
+    assert len(lines) <= 20
+    assert max(map(len, lines)) <= 70
+    assert "30 under way · 15 more below · no room for" in lines[-1]

@@ -1,0 +1,136 @@
+"""A sweep while it runs, for who watches it on a terminal: a few lines that stay in place, and go when it is done."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mlgit.core import escape, figures
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from mlgit.sweeps.plan import Trial
+    from mlgit.sweeps.record import Task
+
+Tell = Callable[["Trial", "tuple[Trial, ...]"], None]
+
+_ROWS = 8
+"""So many running trials are shown."""
+
+
+def line(trial: Trial) -> str:
+    """A trial that ended: `digits-3: 0.9778 (lr=0.04264)`, and, where it failed, its program's last word."""
+    if not trial.counts:
+        lines = [line for line in trial.problem.splitlines() if line.strip()]
+        said = [line for line in lines if not line.startswith("mlgit: ")] or lines
+        how = "failed" if trial.failed else trial.state.value
+        return f"{trial.name}: {how} ({params(trial)}){f': {said[-1]}' if said else ''}"
+    value = "" if trial.value is None else f" {figures.number(trial.value)}"
+    return f"{trial.name}:{value} ({params(trial)})"
+
+
+def params(trial: Trial) -> str:
+    """A trial's params in few words."""
+    return ", ".join(f"{name}={figures.number(value)}" for name, value in trial.params.items())
+
+
+@contextlib.contextmanager
+def watching(task: Task) -> Iterator[Tell]:
+    """Show how *task* goes until the block ends; what is yielded wants to hear of each trial that begins or ends.
+
+    Only trials that failed leave a line behind.
+    """
+    from rich.live import Live
+    from rich.text import Text
+
+    view = View(task, task.earlier)
+    with Live(get_renderable=view.render, transient=True, refresh_per_second=4) as live:
+
+        def tell(trial: Trial, trials: tuple[Trial, ...]) -> None:
+            view.hear(trial, trials)
+            if trial.failed:
+                live.console.print(Text(escape.line(line(trial), 500), style="red"))
+
+        yield tell
+
+
+@dataclass
+class View:
+    """What is seen of *task*: it is told of trials, and drawn several times a second."""
+
+    task: Task
+    trials: tuple[Trial, ...]
+    began: float = field(default_factory=time.monotonic)
+    since: dict[int, float] = field(default_factory=dict)
+    """Running trials: number → since when, on the monotonic clock."""
+
+    def hear(self, trial: Trial, trials: tuple[Trial, ...]) -> None:
+        """Take note that *trial*, one of *trials*, began or ended."""
+        self.trials = trials
+        if trial.state.ended:
+            self.since.pop(trial.number, None)
+        else:
+            self.since[trial.number] = time.monotonic()
+
+    def render(self) -> RenderableType:
+        """The lines as they are now."""
+        from rich.console import Group
+
+        return Group(self.bar(), self.rows())
+
+    def bar(self) -> Table:
+        """How far it is, in numbers and as a bar where an end is known."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        task, failed = self.task, sum(trial.failed for trial in self.trials)
+        done = len(self.trials) - len(task.earlier) - len(self.since)
+        size = task.file.space.size
+        total = task.most if task.most is not None else size and max(size - len(task.earlier), done)
+        words = (
+            f"{done} of {total} trials" if total else f"{done} trial{'' if done == 1 else 's'}",
+            f"{failed} failed" if failed else "",
+            _clock(time.monotonic() - self.began),
+        )
+        bar = (
+            (ProgressBar(total=total, completed=done, width=30, complete_style="cyan", finished_style="cyan"),)
+            if total
+            else ()
+        )
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_row(*bar, " · ".join(filter(None, words)))
+        return grid
+
+    def rows(self) -> Table:
+        """The best trial so far and the running ones, those that run longest first."""
+        from rich.table import Table
+
+        from mlgit.sweeps import plan
+
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        for justify in ("left", "left", "right"):
+            grid.add_column(justify=justify, no_wrap=True)
+        grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        if best := plan.best_of(self.trials, self.task.file.metric):
+            self.row(grid, best, "best", figures.number(best.value), "green")
+        named = {trial.number: trial for trial in self.trials}
+        for number, since in list(self.since.items())[:_ROWS]:
+            self.row(grid, named[number], "running", _clock(time.monotonic() - since), "cyan")
+        if len(self.since) > _ROWS:
+            grid.add_row("", f"and {len(self.since) - _ROWS} more")
+        return grid
+
+    def row(self, grid: Table, trial: Trial, what: str, figure: str, style: str) -> None:
+        from rich.text import Text
+
+        grid.add_row(Text(what, style), escape.line(trial.name, 40), figure, Text(escape.line(params(trial)), "dim"))
+
+
+def _clock(seconds: float) -> str:
+    """Time passed, in whole seconds: a clock that shows tenths never rests."""
+    return f"{seconds:.0f}s" if seconds < 9.5 else figures.duration(seconds)

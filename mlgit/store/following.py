@@ -1,0 +1,130 @@
+"""Runs that are under way, looked at again and again: each time only what they have said since is read."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mlgit.core.run import Run, State
+from mlgit.core.summary import DELETED, is_object, leaves
+from mlgit.errors import MlgitError
+from mlgit.git.repo import Repo
+from mlgit.store import live, locks, recover, rows, telling
+
+_BLOCK = 1 << 20
+"""Bytes that are read at once."""
+_LATELY = 60.0
+"""Seconds over which a speed is measured."""
+_MARKS = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A run at one moment."""
+
+    run: Run
+    """With the last value of each metric, while it is under way."""
+    step: int | None = None
+    """The last one that it logged; None for none."""
+    speed: float | None = None
+    """Steps a second, over the last minute; None where that cannot be told."""
+    heard: float | None = None
+    """When it last logged, in seconds since the epoch."""
+
+
+class Following:
+    """The runs of a repository that are under way, and those that have ended since this began."""
+
+    def __init__(
+        self, repo: Repo, recorded: Callable[[str], Run | None], *, project: str | None = None,
+        ids: Collection[str] = (),
+    ) -> None:  # fmt: skip
+        """Of one *project*, or of these *ids* where there are some. *recorded* answers an id with the run's record."""
+        self._repo, self._recorded, self._project, self._ids = repo, recorded, project, ids
+        self._alive: dict[str, _Follower] = {}
+        self._ended: dict[str, Seen] = {}
+
+    def look(self) -> list[Seen]:
+        """Those under way, the newest first, then those that have ended. Runs that died become branches meanwhile."""
+        there = {folder.name: folder for folder in live.folders(self._repo) if self._is_alive(folder)}
+        if self._alive.keys() - there.keys():
+            recover.recover_all(self._repo, lambda _told: None)
+        for run_id in self._alive.keys() - there.keys():
+            last = self._alive.pop(run_id).seen
+            if run := self._recorded(run_id):  # else nobody will miss it
+                self._ended[run_id] = replace(last, run=run, speed=None)
+        for run_id, folder in there.items():
+            if run_id not in self._alive and (found := self._begin(folder)):
+                self._alive[run_id] = found
+                self._ended.pop(run_id, None)
+        alive = [follower.look() for follower in self._alive.values()]
+        return [*sorted(alive, key=lambda seen: -seen.run.created), *self._ended.values()]
+
+    def _is_alive(self, folder: Path) -> bool:
+        try:
+            return locks.is_alive(folder) or not live.is_ours(folder)
+        except (OSError, MlgitError):
+            return False
+
+    def _begin(self, folder: Path) -> _Follower | None:
+        if self._ids and folder.name not in self._ids:
+            return None
+        try:
+            run = telling.snapshot(folder)
+        except (OSError, MlgitError):
+            return None  # it ended while we looked, or cannot be read, which its recovery says
+        return _Follower(folder, run) if self._project in (None, run.project) or self._ids else None
+
+
+class _Follower:
+    """One of them."""
+
+    def __init__(self, folder: Path, run: Run) -> None:
+        self._path, self._offset = folder / "history.jsonl", 0
+        self._metrics: dict[str, Any] = {}
+        self._marks: deque[tuple[float, int]] = deque(maxlen=_MARKS)
+        self.seen = Seen(run=replace(run, state=State.RUNNING))
+
+    def look(self) -> Seen:
+        """The run as it is now."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                while block := file.read(_BLOCK):
+                    block += file.readline()
+                    whole = block[: block.rfind(b"\n") + 1]  # the last line may still be being written
+                    self._offset += len(whole)
+                    self._take(whole)
+                    if len(whole) < len(block):
+                        break
+        except FileNotFoundError:
+            return self.seen  # it has just ended
+        heard, step = self._marks[-1] if self._marks else (None, None)
+        run = replace(self.seen.run, metrics=dict(self._metrics))
+        self.seen = replace(self.seen, run=run, step=step, heard=heard, speed=_speed(self._marks))
+        return self.seen
+
+    def _take(self, block: bytes) -> None:
+        for row in rows.parsed(block) if block else ():
+            told: Mapping[str, Any] = row
+            if "_summary" in row:
+                told = row["_summary"]
+            elif isinstance(row.get("_step"), int) and isinstance(row.get("_timestamp"), int | float):
+                self._marks.append((row["_timestamp"], row["_step"]))
+            for name, value in told.items():
+                if isinstance(value, Mapping) and not is_object(value):
+                    self._metrics |= leaves(value, f"{name}.")
+                elif value == DELETED:
+                    self._metrics.pop(name, None)
+                elif not name.startswith("_"):
+                    self._metrics[name] = value
+
+
+def _speed(marks: deque[tuple[float, int]]) -> float | None:
+    lately = [(at, step) for at, step in marks if at >= marks[-1][0] - _LATELY]
+    if len(lately) < 2 or lately[-1][0] <= lately[0][0]:
+        return None
+    return (lately[-1][1] - lately[0][1]) / (lately[-1][0] - lately[0][0])
