@@ -104,7 +104,7 @@ def _warn(place: Place, to: str | None, *, is_off: bool) -> None:
     """What was not in our hands."""
     if to is None:
         if any(key.startswith("remote.") and key.endswith(".url") for key in place.repo.config):
-            output.note("a remote that has them keeps them: --remote takes them off there")
+            output.note("a remote has them until the next mlgit sync; --remote takes them off at once")
         return
     output.note(
         f"{to} may keep the commits until it collects its garbage (GitHub: ask its support); pull requests, forks and "

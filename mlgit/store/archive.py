@@ -231,25 +231,32 @@ def take_out(repo: Repo, month: str, names: Mapping[str, str]) -> None:
     _amend(repo, [month], change, why=f"take {len(names):,} out")
 
 
-def purge(repo: Repo, month: str, commits: Collection[str]) -> str | None:
-    """Begin *month* anew without the runs at *commits*, and without its past; return where it stood, None if nowhere.
+def purge(repo: Repo, month: str, commits: Collection[str], *, anew: bool) -> None:
+    """Let *month* be without the runs at *commits*, and say that they were purged, so that nobody brings them back.
 
-    The new one says that they were purged, so that no other machine's archive brings them back.
+    It begins *anew* where its past leads to them.
     """
     for _ in range(_TRIES):
         head, listed = _state(repo, month)
-        if head is None:
-            return None
         with repo.reader() as reader:
-            gone = _purged(_past(reader, head)) | set(commits)
-        left = {name: tip for name, tip in listed.items() if tip not in gone}
-        new = _write(repo, {}, {month: {}}, {month: left}, why="purge", purged=gone)
+            gone = _purged(reader, head) | set(commits)
+        left: dict[str, str | None] = {name: tip for name, tip in listed.items() if tip not in gone}
+        if anew or not head:
+            new = _write(repo, {}, {month: {}}, {month: left}, why="purge", purged=gone)
+        else:
+            new = _write(repo, {month: head}, {month: listed}, {month: {}}, why="purge", purged=gone)
         try:
             repo.move([Move(month, head, new[month])], why="purge")
         except RefMovedError:
             continue
-        return head
+        return
     raise _busy(month)
+
+
+def purged(repo: Repo) -> set[str]:
+    """The commits of runs that were purged here, or where this archive has been."""
+    with repo.reader() as reader:
+        return {commit for head in months(repo).values() for commit in _purged(reader, head)}
 
 
 # ---------------------------------------------------------------------------------------- other machines
@@ -277,22 +284,23 @@ def join(
             is_rewritten = agreed in here and agreed not in there
             before = listing(reader, agreed if is_rewritten else next((one for one in here if one in there), None))
             mine, told = listing(reader, ours), listing(reader, theirs)
+            gone = _purged(reader, ours), _purged(reader, theirs)
         merged, unsettled = _merged(repo, month, before, mine, told, settle)
-        gone, new = (_purged(here), _purged(there)), ""
         top, below = (theirs, told) if gone[0] <= gone[1] else (ours, mine) if gone[0] > gone[1] else (None, Listing())
         for name in [name for name, tip in merged.items() if tip != below.get(name)]:
-            if _is_purged(repo, merged[name], gone[0] | gone[1]):
+            if is_purged(repo, merged[name], gone[0] | gone[1]):
                 del merged[name]
         changes = {
             name: merged.get(name) for name in below.keys() | merged.keys() if merged.get(name) != below.get(name)
         }
+        new = top
         if changes or not top:
             heads, why = {month: top} if top else {}, "join what two machines have archived"
             known = () if top else gone[0] | gone[1]
             new = _write(repo, heads, {month: below}, {month: changes}, why=why, purged=known)[month]
         try:
-            if (new or top) != ours:
-                repo.move([Move(month, ours, new or top), *_superseded(repo, month, merged)], why="sync")
+            if new != ours:
+                repo.move([Move(month, ours, new), *_superseded(repo, month, merged)], why="sync")
         except RefMovedError:
             continue
         return unsettled
@@ -338,21 +346,34 @@ def superfluous(repo: Repo, there: Mapping[str, str]) -> dict[str, str]:
     return {ref: tip for ref, tip in there.items() if known.get(ref) == tip and ref not in ours}
 
 
-def _past(reader: Reader, tip: str | None) -> dict[str, str]:
-    """The states of a month up to *tip*, the newest first, each with its message."""
-    past: dict[str, str] = {}
+def _past(reader: Reader, tip: str | None) -> dict[str, None]:
+    """The states of a month up to *tip*, the newest first."""
+    past: dict[str, None] = {}
     while tip and (found := reader.read(tip)):
-        _, parents, past[tip] = split_commit(found[2])
+        past[tip] = None
+        parents = split_commit(found[2])[1]
         tip = parents[0] if parents else None
     return past
 
 
-def _purged(past: Mapping[str, str]) -> set[str]:
-    """The commits of runs that were purged in the *past* of a month."""
-    return {commit for told in past.values() for commit in (message_trailer(told, _PURGED) or "").split()}
+def _purged(reader: Reader, tip: str | None) -> set[str]:
+    """The commits of runs that have been purged by *tip*, a state of a month: each one names them all."""
+    found = reader.read(tip) if tip else None
+    return set((message_trailer(split_commit(found[2])[2], _PURGED) or "").split()) if found else set()
 
 
-def _is_purged(repo: Repo, tip: str, purged: Collection[str]) -> bool:
+def goes_before(repo: Repo, ours: str, theirs: str) -> bool:
+    """Whether the state *ours* of a month, which has been joined with *theirs*, is to stand in its place.
+
+    Never that of one that is not here, for then it was not joined.
+    """
+    with repo.reader() as reader:
+        if reader.read(theirs) is None:
+            return False
+        return theirs in _past(reader, ours) or _purged(reader, ours) > _purged(reader, theirs)
+
+
+def is_purged(repo: Repo, tip: str, purged: Collection[str]) -> bool:
     """Whether the run at *tip* was purged, or is an edit of one that was."""
     return bool(purged) and any(commit in purged for commit, _ in repo.ancestors(tip, most=100))
 
@@ -393,13 +414,15 @@ def _write(
     They are on disk, and have been read back by git.
     """
     writer, new, after = repo.writer(), dict[str, str](), dict[str, Listing]()
+    with repo.reader() as reader:
+        gone = {month: _purged(reader, heads.get(month)).union(purged) for month in changes}
     for month, changed in changes.items():
         after[month] = {name: tip for name, tip in {**listed[month], **changed}.items() if tip}
         tree = writer.tree({name: Entry(_LINK, tip) for name, tip in after[month].items()})
         new[month] = heads.get(month) or _root(writer, month)
         for tips in list(_blocks(filter(None, changed.values()), _PARENTS)) or [[]]:
             told = f"{why}\n\n{month} lists {len(after[month]):,} now.\n"
-            told += f"\n{_PURGED}: {' '.join(sorted(purged))}\n" if purged else ""
+            told += f"\n{_PURGED}: {' '.join(sorted(gone[month]))}\n" if gone[month] else ""
             new[month] = repo.write_commit(writer, tree, (new[month], *tips), told)
     writer.flush()
     added = [tip for changed in changes.values() for tip in changed.values() if tip]

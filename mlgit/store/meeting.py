@@ -16,7 +16,7 @@ from mlgit.core.merging import Side
 from mlgit.core.run import Run
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move
-from mlgit.store import live
+from mlgit.store import archive, live
 from mlgit.store.joining import Parted, free_ref, join
 from mlgit.store.months import Settled
 from mlgit.store.stands import Stand, is_hidden, moves, stands
@@ -86,6 +86,10 @@ class Plan:
         return True
 
     @cached_property
+    def _purged(self) -> set[str]:
+        return archive.purged(self._repo)
+
+    @cached_property
     def _busy(self) -> Mapping[str, Path]:
         return self._repo.worktrees()
 
@@ -96,7 +100,7 @@ class Plan:
     def _is_looked_at(self, name: str) -> bool:
         """Whether we have to have what the remote has of the run *name*."""
         ours, theirs = self._ours.get(name), self._theirs.get(name)
-        if theirs is None:
+        if theirs is None or theirs.tip in self._purged:
             return False
         if ours is None:  # a hidden one that was cleared away here does not come back
             return self._wish.pulls and not (theirs.hidden and self._last.get(name) == theirs)
@@ -105,7 +109,10 @@ class Plan:
     def _decide(self, name: str) -> None:
         ours, theirs, last = self._ours.get(name), self._theirs.get(name), self._last.get(name)
         ref = f"{refs.RUNS}{name}"
-        if name in self._settled.archived:
+        if self._purged and self._was_purged(ref, ours, theirs):
+            if theirs and theirs.tip in self._purged and self._wish.pushes:
+                self.there.append(moves(name, self._far, None))
+        elif name in self._settled.archived:
             self._decide_archived(name)
         elif ours is None:
             if theirs and self._is_looked_at(name):
@@ -123,6 +130,15 @@ class Plan:
             if self._wish.pushes:
                 self._add(self.there, moves(name, self._far, wanted))
 
+    def _was_purged(self, ref: str, ours: Stand | None, theirs: Stand | None) -> bool:
+        """Whether a run is to be nowhere any more: nobody sends it, and its bytes here are for a person to destroy."""
+        if ours is None or (theirs and theirs.tip == ours.tip and ours.tip not in self._purged):
+            return theirs is not None and theirs.tip in self._purged
+        if not archive.is_purged(self._repo, ours.tip, self._purged):
+            return False
+        self.stuck[ref] = "it was purged elsewhere: mlgit purge destroys it here too"
+        return True
+
     def _decide_archived(self, name: str) -> None:
         """The branches of a run that is archived here go, once the archive has all that they have."""
         if name not in self._settled.whole:
@@ -137,7 +153,7 @@ class Plan:
         """What the archive says here, where the remote has not said more meanwhile."""
         for month, tip in sorted(self._near.items()):
             far = self._far.get(month)
-            if month.startswith(refs.ARCHIVE) and far != tip and (far is None or self._repo.is_ancestor(far, tip)):
+            if month.startswith(refs.ARCHIVE) and far != tip and (not far or archive.goes_before(self._repo, tip, far)):
                 self.there.append([Move(month, far, tip)])
 
     def _add(self, side: list[list[Move]], group: list[Move]) -> None:

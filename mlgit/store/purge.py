@@ -32,7 +32,7 @@ class Doomed:
     months: Sequence[str]
     """Refs of the archive that begin anew."""
     told: Sequence[str]
-    """Refs of the archive whose reflogs go."""
+    """Refs of the archive that say that the runs were purged, those that begin anew among them."""
     results: Collection[str]
     """The commits that tell of the runs."""
     codes: Collection[str]
@@ -58,11 +58,11 @@ def plan(repo: Repo, runs: Sequence[Run]) -> Doomed:
         gone |= {ref: there[ref] for ref in (*own, f"{refs.LIVE}{run.id}") if ref in there}
         if folded := archive.find(repo, replace(run, ref=branch)):
             tips[folded[1]] = run
-        months |= {refs.month(branch, run.created), refs.month(f"{refs.RUNS}{run.project}/any", run.created)}
+        months.add(refs.month(branch, run.created) or refs.month(f"{refs.RUNS}{run.project}/any", run.created))
     results = {commit for tip, run in tips.items() for commit in _results(repo, run, tip)}
     codes = {run.source for run in runs if run.dirty and run.source and repo.resolve(run.source)}
-    told = [month for month in sorted(filter(None, months)) if month in there]
-    leading = [month for month in told if erase.reached(repo, results, [month])]
+    told = sorted(filter(None, months))
+    leading = [month for month in told if month in there and erase.reached(repo, results, [month])]
     doomed = Doomed(runs=runs, refs=gone, months=leading, told=told, results=results, codes=codes)
     if held := _held(repo, doomed):
         raise _in_the_way(repo, doomed, held)
@@ -73,8 +73,8 @@ def carry_out(repo: Repo, doomed: Doomed) -> int:
     """Destroy it; return how many objects of git's that were. Raises `GitError` where git or the disk refuses."""
     ids = [run.id for run in doomed.runs]
     pasts = [commit for month in doomed.months for commit in repo.ancestors(month)]
-    for month in doomed.months:
-        archive.purge(repo, month, doomed.results)
+    for month in doomed.told:
+        archive.purge(repo, month, doomed.results, anew=month in doomed.months)
     if doomed.refs:
         repo.move([Move(ref, tip, None) for ref, tip in doomed.refs.items()], why="purge")
     for run in doomed.runs:
@@ -99,17 +99,17 @@ def carry_out_there(remote: Remote, doomed: Doomed) -> list[str]:
     """Let *remote* say what this repository says now that it has purged the runs; return the refs that moved there."""
     branches = [_branch(run).removeprefix("refs/heads/") for run in doomed.runs]
     wanted = [name for branch in branches for name in (f"refs/heads/{branch}", f"{refs.TRASH}{branch}")]
-    far, near = remote.refs(*wanted, *doomed.months), remote.repo.refs(*doomed.months)
-    moves = [Move(ref, oid, near.get(ref)) for ref, oid in far.items()]
-    if moves:
-        remote.push(moves)
-    return list(far)
+    far, near = remote.refs(*wanted, *doomed.told), remote.repo.refs(*doomed.told)
+    moves = [Move(ref, far.get(ref), near.get(ref)) for ref in (*near, *(ref for ref in far if ref not in near))]
+    remote.push(moves)
+    return [move.ref for move in moves]
 
 
 def check_there(remote: Remote, doomed: Doomed) -> None:
     """Raise `MlgitError` where the archive of *remote* has what this one has not: it would be lost there."""
-    for month, tip in remote.refs(*doomed.months).items() if doomed.months else ():
-        if tip not in {commit for commit, _ in remote.repo.ancestors(month)}:
+    near = remote.repo.refs(*doomed.told)
+    for month, tip in remote.refs(*doomed.told).items():
+        if month not in near or tip not in {commit for commit, _ in remote.repo.ancestors(month)}:
             raise MlgitError(f"{remote.name} has archived more than is here.", fix="mlgit pull, then purge")
 
 

@@ -170,7 +170,7 @@ def test_a_purge_that_was_cut_short_is_finished_by_the_run_s_id(inside: Repo):
     recorded("a", "b")
     (run,) = archive.fold(inside, [query.find(inside, "a")])
     doomed = purge.plan(inside, [run])
-    archive.purge(inside, run.archive, doomed.results)  # and no more of it
+    archive.purge(inside, run.archive, doomed.results, anew=True)  # and no more of it
 
     assert [run.id for run in query.runs(inside)] == ["b"]
     (left,) = purge.remains(inside, "a")
@@ -210,11 +210,14 @@ def test_a_month_that_was_purged_is_not_gone_on_from_the_other_machine_s(inside:
     assert other
     (run,) = archive.fold(other, [query.find(other, "c")])
     doomed = purge.plan(inside, [query.find(inside, "a")])
-    archive.purge(inside, run.archive, doomed.results)
+    archive.purge(inside, run.archive, doomed.results, anew=True)
 
     inside.git("fetch", "--quiet", str(other.folder), f"{run.archive}:refs/there")
-    archive.join(inside, run.archive, inside.refs("refs/there")["refs/there"])
+    theirs, ours = inside.refs("refs/there")["refs/there"], inside.refs(run.archive)[run.archive]
+    archive.join(inside, run.archive, theirs)
 
+    assert archive.goes_before(inside, ours, theirs)
+    assert not archive.goes_before(inside, ours, "1" * 40), "who has not seen it does not overwrite it"
     assert {one.id for one in query.runs(inside) if one.archive} == {"b", "c"}
     assert query.of_id(inside, "a") is None
     reachable = inside.git("rev-list", run.archive).split()
@@ -231,3 +234,28 @@ def test_a_run_of_a_name_that_is_purged_can_be_made_again(inside: Repo):
     archive.fold(inside, query.runs(inside))
 
     assert query.find(inside, "a").params == {"who": "fine"}
+
+
+def test_no_sync_brings_a_purged_run_back_or_sends_it_again(inside: Repo, tmp_path: Path, mlgit: Script):
+    far = Repo(work_tree=None, git_dir=tmp_path / "far.git", common_dir=tmp_path / "far.git")
+    inside.git("init", "--quiet", "--bare", str(far.git_dir))
+    inside.git("remote", "add", "origin", str(far.git_dir))
+    recorded("a", "b", "c")
+    archive.fold(inside, [query.find(inside, "b")])
+    mlgit("sync", cwd=inside.folder)
+    inside.git("clone", "--quiet", str(far.git_dir), str(tmp_path / "other"))
+    other = Repo.find(tmp_path / "other")
+    assert other
+    mlgit("sync", cwd=other.folder)
+    edit.edit(other, query.find(other, "a"), lambda run: replace(run, tags=("theirs",)))
+
+    purged(inside, "a", "b")
+    mlgit("sync", cwd=inside.folder)
+    said = mlgit("sync", cwd=other.folder).stderr
+
+    assert "it was purged elsewhere: mlgit purge destroys it here too" in said
+    assert [run.id for run in query.runs(far)] == [run.id for run in query.runs(inside)] == ["c"]
+    assert {run.id for run in query.runs(other)} == {"a", "c"}
+    mlgit("purge", "a", "--yes", cwd=other.folder)
+    assert "purged" not in mlgit("sync", cwd=other.folder).stderr
+    assert query.runs(inside) == query.runs(other) == query.runs(far)
