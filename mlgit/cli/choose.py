@@ -38,18 +38,17 @@ class Key(click.ParamType):  # type: ignore[type-arg]  # as above
     def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The names that go on so, after what is there already."""
         from mlgit import wiring
-        from mlgit.core import query
-        from mlgit.index.query import runs
+        from mlgit.core.query import FIELDS
+        from mlgit.index import query
 
         start = max(map(incomplete.rfind, " (")) + 1
         start += incomplete.startswith("-", start)
         before, word = incomplete[:start], incomplete[start:]
         try:
-            place = wiring.place()
-            known = query.names(runs(place.repo, project=place.meant))
+            known = query.keys(wiring.place().repo)
         except MlgitError:
-            known = set()
-        fitting = sorted(name for name in known | set(query.FIELDS) if name.startswith(word))
+            known = set(FIELDS)
+        fitting = sorted(name for name in known if name.startswith(word))
         bare = [name for name in fitting if not name.startswith(("metrics.", "params."))]
         return [CompletionItem(before + name) for name in bare or fitting]
 

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import click
 
@@ -50,15 +49,15 @@ def command(
       mlgit ls --json | jq '.[0].metrics'
     """
     from mlgit import wiring
-    from mlgit.index.query import runs
+    from mlgit.index import query as index
 
     place = wiring.place()
     wanted = condition.And(tuple(map(language.parse, texts)))
-    known = runs(place.repo, project=None if everywhere else place.meant)
+    project = None if everywhere else place.meant
+    index.check(place.repo, chosen, project=project)
+    found = index.search(place.repo, wanted, order, project=project, limit=limit or None)
+    shown = found.runs
     asked = [*condition.keys(wanted), *(key.removeprefix("-") for key in order)]
-    query.check(known, [*asked, *chosen])
-    fitting = query.ordered([run for run in known if condition.holds(wanted, partial(query.value_of, run))], *order)
-    shown = fitting[:limit] if limit else fitting
     if as_json:
         output.as_json([document(run) for run in shown])
         return
@@ -80,13 +79,13 @@ def command(
             for run, values in zip(shown, cells, strict=True)
         ],
         right=("took", *(name for n, name in enumerate(columns.names) if all(_is_numeric(row[n]) for row in cells))),
-        empty="No run fits." if known else _nothing(place),
+        empty="" if shown else _nothing(place, is_filtered=bool(texts)),
         spare=columns.spare, firm=columns.firm,
     )  # fmt: skip
     if columns.more:
         output.note(f"more: {output.some(columns.more)} (--metric NAME)")
-    if len(fitting) > len(shown):
-        output.note(f"{len(fitting) - len(shown)} more runs: mlgit ls --limit 0")
+    if found.total > len(shown):
+        output.note(f"{found.total - len(shown)} more runs: mlgit ls --limit 0")
 
 
 def _state(run: Run, now: float) -> str:
@@ -97,11 +96,13 @@ def _state(run: Run, now: float) -> str:
     return f"running, seen {age}" if age == "now" else f"running, seen {age} ago"
 
 
-def _nothing(place: Place) -> str:
-    """What to say where the project has no runs: how to make one, and which projects have some."""
-    from mlgit.index.query import runs
+def _nothing(place: Place, *, is_filtered: bool) -> str:
+    """What to say where no run is listed: whether there are some, how to make one, and which projects have some."""
+    from mlgit.index.query import projects
 
-    others = Counter(run.project for run in runs(place.repo))
+    others = projects(place.repo)
+    if is_filtered and others[place.settings.project]:
+        return "No run fits."
     if not others:
         return "No runs yet. Make one: mlgit run -- python train.py"
     some = ", ".join(f"{count} in {project}" for project, count in others.most_common(3))

@@ -99,7 +99,7 @@ def holds(condition: Condition, value_of: Callable[[str], Any]) -> bool:
     """Whether *condition* holds where *value_of* tells what is under a key, None for nothing."""
     match condition:
         case Predicate():
-            return _meets(condition, value_of(condition.key))
+            return meets(condition, value_of(condition.key))
         case Not():
             return not holds(condition.inner, value_of)
         case And():
@@ -108,7 +108,8 @@ def holds(condition: Condition, value_of: Callable[[str], Any]) -> bool:
             return any(holds(part, value_of) for part in condition.parts)
 
 
-def _meets(test: Predicate, found: Any) -> bool:
+def meets(test: Predicate, found: Any) -> bool:
+    """Whether *found*, None for nothing, is what *test* asks for."""
     items = found if isinstance(found, list | tuple) else (found,)
     if test.operation is Operation.NULL:
         return found is None or not items

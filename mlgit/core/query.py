@@ -15,6 +15,8 @@ FIELDS = (
     "id", "name", "project", "state", "group", "sweep", "job_type", "notes", "created", "finished", "duration", "tags",
     "tag", "branch", "commit",
 )  # fmt: skip
+ALIASES = {"tag": "tags"}
+"""Fields that have a second name: what reads well in a condition."""
 
 
 def names(runs: Iterable[Run]) -> set[str]:
@@ -34,14 +36,16 @@ def check(runs: Sequence[Run], keys: Iterable[str]) -> None:
         known |= names((run,))
         if left <= known:
             return
-    if not runs or not (missing := sorted(left - known)):
-        return
-    bare = sorted(name for name in known if not name.startswith(("metrics.", "params.", "_")))
-    close = difflib.get_close_matches(missing[0], [*bare, *FIELDS], 1)
+    if runs and (missing := sorted(left - known)):
+        raise unknown(missing[0], known)
+
+
+def unknown(key: str, names: Iterable[str]) -> UsageError:
+    """The error for a *key* that no run has; *names* are those of what they have."""
+    bare = sorted(name for name in names if not name.startswith(("metrics.", "params.", "_")))
+    close = difflib.get_close_matches(key, [*bare, *FIELDS], 1)
     some = ", ".join(bare[:10] or FIELDS)
-    raise UsageError(
-        f"No run has {missing[0][:80]!r}.", fix=f"did you mean {close[0]!r}?" if close else f"they have {some}"
-    )
+    return UsageError(f"No run has {key[:80]!r}.", fix=f"did you mean {close[0]!r}?" if close else f"they have {some}")
 
 
 def value_of(run: Run, key: str) -> Any:
@@ -51,9 +55,10 @@ def value_of(run: Run, key: str) -> Any:
     if key.startswith("metrics."):
         return flatten(run.metrics).get(key[8:])
     if key in FIELDS:
-        return run.state.value if key == "state" else getattr(run, "tags" if key == "tag" else key)
-    metrics = flatten(run.metrics)
-    return metrics[key] if key in metrics else flatten(run.params).get(key)
+        found = run.state.value if key == "state" else getattr(run, ALIASES.get(key, key))
+        return None if found in ("", ()) else found  # a run that is alive has no branch yet
+    found = flatten(run.metrics).get(key)
+    return flatten(run.params).get(key) if found is None else found
 
 
 def ordered(runs: Sequence[Run], *keys: str) -> list[Run]:
@@ -67,10 +72,15 @@ def ordered(runs: Sequence[Run], *keys: str) -> list[Run]:
     return found
 
 
+def word(value: Any) -> str:
+    """What sorts *value*, which is no finite number, among others of the kind."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def _ordered(runs: Sequence[Run], key: str, *, backwards: bool) -> list[Run]:
     values = [(value_of(run, key), run) for run in runs]
     numbers = [(value, run) for value, run in values if is_number(value)]
-    words = [(str(value), run) for value, run in values if not is_number(value) and value is not None]
+    words = [(word(value), run) for value, run in values if not is_number(value) and value is not None]
     for group in (numbers, words):
         group.sort(key=itemgetter(0), reverse=backwards)
     return [run for _, run in (*numbers, *words)] + [run for value, run in values if value is None]

@@ -88,6 +88,11 @@ def unfolded(month: str, name: str) -> str | None:
     return None if _ODD.search(name) or not project else f"{RUNS}{project}/{name}"
 
 
+def branch(ref: str) -> str:
+    """The short name of the branch *ref*, as `git switch` takes it: `exp/digits/radiant-glade-12-k3f9a2`."""
+    return ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else ref.removeprefix("refs/remotes/")
+
+
 def version(text: str) -> str:
     """*text* as a SemVer with its `v`: `1.2.0` and `v1.2.0` are one. Raises `UsageError`."""
     candidate = text if text.startswith("v") else f"v{text}"

@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import Goal, flatten, goal_of
+from mlgit.core.refs import branch
 from mlgit.core.summary import Rule, is_object, rule_for
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -122,10 +123,7 @@ class Run:
     @property
     def branch(self) -> str:
         """The short name of its branch, as `git switch` takes it: `exp/digits/radiant-glade-12-k3f9a2`."""
-        for prefix in ("refs/heads/", "refs/remotes/"):
-            if self.ref.startswith(prefix):
-                return self.ref[len(prefix) :]
-        return self.ref
+        return branch(self.ref)
 
 
 def is_time(value: object) -> TypeGuard[float]:

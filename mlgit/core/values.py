@@ -14,6 +14,7 @@ MOST_TEXT = 1 << 20
 """Characters of one text value; what is longer is a file of the run's."""
 MOST_ITEMS = 10_000
 """Of an array, or of what gives one item after the other."""
+_EXACT = 1 << 53
 MOST_BITS = 3000
 """Of one whole number: every reader of YAML and JSON takes so many digits."""
 
@@ -35,6 +36,11 @@ def plain(value: Any, *, where: str = "the value", keep: Keep | None = None) -> 
 
 def _keep_nothing(_value: Any) -> Any:
     return NotImplemented
+
+
+def is_exact(value: object) -> bool:
+    """Whether *value* is a number, no truth value, that a float holds as it is."""
+    return type(value) is float or (type(value) is int and -_EXACT <= value <= _EXACT)
 
 
 def text(value: str) -> str:

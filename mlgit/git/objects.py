@@ -15,7 +15,7 @@ import stat
 import struct
 import subprocess
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -33,6 +33,8 @@ _SHARED = {**dict.fromkeys(("group", "true", "1"), 0o660), **dict.fromkeys(("all
 _PACK_KINDS = {b"commit": 1, b"tree": 2, b"blob": 3, b"tag": 4}
 
 _LASTING = re.compile(r"([0-9a-f]{40}(?:[0-9a-f]{24})?)(?:\^\{tree\}|:[^\n]*)?$")
+_PIPE = 1 << 14
+"""Characters of questions that certainly fit a pipe, with as many that are not answered yet."""
 _MOST_KNOWN = 1 << 14
 """Bytes of an object that is remembered, and how many are."""
 _KNOWN: dict[tuple[Path, str], tuple[str, str, bytes] | None] = {}
@@ -83,10 +85,18 @@ class Reader:
 
     def read_all(self, names: Iterable[str]) -> Iterator[tuple[str, str, bytes] | None]:
         """`read` for each of *names*, asked in blocks so that a hundred thousand cost little more than their bytes."""
-        for block in _blocks(names, 200):  # 200 questions fit the pipe, so that neither side waits for the other
-            pipe = self._ask("".join(f"contents {name}\n" for name in block))
-            for name in block:
-                yield self._answer(pipe, name)
+        waiting: list[str] = []
+        for block in _blocks(names, 200):
+            questions = "".join([f"contents {name}\n" for name in block])
+            if len(questions) > _PIPE and self._process:  # git may wait for us to read, and we then for it
+                yield from self._answers(self._process, waiting)
+                waiting = []
+            pipe = self._ask(questions)
+            yield from self._answers(pipe, waiting)  # git looks for this block's meanwhile
+            waiting = block
+        if waiting:
+            assert self._process
+            yield from self._answers(self._process, waiting)
 
     def sizes(self, names: Iterable[str]) -> Iterator[int | None]:
         """The bytes of each of *names*, which are not read for it; None where there is none."""
@@ -123,11 +133,14 @@ class Reader:
         self._process = process.start(args, folder=self._folder, stdin=subprocess.PIPE)
         return self._process
 
-    def _answer(self, pipe: subprocess.Popen[bytes], name: str) -> tuple[str, str, bytes] | None:
-        if (head := self._head(pipe, name)) is None:
-            return None
+    def _answers(
+        self, pipe: subprocess.Popen[bytes], names: Sequence[str]
+    ) -> Iterator[tuple[str, str, bytes] | None]:  # fmt: skip
         assert pipe.stdout is not None
-        return head[0], head[1], pipe.stdout.read(head[2] + 1)[:-1]
+        read = pipe.stdout.read
+        for name in names:
+            head = self._head(pipe, name)
+            yield head and (head[0], head[1], read(head[2] + 1)[:-1])
 
     def _head(self, pipe: subprocess.Popen[bytes], name: str) -> tuple[str, str, int] | None:
         """(object id, kind, size) of *name*, or None if there is none."""

@@ -2,43 +2,78 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import gc
+import os
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mlgit.core import refs
+from mlgit.core.run import in_calendar
+from mlgit.git import looking
+from mlgit.git.looking import Look
+from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
+from mlgit.index import cells, shape
+from mlgit.index.cells import SEGMENT, Cells
 from mlgit.store import archive, records, runs
 
-VERSION = 1
-PATTERNS = (refs.RUNS, refs.TRASH, "refs/remotes/*/exp/**")
-"""Branches, hidden branches and what was fetched; in this order the first that tells of a run is right."""
+T = TypeVar("T")
+VERSION = 2
+WHERE = (refs.RUNS, refs.TRASH, refs.ARCHIVE, "refs/remotes/*/exp/")
+"""Branches, hidden ones, the archive and what was fetched; in this order the first that tells of a run is right."""
+_AT_ONCE = 4 * SEGMENT
+"""Branches that are read and kept in one transaction: so much a killed process has to read again."""
 
 
-def ask(repo: Repo, question: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-    """The rows that answer *question*, a query in SQL, put to the index of *repo* as it is now.
+def ask(repo: Repo, question: Callable[[sqlite3.Connection], T]) -> T:
+    """The answer to *question*, which is put to the index of *repo* as it is now, all of it at one moment.
 
     A damaged or outdated file is made anew; where the disk refuses, the index lives in memory for this one question.
     """
     path = repo.own / "index.db"
     try:
         try:
-            return _answer(repo, path, question, values)
+            return _answer(repo, path, question)
         except sqlite3.DatabaseError as exc:
             if "locked" in str(exc):
                 raise
             _remove(path)
-            return _answer(repo, path, question, values)
+            return _answer(repo, path, question)
     except (OSError, sqlite3.DatabaseError):
-        return _answer(repo, None, question, values)
+        return _answer(repo, None, question)
 
 
-def _answer(repo: Repo, path: Path | None, question: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-    with closing(_open(path)) as connection:
-        _update(repo, connection)
-        return connection.execute(question, values).fetchall()
+def _answer(repo: Repo, path: Path | None, question: Callable[[sqlite3.Connection], T]) -> T:
+    with contextlib.closing(_open(path)) as connection:
+        if _moved(repo, connection):
+            with _alone(repo) if path else contextlib.nullcontext():
+                if moved := _moved(repo, connection):  # nobody else has brought it up to date meanwhile
+                    _apply(repo, connection, moved)
+        connection.execute("BEGIN")
+        return question(connection)
+
+
+def forget(repo: Repo) -> None:
+    """Remove the index: what was purged from git is in it no more, and the next question makes it anew."""
+    with _alone(repo):
+        _remove(repo.own / "index.db")
+
+
+@contextlib.contextmanager
+def _alone(repo: Repo) -> Iterator[None]:
+    """One process at a time brings the index up to date; the others wait, and then find little to do."""
+    fd = os.open(repo.own / "index.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        with contextlib.suppress(OSError):  # a disk without locks: SQLite's own have to do
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def forget(repo: Repo) -> None:
@@ -53,7 +88,7 @@ def _remove(path: Path) -> None:
 
 def _open(path: Path | None) -> sqlite3.Connection:
     if path is None:
-        connection = sqlite3.connect(":memory:")
+        connection = sqlite3.connect(":memory:", isolation_level=None)
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=20, isolation_level=None)
@@ -77,21 +112,186 @@ def _once(connection: sqlite3.Connection, schema: str) -> str:
     return "" if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone() else schema
 
 
-def _update(repo: Repo, connection: sqlite3.Connection) -> None:
-    now = repo.refs(*PATTERNS) | archive.entries(repo)
-    known = dict(connection.execute("SELECT ref, tip FROM runs"))
-    gone = [(ref,) for ref in known.keys() - now.keys()]
-    moved = {ref: tip for ref, tip in now.items() if known.get(ref) != tip}
-    if not gone and not moved:
-        return
-    rows: dict[str, tuple[object, ...]] = {ref: (ref, tip, *[None] * 7) for ref, tip in moved.items()}
-    with repo.reader() as reader:
-        for run in runs.read_all(reader, moved.items()):
-            rows[run.ref] = (
-                run.ref, moved[run.ref], run.commit, run.id, run.project, run.name, run.created, run.sweep,
-                records.line(run),
-            )  # fmt: skip
+def _moved(repo: Repo, connection: sqlite3.Connection) -> looking.Moved | None:
+    """What moved since the index was brought up to date; None where nothing did."""
+    row = connection.execute("SELECT stamp, loose FROM looks").fetchone()
+    before = Look(row[0], records.decode(row[1])) if row else Look()
+    moved = looking.look(
+        repo, WHERE, before, lambda: dict(connection.execute("SELECT ref, tip FROM runs WHERE NOT instr(ref, ':')"))
+    )
+    return moved if moved.to or moved.gone or moved.look != before else None
+
+
+def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved) -> None:
+    rows = _Rows(connection)
+    is_whole = True
+    with repo.reader() as reader, _no_collection():
+        months = {ref: moved.to.get(ref) for ref in {*moved.to, *moved.gone} if ref.startswith(refs.ARCHIVE)}
+        to, gone = _unfolded(reader, connection, months)
+        to |= {ref: tip for ref, tip in moved.to.items() if ref not in months}
+        for some in _blocks([*gone, *moved.gone, *moved.to, *to], _AT_ONCE):
+            rows.drop(some)
+        for block in _blocks(to.items(), _AT_ONCE):
+            is_whole &= rows.add(runs.contents(reader, block), to) == len(block)
+        listed = {month: tip for month, tip in months.items() if tip}
+        rows.add(((month, tip, None) for month, tip in listed.items()), listed)
+    rows.settle()
+    with _transaction(connection):
+        connection.execute("DELETE FROM looks")
+        if is_whole:  # else an object was not at hand: it is asked for again
+            connection.execute(
+                "INSERT INTO looks VALUES (?, ?)", (moved.look.stamp, records.encode(moved.look.loose).decode())
+            )
+
+
+def _unfolded(
+    reader: Reader, connection: sqlite3.Connection, months: Mapping[str, str | None]
+) -> tuple[dict[str, str], set[str]]:
+    """What *months* of the archive, each with its tip now, list otherwise than before: (moved to, gone), by entry."""
+    to: dict[str, str] = {}
+    gone: set[str] = set()
+    for month, tip in months.items():
+        question = "SELECT ref, tip FROM runs WHERE ref > ? AND ref < ?"
+        before = dict(connection.execute(question, (f"{month}:", f"{month};")))  # `;` comes after `:`
+        now = {f"{month}:{name}": oid for name, oid in archive.listing(reader, tip).items()}
+        to |= {entry: oid for entry, oid in now.items() if before.get(entry) != oid and archive.found(entry)}
+        gone |= before.keys() - now.keys()
+    return to, gone
+
+
+def _rank(ref: str) -> int:
+    """Where in `WHERE` a ref, or an entry of the archive, stands."""
+    return next((rank for rank, prefix in enumerate(WHERE) if ref.startswith(prefix)), len(WHERE))
+
+
+class _Rows:
+    """The rows of the index, while some go and others come."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._next: int = connection.execute("SELECT ifnull(max(row) + 1, 0) FROM runs").fetchone()[0]
+        self._is_new = self._next == 0
+        self._touched: set[str] = set()
+        """The ids of runs of which one more or one less ref tells."""
+
+    def drop(self, names: Sequence[str]) -> None:
+        """Take away what *names*, full names of refs, told."""
+        if self._is_new:
+            return
+        with _transaction(self._connection):
+            found = [
+                row
+                for name in names
+                for row in self._connection.execute("SELECT row, id FROM runs WHERE ref = ?", (name,))
+            ]
+            self._touched |= {run_id for _, run_id in found if run_id}
+            self._show({row: False for row, _ in found})
+            self._connection.executemany("DELETE FROM runs WHERE row = ?", [(row,) for row, _ in found])
+
+    def add(self, told: Iterable[tuple[str, str, Mapping[str, Any] | None]], tips: Mapping[str, str]) -> int:
+        """Take up what refs tell, as `runs.contents` has it; return how many they were."""
+        begin = self._next
+        with _transaction(self._connection):
+            while segment := list(islice(told, SEGMENT - self._next % SEGMENT)):
+                self._add(segment, tips)
+        return self._next - begin
+
+    def _add(self, told: Sequence[tuple[str, str, Mapping[str, Any] | None]], tips: Mapping[str, str]) -> None:
+        """`add`, of what fits into the last segment."""
+        rows: list[tuple[Any, ...]] = []
+        known: list[tuple[int, Mapping[str, Any]]] = []
+        segment, position = divmod(self._next, SEGMENT)
+        for (ref, commit, content), place in zip(told, range(position, SEGMENT), strict=False):
+            tip = tips[ref]
+            head = (segment * SEGMENT + place, ref, tip, None if commit == tip else commit)
+            if content is None:
+                rows.append((*head, None, None, None, None, None, 0))
+                continue
+            known.append((place, content))
+            created = in_calendar(content["created"])
+            rows.append((*head, content["id"], content["name"], content["project"], created, content.get("sweep"), 1))
+        self._connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._pack(segment, shape.columns(known), is_new=position == 0)
+        shown = {row[0]: bool(row[-1]) for row in rows}
+        if not self._is_new:
+            self._touched |= {row[4] for row in rows if row[4]}
+        self._show(shown)
+        self._next += len(rows)
+
+    def _pack(self, segment: int, columns: Mapping[str, tuple[list[int], list[Any]]], *, is_new: bool) -> None:
+        packed: list[tuple[Any, ...]] = []
+        for key, (positions, values) in columns.items():
+            before = None
+            if not is_new:
+                before = self._connection.execute(
+                    "SELECT positions, numbers, codes, others, whole FROM cells WHERE key = ? AND segment = ?",
+                    (key, segment),
+                ).fetchone()
+            if before:
+                earlier, had = cells.unpack(Cells(*before))
+                positions, values = earlier + positions, had + values
+            one = cells.pack(positions, values)
+            packed.append((key, segment, one.positions, one.numbers, one.codes, one.others, one.whole))
+        self._connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)", packed)
+
+    def _show(self, rows: Mapping[int, bool]) -> None:
+        """Say of each of *rows* whether it is shown."""
+        by_segment: dict[int, dict[int, bool]] = {}
+        for row, shown in rows.items():
+            by_segment.setdefault(row // SEGMENT, {})[row % SEGMENT] = shown
+        for segment, places in by_segment.items():
+            found = self._connection.execute("SELECT shown FROM segments WHERE segment = ?", (segment,)).fetchone()
+            mask = bytearray(found[0] if found else SEGMENT)
+            for place, shown in places.items():
+                mask[place] = shown
+            self._connection.execute("INSERT OR REPLACE INTO segments VALUES (?, ?)", (segment, bytes(mask)))
+
+    def settle(self) -> None:
+        """Of several refs that tell of one run, show what the first of `WHERE` says; none where that is hidden."""
+        with _transaction(self._connection):
+            self._connection.execute("CREATE UNIQUE INDEX IF NOT EXISTS runs_by_ref ON runs (ref)")
+            self._connection.execute("CREATE INDEX IF NOT EXISTS runs_by_id ON runs (id)")
+            if self._is_new:
+                questions = (
+                    "SELECT id FROM runs WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1",
+                    f"SELECT id FROM runs WHERE ref GLOB '{refs.TRASH}*' AND id IS NOT NULL",  # noqa: S608  (ours)
+                )
+                self._touched = {run_id for ask in questions for (run_id,) in self._connection.execute(ask)}
+            shown: dict[int, bool] = {}
+            for run_id in self._touched:
+                found = self._connection.execute("SELECT row, ref FROM runs WHERE id = ?", (run_id,)).fetchall()
+                first = min((ref for _, ref in found), key=lambda ref: (_rank(ref), ref), default="")
+                shown |= {row: ref == first and not ref.startswith(refs.TRASH) for row, ref in found}
+            self._show(shown)
+            self._connection.executemany(
+                "UPDATE runs SET shown = ? WHERE row = ?", [(is_shown, row) for row, is_shown in shown.items()]
+            )
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
-    connection.executemany("DELETE FROM runs WHERE ref = ?", gone)
-    connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows.values())
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
     connection.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without Python's collection of cycles, which records have none of: it takes a third of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _blocks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    rest = iter(items)
+    while block := list(islice(rest, size)):
+        yield block

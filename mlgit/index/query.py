@@ -1,16 +1,41 @@
-"""Questions to the index."""
+"""Questions to the index: it says which runs, and git, one object a run, what they are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from mlgit.core import refs
+from mlgit.core import query, refs, values
+from mlgit.core.condition import And, Condition, Operation, Predicate
+from mlgit.core.condition import keys as keys_of
 from mlgit.core.run import Run
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import build
-from mlgit.store import archive, live, locks, records, telling
+from mlgit.store import archive, live, locks, telling
+from mlgit.store import runs as stored
+
+if TYPE_CHECKING:
+    from mlgit.index.table import Table
+
+T = TypeVar("T")
+EVERY = And(())
+"""The condition that every run meets."""
+NEWEST = ("-created",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a search brought."""
+
+    total: int
+    """How many runs fit."""
+    runs: list[Run]
+    """Those that were wanted of them, in order."""
 
 
 def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) -> list[Run]:
@@ -18,53 +43,48 @@ def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) ->
 
     A run that is here and on a remote counts once, as the local branch tells it.
     """
-    wanted = {"project": project, "sweep": sweep}
-    where = " AND ".join(['"commit" IS NOT NULL', *(f"{key} = ?" for key, value in wanted.items() if value)])
-    question = f'SELECT ref, "commit", record FROM runs WHERE {where}'  # noqa: S608  (keys are ours)
-    alive = list(_alive(repo))  # first, so that one that ends meanwhile is found as a branch
-    rows = build.ask(repo, question, [value for value in wanted.values() if value])
-    found: dict[str, Run] = {}
-    hidden: set[str] = set()
-    for ref, commit, record in sorted(rows, key=lambda row: (_rank(row[0]), row[0])):
-        run = records.run_of_trailer(record)
-        if run is None or run.id in found or run.id in hidden:
-            continue
-        if ref.startswith(refs.TRASH):
-            hidden.add(run.id)
-        elif ref.startswith(refs.ARCHIVE):
-            if place := archive.found(ref):
-                found[run.id] = replace(run, ref=place[0], commit=commit, archive=place[1])
-        else:
-            found[run.id] = replace(run, ref=ref, commit=commit)
-    for run in alive:
-        is_wanted = project in (None, run.project) and sweep in (None, run.sweep)
-        if is_wanted and (run.id not in found or live.folder_of(repo, run.id).exists()):
-            found[run.id] = _going_on(run, found.get(run.id))
-    return sorted(found.values(), key=lambda run: (-run.created, run.id))
+    return _ask(repo, lambda now: now.newest(project=project, sweep=sweep).runs)
 
 
-def _rank(ref: str) -> int:
-    """Where a run is looked for first: its branch, what is hidden, the archive, what was fetched."""
-    return next(rank for rank, prefix in enumerate((refs.RUNS, refs.TRASH, refs.ARCHIVE, "")) if ref.startswith(prefix))
+def search(
+    repo: Repo, wanted: Condition = EVERY, order: Sequence[str] = NEWEST, *,
+    project: str | None = None, skip: int = 0, limit: int | None = None,
+) -> Found:  # fmt: skip
+    """The runs that meet *wanted* by *order* (`core.query.ordered`), *limit* of them at most, after the first *skip*.
+
+    Raises `UsageError` for a key that no run has.
+    """
+    if wanted == EVERY and tuple(order) == NEWEST:
+        return _ask(repo, lambda now: now.newest(project=project, skip=skip, limit=limit))
+
+    def answer(now: _Now) -> Found:
+        now.table.check([*keys_of(wanted), *(key.removeprefix("-") for key in order)], _within(EVERY, project))
+        rows = now.table.meeting(_within(wanted, project))
+        ordered = now.table.ordered(rows, order, None if limit is None else skip + limit)[skip:]
+        return Found(total=len(rows), runs=now.read(now.table.places(ordered)))
+
+    return _ask(repo, answer)
 
 
-def _going_on(run: Run, known: Run | None) -> Run:
-    """A run that is alive, with the branch and the metrics that it had already."""
-    return replace(run, ref=known.ref, metrics={**known.metrics, **run.metrics}) if known else run
+def check(repo: Repo, keys: Sequence[str], *, project: str | None = None) -> None:
+    """Raise `UsageError` for one of *keys* that no run has: a metric, a param or a field."""
+    if set(keys) - set(query.FIELDS):
+        _ask(repo, lambda now: now.table.check(keys, _within(EVERY, project)))
 
 
-def _alive(repo: Repo) -> Iterable[Run]:
-    for folder in live.folders(repo):
-        try:
-            if locks.is_alive(folder) or not live.is_ours(folder):
-                yield telling.snapshot(folder)
-        except (OSError, MlgitError):
-            continue  # it ended while we looked, or cannot be read, which its recovery says
+def keys(repo: Repo) -> set[str]:
+    """What runs may be asked about: fields, and the names of metrics and params, bare and with their kind before."""
+    return _ask(repo, lambda now: {*query.FIELDS, *now.table.names})
+
+
+def projects(repo: Repo) -> Counter[str]:
+    """The projects that have runs, and how many."""
+    return _ask(repo, lambda now: now.projects())
 
 
 def of_id(repo: Repo, run_id: str) -> Run | None:
     """The run of exactly this id, or None."""
-    return next((run for run in runs(repo) if run.id == run_id), None)
+    return _ask(repo, lambda now: now.of_id(run_id))
 
 
 def find(repo: Repo, text: str, *, project: str | None = None) -> Run:
@@ -77,52 +97,185 @@ def find(repo: Repo, text: str, *, project: str | None = None) -> Run:
 
 def find_all(repo: Repo, texts: Iterable[str], *, project: str | None = None) -> list[Run]:
     """`find` for each of *texts*, at the price of one. What *project* has goes before what the others have."""
-    everywhere = runs(repo)
-    own = [run for run in everywhere if project in (None, run.project)]
-    return [_named_first(text, own, everywhere) for text in texts]
+    return _ask(repo, lambda now: [now.named(text, project) for text in texts])
 
 
-def _named_first(text: str, own: list[Run], everywhere: list[Run]) -> Run:
-    try:
-        return _named(text, own)
-    except NotFoundError:
-        return _named(text, everywhere)
+def _within(wanted: Condition, project: str | None) -> Condition:
+    return wanted if project is None else And((Predicate("project", Operation.EQUAL, (project,)), wanted))
 
 
-def _named(text: str, known: list[Run]) -> Run:
-    if text == "latest" and known:
-        return known[0]
-    for fits in (_is, _is_named, _begins):
-        found = [run for run in known if fits(run, text)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            some = ", ".join(run.branch or run.id for run in found[:5])
-            raise UsageError(
-                f"{text[:80]!r} names {len(found)} runs: {some}{', …' if len(found) > 5 else ''}.",
-                fix="give the id or the branch",
-            )
-    close = _close(text, known)
-    raise NotFoundError(
-        f"There is no run {text[:80]!r}.", fix=f"did you mean {close}?" if close else "mlgit ls lists the runs"
-    )
+def _ask(repo: Repo, question: Callable[[_Now], T]) -> T:
+    alive = list(_alive(repo))  # first, so that one that ends meanwhile is found as a branch
+    return build.ask(repo, lambda connection: question(_Now(repo, connection, alive)))
 
 
-def _is(run: Run, text: str) -> bool:
-    return text in (run.id, run.branch, run.ref, run.commit) or (bool(run.ref) and run.ref.endswith(f"/{text}"))
+def _alive(repo: Repo) -> Iterable[Run]:
+    for folder in live.folders(repo):
+        try:
+            if locks.is_alive(folder) or not live.is_ours(folder):
+                yield telling.snapshot(folder)
+        except (OSError, MlgitError):
+            continue  # it ended while we looked, or cannot be read, which its recovery says
 
 
-def _is_named(run: Run, text: str) -> bool:
+class _Row(NamedTuple):
+    """What the index itself knows of a run."""
+
+    entry: str
+    """Its ref, or its name in the archive (`store.archive.entries`)."""
+    commit: str
+    id: str
+    name: str
+    created: float
+
+    @property
+    def ref(self) -> str:
+        return archive.place(self.entry)[0]
+
+    @property
+    def branch(self) -> str:
+        return refs.branch(self.ref)
+
+
+class _Now:
+    """The index at one moment, and the runs that are alive then: they come before what their branches say."""
+
+    def __init__(self, repo: Repo, connection: sqlite3.Connection, alive: Iterable[Run]) -> None:
+        self._repo, self._connection = repo, connection
+        self._alive = [known for run in alive if (known := self._going_on(run))]
+
+    def _going_on(self, run: Run) -> Run | None:
+        """A run that is alive, with the branch and the metrics that it had already; None where it has ended by now."""
+        rows = self.rows("shown AND id = ?", run.id)
+        if not rows:
+            return run
+        if not live.folder_of(self._repo, run.id).exists():
+            return None
+        earlier = self._stored([_key(rows[0])]).get(rows[0].entry)
+        return replace(run, ref=rows[0].ref, metrics={**earlier.metrics, **run.metrics}) if earlier else run
+
+    @cached_property
+    def table(self) -> Table:
+        """All of it by columns."""
+        from mlgit.index.table import Table  # numpy costs a tenth of a second to load
+
+        return Table(self._connection, self._alive)
+
+    def rows(self, where: str, *asked: object, tail: str = "") -> list[_Row]:
+        """The rows of which *where*, SQL of ours, holds for what is *asked*."""
+        what = 'SELECT ref, ifnull("commit", tip), id, name, created FROM runs'
+        return [_Row(*row) for row in self._connection.execute(f"{what} WHERE {where} {tail}", asked)]
+
+    def read(self, entries: Iterable[tuple[str, str]]) -> list[Run]:
+        """The runs behind (entry, commit), in this order; without a commit it is the id of one that is alive."""
+        order = list(entries)
+        known = {run.id: run for run in self._alive} | self._stored([entry for entry in order if entry[1]])
+        return [known[name] for name, _ in order if name in known]
+
+    def _stored(self, entries: Sequence[tuple[str, str]]) -> dict[str, Run]:
+        """The runs that git tells of, by entry."""
+        if not entries:
+            return {}
+        with self._repo.reader() as reader:
+            found = {run.ref: run for run in stored.read_all(reader, entries)}
+        for entry, run in found.items():
+            ref, month = archive.place(entry)
+            if month:
+                found[entry] = replace(run, ref=ref, archive=month)
+        return found
+
+    def newest(
+        self, *, project: str | None = None, sweep: str | None = None, skip: int = 0, limit: int | None = None
+    ) -> Found:
+        """Runs, newest first: what is asked most often needs no columns."""
+        kinds = {key: value for key, value in {"project": project, "sweep": sweep}.items() if value}
+        living = [run for run in self._alive if all(getattr(run, key) == value for key, value in kinds.items())]
+        ids = [run.id for run in self._alive]
+        where = " AND ".join(["shown", *(f"{key} = ?" for key in kinds), f"+id NOT IN ({', '.join('?' * len(ids))})"])
+        asked = (*kinds.values(), *ids)
+        most = -1 if limit is None else skip + limit
+        rows = self.rows(where, *asked, most, tail="ORDER BY created DESC, id LIMIT ?")
+        (total,) = self._connection.execute(f"SELECT count(*) FROM runs WHERE {where}", asked).fetchone()  # noqa: S608
+        found: list[Run | _Row] = sorted([*rows, *living], key=lambda run: (-run.created, run.id))
+        chosen = found[skip:] if limit is None else found[skip : skip + limit]
+        return Found(total=total + len(living), runs=self.read(map(_key, chosen)))
+
+    def projects(self) -> Counter[str]:
+        counted = self._connection.execute("SELECT project, count(*) FROM runs WHERE shown GROUP BY project")
+        return Counter(dict(counted.fetchall())) + Counter(run.project for run in self._alive if not run.ref)
+
+    def of_id(self, run_id: str) -> Run | None:
+        living = (run for run in self._alive if run.id == run_id)
+        return next(living, None) or next(iter(self.read(map(_key, self.rows("shown AND id = ?", run_id)))), None)
+
+    def named(self, text: str, project: str | None) -> Run:
+        """The run that *text* names, in *project* if there is one, else anywhere."""
+        if text == "latest" and (newest := self.newest(project=project, limit=1).runs):
+            return newest[0]
+        try:
+            return self._named(values.text(text), project)
+        except NotFoundError:
+            return self._named(values.text(text), None)
+
+    def _named(self, text: str, project: str | None) -> Run:
+        living = [run for run in self._alive if project in (None, run.project)]
+        ids = {run.id for run in living}
+        for where, asked, fits in _ways(text):
+            rows = self.rows(f"shown AND ifnull(project = ?, 1) AND {where}", project, *asked)
+            found: list[Run | _Row] = [row for row in rows if row.id not in ids and fits(row, text)]
+            found += [run for run in living if fits(run, text)]
+            if len(found) == 1 and (read := self.read(map(_key, found))):
+                return read[0]
+            if len(found) > 1:
+                some = ", ".join(run.branch or run.id for run in found[:5])
+                raise UsageError(
+                    f"{text[:80]!r} names {len(found)} runs: {some}{', …' if len(found) > 5 else ''}.",
+                    fix="give the id or the branch",
+                )
+        close = self._close(text)
+        raise NotFoundError(
+            f"There is no run {text[:80]!r}.", fix=f"did you mean {close}?" if close else "mlgit ls lists the runs"
+        )
+
+    def _close(self, text: str) -> str | None:
+        import difflib
+
+        names = self._connection.execute("SELECT DISTINCT name FROM runs WHERE shown ORDER BY row DESC LIMIT 1000")
+        return next(iter(difflib.get_close_matches(text, [name for (name,) in names], 1)), None)
+
+
+def _key(run: Run | _Row) -> tuple[str, str]:
+    """What `_Now.read` finds it by."""
+    return (run.entry, run.commit) if isinstance(run, _Row) else (run.id, "")
+
+
+def _ways(text: str) -> Iterator[tuple[str, tuple[object, ...], Callable[[Run | _Row, str], bool]]]:
+    """What *text* may be of a run, the plainest first: what to ask the index, and whether an answer fits indeed."""
+    size = len(text)
+    name = text.rpartition("/")[2]
+    at_end = (-len(name) - 1, f"/{name}", f":{name}")  # an archived run's entry ends so
+    yield "(id = ? OR substr(ref, ?) IN (?, ?))", (text, *at_end), _is
+    yield '(tip = ? OR "commit" = ? OR substr(ref, ?) IN (?, ?))', (text, text, *at_end), _ends
+    yield "name = ?", (text,), _is_named
+    if size >= 3:
+        where = (
+            "instr(ref, ?) OR instr(ref, ?) OR substr(id, 1, ?) = ? OR substr(name, 1, ?) = ? "
+            'OR substr(ifnull("commit", tip), 1, ?) = ?'
+        )
+        yield f"({where})", (f"/{text}", f":{text}", size, text, size, text, size, text), _begins
+
+
+def _is(run: Run | _Row, text: str) -> bool:
+    return text in (run.id, run.branch, run.ref)
+
+
+def _ends(run: Run | _Row, text: str) -> bool:
+    return text == run.commit or (bool(run.ref) and run.ref.endswith(f"/{text}"))
+
+
+def _is_named(run: Run | _Row, text: str) -> bool:
     return run.name == text
 
 
-def _begins(run: Run, text: str) -> bool:
-    if len(text) < 3:
-        return False
+def _begins(run: Run | _Row, text: str) -> bool:
     return any(word.startswith(text) for word in (run.id, run.name, run.branch.rpartition("/")[2], run.commit) if word)
-
-
-def _close(text: str, known: list[Run]) -> str | None:
-    import difflib
-
-    return next(iter(difflib.get_close_matches(text, [run.name for run in known[:1000]], 1)), None)

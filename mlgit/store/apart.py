@@ -61,7 +61,7 @@ def record(repo: Repo, folder: Path, locks: Sequence[int]) -> Run:
     )
     try:
         answer = json.loads(done.stdout.rpartition("\n")[2])
-        run = None if "error" in answer else records.run_of_trailer(answer["run"])
+        run = None if "error" in answer else records.run_of(records.decode(answer["run"]))
     except (ValueError, KeyError, TypeError):
         answer, run = {}, None
     if "error" in answer:

@@ -88,6 +88,11 @@ def found(entry: str) -> tuple[str, str] | None:
     return (branch, month) if branch else None
 
 
+def place(entry: str) -> tuple[str, str]:
+    """(branch, month) of a run by its name in `entries`, or by its ref, which is in no month."""
+    return (found(entry) if entry.startswith(refs.ARCHIVE) else None) or (entry, "")
+
+
 def month_of(run: Run) -> str:
     """The ref of the month that *run* is, or would be, folded into. Raises `MlgitError` where it cannot be."""
     month = refs.month(_branch(run), run.created)

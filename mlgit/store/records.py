@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run, State, in_calendar
 from mlgit.core.summary import is_object, rules_of
@@ -23,12 +25,17 @@ MOST_BYTES = 64 << 10
 _PLAIN = ("group", "sweep", "job_type", "notes", "parent", "source", "tree", "dirty", "folder", "paused", "seen")
 _OF_RUN = ("id", "name", "project", "state", "created", "finished", "duration", "tags", "given", "data", "held", "code")
 _TIMES = ("created", "finished", "paused", "seen")
-_KINDS: dict[Any, tuple[str, ...]] = {
-    str: ("id", "name", "project", "group", "sweep", "job_type", "notes", "parent", "source", "tree", "folder"),
-    float | int: _TIMES,
-    dict: ("params", "metrics", "define_metric", "data", "held"),
-    list: ("tags", "given", "used", "logged"),
+_NEEDED = ("id", "name", "project", "state", "created")
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(
+        ("id", "name", "project", "state", "group", "sweep", "job_type", "notes", "parent", "source", "tree", "folder"),
+        (str,),
+    ),
+    **dict.fromkeys(_TIMES, (float, int)),
+    **dict.fromkeys(("params", "metrics", "define_metric", "data", "held"), (dict,)),
+    **dict.fromkeys(("tags", "given", "used", "logged"), (list,)),
 }
+_STATES = {state.value: state for state in State}
 
 
 def encode(value: Any) -> bytes:
@@ -42,11 +49,12 @@ def encode(value: Any) -> bytes:
 
 def decode(text: bytes | str) -> Any:
     """What `encode` made of it."""
-    plain = text if isinstance(text, str) else text.decode()
-    value = json.loads(plain)
-    if "\\ud" in plain:  # half characters are no text, and nothing takes them
-        value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
-    return _unmarked(value) if '"$float"' in plain else value
+    raw = text.encode() if isinstance(text, str) else text
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:  # half characters, which are no text, and whatever else it is strict about
+        value = json.loads(json.dumps(json.loads(raw), ensure_ascii=False).encode("utf-8", "replace"))
+    return _unmarked(value) if b'"$float"' in raw else value
 
 
 def _plain(value: Any) -> Any:
@@ -91,6 +99,11 @@ def briefly(value: Any) -> Any:
 
 def line(run: Run) -> str:
     """*run* as one line of JSON, whatever its length."""
+    return encode(content(run)).decode()
+
+
+def content(run: Run) -> dict[str, Any]:
+    """*run* as plain data, what is at its default left out: what a trailer says."""
     content: dict[str, Any] = {"id": run.id, "name": run.name, "project": run.project, "state": run.state.value,
                                "created": round(run.created, 3)}  # fmt: skip
     if run.finished is not None:
@@ -105,28 +118,29 @@ def line(run: Run) -> str:
     for kind in ("used", "logged"):
         if versions := getattr(run, kind):
             content[kind] = [version.document() for version in versions]
-    return encode(content).decode()
+    return content
 
 
-def run_of_trailer(value: str) -> Run | None:
-    """The run that a trailer tells, or None for a big one, whose record is in its files."""
-    content = decode(value)
-    return None if content.get("big") else _run(content)
+def understood(content: Any) -> bool:
+    """Whether *content* is what a run says of itself; the finer points of artifacts and rules are not looked at."""
+    if not isinstance(content, dict) or any(content.get(name) is None for name in _NEEDED):
+        return False
+    for name, value in content.items():
+        if (kinds := _KINDS.get(name)) and value is not None and type(value) not in kinds:
+            return False
+    return content["state"] in _STATES
 
 
-def _run(content: Mapping[str, Any]) -> Run:
-    """The record as a run. Raises `ValueError`, `KeyError` or `TypeError` for what no run says of itself."""
-    if missing := [name for name in ("id", "name", "project", "created") if content[name] is None]:
-        raise TypeError(f"{missing[0]} is missing")
-    for kind, names in _KINDS.items():
-        if wrong := [name for name in names if not isinstance(content.get(name), kind | None)]:
-            raise TypeError(f"{wrong[0]} is no {kind}")
+def run_of(content: Mapping[str, Any]) -> Run:
+    """What `content` was made of. Raises `ValueError`, `KeyError` or `TypeError` for what no run says of itself."""
+    if not understood(content):
+        raise ValueError("this is no record of a run")
     times = {name: in_calendar(content[name]) for name in _TIMES if content.get(name) is not None}
     return Run(
-        id=content["id"], name=content["name"], project=content["project"], state=State(content["state"]),
+        id=content["id"], name=content["name"], project=content["project"], state=_STATES[content["state"]],
         tags=tuple(map(str, content.get("tags") or ())), given=tuple(content.get("given", ())),
-        params=content.get("params", {}), metrics=content.get("metrics", {}), data=content.get("data", {}),
-        held=content.get("held", {}), rules=rules_of(content.get("define_metric") or {}),
+        params=content.get("params") or {}, metrics=content.get("metrics") or {}, data=content.get("data") or {},
+        held=content.get("held") or {}, rules=rules_of(content.get("define_metric") or {}),
         used=tuple(ArtifactVersion.of(item) for item in content.get("used", ())),
         logged=tuple(ArtifactVersion.of(item) for item in content.get("logged", ())),
         **{name: content[name] for name in _PLAIN if name in content} | times,
@@ -164,7 +178,7 @@ def run_of_document(document: Mapping[str, Any]) -> tuple[Run, dict[str, Any]]:
     for name in ("finished", "seen"):
         if name in document:
             content[name] = seconds_of(document[name])
-    return _run(content), {key: value for key, value in document.items() if key not in (*_OF_RUN, *_PLAIN)}
+    return run_of(content), {key: value for key, value in document.items() if key not in (*_OF_RUN, *_PLAIN)}
 
 
 def moment(seconds: float) -> str:

@@ -5,7 +5,7 @@ A run's record is the nearest first-parent commit whose message carries `Mlgit-R
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +19,15 @@ from mlgit.core.summary import rules_of
 from mlgit.documents.reader import plain
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.objects import Reader
-from mlgit.git.repo import Move, Repo, message_trailer, split_commit
+from mlgit.git.repo import Move, Repo
 from mlgit.store import archive, live, records, tables, telling
 from mlgit.store.telling import Account
 
 T = TypeVar("T")
+_DEEPEST = 100
+"""Commits that are no results, and may lie above one."""
+_LINE = f"\n{records.TRAILER}: ".encode()
+_PARENT = re.compile(rb"^parent ([0-9a-f]{40,64})$", re.MULTILINE)
 
 
 def read(repo: Repo, commit: str) -> Run | None:
@@ -52,43 +56,81 @@ def read_all(reader: Reader, tips: Iterable[tuple[str, str]]) -> Iterator[Run]:
     """The runs of many branches, (ref, tip) each, in no order; branches without a run are passed over.
 
     Of pictures, tables and the like they say only that there are such: `complete` knows more.
-
-    Reads one object a run, unless edits that are no results lie on top, or the record was too big for the message.
     """
-    wave = list(tips)
-    big: list[tuple[str, str, str]] = []
-    for _ in range(100):  # one step back along first parents each time, for those that have found nothing yet
-        further: list[tuple[str, str]] = []
-        for (ref, commit), found in zip(wave, reader.read_all(commit for _, commit in wave), strict=True):
-            if found is None or found[1] != "commit":
-                continue
-            _, parents, text = split_commit(found[2])
-            if (value := message_trailer(text, records.TRAILER)) is None:
-                further += [(ref, parents[0])] if parents else []
-            elif run := _understood(value):
-                yield replace(run, ref=ref, commit=commit)
-            elif '"big"' in value:
-                big.append((ref, commit, value))
-        if not further:
-            break
-        wave = further
-    for ref, commit, value in big:
-        if run := _from_files(commit, value, reader):
+    for ref, commit, content in contents(reader, tips):
+        if content and (run := _understood(content)):
             yield replace(run, ref=ref, commit=commit)
 
 
-def _understood(value: str) -> Run | None:
-    """The run that a trailer tells; None where it is too big for one, or not ours to understand."""
+def contents(
+    reader: Reader, tips: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, str, dict[str, Any] | None]]:  # fmt: skip
+    """(ref, the commit where its record stands, the record as plain data) of each of *tips*, (ref, tip), in no order.
+
+    None for the record of a branch that tells of no run; nothing at all of one whose tip is not at hand. Reads one
+    object a run, unless edits that are no results lie on top, or the record was too big for the message.
+    """
+    wave = list(tips)
+    big: list[tuple[str, str, str]] = []
+    for depth in range(_DEEPEST):  # one step back along first parents each time, for those that have found nothing yet
+        further: list[tuple[str, str]] = []
+        for (ref, commit), found in zip(wave, reader.read_all(commit for _, commit in wave), strict=True):
+            value = _trailer(found[2]) if found and found[1] == "commit" else None
+            if value is not None:
+                content = _decoded(value)
+                if content and content.get("big") and isinstance(content.get("id"), str):
+                    big.append((ref, commit, content["id"]))
+                else:
+                    yield ref, commit, content if records.understood(content) else None
+            elif found and found[1] == "commit" and (parent := _parent(found[2])):
+                further.append((ref, parent))
+            elif found or depth:  # in a shallow clone, parents end somewhere
+                yield ref, commit, None
+        if not further:
+            break
+        wave = further
+    else:
+        yield from ((ref, commit, None) for ref, commit in wave)
+    for ref, commit, run_id in big:
+        run = _from_files(commit, run_id, reader)
+        yield ref, commit, records.content(run) if run else None
+
+
+def _trailer(commit: bytes) -> bytes | None:
+    """The record's text in a commit object: the last line of its message that is one."""
+    start = commit.rfind(_LINE)
+    if start <= commit.find(b"\n\n"):
+        return None
+    end = commit.find(b"\n", start + 1)
+    return commit[start + len(_LINE) : end if end >= 0 else None]
+
+
+def _parent(commit: bytes) -> str | None:
+    """The first parent of a commit object."""
+    found = _PARENT.search(commit, 0, commit.find(b"\n\n") + 1)
+    return found[1].decode() if found else None
+
+
+def _decoded(value: bytes) -> dict[str, Any] | None:
     try:
-        return records.run_of_trailer(value)
+        content = records.decode(value)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _understood(content: Mapping[str, Any]) -> Run | None:
+    """The run that a record tells; None where it is not ours to understand."""
+    try:
+        return records.run_of(content)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
-def _from_files(commit: str, value: str, reader: Reader) -> Run | None:
+def _from_files(commit: str, run_id: str, reader: Reader) -> Run | None:
     """A big record, from its YAML: found by its id among the folders that hold an `experiment/run.yaml`."""
     try:
-        return _found_by_id(commit, json.loads(value)["id"], reader)
+        return _found_by_id(commit, run_id, reader)
     except (MlgitError, ValueError, KeyError, TypeError, AttributeError):
         return None  # not ours to understand
 

@@ -293,7 +293,7 @@ def test_a_submodule_where_a_file_is_looked_for_is_no_file(repo: Repo):
     """Git 2.51 says `<id> submodule` where it said `<name> missing` before."""
     pipe = SimpleNamespace(stdout=io.BytesIO(b"%s submodule\n" % (b"a" * 40)))
 
-    assert Reader(repo.folder)._answer(pipe, "HEAD:registry") is None
+    assert list(Reader(repo.folder)._answers(pipe, ["HEAD:registry"])) == [None]
 
 
 def test_a_commit_without_an_identity_is_mlgits_own(repo: Repo, monkeypatch: pytest.MonkeyPatch):

@@ -20,9 +20,9 @@ from mlgit.core.run import Run, in_calendar, is_time
 from mlgit.core.summary import DELETED
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
-from mlgit.index import build
+from mlgit.index import query
 from mlgit.integrations.importers.foreign import Bundle, Foreign, fitting
-from mlgit.store import live, locks, records, result
+from mlgit.store import live, locks, result, runs
 from mlgit.store.place import Place
 from mlgit.tracking import names
 from mlgit.tracking.configs import as_params
@@ -152,10 +152,8 @@ def _known(repo: Repo) -> dict[str, tuple[Run | None, str]]:
     found: dict[str, tuple[Run | None, str]] = {
         folder.name: (None, "already here") for folder in live.folders(repo)
     }  # fmt: skip
-    for ref, record in build.ask(repo, 'SELECT ref, record FROM runs WHERE "commit" IS NOT NULL ORDER BY ref'):
-        if (run := records.run_of_trailer(record)) and run.id not in found:
-            found[run.id] = run, "hidden here" if ref.startswith(refs.TRASH) else "already here"
-    return found
+    found |= {run.id: (run, "already here") for run in query.runs(repo)}
+    return {run.id: (run, "hidden here") for run in runs.hidden(repo)} | found
 
 
 def _grown(foreign: Foreign, before: Run | None) -> tuple[str, ...]:

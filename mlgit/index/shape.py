@@ -1,0 +1,75 @@
+"""Records turned into columns (pure): what can be asked of runs, key by key.
+
+Runs of one script are of one shape, so their params and metrics are turned like a table, not looked at one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mlgit.core.compare import flatten
+from mlgit.core.run import in_calendar
+
+_FIELDS = ("project", "state", "group", "sweep", "job_type", "notes")
+
+Columns = dict[str, tuple[list[int], list[Any]]]
+"""Key → positions and values: a field by its name, params and metrics by dotted names after `params.`, `metrics.`."""
+
+
+def columns(records: Sequence[tuple[int, Mapping[str, Any]]]) -> Columns:
+    """What (position, `store.records.content`) of several runs say under each key. None is nothing."""
+    made: Columns = {}
+    positions = [position for position, _ in records]
+    contents = [content for _, content in records]
+    for name in _FIELDS:
+        _take(made, name, positions, [content.get(name) or None for content in contents])
+    _take(made, "tags", positions, [list(map(str, content.get("tags") or ())) or None for content in contents])
+    created = [in_calendar(content["created"]) for content in contents]
+    finished = [_moment(content.get("finished")) for content in contents]
+    _take(made, "created", positions, created)
+    _take(made, "finished", positions, finished)
+    _take(
+        made, "duration", positions,
+        [
+            None if end is None else max(0.0, end - begin - (content.get("paused") or 0.0))
+            for begin, end, content in zip(created, finished, contents, strict=True)
+        ],
+    )  # fmt: skip
+    for kind in ("params", "metrics"):
+        _turn(made, kind, ((at, tree) for at, content in records if (tree := content.get(kind))))
+    return made
+
+
+def _moment(seconds: float | None) -> float | None:
+    return None if seconds is None else in_calendar(seconds)
+
+
+def _turn(made: Columns, kind: str, trees: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+    shapes: dict[tuple[str, ...], tuple[list[int], list[Mapping[str, Any]]]] = {}
+    for at, tree in trees:
+        shape = shapes.setdefault(tuple(tree), ([], []))
+        shape[0].append(at)
+        shape[1].append(tree)
+    for names, (positions, rows) in shapes.items():
+        turned = list(zip(*(row.values() for row in rows), strict=True))
+        if any(dict in set(map(type, values)) and any(map(_is_nested, values)) for values in turned):
+            _turn(made, kind, zip(positions, map(flatten, rows), strict=True))
+            continue
+        for name, values in zip(names, turned, strict=True):
+            _take(made, f"{kind}.{name}", positions, values)
+
+
+def _is_nested(value: object) -> bool:
+    return type(value) is dict and bool(value)
+
+
+def _take(made: Columns, key: str, positions: Sequence[int], values: Sequence[Any]) -> None:
+    """Put *values* into the column *key*, those that are None left out."""
+    if None in values:
+        positions = [at for at, value in zip(positions, values, strict=True) if value is not None]
+        values = [value for value in values if value is not None]
+    if values:
+        column = made.setdefault(key, ([], []))
+        column[0].extend(positions)
+        column[1].extend(values)

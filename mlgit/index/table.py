@@ -1,0 +1,307 @@
+"""The index as a table of columns: which runs meet a condition, in what order, and what groups of them have in common.
+
+Every answer is about rows, numbered from 0, of which some are no longer shown; runs that are alive, which git does not
+know yet, come after those of the index. Arrays are as long as there are rows.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlgit.core import compare, condition, query
+from mlgit.core.condition import And, Condition, Not, Operation, Or, Predicate
+from mlgit.core.refs import branch
+from mlgit.core.run import Run
+from mlgit.core.values import is_exact
+from mlgit.index import cells, shape
+from mlgit.index.cells import NO_CODE, SEGMENT, Cells
+from mlgit.store import archive, records
+
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.int64]
+
+_IN_ROWS = ("id", "name", "branch", "commit")
+"""Fields that differ from run to run: they stand in the rows, not in columns."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What all rows have under one key."""
+
+    present: Mask
+    numbers: NDArray[np.float64]
+    """What is a number; anything elsewhere."""
+    codes: NDArray[np.int32]
+    """Places in `others` of what is no number, `NO_CODE` elsewhere."""
+    others: Sequence[Any]
+
+    @cached_property
+    def is_number(self) -> Mask:
+        """Which rows have a number."""
+        return self.present & (self.codes == NO_CODE) if self.others else self.present
+
+    def over(self, under: Column) -> Column:
+        """This column, and where it has nothing what *under* has."""
+        if not under.present.any():
+            return self
+        if not self.present.any():
+            return under
+        codes = np.where(under.codes == NO_CODE, NO_CODE, under.codes + len(self.others))
+        return Column(
+            self.present | under.present, np.where(self.present, self.numbers, under.numbers),
+            np.where(self.present, self.codes, codes.astype(np.int32)), (*self.others, *under.others),
+        )  # fmt: skip
+
+    def value(self, row: int) -> Any:
+        """What one row has, or None."""
+        if not self.present[row]:
+            return None
+        return float(self.numbers[row]) if self.codes[row] == NO_CODE else self.others[self.codes[row]]
+
+
+class Table:
+    """What an open index, and runs that are *alive*, can be asked; it is as long-lived as the index is open."""
+
+    def __init__(self, connection: sqlite3.Connection, alive: Sequence[Run] = ()) -> None:
+        self._connection = connection
+        self._alive = alive
+        (self._stored,) = connection.execute("SELECT ifnull(max(row) + 1, 0) FROM runs").fetchone()
+        self._size = self._stored + len(alive)
+        self._living = shape.columns([(at, records.content(run)) for at, run in enumerate(alive)])
+        self._columns: dict[str, Column] = {}
+
+    @cached_property
+    def shown(self) -> Mask:
+        """Which rows are runs that are to be seen."""
+        mask = np.ones(self._size, np.bool_)
+        for segment, shown in self._connection.execute("SELECT segment, shown FROM segments"):
+            begin = segment * SEGMENT
+            end = min(begin + SEGMENT, self._stored)
+            mask[begin:end] = np.frombuffer(shown, np.bool_)[: end - begin]
+        for run in self._alive:
+            for (row,) in self._connection.execute("SELECT row FROM runs WHERE id = ?", (run.id,)):
+                mask[row] = False
+        return mask
+
+    @cached_property
+    def names(self) -> set[str]:
+        """The names of metrics and params that some row has, or had: bare, and with `metrics.` or `params.` before."""
+        stored = {key for (key,) in self._connection.execute("SELECT DISTINCT key FROM cells")}
+        named = {key for key in stored | self._living.keys() if key.startswith(("metrics.", "params."))}
+        return named | {key.partition(".")[2] for key in named}
+
+    def check(self, keys: Iterable[str], among: Condition) -> None:
+        """Raise `UsageError` for one of *keys* that no run has which meets *among*; without such, nothing is wrong."""
+        rows = self.meeting(among)
+        for key in keys if len(rows) else ():
+            if key not in query.FIELDS and not self.column(key).present[rows].any():
+                raise query.unknown(key, self.names)
+
+    def column(self, key: str) -> Column:
+        """What the rows have under *key*, as `core.query` understands it: a field, a metric, else a param."""
+        if key not in self._columns:
+            self._columns[key] = self._made(query.ALIASES.get(key, key))
+        return self._columns[key]
+
+    def _made(self, key: str) -> Column:
+        if key in _IN_ROWS:
+            return self._of_rows(key)
+        if key in query.FIELDS or key.startswith(("params.", "metrics.")):
+            return self._read(key)
+        return self._read(f"metrics.{key}").over(self._read(f"params.{key}"))
+
+    def _read(self, key: str) -> Column:
+        made = _Making(self._size)
+        question = "SELECT segment, positions, numbers, codes, others, whole FROM cells WHERE key = ? ORDER BY segment"
+        for segment, *packed in self._connection.execute(question, (key,)):
+            made.add(segment * SEGMENT, Cells(*packed))
+        if key in self._living:
+            made.add(self._stored, cells.pack(*self._living[key]))
+        return made.column()
+
+    def _of_rows(self, key: str) -> Column:
+        wanted = {"branch": "ref", "commit": 'ifnull("commit", tip)'}.get(key, key)
+        question = f"SELECT row, {wanted} FROM runs WHERE +id IS NOT NULL"  # noqa: S608  (names are ours)
+        found = self._connection.execute(question).fetchall()
+        texts = [branch(archive.place(text)[0]) if key == "branch" else text for _, text in found]
+        living = [getattr(run, key) for run in self._alive]
+        codes = np.full(self._size, NO_CODE, np.int32)
+        rows = [row for row, _ in found] + list(range(self._stored, self._size))
+        codes[np.array(rows, np.int64)] = np.arange(len(rows), dtype=np.int32)
+        present = codes != NO_CODE
+        for row, text in zip(range(self._stored, self._size), living, strict=True):
+            present[row] = bool(text)
+        return Column(present, np.zeros(self._size), codes, [*texts, *living])
+
+    # ---------------------------------------------------------------------------------------- conditions
+
+    def meeting(self, wanted: Condition) -> Rows:
+        """The rows that are shown and meet *wanted*."""
+        return np.flatnonzero(self.shown & self._holds(wanted))
+
+    def _holds(self, wanted: Condition) -> Mask:
+        match wanted:
+            case Predicate():
+                return self._meets(wanted)
+            case Not():
+                return ~self._holds(wanted.inner)
+            case And():
+                mask = np.ones(self._size, np.bool_)
+                for part in wanted.parts:
+                    mask &= self._holds(part)
+                return mask
+            case Or():
+                mask = np.zeros(self._size, np.bool_)
+                for part in wanted.parts:
+                    mask |= self._holds(part)
+                return mask
+
+    def _meets(self, test: Predicate) -> Mask:
+        """Numbers are compared all at once, anything else once for each value that there is."""
+        column = self.column(test.key)
+        none = ~column.present if test.operation is Operation.NULL else np.zeros(self._size, np.bool_)
+        mask = none | self._numbers_meet(test, column)
+        if column.others:
+            each = np.array([condition.meets(test, value) for value in column.others] + [False], np.bool_)
+            mask |= each[column.codes] & column.present  # NO_CODE is the last of them
+        return mask
+
+    def _numbers_meet(self, test: Predicate, column: Column) -> Mask:
+        mask = np.zeros(self._size, np.bool_)
+        if differs := _COMPARED.get(test.operation):
+            for value in test.values:
+                if is_exact(value):
+                    mask |= differs(column.numbers, value)
+                elif type(value) is int:  # Python compares it as it is, numpy would round it
+                    mask |= np.array([condition.meets(test, number) for number in column.numbers.tolist()], np.bool_)
+        return mask & column.is_number
+
+    # ---------------------------------------------------------------------------------------- order
+
+    def ordered(self, rows: Rows, keys: Sequence[str], most: int | None = None) -> Rows:
+        """*rows* by *keys*, the first counting most, as `core.query.ordered` has it; the first *most* of them.
+
+        Those that are equal are newest first.
+        """
+        levels = [level for key in (*keys, "-created") for level in self._levels(key, rows)]
+        if most is not None and most < len(rows):
+            chosen = _first(levels, most)
+            rows, levels = rows[chosen], [level[chosen] for level in levels]
+        order = np.lexsort((self._ids(rows, levels), *reversed(levels)))
+        return rows[order][:most]
+
+    def _levels(self, key: str, rows: Rows) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Two numbers for each of *rows* that sort them by *key*: of what kind its value is, and where among those."""
+        column = self.column(key.removeprefix("-"))
+        numbers = column.numbers[rows]
+        is_number = column.is_number[rows] & np.isfinite(numbers)
+        if any(map(compare.is_number, column.others)):
+            numbers, is_number = _exactly([column.value(row) for row in rows])
+        kinds = np.where(is_number, 0, np.where(column.present[rows], 1, 2)).astype(np.int8)
+        places = np.where(is_number, numbers, 0.0)
+        if (words := np.flatnonzero(kinds == 1)).size:
+            labels = [
+                *map(query.word, column.others),
+                "nan",
+                "inf",
+                "-inf",
+            ]  # what is no finite number is sorted as a word
+            codes, strange = column.codes[rows[words]].copy(), numbers[words]
+            for label, those in ((-3, np.isnan(strange)), (-2, strange > 0), (-1, strange < 0)):
+                codes[(codes == NO_CODE) & those] = len(labels) + label
+            ranks = {label: rank for rank, label in enumerate(sorted(set(labels)))}
+            places[words] = np.array([ranks[label] for label in labels], np.float64)[codes]
+        return kinds, -places if key.startswith("-") else places
+
+    def _ids(self, rows: Rows, levels: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """What orders those of *rows* that began at one moment: their ids."""
+        if len(np.unique(levels[-1])) == len(rows):
+            return np.zeros(len(rows))
+        column = self.column("id")
+        return np.array([column.others[code] for code in column.codes[rows]], dtype=str)
+
+    # ---------------------------------------------------------------------------------------- rows
+
+    def places(self, rows: Iterable[int]) -> Iterator[tuple[str, str]]:
+        """(ref, the commit where the record stands) of each of *rows*; of one that is alive, its id and nothing."""
+        for row in rows:
+            if row >= self._stored:
+                yield self._alive[row - self._stored].id, ""
+                continue
+            question = 'SELECT ref, ifnull("commit", tip) FROM runs WHERE row = ?'
+            yield self._connection.execute(question, (int(row),)).fetchone()
+
+
+class _Making:
+    """A column, while segments of it are read."""
+
+    def __init__(self, size: int) -> None:
+        self._present = np.zeros(size, np.bool_)
+        self._numbers = np.zeros(size, np.float64)
+        self._codes = np.full(size, NO_CODE, np.int32)
+        self._others: list[Any] = []
+        self._known: dict[str | bytes, int] = {}
+
+    def add(self, begin: int, packed: Cells) -> None:
+        positions = np.frombuffer(packed.positions, np.uint16)
+        count = len(positions)
+        is_dense = count and positions[0] == 0 and positions[-1] == count - 1 and bool((np.diff(positions) == 1).all())
+        at: Any = slice(begin, begin + count) if is_dense else positions.astype(np.int64) + begin
+        self._present[at] = True
+        if packed.numbers is not None:
+            self._numbers[at] = np.frombuffer(packed.numbers, np.float64)
+        if packed.codes is not None:
+            others = records.decode(packed.others or "[]")
+            places = [self._place(value) for value in others]
+            self._codes[at] = np.array([*places, NO_CODE], np.int32)[np.frombuffer(packed.codes, np.int16)]
+
+    def _place(self, value: Any) -> int:
+        name = value if isinstance(value, str) else records.encode(value)
+        place = self._known.setdefault(name, len(self._known))
+        if place == len(self._others):
+            self._others.append(value)
+        return place
+
+    def column(self) -> Column:
+        return Column(self._present, self._numbers, self._codes, self._others)
+
+
+_COMPARED: Mapping[Operation, Any] = {
+    Operation.EQUAL: np.equal,
+    Operation.LESS: np.less,
+    Operation.AT_MOST: np.less_equal,
+    Operation.MORE: np.greater,
+    Operation.AT_LEAST: np.greater_equal,
+}
+
+
+def _exactly(values: Sequence[Any]) -> tuple[NDArray[np.float64], Mask]:
+    """Numbers that sort as *values* do, among which are whole ones that no float holds; and which are numbers."""
+    is_number = [compare.is_number(value) for value in values]
+    distinct = sorted({value for value, counts in zip(values, is_number, strict=True) if counts})
+    ranks = {value: float(rank) for rank, value in enumerate(distinct)}
+    found = [ranks[value] if counts else 0.0 for value, counts in zip(values, is_number, strict=True)]
+    return np.array(found, np.float64), np.array(is_number, np.bool_)
+
+
+def _first(levels: Sequence[NDArray[Any]], most: int) -> Rows:
+    """The places of at least the *most* that sort first, by the first kind and place alone: some ties more."""
+    kinds, places = levels[0], levels[1]
+    taken = np.zeros(len(kinds), np.bool_)
+    for kind in range(3):
+        missing = most - int(taken.sum())
+        here = np.flatnonzero(kinds == kind)
+        if missing <= 0:
+            break
+        if len(here) > missing:
+            limit = np.partition(places[here], missing - 1)[missing - 1]
+            here = here[places[here] <= limit]
+        taken[here] = True
+    return np.flatnonzero(taken)

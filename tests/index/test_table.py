@@ -1,0 +1,187 @@
+"""Columns answer what the plain rules of `core.condition` and `core.query` would, run by run."""
+
+from __future__ import annotations
+
+import math
+import random
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks import crowd
+from mlgit.core import condition, language
+from mlgit.core import query as rules
+from mlgit.core.condition import And, Condition, Not, Operation, Or, Predicate
+from mlgit.core.run import Run, State
+from mlgit.errors import UsageError
+from mlgit.git.repo import Repo
+from mlgit.index import build, cells, query
+from mlgit.index.table import Table
+from mlgit.store import edit, runs
+
+VALUES: st.SearchStrategy[Any] = (
+    st.sampled_from(
+        [0, 1, 1.0, -1, 2**53, 2**53 + 1, 10**400, True, False, math.nan, math.inf, -math.inf, "a", "b", ""]
+    )
+    | st.floats()
+    | st.integers()
+    | st.text(max_size=4)
+    | st.lists(st.sampled_from([1, "a", True, None, 2.5]), max_size=3)
+)
+NAMES = st.sampled_from(["a", "b", "a.b", "created", "state"])
+KEYS = st.sampled_from(
+    ["a", "b", "a.b", "params.a", "metrics.b", "state", "tag", "notes", "created", "duration", "name", "id", "branch",
+     "commit", "nothing"]
+)  # fmt: skip
+TREES = st.dictionaries(NAMES, VALUES | st.none() | st.dictionaries(NAMES, VALUES, max_size=2), max_size=3)
+RUNS = st.lists(
+    st.builds(
+        Run,
+        id=st.uuids().map(str), name=st.sampled_from(["x", "y", "Z"]), project=st.just("p"),
+        state=st.sampled_from(State),
+        created=st.sampled_from([0.0, 1.0, 5.5]), finished=st.none() | st.sampled_from([3.0, 9.0]),
+        tags=st.lists(st.sampled_from(["a", "b"]), max_size=2).map(tuple), notes=st.none() | st.just("b"),
+        params=TREES, metrics=TREES,
+    ),
+    max_size=12, unique_by=lambda run: run.id,
+)  # fmt: skip
+
+
+ORDERS = st.lists(KEYS.flatmap(lambda key: st.sampled_from([key, f"-{key}"])), max_size=3)
+
+
+def predicates() -> st.SearchStrategy[Condition]:
+    figures = st.sampled_from([0, 1, 2**53, 2**53 + 1, 10**400, 1.5, math.inf, True, "a", "b", "x", "finished"])
+    one = st.tuples(figures)
+    plain = [Operation.LESS, Operation.AT_MOST, Operation.MORE, Operation.AT_LEAST, Operation.EQUAL]
+    return st.one_of(
+        st.builds(Predicate, KEYS, st.sampled_from(plain), one),
+        st.builds(Predicate, KEYS, st.just(Operation.EQUAL), st.lists(figures, min_size=1, max_size=3).map(tuple)),
+        st.builds(Predicate, KEYS, st.just(Operation.MATCH), st.sampled_from([("a|b",), ("",), ("^x$",)])),
+        st.builds(Predicate, KEYS, st.just(Operation.NULL)),
+    )
+
+
+CONDITIONS = st.recursive(
+    predicates(),
+    lambda inner: st.one_of(
+        inner.map(Not), st.lists(inner, max_size=3).map(lambda parts: And(tuple(parts))),
+        st.lists(inner, max_size=3).map(lambda parts: Or(tuple(parts))),
+    ),
+    max_leaves=4,
+)  # fmt: skip
+
+
+def newest_first(known: Sequence[Run]) -> list[Run]:
+    return sorted(known, key=lambda run: (-run.created, run.id))
+
+
+@pytest.fixture(scope="module")
+def empty() -> sqlite3.Connection:
+    return build._open(None)
+
+
+@settings(max_examples=300, deadline=None)
+@given(known=RUNS, wanted=CONDITIONS, order=ORDERS, most=st.none() | st.integers(0, 5))
+def test_a_table_answers_as_the_rules_do(
+    empty: sqlite3.Connection, known: list[Run], wanted: Condition, order: list[str], most: int | None
+):
+    table = Table(empty, known)
+    expected = [run for run in newest_first(known) if condition.holds(wanted, partial(rules.value_of, run))]
+
+    rows = table.ordered(table.meeting(wanted), order, most)
+
+    assert [known[row].id for row in rows] == [run.id for run in rules.ordered(expected, *order)[:most]]
+
+
+@given(st.lists(st.tuples(st.integers(0, cells.SEGMENT - 1), VALUES), min_size=1, unique_by=lambda pair: pair[0]))
+def test_what_is_packed_comes_back(pairs: list[tuple[int, Any]]):
+    positions, values = [at for at, _ in pairs], [value for _, value in pairs]
+
+    at, found = cells.unpack(cells.pack(positions, values))
+
+    assert at == positions
+    assert list(map(repr, found)) == list(map(repr, values)) or _same_but_for_whole(found, values)
+
+
+def _same_but_for_whole(found: list[Any], values: list[Any]) -> bool:
+    """Beside others that are none, a whole number comes back as a float that is equal to it."""
+    alike = (
+        repr(float(one)) == repr(float(other))
+        if type(other) is int and type(one) is float
+        else repr(one) == repr(other)
+        for one, other in zip(found, values, strict=True)
+    )
+    return all(alike)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Repo:
+    """More runs than one segment holds."""
+    return crowd.build(tmp_path_factory.mktemp("many") / "repo", cells.SEGMENT + 300)
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("accuracy > 0.9 and lr < 1e-3", ["-accuracy"]),
+        ("tag = paper or not optimizer in (adam, sgd)", ["optimizer", "-seed", "val/loss"]),
+        ("state != finished and duration > 2h", ["state", "-duration"]),
+        ("name ~ fern and created > 2024-06-01", ["name"]),
+        ("branch ~ ^exp/digits/ and group is not null", []),
+    ],
+)
+def test_a_search_of_many_finds_what_the_rules_find(many: Repo, text: str, order: list[str]):
+    known = query.runs(many)
+    wanted = language.parse(text)
+    expected = rules.ordered(
+        [run for run in known if condition.holds(wanted, partial(rules.value_of, run))], *order
+    )  # fmt: skip
+
+    whole = query.search(many, wanted, order)
+    page = query.search(many, wanted, order, skip=7, limit=5)
+
+    assert len(expected) > 12
+    assert [run.id for run in whole.runs] == [run.id for run in expected]
+    assert whole.total == page.total == len(expected)
+    assert page.runs == whole.runs[7:12]
+
+
+def test_what_is_edited_hidden_and_made_is_found_as_it_is_then(many: Repo, tmp_path: Path):
+    many.git("clone", "-q", "--mirror", str(many.folder), str(tmp_path / "copy"))
+    repo = Repo.find(tmp_path / "copy")
+    assert repo
+    before = query.runs(repo)
+    chosen = random.Random(0).sample(before, 30)
+    for run in chosen[:10]:
+        edit.edit(repo, run, lambda one: edit.replace(one, tags=("chosen",), group=None))
+    runs.hide(repo, chosen[10:20])
+    repo.git("pack-refs", "--all")
+    repo.git("branch", "-D", *(run.branch for run in chosen[20:]))
+
+    left = query.runs(repo)
+
+    assert {run.id for run in left} == {run.id for run in before} - {run.id for run in chosen[10:]}
+    assert {run.id for run in query.search(repo, language.parse("tag = chosen")).runs} == {
+        run.id for run in chosen[:10]
+    }
+    assert query.search(repo, language.parse("group is null")).total == 10
+    assert query.projects(repo).total() == len(left)
+    assert {run.id for run in runs.hidden(repo)} == {run.id for run in chosen[10:20]}
+    build.forget(repo)
+    assert query.runs(repo) == left
+
+
+def test_a_key_that_no_run_has_is_told(many: Repo):
+    with pytest.raises(UsageError, match="No run has 'acuracy'") as caught:
+        query.search(many, language.parse("acuracy > 1"))
+
+    assert caught.value.fix == "did you mean 'accuracy'?"
+    query.check(many, ["accuracy", "params.lr", "state"])
+    assert {"accuracy", "metrics.accuracy", "lr", "state"} <= query.keys(many)
