@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         box3d,
     )
     from mlgit.tracking.media.plot import plot_table, visualize
-    from mlgit.tracking.past import Api, Artifact, ArtifactTTL
+    from mlgit.tracking.past import Api, Artifact, ArtifactTTL, runs
     from mlgit.tracking.run.active import ActiveRun as Run
     from mlgit.tracking.run.alerting import AlertLevel
     from mlgit.tracking.session import (
@@ -105,6 +105,7 @@ _NAMES = {
     "login": ("mlgit.tracking.session", "login"),
     "plot_table": ("mlgit.tracking.media.plot", "plot_table"),
     "restore": ("mlgit.tracking.session", "restore"),
+    "runs": ("mlgit.tracking.past", "runs"),
     "save": ("mlgit.tracking.session", "save"),
     "summary": ("mlgit.tracking.session", "summary"),
     "sweep": ("mlgit.sweeps.calling", "sweep"),
@@ -158,6 +159,7 @@ __all__ = [
     "plot_table",
     "restore",
     "run",
+    "runs",
     "save",
     "summary",
     "sweep",

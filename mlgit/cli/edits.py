@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,17 +28,15 @@ Value = str | tuple[str, ...] | None
 
 def chosen(place: Place, names: Sequence[str], conditions: Sequence[str]) -> list[Run]:
     """The runs that are named, and those of which all *conditions* hold; each once. Raises `UsageError` for none."""
-    from mlgit.core import condition, language, query
-    from mlgit.index.query import find_all, runs
+    from mlgit.core import condition, language
+    from mlgit.index.query import find_all, search
 
     if not names and not conditions:
         raise UsageError("Which run?", fix="name it, or give --where CONDITION")
     found = find_all(place.repo, names, project=place.meant) if names else []
     if conditions:
         wanted = condition.And(tuple(map(language.parse, conditions)))
-        known = runs(place.repo, project=place.meant)
-        query.check(known, condition.keys(wanted))
-        found += [run for run in known if condition.holds(wanted, partial(query.value_of, run))]
+        found += search(place.repo, wanted, project=place.meant).runs
         if not found:
             raise UsageError("No run fits.", fix="mlgit ls lists the runs")
     return list({run.id: run for run in found}.values())

@@ -4,35 +4,46 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import click
 
-from mlgit.cli import output
+from mlgit.cli import groups, output
 from mlgit.cli.choose import KEY
 from mlgit.core import condition, figures, language, query
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import Goal, flatten
 from mlgit.core.run import Run, State
+from mlgit.public import export
 from mlgit.store.place import Place
 
 
 @click.command()
 @click.option("-w", "--where", "texts", multiple=True, metavar="CONDITION", type=KEY,
               help="Only those of which it holds; repeated, all have to hold.")  # fmt: skip
-@click.option("-s", "--sort", "order", default=["-created"], show_default=True, multiple=True, metavar="KEY", type=KEY,
+@click.option("-s", "--sort", "order", multiple=True, metavar="KEY", type=KEY,
               help="Smallest first by KEY; -KEY: largest first; may be repeated. "
-                   "Runs that lack it come last.")  # fmt: skip
+                   "Runs that lack it come last.  [default: -created]")  # fmt: skip
 @click.option("-n", "--limit", default=20, type=click.IntRange(min=0), show_default=True,
               help="List so many at the most; 0 for all.")  # fmt: skip
 @click.option("-m", "--metric", "chosen", multiple=True, metavar="NAME", type=KEY,
               help="A column for this metric or param, and for no others; may be repeated.")  # fmt: skip
+@click.option("-g", "--group-by", "by", multiple=True, metavar="KEY", type=KEY,
+              help="A line for all runs alike under KEY, with the mean of each --metric and its 95 % confidence "
+                   "interval; may be repeated.")  # fmt: skip
+@click.option("-p", "--page", default=1, type=click.IntRange(min=1), metavar="N", help="List the Nth so many.")
 @click.option("-a", "--all", "everywhere", is_flag=True, help="List the runs of every project in the repository.")
-@click.option("--json", "as_json", is_flag=True, help="Print all that is known of each, as JSON.")
+@click.option("--json", "form", flag_value="json", help="Print all that is known of each, as JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print all that is known of each, as CSV.")
+@click.option("--parquet", "target", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write all that is known of each to FILE, as Parquet.")  # fmt: skip
 def command(
-    texts: tuple[str, ...], order: tuple[str, ...], limit: int, chosen: tuple[str, ...], everywhere: bool, as_json: bool
-) -> None:
+    texts: tuple[str, ...], order: tuple[str, ...], limit: int, chosen: tuple[str, ...], by: tuple[str, ...],
+    page: int, everywhere: bool, form: str | None, target: Path | None,
+) -> None:  # fmt: skip
     """List this project's runs, newest first, with their metrics and the params in which they differ.
 
     A condition compares metrics, params and fields (state, tag, group, name, created, duration and more) with =, !=, <,
@@ -46,6 +57,8 @@ def command(
       mlgit ls --where 'duration > 1h30m or `my metric` is null'
       mlgit ls --sort group --sort -accuracy
       mlgit ls --metric val/loss --metric lr
+      mlgit ls --group-by optimizer --group-by lr --metric accuracy --sort -accuracy
+      mlgit ls --where 'tag = paper' --limit 0 --csv > runs.csv
       mlgit ls --json | jq '.[0].metrics'
     """
     from mlgit import wiring
@@ -54,13 +67,42 @@ def command(
     place = wiring.place()
     wanted = condition.And(tuple(map(language.parse, texts)))
     project = None if everywhere else place.meant
-    index.check(place.repo, chosen, project=project)
-    found = index.search(place.repo, wanted, order, project=project, limit=limit or None)
-    shown = found.runs
-    asked = [*condition.keys(wanted), *(key.removeprefix("-") for key in order)]
-    if as_json:
-        output.as_json([document(run) for run in shown])
+    skip = (page - 1) * limit
+    if by:
+        alike = groups.groups(place, by, chosen, wanted, order, project)
+        shown_groups = alike[skip : skip + limit if limit else None]
+        rows = [group.flat() for group in shown_groups]
+        columns = {name: [row[name] for row in rows] for name in (rows or [{}])[0]}
+        if not _written(form, target, lambda: rows, lambda: columns):
+            groups.draw(
+                shown_groups, whole=bool(chosen), empty="" if alike else _nothing(place, is_filtered=bool(texts))
+            )
+            _tell_rest(len(alike) - skip - len(shown_groups), "group", page)
         return
+    index.check(place.repo, chosen, project=project)
+    found = index.search(place.repo, wanted, order or index.NEWEST, project=project, skip=skip, limit=limit or None)
+    shown = found.runs
+    if not _written(form, target, lambda: list(map(document, shown)), lambda: export.columns(shown)):
+        asked = [*condition.keys(wanted), *(key.removeprefix("-") for key in order)]
+        _draw(place, shown, asked, chosen, empty="" if found.total else _nothing(place, is_filtered=bool(texts)))
+        _tell_rest(found.total - skip - len(shown), "run", page)
+
+
+def _written(
+    form: str | None, target: Path | None, documents: Callable[[], Any], columns: Callable[[], export.Columns]
+) -> bool:  # fmt: skip
+    """Whether somebody asked for JSON or CSV, which is printed, or for a file, which is written."""
+    if form == "json":
+        output.as_json(documents())
+    if form == "csv":
+        output.raw(export.as_csv(columns()))
+    if target:
+        export.write_parquet(columns(), target)
+    return bool(form or target)
+
+
+def _draw(place: Place, shown: Sequence[Run], asked: Sequence[str], chosen: Sequence[str], *, empty: str) -> None:
+    """A table of runs, for a person; *asked*: what a condition or the order is about."""
     columns = _columns(shown, place.settings.goals, [key for key in asked if key not in _ALWAYS], chosen)
     plural = len({run.project for run in shown}) > 1
     now = time.time()
@@ -79,13 +121,16 @@ def command(
             for run, values in zip(shown, cells, strict=True)
         ],
         right=("took", *(name for n, name in enumerate(columns.names) if all(_is_numeric(row[n]) for row in cells))),
-        empty="" if shown else _nothing(place, is_filtered=bool(texts)),
-        spare=columns.spare, firm=columns.firm,
+        empty=empty, spare=columns.spare, firm=columns.firm,
     )  # fmt: skip
     if columns.more:
         output.note(f"more: {output.some(columns.more)} (--metric NAME)")
-    if found.total > len(shown):
-        output.note(f"{found.total - len(shown)} more runs: mlgit ls --limit 0")
+
+
+def _tell_rest(rest: int, what: str, page: int) -> None:
+    """How many were not listed, and how they are."""
+    if rest > 0:
+        output.note(f"{rest:,} more {what}{'s' * (rest > 1)}: --page {page + 1}, or --limit 0 for all")
 
 
 def _state(run: Run, now: float) -> str:

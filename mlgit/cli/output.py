@@ -29,6 +29,11 @@ def say(text: str = "") -> None:
     sys.stdout.write(f"{escape.terminal(text)}\n")
 
 
+def raw(text: str) -> None:
+    """*text* as it is, for another program."""
+    sys.stdout.write(text)
+
+
 def gap() -> None:
     """An empty line between two things, for a person; in a pipe there is none."""
     if is_terminal():

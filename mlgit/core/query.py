@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from mlgit.core.compare import flatten, is_number
 from mlgit.core.run import Run
 from mlgit.errors import UsageError
 
+T = TypeVar("T")
 FIELDS = (
     "id", "name", "project", "state", "group", "sweep", "job_type", "notes", "created", "finished", "duration", "tags",
     "tag", "branch", "commit",
@@ -61,14 +62,14 @@ def value_of(run: Run, key: str) -> Any:
     return flatten(run.params).get(key) if found is None else found
 
 
-def ordered(runs: Sequence[Run], *keys: str) -> list[Run]:
-    """*runs* by *keys*, the first counting most: smallest first, `-key` largest first.
+def ordered(items: Sequence[T], *keys: str, value: Callable[[Any, str], Any] = value_of) -> list[T]:
+    """*items*, which are runs or have a *value* of their own, by *keys*: smallest first, `-key` largest first.
 
-    Numbers come before words, and those that have neither last, whichever way.
+    The first key counts most. Numbers come before words, and those that have neither last, whichever way.
     """
-    found = list(runs)
+    found = list(items)
     for key in reversed(keys):
-        found = _ordered(found, key.removeprefix("-"), backwards=key.startswith("-"))
+        found = _ordered([(value(item, key.removeprefix("-")), item) for item in found], backwards=key.startswith("-"))
     return found
 
 
@@ -77,10 +78,9 @@ def word(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _ordered(runs: Sequence[Run], key: str, *, backwards: bool) -> list[Run]:
-    values = [(value_of(run, key), run) for run in runs]
-    numbers = [(value, run) for value, run in values if is_number(value)]
-    words = [(word(value), run) for value, run in values if not is_number(value) and value is not None]
+def _ordered(pairs: Sequence[tuple[Any, T]], *, backwards: bool) -> list[T]:
+    numbers = [(value, item) for value, item in pairs if is_number(value)]
+    words = [(word(value), item) for value, item in pairs if not is_number(value) and value is not None]
     for group in (numbers, words):
         group.sort(key=itemgetter(0), reverse=backwards)
-    return [run for _, run in (*numbers, *words)] + [run for value, run in values if value is None]
+    return [item for _, item in (*numbers, *words)] + [item for value, item in pairs if value is None]

@@ -26,6 +26,8 @@ T = TypeVar("T")
 VERSION = 2
 WHERE = (refs.RUNS, refs.TRASH, refs.ARCHIVE, "refs/remotes/*/exp/")
 """Branches, hidden ones, the archive and what was fetched; in this order the first that tells of a run is right."""
+_SPARE = SEGMENT
+"""So many rows that are no longer shown are no matter."""
 _AT_ONCE = 4 * SEGMENT
 """Branches that are read and kept in one transaction: so much a killed process has to read again."""
 
@@ -52,6 +54,7 @@ def _answer(repo: Repo, path: Path | None, question: Callable[[sqlite3.Connectio
     with contextlib.closing(_open(path)) as connection:
         if _moved(repo, connection):
             with _alone(repo) if path else contextlib.nullcontext():
+                _clear_if_stale(connection)
                 if moved := _moved(repo, connection):  # nobody else has brought it up to date meanwhile
                     _apply(repo, connection, moved)
         connection.execute("BEGIN")
@@ -120,6 +123,15 @@ def _moved(repo: Repo, connection: sqlite3.Connection) -> looking.Moved | None:
         repo, WHERE, before, lambda: dict(connection.execute("SELECT ref, tip FROM runs WHERE NOT instr(ref, ':')"))
     )
     return moved if moved.to or moved.gone or moved.look != before else None
+
+
+def _clear_if_stale(connection: sqlite3.Connection) -> None:
+    """Begin anew where most rows are no longer shown: rows are only ever added, and what went still takes its room."""
+    rows, left = connection.execute("SELECT ifnull(max(row) + 1, 0), count(*) FROM runs").fetchone()
+    if rows > 2 * left + _SPARE:
+        with _transaction(connection):
+            for table in ("runs", "cells", "segments", "looks"):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608  (names are ours)
 
 
 def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved) -> None:

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mlgit.core import query, refs, values
 from mlgit.core.condition import And, Condition, Operation, Predicate
 from mlgit.core.condition import keys as keys_of
 from mlgit.core.run import Run
+from mlgit.core.stats import Group
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import build
@@ -20,6 +21,8 @@ from mlgit.store import archive, live, locks, telling
 from mlgit.store import runs as stored
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from mlgit.index.table import Table
 
 T = TypeVar("T")
@@ -62,6 +65,53 @@ def search(
         rows = now.table.meeting(_within(wanted, project))
         ordered = now.table.ordered(rows, order, None if limit is None else skip + limit)[skip:]
         return Found(total=len(rows), runs=now.read(now.table.places(ordered)))
+
+    return _ask(repo, answer)
+
+
+def groups(
+    repo: Repo, by: Sequence[str], of: Sequence[str] = (), wanted: Condition = EVERY, *, project: str | None = None
+) -> list[Group]:
+    """The runs that meet *wanted*, by what they have under the keys *by*, and what their numbers under *of* sum up to.
+
+    Sorted by these keys, numbers before words before nothing. Raises `UsageError` for a key that no run has.
+    """
+
+    def answer(now: _Now) -> list[Group]:
+        from mlgit.index.groups import grouped, summed
+
+        now.table.check([*keys_of(wanted), *by, *of], _within(EVERY, project))
+        rows = now.table.meeting(_within(wanted, project))
+        found = grouped(now.table, rows, by)
+        columns = {key: summed(now.table, rows, found, key) for key in of}
+        return [
+            Group(
+                values=dict(zip(by, values, strict=True)), runs=count,
+                summaries={key: column[place] for key, column in columns.items()},
+            )
+            for place, (values, count) in enumerate(zip(found.values, found.counts.tolist(), strict=True))
+        ]  # fmt: skip
+
+    return _ask(repo, answer)
+
+
+def frame(
+    repo: Repo, wanted: Condition = EVERY, order: Sequence[str] = NEWEST, keys: Sequence[str] = (), *,
+    project: str | None = None, skip: int = 0, limit: int | None = None,
+) -> dict[str, NDArray[Any]]:  # fmt: skip
+    """`search` as columns, without a look at git: fields, params and metrics by name, or those of *keys* alone.
+
+    Numbers are int64, or float64 with nan for what a run lacks; all else is objects, None for nothing. Times are
+    seconds since the epoch.
+    """
+
+    def answer(now: _Now) -> dict[str, NDArray[Any]]:
+        table = now.table
+        table.check([*keys_of(wanted), *(key.removeprefix("-") for key in order), *keys], _within(EVERY, project))
+        rows = table.meeting(_within(wanted, project))
+        rows = table.ordered(rows, order, None if limit is None else skip + limit)[skip:]
+        names = keys or [*(name for name in query.FIELDS if name not in query.ALIASES), *table.keys_of(rows)]
+        return {name: table.column(name).values(rows) for name in names}
 
     return _ask(repo, answer)
 
@@ -266,7 +316,7 @@ def _ways(text: str) -> Iterator[tuple[str, tuple[object, ...], Callable[[Run | 
 
 
 def _is(run: Run | _Row, text: str) -> bool:
-    return text in (run.id, run.branch, run.ref)
+    return bool(text) and text in (run.id, run.branch, run.ref)
 
 
 def _ends(run: Run | _Row, text: str) -> bool:

@@ -41,6 +41,8 @@ class Column:
     codes: NDArray[np.int32]
     """Places in `others` of what is no number, `NO_CODE` elsewhere."""
     others: Sequence[Any]
+    whole: bool = False
+    """Whether all numbers are whole ones, and are given as such."""
 
     @cached_property
     def is_number(self) -> Mask:
@@ -57,13 +59,31 @@ class Column:
         return Column(
             self.present | under.present, np.where(self.present, self.numbers, under.numbers),
             np.where(self.present, self.codes, codes.astype(np.int32)), (*self.others, *under.others),
+            self.whole and under.whole,
         )  # fmt: skip
 
     def value(self, row: int) -> Any:
         """What one row has, or None."""
         if not self.present[row]:
             return None
-        return float(self.numbers[row]) if self.codes[row] == NO_CODE else self.others[self.codes[row]]
+        return self.number(self.numbers[row]) if self.codes[row] == NO_CODE else self.others[self.codes[row]]
+
+    def number(self, value: float) -> float | int:
+        """One of its numbers as it was recorded."""
+        return int(value) if self.whole else float(value)
+
+    def values(self, rows: Rows) -> NDArray[Any]:
+        """What *rows* have: int64 or float64 (nan for nothing) where there are only numbers, else objects, or None."""
+        present = self.present[rows]
+        if not present.any():
+            return np.full(len(rows), None, object)
+        if not self.others:
+            numbers = np.where(present, self.numbers[rows], np.nan)
+            return numbers.astype(np.int64) if self.whole and present.all() else numbers
+        values = np.array([*self.others, None], object)[self.codes[rows]]
+        numeric = present & (self.codes[rows] == NO_CODE)
+        values[numeric] = [self.number(value) for value in self.numbers[rows[numeric]].tolist()]
+        return values
 
 
 class Table:
@@ -109,6 +129,11 @@ class Table:
         if key not in self._columns:
             self._columns[key] = self._made(query.ALIASES.get(key, key))
         return self._columns[key]
+
+    def keys_of(self, rows: Rows) -> list[str]:
+        """The params and metrics that some of *rows* have: `metrics.loss`, `params.lr`, sorted."""
+        named = sorted(name for name in self.names if name.startswith(("metrics.", "params.")))
+        return [key for key in named if self.column(key).present[rows].any()]
 
     def _made(self, key: str) -> Column:
         if key in _IN_ROWS:
@@ -247,6 +272,7 @@ class _Making:
         self._numbers = np.zeros(size, np.float64)
         self._codes = np.full(size, NO_CODE, np.int32)
         self._others: list[Any] = []
+        self._whole = True
         self._known: dict[str | bytes, int] = {}
 
     def add(self, begin: int, packed: Cells) -> None:
@@ -257,6 +283,7 @@ class _Making:
         self._present[at] = True
         if packed.numbers is not None:
             self._numbers[at] = np.frombuffer(packed.numbers, np.float64)
+            self._whole &= bool(packed.whole)
         if packed.codes is not None:
             others = records.decode(packed.others or "[]")
             places = [self._place(value) for value in others]
@@ -270,7 +297,7 @@ class _Making:
         return place
 
     def column(self) -> Column:
-        return Column(self._present, self._numbers, self._codes, self._others)
+        return Column(self._present, self._numbers, self._codes, self._others, self._whole)
 
 
 _COMPARED: Mapping[Operation, Any] = {

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from mlgit.core.history import Series
 
+Columns = Mapping[str, Sequence[Any]]
 Put = Callable[[str, bytes | Path], None]
 """Puts content, or that of a file, into an export under a relative path."""
 _TABLES = (".csv", ".parquet", ".json")
@@ -110,9 +111,9 @@ class _Told:
             if kind == ".json":
                 scratch.write_text(self._json(history=self.wish.history), encoding="utf-8")
             elif kind == ".csv":
-                scratch.write_text(_csv(columns(self.runs)), encoding="utf-8", newline="")
+                scratch.write_text(as_csv(columns(self.runs)), encoding="utf-8", newline="")
             else:
-                _parquet(columns(self.runs), scratch)
+                _write_parquet(columns(self.runs), scratch)
         if self.wish.history and kind != ".json":
             written.append(target.with_name(f"{target.name[: -len(kind)]}.history{kind}"))
             with whole.at(written[1]) as scratch:
@@ -121,7 +122,7 @@ class _Told:
 
     def as_files(self, put: Put) -> None:
         """The table as CSV and JSON; the histories as a second table; what else is wished for, a folder each run."""
-        put("runs.csv", _csv(columns(self.runs)).encode())
+        put("runs.csv", as_csv(columns(self.runs)).encode())
         put("runs.json", self._json(history=False).encode())
         with tempfile.TemporaryDirectory(prefix="mlgit-export-") as folder:
             if self.wish.history:
@@ -239,7 +240,8 @@ def _columns(series: Series) -> dict[str, list[Any]]:
     return {"_step": steps, "_runtime": runtimes, "_timestamp": timestamps, "value": list(series.values)}
 
 
-def _csv(found: Mapping[str, Sequence[Any]]) -> str:
+def as_csv(found: Columns) -> str:
+    """Columns as CSV, a line a row."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(escape.formula, found))
@@ -258,7 +260,16 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(figures.finite(value), ensure_ascii=False, default=str)
 
 
-def _parquet(found: Mapping[str, Sequence[Any]], path: Path) -> None:
+def write_parquet(found: Columns, target: Path) -> None:
+    """Columns as Parquet, in *target*. Raises `MlgitError` where it cannot be written."""
+    try:
+        with whole.at(target) as scratch:
+            _write_parquet(found, scratch)
+    except OSError as exc:
+        raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
+
+
+def _write_parquet(found: Columns, path: Path) -> None:
     """Columns of one kind keep it; all others are text, JSON where it was none."""
     import pyarrow
     from pyarrow import parquet

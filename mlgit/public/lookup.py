@@ -39,13 +39,11 @@ def run_of(repo: Repo, path: str, *, project: str) -> Run:
     wanted, text = parts_of(path, project=project)
     if not text:
         raise UsageError(f"{path[:120]!r} names no run.", fix="entity/project/id, project/id, or id")
-    known = query.runs(repo)
-    for run in known:
-        if run.id == text and (run.project == wanted or "/" not in path):
-            return run
-    here = [run for run in known if run.project == wanted]
+    run = query.of_id(repo, text)
+    if run and (run.project == wanted or "/" not in path):
+        return run
     try:
-        return query.find(repo, text if here else "", project=wanted)
+        return query.find(repo, text if query.projects(repo)[wanted] else "", project=wanted)
     except NotFoundError:
         raise NotFoundError(
             f"There is no run {text[:80]!r} in the project {wanted[:80]!r}.", fix="mlgit ls lists the runs"

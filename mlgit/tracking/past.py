@@ -7,9 +7,10 @@ from typing import Any
 from mlgit.artifacts.artifact import Artifact, ArtifactTTL
 from mlgit.public.api import NO_KEY, Api
 from mlgit.public.lookup import ENTITY
+from mlgit.public.selection import runs
 from mlgit.tracking import session as _session  # noqa: F401  (by being loaded it hands over what is asked for)
 
-__all__ = ["Api", "Artifact", "ArtifactTTL", "api"]
+__all__ = ["Api", "Artifact", "ArtifactTTL", "api", "runs"]
 
 
 class _OlderApi:

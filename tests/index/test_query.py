@@ -7,16 +7,18 @@ import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import mlgit
+from mlgit.core.language import parse
 from mlgit.core.run import State
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
-from mlgit.index import query
-from mlgit.store import recover
+from mlgit.index import build, query
+from mlgit.store import edit, recover
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -152,3 +154,20 @@ def test_a_run_of_another_project_is_found_where_this_one_has_none_of_the_name(i
 
     assert query.find(inside, "run of other", project="own").project == "other"
     assert query.find(inside, "latest", project="own").project == "own"
+
+
+def test_what_is_edited_again_and_again_does_not_fill_the_index(
+    repo: Repo, index: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(build, "_SPARE", 4)
+    run = query.runs(repo)[0]
+    rows = []
+    for number in range(12):
+        run = edit.edit(repo, run, lambda one: replace(one, notes=f"note {number}"))  # noqa: B023  (called at once)
+        assert [one.notes for one in query.runs(repo) if one.id == run.id] == [f"note {number}"]
+        with sqlite3.connect(index) as connection:
+            rows += connection.execute("SELECT max(row) + 1 FROM runs").fetchone()
+        connection.close()
+
+    assert max(rows) <= 2 * 2 + 4 + 1
+    assert len(query.search(repo, parse("notes is not null")).runs) == 1
