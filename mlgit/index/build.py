@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from mlgit.core import refs
 from mlgit.core.run import in_calendar
+from mlgit.core.values import is_exact
 from mlgit.git import looking
 from mlgit.git.looking import Look
 from mlgit.git.objects import Reader
@@ -62,9 +63,38 @@ def _answer(repo: Repo, path: Path | None, question: Callable[[sqlite3.Connectio
 
 
 def forget(repo: Repo) -> None:
-    """Remove the index: what was purged from git is in it no more, and the next question makes it anew."""
+    """Remove the index, so that nothing of what is in git no longer stays in its file."""
+    repo.own.mkdir(parents=True, exist_ok=True)
     with _alone(repo):
         _remove(repo.own / "index.db")
+
+
+def check(repo: Repo) -> list[str]:
+    """What the index says otherwise than one that is made anew, a line each: nothing, unless its file was damaged."""
+    stored, anew = ask(repo, _told), _answer(repo, None, _told)
+    return [
+        *(f"{entry}: the index lacks it" for entry in sorted(anew.keys() - stored.keys())),
+        *(f"{entry}: the index has it, and git does not" for entry in sorted(stored.keys() - anew.keys())),
+        *(f"{entry}: the index says otherwise" for entry in sorted(anew.keys() & stored.keys())
+          if anew[entry] != stored[entry]),
+    ]  # fmt: skip
+
+
+def _told(connection: sqlite3.Connection) -> dict[str, tuple[object, ...]]:
+    """All that the index says, by entry: its row, and a digest of its values, which stands for them in this process."""
+    digests: dict[int, int] = {}
+    for key, segment, *packed in connection.execute(
+        "SELECT key, segment, positions, numbers, codes, others, whole FROM cells"
+    ):
+        for position, value in zip(*cells.unpack(Cells(*packed)), strict=True):
+            row = segment * SEGMENT + position
+            digests[row] = digests.get(row, 0) ^ hash((key, repr(float(value) if is_exact(value) else value)))
+    rows = connection.execute(
+        'SELECT row, ref, tip, "commit", id, name, project, created, sweep, runs.shown, '
+        "substr(segments.shown, row % ? + 1, 1) FROM runs JOIN segments ON segment = row / ?",
+        (SEGMENT, SEGMENT),
+    )
+    return {ref: (*told, digests.get(row)) for row, ref, *told in rows}
 
 
 @contextlib.contextmanager
@@ -77,11 +107,6 @@ def _alone(repo: Repo) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-def forget(repo: Repo) -> None:
-    """Remove the index, so that nothing of what is in git no longer stays in its file."""
-    _remove(repo.own / "index.db")
 
 
 def _remove(path: Path) -> None:

@@ -171,3 +171,17 @@ def test_what_is_edited_again_and_again_does_not_fill_the_index(
 
     assert max(rows) <= 2 * 2 + 4 + 1
     assert len(query.search(repo, parse("notes is not null")).runs) == 1
+
+
+def test_an_index_that_says_otherwise_than_git_is_told(repo: Repo, index: Path):
+    assert build.check(repo) == []
+    one, two = query.runs(repo)
+    with sqlite3.connect(index) as connection:
+        connection.execute("UPDATE runs SET name = 'another' WHERE id = ?", (one.id,))
+        connection.execute("UPDATE cells SET numbers = zeroblob(length(numbers)) WHERE key = 'metrics.loss'")
+        connection.execute("DELETE FROM runs WHERE id = ?", (two.id,))
+    connection.close()
+
+    assert build.check(repo) == [f"{two.ref}: the index lacks it", f"{one.ref}: the index says otherwise"]
+    build.forget(repo)
+    assert build.check(repo) == []

@@ -174,6 +174,7 @@ def test_what_is_edited_hidden_and_made_is_found_as_it_is_then(many: Repo, tmp_p
     assert query.search(repo, language.parse("group is null")).total == 10
     assert query.projects(repo).total() == len(left)
     assert {run.id for run in runs.hidden(repo)} == {run.id for run in chosen[10:20]}
+    assert build.check(repo) == []
     build.forget(repo)
     assert query.runs(repo) == left
 
