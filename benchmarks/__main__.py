@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 
-from benchmarks import hot_path, long_run, loop, many_runs, overhead, start, whole_run
+from benchmarks import hot_path, long_run, loop, many_runs, overhead, sharing, start, whole_run
 
 SECTIONS = {
     "start": start,
@@ -16,6 +16,7 @@ SECTIONS = {
     "whole_run": whole_run,
     "many_runs": many_runs,
     "overhead": overhead,
+    "sharing": sharing,
 }
 
 

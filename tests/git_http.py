@@ -11,17 +11,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import ClassVar
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     root = Path()
+    heard: ClassVar[list[str]] = []
 
     def log_message(self, *_args: object) -> None:
         pass
 
     def _serve(self) -> None:
         path, _, query = self.path.partition("?")
+        self.heard.append(f"{self.command} {self.path}")
         body = self._body()
         env = os.environ | {
             "GIT_PROJECT_ROOT": str(self.root), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path, "QUERY_STRING": query,
@@ -59,9 +62,12 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[str]:
-    """The address under which the bare repositories below *root* can be read and pushed to by anybody."""
-    handler = type("Handler", (_Handler,), {"root": root})
+def serving(root: Path, heard: list[str] | None = None) -> Iterator[str]:
+    """The address under which the bare repositories below *root* can be read and pushed to by anybody.
+
+    *heard* takes what is asked for, a line a request.
+    """
+    handler = type("Handler", (_Handler,), {"root": root, "heard": [] if heard is None else heard})
     server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()

@@ -76,14 +76,18 @@ class Remote:
                 "--end-of-options", self.name, stdin=wanted,
             )  # fmt: skip
 
-    def push(self, moves: Sequence[Move]) -> None:
+    def push(self, moves: Sequence[Move], *, whole: str = "") -> None:
         """Move refs there, all or none, and each only from where *moves* says that it is.
 
+        With *whole*, all refs below it are the same here and there but for *moves*: they go by a pattern then, for of
+        those that are named one by one git compares each with each.
         Raises `RefMovedError` where one is elsewhere by now, `MlgitError` where the remote does not want one,
         `UnreachableError` where it may have been done or not, `GitError` where it can't be.
         """
         args = [f"--force-with-lease={move.ref}:{move.old or ''}" for move in moves]
-        args += ["--end-of-options", self.name, *(f"{move.new or ''}:{move.ref}" for move in moves)]
+        named = [move for move in moves if move.new is None or not whole or not move.ref.startswith(whole)]
+        args += ["--end-of-options", self.name, *(f"{move.new or ''}:{move.ref}" for move in named)]
+        args += [f"{whole}*:{whole}*"] if whole else []
         git = self._start("push", *self._progress(), "--atomic", "--porcelain", "--recurse-submodules=no", *args)
         out, said = self._hear(git)
         refused = [line.split("\t") for line in out.splitlines() if line.startswith("!\t")]

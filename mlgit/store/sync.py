@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -26,6 +26,8 @@ from mlgit.store.stands import Memory, after
 _TRIES = 8
 _AT_ONCE = 2000
 """Refs in one push: forges would rather have few pushes, and a command line holds only so many names."""
+_FEW = 100
+"""Refs that are named one by one; git takes quadratic time over many."""
 _UNPACED = 6
 """Pushes that follow one another at once; GitHub recommends no more than so many in a minute."""
 _PACE = 10.0
@@ -103,7 +105,7 @@ def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: 
             if number >= _UNPACED and not remote.is_near:
                 wait(_PACE)
             hoped += batch
-            remote.push(batch)
+            remote.push(batch, whole=refs.RUNS if _is_all(batch, near, far) else "")
             hoped.clear()
             far = after(far, batch)
         outcome.there |= {move.ref: move for move in batch}
@@ -119,6 +121,13 @@ def _move(repo: Repo, here: Sequence[Move], why: str) -> None:
             raise
         fix = "try again; where no git is at work there any more, remove the lock"
         raise RefMovedError("Another git is at work in this repository.", why=exc.why, fix=fix) from None
+
+
+def _is_all(batch: Sequence[Move], near: Mapping[str, str], far: Mapping[str, str]) -> bool:
+    """Whether *batch* is worth a pattern, and has all the branches of runs that the remote does not have as we do."""
+    moved = {move.ref for move in batch}
+    ours = (ref for ref in near if ref.startswith(refs.RUNS))
+    return len(batch) > _FEW and all(ref in moved or near[ref] == far.get(ref) for ref in ours)
 
 
 def _batches(groups: Sequence[Sequence[Move]]) -> Iterator[list[Move]]:

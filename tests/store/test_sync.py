@@ -293,11 +293,11 @@ def test_whoever_is_overtaken_looks_again_and_merges(one: Repo, two: Repo, far: 
     waits: list[float] = []
 
     class Slow(Remote):
-        def push(self, moves: Any) -> None:
+        def push(self, moves: Any, *, whole: str = "") -> None:
             if not waits:
                 waits.append(0)
                 exchange(one)
-            super().push(moves)
+            super().push(moves, whole=whole)
 
     sync.exchange(Slow(repo=two, name="origin"), Wish(), wait=waits.append)
 
@@ -378,6 +378,21 @@ def test_more_than_fit_into_one_push_go_in_several(one: Repo, far: Repo, monkeyp
 
     assert exchange(one).there.keys() == new
     assert one.refs("refs/heads/exp/") == far.refs("refs/heads/exp/")
+
+
+def test_many_go_by_a_pattern_and_what_stays_here_stays(one: Repo, far: Repo, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sync, "_FEW", 2)
+    gone = seen(one).ref
+    new = {record(one, f"{n}newruns").ref for n in range(5)}
+    runs.hide(one, [record(one, "hidden12")])
+    outcome = exchange(one)
+    far.move([Move(gone, far.refs(gone)[gone], None)], why="gone")
+    more = {record(one, f"{n}moreruns").ref for n in range(5)}
+    exchange(one)
+
+    assert outcome.there.keys() == new
+    assert far.refs("refs/heads/exp/").keys() == new | more
+    assert far.refs("refs/mlgit/") == {}
 
 
 def test_a_sweep_and_a_models_tag_are_shared(one: Repo, two: Repo):
