@@ -60,18 +60,14 @@ def edited(
 
     from mlgit.store import edit
 
-    done: list[Edited] = []
-    for run in runs:
-        seen = run
+    before: dict[str, Value] = {}
 
-        def change(now: Run) -> Run:
-            nonlocal seen
-            seen = now  # somebody else may have edited it since it was listed
-            return replace(now, **{field: value(now)})  # type: ignore[arg-type]  # each command pairs the two
+    def change(now: Run) -> Run:
+        before[now.id] = getattr(now, field)  # somebody else may have edited it since it was listed
+        return replace(now, **{field: value(now)})  # type: ignore[arg-type]  # each command pairs the two
 
-        after = change(run) if dry_run else edit.edit(place.repo, run, change, why=why)
-        done.append(Edited(run=after, before=getattr(seen, field), after=getattr(after, field)))
-    return done
+    after = list(map(change, runs)) if dry_run else edit.edit_all(place.repo, runs, change, why=why)
+    return [Edited(run=run, before=before[run.id], after=getattr(run, field)) for run in after]
 
 
 def tell(

@@ -5,16 +5,16 @@ Nothing that the run recorded is lost: what it said before stands in the commits
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from mlgit.core import escape, secrets
+from mlgit.core import escape, refs, secrets
 from mlgit.core.run import Run
 from mlgit.core.summary import DELETED
-from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
-from mlgit.git.objects import Entry
+from mlgit.errors import GitError, MlgitError, NotFoundError, RefMovedError, UsageError
+from mlgit.git.objects import Entry, Reader
 from mlgit.git.repo import Move, Repo
 from mlgit.store import archive, files, live, records, result, runs, telling
 
@@ -52,7 +52,10 @@ def edit(
         after = result.without_secrets(_checked(before, change(before)))
         if _told(after) == _told(before) and not more:
             return replace(before, ref=ref if there or archived else run.ref, archive=month)
-        commit = repo.commit(tip, _changes(repo, before, after, more), message(after, why))
+        placed = {runs.place_of(after, path): content for path, content in more.items()}
+        with repo.reader() as reader:
+            changes = _changes(reader, before, after)
+        commit = repo.commit(tip, changes | placed, message(after, why))
         told = why or f"edit {run.id}"
         try:
             if archived:
@@ -63,6 +66,45 @@ def edit(
             continue
         return replace(after, ref=ref, commit=commit, archive=month)
     raise MlgitError(f"The run {run.name} is being edited by others all the time.", fix="try again")
+
+
+def edit_all(repo: Repo, edited: Sequence[Run], change: Change, *, why: str = "") -> list[Run]:
+    """`edit` of each of *edited*, which costs a tenth: those on branches of this repository at once, all or none."""
+    together = _edit_branches(repo, edited, change, why) if len(edited) > 1 else {}
+    return [together.get(run.id) or edit(repo, run, change, why=why) for run in edited]
+
+
+def _edit_branches(repo: Repo, edited: Sequence[Run], change: Change, why: str) -> dict[str, Run]:
+    """Those of *edited* that are on branches of this repository, as *change* makes them, by id."""
+    for _ in range(_TRIES):
+        here = repo.refs(refs.RUNS)
+        wanted = {run.ref: run.id for run in edited if run.commit and run.ref in here}
+        writer = repo.writer()
+        moves: list[Move] = []
+        done: dict[str, Run] = {}
+        with repo.reader() as reader:
+            for before in runs.read_whole(reader, [(ref, here[ref]) for ref in wanted]):
+                if before.id != wanted[before.ref]:
+                    continue  # `edit` says what is wrong with it
+                tip = here[before.ref]
+                after = result.without_secrets(_checked(before, change(before)))
+                if _told(after) != _told(before):
+                    entries = reader.tree(f"{tip}^{{tree}}") or {}
+                    tree = writer.edit(entries, _changes(reader, before, after), lambda oid: reader.tree(oid) or {})
+                    commit = repo.write_commit(writer, tree, (tip,), message(after, why))
+                    moves.append(Move(before.ref, tip, commit))
+                    after = replace(after, commit=commit)
+                done[before.id] = after
+        writer.flush()
+        try:
+            if moves:
+                repo.move(moves, why=why or "edit")
+        except GitError as exc:
+            if not isinstance(exc, RefMovedError) and "File exists" not in exc.why:
+                raise
+            continue  # somebody has moved one of them, or holds it at this moment
+        return done
+    return {}
 
 
 def _local(ref: str) -> str:
@@ -87,15 +129,13 @@ def _told(run: Run) -> str:
     return records.line(run)
 
 
-def _changes(
-    repo: Repo, before: Run, after: Run, more: Mapping[str, bytes | Entry | None]
-) -> dict[str, bytes | Entry | None]:
+def _changes(reader: Reader, before: Run, after: Run) -> dict[str, bytes | Entry | None]:
     """The files to write; those that no longer are there go."""
-    _, about = records.run_of_document(runs.provenance(repo, before))
+    _, about = records.run_of_document(runs.provenance_in(reader, before))
     old, new = files.documents(before, about), files.documents(after, about)
     wanted: dict[str, bytes | Entry | None] = dict.fromkeys(old.keys() - new.keys())
     wanted |= {path: text.encode("utf-8", "replace") for path, text in new.items() if old.get(path) != text}
-    return {runs.place_of(after, path): content for path, content in (wanted | dict(more)).items()}
+    return {runs.place_of(after, path): content for path, content in wanted.items()}
 
 
 def message(run: Run, why: str) -> str:

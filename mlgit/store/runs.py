@@ -43,6 +43,11 @@ def complete(repo: Repo, run: Run) -> Run:
         return _completed(reader, run)
 
 
+def read_whole(reader: Reader, tips: Iterable[tuple[str, str]]) -> list[Run]:
+    """`read` of many branches, (ref, tip) each, in no order."""
+    return [_completed(reader, run) for run in list(read_all(reader, tips))]
+
+
 def _completed(reader: Reader, run: Run) -> Run:
     at = run.commit or run.ref  # one that was resumed and is alive has objects of its earlier life on its branch
     if not at or not any(value == records.briefly(value) for value in run.objects.values()):
@@ -192,7 +197,12 @@ def source(repo: Repo, run: Run) -> str:
 def provenance(repo: Repo, run: Run) -> Mapping[str, Any]:
     """The run's `run.yaml` as plain data. Raises `NotFoundError` where there is none."""
     with repo.reader() as reader:
-        text = reader.blob(f"{run.commit}:{place_of(run, 'run.yaml')}")
+        return provenance_in(reader, run)
+
+
+def provenance_in(reader: Reader, run: Run) -> Mapping[str, Any]:
+    """The same, read by *reader*."""
+    text = reader.blob(f"{run.commit}:{place_of(run, 'run.yaml')}")
     if text is None:
         raise NotFoundError(f"{run.branch or run.id} holds no {place_of(run, 'run.yaml')}.")
     document: Mapping[str, Any] = plain(text, source=f"{run.branch}:run.yaml")

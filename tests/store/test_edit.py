@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -61,6 +62,47 @@ def test_edits_at_the_same_moment_all_count(inside: Repo):
         thread.join()
 
     assert sorted(query.runs(inside)[0].tags) == list("abcde")
+
+
+def test_many_runs_are_edited_at_once_wherever_they_are(inside: Repo, mlgit: Callable[..., object]):
+    ended = [recorded() for _ in range(3)]
+    mlgit("archive", ended[0].id)
+    remote = ended[1]
+    inside.git("update-ref", f"refs/remotes/origin/{remote.branch}", remote.commit)
+    inside.git("branch", "-D", remote.branch)
+    active = session.init(name="alive")
+
+    done = edit.edit_all(inside, query.runs(inside), lambda run: replace(run, tags=("good",)), why="tag +good")
+    active.finish()
+
+    found = query.runs(inside)
+    assert [run.tags for run in found] == [("good",)] * 4
+    assert {run.id for run in done} == {run.id for run in found}
+    assert not inside.git("fsck", "--no-dangling")
+    assert inside.git("log", "-1", "--format=%P %b", ended[2].branch).startswith(f"{ended[2].commit} tag +good\n")
+
+
+def test_edits_of_many_runs_at_the_same_moment_all_count(inside: Repo):
+    before = [recorded() for _ in range(4)]
+
+    def tag(word: str) -> None:
+        edit.edit_all(inside, before, lambda run: replace(run, tags=(*run.tags, word)))
+
+    threads = [threading.Thread(target=tag, args=(word,)) for word in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [sorted(run.tags) for run in query.runs(inside)] == [list("abc")] * 4
+
+
+def test_a_run_that_has_gone_is_named_where_many_are_edited(inside: Repo):
+    before = [recorded() for _ in range(3)]
+    inside.git("branch", "-D", before[1].branch)
+
+    with pytest.raises(NotFoundError, match="no branch any more"):
+        edit.edit_all(inside, before, lambda run: replace(run, notes="x"))
 
 
 def test_a_run_that_is_under_way_is_edited_in_its_live_folder(inside: Repo):
