@@ -18,13 +18,16 @@ COMMANDS: dict[str, dict[str, str]] = {
         "watch": "Watch runs while they are under way.",
         "diff": "What changed between two runs.",
         "compare": "Compare runs in a table and a chart.",
+    },
+    "Keep order": {
         "tag": "Put tags on runs, and take them off.",
         "note": "Write down what you have to say of a run.",
         "rename": "Call a run something else.",
         "group": "File runs under a group.",
-        "checkout": "Bring back the code of a run, or files of it.",
         "rm": "Hide runs; restore brings them back.",
         "restore": "Bring hidden runs back.",
+    },
+    "Store and share": {
         "archive": "Fold old runs; they are found as before.",
         "unarchive": "Give archived runs their branches back.",
         "purge": "Destroy runs for good.",
@@ -33,6 +36,9 @@ COMMANDS: dict[str, dict[str, str]] = {
         "sync": "Share runs: pull what a remote has, push what it lacks.",
         "push": "Push runs to a remote.",
         "pull": "Pull runs from a remote.",
+    },
+    "Take along": {
+        "checkout": "Bring back the code of a run, or files of it.",
         "export": "Write runs to tables, archives and folders.",
         "import": "Take along the runs of W&B, MLflow, DVCLive or TensorBoard.",
     },
