@@ -13,14 +13,16 @@ from mlgit.store import recover
 from mlgit.store.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from mlgit.core.run import Run
     from mlgit.core.sweep import Sweep
     from mlgit.core.verdict import Verdict
     from mlgit.forge.base import Forge, PullRequest
+    from mlgit.git.repo import Repo
     from mlgit.registry.propose import Plan, Promotion
     from mlgit.registry.settle import Settled
+    from mlgit.store.garbage import Garbage
     from mlgit.store.purge import Doomed
     from mlgit.sweeps.agent import Outcome
     from mlgit.sweeps.plan import Trial
@@ -67,23 +69,37 @@ def doomed(place: Place, runs: Sequence[Run]) -> tuple[Doomed, dict[str, list[st
 
     Raises `UsageError` where something stands in the way.
     """
-    from mlgit.dvc import cache, mentions
-    from mlgit.index import query
     from mlgit.store import purge
     from mlgit.store import runs as stored
 
-    plan, ids = purge.plan(place.repo, runs), {run.id for run in runs}
-    others = [run for run in (*query.runs(place.repo), *stored.hidden(place.repo)) if run.id not in ids]
-    used = {content for run in others for content in _contents(run)}
-    files: dict[str, list[str]] = {}
+    plan = purge.plan(place.repo, runs)
     with place.repo.reader() as reader:
         told = list(stored.read_all(reader, [("", commit) for commit in plan.results]))
-    for folder in {run.folder for run in runs}:
+    return plan, _only_of(place.repo, told)
+
+
+def _only_of(repo: Repo, told: Sequence[Run]) -> dict[str, list[str]]:
+    """By project folder, the files in DVC's caches that the runs *told* of made and nothing but them names."""
+    from mlgit.dvc import cache
+
+    files: dict[str, list[str]] = {}
+    for folder in {run.folder for run in told}:
         own = {content for run in told if run.folder == folder for content in _contents(run, made=True)}
-        used |= mentions.mentioned(place.repo, own - used)
-        if only := cache.only_in(place.repo, own - used, used, folder=folder):
+        used = _used(repo, {run.id for run in told}, own)
+        if only := cache.only_in(repo, own - used, used, folder=folder):
             files[folder] = only
-    return plan, files
+    return files
+
+
+def _used(repo: Repo, but: Collection[str], asked: Collection[str]) -> set[str]:
+    """The contents of DVC's that runs name, all *but* some by id, and those of *asked* that pointers do."""
+    from mlgit.dvc import mentions
+    from mlgit.index import query
+    from mlgit.store import runs as stored
+
+    others = [run for run in (*query.runs(repo), *stored.hidden(repo)) if run.id not in but]
+    used = {content for run in others for content in _contents(run)}
+    return used | mentions.mentioned(repo, set(asked) - used)
 
 
 def _contents(run: Run, *, made: bool = False) -> set[str]:
@@ -114,6 +130,31 @@ def purge_there(place: Place, to: str, plan: Doomed, files: Mapping[str, Sequenc
     moved = purging.carry_out_there(Remote(repo=place.repo, name=to), plan)
     off = [cache.destroy_remote(place.repo, some, folder=folder) for folder, some in files.items()]
     return moved, all(off)
+
+
+def garbage(place: Place, now: float, *, hidden_for: float) -> Garbage:
+    """What there is to be freed at the time *now*, hidden runs after so many seconds."""
+    from dataclasses import replace
+
+    from mlgit.dvc import cache
+    from mlgit.store import garbage as collecting
+
+    repo = place.repo
+    found = collecting.find(repo, now, hidden_for=hidden_for)
+    files = {oid for some in _only_of(repo, found.hidden).values() for oid in some}
+    old = {oid for oid, about in cache.private(repo).items() if now - about.st_mtime > collecting.GRACE}
+    files.update(cache.only_in(repo, old, _used(repo, {run.id for run in found.hidden}, old)))
+    return replace(found, files=sorted(files), file_bytes=cache.size(repo, files))
+
+
+def free(place: Place, garbage: Garbage) -> None:
+    """Free what `garbage` has found."""
+    from mlgit.dvc import cache
+    from mlgit.store import garbage as collecting
+
+    collecting.free(place.repo, garbage)
+    for folder in {place.folder, *(run.folder for run in garbage.hidden)}:
+        cache.destroy(place.repo, garbage.files, folder=folder)
 
 
 def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) -> str:

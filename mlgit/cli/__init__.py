@@ -31,6 +31,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "archive": "Fold old runs; they are found as before.",
         "unarchive": "Give archived runs their branches back.",
         "purge": "Destroy runs for good.",
+        "gc": "Free what nobody needs, after saying what that is.",
         "recover": "Make branches of runs that died.",
         "checkpoint": "Commit runs that are under way.",
         "sync": "Share runs: pull what a remote has, push what it lacks.",

@@ -271,6 +271,19 @@ def only_in(repo: Repo, contents: Iterable[str], others: Iterable[str], *, folde
     return sorted(found - kept)
 
 
+def private(repo: Repo) -> dict[str, os.stat_result]:
+    """What lies in mlgit's own cache, to which DVC itself brings nothing: hash → what the disk says of it."""
+    files = (repo.own / "cache" / _LAYOUT).glob("??/*")
+    found = ((path.parent.name + path.name, path) for path in files)
+    return {oid: path.stat() for oid, path in found if pointers.is_hash(oid)}
+
+
+def size(repo: Repo, files: Iterable[str], *, folder: str = "") -> int:
+    """The bytes of *files*, by hash, in every cache of this repository."""
+    places = [database / _place(oid) for oid in files for database in dict.fromkeys(_databases(repo, folder))]
+    return sum(place.stat().st_size for place in places if place.exists())
+
+
 def destroy(repo: Repo, files: Iterable[str], *, folder: str = "") -> None:
     """Delete *files*, by hash, from every cache of this repository. Raises `MlgitError` where the disk refuses."""
     databases = list(dict.fromkeys(_databases(repo, folder)))

@@ -16,17 +16,15 @@ def mentioned(repo: Repo, contents: Collection[str]) -> set[str]:
     """Those of *contents*, hashes of DVC's, that a pointer names: in the work tree, on a branch of code or at a tag."""
     if not contents:
         return set()
-    words = [word for content in contents for word in ("-e", content.removesuffix(".dir"))]
+    words = "".join(f"{content.removesuffix('.dir')}\n" for content in contents).encode()
     ends = [ref for ref in repo.refs("refs/heads/", "refs/tags/", "refs/remotes/") if not _is_run(ref)]
-    found: set[str] = set()
     places = [ends] if ends else []
     if repo.work_tree:
         places.append(["--untracked"])
+    found: set[str] = set()
     for place in places:
-        out = process.run(
-            "grep", "-h", "-o", "--fixed-strings", *words, *place, "--", *_POINTERS, folder=repo.folder, ok=(0, 1)
-        )
-        found.update(out.decode(errors="replace").split())
+        args = ("grep", "-h", "-o", "--fixed-strings", "-f", "-", *place, "--", *_POINTERS)
+        found.update(process.run(*args, folder=repo.folder, stdin=words, ok=(0, 1)).decode(errors="replace").split())
     return {content for content in contents if content.removesuffix(".dir") in found}
 
 

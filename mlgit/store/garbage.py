@@ -1,0 +1,100 @@
+"""What takes room and nobody needs any more: found out first, and freed only then.
+
+All of it has had its time: a hidden run may be restored, a process may be about to come back to what it left, bytes may
+be on their way into a run's record.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlgit.core.run import Run
+from mlgit.git.repo import Move, Repo
+from mlgit.store import runs
+
+DAYS = 86400.0
+GRACE = 14 * DAYS
+"""Seconds for which what nobody points at is left alone, as by git."""
+_MANY = 200
+"""Files that git finds one by one as quickly as in a pack, about."""
+_LEAVINGS = ("drafts", "incoming", "parts", "ranks")
+"""Folders of mlgit's own in which processes work, and take away what they have made when they are through."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Garbage:
+    """What would be freed."""
+
+    hidden: Sequence[Run]
+    """Runs that were hidden, and were not restored in time."""
+    leavings: Sequence[Path]
+    """What processes left that died."""
+    files: Sequence[str] = ()
+    """Files in DVC's caches that nobody points at, by hash."""
+    file_bytes: int = 0
+    loose_refs: int = 0
+    """Refs that have files of their own."""
+    loose_objects: int = 0
+    """Objects of git's that have."""
+    loose_bytes: int = 0
+
+    @property
+    def is_loose(self) -> bool:
+        """Whether packing would be felt."""
+        return max(self.loose_refs, self.loose_objects) >= _MANY
+
+    @property
+    def is_anything(self) -> bool:
+        """Whether there is something to free."""
+        return bool(self.hidden or self.leavings or self.files or self.is_loose)
+
+
+def find(repo: Repo, now: float, *, hidden_for: float) -> Garbage:
+    """What there is to be freed at the time *now*, hidden runs after so many seconds; DVC's bytes are not looked at."""
+    counted = dict(line.split(": ") for line in repo.git("count-objects", "-v").splitlines())
+    return Garbage(
+        hidden=[run for run in runs.hidden(repo) if now - max(run.heard, _hidden_since(repo, run)) >= hidden_for],
+        leavings=[path for path in _leavings(repo) if now - _last_change(path) > GRACE],
+        loose_refs=sum(1 for path in (repo.common_dir / "refs").rglob("*") if path.is_file()),
+        loose_objects=int(counted["count"]),
+        loose_bytes=int(counted["size"]) << 10,
+    )
+
+
+def _hidden_since(repo: Repo, run: Run) -> float:
+    """When *run* was hidden, in seconds since the epoch; 0 where its reflog does not say."""
+    told = repo.git("reflog", "show", "-1", "--date=unix", "--format=%gd", run.ref)
+    found = re.search(r"@\{(\d+)", told)
+    return float(found[1]) if found else 0.0
+
+
+def _leavings(repo: Repo) -> Iterator[Path]:
+    for name in _LEAVINGS:
+        if (folder := repo.own / name).is_dir():
+            yield from sorted(folder.iterdir())
+
+
+def _last_change(path: Path) -> float:
+    """When something in *path* was written last, in seconds since the epoch; that it has gone is a change, too."""
+    try:
+        return max(one.lstat().st_mtime for one in (path, *path.rglob("*")))
+    except FileNotFoundError:
+        return time.time()
+
+
+def free(repo: Repo, garbage: Garbage) -> None:
+    """Free what lies in git and beside it; nothing, and `RefMovedError`, where a run is restored meanwhile."""
+    tips = repo.refs(*(run.ref for run in garbage.hidden)) if garbage.hidden else {}
+    if tips:
+        repo.move([Move(ref, tip, None) for ref, tip in tips.items()], why="gc")
+    for path in garbage.leavings:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    repo.git("gc", "--quiet")

@@ -1,0 +1,107 @@
+"""`mlgit gc`: says what would be freed, and frees what has had its time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlgit import wiring
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.store import garbage, runs
+from mlgit.tracking import session
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+MONTHS = time.time() + 100 * garbage.DAYS
+"""When what is made now is old."""
+
+
+@pytest.fixture
+def made(inside: Repo, tmp_path: Path) -> Repo:
+    """The run a with the files secret and common, and the run b with common; a is hidden."""
+    for name in ("secret", "common"):
+        (tmp_path / name).write_text(name * 100)
+    for run_id, names in (("a", ("secret", "common")), ("b", ("common",))):
+        with session.init(id=run_id, name=f"name-{run_id}", project="repo") as run:
+            for name in names:
+                run.log_artifact(tmp_path / name, name=name, type="dataset")
+    runs.hide(inside, [query.find(inside, "a")])
+    return inside
+
+
+def told(mlgit: Script, repo: Repo, *words: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(mlgit("gc", "--json", *words, cwd=repo.folder).stdout)
+    return found
+
+
+def cached(repo: Repo) -> list[str]:
+    return sorted(path.read_text()[:6] for path in (repo.own / "cache").rglob("*") if path.is_file())
+
+
+def test_a_run_that_was_hidden_a_moment_ago_stays(made: Repo, mlgit: Script):
+    found = told(mlgit, made, "--yes")
+
+    assert (found["hidden"], found["files"], found["leavings"]) == ([], [], [])
+    assert [run.id for run in runs.hidden(made)] == ["a"]
+    assert cached(made) == ["common", "secret"]
+
+
+def test_nothing_goes_where_nobody_has_said_yes(made: Repo, mlgit: Script):
+    said = mlgit("gc", "--hidden-for", "0s", cwd=made.folder)
+
+    assert "hidden runs to be dropped: name-a-" in said.stdout
+    assert "nothing was freed; mlgit gc --yes frees it" in said.stderr
+    assert told(mlgit, made, "--hidden-for", "0s", "--dry-run", "--yes")["freed"] is False
+    assert len(runs.hidden(made)) == 1
+
+
+def test_what_was_hidden_long_ago_goes_with_the_bytes_that_only_it_names(made: Repo, mlgit: Script):
+    found = told(mlgit, made, "--hidden-for", "0s", "--yes")
+
+    assert ([run["id"] for run in found["hidden"]], len(found["files"]), found["file_bytes"]) == (["a"], 1, 600)
+    assert runs.hidden(made) == []
+    assert cached(made) == ["common"]
+    assert [run.id for run in query.runs(made)] == ["b"]
+    assert mlgit("gc", cwd=made.folder).stderr == "Nothing to free.\n"
+
+
+def test_bytes_that_a_pointer_names_stay(made: Repo, mlgit: Script):
+    (version,) = [one for run in runs.hidden(made) for one in run.logged if one.name == "secret"]
+    (made.folder / "secret.dvc").write_text(f"outs:\n- md5: {version.hash}\n  path: secret\n")
+
+    assert told(mlgit, made, "--hidden-for", "0s", "--yes")["files"] == []
+    assert cached(made) == ["common", "secret"]
+
+
+def test_what_nobody_points_at_goes_after_its_time(made: Repo):
+    place = wiring.place(made.folder)
+    stray, left = made.own / "cache/files/md5/ab" / ("c" * 30), made.own / "drafts" / "tmp1"
+    stray.parent.mkdir()
+    stray.write_text("nobody's")
+    (left / "inside").mkdir(parents=True)
+
+    young = wiring.garbage(place, time.time(), hidden_for=1000 * garbage.DAYS)
+    old = wiring.garbage(place, MONTHS, hidden_for=1000 * garbage.DAYS)
+    wiring.free(place, old)
+
+    assert (list(young.files), list(young.leavings)) == ([], [])
+    assert (list(old.files), list(old.leavings)) == (["ab" + "c" * 30], [left])
+    assert cached(made) == ["common", "secret"]
+    assert not left.exists()
+
+
+def test_when_a_run_was_hidden_counts_not_when_it_ended(made: Repo):
+    run = runs.hidden(made)[0]
+    long_ago = time.time() - 400 * garbage.DAYS
+    log = made.common_dir / "logs" / run.ref
+    os.utime(log, (long_ago, long_ago))
+
+    assert garbage.find(made, time.time() + 89 * garbage.DAYS, hidden_for=90 * garbage.DAYS).hidden == []
+    assert garbage.find(made, time.time() + 91 * garbage.DAYS, hidden_for=90 * garbage.DAYS).hidden == [run]
