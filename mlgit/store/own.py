@@ -18,6 +18,8 @@ from mlgit.git.repo import Repo
 
 How = Literal["resume", "rewind", "fork"]
 _FILE = "branch"
+_NEWEST = 20
+"""Commits that are looked for below a branch's tip: the last one is noted before the branch moves to it, if it does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,17 +85,15 @@ def is_edit(repo: Repo, ours: Own, tip: str) -> bool:
     """Whether *tip* is ours, or no more than an edit (tags, notes, …) of what is ours."""
     if tip in ours.commits:
         return True
+    from mlgit.core import merging
     from mlgit.store import runs
 
-    below = next((oid for oid, _ in repo.ancestors(tip, most=100) if oid in ours.commits), None)
+    newest = [*reversed(ours.commits)][:_NEWEST]  # a merge of two machines' edits has them on either side
+    below = next((oid for oid in newest if repo.resolve(oid) and repo.is_ancestor(oid, tip)), None)
     if below is None:
         return False
     before, after = runs.read(repo, below), runs.read(repo, tip)
-    return bool(before and after) and _life(before) == _life(after)
-
-
-def _life(run: Run | None) -> tuple[object, ...]:
-    return () if run is None else (run.id, run.state, run.created, run.finished, run.seen)
+    return before is not None and after is not None and merging.life(before) == merging.life(after)
 
 
 def apart(run: Run, ours: Own) -> Run:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from mlgit.core import refs
-from mlgit.core.merging import Clash
+from mlgit.core import merging, refs
+from mlgit.core.merging import Clash, Side
+from mlgit.core.run import Run
 from mlgit.errors import GitError, RefMovedError, UnreachableError, UsageError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
-from mlgit.store import months
+from mlgit.store import edit, live, months, own, runs
 from mlgit.store.joining import Parted
 from mlgit.store.meeting import COMMON, Plan, Wish
 from mlgit.store.stands import Memory, after
@@ -94,6 +96,7 @@ def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: 
     here = list(chain(*plan.here))
     if here and not wish.dry:
         _move(repo, here, f"sync with {remote.name}")
+        _tell_live(repo, here)
     near = after(near, here)
     outcome.here |= {move.ref: move for move in here}
     outcome.merged |= plan.merged
@@ -121,6 +124,23 @@ def _move(repo: Repo, here: Sequence[Move], why: str) -> None:
             raise
         fix = "try again; where no git is at work there any more, remove the lock"
         raise RefMovedError("Another git is at work in this repository.", why=exc.why, fix=fix) from None
+
+
+def _tell_live(repo: Repo, moved: Iterable[Move]) -> None:
+    """Let the runs that are under way here hear of what others have edited, or their next commit would take it back."""
+    news = {move.ref: (move.old, move.new) for move in moved if move.old and move.new}
+    for folder in live.folders(repo) if news else ():
+        ours = own.of(folder)
+        old, new = news.get(ours.ref if ours else "", (None, None))
+        before, edited = (runs.read(repo, tip) if tip else None for tip in (old, new))
+        if before and edited and (folder / "run.yaml").exists():
+            change = partial(_with_edits, before, edited)
+            edit.edit(repo, replace(before, ref="", commit=""), change)
+
+
+def _with_edits(before: Run, edited: Run, alive: Run) -> Run:
+    """The run *alive* with what was *edited* since *before*; what it has said itself since then counts."""
+    return merging.merge(before, alive, edited, Side.OURS)[0]
 
 
 def _is_all(batch: Sequence[Move], near: Mapping[str, str], far: Mapping[str, str]) -> bool:

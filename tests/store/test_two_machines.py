@@ -116,3 +116,39 @@ def test_resuming_goes_on_from_the_newest_that_is_known(machines: tuple[Repo, Re
 
     assert values(one, run) == [1, 2, 3]
     assert "is pushed" in mlgit("sync", cwd=one.folder).stdout
+
+
+UNDER_WAY = """
+import subprocess, sys, mlgit
+
+def call(*words, folder="."):
+    subprocess.run([sys.executable, "-m", "mlgit", *words], cwd=folder, check=True, capture_output=True)
+
+with mlgit.init(id="fedcba98", name="n") as run:
+    run.log({"loss": 1})
+    call("checkpoint", "fedcba98")
+    call("sync")
+    call("sync", folder=sys.argv[1])
+    call("tag", "fedcba98", "+seen", folder=sys.argv[1])
+    run.log({"loss": 2})
+    if sys.argv[2] == "checkpointed": call("checkpoint", "fedcba98")
+    call(sys.argv[3], folder=".")
+    call("sync", folder=sys.argv[1])
+    call("sync")
+    run.log({"loss": 3})
+    call("checkpoint", "fedcba98")
+call("sync")
+"""
+
+
+@pytest.mark.parametrize(("way", "first"), [("checkpointed", "push"), ("silent", "pull")])
+def test_what_others_edit_of_a_run_that_is_under_way_is_still_there_at_its_end(
+    machines: tuple[Repo, Repo], python: Script, way: str, first: str
+):
+    one, two = machines
+    python("-c", UNDER_WAY, str(two.folder), way, first, cwd=one.folder)
+    found = {run.id: run for run in query.runs(one)}
+
+    assert found.keys() == {"abcdefgh", "fedcba98"}
+    assert values(one, found["fedcba98"]) == [1, 2, 3]
+    assert found["fedcba98"].tags == ("seen",)
