@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from mlgit.cli import edits
@@ -16,17 +18,20 @@ from mlgit.cli.choose import RUN
 def command(run: str, name: str, dry_run: bool, as_json: bool) -> None:
     """Call RUN by another NAME: a commit on its branch, in your name. What undoes it is printed.
 
-    Its id stays, and its branch, by which others may know it already.
+    Its id stays. Its branch gets the new name too, unless a remote has it, so that others may know it already.
 
     \b
     Examples:
       mlgit rename radiant-glade-12 'ResNet, cosine schedule'
     """
     from mlgit import wiring
+    from mlgit.store import edit
 
     place = wiring.place()
     runs = edits.chosen(place, (run,), ())
     done = edits.edited(place, runs, "name", lambda _: name.strip(), why=f"rename to {name.strip()}", dry_run=dry_run)
+    if not dry_run:
+        done = [replace(one, run=edit.follow_name(place.repo, one.run)) for one in done]
     edits.tell(
         done, words=lambda one: f"{one.before!r} is now {one.after!r}", undo=lambda one: [str(one.before)],
         dry_run=dry_run, as_json=as_json,

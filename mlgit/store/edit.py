@@ -107,6 +107,24 @@ def _edit_branches(repo: Repo, edited: Sequence[Run], change: Change, why: str) 
     return {}
 
 
+def follow_name(repo: Repo, run: Run) -> Run:
+    """*run*, which was renamed, on a branch of its new name.
+
+    It stays where it is while others may know the branch: one that a remote has, or that is checked out; and in the
+    archive.
+    """
+    told = refs.run_ref(run.project, run.name, run.id).rpartition("-")[0]
+    there = repo.refs(run.ref, f"refs/remotes/*/{run.branch}")
+    if not run.commit or list(there) != [run.ref] or run.ref.rpartition("-")[0] == told or run.ref in repo.worktrees():
+        return run
+    ref = result.free_ref(repo, run)
+    try:
+        repo.move([Move(ref, None, there[run.ref]), Move(run.ref, there[run.ref], None)], why=f"rename {run.id}")
+    except RefMovedError:  # somebody edits it: it will do under its old name
+        return run
+    return replace(run, ref=ref)
+
+
 def _local(ref: str) -> str:
     """The branch that an edit goes to: of a remote's, the local one of that name."""
     if ref.startswith("refs/remotes/"):

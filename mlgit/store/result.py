@@ -129,7 +129,7 @@ def _checkpoint(repo: Repo, folder: Path, now: float) -> Run:
     going = replace(account.run, state=State.RUNNING, finished=None, seen=max(now, account.run.created))
     account = _whole(repo, replace(account, run=going))
     run = commit(repo, account, (tip,) if tip else ours.commits[-1:] if ours else ())
-    ref = ours.ref if ours else _free_ref(repo, run)
+    ref = ours.ref if ours else free_ref(repo, run)
     own.note(folder, ref, run.commit)
     _put(repo, run, Move(ref, tip, run.commit))
     return replace(run, ref=ref)
@@ -297,8 +297,8 @@ def _unlock(repo: Repo, run: Run, ref: str) -> bool:
     return True
 
 
-def _free_ref(repo: Repo, run: Run) -> str:
-    """The name that `_move` would come to."""
+def free_ref(repo: Repo, run: Run) -> str:
+    """The branch of a run that has none yet: with more digits of its id where a namesake has the short name."""
     names = [refs.run_ref(run.project, run.name, run.id, digits=digits) for digits in _DIGITS]
     taken = repo.refs(*names)
     return next(name for name in names if name not in taken)

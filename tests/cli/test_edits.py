@@ -148,11 +148,37 @@ def test_a_run_is_renamed_and_found_by_both(inside: Repo, mlgit: Mlgit):
     done = mlgit("rename", "one", "ResNet, größer")
 
     assert now(inside, run).name == "ResNet, größer"
-    assert now(inside, run).branch == run.branch
+    assert now(inside, run).branch == f"exp/p/resnet-groer-{run.id[:6]}"
     assert json.loads(mlgit("show", "ResNet, größer", "--json").stdout)["id"] == run.id
     undo(mlgit, done.stderr)
-    assert now(inside, run).name == "one"
+    assert (now(inside, run).name, now(inside, run).branch) == ("one", run.branch)
     assert mlgit("rename", "one", " ", check=False).returncode == 2
+    assert mlgit("rename", "one", "two", "--dry-run").stdout.endswith("would be: 'one' is now 'two'\n")
+    assert list(inside.refs("refs/heads/exp/")) == [run.ref]
+
+
+@pytest.mark.parametrize("known", ["remote", "worktree", "archive"])
+def test_a_branch_that_others_know_stays_where_a_run_is_renamed(inside: Repo, mlgit: Mlgit, known: str, tmp_path: Path):
+    run = recorded("one")
+    if known == "remote":
+        inside.git("update-ref", f"refs/remotes/origin/{run.branch}", run.commit)
+    elif known == "worktree":
+        inside.git("worktree", "add", "-q", str(tmp_path / "out"), run.branch)
+    else:
+        mlgit("archive", "one")
+
+    mlgit("rename", "one", "two")
+
+    assert (now(inside, run).name, now(inside, run).branch) == ("two", run.branch)
+
+
+def test_a_renamed_run_takes_no_branch_from_a_namesake(inside: Repo, mlgit: Mlgit):
+    one, other = recorded("one", id="samesame"), recorded("two", id="samesam3")
+
+    mlgit("rename", one.id, "two")
+
+    assert now(inside, one).branch == "exp/p/two-samesame"
+    assert now(inside, other).branch == other.branch == "exp/p/two-samesa"
 
 
 def test_a_note_is_written_gone_on_with_read_and_taken_away(inside: Repo, mlgit: Mlgit, python: Mlgit):
