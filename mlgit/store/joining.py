@@ -15,8 +15,10 @@ from mlgit.core.run import EMPTY, Run
 from mlgit.errors import NotFoundError
 from mlgit.git import merge
 from mlgit.git.objects import Entry, Reader
-from mlgit.git.repo import Repo
+from mlgit.git.repo import Repo, split_commit
 from mlgit.store import edit, files, parted, records, runs
+
+_NEAR = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,17 @@ def free_ref(own: Run, taken: Container[str]) -> str:
     """A branch for *own* that is none of those *taken*."""
     names = [refs.run_ref(own.project, own.name, own.id, digits=digits) for digits in (8, 16, 40)]
     return next(name for name in names if name not in taken)
+
+
+def is_near(reader: Reader, tip: str, below: str) -> bool:
+    """Whether *below* is among the next commits that *tip* holds: mostly so, and git need not be asked then."""
+    near = [tip]
+    for commit in near:
+        if commit == below:
+            return True
+        if len(near) < _NEAR and (found := reader.read(commit)):
+            near += [parent for parent in split_commit(found[2])[1] if parent not in near]
+    return False
 
 
 def join(repo: Repo, ours: str, theirs: str, *, agreed: str | None = None, prefer: Side | None = None) -> Joined:

@@ -17,7 +17,7 @@ from mlgit.core.run import Run
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move
 from mlgit.store import archive, live
-from mlgit.store.joining import Parted, free_ref, join
+from mlgit.store.joining import Parted, free_ref, is_near, join
 from mlgit.store.months import Settled
 from mlgit.store.stands import Stand, is_hidden, moves, stands
 
@@ -72,8 +72,9 @@ class Plan:
         unseen = [self._theirs[name].tip for name in names if self._is_looked_at(name)]
         unseen += [self._far[ref] for ref in others if ref in self._far and self._near.get(ref) != self._far[ref]]
         self._remote.fetch(unseen)
-        for name in sorted(names):
-            self._decide(name)
+        with self._repo.reader() as self._reader:
+            for name in sorted(names):
+                self._decide(name)
         for ref in sorted(others):
             self._decide_common(ref)
         self.here = [group for group in self.here if not any(map(self._is_stuck, group))]
@@ -170,8 +171,9 @@ class Plan:
 
     def _joined(self, name: str, ours: Stand, theirs: Stand) -> str | None:
         """Where both sides of a run go; None where they stay, or part."""
-        if ours.tip == theirs.tip:
-            return ours.tip
+        for tip, other in ((ours.tip, theirs.tip), (theirs.tip, ours.tip)):
+            if is_near(self._reader, tip, other):
+                return tip
         ref, last = f"{refs.RUNS}{name}", self._last.get(name)
         agreed = last.tip if last else None
         joined = join(self._repo, ours.tip, theirs.tip, agreed=agreed, prefer=self._wish.prefer.get(ref))
