@@ -13,7 +13,7 @@ from mlgit.store import recover
 from mlgit.store.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from mlgit.core.run import Run
     from mlgit.core.sweep import Sweep
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlgit.git.repo import Repo
     from mlgit.registry.propose import Plan, Promotion
     from mlgit.registry.settle import Settled
+    from mlgit.store.check import Finding
     from mlgit.store.garbage import Garbage
     from mlgit.store.purge import Doomed
     from mlgit.sweeps.agent import Outcome
@@ -155,6 +156,36 @@ def free(place: Place, garbage: Garbage) -> None:
     collecting.free(place.repo, garbage)
     for folder in {place.folder, *(run.folder for run in garbage.hidden)}:
         cache.destroy(place.repo, garbage.files, folder=folder)
+
+
+def findings(place: Place, to: str | None, done: Callable[[int], None]) -> Iterator[Finding]:
+    """What is wrong with what mlgit keeps, and between here and the remote *to*. *done* hears of runs that are read."""
+    from mlgit.git.remote import Remote
+    from mlgit.index import build
+    from mlgit.store import check
+
+    yield from check.everything(place.repo, done)
+    yield from _lost(place.repo, asks=to is not None)
+    for line in build.check(place.repo):
+        yield check.Finding(where="mlgit/index.db", what=line, repair=lambda: build.forget(place.repo))
+    if to is not None:
+        yield from check.elsewhere(Remote(repo=place.repo, name=to))
+
+
+def _lost(repo: Repo, *, asks: bool) -> Iterator[Finding]:
+    """The bytes of runs' artifacts that are nowhere."""
+    from mlgit.dvc import cache
+    from mlgit.index import query
+    from mlgit.store.check import Finding
+
+    known = [run for run in query.runs(repo) if run.ref.startswith("refs/heads/")]
+    made = {content: run for run in known for content in _contents(run, made=True)}
+    for folder in {run.folder for run in known}:
+        own = [content for content, run in made.items() if run.folder == folder]
+        for content in cache.lost(repo, own, folder=folder, asks=asks):
+            names = [version.name for version in made[content].logged if version.hash == content]
+            what = f"the bytes of {names[0] if names else 'its long history or files'} ({content}) are nowhere"
+            yield Finding(where=made[content].ref, what=what, fix="mlgit sync where they were made")
 
 
 def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) -> str:

@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "unarchive": "Give archived runs their branches back.",
         "purge": "Destroy runs for good.",
         "gc": "Free what nobody needs, after saying what that is.",
+        "fsck": "Whether all that mlgit keeps is whole.",
         "recover": "Make branches of runs that died.",
         "checkpoint": "Commit runs that are under way.",
         "sync": "Share runs: pull what a remote has, push what it lacks.",

@@ -271,6 +271,32 @@ def only_in(repo: Repo, contents: Iterable[str], others: Iterable[str], *, folde
     return sorted(found - kept)
 
 
+def lost(repo: Repo, contents: Iterable[str], *, folder: str = "", asks: bool) -> list[str]:
+    """Those of *contents* that are not whole in the cache, nor on the default DVC remote.
+
+    Unless it *asks* there, what only the remote can have is believed to be there. Raises `MlgitError` where it cannot
+    be reached.
+    """
+    away = [content for content in contents if not exists(repo, content, folder=folder)]
+    main = main_work_tree(repo)
+    root = project.root(main / folder, main) if main else None
+    if not away or root is None:
+        return away
+    from dvc.config import NoRemoteError
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo as Dvc
+
+    try:
+        with Dvc(str(root)) as dvc:
+            remote = dvc.cloud.get_remote_odb(None, "status")
+            there = set(remote.oids_exist(away)) if asks else set(away)
+    except NoRemoteError:
+        return away
+    except (DvcException, OSError) as exc:
+        raise MlgitError("The DVC remote could not be reached.", why=str(exc)) from exc
+    return [content for content in away if content not in there]
+
+
 def private(repo: Repo) -> dict[str, os.stat_result]:
     """What lies in mlgit's own cache, to which DVC itself brings nothing: hash → what the disk says of it."""
     files = (repo.own / "cache" / _LAYOUT).glob("??/*")

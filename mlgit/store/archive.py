@@ -264,6 +264,12 @@ def purged(repo: Repo) -> set[str]:
         return {commit for head in months(repo).values() for commit in _purged(reader, head)}
 
 
+def hold(repo: Repo, month: str, names: Mapping[str, str]) -> None:
+    """Let *month* lead to *names*, each at its tip, which it lists already."""
+    _amend(repo, [month], lambda listed: ({month: {n: t for n, t in names.items() if listed[month].get(n) == t}}, ()),
+           why=f"hold {len(names):,}")  # fmt: skip
+
+
 # ---------------------------------------------------------------------------------------- other machines
 
 

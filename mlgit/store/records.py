@@ -182,8 +182,9 @@ def run_of_document(document: Mapping[str, Any]) -> tuple[Run, dict[str, Any]]:
 
 
 def moment(seconds: float) -> str:
-    """A time for a record: UTC, ISO 8601, to the millisecond."""
-    return datetime.fromtimestamp(in_calendar(seconds), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """A time for a record: UTC, ISO 8601, to the nearest millisecond, as a trailer has it."""
+    rounded = round(in_calendar(seconds), 3)
+    return datetime.fromtimestamp(rounded, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seconds_of(moment: str) -> float:

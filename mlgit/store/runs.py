@@ -97,7 +97,7 @@ def contents(
     else:
         yield from ((ref, commit, None) for ref, commit in wave)
     for ref, commit, run_id in big:
-        run = _from_files(commit, run_id, reader)
+        run = of_files(reader, commit, run_id)
         yield ref, commit, records.content(run) if run else None
 
 
@@ -132,18 +132,18 @@ def _understood(content: Mapping[str, Any]) -> Run | None:
         return None
 
 
-def _from_files(commit: str, run_id: str, reader: Reader) -> Run | None:
-    """A big record, from its YAML: found by its id among the folders that hold an `experiment/run.yaml`."""
+def of_files(reader: Reader, commit: str, run_id: str | None, place: str | None = None) -> Run | None:
+    """The run *run_id* as its YAML tells it, or any; in the folder *place*, or in the first that holds it."""
     try:
-        return _found_by_id(commit, run_id, reader)
+        return _found_by_id(reader, commit, run_id, [place] if place else _places(reader, commit))
     except (MlgitError, ValueError, KeyError, TypeError, AttributeError):
         return None  # not ours to understand
 
 
-def _found_by_id(commit: str, run_id: str, reader: Reader) -> Run | None:
-    for place in _places(reader, commit):
+def _found_by_id(reader: Reader, commit: str, run_id: str | None, places: Iterable[str]) -> Run | None:
+    for place in places:
         document = _load(reader, commit, f"{place}/run.yaml")
-        if document.get("id") == run_id:
+        if document and run_id in (None, document.get("id")):
             run, _ = records.run_of_document(document)
             artifacts = _load(reader, commit, f"{place}/artifacts.yaml")
             return replace(

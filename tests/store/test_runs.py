@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import mlgit
-from mlgit.core.run import Run
+from mlgit.core.run import LATEST, Run
 from mlgit.documents.reader import plain
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Move, Repo, message_trailer
@@ -493,3 +493,10 @@ def test_a_listing_and_a_commits_message_only_say_that_there_are_objects(inside:
     assert dict(found.metrics) == {"loss": 0.5, "spread": {"_type": "histogram"}}
     assert '"spread":{"_type":"histogram"}' in inside.git("log", "-1", "--format=%B", found.commit)
     assert runs.complete(inside, edited).metrics == {**runs.complete(inside, found).metrics, "best": 0.4}
+
+
+@pytest.mark.parametrize(
+    "seconds", [0.0, 0.9996, 1_700_000_000.1239, 1_700_000_000.0005, 1_795_669_504.999_999, LATEST]
+)
+def test_a_run_s_yaml_says_the_same_time_as_its_message(seconds: float):
+    assert records.seconds_of(records.moment(seconds)) == round(seconds, 3)

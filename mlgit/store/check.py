@@ -1,0 +1,236 @@
+"""Whether all that mlgit keeps in git is whole and says the same everywhere; where not, what repairs it.
+
+Looking changes nothing. A repair moves refs from where they stood when it was found out, and loses nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from mlgit.core import refs
+from mlgit.core.run import Run
+from mlgit.errors import GitError
+from mlgit.git import erase, process
+from mlgit.git.objects import Reader
+from mlgit.git.remote import Remote
+from mlgit.git.repo import Move, Repo
+from mlgit.store import archive, files, records, recover, result, runs
+
+_STALE = 3600.0
+"""Seconds after which a lock of git's counts as left behind: git holds one for less than a second."""
+_TIMES, _ROUNDED = ("created", "finished", "seen"), 0.0015
+"""The YAML of older runs has times cut off after the millisecond, their messages have them rounded."""
+_ELSEWHERE = "git fetch it from a clone that has it; mlgit sync there"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that is not as it should be."""
+
+    where: str
+    """A branch, an entry of the archive, a ref, a file."""
+    what: str
+    fix: str = ""
+    """What a person can do."""
+    repair: Callable[[], object] | None = None
+    """What mlgit can do; None: nothing."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a run stands: *ref*, or the entry *name* of the archive's month *ref*."""
+
+    ref: str
+    tip: str
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        return f"{self.ref}:{self.name}" if self.name else self.ref
+
+    def move(self, repo: Repo, new: str) -> None:
+        """Let the run stand at *new*, which goes on from its tip."""
+        if self.name:
+            archive.put(repo, self.ref, self.name, self.tip, new, why="fsck")
+        else:
+            repo.move([Move(self.ref, self.tip, new)], why="fsck")
+
+
+def everything(repo: Repo, done: Callable[[int], None] = lambda _: None) -> Iterator[Finding]:
+    """All that is wrong with what is in git. *done* hears how many runs more have been read."""
+    yield from _objects(repo)
+    yield from _archive(repo)
+    yield from _records(repo, _places(repo), done)
+    yield from _left(repo)
+
+
+def count(repo: Repo) -> int:
+    """How many runs there are to be read."""
+    return len(_places(repo))
+
+
+def _places(repo: Repo) -> list[_Place]:
+    found = [_Place(ref, tip) for ref, tip in repo.refs(refs.RUNS, refs.TRASH).items()]
+    for entry, tip in archive.entries(repo).items():
+        month, _, name = entry.partition(":")
+        found.append(_Place(month, tip, name))
+    return found
+
+
+def _objects(repo: Repo) -> Iterator[Finding]:
+    """What git itself finds missing or broken."""
+    git = process.start(("fsck", "--connectivity-only", "--no-dangling", "--no-progress"), folder=repo.folder)
+    out, err = git.communicate()
+    for line in (out + err).decode(errors="replace").splitlines():
+        if line.startswith(("missing", "broken", "error", "fatal", "bad")):
+            yield Finding(where="git", what=line, fix=_ELSEWHERE)
+
+
+def _archive(repo: Repo) -> Iterator[Finding]:
+    """Whether each month keeps what it lists, and lists nothing that stands elsewhere."""
+    known = repo.refs(refs.RUNS, refs.TRASH)
+    for month, head in archive.months(repo).items():
+        listed = archive.listing_of(repo, month)
+        try:
+            kept = erase.reached(repo, listed.values(), [head])
+        except GitError as exc:
+            yield Finding(where=month, what=f"its history cannot be read: {exc.why}", fix=_ELSEWHERE)
+            continue
+        loose = {name: tip for name, tip in listed.items() if tip not in kept}
+        if loose:
+            what = f"{len(loose)} of its runs are listed, and git would drop them: {', '.join(sorted(loose)[:3])}"
+            yield Finding(where=month, what=what, fix=_ELSEWHERE, repair=partial(archive.hold, repo, month, loose))
+        for name, tip in listed.items():
+            branch = refs.unfolded(month, name)
+            if branch is None:
+                yield Finding(where=f"{month}:{name!r}", what="no branch can be called so, and nobody sees it")
+                continue
+            there = known.get(branch) or known.get(f"{refs.TRASH}{branch.removeprefix('refs/heads/')}")
+            if there and repo.is_ancestor(tip, there):
+                out = partial(archive.take_out, repo, month, {name: tip})
+                yield Finding(
+                    where=f"{month}:{name}", what="it is archived, and has a branch, which counts", repair=out
+                )
+            elif there:
+                fix = f"look at both, and rename or delete {branch}"
+                yield Finding(where=f"{month}:{name}", what="it is archived, and another branch has its name", fix=fix)
+
+
+def _records(repo: Repo, places: list[_Place], done: Callable[[int], None]) -> Iterator[Finding]:
+    """Whether every run reads, and its message says what its YAML says."""
+    by_label = {place.label: place for place in places}
+    ids: dict[str, str] = {}
+    with repo.reader() as reader, repo.reader() as beside:
+        for label, commit, content in runs.contents(reader, [(place.label, place.tip) for place in places]):
+            done(1)
+            place = by_label.pop(label)
+            if finding := _record(repo, beside, place, commit, content):
+                yield finding
+            if content and not label.startswith(refs.TRASH):
+                other = ids.setdefault(str(content["id"]), label)
+                if other != label and refs.RUNS in (label[: len(refs.RUNS)], other[: len(refs.RUNS)]):
+                    yield from _twice(label, other)
+    for label, place in by_label.items():
+        yield Finding(where=label, what=f"its commit {place.tip[:10]} cannot be read", fix=_ELSEWHERE)
+
+
+def _twice(label: str, other: str) -> Iterator[Finding]:
+    if refs.ARCHIVE in (label[: len(refs.ARCHIVE)], other[: len(refs.ARCHIVE)]):
+        return  # a branch and its entry: the archive's to tell
+    yield Finding(where=label, what=f"it is the same run as {other}, and only one of both is seen", fix="delete one")
+
+
+def _record(
+    repo: Repo, reader: Reader, place: _Place, commit: str, content: Mapping[str, Any] | None
+) -> Finding | None:
+    run = records.run_of(content) if content else None
+    if run:
+        told = runs.of_files(reader, commit, run.id, runs.place_of(run, "").rstrip("/"))
+    else:
+        told = runs.of_files(reader, place.tip, None)
+    if run is None and told is None:
+        return None  # somebody's own branch
+    anew = partial(_tell, repo, place, told) if told else None
+    if run is None:
+        return Finding(where=place.label, what="its message tells of no run, and its YAML does", repair=anew)
+    if told is None:
+        what = f"its commit holds no {runs.place_of(run, 'run.yaml')} that tells of it"
+        return Finding(where=place.label, what=what, repair=partial(_write, repo, place, run))
+    differing = sorted(_differing(_content(run), _content(told)))
+    if not differing:
+        return None
+    what = f"its message and its YAML differ in {', '.join(differing[:5])}; the YAML counts"
+    return Finding(where=place.label, what=what, repair=anew)
+
+
+def _content(run: Run) -> dict[str, Any]:
+    brief = replace(run, metrics={name: records.briefly(value) for name, value in run.metrics.items()})
+    return records.content(brief)
+
+
+def _differing(one: Mapping[str, Any], two: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The keys in which both differ, dotted."""
+    for key in one.keys() | two.keys():
+        a, b = one.get(key), two.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            yield from _differing(a, b, f"{prefix}{key}.")
+        elif key in _TIMES and not prefix and isinstance(a, float) and isinstance(b, float):
+            if abs(a - b) > _ROUNDED:
+                yield key
+        elif not _same(a, b):
+            yield f"{prefix}{key}"
+
+
+def _same(a: object, b: object) -> bool:
+    if isinstance(a, float) and isinstance(b, float) and math.isnan(a):
+        return math.isnan(b)
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return a == b
+
+
+def _tell(repo: Repo, place: _Place, run: Run) -> None:
+    """Let the message say what the YAML says."""
+    place.move(repo, repo.commit(place.tip, {}, result.message(run)))
+
+
+def _write(repo: Repo, place: _Place, run: Run) -> None:
+    """Let the YAML say what the message says."""
+    documents = {runs.place_of(run, path): text.encode() for path, text in files.documents(run, {}).items()}
+    place.move(repo, repo.commit(place.tip, documents, result.message(run)))
+
+
+def _left(repo: Repo) -> Iterator[Finding]:
+    """What those have left who died."""
+    failed, _ = recover.left(repo)
+    for name in failed:
+        yield Finding(
+            where=f"mlgit/live/{name}", what="it has died, and is no branch yet", fix="mlgit recover says why"
+        )
+    locks = [repo.common_dir / "packed-refs.lock", *(repo.common_dir / "refs").rglob("*.lock")]
+    for lock in locks:
+        if lock.exists() and time.time() - lock.stat().st_mtime > _STALE:
+            what = "a lock of git's that nobody holds any more keeps refs from moving"
+            yield Finding(where=str(lock), what=what, repair=partial(lock.unlink, missing_ok=True))
+
+
+def elsewhere(remote: Remote) -> Iterator[Finding]:
+    """What *remote* has otherwise. Raises `GitError` where it cannot be reached."""
+    shared = (refs.RUNS, refs.ARCHIVE)
+    near, far = remote.repo.refs(*shared), remote.refs(*(f"{prefix}*" for prefix in shared))
+    away = sorted(ref for ref in near.keys() | far.keys() if near.get(ref) != far.get(ref))
+    for what, some in (
+        ("{} of what is here is not there", [ref for ref in away if ref not in far]),
+        ("{} of what is there is not here", [ref for ref in away if ref not in near]),
+        ("{} is there otherwise than here", [ref for ref in away if ref in near and ref in far]),
+    ):
+        if some:
+            names = ", ".join(ref.removeprefix("refs/heads/") for ref in some[:3])
+            yield Finding(
+                where=remote.name, what=f"{what.format(len(some))}: {names}", fix=f"mlgit sync --to {remote.name}"
+            )
