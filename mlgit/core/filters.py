@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from mlgit.core.condition import And, Condition, Operation, Or, Predicate
 from mlgit.core.history import AXES
 from mlgit.core.run import Run
 from mlgit.errors import UsageError
@@ -38,6 +39,8 @@ class Filter:
 
     holds: Test
     """Whether a run passes it."""
+    needs: Condition
+    """What holds for every run that passes, and perhaps for others: by this they are looked up."""
 
 
 def parse(tree: Mapping[str, Any] | None, *, beside: Beside = _nothing) -> Filter:
@@ -45,7 +48,8 @@ def parse(tree: Mapping[str, Any] | None, *, beside: Beside = _nothing) -> Filte
 
     Raises `UsageError`, which names the operator that is wrong. A key that no run can have is one that every run lacks.
     """
-    return Filter(_every({} if tree is None else tree, beside, 0))
+    asked = {} if tree is None else tree
+    return Filter(holds=_every(asked, beside, 0), needs=_needs(asked))
 
 
 def _every(tree: Any, beside: Beside, depth: int) -> Test:
@@ -201,6 +205,53 @@ def _figure(key: str, value: Any) -> Any:
                 f"filters: {value!r:.80} is no moment, at {key}.", fix="2026-01-31T12:30:00, in UTC, or seconds"
             ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+# ------------------------------------------------------------------------------------------------ what is needed
+
+
+def _needs(tree: Mapping[str, Any]) -> Condition:
+    """`Filter.needs` of a filter that was understood: what has no like among conditions is left out."""
+    parts: list[Condition] = []
+    for key, value in tree.items():
+        if key in ("$and", "$or"):
+            join = And if key == "$and" else Or
+            parts.append(join(tuple(_needs(item) for item in value)))
+        elif not key.startswith("$"):
+            parts += _needed(key, value)
+    return And(tuple(parts))
+
+
+def _needed(key: str, value: Any) -> Iterator[Condition]:
+    """What one key has to meet."""
+    is_asked = isinstance(value, Mapping) and any(str(name).startswith("$") for name in value)
+    for name, item in value.items() if is_asked else (("$eq", value),):
+        figures = tuple(_figure(key, one) for one in (item if name == "$in" else (item,)))
+        if name == "$regex":
+            figures = (f"(?{value['$options']}){item}" if value.get("$options") else item,)
+        if name not in _LIKE or not all(isinstance(one, bool | int | float | str) for one in figures):
+            continue
+        if keys := _keys(key):
+            yield Or(tuple(Predicate(one, _LIKE[name], figures) for one in keys))
+
+
+_LIKE = {
+    "$eq": Operation.EQUAL, "$in": Operation.EQUAL, "$gt": Operation.MORE, "$gte": Operation.AT_LEAST,
+    "$lt": Operation.LESS, "$lte": Operation.AT_MOST, "$regex": Operation.MATCH,
+}  # fmt: skip
+_NAMED = {
+    "name": ("id", "name"), "display_name": ("name",), "displayName": ("name",), "jobType": ("job_type",),
+    "tags": ("tags",), "description": ("notes",), "created_at": ("created",), "createdAt": ("created",),
+    **{name: (name,) for name in ("id", "state", "group", "job_type", "sweep", "notes", "project", "duration")},
+}  # fmt: skip
+
+
+def _keys(key: str) -> tuple[str, ...]:
+    """The keys of `core.query` one of which has to meet what W&B's *key* does; none where that is not known."""
+    first, _, rest = key.partition(".")
+    if first not in _WHERE or not rest:
+        return _NAMED.get(key, ())
+    return () if rest in AXES or "value" in rest.split(".") else (f"{_WHERE[first]}.{rest}",)
 
 
 def value_of(run: Run, key: str, beside: Beside = _nothing) -> Any:

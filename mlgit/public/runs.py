@@ -34,7 +34,8 @@ class Runs(Sequence[Run]):
         if self._found is None:
             from mlgit.index import query
 
-            known = [run for run in query.runs(self._repo, project=self._project) if self._filter.holds(run)]
+            near = query.search(self._repo, self._filter.needs, project=self._project, is_checked=False).runs
+            known = [run for run in near if self._filter.holds(run)]
             self._found = [Run(self._repo, run) for run in filters.ordered(known, self._order, beside=self._beside)]
         return self._found
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlgit.core import filters
+from mlgit.core import condition, filters, language, query
 from mlgit.core.run import Run, State
 from mlgit.errors import UsageError
 
@@ -42,7 +43,9 @@ RUN = Run(
 )  # fmt: skip
 def test_a_run_passes(tree: Any):
     beside = {"username": "Ada", "_step": 7}
-    assert filters.parse(tree, beside=lambda _, name: beside[name]).holds(RUN)
+    parsed = filters.parse(tree, beside=lambda _, name: beside[name])
+    assert parsed.holds(RUN)
+    assert condition.holds(parsed.needs, partial(query.value_of, RUN))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,34 @@ def one(operator: str, name: str, wanted: Any, params: dict[str, Any]) -> bool:
 def test_a_filter_means_what_mongodb_means(tree: dict[str, Any], params: dict[str, Any]):
     run = Run(id="i", name="n", project="p", params=params)
 
-    assert filters.parse(tree).holds(run) == naive(tree, params)
+    parsed = filters.parse(tree)
+
+    assert parsed.holds(run) == naive(tree, params)
+    assert condition.holds(parsed.needs, partial(query.value_of, run)) or not parsed.holds(run)
+
+
+@pytest.mark.parametrize(
+    ("tree", "needs"),
+    [
+        ({"config.lr": {"$gt": 0.1, "$lte": 1}, "state": "finished"},
+         "params.lr > 0.1 and params.lr <= 1 and state = 'finished'"),
+        ({"$or": [{"tags": {"$in": ["a", "b"]}}, {"summary_metrics.acc": {"$gte": 0.9}}]},
+         "tags in (a, b) or metrics.acc >= 0.9"),
+        ({"display_name": {"$regex": "^a", "$options": "i"}}, "name ~ '(?i)^a'"),
+        ({"name": "x"}, "id = x or name = x"),
+        ({"username": "ada", "config.a": None, "config.b": {"$ne": 1}, "$nor": [{"state": "failed"}]}, ""),
+    ],
+)  # fmt: skip
+def test_what_a_filter_needs_is_looked_up_by_a_condition(tree: Any, needs: str):
+    for number in range(24):
+        run = Run(
+            id="x" if number % 5 == 0 else "i", name="abx"[number % 3], project="p", state=list(State)[number % 5],
+            tags=tuple("abc"[: number % 4]), params={"lr": number / 12}, metrics={"acc": number / 24},
+        )  # fmt: skip
+        wanted = language.parse(needs) if needs else condition.And(())
+        assert condition.holds(filters.parse(tree).needs, partial(query.value_of, run)) == condition.holds(
+            wanted, partial(query.value_of, run)
+        )
 
 
 @given(st.recursive(NUMBERS, lambda inner: st.dictionaries(st.text(max_size=4), inner), max_leaves=5))
