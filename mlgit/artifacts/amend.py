@@ -102,7 +102,7 @@ def _runs(repo: Repo, held: Held) -> list[Run]:
     """The runs of the project that logged the version."""
     from mlgit.index import query
 
-    return [run for run in query.runs(repo, project=held.run.project) if _of(run, held)]
+    return [run for run in query.logging(repo, held.version.name, project=held.run.project) if _of(run, held)]
 
 
 def _of(run: Run, held: Held) -> list[ArtifactVersion]:

@@ -18,6 +18,7 @@ from mlgit.artifacts.manifest import Entry, Manifest
 from mlgit.artifacts.staging import Staging
 from mlgit.core import figures, values
 from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.condition import Operation, Predicate
 from mlgit.core.run import Run
 from mlgit.dvc import cache
 from mlgit.errors import MlgitError, NotFoundError, NotLoggedError, UsageError
@@ -104,7 +105,7 @@ class Artifact(Draft):
         here = places.of_reader(Path.cwd())
         if here is None:
             raise NotFoundError(f"{Path.cwd()} is in no git repository, so no run tells of {address}.")
-        held = catalog.find(query.runs(here.repo), f"{project}/{name}")
+        held = catalog.find(query.logging(here.repo, catalog.parse(name).name), f"{project}/{name}")
         return Artifact.of(here.repo, held).get_entry(path)
 
     def _known(self) -> tuple[Repo, ArtifactVersion]:
@@ -125,7 +126,7 @@ class Artifact(Draft):
         from mlgit.index import query
 
         repo, version = self._known()
-        known = catalog.versions(query.runs(repo, project=self._in_project), self._name)
+        known = catalog.versions(query.logging(repo, self._name, project=self._in_project), self._name)
         found = next((held for held in known if held.version.hash == version.hash), None)
         if found is None:
             raise NotFoundError(
@@ -551,7 +552,8 @@ class Artifact(Draft):
         from mlgit.index import query
 
         repo, version = self._known()
-        using = [run for run in query.runs(repo) if any(used.hash == version.hash for used in run.used)]
+        near = query.search(repo, Predicate("used", Operation.EQUAL, (version.name,))).runs
+        using = [run for run in near if any(used.hash == version.hash for used in run.used)]
         return [ties.ask("past")(repo, run) for run in sorted(using, key=lambda run: run.created)]
 
     def link(self, target_path: str, aliases: Iterable[str] | None = None) -> Artifact:

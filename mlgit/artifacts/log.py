@@ -62,6 +62,25 @@ def _place(repo: Repo, path: Path, folder: str) -> str:
     return where.relative_to(home).as_posix() if where.is_relative_to(home) else where.name
 
 
+def _find_elsewhere(repo: Repo, runs: Sequence[Run], text: str, project: str | None) -> Held:
+    """What no run has logged by that name: a path that one did, or a table. Raises `NotFoundError`."""
+    try:
+        return catalog.find(runs, text, project=project)
+    except NotFoundError:
+        is_table = catalog.parse(text).name.startswith("run-")
+        if not is_table or (table := ties.ask("table")(repo, runs, text)) is None:
+            raise
+        found: Held = table
+        return found
+
+
+def telling(repo: Repo, name: str, *, project: str | None = None) -> list[Run]:
+    """The runs that may tell of the artifact *name*: those that logged it; of a run's table, any."""
+    from mlgit.index import query
+
+    return query.runs(repo, project=project) if name.startswith("run-") else query.logging(repo, name, project=project)
+
+
 def versions(repo: Repo, runs: Sequence[Run], name: str) -> list[Held]:
     """`catalog.versions`, with the tables that *runs* logged among them."""
     known = catalog.versions(runs, name)
@@ -82,14 +101,11 @@ def find(repo: Repo, text: str, *, project: str | None = None, type: str | None 
     """
     from mlgit.index import query
 
-    runs = query.runs(repo)
+    name = catalog.parse(text).name
     try:
-        held = catalog.find(runs, text, project=project)
+        held = catalog.find(query.logging(repo, name), text, project=project)
     except NotFoundError:
-        is_table = catalog.parse(text).name.startswith("run-")
-        if not is_table or (table := ties.ask("table")(repo, runs, text)) is None:
-            raise
-        held = table
+        held = _find_elsewhere(repo, query.runs(repo), text, project)
     if type is not None and held.version.type != type:
         raise NotFoundError(f"{held.name} is a {held.version.type}, not a {type[:80]}.", fix="leave the type out")
     return held

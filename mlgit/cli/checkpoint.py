@@ -47,7 +47,7 @@ def command(run: str | None, every: str | None, push: bool, as_json: bool) -> No
         else:
             output.say(f"{ended.name} is {ended.state.value}{f': {ended.branch}' if ended.branch else ''}")
         return
-    known = [query.find(repo, run)] if run else [one for one in query.runs(repo) if not one.commit]
+    known = [query.find(repo, run)] if run else query.alive(repo)
     if run and known[0].commit:
         raise UsageError(
             f"{known[0].name} is not under way: it is {known[0].state.value}.", fix="mlgit ls lists the runs"

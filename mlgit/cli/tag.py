@@ -27,11 +27,8 @@ class _Word(RunName):
         if not incomplete.startswith("+"):
             return super().shell_complete(ctx, param, incomplete)
         from mlgit import wiring
-        from mlgit.index.query import runs
 
-        place = wiring.place()
-        known = {tag for run in runs(place.repo, project=place.meant) for tag in run.tags}
-        return [CompletionItem(f"+{tag}") for tag in sorted(known) if tag.startswith(incomplete[1:])]
+        return [CompletionItem(f"+{tag}") for tag in sorted(_counted(wiring.place())) if tag.startswith(incomplete[1:])]
 
 
 class _Command(click.Command):
@@ -114,10 +111,18 @@ def _undo(one: Edited) -> list[str]:
     return ["--", *words] if any(word.startswith(("--", "-h", "-w")) for word in words) else words
 
 
-def _list(place: Place, *, as_json: bool) -> None:
-    from mlgit.index.query import runs
+def _counted(place: Place) -> Counter[str]:
+    """The tags that runs of the project have, and how many have each."""
+    from mlgit.index.query import groups
 
-    counted = Counter(tag for run in runs(place.repo, project=place.meant) for tag in run.tags).most_common()
+    counted: Counter[str] = Counter()
+    for group in groups(place.repo, ["tags"], project=place.meant):
+        counted.update(dict.fromkeys(group.values["tags"] or (), group.runs))
+    return counted
+
+
+def _list(place: Place, *, as_json: bool) -> None:
+    counted = _counted(place).most_common()
     if as_json:
         output.as_json([{"tag": tag, "runs": count} for tag, count in counted])
     else:

@@ -73,8 +73,7 @@ def _fold(place: Place, over: int, wanted: int, limit: int) -> None:
     from mlgit.index import query
     from mlgit.store import archive
 
-    oldest = [run for run in reversed(query.runs(place.repo)) if not run.archive]
-    can, _ = wiring.archivable(place, oldest[: 2 * _AT_ONCE])
+    can, _ = wiring.archivable(place, query.oldest(place.repo, 2 * _AT_ONCE))
     done = archive.fold(place.repo, can[: min(wanted, _AT_ONCE)])
     if done and over > len(done):
         output.note(f"{len(done):,} old runs were archived; {over - len(done):,} branches are still too many, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
@@ -102,3 +102,9 @@ class ArtifactVersion:
             elif value:
                 told[one.name] = value
         return told
+
+
+def called(versions: Iterable[ArtifactVersion]) -> tuple[str, ...]:
+    """The names by which *versions* are found: their own, and those of the collections that they are linked to."""
+    names = [name for one in versions for name in (one.name, *(link.collection for link in one.links))]
+    return tuple(dict.fromkeys(names))

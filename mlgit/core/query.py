@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, TypeVar
 
+from mlgit.core.artifact import called
 from mlgit.core.compare import flatten, is_number
 from mlgit.core.run import Run
 from mlgit.errors import UsageError
@@ -14,8 +15,10 @@ from mlgit.errors import UsageError
 T = TypeVar("T")
 FIELDS = (
     "id", "name", "project", "state", "group", "sweep", "job_type", "notes", "created", "finished", "duration", "tags",
-    "tag", "branch", "commit",
+    "tag", "branch", "commit", "source", "parent", "used", "logged",
 )  # fmt: skip
+TREE, HELD = ".tree", ".held"
+"""What only mlgit itself asks about: the tree of a run's code, and how many of its files DVC holds."""
 ALIASES = {"tag": "tags"}
 """Fields that have a second name: what reads well in a condition."""
 
@@ -51,12 +54,18 @@ def unknown(key: str, names: Iterable[str]) -> UsageError:
 
 def value_of(run: Run, key: str) -> Any:
     """What *run* has under *key*, or None: a field, a metric, a param; `metrics.` and `params.` say which."""
+    if key in (TREE, HELD):
+        return run.tree if key == TREE else len(run.held) or None
     if key.startswith("params."):
         return flatten(run.params).get(key[7:])
     if key.startswith("metrics."):
         return flatten(run.metrics).get(key[8:])
     if key in FIELDS:
-        found = run.state.value if key == "state" else getattr(run, ALIASES.get(key, key))
+        found = getattr(run, ALIASES.get(key, key))
+        if key in ("used", "logged"):
+            found = called(found)
+        elif key == "state":
+            found = found.value
         return None if found in ("", ()) else found  # a run that is alive has no branch yet
     found = flatten(run.metrics).get(key)
     return flatten(run.params).get(key) if found is None else found

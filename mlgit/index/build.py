@@ -24,7 +24,7 @@ from mlgit.index.cells import SEGMENT, Cells
 from mlgit.store import archive, records, runs
 
 T = TypeVar("T")
-VERSION = 2
+VERSION = 3
 WHERE = (refs.RUNS, refs.TRASH, refs.ARCHIVE, "refs/remotes/*/exp/")
 """Branches, hidden ones, the archive and what was fetched; in this order the first that tells of a run is right."""
 _SPARE = SEGMENT

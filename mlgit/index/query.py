@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mlgit.core import query, refs, values
-from mlgit.core.condition import And, Condition, Operation, Predicate
+from mlgit.core.condition import And, Condition, Not, Operation, Predicate
 from mlgit.core.condition import keys as keys_of
 from mlgit.core.run import Run
 from mlgit.core.stats import Group
@@ -68,6 +68,13 @@ def search(
         return Found(total=len(rows), runs=now.read(now.table.places(ordered)))
 
     return _ask(repo, answer)
+
+
+def logging(repo: Repo, name: str | None = None, *, project: str | None = None) -> list[Run]:
+    """The runs that logged an artifact, newest first; with *name* one that is called, or linked, so."""
+    there_is = Not(Predicate("logged", Operation.NULL))
+    wanted = Predicate("logged", Operation.EQUAL, (name,)) if name else there_is
+    return search(repo, wanted, project=project).runs
 
 
 def groups(
@@ -138,6 +145,17 @@ def of_id(repo: Repo, run_id: str) -> Run | None:
     return _ask(repo, lambda now: now.of_id(run_id))
 
 
+def oldest(repo: Repo, most: int) -> list[Run]:
+    """The first *most* runs that have a branch of their own here."""
+    where, tail = "shown AND ref >= ? AND ref < ?", "ORDER BY created, id LIMIT ?"
+    return _ask(repo, lambda now: now.read(map(_key, now.rows(where, refs.RUNS, f"{refs.RUNS}~", most, tail=tail))))
+
+
+def alive(repo: Repo) -> list[Run]:
+    """The runs that are under way, newest first."""
+    return _ask(repo, lambda now: sorted(now.alive, key=lambda run: (-run.created, run.id)))
+
+
 def find(repo: Repo, text: str, *, project: str | None = None) -> Run:
     """The run that *text* names: its id, branch, name, result commit, or an unambiguous beginning of one; `latest`.
 
@@ -193,7 +211,7 @@ class _Now:
 
     def __init__(self, repo: Repo, connection: sqlite3.Connection, alive: Iterable[Run]) -> None:
         self._repo, self._connection = repo, connection
-        self._alive = [known for run in alive if (known := self._going_on(run))]
+        self.alive = [known for run in alive if (known := self._going_on(run))]
 
     def _going_on(self, run: Run) -> Run | None:
         """A run that is alive, with the branch and the metrics that it had already; None where it has ended by now."""
@@ -210,7 +228,7 @@ class _Now:
         """All of it by columns."""
         from mlgit.index.table import Table  # numpy costs a tenth of a second to load
 
-        return Table(self._connection, self._alive)
+        return Table(self._connection, self.alive)
 
     def rows(self, where: str, *asked: object, tail: str = "") -> list[_Row]:
         """The rows of which *where*, SQL of ours, holds for what is *asked*."""
@@ -220,7 +238,7 @@ class _Now:
     def read(self, entries: Iterable[tuple[str, str]]) -> list[Run]:
         """The runs behind (entry, commit), in this order; without a commit it is the id of one that is alive."""
         order = list(entries)
-        known = {run.id: run for run in self._alive} | self._stored([entry for entry in order if entry[1]])
+        known = {run.id: run for run in self.alive} | self._stored([entry for entry in order if entry[1]])
         return [known[name] for name, _ in order if name in known]
 
     def _stored(self, entries: Sequence[tuple[str, str]]) -> dict[str, Run]:
@@ -240,8 +258,8 @@ class _Now:
     ) -> Found:
         """Runs, newest first: what is asked most often needs no columns."""
         kinds = {key: value for key, value in {"project": project, "sweep": sweep}.items() if value}
-        living = [run for run in self._alive if all(getattr(run, key) == value for key, value in kinds.items())]
-        ids = [run.id for run in self._alive]
+        living = [run for run in self.alive if all(getattr(run, key) == value for key, value in kinds.items())]
+        ids = [run.id for run in self.alive]
         where = " AND ".join(["shown", *(f"{key} = ?" for key in kinds), f"+id NOT IN ({', '.join('?' * len(ids))})"])
         asked = (*kinds.values(), *ids)
         most = -1 if limit is None else skip + limit
@@ -253,10 +271,10 @@ class _Now:
 
     def projects(self) -> Counter[str]:
         counted = self._connection.execute("SELECT project, count(*) FROM runs WHERE shown GROUP BY project")
-        return Counter(dict(counted.fetchall())) + Counter(run.project for run in self._alive if not run.ref)
+        return Counter(dict(counted.fetchall())) + Counter(run.project for run in self.alive if not run.ref)
 
     def of_id(self, run_id: str) -> Run | None:
-        living = (run for run in self._alive if run.id == run_id)
+        living = (run for run in self.alive if run.id == run_id)
         return next(living, None) or next(iter(self.read(map(_key, self.rows("shown AND id = ?", run_id)))), None)
 
     def named(self, text: str, project: str | None) -> Run:
@@ -269,7 +287,7 @@ class _Now:
             return self._named(values.text(text), None)
 
     def _named(self, text: str, project: str | None) -> Run:
-        living = [run for run in self._alive if project in (None, run.project)]
+        living = [run for run in self.alive if project in (None, run.project)]
         ids = {run.id for run in living}
         for where, asked, fits in _ways(text):
             rows = self.rows(f"shown AND ifnull(project = ?, 1) AND {where}", project, *asked)

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mlgit.core import query
+from mlgit.core.artifact import ArtifactVersion, called
 from mlgit.core.compare import flatten
 from mlgit.core.run import in_calendar
 
-_FIELDS = ("project", "state", "group", "sweep", "job_type", "notes")
+_FIELDS = ("project", "state", "group", "sweep", "job_type", "notes", "source", "parent")
 
 Columns = dict[str, tuple[list[int], list[Any]]]
 """Key → positions and values: a field by its name, params and metrics by dotted names after `params.`, `metrics.`."""
@@ -25,6 +27,10 @@ def columns(records: Sequence[tuple[int, Mapping[str, Any]]]) -> Columns:
     for name in _FIELDS:
         _take(made, name, positions, [content.get(name) or None for content in contents])
     _take(made, "tags", positions, [list(map(str, content.get("tags") or ())) or None for content in contents])
+    _take(made, query.TREE, positions, [content.get("tree") or None for content in contents])
+    _take(made, query.HELD, positions, [len(content.get("held") or ()) or None for content in contents])
+    for kind in ("used", "logged"):
+        _take(made, kind, positions, [_called(content.get(kind) or ()) or None for content in contents])
     created = [in_calendar(content["created"]) for content in contents]
     finished = [_moment(content.get("finished")) for content in contents]
     _take(made, "created", positions, created)
@@ -39,6 +45,14 @@ def columns(records: Sequence[tuple[int, Mapping[str, Any]]]) -> Columns:
     for kind in ("params", "metrics"):
         _turn(made, kind, ((at, tree) for at, content in records if (tree := content.get(kind))))
     return made
+
+
+def _called(versions: Iterable[Any]) -> list[str]:
+    """What `core.artifact.called` says of them."""
+    try:
+        return list(called(map(ArtifactVersion.of, versions)))
+    except (KeyError, TypeError, AttributeError):
+        return []  # they are none; the run itself is passed over when it is read
 
 
 def _moment(seconds: float | None) -> float | None:

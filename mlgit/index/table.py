@@ -121,7 +121,8 @@ class Table:
         """Raise `UsageError` for one of *keys* that no run has which meets *among*; without such, nothing is wrong."""
         rows = self.meeting(among)
         for key in keys if len(rows) else ():
-            if key not in query.FIELDS and not self.column(key).present[rows].any():
+            is_named = key not in (*query.FIELDS, query.TREE, query.HELD)
+            if is_named and not self.column(key).present[rows].any():
                 raise query.unknown(key, self.names)
 
     def column(self, key: str) -> Column:
@@ -138,7 +139,7 @@ class Table:
     def _made(self, key: str) -> Column:
         if key in _IN_ROWS:
             return self._of_rows(key)
-        if key in query.FIELDS or key.startswith(("params.", "metrics.")):
+        if key in query.FIELDS or key.startswith((".", "params.", "metrics.")):
             return self._read(key)
         return self._read(f"metrics.{key}").over(self._read(f"params.{key}"))
 

@@ -359,12 +359,10 @@ class Run:
         return self._artifacts(self._record.used)
 
     def _artifacts(self, versions: Sequence[ArtifactVersion]) -> list[Artifact]:
-        from mlgit.index import query
-
-        known = query.runs(self._repo)
-        own = [run for run in known if run.project == self.project]
         found: list[Artifact] = []
         for version in versions:
+            known = log.telling(self._repo, version.name)
+            own = [run for run in known if run.project == self.project]
             several = (held for some in (own, known) for held in log.versions(self._repo, some, version.name))
             held = next((held for held in several if held.version.hash == version.hash), None)
             if held and not held.version.deleted:

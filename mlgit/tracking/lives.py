@@ -127,8 +127,8 @@ def _missing(repo: Repo, run_id: str) -> NotFoundError:
 
     from mlgit.index import query
 
-    known = query.runs(repo)
-    words = {word: run for run in known[:1000] for word in (run.id, run.name)}
+    known = query.search(repo, limit=1000).runs
+    words = {word: run for run in known for word in (run.id, run.name)}
     close = [words[word] for word in difflib.get_close_matches(run_id, words, 3)] or known[:3]
     shown = ", ".join(dict.fromkeys(f"{run.id} ({run.name})" for run in close))
     fix = f"did you mean {shown}?" if shown else "there are no runs yet; leave resume out"

@@ -98,7 +98,7 @@ class Kept:
 
         if artifact.stored:
             return
-        known = catalog.names(query.runs(self._journal.repo, project=self._journal.project))
+        known = catalog.names(query.logging(self._journal.repo, artifact.name, project=self._journal.project))
         if (before := known.get(artifact.name, artifact.type)) != artifact.type:
             raise WrongKindError(f"The artifact {artifact.name} is a {before}: it cannot be a {artifact.type} too.")
 
