@@ -24,7 +24,7 @@ from mlgit.index.cells import SEGMENT, Cells
 from mlgit.store import archive, records, runs
 
 T = TypeVar("T")
-VERSION = 3
+VERSION = 4
 WHERE = (refs.RUNS, refs.TRASH, refs.ARCHIVE, "refs/remotes/*/exp/")
 """Branches, hidden ones, the archive and what was fetched; in this order the first that tells of a run is right."""
 _SPARE = SEGMENT
@@ -91,7 +91,7 @@ def _told(connection: sqlite3.Connection) -> dict[str, tuple[object, ...]]:
             digests[row] = digests.get(row, 0) ^ hash((key, repr(float(value) if is_exact(value) else value)))
     rows = connection.execute(
         'SELECT row, ref, tip, "commit", id, name, project, created, sweep, runs.shown, '
-        "substr(segments.shown, row % ? + 1, 1) FROM runs JOIN segments ON segment = row / ?",
+        "substr(segments.shown, row % ? + 1, 1) FROM runs JOIN segments ON segment = row / ? WHERE ref IS NOT NULL",
         (SEGMENT, SEGMENT),
     )
     return {ref: (*told, digests.get(row)) for row, ref, *told in rows}
@@ -152,7 +152,7 @@ def _moved(repo: Repo, connection: sqlite3.Connection) -> looking.Moved | None:
 
 def _clear_if_stale(connection: sqlite3.Connection) -> None:
     """Begin anew where most rows are no longer shown: rows are only ever added, and what went still takes its room."""
-    rows, left = connection.execute("SELECT ifnull(max(row) + 1, 0), count(*) FROM runs").fetchone()
+    rows, left = connection.execute("SELECT ifnull(max(row) + 1, 0), count(ref) FROM runs").fetchone()
     if rows > 2 * left + _SPARE:
         with _transaction(connection):
             for table in ("runs", "cells", "segments", "looks"):
@@ -223,7 +223,9 @@ class _Rows:
             ]
             self._touched |= {run_id for _, run_id in found if run_id}
             self._show({row: False for row, _ in found})
-            self._connection.executemany("DELETE FROM runs WHERE row = ?", [(row,) for row, _ in found])
+            self._connection.executemany(
+                "UPDATE runs SET ref = NULL, id = NULL, shown = 0 WHERE row = ?", [(row,) for row, _ in found]
+            )
 
     def add(self, told: Iterable[tuple[str, str, Mapping[str, Any] | None]], tips: Mapping[str, str]) -> int:
         """Take up what refs tell, as `runs.contents` has it; return how many they were."""

@@ -1,8 +1,8 @@
 -- What git's refs said when they were last looked at. Raise build.VERSION with every change: the file is then made anew.
--- Rows are only ever added: a branch that moved gets a new one, and its old one is not shown any more.
+-- Rows are only ever added: a branch that moved gets a new one, and its old one is not shown any more and loses its ref.
 CREATE TABLE runs (
   row      INTEGER PRIMARY KEY,
-  ref      TEXT NOT NULL,     -- refs/heads/exp/digits/radiant-glade-12-k3f9a2, or <month of the archive>:<name>
+  ref      TEXT,              -- refs/heads/exp/digits/radiant-glade-12-k3f9a2, or <month of the archive>:<name>
   tip      TEXT NOT NULL,     -- what the ref points at
   "commit" TEXT,              -- where the record stands; NULL: at the tip
   id       TEXT,              -- NULL: it tells of no run

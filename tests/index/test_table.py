@@ -6,6 +6,7 @@ import math
 import random
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,7 @@ def test_what_is_edited_hidden_and_made_is_found_as_it_is_then(many: Repo, tmp_p
     before = query.runs(repo)
     chosen = random.Random(0).sample(before, 30)
     for run in chosen[:10]:
-        edit.edit(repo, run, lambda one: edit.replace(one, tags=("chosen",), group=None))
+        edit.edit(repo, run, lambda one: replace(one, tags=("chosen",), group=None))
     runs.hide(repo, chosen[10:20])
     repo.git("pack-refs", "--all")
     repo.git("branch", "-D", *(run.branch for run in chosen[20:]))
@@ -186,3 +187,28 @@ def test_a_key_that_no_run_has_is_told(many: Repo):
     assert caught.value.fix == "did you mean 'accuracy'?"
     query.check(many, ["accuracy", "params.lr", "state"])
     assert {"accuracy", "metrics.accuracy", "lr", "state"} <= query.keys(many)
+
+
+def test_refs_that_move_in_any_way_are_as_if_the_index_were_made_anew(tmp_path: Path):
+    """Branches, hidden ones, and what a remote has, of few runs with a few edits each."""
+    rng = random.Random(3)
+    repo = crowd.build(tmp_path / "repo", 6, seed=1)
+    tips = list(repo.refs("refs/heads/exp/").values())
+    known = query.runs(repo)
+    for number in range(12):
+        edited = edit.edit(repo, known[number % 6], lambda one: replace(one, tags=(f"t{number}",)))  # noqa: B023
+        tips.append(edited.commit)
+    places = ("refs/heads/exp/p/", "refs/mlgit/trash/exp/p/", "refs/remotes/origin/exp/p/")
+    for _ in range(80):
+        ref = f"{rng.choice(places)}run-{rng.randrange(5)}"
+        if rng.random() < 0.3:
+            repo.git("update-ref", "-d", ref)
+        else:
+            repo.git("update-ref", ref, rng.choice(tips))
+        if rng.random() < 0.1:
+            repo.git("pack-refs", "--all")
+        if rng.random() < 0.5:
+            assert build.check(repo) == []
+            assert {run.id for run in query.search(repo, language.parse("lr > 0")).runs} == {
+                run.id for run in query.runs(repo)
+            }
