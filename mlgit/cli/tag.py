@@ -72,6 +72,8 @@ def command(words: tuple[str, ...], conditions: tuple[str, ...], clear: bool, dr
     try:
         runs = edits.chosen(place, names, conditions)
     except NotFoundError as exc:
+        if added or gone or clear:
+            raise
         raise NotFoundError(exc.what, fix=f"{exc.fix}; a tag has its sign: mlgit tag RUN +{names[-1]}") from None
     if not (added or gone or clear):
         _show(runs, as_json=as_json)

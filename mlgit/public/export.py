@@ -60,7 +60,7 @@ class Exported:
     thinned: tuple[Run, ...] = ()
     """Those whose history is not here in full."""
     missing: tuple[str, ...] = ()
-    """Artifacts whose bytes are not here."""
+    """Artifacts whose bytes are not here, and runs whose files cannot be read."""
 
 
 def export(
@@ -131,14 +131,17 @@ class _Told:
         if self.wish.files or self.wish.artifacts:
             with self.repo.reader() as reader:
                 for run in self.watch(self.runs):
-                    self._put_files(run, f"{run.project}/{run.branch.rpartition('/')[2] or run.id}", put, reader)
+                    try:
+                        self._put_files(run, f"{run.project}/{run.branch.rpartition('/')[2] or run.id}", put, reader)
+                    except MlgitError:  # a branch that somebody spoiled is no reason to leave out all others
+                        self.missing.append(f"files of {run.name}")
 
     def _put_files(self, run: Run, home: str, put: Put, reader: Reader) -> None:
         from mlgit.artifacts import manifest
         from mlgit.public import files
 
         if self.wish.files:
-            for name, content in files.contents(self.repo, run, reader):
+            for name, content in dict(files.contents(self.repo, run, reader)).items():
                 put(f"{home}/{manifest.inside(name)}", content)
         if self.wish.artifacts:
             self._put_artifacts(run, home, put)

@@ -114,7 +114,8 @@ def contents(repo: Repo, run: Run, reader: Reader) -> Iterator[tuple[str, bytes]
         return
     top = runs.place_of(run, "").rstrip("/")
     paths = [(path, oid) for path, oid in _walk(reader, f"{run.commit}:{top}") if not path.startswith("artifacts/")]
-    for (path, _), found in zip(paths, reader.read_all(oid for _, oid in paths), strict=True):
+    answers = list(reader.read_all(oid for _, oid in paths))  # all, for one of them may be no pointer
+    for (path, _), found in zip(paths, answers, strict=True):
         content = found[2] if found else b""
         if path.endswith(".dvc") and "/" not in path:
             yield from ((file.name, file.content()) for file in _held(repo, run, path, content))

@@ -90,6 +90,7 @@ def test_a_word_that_is_no_run_may_have_been_meant_as_a_tag(inside: Repo, mlgit:
         assert refused.returncode in (1, 2), words
         assert "To fix:" in refused.stderr
     assert "mlgit tag RUN +baseline" in mlgit("tag", "one", "baseline", check=False).stderr
+    assert "mlgit tag RUN" not in mlgit("tag", "two", "+baseline", check=False).stderr
 
 
 def test_what_would_be_changed_is_said_before_it_is(inside: Repo, mlgit: Mlgit):

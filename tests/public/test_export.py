@@ -22,6 +22,7 @@ from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.public import export
+from mlgit.store import records
 from mlgit.tracking import session
 
 Mlgit = Callable[..., Any]
@@ -137,6 +138,17 @@ def test_artifacts_whose_bytes_are_elsewhere_are_named(inside: Repo, two: list[R
     done = exported(inside, two, tmp_path / "runs.zip", artifacts=True)
 
     assert done.missing == (f"model of {two[1].name}",)
+
+
+def test_a_run_that_somebody_spoiled_takes_no_other_along(inside: Repo, two: list[Run], tmp_path: Path):
+    changes = {"experiment/media.dvc": b"outs: ["}
+    message = f"spoiled\n\n{records.TRAILER}: {records.trailer(two[0])}"
+    inside.commit_on(two[0].ref, changes, message, expect=two[0].commit)
+
+    done = exported(inside, query.runs(inside), tmp_path / "runs.zip", files=True)
+
+    assert done.missing == ("files of two",)
+    assert any(path.endswith(".png") for path in _content(tmp_path / "runs.zip"))
 
 
 def test_a_long_history_is_whole_or_said_to_be_thinned(inside: Repo, tmp_path: Path):
