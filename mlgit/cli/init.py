@@ -52,4 +52,4 @@ def _tell_of_scratch(folder: Path) -> None:
     if (repo := scratch.existing()) and (count := query.projects(repo).total()):
         runs = "a run" if count == 1 else f"{count} runs"
         there, here = shlex.quote(str(repo.folder)), shlex.quote(str(folder))
-        output.note(f"outside of any repository you made {runs}; to take along: cd {there} && mlgit sync --to {here}")
+        output.note(f"outside of any repository you made {runs}; to take along: cd {there} && mlgit push --to {here}")

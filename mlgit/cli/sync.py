@@ -22,14 +22,13 @@ def command(
 
     A run that was edited on both sides has both edits then; where they contradict one another, it stays as it is, and
     you say which counts. A run that went on on both sides becomes two. The bytes of artifacts, and long histories and
-    large media, go to the default DVC remote, where there is one. Code branches are yours to push. In the scratch
-    repository (runs made outside of any repository) this is how they move to a real one.
+    large media, go to the default DVC remote, where there is one. Code branches are yours to push.
 
     \b
     Examples:
       mlgit sync
       mlgit sync --dry-run
       mlgit sync --theirs radiant-glade-12
-      mlgit sync --to git@github.com:team/project.git
+      mlgit sync --to ../colleague
     """
     sharing.share(sharing.Asked(remote=to, names=names, ours=ours, theirs=theirs, dry_run=dry_run, as_json=as_json))

@@ -19,9 +19,10 @@ from mlgit.git import process
 from mlgit.git.repo import Move, Repo
 
 _FOR_GOOD = re.compile(
-    "Authentication failed|could not read (Username|Password)|Permission denied|Host key verification|returned error: 4"
-    "0[134]|[Rr]epository .*not found|does not appear to be a git repository|Could not resolve host"
-    "|does not support|No space left|Read-only file system|hook declined"
+    "Authentication failed|could not read (Username|Password)|Permission denied|Host key verification|hook declined"
+    "|returned error: 40[134]|[Rr]epository .*not found|does not appear to be a git repository|does not support"
+    "|Could not resolve host|Failed to connect|Connection refused|Network is unreachable|No route to host"
+    "|No space left|Read-only file system"
 )
 """What git says of a remote that will not answer otherwise the next time."""
 _OVERTAKEN = re.compile(

@@ -26,6 +26,9 @@ from mlgit.store.meeting import COMMON, Plan, Wish
 from mlgit.store.stands import Memory, after
 
 _TRIES = 8
+"""How often who is overtaken begins."""
+_CALLS = 6
+"""How often who is cut off does."""
 _AT_ONCE = 2000
 """Refs in one push: forges would rather have few pushes, and a command line holds only so many names."""
 _FEW = 100
@@ -64,15 +67,15 @@ def exchange(
     """
     repo, name = remote.repo, remote.name
     if not remote.is_known and not any(char in name for char in "/:") and not Path(name).exists():
-        fix = f"git -C {repo.folder} remote add {name} URL, or mlgit sync --to URL"
-        raise UsageError(f"There is no remote {name[:80]!r}.", fix=fix if name.isalnum() else "mlgit sync --to URL")
+        fix = f"git -C {repo.folder} remote add {name} URL, or " if name.isalnum() else ""
+        raise UsageError(f"There is no remote {name[:80]!r}.", fix=f"{fix}give a URL or a path in its place")
     outcome, hoped = Outcome(), list[Move]()
     for attempt in range(_TRIES):
         try:
             _try(remote, wish, outcome, hoped, wait)
             break
-        except (RefMovedError, UnreachableError):
-            if attempt == _TRIES - 1:
+        except (RefMovedError, UnreachableError) as exc:
+            if attempt == (_TRIES if isinstance(exc, RefMovedError) else _CALLS) - 1:
                 raise
             wait((0.5 + chance()) * min(10.0, 0.2 * 2**attempt))
     return outcome

@@ -31,7 +31,7 @@ def place_for(folder: Path) -> Place:
         return found
     repo = scratch.repository()
     if not handed.found().run_id:  # `mlgit run` has said it
-        say_once(f"no git repository here: runs go to {repo.folder}; `mlgit sync --to URL` moves them to one later")
+        say_once(f"no git repository here: runs go to {repo.folder}; `mlgit push --to URL` moves them to one later")
     return place.in_scratch(repo)
 
 

@@ -212,7 +212,7 @@ def test_a_model_goes_with_its_bytes_and_its_tags_to_where_others_get_it(
 
     assert no_remote.returncode == 2
     assert "There is no remote 'origin'." in no_remote.stderr
-    assert "remote add origin URL, or mlgit sync --to URL" in no_remote.stderr
+    assert "remote add origin URL, or give a URL or a path in its place" in no_remote.stderr
     assert "The bytes of 1 artifact stay here: there is no default DVC remote." in without.stderr
     assert tried["waiting"] == ["refs/heads/exp/digits/a", "refs/tags/digits@v1.0.0"]
     assert len(tried["artifacts"]["waiting"]) == tried["artifacts"]["known"] == 1

@@ -29,7 +29,7 @@ def test_runs_made_outside_of_any_repository_move_to_one_by_a_path_as_it_is_seen
 
     assert nowhere.returncode == 2
     assert "There is no remote 'origin'." in nowhere.stderr
-    assert "remote add origin URL, or mlgit sync --to URL" in nowhere.stderr
+    assert "remote add origin URL, or give a URL or a path in its place" in nowhere.stderr
     assert moved.stdout == f"1 run is pushed to {tmp_path / 'far.git'}\n"
 
 

@@ -127,7 +127,7 @@ def test_where_the_connection_stays_away_nothing_has_changed_and_it_is_said(clon
         exchange(one, waits.append)
 
     assert one.refs() == before
-    assert len(waits) == 7
+    assert len(waits) == 5
     assert waits[-1] > waits[0]
 
 
