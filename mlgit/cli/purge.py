@@ -41,10 +41,13 @@ def command(names: tuple[str, ...], remote: bool, to: str, yes: bool, dry_run: b
       mlgit purge radiant-glade-12 --remote
     """
     from mlgit import wiring
+    from mlgit.git import erase
     from mlgit.git.remote import Remote
     from mlgit.store import purge
 
     place = wiring.place()
+    if erase.finish(place.repo):
+        output.note("a purge that was cut short is finished")
     found = list({run.id: run for name in names for run in _named(place, name)}.values())
     plan, files = wiring.doomed(place, found)
     if remote:

@@ -10,12 +10,14 @@ from collections.abc import Callable, Collection, Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from mlgit import whole
 from mlgit.errors import GitError
 from mlgit.git import process
 from mlgit.git.repo import Repo, split_commit
 
 _EVERYTHING = ("--all", "--reflog", "--indexed-objects")
 """All that git itself would keep: refs and HEADs, reflogs, the indexes of all work trees."""
+_UNDER_WAY = "erasing"
 _TRAVELS = (".keep", ".promisor")
 """What is said of a pack by a file beside it, and holds for the one that takes its place."""
 
@@ -41,7 +43,9 @@ def lost(repo: Repo, is_meant: Callable[[str], bool]) -> list[str]:
 def only_in(repo: Repo, commits: Collection[str], alone: Collection[str] = ()) -> set[str]:
     """The objects that *commits* lead to, and those *alone*, but for what git would keep."""
     walk = ("rev-list", "--objects", "--no-object-names")
-    doomed = {*alone, *_lines(repo, *walk, "--stdin", "--not", *_EVERYTHING, told=commits)}
+    args = (*walk, "--ignore-missing", "--stdin", "--not", *_EVERYTHING)
+    reached = _lines(repo, *args, told=commits) if commits else ()
+    doomed = {*alone, *reached}
     if doomed:  # git looks no further than the ends of what is to stay, so it has named too many
         for oid in _lines(repo, *walk, *_EVERYTHING):
             doomed.discard(oid)
@@ -66,7 +70,12 @@ def forget(repo: Repo, commits: Collection[str], refs: Collection[str]) -> None:
 
 
 def destroy(repo: Repo, objects: AbstractSet[str]) -> None:
-    """Take *objects* off the disk. Raises `GitError` where one is still there, for another repository lends it."""
+    """Take *objects* off the disk. Raises `GitError` where one is still there, for another repository lends it.
+
+    Until it is through, a file of mlgit's own names them, for `finish`: what is left of them leads nowhere by then.
+    """
+    with whole.at(repo.own / _UNDER_WAY) as scratch:
+        scratch.write_text("".join(f"{oid}\n" for oid in objects))
     store = repo.common_dir / "objects"
     packs = [path for path in sorted((store / "pack").glob("*.idx")) if not objects.isdisjoint(_packed(path))]
     for index in packs:
@@ -81,6 +90,22 @@ def destroy(repo: Repo, objects: AbstractSet[str]) -> None:
             f"{len(left)} objects could not be destroyed.", why=f"{left[0]} is still found.",
             fix="look at objects/info/alternates and the promisor remotes: another repository lends it",
         )  # fmt: skip
+    (repo.own / _UNDER_WAY).unlink(missing_ok=True)
+
+
+def is_cut_short(repo: Repo) -> bool:
+    """Whether somebody died who was destroying objects."""
+    return (repo.own / _UNDER_WAY).exists()
+
+
+def finish(repo: Repo) -> bool:
+    """Destroy what somebody could not who died of it, but for what is in use again by now; whether there was that."""
+    try:
+        objects = set((repo.own / _UNDER_WAY).read_text().split())
+    except FileNotFoundError:
+        return False
+    destroy(repo, only_in(repo, (), objects))
+    return True
 
 
 def _packed(index: Path) -> Iterator[str]:

@@ -212,6 +212,8 @@ def _left(repo: Repo) -> Iterator[Finding]:
         yield Finding(
             where=f"mlgit/live/{name}", what="it has died, and is no branch yet", fix="mlgit recover says why"
         )
+    if erase.is_cut_short(repo):
+        yield Finding(where="git", what="a purge has not destroyed all objects yet", repair=partial(erase.finish, repo))
     locks = [repo.common_dir / "packed-refs.lock", *(repo.common_dir / "refs").rglob("*.lock")]
     for lock in locks:
         if lock.exists() and time.time() - lock.stat().st_mtime > _STALE:

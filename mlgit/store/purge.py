@@ -1,7 +1,7 @@
 """Runs destroyed for good: what one should never have said is nowhere in this repository any more.
 
 Hiding and archiving lose nothing; this does. It first finds out all that would go and what would keep it alive, and
-acts only then: months and refs, reflogs, objects. Cut short, it is begun again by the run's id.
+acts only then: months and refs, reflogs, objects. Cut short, it is begun again by the run's id; objects are remembered.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ def plan(repo: Repo, runs: Sequence[Run]) -> Doomed:
 
 def carry_out(repo: Repo, doomed: Doomed) -> int:
     """Destroy it; return how many objects of git's that were. Raises `GitError` where git or the disk refuses."""
+    erase.finish(repo)
     ids = [run.id for run in doomed.runs]
     pasts = [commit for month in doomed.months for commit in repo.ancestors(month)]
     for month in doomed.told:
