@@ -16,6 +16,7 @@ from mlgit.core import refs
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
 from mlgit.index import query
+from mlgit.public.api import Api
 from mlgit.store import archive
 from mlgit.tracking import session
 
@@ -98,6 +99,37 @@ def test_an_archived_run_can_be_proposed_registered_and_compared(many: Repo, mlg
 
     assert query.find(many, "n1").tags == ("good",)
     assert live(many) == ["n2"]
+
+
+def test_every_reader_says_of_archived_runs_what_it_said_before(many: Repo, mlgit: Script, tmp_path: Path):
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    with session.init(id="m", name="m", project="repo", config={"lr": 9}) as run:
+        for step in range(5):
+            run.log({"loss": 1 / (step + 1)})
+        run.log_artifact(tmp_path / "model.bin", name="digits", type="model")
+    questions = (
+        ("ls", "--json", "--all"), ("show", "m", "--json"), ("show", "m", "--history", "--json"),
+        ("log", "m", "--json"), ("diff", "n1", "m", "--json"), ("compare", "n1", "m", "--json"), ("rm", "n1", "--dry-run", "--json"),
+        ("ls", "--where", "lr > 3", "--json"),
+    )  # fmt: skip
+
+    def asked() -> list[str]:
+        found = [mlgit(*words, cwd=many.folder).stdout for words in questions]
+        api = [(run.id, run.summary._json_dict, run.config, run.path) for run in Api().runs("repo")]
+        mlgit("export", "--to", str(tmp_path / "runs.json"), "--history", cwd=many.folder)
+        return [*found, repr(api), (tmp_path / "runs.json").read_text()]
+
+    before = asked()
+    mlgit("archive", "--keep", "0", cwd=many.folder)
+
+    assert live(many) == []
+    for told, tells in zip(before, asked(), strict=True):
+        assert tells == told
+    mlgit("model", "register", "m", "--name", "digits", cwd=many.folder)
+    mlgit("checkout", "m", "experiment/params.yaml", "--to", str(tmp_path / "back"), cwd=many.folder)
+    assert "digits" in mlgit("model", "ls", cwd=many.folder).stdout
+    assert "lr: 9" in next((tmp_path / "back").rglob("params.yaml")).read_text()
+    assert live(many) == [], "none of them needs a branch"
 
 
 def test_mlgit_folds_by_itself_once_it_may(many: Repo, mlgit: Script):
