@@ -20,18 +20,15 @@ def switch(repo: Repo, commit: str, *, branch: str | None = None, force: bool = 
 
     Raises `UsageError` where git refuses, as it does for files that would be overwritten, unless *force* is given.
     """
-    from git import GitCommandError
-    from git import Repo as Porcelain
-
     how = f"--create={branch}" if branch else "--detach"
     loss = "--discard-changes" if force else "--no-overwrite-ignore"
-    with Porcelain(repo.folder) as porcelain:
-        try:
-            porcelain.git.switch(how, loss, commit)
-        except GitCommandError as exc:
-            why = str(exc.stderr).strip().removeprefix("stderr: ").strip("'\n ")
-            fix = "git stash --include-untracked, or --to DIR" if "overwritten" in why else ""
-            raise UsageError("git did not switch; all is as it was.", why=why, fix=fix) from None
+    git = process.start(("switch", "--quiet", how, loss, commit), folder=repo.folder, hooks=True)
+    _, err = git.communicate()
+    is_there = (repo.resolve("HEAD"), repo.head()) == (commit, f"refs/heads/{branch}" if branch else None)
+    if git.returncode and not is_there:  # a hook that comes after it may have failed
+        why = err.decode(errors="replace").strip()
+        fix = "git stash --include-untracked, or --to DIR" if "overwritten" in why else ""
+        raise UsageError("git did not switch.", why=why, fix=fix)
 
 
 def files(repo: Repo, commit: str, path: str = "") -> dict[str, Entry]:

@@ -46,13 +46,21 @@ def project(inside: Repo, mlgit: Mlgit) -> Path:
 
 
 def test_the_code_of_a_run_is_switched_to_and_back(inside: Repo, project: Path, mlgit: Mlgit):
+    hook = inside.git_dir / "hooks" / "post-checkout"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\ntouch hooked\nexit 3\n")
+    hook.chmod(0o755)
+    (inside.git_dir / "info" / "exclude").write_text("hooked\n")
+
     done = mlgit("checkout", "changed")
 
     assert (project / "train.py").read_text() == "print(2)\n"
     assert (project / "new.py").read_text() == "new\n"
     assert (git(inside, "status", "--porcelain"), inside.head()) == ("", None)
     assert inside.resolve("HEAD") == run_of(inside, "changed").source
+    assert (project / "hooked").exists(), "DVC's own hook brings data along"
     assert "run it again: mlgit run -- python train.py" in done.stderr
+    hook.unlink()
     back = next(line.removeprefix("back: git ") for line in done.stderr.splitlines() if line.startswith("back: "))
     git(inside, *shlex.split(back))
     assert inside.head() == "refs/heads/main"
