@@ -108,9 +108,9 @@ def test_every_reader_says_of_archived_runs_what_it_said_before(many: Repo, mlgi
             run.log({"loss": 1 / (step + 1)})
         run.log_artifact(tmp_path / "model.bin", name="digits", type="model")
     questions = (
-        ("ls", "--json", "--all"), ("show", "m", "--json"), ("show", "m", "--history", "--json"),
-        ("log", "m", "--json"), ("diff", "n1", "m", "--json"), ("compare", "n1", "m", "--json"), ("rm", "n1", "--dry-run", "--json"),
-        ("ls", "--where", "lr > 3", "--json"),
+        ("ls", "--json", "--all"), ("ls", "--where", "lr > 3", "--json"), ("show", "m", "--json"),
+        ("show", "m", "--history", "--json"), ("log", "m", "--json"), ("diff", "n1", "m", "--json"),
+        ("compare", "n1", "m", "--json"), ("rm", "n1", "--dry-run", "--json"),
     )  # fmt: skip
 
     def asked() -> list[str]:
