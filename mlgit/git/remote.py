@@ -64,7 +64,7 @@ class Remote:
     def refs(self, *patterns: str) -> dict[str, str]:
         """Its refs that fit *patterns* (`refs/heads/exp/*`), each with the id it points at. Raises `GitError`."""
         out = self._run("ls-remote", "--quiet", "--refs", "--end-of-options", self.name, *patterns)
-        return {ref: oid for oid, _, ref in (line.partition("\t") for line in out.splitlines())}
+        return {ref: oid for oid, _, ref in (line.partition("\t") for line in out.split("\n") if line)}
 
     def fetch(self, oids: Iterable[str]) -> None:
         """Have the commits and tags *oids*, of its refs, and all that they hold; no ref moves. Raises `GitError`.
@@ -91,7 +91,7 @@ class Remote:
         args += [f"{whole}*:{whole}*"] if whole else []
         git = self._start("push", *self._progress(), "--atomic", "--porcelain", "--recurse-submodules=no", *args)
         out, said = self._hear(git)
-        refused = [line.split("\t") for line in out.splitlines() if line.startswith("!\t")]
+        refused = [line.split("\t") for line in out.split("\n") if line.startswith("!\t")]
         reasons = {parts[1].rpartition(":")[2]: parts[2] for parts in refused if len(parts) > 2}
         wrong = {ref: why for ref, why in reasons.items() if not _OVERTAKEN.search(why)}
         if wrong:

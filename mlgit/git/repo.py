@@ -125,7 +125,7 @@ class Repo:
         for step in moves:
             if not step.ref.startswith("refs/") or any(char in step.ref for char in "\0\n "):
                 raise UsageError(f"{step.ref[:120]!r} is no full name of a ref.")
-            ref = step.ref.encode()
+            ref = step.ref.encode(errors="surrogateescape")
             if step.new is None:
                 lines.append(b"delete %s\0%s\0" % (ref, (step.old or "").encode()))
             elif step.old is None:

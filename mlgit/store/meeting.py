@@ -19,7 +19,7 @@ from mlgit.git.repo import Move
 from mlgit.store import archive, live
 from mlgit.store.joining import Parted, free_ref, is_near, join
 from mlgit.store.months import Settled
-from mlgit.store.stands import Stand, is_hidden, moves, stands
+from mlgit.store.stands import Stand, folders, is_hidden, moves, stands
 
 TAGS = "refs/tags/"
 COMMON = (refs.RUNS, refs.TRASH, refs.ARCHIVE, refs.SWEEPS, TAGS)
@@ -53,6 +53,7 @@ class Plan:
         self._near, self._far, self._agreed = near, far, agreed
         self._ours, self._theirs, self._last = stands(near), stands(far), stands(agreed)
         self._folded = {name.casefold(): name for name in self._ours}
+        self._folders = folders(self._ours), folders(self._theirs)
         self.here: list[list[Move]] = []
         self.there: list[list[Move]] = []
         self.merged: dict[str, str] = {}
@@ -122,7 +123,7 @@ class Plan:
             if last and last.tip == ours.tip and self._wish.only is None and not ours.hidden:
                 self.gone += [] if self._settled.unread else [ref]
             elif self._wish.pushes and (not ours.hidden or name in self._settled.there):
-                self.there.append(moves(name, self._far, ours))
+                self._send(name, ours)
         elif tip := self._joined(name, ours, theirs):
             wanted = Stand(tip, is_hidden(last, ours, theirs))
             if self._wish.pulls or tip not in (ours.tip, theirs.tip):
@@ -166,8 +167,17 @@ class Plan:
         known = self._folded.setdefault(name.casefold(), name)
         if known != name and self._repo.config.get("core.ignorecase") == "true":
             self.stuck[f"{refs.RUNS}{name}"] = f"this disk cannot tell it from {known}"
+        elif name in self._folders[0] or not folders([name]).isdisjoint(self._ours):
+            self.stuck[f"{refs.RUNS}{name}"] = "a branch has that name for a folder, or a folder for its name"
         else:
             self.here.append(moves(name, self._near, theirs))
+
+    def _send(self, name: str, ours: Stand) -> None:
+        """A run that the remote does not have."""
+        if name in self._folders[1] or not folders([name]).isdisjoint(self._theirs):
+            self.stuck[f"{refs.RUNS}{name}"] = "the remote has a branch in the way of that name"
+        else:
+            self.there.append(moves(name, self._far, ours))
 
     def _joined(self, name: str, ours: Stand, theirs: Stand) -> str | None:
         """Where both sides of a run go; None where they stay, or part."""

@@ -29,6 +29,11 @@ def stands(known: Mapping[str, str]) -> dict[str, Stand]:
     return hidden | {ref.removeprefix(refs.RUNS): Stand(tip) for ref, tip in known.items() if ref.startswith(refs.RUNS)}
 
 
+def folders(known: Iterable[str]) -> set[str]:
+    """The names that no run can have beside those *known*: git keeps branches as files, and these are folders."""
+    return {name[:at] for name in known for at, char in enumerate(name) if char == "/"}
+
+
 def is_hidden(agreed: Stand | None, ours: Stand, theirs: Stand) -> bool:
     """Whether a run is hidden that one side has hidden or restored since both *agreed*; hidden, if they never did."""
     if agreed is None:

@@ -528,6 +528,60 @@ def test_a_month_that_was_rewritten_there_loses_here_what_it_has_lost(one: Repo,
     assert folded(two) == folded(far) == {"third123": ""}
 
 
+def test_branches_that_mlgit_did_not_make_go_along_as_they_are(one: Repo, two: Repo, far: Repo):
+    tip = one.resolve("main") or ""
+    odd = [
+        b"x",
+        b"p/;touch\xe2\x80\xa8x",
+        b"p/$(id)",
+        b"p/--all",
+        b"p/\xff\xfe",
+        b"p/deep/er/still",
+        "p/\u202egpj".encode(),
+    ]
+    for name in odd:
+        subprocess.run(["git", "update-ref", b"refs/heads/exp/" + name, tip], cwd=one.folder, check=True)
+    subprocess.run(["git", "tag", "-a", "-m", "m", "exp/p/tag", tip], cwd=one.folder, check=True)
+    exchange(one)
+    exchange(two)
+    record(two, "other123")
+    exchange(two)
+
+    assert len(two.refs("refs/heads/exp/")) == len(odd) + 2
+    assert one.refs("refs/heads/exp/").items() <= two.refs("refs/heads/exp/").items()
+    assert far.refs("refs/heads/exp/") == two.refs("refs/heads/exp/")
+
+
+def test_a_branch_in_the_way_of_others_stops_nobody_else(one: Repo, two: Repo, far: Repo):
+    tip = one.resolve("main") or ""
+    far.move([Move("refs/heads/exp/q", None, tip), Move("refs/heads/exp/r/s/t", None, tip)], why="by hand")
+    one.move([Move("refs/heads/exp/q/x", None, tip), Move("refs/heads/exp/r/s", None, tip)], why="by hand")
+    new = record(one, "other123")
+    record(two, "third123")
+    exchange(two)
+    outcome = exchange(one)
+
+    assert outcome.stuck.keys() == {f"refs/heads/exp/{name}" for name in ("q", "q/x", "r/s", "r/s/t")}
+    assert new.ref in far.refs("refs/heads/exp/")
+    assert {run.id for run in query.runs(one)} == {ID, "other123", "third123"}
+
+
+def test_a_branch_that_is_no_run_and_went_two_ways_stays_as_it_is(one: Repo, two: Repo, far: Repo):
+    ref = "refs/heads/exp/p/byhand"
+    first = one.commit_on(ref, {"a": b"a"}, "a", expect=None)
+    exchange(one)
+    exchange(two)
+    for repo in (one, two):
+        repo.commit_on(ref, {"a": repo.folder.name.encode()}, "b", expect=first)
+    exchange(one)
+    record(two, "other123")
+    outcome = exchange(two)
+
+    assert [*outcome.stuck] == [ref]
+    assert far.refs(ref) == one.refs(ref) != two.refs(ref)
+    assert len(far.refs("refs/heads/exp/")) == 3
+
+
 @pytest.mark.parametrize(
     "how", ["--filter=blob:none", "--filter=tree:0", "--depth=1", "--bare", "worktree", "submodule"]
 )
