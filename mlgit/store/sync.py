@@ -25,10 +25,12 @@ from mlgit.store.joining import Parted
 from mlgit.store.meeting import COMMON, Plan, Wish
 from mlgit.store.stands import Memory, after
 
-_TRIES = 8
+_TRIES = 20
 """How often who is overtaken begins."""
 _CALLS = 6
 """How often who is cut off does."""
+_LOCKS = 3
+"""How often who finds refs locked here asks for them: each time git waits for them itself."""
 _AT_ONCE = 2000
 """Refs in one push: forges would rather have few pushes, and a command line holds only so many names."""
 _FEW = 100
@@ -98,7 +100,7 @@ def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: 
     plan.make()
     here = list(chain(*plan.here))
     if here and not wish.dry:
-        _move(repo, here, f"sync with {remote.name}")
+        _move(repo, here, f"sync with {remote.name}", wait)
         _tell_live(repo, here)
     near = after(near, here)
     outcome.here |= {move.ref: move for move in here}
@@ -119,14 +121,19 @@ def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: 
         memory.write(agreed, near, far)
 
 
-def _move(repo: Repo, here: Sequence[Move], why: str) -> None:
-    try:
-        repo.move(here, why=why)
-    except GitError as exc:
-        if ".lock': File exists" not in exc.why:
-            raise
-        fix = "try again; where no git is at work there any more, remove the lock"
-        raise RefMovedError("Another git is at work in this repository.", why=exc.why, fix=fix) from None
+def _move(repo: Repo, here: Sequence[Move], why: str, wait: Callable[[float], None]) -> None:
+    """Move refs *here*, also where another git has them locked for a while. Raises `GitError` where they stay so."""
+    for attempt in range(_LOCKS):
+        try:
+            repo.move(here, why=why)
+            break
+        except GitError as exc:
+            if ".lock': File exists" not in exc.why:
+                raise
+            if attempt == _LOCKS - 1:
+                fix = "try again; where no git is at work there any more, remove the lock"
+                raise GitError("Another git is at work in this repository.", why=exc.why, fix=fix) from None
+            wait(1.0)
 
 
 def _tell_live(repo: Repo, moved: Iterable[Move]) -> None:

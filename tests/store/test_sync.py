@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from mlgit.core.merging import Clash, Side
 from mlgit.core.run import Run
-from mlgit.errors import MlgitError, RefMovedError
+from mlgit.errors import GitError, MlgitError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
@@ -324,7 +325,7 @@ def test_packed_refs_that_stay_locked_are_said_to_be_so(one: Repo, two: Repo):
     (two.git_dir / "packed-refs.lock").touch()
     two.git("config", "core.packedRefsTimeout", "10")
 
-    with pytest.raises(RefMovedError, match=r"packed-refs\.lock(?s:.*)remove the lock"):
+    with pytest.raises(GitError, match=r"packed-refs\.lock(?s:.*)remove the lock"):
         exchange(two)
     assert seen(two)
 
@@ -378,6 +379,32 @@ def test_more_than_fit_into_one_push_go_in_several(one: Repo, far: Repo, monkeyp
 
     assert exchange(one).there.keys() == new
     assert one.refs("refs/heads/exp/") == far.refs("refs/heads/exp/")
+
+
+def test_many_pushes_to_another_machine_are_paced(one: Repo, far: Repo, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sync, "_AT_ONCE", 1)
+    new = {record(one, f"{n}newruns").ref for n in range(8)}
+    monkeypatch.setattr(Remote, "is_near", False)
+    waits: list[float] = []
+    outcome = sync.exchange(Remote(repo=one, name="origin"), Wish(), wait=waits.append)
+
+    assert outcome.there.keys() == new
+    assert waits == [10, 10]
+
+
+def test_many_who_edit_one_run_at_once_all_count(one: Repo, far: Repo, tmp_path: Path):
+    kin = [clone(far, tmp_path / f"kin{n}") for n in range(6)]
+    for number, repo in enumerate(kin):
+        exchange(repo)
+        change(repo, tags=(f"t{number}",))
+    threads = [threading.Thread(target=sync.exchange, args=(Remote(repo=repo, name="origin"), Wish())) for repo in kin]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    exchange(one)
+
+    assert set(seen(one).tags) == {f"t{number}" for number in range(6)}
 
 
 def test_many_go_by_a_pattern_and_what_stays_here_stays(one: Repo, far: Repo, monkeypatch: pytest.MonkeyPatch):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.errors import UnreachableError
+from mlgit.errors import GitError, UnreachableError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -129,6 +129,18 @@ def test_where_the_connection_stays_away_nothing_has_changed_and_it_is_said(clon
     assert one.refs() == before
     assert len(waits) == 5
     assert waits[-1] > waits[0]
+
+
+def test_a_job_without_the_right_to_push_is_told_so_at_once(clones: tuple[Repo, Repo], far: Repo, proxy: Proxy):
+    one, _ = clones
+    far.git("config", "http.receivepack", "false")
+    record(one, "abcdefgh")
+    waits: list[float] = []
+
+    with pytest.raises(GitError, match="403"):
+        exchange(one, waits.append)
+
+    assert not waits
 
 
 # A child for each file operation and git process of a sync, at which it is killed; then another sync does the rest.

@@ -118,6 +118,21 @@ def test_resuming_goes_on_from_the_newest_that_is_known(machines: tuple[Repo, Re
     assert "is pushed" in mlgit("sync", cwd=one.folder).stdout
 
 
+def test_an_edit_of_a_run_that_goes_on_elsewhere_comes_on_top(
+    machines: tuple[Repo, Repo], python: Script, mlgit: Script
+):
+    one, two = machines
+    mlgit("pull", cwd=two.folder)
+    python("-c", GO_ON.format(2), cwd=one.folder)
+    mlgit("tag", "abcdefgh", "+seen", cwd=two.folder)
+    for repo in (two, one, two):
+        mlgit("sync", cwd=repo.folder)
+
+    for repo in machines:
+        (run,) = query.runs(repo)
+        assert (values(repo, run), run.tags) == ([1, 2], ("seen",))
+
+
 UNDER_WAY = """
 import subprocess, sys, mlgit
 
