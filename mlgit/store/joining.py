@@ -15,7 +15,7 @@ from mlgit.core.run import EMPTY, Run
 from mlgit.errors import NotFoundError
 from mlgit.git import merge
 from mlgit.git.objects import Entry, Reader
-from mlgit.git.repo import Repo, split_commit
+from mlgit.git.repo import Repo, message_trailer, split_commit
 from mlgit.store import edit, files, parted, records, runs
 
 _NEAR = 10
@@ -56,7 +56,9 @@ def is_near(reader: Reader, tip: str, below: str) -> bool:
         if commit == below:
             return True
         if len(near) < _NEAR and (found := reader.read(commit)):
-            near += [parent for parent in split_commit(found[2])[1] if parent not in near]
+            _, parents, message = split_commit(found[2])
+            if message_trailer(message, records.TRAILER):  # not below its code: that may be where a shallow clone ends
+                near += [parent for parent in parents if parent not in near]
     return False
 
 

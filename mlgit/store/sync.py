@@ -6,6 +6,7 @@ cut off or killed begins anew and does what is left. Nothing is overwritten.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from pathlib import Path
 from mlgit.core import merging, refs
 from mlgit.core.merging import Clash, Side
 from mlgit.core.run import Run
-from mlgit.errors import GitError, RefMovedError, UnreachableError, UsageError
+from mlgit.errors import GitError, NotFoundError, RefMovedError, UnreachableError, UsageError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
 from mlgit.store import edit, live, months, own, runs
@@ -144,8 +145,8 @@ def _tell_live(repo: Repo, moved: Iterable[Move]) -> None:
         old, new = news.get(ours.ref if ours else "", (None, None))
         before, edited = (runs.read(repo, tip) if tip else None for tip in (old, new))
         if before and edited and (folder / "run.yaml").exists():
-            change = partial(_with_edits, before, edited)
-            edit.edit(repo, replace(before, ref="", commit=""), change)
+            with contextlib.suppress(NotFoundError):  # it has ended at this very moment
+                edit.edit(repo, replace(before, ref="", commit=""), partial(_with_edits, before, edited))
 
 
 def _with_edits(before: Run, edited: Run, alive: Run) -> Run:

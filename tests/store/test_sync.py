@@ -610,10 +610,22 @@ def test_a_branch_that_is_no_run_and_went_two_ways_stays_as_it_is(one: Repo, two
 
 
 @pytest.mark.parametrize(
-    "how", ["--filter=blob:none", "--filter=tree:0", "--depth=1", "--bare", "worktree", "submodule"]
+    "how",
+    [
+        "--filter=blob:none",
+        "--filter=tree:0",
+        "--depth=1",
+        "--depth=1 --filter=blob:none",
+        "--bare",
+        "worktree",
+        "submodule",
+    ],
 )
 def test_runs_are_shared_from_any_kind_of_clone(one: Repo, far: Repo, tmp_path: Path, how: str):
     far.git("config", "uploadpack.allowFilter", "true")
+    for number in range(2):
+        one.git("commit", "-q", "--allow-empty", "-m", str(number))
+    one.git("push", "-q", "origin", "main")
     if how == "worktree":
         clone(far, tmp_path / "main").git("worktree", "add", "-q", str(tmp_path / "kin"), "-b", "side")
     elif how == "submodule":
@@ -621,7 +633,7 @@ def test_runs_are_shared_from_any_kind_of_clone(one: Repo, far: Repo, tmp_path: 
         outer.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(far.folder), "kin")
         (tmp_path / "kin").symlink_to(outer.folder / "kin")
     else:
-        subprocess.run(["git", "clone", "-q", how, f"file://{far.folder}", str(tmp_path / "kin")], check=True)
+        subprocess.run(["git", "clone", "-q", *how.split(), f"file://{far.folder}", str(tmp_path / "kin")], check=True)
     kin = Repo.find(tmp_path / "kin")
     assert kin
     exchange(kin)
