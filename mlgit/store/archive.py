@@ -112,15 +112,31 @@ def find(repo: Repo, run: Run) -> tuple[str, str] | None:
     return (month, tip) if tip else None
 
 
-def put(repo: Repo, month: str, name: str, old: str, new: str, *, why: str) -> None:
-    """Move the entry *name* of *month* from *old* to its descendant *new*. Raises `RefMovedError`."""
+def tips(repo: Repo, runs: Iterable[Run]) -> dict[str, tuple[str, str]]:
+    """(month, tip) of each of the archived among *runs*, by its branch."""
+    found: dict[str, tuple[str, str]] = {}
+    for month, some in _by_month(run for run in runs if run.archive).items():
+        _, listed = _state(repo, month)
+        found |= {run.ref: (month, listed[_name(run.ref)]) for run in some if _name(run.ref) in listed}
+    return found
+
+
+def put(
+    repo: Repo, entries: Mapping[str, Mapping[str, tuple[str, str]]], moves: Sequence[Move] = (), *, why: str
+) -> None:
+    """Move *entries*, by month and name, each from where it stood to its descendant, and with them the refs of *moves*.
+
+    All or none: raises `RefMovedError`.
+    """
 
     def change(listed: Mapping[str, Listing]) -> tuple[Changes, Sequence[Move]]:
-        if listed[month].get(name) != old:
-            raise RefMovedError(f"{name} was changed, or got its branch back, in the meantime.")
-        return {month: {name: new}}, ()
+        for month, some in entries.items():
+            for name, (old, _) in some.items():
+                if listed[month].get(name) != old:
+                    raise RefMovedError(f"{name} was changed, or got its branch back, in the meantime.")
+        return {month: {name: new for name, (_, new) in some.items()} for month, some in entries.items()}, moves
 
-    _amend(repo, [month], change, why=why)
+    _amend(repo, list(entries), change, why=why)
 
 
 # ------------------------------------------------------------------------------------------------ fold

@@ -56,7 +56,7 @@ class _Place:
     def move(self, repo: Repo, new: str) -> None:
         """Let the run stand at *new*, which goes on from its tip."""
         if self.name:
-            archive.put(repo, self.ref, self.name, self.tip, new, why="fsck")
+            archive.put(repo, {self.ref: {self.name: (self.tip, new)}}, why="fsck")
         else:
             repo.move([Move(self.ref, self.tip, new)], why="fsck")
 

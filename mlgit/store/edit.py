@@ -59,7 +59,7 @@ def edit(
         told = why or f"edit {run.id}"
         try:
             if archived:
-                archive.put(repo, month, ref.rpartition("/")[2], archived, commit, why=told)
+                archive.put(repo, {month: {ref.rpartition("/")[2]: (archived, commit)}}, why=told)
             else:
                 repo.move([Move(ref, there, commit)], why=told)
         except RefMovedError:
@@ -69,35 +69,43 @@ def edit(
 
 
 def edit_all(repo: Repo, edited: Sequence[Run], change: Change, *, why: str = "") -> list[Run]:
-    """`edit` of each of *edited*, which costs a tenth: those on branches of this repository at once, all or none."""
-    together = _edit_branches(repo, edited, change, why) if len(edited) > 1 else {}
+    """`edit` of each of *edited*, which costs a tenth: those that stand in this repository at once, all or none."""
+    together = _edit_together(repo, edited, change, why) if len(edited) > 1 else {}
     return [together.get(run.id) or edit(repo, run, change, why=why) for run in edited]
 
 
-def _edit_branches(repo: Repo, edited: Sequence[Run], change: Change, why: str) -> dict[str, Run]:
-    """Those of *edited* that are on branches of this repository, as *change* makes them, by id."""
+def _edit_together(repo: Repo, edited: Sequence[Run], change: Change, why: str) -> dict[str, Run]:
+    """Those of *edited* that have branches in this repository or are archived, as *change* makes them, by id."""
     for _ in range(_TRIES):
         here = repo.refs(refs.RUNS)
-        wanted = {run.ref: run.id for run in edited if run.commit and run.ref in here}
+        stands = archive.tips(repo, [run for run in edited if run.ref not in here])
+        stands |= {run.ref: ("", here[run.ref]) for run in edited if run.commit and run.ref in here}
+        wanted = {run.ref: run.id for run in edited if run.ref in stands}
         writer = repo.writer()
         moves: list[Move] = []
+        listed: dict[str, dict[str, tuple[str, str]]] = {}
         done: dict[str, Run] = {}
         with repo.reader() as reader:
-            for before in runs.read_whole(reader, [(ref, here[ref]) for ref in wanted]):
+            for before in runs.read_whole(reader, [(ref, tip) for ref, (_, tip) in stands.items()]):
                 if before.id != wanted[before.ref]:
                     continue  # `edit` says what is wrong with it
-                tip = here[before.ref]
+                month, tip = stands[before.ref]
                 after = result.without_secrets(_checked(before, change(before)))
                 if _told(after) != _told(before):
                     entries = reader.tree(f"{tip}^{{tree}}") or {}
                     tree = writer.edit(entries, _changes(reader, before, after), lambda oid: reader.tree(oid) or {})
                     commit = repo.write_commit(writer, tree, (tip,), message(after, why))
-                    moves.append(Move(before.ref, tip, commit))
+                    if month:
+                        listed.setdefault(month, {})[before.ref.rpartition("/")[2]] = tip, commit
+                    else:
+                        moves.append(Move(before.ref, tip, commit))
                     after = replace(after, commit=commit)
-                done[before.id] = after
+                done[before.id] = replace(after, archive=month)
         writer.flush()
         try:
-            if moves:
+            if listed:
+                archive.put(repo, listed, moves, why=why or "edit")
+            elif moves:
                 repo.move(moves, why=why or "edit")
         except GitError as exc:
             if not isinstance(exc, RefMovedError) and "File exists" not in exc.why:

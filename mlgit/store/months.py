@@ -120,7 +120,7 @@ class _Archived:
                 self.settled.clashing[self.ref] = joined.clashes
                 return
             elif joined.tip != tip:
-                archive.put(self.repo, month, self.name.rpartition("/")[2], tip, joined.tip, why="sync")
+                archive.put(self.repo, {month: {self.name.rpartition("/")[2]: (tip, joined.tip)}}, why="sync")
                 tip = joined.tip
         self.settled.archived[self.name] = month, tip
         self.settled.whole.add(self.name)

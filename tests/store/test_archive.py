@@ -189,6 +189,20 @@ def test_a_run_that_was_folded_since_it_was_read_is_edited_where_it_is(inside: R
     assert (second.notes, second.tags, second.archive) == ("one", ("two",), "")
 
 
+def test_many_runs_are_edited_at_once_wherever_they_are(inside: Repo):
+    before = recorded(inside, *"abcd")
+    folded = archive.fold(inside, before[:2])
+    archive.fold(inside, before[2:3])  # it was read before
+    stale = [*folded, *before[2:]]
+
+    after = edit.edit_all(inside, stale, lambda run: replace(run, tags=("t",)))
+
+    assert {run.id: run for run in after} == known(inside)
+    assert [(run.tags, bool(run.archive)) for run in after] == [(("t",), True)] * 3 + [(("t",), False)]
+    changes = inside.git("log", "--format=%s", "--first-parent", folded[0].archive).splitlines()
+    assert changes[:2] == ["edit c", "edit"], "those that were known to be archived are edited at once"
+
+
 def test_an_archived_run_is_hidden_and_restored(inside: Repo):
     first, second = archive.fold(inside, recorded(inside, "a", "b"))
 
