@@ -12,7 +12,7 @@ from mlgit.core.run import Run, State
 from mlgit.core.summary import DELETED, is_object, leaves
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
-from mlgit.store import live, locks, recover, rows, telling
+from mlgit.store import live, locks, records, recover, rows, telling
 
 _BLOCK = 1 << 20
 """Bytes that are read at once."""
@@ -73,9 +73,11 @@ class Following:
         if self._ids and folder.name not in self._ids:
             return None
         try:
-            run = telling.snapshot(folder)
+            run, _ = records.run_of_document(telling.begin(folder))
         except (OSError, MlgitError):
             return None  # it ended while we looked, or cannot be read, which its recovery says
+        for event in rows.lines(folder / "events.jsonl"):
+            run = telling.renamed(run, event.get("set", {}))
         return _Follower(folder, run) if self._project in (None, run.project) or self._ids else None
 
 
@@ -103,24 +105,34 @@ class _Follower:
         except FileNotFoundError:
             return self.seen  # it has just ended
         heard, step = self._marks[-1] if self._marks else (None, None)
-        run = replace(self.seen.run, metrics=dict(self._metrics))
+        metrics = {name: value for name, value in self._metrics.items() if not name.startswith("_")}
+        run = replace(self.seen.run, metrics=metrics)
         self.seen = replace(self.seen, run=run, step=step, heard=heard, speed=_speed(self._marks))
         return self.seen
 
     def _take(self, block: bytes) -> None:
-        for row in rows.parsed(block) if block else ():
-            told: Mapping[str, Any] = row
+        told = rows.parsed(block) if block else []
+        for row in told:
             if "_summary" in row:
-                told = row["_summary"]
-            elif isinstance(row.get("_step"), int) and isinstance(row.get("_timestamp"), int | float):
-                self._marks.append((row["_timestamp"], row["_step"]))
-            for name, value in told.items():
-                if isinstance(value, Mapping) and not is_object(value):
-                    self._metrics |= leaves(value, f"{name}.")
-                elif value == DELETED:
-                    self._metrics.pop(name, None)
-                elif not name.startswith("_"):
-                    self._metrics[name] = value
+                self._say(row["_summary"])
+            elif dict in map(type, row.values()):
+                self._say(row)
+            else:
+                self._metrics.update(row)
+        for row in told[-_MARKS:]:
+            step, moment = row.get("_step"), row.get("_timestamp")
+            if isinstance(step, int) and isinstance(moment, int | float):
+                self._marks.append((moment, step))
+
+    def _say(self, told: Mapping[str, Any]) -> None:
+        """What nests, or was set by hand or taken away."""
+        for name, value in told.items():
+            if isinstance(value, Mapping) and not is_object(value):
+                self._metrics.update(leaves(value, f"{name}."))
+            elif value == DELETED:
+                self._metrics.pop(name, None)
+            else:
+                self._metrics[name] = value
 
 
 def _speed(marks: deque[tuple[float, int]]) -> float | None:
