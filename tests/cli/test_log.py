@@ -48,7 +48,10 @@ def test_every_edit_is_told_by_whom_it_was_and_what_it_changed(inside: Repo, run
     first = json.loads(mlgit("log", "two", "--json").stdout)[-2]
     assert (first["author"], first["email"], first["why"]) == ("Ada", "ada@example.com", "tag +good -todo")
     assert first["changes"] == [{"key": "tags", "before": ["todo"], "after": ["good"]}]
-    assert first["commit"] == inside.git("rev-list", "--reverse", f"{run.commit}..{run.branch}").split()[0]
+    assert (
+        first["commit"]
+        == inside.git("rev-list", "--reverse", f"{run.commit}..{query.find(inside, 'two').branch}").split()[0]
+    )
 
 
 def test_the_history_ends_where_the_code_begins(inside: Repo, run: Run, mlgit: Mlgit):
