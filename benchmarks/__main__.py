@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 
-from benchmarks import hot_path, long_run, loop, many_runs, overhead, sharing, start, whole_run
+from benchmarks import hot_path, long_run, loop, many_runs, overhead, scale, sharing, start, whole_run
 
 SECTIONS = {
     "start": start,
@@ -17,6 +17,7 @@ SECTIONS = {
     "many_runs": many_runs,
     "overhead": overhead,
     "sharing": sharing,
+    "scale": scale,
 }
 
 

@@ -63,6 +63,11 @@ def at_most(what: str, seen: float, most: float, unit: str) -> Line:
     return Line(what, f"{seen:.3g} {unit}", f"at most {most:g} {unit}", seen <= most)
 
 
+def at_least(what: str, seen: float, least: float, unit: str) -> Line:
+    """A figure that should not be below *least*."""
+    return Line(what, f"{seen:,.0f} {unit}", f"at least {least:,.0f} {unit}", seen >= least)
+
+
 def times_faster(what: str, ours: float, theirs: float, least: float) -> Line:
     """A ratio that should not be below *least*."""
     ratio = theirs / ours

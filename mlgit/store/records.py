@@ -25,16 +25,17 @@ MOST_BYTES = 64 << 10
 _PLAIN = ("group", "sweep", "job_type", "notes", "parent", "source", "tree", "dirty", "folder", "paused", "seen")
 _OF_RUN = ("id", "name", "project", "state", "created", "finished", "duration", "tags", "given", "data", "held", "code")
 _TIMES = ("created", "finished", "paused", "seen")
-_NEEDED = ("id", "name", "project", "state", "created")
+_NEEDED = frozenset(("id", "name", "project", "state", "created"))
+_NONE = type(None)
 _KINDS: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(
-        ("id", "name", "project", "state", "group", "sweep", "job_type", "notes", "parent", "source", "tree", "folder"),
-        (str,),
-    ),
-    **dict.fromkeys(_TIMES, (float, int)),
-    **dict.fromkeys(("params", "metrics", "define_metric", "data", "held"), (dict,)),
-    **dict.fromkeys(("tags", "given", "used", "logged"), (list,)),
+    **dict.fromkeys(("group", "sweep", "job_type", "notes", "parent", "source", "tree", "folder"), (str, _NONE)),
+    **dict.fromkeys(_TIMES, (float, int, _NONE)),
+    **dict.fromkeys(("params", "metrics", "define_metric", "data", "held"), (dict, _NONE)),
+    **dict.fromkeys(("tags", "given", "used", "logged"), (list, _NONE)),
+    **dict.fromkeys(("id", "name", "project", "state"), (str,)),
+    "created": (float, int),
 }
+"""Of what kind a field of a record is; those that it may lack can be null too."""
 _STATES = {state.value: state for state in State}
 
 
@@ -123,12 +124,12 @@ def content(run: Run) -> dict[str, Any]:
 
 def understood(content: Any) -> bool:
     """Whether *content* is what a run says of itself; the finer points of artifacts and rules are not looked at."""
-    if not isinstance(content, dict) or any(content.get(name) is None for name in _NEEDED):
+    if not isinstance(content, dict):
         return False
     for name, value in content.items():
-        if (kinds := _KINDS.get(name)) and value is not None and type(value) not in kinds:
+        if name in _KINDS and type(value) not in _KINDS[name]:
             return False
-    return content["state"] in _STATES
+    return content.keys() >= _NEEDED and content["state"] in _STATES
 
 
 def run_of(content: Mapping[str, Any]) -> Run:
