@@ -56,7 +56,7 @@ class Asked:
 def share(asked: Asked) -> None:
     """Do it, and say what has become of it. Raises `MlgitError` where runs clash; all else is done by then."""
     from mlgit import wiring
-    from mlgit.git.remote import Remote
+    from mlgit.git.remote import Remote, bare
     from mlgit.store import sync
 
     place = wiring.place()
@@ -65,6 +65,7 @@ def share(asked: Asked) -> None:
         name = str(Path(name).resolve())  # as seen from here, not from the repository
     with _watching() as watch:
         outcome = sync.exchange(Remote(repo=place.repo, name=name, watch=watch), _wish(place, asked))
+    name = bare(name)  # it is said, and an address may hold a password
     held = _held(place.repo) if asked.pushes and not asked.names else {}
     sent = _send(place.repo, held, dry_run=asked.dry_run)
     told = [*_told(outcome, name, dry_run=asked.dry_run)]

@@ -82,6 +82,7 @@ class Remote:
 
         With *whole*, all refs below it are the same here and there but for *moves*: they go by a pattern then, for of
         those that are named one by one git compares each with each.
+
         Raises `RefMovedError` where one is elsewhere by now, `MlgitError` where the remote does not want one,
         `UnreachableError` where it may have been done or not, `GitError` where it can't be.
         """
@@ -97,9 +98,10 @@ class Remote:
         if wrong:
             names = ", ".join(f"{ref.removeprefix('refs/heads/')} {why}" for ref, why in list(wrong.items())[:5])
             words = "\n".join(line for line in said.splitlines() if line.startswith("remote: "))
-            raise MlgitError(f"{self.name} refused {names}; nothing was pushed.", why=words)
+            raise MlgitError(f"{bare(self.name)} refused {names}; nothing was pushed.", why=words)
         if reasons:
-            raise RefMovedError(f"{self.name} has moved on meanwhile.", why="; ".join(dict.fromkeys(reasons.values())))
+            why = "; ".join(dict.fromkeys(reasons.values()))
+            raise RefMovedError(f"{bare(self.name)} has moved on meanwhile.", why=why)
         if git.returncode:
             raise self._failure("pushed to", said)
 

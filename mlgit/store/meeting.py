@@ -60,7 +60,7 @@ class Plan:
         self.parted = dict(settled.parted)
         self.clashing = dict(settled.clashing)
         self.gone: list[str] = []
-        self.stuck: dict[str, str] = {}
+        self.stuck = dict(settled.stuck)
 
     def make(self) -> None:
         """Fetch what has to be looked at, and decide."""

@@ -35,6 +35,14 @@ class Settled:
     """Whether there are months of the remote's that nobody has looked into."""
     parted: dict[str, Parted] = field(default_factory=dict)
     clashing: dict[str, tuple[Clash, ...]] = field(default_factory=dict)
+    stuck: dict[str, str] = field(default_factory=dict)
+
+    def leave(self, ref: str, joined: Joined) -> None:
+        """The run of *ref* stays as it is on both sides."""
+        if joined.clashes:
+            self.clashing[ref] = joined.clashes
+        else:
+            self.stuck[ref] = "it is archived on one side, and another run, or none, on the other"
 
 
 def settle(
@@ -117,7 +125,7 @@ class _Archived:
             if joined.apart:
                 self._part(joined.apart)
             elif joined.tip is None:
-                self.settled.clashing[self.ref] = joined.clashes
+                self.settled.leave(self.ref, joined)
                 return
             elif joined.tip != tip:
                 archive.put(self.repo, {month: {self.name.rpartition("/")[2]: (tip, joined.tip)}}, why="sync")
@@ -131,7 +139,7 @@ class _Archived:
         ours = self.ours or Stand(tip)
         joined = self._join(ours.tip, tip, self.prefer.get(self.ref))
         if joined.tip is None:
-            self.settled.clashing[self.ref] = joined.clashes
+            self.settled.leave(self.ref, joined)
             return
         known = self.repo.refs(refs.RUNS, refs.TRASH)
         self.repo.move(moves(self.name, known, Stand(joined.tip, hidden=True)), why="sync: hidden")

@@ -19,7 +19,7 @@ from mlgit.core import merging, refs
 from mlgit.core.merging import Clash, Side
 from mlgit.core.run import Run
 from mlgit.errors import GitError, NotFoundError, RefMovedError, UnreachableError, UsageError
-from mlgit.git.remote import Remote
+from mlgit.git.remote import Remote, bare
 from mlgit.git.repo import Move, Repo
 from mlgit.store import edit, live, months, own, runs
 from mlgit.store.joining import Parted
@@ -101,7 +101,7 @@ def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: 
     plan.make()
     here = list(chain(*plan.here))
     if here and not wish.dry:
-        _move(repo, here, f"sync with {remote.name}", wait)
+        _move(repo, here, f"sync with {bare(remote.name)}", wait)
         _tell_live(repo, here)
     near = after(near, here)
     outcome.here |= {move.ref: move for move in here}

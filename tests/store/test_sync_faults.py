@@ -143,6 +143,22 @@ def test_a_job_without_the_right_to_push_is_told_so_at_once(clones: tuple[Repo, 
     assert not waits
 
 
+@pytest.mark.parametrize("command", ["push", "sync", "sync --json"])
+def test_a_password_in_an_address_is_said_nowhere(
+    clones: tuple[Repo, Repo], far: Repo, proxy: Proxy, mlgit: Script, command: str
+):
+    one, two = clones
+    record(two, "other123")
+    exchange(two)
+    record(one, "abcdefgh")
+    to = f"http://ada:hunter2@127.0.0.1:{proxy.port}/far.git"
+    done = mlgit(*command.split(), "--to", to, cwd=one.folder)
+
+    assert "pushed" in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
+    assert not [path for path in one.git_dir.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+
+
 # A child for each file operation and git process of a sync, at which it is killed; then another sync does the rest.
 DEATHS = """
 import os, sys, time
