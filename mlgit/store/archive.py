@@ -103,19 +103,13 @@ def month_of(run: Run) -> str:
 
 def find(repo: Repo, run: Run) -> tuple[str, str] | None:
     """(month, tip) of *run* in the archive, wherever and whenever it was read; None where it is not folded."""
-    branch = _branch(run)
-    month = refs.month(branch, run.created)
-    if month is None:
-        return None
-    _, listed = _state(repo, month)
-    tip = listed.get(_name(branch))
-    return (month, tip) if tip else None
+    return tips(repo, [run]).get(run.ref)
 
 
 def tips(repo: Repo, runs: Iterable[Run]) -> dict[str, tuple[str, str]]:
-    """(month, tip) of each of the archived among *runs*, by its branch."""
+    """(month, tip) of each of the archived among *runs*, wherever and whenever they were read, by its ref."""
     found: dict[str, tuple[str, str]] = {}
-    for month, some in _by_month(run for run in runs if run.archive).items():
+    for month, some in _by_month(run for run in runs if refs.month(_branch(run), run.created)).items():
         _, listed = _state(repo, month)
         found |= {run.ref: (month, listed[_name(run.ref)]) for run in some if _name(run.ref) in listed}
     return found

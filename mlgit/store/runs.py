@@ -350,17 +350,17 @@ def hide(repo: Repo, runs: Sequence[Run]) -> None:
     Nothing is deleted. What is only known from a remote stays there, and is not seen here any more.
     """
     there, checked_out = repo.refs(refs.RUNS, "refs/remotes/"), repo.worktrees()
+    folded = archive.tips(repo, [run for run in runs if run.ref not in there])
     moves: list[Move] = []
     listed: dict[str, dict[str, str]] = {}
     for run in runs:
         if run.ref in checked_out:
             raise MlgitError(f"{run.branch} is checked out.", fix="git switch to another branch first")
-        month, folded = (None if run.ref in there else archive.find(repo, run)) or ("", "")
-        tip = there.get(run.ref, folded)
-        if not tip:
+        month, tip = folded.get(run.ref) or ("", there.get(run.ref))
+        if tip is None:
             raise MlgitError(f"{run.branch} has gone in the meantime.", fix="mlgit ls lists what is there")
         moves.append(Move(f"{refs.TRASH}{_local(run.ref)}", None, tip))
-        if folded:
+        if month:
             listed.setdefault(month, {})[run.ref.rpartition("/")[2]] = tip
         elif run.ref.startswith(refs.RUNS):
             moves.append(Move(run.ref, tip, None))

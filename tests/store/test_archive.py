@@ -200,7 +200,7 @@ def test_many_runs_are_edited_at_once_wherever_they_are(inside: Repo):
     assert {run.id: run for run in after} == known(inside)
     assert [(run.tags, bool(run.archive)) for run in after] == [(("t",), True)] * 3 + [(("t",), False)]
     changes = inside.git("log", "--format=%s", "--first-parent", folded[0].archive).splitlines()
-    assert changes[:2] == ["edit c", "edit"], "those that were known to be archived are edited at once"
+    assert changes[:2] == ["edit", "archive 1 run"], "all at once"
 
 
 def test_an_archived_run_is_hidden_and_restored(inside: Repo):
