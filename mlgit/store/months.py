@@ -6,7 +6,8 @@ the archive, whatever is done makes the one before it takes away the other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mlgit.core import refs
@@ -26,7 +27,7 @@ class Settled:
     """What has become of the runs that are archived on one side, by the names of their branches below `exp/`."""
 
     archived: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Those that are archived here by now → month and tip."""
+    """Those that have a branch besides, on either side, and are archived here by now → month and tip."""
     there: set[str] = field(default_factory=set)
     """Those that the remote has archived."""
     whole: set[str] = field(default_factory=set)
@@ -72,11 +73,10 @@ def settle(
         with repo.reader() as reader:
             branches = (refs.unfolded(month, name) for name in archive.listing(reader, tip))
             settled.there |= {branch.removeprefix(refs.RUNS) for branch in branches if branch}
-    settled.archived = archived(repo)
     ours, theirs, last = stands(repo.refs(refs.RUNS, refs.TRASH)), stands(far), stands(agreed)
-    names = [name for name in settled.archived if name in ours or name in theirs]
-    remote.fetch(theirs[name].tip for name in names if name in theirs)
-    for name in names:
+    settled.archived = archived(repo, ours.keys() | theirs.keys())
+    remote.fetch(theirs[name].tip for name in settled.archived if name in theirs)
+    for name in list(settled.archived):
         run = _Archived(repo, name, settled, ours.get(name), theirs.get(name), last.get(name), prefer)
         if run.is_hidden:
             run.hide()
@@ -85,10 +85,18 @@ def settle(
     return settled
 
 
-def archived(repo: Repo) -> dict[str, tuple[str, str]]:
-    """The runs that are archived here, by what follows `exp/` in the names of their branches → month and tip."""
-    found = ((archive.found(entry), tip) for entry, tip in archive.entries(repo).items())
-    return {place[0].removeprefix(refs.RUNS): (place[1], tip) for place, tip in found if place}
+def archived(repo: Repo, names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Those of the runs *names* that are archived here, by what follows `exp/` in their branches → month and tip."""
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for project, _, name in (name.rpartition("/") for name in names):
+        wanted[project].add(name)
+    found: dict[str, tuple[str, str]] = {}
+    with repo.reader() as reader:
+        for month, head in archive.months(repo).items():
+            project = month.removeprefix(refs.ARCHIVE).rpartition("/")[0]
+            listed = archive.listing(reader, head) if wanted[project] else {}
+            found |= {f"{project}/{name}": (month, listed[name]) for name in listed.keys() & wanted[project]}
+    return found
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from mlgit.git.repo import Move, Repo
 from mlgit.store import edit, live, months, own, runs
 from mlgit.store.joining import Parted
 from mlgit.store.meeting import COMMON, Plan, Wish
-from mlgit.store.stands import Memory, after
+from mlgit.store.stands import Memory, after, stands
 
 _TRIES = 20
 """How often who is overtaken begins."""
@@ -90,8 +90,10 @@ def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: 
     near, far, agreed = repo.refs(*COMMON), remote.refs(*(f"{prefix}*" for prefix in COMMON)), memory.read()
     outcome.there |= {move.ref: move for move in hoped if far.get(move.ref) == move.new}
     hoped.clear()
-    if wish.dry or wish.only is not None:
-        settled = months.Settled(archived=months.archived(repo))
+    if wish.only is not None:
+        settled = months.Settled()  # a run that is named is one that has a branch
+    elif wish.dry:
+        settled = months.Settled(archived=months.archived(repo, {*stands(near), *stands(far)}))
     else:
         settled = months.settle(remote, near, far, agreed, pulls=wish.pulls, prefer=wish.prefer)
         before, near = near, repo.refs(*COMMON)
