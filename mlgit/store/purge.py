@@ -20,6 +20,8 @@ from mlgit.store import runs as runs_
 
 _MOST = 1000
 """Commits of one run."""
+_SOME = 5
+"""Commits that are looked for in every ref, to say what leads to them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +144,7 @@ def _held(repo: Repo, doomed: Doomed) -> set[str]:
 
 
 def _in_the_way(repo: Repo, doomed: Doomed, held: Collection[str]) -> UsageError:
-    contains = (f"--contains={commit}" for commit in held)
+    contains = (f"--contains={commit}" for commit in sorted(held)[:_SOME])
     names = repo.git("for-each-ref", "--count=20", *contains, "--format=%(refname)").splitlines()
     stay = [name for name in names if name not in doomed.refs and name not in doomed.months]
     leads = ", ".join(stay) or "a HEAD, or an archived fork of it,"
