@@ -650,11 +650,12 @@ def test_runs_are_shared_from_any_kind_of_clone(one: Repo, far: Repo, tmp_path: 
     far.git("fsck", "--strict", "--no-dangling")
 
 
-def test_repositories_by_sha_256_share_their_runs(tmp_path: Path):
+@pytest.mark.parametrize("form", ["--object-format=sha256", "--ref-format=reftable"])
+def test_repositories_of_other_forms_share_their_runs(tmp_path: Path, form: str):
     for name, args in (("far.git", ["--bare"]), ("one", []), ("two", [])):
-        subprocess.run(
-            ["git", "init", "-q", "-b", "main", "--object-format=sha256", *args, str(tmp_path / name)], check=True
-        )
+        words = ["git", "init", "-q", "-b", "main", form, *args, str(tmp_path / name)]
+        if subprocess.run(words, stderr=subprocess.DEVNULL).returncode:
+            pytest.skip(f"this git is too old for {form}")
     for name in ("one", "two"):
         subprocess.run(["git", "remote", "add", "origin", str(tmp_path / "far.git")], cwd=tmp_path / name, check=True)
     one, two = (Repo.find(tmp_path / name) for name in ("one", "two"))
