@@ -64,6 +64,8 @@ def command(names: tuple[str, ...], remote: bool, to: str, yes: bool, dry_run: b
         output.as_json(gone if dry_run else {**gone, "objects": objects, "remote": moved})
     elif not dry_run:
         output.say(f"purged; {objects:,} objects of git's are gone")
+        for code, leading in purge.kept_code(place.repo, plan).items():
+            output.note(f"the code as it ran ({code[:10]}) stays: {output.some(leading, 3) or 'a HEAD'} leads to it")
         _warn(place, to if remote else None, is_off=is_off or not files)
 
 

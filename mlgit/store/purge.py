@@ -6,7 +6,7 @@ acts only then: months and refs, reflogs, objects. Cut short, it is begun again 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlgit.core import refs
@@ -143,9 +143,21 @@ def _held(repo: Repo, doomed: Doomed) -> set[str]:
     return erase.reached(repo, doomed.results, left.difference(doomed.results), but=[*doomed.refs, *doomed.months])
 
 
+def kept_code(repo: Repo, doomed: Doomed) -> dict[str, list[str]]:
+    """What is still there of uncommitted code that the purged runs took along → the refs that lead to it.
+
+    Where there are none, a HEAD does.
+    """
+    return {code: _leading_to(repo, [code]) for code in sorted(doomed.codes) if repo.resolve(code)}
+
+
+def _leading_to(repo: Repo, commits: Iterable[str]) -> list[str]:
+    contains = (f"--contains={commit}" for commit in commits)
+    return repo.git("for-each-ref", "--count=20", *contains, "--format=%(refname)").splitlines()
+
+
 def _in_the_way(repo: Repo, doomed: Doomed, held: Collection[str]) -> UsageError:
-    contains = (f"--contains={commit}" for commit in sorted(held)[:_SOME])
-    names = repo.git("for-each-ref", "--count=20", *contains, "--format=%(refname)").splitlines()
+    names = _leading_to(repo, sorted(held)[:_SOME])
     stay = [name for name in names if name not in doomed.refs and name not in doomed.months]
     leads = ", ".join(stay) or "a HEAD, or an archived fork of it,"
     return UsageError(

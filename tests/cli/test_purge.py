@@ -104,3 +104,16 @@ def test_bytes_go_from_the_cache_and_the_dvc_remote(two: Repo, mlgit: Script, tm
     mlgit("purge", "c", "--remote", "--yes", cwd=two.folder)
 
     assert [path for top in held for path in top.rglob("*") if path.is_file() and b"secret" in path.read_bytes()] == []
+
+
+def test_code_that_something_else_leads_to_is_told(inside: Repo, mlgit: Script):
+    (inside.folder / "train.py").write_text("secret = 1")
+    session.init(id="a", project="repo").finish()
+    (inside.folder / "train.py").unlink()
+    inside.git("branch", "review", query.find(inside, "a").source or "")
+
+    said = mlgit("purge", "a", "--yes", cwd=inside.folder).stderr
+
+    assert "stays: refs/heads/review leads to it" in said
+    assert inside.read("review", "train.py") == b"secret = 1"
+    assert query.runs(inside) == []
