@@ -16,7 +16,7 @@ from mlgit.core.summary import DELETED
 from mlgit.errors import GitError, MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.git.objects import Entry, Reader
 from mlgit.git.repo import Move, Repo
-from mlgit.store import archive, files, live, records, result, runs, telling
+from mlgit.store import archive, files, live, records, result, runs, stands, telling
 
 _TRIES = 20
 _FILED = ("name", "group", "job_type", "notes", "tags")
@@ -122,8 +122,10 @@ def follow_name(repo: Repo, run: Run) -> Run:
     archive.
     """
     told = refs.run_ref(run.project, run.name, run.id).rpartition("-")[0]
-    there = repo.refs(run.ref, f"refs/remotes/*/{run.branch}")
-    if not run.commit or list(there) != [run.ref] or run.ref.rpartition("-")[0] == told or run.ref in repo.worktrees():
+    there = repo.refs(run.ref)
+    if not run.commit or run.ref not in there or run.ref.rpartition("-")[0] == told:
+        return run
+    if run.ref in repo.worktrees() or stands.is_shared(repo, run.ref):
         return run
     ref = result.free_ref(repo, run)
     try:

@@ -12,6 +12,7 @@ from mlgit.core import refs
 from mlgit.git.repo import Move, Repo
 
 _HIDDEN = f"{refs.TRASH}exp/"
+_MEMORIES = "agreed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,15 @@ def after(known: Mapping[str, str], done: Iterable[Move]) -> dict[str, str]:
     return moved
 
 
+def is_shared(repo: Repo, ref: str) -> bool:
+    """Whether some other repository is known to have had the branch *ref*."""
+    if repo.refs(f"refs/remotes/*/{refs.branch(ref)}"):
+        return True
+    folder = repo.own / _MEMORIES
+    names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+    return any(ref in _read(folder / name) for name in names)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Memory:
     """The refs that were the same here and at *address* when they last met: who lacks one later has let it go.
@@ -76,11 +86,7 @@ class Memory:
 
     def read(self) -> dict[str, str]:
         """Refs and the ids that they pointed at."""
-        try:
-            lines = self._path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
-        except FileNotFoundError:
-            return {}
-        return {ref: oid for oid, _, ref in (line.partition(" ") for line in lines) if ref}
+        return _read(self._path)
 
     def write(self, before: Mapping[str, str], near: Mapping[str, str], far: Mapping[str, str]) -> None:
         """Remember what is the same in *near* and *far*, and of *before* what still is in one of them."""
@@ -93,4 +99,12 @@ class Memory:
 
     @property
     def _path(self) -> Path:
-        return self.repo.own / "agreed" / hashlib.sha256(self.address.encode()).hexdigest()[:16]
+        return self.repo.own / _MEMORIES / hashlib.sha256(self.address.encode()).hexdigest()[:16]
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    except FileNotFoundError:
+        return {}
+    return {ref: oid for oid, _, ref in (line.partition(" ") for line in lines) if ref}

@@ -18,6 +18,7 @@ from mlgit.core.run import Run
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.tracking import session
+from tests.conftest import make_repo
 
 Mlgit = Callable[..., Any]
 
@@ -158,11 +159,14 @@ def test_a_run_is_renamed_and_found_by_both(inside: Repo, mlgit: Mlgit):
     assert list(inside.refs("refs/heads/exp/")) == [run.ref]
 
 
-@pytest.mark.parametrize("known", ["remote", "worktree", "archive"])
+@pytest.mark.parametrize("known", ["remote", "pushed", "worktree", "archive"])
 def test_a_branch_that_others_know_stays_where_a_run_is_renamed(inside: Repo, mlgit: Mlgit, known: str, tmp_path: Path):
     run = recorded("one")
     if known == "remote":
         inside.git("update-ref", f"refs/remotes/origin/{run.branch}", run.commit)
+    elif known == "pushed":
+        make_repo(tmp_path / "far", commit=False, bare=True)
+        mlgit("push", "--to", str(tmp_path / "far"))
     elif known == "worktree":
         inside.git("worktree", "add", "-q", str(tmp_path / "out"), run.branch)
     else:
