@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import click
 
-from mlgit.cli import edits
+from mlgit.cli import edits, output
 from mlgit.cli.choose import RUN
+from mlgit.core import refs
 
 
 @click.command()
@@ -36,3 +37,6 @@ def command(run: str, name: str, dry_run: bool, as_json: bool) -> None:
         done, words=lambda one: f"{one.before!r} is now {one.after!r}", undo=lambda one: [str(one.before)],
         dry_run=dry_run, as_json=as_json,
     )  # fmt: skip
+    (now,) = done
+    if now.run.commit and refs.slug(now.run.name) not in now.run.branch and not (dry_run or as_json):
+        output.note(f"its branch stays {now.run.branch}, for others may know it")

@@ -172,9 +172,10 @@ def test_a_branch_that_others_know_stays_where_a_run_is_renamed(inside: Repo, ml
     else:
         mlgit("archive", "one")
 
-    mlgit("rename", "one", "two")
+    said = mlgit("rename", "one", "two").stderr
 
     assert (now(inside, run).name, now(inside, run).branch) == ("two", run.branch)
+    assert f"its branch stays {run.branch}" in said
 
 
 def test_a_renamed_run_takes_no_branch_from_a_namesake(inside: Repo, mlgit: Mlgit):
