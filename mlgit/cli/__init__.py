@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import click
+
+from mlgit.core import waiting
 
 # name → what it is for, by section, in the order of a first day. A command lives in cli/<name>.py as `command`.
 COMMANDS: dict[str, dict[str, str]] = {
@@ -102,6 +106,13 @@ def group() -> None:
     A RUN is named by its name, id, branch or result commit, or by how one of them begins, from three characters;
     `latest` is the newest of the project.
     """
+    waiting.watcher.set(_watch)
+
+
+def _watch(what: str, size: int) -> AbstractContextManager[Callable[[int, str], None]]:
+    from mlgit.cli import output
+
+    return output.progress(what, size)
 
 
 @group.result_callback()

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mlgit.core import refs
+from mlgit.core import refs, waiting
 from mlgit.core.run import in_calendar
 from mlgit.core.values import is_exact
 from mlgit.git import looking
@@ -168,8 +168,10 @@ def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved) -> 
         to |= {ref: tip for ref, tip in moved.to.items() if ref not in months}
         for some in _blocks([*gone, *moved.gone, *moved.to, *to], _AT_ONCE):
             rows.drop(some)
-        for block in _blocks(to.items(), _AT_ONCE):
-            is_whole &= rows.add(runs.contents(reader, block), to) == len(block)
+        with waiting.watched("reading runs", len(to)) as tell:
+            for block in _blocks(to.items(), _AT_ONCE):
+                is_whole &= rows.add(runs.contents(reader, block), to) == len(block)
+                tell(len(block), "reading runs")
         listed = {month: tip for month, tip in months.items() if tip}
         rows.add(((month, tip, None) for month, tip in listed.items()), listed)
     rows.settle()
