@@ -16,8 +16,11 @@ from benchmarks.measure import Line, at_least, at_most, figure, not_measured, pr
 from benchmarks.start import repository
 from mlgit.core import refs
 from mlgit.git.repo import Repo
+from mlgit.store import result
+from mlgit.store.telling import Account
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
+_BATCH = 10_000
 _MOVED = 100
 """Branches that are edited before the index is refreshed."""
 
@@ -154,7 +157,24 @@ def lines() -> Iterator[Line]:
         with tempfile.TemporaryDirectory() as scratch:
             yield from _of(count, measured(Path(scratch) / "repo", count))
     with tempfile.TemporaryDirectory() as scratch:
+        yield at_most(f"{_BATCH:,} runs recorded together, each", _recorded(Path(scratch) / "repo"), 2, "ms")
+    with tempfile.TemporaryDirectory() as scratch:
         yield from _beside_peers(Path(scratch))
+
+
+def _recorded(folder: Path) -> float:
+    """What a run costs that is recorded among very many, durable, in milliseconds."""
+    repository(folder)
+    repo = Repo.find(folder)
+    assert repo
+    source = repo.resolve("HEAD")
+    assert source
+    accounts = [Account(run=run) for run in crowd.runs(_BATCH, source)]
+    began = time.perf_counter()
+    made = list(result.record_all(repo, accounts))
+    cost = time.perf_counter() - began
+    assert len(repo.refs(refs.RUNS)) == len(made) == _BATCH
+    return cost / _BATCH * 1e3
 
 
 def _of(count: int, told: Mapping[str, float]) -> Iterator[Line]:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from mlgit.core import escape, figures, refs, secrets
 from mlgit.core.run import Run, State
 from mlgit.dvc import project
 from mlgit.errors import GitError, NotFoundError, RefMovedError
-from mlgit.git.objects import Entry
+from mlgit.git.objects import Entry, Reader, Writer
 from mlgit.git.repo import Move, Repo
 from mlgit.store import apart, attached, files, live, locks, own, records, telling, unfinished
 
 _DIGITS = (6, 8, 16, 40)
 _TRIES = 20
+_AT_ONCE = 1000
+"""Runs of `record_all` that are made durable together."""
 _A_MOMENT = 1.0
 """Seconds after which a ref's lock counts as left behind: git holds one for about a thousandth of that."""
 
@@ -149,35 +152,67 @@ def commit(repo: Repo, account: telling.Account, below: Sequence[str]) -> Run:
 
     Its code is always an ancestor too: a parent of its own where *below* does not hold it.
     """
-    run = replace(without_secrets(account.run), rules=account.rules)
-    told = own.before(account.provenance)
     writer = repo.writer()
     with repo.reader() as reader:
-        if (source_commit := run.source) is None:
-            raise GitError(f"The run {run.id} does not say what code it ran.")
-        prefix = f"{run.folder}/" if run.folder else ""
-        source = reader.tree(f"{source_commit}^{{tree}}")
-        if source is None:
-            raise GitError(f"The code of run {run.id}, commit {source_commit[:10]}, is not in the repository.")
+        run = _written(repo, reader, writer, account, below)
+    writer.flush()
+    return run
 
-        def entries(oid: str) -> Mapping[str, Entry]:
-            return reader.tree(oid) or {}
 
-        place = f"{prefix}{records.FOLDER}"
-        data = project.tracked(repo, reader, source_commit, run.folder)
-        run = replace(run, tree=writer.edit(source, {place: None}, entries), data=data)
-        run, rendered = files.whole(repo, run, account)
-        contents: dict[str, bytes | Entry | None] = dict(rendered)
-        if told:
-            from mlgit.store import resume
+def _written(
+    repo: Repo, reader: Reader, writer: Writer, account: telling.Account, below: Sequence[str] = ()
+) -> Run:  # fmt: skip
+    """`commit`, in *writer*: nothing is on disk yet."""
+    run = replace(without_secrets(account.run), rules=account.rules)
+    told = own.before(account.provenance)
+    if (source_commit := run.source) is None:
+        raise GitError(f"The run {run.id} does not say what code it ran.")
+    prefix = f"{run.folder}/" if run.folder else ""
+    source = reader.tree(f"{source_commit}^{{tree}}")
+    if source is None:
+        raise GitError(f"The code of run {run.id}, commit {source_commit[:10]}, is not in the repository.")
 
-            contents |= resume.carried(reader, told, contents)
-        tree = writer.edit(source, {place: Entry("40000", writer.edit({}, contents, entries))}, entries)
-        parents = [*below] if below and repo.is_ancestor(source_commit, below[0]) else [*below, source_commit]
-        parents += [told.commit] if told and not below else []
-        oid = repo.write_commit(writer, tree, parents, message(run), when=run.finished or run.seen)
-        writer.flush()
+    def entries(oid: str) -> Mapping[str, Entry]:
+        return reader.tree(oid) or {}
+
+    place = f"{prefix}{records.FOLDER}"
+    data = project.tracked(repo, reader, source_commit, run.folder)
+    run = replace(run, tree=writer.edit(source, {place: None}, entries), data=data)
+    run, rendered = files.whole(repo, run, account)
+    contents: dict[str, bytes | Entry | None] = dict(rendered)
+    if told:
+        from mlgit.store import resume
+
+        contents |= resume.carried(reader, told, contents)
+    tree = writer.edit(source, {place: Entry("40000", writer.edit({}, contents, entries))}, entries)
+    parents = [*below] if below and repo.is_ancestor(source_commit, below[0]) else [*below, source_commit]
+    parents += [told.commit] if told and not below else []
+    oid = repo.write_commit(writer, tree, parents, message(run), when=run.finished or run.seen)
     return replace(run, commit=oid)
+
+
+def record_all(repo: Repo, accounts: Iterable[telling.Account]) -> Iterator[Run]:
+    """Make a branch of each of *accounts*, runs that are over and have none; each is durable when it is yielded.
+
+    For very many: their objects go into packs, their refs are made and synced together, hundreds at a time. Raises
+    `GitError` where git or the disk refuses; those that were yielded stay.
+    """
+    taken = set(repo.refs(refs.RUNS))
+    rest = iter(accounts)
+    while some := list(islice(rest, _AT_ONCE)):
+        writer = repo.writer()
+        with repo.reader() as reader:
+            runs = [_written(repo, reader, writer, account) for account in some]
+        writer.flush()
+        for place, run in enumerate(runs):
+            names = (refs.run_ref(run.project, run.name, run.id, digits=digits) for digits in _DIGITS)
+            runs[place] = replace(run, ref=next(name for name in names if name not in taken))
+            taken.add(runs[place].ref)
+        try:
+            repo.create({run.ref: run.commit for run in runs}, why=f"{len(runs)} runs")
+        except RefMovedError:  # somebody makes runs of these names at this moment: one by one, each finds its own
+            runs = [replace(run, ref=str(_move(repo, run, run.commit))) for run in runs]
+        yield from runs
 
 
 def without_secrets(run: Run) -> Run:
