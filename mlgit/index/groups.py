@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mlgit.core import query
 from mlgit.core.stats import Summary
-from mlgit.index.table import Column, Rows, Table
+from mlgit.index.column import Column, Rows
+from mlgit.index.table import Table
 
 Ints = NDArray[np.int64]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -22,68 +21,11 @@ from mlgit.core.run import Run
 from mlgit.core.values import is_exact
 from mlgit.index import cells, shape
 from mlgit.index.cells import NO_CODE, SEGMENT, Cells
+from mlgit.index.column import Column, Mask, Reading, Rows
 from mlgit.store import archive, records
-
-Mask = NDArray[np.bool_]
-Rows = NDArray[np.int64]
 
 _IN_ROWS = ("id", "name", "branch", "commit")
 """Fields that differ from run to run: they stand in the rows, not in columns."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """What all rows have under one key."""
-
-    present: Mask
-    numbers: NDArray[np.float64]
-    """What is a number; anything elsewhere."""
-    codes: NDArray[np.int32]
-    """Places in `others` of what is no number, `NO_CODE` elsewhere."""
-    others: Sequence[Any]
-    whole: bool = False
-    """Whether all numbers are whole ones, and are given as such."""
-
-    @cached_property
-    def is_number(self) -> Mask:
-        """Which rows have a number."""
-        return self.present & (self.codes == NO_CODE) if self.others else self.present
-
-    def over(self, under: Column) -> Column:
-        """This column, and where it has nothing what *under* has."""
-        if not under.present.any():
-            return self
-        if not self.present.any():
-            return under
-        codes = np.where(under.codes == NO_CODE, NO_CODE, under.codes + len(self.others))
-        return Column(
-            self.present | under.present, np.where(self.present, self.numbers, under.numbers),
-            np.where(self.present, self.codes, codes.astype(np.int32)), (*self.others, *under.others),
-            self.whole and under.whole,
-        )  # fmt: skip
-
-    def value(self, row: int) -> Any:
-        """What one row has, or None."""
-        if not self.present[row]:
-            return None
-        return self.number(self.numbers[row]) if self.codes[row] == NO_CODE else self.others[self.codes[row]]
-
-    def number(self, value: float) -> float | int:
-        """One of its numbers as it was recorded."""
-        return int(value) if self.whole else float(value)
-
-    def values(self, rows: Rows) -> NDArray[Any]:
-        """What *rows* have: int64 or float64 (nan for nothing) where there are only numbers, else objects, or None."""
-        present = self.present[rows]
-        if not present.any():
-            return np.full(len(rows), None, object)
-        if not self.others:
-            numbers = np.where(present, self.numbers[rows], np.nan)
-            return numbers.astype(np.int64) if self.whole and present.all() else numbers
-        values = np.array([*self.others, None], object)[self.codes[rows]]
-        numeric = present & (self.codes[rows] == NO_CODE)
-        values[numeric] = [self.number(value) for value in self.numbers[rows[numeric]].tolist()]
-        return values
 
 
 class Table:
@@ -144,7 +86,7 @@ class Table:
         return self._read(f"metrics.{key}").over(self._read(f"params.{key}"))
 
     def _read(self, key: str) -> Column:
-        made = _Making(self._size)
+        made = Reading(self._size)
         question = "SELECT segment, positions, numbers, codes, others, whole FROM cells WHERE key = ? ORDER BY segment"
         for segment, *packed in self._connection.execute(question, (key,)):
             made.add(segment * SEGMENT, Cells(*packed))
@@ -233,12 +175,8 @@ class Table:
         kinds = np.where(is_number, 0, np.where(column.present[rows], 1, 2)).astype(np.int8)
         places = np.where(is_number, numbers, 0.0)
         if (words := np.flatnonzero(kinds == 1)).size:
-            labels = [
-                *map(query.word, column.others),
-                "nan",
-                "inf",
-                "-inf",
-            ]  # what is no finite number is sorted as a word
+            # what is no finite number is sorted as a word
+            labels = [*map(query.word, column.others), "nan", "inf", "-inf"]
             codes, strange = column.codes[rows[words]].copy(), numbers[words]
             for label, those in ((-3, np.isnan(strange)), (-2, strange > 0), (-1, strange < 0)):
                 codes[(codes == NO_CODE) & those] = len(labels) + label
@@ -263,42 +201,6 @@ class Table:
                 continue
             question = 'SELECT ref, ifnull("commit", tip) FROM runs WHERE row = ?'
             yield self._connection.execute(question, (int(row),)).fetchone()
-
-
-class _Making:
-    """A column, while segments of it are read."""
-
-    def __init__(self, size: int) -> None:
-        self._present = np.zeros(size, np.bool_)
-        self._numbers = np.zeros(size, np.float64)
-        self._codes = np.full(size, NO_CODE, np.int32)
-        self._others: list[Any] = []
-        self._whole = True
-        self._known: dict[str | bytes, int] = {}
-
-    def add(self, begin: int, packed: Cells) -> None:
-        positions = np.frombuffer(packed.positions, np.uint16)
-        count = len(positions)
-        is_dense = count and positions[0] == 0 and positions[-1] == count - 1 and bool((np.diff(positions) == 1).all())
-        at: Any = slice(begin, begin + count) if is_dense else positions.astype(np.int64) + begin
-        self._present[at] = True
-        if packed.numbers is not None:
-            self._numbers[at] = np.frombuffer(packed.numbers, np.float64)
-            self._whole &= bool(packed.whole)
-        if packed.codes is not None:
-            others = records.decode(packed.others or "[]")
-            places = [self._place(value) for value in others]
-            self._codes[at] = np.array([*places, NO_CODE], np.int32)[np.frombuffer(packed.codes, np.int16)]
-
-    def _place(self, value: Any) -> int:
-        name = value if isinstance(value, str) else records.encode(value)
-        place = self._known.setdefault(name, len(self._known))
-        if place == len(self._others):
-            self._others.append(value)
-        return place
-
-    def column(self) -> Column:
-        return Column(self._present, self._numbers, self._codes, self._others, self._whole)
 
 
 _COMPARED: Mapping[Operation, Any] = {
