@@ -24,6 +24,9 @@ from mlgit.index.cells import SEGMENT, Cells
 from mlgit.store import archive, records, runs
 
 T = TypeVar("T")
+Told = tuple[str, str, Mapping[str, Any] | None]
+"""A ref, the commit where its run's record stands, and the record; None: it tells of none (`store.runs.contents`)."""
+_STRANGE = (RecursionError, OverflowError, ValueError, TypeError)
 VERSION = 4
 WHERE = (refs.RUNS, refs.TRASH, refs.ARCHIVE, "refs/remotes/*/exp/")
 """Branches, hidden ones, the archive and what was fetched; in this order the first that tells of a run is right."""
@@ -161,6 +164,8 @@ def _clear_if_stale(connection: sqlite3.Connection) -> None:
 
 def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved) -> None:
     rows = _Rows(connection)
+    with _transaction(connection):  # who finds no look compares all refs, and settles all runs: should we be killed
+        connection.execute("DELETE FROM looks")
     is_whole = True
     with repo.reader() as reader, _no_collection():
         months = {ref: moved.to.get(ref) for ref in {*moved.to, *moved.gone} if ref.startswith(refs.ARCHIVE)}
@@ -175,12 +180,10 @@ def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved) -> 
         listed = {month: tip for month, tip in months.items() if tip}
         rows.add(((month, tip, None) for month, tip in listed.items()), listed)
     rows.settle()
-    with _transaction(connection):
-        connection.execute("DELETE FROM looks")
-        if is_whole:  # else an object was not at hand: it is asked for again
-            connection.execute(
-                "INSERT INTO looks VALUES (?, ?)", (moved.look.stamp, records.encode(moved.look.loose).decode())
-            )
+    if is_whole:  # else an object was not at hand: it is asked for again
+        look = moved.look.stamp, records.encode(moved.look.loose).decode()
+        with _transaction(connection):
+            connection.execute("INSERT INTO looks VALUES (?, ?)", look)
 
 
 def _unfolded(
@@ -203,19 +206,30 @@ def _rank(ref: str) -> int:
     return next((rank for rank, prefix in enumerate(WHERE) if ref.startswith(prefix)), len(WHERE))
 
 
+def _is_sound(content: Mapping[str, Any]) -> bool:
+    """Whether what a record says can be kept in columns."""
+    try:
+        return all(cells.pack(*column) for column in shape.columns([(0, content)]).values())
+    except _STRANGE:
+        return False
+
+
 class _Rows:
     """The rows of the index, while some go and others come."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._next: int = connection.execute("SELECT ifnull(max(row) + 1, 0) FROM runs").fetchone()[0]
-        self._is_new = self._next == 0
+        self._is_new = connection.execute("SELECT 1 FROM looks").fetchone() is None
+        """Whether it was not brought up to date before, or somebody was killed as he did so."""
+        if self._next:
+            self._index()
         self._touched: set[str] = set()
         """The ids of runs of which one more or one less ref tells."""
 
     def drop(self, names: Sequence[str]) -> None:
         """Take away what *names*, full names of refs, told."""
-        if self._is_new:
+        if not self._next:
             return
         with _transaction(self._connection):
             found = [
@@ -229,7 +243,7 @@ class _Rows:
                 "UPDATE runs SET ref = NULL, id = NULL, shown = 0 WHERE row = ?", [(row,) for row, _ in found]
             )
 
-    def add(self, told: Iterable[tuple[str, str, Mapping[str, Any] | None]], tips: Mapping[str, str]) -> int:
+    def add(self, told: Iterable[Told], tips: Mapping[str, str]) -> int:
         """Take up what refs tell, as `runs.contents` has it; return how many they were."""
         begin = self._next
         with _transaction(self._connection):
@@ -237,7 +251,7 @@ class _Rows:
                 self._add(segment, tips)
         return self._next - begin
 
-    def _add(self, told: Sequence[tuple[str, str, Mapping[str, Any] | None]], tips: Mapping[str, str]) -> None:
+    def _add(self, told: Sequence[Told], tips: Mapping[str, str]) -> None:
         """`add`, of what fits into the last segment."""
         rows: list[tuple[Any, ...]] = []
         known: list[tuple[int, Mapping[str, Any]]] = []
@@ -251,16 +265,22 @@ class _Rows:
             known.append((place, content))
             created = in_calendar(content["created"])
             rows.append((*head, content["id"], content["name"], content["project"], created, content.get("sweep"), 1))
+        try:
+            packed = list(self._packed(segment, shape.columns(known), is_new=position == 0))
+        except _STRANGE:  # one of them is nested so deep, or so large, that nobody can ask about it
+            sound = [
+                (ref, commit, content if content and _is_sound(content) else None) for ref, commit, content in told
+            ]
+            return self._add(sound, tips)
         self._connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        self._pack(segment, shape.columns(known), is_new=position == 0)
-        shown = {row[0]: bool(row[-1]) for row in rows}
-        if not self._is_new:
-            self._touched |= {row[4] for row in rows if row[4]}
-        self._show(shown)
+        self._connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)", packed)
+        self._touched |= {row[4] for row in rows if row[4]} if not self._is_new else set()
+        self._show({row[0]: bool(row[-1]) for row in rows})
         self._next += len(rows)
+        return None
 
-    def _pack(self, segment: int, columns: Mapping[str, tuple[list[int], list[Any]]], *, is_new: bool) -> None:
-        packed: list[tuple[Any, ...]] = []
+    def _packed(self, segment: int, columns: shape.Columns, *, is_new: bool) -> Iterator[tuple[Any, ...]]:
+        """The rows of `cells` for *columns* of a segment, and for what it had before unless it *is_new*."""
         for key, (positions, values) in columns.items():
             before = None
             if not is_new:
@@ -272,8 +292,7 @@ class _Rows:
                 earlier, had = cells.unpack(Cells(*before))
                 positions, values = earlier + positions, had + values
             one = cells.pack(positions, values)
-            packed.append((key, segment, one.positions, one.numbers, one.codes, one.others, one.whole))
-        self._connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)", packed)
+            yield key, segment, one.positions, one.numbers, one.codes, one.others, one.whole
 
     def _show(self, rows: Mapping[int, bool]) -> None:
         """Say of each of *rows* whether it is shown."""
@@ -287,17 +306,22 @@ class _Rows:
                 mask[place] = shown
             self._connection.execute("INSERT OR REPLACE INTO segments VALUES (?, ?)", (segment, bytes(mask)))
 
+    def _index(self) -> None:
+        """Let rows be found by ref and by id; behind many new ones it is made at once."""
+        self._connection.execute("CREATE UNIQUE INDEX IF NOT EXISTS runs_by_ref ON runs (ref)")
+        self._connection.execute("CREATE INDEX IF NOT EXISTS runs_by_id ON runs (id)")
+
     def settle(self) -> None:
         """Of several refs that tell of one run, show what the first of `WHERE` says; none where that is hidden."""
         with _transaction(self._connection):
-            self._connection.execute("CREATE UNIQUE INDEX IF NOT EXISTS runs_by_ref ON runs (ref)")
-            self._connection.execute("CREATE INDEX IF NOT EXISTS runs_by_id ON runs (id)")
+            self._index()
             if self._is_new:
                 questions = (
                     "SELECT id FROM runs WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1",
+                    "SELECT id FROM runs WHERE id IS NOT NULL AND NOT shown",
                     f"SELECT id FROM runs WHERE ref GLOB '{refs.TRASH}*' AND id IS NOT NULL",  # noqa: S608  (ours)
                 )
-                self._touched = {run_id for ask in questions for (run_id,) in self._connection.execute(ask)}
+                self._touched |= {run_id for ask in questions for (run_id,) in self._connection.execute(ask)}
             shown: dict[int, bool] = {}
             for run_id in self._touched:
                 found = self._connection.execute("SELECT row, ref FROM runs WHERE id = ?", (run_id,)).fetchall()

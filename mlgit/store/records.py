@@ -123,13 +123,22 @@ def content(run: Run) -> dict[str, Any]:
 
 
 def understood(content: Any) -> bool:
-    """Whether *content* is what a run says of itself; the finer points of artifacts and rules are not looked at."""
+    """Whether *content* is what a run says of itself: `run_of` takes it."""
     if not isinstance(content, dict):
         return False
     for name, value in content.items():
         if name in _KINDS and type(value) not in _KINDS[name]:
             return False
-    return content.keys() >= _NEEDED and content["state"] in _STATES
+    if not content.keys() >= _NEEDED or content["state"] not in _STATES:
+        return False
+    try:  # few runs have any of these
+        for kind in ("used", "logged"):
+            for item in content.get(kind) or ():
+                ArtifactVersion.of(item)
+        rules_of(content.get("define_metric") or {})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return True
 
 
 def run_of(content: Mapping[str, Any]) -> Run:
@@ -139,12 +148,12 @@ def run_of(content: Mapping[str, Any]) -> Run:
     times = {name: in_calendar(content[name]) for name in _TIMES if content.get(name) is not None}
     return Run(
         id=content["id"], name=content["name"], project=content["project"], state=_STATES[content["state"]],
-        tags=tuple(map(str, content.get("tags") or ())), given=tuple(content.get("given", ())),
+        tags=tuple(map(str, content.get("tags") or ())), given=tuple(map(str, content.get("given") or ())),
         params=content.get("params") or {}, metrics=content.get("metrics") or {}, data=content.get("data") or {},
         held=content.get("held") or {}, rules=rules_of(content.get("define_metric") or {}),
-        used=tuple(ArtifactVersion.of(item) for item in content.get("used", ())),
-        logged=tuple(ArtifactVersion.of(item) for item in content.get("logged", ())),
-        **{name: content[name] for name in _PLAIN if name in content} | times,
+        used=tuple(ArtifactVersion.of(item) for item in content.get("used") or ()),
+        logged=tuple(ArtifactVersion.of(item) for item in content.get("logged") or ()),
+        **{name: content[name] for name in _PLAIN if content.get(name) is not None} | times,
     )  # fmt: skip
 
 

@@ -97,8 +97,7 @@ def contents(
     else:
         yield from ((ref, commit, None) for ref, commit in wave)
     for ref, commit, run_id in big:
-        run = of_files(reader, commit, run_id)
-        yield ref, commit, records.content(run) if run else None
+        yield ref, commit, _content(of_files(reader, commit, run_id))
 
 
 def _trailer(commit: bytes) -> bytes | None:
@@ -122,6 +121,17 @@ def _decoded(value: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def _content(run: Run | None) -> dict[str, Any] | None:
+    """The record of a run that was read from files, where it is one."""
+    if run is None:
+        return None
+    try:
+        content = records.content(run)
+    except (ValueError, TypeError):
+        return None
+    return content if records.understood(content) else None
 
 
 def _understood(content: Mapping[str, Any]) -> Run | None:

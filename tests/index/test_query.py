@@ -185,3 +185,84 @@ def test_an_index_that_says_otherwise_than_git_is_told(repo: Repo, index: Path):
     assert build.check(repo) == [f"{two.ref}: the index lacks it", f"{one.ref}: the index says otherwise"]
     build.forget(repo)
     assert build.check(repo) == []
+
+
+DIES = """
+import os, sys
+from pathlib import Path
+from mlgit.git.repo import Repo
+from mlgit.index import build, query
+left = int(sys.argv[1])
+real = build._transaction
+def dies(connection):
+    global left
+    left -= 1
+    if not left: os.kill(os.getpid(), 9)
+    return real(connection)
+build._transaction = dies
+query.runs(Repo.find(Path(".")))
+"""
+
+
+def test_an_index_whose_making_is_killed_at_any_step_answers_rightly(repo: Repo, index: Path, python: Script):
+    one, two = query.runs(repo)
+    steps = 0
+    for is_new in (True, False):
+        for step in range(1, 20):
+            for ref in repo.refs("refs/heads/exp/", "refs/mlgit/trash/", "refs/remotes/"):
+                repo.git("update-ref", "-d", ref)
+            build.forget(repo)
+            repo.git("update-ref", "refs/remotes/origin/exp/digits/one", one.commit)
+            repo.git("update-ref", "refs/heads/exp/digits/one", one.commit)
+            repo.git("update-ref", "refs/heads/exp/digits/two", two.commit)
+            if not is_new:
+                query.runs(repo)
+            repo.git("update-ref", "-d", "refs/heads/exp/digits/one")
+            repo.git("update-ref", "refs/mlgit/trash/exp/digits/two", two.commit)
+            repo.git("update-ref", "-d", "refs/heads/exp/digits/two")
+            died = python("-c", DIES, str(step), cwd=repo.folder, check=False).returncode == -9
+            steps += died
+
+            assert told(repo) == [(one.id, "refs/remotes/origin/exp/digits/one", one.commit)]
+            assert build.check(repo) == []
+            if not died:
+                break
+    assert steps >= 8
+
+
+def record(repo: Repo, ref: str, trailer: str) -> None:
+    commit = repo.commit(repo.resolve("HEAD"), {}, f"x\n\nMlgit-Result: {trailer}\n")
+    repo.git("update-ref", f"refs/heads/exp/hostile/{ref}", commit)
+
+
+PLAIN = '"id":"x","name":"n","project":"p","state":"finished","created":1'
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [
+        "", "{", "[]", "null", "5", '"text"', "{}", '{"id":"x"}', '{"id":"x","big":true}', '{"id":{},"big":true}',
+        PLAIN.replace("1", "null"), f"{{{PLAIN.replace('1', 'true')}}}", f'{{{PLAIN},"state":[]}}',
+        f'{{{PLAIN},"params":[]}}', f'{{{PLAIN},"metrics":"x"}}', f'{{{PLAIN},"used":[1]}}', f'{{{PLAIN},"tags":{{}}}}',
+        f'{{{PLAIN},"logged":[{{"name":"a"}}]}}', f'{{{PLAIN},"define_metric":{{"a":5}}}}',
+        f'{{{PLAIN},"params":{{"a":' + "[" * 900 + "]" * 900 + "}}",
+        f'{{{PLAIN},"metrics":' + '{"a":' * 800 + "1" + "}" * 800 + "}",
+        f'{{{PLAIN},"paused":1{"0" * 400}}}', f'{{{PLAIN},"metrics":{{"a":"\\ud83d"}}}}', f"{{{PLAIN}}}" + "\x00",
+    ],
+)  # fmt: skip
+def test_a_hostile_branch_costs_no_other_run_its_place(repo: Repo, index: Path, trailer: str):
+    record(repo, "one", trailer)
+
+    found = query.runs(repo)
+
+    assert [run.project for run in found if run.project != "p"] == ["digits", "digits"]
+    assert query.search(repo, parse("loss > 0")).total == 2
+    assert query.projects(repo).total() == len(found) == query.search(repo, parse("name is not null")).total
+
+
+def test_what_a_record_may_lack_may_be_null(repo: Repo, index: Path):
+    nothing = ",".join(f'"{name}":null' for name in ("given", "used", "tags", "params", "metrics", "finished", "group"))
+    record(repo, "one", f"{{{PLAIN},{nothing}}}")
+
+    assert query.of_id(repo, "x") is not None
+    assert len(query.runs(repo)) == 3
