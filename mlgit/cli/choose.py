@@ -20,13 +20,13 @@ class RunName(click.ParamType):  # type: ignore[type-arg]  # click 8.1, which we
         from mlgit.index import query
 
         try:
-            known = query.runs(wiring.place().repo)
+            known = query.branches(wiring.place().repo)
         except MlgitError:
             return []
         return [
-            CompletionItem(run.branch, help=escape.line(run.name))
-            for run in known
-            if run.branch.startswith(incomplete) or run.name.startswith(incomplete)
+            CompletionItem(branch, help=escape.line(name))
+            for branch, name in known
+            if branch.startswith(incomplete) or name.startswith(incomplete)
         ]
 
 

@@ -57,7 +57,7 @@ def draw(shown: Sequence[Group], *, whole: bool, empty: str) -> None:
     rows = [
         (
             *map(_cell, group.values.values()), str(group.runs), *map(_mean, group.summaries.values()),
-            *(_cell(getattr(one, part)) for one in group.summaries.values() for part in parts),
+            *(_figure(getattr(one, part)) for one in group.summaries.values() for part in parts),
         )
         for group in shown
     ]  # fmt: skip
@@ -75,7 +75,12 @@ def _mean(summary: Summary) -> str:
     return figures.number(summary.mean) + (f" ± {summary.margin:.2g}" if summary.n > 1 else "")
 
 
+def _figure(value: float) -> str:
+    """Nothing for nan: there are too few numbers to say it."""
+    return "" if value != value else figures.number(value)
+
+
 def _cell(value: Any) -> str:
-    if value is None or value != value:
+    if value is None:
         return ""
     return ", ".join(map(str, value)) if isinstance(value, list) else figures.number(value)

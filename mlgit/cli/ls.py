@@ -75,7 +75,9 @@ def command(
         columns = {name: [row[name] for row in rows] for name in (rows or [{}])[0]}
         if not _written(form, target, lambda: rows, lambda: columns):
             groups.draw(
-                shown_groups, whole=bool(chosen), empty="" if alike else _nothing(place, is_filtered=bool(texts))
+                shown_groups,
+                whole=bool(chosen),
+                empty="" if alike else _nothing(place, project, is_filtered=bool(texts)),
             )
             _tell_rest(len(alike) - skip - len(shown_groups), "group", page)
         return
@@ -84,7 +86,9 @@ def command(
     shown = found.runs
     if not _written(form, target, lambda: list(map(document, shown)), lambda: export.columns(shown)):
         asked = [*condition.keys(wanted), *(key.removeprefix("-") for key in order)]
-        _draw(place, shown, asked, chosen, empty="" if found.total else _nothing(place, is_filtered=bool(texts)))
+        _draw(
+            place, shown, asked, chosen, empty="" if found.total else _nothing(place, project, is_filtered=bool(texts))
+        )
         _tell_rest(found.total - skip - len(shown), "run", page)
 
 
@@ -141,12 +145,12 @@ def _state(run: Run, now: float) -> str:
     return f"running, seen {age}" if age == "now" else f"running, seen {age} ago"
 
 
-def _nothing(place: Place, *, is_filtered: bool) -> str:
+def _nothing(place: Place, project: str | None, *, is_filtered: bool) -> str:
     """What to say where no run is listed: whether there are some, how to make one, and which projects have some."""
     from mlgit.index.query import projects
 
     others = projects(place.repo)
-    if is_filtered and others[place.settings.project]:
+    if is_filtered and (others[project] if project else others):
         return "No run fits."
     if not others:
         return "No runs yet. Make one: mlgit run -- python train.py"

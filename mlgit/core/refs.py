@@ -69,8 +69,12 @@ def run_ref(project: str, name: str, run_id: str, *, digits: int = 6) -> str:
 
     Two runs of one name whose ids share six characters would meet: whoever comes second asks for more *digits*.
     """
-    mark = run_id if _GENERATED_ID.fullmatch(run_id) else hashlib.sha256(run_id.encode()).hexdigest()
-    return f"{RUNS}{component(project, 'project')}/{slug(name) or 'run'}-{mark[:digits]}"
+    return f"{RUNS}{component(project, 'project')}/{slug(name) or 'run'}-{_mark(run_id)[:digits]}"
+
+
+def _mark(run_id: str) -> str:
+    """What of an id a branch's name ends with, or begins to."""
+    return run_id if _GENERATED_ID.fullmatch(run_id) else hashlib.sha256(run_id.encode()).hexdigest()
 
 
 def month(branch: str, created: float) -> str | None:
@@ -91,6 +95,12 @@ def unfolded(month: str, name: str) -> str | None:
 def branch(ref: str) -> str:
     """The short name of the branch *ref*, as `git switch` takes it: `exp/digits/radiant-glade-12-k3f9a2`."""
     return ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else ref.removeprefix("refs/remotes/")
+
+
+def is_of(ref: str, project: str, run_id: str) -> bool:
+    """Whether *ref*, or an entry of the archive, is called as `run_ref` calls a run of that id, whatever its name."""
+    way, _, name = ref.replace(":", "/").rpartition("/")
+    return project in way.split("/") and _mark(run_id)[:6] == name.rpartition("-")[2][:6]
 
 
 def version(text: str) -> str:

@@ -312,7 +312,10 @@ class _Rows:
         self._connection.execute("CREATE INDEX IF NOT EXISTS runs_by_id ON runs (id)")
 
     def settle(self) -> None:
-        """Of several refs that tell of one run, show what the first of `WHERE` says; none where that is hidden."""
+        """Of several refs that tell of one run, show what the first of `WHERE` says; none where that is hidden.
+
+        Of several branches it is the one that is called as the run's own.
+        """
         with _transaction(self._connection):
             self._index()
             if self._is_new:
@@ -324,9 +327,11 @@ class _Rows:
                 self._touched |= {run_id for ask in questions for (run_id,) in self._connection.execute(ask)}
             shown: dict[int, bool] = {}
             for run_id in self._touched:
-                found = self._connection.execute("SELECT row, ref FROM runs WHERE id = ?", (run_id,)).fetchall()
-                first = min((ref for _, ref in found), key=lambda ref: (_rank(ref), ref), default="")
-                shown |= {row: ref == first and not ref.startswith(refs.TRASH) for row, ref in found}
+                question = "SELECT row, ref, project FROM runs WHERE id = ?"
+                found = self._connection.execute(question, (run_id,)).fetchall()
+                ranked = [(_rank(ref), not refs.is_of(ref, project, run_id), ref) for _, ref, project in found]
+                first = min(ranked, default=(0, True, ""))[2]
+                shown |= {row: ref == first and not ref.startswith(refs.TRASH) for row, ref, _ in found}
             self._show(shown)
             self._connection.executemany(
                 "UPDATE runs SET shown = ? WHERE row = ?", [(is_shown, row) for row, is_shown in shown.items()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,17 +32,14 @@ class Grouping:
 def grouped(table: Table, rows: Rows, keys: Sequence[str]) -> Grouping:
     """*rows* by what they have under *keys*."""
     place = np.zeros(len(rows), np.int64)
-    kinds: list[list[Any]] = []
+    counts = np.array([len(rows)])
+    values: list[tuple[Any, ...]] = [()]
     for key in keys:
-        codes, values = _coded(table.column(key), rows)
-        kinds.append(values)
-        place = place * len(values) + codes
-    found, place, counts = _numbered(place, math.prod(map(len, kinds)))
-    parts: list[list[Any]] = []
-    for values in reversed(kinds):
-        parts.append([values[code] for code in (found % len(values)).tolist()])
-        found //= len(values)
-    return Grouping(list(zip(*reversed(parts), strict=True)), counts, place)
+        codes, there = _coded(table.column(key), rows)
+        # numbered anew for each key: the product of what all keys have may be more than any number
+        found, place, counts = _numbered(place * len(there) + codes, len(values) * len(there))
+        values = [(*values[code // len(there)], there[code % len(there)]) for code in found.tolist()]
+    return Grouping(values, counts, place)
 
 
 def _numbered(places: Ints, size: int) -> tuple[Ints, Ints, Ints]:

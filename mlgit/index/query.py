@@ -140,6 +140,12 @@ def projects(repo: Repo) -> Counter[str]:
     return _ask(repo, lambda now: now.projects())
 
 
+def branches(repo: Repo) -> list[tuple[str, str]]:
+    """The branch and the name of each run that has a branch, newest first."""
+    tail = "ORDER BY created DESC, id"
+    return _ask(repo, lambda now: [(row.branch, row.name) for row in now.rows("shown", tail=tail)])
+
+
 def of_id(repo: Repo, run_id: str) -> Run | None:
     """The run of exactly this id, or None."""
     return _ask(repo, lambda now: now.of_id(run_id))

@@ -170,10 +170,10 @@ class Table:
         column = self.column(key.removeprefix("-"))
         numbers = column.numbers[rows]
         is_number = column.is_number[rows] & np.isfinite(numbers)
-        if any(map(compare.is_number, column.others)):
-            numbers, is_number = _exactly([column.value(row) for row in rows])
-        kinds = np.where(is_number, 0, np.where(column.present[rows], 1, 2)).astype(np.int8)
         places = np.where(is_number, numbers, 0.0)
+        if any(map(compare.is_number, column.others)):
+            places, is_number = _exactly([column.value(row) for row in rows])
+        kinds = np.where(is_number, 0, np.where(column.present[rows], 1, 2)).astype(np.int8)
         if (words := np.flatnonzero(kinds == 1)).size:
             # what is no finite number is sorted as a word
             labels = [*map(query.word, column.others), "nan", "inf", "-inf"]

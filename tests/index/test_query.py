@@ -266,3 +266,14 @@ def test_what_a_record_may_lack_may_be_null(repo: Repo, index: Path):
 
     assert query.of_id(repo, "x") is not None
     assert len(query.runs(repo)) == 3
+
+
+def test_a_branch_that_somebody_puts_on_a_run_is_not_the_run_s(repo: Repo, index: Path):
+    one = query.runs(repo)[0]
+    repo.git("branch", "exp/a-fix", one.branch)
+    record(repo, "another", f'{{"id":"{one.id}","name":"taken","project":"digits","state":"failed","created":1}}')
+
+    assert [(run.ref, run.name) for run in query.runs(repo) if run.id == one.id] == [(one.ref, one.name)]
+    assert query.branches(repo)[0] == (one.branch, one.name)
+    repo.git("branch", "-D", one.branch)
+    assert query.of_id(repo, one.id) is not None

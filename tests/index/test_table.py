@@ -212,3 +212,23 @@ def test_refs_that_move_in_any_way_are_as_if_the_index_were_made_anew(tmp_path: 
             assert {run.id for run in query.search(repo, language.parse("lr > 0")).runs} == {
                 run.id for run in query.runs(repo)
             }
+
+
+def test_groups_of_many_keys_are_those_that_there_are(many: Repo):
+    by = ["accuracy", "loss", "val/loss", "val/accuracy", "lr", "name"]  # more than 2**63 could be
+    found = query.groups(many, by, ["epoch"])
+    truth = {tuple(rules.value_of(run, key) for key in by): run for run in query.runs(many)}
+
+    assert len(found) == len(truth)
+    for group in found:
+        run = truth[tuple(group.values.values())]
+        assert (group.runs, group.summaries["epoch"].mean) == (1, rules.value_of(run, "epoch"))
+
+
+def test_infinite_numbers_are_words_beside_whole_ones_that_no_float_holds(empty: sqlite3.Connection):
+    values = {"a": 2**60 + 1, "b": math.inf, "c": -math.inf, "d": math.nan, "e": 2**60, "f": 1.5}
+    known = [Run(id=name, name=name, project="p", params={"x": value}) for name, value in values.items()]
+
+    rows = Table(empty, known).ordered(Table(empty, known).meeting(And(())), ["x"])
+
+    assert [known[row].id for row in rows] == [run.id for run in rules.ordered(known, "x")] == list("feacbd")
