@@ -48,7 +48,10 @@ class Following:
         self._ended: dict[str, Seen] = {}
 
     def look(self) -> list[Seen]:
-        """Those under way, the newest first, then those that have ended. Runs that died become branches meanwhile."""
+        """Those under way, the newest first, then those that have ended, or had before if they are asked for by id.
+
+        Runs that died become branches meanwhile.
+        """
         there = {folder.name: folder for folder in live.folders(self._repo) if self._is_alive(folder)}
         if self._alive.keys() - there.keys():
             recover.recover_all(self._repo, lambda _told: None)
@@ -60,6 +63,9 @@ class Following:
             if run_id not in self._alive and (found := self._begin(folder)):
                 self._alive[run_id] = found
                 self._ended.pop(run_id, None)
+        for run_id in set(self._ids) - self._alive.keys() - self._ended.keys():
+            if (run := self._recorded(run_id)) and run.state is not State.RUNNING:
+                self._ended[run_id] = Seen(run=run)
         alive = [follower.look() for follower in self._alive.values()]
         return [*sorted(alive, key=lambda seen: -seen.run.created), *self._ended.values()]
 

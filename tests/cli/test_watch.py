@@ -158,6 +158,13 @@ def test_a_watch_of_named_runs_ends_with_them(inside: Repo, train: Callable[[str
     assert watching.returncode == 0
 
 
+def test_a_run_that_has_ended_before_is_told_and_not_waited_for(inside: Repo, mlgit: Mlgit):
+    with session.init(project="p", name="one") as run:
+        run.log({"loss": 0.5})
+
+    assert re.fullmatch(r"one-\w{6}: finished after .*s: loss 0.5\n", mlgit("watch", "one").stdout)
+
+
 def test_the_table_stays_in_place_on_a_terminal_until_ctrl_c(inside: Repo, train: Callable[[str], Training]):
     training = train("one")
     ours, theirs = pty.openpty()
