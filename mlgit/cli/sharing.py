@@ -224,13 +224,10 @@ def _document(
 
 def _held(repo: Repo) -> dict[str, tuple[str, str]]:
     """What DVC holds of the runs: content hash → what it is, and the folder of the project."""
-    from mlgit.core import condition
-    from mlgit.core.condition import Operation, Predicate
     from mlgit.core.query import HELD
     from mlgit.index import query
 
-    known = (condition.Not(Predicate(key, Operation.NULL)) for key in (HELD, "logged"))
-    found = query.search(repo, condition.Or(tuple(known))).runs
+    found = query.having(repo, HELD, "logged")
     parts = {content: (_PART, run.folder) for run in found for content in run.held.values()}
     return parts | {version.hash: ("artifact", run.folder) for run in found for version in run.logged}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,13 +12,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mlgit.core import query, refs, values
-from mlgit.core.condition import And, Condition, Not, Operation, Predicate
+from mlgit.core.condition import And, Condition, Operation, Predicate
 from mlgit.core.condition import keys as keys_of
 from mlgit.core.run import Run
 from mlgit.core.stats import Group
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import build
+from mlgit.index.cells import SEGMENT
 from mlgit.store import archive, live, locks, telling
 from mlgit.store import runs as stored
 
@@ -70,11 +73,16 @@ def search(
     return _ask(repo, answer)
 
 
+def having(repo: Repo, *keys: str) -> list[Run]:
+    """The runs that have something under one of *keys*, fields or full names of metrics and params, newest first."""
+    return _ask(repo, lambda now: now.having(keys))
+
+
 def logging(repo: Repo, name: str | None = None, *, project: str | None = None) -> list[Run]:
     """The runs that logged an artifact, newest first; with *name* one that is called, or linked, so."""
-    there_is = Not(Predicate("logged", Operation.NULL))
-    wanted = Predicate("logged", Operation.EQUAL, (name,)) if name else there_is
-    return search(repo, wanted, project=project).runs
+    if name:
+        return search(repo, Predicate("logged", Operation.EQUAL, (name,)), project=project).runs
+    return [run for run in having(repo, "logged") if project in (None, run.project)]
 
 
 def groups(
@@ -274,6 +282,20 @@ class _Now:
         found: list[Run | _Row] = sorted([*rows, *living], key=lambda run: (-run.created, run.id))
         chosen = found[skip:] if limit is None else found[skip : skip + limit]
         return Found(total=total + len(living), runs=self.read(map(_key, chosen)))
+
+    def having(self, keys: Sequence[str]) -> list[Run]:
+        """The runs that have something under one of *keys*: where their values stand says it, whatever they are."""
+        question = f"SELECT segment, positions FROM cells WHERE key IN ({', '.join('?' * len(keys))})"  # noqa: S608
+        found = {
+            segment * SEGMENT + position
+            for segment, positions in self._connection.execute(question, keys)
+            for position in array("H", positions)
+        }
+        ids = {run.id for run in self.alive}
+        rows = self.rows("shown AND row IN (SELECT value FROM json_each(?))", json.dumps(list(found)))
+        living = [run for run in self.alive if any(query.value_of(run, key) is not None for key in keys)]
+        both: list[Run | _Row] = [*(row for row in rows if row.id not in ids), *living]
+        return self.read(map(_key, sorted(both, key=lambda run: (-run.created, run.id))))
 
     def projects(self) -> Counter[str]:
         counted = self._connection.execute("SELECT project, count(*) FROM runs WHERE shown GROUP BY project")

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mlgit
 from benchmarks import crowd
 from mlgit.core import condition, language
 from mlgit.core import query as rules
@@ -232,3 +233,19 @@ def test_infinite_numbers_are_words_beside_whole_ones_that_no_float_holds(empty:
     rows = Table(empty, known).ordered(Table(empty, known).meeting(And(())), ["x"])
 
     assert [known[row].id for row in rows] == [run.id for run in rules.ordered(known, "x")] == list("feacbd")
+
+
+def test_runs_that_have_something_are_found_by_where_it_stands(inside: Repo, tmp_path: Path):
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    with mlgit.init(project="p", name="maker") as run:
+        run.log_artifact(tmp_path / "model.bin", name="model", type="model")
+    with mlgit.init(project="p", name="plain", tags=["a"]):
+        pass
+    with mlgit.init(project="p", name="user") as run:
+        run.use_artifact("model:latest")
+
+        assert [one.name for one in query.having(inside, "used", "logged")] == ["user", "maker"]
+    assert [one.name for one in query.having(inside, "used", "logged", "tags")] == ["user", "plain", "maker"]
+    assert [one.name for one in query.logging(inside, "model")] == ["maker"]
+    assert [one.name for one in query.search(inside, language.parse("used = model")).runs] == ["user"]
+    assert query.having(inside, "nothing") == []
