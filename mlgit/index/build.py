@@ -46,8 +46,8 @@ def ask(repo: Repo, question: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return _answer(repo, path, question)
         except sqlite3.DatabaseError as exc:
-            if "locked" in str(exc):
-                raise
+            if isinstance(exc, sqlite3.OperationalError) and "no such" not in str(exc):
+                raise  # locked, not ours to write, or no room: that is no damage
             _remove(path)
             return _answer(repo, path, question)
     except (OSError, sqlite3.DatabaseError):
@@ -103,7 +103,7 @@ def _told(connection: sqlite3.Connection) -> dict[str, tuple[object, ...]]:
 @contextlib.contextmanager
 def _alone(repo: Repo) -> Iterator[None]:
     """One process at a time brings the index up to date; the others wait, and then find little to do."""
-    fd = os.open(repo.own / "index.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fd = os.open(repo.own / "index.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         with contextlib.suppress(OSError):  # a disk without locks: SQLite's own have to do
             fcntl.flock(fd, fcntl.LOCK_EX)
@@ -122,6 +122,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
         connection = sqlite3.connect(":memory:", isolation_level=None)
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))  # SQLite's own would not be the group's
         connection = sqlite3.connect(path, timeout=20, isolation_level=None)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = OFF")  # it can be made anew at any time
@@ -171,7 +172,9 @@ def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved) -> 
         months = {ref: moved.to.get(ref) for ref in {*moved.to, *moved.gone} if ref.startswith(refs.ARCHIVE)}
         to, gone = _unfolded(reader, connection, months)
         to |= {ref: tip for ref, tip in moved.to.items() if ref not in months}
-        for some in _blocks([*gone, *moved.gone, *moved.to, *to], _AT_ONCE):
+        gone |= moved.gone
+        rows.rename(gone, to)
+        for some in _blocks([*gone, *to, *months], _AT_ONCE):
             rows.drop(some)
         with waiting.watched("reading runs", len(to)) as tell:
             for block in _blocks(to.items(), _AT_ONCE):
@@ -242,6 +245,25 @@ class _Rows:
             self._connection.executemany(
                 "UPDATE runs SET ref = NULL, id = NULL, shown = 0 WHERE row = ?", [(row,) for row, _ in found]
             )
+
+    def rename(self, gone: set[str], to: dict[str, str]) -> None:
+        """Let rows of refs that are *gone* be those of refs that are new and at the same commit; take both out.
+
+        A run that is hidden, archived or renamed needs not be read again.
+        """
+        if not self._next or not gone:
+            return
+        new = {tip: ref for ref, tip in to.items()}
+        with _transaction(self._connection):
+            for ref in list(gone):
+                found = self._connection.execute("SELECT row, tip, id FROM runs WHERE ref = ?", (ref,)).fetchone()
+                name = found and new.get(found[1])
+                if not name or self._connection.execute("SELECT 1 FROM runs WHERE ref = ?", (name,)).fetchone():
+                    continue
+                self._connection.execute("UPDATE runs SET ref = ? WHERE row = ?", (name, found[0]))
+                self._touched |= {found[2]} if found[2] else set()
+                gone.discard(ref)
+                del to[name], new[found[1]]
 
     def add(self, told: Iterable[Told], tips: Mapping[str, str]) -> int:
         """Take up what refs tell, as `runs.contents` has it; return how many they were."""

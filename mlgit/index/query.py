@@ -351,7 +351,8 @@ def _ways(text: str) -> Iterator[tuple[str, tuple[object, ...], Callable[[Run | 
     size = len(text)
     name = text.rpartition("/")[2]
     at_end = (-len(name) - 1, f"/{name}", f":{name}")  # an archived run's entry ends so
-    yield "(id = ? OR substr(ref, ?) IN (?, ?))", (text, *at_end), _is
+    yield "id = ?", (text,), _is  # at once, by an index
+    yield "substr(ref, ?) IN (?, ?)", at_end, _is
     yield '(tip = ? OR "commit" = ? OR substr(ref, ?) IN (?, ?))', (text, text, *at_end), _ends
     yield "name = ?", (text,), _is_named
     if size >= 3:

@@ -18,7 +18,7 @@ from mlgit.core.run import State
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import build, query
-from mlgit.store import edit, recover
+from mlgit.store import archive, edit, recover, runs
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -277,3 +277,23 @@ def test_a_branch_that_somebody_puts_on_a_run_is_not_the_run_s(repo: Repo, index
     assert query.branches(repo)[0] == (one.branch, one.name)
     repo.git("branch", "-D", one.branch)
     assert query.of_id(repo, one.id) is not None
+
+
+def test_a_run_that_is_hidden_or_archived_keeps_its_row(repo: Repo, index: Path):
+    one, two = query.runs(repo)
+    archive.fold(repo, [one])
+    runs.hide(repo, [two])
+
+    found = query.search(repo, parse("loss > 0")).runs
+
+    assert [(run.id, run.ref, bool(run.archive)) for run in found] == [(one.id, one.ref, True)]
+    with sqlite3.connect(index) as connection:
+        rows = connection.execute("SELECT id FROM runs ORDER BY row").fetchall()
+    connection.close()
+    assert sorted(rows[:2]) == sorted([(one.id,), (two.id,)])
+    assert rows[2:] == [(None,)]  # the month
+    assert build.check(repo) == []
+    runs.restore(repo, runs.hidden(repo))
+    archive.unfold(repo, found)
+    assert {run.ref for run in query.runs(repo)} == {one.ref, two.ref}
+    assert build.check(repo) == []
