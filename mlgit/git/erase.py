@@ -6,6 +6,7 @@ what has been asked for goes; a pack is written anew without it before the old o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -18,6 +19,8 @@ from mlgit.git.repo import Repo, split_commit
 _EVERYTHING = ("--all", "--reflog", "--indexed-objects")
 """All that git itself would keep: refs and HEADs, reflogs, the indexes of all work trees."""
 _UNDER_WAY = "erasing"
+_MOVE = re.compile(rb"^([0-9a-f]{40,64}) ([0-9a-f]{40,64}) ", re.MULTILINE)
+"""How an entry of a reflog begins."""
 _TRAVELS = (".keep", ".promisor")
 """What is said of a pack by a file beside it, and holds for the one that takes its place."""
 
@@ -52,21 +55,40 @@ def only_in(repo: Repo, commits: Collection[str], alone: Collection[str] = ()) -
     return doomed
 
 
+def remembered(repo: Repo, but: Collection[str]) -> dict[str, str]:
+    """The commits that reflogs keep, those of the refs *but* for, each with one of its entries: `HEAD@{2}`."""
+    begun, ended = dict[str, str](), dict[str, str]()
+    for git_dir, ref, entries in _reflogs(repo):
+        name = ref if git_dir == repo.common_dir else f"worktrees/{git_dir.name}/{ref}"
+        for at, (old, new) in enumerate(() if ref in but else entries):
+            begun[old] = ended[new] = f"{name}@{{{len(entries) - 1 - at}}}"
+    found = begun | ended
+    with repo.reader() as reader:
+        return {commit: found[commit] for commit, size in zip(found, reader.sizes(found), strict=True) if size}
+
+
 def forget(repo: Repo, commits: Collection[str], refs: Collection[str]) -> None:
     """Take *commits* out of the reflogs of HEADs and branches; those of *refs* are emptied."""
     for ref in refs:
         process.run("reflog", "expire", "--expire=now", "--expire-unreachable=now", ref, folder=repo.folder, ok=(0, 1))
-    wanted = {commit.encode() for commit in commits}
+    for git_dir, ref, entries in _reflogs(repo):
+        if not any(commit in commits for entry in entries for commit in entry):
+            continue
+        reflog = ("--git-dir", str(git_dir), "reflog")
+        for at, (_, commit) in enumerate(entries):  # the oldest is first; as they go, those after it keep their numbers
+            if commit in commits:
+                process.run(*reflog, "delete", f"{ref}@{{{len(entries) - 1 - at}}}", folder=repo.folder)
+        never = ("--expire=never", "--expire-unreachable=never")  # what was done next stays, and begins elsewhere
+        process.run(*reflog, "expire", "--rewrite", *never, ref, folder=repo.folder)
+
+
+def _reflogs(repo: Repo) -> Iterator[tuple[Path, str, list[tuple[str, str]]]]:
+    """(git folder, ref, the commits from and to which it moved, the oldest first) of every reflog, HEADs' too."""
     for git_dir in (repo.common_dir, *repo.common_dir.glob("worktrees/*")):
         for path in (git_dir / "logs").rglob("*"):
-            ref = path.relative_to(git_dir / "logs").as_posix()
-            if ref.startswith(("refs/heads/exp/", "refs/mlgit/")) or not path.is_file():
-                continue  # a run's own go with it
-            lines = path.read_bytes().splitlines()
-            for at, line in enumerate(lines):  # the oldest is first; as they go, those after it keep their numbers
-                if wanted.intersection(line.split(b" ", 2)[:2]):
-                    entry = f"{ref}@{{{len(lines) - 1 - at}}}"
-                    process.run("--git-dir", str(git_dir), "reflog", "delete", "--rewrite", entry, folder=repo.folder)
+            if path.is_file():
+                moves = [(old.decode(), new.decode()) for old, new in _MOVE.findall(path.read_bytes())]
+                yield git_dir, path.relative_to(git_dir / "logs").as_posix(), moves
 
 
 def destroy(repo: Repo, objects: AbstractSet[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from mlgit.core import refs
 from mlgit.core.run import Run
@@ -22,6 +23,8 @@ _MOST = 1000
 """Commits of one run."""
 _SOME = 5
 """Commits that are looked for in every ref, to say what leads to them."""
+_MOST_NAMED = 5
+"""Names of what is in the way that are said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,15 +69,17 @@ def plan(repo: Repo, runs: Sequence[Run]) -> Doomed:
     told = sorted(filter(None, months))
     leading = [month for month in told if month in there and erase.reached(repo, results, [month])]
     doomed = Doomed(runs=runs, refs=gone, months=leading, told=told, results=results, codes=codes)
-    if held := _held(repo, doomed):
-        raise _in_the_way(repo, doomed, held)
+    _check(repo, doomed)
     return doomed
 
 
 def carry_out(repo: Repo, doomed: Doomed) -> int:
-    """Destroy it; return how many objects of git's that were. Raises `GitError` where git or the disk refuses."""
+    """Destroy it; return how many objects of git's that were.
+
+    Raises `GitError` where git or the disk refuses, `UsageError` where something leads to the runs by now.
+    """
+    _check(repo, doomed)
     erase.finish(repo)
-    ids = [run.id for run in doomed.runs]
     pasts = [commit for month in doomed.months for commit in repo.ancestors(month)]
     for month in doomed.told:
         archive.purge(repo, month, doomed.results, anew=month in doomed.months)
@@ -84,7 +89,7 @@ def carry_out(repo: Repo, doomed: Doomed) -> int:
         unfinished.clear(repo, run)
         if (folder := live.folder_of(repo, run.id)).exists():
             live.remove(folder)
-    commits = {*doomed.results, *doomed.codes, *erase.lost(repo, lambda told: any(_tells_of(told, one) for one in ids))}
+    commits = {*doomed.results, *doomed.codes, *erase.lost(repo, lambda told: _tells_of_any(told, doomed.runs))}
     erase.forget(repo, commits, doomed.told)
     objects = erase.only_in(repo, commits, [oid for past in pasts for oid in past])
     erase.destroy(repo, objects)
@@ -131,16 +136,31 @@ def _results(repo: Repo, run: Run, tip: str) -> list[str]:
     return found[: max((at for at, text in enumerate(told, 1) if _tells_of(text, run.id)), default=0)]
 
 
+def _tells_of_any(message: str, runs: Iterable[Run]) -> bool:
+    return any(_tells_of(message, run.id) for run in runs)
+
+
 def _tells_of(message: str, run_id: str) -> bool:
     """Whether a commit with this *message* is a result of the run *run_id*."""
     value = message_trailer(message, records.TRAILER) or ""
     return f'"id":"{run_id}"' in value or f'"id": "{run_id}"' in value
 
 
-def _held(repo: Repo, doomed: Doomed) -> set[str]:
-    """Those of its results that something leads to that stays."""
+def _check(repo: Repo, doomed: Doomed) -> None:
+    """Raise `UsageError` where something that stays leads to its results: it would keep them, or be broken."""
     left = {tip for month in doomed.months for tip in archive.listing_of(repo, month).values()}
-    return erase.reached(repo, doomed.results, left.difference(doomed.results), but=[*doomed.refs, *doomed.months])
+    remembered = erase.remembered(repo, {*doomed.refs, *doomed.told})
+    going, tips = [*doomed.refs, *doomed.months], left.difference(doomed.results)
+    kept = erase.reached(repo, {*doomed.results, *remembered}, tips, but=going)
+    if held := kept.intersection(doomed.results):
+        names = _leading_to(repo, sorted(held)[:_SOME])
+        raise _in_the_way(doomed, (name for name in names if name not in going))
+    beside = sorted(remembered.keys() - kept.union(doomed.results))
+    with repo.reader() as reader:
+        told = [split_commit(raw[2])[2] if raw else "" for raw in reader.read_all(beside)]
+    beside = [commit for commit, text in zip(beside, told, strict=True) if not _tells_of_any(text, doomed.runs)]
+    if erase.reached(repo, doomed.results, beside):
+        raise _in_the_way(doomed, (remembered[one] for one in beside if erase.reached(repo, doomed.results, [one])))
 
 
 def kept_code(repo: Repo, doomed: Doomed) -> dict[str, list[str]]:
@@ -156,12 +176,11 @@ def _leading_to(repo: Repo, commits: Iterable[str]) -> list[str]:
     return repo.git("for-each-ref", "--count=20", *contains, "--format=%(refname)").splitlines()
 
 
-def _in_the_way(repo: Repo, doomed: Doomed, held: Collection[str]) -> UsageError:
-    names = _leading_to(repo, sorted(held)[:_SOME])
-    stay = [name for name in names if name not in doomed.refs and name not in doomed.months]
-    leads = ", ".join(stay) or "a HEAD, or an archived fork of it,"
+def _in_the_way(doomed: Doomed, names: Iterable[str]) -> UsageError:
+    leads = ", ".join(islice(names, _MOST_NAMED)) or "a HEAD, or an archived fork of it,"
     return UsageError(
         f"{doomed.runs[0].name} cannot be purged: {leads} leads to it.",
-        why="What a tag, another branch, or a run that began where it ended holds, cannot be destroyed.",
-        fix="delete that first (git tag -d, git branch -D, git switch), or purge the other run with it",
+        why="What a tag, another branch, a reflog, or a run that began where it ended holds, cannot be destroyed.",
+        fix="delete that first (git tag -d, git branch -D, git switch, git stash drop, git reflog delete --rewrite), "
+        "or purge the other run with it",
     )

@@ -157,6 +157,68 @@ def test_what_a_tag_or_a_fork_leads_to_is_refused(inside: Repo):
     assert query.runs(inside) == []
 
 
+def test_what_only_a_reflog_remembers_is_neither_broken_nor_in_silence_the_keeper(inside: Repo):
+    recorded("a")
+    run = query.find(inside, "a")
+    home = inside.git("branch", "--show-current")
+    inside.git("checkout", "--quiet", "--detach", run.commit)
+    inside.git("commit", "--quiet", "--allow-empty", "--message", "my own work on top")
+    mine = inside.git("rev-parse", "HEAD")
+    inside.git("checkout", "--quiet", home)
+    with pytest.raises(UsageError, match=r"HEAD@\{1\} leads to it"):
+        purged(inside, "a")
+    assert inside.is_ancestor(run.commit, mine)
+
+    inside.git("reflog", "delete", "--rewrite", "HEAD@{1}")
+    purged(inside, "a")
+
+    assert places_of(inside, SECRET) == []
+
+
+def test_an_older_stash_on_a_run_is_in_the_way(inside: Repo):
+    recorded("a")
+    home = inside.git("branch", "--show-current")
+    inside.git("checkout", "--quiet", "--detach", query.find(inside, "a").commit)
+    for where in ("HEAD", home):
+        inside.git("checkout", "--quiet", where)
+        (inside.folder / "mine.txt").write_text("not ready")
+        inside.git("add", "mine.txt")
+        inside.git("stash", "--quiet")
+
+    with pytest.raises(UsageError, match=r"refs/stash@\{1\} leads to it"):
+        purged(inside, "a")
+    inside.git("stash", "drop", "1")
+    purged(inside, "a")
+
+    assert places_of(inside, SECRET) == []
+    assert "stash@{0}" in inside.git("stash", "list")
+
+
+def test_what_somebody_did_after_a_visit_to_a_run_stays_in_the_reflog(inside: Repo):
+    recorded("a")
+    home = inside.git("branch", "--show-current")
+    inside.git("checkout", "--quiet", "--detach", query.find(inside, "a").commit)
+    other = inside.commit(None, {"other.txt": b"something else"}, "other")
+    inside.git("checkout", "--quiet", other)
+    inside.git("checkout", "--quiet", home)
+
+    purged(inside, "a")
+
+    assert inside.git("rev-parse", "HEAD@{1}") == other
+    assert places_of(inside, SECRET) == []
+
+
+def test_what_has_come_to_lead_to_it_since_it_was_planned_is_refused(inside: Repo):
+    recorded("a")
+    doomed = purge.plan(inside, [query.find(inside, "a")])
+    inside.git("tag", "kept", query.find(inside, "a").commit)
+
+    with pytest.raises(UsageError, match="refs/tags/kept leads to it"):
+        purge.carry_out(inside, doomed)
+
+    assert [run.id for run in query.runs(inside)] == ["a"]
+
+
 def test_what_is_under_way_or_checked_out_is_refused(inside: Repo):
     with session.init(id="a", project="digits"), pytest.raises(UsageError, match="still running"):
         purge.plan(inside, [query.find(inside, "a")])
