@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -9,6 +10,12 @@ from typing import Any
 
 _ALWAYS = ("name", "type", "hash", "size", "path")
 _LISTS = ("aliases", "tags")
+_HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
+
+
+def is_hash(text: str) -> bool:
+    """Whether *text* is a content hash of DVC's: 32 hex digits, with `.dir` for a folder."""
+    return _HASH.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +73,10 @@ class ArtifactVersion:
     def of(cls, document: Mapping[str, Any]) -> ArtifactVersion:
         """What `document` made of it; what a newer mlgit wrote beside that is passed over.
 
-        Raises `KeyError`, `TypeError` or `AttributeError` for what is no version.
+        Raises `ValueError`, `KeyError`, `TypeError` or `AttributeError` for what is no version.
         """
+        if not is_hash(document["hash"]):
+            raise ValueError("this is no hash of DVC's")
         known: dict[str, Any] = {one.name: document[one.name] for one in fields(cls) if one.name in document}
         known |= {name: tuple(map(str, known[name])) for name in _LISTS if name in known}
         if "links" in known:

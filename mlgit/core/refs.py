@@ -33,7 +33,7 @@ def component(name: str, what: str) -> str:
     Letters, digits, `.`, `_` and `-`, at most 100, beginning with a letter or digit: stricter than git, so that one
     rule serves refs, paths, tags and URLs. Raises `UsageError`.
     """
-    if _is_component(name):
+    if is_component(name):
         return name
     close = slug(name)
     raise UsageError(
@@ -44,7 +44,8 @@ def component(name: str, what: str) -> str:
     )
 
 
-def _is_component(name: str) -> bool:
+def is_component(name: str) -> bool:
+    """Whether *name* can stand as one component of a ref and of a path."""
     return bool(_COMPONENT.fullmatch(name)) and ".." not in name and not name.endswith(".lock")
 
 
@@ -53,7 +54,7 @@ def project(name: str) -> str:
 
     Raises `UsageError` for what W&B refuses too, a `/` or one of `\\ # ? % :`, and where no word is left.
     """
-    if _is_component(name) or _NO_PROJECT.intersection(name) or len(name) > 100 or not (words := slug(name)):
+    if is_component(name) or _NO_PROJECT.intersection(name) or len(name) > 100 or not (words := slug(name)):
         return component(name, "project")
     return words
 

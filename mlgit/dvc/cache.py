@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlgit import whole
+from mlgit.core.artifact import is_hash
 from mlgit.dvc import pointers, project
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
@@ -301,7 +302,7 @@ def private(repo: Repo) -> dict[str, os.stat_result]:
     """What lies in mlgit's own cache, to which DVC itself brings nothing: hash → what the disk says of it."""
     files = (repo.own / "cache" / _LAYOUT).glob("??/*")
     found = ((path.parent.name + path.name, path) for path in files)
-    return {oid: path.stat() for oid, path in found if pointers.is_hash(oid)}
+    return {oid: path.stat() for oid, path in found if is_hash(oid)}
 
 
 def size(repo: Repo, files: Iterable[str], *, folder: str = "") -> int:
@@ -391,13 +392,14 @@ def _configured(root: Path) -> Path:
 
 
 def _place(oid: str) -> Path:
+    """Where the bytes of *oid* lie in a cache. Raises `UsageError` for what would lead elsewhere."""
+    if not is_hash(oid):
+        raise UsageError(f"{oid[:80]!r} is no hash of DVC's.")
     return Path(oid[:2]) / oid[2:]
 
 
 def _entries(repo: Repo, content: str, folder: str) -> dict[str, tuple[str, Path]]:
     """Path inside *content* → (md5, file in the cache). Raises `NotFoundError` unless all are there."""
-    if not pointers.is_hash(content):
-        raise UsageError(f"{content[:80]!r} is no hash of DVC's.")
     for database in _databases(repo, folder):
         if not (database / _place(content)).is_file():
             continue
@@ -426,7 +428,7 @@ def _listing(database: Path, content: str) -> dict[str, str]:
         raise MlgitError(f"{path} is damaged: it is no listing of a folder.", fix="delete it and pull again") from None
     for name, oid in inside.items():
         parts = name.split("/")
-        if not pointers.is_hash(oid) or any(part in ("", ".", "..") or "\0" in part for part in parts):
+        if not is_hash(oid) or any(part in ("", ".", "..") or "\0" in part for part in parts):
             raise MlgitError(f"{path} names the file {name!r}, which is no path inside a folder.")
     return inside
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlgit.core.artifact import is_hash
 from mlgit.documents.writer import dump
-
-_HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +23,6 @@ class Out:
     """Bytes."""
     nfiles: int | None = None
     """How many files a folder has, where the pointer says so."""
-
-
-def is_hash(text: str) -> bool:
-    """Whether *text* is a content hash of DVC's: 32 hex digits, with `.dir` for a folder."""
-    return _HASH.fullmatch(text) is not None
 
 
 def is_folder(content: str) -> bool:

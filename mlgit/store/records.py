@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-from mlgit.core.artifact import ArtifactVersion
+from mlgit.core import refs
+from mlgit.core.artifact import ArtifactVersion, is_hash
 from mlgit.core.run import Run, State, in_calendar
 from mlgit.core.summary import is_object, rules_of
 
@@ -131,14 +132,21 @@ def understood(content: Any) -> bool:
             return False
     if not content.keys() >= _NEEDED or content["state"] not in _STATES:
         return False
+    if not refs.is_component(content["project"]) or not _is_inside(content.get("folder") or ""):
+        return False  # both become paths
     try:  # few runs have any of these
         for kind in ("used", "logged"):
             for item in content.get(kind) or ():
                 ArtifactVersion.of(item)
         rules_of(content.get("define_metric") or {})
+        return all(map(is_hash, (content.get("held") or {}).values()))
     except (ValueError, KeyError, TypeError, AttributeError):
         return False
-    return True
+
+
+def _is_inside(folder: str) -> bool:
+    """Whether the path *folder* stays in the repository."""
+    return not folder.startswith("/") and ".." not in folder.split("/")
 
 
 def run_of(content: Mapping[str, Any]) -> Run:

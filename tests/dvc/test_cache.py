@@ -173,9 +173,11 @@ def test_fetching_overwrites_nothing_else(repo: Repo, folder: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("evil", ["../../../etc/x", "d3b07384", "D" * 32, "", "0" * 32 + ".dir/../x"])
-def test_only_hashes_are_looked_up(repo: Repo, tmp_path: Path, evil: str):
+def test_only_hashes_are_looked_up_and_deleted(repo: Repo, tmp_path: Path, evil: str):
     with pytest.raises(UsageError, match="no hash"):
         cache.fetch(repo, evil, tmp_path / "x")
+    with pytest.raises(UsageError, match="no hash"):
+        cache.destroy(repo, [evil])
 
 
 def test_a_listing_that_leaves_its_folder_is_refused(repo: Repo, tmp_path: Path):

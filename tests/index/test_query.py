@@ -260,6 +260,22 @@ def test_a_hostile_branch_costs_no_other_run_its_place(repo: Repo, index: Path, 
     assert query.projects(repo).total() == len(found) == query.search(repo, parse("name is not null")).total
 
 
+def test_a_record_that_would_lead_out_of_the_repository_is_no_run_s(repo: Repo, index: Path):
+    version = '"logged":[{"name":"a","type":"t","size":1,"path":"a","hash":"ab/etc/passwd"}]'
+    fields = (
+        '"project":"../../p"',
+        '"project":"/p"',
+        '"folder":"../a"',
+        '"folder":"/etc"',
+        '"held":{"a":"ab/etc/passwd"}',
+        version,
+    )
+    for number, more in enumerate(fields):
+        record(repo, str(number), f"{{{PLAIN},{more}}}")
+
+    assert {run.project for run in query.runs(repo)} == {"digits"}
+
+
 def test_what_a_record_may_lack_may_be_null(repo: Repo, index: Path):
     nothing = ",".join(f'"{name}":null' for name in ("given", "used", "tags", "params", "metrics", "finished", "group"))
     record(repo, "one", f"{{{PLAIN},{nothing}}}")
