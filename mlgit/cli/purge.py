@@ -66,6 +66,11 @@ def command(names: tuple[str, ...], remote: bool, to: str, yes: bool, dry_run: b
         output.say(f"purged; {objects:,} objects of git's are gone")
         for code, leading in purge.kept_code(place.repo, plan).items():
             output.note(f"the code as it ran ({code[:10]}) stays: {output.some(leading, 3) or 'a HEAD'} leads to it")
+        if lent := erase.lent(place.repo, set(plan.results)):
+            output.note(
+                f"{len(lent)} commits stay: another repository, which objects/info/alternates names, lends them; "
+                "purge there"
+            )
         _warn(place, to if remote else None, is_off=is_off or not files)
 
 

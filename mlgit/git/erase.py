@@ -6,8 +6,9 @@ what has been asked for goes; a pack is written anew without it before the old o
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from mlgit.git.repo import Repo, split_commit
 
 _EVERYTHING = ("--all", "--reflog", "--indexed-objects")
 """All that git itself would keep: refs and HEADs, reflogs, the indexes of all work trees."""
+_TRUE = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
+"""What is stored counts, not what git is told to show in its place (git-replace(1)): its own gc does likewise."""
 _UNDER_WAY = "erasing"
 _MOVE = re.compile(rb"^([0-9a-f]{40,64}) ([0-9a-f]{40,64}) ", re.MULTILINE)
 """How an entry of a reflog begins."""
@@ -44,7 +47,7 @@ def lost(repo: Repo, is_meant: Callable[[str], bool]) -> list[str]:
 
 
 def only_in(repo: Repo, commits: Collection[str], alone: Collection[str] = ()) -> set[str]:
-    """The objects that *commits* lead to, and those *alone*, but for what git would keep."""
+    """The objects that *commits* lead to, and those *alone*, but for what git would keep or somebody else lends."""
     walk = ("rev-list", "--objects", "--no-object-names")
     args = (*walk, "--ignore-missing", "--stdin", "--not", *_EVERYTHING)
     reached = _lines(repo, *args, told=commits) if commits else ()
@@ -52,7 +55,14 @@ def only_in(repo: Repo, commits: Collection[str], alone: Collection[str] = ()) -
     if doomed:  # git looks no further than the ends of what is to stay, so it has named too many
         for oid in _lines(repo, *walk, *_EVERYTHING):
             doomed.discard(oid)
-    return doomed
+    return doomed - lent(repo, doomed)
+
+
+def lent(repo: Repo, objects: AbstractSet[str]) -> set[str]:
+    """Those of *objects* that another repository lends (`objects/info/alternates`): they are not ours to destroy."""
+    lines = repo.git("count-objects", "-v").splitlines()
+    lenders = [line.removeprefix("alternate: ") for line in lines if line.startswith("alternate: ")]
+    return {oid for store in lenders for oid in _stored(repo, {"GIT_OBJECT_DIRECTORY": store}) if oid in objects}
 
 
 def remembered(repo: Repo, but: Collection[str]) -> dict[str, str]:
@@ -92,7 +102,7 @@ def _reflogs(repo: Repo) -> Iterator[tuple[Path, str, list[tuple[str, str]]]]:
 
 
 def destroy(repo: Repo, objects: AbstractSet[str]) -> None:
-    """Take *objects* off the disk. Raises `GitError` where one is still there, for another repository lends it.
+    """Take *objects* off the disk. Raises `GitError` where one is still there.
 
     Until it is through, a file of mlgit's own names them, for `finish`: what is left of them leads nowhere by then.
     """
@@ -105,12 +115,11 @@ def destroy(repo: Repo, objects: AbstractSet[str]) -> None:
     for oid in objects:
         (store / oid[:2] / oid[2:]).unlink(missing_ok=True)
     _renew(repo, store, is_repacked=bool(packs))
-    with repo.reader() as reader:
-        left = [oid for oid, size in zip(objects, reader.sizes(objects), strict=True) if size is not None]
-    if left:
+    _deepen(repo, objects)
+    if left := objects & set(_stored(repo)):  # read, one would be fetched again into a partial clone
         raise GitError(
-            f"{len(left)} objects could not be destroyed.", why=f"{left[0]} is still found.",
-            fix="look at objects/info/alternates and the promisor remotes: another repository lends it",
+            f"{len(left)} objects could not be destroyed.", why=f"{min(left)} is still found.",
+            fix="mlgit fsck --repair, once no git gc is at work",
         )  # fmt: skip
     (repo.own / _UNDER_WAY).unlink(missing_ok=True)
 
@@ -169,9 +178,26 @@ def _renew(repo: Repo, store: Path, *, is_repacked: bool) -> None:
         repo.git("multi-pack-index", "write")
 
 
+def _deepen(repo: Repo, objects: Collection[str]) -> None:
+    """Let a shallow clone no longer say that its history ends at *objects*: no fetch could go beyond them."""
+    path = repo.common_dir / "shallow"
+    ends = path.read_text().split() if path.exists() else []
+    if left := [end for end in ends if end not in objects]:
+        with whole.at(path) as scratch:
+            scratch.write_text("".join(f"{end}\n" for end in left))
+    elif ends:
+        path.unlink()
+
+
+def _stored(repo: Repo, env: Mapping[str, str] | None = None) -> Iterator[str]:
+    """All objects that are on this disk."""
+    args = ("cat-file", "--batch-all-objects", "--unordered", "--buffer", "--batch-check=%(objectname)")
+    return (line.decode() for line in process.run(*args, folder=repo.folder, env=env).splitlines())
+
+
 def _lines(repo: Repo, *args: str, told: Collection[str] = ()) -> Iterator[str]:
     """The lines that `git ARGS` prints, when it is *told* some. Raises `GitError`."""
     if "extensions.partialclone" in repo.config and args[0] == "rev-list":
         args = (args[0], "--missing=allow-promisor", *args[1:])
-    out = process.run(*args, folder=repo.folder, stdin="".join(f"{line}\n" for line in told).encode())
+    out = process.run(*args, folder=repo.folder, env=_TRUE, stdin="".join(f"{line}\n" for line in told).encode())
     return (line.decode() for line in out.splitlines())

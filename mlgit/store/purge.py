@@ -69,6 +69,8 @@ def plan(repo: Repo, runs: Sequence[Run]) -> Doomed:
     told = sorted(filter(None, months))
     leading = [month for month in told if month in there and erase.reached(repo, results, [month])]
     doomed = Doomed(runs=runs, refs=gone, months=leading, told=told, results=results, codes=codes)
+    if "extensions.preciousobjects" in repo.config:
+        raise UsageError("This repository is set up never to lose an object.", why="It has extensions.preciousObjects.")
     _check(repo, doomed)
     return doomed
 

@@ -14,6 +14,7 @@ import pytest
 from mlgit import wiring
 from mlgit.core import refs
 from mlgit.errors import UsageError
+from mlgit.git import erase
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import archive, edit, purge, runs
@@ -217,6 +218,78 @@ def test_what_has_come_to_lead_to_it_since_it_was_planned_is_refused(inside: Rep
         purge.carry_out(inside, doomed)
 
     assert [run.id for run in query.runs(inside)] == ["a"]
+
+
+def test_history_that_git_is_told_not_to_show_stays(inside: Repo):
+    inside.git("commit", "--quiet", "--allow-empty", "--message", "more")
+    home, older, newer = inside.git("branch", "--show-current"), *inside.git("rev-parse", "HEAD^", "HEAD").split()
+    inside.git("checkout", "--quiet", "--detach", older)
+    recorded("a")
+    inside.git("checkout", "--quiet", home)
+    inside.git("reflog", "expire", "--expire=now", "--all")
+    inside.git("replace", "--graft", newer)
+
+    purged(inside, "a")
+
+    inside.git("replace", "--delete", newer)
+    assert inside.is_ancestor(older, newer)
+    assert places_of(inside, SECRET) == []
+
+
+def cloned(repo: Repo, folder: Path, *options: str) -> Repo:
+    """A clone of *repo*, which has fetched its runs."""
+    repo.git("config", "uploadpack.allowFilter", "true")
+    repo.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    subprocess.run(["git", "clone", "--quiet", *options, repo.folder.as_uri(), str(folder)], check=True)
+    found = Repo.find(folder)
+    assert found
+    return found
+
+
+def test_a_shallow_clone_can_be_deepened_afterwards(inside: Repo, tmp_path: Path):
+    recorded("a", "b")
+    shallow = cloned(inside, tmp_path / "shallow", "--depth", "1", "--no-single-branch")
+
+    purged(shallow, "a")
+    shallow.git("fetch", "--quiet", "--unshallow")
+
+    assert not (shallow.git_dir / "shallow").exists()
+    shallow.git("fsck")
+
+
+def test_a_partial_clone_does_not_fetch_it_again(inside: Repo, tmp_path: Path):
+    recorded("a", "b")
+    partial = cloned(inside, tmp_path / "partial", "--filter=blob:none")
+    run = query.find(partial, "a")
+
+    purged(partial, "a")
+
+    assert not erase.is_cut_short(partial)
+    listed = partial.git("cat-file", "--batch-all-objects", "--batch-check=%(objectname)").split()
+    assert (run.commit in listed, query.find(partial, "b").commit in listed) == (False, True)
+
+
+def test_what_another_repository_lends_is_its_own_to_destroy(inside: Repo, tmp_path: Path, mlgit: Script):
+    recorded("a", "b")
+    subprocess.run(["git", "clone", "--quiet", "--shared", inside.folder, tmp_path / "borrower"], check=True)
+    borrower = Repo.find(tmp_path / "borrower")
+    assert borrower
+
+    said = mlgit("purge", "a", "--yes", cwd=borrower.folder).stderr
+
+    assert "another repository, which objects/info/alternates names, lends them; purge there" in said
+    assert not erase.is_cut_short(borrower)
+    assert [run.id for run in query.runs(borrower)] == ["b"]
+    assert inside.read(query.find(inside, "a").commit, "experiment/run.yaml")
+
+
+def test_where_no_object_may_ever_go_nothing_does(inside: Repo):
+    recorded("a")
+    inside.git("config", "core.repositoryFormatVersion", "1")
+    inside.git("config", "extensions.preciousObjects", "true")
+
+    with pytest.raises(UsageError, match="never to lose an object"):
+        purged(inside, "a")
 
 
 def test_what_is_under_way_or_checked_out_is_refused(inside: Repo):
