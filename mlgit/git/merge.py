@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
+
 from mlgit.errors import GitError, MlgitError
 from mlgit.git import process
 from mlgit.git.repo import Move, Repo
@@ -42,6 +45,15 @@ def advance(repo: Repo, ref: str, old: str, new: str) -> None:
             ) from None  # fmt: skip
     else:
         repo.move([Move(ref, old, new)], why="merge")
+
+
+def follow(repo: Repo, moves: Iterable[Move]) -> None:
+    """Bring the work trees along in which branches are checked out that have made *moves*; a local change stays."""
+    places = repo.worktrees()
+    for move in moves:
+        if move.old and move.new and (place := places.get(move.ref)):
+            with contextlib.suppress(GitError):  # a change is in the way: git status shows what else there is now
+                process.run("read-tree", "-m", "-u", move.old, move.new, folder=place)
 
 
 def merged_tree(repo: Repo, base: str, head: str, ref: str) -> str:

@@ -14,6 +14,7 @@ from mlgit.core import escape, refs, secrets
 from mlgit.core.run import Run
 from mlgit.core.summary import DELETED
 from mlgit.errors import GitError, MlgitError, NotFoundError, RefMovedError, UsageError
+from mlgit.git import merge
 from mlgit.git.objects import Entry, Reader
 from mlgit.git.repo import Move, Repo
 from mlgit.store import archive, files, live, records, result, runs, stands, telling
@@ -34,7 +35,8 @@ def edit(
     """Record what *change* makes of *run*, as it is by now; return it. *more*: files below `experiment/`, by path.
 
     Somebody else may edit it at the same moment: then *change* is asked again, about what they made of it. A run that
-    is only known from a remote gets a local branch; an archived one stays in the archive. Raises `UsageError` for a
+    is only known from a remote gets a local branch; an archived one stays in the archive; where its branch is checked
+    out, the work tree follows. Raises `UsageError` for a
     change of what a run is, `NotFoundError` where it has gone, `GitError` where git refuses.
     """
     if not run.commit:
@@ -61,7 +63,9 @@ def edit(
             if archived:
                 archive.put(repo, {month: {ref.rpartition("/")[2]: (archived, commit)}}, why=told)
             else:
-                repo.move([Move(ref, there, commit)], why=told)
+                move = Move(ref, there, commit)
+                repo.move([move], why=told)
+                merge.follow(repo, [move])
         except RefMovedError:
             continue
         return replace(after, ref=ref, commit=commit, archive=month)
@@ -111,6 +115,7 @@ def _edit_together(repo: Repo, edited: Sequence[Run], change: Change, why: str) 
             if not isinstance(exc, RefMovedError) and "File exists" not in exc.why:
                 raise
             continue  # somebody has moved one of them, or holds it at this moment
+        merge.follow(repo, moves)
         return done
     return {}
 

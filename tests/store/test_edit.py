@@ -97,6 +97,22 @@ def test_edits_of_many_runs_at_the_same_moment_all_count(inside: Repo):
     assert [sorted(run.tags) for run in query.runs(inside)] == [list("abc")] * 4
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_work_tree_of_a_branch_that_is_checked_out_follows_its_edits(inside: Repo, count: int):
+    ended = [recorded() for _ in range(count)]
+    inside.git("switch", "-q", ended[0].branch)
+    (inside.folder / "mine").write_text("untracked")
+    metrics = inside.folder / "experiment" / "metrics.yaml"
+    metrics.write_text("loss: 0.1\n")
+
+    edit.edit_all(inside, ended, lambda run: replace(run, tags=("good",)))
+    edit.edit_all(inside, query.runs(inside), lambda run: replace(run, metrics={"loss": 0.2}))
+
+    assert "tags: [good]" in (inside.folder / "experiment" / "run.yaml").read_text()
+    assert metrics.read_text() == "loss: 0.1\n", "what is in no commit stays"
+    assert (inside.folder / "mine").exists()
+
+
 def test_a_run_that_has_gone_is_named_where_many_are_edited(inside: Repo):
     before = [recorded() for _ in range(3)]
     inside.git("branch", "-D", before[1].branch)
