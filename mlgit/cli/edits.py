@@ -94,6 +94,11 @@ def tell(
         output.note(f"undo: {shlex.join(('mlgit', command, *names, *after))}")
 
 
+def word(text: str) -> list[str]:
+    """*text* as a command takes it for a word, whatever it begins with."""
+    return ["--", text] if text.startswith("-") else [text]
+
+
 def label(run: Run) -> str:
     """What a person calls the run by, and every command finds: the end of its branch, or its id while it has none."""
     return run.branch.rpartition("/")[2] or run.id

@@ -44,4 +44,4 @@ def _words(one: Edited) -> str:
 
 
 def _undo(one: Edited) -> list[str]:
-    return [str(one.before)] if one.before else ["--clear"]
+    return edits.word(str(one.before)) if one.before else ["--clear"]

@@ -34,7 +34,7 @@ def command(run: str, name: str, dry_run: bool, as_json: bool) -> None:
     if not dry_run:
         done = [replace(one, run=edit.follow_name(place.repo, one.run)) for one in done]
     edits.tell(
-        done, words=lambda one: f"{one.before!r} is now {one.after!r}", undo=lambda one: [str(one.before)],
+        done, words=lambda one: f"{one.before!r} is now {one.after!r}", undo=lambda one: edits.word(str(one.before)),
         dry_run=dry_run, as_json=as_json,
     )  # fmt: skip
     (now,) = done

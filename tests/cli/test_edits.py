@@ -142,6 +142,9 @@ def test_runs_are_filed_under_a_group_and_come_back_to_theirs(inside: Repo, mlgi
     undo(mlgit, mlgit("group", "--clear", "one").stderr)
     assert now(inside, one).group == "g"
     assert mlgit("group", "one", check=False).returncode == 2
+    mlgit("group", "one", "--", "-g")
+    undo(mlgit, mlgit("group", "one", "h").stderr)
+    assert now(inside, one).group == "-g"
 
 
 def test_a_run_is_renamed_and_found_by_both(inside: Repo, mlgit: Mlgit):
@@ -154,6 +157,10 @@ def test_a_run_is_renamed_and_found_by_both(inside: Repo, mlgit: Mlgit):
     assert json.loads(mlgit("show", "ResNet, größer", "--json").stdout)["id"] == run.id
     undo(mlgit, done.stderr)
     assert (now(inside, run).name, now(inside, run).branch) == ("one", run.branch)
+    mlgit("rename", "one", "--", "--json")
+    undo(mlgit, mlgit("rename", run.id, "two").stderr)
+    assert now(inside, run).name == "--json"
+    mlgit("rename", run.id, "one")
     assert mlgit("rename", "one", " ", check=False).returncode == 2
     assert mlgit("rename", "one", "two", "--dry-run").stdout.endswith("would be: 'one' is now 'two'\n")
     assert list(inside.refs("refs/heads/exp/")) == [run.ref]
