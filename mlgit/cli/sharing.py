@@ -61,7 +61,7 @@ def share(asked: Asked) -> None:
 
     place = wiring.place()
     name = asked.remote
-    if f"remote.{name.lower()}.url" not in place.repo.config and Path(name).is_dir():
+    if f"remote.{name.lower()}.url" not in place.repo.config and name and Path(name).is_dir():
         name = str(Path(name).resolve())  # as seen from here, not from the repository
     with _watching() as watch:
         outcome = sync.exchange(Remote(repo=place.repo, name=name, watch=watch), _wish(place, asked))

@@ -41,7 +41,7 @@ class Remote:
     watch: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.name.startswith("-") or "::" in self.name:
+        if not self.name or self.name.startswith("-") or "::" in self.name:
             raise UsageError(
                 f"{self.name[:80]!r} is no address to push to.", fix="give a remote's name, a URL or a path"
             )

@@ -14,7 +14,8 @@ from pathlib import Path
 from mlgit.core import refs
 from mlgit.core.merging import Side
 from mlgit.core.run import Run
-from mlgit.git.remote import Remote
+from mlgit.errors import NotFoundError
+from mlgit.git.remote import Remote, bare
 from mlgit.git.repo import Move
 from mlgit.store import archive, live
 from mlgit.store.joining import Parted, free_ref, is_near, join
@@ -63,11 +64,17 @@ class Plan:
         self.stuck = dict(settled.stuck)
 
     def make(self) -> None:
-        """Fetch what has to be looked at, and decide."""
+        """Fetch what has to be looked at, and decide. Raises `NotFoundError` for a run that neither side has."""
         names = self._ours.keys() | self._theirs.keys()
         others = {ref for ref in (*self._near, *self._far) if self._is_common(ref)}
         if self._wish.only is not None:
-            names, others = names & {ref.removeprefix(refs.RUNS) for ref in self._wish.only}, set()
+            asked, others = {ref.removeprefix(refs.RUNS) for ref in self._wish.only}, set()
+            if lacking := sorted(asked - names):
+                raise NotFoundError(
+                    f"exp/{lacking[0]} has no branch, neither here nor on {bare(self._remote.name)}.",
+                    fix="mlgit ls lists the runs; the archive goes along where no run is named",
+                )
+            names = asked
         if self._wish.only is None and self._wish.pushes:
             self._send_months()
         unseen = [self._theirs[name].tip for name in names if self._is_looked_at(name)]

@@ -73,6 +73,23 @@ def test_one_run_is_pulled_by_its_branch(clones: tuple[Repo, Repo], mlgit: Mlgit
     assert [run.id for run in query.runs(two) if run.ref.startswith("refs/heads/")] == ["zzzzzzzz"]
 
 
+@pytest.mark.parametrize("words", [("pull", "exp/p/typo-abcdef"), ("push", "exp/p/typo-abcdef"), ("push", "abcdefgh")])
+def test_a_run_that_has_no_branch_on_either_side_is_named(
+    clones: tuple[Repo, Repo], mlgit: Mlgit, words: tuple[str, ...]
+):
+    one, _ = clones
+    mlgit("archive", "abcdefgh", cwd=one.folder)
+
+    done = mlgit(*words, cwd=one.folder, check=False)
+
+    assert done.returncode == 1
+    assert "has no branch, neither here nor on origin" in done.stderr
+
+
+def test_no_remote_is_not_this_folder(clones: tuple[Repo, Repo], mlgit: Mlgit):
+    assert "'' is no address" in mlgit("push", "--to", "", cwd=clones[0].folder, check=False).stderr
+
+
 def test_a_clash_tells_both_values_and_how_to_choose(clones: tuple[Repo, Repo], mlgit: Mlgit):
     one, two = clones
     mlgit("sync", cwd=one.folder)
