@@ -22,7 +22,7 @@ ASSETS = "refs/heads/mlgit-assets"
 _COMPONENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 _NO_PROJECT = frozenset("/\\#?%:")
 _FOLDED = re.compile(rf"{RUNS}([^/]+)/([^/]+)")
-_ODD = re.compile(r"[\x00-\x20\x7f~^:?*\[\\/]|\.\.|@\{|^[.-]|\.(lock)?$")
+_ODD = re.compile(r"[\x00-\x20\x7f~^:?*\[\\/\ud800-\udfff]|\.\.|@\{|^[.-]|\.(lock)?$")
 _GENERATED_ID = re.compile(r"[a-z0-9]{8}")
 _SEMVER = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?")
 

@@ -100,11 +100,11 @@ class Reader:
 
     def sizes(self, names: Iterable[str]) -> Iterator[int | None]:
         """The bytes of each of *names*, which are not read for it; None where there is none."""
-        for block in _blocks(names, 200):
-            pipe = self._ask("".join(f"info {name}\n" for name in block))
-            for name in block:
-                head = self._head(pipe, name)
-                yield head[2] if head else None
+        return (head and head[2] for head in self._heads(names))
+
+    def kinds(self, names: Iterable[str]) -> Iterator[str | None]:
+        """`commit`, `tree`, `blob` or `tag` for each of *names*; None where there is none."""
+        return (head and head[1] for head in self._heads(names))
 
     def blob(self, name: str) -> bytes | None:
         """The content of the file *name* (`commit:path`), or None if there is no such file."""
@@ -141,6 +141,12 @@ class Reader:
         for name in names:
             head = self._head(pipe, name)
             yield head and (head[0], head[1], read(head[2] + 1)[:-1])
+
+    def _heads(self, names: Iterable[str]) -> Iterator[tuple[str, str, int] | None]:
+        for block in _blocks(names, 200):
+            pipe = self._ask("".join(f"info {name}\n" for name in block))
+            for name in block:
+                yield self._head(pipe, name)
 
     def _head(self, pipe: subprocess.Popen[bytes], name: str) -> tuple[str, str, int] | None:
         """(object id, kind, size) of *name*, or None if there is none."""

@@ -435,7 +435,12 @@ def _write(
     They are on disk, and have been read back by git.
     """
     writer, new, after = repo.writer(), dict[str, str](), dict[str, Listing]()
+    parents = {month: heads[month] for month in changes if month in heads}
+    parents |= {f"{month}:{name}": tip for month, some in changes.items() for name, tip in some.items() if tip}
     with repo.reader() as reader:
+        for place, kind in zip(parents, reader.kinds(parents.values()), strict=True):
+            if kind != "commit":  # git could pack nothing any more
+                raise GitError(f"{place} is {f'a {kind}' if kind else 'not here'}, and no commit.", fix="mlgit fsck")
         gone = {month: _purged(reader, heads.get(month)).union(purged) for month in changes}
     for month, changed in changes.items():
         after[month] = {name: tip for name, tip in {**listed[month], **changed}.items() if tip}
@@ -446,9 +451,8 @@ def _write(
             told += f"\n{_PURGED}: {' '.join(sorted(gone[month]))}\n" if gone[month] else ""
             new[month] = repo.write_commit(writer, tree, (new[month], *tips), told)
     writer.flush()
-    added = [tip for changed in changes.values() for tip in changed.values() if tip]
     with repo.reader() as reader:
-        if {month: listing(reader, tip) for month, tip in new.items()} != after or None in reader.sizes(added):
+        if {month: listing(reader, tip) for month, tip in new.items()} != after:
             what = "The archive does not read as it was written; no branch was touched."
             raise GitError(what, why=", ".join(new), fix="git fsck")
     return new

@@ -101,7 +101,14 @@ def _archive(repo: Repo) -> Iterator[Finding]:
         except GitError as exc:
             yield Finding(where=month, what=f"its history cannot be read: {exc.why}", fix=_ELSEWHERE)
             continue
-        loose = {name: tip for name, tip in listed.items() if tip not in kept}
+        with repo.reader() as reader:
+            (kind,), kinds = reader.kinds([head]), dict(zip(listed, reader.kinds(listed.values()), strict=True))
+        if kind != "commit":
+            yield Finding(where=month, what=f"it is a {kind}, and no month", fix=f"git update-ref -d {month}")
+            continue
+        for name in (name for name, kind in kinds.items() if kind not in (None, "commit")):
+            yield Finding(where=f"{month}:{name}", what=f"it is a {kinds[name]}, and no run")
+        loose = {name: tip for name, tip in listed.items() if tip not in kept and kinds[name] == "commit"}
         if loose:
             what = f"{len(loose)} of its runs are listed, and git would drop them: {', '.join(sorted(loose)[:3])}"
             yield Finding(where=month, what=what, fix=_ELSEWHERE, repair=partial(archive.hold, repo, month, loose))

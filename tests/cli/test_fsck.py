@@ -15,6 +15,7 @@ import pytest
 import mlgit as door
 from mlgit.core import refs
 from mlgit.core.run import Run
+from mlgit.errors import MlgitError
 from mlgit.git.objects import Entry
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
@@ -24,8 +25,8 @@ from mlgit.tracking import session
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def recorded(repo: Repo, run_id: str, **config: object) -> Run:
-    with session.init(id=run_id, name=f"name-{run_id}", project="repo", config=config) as run:
+def recorded(repo: Repo, run_id: str, project: str = "repo", **config: object) -> Run:
+    with session.init(id=run_id, name=f"name-{run_id}", project=project, config=config) as run:
         run.log({"loss": 0.5})
     return query.find(repo, run_id)
 
@@ -118,6 +119,26 @@ def test_what_the_archive_lists_and_does_not_keep_is_kept_again(inside: Repo, ml
     assert mended(mlgit, inside)
     assert inside.is_ancestor(run.commit, run.archive)
     assert query.runs(inside) == [run]
+
+
+def test_what_no_month_and_no_run_can_be_is_told_and_git_can_still_pack(inside: Repo, mlgit: Script):
+    (run,) = archive.fold(inside, [recorded(inside, "a")])
+    blob = inside.git("hash-object", "-w", "--stdin", stdin=b"no run")
+    content = b"".join(b"160000 %s\0%s" % (name, bytes.fromhex(blob)) for name in (b"blob-abcdef", b"odd\xff-abcdef"))
+    tree = inside.git("hash-object", "-w", "-t", "tree", "--literally", "--stdin", stdin=content)
+    lists, other = (run.archive.replace("/repo/", f"/{name}/") for name in ("lists", "other"))
+    inside.git("update-ref", lists, inside.git("commit-tree", "-m", "odd", tree))
+    inside.git("update-ref", other, blob)
+
+    told = dict(found(mlgit, inside))
+    mlgit("fsck", "--repair", cwd=inside.folder, check=False)
+    with pytest.raises(MlgitError, match="is a blob, and no commit"):
+        archive.fold(inside, [recorded(inside, "b", project="other")])
+
+    assert told[f"{lists}:blob-abcdef"] == "it is a blob, and no run"
+    assert told[other] == "it is a blob, and no month"
+    inside.git("gc", "--quiet")
+    assert [run.id for run in query.runs(inside)] == ["b", "a"]
 
 
 def test_what_a_fold_that_was_killed_has_left_is_told_and_mended(inside: Repo, mlgit: Script):

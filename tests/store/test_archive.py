@@ -332,10 +332,11 @@ def test_nothing_is_folded_where_what_was_written_does_not_read_back(inside: Rep
     assert known(inside)["a"] == before[0]
 
 
-@pytest.mark.parametrize("name", ["a b", "..", ".a", "a.lock", "-a", "a:b", "a\\b", "a~1", "a*"])
+@pytest.mark.parametrize("name", ["a b", "..", ".a", "a.lock", "-a", "a:b", "a\\b", "a~1", "a*", "a\udcff"])
 def test_an_entry_that_no_branch_could_be_called_is_passed_over(inside: Repo, name: str):
     (run,) = archive.fold(inside, recorded(inside, "a"))
-    tree = inside.git("mktree", "--missing", stdin=f"160000 commit {run.commit}\t{name}\n".encode())
+    line = f"160000 commit {run.commit}\t{name}\n".encode(errors="surrogateescape")
+    tree = inside.git("mktree", "--missing", stdin=line)
     inside.git("update-ref", run.archive, inside.git("commit-tree", "-m", "odd", "-p", run.archive, tree))
 
     assert archive.found(f"{run.archive}:{name}") is None
