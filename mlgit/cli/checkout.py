@@ -65,13 +65,17 @@ def command(run: str, paths: tuple[Path, ...], branch: str | None, to: Path | No
         return
     into = repo.folder if to is None else Path(os.path.abspath(to))  # noqa: PTH100  (a link that the user names stays)
     written: list[str] = []
+    modules: dict[str, str] = {}
     for commit, wanted in _wanted(repo, found, source, paths).items():
         written += bringing.bring(repo, commit, wanted, into, force=force)
+        modules |= bringing.submodules(wanted)
     if as_json:
         output.as_json({"run": found.id, "source": source, "folder": str(into), "written": written})
         return
     where = "" if to is None else f" in {to}"
     output.say(f"{output.some(written) or 'All of it'}{where}: as {edits.label(found)} had it")
+    for path, commit in modules.items():
+        output.note(f"the submodule {path} is left out: it was at {commit[:10]}")
     known = repo.git("ls-files", "-z", "--full-name", ":/").split("\0") if to is None else []
     if back := [os.path.relpath(into / path) for path in written if path in known]:
         output.note(f"undo: {shlex.join(('git', 'restore', *back))}")
@@ -88,6 +92,8 @@ def _switch(repo: Repo, run: Run, source: str, branch: str | None, *, force: boo
             f"{len(changed.splitlines())} of your files have changes that are in no commit.",
             fix="git stash or commit them; or --to DIR brings the code elsewhere; or --force, to lose them",
         )  # fmt: skip
+    if branch and repo.resolve(f"refs/heads/{branch}"):
+        raise UsageError(f"There is a branch {branch} already.", fix="give --branch another name")
     before = repo.head()
     back = before.removeprefix("refs/heads/") if before else f"--detach {(repo.resolve('HEAD') or '')[:10]}"
     bringing.switch(repo, source, branch=branch, force=force)
@@ -97,6 +103,8 @@ def _switch(repo: Repo, run: Run, source: str, branch: str | None, *, force: boo
     where = f"the new branch {branch}" if branch else f"{source[:10]}, on no branch"
     output.say(f"The code is that of {edits.label(run)}: HEAD is at {where}.")
     output.note(f"back: git switch {back}")
+    if (repo.folder / ".gitmodules").exists():
+        output.note("its submodules: git submodule update")
     if run.data:
         output.note("its data: dvc checkout")
     about = runs.provenance(repo, run) if run.commit else {}

@@ -44,13 +44,19 @@ def _mode_and_id(about: str) -> tuple[str, str]:
     return mode, oid
 
 
+def submodules(found: Mapping[str, Entry]) -> dict[str, str]:
+    """Those of the files *found* that are submodules: path → the commit that it was at."""
+    return {path: entry.oid for path, entry in found.items() if entry.mode == "160000"}
+
+
 def bring(repo: Repo, commit: str, wanted: Mapping[str, Entry], into: Path, *, force: bool = False) -> list[str]:
     """Write the files *wanted* of *commit* below *into*, by their paths; return those that were not there so already.
 
-    HEAD and index stay as they are. Raises `UsageError` where one would take the place of what no commit has, unless
-    *force* is given, and `MlgitError` where a folder is in the way: that is never removed.
+    HEAD and index stay as they are, and so do submodules. Raises `UsageError` where one would take the place of what
+    no commit has, unless *force* is given, and `MlgitError` where a folder is in the way: that is never removed.
     """
-    differing = _differing(repo, wanted, into)
+    modules = submodules(wanted)
+    differing = [path for path in _differing(repo, wanted, into) if path not in modules]
     if blocked := [path for path in differing if _blocked(into, path)]:
         raise MlgitError(f"{into / blocked[0]} is in the way.", fix="move it away, or give --to another folder")
     if not force and (unsaved := _unsaved(repo, differing, into)):

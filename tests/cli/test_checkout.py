@@ -14,6 +14,7 @@ import pytest
 from mlgit.core.run import Run
 from mlgit.git.repo import Repo
 from mlgit.index import query
+from tests.conftest import make_repo
 
 Mlgit = Callable[..., Any]
 
@@ -72,8 +73,9 @@ def test_the_code_of_a_run_becomes_a_branch(inside: Repo, project: Path, mlgit: 
 
     assert inside.head() == "refs/heads/again"
     assert "mlgit run -p lr=0.5 -p on=true -- python train.py" in done.stderr
-    refused = mlgit("checkout", "changed", "-b", "main", check=False)
-    assert (refused.returncode, "already exists" in refused.stderr) == (2, True)
+    for taken in ("main", "again"):
+        refused = mlgit("checkout", "clean", "-b", taken, check=False)
+        assert (refused.returncode, f"a branch {taken} already" in refused.stderr) == (2, True)
     assert inside.head() == "refs/heads/again"
 
 
@@ -169,6 +171,26 @@ def test_links_rights_and_line_ends_come_back(inside: Repo, mlgit: Mlgit, tmp_pa
     assert (tmp_path / "then/a.txt").read_bytes() == b"one\r\n"
     assert (tmp_path / "then/run.sh").stat().st_mode & 0o100
     assert (tmp_path / "then/link").readlink() == Path("a.txt")
+
+
+def test_a_submodule_is_left_to_git(inside: Repo, mlgit: Mlgit, tmp_path: Path):
+    part = make_repo(tmp_path / "part")
+    git(inside, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(part.folder), "part")
+    (inside.folder / "train.py").write_text("print(1)\n")
+    git(inside, "add", "."), git(inside, "commit", "-qm", "code")
+    mlgit("run", "--name", "one", "--", "true")
+    (inside.folder / "train.py").write_text("print(2)\n")
+    git(inside, "commit", "-qam", "on")
+
+    for _ in range(2):
+        then = mlgit("checkout", "one", "--to", str(tmp_path / "then"))
+    brought = mlgit("checkout", "one", ".")
+
+    left_out = f"the submodule part is left out: it was at {(part.resolve('HEAD') or '')[:10]}\n"
+    assert (then.stderr, (tmp_path / "then" / "part").exists()) == (left_out, False)
+    assert (brought.stdout[:9], brought.stderr) == ("train.py:", f"{left_out}undo: git restore train.py\n")
+    git(inside, "restore", ".")
+    assert "its submodules: git submodule update" in mlgit("checkout", "one").stderr
 
 
 def test_what_a_run_never_had_is_said(inside: Repo, project: Path, mlgit: Mlgit):
