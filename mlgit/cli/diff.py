@@ -29,7 +29,7 @@ _ENVIRONMENT = ("command", "cwd", "python", "system", "host", "environment", "lo
 @click.option("--all", "everything", is_flag=True,
               help="Show metrics that are the same, too, and every row of a long table.")  # fmt: skip
 @click.option("--code", is_flag=True, help="Show the change of code instead, as git diff does.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, all of it.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, all of it, or with --code the patch.")
 def command(base: str, head: str, everything: bool, code: bool, as_json: bool) -> None:
     """What changed from BASE to HEAD: metrics, better or worse by their goal; params; data; code; environment.
 
@@ -51,7 +51,7 @@ def command(base: str, head: str, everything: bool, code: bool, as_json: bool) -
     repo = place.repo
     one, two = query.find_all(repo, (base, head), project=place.meant)
     if code:
-        output.say(changed.patch(repo, runs.source(repo, one), runs.source(repo, two)))
+        _say_patch(changed.patch(repo, runs.source(repo, one), runs.source(repo, two)), one, two, as_json=as_json)
         return
     deltas = metric_deltas(one.scalars, two.scalars, place.settings.goals)
     params, data = changes(one.params, two.params), changes(_data(one), _data(two))
@@ -79,6 +79,17 @@ def command(base: str, head: str, everything: bool, code: bool, as_json: bool) -
     output.note(
         "The code is the same." if one.tree == two.tree else f"The code differs: mlgit diff {base} {head} --code"
     )
+
+
+def _say_patch(patch: str, one: Run, two: Run, *, as_json: bool) -> None:
+    if as_json:
+        output.as_json({"base": one.id, "head": two.id, "patch": patch})
+    elif not patch:
+        output.note("The code is the same.")
+    elif output.is_terminal():
+        output.say(patch)
+    else:
+        output.raw(f"{patch}\n")  # git apply takes it, line ends of Windows too
 
 
 def _files(repo: Repo, one: Run, two: Run) -> list[File]:

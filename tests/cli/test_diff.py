@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -56,6 +57,23 @@ def test_metrics_params_data_code_and_environment_stand_side_by_side(two: Repo, 
     patch = mlgit("diff", "a", "b", "--code").stdout
     assert "\n+print(1)\n" in patch
     assert "experiment/" not in patch
+    assert f"{json.loads(mlgit('diff', 'a', 'b', '--code', '--json').stdout)['patch']}\n" == patch
+    same = mlgit("diff", "a", "a", "--code")
+    assert (same.stdout, same.stderr) == ("", "The code is the same.\n")
+
+
+def test_a_patch_keeps_the_line_ends_of_windows(inside: Repo, mlgit: Mlgit):
+    code = inside.folder / "a.bat"
+    for name, text in (("one", b"1\r\n"), ("other", b"2\r\n")):
+        code.write_bytes(text)
+        mlgit("run", "--name", name, "--", "true")
+
+    patch = subprocess.run(
+        (sys.executable, "-m", "mlgit", "diff", "other", "one", "--code"), capture_output=True, check=True
+    ).stdout
+    subprocess.run(("git", "apply"), input=patch, check=True)
+
+    assert code.read_bytes() == b"1\r\n"
 
 
 def test_a_script_reads_all_of_it(two: Repo, mlgit: Mlgit):
