@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections import Counter
@@ -39,8 +40,8 @@ def command(
 ) -> None:
     """Watch runs of this machine while they are under way: step, speed, when they last logged, and their metrics.
 
-    It goes on until Ctrl-C, or until all RUNs that are named have ended. In a pipe it prints a line for each run that
-    begins or ends.
+    It goes on until Ctrl-C, or until all RUNs that are named have ended. In a pipe, and on a terminal that cannot draw,
+    it prints a line for each run that begins or ends.
 
     \b
     Examples:
@@ -64,7 +65,7 @@ def command(
         elif once:
             columns, *rows = _cells(next(looks), chosen, time.time())
             output.table(columns, rows, right=columns[2:], spare=columns[:6:-1], firm=columns[6:7], empty=_NONE)
-        elif output.is_terminal():
+        elif output.is_terminal() and os.environ.get("TERM") != "dumb":
             _show(looks, chosen)
         else:
             _say_changes(looks)

@@ -183,6 +183,19 @@ def test_the_table_stays_in_place_on_a_terminal_until_ctrl_c(inside: Repo, train
     assert watching.returncode == 0
 
 
+def test_a_terminal_that_cannot_draw_gets_lines(inside: Repo, train: Callable[[str], Training]):
+    train("one")
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "mlgit", "watch", "--interval", "0.1"]
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, env={**os.environ, "TERM": "dumb"}) as watching:
+        os.close(theirs)
+        shown = _read_until(ours, b"running")
+        watching.send_signal(signal.SIGINT)
+    os.close(ours)
+
+    assert shown.startswith(b"one (")
+
+
 def _read_until(fd: int, wanted: bytes) -> bytes:
     shown = b""
     while wanted not in shown:
