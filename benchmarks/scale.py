@@ -30,7 +30,7 @@ import json, resource, time
 from pathlib import Path
 from mlgit.core import language
 from mlgit.git.repo import Repo
-from mlgit.index import build, groups, query, table
+from mlgit.index import build, query
 repo = Repo.find(Path("."))
 told = {}
 

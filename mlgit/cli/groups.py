@@ -30,7 +30,7 @@ def groups(
 
     if not metrics:
         sample = index.search(place.repo, wanted, project=project, limit=_SAMPLE).runs
-        counted = Counter(name for run in sample for name in run.headlines)
+        counted = Counter(name for run in sample for name in run.headlines if name not in by)
         metrics = [name for name, _ in counted.most_common(_MOST)]
     found = index.groups(place.repo, by, metrics, wanted, project=project)
     names = {*by, *metrics, "runs", *(f"{name}.{part}" for name in metrics for part in PARTS)}
@@ -56,7 +56,8 @@ def draw(shown: Sequence[Group], *, whole: bool, empty: str) -> None:
     beside = [f"{name} {part}" for name in metrics for part in parts]
     rows = [
         (
-            *map(_cell, group.values.values()), str(group.runs), *map(_mean, group.summaries.values()),
+            *(_cell(value, key) for key, value in group.values.items()), str(group.runs),
+            *map(_mean, group.summaries.values()),
             *(_figure(getattr(one, part)) for one in group.summaries.values() for part in parts),
         )
         for group in shown
@@ -80,7 +81,11 @@ def _figure(value: float) -> str:
     return "" if value != value else figures.number(value)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, key: str) -> str:
     if value is None:
         return ""
+    if key in ("created", "finished"):
+        return figures.moment(value)
+    if key == "duration":
+        return figures.duration(value)
     return ", ".join(map(str, value)) if isinstance(value, list) else figures.number(value)

@@ -18,6 +18,8 @@ from mlgit.git.repo import Repo
 
 _FEW = 50
 """Refs that are looked for in packed-refs one by one; for more it is read."""
+_MOST_LOOKS = 20
+"""Until two are the same, should others move refs all the time."""
 _COARSEST = 2.0
 """Seconds that a file's time is exact to, on the coarsest of disks."""
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -29,7 +31,7 @@ class Look:
 
     stamp: str = ""
     """The state of packed-refs; empty where it is not known."""
-    loose: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    loose: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """The refs that lay loose, each with the id it pointed at and the state of its file."""
 
 
@@ -53,10 +55,17 @@ def look(repo: Repo, prefixes: Sequence[str], before: Look, known: Callable[[], 
     if "extensions.refstorage" in repo.config:
         return _asked(repo, prefixes, before, known)
     packed = repo.common_dir / "packed-refs"
-    loose = _loose(repo.common_dir, prefixes, before.loose)  # first: what is packed meanwhile is found there
-    if loose is None:
-        return _asked(repo, prefixes, before, known)
-    now = Look(_stamp(packed), loose)
+    now = _seen(repo.common_dir, prefixes, before)
+    for _ in range(_MOST_LOOKS):
+        if now is None:
+            return _asked(repo, prefixes, before, known)
+        if now == before:
+            break  # as it was; else refs may be moving from one folder that was read to another that was not yet
+        now, last = _seen(repo.common_dir, prefixes, now), now
+        if now == last:
+            break
+    assert now
+    loose = now.loose
     tips = {ref: tip for ref, (tip, _) in loose.items()}
     if now.stamp and before.stamp == now.stamp:
         gone = before.loose.keys() - loose.keys()
@@ -65,6 +74,12 @@ def look(repo: Repo, prefixes: Sequence[str], before: Look, known: Callable[[], 
             uncovered = _packed_among(packed, gone)
             return Moved(now, moved | uncovered, frozenset(gone - uncovered.keys()))
     return _compared(now, _packed(packed, prefixes) | tips, known())
+
+
+def _seen(folder: Path, prefixes: Sequence[str], before: Look) -> Look | None:
+    """What can be seen at a glance; None where it takes git to read it."""
+    loose = _loose(folder, prefixes, before.loose)  # first: what is packed meanwhile is found there
+    return None if loose is None else Look(_stamp(folder / "packed-refs"), loose)
 
 
 def _compared(now: Look, refs: Mapping[str, str], known: Mapping[str, str]) -> Moved:
@@ -96,7 +111,7 @@ def _stamp(path: Path | os.DirEntry[str]) -> str:
 
 
 def _loose(
-    folder: Path, prefixes: Sequence[str], before: Mapping[str, Sequence[str]]
+    folder: Path, prefixes: Sequence[str], before: Mapping[str, tuple[str, str]]
 ) -> dict[str, tuple[str, str]] | None:  # fmt: skip
     """The refs that are files, as in a `Look`; None where one of them does not simply point at an object.
 

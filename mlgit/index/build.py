@@ -26,10 +26,14 @@ from mlgit.store import archive, records, runs
 T = TypeVar("T")
 Told = tuple[str, str, Mapping[str, Any] | None]
 """A ref, the commit where its run's record stands, and the record; None: it tells of none (`store.runs.contents`)."""
-_STRANGE = (RecursionError, OverflowError, ValueError, TypeError)
-VERSION = 4
+VERSION = 5
 WHERE = (refs.RUNS, refs.TRASH, refs.ARCHIVE, "refs/remotes/*/exp/")
 """Branches, hidden ones, the archive and what was fetched; in this order the first that tells of a run is right."""
+_NO_DAMAGE = (
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+)  # fmt: skip
+"""Errors that say nothing against a file: it is locked, not ours to write, or there is no room."""
 _SPARE = SEGMENT
 """So many rows that are no longer shown are no matter."""
 _AT_ONCE = 4 * SEGMENT
@@ -46,8 +50,8 @@ def ask(repo: Repo, question: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return _answer(repo, path, question)
         except sqlite3.DatabaseError as exc:
-            if isinstance(exc, sqlite3.OperationalError) and "no such" not in str(exc):
-                raise  # locked, not ours to write, or no room: that is no damage
+            if exc.sqlite_errorcode & 0xFF in _NO_DAMAGE:
+                raise
             _remove(path)
             return _answer(repo, path, question)
     except (OSError, sqlite3.DatabaseError):
@@ -147,7 +151,9 @@ def _once(connection: sqlite3.Connection, schema: str) -> str:
 def _moved(repo: Repo, connection: sqlite3.Connection) -> looking.Moved | None:
     """What moved since the index was brought up to date; None where nothing did."""
     row = connection.execute("SELECT stamp, loose FROM looks").fetchone()
-    before = Look(row[0], records.decode(row[1])) if row else Look()
+    before = (
+        Look(row[0], {ref: (tip, stamp) for ref, (tip, stamp) in records.decode(row[1]).items()}) if row else Look()
+    )
     moved = looking.look(
         repo, WHERE, before, lambda: dict(connection.execute("SELECT ref, tip FROM runs WHERE NOT instr(ref, ':')"))
     )
@@ -207,14 +213,6 @@ def _unfolded(
 def _rank(ref: str) -> int:
     """Where in `WHERE` a ref, or an entry of the archive, stands."""
     return next((rank for rank, prefix in enumerate(WHERE) if ref.startswith(prefix)), len(WHERE))
-
-
-def _is_sound(content: Mapping[str, Any]) -> bool:
-    """Whether what a record says can be kept in columns."""
-    try:
-        return all(cells.pack(*column) for column in shape.columns([(0, content)]).values())
-    except _STRANGE:
-        return False
 
 
 class _Rows:
@@ -287,19 +285,12 @@ class _Rows:
             known.append((place, content))
             created = in_calendar(content["created"])
             rows.append((*head, content["id"], content["name"], content["project"], created, content.get("sweep"), 1))
-        try:
-            packed = list(self._packed(segment, shape.columns(known), is_new=position == 0))
-        except _STRANGE:  # one of them is nested so deep, or so large, that nobody can ask about it
-            sound = [
-                (ref, commit, content if content and _is_sound(content) else None) for ref, commit, content in told
-            ]
-            return self._add(sound, tips)
+        packed = list(self._packed(segment, shape.columns(known), is_new=position == 0))
         self._connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         self._connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)", packed)
         self._touched |= {row[4] for row in rows if row[4]} if not self._is_new else set()
         self._show({row[0]: bool(row[-1]) for row in rows})
         self._next += len(rows)
-        return None
 
     def _packed(self, segment: int, columns: shape.Columns, *, is_new: bool) -> Iterator[tuple[Any, ...]]:
         """The rows of `cells` for *columns* of a segment, and for what it had before unless it *is_new*."""

@@ -22,7 +22,7 @@ NO_CODE = -1
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """The values under one key in one segment, in the order of their positions."""
+    """The values under one key in one segment."""
 
     positions: bytes
     """Where in the segment: uint16[n]."""
@@ -37,7 +37,7 @@ class Cells:
 
 
 def pack(positions: Sequence[int], values: Sequence[Any]) -> Cells:
-    """*values* at *positions*, which ascend."""
+    """*values* at *positions*, in any order."""
     places = array("H", positions).tobytes()
     kinds = set(map(type, values))
     if kinds == {float} or (kinds == {int} and is_exact(min(values)) and is_exact(max(values))):

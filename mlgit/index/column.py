@@ -41,11 +41,15 @@ class Column:
             return self
         if not self.present.any():
             return under
-        codes = np.where(under.codes == NO_CODE, NO_CODE, under.codes + len(self.others))
+        places = {_named(value): place for place, value in enumerate(self.others)}
+        others = list(self.others)
+        for value in under.others:  # each value has one code
+            if places.setdefault(_named(value), len(others)) == len(others):
+                others.append(value)
+        codes = np.array([*(places[_named(value)] for value in under.others), NO_CODE], np.int32)[under.codes]
         return Column(
             self.present | under.present, np.where(self.present, self.numbers, under.numbers),
-            np.where(self.present, self.codes, codes.astype(np.int32)), (*self.others, *under.others),
-            self.whole and under.whole,
+            np.where(self.present, self.codes, codes), others, self.whole and under.whole,
         )  # fmt: skip
 
     def value(self, row: int) -> Any:
@@ -99,8 +103,7 @@ class Reading:
             self._codes[at] = np.array([*places, NO_CODE], np.int32)[np.frombuffer(packed.codes, np.int16)]
 
     def _place(self, value: Any) -> int:
-        name = value if isinstance(value, str) else records.encode(value)
-        place = self._known.setdefault(name, len(self._known))
+        place = self._known.setdefault(_named(value), len(self._known))
         if place == len(self._others):
             self._others.append(value)
         return place
@@ -108,3 +111,8 @@ class Reading:
     def column(self) -> Column:
         """What was read."""
         return Column(self._present, self._numbers, self._codes, self._others, self._whole)
+
+
+def _named(value: Any) -> str | bytes:
+    """What tells *value* from others that are no numbers."""
+    return value if isinstance(value, str) else records.encode(value)

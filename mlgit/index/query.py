@@ -180,7 +180,7 @@ def find(repo: Repo, text: str, *, project: str | None = None) -> Run:
 
 def find_all(repo: Repo, texts: Iterable[str], *, project: str | None = None) -> list[Run]:
     """`find` for each of *texts*, at the price of one. What *project* has goes before what the others have."""
-    return _ask(repo, lambda now: [now.named(text, project) for text in texts])
+    return _ask(repo, lambda now: now.read([_key(now.named(text, project)) for text in texts]))
 
 
 def _within(wanted: Condition, project: str | None) -> Condition:
@@ -271,17 +271,26 @@ class _Now:
         self, *, project: str | None = None, sweep: str | None = None, skip: int = 0, limit: int | None = None
     ) -> Found:
         """Runs, newest first: what is asked most often needs no columns."""
+        where, asked, living = self._of(project, sweep)
+        (total,) = self._connection.execute(f"SELECT count(*) FROM runs WHERE {where}", asked).fetchone()  # noqa: S608
+        found = self._newest(project, sweep, None if limit is None else skip + limit)
+        return Found(total=total + len(living), runs=self.read(map(_key, found[skip:])))
+
+    def _newest(
+        self, project: str | None = None, sweep: str | None = None, limit: int | None = None
+    ) -> list[Run | _Row]:
+        where, asked, living = self._of(project, sweep)
+        rows = self.rows(where, *asked, -1 if limit is None else limit, tail="ORDER BY created DESC, id LIMIT ?")
+        both: list[Run | _Row] = [*rows, *living]
+        return sorted(both, key=lambda run: (-run.created, run.id))[:limit]
+
+    def _of(self, project: str | None, sweep: str | None) -> tuple[str, tuple[str, ...], list[Run]]:
+        """What to ask for the rows of a project and a sweep that are not alive, and the runs of them that are."""
         kinds = {key: value for key, value in {"project": project, "sweep": sweep}.items() if value}
         living = [run for run in self.alive if all(getattr(run, key) == value for key, value in kinds.items())]
         ids = [run.id for run in self.alive]
         where = " AND ".join(["shown", *(f"{key} = ?" for key in kinds), f"+id NOT IN ({', '.join('?' * len(ids))})"])
-        asked = (*kinds.values(), *ids)
-        most = -1 if limit is None else skip + limit
-        rows = self.rows(where, *asked, most, tail="ORDER BY created DESC, id LIMIT ?")
-        (total,) = self._connection.execute(f"SELECT count(*) FROM runs WHERE {where}", asked).fetchone()  # noqa: S608
-        found: list[Run | _Row] = sorted([*rows, *living], key=lambda run: (-run.created, run.id))
-        chosen = found[skip:] if limit is None else found[skip : skip + limit]
-        return Found(total=total + len(living), runs=self.read(map(_key, chosen)))
+        return where, (*kinds.values(), *ids), living
 
     def having(self, keys: Sequence[str]) -> list[Run]:
         """The runs that have something under one of *keys*: where their values stand says it, whatever they are."""
@@ -305,25 +314,25 @@ class _Now:
         living = (run for run in self.alive if run.id == run_id)
         return next(living, None) or next(iter(self.read(map(_key, self.rows("shown AND id = ?", run_id)))), None)
 
-    def named(self, text: str, project: str | None) -> Run:
+    def named(self, text: str, project: str | None) -> Run | _Row:
         """The run that *text* names, in *project* if there is one, else anywhere."""
-        if text == "latest" and (newest := self.newest(project=project, limit=1).runs):
+        if text == "latest" and (newest := self._newest(project=project, limit=1)):
             return newest[0]
         try:
             return self._named(values.text(text), project)
         except NotFoundError:
             return self._named(values.text(text), None)
 
-    def _named(self, text: str, project: str | None) -> Run:
+    def _named(self, text: str, project: str | None) -> Run | _Row:
         living = [run for run in self.alive if project in (None, run.project)]
         ids = {run.id for run in living}
         for where, asked, fits in _ways(text):
             rows = self.rows(f"shown AND ifnull(project = ?, 1) AND {where}", project, *asked)
             found: list[Run | _Row] = [row for row in rows if row.id not in ids and fits(row, text)]
             found += [run for run in living if fits(run, text)]
-            if len(found) == 1 and (read := self.read(map(_key, found))):
-                return read[0]
-            if len(found) > 1:
+            if len(found) == 1:
+                return found[0]
+            if found:
                 some = ", ".join(run.branch or run.id for run in found[:5])
                 raise UsageError(
                     f"{text[:80]!r} names {len(found)} runs: {some}{', …' if len(found) > 5 else ''}.",
@@ -352,6 +361,7 @@ def _ways(text: str) -> Iterator[tuple[str, tuple[object, ...], Callable[[Run | 
     name = text.rpartition("/")[2]
     at_end = (-len(name) - 1, f"/{name}", f":{name}")  # an archived run's entry ends so
     yield "id = ?", (text,), _is  # at once, by an index
+    yield "ref IN (?, ?, ?)", (text, f"refs/heads/{text}", f"refs/remotes/{text}"), _is
     yield "substr(ref, ?) IN (?, ?)", at_end, _is
     yield '(tip = ? OR "commit" = ? OR substr(ref, ?) IN (?, ?))', (text, text, *at_end), _ends
     yield "name = ?", (text,), _is_named

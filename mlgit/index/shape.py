@@ -38,7 +38,7 @@ def columns(records: Sequence[tuple[int, Mapping[str, Any]]]) -> Columns:
     _take(
         made, "duration", positions,
         [
-            None if end is None else max(0.0, end - begin - (content.get("paused") or 0.0))
+            None if end is None else max(0.0, end - begin - in_calendar(content.get("paused") or 0.0))
             for begin, end, content in zip(created, finished, contents, strict=True)
         ],
     )  # fmt: skip

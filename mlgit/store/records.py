@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,6 +38,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "created": (float, int),
 }
 """Of what kind a field of a record is; those that it may lack can be null too."""
+_LONG = re.compile(rb"\d{19}")
+"""What may be a whole number that orjson rounds."""
 _STATES = {state.value: state for state in State}
 
 
@@ -53,7 +56,7 @@ def decode(text: bytes | str) -> Any:
     """What `encode` made of it."""
     raw = text.encode() if isinstance(text, str) else text
     try:
-        value = orjson.loads(raw)
+        value = json.loads(raw) if _LONG.search(raw) else orjson.loads(raw)
     except orjson.JSONDecodeError:  # half characters, which are no text, and whatever else it is strict about
         value = json.loads(json.dumps(json.loads(raw), ensure_ascii=False).encode("utf-8", "replace"))
     return _unmarked(value) if b'"$float"' in raw else value
@@ -91,7 +94,7 @@ def trailer(run: Run) -> str:
     Of pictures, tables and the like it says no more than that there are such: `objects.yaml` has the rest.
     """
     text = line(replace(run, metrics={name: briefly(value) for name, value in run.metrics.items()}))
-    return text if len(text) <= MOST_BYTES else json.dumps({"id": run.id, "big": True})
+    return text if len(text) <= MOST_BYTES else json.dumps({"id": run.id, "folder": run.folder, "big": True})
 
 
 def briefly(value: Any) -> Any:

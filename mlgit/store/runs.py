@@ -26,6 +26,7 @@ from mlgit.store.telling import Account
 T = TypeVar("T")
 _DEEPEST = 100
 """Commits that are no results, and may lie above one."""
+_NESTED = 64
 _LINE = f"\n{records.TRAILER}: ".encode()
 _PARENT = re.compile(rb"^parent ([0-9a-f]{40,64})$", re.MULTILINE)
 
@@ -76,7 +77,7 @@ def contents(
     object a run, unless edits that are no results lie on top, or the record was too big for the message.
     """
     wave = list(tips)
-    big: list[tuple[str, str, str]] = []
+    big: list[tuple[str, str, dict[str, Any]]] = []
     for depth in range(_DEEPEST):  # one step back along first parents each time, for those that have found nothing yet
         further: list[tuple[str, str]] = []
         for (ref, commit), found in zip(wave, reader.read_all(commit for _, commit in wave), strict=True):
@@ -84,7 +85,7 @@ def contents(
             if value is not None:
                 content = _decoded(value)
                 if content and content.get("big") and isinstance(content.get("id"), str):
-                    big.append((ref, commit, content["id"]))
+                    big.append((ref, commit, content))
                 else:
                     yield ref, commit, content if records.understood(content) else None
             elif found and found[1] == "commit" and (parent := _parent(found[2])):
@@ -96,8 +97,10 @@ def contents(
         wave = further
     else:
         yield from ((ref, commit, None) for ref, commit in wave)
-    for ref, commit, run_id in big:
-        yield ref, commit, _content(of_files(reader, commit, run_id))
+    for ref, commit, content in big:
+        folder = content.get("folder")  # older records do not say where they lie
+        place = f"{folder}/{records.FOLDER}".lstrip("/") if isinstance(folder, str) else None
+        yield ref, commit, _content(of_files(reader, commit, content["id"], place))
 
 
 def _trailer(commit: bytes) -> bytes | None:
@@ -120,7 +123,24 @@ def _decoded(value: bytes) -> dict[str, Any] | None:
         content = records.decode(value)
     except (ValueError, RecursionError):
         return None
-    return content if isinstance(content, dict) else None
+    if not isinstance(content, dict) or (value.count(b"{") + value.count(b"[") > _NESTED and _is_deep(content)):
+        return None
+    return content
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether it is nested deeper than anything that mlgit records, so that to go through it is no safe thing to do."""
+    level = [value]
+    for _ in range(_NESTED):
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _content(run: Run | None) -> dict[str, Any] | None:

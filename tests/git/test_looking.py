@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -111,3 +113,24 @@ def test_a_name_that_is_no_text_is_passed_over(repo: Repo, commits: list[str]):
     assert Watched(repo).again() == {"refs/heads/exp/p/one": commits[0]}
     repo.git("pack-refs", "--all")
     assert Watched(repo).again() == {"refs/heads/exp/p/one": commits[0]}
+
+
+def test_a_ref_that_is_moved_while_refs_are_read_is_not_missed(
+    repo: Repo, commits: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    """As when a run's branch is given back from the archive: it is made in one place before it goes from the other."""
+    one, two = "refs/heads/exp/p/one", "refs/remotes/origin/exp/p/one"
+    repo.git("update-ref", two, commits[0])
+    watched = Watched(repo)
+    watched.again()
+    real = looking._files
+
+    def meanwhile(root: Path) -> Iterator[os.DirEntry[str]]:
+        if "remotes" in str(root) and two in repo.refs(two):  # branches have been read, and what was fetched was not
+            repo.git("update-ref", one, commits[0])
+            repo.git("update-ref", "-d", two)
+        return real(root)
+
+    monkeypatch.setattr(looking, "_files", meanwhile)
+
+    assert watched.again() == {one: commits[0]}

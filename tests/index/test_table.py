@@ -249,3 +249,13 @@ def test_runs_that_have_something_are_found_by_where_it_stands(inside: Repo, tmp
     assert [one.name for one in query.logging(inside, "model")] == ["maker"]
     assert [one.name for one in query.search(inside, language.parse("used = model")).runs] == ["user"]
     assert query.having(inside, "nothing") == []
+
+
+def test_a_metric_and_a_param_of_one_value_are_one_group(inside: Repo):
+    for number in range(2):
+        with mlgit.init(project="p", config={} if number else {"opt": "adam"}) as run:
+            run.summary.update({"opt": "adam"} if number else {})
+
+    (group,) = query.groups(inside, ["opt"])
+
+    assert (group.values, group.runs) == ({"opt": "adam"}, 2)
