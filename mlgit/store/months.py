@@ -68,7 +68,12 @@ def settle(
             repo.move([Move(branch, None, ours)], why="sync: edited on two machines")
         return tip
 
+    with repo.reader() as reader:
+        kinds = dict(zip(moved, reader.kinds(moved.values()), strict=True))
+    settled.stuck = {month: f"there it is a {kind}, and no month" for month, kind in kinds.items() if kind != "commit"}
     for month, tip in moved.items():
+        if month in settled.stuck:
+            continue
         archive.join(repo, month, tip, both, agreed=agreed.get(month))
         with repo.reader() as reader:
             branches = (refs.unfolded(month, name) for name in archive.listing(reader, tip))

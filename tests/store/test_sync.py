@@ -555,6 +555,21 @@ def test_a_month_that_was_rewritten_there_loses_here_what_it_has_lost(one: Repo,
     assert folded(two) == folded(far) == {"third123": ""}
 
 
+@pytest.mark.parametrize("pulls", [True, False])
+def test_what_took_the_place_of_a_month_there_takes_nothing_away_here(one: Repo, far: Repo, pulls: bool):
+    archive.fold(one, [seen(one)])
+    exchange(one)
+    ((month, tip),) = far.refs("refs/mlgit/archive/").items()
+    far.move([Move(month, tip, far.git("hash-object", "-w", "--stdin", stdin=b"no month"))], why="by mistake")
+    archive.fold(one, [record(one, "other123")])
+
+    outcome = exchange(one, pulls=pulls)
+
+    assert outcome.stuck == {month: "there it is a blob, and no month"}
+    assert folded(one) == {ID: "", "other123": ""}
+    assert month not in outcome.there
+
+
 def test_branches_that_mlgit_did_not_make_go_along_as_they_are(one: Repo, two: Repo, far: Repo):
     tip = one.resolve("main") or ""
     odd = [
