@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,12 +51,14 @@ def command(run: str, paths: tuple[Path, ...], branch: str | None, to: Path | No
     from mlgit.git import bringing
     from mlgit.index import query
     from mlgit.store import runs
+    from mlgit.store.place import here
 
     place = wiring.place()
     repo = place.repo
+    has_tree = not (repo.work_tree is None or place.is_scratch)
     found = query.find(repo, run, project=place.meant)
     source = runs.source(repo, found)
-    if to is None and (repo.work_tree is None or place.is_scratch):
+    if to is None and not has_tree:
         raise UsageError("There is no work tree here.", fix="give --to DIR")
     if branch and (paths or to):
         raise UsageError("A branch holds all of the code.", fix="leave out --branch, or the paths and --to")
@@ -66,7 +68,8 @@ def command(run: str, paths: tuple[Path, ...], branch: str | None, to: Path | No
     into = repo.folder if to is None else Path(os.path.abspath(to))  # noqa: PTH100  (a link that the user names stays)
     written: list[str] = []
     modules: dict[str, str] = {}
-    for commit, wanted in _wanted(repo, found, source, paths).items():
+    seen_from = here() if has_tree else repo.folder.resolve()
+    for commit, wanted in _wanted(repo, found, source, [seen_from / path for path in paths]).items():
         written += bringing.bring(repo, commit, wanted, into, force=force)
         modules |= bringing.submodules(wanted)
     if as_json:
@@ -122,7 +125,7 @@ class _Part:
     path: str
 
 
-def _wanted(repo: Repo, run: Run, source: str, paths: tuple[Path, ...]) -> Mapping[str, dict[str, Entry]]:
+def _wanted(repo: Repo, run: Run, source: str, paths: Sequence[Path]) -> Mapping[str, dict[str, Entry]]:
     """The files that *paths*, or all of the code, stand for: commit → path in it → entry. Raises `NotFoundError`."""
     from mlgit.git import bringing
 
@@ -138,11 +141,11 @@ def _wanted(repo: Repo, run: Run, source: str, paths: tuple[Path, ...]) -> Mappi
 
 
 def _part(repo: Repo, run: Run, source: str, path: Path) -> _Part:
-    """*path* as the user sees it from here: a piece of the code, or of what the run recorded."""
-    from mlgit.store import place, runs
+    """The full *path*: a piece of the code, or of what the run recorded."""
+    from mlgit.store import runs
 
-    full = os.path.normpath(place.here() / path)
     top = repo.folder.resolve()
+    full = os.path.normpath(path)
     inside = os.path.relpath(full, top)
     if inside.startswith(".."):
         raise UsageError(f"{path} is outside of {top}.", fix="name a path in the repository")

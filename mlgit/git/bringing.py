@@ -68,6 +68,7 @@ def bring(repo: Repo, commit: str, wanted: Mapping[str, Entry], into: Path, *, f
         )
     with tempfile.TemporaryDirectory(prefix="mlgit-") as scratch:
         env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
+        env |= {} if repo.work_tree else {"GIT_WORK_TREE": scratch}  # git insists on one
         process.run("read-tree", "--no-sparse-checkout", commit, folder=repo.folder, env=env)
         process.run(
             "checkout-index", "--force", "--quiet", "-z", "--stdin", f"--prefix={into}/", folder=repo.folder, env=env,

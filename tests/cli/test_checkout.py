@@ -173,6 +173,19 @@ def test_links_rights_and_line_ends_come_back(inside: Repo, mlgit: Mlgit, tmp_pa
     assert (tmp_path / "then/link").readlink() == Path("a.txt")
 
 
+def test_a_repository_without_a_work_tree_brings_code_elsewhere(
+    inside: Repo, project: Path, mlgit: Mlgit, tmp_path: Path
+):
+    git(inside, "clone", "-q", "--bare", ".", str(tmp_path / "far.git"))
+    refused = mlgit("checkout", "changed", cwd=tmp_path / "far.git", check=False)
+    mlgit("checkout", "changed", "--to", str(tmp_path / "then"), cwd=tmp_path / "far.git")
+    mlgit("checkout", "changed", "experiment", "--to", str(tmp_path / "then"), cwd=tmp_path / "far.git")
+
+    assert "To fix: give --to DIR" in refused.stderr
+    assert (tmp_path / "then" / "train.py").read_text() == "print(2)\n"
+    assert (tmp_path / "then" / "experiment" / "run.yaml").exists()
+
+
 def test_a_submodule_is_left_to_git(inside: Repo, mlgit: Mlgit, tmp_path: Path):
     part = make_repo(tmp_path / "part")
     git(inside, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(part.folder), "part")
