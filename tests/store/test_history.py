@@ -156,7 +156,7 @@ def test_blocks_tell_what_lines_tell_one_by_one(lines: list[dict[str, Any]], dat
     text = "".join(f"{json.dumps(line)}\n" for line in said)
     slow._each(rows._slowly(text.encode()))
     if said:
-        fast._block(rows._rows(text.encode()))
+        fast._block(rows.parsed(text.encode()))
 
     assert repr(dict(sorted(fast.last.items()))) == repr(dict(sorted(slow.last.items())))
     assert repr(sorted((name, points(one)) for name, one in fast.series().items())) == repr(
