@@ -26,17 +26,23 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print each run's va
 Value = str | tuple[str, ...] | None
 
 
-def chosen(place: Place, names: Sequence[str], conditions: Sequence[str]) -> list[Run]:
-    """The runs that are named, and those of which all *conditions* hold; each once. Raises `UsageError` for none."""
+def chosen(
+    place: Place, names: Sequence[str], conditions: Sequence[str], *, everywhere: bool = False
+) -> list[Run]:  # fmt: skip
+    """The runs that are named, and those of which all *conditions* hold; each once. Raises `UsageError` for none.
+
+    They are of the project that is meant, or, *everywhere*, of any.
+    """
     from mlgit.core import condition, language
     from mlgit.index.query import find_all, search
 
     if not names and not conditions:
         raise UsageError("Which run?", fix="name it, or give --where CONDITION")
-    found = find_all(place.repo, names, project=place.meant) if names else []
+    project = None if everywhere else place.meant
+    found = find_all(place.repo, names, project=project) if names else []
     if conditions:
         wanted = condition.And(tuple(map(language.parse, conditions)))
-        found += search(place.repo, wanted, project=place.meant).runs
+        found += search(place.repo, wanted, project=project).runs
         if not found:
             raise UsageError("No run fits.", fix="mlgit ls lists the runs")
     return list({run.id: run for run in found}.values())

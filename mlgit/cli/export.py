@@ -47,7 +47,7 @@ def command(
 
     place = wiring.place()
     if names or conditions:
-        found = edits.chosen(place, names, conditions)
+        found = edits.chosen(place, names, conditions, everywhere=everywhere)
     else:
         found = query.runs(place.repo, project=None if everywhere else place.meant)
     wish = export.Wish(history=history, files=files, artifacts=artifacts, fetch=fetch)

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import mimetypes
 import shutil
 import tempfile
 import time
@@ -70,10 +71,14 @@ def export(
     """Write *runs* to *target*: a table by its ending, .csv, .parquet or .json; an archive, .zip or .tar.gz; a folder.
 
     *document* makes of a run what a script sees of it; *watch* is handed the runs to go through where that takes time.
-    Raises `UsageError` for what a table cannot hold, and for a folder that is not empty; `MlgitError` for a full disk.
+    Raises `UsageError` for another file's ending, for what a table cannot hold, and for a folder that is not empty;
+    `MlgitError` for a full disk.
     """
     told = _Told(repo, runs, wish, document, watch)
     kind = next((end for end in (*_TABLES, *_ARCHIVES) if target.name.lower().endswith(end)), "")
+    if not kind and not target.is_dir() and mimetypes.guess_type(target.name) != (None, None):
+        fix = f"one of {', '.join(_TABLES + _ARCHIVES)}, or a folder"
+        raise UsageError(f"Runs cannot be written as {target.name}.", fix=fix)
     try:
         if kind in _TABLES:
             return told.as_table(target, kind)

@@ -126,6 +126,12 @@ def test_what_cannot_be_is_said_and_leaves_nothing(inside: Repo, two: list[Run],
         exported(inside, two, tmp_path / "runs.csv", files=True)
     with pytest.raises(UsageError, match="not empty"):
         exported(inside, two, tmp_path / "full")
+    for name in ("runs.xlsx", "runs.csv.gz", "runs.tar"):
+        with pytest.raises(UsageError, match=f"written as {name}"):
+            exported(inside, two, tmp_path / name)
+    exported(inside, two, tmp_path / "full" / "export-v1.2")
+    (tmp_path / "full" / "runs.txt").mkdir()
+    exported(inside, two, tmp_path / "full" / "runs.txt")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "model.bin", "repo"]
 
 
@@ -173,6 +179,10 @@ def test_runs_are_exported_from_the_command_line(inside: Repo, two: list[Run], m
     assert told["written"] == [str(tmp_path / "two.csv"), str(tmp_path / "two.history.csv")]
     assert [run["id"] for run in json.loads((tmp_path / "some.json").read_text())] == [two[1].id]
     assert mlgit("export", check=False).returncode == 2
+    (inside.folder / "mlgit.yaml").write_text("project: other\n")
+    words = ("export", "--where", "lr < 0.5", "--to", str(tmp_path / "p.csv"))
+    assert mlgit(*words, check=False).returncode == 2
+    assert mlgit(*words, "--all").stdout.startswith("1 run in ")
 
 
 @given(st.text(alphabet=st.sampled_from("=+-@＝\t\r \n1.5einfa'\"|!"), max_size=8) | st.floats().map(repr))
