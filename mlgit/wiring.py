@@ -13,7 +13,7 @@ from mlgit.store import recover
 from mlgit.store.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from mlgit.core.run import Run
     from mlgit.core.sweep import Sweep
@@ -87,7 +87,8 @@ def _only_of(repo: Repo, told: Sequence[Run]) -> dict[str, list[str]]:
     for folder in {run.folder for run in told}:
         own = {content for run in told if run.folder == folder for content in _contents(run, made=True)}
         used = _used(repo, {run.id for run in told}, own)
-        if only := cache.only_in(repo, own - used, used, folder=folder):
+        found = cache.only_in(repo, own - used, used, folder=folder)
+        if only := _still_only_of(repo, told, found, folder):  # a pointer may name a file of a folder
             files[folder] = only
     return files
 
@@ -100,7 +101,7 @@ def _used(repo: Repo, but: Collection[str], asked: Collection[str]) -> set[str]:
 
     others = [run for run in (*query.runs(repo), *stored.hidden(repo)) if run.id not in but]
     used = {content for run in others for content in _contents(run)}
-    return used | mentions.mentioned(repo, set(asked) - used)
+    return used | mentions.mentioned(repo, set(asked) - used) | mentions.folders(repo)
 
 
 def _contents(run: Run, *, made: bool = False) -> set[str]:
@@ -117,7 +118,7 @@ def purge(place: Place, plan: Doomed, files: Mapping[str, Sequence[str]]) -> int
 
     count = purging.carry_out(place.repo, plan)
     for folder, some in files.items():
-        cache.destroy(place.repo, some, folder=folder)
+        cache.destroy(place.repo, _still_only_of(place.repo, plan.runs, some, folder), folder=folder)
     build.forget(place.repo)
     return count
 
@@ -131,6 +132,13 @@ def purge_there(place: Place, to: str, plan: Doomed, files: Mapping[str, Sequenc
     moved = purging.carry_out_there(Remote(repo=place.repo, name=to), plan)
     off = [cache.destroy_remote(place.repo, some, folder=folder) for folder, some in files.items()]
     return moved, all(off)
+
+
+def _still_only_of(repo: Repo, runs: Iterable[Run], files: Collection[str], folder: str) -> list[str]:
+    """Those of *files* that nothing but *runs* has come to name since they were found: a question takes its time."""
+    from mlgit.dvc import cache
+
+    return cache.only_in(repo, files, _used(repo, {run.id for run in runs}, files), folder=folder)
 
 
 def garbage(place: Place, now: float, *, hidden_for: float) -> Garbage:
@@ -155,7 +163,7 @@ def free(place: Place, garbage: Garbage) -> None:
 
     collecting.free(place.repo, garbage)
     for folder in {place.folder, *(run.folder for run in garbage.hidden)}:
-        cache.destroy(place.repo, garbage.files, folder=folder)
+        cache.destroy(place.repo, _still_only_of(place.repo, garbage.hidden, garbage.files, folder), folder=folder)
 
 
 def findings(place: Place, to: str | None, done: Callable[[int], None]) -> Iterator[Finding]:

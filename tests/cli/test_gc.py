@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from mlgit import wiring
+from mlgit.dvc import cache
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import garbage, runs
@@ -77,6 +79,48 @@ def test_bytes_that_a_pointer_names_stay(made: Repo, mlgit: Script):
     (made.folder / "secret.dvc").write_text(f"outs:\n- md5: {version.hash}\n  path: secret\n")
 
     assert told(mlgit, made, "--hidden-for", "0s", "--yes")["files"] == []
+    assert cached(made) == ["common", "secret"]
+
+
+def test_bytes_of_a_folder_that_a_pointer_names_stay(made: Repo, mlgit: Script):
+    (version,) = [one for run in runs.hidden(made) for one in run.logged if one.name == "secret"]
+    secret = next(oid for oid in cache.listing(made, version.hash).values())[0]
+    listing = f'[{{"md5": "{secret}", "relpath": "inside"}}]'.encode()
+    name = hashlib.md5(listing).hexdigest()
+    place = made.own / "cache" / "files" / "md5" / name[:2] / f"{name[2:]}.dir"
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(listing)
+    (made.folder / "folder.dvc").write_text(f"outs:\n- md5: {name}.dir\n  path: folder\n")
+
+    assert told(mlgit, made, "--hidden-for", "0s", "--yes")["files"] == []
+    assert len(cached(made)) == 3
+
+
+def test_a_file_of_an_artifact_s_folder_that_a_pointer_names_stays(made: Repo, mlgit: Script, tmp_path: Path):
+    both = tmp_path / "both"
+    both.mkdir()
+    for name in ("mine", "other"):
+        (both / name).write_text(name * 100)
+    with session.init(id="d", project="repo") as run:
+        run.log_artifact(both, name="both", type="dataset")
+    runs.hide(made, [query.find(made, "d")])
+    mine = hashlib.md5(b"mine" * 100).hexdigest()
+    (made.folder / "mine.dvc").write_text(f"outs:\n- md5: {mine}\n  path: mine\n")
+
+    mlgit("gc", "--hidden-for", "0s", "--yes", cwd=made.folder)
+
+    assert cached(made) == ["common", "minemi"]
+
+
+def test_bytes_that_a_run_has_come_to_name_while_one_was_asked_stay(made: Repo, tmp_path: Path):
+    place = wiring.place(made.folder)
+    found = wiring.garbage(place, time.time(), hidden_for=0)
+    with session.init(id="c", project="repo") as run:
+        run.log_artifact(tmp_path / "secret", name="again", type="dataset")
+
+    wiring.free(place, found)
+
+    assert len(found.files) == 1
     assert cached(made) == ["common", "secret"]
 
 
