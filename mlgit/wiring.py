@@ -138,7 +138,8 @@ def _still_only_of(repo: Repo, runs: Iterable[Run], files: Collection[str], fold
     """Those of *files* that nothing but *runs* has come to name since they were found: a question takes its time."""
     from mlgit.dvc import cache
 
-    return cache.only_in(repo, files, _used(repo, {run.id for run in runs}, files), folder=folder)
+    only = cache.only_in(repo, files, _used(repo, {run.id for run in runs}, files), folder=folder)
+    return sorted(set(files).intersection(only))  # of a folder that is among them, what it holds need not be
 
 
 def garbage(place: Place, now: float, *, hidden_for: float) -> Garbage:
