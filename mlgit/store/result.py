@@ -308,6 +308,10 @@ def _put(repo: Repo, run: Run, move: Move) -> None:
         if not _unlock(repo, run, move.ref):
             raise
         repo.move([move], why=why)
+    if move.old:  # somebody may have switched to it
+        from mlgit.git import merge  # read only where a run has a branch already
+
+        merge.follow(repo, [move])
 
 
 def _unlock(repo: Repo, run: Run, ref: str) -> bool:

@@ -71,6 +71,16 @@ def test_a_resumed_run_goes_on_where_it_stopped_on_the_same_branch(inside: Repo,
     assert (about["earlier"]["how"], about["earlier"]["step"]) == ("resume", 1)
 
 
+def test_the_work_tree_follows_a_run_that_goes_on_where_it_is_checked_out(inside: Repo):
+    inside.git("switch", "-q", first(3.0).branch)
+    run = wandb.init(id="abcdefgh", resume="must")
+    run.log({"loss": 1.0})
+    one(inside)
+
+    assert inside.git("status", "--porcelain") == ""
+    assert (inside.folder / "experiment" / "metrics.yaml").read_text() == "loss: 1.0\n"
+
+
 def test_what_a_resumed_run_takes_out_of_its_summary_is_gone(inside: Repo):
     run = wandb.init(id="abcdefgh")
     run.define_metric("best", summary="max")
