@@ -51,7 +51,7 @@ def command(names: tuple[str, ...], remote: bool, to: str, yes: bool, dry_run: b
     found = list({run.id: run for name in names for run in _named(place, name)}.values())
     plan, files = wiring.doomed(place, found)
     if remote:
-        purge.check_there(Remote(repo=place.repo, name=to), plan)
+        purge.check_there(Remote(repo=place.repo, name=to), plan, takes_bytes=bool(files))
     if not as_json:
         _say(plan, sum(map(len, files.values())), to if remote else None)
     if not dry_run:

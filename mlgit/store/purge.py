@@ -115,12 +115,23 @@ def carry_out_there(remote: Remote, doomed: Doomed) -> list[str]:
     return [move.ref for move in moves]
 
 
-def check_there(remote: Remote, doomed: Doomed) -> None:
-    """Raise `MlgitError` where the archive of *remote* has what this one has not: it would be lost there."""
+def check_there(remote: Remote, doomed: Doomed, *, takes_bytes: bool) -> None:
+    """Raise `MlgitError` where *remote* has what is not here and would suffer.
+
+    That is what its archive says beyond ours; and where it *takes_bytes* of DVC's, any branch, which may name them.
+    """
     near = remote.repo.refs(*doomed.told)
     for month, tip in remote.refs(*doomed.told).items():
         if month not in near or tip not in {commit for commit, _ in remote.repo.ancestors(month)}:
             raise MlgitError(f"{remote.name} has archived more than is here.", fix="mlgit pull, then purge")
+    far = remote.refs("refs/heads/*", f"{refs.ARCHIVE}*") if takes_bytes else {}
+    here = erase.reached(remote.repo, far.values(), (), but=())
+    if unseen := [refs.branch(ref) for ref, tip in far.items() if tip not in here]:
+        raise MlgitError(
+            f"{remote.name} has more than is here: {', '.join(unseen[:_MOST_NAMED])}.",
+            why="The same bytes may be named there, and they would go from the DVC remote.",
+            fix=f"git fetch {remote.name}; mlgit pull; then purge",
+        )
 
 
 def _branch(run: Run) -> str:

@@ -106,6 +106,25 @@ def test_bytes_go_from_the_cache_and_the_dvc_remote(two: Repo, mlgit: Script, tm
     assert [path for top in held for path in top.rglob("*") if path.is_file() and b"secret" in path.read_bytes()] == []
 
 
+def test_bytes_that_a_run_on_the_remote_may_need_stay_there(two: Repo, mlgit: Script, tmp_path: Path):
+    (two.folder / "data.bin").write_bytes(b"for all")
+    with session.init(id="c", project="repo") as run:
+        run.log_artifact(two.folder / "data.bin", name="data", type="dataset")
+    mlgit("sync", cwd=two.folder)
+    subprocess.run(["git", "clone", "--quiet", str(far(two).folder), str(tmp_path / "other")], check=True)
+    other = Repo.find(tmp_path / "other")
+    assert other
+    theirs = other.commit(query.find(two, "b").commit, {"more": b"of it"}, "somebody else's")
+    other.git("push", "--quiet", "origin", f"{theirs}:refs/heads/exp/repo/theirs-abcdef")
+
+    refused = mlgit("purge", "c", "--remote", "--yes", cwd=two.folder, check=False)
+    mlgit("pull", cwd=two.folder)
+    mlgit("purge", "c", "--remote", "--yes", cwd=two.folder)
+
+    assert (refused.returncode, "has more than is here: exp/repo/theirs-abcdef" in refused.stderr) == (1, True)
+    assert not [ref for ref in far(two).refs("refs/heads/exp/") if ref.endswith("-2e7d2c")]
+
+
 def test_code_that_something_else_leads_to_is_told(inside: Repo, mlgit: Script):
     (inside.folder / "train.py").write_text("secret = 1")
     session.init(id="a", project="repo").finish()
