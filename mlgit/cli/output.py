@@ -65,7 +65,7 @@ def progress(title: str, total: int | None, *, quiet: bool = False) -> Iterator[
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total)
         yield lambda count, now: bar.update(task, advance=count, description=now)
@@ -139,7 +139,7 @@ def grid(
     made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for number, room in zip(kept, widths, strict=True):
         align: Literal["left", "right"] = "right" if number and lines[0][number] in right else "left"
-        made.add_column(lines[0][number], justify=align, no_wrap=not number, overflow="ellipsis", max_width=room)
+        made.add_column(Text(lines[0][number]), justify=align, no_wrap=not number, overflow="ellipsis", max_width=room)
     for line in lines[1:]:
         made.add_row(*(Text(line[number], style=_style(line[number])) for number in kept))
     return made, [lines[0][number] for number in sorted(left_out)]

@@ -128,7 +128,9 @@ class View:
     def row(self, grid: Table, trial: Trial, what: str, figure: str, style: str) -> None:
         from rich.text import Text
 
-        grid.add_row(Text(what, style), escape.line(trial.name, 40), figure, Text(escape.line(params(trial)), "dim"))
+        grid.add_row(
+            Text(what, style), Text(escape.line(trial.name, 40)), figure, Text(escape.line(params(trial)), "dim")
+        )
 
 
 def _clock(seconds: float) -> str:

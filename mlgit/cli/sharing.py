@@ -129,6 +129,7 @@ def _watching() -> Iterator[Callable[[str], None] | None]:
         yield None
         return
     from rich.console import Console
+    from rich.markup import escape as plain
     from rich.progress import Progress
 
     from mlgit.git import progress
@@ -138,7 +139,7 @@ def _watching() -> Iterator[Callable[[str], None] | None]:
 
     def tell(what: str, done: float, of: float | None) -> None:
         bar.start()
-        bar.update(task, description=what, completed=done, total=of)
+        bar.update(task, description=plain(what), completed=done, total=of)
 
     try:
         yield progress.reading(tell)

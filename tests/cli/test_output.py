@@ -42,6 +42,14 @@ def test_numbers_stand_under_one_another(shown) -> None:
     ]
 
 
+def test_what_looks_like_markup_stands_as_it_is(shown, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shown(60, ("run", "a[/b] :smile:"), [("[red]c", "[/d]")])[::2] == ["run      a[/b] :smile:", "[red]c   [/d]"]
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with output.progress("runs", 1) as tell:
+        tell(1, "e[/f]")
+    assert "e[/f]" in sys.stderr.getvalue()
+
+
 def test_few_rows_of_many_columns_are_turned_on_their_side(shown) -> None:
     columns = ("run", *(f"metric_{number}" for number in range(9)))
 
