@@ -54,8 +54,10 @@ def command(
 
     place = wiring.place()
     if auto is not None:
-        tidying.remember(place.repo, auto=auto)
-        output.note(f"from now on old runs are folded {'by themselves' if auto else 'only by mlgit archive RUN'}")
+        if not dry_run:
+            tidying.remember(place.repo, auto=auto)
+        now = "would be" if dry_run else "are"
+        output.note(f"from now on old runs {now} folded {'by themselves' if auto else 'only by mlgit archive RUN'}")
         if not (names or conditions or older_than or keep is not None):
             return
     found = _chosen(place, names, older_than, keep, conditions)

@@ -140,6 +140,8 @@ def test_mlgit_folds_by_itself_once_it_may(many: Repo, mlgit: Script):
 
     mlgit(*sync, cwd=many.folder)
     assert len(live(many)) == 6, "nobody has been asked yet"
+    would = mlgit("archive", "--auto", "--dry-run", cwd=many.folder).stderr
+    assert ("would be folded by themselves" in would, "mlgit.archive" in many.git("config", "--list")) == (True, False)
     mlgit("archive", "--auto", cwd=many.folder)
     mlgit("ls", cwd=many.folder)
     assert len(live(many)) == 6, "a script that lists runs changes nothing"
