@@ -12,7 +12,8 @@ from mlgit.git import process
 from mlgit.git.repo import Repo
 
 _PARAMS = ("params.yaml", "params.yml", "params.json")
-_IGNORED = ("__pycache__/", ".env")
+_IGNORED = ("__pycache__/", ".env", ".*.mlgit")
+"""The last is what a file is called until it is whole: `kill -9` leaves it, and no run should take it for code."""
 
 
 def create(folder: Path, *, name: str | None, dvc: bool) -> list[str]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from mlgit import whole
 from mlgit.git.repo import Repo
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -42,3 +43,11 @@ def test_runs_made_before_there_was_a_repository_can_be_taken_along(tmp_path: Pa
 
     assert told.startswith("outside of any repository you made a run; to take along: cd ")
     assert len(json.loads(mlgit("ls", "--all", "--json", cwd=tmp_path).stdout)) == 1
+
+
+def test_a_file_that_is_being_written_is_not_taken_for_code(inside: Repo, mlgit: Script):
+    mlgit("init")
+
+    with whole.at(inside.folder / "runs.zip") as scratch:
+        scratch.write_text("half of it")
+        assert scratch.name not in inside.git("status", "--porcelain", "--untracked-files=all")
