@@ -85,7 +85,7 @@ def export(
         if not kind and target.is_dir() and any(target.iterdir()):
             raise UsageError(f"{target} is not empty.", fix="name a new folder, or a file: runs.csv, runs.zip")
         with whole.at(target) as scratch, _opened(scratch, kind) as put:
-            told.as_files(put)
+            told.as_files(lambda name, content: put(_portable(name), content))
         return Exported(written=(target,), thinned=tuple(told.thinned), missing=tuple(told.missing))
     except OSError as exc:
         raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
@@ -313,6 +313,11 @@ def _opened(scratch: Path, kind: str) -> Iterator[Put]:
             yield lambda name, content: _tar(archive, tarfile.TarInfo(name), content)
     else:
         yield lambda name, content: _write(scratch / name, content)
+
+
+def _portable(name: str) -> str:
+    """*name* without what leads out of a folder on Windows alone: `..\\x`, `C:x`."""
+    return name.replace("\\", "%5C").replace(":", "%3A")
 
 
 def _zip(archive: ZipFile, name: str, content: bytes | Path) -> None:

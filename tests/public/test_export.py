@@ -118,6 +118,19 @@ def _content(place: Path) -> dict[str, bytes]:
     return {path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
 
+def test_no_file_leaves_the_export_on_windows_either(inside: Repo, tmp_path: Path):
+    (tmp_path / "f").write_bytes(b"1")
+    with session.init(project="p", name="one") as run:
+        made = wandb.Artifact("data", "dataset")
+        for name in ("..\\..\\up", "C:up"):
+            made.add_file(str(tmp_path / "f"), name=name)
+        run.log_artifact(made)
+    exported(inside, query.runs(inside), tmp_path / "runs.zip", artifacts=True)
+
+    found = [path.rpartition("/")[2] for path in _content(tmp_path / "runs.zip") if "/artifacts/" in path]
+    assert sorted(found) == ["..%5C..%5Cup", "C%3Aup"]
+
+
 def test_what_cannot_be_is_said_and_leaves_nothing(inside: Repo, two: list[Run], tmp_path: Path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("")
