@@ -22,7 +22,7 @@ _TIMES = ("created", "finished")
 class Selection(Sequence[Run]):
     """The runs that meet a condition, in their order: asked for once, when it is first looked into.
 
-        best = mlgit.runs("lr < 1e-2 and tag = 'baseline'", sort="-accuracy")[0]
+        best = mlgit.runs("lr < 1e-2 and tag = 'baseline'", sort="-accuracy", limit=1)[0]
         table = mlgit.runs("sweep is not null").to_pandas()
         seeds = mlgit.runs().group_by("optimizer", of="accuracy")
 
