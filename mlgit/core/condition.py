@@ -120,7 +120,7 @@ def meets(test: Predicate, found: Any) -> bool:
 
 
 _COMPARED: dict[Operation, Callable[[Any, Any], bool]] = {
-    Operation.EQUAL: lambda found, value: bool(found == value),
+    Operation.EQUAL: lambda found, value: bool(found == value or (found != found and value != value)),  # nan is nan
     Operation.LESS: lambda found, value: bool(found < value),
     Operation.AT_MOST: lambda found, value: bool(found <= value),
     Operation.MORE: lambda found, value: bool(found > value),

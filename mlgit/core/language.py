@@ -7,7 +7,7 @@
               | ["not"] "in" "(" value {"," value} ")"
               | "is" ["not"] "null"
     key       = a name such as lr, val/acc, loss.min, params.lr; any other in backquotes
-    value     = a number, true, false, 'text', "text", or a word, which is text
+    value     = a number, nan, true, false, 'text', "text", or a word, which is text
 
 Of `created` and `finished` a value is a year, a month, a day or a moment in UTC, of `duration` seconds or 1h30m. A
 quote within quotes is doubled.
@@ -218,6 +218,8 @@ def _any_value(text: str, is_quoted: bool) -> Value:
         return text
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
+    if text.lower() == "nan":
+        return math.nan
     if not _NUMBER.fullmatch(text):
         return text
     return int(text) if _WHOLE.fullmatch(text) else float(text)

@@ -145,7 +145,9 @@ class Table:
         mask = np.zeros(self._size, np.bool_)
         if differs := _COMPARED.get(test.operation):
             for value in test.values:
-                if is_exact(value):
+                if value != value and test.operation is Operation.EQUAL:
+                    mask |= np.isnan(column.numbers)
+                elif is_exact(value):
                     mask |= differs(column.numbers, value)
                 elif type(value) is int:  # Python compares it as it is, numpy would round it
                     mask |= np.array([condition.meets(test, number) for number in column.numbers.tolist()], np.bool_)

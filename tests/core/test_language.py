@@ -32,7 +32,8 @@ def holds(text: str) -> bool:
     [
         "accuracy > 0.8", "accuracy>=.9", "accuracy=0.90", "accuracy==9e-1", "not accuracy > 0.9", "accuracy < 1",
         "params.lr<=1e-3", "lr=5", "lr = 5.0", "metrics.lr=+5", "params.model.depth=3", "val/acc<1", "best > 1e308",
-        "best = inf", "best=+Infinity", "bad != 0", "not bad > 0 and not bad <= 0",
+        "best = inf", "best=+Infinity",
+        "bad = nan", "bad in (1, NaN)", "best != nan", "bad != 0", "not bad > 0 and not bad <= 0",
         "state=failed", "state = 'failed'", 'state = "failed"', "STATE is null", "state != finished",
         "name ~ rad", "name ~ '^r.*t$'", "name !~ '^a'", "name ~ '(?i)RAD'",
         "tag = a", "tags=a", "tag = 'b c'", "tag != z", "tag ~ ^b", "tag in (x, a)", "tag not in (x, y)",
@@ -56,7 +57,8 @@ def test_a_condition_that_holds(text: str):
 @pytest.mark.parametrize(
     "text",
     [
-        "bad>0", "bad<=0", "bad = nan", "nothing>1", "nothing = ''", "nothing ~ ''", "nothing in (1)", "flag=1",
+        "bad>0", "bad<=0", "bad = 'nan'", "accuracy = nan", "nothing = nan",
+        "nothing>1", "nothing = ''", "nothing ~ ''", "nothing in (1)", "flag=1",
         "lr=true", "lr = '5'", "who = 0", "accuracy ~ 0", "name ~ RAD", "tags=z", "tag != a", "accuracy is null",
         "tag is null",
         "created>=1970-01-02", "created<1970-01-01T02:00+02:00", "created != 1970-01-01",

@@ -59,7 +59,9 @@ ORDERS = st.lists(KEYS.flatmap(lambda key: st.sampled_from([key, f"-{key}"])), m
 
 
 def predicates() -> st.SearchStrategy[Condition]:
-    figures = st.sampled_from([0, 1, 2**53, 2**53 + 1, 10**400, 1.5, math.inf, True, "a", "b", "x", "finished"])
+    figures = st.sampled_from(
+        [0, 1, 2**53, 2**53 + 1, 10**400, 1.5, math.inf, math.nan, True, "a", "b", "x", "finished"]
+    )
     one = st.tuples(figures)
     plain = [Operation.LESS, Operation.AT_MOST, Operation.MORE, Operation.AT_LEAST, Operation.EQUAL]
     return st.one_of(
