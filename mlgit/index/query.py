@@ -18,9 +18,9 @@ from mlgit.core.run import Run
 from mlgit.core.stats import Group
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.index import build
+from mlgit.index import build, shape
 from mlgit.index.cells import SEGMENT
-from mlgit.store import archive, live, locks, telling
+from mlgit.store import archive, live, locks, records, telling
 from mlgit.store import runs as stored
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def check(repo: Repo, keys: Sequence[str], *, project: str | None = None) -> Non
 
 def keys(repo: Repo) -> set[str]:
     """What runs may be asked about: fields, and the names of metrics and params, bare and with their kind before."""
-    return _ask(repo, lambda now: {*query.FIELDS, *now.table.names})
+    return _ask(repo, lambda now: {*query.FIELDS, *now.names()})
 
 
 def projects(repo: Repo) -> Counter[str]:
@@ -305,6 +305,11 @@ class _Now:
         living = [run for run in self.alive if any(query.value_of(run, key) is not None for key in keys)]
         both: list[Run | _Row] = [*(row for row in rows if row.id not in ids), *living]
         return self.read(map(_key, sorted(both, key=lambda run: (-run.created, run.id))))
+
+    def names(self) -> set[str]:
+        """`Table.names`, without the columns, for who completes one."""
+        stored = {key for (key,) in self._connection.execute("SELECT DISTINCT key FROM cells")}
+        return shape.names(stored | shape.columns([(0, records.content(run)) for run in self.alive]).keys())
 
     def projects(self) -> Counter[str]:
         counted = self._connection.execute("SELECT project, count(*) FROM runs WHERE shown GROUP BY project")

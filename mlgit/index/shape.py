@@ -55,6 +55,12 @@ def _called(versions: Iterable[Any]) -> list[str]:
         return []  # they are none; the run itself is passed over when it is read
 
 
+def names(keys: Iterable[str]) -> set[str]:
+    """The metrics and params among *keys*, by their bare names, and with `metrics.` or `params.` before."""
+    named = {key for key in keys if key.startswith(("metrics.", "params."))}
+    return named | {key.partition(".")[2] for key in named}
+
+
 def _moment(seconds: float | None) -> float | None:
     return None if seconds is None else in_calendar(seconds)
 

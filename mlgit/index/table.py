@@ -56,8 +56,7 @@ class Table:
     def names(self) -> set[str]:
         """The names of metrics and params that some row has, or had: bare, and with `metrics.` or `params.` before."""
         stored = {key for (key,) in self._connection.execute("SELECT DISTINCT key FROM cells")}
-        named = {key for key in stored | self._living.keys() if key.startswith(("metrics.", "params."))}
-        return named | {key.partition(".")[2] for key in named}
+        return shape.names(stored | self._living.keys())
 
     def check(self, keys: Iterable[str], among: Condition) -> None:
         """Raise `UsageError` for one of *keys* that no run has which meets *among*; without such, nothing is wrong."""
