@@ -95,9 +95,13 @@ def forget(repo: Repo, commits: Collection[str], refs: Collection[str]) -> None:
 def _reflogs(repo: Repo) -> Iterator[tuple[Path, str, list[tuple[str, str]]]]:
     """(git folder, ref, the commits from and to which it moved, the oldest first) of every reflog, HEADs' too."""
     for git_dir in (repo.common_dir, *repo.common_dir.glob("worktrees/*")):
-        for path in (git_dir / "logs").rglob("*"):
-            if path.is_file():
-                moves = [(old.decode(), new.decode()) for old, new in _MOVE.findall(path.read_bytes())]
+        for folder, _, names in os.walk(git_dir / "logs"):
+            for path in (Path(folder, name) for name in names):
+                try:
+                    content = path.read_bytes()
+                except FileNotFoundError:  # its branch has just been deleted or folded
+                    continue
+                moves = [(old.decode(), new.decode()) for old, new in _MOVE.findall(content)]
                 yield git_dir, path.relative_to(git_dir / "logs").as_posix(), moves
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
+import threading
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,6 +177,28 @@ def test_what_only_a_reflog_remembers_is_neither_broken_nor_in_silence_the_keepe
     purged(inside, "a")
 
     assert places_of(inside, SECRET) == []
+
+
+def test_reflogs_are_read_while_branches_come_and_go(inside: Repo):
+    before, log = erase.remembered(inside, ()), inside.common_dir / "logs/refs/heads/exp/digits/one"
+    through = threading.Event()
+
+    def come_and_go() -> None:
+        while not through.is_set():
+            log.parent.mkdir(parents=True)
+            log.touch()
+            shutil.rmtree(log.parent.parent)
+
+    with ThreadPoolExecutor() as pool:
+        others = pool.submit(come_and_go)
+        try:
+            seen = [erase.remembered(inside, ()) for _ in range(100)]
+        finally:
+            through.set()
+        others.result()
+
+    assert before
+    assert all(one == before for one in seen)
 
 
 def test_an_older_stash_on_a_run_is_in_the_way(inside: Repo):
