@@ -26,7 +26,7 @@ from mlgit.store import archive, records, runs
 T = TypeVar("T")
 Told = tuple[str, str, Mapping[str, Any] | None]
 """A ref, the commit where its run's record stands, and the record; None: it tells of none (`store.runs.contents`)."""
-VERSION = 5
+VERSION = 6
 WHERE = (refs.RUNS, refs.TRASH, refs.ARCHIVE, "refs/remotes/*/exp/")
 """Branches, hidden ones, the archive and what was fetched; in this order the first that tells of a run is right."""
 _NO_DAMAGE = (
@@ -184,7 +184,7 @@ def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved) -> 
             rows.drop(some)
         with waiting.watched("reading runs", len(to)) as tell:
             for block in _blocks(to.items(), _AT_ONCE):
-                is_whole &= rows.add(runs.contents(reader, block), to) == len(block)
+                is_whole &= rows.add(runs.contents(reader, block, rounded=True), to) == len(block)
                 tell(len(block), "reading runs")
         listed = {month: tip for month, tip in months.items() if tip}
         rows.add(((month, tip, None) for month, tip in listed.items()), listed)

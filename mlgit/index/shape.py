@@ -30,7 +30,7 @@ def columns(records: Sequence[tuple[int, Mapping[str, Any]]]) -> Columns:
     _take(made, query.TREE, positions, [content.get("tree") or None for content in contents])
     _take(made, query.HELD, positions, [len(content.get("held") or ()) or None for content in contents])
     for kind in ("used", "logged"):
-        _take(made, kind, positions, [_called(content.get(kind) or ()) or None for content in contents])
+        _take(made, kind, positions, [_called(content[kind]) if content.get(kind) else None for content in contents])
     created = [in_calendar(content["created"]) for content in contents]
     finished = [_moment(content.get("finished")) for content in contents]
     _take(made, "created", positions, created)

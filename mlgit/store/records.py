@@ -52,11 +52,11 @@ def encode(value: Any) -> bytes:
     return text.encode()
 
 
-def decode(text: bytes | str) -> Any:
-    """What `encode` made of it."""
+def decode(text: bytes | str, *, rounded: bool = False) -> Any:
+    """What `encode` made of it; *rounded*: whole numbers beyond 64 bits may be floats, in a fifth of the time."""
     raw = text.encode() if isinstance(text, str) else text
     try:
-        value = json.loads(raw) if _LONG.search(raw) else orjson.loads(raw)
+        value = json.loads(raw) if not rounded and _LONG.search(raw) else orjson.loads(raw)
     except orjson.JSONDecodeError:  # half characters, which are no text, and whatever else it is strict about
         value = json.loads(json.dumps(json.loads(raw), ensure_ascii=False).encode("utf-8", "replace"))
     return _unmarked(value) if b'"$float"' in raw else value

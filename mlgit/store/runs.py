@@ -69,12 +69,13 @@ def read_all(reader: Reader, tips: Iterable[tuple[str, str]]) -> Iterator[Run]:
 
 
 def contents(
-    reader: Reader, tips: Iterable[tuple[str, str]]
+    reader: Reader, tips: Iterable[tuple[str, str]], *, rounded: bool = False
 ) -> Iterator[tuple[str, str, dict[str, Any] | None]]:  # fmt: skip
     """(ref, the commit where its record stands, the record as plain data) of each of *tips*, (ref, tip), in no order.
 
     None for the record of a branch that tells of no run; nothing at all of one whose tip is not at hand. Reads one
-    object a run, unless edits that are no results lie on top, or the record was too big for the message.
+    object a run, unless edits that are no results lie on top, or the record was too big for the message. *rounded*:
+    whole numbers beyond 64 bits may be floats (`records.decode`).
     """
     wave = list(tips)
     big: list[tuple[str, str, dict[str, Any]]] = []
@@ -83,7 +84,7 @@ def contents(
         for (ref, commit), found in zip(wave, reader.read_all(commit for _, commit in wave), strict=True):
             value = _trailer(found[2]) if found and found[1] == "commit" else None
             if value is not None:
-                content = _decoded(value)
+                content = _decoded(value, rounded=rounded)
                 if content and content.get("big") and isinstance(content.get("id"), str):
                     big.append((ref, commit, content))
                 else:
@@ -118,9 +119,9 @@ def _parent(commit: bytes) -> str | None:
     return found[1].decode() if found else None
 
 
-def _decoded(value: bytes) -> dict[str, Any] | None:
+def _decoded(value: bytes, *, rounded: bool) -> dict[str, Any] | None:
     try:
-        content = records.decode(value)
+        content = records.decode(value, rounded=rounded)
     except (ValueError, RecursionError):
         return None
     if not isinstance(content, dict) or (value.count(b"{") + value.count(b"[") > _NESTED and _is_deep(content)):
