@@ -26,7 +26,7 @@ _MOVED = 100
 
 # In a process of its own: what it needs of memory counts, and nothing is warm that would not be.
 _ASK = """
-import json, resource, time
+import json, time
 from pathlib import Path
 from mlgit.core import language
 from mlgit.git.repo import Repo
@@ -50,13 +50,14 @@ timed("group", lambda: query.groups(repo, ["optimizer"], ["accuracy"]))
 one = query.search(repo, limit=1).runs[0]
 timed("find", lambda: query.find(repo, one.branch))
 timed("unchanged", lambda: build.ask(repo, lambda connection: None))
-told["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# ru_maxrss would be the parent's, where that was larger
+told["memory"] = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
 told["disk"] = (repo.own / "index.db").stat().st_size
 print(json.dumps(told))
 """
 
 _BUILD = """
-import json, resource, time
+import json, time
 from pathlib import Path
 from mlgit.git.repo import Repo
 from mlgit.index import build
@@ -64,7 +65,8 @@ repo = Repo.find(Path("."))
 began = time.perf_counter()
 build.ask(repo, lambda connection: None)
 cost = (time.perf_counter() - began) * 1e3
-print(json.dumps({"cold": cost, "making": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+memory = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
+print(json.dumps({"cold": cost, "making": memory}))
 """
 
 # All there is about every run, as each tool's users would ask for it: a table of params and last metrics.
