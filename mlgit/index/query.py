@@ -272,7 +272,7 @@ class _Now:
     ) -> Found:
         """Runs, newest first: what is asked most often needs no columns."""
         where, asked, living = self._of(project, sweep)
-        (total,) = self._connection.execute(f"SELECT count(*) FROM runs WHERE {where}", asked).fetchone()  # noqa: S608
+        (total,) = self._connection.execute(f"SELECT count(*) FROM runs WHERE {where}", asked).fetchone()  # noqa: S608  (ours)
         found = self._newest(project, sweep, None if limit is None else skip + limit)
         return Found(total=total + len(living), runs=self.read(map(_key, found[skip:])))
 
@@ -294,7 +294,7 @@ class _Now:
 
     def having(self, keys: Sequence[str]) -> list[Run]:
         """The runs that have something under one of *keys*: where their values stand says it, whatever they are."""
-        question = f"SELECT segment, positions FROM cells WHERE key IN ({', '.join('?' * len(keys))})"  # noqa: S608
+        question = f"SELECT segment, positions FROM cells WHERE key IN ({', '.join('?' * len(keys))})"  # noqa: S608  (marks)
         found = {
             segment * SEGMENT + position
             for segment, positions in self._connection.execute(question, keys)

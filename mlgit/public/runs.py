@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mlgit.core import filters
 from mlgit.core.run import Run as Record
 from mlgit.git.repo import Repo
+from mlgit.public.asked import Asked
 from mlgit.public.run import Run, who
 
 
-class Runs(Sequence[Run]):
+class Runs(Asked):
     """The runs of a project that pass the filters, in their order: a sequence, as in `len(runs)` and `runs[0]`.
 
     They are asked for once, when it is first looked into. `histories()` and `to_pandas()` are about all of them.
@@ -27,30 +28,14 @@ class Runs(Sequence[Run]):
 
         self._filter = filters.parse(wanted, beside=beside)
         self._beside = beside
-        self._found: list[Run] | None = None
         self._next = 0
 
-    def _all(self) -> list[Run]:
-        if self._found is None:
-            from mlgit.index import query
+    def _ask(self) -> list[Run]:
+        from mlgit.index import query
 
-            near = query.search(self._repo, self._filter.needs, project=self._project, is_checked=False).runs
-            known = [run for run in near if self._filter.holds(run)]
-            self._found = [Run(self._repo, run) for run in filters.ordered(known, self._order, beside=self._beside)]
-        return self._found
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-    @overload
-    def __getitem__(self, index: int) -> Run: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Run]: ...
-    def __getitem__(self, index: int | slice) -> Run | list[Run]:
-        return self._all()[index]
-
-    def __iter__(self) -> Iterator[Run]:
-        return iter(self._all())
+        near = query.search(self._repo, self._filter.needs, project=self._project, is_checked=False).runs
+        known = [run for run in near if self._filter.holds(run)]
+        return [Run(self._repo, run) for run in filters.ordered(known, self._order, beside=self._beside)]
 
     def __next__(self) -> Run:
         return self.next()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from mlgit.artifacts import ties
 from mlgit.core import language
 from mlgit.core.condition import And, Condition
 from mlgit.core.stats import Group
 from mlgit.errors import NotFoundError
+from mlgit.public.asked import Asked
 from mlgit.public.run import Run
 from mlgit.store import place as places
 from mlgit.store import recover
@@ -19,7 +20,7 @@ from mlgit.store.place import Place
 _TIMES = ("created", "finished")
 
 
-class Selection(Sequence[Run]):
+class Selection(Asked):
     """The runs that meet a condition, in their order: asked for once, when it is first looked into.
 
         best = mlgit.runs("lr < 1e-2 and tag = 'baseline'", sort="-accuracy", limit=1)[0]
@@ -34,28 +35,12 @@ class Selection(Sequence[Run]):
     ) -> None:
         self._place, self._wanted, self._order = place, wanted, order
         self._project, self._limit = project, limit
-        self._found: list[Run] | None = None
 
-    def _all(self) -> list[Run]:
-        if self._found is None:
-            from mlgit.index import query
+    def _ask(self) -> list[Run]:
+        from mlgit.index import query
 
-            found = query.search(self._place.repo, self._wanted, self._order, project=self._project, limit=self._limit)
-            self._found = [Run(self._place.repo, run) for run in found.runs]
-        return self._found
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-    @overload
-    def __getitem__(self, index: int) -> Run: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Run]: ...
-    def __getitem__(self, index: int | slice) -> Run | list[Run]:
-        return self._all()[index]
-
-    def __iter__(self) -> Iterator[Run]:
-        return iter(self._all())
+        found = query.search(self._place.repo, self._wanted, self._order, project=self._project, limit=self._limit)
+        return [Run(self._place.repo, run) for run in found.runs]
 
     def to_pandas(self, *keys: str) -> Any:
         """A `DataFrame` with a row a run: fields, `metrics.<name>` and `params.<name>`, or those of *keys* alone.
