@@ -117,8 +117,9 @@ def mlflow(store: str, artifacts: tuple[Path, ...], **options: Any) -> None:
       mlgit import mlflow mlruns/ --project churn
     """
     from mlgit.integrations.importers import mlflow as reader
+    from mlgit.integrations.importers import mlflow_stores
 
-    found = reader.store(store)
+    found = mlflow_stores.store(store)
     deleted = [record.deleted for record in found.records()]
     runs = reader.runs(found, as_groups=bool(options["project"]), allowed=artifacts)
     _import(runs, len(deleted) - sum(deleted), **options)

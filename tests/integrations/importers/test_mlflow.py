@@ -18,6 +18,7 @@ from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.integrations.importers import mlflow as reader
+from mlgit.integrations.importers import mlflow_stores
 from mlgit.store import runs
 from tests.conftest import need
 
@@ -273,7 +274,7 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
         ("http://[", "no address of a store"),
     ):
         with pytest.raises(MlgitError, match=message):
-            reader.store(text)
+            mlflow_stores.store(text)
 
 
 @pytest.mark.parametrize("text", ["0.1", "3", "True", "None", "[1, 'a']", "{'a': 1}", "-1.5e-07"])
