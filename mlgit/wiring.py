@@ -59,9 +59,9 @@ def forge(place: Place) -> Forge:
 
 def archivable(place: Place, runs: Sequence[Run]) -> tuple[list[Run], dict[str, str]]:
     """(those of *runs* that can be folded into the archive now, id → why for each that stays)."""
-    from mlgit.store import archive
+    from mlgit.store import folding
 
-    why = archive.staying(place.repo, runs, {pull.head for pull in forge(place).pulls()})
+    why = folding.staying(place.repo, runs, {pull.head for pull in forge(place).pulls()})
     return [run for run in runs if run.id not in why], why
 
 

@@ -23,7 +23,7 @@ def command(names: tuple[str, ...], conditions: tuple[str, ...], dry_run: bool, 
       mlgit unarchive --where 'tag = paper'
     """
     from mlgit import wiring
-    from mlgit.store import archive
+    from mlgit.store import folding
 
     place = wiring.place()
     found = edits.chosen(place, names, conditions)
@@ -31,7 +31,7 @@ def command(names: tuple[str, ...], conditions: tuple[str, ...], dry_run: bool, 
     if names and (others := [edits.label(run) for run in found if not run.archive]):
         raise UsageError(f"{others[0]} is not archived.", fix="mlgit ls lists it; it has its branch")
     if not dry_run:
-        folded = archive.unfold(place.repo, folded)
+        folded = folding.unfold(place.repo, folded)
     if as_json:
         output.as_json([edits.known_by(run) for run in folded])
         return

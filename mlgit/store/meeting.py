@@ -19,6 +19,7 @@ from mlgit.git.remote import Remote, bare
 from mlgit.git.repo import Move
 from mlgit.store import archive, live
 from mlgit.store.joining import Parted, free_ref, is_near, join
+from mlgit.store.listings import goes_before
 from mlgit.store.months import Settled
 from mlgit.store.stands import Stand, folders, is_hidden, moves, stands
 
@@ -162,7 +163,7 @@ class Plan:
         """What the archive says here, where the remote has not said more meanwhile."""
         for month, tip in sorted(self._near.items()):
             far = self._far.get(month)
-            if month.startswith(refs.ARCHIVE) and far != tip and (not far or archive.goes_before(self._repo, tip, far)):
+            if month.startswith(refs.ARCHIVE) and far != tip and (not far or goes_before(self._repo, tip, far)):
                 self.there.append([Move(month, far, tip)])
 
     def _add(self, side: list[list[Move]], group: list[Move]) -> None:

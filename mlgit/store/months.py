@@ -15,7 +15,7 @@ from mlgit.core.merging import Clash, Side
 from mlgit.core.run import Run
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
-from mlgit.store import archive
+from mlgit.store import archive, listings
 from mlgit.store.joining import Joined, Parted, free_ref, join
 from mlgit.store.stands import Stand, moves, stands
 
@@ -74,7 +74,7 @@ def settle(
     for month, tip in moved.items():
         if month in settled.stuck:
             continue
-        archive.join(repo, month, tip, both, agreed=agreed.get(month))
+        listings.join(repo, month, tip, both, agreed=agreed.get(month))
         with repo.reader() as reader:
             branches = (refs.unfolded(month, name) for name in archive.listing(reader, tip))
             settled.there |= {branch.removeprefix(refs.RUNS) for branch in branches if branch}

@@ -14,7 +14,7 @@ from mlgit.core.run import Run
 from mlgit.errors import UsageError
 from mlgit.git.objects import Entry, Reader
 from mlgit.git.repo import Move, Repo
-from mlgit.store import archive, attached, runs, telling
+from mlgit.store import attached, folding, runs, telling
 from mlgit.store.own import Before, How, before
 from mlgit.store.telling import Account
 
@@ -26,7 +26,7 @@ def adopt(repo: Repo, run: Run) -> Run:
     """
     if not run.ref.startswith(("refs/heads/", "refs/remotes/")):
         raise UsageError(f"{run.name} has no branch to go on from.", fix="mlgit restore brings a hidden run back")
-    (run,) = archive.unfold(repo, [run])
+    (run,) = folding.unfold(repo, [run])
     short = run.ref.removeprefix("refs/heads/")
     if run.ref.startswith("refs/remotes/"):
         short = run.ref.removeprefix("refs/remotes/").partition("/")[2]

@@ -19,7 +19,7 @@ from mlgit.errors import MlgitError
 from mlgit.git.objects import Entry
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
-from mlgit.store import archive, edit, result, runs
+from mlgit.store import edit, folding, result, runs
 from mlgit.tracking import session
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -62,7 +62,7 @@ def test_runs_of_every_kind_are_well(inside: Repo, mlgit: Script, tmp_path: Path
         pass  # more than a message takes
     edit.edit(inside, recorded(inside, "edited"), lambda run: replace(run, tags=("a", "b"), notes="two\nlines"))
     runs.hide(inside, [recorded(inside, "hidden")])
-    archive.fold(inside, [recorded(inside, "folded", lr=0.1)])
+    folding.fold(inside, [recorded(inside, "folded", lr=0.1)])
     with session.init(id="alive", project="repo"):
         assert found(mlgit, inside) == []
 
@@ -74,7 +74,7 @@ def test_a_message_that_says_otherwise_follows_the_yaml(inside: Repo, mlgit: Scr
     run = recorded(inside, "a", lr=0.1)
     put(inside, run, {}, result.message(replace(run, params={"lr": 9.0}, tags=("t",))))
     if where == "archive":
-        archive.fold(inside, [query.find(inside, "a")])
+        folding.fold(inside, [query.find(inside, "a")])
     if where == "hidden":
         runs.hide(inside, [query.find(inside, "a")])
 
@@ -109,7 +109,7 @@ def test_branches_that_are_no_runs_are_nobody_s_business(inside: Repo, mlgit: Sc
 
 
 def test_what_the_archive_lists_and_does_not_keep_is_kept_again(inside: Repo, mlgit: Script):
-    (run,) = archive.fold(inside, [recorded(inside, "a")])
+    (run,) = folding.fold(inside, [recorded(inside, "a")])
     tree = inside.git("rev-parse", f"{run.archive}^{{tree}}")
     inside.git("update-ref", run.archive, inside.git("commit-tree", "-m", "without its parents", tree))
 
@@ -122,7 +122,7 @@ def test_what_the_archive_lists_and_does_not_keep_is_kept_again(inside: Repo, ml
 
 
 def test_what_no_month_and_no_run_can_be_is_told_and_git_can_still_pack(inside: Repo, mlgit: Script):
-    (run,) = archive.fold(inside, [recorded(inside, "a")])
+    (run,) = folding.fold(inside, [recorded(inside, "a")])
     blob = inside.git("hash-object", "-w", "--stdin", stdin=b"no run")
     content = b"".join(b"160000 %s\0%s" % (name, bytes.fromhex(blob)) for name in (b"blob-abcdef", b"odd\xff-abcdef"))
     tree = inside.git("hash-object", "-w", "-t", "tree", "--literally", "--stdin", stdin=content)
@@ -133,7 +133,7 @@ def test_what_no_month_and_no_run_can_be_is_told_and_git_can_still_pack(inside: 
     told = dict(found(mlgit, inside))
     mlgit("fsck", "--repair", cwd=inside.folder, check=False)
     with pytest.raises(MlgitError, match="is a blob, and no commit"):
-        archive.fold(inside, [recorded(inside, "b", project="other")])
+        folding.fold(inside, [recorded(inside, "b", project="other")])
 
     assert told[f"{lists}:blob-abcdef"] == "it is a blob, and no run"
     assert told[other] == "it is a blob, and no month"
@@ -143,7 +143,7 @@ def test_what_no_month_and_no_run_can_be_is_told_and_git_can_still_pack(inside: 
 
 def test_what_a_fold_that_was_killed_has_left_is_told_and_mended(inside: Repo, mlgit: Script):
     run = recorded(inside, "a")
-    archive.fold(inside, [run])
+    folding.fold(inside, [run])
     inside.git("update-ref", run.ref, run.commit)
     lock = inside.common_dir / f"{run.ref}.lock"
     lock.touch()

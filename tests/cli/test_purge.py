@@ -13,7 +13,7 @@ import pytest
 from mlgit.core import refs
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.store import archive, runs
+from mlgit.store import folding, runs
 from mlgit.tracking import session
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -60,7 +60,7 @@ def test_a_hidden_run_is_purged_by_its_name(two: Repo, mlgit: Script):
 @pytest.mark.parametrize("archived", [False, True])
 def test_it_goes_on_the_remote_too_and_what_cannot_be_done_there_is_said(two: Repo, mlgit: Script, archived: bool):
     if archived:
-        archive.fold(two, query.runs(two))
+        folding.fold(two, query.runs(two))
     two.git("push", "--quiet", "origin", *(f"{ref}:{ref}" for ref in two.refs(refs.RUNS, refs.ARCHIVE)))
 
     kept = mlgit("purge", "b", "--dry-run", cwd=two.folder)
@@ -73,10 +73,10 @@ def test_it_goes_on_the_remote_too_and_what_cannot_be_done_there_is_said(two: Re
 
 
 def test_what_only_the_remote_has_archived_is_not_lost_there(two: Repo, mlgit: Script):
-    folded = archive.fold(two, query.runs(two))
+    folded = folding.fold(two, query.runs(two))
     before = two.refs(refs.ARCHIVE)
-    archive.unfold(two, folded)
-    archive.fold(two, query.runs(two))
+    folding.unfold(two, folded)
+    folding.fold(two, query.runs(two))
     two.git("push", "--quiet", "origin", *(f"{ref}:{ref}" for ref in two.refs(refs.ARCHIVE)))
     for ref, tip in before.items():
         two.git("update-ref", ref, tip)

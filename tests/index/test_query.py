@@ -18,7 +18,7 @@ from mlgit.core.run import State
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import build, query
-from mlgit.store import archive, edit, recover, runs
+from mlgit.store import edit, folding, recover, runs
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -297,7 +297,7 @@ def test_a_branch_that_somebody_puts_on_a_run_is_not_the_run_s(repo: Repo, index
 
 def test_a_run_that_is_hidden_or_archived_keeps_its_row(repo: Repo, index: Path):
     one, two = query.runs(repo)
-    archive.fold(repo, [one])
+    folding.fold(repo, [one])
     runs.hide(repo, [two])
 
     found = query.search(repo, parse("loss > 0")).runs
@@ -310,6 +310,6 @@ def test_a_run_that_is_hidden_or_archived_keeps_its_row(repo: Repo, index: Path)
     assert rows[2:] == [(None,)]  # the month
     assert build.check(repo) == []
     runs.restore(repo, runs.hidden(repo))
-    archive.unfold(repo, found)
+    folding.unfold(repo, found)
     assert {run.ref for run in query.runs(repo)} == {one.ref, two.ref}
     assert build.check(repo) == []

@@ -16,7 +16,7 @@ from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.objects import Writer
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
-from mlgit.store import archive, edit, runs
+from mlgit.store import archive, edit, folding, listings, runs
 from mlgit.tracking import session
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -47,7 +47,7 @@ def month_of(run: Run) -> str:
 def test_an_archived_run_reads_as_it_did(inside: Repo):
     before, other = recorded(inside, "a", "b")
 
-    (folded,) = archive.fold(inside, [before])
+    (folded,) = folding.fold(inside, [before])
 
     after = known(inside)["a"]
     assert after == folded == replace(before, archive=month_of(before))
@@ -59,7 +59,7 @@ def test_an_archived_run_reads_as_it_did(inside: Repo):
 
 
 def test_git_keeps_and_sends_what_is_archived(inside: Repo, tmp_path: Path):
-    (run,) = archive.fold(inside, recorded(inside, "a"))
+    (run,) = folding.fold(inside, recorded(inside, "a"))
     far = tmp_path / "far.git"
     inside.git("init", "--quiet", "--bare", str(far))
 
@@ -84,11 +84,11 @@ def test_months_are_those_of_utc_and_of_the_branch_s_project():
 
 def test_a_month_takes_in_more_than_one_commit_s_parents(inside: Repo, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(archive, "_PARENTS", 2)
-    monkeypatch.setattr(archive, "_AT_ONCE", 3)
+    monkeypatch.setattr(folding, "_AT_ONCE", 3)
     before = recorded(inside, "a", "b", "c", "d", "e")
     heard: list[int] = []
 
-    folded = archive.fold(inside, before, done=heard.append)
+    folded = folding.fold(inside, before, done=heard.append)
 
     month = month_of(before[0])
     assert [run.id for run in folded] == list("abcde")
@@ -101,28 +101,28 @@ def test_a_month_takes_in_more_than_one_commit_s_parents(inside: Repo, monkeypat
 
 def test_a_run_gets_its_branch_back(inside: Repo):
     before, other = recorded(inside, "a", "b")
-    folded = archive.fold(inside, [before, other])
+    folded = folding.fold(inside, [before, other])
 
-    assert archive.unfold(inside, folded[:1]) == [before]
+    assert folding.unfold(inside, folded[:1]) == [before]
 
     assert known(inside) == {"a": before, "b": folded[1]}
     inside.move([Move(before.ref, before.commit, None)], why="test")
     with pytest.raises(NotFoundError, match="not in the archive"):
-        archive.unfold(inside, folded[:1])
+        folding.unfold(inside, folded[:1])
 
 
 def test_a_branch_of_another_run_is_not_overwritten_by_an_unfolding(inside: Repo):
-    folded = archive.fold(inside, recorded(inside, "a"))
+    folded = folding.fold(inside, recorded(inside, "a"))
     inside.git("branch", folded[0].branch, "main")
 
-    archive.unfold(inside, folded)  # main is where the run came from: the branch catches up
+    folding.unfold(inside, folded)  # main is where the run came from: the branch catches up
     assert known(inside)["a"] == replace(folded[0], archive="")
 
-    folded = archive.fold(inside, [known(inside)["a"]])
+    folded = folding.fold(inside, [known(inside)["a"]])
     stranger = inside.commit(None, {"f": b""}, "another")
     inside.git("branch", folded[0].branch, stranger)
     with pytest.raises(MlgitError, match="Another branch"):
-        archive.unfold(inside, folded)
+        folding.unfold(inside, folded)
     assert len(archive.entries(inside)) == 1
 
 
@@ -132,7 +132,7 @@ def test_what_is_under_way_checked_out_or_proposed_stays(inside: Repo):
     inside.git("checkout", "--quiet", taken.branch)
     everything = query.runs(inside)
 
-    why = archive.staying(inside, everything, {proposed.branch})
+    why = folding.staying(inside, everything, {proposed.branch})
 
     assert why == {
         "a": f"its branch is checked out in {inside.folder}",
@@ -140,12 +140,12 @@ def test_what_is_under_way_checked_out_or_proposed_stays(inside: Repo):
         "d": "it is under way",
     }
     alive.finish()
-    assert [run.id for run in archive.fold(inside, [taken, free])] == ["c"]
-    assert archive.staying(inside, known(inside).values())["c"] == "it is archived already"
+    assert [run.id for run in folding.fold(inside, [taken, free])] == ["c"]
+    assert folding.staying(inside, known(inside).values())["c"] == "it is archived already"
 
 
 def test_a_run_that_is_gone_on_with_has_its_branch_again(inside: Repo):
-    archive.fold(inside, recorded(inside, "a"))
+    folding.fold(inside, recorded(inside, "a"))
 
     with session.init(id="a", project="digits", resume="must") as run:
         run.log({"loss": 0.25})
@@ -156,7 +156,7 @@ def test_a_run_that_is_gone_on_with_has_its_branch_again(inside: Repo):
 
 
 def test_a_fork_of_an_archived_run_leaves_it_in_the_archive(inside: Repo):
-    (parent,) = archive.fold(inside, recorded(inside, "a"))
+    (parent,) = folding.fold(inside, recorded(inside, "a"))
 
     with session.init(id="b", project="digits", fork_from="a?_step=0") as run:
         run.log({"loss": 0.25})
@@ -166,7 +166,7 @@ def test_a_fork_of_an_archived_run_leaves_it_in_the_archive(inside: Repo):
 
 
 def test_an_archived_run_is_edited_in_the_archive(inside: Repo):
-    (before,) = archive.fold(inside, recorded(inside, "a"))
+    (before,) = folding.fold(inside, recorded(inside, "a"))
 
     after = edit.edit(inside, before, lambda run: replace(run, tags=("good",)))
 
@@ -179,10 +179,10 @@ def test_an_archived_run_is_edited_in_the_archive(inside: Repo):
 
 def test_a_run_that_was_folded_since_it_was_read_is_edited_where_it_is(inside: Repo):
     (before,) = recorded(inside, "a")
-    (folded,) = archive.fold(inside, [before])
+    (folded,) = folding.fold(inside, [before])
 
     first = edit.edit(inside, before, lambda run: replace(run, notes="one"))
-    archive.unfold(inside, [first])
+    folding.unfold(inside, [first])
     second = edit.edit(inside, folded, lambda run: replace(run, tags=("two",)))
 
     assert known(inside)["a"] == second
@@ -191,8 +191,8 @@ def test_a_run_that_was_folded_since_it_was_read_is_edited_where_it_is(inside: R
 
 def test_many_runs_are_edited_at_once_wherever_they_are(inside: Repo):
     before = recorded(inside, *"abcd")
-    folded = archive.fold(inside, before[:2])
-    archive.fold(inside, before[2:3])  # it was read before
+    folded = folding.fold(inside, before[:2])
+    folding.fold(inside, before[2:3])  # it was read before
     stale = [*folded, *before[2:]]
 
     after = edit.edit_all(inside, stale, lambda run: replace(run, tags=("t",)))
@@ -204,7 +204,7 @@ def test_many_runs_are_edited_at_once_wherever_they_are(inside: Repo):
 
 
 def test_an_archived_run_is_hidden_and_restored(inside: Repo):
-    first, second = archive.fold(inside, recorded(inside, "a", "b"))
+    first, second = folding.fold(inside, recorded(inside, "a", "b"))
 
     runs.hide(inside, [first])
     assert known(inside) == {"b": second}
@@ -222,8 +222,8 @@ def test_edits_and_foldings_at_one_moment_lose_nothing(inside: Repo):
 
     def to_and_fro() -> None:
         for _ in range(3):
-            archive.fold(inside, [run for run in query.runs(inside) if not run.archive])
-            archive.unfold(inside, [run for run in query.runs(inside) if run.archive][:3])
+            folding.fold(inside, [run for run in query.runs(inside) if not run.archive])
+            folding.unfold(inside, [run for run in query.runs(inside) if run.archive][:3])
 
     with ThreadPoolExecutor() as pool:
         for work in [pool.submit(tag, "x"), pool.submit(tag, "y"), pool.submit(to_and_fro)]:
@@ -241,10 +241,10 @@ import sys
 from pathlib import Path
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.store import archive
+from mlgit.store import folding
 repo = Repo.find(Path("."))
-archive._AT_ONCE = 2
-archive.fold(repo, sorted(query.runs(repo), key=lambda run: run.id, reverse=sys.argv[1] == "back"))
+folding._AT_ONCE = 2
+folding.fold(repo, sorted(query.runs(repo), key=lambda run: run.id, reverse=sys.argv[1] == "back"))
 """
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda way: python("-c", code, way, cwd=inside.folder), ("on", "back")))
@@ -261,7 +261,7 @@ from pathlib import Path
 from mlgit.core import refs
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.store import archive, edit, runs
+from mlgit.store import edit, folding, runs
 
 repo = Repo.find(Path("."))
 act = sys.argv[1]
@@ -273,13 +273,13 @@ def known():
 
 def prepare():
     runs.restore(repo, runs.hidden(repo))
-    archive.unfold(repo, [run for run in query.runs(repo) if run.archive])
+    folding.unfold(repo, [run for run in query.runs(repo) if run.archive])
     found = query.runs(repo)
-    return found if act == "fold" else archive.fold(repo, found)
+    return found if act == "fold" else folding.fold(repo, found)
 
 def perform(found):
-    if act == "fold": archive.fold(repo, found)
-    if act == "unfold": archive.unfold(repo, found)
+    if act == "fold": folding.fold(repo, found)
+    if act == "unfold": folding.unfold(repo, found)
     if act == "hide": runs.hide(repo, found[:1])
     if act == "edit": edit.edit(repo, found[0], lambda run: replace(run, tags=(*run.tags, "x")))
 
@@ -327,14 +327,14 @@ def test_nothing_is_folded_where_what_was_written_does_not_read_back(inside: Rep
     monkeypatch.setattr(Writer, "flush", lambda self: None)
 
     with pytest.raises(MlgitError, match="no branch was touched"):
-        archive.fold(inside, before)
+        folding.fold(inside, before)
 
     assert known(inside)["a"] == before[0]
 
 
 @pytest.mark.parametrize("name", ["a b", "..", ".a", "a.lock", "-a", "a:b", "a\\b", "a~1", "a*", "a\udcff"])
 def test_an_entry_that_no_branch_could_be_called_is_passed_over(inside: Repo, name: str):
-    (run,) = archive.fold(inside, recorded(inside, "a"))
+    (run,) = folding.fold(inside, recorded(inside, "a"))
     line = f"160000 commit {run.commit}\t{name}\n".encode(errors="surrogateescape")
     tree = inside.git("mktree", "--missing", stdin=line)
     inside.git("update-ref", run.archive, inside.git("commit-tree", "-m", "odd", "-p", run.archive, tree))
@@ -349,7 +349,7 @@ def test_an_entry_that_no_branch_could_be_called_is_passed_over(inside: Repo, na
 @pytest.fixture
 def machines(inside: Repo, tmp_path: Path) -> tuple[Repo, Repo, dict[str, Run]]:
     """Two clones with the runs a to e, of which both have archived a and b."""
-    archive.fold(inside, recorded(inside, *"abcde")[:2])
+    folding.fold(inside, recorded(inside, *"abcde")[:2])
     other = tmp_path / "other"
     inside.git("clone", "--quiet", "--config=remote.origin.fetch=+refs/*:refs/*", ".", str(other))
     found = Repo.find(other)
@@ -364,14 +364,14 @@ def joined(repo: Repo, other: Repo, **how: Callable[[str, str, str], str | None]
         "fetch", "--quiet", str(other.folder), "+refs/mlgit/archive/*:refs/there/*", "+refs/heads/exp/*:refs/far/*"
     )
     for ref, theirs in repo.refs("refs/there/").items():
-        unsettled |= archive.join(repo, ref.replace("refs/there/", refs.ARCHIVE), theirs, **how)
+        unsettled |= listings.join(repo, ref.replace("refs/there/", refs.ARCHIVE), theirs, **how)
     return unsettled
 
 
 def test_what_two_machines_have_folded_is_folded_on_both(machines: tuple[Repo, Repo, dict[str, Run]]):
     one, two, was = machines
-    archive.fold(one, [was["c"], was["d"]])
-    archive.fold(two, [was["d"], was["e"]])
+    folding.fold(one, [was["c"], was["d"]])
+    folding.fold(two, [was["d"], was["e"]])
 
     assert joined(one, two) == joined(two, one) == {}
 
@@ -386,7 +386,7 @@ def test_what_two_machines_have_folded_is_folded_on_both(machines: tuple[Repo, R
 
 def test_what_one_machine_takes_out_is_out_unless_the_other_has_changed_it(machines: tuple[Repo, Repo, dict[str, Run]]):
     one, two, was = machines
-    archive.unfold(one, [was["a"], was["b"]])
+    folding.unfold(one, [was["a"], was["b"]])
     edited = edit.edit(two, known(two)["b"], lambda run: replace(run, notes="changed"))
 
     joined(two, one)
@@ -399,7 +399,7 @@ def test_what_one_machine_takes_out_is_out_unless_the_other_has_changed_it(machi
 def test_an_edit_on_one_machine_goes_before_the_older_state_of_the_other(machines: tuple[Repo, Repo, dict[str, Run]]):
     one, two, _ = machines
     edited = edit.edit(one, known(one)["a"], lambda run: replace(run, notes="changed"))
-    archive.fold(two, [known(two)["c"]])
+    folding.fold(two, [known(two)["c"]])
 
     joined(two, one)
     joined(one, two)
@@ -425,11 +425,3 @@ def test_what_both_machines_have_edited_is_for_whoever_joins_them(machines: tupl
     both = edit.edit(two, known(two)["a"], lambda run: replace(run, tags=("both",)))
     assert joined(one, two, settle=lambda *_: None) == {}
     assert known(one)["a"] == both
-
-
-def test_branches_of_a_remote_that_only_the_archive_has_here_can_go_there(machines: tuple[Repo, Repo, dict[str, Run]]):
-    one, _, was = machines
-    there = {run.ref: run.commit for run in was.values()}
-    moved = {**there, was["b"].ref: one.resolve("main") or ""}
-
-    assert archive.superfluous(one, moved) == {was["a"].ref: was["a"].commit}

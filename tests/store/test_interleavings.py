@@ -13,7 +13,7 @@ from mlgit.core.merging import Side
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.store import archive, edit, runs, sync
+from mlgit.store import edit, folding, runs, sync
 from mlgit.store.meeting import Wish
 from mlgit.store.sync import Outcome
 from tests.conftest import make_repo
@@ -77,12 +77,12 @@ class Story:
             runs.restore(repo, [self._chance.choice(hidden)])
 
     def _archive(self, repo: Repo, _: int) -> None:
-        known = [run for run in query.runs(repo) if not archive.staying(repo, [run])]
-        archive.fold(repo, self._chance.sample(known, min(2, len(known))))
+        known = [run for run in query.runs(repo) if not folding.staying(repo, [run])]
+        folding.fold(repo, self._chance.sample(known, min(2, len(known))))
 
     def _unarchive(self, repo: Repo, _: int) -> None:
         if known := [run for run in query.runs(repo) if run.archive]:
-            archive.unfold(repo, [self._chance.choice(known)])
+            folding.unfold(repo, [self._chance.choice(known)])
 
 
 def exchange(repo: Repo, *, choose: bool = False) -> Outcome:

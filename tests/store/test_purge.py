@@ -20,7 +20,7 @@ from mlgit.errors import UsageError
 from mlgit.git import erase
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.store import archive, edit, purge, runs
+from mlgit.store import archive, edit, folding, listings, purge, runs
 from mlgit.tracking import session
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -67,10 +67,10 @@ def test_nothing_of_it_is_left_wherever_the_run_was(inside: Repo, way: str, pack
     if way == "edited":
         edit.edit(inside, query.find(inside, "a"), lambda run: replace(run, notes="", params={"who": "nobody"}))
     if way in ("archived", "unarchived"):
-        folded = archive.fold(inside, query.runs(inside))
+        folded = folding.fold(inside, query.runs(inside))
         edit.edit(inside, folded[0], lambda run: replace(run, tags=("t",)))
     if way == "unarchived":
-        archive.unfold(inside, [query.find(inside, "a")])
+        folding.unfold(inside, [query.find(inside, "a")])
     if way == "hidden":
         runs.hide(inside, [query.find(inside, "a")])
     if packed:
@@ -151,7 +151,7 @@ def test_what_a_tag_or_a_fork_leads_to_is_refused(inside: Repo):
         pass
     with pytest.raises(UsageError, match="refs/heads/exp/digits/"):
         purged(inside, "a")
-    archive.fold(inside, query.runs(inside))
+    folding.fold(inside, query.runs(inside))
     with pytest.raises(UsageError, match="archived fork"):
         purged(inside, "a")
 
@@ -328,7 +328,7 @@ def test_what_is_under_way_or_checked_out_is_refused(inside: Repo):
 
 def test_a_purge_that_was_cut_short_is_finished_by_the_run_s_id(inside: Repo):
     recorded("a", "b")
-    (run,) = archive.fold(inside, [query.find(inside, "a")])
+    (run,) = folding.fold(inside, [query.find(inside, "a")])
     doomed = purge.plan(inside, [run])
     archive.purge(inside, run.archive, doomed.results, anew=True)  # and no more of it
 
@@ -348,7 +348,7 @@ import mlgit
 from mlgit import wiring
 from mlgit.git import erase
 from mlgit.index import query
-from mlgit.store import archive, purge
+from mlgit.store import folding, purge
 
 place = wiring.place(Path("."))
 repo, moment, step = place.repo, int(sys.argv[1]), int(sys.argv[2])
@@ -369,7 +369,7 @@ def dies_at(moment, run):
 while True:
     name = f"run{moment}"
     with mlgit.init(id=name, project="p", config={"who": f"secret-of-{name}."}) as run: run.log({"a": 1})
-    if moment % 2: archive.fold(repo, [query.find(repo, name)])
+    if moment % 2: folding.fold(repo, [query.find(repo, name)])
     if moment % 3: repo.git("repack", "-adkq")
     died = dies_at(moment, query.find(repo, name))
     if moment % 2 or not erase.finish(repo):
@@ -399,7 +399,7 @@ def test_a_purge_that_is_killed_at_any_moment_can_be_finished(inside: Repo, pyth
 
 def test_no_other_machine_s_archive_brings_it_back(inside: Repo, tmp_path: Path):
     recorded("a", "b")
-    archive.fold(inside, query.runs(inside))
+    folding.fold(inside, query.runs(inside))
     inside.git("clone", "--quiet", "--config=remote.origin.fetch=+refs/*:refs/*", ".", str(tmp_path / "other"))
     other = Repo.find(tmp_path / "other")
     assert other
@@ -411,30 +411,30 @@ def test_no_other_machine_s_archive_brings_it_back(inside: Repo, tmp_path: Path)
 
     before = inside.refs(month)[month]
     other.git("fetch", "--quiet", str(inside.folder), f"+{month}:refs/there")
-    archive.join(other, month, other.refs("refs/there")["refs/there"])
+    listings.join(other, month, other.refs("refs/there")["refs/there"])
     assert query.runs(other) == [edited]
     assert other.is_ancestor(before, month)
     inside.git("fetch", "--quiet", str(other.folder), f"{month}:refs/there")
-    archive.join(inside, month, inside.refs("refs/there")["refs/there"])
+    listings.join(inside, month, inside.refs("refs/there")["refs/there"])
     assert query.runs(inside) == [edited]
 
 
 def test_a_month_that_was_purged_is_not_gone_on_from_the_other_machine_s(inside: Repo, tmp_path: Path):
     recorded("a", "b", "c")
-    archive.fold(inside, [query.find(inside, "a"), query.find(inside, "b")])
+    folding.fold(inside, [query.find(inside, "a"), query.find(inside, "b")])
     inside.git("clone", "--quiet", "--config=remote.origin.fetch=+refs/*:refs/*", ".", str(tmp_path / "other"))
     other = Repo.find(tmp_path / "other")
     assert other
-    (run,) = archive.fold(other, [query.find(other, "c")])
+    (run,) = folding.fold(other, [query.find(other, "c")])
     doomed = purge.plan(inside, [query.find(inside, "a")])
     archive.purge(inside, run.archive, doomed.results, anew=True)
 
     inside.git("fetch", "--quiet", str(other.folder), f"{run.archive}:refs/there")
     theirs, ours = inside.refs("refs/there")["refs/there"], inside.refs(run.archive)[run.archive]
-    archive.join(inside, run.archive, theirs)
+    listings.join(inside, run.archive, theirs)
 
-    assert archive.goes_before(inside, ours, theirs)
-    assert not archive.goes_before(inside, ours, "1" * 40), "who has not seen it does not overwrite it"
+    assert listings.goes_before(inside, ours, theirs)
+    assert not listings.goes_before(inside, ours, "1" * 40), "who has not seen it does not overwrite it"
     assert {one.id for one in query.runs(inside) if one.archive} == {"b", "c"}
     assert query.of_id(inside, "a") is None
     reachable = inside.git("rev-list", run.archive).split()
@@ -444,11 +444,11 @@ def test_a_month_that_was_purged_is_not_gone_on_from_the_other_machine_s(inside:
 
 def test_a_run_of_a_name_that_is_purged_can_be_made_again(inside: Repo):
     recorded("a")
-    archive.fold(inside, query.runs(inside))
+    folding.fold(inside, query.runs(inside))
     purged(inside, "a")
 
     recorded("a", note="fine")
-    archive.fold(inside, query.runs(inside))
+    folding.fold(inside, query.runs(inside))
 
     assert query.find(inside, "a").params == {"who": "fine"}
 
@@ -458,7 +458,7 @@ def test_no_sync_brings_a_purged_run_back_or_sends_it_again(inside: Repo, tmp_pa
     inside.git("init", "--quiet", "--bare", str(far.git_dir))
     inside.git("remote", "add", "origin", str(far.git_dir))
     recorded("a", "b", "c")
-    archive.fold(inside, [query.find(inside, "b")])
+    folding.fold(inside, [query.find(inside, "b")])
     mlgit("sync", cwd=inside.folder)
     inside.git("clone", "--quiet", str(far.git_dir), str(tmp_path / "other"))
     other = Repo.find(tmp_path / "other")

@@ -16,7 +16,7 @@ from mlgit.errors import GitError, MlgitError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
-from mlgit.store import archive, edit, runs, sync
+from mlgit.store import edit, folding, runs, sync
 from mlgit.store.meeting import Wish
 from mlgit.store.sync import Outcome
 from tests.conftest import make_repo
@@ -445,7 +445,7 @@ def folded(repo: Repo) -> dict[str, str]:
 
 
 def test_a_run_that_is_archived_anywhere_is_archived_everywhere(one: Repo, two: Repo, far: Repo):
-    archive.fold(one, [seen(one)])
+    folding.fold(one, [seen(one)])
     exchange(one)
     assert not far.refs("refs/heads/exp/")
     exchange(two)
@@ -458,7 +458,7 @@ def test_a_run_that_is_archived_anywhere_is_archived_everywhere(one: Repo, two: 
 
 
 def test_an_edit_of_what_is_archived_meanwhile_goes_into_the_archive(one: Repo, two: Repo, far: Repo):
-    archive.fold(one, [seen(one)])
+    folding.fold(one, [seen(one)])
     change(one, tags=("t",))
     change(two, notes="n")
     exchange(one)
@@ -471,7 +471,7 @@ def test_an_edit_of_what_is_archived_meanwhile_goes_into_the_archive(one: Repo, 
 
 
 def test_what_was_edited_there_before_it_was_archived_here_goes_into_the_archive(one: Repo, two: Repo, far: Repo):
-    archive.fold(one, [seen(one)])
+    folding.fold(one, [seen(one)])
     change(two, notes="n")
     exchange(two)
     exchange(one)
@@ -482,8 +482,8 @@ def test_what_was_edited_there_before_it_was_archived_here_goes_into_the_archive
 
 
 def test_two_machines_archive_runs_of_one_month(one: Repo, two: Repo, far: Repo):
-    archive.fold(one, [seen(one)])
-    archive.fold(two, [record(two, "other123")])
+    folding.fold(one, [seen(one)])
+    folding.fold(two, [record(two, "other123")])
     for repo in (one, two, one):
         exchange(repo)
 
@@ -493,7 +493,7 @@ def test_two_machines_archive_runs_of_one_month(one: Repo, two: Repo, far: Repo)
 @pytest.mark.parametrize("first", ["one", "two"])
 def test_what_one_hides_and_another_archives_is_hidden(one: Repo, two: Repo, far: Repo, first: str):
     runs.hide(one, [seen(one)])
-    archive.fold(two, [seen(two)])
+    folding.fold(two, [seen(two)])
     for repo in (one, two, one) if first == "one" else (two, one, two):
         exchange(repo)
 
@@ -502,10 +502,10 @@ def test_what_one_hides_and_another_archives_is_hidden(one: Repo, two: Repo, far
 
 
 def test_what_is_taken_out_of_the_archive_has_its_branch_back_everywhere(one: Repo, two: Repo, far: Repo):
-    archive.fold(one, [seen(one)])
+    folding.fold(one, [seen(one)])
     exchange(one)
     exchange(two)
-    archive.unfold(two, [seen(two)])
+    folding.unfold(two, [seen(two)])
     exchange(two)
     exchange(one)
 
@@ -514,7 +514,7 @@ def test_what_is_taken_out_of_the_archive_has_its_branch_back_everywhere(one: Re
 
 
 def test_edits_of_one_field_of_an_archived_run_clash_until_somebody_chooses(one: Repo, two: Repo, far: Repo):
-    archive.fold(one, [seen(one)])
+    folding.fold(one, [seen(one)])
     exchange(one)
     exchange(two)
     change(one, notes="here")
@@ -532,7 +532,7 @@ def test_edits_of_one_field_of_an_archived_run_clash_until_somebody_chooses(one:
 
 
 def test_a_push_does_not_bring_the_archive(one: Repo, two: Repo, far: Repo):
-    archive.fold(one, [seen(one)])
+    folding.fold(one, [seen(one)])
     exchange(one)
     record(two, "other123")
     outcome = exchange(two, pulls=False)
@@ -543,13 +543,13 @@ def test_a_push_does_not_bring_the_archive(one: Repo, two: Repo, far: Repo):
 
 
 def test_a_month_that_was_rewritten_there_loses_here_what_it_has_lost(one: Repo, two: Repo, far: Repo):
-    archive.fold(one, [seen(one), record(one, "other123")])
+    folding.fold(one, [seen(one), record(one, "other123")])
     exchange(one)
     exchange(two)
     ((month, tip),) = far.refs("refs/mlgit/archive/").items()
     root = far.git("rev-list", "--first-parent", tip).split()[-1]
     far.move([Move(month, tip, far.commit(root, {}, "without them"))], why="purge")
-    archive.fold(two, [record(two, "third123")])
+    folding.fold(two, [record(two, "third123")])
     exchange(two)
 
     assert folded(two) == folded(far) == {"third123": ""}
@@ -557,11 +557,11 @@ def test_a_month_that_was_rewritten_there_loses_here_what_it_has_lost(one: Repo,
 
 @pytest.mark.parametrize("pulls", [True, False])
 def test_what_took_the_place_of_a_month_there_takes_nothing_away_here(one: Repo, far: Repo, pulls: bool):
-    archive.fold(one, [seen(one)])
+    folding.fold(one, [seen(one)])
     exchange(one)
     ((month, tip),) = far.refs("refs/mlgit/archive/").items()
     far.move([Move(month, tip, far.git("hash-object", "-w", "--stdin", stdin=b"no month"))], why="by mistake")
-    archive.fold(one, [record(one, "other123")])
+    folding.fold(one, [record(one, "other123")])
 
     outcome = exchange(one, pulls=pulls)
 

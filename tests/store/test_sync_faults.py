@@ -167,7 +167,7 @@ from pathlib import Path
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.store import archive, edit, sync
+from mlgit.store import edit, folding, sync
 from mlgit.store.meeting import Wish
 from tests.recorded import record
 
@@ -183,7 +183,7 @@ def prepare(number):
     edit.edit(one, run_of(one, "abcdefgh"), lambda run: replace(run, notes=str(number)))
     edit.edit(two, run_of(two, "abcdefgh"), lambda run: replace(run, tags=(*run.tags, str(number))))
     record(one, f"{number:04}here"); record(two, f"{number:04}fold")
-    archive.fold(two, [run_of(two, f"{number:04}fold")])
+    folding.fold(two, [run_of(two, f"{number:04}fold")])
     exchange(two)
 
 def told(repo): return {run.id: (run.commit, run.archive) for run in query.runs(repo)}
