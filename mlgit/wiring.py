@@ -125,12 +125,12 @@ def purge(place: Place, plan: Doomed, files: Mapping[str, Sequence[str]]) -> int
 
 def purge_there(place: Place, to: str, plan: Doomed, files: Mapping[str, Sequence[str]]) -> tuple[list[str], bool]:
     """Take what was purged off the remote *to* too, and off the DVC remote; (refs moved there, files were deleted)."""
-    from mlgit.dvc import cache
+    from mlgit.dvc import remote
     from mlgit.git.remote import Remote
     from mlgit.store import purge as purging
 
     moved = purging.carry_out_there(Remote(repo=place.repo, name=to), plan)
-    off = [cache.destroy_remote(place.repo, some, folder=folder) for folder, some in files.items()]
+    off = [remote.destroy(place.repo, some, folder=folder) for folder, some in files.items()]
     return moved, all(off)
 
 

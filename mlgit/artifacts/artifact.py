@@ -20,7 +20,7 @@ from mlgit.core import figures, values
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.condition import Operation, Predicate
 from mlgit.core.run import Run
-from mlgit.dvc import cache
+from mlgit.dvc import cache, databases
 from mlgit.errors import MlgitError, NotFoundError, NotLoggedError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.store import place as places
@@ -465,7 +465,7 @@ class Artifact(Draft):
         if entry.source is None:
             reference.bring(entry, target)
             return
-        if target.is_file() and target.stat().st_size == entry.size and manifest.md5_of(target) == entry.digest:
+        if target.is_file() and target.stat().st_size == entry.size and databases.md5_of(target) == entry.digest:
             return
         _leave_out_of_git(root)
         try:
@@ -537,7 +537,7 @@ class Artifact(Draft):
         if unknown := sorted(there - known.keys()):
             raise ValueError(f"{place / unknown[0]} is no file of {self.name}.")
         for name, entry in known.items():
-            if entry.source and (name not in there or manifest.md5_of(place / name) != entry.digest):
+            if entry.source and (name not in there or databases.md5_of(place / name) != entry.digest):
                 raise ValueError(f"{place / name} {'is missing' if name not in there else 'has another content'}.")
 
     # -- who made it, who uses it, what else it is called

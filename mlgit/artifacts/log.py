@@ -13,7 +13,7 @@ from mlgit.artifacts.catalog import Held
 from mlgit.core import secrets, values
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run
-from mlgit.dvc import cache
+from mlgit.dvc import storing
 from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 
@@ -29,7 +29,7 @@ def log(repo: Repo, path: Path, *, name: str, type: str, folder: str = "") -> Ar
     """
     catalog.checked(name)
     catalog.checked_type(type)
-    content, size = cache.add(repo, path, folder=folder)
+    content, size = storing.add(repo, path, folder=folder)
     return ArtifactVersion(name=name, type=type, hash=content, size=size, path=_place(repo, path, folder))
 
 
@@ -37,7 +37,7 @@ def log_draft(repo: Repo, draft: Artifact, *, folder: str = "") -> ArtifactVersi
     """Store what *draft* holds as a version. Raises as `log` does, `TypeError` for metadata that cannot be stored."""
     metadata = values.plain(draft.metadata, where=f"metadata of {draft.name}")
     files = draft.file_count
-    content, size = cache.add(repo, draft.staged(), folder=folder, private=True)
+    content, size = storing.add(repo, draft.staged(), folder=folder, private=True)
     return ArtifactVersion(
         name=draft.name, type=draft.type, hash=content, size=size, path=draft.name, files=files,
         description=secrets.redact(draft.description or ""), metadata=secrets.redact_params(metadata),

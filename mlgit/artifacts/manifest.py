@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from mlgit.dvc import databases
 from mlgit.errors import MlgitError, UsageError
 
 REFERENCES = ".mlgit-references.json"
@@ -76,7 +76,7 @@ class Entry:
     def digest(self) -> str:
         """md5 of the file's content; of a reference what its place says of itself: an ETag, an md5, or the address."""
         if not self._digest and self.source is not None:
-            self._digest = md5_of(self.source)
+            self._digest = databases.md5_of(self.source)
         return self._digest or self.ref or ""
 
     def __repr__(self) -> str:
@@ -148,9 +148,9 @@ class Manifest:
         """What DVC's hash of the folder will be."""
         listing = [{"md5": one.digest, "relpath": name} for name, one in self.entries.items() if one.ref is None]
         if table := references(self.entries):
-            listing.append({"md5": hashlib.md5(table, usedforsecurity=False).hexdigest(), "relpath": REFERENCES})
+            listing.append({"md5": databases.md5(table).hexdigest(), "relpath": REFERENCES})
         listing.sort(key=lambda item: item["relpath"].split("/"))
-        return f"{hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest()}.dir"
+        return f"{databases.md5(json.dumps(listing, sort_keys=True).encode()).hexdigest()}.dir"
 
 
 def _document(entry: Entry) -> dict[str, Any]:
@@ -180,12 +180,6 @@ def read_references(path: Path) -> dict[str, Entry]:
         }  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise MlgitError(f"{path} is damaged: it is no list of references.", why=str(exc)) from None
-
-
-def md5_of(path: Path) -> str:
-    """md5 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def is_address(text: str) -> bool:

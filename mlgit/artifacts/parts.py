@@ -12,14 +12,14 @@ from mlgit import whole
 from mlgit.artifacts import manifest
 from mlgit.artifacts.artifact import Artifact
 from mlgit.artifacts.manifest import Entry
-from mlgit.dvc import cache
+from mlgit.dvc import cache, storing
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 
 
 def put(repo: Repo, draft: Artifact, shared: str, *, folder: str = "") -> None:
     """Store what *draft* holds, as a part of the artifact that all who say *shared* fill. Raises `MlgitError`."""
-    content, _ = cache.add(repo, draft.staged(), folder=folder, private=True)
+    content, _ = storing.add(repo, draft.staged(), folder=folder, private=True)
     place = _place(repo, draft, shared)
     try:
         with whole.at(place / f"{os.urandom(8).hex()}.json") as scratch:

@@ -14,6 +14,7 @@ from mlgit import whole
 from mlgit.artifacts import manifest
 from mlgit.artifacts.manifest import Entry
 from mlgit.core import secrets
+from mlgit.dvc import databases
 from mlgit.errors import MlgitError, UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _files(place: Path) -> Iterator[Path]:
 def _file(place: Path, path: str, *, checksum: bool) -> Entry:
     size = place.stat().st_size
     address = place.absolute().as_uri()
-    return Entry(path, ref=address, size=size, digest=manifest.md5_of(place) if checksum else f"{address} {size}")
+    return Entry(path, ref=address, size=size, digest=databases.md5_of(place) if checksum else f"{address} {size}")
 
 
 def _of_web(uri: str) -> tuple[int | None, str, Mapping[str, Any]]:
@@ -127,7 +128,7 @@ def _expect(entry: Entry, found: Path) -> None:
     """Raise `MlgitError` where *found* has another size or md5 than the reference says."""
     size = found.stat().st_size
     is_md5 = urlsplit(entry.ref or "").scheme == "file" and len(entry.digest) == 32
-    if (entry.size not in (None, size)) or (is_md5 and manifest.md5_of(found) != entry.digest):
+    if (entry.size not in (None, size)) or (is_md5 and databases.md5_of(found) != entry.digest):
         raise MlgitError(
             f"{entry.ref} is not what was referenced.", why="Its content has changed since.",
             fix="log the artifact anew, or download(allow_missing_references=True)",

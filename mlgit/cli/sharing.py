@@ -235,12 +235,12 @@ def _held(repo: Repo) -> dict[str, tuple[str, str]]:
 
 def _send(repo: Repo, held: Mapping[str, tuple[str, str]], *, dry_run: bool) -> list[str] | None:
     """The contents of *held* that the default DVC remote lacked; None where some have no remote."""
-    from mlgit.dvc import cache
+    from mlgit.dvc import remote
 
     sent: list[str] | None = []
     for folder in sorted({home for _, home in held.values()}):
         here = [content for content, (_, home) in held.items() if home == folder]
-        some = cache.push(repo, here, folder=folder, dry_run=dry_run)
+        some = remote.push(repo, here, folder=folder, dry_run=dry_run)
         sent = None if some is None or sent is None else [*sent, *some]
     return sent
 

@@ -60,6 +60,19 @@ def root(start: Path, top: Path) -> Path | None:
     return None
 
 
+def of(repo: Repo, folder: str) -> Path | None:
+    """The DVC project that *folder* (in the repository) belongs to, in the work tree that stays; None without one."""
+    main = main_work_tree(repo)
+    return root(main / folder, main) if main else None
+
+
+def main_work_tree(repo: Repo) -> Path | None:
+    """The work tree that stays when worktrees go; None where the repository is bare."""
+    if repo.git_dir != repo.common_dir and repo.common_dir.name == ".git":
+        return repo.common_dir.parent
+    return repo.work_tree
+
+
 def tracked(repo: Repo, reader: Reader, commit: str, folder: str = "") -> dict[str, str]:
     """The data versions at *commit*: path → content hash, from the `.dvc` files and `dvc.lock`s below *folder*.
 

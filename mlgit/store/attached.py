@@ -104,9 +104,9 @@ def attach(repo: Repo, run: Run, account: Account) -> Attached:
 def needs_dvc(repo: Repo, account: Account) -> bool:
     """Whether what goes with a run goes through DVC's library, which takes long to load and starts threads."""
     if _full_series(account) or any(len(logged) > MOST_ROWS for logged in account.objects.values()):
-        from mlgit.dvc import cache
+        from mlgit.dvc import project
 
-        if cache.is_configured(repo, account.run.folder):
+        if project.of(repo, account.run.folder):
             return True
     if account.earlier and any(name in account.earlier.held for name in FOLDERS):
         return True
@@ -144,14 +144,14 @@ def _write_objects(path: Path, objects: Mapping[str, Sequence[Logged]]) -> None:
 
 def _stored(repo: Repo, run: Run, name: str, write: Callable[[Path], object]) -> Out:
     """A file that *write* makes, in DVC's cache."""
-    from mlgit.dvc import cache
+    from mlgit.dvc import storing
 
     with _scratch(repo) as scratch:
         try:
             write(scratch / name)
         except OSError as exc:
             raise _full(scratch, exc) from exc
-        content, size = cache.add(repo, scratch / name, folder=run.folder, private=True)
+        content, size = storing.add(repo, scratch / name, folder=run.folder, private=True)
     return Out(path=name, hash=content, size=size)
 
 
@@ -246,7 +246,7 @@ def _earlier(repo: Repo, run: Run, name: str, upto: int | None) -> Iterator[_Ins
 
 def _held(repo: Repo, run: Run, name: str, found: Sequence[_Inside]) -> Out:
     """A folder of *found*, in DVC's cache."""
-    from mlgit.dvc import cache
+    from mlgit.dvc import storing
 
     with _scratch(repo) as scratch:
         try:
@@ -256,7 +256,7 @@ def _held(repo: Repo, run: Run, name: str, found: Sequence[_Inside]) -> Out:
                 _bring(one.place, target) if one.place else target.write_bytes(one.content)
         except OSError as exc:
             raise _full(scratch, exc) from exc
-        content, size = cache.add(repo, scratch / name, folder=run.folder, private=True)
+        content, size = storing.add(repo, scratch / name, folder=run.folder, private=True)
     return Out(path=name, hash=content, size=size, nfiles=len(found))
 
 

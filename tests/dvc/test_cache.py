@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.dvc import cache, project
+from mlgit.dvc import cache, project, storing
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 
@@ -42,7 +42,7 @@ def test_a_file_comes_back_without_dvc_in_the_repository(repo: Repo, tmp_path: P
     (tmp_path / "model.bin").write_bytes(os.urandom(3000))
     before = repo.git("status", "--porcelain")
 
-    content, size = cache.add(repo, tmp_path / "model.bin")
+    content, size = storing.add(repo, tmp_path / "model.bin")
     cache.fetch(repo, content, tmp_path / "out" / "back.bin")
 
     assert size == 3000
@@ -53,7 +53,7 @@ def test_a_file_comes_back_without_dvc_in_the_repository(repo: Repo, tmp_path: P
 
 
 def test_a_folder_comes_back_whole(repo: Repo, folder: Path, tmp_path: Path):
-    content, size = cache.add(repo, folder)
+    content, size = storing.add(repo, folder)
     cache.fetch(repo, content, tmp_path / "back")
 
     assert content.endswith(".dir")
@@ -71,7 +71,7 @@ def test_the_hash_is_the_one_that_stock_dvc_computes(repo: Repo, folder: Path):
     with (top(repo) / ".dvcignore").open("a") as file:
         file.write("*.tmp\n")
 
-    content, _ = cache.add(repo, inside)
+    content, _ = storing.add(repo, inside)
     before = repo.git("status", "--porcelain")
     dvc("add", "-q", "data", cwd=top(repo))
 
@@ -84,7 +84,7 @@ def test_the_same_content_is_stored_once(repo: Repo, tmp_path: Path):
     for name in ("a", "b"):
         (tmp_path / name).write_text("one and the same")
 
-    one, two = (cache.add(repo, tmp_path / name)[0] for name in ("a", "b"))
+    one, two = (storing.add(repo, tmp_path / name)[0] for name in ("a", "b"))
 
     assert one == two
     assert len([path for path in (repo.own / "cache").rglob("*") if path.is_file()]) == 1
@@ -92,7 +92,7 @@ def test_the_same_content_is_stored_once(repo: Repo, tmp_path: Path):
 
 def test_a_torn_object_in_the_cache_is_written_anew(repo: Repo, tmp_path: Path):
     (tmp_path / "a").write_text("precious")
-    content, _ = cache.add(repo, tmp_path / "a")
+    content, _ = storing.add(repo, tmp_path / "a")
     stored = repo.own / "cache/files/md5" / content[:2] / content[2:]
     stored.chmod(0o644)
     stored.write_text("prec")
@@ -100,7 +100,7 @@ def test_a_torn_object_in_the_cache_is_written_anew(repo: Repo, tmp_path: Path):
 
     with pytest.raises(MlgitError, match="damaged"):
         cache.fetch(repo, content, tmp_path / "out")
-    cache.add(repo, tmp_path / "a")
+    storing.add(repo, tmp_path / "a")
 
     assert stored.read_text() == "precious"
     assert not (tmp_path / "out").exists()
@@ -113,7 +113,7 @@ def test_a_worktree_stores_where_the_bytes_stay(repo: Repo, tmp_path: Path):
     assert linked
     (tmp_path / "trial" / "m").write_text("made in a trial")
 
-    content, _ = cache.add(linked, tmp_path / "trial" / "m")
+    content, _ = storing.add(linked, tmp_path / "trial" / "m")
     repo.git("worktree", "remove", "--force", str(tmp_path / "trial"))
 
     assert cache.exists(repo, content)
@@ -125,14 +125,14 @@ def test_a_configured_cache_is_used(repo: Repo, tmp_path: Path):
     dvc("cache", "dir", str(tmp_path / "shared"), cwd=top(repo))
     (tmp_path / "m").write_text("shared")
 
-    content, _ = cache.add(repo, tmp_path / "m")
+    content, _ = storing.add(repo, tmp_path / "m")
 
     assert (tmp_path / "shared/files/md5" / content[:2] / content[2:]).read_text() == "shared"
 
 
 def test_bytes_stored_before_dvc_was_set_up_are_still_found(repo: Repo, tmp_path: Path):
     (tmp_path / "m").write_text("early")
-    content, _ = cache.add(repo, tmp_path / "m")
+    content, _ = storing.add(repo, tmp_path / "m")
     project.setup(repo)
 
     cache.fetch(repo, content, tmp_path / "back")
@@ -146,7 +146,7 @@ def test_what_the_cache_lacks_is_pulled_from_the_remote(repo: Repo, folder: Path
     dvc("remote", "add", "-q", "-d", "store", str(tmp_path / "remote"), cwd=top(repo))
     dvc("add", "-q", "data", cwd=top(repo))
     dvc("push", "-q", cwd=top(repo))
-    content, _ = cache.add(repo, top(repo) / "data")
+    content, _ = storing.add(repo, top(repo) / "data")
     subprocess.run(["rm", "-rf", top(repo) / ".dvc/cache"], check=True)
 
     cache.fetch(repo, content, tmp_path / "back")
@@ -161,7 +161,7 @@ def test_bytes_that_are_nowhere_are_said_so(repo: Repo, tmp_path: Path):
 
 
 def test_fetching_overwrites_nothing_else(repo: Repo, folder: Path, tmp_path: Path):
-    content, _ = cache.add(repo, folder)
+    content, _ = storing.add(repo, folder)
     cache.fetch(repo, content, tmp_path / "back")
     cache.fetch(repo, content, tmp_path / "back")
     (tmp_path / "back" / "mine.txt").write_text("mine")
@@ -182,7 +182,7 @@ def test_only_hashes_are_looked_up_and_deleted(repo: Repo, tmp_path: Path, evil:
 
 def test_a_listing_that_leaves_its_folder_is_refused(repo: Repo, tmp_path: Path):
     (tmp_path / "evil").write_text('[{"md5": "d3b07384d113edec49eaa6238ad5ff00", "relpath": "../../escape"}]')
-    content, _ = cache.add(repo, tmp_path / "evil")
+    content, _ = storing.add(repo, tmp_path / "evil")
     stored = repo.own / "cache/files/md5" / content[:2] / content[2:]
     stored.rename(f"{stored}.dir")
 
@@ -195,7 +195,7 @@ def test_a_pipe_is_refused_instead_of_read_for_ever(repo: Repo, tmp_path: Path):
     os.mkfifo(tmp_path / "d" / "pipe")
 
     with pytest.raises(UsageError, match="neither a file nor a folder"):
-        cache.add(repo, tmp_path / "d")
+        storing.add(repo, tmp_path / "d")
 
 
 def test_what_is_not_there_and_broken_links_are_refused(repo: Repo, tmp_path: Path):
@@ -204,7 +204,7 @@ def test_what_is_not_there_and_broken_links_are_refused(repo: Repo, tmp_path: Pa
 
     for path in (tmp_path / "missing", tmp_path / "d"):
         with pytest.raises(UsageError):
-            cache.add(repo, path)
+            storing.add(repo, path)
 
 
 def test_storing_shows_no_bar_for_a_look_into_a_folder(repo: Repo, python: Script):

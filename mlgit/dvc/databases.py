@@ -1,0 +1,123 @@
+"""The folders that hold bytes by their hash, DVC's caches and our own; and what lies in them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlgit.core.artifact import is_hash
+from mlgit.dvc import pointers, project
+from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.git.repo import Repo
+
+if TYPE_CHECKING:
+    from dvc_data.hashfile.db.local import LocalHashFileDB
+
+_LAYOUT = Path("files") / "md5"
+
+
+def own(repo: Repo) -> Path:
+    """The one in mlgit's own folder, to which DVC itself brings nothing."""
+    return repo.own / "cache" / _LAYOUT
+
+
+def of(repo: Repo, folder: str) -> Iterator[Path]:
+    """Where bytes may lie: the place for new ones, then every other this repository may have used."""
+    root = project.of(repo, folder)
+    if root:
+        yield _configured(root)
+    yield own(repo)
+    if main := project.main_work_tree(repo):
+        for line in repo.git("ls-files", "-z", "--", ":(top,glob)**/.dvc/config").split("\0"):
+            if line and (other := main / line).is_file() and other.parent.parent != root:
+                yield _configured(other.parent.parent)
+
+
+def _configured(root: Path) -> Path:
+    """The cache of the DVC project *root*, as its configuration (or the user's own) says."""
+    from dvc.config import Config
+    from dvc.exceptions import DvcException
+
+    try:
+        place = Config(str(root / ".dvc"))["cache"].get("dir")
+    except DvcException as exc:
+        raise MlgitError(f"DVC's configuration in {root / '.dvc'} cannot be read.", why=str(exc)) from None
+    return (Path(place) if place else root / ".dvc" / "cache") / _LAYOUT
+
+
+def opened(database: Path) -> LocalHashFileDB:
+    """The *database* in the hands of DVC's own library."""
+    from dvc_data.hashfile.db.local import LocalHashFileDB
+
+    return LocalHashFileDB(disk(), str(database), type=["reflink", "copy"])  # type: ignore[no-untyped-call]
+
+
+def disk() -> Any:
+    """This machine's disks in the hands of DVC's own library."""
+    from dvc_objects.fs.local import LocalFileSystem
+
+    return LocalFileSystem()  # type: ignore[no-untyped-call]
+
+
+def place(database: Path, oid: str) -> Path:
+    """Where the bytes of *oid* lie in *database*. Raises `UsageError` for what would lead elsewhere."""
+    if not is_hash(oid):
+        raise UsageError(f"{oid[:80]!r} is no hash of DVC's.")
+    return database / oid[:2] / oid[2:]
+
+
+def entries(repo: Repo, content: str, folder: str) -> dict[str, tuple[str, Path]]:
+    """Path inside *content* → (md5, file in a database). Raises `NotFoundError` unless all are there."""
+    for database in of(repo, folder):
+        if not place(database, content).is_file():
+            continue
+        inside = _listing(database, content) if pointers.is_folder(content) else {".": content}
+        found = {name: (oid, place(database, oid)) for name, oid in inside.items()}
+        if all(path.is_file() for _, path in found.values()):
+            return found
+    fix = "mlgit sync where they were made, with a default DVC remote (dvc remote add -d NAME URL) there and here"
+    raise NotFoundError(f"The bytes of {content} are not in this repository's cache.", fix=fix)
+
+
+def objects(database: Path, content: str) -> list[str]:
+    """*content* and, for a folder, what it holds; the listing alone where that is torn."""
+    if not pointers.is_folder(content) or not is_intact(database, content):
+        return [content]
+    return [*_listing(database, content).values(), content]
+
+
+def _listing(database: Path, content: str) -> dict[str, str]:
+    """Path → md5 of a folder's files. The listing may come from a remote: it is not trusted to stay in its folder."""
+    path = place(database, content)
+    try:
+        items = json.loads(path.read_bytes())
+        inside = {str(item["relpath"]): str(item["md5"]) for item in items}
+    except (ValueError, KeyError, TypeError):
+        raise MlgitError(f"{path} is damaged: it is no listing of a folder.", fix="delete it and pull again") from None
+    for name, oid in inside.items():
+        parts = name.split("/")
+        if not is_hash(oid) or any(part in ("", ".", "..") or "\0" in part for part in parts):
+            raise MlgitError(f"{path} names the file {name!r}, which is no path inside a folder.")
+    return inside
+
+
+def is_intact(database: Path, oid: str) -> bool:
+    """Whether the bytes of *oid* are there, and are those."""
+    try:
+        return md5_of(place(database, oid)) == oid.removesuffix(".dir")
+    except FileNotFoundError:
+        return False
+
+
+def md5_of(path: Path) -> str:
+    """md5 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, md5).hexdigest()
+
+
+def md5(content: bytes = b"") -> hashlib._Hash:
+    """DVC's hash, which is no matter of security."""
+    return hashlib.md5(content, usedforsecurity=False)
