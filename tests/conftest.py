@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
+from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
+from mlgit.store import runs
 
 # At home every run looks for new examples; where a landing hangs on it, it is the same ones each time.
 hypothesis.settings.register_profile("home", deadline=None)
@@ -60,6 +63,20 @@ def make_repo(folder: Path, *, commit: bool = True, bare: bool = False) -> Repo:
     found = Repo.find(folder)
     assert found
     return found
+
+
+@pytest.fixture
+def records_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The refs of the runs whose records are read from git, as they are: the index tells which, and no others."""
+    real, read = runs.contents, list[str]()
+
+    def told(reader: Reader, tips: Iterable[tuple[str, str]], **how: bool) -> Iterator[Any]:
+        some = list(tips)
+        read.extend(ref for ref, _ in some)
+        yield from real(reader, some, **how)
+
+    monkeypatch.setattr(runs, "contents", told)
+    return read
 
 
 @pytest.fixture

@@ -98,15 +98,11 @@ class Reading:
             self._numbers[at] = np.frombuffer(packed.numbers, np.float64)
             self._whole &= bool(packed.whole)
         if packed.codes is not None:
-            others = records.decode(packed.others or "[]")
-            places = [self._place(value) for value in others]
+            others, known = records.decode(packed.others or "[]"), self._known
+            names = list(map(_named, others))
+            places = [known.setdefault(name, len(known)) for name in names]
             self._codes[at] = np.array([*places, NO_CODE], np.int32)[np.frombuffer(packed.codes, np.int16)]
-
-    def _place(self, value: Any) -> int:
-        place = self._known.setdefault(_named(value), len(self._known))
-        if place == len(self._others):
-            self._others.append(value)
-        return place
+            self._others += [other for other, place in zip(others, places, strict=True) if place >= len(self._others)]
 
     def column(self) -> Column:
         """What was read."""

@@ -159,6 +159,12 @@ def of_id(repo: Repo, run_id: str) -> Run | None:
     return _ask(repo, lambda now: now.of_id(run_id))
 
 
+def at(repo: Repo, commit: str) -> Run | None:
+    """The run whose record this commit holds, or None."""
+    found = _ask(repo, lambda now: now.read(map(_key, now.rows('shown AND ifnull("commit", tip) = ?', commit))))
+    return next(iter(found), None)
+
+
 def oldest(repo: Repo, most: int) -> list[Run]:
     """The first *most* runs that have a branch of their own here."""
     where, tail = "shown AND ref >= ? AND ref < ?", "ORDER BY created, id LIMIT ?"

@@ -6,15 +6,19 @@ A pull request carries code and never results: its run is found, not contained.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from mlgit.core import compare, escape, figures, refs
+from mlgit.core.condition import And, Not, Operation, Or, Predicate
+from mlgit.core.query import TREE
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo, message_trailer, split_commit
+from mlgit.index import query
 from mlgit.report import params
 from mlgit.store import records
 from mlgit.store import runs as stored
@@ -23,6 +27,10 @@ TRAILER = "Mlgit-Evidence"
 BRANCHES = "refs/heads/run/"
 MOST_READ = 20
 """Runs of one code whose commands are looked at."""
+_MOST_LOOKED = 1000
+"""Runs of one code that are no trials among which one without params from outside is sought."""
+_FINISHED = Predicate("state", Operation.EQUAL, (State.FINISHED.value,))
+_IS_NO_TRIAL = Predicate("sweep", Operation.NULL)
 
 
 @dataclass(frozen=True)
@@ -33,20 +41,55 @@ class Evidence:
     distance: int
 
 
-def find(
-    repo: Repo, commit: str, runs: Sequence[Run], *, most: int = 10_000, like: Run | None = None
-) -> Evidence | None:
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """The runs that may speak, as the index knows them: only those are read that are asked for."""
+
+    repo: Repo
+    project: str | None
+    """Whose runs they are; None for all."""
+    folder: str = ""
+    """The project's: results that lie in it are no code."""
+
+    @cached_property
+    def _codes(self) -> frozenset[str]:
+        """Every commit and every tree that is the code of a run that finished."""
+        told = query.frame(self.repo, _FINISHED, keys=("source", TREE), project=self.project)
+        return frozenset(code for column in told.values() for code in column.tolist())
+
+    def named(self, run_id: str) -> Run | None:
+        """The run of this id."""
+        run = query.of_id(self.repo, run_id)
+        return run if run and self.project in (None, run.project) else None
+
+    def of_code(self, codes: Collection[str]) -> list[Run]:
+        """The newest that finished, of those whose source commit or code tree is one of *codes*."""
+        if self._codes.isdisjoint(codes):
+            return []
+        of_it = Or(tuple(Predicate(key, Operation.EQUAL, tuple(codes)) for key in ("source", TREE)))
+        found: list[Run] = []
+        for trials, most in ((_IS_NO_TRIAL, _MOST_LOOKED), (Not(_IS_NO_TRIAL), MOST_READ)):
+            wanted = And((_FINISHED, of_it, trials))
+            found += query.search(self.repo, wanted, ("-finished",), project=self.project, limit=most).runs
+        return found
+
+    def trials(self, run: Run) -> list[Run]:
+        """Those of the sweep that *run* is a trial of, itself among them."""
+        return query.runs(self.repo, project=self.project, sweep=run.sweep) if run.sweep else []
+
+
+def find(known: Known, commit: str, *, most: int = 10_000, like: Run | None = None) -> Evidence | None:
     """The evidence for *commit*, else for the nearest of its first-parent ancestors that has any, else None.
 
     At most *most* commits are looked at, *commit* the first. A commit's run is the one that its trailer
-    `Mlgit-Evidence: <run id>` names; else a finished one of *runs* whose source commit or code tree (all but
-    `experiment/`) is the commit's: one of the command and job type of *like* before any other, then one without params
-    from outside (`-p`, a sweep: it does not show what the code does by itself), then the newest; one of another script
-    than *like*'s does not speak. A merge that holds just the code of a commit it merged has that commit's evidence.
+    `Mlgit-Evidence: <run id>` names; else a finished one whose source commit or code tree (all but `experiment/`) is
+    the commit's: one of the command and job type of *like* before any other, then one without params from outside
+    (`-p`, a sweep: it does not show what the code does by itself), then the newest; one of another script than *like*'s
+    does not speak. A merge that holds just the code of a commit it merged has that commit's evidence.
     """
-    witnesses = _Witnesses(repo, runs, like)
-    ancestors = [commit] if most == 1 else [oid for oid, _ in repo.ancestors(commit, most=most)]
-    with repo.reader() as reader:
+    witnesses = _Witnesses(known, like)
+    ancestors = [commit] if most == 1 else [oid for oid, _ in known.repo.ancestors(commit, most=most)]
+    with known.repo.reader() as reader:
         for distance, oid in enumerate(ancestors):
             if run := witnesses.of(reader, oid):
                 return Evidence(run, distance)
@@ -56,13 +99,9 @@ def find(
 class _Witnesses:
     """Runs by what a commit can know of them."""
 
-    def __init__(self, repo: Repo, runs: Sequence[Run], like: Run | None) -> None:
-        self._repo, self._like = repo, like
-        self._words = _words(repo, like) if like else ()
-        self._by_id = {run.id: run for run in runs}
-        self._folders = sorted({run.folder for run in runs})
-        finished = [run for run in runs if run.state is State.FINISHED]
-        self._runs = _by_code(finished)
+    def __init__(self, known: Known, like: Run | None) -> None:
+        self._known, self._like = known, like
+        self._words = _words(known.repo, like) if like else ()
 
     def of(self, reader: Reader, oid: str) -> Run | None:
         """The run that speaks for the commit *oid* itself."""
@@ -70,39 +109,38 @@ class _Witnesses:
         if found is None or found[1] != "commit":
             return None
         headers, parents, message = split_commit(found[2])
-        codes = (found[0], headers["tree"], self._code_tree(reader, headers["tree"]))
-        return (
-            self._named(message)
-            or self._first(codes, varied=False)
-            or self._merged(reader, headers["tree"], parents[1:])
-            or self._first(codes)
-        )
+        if run := self._named(message):
+            return run
+        first = self._first({found[0], headers["tree"], self._code_tree(reader, headers["tree"])})
+        if first and not is_varied(first):
+            return first
+        return self._merged(reader, headers["tree"], parents[1:]) or first
 
     def _named(self, message: str) -> Run | None:
         run_id = message_trailer(message, TRAILER)
-        return self._by_id.get(run_id.strip()) if run_id else None
+        return self._known.named(run_id.strip()) if run_id else None
 
     def _merged(self, reader: Reader, tree: str, others: Iterable[str]) -> Run | None:
         """The run of a commit that was merged, if the merge holds just that commit's code."""
         for found in filter(None, map(reader.read, others)):
             headers, _, message = split_commit(found[2])
             if headers.get("tree") == tree:
-                return self._named(message) or self._first((found[0],))
+                return self._named(message) or self._first({found[0]})
         return None
 
-    def _first(self, codes: Iterable[str], *, varied: bool = True) -> Run | None:
-        """The run that shows best what one of *codes* does; none with params from outside, unless *varied*."""
-        known = {run.id: run for code in codes for run in self._runs.get(code, ())}
-        fit = sorted(known.values(), key=lambda run: (is_varied(run), -(run.finished or run.created), run.id))
+    def _first(self, codes: Collection[str]) -> Run | None:
+        """The run that shows best what one of *codes* does, one without params from outside if there is any."""
+        fit = sorted(
+            self._known.of_code(codes), key=lambda run: (is_varied(run), -(run.finished or run.created), run.id)
+        )
         ranked = [(rank, run) for run in fit[:MOST_READ] if (rank := self._rank(run)) is not None]
-        chosen = min(ranked, key=lambda pair: pair[0])[1] if ranked else None
-        return chosen if chosen and (varied or not is_varied(chosen)) else None
+        return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
     def _rank(self, run: Run) -> int | None:
         """0 for a run of the command and job type of the other side's run, 1 for others, None for another script's."""
         if self._like is None:
             return 0
-        words = _words(self._repo, run)
+        words = _words(self._known.repo, run)
         mine, theirs = _script(self._words), _script(words)
         if mine and theirs and mine != theirs:
             return None
@@ -110,14 +148,11 @@ class _Witnesses:
 
     def _code_tree(self, reader: Reader, tree: str) -> str:
         """The id of *tree* without the results that somebody committed beside the code; nothing is written."""
-        places = [f"{folder}/{records.FOLDER}" if folder else records.FOLDER for folder in self._folders]
-        present = [place for place in places if reader.tree(f"{tree}:{place}") is not None]
-        if not present:
+        place = f"{self._known.folder}/{records.FOLDER}".lstrip("/")
+        if reader.tree(f"{tree}:{place}") is None:
             return tree
-        never_flushed = self._repo.writer()
-        return never_flushed.edit(
-            reader.tree(tree) or {}, dict.fromkeys(present), lambda inner: reader.tree(inner) or {}
-        )
+        never_flushed = self._known.repo.writer()
+        return never_flushed.edit(reader.tree(tree) or {}, {place: None}, lambda inner: reader.tree(inner) or {})
 
 
 def is_varied(run: Run) -> bool:
@@ -144,15 +179,6 @@ def _script(words: Sequence[str]) -> str:
     pairs = zip(("", *words), words, strict=False)
     found = (word for before, word in pairs if before == "-m" or word.endswith((".py", ".sh", ".R", ".jl", ".ipynb")))
     return PurePosixPath(next(found, "")).name
-
-
-def _by_code(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """*runs* by each commit and each tree that holds their code."""
-    found: dict[str, list[Run]] = {}
-    for run in runs:
-        for code in filter(None, (run.source, run.tree)):
-            found.setdefault(code, []).append(run)
-    return found
 
 
 def branch(repo: Repo, run: Run) -> str:

@@ -18,6 +18,7 @@ from mlgit.forge.base import Forge, PullRequest, Status, StatusState
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.report import evidence, render, view
+from mlgit.report.evidence import Known
 from mlgit.report.render import NoEvidence
 from mlgit.report.view import Chart, Compared
 from mlgit.store import runs as stored
@@ -107,11 +108,10 @@ def between(place: Place, *, base: str | None, head: str) -> Compared | NoEviden
 
     Raises `NotFoundError` for what is neither.
     """
-    repo, goals = place.repo, place.settings.goals
-    runs = known_runs(place)
-    new = _revision(repo, runs, head)
+    repo, goals, known = place.repo, place.settings.goals, known_runs(place)
+    new = _revision(repo, head)
     against = base or _main(repo, new)
-    old = _revision(repo, runs, against) if against else None
+    old = _revision(repo, against) if against else None
     beside = _called(against) if against else ""
     if not isinstance(new, Run):
         commit = old.source if isinstance(old, Run) else old
@@ -122,27 +122,27 @@ def between(place: Place, *, base: str | None, head: str) -> Compared | NoEviden
             return found
         return replace(found, base=old, distance=0, alone="", beside="")
     if isinstance(old, Run):
-        return about(repo, new, old, runs=runs, goals=goals, beside="")
-    witness = evidence.find(repo, old, runs, like=new) if old else None
+        return about(known, new, old, goals=goals, beside="")
+    witness = evidence.find(known, old, like=new) if old else None
     return about(
-        repo, new, witness.run if witness else None, runs=runs, goals=goals, beside=beside or "its base",
+        known, new, witness.run if witness else None, goals=goals, beside=beside or "its base",
         distance=witness.distance if witness else 0,
         alone="" if witness else f"no run speaks for {beside or 'what came before'}.",
     )  # fmt: skip
 
 
-def known_runs(place: Place) -> list[Run]:
+def known_runs(place: Place) -> Known:
     """The runs that can be evidence here: the project's."""
-    return query.runs(place.repo, project=None if place.is_scratch else place.settings.project)
+    return Known(
+        repo=place.repo, project=None if place.is_scratch else place.settings.project, folder=place.folder
+    )  # fmt: skip
 
 
-def _revision(repo: Repo, runs: Sequence[Run], text: str) -> Run | str:
+def _revision(repo: Repo, text: str) -> Run | str:
     """The run of that id or result branch, else the commit, else the run of that name or beginning."""
     commit = repo.resolve(text)
-    for run in runs:
-        if text == run.id or (commit and run.commit == commit):
-            return run
-    return commit or query.find(repo, text)
+    run = query.of_id(repo, text) or (query.at(repo, commit) if commit else None)
+    return run or commit or query.find(repo, text)
 
 
 def _called(rev: str) -> str:
@@ -170,39 +170,38 @@ def _main(repo: Repo, head: Run | str) -> str | None:
 
 def gather(place: Place, sides: Sides) -> Compared | NoEvidence:
     """The runs that speak for both sides, and what belongs to head's: its sweep, its command."""
-    repo, goals = place.repo, place.settings.goals
-    runs = known_runs(place)
-    head = evidence.find(repo, sides.head, runs, most=1)
-    base = evidence.find(repo, sides.base, runs, like=head.run if head else None) if sides.base else None
+    repo, goals, known = place.repo, place.settings.goals, known_runs(place)
+    head = evidence.find(known, sides.head, most=1)
+    base = evidence.find(known, sides.base, like=head.run if head else None) if sides.base else None
     if head is None:
         return NoEvidence(
             commit=sides.head, branch=sides.branch, beside=sides.beside, base=base.run if base else None,
-            stale=_stale(repo, sides, runs), has_origin=has_origin(repo),
+            stale=_stale(known, sides), has_origin=has_origin(repo),
         )  # fmt: skip
     return about(
-        repo, head.run, base.run if base else None, runs=runs, goals=goals, beside=sides.beside,
+        known, head.run, base.run if base else None, goals=goals, beside=sides.beside,
         distance=base.distance if base else 0,
         alone="" if base else f"no run speaks for {sides.beside} or for a commit before it.",
     )  # fmt: skip
 
 
 def about(
-    repo: Repo, head: Run, base: Run | None, *, runs: Sequence[Run], goals: Mapping[str, Goal], beside: str,
-    distance: int = 0, alone: str = "",
+    known: Known, head: Run, base: Run | None, *, goals: Mapping[str, Goal], beside: str, distance: int = 0,
+    alone: str = "",
 ) -> Compared:  # fmt: skip
-    """What a report on *head* against *base* is about, read from head's branch and its sweep among *runs*."""
+    """What a report on *head* against *base* is about, read from head's branch and its sweep."""
     try:
-        provenance: Mapping[str, Any] = stored.provenance(repo, head) if head.commit else {}
+        provenance: Mapping[str, Any] = stored.provenance(known.repo, head) if head.commit else {}
     except NotFoundError:
         provenance = {}
     command, metrics = provenance.get("command", ()), provenance.get("metrics_files", ())
     return Compared(
         head=head, base=base, distance=distance, beside=beside, alone=alone, goals=goals,
-        siblings=[run for run in runs if head.sweep and run.sweep == head.sweep],
+        siblings=known.trials(head),
         command=[str(word) for word in command] if isinstance(command, list) else (),
         cwd=str(provenance.get("cwd", "")),
         metrics_files=[str(name) for name in metrics] if isinstance(metrics, list) else (),
-        has_origin=has_origin(repo),
+        has_origin=has_origin(known.repo),
         alerts=view.alerts(provenance),
     )  # fmt: skip
 
@@ -212,11 +211,11 @@ def has_origin(repo: Repo) -> bool:
     return "remote.origin.url" in repo.config
 
 
-def _stale(repo: Repo, sides: Sides, runs: Sequence[Run]) -> int | None:
+def _stale(known: Known, sides: Sides) -> int | None:
     """How many commits before head a run lies that speaks for this branch's own earlier code."""
     span = f"{sides.base}..{sides.head}" if sides.base else sides.head
-    own = int(repo.git("rev-list", "--first-parent", "--count", "--end-of-options", span))
-    found = evidence.find(repo, sides.head, runs, most=own) if own > 1 else None
+    own = int(known.repo.git("rev-list", "--first-parent", "--count", "--end-of-options", span))
+    found = evidence.find(known, sides.head, most=own) if own > 1 else None
     return found.distance if found else None
 
 

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git import merge, snapshot
 from mlgit.git.repo import Move, Repo, message_trailer, split_commit
 from mlgit.report import evidence
+from mlgit.store import result
 
 NAMED = "run: {params: params.yaml}\n"
 PARAMS = """\
@@ -20,12 +22,22 @@ epochs: 10
 """
 
 
-def run(repo: Repo, run_id: str, rev: str, **fields: object) -> Run:
-    """A finished run of the code at *rev*."""
+def run(repo: Repo, run_id: str, rev: str, command: Sequence[str] = (), **fields: object) -> Run:
+    """A finished run of the code at *rev*, on its branch."""
     source = repo.resolve(rev)
     tree = repo.git("rev-parse", f"{rev}^{{tree}}")
     given = {"name": f"run-{run_id}", "state": State.FINISHED, "created": 100.0, "finished": 110.0} | fields
-    return Run(id=run_id, project="digits", source=source, tree=tree, ref=f"refs/heads/exp/digits/{run_id}", **given)  # type: ignore[arg-type]
+    one = Run(id=run_id, project="digits", source=source, tree=tree, ref=f"refs/heads/exp/digits/{run_id}", **given)  # type: ignore[arg-type]
+    about = json.dumps({"command": command}).encode()
+    commit = repo.commit(source, {"experiment/run.yaml": about}, result.message(one))
+    repo.move([Move(one.ref, None, commit)], why="test")
+    return replace(one, commit=commit)
+
+
+def evidence_for(repo: Repo, commit: str, *, most: int = 10_000, like: Run | None = None) -> tuple[str, int] | None:
+    """The id of the run that speaks for *commit*, and how far back it lies."""
+    found = evidence.find(evidence.Known(repo=repo, project="digits"), commit, most=most, like=like)
+    return (found.run.id, found.distance) if found else None
 
 
 def code(repo: Repo, *, on: str | None = "main", message: str = "change", **files: str) -> str:
@@ -44,97 +56,120 @@ def tip(repo: Repo, branch: str) -> tuple[dict[str, str], list[str], str]:
 
 
 def test_the_run_of_exactly_this_commit_is_its_evidence(repo: Repo) -> None:
-    one = run(repo, "one", "main")
-    code(repo, train__py="x")
-    two = run(repo, "two", "main")
+    run(repo, "one", "main")
+    head = code(repo, train__py="x")
+    run(repo, "two", "main")
 
-    found = evidence.find(repo, repo.resolve("main") or "", [two, one])
-
-    assert found == evidence.Evidence(two, 0)
+    assert evidence_for(repo, head) == ("two", 0)
 
 
 def test_a_base_without_a_run_looks_back_and_says_how_far(repo: Repo) -> None:
-    one = run(repo, "one", "main")
+    start = repo.resolve("main") or ""
     code(repo, train__py="x")
     head = code(repo, train__py="y")
+    nobody = evidence_for(repo, head)
+    run(repo, "one", start)
 
-    assert evidence.find(repo, head, [one]) == evidence.Evidence(one, 2)
-    assert evidence.find(repo, head, [one], most=1) is None
-    assert evidence.find(repo, head, []) is None
+    assert nobody is None
+    assert evidence_for(repo, head) == ("one", 2)
+    assert evidence_for(repo, head, most=1) is None
+
+
+def test_a_run_of_another_project_does_not_speak(repo: Repo) -> None:
+    run(repo, "one", "main")
+    head = code(repo, on=repo.resolve("main"), message="try\n\nMlgit-Evidence: one\n")
+
+    other = evidence.Known(repo=repo, project="ranking")
+
+    assert evidence.find(other, head) is None
+    assert evidence.find(replace(other, project=None), head) is not None
 
 
 def test_equal_code_is_enough_whoever_committed_it(repo: Repo) -> None:
     (repo.folder / "train.py").write_text("x")
     shot = snapshot.take(repo)
-    dirty = run(repo, "dirty", shot.commit, dirty=True)
+    run(repo, "dirty", shot.commit, dirty=True)
 
     head = code(repo, train__py="x", message="my own commit")
 
     assert head != shot.commit
-    assert evidence.find(repo, head, [dirty]) == evidence.Evidence(dirty, 0)
+    assert evidence_for(repo, head) == ("dirty", 0)
 
 
 def test_results_committed_beside_the_code_do_not_hide_it(repo: Repo) -> None:
     head = code(repo, train__py="x")
-    one = run(repo, "one", "main")
+    run(repo, "one", "main")
     mixed = repo.commit(head, {"experiment/metrics.yaml": b"a: 1\n"}, "results beside code", parents=[])
 
-    assert evidence.find(repo, mixed, [one]) == evidence.Evidence(one, 0)
+    assert evidence_for(repo, mixed) == ("one", 0)
 
 
 def test_the_trailer_has_the_first_word(repo: Repo) -> None:
-    newest = run(repo, "newest", "main", finished=999.0)
-    named = run(repo, "named", "main", state=State.CRASHED)
+    run(repo, "newest", "main", finished=999.0)
+    run(repo, "named", "main", state=State.CRASHED)
     head = code(repo, on=repo.resolve("main"), message="try\n\nMlgit-Evidence: named\n")
     lost = code(repo, on=repo.resolve("main"), message="try\n\nMlgit-Evidence: deleted\n")
 
-    assert evidence.find(repo, head, [newest, named]) == evidence.Evidence(named, 0)
-    assert evidence.find(repo, lost, [newest, named]) == evidence.Evidence(newest, 0)
+    assert evidence_for(repo, head) == ("named", 0)
+    assert evidence_for(repo, lost) == ("newest", 0)
 
 
 def test_a_run_with_params_from_outside_does_not_speak_for_the_plain_code(repo: Repo) -> None:
     head = repo.resolve("main") or ""
-    plain = run(repo, "plain", "main", finished=200.0)
-    varied = run(repo, "varied", "main", finished=500.0, given=("lr",))
+    run(repo, "varied", "main", finished=500.0, given=("lr",))
+    alone = evidence_for(repo, head)
+    run(repo, "plain", "main", finished=200.0)
 
-    assert evidence.find(repo, head, [varied, plain]) == evidence.Evidence(plain, 0)
-    assert evidence.find(repo, head, [varied]) == evidence.Evidence(varied, 0)
+    assert alone == ("varied", 0)
+    assert evidence_for(repo, head) == ("plain", 0)
 
 
 def test_a_sweeps_trial_does_not_speak_for_the_code_it_overrode(repo: Repo) -> None:
-    baseline = run(repo, "baseline", "main", finished=110.0)
-    trial = run(repo, "trial", "main", finished=500.0, sweep="s1")
-    failed = run(repo, "failed", "main", finished=900.0, state=State.FAILED)
     head = repo.resolve("main") or ""
+    found = []
+    for run_id, fields in (
+        ("failed", {"finished": 900.0, "state": State.FAILED}),
+        ("trial", {"finished": 500.0, "sweep": "s1"}),
+        ("baseline", {"finished": 110.0}),
+    ):
+        run(repo, run_id, "main", **fields)
+        found.append(evidence_for(repo, head))
 
-    assert evidence.find(repo, head, [failed, trial, baseline]) == evidence.Evidence(baseline, 0)
-    assert evidence.find(repo, head, [failed, trial]) == evidence.Evidence(trial, 0)
-    assert evidence.find(repo, head, [failed]) is None
+    assert found == [None, ("trial", 0), ("baseline", 0)]
+
+
+def test_the_only_run_by_hand_speaks_however_many_trials_its_code_had(repo: Repo) -> None:
+    head = repo.resolve("main") or ""
+    run(repo, "baseline", "main")
+    for number in range(evidence.MOST_READ + 5):
+        run(repo, f"trial-{number}", "main", finished=500.0 + number, sweep="s1")
+
+    assert evidence_for(repo, head) == ("baseline", 0)
 
 
 def test_a_merged_pull_request_brings_its_evidence_along(repo: Repo) -> None:
     code(repo, mlgit__yaml=NAMED, params__yaml=PARAMS)
-    baseline = run(repo, "baseline", "main")
+    run(repo, "baseline", "main")
     trial = run(repo, "trial", "main", sweep="s1", params={"lr": 0.5})
     branch = evidence.branch(repo, trial)
     repo.git("reset", "-q", "--hard")
 
     merged = merge.merge(repo, "refs/heads/main", repo.resolve(branch) or "", "Merge")
 
-    assert evidence.find(repo, merged, [trial, baseline]) == evidence.Evidence(trial, 0)
+    assert evidence_for(repo, merged) == ("trial", 0)
 
 
 def test_a_merge_that_mixed_two_codes_has_nobodys_evidence(repo: Repo) -> None:
     start = repo.resolve("main") or ""
-    one = run(repo, "one", start)
+    run(repo, "one", start)
     side = code(repo, on=start, a="1", message="side\n\nMlgit-Evidence: two\n")
-    two = run(repo, "two", side)
+    run(repo, "two", side)
     code(repo, b="2")
     repo.git("reset", "-q", "--hard")
 
     merged = merge.merge(repo, "refs/heads/main", side, "Merge")
 
-    assert evidence.find(repo, merged, [two, one]) == evidence.Evidence(one, 2)
+    assert evidence_for(repo, merged) == ("one", 2)
 
 
 def test_a_branch_carries_the_runs_params_and_keeps_the_files_comments(repo: Repo) -> None:
@@ -174,7 +209,7 @@ def test_where_nothing_differs_an_empty_commit_names_the_run(repo: Repo, setting
     assert parents == [source]
     assert headers["tree"] == repo.git("rev-parse", f"{source}^{{tree}}")
     assert message_trailer(message, "Mlgit-Evidence") == "one"
-    assert evidence.find(repo, repo.resolve(branch) or "", [one]) == evidence.Evidence(one, 0)
+    assert evidence_for(repo, repo.resolve(branch) or "") == ("one", 0)
 
 
 def test_asked_again_the_same_branch_answers_also_when_somebody_built_on_it(repo: Repo) -> None:
@@ -246,28 +281,19 @@ def test_code_that_is_not_here_is_said_so(repo: Repo) -> None:
         evidence.branch(repo, gone)
 
 
-def told(repo: Repo, run_id: str, *command: str, **fields: object) -> Run:
-    """A run of main whose branch says how it was started."""
-    about = json.dumps({"command": command}).encode()
-    commit = repo.commit("main", {"experiment/run.yaml": about}, "result")
-    return replace(run(repo, run_id, "main", **fields), commit=commit)
-
-
 def test_the_base_is_a_run_of_the_same_command(repo: Repo) -> None:
-    head = told(repo, "head", "/usr/bin/env", "/usr/bin/python3.11", "train.py", "--lr=0.3", params={"lr": 0.3})
-    same = told(repo, "same", "python", "train.py", "--lr=0.1", finished=1.0, params={"lr": 0.1})
-    given = told(repo, "given", "python", "train.py", finished=2.0, given=("lr",))
-    quick = told(repo, "quick", "python", "train.py", "--quick", finished=3.0)
-    other = told(repo, "other", "python", "evaluate.py", finished=4.0)
-    tuned = told(repo, "tuned", "python", "train.py", finished=5.0, job_type="tune")
     main = repo.resolve("main") or ""
+    by_env = ("/usr/bin/env", "/usr/bin/python3.11", "train.py", "--lr=0.3")
+    head = run(repo, "head", "main", by_env, params={"lr": 0.3}, state=State.FAILED)
+    found = []
+    for run_id, command, fields in (
+        ("other", ("python", "evaluate.py"), {"finished": 4.0}),
+        ("quick", ("python", "train.py", "--quick"), {"finished": 3.0}),
+        ("tuned", ("python", "train.py"), {"finished": 5.0, "job_type": "tune"}),
+        ("given", ("python", "train.py"), {"finished": 2.0, "given": ("lr",)}),
+        ("same", ("python", "train.py", "--lr=0.1"), {"finished": 1.0, "params": {"lr": 0.1}}),
+    ):
+        run(repo, run_id, "main", command, **fields)
+        found.append(evidence_for(repo, main, like=head))
 
-    def base(*runs: Run) -> str:
-        found = evidence.find(repo, main, runs, like=head)
-        return found.run.id if found else ""
-
-    assert base(other, quick, given, same, tuned) == "same"
-    assert base(other, quick, given, tuned) == "given"
-    assert base(other, quick, tuned) == "tuned"
-    assert base(other, quick) == "quick"
-    assert base(other) == ""
+    assert found == [None, ("quick", 0), ("tuned", 0), ("given", 0), ("same", 0)]

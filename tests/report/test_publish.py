@@ -12,6 +12,7 @@ from mlgit.errors import NotFoundError
 from mlgit.forge.base import Capabilities, StatusState
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
+from mlgit.index import query
 from mlgit.report import evidence, publish, render, view
 from mlgit.report.view import Compared
 from mlgit.store import place
@@ -196,7 +197,7 @@ def test_a_sweep_is_told_by_its_name_and_judged_by_its_own_metric(here: Place, t
 
 def test_alerts_of_the_run_are_part_of_the_report(here: Place, train: Train) -> None:
     run = train("one", {"accuracy": [0.5]})
-    about = publish.about(here.repo, run, None, runs=[run], goals=here.settings.goals, beside="", alone="nothing")
+    about = publish.about(publish.known_runs(here), run, None, goals=here.settings.goals, beside="", alone="nothing")
     told = {"alerts": [{"title": "Low @all", "text": "<b>|x", "level": "WARN"}, "spoiled"]}
 
     text = render.render(view.build(replace(about, alerts=view.alerts(told))))
@@ -204,3 +205,23 @@ def test_alerts_of_the_run_are_part_of_the_report(here: Place, train: Train) -> 
     assert "<summary>1 alert</summary>" in text
     assert "| WARN | **Low @&#8203;all** | &lt;b&gt;\\|x |" in text
     assert "alert" not in render.render(view.build(about))
+
+
+def test_a_report_reads_the_runs_that_it_is_about_and_no_others(
+    here: Place, train: Train, records_read: list[str]
+) -> None:
+    train("baseline", {"accuracy": [0.5]})
+    Path("train.py").write_text("print('learning more')\n")
+    here.repo.git("commit", "-q", "-a", "-m", "Learn more")
+    for number in range(3):
+        train(f"another-{number}", {"accuracy": [0.6]}, sweep="s1")
+    head = train("head", {"accuracy": [0.7]})
+    query.projects(here.repo)
+    records_read.clear()
+
+    about = publish.between(here, base="main^", head=head.branch)
+
+    assert isinstance(about, Compared)
+    assert about.base
+    assert (about.head.name, about.base.name) == ("head", "baseline")
+    assert set(records_read) == {head.ref, about.base.ref}
