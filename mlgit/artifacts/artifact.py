@@ -5,22 +5,21 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Self
 
-from mlgit import whole
-from mlgit.artifacts import amend, catalog, manifest, reference, ties
+from mlgit.artifacts import amend, bringing, catalog, manifest, ties
 from mlgit.artifacts.catalog import Held
 from mlgit.artifacts.draft import Draft
 from mlgit.artifacts.files import ArtifactFile
+from mlgit.artifacts.logged import Logged
 from mlgit.artifacts.manifest import Entry, Manifest
 from mlgit.artifacts.staging import Staging
 from mlgit.core import figures, values
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.condition import Operation, Predicate
 from mlgit.core.run import Run
-from mlgit.dvc import cache, databases
 from mlgit.errors import MlgitError, NotFoundError, NotLoggedError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.store import place as places
@@ -61,10 +60,9 @@ class Artifact(Draft):
         self._aliases: list[str] = []
         self._tags: list[str] = []
         self._ttl: timedelta | ArtifactTTL | None = ArtifactTTL.INHERIT
-        self._repo: Repo | None = None
-        self._version: ArtifactVersion | None = None
-        self._folder = self._in_project = ""
+        self._logged: Logged | None = None
         self._found: Held | None = None
+        """It among the versions of the name that it was found by, once somebody has looked."""
         self._trouble: MlgitError | None = None
         self._is_listed = self._is_aside = False
 
@@ -80,7 +78,7 @@ class Artifact(Draft):
 
     def logged_as(self, repo: Repo, version: ArtifactVersion, run: Run) -> None:
         """Become *version*, which *run* has logged."""
-        self._repo, self._version, self._folder, self._in_project = repo, version, run.folder, run.project
+        self._logged = Logged(repo=repo, version=version, project=run.project, folder=run.folder)
         self._aliases, self._tags = list(version.aliases), list(version.tags)
         self.description, self.metadata = version.description or None, version.metadata
         self._ttl = ArtifactTTL.INHERIT if version.ttl is None else timedelta(seconds=version.ttl)
@@ -108,40 +106,30 @@ class Artifact(Draft):
         held = catalog.find(query.logging(here.repo, catalog.parse(name).name), f"{project}/{name}")
         return Artifact.of(here.repo, held).get_entry(path)
 
-    def _known(self) -> tuple[Repo, ArtifactVersion]:
-        if self._repo is None or self._version is None:
+    def _known(self) -> Logged:
+        if self._logged is None:
             raise NotLoggedError(f"The artifact {self._name} was not logged yet.", fix="run.log_artifact(artifact)")
-        return self._repo, self._version
+        return self._logged
 
     def _look(self) -> Held:
-        """It among the versions of the name that it was found by."""
-        self._known()
+        known = self._known()
         if self._found is None:
-            self._found = self._source()
+            self._found = known.held()
             self._aliases = list(self._found.aliases)
         return self._found
 
-    def _source(self) -> Held:
-        """It among the versions of its own name."""
-        from mlgit.index import query
-
-        repo, version = self._known()
-        known = catalog.versions(query.logging(repo, self._name, project=self._in_project), self._name)
-        found = next((held for held in known if held.version.hash == version.hash), None)
-        if found is None:
-            raise NotFoundError(
-                f"No run tells of this version of {self._name} any more.", fix="mlgit restore --list lists hidden runs"
-            )
-        return found
+    def _amended(self, version: ArtifactVersion) -> None:
+        """Be *version* from now on, which is the same but for what is said of it."""
+        self._logged, self._found = replace(self._known(), version=version), None
 
     @property
     def stored(self) -> ArtifactVersion | None:
         """The version that it is, as its run's record tells of it; None while it is a draft."""
-        return self._version
+        return self._logged.version if self._logged else None
 
     def is_draft(self) -> bool:
         """Whether it was not logged yet."""
-        return self._version is None
+        return self._logged is None
 
     def finalize(self) -> None:
         """Let nothing be added any more."""
@@ -169,16 +157,15 @@ class Artifact(Draft):
         change nothing. Raises `UsageError` for an alias that cannot be one, `TypeError` for metadata that cannot be
         stored.
         """
-        if self._version is None:
+        if self._logged is None:
             ties.ask("log")(self, project)
             return
-        repo, _ = self._known()
-        held = self._found or self._look()
-        self._version = amend.save(
-            repo, held, aliases=self._aliases, tags=self._tags, description=self.description or "",
-            metadata=self.metadata, ttl=self._seconds(),
+        amended = amend.save(
+            self._logged.repo, self._found or self._look(), aliases=self._aliases, tags=self._tags,
+            description=self.description or "", metadata=self.metadata,
+            ttl=self.ttl.total_seconds() if self.ttl else None,
         )  # fmt: skip
-        self._found = None
+        self._amended(amended)
 
     def new_draft(self) -> Artifact:
         """A draft of the same name that holds the same."""
@@ -204,7 +191,7 @@ class Artifact(Draft):
         """`mnist`, and once it was logged `mnist:v0`."""
         if self._is_aside:
             return f"{self._name}:v0"
-        return self._name if self._version is None else self._look().name
+        return self._name if self._logged is None else self._look().name
 
     @property
     def type(self) -> str:
@@ -219,8 +206,7 @@ class Artifact(Draft):
     @property
     def project(self) -> str:
         """The project of the run that logged it."""
-        self._known()
-        return self._in_project
+        return self._known().project
 
     @property
     def entity(self) -> str:
@@ -235,29 +221,29 @@ class Artifact(Draft):
     @property
     def id(self) -> str | None:
         """The hash of its content, once it was logged."""
-        return self._version.hash if self._version else None
+        return self.stored.hash if self.stored else None
 
     @property
     def commit_hash(self) -> str:
         """The hash of its content."""
-        return self._known()[1].hash
+        return self._known().version.hash
 
     @property
     def digest(self) -> str:
         """DVC's hash of its content; of a draft, the one that it will have."""
-        return self._version.hash if self._version else self.manifest.digest()
+        return self.id or self.manifest.digest()
 
     @property
     def state(self) -> str:
         """`PENDING`, `COMMITTED` or `DELETED`."""
-        if self._version is None:
+        if self._logged is None:
             return "PENDING"
-        return "DELETED" if self._version.deleted else "COMMITTED"
+        return "DELETED" if self._logged.version.deleted else "COMMITTED"
 
     @property
     def aliases(self) -> list[str]:
         """Its aliases; a list to change, which `save()` writes."""
-        if self._version is not None:
+        if self._logged is not None:
             self._look()
         return self._aliases
 
@@ -299,9 +285,6 @@ class Artifact(Draft):
             raise UsageError("ttl: a time span above zero is asked for.")
         self._ttl = value
 
-    def _seconds(self) -> float | None:
-        return self.ttl.total_seconds() if self.ttl else None
-
     @property
     def created_at(self) -> str:
         """When it was first logged, ISO 8601 in UTC."""
@@ -325,13 +308,12 @@ class Artifact(Draft):
     @property
     def url(self) -> str:
         """Where it is recorded: the branch of the run that logged it, as a `file:` address."""
-        repo, _ = self._known()
-        return f"file://{repo.folder}#{self._look().run.branch}"
+        return f"file://{self._known().repo.folder}#{self._look().run.branch}"
 
     @property
     def source_name(self) -> str:
         """Its own name and version, also where it was found by a link."""
-        return self._source().name if self.is_link else self.name
+        return self._known().held().name if self.is_link else self.name
 
     source_entity, source_project = entity, project
 
@@ -343,12 +325,12 @@ class Artifact(Draft):
     @property
     def source_version(self) -> str:
         """Its own version, also where it was found by a link."""
-        return self._source().label if self.is_link else self.version
+        return self._known().held().label if self.is_link else self.version
 
     @property
     def source_artifact(self) -> Artifact:
         """It by its own name, where it was found by a link; else itself."""
-        return Artifact.of(self._known()[0], self._source()) if self.is_link else self
+        return Artifact.of(self._known().repo, self._known().held()) if self.is_link else self
 
     @property
     def collection(self) -> Any:
@@ -363,8 +345,9 @@ class Artifact(Draft):
     def _collection(self, name: str) -> Any:
         from mlgit.index import query
 
-        repo, _ = self._known()
-        return ties.ask("collection")(repo, query.runs(repo, project=self._in_project), name, self._type)
+        known = self._known()
+        runs = query.runs(known.repo, project=known.project)
+        return ties.ask("collection")(known.repo, runs, name, self._type)
 
     distributed_id = history_step = None
     """W&B's, which say nothing here."""
@@ -382,27 +365,16 @@ class Artifact(Draft):
         }  # fmt: skip
 
     def __repr__(self) -> str:
-        return f"<mlgit artifact {self._name} ({self._type}){'' if self._version is None else f' {self.digest[:12]}'}>"
+        return f"<mlgit artifact {self._name} ({self._type}){f' {self.id[:12]}' if self.id else ''}>"
 
     # -- what is in it
 
     def _all(self) -> dict[str, Entry]:
-        if self._version is not None and not self._is_listed:
-            self._entries, self._is_listed = self._listed(), True
+        if self._logged is not None and not self._is_listed:
+            self._entries, self._is_listed = self._logged.entries(), True
+            for entry in self._entries.values():
+                entry.parent = self
         return self._entries
-
-    def _listed(self) -> dict[str, Entry]:
-        repo, version = self._known()
-        found: dict[str, Entry] = {}
-        for path, (digest, source) in cache.listing(repo, version.hash, folder=self._folder).items():
-            if path == manifest.REFERENCES:
-                found |= manifest.read_references(source)
-                continue
-            name = PurePosixPath(version.path).name if path == "." else path
-            found[name] = Entry(name, size=source.stat().st_size, digest=digest, source=source)
-        for entry in found.values():
-            entry.parent = self
-        return found
 
     @property
     def manifest(self) -> Manifest:
@@ -436,14 +408,14 @@ class Artifact(Draft):
             return self._objects[name]
         if self._is_aside:
             return None
-        _, version = self._known()
-        folder = _READ.get(version.hash)
+        content = self.commit_hash
+        folder = _READ.get(content)
         if folder is None:
             folder = Staging()
             for path, entry in self._all().items():
                 if entry.source:
                     folder.link(entry.source, path)
-            _READ[version.hash] = folder
+            _READ[content] = folder
         return ties.ask("get")(folder.folder, manifest.inside(name))
 
     def __getitem__(self, name: str) -> Any:
@@ -456,23 +428,11 @@ class Artifact(Draft):
 
     def place_of(self, root: str | os.PathLike[str] | None) -> Path:
         """Where its files go: *root*, or `artifacts/<its own name>:v0` (`MLGIT_ARTIFACT_DIR` names another folder)."""
-        return _place(root, self.source_name)
+        return bringing.place(root, self.source_name)
 
     def bring(self, entry: Entry, root: Path) -> None:
         """Put *entry* below *root*, checked against its hash; what is the same there already stays."""
-        entry = self._all().get(entry.path, entry)  # what was added as a draft's may have moved into the cache
-        target = root / entry.path
-        if entry.source is None:
-            reference.bring(entry, target)
-            return
-        if target.is_file() and target.stat().st_size == entry.size and databases.md5_of(target) == entry.digest:
-            return
-        _leave_out_of_git(root)
-        try:
-            with whole.at(target) as scratch:
-                cache.copy(entry.source, scratch, entry.digest)
-        except OSError as exc:
-            raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
+        bringing.bring(self._all().get(entry.path, entry), root)  # a draft's may have moved into the cache since
 
     def download(
         self, root: str | os.PathLike[str] | None = None, allow_missing_references: bool = False,
@@ -509,12 +469,8 @@ class Artifact(Draft):
     def checkout(self, root: str | os.PathLike[str] | None = None) -> str:
         """`download`, and whatever else lies below *root* (`artifacts/<name>` unless given) goes."""
         self._known()
-        place = _place(root, self._name)
-        wanted = {place / path for path in self._all()}
-        for top, _, names in os.walk(place):
-            for name in names:
-                if (found := Path(top) / name) not in wanted:
-                    found.unlink()
+        place = bringing.place(root, self._name)
+        bringing.clear(place, self._all())
         return self.download(place)
 
     def file(self, root: str | os.PathLike[str] | None = None) -> str:
@@ -531,30 +487,18 @@ class Artifact(Draft):
     def verify(self, root: str | os.PathLike[str] | None = None) -> None:
         """Raise `ValueError` where the files below *root* are not exactly those of the artifact."""
         self._known()
-        place = self.place_of(root)
-        there = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
-        known = self._all()
-        if unknown := sorted(there - known.keys()):
-            raise ValueError(f"{place / unknown[0]} is no file of {self.name}.")
-        for name, entry in known.items():
-            if entry.source and (name not in there or databases.md5_of(place / name) != entry.digest):
-                raise ValueError(f"{place / name} {'is missing' if name not in there else 'has another content'}.")
+        bringing.verify(self.place_of(root), self._all(), name=self.name)
 
     # -- who made it, who uses it, what else it is called
 
     def logged_by(self) -> Any:
         """The run that logged it first."""
-        repo, _ = self._known()
-        return ties.ask("past")(repo, self._look().run)
+        return ties.ask("past")(self._known().repo, self._look().run)
 
     def used_by(self) -> list[Any]:
         """The runs that used it, the first one first."""
-        from mlgit.index import query
-
-        repo, version = self._known()
-        near = query.search(repo, Predicate("used", Operation.EQUAL, (version.name,))).runs
-        using = [run for run in near if any(used.hash == version.hash for used in run.used)]
-        return [ties.ask("past")(repo, run) for run in sorted(using, key=lambda run: run.created)]
+        known = self._known()
+        return [ties.ask("past")(known.repo, run) for run in known.users()]
 
     def link(self, target_path: str, aliases: Iterable[str] | None = None) -> Artifact:
         """Put it into a collection of another name too; log it first if it is a draft. Return it.
@@ -564,20 +508,16 @@ class Artifact(Draft):
         The last part of *target_path* is the name; an alias may follow it: `digits:best`. Raises `UsageError` for a
         path that names no collection and for an alias that cannot be one.
         """
-        if self._version is None:
+        if self._logged is None:
             self.save()
-        repo, _ = self._known()
-        self._version = amend.link(repo, self._look(), target_path, tuple(aliases or ()))
-        self._found = None
+        self._amended(amend.link(self._known().repo, self._look(), target_path, tuple(aliases or ())))
         return self
 
     def unlink(self) -> None:
         """Take it out of the collection that it was found in. Raises `UsageError` where that is its own name's."""
         if not self.is_link:
             raise UsageError(f"{self.name} is no link.", fix="find it by the name of the collection, then unlink it")
-        repo, _ = self._known()
-        self._version = amend.unlink(repo, self._look())
-        self._found = None
+        self._amended(amend.unlink(self._known().repo, self._look()))
 
     def delete(self, delete_aliases: bool = False) -> None:
         """Delete this version: it is found no more, its number stays its own, and DVC's collection may take the bytes.
@@ -585,28 +525,8 @@ class Artifact(Draft):
         What the runs said before stands in their branches. Raises `UsageError` where it has aliases other than
         `latest`, unless *delete_aliases*.
         """
-        repo, _ = self._known()
         held = self._look()
         if (named := [alias for alias in held.aliases if alias != "latest"]) and not delete_aliases:
             raise UsageError(f"{held.name} is called {', '.join(named)}.", fix="delete(delete_aliases=True)")
-        self._version = amend.delete(repo, held)
-
-
-def _place(root: str | os.PathLike[str] | None, name: str) -> Path:
-    if root is not None:
-        return Path(root)
-    return top_folder() / name
-
-
-def top_folder() -> Path:
-    """The folder to which artifacts are brought where nobody says."""
-    named = os.environ.get("MLGIT_ARTIFACT_DIR") or os.environ.get("WANDB_ARTIFACT_DIR") or "artifacts"
-    return Path(named).absolute()
-
-
-def _leave_out_of_git(root: Path) -> None:
-    """Keep what is brought out of the snapshots of runs: git ignores the folder for artifacts that is made here."""
-    top = top_folder()
-    if root.absolute().is_relative_to(top) and not top.exists():
-        top.mkdir(parents=True)
-        (top / ".gitignore").write_text("*\n")
+        known = self._known()
+        self._logged = replace(known, version=amend.delete(known.repo, held))

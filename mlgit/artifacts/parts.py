@@ -9,10 +9,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mlgit import whole
-from mlgit.artifacts import manifest
 from mlgit.artifacts.artifact import Artifact
-from mlgit.artifacts.manifest import Entry
-from mlgit.dvc import cache, storing
+from mlgit.artifacts.logged import entries
+from mlgit.dvc import storing
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 
@@ -32,10 +31,8 @@ def gather(repo: Repo, draft: Artifact, shared: str, *, folder: str = "") -> Non
     """Let *draft* hold what all parts do; they are no more afterwards. Raises `UsageError` where two differ."""
     place = _place(repo, draft, shared)
     for part in sorted(place.glob("*.json")):
-        for path, (digest, source) in cache.listing(repo, json.loads(part.read_text())["hash"], folder=folder).items():
-            found = manifest.read_references(source).values() if path == manifest.REFERENCES else None
-            for entry in found or (Entry(path, size=source.stat().st_size, digest=digest, source=source),):
-                draft.add_reference(entry)
+        for entry in entries(repo, json.loads(part.read_text())["hash"], folder=folder).values():
+            draft.add_reference(entry)
     shutil.rmtree(place, ignore_errors=True)
 
 

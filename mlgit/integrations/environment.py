@@ -6,7 +6,7 @@ import os
 from collections.abc import MutableMapping
 from pathlib import Path
 
-from mlgit.artifacts import artifact
+from mlgit.artifacts import bringing
 from mlgit.tracking import wish
 
 _NAMES = """
@@ -70,7 +70,7 @@ def get_base_url(default: str | None = None, env: Env | None = None) -> str | No
 
 def get_artifact_dir(env: Env | None = None) -> str:
     """The folder that artifacts are brought to."""
-    return str(artifact.top_folder())
+    return str(bringing.top_folder())
 
 
 def get_cache_dir(env: Env | None = None) -> Path:

@@ -1,0 +1,62 @@
+"""A version that was logged: what the runs of a repository tell of it, and what the cache holds of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from mlgit.artifacts import catalog, manifest
+from mlgit.artifacts.catalog import Held
+from mlgit.artifacts.manifest import Entry
+from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.condition import Operation, Predicate
+from mlgit.core.run import Run
+from mlgit.dvc import cache
+from mlgit.errors import NotFoundError
+from mlgit.git.repo import Repo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logged:
+    """*version*, as a run of *project* logged it whose folder in *repo* is *folder*."""
+
+    repo: Repo
+    version: ArtifactVersion
+    project: str
+    folder: str
+
+    def held(self) -> Held:
+        """It among the versions of its name. Raises `NotFoundError` where no run tells of it any more."""
+        from mlgit.index import query
+
+        name = self.version.name
+        held = catalog.known_as(query.logging(self.repo, name, project=self.project), self.version)
+        if held is None:
+            raise NotFoundError(
+                f"No run tells of this version of {name} any more.", fix="mlgit restore --list lists hidden runs"
+            )
+        return held
+
+    def users(self) -> list[Run]:
+        """The runs that used it, the first one first."""
+        from mlgit.index import query
+
+        near = query.search(self.repo, Predicate("used", Operation.EQUAL, (self.version.name,))).runs
+        using = [run for run in near if any(used.hash == self.version.hash for used in run.used)]
+        return sorted(using, key=lambda run: run.created)
+
+    def entries(self) -> dict[str, Entry]:
+        """What is in it, by path."""
+        return entries(self.repo, self.version.hash, folder=self.folder, name=PurePosixPath(self.version.path).name)
+
+
+def entries(repo: Repo, content: str, *, folder: str, name: str = "") -> dict[str, Entry]:
+    """What is in *content* (a hash of DVC's) by path, that of a single file being its *name*."""
+    found: dict[str, Entry] = {}
+    for path, (digest, source) in cache.listing(repo, content, folder=folder).items():
+        if path == manifest.REFERENCES:
+            found |= manifest.read_references(source)
+        else:
+            inner = name if path == "." else path
+            found[inner] = Entry(inner, size=source.stat().st_size, digest=digest, source=source)
+    return found
