@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
-from mlgit.core.history import Logged, Series
+from mlgit.core.history import AXES, Logged, Series
 
 Row = dict[str, Any]
 
@@ -28,6 +29,13 @@ def rows_of(
             )
             row[prefix + name] = logged.value
     return [rows[step] for step in sorted(rows)]
+
+
+def last(series: Mapping[str, Series], objects: Mapping[str, Sequence[Logged]]) -> Row:
+    """`_step`, `_runtime` and `_timestamp` of the last row, which is there also where a history is thinned."""
+    ends = [at for one in series.values() for at in zip(one.steps, one.runtimes, one.timestamps, strict=True)]
+    ends += [(one.step, one.runtime, one.timestamp) for several in objects.values() for one in several]
+    return dict(zip(AXES, max(ends, key=itemgetter(0), default=()), strict=False))
 
 
 def having(rows: Sequence[Row], keys: Sequence[str] | None) -> Iterator[Row]:

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from fnmatch import fnmatch
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from mlgit.core import figures, values
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.card import card
 from mlgit.core.compare import nested
-from mlgit.core.history import AXES
+from mlgit.core.merging import Side, merge
 from mlgit.core.run import Run as Record
 from mlgit.core.run import State
 from mlgit.errors import NotFoundError, UsageError
@@ -31,6 +30,11 @@ from mlgit.store import edit, live, locks, runs
 
 _MOST_UPLOADED = 20 << 20
 """Bytes of a file that is put onto a branch; what is larger belongs in an artifact."""
+_EDITABLE = {
+    "name": "name", "notes": "notes", "group": "group", "job_type": "job_type", "tags": "tags", "config": "params",
+    "summary": "metrics",
+}  # fmt: skip
+"""What `update()` writes, and what the record calls it."""
 
 
 class Run:
@@ -223,11 +227,7 @@ class Run:
 
     def last_row(self) -> dict[str, Any]:
         """`_step`, `_runtime` and `_timestamp` of the last row that it logged; nothing where it logged none."""
-        series, objects = runs.history(self._repo, self._record), runs.objects(self._repo, self._record)
-        ends = [at for one in series.values() for at in zip(one.steps, one.runtimes, one.timestamps, strict=True)]
-        ends += [(one.step, one.runtime, one.timestamp) for several in objects.values() for one in several]
-        last = max(ends, key=itemgetter(0), default=())  # which is there also of a history that is thinned
-        return dict(zip(AXES, last, strict=False))
+        return rows.last(runs.history(self._repo, self._record), runs.objects(self._repo, self._record))
 
     @property
     def lastHistoryStep(self) -> int:  # noqa: N802  (W&B's name)
@@ -248,12 +248,12 @@ class Run:
 
     def _rows(self, stream: str) -> list[rows.Row]:
         if stream in ("system", "events"):
-            told = runs.system(self._repo, self._record, full=True)
-            found, full = rows.rows_of(told, {}, prefix="system."), told.is_full
+            series = runs.system(self._repo, self._record, full=True)
+            found, full = rows.rows_of(series, {}, prefix="system."), series.is_full
         elif stream == "default":
-            told = runs.history(self._repo, self._record, full=True)
-            logged = runs.objects(self._repo, self._record, full=True)
-            found, full = rows.rows_of(told, logged), told.is_full and logged.is_full
+            series = runs.history(self._repo, self._record, full=True)
+            objects = runs.objects(self._repo, self._record, full=True)
+            found, full = rows.rows_of(series, objects), series.is_full and objects.is_full
         else:
             raise UsageError(f"{stream[:40]!r} is no stream.", fix="default or system")
         if not full:
@@ -404,24 +404,13 @@ class Run:
         Only what was changed here is written, so that what others have changed meanwhile stays.
         """
         before = self._whole
-        named: dict[str, Any] = {
-            key: getattr(self, key)
-            for key in ("name", "notes", "group", "job_type")
-            if getattr(self, key) != getattr(before, key)
-        }
-        if tuple(self.tags) != before.tags:
-            named["tags"] = tuple(map(str, self.tags))
-        params = _changed(before.params, values.plain(self.config, where="config"))
-        told = by_whole_name(values.plain(self.summary, where="summary"), before.metrics.keys())
-        metrics = _changed(before.metrics, dict(told))
-
-        def change(record: Record) -> Record:
-            return replace(
-                record, **named, params=_applied(record.params, params), metrics=_applied(record.metrics, metrics)
-            )
-
-        words = [*named, *(["config"] if params else []), *(["summary"] if metrics else [])]
-        self._edit(change, why=f"edit {', '.join(words)}")
+        metrics = by_whole_name(values.plain(self.summary, where="summary"), before.metrics.keys())
+        mine = replace(
+            before, name=self.name, notes=self.notes, group=self.group, job_type=self.job_type,
+            tags=tuple(map(str, self.tags)), params=values.plain(self.config, where="config"), metrics=dict(metrics),
+        )  # fmt: skip
+        edited = [word for word, field in _EDITABLE.items() if getattr(mine, field) != getattr(before, field)]
+        self._edit(lambda now: merge(before, now, mine, Side.THEIRS)[0], why=f"edit {', '.join(edited)}")
         self._read(self._record)
 
     save = update
@@ -506,16 +495,3 @@ def who(repo: Repo, record: Record) -> str:
 
 def _with(known: tuple[ArtifactVersion, ...], version: ArtifactVersion) -> tuple[ArtifactVersion, ...]:
     return (*(one for one in known if (one.name, one.hash) != (version.name, version.hash)), version)
-
-
-_GONE = object()
-
-
-def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """What is other in *after*; what is not there any more is marked so."""
-    gone: dict[str, Any] = {key: _GONE for key in before if key not in after}
-    return gone | {key: value for key, value in after.items() if key not in before or before[key] != value}
-
-
-def _applied(known: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in {**known, **changes}.items() if value is not _GONE}
