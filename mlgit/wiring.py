@@ -95,6 +95,8 @@ def _only_of(repo: Repo, told: Sequence[Run]) -> dict[str, list[str]]:
 
 def _used(repo: Repo, but: Collection[str], asked: Collection[str]) -> set[str]:
     """The contents of DVC's that runs name, all *but* some by id, and those of *asked* that pointers do."""
+    if not asked:
+        return set()  # what all runs name is a long list
     from mlgit.dvc import mentions
     from mlgit.index import query
     from mlgit.store import runs as stored
@@ -183,11 +185,12 @@ def findings(place: Place, to: str | None, done: Callable[[int], None]) -> Itera
 
 def _lost(repo: Repo, *, asks: bool) -> Iterator[Finding]:
     """The bytes of runs' artifacts that are nowhere."""
+    from mlgit.core.query import HELD
     from mlgit.dvc import cache
     from mlgit.index import query
     from mlgit.store.check import Finding
 
-    known = [run for run in query.runs(repo) if run.ref.startswith("refs/heads/")]
+    known = [run for run in query.having(repo, HELD, "logged") if run.ref.startswith("refs/heads/")]
     made = {content: run for run in known for content in _contents(run, made=True)}
     for folder in {run.folder for run in known}:
         own = [content for content, run in made.items() if run.folder == folder]

@@ -343,10 +343,10 @@ class Artifact(Draft):
         return self._collection(self._name)
 
     def _collection(self, name: str) -> Any:
-        from mlgit.index import query
+        from mlgit.artifacts import telling
 
         known = self._known()
-        runs = query.runs(known.repo, project=known.project)
+        runs = telling.of(known.repo, name, project=known.project)
         return ties.ask("collection")(known.repo, runs, name, self._type)
 
     distributed_id = history_step = None

@@ -6,7 +6,7 @@ Numbers count contents in the order in which they were first logged; an alias be
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mlgit.core import refs
@@ -165,10 +165,13 @@ def names(runs: Iterable[Run]) -> dict[str, str]:
     return {version.name: version.type for run in runs for version in reversed(run.logged) if not version.deleted}
 
 
-def find(runs: Sequence[Run], text: str, *, project: str | None = None) -> Held:
+def find(
+    runs: Sequence[Run], text: str, *, project: str | None = None, others: Callable[[], Iterable[str]] = tuple
+) -> Held:
     """The version that *text* names (see `parse`): by alias, number, or six digits of its hash.
 
-    *project*: whose runs are asked where *text* names none; None for all. Raises `NotFoundError`.
+    *project*: whose runs are asked where *text* names none; None for all. *others*: what else there is, for who finds
+    nothing. Raises `NotFoundError`.
     """
     named = parse(text)
     wanted = named.project or project
@@ -176,7 +179,7 @@ def find(runs: Sequence[Run], text: str, *, project: str | None = None) -> Held:
     known = versions(asked, named.name) or (versions(runs, named.name) if not named.project else [])
     known = known or _of_path(asked, named.name)
     if not any(not held.version.deleted for held in known):
-        some = sorted(names(asked))
+        some = sorted({*names(asked), *others()})
         fix = f"there are: {', '.join(some[:10])}" if some else "log one in a run first"
         raise NotFoundError(f"There is no artifact {named.name[:120]!r}{_where(named.project)}.", fix=fix)
     found = _chosen(known, named.which)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlgit.artifacts import catalog, ties
+from mlgit.artifacts import catalog, telling, ties
 from mlgit.artifacts.catalog import Held
 from mlgit.core import secrets, values
 from mlgit.core.artifact import ArtifactVersion
@@ -62,25 +62,6 @@ def _place(repo: Repo, path: Path, folder: str) -> str:
     return where.relative_to(home).as_posix() if where.is_relative_to(home) else where.name
 
 
-def _find_elsewhere(repo: Repo, runs: Sequence[Run], text: str, project: str | None) -> Held:
-    """What no run has logged by that name: a path that one did, or a table. Raises `NotFoundError`."""
-    try:
-        return catalog.find(runs, text, project=project)
-    except NotFoundError:
-        is_table = catalog.parse(text).name.startswith("run-")
-        if not is_table or (table := ties.ask("table")(repo, runs, text)) is None:
-            raise
-        found: Held = table
-        return found
-
-
-def telling(repo: Repo, name: str, *, project: str | None = None) -> list[Run]:
-    """The runs that may tell of the artifact *name*: those that logged it; of a run's table, any."""
-    from mlgit.index import query
-
-    return query.runs(repo, project=project) if name.startswith("run-") else query.logging(repo, name, project=project)
-
-
 def versions(repo: Repo, runs: Sequence[Run], name: str) -> list[Held]:
     """`catalog.versions`, with the tables that *runs* logged among them."""
     known = catalog.versions(runs, name)
@@ -101,11 +82,17 @@ def find(repo: Repo, text: str, *, project: str | None = None, type: str | None 
     """
     from mlgit.index import query
 
-    name = catalog.parse(text).name
+    named = catalog.parse(text)
+    known = telling.of(repo, named.name)
     try:
-        held = catalog.find(query.logging(repo, name), text, project=project)
+        held = catalog.find(
+            known, text, project=project, others=lambda: query.logged(repo, project=named.project or project)
+        )
     except NotFoundError:
-        held = _find_elsewhere(repo, query.runs(repo), text, project)
+        is_table = named.name.startswith("run-")
+        if not is_table or (table := ties.ask("table")(repo, known, text)) is None:
+            raise
+        held = table
     if type is not None and held.version.type != type:
         raise NotFoundError(f"{held.name} is a {held.version.type}, not a {type[:80]}.", fix="leave the type out")
     return held

@@ -214,7 +214,7 @@ def _artifacts(repo: Repo, run: Run) -> list[str]:
     from mlgit.index import query
 
     told = [*(("used", one) for one in run.used), *(("logged", one) for one in run.logged)]
-    like = query.logging(repo, project=run.project) if told else []
+    like = query.logging(repo, *(version.name for _, version in told), project=run.project) if told else []
     rows: list[tuple[str, str, str]] = []
     for what, version in told:
         held = catalog.known_as(like, version)

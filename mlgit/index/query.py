@@ -78,11 +78,15 @@ def having(repo: Repo, *keys: str) -> list[Run]:
     return _ask(repo, lambda now: now.having(keys))
 
 
-def logging(repo: Repo, name: str | None = None, *, project: str | None = None) -> list[Run]:
-    """The runs that logged an artifact, newest first; with *name* one that is called, or linked, so."""
-    if name:
-        return search(repo, Predicate("logged", Operation.EQUAL, (name,)), project=project).runs
-    return [run for run in having(repo, "logged") if project in (None, run.project)]
+def logging(repo: Repo, *names: str, project: str | None = None) -> list[Run]:
+    """The runs that logged an artifact, newest first; with *names* one that is called, or linked, so."""
+    return _ask(repo, lambda now: now.having(("logged",), names=frozenset(names), project=project))
+
+
+def logged(repo: Repo, *, project: str | None = None) -> set[str]:
+    """The names of all artifacts that runs logged, and those that they are linked to."""
+    told = groups(repo, ["logged"], project=project)
+    return {name for alike in told for name in alike.values["logged"] or ()}
 
 
 def groups(
@@ -298,17 +302,29 @@ class _Now:
         where = " AND ".join(["shown", *(f"{key} = ?" for key in kinds), f"+id NOT IN ({', '.join('?' * len(ids))})"])
         return where, (*kinds.values(), *ids), living
 
-    def having(self, keys: Sequence[str]) -> list[Run]:
-        """The runs that have something under one of *keys*: where their values stand says it, whatever they are."""
-        question = f"SELECT segment, positions FROM cells WHERE key IN ({', '.join('?' * len(keys))})"  # noqa: S608  (marks)
+    def having(
+        self, keys: Sequence[str], *, names: frozenset[str] = frozenset(), project: str | None = None
+    ) -> list[Run]:
+        """The runs that have something under one of *keys*, *names* among what is listed there if there are any.
+
+        Where values stand says it, and no column is put together for it.
+        """
+        question = f"SELECT segment, positions, codes, others FROM cells WHERE key IN ({', '.join('?' * len(keys))})"  # noqa: S608  (marks)
         found = {
             segment * SEGMENT + position
-            for segment, positions in self._connection.execute(question, keys)
-            for position in array("H", positions)
+            for segment, positions, codes, others in self._connection.execute(question, keys)
+            for position in (_listing(names, positions, codes, others) if names else array("H", positions))
         }
         ids = {run.id for run in self.alive}
-        rows = self.rows("shown AND row IN (SELECT value FROM json_each(?))", json.dumps(list(found)))
-        living = [run for run in self.alive if any(query.value_of(run, key) is not None for key in keys)]
+        where = "shown AND ifnull(project = ?, 1) AND row IN (SELECT value FROM json_each(?))"
+        rows = self.rows(where, project, json.dumps(list(found)))
+        living = [
+            run
+            for run in self.alive
+            if project in (None, run.project)
+            and any(value is not None and (not names or not names.isdisjoint(value))
+                    for value in (query.value_of(run, key) for key in keys))
+        ]  # fmt: skip
         both: list[Run | _Row] = [*(row for row in rows if row.id not in ids), *living]
         return self.read(map(_key, sorted(both, key=lambda run: (-run.created, run.id))))
 
@@ -359,6 +375,14 @@ class _Now:
 
         names = self._connection.execute("SELECT DISTINCT name FROM runs WHERE shown ORDER BY row DESC LIMIT 1000")
         return next(iter(difflib.get_close_matches(text, [name for (name,) in names], 1)), None)
+
+
+def _listing(names: frozenset[str], positions: bytes, codes: bytes, others: str) -> Iterator[int]:
+    """Those of *positions* whose value, one of *others*, is a list with one of *names* in it."""
+    wanted = {code for code, value in enumerate(records.decode(others)) if not names.isdisjoint(value)}
+    for position, code in zip(array("H", positions), array("h", codes), strict=True):
+        if code in wanted:
+            yield position
 
 
 def _key(run: Run | _Row) -> tuple[str, str]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlgit.artifacts import catalog, log, ties
+from mlgit.artifacts import catalog, log, telling, ties
 from mlgit.artifacts.artifact import Artifact
 from mlgit.core import refs
-from mlgit.core.run import Run as Record
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.public import collections, lookup
 from mlgit.public import sweep as sweeps
@@ -176,7 +175,9 @@ class Api:
 
     def projects(self, entity: str | None = None, per_page: int = 200) -> list[Project]:
         """The projects of this repository that have runs. Both arguments are W&B's and change nothing."""
-        return [Project(self, name) for name in sorted({run.project for run in self._records(None)})]
+        from mlgit.index import query
+
+        return [Project(self, name) for name in sorted(query.projects(self.place.repo))]
 
     def project(self, name: str, entity: str | None = None) -> Project:
         """The project of that name."""
@@ -202,11 +203,6 @@ class Api:
         if path.count("/") == 1 and "/runs/" not in path:
             return self.project(path)
         return self.run(path)
-
-    def _records(self, project: str | None) -> Sequence[Record]:
-        from mlgit.index import query
-
-        return query.runs(self.place.repo, project=project)
 
     # -- artifacts
 
@@ -245,7 +241,8 @@ class Api:
 
     def artifact_types(self, project: str | None = None, start: str | None = None) -> list[ArtifactType]:
         """The types of the artifacts of *project*, the current one unless given; *start* is W&B's."""
-        return collections.types(self.place.repo, self._records(lookup.project_of(project, project=self._project)))
+        found = telling.of_any(self.place.repo, project=lookup.project_of(project, project=self._project))
+        return collections.types(self.place.repo, found)
 
     def artifact_type(self, type_name: str, project: str | None = None) -> ArtifactType:
         """The type of that name. Raises `NotFoundError`."""
@@ -269,7 +266,12 @@ class Api:
     def artifact_collection(self, type_name: str, name: str) -> ArtifactCollection:
         """All versions of one name. Raises `NotFoundError`."""
         named = catalog.parse(name)
-        return self.artifact_type(type_name, named.project).collection(named.name)
+        project = lookup.project_of(named.project, project=self._project)
+        known = ArtifactType(self.place.repo, telling.of(self.place.repo, named.name, project=project), type_name)
+        try:
+            return known.collection(named.name)
+        except NotFoundError:  # which types and names there are, the others tell
+            return self.artifact_type(type_name, project).collection(named.name)
 
     def artifact_collection_exists(self, name: str, type: str) -> bool:
         """Whether there is such an artifact."""

@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from mlgit.artifacts import log, ties
+from mlgit.artifacts import log, telling, ties
 from mlgit.artifacts.artifact import Artifact
 from mlgit.core import figures, values
 from mlgit.core.artifact import ArtifactVersion
@@ -361,7 +361,7 @@ class Run:
     def _artifacts(self, versions: Sequence[ArtifactVersion]) -> list[Artifact]:
         found: list[Artifact] = []
         for version in versions:
-            known = log.telling(self._repo, version.name)
+            known = telling.of(self._repo, version.name)
             own = [run for run in known if run.project == self.project]
             several = (held for some in (own, known) for held in log.versions(self._repo, some, version.name))
             held = next((held for held in several if held.version.hash == version.hash), None)

@@ -60,6 +60,11 @@ class _Table:
         return self.key if number is None else f"{number}-{logged.timestamp * 1000:.0f}.{self.key}"
 
 
+def kinds() -> tuple[str, ...]:
+    """What a table's document says that it is."""
+    return tuple(_TYPES)
+
+
 def names(known: Iterable[Run]) -> dict[str, str]:
     """The names of the tables that the runs *known* logged last by a key → the types of their artifacts."""
     return {

@@ -356,6 +356,12 @@ def _table_names(known: Sequence[Run]) -> Any:
     return logged_tables.names(known)
 
 
+def _table_kinds() -> tuple[str, ...]:
+    from mlgit.tracking import logged_tables
+
+    return logged_tables.kinds()
+
+
 def _collection(repo: Repo, known: Sequence[Run], name: str, type: str) -> Any:
     from mlgit.public.collections import ArtifactCollection
 
@@ -375,6 +381,6 @@ def _sweep(repo: Repo, project: str, text: str) -> Any:
 
 
 ties.hand_over(
-    save=_save, get=_get, table=_table, tables=_tables, table_names=_table_names, collection=_collection, past=_past,
-    sweep=_sweep, notify=notify,
+    save=_save, get=_get, table=_table, tables=_tables, table_names=_table_names, table_kinds=_table_kinds,
+    collection=_collection, past=_past, sweep=_sweep, notify=notify,
 )  # fmt: skip
