@@ -92,7 +92,7 @@ def command(
         folder,
     )
     if ended.run.commit:
-        notice.notify(active.told(ended.run))
+        notice.notify(active.last_words(ended.run))
     if ended.exit_code == 128 + signal.SIGINT:
         ending.by_interrupt()
     sys.exit(ended.exit_code)

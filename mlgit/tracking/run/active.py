@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 
 from mlgit.core import escape, figures, secrets, values
-from mlgit.core.history import AXES
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, UsageError
 from mlgit.public import notebook
@@ -24,7 +23,7 @@ from mlgit.store import result
 from mlgit.store.own import Before
 from mlgit.tracking.configs import as_params
 from mlgit.tracking.ending import outcome
-from mlgit.tracking.media.shelf import Shelf, UnreadableError
+from mlgit.tracking.media.shelf import UnreadableError
 from mlgit.tracking.notice import notify
 from mlgit.tracking.run import turns
 from mlgit.tracking.run.alerting import Alerts
@@ -32,6 +31,7 @@ from mlgit.tracking.run.config import Config, ConfigNow
 from mlgit.tracking.run.identity import Identity
 from mlgit.tracking.run.journal import Journal
 from mlgit.tracking.run.keeping import Kept
+from mlgit.tracking.run.lines import Lines
 from mlgit.tracking.run.metric import Rules
 from mlgit.tracking.run.saving import Saved
 from mlgit.tracking.run.summary import Summary
@@ -40,10 +40,6 @@ from mlgit.tracking.wish import Settings, Wish
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-MOST_BYTES = 1 << 20
-"""Of one row; what is larger is looked at value by value."""
-_OURS = frozenset((*AXES, "_summary"))
 
 
 def _by(part: str, method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[ActiveRun, P], R]:
@@ -96,7 +92,7 @@ class ActiveRun(Identity):
         """Step and moment of the last row."""
         self._started = record.created + record.paused - (before.runtime if before and before.how == "fork" else 0)
         self._finishing, self._preempting = threading.RLock(), False
-        self._fast = self._first
+        self._lines = Lines(journal, started=self._started, takes_whole_tables=wish.takes_whole_tables)
         self._shared: mmap.mmap | bytes = turns.UNKNOWN
         self._has_turn = self._is_row_open = False
         self.at_end = journal.at_end
@@ -107,7 +103,10 @@ class ActiveRun(Identity):
         self._config = Config(
             dict(record.params), fixed, store=self._put_params, warn=journal.warn, changes_allowed=wish.allow_val_change
         )
-        self._summary = Summary(self._put_summary, record.metrics, keep=self._summary_keeper, row=self._last_row)
+        self._summary = Summary(
+            self._put_summary, record.metrics, row=self._last_row,
+            keep=lambda key: self._lines.summary_keeper(key, self._step),
+        )  # fmt: skip
         self._rules = Rules(journal, self._summary, step=lambda: self._step)
         self._files, self._artifacts, self._alerts = Saved(journal), Kept(journal), Alerts(journal)
         self._models = Watched(self)
@@ -244,15 +243,7 @@ class ActiveRun(Identity):
                 self._step = step
             at = self._step
             try:
-                line = self._fast({**data, "_step": at, "_runtime": now - self._started, "_timestamp": now})
-            except TypeError:
-                line = b"null"
-            try:
-                note = self._summary._note
-                is_odd = b"null" in line or b":{" in line or not _OURS.isdisjoint(data) or len(line) > MOST_BYTES
-                if is_odd or (b"[" in line and any(getattr(value, "ndim", 0) for value in data.values())):
-                    data, line = self._slow(data, at, now)  # nan, for one, which a fast writer loses; pictures; arrays
-                    note = self._summary._merge
+                row, line = self._lines.of(data, at, now)
                 written = os.write(journal.live.history, line)
             except UnreadableError:
                 raise
@@ -260,7 +251,7 @@ class ActiveRun(Identity):
                 return journal.lost(exc)
             if written != len(line):
                 return journal.lost(OSError("no room for a whole line"), written)
-            note(data)
+            (self._summary._note if row is data else self._summary._merge)(row)
             self._row = at, now
             if commit or (commit is None and step is None):
                 self._step = at + 1
@@ -306,66 +297,13 @@ class ActiveRun(Identity):
                     journal.event("params", params=secrets.redact_params(as_params(params)))
                     self._config._note(params)
                 if data:
-                    data, line = self._slow(data, step, time)
+                    data, line = self._lines.slow(data, step, time)
                     if journal.write(line):
                         self._summary._note(data)
             except (TypeError, ValueError) as exc:
                 journal.warn(str(exc), str(exc))
             except OSError as exc:
                 journal.lost(exc)
-
-    def _first(self, row: dict[str, Any]) -> bytes:
-        """The first row's line: the writer of all rows is loaded now, so that a run that logs nothing does without."""
-        import orjson
-
-        options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
-        self._fast = functools.partial(orjson.dumps, option=options)
-        return self._fast(row)
-
-    def _slow(self, data: Any, step: int, now: float) -> tuple[dict[str, Any], bytes]:
-        """The row of *data* by the slow way, and its line: every value made plain, nan kept, pictures stored."""
-        import json
-
-        if not isinstance(data, Mapping):
-            raise TypeError(f"log() takes a mapping of names to values, not {type(data).__name__}")
-        for key in data:
-            if not isinstance(key, str):
-                raise TypeError(f"log(): the name {key!r} is no text")
-        if "_summary" in data:
-            raise ValueError("log(): the name '_summary' is mlgit's own")
-        row = {
-            values.text(key): values.plain(value, where=f"log(): {key}", keep=self._keeper(key, step))
-            for key, value in data.items()
-            if key not in _OURS
-        }
-        about = {"_step": step, "_runtime": now - self._started, "_timestamp": now}
-        return row, f"{json.dumps(row | about)}\n".encode()
-
-    def _keeper(self, key: str, step: int) -> values.Keep:
-        """Stores pictures, tables and the like that are logged as *key* at *step*."""
-
-        def keep(value: Any) -> Any:
-            from mlgit.tracking.media import convert
-
-            shelf = Shelf(self._journal.folder, key, step, takes_whole_tables=self._wish.takes_whole_tables)
-            return shelf.text(secrets.redact(value)) if isinstance(value, str) else convert.stored(value, shelf)
-
-        return keep
-
-    def _summary_keeper(self, key: str) -> values.Keep:
-        """The same for what is set in the summary; a disk that refuses costs that value."""
-        store = self._keeper(key, self._step)
-
-        def keep(value: Any) -> Any:
-            try:
-                return store(value)
-            except UnreadableError:
-                raise
-            except OSError as exc:
-                self._journal.lost(exc)
-                return None
-
-        return keep
 
     def _put_summary(self, changes: Mapping[str, Any]) -> None:
         import json
@@ -423,7 +361,7 @@ class ActiveRun(Identity):
                 journal.live.event(end=about)
             if self._owns:  # still alive until it is a branch, so that nobody recovers it meanwhile
                 journal.record = result.record(journal.repo, journal.folder, journal.live.lock)
-                self._tell(told(journal.record))
+                self._tell(last_words(journal.record))
         except (MlgitError, OSError) as exc:
             where = (
                 f"It is kept in {journal.folder}." if journal.folder.exists() else "Its folder was removed: it is lost."
@@ -465,7 +403,7 @@ def _state(exit_code: int | None, *, taken_away: bool) -> State:
     return State.PREEMPTED if taken_away else State.FAILED if exit_code else State.FINISHED
 
 
-def told(run: Run) -> str:
+def last_words(run: Run) -> str:
     """One line about a run that has become a branch."""
     shown = figures.headlines(run)
     return (
