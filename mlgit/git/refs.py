@@ -16,6 +16,11 @@ _PLAIN = re.compile(r"refs(?:/[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*)+")
 """Names that are certainly valid: git-check-ref-format(1) allows more."""
 
 
+def is_plain(ref: str) -> bool:
+    """Whether *ref* is certainly a valid name."""
+    return _PLAIN.fullmatch(ref) is not None and not ref.endswith(".lock")
+
+
 def create(common_dir: Path, ref: str, oid: str, log: str) -> bool:
     """Make *ref* point at *oid*, synced as git syncs it; False where that is git's to do, and nothing was changed.
 
@@ -23,7 +28,7 @@ def create(common_dir: Path, ref: str, oid: str, log: str) -> bool:
     else wants the ref waits or is refused.
     """
     path = common_dir / ref
-    if not _PLAIN.fullmatch(ref) or ref.endswith(".lock") or path.exists():
+    if not is_plain(ref) or path.exists():
         return False
     lock = path.with_name(f"{path.name}.lock")
     try:

@@ -115,7 +115,7 @@ class Repo:
         return ref or None
 
     def move(self, moves: Sequence[Move], *, why: str) -> None:
-        """Move several refs at once, all or none; *why* goes into their reflogs.
+        """Move several refs at once, all or none; *why* goes into their reflogs, unless very many branches are made.
 
         Raises `RefMovedError` when one is not where `old` says, `GitError` when git refuses otherwise.
         """
@@ -144,32 +144,19 @@ class Repo:
                 raise RefMovedError(f"{names}: moved by somebody else in the meantime.", why=exc.why) from None
             raise
 
-    def create(self, refs: Mapping[str, str], *, why: str) -> None:
-        """Make very many *refs*, each at an id, all or none. Raises `RefMovedError` where one exists.
-
-        They are synced together, in packed-refs, when this returns: a file each would cost a sync each.
-        """
-        lines = b"".join(b"create %s\0%s\0" % (ref.encode(), oid.encode()) for ref, oid in refs.items())
-        words = ("update-ref", "-m", f"mlgit: {why}", "--create-reflog", "--stdin", "-z")
-        try:
-            process.run("-c", "core.fsync=committed,loose-object", *words, folder=self.folder, stdin=lines)
-        except GitError as exc:
-            if "already exists" in exc.why:
-                raise RefMovedError("Refs were made by somebody else in the meantime.", why=exc.why) from None
-            raise
-        try:
-            self.git("pack-refs", "--all")
-        except GitError:  # somebody else is packing them
-            os.sync()
-
     def _create(self, moves: Sequence[Move], why: str) -> bool:
-        """Whether *moves* were one new ref, in a repository that keeps refs in the plain way, and it is made now."""
+        """Whether *moves* were one new ref or very many, in a repository that keeps refs as files, and are made now."""
         if {"extensions.refstorage", "core.sharedrepository"} & self.config.keys():
             return False
-        if len(moves) != 1 or moves[0].old is not None or moves[0].new is None:
+        new = {move.ref: move.new for move in moves if move.old is None and move.new is not None}
+        if len(new) < len(moves):
             return False
-        words = " ".join(f"mlgit: {why}".split())
-        return refs.create(self.common_dir, moves[0].ref, moves[0].new, f"{self.signature()}\t{words}")
+        if len(new) == 1:
+            ((ref, oid),) = new.items()
+            return refs.create(self.common_dir, ref, oid, f"{self.signature()}\t{' '.join(f'mlgit: {why}'.split())}")
+        from mlgit.git import packed  # read only where there are many
+
+        return packed.create(self.folder, self.common_dir, new)
 
     def signature(self, when: float | None = None) -> str:
         """Identity and time as a commit or tag carries them. *when*: seconds since the epoch, or None for now."""

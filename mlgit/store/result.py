@@ -209,7 +209,7 @@ def record_all(repo: Repo, accounts: Iterable[telling.Account]) -> Iterator[Run]
             runs[place] = replace(run, ref=next(name for name in names if name not in taken))
             taken.add(runs[place].ref)
         try:
-            repo.create({run.ref: run.commit for run in runs}, why=f"{len(runs)} runs")
+            repo.move([Move(run.ref, None, run.commit) for run in runs], why=f"{len(runs)} runs")
         except RefMovedError:  # somebody makes runs of these names at this moment: one by one, each finds its own
             runs = [replace(run, ref=str(_move(repo, run, run.commit))) for run in runs]
         yield from runs

@@ -102,8 +102,9 @@ def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: 
     plan = Plan(remote, wish, near, far, agreed, settled)
     plan.make()
     here = list(chain(*plan.here))
-    if here and not wish.dry:
-        _move(repo, here, f"sync with {bare(remote.name)}", wait)
+    if not wish.dry:
+        for moves in _brought_and_others(plan.here):
+            _move(repo, moves, f"sync with {bare(remote.name)}", wait)
         _tell_live(repo, here)
     near = after(near, here)
     outcome.here |= {move.ref: move for move in here}
@@ -122,6 +123,14 @@ def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: 
         outcome.there |= {move.ref: move for move in batch}
     if not wish.dry:
         memory.write(agreed, near, far)
+
+
+def _brought_and_others(groups: Sequence[Sequence[Move]]) -> Iterator[list[Move]]:
+    """The moves of *groups* as two transactions: new branches, of which git takes very many at once, and the rest."""
+    is_brought = [all(move.old is None and move.ref.startswith(refs.RUNS) for move in group) for group in groups]
+    for wanted in (True, False):
+        if some := [*chain(*(group for group, known in zip(groups, is_brought, strict=True) if known is wanted))]:
+            yield some
 
 
 def _move(repo: Repo, here: Sequence[Move], why: str, wait: Callable[[float], None]) -> None:

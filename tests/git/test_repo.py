@@ -87,9 +87,9 @@ case "$*" in *update-ref*) head -c 20000 | {shutil.which("git")} "$@" ;; *) exec
     monkeypatch.setenv("PATH", f"{cut_short.parent}{os.pathsep}{os.environ['PATH']}")
 
     with contextlib.suppress(GitError):
-        repo.move([Move(f"refs/heads/many/{number}", None, commit) for number in range(1000)], why="many")
+        repo.move([Move(f"refs/mlgit/many/{number}", None, commit) for number in range(1000)], why="many")
 
-    assert repo.refs("refs/heads/many/") == {}
+    assert repo.refs("refs/mlgit/many/") == {}
 
 
 def test_two_processes_that_move_one_ref_do_not_lose_a_commit(repo: Repo):

@@ -14,7 +14,7 @@ from benchmarks import crowd
 from mlgit.core.history import Series
 from mlgit.core.refs import run_ref
 from mlgit.errors import GitError
-from mlgit.git.repo import Repo
+from mlgit.git.repo import Move, Repo
 from mlgit.index import query
 from mlgit.store import result, runs
 from mlgit.store.telling import Account
@@ -56,14 +56,14 @@ def test_runs_whose_names_meet_have_more_digits_of_their_ids(repo: Repo, account
 def test_one_that_somebody_else_makes_at_this_moment_stays_theirs(
     repo: Repo, accounts: list[Account], monkeypatch: pytest.MonkeyPatch
 ):
-    real, first = Repo.create, accounts[0].run
+    real, first = Repo.move, accounts[0].run
     theirs = run_ref(first.project, first.name, first.id)
 
-    def meanwhile(self: Repo, made: dict[str, str], *, why: str) -> None:
+    def meanwhile(self: Repo, moves: list[Move], *, why: str) -> None:
         repo.git("update-ref", theirs, "HEAD")
-        real(self, made, why=why)
+        real(self, moves, why=why)
 
-    monkeypatch.setattr(Repo, "create", meanwhile)
+    monkeypatch.setattr(Repo, "move", meanwhile)
     made = list(result.record_all(repo, accounts[:3]))
 
     assert made[0].ref == run_ref(first.project, first.name, first.id, digits=8)
@@ -84,7 +84,7 @@ DIES = """
 import os, sys
 from pathlib import Path
 from benchmarks import crowd
-from mlgit.git.repo import Repo
+from mlgit.git.repo import Move, Repo
 from mlgit.store import result
 from mlgit.store.telling import Account
 repo = Repo.find(Path("."))

@@ -422,6 +422,22 @@ def test_many_go_by_a_pattern_and_what_stays_here_stays(one: Repo, far: Repo, mo
     assert far.refs("refs/mlgit/") == {}
 
 
+def test_many_that_are_new_here_are_packed_and_what_else_moves_moves_too(one: Repo, two: Repo, far: Repo):
+    made = {record(one, f"{n:02}newruns").ref for n in range(25)}
+    runs.hide(one, [seen(one)])
+    exchange(one)
+    outcome = exchange(two)
+
+    assert made <= outcome.here.keys()
+    assert two.refs("refs/heads/exp/").keys() == made
+    assert two.refs() == {
+        **two.refs("refs/remotes/"),
+        **two.refs("refs/heads/main"),
+        **far.refs("refs/heads/exp/", "refs/mlgit/"),
+    }
+    assert not list((two.common_dir / "refs/heads").rglob("n-*"))
+
+
 def test_a_sweep_and_a_models_tag_are_shared(one: Repo, two: Repo):
     sweep = "refs/mlgit/sweeps/p/s1"
     one.commit_on(sweep, {"sweep.yaml": b"a"}, "s", expect=None)
