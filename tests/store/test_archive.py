@@ -18,6 +18,7 @@ from mlgit.git.repo import Move, Repo
 from mlgit.index import query
 from mlgit.store import archive, edit, folding, listings, runs
 from mlgit.tracking import session
+from tests.dying import last_moment
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 MARCH, APRIL = 1_772_400_000.0, 1_775_100_000.0
@@ -255,13 +256,13 @@ folding.fold(repo, sorted(query.runs(repo), key=lambda run: run.id, reverse=sys.
 
 # A child for each file operation and git process of an act, at which it is killed; then all is looked at and put back.
 DEATHS = """
-import os, sys
+import sys
 from dataclasses import replace
 from pathlib import Path
-from mlgit.core import refs
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import edit, folding, runs
+from tests.dying import dies_at, unlock
 
 repo = Repo.find(Path("."))
 act = sys.argv[1]
@@ -272,6 +273,7 @@ def known():
     return sorted([run.id for run in found] + [f"({name})" for name in hidden]), {run.id: run.commit for run in found}
 
 def prepare():
+    unlock(repo.common_dir)
     runs.restore(repo, runs.hidden(repo))
     folding.unfold(repo, [run for run in query.runs(repo) if run.archive])
     found = query.runs(repo)
@@ -283,24 +285,11 @@ def perform(found):
     if act == "hide": runs.hide(repo, found[:1])
     if act == "edit": edit.edit(repo, found[0], lambda run: replace(run, tags=(*run.tags, "x")))
 
-def dies_at(moment, found):
-    if (pid := os.fork()) == 0:
-        left = moment
-        def count(event, args):
-            nonlocal left
-            if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.link", "subprocess.Popen"):
-                left -= 1
-                if not left: os.kill(os.getpid(), 9)
-        sys.addaudithook(count)
-        perform(found)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
-
 moment = 1
 while True:
     found = prepare()
     _, before = known()
-    died = dies_at(moment, found)
+    died = dies_at(moment, perform, found)
     names, after = known()
     first = found[0].id
     fine = [["a", "b", "c"]] + ([sorted({"a", "b", "c"} - {first} | {f"({first})"})] if act == "hide" else [])
@@ -313,12 +302,10 @@ print(moment)
 
 
 @pytest.mark.parametrize("act", ["fold", "unfold", "hide", "edit"])
-def test_whoever_dies_at_any_moment_of_it_leaves_every_run_found_once(inside: Repo, python: Script, act: str):
+def test_whoever_dies_at_any_moment_of_it_leaves_every_run_found_once(inside: Repo, act: str):
     recorded(inside, *"abc")
 
-    done = python("-c", DEATHS, act, cwd=inside.folder)
-
-    assert int(done.stdout) > 20
+    assert last_moment(DEATHS, act, folder=inside.folder) > 20
     inside.git("fsck", "--strict", "--no-dangling")
 
 

@@ -12,6 +12,7 @@ import pytest
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import live, recover
+from tests.dying import last_moment
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -22,8 +23,8 @@ from pathlib import Path
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import recover, runs
+from tests.dying import dies_at
 
-FILES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link")
 OFF = {"console": "off", "x_disable_stats": True}
 repo = Repo.find(Path("."))
 
@@ -32,26 +33,16 @@ def train(run_id, said):
         run.log({"loss": 1})
         os.write(said, b"logged")
 
-def dies_at(moment):
+def dies(moment):
     ear, mouth = os.pipe()
-    if (pid := os.fork()) == 0:
-        left = moment
-        def count(event, args):
-            nonlocal left
-            if event in FILES:
-                left -= 1
-                if not left: os.kill(os.getpid(), 9)
-        sys.addaudithook(count)
-        train(f"at{moment:04}", mouth)
-        os._exit(0)
+    died = dies_at(moment, train, f"at{moment:04}", mouth)
     os.close(mouth)
-    with open(ear) as heard: is_logged = heard.read() == "logged"
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9, is_logged
+    with open(ear) as heard: return died, heard.read() == "logged"
 
 train("warm", os.open(os.devnull, os.O_WRONLY))
 moment = step = int(sys.argv[1])
 while True:
-    died, is_logged = dies_at(moment)
+    died, is_logged = dies(moment)
     if not died: break
     recover.recover_all(repo, lambda text: "cannot" in text and sys.exit(text))
     with mlgit.init(id=f"at{moment:04}", resume="allow", settings=OFF) as run: run.log({"loss": 2})
@@ -64,12 +55,11 @@ print(moment)
 
 
 @pytest.mark.parametrize("change", ["", "changed"])
-def test_a_run_that_is_killed_at_any_file_operation_can_be_gone_on_with(repo: Repo, python: Script, change: str):
+def test_a_run_that_is_killed_at_any_file_operation_can_be_gone_on_with(repo: Repo, change: str):
     if change:
         (repo.folder / "train.py").write_text(change)  # its code is held by a ref meanwhile
-    done = python("-c", DEATHS, "1", cwd=repo.folder)
 
-    assert int(done.stdout) > 50
+    assert last_moment(DEATHS, "1", folder=repo.folder) > 50
     assert not live.folders(repo)
     assert [path.name for path in Path(repo.common_dir, "refs").rglob("*.lock")] == []
     for entry in (repo.own / "live").iterdir():  # one that had no lock yet may be somebody's for a minute

@@ -22,6 +22,7 @@ from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import archive, edit, folding, listings, purge, runs
 from mlgit.tracking import session
+from tests.dying import last_moment
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 SECRET = "the-patient-is-Jane-Doe"
@@ -342,36 +343,24 @@ def test_a_purge_that_was_cut_short_is_finished_by_the_run_s_id(inside: Repo):
 
 # A child for some of the file operations and git processes of a purge, at which it is killed; then it is done again.
 DEATHS = """
-import os, subprocess, sys
+import subprocess, sys
 from pathlib import Path
 import mlgit
 from mlgit import wiring
 from mlgit.git import erase
 from mlgit.index import query
 from mlgit.store import folding, purge
+from tests.dying import dies_at
 
 place = wiring.place(Path("."))
 repo, moment, step = place.repo, int(sys.argv[1]), int(sys.argv[2])
-
-def dies_at(moment, run):
-    if (pid := os.fork()) == 0:
-        left = moment
-        def count(event, args):
-            nonlocal left
-            if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.link", "subprocess.Popen"):
-                left -= 1
-                if not left: os.kill(os.getpid(), 9)
-        sys.addaudithook(count)
-        wiring.purge(place, *wiring.doomed(place, [run]))
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
 
 while True:
     name = f"run{moment}"
     with mlgit.init(id=name, project="p", config={"who": f"secret-of-{name}."}) as run: run.log({"a": 1})
     if moment % 2: folding.fold(repo, [query.find(repo, name)])
     if moment % 3: repo.git("repack", "-adkq")
-    died = dies_at(moment, query.find(repo, name))
+    died = dies_at(moment, lambda: wiring.purge(place, *wiring.doomed(place, [query.find(repo, name)])))
     if moment % 2 or not erase.finish(repo):
         known = query.of_id(repo, name)
         left = [known] if known else purge.remains(repo, name)[:1]
@@ -387,12 +376,10 @@ print(moment)
 
 
 @pytest.mark.parametrize("first", ["1", "6"])
-def test_a_purge_that_is_killed_at_any_moment_can_be_finished(inside: Repo, python: Script, first: str):
+def test_a_purge_that_is_killed_at_any_moment_can_be_finished(inside: Repo, first: str):
     recorded("b", note="fine")
 
-    done = python("-c", DEATHS, first, "10", cwd=inside.folder)
-
-    assert int(done.stdout) > 20
+    assert last_moment(DEATHS, first, "10", folder=inside.folder) > 20
     assert query.of_id(inside, "b")
     inside.git("fsck", "--strict", "--no-dangling")
 

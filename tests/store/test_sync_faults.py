@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,6 +16,7 @@ from mlgit.index import query
 from mlgit.store import edit, sync
 from mlgit.store.meeting import Wish
 from tests.conftest import make_repo
+from tests.dying import last_moment
 from tests.git_http import Proxy, serving
 from tests.recorded import record
 
@@ -161,7 +161,7 @@ def test_a_password_in_an_address_is_said_nowhere(
 
 # A child for each file operation and git process of a sync, at which it is killed; then another sync does the rest.
 DEATHS = """
-import os, sys, time
+import sys, time
 from dataclasses import replace
 from pathlib import Path
 from mlgit.git.remote import Remote
@@ -169,6 +169,7 @@ from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import edit, folding, sync
 from mlgit.store.meeting import Wish
+from tests.dying import dies_at
 from tests.recorded import record
 
 one, two, far = (Repo.find(Path(name)) for name in ("one", "two", "far.git"))
@@ -188,26 +189,13 @@ def prepare(number):
 
 def told(repo): return {run.id: (run.commit, run.archive) for run in query.runs(repo)}
 
-def dies_at(moment):
-    if (pid := os.fork()) == 0:
-        left = moment
-        def count(event, args):
-            nonlocal left
-            if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.link", "subprocess.Popen"):
-                left -= 1
-                if not left: os.kill(os.getpid(), 9)
-        sys.addaudithook(count)
-        exchange(one)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
-
 step = int(sys.argv[1])
 record(one, "abcdefgh")
 moment = 1
 while True:
     prepare(moment)
     before = told(one).keys() | told(two).keys()
-    died = dies_at(moment)
+    died = dies_at(moment, exchange, one)
     if not before >= told(one).keys() >= {"abcdefgh", f"{moment:04}here"}: sys.exit(f"{moment}: {told(one)}")
     exchange(one); exchange(two); exchange(one)
     if not before == told(one).keys() == told(two).keys() == told(far).keys(): sys.exit(f"{moment}: {told(one)}")
@@ -219,13 +207,9 @@ print(moment)
 """
 
 
-def test_a_sync_that_is_killed_at_any_moment_loses_nothing_and_the_next_one_does_the_rest(
-    repo: Repo, tmp_path: Path, python: Script
-):
+def test_a_sync_that_is_killed_at_any_moment_loses_nothing_and_the_next_one_does_the_rest(repo: Repo, tmp_path: Path):
     subprocess.run(["git", "clone", "-q", "--bare", str(repo.folder), str(tmp_path / "far.git")], check=True)
     for name in ("one", "two"):
         subprocess.run(["git", "clone", "-q", str(tmp_path / "far.git"), str(tmp_path / name)], check=True)
 
-    done = python("-c", DEATHS, "5", cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
-
-    assert int(done.stdout) > 50
+    assert last_moment(DEATHS, "5", folder=tmp_path) > 50
