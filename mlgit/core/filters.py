@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mlgit.core.condition import And, Condition, Operation, Or, Predicate
+from mlgit.core.condition import And, Condition, Not, Operation, Or, Predicate
 from mlgit.core.history import AXES
 from mlgit.core.run import Run
 from mlgit.errors import UsageError
@@ -41,6 +41,8 @@ class Filter:
     """Whether a run passes it."""
     needs: Condition
     """What holds for every run that passes, and perhaps for others: by this they are looked up."""
+    is_all: bool
+    """Whether it holds for no others."""
 
 
 def parse(tree: Mapping[str, Any] | None, *, beside: Beside = _nothing) -> Filter:
@@ -49,7 +51,9 @@ def parse(tree: Mapping[str, Any] | None, *, beside: Beside = _nothing) -> Filte
     Raises `UsageError`, which names the operator that is wrong. A key that no run can have is one that every run lacks.
     """
     asked = {} if tree is None else tree
-    return Filter(holds=_every(asked, beside, 0), needs=_needs(asked))
+    holds = _every(asked, beside, 0)
+    needs, is_all = _needs(asked)
+    return Filter(holds=holds, needs=needs, is_all=is_all)
 
 
 def _every(tree: Any, beside: Beside, depth: int) -> Test:
@@ -210,31 +214,65 @@ def _figure(key: str, value: Any) -> Any:
 # ------------------------------------------------------------------------------------------------ what is needed
 
 
-def _needs(tree: Mapping[str, Any]) -> Condition:
-    """`Filter.needs` of a filter that was understood: what has no like among conditions is left out."""
-    parts: list[Condition] = []
-    for key, value in tree.items():
-        if key in ("$and", "$or"):
-            join = And if key == "$and" else Or
-            parts.append(join(tuple(_needs(item) for item in value)))
-        elif not key.startswith("$"):
-            parts += _needed(key, value)
-    return And(tuple(parts))
+Needs = tuple[Condition, bool]
+"""`Filter.needs`, `Filter.is_all`."""
 
 
-def _needed(key: str, value: Any) -> Iterator[Condition]:
+def _needs(tree: Mapping[str, Any]) -> Needs:
+    """What a filter that was understood needs: what has no like among conditions is left out."""
+    return _all_of(_needed(key, value) for key, value in tree.items())
+
+
+def _all_of(parts: Iterable[Needs]) -> Needs:
+    found = list(parts)
+    return And(tuple(part for part, _ in found)), all(is_all for _, is_all in found)
+
+
+def _any_of(parts: Iterable[Needs]) -> Needs:
+    found = list(parts)
+    return Or(tuple(part for part, _ in found)), all(is_all for _, is_all in found)
+
+
+def _none_of(part: Needs) -> Needs:
+    """Who does not meet what others need besides may pass, or not."""
+    return (Not(part[0]), True) if part[1] else _UNKNOWN
+
+
+def _needed(key: str, value: Any) -> Needs:
     """What one key has to meet."""
+    match key:
+        case "$and":
+            return _all_of(map(_needs, value))
+        case "$or":
+            return _any_of(map(_needs, value))
+        case "$nor":
+            return _none_of(_any_of(map(_needs, value)))
+        case "$not":
+            return _none_of(_needs(value))
     is_asked = isinstance(value, Mapping) and any(str(name).startswith("$") for name in value)
-    for name, item in value.items() if is_asked else (("$eq", value),):
-        figures = tuple(_figure(key, one) for one in (item if name == "$in" else (item,)))
-        if name == "$regex":
-            figures = (f"(?{value['$options']}){item}" if value.get("$options") else item,)
-        if name not in _LIKE or not all(isinstance(one, bool | int | float | str) for one in figures):
-            continue
-        if keys := _keys(key):
-            yield Or(tuple(Predicate(one, _LIKE[name], figures) for one in keys))
+    return _all_of(
+        _met(key, name, item, value)
+        for name, item in (value.items() if is_asked else (("$eq", value),))
+        if name != "$options"
+    )
 
 
+def _met(key: str, name: str, item: Any, asked: Any) -> Needs:
+    """What the operator *name* with *item*, one of what is *asked*, needs of *key*."""
+    if name in _DENIED:
+        return _none_of(_met(key, _DENIED[name], item, asked))
+    figures = tuple(_figure(key, one) for one in (item if name == "$in" else (item,)))
+    if name == "$regex":
+        figures = (f"(?{asked['$options']}){item}" if asked.get("$options") else item,)
+    keys = _keys(key)
+    is_plain = all(isinstance(one, bool | int | float | str) and one == one for one in figures)  # no nan
+    if name not in _LIKE or not is_plain or not keys:
+        return _UNKNOWN
+    return Or(tuple(Predicate(one, _LIKE[name], figures) for one in keys)), True
+
+
+_UNKNOWN: Needs = (And(()), False)
+_DENIED = {"$ne": "$eq", "$nin": "$in"}
 _LIKE = {
     "$eq": Operation.EQUAL, "$in": Operation.EQUAL, "$gt": Operation.MORE, "$gte": Operation.AT_LEAST,
     "$lt": Operation.LESS, "$lte": Operation.AT_MOST, "$regex": Operation.MATCH,
@@ -341,6 +379,13 @@ def ordered(runs: Sequence[Run], order: str, *, beside: Beside = _nothing) -> li
             group.sort(key=lambda run: values[id(run)][1], reverse=backwards)  # type: ignore[index]
         found = [*numbers, *words, *(run for run in found if values[id(run)] is None)]
     return found
+
+
+def keys_of(order: str) -> tuple[str, ...] | None:
+    """The same *order* as `core.query.ordered` takes it; None where it is by what it does not know."""
+    parts = [part.strip() for part in order.split(",") if part.strip()]
+    found = [("-" * part.startswith("-"), _keys(part.lstrip("+-"))) for part in parts]
+    return tuple(f"{sign}{keys[-1]}" for sign, keys in found) if all(keys for _, keys in found) else None
 
 
 def _rank(value: Any) -> tuple[int, Any] | None:

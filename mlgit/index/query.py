@@ -26,6 +26,7 @@ from mlgit.store import runs as stored
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mlgit.index.column import Rows
     from mlgit.index.table import Table
 
 T = TypeVar("T")
@@ -64,11 +65,23 @@ def search(
         return _ask(repo, lambda now: now.newest(project=project, skip=skip, limit=limit))
 
     def answer(now: _Now) -> Found:
-        if is_checked:
-            now.table.check([*keys_of(wanted), *(key.removeprefix("-") for key in order)], _within(EVERY, project))
-        rows = now.table.meeting(_within(wanted, project))
-        ordered = now.table.ordered(rows, order, None if limit is None else skip + limit)[skip:]
-        return Found(total=len(rows), runs=now.read(now.table.places(ordered)))
+        total, rows = now.found(wanted, order, project, skip=skip, limit=limit, is_checked=is_checked)
+        return Found(total=total, runs=now.read(now.table.places(rows)))
+
+    return _ask(repo, answer)
+
+
+def ids(
+    repo: Repo, wanted: Condition = EVERY, order: Sequence[str] = NEWEST, *,
+    project: str | None = None, limit: int | None = None, is_checked: bool = True,
+) -> list[str]:  # fmt: skip
+    """The ids of the runs that `search` would bring, without a look at git."""
+
+    def answer(now: _Now) -> list[str]:
+        if wanted == EVERY and tuple(order) == NEWEST:
+            return [run.id for run in now.newest_rows(project, limit=limit)]
+        _, rows = now.found(wanted, order, project, limit=limit, is_checked=is_checked)
+        return list(now.table.column("id").values(rows))
 
     return _ask(repo, answer)
 
@@ -127,9 +140,7 @@ def frame(
 
     def answer(now: _Now) -> dict[str, NDArray[Any]]:
         table = now.table
-        table.check([*keys_of(wanted), *(key.removeprefix("-") for key in order), *keys], _within(EVERY, project))
-        rows = table.meeting(_within(wanted, project))
-        rows = table.ordered(rows, order, None if limit is None else skip + limit)[skip:]
+        _, rows = now.found(wanted, order, project, skip=skip, limit=limit, besides=keys)
         names = keys or [*(name for name in query.FIELDS if name not in query.ALIASES), *table.keys_of(rows)]
         return {name: table.column(name).values(rows) for name in names}
 
@@ -160,7 +171,12 @@ def branches(repo: Repo) -> list[tuple[str, str]]:
 
 def of_id(repo: Repo, run_id: str) -> Run | None:
     """The run of exactly this id, or None."""
-    return _ask(repo, lambda now: now.of_id(run_id))
+    return next(iter(of_ids(repo, (run_id,))), None)
+
+
+def of_ids(repo: Repo, run_ids: Sequence[str]) -> list[Run]:
+    """The runs of these ids, in this order; without those that are not there."""
+    return _ask(repo, lambda now: now.of_ids(run_ids))
 
 
 def at(repo: Repo, commit: str) -> Run | None:
@@ -254,6 +270,20 @@ class _Now:
 
         return Table(self._connection, self.alive)
 
+    def found(
+        self, wanted: Condition, order: Sequence[str], project: str | None, *,
+        skip: int = 0, limit: int | None = None, besides: Iterable[str] = (), is_checked: bool = True,
+    ) -> tuple[int, Rows]:  # fmt: skip
+        """How many runs meet *wanted*, and the rows of those that are to be shown of them.
+
+        Raises `UsageError` for a key that no run has, one of *besides* too, where it *is_checked*.
+        """
+        if is_checked:
+            asked = (*keys_of(wanted), *(key.removeprefix("-") for key in order), *besides)
+            self.table.check(asked, _within(EVERY, project))
+        rows = self.table.meeting(_within(wanted, project))
+        return len(rows), self.table.ordered(rows, order, None if limit is None else skip + limit)[skip:]
+
     def rows(self, where: str, *asked: object, tail: str = "") -> list[_Row]:
         """The rows of which *where*, SQL of ours, holds for what is *asked*."""
         what = 'SELECT ref, ifnull("commit", tip), id, name, created FROM runs'
@@ -283,12 +313,13 @@ class _Now:
         """Runs, newest first: what is asked most often needs no columns."""
         where, asked, living = self._of(project, sweep)
         (total,) = self._connection.execute(f"SELECT count(*) FROM runs WHERE {where}", asked).fetchone()  # noqa: S608  (ours)
-        found = self._newest(project, sweep, None if limit is None else skip + limit)
+        found = self.newest_rows(project, sweep, None if limit is None else skip + limit)
         return Found(total=total + len(living), runs=self.read(map(_key, found[skip:])))
 
-    def _newest(
+    def newest_rows(
         self, project: str | None = None, sweep: str | None = None, limit: int | None = None
     ) -> list[Run | _Row]:
+        """`newest`, as far as the index itself knows them."""
         where, asked, living = self._of(project, sweep)
         rows = self.rows(where, *asked, -1 if limit is None else limit, tail="ORDER BY created DESC, id LIMIT ?")
         both: list[Run | _Row] = [*rows, *living]
@@ -337,13 +368,15 @@ class _Now:
         counted = self._connection.execute("SELECT project, count(*) FROM runs WHERE shown GROUP BY project")
         return Counter(dict(counted.fetchall())) + Counter(run.project for run in self.alive if not run.ref)
 
-    def of_id(self, run_id: str) -> Run | None:
-        living = (run for run in self.alive if run.id == run_id)
-        return next(living, None) or next(iter(self.read(map(_key, self.rows("shown AND id = ?", run_id)))), None)
+    def of_ids(self, run_ids: Sequence[str]) -> list[Run]:
+        rows = self.rows("shown AND id IN (SELECT value FROM json_each(?))", json.dumps(list(run_ids)))
+        both: list[Run | _Row] = [*rows, *self.alive]
+        known = {run.id: _key(run) for run in both}
+        return self.read(known[run_id] for run_id in run_ids if run_id in known)
 
     def named(self, text: str, project: str | None) -> Run | _Row:
         """The run that *text* names, in *project* if there is one, else anywhere."""
-        if text == "latest" and (newest := self._newest(project=project, limit=1)):
+        if text == "latest" and (newest := self.newest_rows(project, limit=1)):
             return newest[0]
         try:
             return self._named(values.text(text), project)

@@ -398,6 +398,17 @@ class Run:
     def _edit(self, change: edit.Change, *, more: Mapping[str, bytes | None] | None = None, why: str = "") -> None:
         self._record = edit.edit(self._repo, self._record, change, more=dict(more or {}), why=why)
 
+    @property
+    def is_edited(self) -> bool:
+        """Whether something of it was set that `update()` has not written."""
+        known = self._record
+        return (
+            (self.name, self.notes, self.group, self.job_type) != (known.name, known.notes, known.group, known.job_type)
+            or tuple(self.tags) != known.tags
+            or self.config != known.params
+            or (self._summary is not None and self._summary != nested(known.metrics))
+        )
+
     def update(self) -> None:
         """Write what was set: one more result on its branch, or an event while it runs.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from mlgit.core import filters
@@ -15,13 +16,15 @@ from mlgit.public.run import Run, who
 class Runs(Asked):
     """The runs of a project that pass the filters, in their order: a sequence, as in `len(runs)` and `runs[0]`.
 
-    They are asked for once, when it is first looked into. `histories()` and `to_pandas()` are about all of them.
+    They are read as somebody looks into them: `len(runs)` counts, `runs[0]` reads a few, a loop takes them in blocks.
+    `histories()` and `to_pandas()` are about all of them.
     """
 
     def __init__(
         self, repo: Repo, project: str | None, wanted: Mapping[str, Any] | None = None, order: str = "+created_at"
     ) -> None:
-        self._repo, self._project, self._order = repo, project, order
+        super().__init__(repo)
+        self._project, self._order, self._keys = project, order, filters.keys_of(order)
 
         def beside(record: Record, name: str) -> Any:
             return who(repo, record) if name == "username" else Run(repo, record).last_row().get(name)
@@ -30,12 +33,31 @@ class Runs(Asked):
         self._beside = beside
         self._next = 0
 
-    def _ask(self) -> list[Run]:
+    def _look(self, most: int) -> tuple[int, Sequence[Record]]:
+        from mlgit.index import query
+
+        if self._keys is None or not self._filter.is_all:
+            return len(self._known), list(self._known.values())[:most]
+        found = query.search(
+            self._repo, self._filter.needs, self._keys, project=self._project, limit=most, is_checked=False
+        )
+        return found.total, found.runs
+
+    def _every(self) -> Sequence[str]:
+        from mlgit.index import query
+
+        if self._keys is None or not self._filter.is_all:
+            return list(self._known)
+        return query.ids(self._repo, self._filter.needs, self._keys, project=self._project, is_checked=False)
+
+    @cached_property
+    def _known(self) -> dict[str, Record]:
+        """Those that pass a filter, or an order, that is about what the index does not know: all near it are read."""
         from mlgit.index import query
 
         near = query.search(self._repo, self._filter.needs, project=self._project, is_checked=False).runs
-        known = [run for run in near if self._filter.holds(run)]
-        return [Run(self._repo, run) for run in filters.ordered(known, self._order, beside=self._beside)]
+        passed = filter(self._filter.holds, near)
+        return {run.id: run for run in filters.ordered(list(passed), self._order, beside=self._beside)}
 
     def __next__(self) -> Run:
         return self.next()
@@ -49,7 +71,7 @@ class Runs(Asked):
 
     @property
     def more(self) -> bool:
-        """Whether there are more to ask for: no, they come at once."""
+        """Whether there are more to ask for: no, they come by themselves."""
         return False
 
     def histories(

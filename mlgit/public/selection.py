@@ -9,10 +9,10 @@ from typing import Any
 from mlgit.artifacts import ties
 from mlgit.core import language
 from mlgit.core.condition import And, Condition
+from mlgit.core.run import Run as Record
 from mlgit.core.stats import Group
 from mlgit.errors import NotFoundError
 from mlgit.public.asked import Asked
-from mlgit.public.run import Run
 from mlgit.store import place as places
 from mlgit.store import recover
 from mlgit.store.place import Place
@@ -21,7 +21,7 @@ _TIMES = ("created", "finished")
 
 
 class Selection(Asked):
-    """The runs that meet a condition, in their order: asked for once, when it is first looked into.
+    """The runs that meet a condition, in their order: counted by `len()`, and read as somebody looks into them.
 
         best = mlgit.runs("lr < 1e-2 and tag = 'baseline'", sort="-accuracy", limit=1)[0]
         table = mlgit.runs("sweep is not null").to_pandas()
@@ -33,14 +33,20 @@ class Selection(Asked):
     def __init__(
         self, place: Place, wanted: Condition, order: Sequence[str], *, project: str | None, limit: int | None
     ) -> None:
-        self._place, self._wanted, self._order = place, wanted, order
-        self._project, self._limit = project, limit
+        super().__init__(place.repo)
+        self._wanted, self._order, self._project, self._limit = wanted, order, project, limit
 
-    def _ask(self) -> list[Run]:
+    def _look(self, most: int) -> tuple[int, Sequence[Record]]:
         from mlgit.index import query
 
-        found = query.search(self._place.repo, self._wanted, self._order, project=self._project, limit=self._limit)
-        return [Run(self._place.repo, run) for run in found.runs]
+        most = most if self._limit is None else min(most, self._limit)
+        found = query.search(self._repo, self._wanted, self._order, project=self._project, limit=most)
+        return found.total if self._limit is None else min(found.total, self._limit), found.runs
+
+    def _every(self) -> Sequence[str]:
+        from mlgit.index import query
+
+        return query.ids(self._repo, self._wanted, self._order, project=self._project, limit=self._limit)
 
     def to_pandas(self, *keys: str) -> Any:
         """A `DataFrame` with a row a run: fields, `metrics.<name>` and `params.<name>`, or those of *keys* alone.
@@ -52,9 +58,7 @@ class Selection(Asked):
 
         from mlgit.index import query
 
-        columns = query.frame(
-            self._place.repo, self._wanted, self._order, keys, project=self._project, limit=self._limit
-        )
+        columns = query.frame(self._repo, self._wanted, self._order, keys, project=self._project, limit=self._limit)
         frame = pandas.DataFrame(columns)
         for name in frame.columns.intersection(_TIMES):
             frame[name] = pandas.to_datetime(frame[name].astype(float), unit="s", utc=True)
@@ -72,7 +76,7 @@ class Selection(Asked):
         from mlgit.index import query
 
         names = (of,) if isinstance(of, str) else of
-        return query.groups(self._place.repo, keys, names, self._wanted, project=self._project)
+        return query.groups(self._repo, keys, names, self._wanted, project=self._project)
 
     def __repr__(self) -> str:
         return f"<Selection of {len(self)} runs>"

@@ -161,31 +161,51 @@ def test_a_filter_means_what_mongodb_means(tree: dict[str, Any], params: dict[st
     parsed = filters.parse(tree)
 
     assert parsed.holds(run) == naive(tree, params)
-    assert condition.holds(parsed.needs, partial(query.value_of, run)) or not parsed.holds(run)
+    is_found = condition.holds(parsed.needs, partial(query.value_of, run))
+    assert is_found == parsed.holds(run) if parsed.is_all else is_found or not parsed.holds(run)
 
 
 @pytest.mark.parametrize(
-    ("tree", "needs"),
+    ("tree", "needs", "is_all"),
     [
+        (None, "", True),
         ({"config.lr": {"$gt": 0.1, "$lte": 1}, "state": "finished"},
-         "params.lr > 0.1 and params.lr <= 1 and state = 'finished'"),
+         "params.lr > 0.1 and params.lr <= 1 and state = 'finished'", True),
         ({"$or": [{"tags": {"$in": ["a", "b"]}}, {"summary_metrics.acc": {"$gte": 0.9}}]},
-         "tags in (a, b) or metrics.acc >= 0.9"),
-        ({"display_name": {"$regex": "^a", "$options": "i"}}, "name ~ '(?i)^a'"),
-        ({"name": "x"}, "id = x or name = x"),
-        ({"username": "ada", "config.a": None, "config.b": {"$ne": 1}, "$nor": [{"state": "failed"}]}, ""),
+         "tags in (a, b) or metrics.acc >= 0.9", True),
+        ({"display_name": {"$regex": "^a", "$options": "i"}}, "name ~ '(?i)^a'", True),
+        ({"name": "x"}, "id = x or name = x", True),
+        ({"config.lr": {"$ne": 1}, "state": {"$nin": ["failed", "running"]}, "$not": {"name": "x"}},
+         "params.lr != 1 and state not in (failed, running) and not (id = x or name = x)", True),
+        ({"$nor": [{"state": "failed"}, {"username": "ada"}], "config.lr": {"$gt": 0.5}}, "params.lr > 0.5", False),
+        ({"username": "ada", "config.a": None, "group": {"$exists": False}, "tags": ["a"]}, "", False),
+        ({"config.lr": {"$not": {"$gt": 1}}, "summary_metrics._step": 3, "config.a": float("nan")}, "", False),
     ],
 )  # fmt: skip
-def test_what_a_filter_needs_is_looked_up_by_a_condition(tree: Any, needs: str):
+def test_what_a_filter_needs_is_looked_up_by_a_condition(tree: Any, needs: str, is_all: bool):
+    parsed = filters.parse(tree)
     for number in range(24):
         run = Run(
             id="x" if number % 5 == 0 else "i", name="abx"[number % 3], project="p", state=list(State)[number % 5],
             tags=tuple("abc"[: number % 4]), params={"lr": number / 12}, metrics={"acc": number / 24},
         )  # fmt: skip
         wanted = language.parse(needs) if needs else condition.And(())
-        assert condition.holds(filters.parse(tree).needs, partial(query.value_of, run)) == condition.holds(
-            wanted, partial(query.value_of, run)
-        )
+        is_found = condition.holds(parsed.needs, partial(query.value_of, run))
+        assert is_found == condition.holds(wanted, partial(query.value_of, run))
+        assert not parsed.is_all or is_found == parsed.holds(run)
+    assert parsed.is_all == is_all
+
+
+@pytest.mark.parametrize(
+    ("order", "keys"),
+    [
+        ("+created_at", ("created",)), ("-summary_metrics.acc, config.lr", ("-metrics.acc", "params.lr")), ("", ()),
+        ("-display_name", ("-name",)), ("name", ("name",)), ("heartbeat_at", None), ("-summary_metrics._step", None),
+        ("state,username", None),
+    ],
+)  # fmt: skip
+def test_an_order_is_one_of_the_index_where_that_knows_its_keys(order: str, keys: tuple[str, ...] | None):
+    assert filters.keys_of(order) == keys
 
 
 @given(st.recursive(NUMBERS, lambda inner: st.dictionaries(st.text(max_size=4), inner), max_leaves=5))
