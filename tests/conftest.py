@@ -15,6 +15,7 @@ import pytest
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
 from mlgit.store import runs
+from mlgit.tracking import session
 
 # At home every run looks for new examples; where a landing hangs on it, it is the same ones each time.
 hypothesis.settings.register_profile("home", deadline=None)
@@ -53,6 +54,13 @@ def inside(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
     assert repo.work_tree
     monkeypatch.chdir(repo.work_tree)
     return repo
+
+
+@pytest.fixture
+def ended(inside: Repo) -> Iterator[None]:
+    """No run of this process survives its test."""
+    yield
+    session.finish()
 
 
 def make_repo(folder: Path, *, commit: bool = True, bare: bool = False) -> Repo:

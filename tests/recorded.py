@@ -1,4 +1,4 @@
-"""Runs as their branches hold them, made without running anything."""
+"""Runs as their branches hold them: made without running anything, and read back."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 from mlgit.core import refs
 from mlgit.core.run import Run, State
 from mlgit.git.repo import Move, Repo
-from mlgit.store import result
+from mlgit.index import query
+from mlgit.store import live, result, runs
 from mlgit.store.telling import Account
+from mlgit.tracking import session
 
 
 def record(repo: Repo, run_id: str, **fields: Any) -> Run:
@@ -20,3 +22,19 @@ def record(repo: Repo, run_id: str, **fields: Any) -> Run:
     ref = refs.run_ref(run.project, run.name, run.id)
     repo.move([Move(ref, None, made.commit)], why="run")
     return replace(made, ref=ref)
+
+
+def only(repo: Repo) -> Run:
+    """The one run of *repo*, ended if it is under way here; git finds nothing wrong with its branch."""
+    session.finish()
+    (run,) = query.runs(repo)
+    assert run.commit
+    assert not live.folders(repo)
+    repo.git("fsck", "--strict", "--no-dangling")
+    return runs.complete(repo, run)
+
+
+def only_with_history(repo: Repo) -> tuple[Run, Any]:
+    """The same, and its history."""
+    run = only(repo)
+    return run, runs.history(repo, run)

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import mlgit as wandb
-from mlgit.git.repo import Repo
+
+pytestmark = pytest.mark.usefixtures("ended")
 
 THEIRS = wandb.sdk.artifacts.exceptions
-
-
-@pytest.fixture(autouse=True)
-def ended(inside: Repo) -> Iterator[None]:
-    """No run survives its test."""
-    yield
-    wandb.finish()
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,8 @@ import pytest
 import mlgit
 from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
-from mlgit.index import query
-from mlgit.store import runs
 from tests.conftest import need
+from tests.recorded import only_with_history
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 4))
@@ -36,13 +35,6 @@ def lgb() -> Any:
     return lightgbm
 
 
-def ended(repo: Repo) -> Any:
-    """The run that is under way, ended, with its history."""
-    mlgit.finish()
-    (found,) = query.runs(repo)
-    return found, runs.history(repo, found)
-
-
 def test_xgboost_logs_each_round_and_the_best(xgb: Any, inside: Repo):
     from mlgit.integrations.xgboost import MlgitCallback
 
@@ -52,7 +44,7 @@ def test_xgboost_logs_each_round_and_the_best(xgb: Any, inside: Repo):
         {"objective": "binary:logistic", "eval_metric": ["logloss", "auc"], "max_depth": mlgit.config.max_depth},
         data, num_boost_round=6, evals=[(data, "train")], verbose_eval=False, callbacks=[MlgitCallback()],
     )  # fmt: skip
-    run, history = ended(inside)
+    run, history = only_with_history(inside)
 
     assert list(history["epoch"].values) == [0, 1, 2, 3, 4, 5]
     assert list(history["train-logloss"].values) == sorted(history["train-logloss"].values, reverse=True)
@@ -66,7 +58,7 @@ def test_xgboosts_cross_validation_logs_means(xgb: Any, inside: Repo):
     mlgit.init()
     params = {"objective": "binary:logistic", "eval_metric": "logloss"}
     xgb.cv(params, xgb.DMatrix(X, Y), 3, nfold=2, callbacks=[WandbCallback(log_feature_importance=False)])
-    _, history = ended(inside)
+    _, history = only_with_history(inside)
 
     assert len(history["train-logloss"].values) == 3
     assert len(history["test-logloss"].values) == 3
@@ -81,7 +73,7 @@ def test_xgboosts_model_is_an_artifact_that_loads(xgb: Any, inside: Repo):
     folder = mlgit.run.use_artifact(f"{mlgit.run.id}_model.json:latest").download()
     again = xgb.XGBClassifier()
     again.load_model(f"{folder}/{mlgit.run.id}_model.json")
-    run, _ = ended(inside)
+    run, _ = only_with_history(inside)
 
     assert (again.predict(X) == model.predict(X)).all()
     assert [version.type for version in run.logged] == ["model"]
@@ -102,7 +94,7 @@ def test_lightgbm_logs_each_round_and_a_summary(lgb: Any, inside: Repo):
     params = {"objective": "binary", "metric": ["binary_logloss", "auc"], "verbosity": -1, "num_leaves": 4}
     model = lgb.train(params, data, 5, valid_sets=[data], valid_names=["train"], callbacks=[mlgit_callback()])
     log_summary(model, save_model_checkpoint=True)
-    run, history = ended(inside)
+    run, history = only_with_history(inside)
 
     assert list(history["iteration"].values) == [0, 1, 2, 3, 4]
     assert len(history["train_auc"].values) == 5
@@ -117,7 +109,7 @@ def test_lightgbms_cross_validation_logs_means_and_deviations(lgb: Any, inside: 
     mlgit.init()
     params = {"objective": "binary", "metric": "binary_logloss", "verbosity": -1}
     lgb.cv(params, lgb.Dataset(X, Y), 3, nfold=2, callbacks=[wandb_callback(log_params=False)])
-    run, history = ended(inside)
+    run, history = only_with_history(inside)
 
     assert sorted(name for name in history if "logloss" in name) == [
         "valid_binary_logloss-mean", "valid_binary_logloss-stdv"

@@ -12,20 +12,12 @@ import numpy as np
 import pytest
 
 import mlgit
-from mlgit.core.run import Run
 from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
-from mlgit.index import query
 from mlgit.store import runs
 from mlgit.tracking import session
 from tests.conftest import need
-
-
-def ended(repo: Repo) -> tuple[Run, Any]:
-    """The run that is under way, ended, with its history."""
-    mlgit.finish()
-    (found,) = query.runs(repo)
-    return found, runs.history(repo, found)
+from tests.recorded import only_with_history
 
 
 def test_catboost_logs_each_iteration_that_was_evaluated(inside: Repo):
@@ -38,7 +30,7 @@ def test_catboost_logs_each_iteration_that_was_evaluated(inside: Repo):
             losses.append(0.9 / (iteration + 1))
         info = SimpleNamespace(iteration=iteration, metrics={"learn": {"Logloss": losses}})
         assert callback.after_iteration(info) is True
-    _, history = ended(inside)
+    _, history = only_with_history(inside)
 
     assert list(history["learn-Logloss"].values) == [0.45, 0.225]
     assert list(history["iteration@metric-period-2"].values) == [1, 3]
@@ -57,7 +49,7 @@ def test_catboost_with_a_real_model(inside: Repo):
     log_summary(model, save_model_checkpoint=True)
     with pytest.raises(UsageError, match="a model of CatBoost's"):
         log_summary(object())
-    run, history = ended(inside)
+    run, history = only_with_history(inside)
 
     assert len(history["validation-Logloss"].values) == 4
     assert run.params["iterations"] == 4
@@ -77,7 +69,7 @@ def test_stable_baselines_keeps_the_algorithm_its_gradients_and_its_model(inside
     model.learn(64, callback=MlgitCallback(gradient_save_freq=1, log="gradients", model_save_path="models"))
     with pytest.raises(UsageError, match="but not where"):
         MlgitCallback(model_save_freq=10)
-    run, _ = ended(inside)
+    run, _ = only_with_history(inside)
     (inside.folder / "models/model.zip").unlink()
 
     assert (run.params["algo"], run.params["n_steps"], run.params["gamma"]) == ("PPO", 32, 0.99)
@@ -103,7 +95,7 @@ def test_what_gymnasium_films_is_logged(inside: Repo, monkeypatch: pytest.Monkey
     mlgit.init(monitor_gym=True)
     session.monitor_gymnasium()
     RecordVideo().stop_recording()
-    run, _ = ended(inside)
+    run, _ = only_with_history(inside)
 
     assert len(runs.objects(inside, run)["videos"]) == 1
 
@@ -134,7 +126,7 @@ def test_tensorflows_hook_logs_a_summary_every_few_steps(inside: Repo, monkeypat
     asked = hook.before_run(None)
     for step in range(4):
         hook.after_run(None, SimpleNamespace(results={"summary": summary, "global_step": step}))
-    _, history = ended(inside)
+    _, history = only_with_history(inside)
     monkeypatch.delitem(sys.modules, "mlgit.integrations.tensorflow")
 
     assert asked == {"summary": "all summaries", "global_step": "the step"}
@@ -183,7 +175,7 @@ def test_ultralytics_tables_hold_what_the_model_predicts(inside: Repo):
     for event in ("on_train_start", "on_fit_epoch_end", "on_model_save", "on_train_end"):
         calls[event](yolo.trainer)
     calls["on_predict_end"](SimpleNamespace(args=yolo.trainer.args, results=yolo(["d.jpg"])))
-    run, _ = ended(inside)
+    run, _ = only_with_history(inside)
     tables = {name: found[-1].value for name, found in runs.objects(inside, run).items()}
 
     assert (run.params["train"]["epochs"], [version.aliases for version in run.logged]) == (1, [("epoch_0", "latest")])

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.core.run import Run, State
+from mlgit.core.run import State
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import live, recover, runs
+from tests.recorded import only
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 PARAMS = "# how fast\nlr: 0.1  # not too fast\nmodel: {depth: 3}\n"
@@ -39,13 +40,6 @@ def run(mlgit: Script, repo: Repo) -> Script:
         return mlgit("run", *command, cwd=repo.folder, check=check, **kwargs)
 
     return call
-
-
-def only(repo: Repo) -> Run:
-    (found,) = query.runs(repo)
-    assert found.commit
-    repo.git("fsck", "--strict", "--no-dangling")
-    return found
 
 
 def test_a_script_inside_takes_part_in_one_run(repo: Repo, run: Script):

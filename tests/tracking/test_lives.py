@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,14 +16,9 @@ from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import live, recover, runs
 
+pytestmark = pytest.mark.usefixtures("ended")
+
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture(autouse=True)
-def ended(inside: Repo) -> Iterator[None]:
-    """No run survives its test."""
-    yield
-    wandb.finish()
 
 
 def one(repo: Repo, run_id: str = "abcdefgh") -> Run:

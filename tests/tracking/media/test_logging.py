@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +23,11 @@ from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import live, recover
 from mlgit.tracking import media
+from tests.recorded import only
+
+pytestmark = pytest.mark.usefixtures("ended")
 
 PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
-
-
-@pytest.fixture(autouse=True)
-def ended(inside: Repo) -> Iterator[None]:
-    """No run survives its test."""
-    yield
-    wandb.finish()
-
-
-def only(repo: Repo) -> Run:
-    wandb.finish()
-    (run,) = query.runs(repo)
-    repo.git("fsck", "--strict", "--no-dangling")
-    return run
 
 
 def checked_out(repo: Repo, run: Run, target: Path) -> Path:

@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 
 import mlgit as wandb
-from mlgit.core.run import Run, State
+from mlgit.core.run import State
 from mlgit.errors import GitError, MlgitError, UsageError
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
@@ -37,22 +37,9 @@ from mlgit.tracking.run.keeping import Kept
 from mlgit.tracking.run.metric import Rules
 from mlgit.tracking.run.saving import Saved
 from mlgit.tracking.run.watching import Watched
+from tests.recorded import only
 
-
-@pytest.fixture(autouse=True)
-def ended(inside: Repo) -> Iterator[None]:
-    """No run survives its test."""
-    yield
-    wandb.finish()
-
-
-def only(repo: Repo) -> Run:
-    wandb.finish()
-    (run,) = query.runs(repo)
-    assert run.commit
-    assert not live.folders(repo)
-    repo.git("fsck", "--strict", "--no-dangling")
-    return runs.complete(repo, run)
+pytestmark = pytest.mark.usefixtures("ended")
 
 
 def values(repo: Repo, name: str) -> list[tuple[int, float]]:

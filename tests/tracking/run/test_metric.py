@@ -10,7 +10,7 @@ import json
 import math
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -27,21 +27,11 @@ from mlgit.index import query
 from mlgit.store import runs, telling
 from mlgit.store.rows import Rows
 from mlgit.tracking.run.tally import Tally
+from tests.recorded import only
+
+pytestmark = pytest.mark.usefixtures("ended")
 
 Act = Callable[[Any], object]
-
-
-@pytest.fixture(autouse=True)
-def ended(inside: Repo) -> Iterator[None]:
-    """No run survives its test."""
-    yield
-    wandb.finish()
-
-
-def only(repo: Repo) -> Run:
-    wandb.finish()
-    (run,) = query.runs(repo)
-    return runs.complete(repo, run)
 
 
 def metrics(repo: Repo, act: Act) -> Mapping[str, Any]:
