@@ -9,8 +9,8 @@
     key       = a name such as lr, val/acc, loss.min, params.lr; any other in backquotes
     value     = a number, nan, true, false, 'text', "text", or a word, which is text
 
-Of `created` and `finished` a value is a year, a month, a day or a moment in UTC, of `duration` seconds or 1h30m. A
-quote within quotes is doubled.
+Of `created` and `finished` a value is a year, a month, a day, a minute or a second, in UTC: `=` is in it, `<` before it,
+`>` after it. Of `duration` it is seconds or 1h30m. A quote within quotes is doubled.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ _DATES = ("created", "finished")
 _TEXTS = ("id", "name", "project", "state", "group", "sweep", "job_type", "notes", "tag", "tags", "branch", "commit")
 _PERIODS: Mapping[str, timedelta] = {
     "%Y": timedelta(days=366), "%Y-%m": timedelta(days=31), "%Y-%m-%d": timedelta(days=1),
-    "%Y-%m-%dT%H:%M": timedelta(minutes=1), "%Y-%m-%dT%H:%M:%S": timedelta(seconds=1),
+    "%Y-%m-%dT%H:%M": timedelta(minutes=1), "%Y-%m-%dT%H:%M%z": timedelta(minutes=1),
+    "%Y-%m-%dT%H:%M:%S": timedelta(seconds=1), "%Y-%m-%dT%H:%M:%S%z": timedelta(seconds=1),
 }  # fmt: skip
 """The forms of a date → at least as long as what is so written, and no longer than it and the next."""
 
@@ -109,6 +110,8 @@ class _Reading:
             test = self._equal(key)
         elif sign in ("~", "!~"):
             test = Predicate(key, Operation.MATCH, (self._read(_pattern),))
+        elif key in _DATES:
+            test = self._before_or_after(key, Operation(sign))
         else:
             test = Predicate(key, Operation(sign), (self._read(_VALUES.get(key, _any_value)),))
         return _denied(test) if sign.startswith("!") else test
@@ -130,6 +133,15 @@ class _Reading:
         if first == after:
             return Predicate(key, Operation.EQUAL, (first,))
         return And((Predicate(key, Operation.AT_LEAST, (first,)), Predicate(key, Operation.LESS, (after,))))
+
+    def _before_or_after(self, key: str, operation: Operation) -> Condition:
+        """The test for when something was; what is after a day is after all the moments in it."""
+        first, after = self._read(_moments)
+        if first == after:
+            return Predicate(key, operation, (first,))
+        is_from = operation in (Operation.MORE, Operation.AT_LEAST)
+        edge = after if operation in (Operation.MORE, Operation.AT_MOST) else first
+        return Predicate(key, Operation.AT_LEAST if is_from else Operation.LESS, (edge,))
 
     def _key(self) -> str:
         if self._text.startswith("`", self._skip()):
@@ -245,29 +257,27 @@ def _seconds(text: str, _is_quoted: bool) -> float:
     raise ValueError("this is no duration; it is written in seconds, or like 5m or 1h30m")
 
 
-def _moment(text: str, is_quoted: bool) -> float:
-    return _moments(text, is_quoted)[0]
-
-
 def _moments(text: str, _is_quoted: bool) -> tuple[float, float]:
     """When what *text* says begins and ends, in seconds since the epoch; a moment is its own end."""
     for form, length in _PERIODS.items():
         try:
-            begin = datetime.strptime(text.removesuffix("Z").replace(" ", "T"), form).replace(tzinfo=UTC)
-            after = datetime.strptime((begin + length).strftime(form), form).replace(tzinfo=UTC)
+            begin = datetime.strptime(text.replace(" ", "T"), form)
+            after = datetime.strptime((begin + length).strftime(form), form)
+            return _in_utc(begin), _in_utc(after)
         except (ValueError, OverflowError):
             continue
-        return begin.timestamp(), after.timestamp()
     if _NUMBER.fullmatch(text) and math.isfinite(seconds := float(text)):
         return seconds, seconds
     try:
-        moment = datetime.fromisoformat(text)
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        seconds = _in_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise ValueError("this is no date; it is written like 2026-01-31 or 2026-01-31T12:30, in UTC") from None
     return seconds, seconds
 
 
-_VALUES: Mapping[str, Callable[[str, bool], Value]] = {
-    **dict.fromkeys(_TEXTS, _text), **dict.fromkeys(_DATES, _moment), "duration": _seconds,
-}  # fmt: skip
+def _in_utc(moment: datetime) -> float:
+    """Seconds since the epoch; in UTC unless it says otherwise."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+_VALUES: Mapping[str, Callable[[str, bool], Value]] = {**dict.fromkeys(_TEXTS, _text), "duration": _seconds}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -41,10 +42,12 @@ def holds(text: str) -> bool:
         "flag=true", "flag = TRUE", "flag != false", "flag != 1", "who=no", "who != 'yes'", "who > 'n'", "who < nz",
         "layers = 64", "layers in (1, 128)", "not layers = 3", "accuracy is not null", "`1st` = 1",
         "duration>=60", "duration = 1m", "duration>59s", "duration < 1.5m", "duration<1h30m", "duration = '1m 0s'",
-        "created<1e3", "created > 1970-01-01", "created=1970-01-01", "created = 1970", "created = 1970-01",
+        "created<1e3", "created >= 1970-01-01", "created=1970-01-01", "created = 1970", "created = 1970-01",
         "created = 1970-01-01T00:01", "created = '1970-01-01 00:01'", "created=1970-01-01T00:01:40Z", "created = 100",
-        "created > 1970-01-01T00:01Z", "created < 1971", "created != 1970-01-02", "created in (1969, 1970-01-01)",
-        "created > 1970-01-01T02:01+02:00", "finished > 150 and finished < 9999-12-31",
+        "created > 1970-01-01T00:00Z", "created < 1971", "created != 1970-01-02", "created in (1969, 1970-01-01)",
+        "created > 1969", "created <= 1970-01", "created <= 1970-01-01T00:01:40", "created > 1970-01-01T00:01:39Z",
+        "created > 1970-01-01T02:00+02:00", "created = '1970-01-01 02:01+02:00'", "created <= 1970-01-01T00:01Z",
+        "finished > 150 and finished < 9999-12-31",
         "accuracy > 1 or lr = 5 and state = failed", "(accuracy > 1 or lr = 5) and not (state = x or state = y)",
         "NOT accuracy > 1 AND lr IN (5)", "not not lr = 5", "lr=5 and who=no",
     ],
@@ -61,13 +64,32 @@ def test_a_condition_that_holds(text: str):
         "nothing>1", "nothing = ''", "nothing ~ ''", "nothing in (1)", "flag=1",
         "lr=true", "lr = '5'", "who = 0", "accuracy ~ 0", "name ~ RAD", "tags=z", "tag != a", "accuracy is null",
         "tag is null",
-        "created>=1970-01-02", "created<1970-01-01T02:00+02:00", "created != 1970-01-01",
+        "created>=1970-01-02", "created<1970-01-01T02:00+02:00", "created != 1970-01-01", "created > 1970-01",
+        "created > 1970", "created > 1970-01-01T00:01", "created > 1970-01-01T00:01:40", "created < 1970-01-01T00:01",
+        "created > 1970-01-01T02:01+02:00", "created < 1970", "created > 100", "created < 100",
         "created = 1971", "duration>0h1m", "state in (finished, running)", "model = 3",
     ],
 )  # fmt: skip
 def test_a_condition_that_does_not(text: str):
     assert not holds(text)
     assert holds(f"not ({text})")
+
+
+SPANS = st.sampled_from(["%Y", "%Y-%m", "%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%SZ", "%Y-%m-%dT%H:%M+01:00"])
+MOMENTS = st.datetimes(datetime(1999, 11, 29), datetime(2001, 2, 2))
+
+
+@given(MOMENTS, SPANS, MOMENTS | st.none(), st.integers(-61, 61) | st.floats(-1, 1))
+def test_a_run_is_before_a_span_of_time_in_it_or_after_it(
+    named: datetime, form: str, created: datetime | None, beside: float
+):
+    span = named.strftime(form)
+    seconds = (created or named).replace(tzinfo=UTC).timestamp() + beside
+
+    met = {sign for sign in ("<", "<=", "=", ">=", ">", "!=")
+           if condition.holds(parse(f"created {sign} '{span}'"), lambda _: seconds)}  # fmt: skip
+
+    assert met in ({"<", "<=", "!="}, {"<=", "=", ">="}, {">=", ">", "!="})
 
 
 def test_and_binds_closer_than_or_and_not_closest():

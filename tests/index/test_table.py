@@ -131,6 +131,20 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Repo:
     return crowd.build(tmp_path_factory.mktemp("many") / "repo", cells.SEGMENT + 300)
 
 
+@pytest.mark.parametrize("span", ["2024", "2024-11", "2024-11-14", "2024-11-14T22:13", "1731622400.0"])
+def test_each_of_many_is_before_a_span_of_time_in_it_or_after_it(many: Repo, span: str):
+    found = {
+        sign: query.ids(many, language.parse(f"created {sign} {span}")) for sign in ("<", "=", ">", "<=", ">=", "!=")
+    }  # fmt: skip
+
+    assert found["<"]
+    assert found[">"]
+    assert sorted((*found["<"], *found["="], *found[">"])) == sorted(query.ids(many))
+    assert sorted((*found["<"], *found["="])) == sorted(found["<="])
+    assert sorted((*found["="], *found[">"])) == sorted(found[">="])
+    assert sorted((*found["<"], *found[">"])) == sorted(found["!="])
+
+
 @pytest.mark.parametrize(
     ("text", "order"),
     [
