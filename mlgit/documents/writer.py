@@ -62,14 +62,15 @@ def dump_lines(data: Mapping[str, Any]) -> str:
     return "".join(f"{_key(key)}: {_flow(value)}\n" for key, value in data.items()) or "{}\n"
 
 
-def _key(key: Any) -> str:
+def _key(key: Any, end: str = "\n") -> str:
+    """*key* as it stands before its colon; one that is too long for a reader to look for that ends with *end*."""
     name = scalar(str(key))
-    return name if len(name) <= _LONGEST_KEY else f"? {name}\n"
+    return name if len(name) <= _LONGEST_KEY else f"? {name}{end}"
 
 
 def _flow(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{scalar(str(key))}: {_flow(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(key, ' ')}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_flow, value)) + "]"
     return _inline(value)

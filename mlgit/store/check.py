@@ -23,8 +23,8 @@ from mlgit.store import archive, files, records, recover, result, runs
 
 _STALE = 3600.0
 """Seconds after which a lock of git's counts as left behind: git holds one for less than a second."""
-_TIMES, _ROUNDED = ("created", "finished", "seen"), 0.0015
-"""The YAML of older runs has times cut off after the millisecond, their messages have them rounded."""
+_TIMES, _ROUNDED = ("created", "finished", "seen", "paused"), 0.0015
+"""Older runs have times rounded to the millisecond in one place, and cut off after it, or whole, in the other."""
 _ELSEWHERE = "git fetch it from a clone that has it; mlgit sync there"
 
 
@@ -198,6 +198,8 @@ def _same(a: object, b: object) -> bool:
         return math.isnan(b)
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
     return a == b
 
 

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -24,10 +24,11 @@ MOST_BYTES = 64 << 10
 """A record beyond this is not put into the commit message; it is read from the YAML files."""
 
 # Fields of `Run` that the record carries as they are, left out where they are at their default.
-_PLAIN = ("group", "sweep", "job_type", "notes", "parent", "source", "tree", "dirty", "folder", "paused", "seen")
-_OF_RUN = ("id", "name", "project", "state", "created", "finished", "duration", "tags", "given", "data", "held", "code")
+_PLAIN = ("group", "sweep", "job_type", "notes", "parent", "source", "tree", "dirty", "folder")
+_OF_RUN = ("id", "name", "project", "state", "duration", "tags", "given", "data", "held", "code")
 _TIMES = ("created", "finished", "paused", "seen")
 _NEEDED = frozenset(("id", "name", "project", "state", "created"))
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NONE = type(None)
 _KINDS: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("group", "sweep", "job_type", "notes", "parent", "source", "tree", "folder"), (str, _NONE)),
@@ -111,8 +112,10 @@ def content(run: Run) -> dict[str, Any]:
     """*run* as plain data, what is at its default left out: what a trailer says."""
     content: dict[str, Any] = {"id": run.id, "name": run.name, "project": run.project, "state": run.state.value,
                                "created": round(run.created, 3)}  # fmt: skip
-    if run.finished is not None:
-        content["finished"] = round(run.finished, 3)
+    for name in ("finished", "seen"):
+        if (moment := getattr(run, name)) is not None:
+            content[name] = round(moment, 3)
+    content |= {"paused": paused} if (paused := round(run.paused, 3)) else {}
     content |= {name: value for name in _PLAIN if (value := getattr(run, name))}
     content |= {"tags": list(run.tags)} if run.tags else {}
     content |= {"given": list(run.given)} if run.given else {}
@@ -174,7 +177,7 @@ def run_document(run: Run, provenance: Mapping[str, Any]) -> dict[str, Any]:
                                 "created": moment(run.created)}  # fmt: skip
     if run.finished is not None:
         document |= {"finished": moment(run.finished), "duration": round(run.duration or 0, 3)}
-    document |= {"paused": round(run.paused, 3)} if run.paused else {}
+    document |= {"paused": paused} if (paused := round(run.paused, 3)) else {}
     document |= {"seen": moment(run.seen)} if run.seen is not None else {}
     for name in ("group", "sweep", "job_type", "notes", "parent", "folder"):
         if value := getattr(run, name):
@@ -199,13 +202,13 @@ def run_of_document(document: Mapping[str, Any]) -> tuple[Run, dict[str, Any]]:
     for name in ("finished", "seen"):
         if name in document:
             content[name] = seconds_of(document[name])
-    return run_of(content), {key: value for key, value in document.items() if key not in (*_OF_RUN, *_PLAIN)}
+    return run_of(content), {key: value for key, value in document.items() if key not in (*_OF_RUN, *_TIMES, *_PLAIN)}
 
 
 def moment(seconds: float) -> str:
     """A time for a record: UTC, ISO 8601, to the nearest millisecond, as a trailer has it."""
-    rounded = round(in_calendar(seconds), 3)
-    return datetime.fromtimestamp(rounded, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    rounded = timedelta(milliseconds=round(1000 * round(in_calendar(seconds), 3)))
+    return (_EPOCH + rounded).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seconds_of(moment: str) -> float:
