@@ -348,11 +348,5 @@ def _begin_writing(fd: int) -> None:
 
 def parse_tree(content: bytes, width: int) -> dict[str, Entry]:
     """The entries of a tree object; *width* is the length of a raw object id in bytes."""
-    entries: dict[str, Entry] = {}
-    at = 0
-    while at < len(content):
-        end = content.index(b"\0", at)
-        mode, _, name = content[at:end].partition(b" ")
-        entries[name.decode(errors="surrogateescape")] = Entry(mode.decode(), content[end + 1 : end + 1 + width].hex())
-        at = end + 1 + width
-    return entries
+    found = re.findall(rb"([0-7]+) ([^\0]+)\0(.{%d})" % width, content, re.DOTALL)
+    return {name.decode(errors="surrogateescape"): Entry(mode.decode(), oid.hex()) for mode, name, oid in found}
