@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,16 @@ def archivable(place: Place, runs: Sequence[Run]) -> tuple[list[Run], dict[str, 
     return [run for run in runs if run.id not in why], why
 
 
+def fold(place: Place, runs: Sequence[Run], done: Callable[[int], None] = lambda _: None) -> list[Run]:
+    """Fold *runs*, which are `archivable`; return those that are archived now. *done* hears how many."""
+    from mlgit.index import sharding
+    from mlgit.store import folding
+
+    folded = folding.fold(place.repo, runs, done=done)
+    sharding.keep_up(place.repo)
+    return folded
+
+
 def doomed(place: Place, runs: Sequence[Run]) -> tuple[Doomed, dict[str, list[str]]]:
     """(what purging *runs* destroys in git, by project folder the files of DVC's that nobody else uses).
 
@@ -115,13 +126,14 @@ def _contents(run: Run, *, made: bool = False) -> set[str]:
 def purge(place: Place, plan: Doomed, files: Mapping[str, Sequence[str]]) -> int:
     """Destroy what `doomed` has found; return how many of git's objects that were."""
     from mlgit.dvc import cache
-    from mlgit.index import build
+    from mlgit.index import build, sharding
     from mlgit.store import purge as purging
 
     count = purging.carry_out(place.repo, plan)
     for folder, some in files.items():
         cache.destroy(place.repo, _still_only_of(place.repo, plan.runs, some, folder), folder=folder)
     build.forget(place.repo)
+    sharding.keep_up(place.repo)
     return count
 
 
@@ -172,11 +184,13 @@ def free(place: Place, garbage: Garbage) -> None:
 def findings(place: Place, to: str | None, done: Callable[[int], None]) -> Iterator[Finding]:
     """What is wrong with what mlgit keeps, and between here and the remote *to*. *done* hears of runs that are read."""
     from mlgit.git.remote import Remote
-    from mlgit.index import build
+    from mlgit.index import build, sharding
     from mlgit.store import check
 
     yield from check.everything(place.repo, done)
     yield from _lost(place.repo, asks=to is not None)
+    for month, what in sharding.check(place.repo):
+        yield check.Finding(where=month, what=what, repair=partial(sharding.renew, place.repo, month))
     for line in build.check(place.repo):
         yield check.Finding(where="mlgit/index.db", what=line, repair=lambda: build.forget(place.repo))
     if to is not None:

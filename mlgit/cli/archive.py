@@ -50,7 +50,7 @@ def command(
       mlgit archive --auto
     """
     from mlgit import wiring
-    from mlgit.store import archive, folding
+    from mlgit.store import archive
 
     place = wiring.place()
     if auto is not None:
@@ -66,7 +66,7 @@ def command(
         raise UsageError(f"{edits.label(stays[0])} cannot be archived: {why[stays[0].id]}.")
     if not dry_run:
         with output.progress("archiving", len(can), quiet=as_json) as advance:
-            can = folding.fold(place.repo, can, done=lambda count: advance(count, "archiving"))
+            can = wiring.fold(place, can, lambda count: advance(count, "archiving"))
     if as_json:
         output.as_json([{**edits.known_by(run), "archive": archive.month_of(run)} for run in can])
         return

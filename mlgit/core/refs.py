@@ -15,6 +15,7 @@ from mlgit.errors import UsageError
 RUNS = "refs/heads/exp/"
 TRASH = "refs/mlgit/trash/"
 ARCHIVE = "refs/mlgit/archive/"
+SHARDS = "refs/mlgit/shards"
 LIVE = "refs/mlgit/live/"
 SWEEPS = "refs/mlgit/sweeps/"
 ASSETS = "refs/heads/mlgit-assets"
@@ -85,6 +86,14 @@ def month(branch: str, created: float) -> str | None:
     """
     found = _FOLDED.fullmatch(branch)
     return f"{ARCHIVE}{found[1]}/{datetime.fromtimestamp(created, UTC):%Y-%m}" if found else None
+
+
+def begin(month: str) -> int:
+    """When *month*, a ref of the archive, begins, in seconds since the epoch; 0 for one that is called otherwise."""
+    try:
+        return int(datetime.strptime(f"{month.rpartition('/')[2]} +0000", "%Y-%m %z").timestamp())
+    except ValueError:
+        return 0
 
 
 def unfolded(month: str, name: str) -> str | None:

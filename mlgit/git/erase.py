@@ -79,7 +79,8 @@ def remembered(repo: Repo, but: Collection[str]) -> dict[str, str]:
 
 def forget(repo: Repo, commits: Collection[str], refs: Collection[str]) -> None:
     """Take *commits* out of the reflogs of HEADs and branches; those of *refs* are emptied."""
-    for ref in refs:
+    there = repo.refs()
+    for ref in (ref for ref in refs if ref in there):
         process.run("reflog", "expire", "--expire=now", "--expire-unreachable=now", ref, folder=repo.folder, ok=(0, 1))
     for git_dir, ref, entries in _reflogs(repo):
         if not any(commit in commits for entry in entries for commit in entry):

@@ -7,8 +7,10 @@ import fcntl
 import gc
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from dataclasses import dataclass
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,9 +21,10 @@ from mlgit.git import looking
 from mlgit.git.looking import Look
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
-from mlgit.index import cells, shape
+from mlgit.index import cells, shape, sharding
 from mlgit.index.cells import SEGMENT, Cells
-from mlgit.store import archive, records, runs
+from mlgit.index.shard import Shard
+from mlgit.store import archive, records, runs, shards
 
 T = TypeVar("T")
 Told = tuple[str, str, Mapping[str, Any] | None]
@@ -34,6 +37,12 @@ _NO_DAMAGE = (
     sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
 )  # fmt: skip
 """Errors that say nothing against a file: it is locked, not ours to write, or there is no room."""
+_Head = tuple[Any, ...]
+"""A row of the table `runs`, but for its number."""
+_MANY = 200
+"""Archived runs of a month for which its shards are read; fewer are read one by one."""
+_GAP = SEGMENT // 4
+"""Rows that may stay empty so that a shard becomes a segment as it is."""
 _SPARE = SEGMENT
 """So many rows that are no longer shown are no matter."""
 _AT_ONCE = 4 * SEGMENT
@@ -58,13 +67,16 @@ def ask(repo: Repo, question: Callable[[sqlite3.Connection], T]) -> T:
         return _answer(repo, None, question)
 
 
-def _answer(repo: Repo, path: Path | None, question: Callable[[sqlite3.Connection], T]) -> T:
+def _answer(
+    repo: Repo, path: Path | None, question: Callable[[sqlite3.Connection], T], *, has_shards: bool = True
+) -> T:
+    """`ask`, of the file *path* or (None) in memory; without *has_shards* each run is read where it stands."""
     with contextlib.closing(_open(path)) as connection:
         if _moved(repo, connection):
             with _alone(repo) if path else contextlib.nullcontext():
                 _clear_if_stale(connection)
                 if moved := _moved(repo, connection):  # nobody else has brought it up to date meanwhile
-                    _apply(repo, connection, moved)
+                    _apply(repo, connection, moved, has_shards=has_shards)
         connection.execute("BEGIN")
         return question(connection)
 
@@ -78,7 +90,7 @@ def forget(repo: Repo) -> None:
 
 def check(repo: Repo) -> list[str]:
     """What the index says otherwise than one that is made anew, a line each: nothing, unless its file was damaged."""
-    stored, anew = ask(repo, _told), _answer(repo, None, _told)
+    stored, anew = ask(repo, _told), _answer(repo, None, _told, has_shards=False)
     return [
         *(f"{entry}: the index lacks it" for entry in sorted(anew.keys() - stored.keys())),
         *(f"{entry}: the index has it, and git does not" for entry in sorted(stored.keys() - anew.keys())),
@@ -169,7 +181,7 @@ def _clear_if_stale(connection: sqlite3.Connection) -> None:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608  (names are ours)
 
 
-def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved) -> None:
+def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved, *, has_shards: bool) -> None:
     rows = _Rows(connection)
     with _transaction(connection):  # who finds no look compares all refs, and settles all runs: should we be killed
         connection.execute("DELETE FROM looks")
@@ -183,6 +195,7 @@ def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved) -> 
         for some in _blocks([*gone, *to, *months], _AT_ONCE):
             rows.drop(some)
         with waiting.watched("reading runs", len(to)) as tell:
+            rows.take(_shards(repo, reader, to) if has_shards else (), to, tell)
             for block in _blocks(to.items(), _AT_ONCE):
                 is_whole &= rows.add(runs.contents(reader, block, rounded=True), to) == len(block)
                 tell(len(block), "reading runs")
@@ -204,15 +217,55 @@ def _unfolded(
     for month, tip in months.items():
         question = "SELECT ref, tip FROM runs WHERE ref > ? AND ref < ?"
         before = dict(connection.execute(question, (f"{month}:", f"{month};")))  # `;` comes after `:`
-        now = {f"{month}:{name}": oid for name, oid in archive.listing(reader, tip).items()}
-        to |= {entry: oid for entry, oid in now.items() if before.get(entry) != oid and archive.found(entry)}
-        gone |= before.keys() - now.keys()
+        now = archive.listing(reader, tip)
+        listed = {name: f"{month}:{name}" for name in now}
+        to |= {
+            entry: now[name]
+            for name, entry in listed.items()
+            if before.get(entry) != now[name] and refs.unfolded(month, name)
+        }
+        gone |= before.keys() - set(listed.values())
     return to, gone
+
+
+def _shards(repo: Repo, reader: Reader, to: Mapping[str, str]) -> Iterator[tuple[str, Shard]]:
+    """The shards that may tell of the archive's entries in *to*, while it has such; each with its month."""
+    wanted = Counter(ref.partition(":")[0] for ref in to if ref.startswith(refs.ARCHIVE))
+    months = [month for month, count in wanted.items() if count >= _MANY]
+    for month, shelf in shards.shelves(reader, shards.tip(repo) if months else None, months).items():
+        left = wanted[month]
+        for oid, _ in reversed(shelf.files):  # the newest are last
+            if left and (some := sharding.read(reader, oid)):
+                before = len(to)
+                yield month, some
+                left -= before - len(to)
 
 
 def _rank(ref: str) -> int:
     """Where in `WHERE` a ref, or an entry of the archive, stands."""
     return next((rank for rank, prefix in enumerate(WHERE) if ref.startswith(prefix)), len(WHERE))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some of a shard's runs."""
+
+    shard: Shard
+    at: Sequence[int]
+    """Where they are in it."""
+    heads: Sequence[_Head]
+
+
+def _part(month: str, shard: Shard, to: Mapping[str, str]) -> _Part:
+    """The runs of a shard of *month* that are among *to*, entry → tip."""
+    entries = [f"{month}:{name}" for name in shard.names]
+    at = [place for place, tip in enumerate(shard.tips) if to.get(entries[place]) == tip]
+    ids, project, created, sweep = shard.ids, *map(shard.column, ("project", "created", "sweep"))
+    heads = [
+        (entries[one], shard.tips[one], shard.commits.get(one), ids[one], shard.titles[one], project.get(one),
+         created.get(one), sweep.get(one), ids[one] is not None) for one in at
+    ]  # fmt: skip
+    return _Part(shard, at, heads)
 
 
 class _Rows:
@@ -273,30 +326,73 @@ class _Rows:
 
     def _add(self, told: Sequence[Told], tips: Mapping[str, str]) -> None:
         """`add`, of what fits into the last segment."""
-        rows: list[tuple[Any, ...]] = []
+        heads: list[_Head] = []
         known: list[tuple[int, Mapping[str, Any]]] = []
-        segment, position = divmod(self._next, SEGMENT)
-        for (ref, commit, content), place in zip(told, range(position, SEGMENT), strict=False):
-            tip = tips[ref]
-            head = (segment * SEGMENT + place, ref, tip, None if commit == tip else commit)
+        for place, (ref, commit, content) in enumerate(told, self._next % SEGMENT):
+            stands = ref, tips[ref], None if commit == tips[ref] else commit
             if content is None:
-                rows.append((*head, None, None, None, None, None, 0))
+                heads.append((*stands, None, None, None, None, None, 0))
                 continue
             known.append((place, content))
             created = in_calendar(content["created"])
-            rows.append((*head, content["id"], content["name"], content["project"], created, content.get("sweep"), 1))
-        packed = list(self._packed(segment, shape.columns(known), is_new=position == 0))
+            heads.append(
+                (*stands, content["id"], content["name"], content["project"], created, content.get("sweep"), 1)
+            )
+        self._keep(heads, self._packed(shape.columns(known)))
+
+    def take(self, found: Iterable[tuple[str, Shard]], to: dict[str, str], tell: Callable[[int, str], None]) -> None:
+        """Take up the runs of shards, each *found* with its month, that are among *to*, entry → tip, and out of it."""
+        waiting, count = list[_Part](), 0
+        for month, shard in found:
+            part = _part(month, shard, to)
+            for ref, *_ in part.heads:
+                del to[ref]
+            tell(len(part.at), "reading runs")
+            if len(part.at) == len(shard.names) > SEGMENT - _GAP:
+                with _transaction(self._connection):
+                    self._next += -self._next % SEGMENT  # it becomes a segment as it is
+                    self._keep(part.heads, shard.cells)
+                continue
+            waiting.append(part)
+            count += len(part.at)
+            if count >= SEGMENT:
+                self._take(waiting)
+                waiting, count = [], 0
+        self._take(waiting)
+
+    def _take(self, parts: Sequence[_Part]) -> None:
+        """Take up *parts* of shards, a segment at a time."""
+        every = ((part.shard, at, head) for part in parts for at, head in zip(part.at, part.heads, strict=True))
+        with _transaction(self._connection):
+            while some := list(islice(every, SEGMENT - self._next % SEGMENT)):
+                columns: shape.Columns = {}
+                place = self._next % SEGMENT
+                for _, rows in groupby(some, key=lambda one: id(one[0])):
+                    of_one = list(rows)
+                    of_one[0][0].put(columns, {at: place + nth for nth, (_, at, _) in enumerate(of_one)})
+                    place += len(of_one)
+                self._keep([head for *_, head in some], self._packed(columns))
+
+    def _keep(self, heads: Sequence[_Head], packed: Mapping[str, Cells]) -> None:
+        """Write the next rows of `runs`, and what their segment has now under the keys of *packed*."""
+        segment = self._next // SEGMENT
+        rows = [(row, *head) for row, head in enumerate(heads, self._next)]
+        cells = [
+            (key, segment, one.positions, one.numbers, one.codes, one.others, one.whole) for key, one in packed.items()
+        ]
         self._connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        self._connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)", packed)
+        self._connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)", cells)
         self._touched |= {row[4] for row in rows if row[4]} if not self._is_new else set()
         self._show({row[0]: bool(row[-1]) for row in rows})
         self._next += len(rows)
 
-    def _packed(self, segment: int, columns: shape.Columns, *, is_new: bool) -> Iterator[tuple[Any, ...]]:
-        """The rows of `cells` for *columns* of a segment, and for what it had before unless it *is_new*."""
+    def _packed(self, columns: shape.Columns) -> dict[str, Cells]:
+        """*columns* of the last segment, with what it has already."""
+        segment, position = divmod(self._next, SEGMENT)
+        packed: dict[str, Cells] = {}
         for key, (positions, values) in columns.items():
             before = None
-            if not is_new:
+            if position:
                 before = self._connection.execute(
                     "SELECT positions, numbers, codes, others, whole FROM cells WHERE key = ? AND segment = ?",
                     (key, segment),
@@ -304,8 +400,8 @@ class _Rows:
             if before:
                 earlier, had = cells.unpack(Cells(*before))
                 positions, values = earlier + positions, had + values
-            one = cells.pack(positions, values)
-            yield key, segment, one.positions, one.numbers, one.codes, one.others, one.whole
+            packed[key] = cells.pack(positions, values)
+        return packed
 
     def _show(self, rows: Mapping[int, bool]) -> None:
         """Say of each of *rows* whether it is shown."""

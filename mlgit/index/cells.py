@@ -42,7 +42,7 @@ def pack(positions: Sequence[int], values: Sequence[Any]) -> Cells:
     kinds = set(map(type, values))
     if kinds == {float} or (kinds == {int} and is_exact(min(values)) and is_exact(max(values))):
         return Cells(places, array("d", values).tobytes(), None, None, kinds == {int})
-    names = values if kinds == {str} else list(map(_name, values))
+    names = values if kinds == {str} else _names(values)
     others = [name for name in dict.fromkeys(names) if name is not None]
     codes = {name: code for code, name in enumerate(others)} | {None: NO_CODE}
     numbers = None
@@ -58,9 +58,19 @@ def pack(positions: Sequence[int], values: Sequence[Any]) -> Cells:
     )
 
 
-def _name(value: Any) -> str | bytes | None:
-    """What tells *value* from others that are no numbers: `True` and 1 are equal in Python. None of a number."""
-    return None if is_exact(value) else value if isinstance(value, str) else records.encode(value)
+def _names(values: Sequence[Any]) -> list[str | bytes | None]:
+    """What tells each of *values* from others that are no numbers, for `True` and 1 are equal; None of a number."""
+    written: dict[str, bytes] = {}  # a list of tags occurs many times, and JSON takes a while
+
+    def name(value: Any) -> str | bytes | None:
+        if isinstance(value, str) or is_exact(value):
+            return value if isinstance(value, str) else None
+        shown = repr(value)
+        if shown not in written:
+            written[shown] = records.encode(value)
+        return written[shown]
+
+    return list(map(name, values))
 
 
 def unpack(cells: Cells) -> tuple[list[int], list[Any]]:

@@ -13,7 +13,8 @@ from mlgit.core.artifact import ArtifactVersion, called
 from mlgit.core.compare import flatten
 from mlgit.core.run import in_calendar
 
-_FIELDS = ("project", "state", "group", "sweep", "job_type", "notes", "source", "parent")
+TEXTS = ("project", "state", "group", "sweep", "job_type", "notes", "source", "parent")
+"""The fields that are text."""
 
 Columns = dict[str, tuple[list[int], list[Any]]]
 """Key → positions and values: a field by its name, params and metrics by dotted names after `params.`, `metrics.`."""
@@ -24,7 +25,7 @@ def columns(records: Sequence[tuple[int, Mapping[str, Any]]]) -> Columns:
     made: Columns = {}
     positions = [position for position, _ in records]
     contents = [content for _, content in records]
-    for name in _FIELDS:
+    for name in TEXTS:
         _take(made, name, positions, [content.get(name) or None for content in contents])
     _take(made, "tags", positions, [list(map(str, content.get("tags") or ())) or None for content in contents])
     _take(made, query.TREE, positions, [content.get("tree") or None for content in contents])

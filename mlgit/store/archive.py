@@ -27,7 +27,7 @@ TRIES = 20
 """How often a month is tried to be moved while others move it."""
 _PURGED = "Mlgit-Purged"
 """The trailer that names the commits of runs that are to be nowhere any more."""
-_ROOT = "mlgit <mlgit@localhost> 0 +0000"
+_BY = "mlgit <mlgit@localhost>"
 """Who begins a month, and when: it is the same commit on every machine."""
 
 
@@ -252,7 +252,8 @@ def write(
 
 def _root(writer: Writer, month: str) -> str:
     """The commit that a month begins with: an empty listing, one for all machines, so that they can be joined."""
-    text = f"tree {writer.tree({})}\nauthor {_ROOT}\ncommitter {_ROOT}\n\n{month}\n"
+    by = f"{_BY} {max(0, refs.begin(month))} +0000"  # git walks as far back as the oldest commit it is asked about
+    text = f"tree {writer.tree({})}\nauthor {by}\ncommitter {by}\n\n{month}\n"
     return writer.add("commit", text.encode())
 
 

@@ -16,7 +16,7 @@ from mlgit.errors import MlgitError, UsageError
 from mlgit.git import erase
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo, message_trailer, split_commit
-from mlgit.store import archive, live, locks, records, unfinished
+from mlgit.store import archive, live, locks, records, shards, unfinished
 from mlgit.store import runs as runs_
 
 _MOST = 1000
@@ -91,8 +91,10 @@ def carry_out(repo: Repo, doomed: Doomed) -> int:
         unfinished.clear(repo, run)
         if (folder := live.folder_of(repo, run.id)).exists():
             live.remove(folder)
-    commits = {*doomed.results, *doomed.codes, *erase.lost(repo, lambda told: _tells_of_any(told, doomed.runs))}
-    erase.forget(repo, commits, doomed.told)
+    shards.drop(repo, doomed.told)
+    lost = erase.lost(repo, lambda told: _tells_of_any(told, doomed.runs) or shards.are_told_by(told))
+    commits = {*doomed.results, *doomed.codes, *lost}
+    erase.forget(repo, commits, (*doomed.told, refs.SHARDS))
     objects = erase.only_in(repo, commits, [oid for past in pasts for oid in past])
     erase.destroy(repo, objects)
     return len(objects)
@@ -109,7 +111,8 @@ def carry_out_there(remote: Remote, doomed: Doomed) -> list[str]:
     """Let *remote* say what this repository says now that it has purged the runs; return the refs that moved there."""
     branches = [_branch(run).removeprefix("refs/heads/") for run in doomed.runs]
     wanted = [name for branch in branches for name in (f"refs/heads/{branch}", f"{refs.TRASH}{branch}")]
-    far, near = remote.refs(*wanted, *doomed.told), remote.repo.refs(*doomed.told)
+    told = (*doomed.told, refs.SHARDS)
+    far, near = remote.refs(*wanted, *told), remote.repo.refs(*told)
     moves = [Move(ref, far.get(ref), near.get(ref)) for ref in (*near, *(ref for ref in far if ref not in near))]
     remote.push(moves)
     return [move.ref for move in moves]

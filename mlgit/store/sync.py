@@ -18,10 +18,10 @@ from pathlib import Path
 from mlgit.core import merging, refs
 from mlgit.core.merging import Clash, Side
 from mlgit.core.run import Run
-from mlgit.errors import GitError, NotFoundError, RefMovedError, UnreachableError, UsageError
+from mlgit.errors import GitError, MlgitError, NotFoundError, RefMovedError, UnreachableError, UsageError
 from mlgit.git.remote import Remote, bare
 from mlgit.git.repo import Move, Repo
-from mlgit.store import edit, live, months, own, runs
+from mlgit.store import edit, live, months, own, runs, shards
 from mlgit.store.joining import Parted
 from mlgit.store.meeting import COMMON, Plan, Wish
 from mlgit.store.stands import Memory, after, stands
@@ -87,7 +87,9 @@ def exchange(
 def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: Callable[[float], None]) -> None:
     """One try. *hoped*: what was pushed without an answer; it is part of the *outcome* where it has come true."""
     repo, memory = remote.repo, Memory(repo=remote.repo, address=remote.address)
-    near, far, agreed = repo.refs(*COMMON), remote.refs(*(f"{prefix}*" for prefix in COMMON)), memory.read()
+    near, agreed = repo.refs(*COMMON), memory.read()
+    far = remote.refs(*(f"{prefix}*" for prefix in COMMON), refs.SHARDS)
+    columns = far.pop(refs.SHARDS, None)
     outcome.there |= {move.ref: move for move in hoped if far.get(move.ref) == move.new}
     hoped.clear()
     if wish.only is not None:
@@ -123,6 +125,19 @@ def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: 
         outcome.there |= {move.ref: move for move in batch}
     if not wish.dry:
         memory.write(agreed, near, far)
+    if not wish.dry and wish.only is None:
+        _share(remote, wish, columns, far, outcome)
+
+
+def _share(remote: Remote, wish: Wish, theirs: str | None, far: Mapping[str, str], outcome: Outcome) -> None:
+    """Let both have the shards of the archive, where they can: nothing rests on them."""
+    months = {ref: tip for ref, tip in far.items() if ref.startswith(refs.ARCHIVE)}
+    try:
+        shards.share(remote, theirs, months, pulls=wish.pulls, pushes=wish.pushes)
+    except RefMovedError:
+        pass  # somebody else has just shared theirs
+    except MlgitError as exc:
+        outcome.stuck[refs.SHARDS] = str(exc)
 
 
 def _brought_and_others(groups: Sequence[Sequence[Move]]) -> Iterator[list[Move]]:
