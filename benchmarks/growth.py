@@ -21,6 +21,7 @@ CURVES = {
 _ROWS = {
     "build": "making the repository, s", "cold": "cold index, s",
     "git": "– git cat-file --batch of the same commits, s",
+    "archived": "cold index where all are archived, by their shards, s", "keeping": "– making the shards, once, s",
     "first": "top 20 by a metric with a filter, the first time, ms", "top": "– again, ms",
     "group": "count, mean and more by group, ms", "find": "a run by its branch, ms", "newest": "the newest 20, ms",
     "unchanged": "a look at an index that is up to date, ms", "ls": "`mlgit ls`, whole process, ms",
@@ -28,7 +29,7 @@ _ROWS = {
     "memory": "memory of a process that asks, MB", "making": "– of the one that makes the index, MB",
     "packed": "bytes a run in git, packed", "disk": "bytes a run in the index",
 }  # fmt: skip
-_SECONDS = ("build", "cold", "git")
+_SECONDS = ("build", "cold", "git", "archived", "keeping")
 
 
 def main(folder: Path) -> None:

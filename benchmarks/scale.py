@@ -16,6 +16,7 @@ from benchmarks.measure import Line, at_least, at_most, figure, not_measured, pr
 from benchmarks.start import repository
 from mlgit.core import refs
 from mlgit.git.repo import Repo
+from mlgit.index import build, sharding
 from mlgit.store import result
 from mlgit.store.telling import Account
 
@@ -144,7 +145,19 @@ def measured(folder: Path, count: int) -> dict[str, float]:
         (sys.executable, "-m", "mlgit", "ls", "--all"), cwd=folder, check=True, capture_output=True, env=_env()
     )
     told["refreshed"] = (time.perf_counter() - began) * 1e3
-    return told
+    return told | _archived(repo)
+
+
+def _archived(repo: Repo) -> dict[str, float]:
+    """The figures of *repo* when all its runs are archived."""
+    crowd.fold(repo)
+    began = time.perf_counter()
+    sharding.keep_up(repo)
+    told = {"keeping": (time.perf_counter() - began) * 1e3}
+    os.utime(repo.common_dir / "packed-refs", (0, 0))
+    build.forget(repo)
+    done = subprocess.run((sys.executable, "-c", _BUILD), cwd=repo.folder, check=True, capture_output=True, env=_env())
+    return told | {"archived": json.loads(done.stdout)["cold"]}
 
 
 def _edit(repo: Repo) -> None:
@@ -199,6 +212,7 @@ def _of(count: int, told: Mapping[str, float]) -> Iterator[Line]:
         yield at_most(f"{at}  beside git cat-file over the same tips", told["cold"] / told["git"], 3, "×")
     else:
         yield figure(f"{at}cold index", told["cold"], "ms")
+    yield figure(f"{at}cold index of as many archived", told["archived"], "ms")
     million = count >= SIZES[-1]
     yield at_most(f"{at}top 20 by a metric with a filter, the first time", told["first"], 1500, "ms")
     yield at_most(f"{at}  again", told["top"], 100 if million else 30, "ms")
