@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -55,11 +55,8 @@ def test_edits_at_the_same_moment_all_count(inside: Repo):
     def tag(word: str) -> None:
         edit.edit(inside, before, lambda run: replace(run, tags=(*run.tags, word)))
 
-    threads = [threading.Thread(target=tag, args=(word,)) for word in "abcde"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(tag, "abcde"))
 
     assert sorted(query.runs(inside)[0].tags) == list("abcde")
 
@@ -88,11 +85,8 @@ def test_edits_of_many_runs_at_the_same_moment_all_count(inside: Repo):
     def tag(word: str) -> None:
         edit.edit_all(inside, before, lambda run: replace(run, tags=(*run.tags, word)))
 
-    threads = [threading.Thread(target=tag, args=(word,)) for word in "abc"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(tag, "abc"))
 
     assert [sorted(run.tags) for run in query.runs(inside)] == [list("abc")] * 4
 

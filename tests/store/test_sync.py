@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -397,11 +397,8 @@ def test_many_who_edit_one_run_at_once_all_count(one: Repo, far: Repo, tmp_path:
     for number, repo in enumerate(kin):
         exchange(repo)
         change(repo, tags=(f"t{number}",))
-    threads = [threading.Thread(target=sync.exchange, args=(Remote(repo=repo, name="origin"), Wish())) for repo in kin]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda repo: sync.exchange(Remote(repo=repo, name="origin"), Wish()), kin))
     exchange(one)
 
     assert set(seen(one).tags) == {f"t{number}" for number in range(6)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import subprocess
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -200,11 +200,8 @@ def test_agents_in_threads_share_a_sweep_without_trying_a_point_twice(inside: Re
         run.log({"x": run.config.x})
         run.finish()
 
-    threads = [threading.Thread(target=mlgit.agent, args=(sweep_id, function)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(mlgit.agent, [sweep_id] * 3, [function] * 3))
 
     assert sorted(run.params["x"] for run in trials(inside, sweep_id)) == list(range(8))
 

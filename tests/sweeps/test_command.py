@@ -9,19 +9,7 @@ import pytest
 from mlgit.errors import UsageError
 from mlgit.sweeps import command as commands
 from mlgit.sweeps import file as files
-
-FILE = files.read(
-    """
-method: random
-program: train.py
-parameters:
-  lr: {min: 0.0, max: 1.0}
-  model: {parameters: {depth: {min: 1, max: 9}}}
-  fast: {values: [true, false]}
-""",
-    source="sweep.yaml",
-)
-PARAMS = {"lr": 1e-05, "model.depth": 3, "fast": True}
+from tests.sweeps.given import FILE, PARAMS
 
 
 @pytest.mark.parametrize(

@@ -18,21 +18,9 @@ from mlgit.documents import reader
 from mlgit.sweeps import file as files
 from mlgit.sweeps import plan
 from mlgit.sweeps.parameter import canonical
+from tests.sweeps.given import FILE, PARAMS
 
 SWEEP = Sweep(id="k3f9a2xq", name="First try", project="digits", method="random", command=("./t", "${args}"))
-FILE = files.read(
-    """
-method: random
-metric: {name: acc, goal: maximize}
-program: train.py
-parameters:
-  lr: {min: 0.0, max: 1.0}
-  model: {parameters: {depth: {min: 1, max: 9}}}
-  fast: {values: [true, false]}
-""",
-    source="sweep.yaml",
-)
-PARAMS = {"lr": 1e-05, "model.depth": 3, "fast": True}
 
 
 def test_a_trial_is_a_run_of_the_command() -> None:

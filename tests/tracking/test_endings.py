@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -125,8 +126,6 @@ with mlgit.init(name="outer") as outer:
 
 
 def test_finish_from_two_threads_records_once_and_both_wait(inside: Repo):
-    import threading
-
     import mlgit
 
     run = mlgit.init()
@@ -137,11 +136,9 @@ def test_finish_from_two_threads_records_once_and_both_wait(inside: Repo):
         run.finish()
         seen.append(len(inside.refs("refs/heads/exp/")))
 
-    threads = [threading.Thread(target=finish) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(4):
+            pool.submit(finish)
 
     assert seen == [1, 1, 1, 1]
     with pytest.raises(UsageError, match=run.name):

@@ -19,6 +19,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -322,14 +323,8 @@ def test_a_row_without_names_is_a_step(inside: Repo):
 
 def test_threads_that_log_at_once_lose_nothing(inside: Repo):
     run = wandb.init()
-    threads = [
-        threading.Thread(target=lambda n=n: [run.log({f"t{n}": i}) for i in range(300)])
-        for n in range(8)  # type: ignore[misc]
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: [run.log({f"t{n}": i}) for i in range(300)], range(8)))
     history = runs.history(inside, only(inside))
 
     assert {name: list(one.values) for name, one in history.items()} == {f"t{n}": list(range(300)) for n in range(8)}

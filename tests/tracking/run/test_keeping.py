@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -140,11 +140,8 @@ def test_threads_log_side_by_side(inside: Repo):
                 file.write(str(number))
             run.log_artifact(draft)
 
-        threads = [threading.Thread(target=log, args=(number,)) for number in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(log, range(8)))
 
     assert sorted(one.version for one in wandb.Api().artifacts("dataset", "d")) == [f"v{n}" for n in range(8)]
 
