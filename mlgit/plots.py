@@ -418,7 +418,7 @@ def _canvas(
 
         def png() -> bytes:
             out = io.BytesIO()
-            canvas.print_png(out, metadata={"Software": None})  # type: ignore[no-untyped-call]
+            canvas.print_png(out, metadata={"Software": None})
             return out.getvalue()
 
         figure.set_dpi(150)

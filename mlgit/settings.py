@@ -64,7 +64,7 @@ def read(folder: Path) -> Settings:
     return Settings(
         project=_checked(project, document) if project is not None else _name_of(folder),
         folder=folder,
-        goals=document.section("goals", Mapping[str, Goal]) or {},  # type: ignore[type-abstract]
+        goals=document.section("goals", dict[str, Goal]) or {},
         document=document,
     )
 

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -41,7 +41,7 @@ def described(uri: str, name: str | None, *, checksum: bool = True, most: int | 
         return _of_disk(
             Path(unquote(parts.netloc + parts.path)), name, checksum=checksum, most=MOST if most is None else most
         )
-    path = manifest.inside(name or os.path.basename(unquote(parts.path).rstrip("/")) or parts.netloc)  # noqa: PTH119
+    path = manifest.inside(name or PurePosixPath(unquote(parts.path)).name or parts.netloc)
     if parts.scheme in ("http", "https") and checksum:
         size, tag, extra = _of_web(uri)
         return [Entry(path, ref=uri, size=size, digest=tag or uri, extra=extra)]

@@ -47,7 +47,7 @@ def command() -> None:
 def _says(name: str) -> None:
     @command.command(name, context_settings={"ignore_unknown_options": True, "help_option_names": []})
     @click.argument("words", nargs=-1, type=click.UNPROCESSED)
-    def say(words: tuple[str, ...]) -> None:  # noqa: ARG001  (whatever W&B takes)
+    def say(**_words: object) -> None:  # whatever W&B takes
         notify(f"wandb {name}: {_NO_SERVER[name]}")
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from mlgit.core.condition import And, Condition, Not, Operation, Or, Predicate
@@ -371,13 +372,11 @@ def ordered(runs: Sequence[Run], order: str, *, beside: Beside = _nothing) -> li
     found = list(runs)
     for part in reversed([part.strip() for part in order.split(",") if part.strip()]):
         key, backwards = part.lstrip("+-"), part.startswith("-")
-        values = {id(run): _rank(value_of(run, key, beside)) for run in found}
-        present = [run for run in found if values[id(run)] is not None]
-        numbers = [run for run in present if values[id(run)][0] == 0]  # type: ignore[index]
-        words = [run for run in present if values[id(run)][0] == 1]  # type: ignore[index]
-        for group in (numbers, words):
-            group.sort(key=lambda run: values[id(run)][1], reverse=backwards)  # type: ignore[index]
-        found = [*numbers, *words, *(run for run in found if values[id(run)] is None)]
+        ranked = [(_rank(value_of(run, key, beside)), run) for run in found]
+        found = [run for rank, run in ranked if rank is None]
+        for kind in (1, 0):
+            alike = [(rank[1], run) for rank, run in ranked if rank and rank[0] == kind]
+            found[:0] = [run for _, run in sorted(alike, key=itemgetter(0), reverse=backwards)]
     return found
 
 

@@ -51,7 +51,7 @@ def chained(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
     whole: Any = parts[0][:]
     for part in parts[1:]:
         whole.extend(part)
-    return whole  # type: ignore[no-any-return]
+    return whole  # type: ignore[no-any-return]  # a slice of an array is one, with `extend`
 
 
 def _typecode(column: Sequence[Any]) -> str | None:

@@ -9,8 +9,8 @@
     key       = a name such as lr, val/acc, loss.min, params.lr; any other in backquotes
     value     = a number, nan, true, false, 'text', "text", or a word, which is text
 
-Of `created` and `finished` a value is a year, a month, a day, a minute or a second, in UTC: `=` is in it, `<` before it,
-`>` after it. Of `duration` it is seconds or 1h30m. A quote within quotes is doubled.
+Of `created` and `finished` a value is a year, a month, a day, a minute or a second, in UTC: `=` is in it, `<` before
+it, `>` after it. Of `duration` it is seconds or 1h30m. A quote within quotes is doubled.
 """
 
 from __future__ import annotations

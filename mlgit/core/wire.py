@@ -57,11 +57,10 @@ def message(data: bytes) -> Message:
 
 def _varint(data: bytes, place: int) -> tuple[int, int]:
     value = shift = 0
-    for place in range(place, min(place + 10, len(data))):  # noqa: B020  (it goes on from there)
-        byte = data[place]
+    for end, byte in enumerate(data[place : place + 10], place + 1):
         value |= (byte & 127) << shift
         if byte < 128:
-            return value & 0xFFFFFFFFFFFFFFFF, place + 1
+            return value & 0xFFFFFFFFFFFFFFFF, end
         shift += 7
     raise ValueError("a number without an end")
 

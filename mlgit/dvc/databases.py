@@ -52,14 +52,14 @@ def opened(database: Path) -> LocalHashFileDB:
     """The *database* in the hands of DVC's own library."""
     from dvc_data.hashfile.db.local import LocalHashFileDB
 
-    return LocalHashFileDB(disk(), str(database), type=["reflink", "copy"])  # type: ignore[no-untyped-call]
+    return LocalHashFileDB(disk(), str(database), type=["reflink", "copy"])
 
 
 def disk() -> Any:
     """This machine's disks in the hands of DVC's own library."""
     from dvc_objects.fs.local import LocalFileSystem
 
-    return LocalFileSystem()  # type: ignore[no-untyped-call]
+    return LocalFileSystem()
 
 
 def place(database: Path, oid: str) -> Path:

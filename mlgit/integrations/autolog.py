@@ -16,7 +16,7 @@ from mlgit.tracking.configs import as_params
 from mlgit.tracking.notice import notify
 
 _inside = threading.local()
-_patched: dict[type, Callable[..., Any]] = {}
+_patched: dict[Any, Callable[..., Any]] = {}
 
 
 def autolog(disable: bool = False) -> None:
@@ -28,13 +28,13 @@ def autolog(disable: bool = False) -> None:
     """
     for kind in _estimators():
         if disable and kind in _patched:
-            kind.fit = _patched.pop(kind)  # type: ignore[attr-defined]
+            kind.fit = _patched.pop(kind)
         elif not disable and kind not in _patched:
-            _patched[kind] = kind.fit  # type: ignore[attr-defined]
-            kind.fit = _logging(kind.fit)  # type: ignore[attr-defined]
+            _patched[kind] = kind.fit
+            kind.fit = _logging(kind.fit)
 
 
-def _estimators() -> Iterator[type]:
+def _estimators() -> Iterator[Any]:
     """The classes of scikit-learn whose own `fit` it is."""
     seen = set()
     for _name, kind in all_estimators():

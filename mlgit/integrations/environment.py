@@ -14,14 +14,14 @@ ANONYMOUS API_KEY ARTIFACT_DIR BASE_URL CACHE_DIR CONFIG_DIR CONFIG_PATHS CONSOL
 DISABLE_CODE DISABLE_GIT DOCKER ENTITY GIT_COMMIT GIT_REMOTE_URL GIT_ROOT HOST INIT_TIMEOUT JOB_TYPE MODE NAME
 NOTEBOOK_NAME NOTES PROGRAM PROJECT QUIET RESUME RUN_GROUP RUN_ID SAVE_CODE SERVICE SILENT SWEEP_ID TAGS USERNAME
 USER_EMAIL
-""".split()  # noqa: SIM905  (a page of words reads better than a list of them)
+""".split()
 
 globals().update({name: f"WANDB_{name}" for name in _NAMES})
 
 _CALLS = """
 get_artifact_dir get_base_url get_cache_dir get_dir get_entity get_project get_run get_tags get_user_email get_username
 is_debug is_offline is_quiet is_silent set_entity set_project should_save_code
-""".split()  # noqa: SIM905  (the same)
+""".split()
 
 __all__ = [*_NAMES, *_CALLS]
 

@@ -13,9 +13,9 @@ _LESS = frozenset(
     rmse rmsle mae mape mphe logloss error error@t merror mlogloss l1 l2 mean_absolute_error mean_squared_error
     root_mean_squared_error mse quantile huber fair poisson gamma gamma_deviance tweedie binary_logloss multi_logloss
     binary_error multi_error cross_entropy cross_entropy_lambda kldiv kullback_leibler
-    """.split()  # noqa: SIM905  (a page of words reads better than a list of them)
+    """.split()
 )
-_MORE = frozenset("auc aucpr auc_mu average_precision map map@n ndcg ndcg@n r2 lambdarank rank_xendcg".split())  # noqa: SIM905
+_MORE = frozenset("auc aucpr auc_mu average_precision map map@n ndcg ndcg@n r2 lambdarank rank_xendcg".split())
 
 
 def run(who: str) -> ActiveRun:

@@ -97,7 +97,7 @@ class Run:
     def display_name(self, value: str) -> None:
         self.name = value
 
-    displayName = display_name  # noqa: N815  (W&B's name)
+    displayName = display_name
 
     @property
     def description(self) -> str | None:
@@ -134,14 +134,14 @@ class Run:
         """When it began, ISO 8601 in UTC."""
         return figures.moment(self._record.created)
 
-    createdAt = created_at  # noqa: N815  (W&B's name)
+    createdAt = created_at
 
     @property
     def heartbeat_at(self) -> str:
         """When it was last heard of."""
         return figures.moment(self._record.heard)
 
-    heartbeatAt = heartbeat_at  # noqa: N815  (W&B's name)
+    heartbeatAt = heartbeat_at
 
     @property
     def duration(self) -> float | None:
@@ -230,12 +230,12 @@ class Run:
         return rows.last(runs.history(self._repo, self._record), runs.objects(self._repo, self._record))
 
     @property
-    def lastHistoryStep(self) -> int:  # noqa: N802  (W&B's name)
+    def lastHistoryStep(self) -> int:
         """The last step that it logged at; -1 where it logged nothing."""
         return int(self.last_row().get("_step", -1))
 
     @property
-    def historyLineCount(self) -> int:  # noqa: N802  (W&B's name)
+    def historyLineCount(self) -> int:
         """How many rows it logged."""
         return len(self._rows("default"))
 
@@ -244,7 +244,7 @@ class Run:
         """The last of what the machine did meanwhile, by name."""
         return {name: one.values[-1] for name, one in runs.system(self._repo, self._record).items() if len(one)}
 
-    systemMetrics = system_metrics  # noqa: N815  (W&B's name)
+    systemMetrics = system_metrics
 
     def _rows(self, stream: str) -> list[rows.Row]:
         if stream in ("system", "events"):

@@ -87,7 +87,7 @@ class Runs(Asked):
         if format == "default":
             return found
         if format == "polars":
-            import polars  # type: ignore[import-not-found]
+            import polars
 
             return polars.DataFrame(found, infer_schema_length=None)
         from pandas import DataFrame

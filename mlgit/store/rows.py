@@ -61,10 +61,9 @@ class Rows:
                 return Series(steps, runtimes, moments, pieces[1])
             key = tuple(map(id, pieces[::2]))
             if key not in axes:
-                every = zip(*pieces[::2], strict=True)
-                axes[key] = tuple(map(chained, every))  # type: ignore[assignment]
-            steps, runtimes, moments = axes[key]
-            return Series(steps, runtimes, moments, chained(pieces[1::2]))
+                steps, runtimes, moments = map(chained, zip(*pieces[::2], strict=True))
+                axes[key] = steps, runtimes, moments
+            return Series(*axes[key], chained(pieces[1::2]))
 
         return {name: whole(pieces) for name, pieces in self._pieces.items()}
 
@@ -185,7 +184,10 @@ class _Axis:
         next(following)
         self._repeats = list(map(eq, steps, following))
         self._has_repeats = any(self._repeats)
-        self.last_of_steps: Axis = tuple(map(self.of_last, self.whole)) if self._has_repeats else self.whole  # type: ignore[assignment]
+        self.last_of_steps = self.whole
+        if self._has_repeats:
+            steps, runtimes, moments = map(self.of_last, self.whole)
+            self.last_of_steps = steps, runtimes, moments
 
     def of_last(self, column: Sequence[Any]) -> Sequence[Any]:
         """*column* without the rows that the same step said again later."""
@@ -261,12 +263,12 @@ def parsed(block: bytes) -> list[dict[str, Any]]:
 
     told = block.rstrip(b"\n")
     try:
-        rows = orjson.loads(b"[%b]" % told.replace(b"\n", b","))
+        rows: list[dict[str, Any]] = orjson.loads(b"[%b]" % told.replace(b"\n", b","))
         fine = len(rows) == told.count(b"\n") + 1 and set(map(type, rows)) == {dict}
     except ValueError:  # a torn line; or nan, which a fast reader refuses
         fine = False
     if fine and not any(big.search(block) for big in _BIG):
-        return rows  # type: ignore[no-any-return]
+        return rows
     return list(_slowly(block))
 
 

@@ -92,11 +92,11 @@ def sweep(
 def agent(
     sweep_id: str,
     function: Callable[[], Any] | None = None,
-    entity: str | None = None,  # noqa: ARG001
+    entity: str | None = None,
     project: str | None = None,
     count: int | None = None,
-    forward_signals: bool = False,  # noqa: ARG001
-    term_timeout: int | None = None,  # noqa: ARG001
+    forward_signals: bool = False,
+    term_timeout: int | None = None,
     max_consecutive_failed_runs: int | None = None,
 ) -> None:
     """Run trials of a sweep: *function* is called once for each, and the run it begins has the trial's params.

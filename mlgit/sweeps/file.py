@@ -85,7 +85,7 @@ class _File:
     controller: Mapping[str, Any] = field(default_factory=dict)
     job: Any = None
     image_uri: Any = None
-    apiVersion: str | None = None  # noqa: N815 - W&B's spelling
+    apiVersion: str | None = None
     kind: str = "sweep"
 
 

@@ -204,7 +204,7 @@ def _most_promising(
     import numpy
     from skopt.acquisition import gaussian_ei
     from skopt.utils import cook_estimator
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     kind = "GP" if len(observed) < FOREST_FROM else "ET"
     box = [(0.0, 1.0)] * len(observed[0])

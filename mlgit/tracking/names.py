@@ -10,7 +10,7 @@ dusty eager early earnest electric emerald faithful fancy fluent frosty gentle g
 honest humble icy indigo ivory jolly keen kind late lively lucid lunar mellow mild misty modest noble northern olive
 opal patient pearl placid polar polished proud pure quick quiet radiant rapid royal ruby rustic sage serene sharp shy
 silent silver sleek smooth snowy solar sparkling spring stellar still summer sunny swift tidal upbeat vast velvet
-vibrant vivid warm wild winter wise woven young zesty""".split()  # noqa: SIM905  (a page of words reads better than a list of them)
+vibrant vivid warm wild winter wise woven young zesty""".split()
 _SECOND = """
 acorn anchor aurora badger bay beacon birch bird bloom breeze bridge brook canyon cedar cliff cloud clover
 comet cove crane creek dawn delta dew dragon dune eagle ember falcon fern field firefly fjord flame flower fog forest
@@ -18,7 +18,7 @@ fountain fox garden glacier glade grove harbor haze heron hill horizon island ja
 lighthouse lily lynx maple marsh meadow meteor moon moss mountain nebula oak ocean orbit orchard otter owl peak pebble
 pine planet plateau pond prairie puma rain raven reef ridge river robin rose sea shadow sky snow sound spark sparrow
 star stone storm stream sun sunset surf swan thunder tide trail tree tundra valley violet wave wildflower willow wind
-wolf wood wren""".split()  # noqa: SIM905  (a page of words reads better than a list of them)
+wolf wood wren""".split()
 _ID = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 

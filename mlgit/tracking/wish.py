@@ -141,7 +141,7 @@ _SERVER = frozenset(
     summary_warnings sweep_param_path symlink use_dot_wandb username
     allow_media_symlink deployment files_dir is_local log_dir project_url run_mode run_url sweep_url sync_dir timespec
     wandb_dir
-    """.split()  # noqa: SIM905  (a page of words reads better than a list of them)
+    """.split()
 )
 """What W&B's own settings call things that concern its server or its own process: taken, and without effect."""
 

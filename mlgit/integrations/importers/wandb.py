@@ -7,7 +7,6 @@ disk. The numbers of fields are those of W&B's wandb_internal.proto.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -290,7 +289,7 @@ class _Reading:
         """What `run.yaml` tells of where and how it ran."""
         found = self.environment
         args = wire.texts(found, 5)
-        program = wire.text(found, 7) or os.path.basename(wire.text(found, 6))  # noqa: PTH119  (another machine's path)
+        program = wire.text(found, 7) or wire.text(found, 6).rpartition("/")[2]
         gpus = [wire.text(wire.message(gpu), 1) for gpu in wire.parts(found, 24)]
         system = {"os": wire.text(found, 1), "cpus": wire.integer(found, 17) or wire.integer(found, 16)}
         return {

@@ -152,8 +152,6 @@ class Image(BatchableMedia):
             and self.image.convert("RGBA").tobytes() == other.image.convert("RGBA").tobytes()
         )
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 def of_gallery(folder: Path, document: Mapping[str, Any]) -> list[Image]:
     """The pictures of a gallery that was stored below *folder*."""

@@ -42,8 +42,6 @@ class Classes(Media):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Classes) and self.class_set == other.class_set
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 def class_labels(given: Any, found: Iterable[int]) -> dict[int, str]:
     """Names by class number: as *given*, else `class_0`, … for those *found*. Raises `TypeError` for others."""

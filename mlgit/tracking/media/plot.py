@@ -236,9 +236,9 @@ def _thinned(series: Array, most: int) -> list[float]:
     """At most *most* values, evenly taken, the first and the last among them."""
     import numpy as np
 
-    if len(series) <= most:
-        return series.tolist()  # type: ignore[no-any-return]
-    return series[np.linspace(0, len(series) - 1, most).astype(int)].tolist()  # type: ignore[no-any-return]
+    kept = series if len(series) <= most else series[np.linspace(0, len(series) - 1, most).astype(int)]
+    found: list[float] = kept.tolist()
+    return found
 
 
 def _array(value: Any) -> Array:

@@ -79,10 +79,10 @@ class Table(Media):
         if len(row) != len(self.columns):
             raise ValueError(f"Table: {len(self.columns)} columns, {_shown(self.columns)}, but a row of {len(row)}")
         learned = [kind.taking(value) for kind, value in zip(self._kinds, row, strict=True)]
-        if not all(learned):  # a column is true, None is not
+        if None in learned:
             number = learned.index(None)
             raise TypeError(self._refused(number, row[number]))
-        self._kinds = learned  # type: ignore[assignment]  # none is None
+        self._kinds = [kind for kind in learned if kind is not None]
         self.data.append(list(row))
 
     def _refused(self, number: int, value: Any) -> str:
@@ -212,8 +212,6 @@ class Table(Media):
             return False
         pairs = zip((cell for row in self for cell in row), (cell for row in other for cell in row), strict=False)
         return all(_equal(one, another) for one, another in pairs)
-
-    __hash__ = None  # type: ignore[assignment]
 
     # -- how it is stored
 
@@ -348,9 +346,10 @@ def _equal(one: Any, another: Any) -> bool:
 
 
 def _named(columns: Any) -> Iterable[str | int]:
-    if isinstance(columns, str) or not all(isinstance(name, str | int) for name in columns):
+    named = [] if isinstance(columns, str) else list(columns)
+    if isinstance(columns, str) or not all(isinstance(name, str | int) for name in named):
         raise ValueError(f"Table: columns are a list of names, not {str(columns)[:100]!r}")
-    return columns  # type: ignore[no-any-return]
+    return named
 
 
 def _rows(data: Any) -> Iterable[Sequence[Any]]:
@@ -359,7 +358,8 @@ def _rows(data: Any) -> Iterable[Sequence[Any]]:
     if hasattr(data, "ndim"):
         if data.ndim != 2:
             raise ValueError(f"Table: an array is (rows, columns), not {tuple(data.shape)}")
-        return data.tolist()  # type: ignore[no-any-return]
+        rows: list[list[Any]] = data.tolist()
+        return rows
     if isinstance(data, str | bytes | Mapping) or not isinstance(data, Iterable):
         raise ValueError(f"Table: data is a list of rows, not a {type(data).__name__}")
     return data

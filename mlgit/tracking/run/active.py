@@ -78,8 +78,7 @@ class ActiveRun(Identity):
 
     def __init__(
         self, journal: Journal, *, owns: bool = True, fixed: frozenset[str],
-        wish: Wish = Wish(),  # noqa: B008  (it is frozen)
-        before: Before | None = None, step: int | None = None,
+        wish: Wish = Wish(), before: Before | None = None, step: int | None = None,
     ) -> None:  # fmt: skip
         """Made by `mlgit.init()`.
 

@@ -7,6 +7,7 @@ import os
 import time
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -148,5 +149,5 @@ def _summarise(name: str, title: str, text: str, level: AlertLevel) -> None:
     """Append it to the summary of the CI job, where there is one."""
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
         words = f"**{level.value}** {escape.markdown(name)}: **{escape.markdown(title)}** {escape.markdown(text, 1000)}"
-        with suppress(OSError), open(path, "a", encoding="utf-8") as file:  # noqa: PTH123  (it may be no regular file)
+        with suppress(OSError), Path(path).open("a", encoding="utf-8") as file:
             file.write(f"\n{words}\n")

