@@ -81,8 +81,9 @@ def command(
             )
             _tell_rest(len(alike) - skip - len(shown_groups), "group", page)
         return
-    index.check(place.repo, chosen, project=project)
-    found = index.search(place.repo, wanted, order or index.NEWEST, project=project, skip=skip, limit=limit or None)
+    found = index.search(
+        place.repo, wanted, order or index.NEWEST, project=project, skip=skip, limit=limit or None, besides=chosen
+    )
     shown = found.runs
     if not _written(form, target, lambda: list(map(document, shown)), lambda: export.columns(shown)):
         asked = [*condition.keys(wanted), *(key.removeprefix("-") for key in order)]

@@ -19,6 +19,8 @@ FIELDS = (
 )  # fmt: skip
 TREE, HELD = ".tree", ".held"
 """What only mlgit itself asks about: the tree of a run's code, and how many of its files DVC holds."""
+KINDS = ("metrics.", "params.")
+"""What the full name of a metric or a param begins with."""
 ALIASES = {"tag": "tags"}
 """Fields that have a second name: what reads well in a condition."""
 
@@ -50,6 +52,12 @@ def unknown(key: str, names: Iterable[str]) -> UsageError:
     close = difflib.get_close_matches(key, [*bare, *FIELDS], 1)
     some = ", ".join(bare[:10] or FIELDS)
     return UsageError(f"No run has {key[:80]!r}.", fix=f"did you mean {close[0]!r}?" if close else f"they have {some}")
+
+
+def meant(key: str) -> tuple[str, ...]:
+    """What *key* may stand for: itself, where it is a field or a full name, else a metric and a param."""
+    is_one = key in (*FIELDS, TREE, HELD) or key.startswith(KINDS)
+    return (key,) if is_one else tuple(f"{kind}{key}" for kind in KINDS)
 
 
 def value_of(run: Run, key: str) -> Any:

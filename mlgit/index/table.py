@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -52,20 +52,6 @@ class Table:
                 mask[row] = False
         return mask
 
-    @cached_property
-    def names(self) -> set[str]:
-        """The names of metrics and params that some row has, or had: bare, and with `metrics.` or `params.` before."""
-        stored = {key for (key,) in self._connection.execute("SELECT DISTINCT key FROM cells")}
-        return shape.names(stored | self._living.keys())
-
-    def check(self, keys: Iterable[str], among: Condition) -> None:
-        """Raise `UsageError` for one of *keys* that no run has which meets *among*; without such, nothing is wrong."""
-        rows = self.meeting(among)
-        for key in keys if len(rows) else ():
-            is_named = key not in (*query.FIELDS, query.TREE, query.HELD)
-            if is_named and not self.column(key).present[rows].any():
-                raise query.unknown(key, self.names)
-
     def column(self, key: str) -> Column:
         """What the rows have under *key*, as `core.query` understands it: a field, a metric, else a param."""
         if key not in self._columns:
@@ -74,15 +60,14 @@ class Table:
 
     def keys_of(self, rows: Rows) -> list[str]:
         """The params and metrics that some of *rows* have: `metrics.loss`, `params.lr`, sorted."""
-        named = sorted(name for name in self.names if name.startswith(("metrics.", "params.")))
+        stored = {key for (key,) in self._connection.execute("SELECT DISTINCT key FROM cells")}
+        named = sorted(key for key in stored | self._living.keys() if key.startswith(query.KINDS))
         return [key for key in named if self.column(key).present[rows].any()]
 
     def _made(self, key: str) -> Column:
         if key in _IN_ROWS:
             return self._of_rows(key)
-        if key in query.FIELDS or key.startswith((".", "params.", "metrics.")):
-            return self._read(key)
-        return self._read(f"metrics.{key}").over(self._read(f"params.{key}"))
+        return reduce(Column.over, map(self._read, query.meant(key)))
 
     def _read(self, key: str) -> Column:
         made = Reading(self._size)

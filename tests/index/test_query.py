@@ -147,6 +147,22 @@ def test_a_run_is_found_by_every_name_it_has(repo: Repo, index: Path):
     assert caught.value.fix == "did you mean radiant glade?"
 
 
+PLAIN_QUESTIONS = """
+import sys
+from pathlib import Path
+from mlgit.git.repo import Repo
+from mlgit.index import query
+repo = Repo.find(Path("."))
+found = query.search(repo, limit=1, besides=["loss", "metrics.loss"]).runs
+found += [query.find(repo, "latest"), *query.logging(repo, "model")]
+print(len(found), "loss" in query.keys(repo), "numpy" in sys.modules)
+"""
+
+
+def test_the_newest_runs_and_one_by_its_name_are_found_without_numpy(repo: Repo, index: Path, python: Script):
+    assert python("-c", PLAIN_QUESTIONS, cwd=repo.folder).stdout.split() == ["2", "True", "False"]
+
+
 def test_a_run_of_another_project_is_found_where_this_one_has_none_of_the_name(inside: Repo):
     for project in ("own", "other"):
         with mlgit.init(project=project, name=f"run of {project}"):

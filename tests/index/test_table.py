@@ -202,7 +202,9 @@ def test_a_key_that_no_run_has_is_told(many: Repo):
         query.search(many, language.parse("acuracy > 1"))
 
     assert caught.value.fix == "did you mean 'accuracy'?"
-    query.check(many, ["accuracy", "params.lr", "state"])
+    with pytest.raises(UsageError, match="No run has 'losss'"):
+        query.search(many, limit=1, besides=["accuracy", "losss"])
+    assert query.search(many, limit=1, besides=["accuracy", "params.lr", "state"]).total == cells.SEGMENT + 300
     assert {"accuracy", "metrics.accuracy", "lr", "state"} <= query.keys(many)
 
 
