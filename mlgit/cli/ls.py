@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,8 @@ def _artifact(one: ArtifactVersion) -> dict[str, object]:
     return {"name": one.name, "type": one.type, "hash": one.hash, "size": one.size, "aliases": list(one.aliases)}
 
 
+_MOST_NAMES = 1000
+"""Params, or metrics, of one run that may become columns by themselves."""
 _ALWAYS = ("id", "name", "project", "state", "created", "duration")
 """What every row says."""
 
@@ -196,8 +199,9 @@ def _columns(runs: Sequence[Run], goals: Mapping[str, Goal], asked: Sequence[str
     """First what is *asked* for by a filter or the order, then what is *chosen*, else what is worth a column.
 
     That are at most four metrics, those with a stated goal first and then what most of the runs have, and at most five
-    params of several runs that differ. Hidden metrics are not among them.
+    params of several runs that differ. Hidden metrics are not among them, nor what a run has beyond very many others.
     """
+    runs = [replace(run, params=_first(run.params), metrics=_first(run.metrics)) for run in runs]
     counted = Counter(name for run in runs for name in run.headlines)
     leading = {name for run in runs for name, rank in run.headlines.items() if rank == 0} | goals.keys()
     hidden = {name for run in runs for name in run.scalars.keys() - run.headlines.keys()}
@@ -217,6 +221,11 @@ def _columns(runs: Sequence[Run], goals: Mapping[str, Goal], asked: Sequence[str
         spare=sorted(names[: len(firm) - 1 : -1], key=lambda name: (name in leading, {**known, **counted}[name])),
         more=[] if chosen else [name for name in (*metrics, *differing) if name not in names],
     )
+
+
+def _first(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+    """*tree*; of one that would be in the way of all others, its beginning."""
+    return tree if len(tree) <= _MOST_NAMES else dict(islice(tree.items(), _MOST_NAMES))
 
 
 def _is_numeric(value: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,6 +133,21 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def within(tree: Mapping[str, Any], key: str) -> Any:
+    """What `flatten` has of *tree* under *key*, or None: found on the way there, whatever else is in it."""
+    found = list(_under(tree, key))
+    return flatten(tree).get(key) if len(found) > 1 else next(iter(found), None)
+
+
+def _under(tree: Mapping[str, Any], key: str) -> Iterator[Any]:
+    """All that can be called *key*: `{"a.b": 1, "a": {"b": 2}}` has two."""
+    if key in tree and not (isinstance(tree[key], Mapping) and tree[key]):
+        yield tree[key]
+    for at, char in enumerate(key):
+        if char == "." and isinstance(inner := tree.get(key[:at]), Mapping):
+            yield from _under(inner, key[at + 1 :])
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:

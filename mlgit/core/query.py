@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from mlgit.core.artifact import called
-from mlgit.core.compare import flatten, is_number
+from mlgit.core.compare import flatten, is_number, within
 from mlgit.core.run import Run
 from mlgit.errors import UsageError
 
@@ -65,9 +65,9 @@ def value_of(run: Run, key: str) -> Any:
     if key in (TREE, HELD):
         return run.tree if key == TREE else len(run.held) or None
     if key.startswith("params."):
-        return flatten(run.params).get(key[7:])
+        return within(run.params, key[7:])
     if key.startswith("metrics."):
-        return flatten(run.metrics).get(key[8:])
+        return within(run.metrics, key[8:])
     if key in FIELDS:
         found = getattr(run, ALIASES.get(key, key))
         if key in ("used", "logged"):
@@ -75,8 +75,8 @@ def value_of(run: Run, key: str) -> Any:
         elif key == "state":
             found = found.value
         return None if found in ("", ()) else found  # a run that is alive has no branch yet
-    found = flatten(run.metrics).get(key)
-    return flatten(run.params).get(key) if found is None else found
+    found = within(run.metrics, key)
+    return within(run.params, key) if found is None else found
 
 
 def ordered(items: Sequence[T], *keys: str, value: Callable[[Any, str], Any] = value_of) -> list[T]:

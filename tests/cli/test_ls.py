@@ -74,6 +74,15 @@ def test_what_has_no_column_is_named() -> None:
     assert found.more == ["m4", "m5", "p5"]
 
 
+def test_of_a_run_with_very_many_metrics_the_first_thousand_may_become_columns() -> None:
+    odd, other = run(0, {f"m{number}": number for number in range(5000)}), run(1, {"acc": 1})
+
+    found = columns(odd, other)
+
+    assert {*found.names, *found.more} == {"acc", *(f"m{number}" for number in range(1000))}
+    assert list(columns(odd, other, chosen=["m4999"]).names) == ["m4999"]
+
+
 def test_what_is_asked_for_has_the_first_columns_and_keeps_them() -> None:
     runs = [run(n, {"a": 1, "b": 1, "c": 1, "d": 1, "val/acc": n}, {"lr": n}) for n in range(2)]
 

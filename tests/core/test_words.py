@@ -41,6 +41,16 @@ def test_a_metrics_name_suggests_its_goal(name: str, goal: Goal | None):
     assert compare.goal_of(name, {name: Goal.MINIMIZE}) is Goal.MINIMIZE
 
 
+@given(
+    st.recursive(
+        st.none() | st.integers(), lambda inner: st.dictionaries(st.text("ab.", max_size=3), inner, max_size=3)
+    ).filter(lambda tree: isinstance(tree, dict)),
+    st.text("ab.", max_size=6),
+)
+def test_one_value_is_found_as_where_all_are_spread_out(tree: dict[str, Any], key: str):
+    assert compare.within(tree, key) == compare.flatten(tree).get(key)
+
+
 @pytest.mark.parametrize(
     ("base", "head", "goal", "expected"),
     [
