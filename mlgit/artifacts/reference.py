@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from mlgit import whole
@@ -16,9 +16,6 @@ from mlgit.artifacts.manifest import Entry
 from mlgit.core import secrets
 from mlgit.dvc import databases
 from mlgit.errors import MlgitError, UsageError
-
-if TYPE_CHECKING:
-    import http.client
 
 MOST = 10_000_000
 """Files of one folder that is referenced, unless the caller says otherwise; W&B's own bound."""
@@ -76,11 +73,10 @@ def _file(place: Path, path: str, *, checksum: bool) -> Entry:
 
 def _of_web(uri: str) -> tuple[int | None, str, Mapping[str, Any]]:
     """(bytes, ETag, what else) of a page by its head alone; nothing is known where the server does not answer."""
-    import urllib.request
+    from mlgit import web
 
-    request = urllib.request.Request(uri, method="HEAD")  # noqa: S310  (the scheme was looked at)
     try:
-        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
+        with web.opened(uri, method="HEAD", seconds=_PATIENCE) as answer:
             size = answer.headers.get("Content-Length", "")
             tag = answer.headers.get("ETag", "")
             return int(size) if size.isdigit() else None, tag.strip('"'), {"etag": tag} if tag else {}
@@ -114,10 +110,9 @@ def _from_disk(address: str, target: Path) -> None:
 
 
 def _from_web(address: str, target: Path) -> None:
-    import urllib.request
+    from mlgit import web
 
-    answer: http.client.HTTPResponse
-    with urllib.request.urlopen(address, timeout=_PATIENCE) as answer, target.open("xb") as out:  # noqa: S310
+    with web.opened(address, seconds=_PATIENCE) as answer, target.open("xb") as out:
         shutil.copyfileobj(answer, out)
 
 

@@ -36,10 +36,10 @@ def mark(work_tree: Path, git_dir: Path, common_dir: Path) -> Mark | None:
 
 def _places(work_tree: Path, git_dir: Path, common_dir: Path) -> Iterator[str]:
     for name in ("index", "HEAD"):
-        if os.path.exists(path := f"{git_dir}/{name}"):  # noqa: PTH110
+        if os.path.exists(path := f"{git_dir}/{name}"):  # noqa: PTH110  (as above)
             yield path
     for name in ("packed-refs", "info/exclude", _branch(git_dir)):
-        if name and os.path.exists(path := f"{common_dir}/{name}"):  # noqa: PTH110
+        if name and os.path.exists(path := f"{common_dir}/{name}"):  # noqa: PTH110  (as above)
             yield path
     yield from _tree(str(work_tree), str(git_dir))
 

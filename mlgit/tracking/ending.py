@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from mlgit.core.run import State
 
@@ -105,7 +105,7 @@ def _hook() -> None:
         if isinstance(exc, KeyboardInterrupt):
             atexit.register(by_interrupt)  # registered last, so that it comes first: it runs the others itself
 
-    def on_exit(code: Any = None, /) -> None:
+    def on_exit(code: Any = None, /) -> NoReturn:
         global _code
         if threading.current_thread() is threading.main_thread():  # elsewhere it ends no more than the thread
             _code = exit_code(code)
@@ -116,7 +116,7 @@ def _hook() -> None:
             _finish(_code, _trouble, _state)
 
     sys.excepthook = on_exception
-    sys.exit = on_exit  # type: ignore[assignment]
+    sys.exit = on_exit
     atexit.register(at_end)
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mlgit import web
+
 _SECONDS = 2.0
 """That a server has to answer, for a run waits for it to begin."""
-# Without proxies: it is a server of this machine, and the request bears its token.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def notebook() -> str | None:
@@ -35,17 +34,15 @@ def _running(folder: Path) -> Iterator[dict[str, Any]]:
             server = json.loads(path.read_bytes())
         except (OSError, ValueError):  # it is just ending
             continue
-        if isinstance(server, dict) and str(server.get("url", "")).startswith(("http://", "https://")):
+        if isinstance(server, dict) and "url" in server:
             yield server
 
 
 def _named(server: dict[str, Any], kernel: str) -> str | None:
     """The path of the notebook of *kernel*, as *server* knows it; None where it does not, or does not answer."""
-    request = urllib.request.Request(  # noqa: S310  (http or https: _running looks)
-        f"{server['url']}api/sessions", headers={"Authorization": f"token {server.get('token', '')}"}
-    )
-    try:
-        with _OPENER.open(request, timeout=_SECONDS) as answer:
+    token = {"Authorization": f"token {server.get('token', '')}"}
+    try:  # without proxies: it is a server of this machine, and the request bears its token
+        with web.opened(f"{server['url']}api/sessions", headers=token, seconds=_SECONDS, by_proxy=False) as answer:
             sessions = json.load(answer)
         paths = [one["path"] for one in sessions if one["kernel"]["id"] == kernel and one["type"] == "notebook"]
     except (OSError, ValueError, TypeError, KeyError):  # gone, behind a password, or no Jupyter

@@ -345,7 +345,7 @@ class _Current:
         return getattr(active(), object.__getattribute__(self, "_part"))
 
     @property
-    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]  # as __getattr__ has it
         found: dict[str, Any] = vars(self._target())  # Transformers looks into it
         return found
 

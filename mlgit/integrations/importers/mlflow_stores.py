@@ -138,7 +138,7 @@ class Database(Store):
         has = self._columns["metrics"]
         step, is_nan = ("step" if "step" in has else "0"), ("is_nan" if "is_nan" in has else "0")
         found = self._rows(
-            f"SELECT key, value, timestamp, {step} AS step, {is_nan} AS is_nan FROM metrics "  # noqa: S608
+            f"SELECT key, value, timestamp, {step} AS step, {is_nan} AS is_nan FROM metrics "  # noqa: S608  (names of ours)
             "WHERE run_uuid = ? ORDER BY step, timestamp, key", run_id
         )  # fmt: skip
         told: list[Metric] = []
@@ -151,7 +151,7 @@ class Database(Store):
         return told
 
     def _pairs(self, table: str, run_id: str) -> dict[str, str]:
-        rows = self._rows(f"SELECT key, value FROM {table} WHERE run_uuid = ? ORDER BY key", run_id)  # noqa: S608
+        rows = self._rows(f"SELECT key, value FROM {table} WHERE run_uuid = ? ORDER BY key", run_id)  # noqa: S608  (ours)
         return {_text(row["key"]): _text(row["value"]) for row in rows}
 
     def _datasets(self, run_id: str) -> list[dict[str, str]]:

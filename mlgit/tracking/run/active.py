@@ -325,7 +325,7 @@ class ActiveRun(Identity):
         self._journal.event("mark_preempting", preempting=True)
 
     def finish(
-        self, exit_code: int | None = None, quiet: bool | None = None, *,  # noqa: ARG002
+        self, exit_code: int | None = None, quiet: bool | None = None, *,  # noqa: ARG002  (W&B's)
         error: str | None = None, state: State | None = None,
     ) -> None:  # fmt: skip
         """End the run and make it a branch; fsynced when this returns. A second call does nothing, but waits for that.

@@ -103,14 +103,14 @@ class Alerts:
         import http.client
         import json
         import urllib.error
-        import urllib.request
+
+        from mlgit import web
 
         body = json.dumps({"text": text}).encode()
         trouble = ""
         for _ in range(2):
-            request = urllib.request.Request(address, body, {"Content-Type": "application/json"})  # noqa: S310
             try:
-                with urllib.request.urlopen(request, timeout=PATIENCE):  # noqa: S310
+                with web.opened(address, content=body, headers={"Content-Type": "application/json"}, seconds=PATIENCE):
                     return
             except urllib.error.HTTPError as exc:
                 with exc:
