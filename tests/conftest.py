@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +120,25 @@ def mlgit(python: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[.
 
     def call(*args: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
         return python("-m", "mlgit", *args, **kwargs)
+
+    return call
+
+
+@pytest.fixture
+def terminal() -> Callable[..., tuple[int, str]]:
+    """What the real command line shows on a terminal, without colours: `terminal("ls")` is (exit code, text)."""
+
+    def call(*args: str) -> tuple[int, str]:
+        ours, theirs = pty.openpty()
+        words = [sys.executable, "-m", "mlgit", *args]
+        with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+            os.close(theirs)
+            shown = b""
+            with suppress(OSError):  # nobody is at the other end any more
+                while block := os.read(ours, 1 << 16):
+                    shown += block
+        os.close(ours)
+        return process.returncode, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n")
 
     return call
 

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from mlgit.cli import note
 from mlgit.core.run import Run
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -21,6 +19,7 @@ from mlgit.tracking import session
 from tests.conftest import make_repo
 
 Mlgit = Callable[..., Any]
+Terminal = Callable[..., tuple[int, str]]
 
 
 def recorded(name: str, **about: Any) -> Run:
@@ -213,16 +212,15 @@ def test_a_note_is_written_gone_on_with_read_and_taken_away(inside: Repo, mlgit:
     ("script", "kept"), [("printf 'better' >", "better"), ("true", "first"), ("printf '' >", None), ("false", "first")]
 )
 def test_a_note_is_written_in_gits_own_editor(
-    inside: Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, kept: str | None
+    inside: Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, terminal: Terminal, script: str, kept: str | None
 ):
     run = recorded("one", notes="first")
     editor = tmp_path / "editor"
     editor.write_text(f'#!/bin/sh\ngrep -qx first "$1" || exit 9\n{script} "$1"\n')
     editor.chmod(0o755)
     monkeypatch.setenv("GIT_EDITOR", str(editor))
-    monkeypatch.setattr("mlgit.cli.output.is_terminal", lambda *_: True)
 
-    done = CliRunner().invoke(note.command, ["one"])
+    code, _ = terminal("note", "one")
 
     assert now(inside, run).notes == kept
-    assert (done.exit_code == 0) == (script != "false")
+    assert (code == 0) == (script != "false")

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from mlgit.cli import ls
 from mlgit.core.compare import Goal
@@ -103,7 +102,9 @@ def test_the_latest_run_is_the_one_that_is_listed_first(inside: Repo, mlgit: Mlg
 
 
 @pytest.fixture
-def narrow(monkeypatch: pytest.MonkeyPatch, inside: Repo, mlgit: Mlgit) -> Callable[..., list[str]]:
+def narrow(
+    monkeypatch: pytest.MonkeyPatch, inside: Repo, mlgit: Mlgit, terminal: Callable[..., tuple[int, str]]
+) -> Callable[..., list[str]]:
     """`narrow("-s", "x")`: what `mlgit ls -s x` prints on a terminal of 80 columns, of runs that log many metrics."""
     code = """
 import mlgit
@@ -115,8 +116,7 @@ for n in range(6):
 """
     mlgit("run", "--wandb", "--", sys.executable, "-c", code, cwd=inside.folder)
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("mlgit.cli.output.is_terminal", lambda *_: True)
-    return lambda *args: re.sub(r"\x1b\[[0-9;]*m", "", CliRunner().invoke(ls.command, args).output).splitlines()
+    return lambda *args: terminal("ls", *args)[1].splitlines()
 
 
 def test_a_narrow_terminal_shows_what_is_asked_for_and_names_the_rest(narrow: Callable[..., list[str]]) -> None:

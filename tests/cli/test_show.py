@@ -8,11 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from click.testing import CliRunner
-
 import mlgit as door
-from mlgit.cli import show
 from mlgit.core import escape
 from mlgit.git.repo import Repo
 
@@ -105,15 +101,14 @@ def test_media_as_json_are_a_line_a_file_and_say_where_copies_are(inside: Repo, 
     assert Path(copy).stat().st_size == told["size"]
 
 
-def test_a_person_sees_how_each_metric_went(inside: Repo, monkeypatch: pytest.MonkeyPatch, mlgit: Script):
+def test_a_person_sees_how_each_metric_went(inside: Repo, mlgit: Script, terminal: Callable[..., tuple[int, str]]):
     with door.init(name="one", config={"acc": 1}) as run:
         for step in range(16):
             run.log({"acc": step, "flat": 1})
         run.log({"once": 5})
     assert "▁" not in mlgit("show").stdout
-    monkeypatch.setattr("mlgit.cli.output.is_terminal", lambda *_: True)
 
-    shown = CliRunner().invoke(show.command).output
+    _, shown = terminal("show")
 
     assert "\n  acc   15         ▁▁▂▂▃▃▄▄▅▅▆▆▇▇██\n" in shown
     assert "\n  once  5\n" in shown

@@ -20,6 +20,7 @@ from mlgit.store import edit, folding, runs, sync
 from mlgit.store.meeting import Wish
 from mlgit.store.sync import Outcome
 from tests.conftest import make_repo
+from tests.git_http import serving
 from tests.recorded import record
 
 ID = "abcdefgh"
@@ -384,9 +385,11 @@ def test_more_than_fit_into_one_push_go_in_several(one: Repo, far: Repo, monkeyp
 def test_many_pushes_to_another_machine_are_paced(one: Repo, far: Repo, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sync, "_AT_ONCE", 1)
     new = {record(one, f"{n}newruns").ref for n in range(8)}
-    monkeypatch.setattr(Remote, "is_near", False)
+    far.git("config", "http.receivepack", "true")
     waits: list[float] = []
-    outcome = sync.exchange(Remote(repo=one, name="origin"), Wish(), wait=waits.append)
+    with serving(far.folder.parent) as address:
+        one.git("remote", "set-url", "origin", f"{address}/far.git")
+        outcome = sync.exchange(Remote(repo=anew(one), name="origin"), Wish(), wait=waits.append)
 
     assert outcome.there.keys() == new
     assert waits == [10, 10]
