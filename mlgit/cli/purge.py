@@ -31,7 +31,7 @@ def command(names: tuple[str, ...], remote: bool, to: str, yes: bool, dry_run: b
     What goes: the branch, the archive's entry (its month begins anew, without its past), reflogs, git's objects that
     nothing else needs, and the bytes in DVC's cache that no other run, model or pointer uses. Nothing brings them back;
     to take runs out of sight, mlgit rm does. A run that a tag, another branch, a stash, your own work in a reflog or a
-    fork leads to is refused. One whose purge was cut short is named by its id.
+    fork leads to is refused, and one of which a file is staged. One whose purge was cut short is named by its id.
 
     With --remote the branch and the month go there too. What a forge keeps beyond that, it says.
 

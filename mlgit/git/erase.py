@@ -58,6 +58,18 @@ def only_in(repo: Repo, commits: Collection[str], alone: Collection[str] = ()) -
     return doomed - lent(repo, doomed)
 
 
+def staged(repo: Repo, commits: Collection[str], *, but: Collection[str]) -> list[str]:
+    """The paths in indexes of what *commits* lead to, and no ref *but* for those."""
+    told = (line.partition(" ") for line in _lines(repo, "rev-list", "--objects", "--indexed-objects"))
+    indexed = {oid: path for oid, _, path in told}
+    walk = ("rev-list", "--objects", "--no-object-names")
+    others = (*(f"--exclude={ref}" for ref in but), "--all")
+    found = indexed.keys() & _lines(repo, *walk, "--stdin", "--not", *others, told=commits)
+    if found:  # too many, as in `only_in`
+        found.difference_update(_lines(repo, *walk, *others))
+    return sorted(indexed[oid] for oid in found)
+
+
 def lent(repo: Repo, objects: AbstractSet[str]) -> set[str]:
     """Those of *objects* that another repository lends (`objects/info/alternates`): they are not ours to destroy."""
     lines = repo.git("count-objects", "-v").splitlines()

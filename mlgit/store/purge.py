@@ -177,6 +177,13 @@ def _check(repo: Repo, doomed: Doomed) -> None:
     beside = [commit for commit, text in zip(beside, told, strict=True) if not _tells_of_any(text, doomed.runs)]
     if erase.reached(repo, doomed.results, beside):
         raise _in_the_way(doomed, (remembered[one] for one in beside if erase.reached(repo, doomed.results, [one])))
+    own = tuple(runs_.place_of(run, "") for run in doomed.runs)
+    if paths := [path for path in erase.staged(repo, doomed.results, but=going) if path.startswith(own)]:
+        raise UsageError(
+            f"{doomed.runs[0].name} cannot be purged: {', '.join(paths[:_MOST_NAMED])} of it is staged.",
+            why="What git's index holds, of any work tree, cannot be destroyed.",
+            fix="git restore --staged PATH there, then purge",
+        )
 
 
 def kept_code(repo: Repo, doomed: Doomed) -> dict[str, list[str]]:

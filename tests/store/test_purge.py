@@ -180,6 +180,25 @@ def test_what_only_a_reflog_remembers_is_neither_broken_nor_in_silence_the_keepe
     assert places_of(inside, SECRET) == []
 
 
+def test_what_is_staged_of_it_is_refused(inside: Repo, tmp_path: Path):
+    (inside.folder / "train.py").write_text("mine")
+    recorded("a", "b")
+    other = tmp_path / "other"
+    inside.git("worktree", "add", "--quiet", "--detach", str(other))
+    run = query.find(inside, "a")
+    inside.git("-C", str(other), "checkout", run.commit, "--", "experiment")
+    inside.git("add", "train.py")  # as the run had it, and no secret of the run's
+    with pytest.raises(UsageError, match=r"experiment/metrics.yaml.* staged"):
+        purged(inside, "a")
+
+    purged(inside, "b")
+    inside.git("-C", str(other), "reset", "--quiet", "--hard")
+    purged(inside, "a")
+
+    assert places_of(inside, SECRET) == []
+    assert inside.git("cat-file", "-p", ":train.py") == "mine"
+
+
 def test_reflogs_are_read_while_branches_come_and_go(inside: Repo):
     before, log = erase.remembered(inside, ()), inside.common_dir / "logs/refs/heads/exp/digits/one"
     through = threading.Event()
