@@ -198,6 +198,8 @@ class Writer:
         self._rights = int(shared, 8) & 0o666 if self._exact else _SHARED.get(shared, 0)
         self._pending: dict[str, bytes] = {}
         self._asked: set[str] = set()
+        self.size = 0
+        """The bytes of all that was added."""
 
     def add(self, kind: str, content: bytes) -> str:
         """Remember an object; return its id. It lies on disk after `flush`."""
@@ -206,6 +208,7 @@ class Writer:
         if oid not in self._asked:
             self._asked.add(oid)
             self._pending[oid] = raw
+            self.size += len(raw)
         return oid
 
     def blob(self, content: bytes) -> str:

@@ -10,7 +10,6 @@ import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from mlgit.core import escape, figures, refs, secrets
@@ -25,6 +24,8 @@ _DIGITS = (6, 8, 16, 40)
 _TRIES = 20
 _AT_ONCE = 1000
 """Runs of `record_all` that are made durable together."""
+_MOST_BYTES = 64 << 20
+"""Bytes of such runs: they wait in memory."""
 _A_MOMENT = 1.0
 """Seconds after which a ref's lock counts as left behind: git holds one for about a thousandth of that."""
 
@@ -194,25 +195,55 @@ def _written(
 def record_all(repo: Repo, accounts: Iterable[telling.Account]) -> Iterator[Run]:
     """Make a branch of each of *accounts*, runs that are over and have none; each is durable when it is yielded.
 
-    For very many: their objects go into packs, their refs are made and synced together, hundreds at a time. Raises
-    `GitError` where git or the disk refuses; those that were yielded stay.
+    For very many: their objects go into packs, their refs are made and synced together, hundreds at a time, and of
+    *accounts* one is asked for when the one before it is done with. A run that somebody else has recorded meanwhile
+    stays as it is. Raises `GitError` where git or the disk refuses; those that were yielded stay.
     """
-    taken = set(repo.refs(refs.RUNS))
     rest = iter(accounts)
-    while some := list(islice(rest, _AT_ONCE)):
-        writer = repo.writer()
+    while True:
+        writer, made = repo.writer(), list[Run]()
         with repo.reader() as reader:
-            runs = [_written(repo, reader, writer, account) for account in some]
+            while len(made) < _AT_ONCE and writer.size < _MOST_BYTES and (account := next(rest, None)):
+                made.append(_written(repo, reader, writer, account))
+        if not made:
+            return
         writer.flush()
-        for place, run in enumerate(runs):
-            names = (refs.run_ref(run.project, run.name, run.id, digits=digits) for digits in _DIGITS)
-            runs[place] = replace(run, ref=next(name for name in names if name not in taken))
-            taken.add(runs[place].ref)
+        yield from _placed(repo, made)
+
+
+def _placed(repo: Repo, made: Iterable[Run]) -> list[Run]:
+    """The runs *made*, each on a branch by now: its own, which may be there already."""
+    for _ in range(_TRIES):
+        there = repo.refs(refs.RUNS)
+        taken, placed = dict(there), list[Run]()
+        for run in made:
+            placed.append(_on_a_branch(repo, run, taken))
+            taken[placed[-1].ref] = placed[-1].commit
         try:
-            repo.move([Move(run.ref, None, run.commit) for run in runs], why=f"{len(runs)} runs")
-        except RefMovedError:  # somebody makes runs of these names at this moment: one by one, each finds its own
-            runs = [replace(run, ref=str(_move(repo, run, run.commit))) for run in runs]
-        yield from runs
+            repo.move([Move(run.ref, None, run.commit) for run in placed if run.ref not in there], why="many runs")
+        except RefMovedError:  # somebody makes runs of these names at this moment
+            continue
+        return placed
+    raise GitError("Branches of runs are being made by others all the time.", fix="try again")
+
+
+def _on_a_branch(repo: Repo, run: Run, taken: Mapping[str, str]) -> Run:
+    """*run*, which is on none yet, with the one that it can have; as it is there, where somebody has recorded it."""
+    for digits in _DIGITS:
+        ref = refs.run_ref(run.project, run.name, run.id, digits=digits)
+        if ref not in taken:
+            return replace(run, ref=ref)
+        if known := _same(repo, run, taken[ref]):
+            return replace(known, ref=ref)
+    raise GitError(f"No free branch name for run {run.id}.")
+
+
+def _same(repo: Repo, run: Run, commit: str) -> Run | None:
+    """The record of *run* that somebody made at *commit*; None for any other."""
+    from mlgit.store import runs  # read only where a namesake is met
+
+    known = runs.read(repo, commit)
+    return known if known and known.id == run.id and abs(known.created - run.created) < 0.01 else None
 
 
 def without_secrets(run: Run) -> Run:
@@ -277,16 +308,13 @@ def _move(repo: Repo, run: Run, commit: str) -> str | own.Own:
 
     Where somebody has just made a checkpoint of it, nothing is moved, and the answer is what is there.
     """
-    from mlgit.store import runs  # read only where a namesake is met
-
     for digits in _DIGITS:
         ref = refs.run_ref(run.project, run.name, run.id, digits=digits)
         try:
             _put(repo, run, Move(ref, None, commit))
         except RefMovedError:
             there = repo.refs(ref).get(ref)
-            known = runs.read(repo, there) if there else None
-            if there and known and known.id == run.id and abs(known.created - run.created) < 0.01:
+            if there and (known := _same(repo, run, there)):
                 if known.state is State.RUNNING:
                     return own.Own(ref=ref, commits=(there,))
                 return ref  # the same run, recorded by somebody who then died before it could tidy up

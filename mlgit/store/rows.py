@@ -46,10 +46,14 @@ class Rows:
     def read(self, path: Path) -> None:
         """Take in the file *path*; one that is not there says nothing."""
         for rows in _blocks(path):
-            if self._counter:
-                for row, number in zip(rows, self._counter, strict=False):
-                    row["_step"] = number
-            self._block(rows) if len(rows) > 1 else self._each(rows)
+            self.take(rows)
+
+    def take(self, rows: list[dict[str, Any]]) -> None:
+        """Take in *rows*, as lines would tell them; they are used up."""
+        if self._counter:
+            for row, number in zip(rows, self._counter, strict=False):
+                row["_step"] = number
+        self._block(rows) if len(rows) > 1 else self._each(rows)
 
     def series(self) -> dict[str, Series]:
         """What was logged as numbers."""

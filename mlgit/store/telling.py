@@ -9,9 +9,10 @@ import heapq
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mlgit.core import history, refs, summary
 from mlgit.core.artifact import ArtifactVersion
@@ -147,6 +148,21 @@ def summed_up(told: Rows, run: Run) -> Account:
     given = summary.stepless(account.rules, (*account.series, *account.objects))
     metrics = {name: 0 for name in given if name not in told.last} | dict(account.run.metrics)
     return _synced(replace(account, run=replace(account.run, metrics=metrics)))
+
+
+def elsewhere(
+    run: Run, about: Mapping[str, Any], history: Rows, *, system: Rows, output: bytes, folder: Path
+) -> Account:  # fmt: skip
+    """What *run*, which was never alive here, told; *about* is what else `run.yaml` is to say.
+
+    *folder* has its `media` and `files`. Raises `TypeError` or `ValueError` for what cannot be written down.
+    """
+    told, provenance = records.run_of_document(records.decode(records.encode(records.run_document(run, about))))
+    run = replace(told, params=records.decode(records.encode(run.params)), logged=run.logged)
+    return replace(
+        summed_up(history, run), provenance=provenance, system=system.series(), folder=folder,
+        output=_both_ends(BytesIO(output), len(output)),
+    )  # fmt: skip
 
 
 def snapshot(folder: Path) -> Run:
@@ -317,17 +333,21 @@ def _system(folder: Path) -> dict[str, Series]:
 
 
 def _output(path: Path) -> bytes:
-    """What it printed; of very much only the beginning and the end, in whole lines."""
+    """What it printed."""
     try:
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size <= 2 * LOG_BYTES:
-                return file.read()
-            first = file.read(LOG_BYTES)
-            file.seek(size - LOG_BYTES)
-            last = file.read()
+            return _both_ends(file, os.fstat(file.fileno()).st_size)
     except FileNotFoundError:
         return b""
+
+
+def _both_ends(file: BinaryIO, size: int) -> bytes:
+    """The *size* bytes of *file*; of very many only the beginning and the end, in whole lines."""
+    if size <= 2 * LOG_BYTES:
+        return file.read()
+    first = file.read(LOG_BYTES)
+    file.seek(size - LOG_BYTES)
+    last = file.read()
     first, last = first[: first.rfind(b"\n") + 1 or None], last[last.find(b"\n") + 1 :]
     return first + f"… {size - len(first) - len(last):,} bytes left out …\n".encode() + last
 

@@ -1,36 +1,47 @@
-"""Foreign runs become branches, by the way that every run goes: a live folder, then its record.
+"""Foreign runs become branches, many at a time: what the other tool kept of one is the account of a run of ours.
 
-The folder is filled where nobody takes it for a run and moved when it is whole: an import that is killed leaves either
-nothing or all of a run, and the next one goes on where it stopped.
+Only files are laid down on the way, where nobody takes them for a run: an import that is killed leaves either nothing
+or all of a run, and the next one goes on where it stopped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import random
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mlgit import whole
 from mlgit.artifacts import log as artifacts
 from mlgit.core import refs, secrets, values
+from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.run import Run, in_calendar, is_time
 from mlgit.core.summary import DELETED
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.integrations.importers.foreign import Bundle, Foreign, fitting
-from mlgit.store import live, locks, result, runs
+from mlgit.store import live, locks, result, runs, telling
 from mlgit.store.place import Place
+from mlgit.store.rows import Rows, parsed
 from mlgit.tracking import names
 from mlgit.tracking.configs import as_params
 from mlgit.tracking.media.shelf import Media, Shelf
 
 _INCOMING = "incoming"
+_A_MOMENT = 0.5
+"""Seconds for which runs are read before they are recorded together: who watches sees them come."""
+_BLOCK = 1000
+"""Rows that are taken in at once."""
 _NO_ROW = "_summary"
-"""What marks a line of a live run's history that is no row."""
+"""What marks a line of a history that is no row."""
 _NO_CODE = b"""\
 This run was recorded by another tool and imported. The commit of its code is not in this repository.
 What it recorded is in the folder experiment/.
@@ -59,6 +70,16 @@ class Kept:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _New:
+    """A foreign run that is to be made one of ours."""
+
+    foreign: Foreign
+    run: Run
+    lacking: tuple[str, ...] = ()
+    """What is to be said of its code."""
+
+
 @dataclass
 class Keeper:
     """Makes branches of foreign runs in one place."""
@@ -66,6 +87,7 @@ class Keeper:
     home: Place
     filing: Filing
     dry_run: bool = False
+    clock: Callable[[], float] = time.monotonic
     _known: dict[str, tuple[Run | None, str]] = field(default_factory=dict)
     _sources: dict[str | None, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
 
@@ -73,30 +95,69 @@ class Keeper:
         self._known = _known(self.home.repo)
 
     def keep(self, runs: Iterable[Foreign]) -> Iterator[Kept]:
-        """Make a branch of each of *runs* that is not here, and tell of each in turn."""
-        return map(self._one, runs)
+        """Make a branch of each of *runs* that is not here, and tell of each in turn, without its rows and files."""
+        rest = iter(runs)
+        with contextlib.nullcontext(Path()) if self.dry_run else _desk(self.home.repo) as desk:
+            while some := self._some(rest):
+                yield from self._recorded(some, desk)
 
-    def _one(self, foreign: Foreign) -> Kept:
-        foreign = _in_time(foreign)
+    def _some(self, rest: Iterator[Foreign]) -> list[Kept | _New]:
+        """What is to become of those of *rest* that can be read in a moment."""
+        some: list[Kept | _New] = []
+        until = self.clock() + _A_MOMENT
+        while (not some or self.clock() < until) and (foreign := next(rest, None)):
+            some.append(self._one(_in_time(foreign)))
+        return some
+
+    def _one(self, foreign: Foreign) -> Kept | _New:
         if not foreign.is_readable:
-            return Kept(foreign=foreign, outcome="failed", problems=foreign.problems)
+            return _kept(foreign, "failed")
         run = self._run(foreign)
         if run.id in self._known:
             before, outcome = self._known[run.id]
-            return Kept(foreign=foreign, outcome=outcome, run=before, problems=_grown(foreign, before))
+            return replace(_kept(foreign, outcome), run=before, problems=_grown(foreign, before))
         try:
             if self.dry_run:
-                rows = sum(1 for _ in foreign.rows)
-                return Kept(foreign=foreign, outcome="would be imported", run=run, rows=rows, problems=foreign.problems)
+                return replace(_kept(foreign, "would be imported"), run=run, rows=sum(1 for _ in foreign.rows))
             if foreign.commit not in self._sources:
                 self._sources[foreign.commit] = _source(self.home, foreign.commit)
             source, lacking = self._sources[foreign.commit]
-            kept, rows, missing = _branch(self.home, foreign, replace(run, source=source))
         except (MlgitError, OSError, ValueError) as exc:
-            return Kept(foreign=foreign, outcome="failed", problems=(*foreign.problems, str(exc)))
-        self._known[run.id] = kept, "already here"
-        problems = (*foreign.problems, *_params(foreign.params)[1], *lacking, *missing)
-        return Kept(foreign=foreign, outcome="imported", run=kept, rows=rows, problems=problems)
+            return _kept(foreign, "failed", str(exc))
+        self._known[run.id] = run, "already here"
+        return _New(foreign=foreign, run=replace(run, source=source), lacking=lacking)
+
+    def _recorded(self, some: Sequence[Kept | _New], desk: Path) -> Iterator[Kept]:
+        """*some* in their order, what is new as branches by now."""
+        new = [one for one in some if isinstance(one, _New)]
+        try:
+            done = self._record(new, desk)
+        except (MlgitError, OSError, ValueError):  # by themselves, all but the one at fault will do
+            done = {}
+            for single in new:
+                try:
+                    done |= self._record([single], desk)
+                except (MlgitError, OSError, ValueError) as exc:
+                    done[single.run.id] = _kept(single.foreign, "failed", str(exc))
+                    del self._known[single.run.id]
+        for one in some:
+            yield one if isinstance(one, Kept) else done[one.run.id]
+
+    def _record(self, new: Iterable[_New], desk: Path) -> dict[str, Kept]:
+        """What became of those that are *new*, which are branches by now, by id."""
+        told: dict[str, Kept] = {}
+
+        def accounts() -> Iterator[telling.Account]:
+            for one in new:
+                with _emptied(desk / one.run.id) as folder:
+                    account, rows, missing = _account(self.home, one.foreign, one.run, folder)
+                    problems = (*_params(one.foreign.params)[1], *one.lacking, *missing)
+                    told[one.run.id] = replace(_kept(one.foreign, "imported", *problems), rows=rows)
+                    yield account
+
+        for run in result.record_all(self.home.repo, accounts()):
+            told[run.id] = replace(told[run.id], run=run)
+        return told
 
     def _run(self, foreign: Foreign) -> Run:
         """*foreign* as a run of ours, by names that can be."""
@@ -118,6 +179,12 @@ class Keeper:
             folder=self.home.folder,
             params=secrets.redact_params(_params(foreign.params)[0]),
         )
+
+
+def _kept(foreign: Foreign, outcome: str, *problems: str) -> Kept:
+    """*foreign*, without what is large of it, as what it became."""
+    light = replace(foreign, rows=(), system=(), output=b"", media={}, files={})
+    return Kept(foreign=light, outcome=outcome, problems=(*foreign.problems, *problems))
 
 
 def _in_time(foreign: Foreign) -> Foreign:
@@ -171,10 +238,38 @@ def _grown(foreign: Foreign, before: Run | None) -> tuple[str, ...]:
 # --------------------------------------------------------------------------------------------- one run
 
 
-def _branch(home: Place, foreign: Foreign, run: Run) -> tuple[Run, int, list[str]]:
-    """*foreign* as a branch: its run, how many rows it has, and what could not be had."""
-    repo = home.repo
-    problems: list[str] = []
+@contextlib.contextmanager
+def _desk(repo: Repo) -> Iterator[Path]:
+    """A folder below mlgit's own for this import alone; those of imports that were killed go."""
+    incoming = repo.own / _INCOMING
+    for left in incoming.glob("*"):
+        if (claimed := locks.claim(left)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            locks.let_go(claimed)
+    place = incoming / os.urandom(8).hex()
+    with whole.at(place) as scratch:
+        scratch.mkdir()
+        lock = locks.claim(scratch, declared_dead=True)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        if lock is not None:
+            locks.let_go(lock)
+
+
+@contextlib.contextmanager
+def _emptied(folder: Path) -> Iterator[Path]:
+    """*folder*, of which nothing is left afterwards."""
+    try:
+        yield folder
+    finally:
+        if folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _account(home: Place, foreign: Foreign, run: Run, folder: Path) -> tuple[telling.Account, int, list[str]]:
+    """All that *foreign*, here *run*, told, how many rows it has, and what could not be had; its files in *folder*."""
     original = {"from": foreign.tool, "id": foreign.id, **foreign.original, "source": Path(foreign.source).name}
     original |= {
         name: was
@@ -182,40 +277,21 @@ def _branch(home: Place, foreign: Foreign, run: Run) -> tuple[Run, int, list[str
         if was and was != now
     }
     about = {**foreign.about, "imported": original}
-    _clear(repo.own / _INCOMING / run.id)
-    opened = live.create(repo, run, about, below=_INCOMING)
-    try:
-        folder = opened.folder
-        rows, last, unnamed = _write_history(folder, foreign)
-        problems += unnamed
-        _write_rows(folder / "system.jsonl", _dated(foreign.system, foreign.created))
-        (folder / "output.log").write_bytes(foreign.output)
-        problems += _copy(foreign.media, folder / "media") + _copy(foreign.files, folder / "files")
-        for bundle in foreign.bundles:
-            problems += _log_bundle(home, opened, bundle, run)
-        end: dict[str, Any] = {"state": foreign.state.value, "time": foreign.finished or last or foreign.created}
-        end |= {"error": secrets.redact(foreign.error)[-20_000:]} if foreign.error else {}
-        end |= {"exit_code": foreign.exit_code} if foreign.exit_code else {}
-        opened.event(end=end)
-        opened.move(live.folder_of(repo, run.id))
-        kept = result.record(repo, opened.folder, opened.lock)
-    except BaseException:
-        shutil.rmtree(opened.folder, ignore_errors=True)  # whatever is in it is still where it was read
-        raise
-    finally:
-        opened.close()
-    return kept, rows, problems
-
-
-def _clear(folder: Path) -> None:
-    """Remove what an import that was killed left behind. Raises `MlgitError` where one is at work there."""
-    if not folder.exists():
-        return
-    claimed = locks.claim(folder)
-    if claimed is None:
-        raise MlgitError(f"The run {folder.name} is just being imported by another process.", fix="wait for it")
-    shutil.rmtree(folder)
-    locks.let_go(claimed)
+    about |= {"error": secrets.redact(foreign.error)[-20_000:]} if foreign.error else {}
+    about |= {"exit_code": foreign.exit_code} if foreign.exit_code else {}
+    history, system = Rows(), Rows(counted=True)
+    rows, missing = _tell_history(history, foreign, folder)
+    _tell(system, _dated(foreign.system, foreign.created))
+    missing += _copy(foreign.media, folder / "media") + _copy(foreign.files, folder / "files")
+    logged = []
+    for bundle in foreign.bundles:
+        version, lacking = _log_bundle(home, folder, bundle, run)
+        logged += [version] if version else []
+        missing += lacking
+    end = max(foreign.finished or history.last_time or foreign.created, run.created)
+    run = replace(run, finished=in_calendar(end), logged=tuple(logged))
+    account = telling.elsewhere(run, about, history, system=system, output=foreign.output, folder=folder)
+    return account, rows, missing
 
 
 def _source(home: Place, commit: str | None) -> tuple[str, tuple[str, ...]]:
@@ -228,17 +304,16 @@ def _source(home: Place, commit: str | None) -> tuple[str, tuple[str, ...]]:
     return repo.commit(None, {place: _NO_CODE}, "Code that is not known", parents=(), when=0.0), told
 
 
-def _write_history(folder: Path, foreign: Foreign) -> tuple[int, float, list[str]]:
-    """How many rows were written, the time of the last one, and what is not among them."""
-    count, last, ours = 0, 0.0, False
+def _tell_history(told: Rows, foreign: Foreign, folder: Path) -> tuple[int, list[str]]:
+    """Tell what *foreign* logged; how many rows that was, and what is not among them."""
+    count, ours = 0, False
 
     def rows() -> Iterator[Mapping[str, Any]]:
-        nonlocal count, last, ours
+        nonlocal count, ours
         for rule in foreign.rules:
             yield {_NO_ROW: {}, "_rule": {"name": rule.name, **rule.document()}}
         for row in _dated(foreign.rows, foreign.created):
             count += 1
-            last = max(last, row["_timestamp"])
             if _NO_ROW in row:
                 ours = True
                 row = {name: value for name, value in row.items() if name != _NO_ROW}
@@ -248,8 +323,15 @@ def _write_history(folder: Path, foreign: Foreign) -> tuple[int, float, list[str
         if foreign.summary:
             yield {_NO_ROW: foreign.summary}
 
-    _write_rows(folder / "history.jsonl", rows())
-    return count, last, [f"what it calls {_NO_ROW} was left out: the name is mlgit's own"] if ours else []
+    _tell(told, rows())
+    return count, [f"what it calls {_NO_ROW} was left out: the name is mlgit's own"] if ours else []
+
+
+def _tell(told: Rows, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Tell *rows* as a script's `log()` would have: as lines of JSON."""
+    rest = iter(rows)
+    while lines := [json.dumps(row).encode() for row in islice(rest, _BLOCK)]:
+        told.take(parsed(b"\n".join(lines)))
 
 
 def _dated(rows: Iterable[Mapping[str, Any]], created: float) -> Iterator[Mapping[str, Any]]:
@@ -272,14 +354,6 @@ def _stored(row: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
     }
 
 
-def _write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", buffering=1 << 20) as file:
-        write = file.write
-        for row in rows:
-            write(json.dumps(row))
-            write("\n")
-
-
 def _copy(files: Mapping[str, Path], target: Path) -> list[str]:
     """Copy *files* below *target*; say what is missing."""
     missing = []
@@ -293,18 +367,14 @@ def _copy(files: Mapping[str, Path], target: Path) -> list[str]:
     return missing
 
 
-def _log_bundle(home: Place, opened: live.Live, bundle: Bundle, run: Run) -> list[str]:
-    """Keep *bundle* as an artifact of the run; say what is missing of it."""
-    folder = opened.folder / "bundle" / fitting(bundle.name, fallback="artifact")
-    missing = _copy(bundle.files, folder)
-    there = [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
-    try:
+def _log_bundle(home: Place, folder: Path, bundle: Bundle, run: Run) -> tuple[ArtifactVersion | None, list[str]]:
+    """*bundle* as an artifact of the run, and what is missing of it."""
+    with _emptied(folder / "bundle") as top:
+        place = top / fitting(bundle.name, fallback="artifact")
+        missing = [f"the artifact {bundle.name}: {text}" for text in _copy(bundle.files, place)]
+        there = [path for path in place.rglob("*") if path.is_file()] if place.exists() else []
         if not there:
-            return [f"the artifact {bundle.name}: {missing[0] if missing else 'it has no files'}"]
-        path = folder if bundle.is_folder else there[0]
+            return None, missing[:1] or [f"the artifact {bundle.name}: it has no files"]
+        path = place if bundle.is_folder else there[0]
         kind = fitting(bundle.type, fallback="file")
-        version = artifacts.log(home.repo, path, name=folder.name, type=kind, folder=run.folder)
-        opened.event(logged=[version.document()])
-    finally:
-        shutil.rmtree(opened.folder / "bundle", ignore_errors=True)
-    return [f"the artifact {bundle.name}: {text}" for text in missing]
+        return artifacts.log(home.repo, path, name=place.name, type=kind, folder=run.folder), missing
