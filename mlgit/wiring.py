@@ -114,7 +114,7 @@ def _used(repo: Repo, but: Collection[str], asked: Collection[str]) -> set[str]:
 
     others = [run for run in (*query.runs(repo), *stored.hidden(repo)) if run.id not in but]
     used = {content for run in others for content in _contents(run)}
-    return used | mentions.mentioned(repo, set(asked) - used) | mentions.folders(repo)
+    return used | mentions.mentioned(repo, set(asked) - used)
 
 
 def _contents(run: Run, *, made: bool = False) -> set[str]:

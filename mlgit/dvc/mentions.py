@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from mlgit.core import refs
@@ -10,32 +11,30 @@ from mlgit.git.repo import Repo
 
 _POINTERS = (":(top)*.dvc", ":(top)*dvc.lock", ":(top)registry/*.yaml")
 """Where they stand: what DVC writes, and the models that are registered."""
+_HASH = re.compile(rb"\b[0-9a-f]{32}\b(?:\.dir\b)?")
 
 
 def mentioned(repo: Repo, contents: Collection[str]) -> set[str]:
-    """Those of *contents*, hashes of DVC's, that a pointer names: in the work tree, on a branch of code or at a tag."""
-    if not contents:
-        return set()
-    words = "".join(f"{content.removesuffix('.dir')}\n" for content in contents).encode()
-    found = _found(repo, "--fixed-strings", "-f", "-", told=words)
-    return {content for content in contents if content.removesuffix(".dir") in found}
+    """Those of *contents*, hashes of DVC's, and all those of folders, that a pointer names or has named.
+
+    It stands in the work tree, or in the history of a branch of code or a tag. What is in a folder is named by its
+    listing.
+    """
+    named = _named(repo) if contents else set()
+    whole = {name.removesuffix(".dir") for name in named}
+    folders = {name for name in named if name.endswith(".dir")}
+    return folders | {content for content in contents if content.removesuffix(".dir") in whole}
 
 
-def folders(repo: Repo) -> set[str]:
-    """The contents of folders that pointers name, at the same places: what is in them is named by their listing."""
-    return _found(repo, "--extended-regexp", "-e", r"[0-9a-f]{32}\.dir")
-
-
-def _found(repo: Repo, *what: str, told: bytes = b"") -> set[str]:
+def _named(repo: Repo) -> set[str]:
     ends = [ref for ref in repo.refs("refs/heads/", "refs/tags/", "refs/remotes/") if not _is_run(ref)]
-    places = [ends] if ends else []
+    log = ("-c", "log.showRoot=true", "log", "--full-history", "-c", "-p", "-U0", "--no-ext-diff", "--no-textconv",
+           "--no-renames", "--format=", "--stdin", "--", *_POINTERS)  # fmt: skip
+    told = process.run(*log, folder=repo.folder, stdin="".join(f"{ref}\n" for ref in ends).encode()) if ends else b""
     if repo.work_tree:
-        places.append(["--untracked"])
-    found: set[str] = set()
-    for place in places:
-        args = ("grep", "-h", "-o", *what, *place, "--", *_POINTERS)
-        found.update(process.run(*args, folder=repo.folder, stdin=told, ok=(0, 1)).decode(errors="replace").split())
-    return found
+        grep = ("grep", "-h", "--untracked", "--extended-regexp", "-e", "[0-9a-f]{32}", "--", *_POINTERS)
+        told += process.run(*grep, folder=repo.folder, ok=(0, 1))
+    return {name.decode() for name in _HASH.findall(told)}
 
 
 def _is_run(ref: str) -> bool:

@@ -82,6 +82,25 @@ def test_bytes_that_a_pointer_names_stay(made: Repo, mlgit: Script):
     assert cached(made) == ["common", "secret"]
 
 
+@pytest.mark.parametrize("way", ["edited", "deleted", "merged away"])
+def test_bytes_that_a_pointer_named_once_stay(made: Repo, mlgit: Script, way: str):
+    (version,) = [one for run in runs.hidden(made) for one in run.logged if one.name == "secret"]
+    pointer, other = (f"outs:\n- md5: {text}\n  path: secret\n" for text in (version.hash, "0" * 32))
+    made.commit_on("refs/heads/main", {"data/secret.dvc": pointer.encode()}, "data", expect=made.resolve("main"))
+    tip = made.resolve("main")
+    if way == "merged away":
+        made.git("branch", "side")
+        made.commit_on("refs/heads/main", {"data/secret.dvc": other.encode()}, "more", expect=tip)
+        made.git("merge", "--quiet", "--strategy", "ours", "side")
+        made.git("branch", "--quiet", "-D", "side")
+    else:
+        now = other.encode() if way == "edited" else None
+        made.commit_on("refs/heads/main", {"data/secret.dvc": now}, "more", expect=tip)
+
+    assert told(mlgit, made, "--hidden-for", "0s", "--yes")["files"] == []
+    assert cached(made) == ["common", "secret"]
+
+
 def test_bytes_of_a_folder_that_a_pointer_names_stay(made: Repo, mlgit: Script):
     (version,) = [one for run in runs.hidden(made) for one in run.logged if one.name == "secret"]
     secret = next(oid for oid in cache.listing(made, version.hash).values())[0]
