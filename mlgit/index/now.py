@@ -107,7 +107,7 @@ class Now:
     def rows(self, where: str, *asked: object, tail: str = "") -> list[Row]:
         """The rows of which *where*, SQL of ours, holds for what is *asked*."""
         what = 'SELECT ref, ifnull("commit", tip), id, name, created FROM runs'
-        return [Row(*row) for row in self._connection.execute(f"{what} WHERE {where} {tail}", asked)]
+        return list(map(Row._make, self._connection.execute(f"{what} WHERE {where} {tail}", asked)))
 
     def runs(self, some: Iterable[Known]) -> list[Run]:
         """The runs themselves, in this order."""
@@ -141,7 +141,7 @@ class Now:
         """The runs of *project*, of *sweep*, newest first: what is asked most often needs no columns."""
         where, asked, living = self._of(project, sweep)
         rows = self.rows(where, *asked, -1 if limit is None else limit, tail="ORDER BY created DESC, id LIMIT ?")
-        return _newest_first([*rows, *living])[:limit]
+        return _newest_first([*rows, *living])[:limit] if living else [*rows]
 
     def _of(self, project: str | None, sweep: str | None) -> tuple[str, tuple[str, ...], list[Run]]:
         """What to ask for the rows of a project and a sweep that are not alive, and the runs of them that are."""

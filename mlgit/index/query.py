@@ -70,8 +70,6 @@ def ids(
     """The ids of the runs that `search` would bring, without a look at git."""
 
     def answer(now: Now) -> list[str]:
-        if wanted == EVERY and tuple(order) == NEWEST:
-            return [run.id for run in now.newest(project, limit=limit)]
         _, rows = now.found(wanted, order, project, limit=limit, is_checked=is_checked)
         return list(now.table.column("id").values(rows))
 
@@ -131,11 +129,9 @@ def frame(
     """
 
     def answer(now: Now) -> dict[str, NDArray[Any]]:
-        table = now.table
         now.check(keys, project)
         _, rows = now.found(wanted, order, project, skip=skip, limit=limit)
-        names = keys or [*(name for name in query.FIELDS if name not in query.ALIASES), *table.keys_of(rows)]
-        return {name: table.column(name).values(rows) for name in names}
+        return now.table.values(rows, keys)
 
     return ask(repo, answer)
 

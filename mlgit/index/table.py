@@ -58,11 +58,18 @@ class Table:
             self._columns[key] = self._made(query.ALIASES.get(key, key))
         return self._columns[key]
 
-    def keys_of(self, rows: Rows) -> list[str]:
-        """The params and metrics that some of *rows* have: `metrics.loss`, `params.lr`, sorted."""
+    def values(self, rows: Rows, keys: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+        """What *rows* have under *keys*; without any, under all fields and the metrics and params that some have.
+
+        These are sorted. One column is put together at a time, for there may be a thousand.
+        """
+        if keys:
+            return {key: self.column(key).values(rows) for key in keys}
         stored = {key for (key,) in self._connection.execute("SELECT DISTINCT key FROM cells")}
         named = sorted(key for key in stored | self._living.keys() if key.startswith(query.KINDS))
-        return [key for key in named if self.column(key).present[rows].any()]
+        fields = [name for name in query.FIELDS if name not in query.ALIASES]
+        columns = ((key, self._columns.get(key) or self._made(key)) for key in (*fields, *named))
+        return {key: column.values(rows) for key, column in columns if key in fields or column.present[rows].any()}
 
     def _made(self, key: str) -> Column:
         if key in _IN_ROWS:
