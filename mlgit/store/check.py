@@ -25,6 +25,7 @@ _STALE = 3600.0
 """Seconds after which a lock of git's counts as left behind: git holds one for less than a second."""
 _TIMES, _ROUNDED = ("created", "finished", "seen", "paused"), 0.0015
 """Older runs have times rounded to the millisecond in one place, and cut off after it, or whole, in the other."""
+_STILL_HERE = "it was purged on another machine, and is still here: no sync sends it"
 _ELSEWHERE = "git fetch it from a clone that has it; mlgit sync there"
 
 
@@ -65,6 +66,8 @@ def everything(repo: Repo, done: Callable[[int], None] = lambda _: None) -> Iter
     """All that is wrong with what is in git. *done* hears how many runs more have been read."""
     yield from _objects(repo)
     yield from _archive(repo)
+    for ref in _purged(repo):
+        yield Finding(where=ref, what=_STILL_HERE, fix=f"mlgit purge {ref.rpartition('/')[2]}")
     yield from _records(repo, _places(repo), done)
     yield from _left(repo)
 
@@ -126,6 +129,14 @@ def _archive(repo: Repo) -> Iterator[Finding]:
             elif there:
                 fix = f"look at both, and rename or delete {branch}"
                 yield Finding(where=f"{month}:{name}", what="it is archived, and another branch has its name", fix=fix)
+
+
+def _purged(repo: Repo) -> list[str]:
+    """The branches of runs, hidden ones too, that lead to what was purged on another machine."""
+    gone = archive.purged(repo)
+    here = erase.reached(repo, gone, repo.refs(refs.RUNS, refs.TRASH).values()) if gone else ()
+    contains = [f"--contains={commit}" for commit in here]
+    return repo.git("for-each-ref", *contains, "--format=%(refname)", refs.RUNS, refs.TRASH).split() if here else []
 
 
 def _records(repo: Repo, places: list[_Place], done: Callable[[int], None]) -> Iterator[Finding]:
@@ -232,9 +243,10 @@ def _left(repo: Repo) -> Iterator[Finding]:
 
 def elsewhere(remote: Remote) -> Iterator[Finding]:
     """What *remote* has otherwise. Raises `GitError` where it cannot be reached."""
-    shared = (refs.RUNS, refs.ARCHIVE)
+    shared, purged = (refs.RUNS, refs.ARCHIVE), set(_purged(remote.repo))
     near, far = remote.repo.refs(*shared), remote.refs(*(f"{prefix}*" for prefix in shared))
     away = sorted(ref for ref in near.keys() | far.keys() if near.get(ref) != far.get(ref))
+    away = [ref for ref in away if ref not in purged]
     for what, some in (
         ("{} of what is here is not there", [ref for ref in away if ref not in far]),
         ("{} of what is there is not here", [ref for ref in away if ref not in near]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import threading
@@ -479,6 +480,9 @@ def test_no_sync_brings_a_purged_run_back_or_sends_it_again(inside: Repo, tmp_pa
     assert "it was purged elsewhere: mlgit purge destroys it here too" in said
     assert [run.id for run in query.runs(far)] == [run.id for run in query.runs(inside)] == ["c"]
     assert {run.id for run in query.runs(other)} == {"a", "c"}
+    ref = query.find(other, "a").ref
+    told = json.loads(mlgit("fsck", "--remote", "--json", cwd=other.folder, check=False).stdout)
+    assert [(one["where"], one["fix"]) for one in told] == [(ref, f"mlgit purge {ref.rpartition('/')[2]}")]
     mlgit("purge", "a", "--yes", cwd=other.folder)
     assert "purged" not in mlgit("sync", cwd=other.folder).stderr
     assert query.runs(inside) == query.runs(other) == query.runs(far)
