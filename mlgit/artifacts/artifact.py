@@ -106,21 +106,21 @@ class Artifact(Draft):
         held = catalog.find(query.logging(here.repo, catalog.parse(name).name), f"{project}/{name}")
         return Artifact.of(here.repo, held).get_entry(path)
 
-    def _known(self) -> Logged:
+    def _as_logged(self) -> Logged:
         if self._logged is None:
             raise NotLoggedError(f"The artifact {self._name} was not logged yet.", fix="run.log_artifact(artifact)")
         return self._logged
 
     def _look(self) -> Held:
-        known = self._known()
+        logged = self._as_logged()
         if self._found is None:
-            self._found = known.held()
+            self._found = logged.held()
             self._aliases = list(self._found.aliases)
         return self._found
 
     def _amended(self, version: ArtifactVersion) -> None:
         """Be *version* from now on, which is the same but for what is said of it."""
-        self._logged, self._found = replace(self._known(), version=version), None
+        self._logged, self._found = replace(self._as_logged(), version=version), None
 
     @property
     def stored(self) -> ArtifactVersion | None:
@@ -143,7 +143,7 @@ class Artifact(Draft):
         if self._trouble:
             raise self._trouble
         if not self._is_aside:
-            self._known()
+            self._as_logged()
         return self
 
     def save(self, project: str | None = None, settings: Any = None) -> None:
@@ -169,7 +169,7 @@ class Artifact(Draft):
 
     def new_draft(self) -> Artifact:
         """A draft of the same name that holds the same."""
-        self._known()
+        self._as_logged()
         draft = Artifact(self._name, self._type, description=self.description, metadata=self.metadata)
         draft.take_over(self)
         return draft
@@ -206,7 +206,7 @@ class Artifact(Draft):
     @property
     def project(self) -> str:
         """The project of the run that logged it."""
-        return self._known().project
+        return self._as_logged().project
 
     @property
     def entity(self) -> str:
@@ -226,7 +226,7 @@ class Artifact(Draft):
     @property
     def commit_hash(self) -> str:
         """The hash of its content."""
-        return self._known().version.hash
+        return self._as_logged().version.hash
 
     @property
     def digest(self) -> str:
@@ -308,12 +308,12 @@ class Artifact(Draft):
     @property
     def url(self) -> str:
         """Where it is recorded: the branch of the run that logged it, as a `file:` address."""
-        return f"file://{self._known().repo.folder}#{self._look().run.branch}"
+        return f"file://{self._as_logged().repo.folder}#{self._look().run.branch}"
 
     @property
     def source_name(self) -> str:
         """Its own name and version, also where it was found by a link."""
-        return self._known().held().name if self.is_link else self.name
+        return self._as_logged().held().name if self.is_link else self.name
 
     source_entity, source_project = entity, project
 
@@ -325,12 +325,12 @@ class Artifact(Draft):
     @property
     def source_version(self) -> str:
         """Its own version, also where it was found by a link."""
-        return self._known().held().label if self.is_link else self.version
+        return self._as_logged().held().label if self.is_link else self.version
 
     @property
     def source_artifact(self) -> Artifact:
         """It by its own name, where it was found by a link; else itself."""
-        return Artifact.of(self._known().repo, self._known().held()) if self.is_link else self
+        return Artifact.of(self._as_logged().repo, self._as_logged().held()) if self.is_link else self
 
     @property
     def collection(self) -> Any:
@@ -345,9 +345,9 @@ class Artifact(Draft):
     def _collection(self, name: str) -> Any:
         from mlgit.artifacts import telling
 
-        known = self._known()
-        runs = telling.of(known.repo, name, project=known.project)
-        return ties.ask("collection")(known.repo, runs, name, self._type)
+        logged = self._as_logged()
+        runs = telling.of(logged.repo, name, project=logged.project)
+        return ties.ask("collection")(logged.repo, runs, name, self._type)
 
     distributed_id = history_step = None
     """W&B's, which say nothing here."""
@@ -447,7 +447,7 @@ class Artifact(Draft):
         *skip_cache* and *multipart* are W&B's and change nothing.
         """
         if not self._is_aside:
-            self._known()
+            self._as_logged()
         place = self.place_of(root)
         prefix = "" if path_prefix is None else os.fspath(path_prefix)
         left: list[str] = []
@@ -468,7 +468,7 @@ class Artifact(Draft):
 
     def checkout(self, root: str | os.PathLike[str] | None = None) -> str:
         """`download`, and whatever else lies below *root* (`artifacts/<name>` unless given) goes."""
-        self._known()
+        self._as_logged()
         place = bringing.place(root, self._name)
         bringing.clear(place, self._all())
         return self.download(place)
@@ -486,19 +486,19 @@ class Artifact(Draft):
 
     def verify(self, root: str | os.PathLike[str] | None = None) -> None:
         """Raise `ValueError` where the files below *root* are not exactly those of the artifact."""
-        self._known()
+        self._as_logged()
         bringing.verify(self.place_of(root), self._all(), name=self.name)
 
     # -- who made it, who uses it, what else it is called
 
     def logged_by(self) -> Any:
         """The run that logged it first."""
-        return ties.ask("past")(self._known().repo, self._look().run)
+        return ties.ask("past")(self._as_logged().repo, self._look().run)
 
     def used_by(self) -> list[Any]:
         """The runs that used it, the first one first."""
-        known = self._known()
-        return [ties.ask("past")(known.repo, run) for run in known.users()]
+        logged = self._as_logged()
+        return [ties.ask("past")(logged.repo, run) for run in logged.users()]
 
     def link(self, target_path: str, aliases: Iterable[str] | None = None) -> Artifact:
         """Put it into a collection of another name too; log it first if it is a draft. Return it.
@@ -510,14 +510,14 @@ class Artifact(Draft):
         """
         if self._logged is None:
             self.save()
-        self._amended(amend.link(self._known().repo, self._look(), target_path, tuple(aliases or ())))
+        self._amended(amend.link(self._as_logged().repo, self._look(), target_path, tuple(aliases or ())))
         return self
 
     def unlink(self) -> None:
         """Take it out of the collection that it was found in. Raises `UsageError` where that is its own name's."""
         if not self.is_link:
             raise UsageError(f"{self.name} is no link.", fix="find it by the name of the collection, then unlink it")
-        self._amended(amend.unlink(self._known().repo, self._look()))
+        self._amended(amend.unlink(self._as_logged().repo, self._look()))
 
     def delete(self, delete_aliases: bool = False) -> None:
         """Delete this version: it is found no more, its number stays its own, and DVC's collection may take the bytes.
@@ -528,5 +528,5 @@ class Artifact(Draft):
         held = self._look()
         if (named := [alias for alias in held.aliases if alias != "latest"]) and not delete_aliases:
             raise UsageError(f"{held.name} is called {', '.join(named)}.", fix="delete(delete_aliases=True)")
-        known = self._known()
-        self._logged = replace(known, version=amend.delete(known.repo, held))
+        logged = self._as_logged()
+        self._logged = replace(logged, version=amend.delete(logged.repo, held))

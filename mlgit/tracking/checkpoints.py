@@ -55,8 +55,8 @@ def start(home: Place, opened: live.Live, wish: Wish) -> Callable[[], None]:
 
     def stop() -> None:
         if child.stdin:
-            with contextlib.suppress(BrokenPipeError), child.stdin as told:
-                told.write(_OVER)  # a forked worker may hold the other end open
+            with contextlib.suppress(BrokenPipeError), child.stdin as pipe:
+                pipe.write(_OVER)  # a forked worker may hold the other end open
         try:
             child.wait(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:

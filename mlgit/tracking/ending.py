@@ -65,8 +65,8 @@ def outcome(exc: BaseException | None) -> tuple[int | None, str | None, State | 
         return exit_code(exc.code), None, None
     import traceback
 
-    told = "".join(traceback.format_exception(exc))
-    return (128 + signal.SIGINT, told, State.CRASHED) if isinstance(exc, KeyboardInterrupt) else (1, told, None)
+    error = "".join(traceback.format_exception(exc))
+    return (128 + signal.SIGINT, error, State.CRASHED) if isinstance(exc, KeyboardInterrupt) else (1, error, None)
 
 
 def rest() -> None:

@@ -118,9 +118,9 @@ def environment(
 def loose(words: Sequence[str], given: Mapping[str, Any], stated: Mapping[str, Any]) -> list[str]:
     """The params given that neither the params file has nor the command names: they are for a script that asks."""
     line = " ".join(words)
-    known = flatten(stated)
+    in_file = flatten(stated)
     named = "{params_file}" in line
     return [
         key for key in given
-        if not named and key not in known and not re.search(rf"(?<!\w){re.escape(key)}(?!\w)", line)
+        if not named and key not in in_file and not re.search(rf"(?<!\w){re.escape(key)}(?!\w)", line)
     ]  # fmt: skip

@@ -94,26 +94,26 @@ def life(home: Place, wish: Wish) -> Life | None:
         return None
     if not live.is_id(wanted):
         raise UsageError(f"{wanted[:80]!r} cannot be a run's id.", why="Letters, digits, '.', '_' and '-', at most 64.")
-    known = _known(home.repo, wanted)
-    if known is None:
+    run = _run_of(home.repo, wanted)
+    if run is None:
         if wish.resume == "must":
             raise _missing(home.repo, wanted)
         return None
     if wish.resume is None:
         fix = "init(id=…, resume='allow') goes on with it; or leave the id out"
-        raise UsageError(f"There is a run with the id {wanted!r}: {known.branch or known.name}.", fix=fix)
+        raise UsageError(f"There is a run with the id {wanted!r}: {run.branch or run.name}.", fix=fix)
     if wish.resume == "never":
         raise UsageError(
-            f"There is a run with the id {wanted!r}: {known.branch or known.name}.",
+            f"There is a run with the id {wanted!r}: {run.branch or run.name}.",
             why="resume='never' was asked for.", fix="leave the id out, or choose another",
         )  # fmt: skip
-    if not known.commit and wish.resume == "auto" and not wish.id:
-        notify(f"{known.name}, the last run of {project}, is still under way: this one begins by itself")
+    if not run.commit and wish.resume == "auto" and not wish.id:
+        notify(f"{run.name}, the last run of {project}, is still under way: this one begins by itself")
         return None
-    return _taken_up(home.repo, known, "resume")
+    return _taken_up(home.repo, run, "resume")
 
 
-def _known(repo: Repo, run_id: str) -> Run | None:
+def _run_of(repo: Repo, run_id: str) -> Run | None:
     """The run of this id; one that somebody is just recovering, once that is done."""
     from mlgit.index import query
 
@@ -127,39 +127,39 @@ def _missing(repo: Repo, run_id: str) -> NotFoundError:
 
     from mlgit.index import query
 
-    known = query.search(repo, limit=1000).runs
-    words = {word: run for run in known for word in (run.id, run.name)}
-    close = [words[word] for word in difflib.get_close_matches(run_id, words, 3)] or known[:3]
+    newest = query.search(repo, limit=1000).runs
+    words = {word: run for run in newest for word in (run.id, run.name)}
+    close = [words[word] for word in difflib.get_close_matches(run_id, words, 3)] or newest[:3]
     shown = ", ".join(dict.fromkeys(f"{run.id} ({run.name})" for run in close))
     fix = f"did you mean {shown}?" if shown else "there are no runs yet; leave resume out"
     return NotFoundError(f"There is no run with the id {run_id!r} to go on with.", fix=fix)
 
 
-def _taken_up(repo: Repo, known: Run, how: own.How, until: int | None = None) -> Life:
-    """*known*, ready to be gone on with on its branch. Raises `UsageError` where it is alive."""
-    _check_over(repo, known)
-    earlier = resume.adopt(repo, known)
+def _taken_up(repo: Repo, run: Run, how: own.How, until: int | None = None) -> Life:
+    """*run*, ready to be gone on with on its branch. Raises `UsageError` where it is alive."""
+    _check_over(repo, run)
+    earlier = resume.adopt(repo, run)
     return Life(earlier=earlier, before=resume.point(repo, earlier, how, until))
 
 
-def _check_over(repo: Repo, known: Run) -> None:
-    folder = live.folder_of(repo, known.id)
-    if known.commit and not (folder / "run.yaml").exists():
+def _check_over(repo: Repo, run: Run) -> None:
+    folder = live.folder_of(repo, run.id)
+    if run.commit and not (folder / "run.yaml").exists():
         return
     if not live.is_ours(folder):
         raise UsageError(
-            f"The run {known.name} ({known.id}) began on another machine and has not ended, as far as can be seen.",
+            f"The run {run.name} ({run.id}) began on another machine and has not ended, as far as can be seen.",
             fix="if it is dead: mlgit recover --elsewhere",
         )
-    if handed.found().run_id == known.id:
+    if handed.found().run_id == run.id:
         raise UsageError(
-            f"The run {known.name} ({known.id}) is the one of the mlgit run around this script, and ends with it.",
+            f"The run {run.name} ({run.id}) is the one of the mlgit run around this script, and ends with it.",
             fix="go on with it from a script of its own, or run this one without mlgit run",
         )
     holders = locks.holders(folder)
     who = f"process {', '.join(map(str, holders))} holds it" if holders else "a process of this machine holds it"
     raise UsageError(
-        f"The run {known.name} ({known.id}) is still under way: {who}.",
+        f"The run {run.name} ({run.id}) is still under way: {who}.",
         fix=f"end it first (kill {holders[0]})" if holders else "end it first",
     )
 
@@ -174,28 +174,28 @@ def address(text: str) -> tuple[str, int]:
 
 def _addressed(repo: Repo, text: str) -> tuple[Run, int]:
     name, step = address(text)
-    known = _known(repo, name)
-    if known is None:
+    run = _run_of(repo, name)
+    if run is None:
         raise _missing(repo, name)
-    return known, step
+    return run, step
 
 
 def _forked(home: Place, wish: Wish) -> Life:
-    known, step = _addressed(home.repo, wish.fork_from or "")
-    if wish.id == known.id:
+    run, step = _addressed(home.repo, wish.fork_from or "")
+    if wish.id == run.id:
         raise UsageError("A fork is a run of its own: it cannot have its parent's id.", fix="leave the id out")
-    if wish.id and (there := _known(home.repo, wish.id)):
+    if wish.id and (there := _run_of(home.repo, wish.id)):
         raise UsageError(f"There is a run with the id {wish.id!r}: {there.branch or there.name}.", fix="choose another")
-    if not known.commit:  # it is under way
-        known = result.checkpoint(home.repo, live.folder_of(home.repo, known.id), time.time())
-    return Life(earlier=known, before=resume.point(home.repo, known, "fork", step))
+    if not run.commit:  # it is under way
+        run = result.checkpoint(home.repo, live.folder_of(home.repo, run.id), time.time())
+    return Life(earlier=run, before=resume.point(home.repo, run, "fork", step))
 
 
 def _rewound(home: Place, wish: Wish) -> Life:
-    known, step = _addressed(home.repo, wish.resume_from or "")
-    if wish.id and wish.id != known.id:
+    run, step = _addressed(home.repo, wish.resume_from or "")
+    if wish.id and wish.id != run.id:
         raise UsageError(
-            f"resume_from names the run {known.id}, id the run {wish.id}.",
+            f"resume_from names the run {run.id}, id the run {wish.id}.",
             fix="fork_from begins another run; resume_from goes on with the same",
         )
-    return _taken_up(home.repo, known, "rewind", step)
+    return _taken_up(home.repo, run, "rewind", step)

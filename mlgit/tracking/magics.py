@@ -36,8 +36,8 @@ def show(line: str, cell: str | None = None) -> None:
         with contextlib.nullcontext() if path else _up_to_date():
             done = notebook.shell().run_cell(cell)
         if error := done.error_before_exec or done.error_in_exec:
-            said = f"{type(error).__name__}: {error}"
-            error._render_traceback_ = lambda: [said]  # it has been shown in full; cells after this one are not to run
+            line = f"{type(error).__name__}: {error}"
+            error._render_traceback_ = lambda: [line]  # it has been shown in full; cells after this one are not to run
             raise error
 
 

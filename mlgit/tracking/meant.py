@@ -54,16 +54,16 @@ def run_of(wish: Wish, params: Mapping[str, Any], given: Mapping[str, Any]) -> A
             shared.config.update(params)
             return shared
         wish = sharing.alone(wish)
-    told: dict[str, Any] = {}
+    passed: dict[str, Any] = {}
     if outer:
         from mlgit.tracking.together import joining
 
-        wish, told = joining.take_over(home, outer, wish)
+        wish, passed = joining.take_over(home, outer, wish)
     if rank and not rank.owns and not wish.group:
         if found := ranks.find(home.repo, wish.join_seconds):
             return _join(home, found, wish, params, rank)
         notify(f"rank 0 has begun no run within {wish.join_seconds:.0f} s: rank {rank.number} records its own")
-    begun = _begin(home, wish, folder=folder, params=params, told=told, given=given)
+    begun = _begin(home, wish, folder=folder, params=params, passed=passed, given=given)
     if rank and rank.owns:
         begun.at_end.append(ranks.announce(home.repo, begun.id))
     if wish.mode == "shared" or (rank and rank.owns):
@@ -72,12 +72,12 @@ def run_of(wish: Wish, params: Mapping[str, Any], given: Mapping[str, Any]) -> A
 
 
 def _begin(
-    home: Place, wish: Wish, *, folder: Path, params: Mapping[str, Any], told: Mapping[str, Any],
+    home: Place, wish: Wish, *, folder: Path, params: Mapping[str, Any], passed: Mapping[str, Any],
     given: Mapping[str, Any],
 ) -> ActiveRun:  # fmt: skip
-    """A run that begins now. What the params file states, `mlgit run` was *told* or a sweep has *given* stands."""
+    """A run that begins now. What the params file states, `mlgit run` has *passed* on or a sweep has *given* stands."""
     with _stated(home) as stated:
-        stated = _over(handed.merged(stated, told), given)
+        stated = _over(handed.merged(stated, passed), given)
         life = _life(home, wish)
         command = _command()
         opened, record = begin.begin(home, wish, stated or params, command, folder, life=life)
@@ -212,7 +212,7 @@ def _life(home: Place, wish: Wish) -> Life | None:
 def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank: Rank | None) -> ActiveRun:
     from mlgit.tracking.together import joining
 
-    told = handed.found()
-    joined = joining.join(home, run_id, wish, params, rank, told)
+    outer = handed.found()
+    joined = joining.join(home, run_id, wish, params, rank, outer)
     _follow_cells(home, joined, wish)
     return joined

@@ -14,8 +14,8 @@ from mlgit.tracking.wish import variable
 
 def name() -> str | None:
     """The notebook's file: `MLGIT_NOTEBOOK_NAME`, or as VS Code or Jupyter tell it; None where nobody knows."""
-    if told := variable("NOTEBOOK_NAME") or shell().user_ns.get("__vsc_ipynb_file__"):
-        return str(told)
+    if name := variable("NOTEBOOK_NAME") or shell().user_ns.get("__vsc_ipynb_file__"):
+        return str(name)
     began = os.environ.get("JPY_SESSION_NAME", "")  # as it was called when its kernel began
     if began.endswith(".ipynb") and Path(began).is_file():
         return began

@@ -99,8 +99,8 @@ def origin(repo: Repo) -> dict[str, str]:
         config = repo.config
         remote = config.get(f"branch.{branch.lower()}.remote", "origin") if is_ref else "origin"
         remote_url = address(config.get(f"remote.{remote.lower()}.url", ""))
-        known = {"remote": remote_url, "branch": branch if branch != ".invalid" else ""}  # reftable's stand-in
-        return {name: secrets.redact(value) for name, value in known.items() if value}
+        about = {"remote": remote_url, "branch": branch if branch != ".invalid" else ""}  # reftable's stand-in
+        return {name: secrets.redact(value) for name, value in about.items() if value}
     return {}
 
 

@@ -129,9 +129,9 @@ def _read_summary(content: bytes, values: dict[str, Any], params: dict[str, Any]
     for item in wire.parts(wire.message(content), 1):
         one = wire.message(item)
         tag = wire.text(one, 1)
-        plugin, told = _plugin(one)
+        plugin, details = _plugin(one)
         if plugin == "hparams":
-            params |= _hyperparameters(told)
+            params |= _hyperparameters(details)
             continue
         try:
             _tell(values, tag, one, plugin)
@@ -316,10 +316,10 @@ def _bytes(value: Any) -> bytes:
 # ----------------------------------------------------------------------------------- hyperparameters
 
 
-def _hyperparameters(told: Message) -> dict[str, Any]:
+def _hyperparameters(details: Message) -> dict[str, Any]:
     """The params in what the start of a session tells hparams' plugin."""
     params: dict[str, Any] = {}
-    session = wire.part(told, 3)
+    session = wire.part(details, 3)
     for pair in wire.parts(session, 1) if session else ():
         entry = wire.message(pair)
         params[wire.text(entry, 1)] = _value(wire.part(entry, 2) or {})

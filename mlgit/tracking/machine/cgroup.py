@@ -26,8 +26,8 @@ class Group:
 
     def _quotas(self) -> Iterator[float]:
         for folder in self.folders.get("cpu", ()):
-            told = _text(folder / "cpu.max") or _both(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
-            quota, period = [*map(_whole, told.split()), None, None][:2]
+            limit = _text(folder / "cpu.max") or _both(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
+            quota, period = [*map(_whole, limit.split()), None, None][:2]
             if quota and period and quota > 0:
                 yield quota / period
 

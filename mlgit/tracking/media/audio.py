@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mlgit.tracking.media.shelf import BatchableMedia, Shelf, below, captioned, source_path
+from mlgit.tracking.media.shelf import BatchableMedia, Shelf, below, captioned, source_path, stated
 
 if TYPE_CHECKING:
     from mlgit.tracking.media.pixels import Array
@@ -44,9 +44,8 @@ class Audio(BatchableMedia):
             put = shelf.copy("audio", self._file, self._file.suffix[1:].lower() or "wav")
         else:
             put = shelf.put("audio", _wave(self._samples, int(self.sample_rate or 1)), "wav")
-        known = {"sample_rate": self.sample_rate, "duration": self.duration}
-        told = {name: value for name, value in known.items() if value is not None}
-        return {"_type": "audio-file", **put, **captioned(self.caption), **told}
+        about = stated(sample_rate=self.sample_rate, duration=self.duration)
+        return {"_type": "audio-file", **put, **captioned(self.caption), **about}
 
     @classmethod
     def load(cls, folder: Path, document: Mapping[str, Any], /) -> Self:

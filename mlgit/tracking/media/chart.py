@@ -48,10 +48,10 @@ class Chart(Media):
     def store(self, shelf: Shelf) -> dict[str, Any]:
         """Its table as a file; everything else is in the document."""
         table = self.table.store(shelf.named(f"{shelf.key}_table"))
-        told: dict[str, Any] = {"kind": self.kind, "spec": self.spec, "title": self.title}
-        told |= {"fields": self.fields, "strings": self.strings}
-        told |= {"split_table": True} if self.split_table else {}
-        return {"_type": "chart", **values.plain(told, where=shelf.key), "table": table}
+        document: dict[str, Any] = {"kind": self.kind, "spec": self.spec, "title": self.title}
+        document |= {"fields": self.fields, "strings": self.strings}
+        document |= {"split_table": True} if self.split_table else {}
+        return {"_type": "chart", **values.plain(document, where=shelf.key), "table": table}
 
     @classmethod
     def load(cls, folder: Path, document: Mapping[str, Any], /) -> Self:

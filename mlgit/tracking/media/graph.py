@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from mlgit.core import values
-from mlgit.tracking.media.shelf import Media, Shelf, below
+from mlgit.tracking.media.shelf import Media, Shelf, below, stated
 
 
 class Node:
     """One layer: its id, name, class, and whatever else is known of it."""
 
     def __init__(self, id: Any = None, name: str | None = None, class_name: str | None = None, **more: Any) -> None:
-        known = {"id": id, "name": name, "class_name": class_name, **more}
-        self.attributes = {key: value for key, value in known.items() if value is not None}
+        self.attributes = stated(id=id, name=name, class_name=class_name, **more)
 
     @property
     def id(self) -> Any:

@@ -130,6 +130,11 @@ def captioned(caption: object) -> dict[str, str]:
     return {} if caption is None else {"caption": str(caption)}
 
 
+def stated(**fields: object) -> dict[str, Any]:
+    """What a document says of *fields*: nothing of one that is None."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 def source_path(value: str | os.PathLike[str], what: str, endings: Sequence[str] = ()) -> Path:
     """The file that *value* names, which has one of the *endings* where there are such.
 

@@ -87,6 +87,7 @@ def _dumped(value: Any) -> str:
     )
 
 
-def _span(told: Mapping[str, Any]) -> Span:
-    results = [Result(**one) for one in told["results"] or ()]
-    return Span(**{**told, "results": results, "child_spans": [_span(child) for child in told["child_spans"] or ()]})
+def _span(stored: Mapping[str, Any]) -> Span:
+    results = [Result(**one) for one in stored["results"] or ()]
+    children = [_span(child) for child in stored["child_spans"] or ()]
+    return Span(**{**stored, "results": results, "child_spans": children})

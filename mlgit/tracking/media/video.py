@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mlgit.tracking.media.shelf import BatchableMedia, Shelf, below, captioned, read_all, source_path
+from mlgit.tracking.media.shelf import BatchableMedia, Shelf, below, captioned, read_all, source_path, stated
 from mlgit.tracking.notice import say_once
 
 if TYPE_CHECKING:
@@ -62,9 +62,8 @@ class Video(BatchableMedia):
         else:
             content = self._content if self._content is not None else self._encoded()
             put = shelf.put("videos", content, self.format)
-        known = {"width": self.width, "height": self.height}
-        told = {name: value for name, value in known.items() if value is not None}
-        return {"_type": "video-file", **put, **captioned(self.caption), **told}
+        about = stated(width=self.width, height=self.height)
+        return {"_type": "video-file", **put, **captioned(self.caption), **about}
 
     def _encoded(self) -> bytes:
         write = _gif if self.format == "gif" else _film

@@ -68,8 +68,8 @@ class Alerts:
             return
         self._alerted[str(title)] = now
         title, text = secrets.redact(str(title))[:_TITLE], secrets.redact(str(text))[:_TEXT]
-        told = {"title": title, "text": text, "level": chosen.value, "time": round(now, 3)}
-        self._journal.event(f"alert {title}", alerts=[told])
+        alert = {"title": title, "text": text, "level": chosen.value, "time": round(now, 3)}
+        self._journal.event(f"alert {title}", alerts=[alert])
         notify(f"{chosen.value}: {escape.line(title)}: {escape.line(text, 1000)}")
         _summarise(self._journal.record.name, title, text, chosen)
         if address := self._webhook():

@@ -99,15 +99,15 @@ class Config(MutableMapping[str, Any]):
         """What to say of those of *names* that a script with params of its own neither set nor read."""
         import difflib
 
-        known = sorted(self._own)
+        own = sorted(self._own)
         used = self._own | self._read
-        said = []
-        for name in names if known else ():
+        warnings = []
+        for name in names if own else ():
             if not used & {name, name.partition(".")[0]}:
-                close = difflib.get_close_matches(name, known, 1)
-                hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known[:8])}"
-                said.append(f"{name} was given, but the script's config has no such key; {hint}")
-        return said
+                close = difflib.get_close_matches(name, own, 1)
+                hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(own[:8])}"
+                warnings.append(f"{name} was given, but the script's config has no such key; {hint}")
+        return warnings
 
     def update(self, d: Any = (), allow_val_change: bool = False, **more: Any) -> None:  # type: ignore[override]  # W&B's name
         """Set several params at once. Raises `UsageError` where one would change, unless *allow_val_change*."""

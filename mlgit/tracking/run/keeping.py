@@ -63,14 +63,14 @@ class Kept:
             self._check_type(artifact)
         try:
             version = artifact.stored or self._stored(artifact, path)  # another run may have logged it before
-            known = self._kept.get((version.name, version.hash))
-            version = log.claimed(replace(version, tags=tuple(artifact.tags)), given, known)
+            before = self._kept.get((version.name, version.hash))
+            version = log.claimed(replace(version, tags=tuple(artifact.tags)), given, before)
             self._journal.live.event(logged=[version.document()])
         except UsageError:
             raise
         except (MlgitError, OSError) as exc:
-            said = f"artifact {artifact.name}"
-            self._journal.say_once(said, f"{said} could not be kept: {exc}")
+            what = f"artifact {artifact.name}"
+            self._journal.say_once(what, f"{what} could not be kept: {exc}")
             artifact.not_logged(exc if isinstance(exc, MlgitError) else MlgitError(str(exc)))
             return artifact
         if artifact.ttl:
@@ -98,8 +98,8 @@ class Kept:
 
         if artifact.stored:
             return
-        known = catalog.names(query.logging(self._journal.repo, artifact.name, project=self._journal.project))
-        if (before := known.get(artifact.name, artifact.type)) != artifact.type:
+        types = catalog.names(query.logging(self._journal.repo, artifact.name, project=self._journal.project))
+        if (before := types.get(artifact.name, artifact.type)) != artifact.type:
             raise WrongKindError(f"The artifact {artifact.name} is a {before}: it cannot be a {artifact.type} too.")
 
     def _add_latest(self, draft: Artifact) -> None:
@@ -338,22 +338,22 @@ def _get(folder: Path, name: str) -> Any:
     return media.get(folder, name)
 
 
-def _table(repo: Repo, known: Sequence[Run], text: str) -> Any:
+def _table(repo: Repo, runs: Sequence[Run], text: str) -> Any:
     from mlgit.tracking import logged_tables
 
-    return logged_tables.find(repo, known, text)
+    return logged_tables.find(repo, runs, text)
 
 
-def _tables(repo: Repo, known: Sequence[Run], name: str) -> Any:
+def _tables(repo: Repo, runs: Sequence[Run], name: str) -> Any:
     from mlgit.tracking import logged_tables
 
-    return logged_tables.versions(repo, known, name)
+    return logged_tables.versions(repo, runs, name)
 
 
-def _table_names(known: Sequence[Run]) -> Any:
+def _table_names(runs: Sequence[Run]) -> Any:
     from mlgit.tracking import logged_tables
 
-    return logged_tables.names(known)
+    return logged_tables.names(runs)
 
 
 def _table_kinds() -> tuple[str, ...]:
@@ -362,10 +362,10 @@ def _table_kinds() -> tuple[str, ...]:
     return logged_tables.kinds()
 
 
-def _collection(repo: Repo, known: Sequence[Run], name: str, type: str) -> Any:
+def _collection(repo: Repo, runs: Sequence[Run], name: str, type: str) -> Any:
     from mlgit.public.collections import ArtifactCollection
 
-    return ArtifactCollection(repo, known, name, type)
+    return ArtifactCollection(repo, runs, name, type)
 
 
 def _past(repo: Repo, run: Run) -> Any:

@@ -54,8 +54,8 @@ class Metric:
         return self._rule.goal
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{key}={value!r}" for key, value in self._rule.document().items())
-        return f"<mlgit metric {self.name}{told and f': {told}'}>"
+        rules = ", ".join(f"{key}={value!r}" for key, value in self._rule.document().items())
+        return f"<mlgit metric {self.name}{rules and f': {rules}'}>"
 
 
 def rule_of(

@@ -134,8 +134,8 @@ class Saved:
 
     def _earlier(self) -> Run | None:
         """The run as it was when it was resumed; None where it was not."""
-        told = own.before(telling.begin(self._journal.folder))
-        return runs.read(self._journal.repo, told.commit) if told and told.how == "resume" else None
+        before = own.before(telling.begin(self._journal.folder))
+        return runs.read(self._journal.repo, before.commit) if before and before.how == "resume" else None
 
 
 def bring_of(repo: Repo, run_path: str, name: str, target: Path, *, project: str) -> None:

@@ -79,17 +79,17 @@ class Summary(MutableMapping[str, Any]):
     def _change(self, wanted: Mapping[Path, Any]) -> None:
         """Set what stands at these paths, or take it away where it is `DELETED`: here and on the branch."""
         changes = {path: self._plain(".".join(path), value) for path, value in wanted.items()}
-        told: dict[str, Any] = {}
+        by_name: dict[str, Any] = {}
         for path, value in changes.items():
             name = ".".join(path)
             gone = dict(leaves({name: _at(self._last, path)}))  # the branch knows no mappings, only whole names
-            told |= dict.fromkeys((name, *gone), DELETED)
-            told |= {} if value is DELETED else dict(leaves({name: value}))
-        self._store(told)
+            by_name |= dict.fromkeys((name, *gone), DELETED)
+            by_name |= {} if value is DELETED else dict(leaves({name: value}))
+        self._store(by_name)
         for path, value in changes.items():
             _put(self._last, path, value)
         if self._tally:
-            self._tally.set(name for name, value in told.items() if value is not DELETED)
+            self._tally.set(name for name, value in by_name.items() if value is not DELETED)
 
     def _plain(self, name: str, value: Any) -> Any:
         return value if value is DELETED else values.plain(value, where=f"summary.{name}", keep=self._keep(name))

@@ -70,8 +70,8 @@ class Tally:
                 self._last[step] = 0
             if not summaries.asks(rule) or summaries.is_object(value):
                 last[key] = value
-            elif told := self._told(name, rule, values.plain(value)):
-                last[key] = told
+            elif summed := self._summed(name, rule, values.plain(value)):
+                last[key] = summed
             else:
                 last.pop(key, None)
 
@@ -80,7 +80,7 @@ class Tally:
         self._known[name] = found
         return found
 
-    def _told(self, name: str, rule: Rule, value: Any) -> dict[str, Any]:
+    def _summed(self, name: str, rule: Rule, value: Any) -> dict[str, Any]:
         step = self._step()
         if name in self._folds:
             fold, at, before = self._folds[name]

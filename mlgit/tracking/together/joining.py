@@ -39,30 +39,30 @@ def join(
     asked = {key: value for key in _FILED if not follows and (value := getattr(wish, key)) and key not in outer.fields}
     if "project" in asked:
         asked["project"] = refs.component(asked["project"], "project")
-    told = telling.read(opened.folder)
-    first, again = told.run, told.left is not None
+    account = telling.read(opened.folder)
+    first, again = account.run, account.left is not None
     if asked:
         opened.event(set=asked)
-        told = replace(told, run=telling.renamed(told.run, asked))
+        account = replace(account, run=telling.renamed(account.run, asked))
     if "wandb" in sys.modules and not again:
-        notify(f"run {escape.line(told.run.name, 60)} of {told.run.project}")
-    elif (first.name, first.project) != (told.run.name, told.run.project):
-        notify(f"its script calls it {escape.line(told.run.name, 60)} of {told.run.project}")
+        notify(f"run {escape.line(account.run.name, 60)} of {account.run.project}")
+    elif (first.name, first.project) != (account.run.name, account.run.project):
+        notify(f"its script calls it {escape.line(account.run.name, 60)} of {account.run.project}")
     if again:
         opened.event(left=None, went={})
-    before = own.before(told.provenance)
+    before = own.before(account.provenance)
     if before:
         from mlgit.store import resume
 
-        told = resume.whole(home.repo, told)
-    journal = Journal(home, opened, told.run)
+        account = resume.whole(home.repo, account)
+    journal = Journal(home, opened, account.run)
     if rank is not None and rank.number > 0:
         following = RankRun(
-            journal, rank.prefix, fixed=outer.fixed, wish=wish, before=before, step=_next_step(told, rank.prefix)
+            journal, rank.prefix, fixed=outer.fixed, wish=wish, before=before, step=_next_step(account, rank.prefix)
         )
         following.config.setdefaults(params)
         return following
-    active = ActiveRun(journal, owns=False, fixed=outer.fixed, wish=wish, before=before, step=_next_step(told, ""))
+    active = ActiveRun(journal, owns=False, fixed=outer.fixed, wish=wish, before=before, step=_next_step(account, ""))
     active.is_taken_up_again, active.is_command = again, outer.is_command
     active.config.update(params, allow_val_change=True)
     active.at_end.append(functools.partial(_leave, opened))
@@ -79,11 +79,11 @@ def take_over(home: Place, run_id: str, wish: Wish) -> tuple[Wish, dict[str, Any
     if not live.is_id(run_id) or not folder.exists():
         return wish, {}
     (folder / handed.TAKEN).touch()
-    told = telling.read(folder).run
-    params = flatten(told.params)
+    run = telling.read(folder).run
+    params = flatten(run.params)
     names = set(handed.found().fields) & set(_FILED) - ({"name"} if (folder / handed.INNER).exists() else set())
-    fields = {name: getattr(told, name) for name in names}
-    return replace(wish, **fields, given=told.given), {name: params[name] for name in told.given if name in params}
+    fields = {name: getattr(run, name) for name in names}
+    return replace(wish, **fields, given=run.given), {name: params[name] for name in run.given if name in params}
 
 
 def _leave(opened: live.Live) -> None:
@@ -91,11 +91,11 @@ def _leave(opened: live.Live) -> None:
     opened.event(left=time.time())
 
 
-def _next_step(told: telling.Account, prefix: str) -> int:
+def _next_step(account: telling.Account, prefix: str) -> int:
     """The step after the last that was logged under *prefix*, or, without one, under no rank's."""
     steps = [
         one.steps[-1]
-        for name, one in told.series.items()
+        for name, one in account.series.items()
         if len(one) and (name.startswith(prefix) if prefix else not _OF_RANK.match(name))
     ]
     return max(steps, default=-1) + 1

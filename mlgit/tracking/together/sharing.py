@@ -31,10 +31,10 @@ def take_up(home: Place, run_id: str) -> ActiveRun:
     if not live.is_id(run_id) or not folder.exists():
         raise UsageError(f"No run {run_id!r} is under way.", fix="mlgit.init(id=…, resume='allow') goes on with it")
     turns.look(folder, shares=True)
-    told = telling.read(folder)
+    account = telling.read(folder)
     wish = Wish(allow_val_change=True)  # whoever comes last has said it
-    journal = Journal(home, live.Live(folder), told.run)
-    return ActiveRun(journal, owns=False, fixed=frozenset(), wish=wish, before=own.before(told.provenance))
+    journal = Journal(home, live.Live(folder), account.run)
+    return ActiveRun(journal, owns=False, fixed=frozenset(), wish=wish, before=own.before(account.provenance))
 
 
 def find(home: Place, wish: Wish) -> ActiveRun | None:
