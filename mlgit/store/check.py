@@ -10,17 +10,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from mlgit.core import refs
 from mlgit.core.run import Run
 from mlgit.errors import GitError
 from mlgit.git import erase, process
-from mlgit.git.objects import Reader
+from mlgit.git.objects import Reader, parse_tree
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
 from mlgit.store import archive, files, records, recover, result, runs
 
+_AT_ONCE = 200
+"""Runs whose files are asked for together."""
 _STALE = 3600.0
 """Seconds after which a lock of git's counts as left behind: git holds one for less than a second."""
 _TIMES, _ROUNDED = ("created", "finished", "seen", "paused"), 0.0015
@@ -144,15 +147,21 @@ def _records(repo: Repo, places: list[_Place], done: Callable[[int], None]) -> I
     by_label = {place.label: place for place in places}
     ids: dict[str, str] = {}
     with repo.reader() as reader, repo.reader() as beside:
-        for label, commit, content in runs.contents(reader, [(place.label, place.tip) for place in places]):
-            done(1)
-            place = by_label.pop(label)
-            if finding := _record(repo, beside, place, commit, content):
-                yield finding
-            if content and not label.startswith(refs.TRASH):
-                other = ids.setdefault(str(content["id"]), label)
-                if other != label and refs.RUNS in (label[: len(refs.RUNS)], other[: len(refs.RUNS)]):
-                    yield from _twice(label, other)
+        found = runs.contents(reader, [(place.label, place.tip) for place in places])
+        while some := list(islice(found, _AT_ONCE)):
+            known = {label: replace(records.run_of(told), commit=commit) for label, commit, told in some if told}
+            by_files = _by_files(repo, beside, known)
+            for label, _, _ in some:
+                done(1)
+                place, run = by_label.pop(label), known.get(label)
+                if finding := _record(
+                    repo, place, run, by_files[label] if run else runs.of_files(beside, place.tip, None)
+                ):
+                    yield finding
+                if run and not label.startswith(refs.TRASH):
+                    other = ids.setdefault(run.id, label)
+                    if other != label and refs.RUNS in (label[: len(refs.RUNS)], other[: len(refs.RUNS)]):
+                        yield from _twice(label, other)
     for label, place in by_label.items():
         yield Finding(where=label, what=f"its commit {place.tip[:10]} cannot be read", fix=_ELSEWHERE)
 
@@ -163,16 +172,30 @@ def _twice(label: str, other: str) -> Iterator[Finding]:
     yield Finding(where=label, what=f"it is the same run as {other}, and only one of both is seen", fix="delete one")
 
 
-def _record(
-    repo: Repo, reader: Reader, place: _Place, commit: str, content: Mapping[str, Any] | None
-) -> Finding | None:
-    run = records.run_of(content) if content else None
-    if run:
-        told = runs.of_files(reader, commit, run.id, runs.place_of(run, "").rstrip("/"))
-    else:
-        told = runs.of_files(reader, place.tip, None)
-    if run is None and told is None:
-        return None  # somebody's own branch
+def _by_files(repo: Repo, reader: Reader, known: Mapping[str, Run]) -> dict[str, Run | None]:
+    """What the YAML of each of *known* says, which are runs as their messages have them.
+
+    A file that mlgit would make of the message itself, by its id, says the same and is not read.
+    """
+    writer, told, alike = repo.writer(), dict[str, Run | None](), dict[str, str]()
+    places = [runs.place_of(run, "").rstrip("/") for run in known.values()]
+    trees = reader.read_all(f"{run.commit}:{place}" for run, place in zip(known.values(), places, strict=True))
+    for (label, run), place, tree in list(zip(known.items(), places, trees, strict=True)):
+        entries = parse_tree(tree[2], len(tree[0]) // 2) if tree and tree[1] == "tree" else {}
+        made = {path: writer.blob(text.encode(errors="replace")) for path, text in files.said(run).items()}
+        if "run.yaml" in entries and made == {path: entries[path].oid for path in files.SAID if path in entries}:
+            alike[label] = entries["run.yaml"].oid
+        else:
+            told[label] = runs.of_files(reader, run.commit, run.id, place)
+    for label, document in zip(alike, reader.read_all(alike.values()), strict=True):
+        told[label] = runs.of_document(document[2], known[label]) if document else None
+    return told
+
+
+def _record(repo: Repo, place: _Place, run: Run | None, told: Run | None) -> Finding | None:
+    """What is wrong with what the message, *run*, and the YAML, *told*, say."""
+    if run == told:
+        return None  # or it is somebody's own branch
     anew = partial(_tell, repo, place, told) if told else None
     if run is None:
         return Finding(where=place.label, what="its message tells of no run, and its YAML does", repair=anew)

@@ -53,6 +53,7 @@ def render(run: Run, account: Account, going: Attached) -> dict[str, bytes]:
     return {path: text.encode("utf-8", "replace") for path, text in files.items()}
 
 
+SAID = ("params.yaml", "metrics.yaml", "objects.yaml", "artifacts.yaml")
 _ABOUT = (
     "thinned", "thinned_objects", "rows", "metrics_without_table", "define_metric", "set_by_hand", "mark", "machine_id",
 )  # fmt: skip
@@ -77,8 +78,12 @@ def _about(account: Account, going: Attached) -> dict[str, Any]:
 
 def documents(run: Run, provenance: Mapping[str, Any]) -> dict[str, str]:
     """The files that hold the run's record, path → content; *provenance* is what else `run.yaml` says."""
+    return {"run.yaml": dump(records.run_document(run, provenance)), **said(run), **artifact_pointers(run.logged)}
+
+
+def said(run: Run) -> dict[str, str]:
+    """Those of them, among `SAID`, that nothing stands in but what *run* says."""
     files = {
-        "run.yaml": dump(records.run_document(run, provenance)),
         "params.yaml": dump(_sorted(run.params)),
         "metrics.yaml": dump(_sorted({name: value for name, value in run.metrics.items() if not is_object(value)})),
     }
@@ -91,7 +96,7 @@ def documents(run: Run, provenance: Mapping[str, Any]) -> dict[str, str]:
             if versions
         }
         files["artifacts.yaml"] = dump(lists)
-    return files | artifact_pointers(run.logged)
+    return files
 
 
 def artifact_pointers(logged: Sequence[ArtifactVersion]) -> dict[str, str]:

@@ -171,6 +171,19 @@ def of_files(reader: Reader, commit: str, run_id: str | None, place: str | None 
         return None  # not ours to understand
 
 
+def of_document(text: bytes, like: Run) -> Run | None:
+    """The run that *text*, a `run.yaml`, tells of, which stands where *like* does, and whose other files say the same.
+
+    None where it is another's.
+    """
+    try:
+        run, _ = records.run_of_document(plain(text, source="run.yaml"))
+    except (MlgitError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    more = {name: getattr(like, name) for name in ("params", "metrics", "used", "logged", "ref", "commit")}
+    return replace(run, **more) if run.id == like.id else None
+
+
 def _found_by_id(reader: Reader, commit: str, run_id: str | None, places: Iterable[str]) -> Run | None:
     for place in places:
         document = _load(reader, commit, f"{place}/run.yaml")
