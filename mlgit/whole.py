@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+
+_SCRATCH = re.compile(r"(?:^|/)\.[0-9a-f]{16}\.mlgit(?:/|$)")
+
+
+def is_begun(path: str) -> bool:
+    """Whether *path* is, or lies in, what is not whole yet; or never will be, for who made it was killed."""
+    return _SCRATCH.search(path) is not None
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlgit import whole
 from mlgit.errors import GitError
 from mlgit.git import process, unchanged
 from mlgit.git.changes import USUAL, Change, Limits
@@ -111,7 +112,7 @@ def _status(repo: Repo) -> tuple[str | None, list[Change]]:
             changed.append(Change(item.split(" ", 8)[8]))
         elif kind == "u ":
             changed.append(Change(item.split(" ", 10)[10]))
-        elif kind == "? ":
+        elif kind == "? " and not whole.is_begun(item[2:]):
             changed.append(Change(item[2:], new=True))
     return head, changed
 

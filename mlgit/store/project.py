@@ -13,7 +13,7 @@ from mlgit.git.repo import Repo
 
 _PARAMS = ("params.yaml", "params.yml", "params.json")
 _IGNORED = ("__pycache__/", ".env", ".*.mlgit")
-"""The last is what a file is called until it is whole: `kill -9` leaves it, and no run should take it for code."""
+"""The last is what a file is called until it is whole: `kill -9` leaves it, and nobody should add it to a commit."""
 
 
 def create(folder: Path, *, name: str | None, dvc: bool) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mlgit import whole
 from mlgit.git import unchanged
 from mlgit.git.changes import Limits
 from mlgit.git.repo import Repo
@@ -107,6 +108,15 @@ def test_an_ignored_file_does_not_make_a_tree_dirty(code: Repo):
     (top(code) / "x.log").write_text("x")
 
     assert not take(code).dirty
+
+
+def test_what_is_not_whole_yet_is_no_code(code: Repo):
+    with whole.at(top(code) / "data" / "runs.zip") as file, whole.at(top(code) / "files") as folder:
+        file.write_text("half of it")
+        folder.mkdir()
+        (folder / "one").write_text("of several")
+
+        assert not take(code).dirty
 
 
 def test_every_kind_of_change_is_taken(code: Repo):
