@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -83,30 +85,32 @@ class Reading:
         self._present = np.zeros(size, np.bool_)
         self._numbers = np.zeros(size, np.float64)
         self._codes = np.full(size, NO_CODE, np.int32)
-        self._others: list[Any] = []
         self._whole = True
-        self._known: dict[str | bytes, int] = {}
+        self._places: dict[str | bytes, int] = defaultdict(count().__next__)  # the quickest way to number a million
+        self._no_texts: dict[str | bytes, Any] = {}
 
     def add(self, begin: int, packed: Cells) -> None:
         """Take up a segment whose rows begin at *begin*."""
         positions = np.frombuffer(packed.positions, np.uint16)
-        count = len(positions)
-        is_dense = count and positions[0] == 0 and positions[-1] == count - 1 and bool((np.diff(positions) == 1).all())
-        at: Any = slice(begin, begin + count) if is_dense else positions.astype(np.int64) + begin
+        size = len(positions)
+        is_dense = size and positions[0] == 0 and positions[-1] == size - 1 and bool((np.diff(positions) == 1).all())
+        at: Any = slice(begin, begin + size) if is_dense else positions.astype(np.int64) + begin
         self._present[at] = True
         if packed.numbers is not None:
             self._numbers[at] = np.frombuffer(packed.numbers, np.float64)
             self._whole &= bool(packed.whole)
         if packed.codes is not None:
-            others, known = records.decode(packed.others or "[]"), self._known
-            names = list(map(_named, others))
-            places = [known.setdefault(name, len(known)) for name in names]
-            self._codes[at] = np.array([*places, NO_CODE], np.int32)[np.frombuffer(packed.codes, np.int16)]
-            self._others += [other for other, place in zip(others, places, strict=True) if place >= len(self._others)]
+            names = others = records.decode(packed.others or "[]")
+            if not set(map(type, others)) <= {str}:
+                names = list(map(_named, others))
+                self._no_texts.update(zip(names, others, strict=True))
+            places = [*map(self._places.__getitem__, names), NO_CODE]
+            self._codes[at] = np.array(places, np.int32)[np.frombuffer(packed.codes, np.int16)]
 
     def column(self) -> Column:
         """What was read."""
-        return Column(self._present, self._numbers, self._codes, self._others, self._whole)
+        others = [self._no_texts.get(name, name) for name in self._places]
+        return Column(self._present, self._numbers, self._codes, others, self._whole)
 
 
 def _named(value: Any) -> str | bytes:

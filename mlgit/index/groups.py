@@ -57,7 +57,8 @@ def _coded(column: Column, rows: Rows) -> tuple[Ints, list[Any]]:
     numbers, at = np.unique(column.numbers[rows[numeric]], return_inverse=True)
     codes = np.empty(len(rows), np.int64)
     codes[numeric] = at
-    order = sorted(range(len(column.others)), key=lambda code: query.word(column.others[code]))
+    words = list(map(query.word, column.others))
+    order = sorted(range(len(words)), key=words.__getitem__)
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order)) + len(numbers)
     other = present & ~numeric

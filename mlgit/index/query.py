@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core import query, refs
@@ -106,14 +107,11 @@ def groups(
         now.check([*keys_of(wanted), *by, *of], project)
         rows = now.table.meeting(within(wanted, project))
         found = grouped(now.table, rows, by)
-        columns = {key: summed(now.table, rows, found, key) for key in of}
+        summaries = zip(*(summed(now.table, rows, found, key) for key in of), strict=True) if of else repeat(())
         return [
-            Group(
-                values=dict(zip(by, values, strict=True)), runs=count,
-                summaries={key: column[place] for key, column in columns.items()},
-            )
-            for place, (values, count) in enumerate(zip(found.values, found.counts.tolist(), strict=True))
-        ]  # fmt: skip
+            Group(values=dict(zip(by, values, strict=True)), runs=count, summaries=dict(zip(of, some, strict=True)))
+            for values, count, some in zip(found.values, found.counts.tolist(), summaries, strict=False)
+        ]
 
     return ask(repo, answer)
 

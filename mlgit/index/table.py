@@ -6,6 +6,7 @@ know yet, come after those of the index. Arrays are as long as there are rows.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, reduce
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlgit.core import compare, condition, query
-from mlgit.core.condition import And, Condition, Not, Operation, Or, Predicate
+from mlgit.core.condition import And, Condition, Not, Operation, Or, Predicate, Value
 from mlgit.core.refs import branch
 from mlgit.core.run import Run
 from mlgit.core.values import is_exact
@@ -26,6 +27,12 @@ from mlgit.store import archive, records
 
 _IN_ROWS = ("id", "name", "branch", "commit")
 """Fields that differ from run to run: they stand in the rows, not in columns."""
+
+
+_PLAIN = re.compile(r"[\w./ :@-]*", re.ASCII)
+"""What JSON writes as it is, whoever writes it."""
+_FEW = 20
+"""Texts that are looked for before it is worth to put their column together."""
 
 
 class Table:
@@ -124,12 +131,35 @@ class Table:
 
     def _meets(self, test: Predicate) -> Mask:
         """Numbers are compared all at once, anything else once for each value that there is."""
+        if self._is_plain(test):
+            return self._told(test)
         column = self.column(test.key)
         none = ~column.present if test.operation is Operation.NULL else np.zeros(self._size, np.bool_)
         mask = none | self._numbers_meet(test, column)
         if column.others:
             each = np.array([condition.meets(test, value) for value in column.others] + [False], np.bool_)
             mask |= each[column.codes] & column.present  # NO_CODE is the last of them
+        return mask
+
+    def _is_plain(self, test: Predicate) -> bool:
+        """Whether it asks for plain texts under a key whose column nobody has asked for: a group, a sweep, a commit."""
+        (key, *others), texts = query.meant(test.key), test.values
+        is_text = all(isinstance(text, str) and _PLAIN.fullmatch(text) for text in texts)
+        is_apart = bool(others) or key in _IN_ROWS or key in self._columns
+        return test.operation is Operation.EQUAL and is_text and 0 < len(texts) < _FEW and not is_apart
+
+    def _told(self, test: Predicate) -> Mask:
+        """Where one of a few texts is, without the column: segments that do not have it are not unpacked."""
+        key = query.ALIASES.get(test.key, test.key)
+        mask = np.zeros(self._size, np.bool_)
+        there = " OR ".join(["instr(others, ?)"] * len(test.values))
+        question = f"SELECT segment, positions, codes, others FROM cells WHERE key = ? AND ({there})"  # noqa: S608  (marks)
+        for segment, positions, codes, others in self._connection.execute(question, (key, *map(_as_json, test.values))):
+            each = np.array([*(condition.meets(test, other) for other in records.decode(others)), False], np.bool_)
+            rows = np.frombuffer(positions, np.uint16).astype(np.int64) + segment * SEGMENT
+            mask[rows] = each[np.frombuffer(codes, np.int16)]  # NO_CODE is the last of them
+        for position, value in zip(*self._living.get(key, ((), ())), strict=True):
+            mask[self._stored + position] = condition.meets(test, value)
         return mask
 
     def _numbers_meet(self, test: Predicate, column: Column) -> Mask:
@@ -194,6 +224,10 @@ class Table:
                 continue
             question = 'SELECT ref, ifnull("commit", tip) FROM runs WHERE row = ?'
             yield self._connection.execute(question, (int(row),)).fetchone()
+
+
+def _as_json(text: Value) -> str:
+    return f'"{text}"'
 
 
 _COMPARED: Mapping[Operation, Any] = {

@@ -153,6 +153,8 @@ def test_each_of_many_is_before_a_span_of_time_in_it_or_after_it(many: Repo, spa
         ("state != finished and duration > 2h", ["state", "-duration"]),
         ("name ~ fern and created > 2024-06-01", ["name"]),
         ("branch ~ ^exp/digits/ and group is not null", []),
+        ("group = group-17 or state in (failed, crashed) and tag = paper", ["created"]),
+        ("params.optimizer in (lion, 'no such') and project != speech and optimizer ~ n", ["-lr"]),
     ],
 )
 def test_a_search_of_many_finds_what_the_rules_find(many: Repo, text: str, order: list[str]):
