@@ -16,8 +16,11 @@ from mlgit.tracking import session
 
 def record(repo: Repo, run_id: str, **fields: Any) -> Run:
     """A finished run of the code at HEAD, on its branch."""
-    about = {"name": "n", "params": {"lr": 0.1}, "metrics": {"loss": 1}, "created": 1e9, "finished": 1e9 + 60} | fields
-    run = Run(id=run_id, project="p", state=State.FINISHED, source=repo.resolve("HEAD"), **about)  # type: ignore[arg-type]
+    about = {
+        "name": "n", "project": "p", "state": State.FINISHED, "params": {"lr": 0.1}, "metrics": {"loss": 1},
+        "created": 1e9, "finished": 1e9 + 60,
+    } | fields  # fmt: skip
+    run = Run(id=run_id, source=repo.resolve("HEAD"), **about)  # type: ignore[arg-type]
     made = result.commit(repo, Account(run=run), ())
     ref = refs.run_ref(run.project, run.name, run.id)
     repo.move([Move(ref, None, made.commit)], why="run")

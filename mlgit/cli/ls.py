@@ -119,7 +119,7 @@ def _draw(place: Place, shown: Sequence[Run], asked: Sequence[str], chosen: Sequ
             (
                 run.branch.rpartition("/")[2] or f"{run.name} ({run.id})",
                 *((run.project,) if plural else ()),
-                _state(run, now),
+                state(run, now),
                 figures.ago(run.created, now),
                 figures.duration(run.duration),
                 *map(_cell, values),
@@ -139,7 +139,7 @@ def _tell_rest(rest: int, what: str, page: int) -> None:
         output.note(f"{rest:,} more {what}{'s' * (rest > 1)}: --page {page + 1}, or --limit 0 for all")
 
 
-def _state(run: Run, now: float) -> str:
+def state(run: Run, now: float) -> str:
     """Its state; of a run that goes on elsewhere, how old the word of it is."""
     if run.state is not State.RUNNING or run.seen is None:
         return run.state.value

@@ -14,8 +14,10 @@ import click
 
 from mlgit.cli import edits, output
 from mlgit.cli.choose import KEY, RUN
+from mlgit.cli.ls import state
 from mlgit.core import figures
 from mlgit.core.compare import is_number
+from mlgit.core.condition import Operation, Predicate
 from mlgit.core.run import Run, State
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from mlgit.store.following import Seen
 
 _MOST_METRICS = 6
+_UNDER_WAY = Predicate("state", Operation.EQUAL, (State.RUNNING.value,))
 
 
 @click.command()
@@ -38,10 +41,11 @@ _MOST_METRICS = 6
 def command(
     names: tuple[str, ...], chosen: tuple[str, ...], everywhere: bool, interval: float, once: bool, as_json: bool
 ) -> None:
-    """Watch runs of this machine while they are under way: step, speed, when they last logged, and their metrics.
+    """Watch runs while they are under way: step, speed, when they last logged, and their metrics.
 
-    It goes on until Ctrl-C, or until all RUNs that are named have ended. In a pipe, and on a terminal that cannot draw,
-    it prints a line for each run that begins or ends.
+    Of runs on other machines it shows the last checkpoint that is here, and how old that is; mlgit pull brings newer
+    ones. It goes on until Ctrl-C, or until all RUNs that are named have ended. In a pipe, and on a terminal that cannot
+    draw, it prints a line for each run that begins or ends.
 
     \b
     Examples:
@@ -57,7 +61,11 @@ def command(
     place = wiring.place()
     ids = [run.id for run in query.find_all(place.repo, names, project=place.meant)] if names else []
     project = None if everywhere else place.meant
-    following = Following(place.repo, lambda run_id: query.of_id(place.repo, run_id), project=project, ids=ids)
+    following = Following(
+        place.repo, lambda run_id: query.of_id(place.repo, run_id),
+        lambda: query.search(place.repo, _UNDER_WAY, project=project if not ids else None, is_checked=False).runs,
+        project=project, ids=ids,
+    )  # fmt: skip
     looks = _looks(following.look, interval, once=once, until_ended=bool(ids))
     with contextlib.suppress(KeyboardInterrupt):
         if as_json:
@@ -118,7 +126,7 @@ def _say_changes(looks: Iterator[list[Seen]]) -> None:
         sys.stdout.flush()
 
 
-_NONE = "No run is under way on this machine."
+_NONE = "No run is under way."
 
 
 def _show(looks: Iterator[list[Seen]], chosen: Sequence[str]) -> None:
@@ -154,10 +162,10 @@ def _cells(look: Sequence[Seen], chosen: Sequence[str], now: float) -> list[tupl
     metrics = chosen or _metrics(look)
     rows = [
         (
-            _label(seen.run), seen.run.state.value,
+            _label(seen.run), state(seen.run, now),
             "" if seen.step is None else str(seen.step), _speed(seen.speed),
             figures.duration(now - seen.run.created if _is_alive(seen) else seen.run.duration),
-            "" if seen.heard is None or not _is_alive(seen) else figures.ago(seen.heard, now),
+            "" if seen.heard is None or seen.run.seen or not _is_alive(seen) else figures.ago(seen.heard, now),
             *(figures.number(seen.run.scalars.get(name, "")) for name in metrics),
         )
         for seen in look

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,25 +32,30 @@ class Seen:
     speed: float | None = None
     """Steps a second, over the last minute; None where that cannot be told."""
     heard: float | None = None
-    """When it last logged, in seconds since the epoch."""
+    """When it last logged, or, of one on another machine, was heard of, in seconds since the epoch."""
 
 
 class Following:
     """The runs of a repository that are under way, and those that have ended since this began."""
 
     def __init__(
-        self, repo: Repo, recorded: Callable[[str], Run | None], *, project: str | None = None,
-        ids: Collection[str] = (),
+        self, repo: Repo, recorded: Callable[[str], Run | None], known: Callable[[], Iterable[Run]] = tuple, *,
+        project: str | None = None, ids: Collection[str] = (),
     ) -> None:  # fmt: skip
-        """Of one *project*, or of these *ids* where there are some. *recorded* answers an id with the run's record."""
-        self._repo, self._recorded, self._project, self._ids = repo, recorded, project, ids
+        """Of one *project*, or of these *ids* where there are some.
+
+        *recorded* answers an id with the run's record, *known* is asked which records say that a run is under way.
+        """
+        self._repo, self._recorded, self._known, self._project, self._ids = repo, recorded, known, project, ids
         self._alive: dict[str, _Follower] = {}
+        self._away: dict[str, Seen] = {}
         self._ended: dict[str, Seen] = {}
 
     def look(self) -> list[Seen]:
         """Those under way, the newest first, then those that have ended, or had before if they are asked for by id.
 
-        Runs that died become branches meanwhile.
+        Of those on other machines it says what their last checkpoint does that is here. Runs that died become branches
+        meanwhile.
         """
         there = {folder.name: folder for folder in live.folders(self._repo) if self._is_alive(folder)}
         if self._alive.keys() - there.keys():
@@ -63,11 +68,20 @@ class Following:
             if run_id not in self._alive and (found := self._begin(folder)):
                 self._alive[run_id] = found
                 self._ended.pop(run_id, None)
-        for run_id in set(self._ids) - self._alive.keys() - self._ended.keys():
+        away = {run.id: Seen(run=run, heard=run.seen) for run in self._known() if self._is_away(run)}
+        for run_id in {*self._ids, *self._away} - self._alive.keys() - away.keys() - self._ended.keys():
             if (run := self._recorded(run_id)) and run.state is not State.RUNNING:
                 self._ended[run_id] = Seen(run=run)
-        alive = [follower.look() for follower in self._alive.values()]
+        self._away = away
+        alive = [*(follower.look() for follower in self._alive.values()), *away.values()]
         return [*sorted(alive, key=lambda seen: -seen.run.created), *self._ended.values()]
+
+    def _is_away(self, run: Run) -> bool:
+        """Whether *run* is one of those asked for, and only a checkpoint tells of it."""
+        return run.seen is not None and run.id not in self._alive and self._is_wanted(run)
+
+    def _is_wanted(self, run: Run) -> bool:
+        return run.id in self._ids if self._ids else self._project in (None, run.project)
 
     def _is_alive(self, folder: Path) -> bool:
         try:
@@ -76,15 +90,13 @@ class Following:
             return False
 
     def _begin(self, folder: Path) -> _Follower | None:
-        if self._ids and folder.name not in self._ids:
-            return None
         try:
             run, _ = records.run_of_document(telling.begin(folder))
         except (OSError, MlgitError):
             return None  # it ended while we looked, or cannot be read, which its recovery says
         for event in rows.lines(folder / "events.jsonl"):
             run = telling.renamed(run, event.get("set", {}))
-        return _Follower(folder, run) if self._project in (None, run.project) or self._ids else None
+        return _Follower(folder, run) if self._is_wanted(run) else None
 
 
 class _Follower:

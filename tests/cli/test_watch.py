@@ -10,8 +10,10 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,8 +23,10 @@ from mlgit.cli import watch
 from mlgit.core.run import Run, State
 from mlgit.git.repo import Repo
 from mlgit.index import query
+from mlgit.store import edit
 from mlgit.store.following import Following, Seen
 from mlgit.tracking import session
+from tests.recorded import record
 
 Mlgit = Callable[..., Any]
 TRAIN = """
@@ -94,6 +98,22 @@ def test_each_look_tells_what_was_logged_since(inside: Repo, train: Callable[[st
     (last,) = watched.look()
     assert (last.run.state, last.run.metrics["loss"], last.step) == (State.FINISHED, 0.125, 5)
     assert last.run.branch.startswith("exp/p/one-")
+
+
+def test_runs_of_other_machines_are_shown_as_they_were_last_heard_of(inside: Repo, mlgit: Mlgit):
+    far = {"project": "repo", "state": State.RUNNING, "finished": None, "seen": time.time() - 600}
+    run = record(inside, "far", name="far", created=time.time() - 3600, **far)
+    with session.init(project="repo", id="here"):
+        _, *rows = (line.split("\t") for line in mlgit("watch", "--once").stdout.splitlines())
+        (told,) = map(json.loads, mlgit("watch", "far", "--once", "--json").stdout.splitlines())
+
+    assert [row[1] for row in rows] == ["running", "running, seen 10 min ago"]
+    assert (told["id"], told["state"], told["metrics"]) == ("far", "running", {"loss": 1})
+    assert following(inside, known=lambda: [run], project="another").look() == []
+    watched = following(inside, known=lambda: [one for one in query.runs(inside) if one.id == "far" and one.seen])
+    assert [seen.run.state for seen in watched.look()] == [State.RUNNING]
+    edit.edit(inside, run, lambda run: replace(run, state=State.FINISHED, finished=time.time(), seen=None))
+    assert [seen.run.state for seen in watched.look()] == [State.FINISHED]
 
 
 def test_a_line_that_is_being_written_is_read_when_it_is_whole(inside: Repo):
