@@ -15,16 +15,15 @@ from mlgit.artifacts import log, telling, ties
 from mlgit.artifacts.artifact import Artifact
 from mlgit.core import figures, values
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.card import card
 from mlgit.core.compare import nested
 from mlgit.core.merging import Side, merge
 from mlgit.core.run import Run as Record
 from mlgit.core.run import State
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo, split_commit
-from mlgit.public import beside, files, notebook, rows
+from mlgit.public import beside, files, rows
 from mlgit.public.files import RunFile
-from mlgit.public.lookup import ENTITY
+from mlgit.public.recorded import Recorded
 from mlgit.public.summary import Summary, by_whole_name
 from mlgit.store import edit, live, locks, runs
 
@@ -37,7 +36,7 @@ _EDITABLE = {
 """What `update()` writes, and what the record calls it."""
 
 
-class Run:
+class Run(Recorded):
     """A run by its record, as `Api().run(…)` and `Api().runs(…)` give it.
 
         run = Api().run("digits/k3f9a2xq")
@@ -78,15 +77,10 @@ class Run:
 
     # -- what it is
 
-    @property
-    def id(self) -> str:
-        """Its id."""
-        return self._record.id
+    def _as_record(self) -> Record:
+        return self._record
 
-    @property
-    def storage_id(self) -> str:
-        """The same as `id`."""
-        return self.id
+    storage_id = Recorded.id
 
     @property
     def display_name(self) -> str:
@@ -103,16 +97,6 @@ class Run:
     def description(self) -> str | None:
         """The same as `notes`."""
         return self.notes
-
-    @property
-    def project(self) -> str:
-        """Its project."""
-        return self._record.project
-
-    @property
-    def entity(self) -> str:
-        """Whose it is; means nothing without a server."""
-        return ENTITY
 
     @property
     def path(self) -> list[str]:
@@ -481,16 +465,8 @@ class Run:
         """Not possible: nobody but its own process ends a run. Raises `UsageError`."""
         raise UsageError(f"The run {self.name} cannot be stopped from here.", fix="end its process")
 
-    def display(self, height: int = 420, hidden: bool = False) -> bool:
-        """Show it in a notebook; False where there is none. *height* and *hidden* are W&B's."""
-        return notebook.show(self)
-
-    def to_html(self, height: int = 420, hidden: bool = False) -> str:
-        """What a notebook shows of it: name, state and metrics. *height* and *hidden* are W&B's."""
-        return card(self._record, self._whole.metrics)
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
+    def _shown(self) -> Mapping[str, Any]:
+        return self._whole.metrics
 
 
 def who(repo: Repo, record: Record) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from mlgit.core import values
 from mlgit.core.run import Run
-from mlgit.public import notebook
-from mlgit.public.lookup import ENTITY
+from mlgit.public.recorded import Recorded
 from mlgit.store import live
 from mlgit.tracking.run.journal import Journal
 from mlgit.tracking.wish import Wish
@@ -24,7 +23,7 @@ class RunStatus:
     sync_time: None = None
 
 
-class Identity:
+class Identity(Recorded):
     """The part of a run that says what it is. *name*, *tags* and *notes* may be set while it is under way."""
 
     _journal: Journal
@@ -36,8 +35,7 @@ class Identity:
         self._journal.event(" and ".join(changes), set=changes)
         self._journal.record = replace(self._journal.record, **changes)
 
-    @property
-    def _record(self) -> Run:
+    def _as_record(self) -> Run:
         return self._journal.record
 
     @property
@@ -49,48 +47,33 @@ class Identity:
         """Where libraries tell W&B that they are in use. mlgit tells nobody."""
 
     @property
-    def id(self) -> str:
-        """The run's id: eight random characters, unless `init(id=…)` chose one."""
-        return self._record.id
-
-    @property
     def name(self) -> str:
         """Its name for people; may repeat."""
-        return self._record.name
+        return self._journal.record.name
 
     @name.setter
     def name(self, value: str) -> None:
         self._change(name=values.text(str(value)))
 
     @property
-    def project(self) -> str:
-        """The project that it belongs to."""
-        return self._record.project
-
-    @property
-    def entity(self) -> str:
-        """Whose it is; means nothing without a server, so the same for every run."""
-        return ENTITY
-
-    @property
     def group(self) -> str:
         """The group that it is filed under; as with W&B, empty where there is none."""
-        return self._record.group or ""
+        return self._journal.record.group or ""
 
     @property
     def job_type(self) -> str:
         """Its job type; empty where it has none."""
-        return self._record.job_type or ""
+        return self._journal.record.job_type or ""
 
     @property
     def sweep_id(self) -> str | None:
         """The sweep that it is a trial of."""
-        return self._record.sweep
+        return self._journal.record.sweep
 
     @property
     def tags(self) -> tuple[str, ...]:
         """Its tags."""
-        return self._record.tags
+        return self._journal.record.tags
 
     @tags.setter
     def tags(self, value: Sequence[str] | None) -> None:
@@ -100,7 +83,7 @@ class Identity:
     @property
     def notes(self) -> str | None:
         """Its notes."""
-        return self._record.notes
+        return self._journal.record.notes
 
     @notes.setter
     def notes(self, value: str | None) -> None:
@@ -114,14 +97,14 @@ class Identity:
     @property
     def start_time(self) -> float:
         """When it began, in seconds since the epoch."""
-        return self._record.created
+        return self._journal.record.created
 
     starttime = start_time
 
     @property
     def url(self) -> str:
         """Where to look at it, as a `file:` address: the repository, with its branch, or its id while it runs."""
-        return f"file://{self._journal.repo.folder}#{self._record.branch or self._record.id}"
+        return f"file://{self._journal.repo.folder}#{self._journal.record.branch or self._journal.record.id}"
 
     @property
     def project_url(self) -> str:
@@ -177,20 +160,3 @@ class Identity:
 
     def __repr__(self) -> str:
         return f"<mlgit run {self.name} ({self.id}) of {self.project}>"
-
-    def display(self, height: int = 420, hidden: bool = False) -> bool:
-        """Show it in a notebook; False where there is none. *height* and *hidden* are W&B's and change nothing."""
-        return notebook.show(self)
-
-    def to_html(self, height: int = 420, hidden: bool = False) -> str:
-        """What a notebook shows of it: name, state and the last metrics. *height* and *hidden* are W&B's."""
-        from mlgit.core.card import card
-
-        return card(self._record, self._shown())
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-    def _shown(self) -> Mapping[str, Any]:
-        """Metric → its last value."""
-        return self._record.metrics
