@@ -15,7 +15,7 @@ from mlgit.artifacts.catalog import Held
 from mlgit.artifacts.draft import Draft
 from mlgit.artifacts.files import ArtifactFile
 from mlgit.artifacts.logged import Logged
-from mlgit.artifacts.manifest import Entry, Manifest
+from mlgit.artifacts.manifest import Entry
 from mlgit.artifacts.staging import Staging
 from mlgit.core import figures, values
 from mlgit.core.artifact import ArtifactVersion
@@ -375,11 +375,6 @@ class Artifact(Draft):
             for entry in self._entries.values():
                 entry.parent = self
         return self._entries
-
-    @property
-    def manifest(self) -> Manifest:
-        """The list of what is in it."""
-        return Manifest(dict(self._all()))
 
     def files(
         self, names: Sequence[str] | None = None, per_page: int = 50, start: str | None = None

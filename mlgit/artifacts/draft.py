@@ -226,7 +226,10 @@ class Draft(abc.ABC):
             listed.write_bytes(content)
         return self._staging.folder
 
+    def _all(self) -> dict[str, Entry]:
+        return self._entries
+
     @property
     def manifest(self) -> Manifest:
         """The list of what is in it."""
-        return Manifest(dict(self._entries))
+        return Manifest(dict(self._all()))

@@ -29,11 +29,17 @@ def add(repo: Repo, path: Path, *, folder: str = "", private: bool = False) -> t
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100  (DVC follows links, as the user named them)
     _storable(path)
+    database = next(databases.of(repo, folder))
+    ignored = None if private else _ignore(repo, path, folder)
     for _ in range(2):
-        if private and path.is_file():
-            content, size, database, new = _link(repo, path, folder)
-        else:
-            content, size, database, new = _transfer(repo, path, folder, private=private)
+        try:
+            if private and path.is_file():
+                content, size, new = _link(path, database)
+            else:
+                content, size, new = _transfer(path, database, ignored, private=private)
+        except OSError as exc:
+            what = f"{path} could not be stored in {database}."
+            raise MlgitError(what, why=str(exc), fix="make room, or give the right") from exc
         broken = [oid for oid in databases.objects(database, content) if not databases.is_intact(database, oid)]
         if not broken:
             _sync(databases.place(database, oid) for oid in new)
@@ -47,35 +53,23 @@ def add(repo: Repo, path: Path, *, folder: str = "", private: bool = False) -> t
     )
 
 
-def _transfer(repo: Repo, path: Path, folder: str, *, private: bool) -> tuple[str, int, Path, set[str]]:
-    """(hash, size, database, what is new in it), by DVC's own library."""
+def _transfer(path: Path, database: Path, ignore: Any, *, private: bool) -> tuple[str, int, set[str]]:
+    """(hash, size, what is new in the database), by DVC's own library."""
     from dvc_data.hashfile.build import IgnoreInCollectedDirError, build
     from dvc_data.hashfile.transfer import transfer
 
-    database = next(databases.of(repo, folder))
     try:
-        with _refusable(path, database), _without_bar():
-            database.mkdir(parents=True, exist_ok=True)
-            store = databases.opened(database)
-            ignored = None if private else _ignore(repo, path, folder)
-            staging, meta, found = build(store, str(path), databases.disk(), "md5", ignore=ignored)
+        database.mkdir(parents=True, exist_ok=True)
+        store = databases.opened(database)
+        staging, meta, found = build(store, str(path), databases.disk(), "md5", ignore=ignore)
+        with _without_bar():
             done = transfer(staging, store, {found.hash_info}, shallow=False, hardlink=private)
     except IgnoreInCollectedDirError as exc:
         fix = "move the .dvcignore to the folder above"
         raise UsageError(f"{path} cannot be stored.", why=str(exc), fix=fix) from None
     if done.failed:
         raise MlgitError(f"{path} could not be stored in {database}.", fix="make room, or give the right")
-    return str(found.hash_info.value), int(meta.size or 0), database, {str(item.value) for item in done.transferred}
-
-
-@contextmanager
-def _refusable(path: Path, database: Path) -> Iterator[None]:
-    """What the disk refuses of storing *path* is a `MlgitError`."""
-    try:
-        yield
-    except OSError as exc:
-        what = f"{path} could not be stored in {database}."
-        raise MlgitError(what, why=str(exc), fix="make room, or give the right") from exc
+    return str(found.hash_info.value), int(meta.size or 0), {str(item.value) for item in done.transferred}
 
 
 @contextmanager
@@ -90,19 +84,18 @@ def _without_bar() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _link(repo: Repo, path: Path, folder: str) -> tuple[str, int, Path, set[str]]:
+def _link(path: Path, database: Path) -> tuple[str, int, set[str]]:
     """The same for one file of the caller's own, without the library: it takes a tenth of a second to load."""
-    database = next(databases.of(repo, folder))
     oid, size = databases.md5_of(path), path.stat().st_size
     if databases.place(database, oid).exists():
-        return oid, size, database, set()
-    with _refusable(path, database), whole.at(databases.place(database, oid)) as scratch:
+        return oid, size, set()
+    with whole.at(databases.place(database, oid)) as scratch:
         try:
             os.link(path, scratch)
         except OSError:  # on another disk, or one that has no links
             shutil.copyfile(path, scratch)
         scratch.chmod(0o444)  # as DVC leaves them
-    return oid, size, database, {oid}
+    return oid, size, {oid}
 
 
 def _storable(path: Path) -> None:
