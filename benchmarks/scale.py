@@ -53,7 +53,7 @@ timed("find", lambda: query.find(repo, one.branch))
 timed("unchanged", lambda: build.ask(repo, lambda connection: None))
 # ru_maxrss would be the parent's, where that was larger
 told["memory"] = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
-told["disk"] = (repo.own / "index.db").stat().st_size
+told["disk"] = build.file(repo).stat().st_size
 print(json.dumps(told))
 """
 

@@ -192,7 +192,9 @@ def findings(place: Place, to: str | None, done: Callable[[int], None]) -> Itera
     for month, what in sharding.check(place.repo):
         yield check.Finding(where=month, what=what, repair=partial(sharding.renew, place.repo, month))
     for line in build.check(place.repo):
-        yield check.Finding(where="mlgit/index.db", what=line, repair=lambda: build.forget(place.repo))
+        yield check.Finding(
+            where=f"mlgit/{build.file(place.repo).name}", what=line, repair=lambda: build.forget(place.repo)
+        )
     if to is not None:
         yield from check.elsewhere(Remote(repo=place.repo, name=to))
 

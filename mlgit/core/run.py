@@ -133,4 +133,4 @@ def is_time(value: object) -> TypeGuard[float]:
 
 def in_calendar(seconds: float) -> float:
     """The time *seconds* after the epoch; the nearest that there is, where a broken clock or record says another."""
-    return min(max(0.0, seconds), LATEST)  # in this order, for nan is the epoch then
+    return seconds if 0 <= seconds <= LATEST else LATEST if seconds > LATEST else 0.0  # nan is the epoch

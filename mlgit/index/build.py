@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import gc
 import os
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mlgit.core import refs, waiting
-from mlgit.core.run import in_calendar
 from mlgit.core.values import is_exact
 from mlgit.git import looking
 from mlgit.git.looking import Look
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
-from mlgit.index import cells, shape, sharding
+from mlgit.index import cells, hands, shape, sharding
 from mlgit.index.cells import SEGMENT, Cells
 from mlgit.index.shard import Shard
-from mlgit.store import archive, records, runs, shards
+from mlgit.store import archive, records, shards
 
 T = TypeVar("T")
 Told = tuple[str, str, Mapping[str, Any] | None]
@@ -45,16 +44,18 @@ _GAP = SEGMENT // 4
 """Rows that may stay empty so that a shard becomes a segment as it is."""
 _SPARE = SEGMENT
 """So many rows that are no longer shown are no matter."""
+_UNUSED = 30 * 86400.0
+"""Seconds after which the index of another version is nobody's."""
 _AT_ONCE = 4 * SEGMENT
-"""Branches that are read and kept in one transaction: so much a killed process has to read again."""
+"""Refs that go in one transaction."""
 
 
 def ask(repo: Repo, question: Callable[[sqlite3.Connection], T]) -> T:
     """The answer to *question*, which is put to the index of *repo* as it is now, all of it at one moment.
 
-    A damaged or outdated file is made anew; where the disk refuses, the index lives in memory for this one question.
+    A damaged file is made anew; where the disk refuses, the index lives in memory for this one question.
     """
-    path = repo.own / "index.db"
+    path = file(repo)
     try:
         try:
             return _answer(repo, path, question)
@@ -67,25 +68,33 @@ def ask(repo: Repo, question: Callable[[sqlite3.Connection], T]) -> T:
         return _answer(repo, None, question)
 
 
+def file(repo: Repo) -> Path:
+    """Where the index of *repo* is: one for each version, so that two that are in use leave one another alone."""
+    return repo.own / f"index-{VERSION}.db"
+
+
 def _answer(
     repo: Repo, path: Path | None, question: Callable[[sqlite3.Connection], T], *, has_shards: bool = True
 ) -> T:
     """`ask`, of the file *path* or (None) in memory; without *has_shards* each run is read where it stands."""
     with contextlib.closing(_open(path)) as connection:
-        if _moved(repo, connection):
+        version = _version(connection)
+        if moved := _moved(repo, connection):
             with _alone(repo) if path else contextlib.nullcontext():
-                _clear_if_stale(connection)
-                if moved := _moved(repo, connection):  # nobody else has brought it up to date meanwhile
+                if _cleared(connection) or _version(connection) != version:  # somebody else has brought it up to date
+                    moved = _moved(repo, connection)
+                if moved:
                     _apply(repo, connection, moved, has_shards=has_shards)
         connection.execute("BEGIN")
         return question(connection)
 
 
 def forget(repo: Repo) -> None:
-    """Remove the index, so that nothing of what is in git no longer stays in its file."""
+    """Remove the index, those of other versions too, so that nothing stays in a file that is in git no longer."""
     repo.own.mkdir(parents=True, exist_ok=True)
     with _alone(repo):
-        _remove(repo.own / "index.db")
+        for path in repo.own.glob("index*.db"):
+            _remove(path)
 
 
 def check(repo: Repo) -> list[str]:
@@ -148,11 +157,22 @@ def _open(path: Path | None) -> sqlite3.Connection:
         _remove(path)
         return _open(path)
     if version == 0:
+        if path:
+            _sweep(path)
         schema = (Path(__file__).parent / "schema.sql").read_text()
         connection.executescript(
             f"BEGIN IMMEDIATE; {_once(connection, schema)} PRAGMA user_version = {VERSION}; COMMIT;"
         )
     return connection
+
+
+def _sweep(path: Path) -> None:
+    """Remove what other versions have left beside *path* that nobody uses any more."""
+    for other in {*path.parent.glob("index*.db")} - {path}:
+        with contextlib.suppress(OSError):  # somebody else has just removed it
+            used = max(one.stat().st_mtime for one in path.parent.glob(f"{other.name}*"))
+            if time.time() - used > _UNUSED:
+                _remove(other)
 
 
 def _once(connection: sqlite3.Connection, schema: str) -> str:
@@ -172,21 +192,27 @@ def _moved(repo: Repo, connection: sqlite3.Connection) -> looking.Moved | None:
     return moved if moved.to or moved.gone or moved.look != before else None
 
 
-def _clear_if_stale(connection: sqlite3.Connection) -> None:
-    """Begin anew where most rows are no longer shown: rows are only ever added, and what went still takes its room."""
+def _version(connection: sqlite3.Connection) -> object:
+    """What changes when another process writes to the index."""
+    return connection.execute("PRAGMA data_version").fetchone()
+
+
+def _cleared(connection: sqlite3.Connection) -> bool:
+    """Begin anew where most rows are no longer shown, and say so: rows are only added, and what went takes its room."""
     rows, left = connection.execute("SELECT ifnull(max(row) + 1, 0), count(ref) FROM runs").fetchone()
-    if rows > 2 * left + _SPARE:
-        with _transaction(connection):
-            for table in ("runs", "cells", "segments", "looks"):
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608  (names are ours)
+    if rows <= 2 * left + _SPARE:
+        return False
+    with _transaction(connection):
+        for table in ("runs", "cells", "segments", "looks"):
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608  (names are ours)
+    return True
 
 
 def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved, *, has_shards: bool) -> None:
     rows = _Rows(connection)
     with _transaction(connection):  # who finds no look compares all refs, and settles all runs: should we be killed
         connection.execute("DELETE FROM looks")
-    is_whole = True
-    with repo.reader() as reader, _no_collection():
+    with repo.reader() as reader, sharding.no_collection():
         months = {ref: moved.to.get(ref) for ref in {*moved.to, *moved.gone} if ref.startswith(refs.ARCHIVE)}
         to, gone = _unfolded(reader, connection, months)
         to |= {ref: tip for ref, tip in moved.to.items() if ref not in months}
@@ -196,13 +222,12 @@ def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved, *, 
             rows.drop(some)
         with waiting.watched("reading runs", len(to)) as tell:
             rows.take(_shards(repo, reader, to) if has_shards else (), to, tell)
-            for block in _blocks(to.items(), _AT_ONCE):
-                is_whole &= rows.add(runs.contents(reader, block, rounded=True), to) == len(block)
-                tell(len(block), "reading runs")
+            rows.take((("", shard) for shard in hands.read(repo, reader, to)), to, tell)
+            rows.take((("", shard) for shard in sharding.read(reader, to)), to, tell)  # what other hands let fall
         listed = {month: tip for month, tip in months.items() if tip}
-        rows.add(((month, tip, None) for month, tip in listed.items()), listed)
+        rows.take([("", Shard.of([(month, tip, tip, None) for month, tip in listed.items()]))], listed, tell)
     rows.settle()
-    if is_whole:  # else an object was not at hand: it is asked for again
+    if not to:  # else an object was not at hand: it is asked for again
         look = moved.look.stamp, records.encode(moved.look.loose).decode()
         with _transaction(connection):
             connection.execute("INSERT INTO looks VALUES (?, ?)", look)
@@ -235,7 +260,7 @@ def _shards(repo: Repo, reader: Reader, to: Mapping[str, str]) -> Iterator[tuple
     for month, shelf in shards.shelves(reader, shards.tip(repo) if months else None, months).items():
         left = wanted[month]
         for oid, _ in reversed(shelf.files):  # the newest are last
-            if left and (some := sharding.read(reader, oid)):
+            if left and (some := sharding.of_file(reader, oid)):
                 before = len(to)
                 yield month, some
                 left -= before - len(to)
@@ -257,8 +282,8 @@ class _Part:
 
 
 def _part(month: str, shard: Shard, to: Mapping[str, str]) -> _Part:
-    """The runs of a shard of *month* that are among *to*, entry → tip."""
-    entries = [f"{month}:{name}" for name in shard.names]
+    """The runs of a shard of *month*, or of refs, that are among *to*, entry or ref → tip."""
+    entries = [f"{month}:{name}" for name in shard.names] if month else shard.names
     at = [place for place, tip in enumerate(shard.tips) if to.get(entries[place]) == tip]
     ids, project, created, sweep = shard.ids, *map(shard.column, ("project", "created", "sweep"))
     heads = [
@@ -316,32 +341,11 @@ class _Rows:
                 gone.discard(ref)
                 del to[name], new[found[1]]
 
-    def add(self, told: Iterable[Told], tips: Mapping[str, str]) -> int:
-        """Take up what refs tell, as `runs.contents` has it; return how many they were."""
-        begin = self._next
-        with _transaction(self._connection):
-            while segment := list(islice(told, SEGMENT - self._next % SEGMENT)):
-                self._add(segment, tips)
-        return self._next - begin
-
-    def _add(self, told: Sequence[Told], tips: Mapping[str, str]) -> None:
-        """`add`, of what fits into the last segment."""
-        heads: list[_Head] = []
-        known: list[tuple[int, Mapping[str, Any]]] = []
-        for place, (ref, commit, content) in enumerate(told, self._next % SEGMENT):
-            stands = ref, tips[ref], None if commit == tips[ref] else commit
-            if content is None:
-                heads.append((*stands, None, None, None, None, None, 0))
-                continue
-            known.append((place, content))
-            created = in_calendar(content["created"])
-            heads.append(
-                (*stands, content["id"], content["name"], content["project"], created, content.get("sweep"), 1)
-            )
-        self._keep(heads, self._packed(shape.columns(known)))
-
     def take(self, found: Iterable[tuple[str, Shard]], to: dict[str, str], tell: Callable[[int, str], None]) -> None:
-        """Take up the runs of shards, each *found* with its month, that are among *to*, entry → tip, and out of it."""
+        """Take up the runs of shards, each *found* with its month, that are among *to*, and out of it.
+
+        *to*: where they stand, ref → tip, or entry of the archive → tip; a shard of refs is of no month.
+        """
         waiting, count = list[_Part](), 0
         for month, shard in found:
             part = _part(month, shard, to)
@@ -375,7 +379,7 @@ class _Rows:
 
     def _keep(self, heads: Sequence[_Head], packed: Mapping[str, Cells]) -> None:
         """Write the next rows of `runs`, and what their segment has now under the keys of *packed*."""
-        segment = self._next // SEGMENT
+        segment, place = divmod(self._next, SEGMENT)
         rows = [(row, *head) for row, head in enumerate(heads, self._next)]
         cells = [
             (key, segment, one.positions, one.numbers, one.codes, one.others, one.whole) for key, one in packed.items()
@@ -383,7 +387,7 @@ class _Rows:
         self._connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         self._connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)", cells)
         self._touched |= {row[4] for row in rows if row[4]} if not self._is_new else set()
-        self._show({row[0]: bool(row[-1]) for row in rows})
+        self._mark(segment, enumerate((head[-1] for head in heads), place))
         self._next += len(rows)
 
     def _packed(self, columns: shape.Columns) -> dict[str, Cells]:
@@ -405,15 +409,16 @@ class _Rows:
 
     def _show(self, rows: Mapping[int, bool]) -> None:
         """Say of each of *rows* whether it is shown."""
-        by_segment: dict[int, dict[int, bool]] = {}
-        for row, shown in rows.items():
-            by_segment.setdefault(row // SEGMENT, {})[row % SEGMENT] = shown
-        for segment, places in by_segment.items():
-            found = self._connection.execute("SELECT shown FROM segments WHERE segment = ?", (segment,)).fetchone()
-            mask = bytearray(found[0] if found else SEGMENT)
-            for place, shown in places.items():
-                mask[place] = shown
-            self._connection.execute("INSERT OR REPLACE INTO segments VALUES (?, ?)", (segment, bytes(mask)))
+        for segment, some in groupby(sorted(rows.items()), key=lambda item: item[0] // SEGMENT):
+            self._mark(segment, ((row % SEGMENT, shown) for row, shown in some))
+
+    def _mark(self, segment: int, places: Iterable[tuple[int, bool]]) -> None:
+        """`_show`, of *places* in one segment."""
+        found = self._connection.execute("SELECT shown FROM segments WHERE segment = ?", (segment,)).fetchone()
+        mask = bytearray(found[0] if found else SEGMENT)
+        for place, shown in places:
+            mask[place] = shown
+        self._connection.execute("INSERT OR REPLACE INTO segments VALUES (?, ?)", (segment, bytes(mask)))
 
     def _index(self) -> None:
         """Let rows be found by ref and by id; behind many new ones it is made at once."""
@@ -456,18 +461,6 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without Python's collection of cycles, which records have none of: it takes a third of the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _blocks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -1,4 +1,4 @@
--- What git's refs said when they were last looked at. Raise build.VERSION with every change: the file is then made anew.
+-- What git's refs said when they were last looked at. Raise build.VERSION with every change: it has a file of its own.
 -- Rows are only ever added: a branch that moved gets a new one, and its old one is not shown any more and loses its ref.
 CREATE TABLE runs (
   row      INTEGER PRIMARY KEY,

@@ -5,7 +5,7 @@ Runs of one script are of one shape, so their params and metrics are turned like
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mlgit.core import query
@@ -25,13 +25,13 @@ def columns(records: Sequence[tuple[int, Mapping[str, Any]]]) -> Columns:
     made: Columns = {}
     positions = [position for position, _ in records]
     contents = [content for _, content in records]
-    for name in TEXTS:
-        _take(made, name, positions, [content.get(name) or None for content in contents])
-    _take(made, "tags", positions, [list(map(str, content.get("tags") or ())) or None for content in contents])
-    _take(made, query.TREE, positions, [content.get("tree") or None for content in contents])
-    _take(made, query.HELD, positions, [len(content.get("held") or ()) or None for content in contents])
-    for kind in ("used", "logged"):
-        _take(made, kind, positions, [_called(content[kind]) if content.get(kind) else None for content in contents])
+    there = set[str]().union(*contents)
+    for name in filter(there.__contains__, (*TEXTS, "tree")):
+        _take(made, _KEYS.get(name, name), positions, [content.get(name) or None for content in contents])
+    for name, told in _TOLD.items():
+        if name in there:
+            values = (content.get(name) for content in contents)
+            _take(made, _KEYS.get(name, name), positions, [told(value) if value else None for value in values])
     created = [in_calendar(content["created"]) for content in contents]
     finished = [_moment(content.get("finished")) for content in contents]
     _take(made, "created", positions, created)
@@ -54,6 +54,14 @@ def _called(versions: Iterable[Any]) -> list[str]:
         return list(called(map(ArtifactVersion.of, versions)))
     except (KeyError, TypeError, AttributeError):
         return []  # they are none; the run itself is passed over when it is read
+
+
+_KEYS = {"tree": query.TREE, "held": query.HELD}
+"""The keys of fields that are not asked for by their own name."""
+_TOLD: Mapping[str, Callable[[Any], Any]] = {
+    "tags": lambda tags: list(map(str, tags)), "held": len, "used": _called, "logged": _called,
+}  # fmt: skip
+"""The fields that are more than a text, and what a column has of them."""
 
 
 def names(keys: Iterable[str]) -> set[str]:

@@ -29,6 +29,7 @@ _OF_RUN = ("id", "name", "project", "state", "duration", "tags", "given", "data"
 _TIMES = ("created", "finished", "paused", "seen")
 _NEEDED = frozenset(("id", "name", "project", "state", "created"))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RARE = frozenset(("used", "logged", "define_metric", "held"))
 _NONE = type(None)
 _KINDS: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("group", "sweep", "job_type", "notes", "parent", "source", "tree", "folder"), (str, _NONE)),
@@ -134,13 +135,18 @@ def understood(content: Any) -> bool:
     if not isinstance(content, dict):
         return False
     for name, value in content.items():
-        if name in _KINDS and type(value) not in _KINDS[name]:
+        if (kinds := _KINDS.get(name)) and type(value) not in kinds:
             return False
     if not content.keys() >= _NEEDED or content["state"] not in _STATES:
         return False
     if not refs.is_component(content["project"]) or not _is_inside(content.get("folder") or ""):
         return False  # both become paths
-    try:  # few runs have any of these
+    return _RARE.isdisjoint(content) or _is_rare_understood(content)
+
+
+def _is_rare_understood(content: Mapping[str, Any]) -> bool:
+    """`understood`, of what few runs have."""
+    try:
         for kind in ("used", "logged"):
             for item in content.get(kind) or ():
                 ArtifactVersion.of(item)

@@ -18,7 +18,7 @@ from mlgit.core.run import Run
 from mlgit.errors import MlgitError
 from mlgit.git.objects import Entry
 from mlgit.git.repo import Move, Repo
-from mlgit.index import query
+from mlgit.index import build, query
 from mlgit.store import edit, folding, result, runs
 from mlgit.tracking import session
 
@@ -199,10 +199,10 @@ def test_an_index_that_was_spoilt_is_made_anew(inside: Repo, mlgit: Script):
     from contextlib import closing
 
     recorded(inside, "a")
-    with closing(sqlite3.connect(inside.own / "index.db")) as connection, connection:
+    with closing(sqlite3.connect(build.file(inside))) as connection, connection:
         connection.execute("UPDATE runs SET name = 'another'")
 
-    assert [place for place, _ in found(mlgit, inside)] == ["mlgit/index.db"]
+    assert [place for place, _ in found(mlgit, inside)] == [f"mlgit/{build.file(inside).name}"]
     assert mended(mlgit, inside)
     assert query.runs(inside)[0].name == "name-a"
     assert inside.refs(refs.RUNS)

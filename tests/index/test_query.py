@@ -35,7 +35,7 @@ def index(repo: Repo, python: Script) -> Path:
     """The index of a repository with two runs of one name."""
     python("-c", TWO_RUNS, cwd=repo.folder)
     query.runs(repo)
-    return repo.own / "index.db"
+    return build.file(repo)
 
 
 def told(repo: Repo) -> list[tuple[str, str, str]]:
@@ -62,8 +62,8 @@ def test_a_damaged_index_gives_the_right_answers(repo: Repo, index: Path, damage
         index.unlink()
         index.mkdir()
     elif damage == "wal":
-        index.with_name("index.db-wal").write_bytes(os.urandom(5000))
-        index.with_name("index.db-shm").write_bytes(os.urandom(5000))
+        index.with_name(f"{index.name}-wal").write_bytes(os.urandom(5000))
+        index.with_name(f"{index.name}-shm").write_bytes(os.urandom(5000))
     else:
         with sqlite3.connect(index) as connection:
             connection.execute("PRAGMA user_version = 99" if damage == "version" else "DROP TABLE runs")
@@ -72,6 +72,20 @@ def test_a_damaged_index_gives_the_right_answers(repo: Repo, index: Path, damage
     assert told(repo) == before
     assert told(repo) == before
     assert len(before) == 2
+
+
+def test_an_index_of_another_version_stays_until_nobody_uses_it(repo: Repo, index: Path):
+    old, used = (index.with_name(f"index-{name}.db") for name in ("0", "1"))
+    for path in (old, used):
+        path.write_bytes(b"theirs")
+    os.utime(old, (0, 0))
+    index.unlink()
+
+    told(repo)
+    assert (old.exists(), used.read_bytes()) == (False, b"theirs")
+
+    build.forget(repo)
+    assert not list(repo.own.glob("index*.db*"))
 
 
 def test_a_locked_index_is_waited_for(repo: Repo, index: Path):

@@ -257,7 +257,7 @@ def test_what_says_of_what_they_were_made_may_be_anything(full: Repo, about: byt
 
 def test_a_lie_is_told_by_fsck_and_mended(full: Repo):
     with full.reader() as reader:
-        true = sharding.read(reader, shelf_of(full).files[0][0])
+        true = sharding.of_file(reader, shelf_of(full).files[0][0])
     assert true
     positions, values = [list(part) for part in zip(*true.column("metrics.accuracy").items(), strict=True)]
     best = query.search(full, order=("-accuracy",), limit=1).runs[0]
