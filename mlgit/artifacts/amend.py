@@ -30,18 +30,18 @@ def save(
     plain = values.plain(metadata, where=f"metadata of {held.name}")
     gone = set(held.aliases) - set(wanted)
 
-    def said(version: ArtifactVersion) -> ArtifactVersion:
+    def reworded(version: ArtifactVersion) -> ArtifactVersion:
         return replace(
             version, tags=tuple(tags), description=secrets.redact(description),
             metadata=secrets.redact_params(plain), ttl=ttl, claimed=time.time(),
         )  # fmt: skip
 
     if held.collection != held.version.name:
-        return _change(repo, held, lambda version: said(_linked(version, held.collection, wanted)))
+        return _change(repo, held, lambda version: reworded(_linked(version, held.collection, wanted)))
     for run in _runs(repo, held):  # or an older claim would stand again
         if run.id != held.run.id and any(gone.intersection(version.aliases) for version in _of(run, held)):
             _edit(repo, run, held, lambda version: _without(version, gone))
-    return _change(repo, held, lambda version: replace(said(version), aliases=wanted))
+    return _change(repo, held, lambda version: replace(reworded(version), aliases=wanted))
 
 
 def _without(version: ArtifactVersion, aliases: Iterable[str]) -> ArtifactVersion:

@@ -103,7 +103,7 @@ class _Reading:
 
     def foreign(self, home: Path) -> Foreign:
         files = self.files()
-        told = [path for path in files if path.suffix in (".tsv", ".json", ".yaml")]
+        results = [path for path in files if path.suffix in (".tsv", ".json", ".yaml")]
         for path in files:
             if path.is_relative_to(self.folder / _SERIES) and path.suffix == ".tsv":
                 self.read_series(path)
@@ -118,10 +118,10 @@ class _Reading:
             for path in files
             if path not in pictures and not path.is_relative_to(self.folder / _SERIES) and path.name not in _READ
         }
-        changed = [path.stat().st_mtime for path in told] or [self.folder.stat().st_mtime]
+        changed = [path.stat().st_mtime for path in results] or [self.folder.stat().st_mtime]
         return Foreign(
             tool="dvclive",
-            id=digest("dvclive", *(f"{path.relative_to(self.folder)}:{path.read_bytes()!r}" for path in told)),
+            id=digest("dvclive", *(f"{path.relative_to(self.folder)}:{path.read_bytes()!r}" for path in results)),
             source=str(self.folder),
             created=min(self.times or changed),
             finished=max((*changed, *self.times)),

@@ -141,14 +141,14 @@ class Database(Store):
             f"SELECT key, value, timestamp, {step} AS step, {is_nan} AS is_nan FROM metrics "  # noqa: S608  (names of ours)
             "WHERE run_uuid = ? ORDER BY step, timestamp, key", run_id
         )  # fmt: skip
-        told: list[Metric] = []
+        metrics: list[Metric] = []
         for row in found:
             with suppress(ValueError, TypeError, OverflowError):
                 value = _number(row["value"], row["is_nan"])
-                told.append((_text(row["key"]), value, _whole(row["timestamp"]), int(row["step"])))
-        if bad := len(found) - len(told):
+                metrics.append((_text(row["key"]), value, _whole(row["timestamp"]), int(row["step"])))
+        if bad := len(found) - len(metrics):
             problems.append(f"{bad:,} value{'s' * (bad > 1)} of its metrics passed over: no number, or of no step")
-        return told
+        return metrics
 
     def _pairs(self, table: str, run_id: str) -> dict[str, str]:
         rows = self._rows(f"SELECT key, value FROM {table} WHERE run_uuid = ? ORDER BY key", run_id)  # noqa: S608  (ours)

@@ -99,9 +99,9 @@ class _Reading:
                 self.rows.append((event.step, event.time, {f"{prefix}{tag}": one for tag, one in event.values.items()}))
             self.params |= event.params
             self.problems |= dict.fromkeys(f"{what} is left out" for what in event.left_out)
-        told = len(self.rows) - before
+        count = len(self.rows) - before
         if file.broken:
-            self.problem(f"{file.path.name} is damaged after {told:,} rows: what follows cannot be read")
+            self.problem(f"{file.path.name} is damaged after {count:,} rows: what follows cannot be read")
         if file.damaged:
             self.problem(f"{file.path.name}: {file.damaged} damaged records passed over")
         if odd:

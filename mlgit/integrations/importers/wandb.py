@@ -157,15 +157,15 @@ class _Reading:
 
     def read_run(self, found: Message) -> None:
         git = wire.part(found, 21)
-        told = {
+        fields = {
             "id": wire.text(found, 1), "entity": wire.text(found, 2), "project": wire.text(found, 3),
             "group": wire.text(found, 6), "job_type": wire.text(found, 7), "name": wire.text(found, 8),
             "notes": wire.text(found, 9), "tags": tuple(wire.texts(found, 10)), "sweep": wire.text(found, 12),
             "host": wire.text(found, 13), "commit": git and wire.text(git, 2), "remote": git and wire.text(git, 1),
         }  # fmt: skip
         if branch := wire.part(found, 23):
-            told["parent"] = wire.text(branch, 1)
-        self.run |= {name: value for name, value in told.items() if value}
+            fields["parent"] = wire.text(branch, 1)
+        self.run |= {name: value for name, value in fields.items() if value}
         begun = wire.moment(wire.part(found, 17))
         self.started = min(self.started or begun, begun) if begun else self.started
         if config := wire.part(found, 4):
@@ -233,9 +233,9 @@ class _Reading:
 
     def unlisted(self) -> tuple[str, ...]:
         """Names whose summary is told in parts (`loss.min`), so that their last value is none of it."""
-        told = [name for name, value in self.summary.items() if isinstance(value, Mapping) and "_type" not in value]
+        in_parts = [name for name, value in self.summary.items() if isinstance(value, Mapping) and "_type" not in value]
         silent = [rule.name for rule in self.rules if "none" in rule.summary]
-        return tuple(name for name in (*told, *silent) if not _is_internal(name))
+        return tuple(name for name in (*in_parts, *silent) if not _is_internal(name))
 
     def printed(self) -> bytes:
         """What it printed, by the file, where the log does not tell."""
