@@ -37,6 +37,8 @@ Put = Callable[[str, bytes | Path], None]
 """Puts content, or that of a file, into an export under a relative path."""
 _TABLES = (".csv", ".parquet", ".json")
 _ARCHIVES = (".zip", ".tar.gz", ".tgz")
+_BESIDE = ("runs.csv", "runs.json", "history.csv")
+"""What stands in an export of files beside the folders of the projects."""
 _AT_ONCE = 1 << 17
 """Rows of histories that are written together."""
 _SERIES = ("run", "name", "metric", "step", "_runtime", "_timestamp", "value")
@@ -137,7 +139,7 @@ class _Told:
             with self.repo.reader() as reader:
                 for run in self.watch(self.runs):
                     try:
-                        self._put_files(run, f"{run.project}/{run.branch.rpartition('/')[2] or run.id}", put, reader)
+                        self._put_files(run, _home(run), put, reader)
                     except MlgitError:  # a branch that somebody spoiled is no reason to leave out all others
                         self.missing.append(f"files of {run.name}")
 
@@ -296,6 +298,12 @@ def _array(column: Sequence[Any]) -> pyarrow.Array:
     if kinds and kinds <= {int, float}:
         return pyarrow.array([None if value is None else float(value) for value in column], pyarrow.float64())
     return pyarrow.array([None if value is None else _text(value) for value in column], pyarrow.string())
+
+
+def _home(run: Run) -> str:
+    """The folder of *run*'s files: below its project's, which has another name where that is a table's."""
+    beside = "-runs" if run.project.casefold() in _BESIDE else ""
+    return f"{run.project}{beside}/{run.branch.rpartition('/')[2] or run.id}"
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from mlgit.index import query
 from mlgit.public import export
 from mlgit.store import records
 from mlgit.tracking import session
+from tests.recorded import record
 
 Mlgit = Callable[..., Any]
 
@@ -116,6 +117,15 @@ def _content(place: Path) -> dict[str, bytes]:
         with tarfile.open(place) as archive:
             return {one.name: archive.extractfile(one).read() for one in archive.getmembers()}  # type: ignore[union-attr]
     return {path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+
+
+def test_a_project_that_is_called_like_a_table_has_its_files_beside_it(inside: Repo, tmp_path: Path):
+    run = record(inside, "a", project="Runs.csv")
+
+    exported(inside, [run], tmp_path / "out", files=True)
+
+    found = _content(tmp_path / "out")
+    assert {"runs.csv", f"Runs.csv-runs/{run.branch.rpartition('/')[2]}/run.yaml"} <= found.keys()
 
 
 def test_no_file_leaves_the_export_on_windows_either(inside: Repo, tmp_path: Path):
