@@ -36,8 +36,8 @@ def command(run: str, paths: tuple[Path, ...], branch: str | None, to: Path | No
     """Bring back the code as RUN ran it, uncommitted changes of then included; or only the PATHs.
 
     Without PATH, HEAD goes to that commit, detached unless --branch is given, as by git switch. A PATH is a file or a
-    folder, seen from here; below experiment/ it is what the run recorded. Index and HEAD then stay as they are. What
-    you have not committed is never overwritten.
+    folder, seen from here; below experiment/ it is what the run recorded, wherever its project lies. Index and HEAD
+    then stay as they are. What you have not committed is never overwritten.
 
     \b
     Examples:
@@ -69,7 +69,7 @@ def command(run: str, paths: tuple[Path, ...], branch: str | None, to: Path | No
     written: list[str] = []
     modules: dict[str, str] = {}
     seen_from = here() if has_tree else repo.folder.resolve()
-    for commit, wanted in _wanted(repo, found, source, [seen_from / path for path in paths]).items():
+    for commit, wanted in _wanted(repo, found, source, paths, seen_from).items():
         written += bringing.bring(repo, commit, wanted, into, force=force)
         modules |= bringing.submodules(wanted)
     if as_json:
@@ -125,13 +125,20 @@ class _Part:
     path: str
 
 
-def _wanted(repo: Repo, run: Run, source: str, paths: Sequence[Path]) -> Mapping[str, dict[str, Entry]]:
+def _wanted(
+    repo: Repo, run: Run, source: str, paths: Sequence[Path], seen_from: Path
+) -> Mapping[str, dict[str, Entry]]:  # fmt: skip
     """The files that *paths*, or all of the code, stand for: commit → path in it → entry. Raises `NotFoundError`."""
     from mlgit.git import bringing
+    from mlgit.store import records
 
     wanted: dict[str, dict[str, Entry]] = {}
-    for part in [_part(repo, run, source, path) for path in paths] or [_Part(source, "")]:
+    for path in paths or [repo.folder.resolve()]:
+        part = _part(repo, run, source, seen_from / path)
         found = bringing.files(repo, part.commit, part.path)
+        if not found and path.parts[0] == records.FOLDER:  # of a project that lies elsewhere
+            part = _part(repo, run, source, repo.folder.resolve() / run.folder / path)
+            found = bringing.files(repo, part.commit, part.path)
         if not found:
             close = difflib.get_close_matches(part.path, bringing.files(repo, part.commit), 1)
             fix = f"did you mean {close[0]}?" if close else f"git ls-tree -r --name-only {part.commit[:10]} lists all"

@@ -206,6 +206,22 @@ def test_a_submodule_is_left_to_git(inside: Repo, mlgit: Mlgit, tmp_path: Path):
     assert "its submodules: git submodule update" in mlgit("checkout", "one").stderr
 
 
+def test_what_a_run_of_another_project_recorded_is_found_from_anywhere(inside: Repo, mlgit: Mlgit):
+    for name in ("a", "b"):
+        (inside.folder / name).mkdir()
+        mlgit("init", "--project", name, cwd=inside.folder / name)
+    git(inside, "add", "."), git(inside, "commit", "-qm", "projects")
+    mlgit("run", "--name", "far", "-p", "lr=0.5", "--", "true", cwd=inside.folder / "b")
+
+    for folder in (inside.folder / "a", inside.folder):
+        mlgit("checkout", "far", "experiment/params.yaml", "--force", cwd=folder)
+        path = inside.folder / "b" / "experiment" / "params.yaml"
+        assert path.read_text() == "lr: 0.5\n"
+        path.unlink()
+    refused = mlgit("checkout", "far", "experiment/prams.yaml", cwd=inside.folder / "a", check=False)
+    assert "did you mean b/experiment/params.yaml?" in refused.stderr
+
+
 def test_what_a_run_never_had_is_said(inside: Repo, project: Path, mlgit: Mlgit):
     for words, said in (
         (("changed", "trian.py"), "did you mean train.py?"),
