@@ -18,20 +18,23 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=RUN)
-@click.argument("text", required=False)
-@click.option("-m", "--message", metavar="TEXT", help="The text, where it begins with a dash.")
+@click.argument("words", type=RUN, nargs=-1, metavar="RUN [TEXT]")
+@click.option(
+    "-m", "--message", metavar="TEXT", help="The text, for all RUNs that are named; it may begin with a dash."
+)
 @click.option("-a", "--append", is_flag=True, help="Below what is there, as a paragraph of its own.")
-@click.option("--clear", is_flag=True, help="Take its note away.")
+@click.option("--clear", is_flag=True, help="Take the notes of all RUNs away.")
+@edits.WHERE
 @edits.DRY_RUN
 @edits.JSON
 def command(
-    run: str, text: str | None, message: str | None, append: bool, clear: bool, dry_run: bool, as_json: bool
-) -> None:
+    words: tuple[str, ...], message: str | None, append: bool, clear: bool, conditions: tuple[str, ...], dry_run: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Let RUN's note be TEXT, or what stands in standard input for -: a commit on its branch, in your name.
 
-    With no TEXT git's editor opens with the note that it has; where nobody is at a terminal, the note is printed. What
-    undoes it is said.
+    With no TEXT git's editor opens with the note that it has; where nobody is at a terminal, the note is printed. With
+    --message or --clear there may be several RUNs. What undoes it is said.
 
     \b
     Examples:
@@ -39,23 +42,28 @@ def command(
       mlgit note latest --append 'warm-up helped'
       mlgit note radiant-glade-12
       mlgit note radiant-glade-12 - < findings.md
+      mlgit note --where 'state = failed' --append --message 'the disk was full'
     """
     from mlgit import wiring
 
     place = wiring.place()
-    (found,) = edits.chosen(place, (run,), ())
-    given = [one for one in (text, message) if one is not None]
-    if len(given) + clear > 1:
-        raise UsageError("One text at a time.", fix="give TEXT, or --message TEXT, or --clear")
-    if not given and not clear and (as_json or not (output.is_terminal() and output.is_terminal(sys.stdin))):
-        _show(found, as_json=as_json)
+    if message is not None and clear:
+        raise UsageError("One text at a time.", fix="give --message TEXT, or --clear")
+    is_given = message is not None or clear
+    if not is_given and (len(words) > 2 or conditions):
+        raise UsageError("A TEXT goes onto one RUN.", fix="for several: mlgit note RUN RUN --message TEXT")
+    names, given = (words, message) if is_given else (words[:1], words[1] if len(words) > 1 else None)
+    runs = edits.chosen(place, names, conditions)
+    if given is None and not clear and (as_json or not (output.is_terminal() and output.is_terminal(sys.stdin))):
+        _show(runs[0], as_json=as_json)
         return
-    said = "" if clear else _read(given[0]) if given else _written(place.repo, "" if append else found.notes or "")
+    before = "" if append else runs[0].notes or ""
+    said = "" if clear else _written(place.repo, before) if given is None else _read(given)
 
     def note(now: Run) -> str | None:
         return ("\n\n".join(filter(None, (now.notes if append else "", said.strip())))) or None
 
-    done = edits.edited(place, [found], "notes", note, why="note", dry_run=dry_run)
+    done = edits.edited(place, runs, "notes", note, why="note", dry_run=dry_run)
     edits.tell(done, words=_words, undo=_undo, dry_run=dry_run, as_json=as_json)
 
 

@@ -205,7 +205,22 @@ def test_a_note_is_written_gone_on_with_read_and_taken_away(inside: Repo, mlgit:
     assert json.loads(mlgit("note", "one", "--json").stdout)["notes"] == "- it diverges"
     mlgit("note", "one", "--clear")
     assert mlgit("note", "one").stdout == ""
-    assert mlgit("note", "one", "text", "--clear", check=False).returncode == 2
+    assert mlgit("note", "one", "--message", "text", "--clear", check=False).returncode == 2
+
+
+def test_one_note_goes_onto_several_runs(inside: Repo, mlgit: Mlgit):
+    runs = recorded("one", notes="first"), recorded("two")
+
+    done = mlgit("note", "one", "two", "--append", "-m", "the disk was full")
+
+    assert [now(inside, run).notes for run in runs] == ["first\n\nthe disk was full", "the disk was full"]
+    undo(mlgit, done.stderr)
+    assert [now(inside, run).notes for run in runs] == ["first", None]
+    mlgit("note", "--where", "name = two", "-m", "other")
+    mlgit("note", "one", "two", "--clear")
+    assert [now(inside, run).notes for run in runs] == [None, None]
+    for words in (("one", "two", "text"), ("--where", "name = two", "text")):
+        assert "--message TEXT" in mlgit("note", *words, check=False).stderr
 
 
 @pytest.mark.parametrize(
