@@ -18,7 +18,7 @@ from mlgit.errors import NotFoundError
 from mlgit.git.remote import Remote, bare
 from mlgit.git.repo import Move
 from mlgit.store import archive, live
-from mlgit.store.joining import Parted, free_ref, is_near, join
+from mlgit.store.joining import Joining, Parted, free_ref, is_near
 from mlgit.store.listings import goes_before
 from mlgit.store.months import Settled
 from mlgit.store.stands import Stand, folders, is_hidden, moves, stands
@@ -82,8 +82,11 @@ class Plan:
         unseen += [self._far[ref] for ref in others if ref in self._far and self._near.get(ref) != self._far[ref]]
         self._remote.fetch(unseen)
         with self._repo.reader() as self._reader:
+            self._joining = Joining(self._repo, self._reader)
             for name in sorted(names):
                 self._decide(name)
+            if not self._wish.dry:
+                self._joining.flush()
         for ref in sorted(others):
             self._decide_common(ref)
         self.here = [group for group in self.here if not any(map(self._is_stuck, group))]
@@ -194,7 +197,7 @@ class Plan:
                 return tip
         ref, last = f"{refs.RUNS}{name}", self._last.get(name)
         agreed = last.tip if last else None
-        joined = join(self._repo, ours.tip, theirs.tip, agreed=agreed, prefer=self._wish.prefer.get(ref))
+        joined = self._joining.join(ours.tip, theirs.tip, agreed=agreed, prefer=self._wish.prefer.get(ref))
         if joined.tip and joined.tip not in (ours.tip, theirs.tip):
             self.merged[ref] = joined.tip
         elif joined.clashes:

@@ -13,10 +13,11 @@ import pytest
 from mlgit.core.merging import Clash, Side
 from mlgit.core.run import Run
 from mlgit.errors import GitError, MlgitError
+from mlgit.git import process
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
-from mlgit.store import edit, folding, runs, sync
+from mlgit.store import edit, folding, joining, runs, sync
 from mlgit.store.meeting import Wish
 from mlgit.store.sync import Outcome
 from tests.conftest import make_repo
@@ -102,6 +103,48 @@ def test_a_merge_is_a_way_forward_for_both(one: Repo, two: Repo):
     exchange(two)
 
     assert set(two.git("show", "-s", "--format=%P", seen(two).ref).split()) == set(tips)
+
+
+def test_a_long_history_comes_together_as_a_short_one_does(
+    one: Repo, two: Repo, monkeypatch: pytest.MonkeyPatch
+):  # fmt: skip
+    monkeypatch.setattr(joining, "_MANY", 2)
+    monkeypatch.setattr(joining, "_NEAR", 1)
+    for number in range(3):
+        change(one, notes=str(number))
+        change(two, tags=(str(number),))
+    exchange(one)
+    exchange(two)
+    exchange(one)
+
+    assert seen(one) == seen(two)
+    assert (seen(one).notes, seen(one).tags) == ("2", ("2",))
+
+
+def test_many_come_together_with_as_few_git_processes_as_one(
+    one: Repo, two: Repo, monkeypatch: pytest.MonkeyPatch
+):  # fmt: skip
+    for number in range(4):
+        record(one, f"{number}newruns")
+    exchange(one)
+    exchange(two)
+    started: list[str] = []
+    real = process.start
+    monkeypatch.setattr(process, "start", lambda args, **how: (started.append(args[0]), real(args, **how))[1])
+
+    def merge(ids: set[str], value: str) -> int:
+        for repo, fields in ((one, {"notes": value}), (two, {"tags": (value,)})):
+            for run in query.runs(repo):
+                if run.id in ids:
+                    edit.edit(repo, run, lambda before, fields=fields: replace(before, **fields))
+        exchange(two)
+        started.clear()
+        outcome = exchange(one)
+        assert len(outcome.merged) == len(ids)
+        exchange(two)
+        return len(started)
+
+    assert merge({"0newruns"}, "a") == merge({f"{number}newruns" for number in range(4)}, "b")
 
 
 def test_edits_of_one_field_are_refused_and_all_else_is_shared(one: Repo, two: Repo, far: Repo):
