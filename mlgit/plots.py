@@ -158,26 +158,12 @@ class _Marks:
         axes.plot(*_columns_of(dots), "o", color=COLOURS[0], markersize=5, alpha=0.85, markeredgewidth=0)
         axes.plot(lost, [0.03] * len(lost), "x", color=COLOURS[1], markersize=6, transform=axes.get_xaxis_transform())
         if self.best is not None and not math.isnan(places[self.best]):
-            axes.plot(
-                [places[self.best]],
-                [self.values[self.best]],
-                "*",
-                color=COLOURS[1],
-                markersize=12,
-                zorder=4,
-                clip_on=False,
-            )
+            point = places[self.best], self.values[self.best]
+            axes.plot(*point, "*", color=COLOURS[1], markersize=12, zorder=4, clip_on=False)
         rings = [p for p in zip(places, self.values, self.heads, strict=True) if p[2] and not math.isnan(p[0] + p[1])]
         if rings:  # an empty line without clipping would upset the layout
-            axes.plot(
-                *_columns_of([(x, y) for x, y, _ in rings]),
-                "o",
-                fillstyle="none",
-                color=INK,
-                markersize=13,
-                zorder=5,
-                clip_on=False,
-            )
+            points = _columns_of([(x, y) for x, y, _ in rings])
+            axes.plot(*points, "o", fillstyle="none", color=INK, markersize=13, zorder=5, clip_on=False)
 
     def draw_best_so_far(self, axes: Axes, places: Sequence[float]) -> None:
         """The best value up to each trial, as steps."""

@@ -14,10 +14,7 @@ __all__ = ["log", "patch", "unpatch"]
 
 
 def patch(
-    save: bool = True,
-    tensorboard_x: bool | None = None,
-    pytorch: bool | None = None,
-    root_logdir: str = "",
+    save: bool = True, tensorboard_x: bool | None = None, pytorch: bool | None = None, root_logdir: str = ""
 ) -> None:
     """Take what is written for TensorBoard into the run that is under way, or the ones to come.
 

@@ -60,10 +60,7 @@ class Host:
             available = max(0, min(available, total - (self._group.memory_used() or 0)))
         resident = sum(process.resident for process in processes)
         own = {"proc.memory.rssMB": resident / MIB, "proc.memory.percent": 100 * resident / total} if processes else {}
-        return own | {
-            "memory_percent": 100 * (total - available) / total,
-            "proc.memory.availableMB": available / MIB,
-        }
+        return own | {"memory_percent": 100 * (total - available) / total, "proc.memory.availableMB": available / MIB}
 
     def _storage(self) -> dict[str, float]:
         seen: dict[str, float] = {}

@@ -212,11 +212,7 @@ def _classes(
 
 
 def _areas(
-    found: Sequence[tuple[Any, Array, Array]],
-    columns: tuple[str, str],
-    title: str,
-    axes: tuple[str, str],
-    split: bool,
+    found: Sequence[tuple[Any, Array, Array]], columns: tuple[str, str], title: str, axes: tuple[str, str], split: bool
 ) -> Chart:
     most = max(2, MOST_POINTS // max(1, len(found)))
     rows = [
