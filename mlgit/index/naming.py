@@ -8,6 +8,9 @@ from mlgit.core import values
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.index.now import Known, Now
 
+_MARK = 6
+"""So many characters of a run's id are in the name of its branch, at least."""
+
 
 def named(now: Now, text: str, project: str | None) -> Known:
     """The run that *text* names, in *project* if there is one, else anywhere.
@@ -19,6 +22,8 @@ def named(now: Now, text: str, project: str | None) -> Known:
     try:
         return _named(now, values.text(text), project)
     except NotFoundError:
+        if project is None:
+            raise
         return _named(now, values.text(text), None)
 
 
@@ -55,9 +60,12 @@ def _ways(text: str) -> Iterator[tuple[str, tuple[object, ...], Callable[[Known,
     """What *text* may be of a run, the plainest first: what to ask the index, and whether an answer fits indeed."""
     size = len(text)
     name = text.rpartition("/")[2]
+    end = name.rpartition("-")[2]  # how the run's id begins, if it is a branch (`core.refs.run_ref`)
     at_end = (-len(name) - 1, f"/{name}", f":{name}")  # an archived run's entry ends so
     yield "id = ?", (text,), _is  # at once, by an index
     yield "ref IN (?, ?, ?)", (text, f"refs/heads/{text}", f"refs/remotes/{text}"), _is
+    if len(end) >= _MARK:
+        yield "id >= ? AND id < ?", (end, f"{end}~"), _ends  # by an index too
     yield "substr(ref, ?) IN (?, ?)", at_end, _is
     yield '(tip = ? OR "commit" = ? OR substr(ref, ?) IN (?, ?))', (text, text, *at_end), _ends
     yield "name = ?", (text,), _is_named
