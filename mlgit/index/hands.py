@@ -41,15 +41,17 @@ hands.main(told)
 
 def read(repo: Repo, reader: Reader, tips: Mapping[str, str]) -> Iterator[Shard]:
     """The shards of the runs at *tips*, name → tip, in no order; runs that are not here are left out."""
-    count = min(_MOST, _cores() - 1)
-    if len(tips) < _MANY or count < 1 or not apart.is_possible():
-        yield from sharding.read(reader, tips)
-        return
-    with tempfile.TemporaryDirectory(prefix="mlgit-") as name, contextlib.ExitStack() as ended:
-        folder = Path(name)
-        stands = list(tips.items())
-        (folder / "tips").write_bytes(records.encode(stands))
-        others = [_started(repo, folder, ended) for _ in range(count)]
+    count, stands = min(_MOST, _cores() - 1), list(tips.items())
+    with contextlib.ExitStack() as ended:
+        others: list[subprocess.Popen[bytes]] = []
+        if len(tips) >= _MANY and count > 0 and apart.is_possible():
+            with contextlib.suppress(OSError):  # no room, or no more processes: what there is has to do
+                folder = Path(ended.enter_context(tempfile.TemporaryDirectory(prefix="mlgit-")))
+                (folder / "tips").write_bytes(records.encode(stands))
+                others.extend(_started(repo, folder, ended) for _ in range(count))
+        if not others:
+            yield from sharding.read(reader, tips)
+            return
         for block in _claimed(folder, stands, from_end=True):
             yield from sharding.read(reader, block)
             yield from _ready(folder)
@@ -82,15 +84,16 @@ def _claimed(folder: Path, stands: Sequence[tuple[str, str]], *, from_end: bool)
         try:
             os.close(os.open(folder / str(at), os.O_CREAT | os.O_EXCL))
         except FileExistsError:
-            return  # the others are further
+            continue
+        except OSError:  # there is no room, and what is left is nobody's
+            return
         yield dict(stands[at : at + SEGMENT])
 
 
 def _ready(folder: Path) -> Iterator[Shard]:
     """What others have made by now."""
     for path in sorted(folder.glob("*.shard")):
-        with contextlib.suppress(ValueError):
-            yield shard.decode(path.read_bytes())
+        yield shard.decode(path.read_bytes())
         path.unlink()
 
 

@@ -50,6 +50,17 @@ def test_what_other_hands_read_is_what_one_reads_alone(crowded: Repo, many: Path
     assert list(many.iterdir()) == []
 
 
+@pytest.mark.parametrize("lacking", ["a Python", "a folder"])
+def test_who_has_no_other_hands_reads_alone(crowded: Repo, many: Path, monkeypatch: pytest.MonkeyPatch, lacking: str):
+    if lacking == "a Python":
+        monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    else:
+        monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+
+    assert query.search(crowded).total == COUNT
+    assert build.check(crowded) == []
+
+
 @pytest.mark.parametrize("says", ["exit 3", "kill -9 $$", "sleep 0.2; exit 1"])
 def test_hands_that_die_leave_nothing_unread(
     crowded: Repo, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str
