@@ -8,11 +8,9 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby, islice
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mlgit.core import refs, waiting
 from mlgit.core.values import is_exact
@@ -20,34 +18,25 @@ from mlgit.git import looking
 from mlgit.git.looking import Look
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
-from mlgit.index import cells, hands, shape, sharding
+from mlgit.index import cells, hands, sharding
 from mlgit.index.cells import SEGMENT, Cells
+from mlgit.index.rows import Rows, transaction
 from mlgit.index.shard import Shard
 from mlgit.store import archive, records, shards
 
 T = TypeVar("T")
-Told = tuple[str, str, Mapping[str, Any] | None]
-"""A ref, the commit where its run's record stands, and the record; None: it tells of none (`store.runs.contents`)."""
 VERSION = 6
-WHERE = (refs.RUNS, refs.TRASH, refs.ARCHIVE, "refs/remotes/*/exp/")
-"""Branches, hidden ones, the archive and what was fetched; in this order the first that tells of a run is right."""
 _NO_DAMAGE = (
     sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
 )  # fmt: skip
 """Errors that say nothing against a file: it is locked, not ours to write, or there is no room."""
-_Head = tuple[Any, ...]
-"""A row of the table `runs`, but for its number."""
 _MANY = 200
 """Archived runs of a month for which its shards are read; fewer are read one by one."""
-_GAP = SEGMENT // 4
-"""Rows that may stay empty so that a shard becomes a segment as it is."""
 _SPARE = SEGMENT
 """So many rows that are no longer shown are no matter."""
 _UNUSED = 30 * 86400.0
 """Seconds after which the index of another version is nobody's."""
-_AT_ONCE = 4 * SEGMENT
-"""Refs that go in one transaction."""
 
 
 def ask(repo: Repo, question: Callable[[sqlite3.Connection], T]) -> T:
@@ -202,15 +191,15 @@ def _cleared(connection: sqlite3.Connection) -> bool:
     rows, left = connection.execute("SELECT ifnull(max(row) + 1, 0), count(ref) FROM runs").fetchone()
     if rows <= 2 * left + _SPARE:
         return False
-    with _transaction(connection):
+    with transaction(connection):
         for table in ("runs", "cells", "segments", "looks"):
             connection.execute(f"DELETE FROM {table}")  # noqa: S608  (names are ours)
     return True
 
 
 def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved, *, has_shards: bool) -> None:
-    rows = _Rows(connection)
-    with _transaction(connection):  # who finds no look compares all refs, and settles all runs: should we be killed
+    rows = Rows(connection)
+    with transaction(connection):  # who finds no look compares all refs, and settles all runs: should we be killed
         connection.execute("DELETE FROM looks")
     with repo.reader() as reader, sharding.no_collection():
         months = {ref: moved.to.get(ref) for ref in {*moved.to, *moved.gone} if ref.startswith(refs.ARCHIVE)}
@@ -218,8 +207,7 @@ def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved, *, 
         to |= {ref: tip for ref, tip in moved.to.items() if ref not in months}
         gone |= moved.gone
         rows.rename(gone, to)
-        for some in _blocks([*gone, *to, *months], _AT_ONCE):
-            rows.drop(some)
+        rows.drop([*gone, *to, *months])
         with waiting.watched("reading runs", len(to)) as tell:
             rows.take(_shards(repo, reader, to) if has_shards else (), to, tell)
             rows.take((("", shard) for shard in hands.read(repo, reader, to)), to, tell)
@@ -229,7 +217,7 @@ def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved, *, 
     rows.settle()
     if not to:  # else an object was not at hand: it is asked for again
         look = moved.look.stamp, records.encode(moved.look.loose).decode()
-        with _transaction(connection):
+        with transaction(connection):
             connection.execute("INSERT INTO looks VALUES (?, ?)", look)
 
 
@@ -264,206 +252,3 @@ def _shards(repo: Repo, reader: Reader, to: Mapping[str, str]) -> Iterator[tuple
                 before = len(to)
                 yield month, some
                 left -= before - len(to)
-
-
-def _rank(ref: str) -> int:
-    """Where in `WHERE` a ref, or an entry of the archive, stands."""
-    return next((rank for rank, prefix in enumerate(WHERE) if ref.startswith(prefix)), len(WHERE))
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Some of a shard's runs."""
-
-    shard: Shard
-    at: Sequence[int]
-    """Where they are in it."""
-    heads: Sequence[_Head]
-
-
-def _part(month: str, shard: Shard, to: Mapping[str, str]) -> _Part:
-    """The runs of a shard of *month*, or of refs, that are among *to*, entry or ref → tip."""
-    entries = [f"{month}:{name}" for name in shard.names] if month else shard.names
-    at = [place for place, tip in enumerate(shard.tips) if to.get(entries[place]) == tip]
-    ids, project, created, sweep = shard.ids, *map(shard.column, ("project", "created", "sweep"))
-    heads = [
-        (entries[one], shard.tips[one], shard.commits.get(one), ids[one], shard.titles[one], project.get(one),
-         created.get(one), sweep.get(one), ids[one] is not None) for one in at
-    ]  # fmt: skip
-    return _Part(shard, at, heads)
-
-
-class _Rows:
-    """The rows of the index, while some go and others come."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._next: int = connection.execute("SELECT ifnull(max(row) + 1, 0) FROM runs").fetchone()[0]
-        self._is_new = connection.execute("SELECT 1 FROM looks").fetchone() is None
-        """Whether it was not brought up to date before, or somebody was killed as he did so."""
-        if self._next:
-            self._index()
-        self._touched: set[str] = set()
-        """The ids of runs of which one more or one less ref tells."""
-
-    def drop(self, names: Sequence[str]) -> None:
-        """Take away what *names*, full names of refs, told."""
-        if not self._next:
-            return
-        with _transaction(self._connection):
-            found = [
-                row
-                for name in names
-                for row in self._connection.execute("SELECT row, id FROM runs WHERE ref = ?", (name,))
-            ]
-            self._touched |= {run_id for _, run_id in found if run_id}
-            self._show({row: False for row, _ in found})
-            self._connection.executemany(
-                "UPDATE runs SET ref = NULL, id = NULL, shown = 0 WHERE row = ?", [(row,) for row, _ in found]
-            )
-
-    def rename(self, gone: set[str], to: dict[str, str]) -> None:
-        """Let rows of refs that are *gone* be those of refs that are new and at the same commit; take both out.
-
-        A run that is hidden, archived or renamed needs not be read again.
-        """
-        if not self._next or not gone:
-            return
-        new = {tip: ref for ref, tip in to.items()}
-        with _transaction(self._connection):
-            for ref in list(gone):
-                found = self._connection.execute("SELECT row, tip, id FROM runs WHERE ref = ?", (ref,)).fetchone()
-                name = found and new.get(found[1])
-                if not name or self._connection.execute("SELECT 1 FROM runs WHERE ref = ?", (name,)).fetchone():
-                    continue
-                self._connection.execute("UPDATE runs SET ref = ? WHERE row = ?", (name, found[0]))
-                self._touched |= {found[2]} if found[2] else set()
-                gone.discard(ref)
-                del to[name], new[found[1]]
-
-    def take(self, found: Iterable[tuple[str, Shard]], to: dict[str, str], tell: Callable[[int, str], None]) -> None:
-        """Take up the runs of shards, each *found* with its month, that are among *to*, and out of it.
-
-        *to*: where they stand, ref → tip, or entry of the archive → tip; a shard of refs is of no month.
-        """
-        waiting, count = list[_Part](), 0
-        for month, shard in found:
-            part = _part(month, shard, to)
-            for ref, *_ in part.heads:
-                del to[ref]
-            tell(len(part.at), "reading runs")
-            if len(part.at) == len(shard.names) > SEGMENT - _GAP:
-                with _transaction(self._connection):
-                    self._next += -self._next % SEGMENT  # it becomes a segment as it is
-                    self._keep(part.heads, shard.cells)
-                continue
-            waiting.append(part)
-            count += len(part.at)
-            if count >= SEGMENT:
-                self._take(waiting)
-                waiting, count = [], 0
-        self._take(waiting)
-
-    def _take(self, parts: Sequence[_Part]) -> None:
-        """Take up *parts* of shards, a segment at a time."""
-        every = ((part.shard, at, head) for part in parts for at, head in zip(part.at, part.heads, strict=True))
-        with _transaction(self._connection):
-            while some := list(islice(every, SEGMENT - self._next % SEGMENT)):
-                columns: shape.Columns = {}
-                place = self._next % SEGMENT
-                for _, rows in groupby(some, key=lambda one: id(one[0])):
-                    of_one = list(rows)
-                    of_one[0][0].put(columns, {at: place + nth for nth, (_, at, _) in enumerate(of_one)})
-                    place += len(of_one)
-                self._keep([head for *_, head in some], self._packed(columns))
-
-    def _keep(self, heads: Sequence[_Head], packed: Mapping[str, Cells]) -> None:
-        """Write the next rows of `runs`, and what their segment has now under the keys of *packed*."""
-        segment, place = divmod(self._next, SEGMENT)
-        rows = [(row, *head) for row, head in enumerate(heads, self._next)]
-        cells = [
-            (key, segment, one.positions, one.numbers, one.codes, one.others, one.whole) for key, one in packed.items()
-        ]
-        self._connection.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        self._connection.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)", cells)
-        self._touched |= {row[4] for row in rows if row[4]} if not self._is_new else set()
-        self._mark(segment, enumerate((head[-1] for head in heads), place))
-        self._next += len(rows)
-
-    def _packed(self, columns: shape.Columns) -> dict[str, Cells]:
-        """*columns* of the last segment, with what it has already."""
-        segment, position = divmod(self._next, SEGMENT)
-        packed: dict[str, Cells] = {}
-        for key, (positions, values) in columns.items():
-            before = None
-            if position:
-                before = self._connection.execute(
-                    "SELECT positions, numbers, codes, others, whole FROM cells WHERE key = ? AND segment = ?",
-                    (key, segment),
-                ).fetchone()
-            if before:
-                earlier, had = cells.unpack(Cells(*before))
-                positions, values = earlier + positions, had + values
-            packed[key] = cells.pack(positions, values)
-        return packed
-
-    def _show(self, rows: Mapping[int, bool]) -> None:
-        """Say of each of *rows* whether it is shown."""
-        for segment, some in groupby(sorted(rows.items()), key=lambda item: item[0] // SEGMENT):
-            self._mark(segment, ((row % SEGMENT, shown) for row, shown in some))
-
-    def _mark(self, segment: int, places: Iterable[tuple[int, bool]]) -> None:
-        """`_show`, of *places* in one segment."""
-        found = self._connection.execute("SELECT shown FROM segments WHERE segment = ?", (segment,)).fetchone()
-        mask = bytearray(found[0] if found else SEGMENT)
-        for place, shown in places:
-            mask[place] = shown
-        self._connection.execute("INSERT OR REPLACE INTO segments VALUES (?, ?)", (segment, bytes(mask)))
-
-    def _index(self) -> None:
-        """Let rows be found by ref and by id; behind many new ones it is made at once."""
-        self._connection.execute("CREATE UNIQUE INDEX IF NOT EXISTS runs_by_ref ON runs (ref)")
-        self._connection.execute("CREATE INDEX IF NOT EXISTS runs_by_id ON runs (id)")
-
-    def settle(self) -> None:
-        """Of several refs that tell of one run, show what the first of `WHERE` says; none where that is hidden.
-
-        Of several branches it is the one that is called as the run's own.
-        """
-        with _transaction(self._connection):
-            self._index()
-            if self._is_new:
-                questions = (
-                    "SELECT id FROM runs WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1",
-                    "SELECT id FROM runs WHERE id IS NOT NULL AND NOT shown",
-                    f"SELECT id FROM runs WHERE ref GLOB '{refs.TRASH}*' AND id IS NOT NULL",  # noqa: S608  (ours)
-                )
-                self._touched |= {run_id for ask in questions for (run_id,) in self._connection.execute(ask)}
-            shown: dict[int, bool] = {}
-            for run_id in self._touched:
-                question = "SELECT row, ref, project FROM runs WHERE id = ?"
-                found = self._connection.execute(question, (run_id,)).fetchall()
-                ranked = [(_rank(ref), not refs.is_of(ref, project, run_id), ref) for _, ref, project in found]
-                first = min(ranked, default=(0, True, ""))[2]
-                shown |= {row: ref == first and not ref.startswith(refs.TRASH) for row, ref, _ in found}
-            self._show(shown)
-            self._connection.executemany(
-                "UPDATE runs SET shown = ? WHERE row = ?", [(is_shown, row) for row, is_shown in shown.items()]
-            )
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
-def _blocks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    rest = iter(items)
-    while block := list(islice(rest, size)):
-        yield block

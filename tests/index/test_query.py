@@ -221,15 +221,15 @@ DIES = """
 import os, sys
 from pathlib import Path
 from mlgit.git.repo import Repo
-from mlgit.index import build, query
+from mlgit.index import build, query, rows
 left = int(sys.argv[1])
-real = build._transaction
+real = build.transaction
 def dies(connection):
     global left
     left -= 1
     if not left: os.kill(os.getpid(), 9)
     return real(connection)
-build._transaction = dies
+build.transaction = rows.transaction = dies
 query.runs(Repo.find(Path(".")))
 """
 
