@@ -209,7 +209,7 @@ def _edit_live(repo: Repo, run: Run, change: Change, more: Mapping[str, bytes | 
 def _events(before: Run, after: Run) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if changed := {name: getattr(after, name) for name in _FILED if getattr(after, name) != getattr(before, name)}:
-        found.append({"set": changed})
+        found.append({"set": changed, "was": {name: getattr(before, name) for name in changed}})
     if params := _differing(before.params, after.params):
         found.append({"params": secrets.redact_params(params)})
     for kind in ("logged", "used"):

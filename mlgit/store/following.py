@@ -95,7 +95,7 @@ class Following:
         except (OSError, MlgitError):
             return None  # it ended while we looked, or cannot be read, which its recovery says
         for event in rows.lines(folder / "events.jsonl"):
-            run = telling.renamed(run, event.get("set", {}))
+            run = telling.renamed(run, event.get("set", {}), event.get("was", {}))
         return _Follower(folder, run) if self._is_wanted(run) else None
 
 

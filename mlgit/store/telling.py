@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from mlgit.core import history, refs, summary
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.history import Logged, Series
+from mlgit.core.merging import united
 from mlgit.core.run import EMPTY, Run, State, in_calendar
 from mlgit.core.summary import Fold, Rules
 from mlgit.errors import MlgitError
@@ -115,7 +116,7 @@ def _read(folder: Path) -> Account:
         left, went = event.get("left", left), event.get("went", went)
         provenance |= event.get("about", {})
         alerts += event.get("alerts", ())
-        run = renamed(run, event.get("set", {}))
+        run = renamed(run, event.get("set", {}), event.get("was", {}))
         for kind, versions in (("logged", logged), ("used", used)):
             for item in event.get(kind, ()):
                 versions[item["name"], item["hash"]] = ArtifactVersion.of(item)
@@ -253,10 +254,15 @@ def _resumed(before: Series, after: Series) -> Series:
     return history.joined(before, replace(after, steps=range(first, first + len(after))))
 
 
-def renamed(run: Run, asked: Mapping[str, Any]) -> Run:
-    """*run* as the script inside it wants it called and filed."""
+def renamed(run: Run, asked: Mapping[str, Any], was: Mapping[str, Any] = EMPTY) -> Run:
+    """*run* as its script, or a person, wants it called and filed, who took it to be called and filed as it *was*.
+
+    So tags that one of them puts on stand beside those of the other.
+    """
     changes: dict[str, Any] = {key: asked[key] for key in ("name", "group", "job_type", "notes") if key in asked}
-    changes |= {"tags": tuple(asked["tags"])} if "tags" in asked else {}
+    if "tags" in asked:
+        tags = tuple(asked["tags"])
+        changes["tags"] = united(tuple(was["tags"]), run.tags, tags) if "tags" in was else tags
     changes |= {"project": refs.component(asked["project"], "project")} if "project" in asked else {}
     return replace(run, **changes)
 

@@ -115,6 +115,17 @@ def test_a_run_that_has_gone_is_named_where_many_are_edited(inside: Repo):
         edit.edit_all(inside, before, lambda run: replace(run, notes="x"))
 
 
+def test_tags_that_a_script_sets_stand_beside_those_put_on_its_run_from_outside(inside: Repo):
+    with session.init(name="alive", tags=["begun", "todo"]) as active:
+        (known,) = query.runs(inside)
+        edit.edit(inside, known, lambda run: replace(run, tags=("begun", "outside")))
+        active.tags += ("first",)
+        active.tags = [tag for tag in active.tags if tag != "begun"] + ["second"]
+        assert query.runs(inside)[0].tags == ("first", "outside", "second")
+
+    assert query.runs(inside)[0].tags == ("first", "outside", "second")
+
+
 def test_a_run_that_is_under_way_is_edited_in_its_live_folder(inside: Repo):
     active = session.init(name="first", config={"lr": 0.1})
     (before,) = query.runs(inside)

@@ -32,8 +32,10 @@ class Identity(Recorded):
     def _change(self, **changes: Any) -> None:
         """Store that the run is called or filed otherwise from now on."""
         self._journal.check_open("name")
-        self._journal.event(" and ".join(changes), set=changes)
-        self._journal.record = replace(self._journal.record, **changes)
+        before = self._journal.record
+        was = {name: getattr(before, name) for name in changes}
+        self._journal.event(" and ".join(changes), set=changes, was=was)
+        self._journal.record = replace(before, **changes)
 
     def _as_record(self) -> Run:
         return self._journal.record
