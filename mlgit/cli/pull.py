@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from mlgit.cli import sharing
 
 
 @click.command()
-@sharing.RUNS
-@click.option("--from", "source", metavar="REMOTE", default="origin", show_default=True,
-              help="Where from: a remote's name, a URL or a path.")  # fmt: skip
-@sharing.OURS
-@sharing.THEIRS
-@sharing.DRY_RUN
-@sharing.JSON
-def command(
-    names: tuple[str, ...], source: str, ours: tuple[str, ...], theirs: tuple[str, ...], dry_run: bool, as_json: bool
-) -> None:
+@sharing.options("--from", whom="Where from")
+def command(**asked: Any) -> None:
     """Pull the runs that a remote has and you lack, or the RUNs named, with what others have edited, hidden, restored.
 
     Nothing goes there: mlgit sync does both.
@@ -28,8 +22,4 @@ def command(
       mlgit pull exp/digits/radiant-glade-12-k3f9a2
       mlgit pull --from ../elsewhere
     """
-    sharing.share(
-        sharing.Asked(
-            remote=source, pushes=False, names=names, ours=ours, theirs=theirs, dry_run=dry_run, as_json=as_json
-        )
-    )
+    sharing.share(sharing.Asked(pushes=False, **asked))

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from mlgit.cli import sharing
 
 
 @click.command()
-@sharing.RUNS
-@click.option("--to", metavar="REMOTE", default="origin", show_default=True,
-              help="Whereto: a remote's name, a URL or a path.")  # fmt: skip
-@sharing.OURS
-@sharing.THEIRS
-@sharing.DRY_RUN
-@sharing.JSON
-def command(
-    names: tuple[str, ...], to: str, ours: tuple[str, ...], theirs: tuple[str, ...], dry_run: bool, as_json: bool
-) -> None:
+@sharing.options("--to", whom="Whereto")
+def command(**asked: Any) -> None:
     """Push the runs that a remote lacks, or the RUNs named: few pushes, each all or nothing, nothing overwritten.
 
     The tags of models, sweeps, and the bytes that DVC holds go along, unless runs are named. What the remote has and
@@ -31,8 +25,4 @@ def command(
       mlgit push --dry-run --json
       mlgit push --to git@github.com:team/project.git
     """
-    sharing.share(
-        sharing.Asked(
-            remote=to, pulls=False, names=names, ours=ours, theirs=theirs, dry_run=dry_run, as_json=as_json
-        )
-    )  # fmt: skip
+    sharing.share(sharing.Asked(pulls=False, **asked))

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +29,27 @@ _KINDS = {refs.RUNS: "run", "refs/tags/": "model tag", refs.SWEEPS: "sweep", ref
 _MOST = 5
 """Runs that are named one by one."""
 
-RUNS = click.argument("names", type=RUN, nargs=-1, metavar="[RUN]...")
-DRY_RUN = click.option("-n", "--dry-run", is_flag=True, help="Say what would be done; move nothing.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print what was done, or would be, as JSON.")
-OURS = click.option(
-    "--ours", type=RUN, multiple=True, metavar="RUN",
-    help="Where this run was edited here and there, and otherwise: what is here counts. May be given several times.",
-)  # fmt: skip
-THEIRS = click.option("--theirs", type=RUN, multiple=True, metavar="RUN", help="Likewise: what is there counts.")
+
+def options(flag: str, whom: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The arguments of a command that shares runs, called as the fields of `Asked`; *flag* is the remote's."""
+    every = (
+        click.argument("names", type=RUN, nargs=-1, metavar="[RUN]..."),
+        click.option(flag, "remote", metavar="REMOTE", default="origin", show_default=True,
+                     help=f"{whom}: a remote's name, a URL or a path."),
+        click.option("--ours", type=RUN, multiple=True, metavar="RUN",
+                     help="Where this run was edited here and there, and otherwise: what is here counts. "
+                          "May be given several times."),
+        click.option("--theirs", type=RUN, multiple=True, metavar="RUN", help="Likewise: what is there counts."),
+        click.option("-n", "--dry-run", is_flag=True, help="Say what would be done; move nothing."),
+        click.option("--json", "as_json", is_flag=True, help="Print what was done, or would be, as JSON."),
+    )  # fmt: skip
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(every):
+            command = option(command)
+        return command
+
+    return add
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +67,7 @@ class Asked:
 
 
 def share(asked: Asked) -> None:
-    """Do it, and say what has become of it. Raises `MlgitError` where runs clash; all else is done by then."""
+    """Do it, and say what has become of it; raises `MlgitError` then where runs clash, or the remote refuses."""
     from mlgit import wiring
     from mlgit.git.remote import Remote, bare
     from mlgit.store import sync
@@ -63,31 +76,47 @@ def share(asked: Asked) -> None:
     name = asked.remote
     if f"remote.{name.lower()}.url" not in place.repo.config and name and Path(name).is_dir():
         name = str(Path(name).resolve())  # as seen from here, not from the repository
-    with _watching() as watch:
-        outcome = sync.exchange(Remote(repo=place.repo, name=name, watch=watch), _wish(place, asked))
+    outcome, held, error = sync.Outcome(), dict[str, tuple[str, str]](), None
+    sent: list[str] | None = []
+    remote = Remote(repo=place.repo, name=name)
+    wish = _wish(place, asked)
     name = bare(name)  # it is said, and an address may hold a password
-    held = _held(place.repo) if asked.pushes and not asked.names else {}
-    sent = _send(place.repo, held, dry_run=asked.dry_run)
-    told = [*_told(outcome, name, dry_run=asked.dry_run)]
-    if sent:
-        told.append(f"{_kinds(held, sent)} {_done(len(sent), 'pushed', dry_run=asked.dry_run)} to the DVC remote")
+    try:
+        with _watching() as watch:
+            sync.exchange(replace(remote, watch=watch), wish, outcome=outcome)
+        held = _held(place.repo) if asked.pushes and not asked.names else {}
+        sent = _send(place.repo, held, dry_run=asked.dry_run)
+    except MlgitError as exc:
+        error = exc
+    if outcome.clashing and error is None:
+        error = _clash(outcome, name)
     if asked.as_json:
-        output.as_json(_document(asked, name, outcome, held, sent))
+        output.as_json({**_document(asked, name, outcome, held, sent), "error": error and str(error)})
     else:
-        for line in told or [f"Nothing to {' or '.join(['push'] * asked.pushes + ['pull'] * asked.pulls)}."]:
-            output.say(line)
-        for ref in [*outcome.there, *outcome.here] if asked.dry_run else ():
-            output.say(f"  {_short(ref)}")
-        for content in (sent or ()) if asked.dry_run else ():
-            output.say(f"  {content}")
+        _say(asked, name, outcome, held, sent, is_whole=error is None or bool(outcome.clashing))
     for line in _notes(outcome, name):
         output.note(line)
     if sent is None:
         fix = " To fix: dvc remote add -d NAME URL (after dvc init), then mlgit sync again"
         output.note(f"The bytes of {_kinds(held, held)} stay here: there is no default DVC remote."
                     f"{fix if place.repo.work_tree else ''}")  # fmt: skip
-    if outcome.clashing:
-        raise _clash(outcome, name)
+    if error:
+        raise error
+
+
+def _say(
+    asked: Asked, name: str, outcome: Outcome, held: Mapping[str, tuple[str, str]], sent: list[str] | None,
+    *, is_whole: bool,
+) -> None:  # fmt: skip
+    told = [*_told(outcome, name, dry_run=asked.dry_run)]
+    if sent:
+        told.append(f"{_kinds(held, sent)} {_done(len(sent), 'pushed', dry_run=asked.dry_run)} to the DVC remote")
+    if not told and is_whole:
+        told.append(f"Nothing to {' or '.join(['push'] * asked.pushes + ['pull'] * asked.pulls)}.")
+    if asked.dry_run:
+        told += (f"  {what}" for what in [*map(_short, (*outcome.there, *outcome.here)), *(sent or ())])
+    for line in told:
+        output.say(line)
 
 
 def _wish(place: Place, asked: Asked) -> Wish:

@@ -60,10 +60,12 @@ class Outcome:
 
 
 def exchange(
-    remote: Remote, wish: Wish, *, wait: Callable[[float], None] = time.sleep,
+    remote: Remote, wish: Wish, *, outcome: Outcome | None = None, wait: Callable[[float], None] = time.sleep,
     chance: Callable[[], float] = random.random,
 ) -> Outcome:  # fmt: skip
     """Make *remote* and its repository the same, as far as *wish* goes; return what has moved.
+
+    An *outcome* that is given is filled as it goes, for who wants to know of it also where this ends in an error.
 
     Who is overtaken or cut off tries again after a while that grows; *chance* keeps many apart. Raises `UsageError`
     where there is no such remote, `GitError` where it cannot be reached, `MlgitError` where it refuses.
@@ -72,7 +74,7 @@ def exchange(
     if not remote.is_known and not any(char in name for char in "/:") and not Path(name).exists():
         fix = f"git -C {repo.folder} remote add {name} URL, or " if name.isalnum() else ""
         raise UsageError(f"There is no remote {name[:80]!r}.", fix=f"{fix}give a URL or a path in its place")
-    outcome, hoped = Outcome(), list[Move]()
+    outcome, hoped = outcome or Outcome(), list[Move]()
     for attempt in range(_TRIES):
         try:
             _try(remote, wish, outcome, hoped, wait)

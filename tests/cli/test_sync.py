@@ -113,6 +113,33 @@ def test_a_clash_tells_both_values_and_how_to_choose(clones: tuple[Repo, Repo], 
     assert next(run.notes for run in query.runs(one) if run.id == "abcdefgh") == "bad\x1b[31m"
 
 
+def test_what_was_done_is_told_also_where_the_remote_refuses_the_rest(clones: tuple[Repo, Repo], mlgit: Mlgit):
+    one, two = clones
+    mlgit("sync", cwd=one.folder)
+    record(two, "zzzzzzzz")
+    hook = two.folder.parent / "far.git" / "hooks" / "update"
+    hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n")
+    hook.chmod(0o755)
+    refused = mlgit("sync", "--json", cwd=two.folder, check=False)
+    again = mlgit("sync", cwd=two.folder, check=False)
+    record(one, "yyyyyyyy")
+    hook.unlink()
+    mlgit("sync", cwd=one.folder)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    third = mlgit("sync", cwd=two.folder, check=False)
+
+    told = json.loads(refused.stdout)
+    assert (told["pulled"], told["pushed"]) == (["refs/heads/exp/p/n-abcdef"], [])
+    assert "origin refused exp/p/n-zzzzzz" in told["error"]
+    assert "not today" in told["error"]
+    assert [done.returncode for done in (refused, again, third)] == [1, 1, 1]
+    assert again.stdout == ""
+    assert "not today" in again.stderr
+    assert third.stdout == "1 run is pulled from origin\n"
+    assert json.loads(mlgit("sync", "--json", "--to", str(one.folder), cwd=two.folder).stdout)["error"] is None
+
+
 def test_a_run_that_was_deleted_there_is_told(clones: tuple[Repo, Repo], mlgit: Mlgit):
     one, _ = clones
     mlgit("sync", cwd=one.folder)
