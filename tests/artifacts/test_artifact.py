@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import http.server
 import inspect
+import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import mlgit as wandb
-from mlgit.artifacts import reference
+from mlgit.artifacts import reference, ties
 from mlgit.dvc import cache
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
@@ -35,6 +36,12 @@ def dataset(**about: object) -> wandb.Artifact:
 def logged(draft: wandb.Artifact, **about: object) -> wandb.Artifact:
     with wandb.init() as run:
         return run.log_artifact(draft, **about)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", re.findall(r"`(\w+)`", ties.__doc__ or ""))
+def test_whatever_an_artifact_asks_for_was_handed_over(name: str):
+    assert wandb.init  # by being loaded it hands that over
+    assert callable(ties.ask(name))
 
 
 def test_what_is_logged_in_one_run_is_used_in_another(data: Path):

@@ -7,13 +7,11 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlgit.artifacts import ties
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.run import Run
 from mlgit.errors import MlgitError, UsageError, WrongKindError
-from mlgit.git.repo import Repo
 from mlgit.tracking.notice import notify
 from mlgit.tracking.run.journal import Journal
 
@@ -326,61 +324,15 @@ def _of_path(place: Path_, name: str | None, type: str | None) -> tuple[Artifact
     return artifact, None
 
 
-def _save(value: Any, folder: Path, name: str) -> str:
-    from mlgit.tracking import media
-
-    return media.save(value, folder, name)
-
-
-def _get(folder: Path, name: str) -> Any:
-    from mlgit.tracking import media
-
-    return media.get(folder, name)
-
-
-def _table(repo: Repo, runs: Sequence[Run], text: str) -> Any:
-    from mlgit.tracking import logged_tables
-
-    return logged_tables.find(repo, runs, text)
-
-
-def _tables(repo: Repo, runs: Sequence[Run], name: str) -> Any:
-    from mlgit.tracking import logged_tables
-
-    return logged_tables.versions(repo, runs, name)
-
-
-def _table_names(runs: Sequence[Run]) -> Any:
-    from mlgit.tracking import logged_tables
-
-    return logged_tables.names(runs)
-
-
-def _table_kinds() -> tuple[str, ...]:
-    from mlgit.tracking import logged_tables
-
-    return logged_tables.kinds()
-
-
-def _collection(repo: Repo, runs: Sequence[Run], name: str, type: str) -> Any:
-    from mlgit.public.collections import ArtifactCollection
-
-    return ArtifactCollection(repo, runs, name, type)
-
-
-def _past(repo: Repo, run: Run) -> Any:
-    from mlgit.public.run import Run as PastRun
-
-    return PastRun(repo, run)
-
-
-def _sweep(repo: Repo, project: str, text: str) -> Any:
-    from mlgit.public import sweep
-
-    return sweep.of_id(repo, project, text)
-
-
 ties.hand_over(
-    save=_save, get=_get, table=_table, tables=_tables, table_names=_table_names, table_kinds=_table_kinds,
-    collection=_collection, past=_past, sweep=_sweep, notify=notify,
-)  # fmt: skip
+    notify=notify,
+    save="mlgit.tracking.media:save",
+    get="mlgit.tracking.media:get",
+    table="mlgit.tracking.logged_tables:find",
+    tables="mlgit.tracking.logged_tables:versions",
+    table_names="mlgit.tracking.logged_tables:names",
+    table_kinds="mlgit.tracking.logged_tables:kinds",
+    collection="mlgit.public.collections:ArtifactCollection",
+    past="mlgit.public.run:Run",
+    sweep="mlgit.public.sweep:of_id",
+)
