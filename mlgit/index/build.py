@@ -20,7 +20,7 @@ from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
 from mlgit.index import cells, hands, sharding
 from mlgit.index.cells import SEGMENT, Cells
-from mlgit.index.rows import Rows, transaction
+from mlgit.index.rows import WHERE, Rows, transaction
 from mlgit.index.shard import Shard
 from mlgit.store import archive, records, shards
 
