@@ -137,6 +137,14 @@ def purge(place: Place, plan: Doomed, files: Mapping[str, Sequence[str]]) -> int
     return count
 
 
+def kept_bytes(place: Place, runs: Iterable[Run]) -> list[str]:
+    """The contents of DVC's that the purged *runs* made and that are still here, for something else names them."""
+    from mlgit.dvc import cache
+
+    made = {(content, run.folder) for run in runs for content in _contents(run, made=True)}
+    return sorted({content for content, folder in made if cache.exists(place.repo, content, folder=folder)})
+
+
 def purge_there(place: Place, to: str, plan: Doomed, files: Mapping[str, Sequence[str]]) -> tuple[list[str], bool]:
     """Take what was purged off the remote *to* too, and off the DVC remote; (refs moved there, files were deleted)."""
     from mlgit.dvc import remote

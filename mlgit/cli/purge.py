@@ -66,6 +66,9 @@ def command(names: tuple[str, ...], remote: bool, to: str, yes: bool, dry_run: b
         output.say(f"purged; {objects:,} objects of git's are gone")
         for code, leading in purge.kept_code(place.repo, plan).items():
             output.note(f"the code as it ran ({code[:10]}) stays: {output.some(leading, 3) or 'a HEAD'} leads to it")
+        if stay := wiring.kept_bytes(place, found):
+            what = "another run, a model or a pointer in some commit names them"
+            output.note(f"{output.some(stay, 3)} stay{'s' * (len(stay) == 1)} in DVC's cache: {what}")
         if lent := erase.lent(place.repo, set(plan.results)):
             output.note(
                 f"{len(lent)} commits stay: another repository, which objects/info/alternates names, lends them; "

@@ -125,6 +125,19 @@ def test_bytes_that_a_run_on_the_remote_may_need_stay_there(two: Repo, mlgit: Sc
     assert not [ref for ref in far(two).refs("refs/heads/exp/") if ref.endswith("-2e7d2c")]
 
 
+def test_bytes_that_something_else_names_are_told(inside: Repo, mlgit: Script):
+    for run_id in ("a", "b"):
+        (inside.folder / "data.bin").write_bytes(b"for both")
+        with session.init(id=run_id, project="repo") as run:
+            run.log_artifact(inside.folder / "data.bin", name="data", type="dataset")
+    (version,) = query.find(inside, "a").logged
+
+    first, last = (mlgit("purge", run_id, "--yes", cwd=inside.folder).stderr for run_id in ("a", "b"))
+
+    assert f"{version.hash} stays in DVC's cache: another run" in first
+    assert "stays in DVC's cache" not in last
+
+
 def test_code_that_something_else_leads_to_is_told(inside: Repo, mlgit: Script):
     (inside.folder / "train.py").write_text("secret = 1")
     session.init(id="a", project="repo").finish()
