@@ -19,12 +19,13 @@ from mlgit.core import merging, refs
 from mlgit.core.merging import Clash, Side
 from mlgit.core.run import Run
 from mlgit.errors import GitError, MlgitError, NotFoundError, RefMovedError, UnreachableError, UsageError
+from mlgit.git.imagined import Imagined
 from mlgit.git.remote import Remote, bare
 from mlgit.git.repo import Move, Repo
 from mlgit.store import edit, live, months, own, runs, shards
 from mlgit.store.joining import Parted
 from mlgit.store.meeting import COMMON, Plan, Wish
-from mlgit.store.stands import Memory, after, stands
+from mlgit.store.stands import Memory, after
 
 _TRIES = 20
 """How often who is overtaken begins."""
@@ -89,6 +90,8 @@ def exchange(
 def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: Callable[[float], None]) -> None:
     """One try. *hoped*: what was pushed without an answer; it is part of the *outcome* where it has come true."""
     repo, memory = remote.repo, Memory(repo=remote.repo, address=remote.address)
+    if wish.dry:
+        remote = replace(remote, repo=(repo := Imagined.of(repo)))
     near, agreed = repo.refs(*COMMON), memory.read()
     far = remote.refs(*(f"{prefix}*" for prefix in COMMON), refs.SHARDS)
     columns = far.pop(refs.SHARDS, None)
@@ -96,8 +99,6 @@ def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: 
     hoped.clear()
     if wish.only is not None:
         settled = months.Settled()  # a run that is named is one that has a branch
-    elif wish.dry:
-        settled = months.Settled(archived=months.archived(repo, {*stands(near), *stands(far)}))
     else:
         settled = months.settle(remote, near, far, agreed, pulls=wish.pulls, prefer=wish.prefer)
         before, near = near, repo.refs(*COMMON)

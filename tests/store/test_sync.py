@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -588,6 +589,39 @@ def test_edits_of_one_field_of_an_archived_run_clash_until_somebody_chooses(one:
 
     assert folded(one) == folded(two) == folded(far) == {ID: "there"}
     assert not far.refs("refs/heads/exp/")
+
+
+APART: dict[str, Callable[[Repo, Repo], object]] = {
+    "folded there": lambda one, two: folding.fold(one, [seen(one)]),
+    "folded there, edited here": lambda one, two: (folding.fold(one, [seen(one)]), change(two, notes="n")),
+    "folded here, edited there": lambda one, two: (folding.fold(two, [seen(two)]), change(one, notes="n")),
+    "both folded, of one month": lambda one, two: (
+        folding.fold(one, [seen(one)]), folding.fold(two, [record(two, "other123")])
+    ),
+    "folded there, hidden here": lambda one, two: (folding.fold(one, [seen(one)]), runs.hide(two, [seen(two)])),
+    "folded here, hidden there": lambda one, two: (folding.fold(two, [seen(two)]), runs.hide(one, [seen(one)])),
+    "folded there, edited otherwise": lambda one, two: (
+        folding.fold(one, [change(one, notes="a")]), change(two, notes="b")
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", APART)
+def test_a_dry_run_foresees_what_becomes_of_the_archive(one: Repo, two: Repo, far: Repo, what: str):
+    APART[what](one, two)
+    exchange(one)
+    before = two.refs(), far.refs()
+    foreseen = exchange(two, dry=True)
+
+    assert (two.refs(), far.refs()) == before
+    done = exchange(two)
+    assert [*foreseen.here] == [*done.here]
+    assert [*foreseen.there] == [*done.there]
+    assert [(move.old, move.new is None) for move in foreseen.here.values()] == [
+        (move.old, move.new is None) for move in done.here.values()
+    ]
+    assert (foreseen.clashing, foreseen.stuck) == (done.clashing, done.stuck)
+    assert done.here or done.there or done.clashing
 
 
 def test_a_push_does_not_bring_the_archive(one: Repo, two: Repo, far: Repo):
