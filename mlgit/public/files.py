@@ -11,7 +11,7 @@ from mlgit.artifacts import manifest
 from mlgit.artifacts.files import File
 from mlgit.core import figures
 from mlgit.core.run import Run
-from mlgit.dvc import cache, pointers
+from mlgit.dvc import cache, databases, pointers
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
@@ -45,9 +45,7 @@ class RunFile(File):
     @property
     def md5(self) -> str:
         """Of its content, as hex digits."""
-        import hashlib
-
-        return hashlib.md5(self.content(), usedforsecurity=False).hexdigest()
+        return databases.md5(self.content()).hexdigest()
 
     @property
     def path_uri(self) -> str:

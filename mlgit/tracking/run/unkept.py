@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from mlgit.tracking.run.alerting import AlertLevel, Alerts
+from mlgit.tracking.run.alerting import Alerts
 from mlgit.tracking.run.keeping import Kept
 from mlgit.tracking.run.saving import Saved
 from mlgit.tracking.run.watching import Watched
@@ -16,7 +17,22 @@ from mlgit.tracking.run.watching import Watched
 if TYPE_CHECKING:
     from mlgit.artifacts.artifact import Artifact
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Path_ = str | os.PathLike[str]
+
+
+def _idle(method: Callable[P, R], answer: Callable[[], Any] = lambda: None) -> Callable[P, R]:
+    """A *method* that does nothing and gives an *answer*; called wrongly it raises as ever."""
+    signature = inspect.signature(method)
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        signature.bind(*args, **kwargs)
+        found: R = answer()
+        return found
+
+    return call
 
 
 class Unkept(Saved, Kept, Alerts, Watched):
@@ -79,39 +95,10 @@ class Unkept(Saved, Kept, Alerts, Watched):
 
     finish_artifact = upsert_artifact
 
-    def write_logs(self, text: str) -> None:
-        """Nothing is written."""
-
-    def log_code(
-        self, root: str | None = ".", name: str | None = None, include_fn: Any = None, exclude_fn: Any = None
-    ) -> Artifact | None:  # fmt: skip
-        """Nothing is taken."""
-        return None
-
-    def save(
-        self, glob_str: Path_ | None = None, base_path: Path_ | None = None, policy: str = "live", glob: bool = True
-    ) -> bool | list[str]:  # fmt: skip
-        """Nothing is kept."""
-        return []
-
-    def restore(
-        self, name: str, run_path: str | None = None, replace: bool = False, root: str | None = None
-    ) -> IO[str] | None:
-        """Nothing to bring back."""
-        return None
-
-    def alert(
-        self, title: str, text: str, level: str | AlertLevel | None = None,
-        wait_duration: float | timedelta | None = None,
-    ) -> None:  # fmt: skip
-        """Nobody is told."""
-
-    def watch(
-        self, models: Any, criterion: Any = None, log: str | None = "gradients", log_freq: int = 1000,
-        idx: int | None = None, log_graph: bool = False,
-    ) -> list[Any]:  # fmt: skip
-        """Nothing is watched."""
-        return []
-
-    def unwatch(self, models: Any = None) -> None:
-        """Nothing was watched."""
+    write_logs = _idle(Saved.write_logs)
+    log_code = _idle(Kept.log_code)
+    save = _idle(Saved.save, list)
+    restore = _idle(Saved.restore)
+    alert = _idle(Alerts.alert)
+    watch = _idle(Watched.watch, list)
+    unwatch = _idle(Watched.unwatch)
