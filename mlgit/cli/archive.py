@@ -80,7 +80,8 @@ def _chosen(
 
     if not names and not conditions and older_than is None and keep is None:
         raise UsageError("Which runs?", fix="mlgit archive RUN, --older-than 90d, --keep 500 or --where CONDITION")
-    known = query.runs(place.repo, project=place.meant)
+    asks_all = keep is not None or not (names or conditions)
+    known = query.unfolded(place.repo, project=place.meant) if asks_all else []
     found = edits.chosen(place, names, conditions) if names or conditions else known
     if older_than is not None:
         if (seconds := figures.seconds(older_than)) is None:
@@ -88,7 +89,7 @@ def _chosen(
         since = time.time() - seconds
         found = [run for run in found if run.heard < since]
     if keep is not None:
-        newest = {run.id for run in [run for run in known if not run.archive][:keep]}
+        newest = {run.id for run in known[:keep]}
         found = [run for run in found if run.id not in newest]
     return found
 

@@ -141,7 +141,7 @@ class Now:
         """The runs of *project*, of *sweep*, newest first: what is asked most often needs no columns."""
         where, asked, living = self._of(project, sweep)
         rows = self.rows(where, *asked, -1 if limit is None else limit, tail="ORDER BY created DESC, id LIMIT ?")
-        return _newest_first([*rows, *living])[:limit] if living else [*rows]
+        return newest_first([*rows, *living])[:limit] if living else [*rows]
 
     def _of(self, project: str | None, sweep: str | None) -> tuple[str, tuple[str, ...], list[Run]]:
         """What to ask for the rows of a project and a sweep that are not alive, and the runs of them that are."""
@@ -172,7 +172,7 @@ class Now:
             told = [value for key in keys if (value := query.value_of(run, key)) is not None]
             if project in (None, run.project) and (any(map(names.intersection, told)) if names else told):
                 living.append(run)
-        return self.runs(_newest_first([*(row for row in rows if row.id not in ids), *living]))
+        return self.runs(newest_first([*(row for row in rows if row.id not in ids), *living]))
 
     def check(self, keys: Iterable[str], project: str | None) -> None:
         """Raise `UsageError` for one of *keys* that no run of *project* has; where it has no runs, nothing is wrong."""
@@ -215,7 +215,8 @@ def _place(run: Known) -> tuple[str, str]:
     return (run.entry, run.commit) if isinstance(run, Row) else (run.id, "")
 
 
-def _newest_first(some: Iterable[Known]) -> list[Known]:
+def newest_first(some: Iterable[Known]) -> list[Known]:
+    """*some* in the order in which runs are listed."""
     return sorted(some, key=lambda run: (-run.created, run.id))
 
 

@@ -15,7 +15,7 @@ from mlgit.core.run import Run
 from mlgit.core.stats import Group
 from mlgit.git.repo import Repo
 from mlgit.index.naming import named
-from mlgit.index.now import Now, ask, within
+from mlgit.index.now import Now, ask, newest_first, within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -170,6 +170,18 @@ def oldest(repo: Repo, most: int) -> list[Run]:
     """The first *most* runs that have a branch of their own here."""
     where, tail = "shown AND ref >= ? AND ref < ?", "ORDER BY created, id LIMIT ?"
     return ask(repo, lambda now: now.runs(now.rows(where, refs.RUNS, f"{refs.RUNS}~", most, tail=tail)))
+
+
+def unfolded(repo: Repo, *, project: str | None = None) -> list[Run]:
+    """The runs that are not in the archive, newest first, those that are alive among them."""
+
+    def answer(now: Now) -> list[Run]:
+        living = [run for run in now.alive if project in (None, run.project)]
+        ids = {run.id for run in living}
+        rows = now.rows("shown AND ifnull(project = ?, 1) AND NOT instr(ref, ':')", project)
+        return now.runs(newest_first([*living, *(row for row in rows if row.id not in ids)]))
+
+    return ask(repo, answer)
 
 
 def alive(repo: Repo) -> list[Run]:

@@ -333,6 +333,7 @@ def test_a_run_that_is_hidden_or_archived_keeps_its_row(repo: Repo, index: Path)
     found = query.search(repo, parse("loss > 0")).runs
 
     assert [(run.id, run.ref, bool(run.archive)) for run in found] == [(one.id, one.ref, True)]
+    assert query.unfolded(repo) == []
     with sqlite3.connect(index) as connection:
         rows = connection.execute("SELECT id FROM runs ORDER BY row").fetchall()
     connection.close()
@@ -342,4 +343,6 @@ def test_a_run_that_is_hidden_or_archived_keeps_its_row(repo: Repo, index: Path)
     runs.restore(repo, runs.hidden(repo))
     folding.unfold(repo, found)
     assert {run.ref for run in query.runs(repo)} == {one.ref, two.ref}
+    assert query.unfolded(repo) == query.runs(repo)
+    assert query.unfolded(repo, project="another") == []
     assert build.check(repo) == []
