@@ -76,26 +76,25 @@ def unlink(repo: Repo, held: Held) -> ArtifactVersion:
     def change(version: ArtifactVersion) -> ArtifactVersion:
         return replace(version, links=tuple(one for one in version.links if one.collection != held.collection))
 
-    for run in _runs(repo, held):
-        _edit(repo, run, held, change)
-    return change(held.version)
+    return _everywhere(repo, held, change)
 
 
 def delete(repo: Repo, held: Held) -> ArtifactVersion:
     """Say in every run that logged the version that it is no more; return it."""
+    now = time.time()
+    return _everywhere(repo, held, lambda version: replace(version, deleted=True, aliases=(), claimed=now))
 
-    def change(version: ArtifactVersion) -> ArtifactVersion:
-        return replace(version, deleted=True, aliases=(), claimed=time.time())
 
+def retype(repo: Repo, held: Held, type: str) -> ArtifactVersion:
+    """Say in every run that logged the version that it is of another type; return it."""
+    return _everywhere(repo, held, lambda version: replace(version, type=type))
+
+
+def _everywhere(repo: Repo, held: Held, change: Change) -> ArtifactVersion:
+    """Let *change* speak in every run that logged the version."""
     for run in _runs(repo, held):
         _edit(repo, run, held, change)
     return change(held.version)
-
-
-def retype(repo: Repo, held: Held, type: str) -> None:
-    """Say in every run that logged the version that it is of another type."""
-    for run in _runs(repo, held):
-        _edit(repo, run, held, lambda version: replace(version, type=type))
 
 
 def _runs(repo: Repo, held: Held) -> list[Run]:

@@ -42,12 +42,9 @@ def pull(repo: Repo, content: str, folder: str) -> bool:
     with _default(repo, folder, "pull", trouble=f"The DVC remote could not give {content}.") as found:
         if found is None:
             return False
-        from dvc_data.hashfile.hash_info import HashInfo
-        from dvc_data.hashfile.transfer import transfer
-
         remote, cache = found
         try:
-            return not transfer(remote, cache, {HashInfo("md5", content)}, shallow=False, verify=True).failed
+            return _transferred(remote, cache, content, verify=True)
         except FileNotFoundError:
             return False
 
@@ -61,17 +58,22 @@ def push(repo: Repo, contents: Iterable[str], *, folder: str = "", dry_run: bool
     with _default(repo, folder, "push", trouble="The DVC remote could not be reached.") as found:
         if found is None:
             return None
-        from dvc_data.hashfile.hash_info import HashInfo
-        from dvc_data.hashfile.transfer import transfer
-
         remote, _ = found
         here = {one: database for one in dict.fromkeys(contents) if (database := _home(repo, one, folder))}
         there = set(remote.oids_exist(list(here)))
         lacking = [one for one in here if one not in there]
         for one in [] if dry_run else lacking:
-            if transfer(databases.opened(here[one]), remote, {HashInfo("md5", one)}, shallow=False).failed:
+            if not _transferred(databases.opened(here[one]), remote, one):
                 raise MlgitError(f"The DVC remote did not take {one}.", fix="dvc remote list says where it is")
         return lacking
+
+
+def _transferred(source: Any, target: Any, content: str, *, verify: bool = False) -> bool:
+    """Bring *content* from one of DVC's databases to another; whether all of it came."""
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.transfer import transfer
+
+    return not transfer(source, target, {HashInfo("md5", content)}, shallow=False, verify=verify).failed
 
 
 def _home(repo: Repo, content: str, folder: str) -> Path | None:

@@ -144,6 +144,7 @@ _SERVER = frozenset(
     """.split()
 )
 """What W&B's own settings call things that concern its server or its own process: taken, and without effect."""
+_NAMES = _SETTINGS.keys() | _OTHER | _SERVER
 
 
 class Settings:
@@ -168,22 +169,17 @@ class Settings:
     def update(self, options: Mapping[str, Any] | None = None, **more: Any) -> None:
         """Set several at once."""
         for name, value in {**(options or {}), **more}.items():
-            if (
-                name not in _SETTINGS
-                and name not in _OTHER
-                and name not in _SERVER
-                and not name.startswith(("x_", "_"))
-            ):
+            if name not in _NAMES and not name.startswith(("x_", "_")):
                 import difflib
 
-                close = difflib.get_close_matches(name, [*_SETTINGS, *_OTHER, *_SERVER], 1)
+                close = difflib.get_close_matches(name, sorted(_NAMES), 1)
                 raise UsageError(f"There is no setting {name!r}.", fix=f"did you mean {close[0]}?" if close else "")
             self._options[name] = value
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "_options":
             raise AttributeError(name)
-        if name in self._options or name in _SETTINGS or name in _OTHER or name in _SERVER or name.startswith("x_"):
+        if name in self._options or name in _NAMES or name.startswith("x_"):
             return self._options.get(name, False if name in _OTHER else None)
         raise AttributeError(f"there is no setting {name!r}")
 
