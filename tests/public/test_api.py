@@ -206,12 +206,15 @@ def _file(folder: Path) -> Path:
 def test_an_update_leaves_what_others_changed_meanwhile(three: Repo):
     mine, theirs = (wandb.Api().runs("digits")[0] for _ in range(2))
     theirs.notes = "theirs"
+    theirs.tags.append("good")
     theirs.update()
 
+    mine.tags.append("new")
     mine.summary.update({"new": 1})
 
     found = wandb.Api().run(mine.id)
     assert (found.notes, found.summary["new"]) == ("theirs", 1)
+    assert {"good", "new"} <= set(found.tags)
 
 
 def test_a_deleted_run_is_hidden_and_comes_back(three: Repo, mlgit: Callable[..., object]):
