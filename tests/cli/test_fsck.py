@@ -69,6 +69,15 @@ def test_runs_of_every_kind_are_well(inside: Repo, mlgit: Script, tmp_path: Path
     assert "All is well with 6 runs." in mlgit("fsck", cwd=inside.folder).stderr
 
 
+@pytest.mark.parametrize("text", [b"id: [", b"id: another\n", b"- a\n", b"\xff", None])
+def test_a_run_yaml_that_tells_of_no_run_or_another_is_made_again(inside: Repo, mlgit: Script, text: bytes | None):
+    run = recorded(inside, "a", lr=0.1)
+    put(inside, run, {"experiment/run.yaml": text}, result.message(run))
+
+    assert found(mlgit, inside) == [(run.ref, "its commit holds no experiment/run.yaml that tells of it")]
+    assert mended(mlgit, inside)
+
+
 @pytest.mark.parametrize("where", ["branch", "archive", "hidden"])
 def test_a_message_that_says_otherwise_follows_the_yaml(inside: Repo, mlgit: Script, where: str):
     run = recorded(inside, "a", lr=0.1)

@@ -17,6 +17,7 @@ from mlgit.core.artifact import ArtifactVersion, Link
 from mlgit.core.run import LATEST, Run, State
 from mlgit.core.summary import GOALS, KINDS, Rule
 from mlgit.git.repo import Move, Repo
+from mlgit.index import build
 from mlgit.store import check, records, result, runs
 from mlgit.store.telling import Account
 
@@ -93,6 +94,7 @@ def test_a_run_is_read_as_it_was_written(repo: Repo, most: int, monkeypatch: pyt
 
     reads_as_written()
     assert [(one.where, one.what) for one in check.everything(repo)] == []
+    assert build.check(repo) == []
 
 
 def told(run: Run) -> str:
