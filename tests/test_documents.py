@@ -7,7 +7,7 @@ import io
 import json
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -294,6 +294,26 @@ def test_what_is_missing_is_made():
     text = editor.with_values(FILE, {"opt.name": "adam"}, source="params.yaml")
 
     assert reader.plain(text, source="x")["opt"] == {"name": "adam"}
+
+
+PIECES = ["a", "b.c", "no", "...", "9", ": ", ":", " ", "-", "1", "007", "0.5", "1.0e-04", "1e3", ".nan", "e", "\n",
+          "\r", "#", "é", "9" * 301]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join) | st.text())
+@example("a: 1\nb: -0\nc: -0.0\nloss/val: 1.0e-04\nd: 1.0e+999\n")
+@example("a: 1\na: 1\n")
+@example("".join(f"m{n}: {n}\n" for n in range(100_000)))
+def test_a_word_and_a_number_a_line_are_read_as_all_else_is(text: str):
+    def read(way: Callable[[], Any]) -> str:
+        try:
+            return repr(way())
+        except ConfigError as exc:
+            return str(exc)
+
+    slowly = read(lambda: reader.load(text, dict[str, Any], source="x"))
+    if "expected a mapping" not in slowly:
+        assert read(lambda: reader.plain(text, source="x")) == slowly
 
 
 @settings(deadline=None, max_examples=80)
