@@ -21,7 +21,7 @@ from mlgit.store import archive, live
 from mlgit.store.joining import Joining, Parted, free_ref, is_near
 from mlgit.store.listings import goes_before
 from mlgit.store.months import Settled
-from mlgit.store.stands import Stand, folders, is_hidden, moves, stands
+from mlgit.store.stands import Spellings, Stand, folders, is_hidden, moves, stands
 
 TAGS = "refs/tags/"
 COMMON = (refs.RUNS, refs.TRASH, refs.ARCHIVE, refs.SWEEPS, TAGS)
@@ -54,7 +54,7 @@ class Plan:
         self._remote, self._repo, self._wish, self._settled = remote, remote.repo, wish, settled
         self._near, self._far, self._agreed = near, far, agreed
         self._ours, self._theirs, self._last = stands(near), stands(far), stands(agreed)
-        self._folded = {name.casefold(): name for name in self._ours}
+        self._spellings = Spellings(self._repo, near)
         self._folders = folders(self._ours), folders(self._theirs)
         self.here: list[list[Move]] = []
         self.there: list[list[Move]] = []
@@ -92,8 +92,12 @@ class Plan:
         self.here = [group for group in self.here if not any(map(self._is_stuck, group))]
 
     def _is_stuck(self, move: Move) -> bool:
-        """Whether *move* would pull a branch away from under somebody's feet."""
-        if move.old is None or (place := self._busy.get(move.ref)) is None:
+        """Whether *move* would pull a branch away from under somebody's feet, or the disk takes it for another."""
+        if move.old is None:
+            if conflict := self._spellings.conflict(move.ref):
+                self.stuck[move.ref] = conflict
+            return conflict is not None
+        if (place := self._busy.get(move.ref)) is None:
             return False
         self.stuck[move.ref] = f"it is checked out in {place}: git switch to another branch first"
         return True
@@ -175,10 +179,7 @@ class Plan:
 
     def _bring(self, name: str, theirs: Stand) -> None:
         """A run that we do not have."""
-        known = self._folded.setdefault(name.casefold(), name)
-        if known != name and self._repo.config.get("core.ignorecase") == "true":
-            self.stuck[f"{refs.RUNS}{name}"] = f"this disk cannot tell it from {known}"
-        elif name in self._folders[0] or not folders([name]).isdisjoint(self._ours):
+        if name in self._folders[0] or not folders([name]).isdisjoint(self._ours):
             self.stuck[f"{refs.RUNS}{name}"] = "a branch has that name for a folder, or a folder for its name"
         else:
             self.here.append(moves(name, self._near, theirs))

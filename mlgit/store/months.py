@@ -17,7 +17,7 @@ from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
 from mlgit.store import archive, listings
 from mlgit.store.joining import Joined, Parted, free_ref, join
-from mlgit.store.stands import Stand, moves, stands
+from mlgit.store.stands import Spellings, Stand, moves, stands
 
 _FLIPPED = {Side.OURS: Side.THEIRS, Side.THEIRS: Side.OURS, None: None}
 
@@ -58,6 +58,9 @@ def settle(
     repo, settled = remote.repo, Settled()
     others = {ref: tip for ref, tip in far.items() if ref.startswith(refs.ARCHIVE) and near.get(ref) != tip}
     moved = {ref: tip for ref, tip in others.items() if pulls or near.get(ref) != agreed.get(ref)}
+    spellings = Spellings(repo, near)
+    odd = {month: why for month in moved if month not in near and (why := spellings.conflict(month))}
+    moved = {month: tip for month, tip in moved.items() if month not in odd}
     settled.unread = moved != others
     remote.fetch(moved.values())
 
@@ -71,6 +74,7 @@ def settle(
     with repo.reader() as reader:
         kinds = dict(zip(moved, reader.kinds(moved.values()), strict=True))
     settled.stuck = {month: f"there it is a {kind}, and no month" for month, kind in kinds.items() if kind != "commit"}
+    settled.stuck |= odd
     for month, tip in moved.items():
         if month in settled.stuck:
             continue

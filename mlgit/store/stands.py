@@ -35,6 +35,27 @@ def folders(known: Iterable[str]) -> set[str]:
     return {name[:at] for name in known for at, char in enumerate(name) if char == "/"}
 
 
+class Spellings:
+    """Which new refs a disk that does not tell upper from lower case takes for others: they are files and folders."""
+
+    def __init__(self, repo: Repo, known: Iterable[str]) -> None:
+        is_blind = repo.config.get("core.ignorecase") == "true"
+        self._is_blind = is_blind and repo.config.get("extensions.refstorage", "files") == "files"
+        self._spelled: dict[str, str] = {}
+        for ref in known if self._is_blind else ():
+            self.conflict(ref)
+
+    def conflict(self, ref: str) -> str | None:
+        """Why the new *ref* can't be here; None where it can, and is among those known from now on."""
+        ends = [at for at, char in enumerate(f"{ref}/") if char == "/"] if self._is_blind else []
+        pieces = {ref[:at].casefold(): ref[:at] for at in ends}
+        for piece, spelled in pieces.items():
+            if (there := self._spelled.get(piece, spelled)) != spelled:
+                return f"this disk cannot tell it from {there.removeprefix('refs/heads/exp/')}"
+        self._spelled |= pieces
+        return None
+
+
 def is_hidden(agreed: Stand | None, ours: Stand, theirs: Stand) -> bool:
     """Whether a run is hidden that one side has hidden or restored since both *agreed*; hidden, if they never did."""
     if agreed is None:

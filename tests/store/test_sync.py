@@ -404,6 +404,30 @@ def test_names_that_differ_only_by_case_do_not_meet_on_a_disk_that_cannot_tell_t
     assert twin in one.refs("refs/heads/exp/")
 
 
+def test_folders_months_and_tags_that_differ_only_by_case_stop_nothing_else(one: Repo, two: Repo, far: Repo):
+    tip = seen(one).commit
+    folding.fold(one, [record(one, "archived")])
+    exchange(one)
+    exchange(two)
+    folding.fold(one, [record(one, "upper123", project="P")])
+    record(one, "lower123")
+    record(one, "upper456", project="P")
+    for repo, tag in ((one, "Model@v1.0.0"), (two, "model@v1.0.0")):
+        repo.tag(f"refs/tags/{tag}", tip, "m")
+    exchange(one, is_shared=lambda _tag: True)
+    two.git("config", "core.ignoreCase", "true")
+    outcome = exchange(anew(two), is_shared=lambda _tag: True)
+
+    assert {ref.rpartition("/")[0]: why for ref, why in outcome.stuck.items()} == {
+        "refs/heads/exp/P": "this disk cannot tell it from p",
+        "refs/mlgit/archive/P": "this disk cannot tell it from refs/mlgit/archive/p",
+        "refs/tags": "this disk cannot tell it from refs/tags/model@v1.0.0",
+    }
+    assert {run.id for run in query.runs(two)} == {ID, "archived", "lower123"}
+    assert not outcome.gone
+    assert far.refs("refs/tags/").keys() >= {"refs/tags/Model@v1.0.0", "refs/tags/model@v1.0.0"}
+
+
 def test_a_hook_that_refuses_one_ref_refuses_all_and_the_next_sync_completes(one: Repo, far: Repo):
     new = [record(one, f"{n}newruns") for n in range(3)]
     hook = far.git_dir / "hooks" / "update"
