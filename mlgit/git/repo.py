@@ -19,7 +19,10 @@ from mlgit.git.objects import Entry, Reader, Writer
 
 @dataclass(frozen=True)
 class Move:
-    """One ref's way: from *old* to *new*. `old=None`: it must not exist yet; `new=None`: it is deleted."""
+    """One ref's way: from *old* to *new*. `old=None`: it must not exist yet; `new=None`: it is deleted.
+
+    Both None: it must not exist, and does not afterwards.
+    """
 
     ref: str
     old: str | None
@@ -126,7 +129,9 @@ class Repo:
             if not step.ref.startswith("refs/") or any(char in step.ref for char in "\0\n "):
                 raise UsageError(f"{step.ref[:120]!r} is no full name of a ref.")
             ref = step.ref.encode(errors="surrogateescape")
-            if step.new is None:
+            if step.new is None and step.old is None:
+                lines.append(b"verify %s\0\0" % ref)
+            elif step.new is None:
                 lines.append(b"delete %s\0%s\0" % (ref, (step.old or "").encode()))
             elif step.old is None:
                 lines.append(b"create %s\0%s\0" % (ref, step.new.encode()))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from mlgit.core import refs
 from mlgit.core.run import Run
@@ -116,12 +117,17 @@ def put(
 
     All or none: raises `RefMovedError`.
     """
+    tries = count()
 
     def change(listed: Mapping[str, Listing]) -> tuple[Changes, Sequence[Move]]:
         for month, some in entries.items():
             for name, (old, _) in some.items():
                 if listed[month].get(name) != old:
                     raise RefMovedError(f"{name} was changed, or got its branch back, in the meantime.")
+        if next(tries) and moves:  # was it a month that had moved, or one of them?
+            now = repo.refs(*(move.ref for move in moves))
+            if moved := [move.ref for move in moves if now.get(move.ref) != move.old]:
+                raise RefMovedError(f"{', '.join(moved)}: moved by somebody else in the meantime.")
         return {month: {name: new for name, (_, new) in some.items()} for month, some in entries.items()}, moves
 
     amend(repo, list(entries), change, why=why)

@@ -61,7 +61,8 @@ def edit(
         told = why or f"edit {run.id}"
         try:
             if archived:
-                archive.put(repo, {month: {ref.rpartition("/")[2]: (archived, commit)}}, why=told)
+                no_branch = Move(ref, None, None)  # one that gets its branch back meanwhile is edited there
+                archive.put(repo, {month: {ref.rpartition("/")[2]: (archived, commit)}}, [no_branch], why=told)
             else:
                 move = Move(ref, there, commit)
                 repo.move([move], why=told)
@@ -101,6 +102,7 @@ def _edit_together(repo: Repo, edited: Sequence[Run], change: Change, why: str) 
                     commit = repo.write_commit(writer, tree, (tip,), message(after, why))
                     if month:
                         listed.setdefault(month, {})[before.ref.rpartition("/")[2]] = tip, commit
+                        moves.append(Move(before.ref, None, None))  # as above
                     else:
                         moves.append(Move(before.ref, tip, commit))
                     after = replace(after, commit=commit)

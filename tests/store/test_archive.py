@@ -235,6 +235,25 @@ def test_edits_and_foldings_at_one_moment_lose_nothing(inside: Repo):
     }
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_an_edit_of_a_run_that_gets_its_branch_back_meanwhile_is_made_there(inside: Repo, together: bool):
+    run, other = folding.fold(inside, recorded(inside, "a", "b"))
+
+    def tagged(now: Run) -> Run:
+        if now.id == "a" and not inside.refs(run.ref):
+            inside.move([Move(run.ref, None, run.commit)], why="the first that unarchive does")
+        return replace(now, tags=("x",))
+
+    if together:
+        edit.edit_all(inside, [run, other], tagged)
+    else:
+        edit.edit(inside, run, tagged)
+
+    assert archive.listing_of(inside, run.archive)[run.ref.rpartition("/")[2]] == run.commit
+    folding.unfold(inside, [run])
+    assert known(inside)["a"].tags == ("x",)
+
+
 def test_two_foldings_at_once_fold_all(inside: Repo, python: Script):
     recorded(inside, *"abcdefgh")
     code = """
