@@ -31,7 +31,7 @@ class Runs(Asked):
 
         self._filter = filters.parse(wanted, beside=beside)
         self._beside = beside
-        self._next = 0
+        self._turns = iter(self)
 
     def _look(self, most: int) -> tuple[int, Sequence[Record]]:
         from mlgit.index import query
@@ -64,10 +64,7 @@ class Runs(Asked):
 
     def next(self) -> Run:
         """The next one, each in turn; `StopIteration` after the last."""
-        if self._next >= len(self):
-            raise StopIteration
-        self._next += 1
-        return self[self._next - 1]
+        return next(self._turns)
 
     @property
     def more(self) -> bool:

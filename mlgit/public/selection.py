@@ -33,8 +33,8 @@ class Selection(Asked):
     def __init__(
         self, place: Place, wanted: Condition, order: Sequence[str], *, project: str | None, limit: int | None
     ) -> None:
-        super().__init__(place.repo)
-        self._wanted, self._order, self._project, self._limit = wanted, order, project, limit
+        super().__init__(place.repo, limit=limit)
+        self._wanted, self._order, self._project = wanted, order, project
 
     def _look(self, most: int) -> tuple[int, Sequence[Record]]:
         from mlgit.index import query

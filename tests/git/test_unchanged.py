@@ -1,4 +1,5 @@
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 
 from mlgit.git import snapshot, unchanged
 from mlgit.git.repo import Repo
+from tests.conftest import make_repo
 
 
 @pytest.fixture
@@ -59,6 +61,24 @@ def test_every_change_that_git_would_see_is_seen(code: Repo, change: Callable[[P
     assert mark(code) != before
     settle(code)  # the time of a file alone is not what tells
     assert mark(code) != before
+
+
+def test_another_branch_is_seen_where_refs_are_in_tables(tmp_path: Path):
+    words = ["git", "init", "-q", "-b", "main", "--ref-format=reftable", str(tmp_path / "code")]
+    if subprocess.run(words, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("this git is older than 2.45")
+    repo = make_repo(tmp_path / "code")
+    repo.git("worktree", "add", "-q", str(tmp_path / "other"))
+    other = Repo.find(tmp_path / "other")
+    assert other
+    for one in (repo, other):
+        settle(repo)
+        settle(one)
+        before = mark(one)
+        one.git("switch", "-q", "--detach")
+
+        assert before is not None
+        assert mark(one) != before
 
 
 def test_what_stays_as_it_is_says_so(code: Repo):
