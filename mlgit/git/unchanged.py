@@ -12,6 +12,9 @@ MOST = 4000
 SETTLED_NS = 100_000_000
 """A file written within this time may be written again without its time telling: clocks of file systems tick."""
 
+_TABLES = "reftable/tables.list"
+"""What is written anew when a ref moves or HEAD does, in a repository that keeps them in tables; its HEAD is none."""
+
 Mark = tuple[tuple[str, int, int, int, int], ...]
 
 
@@ -38,9 +41,11 @@ def _places(work_tree: Path, git_dir: Path, common_dir: Path) -> Iterator[str]:
     for name in ("index", "HEAD"):
         if os.path.exists(path := f"{git_dir}/{name}"):  # noqa: PTH110  (as above)
             yield path
-    for name in ("packed-refs", "info/exclude", _branch(git_dir)):
+    for name in ("packed-refs", "info/exclude", _TABLES, _branch(git_dir)):
         if name and os.path.exists(path := f"{common_dir}/{name}"):  # noqa: PTH110  (as above)
             yield path
+    if git_dir != common_dir and os.path.exists(path := f"{git_dir}/{_TABLES}"):  # noqa: PTH110  (as above)
+        yield path
     yield from _tree(str(work_tree), str(git_dir))
 
 
