@@ -75,6 +75,40 @@ def test_what_comes_and_goes_meanwhile_moves_no_other_run(many: Repo) -> None:
     assert len(found) == 11
 
 
+def test_a_loop_that_hides_what_it_has_seen_sees_all_others(many: Repo) -> None:
+    before = [run.id for run in mlgit.runs()]
+    seen = []
+
+    for run in mlgit.runs():
+        seen.append(run.id)
+        runs.hide(many, query.of_ids(many, [run.id, *([before[6]] if len(seen) == 4 else [])]))
+
+    assert seen == [run_id for run_id in before if run_id != before[6]]
+
+
+def test_looked_at_from_the_end_or_by_a_slice_what_has_gone_meanwhile_is_passed_over(many: Repo) -> None:
+    before = [run.id for run in mlgit.runs()]
+    backwards, sliced, last = several = [mlgit.runs() for _ in range(3)]
+    assert [(len(found), found[2].id) for found in several] == [(12, before[2])] * 3
+    runs.hide(many, query.of_ids(many, [before[7], before[11]]))
+    left = before[:7] + before[8:11]
+
+    assert [run.id for run in reversed(backwards)] == left[::-1]
+    assert [run.id for run in sliced[3:]] == left[3:]
+    assert last[-1].id == left[-1]
+    assert (len(backwards), len(sliced)) == (10, 10)
+
+
+def test_a_limit_holds_whatever_comes_meanwhile(many: Repo) -> None:
+    found = mlgit.runs(limit=4)
+    assert found[0]
+    for _ in range(3):
+        with mlgit.init(project="digits"):
+            pass
+
+    assert len(list(found)) == len(found) == 4
+
+
 def test_what_was_set_is_written_after_all_were_looked_at(many: Repo) -> None:
     found = mlgit.Api().runs("digits/digits")
     for run in found:
