@@ -17,7 +17,6 @@ from mlgit.cli.choose import KEY, RUN
 from mlgit.cli.ls import state
 from mlgit.core import figures
 from mlgit.core.compare import is_number
-from mlgit.core.condition import Operation, Predicate
 from mlgit.core.run import Run, State
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from mlgit.store.following import Seen
 
 _MOST_METRICS = 6
-_UNDER_WAY = Predicate("state", Operation.EQUAL, (State.RUNNING.value,))
 
 
 @click.command()
@@ -63,8 +61,7 @@ def command(
     project = None if everywhere else place.meant
     following = Following(
         place.repo, lambda run_id: query.of_id(place.repo, run_id),
-        lambda: query.search(place.repo, _UNDER_WAY, project=project if not ids else None, is_checked=False).runs,
-        project=project, ids=ids,
+        lambda: query.away(place.repo, project=None if ids else project), project=project, ids=ids,
     )  # fmt: skip
     looks = _looks(following.look, interval, once=once, until_ended=bool(ids))
     with contextlib.suppress(KeyboardInterrupt):

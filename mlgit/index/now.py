@@ -6,7 +6,7 @@ import json
 import sqlite3
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -29,14 +29,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def ask(repo: Repo, question: Callable[[Now], T]) -> T:
-    """The answer to *question*, which is put to the index of *repo* as it is now."""
-    alive = list(_alive(repo))  # first, so that one that ends meanwhile is found as a branch
+def ask(repo: Repo, question: Callable[[Now], T], *, ids: Collection[str] | None = None) -> T:
+    """The answer to *question*, which is put to the index of *repo* as it is now.
+
+    Of the runs that are alive all is read that they have said; with *ids* only of these, for it is about no others.
+    """
+    alive = list(_alive(repo, ids))  # first, so that one that ends meanwhile is found as a branch
     return build.ask(repo, lambda connection: question(Now(repo, connection, alive)))
 
 
-def _alive(repo: Repo) -> Iterable[Run]:
+def _alive(repo: Repo, ids: Collection[str] | None) -> Iterable[Run]:
     for folder in live.folders(repo):
+        if ids is not None and folder.name not in ids:
+            continue
         try:
             if locks.is_alive(folder) or not live.is_ours(folder):
                 yield telling.snapshot(folder)

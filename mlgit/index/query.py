@@ -9,9 +9,9 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core import query, refs
-from mlgit.core.condition import And, Condition
+from mlgit.core.condition import And, Condition, Operation, Predicate
 from mlgit.core.condition import keys as keys_of
-from mlgit.core.run import Run
+from mlgit.core.run import Run, State
 from mlgit.core.stats import Group
 from mlgit.git.repo import Repo
 from mlgit.index.naming import named
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EVERY = And(())
 """The condition that every run meets."""
 NEWEST = ("-created",)
+_RUNNING = Predicate("state", Operation.EQUAL, (State.RUNNING.value,))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +148,7 @@ def projects(repo: Repo) -> Counter[str]:
 def branches(repo: Repo) -> list[tuple[str, str]]:
     """The branch and the name of each run that has a branch, newest first."""
     tail = "ORDER BY created DESC, id"
-    return ask(repo, lambda now: [(row.branch, row.name) for row in now.rows("shown", tail=tail)])
+    return ask(repo, lambda now: [(row.branch, row.name) for row in now.rows("shown", tail=tail)], ids=())
 
 
 def of_id(repo: Repo, run_id: str) -> Run | None:
@@ -157,19 +158,19 @@ def of_id(repo: Repo, run_id: str) -> Run | None:
 
 def of_ids(repo: Repo, run_ids: Sequence[str]) -> list[Run]:
     """The runs of these ids, in this order; without those that are not there."""
-    return ask(repo, lambda now: now.of_ids(run_ids))
+    return ask(repo, lambda now: now.of_ids(run_ids), ids=frozenset(run_ids))
 
 
 def at(repo: Repo, commit: str) -> Run | None:
     """The run whose record this commit holds, or None."""
-    found = ask(repo, lambda now: now.runs(now.rows('shown AND ifnull("commit", tip) = ?', commit)))
+    found = ask(repo, lambda now: now.runs(now.rows('shown AND ifnull("commit", tip) = ?', commit)), ids=())
     return next(iter(found), None)
 
 
 def oldest(repo: Repo, most: int) -> list[Run]:
     """The first *most* runs that have a branch of their own here."""
     where, tail = "shown AND ref >= ? AND ref < ?", "ORDER BY created, id LIMIT ?"
-    return ask(repo, lambda now: now.runs(now.rows(where, refs.RUNS, f"{refs.RUNS}~", most, tail=tail)))
+    return ask(repo, lambda now: now.runs(now.rows(where, refs.RUNS, f"{refs.RUNS}~", most, tail=tail)), ids=())
 
 
 def unfolded(repo: Repo, *, project: str | None = None) -> list[Run]:
@@ -187,6 +188,16 @@ def unfolded(repo: Repo, *, project: str | None = None) -> list[Run]:
 def alive(repo: Repo) -> list[Run]:
     """The runs that are under way, newest first."""
     return ask(repo, lambda now: sorted(now.alive, key=lambda run: (-run.created, run.id)))
+
+
+def away(repo: Repo, *, project: str | None = None) -> list[Run]:
+    """The runs that their branches say are under way, newest first. What those that are alive here say is not read."""
+
+    def answer(now: Now) -> list[Run]:
+        _, rows = now.found(_RUNNING, NEWEST, project, is_checked=False)
+        return now.read(now.table.places(rows))
+
+    return ask(repo, answer, ids=())
 
 
 def find(repo: Repo, text: str, *, project: str | None = None) -> Run:

@@ -106,11 +106,12 @@ def test_runs_of_other_machines_are_shown_as_they_were_last_heard_of(inside: Rep
     with session.init(project="repo", id="here"):
         _, *rows = (line.split("\t") for line in mlgit("watch", "--once").stdout.splitlines())
         (told,) = map(json.loads, mlgit("watch", "far", "--once", "--json").stdout.splitlines())
+        assert [one.id for one in query.away(inside, project="repo")] == ["far"]
 
     assert [row[1] for row in rows] == ["running", "running, seen 10 min ago"]
     assert (told["id"], told["state"], told["metrics"]) == ("far", "running", {"loss": 1})
     assert following(inside, known=lambda: [run], project="another").look() == []
-    watched = following(inside, known=lambda: [one for one in query.runs(inside) if one.id == "far" and one.seen])
+    watched = following(inside, known=lambda: query.away(inside))
     assert [seen.run.state for seen in watched.look()] == [State.RUNNING]
     edit.edit(inside, run, lambda run: replace(run, state=State.FINISHED, finished=time.time(), seen=None))
     assert [seen.run.state for seen in watched.look()] == [State.FINISHED]
