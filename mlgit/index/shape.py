@@ -13,7 +13,7 @@ from mlgit.core.artifact import ArtifactVersion, called
 from mlgit.core.compare import flatten
 from mlgit.core.run import in_calendar
 
-TEXTS = ("project", "state", "group", "sweep", "job_type", "notes", "source", "parent")
+_TEXTS = ("project", "state", "group", "sweep", "job_type", "notes", "source", "parent", "tree")
 """The fields that are text."""
 
 Columns = dict[str, tuple[list[int], list[Any]]]
@@ -26,7 +26,7 @@ def columns(records: Sequence[tuple[int, Mapping[str, Any]]]) -> Columns:
     positions = [position for position, _ in records]
     contents = [content for _, content in records]
     there = set[str]().union(*contents)
-    for name in filter(there.__contains__, (*TEXTS, "tree")):
+    for name in filter(there.__contains__, _TEXTS):
         _take(made, _KEYS.get(name, name), positions, [content.get(name) or None for content in contents])
     for name, told in _TOLD.items():
         if name in there:
@@ -48,6 +48,18 @@ def columns(records: Sequence[tuple[int, Mapping[str, Any]]]) -> Columns:
     return made
 
 
+def fits(key: str, others: Sequence[Any], *, has_numbers: bool) -> bool:
+    """Whether `columns` may have under *key* what is no number, *others*, and numbers."""
+    if key.startswith(query.KINDS):
+        return True
+    if key in _NUMBERS:
+        return not others
+    are_texts, are_lists = (all(isinstance(value, kind) for value in others) for kind in (str, list))
+    if key in _LISTS and are_lists:
+        return not has_numbers and all(isinstance(text, str) for some in others for text in some)
+    return not has_numbers and are_texts and key in {_KEYS.get(name, name) for name in _TEXTS}
+
+
 def _called(versions: Iterable[Any]) -> list[str]:
     """What `core.artifact.called` says of them."""
     try:
@@ -59,9 +71,11 @@ def _called(versions: Iterable[Any]) -> list[str]:
 _KEYS = {"tree": query.TREE, "held": query.HELD}
 """The keys of fields that are not asked for by their own name."""
 _TOLD: Mapping[str, Callable[[Any], Any]] = {
-    "tags": lambda tags: list(map(str, tags)), "held": len, "used": _called, "logged": _called,
+    "tags": lambda tags: list(map(str, tags)), "used": _called, "logged": _called, "held": len,
 }  # fmt: skip
 """The fields that are more than a text, and what a column has of them."""
+_LISTS = ("tags", "used", "logged")
+_NUMBERS = ("created", "finished", "duration", query.HELD)
 
 
 def names(keys: Iterable[str]) -> set[str]:

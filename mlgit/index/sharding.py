@@ -18,8 +18,10 @@ from mlgit.store import archive, runs, shards
 from mlgit.store.archive import Listing
 from mlgit.store.shards import Shelf
 
-_MOST_VALUES = 1 << 20
-"""Values in one shard: forges take no files of more than 100 MB."""
+_MOST_BYTES = 16 << 20
+"""In one shard, unless it has a single run: forges take no files of more than 100 MB."""
+_LARGEST = 100 << 20
+"""Bytes of what may be a shard; what is more is not looked into."""
 _SPARE = SEGMENT
 """So many runs that have gone, or are elsewhere now, are no matter."""
 
@@ -82,18 +84,18 @@ def read(reader: Reader, tips: Mapping[str, str]) -> Iterator[Shard]:
     found = ((name, tips[name], commit, content) for name, commit, content in records)
     while told := list(islice(found, SEGMENT)):
         whole = Shard.of(told)
-        values = sum(len(one.positions) // 2 for one in whole.cells.values())
-        if values <= _MOST_VALUES:
+        if whole.size <= _MOST_BYTES:
             yield whole
             continue
-        size = -(-len(told) // -(-values // _MOST_VALUES))
+        size = -(-len(told) // -(-whole.size // _MOST_BYTES))
         yield from (Shard.of(told[at : at + size]) for at in range(0, len(told), size))
 
 
 def of_file(reader: Reader, oid: str) -> Shard | None:
     """The shard of the file *oid*; None where there is none that this mlgit understands."""
+    (size,) = reader.sizes([oid])
     try:
-        return shard.decode(reader.blob(oid) or b"")
+        return shard.decode(reader.blob(oid) or b"") if size and size <= _LARGEST else None
     except ValueError:
         return None
 
@@ -120,9 +122,9 @@ def _wrong(reader: Reader, head: str, shelf: Shelf) -> str | None:
     left, false = archive.listing(reader, shelf.state), 0
     for oid, _ in shelf.files:
         some = of_file(reader, oid)
-        pairs = list(zip(some.names, some.tips, strict=True)) if some else []
-        false += [shard.encode(one) for one in read(reader, dict(pairs))] != [reader.blob(oid)]
-        left = dict(left.items() - set(pairs))
+        told = dict(zip(some.names, some.tips, strict=True)) if some else {}
+        false += some is None or [shard.encode(one) for one in read(reader, told)] != [reader.blob(oid)]
+        left = dict(left.items() - told.items())
     if false:
         return f"{false} of its shards say otherwise than the runs"
     return f"its shards lack {len(left)} runs" if left else None

@@ -42,6 +42,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 """Of what kind a field of a record is; those that it may lack can be null too."""
 _LONG = re.compile(rb"\d{19}")
 """What may be a whole number that orjson rounds."""
+_NESTED = 64
+"""How deep a record is nested at the most."""
 _STATES = {state.value: state for state in State}
 
 
@@ -62,6 +64,35 @@ def decode(text: bytes | str, *, rounded: bool = False) -> Any:
     except orjson.JSONDecodeError:  # half characters, which are no text, and whatever else it is strict about
         value = json.loads(json.dumps(json.loads(raw), ensure_ascii=False).encode("utf-8", "replace"))
     return _unmarked(value) if b'"$float"' in raw else value
+
+
+def told(text: bytes | str, *, rounded: bool = False) -> Any:
+    """`decode` of what somebody else may have written.
+
+    Raises `ValueError` where it is none, or nested deeper than what mlgit records: not safe to go through.
+    """
+    try:
+        value = decode(text, rounded=rounded)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    marks: tuple[Any, Any] = ("{", "[") if isinstance(text, str) else (b"{", b"[")
+    if sum(map(text.count, marks)) > _NESTED and _is_deep(value):
+        raise ValueError("it is nested too deep")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_NESTED):
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _plain(value: Any) -> Any:

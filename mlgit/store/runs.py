@@ -26,7 +26,6 @@ from mlgit.store.telling import Account
 T = TypeVar("T")
 _DEEPEST = 100
 """Commits that are no results, and may lie above one."""
-_NESTED = 64
 _LINE = f"\n{records.TRAILER}: ".encode()
 _PARENT = re.compile(rb"^parent ([0-9a-f]{40,64})$", re.MULTILINE)
 
@@ -121,27 +120,10 @@ def _parent(commit: bytes) -> str | None:
 
 def _decoded(value: bytes, *, rounded: bool) -> dict[str, Any] | None:
     try:
-        content = records.decode(value, rounded=rounded)
-    except (ValueError, RecursionError):
+        content = records.told(value, rounded=rounded)
+    except ValueError:
         return None
-    if not isinstance(content, dict) or (value.count(b"{") + value.count(b"[") > _NESTED and _is_deep(content)):
-        return None
-    return content
-
-
-def _is_deep(value: Any) -> bool:
-    """Whether it is nested deeper than anything that mlgit records, so that to go through it is no safe thing to do."""
-    level = [value]
-    for _ in range(_NESTED):
-        level = [
-            item
-            for outer in level
-            for item in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(item, dict | list)
-        ]
-        if not level:
-            return False
-    return True
+    return content if isinstance(content, dict) else None
 
 
 def _content(run: Run | None) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlgit.core import refs
+from mlgit.core.run import in_calendar
 from mlgit.errors import MlgitError, RefMovedError
 from mlgit.git.objects import Entry, Reader, Writer
 from mlgit.git.remote import Remote
@@ -21,6 +22,7 @@ from mlgit.git.repo import Move, Repo, split_commit
 from mlgit.store import archive, records
 
 _ABOUT = "about.json"
+_FILE = "100644"
 _BY = "mlgit <mlgit@localhost>"
 """Who makes them: of the same months it is the same commit on every machine."""
 _WHY = "shards of the archive"
@@ -56,12 +58,14 @@ def _shelf(reader: Reader, commit: str, month: str) -> Shelf | None:
     if not entries or _ABOUT not in entries:
         return None
     try:
-        about = records.decode(reader.blob(entries[_ABOUT].oid) or b"")
-        files = [(entries[name].oid, int(count)) for name, count in about["runs"].items()]
-        is_state = _OID.fullmatch(about["state"])
-        return Shelf(int(about["version"]), about["state"], tuple(files)) if is_state else None
+        about = records.told(reader.blob(entries[_ABOUT].oid) or b"")
+        version, state, runs = about["version"], about["state"], about["runs"]
+        files = tuple((entries[name].oid, count) for name, count in runs.items() if entries[name].mode == _FILE)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+    are_whole = all(type(number) is int for number in (version, *runs.values()))
+    is_ours = are_whole and len(dict(files)) == len(runs) and isinstance(state, str) and _OID.fullmatch(state)
+    return Shelf(version, state, files) if is_ours else None
 
 
 def write(repo: Repo, writer: Writer, shelves: Mapping[str, Shelf], *, known: Iterable[str] = ()) -> str:
@@ -76,7 +80,7 @@ def write(repo: Repo, writer: Writer, shelves: Mapping[str, Shelf], *, known: It
             if (found := reader.read(f"{same}^{{tree}}")) and found[0] == tree:
                 return same
         states = filter(None, map(reader.read, (shelf.state for shelf in shelves.values())))
-        when = max((_when(content) for _, _, content in states), default=0)
+        when = int(in_calendar(max((_when(content) for _, _, content in states), default=0)))
     by = f"{_BY} {when} +0000"
     commit = writer.add("commit", f"tree {tree}\nauthor {by}\ncommitter {by}\n\n{_WHY}\n".encode())
     writer.flush()
@@ -93,8 +97,8 @@ def _folder(writer: Writer, shelf: Shelf) -> str:
     files = {f"{at:04}": file for at, file in enumerate(shelf.files)}
     about: dict[str, Any] = {"version": shelf.version, "state": shelf.state}
     about["runs"] = {name: count for name, (_, count) in files.items()}
-    entries = {name: Entry("100644", oid) for name, (oid, _) in files.items()}
-    return writer.tree({**entries, _ABOUT: Entry("100644", writer.blob(records.encode(about)))})
+    entries = {name: Entry(_FILE, oid) for name, (oid, _) in files.items()}
+    return writer.tree({**entries, _ABOUT: Entry(_FILE, writer.blob(records.encode(about)))})
 
 
 def move(repo: Repo, old: str | None, new: str) -> None:
