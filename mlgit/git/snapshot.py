@@ -32,6 +32,7 @@ class Snapshot:
 def take(repo: Repo, limits: Limits = USUAL) -> Snapshot:
     """The work tree of *repo* as a commit: tracked, modified and untracked files, but none that git ignores.
 
+    A virtual environment that git does not know of is taken as ignored: since Python 3.13 `venv` has it so itself.
     Files beyond *limits* and files that look like secrets are left out, and said so. A merge in progress is taken as
     the files are; an empty repository gives a commit without parents; a bare one its HEAD. Where nothing has changed
     since this process took it last, it is the same commit.
@@ -114,7 +115,17 @@ def _status(repo: Repo) -> tuple[str | None, list[Change]]:
             changed.append(Change(item.split(" ", 10)[10]))
         elif kind == "? " and not whole.is_begun(item[2:]):
             changed.append(Change(item[2:], new=True))
-    return head, changed
+    return head, _without_environments(changed)
+
+
+def _without_environments(changed: list[Change]) -> list[Change]:
+    """*changed* less the new files of virtual environments (PEP 405), whose packages the run lists anyway."""
+    inside = tuple(
+        change.path.removesuffix("pyvenv.cfg")
+        for change in changed
+        if change.new and change.path.endswith("/pyvenv.cfg")
+    )
+    return [change for change in changed if not (change.new and change.path.startswith(inside))] if inside else changed
 
 
 # What git thinks is a large file it puts into a pack, together with all others of the same call; what a filter has to

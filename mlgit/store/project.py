@@ -58,9 +58,15 @@ def _settings(folder: Path, project: str) -> list[str]:
 def _ignore(folder: Path) -> list[str]:
     path = folder / ".gitignore"
     there = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
-    missing = [line for line in _IGNORED if line not in there.splitlines()]
+    missing = [line for line in (*_IGNORED, *_environments(folder)) if line not in there.splitlines()]
     if not missing:
         return []
     gap = "" if not there or there.endswith("\n") else "\n"
     path.write_text(f"{there}{gap}{chr(10).join(missing)}\n", encoding="utf-8", errors="surrogateescape")
     return [".gitignore"]
+
+
+def _environments(folder: Path) -> list[str]:
+    """The virtual environments in *folder* that do not keep themselves out of git, as Python's own do since 3.13."""
+    found = sorted(mark.parent for mark in folder.glob("*/pyvenv.cfg"))
+    return [f"{place.name}/" for place in found if not (place / ".gitignore").exists()]

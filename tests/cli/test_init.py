@@ -51,3 +51,14 @@ def test_a_file_that_is_being_written_is_not_taken_for_code(inside: Repo, mlgit:
     with whole.at(inside.folder / "runs.zip") as scratch:
         scratch.write_text("half of it")
         assert scratch.name not in inside.git("status", "--porcelain", "--untracked-files=all")
+
+
+def test_a_virtual_environment_in_the_project_stays_out_of_its_commits(tmp_path: Path, mlgit: Script):
+    for name in (".venv", "quiet"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pyvenv.cfg").touch()
+    (tmp_path / "quiet" / ".gitignore").write_text("*")
+
+    mlgit("init", cwd=tmp_path)
+
+    assert (tmp_path / ".gitignore").read_text() == "__pycache__/\n.env\n.*.mlgit\n.venv/\n"

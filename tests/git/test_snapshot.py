@@ -119,6 +119,21 @@ def test_what_is_not_whole_yet_is_no_code(code: Repo):
         assert not take(code).dirty
 
 
+def test_a_virtual_environment_is_no_code(code: Repo):
+    for name in (".venv/pyvenv.cfg", ".venv/lib/six.py", "tools/env/pyvenv.cfg", "tools/env/bin/run", "tools/new.py"):
+        (top(code) / name).parent.mkdir(parents=True, exist_ok=True)
+        (top(code) / name).write_text(name)
+
+    assert snapshot(code)[1] == {"a.py": "a", "b.py": "b", "tools/new.py": "tools/new.py"}
+
+
+def test_a_repository_that_is_a_virtual_environment_itself_has_code_all_the_same(code: Repo):
+    (top(code) / "pyvenv.cfg").write_text("home = /usr/bin")
+    (top(code) / "new.py").write_text("new")
+
+    assert snapshot(code)[1]["new.py"] == "new"
+
+
 def test_every_kind_of_change_is_taken(code: Repo):
     place = top(code)
     for name in ("staged", "both", "gone", "exec", "moved", "typed"):
