@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 
 from mlgit.core import values
@@ -19,15 +20,14 @@ def named(now: Now, text: str, project: str | None) -> Known:
     """
     if text == "latest" and (newest := now.newest(project, limit=1)):
         return newest[0]
-    try:
-        return _named(now, values.text(text), project)
-    except NotFoundError:
-        if project is None:
-            raise
-        return _named(now, values.text(text), None)
+    text = values.text(text)
+    found = _named(now, text, project) or (_named(now, text, None) if project else None)
+    if found is None:
+        raise _nothing(now, text)
+    return found
 
 
-def _named(now: Now, text: str, project: str | None) -> Known:
+def _named(now: Now, text: str, project: str | None) -> Known | None:
     living = [run for run in now.alive if project in (None, run.project)]
     ids = {run.id for run in living}
     for where, asked, fits in _ways(text):
@@ -42,10 +42,16 @@ def _named(now: Now, text: str, project: str | None) -> Known:
                 f"{text[:80]!r} names {len(found)} runs: {some}{', …' if len(found) > 5 else ''}.",
                 fix="give the id or the branch",
             )
+    return None
+
+
+def _nothing(now: Now, text: str) -> NotFoundError:
+    """What to say of *text*, which names no run that is shown."""
+    if any(text in (run.id, run.name) or (text[2:] and _begins(run, text)) for run in now.hidden()):
+        return NotFoundError(f"The run {text[:80]!r} is hidden.", fix=shlex.join(("mlgit", "restore", text)))
     close = _close(now, text)
-    raise NotFoundError(
-        f"There is no run {text[:80]!r}.", fix=f"did you mean {close}?" if close else "mlgit ls lists the runs"
-    )
+    fix = f"did you mean {close}?" if close else "mlgit ls lists the runs"
+    return NotFoundError(f"There is no run {text[:80]!r}.", fix=fix)
 
 
 def _close(now: Now, text: str) -> str | None:

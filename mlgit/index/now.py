@@ -136,6 +136,10 @@ class Now:
                 found[entry] = replace(run, ref=ref, archive=month)
         return found
 
+    def hidden(self) -> list[Run]:
+        """The runs that `mlgit rm` has taken away, of which the index knows nothing."""
+        return stored.hidden(self._repo)
+
     def count(self, project: str | None) -> int:
         """How many runs *project* has."""
         where, asked, living = self._of(project, None)

@@ -161,6 +161,15 @@ def test_a_run_is_found_by_every_name_it_has(repo: Repo, index: Path):
     assert caught.value.fix == "did you mean radiant glade?"
 
 
+def test_a_hidden_run_is_said_to_be_hidden(repo: Repo, index: Path):
+    runs.hide(repo, query.runs(repo))
+
+    for text in ("radiant glade", "radiant gla"):
+        with pytest.raises(MlgitError, match=f"The run '{text}' is hidden") as caught:
+            query.find(repo, text)
+        assert caught.value.fix == f"mlgit restore '{text}'"
+
+
 PLAIN_QUESTIONS = """
 import sys
 from pathlib import Path
