@@ -132,6 +132,14 @@ def test_every_command_has_an_example_in_its_help():
         assert f"mlgit {name.split()[0]}" in text.split("Example")[1], name
 
 
+def test_help_fits_a_terminal_of_80_columns_and_cuts_no_sentence_short():
+    for name, command in every_command():
+        text = command.get_help(click.Context(command, info_name=f"mlgit {name}", terminal_width=80))
+
+        assert max(map(len, text.splitlines())) <= 80, name
+        assert not re.search(r"^  [a-z]+ .*\.\.\.$", text, re.MULTILINE), name
+
+
 def test_a_command_of_many_options_has_each_of_them_once_under_a_heading():
     from mlgit.cli import run
 

@@ -64,7 +64,7 @@ def _filed(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-@command.command("wandb")
+@command.command("wandb", short_help="Import the runs of W&B on this machine.")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
 @_filed
 def wandb(folders: tuple[Path, ...], **options: Any) -> None:
@@ -82,7 +82,7 @@ def wandb(folders: tuple[Path, ...], **options: Any) -> None:
     _import(reader.runs(folders), len(reader.folders(folders)), **options)
 
 
-@command.command("tensorboard")
+@command.command("tensorboard", short_help="Import event files, a run for each folder.")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR...")
 @_filed
 def tensorboard(folders: tuple[Path, ...], **options: Any) -> None:
@@ -94,14 +94,14 @@ def tensorboard(folders: tuple[Path, ...], **options: Any) -> None:
     \b
     Examples:
       mlgit import tensorboard runs/
-      mlgit import tensorboard lightning_logs/version_3 --name resnet --group baselines
+      mlgit import tensorboard lightning_logs/version_3 --name resnet
     """
     from mlgit.integrations.importers import tensorboard as reader
 
     _import(reader.runs(folders), len(reader.folders(folders)), **options)
 
 
-@command.command("mlflow")
+@command.command("mlflow", short_help="Import MLflow's runs, from SQLite or mlruns/.")
 @click.argument("store", metavar="URI|DIR")
 @click.option("--artifacts", multiple=True, type=click.Path(path_type=Path), metavar="DIR",
               help="Also take artifacts that lie below DIR, away from the store; may be repeated.")  # fmt: skip
@@ -127,7 +127,7 @@ def mlflow(store: str, artifacts: tuple[Path, ...], **options: Any) -> None:
         output.note(f"{sum(deleted)} in MLflow's trash left there")
 
 
-@command.command("dvclive")
+@command.command("dvclive", short_help="Import DVCLive's folders and DVC's experiments.")
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR...]")
 @click.option("--experiments", is_flag=True, help="Take the experiments of `dvc exp` in this repository, too.")
 @_filed

@@ -54,11 +54,11 @@ def command(
     Examples:
       mlgit ls
       mlgit ls --where 'accuracy > 0.9 and lr < 1e-3' --sort -accuracy
-      mlgit ls --where "tag = baseline and state != failed and created > 2026-10-01"
+      mlgit ls --where "tag = baseline and created > 2026-10-01"
       mlgit ls --where 'duration > 1h30m or `my metric` is null'
       mlgit ls --sort group --sort -accuracy
       mlgit ls --metric val/loss --metric lr
-      mlgit ls --group-by optimizer --group-by lr --metric accuracy --sort -accuracy
+      mlgit ls --group-by optimizer --group-by lr --metric accuracy
       mlgit ls --where 'tag = paper' --limit 0 --csv > runs.csv
       mlgit ls --json | jq '.[0].metrics'
     """

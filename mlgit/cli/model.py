@@ -57,7 +57,7 @@ def register(
     \b
     Examples:
       mlgit model register radiant-glade-12
-      mlgit model register radiant-glade-12 --name digits --bump major --description "Trained on D2"
+      mlgit model register radiant-glade-12 --name digits --bump major
     """
     from mlgit.index import query
     from mlgit.registry import propose
@@ -75,7 +75,7 @@ def register(
     output.note(f"Next: mlgit promote {made.model}@{made.version} STAGE")
 
 
-@command.command()
+@command.command(short_help="List versions, the newest first, with their stages.")
 @click.argument("model", required=False)
 @_BASE
 @_JSON
@@ -106,7 +106,7 @@ def ls(model: str | None, base: str | None, as_json: bool) -> None:
         output.note("A stage is unsettled where its file and its tag differ. To fix: mlgit model settle")
 
 
-@command.command()
+@command.command(short_help="Show one version: its run, scores and history.")
 @click.argument("version", metavar="MODEL@VERSION")
 @_BASE
 @_JSON
@@ -143,7 +143,7 @@ def show(version: str, base: str | None, as_json: bool) -> None:
         output.say(f"{event['when']}  {what} by {event['by']} ({event['tag']})")
 
 
-@command.command()
+@command.command(short_help="Bring the bytes of a version.")
 @click.argument("version", metavar="MODEL[@VERSION|#STAGE]")
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Put it into this folder.  [default: MODEL-VERSION]")  # fmt: skip
@@ -170,7 +170,7 @@ def get(version: str, folder: Path | None, base: str | None, as_json: bool) -> N
     output.note(f"{found.model} {found.version}, {figures.size(found.size)}, verified.")
 
 
-@command.command()
+@command.command(short_help="Let every stage serve what its file says now.")
 @_BASE
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would move, and what the gates say; tag nothing.")
 @_JSON

@@ -123,7 +123,7 @@ def list_(state: str, as_json: bool) -> None:
     output.table(("number", "title", "branch", "into", "state", "author"), rows, empty=f"No {which}pull requests.")
 
 
-@command.command()
+@command.command(short_help="Show one, with its files, comments and checks.")
 @_NUMBER
 @click.option(
     "--html",
@@ -215,7 +215,7 @@ def review(number: int, verdict: str, message: str) -> None:
     output.say(f"#{number}: {given.author} {conversation.DID[given.verdict]} at {given.commit[:10]}.")
 
 
-@command.command()
+@command.command(short_help="Merge; a merged promotion moves its stage.")
 @_NUMBER
 @click.option("--expect", metavar="COMMIT", help="Merge only if its branch still stands at this commit.")
 @_JSON
@@ -296,7 +296,7 @@ def ready(number: int) -> None:
     output.say(f"#{number} is ready for review.")
 
 
-@command.command()
+@command.command(short_help="Whether the checks on its last commit passed.")
 @_NUMBER
 @_JSON
 def checks(number: int, as_json: bool) -> None:

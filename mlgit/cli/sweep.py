@@ -40,7 +40,7 @@ def command() -> None:
     """
 
 
-@command.command("run")
+@command.command("run", short_help="Run a sweep from a file in W&B's format.")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("--agents", type=click.IntRange(1, 256), help="Run so many trials side by side.  [default: 1]")
@@ -131,7 +131,7 @@ def ls(json_: bool) -> None:
     output.table(columns, rows, right=("trials", "best"), empty="No sweeps yet; `mlgit sweep run FILE` starts one.")
 
 
-@command.command("show")
+@command.command("show", short_help="Show the trials of a sweep, best first.")
 @click.argument("sweep")
 @click.option("--json", "json_", is_flag=True, help="Print it as JSON.")
 def show(sweep: str, json_: bool) -> None:
