@@ -89,10 +89,11 @@ def _switch(repo: Repo, run: Run, source: str, branch: str | None, *, force: boo
     from mlgit.git import bringing
     from mlgit.store import runs
 
-    changed = repo.git("status", "--porcelain", "--untracked-files=no", "--ignore-submodules")
-    if changed and not force:
+    status = repo.git("status", "--porcelain", "--untracked-files=no", "--ignore-submodules")
+    if status and not force:
+        changed = [line.split(maxsplit=1)[1] for line in status.splitlines()]
         raise UsageError(
-            f"{len(changed.splitlines())} of your files have changes that are in no commit.",
+            f"What you changed in {output.some(changed, 3)} is in no commit.",
             fix="git stash or commit them; or --to DIR brings the code elsewhere; or --force, to lose them",
         )  # fmt: skip
     if branch and repo.resolve(f"refs/heads/{branch}"):

@@ -89,6 +89,7 @@ def test_work_that_is_in_no_commit_is_not_lost_by_switching(inside: Repo, projec
     ignored = mlgit("checkout", "changed", check=False)
 
     assert [done.returncode for done in (refused, untracked, ignored)] == [2, 2, 2]
+    assert "What you changed in train.py is in no commit." in refused.stderr
     assert "git stash" in refused.stderr
     assert "overwritten by checkout:\n\tnew.py" in untracked.stderr
     assert "new.py" in ignored.stderr
