@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from mlgit.cli import output
+from mlgit.cli import edits, output
 from mlgit.cli.choose import KEY, RUN
 from mlgit.cli.ls import document
 from mlgit.core import compare, escape, figures, query
@@ -37,7 +37,8 @@ class _Table:
 
 
 @click.command()
-@click.argument("names", type=RUN, nargs=-1, required=True, metavar="RUN RUN...")
+@click.argument("names", type=RUN, nargs=-1, metavar="RUN...")
+@edits.WHERE
 @click.option("-m", "--metric", "metrics", multiple=True, metavar="NAME", type=KEY,
               help="Show this metric, and only those that are named; may be repeated.")  # fmt: skip
 @click.option("-s", "--sort", metavar="KEY", type=KEY,
@@ -48,8 +49,8 @@ class _Table:
               help="Write table and chart into this HTML file, a page that needs nothing beside it.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, with all of the metrics and params.")
 def command(
-    names: tuple[str, ...], metrics: tuple[str, ...], sort: str | None, png: Path | None, html: Path | None,
-    as_json: bool,
+    names: tuple[str, ...], conditions: tuple[str, ...], metrics: tuple[str, ...], sort: str | None, png: Path | None,
+    html: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Compare runs: their metrics, the best of each, and the params in which they differ.
 
@@ -61,17 +62,16 @@ def command(
       mlgit compare baseline radiant-glade-12 calm-sea-4
       mlgit compare baseline latest --metric val/loss --png curves.png
       mlgit compare baseline latest --html compared.html
-      mlgit compare $(mlgit ls --json | jq -r '.[].id') --sort accuracy
+      mlgit compare --where 'tag = paper' --sort accuracy
     """
     from mlgit import wiring
-    from mlgit.index.query import find_all
 
     place = wiring.place()
-    found = {run.id: run for run in find_all(place.repo, names, project=place.meant)}
+    found = edits.chosen(place, names, conditions)
     if len(found) < 2:
         raise UsageError("Nothing to compare: name two runs or more.", fix="mlgit ls lists the runs")
     goals = place.settings.goals
-    shown = _table(_sorted(list(found.values()), sort, goals), metrics, goals)
+    shown = _table(_sorted(found, sort, goals), metrics, goals)
     if as_json:
         output.as_json(_document(shown))
     else:

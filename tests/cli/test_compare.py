@@ -72,9 +72,17 @@ def test_a_chart_is_written(three_runs: Repo, mlgit: Cli, tmp_path: Path) -> Non
     assert bars.read_bytes().startswith(b"\x89PNG")
 
 
+def test_runs_are_compared_by_what_holds_of_them(three_runs: Repo, mlgit: Cli) -> None:
+    told = json.loads(mlgit("compare", "c", "--where", "accuracy > 0", "--sort", "accuracy", "--json").stdout)
+
+    assert sorted(run["name"] for run in told["runs"]) == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        ((), "or give --where CONDITION"),
+        (("--where", "accuracy > 1e9"), "No run fits"),
         (("a",), "name two runs or more"),
         (("a", "a"), "name two runs or more"),
         (("a", "b", "-m", "acuracy"), "they logged accuracy, loss, steps"),
