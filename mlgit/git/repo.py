@@ -6,15 +6,19 @@ Everything goes through plumbing, so a run can be recorded while the user edits 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from mlgit.core.run import in_calendar
 from mlgit.errors import GitError, NotFoundError, RefMovedError, UsageError
 from mlgit.git import process, refs
 from mlgit.git.objects import Entry, Reader, Writer
+
+_COMMITTER = re.compile(rb"^committer .*> (\d+) ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -172,11 +176,12 @@ class Repo:
         )
 
     def write_commit(
-        self, writer: Writer, tree: str, parents: Sequence[str], message: str, *, when: float | None = None
-    ) -> str:
-        """A commit object in *writer*; return its id."""
-        who = self.signature(when)
-        head = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {who}", f"committer {who}"]
+        self, writer: Writer, tree: str, parents: Sequence[str], message: str, *, when: float | None = None,
+        walked: float | None = None,
+    ) -> str:  # fmt: skip
+        """A commit object in *writer*; return its id. *walked*: the time by which git orders it, if that is another."""
+        head = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
+        head += [f"author {self.signature(when)}", f"committer {self.signature(when if walked is None else walked)}"]
         text = "\n".join((*head, "", message if message.endswith("\n") else f"{message}\n"))
         return writer.add("commit", text.encode(errors="surrogateescape"))
 
@@ -316,6 +321,12 @@ def _ask_git(start: Path) -> Repo | None:
             return None
         raise process.failure("rev-parse", start, err)
     return Repo(work_tree=places[2] if len(places) > 2 else None, git_dir=places[0], common_dir=places[1])
+
+
+def time_of(commit: bytes) -> int:
+    """The time by which git orders *commit*, a commit object, in seconds since the epoch; 0 where it says none."""
+    found = _COMMITTER.search(commit, 0, commit.find(b"\n\n") + 1)
+    return int(in_calendar(int(found[1]))) if found else 0
 
 
 def message_trailer(message: str, key: str) -> str | None:

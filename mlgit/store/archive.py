@@ -19,7 +19,7 @@ from mlgit.core import refs
 from mlgit.core.run import Run
 from mlgit.errors import GitError, MlgitError, RefMovedError
 from mlgit.git.objects import Entry, Reader, Writer
-from mlgit.git.repo import Move, Repo, message_trailer, split_commit
+from mlgit.git.repo import Move, Repo, message_trailer, split_commit, time_of
 
 _LINK = "160000"
 _PARENTS = 200
@@ -230,24 +230,34 @@ def write(
     """The commits that say what *changes* make of the months *listed*, on top of *heads*, and hold what is added.
 
     They are on disk, and have been read back by git.
+
+    A commit is as old as the newest that it holds, and holds neighbours in time: git has a list by time of what it has
+    come to on its walk and not yet passed, and needs quadratic time where that is a whole month.
     """
     writer, new, after = repo.writer(), dict[str, str](), dict[str, Listing]()
     parents = {month: heads[month] for month in changes if month in heads}
     parents |= {f"{month}:{name}": tip for month, some in changes.items() for name, tip in some.items() if tip}
+    times: dict[str, int] = {}
     with repo.reader() as reader:
-        for place, kind in zip(parents, reader.kinds(parents.values()), strict=True):
-            if kind != "commit":  # git could pack nothing any more
-                raise GitError(f"{place} is {f'a {kind}' if kind else 'not here'}, and no commit.", fix="mlgit fsck")
+        for (place, tip), found in zip(parents.items(), reader.read_all(parents.values()), strict=True):
+            if found is None or found[1] != "commit":  # git could pack nothing any more
+                raise GitError(
+                    f"{place} is {f'a {found[1]}' if found else 'not here'}, and no commit.", fix="mlgit fsck"
+                )
+            times[tip] = time_of(found[2])
         gone = {month: purged_by(reader, heads.get(month)).union(purged) for month in changes}
     for month, changed in changes.items():
         after[month] = {name: tip for name, tip in {**listed[month], **changed}.items() if tip}
         tree = writer.tree({name: Entry(_LINK, tip) for name, tip in after[month].items()})
         new[month] = heads.get(month) or _root(writer, month)
-        added = [tip for tip in changed.values() if tip]
+        walked = times.get(new[month], refs.begin(month))
+        added = sorted((tip for tip in changed.values() if tip), key=times.__getitem__)
         for at in range(0, len(added) or 1, _PARENTS):
+            some = added[at : at + _PARENTS]
+            walked = max([walked, *(times[tip] for tip in some[-1:])])
             told = f"{why}\n\n{month} lists {len(after[month]):,} now.\n"
             told += f"\n{_PURGED}: {' '.join(sorted(gone[month]))}\n" if gone[month] else ""
-            new[month] = repo.write_commit(writer, tree, (new[month], *added[at : at + _PARENTS]), told)
+            new[month] = repo.write_commit(writer, tree, (new[month], *some), told, walked=walked)
     writer.flush()
     with repo.reader() as reader:
         if {month: listing(reader, tip) for month, tip in new.items()} != after:

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlgit.core import refs
-from mlgit.core.run import in_calendar
 from mlgit.errors import MlgitError, RefMovedError
 from mlgit.git.objects import Entry, Reader, Writer
 from mlgit.git.remote import Remote
-from mlgit.git.repo import Move, Repo, split_commit
+from mlgit.git.repo import Move, Repo, time_of
 from mlgit.store import archive, records
 
 _ABOUT = "about.json"
@@ -71,7 +70,7 @@ def _shelf(reader: Reader, commit: str, month: str) -> Shelf | None:
 def write(repo: Repo, writer: Writer, shelves: Mapping[str, Shelf], *, known: Iterable[str] = ()) -> str:
     """The commit that holds *shelves* by month, whose files may be pending in *writer*, or the one *known* that does.
 
-    No ref moves. It is as old as the newest state of a month: what is older than all else, git looks for everywhere.
+    No ref moves. It is younger than every state of a month: what is older, git looks for among all that there is.
     """
     folders = {_path(month): Entry("40000", _folder(writer, shelf)) for month, shelf in shelves.items()}
     tree = writer.edit({}, folders, lambda _: {})
@@ -80,17 +79,11 @@ def write(repo: Repo, writer: Writer, shelves: Mapping[str, Shelf], *, known: It
             if (found := reader.read(f"{same}^{{tree}}")) and found[0] == tree:
                 return same
         states = filter(None, map(reader.read, (shelf.state for shelf in shelves.values())))
-        when = int(in_calendar(max((_when(content) for _, _, content in states), default=0)))
+        when = max((time_of(content) + 1 for _, _, content in states), default=0)
     by = f"{_BY} {when} +0000"
     commit = writer.add("commit", f"tree {tree}\nauthor {by}\ncommitter {by}\n\n{_WHY}\n".encode())
     writer.flush()
     return commit
-
-
-def _when(commit: bytes) -> int:
-    """When *commit* was made, in seconds since the epoch."""
-    words = split_commit(commit)[0].get("committer", "").split()
-    return int(words[-2]) if len(words) > 1 and words[-2].isdigit() else 0
 
 
 def _folder(writer: Writer, shelf: Shelf) -> str:

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from mlgit.index import query
 from mlgit.store import archive, edit, folding, listings, runs
 from mlgit.tracking import session
 from tests.dying import last_moment
+from tests.recorded import record
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 MARCH, APRIL = 1_772_400_000.0, 1_775_100_000.0
@@ -74,6 +76,27 @@ def test_git_keeps_and_sends_what_is_archived(inside: Repo, tmp_path: Path):
     assert there
     there.git("fsck", "--strict", "--no-dangling")
     assert known(there)["a"] == run
+
+
+def test_git_comes_to_a_run_shortly_after_the_commit_that_holds_it(inside: Repo, monkeypatch: pytest.MonkeyPatch):
+    """A walk by time has few commits ahead of it at any moment: git looks through all of them at every step."""
+    monkeypatch.setattr(archive, "_PARENTS", 2)
+    before = [
+        record(inside, run_id, created=MARCH + 60, finished=MARCH + 60 * at) for at, run_id in enumerate("fbadce", 2)
+    ]
+    wanted = {archive.name_of(run.ref): run.commit for run in before}
+    month = month_of(before[0])
+    made = archive.write(inside, {}, {month: {}}, {month: wanted}, why="fold")[month]
+
+    chain = inside.git("rev-list", "--first-parent", "--format=%ct %P", "--no-commit-header", made).splitlines()
+    held = [line.split() for line in chain]
+    times = [int(time) for time, *_ in held]
+    assert times == sorted(times, reverse=True)
+    for (time, _, *tips), (older, *_) in pairwise(held):
+        committed = [int(inside.git("show", "-s", "--format=%ct", tip)) for tip in tips]
+        assert max(committed) == int(time)
+        assert min(committed) >= int(older)
+    assert times[-1] == refs.begin(month)
 
 
 def test_months_are_those_of_utc_and_of_the_branch_s_project():
@@ -277,6 +300,7 @@ folding.fold(repo, sorted(query.runs(repo), key=lambda run: run.id, reverse=sys.
 DEATHS = """
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from mlgit.git.repo import Repo
 from mlgit.index import query
