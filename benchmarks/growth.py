@@ -22,6 +22,7 @@ _ROWS = {
     "build": "making the repository, s", "cold": "cold index, s",
     "git": "– git cat-file --batch of the same commits, s",
     "archived": "cold index where all are archived, by their shards, s", "keeping": "– making the shards, once, s",
+    "pull": "– mlgit pull of them into a fresh clone, s", "answer": "– its first mlgit ls, s",
     "first": "top 20 by a metric with a filter, the first time, ms", "top": "– again, ms",
     "group": "count, mean and more by group, ms", "find": "a run by its branch, ms", "newest": "the newest 20, ms",
     "unchanged": "a look at an index that is up to date, ms", "ls": "`mlgit ls`, whole process, ms",
@@ -29,7 +30,7 @@ _ROWS = {
     "memory": "memory of a process that asks, MB", "making": "– of the one that makes the index, MB",
     "packed": "bytes a run in git, packed", "disk": "bytes a run in the index",
 }  # fmt: skip
-_SECONDS = ("build", "cold", "git", "archived", "keeping")
+_SECONDS = ("build", "cold", "git", "archived", "keeping", "pull", "answer")
 
 
 def main(folder: Path) -> None:

@@ -140,11 +140,7 @@ def measured(folder: Path, count: int) -> dict[str, float]:
         told |= json.loads(done.stdout)
     told["ls"] = process((sys.executable, "-m", "mlgit", "ls", "--all"), folder=folder, runs=5, env=_env()).wall
     _edit(repo)
-    began = time.perf_counter()
-    subprocess.run(
-        (sys.executable, "-m", "mlgit", "ls", "--all"), cwd=folder, check=True, capture_output=True, env=_env()
-    )
-    told["refreshed"] = (time.perf_counter() - began) * 1e3
+    told["refreshed"] = _once(folder, "ls", "--all")
     return told | _archived(repo)
 
 
@@ -157,7 +153,17 @@ def _archived(repo: Repo) -> dict[str, float]:
     os.utime(repo.common_dir / "packed-refs", (0, 0))
     build.forget(repo)
     done = subprocess.run((sys.executable, "-c", _BUILD), cwd=repo.folder, check=True, capture_output=True, env=_env())
-    return told | {"archived": json.loads(done.stdout)["cold"]}
+    told["archived"] = json.loads(done.stdout)["cold"]
+    fresh = repo.folder.with_name("fresh")
+    subprocess.run(("git", "clone", "-q", str(repo.folder), str(fresh)), check=True)
+    return told | {"pull": _once(fresh, "pull"), "answer": _once(fresh, "ls", "--all")}
+
+
+def _once(folder: Path, *words: str) -> float:
+    """What `mlgit WORDS` takes the first time, in milliseconds."""
+    began = time.perf_counter()
+    subprocess.run((sys.executable, "-m", "mlgit", *words), cwd=folder, check=True, capture_output=True, env=_env())
+    return (time.perf_counter() - began) * 1e3
 
 
 def _edit(repo: Repo) -> None:
@@ -213,6 +219,8 @@ def _of(count: int, told: Mapping[str, float]) -> Iterator[Line]:
     else:
         yield figure(f"{at}cold index", told["cold"], "ms")
     yield figure(f"{at}cold index of as many archived", told["archived"], "ms")
+    yield figure(f"{at}  mlgit pull of them into a fresh clone", told["pull"], "ms")
+    yield figure(f"{at}  its first mlgit ls", told["answer"], "ms")
     million = count >= SIZES[-1]
     yield at_most(f"{at}top 20 by a metric with a filter, the first time", told["first"], 1500, "ms")
     yield at_most(f"{at}  again", told["top"], 100 if million else 30, "ms")
