@@ -15,7 +15,7 @@ class RunName(click.ParamType):  # type: ignore[type-arg]  # click 8.1, which we
     name = "run"
 
     def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The runs whose branch or name begins so."""
+        """The runs whose name begins so, by the last part of their branch, as `mlgit ls` has it; or by all of it."""
         from mlgit import wiring
         from mlgit.index import query
 
@@ -23,10 +23,11 @@ class RunName(click.ParamType):  # type: ignore[type-arg]  # click 8.1, which we
             known = query.branches(wiring.place().repo)
         except MlgitError:
             return []
+        called = known if "/" in incomplete else [(branch.rpartition("/")[2], name) for branch, name in known]
         return [
-            CompletionItem(branch, help=escape.line(name))
-            for branch, name in known
-            if branch.startswith(incomplete) or name.startswith(incomplete)
+            CompletionItem(label, help=escape.line(name))
+            for label, name in called
+            if label.startswith(incomplete) or name.startswith(incomplete)
         ]
 
 

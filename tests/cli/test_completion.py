@@ -57,3 +57,11 @@ def test_names_in_conditions_and_orders_are_completed(inside, python, mlgit, wor
     }
 
     assert mlgit(env=env).stdout.replace("plain,", "").splitlines() == completed
+
+
+@pytest.mark.parametrize(("typed", "known_as"), [("sl", "slow-{}"), ("slow-", "slow-{}"), ("exp/p/s", "exp/p/slow-{}")])
+def test_a_run_is_completed_as_it_is_listed(inside, python, mlgit, typed, known_as):
+    run_id = python("-c", "import mlgit; print(mlgit.init(project='p', name='slow').id)").stdout.split()[-1]
+    env = os.environ | {"_MLGIT_COMPLETE": "bash_complete", "COMP_WORDS": f"mlgit show {typed}", "COMP_CWORD": "2"}
+
+    assert mlgit(env=env).stdout == f"plain,{known_as.format(run_id[:6])}\n"
