@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from mlgit.report.changed import File
 
 _MOST_ROWS = 20
+_BESIDE = 48
+"""So wide are the other columns of the metrics, with the gaps between them."""
 _ENVIRONMENT = ("command", "cwd", "python", "system", "host", "environment", "lock", "seeds")
 """What `run.yaml` says of where and how a run happened."""
 
@@ -68,7 +71,7 @@ def command(base: str, head: str, everything: bool, code: bool, as_json: bool) -
             }
         )  # fmt: skip
         return
-    names = (one.name, two.name) if one.name != two.name else (edits.label(one), edits.label(two))
+    names = _heads(one, two)
     _say_metrics(names, [delta for delta in deltas if everything or delta.direction is not Direction.SAME])
     most = None if everything else _MOST_ROWS
     for title, rows in (("param", params), ("data", data), ("environment", environment)):
@@ -120,6 +123,19 @@ def _environment(repo: Repo, run: Run) -> dict[str, Any]:
     return found | {"packages": dict(line.split("==", 1) for line in installed.splitlines() if "==" in line)}
 
 
+def _heads(one: Run, two: Run) -> tuple[str, str]:
+    """What the two are called above their columns; on a terminal so shortly that there is room for both."""
+    names, labels = (one.name, two.name), (edits.label(one), edits.label(two))
+    if output.is_terminal():
+        most = max(15, (shutil.get_terminal_size().columns - _BESIDE) // 2)
+        names, labels = _shortened(names, most), _shortened(labels, most)
+    return names if names[0] != names[1] else labels
+
+
+def _shortened(names: tuple[str, str], most: int) -> tuple[str, str]:
+    return output.shortened(names[0], most), output.shortened(names[1], most)
+
+
 def _say_metrics(names: tuple[str, str], deltas: Sequence[MetricDelta]) -> None:
     output.table(
         ("metric", *names, "change", ""),
@@ -128,7 +144,7 @@ def _say_metrics(names: tuple[str, str], deltas: Sequence[MetricDelta]) -> None:
              "" if delta.direction is Direction.UNKNOWN else delta.direction.value)
             for delta in deltas
         ],
-        right=(*names, "change"), empty="No metric differs.",
+        right=(*names, "change"), firm=(*names, "change"), empty="No metric differs.",
     )  # fmt: skip
 
 

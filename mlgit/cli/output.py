@@ -133,7 +133,7 @@ def grid(
         if (one := next((n for name in spare for n in kept[1:] if lines[0][n] == name), None)) is not None:
             left_out.append(one)
         elif firm and widths[0] > _SHORT:
-            lines = [[_shortened(line[0], max(_SHORT, widths[0] - over)), *line[1:]] for line in lines]
+            lines = [[shortened(line[0], max(_SHORT, widths[0] - over)), *line[1:]] for line in lines]
         else:
             left_out.append(next((n for n in reversed(kept[1:]) if lines[0][n] not in firm), kept[-1]))
     made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
@@ -149,7 +149,7 @@ _SHORT = 20
 """To so many characters the texts of a first column are shortened."""
 
 
-def _shortened(text: str, width: int) -> str:
+def shortened(text: str, width: int) -> str:
     """*text* without its middle: what a run is called stands first, and its id, by which it is found, last."""
     end = min(len(text), width // 2)
     return text if len(text) <= width else f"{text[: width - end - 1]}…{text[len(text) - end :]}"

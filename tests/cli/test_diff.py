@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -118,3 +119,19 @@ def test_what_a_clone_lacks_of_the_code_takes_nothing_from_the_rest(two: Repo, m
     assert "accuracy\t0.6\t0.7" in done.stdout
     assert "The code of b, commit 0000000000, is not here." in done.stderr
     assert mlgit("diff", "a", "b", "--code", check=False).returncode == 1
+
+
+def test_runs_of_long_names_stand_side_by_side_on_a_narrow_terminal(
+    two: Repo, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch, terminal: Callable[..., tuple[int, str]]
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    ids = [query.find(two, name).id for name in "ab"]
+    for name, run_id in zip("ab", ids, strict=True):
+        mlgit("rename", run_id, f"the training {name} of which there is more to be told than others care to read")
+
+    lines = terminal("diff", *ids)[1].splitlines()
+
+    first, second = (run_id[:6] for run_id in ids)
+    assert re.fullmatch(rf"metric +the\S+…\S+-{first} +the\S+…\S+-{second} +change", lines[0].rstrip())
+    assert re.fullmatch(r"accuracy +0.6 +0.7 +\+0.1 +better", lines[2].rstrip())
+    assert "no room" not in "".join(lines)
