@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlgit.core import escape
-from mlgit.errors import NotFoundError
+from mlgit.errors import MlgitError, NotFoundError
 from mlgit.store import place as places
 from mlgit.store import recover
 from mlgit.store.place import Place
@@ -68,12 +69,19 @@ def archivable(place: Place, runs: Sequence[Run]) -> tuple[list[Run], dict[str, 
 
 def fold(place: Place, runs: Sequence[Run], done: Callable[[int], None] = lambda _: None) -> list[Run]:
     """Fold *runs*, which are `archivable`; return those that are archived now. *done* hears how many."""
-    from mlgit.index import sharding
     from mlgit.store import folding
 
     folded = folding.fold(place.repo, runs, done=done)
-    sharding.keep_up(place.repo)
+    _keep_shards(place.repo)
     return folded
+
+
+def _keep_shards(repo: Repo) -> None:
+    """Bring the shards of the archive up to date, if that can be done now: nothing rests on them."""
+    from mlgit.index import sharding
+
+    with suppress(MlgitError, OSError):
+        sharding.keep_up(repo)
 
 
 def doomed(place: Place, runs: Sequence[Run]) -> tuple[Doomed, dict[str, list[str]]]:
@@ -126,14 +134,14 @@ def _contents(run: Run, *, made: bool = False) -> set[str]:
 def purge(place: Place, plan: Doomed, files: Mapping[str, Sequence[str]]) -> int:
     """Destroy what `doomed` has found; return how many of git's objects that were."""
     from mlgit.dvc import cache
-    from mlgit.index import build, sharding
+    from mlgit.index import build
     from mlgit.store import purge as purging
 
     count = purging.carry_out(place.repo, plan)
     for folder, some in files.items():
         cache.destroy(place.repo, _still_only_of(place.repo, plan.runs, some, folder), folder=folder)
     build.forget(place.repo)
-    sharding.keep_up(place.repo)
+    _keep_shards(place.repo)
     return count
 
 

@@ -22,6 +22,8 @@ _EVERYTHING = ("--all", "--reflog", "--indexed-objects")
 _TRUE = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
 """What is stored counts, not what git is told to show in its place (git-replace(1)): its own gc does likewise."""
 _UNDER_WAY = "erasing"
+_LARGEST = 100 << 20
+"""Bytes of an object that is looked into."""
 _MOVE = re.compile(rb"^([0-9a-f]{40,64}) ([0-9a-f]{40,64}) ", re.MULTILINE)
 """How an entry of a reflog begins."""
 _TRAVELS = (".keep", ".promisor")
@@ -38,12 +40,22 @@ def reached(
 
 def lost(repo: Repo, is_meant: Callable[[str], bool]) -> list[str]:
     """The commits that no ref leads to any more, a reflog at the most, and whose message *is_meant*."""
-    kinds = ("cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objecttype) %(objectname)")
-    commits = {line.removeprefix("commit ") for line in _lines(repo, *kinds) if line.startswith("commit ")}
-    commits.difference_update(_lines(repo, "rev-list", "--all"))
+    return _lost(repo, "commit", lambda content: is_meant(split_commit(content)[2]), "--all")
+
+
+def lost_files(repo: Repo, is_meant: Callable[[bytes], bool]) -> list[str]:
+    """The files that no ref leads to any more and whose content *is_meant*; large ones are not looked into."""
+    return _lost(repo, "blob", is_meant, *_EVERYTHING, "--objects", "--no-object-names")
+
+
+def _lost(repo: Repo, kind: str, is_meant: Callable[[bytes], bool], *reached: str) -> list[str]:
+    """The objects of a *kind* that are not *reached* and whose content *is_meant*."""
+    about = "--batch-check=%(objecttype) %(objectsize) %(objectname)"
+    told = map(str.split, _lines(repo, "cat-file", "--batch-all-objects", "--unordered", about))
+    left = {oid for what, size, oid in told if what == kind and int(size) <= _LARGEST}
+    left.difference_update(_lines(repo, "rev-list", *reached))
     with repo.reader() as reader:
-        contents = reader.read_all(sorted(commits))
-        return [found[0] for found in contents if found and is_meant(split_commit(found[2])[2])]
+        return [found[0] for found in reader.read_all(sorted(left)) if found and is_meant(found[2])]
 
 
 def only_in(repo: Repo, commits: Collection[str], alone: Collection[str] = ()) -> set[str]:

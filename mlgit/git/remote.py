@@ -66,14 +66,16 @@ class Remote:
         out = self._run("ls-remote", "--quiet", "--refs", "--end-of-options", self.name, *patterns)
         return {ref: oid for oid, _, ref in (line.partition("\t") for line in out.split("\n") if line)}
 
-    def fetch(self, oids: Iterable[str]) -> None:
+    def fetch(self, oids: Iterable[str], *, whole: bool = False) -> None:
         """Have the commits and tags *oids*, of its refs, and all that they hold; no ref moves. Raises `GitError`.
 
-        They are asked for by id, which git takes as they are: by name it compares each with each.
+        They are asked for by id, which git takes as they are: by name it compares each with each. A partial clone
+        gets what it filters out one by one when it is read, but for what it has *whole*.
         """
         if wanted := "".join(f"{oid}\n" for oid in dict.fromkeys(oids)):
             self._run(
                 "fetch", *self._progress(), "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--stdin",
+                *(("--no-filter",) if whole else ()),
                 "--end-of-options", self.name, stdin=wanted,
             )  # fmt: skip
 

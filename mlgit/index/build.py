@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import sqlite3
 import time
@@ -22,7 +21,7 @@ from mlgit.index import cells, hands, sharding
 from mlgit.index.cells import SEGMENT, Cells
 from mlgit.index.rows import WHERE, Rows, transaction
 from mlgit.index.shard import Shard
-from mlgit.store import archive, records, shards
+from mlgit.store import archive, locks, records, shards
 
 T = TypeVar("T")
 VERSION = 6
@@ -80,7 +79,6 @@ def _answer(
 
 def forget(repo: Repo) -> None:
     """Remove the index, those of other versions too, so that nothing stays in a file that is in git no longer."""
-    repo.own.mkdir(parents=True, exist_ok=True)
     with _alone(repo):
         for path in repo.own.glob("index*.db"):
             _remove(path)
@@ -114,16 +112,9 @@ def _told(connection: sqlite3.Connection) -> dict[str, tuple[object, ...]]:
     return {ref: (*told, digests.get(row)) for row, ref, *told in rows}
 
 
-@contextlib.contextmanager
-def _alone(repo: Repo) -> Iterator[None]:
+def _alone(repo: Repo) -> contextlib.AbstractContextManager[None]:
     """One process at a time brings the index up to date; the others wait, and then find little to do."""
-    fd = os.open(repo.own / "index.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        with contextlib.suppress(OSError):  # a disk without locks: SQLite's own have to do
-            fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
+    return locks.alone(repo.own / "index.lock")
 
 
 def _remove(path: Path) -> None:

@@ -27,7 +27,12 @@ _SPARE = SEGMENT
 
 
 def keep_up(repo: Repo) -> None:
-    """Let the shards have all runs of the archive. Whoever does so at the same time is not waited for."""
+    """Let the shards have all runs of the archive. Raises `GitError` where they cannot be read or written."""
+    with shards.alone(repo):
+        _keep_up(repo)
+
+
+def _keep_up(repo: Repo) -> None:
     months, before = archive.months(repo), shards.tip(repo)
     writer = repo.writer()
     with repo.reader() as reader:
@@ -42,7 +47,7 @@ def keep_up(repo: Repo) -> None:
     try:
         shards.move(repo, before, shards.write(repo, writer, shelves))
     except RefMovedError:
-        pass  # theirs are as good
+        pass  # a sync has just brought others, which are as good
 
 
 def _is_behind(shelf: Shelf | None, state: str) -> bool:

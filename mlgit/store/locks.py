@@ -71,6 +71,18 @@ def holders(folder: Path) -> list[int]:
     return sorted(pid for pid in found if pid > 0)
 
 
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """One process at a time, by a lock of the file *path*, which stays; all at once on a disk without locks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        lock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        let_go(fd)
+
+
 def turn(folder: Path) -> contextlib.AbstractContextManager[int]:
     """The turn of this process among those that write to one run, once the others have had theirs.
 

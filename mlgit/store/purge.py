@@ -80,6 +80,11 @@ def carry_out(repo: Repo, doomed: Doomed) -> int:
 
     Raises `GitError` where git or the disk refuses, `UsageError` where something leads to the runs by now.
     """
+    with shards.alone(repo):
+        return _carry_out(repo, doomed)
+
+
+def _carry_out(repo: Repo, doomed: Doomed) -> int:
     _check(repo, doomed)
     erase.finish(repo)
     pasts = [commit for month in doomed.months for commit in repo.ancestors(month)]
@@ -95,13 +100,18 @@ def carry_out(repo: Repo, doomed: Doomed) -> int:
     lost = erase.lost(repo, lambda told: _tells_of_any(told, doomed.runs) or shards.are_told_by(told))
     commits = {*doomed.results, *doomed.codes, *lost}
     erase.forget(repo, commits, (*doomed.told, refs.SHARDS))
-    objects = erase.only_in(repo, commits, [oid for past in pasts for oid in past])
+    files = erase.lost_files(repo, shards.is_file)
+    objects = erase.only_in(repo, commits, [*files, *(oid for past in pasts for oid in past)])
     erase.destroy(repo, objects)
     return len(objects)
 
 
 def remains(repo: Repo, run_id: str) -> list[Run]:
-    """What is left of the run *run_id* and no ref leads to: its purge was cut short, or its branch deleted."""
+    """What is left of the run *run_id* and no ref leads to: its purge was cut short, or its branch deleted.
+
+    What a purge had begun to destroy is destroyed first: a commit may have lost its tree.
+    """
+    erase.finish(repo)
     tips = erase.lost(repo, lambda told: _tells_of(told, run_id))
     with repo.reader() as reader:
         return list(runs_.read_all(reader, [("", tip) for tip in tips]))

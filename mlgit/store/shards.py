@@ -8,6 +8,7 @@ does not lead, so that what was purged is not in them.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from mlgit.errors import MlgitError, RefMovedError
 from mlgit.git.objects import Entry, Reader, Writer
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo, time_of
-from mlgit.store import archive, records
+from mlgit.store import archive, locks, records
 
 _ABOUT = "about.json"
 _FILE = "100644"
@@ -27,6 +28,7 @@ _BY = "mlgit <mlgit@localhost>"
 _WHY = "shards of the archive"
 _OID = re.compile("[0-9a-f]{40,64}")
 _TRIES = 20
+_BEGINS = b'{"shard":'
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Shelf:
     """The commit of the month of which they were made."""
     files: tuple[tuple[str, int], ...]
     """Each one's id, and how many runs it has."""
+
+
+def alone(repo: Repo) -> contextlib.AbstractContextManager[None]:
+    """One process at a time makes shards or destroys what they tell: or they would tell of a run after its purge."""
+    return locks.alone(repo.own / "shards.lock")
 
 
 def tip(repo: Repo) -> str | None:
@@ -121,6 +128,11 @@ def are_told_by(message: str) -> bool:
     return message.strip() == _WHY
 
 
+def is_file(content: bytes) -> bool:
+    """Whether a file is a shard, by its *content*: whoever dies as he makes some leaves no commit to tell of them."""
+    return content.startswith(_BEGINS)
+
+
 def share(remote: Remote, theirs: str | None, there: Mapping[str, str], *, pulls: bool, pushes: bool) -> None:
     """Let *remote* and its repository have the shards that either has, each of the months that it has.
 
@@ -128,11 +140,10 @@ def share(remote: Remote, theirs: str | None, there: Mapping[str, str], *, pulls
     a push does.
     """
     repo, ours = remote.repo, tip(remote.repo)
-    if ours == theirs:
-        return
-    remote.fetch([theirs] if theirs else [])
+    remote.fetch([theirs] if theirs else [], whole=True)
     if pulls:
-        move(repo, ours, _joined(repo, archive.months(repo), theirs, ours))
+        with alone(repo):
+            move(repo, ours, _joined(repo, archive.months(repo), theirs, ours))
     if pushes and (new := _joined(repo, there, theirs, ours)) != theirs:
         remote.push([Move(refs.SHARDS, theirs, new)])
 

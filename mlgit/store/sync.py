@@ -135,6 +135,8 @@ def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: 
 def _share(remote: Remote, wish: Wish, theirs: str | None, far: Mapping[str, str], outcome: Outcome) -> None:
     """Let both have the shards of the archive, where they can: nothing rests on them."""
     months = {ref: tip for ref, tip in far.items() if ref.startswith(refs.ARCHIVE)}
+    if theirs == shards.tip(remote.repo) and months.keys().isdisjoint(outcome.here):
+        return
     try:
         shards.share(remote, theirs, months, pulls=wish.pulls, pushes=wish.pushes)
     except RefMovedError:

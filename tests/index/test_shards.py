@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -435,6 +436,97 @@ def test_nothing_of_a_purged_run_is_left_in_shards_here_or_on_the_remote(full: R
     exchange(other)
     assert is_true(other)
     assert shards.tip(other) == shards.tip(full)
+
+
+def secret(repo: Repo) -> str:
+    """The id of an archived run that says what it should not."""
+    (run,) = made(repo, 1, seed=6)
+    edit.edit(repo, run, lambda before: replace(before, notes=SECRET))
+    folding.fold(repo, [query.find(repo, run.id)])
+    return run.id
+
+
+PURGE = """
+import sys
+from mlgit import wiring
+from mlgit.index import query
+place = wiring.place()
+wiring.purge(place, *wiring.doomed(place, [query.find(place.repo, sys.argv[1])]))
+"""
+
+
+def purging(repo: Repo, run_id: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen((sys.executable, "-c", PURGE, run_id), cwd=repo.folder)
+
+
+def test_nothing_of_a_purged_run_is_left_in_what_a_killed_process_had_made_of_it(full: Repo):
+    run_id = secret(full)
+    writer = full.writer()
+    with full.reader() as reader:
+        (some,) = sharding.read(reader, archive.listing_of(full, MONTH))
+    writer.blob(shard.encode(some))
+    writer.flush()
+
+    assert purging(full, run_id).wait() == 0
+
+    assert not objects_with(full, SECRET)
+    assert is_true(full)
+
+
+def test_a_purge_waits_for_who_is_just_making_shards(full: Repo):
+    shards.drop(full, [MONTH])
+    run_id = secret(full)
+    with shards.alone(full):
+        other = purging(full, run_id)
+        while archive.listing_of(full, MONTH).keys() and not waits(other):
+            assert other.poll() is None
+        sharding._keep_up(full)
+    assert other.wait() == 0
+
+    assert not objects_with(full, SECRET)
+    assert is_true(full)
+
+
+def waits(process: subprocess.Popen[bytes]) -> bool:
+    """Whether *process* waits for a lock."""
+    waiting = (line.split() for line in Path("/proc/locks").read_text().splitlines() if "->" in line)
+    return any(str(process.pid) in words for words in waiting)
+
+
+def test_a_fold_is_done_where_no_shards_can_be_written(full: Repo):
+    (full.own / "shards.lock").unlink()
+    (full.own / "shards.lock").mkdir()
+
+    assert len(archived(full, made(full, 3, seed=3))) == 3
+    assert is_as_git_says(full)
+
+
+def test_who_gets_a_month_that_began_anew_lets_go_of_its_old_shards(full: Repo, far: Repo, tmp_path: Path):
+    run_id = secret(full)
+    sharding.keep_up(full)
+    exchange(full)
+    other = clone(far, tmp_path / "other")
+    assert purging(full, run_id).wait() == 0
+    full.git("push", "-q", "origin", f"+{MONTH}:{MONTH}")  # and was killed before the shards went too
+
+    exchange(other)
+
+    for repo in (other, far):
+        with repo.reader() as reader:
+            assert shards.shelves(reader, shards.tip(repo), [MONTH]) == {}
+
+
+def test_a_partial_clone_has_them_whole(full: Repo, far: Repo, tmp_path: Path):
+    far.git("config", "uploadpack.allowFilter", "true")
+    far.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    folder = tmp_path / "partial"
+    subprocess.run(["git", "clone", "-q", "--filter=blob:none", far.folder.as_uri(), str(folder)], check=True)
+    repo = Repo.find(folder)
+    assert repo
+    exchange(repo, pushes=False)
+    far.folder.rename(tmp_path / "away")
+
+    assert rows(repo) == rows(full)
 
 
 def test_what_is_archived_and_no_run_stands_in_them_as_that(full: Repo):
