@@ -28,7 +28,11 @@ _T = TypeVar("_T")
 _DEEPEST = 50
 _SIGNS = ("<=", ">=", "!=", "==", "!~", "<", ">", "=", "~")
 _QUOTED = {quote: re.compile(f"{quote}((?:[^{quote}]|{quote}{quote})*){quote}") for quote in "`'\""}
-_WORD = re.compile(r"""[^\s()'"`,=<>~!][^\s()'"`,]*""")
+_WORD = re.compile(r"""[^\s()'"`“”‘’,=<>~!][^\s()'"`,]*""")
+_FOREIGN = re.compile(r"&&?|\|\|?|!(?![=~])|like\b|[“”‘’]", re.IGNORECASE)
+"""What other languages write, and editors that set type; its first sign → how it is written here, if it is no quote."""
+_OURS, _QUOTES = {"&": "and", "|": "or", "!": "not", "l": "~"}, "' or \""
+_LIKE = "it like \"accuracy > 0.9 and tag = 'baseline'\""
 _BLANK = re.compile(r"\s*")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?", re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d{1,4000}")
@@ -207,9 +211,11 @@ class _Reading:
         at = self._skip()
         begin = max(0, at - 60)
         line = re.sub(r"\s", " ", self._text[begin : at + 40])
+        foreign = _FOREIGN.match(self._text, at)
+        instead = f"{_OURS.get(foreign[0][0].lower(), _QUOTES)} for {foreign[0]}" if foreign else _LIKE
         return UsageError(
             f"The condition cannot be read at character {at + 1}: {why}.", why=f"{line}\n{' ' * (at - begin)}^",
-            fix="write it like \"accuracy > 0.9 and tag = 'baseline'\"",
+            fix=f"write {instead}",
         )  # fmt: skip
 
 

@@ -192,3 +192,21 @@ def test_any_text_is_read_or_refused(text: str):
     value: dict[str, Any] = {}
     assert condition.holds(tree, value.get) in (True, False)
     assert parse(str(tree)) == tree
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("acc > 1 && lr < 1", "write and for &&"),
+        ("acc > 1 || lr < 1", "write or for ||"),
+        ("!(acc > 1)", "write not for !"),
+        ("name like 'a'", "write ~ for like"),
+        ("name = “a”", "write ' or \" for “"),
+        ("acc > 1 likelihood < 1", "write it like \"accuracy > 0.9 and tag = 'baseline'\""),
+    ],
+)
+def test_what_other_languages_write_is_told_in_the_words_of_this_one(text: str, fix: str):
+    with pytest.raises(UsageError) as caught:
+        parse(text)
+
+    assert caught.value.fix == fix
