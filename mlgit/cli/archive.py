@@ -104,6 +104,6 @@ def _tell(done: Sequence[Run], left: Sequence[Run], why: dict[str, str], *, dry_
         labels = [edits.label(run) for run in left if why[run.id] == reason]
         output.note(f"{output.some(labels, _NAMED)} stay{'s' * (len(labels) == 1)}: {reason}")
     if not done:
-        output.note("No run was there to archive.")
+        output.note("Nothing to archive.")
     elif not dry_run and not many:
         output.note(f"undo: {shlex.join(('mlgit', 'unarchive', *map(edits.label, done)))}")

@@ -60,7 +60,11 @@ def command(remote: bool, to: str, repair: bool, as_json: bool) -> None:
         )  # fmt: skip
     else:
         rows = [(one.where, one.what, _mend(one, is_done=one in repaired)) for one in found]
-        output.table(("where", "what is wrong", "what mends it"), rows, empty=f"All is well with {count:,} runs.")
+        output.table(
+            ("where", "what is wrong", "what mends it"),
+            rows,
+            empty=f"All is well with {count:,} run{'s' * (count != 1)}.",
+        )
     if len(repaired) < len(found):
         sys.exit(1)
 

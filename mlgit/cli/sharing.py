@@ -218,7 +218,7 @@ def _clash(outcome: Outcome, name: str) -> MlgitError:
     ]
     one = _short(next(iter(outcome.clashing)))
     return MlgitError(
-        f"{_count(len(outcome.clashing), 'run')} edited here and on {name}, each otherwise: nothing of them has moved.",
+        f"{_count(len(outcome.clashing), 'run')} edited differently here and on {name}: left on both sides as before.",
         why="\n".join(lines[:20]), fix=f"mlgit sync --ours {one} to keep what is here, --theirs {one} what is there",
     )  # fmt: skip
 

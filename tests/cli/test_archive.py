@@ -44,7 +44,7 @@ def test_the_newest_are_kept(many: Repo, mlgit: Script):
     assert said.stdout.count("is archived") == 4
     assert "undo: mlgit unarchive n3-" in said.stderr
     assert live(many) == ["n4", "n5"]
-    assert "No run was there to archive." in mlgit("archive", "--keep", "2", cwd=many.folder).stderr
+    assert "Nothing to archive." in mlgit("archive", "--keep", "2", cwd=many.folder).stderr
 
 
 def test_what_is_named_or_fits_a_condition_is_archived_and_comes_back(many: Repo, mlgit: Script):
