@@ -12,7 +12,7 @@ from mlgit.core.run import Run, State
 from mlgit.core.summary import DELETED, is_object, leaves
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
-from mlgit.store import live, locks, records, recover, rows, telling
+from mlgit.store import live, locks, records, recover, rows, runs, telling
 
 _BLOCK = 1 << 20
 """Bytes that are read at once."""
@@ -63,7 +63,7 @@ class Following:
         for run_id in self._alive.keys() - there.keys():
             last = self._alive.pop(run_id).seen
             if run := self._recorded(run_id):  # else nobody will miss it
-                self._ended[run_id] = replace(last, run=run, speed=None)
+                self._ended[run_id] = replace(last, run=run, speed=None, step=self._last_step(run))
         for run_id, folder in there.items():
             if run_id not in self._alive and (found := self._begin(folder)):
                 self._alive[run_id] = found
@@ -71,10 +71,14 @@ class Following:
         away = {run.id: Seen(run=run, heard=run.seen) for run in self._known() if self._is_away(run)}
         for run_id in {*self._ids, *self._away} - self._alive.keys() - away.keys() - self._ended.keys():
             if (run := self._recorded(run_id)) and run.state is not State.RUNNING:
-                self._ended[run_id] = Seen(run=run)
+                self._ended[run_id] = Seen(run=run, step=self._last_step(run))
         self._away = away
         alive = [*(follower.look() for follower in self._alive.values()), *away.values()]
         return [*sorted(alive, key=lambda seen: -seen.run.created), *self._ended.values()]
+
+    def _last_step(self, run: Run) -> int | None:
+        """The step at which a run ended that is recorded: it may have logged after the last look at it."""
+        return max((step for one in runs.history(self._repo, run).values() for step in one.steps[-1:]), default=None)
 
     def _is_away(self, run: Run) -> bool:
         """Whether *run* is one of those asked for, and only a checkpoint tells of it."""

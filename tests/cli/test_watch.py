@@ -82,6 +82,19 @@ def following(repo: Repo, **about: Any) -> Following:
     return Following(repo, lambda run_id: query.of_id(repo, run_id), **about)
 
 
+def test_a_run_that_has_ended_is_seen_at_its_last_step(inside: Repo, train: Callable[[str], Training]):
+    training = train("one")
+    watched = following(inside)
+    watched.look()
+    training.log(0.125)
+    training.end()
+
+    (last,) = watched.look()
+    (again,) = following(inside, ids=[last.run.id]).look()
+
+    assert (last.step, again.step) == (5, 5)
+
+
 def test_each_look_tells_what_was_logged_since(inside: Repo, train: Callable[[str], Training]):
     training = train("one")
     watched = following(inside)
