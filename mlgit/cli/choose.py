@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 from click.shell_completion import CompletionItem
 
@@ -54,5 +56,19 @@ class Key(click.ParamType):  # type: ignore[type-arg]  # as above
         return [CompletionItem(before + name) for name in bare or fitting]
 
 
+class PullNumber(click.IntRange):
+    """The number of a pull request."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """*value*, or where to look for one; people give runs, too."""
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(
+                f"{value!r} is no pull request: mlgit pr ls lists them; mlgit report --head takes runs.", param, ctx
+            )
+
+
 KEY = Key()
+NUMBER = PullNumber(1)
 RUN = RunName()

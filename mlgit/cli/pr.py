@@ -10,6 +10,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import markdown, output
+from mlgit.cli.choose import NUMBER
 from mlgit.core import figures
 from mlgit.errors import GateFailedError, MlgitError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mlgit.report.page import Page
     from mlgit.store.place import Place
 
-_NUMBER = click.argument("number", type=click.IntRange(1), metavar="N")
+_NUMBER = click.argument("number", type=NUMBER, metavar="N")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 
 

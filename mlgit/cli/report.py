@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlgit.cli import markdown, output
+from mlgit.cli.choose import NUMBER
 from mlgit.core.compare import MISSING, Change
 from mlgit.errors import MlgitError, UsageError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("number", type=click.IntRange(1), metavar="[N]", required=False)
+@click.argument("number", type=NUMBER, metavar="[N]", required=False)
 @click.option("--base", metavar="REV", help="Compare with this commit, branch or run.  [default: main]")
 @click.option("--head", metavar="REV", help="Report on this commit, branch or run.  [default: HEAD]")
 @click.option("-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path),

@@ -102,6 +102,8 @@ def test_a_commit_without_a_run_is_told_how_to_make_one(two_runs: Repo, mlgit: C
     ("words", "code", "said"),
     [
         (("report", "99"), 1, "99"),
+        (("report", "idea"), 2, "'idea' is no pull request: mlgit pr ls lists them; mlgit report --head takes runs."),
+        (("pr", "show", "0"), 2, "'0' is no pull request"),
         (("report", "1", "--base", "main"), 2, "leave --base and --head out"),
         (("report", "--head", "nowhere"), 1, "There is no run 'nowhere'"),
         (("report", "-o", "/nowhere/x.md"), 1, "cannot be written"),
