@@ -4,8 +4,8 @@
 listing: an entry a run, named as the last part of its branch, a gitlink to that branch's tip. The further parents of a
 commit are the tips that it adds, so git keeps and sends all that a run is made of.
 
-A branch goes before an entry of its name. Whatever moves a month makes the one before it takes away the other, so a run
-is found once whenever a process dies.
+A branch goes before an entry of its name. One transaction of git's moves a month and the branches that come or go, and
+makes the one before it takes away the other: a run is found once whenever a process dies, or another one comes between.
 """
 
 from __future__ import annotations
@@ -111,11 +111,11 @@ def tips(repo: Repo, runs: Iterable[Run]) -> dict[str, tuple[str, str]]:
 
 
 def put(
-    repo: Repo, entries: Mapping[str, Mapping[str, tuple[str, str]]], moves: Sequence[Move] = (), *, why: str
+    repo: Repo, entries: Mapping[str, Mapping[str, tuple[str, str | None]]], moves: Sequence[Move] = (), *, why: str
 ) -> None:
     """Move *entries*, by month and name, each from where it stood to its descendant, and with them the refs of *moves*.
 
-    All or none: raises `RefMovedError`.
+    None takes one out. All or none: raises `RefMovedError`.
     """
     tries = count()
 
@@ -131,17 +131,6 @@ def put(
         return {month: {name: new for name, (_, new) in some.items()} for month, some in entries.items()}, moves
 
     amend(repo, list(entries), change, why=why)
-
-
-def take_out(repo: Repo, month: str, names: Mapping[str, str]) -> None:
-    """Let *month* no longer list *names*, each at its tip. Raises `RefMovedError` where one is at another by now."""
-
-    def change(listed: Mapping[str, Listing]) -> tuple[Changes, Sequence[Move]]:
-        if moved := [name for name, tip in names.items() if listed[month].get(name, tip) != tip]:
-            raise RefMovedError(f"{', '.join(moved)}: changed by somebody else in the meantime.")
-        return {month: {name: None for name in names if name in listed[month]}}, ()
-
-    amend(repo, [month], change, why=f"take {len(names):,} out")
 
 
 def purge(repo: Repo, month: str, commits: Collection[str], *, anew: bool) -> None:
@@ -215,8 +204,10 @@ def amend(
         if not any(changes.values()):
             return {}
         new = write(repo, heads, listed, changes, why=why)
+        moved = [Move(month, heads.get(month), tip) for month, tip in new.items()]
+        made, gone = ([move for move in moves if bool(move.new) is is_made] for is_made in (True, False))
         try:
-            repo.move([*(Move(month, heads.get(month), tip) for month, tip in new.items()), *moves], why=why)
+            repo.move([*made, *moved, *gone], why=why)  # git does it in this order, should it die of it
         except RefMovedError:
             continue
         return changes

@@ -68,11 +68,11 @@ class _Place:
 def everything(repo: Repo, done: Callable[[int], None] = lambda _: None) -> Iterator[Finding]:
     """All that is wrong with what is in git. *done* hears how many runs more have been read."""
     yield from _objects(repo)
+    yield from _left(repo)  # its repair lets refs move that others have to
     yield from _archive(repo)
     for ref in _purged(repo):
         yield Finding(where=ref, what=_STILL_HERE, fix=f"mlgit purge {ref.rpartition('/')[2]}")
     yield from _records(repo, _places(repo), done)
-    yield from _left(repo)
 
 
 def count(repo: Repo) -> int:
@@ -123,9 +123,11 @@ def _archive(repo: Repo) -> Iterator[Finding]:
             if branch is None:
                 yield Finding(where=f"{month}:{name!r}", what="no branch can be called so, and nobody sees it")
                 continue
-            there = known.get(branch) or known.get(f"{refs.TRASH}{branch.removeprefix('refs/heads/')}")
+            hidden = f"{refs.TRASH}{branch.removeprefix('refs/heads/')}"
+            there = known.get(branch) or known.get(hidden)
             if there and repo.is_ancestor(tip, there):
-                out = partial(archive.take_out, repo, month, {name: tip})
+                keeps = Move(branch if branch in known else hidden, there, there)
+                out = partial(archive.put, repo, {month: {name: (tip, None)}}, [keeps], why="fsck")
                 yield Finding(
                     where=f"{month}:{name}", what="it is archived, and has a branch, which counts", repair=out
                 )

@@ -94,24 +94,25 @@ def unfold(repo: Repo, runs: Sequence[Run]) -> list[Run]:
 
 
 def _unfold(repo: Repo, month: str, runs: Sequence[Run]) -> None:
-    for _ in range(TRIES):
+    for tries in range(TRIES):
         listed = archive.listing_of(repo, month)
         there = repo.refs(*{run.ref.rpartition("/")[0] for run in runs})
-        wanted = {run.ref: listed.get(name_of(run.ref)) for run in runs}
-        for ref, tip in wanted.items():
-            if tip is None and ref not in there:
-                raise NotFoundError(f"{ref} is not in the archive any more.", fix="mlgit ls lists what is there")
-            if tip and ref in there and not repo.is_ancestor(there[ref], tip):
-                if repo.is_ancestor(tip, there[ref]):
-                    wanted[ref] = there[ref]  # it has its branch, and was edited there already
-                else:
+        if lost := [run.ref for run in runs if name_of(run.ref) not in listed and run.ref not in there]:
+            if tries:  # it may have been folded between the two looks
+                raise NotFoundError(f"{lost[0]} is not in the archive any more.", fix="mlgit ls lists what is there")
+            continue
+        entries: dict[str, tuple[str, None]] = {}
+        moves: list[Move] = []
+        for ref in dict.fromkeys(run.ref for run in runs if name_of(run.ref) in listed):
+            tip, before = listed[name_of(ref)], there.get(ref)
+            if before and not repo.is_ancestor(before, tip):
+                if not repo.is_ancestor(tip, before):
                     raise MlgitError(f"Another branch is called {ref}.", fix=f"git branch -m {ref[11:]} another-name")
-        moves = [Move(ref, there.get(ref), tip) for ref, tip in wanted.items() if tip and there.get(ref) != tip]
+                tip = before  # it has its branch, and was edited there already
+            entries[name_of(ref)] = listed[name_of(ref)], None
+            moves.append(Move(ref, before, tip))
         try:
-            if moves:
-                repo.move(moves, why="unarchive")
-            names = [name for ref in wanted if (name := name_of(ref)) in listed]
-            archive.take_out(repo, month, {name: listed[name] for name in names})
+            archive.put(repo, {month: entries}, moves, why="unarchive")
         except RefMovedError:
             continue  # somebody has edited one of them meanwhile
         return

@@ -159,8 +159,8 @@ class _Archived:
             self.settled.leave(self.ref, joined)
             return
         known = self.repo.refs(refs.RUNS, refs.TRASH)
-        self.repo.move(moves(self.name, known, Stand(joined.tip, hidden=True)), why="sync: hidden")
-        archive.take_out(self.repo, month, {self.name.rpartition("/")[2]: tip})
+        out = {month: {self.name.rpartition("/")[2]: (tip, None)}}
+        archive.put(self.repo, out, moves(self.name, known, Stand(joined.tip, hidden=True)), why="sync: hidden")
         del self.settled.archived[self.name]
 
     def _join(self, ours: str, theirs: str, prefer: Side | None) -> Joined:

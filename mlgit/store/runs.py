@@ -378,7 +378,7 @@ def hide(repo: Repo, runs: Sequence[Run]) -> None:
     there, checked_out = repo.refs(refs.RUNS, "refs/remotes/"), repo.worktrees()
     folded = archive.tips(repo, [run for run in runs if run.ref not in there])
     moves: list[Move] = []
-    listed: dict[str, dict[str, str]] = {}
+    out: dict[str, dict[str, tuple[str, None]]] = {}
     for run in runs:
         if run.ref in checked_out:
             raise MlgitError(f"{run.branch} is checked out.", fix="git switch to another branch first")
@@ -387,12 +387,10 @@ def hide(repo: Repo, runs: Sequence[Run]) -> None:
             raise MlgitError(f"{run.branch} has gone in the meantime.", fix="mlgit ls lists what is there")
         moves.append(Move(f"{refs.TRASH}{_local(run.ref)}", None, tip))
         if month:
-            listed.setdefault(month, {})[run.ref.rpartition("/")[2]] = tip
+            out.setdefault(month, {})[run.ref.rpartition("/")[2]] = tip, None
         elif run.ref.startswith(refs.RUNS):
             moves.append(Move(run.ref, tip, None))
-    repo.move(moves, why="rm")
-    for month, names in listed.items():
-        archive.take_out(repo, month, names)
+    archive.put(repo, out, moves, why="rm") if out else repo.move(moves, why="rm")
 
 
 def hidden(repo: Repo) -> list[Run]:

@@ -258,6 +258,63 @@ def test_edits_and_foldings_at_one_moment_lose_nothing(inside: Repo):
     }
 
 
+# Before each of the git processes of an act, one after the other, somebody else comes in between.
+BETWEEN = """
+import sys
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from mlgit.errors import RefMovedError
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.store import archive, check, edit, folding, runs
+
+repo = Repo.find(Path("."))
+left = 0
+
+def elsewhere():
+    (run,) = query.runs(repo)
+    if sys.argv[2] == "edit":
+        edit.edit(repo, run, lambda run: replace(run, tags=(*run.tags, f"tag-{len(run.tags)}")))
+    else:
+        folding.fold(repo, [run])
+
+def come_between(event, _):
+    global left
+    if event == "subprocess.Popen" and left:
+        left -= 1
+        if not left:
+            elsewhere()
+
+sys.addaudithook(come_between)
+for moment in count(1):
+    folding.fold(repo, query.runs(repo))
+    (run,), left = query.runs(repo), moment
+    try:
+        folding.unfold(repo, [run]) if sys.argv[1] == "unfold" else runs.hide(repo, [run])
+    except RefMovedError:
+        pass
+    is_over, left = left > 0, 0
+    runs.restore(repo, runs.hidden(repo))
+    assert list(check.everything(repo)) == [], moment
+    (now,) = query.runs(repo)
+    assert sys.argv[2] == "fold" or len(now.tags) == moment - is_over, (moment, now.tags)
+    if is_over:
+        break
+print(moment)
+"""
+
+
+@pytest.mark.parametrize("act", ["unfold", "hide"])
+@pytest.mark.parametrize("other", ["fold", "edit"])
+def test_whoever_comes_between_as_a_run_leaves_the_archive_finds_it_once(
+    inside: Repo, python: Script, act: str, other: str
+):
+    recorded(inside, "a")
+
+    assert int(python("-c", BETWEEN, act, other, cwd=inside.folder).stdout) > 5
+
+
 @pytest.mark.parametrize("together", [False, True])
 def test_an_edit_of_a_run_that_gets_its_branch_back_meanwhile_is_made_there(inside: Repo, together: bool):
     run, other = folding.fold(inside, recorded(inside, "a", "b"))
