@@ -169,7 +169,8 @@ def _moved(repo: Repo, connection: sqlite3.Connection) -> looking.Moved | None:
     moved = looking.look(
         repo, WHERE, before, lambda: dict(connection.execute("SELECT ref, tip FROM runs WHERE NOT instr(ref, ':')"))
     )
-    return moved if moved.to or moved.gone or moved.look != before else None
+    is_settled = row is not None  # else somebody was killed as he brought it up to date, or nobody has yet
+    return None if is_settled and not moved.to and not moved.gone and moved.look == before else moved
 
 
 def _version(connection: sqlite3.Connection) -> object:
