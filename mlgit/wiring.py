@@ -116,11 +116,13 @@ def _used(repo: Repo, but: Collection[str], asked: Collection[str]) -> set[str]:
     """The contents of DVC's that runs name, all *but* some by id, and those of *asked* that pointers do."""
     if not asked:
         return set()  # what all runs name is a long list
+    from mlgit.core.query import DATA, HELD
     from mlgit.dvc import mentions
     from mlgit.index import query
     from mlgit.store import runs as stored
 
-    others = [run for run in (*query.runs(repo), *stored.hidden(repo)) if run.id not in but]
+    naming = query.having(repo, DATA, HELD, "used", "logged")
+    others = [run for run in (*naming, *stored.hidden(repo)) if run.id not in but]
     used = {content for run in others for content in _contents(run)}
     return used | mentions.mentioned(repo, set(asked) - used)
 

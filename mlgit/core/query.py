@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -17,8 +17,13 @@ FIELDS = (
     "id", "name", "project", "state", "group", "sweep", "job_type", "notes", "created", "finished", "duration", "tags",
     "tag", "branch", "commit", "source", "parent", "used", "logged",
 )  # fmt: skip
-TREE, HELD = ".tree", ".held"
-"""What only mlgit itself asks about: the tree of a run's code, and how many of its files DVC holds."""
+TREE, HELD, GIVEN, DATA = ".tree", ".held", ".given", ".data"
+"""What only mlgit itself asks about: the tree of a run's code; how many of its files DVC holds, of its params came from
+outside, and of the data it read are known by digest."""
+_OWN: Mapping[str, Callable[[Run], str | int | None]] = {
+    TREE: lambda run: run.tree, HELD: lambda run: len(run.held),
+    GIVEN: lambda run: len(run.given), DATA: lambda run: len(run.data),
+}  # fmt: skip
 KINDS = ("metrics.", "params.")
 """What the full name of a metric or a param begins with."""
 ALIASES = {"tag": "tags"}
@@ -56,14 +61,14 @@ def unknown(key: str, names: Iterable[str]) -> UsageError:
 
 def meant(key: str) -> tuple[str, ...]:
     """What *key* may stand for: itself, where it is a field or a full name, else a metric and a param."""
-    is_one = key in (*FIELDS, TREE, HELD) or key.startswith(KINDS)
+    is_one = key in (*FIELDS, *_OWN) or key.startswith(KINDS)
     return (key,) if is_one else tuple(f"{kind}{key}" for kind in KINDS)
 
 
 def value_of(run: Run, key: str) -> Any:
     """What *run* has under *key*, or None: a field, a metric, a param; `metrics.` and `params.` say which."""
-    if key in (TREE, HELD):
-        return run.tree if key == TREE else len(run.held) or None
+    if key in _OWN:
+        return _OWN[key](run) or None
     if key.startswith("params."):
         return within(run.params, key[7:])
     if key.startswith("metrics."):

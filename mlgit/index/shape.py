@@ -68,14 +68,15 @@ def _called(versions: Iterable[Any]) -> list[str]:
         return []  # they are none; the run itself is passed over when it is read
 
 
-_KEYS = {"tree": query.TREE, "held": query.HELD}
+_KEYS = {"tree": query.TREE, "held": query.HELD, "given": query.GIVEN, "data": query.DATA}
 """The keys of fields that are not asked for by their own name."""
 _TOLD: Mapping[str, Callable[[Any], Any]] = {
-    "tags": lambda tags: list(map(str, tags)), "used": _called, "logged": _called, "held": len,
+    "tags": lambda tags: list(map(str, tags)), "used": _called, "logged": _called,
+    "held": len, "given": len, "data": len,
 }  # fmt: skip
 """The fields that are more than a text, and what a column has of them."""
 _LISTS = ("tags", "used", "logged")
-_NUMBERS = ("created", "finished", "duration", query.HELD)
+_NUMBERS = ("created", "finished", "duration", query.HELD, query.GIVEN, query.DATA)
 
 
 def names(keys: Iterable[str]) -> set[str]:

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from mlgit.core import compare, escape, figures, refs
 from mlgit.core.condition import And, Not, Operation, Or, Predicate
-from mlgit.core.query import TREE
+from mlgit.core.query import GIVEN, TREE
 from mlgit.core.run import Run, State
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError
 from mlgit.git.objects import Reader
@@ -27,10 +27,9 @@ TRAILER = "Mlgit-Evidence"
 BRANCHES = "refs/heads/run/"
 MOST_READ = 20
 """Runs of one code whose commands are looked at."""
-_MOST_LOOKED = 1000
-"""Runs of one code that are no trials among which one without params from outside is sought."""
 _FINISHED = Predicate("state", Operation.EQUAL, (State.FINISHED.value,))
-_IS_NO_TRIAL = Predicate("sweep", Operation.NULL)
+_IS_AS_CODE_SAYS = And((Predicate("sweep", Operation.NULL), Predicate(GIVEN, Operation.NULL)))
+"""What `is_varied` says the other way round."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,14 @@ class Known:
         return run if run and self.project in (None, run.project) else None
 
     def of_code(self, codes: Collection[str]) -> list[Run]:
-        """The newest that finished, of those whose source commit or code tree is one of *codes*."""
+        """The newest that finished, of those whose source commit or code tree is one of *codes*, varied ones last."""
         if self._codes.isdisjoint(codes):
             return []
         of_it = Or(tuple(Predicate(key, Operation.EQUAL, tuple(codes)) for key in ("source", TREE)))
         found: list[Run] = []
-        for trials, most in ((_IS_NO_TRIAL, _MOST_LOOKED), (Not(_IS_NO_TRIAL), MOST_READ)):
-            wanted = And((_FINISHED, of_it, trials))
-            found += query.search(self.repo, wanted, ("-finished",), project=self.project, limit=most).runs
+        for which in (_IS_AS_CODE_SAYS, Not(_IS_AS_CODE_SAYS)):
+            wanted = And((_FINISHED, of_it, which))
+            found += query.search(self.repo, wanted, ("-finished",), project=self.project, limit=MOST_READ).runs
         return found
 
     def trials(self, run: Run) -> list[Run]:

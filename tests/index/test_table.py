@@ -25,7 +25,8 @@ from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import build, cells, query
 from mlgit.index.table import Table
-from mlgit.store import edit, runs
+from mlgit.store import edit, result, runs
+from mlgit.store.telling import Account
 
 VALUES: st.SearchStrategy[Any] = (
     st.sampled_from(
@@ -269,6 +270,17 @@ def test_runs_that_have_something_are_found_by_where_it_stands(inside: Repo, tmp
     assert [one.name for one in query.logging(inside, "model")] == ["maker"]
     assert [one.name for one in query.search(inside, language.parse("used = model")).runs] == ["user"]
     assert query.having(inside, "nothing") == []
+
+
+def test_what_only_mlgit_asks_about_is_said_alike_by_columns_and_by_a_run(inside: Repo):
+    plain = replace(next(crowd.runs(1, str(inside.resolve("HEAD")))), id="plain", name="plain")
+    told = replace(plain, id="told", name="told", data={"a.csv": "d41d8cd98f00b204e9800998ecf8427e"}, given=("lr",))
+    known = list(result.record_all(inside, [Account(run=plain), Account(run=told)]))
+
+    for key in (rules.GIVEN, rules.DATA, rules.HELD, rules.TREE):
+        having = {run.id for run in query.having(inside, key)}
+        assert having == {run.id for run in known if rules.value_of(run, key)}
+    assert [run.id for run in query.having(inside, rules.GIVEN, rules.DATA)] == ["told"]
 
 
 def test_a_metric_and_a_param_of_one_value_are_one_group(inside: Repo):

@@ -124,6 +124,17 @@ def test_a_run_with_params_from_outside_does_not_speak_for_the_plain_code(repo: 
     assert evidence_for(repo, head) == ("plain", 0)
 
 
+def test_the_plain_run_is_found_below_any_number_of_newer_ones(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "MOST_READ", 2)
+    head = repo.resolve("main") or ""
+    run(repo, "plain", "main", finished=200.0)
+    for at in range(5):
+        run(repo, f"given-{at}", "main", finished=300.0 + at, given=("lr",))
+        run(repo, f"trial-{at}", "main", finished=400.0 + at, sweep="s")
+
+    assert evidence_for(repo, head) == ("plain", 0)
+
+
 def test_a_sweeps_trial_does_not_speak_for_the_code_it_overrode(repo: Repo) -> None:
     head = repo.resolve("main") or ""
     found = []
