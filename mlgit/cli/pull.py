@@ -19,7 +19,7 @@ def command(**asked: Any) -> None:
     \b
     Examples:
       mlgit pull
-      mlgit pull exp/digits/radiant-glade-12-k3f9a2
+      mlgit pull radiant-glade-12
       mlgit pull --from ../elsewhere
     """
     sharing.share(sharing.Asked(pushes=False, **asked))

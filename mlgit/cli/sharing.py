@@ -15,9 +15,10 @@ import click
 from mlgit.cli import output
 from mlgit.cli.choose import RUN
 from mlgit.core import escape, refs
-from mlgit.errors import MlgitError
+from mlgit.errors import MlgitError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from mlgit.git.remote import Remote
     from mlgit.git.repo import Repo
     from mlgit.store.meeting import Wish
     from mlgit.store.place import Place
@@ -79,7 +80,7 @@ def share(asked: Asked) -> None:
     outcome, held, error = sync.Outcome(), dict[str, tuple[str, str]](), None
     sent: list[str] | None = []
     remote = Remote(repo=place.repo, name=name)
-    wish = _wish(place, asked)
+    wish = _wish(place, asked, remote)
     name = bare(name)  # it is said, and an address may hold a password
     try:
         with _watching() as watch:
@@ -119,7 +120,7 @@ def _say(
         output.say(line)
 
 
-def _wish(place: Place, asked: Asked) -> Wish:
+def _wish(place: Place, asked: Asked, remote: Remote) -> Wish:
     from mlgit.core.merging import Side
     from mlgit.registry import ledger
     from mlgit.store import meeting, registry
@@ -131,24 +132,51 @@ def _wish(place: Place, asked: Asked) -> Wish:
         is_ours = ledger.parse(registry.Tag(name=tag, commit="", when=0)) is not None
         return is_ours and (tag in annotated or f"refs/tags/{tag}" not in here)
 
+    far = remote if asked.pulls else None
     return meeting.Wish(
         pushes=asked.pushes, pulls=asked.pulls, dry=asked.dry_run, is_shared=is_shared,
-        only=frozenset(_branches(place, asked.names)) if asked.names else None,
-        prefer=dict.fromkeys(_branches(place, asked.ours), Side.OURS)
-        | dict.fromkeys(_branches(place, asked.theirs), Side.THEIRS),
+        only=frozenset(_branch(place, name, far) for name in asked.names) if asked.names else None,
+        prefer={_branch(place, name): Side.OURS for name in asked.ours}
+        | {_branch(place, name): Side.THEIRS for name in asked.theirs},
     )  # fmt: skip
 
 
-def _branches(place: Place, names: Sequence[str]) -> list[str]:
-    """The branches of the runs *names*: one that begins with `exp/` may be one that only the remote has."""
+def _branch(place: Place, name: str, remote: Remote | None = None) -> str:
+    """The branch of the run *name*: `exp/…` as it is; of one that is not here, as *remote* has it."""
     from mlgit.index import query
 
-    plain = [f"refs/heads/{name}" for name in names if name.startswith("exp/")]
-    named = [name for name in names if not name.startswith("exp/")]
-    found = query.find_all(place.repo, named, project=place.meant) if named else []
-    if live := [run.name for run in found if not run.ref]:
-        raise MlgitError(f"{live[0]} has no branch yet.", fix="mlgit checkpoint makes one of a run that is under way")
-    return plain + [f"{refs.RUNS}{run.ref.partition('/exp/')[2]}" for run in found]
+    if name.startswith("exp/"):
+        return f"refs/heads/{name}"
+    try:
+        run = query.find(place.repo, name, project=place.meant)
+    except NotFoundError:
+        if remote is None:
+            raise
+        return _far(remote, name)
+    if not run.ref:
+        raise MlgitError(f"{run.name} has no branch yet.", fix="mlgit checkpoint makes one of a run that is under way")
+    return f"{refs.RUNS}{run.ref.partition('/exp/')[2]}"
+
+
+def _far(remote: Remote, name: str) -> str:
+    """The branch on *remote* that ends in *name*, with or without an id behind. Else raises `MlgitError`."""
+    from mlgit.git.remote import bare
+
+    ends = {name, refs.slug(name)}
+    found = [
+        ref for ref in remote.refs(f"{refs.RUNS}*") if ends & {last := ref.rpartition("/")[2], last.rpartition("-")[0]}
+    ]
+    if not found:
+        raise NotFoundError(
+            f"There is no run {name[:80]!r}, neither here nor on a branch of {bare(remote.name)}.",
+            fix="mlgit pull brings all, archived ones too",
+        )
+    if found[1:]:
+        raise UsageError(
+            f"{name[:80]!r} names {len(found)} runs there: {output.some(list(map(_short, found)), _MOST)}.",
+            fix="give the branch",
+        )
+    return found[0]
 
 
 @contextlib.contextmanager

@@ -64,13 +64,25 @@ def test_runs_are_pushed_and_pulled(clones: tuple[Repo, Repo], mlgit: Mlgit):
     assert [run.ref for run in query.runs(two)] == ["refs/heads/exp/p/n-abcdef"]
 
 
-def test_one_run_is_pulled_by_its_branch(clones: tuple[Repo, Repo], mlgit: Mlgit):
+@pytest.mark.parametrize("called", ["exp/p/other-one-zzzzzz", "other-one-zzzzzz", "other one"])
+def test_one_run_that_only_the_remote_has_is_pulled(clones: tuple[Repo, Repo], mlgit: Mlgit, called: str):
     one, two = clones
-    other = record(one, "zzzzzzzz")
+    record(one, "zzzzzzzz", name="other one")
     mlgit("sync", cwd=one.folder)
-    mlgit("pull", other.branch, cwd=two.folder)
+    mlgit("pull", called, cwd=two.folder)
 
     assert [run.id for run in query.runs(two) if run.ref.startswith("refs/heads/")] == ["zzzzzzzz"]
+
+
+def test_a_run_that_the_remote_has_not_or_twice_is_not_guessed(clones: tuple[Repo, Repo], mlgit: Mlgit):
+    one, two = clones
+    record(one, "zzzzzzzz")
+    mlgit("sync", cwd=one.folder)
+
+    none, several = (mlgit("pull", name, cwd=two.folder, check=False) for name in ("nobody", "n"))
+
+    assert "no run 'nobody', neither here nor on a branch of origin" in none.stderr
+    assert "'n' names 2 runs there: exp/p/n-abcdef, exp/p/n-zzzzzz." in several.stderr
 
 
 @pytest.mark.parametrize("words", [("pull", "exp/p/typo-abcdef"), ("push", "exp/p/typo-abcdef"), ("push", "abcdefgh")])
