@@ -152,6 +152,8 @@ def _print_objects(objects: Mapping[str, Sequence[Logged]]) -> None:
     )
     for _, line in sorted(lines, key=itemgetter(0)):
         output.json_line(line)
+    if not objects:
+        output.note("It logged nothing but numbers.")
 
 
 def _print_media(repo: Repo, run: Run, into: Path | None, *, as_json: bool) -> None:

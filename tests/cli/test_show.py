@@ -101,6 +101,16 @@ def test_media_as_json_are_a_line_a_file_and_say_where_copies_are(inside: Repo, 
     assert Path(copy).stat().st_size == told["size"]
 
 
+def test_where_a_run_has_nothing_of_what_is_asked_for_that_is_said(inside: Repo, mlgit: Script):
+    with door.init() as run:
+        run.log({"loss": 1})
+
+    told = [mlgit("show", what, cwd=inside.folder) for what in ("--objects", "--media")]
+
+    assert [done.stdout for done in told] == ["", ""]
+    assert [done.stderr for done in told] == ["It logged nothing but numbers.\n", "It logged no media.\n"]
+
+
 def test_a_person_sees_how_each_metric_went(inside: Repo, mlgit: Script, terminal: Callable[..., tuple[int, str]]):
     with door.init(name="one", config={"acc": 1}) as run:
         for step in range(16):
