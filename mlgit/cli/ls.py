@@ -78,7 +78,7 @@ def command(
             groups.draw(
                 shown_groups,
                 whole=bool(chosen),
-                empty="" if alike else _nothing(place, project, is_filtered=bool(texts)),
+                empty=_nothing(place, project, is_filtered=bool(texts), pages=-(-len(alike) // (limit or 1))),
             )
             _tell_rest(len(alike) - skip - len(shown_groups), "group", page)
         return
@@ -88,9 +88,8 @@ def command(
     shown = found.runs
     if not _written(form, target, lambda: list(map(document, shown)), lambda: export.columns(shown)):
         asked = [*condition.keys(wanted), *(key.removeprefix("-") for key in order)]
-        _draw(
-            place, shown, asked, chosen, empty="" if found.total else _nothing(place, project, is_filtered=bool(texts))
-        )
+        empty = _nothing(place, project, is_filtered=bool(texts), pages=-(-found.total // (limit or 1)))
+        _draw(place, shown, asked, chosen, empty=empty)
         _tell_rest(found.total - skip - len(shown), "run", page)
 
 
@@ -147,10 +146,12 @@ def state(run: Run, now: float) -> str:
     return f"running, seen {age}" if age == "now" else f"running, seen {age} ago"
 
 
-def _nothing(place: Place, project: str | None, *, is_filtered: bool) -> str:
+def _nothing(place: Place, project: str | None, *, is_filtered: bool, pages: int) -> str:
     """What to say where no run is listed: whether there are some, how to make one, and which projects have some."""
     from mlgit.index.query import projects
 
+    if pages:
+        return f"The last page is {pages}."
     others = projects(place.repo)
     if is_filtered and (others[project] if project else others):
         return "No run fits."

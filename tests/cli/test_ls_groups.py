@@ -89,6 +89,7 @@ def test_pages_follow_one_another(seeds: Repo, mlgit: Mlgit) -> None:
     assert [row["id"] for page in pages for row in json.loads(page.stdout)] == whole
     assert "4 more runs: --page 2, or --limit 0 for all" in mlgit("ls", "-n", "3").stderr
     assert "1 more run: --page 3" in mlgit("ls", "-n", "3", "-p", "2").stderr
+    assert mlgit("ls", "-n", "3", "-p", "4").stderr == "The last page is 3.\n"
     assert not mlgit("ls", "-n", "3", "-p", "3").stderr
     assert "1 more group: --page 4" in mlgit("ls", "-g", "optimizer", "-n", "1", "-p", "3").stderr
 
