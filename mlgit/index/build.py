@@ -222,14 +222,9 @@ def _unfolded(
     for month, tip in months.items():
         question = "SELECT ref, tip FROM runs WHERE ref > ? AND ref < ?"
         before = dict(connection.execute(question, (f"{month}:", f"{month};")))  # `;` comes after `:`
-        now = archive.listing(reader, tip)
-        listed = {name: f"{month}:{name}" for name in now}
-        to |= {
-            entry: now[name]
-            for name, entry in listed.items()
-            if before.get(entry) != now[name] and refs.unfolded(month, name)
-        }
-        gone |= before.keys() - set(listed.values())
+        now = {f"{month}:{name}": one for name, one in archive.named(reader, month, tip).items()}
+        to |= {entry: one for entry, one in now.items() if before.get(entry) != one}
+        gone |= before.keys() - now.keys()
     return to, gone
 
 

@@ -42,7 +42,7 @@ def _keep_up(repo: Repo) -> None:
             return
         with waiting.watched("keeping columns of archived runs", len(behind)) as tell:
             for month, state in behind.items():
-                shelves[month] = _made(reader, writer, state, shelves.get(month))
+                shelves[month] = _made(reader, writer, month, state, shelves.get(month))
                 tell(1, "keeping columns of archived runs")
     try:
         shards.move(repo, before, shards.write(repo, writer, shelves))
@@ -55,16 +55,16 @@ def _is_behind(shelf: Shelf | None, state: str) -> bool:
     return shelf is None or shelf.version < shard.VERSION or (shelf.version == shard.VERSION and shelf.state != state)
 
 
-def _made(reader: Reader, writer: Writer, state: str, shelf: Shelf | None) -> Shelf:
-    """The shards of a month that is at *state*: those of *shelf*, and of the runs that came since.
+def _made(reader: Reader, writer: Writer, month: str, state: str, shelf: Shelf | None) -> Shelf:
+    """The shards of *month*, which is at *state*: those of *shelf*, and of the runs that came since.
 
     A file that has fewer than twice the runs that are added is written anew with them: so a month has few files, and a
     run is written a few times at the most.
     """
-    listed = archive.listing(reader, state)
+    listed = archive.named(reader, month, state)
     files, added = list[tuple[str, int]](), listed
     if shelf and shelf.version == shard.VERSION and shards.leads_to(reader, state, shelf.state):
-        before = archive.listing(reader, shelf.state)
+        before = archive.named(reader, month, shelf.state)
         new = {name: tip for name, tip in listed.items() if before.get(name) != tip}
         if sum(count for _, count in shelf.files) + len(new) <= 2 * len(listed) + _SPARE:
             files, added = list(shelf.files), new
@@ -116,15 +116,15 @@ def check(repo: Repo) -> Iterator[tuple[str, str]]:
     months = archive.months(repo)
     with repo.reader() as reader:
         for month, shelf in shards.shelves(reader, shards.tip(repo), months).items():
-            if shelf.version == shard.VERSION and (wrong := _wrong(reader, months[month], shelf)):
+            if shelf.version == shard.VERSION and (wrong := _wrong(reader, month, months[month], shelf)):
                 yield month, wrong
 
 
-def _wrong(reader: Reader, head: str, shelf: Shelf) -> str | None:
-    """What is wrong with the shards of a month that is at *head*; None: nothing."""
+def _wrong(reader: Reader, month: str, head: str, shelf: Shelf) -> str | None:
+    """What is wrong with the shards of *month*, which is at *head*; None: nothing."""
     if not shards.leads_to(reader, head, shelf.state):
         return "its shards are of another past"
-    left, false = archive.listing(reader, shelf.state), 0
+    left, false = archive.named(reader, month, shelf.state), 0
     for oid, _ in shelf.files:
         some = of_file(reader, oid)
         told = dict(zip(some.names, some.tips, strict=True)) if some else {}

@@ -61,6 +61,11 @@ def listing(reader: Reader, tip: str | None) -> Listing:
     return {name: entry.oid for name, entry in entries.items() if entry.mode == _LINK}
 
 
+def named(reader: Reader, month: str, tip: str | None) -> Listing:
+    """Those of the `listing` of *month* at *tip* that a branch can be called as."""
+    return {name: one for name, one in listing(reader, tip).items() if refs.unfolded(month, name)}
+
+
 def entries(repo: Repo) -> dict[str, str]:
     """The tip of every archived run, by its month and its name there: `refs/mlgit/archive/digits/2026-11:name`."""
     with repo.reader() as reader:

@@ -529,6 +529,20 @@ def test_a_partial_clone_has_them_whole(full: Repo, far: Repo, tmp_path: Path):
     assert rows(repo) == rows(full)
 
 
+def test_what_no_branch_can_be_called_does_not_stand_in_them(full: Repo):
+    listed = archive.listing_of(full, MONTH)
+    writer = full.writer()
+    odd = dict.fromkeys(("odd-\udcff", "a b", "..x"), next(iter(listed.values())))
+    tree = writer.tree({name: Entry("160000", tip) for name, tip in {**listed, **odd}.items()})
+    writer.flush()
+    full.git("update-ref", MONTH, full.git("commit-tree", "-m", "x", "-p", MONTH, tree).strip())
+
+    sharding.keep_up(full)
+
+    assert sum(count for _, count in shelf_of(full).files) == COUNT
+    assert is_true(full)
+
+
 def test_what_is_archived_and_no_run_stands_in_them_as_that(full: Repo):
     listed = {**archive.listing_of(full, MONTH), "odd-1": str(full.resolve("HEAD"))}
     writer = full.writer()
