@@ -33,6 +33,11 @@ class Move:
     new: str | None
 
 
+def is_passing(exc: GitError, *, again: bool) -> bool:
+    """Whether another try may help after *exc*: a ref has moved, or, if tried *again*, is held by somebody."""
+    return isinstance(exc, RefMovedError) or (again and "File exists" in exc.why)
+
+
 @dataclass(frozen=True)
 class Repo:
     """A repository on disk. `work_tree` is None where it is bare."""

@@ -19,7 +19,7 @@ from mlgit.core import refs
 from mlgit.core.run import Run
 from mlgit.errors import GitError, MlgitError, RefMovedError
 from mlgit.git.objects import Entry, Reader, Writer
-from mlgit.git.repo import Move, Repo, message_trailer, split_commit, time_of
+from mlgit.git.repo import Move, Repo, is_passing, message_trailer, split_commit, time_of
 
 _LINK = "160000"
 _PARENTS = 200
@@ -201,7 +201,7 @@ def amend(
 
     *change* also answers with the refs that move along with it: all of it happens, or nothing.
     """
-    for _ in range(TRIES):
+    for tries in range(TRIES):
         heads = repo.refs(*months)
         with repo.reader() as reader:
             listed = {month: listing(reader, heads.get(month)) for month in months}
@@ -213,7 +213,9 @@ def amend(
         made, gone = ([move for move in moves if bool(move.new) is is_made] for is_made in (True, False))
         try:
             repo.move([*made, *moved, *gone], why=why)  # git does it in this order, should it die of it
-        except RefMovedError:
+        except GitError as exc:
+            if not is_passing(exc, again=tries < TRIES - 1):
+                raise
             continue
         return changes
     raise busy(*months)

@@ -16,7 +16,7 @@ from mlgit.core.summary import DELETED
 from mlgit.errors import GitError, MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.git import merge
 from mlgit.git.objects import Entry, Reader
-from mlgit.git.repo import Move, Repo
+from mlgit.git.repo import Move, Repo, is_passing
 from mlgit.store import archive, files, live, records, result, runs, stands, telling
 
 _TRIES = 20
@@ -36,13 +36,13 @@ def edit(
 
     Somebody else may edit it at the same moment: then *change* is asked again, about what they made of it. A run that
     is only known from a remote gets a local branch; an archived one stays in the archive; where its branch is checked
-    out, the work tree follows. Raises `UsageError` for a
-    change of what a run is, `NotFoundError` where it has gone, `GitError` where git refuses.
+    out, the work tree follows. Raises `UsageError` for a change of what a run is, `NotFoundError` where it has gone,
+    `GitError` where git refuses.
     """
     if not run.commit:
         return _edit_live(repo, run, change, more)
     ref = _local(run.ref)
-    for _ in range(_TRIES):
+    for tries in range(_TRIES):
         there = repo.refs(ref).get(ref)
         month, archived = (None if there else archive.find(repo, run)) or ("", "")
         if not there and not archived:
@@ -67,7 +67,9 @@ def edit(
                 move = Move(ref, there, commit)
                 repo.move([move], why=told)
                 merge.follow(repo, [move])
-        except RefMovedError:
+        except GitError as exc:
+            if not is_passing(exc, again=tries < _TRIES - 1):
+                raise
             continue
         return replace(after, ref=ref, commit=commit, archive=month)
     raise MlgitError(f"The run {run.name} is being edited by others all the time.", fix="try again")
@@ -114,9 +116,9 @@ def _edit_together(repo: Repo, edited: Sequence[Run], change: Change, why: str) 
             elif moves:
                 repo.move(moves, why=why or "edit")
         except GitError as exc:
-            if not isinstance(exc, RefMovedError) and "File exists" not in exc.why:
+            if not is_passing(exc, again=True):
                 raise
-            continue  # somebody has moved one of them, or holds it at this moment
+            continue
         merge.follow(repo, moves)
         return done
     return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -313,6 +314,22 @@ def test_whoever_comes_between_as_a_run_leaves_the_archive_finds_it_once(
     recorded(inside, "a")
 
     assert int(python("-c", BETWEEN, act, other, cwd=inside.folder).stdout) > 5
+
+
+@pytest.mark.parametrize("is_archived", [False, True])
+def test_an_edit_waits_for_who_holds_the_branch_or_the_month_for_a_moment(inside: Repo, is_archived: bool):
+    (run,) = recorded(inside, "a")
+    if is_archived:
+        (run,) = folding.fold(inside, [run])
+    lock = inside.common_dir / f"{run.archive or run.ref}.lock"
+    lock.touch()
+    release = threading.Timer(0.4, lock.unlink)
+    release.start()
+
+    edit.edit(inside, run, lambda now: replace(now, tags=("x",)))
+
+    release.join()
+    assert known(inside)["a"].tags == ("x",)
 
 
 @pytest.mark.parametrize("together", [False, True])
