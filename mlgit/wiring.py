@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,11 +120,14 @@ def _used(repo: Repo, but: Collection[str], asked: Collection[str]) -> set[str]:
     from mlgit.core.query import DATA, HELD
     from mlgit.dvc import mentions
     from mlgit.index import query
+    from mlgit.store import archive
     from mlgit.store import runs as stored
 
     naming = query.having(repo, DATA, HELD, "used", "logged")
-    others = [run for run in (*naming, *stored.hidden(repo)) if run.id not in but]
-    used = {content for run in others for content in _contents(run)}
+    with repo.reader() as reader:  # the index may have archived ones from a shard, on whose word nothing is destroyed
+        archived = stored.read_all(reader, archive.entries(repo).items())
+        others = (run for run in chain(naming, archived, stored.hidden(repo)) if run.id not in but)
+        used = {content for run in others for content in _contents(run)}
     return used | mentions.mentioned(repo, set(asked) - used)
 
 

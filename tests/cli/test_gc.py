@@ -8,6 +8,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ import pytest
 from mlgit import wiring
 from mlgit.dvc import cache
 from mlgit.git.repo import Repo
-from mlgit.index import query
-from mlgit.store import garbage, runs
+from mlgit.index import build, query, shard, sharding
+from mlgit.store import garbage, runs, shards
 from mlgit.tracking import session
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -72,6 +73,26 @@ def test_what_was_hidden_long_ago_goes_with_the_bytes_that_only_it_names(made: R
     assert cached(made) == ["common"]
     assert [run.id for run in query.runs(made)] == ["b"]
     assert mlgit("gc", cwd=made.folder).stderr == "Nothing to free.\n"
+
+
+def test_no_bytes_go_on_the_word_of_a_shard(made: Repo, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(build, "_MANY", 1)
+    place = wiring.place(made.folder)
+    (run,) = wiring.fold(place, [query.find(made, "b")])
+    with made.reader() as reader:
+        shelf = shards.shelves(reader, shards.tip(made), [run.archive])[run.archive]
+        true = sharding.of_file(reader, shelf.files[0][0])
+    assert true
+    lie = replace(true, cells={key: column for key, column in true.cells.items() if key not in ("logged", ".data")})
+    writer = made.writer()
+    lying = replace(shelf, files=((writer.blob(shard.encode(lie)), 1),))
+    shards.move(made, shards.tip(made), shards.write(made, writer, {run.archive: lying}))
+    build.forget(made)
+    assert query.logging(made) == []
+
+    wiring.free(place, wiring.garbage(place, MONTHS, hidden_for=0))
+
+    assert cached(made) == ["common"]
 
 
 def test_bytes_that_a_pointer_names_stay(made: Repo, mlgit: Script):
