@@ -93,7 +93,7 @@ def _claimed(folder: Path, stands: Sequence[tuple[str, str]], *, from_end: bool)
 def _ready(folder: Path) -> Iterator[Shard]:
     """What others have made by now."""
     for path in sorted(folder.glob("*.shard")):
-        yield shard.decode(path.read_bytes())
+        yield shard.decode(path.read_bytes(), is_ours=True)
         path.unlink()
 
 
