@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import click
 
+from mlgit.cli.lazily import Lazily
 from mlgit.core import waiting
 
-# name → what it is for, by section, in the order of a first day. A command lives in cli/<name>.py as `command`.
+# name → what it is for, by section, in the order of a first day. A command lives in cli/<name>.py as `command`,
+# or in cli/<name>/__init__.py.
 COMMANDS: dict[str, dict[str, str]] = {
     "Runs": {
         "init": "Make this folder an mlgit project.",
@@ -53,7 +54,8 @@ COMMANDS: dict[str, dict[str, str]] = {
         "pr": "Open, show and merge pull requests.",
         "report": "Report on a change: its run against its base's.",
     },
-    "Models": {
+    "Data and models": {
+        "data": "Datasets and other artifacts by name and version.",
         "model": "Register models and list their versions.",
         "promote": "Propose a version for a stage.",
     },
@@ -65,36 +67,10 @@ COMMANDS: dict[str, dict[str, str]] = {
 }
 
 
-class _Group(click.Group):
-    def list_commands(self, _ctx: click.Context) -> list[str]:
-        return [name for section in COMMANDS.values() for name in section]
-
-    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
-        if name not in self.list_commands(_ctx):
-            return None
-        command: click.Command = importlib.import_module(f"mlgit.cli.{name}").command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        known = self.list_commands(ctx)
-        if args and args[0] not in known and not args[0].startswith("-"):
-            import difflib
-
-            close = difflib.get_close_matches(args[0], known, 1)
-            hint = f" Did you mean {close[0]!r}?" if close else " `mlgit --help` lists them."
-            ctx.fail(f"There is no command {args[0]!r}.{hint}")
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, section in COMMANDS.items():
-            with formatter.section(title):
-                formatter.write_dl(list(section.items()))
-
-
-@click.command(
-    cls=_Group,
+@click.group(
+    cls=Lazily,
+    package=__name__,
+    sections=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="`mlgit COMMAND --help` has examples. Start with `mlgit demo`, or, in your own project, `mlgit init`.",
 )

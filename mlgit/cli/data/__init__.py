@@ -1,0 +1,26 @@
+"""`mlgit data`: datasets and other artifacts, by name and version."""
+
+from __future__ import annotations
+
+import click
+
+from mlgit.cli.lazily import Lazily
+
+# name → what it is for, by section. A verb lives in cli/data/<name>.py as `command`.
+VERBS: dict[str, dict[str, str]] = {
+    "Names and versions": {
+        "ls": "List datasets and other artifacts.",
+    },
+}
+
+
+@click.group(cls=Lazily, package=__name__, sections=VERBS, short_help="Datasets by name and version.")
+def command() -> None:
+    """Datasets, and whatever else is kept in versions: what runs logged, and what people added.
+
+    A version is named `digits:v2`, `digits:latest` or by another alias, or `digits:<hash>`.
+
+    \b
+    Examples:
+      mlgit data ls
+    """

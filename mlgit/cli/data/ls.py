@@ -1,0 +1,57 @@
+"""`mlgit data ls`: what the project keeps in versions."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlgit.cli import output
+from mlgit.core import figures
+
+if TYPE_CHECKING:
+    from mlgit.artifacts.catalog import Held
+
+
+@click.command(short_help="List datasets and other artifacts.")
+@click.option("--type", "wanted", metavar="TYPE", help="Only those of this type: dataset, model, ….")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def command(wanted: str | None, as_json: bool) -> None:
+    """List the project's datasets, models and other artifacts, each with its newest version.
+
+    \b
+    Examples:
+      mlgit data ls
+      mlgit data ls --type dataset
+      mlgit data ls --json | jq '.[].name'
+    """
+    from mlgit import wiring
+    from mlgit.artifacts import log, telling
+
+    place = wiring.place()
+    runs = telling.of_any(place.repo, project=place.meant)
+    known = [log.versions(place.repo, runs, name) for name, type in log.names(runs).items() if wanted in (None, type)]
+    newest = [held for versions in known if (held := _newest(versions))]
+    if as_json:
+        output.as_json([_document(held) for held in newest])
+        return
+    rows = [
+        (held.collection, held.version.type, held.label, ", ".join(held.aliases), figures.size(held.version.size),
+         f"{held.version.files:,}" if held.version.files else "", figures.ago(held.created, time.time()))
+        for held in newest
+    ]  # fmt: skip
+    columns = ("name", "type", "newest", "aliases", "size", "files", "age")
+    output.table(columns, rows, right=("size", "files", "age"), empty="No artifacts: log one in a run.")
+
+
+def _newest(versions: list[Held]) -> Held | None:
+    return next((held for held in reversed(versions) if not held.version.deleted), None)
+
+
+def _document(held: Held) -> dict[str, Any]:
+    version = held.version
+    return {
+        "name": held.collection, "type": version.type, "version": held.label, "aliases": list(held.aliases),
+        "size": version.size, "files": version.files, "hash": version.hash, "created": figures.moment(held.created),
+    }  # fmt: skip
