@@ -27,11 +27,12 @@ def command(wanted: str | None, as_json: bool) -> None:
       mlgit data ls --json | jq '.[].name'
     """
     from mlgit import wiring
-    from mlgit.artifacts import log, telling
+    from mlgit.artifacts import catalog
+    from mlgit.index import query
 
     place = wiring.place()
-    runs = telling.of_any(place.repo, project=place.meant)
-    known = [log.versions(place.repo, runs, name) for name, type in log.names(runs).items() if wanted in (None, type)]
+    runs = query.logging(place.repo, project=place.meant)
+    known = [catalog.versions(runs, name) for name, type in catalog.names(runs).items() if wanted in (None, type)]
     newest = [held for versions in known if (held := _newest(versions))]
     if as_json:
         output.as_json([_document(held) for held in newest])
