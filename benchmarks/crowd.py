@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.start import repository
@@ -32,8 +32,13 @@ _SEEDS = 5
 """Runs of one group, which differ in their seed alone."""
 
 
-def build(folder: Path, count: int, *, seed: int = 0) -> Repo:
-    """A new repository in *folder* with *count* runs of five params and five metrics each, the same for one *seed*."""
+def build(
+    folder: Path, count: int, *, seed: int = 0, told: Callable[[Iterator[Run]], Iterator[Run]] = lambda some: some
+) -> Repo:
+    """A new repository in *folder* with *count* runs of five params and five metrics each, the same for one *seed*.
+
+    What else they say, *told* adds.
+    """
     repository(folder)
     repo = Repo.find(folder)
     assert repo
@@ -44,7 +49,7 @@ def build(folder: Path, count: int, *, seed: int = 0) -> Repo:
     branches: list[str] = []
     with subprocess.Popen(words, cwd=folder, stdin=subprocess.PIPE) as importing:
         assert importing.stdin
-        for number, run in enumerate(runs(count, source, seed=seed), 1):
+        for number, run in enumerate(told(runs(count, source, seed=seed)), 1):
             branches.append(refs.run_ref(run.project, run.name, run.id))
             importing.stdin.write(_commit(run, number, source))
         importing.stdin.close()

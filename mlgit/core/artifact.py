@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 _ALWAYS = ("name", "type", "hash", "size", "path")
 _LISTS = ("aliases", "tags")
@@ -77,7 +77,7 @@ class ArtifactVersion:
         """
         if not is_hash(document["hash"]):
             raise ValueError("this is no hash of DVC's")
-        known: dict[str, Any] = {one.name: document[one.name] for one in fields(cls) if one.name in document}
+        known: dict[str, Any] = {name: document[name] for name in _NAMES if name in document}
         known |= {name: tuple(map(str, known[name])) for name in _LISTS if name in known}
         if "links" in known:
             known["links"] = tuple(
@@ -113,7 +113,40 @@ class ArtifactVersion:
         return told
 
 
+_NAMES = tuple(one.name for one in fields(ArtifactVersion))
+
+
 def called(versions: Iterable[ArtifactVersion]) -> tuple[str, ...]:
     """The names by which *versions* are found: their own, and those of the collections that they are linked to."""
     names = [name for one in versions for name in (one.name, *(link.collection for link in one.links))]
     return tuple(dict.fromkeys(names))
+
+
+class Claim(NamedTuple):
+    """A run's word that it logged a content under a name; whoever is first gives it its number there."""
+
+    content: str
+    logged: float
+    """Seconds since the epoch."""
+    name: str
+
+    @property
+    def text(self) -> str:
+        """The claim as the index keeps it, its content first."""
+        return f"{self.content} {self.logged!r} {self.name}"
+
+    @classmethod
+    def of(cls, text: str) -> Claim:
+        """What `text` was made of. Raises `ValueError` for what is none."""
+        content, logged, name = text.split(" ", 2)
+        return cls(content, float(logged), name)
+
+
+def claims(versions: Sequence[ArtifactVersion], began: float) -> list[Claim]:
+    """What a run that *began* so many seconds after the epoch claims: its *versions*' own names, then their links."""
+    own = [
+        Claim(one.hash, one.created or began + place * 1e-6, one.name)  # old records do not say when
+        for place, one in enumerate(versions)
+    ]
+    links = [Claim(one.hash, link.linked, link.collection) for one in versions for link in one.links]
+    return [*own, *links]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from mlgit.core.artifact import called
+from mlgit.core.artifact import called, claims, is_hash
 from mlgit.core.compare import flatten, is_number, within
 from mlgit.core.run import Run
 from mlgit.errors import UsageError
@@ -17,12 +17,15 @@ FIELDS = (
     "id", "name", "project", "state", "group", "sweep", "job_type", "notes", "created", "finished", "duration", "tags",
     "tag", "branch", "commit", "source", "parent", "used", "logged",
 )  # fmt: skip
-TREE, HELD, GIVEN, DATA = ".tree", ".held", ".given", ".data"
-"""What only mlgit itself asks about: the tree of a run's code; how many of its files DVC holds, of its params came from
-outside, and of the data it read are known by digest."""
-_OWN: Mapping[str, Callable[[Run], str | int | None]] = {
-    TREE: lambda run: run.tree, HELD: lambda run: len(run.held),
-    GIVEN: lambda run: len(run.given), DATA: lambda run: len(run.data),
+TREE, HELD, GIVEN = ".tree", ".held", ".given"
+"""What only mlgit itself asks about: the tree of a run's code; how many of its files DVC holds, and how many of its
+params came from outside."""
+DATA, USED, LOGGED = ".data", ".used", ".logged"
+"""Likewise by content hash: the data that DVC held when it ran, the artifacts it used, those it logged (`Claim`)."""
+_OWN: Mapping[str, Callable[[Run], str | int | Sequence[str] | None]] = {
+    TREE: lambda run: run.tree, HELD: lambda run: len(run.held), GIVEN: lambda run: len(run.given),
+    DATA: lambda run: contents(run.data), USED: lambda run: distinct(one.hash for one in run.used),
+    LOGGED: lambda run: [claim.text for claim in claims(run.logged, run.created)],
 }  # fmt: skip
 KINDS = ("metrics.", "params.")
 """What the full name of a metric or a param begins with."""
@@ -49,6 +52,16 @@ def check(runs: Sequence[Run], keys: Iterable[str]) -> None:
             return
     if runs and (missing := sorted(left - known)):
         raise unknown(missing[0], known)
+
+
+def distinct(contents: Iterable[str]) -> list[str]:
+    """*contents*, each once."""
+    return list(dict.fromkeys(contents))
+
+
+def contents(data: Mapping[str, object]) -> list[str]:
+    """What DVC held of a run's *data*, path → content hash, each content once."""
+    return distinct(content for content in data.values() if isinstance(content, str) and is_hash(content))
 
 
 def unknown(key: str, names: Iterable[str]) -> UsageError:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mlgit.core import query
-from mlgit.core.artifact import ArtifactVersion, called
+from mlgit.core.artifact import ArtifactVersion, called, claims
 from mlgit.core.compare import flatten
 from mlgit.core.run import in_calendar
 
@@ -32,7 +32,16 @@ def columns(records: Sequence[tuple[int, Mapping[str, Any]]]) -> Columns:
         if name in there:
             values = (content.get(name) for content in contents)
             _take(made, _KEYS.get(name, name), positions, [told(value) if value else None for value in values])
+    if "used" in there:
+        used = [_versions(content.get("used")) for content in contents]
+        _take(made, "used", positions, [list(called(some)) or None for some in used])
+        _take(made, query.USED, positions, [query.distinct(one.hash for one in some) or None for some in used])
     created = [in_calendar(content["created"]) for content in contents]
+    if "logged" in there:
+        logged = [_versions(content.get("logged")) for content in contents]
+        claimed = [claims(some, began) for some, began in zip(logged, created, strict=True)]
+        _take(made, "logged", positions, [list(called(some)) or None for some in logged])
+        _take(made, query.LOGGED, positions, [[claim.text for claim in some] or None for some in claimed])
     finished = [_moment(content.get("finished")) for content in contents]
     _take(made, "created", positions, created)
     _take(made, "finished", positions, finished)
@@ -60,23 +69,20 @@ def fits(key: str, others: Sequence[Any], *, has_numbers: bool) -> bool:
     return not has_numbers and are_texts and key in {_KEYS.get(name, name) for name in _TEXTS}
 
 
-def _called(versions: Iterable[Any]) -> list[str]:
-    """What `core.artifact.called` says of them."""
-    try:
-        return list(called(map(ArtifactVersion.of, versions)))
-    except (KeyError, TypeError, AttributeError):
-        return []  # they are none; the run itself is passed over when it is read
+def _versions(told: Iterable[Mapping[str, Any]] | None) -> Sequence[ArtifactVersion]:
+    """The artifacts that a record tells of."""
+    return [ArtifactVersion.of(version) for version in told] if told else ()
 
 
 _KEYS = {"tree": query.TREE, "held": query.HELD, "given": query.GIVEN, "data": query.DATA}
 """The keys of fields that are not asked for by their own name."""
 _TOLD: Mapping[str, Callable[[Any], Any]] = {
-    "tags": lambda tags: list(map(str, tags)), "used": _called, "logged": _called,
-    "held": len, "given": len, "data": len,
+    "tags": lambda tags: list(map(str, tags)), "held": len, "given": len,
+    "data": lambda data: query.contents(data) or None,
 }  # fmt: skip
 """The fields that are more than a text, and what a column has of them."""
-_LISTS = ("tags", "used", "logged")
-_NUMBERS = ("created", "finished", "duration", query.HELD, query.GIVEN, query.DATA)
+_LISTS = ("tags", "used", "logged", query.DATA, query.USED, query.LOGGED)
+_NUMBERS = ("created", "finished", "duration", query.HELD, query.GIVEN)
 
 
 def names(keys: Iterable[str]) -> set[str]:

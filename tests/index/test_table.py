@@ -19,6 +19,7 @@ import mlgit
 from benchmarks import crowd
 from mlgit.core import condition, language
 from mlgit.core import query as rules
+from mlgit.core.artifact import ArtifactVersion, Link
 from mlgit.core.condition import And, Condition, Not, Operation, Or, Predicate
 from mlgit.core.run import Run, State
 from mlgit.errors import UsageError
@@ -274,12 +275,21 @@ def test_runs_that_have_something_are_found_by_where_it_stands(inside: Repo, tmp
 
 def test_what_only_mlgit_asks_about_is_said_alike_by_columns_and_by_a_run(inside: Repo):
     plain = replace(next(crowd.runs(1, str(inside.resolve("HEAD")))), id="plain", name="plain")
-    told = replace(plain, id="told", name="told", data={"a.csv": "d41d8cd98f00b204e9800998ecf8427e"}, given=("lr",))
+    version = ArtifactVersion(name="digits", type="dataset", hash="d41d8cd98f00b204e9800998ecf8427e", size=1, path="a")
+    linked = replace(version, created=5.25, links=(Link(collection="best digits", linked=7.0),))
+    told = replace(
+        plain, id="told", name="told", data={"a.csv": version.hash, "b.csv": version.hash}, given=("lr",),
+        used=(version, replace(version, name="other")), logged=(version, linked),
+    )  # fmt: skip
     known = list(result.record_all(inside, [Account(run=plain), Account(run=told)]))
 
-    for key in (rules.GIVEN, rules.DATA, rules.HELD, rules.TREE):
-        having = {run.id for run in query.having(inside, key)}
-        assert having == {run.id for run in known if rules.value_of(run, key)}
+    for key in (rules.GIVEN, rules.DATA, rules.HELD, rules.TREE, rules.USED, rules.LOGGED):
+        having = {run.id: run for run in query.having(inside, key)}
+        assert having.keys() == {run.id for run in known if rules.value_of(run, key)}
+        said = dict(zip(*query.frame(inside, keys=["id", key]).values(), strict=True))
+        assert {run_id: said[run_id] for run_id in having} == {
+            one.id: rules.value_of(one, key) for one in having.values()
+        }
     assert [run.id for run in query.having(inside, rules.GIVEN, rules.DATA)] == ["told"]
 
 
