@@ -120,7 +120,7 @@ def _used(repo: Repo, but: Collection[str], asked: Collection[str]) -> set[str]:
     from mlgit.core.query import DATA, HELD
     from mlgit.dvc import mentions
     from mlgit.index import query
-    from mlgit.store import archive
+    from mlgit.store import archive, ledgers
     from mlgit.store import runs as stored
 
     naming = query.having(repo, DATA, HELD, "used", "logged")
@@ -128,6 +128,7 @@ def _used(repo: Repo, but: Collection[str], asked: Collection[str]) -> set[str]:
         archived = stored.read_all(reader, archive.entries(repo).items())
         others = (run for run in chain(naming, archived, stored.hidden(repo)) if run.id not in but)
         used = {content for run in others for content in _contents(run)}
+    used |= {version.hash for _, version in ledgers.added(repo)}
     return used | mentions.mentioned(repo, set(asked) - used)
 
 
@@ -226,16 +227,21 @@ def _lost(repo: Repo, *, asks: bool) -> Iterator[Finding]:
     from mlgit.core.query import HELD
     from mlgit.dvc import cache
     from mlgit.index import query
+    from mlgit.store import ledgers
     from mlgit.store.check import Finding
 
     known = [run for run in query.having(repo, HELD, "logged") if run.ref.startswith("refs/heads/")]
-    made = {content: run for run in known for content in _contents(run, made=True)}
-    for folder in {run.folder for run in known}:
-        own = [content for content, run in made.items() if run.folder == folder]
+    # content → where it is told of, as what, and the project's folder
+    made = {version.hash: (ref, version.name, version.folder) for ref, version in ledgers.added(repo)}
+    for run in known:
+        made |= dict.fromkeys(run.held.values(), (run.ref, "its long history or files", run.folder))
+        made |= {version.hash: (run.ref, version.name, run.folder) for version in run.logged}
+    for folder in {folder for _, _, folder in made.values()}:
+        own = [content for content, told in made.items() if told[2] == folder]
         for content in cache.lost(repo, own, folder=folder, asks=asks):
-            names = [version.name for version in made[content].logged if version.hash == content]
-            what = f"the bytes of {names[0] if names else 'its long history or files'} ({content}) are nowhere"
-            yield Finding(where=made[content].ref, what=what, fix="mlgit sync where they were made")
+            where, name, _ = made[content]
+            what = f"the bytes of {name} ({content}) are nowhere"
+            yield Finding(where=where, what=what, fix="mlgit sync where they were made")
 
 
 def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) -> str:

@@ -1,4 +1,4 @@
-"""Say something else of a version that was logged: an edit of the records of the runs that tell of it."""
+"""Say something else of a version: an edit of the records of the runs that tell of it, and of its ledger."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from mlgit.artifacts import catalog
 from mlgit.artifacts.catalog import Held
 from mlgit.core import secrets, values
 from mlgit.core.artifact import ArtifactVersion, Link
+from mlgit.core.ledger import Ledger, Teller
 from mlgit.core.run import Run
 from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
-from mlgit.store import edit
+from mlgit.store import edit, ledgers
 
 Change = Callable[[ArtifactVersion], ArtifactVersion]
 
@@ -38,10 +39,29 @@ def save(
 
     if held.collection != held.version.name:
         return _change(repo, held, lambda version: reworded(_linked(version, held.collection, wanted)))
-    for run in _runs(repo, held):  # or an older claim would stand again
-        if run.id != held.run.id and any(gone.intersection(version.aliases) for version in _of(run, held)):
-            _edit(repo, run, held, lambda version: _without(version, gone))
+    _take_off(repo, held, gone)
     return _change(repo, held, lambda version: replace(reworded(version), aliases=wanted))
+
+
+def call(repo: Repo, held: Held, added: Sequence[str], gone: Sequence[str]) -> ArtifactVersion:
+    """Give the version the aliases *added*, and take off those *gone*; return it. Raises `UsageError` for a wrong one.
+
+    It must have been found by its own name.
+    """
+    given = tuple(map(catalog.checked_alias, added))
+    kept = tuple(alias for alias in held.aliases if alias not in gone)
+    _take_off(repo, held, gone)
+    wanted = tuple(dict.fromkeys((*kept, *given)))
+    why = f"is {', '.join(given)}" if given else f"is no longer {', '.join(gone)}"
+    return _change(repo, held, lambda version: replace(version, aliases=wanted, claimed=time.time()), why=why)
+
+
+def _take_off(repo: Repo, held: Held, gone: Iterable[str]) -> None:
+    """Let nobody else claim the aliases *gone* for the version, or an older claim would stand again."""
+    lost = set(gone)
+    for teller in _tellers(repo, held):
+        if not _is_first(teller, held) and any(lost.intersection(version.aliases) for version in _of(teller, held)):
+            _edit(repo, teller, held, lambda version: _without(version, lost))
 
 
 def _without(version: ArtifactVersion, aliases: Iterable[str]) -> ArtifactVersion:
@@ -51,7 +71,7 @@ def _without(version: ArtifactVersion, aliases: Iterable[str]) -> ArtifactVersio
 def link(repo: Repo, held: Held, target: str, aliases: Sequence[str]) -> ArtifactVersion:
     """Put the version into the collection *target* (its last part counts) with *aliases*; return it."""
     collection, given = collection_of(target, aliases)
-    return _change(repo, held, lambda version: _linked(version, collection, given))
+    return _change(repo, held, lambda version: _linked(version, collection, given), why=f"is linked to {collection}")
 
 
 def collection_of(target: str, aliases: Iterable[str]) -> tuple[str, tuple[str, ...]]:
@@ -76,49 +96,70 @@ def unlink(repo: Repo, held: Held) -> ArtifactVersion:
     def change(version: ArtifactVersion) -> ArtifactVersion:
         return replace(version, links=tuple(one for one in version.links if one.collection != held.collection))
 
-    return _everywhere(repo, held, change)
+    return _everywhere(repo, held, change, why=f"is no longer linked to {held.collection}")
 
 
 def delete(repo: Repo, held: Held) -> ArtifactVersion:
-    """Say in every run that logged the version that it is no more; return it."""
+    """Say everywhere that the version is no more; return it."""
     now = time.time()
-    return _everywhere(repo, held, lambda version: replace(version, deleted=True, aliases=(), claimed=now))
+    return _everywhere(
+        repo, held, lambda version: replace(version, deleted=True, aliases=(), claimed=now), why="is deleted"
+    )
+
+
+def hide(repo: Repo, held: Held, *, is_hidden: bool = True) -> ArtifactVersion:
+    """The same, to be undone by `is_hidden=False`: its aliases come back where nobody has taken them since."""
+    why = "is hidden" if is_hidden else "is back"
+    return _everywhere(repo, held, lambda version: replace(version, deleted=is_hidden), why=why)
 
 
 def retype(repo: Repo, held: Held, type: str) -> ArtifactVersion:
-    """Say in every run that logged the version that it is of another type; return it."""
-    return _everywhere(repo, held, lambda version: replace(version, type=type))
+    """Say everywhere that the version is of another type; return it."""
+    return _everywhere(repo, held, lambda version: replace(version, type=type), why=f"is a {type}")
 
 
-def _everywhere(repo: Repo, held: Held, change: Change) -> ArtifactVersion:
-    """Let *change* speak in every run that logged the version."""
-    for run in _runs(repo, held):
-        _edit(repo, run, held, change)
+def _everywhere(repo: Repo, held: Held, change: Change, *, why: str) -> ArtifactVersion:
+    """Let *change* speak wherever the version is told of."""
+    for teller in _tellers(repo, held):
+        _edit(repo, teller, held, change, why)
     return change(held.version)
 
 
-def _runs(repo: Repo, held: Held) -> list[Run]:
-    """The runs of the project that logged the version."""
-    from mlgit.index import query
+def _tellers(repo: Repo, held: Held) -> list[Teller]:
+    """The runs of the project that logged the version, and its ledger if a person added it."""
+    from mlgit.artifacts import telling
 
-    return [run for run in query.logging(repo, held.version.name, project=held.run.project) if _of(run, held)]
-
-
-def _of(run: Run, held: Held) -> list[ArtifactVersion]:
-    return [one for one in run.logged if (one.name, one.hash) == (held.version.name, held.version.hash)]
+    known = telling.of(repo, held.version.name, project=held.project)
+    return [one for one in known if _of(one, held)]
 
 
-def _change(repo: Repo, held: Held, change: Change) -> ArtifactVersion:
-    """Let *change* speak in the record of the run that logged the version first."""
-    after = _edit(repo, next(run for run in _runs(repo, held) if run.id == held.run.id), held, change)
-    return _of(after, held)[0]
+def _of(teller: Teller, held: Held) -> list[ArtifactVersion]:
+    return [one for one in teller.logged if (one.name, one.hash) == (held.version.name, held.version.hash)]
 
 
-def _edit(repo: Repo, run: Run, held: Held, change: Change) -> Run:
+def _is_first(teller: Teller, held: Held) -> bool:
+    """Whether *teller* is the first who told of the version: what is said of it later stands there."""
+    return isinstance(teller, Ledger) if held.run is None else isinstance(teller, Run) and teller.id == held.run.id
+
+
+def _change(repo: Repo, held: Held, change: Change, *, why: str = "is edited") -> ArtifactVersion:
+    """Let *change* speak in the record of who told of the version first."""
+    teller = next(one for one in _tellers(repo, held) if _is_first(one, held))
+    return _of(_edit(repo, teller, held, change, why), held)[0]
+
+
+def _edit(repo: Repo, teller: Teller, held: Held, change: Change, why: str = "is edited") -> Teller:
     about = (held.version.name, held.version.hash)
 
-    def changed(before: Run) -> Run:
-        logged = tuple(change(one) if (one.name, one.hash) == about else one for one in before.logged)
-        return replace(before, logged=logged)
+    def changed(versions: Sequence[ArtifactVersion]) -> tuple[ArtifactVersion, ...]:
+        return tuple(change(one) if (one.name, one.hash) == about else one for one in versions)
 
-    return edit.edit(repo, run, changed, why=f"artifact {held.version.name}")
+    if isinstance(teller, Ledger):
+        return ledgers.change(
+            repo, teller.project, teller.name, lambda before: replace(before, added=changed(before.added)),
+            why=lambda _: f"{held.version.name}:{held.label} {why}",
+        )  # fmt: skip
+    return edit.edit(
+        repo, teller, lambda before: replace(before, logged=changed(before.logged)),
+        why=f"artifact {held.version.name}",
+    )  # fmt: skip

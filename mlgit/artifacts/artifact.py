@@ -17,9 +17,8 @@ from mlgit.artifacts.files import ArtifactFile
 from mlgit.artifacts.logged import Logged
 from mlgit.artifacts.manifest import Entry
 from mlgit.artifacts.staging import Staging
-from mlgit.core import figures, values
+from mlgit.core import figures, refs, values
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.run import Run
 from mlgit.errors import MlgitError, NotFoundError, NotLoggedError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.store import place as places
@@ -70,15 +69,15 @@ class Artifact(Draft):
 
     @classmethod
     def of(cls, repo: Repo, held: Held) -> Self:
-        """The version *held* of the runs of *repo*."""
+        """The version *held* of *repo*."""
         made = cls(held.version.name, held.version.type)
-        made.logged_as(repo, held.version, held.run)
+        made.logged_as(repo, held.version, project=held.project, folder=held.folder)
         made._found, made._aliases = held, list(held.aliases)
         return made
 
-    def logged_as(self, repo: Repo, version: ArtifactVersion, run: Run) -> None:
-        """Become *version*, which *run* has logged."""
-        self._logged = Logged(repo=repo, version=version, project=run.project, folder=run.folder)
+    def logged_as(self, repo: Repo, version: ArtifactVersion, *, project: str, folder: str) -> None:
+        """Become *version*, which a run of *project* has logged, or a person added."""
+        self._logged = Logged(repo=repo, version=version, project=project, folder=folder)
         self._aliases, self._tags = list(version.aliases), list(version.tags)
         self.description, self.metadata = version.description or None, version.metadata
         self._ttl = ArtifactTTL.INHERIT if version.ttl is None else timedelta(seconds=version.ttl)
@@ -96,14 +95,14 @@ class Artifact(Draft):
         self._trouble = trouble
 
     def _entry_at(self, address: str) -> Entry:
-        from mlgit.index import query
+        from mlgit.artifacts import telling
 
         project, _, rest = address.removeprefix(manifest.SCHEME).partition("/")
         name, _, path = rest.partition("/")
         here = places.of_reader(Path.cwd())
         if here is None:
             raise NotFoundError(f"{Path.cwd()} is in no git repository, so no run tells of {address}.")
-        held = catalog.find(query.logging(here.repo, catalog.parse(name).name), f"{project}/{name}")
+        held = catalog.find(telling.of(here.repo, catalog.parse(name).name), f"{project}/{name}")
         return Artifact.of(here.repo, held).get_entry(path)
 
     def _as_logged(self) -> Logged:
@@ -205,7 +204,7 @@ class Artifact(Draft):
 
     @property
     def project(self) -> str:
-        """The project of the run that logged it."""
+        """Its project."""
         return self._as_logged().project
 
     @property
@@ -287,7 +286,7 @@ class Artifact(Draft):
 
     @property
     def created_at(self) -> str:
-        """When it was first logged, ISO 8601 in UTC."""
+        """When it was first logged or added, ISO 8601 in UTC."""
         return figures.moment(self._look().created)
 
     @property
@@ -307,8 +306,10 @@ class Artifact(Draft):
 
     @property
     def url(self) -> str:
-        """Where it is recorded: the branch of the run that logged it, as a `file:` address."""
-        return f"file://{self._as_logged().repo.folder}#{self._look().run.branch}"
+        """Where it is recorded: the branch of the run that logged it, or its ledger, as a `file:` address."""
+        run = self._look().run
+        where = run.branch if run else refs.ledger(self.project, self._name)
+        return f"file://{self._as_logged().repo.folder}#{where}"
 
     @property
     def source_name(self) -> str:
@@ -346,8 +347,8 @@ class Artifact(Draft):
         from mlgit.artifacts import telling
 
         logged = self._as_logged()
-        runs = telling.of(logged.repo, name, project=logged.project)
-        return ties.ask("collection")(logged.repo, runs, name, self._type)
+        known = telling.of(logged.repo, name, project=logged.project)
+        return ties.ask("collection")(logged.repo, known, name, self._type)
 
     distributed_id = history_step = None
     """W&B's, which say nothing here."""
@@ -487,8 +488,9 @@ class Artifact(Draft):
     # -- who made it, who uses it, what else it is called
 
     def logged_by(self) -> Any:
-        """The run that logged it first."""
-        return ties.ask("past")(self._as_logged().repo, self._look().run)
+        """The run that logged it first; None where a person added it."""
+        run = self._look().run
+        return ties.ask("past")(self._as_logged().repo, run) if run else None
 
     def used_by(self) -> list[Any]:
         """The runs that used it, the first one first."""

@@ -1,16 +1,18 @@
-"""Which versions of an artifact there are, by what runs tell of them (pure).
+"""Which versions of an artifact there are, by what runs and its ledger tell of them (pure).
 
-Numbers count contents in the order in which they were first logged; an alias belongs to the newest claim of it.
+Numbers are the ledger's, and behind those count the other contents in the order in which they were first logged; an
+alias belongs to the newest claim of it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from mlgit.core import refs
+from mlgit.core import ledger, refs
 from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.ledger import Ledger, Teller
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
 
@@ -33,8 +35,13 @@ class Held:
     number: int
     aliases: tuple[str, ...]
     """The names that nobody has claimed for another version since."""
-    run: Run
-    """Who logged it first."""
+    project: str
+    """Whose it is."""
+    folder: str = ""
+    """Of that project, in the repository."""
+    run: Run | None
+    """Who logged it first; None where a person added it (`by`)."""
+    by: str = ""
     created: float
     """When that was, in seconds since the epoch."""
 
@@ -60,13 +67,28 @@ class Named:
 
 @dataclass(frozen=True, kw_only=True)
 class _Claim:
-    """A run's word on one version, under one name."""
+    """A run's word on one version, or a person's, under one name."""
 
     version: ArtifactVersion
-    run: Run
+    teller: Teller
     logged: float
     when: float
     aliases: tuple[str, ...]
+
+    @property
+    def run(self) -> Run | None:
+        """The run that tells it, or None."""
+        return self.teller if isinstance(self.teller, Run) else None
+
+    @property
+    def by_whom(self) -> str:
+        """What sorts claims of one moment."""
+        return self.run.id if self.run else ""
+
+    @property
+    def folder(self) -> str:
+        """The project's, in the repository."""
+        return self.run.folder if self.run else self.version.folder
 
 
 def checked(name: str) -> str:
@@ -99,14 +121,15 @@ def checked_alias(alias: str) -> str:
 
 
 def parse(text: str) -> Named:
-    """*text* taken apart: `name`, `name:alias`, `project/name:v3`, `entity/project/name:alias`, `wandb-artifact://…`.
+    """*text* taken apart: `name`, `name:alias`, `name@v3`, `project/name:v3`, `entity/project/name:alias`,
+    `wandb-artifact://…`.
 
     Raises `UsageError`.
     """
     plain = text
     for scheme in _SCHEMES:
         plain = plain.removeprefix(scheme)
-    path, _, which = plain.partition(":")
+    path, _, which = plain.partition(":") if ":" in plain else plain.partition("@")
     parts = path.split("/")
     if len(parts) > 3 or not all(parts):
         raise UsageError(f"{text[:120]!r} names no artifact.", fix="name:latest, name:v0, or project/name:alias")
@@ -116,15 +139,19 @@ def parse(text: str) -> Named:
     return Named(name=parts[-1], which=which or "latest", project=project)
 
 
-def versions(runs: Iterable[Run], name: str) -> list[Held]:
-    """The versions called or linked as *name* that *runs* logged, the first one first; deleted ones among them."""
-    claims = sorted(_claims(runs, name), key=lambda claim: (claim.logged, claim.run.id))
+def versions(tellers: Iterable[Teller], name: str) -> list[Held]:
+    """The versions called or linked as *name* that *tellers* tell of, the first one first; deleted ones among them.
+
+    Of those that a ledger lists and nobody tells of any more, only the number is left.
+    """
+    asked = list(tellers)
     first: dict[str, _Claim] = {}
     newest: dict[str, _Claim] = {}
+    claims = sorted(_claims(asked, name), key=lambda claim: (claim.logged, claim.by_whom))
     for claim in claims:
         first.setdefault(claim.version.hash, claim)
     owner: dict[str, str] = {}
-    for claim in sorted(claims, key=lambda claim: (claim.when, claim.logged, claim.run.id)):
+    for claim in sorted(claims, key=lambda claim: (claim.when, claim.logged, claim.by_whom)):
         newest[claim.version.hash] = claim
         owner |= dict.fromkeys(claim.aliases, claim.version.hash)
     return [
@@ -133,50 +160,62 @@ def versions(runs: Iterable[Run], name: str) -> list[Held]:
             collection=name,
             number=number,
             aliases=tuple(alias for alias, owned in owner.items() if owned == content),
-            run=claim.run,
-            created=claim.logged,
+            project=first[content].teller.project,
+            folder=first[content].folder,
+            run=first[content].run,
+            by=first[content].version.by,
+            created=first[content].logged,
         )
-        for number, (content, claim) in enumerate(first.items())
+        for number, content in enumerate(order(asked, name))
+        if content in first
     ]
 
 
-def known_as(runs: Iterable[Run], version: ArtifactVersion) -> Held | None:
+def order(tellers: Sequence[Teller], name: str) -> tuple[str, ...]:
+    """The contents called or linked as *name*, each in its place: those that are listed, then by when they came."""
+    listed = [content for one in tellers if isinstance(one, Ledger) and one.name == name for content in one.listed]
+    return tuple(dict.fromkeys((*listed, *ledger.first_logged(tellers, name))))
+
+
+def known_as(tellers: Iterable[Teller], version: ArtifactVersion) -> Held | None:
     """What *version*, a run's word on an artifact, is among its like; None where nobody has logged it."""
-    return next((held for held in versions(runs, version.name) if held.version.hash == version.hash), None)
+    return next((held for held in versions(tellers, version.name) if held.version.hash == version.hash), None)
 
 
-def _claims(runs: Iterable[Run], name: str) -> Iterator[_Claim]:
-    for run in runs:
-        for position, version in enumerate(run.logged):
-            logged = version.created or run.created + position * 1e-6  # old records do not say when
+def _claims(tellers: Iterable[Teller], name: str) -> Iterator[_Claim]:
+    for teller in tellers:
+        for position, version in enumerate(teller.logged):
             if version.name == name:
                 aliases = () if version.deleted else version.aliases or () if version.created else ("latest",)
+                logged = ledger.when_logged(teller, position)
                 yield _Claim(
-                    version=version, run=run, logged=logged, when=version.claimed or logged, aliases=aliases
+                    version=version, teller=teller, logged=logged, when=version.claimed or logged, aliases=aliases
                 )  # fmt: skip
             for link in version.links:
                 if link.collection == name:
                     aliases = () if version.deleted else (*link.aliases, "latest")
-                    yield _Claim(version=version, run=run, logged=link.linked, when=link.linked, aliases=aliases)
+                    yield _Claim(
+                        version=version, teller=teller, logged=link.linked, when=link.linked, aliases=aliases
+                    )  # fmt: skip
 
 
-def names(runs: Iterable[Run]) -> dict[str, str]:
+def names(tellers: Iterable[Teller]) -> dict[str, str]:
     """Every artifact's name → its type."""
-    return {version.name: version.type for run in runs for version in reversed(run.logged) if not version.deleted}
+    return {version.name: version.type for one in tellers for version in reversed(one.logged) if not version.deleted}
 
 
 def find(
-    runs: Sequence[Run], text: str, *, project: str | None = None, others: Callable[[], Iterable[str]] = tuple
+    tellers: Sequence[Teller], text: str, *, project: str | None = None, others: Callable[[], Iterable[str]] = tuple
 ) -> Held:
     """The version that *text* names (see `parse`): by alias, number, or six digits of its hash.
 
-    *project*: whose runs are asked where *text* names none; None for all. *others*: what else there is, for who finds
-    nothing. Raises `NotFoundError`.
+    *project*: whose runs and ledgers are asked where *text* names none; None for all. *others*: what else there is, for
+    who finds nothing. Raises `NotFoundError`.
     """
     named = parse(text)
     wanted = named.project or project
-    asked = [run for run in runs if wanted in (None, run.project)]
-    known = versions(asked, named.name) or (versions(runs, named.name) if not named.project else [])
+    asked = [one for one in tellers if wanted in (None, one.project)]
+    known = versions(asked, named.name) or (versions(tellers, named.name) if not named.project else [])
     known = known or _of_path(asked, named.name)
     if not any(not held.version.deleted for held in known):
         some = sorted({*names(asked), *others()})
@@ -185,19 +224,23 @@ def find(
     found = _chosen(known, named.which)
     if found is None:
         own = sorted({alias for held in known for alias in held.aliases})
-        fix = f"{', '.join(f'{named.name}:{alias}' for alias in own[:8])}, or :v0 to :v{len(known) - 1}, or :<hash>"
-        raise NotFoundError(f"The artifact {named.name!r} has no version {named.which[:80]!r}.", fix=fix)
+        fix = f"{', '.join(f'{named.name}:{alias}' for alias in own[:8])}, or :v0 to :v{known[-1].number}, or :<hash>"
+        raise NotFoundError(
+            f"The artifact {named.name!r} has no version {named.which[:80]!r}.",
+            why="It has a number, and no run tells of it here: not pulled yet, hidden, or purged."
+            if _number(named.which) in range(known[-1].number) else "", fix=fix,
+        )  # fmt: skip
     if found.version.deleted:
         raise NotFoundError(f"{found.name} was deleted.", fix=f"{named.name}:latest is the newest that is left")
     return found
 
 
-def _of_path(runs: Sequence[Run], name: str) -> list[Held]:
+def _of_path(tellers: Sequence[Teller], name: str) -> list[Held]:
     """The version that a run logged by a path alone, by W&B's name for that: `run-<id>-model.pt`."""
-    for run in runs:
+    for run in (one for one in tellers if isinstance(one, Run)):
         for version in reversed(run.logged):
             if name == f"run-{run.id}-{version.path.rpartition('/')[2]}":
-                own = [other for other in runs if other.project == run.project]
+                own = [other for other in tellers if other.project == run.project]
                 return [held for held in versions(own, version.name) if held.version.hash == version.hash]
     return []
 
@@ -210,14 +253,14 @@ def _chosen(known: Sequence[Held], which: str) -> Held | None:
     if which == "latest":
         left = [held for held in known if not held.version.deleted]
         return next((held for held in left if which in held.aliases), left[-1])
-    if which[:1] == "v" and which[1:].isdecimal():
-        return known[int(which[1:])] if int(which[1:]) < len(known) else None
+    if (number := _number(which)) is not None:
+        return next((held for held in known if held.number == number), None)
     if named := next((held for held in known if which in held.aliases), None):
         return named
     fitting = [held for held in known if len(which) >= _SHORTEST and held.version.hash.startswith(which)]
     return fitting[0] if len(fitting) == 1 else None
 
 
-def without(version: ArtifactVersion, alias: str) -> ArtifactVersion:
-    """*version* as it no longer claims *alias*."""
-    return replace(version, aliases=tuple(one for one in version.aliases if one != alias))
+def _number(which: str) -> int | None:
+    """3 for `v3`."""
+    return int(which[1:]) if which[:1] == "v" and which[1:].isdecimal() and len(which) < 20 else None

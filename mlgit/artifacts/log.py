@@ -12,6 +12,7 @@ from mlgit.artifacts import catalog, telling, ties
 from mlgit.artifacts.catalog import Held
 from mlgit.core import secrets, values
 from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.ledger import Teller
 from mlgit.core.run import Run
 from mlgit.dvc import storing
 from mlgit.errors import NotFoundError
@@ -62,35 +63,37 @@ def _place(repo: Repo, path: Path, folder: str) -> str:
     return where.relative_to(home).as_posix() if where.is_relative_to(home) else where.name
 
 
-def versions(repo: Repo, runs: Sequence[Run], name: str) -> list[Held]:
-    """`catalog.versions`, with the tables that *runs* logged among them."""
-    known = catalog.versions(runs, name)
-    return ties.ask("tables")(repo, runs, name) if not known and name.startswith("run-") else known
+def versions(repo: Repo, tellers: Sequence[Teller], name: str) -> list[Held]:
+    """`catalog.versions`, with the tables that runs among *tellers* logged."""
+    known = catalog.versions(tellers, name)
+    return ties.ask("tables")(repo, _runs(tellers), name) if not known and name.startswith("run-") else known
 
 
-def names(runs: Sequence[Run]) -> dict[str, str]:
-    """`catalog.names`, with the tables that *runs* logged among them."""
-    tables: dict[str, str] = ties.ask("table_names")(runs)
-    return tables | catalog.names(runs)
+def names(tellers: Sequence[Teller]) -> dict[str, str]:
+    """`catalog.names`, with the tables that runs among *tellers* logged."""
+    tables: dict[str, str] = ties.ask("table_names")(_runs(tellers))
+    return tables | catalog.names(tellers)
+
+
+def _runs(tellers: Sequence[Teller]) -> list[Run]:
+    return [one for one in tellers if isinstance(one, Run)]
 
 
 def find(repo: Repo, text: str, *, project: str | None = None, type: str | None = None) -> Held:
-    """The version that *text* names among the runs of *repo*, those under way among them.
+    """The version that *text* names among what the runs of *repo* logged, those under way too, and what people added.
 
     A table that a run logged is one too, as in W&B: `run-<id>-<key>`. *project*: whose, where *text* does not say it.
     Raises `NotFoundError`; for one of another *type* too.
     """
-    from mlgit.index import query
-
     named = catalog.parse(text)
     known = telling.of(repo, named.name)
     try:
         held = catalog.find(
-            known, text, project=project, others=lambda: query.logged(repo, project=named.project or project)
+            known, text, project=project, others=lambda: telling.names(repo, project=named.project or project)
         )
     except NotFoundError:
         is_table = named.name.startswith("run-")
-        if not is_table or (table := ties.ask("table")(repo, known, text)) is None:
+        if not is_table or (table := ties.ask("table")(repo, _runs(known), text)) is None:
             raise
         held = table
     if type is not None and held.version.type != type:

@@ -1,4 +1,4 @@
-"""A version that was logged: what the runs of a repository tell of it, and what the cache holds of it."""
+"""A version that was logged or added: what a repository tells of it, and what the cache holds of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mlgit.git.repo import Repo
 
 @dataclass(frozen=True, kw_only=True)
 class Logged:
-    """*version*, as a run of *project* logged it whose folder in *repo* is *folder*."""
+    """*version*, as a run of *project* logged it, or a person added it, whose folder in *repo* is *folder*."""
 
     repo: Repo
     version: ArtifactVersion
@@ -27,10 +27,10 @@ class Logged:
 
     def held(self) -> Held:
         """It among the versions of its name. Raises `NotFoundError` where no run tells of it any more."""
-        from mlgit.index import query
+        from mlgit.artifacts import telling
 
         name = self.version.name
-        held = catalog.known_as(query.logging(self.repo, name, project=self.project), self.version)
+        held = catalog.known_as(telling.of(self.repo, name, project=self.project), self.version)
         if held is None:
             raise NotFoundError(
                 f"No run tells of this version of {name} any more.", fix="mlgit restore --list lists hidden runs"

@@ -281,13 +281,15 @@ def _document(
 
 
 def _held(repo: Repo) -> dict[str, tuple[str, str]]:
-    """What DVC holds of the runs: content hash → what it is, and the folder of the project."""
+    """What DVC holds of runs, and of what people added: content hash → what it is, and the folder of the project."""
     from mlgit.core.query import HELD
     from mlgit.index import query
+    from mlgit.store import ledgers
 
     found = query.having(repo, HELD, "logged")
+    added = {version.hash: ("artifact", version.folder) for _, version in ledgers.added(repo)}
     parts = {content: (_PART, run.folder) for run in found for content in run.held.values()}
-    return parts | {version.hash: ("artifact", run.folder) for run in found for version in run.logged}
+    return parts | added | {version.hash: ("artifact", run.folder) for run in found for version in run.logged}
 
 
 def _send(repo: Repo, held: Mapping[str, tuple[str, str]], *, dry_run: bool) -> list[str] | None:

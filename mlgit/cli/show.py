@@ -212,11 +212,10 @@ def _few(lines: Sequence[str]) -> str:
 
 def _artifacts(repo: Repo, run: Run) -> list[str]:
     """A line for each artifact that the run used or logged: its version, and the names that this has now."""
-    from mlgit.artifacts import catalog
-    from mlgit.index import query
+    from mlgit.artifacts import catalog, telling
 
     told = [*(("used", one) for one in run.used), *(("logged", one) for one in run.logged)]
-    like = query.logging(repo, *(version.name for _, version in told), project=run.project) if told else []
+    like = telling.of(repo, *(version.name for _, version in told), project=run.project) if told else []
     rows: list[tuple[str, str, str]] = []
     for what, version in told:
         held = catalog.known_as(like, version)

@@ -61,6 +61,12 @@ class ArtifactVersion:
     """Seconds that it should live: a wish, for nothing is deleted by itself."""
     deleted: bool = False
     """Whether somebody has deleted it: its number stays its own, its bytes may go."""
+    splits: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """Groups of its files by name (`train`), each a list of patterns of paths in it."""
+    by: str = ""
+    """Who added it, `Ada <ada@example.com>`, where that was a person and no run."""
+    folder: str = ""
+    """Of the project that it was added in by a person: a run has its own."""
 
     def as_used(self, use_as: str | None) -> ArtifactVersion:
         """What a run that used it tells of it: what it is, and as what."""
@@ -79,6 +85,8 @@ class ArtifactVersion:
             raise ValueError("this is no hash of DVC's")
         known: dict[str, Any] = {name: document[name] for name in _NAMES if name in document}
         known |= {name: tuple(map(str, known[name])) for name in _LISTS if name in known}
+        if "splits" in known:
+            known["splits"] = {str(key): tuple(map(str, files)) for key, files in known["splits"].items()}
         if "links" in known:
             known["links"] = tuple(
                 Link(
@@ -106,6 +114,8 @@ class ArtifactVersion:
                 told[one.name] = list(value)
             elif one.name == "metadata" and value:
                 told["metadata"] = dict(value)
+            elif one.name == "splits" and value:
+                told["splits"] = {key: list(files) for key, files in value.items()}
             elif isinstance(value, float):
                 told |= {one.name: round(value, 3)} if value or one.name == "ttl" else {}
             elif value:

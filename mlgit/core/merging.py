@@ -64,6 +64,14 @@ def merge(base: Run, ours: Run, theirs: Run, prefer: Side | None = None) -> tupl
     return replace(ours, tags=united(*sides("tags")), **changed), tuple(three.clashes)
 
 
+def versions(
+    base: Sequence[ArtifactVersion], ours: Sequence[ArtifactVersion], theirs: Sequence[ArtifactVersion], prefer: Side
+) -> tuple[tuple[ArtifactVersion, ...], tuple[Clash, ...]]:
+    """What `merge` makes of the versions that two sides tell of, and where *prefer* had to say which counts."""
+    three = _Three(prefer)
+    return three.versions("versions", base, ours, theirs), tuple(three.clashes)
+
+
 def life(run: Run) -> tuple[object, ...]:
     """What changes when a run goes on, and stays whoever edits it."""
     return run.id, run.state, run.created, run.finished, run.seen

@@ -18,12 +18,16 @@ ARCHIVE = "refs/mlgit/archive/"
 SHARDS = "refs/mlgit/shards"
 LIVE = "refs/mlgit/live/"
 SWEEPS = "refs/mlgit/sweeps/"
+ARTIFACTS = "refs/mlgit/artifacts/"
 ASSETS = "refs/heads/mlgit-assets"
 
 _COMPONENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 _NO_PROJECT = frozenset("/\\#?%:")
 _FOLDED = re.compile(rf"{RUNS}([^/]+)/([^/]+)")
 _ODD = re.compile(r"[\x00-\x20\x7f~^:?*\[\\/\ud800-\udfff]|\.\.|@\{|^[.-]|\.(lock)?$")
+_NO_DOT = re.compile(r"^\.|\.(?=\.|$|lock$)")
+_ODD_LETTERS = re.compile(r"[^A-Za-z0-9_.-]+")
+_PERCENT = re.compile(r"(%[0-9A-F]{2})+")
 _GENERATED_ID = re.compile(r"[a-z0-9]{8}")
 _SEMVER = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?")
 
@@ -100,6 +104,26 @@ def unfolded(month: str, name: str) -> str | None:
     """The branch that the entry *name* of the archive's *month* had; None where no branch can be called so."""
     project = month.removeprefix(ARCHIVE).rpartition("/")[0]
     return None if _ODD.search(name) or not project else f"{RUNS}{project}/{name}"
+
+
+def ledger(project: str, name: str) -> str | None:
+    """The ref of an artifact's ledger, `refs/mlgit/artifacts/<project>/<name>`; None where none can be called so.
+
+    What is no ref's is written as in a URL: `net.lock` is `net%2Elock`. None is for a name that is too long then.
+    """
+    spelled = _NO_DOT.sub("%2E", _ODD_LETTERS.sub(lambda some: _percent(some[0].encode(errors="replace")), name))
+    return f"{ARTIFACTS}{project}/{spelled}" if is_component(project) and 0 < len(spelled) <= 200 else None
+
+
+def _percent(some: bytes) -> str:
+    return "".join(f"%{byte:02X}" for byte in some)
+
+
+def of_ledger(ref: str) -> tuple[str, str] | None:
+    """The project and the name of the artifact whose ledger *ref* is; None for what `ledger` never called so."""
+    project, _, spelled = ref.removeprefix(ARTIFACTS).partition("/")
+    name = _PERCENT.sub(lambda some: bytes.fromhex(some[0].replace("%", "")).decode(errors="replace"), spelled)
+    return (project, name) if ledger(project, name) == ref else None
 
 
 def branch(ref: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from mlgit.artifacts import amend, catalog, log
 from mlgit.artifacts.artifact import Artifact
 from mlgit.artifacts.catalog import Held
-from mlgit.core.run import Run
+from mlgit.core.ledger import Teller
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 
@@ -17,8 +17,8 @@ from mlgit.git.repo import Repo
 class ArtifactCollection:
     """All versions of one name. What it says of itself is what its newest version says: `save()` writes it there."""
 
-    def __init__(self, repo: Repo, runs: Sequence[Run], name: str, type: str) -> None:
-        self._repo, self._runs, self._name, self._type = repo, runs, name, type
+    def __init__(self, repo: Repo, tellers: Sequence[Teller], name: str, type: str) -> None:
+        self._repo, self._tellers, self._name, self._type = repo, tellers, name, type
 
     @property
     def name(self) -> str:
@@ -62,7 +62,7 @@ class ArtifactCollection:
         return self._name
 
     def _held(self) -> list[Held]:
-        return log.versions(self._repo, self._runs, self._name)
+        return log.versions(self._repo, self._tellers, self._name)
 
     @cached_property
     def _newest(self) -> Artifact:
@@ -75,12 +75,12 @@ class ArtifactCollection:
 
     @property
     def project(self) -> str:
-        """The project of the runs that logged it."""
+        """Its project."""
         return self._newest.project
 
     @property
     def created_at(self) -> str:
-        """When its first version was logged, ISO 8601 in UTC."""
+        """When its first version was logged or added, ISO 8601 in UTC."""
         return self.artifacts()[-1].created_at
 
     @property
@@ -132,8 +132,8 @@ class ArtifactCollection:
                 artifact.delete(delete_aliases=True)
 
     def is_sequence(self) -> bool:
-        """Whether runs log it by this name, which links do not."""
-        return any(version.name == self.name for run in self._runs for version in run.logged)
+        """Whether its versions are called so themselves, which links are not."""
+        return any(version.name == self.name for one in self._tellers for version in one.logged)
 
     def __len__(self) -> int:
         return len(self.artifacts())
@@ -145,8 +145,8 @@ class ArtifactCollection:
 class ArtifactType:
     """All artifacts of one type."""
 
-    def __init__(self, repo: Repo, runs: Sequence[Run], name: str) -> None:
-        self._repo, self._runs, self.name = repo, runs, name
+    def __init__(self, repo: Repo, tellers: Sequence[Teller], name: str) -> None:
+        self._repo, self._tellers, self.name = repo, tellers, name
 
     id = property(lambda self: self.name)
 
@@ -154,16 +154,16 @@ class ArtifactType:
         self, filters: Any = None, order: str | None = None, per_page: int = 50
     ) -> list[ArtifactCollection]:
         """Its artifacts by name, those that versions are linked to among them. The arguments are W&B's."""
-        known = log.names(self._runs)
+        known = log.names(self._tellers)
         links = {
             link.collection: version.type
-            for run in self._runs
-            for version in run.logged
+            for one in self._tellers
+            for version in one.logged
             for link in version.links
             if not version.deleted
         }
         return [
-            ArtifactCollection(self._repo, self._runs, name, type)
+            ArtifactCollection(self._repo, self._tellers, name, type)
             for name, type in sorted((links | known).items())
             if type == self.name
         ]
@@ -180,6 +180,6 @@ class ArtifactType:
         return f"<ArtifactType {self.name}>"
 
 
-def types(repo: Repo, runs: Sequence[Run]) -> list[ArtifactType]:
-    """Every type of artifact that *runs* logged."""
-    return [ArtifactType(repo, runs, name) for name in sorted(set(log.names(runs).values()))]
+def types(repo: Repo, tellers: Sequence[Teller]) -> list[ArtifactType]:
+    """Every type of artifact that *tellers* tell of."""
+    return [ArtifactType(repo, tellers, name) for name in sorted(set(log.names(tellers).values()))]

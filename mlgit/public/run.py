@@ -346,7 +346,7 @@ class Run(Recorded):
         found: list[Artifact] = []
         for version in versions:
             known = telling.of(self._repo, version.name)
-            own = [run for run in known if run.project == self.project]
+            own = [one for one in known if one.project == self.project]
             several = (held for some in (own, known) for held in log.versions(self._repo, some, version.name))
             held = next((held for held in several if held.version.hash == version.hash), None)
             if held and not held.version.deleted:
@@ -374,7 +374,7 @@ class Run(Recorded):
         known = next((one for one in self._record.logged if (one.name, one.hash) == (stored.name, stored.hash)), None)
         version = log.claimed(stored, tuple(aliases or ()), known)
         self._edit(lambda record: replace(record, logged=_with(record.logged, version)), why=f"artifact {version.name}")
-        artifact.logged_as(self._repo, version, self._record)
+        artifact.logged_as(self._repo, version, project=self._record.project, folder=self._record.folder)
         return artifact
 
     # -- what may be changed

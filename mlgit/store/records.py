@@ -170,7 +170,7 @@ def understood(content: Any) -> bool:
             return False
     if not content.keys() >= _NEEDED or content["state"] not in _STATES:
         return False
-    if not refs.is_component(content["project"]) or not _is_inside(content.get("folder") or ""):
+    if not refs.is_component(content["project"]) or not is_inside(content.get("folder") or ""):
         return False  # both become paths
     return _RARE.isdisjoint(content) or _is_rare_understood(content)
 
@@ -187,7 +187,7 @@ def _is_rare_understood(content: Mapping[str, Any]) -> bool:
         return False
 
 
-def _is_inside(folder: str) -> bool:
+def is_inside(folder: str) -> bool:
     """Whether the path *folder* stays in the repository."""
     return not folder.startswith("/") and ".." not in folder.split("/")
 

@@ -130,5 +130,6 @@ def _made(repo: Repo, table: _Table, number: int, folder: Path) -> Held:
     version = log.log_draft(repo, draft, folder=table.run.folder)
     aliases = ("latest",) if logged is table.contents[-1] else ()
     return Held(
-        version=version, collection=draft.name, number=number, aliases=aliases, run=table.run, created=logged.timestamp
+        version=version, collection=draft.name, number=number, aliases=aliases, project=table.run.project,
+        folder=table.run.folder, run=table.run, created=logged.timestamp,
     )  # fmt: skip

@@ -4,6 +4,7 @@ import pytest
 
 from mlgit.artifacts import catalog
 from mlgit.core.artifact import ArtifactVersion, Link
+from mlgit.core.ledger import Ledger
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
 
@@ -50,6 +51,44 @@ def test_an_alias_set_later_counts_from_then():
     assert catalog.find(runs, "net:latest").name == "net:v1"
 
 
+def ledger(*listed: str, added: tuple[ArtifactVersion, ...] = (), project: str = "p") -> Ledger:
+    return Ledger(project=project, name="net", listed=tuple(one * 32 for one in listed), added=added)
+
+
+def test_a_ledger_fixes_numbers_and_what_it_does_not_list_comes_behind():
+    runs = [run(1, version("a", created=1.0)), run(2, version("b", created=2.0)), run(3, version("c", created=3.0))]
+
+    known = catalog.versions([*runs, ledger("b", "c")], "net")
+
+    assert [(held.label, held.version.hash[0]) for held in known] == [("v0", "b"), ("v1", "c"), ("v2", "a")]
+    assert catalog.find([*runs, ledger("b")], "net:v1", project="p").version.hash[0] == "a"
+
+
+def test_a_version_that_nobody_tells_of_any_more_leaves_its_number():
+    told = [run(1, version("b", created=1.0)), ledger("a", "b")]
+
+    assert catalog.find(told, "net:latest").name == catalog.find(told, "net:v1").name == "net:v1"
+    with pytest.raises(NotFoundError, match="no run tells of it here"):
+        catalog.find(told, "net:v0")
+
+
+def test_a_version_that_a_person_added_is_one_among_those_of_runs():
+    mine = version("b", created=2.0, aliases=("gold", "latest"), by="Ada <ada@example.com>", folder="sub")
+    told = [run(1, version("a", created=1.0, aliases=("gold", "latest"))), ledger("a", "b", added=(mine,))]
+
+    held = catalog.find(told, "net@gold", project="p")
+
+    assert (held.name, held.run, held.by, held.project, held.folder) == ("net:v1", None, mine.by, "p", "sub")
+    assert catalog.find(told, "net:v0").run == told[0]
+    assert catalog.find(told, "net").name == "net:v1"
+
+
+def test_another_projects_ledger_says_nothing_of_ours():
+    told = [run(1, version("a", created=1.0)), ledger("b", "a", project="q")]
+
+    assert catalog.find(told, "net", project="p").name == "net:v0"
+
+
 def test_records_of_older_versions_of_mlgit_count_too():
     runs = [run(3, version("a")), run(1, version("a")), run(2, version("b"))]
 
@@ -60,7 +99,17 @@ def test_records_of_older_versions_of_mlgit_count_too():
 
 @pytest.mark.parametrize(
     "text",
-    ["net:latest", "p/net:v1", "me/p/net:best", "wandb-artifact://me/p/net:best", "net:bbbbbb", "coll", "coll:prod"],
+    [
+        "net:latest",
+        "p/net:v1",
+        "me/p/net:best",
+        "net@best",
+        "p/net@v1",
+        "wandb-artifact://me/p/net:best",
+        "net:bbbbbb",
+        "coll",
+        "coll:prod",
+    ],
 )
 def test_a_version_is_found_by_every_name_that_it_has(text: str):
     linked = Link(collection="coll", aliases=("prod",), linked=3.0)

@@ -12,6 +12,7 @@ from mlgit.core import figures
 
 if TYPE_CHECKING:
     from mlgit.artifacts.catalog import Held
+    from mlgit.core.ledger import Teller
 
 
 @click.command(short_help="List datasets and other artifacts.")
@@ -29,10 +30,11 @@ def command(wanted: str | None, as_json: bool) -> None:
     from mlgit import wiring
     from mlgit.artifacts import catalog
     from mlgit.index import query
+    from mlgit.store import ledgers
 
     place = wiring.place()
-    runs = query.logging(place.repo, project=place.meant)
-    known = [catalog.versions(runs, name) for name, type in catalog.names(runs).items() if wanted in (None, type)]
+    told: list[Teller] = [*query.logging(place.repo, project=place.meant), *ledgers.of(place.repo, project=place.meant)]
+    known = [catalog.versions(told, name) for name, type in catalog.names(told).items() if wanted in (None, type)]
     newest = [held for versions in known if (held := _newest(versions))]
     if as_json:
         output.as_json([_document(held) for held in newest])

@@ -75,7 +75,8 @@ class Kept:
             self._journal.say_once("ttl", f"{artifact.name}: its ttl is recorded, and nothing expires by itself; "
                                    "artifact.delete() is for what is not wanted any more")  # fmt: skip
         self._kept[version.name, version.hash] = version
-        artifact.logged_as(self._journal.repo, version, self._journal.record)
+        record = self._journal.record
+        artifact.logged_as(self._journal.repo, version, project=record.project, folder=record.folder)
         return artifact
 
     def _stored(self, artifact: Artifact, path: Path | None) -> ArtifactVersion:
@@ -91,12 +92,11 @@ class Kept:
 
     def _check_type(self, artifact: Artifact) -> None:
         """Raise `WrongKindError` where the project has an artifact of that name and another type."""
-        from mlgit.artifacts import catalog
-        from mlgit.index import query
+        from mlgit.artifacts import catalog, telling
 
         if artifact.stored:
             return
-        types = catalog.names(query.logging(self._journal.repo, artifact.name, project=self._journal.project))
+        types = catalog.names(telling.of(self._journal.repo, artifact.name, project=self._journal.project))
         if (before := types.get(artifact.name, artifact.type)) != artifact.type:
             raise WrongKindError(f"The artifact {artifact.name} is a {before}: it cannot be a {artifact.type} too.")
 

@@ -1,0 +1,83 @@
+"""An artifact's ledger: which of its contents have a number for good, and what people added without a run (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from mlgit.core import merging
+from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.merging import Clash, Side
+from mlgit.core.run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """What a project has agreed on about the artifact *name*.
+
+    Runs tell of what they logged; a ledger adds no word to that but its place in the order.
+    """
+
+    project: str
+    name: str
+    listed: tuple[str, ...] = ()
+    """Content hashes: the first one is `v0` for ever. Nothing is taken out of it, and nothing put in between."""
+    added: tuple[ArtifactVersion, ...] = ()
+    """What people added, each content once."""
+
+    @property
+    def logged(self) -> tuple[ArtifactVersion, ...]:
+        """The versions that it tells of, as a run's `logged` are."""
+        return self.added
+
+    def listing(self, contents: Iterable[str]) -> Ledger:
+        """It with *contents* behind those that have a number."""
+        return replace(self, listed=tuple(dict.fromkeys((*self.listed, *contents))))
+
+    def telling(self, version: ArtifactVersion) -> Ledger:
+        """It with *version* in place of what it said of that content."""
+        others = (one for one in self.added if one.hash != version.hash)
+        return replace(self, added=(*others, version)).listing((version.hash,))
+
+    def of(self, content: str) -> ArtifactVersion | None:
+        """What people said of *content*, or None."""
+        return next((one for one in self.added if one.hash == content), None)
+
+
+Teller = Run | Ledger
+"""Who tells of an artifact's versions."""
+
+
+def join(base: Ledger, ours: Ledger, theirs: Ledger) -> tuple[Ledger, tuple[Clash, ...]]:
+    """The ledger with what *ours* and *theirs* each made of *base*, and where they contradict one another.
+
+    Numbers that *theirs* has given stay, and what only *ours* has listed comes behind them. Of a version that both have
+    edited, each edit counts; where they contradict one another, what *theirs* says.
+    """
+    added, clashes = merging.versions(base.added, ours.added, theirs.added, Side.THEIRS)
+    return replace(theirs, added=added).listing(ours.listed), clashes
+
+
+def first_logged(tellers: Iterable[Teller], name: str) -> list[str]:
+    """The contents called or linked as *name*, in the order in which they were first logged, or linked."""
+    found = [
+        (when, teller.id if isinstance(teller, Run) else "", version.hash)
+        for teller in tellers
+        for version, when in _told(teller, name)
+    ]
+    return list(dict.fromkeys(content for _, _, content in sorted(found, key=lambda one: one[:2])))
+
+
+def _told(teller: Teller, name: str) -> Iterable[tuple[ArtifactVersion, float]]:
+    for position, version in enumerate(teller.logged):
+        if version.name == name:
+            yield version, when_logged(teller, position)
+        for link in version.links:
+            if link.collection == name:
+                yield version, link.linked
+
+
+def when_logged(teller: Teller, position: int) -> float:
+    """When *teller* logged the version at *position*, in seconds since the epoch; old records do not say it exactly."""
+    began = teller.created if isinstance(teller, Run) else 0.0
+    return teller.logged[position].created or began + position * 1e-6
