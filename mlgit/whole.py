@@ -22,8 +22,7 @@ def at(target: Path) -> Iterator[Path]:
 
     Else nothing of it is left. A folder takes the place of none, or of an empty one. Raises `OSError`.
     """
-    # never a name used before: in a container every process has the same number
-    scratch = target.with_name(f".{os.urandom(8).hex()}.mlgit")
+    scratch = _scratch(target.parent)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield scratch
@@ -31,6 +30,22 @@ def at(target: Path) -> Iterator[Path]:
     except BaseException:
         _remove(scratch)
         raise
+
+
+@contextlib.contextmanager
+def folder(place: Path) -> Iterator[Path]:
+    """A folder in *place* to make files in that are moved from there; nothing is left of it. Raises `OSError`."""
+    scratch = _scratch(place)
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        _remove(scratch)
+
+
+def _scratch(place: Path) -> Path:
+    """A name that was never used before: in a container every process has the same number."""
+    return place / f".{os.urandom(8).hex()}.mlgit"
 
 
 def _remove(path: Path) -> None:

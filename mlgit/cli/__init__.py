@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import click
@@ -85,10 +84,10 @@ def group() -> None:
     waiting.watcher.set(_watch)
 
 
-def _watch(what: str, size: int) -> AbstractContextManager[Callable[[int, str], None]]:
+def _watch(what: str, size: int, unit: waiting.Unit) -> AbstractContextManager[waiting.Tell]:
     from mlgit.cli import output
 
-    return output.progress(what, size)
+    return output.progress(what, size, unit)
 
 
 @group.result_callback()

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from mlgit.core import escape, figures
+from mlgit.core import escape, figures, waiting
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,15 +57,25 @@ def json_line(data: Any) -> None:
 
 
 @contextlib.contextmanager
-def progress(title: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int, str], None]]:
+def progress(
+    title: str, total: int | None, unit: waiting.Unit = "", *, quiet: bool = False
+) -> Iterator[Callable[[int, str], None]]:
     """A bar for who watches, as long as there is much to do; it is told how many more are done, and of what now."""
     if quiet or not is_terminal(sys.stderr):
         yield lambda _count, _title: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    done = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), done, TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total)
         yield lambda count, now: bar.update(task, advance=count, description=now)

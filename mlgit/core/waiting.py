@@ -6,24 +6,26 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
+from typing import Literal
 
 Tell = Callable[[int, str], None]
 """Hears how many more are done, and of what now."""
-Watch = Callable[[str, int], AbstractContextManager[Tell]]
-"""Begins to watch work of a name and a size."""
+Unit = Literal["", "bytes"]
+Watch = Callable[[str, int, Unit], AbstractContextManager[Tell]]
+"""Begins to watch work of a name, and a size in things or in bytes."""
 
-_FEW = 5000
+_FEW: dict[Unit, int] = {"": 5_000, "bytes": 100_000_000}
 """So many are done before anybody would wonder."""
 watcher: ContextVar[Watch | None] = ContextVar("watcher", default=None)
 """Who watches in this program: nobody, but for the command line."""
 
 
 @contextlib.contextmanager
-def watched(what: str, size: int) -> Iterator[Tell]:
-    """Let who watches see work on *size* things; on few, there is nothing to see."""
-    watch = watcher.get() if size > _FEW else None
+def watched(what: str, size: int, unit: Unit = "") -> Iterator[Tell]:
+    """Let who watches see work on *size* things or bytes; on few, there is nothing to see."""
+    watch = watcher.get() if size > _FEW[unit] else None
     if watch is None:
         yield lambda _count, _title: None
     else:
-        with watch(what, size) as tell:
+        with watch(what, size, unit) as tell:
             yield tell

@@ -10,14 +10,17 @@ from typing import Any
 from mlgit.documents import reader, writer
 from mlgit.errors import ConfigError
 
+GONE = object()
+"""The value of a key that is to be taken out."""
 _FLOAT_TAG, _NULL_TAG = "tag:yaml.org,2002:float", "tag:yaml.org,2002:null"
 
 
 def with_values(text: str, values: Mapping[str, Any], *, source: str) -> str:
     """*text*, a YAML or JSON document (by the ending of *source*), with *values* (dotted key → value) put in.
 
-    Comments, order and quoting of the rest stay. A dotted key goes into the mappings that are there; what is missing
-    is made. Raises `ConfigError` for a document that cannot be read, or where a key runs through something else.
+    Comments, order and quoting of the rest stay. A dotted key goes into the mappings that are there, and by number
+    into lists; what is missing is made.
+    Raises `ConfigError` for a document that cannot be read, or where a key runs through something else.
     """
     if source.endswith(".json"):
         try:
@@ -70,7 +73,16 @@ def _put_all(data: Any, values: Mapping[str, Any], source: str) -> None:
         *folders, last = (key,) if isinstance(data, dict) and key in data else key.split(".")
         place = data
         for name in folders:
-            place = place.setdefault(name, {}) if isinstance(place, dict) else None
+            place = _inner(place, name)
         if not isinstance(place, dict):
             raise ConfigError(f"{source}:1: {key}: there is no mapping to put it into")
-        place[last] = value
+        if value is GONE:
+            place.pop(last, None)
+        else:
+            place[last] = value
+
+
+def _inner(place: Any, name: str) -> Any:
+    if isinstance(place, list):
+        return place[int(name)] if name.isdigit() and int(name) < len(place) else None
+    return place.setdefault(name, {}) if isinstance(place, dict) else None

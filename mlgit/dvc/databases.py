@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core.artifact import is_hash
-from mlgit.dvc import pointers, project
+from mlgit.dvc import configured, pointers, project
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 
@@ -28,24 +28,12 @@ def of(repo: Repo, folder: str) -> Iterator[Path]:
     """Where bytes may lie: the place for new ones, then every other this repository may have used."""
     root = project.of(repo, folder)
     if root:
-        yield _configured(root)
+        yield configured.cache(root).folder / _LAYOUT
     yield own(repo)
     if main := project.main_work_tree(repo):
         for line in repo.git("ls-files", "-z", "--", ":(top,glob)**/.dvc/config").split("\0"):
             if line and (other := main / line).is_file() and other.parent.parent != root:
-                yield _configured(other.parent.parent)
-
-
-def _configured(root: Path) -> Path:
-    """The cache of the DVC project *root*, as its configuration (or the user's own) says."""
-    from dvc.config import Config
-    from dvc.exceptions import DvcException
-
-    try:
-        place = Config(str(root / ".dvc"))["cache"].get("dir")
-    except DvcException as exc:
-        raise MlgitError(f"DVC's configuration in {root / '.dvc'} cannot be read.", why=str(exc)) from None
-    return (Path(place) if place else root / ".dvc" / "cache") / _LAYOUT
+                yield configured.cache(other.parent.parent).folder / _LAYOUT
 
 
 def opened(database: Path) -> LocalHashFileDB:

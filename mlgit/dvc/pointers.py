@@ -31,18 +31,19 @@ def is_folder(content: str) -> bool:
 
 
 def render(outs: Sequence[Out]) -> str:
-    """The text of a `.dvc` file, as `dvc add` writes it."""
-    return dump({"outs": [_plain(out) for out in outs]})
+    """The text of a `.dvc` file, quoted so that every reader of YAML takes it for the same."""
+    return dump({"outs": [plain(out) for out in outs]})
 
 
-def _plain(out: Out) -> dict[str, Any]:
+def plain(out: Out) -> dict[str, Any]:
+    """What DVC writes of *out*, in its order."""
     count = {} if out.nfiles is None else {"nfiles": out.nfiles}
     return {"md5": out.hash, "size": out.size} | count | {"hash": "md5", "path": out.path}
 
 
 def parse(text: str | bytes, *, source: str) -> tuple[Out, ...]:
     """The outs of a `.dvc` file, those without a content hash left out. Raises `ConfigError` where it is no YAML."""
-    data = _read(text, source)
+    data = read(text, source)
     if not isinstance(data, Mapping):
         return ()
     folder = data.get("wdir", ".")
@@ -51,7 +52,7 @@ def parse(text: str | bytes, *, source: str) -> tuple[Out, ...]:
 
 def parse_lock(text: str | bytes, *, source: str) -> tuple[Out, ...]:
     """What the stages of a `dvc.lock` made. Raises `ConfigError` where it is no YAML."""
-    data = _read(text, source)
+    data = read(text, source)
     stages = data.get("stages") if isinstance(data, Mapping) else None
     if not isinstance(stages, Mapping):
         return ()
@@ -60,7 +61,8 @@ def parse_lock(text: str | bytes, *, source: str) -> tuple[Out, ...]:
     )
 
 
-def _read(text: str | bytes, source: str) -> Any:
+def read(text: str | bytes, source: str) -> Any:
+    """The document as plain data. Raises `ConfigError` where it is no YAML."""
     from mlgit.documents.reader import plain  # writing a pointer, as every run may, needs no reader
 
     return plain(text, source=source)

@@ -1,23 +1,37 @@
-"""Files and folders into DVC's cache: what is written is read back and compared before its hash is given out."""
+"""Files and folders into a cache of DVC's layout, as its own library would put them there; the hash is DVC's own."""
 
 from __future__ import annotations
 
-import logging
+import json
 import os
-import shutil
-import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mlgit import whole
-from mlgit.dvc import databases, project
+from mlgit.core import waiting
+from mlgit.dvc import databases, ignoring, memory, project, taking, tree
+from mlgit.dvc.memory import Memory, Row, told
+from mlgit.dvc.objects import Objects
+from mlgit.dvc.tree import ALONE, Allowed, Tree
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 
-_FEW = 16
-"""So many files are synced to disk one by one; for more, one sync of everything is quicker."""
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What a cache holds now."""
+
+    content: str
+    """DVC's hash of it."""
+    hashes: Mapping[str, str]
+    """Path → md5 of every file; the path of a single one is `tree.ALONE`."""
+    files: Mapping[str, os.stat_result]
+    """Path → what the disk said of the file when it was hashed."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(stat.st_size for stat in self.files.values())
 
 
 def add(repo: Repo, path: Path, *, folder: str = "", private: bool = False) -> tuple[str, int]:
@@ -28,109 +42,60 @@ def add(repo: Repo, path: Path, *, folder: str = "", private: bool = False) -> t
     of them. Raises `UsageError` for what cannot be stored, `MlgitError` where the disk refuses.
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100  (DVC follows links, as the user named them)
-    _storable(path)
-    database = next(databases.of(repo, folder))
-    ignored = None if private else _ignore(repo, path, folder)
-    for _ in range(2):
-        try:
-            if private and path.is_file():
-                content, size, new = _link(path, database)
-            else:
-                content, size, new = _transfer(path, database, ignored, private=private)
-        except OSError as exc:
-            what = f"{path} could not be stored in {database}."
-            raise MlgitError(what, why=str(exc), fix="make room, or give the right") from exc
-        broken = [oid for oid in databases.objects(database, content) if not databases.is_intact(database, oid)]
-        if not broken:
-            _sync(databases.place(database, oid) for oid in new)
-            return content, size
-        for oid in broken:  # torn by a crash or a disk: DVC would keep trusting them
-            databases.place(database, oid).unlink(missing_ok=True)
-    raise MlgitError(
-        f"{path} could not be stored: what was written is not what was read.",
-        why=f"{len(broken)} of its files differ in {database}.",
-        fix="log it when nothing writes to it any more; if nothing does, check the disk",
-    )
-
-
-def _transfer(path: Path, database: Path, ignore: Any, *, private: bool) -> tuple[str, int, set[str]]:
-    """(hash, size, what is new in the database), by DVC's own library."""
-    from dvc_data.hashfile.build import IgnoreInCollectedDirError, build
-    from dvc_data.hashfile.transfer import transfer
-
-    try:
-        database.mkdir(parents=True, exist_ok=True)
-        store = databases.opened(database)
-        staging, meta, found = build(store, str(path), databases.disk(), "md5", ignore=ignore)
-        with _without_bar():
-            done = transfer(staging, store, {found.hash_info}, shallow=False, hardlink=private)
-    except IgnoreInCollectedDirError as exc:
-        fix = "move the .dvcignore to the folder above"
-        raise UsageError(f"{path} cannot be stored.", why=str(exc), fix=fix) from None
-    if done.failed:
-        raise MlgitError(f"{path} could not be stored in {database}.", fix="make room, or give the right")
-    return str(found.hash_info.value), int(meta.size or 0), {str(item.value) for item in done.transferred}
-
-
-@contextmanager
-def _without_bar() -> Iterator[None]:
-    """DVC's library asks the cache, a folder of this disk, with a progress bar, unless its log is closed."""
-    log = logging.getLogger("dvc_data")
-    before = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
-
-
-def _link(path: Path, database: Path) -> tuple[str, int, set[str]]:
-    """The same for one file of the caller's own, without the library: it takes a tenth of a second to load."""
-    oid, size = databases.md5_of(path), path.stat().st_size
-    if databases.place(database, oid).exists():
-        return oid, size, set()
-    with whole.at(databases.place(database, oid)) as scratch:
-        try:
-            os.link(path, scratch)
-        except OSError:  # on another disk, or one that has no links
-            shutil.copyfile(path, scratch)
-        scratch.chmod(0o444)  # as DVC leaves them
-    return oid, size, {oid}
-
-
-def _storable(path: Path) -> None:
-    """Raise `UsageError` unless *path* holds nothing but files and folders: a pipe would be read for ever."""
     if not path.exists():
         raise UsageError(f"There is no file or folder {path}.")
-    inside = (Path(top) / name for top, _, names in os.walk(path) for name in names) if path.is_dir() else (path,)
-    for item in inside:
-        try:
-            regular = stat.S_ISREG(item.stat().st_mode)
-        except OSError as exc:
-            raise UsageError(f"{item} cannot be stored.", why=str(exc)) from None
-        if not regular:
-            raise UsageError(f"{item} cannot be stored: it is neither a file nor a folder.")
+    root = None if private else project.of(repo, folder)
+    inside = root is not None and path.is_relative_to(root)
+    found = tree.walk(path, keep=ignoring.below(root, path) if root and inside else None)
+    objects = Objects(next(databases.of(repo, folder)), Memory.of(repo))
+    stored = store(path, found, objects, Memory.of(repo), link=private)
+    return stored.content, stored.size
 
 
-def _ignore(repo: Repo, path: Path, folder: str) -> Any:
-    """DVC's filter of a folder inside its project, or None: loading it costs half a second."""
-    root = project.of(repo, folder)
-    if root is None or not path.is_dir() or not path.is_relative_to(root):
-        return None
-    from dvc.ignore import DvcIgnoreFilter
+def store(
+    path: Path, found: Tree, objects: Objects, remembered: Memory, *, link: bool = False, clone: bool = True,
+    allowed: Allowed | None = None,
+) -> Stored:  # fmt: skip
+    """Bring what was *found* at *path* into the database of *objects*; see `taking.into` for *link* and *clone*.
 
-    return DvcIgnoreFilter(databases.disk(), str(root))
+    A file that is *remembered* and that is there already is not read. Raises `MlgitError` where the disk refuses, or
+    where a file changes while it is read; `UsageError` for what has become something else meanwhile.
+    """
+    known = remembered.page(str(path))
+    hashes: dict[str, str] = {}
+    files: dict[str, os.stat_result] = {}
+    rows: dict[str, Row] = {}
+    try:
+        with (
+            waiting.watched(f"storing {path.name}", found.size, unit="bytes") as tell,
+            taking.into(objects, link=link, clone=clone) as intake,
+        ):
+            for name, stat in found.files.items():
+                md5 = told(known, name, stat)
+                if md5 is not None and intake.has(md5):
+                    hashes[name], files[name], rows[name] = md5, stat, known[name]
+                    continue
+                place = str(path) if name == ALONE else f"{path}/{name}"
+                look = lambda place=place: tree.look(place, allowed)  # noqa: E731
+                tell_of = lambda count, name=name: tell(count, name)  # noqa: E731
+                hashes[name], files[name], settled = intake.take(place, stat, look, tell_of)
+                if settled:
+                    rows[name] = memory.row(files[name], hashes[name])
+            if path.is_dir():
+                text = listing(hashes)
+                content = f"{databases.md5(text).hexdigest()}.dir"
+                intake.put(content, text)
+            else:
+                content = hashes[ALONE]
+    except OSError as exc:
+        what = f"{path} could not be stored in {objects.database}."
+        raise MlgitError(what, why=str(exc), fix="make room, or give the right") from exc
+    if rows != known and not link:
+        remembered.keep(str(path), rows)
+    return Stored(content=content, hashes=hashes, files=files)
 
 
-def _sync(paths: Iterable[Path]) -> None:
-    """Return when *paths* are on disk: DVC leaves that to the system."""
-    files = list(paths)
-    if len(files) > _FEW:
-        os.sync()
-        return
-    for path in files:
-        fd = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+def listing(hashes: Mapping[str, str]) -> bytes:
+    """The text that stands for a folder (path → md5), as DVC writes it: its md5 is the folder's hash."""
+    items = ", ".join(f'{{"md5": "{hashes[name]}", "relpath": {json.dumps(name)}}}' for name in sorted(hashes))
+    return f"[{items}]".encode()

@@ -1,0 +1,92 @@
+"""What was hashed before, so that nothing unchanged is read again. A throw-away cache: its loss costs time alone.
+
+A page holds the files of one folder: name → what the disk said of the file, and its md5. A page is replaced whole, so
+of two processes the later one wins, and the other's files are hashed once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlgit import whole
+from mlgit.dvc import tree
+from mlgit.git.repo import Repo
+
+Row = tuple[int, int, int, int, str]
+"""Bytes, mtime and ctime in nanoseconds, inode; and the md5."""
+
+_VERSION = 1
+_TICK = 50_000_000
+"""Nanoseconds within which a second change may leave the times as they are: Linux counts in steps of up to ten
+milliseconds."""
+_COARSE = 3_000_000_000
+"""The same where a disk knows whole seconds alone."""
+
+
+class Memory:
+    """The pages in a folder of mlgit's own; what cannot be read or written there is not remembered."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @classmethod
+    def of(cls, repo: Repo) -> Memory:
+        """That of *repo*, which its worktrees share."""
+        return cls(repo.own / "hashes")
+
+    def page(self, place: str) -> dict[str, Row]:
+        """What is known of the files in *place*, an absolute path."""
+        import orjson
+
+        try:
+            checksum, _, text = self._path(place).read_bytes().partition(b"\n")
+            if checksum != _checksum(text):
+                return {}
+            version, where, names, rows = orjson.loads(text)
+        except (OSError, ValueError):
+            return {}
+        return dict(zip(names, map(tuple, rows), strict=True)) if (version, where) == (_VERSION, place) else {}
+
+    def keep(self, place: str, rows: Mapping[str, Row]) -> None:
+        """Let *rows* be what is known of the files in *place*."""
+        import orjson
+
+        kept = {name: row for name, row in rows.items() if name.isascii() or tree.is_text(name)}
+        try:
+            text = orjson.dumps((_VERSION, place, list(kept), list(kept.values())))
+            with whole.at(self._path(place)) as scratch:
+                scratch.write_bytes(_checksum(text) + b"\n" + text)
+        except (OSError, TypeError):  # no room, or a place whose name is no text
+            return
+
+    def _path(self, place: str) -> Path:
+        return self._folder / hashlib.md5(os.fsencode(place), usedforsecurity=False).hexdigest()
+
+
+def row(stat: os.stat_result, md5: str = "") -> Row:
+    """What is remembered of a file that the disk describes by *stat*."""
+    return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, md5)
+
+
+def told(page: Mapping[str, Row], name: str, stat: os.stat_result) -> str | None:
+    """The md5 of the file *name* if *page* knows it as it is now."""
+    known = page.get(name)
+    return known[4] if known is not None and known[:4] == row(stat)[:4] else None
+
+
+def is_settled(stat: os.stat_result, moment: int) -> bool:
+    """Whether a change after *moment*, in nanoseconds since the epoch, must show in the times of *stat*.
+
+    Git's rule for its index ("racy git"): a file that was changed a moment before it was read may be changed once more
+    within the same tick of the disk's clock.
+    """
+    last = max(stat.st_mtime_ns, stat.st_ctime_ns)
+    coarse = stat.st_mtime_ns % 1_000_000_000 == stat.st_ctime_ns % 1_000_000_000 == 0
+    return last + (_COARSE if coarse else _TICK) < moment
+
+
+def _checksum(text: bytes) -> bytes:
+    return hashlib.md5(text, usedforsecurity=False).hexdigest().encode()

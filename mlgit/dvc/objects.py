@@ -1,0 +1,64 @@
+"""Which objects of a cache are whole: their bytes are what their names say.
+
+DVC leaves it to the system when bytes reach the disk, so a crash can leave a torn object under a good name, and DVC
+would trust it for ever. Here an object is whole if it is as it was when it was last hashed, and is hashed once if
+nobody knows: that costs one look at the disk for what is known, and one reading for what another program brought.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mlgit.dvc import databases, memory
+from mlgit.dvc.memory import Memory, Row
+
+
+class Objects:
+    """Those of *database*, as *known* remembers them."""
+
+    def __init__(self, database: Path, known: Memory) -> None:
+        self.database = database
+        self._memory = known
+        self._pages: dict[str, dict[str, Row]] = {}
+        self._changed: set[str] = set()
+        self._answers: dict[str, bool] = {}
+
+    def is_whole(self, oid: str) -> bool:
+        """Whether the bytes of *oid* are there and are those, as this object first saw it. Raises `OSError`."""
+        if oid not in self._answers:
+            self._answers[oid] = self._looked(oid)
+        return self._answers[oid]
+
+    def _looked(self, oid: str) -> bool:
+        path = f"{self.database}/{oid[:2]}/{oid[2:]}"
+        try:
+            found = os.stat(path)  # noqa: PTH116  (of fifty thousand, without a Path for each)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        known = memory.told(self._page(oid[:2]), oid[2:], found)
+        if known is None:
+            known = databases.md5_of(Path(path))
+            if known == oid.removesuffix(".dir"):
+                self._note(oid, found)
+        return known == oid.removesuffix(".dir")
+
+    def remember(self, oid: str) -> None:
+        """*oid* has just been written here, and is whole."""
+        self._note(oid, databases.place(self.database, oid).stat())
+        self._answers[oid] = True
+
+    def save(self) -> None:
+        """Keep what has been found out for other processes."""
+        for shard in self._changed:
+            self._memory.keep(f"{self.database}/{shard}", self._pages[shard])
+        self._changed.clear()
+
+    def _note(self, oid: str, found: os.stat_result) -> None:
+        self._page(oid[:2])[oid[2:]] = memory.row(found, oid.removesuffix(".dir"))
+        self._changed.add(oid[:2])
+
+    def _page(self, shard: str) -> dict[str, Row]:
+        if shard not in self._pages:
+            self._pages[shard] = self._memory.page(f"{self.database}/{shard}")
+        return self._pages[shard]
