@@ -9,7 +9,7 @@ from typing import Any
 
 from mlgit.artifacts import catalog
 from mlgit.artifacts.catalog import Held
-from mlgit.core import secrets, values
+from mlgit.core import refs, secrets, values
 from mlgit.core.artifact import ArtifactVersion, Link
 from mlgit.core.ledger import Ledger, Teller
 from mlgit.core.run import Run
@@ -71,7 +71,26 @@ def _without(version: ArtifactVersion, aliases: Iterable[str]) -> ArtifactVersio
 def link(repo: Repo, held: Held, target: str, aliases: Sequence[str]) -> ArtifactVersion:
     """Put the version into the collection *target* (its last part counts) with *aliases*; return it."""
     collection, given = collection_of(target, aliases)
-    return _change(repo, held, lambda version: _linked(version, collection, given), why=f"is linked to {collection}")
+    if held.run is None and refs.ledger(held.project, collection) is None:
+        raise UsageError(f"{collection[:80]!r} is too long for a collection of what people added.")
+    why = f"is linked to {collection}"
+    linked = _change(repo, held, lambda version: _linked(version, collection, given), why=why)
+    if held.run is None:
+        _list_link(repo, held, collection, why)
+    return linked
+
+
+def _list_link(repo: Repo, held: Held, collection: str, why: str) -> None:
+    """Let the ledger of *collection* lead to the one that tells of the link: by its name nobody would look there."""
+    from mlgit.artifacts import telling
+
+    known = telling.of(repo, collection, held.version.name, project=held.project)
+
+    def change(before: Ledger) -> Ledger:
+        sources = dict.fromkeys((*before.sources, held.version.name))
+        return replace(before, sources=tuple(sources)).listing(catalog.order([before, *known], collection))
+
+    ledgers.change(repo, held.project, collection, change, why=lambda _: f"{held.version.name}:{held.label} {why}")
 
 
 def collection_of(target: str, aliases: Iterable[str]) -> tuple[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from mlgit.artifacts import amend, bringing, catalog, manifest, ties
+from mlgit.artifacts import amend, bringing, catalog, manifest, splits, ties
 from mlgit.artifacts.catalog import Held
 from mlgit.artifacts.draft import Draft
 from mlgit.artifacts.files import ArtifactFile
@@ -385,6 +385,28 @@ class Artifact(Draft):
         *per_page* and *start* are W&B's and change nothing.
         """
         return [ArtifactFile(entry) for name, entry in sorted(self._all().items()) if names is None or name in names]
+
+    @property
+    def splits(self) -> dict[str, list[str]]:
+        """The names of its splits, as they were added with it, each with the patterns of its files' paths."""
+        return {name: list(patterns) for name, patterns in (self.stored.splits if self.stored else {}).items()}
+
+    def split(self, name: str) -> list[ArtifactFile]:
+        """The files of one of its splits; each has a `name`, and `download()` brings it alone.
+
+            data = mlgit.use_artifact("digits:latest")
+            folder = data.download()
+            train = [f"{folder}/{file.name}" for file in data.split("train")]
+
+        Raises `NotFoundError` where it has no split of that name.
+        """
+        if name not in self.splits:
+            some = ", ".join(self.splits)
+            raise NotFoundError(
+                f"{self.name} has no split {name[:80]!r}.",
+                fix=f"there are: {some}" if some else "mlgit data add PATH --split train=train/",
+            )
+        return self.files(splits.files_of(self.splits[name], self._all()))
 
     def get_entry(self, name: str | os.PathLike[str]) -> Entry:
         """The entry of that name. Raises `KeyError` where there is none."""

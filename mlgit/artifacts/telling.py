@@ -23,7 +23,10 @@ def of(repo: Repo, *names: str, project: str | None = None) -> list[Teller]:
             one.name for one in owner.logged for name in names if name.endswith(f"-{PurePosixPath(one.path).name}")
         ]
         known += [owner, *(query.logging(repo, *files, project=owner.project) if files else ())]
-    return [*{run.id: run for run in known}.values(), *ledgers.of(repo, *names, project=project)]
+    own = ledgers.of(repo, *names, project=project)
+    linked = {name for one in own for name in one.sources}.difference(names)
+    own += ledgers.of(repo, *linked, project=project) if linked else []
+    return [*{run.id: run for run in known}.values(), *own]
 
 
 def _owning(repo: Repo, names: tuple[str, ...], project: str | None) -> Iterator[Run]:

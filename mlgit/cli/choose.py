@@ -56,6 +56,31 @@ class Key(click.ParamType):  # type: ignore[type-arg]  # as above
         return [CompletionItem(before + name) for name in bare or fitting]
 
 
+class ArtifactName(click.ParamType):  # type: ignore[type-arg]  # as above
+    """An artifact by its name, or a version of it: `digits`, `digits:v2`, `digits:gold`."""
+
+    name = "artifact"
+
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The artifacts that are called so; behind a colon, the versions and aliases of the one before it."""
+        from mlgit import wiring
+        from mlgit.artifacts import catalog, telling
+
+        try:
+            place = wiring.place()
+            name, colon, _ = incomplete.partition(":")
+            if not colon:
+                called = [(one, "") for one in sorted(telling.names(place.repo, project=place.meant))]
+            else:
+                known = catalog.versions(telling.of(place.repo, name, project=place.meant), name)
+                left = [held for held in reversed(known) if not held.version.deleted]
+                called = [(f"{name}:{alias}", held.label) for held in left for alias in held.aliases]
+                called += [(held.name, ", ".join(held.aliases)) for held in left]
+        except MlgitError:
+            return []
+        return [CompletionItem(one, help=escape.line(about)) for one, about in called if one.startswith(incomplete)]
+
+
 class PullNumber(click.IntRange):
     """The number of a pull request."""
 
@@ -69,6 +94,7 @@ class PullNumber(click.IntRange):
             )
 
 
+ARTIFACT = ArtifactName()
 KEY = Key()
 NUMBER = PullNumber(1)
 RUN = RunName()

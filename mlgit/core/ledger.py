@@ -24,6 +24,8 @@ class Ledger:
     """Content hashes: the first one is `v0` for ever. Nothing is taken out of it, and nothing put in between."""
     added: tuple[ArtifactVersion, ...] = ()
     """What people added, each content once."""
+    sources: tuple[str, ...] = ()
+    """The artifacts of which people linked a version here: their ledgers tell of that."""
 
     @property
     def logged(self) -> tuple[ArtifactVersion, ...]:
@@ -55,7 +57,8 @@ def join(base: Ledger, ours: Ledger, theirs: Ledger) -> tuple[Ledger, tuple[Clas
     edited, each edit counts; where they contradict one another, what *theirs* says.
     """
     added, clashes = merging.versions(base.added, ours.added, theirs.added, Side.THEIRS)
-    return replace(theirs, added=added).listing(ours.listed), clashes
+    sources = tuple(dict.fromkeys((*theirs.sources, *ours.sources)))
+    return replace(theirs, added=added, sources=sources).listing(ours.listed), clashes
 
 
 def first_logged(tellers: Iterable[Teller], name: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Artifacts' ledgers in git: `refs/mlgit/artifacts/<project>/<name>`, each change a commit by who made it.
 
-`versions` has a content hash a line, the first is v0; `added/<hash>.yaml` is what a person said of one.
+`versions` has a content hash a line, the first is v0; `added/<hash>.yaml` is what a person said of one; `linked` has
+the names of artifacts whose ledgers tell of versions that people linked here.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mlgit.store.stands import Spellings
 _TRIES = 20
 _LISTED = "versions"
 _ADDED = "added"
+_LINKED = "linked"
 
 Change = Callable[[Ledger], Ledger]
 
@@ -59,7 +61,9 @@ def read(reader: Reader, ref: str, commit: str | None) -> Ledger:
     entries = reader.tree(f"{commit}:{_ADDED}") or {}
     blobs = reader.read_all(entry.oid for entry in entries.values())
     told = (parse(blob[2], name, file) for file, blob in zip(entries, blobs, strict=True) if blob)
-    return Ledger(project=project, name=name, added=tuple(one for one in told if one)).listing(listed)
+    sources = (reader.blob(f"{commit}:{_LINKED}") or b"").decode(errors="replace").split()
+    added = tuple(one for one in told if one)
+    return Ledger(project=project, name=name, added=added, sources=tuple(sources)).listing(listed)
 
 
 def parse(text: bytes, name: str, file: str) -> ArtifactVersion | None:
@@ -112,6 +116,8 @@ def written(before: Ledger, after: Ledger) -> dict[str, bytes]:
     }
     if after.listed != before.listed:
         found[_LISTED] = "".join(f"{content}\n" for content in after.listed).encode()
+    if after.sources != before.sources:
+        found[_LINKED] = "".join(f"{name}\n" for name in after.sources).encode()
     return found
 
 

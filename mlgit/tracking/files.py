@@ -148,17 +148,17 @@ def params_in_place(
             notify(f"{path.name} was changed during the run and stays as it is; {path.name}.before holds what it was")
 
 
-def parse_assignments(words: tuple[str, ...]) -> dict[str, Any]:
+def parse_assignments(words: tuple[str, ...], option: str = "-p") -> dict[str, Any]:
     """`-p lr=0.1 -p model.depth=3` as params; values are read as YAML. Raises `UsageError`."""
     params: dict[str, Any] = {}
     for word in words:
         key, equals, text = word.partition("=")
         if not equals or not key or key != key.strip():
-            raise UsageError(f"-p {word[:80]!r} gives no param.", fix="write it as NAME=VALUE")
+            raise UsageError(f"{option} {word[:80]!r} gives no value.", fix="write it as NAME=VALUE")
         try:
-            params[key] = reader.plain(text, source=f"-p {key}") if text else ""
+            params[key] = reader.plain(text, source=f"{option} {key}") if text else ""
         except ConfigError as exc:
             raise UsageError(
-                f"-p {word[:80]!r} cannot be read.", why=exc.what, fix=f"quote it: -p '{key}=\"…\"'"
+                f"{option} {word[:80]!r} cannot be read.", why=exc.what, fix=f"quote it: {option} '{key}=\"…\"'"
             ) from None
     return params

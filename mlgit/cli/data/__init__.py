@@ -9,6 +9,7 @@ from mlgit.cli.lazily import Lazily
 # name → what it is for, by section. A verb lives in cli/data/<name>.py as `command`.
 VERBS: dict[str, dict[str, str]] = {
     "Names and versions": {
+        "add": "Keep files or folders as a version.",
         "ls": "List datasets and other artifacts.",
     },
 }
@@ -22,5 +23,6 @@ def command() -> None:
 
     \b
     Examples:
+      mlgit data add data/digits
       mlgit data ls
     """

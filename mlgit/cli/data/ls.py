@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mlgit.cli import output
+from mlgit.cli.data import shown
 from mlgit.core import figures
 
 if TYPE_CHECKING:
@@ -37,24 +38,19 @@ def command(wanted: str | None, as_json: bool) -> None:
     known = [catalog.versions(told, name) for name, type in catalog.names(told).items() if wanted in (None, type)]
     newest = [held for versions in known if (held := _newest(versions))]
     if as_json:
-        output.as_json([_document(held) for held in newest])
+        output.as_json([shown.document(held) for held in newest])
         return
     rows = [
         (held.collection, held.version.type, held.label, ", ".join(held.aliases), figures.size(held.version.size),
-         f"{held.version.files:,}" if held.version.files else "", figures.ago(held.created, time.time()))
+         f"{held.version.files:,}" if held.version.files else "", figures.ago(held.created, time.time()),
+         shown.origin(held))
         for held in newest
     ]  # fmt: skip
-    columns = ("name", "type", "newest", "aliases", "size", "files", "age")
-    output.table(columns, rows, right=("size", "files", "age"), empty="No artifacts: log one in a run.")
+    columns = ("name", "type", "newest", "aliases", "size", "files", "age", "by")
+    output.table(
+        columns, rows, right=("size", "files", "age"), empty="Nothing is kept in versions yet: mlgit data add PATH."
+    )
 
 
 def _newest(versions: list[Held]) -> Held | None:
     return next((held for held in reversed(versions) if not held.version.deleted), None)
-
-
-def _document(held: Held) -> dict[str, Any]:
-    version = held.version
-    return {
-        "name": held.collection, "type": version.type, "version": held.label, "aliases": list(held.aliases),
-        "size": version.size, "files": version.files, "hash": version.hash, "created": figures.moment(held.created),
-    }  # fmt: skip

@@ -1,0 +1,179 @@
+"""Datasets that a person adds: bytes in DVC's hands, or an address, and a version in the artifact's ledger."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from mlgit.artifacts import catalog, log, manifest, splits, telling
+from mlgit.artifacts.artifact import Artifact
+from mlgit.artifacts.catalog import Held
+from mlgit.artifacts.splits import Splits
+from mlgit.core import figures, ledger, secrets, values
+from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.ledger import Ledger, Teller
+from mlgit.dvc import adding, tree
+from mlgit.errors import UsageError, WrongKindError
+from mlgit.store import ledgers
+from mlgit.store.place import Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What is to be said of what is added."""
+
+    name: str | None = None
+    """The artifact's; None: what the path is called."""
+    type: str | None = None
+    """None: what the artifact is already, else `dataset`."""
+    splits: Splits = field(default_factory=lambda: MappingProxyType({}))
+    aliases: Sequence[str] = ()
+    description: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be added, and as what."""
+
+    target: str
+    name: str
+    type: str
+    files: Mapping[str, int]
+    """Path inside → bytes, as far as they are known; of a file its own name. Nothing where nobody has looked yet."""
+    notes: tuple[str, ...] = ()
+    draft: Artifact | None = None
+    """The reference, where *target* is an address."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Added:
+    """What has become of it."""
+
+    held: Held
+    is_new: bool
+    """Whether it is a version that there was not."""
+    written: tuple[str, ...] = ()
+    """Files of the work tree, for the user to commit."""
+    notes: tuple[str, ...] = ()
+
+
+def plan(place: Place, target: str, wish: Wish, *, looks: bool = False) -> Plan:
+    """What adding *target*, a path or an address, would come to; its files where it *looks*, or has to.
+
+    Raises `UsageError` for what cannot be added.
+    """
+    is_reference = manifest.is_address(target)
+    name = catalog.checked(wish.name or _called(target, is_reference=is_reference))
+    list(map(catalog.checked_alias, wish.aliases))
+    type = _type(place, name, None if wish.type is None else catalog.checked_type(wish.type))
+    draft, files = None, dict[str, int]()
+    if is_reference:
+        draft = Artifact(name, type)
+        files = {entry.path: entry.size or 0 for entry in draft.add_reference(target)}
+    elif looks or wish.splits:
+        files = _files(Path(target))
+    notes = splits.check(wish.splits, list(files))
+    return Plan(target=target, name=name, type=type, files=files, notes=tuple(notes), draft=draft)
+
+
+def _called(target: str, *, is_reference: bool) -> str:
+    """What an artifact is called whose file or folder is *target*."""
+    path = PurePosixPath(unquote(urlsplit(target).path)) if is_reference else PurePosixPath(Path(target).resolve())
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "dataset"
+
+
+def _type(place: Place, name: str, wanted: str | None) -> str:
+    known = catalog.names(telling.of(place.repo, name, project=place.settings.project)).get(name)
+    if wanted and known and known != wanted:
+        raise WrongKindError(f"The artifact {name} is a {known}: it cannot be a {wanted} too.", fix="--name another")
+    return known or wanted or "dataset"
+
+
+def _files(top: Path) -> dict[str, int]:
+    if not top.exists():
+        raise UsageError(f"There is no file or folder {top}.")
+    found = tree.walk(top).files
+    return {top.name if path == tree.ALONE else path: about.st_size for path, about in found.items()}
+
+
+def add(place: Place, plan: Plan, wish: Wish) -> Added:
+    """Carry out *plan*; return the version that it is.
+
+    Raises `UsageError` for what cannot be added, `MlgitError` where the disk refuses.
+    """
+    version, written, notes = _referenced(place, plan) if plan.draft else _kept(place, plan)
+    version = replace(
+        version, by=place.repo.identity, folder=place.folder, splits=wish.splits,
+        description=secrets.redact(wish.description),
+        metadata=secrets.redact_params(values.plain(wish.metadata, where="metadata")),
+    )  # fmt: skip
+    runs = _runs(place, plan.name)
+    before = ledgers.of(place.repo, plan.name, project=place.settings.project)
+    is_new = version.hash not in catalog.order([*runs, *before], plan.name)
+    after = ledgers.change(
+        place.repo, place.settings.project, plan.name, _saying(version, tuple(wish.aliases), runs, time.time()),
+        why=lambda known: _subject(known, version, is_new=is_new),
+    )  # fmt: skip
+    held = catalog.known_as([*runs, after], version)
+    assert held is not None  # it was just listed
+    return Added(held=held, is_new=is_new, written=written, notes=(*plan.notes, *notes))
+
+
+def _runs(place: Place, name: str) -> list[Teller]:
+    """Who else tells of the artifact, but for its ledger."""
+    known = telling.of(place.repo, name, project=place.settings.project)
+    return [one for one in known if not isinstance(one, Ledger)]
+
+
+def _saying(version: ArtifactVersion, aliases: Sequence[str], runs: Sequence[Teller], now: float) -> ledgers.Change:
+    """The ledger with all that there is listed, and *version* as the newest that was added."""
+
+    def change(before: Ledger) -> Ledger:
+        listed = before.listing(ledger.first_logged([*runs, before], version.name))
+        known = before.of(version.hash)
+        same = catalog.known_as([*runs, listed], version)
+        every = tuple(dict.fromkeys((*(known.aliases if known else ()), *aliases, "latest")))
+        if known is None:
+            return listed.telling(replace(version, aliases=every, created=now))
+        told = replace(
+            known, aliases=every, deleted=False, splits=version.splits or known.splits,
+            description=version.description or known.description, metadata={**known.metadata, **version.metadata},
+        )  # fmt: skip
+        is_called_so = same is not None and set(every) <= set(same.aliases)
+        return listed.telling(told if is_called_so else replace(told, claimed=now))
+
+    return change
+
+
+def _subject(known: Ledger, version: ArtifactVersion, *, is_new: bool) -> str:
+    told = known.of(version.hash) or version
+    about = f"{_count(told)}, {figures.size(told.size)}" if is_new else "is added again"
+    return f"{version.name}:v{known.listed.index(version.hash)}: {about}"
+
+
+def _count(version: ArtifactVersion) -> str:
+    """How many files it has, for a person."""
+    return f"{version.files:,} file{'s' * (version.files != 1)}"
+
+
+def _referenced(place: Place, plan: Plan) -> tuple[ArtifactVersion, tuple[str, ...], tuple[str, ...]]:
+    assert plan.draft is not None
+    made = log.log_draft(place.repo, plan.draft, folder=place.folder)
+    return replace(made, path=plan.target, size=sum(plan.files.values()), tags=()), (), ()
+
+
+def _kept(place: Place, plan: Plan) -> tuple[ArtifactVersion, tuple[str, ...], tuple[str, ...]]:
+    added = adding.add(place.repo, Path(plan.target))
+    inside, home = PurePosixPath(added.path), PurePosixPath(place.folder)
+    version = ArtifactVersion(
+        name=plan.name, type=plan.type, hash=added.hash, size=added.size, files=added.files,
+        path=(inside.relative_to(home) if inside.is_relative_to(home) else inside).as_posix(),
+    )  # fmt: skip
+    return version, added.written, added.notes

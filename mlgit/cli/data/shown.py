@@ -1,0 +1,29 @@
+"""A version as the verbs of `mlgit data` show it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlgit.core import figures
+
+if TYPE_CHECKING:
+    from mlgit.artifacts.catalog import Held
+
+
+def document(held: Held) -> dict[str, Any]:
+    """It for a script."""
+    version = held.version
+    return {
+        "name": held.collection, "version": held.label, "project": held.project, "type": version.type,
+        "aliases": list(held.aliases), "size": version.size, "files": version.files, "hash": version.hash,
+        "path": version.path, "created": figures.moment(held.created), "by": held.by or None,
+        "run": held.run.id if held.run else None, "description": version.description,
+        "metadata": dict(version.metadata), "splits": {name: list(files) for name, files in version.splits.items()},
+    }  # fmt: skip
+
+
+def origin(held: Held) -> str:
+    """Who made it: a run by the end of its branch, or a person."""
+    if held.run:
+        return held.run.branch.rpartition("/")[2] or held.run.id
+    return held.by.partition(" <")[0]

@@ -1,0 +1,186 @@
+"""Datasets that a person adds, in Python's hands."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mlgit
+from mlgit import wiring
+from mlgit.artifacts import adding, log
+from mlgit.artifacts.adding import Added, Wish
+from mlgit.errors import NotFoundError, UsageError, WrongKindError
+from mlgit.git.repo import Repo
+
+
+def add(target: str, **wish: object) -> Added:
+    place, wanted = wiring.place(), Wish(**wish)  # type: ignore[arg-type]
+    return adding.add(place, adding.plan(place, target, wanted), wanted)
+
+
+@pytest.fixture
+def digits(inside: Repo) -> Path:
+    folder = Path("data/digits")
+    for name in ("train/1", "train/2", "test/3"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def test_a_folder_becomes_a_version_that_stock_dvc_knows(inside: Repo, digits: Path):
+    done = add("data/digits", splits={"train": ("train/",)}, aliases=("gold",), metadata={"rows": 3})
+
+    assert (done.held.name, done.is_new, done.held.aliases) == ("digits:v0", True, ("gold", "latest"))
+    assert (done.held.run, done.held.by) == (None, "Ada <ada@example.com>")
+    assert {"data/digits.dvc", "data/.gitignore"} <= set(done.written)
+    status = subprocess.run([sys.executable, "-m", "dvc", "status"], capture_output=True, text=True, check=True)
+    assert "up to date" in status.stdout
+    assert inside.git("log", "-1", "--format=%s", "refs/mlgit/artifacts/repo/digits") == "digits:v0: 3 files, 20 B"
+
+
+def test_the_same_content_is_the_same_version(inside: Repo, digits: Path):
+    add("data/digits")
+    before = inside.refs()
+    again = add("data/digits")
+
+    assert (again.held.name, again.is_new, again.written, inside.refs()) == ("digits:v0", False, (), before)
+
+
+def test_an_older_content_that_is_added_again_is_the_latest(digits: Path):
+    add("data/digits", description="of March", aliases=("gold",))
+    (digits / "train/1").write_text("another")
+    second = add("data/digits", aliases=("gold",))
+    (digits / "train/1").write_text("train/1")
+    third = add("data/digits", metadata={"rows": 3})
+
+    assert (second.held.name, third.held.name) == ("digits:v1", "digits:v0")
+    assert third.held.aliases == ("gold", "latest")
+    assert (third.held.version.description, third.held.version.metadata) == ("of March", {"rows": 3})
+
+
+def test_what_runs_logged_before_keeps_its_number(ended: None, digits: Path):
+    with mlgit.init(project="repo") as run:
+        for content in "ab":
+            Path("x.csv").write_text(content)
+            run.log_artifact("x.csv", name="digits", type="dataset")
+    Path("x.csv").write_text("c")
+
+    assert add("x.csv", name="digits").held.name == "digits:v2"
+    Path("x.csv").write_text("a")
+    again = add("x.csv", name="digits")
+    assert (again.held.name, again.is_new, again.held.aliases) == ("digits:v0", False, ("latest",))
+    assert again.held.run is not None
+
+
+def test_a_run_uses_what_a_person_added(ended: None, digits: Path, tmp_path: Path):
+    add("data/digits", splits={"train": ("train/",)}, description="hand-written", metadata={"rows": 3})
+    with mlgit.init(project="repo") as run:
+        data = run.use_artifact("digits:latest", type="dataset")
+
+        folder = Path(data.download(tmp_path / "there"))
+        assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == ["1", "2", "3"]
+        assert [file.name for file in data.split("train")] == ["train/1", "train/2"]
+        assert (data.name, data.logged_by(), data.description, data.metadata) == (
+            "digits:v0", None, "hand-written", {"rows": 3},
+        )  # fmt: skip
+        with pytest.raises(NotFoundError, match="there are: train"):
+            data.split("test")
+
+    assert [one.id for one in data.used_by()] == [run.id]
+    assert [one.name for one in mlgit.Api().run(run.id).used_artifacts()] == ["digits:v0"]
+
+
+def test_a_script_says_something_else_of_what_a_person_added(inside: Repo, digits: Path):
+    add("data/digits", aliases=("old",))
+    data = mlgit.Api().artifact("digits:v0")
+    data.aliases.append("gold")
+    data.aliases.remove("old")
+    data.description = "hand-written"
+    data.save()
+    data.link("model-registry/Our Data", aliases=["best"])
+
+    assert mlgit.Api().artifact("digits:gold").description == "hand-written"
+    assert mlgit.Api().artifact("Our Data:best").source_name == "digits:v0"
+    assert [one.name for one in mlgit.Api().artifact_type("dataset").collections()] == ["Our Data", "digits"]
+    with pytest.raises(NotFoundError):
+        mlgit.Api().artifact("digits:old")
+    mlgit.Api().artifact("digits:v0").delete(delete_aliases=True)
+    with pytest.raises(NotFoundError):
+        mlgit.Api().artifact("digits:latest")
+    assert inside.git("log", "--format=%s", "refs/mlgit/artifacts/repo/digits").splitlines() == [
+        "digits:v0 is deleted", "digits:v0 is linked to Our Data", "digits:v0 is edited", "digits:v0: 3 files, 20 B",
+    ]  # fmt: skip
+
+
+def test_the_next_version_of_an_added_dataset_may_be_logged_and_the_other_way_round(ended: None, digits: Path):
+    add("data/digits")
+    with mlgit.init(project="repo") as run:
+        more = mlgit.Artifact("digits", type="dataset", incremental=True)
+        with more.new_file("train/4") as file:
+            file.write("four")
+        made = run.log_artifact(more)
+
+        assert (made.wait().name, made.file_count) == ("digits:v1", 4)
+        assert made.get_entry("train/1").size == len("train/1")
+        with pytest.raises(WrongKindError):
+            run.log_artifact("data/digits", name="digits", type="model")
+    (digits / "test/3").unlink()
+
+    assert add("data/digits").held.name == "digits:v2"
+    assert mlgit.Api().artifact("digits:v1").logged_by().id == run.id
+
+
+def test_checkout_removes_what_the_version_has_not(digits: Path, tmp_path: Path):
+    add("data/digits")
+    data = mlgit.Api().artifact("digits:v0")
+    folder = Path(data.download(tmp_path / "there"))
+    (folder / "more").write_text("x")
+    with pytest.raises(ValueError, match="more"):
+        data.verify(folder)
+
+    data.checkout(folder)
+
+    data.verify(folder)
+
+
+@pytest.mark.parametrize(
+    ("target", "wish", "words"),
+    [
+        ("nowhere", {}, "no file or folder"),
+        ("data/digits", {"splits": {"valid": ("valid/",)}}, "split valid"),
+        ("data/digits", {"aliases": ("v3",)}, "cannot be an alias"),
+        ("data/digits", {"name": "a/b"}, "cannot be the name"),
+        ("data/digits", {"type": ""}, "cannot be a type"),
+        ("..", {}, "outside"),
+    ],
+)
+def test_what_cannot_be_added_leaves_nothing(inside: Repo, digits: Path, target: str, wish: dict, words: str):
+    before = inside.git("status", "--porcelain", "-uall"), inside.refs()
+
+    with pytest.raises(UsageError, match=words):
+        add(target, **wish)
+
+    assert (inside.git("status", "--porcelain", "-uall"), inside.refs()) == before
+
+
+def test_another_type_is_refused(digits: Path):
+    add("data/digits")
+
+    with pytest.raises(WrongKindError):
+        add("data/digits", type="model")
+
+
+def test_secrets_stay_out_of_what_is_said(inside: Repo, digits: Path):
+    token = "ghp_" + "a1B2" * 9
+    add("data/digits", description=f"with {token}", metadata={"token": token})
+
+    assert token not in inside.git("show", "refs/mlgit/artifacts/repo/digits")
+
+
+def test_names_that_no_ref_can_have_are_found_as_well(inside: Repo, digits: Path):
+    add("data/digits", name="net..lock")
+
+    assert log.find(inside, "net..lock").name == "net..lock:v0"
