@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,24 @@ def place(database: Path, oid: str) -> Path:
     return database / oid[:2] / oid[2:]
 
 
+def has(database: Path, oid: str) -> bool:
+    """Whether something lies there in the name of *oid*, whole or not."""
+    return os.path.exists(f"{database}/{oid[:2]}/{oid[2:]}")  # noqa: PTH110  (of fifty thousand)
+
+
+def inside(repo: Repo, content: str, folder: str) -> dict[str, str]:
+    """Path → md5 of what is in the folder *content*. Raises `NotFoundError` where no database has the listing."""
+    for database in of(repo, folder):
+        if place(database, content).is_file():
+            return _listing(database, content)
+    raise _nowhere(content)
+
+
+def _nowhere(content: str) -> NotFoundError:
+    fix = "mlgit sync where they were made, with a default DVC remote (dvc remote add -d NAME URL) there and here"
+    return NotFoundError(f"The bytes of {content} are not in this repository's cache.", fix=fix)
+
+
 def entries(repo: Repo, content: str, folder: str) -> dict[str, tuple[str, Path]]:
     """Path inside *content* → (md5, file in a database). Raises `NotFoundError` unless all are there."""
     for database in of(repo, folder):
@@ -66,8 +85,7 @@ def entries(repo: Repo, content: str, folder: str) -> dict[str, tuple[str, Path]
         found = {name: (oid, place(database, oid)) for name, oid in inside.items()}
         if all(path.is_file() for _, path in found.values()):
             return found
-    fix = "mlgit sync where they were made, with a default DVC remote (dvc remote add -d NAME URL) there and here"
-    raise NotFoundError(f"The bytes of {content} are not in this repository's cache.", fix=fix)
+    raise _nowhere(content)
 
 
 def objects(database: Path, content: str) -> list[str]:

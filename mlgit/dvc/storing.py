@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlgit.core import waiting
-from mlgit.dvc import databases, ignoring, memory, project, taking, tree
+from mlgit.dvc import databases, ignoring, memory, pointers, project, taking, tree
 from mlgit.dvc.memory import Memory, Row, told
 from mlgit.dvc.objects import Objects
 from mlgit.dvc.tree import ALONE, Allowed, Tree
@@ -81,18 +81,20 @@ def store(
                 hashes[name], files[name], settled = intake.take(place, stat, look, tell_of)
                 if settled:
                     rows[name] = memory.row(files[name], hashes[name])
-            if path.is_dir():
-                text = listing(hashes)
-                content = f"{databases.md5(text).hexdigest()}.dir"
-                intake.put(content, text)
-            else:
-                content = hashes[ALONE]
+            whole = content(hashes)
+            if pointers.is_folder(whole) and not intake.has(whole):
+                intake.put(whole, listing(hashes))
     except OSError as exc:
         what = f"{path} could not be stored in {objects.database}."
         raise MlgitError(what, why=str(exc), fix="make room, or give the right") from exc
     if rows != known and not link:
         remembered.keep(str(path), rows)
-    return Stored(content=content, hashes=hashes, files=files)
+    return Stored(content=whole, hashes=hashes, files=files)
+
+
+def content(hashes: Mapping[str, str]) -> str:
+    """DVC's hash of a file or folder (path → md5)."""
+    return hashes[ALONE] if ALONE in hashes else f"{databases.md5(listing(hashes)).hexdigest()}.dir"
 
 
 def listing(hashes: Mapping[str, str]) -> bytes:

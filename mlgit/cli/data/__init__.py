@@ -12,6 +12,9 @@ VERBS: dict[str, dict[str, str]] = {
         "add": "Keep files or folders as a version.",
         "ls": "List datasets and other artifacts.",
     },
+    "What lies here": {
+        "status": "Say what has changed in the data here.",
+    },
 }
 
 
@@ -25,4 +28,5 @@ def command() -> None:
     Examples:
       mlgit data add data/digits
       mlgit data ls
+      mlgit data status
     """
