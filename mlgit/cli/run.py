@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlgit.cli.sections import Sectioned
 from mlgit.errors import UsageError
 
+if TYPE_CHECKING:
+    from mlgit.store.place import Place
+
 _SECTIONS = {
+    "Stages of dvc.yaml": ("stages", "force", "dry_run"),
     "What goes in, and what comes out": ("params", "metrics", "wandb"),
     "What the run is called": ("name", "group", "tags", "notes", "job_type", "project", "sweep"),
     "What it goes on from": ("resume", "fork", "rewind"),
@@ -22,6 +29,10 @@ _SECTIONS = {
 @click.command(cls=Sectioned, sections=_SECTIONS, context_settings={"allow_interspersed_args": False})
 @click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE",
               help="Set a param, its value read as YAML (0.1, true, [1, 2]); may be repeated.")  # fmt: skip
+@click.option("-s", "--stage", "stages", multiple=True, metavar="STAGE",
+              help="This stage of dvc.yaml, and what it depends on; may be repeated.")  # fmt: skip
+@click.option("-f", "--force", is_flag=True, help="Run stages that are unchanged, too.")
+@click.option("--dry-run", is_flag=True, help="Only say which stages would run, and why.")
 @click.option("-n", "--name", help="The run's name for people.  [default: two words and a number]")
 @click.option("-g", "--group", help="File it under a group.")
 @click.option("-t", "--tag", "tags", multiple=True, help="Tag it; may be repeated.")
@@ -46,10 +57,11 @@ _SECTIONS = {
 @click.option("--checkpoint", "checkpoint_seconds", metavar="TIME",
               help="Commit it at this interval while it runs (30s, 5m, 1h), for others to see.")  # fmt: skip
 @click.option("--push", is_flag=True, default=None, help="Push these commits, and the last one, to the remote origin.")
-@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 def command(
     words: tuple[str, ...], params: tuple[str, ...], metrics: tuple[str, ...], wandb: bool,
-    resume: str | None, fork: str | None, rewind: str | None, **wishes: Any,
+    resume: str | None, fork: str | None, rewind: str | None, stages: tuple[str, ...], force: bool, dry_run: bool,
+    **wishes: Any,
 ) -> None:  # fmt: skip
     """Run COMMAND and record it: its code, params, metrics and output become the branch exp/<project>/<name>-<id>.
 
@@ -58,12 +70,17 @@ def command(
     value. Its metrics come from mlgit.log(), or from a file that it writes. Work tree, index and HEAD are not touched.
     Ends with COMMAND's own exit code.
 
+    Without a COMMAND the stages of the project's dvc.yaml are run as `dvc repro` runs them: what is unchanged is
+    skipped or comes from DVC's run cache, and what the stages made becomes the run's artifacts, metrics and series.
+    With -p dvc.lock and the outputs are given back afterwards.
+
     \b
     Examples:
       mlgit run -- python train.py
       mlgit run -p lr=0.1 -p model.depth=3 -n baseline -- python train.py
       mlgit run -p lr=0.1 -m metrics.json -- ./train --rate {lr}
       mlgit run --wandb -- python train.py
+      mlgit run -p lr=0.1 --stage train
       mlgit run --resume auto --checkpoint 5m --push -- python train.py
     """
     from mlgit.integrations import shim
@@ -73,10 +90,16 @@ def command(
     from mlgit.tracking.run import active
     from mlgit.tracking.wish import settle
 
-    if not words:
-        raise UsageError("There is no command to run.", fix="mlgit run -- python train.py")
     folder = place.here()
     home = begin.place_for(folder)
+    if words in ((), ("mlgit", "run")):  # the latter is what a sweep's file may say
+        folder = _stages_folder(home, folder, stages)
+        words = ("dvc", "repro", *(["--force"] if force else []), *(["--"] if stages else []), *stages)
+    elif stages or force or dry_run:
+        raise UsageError("--stage, --force and --dry-run are for the stages of dvc.yaml, not for a COMMAND.")
+    if dry_run:
+        _plan(home, folder, words, params)
+        return
     said = {name: value for name, value in wishes.items() if value not in (None, ())}
     goes_on = lives.asked(home.repo, resume=resume, fork=fork, rewind=rewind)
     ended = execution.run(
@@ -96,3 +119,37 @@ def command(
     if ended.exit_code == 128 + signal.SIGINT:
         ending.by_interrupt()
     sys.exit(ended.exit_code)
+
+
+def _stages_folder(home: Place, here: Path, stages: Sequence[str]) -> Path:
+    """Where the project's dvc.yaml with these *stages* is. Raises `UsageError` where it has none."""
+    from mlgit.tracking.command import pipeline
+
+    folder = pipeline.folder_of(home, here)
+    if folder is None:
+        why = f"There is no {pipeline.FILE} either, whose stages could be run."
+        raise UsageError("There is no command to run.", why=why, fix="mlgit run -- python train.py")
+    pipeline.check(folder, stages)
+    return folder
+
+
+def _plan(home: Place, folder: Path, words: Sequence[str], params: Sequence[str]) -> None:
+    """Say which stages *words* would run."""
+    from dvc.exceptions import DvcException
+
+    from mlgit.cli import output
+    from mlgit.dvc import stages
+    from mlgit.tracking.command import pipeline
+
+    found = pipeline.of(home, words, folder)
+    if found is None:
+        raise UsageError("--dry-run is for the stages of dvc.yaml.")
+    if params:
+        raise UsageError("--dry-run goes by the params files as they are: -p would change them.", fix="leave -p out")
+    os.chdir(folder)
+    try:
+        planned = stages.plan(found.options)
+    except DvcException as exc:
+        raise UsageError("The stages cannot be read.", why=str(exc)) from exc
+    for one in planned:
+        output.say(f"{one.name}: {f'would run ({output.some(one.why, 4)})' if one.would_run else 'unchanged'}")

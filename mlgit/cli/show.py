@@ -226,6 +226,16 @@ def _artifacts(repo: Repo, run: Run) -> list[str]:
     return [f"{what:<6}  {name:<{width}}  {about}" for what, name, about in rows]
 
 
+def _stages(told: Any) -> list[str]:
+    """A line for each stage of a pipeline: whether it ran, and how long."""
+    stages = told.items() if isinstance(told, Mapping) else ()
+    return [
+        f"{name}: {one.get('did')}" + (f", {figures.duration(seconds)}" if one.get("did") != "unchanged" else "")
+        for name, one in stages
+        if isinstance(one, Mapping) and isinstance(seconds := one.get("seconds"), int | float)
+    ]
+
+
 def _print(run: Run, about: Mapping[str, Any], artifacts: Sequence[str], curves: Mapping[str, str]) -> None:
     command = about.get("command", [])
     facts = {
@@ -235,6 +245,7 @@ def _print(run: Run, about: Mapping[str, Any], artifacts: Sequence[str], curves:
         "branch": run.branch,
         "code": (run.source or "")[:10] + (" (uncommitted changes taken along)" if run.dirty else ""),
         "command": " ".join(map(str, command)),
+        "stages": _few(_stages(about.get("stages"))),
         "group": run.group or "",
         "sweep": run.sweep or "",
         "job type": run.job_type or "",

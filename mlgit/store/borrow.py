@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
+from mlgit import whole
+
 _PLACE, _BEFORE, _DURING = "borrowed.path", "borrowed.before", "borrowed.during"
+_ASIDE, _PATHS = "borrowed.aside", "paths.json"
 
 
 def take(path: Path, content: bytes, folder: Path) -> None:
@@ -27,6 +33,7 @@ def give_back(folder: Path) -> bool:
 
     Somebody has edited it, or a crash left it half written: what it held is put beside it, as `<name>.before`.
     """
+    put_back(folder)
     if not (folder / _PLACE).exists():
         return True
     path = Path((folder / _PLACE).read_text())
@@ -38,6 +45,38 @@ def give_back(folder: Path) -> bool:
         path.with_name(f"{path.name}.before").write_bytes(before)
     (folder / _PLACE).unlink()
     return there in (before, during)
+
+
+def set_aside(paths: Iterable[Path], folder: Path) -> None:
+    """Keep what *paths* are, files, folders or nothing, in the live *folder* until `put_back`."""
+    known = [str(path) for path in paths]
+    with whole.at(folder / _ASIDE) as scratch:
+        scratch.mkdir()
+        for number, path in enumerate(map(Path, known)):
+            if path.is_dir():
+                shutil.copytree(path, scratch / str(number), symlinks=True)
+            elif path.exists():
+                shutil.copy2(path, scratch / str(number))
+        (scratch / _PATHS).write_text(json.dumps(known))
+
+
+def put_back(folder: Path) -> None:
+    """Let all that was set aside be as it was then."""
+    aside = folder / _ASIDE
+    if not aside.exists():
+        return
+    for number, path in enumerate(map(Path, json.loads((aside / _PATHS).read_text()))):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        if (kept := aside / str(number)).is_dir():
+            shutil.copytree(kept, path, symlinks=True)
+        elif kept.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole.at(path) as scratch:
+                shutil.copy2(kept, scratch)
+    shutil.rmtree(aside)
 
 
 def _overwrite(path: Path, content: bytes) -> None:

@@ -6,6 +6,7 @@
     history.jsonl   a line a `log()`, in order; lines of one `_step` are one row
     events.jsonl    all else: params, artifacts, the end
     output.log, system.jsonl, media/, files/    what it printed, what the machine did, what it logged and saved
+    code/           what its stages wrote and git holds, `dvc.lock` for one
 
 and, of whoever works on it: `lock` (alive, see `store.locks`), `commit` (its end, its checkpoints), `turn` (rows of
 several processes), `seat` (`tracking.together.sharing`), `branch` (`store.own`), `borrowed.*` (`store.borrow`),

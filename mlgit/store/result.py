@@ -177,19 +177,28 @@ def _written(
         return reader.tree(oid) or {}
 
     place = f"{prefix}{records.FOLDER}"
-    data = project.tracked(repo, reader, source_commit, run.folder)
-    run = replace(run, tree=writer.edit(source, {place: None}, entries), data=data)
+    data = project.tracked(repo, reader, source_commit, run.folder) | dict(run.data)
+    code = _code(account.folder)
+    run = replace(run, tree=writer.edit(source, {**code, place: None}, entries), data=data)
     run, rendered = files.whole(repo, run, account)
     contents: dict[str, bytes | Entry | None] = dict(rendered)
     if told:
         from mlgit.store import resume
 
         contents |= resume.carried(reader, told, contents)
-    tree = writer.edit(source, {place: Entry("40000", writer.edit({}, contents, entries))}, entries)
+    tree = writer.edit(source, {**code, place: Entry("40000", writer.edit({}, contents, entries))}, entries)
     parents = [*below] if below and repo.is_ancestor(source_commit, below[0]) else [*below, source_commit]
     parents += [told.commit] if told and not below else []
     oid = repo.write_commit(writer, tree, parents, message(run), when=run.finished or run.seen)
     return replace(run, commit=oid)
+
+
+def _code(folder: Path | None) -> dict[str, bytes]:
+    """What belongs to a run's code as it is after it, by path: `dvc.lock`, as its stages have left it."""
+    top = folder / telling.CODE if folder else None
+    if top is None or not top.is_dir():
+        return {}
+    return {path.relative_to(top).as_posix(): path.read_bytes() for path in top.rglob("*") if path.is_file()}
 
 
 def record_all(repo: Repo, accounts: Iterable[telling.Account]) -> Iterator[Run]:

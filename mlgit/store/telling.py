@@ -26,6 +26,8 @@ from mlgit.store.rows import Rows
 
 LOG_BYTES = 1 << 20
 """A console log beyond twice this keeps its first and its last such piece."""
+CODE = "code"
+"""The folder in a live folder with what belongs to the run's code as it is after the run: what its stages wrote."""
 _UNKNOWN = "mlgit run was killed: its script was done with the run, but how the command ended is not known."
 
 
@@ -107,6 +109,7 @@ def _read(folder: Path) -> Account:
     went: dict[str, Any] = {}
     logged: dict[tuple[str, str], ArtifactVersion] = {}
     used: dict[tuple[str, str], ArtifactVersion] = {}
+    data: dict[str, str] = {}
     alerts: list[Mapping[str, Any]] = []
     dead, left = State.CRASHED, None
     for event in rows.lines(folder / "events.jsonl"):
@@ -115,6 +118,7 @@ def _read(folder: Path) -> Account:
         end |= event.get("end", {})
         left, went = event.get("left", left), event.get("went", went)
         provenance |= event.get("about", {})
+        data |= event.get("data", {})
         alerts += event.get("alerts", ())
         run = renamed(run, event.get("set", {}), event.get("was", {}))
         for kind, versions in (("logged", logged), ("used", used)):
@@ -126,7 +130,7 @@ def _read(folder: Path) -> Account:
     said = went | end
     finished = end.get("time") or min(told.last_time or changed, changed)  # a script may log any `_timestamp`
     run = replace(
-        run, params=params, logged=tuple(logged.values()), used=tuple(used.values()),
+        run, params=params, data=data, logged=tuple(logged.values()), used=tuple(used.values()),
         state=State(said.get("state", dead)), finished=in_calendar(max(finished, run.created)),
     )  # fmt: skip
     ending = {"exit_code"} if run.state is State.FINISHED else {"error", "exit_code"}  # one that was caught is none

@@ -86,7 +86,7 @@ class _Signals:
     def take(self, number: int, _frame: object) -> None:
         """One came."""
         self.came.append(number)
-        if number != signal.SIGINT or not _terminal_tells_both():
+        if number != signal.SIGINT or not terminal_tells_both():
             self._waiting.append(number)
             self._send()
 
@@ -107,7 +107,7 @@ def _heeded() -> Iterator[_Signals]:
             signal.signal(number, handler)
 
 
-def _terminal_tells_both() -> bool:
+def terminal_tells_both() -> bool:
     """Whether Ctrl-C reaches the command by itself: the terminal sends it to all of its foreground group."""
     try:
         return os.tcgetpgrp(0) == os.getpgrp()

@@ -23,7 +23,7 @@ from mlgit.store import borrow, live, own, recover, result, telling
 from mlgit.store.place import Place
 from mlgit.tracking import checkpoints, files, handed, lives
 from mlgit.tracking.begin import begin
-from mlgit.tracking.command import execute, metrics_files
+from mlgit.tracking.command import execute, metrics_files, pipeline
 from mlgit.tracking.machine import watcher
 from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
@@ -71,17 +71,24 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
 
     Params reach the program three ways: in the project's params file, put in for the time of the run; in the
     environment (`MLGIT_PARAM_<name>`, `MLGIT_PARAMS` as JSON, `MLGIT_PARAMS_FILE`); and as `{name}` in the command.
-    Metrics come from `mlgit.log()` in the program, or from metrics files that it writes.
+    Metrics come from `mlgit.log()` in the program, or from metrics files that it writes. `dvc repro` is a pipeline: its
+    stages are run, and recorded one by one.
     """
     options = home.settings.section("run", RunOptions)
-    file = home.settings.folder / options.params if options.params else None
+    stages = pipeline.of(home, command.words, folder)
+    file = home.settings.folder / options.params if options.params else stages.params if stages else None
     borrowed = _is_borrowed(home, file, command)
-    with files.held(None if borrowed else file, alone=bool(command.params), notify=notify) as release:
+    with (
+        stages.alone() if stages else contextlib.nullcontext(),
+        files.held(None if borrowed else file, alone=bool(command.params), notify=notify) as release,
+    ):
         recover.recover_all(home.repo, notify)  # one that was killed may have borrowed the params file
         stated = files.read_params(file) if file else {}
         known = flatten(stated)
         if file:
             _check_fit(command.params, known, file)
+        if stages:
+            stages.check(command.params, known, file)
         begun = _begin(home, wish, command, folder, stated)
         stop_checkpoints = checkpoints.start(home, begun.opened, wish)
         in_file = {key: value for key, value in command.params.items() if key in known and known[key] != value}
@@ -92,15 +99,16 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
             release()
         with files.params_in_place(file, in_file, begun.opened.folder, notify):
             came_out = execute.execute(
-                begun.words, folder, begun.env, begun.opened,
+                stages.words(begun.opened.folder, is_trial=bool(in_file) or borrowed) if stages else begun.words,
+                folder, begun.env, begun.opened,
                 console=options.under(wish).console != "off",
                 watch=functools.partial(_watched, begun, options.under(wish)),
             )  # fmt: skip
     metrics_files.take(begun.opened, metrics, begun.record)
-    if file and not sharing.had_part(begun.opened.folder):
+    if file and not stages and not sharing.had_part(begun.opened.folder):
         _say_unread(handed.loose(command.words, command.params, stated), known, file)
     state = _state(came_out)
-    if _is_only_around_others(home.repo, begun, command, came_out.code):
+    if not stages and _is_only_around_others(home.repo, begun, command, came_out.code):
         ended = result.discard(home.repo, begun.opened)
     else:
         ended = _end(home, begun.opened, state, came_out.code)

@@ -1,0 +1,361 @@
+"""A pipeline of dvc.yaml as a run: its stages are run as stock `dvc repro` would, and each is recorded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mlgit.core.run import Run, State
+from mlgit.dvc import cache
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.store import live, runs
+from tests.recorded import only
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+STAGES = """\
+stages:
+  prepare:
+    cmd: python prepare.py
+    deps: [data/raw.csv, prepare.py]
+    outs: [data/prepared.csv]
+  train:
+    cmd: python train.py
+    deps: [data/prepared.csv, train.py]
+    params: [lr]
+    outs: [out/churn.bin]
+    metrics:
+      - metrics.json: {cache: false}
+    plots:
+      - curve.csv: {cache: false, x: step, y: loss}
+artifacts:
+  churn: {path: out/churn.bin, type: model, desc: who leaves, labels: [small], meta: {framework: none}}
+"""
+FILES = {
+    "mlgit.yaml": "project: p\n",
+    "dvc.yaml": STAGES,
+    "params.yaml": "lr: 0.1  # slow\n",
+    "data/raw.csv": "a,b\n",
+    "prepare.py": "open('data/prepared.csv', 'w').write(open('data/raw.csv').read().upper())\n",
+    "train.py": """\
+import json, os, re
+lr = float(re.search('lr: ([0-9.]+)', open('params.yaml').read())[1])
+os.makedirs('out', exist_ok=True)
+open('out/churn.bin', 'w').write(f"{lr} {open('data/prepared.csv').read()}")
+json.dump({'accuracy': 1 - lr, 'by': {'class': 2}}, open('metrics.json', 'w'))
+open('curve.csv', 'w').write(f'step,loss\\n0,1\\n5,{lr}\\n')
+print('trained with', lr)
+""",
+}
+
+
+@pytest.fixture
+def dvc(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> Script:
+    """Stock DVC, in the project's folder; a stage's `python` is the one that runs the tests."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+
+    def call(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["dvc", *words], cwd=repo.folder, check=check, capture_output=True, text=True)
+
+    return call
+
+
+def write(repo: Repo, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = repo.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.fixture
+def project(repo: Repo, dvc: Script, tmp_path_factory: pytest.TempPathFactory) -> Repo:
+    """A project of two stages, none of which has run."""
+    made = tmp_path_factory.getbasetemp() / "pipeline"
+    if not made.exists():
+        write(repo, FILES)
+        dvc("init", "-q")
+        dvc("add", "-q", "data/raw.csv")
+        commit(repo)
+        shutil.copytree(repo.folder, made)
+    else:
+        shutil.copytree(made, repo.folder, dirs_exist_ok=True)
+    return repo
+
+
+def commit(repo: Repo) -> None:
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "work")
+
+
+@pytest.fixture
+def run(mlgit: Script, project: Repo) -> Script:
+    def call(*words: str, check: bool = True, **kwargs: object) -> subprocess.CompletedProcess[str]:
+        return mlgit("run", *words, cwd=project.folder, check=check, **kwargs)
+
+    return call
+
+
+def newest(repo: Repo) -> Run:
+    return runs.complete(repo, query.search(repo).runs[0])
+
+
+def did(repo: Repo, found: Run) -> dict[str, str]:
+    return {name: one["did"] for name, one in runs.provenance(repo, found)["stages"].items()}
+
+
+def test_the_stages_of_a_pipeline_are_one_run(project: Repo, run: Script, dvc: Script):
+    done = run()
+    found = runs.complete(project, only(project))
+
+    assert did(project, found) == {"prepare": "ran", "train": "ran"}
+    assert found.metrics == {"accuracy": 0.9, "by.class": 2, "loss": 0.1}
+    assert list(runs.history(project, found)["loss"].steps) == [0, 5]
+    assert found.params == {"lr": 0.1}
+    model, prepared = sorted(found.logged, key=lambda version: version.name)
+    assert (model.name, model.type, model.description, model.tags) == ("churn", "model", "who leaves", ("small",))
+    assert (prepared.name, prepared.type, prepared.path) == ("data-prepared.csv", "dataset", "data/prepared.csv")
+    assert found.data.keys() == {"data/raw.csv", "data/prepared.csv", "out/churn.bin"}
+    assert found.data["out/churn.bin"] == model.hash
+    assert cache.exists(project, model.hash)
+    assert "trained with 0.1" in runs.output(project, found)
+    assert "stages: prepare ran" in done.stderr
+    assert "up to date" in dvc("status").stdout
+    assert "didn't change" in dvc("repro").stdout
+
+
+def test_its_code_is_what_a_commit_afterwards_holds(project: Repo, run: Script):
+    run()
+    commit(project)
+    found = only(project)
+
+    assert found.tree == project.git("rev-parse", "HEAD^{tree}")
+    assert project.git("show", f"{found.commit}:dvc.lock") == (project.folder / "dvc.lock").read_text().strip()
+
+
+def test_what_is_unchanged_is_skipped_and_what_ran_before_is_restored(project: Repo, run: Script):
+    run()
+    assert did(project, newest(project)) == {"prepare": "ran", "train": "ran"}
+    second = run()
+    assert did(project, newest(project)) == {"prepare": "unchanged", "train": "unchanged"}
+    assert newest(project).metrics["accuracy"] == 0.9
+    assert "unchanged: prepare, train" in second.stderr
+
+    (project.folder / "params.yaml").write_text("lr: 0.5\n")
+    run()
+    assert did(project, newest(project)) == {"prepare": "unchanged", "train": "ran"}
+    (project.folder / "params.yaml").write_text("lr: 0.1\n")
+    run()
+    assert did(project, newest(project)) == {"prepare": "unchanged", "train": "restored"}
+    run("--force")
+    assert did(project, newest(project)) == {"prepare": "ran", "train": "ran"}
+
+
+def test_a_trial_gives_everything_back(project: Repo, run: Script, dvc: Script):
+    run()
+    commit(project)
+    before = {path: path.read_bytes() for path in project.folder.glob("*[!t]") if path.is_file()}
+
+    run("-p", "lr=0.5", "--stage", "train")
+    trial = newest(project)
+
+    assert (trial.params, trial.metrics["accuracy"], trial.given) == ({"lr": 0.5}, 0.5, ("lr",))
+    assert "lr: 0.5" in project.git("show", f"{trial.commit}:dvc.lock")
+    assert cache.exists(project, trial.logged[-1].hash)
+    assert {path: path.read_bytes() for path in before} == before
+    assert project.git("status", "--porcelain") == ""
+    assert (project.folder / "out/churn.bin").read_text().startswith("0.1")
+    assert "up to date" in dvc("status").stdout
+
+
+def test_a_param_that_no_stage_could_read_is_refused(project: Repo, run: Script):
+    done = run("-p", "learning=1", check=False)
+
+    assert done.returncode == 2
+    assert "learning is not in params.yaml" in done.stderr
+    assert not query.search(project).runs
+
+
+def test_a_stage_that_fails_is_named_and_what_ran_is_kept(project: Repo, run: Script):
+    write(project, {"train.py": "import sys\nsys.exit(3)\n"})
+
+    done = run(check=False)
+    found = newest(project)
+
+    assert done.returncode == 255
+    assert found.state is State.FAILED
+    assert did(project, found) == {"prepare": "ran", "train": "failed"}
+    assert [version.name for version in found.logged] == ["data-prepared.csv"]
+    assert "the stage train failed" in done.stderr
+    run(check=False)
+    assert did(project, newest(project))["prepare"] == "unchanged"
+
+
+def test_scripts_of_several_stages_take_part_in_the_one_run(project: Repo, run: Script):
+    for name in ("prepare", "train"):
+        text = f"import mlgit\nmlgit.init()\nmlgit.log({{'by_{name}': 1}})\nmlgit.finish()\n"
+        write(project, {f"{name}.py": text + FILES[f"{name}.py"]})
+
+    run()
+    found = only(project)
+
+    assert found.metrics.keys() >= {"by_prepare", "by_train", "accuracy"}
+    assert found.state is State.FINISHED
+    assert len(found.logged) == 2
+
+
+def test_stages_of_a_loop_and_of_a_folder_below(project: Repo, run: Script, dvc: Script):
+    dvc_yaml = """\
+stages:
+  fold:
+    foreach: [1, 2]
+    do:
+      cmd: mkdir -p out && echo ${item} > out/fold${item}.csv && echo '{"score":${item}}' > score${item}.json
+      params:
+        - other.yaml:
+      outs:
+        - out/fold${item}.csv
+      metrics:
+        - score${item}.json: {cache: false}
+  grid:
+    matrix: {size: [small], kind: [a, b]}
+    cmd: echo ${item.size}-${item.kind} > grid-${item.kind}.txt
+    outs:
+      - grid-${item.kind}.txt
+  kept:
+    frozen: true
+    cmd: exit 1
+    deps: [other.yaml]
+"""
+    write(project, {"sub/dvc.yaml": dvc_yaml, "sub/other.yaml": "depth: 3\n"})
+
+    run("--stage", "sub/dvc.yaml")
+    found = newest(project)
+
+    assert did(project, found) == {
+        "sub/dvc.yaml:fold@1": "ran", "sub/dvc.yaml:fold@2": "ran", "sub/dvc.yaml:grid@small-a": "ran",
+        "sub/dvc.yaml:grid@small-b": "ran", "sub/dvc.yaml:kept": "unchanged",
+    }  # fmt: skip
+    assert found.metrics == {"score1/score": 1, "score2/score": 2}
+    assert found.params == {"lr": 0.1, "depth": 3}
+    assert {version.path for version in found.logged} >= {"sub/out/fold1.csv", "sub/grid-a.txt"}
+    run("--stage", "sub/dvc.yaml:grid@small-a")
+    assert did(project, newest(project)) == {"sub/dvc.yaml:grid@small-a": "unchanged"}
+
+
+def test_a_dry_run_says_which_stages_would_run_and_why(project: Repo, run: Script):
+    before = run("--dry-run").stdout
+    run()
+    (project.folder / "params.yaml").write_text("lr: 0.5\n")
+
+    after = run("--dry-run").stdout
+
+    assert "prepare: would run" in before
+    assert "train: would run" in before
+    assert "prepare: unchanged\n" in after
+    assert "train: would run (lr modified)\n" in after
+    assert only(project).params == {"lr": 0.1}
+
+
+def test_without_a_pipeline_there_is_nothing_to_run(repo: Repo, mlgit: Script):
+    none = mlgit("run", cwd=repo.folder, check=False)
+    write(repo, {"dvc.yaml": STAGES})
+    no_dvc = mlgit("run", cwd=repo.folder, check=False)
+    other = mlgit("run", "--stage", "tarin", cwd=repo.folder, check=False)
+
+    assert "There is no command to run." in none.stderr
+    assert "dvc.yaml" in none.stderr
+    assert "mlgit init" in no_dvc.stderr
+    assert "did you mean train?" in other.stderr
+    assert [done.returncode for done in (none, no_dvc, other)] == [2, 2, 2]
+    assert not query.search(repo).runs
+
+
+def test_a_command_that_is_dvc_repro_is_the_pipeline(project: Repo, run: Script):
+    run("--", "dvc", "repro", "prepare")
+
+    assert did(project, only(project)) == {"prepare": "ran"}
+
+
+def test_trials_side_by_side_wait_for_one_another(project: Repo, run: Script, mlgit: Script):
+    run()
+    commit(project)
+    write(project, {"sweep.yaml": "method: grid\nparameters: {lr: {values: [0.2, 0.3]}}\ncommand: [mlgit, run]\n"})
+
+    mlgit("sweep", "run", "sweep.yaml", "--agents", "2", cwd=project.folder)
+    found = query.search(project).runs
+
+    assert sorted(run.metrics["accuracy"] for run in found) == [0.7, 0.8, 0.9]
+    assert project.git("status", "--porcelain") == "?? sweep.yaml"
+
+
+# -- signals
+
+
+SLOW = "import pathlib, time\npathlib.Path('began').touch()\ntime.sleep(300)\n"
+
+
+@pytest.fixture
+def slow(project: Repo, run: Script) -> Iterator[subprocess.Popen[bytes]]:
+    """`mlgit run -p lr=0.5` in the middle of a stage that takes long."""
+    run()
+    commit(project)
+    write(project, {"train.py": SLOW})
+    words = [sys.executable, "-m", "mlgit", "run", "-p", "lr=0.5"]
+    with subprocess.Popen(words, cwd=project.folder, start_new_session=True) as process:
+        until(lambda: (project.folder / "began").exists())
+        yield process
+
+
+def until(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+
+
+def rest(project: Repo, dvc: Script) -> None:
+    """What a run that was ended leaves: nothing that is in the way of the next."""
+    assert (project.folder / "params.yaml").read_text() == FILES["params.yaml"]
+    assert "lr: 0.1" in (project.folder / "dvc.lock").read_text()
+    write(project, {"train.py": FILES["train.py"]})
+    done = dvc("repro")
+    assert "train" in done.stdout
+    assert project.git("status", "--porcelain") == "?? began"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_stage_and_the_run(
+    number: signal.Signals, slow: subprocess.Popen[bytes], project: Repo, dvc: Script
+):
+    slow.send_signal(number)
+    slow.wait(60)
+    found = newest(project)
+
+    assert found.state is (State.PREEMPTED if number == signal.SIGTERM else State.CRASHED)
+    assert did(project, found) == {"prepare": "unchanged", "train": "failed"}
+    rest(project, dvc)
+
+
+def test_a_run_that_is_killed_is_no_hindrance(slow: subprocess.Popen[bytes], project: Repo, mlgit: Script, dvc: Script):
+    slow.kill()
+    slow.wait()
+    until(lambda: not (folders := live.folders(project)) or not _has_process(folders[0]))
+    mlgit("ls", cwd=project.folder)
+    found = newest(project)
+
+    assert found.state is State.CRASHED
+    rest(project, dvc)
+
+
+def _has_process(folder: Path) -> bool:
+    from mlgit.store import locks
+
+    return locks.is_alive(folder)
