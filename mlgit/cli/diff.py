@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 20
 _BESIDE = 48
 """So wide are the other columns of the metrics, with the gaps between them."""
-_ENVIRONMENT = ("command", "cwd", "python", "system", "host", "environment", "lock", "seeds")
+_ENVIRONMENT = ("command", "cwd", "python", "packages", "system", "host", "environment", "lock", "seeds")
 """What `run.yaml` says of where and how a run happened."""
 
 
@@ -116,11 +116,9 @@ def _environment(repo: Repo, run: Run) -> dict[str, Any]:
     """Where and how it ran."""
     from mlgit.store import runs
 
-    about = runs.provenance(repo, run)
-    installed = (repo.read(run.commit, runs.place_of(run, "requirements.txt")) or b"").decode(errors="replace")
+    about = runs.surroundings(repo, run)
     found = {name: about[name] for name in _ENVIRONMENT if name in about}
-    found |= {"command": " ".join(map(str, about["command"]))} if "command" in about else {}
-    return found | {"packages": dict(line.split("==", 1) for line in installed.splitlines() if "==" in line)}
+    return found | ({"command": " ".join(map(str, about["command"]))} if "command" in about else {})
 
 
 def _heads(one: Run, two: Run) -> tuple[str, str]:

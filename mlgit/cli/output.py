@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal
@@ -43,6 +44,19 @@ def gap() -> None:
 def note(text: str) -> None:
     """A line beside the result, on standard error: never in the way of a pipe."""
     sys.stderr.write(f"{escape.terminal(text)}\n")
+
+
+@contextlib.contextmanager
+def kept_for_us() -> Iterator[None]:
+    """What programs that are started meanwhile print goes to standard error: ours is to hold nothing but JSON."""
+    sys.stdout.flush()
+    before = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
 
 
 def as_json(data: Any) -> None:

@@ -110,6 +110,7 @@ def command(
             params=files.parse_assignments(params),
             metrics=metrics,
             env=shim.variables(words) if wandb else {},
+            takes_wandb=wandb,
             said=tuple(said),
         ),
         folder,

@@ -57,6 +57,8 @@ class ArtifactVersion:
     links: tuple[Link, ...] = ()
     use_as: str = ""
     """What the run used it as."""
+    asked: str = ""
+    """By what name the run asked for it, which may mean another version by now."""
     ttl: float | None = None
     """Seconds that it should live: a wish, for nothing is deleted by itself."""
     deleted: bool = False
@@ -68,11 +70,11 @@ class ArtifactVersion:
     folder: str = ""
     """Of the project that it was added in by a person: a run has its own."""
 
-    def as_used(self, use_as: str | None) -> ArtifactVersion:
-        """What a run that used it tells of it: what it is, and as what."""
+    def as_used(self, use_as: str | None, asked: str = "") -> ArtifactVersion:
+        """What a run that used it tells of it: what it is, as what, and by what name it was *asked* for."""
         return ArtifactVersion(
             name=self.name, type=self.type, hash=self.hash, size=self.size, path=self.path, files=self.files,
-            use_as=use_as or "",
+            use_as=use_as or "", asked=asked,
         )  # fmt: skip
 
     @classmethod

@@ -57,7 +57,9 @@ class Run:
     tags: tuple[str, ...] = ()
     notes: str | None = None
     parent: str | None = None
-    """The id of the run that this one resumes or forks."""
+    """The id of the run that this one forks, or was made from by `mlgit rerun`."""
+    reproduces: str | None = None
+    """The id of the run that this one makes again: it is no evidence of its own."""
     source: str | None = None
     """The commit that holds the code as it ran."""
     tree: str | None = None

@@ -13,7 +13,7 @@ from mlgit.core.artifact import ArtifactVersion, called, claims
 from mlgit.core.compare import flatten
 from mlgit.core.run import in_calendar
 
-_TEXTS = ("project", "state", "group", "sweep", "job_type", "notes", "source", "parent", "tree")
+_TEXTS = ("project", "state", "group", "sweep", "job_type", "notes", "source", "parent", "reproduces", "tree")
 """The fields that are text."""
 
 Columns = dict[str, tuple[list[int], list[Any]]]

@@ -27,7 +27,8 @@ TRAILER = "Mlgit-Evidence"
 BRANCHES = "refs/heads/run/"
 MOST_READ = 20
 """Runs of one code whose commands are looked at."""
-_FINISHED = Predicate("state", Operation.EQUAL, (State.FINISHED.value,))
+_FINISHED = And((Predicate("state", Operation.EQUAL, (State.FINISHED.value,)), Predicate("reproduces", Operation.NULL)))
+"""One that makes another again says nothing that this has not said."""
 _IS_AS_CODE_SAYS = And((Predicate("sweep", Operation.NULL), Predicate(GIVEN, Operation.NULL)))
 """What `is_varied` says the other way round."""
 

@@ -235,6 +235,13 @@ def provenance_in(reader: Reader, run: Run) -> Mapping[str, Any]:
     return document
 
 
+def surroundings(repo: Repo, run: Run) -> dict[str, Any]:
+    """`provenance`, with the `packages` that were installed, name → version. Raises as it does."""
+    told = dict(provenance(repo, run))
+    installed = (repo.read(run.commit, place_of(run, "requirements.txt")) or b"").decode(errors="replace")
+    return told | {"packages": dict(line.split("==", 1) for line in installed.splitlines() if "==" in line)}
+
+
 def output(repo: Repo, run: Run) -> str:
     """The run's console log, empty where it said nothing."""
     return (repo.read(run.commit, place_of(run, "output.log")) or b"").decode(errors="replace")

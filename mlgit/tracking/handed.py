@@ -90,12 +90,14 @@ def _text(value: Any) -> str:
 def environment(
     run_id: str, *, params: Mapping[str, Any], stated: Mapping[str, Any], given: Mapping[str, Any],
     names: Sequence[str], words: Sequence[str], file: Path, wish: Wish, home: Path,
+    base: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:  # fmt: skip
     """The variables by which a program learns of the run that it takes part in.
 
     *params*: all of them; *stated* by the params file; *given* on the command line of `mlgit run`, as were the fields
     *names*. *words*: the command as it was given; *file*: the params as JSON. What *wish* says of checkpoints is meant
-    for every run that the program begins by itself, too. *home*: the folder that it is started in.
+    for every run that the program begins by itself, too. *home*: the folder that it is started in. *base*: what
+    else its environment has.
     """
     own = {
         _JOIN: run_id,
@@ -112,7 +114,7 @@ def environment(
     if wish.push is not None:
         own["MLGIT_PUSH"] = json.dumps(wish.push)
     own |= {f"MLGIT_PARAM_{re.sub(r'[^A-Za-z0-9_]', '_', k)}": _text(v) for k, v in flatten(params).items()}
-    return {"PYTHONUNBUFFERED": "1"} | dict(os.environ) | own
+    return {"PYTHONUNBUFFERED": "1"} | dict(base) | own
 
 
 def loose(words: Sequence[str], given: Mapping[str, Any], stated: Mapping[str, Any]) -> list[str]:

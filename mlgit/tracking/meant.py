@@ -15,7 +15,7 @@ from mlgit.core import escape
 from mlgit.public.notebook import is_notebook
 from mlgit.store import live, place, recover, telling
 from mlgit.store.place import Place
-from mlgit.tracking import begin, handed, provenance
+from mlgit.tracking import begin, handed, pinned, provenance
 from mlgit.tracking.console import capture
 from mlgit.tracking.machine import watcher
 from mlgit.tracking.notice import notify
@@ -40,6 +40,7 @@ def run_of(wish: Wish, params: Mapping[str, Any], given: Mapping[str, Any]) -> A
     refuses.
     """
     global _has_joined
+    wish = pinned.anew(wish)
     folder = _where(wish)
     home = begin.place_for(folder)
     rank = _rank()

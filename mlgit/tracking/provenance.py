@@ -42,11 +42,10 @@ def gather(command: Sequence[str], folder: Path, *, repo: Repo, environment: Seq
         "cwd": _relative(folder, repo.work_tree),
         "program": program(command, folder, repo.work_tree),
         "git": origin(repo),
-        "python": ".".join(map(str, sys.version_info[:3])),
+        **interpreter(),
         **hardware.quick(),
         "environment": variables((*ENVIRONMENT, *environment)),
         "lock": _lock(folder),
-        "packages": packages(),
         "seeds": seeds(),
     }
 
@@ -118,14 +117,17 @@ def address(url: str) -> str:
 # -- what it ran with
 
 
-def variables(names: Sequence[str]) -> dict[str, str]:
-    """The variables of the environment that *names* allow and that are set; what looks like a secret is hidden."""
+def variables(names: Sequence[str], env: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables of *env* that *names* allow and that are set; what looks like a secret is hidden."""
     exact = {name for name in names if not name.endswith("*")}
     starts = tuple(name[:-1] for name in names if name.endswith("*") and len(name) > 1)
-    allowed = {
-        name: value for name, value in os.environ.items() if name in exact or (starts and name.startswith(starts))
-    }
+    allowed = {name: value for name, value in env.items() if name in exact or (starts and name.startswith(starts))}
     return dict(sorted(secrets.redact_params(allowed).items()))
+
+
+def interpreter() -> dict[str, Any]:
+    """What runs a Python program here: `python`, its version, and the `packages` that are installed for it."""
+    return {"python": ".".join(map(str, sys.version_info[:3])), "packages": packages()}
 
 
 def packages() -> dict[str, str]:

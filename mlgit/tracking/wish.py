@@ -31,6 +31,10 @@ class Wish:
     job_type: str | None = None
     sweep: str | None = None
     notes: str | None = None
+    parent: str | None = None
+    """The id of the run that it is made from."""
+    reproduces: str | None = None
+    """The id of the run that it makes again."""
     tags: Sequence[str] = ()
     given: Sequence[str] = ()
     """The params that come from outside, by name."""

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import functools
 import json
+import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,12 @@ class Command:
     """Metrics files, beside those that mlgit.yaml names."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Variables that it finds in its environment, whatever ours says."""
+    base: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    """Its environment but for these and for what it is told of its run."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What is known of its surroundings and is not so of ours, for `run.yaml`."""
+    takes_wandb: bool = False
+    """Whether `import wandb` means mlgit in it."""
     said: Sequence[str] = ()
     """The fields of the wish that were given on the command line: they stand against the script's own."""
 
@@ -152,16 +159,21 @@ def _is_borrowed(home: Place, file: Path | None, command: Command) -> bool:
 def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapping[str, Any]) -> _Begun:
     """The live run of *command*, with everything that it is handed."""
     params = handed.merged(stated, command.params)
-    about = {"metrics_files": list(command.metrics)}
+    about = {
+        "by": "mlgit run",
+        "metrics_files": list(command.metrics),
+        "takes_wandb": command.takes_wandb or None,
+        **command.about,
+    }
     life = lives.life(home, wish)
     opened, record = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder, about, life)
-    if not command.env:  # behind W&B's name a script says itself what its run is called
+    if not command.takes_wandb:  # behind W&B's name a script says itself what its run is called
         notify(f"run {escape.line(record.name, 60)} of {record.project}{life.words if life else ''}")
     given = opened.folder / "given.json"
     given.write_text(json.dumps(params, default=str))
     env = handed.environment(
         record.id, params=params, stated=stated, given=command.params, words=command.words, file=given,
-        names=command.said, wish=wish, home=folder,
+        names=command.said, wish=wish, home=folder, base=command.base,
     )  # fmt: skip
     known = flatten(params) | {"params_file": given}
     words = [handed.filled(word, known) for word in command.words]

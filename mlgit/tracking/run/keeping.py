@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mlgit.artifacts import ties
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.errors import MlgitError, UsageError, WrongKindError
+from mlgit.tracking import pinned
 from mlgit.tracking.notice import notify
 from mlgit.tracking.run.journal import Journal
 
@@ -133,15 +134,17 @@ class Kept:
             if artifact.is_draft():
                 artifact = self.log_artifact(artifact, aliases=aliases)
         else:
-            held = log.find(self._journal.repo, artifact_or_name, project=self._journal.project, type=type)
+            named = pinned.named(artifact_or_name)
+            held = log.find(self._journal.repo, named, project=self._journal.project, type=type)
             artifact = Artifact.of(self._journal.repo, held)
         artifact.use_as = use_as or artifact.use_as
         if version := artifact.stored:
-            self._remember(version, artifact.use_as)
+            asked = artifact_or_name if isinstance(artifact_or_name, str) else ""
+            self._remember(version.as_used(artifact.use_as, asked))
         return artifact
 
-    def _remember(self, version: ArtifactVersion, use_as: str | None) -> None:
-        used = version.as_used(use_as).document()
+    def _remember(self, version: ArtifactVersion) -> None:
+        used = version.document()
         self._journal.event(f"artifact {version.name}: that it was used", used=[used])
 
     # -- models

@@ -1,0 +1,185 @@
+"""Make a run again, aside from the user's work tree, as a run of its own; and say how the two compare."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import shutil
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlgit.core import refs
+from mlgit.core.run import Run, State
+from mlgit.dvc import cache
+from mlgit.errors import MlgitError
+from mlgit.git.repo import Repo
+from mlgit.reproduce import aside, environment, recipe, suspects, verdict
+from mlgit.reproduce.aside import Aside
+from mlgit.reproduce.needs import Needs
+from mlgit.reproduce.recipe import Missing, Recipe
+from mlgit.reproduce.suspects import Suspect
+from mlgit.reproduce.verdict import Told, Tolerance, Verdict
+from mlgit.store import place as places
+from mlgit.store import runs
+from mlgit.store.telling import Account
+from mlgit.tracking import pinned
+from mlgit.tracking.command import run as execution
+from mlgit.tracking.wish import Wish
+
+_LACKED = (
+    ("file", re.compile(rb"FileNotFoundError: .*?: '([^'\n]+)'")),
+    ("package", re.compile(rb"ModuleNotFoundError: No module named '([^'\n]+)'")),
+)
+"""What a Python program says last that ended for want of something."""
+_SAID = ("name", "project", "group", "job_type", "notes", "tags")
+
+Shim = Callable[[Sequence[str]], Mapping[str, str]]
+"""What a program's environment needs for `import wandb` to mean mlgit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How a run is to be made again."""
+
+    to: Path | None = None
+    keep: bool = False
+    tolerance: Tolerance | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of it. `again` is the new run; None where it could not be made, or was interrupted."""
+
+    verdict: Verdict
+    exit_code: int = 0
+    """Of the program."""
+    again: Run | None = None
+    folder: Path | None = None
+    """Where the code still is."""
+    missing: tuple[Missing, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+    is_whole: bool = True
+    """Whether the full history was at hand; else it was compared as far as the run's branch holds it."""
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether somebody ended it before it was over."""
+        return self.exit_code in (128 + signal.SIGINT, 128 + signal.SIGTERM) and self.again is None
+
+
+def make(repo: Repo, told: Recipe, found: Needs, wanted: Wanted, *, shim: Shim) -> Outcome:
+    """Make the run of *told* again, all that it needs being *found*. Raises `MlgitError` where git or the disk fails.
+
+    The new run is recorded in *repo*, and says which one it makes again. The user's work tree, index and HEAD stay as
+    they are.
+    """
+    if found.missing:
+        return Outcome(verdict=Verdict(kind=verdict.Kind.CANNOT), missing=found.missing)
+    source = runs.source(repo, told.run)
+    with aside.at(repo, source, refs.slug(told.run.name, 40), wanted.to) as place:
+        place.stays = wanted.keep
+        bring_data(repo, told, place.code)
+        ended = _run(repo, told, found, place, shim)
+        interrupted = ended.exit_code in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+        place.stays = wanted.keep or (wanted.to is not None and not interrupted)
+        folder = place.code if place.stays else None
+    if interrupted:
+        return Outcome(verdict=Verdict(kind=verdict.Kind.CANNOT), exit_code=ended.exit_code, folder=folder)
+    return replace(_judged(repo, told, ended.run, found, wanted), exit_code=ended.exit_code, folder=folder)
+
+
+def bring_data(repo: Repo, told: Recipe, code: Path) -> None:
+    """Put what DVC held when the run began where it lay, checked against its hash.
+
+    A pointer may come from elsewhere: raises `MlgitError` for one that leads out of *code*.
+    """
+    for path, content in told.run.data.items():
+        target = code / told.run.folder / path
+        inside = posixpath.normpath(posixpath.join(told.run.folder, path))
+        if inside.startswith(("..", "/")) or not target.parent.resolve().is_relative_to(code.resolve()):
+            raise MlgitError(f"The run's data lies at {path}, which leads out of its repository.")
+        cache.fetch(repo, content, target, folder=told.run.folder)
+
+
+def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim) -> execution.Ended:
+    """The program, once more, as a run of its own."""
+    python = environment.make(found.plan, told, code=place.code, folder=place.environment)
+    home = places.find(place.code / told.run.folder)
+    if home is None:
+        raise MlgitError(f"{place.code} is no worktree of the repository any more.", fix="try again")
+    base = environment.variables(told, python, user=repo.work_tree, code=place.code)
+    words = tuple(_word(word, repo, place.code) for word in told.words)
+    if recipe.is_python(words[0]) and not shutil.which(words[0], path=base["PATH"]):
+        words = (str(python), *words[1:])
+    extra = dict(shim(words)) if told.takes_wandb else {}
+    pins = pinned.variables(told.run.id, told.run.used)
+    about = environment.surroundings(found.plan, python, base)
+    command = execution.Command(
+        words=words, params=told.params, metrics=told.metrics, env=extra | pins, base=base, about=about,
+        takes_wandb=told.takes_wandb, said=_SAID,
+    )  # fmt: skip
+    return execution.run(home, _wish(told.run), command, place.code / told.cwd)
+
+
+def _word(word: str, repo: Repo, code: Path) -> str:
+    """A word of the command; a path into the user's work tree leads into *code*."""
+    top = str(repo.work_tree)
+    return (
+        f"{code}{word[len(top) :]}" if repo.work_tree and (word == top or word.startswith(f"{top}{os.sep}")) else word
+    )
+
+
+def _wish(run: Run) -> Wish:
+    return Wish(
+        name=f"{run.name}-again", project=run.project, group=run.group, job_type=run.job_type, tags=run.tags,
+        notes=f"{run.name} ({run.id}), made again", reproduces=run.id,
+    )  # fmt: skip
+
+
+def _judged(repo: Repo, told: Recipe, again: Run, found: Needs, wanted: Wanted) -> Outcome:
+    if not again.commit:
+        raise MlgitError(
+            "What the program did was not recorded as one run, so there is nothing to compare.",
+            why="It began runs of its own, or git refused.", fix="mlgit ls has them; mlgit recover tries again",
+        )  # fmt: skip
+    first, second = (runs.account(repo, run, fetch=True) for run in (told.run, again))
+    if not first.is_full:  # what its branch holds was thinned by a rule that takes the same rows again
+        second = replace(second, series=runs.history(repo, again), objects=runs.objects(repo, again))
+    result = verdict.compare(_told(first), _told(second), wanted.tolerance)
+    if lacked := _lacked(first, second):
+        return Outcome(verdict=replace(result, kind=verdict.Kind.CANNOT), again=again, missing=(lacked, *found.doubts))
+    kinds = (verdict.Kind.DIFFERS, verdict.Kind.WITHIN)
+    around = suspects.find(told.about, runs.surroundings(repo, again), told.run.params) if result.kind in kinds else ()
+    return Outcome(verdict=result, again=again, suspects=tuple(around), is_whole=first.is_full)
+
+
+def _told(account: Account) -> Told:
+    run = account.run
+    code = account.provenance.get("exit_code")
+    logged: dict[str, str] = {}
+    for version in run.logged:
+        logged[version.name] = f"{logged[version.name]} {version.hash}" if version.name in logged else version.hash
+    return Told(
+        end=f"{run.state.value}, exit code {code}" if code else run.state.value, metrics=run.scalars,
+        series=account.series, objects=account.objects, artifacts=logged,
+    )  # fmt: skip
+
+
+def _lacked(first: Account, second: Account) -> Missing | None:
+    """What the program could not find that ended well the first time, by its own last words."""
+    if second.run.state is State.FINISHED or first.run.state is not State.FINISHED:
+        return None
+    for kind, pattern in _LACKED:
+        if said := pattern.findall(second.output):
+            name = said[-1].decode(errors="replace")
+            return Missing(kind=kind, name=name, why="the program did not find it, and ended", fix=_FIXES[kind])
+    return None
+
+
+_FIXES = {
+    "file": "git add it, mlgit data add it, or log it as an artifact; then run it anew",
+    "package": "--env uv makes an environment of what the run had installed",
+}

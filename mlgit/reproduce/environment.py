@@ -1,0 +1,183 @@
+"""What a run is made again in: which Python, and the variables around it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlgit import errors
+from mlgit.core.compare import MISSING, Change, changes
+from mlgit.errors import MlgitError
+from mlgit.reproduce import pylock
+from mlgit.reproduce.recipe import Missing, Recipe
+from mlgit.tracking import provenance
+
+CHOICES = ("auto", "none", "uv")
+_OURS = ("MLGIT_", "WANDB_")
+_HEARD = ("MLGIT_SILENT", "MLGIT_QUIET")
+_NOT_ITS_OWN = frozenset(("mlgit",))
+"""What the one who makes a run again brings along, as it is today."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Where a run is to be made again."""
+
+    kind: str
+    """`current`: the Python that runs mlgit; `uv`: one made for it."""
+    missing: tuple[Missing, ...] = ()
+    """What that lacks."""
+
+
+def plan(recipe: Recipe, wanted: str) -> Plan:
+    """What *recipe* is to be made again in, if *wanted* is one of `CHOICES`."""
+    differing = list(_differing(recipe))
+    if wanted == "none" or (wanted == "auto" and not differing):
+        return Plan(kind="current")
+    if pylock.uv():
+        return Plan(kind="uv", missing=tuple(_unnamed(recipe)))
+    tool = Missing(
+        kind="tool", name="uv", why="it makes an environment of what the run had installed",
+        fix="pip install uv; or --env none, to take what is installed here",
+    )  # fmt: skip
+    return Plan(kind="uv", missing=(*differing, tool) if wanted == "auto" else (tool,))
+
+
+def _unnamed(recipe: Recipe) -> Iterator[Missing]:
+    """What the record does not say, and an environment is not made without."""
+    if not recipe.python:
+        yield Missing(kind="python", name="?", why="its version was not recorded", fix="--env none")
+    if not recipe.packages:
+        yield Missing(kind="package", name="?", why="what was installed was not recorded", fix="--env none")
+
+
+def _differing(recipe: Recipe) -> list[Missing]:
+    """What the current Python has otherwise than the run had."""
+    found: list[Missing] = []
+    if recipe.python and recipe.python != platform.python_version():
+        found.append(Missing(kind="python", name=recipe.python, why=f"this is Python {platform.python_version()}"))
+    for change in package_changes(recipe.packages, provenance.packages()):
+        name = change.key if change.base is MISSING else f"{change.key}=={change.base}"
+        here = "it is not installed" if change.head is MISSING else f"{change.head} is installed"
+        found.append(Missing(kind="package", name=name, why=here if change.base is not MISSING else "it had none"))
+    return found
+
+
+def package_changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
+    """The distributions that differ, mlgit itself left aside."""
+    return tuple(one for one in changes(_flat(before), _flat(after)) if one.key not in _NOT_ITS_OWN)
+
+
+def _flat(packages: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower().replace("_", "-"): version for name, version in packages.items()}
+
+
+def make(plan: Plan, recipe: Recipe, *, code: Path, folder: Path) -> Path:
+    """The Python that *plan* wants; one that has to be made, in *folder*, has what the run had installed.
+
+    Where *code*, the run's, has a `uv.lock` beside the command, that is what it says. Raises `MlgitError` where an
+    index lacks something, or nobody has such a Python.
+    """
+    if plan.kind != "uv":
+        return Path(sys.executable)
+    python = folder / "bin" / "python"
+    _uv("venv", "--no-project", "--python", recipe.python, str(folder))
+    project = code / recipe.cwd
+    if (project / "uv.lock").is_file():
+        _uv("sync", "--frozen", "--project", str(project), env={"UV_PROJECT_ENVIRONMENT": str(folder)})
+    else:
+        packages = {name: version for name, version in recipe.packages.items() if name not in _NOT_ITS_OWN}
+        here = {name for name, told in recipe.sources.items() if "path" in told}  # in its code: see `variables`
+        elsewhere = {name: version for name, version in packages.items() if name not in here}
+        lock = folder / "pylock.toml"
+        lock.write_text(pylock.render(elsewhere, recipe.sources, python=recipe.python))
+        _uv("pip", "sync", "--preview-features", "pylock", "--python", str(python), str(lock))
+    _bring_mlgit(python)
+    return python
+
+
+def _uv(*words: str, env: Mapping[str, str] | None = None) -> None:
+    call = (pylock.needed_uv(), *words, "--quiet")
+    done = subprocess.run(call, capture_output=True, text=True, env={**os.environ, **(env or {})}, check=False)
+    if done.returncode:
+        fix = "--env none takes what is installed here"
+        raise MlgitError(f"uv {words[0]} failed.", why=done.stderr.strip()[-1500:], fix=fix)
+
+
+def _bring_mlgit(python: Path) -> None:
+    """Let *python* find this very mlgit, which reads and writes the run; what it needs was installed beside it then."""
+    package = Path(errors.__file__).parent
+    places = next((python.parent.parent / "lib").glob("python*")) / "site-packages"
+    if "site-packages" not in package.parts:
+        (places / "mlgit.pth").write_text(f"{package.parent}\n")
+        return
+    for path in (package, *package.parent.glob("mlgit-*.dist-info")):
+        if not (places / path.name).exists():
+            (places / path.name).symlink_to(path)
+
+
+def variables(recipe: Recipe, python: Path, *, user: Path | None, code: Path) -> dict[str, str]:
+    """The environment for the program: ours, with the variables that were recorded, and none that would be instead.
+
+    *python* comes first on the path. What leads into the *user*'s work tree leads into *code*, where this run's code
+    is; so do packages that are installed from there, for editing.
+    """
+    recorded = provenance.variables(provenance.ENVIRONMENT)
+    env = {
+        name: value for name, value in os.environ.items()
+        if name in _HEARD or not (name in recorded or name.startswith(_OURS) or name == "PYTHONHOME")
+    }  # fmt: skip
+    env |= recipe.environment
+    env["PATH"] = os.pathsep.join((str(python.parent), os.environ.get("PATH", os.defpath)))
+    env["PWD"] = str(code / recipe.cwd)
+    if (python.parent.parent / "pyvenv.cfg").exists():
+        env["VIRTUAL_ENV"] = str(python.parent.parent)
+    paths = [_moved(part, user, code) for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    paths += [place for part in _edited() if (place := _moved(part, user, code)) != part and Path(place).is_dir()]
+    env.pop("PYTHONPATH", None)
+    return env | ({"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))} if paths else {})
+
+
+def surroundings(plan: Plan, python: Path, env: Mapping[str, str]) -> dict[str, Any]:
+    """What the record of a run in *python* and *env* says of these: asked there, where it is not this process's own."""
+    told: dict[str, Any] = {"environment": provenance.variables(provenance.ENVIRONMENT, env)}
+    if plan.kind == "current":
+        return told
+    call = (str(python), "-I", "-c", _TELLS)
+    done = subprocess.run(call, capture_output=True, text=True, env=dict(env), check=False)
+    if done.returncode:
+        raise MlgitError("The Python that was made does not run.", why=done.stderr.strip()[-1500:], fix="--env none")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return told | found
+
+
+_TELLS = """
+import json, platform
+from importlib import metadata
+packages = {one.metadata["Name"].lower().replace("_", "-"): one.version for one in metadata.distributions()}
+print(json.dumps({"python": platform.python_version(), "packages": dict(sorted(packages.items()))}))
+"""
+"""What a Python says of itself, as `provenance.interpreter` does: there may be nothing there that mlgit needs."""
+
+
+def _edited() -> list[str]:
+    """Where packages may lie that are installed for editing: on Python's path, or with a finder of setuptools'."""
+    own = {str(Path.cwd()), str(Path(sys.argv[0]).parent)}
+    paths = [part for part in sys.path if part not in own and "site-packages" not in part]
+    finders = [module for name, module in sys.modules.items() if name.startswith("__editable__")]
+    return paths + [str(Path(place).parent) for one in finders for place in getattr(one, "MAPPING", {}).values()]
+
+
+def _moved(part: str, user: Path | None, code: Path) -> str:
+    """The place *part*; in *code* where it lies in the *user*'s work tree."""
+    path = Path(part)
+    if user is None or not path.is_absolute() or not path.resolve().is_relative_to(user.resolve()):
+        return part
+    return str(code / path.resolve().relative_to(user.resolve()))

@@ -1,0 +1,82 @@
+"""What was installed, as a `pylock.toml` (PEP 751), which installers take: https://packaging.python.org/en/latest/specifications/pylock-toml/.
+
+An installed set knows no files and no hashes; the index does. uv asks it, for just the versions that were there.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlgit.errors import MlgitError, NotFoundError
+
+
+def uv() -> str | None:
+    """Where uv is; None where there is none."""
+    beside = Path(sys.executable).parent / "uv"
+    return str(beside) if beside.exists() else shutil.which("uv")
+
+
+def needed_uv() -> str:
+    """The same. Raises `NotFoundError`."""
+    if (found := uv()) is None:
+        raise NotFoundError(
+            "uv is not installed.", why="It asks the index for what was installed.", fix="pip install uv"
+        )
+    return found
+
+
+def pins(packages: Mapping[str, str], sources: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """`name==version` of each of *packages* that an index has: those with *sources* of their own are from elsewhere."""
+    return [f"{name}=={version}" for name, version in sorted(packages.items()) if name not in sources]
+
+
+def beside(packages: Mapping[str, str], sources: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The entries of *packages* that no index has: from a commit of a repository, or from a folder."""
+    return [_entry(name, packages[name], told) for name, told in sorted(sources.items()) if name in packages]
+
+
+def _entry(name: str, version: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": name}
+    if (url := told.get("url")) and (commit := told.get("commit")):
+        return entry | {"vcs": {"type": "git", "url": url, "commit-id": commit}}
+    if url and (digest := told.get("sha256")):
+        return entry | {"version": version, "archive": {"url": url, "hashes": {"sha256": digest}}}
+    editable = {"editable": True} if told.get("editable") else {}
+    return entry | {"directory": {"path": told.get("path") or name, **editable}}
+
+
+def render(
+    packages: Mapping[str, str], sources: Mapping[str, Mapping[str, Any]], *, python: str, created_by: str = "mlgit"
+) -> str:  # fmt: skip
+    """The `pylock.toml` for *packages* under *python*, a version. Raises `MlgitError` where the index lacks one."""
+    import tomlkit
+
+    document = tomlkit.parse(_of_index(pins(packages, sources), python))
+    document["created-by"] = created_by
+    entries = [*document.get("packages", ()), *beside(packages, sources)]
+    document["packages"] = entries = sorted(entries, key=lambda entry: str(entry["name"]))
+    tables = tomlkit.aot()
+    for entry in entries:
+        table = tomlkit.table()
+        table.update(entry)
+        tables.append(table)
+    document["packages"] = tables
+    return tomlkit.dumps(document)
+
+
+def _of_index(wanted: list[str], python: str) -> str:
+    """The lock of what an index has, as uv writes it."""
+    words = (needed_uv(), "pip", "compile", "--quiet", "--no-deps", "--no-header", "--no-annotate",
+             "--format", "pylock.toml", "--python-version", python, "-")  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="mlgit-") as scratch:  # where no project's settings are found
+        done = subprocess.run(words, input="\n".join(wanted), capture_output=True, text=True, cwd=scratch, check=False)
+    if done.returncode:
+        fix = "UV_INDEX, UV_FIND_LINKS and the like say where else to look"
+        raise MlgitError("Not everything that was installed is to be had.", why=done.stderr.strip()[-1500:], fix=fix)
+    return done.stdout

@@ -1,0 +1,152 @@
+"""What it takes to make a run again, by its own record; and what of that no machine has (pure)."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlgit.core import secrets
+from mlgit.core.compare import flatten
+from mlgit.core.run import Run, State
+
+_PYTHON = re.compile(r"(?:.*/)?python[0-9.]*")
+_OF_MACHINE = re.compile(r"SLURM_.*|GITHUB_.*|NVIDIA_VISIBLE_DEVICES|(LOCAL_)?RANK|WORLD_SIZE")
+"""Recorded variables that say where it ran, not how."""
+_TAKES_WORD = ("-W", "-X")
+_CUT = "…"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Missing:
+    """Something that it takes and that is not here."""
+
+    kind: str
+    """`code`, `data`, `artifact`, `package`, `python`, `variable`, `file`, `command`, `tool` or `run`."""
+    name: str
+    why: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a run was made."""
+
+    run: Run
+    words: tuple[str, ...]
+    """Its command."""
+    cwd: str
+    """Where that ran, in the repository."""
+    params: Mapping[str, Any]
+    """What came from outside."""
+    environment: Mapping[str, str]
+    """The recorded variables that say how it runs."""
+    metrics: tuple[str, ...]
+    """The metrics files that it was told of."""
+    takes_wandb: bool
+    about: Mapping[str, Any]
+    """All of `run.yaml`."""
+
+    @property
+    def python(self) -> str:
+        """The version of Python that ran it."""
+        return str(self.about.get("python") or "")
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """The distributions that were installed, and their versions."""
+        return _texts(self.about.get("packages"))
+
+    @property
+    def sources(self) -> dict[str, dict[str, Any]]:
+        """Where those came from that no index has: name → `url` and `commit`, or `path` in the repository."""
+        told = self.about.get("sources")
+        return {str(name): dict(one) for name, one in told.items()} if isinstance(told, Mapping) else {}
+
+    @property
+    def script(self) -> str:
+        """The file of the repository that its command names as the program; nothing where it names none."""
+        return script(self.words, self.cwd)
+
+
+def of(run: Run, about: Mapping[str, Any]) -> Recipe:
+    """The recipe of *run*, whose `run.yaml` says *about*."""
+    words = about.get("command")
+    params = flatten(run.params)
+    return Recipe(
+        run=run,
+        words=tuple(map(str, words)) if isinstance(words, list) else (),
+        cwd=str(about.get("cwd") or "."),
+        params={name: params[name] for name in run.given if name in params},
+        environment={
+            name: value for name, value in _texts(about.get("environment")).items() if not _OF_MACHINE.fullmatch(name)
+        },
+        metrics=tuple(map(str, about.get("metrics_files") or ())),
+        takes_wandb=bool(about.get("takes_wandb")),
+        about=about,
+    )  # fmt: skip
+
+
+def _texts(tree: Any) -> dict[str, str]:
+    return {str(key): str(value) for key, value in tree.items()} if isinstance(tree, Mapping) else {}
+
+
+def is_python(word: str) -> bool:
+    """Whether a command that begins with *word* runs Python."""
+    return bool(_PYTHON.fullmatch(word))
+
+
+def script(words: Sequence[str], cwd: str) -> str:
+    """The path in the repository of the program that *words*, run in *cwd*, name; nothing where they name no file."""
+    rest = list(words)
+    if rest and posixpath.basename(rest[0]) == "env":
+        rest = [word for number, word in enumerate(rest) if number and "=" not in word]
+    if rest and is_python(rest[0]):
+        rest = rest[1:]
+        while rest and rest[0].startswith("-"):
+            if rest[0][:2] in ("-c", "-m") or rest[0] == "-":
+                return ""
+            rest = rest[2:] if rest[0] in _TAKES_WORD else rest[1:]
+    elif rest and "/" not in rest[0]:
+        return ""  # found on the path
+    return posixpath.normpath(posixpath.join(cwd, rest[0])) if rest else ""
+
+
+def lacking(recipe: Recipe) -> Iterator[Missing]:
+    """What the record itself says is missing, on whatever machine."""
+    run, words = recipe.run, recipe.words
+    if run.state is State.RUNNING:
+        yield Missing(kind="run", name=run.name, why="it is still under way", fix="wait for its end")
+    if earlier := recipe.about.get("earlier"):
+        name = str(earlier.get("id") or earlier.get("commit") or "?") if isinstance(earlier, Mapping) else "?"
+        yield Missing(
+            kind="run", name=name, why="it went on from there, with the state that the first one had left",
+            fix="reproduce that one",
+        )  # fmt: skip
+    if not words:
+        yield Missing(kind="command", name="?", why="no command was recorded")
+    elif len(words) == 1 and is_python(words[0]):
+        yield Missing(kind="command", name=words[0], why="it was typed at a prompt, and is in no file")
+    elif any(word.endswith(_CUT) for word in words):
+        yield Missing(kind="command", name=words[0], why="a word of it was too long to be recorded")
+    elif run.sweep and recipe.about.get("by") is None:
+        yield Missing(
+            kind="command", name=run.name, why="a function was called for it, by a program that runs a whole sweep",
+            fix=f"mlgit sweep show {run.sweep}",
+        )  # fmt: skip
+    hidden = [f"-p {name}" for name, value in recipe.params.items() if value == secrets.HIDDEN]
+    hidden += [name for name, value in recipe.environment.items() if secrets.HIDDEN in value]
+    hidden += [word for word in words if secrets.HIDDEN in word]
+    for name in hidden:
+        yield Missing(kind="variable", name=name, why="it looked like a secret, which no run records")
+    count = str(_texts(recipe.about.get("environment")).get("WORLD_SIZE", "1"))
+    if count not in ("", "1"):
+        yield Missing(kind="command", name="WORLD_SIZE", why=f"it was one of {count} processes, which others began")
+
+
+def doubtful(recipe: Recipe) -> Iterator[Missing]:
+    """What was there when it ran and was not taken along: nobody can tell whether the program read it."""
+    for line in recipe.about.get("left_out") or ():
+        yield Missing(kind="file", name=str(line), why="the snapshot of the code left it out")

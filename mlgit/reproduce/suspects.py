@@ -1,0 +1,46 @@
+"""What was otherwise around a run that came out otherwise (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlgit.core.compare import MISSING, Change, changes, flatten
+
+_SEED = re.compile(r"(?i)seed|random_state")
+_NO_MATTER = ("packages.mlgit", "system.memory_gb", "system.cores")
+_PARTS = ("python", "packages", "seeds", "gpu", "runtime", "environment", "system", "lock")
+"""The parts of `run.yaml` that may change what a training does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """One difference of the surroundings: `packages.numpy`, 2.1.0 → 2.2.0."""
+
+    name: str
+    before: str
+    after: str
+
+
+def find(before: Mapping[str, Any], after: Mapping[str, Any], params: Mapping[str, Any]) -> list[Suspect]:
+    """What two `run.yaml` say otherwise of their surroundings; that nothing told of a seed is one more.
+
+    *params*: those of the run, one of which may be its seed.
+    """
+    found = [_suspect(change) for change in _changes(before, after)]
+    if not before.get("seeds") and not any(_SEED.search(name) for name in flatten(params)):
+        found.append(Suspect(name="seed", before="none is known", after="none is known"))
+    return found
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    for part in _PARTS:
+        mine, theirs = ({part: tree[part]} if part in tree else {} for tree in (before, after))
+        yield from (change for change in changes(mine, theirs) if change.key not in _NO_MATTER)
+
+
+def _suspect(change: Change) -> Suspect:
+    before, after = ("—" if value is MISSING else str(value) for value in (change.base, change.head))
+    return Suspect(name=change.key, before=before, after=after)

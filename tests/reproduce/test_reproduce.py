@@ -1,0 +1,373 @@
+"""Runs made again: on another machine, aside from the user's work tree, by what they had, not by what is there now."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlgit.core.run import Run
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.report import evidence
+from mlgit.reproduce import pylock
+from tests.conftest import make_repo, need
+
+Mlgit = Callable[..., Any]
+
+TRAIN = """
+import os, random, sys, time
+import mlgit
+
+run = mlgit.init(config={"lr": 0.1, "seed": 0})
+words = open("data/words.txt").read().split()
+with open(run.use_artifact("base:latest").file()) as file:
+    x = float(file.read())
+random.seed(run.config.seed)
+for step in range(5):
+    x -= run.config.lr * random.random() * len(words)
+    mlgit.log({"loss": x, "epoch_seconds": time.time(), "val/nan": float("nan")})
+with open("model.txt", "w") as file:
+    file.write(str(x))
+mlgit.log_artifact("model.txt", name="model", type="model")
+"""
+
+
+def git(folder: Path, *words: str) -> str:
+    return subprocess.run(("git", *words), cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def commit(repo: Repo, **files: str) -> None:
+    write(repo.folder, {name.replace("_py", ".py"): text for name, text in files.items()})
+    git(repo.folder, "add", "."), git(repo.folder, "commit", "-qm", "code")
+
+
+def run_of(repo: Repo, name: str) -> Run:
+    return query.find(repo, name)
+
+
+def told(done: Any) -> dict[str, Any]:
+    """The verdict that `mlgit reproduce --json` printed."""
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def is_clean(repo: Repo) -> bool:
+    """Whether nothing of an attempt is left, neither on disk nor in what git knows."""
+    left = repo.own / "reproduce"
+    return len(git(repo.folder, "worktree", "list").splitlines()) == 1 and not (left.is_dir() and [*left.iterdir()])
+
+
+@pytest.fixture(autouse=True)
+def on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python` is the one of these tests."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the repository `repo` and, beside it, the DVC remote `store`, for each test to copy."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("made")
+        for name in ("GIT_AUTHOR", "GIT_COMMITTER"):
+            patch.setenv(f"{name}_NAME", "Ada"), patch.setenv(f"{name}_EMAIL", "ada@example.com")
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        repo = make_repo(home / "repo")
+        top = repo.folder
+        write(top, {"train.py": TRAIN, "params.yaml": "lr: 0.1\n", ".gitignore": "/model.txt\n/artifacts\n",
+                    "mlgit.yaml": "project: p\nrun:\n  params: params.yaml\n", "data/words.txt": "a b c\n",
+                    ".dvc/config": REMOTE, ".dvc/.gitignore": "/cache\n/tmp\n/config.local\n"})  # fmt: skip
+        for words in (("add", "-q", "data/words.txt"), ("push", "-q")):
+            subprocess.run((sys.executable, "-m", "dvc", *words), cwd=top, check=True, capture_output=True)
+        git(top, "add", "."), git(top, "commit", "-qm", "code")
+        _run(top, "base", "-c", BASE.format("9.5"))
+        (top / "train.py").write_text(f"{TRAIN}print('not committed')\n")
+        _run(top, "first", "train.py", "-p", "lr=0.3")
+        _run(top, "later", "-c", BASE.format("77"))  # base:latest is another one now
+        git(top, "checkout", "-q", "train.py")
+        return home
+
+
+REMOTE = "[core]\n    remote = store\n['remote \"store\"']\n    url = ../../store\n"
+BASE = "import mlgit, pathlib; pathlib.Path('artifacts').mkdir(exist_ok=True); r = mlgit.init(); "
+BASE += "pathlib.Path('artifacts/b').write_text('{}'); r.log_artifact('artifacts/b', name='base', type='model')"
+
+
+def _run(top: Path, name: str, *words: str) -> None:
+    program, params = (words[:1], words[1:]) if words[0] != "-c" else (words, ())
+    call = (sys.executable, "-m", "mlgit", "run", "-n", name, *params, "--", "python", *program)
+    subprocess.run(call, cwd=top, check=True, capture_output=True)
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    """A project with data under DVC, a remote for that, and the run `first` on them and on an artifact."""
+    shutil.copytree(made, tmp_path, symlinks=True, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path / "repo")
+    found = Repo.find(tmp_path / "repo")
+    assert found
+    return found
+
+
+def test_a_run_comes_out_bitwise_the_same_from_a_clone_on_another_machine(
+    project: Repo, mlgit: Mlgit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):  # fmt: skip
+    origin = tmp_path / "origin.git"
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", str(origin))
+    git(project.folder, "remote", "add", "origin", str(origin)), git(project.folder, "push", "-q", "origin", "main")
+    mlgit("sync", cwd=project.folder)
+    git(tmp_path, "clone", "-q", str(origin), "elsewhere")
+    monkeypatch.setenv("HOME", str(tmp_path / "another-home")), (tmp_path / "another-home").mkdir()
+    there = tmp_path / "elsewhere"
+    mlgit("pull", cwd=there)
+    clone = Repo.find(there)
+    assert clone
+    first = run_of(clone, "first")
+
+    done = mlgit("reproduce", "first", "--json", cwd=there)
+
+    found = told(done)
+    assert (found["verdict"], found["environment"]) == ("bitwise", "current")
+    assert found["same"] == {"series": 2, "points": 10, "metrics": 2, "artifacts": 1}
+    assert found["left_aside"] == ["epoch_seconds"]
+    again = query.of_id(clone, found["again"])
+    assert again
+    assert (again.reproduces, again.params, again.source) == (first.id, first.params, first.source)
+    assert [one.hash for one in again.used] == [one.hash for one in first.used]
+    assert "not committed" in done.stderr
+    assert git(there, "status", "--porcelain") == ""
+    assert not (there / "data" / "words.txt").exists()
+    assert is_clean(clone)
+
+
+def test_nothing_of_the_users_work_tree_leaks_in_or_is_touched(project: Repo, mlgit: Mlgit):
+    top = project.folder
+    (top / "data" / "words.txt").write_text("changed since then, by hand\n")
+    (top / "train.py").write_text("raise SystemExit('the new code')\n")
+    (top / "params.yaml").write_text("lr: 77\n")
+    before = git(top, "status", "--porcelain"), project.head(), project.resolve("HEAD")
+
+    found = told(mlgit("reproduce", "first", "--json"))
+
+    assert found["verdict"] == "bitwise"
+    assert (git(top, "status", "--porcelain"), project.head(), project.resolve("HEAD")) == before
+    assert (top / "params.yaml").read_text() == "lr: 77\n"
+
+
+def test_a_reproduction_is_no_evidence_of_its_own(project: Repo, mlgit: Mlgit):
+    first = run_of(project, "first")
+    assert first.source
+    before = evidence.find(evidence.Known(repo=project, project="p"), first.source)
+
+    mlgit("reproduce", "first")
+
+    assert evidence.find(evidence.Known(repo=project, project="p"), first.source) == before
+    shown = json.loads(mlgit("ls", "--where", f"reproduces = {first.id}", "--json").stdout)
+    assert [run["name"] for run in shown] == ["first-again"]
+
+
+def test_what_is_missing_is_listed_as_a_whole_and_nothing_runs(project: Repo, mlgit: Mlgit, tmp_path: Path):
+    first = run_of(project, "first")
+    for folder in (project.folder / ".dvc" / "cache", tmp_path / "store"):
+        for path in [path for path in folder.rglob("*") if path.is_file()]:
+            path.unlink()
+
+    checked = mlgit("reproduce", "first", "--check", "--json", check=False)
+    done = mlgit("reproduce", "first", check=False)
+
+    assert (checked.returncode, done.returncode) == (2, 2)
+    missing = told(checked)["missing"]
+    assert [(one["kind"], one["name"]) for one in missing] == [("data", "data/words.txt"), ("artifact", "base:latest")]
+    assert first.data["data/words.txt"] in missing[0]["why"]
+    assert "cannot: first cannot be made again here" in done.stdout
+    assert "artifact  base:latest: " in done.stdout
+    assert len(query.runs(project, project="p")) == 3
+
+
+def test_a_program_that_git_does_not_know_is_named(inside: Repo, mlgit: Mlgit):
+    commit(inside, _gitignore="", a_py="print(1)\n")
+    (inside.folder / ".git" / "info" / "exclude").write_text("hidden.py\n")
+    write(inside.folder, {"hidden.py": "print(1)\n", ".env": "KEY=1\n"})
+    mlgit("run", "-n", "x", "--", "python", "hidden.py")
+
+    done = mlgit("reproduce", "x", "--check", check=False)
+
+    assert done.returncode == 2
+    assert "command   hidden.py: the command names it, and it is no file of the repository" in done.stdout
+    assert ".env" in done.stdout
+
+
+def test_a_file_that_the_program_does_not_find_any_more_is_named(inside: Repo, mlgit: Mlgit):
+    (inside.folder / ".git" / "info" / "exclude").write_text("*.csv\n")
+    commit(inside, train_py="import mlgit; r = mlgit.init(); r.log({'rows': len(open('big.csv').read())})\n")
+    write(inside.folder, {"big.csv": "1,2\n"})
+    mlgit("run", "-n", "x", "--", "python", "train.py")
+
+    done = mlgit("reproduce", "x", check=False)
+
+    assert done.returncode == 2
+    assert "file      big.csv: the program did not find it" in done.stdout
+
+
+def test_the_first_step_that_differs_is_told_with_what_was_otherwise(
+    inside: Repo, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch
+):  # fmt: skip
+    code = """
+import os, pathlib, mlgit
+where = pathlib.Path(os.environ["COUNT"])
+drift = int(where.read_text()) if where.exists() else 0
+where.write_text(str(drift + 1))
+run = mlgit.init()
+for step in range(4):
+    run.log({"loss": 4.0 - step + drift * 1e-9 * (step > 1), "lr": 1})
+"""
+    commit(inside, train_py=code)
+    monkeypatch.setenv("COUNT", str(inside.git_dir / "count"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    mlgit("run", "-n", "x", "--", "python", "train.py")
+    recorded(inside, "x", {"run.yaml": lambda text: text.replace(b'OMP_NUM_THREADS: "1"', b'OMP_NUM_THREADS: "3"')})
+
+    done = mlgit("reproduce", "x", "--json", check=False)
+    near = mlgit("reproduce", "x", "--tolerance", "1e-6", check=False)
+
+    found = told(done)
+    assert (done.returncode, found["verdict"]) == (1, "differs")
+    first = found["differences"][0]
+    assert (first["kind"], first["name"], first["step"], first["before"]) == ("history", "loss", 2, 2.0)
+    assert first["after"] == 2.000000001
+    assert [one["name"] for one in found["suspects"]] == ["seed"], "the variable is set as it was recorded"
+    assert near.returncode == 0
+    assert near.stdout.splitlines()[0] == "within tolerance (1e-06 of a value): x, made again"
+
+
+def test_a_script_that_names_its_run_by_an_id_does_not_go_on_with_the_first(inside: Repo, mlgit: Mlgit, python: Mlgit):
+    code = "import mlgit\nwith mlgit.init(id='fixed', resume='allow', name='mine') as r:\n    r.log({'a': 1})\n"
+    commit(inside, train_py=code)
+    python("train.py")
+    before = run_of(inside, "fixed")
+
+    found = told(mlgit("reproduce", "fixed", "--json"))
+
+    assert found["verdict"] == "bitwise"
+    assert run_of(inside, "fixed").commit == before.commit
+
+
+def test_code_that_is_on_pythons_path_in_the_work_tree_is_the_code_as_it_ran(
+    inside: Repo, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch
+):  # fmt: skip
+    monkeypatch.setenv("PYTHONPATH", str(inside.folder / "src"))
+    write(inside.folder, {"src/net.py": "SIZE = 3\n"})
+    commit(inside, train_py="import mlgit, net\nr = mlgit.init()\nr.log({'size': net.SIZE})\n")
+    mlgit("run", "-n", "x", "--", "python", str(inside.folder / "train.py"))
+    write(inside.folder, {"src/net.py": "SIZE = 4\n", "train.py": "raise SystemExit(1)\n"})
+
+    assert told(mlgit("reproduce", "x", "--json"))["verdict"] == "bitwise"
+
+
+def test_a_folder_that_is_named_stays_and_can_be_looked_at(inside: Repo, mlgit: Mlgit, tmp_path: Path):
+    commit(inside, train_py="import mlgit\nr = mlgit.init()\nr.log({'a': 1})\nopen('seen', 'w').close()\n")
+    mlgit("run", "-n", "x", "--", "python", "train.py")
+
+    done = mlgit("reproduce", "x", "--to", str(tmp_path / "again"))
+    refused = mlgit("reproduce", "x", "--to", str(tmp_path / "again"), check=False)
+
+    assert (tmp_path / "again" / "seen").exists()
+    assert f"its code is in {tmp_path / 'again'}" in done.stderr
+    assert (refused.returncode, "is there already" in refused.stderr) == (2, True)
+    git(inside.folder, "worktree", "remove", "--force", str(tmp_path / "again"))
+    assert is_clean(inside)
+
+
+SLOW = """
+import mlgit, os, time
+r = mlgit.init()
+r.log({"a": 1})
+if "MLGIT_PINNED" in os.environ and os.path.exists(os.environ["SLOW"]):
+    open(os.environ["SLOW"] + ".began", "w").close()
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_one_that_is_ended_leaves_nothing_behind_or_the_next_one_tidies_up(
+    inside: Repo, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals
+):  # fmt: skip
+    commit(inside, train_py=SLOW)
+    slow = tmp_path / "slow"
+    monkeypatch.setenv("SLOW", str(slow))
+    mlgit("run", "-n", "x", "--", "python", "train.py")
+    slow.touch()
+    words = (sys.executable, "-m", "mlgit", "reproduce", "x")
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        until = time.monotonic() + 60
+        while not Path(f"{slow}.began").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        assert not is_clean(inside)
+        os.killpg(process.pid, number)
+    slow.unlink()
+
+    if number == signal.SIGINT:
+        assert process.returncode == -signal.SIGINT
+        assert is_clean(inside)
+    assert told(mlgit("reproduce", "x", "--json"))["verdict"] == "bitwise"
+    assert is_clean(inside)
+
+
+def wheel(folder: Path, version: str) -> None:
+    folder.mkdir(exist_ok=True)
+    about = f"tiny-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"tiny-{version}-py3-none-any.whl", "w") as file:
+        file.writestr("tiny.py", f"VERSION = {version!r}\n")
+        file.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n")
+        file.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(f"{about}/RECORD", "")
+
+
+def test_what_was_installed_is_installed_again_in_an_environment_of_its_own(
+    inside: Repo, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):  # fmt: skip
+    need("uv", pylock.uv() is not None)
+    wheel(tmp_path / "wheels", "1.0"), wheel(tmp_path / "wheels", "2.0")
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "wheels")), monkeypatch.setenv("UV_NO_INDEX", "1")
+    commit(inside, train_py="import json, tiny\njson.dump({'v': tiny.VERSION}, open('m.json', 'w'))\n")
+    site = tmp_path / "site"
+    write(site, {"tiny.py": "VERSION = '1.0'\n"})
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(site))
+        mlgit("run", "-n", "x", "-m", "m.json", "--", "python", "train.py")
+    recorded(inside, "x", {"requirements.txt": b"tiny==1.0\n"})
+    missing = mlgit("reproduce", "x", "--env", "none", check=False)
+
+    found = told(mlgit("reproduce", "x", "--json"))
+
+    assert (missing.returncode, "package   tiny: the program did not find it" in missing.stdout) == (2, True)
+    assert (found["verdict"], found["environment"]) == ("bitwise", "uv")
+    again = query.of_id(inside, found["again"])
+    assert again
+    assert inside.read(again.commit, "experiment/requirements.txt") == b"tiny==1.0\n"
+    assert is_clean(inside)
+
+
+def recorded(repo: Repo, name: str, changes: Mapping[str, Any]) -> None:
+    """Let the run *name* have recorded *changes*: content, or what becomes of it, by file."""
+    run = run_of(repo, name)
+    before = {file: repo.read(run.commit, f"experiment/{file}") or b"" for file in changes}
+    made = {f"experiment/{file}": new(before[file]) if callable(new) else new for file, new in changes.items()}
+    tip = repo.commit(run.commit, made, git(repo.folder, "log", "-1", "--format=%B", run.commit))
+    git(repo.folder, "update-ref", run.ref, tip)
