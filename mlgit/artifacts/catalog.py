@@ -205,19 +205,20 @@ def names(tellers: Iterable[Teller]) -> dict[str, str]:
 
 
 def find(
-    tellers: Sequence[Teller], text: str, *, project: str | None = None, others: Callable[[], Iterable[str]] = tuple
-) -> Held:
+    tellers: Sequence[Teller], text: str, *, project: str | None = None,
+    others: Callable[[], Iterable[str]] = tuple, hidden: bool = False,
+) -> Held:  # fmt: skip
     """The version that *text* names (see `parse`): by alias, number, or six digits of its hash.
 
     *project*: whose runs and ledgers are asked where *text* names none; None for all. *others*: what else there is, for
-    who finds nothing. Raises `NotFoundError`.
+    who finds nothing. One that was deleted or hidden is found with *hidden* alone. Raises `NotFoundError`.
     """
     named = parse(text)
     wanted = named.project or project
     asked = [one for one in tellers if wanted in (None, one.project)]
     known = versions(asked, named.name) or (versions(tellers, named.name) if not named.project else [])
     known = known or _of_path(asked, named.name)
-    if not any(not held.version.deleted for held in known):
+    if not any(hidden or not held.version.deleted for held in known):
         some = sorted({*names(asked), *others()})
         fix = f"there are: {', '.join(some[:10])}" if some else "log one in a run first"
         raise NotFoundError(f"There is no artifact {named.name[:120]!r}{_where(named.project)}.", fix=fix)
@@ -230,7 +231,7 @@ def find(
             why="It has a number, and no run tells of it here: not pulled yet, hidden, or purged."
             if _number(named.which) in range(known[-1].number) else "", fix=fix,
         )  # fmt: skip
-    if found.version.deleted:
+    if found.version.deleted and not hidden:
         raise NotFoundError(f"{found.name} was deleted.", fix=f"{named.name}:latest is the newest that is left")
     return found
 

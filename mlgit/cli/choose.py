@@ -61,6 +61,10 @@ class ArtifactName(click.ParamType):  # type: ignore[type-arg]  # as above
 
     name = "artifact"
 
+    def __init__(self, *, hidden: bool = False) -> None:
+        self.hidden = hidden
+        """Whether it is about versions that are hidden."""
+
     def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The artifacts that are called so; behind a colon, the versions and aliases of the one before it."""
         from mlgit import wiring
@@ -73,7 +77,7 @@ class ArtifactName(click.ParamType):  # type: ignore[type-arg]  # as above
                 called = [(one, "") for one in sorted(telling.names(place.repo, project=place.meant))]
             else:
                 known = catalog.versions(telling.of(place.repo, name, project=place.meant), name)
-                left = [held for held in reversed(known) if not held.version.deleted]
+                left = [held for held in reversed(known) if held.version.deleted is self.hidden]
                 called = [(f"{name}:{alias}", held.label) for held in left for alias in held.aliases]
                 called += [(held.name, ", ".join(held.aliases)) for held in left]
         except MlgitError:
@@ -95,6 +99,7 @@ class PullNumber(click.IntRange):
 
 
 ARTIFACT = ArtifactName()
+HIDDEN_ARTIFACT = ArtifactName(hidden=True)
 KEY = Key()
 NUMBER = PullNumber(1)
 RUN = RunName()

@@ -31,7 +31,7 @@ class _Word(RunName):
         return [CompletionItem(f"+{tag}") for tag in sorted(_counted(wiring.place())) if tag.startswith(incomplete[1:])]
 
 
-class _Command(click.Command):
+class Signed(click.Command):
     """Takes `-todo` for a tag that goes, where click would see four options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -42,7 +42,7 @@ class _Command(click.Command):
         return super().parse_args(ctx, [*rest, "--", *gone, *args[end + 1 :]])
 
 
-@click.command(cls=_Command)
+@click.command(cls=Signed)
 @click.argument("words", type=_Word(), nargs=-1, metavar="RUN... +TAG... -TAG...")
 @edits.WHERE
 @click.option("--clear", is_flag=True, help="Take off all that they have, before new ones are put on.")
@@ -64,7 +64,7 @@ def command(words: tuple[str, ...], conditions: tuple[str, ...], clear: bool, dr
     from mlgit import wiring
 
     place = wiring.place()
-    added, gone = _tags(words, "+"), _tags(words, "-")
+    added, gone = signed(words, "+"), signed(words, "-")
     names = [word for word in words if not word.startswith(("+", "-"))]
     if not (names or conditions or added or gone or clear):
         _list(place, as_json=as_json)
@@ -88,7 +88,8 @@ def command(words: tuple[str, ...], conditions: tuple[str, ...], clear: bool, dr
     edits.tell(done, words=_words, undo=_undo, dry_run=dry_run, as_json=as_json)
 
 
-def _tags(words: Sequence[str], sign: str) -> list[str]:
+def signed(words: Sequence[str], sign: str) -> list[str]:
+    """Those of *words* that stand behind *sign*, without it. Raises `UsageError` where one is nothing else."""
     found = [word[1:].strip() for word in words if word[:1] == sign]
     if "" in found:
         raise UsageError(f"{sign} is no tag.", fix=f"write it as {sign}baseline, without a blank")

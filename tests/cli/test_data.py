@@ -120,3 +120,96 @@ def test_bytes_that_are_nowhere_are_found(inside, digits, mlgit):
     assert done.returncode == 1
     assert "refs/mlgit/artifacts/repo/digits" in done.stdout
     assert "are nowhere" in done.stdout
+
+
+@pytest.fixture
+def versions(digits, mlgit) -> None:
+    """digits:v0 (gold) and digits:v1 (latest)."""
+    mlgit("data", "add", "data/digits", "--alias", "gold", "--description", "of March")
+    (digits / "train/1").write_text("another")
+    mlgit("data", "add", "data/digits")
+
+
+def test_the_history_of_a_dataset_tells_who_made_and_who_used_it(versions, python, mlgit):
+    python("-c", "import mlgit; mlgit.init(name='reader').use_artifact('digits:gold')")
+
+    newest, first = json.loads(mlgit("data", "history", "digits", "--json").stdout)
+    lines = mlgit("data", "history", "digits").stdout.splitlines()
+    assert (newest["version"], first["version"], len(first["used_by"]), newest["used_by"]) == ("v1", "v0", 1, [])
+    assert [cell for cell in lines[2].split("\t") if cell not in ("now", "0 min")][:5] == [
+        "v0", "gold", "13 B", "2", "Ada",
+    ]  # fmt: skip
+    assert "reader-" in lines[2]
+    assert lines[2].endswith("of March")
+
+
+def test_who_asks_for_the_history_of_nothing_hears_what_there_is(versions, mlgit):
+    done = mlgit("data", "history", "digts", check=False)
+
+    assert (done.returncode, "there are: digits" in done.stderr) == (1, True)
+
+
+def test_an_alias_moves_and_what_is_printed_undoes_it(versions, mlgit):
+    before = mlgit("data", "history", "digits", "--json").stdout
+    done = mlgit("data", "tag", "digits:latest", "+gold", "+paper")
+
+    assert done.stdout == "digits:v1: +gold +paper  (now latest, gold, paper)\n"
+    assert json.loads(mlgit("data", "history", "digits", "--json").stdout)[1]["aliases"] == []
+    for line in done.stderr.splitlines():
+        mlgit(*line.removeprefix("undo: mlgit ").split())
+    assert mlgit("data", "history", "digits", "--json").stdout == before
+
+
+def test_an_alias_of_what_a_run_logged_moves_as_well(inside, python, mlgit):
+    python("-c", LOGGING)
+
+    mlgit("data", "tag", "digits:v0", "+gold", "+first")
+    taken = mlgit("data", "tag", "digits:v0", "-first", "--json")
+
+    assert json.loads(taken.stdout)["after"] == ["gold"]
+    assert json.loads(mlgit("data", "history", "digits", "--json").stdout)[0]["aliases"] == ["latest"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["digits:v0"], "One version"), (["+gold"], "One version"), (["digits:v0", "-nix"], "not called nix"),
+        (["digits:v0", "+v3"], "cannot be an alias"), (["digits:v7", "+a"], "no version"),
+    ],
+)  # fmt: skip
+def test_what_no_alias_can_come_of_is_refused(versions, inside, mlgit, words, said):
+    before = inside.refs()
+    done = mlgit("data", "tag", *words, check=False)
+
+    assert done.returncode
+    assert said in done.stderr
+    assert inside.refs() == before
+
+
+def test_a_version_is_hidden_and_comes_back_as_it_was(versions, mlgit, inside):
+    before = mlgit("data", "history", "digits", "--json").stdout
+    done = mlgit("data", "rm", "digits:v1", "digits:gold")
+
+    assert done.stdout.splitlines() == ["digits:v1 (latest) is hidden", "digits:v0 (gold) is hidden"]
+    assert "Nothing is kept" in mlgit("data", "ls").stderr
+    assert mlgit("data", "tag", "digits:v1", "+a", check=False).returncode == 1
+    assert mlgit(*done.stderr.strip().removeprefix("undo: mlgit ").split()).stdout.splitlines() == [
+        "digits:v1 (latest) is back", "digits:v0 (gold) is back",
+    ]  # fmt: skip
+    assert mlgit("data", "history", "digits", "--json").stdout == before
+    assert inside.git("log", "--format=%s", "-2", "refs/mlgit/artifacts/repo/digits").splitlines() == [
+        "digits:v0 is back", "digits:v1 is back",
+    ]  # fmt: skip
+
+
+def test_the_number_of_a_hidden_version_is_given_to_no_other(versions, digits, mlgit):
+    mlgit("data", "rm", "digits:v1")
+    (digits / "train/1").write_text("a third")
+
+    assert mlgit("data", "add", "data/digits").stdout.startswith("digits:v2, ")
+
+
+def test_to_hide_all_of_a_name_its_versions_have_to_be_named(versions, mlgit):
+    done = mlgit("data", "rm", "digits", check=False)
+
+    assert (done.returncode, "Which version" in done.stderr) == (2, True)

@@ -11,6 +11,10 @@ VERBS: dict[str, dict[str, str]] = {
     "Names and versions": {
         "add": "Keep files or folders as a version.",
         "ls": "List datasets and other artifacts.",
+        "history": "Every version, who made it, and who used it.",
+        "tag": "Give versions other names, and take them off.",
+        "rm": "Hide versions; restore brings them back.",
+        "restore": "Bring hidden versions back.",
     },
     "What lies here": {
         "status": "Say what has changed in the data here.",
@@ -29,4 +33,5 @@ def command() -> None:
       mlgit data add data/digits
       mlgit data ls
       mlgit data status
+      mlgit data history digits
     """

@@ -36,7 +36,7 @@ def command(wanted: str | None, as_json: bool) -> None:
     place = wiring.place()
     told: list[Teller] = [*query.logging(place.repo, project=place.meant), *ledgers.of(place.repo, project=place.meant)]
     known = [catalog.versions(told, name) for name, type in catalog.names(told).items() if wanted in (None, type)]
-    newest = [held for versions in known if (held := _newest(versions))]
+    newest = sorted((held for versions in known if (held := _newest(versions))), key=lambda held: -held.created)
     if as_json:
         output.as_json([shown.document(held) for held in newest])
         return

@@ -1,0 +1,38 @@
+"""`mlgit data restore`: hidden versions back."""
+
+from __future__ import annotations
+
+import click
+
+from mlgit.cli import output
+from mlgit.cli.choose import HIDDEN_ARTIFACT
+from mlgit.cli.data import shown
+
+
+@click.command(short_help="Bring hidden versions back.")
+@click.argument("names", type=HIDDEN_ARTIFACT, nargs=-1, required=True, metavar="NAME:VERSION...")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def command(names: tuple[str, ...], as_json: bool) -> None:
+    """Bring versions back that were hidden, with those of their aliases that no other version has taken since.
+
+    \b
+    Examples:
+      mlgit data restore digits:v2
+    """
+    from mlgit import wiring
+    from mlgit.artifacts import amend, catalog, log, telling
+
+    place = wiring.place()
+    done = []
+    for name in names:
+        told = telling.of(place.repo, catalog.parse(name).name, project=place.meant)
+        held = catalog.find(told, name, project=place.meant, hidden=True)
+        if held.version.deleted:
+            amend.hide(place.repo, held, is_hidden=False)
+        done.append((held, log.find(place.repo, held.name, project=held.project)))
+    if as_json:
+        output.as_json([shown.document(now) for _, now in done])
+        return
+    for before, now in done:
+        called = f" ({', '.join(now.aliases)})" if now.aliases else ""
+        output.say(f"{now.name}{called} {'is back' if before.version.deleted else 'was not hidden'}")
