@@ -18,6 +18,7 @@ VERBS: dict[str, dict[str, str]] = {
     },
     "What lies here": {
         "status": "Say what has changed in the data here.",
+        "diff": "Compare versions of data.",
     },
 }
 
