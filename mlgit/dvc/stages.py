@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core.artifact import is_hash
+from mlgit.dvc import plainly
 
 if TYPE_CHECKING:
     from dvc.output import Output
@@ -85,6 +86,7 @@ def reproduce(
     """
     from dvc.exceptions import DvcException
     from dvc.ui import ui
+    from dvc_data.hashfile.cache import DiskError
 
     ui.enable()
     try:
@@ -110,7 +112,7 @@ def reproduce(
 
             dvc.reproduce = functools.partial(dvc.reproduce, repro_fn=one)
             return int(command.run())
-    except DvcException:
+    except (DvcException, DiskError):
         logging.getLogger("dvc").exception("")  # as `dvc` itself tells it
         return FAILURE
     except KeyboardInterrupt:
@@ -141,9 +143,7 @@ def plan(words: Sequence[str]) -> list[Planned]:
 
 def uncached() -> list[Path]:
     """What the stages of the current folder's project leave to git: each `dvc.lock`, and outputs without a cache."""
-    from dvc.repo import Repo
-
-    with Repo() as dvc:
+    with _opened() as dvc:
         pipeline = [stage for stage in dvc.index.stages if not _is_data(stage)]
         made = [Path(out.fs_path) for stage in pipeline for out in stage.outs if not out.use_cache and out.is_in_repo]
         return sorted({Path(stage.path).with_name(LOCK) for stage in pipeline}.union(made))
@@ -155,10 +155,10 @@ def check_out(names: Sequence[str]) -> str:
     What no `dvc.lock` speaks of stays.
     """
     from dvc.exceptions import DvcException
-    from dvc.repo import Repo, lock_repo
+    from dvc.repo import lock_repo
 
     try:
-        with Repo() as dvc, lock_repo(dvc):
+        with _opened() as dvc, lock_repo(dvc):
             for stage in (stage for name in names for stage in dvc.stage.collect(name)):
                 if all(out.hash_info for out in stage.outs):
                     stage.checkout(force=True)
@@ -170,11 +170,20 @@ def check_out(names: Sequence[str]) -> str:
 # -- DVC's own command
 
 
+def _opened() -> Dvc:
+    """DVC's repository of the current folder."""
+    from dvc.repo import Repo
+
+    plainly.guard()
+    return Repo()
+
+
 @contextlib.contextmanager
 def _command(words: Sequence[str]) -> Iterator[Any]:
     """DVC's own command `repro` with its options *words*, its repository open in the current folder."""
     from dvc.cli import parse_args
 
+    plainly.guard()
     args = parse_args(["repro", *words])
     command = args.func(args)
     with command.repo:
@@ -264,12 +273,11 @@ class Named:
 def named(documents: Iterable[Path]) -> Named:
     """What the `dvc.yaml`s *documents* name beside their stages, in the project of the current folder."""
     from dvc.dvcfile import load_file
-    from dvc.repo import Repo
 
     metrics: list[Path] = []
     plots: dict[Path, Mapping[str, Any]] = {}
     artifacts: dict[Path, Mapping[str, Any]] = {}
-    with Repo() as dvc:
+    with _opened() as dvc:
         for file in documents:
             found = load_file(dvc, str(file))
             metrics += (file.parent / name for name in found.metrics)

@@ -1,0 +1,241 @@
+"""A canary: pickles that say so when anything loads them lie wherever mlgit reads, and every command runs over them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import click
+import pytest
+
+from mlgit.cli import group
+from mlgit.cli.lazily import Lazily
+from mlgit.errors import MlgitError
+from mlgit.git.repo import Repo
+from tests.conftest import make_repo
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+ROOT = Path(__file__).parents[2]
+ARTIFACT = "evil:latest"
+
+# What each command is called with; one that is not here is called with the run, or below `data` and `model` with the
+# artifact.
+WORDS: dict[str, Sequence[str]] = {
+    "archive": ("evil", "--dry-run"),
+    "checkout": ("evil", "--to", "../as-it-ran"),
+    "compare": ("evil", "other"),
+    "completion": ("bash",),
+    "data add": ("data/evil.csv", "--name", "evil"),
+    "data diff": ("evil:v0", "evil:v1"),
+    "data ls": (),
+    "data status": (),
+    "demo": ("--help",),  # in a repository of its own
+    "diff": ("evil", "other"),
+    "doctor": (),
+    "export": ("--files", "--artifacts", "--history", "--to", "../out.zip"),
+    "fsck": ("--repair",),
+    "gc": ("--dry-run",),
+    "group": ("evil", "some"),
+    "import dvclive": ("live",),
+    "import mlflow": ("mlruns",),
+    "import tensorboard": ("logs",),
+    "import wandb": ("wandb",),
+    "init": (),
+    "ls": ("--json",),
+    "model register": ("evil", "--artifact", "evil"),
+    "model get": ("p@v1.0.0", "--into", "../model"),
+    "model show": ("p@v1.0.0",),
+    "model ls": (),
+    "note": ("evil", "a word"),
+    "pr open": ("evil",),
+    "pr show": ("1",),
+    "promote": ("p@v1.0.0", "production"),
+    "purge": ("another", "--dry-run"),
+    "push": (),
+    "pull": (),
+    "recover": (),
+    "rename": ("other", "another"),
+    "report": ("--base", "other", "--head", "evil", "--dry-run"),
+    "restore": ("--list",),
+    "rm": ("evil", "--dry-run"),
+    "run": (),
+    "show": ("evil", "--media", "--into", "../pictures"),
+    "sweep run": ("sweep.yaml", "--dry-run"),
+    "sync": (),
+    "tag": ("evil", "+x"),
+    "watch": ("--once",),
+}
+
+
+class Canary:
+    """It sings when it is loaded: a folder is there then."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.place),)
+
+    @property
+    def egg(self) -> bytes:
+        """The pickle."""
+        return pickle.dumps(self)
+
+    def has_sung(self) -> bool:
+        return self.place.exists()
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Canary:
+    return Canary(tmp_path / "song")
+
+
+@pytest.fixture
+def planted(repo: Repo, canary: Canary, mlgit: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Repo:
+    """A project with a DVC pipeline, two runs and a remote, and canaries in all that they left."""
+    monkeypatch.chdir(repo.folder)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    egg = repr(canary.egg)
+    (repo.folder / "evil.py").write_text(f"""\
+import mlgit, pathlib
+egg = {egg}
+run = mlgit.init(name="evil")
+for name in ("model.pkl", "folder/a.pt", "folder/b.npy", "saved.joblib"):
+    path = pathlib.Path(name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(egg)
+run.log_artifact("model.pkl", name="evil", type="model")
+run.log_artifact("folder", name="folder", type="model")
+run.save("saved.joblib")
+run.log({{"accuracy": 1, "picture": mlgit.Image("white.png")}})
+""")
+    files = {
+        "dvc.yaml": """\
+stages:
+  make:
+    cmd: cp data/evil.csv made.pkl; cp lr.json metrics.json
+    deps: [data/evil.csv]
+    params: [lr]
+    outs: [made.pkl]
+    metrics: [{metrics.json: {cache: false}}]
+""",
+        "params.yaml": "lr: 0.1\n", "lr.json": "{\"loss\": 1}\n", "mlgit.yaml": "project: p\n",
+        "sweep.yaml": "method: grid\nparameters: {lr: {values: [1]}}\ncommand: [dvc, repro]\n",
+    }  # fmt: skip
+    for name, text in files.items():
+        (repo.folder / name).write_text(text)
+    subprocess.run([sys.executable, "-c", "import PIL.Image as i; i.new('RGB', (2, 2)).save('white.png')"], check=True)
+    for place in (
+        "data/evil.csv",
+        "live/model.pkl",
+        "mlruns/0/model.pkl",
+        "logs/events.out.tfevents.1",
+        "wandb/run-1.wandb",
+    ):
+        (repo.folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (repo.folder / place).write_bytes(canary.egg)
+    stock = ("init", "-q"), ("remote", "add", "-q", "-d", "far", str(tmp_path / "far")), ("add", "-q", "data/evil.csv")
+    for words in stock:
+        subprocess.run(["dvc", *words], check=True)
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "evil")
+    repo.git("remote", "add", "origin", str(make_repo(tmp_path / "far.git", commit=False, bare=True).folder))
+    mlgit("run", "--", "python", "evil.py")
+    mlgit("run", "-n", "other", "--", "true")
+    for words in (("repro", "-q"), ("push", "-q"), ("checkout", "-q")):
+        subprocess.run(["dvc", *words], check=True)
+    for database in [*tmp_path.glob("site/**/cache.db"), *repo.folder.glob(".dvc/**/cache.db")]:
+        poison(database, canary.egg)
+    return repo
+
+
+def poison(database: Path, egg: bytes) -> None:
+    """Let every value, and one more key, in a database of diskcache be a pickle."""
+    with sqlite3.connect(database) as link:
+        link.execute("UPDATE Cache SET mode = 4, value = ?, filename = NULL", (egg,))
+        link.execute("INSERT INTO Cache(key, raw, store_time, mode, value) VALUES (?, 0, 0, 4, ?)", (egg, egg))
+
+
+def commands(click_group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
+    """Every command, and every command below one."""
+    context = click.Context(click_group)
+    for name in click_group.list_commands(context):
+        found = click_group.get_command(context, name)
+        assert found
+        if isinstance(found, click.Group):
+            yield from commands(found, *above, name)
+        else:
+            yield (*above, name)
+
+
+def test_no_command_loads_a_pickle(planted: Repo, canary: Canary, mlgit: Script, capsys: pytest.CaptureFixture[str]):
+    assert isinstance(group, Lazily)
+    went: set[str] = set()
+    for words in commands(group):
+        name = " ".join(words)
+        given = WORDS.get(name, (ARTIFACT,) if words[0] in ("data", "model") else ("evil",))
+        try:
+            if words[0] == "run":
+                mlgit(*words, *given)
+            else:
+                group.main([*words, *given], standalone_mode=False)
+            went.add(name)
+        except (MlgitError, click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
+            continue  # it found its words or these data wrong, which is no harm
+        assert not canary.has_sung(), name
+
+    assert went >= {"run", "show", "checkout", "export", "fsck", "sync", "data status", "model register", "diff"}
+
+
+def test_the_canary_sings_for_who_loads_what_dvc_keeps(canary: Canary, tmp_path: Path, python: Script):
+    code = f"import dvc_data.hashfile.cache as c; cache = c.Cache({str(tmp_path / 'links')!r})"
+    python("-c", f"{code}; cache['link'] = (1, '2')")
+    poison(tmp_path / "links" / "cache.db", canary.egg)
+    code += "; print(list(cache))"
+    guarded = f"from mlgit.dvc import plainly; plainly.guard()\n{code}"
+
+    careful = subprocess.run([sys.executable, "-c", guarded], capture_output=True, text=True, check=False)
+    assert "DiskError" in careful.stderr
+    assert not canary.has_sung()
+
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert canary.has_sung()
+
+
+def test_what_dvc_itself_keeps_is_still_read(tmp_path: Path, python: Script):
+    code = f"""
+from mlgit.dvc import plainly
+plainly.guard()
+plainly.guard()
+from dvc_data.hashfile.cache import Cache
+cache = Cache({str(tmp_path)!r})
+cache["link"], cache[1, "a"] = (12, "1.5"), "x" * 100_000
+print([(key, cache[key] if key == "link" else len(cache[key])) for key in cache])
+"""
+
+    assert python("-c", code).stdout == "[('link', (12, '1.5')), ((1, 'a'), 100000)]\n"
+
+
+@pytest.mark.parametrize(
+    "never",
+    [
+        r"pickle\.loads?\(|Unpickler\(|read_pickle|joblib\.load|torch\.load\(|allow_pickle=True",
+        r"\.extract(all)?\(|unpack_archive|tarfile\.open\([^)]*\"r|ZipFile\([^)]*\"r",
+    ],
+)
+def test_nothing_of_ours_unpickles_or_unpacks(never: str):
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sorted((ROOT / "mlgit").rglob("*.py"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(never, line) and path.name != "plainly.py" and "model.load_state_dict" not in line
+    ]
+
+    assert not found
