@@ -252,7 +252,7 @@ def _where(project: str | None) -> str:
 
 def _chosen(known: Sequence[Held], which: str) -> Held | None:
     if which == "latest":
-        left = [held for held in known if not held.version.deleted]
+        left = [held for held in known if not held.version.deleted] or known
         return next((held for held in left if which in held.aliases), left[-1])
     if (number := _number(which)) is not None:
         return next((held for held in known if held.number == number), None)

@@ -209,6 +209,12 @@ def test_the_number_of_a_hidden_version_is_given_to_no_other(versions, digits, m
     assert mlgit("data", "add", "data/digits").stdout.startswith("digits:v2, ")
 
 
+def test_of_a_name_whose_versions_are_all_hidden_the_newest_comes_back(versions, mlgit):
+    mlgit("data", "rm", "digits:v0", "digits:v1")
+
+    assert mlgit("data", "restore", "digits").stdout.startswith("digits:v1")
+
+
 def test_to_hide_all_of_a_name_its_versions_have_to_be_named(versions, mlgit):
     done = mlgit("data", "rm", "digits", check=False)
 
