@@ -102,3 +102,14 @@ def _redact(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_redact(item) for item in value]
     return value
+
+
+def address(url: str) -> str:
+    """*url* of a repository as anybody may see it: no credentials, no query; nothing for a folder of this machine."""
+    if found := re.fullmatch(r"([a-zA-Z][a-zA-Z0-9+.-]*)://(?:([^/]*)@)?([^?#]*).*", url, re.DOTALL):
+        scheme, user, rest = found.groups()
+        if scheme.lower() == "file":
+            return ""
+        shown = f"{user.partition(':')[0]}@" if user and "ssh" in scheme.lower() else ""
+        return f"{scheme}://{shown}{rest}"
+    return url if re.match(r"[^/\\:]{2,}:(?!\\)", url) else ""  # git@host:path

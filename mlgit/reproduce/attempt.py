@@ -82,6 +82,7 @@ def make(repo: Repo, told: Recipe, found: Needs, wanted: Wanted, *, shim: Shim) 
     with aside.at(repo, source, refs.slug(told.run.name, 40), wanted.to) as place:
         place.stays = wanted.keep
         bring_data(repo, told, place.code)
+        _bring_lock(repo, told, place.code)
         ended = _run(repo, told, found, place, shim)
         interrupted = ended.exit_code in (128 + signal.SIGINT, 128 + signal.SIGTERM)
         place.stays = wanted.keep or (wanted.to is not None and not interrupted)
@@ -102,6 +103,17 @@ def bring_data(repo: Repo, told: Recipe, code: Path) -> None:
         if inside.startswith(("..", "/")) or not target.parent.resolve().is_relative_to(code.resolve()):
             raise MlgitError(f"The run's data lies at {path}, which leads out of its repository.")
         cache.fetch(repo, content, target, folder=told.run.folder)
+
+
+def _bring_lock(repo: Repo, told: Recipe, code: Path) -> None:
+    """Put the lock file back that git ignores, and that the run kept."""
+    lock = told.about.get("lock")
+    name = posixpath.basename(str(lock.get("file"))) if isinstance(lock, Mapping) else ""
+    target = code / told.cwd / name
+    if name and not target.exists():
+        kept = repo.read(told.run.commit, runs.place_of(told.run, f"lock/{name}"))
+        if kept is not None and target.parent.resolve().is_relative_to(code.resolve()):
+            target.write_bytes(kept)
 
 
 def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim) -> execution.Ended:

@@ -17,7 +17,7 @@ from mlgit.core.compare import MISSING, Change, changes
 from mlgit.errors import MlgitError
 from mlgit.reproduce import pylock
 from mlgit.reproduce.recipe import Missing, Recipe
-from mlgit.tracking import provenance
+from mlgit.tracking import installed, provenance
 
 CHOICES = ("auto", "none", "uv")
 _OURS = ("MLGIT_", "WANDB_")
@@ -54,6 +54,13 @@ def _unnamed(recipe: Recipe) -> Iterator[Missing]:
     """What the record does not say, and an environment is not made without."""
     if not recipe.python:
         yield Missing(kind="python", name="?", why="its version was not recorded", fix="--env none")
+    for name, told in recipe.sources.items():
+        if not ("path" in told or (told.get("url") and (told.get("commit") or told.get("sha256")))):
+            where = told.get("folder") or told.get("url") or "?"
+            yield Missing(
+                kind="package", name=name, why=f"it was installed from {where}, of which no address is known",
+                fix="push that repository, and install it from there; or --env none",
+            )  # fmt: skip
     if not recipe.packages:
         yield Missing(kind="package", name="?", why="what was installed was not recorded", fix="--env none")
 
@@ -63,7 +70,7 @@ def _differing(recipe: Recipe) -> list[Missing]:
     found: list[Missing] = []
     if recipe.python and recipe.python != platform.python_version():
         found.append(Missing(kind="python", name=recipe.python, why=f"this is Python {platform.python_version()}"))
-    for change in package_changes(recipe.packages, provenance.packages()):
+    for change in package_changes(recipe.packages, installed.packages()):
         name = change.key if change.base is MISSING else f"{change.key}=={change.base}"
         here = "it is not installed" if change.head is MISSING else f"{change.head} is installed"
         found.append(Missing(kind="package", name=name, why=here if change.base is not MISSING else "it had none"))
@@ -164,7 +171,7 @@ from importlib import metadata
 packages = {one.metadata["Name"].lower().replace("_", "-"): one.version for one in metadata.distributions()}
 print(json.dumps({"python": platform.python_version(), "packages": dict(sorted(packages.items()))}))
 """
-"""What a Python says of itself, as `provenance.interpreter` does: there may be nothing there that mlgit needs."""
+"""What a Python says of itself, as `installed.interpreter` does: there may be nothing there that mlgit needs."""
 
 
 def _edited() -> list[str]:

@@ -44,7 +44,8 @@ def beside(packages: Mapping[str, str], sources: Mapping[str, Mapping[str, Any]]
 def _entry(name: str, version: str, told: Mapping[str, Any]) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": name}
     if (url := told.get("url")) and (commit := told.get("commit")):
-        return entry | {"vcs": {"type": "git", "url": url, "commit-id": commit}}
+        where = {"subdirectory": told["subdirectory"]} if told.get("subdirectory") else {}
+        return entry | {"vcs": {"type": "git", "url": url, "commit-id": commit, **where}}
     if url and (digest := told.get("sha256")):
         return entry | {"version": version, "archive": {"url": url, "hashes": {"sha256": digest}}}
     editable = {"editable": True} if told.get("editable") else {}

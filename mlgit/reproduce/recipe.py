@@ -150,3 +150,8 @@ def doubtful(recipe: Recipe) -> Iterator[Missing]:
     """What was there when it ran and was not taken along: nobody can tell whether the program read it."""
     for line in recipe.about.get("left_out") or ():
         yield Missing(kind="file", name=str(line), why="the snapshot of the code left it out")
+    for name, told in recipe.sources.items():
+        if folder := told.get("folder"):
+            at = f", at commit {told['commit'][:10]}" if told.get("commit") else ""
+            why = "changes that were in no commit were not recorded"
+            yield Missing(kind="package", name=f"{name}, from the folder {folder}{at}", why=why)

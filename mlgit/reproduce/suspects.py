@@ -11,7 +11,7 @@ from mlgit.core.compare import MISSING, Change, changes, flatten
 
 _SEED = re.compile(r"(?i)seed|random_state")
 _NO_MATTER = ("packages.mlgit", "system.memory_gb", "system.cores")
-_PARTS = ("python", "packages", "seeds", "gpu", "runtime", "environment", "system", "lock")
+_PARTS = ("python", "packages", "sources", "seeds", "gpu", "libraries", "runtime", "environment", "system", "lock")
 """The parts of `run.yaml` that may change what a training does."""
 
 

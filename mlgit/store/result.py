@@ -7,6 +7,8 @@ commit's message its index.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import posixpath
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -26,6 +28,8 @@ _AT_ONCE = 1000
 """Runs of `record_all` that are made durable together."""
 _MOST_BYTES = 64 << 20
 """Bytes of such runs: they wait in memory."""
+_MOST_LOCK = 4 << 20
+"""Bytes of a lock file that git ignores: those of a thousand packages are a tenth of that."""
 _A_MOMENT = 1.0
 """Seconds after which a ref's lock counts as left behind: git holds one for about a thousandth of that."""
 
@@ -181,7 +185,7 @@ def _written(
     code = _code(account.folder)
     run = replace(run, tree=writer.edit(source, {**code, place: None}, entries), data=data)
     run, rendered = files.whole(repo, run, account)
-    contents: dict[str, bytes | Entry | None] = dict(rendered)
+    contents: dict[str, bytes | Entry | None] = {**rendered, **_lock_file(repo, reader, source_commit, account)}
     if told:
         from mlgit.store import resume
 
@@ -199,6 +203,20 @@ def _code(folder: Path | None) -> dict[str, bytes]:
     if top is None or not top.is_dir():
         return {}
     return {path.relative_to(top).as_posix(): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+
+
+def _lock_file(repo: Repo, reader: Reader, source: str, account: telling.Account) -> dict[str, bytes]:
+    """The lock file beside the command, where the code does not hold it, for git ignores it; as it was then."""
+    lock, cwd = account.provenance.get("lock") or {}, account.provenance.get("cwd", ".")
+    place = posixpath.normpath(posixpath.join(cwd, lock.get("file", "")))
+    if not lock or not repo.work_tree or reader.blob(f"{source}:{place}") is not None:
+        return {}
+    try:
+        content = (repo.work_tree / cwd / lock["file"]).read_bytes()
+    except OSError:
+        return {}
+    is_same = hashlib.sha256(content).hexdigest() == lock["sha256"] and not secrets.is_secret(content)
+    return {f"lock/{lock['file']}": content} if is_same and len(content) <= _MOST_LOCK else {}
 
 
 def record_all(repo: Repo, accounts: Iterable[telling.Account]) -> Iterator[Run]:

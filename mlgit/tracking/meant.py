@@ -162,7 +162,7 @@ def _record_by_itself(home: Place, opened: live.Live, begun: ActiveRun, wish: Wi
             opened, begun.counts_from, seconds=wanted.system_seconds or 0, disk_paths=wanted.disk_paths, warn=notify
         )
     )
-    begun.at_end.append(functools.partial(provenance.say_seeds, opened, provenance.seeds()))
+    begun.at_end.append(functools.partial(provenance.say_rest, opened, provenance.seeds(), home.repo.work_tree))
     _follow_cells(home, begun, wish)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +13,7 @@ from mlgit.core import secrets
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.store import live, scratch
+from mlgit.tracking import installed, libraries
 from mlgit.tracking.machine import hardware
 
 # Variables that change what a training does; none that could hold a secret. A `*` stands for any end.
@@ -42,7 +41,7 @@ def gather(command: Sequence[str], folder: Path, *, repo: Repo, environment: Seq
         "cwd": _relative(folder, repo.work_tree),
         "program": program(command, folder, repo.work_tree),
         "git": origin(repo),
-        **interpreter(),
+        **installed.interpreter(),
         **hardware.quick(),
         "environment": variables((*ENVIRONMENT, *environment)),
         "lock": _lock(folder),
@@ -97,21 +96,10 @@ def origin(repo: Repo) -> dict[str, str]:
         _, is_ref, branch = (repo.git_dir / "HEAD").read_text().strip().partition("ref: refs/heads/")
         config = repo.config
         remote = config.get(f"branch.{branch.lower()}.remote", "origin") if is_ref else "origin"
-        remote_url = address(config.get(f"remote.{remote.lower()}.url", ""))
+        remote_url = secrets.address(config.get(f"remote.{remote.lower()}.url", ""))
         about = {"remote": remote_url, "branch": branch if branch != ".invalid" else ""}  # reftable's stand-in
         return {name: secrets.redact(value) for name, value in about.items() if value}
     return {}
-
-
-def address(url: str) -> str:
-    """*url* of a repository as anybody may see it: no credentials, no query; nothing for a folder of this machine."""
-    if found := re.fullmatch(r"([a-zA-Z][a-zA-Z0-9+.-]*)://(?:([^/]*)@)?([^?#]*).*", url, re.DOTALL):
-        scheme, user, rest = found.groups()
-        if scheme.lower() == "file":
-            return ""
-        shown = f"{user.partition(':')[0]}@" if user and "ssh" in scheme.lower() else ""
-        return f"{scheme}://{shown}{rest}"
-    return url if re.match(r"[^/\\:]{2,}:(?!\\)", url) else ""  # git@host:path
 
 
 # -- what it ran with
@@ -123,34 +111,6 @@ def variables(names: Sequence[str], env: Mapping[str, str] = os.environ) -> dict
     starts = tuple(name[:-1] for name in names if name.endswith("*") and len(name) > 1)
     allowed = {name: value for name, value in env.items() if name in exact or (starts and name.startswith(starts))}
     return dict(sorted(secrets.redact_params(allowed).items()))
-
-
-def interpreter() -> dict[str, Any]:
-    """What runs a Python program here: `python`, its version, and the `packages` that are installed for it."""
-    return {"python": ".".join(map(str, sys.version_info[:3])), "packages": packages()}
-
-
-def packages() -> dict[str, str]:
-    """Installed distributions and their versions, read from the names of their folders: a thousandth of an import."""
-    found: dict[str, str] = {}
-    for place in reversed(sys.path):
-        try:
-            found |= _installed(place or ".", os.stat(place or ".").st_mtime_ns)  # noqa: PTH116  (as below)
-        except OSError:
-            continue
-    return dict(sorted(found.items()))
-
-
-@functools.lru_cache(maxsize=64)
-def _installed(place: str, _changed: int) -> dict[str, str]:
-    """The distributions in one folder, as it was when it was last changed."""
-    found: dict[str, str] = {}
-    for entry in os.listdir(place):  # noqa: PTH208  (names alone; a Path each would cost ten times more)
-        if entry.endswith(".dist-info"):
-            name, _, version = entry.removesuffix(".dist-info").rpartition("-")
-            if name:
-                found.setdefault(name.lower().replace("_", "-"), version)
-    return found
 
 
 def _relative(folder: Path, top: Path | None) -> str:
@@ -205,9 +165,15 @@ def seeds() -> dict[str, int | str]:
     return found
 
 
-def say_seeds(opened: live.Live, before: Mapping[str, int | str]) -> None:
-    """Tell *opened* of the seeds that have come to be known since it began with those of *before*."""
+def say_rest(opened: live.Live, before: Mapping[str, int | str], top: Path | None) -> None:
+    """Tell *opened*, as it ends, what takes longer to find out, or could not be known when it began.
+
+    Its seeds, where they are others than those of *before*; what its libraries compute with; and where those packages
+    come from that no index has, relative to the repository at *top*.
+    """
     now = {**before, **seeds()}
-    if now != before:
+    told = {"libraries": libraries.loaded(), "sources": installed.sources(top)}
+    about = {name: value for name, value in told.items() if value} | ({"seeds": now} if now != before else {})
+    if about:
         with contextlib.suppress(OSError, MlgitError):
-            opened.event(about={"seeds": now})
+            opened.event(about=about)

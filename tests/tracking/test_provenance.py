@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlgit.core import secrets
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import runs
-from mlgit.tracking import provenance
-from tests.conftest import need
+from mlgit.tracking import libraries, provenance
+from tests.conftest import make_repo, need
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -96,7 +99,7 @@ def test_the_environment_is_kept_by_a_list_that_a_project_extends(repo: Repo, py
     ],
 )
 def test_the_address_of_a_remote_tells_no_credentials_and_no_folder(url: str, shown: str):
-    assert provenance.address(url) == shown
+    assert secrets.address(url) == shown
 
 
 def test_remote_and_branch_are_kept(repo: Repo, python: Script):
@@ -197,3 +200,69 @@ def test_without_save_code_nothing_uncommitted_is_kept_and_that_is_said(repo: Re
     assert told(repo)["left_out"] == ["1 changed or new files: save_code is off"]
     assert "save_code is off" in done.stderr
     assert repo.read(run.ref, "secret_idea.py") is None
+
+
+def test_the_python_that_ran_is_told_as_exactly_as_an_environment_needs(repo: Repo, python: Script):
+    python("-c", "import mlgit; mlgit.init()", cwd=repo.folder)
+
+    about = told(repo)
+    assert about["runtime"]["implementation"] == sys.implementation.name
+    assert about["runtime"]["abi"].startswith("cpython-3")
+    assert about["runtime"]["platform"] == sys.platform
+
+
+def test_what_is_installed_from_elsewhere_than_an_index_is_told_with_its_commit(
+    repo: Repo, python: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):  # fmt: skip
+    elsewhere = make_repo(tmp_path / "other")
+    (elsewhere.folder / "pkg").mkdir()
+    (repo.folder / "own").mkdir()
+    direct = {
+        "vcs": {"url": "https://me:secret@host/a.git", "vcs_info": {"vcs": "git", "commit_id": "a" * 40}},
+        "own": {"url": (repo.folder / "own").as_uri(), "dir_info": {"editable": True}},
+        "other": {"url": (elsewhere.folder / "pkg").as_uri(), "dir_info": {}},
+        "wheel": {"url": "file:///home/me/wheel-1.whl", "archive_info": {"hashes": {"sha256": "0" * 64}}},
+    }
+    for name, about in direct.items():
+        (tmp_path / "site" / f"{name}-1.0.dist-info").mkdir(parents=True)
+        (tmp_path / "site" / f"{name}-1.0.dist-info" / "direct_url.json").write_text(json.dumps(about))
+    (tmp_path / "site" / "broken-1.0.dist-info").mkdir()
+    (tmp_path / "site" / "broken-1.0.dist-info" / "direct_url.json").write_text("{")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    python("-c", "import mlgit; mlgit.init()", cwd=repo.folder)
+
+    sources = told(repo)["sources"]
+    assert {name: sources[name] for name in direct} == {
+        "vcs": {"url": "https://host/a.git", "commit": "a" * 40},
+        "own": {"path": "own", "editable": True},
+        "other": {"folder": "pkg", "commit": elsewhere.resolve("HEAD"), "subdirectory": "pkg"},
+        "wheel": {"url": "wheel-1.whl", "sha256": "0" * 64},
+    }
+    assert "broken" not in sources
+
+
+def test_what_the_libraries_compute_with_is_told(repo: Repo, python: Script):
+    python("-c", "import numpy, sklearn.linear_model, mlgit; mlgit.init()", cwd=repo.folder)
+
+    libraries = told(repo)["libraries"]
+    assert libraries["numpy"]["blas"]
+    assert all(count >= 1 for count in libraries["threads"].values())
+
+
+@pytest.mark.parametrize("name", ["numpy.__config__", "threadpoolctl", "torch"])
+def test_a_library_that_cannot_say_is_passed_over(monkeypatch: pytest.MonkeyPatch, name: str):
+    monkeypatch.setitem(sys.modules, name, object())  # type: ignore[arg-type]  # half loaded
+
+    assert {"numpy.__config__": "numpy", "threadpoolctl": "threads"}.get(name, name) not in libraries.loaded()
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_lock_file_that_git_ignores_is_kept_with_the_run(repo: Repo, python: Script, ignored: bool):
+    (repo.folder / "uv.lock").write_text("version = 1\n")
+    (repo.folder / ".gitignore").write_text("*.lock\n" if ignored else "\n")
+    python("-c", "import mlgit; mlgit.init()", cwd=repo.folder)
+
+    (run,) = query.runs(repo)
+    kept = repo.read(run.commit, "experiment/lock/uv.lock")
+    assert kept == (b"version = 1\n" if ignored else None)
+    assert repo.read(run.commit, "uv.lock") == (None if ignored else b"version = 1\n")

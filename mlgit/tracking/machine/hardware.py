@@ -23,7 +23,7 @@ def quick() -> dict[str, Any]:
     system = {
         "os": f"{about.sysname} {about.release}",
         "machine": about.machine,
-        "cpu": _cpu_model(),
+        **_cpu(),
         "cpus": int(usable) if usable == int(usable) else round(usable, 2),
         "memory_gb": round(min(memory, limit or memory) / 2**30, 1) if memory else None,
     }
@@ -40,15 +40,22 @@ def thorough(gpus: Gpus | None) -> dict[str, Any]:
     return {"system": system, "gpu": gpus.about() if gpus else known["gpu"]}
 
 
-def _cpu_model() -> str:
-    """The processor's name, as Linux has it; the architecture elsewhere."""
+_FEATURES = frozenset(("sse4_2", "avx", "avx2", "fma", "f16c", "avx_vnni", "asimd"))
+"""What numerical libraries look for when they choose their instructions, besides AVX-512, AMX and SVE."""
+
+
+def _cpu() -> dict[str, str]:
+    """`cpu`, the processor's name, and `features`, what it can do that matters; the architecture alone elsewhere."""
     try:
         with Path("/proc/cpuinfo").open("rb") as file:
             first = file.read(4096).decode(errors="replace")  # of the first of maybe hundreds
     except OSError:
-        return os.uname().machine
-    names = (line.partition(":")[2].strip() for line in first.splitlines() if line.startswith("model name"))
-    return next(names, "")
+        return {"cpu": os.uname().machine}
+    lines = (line.partition(":") for line in reversed(first.splitlines()))  # the first one's are whole
+    told = {key.strip(): value.strip() for key, _, value in lines}
+    flags = (told.get("flags") or told.get("Features") or "").split()
+    features = sorted(one for one in flags if one in _FEATURES or one.startswith(("avx512", "amx_", "sve")))
+    return {"cpu": told.get("model name", ""), "features": " ".join(features)}
 
 
 def _memory() -> int:

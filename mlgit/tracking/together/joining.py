@@ -66,7 +66,8 @@ def join(
     active.is_taken_up_again, active.is_command = again, outer.is_command
     active.config.update(params, allow_val_change=True)
     active.at_end.append(functools.partial(_leave, opened))
-    active.at_end.append(functools.partial(provenance.say_seeds, opened, {}))  # `mlgit run` cannot know them
+    rest = functools.partial(provenance.say_rest, opened, {}, home.repo.work_tree)  # `mlgit run` cannot know it
+    active.at_end.append(rest)
     return active
 
 
