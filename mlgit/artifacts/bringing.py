@@ -35,7 +35,7 @@ def bring(entry: Entry, root: Path) -> None:
         return
     if target.is_file() and target.stat().st_size == entry.size and databases.md5_of(target) == entry.digest:
         return
-    _leave_out_of_git(root)
+    leave_out_of_git(root)
     try:
         with whole.at(target) as scratch:
             cache.copy(entry.source, scratch, entry.digest)
@@ -43,7 +43,7 @@ def bring(entry: Entry, root: Path) -> None:
         raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
 
 
-def _leave_out_of_git(root: Path) -> None:
+def leave_out_of_git(root: Path) -> None:
     """Keep what is brought out of the snapshots of runs: git ignores the folder for artifacts that is made here."""
     top = top_folder()
     if root.absolute().is_relative_to(top) and not top.exists():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from mlgit.artifacts import catalog, telling, ties
@@ -13,8 +13,9 @@ from mlgit.artifacts.catalog import Held
 from mlgit.core import secrets, values
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.ledger import Teller
+from mlgit.core.model_card import ModelCard
 from mlgit.core.run import Run
-from mlgit.dvc import storing
+from mlgit.dvc import cache, storing
 from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 
@@ -44,6 +45,19 @@ def log_draft(repo: Repo, draft: Artifact, *, folder: str = "") -> ArtifactVersi
         description=secrets.redact(draft.description or ""), metadata=secrets.redact_params(metadata),
         tags=tuple(draft.tags), use_as=draft.use_as or "", ttl=draft.ttl.total_seconds() if draft.ttl else None,
     )  # fmt: skip
+
+
+def described(repo: Repo, version: ArtifactVersion, *, folder: str = "") -> ModelCard:
+    """What is known of a model by its bytes in the cache, which are read and never loaded. Raises `NotFoundError`."""
+    from mlgit.models import keeping
+
+    alone = PurePosixPath(version.path).name or version.name
+    places = cache.listing(repo, version.hash, folder=folder)
+    sha256 = cache.sha256(repo, version.hash, folder=folder)
+    return keeping.described(
+        {alone if path == "." else path: place for path, (_, place) in places.items()},
+        {alone if path == "." else path: digest for path, digest in sha256.items()},
+    )
 
 
 def claimed(version: ArtifactVersion, aliases: tuple[str, ...], before: ArtifactVersion | None) -> ArtifactVersion:

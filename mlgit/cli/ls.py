@@ -174,7 +174,8 @@ def document(run: Run) -> dict[str, object]:
 
 
 def _artifact(one: ArtifactVersion) -> dict[str, object]:
-    return {"name": one.name, "type": one.type, "hash": one.hash, "size": one.size, "aliases": list(one.aliases)}
+    told = {"name": one.name, "type": one.type, "hash": one.hash, "size": one.size, "aliases": list(one.aliases)}
+    return told | ({"card": one.card.document()} if one.card else {})
 
 
 _MOST_NAMES = 1000

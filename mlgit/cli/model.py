@@ -34,7 +34,7 @@ def command() -> None:
     Examples:
       mlgit model register radiant-glade-12 --name digits
       mlgit model ls digits
-      mlgit model get digits#production -o model/
+      mlgit model get digits@production -o model/
     """
 
 
@@ -97,17 +97,17 @@ def ls(model: str | None, base: str | None, as_json: bool) -> None:
         return
     rows = [
         (line.model, line.version, ", ".join(line.stages), _told(line.record, place.settings.goals),
-         line.record.run if line.record else "", figures.moment(line.tag.when)[:10])
+         _format(line.record), line.record.run if line.record else "", figures.moment(line.tag.when)[:10])
         for line in lines
     ]  # fmt: skip
-    columns = ("model", "version", "stages", "metrics", "run", "registered")
+    columns = ("model", "version", "stages", "metrics", "format", "run", "registered")
     output.table(columns, rows, empty="No model is registered. `mlgit model register RUN` registers one.")
     if any(stage.endswith(shelf.UNSETTLED) for line in lines for stage in line.stages):
         output.note("A stage is unsettled where its file and its tag differ. To fix: mlgit model settle")
 
 
 @command.command(short_help="Show one version: its run, scores and history.")
-@click.argument("version", metavar="MODEL@VERSION")
+@click.argument("version", metavar="MODEL[@VERSION|@STAGE]")
 @_BASE
 @_JSON
 def show(version: str, base: str | None, as_json: bool) -> None:
@@ -116,7 +116,7 @@ def show(version: str, base: str | None, as_json: bool) -> None:
     \b
     Examples:
       mlgit model show digits@v1.2.0
-      mlgit model show digits#production --json
+      mlgit model show digits@production --json
     """
     from mlgit.documents import writer
     from mlgit.registry import ledger, shelf
@@ -144,18 +144,18 @@ def show(version: str, base: str | None, as_json: bool) -> None:
 
 
 @command.command(short_help="Bring the bytes of a version.")
-@click.argument("version", metavar="MODEL[@VERSION|#STAGE]")
+@click.argument("version", metavar="MODEL[@VERSION|@STAGE]")
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Put it into this folder.  [default: MODEL-VERSION]")  # fmt: skip
 @_BASE
 @_JSON
 def get(version: str, folder: Path | None, base: str | None, as_json: bool) -> None:
-    """Bring the bytes of a version, every one of them checked; without a version, of the latest.
+    """Bring the bytes of a version, every one of them checked; of MODEL alone, what production serves, or the latest.
 
     \b
     Examples:
       mlgit model get digits@v1.2.0
-      mlgit model get digits#production -o model/
+      mlgit model get digits@production -o model/
     """
     from mlgit.registry import deliver, shelf
     from mlgit.store import registry as store
@@ -164,10 +164,13 @@ def get(version: str, folder: Path | None, base: str | None, as_json: bool) -> N
     found = shelf.find(repo, version, base=store.base_name(repo, base))
     target = deliver.deliver(repo, found, folder or Path(f"{found.model}-{found.version}"))
     if as_json:
-        output.as_json({"model": found.model, "version": found.version, "path": str(target)})
+        told = {"model": found.model, "version": found.version, "path": str(target), "unsafe": found.unsafe}
+        output.as_json(told | {"sha256": dict(found.sha256)})
         return
     output.say(str(target))
     output.note(f"{found.model} {found.version}, {figures.size(found.size)}, verified.")
+    if found.unsafe:
+        output.note(f"UNSAFE to load: {found.unsafe}.")
 
 
 @command.command(short_help="Let every stage serve what its file says now.")
@@ -234,6 +237,12 @@ def _told(record: ModelVersion | None, goals: Mapping[str, Goal]) -> str:
     numbers = {name: value for name, value in record.metrics.items() if is_number(value) and not name.startswith("_")}
     names = sorted(numbers, key=lambda name: (name not in goals, goal_of(name, goals) is None, name))
     return ", ".join(f"{name} {figures.number(numbers[name])}" for name in names[:2])
+
+
+def _format(record: ModelVersion | None) -> str:
+    if record is None or record.card is None:
+        return ""
+    return f"{record.card.format} UNSAFE".strip() if record.unsafe else record.card.format
 
 
 def _plain(version: ModelVersion) -> dict[str, Any]:

@@ -63,6 +63,8 @@ def command(version: str, stage: str, base: str | None, dry_run: bool, as_json: 
 def _show(plan: Plan, *, quiet: bool) -> None:
     if quiet:
         return
+    if plan.candidate.unsafe:
+        output.note(f"{plan.candidate.model} {plan.candidate.version} is UNSAFE to load: {plan.candidate.unsafe}.")
     if not plan.policy:
         output.note(f"{plan.base} has no registry/policy.yaml: no gate is asked.")
     for verdict in plan.verdicts:

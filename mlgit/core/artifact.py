@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from mlgit.core.model_card import ModelCard
+
 _ALWAYS = ("name", "type", "hash", "size", "path")
 _LISTS = ("aliases", "tags")
 _HASH = re.compile(r"[0-9a-f]{32}(\.dir)?")
@@ -54,6 +56,8 @@ class ArtifactVersion:
     tags: tuple[str, ...] = ()
     description: str = ""
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    card: ModelCard | None = None
+    """What is known of a model."""
     links: tuple[Link, ...] = ()
     use_as: str = ""
     """What the run used it as."""
@@ -89,6 +93,8 @@ class ArtifactVersion:
         known |= {name: tuple(map(str, known[name])) for name in _LISTS if name in known}
         if "splits" in known:
             known["splits"] = {str(key): tuple(map(str, files)) for key, files in known["splits"].items()}
+        if "card" in known:
+            known["card"] = ModelCard.of(known["card"])
         if "links" in known:
             known["links"] = tuple(
                 Link(
@@ -112,6 +118,8 @@ class ArtifactVersion:
                     {"collection": link.collection, "aliases": list(link.aliases), "linked": round(link.linked, 3)}
                     for link in value
                 ]
+            elif one.name == "card" and value:
+                told["card"] = value.document()
             elif one.name in _LISTS and value:
                 told[one.name] = list(value)
             elif one.name == "metadata" and value:

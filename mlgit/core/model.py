@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlgit.core.model_card import ModelCard
 from mlgit.core.run import EMPTY
 
 
@@ -35,6 +36,13 @@ class ModelVersion:
     metrics: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     params: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     data: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    card: ModelCard | None = None
+    """What is known of its bytes; None in what an mlgit without cards registered."""
+
+    @property
+    def unsafe(self) -> str:
+        """Why loading it may run code; empty where it may not, or where nobody has looked."""
+        return self.card.unsafe if self.card else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,7 @@ def comment(
     parts = [
         f"### {escape.markdown(candidate.model)} {candidate.version} → {escape.markdown(stage)}",
         f"Candidate {candidate.version} against {against}.",
+        _unsafe(candidate),
         _gates(verdicts),
         _metrics(candidate, champion, goals),
         _changes("Param", champion.params, candidate.params) if champion else "",
@@ -44,6 +45,13 @@ def comment(
         _origin(candidate),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _unsafe(candidate: ModelVersion) -> str:
+    """A warning where loading the candidate may run code that came with it."""
+    if not candidate.unsafe:
+        return ""
+    return f"⚠️ **Unsafe:** {escape.markdown(candidate.unsafe)}. Whoever loads this model runs the code that is in it."
 
 
 def _gates(verdicts: Sequence[Verdict]) -> str:
@@ -86,9 +94,11 @@ def _changes(what: str, before: Mapping[str, object], after: Mapping[str, object
 
 
 def _origin(candidate: ModelVersion) -> str:
+    brief = candidate.card.brief if candidate.card and not candidate.unsafe else ""
+    what = f"{escape.markdown(brief)}, " if brief else ""
     return (
         f"Made by run {escape.code(candidate.run)} of {escape.code(candidate.project)}, "
-        f"result commit {candidate.commit[:10]}; {figures.size(candidate.size)}, "
+        f"result commit {candidate.commit[:10]}; {what}{figures.size(candidate.size)}, "
         f"DVC hash {escape.code(candidate.hash)}. "
         f"`mlgit model get {candidate.model}@{candidate.version}` brings the bytes."
     )

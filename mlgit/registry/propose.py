@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import posixpath
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from mlgit.artifacts import log as artifacts
 from mlgit.core import refs
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion, Stage
-from mlgit.core.run import Run, State
+from mlgit.core.model_card import ModelCard
+from mlgit.core.run import EMPTY, Run, State
 from mlgit.core.verdict import Verdict
-from mlgit.dvc import cache, pointers
 from mlgit.errors import GateFailedError, MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.forge.base import Forge, PullRequest, PullState, Status, StatusState, upsert
 from mlgit.git.objects import Reader
@@ -45,10 +45,12 @@ def register(
     commit = run.commit
     if any(event.tag.commit == commit for event in known.history):  # GTO reads one version a commit
         commit = repo.commit(commit, {}, f"{model} {number}: a second version from this run", when=moment)
+    found = _described(repo, run, chosen)
     made = ModelVersion(
         model=model, version=number, project=run.project, run=run.id, commit=run.commit, artifact=chosen.name,
-        hash=chosen.hash, sha256=_digests(repo, run, chosen), size=chosen.size, registered=round(moment, 3),
+        hash=chosen.hash, sha256=found.sha256, size=chosen.size, registered=round(moment, 3),
         description=description, metrics=run.metrics, params=run.params, data=run.data,
+        card=replace(found, sha256=EMPTY, size=0),
     )  # fmt: skip
     try:
         repo.tag(refs.version_tag(model, number), commit, store.message(made), when=moment)
@@ -102,12 +104,17 @@ def _free(known: Ledger, run: Run, chosen: ArtifactVersion, *, version: str | No
     return known.next_version(bump)
 
 
-def _digests(repo: Repo, run: Run, chosen: ArtifactVersion) -> Mapping[str, str]:
-    """The sha256 manifest; a single file by the name it had."""
-    found = cache.sha256(repo, chosen.hash, folder=run.folder)
-    if pointers.is_folder(chosen.hash):
+def _described(repo: Repo, run: Run, chosen: ArtifactVersion) -> ModelCard:
+    """What is known of the model, with its sha256 manifest. Raises `MlgitError` where it is not what was logged."""
+    found = artifacts.described(repo, chosen, folder=run.folder)
+    if chosen.card is None:
         return found
-    return {posixpath.basename(chosen.path) or chosen.name: found["."]}
+    if chosen.card.sha256 != found.sha256:
+        raise MlgitError(
+            f"{chosen.name} of run {run.name} is not what was logged.", why="Its sha256 differs from the run's record.",
+            fix="do not use it; log the model again",
+        )  # fmt: skip
+    return replace(chosen.card, unsafe=found.unsafe)
 
 
 def unregister(repo: Repo, model: str, version: str, *, base: str | None = None, now: float | None = None) -> str:

@@ -18,7 +18,11 @@ from mlgit.store.registry import Tag
 UNSETTLED = " (unsettled)"
 """What stands behind a stage of which files and tags say different things."""
 
-_TARGET = re.compile(r"(?P<model>[^@#]+)(?:@(?P<version>[^@#]+)|#(?P<stage>[^@#]+))?")
+_TARGET = re.compile(r"(?P<model>[^@#]+)(?:[@#](?P<which>[^@#]+))?")
+_VERSION = re.compile(r"v?\d.*")
+
+PRODUCTION = "production"
+"""The stage that a model's name alone means, where it serves one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,26 +75,36 @@ def _stages(known: Ledger, version: str, wanted: dict[str, str]) -> tuple[str, .
 
 
 def find(repo: Repo, text: str, *, base: str) -> ModelVersion:
-    """The version that *text* names: `MODEL@VERSION`, `MODEL#STAGE` as *base* has it, or `MODEL` for its latest.
+    """The version that *text* names: `MODEL@VERSION`, or `MODEL@STAGE` as *base* has it (`#`, as GTO writes it, too).
 
-    Raises `NotFoundError`, or `UsageError` for what names nothing.
+    `MODEL` alone is what production serves, else its latest. Raises `NotFoundError`, or `UsageError` for what names
+    nothing.
     """
     found = _TARGET.fullmatch(text)
     if found is None:
-        raise UsageError(f"{text[:120]!r} names no version.", fix="write MODEL, MODEL@VERSION or MODEL#STAGE")
-    model, version, stage = found["model"], found["version"], found["stage"]
+        raise UsageError(f"{text[:120]!r} names no version.", fix="write MODEL, MODEL@VERSION or MODEL@STAGE")
+    model, which = found["model"], found["which"]
     ledgers = ledger.read(store.tags(repo))
     if model not in ledgers:
         raise _unknown(model, ledgers)
     known = ledgers[model]
-    if stage:
-        version = _desired(repo, base).get((model, stage)) or known.stages.get(stage)
-        if version is None:
-            raise NotFoundError(f"{model} has nothing in {stage}.", fix=f"mlgit promote {model}@VERSION {stage}")
-    number = ledger.version(version) if version else known.latest
-    if number is None:
+    if which and _VERSION.fullmatch(which):
+        return record_of(known, ledger.version(which))
+    stages = known.stages | {stage: served for (one, stage), served in _desired(repo, base).items() if one == model}
+    number = stages.get(which or PRODUCTION)
+    if which and number is None:
+        held = f"Its stages: {', '.join(sorted(stages))}." if stages else "No stage of it serves anything."
+        raise NotFoundError(
+            f"{model} has nothing in {which[:80]}.", why=held, fix=f"mlgit promote {model}@VERSION {which[:80]}"
+        )
+    if number is None and (number := known.latest) is None:
         raise NotFoundError(f"{model} has no version that stands.", fix="mlgit model register RUN")
     return record_of(known, number)
+
+
+def has(repo: Repo, model: str) -> bool:
+    """Whether there is a registered model *model*."""
+    return model in ledger.read(store.tags(repo))
 
 
 def _unknown(model: str, ledgers: dict[str, Ledger]) -> NotFoundError:

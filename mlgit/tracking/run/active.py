@@ -30,9 +30,9 @@ from mlgit.tracking.run.alerting import Alerts
 from mlgit.tracking.run.config import Config, ConfigNow
 from mlgit.tracking.run.identity import Identity
 from mlgit.tracking.run.journal import Journal
-from mlgit.tracking.run.keeping import Kept
 from mlgit.tracking.run.lines import Lines
 from mlgit.tracking.run.metric import Rules
+from mlgit.tracking.run.modelling import Modelled
 from mlgit.tracking.run.saving import Saved
 from mlgit.tracking.run.summary import Summary
 from mlgit.tracking.run.watching import Watched
@@ -107,7 +107,7 @@ class ActiveRun(Identity):
             keep=lambda key: self._lines.summary_keeper(key, self._step),
         )  # fmt: skip
         self._rules = Rules(journal, self._summary, step=lambda: self._step)
-        self._files, self._artifacts, self._alerts = Saved(journal), Kept(journal), Alerts(journal)
+        self._files, self._artifacts, self._alerts = Saved(journal), Modelled(journal), Alerts(journal)
         self._models = Watched(self)
 
     define_metric = _by("_rules", Rules.define_metric)
@@ -117,15 +117,15 @@ class ActiveRun(Identity):
     alert = _by("_alerts", Alerts.alert)
     watch = _by("_models", Watched.watch)
     unwatch = _by("_models", Watched.unwatch)
-    log_artifact = _by("_artifacts", Kept.log_artifact)
-    use_artifact = _by("_artifacts", Kept.use_artifact)
-    upsert_artifact = _by("_artifacts", Kept.upsert_artifact)
-    finish_artifact = _by("_artifacts", Kept.finish_artifact)
-    link_artifact = _by("_artifacts", Kept.link_artifact)
-    log_model = _by("_artifacts", Kept.log_model)
-    use_model = _by("_artifacts", Kept.use_model)
-    link_model = _by("_artifacts", Kept.link_model)
-    log_code = _by("_artifacts", Kept.log_code)
+    log_artifact = _by("_artifacts", Modelled.log_artifact)
+    use_artifact = _by("_artifacts", Modelled.use_artifact)
+    upsert_artifact = _by("_artifacts", Modelled.upsert_artifact)
+    finish_artifact = _by("_artifacts", Modelled.finish_artifact)
+    link_artifact = _by("_artifacts", Modelled.link_artifact)
+    log_model = _by("_artifacts", Modelled.log_model)
+    use_model = _by("_artifacts", Modelled.use_model)
+    link_model = _by("_artifacts", Modelled.link_model)
+    log_code = _by("_artifacts", Modelled.log_code)
 
     @property
     def config(self) -> Config:

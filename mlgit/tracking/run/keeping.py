@@ -56,12 +56,18 @@ class Kept:
         if isinstance(artifact_or_path, Artifact):
             artifact, path = artifact_or_path, None
         else:
-            artifact, path = _of_path(artifact_or_path, name, type)
+            artifact, path = of_path(artifact_or_path, name, type)
         artifact.tags = list(dict.fromkeys((*artifact.tags, *_several(tags))))
         if path is None or name:
             self._check_type(artifact)
         try:
             version = artifact.stored or self._stored(artifact, path)  # another run may have logged it before
+            if version.type == "model" and version.card is None:
+                card = log.described(self._journal.repo, version, folder=self._journal.record.folder)
+                version = replace(version, card=card)
+                if card.unsafe:
+                    marked = f"{artifact.name} is marked unsafe: {card.unsafe}"
+                    self._journal.say_once(marked, f"{marked}; an object that log_model() is given is stored safely")
             before = self._kept.get((version.name, version.hash))
             version = log.claimed(replace(version, tags=tuple(artifact.tags)), given, before)
             self._journal.live.event(logged=[version.document()])
@@ -147,38 +153,6 @@ class Kept:
         used = version.document()
         self._journal.event(f"artifact {version.name}: that it was used", used=[used])
 
-    # -- models
-
-    def log_model(self, path: Path_, name: str | None = None, aliases: Sequence[str] | None = None) -> None:
-        """Keep the file or folder *path* as an artifact of the type `model`, called *name* (its own name unless given).
-
-        The version is called `latest`, and by the *aliases*. Raises as `log_artifact` does.
-        """
-        self.log_artifact(path, name=name, type="model", aliases=aliases)
-
-    def use_model(self, name: str) -> str:
-        """Bring a model that was logged; return its path: the file, or the folder where it has several.
-
-            model.load_state_dict(torch.load(run.use_model("digits:best")))
-
-        Raises `NotFoundError`, `WrongKindError` for an artifact that is no model.
-        """
-        artifact = self.use_artifact(name)
-        if "model" not in artifact.type.lower():
-            raise WrongKindError(f"{artifact.name} is a {artifact.type}, no model.", fix="use_artifact() takes it")
-        return artifact.file() if artifact.file_count == 1 else artifact.download()
-
-    def link_model(
-        self, path: Path_, registered_model_name: str, name: str | None = None, aliases: Sequence[str] | None = None
-    ) -> Artifact | None:
-        """Keep the file or folder *path* as a model, and link it to the collection *registered_model_name*.
-
-        *name* is that of the artifact, its file's unless given; the *aliases* are those of the link. Returns the
-        artifact, or None where it could not be kept. Raises as `log_artifact` does.
-        """
-        artifact = self.log_artifact(path, name=name, type="model")
-        return self.link_artifact(artifact, f"model-registry/{registered_model_name}", aliases)
-
     def link_artifact(
         self, artifact: Artifact, target_path: str, aliases: Sequence[str] | None = None
     ) -> Artifact | None:  # fmt: skip
@@ -221,7 +195,7 @@ class Kept:
 
         artifact = artifact_or_path
         if not isinstance(artifact, Artifact):
-            draft, path = _of_path(artifact, name, type)
+            draft, path = of_path(artifact, name, type)
             if path:
                 draft.add_file(path) if path.is_file() else draft.add_dir(path)
             artifact = draft
@@ -312,7 +286,7 @@ def _several(texts: Iterable[str] | str | None) -> tuple[str, ...]:
     return (texts,) if isinstance(texts, str) else tuple(texts or ())
 
 
-def _of_path(place: Path_, name: str | None, type: str | None) -> tuple[Artifact, Path | None]:
+def of_path(place: Path_, name: str | None, type: str | None) -> tuple[Artifact, Path | None]:
     """An artifact for what lies at *place*, and its path; a reference has none. Raises `UsageError`."""
     from mlgit.artifacts import manifest
     from mlgit.artifacts.artifact import Artifact

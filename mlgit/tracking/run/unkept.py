@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from mlgit.tracking.run.alerting import Alerts
-from mlgit.tracking.run.keeping import Kept
+from mlgit.tracking.run.modelling import Modelled
 from mlgit.tracking.run.saving import Saved
 from mlgit.tracking.run.watching import Watched
 
@@ -35,7 +35,7 @@ def _idle(method: Callable[P, R], answer: Callable[[], Any] = lambda: None) -> C
     return call
 
 
-class Unkept(Saved, Kept, Alerts, Watched):
+class Unkept(Saved, Modelled, Alerts, Watched):
     """The parts of a run that keep something or tell somebody, each at no cost."""
 
     def __init__(self) -> None:
@@ -76,6 +76,14 @@ class Unkept(Saved, Kept, Alerts, Watched):
             return artifact_or_name
         return Artifact(catalog.parse(artifact_or_name).name, type=type or "file").set_aside()
 
+    def log_model(
+        self, path: Any, name: str | None = None, aliases: Sequence[str] | str | None = None,
+        framework: str | None = None, signature: Mapping[str, Any] | None = None, input_example: Any = None,
+        metadata: Mapping[str, Any] | None = None, allow_pickle: bool = False,
+    ) -> Artifact:  # fmt: skip
+        """Nothing is stored; the answer is an artifact all the same."""
+        return self.log_artifact(path if isinstance(path, str | os.PathLike) else "model", name=name, type="model")
+
     def use_model(self, name: str) -> str:
         """A folder with nothing in it."""
         return self.use_artifact(name, type="model").download()
@@ -96,7 +104,7 @@ class Unkept(Saved, Kept, Alerts, Watched):
     finish_artifact = upsert_artifact
 
     write_logs = _idle(Saved.write_logs)
-    log_code = _idle(Kept.log_code)
+    log_code = _idle(Modelled.log_code)
     save = _idle(Saved.save, list)
     restore = _idle(Saved.restore)
     alert = _idle(Alerts.alert)

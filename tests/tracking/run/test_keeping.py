@@ -203,7 +203,7 @@ def test_a_run_that_records_nothing_takes_every_call(tmp_path: Path, monkeypatch
     assert run.log_artifact("nothing.pt", type="model").wait().type == "model"
     assert Path(run.use_artifact("d:latest").download()).is_dir()
     assert run.use_artifact("d:latest").get("t") is None
-    assert run.log_model("m.pt") is None  # type: ignore[func-returns-value]
+    assert run.log_model("m.pt").name == "m:v0"
     assert Path(run.use_model("m:latest")).is_dir()
     assert run.link_artifact(draft, "registry/x") is draft
     assert run.link_model("m.pt", "M") is not None

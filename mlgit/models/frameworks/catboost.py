@@ -1,0 +1,37 @@
+"""CatBoost: its own binary format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlgit.core.model_card import ModelCard
+from mlgit.models import frameworks
+from mlgit.models.frameworks import Trust
+
+FORMAT = "cbm"
+_FILE = "model.cbm"
+
+
+def takes(files: Mapping[str, Path]) -> bool:
+    """Whether one of *files* is of CatBoost."""
+    return bool(frameworks.with_suffix(files, ".cbm"))
+
+
+def save(model: Any, folder: Path) -> ModelCard:
+    """Store a model of CatBoost's."""
+    model.save_model(str(folder / _FILE))
+    return ModelCard(format=FORMAT, load=f'{type(model).__name__}().load_model("{_FILE}")')
+
+
+def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> Any:
+    """The model, of the class of CatBoost's own that the card names."""
+    catboost = frameworks.library("catboost")
+    kind = frameworks.own_class(catboost, card.made.replace(".core.", "."), catboost.CatBoost)
+    return (kind or catboost.CatBoost)().load_model(str(frameworks.only(frameworks.with_suffix(files, ".cbm"))))
+
+
+def predict(model: Any, example: Any) -> Any:
+    """What it predicts."""
+    return model.predict(example)

@@ -1,0 +1,46 @@
+"""Keras: its `.keras` archive. A Lambda layer in it is code, so such a model is unsafe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlgit.core.model_card import ModelCard
+from mlgit.errors import UsageError
+from mlgit.models import frameworks
+from mlgit.models.frameworks import Trust
+
+FORMAT = "keras"
+_FILE = "model.keras"
+_SAFE_SINCE = (3, 12)
+"""Before, files could get round `safe_mode` (CVE-2025-1550, 8747, 9906, 12058)."""
+
+
+def takes(files: Mapping[str, Path]) -> bool:
+    """Whether one of *files* is an archive of Keras."""
+    return bool(frameworks.with_suffix(files, ".keras"))
+
+
+def save(model: Any, folder: Path) -> ModelCard:
+    """Store a model with its layers."""
+    model.save(folder / _FILE)
+    return ModelCard(
+        format=FORMAT, load=f'keras.saving.load_model("{_FILE}", safe_mode=True)',
+        parameters=int(model.count_params()) if model.built else None, dtype=str(model.variable_dtype),
+    )  # fmt: skip
+
+
+def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> Any:
+    """The model, compiled as it was. Raises `UsageError` where the installed Keras can be tricked into running code."""
+    keras = frameworks.library("keras")
+    version = tuple(int(part) for part in keras.__version__.split(".")[:2])
+    if version < _SAFE_SINCE and not trust.pickle:
+        raise UsageError(f"Keras {keras.__version__} loads no model safely.", fix='pip install "keras>=3.12"')
+    path = frameworks.only(frameworks.with_suffix(files, ".keras"))
+    return keras.saving.load_model(path, safe_mode=not trust.pickle)
+
+
+def predict(model: Any, example: Any) -> Any:
+    """What it predicts."""
+    return model.predict(example, verbose=0)

@@ -1,0 +1,46 @@
+"""XGBoost: its own binary JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlgit.core.model_card import ModelCard
+from mlgit.models import frameworks
+from mlgit.models.frameworks import Trust
+
+FORMAT = "ubj"
+_FILE = "model.ubj"
+
+
+def takes(files: Mapping[str, Path]) -> bool:
+    """Whether one of *files* is a booster."""
+    return bool(_boosters(files))
+
+
+def _boosters(files: Mapping[str, Path]) -> list[Path]:
+    plain = [path for path in frameworks.with_suffix(files, ".json") if b'"learner"' in frameworks.head(path, 200)]
+    return frameworks.with_suffix(files, ".ubj") + plain
+
+
+def save(model: Any, folder: Path) -> ModelCard:
+    """Store a booster, or the one of an estimator."""
+    model.save_model(folder / _FILE)
+    return ModelCard(format=FORMAT, load=f'{type(model).__name__}().load_model("{_FILE}")')
+
+
+def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> Any:
+    """The estimator of XGBoost's own that the card names, else the booster."""
+    xgboost = frameworks.library("xgboost")
+    kind = frameworks.own_class(xgboost, card.made, xgboost.XGBModel)
+    model = (kind or xgboost.Booster)()
+    model.load_model(frameworks.only(_boosters(files)))
+    return model
+
+
+def predict(model: Any, example: Any) -> Any:
+    """What it predicts; a booster asks for a matrix of XGBoost's own, which is made here."""
+    xgboost = frameworks.library("xgboost")
+    bare = isinstance(model, xgboost.Booster) and not isinstance(example, xgboost.DMatrix)
+    return model.predict(xgboost.DMatrix(example) if bare else example)

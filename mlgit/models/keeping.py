@@ -1,0 +1,110 @@
+"""A model as a folder of files: stored by its framework's safe format, or described where it lies already."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlgit.core.model_card import ModelCard, Port, ports
+from mlgit.documents import reader, writer
+from mlgit.errors import ConfigError, UsageError
+from mlgit.models import frameworks, scanning
+from mlgit.models.frameworks import PICKLE
+
+CARD = "model.yaml"
+"""The file of a model's folder that tells what is in it."""
+_LARGEST = 1 << 20
+"""Bytes of a card."""
+
+
+def store(
+    model: Any, folder: Path, *, framework: str | None = None, allow_pickle: bool = False, signature: Any = None,
+    example: Any = None,
+) -> ModelCard:  # fmt: skip
+    """Write *model* and its card into *folder*, which is empty.
+
+    *framework*: whose format, its own unless given. *signature*: `{"inputs": …, "outputs": …}`, data like what goes in
+    and comes out; else the model is asked with the *example*. Neither is stored. Raises `UsageError` for what no safe
+    format holds unless *allow_pickle*, `MlgitError` where the library for its format is missing.
+    """
+    name = framework or frameworks.of(model)
+    if name is None and not allow_pickle:
+        raise UsageError(
+            f"No safe format is known for a {frameworks.made(model)}.",
+            fix='log a file of it, or allow_pickle=True: unsafe for ever, for who loads it runs what is in it',
+        )  # fmt: skip
+    if framework == PICKLE and not allow_pickle:
+        raise UsageError("A pickle runs code when it is loaded.", fix="say allow_pickle=True too")
+    name = name or PICKLE
+    chosen = frameworks.named(name)
+    kept = chosen.save(model, folder)
+    inputs, outputs = _ports(chosen, model, kept, signature, example)
+    library = (frameworks.of(model) or "") if name == PICKLE else name
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    card = replace(
+        described(files, {path: sha256_of(place) for path, place in files.items()}),
+        framework=library, version=frameworks.version_of(library), made=frameworks.made(model), format=kept.format,
+        load=kept.load, parameters=kept.parameters, dtype=kept.dtype, inputs=inputs, outputs=outputs,
+    )  # fmt: skip
+    if card.unsafe and not allow_pickle:
+        raise UsageError(
+            f"The model cannot be stored safely: {card.unsafe}.",
+            fix="change that, or allow_pickle=True marks it unsafe",
+        )
+    (folder / CARD).write_text(writer.dump(card.document(), header="What is known of this model; written by mlgit."))
+    return card
+
+
+def _ports(
+    chosen: frameworks.Framework, model: Any, kept: ModelCard, signature: Any, example: Any
+) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
+    """(inputs, outputs): as given, or as the model answers to the *example*, or as its format knows."""
+    if signature is not None:
+        sides = signature if isinstance(signature, Mapping) else {}
+        if not sides or sides.keys() - {"inputs", "outputs"}:
+            raise UsageError(
+                'A signature is {"inputs": …, "outputs": …}.', fix="give data like what goes in, comes out"
+            )
+        return tuple(ports(sides[side]) if side in sides else () for side in ("inputs", "outputs"))  # type: ignore[return-value]
+    if example is None:
+        return kept.inputs, kept.outputs
+    return ports(example), ports(chosen.predict(model, example))
+
+
+def described(files: Mapping[str, Path], sha256: Mapping[str, str]) -> ModelCard:
+    """What is known of the model that *files* are, by path, with their *sha256*: by its card, else by its files.
+
+    Whether it is unsafe is seen by the bytes and believed of no card. Nothing is loaded. Raises `OSError`.
+    """
+    card = _read(files.get(CARD)) or _guessed(files)
+    found = ((path, scanning.unsafe(place, path)) for path, place in sorted(files.items()) if path != CARD)
+    unsafe = next((f"{what} in {path}" for path, what in found if what), "")
+    return replace(
+        card, unsafe=unsafe, sha256=dict(sha256), size=sum(place.stat().st_size for place in files.values()),
+        format=card.format or (PICKLE if unsafe else ""),
+    )  # fmt: skip
+
+
+def _guessed(files: Mapping[str, Path]) -> ModelCard:
+    name = frameworks.of_files(files)
+    return ModelCard(framework=name, format=frameworks.named(name).FORMAT) if name else ModelCard()
+
+
+def _read(path: Path | None) -> ModelCard | None:
+    """The card at *path*; None where there is none, or it is something else that is called so."""
+    if path is None or path.stat().st_size > _LARGEST:
+        return None
+    try:
+        found = reader.load(path.read_bytes(), ModelCard, source=CARD)
+    except ConfigError:
+        return None
+    return found if found.format else None
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

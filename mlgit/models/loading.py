@@ -1,0 +1,51 @@
+"""A model that was stored, as an object again: by the loader of its format, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlgit.core.model_card import ModelCard
+from mlgit.errors import MlgitError, UsageError
+from mlgit.models import frameworks, keeping
+from mlgit.models.frameworks import PICKLE, Trust
+
+
+def load(place: Path, card: ModelCard, trust: Trust) -> Any:
+    """The model at *place*, a file or a folder, as its *card* tells of it.
+
+    Raises `UsageError` for an unsafe one unless that is allowed, and for a format that nobody here loads.
+    """
+    if card.unsafe and not trust.pickle:
+        raise UsageError(
+            f"The model is unsafe: {card.unsafe}.", why="Loading it can run code that came with it.",
+            fix="allow_pickle=True, if you trust who made it",
+        )  # fmt: skip
+    name = PICKLE if card.format == PICKLE else card.framework
+    if not name:
+        raise UsageError("Nobody knows the format of this model.", fix="use_model() brings its files")
+    return frameworks.named(name).load(files_of(place), card, trust)
+
+
+def verify(place: Path, sha256: Mapping[str, str]) -> None:
+    """Raise `MlgitError` where what lies at *place* is not exactly the files of the manifest *sha256*."""
+    there = {path: keeping.sha256_of(file) for path, file in files_of(place).items()}
+    if wrong := sorted(path for path in there.keys() | sha256.keys() if there.get(path) != sha256.get(path)):
+        raise MlgitError(
+            f"{place} is not what was logged: {wrong[0][:200]} {_what(wrong[0], there, sha256)}.",
+            fix="do not use it; delete it, and bring it again",
+        )  # fmt: skip
+
+
+def _what(path: str, there: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    if path not in there:
+        return "is missing"
+    return "has another sha256 than its record says" if path in wanted else "is none of its files"
+
+
+def files_of(place: Path) -> dict[str, Path]:
+    """The files at *place* by path, one alone by its name."""
+    if not place.is_dir():
+        return {place.name: place}
+    return {path.relative_to(place).as_posix(): path for path in sorted(place.rglob("*")) if path.is_file()}

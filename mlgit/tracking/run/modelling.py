@@ -1,0 +1,86 @@
+"""What a run under way keeps of its models: a file as it is, or an object in a safe format; and how it takes one up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlgit.errors import WrongKindError
+from mlgit.tracking.run.keeping import Kept, Path_, of_path
+
+if TYPE_CHECKING:
+    from mlgit.artifacts.artifact import Artifact
+
+
+class Modelled(Kept):
+    """The part of a run that keeps models, which are artifacts of the type `model`."""
+
+    def log_model(
+        self, path: Any, name: str | None = None, aliases: Sequence[str] | str | None = None,
+        framework: str | None = None, signature: Mapping[str, Any] | None = None, input_example: Any = None,
+        metadata: Mapping[str, Any] | None = None, allow_pickle: bool = False,
+    ) -> Artifact:  # fmt: skip
+        """Keep a model: the file or folder *path* as it is, or an object in its place, in a safe format.
+
+            run.log_model(classifier, name="churn", input_example=X[:5], aliases=["best"])
+            classifier = mlgit.load_model("churn:best")
+
+        An object's format is that of its library, unless *framework* names another: safetensors for PyTorch and
+        Transformers, skops for scikit-learn, the own formats of XGBoost, LightGBM, CatBoost, Keras, ONNX, TensorFlow
+        and NumPy. With *allow_pickle* anything else is pickled, and marked unsafe for ever, as a file is that holds a
+        pickle. What goes in and out is learned by asking the model with *input_example*, or said by *signature*:
+        `{"inputs": …, "outputs": …}`, data of that kind; neither is stored. *metadata* is plain data that is kept with
+        it. The *name* is that of the file, or `model`; the version is called `latest`, and by the *aliases*.
+
+        Raises `UsageError` for an object that cannot be stored safely, else as `log_artifact` does.
+        """
+        from mlgit.artifacts.artifact import Artifact
+        from mlgit.artifacts.staging import Staging
+        from mlgit.models import keeping
+
+        self._journal.check_open("artifacts")
+        if isinstance(path, str | os.PathLike):
+            return self._log_file(path, name, aliases, metadata)
+        artifact = Artifact(name or "model", "model", metadata=metadata)
+        with Staging().alone() as folder:
+            keeping.store(
+                path, folder, framework=framework, allow_pickle=allow_pickle, signature=signature,
+                example=input_example,
+            )  # fmt: skip
+            artifact.add_dir(folder)
+        return self.log_artifact(artifact, aliases=aliases)
+
+    def _log_file(
+        self, path: Path_, name: str | None, aliases: Sequence[str] | str | None, metadata: Mapping[str, Any] | None
+    ) -> Artifact:
+        if not metadata:
+            return self.log_artifact(path, name=name, type="model", aliases=aliases)
+        artifact, place = of_path(path, name, "model")
+        artifact.metadata = dict(metadata)
+        if place is not None:
+            artifact.add_dir(place) if place.is_dir() else artifact.add_file(place)
+        return self.log_artifact(artifact, aliases=aliases)
+
+    def use_model(self, name: str) -> str:
+        """Bring a model that was logged; return its path: the file, or the folder where it has several.
+
+            model.load_state_dict(torch.load(run.use_model("digits:best")))
+
+        Raises `NotFoundError`, `WrongKindError` for an artifact that is no model.
+        """
+        artifact = self.use_artifact(name)
+        if "model" not in artifact.type.lower():
+            raise WrongKindError(f"{artifact.name} is a {artifact.type}, no model.", fix="use_artifact() takes it")
+        return artifact.file() if artifact.file_count == 1 else artifact.download()
+
+    def link_model(
+        self, path: Path_, registered_model_name: str, name: str | None = None, aliases: Sequence[str] | None = None
+    ) -> Artifact | None:
+        """Keep the file or folder *path* as a model, and link it to the collection *registered_model_name*.
+
+        *name* is that of the artifact, its file's unless given; the *aliases* are those of the link. Returns the
+        artifact, or None where it could not be kept. Raises as `log_artifact` does.
+        """
+        artifact = self.log_artifact(path, name=name, type="model")
+        return self.link_artifact(artifact, f"model-registry/{registered_model_name}", aliases)

@@ -1,0 +1,44 @@
+"""A model whose loading would run code: commands tell of it, bring it, register and promote it; none loads it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import mlgit as wandb
+from mlgit.git.repo import Repo
+from tests.models.test_scanning import UNSAFE
+
+Mlgit = Callable[..., subprocess.CompletedProcess[str]]
+COMMANDS = [
+    "ls", "show last", "show last --json", "data ls", "model register last --name digits", "model ls",
+    "model show digits",
+    "promote digits@v1.0.0 production", "pr show 1", "report 1", "pr merge 1", "model settle",
+    "model get digits@production -o brought", "fsck", "doctor", "gc",
+]  # fmt: skip
+MARKED = ("show last", "model ls", "model show digits", "promote digits@v1.0.0 production", "pr show 1")
+
+
+def test_no_command_loads_a_model(inside: Repo, mlgit: Mlgit):
+    Path("planted").mkdir()
+    for name, content in UNSAFE.items():
+        Path("planted", name).write_bytes(content)
+    with wandb.init(project="digits", name="last") as run:
+        run.log({"accuracy": 0.9})
+        run.log_model("planted", name="net")
+        run.use_model("net:latest")
+        run.use_artifact("net:latest").verify("artifacts/net:v0")
+        run.use_artifact("net:latest").get_entry("torch").download("one")
+
+    said = {command: mlgit(*command.split(), check=False) for command in COMMANDS}
+
+    assert not Path("loaded").exists()
+    assert not list(Path.cwd().rglob("loaded"))
+    assert {command: done.stderr for command, done in said.items() if done.returncode} == {}
+    for command in MARKED:
+        assert "unsafe" in (said[command].stdout + said[command].stderr).lower(), command
+    assert json.loads(said["show last --json"].stdout)["artifacts"][0]["card"]["unsafe"]
+    assert "UNSAFE to load" in said["model get digits@production -o brought"].stderr
+    assert {path.name: path.read_bytes() for path in Path("brought").iterdir()} == UNSAFE

@@ -1,0 +1,271 @@
+"""Models of real libraries: stored in their safe formats, described, and loaded back to the same predictions."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mlgit
+from mlgit.errors import MlgitError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.models import frameworks
+from tests.conftest import need
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras' own
+X = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
+Y = (X[:, 0] > 0).astype(int)
+
+
+@dataclass
+class Case:
+    """A library, what is made with it, and what is to be known of that."""
+
+    module: str
+    make: Callable[[], Any]
+    card: str
+    files: str
+    inputs: str = "float32 [any, 4]"
+    example: Any = None
+    predict: Callable[[Any], Any] = lambda model: model.predict(X)
+
+
+def net() -> Any:
+    import torch
+
+    first, second = torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)
+    second.weight = first.weight
+    return torch.nn.Sequential(first, second)
+
+
+def answered(model: Any) -> Any:
+    """What the module says, or one with the tensors that came back for it."""
+    import torch
+
+    if isinstance(model, dict):
+        state, model = model, net()
+        model.load_state_dict(state)
+        assert state["0.weight"] is state["1.weight"]
+    with torch.no_grad():
+        return model(torch.from_numpy(X)).numpy()
+
+
+def pipeline() -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
+
+
+def boosted() -> Any:
+    import xgboost
+
+    return xgboost.XGBClassifier(n_estimators=3).fit(X, Y)
+
+
+def lighter() -> Any:
+    import lightgbm
+
+    return lightgbm.train({"objective": "binary", "verbose": -1}, lightgbm.Dataset(X, Y), 3)
+
+
+def cats() -> Any:
+    import catboost
+
+    return catboost.CatBoostClassifier(iterations=3, verbose=False, allow_writing_files=False).fit(X, Y)
+
+
+def layers() -> Any:
+    import keras
+
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+
+
+def graph() -> Any:
+    from onnx import TensorProto, helper, numpy_helper
+
+    sides = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, size in (("x", 4), ("y", 2))]
+    weights = numpy_helper.from_array(np.ones((4, 2), "float32"), "w")
+    made = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", sides[:1], sides[1:], [weights])
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)])
+
+
+def first(model: Any) -> Any:
+    from onnx import numpy_helper
+
+    return numpy_helper.to_array(model.graph.initializer[0])
+
+
+def bert() -> Any:
+    import transformers
+
+    config = transformers.BertConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=50
+    )
+    return transformers.BertModel(config)
+
+
+def pooled(model: Any) -> Any:
+    import torch
+
+    model.eval()
+    with torch.no_grad():
+        return model(torch.ones(1, 3, dtype=torch.long)).pooler_output.numpy()
+
+
+CASES = {
+    "torch": Case("torch", net, "safetensors of torch", "model.safetensors", predict=answered, example="tensor"),
+    "sklearn": Case("skops", pipeline, "skops of sklearn", "model.skops", example=X),
+    "xgboost": Case("xgboost", boosted, "ubj of xgboost", "model.ubj", example=X),
+    "lightgbm": Case("lightgbm", lighter, "lightgbm of lightgbm", "model.txt", example=X),
+    "catboost": Case("catboost", cats, "cbm of catboost", "model.cbm", example=X),
+    "keras": Case(
+        "keras", layers, "keras of keras", "model.keras", example=X, predict=lambda model: model.predict(X, verbose=0)
+    ),
+    "onnx": Case("onnx", graph, "onnx of onnx", "model.onnx", "x float32 [any, 4]", predict=first),
+    "transformers": Case("transformers", bert, "transformers of", "config.json model.safetensors", "", predict=pooled),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_model_is_stored_safely_described_and_loaded_back(name: str, inside: Repo):
+    case = CASES[name]
+    if name == "catboost":
+        pytest.importorskip("catboost", reason="270 MB, which `make integrations` does not bring")
+    need(case.module, importlib.util.find_spec(case.module) is not None)
+    model = case.make()
+    example = __import__("torch").from_numpy(X) if isinstance(case.example, str) else case.example
+    with mlgit.init() as run:
+        run.log_model(model, name="net", input_example=example)
+
+    card = mlgit.model_card("net")
+    back = mlgit.load_model("net")
+
+    assert card.brief.startswith(case.card)
+    assert card.unsafe == ""
+    assert card.framework == frameworks.of(model) == name
+    assert sorted(card.sha256) == sorted([*case.files.split(), "model.yaml"])
+    assert "; ".join(map(str, card.inputs)) == case.inputs
+    assert bool(card.outputs) == (example is not None or name == "onnx")
+    assert np.allclose(case.predict(back), case.predict(model), atol=1e-6)
+    assert type(back) in (type(model), dict)
+
+
+def test_finding_a_framework_imports_nothing(inside: Repo):
+    code = (
+        "import sys, numpy; from mlgit.models import frameworks as f; f.of({'a': numpy.zeros(1)}); print(*sys.modules)"
+    )
+
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    assert not {"torch", "sklearn", "xgboost", "keras", "transformers", "onnx", "skops"} & set(loaded)
+
+
+def test_a_state_with_more_than_tensors_is_refused(inside: Repo):
+    need("torch", importlib.util.find_spec("torch") is not None)
+    import torch
+
+    with mlgit.init() as run, pytest.raises(UsageError):
+        run.log_model({"model": torch.zeros(2), "epoch": 3}, name="net")
+
+
+def test_tensors_that_lie_in_one_memory_are_stored_whole(inside: Repo):
+    need("torch", importlib.util.find_spec("torch") is not None)
+    import torch
+
+    table = torch.arange(12.0).reshape(3, 4)
+    with mlgit.init() as run:
+        run.log_model({"all": table, "row": table[1], "turned": table.T, "same": table}, name="net")
+
+    back = mlgit.load_model("net")
+
+    assert {name: one.tolist() for name, one in back.items()} == {
+        "all": table.tolist(), "row": table[1].tolist(), "turned": table.T.tolist(), "same": table.tolist(),
+    }  # fmt: skip
+    assert back["same"] is back["all"]
+
+
+class Doubling:
+    """A step of the tests' own, which skops trusts nobody to make."""
+
+    def fit(self, features: Any, labels: Any = None) -> Doubling:
+        return self
+
+    def transform(self, features: Any) -> Any:
+        return features * 2
+
+
+def test_an_estimator_with_foreign_classes_is_loaded_once_they_are_trusted(inside: Repo):
+    need("skops", importlib.util.find_spec("skops") is not None)
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    made = make_pipeline(Doubling(), LogisticRegression()).fit(X, Y)
+    with mlgit.init() as run:
+        run.log_model(made, name="net")
+    foreign = f"{Doubling.__module__}.Doubling"
+
+    with pytest.raises(UsageError, match="which nobody trusts yet"):
+        mlgit.load_model("net")
+    assert mlgit.load_model("net", trusted=[foreign]).predict(X).tolist() == made.predict(X).tolist()
+
+
+def test_a_keras_model_with_code_in_it_is_stored_only_where_somebody_asks_for_it(inside: Repo):
+    need("keras", importlib.util.find_spec("keras") is not None)
+    import keras
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x * 2)])
+    with mlgit.init() as run:
+        with pytest.raises(UsageError, match="a Keras Lambda layer, which is code"):
+            run.log_model(model, name="net")
+        run.log_model(model, name="net", allow_pickle=True)
+
+    assert "Lambda" in mlgit.model_card("net").unsafe
+    with pytest.raises(UsageError, match="unsafe"):
+        mlgit.load_model("net")
+    assert mlgit.load_model("net", allow_pickle=True).predict(X, verbose=0).tolist() == (X * 2).tolist()
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_what_torch_saves_is_marked_and_loaded_only_where_that_is_allowed(inside: Repo, legacy: bool):
+    need("torch", importlib.util.find_spec("torch") is not None)
+    import torch
+
+    torch.save({"w": torch.ones(2)}, "net.bin", _use_new_zipfile_serialization=not legacy)
+    with mlgit.init() as run:
+        run.log_model("net.bin", name="net")
+
+    assert mlgit.model_card("net").unsafe.startswith("a pickle")
+    with pytest.raises(UsageError, match="unsafe"):
+        mlgit.load_model("net")
+    assert mlgit.load_model("net", allow_pickle=True)["w"].tolist() == [1, 1]
+
+
+def test_what_joblib_packs_is_marked(inside: Repo):
+    import joblib
+
+    for number, packed in enumerate([0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)]):
+        joblib.dump(pipeline(), f"net{number}", compress=packed)
+    with mlgit.init() as run:
+        briefs = [run.log_model(f"net{number}").stored.card.unsafe for number in range(6)]
+
+    assert briefs == [f"a pickle in net{number}" for number in range(6)]
+
+
+def test_a_missing_library_is_named(inside: Repo, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    with mlgit.init() as run, pytest.raises(MlgitError, match="This model needs skops"):
+        run.log_model(pipeline(), name="net")
+
+    assert not list((inside.own / "drafts").iterdir())
+    assert Path.cwd() == inside.work_tree
