@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlgit.core import ledger, refs
 from mlgit.core.artifact import ArtifactVersion
@@ -217,7 +217,8 @@ def find(
     wanted = named.project or project
     asked = [one for one in tellers if wanted in (None, one.project)]
     known = versions(asked, named.name) or (versions(tellers, named.name) if not named.project else [])
-    known = known or _of_path(asked, named.name)
+    if not known and (known := _of_path(asked, named.name)) and _number(named.which) == 0:
+        named = replace(named, which="latest")  # W&B's number for it; the artifact may have had others before
     if not any(hidden or not held.version.deleted for held in known):
         some = sorted({*names(asked), *others()})
         fix = f"there are: {', '.join(some[:10])}" if some else "log one in a run first"
