@@ -13,12 +13,20 @@ from tests.models.test_scanning import UNSAFE
 
 Mlgit = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = [
-    "ls", "show last", "show last --json", "data ls", "model register last --name digits", "model ls",
+    "ls", "show last", "show last --json", "data ls", "data history net",
+    "model register last --name digits", "model ls",
     "model show digits",
     "promote digits@v1.0.0 production", "pr show 1", "report 1", "pr merge 1", "model settle",
     "model get digits@production -o brought", "fsck", "doctor", "gc",
 ]  # fmt: skip
-MARKED = ("show last", "model ls", "model show digits", "promote digits@v1.0.0 production", "pr show 1")
+MARKED = (
+    "show last",
+    "data history net",
+    "model ls",
+    "model show digits",
+    "promote digits@v1.0.0 production",
+    "pr show 1",
+)
 
 
 def test_no_command_loads_a_model(inside: Repo, mlgit: Mlgit):

@@ -55,7 +55,7 @@ def command(name: str, as_json: bool) -> None:
         (held.label, "(hidden)" if held.version.deleted else ", ".join(held.aliases), figures.size(held.version.size),
          f"{held.version.files:,}" if held.version.files else "", figures.ago(held.created, time.time()),
          shown.origin(held), output.some([edits.label(run) for run in users[held.version.hash]], 2),
-         held.version.description)
+         shown.about(held))
         for held in known
     ]  # fmt: skip
     columns = ("version", "aliases", "size", "files", "age", "by", "used by", "description")

@@ -19,7 +19,14 @@ def document(held: Held) -> dict[str, Any]:
         "path": version.path, "created": figures.moment(held.created), "by": held.by or None,
         "run": held.run.id if held.run else None, "description": version.description,
         "metadata": dict(version.metadata), "splits": {name: list(files) for name, files in version.splits.items()},
+        "card": version.card.document() if version.card else None,
     }  # fmt: skip
+
+
+def about(held: Held) -> str:
+    """What is said of it: that it is unsafe to load, and its description."""
+    unsafe = held.version.card.unsafe if held.version.card else ""
+    return "; ".join(filter(None, (unsafe and f"UNSAFE: {unsafe}", held.version.description)))
 
 
 def origin(held: Held) -> str:
