@@ -22,6 +22,9 @@ from mlgit.errors import MlgitError
 
 _CHARTS = ".git/mlgit/forge/assets"
 _PAGE = "pull-request.html"
+_ELSEWHERE = "elsewhere"
+"""What would lie on other machines."""
+_STORAGE, _CLONE = f"{_ELSEWHERE}/storage", f"{_ELSEWHERE}/clone"
 
 
 @click.command()
@@ -32,8 +35,8 @@ def command(folder: Path | None, trials: int, agents: int) -> None:
     """One experiment from train.py to a promoted model, in a scratch repository: about a minute, offline.
 
     Real trainings on scikit-learn's digits become branches, a sweep searches for better params, a pull request shows
-    what the best one did, and the model goes to production through a gate. FOLDER must not exist yet; without one, a
-    temporary folder is made. It stays, to be looked at.
+    what the best one did, the model goes to production through a gate, and a fresh clone makes its run again, bit for
+    bit. FOLDER must not exist yet; without one, a temporary folder is made. It stays, to be looked at.
 
     \b
     Examples:
@@ -48,7 +51,8 @@ def command(folder: Path | None, trials: int, agents: int) -> None:
     _write_project(show.folder)
     show.mlgit("init")
     show.run("python", "prepare.py")
-    show.run("dvc", "add", "--quiet", "data/train.npz", "data/test.npz")
+    show.run("dvc", "remote", "add", "--quiet", "--default", "storage", str(show.folder / _STORAGE))
+    show.mlgit("data", "add", "data/train.npz", "data/test.npz")
     show.run("git", "add", ".")
     show.run("git", "commit", "--quiet", "-m", "Train on the digits")
 
@@ -78,6 +82,13 @@ def command(folder: Path | None, trials: int, agents: int) -> None:
     show.mlgit("model", "register", "baseline", "--name", "digits")
     show.mlgit("promote", "digits@v1.1.0", "production", expect=4)
 
+    show.title("Another machine: a fresh clone makes the model's run again, bit for bit")
+    show.run("dvc", "push", "--quiet")
+    show.run("git", "clone", "--quiet", ".", _CLONE)
+    there = show.inside(_CLONE)
+    there.mlgit("pull")
+    there.mlgit("reproduce", best["run"])
+
     show.title("Where to look")
     show.mlgit("model", "ls")
     show.run("git", "log", "--oneline", "--no-decorate", "-n", "5", "--", "registry/")
@@ -99,7 +110,7 @@ def _write_project(folder: Path) -> None:
     from mlgit import resources
 
     shutil.copytree(resources.templates() / "demo", folder, dirs_exist_ok=True)
-    (folder / ".gitignore").write_text(f"/{_PAGE}\n")
+    (folder / ".gitignore").write_text(f"/{_PAGE}\n/{_ELSEWHERE}/\n")
 
 
 def _where(folder: Path, best: str, baseline: str) -> None:
@@ -125,6 +136,11 @@ class Stage:
     def title(self, text: str) -> None:
         """A heading."""
         click.echo(f"\n{click.style(text, bold=True)}")
+
+    def inside(self, path: str) -> Stage:
+        """The same in the folder *path* of this one."""
+        self._show(("cd", path))
+        return Stage(self.folder / path)
 
     def mlgit(self, *words: str, expect: int = 0) -> None:
         """An mlgit command."""

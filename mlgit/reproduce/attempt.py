@@ -124,8 +124,9 @@ def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim) -> ex
         raise MlgitError(f"{place.code} is no worktree of the repository any more.", fix="try again")
     base = environment.variables(told, python, user=repo.work_tree, code=place.code)
     words = tuple(_word(word, repo, place.code) for word in told.words)
-    if recipe.is_python(words[0]) and not shutil.which(words[0], path=base["PATH"]):
-        words = (str(python), *words[1:])
+    if recipe.is_python(words[0]):  # whatever the path to it was then
+        name = posixpath.basename(words[0])
+        words = (name if shutil.which(name, path=base["PATH"]) else str(python), *words[1:])
     extra = dict(shim(words)) if told.takes_wandb else {}
     pins = pinned.variables(told.run.id, told.run.used)
     about = environment.surroundings(found.plan, python, base)

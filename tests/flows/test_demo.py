@@ -35,7 +35,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
         name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "MLGIT_", "DVC_", "XDG_"))
     }
     nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-    env = kept | nowhere | {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "GIT_ALLOW_PROTOCOL": "none"}
+    env = kept | nowhere | {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "GIT_ALLOW_PROTOCOL": "file"}
     words = (sys.executable, "-m", "mlgit", "demo", str(folder), "--trials", "3")
     done = subprocess.run(words, cwd=home, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
@@ -109,6 +109,17 @@ def test_the_gates_refusal_is_seen_with_its_exit_code(demo: Demo) -> None:
     assert "FAILED  accuracy not worse than the champion" in told
     assert "mlgit: digits v1.1.0 cannot be promoted to production" in told
     assert "\n(exit code 4)\n" in told
+
+
+def test_a_fresh_clone_makes_the_best_run_again_bit_for_bit(demo: Demo, mlgit: Mlgit) -> None:
+    best = json.loads(mlgit("ls", "--where", f"name = {best_name(demo)}", "--json", cwd=demo.folder).stdout)[0]
+    again = json.loads(
+        mlgit("ls", "--where", f"reproduces = {best['id']}", "--json", cwd=demo.folder / "elsewhere/clone").stdout
+    )
+
+    assert f"\nbitwise: {best_name(demo)}, made again\n" in demo.transcript
+    assert "  the same to the last bit: 3 metrics, 3 series (75 points), 1 artifact\n" in demo.transcript
+    assert [one["metrics"]["accuracy"] for one in again] == [best["metrics"]["accuracy"]]
 
 
 def test_stock_gto_reads_versions_and_stages(demo: Demo) -> None:
