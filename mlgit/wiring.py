@@ -18,11 +18,15 @@ from mlgit.store.place import Place
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from mlgit.core.registered import Registered
     from mlgit.core.run import Run
     from mlgit.core.sweep import Sweep
     from mlgit.core.verdict import Verdict
     from mlgit.forge.base import Forge, PullRequest
     from mlgit.git.repo import Repo
+    from mlgit.lineage.affected import Affected
+    from mlgit.lineage.gather import Wish as LineageWish
+    from mlgit.lineage.graph import Graph
     from mlgit.registry.propose import Plan, Promotion
     from mlgit.registry.settle import Settled
     from mlgit.store.check import Finding
@@ -329,6 +333,34 @@ def promote(place: Place, plan: Plan) -> Promotion:
     from mlgit.registry import propose
 
     return propose.promote(place.repo, forge(place), plan, goals=place.settings.goals)
+
+
+def registered(place: Place, *, base: str | None = None) -> list[Registered]:
+    """All registered versions in brief, with the stages that serve them."""
+    if not place.repo.refs("refs/tags/"):
+        return []
+    from mlgit.registry import registered as versions
+    from mlgit.store import registry
+
+    return versions.every(place.repo, base=registry.base_name(place.repo, base))
+
+
+def lineage(place: Place, text: str, wish: LineageWish, *, base: str | None = None) -> Graph:
+    """What the thing that *text* names was made of, and what it led to. Raises `NotFoundError`, `UsageError`."""
+    from mlgit.lineage import gather
+
+    known = registered(place, base=base)
+    return gather.gather(place.repo, text, known, wish, project=place.meant, folder=places.here())
+
+
+def affected(place: Place, text: str, *, base: str | None = None, most: int | None = None) -> Affected:
+    """What the data that *text* names has reached. Raises `NotFoundError`, `UsageError`."""
+    from mlgit.lineage import affected as reaching
+
+    known = registered(place, base=base)
+    return reaching.affected(
+        place.repo, text, known, project=place.meant, folder=places.here(), most=most
+    )  # fmt: skip
 
 
 def sweep_lines(task: Task) -> tuple[list[str], bool]:

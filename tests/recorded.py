@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from mlgit.core import refs
 from mlgit.core.run import Run, State
+from mlgit.dvc import pointers
+from mlgit.dvc.pointers import Out
+from mlgit.git.objects import Entry
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
 from mlgit.store import live, result, runs
@@ -14,13 +19,26 @@ from mlgit.store.telling import Account
 from mlgit.tracking import session
 
 
+def track(repo: Repo, data: Mapping[str, str]) -> str:
+    """A commit on HEAD, on no branch, at which DVC holds *data*, path → content hash."""
+    files = {f"{path}.dvc": pointers.render([Out(path=Path(path).name, hash=data[path])]) for path in data}
+    writer = repo.writer()
+    entries = {
+        name: Entry("100644", writer.blob(text.encode())) for name, text in (files | {".dvc/config": ""}).items()
+    }
+    tree = writer.edit({}, entries, lambda _: {})
+    writer.flush()
+    return repo.git("commit-tree", "-p", "HEAD", "-m", "data", tree).strip()
+
+
 def record(repo: Repo, run_id: str, **fields: Any) -> Run:
-    """A finished run of the code at HEAD, on its branch."""
+    """A finished run of the code at HEAD, on its branch; with the *data* that DVC holds there, if any is given."""
     about = {
         "name": "n", "project": "p", "state": State.FINISHED, "params": {"lr": 0.1}, "metrics": {"loss": 1},
         "created": 1e9, "finished": 1e9 + 60,
     } | fields  # fmt: skip
-    run = Run(id=run_id, source=repo.resolve("HEAD"), **about)  # type: ignore[arg-type]
+    source = track(repo, about["data"]) if "data" in about else repo.resolve("HEAD")  # type: ignore[arg-type]
+    run = Run(id=run_id, source=source, **about)  # type: ignore[arg-type]
     made = result.commit(repo, Account(run=run), ())
     ref = refs.run_ref(run.project, run.name, run.id)
     repo.move([Move(ref, None, made.commit)], why="run")

@@ -49,6 +49,10 @@ COMMANDS: dict[str, dict[str, str]] = {
         "export": "Write runs to tables, archives and folders.",
         "import": "Take along the runs of W&B, MLflow, DVCLive or TensorBoard.",
     },
+    "Lineage": {
+        "lineage": "What something was made of, and what it led to.",
+        "affected": "What a dataset has reached: stages first.",
+    },
     "Sweeps": {"sweep": "Search over parameters."},
     "Review": {
         "pr": "Open, show and merge pull requests.",

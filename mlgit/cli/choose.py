@@ -33,6 +33,26 @@ class RunName(click.ParamType):  # type: ignore[type-arg]  # click 8.1, which we
         ]
 
 
+class Thing(RunName):
+    """Whatever has a lineage: a run, an artifact, a model's version or stage."""
+
+    name = "ref"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The models and artifacts that go on so, then the runs."""
+        from mlgit import wiring
+        from mlgit.index import query
+
+        try:
+            place = wiring.place()
+            models = [name for one in wiring.registered(place) for name in (one.name, *one.served)]
+            artifacts = query.logged(place.repo, project=place.meant)
+        except MlgitError:
+            return []
+        fitting = (name for name in (*models, *sorted(artifacts)) if name.startswith(incomplete))
+        return [*map(CompletionItem, fitting), *super().shell_complete(ctx, param, incomplete)]
+
+
 class Key(click.ParamType):  # type: ignore[type-arg]  # as above
     """A metric, param or field by its name; the last one of a text, where it stands in a condition or an order."""
 
@@ -103,3 +123,4 @@ HIDDEN_ARTIFACT = ArtifactName(hidden=True)
 KEY = Key()
 NUMBER = PullNumber(1)
 RUN = RunName()
+THING = Thing()

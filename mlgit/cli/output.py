@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal
@@ -22,7 +23,7 @@ def is_terminal(stream: IO[str] | None = None) -> bool:
 
 def draws() -> bool:
     """Whether a person watches, on a terminal that knows more than letters."""
-    return is_terminal() and _takes_unicode()
+    return is_terminal() and takes_unicode()
 
 
 def say(text: str = "") -> None:
@@ -33,6 +34,12 @@ def say(text: str = "") -> None:
 def raw(text: str) -> None:
     """*text* as it is, for another program."""
     sys.stdout.write(text)
+
+
+def fitted(text: str) -> None:
+    """A line that a terminal shows whole: its end is left out where there is no room for it."""
+    room = shutil.get_terminal_size().columns
+    say(f"{text[: room - 1]}…" if is_terminal() and len(text) > room else text)
 
 
 def gap() -> None:
@@ -61,13 +68,13 @@ def kept_for_us() -> Iterator[None]:
 
 def as_json(data: Any) -> None:
     """*data* as indented JSON; nan and the infinities as words, for JSON has no such numbers."""
-    json.dump(figures.finite(data), sys.stdout, indent=2, ensure_ascii=not _takes_unicode(), default=str)
+    json.dump(figures.finite(data), sys.stdout, indent=2, ensure_ascii=not takes_unicode(), default=str)
     sys.stdout.write("\n")
 
 
 def json_line(data: Any) -> None:
     """*data* as JSON on a line, likewise."""
-    sys.stdout.write(json.dumps(figures.finite(data), ensure_ascii=not _takes_unicode(), default=str) + "\n")
+    sys.stdout.write(json.dumps(figures.finite(data), ensure_ascii=not takes_unicode(), default=str) + "\n")
 
 
 @contextlib.contextmanager
@@ -200,5 +207,6 @@ def _style(cell: str) -> str:
             "better": "green"}.get(cell, "")  # fmt: skip
 
 
-def _takes_unicode() -> bool:
+def takes_unicode() -> bool:
+    """Whether who reads it takes more than letters."""
     return (sys.stdout.encoding or "").lower().startswith("utf")

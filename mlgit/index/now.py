@@ -19,6 +19,7 @@ from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import build, shape
 from mlgit.index.cells import SEGMENT
+from mlgit.index.relations import Relations
 from mlgit.store import archive, live, locks, records, telling
 from mlgit.store import runs as stored
 
@@ -95,6 +96,11 @@ class Now:
         from mlgit.index.table import Table  # numpy costs a tenth of a second to load
 
         return Table(self._connection, self.alive)
+
+    @cached_property
+    def relations(self) -> Relations:
+        """How the runs hang together."""
+        return Relations(self._connection, self.alive)
 
     def found(
         self, wanted: Condition, order: Sequence[str], project: str | None, *,

@@ -43,11 +43,11 @@ def lines(repo: Repo, model: str | None = None, *, base: str) -> list[Line]:
     ledgers = ledger.read(store.tags(repo))
     if model is not None and model not in ledgers:
         raise _unknown(model, ledgers)
-    wanted = _desired(repo, base)
+    wanted = desired(repo, base)
     return [
         Line(
             model=name, version=version, tag=tag, record=store.of_message(tag.message),
-            stages=_stages(ledgers[name], version, {s: v for (m, s), v in wanted.items() if m == name}),
+            stages=serving(ledgers[name], version, {s: v for (m, s), v in wanted.items() if m == name}),
         )
         for name in ledgers
         if model in (None, name)
@@ -55,7 +55,7 @@ def lines(repo: Repo, model: str | None = None, *, base: str) -> list[Line]:
     ]  # fmt: skip
 
 
-def _desired(repo: Repo, base: str) -> dict[tuple[str, str], str]:
+def desired(repo: Repo, base: str) -> dict[tuple[str, str], str]:
     """The stages on *base*; none where there is no such branch yet."""
     try:
         commit = store.base_commit(repo, base)
@@ -65,7 +65,8 @@ def _desired(repo: Repo, base: str) -> dict[tuple[str, str], str]:
         return store.stages_at(reader, commit)
 
 
-def _stages(known: Ledger, version: str, wanted: dict[str, str]) -> tuple[str, ...]:
+def serving(known: Ledger, version: str, wanted: dict[str, str]) -> tuple[str, ...]:
+    """The stages that serve *version*, by what is *wanted* of its model's, and by what the tags say."""
     settled = [stage for stage, served in wanted.items() if served == version == known.stages.get(stage)]
     unsettled = [stage for stage, served in wanted.items() if served == version != known.stages.get(stage)]
     emptied = settle.ours(known)
@@ -90,7 +91,7 @@ def find(repo: Repo, text: str, *, base: str) -> ModelVersion:
     known = ledgers[model]
     if which and _VERSION.fullmatch(which):
         return record_of(known, ledger.version(which))
-    stages = known.stages | {stage: served for (one, stage), served in _desired(repo, base).items() if one == model}
+    stages = known.stages | {stage: served for (one, stage), served in desired(repo, base).items() if one == model}
     number = stages.get(which or PRODUCTION)
     if which and number is None:
         held = f"Its stages: {', '.join(sorted(stages))}." if stages else "No stage of it serves anything."

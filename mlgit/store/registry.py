@@ -87,6 +87,16 @@ def of_message(text: str) -> ModelVersion | None:
     return found if found and in_calendar(found.registered) == found.registered else None
 
 
+def told(text: str) -> Mapping[str, Any]:
+    """What the record in a tag's message says, unchecked, which is a hundred times as quick; nothing without one."""
+    value = message_trailer(text, TRAILER)
+    try:
+        found = records.told(value) if value else None
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def of_text(text: str | bytes, *, source: str) -> ModelVersion:
     """The record in a version's file. Raises `ConfigError`."""
     document = parse(text, source=source)

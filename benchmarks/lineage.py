@@ -1,0 +1,129 @@
+"""Lineage in a repository of 100,000 runs: what made a model, and what a dataset reached, as whole commands."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks import crowd
+from benchmarks.measure import ROOT, Line, at_most, process
+from mlgit.core import refs
+from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.model import ModelVersion, Stage
+from mlgit.core.run import Run
+from mlgit.git.objects import Writer
+from mlgit.git.repo import Move, Repo
+from mlgit.store import registry
+
+COUNT = 100_000
+_DATASETS = 10
+"""Versions of one dataset, each used by a tenth of the runs: 10,000."""
+_REGISTERED = 100
+"""Versions of each model; the last one is in production."""
+_EVERY = 20
+"""Of so many runs one reads the model of the one before, and one is forked from it."""
+
+
+def content(*words: object) -> str:
+    """A content hash, the same for the same *words*."""
+    return hashlib.md5(repr(words).encode(), usedforsecurity=False).hexdigest()
+
+
+def related(some: Iterator[Run]) -> Iterator[Run]:
+    """*some* runs, each of which reads a dataset, which the first of ten thousand made, and logs a model.
+
+    A few go on from the run before.
+    """
+    before: Run | None = None
+    for number, run in enumerate(some):
+        is_first = number % (COUNT // _DATASETS) == 0
+        run = replace(run, project="digits") if is_first else run
+        dataset = ArtifactVersion(
+            name="digits", type="dataset", hash=f"{content('digits', number * _DATASETS // COUNT)}.dir", size=1 << 20,
+            path="data/digits", files=60, created=run.created,
+        )  # fmt: skip
+        model = ArtifactVersion(
+            name=f"{run.project}-model", type="model", hash=content("model", number), size=1 << 16, path="model.pt",
+            files=1, created=run.created + 1 + number / 1e3, aliases=("latest",),
+        )  # fmt: skip
+        used = () if is_first else (dataset, before.logged[-1]) if before and number % _EVERY == 1 else (dataset,)
+        parent = before.id if before and number % _EVERY == 2 else None
+        run = replace(
+            run,
+            used=used,
+            logged=(dataset, model) if is_first else (model,),
+            parent=parent,
+            data={"data/train.csv": content("train", number // 5000)},
+        )
+        yield run
+        before = run
+
+
+def build(folder: Path) -> Repo:
+    """The repository, with a hundred registered versions of each model, of which one is in production."""
+    repo = crowd.build(folder, COUNT, told=related)
+    source = repo.resolve("HEAD")
+    assert source
+    taken: dict[str, list[Run]] = defaultdict(list)
+    for run in related(crowd.runs(COUNT, source)):
+        taken[run.project].append(run)
+    writer, tips = repo.writer(), repo.refs(refs.RUNS)
+    moves: list[Move] = []
+    stages: dict[str, bytes] = {}
+    for model, runs in taken.items():
+        for number, run in enumerate(runs[:: len(runs) // _REGISTERED][:_REGISTERED]):
+            commit = tips[refs.run_ref(run.project, run.name, run.id)]
+            made = run.logged[-1]
+            version = ModelVersion(
+                model=model, version=f"v1.{number}.0", project=model, run=run.id, commit=commit, artifact=made.name,
+                hash=made.hash, size=made.size, registered=run.created, metrics=run.metrics,
+            )  # fmt: skip
+            moves.append(_tag(writer, f"{model}@{version.version}", commit, run.created, registry.message(version)))
+            stage = Stage(model=model, stage="production", version=version.version)
+        moves.append(_tag(writer, f"{model}#production#1", commit, run.created + 60, "production"))
+        stages[registry.stage_path(model, "production")] = registry.stage_text(stage).encode()
+    writer.flush()
+    repo.move(moves, why="bench")
+    for path, text in stages.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(text)
+    repo.git("add", "-A")
+    repo.git("-c", "user.name=bench", "-c", "user.email=bench@example.com", "commit", "-qm", "stages")
+    os.utime(repo.common_dir / "packed-refs", (0, 0))
+    return repo
+
+
+def _tag(writer: Writer, name: str, commit: str, when: float, message: str) -> Move:
+    text = f"object {commit}\ntype commit\ntag {name}\ntagger Ada <ada@example.com> {int(when)} +0000\n\n{message}\n"
+    return Move(f"refs/tags/{name}", None, writer.add("tag", text.encode()))
+
+
+def lines() -> Iterator[Line]:
+    """Wall time of whole commands, the index being up to date."""
+    with tempfile.TemporaryDirectory() as scratch:
+        repo = build(Path(scratch) / "repo")
+        ask = (sys.executable, "-m", "mlgit")
+        env = {"MLGIT_SILENT": "1", "PYTHONPATH": str(ROOT)}
+        for what, words in _ASKED.items():
+            cost = process((*ask, *words), folder=repo.folder, runs=5, env=env).wall
+            yield at_most(f"{COUNT:,} runs: {what}", cost, 300, "ms")
+
+
+_ASKED = {
+    "what made the model in production": ("lineage", "digits@production", "--up"),
+    "all about a dataset that 10,000 runs used": ("lineage", "digits:v4"),
+    "all about one model of 20,000": ("lineage", "digits-model:v15000"),
+    "all about the newest run": ("lineage", "latest"),
+    "all of data that 5,000 runs read, by its hash": ("lineage", content("train", 7)),
+    "a dataset, as a graph for Graphviz": ("lineage", "digits:v4", "--dot"),
+}
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]))

@@ -1,0 +1,91 @@
+"""`mlgit affected`: what a dataset has reached."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlgit.cli import output
+from mlgit.cli.choose import THING
+
+if TYPE_CHECKING:
+    from mlgit.lineage.affected import Affected
+    from mlgit.lineage.graph import Key
+
+
+@click.command()
+@click.argument("data", type=THING, metavar="DATA")
+@click.option("--stages", "only_stages", is_flag=True, help="Only the stages that serve something made of it.")
+@click.option("-n", "--limit", default=20, type=click.IntRange(min=0), show_default=True,
+              help="List so many artifacts and runs at the most; 0 for all.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, with all runs and artifacts.")
+@click.option("--base", metavar="BRANCH", help="The branch whose stages count.  [default: main]")
+def command(data: str, only_stages: bool, limit: int, as_json: bool, base: str | None) -> None:
+    """List all that DATA has reached, however indirectly: stages first, then versions, artifacts and runs.
+
+    For the day on which a dataset turns out to be poisoned, leaked or wrong. DATA is an artifact's version (digits:v2,
+    digits@v2), a content's hash, a path that DVC tracks, or the hash of one file in a folder that DVC holds, as far as
+    the folder's listing is in the cache.
+
+    \b
+    Examples:
+      mlgit affected digits@v2
+      mlgit affected data/train.csv --stages
+      mlgit affected digits:v2 --json | jq -r '.stages[].stage'
+    """
+    from mlgit import wiring
+
+    found = wiring.affected(wiring.place(), data, base=base, most=limit or None)
+    if as_json:
+        output.as_json(_document(found))
+        return
+    named = ", ".join(found.nodes[key].label for key in found.start)
+    counts = (_count(len(found.stages), "stage"), _count(len(found.versions), "version"),
+              _count(len(found.contents), "artifact"), _count(len(found.runs), "run"))  # fmt: skip
+    output.fitted(f"{named} reached {', '.join(counts)}")
+    _ways("stages", found, found.stages)
+    if not only_stages:
+        _ways("versions", found, found.versions)
+        rest = ("mlgit", "affected", data, "--limit", "0")
+        _some("artifacts", found, found.contents, limit, rest)
+        _some("runs", found, found.runs, limit, rest)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def _ways(title: str, found: Affected, ways: Mapping[str, Sequence[Key]]) -> None:
+    """What is affected, each with the end of the way to it."""
+    if ways:
+        output.say(f"\n{title}")
+    for name, way in ways.items():
+        known = [found.nodes[key].label for key in way[-4:-1] if key in found.nodes]
+        output.fitted(f"  {name}  by {' > '.join(known)}")
+
+
+def _some(title: str, found: Affected, keys: Sequence[Key], limit: int, rest: Sequence[str]) -> None:
+    if keys:
+        output.say(f"\n{title}")
+    for key in keys[: limit or None]:
+        node = found.nodes[key]
+        output.fitted(f"  {node.label}  {', '.join(filter(None, node.about))}")
+    if limit and len(keys) > limit:
+        output.say(f"  … and {len(keys) - limit:,} more: {shlex.join(rest)}")
+
+
+def _document(found: Affected) -> dict[str, Any]:
+    stages = {stage: way[-2].name for stage, way in found.stages.items()}
+    return {
+        "data": [found.nodes[key].data for key in found.start],
+        "stages": [
+            {"stage": stage, "version": version, "by": [key.name for key in found.stages[stage][:-1]]}
+            for stage, version in stages.items()
+        ],
+        "versions": [{"version": name, "by": [key.name for key in way[:-1]]} for name, way in found.versions.items()],
+        "artifacts": [key.name for key in found.contents],
+        "runs": [key.name for key in found.runs],
+    }  # fmt: skip

@@ -1,0 +1,99 @@
+"""`mlgit lineage`: what something was made of, and what it led to."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlgit.cli import output
+from mlgit.cli.choose import THING
+
+if TYPE_CHECKING:
+    from mlgit.lineage.graph import Graph, Key, Way
+
+_MOST = 400
+"""Nodes that are drawn for a person."""
+
+
+@click.command()
+@click.argument("ref", type=THING, metavar="REF")
+@click.option("--up", "way", flag_value="up", help="Only what it was made of.")
+@click.option("--down", "way", flag_value="down", help="Only what it led to.")
+@click.option(
+    "-d", "--depth", type=click.IntRange(min=0), metavar="N", help="Go N steps from it.  [default: to the end]"
+)
+@click.option("-n", "--limit", type=click.IntRange(min=0), metavar="N",
+              help="Show N things next to one, those that lead to a registered model first; 0 for all."
+                   "  [default: 10; in JSON all]")  # fmt: skip
+@click.option("--json", "form", flag_value="json", help="Print nodes and edges as JSON.")
+@click.option("--dot", "form", flag_value="dot", help="Print a graph for Graphviz.")
+@click.option("--mermaid", "form", flag_value="mermaid", help="Print a flowchart, as forges draw it in Markdown.")
+@click.option("--base", metavar="BRANCH", help="The branch whose stages count.  [default: main]")
+def command(
+    ref: str, way: str | None, depth: int | None, limit: int | None, form: str | None, base: str | None
+) -> None:
+    """Show what REF was made of and what it led to: data, runs, models, versions and stages.
+
+    REF is a run by any of its names, an artifact's version (digits:v2, digits@v2 or its hash), a model's version
+    (churn@v1.2.0) or stage (churn@production), a sweep, or a path that DVC tracks (data/train.csv).
+
+    \b
+    Examples:
+      mlgit lineage churn@production --up
+      mlgit lineage digits:v2 --down
+      mlgit lineage data/train.csv
+      mlgit lineage latest --mermaid >> notes.md
+    """
+    from mlgit import wiring
+    from mlgit.lineage.gather import Wish
+    from mlgit.lineage.graph import Way
+
+    ways = (Way(way),) if way else (Way.UP, Way.DOWN)
+    most = limit if limit is not None else None if form == "json" else 10
+    wish = Wish(ways=ways, depth=depth, limit=most or None, most=None if form == "json" else _MOST)
+    graph = wiring.lineage(wiring.place(), ref, wish, base=base)
+    match form:
+        case "json":
+            output.as_json(document(graph))
+        case "dot":
+            from mlgit.lineage import drawn
+
+            output.raw(drawn.dot(graph))
+        case "mermaid":
+            from mlgit.lineage import drawn
+
+            output.raw(drawn.mermaid(graph))
+        case _:
+            _print(graph)
+
+
+def _print(graph: Graph) -> None:
+    from mlgit.lineage import tree
+
+    marks = tree.LINES if output.takes_unicode() else tree.LETTERS
+    more = {(key, way): _more(key, way) for key, way in graph.left}
+    for line in tree.render(graph, marks=marks, more=more):
+        output.fitted(line)
+
+
+def _more(key: Key, way: Way) -> str:
+    """The command that shows what was left out of a node, that way."""
+    return shlex.join(("mlgit", "lineage", key.name, f"--{way.value}", "--limit", "0"))
+
+
+def document(graph: Graph) -> dict[str, Any]:
+    """A lineage as plain data."""
+    ids = {key: f"{key.kind.value}:{key.name}" for key in graph.nodes}
+    return {
+        "start": ids[graph.start],
+        "nodes": [
+            {"node": ids[key], "kind": key.kind.value, "label": node.label, **node.data}
+            for key, node in graph.nodes.items()
+        ],
+        "edges": [{"from": ids[edge.source], "to": ids[edge.target], "what": edge.what} for edge in graph.edges],
+        "left_out": [
+            {"of": ids[key], "way": way.value, "count": count} for (key, way), count in graph.left.items()
+        ],
+    }  # fmt: skip

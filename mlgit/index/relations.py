@@ -1,0 +1,318 @@
+"""How runs hang together, by columns: which contents they read and logged, and which runs they go on from.
+
+Nothing is read from git for it, so that a walk through a hundred thousand runs takes a moment. A row is a run: one of
+the index, or, after those, one that is alive.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from array import array
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import chain, islice
+from typing import Any
+
+from mlgit.core import query
+from mlgit.core.artifact import Claim
+from mlgit.core.run import Run
+from mlgit.index.cells import SEGMENT
+from mlgit.store import records
+
+
+class Relations:
+    """What an open index, and runs that are *alive*, say of one another; as long-lived as the index is open."""
+
+    def __init__(self, connection: sqlite3.Connection, alive: Sequence[Run]) -> None:
+        self._connection = connection
+        (self._stored,) = connection.execute("SELECT ifnull(max(row) + 1, 0) FROM runs").fetchone()
+        self.alive = dict(enumerate(alive, self._stored))
+        """The runs that are alive, by row."""
+        self._words = {key: _Words(self, connection, key) for key in _KEYS}
+
+    @cached_property
+    def _hidden(self) -> bytearray:
+        """A byte for each stored row: whether it is not to be seen."""
+        mask = bytearray(b"\1" * self._stored)
+        for segment, shown in self._connection.execute("SELECT segment, shown FROM segments"):
+            begin, end = segment * SEGMENT, min((segment + 1) * SEGMENT, self._stored)
+            mask[begin:end] = bytes(shown[: end - begin]).translate(_DENIED)
+        for run in self.alive.values():
+            for (row,) in self._connection.execute("SELECT row FROM runs WHERE id = ?", (run.id,)):
+                mask[row] = True
+        return mask
+
+    def is_shown(self, row: int) -> bool:
+        """Whether *row* is a run that is to be seen."""
+        return row >= self._stored or not self._hidden[row]
+
+    @cached_property
+    def _created(self) -> array[float]:
+        """When the run of each row began, in seconds since the epoch."""
+        times = array("d", bytes(8 * self._stored))
+        question = "SELECT segment, positions, numbers FROM cells WHERE key = 'created' AND numbers IS NOT NULL"
+        for segment, positions, numbers in self._connection.execute(question):
+            places, values, begin = array("H", positions), array("d", numbers), segment * SEGMENT
+            if places == _EVERY[: len(places)]:
+                times[begin : begin + len(places)] = values
+                continue
+            for place, value in zip(places, values, strict=True):
+                times[begin + place] = value
+        times.extend(run.created for run in self.alive.values())
+        return times
+
+    def in_time(self, rows: Iterable[int]) -> list[int]:
+        """*rows*, each once, by when they began."""
+        return sorted(set(rows), key=lambda row: (self._created[row], row))
+
+    def readers(self, *contents: str) -> list[int]:
+        """The runs that used one of *contents*, or had it in DVC when they ran, the first one first."""
+        return self.in_time(chain(self._words[query.USED].rows(contents), self._words[query.DATA].rows(contents)))
+
+    def makers(self, *contents: str) -> list[int]:
+        """The runs that logged one of *contents*, the first one first."""
+        return self.in_time(self._words[query.LOGGED].rows(contents))
+
+    def reading(self, contents: Collection[str]) -> Iterator[tuple[str, int]]:
+        """Each of *contents* with each run that read it, some more than once."""
+        return chain(self._words[query.USED].found(contents), self._words[query.DATA].found(contents))
+
+    def going_on(self, run_ids: Collection[str]) -> Iterator[tuple[str, int]]:
+        """Each of some runs, by id, with each run that resumes or forks it."""
+        return self._words["parent"].found(run_ids)
+
+    def read_by(self, row: int) -> list[str]:
+        """The contents that a run used, or had in DVC, each once."""
+        return query.distinct(chain(self._words[query.USED].of(row), self._words[query.DATA].of(row)))
+
+    def claims(self, row: int) -> list[Claim]:
+        """What a run claims to have logged."""
+        return list(_claimed(self._words[query.LOGGED].of(row)))
+
+    def made_by(self, row: int) -> list[str]:
+        """The contents that a run logged, each once."""
+        return query.distinct(text.partition(" ")[0] for text in self._words[query.LOGGED].of(row))
+
+    def contents(self) -> Iterator[str]:
+        """All contents that runs logged or read, some more than once, of hidden runs too."""
+        return chain.from_iterable(self._words[key].known() for key in (query.LOGGED, query.USED, query.DATA))
+
+    def parent(self, row: int) -> str | None:
+        """The id of the run that this one resumes or forks."""
+        return next(iter(self._words["parent"].of(row)), None)
+
+    def children(self, *run_ids: str) -> list[int]:
+        """The runs that resume or fork one of these, the first one first."""
+        return self.in_time(self._words["parent"].rows(run_ids))
+
+    def sweep(self, row: int) -> str | None:
+        """The id of the sweep of which a run is a trial."""
+        return next(iter(self._words["sweep"].of(row)), None)
+
+    def trials(self, sweep: str) -> list[int]:
+        """The trials of a sweep, the first one first."""
+        return self.in_time(self._words["sweep"].rows([sweep]))
+
+    def claimed_as(self, name: str, project: str | None = None) -> list[Claim]:
+        """What runs of *project*, or any, claim to have logged under *name*, the first one first."""
+        projects = self._words["project"]
+        found = [
+            (claim, row)
+            for row in set(self._words["logged"].rows([name]))
+            if project is None or projects.of(row) == [project]
+            for claim in self.claims(row)
+            if claim.name == name
+        ]
+        found.sort(key=lambda pair: pair[0].logged)
+        if len({claim.logged for claim, _ in found}) < len(found):  # of two at one moment the id decides
+            ids = self.ids(row for _, row in found)
+            found.sort(key=lambda pair: (pair[0].logged, ids[pair[1]]))
+        return [claim for claim, _ in found]
+
+    def is_name(self, name: str) -> bool:
+        """Whether a run logged something under *name*."""
+        return next(self._words["logged"].rows([name]), None) is not None
+
+    def are_many(self, name: str) -> bool:
+        """Whether so many runs logged something under *name* that telling them apart by number takes a while."""
+        return len(list(islice(self._words["logged"].rows([name]), _MANY))) == _MANY
+
+    def project(self, row: int) -> str:
+        """The project of a run."""
+        return next(iter(self._words["project"].of(row)), "")
+
+    def ids(self, rows: Iterable[int]) -> dict[int, str]:
+        """The ids of the runs, by row."""
+        some = list(rows)
+        question = "SELECT row, id FROM runs WHERE row IN (SELECT value FROM json_each(?))"
+        living = {row: self.alive[row].id for row in some if row in self.alive}
+        return living | dict(self._connection.execute(question, (json.dumps(some),)).fetchall())
+
+    def rows(self, ids: Iterable[str]) -> dict[str, int]:
+        """The rows of the runs of these *ids*, without those that are not here."""
+        some = list(ids)
+        living = {run.id: row for row, run in self.alive.items() if run.id in some}
+        question = "SELECT id, row FROM runs WHERE id IN (SELECT value FROM json_each(?)) AND shown"
+        return dict(self._connection.execute(question, (json.dumps(some),)).fetchall()) | living
+
+    def at(self, commit: str) -> int | None:
+        """The row of the run whose record a *commit* holds."""
+        question = 'SELECT row FROM runs WHERE shown AND ifnull("commit", tip) = ?'
+        found = self._connection.execute(question, (commit,)).fetchone()
+        return None if found is None else int(found[0])
+
+    def places(self, rows: Iterable[int]) -> dict[int, tuple[str, str]]:
+        """(ref, the commit where the record stands) of each of *rows*; of one that is alive, its id and nothing."""
+        some = list(rows)
+        living = {row: (self.alive[row].id, "") for row in some if row in self.alive}
+        question = 'SELECT row, ref, ifnull("commit", tip) FROM runs WHERE row IN (SELECT value FROM json_each(?))'
+        found = self._connection.execute(question, (json.dumps(some),))
+        return {row: (ref, commit) for row, ref, commit in found} | living
+
+
+_KEYS = (query.USED, query.DATA, query.LOGGED, "logged", "parent", "sweep", "project")
+_EVERY = array("H", range(SEGMENT))
+_DENIED = bytes.maketrans(b"\0\1", b"\1\0")
+
+
+def _claimed(texts: Iterable[str]) -> Iterator[Claim]:
+    for text in texts:
+        try:
+            yield Claim.of(text)
+        except ValueError:  # from a shard of another machine, or a record that says odd things
+            continue
+
+
+class _Words:
+    """A column of texts, or of lists of such: which rows have a word, and which words a row has.
+
+    The word of a claim is its content, of all else the text itself. Each text stands once a segment, so what many rows
+    have in common is looked at a few times only; and for few words only the segments that have them are looked at.
+    """
+
+    def __init__(self, relations: Relations, connection: sqlite3.Connection, key: str) -> None:
+        self._relations, self._connection, self._key = relations, connection, key
+        self._word = _first if key == query.LOGGED else str
+        self._segments: dict[int, _Segment | None] = {}
+        self._single: dict[str, list[tuple[int, int]]] = {}
+        """What was found of words that were asked for alone."""
+
+    @cached_property
+    def _living(self) -> dict[int, list[str]]:
+        told = ((row, query.value_of(run, self._key)) for row, run in self._relations.alive.items())
+        return {row: list(value) if isinstance(value, list | tuple) else [value] for row, value in told if value}
+
+    @cached_property
+    def _places(self) -> Mapping[str, list[tuple[int, int]]]:
+        """Word → the segments and codes that say it."""
+        places: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        for segment, told in self._all():
+            for code, texts in enumerate(told.texts):
+                for text in texts:
+                    places[self._word(text)].append((segment, code))
+        return places
+
+    def _all(self) -> Iterator[tuple[int, _Segment]]:
+        """Every segment that has something."""
+        if -1 not in self._segments:  # which stands for: all have been read
+            self._read("")
+            self._segments[-1] = None
+        yield from ((segment, told) for segment, told in self._segments.items() if told)
+
+    def _read(self, where: str, *asked: object) -> list[int]:
+        """Read the segments for which *where*, SQL of ours, holds; return which they are."""
+        question = f"SELECT segment, positions, codes, others FROM cells WHERE key = ? AND codes IS NOT NULL {where}"  # noqa: S608  (ours)
+        found = self._connection.execute(question, (self._key, *asked)).fetchall()
+        for segment, positions, codes, others in found:
+            if segment not in self._segments:
+                self._segments[segment] = _Segment(positions, codes, records.decode(others, rounded=True))
+        return [segment for segment, *_ in found]
+
+    def _segment(self, segment: int) -> _Segment | None:
+        if segment not in self._segments and not self._read("AND segment = ?", segment):
+            self._segments[segment] = None
+        return self._segments[segment]
+
+    def known(self) -> Iterator[str]:
+        """The words that there are."""
+        return chain(self._places, (self._word(text) for texts in self._living.values() for text in texts))
+
+    def rows(self, words: Collection[str]) -> Iterator[int]:
+        """The rows that are shown and have one of *words*, some more than once."""
+        return (row for _, row in self.found(words))
+
+    def found(self, words: Collection[str]) -> Iterator[tuple[str, int]]:
+        """Each of *words* with each row that is shown and has it."""
+        is_shown = self._relations.is_shown
+        for word in words:
+            for segment, code in self._where(word, few=len(words) == 1):
+                if told := self._segments[segment]:
+                    rows = (segment * SEGMENT + position for position in told.rows.get(code, ()))
+                    yield from ((word, row) for row in rows if is_shown(row))
+        for row, texts in self._living.items():
+            yield from ((word, row) for word in map(self._word, texts) if word in words)
+
+    def _where(self, word: str, *, few: bool) -> Sequence[tuple[int, int]]:
+        """The segments and codes that say *word*; *few*: where no more is asked for, it is looked for alone."""
+        if not few or len(self._single) >= _FEW or -1 in self._segments:
+            return self._places.get(word, ())
+        if word not in self._single:
+            self._single[word] = list(self._looked_for(word))
+        return self._single[word]
+
+    def _looked_for(self, word: str) -> Iterator[tuple[int, int]]:
+        """`_where`, of a word that is looked for in what is not read yet."""
+        for segment in self._read("AND instr(others, ?)", json.dumps(word)[1:-1]):
+            told = self._segments[segment]
+            for code, texts in enumerate(told.texts if told else ()):
+                if any(text.startswith(word) and self._word(text) == word for text in texts):
+                    yield segment, code
+
+    def of(self, row: int) -> list[str]:
+        """The texts of a *row*."""
+        if row in self._relations.alive:
+            return self._living.get(row, [])
+        segment, position = divmod(row, SEGMENT)
+        told = self._segment(segment)
+        code = told.codes.get(position) if told else None
+        return [] if told is None or code is None else told.texts[code]
+
+
+class _Segment:
+    """What the runs of a segment have under one key, unpacked as far as it is asked for."""
+
+    def __init__(self, positions: bytes, codes: bytes, others: Sequence[Any]) -> None:
+        self._positions, self._codes = array("H", positions), array("h", codes)
+        self._others = others
+
+    @cached_property
+    def texts(self) -> list[list[str]]:
+        """What each code stands for."""
+        return [one if isinstance(one, list) else [one] for one in self._others]
+
+    @cached_property
+    def codes(self) -> Mapping[int, int]:
+        """Position → code."""
+        return dict(zip(self._positions, self._codes, strict=True))
+
+    @cached_property
+    def rows(self) -> Mapping[int, list[int]]:
+        """Code → positions."""
+        if len(self._others) == len(self._codes):  # each has its own, as of models that runs logged
+            return {code: [position] for code, position in zip(self._codes, self._positions, strict=True)}
+        rows: defaultdict[int, list[int]] = defaultdict(list)
+        for position, code in zip(self._positions, self._codes, strict=True):
+            rows[code].append(position)
+        return rows
+
+
+def _first(text: str) -> str:
+    """A content, of what begins with it."""
+    return text.partition(" ")[0]
+
+
+_MANY = 2000
+_FEW = 16
+"""So many words are looked for before it is worth while to know where all are."""

@@ -1,0 +1,141 @@
+"""What some contents have reached, all of it: for the day on which a dataset turns out to be poisoned, or leaked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlgit.core.artifact import is_hash
+from mlgit.core.registered import Registered
+from mlgit.dvc import databases, pointers
+from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.index import now
+from mlgit.index.relations import Relations
+from mlgit.lineage import describe, naming
+from mlgit.lineage.graph import Found, Key, Kind, Node
+from mlgit.lineage.sources import Sources
+
+Met = str | int
+"""A content by its hash, or a run by its row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Affected:
+    """What the contents *start* have reached."""
+
+    start: tuple[Key, ...]
+    stages: Mapping[str, Sequence[Key]]
+    """Stage → the way to it, from a content of *start*."""
+    versions: Mapping[str, Sequence[Key]]
+    contents: tuple[Key, ...]
+    """Artifacts that runs made, the first one first."""
+    runs: tuple[Key, ...]
+    """The newest one first."""
+    nodes: Mapping[Key, Node]
+    """What there is to say of them; of contents and runs, of the first."""
+
+
+def affected(
+    repo: Repo, text: str, registered: Sequence[Registered], *, project: str | None, folder: Path, most: int | None
+) -> Affected:
+    """What the dataset, or any content, that *text* names has reached; also the file of that hash in some folder.
+
+    *most*: of so many contents and runs it is said what they are; None for all. Raises `NotFoundError`, and
+    `UsageError` for what is no content.
+    """
+
+    def answer(known: now.Now) -> Affected:
+        sources = Sources(repo, known.relations, registered, project=project)
+        start = _start(repo, known, sources, text, folder)
+        came = reached(known.relations, [key.name for key in start])
+        rows = [met for met in came if isinstance(met, int)]
+        ids = known.relations.ids(rows)
+        by_id = {run_id: row for row, run_id in ids.items()}
+        versions: dict[str, list[Key]] = {}
+        for one in sources.versions.values():
+            met: Met | None = one.content if one.content in came else by_id.get(one.run)
+            if met is not None:
+                versions[one.name] = [*_way(came, ids, met), Key(Kind.VERSION, one.name)]
+        stages = {
+            stage: [*versions[one.name], Key(Kind.STAGE, stage)]
+            for stage, one in sources.stages.items()
+            if one.name in versions
+        }
+        contents = [met for met in came if isinstance(met, str)][len(start) :]
+        runs = [ids[row] for row in known.relations.in_time(rows)[::-1]]
+        found = Affected(
+            start=tuple(start), stages=stages, versions=versions, nodes={},
+            contents=tuple(Key(Kind.CONTENT, content) for content in contents),
+            runs=tuple(Key(Kind.RUN, run_id) for run_id in runs),
+        )  # fmt: skip
+        ways = (key for way in (*stages.values(), *versions.values()) for key in way[-4:])
+        wanted = dict.fromkeys((*start, *ways, *found.contents[:most], *found.runs[:most]))
+        nodes = describe.described(repo, known, sources, Found(list(wanted), [], {}))
+        return Affected(**{**vars(found), "nodes": nodes})
+
+    return now.ask(repo, answer)
+
+
+def reached(relations: Relations, start: Iterable[str]) -> dict[Met, Met | None]:
+    """All contents and runs that the contents *start* have led to, each with the one through which it was reached."""
+    came: dict[Met, Met | None] = dict.fromkeys(start)
+    contents = [met for met in came if isinstance(met, str)]
+    runs: list[int] = []
+    while contents or runs:
+        new: dict[int, Met] = {}
+        for content, row in relations.reading(contents):
+            new.setdefault(row, content)
+        ids = relations.ids(runs) if runs else {}
+        rows = {run_id: row for row, run_id in ids.items()}
+        for run_id, row in relations.going_on(rows):
+            new.setdefault(row, rows[run_id])
+        runs = [row for row in new if row not in came]
+        came |= {row: new[row] for row in runs}
+        contents = []
+        for row in runs:
+            for content in relations.made_by(row):
+                if content not in came:
+                    came[content] = row
+                    contents.append(content)
+    return came
+
+
+def _way(came: Mapping[Met, Met | None], ids: Mapping[int, str], met: Met) -> list[Key]:
+    """How *met* was reached."""
+    way: list[Key] = []
+    step: Met | None = met
+    while step is not None:
+        way.append(Key(Kind.CONTENT, step) if isinstance(step, str) else Key(Kind.RUN, ids[step]))
+        step = came[step]
+    return way[::-1]
+
+
+def _start(repo: Repo, known: now.Now, sources: Sources, text: str, folder: Path) -> list[Key]:
+    """The contents that *text* names; the folders in which a file of that hash lies, if it names that."""
+    inside = _holding(repo, sources, text) if is_hash(text) else []
+    try:
+        key = naming.found(repo, known, sources, text, folder=folder)
+    except NotFoundError:
+        if not inside:
+            raise
+        return inside
+    if key.kind is not Kind.CONTENT:
+        raise UsageError(
+            f"{text[:120]!r} is a {key.kind.value}, no data.",
+            fix=f"mlgit lineage {text[:120]} --down shows what it led to",
+        )
+    return [key, *inside]
+
+
+def _holding(repo: Repo, sources: Sources, content: str) -> list[Key]:
+    """The folders among all contents in which a file of this hash lies, as far as their listings are here."""
+    found: list[Key] = []
+    folders = sorted({one for one in sources.contents() if pointers.is_folder(one)})
+    for folder in folders:
+        with suppress(MlgitError):  # its listing is not here, or damaged
+            if content in databases.inside(repo, folder, "").values():
+                found.append(Key(Kind.CONTENT, folder))
+    return found

@@ -1,0 +1,116 @@
+"""What a text names in a lineage: a stage, a version, an artifact, data in the work tree, a run, a sweep, a hash."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+
+from mlgit.artifacts import catalog, log
+from mlgit.core.artifact import is_hash
+from mlgit.dvc import pointers
+from mlgit.dvc.project import MAX_BYTES
+from mlgit.errors import ConfigError, NotFoundError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.index.naming import named
+from mlgit.index.now import Now
+from mlgit.lineage.graph import Key, Kind
+from mlgit.lineage.sources import Sources
+
+_SHORTEST = 6
+"""So many digits of a hash name a content."""
+
+
+def found(repo: Repo, now: Now, sources: Sources, text: str, *, folder: Path) -> Key:
+    """The node that *text* names; a path is one below *folder*, and artifacts are those of the sources' project first.
+
+    Raises `NotFoundError` where there is none, `UsageError` where there are several.
+    """
+    if key := _registered(sources, text) or _tracked(repo, folder, text):
+        return key
+    if is_hash(text):
+        return _content(sources, text)
+    is_run = bool(now.rows("shown AND (id = ? OR name = ?)", text, text, tail="LIMIT 1"))
+    if ":" in text or "@" in text or (not is_run and sources.is_name(text.rpartition("/")[2])):
+        return Key(Kind.CONTENT, _version(repo, sources, text))
+    try:
+        return Key(Kind.RUN, named(now, text, sources.project).id)
+    except NotFoundError as exc:
+        if key := _begins(sources, text):
+            return key
+        raise NotFoundError(
+            f"There is no run, artifact, model or data called {text[:120]!r}.", why=exc.why, fix=exc.fix
+        ) from None
+
+
+def _registered(sources: Sources, text: str) -> Key | None:
+    """The version or the stage of a model: `churn@v1.2.0`, `churn#production`, `churn@production`."""
+    stage = text.replace("@", "#", 1)
+    if stage in sources.stages:
+        return Key(Kind.STAGE, stage)
+    model, mark, version = text.partition("@")
+    name = next((one for one in (text, f"{model}@v{version}") if mark and one in sources.versions), None)
+    if name is None and "#" in text:
+        known = ", ".join(sorted(sources.stages))
+        raise NotFoundError(
+            f"No stage is called {text[:120]!r}.", fix=f"there are: {known}" if known else "mlgit promote"
+        )
+    return Key(Kind.VERSION, name) if name else None
+
+
+def _tracked(repo: Repo, folder: Path, text: str) -> Key | None:
+    """The content of a path in the work tree that DVC tracks, or of the tracked folder that it lies in."""
+    top = repo.work_tree
+    if top is None or not text or "\0" in text:
+        return None
+    path = Path(posixpath.normpath(folder / text.removesuffix(".dvc")))
+    while path.is_relative_to(top) and path != top:
+        for document in (path.with_name(f"{path.name}.dvc"), *(one / "dvc.lock" for one in path.parents)):
+            if document.is_relative_to(top) and (content := _named_in(document, path)):
+                return Key(Kind.CONTENT, content)
+        path = path.parent
+    return None
+
+
+def _named_in(document: Path, path: Path) -> str | None:
+    """The content that a pointer or a `dvc.lock` says is at *path*."""
+    if not document.is_file() or document.stat().st_size > MAX_BYTES:
+        return None
+    parse = pointers.parse_lock if document.name == "dvc.lock" else pointers.parse
+    try:
+        outs = parse(document.read_bytes(), source=document.name)
+    except (ConfigError, OSError):
+        return None
+    return next((out.hash for out in outs if Path(posixpath.normpath(document.parent / out.path)) == path), None)
+
+
+def _content(sources: Sources, content: str) -> Key:
+    """A hash of DVC's that some run, or a registered version, names."""
+    relations = sources.relations
+    if relations.makers(content) or relations.readers(content) or content in set(sources.contents()):
+        return Key(Kind.CONTENT, content)
+    raise NotFoundError(f"No run that is here read or made {content}.", fix="mlgit pull")
+
+
+def _version(repo: Repo, sources: Sources, text: str) -> str:
+    """The content of `name:v2`, by the index alone where it can tell; by all that runs say of aliases."""
+    wanted = catalog.parse(text)
+    numbers = sources.numbers(wanted.project or sources.project, wanted.name)
+    place = wanted.which[1:] if wanted.which[:1] == "v" else ""
+    if place.isdecimal():
+        content = next((content for content, number in numbers.items() if number == int(place)), None)
+    else:
+        fitting = [one for one in numbers if len(wanted.which) >= _SHORTEST and one.startswith(wanted.which)]
+        content = fitting[0] if len(fitting) == 1 else None
+    return content or log.find(repo, text, project=sources.project).version.hash
+
+
+def _begins(sources: Sources, text: str) -> Key | None:
+    """A sweep, or the one content whose hash begins so."""
+    if sources.relations.trials(text):
+        return Key(Kind.SWEEP, text)
+    if len(text) < _SHORTEST or set(text) - set("0123456789abcdef"):
+        return None
+    fitting = {content for content in sources.contents() if content.startswith(text)}
+    if len(fitting) > 1:
+        raise UsageError(f"{text!r} begins {len(fitting)} hashes.", fix="give more of it")
+    return Key(Kind.CONTENT, fitting.pop()) if fitting else None

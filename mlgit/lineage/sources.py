@@ -1,0 +1,198 @@
+"""What is next to what, by the index and the registry; git is only asked what a tag of stock GTO leaves open."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import chain
+from operator import itemgetter
+
+from mlgit.core.artifact import ArtifactVersion, claims
+from mlgit.core.ledger import Ledger
+from mlgit.core.registered import Registered
+from mlgit.git.repo import Repo
+from mlgit.index.relations import Relations
+from mlgit.lineage.graph import Edge, Key, Kind, Near, Way, walk
+from mlgit.store import ledgers
+from mlgit.store import runs as stored
+
+_LOOKED_AT = 50
+"""So many nodes above a stage are put first where not all are shown."""
+
+
+class Sources:
+    """The edges of a repository's lineage, node by node."""
+
+    def __init__(
+        self, repo: Repo, relations: Relations, registered: Sequence[Registered], *,
+        project: str | None = None, limit: int | None = None,
+    ) -> None:  # fmt: skip
+        self.relations, self.project, self._repo = relations, project, repo
+        self._ledgers: dict[str, list[Ledger]] = {}
+        self.versions = {one.name: one for one in _with_runs(repo, registered)}
+        self.stages = {stage: one for one in self.versions.values() for stage in one.served}
+        self._limit = limit
+        self._rows: dict[str, int] = {}
+        """The rows of runs that were met, by id."""
+        self._numbers: dict[tuple[str | None, str], Mapping[str, int]] = {}
+        self._of_content: defaultdict[str, list[Registered]] = defaultdict(list)
+        self._of_run: defaultdict[str, list[Registered]] = defaultdict(list)
+        for one in self.versions.values():
+            self._of_content[one.content].append(one)
+            self._of_run[one.run].append(one)
+
+    def row(self, run_id: str) -> int | None:
+        """The row of a run; None where it is not here."""
+        if run_id not in self._rows:
+            self._rows |= self.relations.rows([run_id])
+        return self._rows.get(run_id)
+
+    def near(self, key: Key, way: Way) -> Near:
+        """What is next to a node: all of it is counted, and no more than the limit looked at."""
+        edges = list(_NEAR[key.kind, way](self, key))
+        if self._limit is None or len(edges) <= self._limit:
+            return Near(edges, len(edges))
+        if way is Way.DOWN:
+            edges = [edge for edge in edges if edge.target in self._leading] + [
+                edge for edge in edges[::-1] if edge.target not in self._leading
+            ]
+        return Near(edges[: self._limit], len(edges))
+
+    @cached_property
+    def _leading(self) -> frozenset[Key]:
+        """What leads to a stage, and the runs of all versions: they go first where not all is shown."""
+        found = {Key(Kind.RUN, one.run) for one in self.versions.values()}
+        for stage in self.stages:
+            found.update(walk(Key(Kind.STAGE, stage), self.near, [Way.UP], depth=None, most=_LOOKED_AT).keys)
+        return frozenset(found)
+
+    def contents(self) -> Iterator[str]:
+        """All contents that are known, some more than once."""
+        return chain(self.relations.contents(), self._of_content, self.added)
+
+    def ledgers(self, name: str) -> list[Ledger]:
+        """What projects have agreed on about the artifact *name*."""
+        if name not in self._ledgers:
+            self._ledgers[name] = ledgers.of(self._repo, name)
+        return self._ledgers[name]
+
+    @cached_property
+    def added(self) -> Mapping[str, tuple[Ledger, ArtifactVersion]]:
+        """Content → what people added without a run, and the ledger that tells of it."""
+        return {one.hash: (known, one) for known in ledgers.of(self._repo) for one in known.added}
+
+    def is_name(self, name: str) -> bool:
+        """Whether an artifact is called so."""
+        return self.relations.is_name(name) or bool(self.ledgers(name))
+
+    def called(self, project: str, name: str, content: str) -> tuple[str, str | None]:
+        """(`digits:v2`, `v2`): what a content is called among those of its *name*, as this project's people write it.
+
+        Among very many that no ledger has listed yet no number is looked for: the hash says as much.
+        """
+        place = project if self.project else None
+        number = self._listed(place, name).get(content)
+        if number is None and not self.relations.are_many(name):
+            number = self.numbers(place, name).get(content)
+        which = content[:6] if number is None else f"v{number}"
+        prefix = f"{project}/" if self.project not in (None, project) else ""
+        return f"{prefix}{name}:{which}", None if number is None else which
+
+    def _listed(self, project: str | None, name: str) -> dict[str, int]:
+        """Content → number, of those that ledgers list."""
+        known = (one for one in self.ledgers(name) if project in (None, one.project))
+        return _numbered(content for one in known for content in one.listed)
+
+    def numbers(self, project: str | None, name: str) -> Mapping[str, int]:
+        """Content → number, of all that *project*, or any, has under *name*; `artifacts.catalog.order` has the rule."""
+        if (project, name) not in self._numbers:
+            told = [(claim.logged, claim.content) for claim in self.relations.claimed_as(name, project)]
+            own = (one for one in self.ledgers(name) if project in (None, one.project))
+            told += [(claim.logged, claim.content) for one in own for claim in claims(one.added, 0.0)]
+            told.sort(key=itemgetter(0))
+            self._numbers[project, name] = _numbered((*self._listed(project, name), *(content for _, content in told)))
+        return self._numbers[project, name]
+
+    # -- one function for each kind and way, the first of what it yields being the most important
+
+    def _runs(self, rows: Iterable[int], edge: Callable[[Key], Edge]) -> list[Edge]:
+        some = list(rows)
+        ids = self.relations.ids(some)
+        self._rows |= {run_id: row for row, run_id in ids.items()}
+        return [edge(Key(Kind.RUN, ids[row])) for row in some]
+
+    def _made_content(self, key: Key) -> list[Edge]:
+        return self._runs(self.relations.makers(key.name), lambda run: Edge(run, key, "made"))
+
+    def _reads_content(self, key: Key) -> list[Edge]:
+        registered = [Edge(key, Key(Kind.VERSION, one.name), "registered as") for one in self._of_content[key.name]]
+        return registered + self._runs(self.relations.readers(key.name), lambda run: Edge(key, run, "read"))
+
+    def _led_to_run(self, key: Key) -> list[Edge]:
+        row = self.row(key.name)
+        if row is None:
+            return []
+        edges = [Edge(Key(Kind.CONTENT, content), key, "read") for content in self.relations.read_by(row)]
+        if (parent := self.relations.parent(row)) and parent != key.name:
+            edges.append(Edge(Key(Kind.RUN, parent), key, "continued by"))
+        if sweep := self.relations.sweep(row):
+            edges.append(Edge(Key(Kind.SWEEP, sweep), key, "planned"))
+        return edges
+
+    def _came_from_run(self, key: Key) -> list[Edge]:
+        row = self.row(key.name)
+        made = [] if row is None else self.relations.made_by(row)
+        versions = (one for one in self._of_run[key.name] if one.content not in made)
+        return [
+            *(Edge(key, Key(Kind.VERSION, one.name), "registered as") for one in versions),
+            *(Edge(key, Key(Kind.CONTENT, content), "made") for content in made),
+            *self._runs(self.relations.children(key.name), lambda run: Edge(key, run, "continued by")),
+        ]
+
+    def _led_to_version(self, key: Key) -> list[Edge]:
+        one = self.versions[key.name]
+        edges = [Edge(Key(Kind.CONTENT, one.content), key, "registered as")] if one.content else []
+        row = self.row(one.run) if one.run else None
+        if one.run and (row is None or one.content not in self.relations.made_by(row)):
+            edges.append(Edge(Key(Kind.RUN, one.run), key, "registered as"))
+        return edges
+
+    def _came_from_version(self, key: Key) -> list[Edge]:
+        one = self.versions[key.name]
+        return [Edge(key, Key(Kind.STAGE, stage), "serves") for stage in one.served]
+
+    def _led_to_stage(self, key: Key) -> list[Edge]:
+        serving = [one for one in self.versions.values() if key.name in one.served]
+        return [Edge(Key(Kind.VERSION, one.name), key, "serves") for one in serving]
+
+    def _came_from_sweep(self, key: Key) -> list[Edge]:
+        return self._runs(self.relations.trials(key.name), lambda run: Edge(key, run, "planned"))
+
+    def _nothing(self, _key: Key) -> list[Edge]:
+        return []
+
+
+_NEAR: dict[tuple[Kind, Way], Callable[[Sources, Key], list[Edge]]] = {
+    (Kind.CONTENT, Way.UP): Sources._made_content, (Kind.CONTENT, Way.DOWN): Sources._reads_content,
+    (Kind.RUN, Way.UP): Sources._led_to_run, (Kind.RUN, Way.DOWN): Sources._came_from_run,
+    (Kind.VERSION, Way.UP): Sources._led_to_version, (Kind.VERSION, Way.DOWN): Sources._came_from_version,
+    (Kind.STAGE, Way.UP): Sources._led_to_stage, (Kind.STAGE, Way.DOWN): Sources._nothing,
+    (Kind.SWEEP, Way.UP): Sources._nothing, (Kind.SWEEP, Way.DOWN): Sources._came_from_sweep,
+}  # fmt: skip
+
+
+def _numbered(contents: Iterable[str]) -> dict[str, int]:
+    return {content: number for number, content in enumerate(dict.fromkeys(contents))}
+
+
+def _with_runs(repo: Repo, registered: Sequence[Registered]) -> list[Registered]:
+    """*registered*, those of stock GTO's tags with the run whose record stands at their commit or before it."""
+    open_ones = [one for one in registered if not one.run]
+    if not open_ones:
+        return list(registered)
+    with repo.reader() as reader:
+        told = list(stored.contents(reader, [(one.name, one.commit) for one in open_ones]))
+    runs = {name: str(content["id"]) for name, _, content in told if content}
+    return [replace(one, run=one.run or runs.get(one.name, "")) for one in registered]

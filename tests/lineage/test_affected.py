@@ -1,0 +1,130 @@
+"""What `mlgit affected` finds: all that a dataset has reached, however indirectly."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import mlgit
+from mlgit import wiring
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.lineage.affected import Affected
+from mlgit.store import runs
+from tests.lineage.given import D0, MODEL, OTHER, TRAIN, content, register, version, world
+from tests.recorded import record
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def affected(repo: Repo, text: str, most: int | None = None) -> Affected:
+    return wiring.affected(wiring.place(repo.folder), text, most=most)
+
+
+def test_all_that_a_dataset_reached_is_found(inside: Repo):
+    register(inside, world(inside)["trained1"], stage="production")
+
+    found = affected(inside, "digits@v1")
+
+    assert [key.name for key in found.runs] == ["evaluate", "tuned111", "trained1"]
+    assert [key.name for key in found.contents] == [MODEL.hash, OTHER.hash]
+    assert list(found.versions) == ["churn@v1.2.0"]
+    assert [key.name for key in found.stages["churn#production"]][1:] == [
+        "trained1", MODEL.hash, "churn@v1.2.0", "churn#production"
+    ]  # fmt: skip
+
+
+def test_what_it_did_not_reach_is_not(inside: Repo):
+    register(inside, world(inside)["trained1"], stage="production")
+
+    found = affected(inside, "digits:v0")
+
+    assert ([key.name for key in found.runs], found.stages, found.versions) == (["apart111"], {}, {})
+
+
+def test_data_is_found_by_its_hash(inside: Repo):
+    world(inside)
+
+    assert "evaluate" in {key.name for key in affected(inside, TRAIN).runs}
+
+
+def test_a_hidden_run_passes_nothing_on(inside: Repo):
+    runs.hide(inside, [world(inside)["trained1"]])
+
+    assert {key.name for key in affected(inside, "digits:v1").runs} == {"tuned111"}
+
+
+def test_a_model_that_retrains_itself_ends(inside: Repo):
+    ring = [version("m", f"ring-{number}", type="model") for number in range(4)]
+    for number, one in enumerate(ring):
+        record(inside, f"{number}ring000", used=(one,), logged=(ring[number - 3],), created=1e9 + number)
+
+    assert len(affected(inside, ring[0].hash).runs) == 4
+
+
+def test_many_generations_are_followed(inside: Repo):
+    for number in range(20):
+        chain = (version("m", f"gen-{number}", type="model"),)
+        record(
+            inside, f"{number:02}gen000", used=chain, logged=(version("m", f"gen-{number + 1}"),), created=1e9 + number
+        )
+
+    found = affected(inside, content("gen-0"), most=3)
+
+    assert (len(found.runs), len(found.contents)) == (20, 20)
+    assert {node.type for node in found.nodes.values()} == {"run", "model", "dataset"}
+
+
+def test_what_is_no_data_is_refused(inside: Repo):
+    register(inside, world(inside)["trained1"], stage="production")
+
+    with pytest.raises(UsageError, match=r"churn@production.* is a stage, no data"):
+        affected(inside, "churn@production")
+    with pytest.raises(NotFoundError):
+        affected(inside, content("nothing"))
+
+
+def test_one_file_of_a_dataset_is_found_by_its_hash(inside: Repo, ended: None):
+    Path("data").mkdir()
+    Path("data/good.csv").write_text("good")
+    Path("data/bad.csv").write_text("bad")
+    with mlgit.init(project="p", name="maker") as run:
+        run.log_artifact("data", name="digits", type="dataset")
+    with mlgit.init(project="p", name="reader") as run:
+        run.use_artifact("digits:v0")
+
+    found = affected(inside, content("bad"))
+
+    assert [found.nodes[key].label for key in found.start] == ["digits:v0"]
+    assert [found.nodes[key].label.partition(" ")[0] for key in found.runs] == ["reader"]
+
+
+def test_a_person_sees_stages_first(inside: Repo, mlgit: Cli):
+    register(inside, world(inside)["trained1"], stage="production")
+
+    lines = mlgit("affected", "digits@v1", "--limit", "1").stdout.splitlines()
+
+    assert lines[:4] == [
+        "digits:v1 reached 1 stage, 1 version, 2 artifacts, 3 runs", "", "stages",
+        "  churn#production  by train (trained1) > churn-model:v0 > churn@v1.2.0",
+    ]  # fmt: skip
+    assert lines[-1] == "  … and 2 more: mlgit affected digits@v1 --limit 0"
+    assert "versions" not in mlgit("affected", "digits@v1", "--stages").stdout.splitlines()
+
+
+def test_a_program_gets_all_of_it(inside: Repo, mlgit: Cli):
+    register(inside, world(inside)["trained1"], stage="production")
+
+    told = json.loads(mlgit("affected", "digits@v1", "--json").stdout)
+
+    assert told["stages"] == [
+        {"stage": "churn#production", "version": "churn@v1.2.0",
+         "by": [told["data"][0]["hash"], "trained1", MODEL.hash, "churn@v1.2.0"]}
+    ]  # fmt: skip
+    assert told["runs"] == ["evaluate", "tuned111", "trained1"]
+    assert told["data"][0]["version"] == "v1"
+    assert D0.hash not in json.dumps(told)

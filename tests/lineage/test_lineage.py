@@ -1,0 +1,243 @@
+"""What `mlgit lineage` finds: both ways through data, runs, models and stages, by every name of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import mlgit as api
+from mlgit.core.artifact import Link
+from mlgit.dvc import pointers
+from mlgit.dvc.pointers import Out
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.lineage.graph import Kind, Way
+from mlgit.store import ledgers, live, runs
+from tests.lineage.given import D0, D1, MODEL, OTHER, TRAIN, content, edges, lineage, register, tag, version, world
+from tests.recorded import record
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_what_made_the_model_in_production(repo: Repo):
+    register(repo, world(repo)["trained1"], stage="production")
+
+    graph = lineage(repo, "churn@production", Way.UP)
+
+    assert edges(graph) == {
+        ("churn@v1.2.0", "serves", "churn#production"), ("churn-model:v0", "registered as", "churn@v1.2.0"),
+        ("train", "made", "churn-model:v0"), ("digits:v1", "read", "train"), ("data/train.csv", "read", "train"),
+        ("prepare-2", "made", "digits:v1"),
+    }  # fmt: skip
+
+
+def test_what_a_dataset_led_to(repo: Repo):
+    register(repo, world(repo)["trained1"], stage="production")
+
+    graph = lineage(repo, "digits@v1", Way.DOWN)
+
+    assert edges(graph) == {
+        ("digits:v1", "read", "train"), ("train", "made", "churn-model:v0"), ("churn-model:v0", "read", "evaluate"),
+        ("churn-model:v0", "registered as", "churn@v1.2.0"), ("churn@v1.2.0", "serves", "churn#production"),
+        ("train", "continued by", "tune"), ("digits:v1", "read", "tune"), ("tune", "made", "churn-model:v1"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "name"),
+    [
+        ("churn@production", Kind.STAGE, "churn#production"), ("churn#production", Kind.STAGE, "churn#production"),
+        ("churn@v1.2.0", Kind.VERSION, "churn@v1.2.0"), ("churn@1.2.0", Kind.VERSION, "churn@v1.2.0"),
+        ("digits:v0", Kind.CONTENT, D0.hash), ("digits@v1", Kind.CONTENT, D1.hash), ("digits", Kind.CONTENT, D1.hash),
+        ("digits:latest", Kind.CONTENT, D1.hash), (f"digits:{D0.hash[:6]}", Kind.CONTENT, D0.hash),
+        ("p/digits:v0", Kind.CONTENT, D0.hash), (D0.hash, Kind.CONTENT, D0.hash), (D0.hash[:8], Kind.CONTENT, D0.hash),
+        (TRAIN, Kind.CONTENT, TRAIN), ("train", Kind.RUN, "trained1"), ("trained1", Kind.RUN, "trained1"),
+        ("latest", Kind.RUN, "apart111"), ("lr-1", Kind.SWEEP, "lr-1"),
+    ],
+)  # fmt: skip
+def test_things_are_found_by_every_name_of_theirs(repo: Repo, text: str, kind: Kind, name: str):
+    register(repo, world(repo)["trained1"], stage="production")
+
+    start = lineage(repo, text, depth=0).start
+
+    assert (start.kind, start.name) == (kind, name)
+
+
+@pytest.mark.parametrize(
+    "text", ["data/train.csv", "data/train.csv.dvc", "./data/../data/train.csv", "data/more/a.csv"]
+)
+def test_data_is_found_by_its_path(repo: Repo, text: str):
+    world(repo)
+    folder = repo.folder / "data"
+    folder.mkdir()
+    (folder / "train.csv.dvc").write_text(pointers.render([Out(path="train.csv", hash=TRAIN)]))
+    (folder / "more.dvc").write_text(pointers.render([Out(path="more", hash=TRAIN)]))
+
+    assert lineage(repo, text, depth=0).start.name == TRAIN
+
+
+def test_what_names_nothing_is_said_so(repo: Repo):
+    world(repo)
+    (repo.folder / "a.dvc").write_text("outs: [")
+    (repo.folder / "b.dvc").symlink_to("/proc/self/mem")
+
+    for text in ("nothing", "digits:v7", "churn@production", "churn#production", content("none"), "a", "b", "../x", ""):
+        with pytest.raises(NotFoundError):
+            lineage(repo, text)
+
+
+def test_the_beginning_of_two_hashes_is_refused(repo: Repo):
+    for number in range(2):
+        record(repo, f"many{number}", logged=(replace(D0, hash=f"abcdef{number:026}"),))
+
+    with pytest.raises(UsageError, match="begins 2 hashes"):
+        lineage(repo, "abcdef00")
+
+
+def test_only_so_many_are_shown_and_those_first_that_lead_to_a_model(repo: Repo):
+    register(repo, world(repo)["trained1"], stage="production")
+    for number in range(30):
+        record(repo, f"reader{number:02}", name=f"reader-{number}", used=(D1,), created=2e9 + number)
+
+    graph = lineage(repo, "digits:v1", Way.DOWN, limit=3)
+
+    assert {far for near, _, far in edges(graph) if near == "digits:v1"} == {"train", "reader-29", "reader-28"}
+    assert graph.left[graph.start, Way.DOWN] == 29
+
+
+def test_a_run_that_is_not_here_is_said_so(repo: Repo):
+    record(repo, "forked11", name="forked", parent="gone1234", used=(version("lost", "lost"),))
+
+    graph = lineage(repo, "forked", Way.UP)
+
+    missing = {node.label: node.missing for node in graph.nodes.values() if node.missing}
+    assert missing == {"gone1234": "mlgit pull", "lost": "no run here logged it; mlgit pull"}
+
+
+def test_a_hidden_run_is_said_to_be_hidden(repo: Repo):
+    known = world(repo)
+    runs.hide(repo, [known["trained1"]])
+
+    graph = lineage(repo, "tune", Way.UP)
+
+    (missing,) = (node for node in graph.nodes.values() if node.missing)
+    assert (missing.label, missing.missing) == ("trained1", "it is hidden; mlgit restore trained1")
+    assert ("churn-model:v0", "read", "evaluate") not in edges(lineage(repo, "digits:v1", Way.DOWN))
+
+
+def test_a_version_whose_run_was_purged_still_leads_to_it(repo: Repo):
+    known = world(repo)
+    register(repo, known["trained1"], stage="production")
+    repo.git("update-ref", "-d", known["trained1"].ref)
+
+    graph = lineage(repo, "churn@production", Way.UP)
+
+    assert ("trained1", "registered as", "churn@v1.2.0") in edges(graph)
+
+
+def test_a_tag_of_stock_gto_leads_to_the_run_of_its_commit(repo: Repo):
+    tag(repo, "plain@v0.1.0", world(repo)["trained1"].commit, "a model", 1_000_000_100)
+
+    assert ("train", "registered as", "plain@v0.1.0") in edges(lineage(repo, "plain@v0.1.0", Way.UP))
+
+
+def test_the_same_content_under_two_names_is_one_thing(repo: Repo):
+    linked = replace(MODEL, links=(Link(collection="best", linked=1e9 + 9),))
+    record(repo, "maker111", name="maker", logged=(linked,))
+    record(repo, "reader11", name="reader", data={"model.pt": MODEL.hash})
+
+    assert lineage(repo, "best:v0", depth=0).start.name == MODEL.hash
+    assert ("churn-model:v0", "read", "reader") in edges(lineage(repo, "best:v0"))
+
+
+def test_a_run_that_reads_what_it_made_is_no_endless_story(repo: Repo):
+    record(repo, "loop1111", name="loop", used=(D0,), logged=(D0,))
+
+    assert edges(lineage(repo, "loop")) == {("digits:v0", "read", "loop"), ("loop", "made", "digits:v0")}
+
+
+def test_a_run_under_way_is_part_of_it(inside: Repo, ended: None):
+    api.init(project="p", name="maker").log_artifact(_file("data.csv"), name="digits", type="dataset")
+    api.finish()
+    run = api.init(project="p", name="now")
+    run.use_artifact("digits:v0")
+    run.log_artifact(_file("model.pt"), name="model", type="model")
+
+    graph = lineage(inside, "digits:v0", Way.DOWN)
+
+    assert live.folders(inside)
+    assert edges(graph) == {("digits:v0", "read", "now"), ("now", "made", "model:v0")}
+
+
+def _file(name: str) -> str:
+    Path(name).write_text(name)
+    return name
+
+
+def test_what_a_person_added_has_no_run_and_says_who(inside: Repo, mlgit: Cli, ended: None):
+    Path("digits").mkdir()
+    Path("digits/a.csv").write_text("1")
+    mlgit("data", "add", "digits")
+    run = api.init(project="repo", name="reader")
+    run.use_artifact("digits:v0")
+    api.finish()
+
+    graph = lineage(inside, "digits@v0")
+
+    node = graph.nodes[graph.start]
+    assert edges(graph) == {("digits:v0", "read", "reader")}
+    assert (node.label, node.missing, node.data["by"]) == ("digits:v0", "", "Ada <ada@example.com>")
+    assert lineage(inside, "digits/a.csv", depth=0).start == graph.start
+
+
+def test_numbers_that_a_ledger_gave_stay(repo: Repo):
+    world(repo)
+    ledgers.change(repo, "p", "digits", lambda known: known.listing([D1.hash]), why=lambda _: "list")
+
+    assert lineage(repo, "digits:v0", depth=0).start.name == D1.hash
+    assert {node.label for node in lineage(repo, "apart", Way.UP).nodes.values()} >= {"digits:v1"}
+
+
+# ----------------------------------------------------------------------------------------- the command
+
+
+def test_a_person_sees_a_tree(inside: Repo, mlgit: Cli):
+    register(inside, world(inside)["trained1"], stage="production")
+
+    shown = mlgit("lineage", "churn@production", "--up").stdout.splitlines()
+
+    assert shown[:4] == [
+        "stage churn#production  serves v1.2.0", "", "came from",
+        "└─ version churn@v1.2.0  accuracy 0.98 · registered 2001-09-09 by Ada",
+    ]  # fmt: skip
+    assert any("run train (trained1)  finished · accuracy 0.98, loss 0.07 · Ada, 2001-09-09" in line for line in shown)
+    assert any("dataset digits:v1" in line for line in shown)
+
+
+def test_a_program_gets_nodes_and_edges(inside: Repo, mlgit: Cli):
+    register(inside, world(inside)["trained1"], stage="production")
+
+    told = json.loads(mlgit("lineage", "digits:v1", "--json").stdout)
+
+    by_node = {one["node"]: one for one in told["nodes"]}
+    assert told["start"] == f"artifact:{D1.hash}"
+    assert by_node["run:trained1"]["metrics"] == {"accuracy": 0.98, "loss": 0.07}
+    assert {"from": "run:trained1", "to": f"artifact:{MODEL.hash}", "what": "made"} in told["edges"]
+    assert by_node[f"artifact:{OTHER.hash}"]["version"] == "v1"
+    assert told["left_out"] == []
+
+
+def test_what_was_left_out_is_shown_by_the_command_that_is_named(inside: Repo, mlgit: Cli):
+    for number in range(15):
+        record(inside, f"reader{number:02}", name=f"reader-{number}", used=(D1,), data={}, created=2e9 + number)
+    record(inside, "maker111", logged=(D1,))
+
+    last = mlgit("lineage", "digits", "--down").stdout.splitlines()[-1]
+    _, _, command = last.partition("5 more: ")
+
+    assert mlgit(*command.split()[1:]).stdout.count("run reader-") == 15
