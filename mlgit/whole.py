@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_SCRATCH = re.compile(r"(?:^|/)\.[0-9a-f]{16}\.mlgit(?:/|$)")
+_SCRATCH = re.compile(r"(?:^|/)\.[0-9a-f]{16}(?:\.work)?\.mlgit(?:/|$)")
 
 
 def is_begun(path: str) -> bool:
@@ -22,7 +22,8 @@ def at(target: Path) -> Iterator[Path]:
 
     Else nothing of it is left. A folder takes the place of none, or of an empty one. Raises `OSError`.
     """
-    scratch = _scratch(target.parent)
+    # never a name used before: in a container every process has the same number
+    scratch = target.with_name(f".{os.urandom(8).hex()}.mlgit")
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield scratch
@@ -32,20 +33,16 @@ def at(target: Path) -> Iterator[Path]:
         raise
 
 
-@contextlib.contextmanager
-def folder(place: Path) -> Iterator[Path]:
-    """A folder in *place* to make files in that are moved from there; nothing is left of it. Raises `OSError`."""
-    scratch = _scratch(place)
-    scratch.mkdir()
-    try:
-        yield scratch
-    finally:
-        _remove(scratch)
+def workshop(place: Path) -> Path:
+    """A new folder in *place*, to make things in that belong elsewhere; whose it is takes it away. Raises `OSError`."""
+    made = place / f".{os.urandom(8).hex()}.work.mlgit"
+    made.mkdir()
+    return made
 
 
-def _scratch(place: Path) -> Path:
-    """A name that was never used before: in a container every process has the same number."""
-    return place / f".{os.urandom(8).hex()}.mlgit"
+def is_workshop(name: str) -> bool:
+    """Whether *name* is that of such a folder."""
+    return name.endswith(".work.mlgit") and is_begun(name)
 
 
 def _remove(path: Path) -> None:

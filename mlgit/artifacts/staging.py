@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -12,11 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mlgit.dvc import copying
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 
-_FICLONE = 0x40049409  # ioctl_ficlone(2)
-_PIECE = 1 << 20
 _FORGOTTEN = 7 * 86_400
 """Seconds after which what a killed process left is swept up."""
 
@@ -66,7 +64,7 @@ class Staging:
         target = self.place(path)
         target.unlink(missing_ok=True)  # never into it: it may be a link to a file of the cache
         try:
-            copy(source, target)
+            copying.copy(source, target)
         except OSError as exc:
             target.unlink(missing_ok=True)
             raise MlgitError(f"{source} could not be taken into an artifact.", why=str(exc), fix="make room") from exc
@@ -81,15 +79,6 @@ class Staging:
         except OSError:
             return self.take(source, path)
         return target
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a file's content to *target*, which must not exist. Raises `OSError`."""
-    with source.open("rb", buffering=0) as file, target.open("xb", buffering=0) as out:
-        try:
-            fcntl.ioctl(out.fileno(), _FICLONE, file.fileno())
-        except OSError:  # this disk has no such thing
-            shutil.copyfileobj(file, out, _PIECE)
 
 
 def _made() -> Path:

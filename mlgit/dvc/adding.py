@@ -71,14 +71,23 @@ def add(repo: Repo, path: Path) -> Added:
     out = Out(
         path=place.name, hash=stored.content, size=stored.size, nfiles=len(found.files) if is_folder else None,
     )  # fmt: skip
+    changed = hold(repo, place, out)
+    pointer = f"{place.relative_to(top).as_posix()}.dvc"
+    return Added(
+        path=place.relative_to(top).as_posix(), pointer=pointer, hash=out.hash, size=out.size,
+        files=len(found.files), new=pointer in changed, written=(*written, *changed),
+        notes=_notes(found) if pointer in changed else (),
+    )  # fmt: skip
+
+
+def hold(repo: Repo, place: Path, out: Out) -> list[str]:
+    """Let the pointer of *place* name *out*, and git ignore it; return the files that had to be written.
+
+    Raises `UsageError` where the pointer is another's, `MlgitError` where the disk refuses.
+    """
     pointer, ignore = place.with_name(f"{place.name}.dvc"), place.with_name(".gitignore")
     ignored, pointed = _left_out(repo, place, ignore), pointing.point(pointer, out)
-    changed = [path.relative_to(top).as_posix() for path, new in ((pointer, pointed), (ignore, ignored)) if new]
-    return Added(
-        path=place.relative_to(top).as_posix(), pointer=pointer.relative_to(top).as_posix(), hash=out.hash,
-        size=out.size, files=len(found.files), new=pointed, written=(*written, *changed),
-        notes=_notes(found) if pointed else (),
-    )  # fmt: skip
+    return [path.relative_to(repo.folder).as_posix() for path, new in ((pointer, pointed), (ignore, ignored)) if new]
 
 
 def _place(repo: Repo, path: Path) -> tuple[Path, Path]:

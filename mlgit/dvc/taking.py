@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from mlgit import whole
-from mlgit.dvc import databases, memory
+from mlgit.dvc import copying, databases, memory, workshop
 from mlgit.dvc.objects import Objects
 from mlgit.errors import MlgitError
 
@@ -23,7 +19,6 @@ _FLUSHED = 64 << 20
 _FEW = 16
 """So many files are synced to disk one by one; for more, one sync of the disk is quicker."""
 _TRIES = 3
-_FICLONE = 0x40049409  # ioctl_ficlone(2)
 _MODE = 0o444  # as DVC leaves what is in its cache
 
 Tell = Callable[[int], object]
@@ -44,35 +39,6 @@ def into(objects: Objects, *, link: bool = False, clone: bool = True) -> Iterato
         yield intake
         intake.settle()
     objects.save()
-
-
-@contextlib.contextmanager
-def _begun(database: Path) -> Iterator[Path]:
-    """A folder for one delivery, in *database*; while it is locked, nobody sweeps it up."""
-    database.mkdir(parents=True, exist_ok=True)
-    _sweep(database)
-    with whole.folder(database) as folder:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            with suppress(OSError):  # a disk without locks: nothing is swept there
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield folder
-        finally:
-            os.close(fd)
-
-
-def _sweep(database: Path) -> None:
-    """Remove the deliveries that nobody is at: a lock dies with its process."""
-    for left in database.iterdir():
-        if not whole.is_begun(left.name):
-            continue
-        with suppress(OSError):
-            fd = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left, ignore_errors=True)
-            finally:
-                os.close(fd)
 
 
 class Intake:
@@ -125,7 +91,7 @@ class Intake:
             else:
                 out = os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
                 try:
-                    cloned = self._clone and self._cloned(fd, out)
+                    cloned = self._clone = self._clone and copying.clone(fd, out)  # tried once on a disk that can't
                     md5, count = _hashed(out if cloned else fd, None if cloned else out, tell)
                 finally:
                     os.close(out)
@@ -143,7 +109,7 @@ class Intake:
 
     @cached_property
     def _folder(self) -> Path:
-        return self._stack.enter_context(_begun(self._objects.database))
+        return self._stack.enter_context(workshop.folder(self._objects.database))
 
     def _place(self) -> str:
         self._count += 1
@@ -156,13 +122,6 @@ class Intake:
         except OSError:  # on another disk, or one that has no links
             self._link = False
         return self._link
-
-    def _cloned(self, source: int, target: int) -> bool:
-        try:
-            fcntl.ioctl(target, _FICLONE, source)
-        except OSError:  # this disk has no such thing
-            self._clone = False
-        return self._clone
 
     def settle(self) -> None:
         """Give what was brought its names, once it is on disk: folders' listings last."""

@@ -19,6 +19,7 @@ VERBS: dict[str, dict[str, str]] = {
     "What lies here": {
         "status": "Say what has changed in the data here.",
         "diff": "Compare versions of data.",
+        "checkout": "Bring a version to where it was added, or elsewhere.",
     },
 }
 

@@ -173,11 +173,11 @@ def _bring(source: Path, target: Path, *, share: bool) -> None:
     """Put *source* at *target*; with *share* as the same file, where the disk can, so that changes count at once."""
     if target.exists() and source.samefile(target):
         return
-    from mlgit.artifacts import staging
+    from mlgit.dvc import copying
 
     with whole.at(target) as scratch:
         if share:
             with contextlib.suppress(OSError):
                 os.link(source, scratch)
         if not scratch.exists():
-            staging.copy(source, scratch)
+            copying.copy(source, scratch)

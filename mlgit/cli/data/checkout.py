@@ -1,0 +1,136 @@
+"""`mlgit data checkout`: a version of data, in the work tree."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlgit.cli import output
+from mlgit.cli.choose import ARTIFACT
+from mlgit.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from mlgit.artifacts.catalog import Held
+    from mlgit.dvc.placing import Plan
+    from mlgit.store.place import Place
+
+
+@click.command(short_help="Bring a version to where it was added, or elsewhere.")
+@click.argument("version", metavar="NAME@VERSION", type=ARTIFACT)
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace files that no cache holds, too: they are gone then.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would change; change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print what has changed as JSON.")
+def command(version: str, folder: Path | None, force: bool, dry_run: bool, as_json: bool) -> None:
+    """Bring a version of data to where it was added, and let the pointer there name it; or to DIR.
+
+    All of it changes at one moment or nothing does. A file that differs and that no cache holds is never replaced
+    without --force: mlgit data add keeps it. What .dvcignore names stays. What the cache lacks is pulled from the DVC
+    remote.
+
+    \b
+    Examples:
+      mlgit data checkout digits@v3
+      mlgit data checkout digits:gold /tmp/digits
+      mlgit data checkout digits@v3 --dry-run
+    """
+    from mlgit import wiring
+    from mlgit.artifacts import log
+    from mlgit.dvc import placing
+
+    place = wiring.place()
+    held = log.find(place.repo, version, project=place.meant)
+    target = _own_place(place, held) if folder is None else _elsewhere(held, folder)
+    plan = placing.plan(place.repo, held.version.hash, target, folder=held.folder)
+    _refuse_to_lose(plan, moved=folder is not None, force=force)
+    before, written = None, list[str]()
+    if not dry_run:
+        links = placing.links(target)
+        if not plan.is_done:
+            placing.carry_out(place.repo, plan, links=links)
+        if folder is None:
+            before, written = _pointed(place, held, plan)
+    new = len(plan.wanted.keys() - plan.stays)
+    if as_json:
+        output.as_json(
+            {
+                "version": held.name, "hash": held.version.hash, "path": str(target), "done": not dry_run,
+                "brought": new, "kept": len(plan.stays), "gone": len(plan.goes), "written": written,
+            }
+        )  # fmt: skip
+        return
+    state = "already there" if plan.is_done else f"{new:,} files brought, {len(plan.stays):,} kept as they were"
+    output.say(f"{held.name} {'would come' if dry_run else 'is'} at {target}: {state}")
+    if written:
+        output.say(f"to commit: {shlex.join(written)}")
+    if before:
+        output.note(f"back: {before}")
+
+
+def _own_place(place: Place, held: Held) -> Path:
+    """Where *held* was added. Raises `UsageError` where no data can be put there."""
+    from mlgit.dvc import overlaps, project
+
+    top = place.repo.work_tree
+    if top is None:
+        raise UsageError(f"{place.repo.git_dir} is bare: it has no place for data.", fix="name a folder")
+    path = top / held.folder / held.version.path
+    inner = (path.parent.resolve() / path.name) if path.name not in ("", "..") else top
+    if not inner.is_relative_to(top) or inner == top or ".git" in inner.relative_to(top).parts:
+        raise UsageError(f"{held.name} lay at {held.version.path!r}, which is no place here.", fix="name a folder")
+    if project.root(inner.parent, top) is None:
+        raise UsageError(f"{held.name} was never added here: there is no DVC project.", fix="name a folder")
+    overlaps.refuse(place.repo, inner, top)
+    return inner
+
+
+def _elsewhere(held: Held, folder: Path) -> Path:
+    """In *folder*: a single file by its own name, a folder as *folder* itself."""
+    from mlgit.dvc import pointers
+
+    place = folder.absolute()
+    return place if pointers.is_folder(held.version.hash) else place / (Path(held.version.path).name or "data")
+
+
+def _refuse_to_lose(plan: Plan, *, moved: bool, force: bool) -> None:
+    """Raise `UsageError` if something would be lost, or another folder's files replaced, unless that is wanted."""
+    if plan.lost and not force:
+        raise UsageError(
+            f"{plan.target} holds {len(plan.lost):,} files that no cache holds, and that would be gone: "
+            f"{output.some(plan.lost, 3)}.",
+            fix=f"mlgit data add {plan.target} keeps them, --force gives them up",
+        )
+    if moved and plan.goes and not force:
+        raise UsageError(
+            f"{plan.target} holds something else already: {output.some(plan.goes, 3)}.",
+            fix="name another folder, or give --force to replace it",
+        )
+
+
+def _pointed(place: Place, held: Held, plan: Plan) -> tuple[str | None, list[str]]:
+    """Let the pointer of what *plan* has brought name it; (the command that goes back, the files that were written)."""
+    from mlgit.artifacts import log
+    from mlgit.dvc import adding, pointers, standing
+    from mlgit.dvc.pointers import Out
+
+    target = plan.target
+    try:
+        (was, *_) = standing.tracked(place.repo, [target])
+    except NotFoundError:
+        before = None
+    else:
+        before = was.out.hash if was.out.hash != plan.content else None
+    nfiles = len(plan.wanted) if pointers.is_folder(plan.content) else None
+    size = sum(file.stat().st_size for _, file in plan.wanted.values())
+    out = Out(path=target.name, hash=plan.content, size=size, nfiles=nfiles)
+    written = adding.hold(place.repo, target, out)
+    if before is None:
+        return None, written
+    try:
+        back = log.find(place.repo, f"{held.collection}:{before[:12]}", project=place.meant)
+    except NotFoundError:
+        return f"git checkout -- {shlex.quote(str(target))}.dvc && dvc checkout {shlex.quote(str(target))}", written
+    return f"mlgit data checkout {back.name}", written

@@ -1,0 +1,117 @@
+"""`mlgit data checkout`, into the place where data was added and elsewhere."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlgit.git.repo import Repo
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def data(mlgit: Script, inside: Repo) -> Path:
+    """Two versions of a dataset, `data:v0` and `data:v1`, the second of which is here."""
+    made = inside.folder / "data"
+    made.mkdir()
+    (made / "a").write_text("a")
+    (made / "b").write_text("b")
+    mlgit("data", "add", "data", cwd=inside.folder)
+    (made / "a").write_text("other")
+    mlgit("data", "add", "data", cwd=inside.folder)
+    return made
+
+
+def test_a_version_comes_to_its_place_with_its_pointer_and_a_way_back(mlgit: Script, inside: Repo, data: Path):
+    done = mlgit("data", "checkout", "data@v0", cwd=inside.folder)
+    status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=inside.folder, capture_output=True, text=True)
+    first = (data / "a").read_text()
+    mlgit(*done.stderr.removeprefix("back: mlgit ").split(), cwd=inside.folder)
+
+    assert "1 files brought, 1 kept" in done.stdout
+    assert "to commit: data.dvc" in done.stdout
+    assert "up to date" in status.stdout
+    assert (first, (data / "a").read_text()) == ("a", "other")
+
+
+def test_what_no_cache_holds_is_not_replaced_unless_it_is_given_up(mlgit: Script, inside: Repo, data: Path):
+    (data / "a").write_text("nowhere else")
+
+    refused = mlgit("data", "checkout", "data@v0", cwd=inside.folder, check=False)
+    kept = (data / "a").read_text()
+    mlgit("data", "checkout", "data@v0", "--force", cwd=inside.folder)
+
+    assert refused.returncode == 2
+    assert "mlgit data add" in refused.stderr
+    assert kept == "nowhere else"
+    assert (data / "a").read_text() == "a"
+
+
+def test_a_version_comes_elsewhere_and_leaves_pointers_and_others_alone(
+    mlgit: Script, inside: Repo, data: Path, tmp_path: Path
+):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/b").write_text("b")
+    (tmp_path / "full/mine").write_text("b")
+    pointer = (inside.folder / "data.dvc").read_text()
+
+    told = json.loads(mlgit("data", "checkout", "data@v0", str(tmp_path / "new"), "--json", cwd=inside.folder).stdout)
+    again = mlgit("data", "checkout", "data@v0", str(tmp_path / "new"), cwd=inside.folder)
+    full = mlgit("data", "checkout", "data@v0", str(tmp_path / "full"), "--force", "-n", cwd=inside.folder)
+    refused = mlgit("data", "checkout", "data@v0", str(tmp_path / "full"), cwd=inside.folder, check=False)
+
+    assert (told["brought"], told["written"]) == (2, [])
+    assert (tmp_path / "new/a").read_text() == "a"
+    assert "already there" in again.stdout
+    assert "would come" in full.stdout
+    assert refused.returncode == 2
+    assert "something else" in refused.stderr
+    assert (tmp_path / "full/mine").exists()
+    assert (inside.folder / "data.dvc").read_text() == pointer
+
+
+def test_a_place_that_git_tracks_is_left_alone(mlgit: Script, inside: Repo, data: Path):
+    subprocess.run(["rm", "-rf", data], check=True)
+    (inside.folder / "data.dvc").unlink()
+    data.mkdir()
+    (data / "code.py").write_text("1")
+    inside.git("add", "-f", "data/code.py")
+
+    refused = mlgit("data", "checkout", "data@v0", "--force", cwd=inside.folder, check=False)
+
+    assert "git tracks data/code.py" in refused.stderr
+    assert (data / "code.py").read_text() == "1"
+
+
+@pytest.mark.parametrize("path", ["../../evil", "/tmp/evil", ".git/hooks", "."])
+def test_a_version_from_elsewhere_names_no_place_out_of_the_repository(
+    mlgit: Script, inside: Repo, data: Path, path: str
+):
+    ledger = "refs/mlgit/artifacts/repo/data"
+    names = inside.git("for-each-ref", "--format=%(refname)", "refs/mlgit/artifacts/").split()
+    assert names == [ledger]
+    listed = inside.git("ls-tree", "-r", "--name-only", ledger).split()
+    added = next(name for name in listed if name.startswith("added/"))
+    text = inside.git("show", f"{ledger}:{added}")
+    evil = inside.git(
+        "hash-object", "-w", "--stdin", stdin=text.replace('"path": "data"', f'"path": "{path}"').encode()
+    )
+    rows = [line for line in inside.git("ls-tree", f"{ledger}:added").splitlines() if added[6:] not in line]
+    rows.append(f"100644 blob {evil}\t{added[6:]}")
+    inner = inside.git("mktree", stdin="\n".join(rows).encode())
+    outer = [line for line in inside.git("ls-tree", ledger).splitlines() if not line.endswith("\tadded")]
+    tree = inside.git("mktree", stdin="\n".join([*outer, f"040000 tree {inner}\tadded"]).encode())
+    tip = inside.git("commit-tree", tree, "-p", ledger, "-m", "evil")
+    inside.git("update-ref", ledger, tip)
+    version = "v0" if inside.git("show", f"{ledger}:versions").splitlines()[0] in added else "v1"
+
+    refused = mlgit("data", "checkout", f"data@{version}", cwd=inside.folder, check=False)
+
+    assert refused.returncode == 2
+    assert "no place here" in refused.stderr
