@@ -46,6 +46,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Take along": {
         "checkout": "Bring back the code of a run, or files of it.",
         "reproduce": "Make a run again, and say whether it came out the same.",
+        "rerun": "Make a new run from an old one, with other params.",
         "export": "Write runs to tables, archives and folders.",
         "import": "Take along the runs of W&B, MLflow, DVCLive or TensorBoard.",
     },

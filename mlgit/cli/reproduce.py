@@ -93,7 +93,7 @@ def _print_check(run: Run, needed: Needs, *, as_json: bool) -> None:
         output.say(f"{run.name} cannot be made again here:")
     else:
         output.say(f"{run.name} can be made again, in {_KINDS[needed.plan.kind]}.")
-    _print_missing(needed.missing, needed.doubts)
+    print_missing(needed.missing, needed.doubts)
 
 
 _KINDS = {
@@ -101,7 +101,8 @@ _KINDS = {
 }  # fmt: skip
 
 
-def _print_missing(missing: Sequence[Missing], doubts: Sequence[Missing]) -> None:
+def print_missing(missing: Sequence[Missing], doubts: Sequence[Missing]) -> None:
+    """Each thing that is missing, and what may be."""
     for one in missing:
         output.say(f"  {one.kind:<9} {one.name}: {one.why}" + (f"; to fix: {one.fix}" if one.fix else ""))
     if doubts:
@@ -114,7 +115,7 @@ def _print(run: Run, needed: Needs, outcome: Outcome) -> None:
     result = outcome.verdict
     if result.kind.value == "cannot":
         output.say(f"cannot: {run.name} cannot be made again here")
-        _print_missing(outcome.missing, needed.doubts)
+        print_missing(outcome.missing, needed.doubts)
         return
     stated = f" ({result.tolerance})" if result.kind.value == "within tolerance" else ""
     output.say(f"{result.kind.value}{stated}: {run.name}, made again")

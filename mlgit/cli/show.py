@@ -16,7 +16,7 @@ import click
 from mlgit.cli import output
 from mlgit.cli.choose import RUN
 from mlgit.cli.ls import document
-from mlgit.core import escape, figures
+from mlgit.core import again, escape, figures
 from mlgit.core.compare import flatten
 from mlgit.core.history import MOST_ROWS, Logged, Series
 from mlgit.core.objects import described
@@ -207,7 +207,7 @@ def _curves(repo: Repo, run: Run) -> Mapping[str, str]:
 def _few(lines: Sequence[str]) -> str:
     """*lines* below one another, the first ten."""
     more = [f"… and {len(lines) - 10:,} more"] if len(lines) > 10 else []
-    return f"\n{'':<9}".join((*lines[:10], *more))
+    return f"\n{'':<12}".join((*lines[:10], *more))
 
 
 def _artifacts(repo: Repo, run: Run) -> list[str]:
@@ -247,6 +247,9 @@ def _print(run: Run, about: Mapping[str, Any], artifacts: Sequence[str], curves:
         "branch": run.branch,
         "code": (run.source or "")[:10] + (" (uncommitted changes taken along)" if run.dirty else ""),
         "command": " ".join(map(str, command)),
+        "again": again.reproduce(run) if run.commit and command else "",
+        "made from": run.parent or "",
+        "makes again": run.reproduces or "",
         "stages": _few(_stages(about.get("stages"))),
         "group": run.group or "",
         "sweep": run.sweep or "",
@@ -258,7 +261,7 @@ def _print(run: Run, about: Mapping[str, Any], artifacts: Sequence[str], curves:
     }
     for key, value in facts.items():
         if value:
-            output.say(f"{key:<9}{value}")
+            output.say(f"{key:<12}{value}")
     told = {name: described(value) for name, value in run.objects.items()}
     params = flatten(run.params)
     for title, values in (("metrics", run.scalars), ("objects", told), ("params", params), ("data", run.data)):

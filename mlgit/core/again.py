@@ -1,4 +1,4 @@
-"""The command line that makes a run again."""
+"""The command lines that make a run again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlgit.core.compare import flatten
+from mlgit.core.run import Run
 
 
 def command(words: Sequence[object], params: Mapping[str, Any], metrics: Sequence[str] = ()) -> str:
@@ -14,6 +15,11 @@ def command(words: Sequence[object], params: Mapping[str, Any], metrics: Sequenc
     given = [f"-p {shlex.quote(f'{key}={_argument(value)}')}" for key, value in flatten(params).items()]
     files = [f"-m {shlex.quote(name)}" for name in metrics]
     return " ".join(("mlgit run", *given, *files, "--", shlex.join(map(str, words))))
+
+
+def reproduce(run: Run) -> str:
+    """What makes *run* again as it was, with all that it had, and compares the two."""
+    return f"mlgit reproduce {run.branch.rpartition('/')[2] or run.id}"
 
 
 def _argument(value: Any) -> str:

@@ -24,6 +24,7 @@ from mlgit.reproduce.suspects import Suspect
 from mlgit.reproduce.verdict import Told, Tolerance, Verdict
 from mlgit.store import place as places
 from mlgit.store import runs
+from mlgit.store.place import Place
 from mlgit.store.telling import Account
 from mlgit.tracking import pinned
 from mlgit.tracking.command import run as execution
@@ -83,13 +84,38 @@ def make(repo: Repo, told: Recipe, found: Needs, wanted: Wanted, *, shim: Shim) 
         place.stays = wanted.keep
         bring_data(repo, told, place.code)
         _bring_lock(repo, told, place.code)
-        ended = _run(repo, told, found, place, shim)
+        ended = _run(repo, told, found, place, shim, _wish(told.run))
         interrupted = ended.exit_code in (128 + signal.SIGINT, 128 + signal.SIGTERM)
         place.stays = wanted.keep or (wanted.to is not None and not interrupted)
         folder = place.code if place.stays else None
     if interrupted:
         return Outcome(verdict=Verdict(kind=verdict.Kind.CANNOT), exit_code=ended.exit_code, folder=folder)
     return replace(_judged(repo, told, ended.run, found, wanted), exit_code=ended.exit_code, folder=folder)
+
+
+def anew(repo: Repo, told: Recipe, found: Needs, name: str | None, *, shim: Shim) -> execution.Ended:
+    """A new run, called *name*, by the recipe *told*, which may have other params by now; its needs are *found*.
+
+    Raises `MlgitError` where git or the disk fails.
+    """
+    run = told.run
+    wish = Wish(name=name, project=run.project, group=run.group, job_type=run.job_type, parent=run.id)
+    with aside.at(repo, runs.source(repo, run), refs.slug(run.name, 40), None) as place:
+        bring_data(repo, told, place.code)
+        _bring_lock(repo, told, place.code)
+        return _run(repo, told, found, place, shim, wish)
+
+
+def here(place: Place, told: Recipe, name: str | None, *, shim: Shim) -> execution.Ended:
+    """The same with the code, the data and the environment that are here now, in the work tree of *place*."""
+    run, top = told.run, place.repo.folder
+    wish = Wish(name=name, project=run.project, group=run.group, job_type=run.job_type, parent=run.id)
+    extra = dict(shim(told.words)) if told.takes_wandb else {}
+    command = execution.Command(
+        words=told.words, params=told.params, metrics=told.metrics, env=extra, takes_wandb=told.takes_wandb,
+        said=("name",) if name else (),
+    )  # fmt: skip
+    return execution.run(place, wish, command, top / told.cwd)
 
 
 def bring_data(repo: Repo, told: Recipe, code: Path) -> None:
@@ -116,7 +142,7 @@ def _bring_lock(repo: Repo, told: Recipe, code: Path) -> None:
             target.write_bytes(kept)
 
 
-def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim) -> execution.Ended:
+def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim, wish: Wish) -> execution.Ended:
     """The program, once more, as a run of its own."""
     python = environment.make(found.plan, told, code=place.code, folder=place.environment)
     home = places.find(place.code / told.run.folder)
@@ -134,7 +160,7 @@ def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim) -> ex
         words=words, params=told.params, metrics=told.metrics, env=extra | pins, base=base, about=about,
         takes_wandb=told.takes_wandb, said=_SAID,
     )  # fmt: skip
-    return execution.run(home, _wish(told.run), command, place.code / told.cwd)
+    return execution.run(home, wish, command, place.code / told.cwd)
 
 
 def _word(word: str, repo: Repo, code: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlgit.core import secrets
@@ -112,6 +112,27 @@ def script(words: Sequence[str], cwd: str) -> str:
     elif rest and "/" not in rest[0]:
         return ""  # found on the path
     return posixpath.normpath(posixpath.join(cwd, rest[0])) if rest else ""
+
+
+def changed(recipe: Recipe, params: Mapping[str, Any]) -> Recipe:
+    """*recipe* with other *params*; where its command states the old value of one, it states the new one."""
+    known = flatten(recipe.run.params)
+    words = list(recipe.words)
+    for name, value in params.items():
+        before = _text(known[name]) if name in known else None
+        names = {f"{dashes}{one}" for dashes in ("--", "-", "") for one in (name, name.replace("_", "-"))}
+        for at, word in enumerate(words):
+            key, equals, stated = word.partition("=")
+            if equals and key in names and stated == before:
+                words[at] = f"{key}={_text(value)}"
+            elif word.startswith("-") and word in names and words[at + 1 : at + 2] == [before]:
+                words[at + 1] = _text(value)
+    return replace(recipe, params={**recipe.params, **params}, words=tuple(words))
+
+
+def _text(value: Any) -> str:
+    """As a sweep puts it into a command."""
+    return str(value)
 
 
 def lacking(recipe: Recipe) -> Iterator[Missing]:
