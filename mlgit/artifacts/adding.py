@@ -116,7 +116,7 @@ def add(place: Place, plan: Plan, wish: Wish) -> Added:
     )  # fmt: skip
     runs = _runs(place, plan.name)
     before = ledgers.of(place.repo, plan.name, project=place.settings.project)
-    is_new = version.hash not in catalog.order([*runs, *before], plan.name)
+    is_new = version.hash not in ledger.order([*runs, *before], plan.name)
     after = ledgers.change(
         place.repo, place.settings.project, plan.name, _saying(version, tuple(wish.aliases), runs, time.time()),
         why=lambda known: _subject(known, version, is_new=is_new),

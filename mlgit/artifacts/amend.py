@@ -9,7 +9,7 @@ from typing import Any
 
 from mlgit.artifacts import catalog
 from mlgit.artifacts.catalog import Held
-from mlgit.core import refs, secrets, values
+from mlgit.core import ledger, refs, secrets, values
 from mlgit.core.artifact import ArtifactVersion, Link
 from mlgit.core.ledger import Ledger, Teller
 from mlgit.core.run import Run
@@ -88,7 +88,7 @@ def _list_link(repo: Repo, held: Held, collection: str, why: str) -> None:
 
     def change(before: Ledger) -> Ledger:
         sources = dict.fromkeys((*before.sources, held.version.name))
-        return replace(before, sources=tuple(sources)).listing(catalog.order([before, *known], collection))
+        return replace(before, sources=tuple(sources)).listing(ledger.order([before, *known], collection))
 
     ledgers.change(repo, held.project, collection, change, why=lambda _: f"{held.version.name}:{held.label} {why}")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from mlgit.core import ledger, refs
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.ledger import Ledger, Teller
+from mlgit.core.ledger import Teller
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
 
@@ -166,15 +166,9 @@ def versions(tellers: Iterable[Teller], name: str) -> list[Held]:
             by=first[content].version.by,
             created=first[content].logged,
         )
-        for number, content in enumerate(order(asked, name))
+        for number, content in enumerate(ledger.order(asked, name))
         if content in first
     ]
-
-
-def order(tellers: Sequence[Teller], name: str) -> tuple[str, ...]:
-    """The contents called or linked as *name*, each in its place: those that are listed, then by when they came."""
-    listed = [content for one in tellers if isinstance(one, Ledger) and one.name == name for content in one.listed]
-    return tuple(dict.fromkeys((*listed, *ledger.first_logged(tellers, name))))
 
 
 def known_as(tellers: Iterable[Teller], version: ArtifactVersion) -> Held | None:

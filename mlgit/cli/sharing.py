@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _PART = "long history or folder"
 """What a run holds of its own in DVC's cache: its history in full, its media, its files."""
-_KINDS = {refs.RUNS: "run", "refs/tags/": "model tag", refs.SWEEPS: "sweep", refs.ARCHIVE: "archived month"}
+_KINDS = {refs.RUNS: "run", "refs/tags/": "model tag", refs.SWEEPS: "sweep", refs.ARCHIVE: "archived month",
+          refs.ARTIFACTS: "ledger"}  # fmt: skip
 _MOST = 5
 """Runs that are named one by one."""
 
@@ -122,6 +123,7 @@ def _say(
 
 def _wish(place: Place, asked: Asked, remote: Remote) -> Wish:
     from mlgit.core.merging import Side
+    from mlgit.index import query
     from mlgit.registry import ledger
     from mlgit.store import meeting, registry
 
@@ -135,6 +137,7 @@ def _wish(place: Place, asked: Asked, remote: Remote) -> Wish:
     far = remote if asked.pulls else None
     return meeting.Wish(
         pushes=asked.pushes, pulls=asked.pulls, dry=asked.dry_run, is_shared=is_shared,
+        logging=lambda names: query.logging(place.repo, *names),
         only=frozenset(_branch(place, name, far) for name in asked.names) if asked.names else None,
         prefer={_branch(place, name): Side.OURS for name in asked.ours}
         | {_branch(place, name): Side.THEIRS for name in asked.theirs},
@@ -226,6 +229,10 @@ def _notes(outcome: Outcome, name: str) -> Iterator[str]:
                f"and both are kept")  # fmt: skip
     if outcome.merged:
         yield f"edited here and elsewhere, with both edits now: {output.some([*map(_short, outcome.merged)], _MOST)}"
+    moved = [one for one in outcome.renumbered.values() if one.before != one.after]
+    if moved:
+        told = [f"{one.name}:v{one.before} here is {one.name}:v{one.after} now" for one in moved]
+        yield output.some(told, _MOST)
     if outcome.gone:
         yield (f"deleted on {name}, and still here: {output.some([*map(_short, outcome.gone)], _MOST)}. "
                "mlgit push RUN sends one there again, mlgit rm RUN hides it here")  # fmt: skip
@@ -271,6 +278,10 @@ def _document(
         "parted": {one.ref: one.own for one in outcome.parted.values()},
         "clashing": tags,
         "clashes": {ref: [vars(clash) for clash in clashes] for ref, clashes in outcome.clashing.items()},
+        "renumbered": [
+            {"name": one.name, "before": f"v{one.before}", "after": f"v{one.after}"}
+            for one in outcome.renumbered.values()
+        ],
         "gone": outcome.gone,
         "stuck": {ref: why for ref, why in outcome.stuck.items() if ref not in tags},
         "artifacts": {

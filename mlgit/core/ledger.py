@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mlgit.core import merging
@@ -59,6 +59,12 @@ def join(base: Ledger, ours: Ledger, theirs: Ledger) -> tuple[Ledger, tuple[Clas
     added, clashes = merging.versions(base.added, ours.added, theirs.added, Side.THEIRS)
     sources = tuple(dict.fromkeys((*theirs.sources, *ours.sources)))
     return replace(theirs, added=added, sources=sources).listing(ours.listed), clashes
+
+
+def order(tellers: Sequence[Teller], name: str) -> tuple[str, ...]:
+    """The contents called or linked as *name*, each in its place: those that are listed, then by when they came."""
+    listed = [content for one in tellers if isinstance(one, Ledger) and one.name == name for content in one.listed]
+    return tuple(dict.fromkeys((*listed, *first_logged(tellers, name))))
 
 
 def first_logged(tellers: Iterable[Teller], name: str) -> list[str]:

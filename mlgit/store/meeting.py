@@ -6,7 +6,7 @@ have edited is joined (`joining`), and stays as it is where only a person can sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,10 +21,11 @@ from mlgit.store import archive, live
 from mlgit.store.joining import Joining, Parted, free_ref, is_near
 from mlgit.store.listings import goes_before
 from mlgit.store.months import Settled
+from mlgit.store.numbering import Logging, Numbering, Renumbered
 from mlgit.store.stands import Spellings, Stand, folders, is_hidden, moves, stands
 
 TAGS = "refs/tags/"
-COMMON = (refs.RUNS, refs.TRASH, refs.ARCHIVE, refs.SWEEPS, TAGS)
+COMMON = (refs.RUNS, refs.TRASH, refs.ARCHIVE, refs.SWEEPS, refs.ARTIFACTS, TAGS)
 """Where it lies."""
 
 
@@ -38,6 +39,8 @@ class Wish:
     """The refs of the runs that it is about, and of nothing else; one that was deleted there goes there again."""
     is_shared: Callable[[str], bool] = field(default=lambda _tag: False)
     """Which tags a team has in common, by their short names."""
+    logging: Logging = field(default=lambda _names: ())
+    """Which runs here logged an artifact called so: the first number that one gets depends on all of them."""
     prefer: Mapping[str, Side] = field(default_factory=dict)
     """Whose edits count where both have edited the same field, by the run's ref."""
     dry: bool = False
@@ -63,6 +66,7 @@ class Plan:
         self.clashing = dict(settled.clashing)
         self.gone: list[str] = []
         self.stuck = dict(settled.stuck)
+        self.renumbered: dict[tuple[str, str], Renumbered] = {}
 
     def make(self) -> None:
         """Fetch what has to be looked at, and decide. Raises `NotFoundError` for a run that neither side has."""
@@ -79,17 +83,47 @@ class Plan:
         if self._wish.only is None and self._wish.pushes:
             self._send_months()
         unseen = [self._theirs[name].tip for name in names if self._is_looked_at(name)]
-        unseen += [self._far[ref] for ref in others if ref in self._far and self._near.get(ref) != self._far[ref]]
-        self._remote.fetch(unseen)
+        numbered = self._unlike(ref for ref in (*self._near, *self._far) if ref.startswith(refs.ARTIFACTS))
+        apart = self._unlike(others) | (numbered if self._wish.only is None else set())
+        self._remote.fetch([*unseen, *(self._far[ref] for ref in apart if ref in self._far)])
         with self._repo.reader() as self._reader:
             self._joining = Joining(self._repo, self._reader)
             for name in sorted(names):
                 self._decide(name)
             if not self._wish.dry:
                 self._joining.flush()
+            self._number(numbered if self._wish.only is None else set())
         for ref in sorted(others):
             self._decide_common(ref)
         self.here = [group for group in self.here if not any(map(self._is_stuck, group))]
+
+    def _unlike(self, some: Iterable[str]) -> set[str]:
+        """Those refs of *some* that are not the same on both sides."""
+        return {ref for ref in some if self._near.get(ref) != self._far.get(ref)}
+
+    def _number(self, apart: set[str]) -> None:
+        """Give what runs on their way have logged its numbers, and let the ledgers *apart* come together.
+
+        Where single runs are wished for, only the ledgers of what these have logged matter.
+        """
+        numbering = Numbering(self._repo, self._reader, self._wish.logging)
+        sent = [move for group in self.there for move in group if move.new and move.ref.startswith(refs.RUNS)]
+        shared = numbering.logged((move.ref, self._near[move.ref]) for move in sent if move.ref in self._near)
+        about = apart | shared.keys()
+        if self._wish.only is not None:
+            brought = [(move.ref, move.new) for group in self.here for move in group if move.new]
+            about |= self._unlike(numbering.logged(brought))
+            self._remote.fetch(self._far[ref] for ref in self._unlike(about) if ref in self._far)
+        tips = {ref: (self._near.get(ref), self._far.get(ref)) for ref in sorted(about) if refs.of_ledger(ref)}
+        for ref, tip in numbering.decide(tips, shared).items():
+            ours, theirs = tips[ref]
+            if tip != ours and (self._wish.pulls or tip != theirs):
+                self.here.append([Move(ref, ours, tip)])
+            if tip != theirs and self._wish.pushes:
+                self.there.append([Move(ref, theirs, tip)])
+        self.renumbered = numbering.renumbered
+        if not self._wish.dry:
+            numbering.flush()
 
     def _is_stuck(self, move: Move) -> bool:
         """Whether *move* would pull a branch away from under somebody's feet, or the disk takes it for another."""

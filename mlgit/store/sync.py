@@ -25,6 +25,7 @@ from mlgit.git.repo import Move, Repo
 from mlgit.store import edit, live, months, own, runs, shards
 from mlgit.store.joining import Parted
 from mlgit.store.meeting import COMMON, Plan, Wish
+from mlgit.store.numbering import Renumbered
 from mlgit.store.stands import Memory, after
 
 _TRIES = 20
@@ -58,6 +59,8 @@ class Outcome:
     """Runs that were deleted there and are still here."""
     stuck: dict[str, str] = field(default_factory=dict)
     """Refs that stay as they are here → why."""
+    renumbered: dict[tuple[str, str], Renumbered] = field(default_factory=dict)
+    """Versions whose number here was not the one that they have for good, by ledger and content."""
 
 
 def exchange(
@@ -115,6 +118,9 @@ def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: 
     outcome.here |= {move.ref: move for move in here}
     outcome.merged |= plan.merged
     outcome.parted |= plan.parted
+    for about, one in plan.renumbered.items():
+        earlier = outcome.renumbered.get(about, one)
+        outcome.renumbered[about] = replace(one, before=earlier.before)
     outcome.clashing, outcome.gone, outcome.stuck = plan.clashing, plan.gone, plan.stuck
     for number, batch in enumerate(_batches(plan.there)):
         if not wish.dry:

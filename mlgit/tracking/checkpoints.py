@@ -130,6 +130,10 @@ def push(repo: Repo, ref: str) -> None:
     if f"remote.{REMOTE}.url" not in repo.config:
         raise MlgitError(f"There is no remote {REMOTE!r}.", fix=f"git remote add {REMOTE} URL")
     if ref:
-        wish = meeting.Wish(pulls=False, only=frozenset({ref}))
+        from mlgit.index import query
+
+        wish = meeting.Wish(
+            pulls=False, only=frozenset({ref}), logging=lambda names: query.logging(repo, *names)
+        )  # fmt: skip
         if sync.exchange(Remote(repo=repo, name=REMOTE), wish).clashing:
             raise MlgitError(f"{ref} was edited here and on {REMOTE}, each otherwise.", fix="mlgit sync")

@@ -183,3 +183,45 @@ def test_a_branch_that_is_checked_out_is_told(clones: tuple[Repo, Repo], mlgit: 
     mlgit("sync", cwd=one.folder)
 
     assert "exp/p/n-abcdef stays as it is here: it is checked out in" in mlgit("sync", cwd=two.folder).stderr
+
+
+def test_datasets_go_along_and_who_counted_otherwise_hears_of_it(clones: tuple[Repo, Repo], mlgit: Mlgit):
+    one, two = clones
+    for repo, content in ((one, "one"), (two, "two")):
+        (repo.folder / "x.csv").write_text(content)
+        mlgit("init", "--project", "p", cwd=repo.folder)
+        mlgit("data", "add", "x.csv", "--name", "digits", "--description", content, cwd=repo.folder)
+
+    first = mlgit("sync", cwd=one.folder)
+    second = mlgit("sync", cwd=two.folder)
+    third = mlgit("sync", "--json", cwd=one.folder)
+
+    assert "1 run and 1 ledger are pushed to origin" in first.stdout
+    assert "digits:v0 here is digits:v1 now" in second.stderr
+    assert json.loads(third.stdout)["renumbered"] == []
+    told = [json.loads(mlgit("data", "history", "digits", "--json", cwd=repo.folder).stdout) for repo in (one, two)]
+    assert told[0] == told[1]
+    assert [(each["version"], each["description"], each["aliases"]) for each in told[0]] == [
+        ("v1", "two", ["latest"]), ("v0", "one", []),
+    ]  # fmt: skip
+
+
+def test_datasets_are_pushed_to_the_dvc_remote_as_what_runs_logged_is(
+    clones: tuple[Repo, Repo], mlgit: Mlgit, tmp_path: Path, python: Mlgit
+):
+    one, two = clones
+    (one.folder / "x.csv").write_text("one")
+    mlgit("init", "--project", "p", cwd=one.folder)
+    python("-m", "dvc", "remote", "add", "-q", "-d", "far", str(tmp_path / "bytes"), cwd=one.folder)
+    one.git("add", ".dvc", "mlgit.yaml")
+    one.git("commit", "-q", "-m", "dvc")
+    one.git("push", "-q", "origin", "main")
+    mlgit("data", "add", "x.csv", "--name", "digits", cwd=one.folder)
+
+    pushed = mlgit("sync", cwd=one.folder)
+    two.git("pull", "-q")
+    mlgit("pull", cwd=two.folder)
+    python("-c", "import mlgit; mlgit.Api().artifact('digits:v0').download('there')", cwd=two.folder)
+
+    assert "1 artifact is pushed to the DVC remote" in pushed.stdout
+    assert (two.folder / "there/x.csv").read_text() == "one"

@@ -1,0 +1,141 @@
+"""Ledgers that two repositories share: theirs first, ours behind, and a number for whatever goes there for good.
+
+Nothing is read but the ledgers that differ and the runs that are on their way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlgit.core import escape, ledger, refs
+from mlgit.core.artifact import called
+from mlgit.core.ledger import Ledger
+from mlgit.core.run import Run
+from mlgit.git.objects import Entry, Reader
+from mlgit.git.repo import Repo
+from mlgit.store import ledgers, runs
+
+Logging = Callable[[Sequence[str]], Sequence[Run]]
+"""The runs here that logged one of the artifacts called so: the index tells."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renumbered:
+    """A version whose number here was not the one that it has for good."""
+
+    name: str
+    before: int
+    after: int
+
+
+class Numbering:
+    """What becomes of ledgers; what it makes is on disk after `flush`."""
+
+    def __init__(self, repo: Repo, reader: Reader, logging: Logging) -> None:
+        self._repo, self._reader, self._logging, self._writer = repo, reader, logging, repo.writer()
+        self.renumbered: dict[tuple[str, str], Renumbered] = {}
+        """By ledger and content."""
+
+    def flush(self) -> None:
+        """Make the commits durable. Raises `GitError`."""
+        self._writer.flush()
+
+    def logged(self, tips: Iterable[tuple[str, str]]) -> dict[str, list[Run]]:
+        """Ledger → which of the runs at *tips*, refs and commits, logged what it is about.
+
+        What bears the id of its run in its name, as checkpoints of models often do, is nobody else's: it needs none.
+        """
+        found: dict[str, list[Run]] = {}
+        for run in runs.read_all(self._reader, list(tips)):
+            for name in called(run.logged):
+                if run.id not in name and (ref := refs.ledger(run.project, name)):
+                    found.setdefault(ref, []).append(run)
+        return found
+
+    def decide(
+        self, tips: Mapping[str, tuple[str | None, str | None]], shared: Mapping[str, Sequence[Run]]
+    ) -> dict[str, str]:
+        """Where the ledgers *tips*, each with ours and theirs, go; without those of which there is nothing to say.
+
+        What the runs *shared* logged gets a number.
+        """
+        sides = {ref: self._read(ref, near, far) for ref, (near, far) in tips.items()}
+        here = self._here([ref for ref, two in sides.items() if _is_unsure(two, shared.get(ref))])
+        found: dict[str, str] = {}
+        for ref, two in sides.items():
+            first = here.get(ref, []) if two.is_new else []  # a new one lists whatever there is
+            contents = ledger.first_logged([*first, *shared.get(ref, ())], two.ours.name)
+            joined = ledger.join(self._base(ref, two), two.ours, two.theirs)[0].listing(contents)
+            if tip := self._tip(two, joined):
+                found[ref] = tip
+            if ref in here or two.ours.added:
+                self._compare(ref, two.ours, joined, here.get(ref, []))
+        return found
+
+    def _read(self, ref: str, near: str | None, far: str | None) -> _Two:
+        ours, theirs = (ledgers.read(self._reader, ref, tip) for tip in (near, far))
+        base = near if near == far else self._repo.merge_base(near, far) if near and far else None
+        return _Two(near=near, far=far, base=base, ours=ours, theirs=theirs)
+
+    def _base(self, ref: str, two: _Two) -> Ledger:
+        return ledgers.read(self._reader, ref, two.base)
+
+    def _here(self, some: Sequence[str]) -> dict[str, list[Run]]:
+        """Ledger → the runs here that logged what it is about."""
+        names = {ref: known[1] for ref in some if (known := refs.of_ledger(ref))}
+        found: dict[str, list[Run]] = {}
+        for run in self._logging(list(names.values())) if names else ():
+            for name in called(run.logged):
+                if (ref := refs.ledger(run.project, name)) in names and ref:
+                    found.setdefault(ref, []).append(run)
+        return found
+
+    def _tip(self, two: _Two, joined: Ledger) -> str | None:
+        """A commit that says what *joined* does, with all that led there; None where nobody has said anything."""
+        if not ledgers.written(two.theirs, joined):
+            return two.far
+        if two.base == two.far and not ledgers.written(two.ours, joined):
+            return two.near
+        parents = [tip for tip in (two.far, two.near) if tip and tip != two.base] or [tip for tip in (two.base,) if tip]
+        before = two.theirs if parents[:1] == [two.far] else two.ours
+        known = set(before.listed)
+        new = [f"v{number}" for number, content in enumerate(joined.listed) if content not in known]
+        what = f"{joined.name}:{', '.join(new[:5])}{' …' * bool(new[5:])}" if new else joined.name
+        why = "written on two machines" if len(parents) > 1 else "listed"
+        entries = self._entries(f"{parents[0]}^{{tree}}") if parents else {}
+        tree = self._writer.edit(entries, dict(ledgers.written(before, joined)), self._entries)
+        return self._repo.write_commit(self._writer, tree, parents, escape.line(f"{what} {why}"))
+
+    def _entries(self, name: str) -> Mapping[str, Entry]:
+        return self._reader.tree(name) or {}
+
+    def _compare(self, ref: str, ours: Ledger, joined: Ledger, here: Sequence[Run]) -> None:
+        """Remember which versions here have another number than they had."""
+        before, after = (ledger.order([one, *here], ours.name) for one in (ours, joined))
+        number = {content: place for place, content in enumerate(after)}
+        for place, content in enumerate(before):
+            if number[content] != place:
+                self.renumbered[ref, content] = Renumbered(name=ours.name, before=place, after=number[content])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Two:
+    """A ledger here and there."""
+
+    near: str | None
+    far: str | None
+    base: str | None
+    """The newest commit that both hold."""
+    ours: Ledger
+    theirs: Ledger
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing has a number yet."""
+        return not self.ours.listed and not self.theirs.listed
+
+
+def _is_unsure(two: _Two, shared: Sequence[Run] | None) -> bool:
+    """Whether it has to be known what runs here logged: they counted without theirs, or nothing has a number yet."""
+    return (two.is_new and bool(shared)) or two.theirs.listed != two.ours.listed[: len(two.theirs.listed)]
