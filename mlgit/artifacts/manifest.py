@@ -21,10 +21,11 @@ SCHEME = "mlgit-artifact://"
 
 
 def inside(name: str | os.PathLike[str]) -> str:
-    """*name* as a path inside an artifact. Raises `UsageError` for one that would leave it."""
+    """*name* as a path inside an artifact. Raises `UsageError` for one that would leave it, and for git's own."""
     text = os.fspath(name)
     parts = [part for part in text.split("/") if part not in ("", ".")]
-    if not parts or text.startswith("/") or ".." in parts or "\0" in text or PurePosixPath(*parts).name == REFERENCES:
+    leads_out = not parts or text.startswith("/") or ".." in parts or "\0" in text
+    if leads_out or PurePosixPath(*parts).name == REFERENCES or ".git" in map(str.lower, parts):
         raise UsageError(
             f"{text[:120]!r} cannot be a path inside an artifact.", fix="a relative path, such as data/train.csv"
         )

@@ -105,7 +105,8 @@ def _listing(database: Path, content: str) -> dict[str, str]:
         raise MlgitError(f"{path} is damaged: it is no listing of a folder.", fix="delete it and pull again") from None
     for name, oid in inside.items():
         parts = name.split("/")
-        if not is_hash(oid) or any(part in ("", ".", "..") or "\0" in part for part in parts):
+        leads_out = any(part in ("", ".", "..") or "\0" in part for part in parts)
+        if not is_hash(oid) or leads_out or ".git" in name.lower().split("/"):  # git runs what its settings say
             raise MlgitError(f"{path} names the file {name!r}, which is no path inside a folder.")
     return inside
 

@@ -157,14 +157,19 @@ def check_out(names: Sequence[str]) -> str:
     from dvc.exceptions import DvcException
     from dvc.repo import lock_repo
 
+    lost: list[str] = []
     try:
         with _opened() as dvc, lock_repo(dvc):
             for stage in (stage for name in names for stage in dvc.stage.collect(name)):
-                if all(out.hash_info for out in stage.outs):
+                if not all(out.hash_info for out in stage.outs):
+                    continue
+                if stage.outs_cached():
                     stage.checkout(force=True)
-    except DvcException as exc:
+                else:
+                    lost.append(stage.addressing)
+    except (DvcException, OSError) as exc:
         return str(exc)
-    return ""
+    return f"DVC's cache lacks those of {', '.join(lost)}" if lost else ""
 
 
 # -- DVC's own command

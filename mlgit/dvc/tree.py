@@ -38,8 +38,9 @@ class Tree:
 def walk(root: Path, *, keep: Keep | None = None, allowed: Allowed | None = None) -> Tree:
     """What lies in the file or folder *root*.
 
-    Links to files are followed where they lead to what is *allowed*, links to folders are not: as DVC does it. Raises
-    `UsageError` for what is neither file nor folder, and for links that lead nowhere or too far; `OSError`.
+    Links to files are followed where they lead to what is *allowed*, links to folders are not, and a repository of
+    git's is no data: as DVC does it. Raises `UsageError` for what is neither file nor folder, and for links that lead
+    nowhere or too far; `OSError`.
     """
     if not root.is_dir():
         return Tree(files={ALONE: look(str(root), allowed)})
@@ -51,7 +52,7 @@ def walk(root: Path, *, keep: Keep | None = None, allowed: Allowed | None = None
         inside = todo.pop()
         path = f"{root}/{inside}".rstrip("/")
         with os.scandir(path) as entries:
-            found = {entry.name: entry for entry in entries}
+            found = {entry.name: entry for entry in entries if entry.name.lower() != ".git"}
         if inside and keep and ".dvc" in found:  # a project of its own, which DVC leaves out
             continue
         folders = [name for name, entry in found.items() if entry.is_dir()]

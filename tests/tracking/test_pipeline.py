@@ -296,6 +296,15 @@ def test_trials_side_by_side_wait_for_one_another(project: Repo, run: Script, ml
     assert project.git("status", "--porcelain") == "?? sweep.yaml"
 
 
+def test_a_pipeline_is_made_again_bitwise(project: Repo, run: Script, mlgit: Script):
+    run("-p", "lr=0.5", "-n", "first")
+
+    again = mlgit("reproduce", "first", cwd=project.folder)
+
+    assert "\nbitwise: first" in again.stdout
+    assert did(project, newest(project)) == {"prepare": "ran", "train": "ran"}
+
+
 # -- signals
 
 
