@@ -47,6 +47,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "checkout": "Bring back the code of a run, or files of it.",
         "reproduce": "Make a run again, and say whether it came out the same.",
         "rerun": "Make a new run from an old one, with other params.",
+        "env": "What a run would record of its environment.",
         "export": "Write runs to tables, archives and folders.",
         "import": "Take along the runs of W&B, MLflow, DVCLive or TensorBoard.",
     },

@@ -54,13 +54,11 @@ def _unnamed(recipe: Recipe) -> Iterator[Missing]:
     """What the record does not say, and an environment is not made without."""
     if not recipe.python:
         yield Missing(kind="python", name="?", why="its version was not recorded", fix="--env none")
-    for name, told in recipe.sources.items():
-        if not ("path" in told or (told.get("url") and (told.get("commit") or told.get("sha256")))):
-            where = told.get("folder") or told.get("url") or "?"
-            yield Missing(
-                kind="package", name=name, why=f"it was installed from {where}, of which no address is known",
-                fix="push that repository, and install it from there; or --env none",
-            )  # fmt: skip
+    for name, told in pylock.addressed(recipe.sources)[1].items():
+        where = told.get("folder") or told.get("url") or "?"
+        why = f"it was installed from {where}, of which no address is known"
+        fix = "push that repository, and install it from there; or --env none"
+        yield Missing(kind="package", name=name, why=why, fix=fix)
     if not recipe.packages:
         yield Missing(kind="package", name="?", why="what was installed was not recorded", fix="--env none")
 

@@ -31,6 +31,20 @@ def needed_uv() -> str:
     return found
 
 
+def addressed(
+    sources: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:  # fmt: skip
+    """(those of *sources* that can be installed from again, those that cannot: nobody said where they are)."""
+    known = {
+        name for name, told in sources.items()
+        if "path" in told or (told.get("url") and (told.get("commit") or told.get("sha256")))
+    }  # fmt: skip
+    parts = [
+        {name: dict(told) for name, told in sources.items() if (name in known) is whether} for whether in (True, False)
+    ]
+    return parts[0], parts[1]
+
+
 def pins(packages: Mapping[str, str], sources: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """`name==version` of each of *packages* that an index has: those with *sources* of their own are from elsewhere."""
     return [f"{name}=={version}" for name, version in sorted(packages.items()) if name not in sources]
@@ -49,7 +63,7 @@ def _entry(name: str, version: str, told: Mapping[str, Any]) -> dict[str, Any]:
     if url and (digest := told.get("sha256")):
         return entry | {"version": version, "archive": {"url": url, "hashes": {"sha256": digest}}}
     editable = {"editable": True} if told.get("editable") else {}
-    return entry | {"directory": {"path": told.get("path") or name, **editable}}
+    return entry | {"directory": {"path": told["path"], **editable}}
 
 
 def render(

@@ -69,20 +69,20 @@ def _in(place: str, _changed: int) -> dict[str, tuple[str, str]]:
     return found
 
 
-def sources(top: Path | None) -> dict[str, dict[str, Any]]:
-    """Where those come from that no index has (PEP 610), by name.
+def sources(top: Path | None, *, ours: bool = False) -> dict[str, dict[str, Any]]:
+    """Where those come from that no index has (PEP 610), by name; with *ours*, mlgit among them.
 
     `url` and `commit` of a repository, `url` and `sha256` of an archive, or `path` of a folder in the repository at
     *top*; `editable`, where it is used from there. Of a folder elsewhere only its repository is told, and where in it.
     """
-    found = {name: _source(told, top) for name, told in _direct()}
+    found = {name: _source(told, top) for name, told in _direct() if ours or name != _OURS}
     return {name: source for name, source in found.items() if source}
 
 
 def _direct() -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, (_, folder) in _all().items():
         place = f"{folder}/direct_url.json"
-        if name != _OURS and os.access(place, os.R_OK):  # of a hundred one has it: asked for at a microsecond each
+        if os.access(place, os.R_OK):  # of a hundred one has it: asked for at a microsecond each
             try:
                 told = json.loads(Path(place).read_bytes())
             except (OSError, ValueError):

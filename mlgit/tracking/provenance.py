@@ -44,7 +44,7 @@ def gather(command: Sequence[str], folder: Path, *, repo: Repo, environment: Seq
         **installed.interpreter(),
         **hardware.quick(),
         "environment": variables((*ENVIRONMENT, *environment)),
-        "lock": _lock(folder),
+        "lock": lock(folder),
         "seeds": seeds(),
     }
 
@@ -120,7 +120,7 @@ def _relative(folder: Path, top: Path | None) -> str:
         return folder.name  # outside the repository: where exactly is nobody's business
 
 
-def _lock(folder: Path) -> dict[str, str]:
+def lock(folder: Path) -> dict[str, str]:
     """The lock file beside the command and its digest; nothing where there is none."""
     import hashlib
 

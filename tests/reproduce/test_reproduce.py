@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from mlgit.index import query
 from mlgit.report import evidence
 from mlgit.reproduce import pylock
 from tests.conftest import make_repo, need
+from tests.reproduce.wheels import wheel
 
 Mlgit = Callable[..., Any]
 
@@ -327,16 +327,6 @@ def test_one_that_is_ended_leaves_nothing_behind_or_the_next_one_tidies_up(
         assert is_clean(inside)
     assert told(mlgit("reproduce", "x", "--json"))["verdict"] == "bitwise"
     assert is_clean(inside)
-
-
-def wheel(folder: Path, version: str) -> None:
-    folder.mkdir(exist_ok=True)
-    about = f"tiny-{version}.dist-info"
-    with zipfile.ZipFile(folder / f"tiny-{version}-py3-none-any.whl", "w") as file:
-        file.writestr("tiny.py", f"VERSION = {version!r}\n")
-        file.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n")
-        file.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        file.writestr(f"{about}/RECORD", "")
 
 
 def test_what_was_installed_is_installed_again_in_an_environment_of_its_own(
