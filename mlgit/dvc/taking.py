@@ -35,6 +35,8 @@ def into(objects: Objects, *, link: bool = False, clone: bool = True) -> Iterato
     disk may share their bytes. What deliveries that were killed have left behind is swept up. Raises `OSError`.
     """
     with contextlib.ExitStack() as stack:
+        if objects.database.is_dir():
+            workshop.sweep(objects.database)
         intake = Intake(objects, stack, link=link, clone=clone)
         yield intake
         intake.settle()

@@ -55,8 +55,9 @@ def walk(root: Path, *, keep: Keep | None = None, allowed: Allowed | None = None
             found = {entry.name: entry for entry in entries if entry.name.lower() != ".git"}
         if inside and keep and ".dvc" in found:  # a project of its own, which DVC leaves out
             continue
-        folders = [name for name, entry in found.items() if entry.is_dir()]
-        names = [name for name, entry in found.items() if not entry.is_dir()]
+        folders = [name for name, entry in found.items() if _is_folder(entry)]
+        inner = set(folders)
+        names = [name for name in found if name not in inner]
         if keep:
             folders, names = map(list, keep(path, folders, names))
         if ".dvcignore" in names:
@@ -73,6 +74,13 @@ def walk(root: Path, *, keep: Keep | None = None, allowed: Allowed | None = None
         for name in folders:
             (linked if found[name].is_symlink() else todo).append(before + name)
     return Tree(files=files, linked_folders=tuple(sorted(linked)), empty_folders=tuple(sorted(empty)))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a circle of links
+        return False
 
 
 def look(path: str, allowed: Allowed | None = None) -> os.stat_result:

@@ -23,9 +23,7 @@ def folder(place: Path, *, rescue: Rescue = lambda _: None) -> Iterator[Path]:
     It is locked, and locks die with their processes: so nobody sweeps up what is in use.
     """
     place.mkdir(parents=True, exist_ok=True)
-    for left in list(place.iterdir()):
-        if whole.is_workshop(left.name):
-            _sweep(left, rescue)
+    sweep(place, rescue)
     fd = -1
     try:
         while fd < 0:
@@ -36,6 +34,13 @@ def folder(place: Path, *, rescue: Rescue = lambda _: None) -> Iterator[Path]:
         if fd >= 0:
             shutil.rmtree(made, ignore_errors=True)
             os.close(fd)
+
+
+def sweep(place: Path, rescue: Rescue = lambda _: None) -> None:
+    """Remove what the dead have left in *place*. Raises `OSError`."""
+    for left in list(place.iterdir()):
+        if whole.is_workshop(left.name):
+            _sweep(left, rescue)
 
 
 def _locked(made: Path) -> int:
