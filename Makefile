@@ -27,7 +27,7 @@ bench: $(READY)  ## the speed bars, peers beside them
 	@$(BIN)/python -m benchmarks
 
 lock: $(READY)  ## choose every dependency's version anew, for all platforms and Python 3.11+
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --extra s3 pyproject.toml \
 	  --no-annotate --no-emit-index-url --no-header --upgrade -o constraints.txt
 
 # uv resolves and installs in seconds what pip 23 backtracks on for minutes; the pins keep every set-up the same.

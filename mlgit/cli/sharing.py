@@ -310,8 +310,11 @@ def _send(repo: Repo, held: Mapping[str, tuple[str, str]], *, dry_run: bool) -> 
     sent: list[str] | None = []
     for folder in sorted({home for _, home in held.values()}):
         here = [content for content, (_, home) in held.items() if home == folder]
-        some = remote.push(repo, here, folder=folder, dry_run=dry_run)
-        sent = None if some is None or sent is None else [*sent, *some]
+        pushed = remote.push(repo, here, folder=folder, dry_run=dry_run)
+        if pushed and pushed.stays:
+            why = "\n".join(f"{content}: {reason}" for content, reason in list(pushed.stays.items())[:_MOST])
+            raise MlgitError("Not all bytes came through to the DVC remote.", why=why)
+        sent = None if pushed is None or sent is None else [*sent, *pushed.sent]
     return sent
 
 

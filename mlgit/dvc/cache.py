@@ -39,26 +39,27 @@ def sha256(repo: Repo, content: str, *, folder: str = "") -> dict[str, str]:
     return found
 
 
-def listing(repo: Repo, content: str, *, folder: str = "") -> dict[str, tuple[str, Path]]:
+def listing(repo: Repo, content: str, *, folder: str = "", what: str = "") -> dict[str, tuple[str, Path]]:
     """Path inside *content* → (md5, file in the cache); a single file has the path `.`.
 
-    What the cache lacks is pulled from the DVC remote, if there is one. Raises `NotFoundError` where it is nowhere.
+    What the cache lacks is pulled from the DVC remote, if there is one. Raises `NotFoundError` where it is nowhere,
+    which says *what* that is.
     """
     try:
         return databases.entries(repo, content, folder)
     except NotFoundError:
-        if not remote.pull(repo, content, folder):
+        if remote.pull(repo, {content: what or content}, folder=folder) is None:
             raise
         return databases.entries(repo, content, folder)
 
 
-def fetch(repo: Repo, content: str, target: Path, *, folder: str = "") -> None:
+def fetch(repo: Repo, content: str, target: Path, *, folder: str = "", what: str = "") -> None:
     """Write *content* to *target*, whole or not at all, every byte checked against its hash.
 
     What the cache lacks is pulled from the DVC remote, if there is one. A *target* that is there already stays if it is
     the same. Raises `NotFoundError` where the bytes are nowhere, `UsageError` where something else is in the way.
     """
-    entries = listing(repo, content, folder=folder)
+    entries = listing(repo, content, folder=folder, what=what)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         if _same(target, entries):
             return

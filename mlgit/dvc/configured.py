@@ -1,10 +1,11 @@
-"""What DVC's configuration says of a project's cache."""
+"""What DVC's configuration says: of a project's cache, and all of it."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mlgit.errors import MlgitError
 
@@ -23,15 +24,20 @@ def cache(root: Path) -> Cache:
     usual = root / ".dvc" / "cache"
     if not any(_speaks_of_a_cache(file) for file in _files(root)):
         return Cache(folder=usual)  # of ninety-nine in a hundred, without loading DVC
+    said = everything(root)["cache"]
+    folder = Path(said["dir"]) if said.get("dir") else usual
+    return Cache(folder=folder, links=tuple(said["type"])) if said.get("type") else Cache(folder=folder)
+
+
+def everything(root: Path) -> Any:
+    """What the DVC project *root* and the user have configured, in DVC's own form. Raises `MlgitError`."""
     from dvc.config import Config
     from dvc.exceptions import DvcException
 
     try:
-        said = Config(str(root / ".dvc"))["cache"]
+        return Config(str(root / ".dvc"))
     except DvcException as exc:
         raise MlgitError(f"DVC's configuration in {root / '.dvc'} cannot be read.", why=str(exc)) from None
-    folder = Path(said["dir"]) if said.get("dir") else usual
-    return Cache(folder=folder, links=tuple(said["type"])) if said.get("type") else Cache(folder=folder)
 
 
 def _files(root: Path) -> tuple[Path, ...]:

@@ -67,7 +67,7 @@ def inside(repo: Repo, content: str, folder: str) -> dict[str, str]:
     """Path → md5 of what is in the folder *content*. Raises `NotFoundError` where no database has the listing."""
     for database in of(repo, folder):
         if place(database, content).is_file():
-            return _listing(database, content)
+            return listed(place(database, content))
     raise _nowhere(content)
 
 
@@ -81,7 +81,7 @@ def entries(repo: Repo, content: str, folder: str) -> dict[str, tuple[str, Path]
     for database in of(repo, folder):
         if not place(database, content).is_file():
             continue
-        inside = _listing(database, content) if pointers.is_folder(content) else {".": content}
+        inside = listed(place(database, content)) if pointers.is_folder(content) else {".": content}
         found = {name: (oid, place(database, oid)) for name, oid in inside.items()}
         if all(path.is_file() for _, path in found.values()):
             return found
@@ -92,12 +92,11 @@ def objects(database: Path, content: str) -> list[str]:
     """*content* and, for a folder, what it holds; the listing alone where that is torn."""
     if not pointers.is_folder(content) or not is_intact(database, content):
         return [content]
-    return [*_listing(database, content).values(), content]
+    return [*listed(place(database, content)).values(), content]
 
 
-def _listing(database: Path, content: str) -> dict[str, str]:
-    """Path → md5 of a folder's files. The listing may come from a remote: it is not trusted to stay in its folder."""
-    path = place(database, content)
+def listed(path: Path) -> dict[str, str]:
+    """Path → md5 of a folder's files, by its listing at *path*; it may come from a remote, and is not trusted."""
     try:
         items = json.loads(path.read_bytes())
         inside = {str(item["relpath"]): str(item["md5"]) for item in items}
@@ -114,9 +113,14 @@ def _listing(database: Path, content: str) -> dict[str, str]:
 def is_intact(database: Path, oid: str) -> bool:
     """Whether the bytes of *oid* are there, and are those."""
     try:
-        return md5_of(place(database, oid)) == oid.removesuffix(".dir")
+        return is_the_content(place(database, oid), oid)
     except FileNotFoundError:
         return False
+
+
+def is_the_content(path: Path, oid: str) -> bool:
+    """Whether the file at *path* is what the hash *oid* says."""
+    return md5_of(path) == oid.removesuffix(".dir")
 
 
 def md5_of(path: Path) -> str:

@@ -1,106 +1,128 @@
-"""The default DVC remote of a project: what it gives, takes, has and loses. Without one, each of these says so."""
+"""What goes to the DVC remotes of a project, comes from there, is there and is deleted there.
+
+Without a remote, each of these says so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from mlgit.dvc import databases, project
+from mlgit.dvc import databases, known, moving, stored
+from mlgit.dvc.stores import Remote, opened
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.repo import Repo
 
+_MOST = 5
+"""So many failures are told one by one."""
 
-@contextmanager
-def _default(repo: Repo, folder: str, verb: str, *, trouble: str) -> Iterator[tuple[Any, Any] | None]:
-    """The remote for what DVC calls *verb*, and the project's own cache; None where there is no such remote.
 
-    What goes wrong with DVC or on the way there is a `MlgitError` that says *trouble*.
+@dataclass(kw_only=True)
+class Pushed:
+    """What has become of contents that were to be pushed."""
+
+    sent: list[str] = field(default_factory=list)
+    """What the remote lacked, and has now; or would."""
+    stays: dict[str, str] = field(default_factory=dict)
+    """What did not come through there → why."""
+    files: int = 0
+    """Objects that moved."""
+    size: int = 0
+    """Their bytes."""
+
+
+def push(
+    repo: Repo, contents: Iterable[str], *, folder: str = "", name: str = "", jobs: int | None = None,
+    dry_run: bool = False, anew: bool = True,
+) -> Pushed | None:  # fmt: skip
+    """Bring to the remote *name*, or the default one, what it lacks of *contents*; None where there is no default.
+
+    What this repository lacks is left out: it was made elsewhere. Unless it is asked *anew*, what the remote is known
+    to have is not looked for. With *dry_run* nothing is sent. Raises `MlgitError` where the remote cannot be reached,
+    or refuses.
     """
-    root = project.of(repo, folder)
-    if root is None:
-        yield None
-        return
-    from dvc.config import NoRemoteError
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo as Dvc
-
-    try:
-        with Dvc(str(root)) as dvc:
-            try:
-                found = dvc.cloud.get_remote_odb(None, verb), dvc.cache.local
-            except NoRemoteError:
-                found = None
-            yield found
-    except (DvcException, OSError) as exc:
-        raise MlgitError(trouble, why=str(exc)) from exc
-
-
-def pull(repo: Repo, content: str, folder: str) -> bool:
-    """Bring *content* from there into the project's cache; False where there is no remote or it lacks it."""
-    with _default(repo, folder, "pull", trouble=f"The DVC remote could not give {content}.") as found:
-        if found is None:
-            return False
-        remote, cache = found
-        try:
-            return _transferred(remote, cache, content, verify=True)
-        except FileNotFoundError:
-            return False
-
-
-def push(repo: Repo, contents: Iterable[str], *, folder: str = "", dry_run: bool = False) -> list[str] | None:
-    """Bring there what it lacks of *contents*, hashes of DVC's; return those.
-
-    None where there is no remote. What this cache lacks is left out: it was made elsewhere. With *dry_run* nothing is
-    sent. Raises `MlgitError` where the remote refuses.
-    """
-    with _default(repo, folder, "push", trouble="The DVC remote could not be reached.") as found:
-        if found is None:
+    with opened(repo, folder, name, jobs=jobs) as remote:
+        if remote is None:
             return None
-        remote, _ = found
-        here = {one: database for one in dict.fromkeys(contents) if (database := _home(repo, one, folder))}
-        there = set(remote.oids_exist(list(here)))
-        lacking = [one for one in here if one not in there]
-        for one in [] if dry_run else lacking:
-            if not _transferred(databases.opened(here[one]), remote, one):
-                raise MlgitError(f"The DVC remote did not take {one}.", fix="dvc remote list says where it is")
-        return lacking
+        had = set() if anew else known.there(repo, remote) or set()
+        here = {one: _objects(repo, one, folder) for one in dict.fromkeys(contents) if one not in had}
+        whole = {one: objects for one, objects in here.items() if objects}
+        outcome = moving.send(remote, whole, dry_run=dry_run)
+        told = Pushed(files=len(outcome.moved))
+        moved = set(outcome.moved)
+        for one, objects in whole.items():
+            if trouble := outcome.trouble(objects):
+                told.stays[one] = f"{trouble[0]}: {outcome.wrong[trouble[0]]}"
+            elif not moved.isdisjoint(objects):
+                told.sent.append(one)
+            told.size += sum(path.stat().st_size for oid, path in objects.items() if oid in moved)
+        if not dry_run:
+            known.add(repo, remote, whole.keys() - told.stays.keys())
+        return told
 
 
-def _transferred(source: Any, target: Any, content: str, *, verify: bool = False) -> bool:
-    """Bring *content* from one of DVC's databases to another; whether all of it came."""
-    from dvc_data.hashfile.hash_info import HashInfo
-    from dvc_data.hashfile.transfer import transfer
+def _objects(repo: Repo, content: str, folder: str) -> dict[str, Path]:
+    """What *content* consists of, hash → where it lies; nothing unless all of it is here."""
+    for database in databases.of(repo, folder):
+        if databases.place(database, content).is_file():
+            found = {oid: databases.place(database, oid) for oid in databases.objects(database, content)}
+            if all(path.is_file() for path in found.values()):
+                return found
+    return {}
 
-    return not transfer(source, target, {HashInfo("md5", content)}, shallow=False, verify=verify).failed
+
+def pull(
+    repo: Repo, contents: Mapping[str, str], *, folder: str = "", name: str = "", jobs: int | None = None, size: int = 0
+) -> list[str] | None:
+    """Bring into the project's cache what it lacks of *contents* (hash → what a person calls it); return these.
+
+    *size*: their bytes, as far as that is known. None where there is no default remote. Raises `NotFoundError` for
+    what the remote *name*, or the default one, lacks, `MlgitError` where it has something else, or cannot be reached;
+    what it could give is here then.
+    """
+    with opened(repo, folder, name, jobs=jobs) as remote:
+        if remote is None:
+            return None
+        database = next(databases.of(repo, folder))
+        outcome = moving.bring(remote, database, contents, size=size)
+        if outcome.missing or outcome.wrong:
+            raise _incomplete(remote, outcome, contents)
+        moved = set(outcome.moved)
+        came = [one for one in contents if not moved.isdisjoint((one, *outcome.inside.get(one, {}).values()))]
+        known.add(repo, remote, came)
+        return came
 
 
-def _home(repo: Repo, content: str, folder: str) -> Path | None:
-    """The database that holds *content* whole, or None."""
-    try:
-        (_, path), *_ = databases.entries(repo, content, folder).values()
-    except (NotFoundError, ValueError):  # a folder of nothing has no bytes but its listing
-        return None
-    return path.parent.parent
+def _incomplete(remote: Remote, outcome: moving.Outcome, contents: Mapping[str, str]) -> MlgitError:
+    """What of *contents* did not come, by the names that people know."""
+    lines = []
+    for content, label in contents.items():
+        for path, oid in (("", content), *outcome.inside.get(content, {}).items()):
+            if oid in outcome.missing:
+                lines.append(f"{label}{path and ': '}{path} is not there ({oid})")
+            elif oid in outcome.wrong:
+                lines.append(f"{label}{path and ': '}{path} is damaged there: {outcome.wrong[oid]} ({oid})")
+    what = f"The DVC remote {remote.name} ({remote.url}) could not give all that it was asked for."
+    why = "\n".join(lines[:_MOST]) + (f"\nand {len(lines) - _MOST:,} more" if lines[_MOST:] else "")
+    if outcome.wrong:
+        return MlgitError(what, why=why, fix="mlgit data push where it was made: it sends anew what is not whole there")
+    return NotFoundError(what, why=why, fix="mlgit data push where it was made")
 
 
 def holding(repo: Repo, contents: Iterable[str], *, folder: str = "") -> set[str] | None:
     """Those of *contents*, hashes of DVC's, that it has; None where there is no remote. Raises `MlgitError`."""
-    asked = list(contents)
-    with _default(repo, folder, "status", trouble="The DVC remote could not be reached.") as found:
-        if found is None:
-            return None
-        remote, _ = found
-        return set(remote.oids_exist(asked) if asked else ())
+    with opened(repo, folder) as remote:
+        return None if remote is None else set(stored.look(remote, list(contents)))
 
 
 def destroy(repo: Repo, files: Iterable[str], *, folder: str = "") -> bool:
     """Delete *files*, by hash, there; False where there is no remote. Raises `MlgitError`."""
-    with _default(repo, folder, "gc", trouble="The DVC remote does not let its files be deleted.") as found:
-        if found is None:
+    with opened(repo, folder) as remote:
+        if remote is None:
             return False
-        remote, _ = found
-        for oid in remote.oids_exist(list(files)):
-            remote.delete(oid)
+        found = stored.look(remote, list(files))
+        known.forget(repo, remote, found)
+        for oid in found:
+            remote.odb.fs.fs.rm_file(remote.odb.oid_to_path(oid))
         return True

@@ -129,14 +129,14 @@ class Intake:
         """Give what was brought its names, once it is on disk: folders' listings last."""
         if not self._new:
             return
-        _sync(self._new.values(), self._folder)
+        sync(self._new.values(), self._folder)
         targets = {oid: databases.place(self._objects.database, oid) for oid in self._new}
         folders = {target.parent for target in targets.values()}
         for folder in folders:
             folder.mkdir(exist_ok=True)
         for oid in sorted(self._new, key=lambda one: one.endswith(".dir")):
             os.rename(self._new[oid], targets[oid])  # noqa: PTH104
-        _sync(folders, self._objects.database)
+        sync(folders, self._objects.database)
         for oid in self._new:
             self._objects.remember(oid)
 
@@ -180,7 +180,7 @@ def _opener(path: str, flags: int) -> int:
     return os.open(path, flags, _MODE)
 
 
-def _sync(paths: Iterable[str | Path], folder: Path) -> None:
+def sync(paths: Iterable[str | Path], folder: Path) -> None:
     """Return when *paths*, on the disk of *folder*, are on it."""
     some = list(paths)
     if len(some) > _FEW:

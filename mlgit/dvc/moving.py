@@ -1,0 +1,208 @@
+"""Bytes to a remote and from there: what is lacking, side by side, each object whole and compared, or not there.
+
+The files of a folder go before its listing, which says that they are all there: who is killed in between leaves files
+that nobody asks for yet, and the next one moves the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mlgit.core import waiting
+from mlgit.dvc import databases, pointers, refusals, stored, taking, workshop
+from mlgit.dvc.stores import Remote
+
+Objects = Mapping[str, Path]
+"""Hash → where it lies here."""
+Tell = Callable[[int], object]
+"""Hears of so many more bytes."""
+
+_DAMAGED = "{} is damaged: its content is not what its name says"
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What has become of it."""
+
+    moved: list[str] = field(default_factory=list)
+    """The objects that have moved, or would."""
+    missing: set[str] = field(default_factory=set)
+    """Those that are not where they were looked for."""
+    wrong: dict[str, str] = field(default_factory=dict)
+    """Those that did not come through, or are not what their hash says → why."""
+    inside: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of each folder that was to come: path → hash of its files."""
+
+    def trouble(self, objects: Iterable[str]) -> list[str]:
+        """Those of *objects* that are missing or wrong."""
+        return [oid for oid in objects if oid in self.missing or oid in self.wrong]
+
+
+def send(remote: Remote, contents: Mapping[str, Objects], *, dry_run: bool = False) -> Outcome:
+    """Bring to *remote* what it lacks of *contents*: each one's objects, the listing among them."""
+    lacking = _lacking(remote, contents)
+    outcome = Outcome(moved=list(lacking))
+    if dry_run:
+        return outcome
+    size = sum(path.stat().st_size for path in lacking.values())
+    with _watched(f"pushing {len(lacking):,} files to {remote.name}", size) as tell:
+        _upload(remote, {oid: path for oid, path in lacking.items() if not pointers.is_folder(oid)}, outcome, tell)
+        blocked = {content for content, objects in contents.items() if outcome.trouble(objects)}
+        listings = {oid: path for oid, path in lacking.items() if pointers.is_folder(oid) and oid not in blocked}
+        _upload(remote, listings, outcome, tell)
+    outcome.moved = [oid for oid in lacking if oid not in blocked and oid not in outcome.wrong]
+    return outcome
+
+
+def _lacking(remote: Remote, contents: Mapping[str, Objects]) -> dict[str, Path]:
+    """What *remote* has not, or not whole. Where it can only be asked one by one, a folder's listing speaks for all."""
+    if remote.odb.fs.CAN_TRAVERSE:
+        every = {oid: path for objects in contents.values() for oid, path in objects.items()}
+        return _not_there(remote, every)
+    whole = _not_there(remote, {content: objects[content] for content, objects in contents.items()})
+    return (
+        _not_there(
+            remote, {oid: path for content in whole for oid, path in contents[content].items() if oid not in whole}
+        )
+        | whole
+    )
+
+
+def _not_there(remote: Remote, objects: Objects) -> dict[str, Path]:
+    found = stored.look(remote, objects)
+    return {
+        oid: path
+        for oid, path in objects.items()
+        if oid not in found or not stored.is_whole(remote, oid, found[oid], path)
+    }
+
+
+def _upload(remote: Remote, objects: Objects, outcome: Outcome, tell: Tell) -> None:
+    """Send *objects*, then ask the store what it has got; what is not whole there is taken away again."""
+    if not objects:
+        return
+    damaged = set[str]()
+    with _putting(remote, max(1, remote.jobs // len(objects)), _ear(tell)) as put:
+
+        def send_one(oid: str) -> None:
+            if not stored.tells_md5(remote) and not databases.is_the_content(objects[oid], oid):
+                damaged.add(oid)
+            else:
+                put(objects[oid], remote.odb.oid_to_path(oid))
+
+        for prefix in sorted({oid[:2] for oid in objects}):
+            remote.odb.makedirs(remote.odb.fs.join(remote.odb.path, prefix))
+        for _ in remote.parallel(send_one, objects):
+            pass
+    if remote.scheme == "local":
+        taking.sync([remote.odb.oid_to_path(oid) for oid in objects if oid not in damaged], Path(remote.odb.path))
+    found = stored.look(remote, [oid for oid in objects if oid not in damaged])
+    for oid, path in objects.items():
+        if oid in damaged:
+            outcome.wrong[oid] = _DAMAGED.format(path)
+        elif oid not in found:
+            outcome.wrong[oid] = "the remote said that it took it, and does not have it"
+        elif not stored.is_whole(remote, oid, found[oid], path, fresh=True):
+            outcome.wrong[oid] = _difference(found[oid], path, oid)
+            with suppress(*refusals.errors(), NotImplementedError):
+                remote.odb.fs.fs.rm_file(remote.odb.oid_to_path(oid))
+
+
+@contextmanager
+def _putting(remote: Remote, share: int, ear: Any) -> Iterator[Callable[[Path, str], None]]:
+    """What sends one file; into a folder it goes under another name first, and is what the rename gives its own."""
+    store = remote.odb.fs.fs
+    if remote.scheme == "local":
+        with workshop.folder(Path(remote.odb.path)) as shop:
+
+            def copy(path: Path, target: str) -> None:
+                scratch = shop / (path.parent.name + path.name)
+                store.get_file(str(path), str(scratch), callback=ear)
+                _place(scratch, Path(target))
+
+            yield copy
+    else:
+        extra = {"max_concurrency": share} if hasattr(store, "max_concurrency") else {}
+        yield lambda path, target: store.put_file(str(path), target, callback=ear, **extra)
+
+
+def _difference(got: stored.Stored, path: Path, oid: str) -> str:
+    if got.size != (size := path.stat().st_size):
+        return f"the remote has {got.size} bytes of its {size}"
+    if not databases.is_the_content(path, oid):
+        return _DAMAGED.format(path)
+    return f"the remote has something else under its name, of md5 {got.tag}"
+
+
+def bring(remote: Remote, database: Path, contents: Iterable[str], *, size: int = 0) -> Outcome:
+    """Bring into *database* what it lacks of *contents*; *size*: the bytes of all of them, where that is known.
+
+    Each object is compared with its hash on the way. Raises `OSError`.
+    """
+    outcome = Outcome()
+    with workshop.folder(database) as folder, _watched(f"pulling from {remote.name}", size) as tell:
+        fetch = partial(_fetch, remote, folder, outcome, _ear(tell))
+        lacking = [content for content in dict.fromkeys(contents) if not databases.place(database, content).is_file()]
+        listings = list(filter(None, remote.parallel(fetch, [one for one in lacking if pointers.is_folder(one)])))
+        outcome.inside = {oid: databases.listed(folder / oid) for oid in listings}
+        parts = {oid: set(found.values()) for oid, found in outcome.inside.items()}
+        files = {one for one in lacking if not pointers.is_folder(one)}.union(*parts.values())
+
+        def place(oid: str) -> None:
+            if fetch(oid):
+                _place(folder / oid, databases.place(database, oid))
+                outcome.moved.append(oid)
+
+        for _ in remote.parallel(place, [oid for oid in files if not databases.place(database, oid).is_file()]):
+            pass
+        for oid in listings:
+            if not outcome.trouble(parts[oid]):
+                _place(folder / oid, databases.place(database, oid))
+                outcome.moved.append(oid)
+    taking.sync([databases.place(database, oid) for oid in outcome.moved], database)
+    return outcome
+
+
+def _fetch(remote: Remote, folder: Path, outcome: Outcome, ear: Any, oid: str) -> str | None:
+    """Bring *oid* into *folder*; None where it is not there, or something else is."""
+    path = folder / oid
+    try:
+        remote.odb.fs.fs.get_file(remote.odb.oid_to_path(oid), str(path), callback=ear)
+    except FileNotFoundError as exc:
+        if not refusals.is_absent(exc):
+            raise
+        outcome.missing.add(oid)
+        return None
+    if databases.is_the_content(path, oid):
+        return oid
+    outcome.wrong[oid] = f"the remote has {path.stat().st_size} bytes that are something else"
+    path.unlink()
+    return None
+
+
+def _place(path: Path, target: Path) -> None:
+    path.chmod(0o444)  # as DVC leaves what it has
+    target.parent.mkdir(exist_ok=True)
+    path.replace(target)
+
+
+@contextmanager
+def _watched(what: str, size: int) -> Iterator[Tell]:
+    with waiting.watched(what, size, "bytes") as tell:
+        yield lambda count: tell(count, what)
+
+
+def _ear(tell: Tell) -> Any:
+    """What DVC's backends tell of the bytes that they move."""
+    from fsspec.callbacks import Callback
+
+    class Ear(Callback):  # type: ignore[misc]
+        def relative_update(self, inc: int = 1) -> None:
+            tell(inc)
+
+    return Ear()

@@ -1,0 +1,68 @@
+"""What stores and the ways to them say when they refuse, in our words; no password in them."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import Any
+
+from mlgit.errors import MlgitError
+from mlgit.git.remote import bare
+
+_BACKENDS = (
+    ("dvc.exceptions", "DvcException"), ("dvc_objects.fs.errors", "AuthError"),
+    ("dvc_objects.fs.errors", "ConfigError"), ("dvc_objects.fs.errors", "RemoteMissingDepsError"),
+    ("botocore.exceptions", "BotoCoreError"), ("botocore.exceptions", "ClientError"), ("aiohttp", "ClientError"),
+    ("asyncssh", "Error"), ("requests", "RequestException"), ("azure.core.exceptions", "AzureError"),
+    ("google.auth.exceptions", "GoogleAuthError"), ("gcsfs.retry", "HttpError"),
+)  # fmt: skip
+"""Where the libraries of DVC's backends have their own errors."""
+_GONE = (404, 410)
+_NO_KEY = ("404", "NoSuchKey")
+
+
+def errors() -> tuple[type[BaseException], ...]:
+    """What the libraries that are loaded may raise for what is not our bug."""
+    loaded = (getattr(sys.modules.get(module), name, None) for module, name in _BACKENDS)
+    return (OSError, TimeoutError, *(error for error in loaded if error))
+
+
+def is_absent(exc: FileNotFoundError) -> bool:
+    """Whether *exc* speaks of a missing object, and not of a server that did not answer, or of a bucket."""
+    cause = exc.__cause__
+    if _code(cause) == "NoSuchBucket":
+        return False
+    return cause is None or type(cause) is FileNotFoundError or _code(cause) in _NO_KEY or _status(cause) in _GONE
+
+
+def told(exc: BaseException, name: str, url: str, scheme: str) -> MlgitError:
+    """*exc* as an error that says what to do: the remote *name* at *url* is a store of the kind *scheme*."""
+    where = f"The DVC remote {name} ({url})"
+    why, cause = bare(str(exc) or type(exc).__name__), exc.__cause__ or exc
+    codes, kind = {_status(exc), _status(cause)}, type(cause).__name__
+    local = f"dvc remote modify --local {name}"
+    if _code(cause) == "NoSuchBucket":
+        what, fix = f"{where} has no such bucket.", f"make it, or dvc remote modify {name} url URL"
+    elif getattr(exc, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        what, fix = "There is no room.", "make room, then try again: what is done stays done"
+    elif kind == "NoCredentialsError" or isinstance(exc, PermissionError) or codes & {401, 403, 405}:
+        what = f"{where} does not let us in, or does not take what we want to do."
+        fix = f"check its credentials, and what they may do: {local} … keeps them out of git"
+    elif kind == "RemoteMissingDepsError":
+        what, fix = f"{where} needs a library that is not installed.", f"pip install 'dvc[{scheme}]'"
+    else:
+        what = f"{where} could not be reached, or broke off."
+        fix = "try again when it answers: what is done stays done"
+    return MlgitError(what, why=why, fix=fix)
+
+
+def _status(exc: Any) -> int | None:
+    """The status of http in *exc*."""
+    status = getattr(exc, "status", None)
+    return status if isinstance(status, int) else None
+
+
+def _code(exc: Any) -> str:
+    """The code of S3's in *exc*."""
+    response = getattr(exc, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""

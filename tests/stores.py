@@ -1,0 +1,211 @@
+"""Real stores on free ports of this machine, for DVC's remotes: S3 that checks signatures, and http with PUT."""
+
+from __future__ import annotations
+
+import configparser
+import http.server
+import importlib.util
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KEY, SECRET = "AKIDTEST", "s3cret-of-the-tests"
+
+
+def has_s3() -> bool:
+    """Whether this machine has the server, and what speaks with it."""
+    return _rclone() is not None and importlib.util.find_spec("s3fs") is not None
+
+
+def _rclone() -> str | None:
+    return shutil.which("rclone", path=sysconfig.get_path("scripts")) or shutil.which("rclone")
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@dataclass
+class S3:
+    """An S3 server whose buckets are the folders of *place*."""
+
+    place: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, *options: str) -> None:
+        """Return when it answers; *options* of `rclone serve s3`. What is on disk it learns here, and not later."""
+        words = [str(_rclone()), "serve", "s3", "--auth-key", f"{KEY},{SECRET}", "--addr", f"127.0.0.1:{self.port}",
+                 "--config", "/dev/null", *options, f":local:{self.place}"]  # fmt: skip
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(600):
+            with socket.socket() as one:
+                if one.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            assert self.process.poll() is None, "rclone serve s3 ended by itself"
+            time.sleep(0.05)
+        raise AssertionError("rclone serve s3 does not answer")
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def objects(self, bucket: str = "bucket") -> dict[str, Path]:
+        """What the remote at the root of *bucket* has: hash → file."""
+        return held(self.place / bucket)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """While it is down: what lies on its disk may be changed."""
+        self.stop()
+        yield
+        self.start()
+
+
+def held(root: Path) -> dict[str, Path]:
+    """What a remote kept at *root* has: hash → file."""
+    return {path.parent.name + path.name: path for path in (root / "files/md5").glob("??/*")}
+
+
+@contextmanager
+def s3(place: Path, *options: str, buckets: tuple[str, ...] = ("bucket",)) -> Iterator[S3]:
+    for bucket in buckets:
+        (place / bucket).mkdir(parents=True)
+    server = S3(place)
+    server.start(*options)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def configure(top: Path, name: str, url: str, *, default: bool = True, local: bool = False, **settings: str) -> None:
+    """Set a remote up, in DVC's files: where it is reached goes to git, the credentials do not."""
+    secret = {key: value for key, value in settings.items() if local or "key" in key or "password" in key}
+    _write(top / ".dvc/config.local", name, secret | ({"url": url} if local else {}), {})
+    shown = {key: value for key, value in settings.items() if key not in secret}
+    _write(top / ".dvc/config", name, shown | ({} if local else {"url": url}), {"remote": name} if default else {})
+
+
+def _write(path: Path, name: str, settings: dict[str, str], core: dict[str, str]) -> None:
+    known = configparser.ConfigParser(interpolation=None)
+    known.read(path)
+    for section, some in ((f"'remote \"{name}\"'", settings), ("core", core)):
+        if some:
+            known.read_dict({section: some})
+    with path.open("w") as file:
+        known.write(file)
+
+
+def configure_s3(top: Path, server: S3, name: str = "store", *, secret: str = SECRET, bucket: str = "bucket") -> None:
+    configure(top, name, f"s3://{bucket}", endpointurl=server.url, access_key_id=KEY, secret_access_key=secret)
+
+
+def dvc(*args: str, cwd: Path) -> str:
+    """Stock DVC."""
+    done = subprocess.run([sys.executable, "-m", "dvc", *args], cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, f"dvc {args}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+class Shelf(http.server.BaseHTTPRequestHandler):
+    """A folder that can be read and written by http, as DVC's http remote does."""
+
+    protocol_version = "HTTP/1.1"
+    root = Path()
+    lie: Callable[[str, bytes], bytes | None] | None = None
+    """What is kept of what is sent; None: nothing."""
+    password = ""
+    readonly = False
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._answer(send=False)
+
+    def do_GET(self) -> None:
+        self._answer(send=True)
+
+    def _is_let_in(self) -> bool:
+        import base64
+
+        wanted = f"Basic {base64.b64encode(f'ada:{self.password}'.encode()).decode()}"
+        if self.password and self.headers.get("Authorization") != wanted:
+            self._say(401)
+            return False
+        return True
+
+    def _answer(self, *, send: bool) -> None:
+        if self._is_let_in():
+            path = self.root / self.path.lstrip("/")
+            self._say(200, path.read_bytes(), send=send) if path.is_file() else self._say(404)
+
+    def do_POST(self) -> None:
+        body = self._body()
+        if not self._is_let_in():
+            return
+        if self.readonly:
+            self._say(405)
+            return
+        kept = self.lie(self.path, body) if self.lie else body  # type: ignore[misc]
+        if kept is not None:
+            path = self.root / self.path.lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(kept)
+        self._say(200)
+
+    do_PUT = do_POST  # noqa: N815
+
+    def _say(self, status: int, content: bytes = b"", *, send: bool = True) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if send:
+            self.wfile.write(content)
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 1024
+
+
+@contextmanager
+def shelf(root: Path, **how: object) -> Iterator[tuple[str, type[Shelf]]]:
+    """(address, the handler: its fields may be changed) of an http server of the folder *root*."""
+    root.mkdir(parents=True, exist_ok=True)
+    handler = type("Handler", (Shelf,), {"root": root, **how})
+    server = _Server(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", handler
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
