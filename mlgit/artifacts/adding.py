@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from mlgit.artifacts import catalog, log, manifest, splits, telling
+from mlgit.artifacts import catalog, log, manifest, reference, splits, telling
 from mlgit.artifacts.artifact import Artifact
 from mlgit.artifacts.catalog import Held
 from mlgit.artifacts.splits import Splits
@@ -76,10 +76,14 @@ def plan(place: Place, target: str, wish: Wish, *, looks: bool = False) -> Plan:
     draft, files = None, dict[str, int]()
     if is_reference:
         draft = Artifact(name, type)
-        files = {entry.path: entry.size or 0 for entry in draft.add_reference(target)}
+        for entry in reference.described(target, None, strict=True):
+            draft.add_reference(entry)
+            files[entry.path] = entry.size or 0
     elif looks or wish.splits:
         files = _files(Path(target))
     notes = splits.check(wish.splits, list(files))
+    if unknown := [one for one in draft.manifest.entries.values() if one.digest == one.ref] if draft else []:
+        notes.append(f"{unknown[0].ref} tells neither ETag nor version: no change of it will be noticed.")
     return Plan(target=target, name=name, type=type, files=files, notes=tuple(notes), draft=draft)
 
 
@@ -166,7 +170,7 @@ def _count(version: ArtifactVersion) -> str:
 def _referenced(place: Place, plan: Plan) -> tuple[ArtifactVersion, tuple[str, ...], tuple[str, ...]]:
     assert plan.draft is not None
     made = log.log_draft(place.repo, plan.draft, folder=place.folder)
-    return replace(made, path=plan.target, size=sum(plan.files.values()), tags=()), (), ()
+    return replace(made, path=secrets.redact(plan.target), size=sum(plan.files.values()), tags=()), (), ()
 
 
 def _kept(place: Place, plan: Plan) -> tuple[ArtifactVersion, tuple[str, ...], tuple[str, ...]]:

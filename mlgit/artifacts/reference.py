@@ -23,11 +23,14 @@ _PATIENCE = 10.0
 """Seconds that a server has to answer."""
 
 
-def described(uri: str, name: str | None, *, checksum: bool = True, most: int | None = None) -> list[Entry]:
+def described(
+    uri: str, name: str | None, *, checksum: bool = True, most: int | None = None, strict: bool = False
+) -> list[Entry]:
     """The references that *uri* stands for, below *name*: of a folder (`file://`), one for each file in it.
 
     With *checksum* a file's md5 and a page's ETag are asked for; nothing is downloaded. Raises `UsageError` for what is
-    no address, for a file that is not there, and for more files than *most*.
+    no address, for a file that is not there, and for more files than *most*; where it is *strict*, `MlgitError` for a
+    place that does not answer.
     """
     parts = urlsplit(uri)
     if not manifest.is_address(uri):
@@ -40,7 +43,7 @@ def described(uri: str, name: str | None, *, checksum: bool = True, most: int | 
         )
     path = manifest.inside(name or PurePosixPath(unquote(parts.path)).name or parts.netloc)
     if parts.scheme in ("http", "https") and checksum:
-        size, tag, extra = _of_web(uri)
+        size, tag, extra = _of_web(uri, strict=strict)
         return [Entry(path, ref=uri, size=size, digest=tag or uri, extra=extra)]
     return [Entry(path, ref=uri, digest=uri)]
 
@@ -71,8 +74,10 @@ def _file(place: Path, path: str, *, checksum: bool) -> Entry:
     return Entry(path, ref=address, size=size, digest=databases.md5_of(place) if checksum else f"{address} {size}")
 
 
-def _of_web(uri: str) -> tuple[int | None, str, Mapping[str, Any]]:
+def _of_web(uri: str, *, strict: bool) -> tuple[int | None, str, Mapping[str, Any]]:
     """(bytes, ETag, what else) of a page by its head alone; nothing is known where the server does not answer."""
+    from http.client import HTTPException
+
     from mlgit import web
 
     try:
@@ -80,7 +85,9 @@ def _of_web(uri: str) -> tuple[int | None, str, Mapping[str, Any]]:
             size = answer.headers.get("Content-Length", "")
             tag = answer.headers.get("ETag", "")
             return int(size) if size.isdigit() else None, tag.strip('"'), {"etag": tag} if tag else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException) as exc:
+        if strict:
+            raise MlgitError(f"{uri} cannot be referenced: nobody answers there.", why=str(exc)) from exc
         return None, "", {}
 
 
@@ -98,22 +105,29 @@ def bring(entry: Entry, target: Path) -> None:
         )
     try:
         with whole.at(target) as scratch:
-            _WAYS[scheme](address, scratch)
+            _WAYS[scheme](entry, scratch)
             _expect(entry, scratch)
     except OSError as exc:
         raise MlgitError(f"{address} could not be brought to {target}.", why=str(exc)) from exc
 
 
-def _from_disk(address: str, target: Path) -> None:
-    parts = urlsplit(address)
+def _from_disk(entry: Entry, target: Path) -> None:
+    parts = urlsplit(entry.ref_target())
     shutil.copyfile(unquote(parts.netloc + parts.path), target)
 
 
-def _from_web(address: str, target: Path) -> None:
+def _from_web(entry: Entry, target: Path) -> None:
+    from http.client import HTTPException
+
     from mlgit import web
 
-    with web.opened(address, seconds=_PATIENCE) as answer, target.open("xb") as out:
-        shutil.copyfileobj(answer, out)
+    try:
+        with web.opened(entry.ref_target(), seconds=_PATIENCE) as answer, target.open("xb") as out:
+            if (was := entry.extra.get("etag")) and (now := answer.headers.get("ETag")) and now != was:
+                raise _changed(entry)
+            shutil.copyfileobj(answer, out)
+    except HTTPException as exc:
+        raise OSError(f"{type(exc).__name__}: {exc}") from exc
 
 
 _WAYS = {"file": _from_disk, "http": _from_web, "https": _from_web}
@@ -124,7 +138,11 @@ def _expect(entry: Entry, found: Path) -> None:
     size = found.stat().st_size
     is_md5 = urlsplit(entry.ref or "").scheme == "file" and len(entry.digest) == 32
     if (entry.size not in (None, size)) or (is_md5 and databases.md5_of(found) != entry.digest):
-        raise MlgitError(
-            f"{entry.ref} is not what was referenced.", why="Its content has changed since.",
-            fix="log the artifact anew, or download(allow_missing_references=True)",
-        )  # fmt: skip
+        raise _changed(entry)
+
+
+def _changed(entry: Entry) -> MlgitError:
+    return MlgitError(
+        f"{entry.ref} is not what was referenced.", why="Its content has changed since.",
+        fix="log or add the artifact anew, or download(allow_missing_references=True)",
+    )  # fmt: skip

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ import mlgit
 from mlgit import wiring
 from mlgit.artifacts import adding, log
 from mlgit.artifacts.adding import Added, Wish
-from mlgit.errors import NotFoundError, UsageError, WrongKindError
+from mlgit.errors import MlgitError, NotFoundError, UsageError, WrongKindError
 from mlgit.git.repo import Repo
 
 
@@ -184,3 +187,65 @@ def test_names_that_no_ref_can_have_are_found_as_well(inside: Repo, digits: Path
     add("data/digits", name="net..lock")
 
     assert log.find(inside, "net..lock").name == "net..lock:v0"
+
+
+@pytest.fixture
+def page() -> Iterator[tuple[str, list[bytes]]]:
+    """The address of a page whose ETag is told by its content, and that content, to be changed."""
+    content = [b"hello"]
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(200 if self.path == "/page.csv" else 404)
+            self.send_header("ETag", f'"{len(content[0])}-{content[0][:1].decode()}"')
+            self.send_header("Content-Length", str(len(content[0])))
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.do_HEAD()
+            self.wfile.write(content[0])
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/page.csv", content
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_page_is_pinned_and_a_change_since_is_an_error(inside: Repo, page: tuple[str, list[bytes]], tmp_path: Path):
+    address, content = page
+    done = add(address)
+    data = mlgit.Api().artifact("page:latest")
+
+    assert (done.held.version.path, done.held.version.size, done.written) == (address, 5, ())
+    assert data.get_entry("page.csv").digest == "5-h"
+    assert (Path(data.download(tmp_path / "one")) / "page.csv").read_text() == "hello"
+    content[0] = b"jello"
+    with pytest.raises(MlgitError, match="changed since"):
+        mlgit.Api().artifact("page:v0").download(tmp_path / "two")
+    assert add(address).held.name == "page:v1"
+    assert (Path(mlgit.Api().artifact("page").download(tmp_path / "three")) / "page.csv").read_text() == "jello"
+
+
+def test_a_page_that_does_not_answer_is_not_added(inside: Repo, page: tuple[str, list[bytes]]):
+    for address in (page[0].replace("page.csv", "nothing"), "http://127.0.0.1:9/x.csv"):
+        with pytest.raises(MlgitError, match="nobody answers there"):
+            add(address)
+
+    assert inside.refs("refs/mlgit/") == {}
+
+
+def test_a_file_elsewhere_is_referenced_by_its_address(inside: Repo, tmp_path: Path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far/x.csv").write_text("x")
+    done = add((tmp_path / "far").as_uri(), name="far")
+
+    assert (done.held.version.files, done.held.version.size) == (1, 1)
+    (tmp_path / "far/x.csv").write_text("y")
+    with pytest.raises(MlgitError, match="changed since"):
+        mlgit.Api().artifact("far").download(tmp_path / "two")
