@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from mlgit.forge.base import Forge, PullRequest
     from mlgit.git.repo import Repo
     from mlgit.lineage.affected import Affected
+    from mlgit.lineage.croissant import Dataset
     from mlgit.lineage.gather import Wish as LineageWish
     from mlgit.lineage.graph import Graph
+    from mlgit.lineage.happening import Happening
     from mlgit.registry.propose import Plan, Promotion
     from mlgit.registry.settle import Settled
     from mlgit.store.check import Finding
@@ -351,6 +353,21 @@ def lineage(place: Place, text: str, wish: LineageWish, *, base: str | None = No
 
     known = registered(place, base=base)
     return gather.gather(place.repo, text, known, wish, project=place.meant, folder=places.here())
+
+
+def happenings(place: Place, text: str, wish: LineageWish, *, base: str | None = None) -> list[Happening]:
+    """The runs in the lineage of what *text* names, as other programs want to hear of them."""
+    from mlgit.lineage import gather
+
+    known = registered(place, base=base)
+    return gather.happenings(place.repo, text, known, wish, project=place.meant, folder=places.here())
+
+
+def dataset(place: Place, text: str) -> Dataset:
+    """The dataset that *text* names, with what is in its files. Raises `NotFoundError`, `UsageError`."""
+    from mlgit.lineage import gather
+
+    return gather.dataset(place.repo, text, registered(place), project=place.meant, folder=places.here())
 
 
 def affected(place: Place, text: str, *, base: str | None = None, most: int | None = None) -> Affected:

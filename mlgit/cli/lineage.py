@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlgit import whole
 from mlgit.cli import output
 from mlgit.cli.choose import THING
+from mlgit.core import figures
+from mlgit.errors import MlgitError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from mlgit.lineage.gather import Wish
     from mlgit.lineage.graph import Graph, Key, Way
 
 _MOST = 400
@@ -30,10 +38,17 @@ _MOST = 400
 @click.option("--json", "form", flag_value="json", help="Print nodes and edges as JSON.")
 @click.option("--dot", "form", flag_value="dot", help="Print a graph for Graphviz.")
 @click.option("--mermaid", "form", flag_value="mermaid", help="Print a flowchart, as forges draw it in Markdown.")
+@click.option("--to", "foreign", type=click.Choice(["openlineage", "ro-crate", "croissant"]),
+              help="Print it for other programs: the runs as OpenLineage's events or as a Process Run Crate, or, of a "
+                   "dataset, what is in its files as Croissant.")  # fmt: skip
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), metavar="PATH",
+              help="With --to: write it to this file, or, under its own name, into this folder.")  # fmt: skip
+@click.option("--license", "terms", metavar="TEXT", help="With --to: the licence, by its address or its name.")
 @click.option("--base", metavar="BRANCH", help="The branch whose stages count.  [default: main]")
 def command(
-    ref: str, way: str | None, depth: int | None, limit: int | None, form: str | None, base: str | None
-) -> None:
+    ref: str, way: str | None, depth: int | None, limit: int | None, form: str | None, foreign: str | None,
+    target: Path | None, terms: str | None, base: str | None,
+) -> None:  # fmt: skip
     """Show what REF was made of and what it led to: data, runs, models, versions and stages.
 
     REF is a run by any of its names, an artifact's version (digits:v2, digits@v2 or its hash), a model's version
@@ -45,6 +60,8 @@ def command(
       mlgit lineage digits:v2 --down
       mlgit lineage data/train.csv
       mlgit lineage latest --mermaid >> notes.md
+      mlgit lineage latest --up --to ro-crate -o crate/
+      mlgit lineage digits:v2 --to croissant > croissant.json
     """
     from mlgit import wiring
     from mlgit.lineage.gather import Wish
@@ -53,6 +70,11 @@ def command(
     ways = (Way(way),) if way else (Way.UP, Way.DOWN)
     most = limit if limit is not None else None if form == "json" else 10
     wish = Wish(ways=ways, depth=depth, limit=most or None, most=None if form == "json" else _MOST)
+    if foreign:
+        _tell(_exported(ref, foreign, wish, terms, base), foreign, target)
+        return
+    if target or terms:
+        raise UsageError("--output and --license go with --to.")
     graph = wiring.lineage(wiring.place(), ref, wish, base=base)
     match form:
         case "json":
@@ -67,6 +89,41 @@ def command(
             output.raw(drawn.mermaid(graph))
         case _:
             _print(graph)
+
+
+def _exported(ref: str, foreign: str, wish: Wish, terms: str | None, base: str | None) -> list[dict[str, Any]]:
+    """The documents of a format of others."""
+    from mlgit import wiring
+    from mlgit.lineage import crate, croissant, openlineage
+
+    place = wiring.place()
+    if foreign == "croissant":
+        return [croissant.render(replace(wiring.dataset(place, ref), license=terms))]
+    happened = wiring.happenings(place, ref, wish, base=base)
+    if not happened:
+        raise NotFoundError(f"No run that is here has to do with {ref[:120]!r}.", fix="mlgit lineage shows what has")
+    if foreign == "openlineage":
+        return list(openlineage.events(happened))
+    return [crate.render(happened, name=f"The lineage of {ref}", license=terms)]
+
+
+_FILES = {"openlineage": "openlineage.jsonl", "ro-crate": "ro-crate-metadata.json", "croissant": "croissant.json"}
+
+
+def _tell(documents: Sequence[dict[str, Any]], foreign: str, target: Path | None) -> None:
+    """Print documents, or write them."""
+    indent = None if foreign == "openlineage" else 2
+    text = "".join(f"{json.dumps(figures.finite(one), indent=indent, default=str)}\n" for one in documents)
+    if target is None:
+        output.raw(text)
+        return
+    place = target if target.suffix and not target.is_dir() else target / _FILES[foreign]
+    try:
+        with whole.at(place) as scratch:
+            scratch.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise MlgitError(f"{place} cannot be written.", why=str(exc)) from exc
+    output.say(str(place))
 
 
 def _print(graph: Graph) -> None:

@@ -46,6 +46,13 @@ def formula(text: str) -> str:
     return f"'{text}" if text.lstrip()[:1] in _COMPUTED and text.strip() and not _NUMBER.fullmatch(text) else text
 
 
+def identifier(text: str) -> str:
+    """*text* as a piece of an address or an id, its own alone: letters, digits and `./_-` stay, `~20~` is a blank."""
+    return "".join(
+        char if char.isascii() and (char.isalnum() or char in "./_-") else f"~{ord(char):x}~" for char in text
+    )
+
+
 def html(text: str) -> str:
     """*text* as the content of an HTML element or a quoted attribute."""
     return text.translate(_HTML)

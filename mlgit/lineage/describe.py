@@ -17,6 +17,7 @@ from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo, split_commit
 from mlgit.index.now import Now
 from mlgit.lineage.graph import Found, Key, Kind, Node
+from mlgit.lineage.happening import Happening
 from mlgit.lineage.sources import Sources
 from mlgit.store import runs as stored
 
@@ -52,6 +53,28 @@ def described(repo: Repo, now: Now, sources: Sources, found: Found) -> dict[Key,
     return made
 
 
+def happenings(repo: Repo, now: Now, sources: Sources, keys: Sequence[Key]) -> list[Happening]:
+    """What other programs want to hear of the runs of *keys* that are here, the first one first."""
+    rows = now.relations.in_time(row for key in keys if (row := sources.row(key.name)) is not None)
+    places = now.relations.places(rows)
+    found: list[Happening] = []
+    with repo.reader() as reader:
+        for run in now.read(places[row] for row in rows):
+            about = _started(reader, run, deep=True)
+            labels = {one.hash: sources.called(run.project, one.name, one.hash)[0] for one in (*run.used, *run.logged)}
+            found.append(
+                Happening(
+                    run=run, author=about.get("author") or "", command=_words(about.get("command")),
+                    remote=str(about.get("remote") or ""), labels=labels,
+                )
+            )  # fmt: skip
+    return found
+
+
+def _words(command: object) -> str:
+    return shlex.join(map(str, command)) if isinstance(command, list | tuple) else str(command or "")
+
+
 def _row(sources: Sources, key: Key) -> int | None:
     """The run that tells of a node: it itself, or who made or, else, last read a content."""
     if key.kind is Kind.RUN:
@@ -68,7 +91,8 @@ def _started(reader: Reader, run: Run, *, deep: bool) -> Mapping[str, Any]:
     if run.commit and (found := reader.read(run.commit)):
         told["author"] = split_commit(found[2])[0].get("author", "").partition(" <")[0]
         try:
-            told |= {"command": stored.provenance_in(reader, run).get("command")} if deep else {}
+            about = stored.provenance_in(reader, run) if deep else {}
+            told |= {"command": about.get("command"), "remote": about.get("remote")}
         except MlgitError:
             pass  # its YAML is not here, or damaged, which fsck says
     return told
@@ -76,13 +100,12 @@ def _started(reader: Reader, run: Run, *, deep: bool) -> Mapping[str, Any]:
 
 def run_node(key: Key, run: Run, about: Mapping[str, Any]) -> Node:
     """A run that is here; *about* it: its author and command."""
-    author, command = about.get("author") or "", about.get("command") or ()
-    words = shlex.join(map(str, command)) if isinstance(command, list) else str(command)
+    author, words = about.get("author") or "", _words(about.get("command"))
     code = f"code {run.source[:10]}{' with uncommitted changes' if run.dirty else ''}" if run.source else ""
     data = {
         "id": run.id, "name": run.name, "project": run.project, "state": run.state.value, "created": run.created,
         "finished": run.finished, "branch": run.branch, "commit": run.commit, "source": run.source, "dirty": run.dirty,
-        "folder": run.folder, "command": command or None, "author": author or None, "metrics": run.scalars,
+        "folder": run.folder, "command": words or None, "author": author or None, "metrics": run.scalars,
         "params": flatten(run.params), "tags": list(run.tags), "data": dict(run.data),
     }  # fmt: skip
     when = figures.moment(run.created)[:10]
@@ -116,6 +139,8 @@ def _content(sources: Sources, key: Key, run: Run | None, *, is_here: bool) -> N
         "size": version.size if version else None, "files": (version.files or None) if version else None,
         "project": run.project if run else ledger.project if ledger else None, "paths": paths or None,
         "description": (version.description or None) if version else None,
+        "created": (version.created or None) if version else None,
+        "folder": run.folder if run else added.folder if added else "",
         "by": (added.by or None) if added else None, "here": is_here, "missing": missing or None,
     }  # fmt: skip
     return Node(

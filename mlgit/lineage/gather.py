@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlgit.core.registered import Registered
+from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import now
-from mlgit.lineage import describe, naming
-from mlgit.lineage.graph import Graph, Way, walk
+from mlgit.lineage import croissant, describe, files, naming
+from mlgit.lineage.graph import Found, Graph, Kind, Way, walk
+from mlgit.lineage.happening import Happening
 from mlgit.lineage.sources import Sources
 
 
@@ -38,5 +40,38 @@ def gather(
         found = walk(start, sources.near, wish.ways, depth=wish.depth, most=wish.most)
         nodes = describe.described(repo, known, sources, found)
         return Graph(start=start, nodes=nodes, edges=found.edges, left=found.left, ways=wish.ways)
+
+    return now.ask(repo, answer)
+
+
+def happenings(
+    repo: Repo, text: str, registered: Sequence[Registered], wish: Wish, *, project: str | None, folder: Path
+) -> list[Happening]:
+    """The runs in the lineage of what *text* names, all of them and in full, the first one first."""
+
+    def answer(known: now.Now) -> list[Happening]:
+        sources = Sources(repo, known.relations, registered, project=project)
+        start = naming.found(repo, known, sources, text, folder=folder)
+        found = walk(start, sources.near, wish.ways, depth=wish.depth, most=None)
+        return describe.happenings(repo, known, sources, [key for key in found.keys if key.kind is Kind.RUN])
+
+    return now.ask(repo, answer)
+
+
+def dataset(
+    repo: Repo, text: str, registered: Sequence[Registered], *, project: str | None, folder: Path
+) -> croissant.Dataset:
+    """The dataset, or any artifact, that *text* names, with what is in its files.
+
+    Raises `NotFoundError` where its bytes are nowhere, `UsageError` for what is no content.
+    """
+
+    def answer(known: now.Now) -> croissant.Dataset:
+        sources = Sources(repo, known.relations, registered, project=project)
+        start = naming.found(repo, known, sources, text, folder=folder)
+        if start.kind is not Kind.CONTENT:
+            raise UsageError(f"{text[:120]!r} is a {start.kind.value}, no data.", fix="name a version: digits:v2")
+        (node,) = describe.described(repo, known, sources, Found([start], [], {})).values()
+        return files.dataset(repo, node)
 
     return now.ask(repo, answer)

@@ -60,7 +60,7 @@ class Selection(Asked):
 
         columns = query.frame(self._repo, self._wanted, self._order, keys, project=self._project, limit=self._limit)
         frame = pandas.DataFrame(columns)
-        for name in frame.columns.intersection(_TIMES):
+        for name in frame.columns.intersection(list(_TIMES)):
             frame[name] = pandas.to_datetime(frame[name].astype(float), unit="s", utc=True)
         return frame
 

@@ -1,0 +1,83 @@
+"""Runs as OpenLineage's events (pure): https://openlineage.io/spec/2-0-2/OpenLineage.json, a line of JSON each."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from mlgit.core import figures
+from mlgit.core.run import Run, State
+from mlgit.lineage.happening import Happening, Thing
+
+_PRODUCER = "https://github.com/mlgit/mlgit"
+_SPEC = "https://openlineage.io/spec"
+_ENDS = {
+    State.FINISHED: "COMPLETE", State.FAILED: "FAIL", State.CRASHED: "FAIL", State.PREEMPTED: "ABORT",
+    State.RUNNING: "RUNNING",
+}  # fmt: skip
+_FACETS = {
+    "jobType": "2-0-4/JobTypeJobFacet", "sourceCodeLocation": "1-1-0/SourceCodeLocationJobFacet",
+    "version": "1-0-1/DatasetVersionDatasetFacet", "datasetType": "1-0-1/DatasetTypeDatasetFacet",
+    "outputStatistics": "1-0-2/OutputStatisticsOutputDatasetFacet",
+}  # fmt: skip
+"""The published schemas of what is said beside the bare events."""
+
+
+def events(happened: Iterable[Happening]) -> Iterator[dict[str, Any]]:
+    """Two events for each run: that it began, and how it ended, with what it read and made."""
+    for one in happened:
+        yield _event(one, "START", one.run.created)
+        yield _event(one, _ENDS[one.run.state], one.run.finished or one.run.heard)
+
+
+def run_id(run: Run) -> str:
+    """A UUID for a run, the same on every machine."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"mlgit:{run.project}/{run.id}"))
+
+
+def _event(one: Happening, kind: str, when: float) -> dict[str, Any]:
+    has_ended = kind != "START"
+    run, space = one.run, one.remote or "mlgit"
+    return {
+        "eventType": kind,
+        "eventTime": figures.moment(when),
+        "producer": _PRODUCER,
+        "schemaURL": f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent",
+        "run": {"runId": run_id(run), "facets": {}},
+        "job": {"namespace": space, "name": _job(run), "facets": _of_job(one)},
+        "inputs": [_dataset(thing, space) for thing in one.read],
+        "outputs": [_dataset(thing, space, made=True) for thing in one.made] if has_ended else [],
+    }
+
+
+def _job(run: Run) -> str:
+    """What its runs have in common: the project, and its kind of job where one is named."""
+    return f"{run.project}.{run.job_type}" if run.job_type else run.project
+
+
+def _of_job(one: Happening) -> dict[str, Any]:
+    kind = _facet("jobType", processingType="BATCH", integration="MLGIT", jobType=one.run.job_type or "RUN")
+    if not one.run.source:
+        return {"jobType": kind}
+    where = {"repoUrl": one.remote} if one.remote else {}
+    url = one.remote if "://" in one.remote else f"urn:git:{one.run.source}"
+    branch = {"branch": one.run.branch} if one.run.branch else {}
+    code = _facet("sourceCodeLocation", type="git", url=url, version=one.run.source, **where, **branch)
+    return {"jobType": kind, "sourceCodeLocation": code}
+
+
+def _dataset(thing: Thing, space: str, *, made: bool = False) -> dict[str, Any]:
+    facets = {
+        "version": _facet("version", datasetVersion=thing.content),
+        "datasetType": _facet("datasetType", datasetType=thing.type.upper()),
+    }
+    found: dict[str, Any] = {"namespace": space, "name": thing.name, "facets": facets}
+    if made and thing.size is not None:
+        found["outputFacets"] = {"outputStatistics": _facet("outputStatistics", size=thing.size)}
+    return found
+
+
+def _facet(name: str, **said: Any) -> Mapping[str, Any]:
+    version, _, kind = _FACETS[name].partition("/")
+    return {"_producer": _PRODUCER, "_schemaURL": f"{_SPEC}/facets/{version}/{kind}.json#/$defs/{kind}", **said}
