@@ -468,16 +468,20 @@ class Artifact(Draft):
             self._as_logged()
         place = self.place_of(root)
         prefix = "" if path_prefix is None else os.fspath(path_prefix)
+        wanted = {path: entry for path, entry in self._all().items() if path.startswith(prefix)}
+        known = bringing.unchanged(self._logged.repo, place, wanted) if self._logged else set()
+        made: dict[str, os.stat_result] = {}
         left: list[str] = []
-        for path, entry in self._all().items():
-            if not path.startswith(prefix):
-                continue
+        for path, entry in wanted.items():
             try:
-                self.bring(entry, place)
+                if path not in known and (found := bringing.bring(entry, place)):
+                    made[path] = found
             except MlgitError:
                 if entry.ref is None or not allow_missing_references:
                     raise
                 left.append(path)
+        if self._logged:
+            bringing.remember(self._logged.repo, place, wanted, made)
         place.mkdir(parents=True, exist_ok=True)
         if left:
             some = f"{', '.join(left[:3])}{' …' if len(left) > 3 else ''}"

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import stat
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from mlgit import whole
 from mlgit.artifacts import reference
 from mlgit.artifacts.manifest import Entry
-from mlgit.dvc import cache, databases
+from mlgit.dvc import cache, databases, hashing, memory
+from mlgit.dvc.memory import Memory
+from mlgit.dvc.tree import Tree
 from mlgit.errors import MlgitError
+from mlgit.git.repo import Repo
+
+_WORTH, _A_FILE = 64 << 20, 128 << 10
+"""Bytes that are read in about the time that the disk's clock needs to go on, and what opening a file costs."""
 
 
 def top_folder() -> Path:
@@ -24,23 +33,53 @@ def place(root: str | os.PathLike[str] | None, name: str) -> Path:
     return top_folder() / name if root is None else Path(root)
 
 
-def bring(entry: Entry, root: Path) -> None:
+def bring(entry: Entry, root: Path) -> os.stat_result | None:
     """Put *entry* below *root*, checked against its hash; what is the same there already stays.
 
-    Raises `MlgitError` where that is not possible.
+    Returns what the disk says of a file that was made. Raises `MlgitError` where that is not possible.
     """
     target = root / entry.path
     if entry.source is None:
         reference.bring(entry, target)
-        return
+        return None
     if target.is_file() and target.stat().st_size == entry.size and databases.md5_of(target) == entry.digest:
-        return
+        return None
     leave_out_of_git(root)
     try:
         with whole.at(target) as scratch:
             cache.copy(entry.source, scratch, entry.digest)
+            return scratch.stat()
     except OSError as exc:
         raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
+
+
+def unchanged(repo: Repo, root: Path, entries: Mapping[str, Entry]) -> set[str]:
+    """Those of *entries* whose files lie below *root* as they should; only those that somebody has touched are read."""
+    there: dict[str, os.stat_result] = {}
+    for path, entry in entries.items():
+        with suppress(OSError):
+            found = os.stat(f"{root}/{path}")  # noqa: PTH116  (of fifty thousand files)
+            if entry.source and found.st_size == entry.size and stat.S_ISREG(found.st_mode):
+                there[path] = found
+    if not there:
+        return set()
+    hashes = hashing.hashes(root.absolute(), Tree(files=there), Memory.of(repo))
+    return {path for path, md5 in hashes.items() if md5 == entries[path].digest}
+
+
+def remember(repo: Repo, root: Path, entries: Mapping[str, Entry], made: Mapping[str, os.stat_result]) -> None:
+    """Keep in mind what was just *made* below *root*, if that is quicker than to read it again."""
+    if sum(found.st_size + _A_FILE for found in made.values()) < _WORTH:
+        return
+    time.sleep(memory.SETTLED)  # so that a change after this shows in the times of the file
+    known = Memory.of(repo)
+    rows = known.page(str(root.absolute()))
+    for path, was in made.items():
+        with suppress(OSError):
+            now = os.stat(f"{root}/{path}")  # noqa: PTH116
+            if (now.st_ino, now.st_size, now.st_mtime_ns) == (was.st_ino, was.st_size, was.st_mtime_ns):
+                rows[path] = memory.row(now, entries[path].digest)
+    known.keep(str(root.absolute()), rows)
 
 
 def leave_out_of_git(root: Path) -> None:

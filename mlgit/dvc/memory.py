@@ -24,6 +24,8 @@ _TICK = 50_000_000
 milliseconds."""
 _COARSE = 3_000_000_000
 """The same where a disk knows whole seconds alone."""
+SETTLED = 0.06
+"""Seconds after which the disk's clock has gone on."""
 
 
 class Memory:

@@ -25,8 +25,6 @@ from mlgit.git.repo import Repo
 
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 _HERE = -100  # AT_FDCWD
-_SETTLED = 0.06
-"""Seconds after which the disk's clock has gone on (see `memory`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +179,7 @@ def _rescued(left: Path) -> None:
 
 def _remember(plan: Plan, made: Mapping[str, os.stat_result], known: Memory) -> None:
     """Keep in mind what has just been put there, so that nobody reads it to find out; if nothing has changed it yet."""
-    time.sleep(_SETTLED)  # so that a change after this shows in the times of the file
+    time.sleep(memory.SETTLED)  # so that a change after this shows in the times of the file
     rows: dict[str, memory.Row] = {}
     with suppress(OSError):
         for name, (oid, _) in plan.wanted.items():

@@ -15,6 +15,7 @@ import mlgit
 from mlgit import wiring
 from mlgit.artifacts import adding, log
 from mlgit.artifacts.adding import Added, Wish
+from mlgit.dvc import databases
 from mlgit.errors import MlgitError, NotFoundError, UsageError, WrongKindError
 from mlgit.git.repo import Repo
 
@@ -249,3 +250,28 @@ def test_a_file_elsewhere_is_referenced_by_its_address(inside: Repo, tmp_path: P
     (tmp_path / "far/x.csv").write_text("y")
     with pytest.raises(MlgitError, match="changed since"):
         mlgit.Api().artifact("far").download(tmp_path / "two")
+
+
+def test_what_lies_there_unchanged_is_not_read_again_and_what_was_touched_is(
+    inside: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("mlgit.artifacts.bringing._WORTH", 0)
+    folder = Path("many")
+    folder.mkdir()
+    for number in range(20):
+        (folder / str(number)).write_text(f"{number:04}")
+    add("many")
+    there = tmp_path / "there"
+    mlgit.Api().artifact("many:v0").download(there)
+    read: list[str] = []
+    real = databases.md5_of
+    monkeypatch.setattr(databases, "md5_of", lambda path: (read.append(path.name), real(path))[1])
+
+    mlgit.Api().artifact("many:v0").download(there)
+    assert read == []
+    (there / "7").write_text("more")  # as long as before
+    (there / "8").unlink()
+    mlgit.Api().artifact("many:v0").download(there)
+
+    assert set(read) == {"7"}
+    assert [(there / str(number)).read_text() for number in (7, 8)] == ["0007", "0008"]
