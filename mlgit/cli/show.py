@@ -228,6 +228,18 @@ def _artifacts(repo: Repo, run: Run) -> list[str]:
     return [f"{what:<6}  {name:<{width}}  {about}" for what, name, about in rows]
 
 
+def _drift(told: Any, path: str) -> str:
+    """What had become of a dataset since the code's pointer was written."""
+    one = told.get(path) if isinstance(told, Mapping) else None
+    if not isinstance(one, Mapping):
+        return ""
+    if one.get("now") == "missing":
+        return "  missing"
+    if "expected" in one:
+        return f"  in part: {one.get('files')} of {one['expected']} files"
+    return "  changed during the run" if one.get("during") else f"  changed since its pointer, {one.get('pointer')}"
+
+
 def _stages(told: Any) -> list[str]:
     """A line for each stage of a pipeline: whether it ran, and how long."""
     stages = told.items() if isinstance(told, Mapping) else ()
@@ -270,7 +282,8 @@ def _print(run: Run, about: Mapping[str, Any], artifacts: Sequence[str], curves:
             width = min(40, max(map(len, values)))
             for name, value in sorted(values.items()):
                 curve = curves.get(name, "") if title == "metrics" else ""
-                output.say(f"  {name:<{width}}  {figures.number(value):<{11 if curve else 0}}{curve}")
+                note = _drift(about.get("changed_data"), name) if title == "data" else ""
+                output.say(f"  {name:<{width}}  {figures.number(value):<{11 if curve else 0}}{curve}{note}")
     if artifacts:
         output.say("\nartifacts")
         for line in artifacts:

@@ -79,12 +79,17 @@ def tracked(repo: Repo, reader: Reader, commit: str, folder: str = "") -> dict[s
     Paths are relative to *folder*. The pointers of logged artifacts in `experiment/` are not data. A pointer that
     cannot be read is skipped: a run does not fail over it. Where the commit has no DVC project, a few objects are read.
     """
+    return {path: out.hash for path, out in outs(repo, reader, commit, folder).items()}
+
+
+def outs(repo: Repo, reader: Reader, commit: str, folder: str = "") -> dict[str, Out]:
+    """`tracked`, with all that the pointers say of each."""
     if not _has_project(reader, commit, folder):
         return {}
     found = dict(_pointers(repo, commit, folder))
     small = _small(repo, found)
     return {
-        posixpath.normpath(posixpath.join(posixpath.dirname(path), out.path)): out.hash
+        posixpath.normpath(posixpath.join(posixpath.dirname(path), out.path)): out
         for path, oid in found.items()
         if oid in small
         for out in _outs(reader, path, oid)

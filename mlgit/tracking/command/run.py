@@ -22,7 +22,7 @@ from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import borrow, live, own, recover, result, telling
 from mlgit.store.place import Place
-from mlgit.tracking import checkpoints, files, handed, lives
+from mlgit.tracking import checkpoints, files, handed, lives, seen
 from mlgit.tracking.begin import begin
 from mlgit.tracking.command import execute, metrics_files, pipeline
 from mlgit.tracking.machine import watcher
@@ -118,6 +118,8 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
     if not stages and _is_only_around_others(home.repo, begun, command, came_out.code):
         ended = result.discard(home.repo, begun.opened)
     else:
+        if not stages:  # DVC itself has looked at theirs
+            seen.tell(home.repo, begun.opened, begun.record, state)
         ended = _end(home, begun.opened, state, came_out.code)
     stop_checkpoints()
     return Ended(ended, came_out.code)

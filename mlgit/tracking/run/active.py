@@ -21,6 +21,7 @@ from mlgit.errors import MlgitError, UsageError
 from mlgit.public import notebook
 from mlgit.store import result
 from mlgit.store.own import Before
+from mlgit.tracking import seen
 from mlgit.tracking.configs import as_params
 from mlgit.tracking.ending import outcome
 from mlgit.tracking.media.shelf import UnreadableError
@@ -353,6 +354,7 @@ class ActiveRun(Identity):
             about: dict[str, Any] = {"error": secrets.redact(error)[-20_000:]} if error else {}
             went = {"state": state.value} | ({"exit_code": exit_code} if exit_code else {})
             if self._owns:
+                seen.tell(journal.repo, journal.live, journal.record, state)
                 about |= went | {"time": time.time()}
             elif self.is_command:  # counts where mlgit run does not live to say it
                 journal.live.event(went=went)
