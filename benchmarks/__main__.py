@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 
-from benchmarks import hot_path, lineage, long_run, loop, many_runs, overhead, scale, sharing, start, whole_run
+from benchmarks import data, hot_path, lineage, long_run, loop, many_runs, overhead, scale, sharing, start, whole_run
 
 SECTIONS = {
     "start": start,
@@ -18,6 +18,7 @@ SECTIONS = {
     "overhead": overhead,
     "sharing": sharing,
     "scale": scale,
+    "data": data,
     "lineage": lineage,
 }
 

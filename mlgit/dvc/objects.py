@@ -48,6 +48,12 @@ class Objects:
         self._note(oid, databases.place(self.database, oid).stat())
         self._answers[oid] = True
 
+    def forget(self, oid: str) -> None:
+        """*oid* is damaged, whatever the disk says of it."""
+        self._page(oid[:2]).pop(oid[2:], None)
+        self._changed.add(oid[:2])
+        self._answers[oid] = False
+
     def save(self) -> None:
         """Keep what has been found out for other processes."""
         for shard in self._changed:

@@ -21,6 +21,9 @@ VERBS: dict[str, dict[str, str]] = {
         "diff": "Compare versions of data.",
         "checkout": "Bring a version to where it was added, or elsewhere.",
     },
+    "The cache": {
+        "verify": "Read the cache again, and mend it from the remote.",
+    },
 }
 
 
