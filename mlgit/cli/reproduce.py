@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -75,8 +76,10 @@ def command(
     how = attempt.Wanted(to=into, keep=keep, tolerance=limit)
     with output.kept_for_us() if as_json else contextlib.nullcontext():
         outcome = attempt.make(place.repo, told, needed, how, shim=shim.variables)
-    if outcome.is_interrupted:
+    if outcome.ended_by == signal.SIGINT:
         ending.by_interrupt()
+    if outcome.ended_by:
+        sys.exit(128 + outcome.ended_by)
     if as_json:
         output.as_json(_document(found, needed, outcome))
     else:

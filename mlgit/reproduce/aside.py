@@ -76,20 +76,23 @@ def tidy(repo: Repo) -> None:
             lock = os.open(home / "lock", os.O_RDWR | os.O_CLOEXEC)
             try:
                 if locks.lock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                    _remove(repo, home)
+                    _remove(repo, home, only_ours=True)
             finally:
                 os.close(lock)
 
 
-def _remove(repo: Repo, home: Path) -> None:
-    """The worktree goes, what git knows of it, and then the folder that names it."""
-    with contextlib.suppress(FileNotFoundError):
-        code = Path((home / _PLACE).read_text())
+def _remove(repo: Repo, home: Path, *, only_ours: bool = False) -> None:
+    """The worktree goes, what git knows of it, and then the folder that names it.
+
+    With *only_ours*, one at a place that a person named stays: that person may have been at work there since.
+    """
+    told = home / _PLACE
+    code = Path(told.read_text()) if told.exists() else None
+    is_ours = code is not None and code.is_relative_to(home.resolve())
+    if code and (is_ours or not only_ours):
         with contextlib.suppress(GitError):  # it was not made yet, or somebody has removed it
-            process.run(
-                "worktree", "remove", "--force", "--force", "--end-of-options", str(code), folder=repo.folder
-            )  # fmt: skip
-        if (code / ".git").is_file() or code.is_relative_to(home):
+            process.run("worktree", "remove", "--force", "--force", "--end-of-options", str(code), folder=repo.folder)
+        if is_ours or (code / ".git").is_file():
             shutil.rmtree(code, ignore_errors=True)
         process.run("worktree", "prune", folder=repo.folder)
     shutil.rmtree(home, ignore_errors=True)

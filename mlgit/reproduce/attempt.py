@@ -6,16 +6,17 @@ import os
 import posixpath
 import re
 import shutil
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlgit.core import refs
+from mlgit.core.condition import Operation, Predicate
 from mlgit.core.run import Run, State
 from mlgit.dvc import cache
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
+from mlgit.index import query
 from mlgit.reproduce import aside, environment, recipe, suspects, verdict
 from mlgit.reproduce.aside import Aside
 from mlgit.reproduce.needs import Needs
@@ -55,8 +56,8 @@ class Outcome:
     """What came of it. `again` is the new run; None where it could not be made, or was interrupted."""
 
     verdict: Verdict
-    exit_code: int = 0
-    """Of the program."""
+    ended_by: int | None = None
+    """The signal by which somebody ended it before it was over."""
     again: Run | None = None
     folder: Path | None = None
     """Where the code still is."""
@@ -64,11 +65,6 @@ class Outcome:
     suspects: tuple[Suspect, ...] = ()
     is_whole: bool = True
     """Whether the full history was at hand; else it was compared as far as the run's branch holds it."""
-
-    @property
-    def is_interrupted(self) -> bool:
-        """Whether somebody ended it before it was over."""
-        return self.exit_code in (128 + signal.SIGINT, 128 + signal.SIGTERM) and self.again is None
 
 
 def make(repo: Repo, told: Recipe, found: Needs, wanted: Wanted, *, shim: Shim) -> Outcome:
@@ -85,12 +81,12 @@ def make(repo: Repo, told: Recipe, found: Needs, wanted: Wanted, *, shim: Shim) 
         bring_data(repo, told, place.code)
         _bring_lock(repo, told, place.code)
         ended = _run(repo, told, found, place, shim, _wish(told.run))
-        interrupted = ended.exit_code in (128 + signal.SIGINT, 128 + signal.SIGTERM)
-        place.stays = wanted.keep or (wanted.to is not None and not interrupted)
+        place.stays = wanted.keep or (wanted.to is not None and not ended.signal)
         folder = place.code if place.stays else None
-    if interrupted:
-        return Outcome(verdict=Verdict(kind=verdict.Kind.CANNOT), exit_code=ended.exit_code, folder=folder)
-    return replace(_judged(repo, told, ended.run, found, wanted), exit_code=ended.exit_code, folder=folder)
+    if ended.signal:
+        return Outcome(verdict=Verdict(kind=verdict.Kind.CANNOT), ended_by=ended.signal, folder=folder)
+    again = _same_of(repo, told, ended.run)
+    return replace(_judged(repo, told, again, found, wanted), folder=folder)
 
 
 def anew(repo: Repo, told: Recipe, found: Needs, name: str | None, *, shim: Shim) -> execution.Ended:
@@ -154,7 +150,7 @@ def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim, wish:
         name = posixpath.basename(words[0])
         words = (name if shutil.which(name, path=base["PATH"]) else str(python), *words[1:])
     extra = dict(shim(words)) if told.takes_wandb else {}
-    pins = pinned.variables(told.run.id, told.run.used)
+    pins = pinned.variables(told.run.used, reproduces=wish.reproduces)
     about = environment.surroundings(found.plan, python, base)
     command = execution.Command(
         words=words, params=told.params, metrics=told.metrics, env=extra | pins, base=base, about=about,
@@ -175,6 +171,20 @@ def _wish(run: Run) -> Wish:
     return Wish(
         name=f"{run.name}-again", project=run.project, group=run.group, job_type=run.job_type, tags=run.tags,
         notes=f"{run.name} ({run.id}), made again", reproduces=run.id,
+    )  # fmt: skip
+
+
+def _same_of(repo: Repo, told: Recipe, around: Run) -> Run:
+    """Of the runs that the program made, the first of which is *around*, the one that stands where *told*'s stood."""
+    if not isinstance(nth := told.about.get("nth"), int):
+        return around
+    again = Predicate("reproduces", Operation.EQUAL, (told.run.id,))
+    for run in query.search(repo, again, ("-created",), project=told.run.project).runs:
+        if run.created >= around.created and runs.provenance(repo, run).get("nth") == nth:
+            return run
+    raise MlgitError(
+        f"{told.run.name} was run number {nth} of its process, and this time there were not so many.",
+        fix="mlgit ls has those that there were",
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from mlgit.core import escape
 from mlgit.public.notebook import is_notebook
 from mlgit.store import live, place, recover, telling
 from mlgit.store.place import Place
-from mlgit.tracking import begin, handed, pinned, provenance
+from mlgit.tracking import begin, handed, installed, pinned, provenance
 from mlgit.tracking.console import capture
 from mlgit.tracking.machine import watcher
 from mlgit.tracking.notice import notify
@@ -81,7 +81,7 @@ def _begin(
         stated = _over(handed.merged(stated, passed), given)
         life = _life(home, wish)
         command = _command()
-        opened, record = begin.begin(home, wish, stated or params, command, folder, life=life)
+        opened, record = begin.begin(home, wish, stated or params, command, folder, _place_among(1), life)
     if life:
         record = replace(record, metrics=life.before.metrics)
     begun = ActiveRun(
@@ -93,6 +93,17 @@ def _begin(
     begun.after_end.append(_checkpoints(home, opened, wish))  # before the console is taken, which it would hold open
     _record_by_itself(home, opened, begun, wish)
     return begun
+
+
+_count = 0
+"""How many runs this process has begun, or taken part in."""
+
+
+def _place_among(more: int) -> dict[str, int]:
+    """`nth`, where a run is not the first of its process, which has *more* by now: its command makes the others too."""
+    global _count
+    _count += more
+    return {"nth": _count} if _count > 1 else {}
 
 
 def _command() -> list[str]:
@@ -162,7 +173,11 @@ def _record_by_itself(home: Place, opened: live.Live, begun: ActiveRun, wish: Wi
             opened, begun.counts_from, seconds=wanted.system_seconds or 0, disk_paths=wanted.disk_paths, warn=notify
         )
     )
-    begun.at_end.append(functools.partial(provenance.say_rest, opened, provenance.seeds(), home.repo.work_tree))
+    begun.at_end.append(
+        functools.partial(
+            provenance.say_rest, opened, {"seeds": provenance.seeds(), **installed.interpreter()}, home.repo.work_tree
+        )
+    )
     _follow_cells(home, begun, wish)
 
 
@@ -211,6 +226,7 @@ def _life(home: Place, wish: Wish) -> Life | None:
 
 
 def _join(home: Place, run_id: str, wish: Wish, params: Mapping[str, Any], rank: Rank | None) -> ActiveRun:
+    _place_among(1)
     from mlgit.tracking.together import joining
 
     outer = handed.found()

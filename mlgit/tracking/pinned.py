@@ -18,9 +18,12 @@ from mlgit.tracking.wish import Wish
 _VARIABLE = "MLGIT_PINNED"
 
 
-def variables(run_id: str, used: Sequence[ArtifactVersion]) -> dict[str, str]:
-    """The environment of a program that is to do again what the run *run_id* did, which *used* these versions."""
-    told = {"run": run_id, "used": [version.document() for version in used]}
+def variables(used: Sequence[ArtifactVersion], *, reproduces: str | None) -> dict[str, str]:
+    """The environment of a program that is to do again what a run did, which *used* these versions.
+
+    *reproduces*: the run's id, where it is to be made again just as it was.
+    """
+    told = {"reproduces": reproduces, "used": [version.document() for version in used]}
     return {_VARIABLE: json.dumps(told)}
 
 
@@ -46,7 +49,12 @@ def named(text: str) -> str:
 
 
 def anew(wish: Wish) -> Wish:
-    """*wish* without what would have it go on with a run that is there: the earlier one stays as it is."""
-    if _VARIABLE not in os.environ:
+    """*wish* without what would have it go on with a run that is there: the earlier one stays as it is.
+
+    Whatever else the program begins, it says that it is a run made again.
+    """
+    if (told := os.environ.get(_VARIABLE)) is None:
         return wish
-    return replace(wish, id=None, resume=None, resume_from=None, fork_from=None)
+    again = json.loads(told)["reproduces"]
+    name = f"{wish.name}-again" if wish.name and again else wish.name
+    return replace(wish, id=None, resume=None, resume_from=None, fork_from=None, reproduces=again, name=name)

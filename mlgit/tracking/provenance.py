@@ -165,15 +165,15 @@ def seeds() -> dict[str, int | str]:
     return found
 
 
-def say_rest(opened: live.Live, before: Mapping[str, int | str], top: Path | None) -> None:
-    """Tell *opened*, as it ends, what takes longer to find out, or could not be known when it began.
+def say_rest(opened: live.Live, known: Mapping[str, Any], top: Path | None) -> None:
+    """Tell *opened*, as it ends, what takes longer to find out, or could not be *known* when it began.
 
-    Its seeds, where they are others than those of *before*; what its libraries compute with; and where those packages
-    come from that no index has, relative to the repository at *top*.
+    Its seeds; what its libraries compute with; where those packages come from that no index has, relative to the
+    repository at *top*; and, where it was `mlgit run` that began it in a Python of its own, the Python of the script.
     """
-    now = {**before, **seeds()}
-    told = {"libraries": libraries.loaded(), "sources": installed.sources(top)}
-    about = {name: value for name, value in told.items() if value} | ({"seeds": now} if now != before else {})
+    told = {"libraries": libraries.loaded(), "sources": installed.sources(top), **installed.interpreter()}
+    told["seeds"] = {**(known.get("seeds") or {}), **seeds()}
+    about = {name: value for name, value in told.items() if value and value != known.get(name)}
     if about:
         with contextlib.suppress(OSError, MlgitError):
             opened.event(about=about)

@@ -268,6 +268,35 @@ def test_a_script_that_names_its_run_by_an_id_does_not_go_on_with_the_first(insi
     assert run_of(inside, "fixed").commit == before.commit
 
 
+def test_of_several_runs_of_a_process_each_is_compared_with_its_own(inside: Repo, mlgit: Mlgit, python: Mlgit):
+    code = "import mlgit\nfor fold in range(3):\n    with mlgit.init(name=f'f{fold}') as r:\n        r.log({'a': fold})"
+    commit(inside, train_py=code)
+    python("train.py")
+    before = evidence.find(evidence.Known(repo=inside, project=None), str(inside.resolve("HEAD")))
+
+    found = [told(mlgit("reproduce", f"f{fold}", "--json")) for fold in (0, 2)]
+
+    assert [one["verdict"] for one in found] == ["bitwise", "bitwise"]
+    again = query.of_id(inside, found[1]["again"])
+    assert again
+    assert (again.metrics["a"], again.reproduces) == (2, run_of(inside, "f2").id)
+    assert evidence.find(evidence.Known(repo=inside, project=None), str(inside.resolve("HEAD"))) == before
+
+
+def test_a_history_that_is_longer_than_a_branch_holds_is_compared_as_far_as_it_is_here(inside: Repo, mlgit: Mlgit):
+    write(inside.folder, {".dvc/config": "[core]\n", ".dvc/.gitignore": "/cache\n/tmp\n"})
+    commit(inside, train_py="import mlgit\nr = mlgit.init()\nfor step in range(1500):\n    r.log({'a': step * 0.1})\n")
+    mlgit("run", "-n", "long", "--", "python", "train.py")
+    whole = told(mlgit("reproduce", "long", "--json"))
+    shutil.rmtree(inside.folder / ".dvc" / "cache")
+
+    part = told(mlgit("reproduce", "long", "--json"))
+
+    assert (whole["verdict"], whole["whole_history"], whole["same"]["points"]) == ("bitwise", True, 1500)
+    assert (part["verdict"], part["whole_history"]) == ("bitwise", False)
+    assert part["same"]["points"] <= 1000
+
+
 def test_code_that_is_on_pythons_path_in_the_work_tree_is_the_code_as_it_ran(
     inside: Repo, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch
 ):  # fmt: skip

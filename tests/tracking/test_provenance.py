@@ -266,3 +266,14 @@ def test_a_lock_file_that_git_ignores_is_kept_with_the_run(repo: Repo, python: S
     kept = repo.read(run.commit, "experiment/lock/uv.lock")
     assert kept == (b"version = 1\n" if ignored else None)
     assert repo.read(run.commit, "uv.lock") == (None if ignored else b"version = 1\n")
+
+
+def test_inside_of_mlgit_run_it_is_the_python_of_the_script_whose_packages_count(
+    repo: Repo, mlgit: Script, tmp_path: Path
+):  # fmt: skip
+    (tmp_path / "site" / "only_there-3.0.dist-info").mkdir(parents=True)
+    (repo.folder / "train.py").write_text("import mlgit; mlgit.init()\n")
+    mlgit("run", "--", "env", f"PYTHONPATH={tmp_path / 'site'}", sys.executable, "train.py", cwd=repo.folder)
+
+    (run,) = query.runs(repo)
+    assert runs.surroundings(repo, run)["packages"]["only-there"] == "3.0"

@@ -61,6 +61,8 @@ class Ended:
 
     run: Run
     exit_code: int
+    signal: int | None = None
+    """The one by which we were told to end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +124,7 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
             seen.tell(home.repo, begun.opened, begun.record, state)
         ended = _end(home, begun.opened, state, came_out.code)
     stop_checkpoints()
-    return Ended(ended, came_out.code)
+    return Ended(ended, came_out.code, came_out.signal)
 
 
 def _check_fit(given: Mapping[str, Any], known: Mapping[str, Any], file: Path) -> None:

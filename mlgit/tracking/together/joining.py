@@ -66,7 +66,9 @@ def join(
     active.is_taken_up_again, active.is_command = again, outer.is_command
     active.config.update(params, allow_val_change=True)
     active.at_end.append(functools.partial(_leave, opened))
-    rest = functools.partial(provenance.say_rest, opened, {}, home.repo.work_tree)  # `mlgit run` cannot know it
+    rest = functools.partial(
+        provenance.say_rest, opened, account.provenance, home.repo.work_tree
+    )  # `mlgit run` cannot know it
     active.at_end.append(rest)
     return active
 
