@@ -207,7 +207,7 @@ def _curves(repo: Repo, run: Run) -> Mapping[str, str]:
 def _few(lines: Sequence[str]) -> str:
     """*lines* below one another, the first ten."""
     more = [f"… and {len(lines) - 10:,} more"] if len(lines) > 10 else []
-    return f"\n{'':<12}".join((*lines[:10], *more))
+    return f"\n{'':<9}".join((*lines[:10], *more))
 
 
 def _artifacts(repo: Repo, run: Run) -> list[str]:
@@ -260,8 +260,8 @@ def _print(run: Run, about: Mapping[str, Any], artifacts: Sequence[str], curves:
         "code": (run.source or "")[:10] + (" (uncommitted changes taken along)" if run.dirty else ""),
         "command": " ".join(map(str, command)),
         "again": again.reproduce(run) if run.commit and command else "",
-        "made from": run.parent or "",
-        "makes again": run.reproduces or "",
+        "parent": run.parent or "",
+        "original": run.reproduces or "",
         "stages": _few(_stages(about.get("stages"))),
         "group": run.group or "",
         "sweep": run.sweep or "",
@@ -273,7 +273,7 @@ def _print(run: Run, about: Mapping[str, Any], artifacts: Sequence[str], curves:
     }
     for key, value in facts.items():
         if value:
-            output.say(f"{key:<12}{value}")
+            output.say(f"{key:<9}{value}")
     told = {name: described(value) for name, value in run.objects.items()}
     params = flatten(run.params)
     for title, values in (("metrics", run.scalars), ("objects", told), ("params", params), ("data", run.data)):

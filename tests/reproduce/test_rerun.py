@@ -60,8 +60,8 @@ def test_it_ends_as_its_command_does_and_can_be_shown_and_made_again(inside: Rep
     shown = mlgit("show", "second").stdout
 
     assert failed.returncode == 1
-    assert f"made from   {first.id}" in shown
-    assert f"again       mlgit reproduce second-{query.find(inside, 'second').id[:6]}" in shown
+    assert f"parent   {first.id}" in shown
+    assert f"again    mlgit reproduce second-{query.find(inside, 'second').id[:6]}" in shown
 
 
 @pytest.mark.parametrize(
