@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlgit import wiring
-from mlgit.cli import output
+from mlgit.cli import output, signing
 from mlgit.core import figures
 from mlgit.core.compare import goal_of, is_number
 
@@ -158,17 +158,25 @@ def get(version: str, folder: Path | None, base: str | None, as_json: bool) -> N
       mlgit model get digits@production -o model/
     """
     from mlgit.registry import deliver, shelf
+    from mlgit.registry import signing as signatures
     from mlgit.store import registry as store
 
     repo = wiring.place().repo
-    found = shelf.find(repo, version, base=store.base_name(repo, base))
+    name = store.base_name(repo, base)
+    found = shelf.find(repo, version, base=name)
     target = deliver.deliver(repo, found, folder or Path(f"{found.model}-{found.version}"))
+    trust = signatures.trusted(repo, name)
+    checked = signatures.check(repo, found, target, trust)
+    if refused := signing.forged(f"{found.model} {found.version}", checked, trust):
+        raise refused
     if as_json:
         told = {"model": found.model, "version": found.version, "path": str(target), "unsafe": found.unsafe}
-        output.as_json(told | {"sha256": dict(found.sha256)})
+        output.as_json(told | {"sha256": dict(found.sha256), "signatures": [signing.plain(one) for one in checked]})
         return
     output.say(str(target))
-    output.note(f"{found.model} {found.version}, {figures.size(found.size)}, verified.")
+    output.note(
+        f"{found.model} {found.version}, {figures.size(found.size)}, verified; {'; '.join(signing.told(checked))}."
+    )
     if found.unsafe:
         output.note(f"UNSAFE to load: {found.unsafe}.")
 
@@ -228,6 +236,10 @@ def unregister(version: str, base: str | None) -> None:
     repo = wiring.place().repo
     tag = propose.unregister(repo, model, number, base=store.base_name(repo, base))
     output.say(f"{model} {number} is taken back (tag {tag}).")
+
+
+command.add_command(signing.sign)
+command.add_command(signing.verify)
 
 
 def _told(record: ModelVersion | None, goals: Mapping[str, Goal]) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _PART = "long history or folder"
 """What a run holds of its own in DVC's cache: its history in full, its media, its files."""
 _KINDS = {refs.RUNS: "run", "refs/tags/": "model tag", refs.SWEEPS: "sweep", refs.ARCHIVE: "archived month",
-          refs.ARTIFACTS: "ledger"}  # fmt: skip
+          refs.ARTIFACTS: "ledger", refs.SIGNATURES: "signature"}  # fmt: skip
 _MOST = 5
 """Runs that are named one by one."""
 

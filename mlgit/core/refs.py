@@ -19,6 +19,7 @@ SHARDS = "refs/mlgit/shards"
 LIVE = "refs/mlgit/live/"
 SWEEPS = "refs/mlgit/sweeps/"
 ARTIFACTS = "refs/mlgit/artifacts/"
+SIGNATURES = "refs/mlgit/signatures/"
 ASSETS = "refs/heads/mlgit-assets"
 
 _COMPONENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
@@ -155,6 +156,11 @@ def version_key(text: str) -> tuple[int, int, int, bool, str]:
 def version_tag(model: str, version: str) -> str:
     """GTO's tag of a registered version: `refs/tags/digits@v1.0.0`."""
     return f"refs/tags/{model}@{version}"
+
+
+def signatures(model: str, version: str) -> str:
+    """Below it lie the signatures of a registered version: `refs/mlgit/signatures/digits/v1.0.0/`."""
+    return f"{SIGNATURES}{model}/{version}/"
 
 
 def stage_tag(model: str, stage: str, count: int) -> str:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from mlgit.core.model import ModelVersion
 from mlgit.dvc import cache, pointers
-from mlgit.errors import MlgitError
+from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.models import loading
 
 
 def deliver(repo: Repo, version: ModelVersion, folder: Path) -> Path:
@@ -15,17 +17,26 @@ def deliver(repo: Repo, version: ModelVersion, folder: Path) -> Path:
 
     Raises `NotFoundError` where the bytes are nowhere, `MlgitError` where they are not what was registered.
     """
-    if pointers.is_folder(version.hash):
-        target, names = folder, dict(version.sha256)
-    else:
+    target = folder
+    if not pointers.is_folder(version.hash):
         name = next(iter(version.sha256), version.artifact)
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise MlgitError(f"{version.model} {version.version} names its file {name!r}, which is no file's name.")
-        target, names = folder / name, dict(zip((".",), version.sha256.values(), strict=False))
-    cache.fetch(repo, version.hash, target)
-    if names and cache.sha256(repo, version.hash) != names:
-        raise MlgitError(
-            f"{target} is not what was registered as {version.model} {version.version}.",
-            why="Its sha256 differs from the record in the version's tag.", fix="do not use it; register again",
-        )  # fmt: skip
+        target = folder / name
+    run = query.of_id(repo, version.run)
+    try:
+        cache.fetch(repo, version.hash, target, folder=run.folder if run else "")
+    except NotFoundError as exc:
+        raise NotFoundError(
+            f"The bytes of {version.model} {version.version} are nowhere to be had: {version.artifact} of run "
+            f"{run.name if run else version.run}.", why=exc.what, fix=exc.fix,
+        ) from exc  # fmt: skip
+    if version.sha256:
+        try:
+            loading.verify(target, version.sha256)
+        except MlgitError as exc:
+            raise MlgitError(
+                f"{target} is not what was registered as {version.model} {version.version}.",
+                why=exc.what, fix="do not use it; register again",
+            ) from exc  # fmt: skip
     return target

@@ -153,16 +153,19 @@ def _ledger(model: str, events: list[Event]) -> Ledger:
     return Ledger(model=model, versions=ordered, assigned=standing, history=tuple(known))
 
 
+_TAKEN = ("model", "versions", "policy", "keys")
+
+
 def name(text: str, what: str) -> str:
     """*text*, if a model or a stage can be called so: in refs, paths and GTO's tags. Raises `UsageError`."""
     refs.component(text, what)
-    if re.fullmatch(_NAME, text) and text not in ("model", "versions", "policy"):
+    if re.fullmatch(_NAME, text) and text not in _TAKEN:
         return text
     raise UsageError(
         f"{text!r} cannot be the name of a {what}.",
         why="GTO's tags take letters, digits, '_' and '-', with a letter or digit at both ends; "
-        "model, versions and policy are names of the registry's own files.",
-        fix=f"call it {refs.slug(text) or what!r}" if text not in ("model", "versions", "policy") else "choose another",
+        "model, versions, policy and keys are names of the registry's own files.",
+        fix=f"call it {refs.slug(text) or what!r}" if text not in _TAKEN else "choose another",
     )
 
 

@@ -25,7 +25,7 @@ from mlgit.store.numbering import Logging, Numbering, Renumbered
 from mlgit.store.stands import Spellings, Stand, folders, is_hidden, moves, stands
 
 TAGS = "refs/tags/"
-COMMON = (refs.RUNS, refs.TRASH, refs.ARCHIVE, refs.SWEEPS, refs.ARTIFACTS, TAGS)
+COMMON = (refs.RUNS, refs.TRASH, refs.ARCHIVE, refs.SWEEPS, refs.ARTIFACTS, refs.SIGNATURES, TAGS)
 """Where it lies."""
 
 
@@ -146,7 +146,9 @@ class Plan:
 
     def _is_common(self, ref: str) -> bool:
         """Whether *ref* is no run, and still what a team has in common."""
-        return ref.startswith(refs.SWEEPS) or (ref.startswith(TAGS) and self._wish.is_shared(ref.removeprefix(TAGS)))
+        if ref.startswith(TAGS):
+            return self._wish.is_shared(ref.removeprefix(TAGS))
+        return ref.startswith((refs.SWEEPS, refs.SIGNATURES))
 
     def _is_looked_at(self, name: str) -> bool:
         """Whether we have to have what the remote has of the run *name*."""
@@ -262,7 +264,7 @@ class Plan:
         ours, theirs, last = self._near.get(ref), self._far.get(ref), self._agreed.get(ref)
         tip = ours or theirs
         if ours and theirs and ours != theirs:
-            if ref.startswith(TAGS):
+            if ref.startswith((TAGS, refs.SIGNATURES)):
                 self.stuck[ref] = "it says something else there"
                 return
             tip = self._sweep(ours, theirs)

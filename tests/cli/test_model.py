@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -214,10 +215,11 @@ def test_a_model_goes_with_its_bytes_and_its_tags_to_where_others_get_it(
     assert "There is no remote 'origin'." in no_remote.stderr
     assert "remote add origin URL, or give a URL or a path in its place" in no_remote.stderr
     assert "The bytes of 1 artifact stay here: there is no default DVC remote." in without.stderr
-    assert tried["waiting"] == ["refs/heads/exp/digits/a", "refs/tags/digits@v1.0.0"]
+    assert tried["waiting"] == ["refs/heads/exp/digits/a", "refs/mlgit/artifacts/digits/net", "refs/tags/digits@v1.0.0"]
     assert len(tried["artifacts"]["waiting"]) == tried["artifacts"]["known"] == 1
     assert stored == []
-    assert done.stdout == "1 run and 1 model tag are pushed to origin\n1 artifact is pushed to the DVC remote\n"
+    assert done.stdout.startswith("1 run, 1 model tag and 1 ledger are pushed to origin\n")
+    assert done.stdout.endswith("1 artifact is pushed to the DVC remote\n")
     assert again.stdout == "Nothing to push or pull.\n"
     assert got.stdout.strip() == str(tmp_path / "out" / "model.pkl")
     assert (tmp_path / "out" / "model.pkl").read_text() == "weights of a"
@@ -234,7 +236,7 @@ def test_a_tag_that_the_remote_has_otherwise_is_never_overwritten(inside: Repo, 
 
     done = mlgit("sync")
 
-    assert done.stdout == "1 run is pushed to origin\n"
+    assert done.stdout.startswith("1 run and 1 ledger are pushed to origin\n")
     assert "origin has another digits@v1.0.0; it stays." in done.stderr
     assert inside.git("ls-remote", "origin", "refs/tags/digits@v1.0.0") == theirs
 
@@ -267,3 +269,54 @@ def test_what_names_nothing_is_a_problem_with_words_and_no_traceback(inside: Rep
     assert done.returncode in (1, 2)
     assert done.stderr.startswith("mlgit: ")
     assert "Traceback" not in done.stderr
+
+
+def test_every_byte_is_verified_and_a_version_without_signatures_says_so(inside: Repo, trained, mlgit: Mlgit):
+    trained("good", 0.95)
+    mlgit("model", "register", "good")
+
+    checked = mlgit("model", "verify", "digits", "--json")
+    asked = mlgit("model", "verify", "digits", "--identity", "ada@example.com", "--issuer", "https://x", check=False)
+    for file in (inside.own / "cache" / "files" / "md5").glob("??/*"):
+        file.chmod(0o644)
+        file.write_bytes(b"weights of evil")
+    changed = mlgit("model", "verify", "digits", check=False)
+
+    told = json.loads(checked.stdout)
+    assert (told["version"], told["signed"], told["signatures"], list(told["sha256"])) == (
+        "v1.0.0", False, [], ["model.pkl"],
+    )  # fmt: skip
+    assert (asked.returncode, changed.returncode) == (1, 1)
+    assert "no signature that counts" in asked.stderr
+    assert "is damaged" in changed.stderr
+
+
+def test_bytes_that_are_nowhere_name_the_artifact_and_its_run(inside: Repo, trained, mlgit: Mlgit):
+    trained("good", 0.95)
+    mlgit("model", "register", "good")
+    for file in (inside.own / "cache" / "files" / "md5").glob("??/*"):
+        file.unlink()
+
+    got = mlgit("model", "get", "digits", check=False)
+    empty = mlgit("model", "get", "digits@staging", check=False)
+
+    assert (got.returncode, empty.returncode) == (1, 1)
+    assert "The bytes of digits v1.0.0 are nowhere to be had: net of run good." in got.stderr
+    assert "digits has nothing in staging.\nNo stage of it serves anything." in empty.stderr
+    assert not Path("digits-v1.0.0").exists()
+
+
+def test_a_model_of_a_project_in_a_folder_comes_from_that_projects_cache(inside: Repo, mlgit: Mlgit):
+    Path("ranker").mkdir()
+    Path("ranker/mlgit.yaml").write_text("project: ranker\n")
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--subdir"], cwd="ranker", check=True)
+    Path("ranker/train.py").write_text(
+        "import mlgit\nwith mlgit.init(name='good') as run:\n"
+        "    open('w.txt', 'w').write('weights')\n    run.log_model('w.txt', name='net')\n"
+    )
+    subprocess.run([sys.executable, "train.py"], cwd="ranker", check=True)
+    mlgit("model", "register", "good", "--name", "ranker")
+
+    mlgit("model", "get", "ranker", "-o", "got")
+
+    assert Path("got/w.txt").read_text() == "weights"

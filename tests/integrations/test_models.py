@@ -264,7 +264,7 @@ def test_what_joblib_packs_is_marked(inside: Repo):
 
 def test_a_missing_library_is_named(inside: Repo, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "skops.io", None)
-    with mlgit.init() as run, pytest.raises(MlgitError, match="This model needs skops"):
+    with mlgit.init() as run, pytest.raises(MlgitError, match="This needs skops"):
         run.log_model(pipeline(), name="net")
 
     assert not list((inside.own / "drafts").iterdir())

@@ -83,7 +83,7 @@ def library(name: str, package: str = "") -> ModuleType:
         return importlib.import_module(name)
     except ImportError as exc:
         needed = package or name.partition(".")[0]
-        raise MlgitError(f"This model needs {needed}.", why=str(exc), fix=f"pip install {needed}") from exc
+        raise MlgitError(f"This needs {needed}.", why=str(exc), fix=f'pip install "{needed}"') from exc
 
 
 def made(model: object) -> str:

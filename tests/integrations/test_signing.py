@@ -1,0 +1,198 @@
+"""Signatures of models, made and checked by OpenSSF's own library, and by its own command."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import mlgit as wandb
+from mlgit.core import refs
+from mlgit.git.repo import Move, Repo
+from mlgit.store import signatures
+from tests.conftest import need
+
+Mlgit = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def registered(inside: Repo, mlgit: Mlgit) -> Repo:
+    """digits v1.0.0, a folder of two files."""
+    need("model-signing", importlib.util.find_spec("model_signing") is not None)
+    Path("net").mkdir()
+    Path("net/weights").write_text("weights")
+    Path("net/labels").write_text("cat dog")
+    with wandb.init(project="digits", name="last") as run:
+        run.log_model("net", name="net")
+    mlgit("model", "register", "last", "--name", "digits")
+    return inside
+
+
+def keys(name: str, password: str = "") -> tuple[str, str]:
+    """The paths of a new private key and of its public one."""
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    locked = form.BestAvailableEncryption(password.encode()) if password else form.NoEncryption()
+    private = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, locked)
+    public = key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
+    Path(f"{name}.pem").write_bytes(private)
+    Path(f"{name}.pub").write_bytes(public)
+    return f"{name}.pem", f"{name}.pub"
+
+
+def trust(repo: Repo, **public: str) -> None:
+    files = {f"registry/keys/{who}.pem": Path(path).read_bytes() for who, path in public.items()}
+    repo.move(
+        [Move("refs/heads/main", repo.resolve("main"), repo.commit(repo.resolve("main"), files, "keys"))], why="t"
+    )
+
+
+def test_a_version_is_signed_and_verified_by_its_key(registered: Repo, mlgit: Mlgit):
+    private, public = keys("ada")
+    before = mlgit("model", "verify", "digits")
+    mlgit("model", "sign", "digits@v1.0.0", "--key", private)
+
+    checked = mlgit("model", "verify", "digits@v1.0.0", "--key", public)
+    other = mlgit("model", "verify", "digits", "--key", keys("eve")[1], check=False)
+    unknown = mlgit("model", "verify", "digits", "--json", check=False)
+
+    assert before.stdout.splitlines() == ["digits v1.0.0: 2 files, 14 B, every byte as registered.", "not signed"]
+    assert checked.stdout.splitlines()[1].startswith("signed by ada.pub on ")
+    assert (other.returncode, unknown.returncode) == (1, 1)
+    assert "digits v1.0.0 has no signature that counts" in other.stderr
+    assert json.loads(unknown.stdout)["signatures"][0]["why"] == "nobody here knows that key"
+    assert len(signatures.of(registered, "digits", "v1.0.0")) == 1
+
+
+def test_the_library_s_own_command_verifies_what_was_brought(registered: Repo, mlgit: Mlgit, tmp_path: Path):
+    private, public = keys("ada")
+    mlgit("model", "sign", "digits", "--key", private)
+    mlgit("model", "get", "digits", "-o", str(tmp_path / "got"))
+    (tmp_path / "sig").write_bytes(signatures.of(registered, "digits", "v1.0.0")[0].bundle)
+    words = [sys.executable, "-m", "model_signing", "verify", "key", str(tmp_path / "got")]
+    words += ["--signature", str(tmp_path / "sig"), "--public_key", public]
+
+    good = subprocess.run(words, capture_output=True, text=True)
+    (tmp_path / "got" / "weights").write_text("others!")
+    bad = subprocess.run(words, capture_output=True, text=True)
+
+    assert (good.returncode, bad.returncode) == (0, 1), good.stderr
+
+
+def test_keys_on_the_base_branch_say_who_signed(registered: Repo, mlgit: Mlgit):
+    private, public = keys("ada")
+    trust(registered, ada=public, eve=keys("eve")[1])
+    mlgit("model", "sign", "digits", "--key", private)
+
+    assert "signed by ada on " in mlgit("model", "verify", "digits").stdout
+    assert "verified; signed by ada on " in mlgit("model", "get", "digits", "-o", "got").stderr
+
+
+def test_a_file_alone_is_signed_too_whatever_lies_beside_it(registered: Repo, mlgit: Mlgit):
+    private, public = keys("ada")
+    with wandb.init(project="digits", name="second") as run:
+        run.log_model("net/weights", name="alone")
+    mlgit("model", "register", "second", "--name", "alone")
+    mlgit("model", "sign", "alone", "--key", private)
+    trust(registered, ada=public)
+    Path("got").mkdir()
+    Path("got/other").write_text("x")
+
+    assert "signed by ada.pub" in mlgit("model", "verify", "alone", "--key", public).stdout
+    assert "signed by ada" in mlgit("model", "get", "alone", "-o", "got").stderr
+
+
+def test_a_key_with_a_password_signs(registered: Repo, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch):
+    private, public = keys("ada", "secret")
+    monkeypatch.setenv("MLGIT_KEY_PASSWORD", "wrong")
+    refused = mlgit("model", "sign", "digits", "--key", private, check=False)
+    monkeypatch.setenv("MLGIT_KEY_PASSWORD", "secret")
+    mlgit("model", "sign", "digits", "--key", private)
+
+    assert (refused.returncode, "cannot sign" in refused.stderr) == (2, True)
+    assert "signed by" in mlgit("model", "verify", "digits", "--key", public).stdout
+
+
+def test_a_signature_of_other_bytes_does_not_count(registered: Repo, mlgit: Mlgit):
+    private, public = keys("ada")
+    Path("net/weights").write_text("others")
+    with wandb.init(project="digits", name="second") as run:
+        run.log_model("net", name="net")
+    mlgit("model", "register", "second", "--name", "digits")
+    mlgit("model", "sign", "digits@v1.0.0", "--key", private)
+    (signed,) = signatures.of(registered, "digits", "v1.0.0")
+    signatures.add(registered, "digits", "v1.1.0", signed.bundle)
+    trust(registered, ada=public)
+
+    checked = mlgit("model", "verify", "digits@v1.1.0", check=False)
+    got = mlgit("model", "get", "digits@v1.1.0", check=False)
+
+    assert (checked.returncode, got.returncode) == (1, 1)
+    assert "signature by ada: Signature mismatch" in checked.stdout
+    assert "no signature that counts" in got.stderr
+
+
+def test_what_is_no_signature_or_a_forged_one_does_not_count(registered: Repo, mlgit: Mlgit):
+    private, public = keys("ada")
+    mlgit("model", "sign", "digits", "--key", private)
+    (signed,) = signatures.of(registered, "digits", "v1.0.0")
+    forged, other = json.loads(signed.bundle), json.loads(signed.bundle)
+    envelope = forged["dsseEnvelope"]["signatures"][0]
+    envelope["sig"] = f"MEUCIQ{envelope['sig'][6:-8]}AAAAAAA="
+    other["dsseEnvelope"]["payload"] = f"{other['dsseEnvelope']['payload'][:-8]}AAAAAAA="
+    registered.move([Move(ref, old, None) for ref, old in registered.refs(refs.SIGNATURES).items()], why="test")
+    wrong = [b"{}", b"[]", b"\xff", b"[" * 100_000, json.dumps(forged).encode(), json.dumps(other).encode()]
+    wrong += [b'{"verificationMaterial": {"publicKey": {"hint": 3}}}', b'{"verificationMaterial": {"certificate": {}}}']
+    for bundle in wrong:
+        signatures.add(registered, "digits", "v1.0.0", bundle)
+
+    checked = mlgit("model", "verify", "digits", "--key", public, "--json", check=False)
+    mlgit("model", "sign", "digits", "--key", private)
+    again = mlgit("model", "verify", "digits", "--key", public, "--json")
+
+    assert (checked.returncode, "Traceback" in checked.stderr) == (1, False)
+    assert [one["valid"] for one in json.loads(checked.stdout)["signatures"]] == [False] * 8
+    assert [one["valid"] for one in json.loads(again.stdout)["signatures"]].count(True) == 1
+
+
+def test_a_ref_that_is_not_named_by_its_signature_is_none(registered: Repo):
+    signatures.add(registered, "digits", "v1.0.0", b"{}")
+    ((ref, commit),) = registered.refs(refs.SIGNATURES).items()
+    registered.move([Move(f"{ref[:-4]}0000", None, commit)], why="test")
+
+    assert len(signatures.of(registered, "digits", "v1.0.0")) == 1
+
+
+def test_sigstore_out_of_reach_is_said(registered: Repo, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+
+    done = mlgit("model", "sign", "digits", "--sigstore", "--identity-token", "a.b.c", check=False)
+
+    assert (done.returncode, "Sigstore could not be asked" in done.stderr) == (1, True)
+    assert mlgit("model", "sign", "digits", check=False).returncode == 2
+
+
+def test_signatures_go_with_a_sync(registered: Repo, mlgit: Mlgit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    private, _ = keys("ada")
+    mlgit("model", "sign", "digits", "--key", private)
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "far.git")], check=True)
+    registered.git("remote", "add", "origin", str(tmp_path / "far.git"))
+    mlgit("sync")
+    registered.git("push", "-q", "origin", "main")
+    subprocess.run(["git", "clone", "-q", str(tmp_path / "far.git"), str(tmp_path / "other")], check=True)
+    monkeypatch.chdir(tmp_path / "other")
+
+    mlgit("sync")
+    other = Repo.find(tmp_path / "other")
+
+    assert other
+    assert [one.bundle for one in signatures.of(other, "digits", "v1.0.0")] == [
+        one.bundle for one in signatures.of(registered, "digits", "v1.0.0")
+    ]
