@@ -1,8 +1,5 @@
 """Train a small network on the digits, epoch by epoch."""
 
-from pathlib import Path
-
-import joblib
 import numpy as np
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
@@ -22,6 +19,6 @@ for _ in range(config.epochs):
     mlgit.log({"accuracy": accuracy, "loss": log_loss(test["y"], guess), "train_loss": model.loss_})
 print(f"accuracy {accuracy:.3f} after {config.epochs} epochs")
 
-file = Path(run.dir) / "digits.joblib"
-joblib.dump(model, file)
-mlgit.log_artifact(file, name="digits", type="model")
+weights = {f"weights_{layer}": matrix for layer, matrix in enumerate(model.coefs_)}
+biases = {f"biases_{layer}": vector for layer, vector in enumerate(model.intercepts_)}
+mlgit.log_model(weights | biases, name="digits")  # arrays, not a pickle: whoever loads them runs no code
