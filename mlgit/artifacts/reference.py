@@ -14,8 +14,9 @@ from mlgit import whole
 from mlgit.artifacts import manifest
 from mlgit.artifacts.manifest import Entry
 from mlgit.core import secrets
-from mlgit.dvc import databases
+from mlgit.dvc import away, databases
 from mlgit.errors import MlgitError, UsageError
+from mlgit.store import place as places
 
 MOST = 10_000_000
 """Files of one folder that is referenced, unless the caller says otherwise; W&B's own bound."""
@@ -45,7 +46,35 @@ def described(
     if parts.scheme in ("http", "https") and checksum:
         size, tag, extra = _of_web(uri, strict=strict)
         return [Entry(path, ref=uri, size=size, digest=tag or uri, extra=extra)]
+    if parts.scheme == "s3" and checksum and (found := _of_s3(uri, strict=strict, most=MOST if most is None else most)):
+        is_one = len(found) == 1 and found[0].address == uri
+        return [
+            Entry(
+                path if is_one else manifest.inside(f"{name or ''}/{one.path}".lstrip("/")), ref=one.address,
+                size=one.size, digest=one.etag or one.address,
+                extra={"etag": one.etag} | ({"versionID": one.version} if one.version else {}),
+            )
+            for one in found
+        ]  # fmt: skip
     return [Entry(path, ref=uri, digest=uri)]
+
+
+def _of_s3(uri: str, *, strict: bool, most: int) -> list[away.Object]:
+    """What lies at *uri*; nothing where it may stay unknown, and no DVC remote says how to ask."""
+    here = places.of_reader(Path.cwd())
+    if here is None or not (strict or away.remote_of(here.repo, uri, here.folder)):
+        return []
+    return away.described(here.repo, uri, folder=here.folder, most=most)
+
+
+def _from_s3(entry: Entry, target: Path) -> None:
+    here = places.of_reader(Path.cwd())
+    if here is None:
+        raise MlgitError(f"{entry.ref} cannot be brought outside of a repository.", fix="cd into your project")
+    version = entry.extra.get("versionID")
+    found = away.bring(here.repo, entry.ref_target(), target, folder=here.folder, version=version)
+    if (was := entry.extra.get("etag")) and found.etag != was:
+        raise _changed(entry)
 
 
 def _of_disk(place: Path, name: str | None, *, checksum: bool, most: int) -> list[Entry]:
@@ -130,7 +159,7 @@ def _from_web(entry: Entry, target: Path) -> None:
         raise OSError(f"{type(exc).__name__}: {exc}") from exc
 
 
-_WAYS = {"file": _from_disk, "http": _from_web, "https": _from_web}
+_WAYS = {"file": _from_disk, "http": _from_web, "https": _from_web, "s3": _from_s3}
 
 
 def _expect(entry: Entry, found: Path) -> None:
