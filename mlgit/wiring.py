@@ -339,8 +339,6 @@ def promote(place: Place, plan: Plan) -> Promotion:
 
 def registered(place: Place, *, base: str | None = None) -> list[Registered]:
     """All registered versions in brief, with the stages that serve them."""
-    if not place.repo.refs("refs/tags/"):
-        return []
     from mlgit.registry import registered as versions
     from mlgit.store import registry
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("data", type=THING, metavar="DATA")
 @click.option("--stages", "only_stages", is_flag=True, help="Only the stages that serve something made of it.")
 @click.option("-n", "--limit", default=20, type=click.IntRange(min=0), show_default=True,
-              help="List so many artifacts and runs at the most; 0 for all.")  # fmt: skip
+              help="List so many versions, artifacts and runs at the most; 0 for all.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, with all runs and artifacts.")
 @click.option("--base", metavar="BRANCH", help="The branch whose stages count.  [default: main]")
 def command(data: str, only_stages: bool, limit: int, as_json: bool, base: str | None) -> None:
@@ -46,10 +46,11 @@ def command(data: str, only_stages: bool, limit: int, as_json: bool, base: str |
     counts = (_count(len(found.stages), "stage"), _count(len(found.versions), "version"),
               _count(len(found.contents), "artifact"), _count(len(found.runs), "run"))  # fmt: skip
     output.fitted(f"{named} reached {', '.join(counts)}")
-    _ways("stages", found, found.stages)
+    _ways("stages", found, found.stages, len(found.stages))
     if not only_stages:
-        _ways("versions", found, found.versions)
         rest = ("mlgit", "affected", data, "--limit", "0")
+        _ways("versions", found, found.versions, limit or len(found.versions))
+        _rest(len(found.versions), limit, rest)
         _some("artifacts", found, found.contents, limit, rest)
         _some("runs", found, found.runs, limit, rest)
 
@@ -58,11 +59,11 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' * (number != 1)}"
 
 
-def _ways(title: str, found: Affected, ways: Mapping[str, Sequence[Key]]) -> None:
+def _ways(title: str, found: Affected, ways: Mapping[str, Sequence[Key]], most: int) -> None:
     """What is affected, each with the end of the way to it."""
     if ways:
         output.say(f"\n{title}")
-    for name, way in ways.items():
+    for name, way in list(ways.items())[:most]:
         known = [found.nodes[key].label for key in way[-4:-1] if key in found.nodes]
         output.fitted(f"  {name}  by {' > '.join(known)}")
 
@@ -73,8 +74,13 @@ def _some(title: str, found: Affected, keys: Sequence[Key], limit: int, rest: Se
     for key in keys[: limit or None]:
         node = found.nodes[key]
         output.fitted(f"  {node.label}  {', '.join(filter(None, node.about))}")
-    if limit and len(keys) > limit:
-        output.say(f"  … and {len(keys) - limit:,} more: {shlex.join(rest)}")
+    _rest(len(keys), limit, rest)
+
+
+def _rest(count: int, limit: int, rest: Sequence[str]) -> None:
+    """How to see what is not listed."""
+    if limit and count > limit:
+        output.say(f"  … and {count - limit:,} more: {shlex.join(rest)}")
 
 
 def _document(found: Affected) -> dict[str, Any]:

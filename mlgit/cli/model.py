@@ -88,6 +88,7 @@ def ls(model: str | None, base: str | None, as_json: bool) -> None:
       mlgit model ls digits --json
     """
     from mlgit.registry import shelf
+    from mlgit.registry.stages import UNSETTLED
     from mlgit.store import registry as store
 
     place = wiring.place()
@@ -102,7 +103,7 @@ def ls(model: str | None, base: str | None, as_json: bool) -> None:
     ]  # fmt: skip
     columns = ("model", "version", "stages", "metrics", "format", "run", "registered")
     output.table(columns, rows, empty="No model is registered. `mlgit model register RUN` registers one.")
-    if any(stage.endswith(shelf.UNSETTLED) for line in lines for stage in line.stages):
+    if any(stage.endswith(UNSETTLED) for line in lines for stage in line.stages):
         output.note("A stage is unsettled where its file and its tag differ. To fix: mlgit model settle")
 
 

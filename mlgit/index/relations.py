@@ -12,7 +12,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from typing import Any
 
 from mlgit.core import query
@@ -65,7 +65,7 @@ class Relations:
 
     def in_time(self, rows: Iterable[int]) -> list[int]:
         """*rows*, each once, by when they began."""
-        return sorted(set(rows), key=lambda row: (self._created[row], row))
+        return sorted(sorted(set(rows)), key=self._created.__getitem__)
 
     def readers(self, *contents: str) -> list[int]:
         """The runs that used one of *contents*, or had it in DVC when they ran, the first one first."""
@@ -249,7 +249,7 @@ class _Words:
         for word in words:
             for segment, code in self._where(word, few=len(words) == 1):
                 if told := self._segments[segment]:
-                    rows = (segment * SEGMENT + position for position in told.rows.get(code, ()))
+                    rows = (segment * SEGMENT + position for position in told.rows(code))
                     yield from ((word, row) for row in rows if is_shown(row))
         for row, texts in self._living.items():
             yield from ((word, row) for word in map(self._word, texts) if word in words)
@@ -286,6 +286,7 @@ class _Segment:
     def __init__(self, positions: bytes, codes: bytes, others: Sequence[Any]) -> None:
         self._positions, self._codes = array("H", positions), array("h", codes)
         self._others = others
+        self._asked = 0
 
     @cached_property
     def texts(self) -> list[list[str]]:
@@ -297,11 +298,17 @@ class _Segment:
         """Position → code."""
         return dict(zip(self._positions, self._codes, strict=True))
 
+    def rows(self, code: int) -> Sequence[int]:
+        """The positions of a *code*."""
+        self._asked += 1
+        if self._asked > _FEW:
+            return self._by_code.get(code, ())
+        return list(compress(self._positions, map(code.__eq__, self._codes)))
+
     @cached_property
-    def rows(self) -> Mapping[int, list[int]]:
-        """Code → positions."""
+    def _by_code(self) -> Mapping[int, Sequence[int]]:
         if len(self._others) == len(self._codes):  # each has its own, as of models that runs logged
-            return {code: [position] for code, position in zip(self._codes, self._positions, strict=True)}
+            return {code: (position,) for code, position in zip(self._codes, self._positions, strict=True)}
         rows: defaultdict[int, list[int]] = defaultdict(list)
         for position, code in zip(self._positions, self._codes, strict=True):
             rows[code].append(position)

@@ -15,7 +15,7 @@ from mlgit.git.repo import Repo
 from mlgit.index import now
 from mlgit.index.relations import Relations
 from mlgit.lineage import describe, naming
-from mlgit.lineage.graph import Found, Key, Kind, Node
+from mlgit.lineage.graph import Edge, Found, Key, Kind, Node
 from mlgit.lineage.sources import Sources
 
 Met = str | int
@@ -71,9 +71,14 @@ def affected(
             contents=tuple(Key(Kind.CONTENT, content) for content in contents),
             runs=tuple(Key(Kind.RUN, run_id) for run_id in runs),
         )  # fmt: skip
-        ways = (key for way in (*stages.values(), *versions.values()) for key in way[-4:])
+        ways = (key for way in (*stages.values(), *list(versions.values())[:most]) for key in way[-4:])
         wanted = dict.fromkeys((*start, *ways, *found.contents[:most], *found.runs[:most]))
-        nodes = describe.described(repo, known, sources, Found(list(wanted), [], {}))
+        made = [
+            Edge(Key(Kind.RUN, ids[row]), key, "made")
+            for key in wanted
+            if key.kind is Kind.CONTENT and isinstance(row := came.get(key.name), int)
+        ]
+        nodes = describe.described(repo, known, sources, Found(list(wanted), made, {}))
         return Affected(**{**vars(found), "nodes": nodes})
 
     return now.ask(repo, answer)

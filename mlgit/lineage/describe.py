@@ -29,8 +29,10 @@ _HIDDEN = "it is hidden; mlgit restore"
 
 def described(repo: Repo, now: Now, sources: Sources, found: Found) -> dict[Key, Node]:
     """The nodes of what was *found*."""
-    keys, makers = found.keys, {edge.target: edge.source for edge in found.edges if edge.what == "made"}
-    rows = {key: row for key in keys if (row := _row(sources, makers.get(key, key))) is not None}
+    keys = found.keys
+    makers = {edge.target: edge.source for edge in found.edges if edge.what == "made"}
+    readers = {edge.source: edge.target for edge in found.edges if edge.what == "read"}
+    rows = {key: row for key in keys if (row := _row(sources, makers.get(key, key), readers.get(key))) is not None}
     runs = dict(zip(rows, now.read(now.relations.places(rows.values())[row] for row in rows.values()), strict=True))
     with repo.reader() as reader:
         shown = [run for key, run in runs.items() if key.kind is Kind.RUN]
@@ -75,14 +77,15 @@ def _words(command: object) -> str:
     return shlex.join(map(str, command)) if isinstance(command, list | tuple) else str(command or "")
 
 
-def _row(sources: Sources, key: Key) -> int | None:
-    """The run that tells of a node: it itself, or who made or, else, last read a content."""
+def _row(sources: Sources, key: Key, reader: Key | None) -> int | None:
+    """The run that tells of a node: it itself, or who made a content or, else, read it."""
     if key.kind is Kind.RUN:
         return sources.row(key.name)
     if key.kind is not Kind.CONTENT:
         return None
-    makers = sources.relations.makers(key.name)
-    return next(iter(makers or sources.relations.readers(key.name)[::-1]), None)
+    if makers := sources.relations.makers(key.name):
+        return makers[0]
+    return sources.row(reader.name) if reader else next(iter(sources.relations.readers(key.name)[::-1]), None)
 
 
 def _started(reader: Reader, run: Run, *, deep: bool) -> Mapping[str, Any]:

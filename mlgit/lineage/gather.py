@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlgit.core.registered import Registered
 from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import now
-from mlgit.lineage import croissant, describe, files, naming
+from mlgit.lineage import describe, naming
 from mlgit.lineage.graph import Found, Graph, Kind, Way, walk
 from mlgit.lineage.happening import Happening
 from mlgit.lineage.sources import Sources
+
+if TYPE_CHECKING:
+    from mlgit.lineage import croissant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,7 @@ def dataset(
 
     Raises `NotFoundError` where its bytes are nowhere, `UsageError` for what is no content.
     """
+    from mlgit.lineage import files
 
     def answer(known: now.Now) -> croissant.Dataset:
         sources = Sources(repo, known.relations, registered, project=project)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from pathlib import Path
 
-from mlgit.artifacts import catalog, log
+from mlgit.artifacts import catalog
 from mlgit.core.artifact import is_hash
 from mlgit.dvc import pointers
 from mlgit.dvc.project import MAX_BYTES
@@ -101,7 +101,11 @@ def _version(repo: Repo, sources: Sources, text: str) -> str:
     else:
         fitting = [one for one in numbers if len(wanted.which) >= _SHORTEST and one.startswith(wanted.which)]
         content = fitting[0] if len(fitting) == 1 else None
-    return content or log.find(repo, text, project=sources.project).version.hash
+    if content:
+        return content
+    from mlgit.artifacts import log
+
+    return log.find(repo, text, project=sources.project).version.hash
 
 
 def _begins(sources: Sources, text: str) -> Key | None:

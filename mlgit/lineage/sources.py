@@ -14,12 +14,9 @@ from mlgit.core.ledger import Ledger
 from mlgit.core.registered import Registered
 from mlgit.git.repo import Repo
 from mlgit.index.relations import Relations
-from mlgit.lineage.graph import Edge, Key, Kind, Near, Way, walk
+from mlgit.lineage.graph import Edge, Key, Kind, Near, Way
 from mlgit.store import ledgers
 from mlgit.store import runs as stored
-
-_LOOKED_AT = 50
-"""So many nodes above a stage are put first where not all are shown."""
 
 
 class Sources:
@@ -30,12 +27,12 @@ class Sources:
         project: str | None = None, limit: int | None = None,
     ) -> None:  # fmt: skip
         self.relations, self.project, self._repo = relations, project, repo
-        self._ledgers: dict[str, list[Ledger]] = {}
         self.versions = {one.name: one for one in _with_runs(repo, registered)}
         self.stages = {stage: one for one in self.versions.values() for stage in one.served}
         self._limit = limit
         self._rows: dict[str, int] = {}
         """The rows of runs that were met, by id."""
+        self._many: dict[str, bool] = {}
         self._numbers: dict[tuple[str | None, str], Mapping[str, int]] = {}
         self._of_content: defaultdict[str, list[Registered]] = defaultdict(list)
         self._of_run: defaultdict[str, list[Registered]] = defaultdict(list)
@@ -51,22 +48,13 @@ class Sources:
 
     def near(self, key: Key, way: Way) -> Near:
         """What is next to a node: all of it is counted, and no more than the limit looked at."""
-        edges = list(_NEAR[key.kind, way](self, key))
-        if self._limit is None or len(edges) <= self._limit:
-            return Near(edges, len(edges))
-        if way is Way.DOWN:
-            edges = [edge for edge in edges if edge.target in self._leading] + [
-                edge for edge in edges[::-1] if edge.target not in self._leading
-            ]
-        return Near(edges[: self._limit], len(edges))
+        found = _NEAR[key.kind, way](self, key)
+        return Near(found.edges[: self._limit], found.total)
 
     @cached_property
-    def _leading(self) -> frozenset[Key]:
-        """What leads to a stage, and the runs of all versions: they go first where not all is shown."""
-        found = {Key(Kind.RUN, one.run) for one in self.versions.values()}
-        for stage in self.stages:
-            found.update(walk(Key(Kind.STAGE, stage), self.near, [Way.UP], depth=None, most=_LOOKED_AT).keys)
-        return frozenset(found)
+    def _leading(self) -> frozenset[int]:
+        """The rows of the runs of registered versions: they go first where not all is shown."""
+        return frozenset(self.relations.rows(self._of_run).values())
 
     def contents(self) -> Iterator[str]:
         """All contents that are known, some more than once."""
@@ -74,14 +62,16 @@ class Sources:
 
     def ledgers(self, name: str) -> list[Ledger]:
         """What projects have agreed on about the artifact *name*."""
-        if name not in self._ledgers:
-            self._ledgers[name] = ledgers.of(self._repo, name)
-        return self._ledgers[name]
+        return [known for known in self._ledgers if known.name == name]
+
+    @cached_property
+    def _ledgers(self) -> list[Ledger]:
+        return ledgers.of(self._repo)
 
     @cached_property
     def added(self) -> Mapping[str, tuple[Ledger, ArtifactVersion]]:
         """Content → what people added without a run, and the ledger that tells of it."""
-        return {one.hash: (known, one) for known in ledgers.of(self._repo) for one in known.added}
+        return {one.hash: (known, one) for known in self._ledgers for one in known.added}
 
     def is_name(self, name: str) -> bool:
         """Whether an artifact is called so."""
@@ -94,11 +84,16 @@ class Sources:
         """
         place = project if self.project else None
         number = self._listed(place, name).get(content)
-        if number is None and not self.relations.are_many(name):
+        if number is None and not self._are_many(name):
             number = self.numbers(place, name).get(content)
         which = content[:6] if number is None else f"v{number}"
         prefix = f"{project}/" if self.project not in (None, project) else ""
         return f"{prefix}{name}:{which}", None if number is None else which
+
+    def _are_many(self, name: str) -> bool:
+        if name not in self._many:
+            self._many[name] = self.relations.are_many(name)
+        return self._many[name]
 
     def _listed(self, project: str | None, name: str) -> dict[str, int]:
         """Content → number, of those that ledgers list."""
@@ -117,64 +112,78 @@ class Sources:
 
     # -- one function for each kind and way, the first of what it yields being the most important
 
-    def _runs(self, rows: Iterable[int], edge: Callable[[Key], Edge]) -> list[Edge]:
-        some = list(rows)
+    def _runs(self, rows: list[int], edge: Callable[[Key], Edge], *, newest: bool = False) -> Near:
+        """An edge for each of *rows*, up to the limit: those first that lead to a version, then the *newest*."""
+        some = rows
+        if self._limit is not None and len(rows) > self._limit:
+            ordered = rows[::-1] if newest else rows
+            leading = [row for row in ordered if row in self._leading]
+            some = (leading + [row for row in ordered if row not in self._leading])[: self._limit]
         ids = self.relations.ids(some)
         self._rows |= {run_id: row for row, run_id in ids.items()}
-        return [edge(Key(Kind.RUN, ids[row])) for row in some]
+        return Near([edge(Key(Kind.RUN, ids[row])) for row in some], len(rows))
 
-    def _made_content(self, key: Key) -> list[Edge]:
+    def _made_content(self, key: Key) -> Near:
         return self._runs(self.relations.makers(key.name), lambda run: Edge(run, key, "made"))
 
-    def _reads_content(self, key: Key) -> list[Edge]:
+    def _reads_content(self, key: Key) -> Near:
         registered = [Edge(key, Key(Kind.VERSION, one.name), "registered as") for one in self._of_content[key.name]]
-        return registered + self._runs(self.relations.readers(key.name), lambda run: Edge(key, run, "read"))
+        readers = self.relations.readers(key.name)
+        return _joined(registered, self._runs(readers, lambda run: Edge(key, run, "read"), newest=True))
 
-    def _led_to_run(self, key: Key) -> list[Edge]:
+    def _led_to_run(self, key: Key) -> Near:
         row = self.row(key.name)
         if row is None:
-            return []
+            return Near((), 0)
         edges = [Edge(Key(Kind.CONTENT, content), key, "read") for content in self.relations.read_by(row)]
         if (parent := self.relations.parent(row)) and parent != key.name:
             edges.append(Edge(Key(Kind.RUN, parent), key, "continued by"))
         if sweep := self.relations.sweep(row):
             edges.append(Edge(Key(Kind.SWEEP, sweep), key, "planned"))
-        return edges
+        return _joined(edges)
 
-    def _came_from_run(self, key: Key) -> list[Edge]:
+    def _came_from_run(self, key: Key) -> Near:
         row = self.row(key.name)
         made = [] if row is None else self.relations.made_by(row)
         versions = (one for one in self._of_run[key.name] if one.content not in made)
-        return [
-            *(Edge(key, Key(Kind.VERSION, one.name), "registered as") for one in versions),
-            *(Edge(key, Key(Kind.CONTENT, content), "made") for content in made),
-            *self._runs(self.relations.children(key.name), lambda run: Edge(key, run, "continued by")),
-        ]
+        return _joined(
+            [Edge(key, Key(Kind.VERSION, one.name), "registered as") for one in versions],
+            [Edge(key, Key(Kind.CONTENT, content), "made") for content in made],
+            self._runs(
+                self.relations.children(key.name), lambda run: Edge(key, run, "continued by"), newest=True
+            ),
+        )  # fmt: skip
 
-    def _led_to_version(self, key: Key) -> list[Edge]:
+    def _led_to_version(self, key: Key) -> Near:
         one = self.versions[key.name]
         edges = [Edge(Key(Kind.CONTENT, one.content), key, "registered as")] if one.content else []
         row = self.row(one.run) if one.run else None
         if one.run and (row is None or one.content not in self.relations.made_by(row)):
             edges.append(Edge(Key(Kind.RUN, one.run), key, "registered as"))
-        return edges
+        return _joined(edges)
 
-    def _came_from_version(self, key: Key) -> list[Edge]:
+    def _came_from_version(self, key: Key) -> Near:
         one = self.versions[key.name]
-        return [Edge(key, Key(Kind.STAGE, stage), "serves") for stage in one.served]
+        return _joined([Edge(key, Key(Kind.STAGE, stage), "serves") for stage in one.served])
 
-    def _led_to_stage(self, key: Key) -> list[Edge]:
+    def _led_to_stage(self, key: Key) -> Near:
         serving = [one for one in self.versions.values() if key.name in one.served]
-        return [Edge(Key(Kind.VERSION, one.name), key, "serves") for one in serving]
+        return _joined([Edge(Key(Kind.VERSION, one.name), key, "serves") for one in serving])
 
-    def _came_from_sweep(self, key: Key) -> list[Edge]:
-        return self._runs(self.relations.trials(key.name), lambda run: Edge(key, run, "planned"))
+    def _came_from_sweep(self, key: Key) -> Near:
+        return self._runs(self.relations.trials(key.name), lambda run: Edge(key, run, "planned"), newest=True)
 
-    def _nothing(self, _key: Key) -> list[Edge]:
-        return []
+    def _nothing(self, _key: Key) -> Near:
+        return Near((), 0)
 
 
-_NEAR: dict[tuple[Kind, Way], Callable[[Sources, Key], list[Edge]]] = {
+def _joined(*parts: Near | Sequence[Edge]) -> Near:
+    """All of *parts*, in their order."""
+    nears = [part if isinstance(part, Near) else Near(part, len(part)) for part in parts]
+    return Near([edge for near in nears for edge in near.edges], sum(near.total for near in nears))
+
+
+_NEAR: dict[tuple[Kind, Way], Callable[[Sources, Key], Near]] = {
     (Kind.CONTENT, Way.UP): Sources._made_content, (Kind.CONTENT, Way.DOWN): Sources._reads_content,
     (Kind.RUN, Way.UP): Sources._led_to_run, (Kind.RUN, Way.DOWN): Sources._came_from_run,
     (Kind.VERSION, Way.UP): Sources._led_to_version, (Kind.VERSION, Way.DOWN): Sources._came_from_version,

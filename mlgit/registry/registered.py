@@ -8,14 +8,14 @@ from typing import Any
 from mlgit.core.artifact import is_hash
 from mlgit.core.registered import Registered
 from mlgit.git.repo import Repo
-from mlgit.registry import ledger, shelf
+from mlgit.registry import ledger, stages
 from mlgit.store import registry as store
 
 
 def every(repo: Repo, *, base: str) -> list[Registered]:
     """The versions of all models, oldest version first, with the stages that serve them as *base* has it."""
     ledgers = ledger.read(store.tags(repo))
-    wanted = shelf.desired(repo, base) if ledgers else {}
+    wanted = stages.desired(repo, base) if ledgers else {}
     found: list[Registered] = []
     for model, known in ledgers.items():
         of_model = {stage: version for (name, stage), version in wanted.items() if name == model}
@@ -28,7 +28,7 @@ def every(repo: Repo, *, base: str) -> list[Registered]:
                     run=_text(told, "run"), artifact=_text(told, "artifact"),
                     content=content if is_hash(content) else "",
                     metrics=metrics if isinstance(metrics := told.get("metrics"), dict) else {},
-                    stages=shelf.serving(known, version, of_model),
+                    stages=stages.serving(known, version, of_model),
                 )
             )  # fmt: skip
     return found

@@ -21,13 +21,12 @@ from mlgit.git.merge import merged_tree
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
 from mlgit.registry import gate, ledger
-from mlgit.registry.ledger import Event, Ledger
+from mlgit.registry.ledger import Ledger
 from mlgit.registry.propose import CONTEXT, agree, policy_at, record_of
+from mlgit.registry.stages import OURS, last, ours
 from mlgit.store import registry as store
 
 _TRIES = 5
-_OURS = "Merged by "
-"""What stands in the tags made here: a stage that somebody assigned with GTO, and that has no file, stays theirs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,16 +160,6 @@ def unsettled(repo: Repo, stages: Mapping[tuple[str, str], str]) -> list[tuple[S
     return found
 
 
-def ours(known: Ledger) -> list[str]:
-    """The stages that serve something by a tag made here."""
-    return [stage for stage in known.stages if f"\n{_OURS}" in _last(known, stage).tag.message]
-
-
-def _last(known: Ledger, stage: str) -> Event:
-    """What was last done to a stage that has a history."""
-    return next(event for event in reversed(known.history) if event.stage == stage)
-
-
 def _changed(
     reader: Reader, before: str | None, new: Mapping[tuple[str, str], str]
 ) -> Iterator[tuple[Settled, ModelVersion | None]]:
@@ -207,7 +196,7 @@ def _judge(
             )
         agree(filed, candidate)
         if known.stages.get(stage) == version:
-            return replace(wanted, tag=_last(known, stage).tag.name)
+            return replace(wanted, tag=last(known, stage).tag.name)
         gates = gate.gates_of(policy, stage, source=store.POLICY)
         if any((event.stage, event.version) == (stage, version) for event in known.history):
             gates = [placed for placed in gates if not placed.gate.not_worse_than]  # going back is no contest
@@ -236,8 +225,8 @@ def _assign(repo: Repo, model: str, stage: str, version: str, commit: str, *, no
     for _ in range(_TRIES):
         known = ledger.of(store.tags(repo), model)
         if known.stages.get(stage) == version:
-            return _last(known, stage).tag.name
-        said = f"{model} {version} is {stage}\n\n{_OURS}{commit}"
+            return last(known, stage).tag.name
+        said = f"{model} {version} is {stage}\n\n{OURS}{commit}"
         with contextlib.suppress(RefMovedError):  # somebody else took the number
             return _tag(repo, known, refs.stage_tag(model, stage, known.next_count), version, said, now=now)
     raise _restless(model, stage)
@@ -251,7 +240,7 @@ def _empty(repo: Repo, model: str, stage: str, commit: str, *, now: float | None
         version = next(iter(known.assigned.get(stage, ())), None)
         if version is None:
             return made
-        said = f"{model} {version} is not {stage} any more\n\n{_OURS}{commit}"
+        said = f"{model} {version} is not {stage} any more\n\n{OURS}{commit}"
         with contextlib.suppress(RefMovedError):
             made = _tag(repo, known, refs.stage_tag(model, f"{stage}!", known.next_count), version, said, now=now)
     raise _restless(model, stage)

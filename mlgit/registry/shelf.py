@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from mlgit.core.model import ModelVersion
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.registry import ledger, settle
+from mlgit.registry import ledger
 from mlgit.registry.ledger import Ledger
 from mlgit.registry.propose import record_of
+from mlgit.registry.stages import desired, serving
 from mlgit.store import registry as store
 from mlgit.store.registry import Tag
-
-UNSETTLED = " (unsettled)"
-"""What stands behind a stage of which files and tags say different things."""
 
 _TARGET = re.compile(r"(?P<model>[^@#]+)(?:[@#](?P<which>[^@#]+))?")
 _VERSION = re.compile(r"v?\d.*")
@@ -53,26 +51,6 @@ def lines(repo: Repo, model: str | None = None, *, base: str) -> list[Line]:
         if model in (None, name)
         for version, tag in list(ledgers[name].versions.items())[::-1]
     ]  # fmt: skip
-
-
-def desired(repo: Repo, base: str) -> dict[tuple[str, str], str]:
-    """The stages on *base*; none where there is no such branch yet."""
-    try:
-        commit = store.base_commit(repo, base)
-    except NotFoundError:
-        return {}
-    with repo.reader() as reader:
-        return store.stages_at(reader, commit)
-
-
-def serving(known: Ledger, version: str, wanted: dict[str, str]) -> tuple[str, ...]:
-    """The stages that serve *version*, by what is *wanted* of its model's, and by what the tags say."""
-    settled = [stage for stage, served in wanted.items() if served == version == known.stages.get(stage)]
-    unsettled = [stage for stage, served in wanted.items() if served == version != known.stages.get(stage)]
-    emptied = settle.ours(known)
-    tagged = [stage for stage, served in known.stages.items() if served == version and stage not in wanted]
-    gone = [f"{stage} (file gone){UNSETTLED}" if stage in emptied else f"{stage} (tag only)" for stage in tagged]
-    return (*settled, *(f"{stage}{UNSETTLED}" for stage in unsettled), *gone)
 
 
 def find(repo: Repo, text: str, *, base: str) -> ModelVersion:
