@@ -82,7 +82,10 @@ def command(folder: Path | None, trials: int, agents: int) -> None:
     show.mlgit("model", "register", "baseline", "--name", "digits")
     show.mlgit("promote", "digits@v1.1.0", "production", expect=4)
 
-    show.title("Another machine: a fresh clone makes the model's run again, bit for bit")
+    show.title("Which data made the model in production?")
+    show.mlgit("lineage", "digits@production")
+
+    show.title("And can we make it again? On another machine, from a fresh clone, bit for bit")
     show.run("dvc", "push", "--quiet")
     show.run("git", "clone", "--quiet", ".", _CLONE)
     there = show.inside(_CLONE)

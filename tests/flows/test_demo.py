@@ -111,6 +111,14 @@ def test_the_gates_refusal_is_seen_with_its_exit_code(demo: Demo) -> None:
     assert "\n(exit code 4)\n" in told
 
 
+def test_the_lineage_of_production_names_the_data_that_it_was_trained_on(demo: Demo) -> None:
+    told = demo.transcript.partition("$ mlgit lineage digits@production\n")[2].partition("$ ")[0]
+
+    assert told.startswith("stage digits#production  serves v1.0.0\n")
+    assert all(f"dataset {name}:v0  " in told for name in ("train", "test"))
+    assert f"run {best_name(demo)} (" in told
+
+
 def test_a_fresh_clone_makes_the_best_run_again_bit_for_bit(demo: Demo, mlgit: Mlgit) -> None:
     best = json.loads(mlgit("ls", "--where", f"name = {best_name(demo)}", "--json", cwd=demo.folder).stdout)[0]
     again = json.loads(
