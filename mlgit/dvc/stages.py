@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlgit.core.artifact import is_hash
 from mlgit.dvc import plainly
+from mlgit.errors import MlgitError
 
 if TYPE_CHECKING:
     from dvc.output import Output
@@ -276,20 +277,27 @@ class Named:
 
 
 def named(documents: Iterable[Path]) -> Named:
-    """What the `dvc.yaml`s *documents* name beside their stages, in the project of the current folder."""
+    """What the `dvc.yaml`s *documents* name beside their stages, in the project of the current folder.
+
+    Raises `MlgitError` where one cannot be read.
+    """
     from dvc.dvcfile import load_file
+    from dvc.exceptions import DvcException
 
     metrics: list[Path] = []
     plots: dict[Path, Mapping[str, Any]] = {}
     artifacts: dict[Path, Mapping[str, Any]] = {}
-    with _opened() as dvc:
-        for file in documents:
-            found = load_file(dvc, str(file))
-            metrics += (file.parent / name for name in found.metrics)
-            artifacts |= {file.parent / one["path"]: {"name": name, **one} for name, one in found.artifacts.items()}
-            for name, drawn in _plots(found.plots):
-                files = y if isinstance(y := drawn.get("y"), Mapping) else (name,)
-                plots |= {file.parent / path: drawn for path in files}
+    try:
+        with _opened() as dvc:
+            for file in documents:
+                found = load_file(dvc, str(file))
+                metrics += (file.parent / name for name in found.metrics)
+                artifacts |= {file.parent / one["path"]: {"name": name, **one} for name, one in found.artifacts.items()}
+                for name, drawn in _plots(found.plots):
+                    files = y if isinstance(y := drawn.get("y"), Mapping) else (name,)
+                    plots |= {file.parent / path: drawn for path in files}
+    except DvcException as exc:
+        raise MlgitError("What dvc.yaml says beside its stages cannot be read.", why=str(exc)) from exc
     return Named(metrics=metrics, plots=plots, artifacts=artifacts)
 
 

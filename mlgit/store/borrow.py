@@ -11,7 +11,7 @@ from pathlib import Path
 from mlgit import whole
 
 _PLACE, _BEFORE, _DURING = "borrowed.path", "borrowed.before", "borrowed.during"
-_ASIDE, _PATHS = "borrowed.aside", "paths.json"
+_ASIDE, _DONE, _PATHS = "borrowed.aside", "borrowed.done", "paths.json"
 
 
 def take(path: Path, content: bytes, folder: Path) -> None:
@@ -76,7 +76,8 @@ def put_back(folder: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             with whole.at(path) as scratch:
                 shutil.copy2(kept, scratch)
-    shutil.rmtree(aside)
+    aside.rename(folder / _DONE)  # a half of it would be taken for all
+    shutil.rmtree(folder / _DONE)
 
 
 def _overwrite(path: Path, content: bytes) -> None:

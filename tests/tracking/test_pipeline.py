@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mlgit.core.run import Run, State
@@ -250,6 +251,47 @@ stages:
     assert did(project, newest(project)) == {"sub/dvc.yaml:grid@small-a": "unchanged"}
 
 
+def test_what_dvclive_leaves_in_a_project_below_is_taken(repo: Repo, dvc: Script, mlgit: Script):
+    """Metrics and plots on the top level, in a folder of the repository; a dependency that git and DVC know not."""
+    code = """
+import os
+for place, text in {
+    "live/metrics.json": '{"train": {"loss": 0.2}}',
+    "live/plots/metrics/train/loss.tsv": "step\\tloss\\n0\\t1\\n1\\t0.2\\n",
+    "live/plots/metrics/val/loss.tsv": "step\\tloss\\n0\\t2\\n1\\t0.4\\n",
+    "live/plots/confusion.csv": "actual,predicted\\ncat,dog\\n",
+}.items():
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    open(place, "w").write(text)
+os.makedirs("parts", exist_ok=True)
+open("parts/1", "w").write(open("local.csv").read())
+"""
+    pipeline = """\
+params: [live/params.yaml]
+metrics: [live/metrics.json]
+plots:
+  - live/plots/metrics: {x: step}
+  - live/plots/confusion.csv: {template: confusion, x: actual, y: predicted}
+stages:
+  all: {cmd: python all.py, deps: [all.py, local.csv], outs: [parts]}
+"""
+    write(repo, {"sub/mlgit.yaml": "project: q\n", "sub/dvc.yaml": pipeline, "sub/all.py": code, "sub/local.csv": "1\n",
+                 ".gitignore": "*.csv\n"})  # fmt: skip
+    dvc("init", "-q")
+    commit(repo)
+
+    mlgit("run", cwd=repo.folder / "sub")
+    found = only(repo)
+
+    assert (found.project, found.folder) == ("q", "sub")
+    assert found.metrics["train.loss"] == 0.2
+    history = runs.history(repo, found)
+    assert {name: list(one.values) for name, one in history.items()} == {"train/loss": [1, 0.2], "val/loss": [2, 0.4]}
+    assert found.data.keys() == {"local.csv", "parts"}
+    assert [(version.path, version.type, version.files) for version in found.logged] == [("parts", "dataset", 1)]
+    assert repo.git("cat-file", "-t", f"{found.commit}:sub/dvc.lock") == "blob"
+
+
 def test_a_dry_run_says_which_stages_would_run_and_why(project: Repo, run: Script):
     before = run("--dry-run").stdout
     run()
@@ -361,6 +403,18 @@ def test_a_run_that_is_killed_is_no_hindrance(slow: subprocess.Popen[bytes], pro
     found = newest(project)
 
     assert found.state is State.CRASHED
+    rest(project, dvc)
+
+
+def test_dvc_that_is_killed_is_no_hindrance(slow: subprocess.Popen[bytes], project: Repo, dvc: Script):
+    (worker,) = (one for one in psutil.Process(slow.pid).children() if "mlgit.tracking.command.stages" in one.cmdline())
+    command = worker.children(recursive=True)
+    worker.kill()
+    for process in command:  # as `dvc repro` leaves it, too
+        process.kill()
+    slow.wait(60)
+
+    assert newest(project).state is State.CRASHED
     rest(project, dvc)
 
 

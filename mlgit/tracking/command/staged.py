@@ -51,8 +51,14 @@ class Staged:
         self._named: dict[Path, stages.Named] = {}
 
     def tell(self, done: Done) -> None:
-        """A stage is done."""
+        """A stage is done. That it cannot be told is no failure of the stage."""
         self._done[done.name] = done
+        try:
+            self._tell(done)
+        except (MlgitError, OSError) as exc:
+            notify(f"what the stage {done.name} did is not told to the run: {exc}")
+
+    def _tell(self, done: Done) -> None:
         data = {self._path(path): content for path, content in done.reads.items() if not self._is_code(path)}
         data |= {self._path(one.path): one.hash for one in done.made if one.hash and one.is_cached}
         if done.is_data:
