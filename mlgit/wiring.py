@@ -210,6 +210,25 @@ def free(place: Place, garbage: Garbage) -> None:
         cache.destroy(place.repo, _still_only_of(place.repo, garbage.hidden, garbage.files, folder), folder=folder)
 
 
+def unneeded(place: Place, before: float) -> tuple[list[Path], list[Path]]:
+    """(files of DVC's caches that nobody names and nobody touched since *before*; caches that were not looked into).
+
+    Nobody: no run, no ledger of an artifact, no pointer in a work tree or in the history of a branch or a tag, no model
+    of the registry. Raises `MlgitError` where it cannot be said what somebody names.
+    """
+    from mlgit.dvc import cache
+
+    old, others = cache.aged(place.repo, before, folder=place.folder)
+    used = _used(place.repo, (), set(old.values()))
+    if torn := cache.torn(place.repo, used, folder=place.folder):
+        raise MlgitError(
+            f"What is in {torn[0]} is not known: its listing in the cache is damaged.",
+            fix="mlgit data verify --all --repair",
+        )
+    only = set(cache.only_in(place.repo, old.values(), used, folder=place.folder))
+    return [path for path, oid in old.items() if oid in only], others
+
+
 def findings(place: Place, to: str | None, done: Callable[[int], None]) -> Iterator[Finding]:
     """What is wrong with what mlgit keeps, and between here and the remote *to*. *done* hears of runs that are read."""
     from mlgit.git.remote import Remote

@@ -29,7 +29,7 @@ def command(hidden_for: str, yes: bool, dry_run: bool, as_json: bool) -> None:
     These are runs that were hidden and not restored in time, bytes of theirs in DVC's cache, what killed processes left
     behind, and bytes in mlgit's own cache that no run or pointer names any more. Git's own gc then packs loose objects
     and refs, and drops what has been unreachable for two weeks: until then a dropped run can still be found by its
-    commit. Bytes of DVC's that runs do not name are DVC's to collect: dvc gc --all-commits.
+    commit. Bytes of data that nobody names any more: mlgit data gc.
 
     Where nobody is at a terminal to be asked, nothing is freed without --yes.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mlgit import whole
 from mlgit.core.artifact import is_hash
-from mlgit.dvc import databases, pointers, remote
+from mlgit.dvc import databases, pointers, project, remote
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 
@@ -132,6 +132,60 @@ def private(repo: Repo) -> dict[str, os.stat_result]:
     """What lies in mlgit's own cache, to which DVC itself brings nothing: hash → what the disk says of it."""
     found = ((path.parent.name + path.name, path) for path in databases.own(repo).glob("??/*"))
     return {oid: path.stat() for oid, path in found if is_hash(oid)}
+
+
+def aged(repo: Repo, before: float, *, folder: str = "") -> tuple[dict[Path, str], list[Path]]:
+    """(file → hash of what was last touched *before*, in seconds since the epoch; caches that were not looked into).
+
+    A cache outside of the repository may be that of others, too. A file of which there are links frees nothing.
+    """
+    found: dict[Path, str] = {}
+    others: list[Path] = []
+    inside = (repo.common_dir, repo.work_tree, project.main_work_tree(repo))
+    for database in dict.fromkeys(databases.of(repo, folder)):
+        if not any(top and database.resolve().is_relative_to(top) for top in inside):
+            others.append(database)
+            continue
+        for path in database.glob("??/*"):
+            if is_hash(oid := path.parent.name + path.name) and _is_aged(path, before):
+                found[path] = oid
+    return found, others
+
+
+def _is_aged(path: Path, before: float) -> bool:
+    try:
+        told = path.lstat()
+    except FileNotFoundError:
+        return False
+    return told.st_nlink == 1 and max(told.st_mtime, told.st_ctime) < before
+
+
+def torn(repo: Repo, contents: Iterable[str], *, folder: str = "") -> list[str]:
+    """The folders among *contents* whose listings here are damaged: nobody can say what is in them."""
+    known = dict.fromkeys(databases.of(repo, folder))
+    return [
+        content
+        for content in contents
+        for database in known
+        if pointers.is_folder(content)
+        if databases.has(database, content) and not databases.is_intact(database, content)
+    ]
+
+
+def drop(paths: Iterable[Path], before: float) -> int:
+    """Delete *paths*, files of caches, but for those that were touched since *before*; return how many went.
+
+    Raises `MlgitError` where the disk refuses.
+    """
+    count = 0
+    try:
+        for path in paths:
+            if _is_aged(path, before):
+                path.unlink(missing_ok=True)
+                count += 1
+    except OSError as exc:
+        raise MlgitError("Files of the cache could not be deleted.", why=str(exc), fix="give the right") from exc
+    return count
 
 
 def size(repo: Repo, files: Iterable[str], *, folder: str = "") -> int:

@@ -8,10 +8,14 @@ nobody knows: that costs one look at the disk for what is known, and one reading
 from __future__ import annotations
 
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from mlgit.dvc import databases, memory
 from mlgit.dvc.memory import Memory, Row
+
+_DAY = 86_400
 
 
 class Objects:
@@ -23,6 +27,9 @@ class Objects:
         self._pages: dict[str, dict[str, Row]] = {}
         self._changed: set[str] = set()
         self._answers: dict[str, bool] = {}
+        self._aged: set[str] = set()
+        """Those that have been looked at and seem to be nobody's of today."""
+        self._yesterday = time.time() - _DAY
 
     def is_whole(self, oid: str) -> bool:
         """Whether the bytes of *oid* are there and are those, as this object first saw it. Raises `OSError`."""
@@ -36,12 +43,25 @@ class Objects:
             found = os.stat(path)  # noqa: PTH116  (of fifty thousand, without a Path for each)
         except (FileNotFoundError, NotADirectoryError):
             return False
+        if found.st_ctime < self._yesterday and found.st_nlink == 1:
+            self._aged.add(oid)
         known = memory.told(self._page(oid[:2]), oid[2:], found)
         if known is None:
             known = databases.md5_of(Path(path))
             if known == oid.removesuffix(".dir"):
                 self._note(oid, found)
         return known == oid.removesuffix(".dir")
+
+    def freshen(self, oid: str) -> None:
+        """Let *oid*, which is whole, count as of today: somebody is about to name it, and `gc` spares what is young.
+
+        So does git with its objects. A link of the work tree keeps its times, and is spared for being one.
+        """
+        if oid in self._aged:
+            self._aged.discard(oid)
+            with suppress(PermissionError):  # another user's, in a cache that is shared
+                os.utime(databases.place(self.database, oid))
+                self.remember(oid)
 
     def remember(self, oid: str) -> None:
         """*oid* has just been written here, and is whole."""

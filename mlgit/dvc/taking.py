@@ -54,7 +54,10 @@ class Intake:
 
     def has(self, oid: str) -> bool:
         """Whether the bytes of *oid* are in the database already, or in this delivery."""
-        return oid in self._new or self._objects.is_whole(oid)
+        if oid in self._new or not self._objects.is_whole(oid):
+            return oid in self._new
+        self._objects.freshen(oid)
+        return True
 
     def take(self, path: str, found: os.stat_result, look: Look, tell: Tell) -> tuple[str, os.stat_result, bool]:
         """Bring the file *path*, which was *found* so; (its md5, what the disk said then, whether to remember that).

@@ -23,6 +23,7 @@ VERBS: dict[str, dict[str, str]] = {
     },
     "The cache": {
         "verify": "Read the cache again, and mend it from the remote.",
+        "gc": "Free bytes in the cache that nobody names.",
     },
 }
 
