@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -47,13 +48,27 @@ class Logged:
 
     def entries(self) -> dict[str, Entry]:
         """What is in it, by path."""
-        return entries(self.repo, self.version.hash, folder=self.folder, name=PurePosixPath(self.version.path).name)
+        name = PurePosixPath(self.version.path).name
+        return entries(self.repo, self.version.hash, folder=self.folder, name=name, what=self._called)
+
+    def _called(self) -> str:
+        try:
+            return called(self.held())
+        except NotFoundError:
+            return self.version.name
 
 
-def entries(repo: Repo, content: str, *, folder: str, name: str = "") -> dict[str, Entry]:
+def called(held: Held) -> str:
+    """What a person calls a version, and whom to ask for it: `digits:v2, which radiant-glade-12 logged`."""
+    return f"{held.name}, which {held.run.name} logged" if held.run else f"{held.name}, which {held.by} added"
+
+
+def entries(
+    repo: Repo, content: str, *, folder: str, name: str = "", what: Callable[[], str] = str
+) -> dict[str, Entry]:
     """What is in *content* (a hash of DVC's) by path, that of a single file being its *name*."""
     found: dict[str, Entry] = {}
-    for path, (digest, source) in cache.listing(repo, content, folder=folder).items():
+    for path, (digest, source) in cache.listing(repo, content, folder=folder, what=what).items():
         if path == manifest.REFERENCES:
             found |= manifest.read_references(source)
         else:

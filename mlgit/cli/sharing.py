@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,14 +18,14 @@ from mlgit.core import escape, refs
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from mlgit.artifacts.carrying import Carrier
     from mlgit.git.remote import Remote
-    from mlgit.git.repo import Repo
     from mlgit.store.meeting import Wish
     from mlgit.store.place import Place
     from mlgit.store.sync import Outcome
 
-_PART = "long history or folder"
-"""What a run holds of its own in DVC's cache: its history in full, its media, its files."""
+_WORDS = {"part": ("long history or folder", "long histories or folders")}
+"""What some kinds are called, one and many."""
 _KINDS = {refs.RUNS: "run", "refs/tags/": "model tag", refs.SWEEPS: "sweep", refs.ARCHIVE: "archived month",
           refs.ARTIFACTS: "ledger", refs.SIGNATURES: "signature"}  # fmt: skip
 _MOST = 5
@@ -71,52 +71,56 @@ class Asked:
 def share(asked: Asked) -> None:
     """Do it, and say what has become of it; raises `MlgitError` then where runs clash, or the remote refuses."""
     from mlgit import wiring
+    from mlgit.artifacts import carrying
     from mlgit.git.remote import Remote, bare
+    from mlgit.git.repo import Move
     from mlgit.store import sync
 
     place = wiring.place()
     name = asked.remote
     if f"remote.{name.lower()}.url" not in place.repo.config and name and Path(name).is_dir():
         name = str(Path(name).resolve())  # as seen from here, not from the repository
-    outcome, held, error = sync.Outcome(), dict[str, tuple[str, str]](), None
-    sent: list[str] | None = []
+    outcome, error = sync.Outcome(), None
     remote = Remote(repo=place.repo, name=name)
-    wish = _wish(place, asked, remote)
+    bytes_ = carrying.Carrier(place.repo, dry_run=asked.dry_run, anew=bool(asked.names))
+    wish = replace(_wish(place, asked, remote), carry=bytes_)
     name = bare(name)  # it is said, and an address may hold a password
     try:
+        if asked.pushes and not asked.names:
+            bytes_.catch_up(place.folder)
         with _watching() as watch:
             sync.exchange(replace(remote, watch=watch), wish, outcome=outcome)
-        held = _held(place.repo) if asked.pushes and not asked.names else {}
-        sent = _send(place.repo, held, dry_run=asked.dry_run)
+        if asked.pushes and wish.only:
+            tips = place.repo.refs(*wish.only)
+            bytes_([Move(ref, None, tip) for ref, tip in tips.items()])
     except MlgitError as exc:
         error = exc
     if outcome.clashing and error is None:
         error = _clash(outcome, name)
+    if bytes_.stays and error is None:
+        error = _waiting(outcome, bytes_)
     if asked.as_json:
-        output.as_json({**_document(asked, name, outcome, held, sent), "error": error and str(error)})
+        output.as_json({**_document(asked, name, outcome, bytes_), "error": error and str(error)})
     else:
-        _say(asked, name, outcome, held, sent, is_whole=error is None or bool(outcome.clashing))
+        _say(asked, name, outcome, bytes_, is_whole=error is None or bool(outcome.clashing))
     for line in _notes(outcome, name):
         output.note(line)
-    if sent is None:
+    if bytes_.homeless:
         fix = " To fix: dvc remote add -d NAME URL (after dvc init), then mlgit sync again"
-        output.note(f"The bytes of {_kinds(held, held)} stay here: there is no default DVC remote."
+        output.note(f"The bytes of {_kinds(bytes_, bytes_.homeless)} stay here: there is no default DVC remote."
                     f"{fix if place.repo.work_tree else ''}")  # fmt: skip
     if error:
         raise error
 
 
-def _say(
-    asked: Asked, name: str, outcome: Outcome, held: Mapping[str, tuple[str, str]], sent: list[str] | None,
-    *, is_whole: bool,
-) -> None:  # fmt: skip
+def _say(asked: Asked, name: str, outcome: Outcome, carrier: Carrier, *, is_whole: bool) -> None:
     told = [*_told(outcome, name, dry_run=asked.dry_run)]
-    if sent:
-        told.append(f"{_kinds(held, sent)} {_done(len(sent), 'pushed', dry_run=asked.dry_run)} to the DVC remote")
+    if sent := carrier.sent:
+        told.append(f"{_kinds(carrier, sent)} {_done(len(sent), 'pushed', dry_run=asked.dry_run)} to the DVC remote")
     if not told and is_whole:
         told.append(f"Nothing to {' or '.join(['push'] * asked.pushes + ['pull'] * asked.pulls)}.")
     if asked.dry_run:
-        told += (f"  {what}" for what in [*map(_short, (*outcome.there, *outcome.here)), *(sent or ())])
+        told += (f"  {what}" for what in [*map(_short, (*outcome.there, *outcome.here)), *sent])
     for line in told:
         output.say(line)
 
@@ -258,13 +262,24 @@ def _clash(outcome: Outcome, name: str) -> MlgitError:
     )  # fmt: skip
 
 
+def _waiting(outcome: Outcome, carrier: Carrier) -> MlgitError:
+    """Bytes did not get where others find them: what names them stays, too."""
+    refs_ = [_short(ref) for ref in outcome.waiting]
+    what = f"{output.some(refs_, _MOST)} not pushed: bytes go before what names them." if refs_ else (
+        f"The bytes of {_kinds(carrier, carrier.stays)} did not get to the DVC remote.")  # fmt: skip
+    if carrier.error:
+        return MlgitError(
+            what, why="\n".join(filter(None, (carrier.error.what, carrier.error.why))), fix=carrier.error.fix
+        )
+    lines = [f"{carrier.pieces[content].label}: {why}" for content, why in carrier.stays.items()]
+    return MlgitError(what, why="\n".join(lines[:_MOST]), fix="mlgit data push says it again when it is mended")
+
+
 def _value(value: object) -> str:
     return "nothing" if value is None else escape.line(repr(value), 60)
 
 
-def _document(
-    asked: Asked, name: str, outcome: Outcome, held: Mapping[str, tuple[str, str]], sent: list[str] | None
-) -> dict[str, Any]:
+def _document(asked: Asked, name: str, outcome: Outcome, carrier: Carrier) -> dict[str, Any]:
     """It as JSON."""
     there, here = list(outcome.there), list(outcome.here)
     tags = [ref for ref in outcome.stuck if ref.startswith("refs/tags/")]
@@ -283,44 +298,19 @@ def _document(
             for one in outcome.renumbered.values()
         ],
         "gone": outcome.gone,
+        "held": outcome.waiting,
         "stuck": {ref: why for ref, why in outcome.stuck.items() if ref not in tags},
         "artifacts": {
-            "known": len(held), "remote": sent is not None,
-            "pushed": [] if asked.dry_run else sent or [], "waiting": (sent or []) if asked.dry_run else [],
+            "known": len(carrier.pieces), "remote": not carrier.homeless,
+            "pushed": [] if asked.dry_run else carrier.sent, "waiting": carrier.sent if asked.dry_run else [],
+            "stuck": carrier.stays,
         },
     }  # fmt: skip
 
 
-def _held(repo: Repo) -> dict[str, tuple[str, str]]:
-    """What DVC holds of runs, and of what people added: content hash → what it is, and the folder of the project."""
-    from mlgit.core.query import HELD
-    from mlgit.index import query
-    from mlgit.store import ledgers
-
-    found = query.having(repo, HELD, "logged")
-    added = {version.hash: ("artifact", version.folder) for _, version in ledgers.added(repo)}
-    parts = {content: (_PART, run.folder) for run in found for content in run.held.values()}
-    return parts | added | {version.hash: ("artifact", run.folder) for run in found for version in run.logged}
-
-
-def _send(repo: Repo, held: Mapping[str, tuple[str, str]], *, dry_run: bool) -> list[str] | None:
-    """The contents of *held* that the default DVC remote lacked; None where some have no remote."""
-    from mlgit.dvc import remote
-
-    sent: list[str] | None = []
-    for folder in sorted({home for _, home in held.values()}):
-        here = [content for content, (_, home) in held.items() if home == folder]
-        pushed = remote.push(repo, here, folder=folder, dry_run=dry_run)
-        if pushed and pushed.stays:
-            why = "\n".join(f"{content}: {reason}" for content, reason in list(pushed.stays.items())[:_MOST])
-            raise MlgitError("Not all bytes came through to the DVC remote.", why=why)
-        sent = None if pushed is None or sent is None else [*sent, *pushed.sent]
-    return sent
-
-
-def _kinds(held: Mapping[str, tuple[str, str]], contents: Iterable[str]) -> str:
+def _kinds(carrier: Carrier, contents: Iterable[str]) -> str:
     """How many of each kind: `2 artifacts and 1 long history or folder`."""
-    counts = Counter(held[content][0] for content in contents)
+    counts = Counter(carrier.pieces[content].kind for content in contents)
     return " and ".join(_count(counts[kind], kind) for kind in sorted(counts))
 
 
@@ -333,5 +323,5 @@ def _short(ref: str) -> str:
 
 
 def _count(number: int, name: str) -> str:
-    plural = "long histories or folders" if name == _PART else f"{name}s"
-    return f"{number} {name if number == 1 else plural}"
+    one, many = _WORDS.get(name, (name, f"{name}s"))
+    return f"{number} {one if number == 1 else many}"

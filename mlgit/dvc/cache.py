@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mlgit import whole
@@ -39,27 +39,29 @@ def sha256(repo: Repo, content: str, *, folder: str = "") -> dict[str, str]:
     return found
 
 
-def listing(repo: Repo, content: str, *, folder: str = "", what: str = "") -> dict[str, tuple[str, Path]]:
+def listing(
+    repo: Repo, content: str, *, folder: str = "", what: Callable[[], str] = str
+) -> dict[str, tuple[str, Path]]:
     """Path inside *content* → (md5, file in the cache); a single file has the path `.`.
 
     What the cache lacks is pulled from the DVC remote, if there is one. Raises `NotFoundError` where it is nowhere,
-    which says *what* that is.
+    with *what* a person calls it.
     """
     try:
         return databases.entries(repo, content, folder)
     except NotFoundError:
-        if remote.pull(repo, {content: what or content}, folder=folder) is None:
+        if remote.pull(repo, {content: what() or content}, folder=folder) is None:
             raise
         return databases.entries(repo, content, folder)
 
 
-def fetch(repo: Repo, content: str, target: Path, *, folder: str = "", what: str = "") -> None:
+def fetch(repo: Repo, content: str, target: Path, *, folder: str = "") -> None:
     """Write *content* to *target*, whole or not at all, every byte checked against its hash.
 
     What the cache lacks is pulled from the DVC remote, if there is one. A *target* that is there already stays if it is
     the same. Raises `NotFoundError` where the bytes are nowhere, `UsageError` where something else is in the way.
     """
-    entries = listing(repo, content, folder=folder, what=what)
+    entries = listing(repo, content, folder=folder)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         if _same(target, entries):
             return

@@ -39,5 +39,4 @@ def forget(repo: Repo, remote: Remote, objects: Iterable[str]) -> None:
 
 
 def _file(repo: Repo, remote: Remote) -> Path:
-    place = f"{remote.odb.fs.config.get('endpointurl', '')} {remote.odb.fs.unstrip_protocol(remote.odb.path)}"
-    return repo.own / "sent" / databases.md5(os.fsencode(place)).hexdigest()
+    return repo.own / "sent" / databases.md5(os.fsencode(remote.key)).hexdigest()

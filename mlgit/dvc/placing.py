@@ -10,7 +10,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,13 +50,13 @@ class Plan:
         return not self.goes and self.stays == self.wanted.keys() and self.target.exists()
 
 
-def plan(repo: Repo, content: str, target: Path, *, folder: str = "") -> Plan:
+def plan(repo: Repo, content: str, target: Path, *, folder: str = "", what: Callable[[], str] = str) -> Plan:
     """What bringing *content* to *target* comes to; what the cache lacks is pulled from the DVC remote.
 
     *folder*: the project's, in the repository. Raises `NotFoundError` where bytes are nowhere, `UsageError` for a
     listing that leads out of its folder.
     """
-    wanted = cache.listing(repo, content, folder=folder)
+    wanted = cache.listing(repo, content, folder=folder, what=what)
     there, every = dict[str, str](), set[str]()
     if os.path.lexists(target):
         root = project.root(target.parent, repo.folder) if target.is_relative_to(repo.folder) else None

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlgit.dvc import databases, known, moving, stored
+from mlgit.dvc import databases, known, moving, stored, stores
 from mlgit.dvc.stores import Remote, opened
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.repo import Repo
@@ -34,19 +34,17 @@ class Pushed:
 
 def push(
     repo: Repo, contents: Iterable[str], *, folder: str = "", name: str = "", jobs: int | None = None,
-    dry_run: bool = False, anew: bool = True,
+    dry_run: bool = False,
 ) -> Pushed | None:  # fmt: skip
     """Bring to the remote *name*, or the default one, what it lacks of *contents*; None where there is no default.
 
-    What this repository lacks is left out: it was made elsewhere. Unless it is asked *anew*, what the remote is known
-    to have is not looked for. With *dry_run* nothing is sent. Raises `MlgitError` where the remote cannot be reached,
-    or refuses.
+    What this repository lacks is left out: it was made elsewhere. With *dry_run* nothing is sent. Raises `MlgitError`
+    where the remote cannot be reached, or refuses.
     """
     with opened(repo, folder, name, jobs=jobs) as remote:
         if remote is None:
             return None
-        had = set() if anew else known.there(repo, remote) or set()
-        here = {one: _objects(repo, one, folder) for one in dict.fromkeys(contents) if one not in had}
+        here = {one: _objects(repo, one, folder) for one in dict.fromkeys(contents)}
         whole = {one: objects for one, objects in here.items() if objects}
         outcome = moving.send(remote, whole, dry_run=dry_run)
         told = Pushed(files=len(outcome.moved))
@@ -60,6 +58,30 @@ def push(
         if not dry_run:
             known.add(repo, remote, whole.keys() - told.stays.keys())
         return told
+
+
+def unsent(repo: Repo, contents: Iterable[str], *, folder: str = "", anew: bool = False) -> list[str] | None:
+    """Those of *contents* that lie here and that the default remote is not known to have; None where there is none.
+
+    It is not asked; *anew*: nothing is taken as known.
+    """
+    far = stores.described(repo, folder)
+    if far is None:
+        return None
+    had = (not anew and known.there(repo, far)) or set()
+    return [one for one in dict.fromkeys(contents) if one not in had and _objects(repo, one, folder)]
+
+
+def is_new(repo: Repo, folder: str) -> bool:
+    """Whether there is a default remote for *folder*, and nothing was ever sent to it from here."""
+    far = stores.described(repo, folder)
+    return far is not None and known.there(repo, far) is None
+
+
+def begin(repo: Repo, folder: str) -> None:
+    """From now on, what the default remote of *folder* has is remembered."""
+    if far := stores.described(repo, folder):
+        known.add(repo, far, ())
 
 
 def _objects(repo: Repo, content: str, folder: str) -> dict[str, Path]:
@@ -90,7 +112,8 @@ def pull(
             raise _incomplete(remote, outcome, contents)
         moved = set(outcome.moved)
         came = [one for one in contents if not moved.isdisjoint((one, *outcome.inside.get(one, {}).values()))]
-        known.add(repo, remote, came)
+        if known.there(repo, remote) is not None:
+            known.add(repo, remote, came)
         return came
 
 

@@ -35,6 +35,8 @@ class Remote:
     """It in the hands of DVC's own library."""
     jobs: int
     """How many objects move at once."""
+    key: str = ""
+    """What tells it from others."""
     seals: bool | None = None
     """Whether it encrypts what it gets, as far as that is known: the ETags of such objects are no md5s."""
 
@@ -71,19 +73,42 @@ def names(repo: Repo, folder: str = "") -> dict[str, str]:
     return {name: bare(str(settings.get("url", ""))) for name, settings in every}
 
 
+def described(repo: Repo, folder: str = "", name: str = "") -> Remote | None:
+    """The remote *name*, or the default one, without a way there yet; None where there is no default.
+
+    Raises `UsageError` for a remote that there is not, or that mlgit does not work with.
+    """
+    found = _found(repo, folder, name)
+    return found[0] if found else None
+
+
 @contextmanager
 def opened(repo: Repo, folder: str = "", name: str = "", *, jobs: int | None = None) -> Iterator[Remote | None]:
     """The remote *name*, or the default one; None where there is no default.
 
-    What goes wrong there, or on the way, is a `MlgitError`. Raises `UsageError` for a remote that there is not, or
-    that mlgit does not work with.
+    What goes wrong there, or on the way, is a `MlgitError`. Raises as `described` does.
     """
+    if (found := _found(repo, folder, name)) is None:
+        yield None
+        return
+    remote, config = found
+    try:
+        remote.odb = _database(config, remote.name)
+        remote.jobs = jobs or remote.odb.fs.jobs
+        yield remote
+    except refusals.errors() as exc:
+        raise refusals.told(exc, remote.name, remote.url, urlsplit(remote.url).scheme) from exc
+    finally:
+        _close(remote)
+
+
+def _found(repo: Repo, folder: str, name: str) -> tuple[Remote, Any] | None:
+    """(the remote, DVC's configuration)."""
     root = project.of(repo, folder)
     config = configured.everything(root) if root else None
     name = name.lower() or str(config["core"].get("remote") or "" if config else "").lower()
     if not name:
-        yield None
-        return
+        return None
     if not config or name not in config["remote"]:
         known = ", ".join(config["remote"]) if config else ""
         raise UsageError(
@@ -91,16 +116,10 @@ def opened(repo: Repo, folder: str = "", name: str = "", *, jobs: int | None = N
             fix=f"dvc remote add {'' if known else '-d '}NAME URL",
         )  # fmt: skip
     settings = config["remote"][name]
-    remote = Remote(name, bare(str(settings.get("url", ""))), None, jobs or 1)
+    url = bare(str(settings.get("url", "")))
+    remote = Remote(name, url, None, 1, key=f"{settings.get('endpointurl', '')} {url}")
     _refuse(repo, remote, settings)
-    try:
-        remote.odb = _database(config, name)
-        remote.jobs = jobs or remote.odb.fs.jobs
-        yield remote
-    except refusals.errors() as exc:
-        raise refusals.told(exc, name, remote.url, urlsplit(remote.url).scheme) from exc
-    finally:
-        _close(remote)
+    return remote, config
 
 
 def _database(config: Any, name: str) -> Any:

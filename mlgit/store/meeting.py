@@ -6,7 +6,7 @@ have edited is joined (`joining`), and stays as it is where only a person can sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +43,8 @@ class Wish:
     """Which runs here logged an artifact called so: the first number that one gets depends on all of them."""
     prefer: Mapping[str, Side] = field(default_factory=dict)
     """Whose edits count where both have edited the same field, by the run's ref."""
+    carry: Callable[[Sequence[Move]], Mapping[str, str]] = field(default=lambda _moves: {})
+    """Brings the bytes that refs are about to name to where others find them; each ref that has to wait → why."""
     dry: bool = False
     """Whether nothing is to move."""
 

@@ -59,6 +59,8 @@ class Outcome:
     """Runs that were deleted there and are still here."""
     stuck: dict[str, str] = field(default_factory=dict)
     """Refs that stay as they are here → why."""
+    waiting: dict[str, str] = field(default_factory=dict)
+    """Refs that are not pushed, for the bytes that they name are not where others find them → why."""
     renumbered: dict[tuple[str, str], Renumbered] = field(default_factory=dict)
     """Versions whose number here was not the one that they have for good, by ledger and content."""
 
@@ -122,7 +124,9 @@ def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: 
         earlier = outcome.renumbered.get(about, one)
         outcome.renumbered[about] = replace(one, before=earlier.before)
     outcome.clashing, outcome.gone, outcome.stuck = plan.clashing, plan.gone, plan.stuck
-    for number, batch in enumerate(_batches(plan.there)):
+    outcome.waiting = dict(wish.carry([*chain(*plan.there)]))
+    there = [group for group in plan.there if outcome.waiting.keys().isdisjoint(move.ref for move in group)]
+    for number, batch in enumerate(_batches(there)):
         if not wish.dry:
             memory.write(agreed, near, far)
             if number >= _UNPACED and not remote.is_near:

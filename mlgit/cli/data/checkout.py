@@ -38,13 +38,13 @@ def command(version: str, folder: Path | None, force: bool, dry_run: bool, as_js
       mlgit data checkout digits@v3 --dry-run
     """
     from mlgit import wiring
-    from mlgit.artifacts import log
+    from mlgit.artifacts import log, logged
     from mlgit.dvc import placing
 
     place = wiring.place()
     held = log.find(place.repo, version, project=place.meant)
     target = _own_place(place, held) if folder is None else _elsewhere(held, folder)
-    plan = placing.plan(place.repo, held.version.hash, target, folder=held.folder)
+    plan = placing.plan(place.repo, held.version.hash, target, folder=held.folder, what=lambda: logged.called(held))
     _refuse_to_lose(plan, moved=folder is not None, force=force)
     before, written = None, list[str]()
     if not dry_run:

@@ -1,0 +1,136 @@
+"""The bytes of what is to be shared, to the DVC remote, before the refs move that name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mlgit.core import refs
+from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.query import HELD
+from mlgit.core.run import Run
+from mlgit.dvc import remote
+from mlgit.errors import MlgitError
+from mlgit.git.objects import Reader
+from mlgit.git.repo import Move, Repo
+from mlgit.index import query
+from mlgit.store import archive, ledgers, runs
+
+ARTIFACT, PART = "artifact", "part"
+"""What a content is: a version, or what a run holds of its own (its history in full, its media, its files)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A content of DVC's that a ref names."""
+
+    content: str
+    kind: str
+    folder: str
+    """The project's, in the repository."""
+    label: str
+    """What a person calls it."""
+
+
+def of_run(run: Run) -> Iterator[Piece]:
+    """What *run* made."""
+    for name, content in run.held.items():
+        yield Piece(content=content, kind=PART, folder=run.folder, label=f"{name} of {run.name}")
+    yield from (_version(one, run.folder, f"{one.name} of {run.name}") for one in run.logged)
+
+
+def _version(one: ArtifactVersion, folder: str, label: str) -> Piece:
+    return Piece(content=one.hash, kind=ARTIFACT, folder=folder, label=label)
+
+
+def everything(repo: Repo) -> Iterator[Piece]:
+    """What runs made and people added."""
+    yield from (_version(one, one.folder, one.name) for _, one in ledgers.added(repo))
+    for run in query.having(repo, HELD, "logged"):
+        yield from of_run(run)
+
+
+class Carrier:
+    """Sends what refs are about to name, and says which of them have to stay for its sake.
+
+    What the remote is known to have is not asked for again, unless all is to be asked *anew*.
+    """
+
+    def __init__(self, repo: Repo, *, dry_run: bool = False, anew: bool = False) -> None:
+        self._repo, self._dry_run, self._anew = repo, dry_run, anew
+        self._failed: dict[str, MlgitError] = {}
+        self.pieces: dict[str, Piece] = {}
+        """All that it has heard of, by content."""
+        self.sent: list[str] = []
+        """The contents that the remote lacked; or would have got."""
+        self.stays: dict[str, str] = {}
+        """Those that did not get there → why."""
+        self.homeless: list[str] = []
+        """Those that there is no default remote for."""
+
+    @property
+    def error(self) -> MlgitError | None:
+        """Why a remote could not be reached, or refused."""
+        return next(iter(self._failed.values()), None)
+
+    def catch_up(self, folder: str) -> None:
+        """Send everything, if nothing was ever sent from here to the default remote of the project *folder*."""
+        if remote.is_new(self._repo, folder):
+            self.send(everything(self._repo))
+            if not self.stays and not self._dry_run:
+                remote.begin(self._repo, folder)
+
+    def __call__(self, moves: Sequence[Move]) -> dict[str, str]:
+        """Send the bytes behind *moves*; each ref whose bytes did not get there → why."""
+        named = dict[str, set[str]]()
+        pieces = list[Piece]()
+        with self._repo.reader() as reader:
+            for move in moves:
+                some, listed = self._behind(reader, move) if move.new else ((), ())
+                pieces += some
+                named[move.ref] = {*listed, *(piece.content for piece in some)}
+        self.send(pieces)
+        return {
+            ref: f"{self.pieces[stuck[0]].label}: {self.stays[stuck[0]]}"
+            for ref, contents in named.items()
+            if (stuck := sorted(contents & self.stays.keys()))
+        }
+
+    def _behind(self, reader: Reader, move: Move) -> tuple[Sequence[Piece], Sequence[str]]:
+        """(what the ref of *move* names there and did not name before, contents that it gives a number to)."""
+        if move.ref.startswith(refs.ARTIFACTS):
+            before, after = (ledgers.read(reader, move.ref, tip) for tip in (move.old, move.new))
+            new = set(after.listed) - set(before.listed)
+            return [_version(one, one.folder, one.name) for one in after.added if one.hash in new], sorted(new)
+        told = runs.read_all(reader, self._tips(reader, move))
+        return [piece for run in told for piece in of_run(run)], ()
+
+    def _tips(self, reader: Reader, move: Move) -> list[tuple[str, str]]:
+        if move.ref.startswith(refs.RUNS):
+            return [(move.ref, move.new or "")]
+        if not move.ref.startswith(refs.ARCHIVE):
+            return []
+        before = archive.listing(reader, move.old)
+        return [(move.ref, tip) for name, tip in archive.listing(reader, move.new).items() if before.get(name) != tip]
+
+    def send(self, pieces: Iterable[Piece]) -> None:
+        """Bring *pieces* to their remotes, as far as they lie here."""
+        new = {piece.content: piece for piece in pieces if piece.content not in self.pieces}
+        self.pieces |= new
+        for folder in sorted({piece.folder for piece in new.values()}):
+            self._send([piece.content for piece in new.values() if piece.folder == folder], folder)
+
+    def _send(self, contents: list[str], folder: str) -> None:
+        waiting = remote.unsent(self._repo, contents, folder=folder, anew=self._anew)
+        if waiting is None:
+            self.homeless += contents
+        elif waiting and folder not in self._failed:
+            try:
+                pushed = remote.push(self._repo, waiting, folder=folder, dry_run=self._dry_run)
+            except MlgitError as exc:
+                self._failed[folder] = exc
+            else:
+                self.sent += pushed.sent if pushed else []
+                self.stays |= pushed.stays if pushed else {}
+        if folder in self._failed:
+            self.stays |= dict.fromkeys(waiting or (), self._failed[folder].what)

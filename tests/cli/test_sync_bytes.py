@@ -1,0 +1,176 @@
+"""Bytes go before what names them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlgit.dvc import databases, project
+from mlgit.git.repo import Repo
+from tests import stores
+from tests.conftest import make_repo
+
+Mlgit = Callable[..., "subprocess.CompletedProcess[str]"]
+
+RUN = """
+import mlgit, pathlib, sys
+pathlib.Path("model.bin").write_text(sys.argv[1])
+with mlgit.init(name=sys.argv[1]) as run:
+    run.log({"a": 1})
+    if sys.argv[2:]:
+        run.log_artifact("model.bin", name="churn", type="model")
+"""
+
+
+@pytest.fixture
+def shared(repo: Repo, tmp_path: Path) -> Repo:
+    """A repository with DVC and a git remote."""
+    make_repo(tmp_path / "team.git", commit=False, bare=True)
+    repo.git("remote", "add", "origin", str(tmp_path / "team.git"))
+    project.setup(repo)
+    return repo
+
+
+def runs_there(tmp_path: Path) -> list[str]:
+    found = Repo.find(tmp_path / "team.git")
+    assert found
+    return [ref.rpartition("/")[2].rpartition("-")[0] for ref in found.refs("refs/heads/exp/")]
+
+
+def test_a_run_stays_here_until_its_bytes_are_there_and_others_go(
+    shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
+):
+    with stores.shelf(tmp_path / "far", readonly=True) as (url, handler):
+        stores.configure(shared.folder, "store", url)
+        python("-c", RUN, "with-bytes", "yes", cwd=shared.folder)
+        python("-c", RUN, "without", cwd=shared.folder)
+
+        first = mlgit("sync", check=False, cwd=shared.folder)
+        before = runs_there(tmp_path)
+        handler.readonly = False
+        second = mlgit("sync", cwd=shared.folder)
+        kept = stores.held(tmp_path / "far")
+
+    assert first.returncode == 1
+    assert before == ["without"]
+    assert first.stdout.startswith("1 run is pushed to origin\n")
+    assert "with-bytes" in first.stderr
+    assert "bytes go before what names them" in first.stderr
+    assert "dvc remote modify --local store" in first.stderr
+    assert "1 run and 1 ledger are pushed to origin\n1 artifact is pushed to the DVC remote\n" in second.stdout
+    assert sorted(runs_there(tmp_path)) == ["with-bytes", "without"]
+    assert len(kept) == 1
+
+
+def test_a_remote_that_drops_a_run_s_bytes_keeps_its_branch_here(
+    shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
+):
+    with stores.shelf(tmp_path / "far", lie=staticmethod(lambda _path, _body: None)) as (url, _):
+        stores.configure(shared.folder, "store", url)
+        python("-c", RUN, "lost", "yes", cwd=shared.folder)
+
+        done = mlgit("sync", "--json", check=False, cwd=shared.folder)
+
+    told = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert runs_there(tmp_path) == []
+    assert "churn of lost" in done.stderr
+    assert "does not have it" in done.stderr
+    assert set(shared.refs("refs/heads/exp/")) < told["held"].keys()
+    assert told["pushed"] == []
+
+
+def test_a_second_sync_asks_the_dvc_remote_nothing_and_reads_no_run(
+    shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
+):
+    stores.configure(shared.folder, "store", str(tmp_path / "far"))
+    python("-c", RUN, "one", "yes", cwd=shared.folder)
+    mlgit("sync", cwd=shared.folder)
+    stores.configure(shared.folder, "store", str(tmp_path / "far"), jobs="1")
+    (tmp_path / "far").rename(tmp_path / "moved")
+
+    quiet = mlgit("sync", cwd=shared.folder)
+    mlgit("tag", "one", "+good", cwd=shared.folder)
+    edited = mlgit("sync", cwd=shared.folder)
+
+    assert quiet.stdout == "Nothing to push or pull.\n"
+    assert "artifact" not in edited.stdout
+    assert not (tmp_path / "far").exists()
+
+
+def test_a_run_that_is_named_sends_its_bytes_also_where_its_branch_is_there(
+    shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
+):
+    python("-c", RUN, "early", "yes", cwd=shared.folder)
+    homeless = mlgit("push", cwd=shared.folder)
+    stores.configure(shared.folder, "store", str(tmp_path / "far"))
+
+    named = mlgit("push", "early", cwd=shared.folder)
+
+    assert "The bytes of 1 artifact stay here" in homeless.stderr
+    assert "1 artifact is pushed to the DVC remote" in named.stdout
+    assert len(stores.held(tmp_path / "far")) == 1
+
+
+def test_what_was_shared_before_there_was_a_dvc_remote_goes_with_the_next_sync(
+    shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
+):
+    python("-c", RUN, "early", "yes", cwd=shared.folder)
+    mlgit("sync", cwd=shared.folder)
+    stores.configure(shared.folder, "store", str(tmp_path / "far"))
+
+    dry = mlgit("sync", "--dry-run", cwd=shared.folder)
+    nothing = stores.held(tmp_path / "far")
+    done = mlgit("sync", cwd=shared.folder)
+
+    assert "1 artifact would be pushed to the DVC remote" in dry.stdout
+    assert nothing == {}
+    assert done.stdout == "1 artifact is pushed to the DVC remote\n"
+
+
+def test_bytes_of_runs_that_were_archived_before_they_were_shared_go_too(
+    shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
+):
+    stores.configure(shared.folder, "store", str(tmp_path / "far"))
+    mlgit("sync", cwd=shared.folder)
+    python("-c", RUN, "old", "yes", cwd=shared.folder)
+    mlgit("archive", "old", cwd=shared.folder)
+
+    done = mlgit("sync", cwd=shared.folder)
+
+    assert "1 artifact is pushed to the DVC remote" in done.stdout
+    assert len(stores.held(tmp_path / "far")) == 1
+
+
+def test_a_clone_gets_the_bytes_when_it_asks_for_them_and_a_missing_one_is_named(
+    shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
+):
+    stores.configure(shared.folder, "store", str(tmp_path / "far"))
+    shared.git("add", ".dvc")
+    shared.git("commit", "-q", "-m", "dvc")
+    shared.git("push", "-q", "origin", "main")
+    python("-c", RUN, "made", "yes", cwd=shared.folder)
+    mlgit("sync", cwd=shared.folder)
+    subprocess.run(["git", "clone", "-q", str(tmp_path / "team.git"), str(tmp_path / "other")], check=True)
+    other = Repo.find(tmp_path / "other")
+    assert other
+    mlgit("pull", cwd=other.folder)
+    (path,) = stores.held(tmp_path / "far").values()
+    path.rename(tmp_path / "away")
+
+    missing = python(
+        "-c", "import mlgit; mlgit.Api().artifact('churn:v0').download('x')", check=False, cwd=other.folder
+    )
+    path.parent.mkdir(exist_ok=True)
+    (tmp_path / "away").rename(path)
+    python("-c", "import mlgit; mlgit.Api().artifact('churn:v0').download('x')", cwd=other.folder)
+
+    assert "churn:v0" in missing.stderr
+    assert "made" in missing.stderr
+    assert "DVC remote store" in missing.stderr
+    assert (other.folder / "x/model.bin").read_text() == "made"
+    assert next(databases.of(other, "")).is_dir()
