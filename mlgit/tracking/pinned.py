@@ -48,6 +48,12 @@ def named(text: str) -> str:
     return f"{project}{like[0].name}:{like[0].hash}"
 
 
+def is_again() -> bool:
+    """Whether this process makes a run again, just as it was: its versions take no names from what came later."""
+    told = os.environ.get(_VARIABLE)
+    return bool(told and json.loads(told)["reproduces"])
+
+
 def anew(wish: Wish) -> Wish:
     """*wish* without what would have it go on with a run that is there: the earlier one stays as it is.
 

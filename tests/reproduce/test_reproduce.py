@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from mlgit.artifacts import log
 from mlgit.core.run import Run
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -180,6 +181,26 @@ def test_a_reproduction_is_no_evidence_of_its_own(project: Repo, mlgit: Mlgit):
     assert evidence.find(evidence.Known(repo=project, project="p"), first.source) == before
     shown = json.loads(mlgit("ls", "--where", f"reproduces = {first.id}", "--json").stdout)
     assert [run["name"] for run in shown] == ["first-again"]
+
+
+def test_a_run_that_is_made_again_takes_no_names_from_what_came_later(inside: Repo, mlgit: Mlgit):
+    code = """
+import pathlib, mlgit
+r = mlgit.init(config={"x": 1})
+pathlib.Path("m.txt").write_text(str(r.config.x))
+r.link_artifact(r.log_artifact("m.txt", name="m", type="model", aliases=["best"]), "model-registry/all")
+"""
+    write(inside.folder, {".gitignore": "m.txt\n"})
+    commit(inside, train_py=code)
+    for x in (1, 2):
+        mlgit("run", "-n", f"x{x}", "-p", f"x={x}", "--", "python", "train.py")
+    before = [log.find(inside, f"{name}:{alias}").version.hash for name, alias in (("m", "best"), ("all", "latest"))]
+
+    found = told(mlgit("reproduce", "x1", "--json"))
+
+    assert found["verdict"] == "bitwise"
+    assert [log.find(inside, f"m:{alias}").version.hash for alias in ("best", "latest")] == [before[0]] * 2
+    assert log.find(inside, "all:latest").version.hash == before[1]
 
 
 def test_what_is_missing_is_listed_as_a_whole_and_nothing_runs(project: Repo, mlgit: Mlgit, tmp_path: Path):

@@ -70,6 +70,8 @@ class Kept:
                     self._journal.say_once(marked, f"{marked}; an object that log_model() is given is stored safely")
             before = self._kept.get((version.name, version.hash))
             version = log.claimed(replace(version, tags=tuple(artifact.tags)), given, before)
+            if pinned.is_again():  # an old version would be `latest` once more
+                version = replace(version, aliases=())
             self._journal.live.event(logged=[version.document()])
         except UsageError:
             raise
@@ -169,6 +171,9 @@ class Kept:
             self.log_artifact(artifact)
         if artifact.is_draft():
             return None
+        if pinned.is_again():
+            self._journal.say_once("link", f"{artifact.name} is not linked: a run that is made again moves no names")
+            return artifact
         artifact.link(target_path, _several(aliases))
         if version := artifact.stored:
             self._kept[version.name, version.hash] = version
