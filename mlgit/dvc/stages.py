@@ -77,6 +77,17 @@ class Planned:
     why: Sequence[str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """What the stages of a project make, whether they are run or not."""
+
+    products: frozenset[Path]
+    left_to_git: Sequence[Path]
+    """Each `dvc.lock`, and outputs that no cache holds."""
+    made: frozenset[str]
+    """The stages whose outputs are all there now."""
+
+
 def reproduce(
     words: Sequence[str], tell: Callable[[Done], None], *, is_over: Callable[[], bool], is_trial: bool = False
 ) -> int:
@@ -142,12 +153,23 @@ def plan(words: Sequence[str]) -> list[Planned]:
     return planned
 
 
-def uncached() -> list[Path]:
-    """What the stages of the current folder's project leave to git: each `dvc.lock`, and outputs without a cache."""
-    with _opened() as dvc:
-        pipeline = [stage for stage in dvc.index.stages if not _is_data(stage)]
-        made = [Path(out.fs_path) for stage in pipeline for out in stage.outs if not out.use_cache and out.is_in_repo]
-        return sorted({Path(stage.path).with_name(LOCK) for stage in pipeline}.union(made))
+def overview() -> Overview:
+    """The stages of the current folder's project; none where DVC cannot read them, which it says when they are run."""
+    from dvc.exceptions import DvcException
+
+    try:
+        with _opened() as dvc:
+            stages = [stage for stage in dvc.index.stages if not _is_data(stage)]
+            return Overview(
+                products=frozenset(Path(out.fs_path) for stage in stages for out in stage.outs),
+                left_to_git=sorted(
+                    {Path(stage.path).with_name(LOCK) for stage in stages}
+                    | {Path(out.fs_path) for one in stages for out in one.outs if not out.use_cache and out.is_in_repo}
+                ),
+                made=frozenset(stage.addressing for stage in stages if all(out.exists for out in stage.outs)),
+            )
+    except DvcException:
+        return Overview(products=frozenset(), left_to_git=(), made=frozenset())
 
 
 def check_out(names: Sequence[str]) -> str:

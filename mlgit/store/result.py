@@ -181,7 +181,8 @@ def _written(
         return reader.tree(oid) or {}
 
     place = f"{prefix}{records.FOLDER}"
-    data = project.tracked(repo, reader, source_commit, run.folder) | dict(run.data)
+    named = project.tracked(repo, reader, source_commit, run.folder) | dict(run.data)
+    data = {path: content for path, content in named.items() if content}  # one that is no data of it was told as none
     code = _code(account.folder)
     run = replace(run, tree=writer.edit(source, {**code, place: None}, entries), data=data)
     run, rendered = files.whole(repo, run, account)

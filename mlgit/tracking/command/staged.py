@@ -47,6 +47,7 @@ class Staged:
             raise NotFoundError(f"{Path.cwd()} is in no work tree of git.")
         self._repo, self._top = found, found.work_tree.resolve()
         self._home = self._top / (self._run.folder or "")
+        self._before = stages.overview()
         self._done: dict[str, Done] = {}
         self._named: dict[Path, stages.Named] = {}
 
@@ -59,11 +60,14 @@ class Staged:
             notify(f"what the stage {done.name} did is not told to the run: {exc}")
 
     def _tell(self, done: Done) -> None:
-        data = {self._path(path): content for path, content in done.reads.items() if not self._is_code(path)}
-        data |= {self._path(one.path): one.hash for one in done.made if one.hash and one.is_cached}
         if done.is_data:
-            self._live.event(data=data)
+            self._live.event(data={self._path(one.path): one.hash for one in done.made if one.hash})
             return
+        data = {
+            self._path(path): content
+            for path, content in done.reads.items()
+            if path not in self._made and not self._is_code(path)
+        }
         logged = [] if done.did == stages.FAILED else [self._version(done, one) for one in _kept(done)]
         about = {one.name: {"did": one.did, "seconds": round(one.seconds, 3)} for one in self._pipeline}
         self._live.event(
@@ -74,9 +78,15 @@ class Staged:
     def _pipeline(self) -> list[Done]:
         return [done for done in self._done.values() if not done.is_data]
 
+    @property
+    def _made(self) -> set[Path]:
+        """What the stages of this run make: what one of them reads of another is no data of the run."""
+        return {one.path for done in self._pipeline for one in done.made}
+
     def finish(self) -> None:
         """All are done: what they left is taken, and a person told."""
         try:
+            self._leave_out()
             self._tell_params()
             self._tell_metrics()
             self._take_code()
@@ -113,6 +123,11 @@ class Staged:
         if file not in self._named:
             self._named[file] = stages.named([file])
         return self._named[file]
+
+    def _leave_out(self) -> None:
+        """Let nothing that stages make count as the run's data, but what one of its own reads of one that is not."""
+        reads = {path for done in self._pipeline for path in done.reads} - self._made
+        self._live.event(data={self._path(path): "" for path in self._before.products - reads})
 
     # -- params and metrics
 
@@ -206,12 +221,14 @@ class Staged:
 
     def set_aside(self) -> None:
         """Keep what DVC leaves to git until `put_back`, as it is now."""
-        borrow.set_aside(stages.uncached(), self._live.folder)
+        borrow.set_aside(self._before.left_to_git, self._live.folder)
 
     def put_back(self) -> None:
         """Let `dvc.lock` and all outputs be as they were before."""
         borrow.put_back(self._live.folder)
-        changed = [done.name for done in self._pipeline if done.did != stages.UNCHANGED]
+        changed = [
+            done.name for done in self._pipeline if done.did != stages.UNCHANGED and done.name in self._before.made
+        ]
         if problem := stages.check_out(changed):
             notify(f"not all outputs of before could be put back: {problem}")
 
