@@ -11,6 +11,7 @@ from mlgit.artifacts.catalog import Held
 from mlgit.artifacts.manifest import Entry
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.condition import Operation, Predicate
+from mlgit.core.query import USED
 from mlgit.core.run import Run
 from mlgit.dvc import cache
 from mlgit.errors import NotFoundError
@@ -42,9 +43,8 @@ class Logged:
         """The runs that used it, the first one first."""
         from mlgit.index import query
 
-        near = query.search(self.repo, Predicate("used", Operation.EQUAL, (self.version.name,))).runs
-        using = [run for run in near if any(used.hash == self.version.hash for used in run.used)]
-        return sorted(using, key=lambda run: run.created)
+        wanted = Predicate(USED, Operation.EQUAL, (self.version.hash,))
+        return query.search(self.repo, wanted, ("created",)).runs
 
     def entries(self) -> dict[str, Entry]:
         """What is in it, by path."""

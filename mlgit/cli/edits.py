@@ -33,6 +33,7 @@ def chosen(
 
     They are of the project that is meant, or, *everywhere*, of any.
     """
+    from mlgit.artifacts import asking
     from mlgit.core import condition, language
     from mlgit.index.query import find_all, search
 
@@ -41,7 +42,7 @@ def chosen(
     project = None if everywhere else place.meant
     found = find_all(place.repo, names, project=project) if names else []
     if conditions:
-        wanted = condition.And(tuple(map(language.parse, conditions)))
+        wanted = asking.told(place.repo, condition.And(tuple(map(language.parse, conditions))), project)
         found += search(place.repo, wanted, project=project).runs
         if not found:
             raise UsageError("No run fits.", fix="mlgit ls lists the runs")

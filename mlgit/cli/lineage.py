@@ -130,13 +130,18 @@ def _print(graph: Graph) -> None:
     from mlgit.lineage import tree
 
     marks = tree.LINES if output.takes_unicode() else tree.LETTERS
-    more = {(key, way): _more(key, way) for key, way in graph.left}
+    more = {(key, way): _more(graph, key, way) for key, way in graph.left}
     for line in tree.render(graph, marks=marks, more=more):
         output.fitted(line)
 
 
-def _more(key: Key, way: Way) -> str:
+def _more(graph: Graph, key: Key, way: Way) -> str:
     """The command that shows what was left out of a node, that way."""
+    from mlgit.lineage.graph import Kind, Way
+
+    if key.kind is Kind.CONTENT and way is Way.DOWN:
+        label = graph.nodes[key].label
+        return shlex.join(("mlgit", "ls", "--all", "--where", f"used = '{label if ':' in label else key.name}'"))
     return shlex.join(("mlgit", "lineage", key.name, f"--{way.value}", "--limit", "0"))
 
 

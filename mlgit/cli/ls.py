@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from mlgit.artifacts import asking
 from mlgit.cli import groups, output
 from mlgit.cli.choose import KEY
 from mlgit.core import condition, figures, language, query
@@ -56,6 +57,7 @@ def command(
       mlgit ls --where 'accuracy > 0.9 and lr < 1e-3' --sort -accuracy
       mlgit ls --where "tag = baseline and created > 2026-10-01"
       mlgit ls --where 'duration > 1h30m or `my metric` is null'
+      mlgit ls --where 'used = digits:v2'
       mlgit ls --sort group --sort -accuracy
       mlgit ls --metric val/loss --metric lr
       mlgit ls --group-by optimizer --group-by lr --metric accuracy
@@ -66,8 +68,9 @@ def command(
     from mlgit.index import query as index
 
     place = wiring.place()
-    wanted = condition.And(tuple(map(language.parse, texts)))
+    asked_for = condition.And(tuple(map(language.parse, texts)))
     project = None if everywhere else place.meant
+    wanted = asking.told(place.repo, asked_for, project)
     skip = (page - 1) * limit
     if by:
         alike = groups.groups(place, by, chosen, wanted, order, project)
@@ -87,7 +90,7 @@ def command(
     )
     shown = found.runs
     if not _written(form, target, lambda: list(map(document, shown)), lambda: export.columns(shown)):
-        asked = [*condition.keys(wanted), *(key.removeprefix("-") for key in order)]
+        asked = [*condition.keys(asked_for), *(key.removeprefix("-") for key in order)]
         empty = _nothing(place, project, is_filtered=bool(texts), pages=-(-found.total // (limit or 1)))
         _draw(place, shown, asked, chosen, empty=empty)
         _tell_rest(found.total - skip - len(shown), "run", page)

@@ -95,6 +95,19 @@ def keys(condition: Condition) -> Iterator[str]:
                 yield from keys(part)
 
 
+def mapped(condition: Condition, change: Callable[[Predicate], Condition]) -> Condition:
+    """*condition* with what *change* makes of each of its tests in their place."""
+    match condition:
+        case Predicate():
+            return change(condition)
+        case Not():
+            return Not(mapped(condition.inner, change))
+        case And():
+            return And(tuple(mapped(part, change) for part in condition.parts))
+        case Or():
+            return Or(tuple(mapped(part, change) for part in condition.parts))
+
+
 def holds(condition: Condition, value_of: Callable[[str], Any]) -> bool:
     """Whether *condition* holds where *value_of* tells what is under a key, None for nothing."""
     match condition:

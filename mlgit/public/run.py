@@ -344,9 +344,9 @@ class Run(Recorded):
 
     def _artifacts(self, versions: Sequence[ArtifactVersion]) -> list[Artifact]:
         found: list[Artifact] = []
+        known = telling.of(self._repo, *{version.name for version in versions}) if versions else []
+        own = [one for one in known if one.project == self.project]
         for version in versions:
-            known = telling.of(self._repo, version.name)
-            own = [one for one in known if one.project == self.project]
             several = (held for some in (own, known) for held in log.versions(self._repo, some, version.name))
             held = next((held for held in several if held.version.hash == version.hash), None)
             if held and not held.version.deleted:

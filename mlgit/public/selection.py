@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mlgit.artifacts import ties
+from mlgit.artifacts import asking, ties
 from mlgit.core import language
 from mlgit.core.condition import And, Condition
 from mlgit.core.run import Run as Record
@@ -95,7 +95,7 @@ def runs(
     if here is None:
         raise NotFoundError(f"{Path.cwd()} is in no git repository.", fix="git init, or cd into your project")
     recover.recover_all(here.repo, ties.ask("notify"))
-    return Selection(
-        here, language.parse(where) if where.strip() else And(()), (sort,) if isinstance(sort, str) else tuple(sort),
-        project=None if all_projects else project or here.meant, limit=limit,
-    )  # fmt: skip
+    wanted_project = None if all_projects else project or here.meant
+    wanted = asking.told(here.repo, language.parse(where), wanted_project) if where.strip() else And(())
+    order = (sort,) if isinstance(sort, str) else tuple(sort)
+    return Selection(here, wanted, order, project=wanted_project, limit=limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -239,5 +240,7 @@ def test_what_was_left_out_is_shown_by_the_command_that_is_named(inside: Repo, m
 
     last = mlgit("lineage", "digits", "--down").stdout.splitlines()[-1]
     _, _, command = last.partition("5 more: ")
+    words = shlex.split(command)
 
-    assert mlgit(*command.split()[1:]).stdout.count("run reader-") == 15
+    assert words == ["mlgit", "ls", "--all", "--where", "used = 'digits:v0'"]
+    assert mlgit(*words[1:]).stdout.count("reader-") == 15
