@@ -35,6 +35,7 @@ def lines() -> Iterator[Line]:
         _fill(many, _FILES)
         yield from _added(top, many, f"{_FILES:,} files")
         yield from _unchanged(top, many)
+        yield from _used(top, many)
         shutil.rmtree(many)
         _fill(many, _MANY)
         yield from _large(top, many)
@@ -60,6 +61,34 @@ def _unchanged(top: Path, data: Path) -> Iterator[Line]:
     yield at_most("  mlgit data status", status, 1, "s")
     yield figure("  dvc add again", _seconds(folder, *_DVC, "add", "-q", data.name), "s")
     yield figure("  dvc status", _seconds(folder, *_DVC, "status", "-q"), "s")
+
+
+_USE = """
+import time, mlgit
+run = mlgit.init(mode="offline", settings=mlgit.Settings(quiet=True, console="off"))
+begun = time.perf_counter()
+data = run.use_artifact("many:latest")
+used = time.perf_counter()
+data.download("there")
+print(used - begun, time.perf_counter() - used)
+"""
+
+
+def _used(top: Path, data: Path) -> Iterator[Line]:
+    """By scripts, each a process of its own, with bytecode as an installation has it."""
+    folder = _project(top, data)
+    _seconds(folder, *_OURS, "add", data.name)
+    env = {**os.environ, "PYTHONPYCACHEPREFIX": str(top / "bytecode")}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    found = []
+    for _ in range(8):
+        words = (sys.executable, "-c", _USE)
+        done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=True)
+        found.append(tuple(map(float, done.stdout.split())))
+    uses, downloads = zip(*found, strict=True)
+    yield at_most(f"use_artifact of {_FILES:,} files, after init", 1e3 * min(uses), 50, "ms")
+    yield figure("  download, the first time", downloads[0], "s")
+    yield figure("  download of what lies there unchanged", min(downloads[1:]), "s")
 
 
 def _large(top: Path, data: Path) -> Iterator[Line]:

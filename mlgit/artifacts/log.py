@@ -15,7 +15,7 @@ from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.ledger import Teller
 from mlgit.core.model_card import ModelCard
 from mlgit.core.run import Run
-from mlgit.dvc import cache, storing
+from mlgit.dvc import cache
 from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 
@@ -29,6 +29,8 @@ def log(repo: Repo, path: Path, *, name: str, type: str, folder: str = "") -> Ar
     *folder*: the project's, in the repository. Raises `UsageError` for a name or a path that cannot be, `MlgitError`
     where the disk refuses.
     """
+    from mlgit.dvc import storing  # who looks for a version stores nothing
+
     catalog.checked(name)
     catalog.checked_type(type)
     content, size = storing.add(repo, path, folder=folder)
@@ -37,6 +39,8 @@ def log(repo: Repo, path: Path, *, name: str, type: str, folder: str = "") -> Ar
 
 def log_draft(repo: Repo, draft: Artifact, *, folder: str = "") -> ArtifactVersion:
     """Store what *draft* holds as a version. Raises as `log` does, `TypeError` for metadata that cannot be stored."""
+    from mlgit.dvc import storing
+
     metadata = values.plain(draft.metadata, where=f"metadata of {draft.name}")
     files = draft.file_count
     content, size = storing.add(repo, draft.staged(), folder=folder, private=True)

@@ -7,16 +7,19 @@ import shutil
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from mlgit import whole
 from mlgit.artifacts import manifest
 from mlgit.artifacts.manifest import Entry
 from mlgit.core import secrets
-from mlgit.dvc import away, databases
+from mlgit.dvc import databases
 from mlgit.errors import MlgitError, UsageError
 from mlgit.store import place as places
+
+if TYPE_CHECKING:
+    from mlgit.dvc import away
 
 MOST = 10_000_000
 """Files of one folder that is referenced, unless the caller says otherwise; W&B's own bound."""
@@ -61,6 +64,8 @@ def described(
 
 def _of_s3(uri: str, *, strict: bool, most: int) -> list[away.Object]:
     """What lies at *uri*; nothing where it may stay unknown, and no DVC remote says how to ask."""
+    from mlgit.dvc import away
+
     here = places.of_reader(Path.cwd())
     if here is None or not (strict or away.remote_of(here.repo, uri, here.folder)):
         return []
@@ -68,6 +73,8 @@ def _of_s3(uri: str, *, strict: bool, most: int) -> list[away.Object]:
 
 
 def _from_s3(entry: Entry, target: Path) -> None:
+    from mlgit.dvc import away
+
     here = places.of_reader(Path.cwd())
     if here is None:
         raise MlgitError(f"{entry.ref} cannot be brought outside of a repository.", fix="cd into your project")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mlgit import whole
 from mlgit.core.artifact import is_hash
-from mlgit.dvc import databases, pointers, project, remote
+from mlgit.dvc import databases, pointers, project
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 
@@ -50,6 +50,8 @@ def listing(
     try:
         return databases.entries(repo, content, folder)
     except NotFoundError:
+        from mlgit.dvc import remote  # most often nothing is lacking
+
         if remote.pull(repo, {content: what() or content}, folder=folder) is None:
             raise
         return databases.entries(repo, content, folder)
@@ -123,6 +125,8 @@ def lost(repo: Repo, contents: Iterable[str], *, folder: str = "", asks: bool) -
     Unless it *asks* there, what only the remote can have is believed to be there. Raises `MlgitError` where it cannot
     be reached.
     """
+    from mlgit.dvc import remote
+
     away = [content for content in contents if not exists(repo, content, folder=folder)]
     there = remote.holding(repo, away if asks else (), folder=folder) if away else None
     if there is None:

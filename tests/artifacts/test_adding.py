@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -275,3 +276,15 @@ def test_what_lies_there_unchanged_is_not_read_again_and_what_was_touched_is(
 
     assert set(read) == {"7"}
     assert [(there / str(number)).read_text() for number in (7, 8)] == ["0007", "0008"]
+
+
+def test_to_use_what_is_here_loads_nothing_of_dvc_and_no_reader_of_yaml(digits: Path, python: Any):
+    add("data/digits")
+    code = (
+        "import sys, mlgit\n"
+        "run = mlgit.init()\n"
+        "run.use_artifact('digits:latest').download('there')\n"
+        "print([one for one in ('dvc', 'dvc_data', 'dvc_objects', 'yaml', 'numpy') if one in sys.modules])"
+    )
+
+    assert python("-c", code).stdout.splitlines()[-1] == "[]"
