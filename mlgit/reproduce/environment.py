@@ -34,20 +34,44 @@ class Plan:
     """`current`: the Python that runs mlgit; `uv`: one made for it."""
     missing: tuple[Missing, ...] = ()
     """What that lacks."""
+    lock: str = ""
+    """The `pylock.toml` of what is to be installed; empty where the code has a `uv.lock`, or nothing is made."""
 
 
-def plan(recipe: Recipe, wanted: str) -> Plan:
-    """What *recipe* is to be made again in, if *wanted* is one of `CHOICES`."""
+def plan(recipe: Recipe, wanted: str, *, has_lock: bool) -> Plan:
+    """What *recipe* is to be made again in, if *wanted* is one of `CHOICES`.
+
+    *has_lock*: whether there is a `uv.lock` beside its command. Else an index is asked for what it had installed.
+    """
     differing = list(_differing(recipe))
     if wanted == "none" or (wanted == "auto" and not differing):
         return Plan(kind="current")
     if pylock.uv():
-        return Plan(kind="uv", missing=tuple(_unnamed(recipe)))
+        unnamed = tuple(_unnamed(recipe))
+        return Plan(kind="uv", missing=unnamed) if unnamed or has_lock else _planned(recipe)
     tool = Missing(
         kind="tool", name="uv", why="it makes an environment of what the run had installed",
         fix="pip install uv; or --env none, to take what is installed here",
     )  # fmt: skip
     return Plan(kind="uv", missing=(*differing, tool) if wanted == "auto" else (tool,))
+
+
+def _planned(recipe: Recipe) -> Plan:
+    """One that uv makes of what the index has; what was installed from the run's own code comes with that."""
+    missing: list[Missing] = []
+    if not pylock.has_python(recipe.python):
+        missing.append(Missing(kind="python", name=recipe.python, why="uv knows none of this version"))
+    ours = {*_NOT_ITS_OWN, *(name for name, told in recipe.sources.items() if "path" in told)}
+    packages = {name: version for name, version in recipe.packages.items() if name not in ours}
+    try:
+        lock, lacking = pylock.locked(packages, recipe.sources, python=recipe.python)
+    except MlgitError as exc:
+        lock, lacking = "", []
+        missing.append(Missing(kind="tool", name="the package index", why=exc.why, fix=exc.fix))
+    for name in lacking:
+        fix = "UV_INDEX and UV_FIND_LINKS say where else to look; --env none takes what is installed here"
+        missing.append(Missing(kind="package", name=f"{name}=={packages[name]}", why="no index has it", fix=fix))
+    return Plan(kind="uv", missing=tuple(missing), lock=lock)
 
 
 def _unnamed(recipe: Recipe) -> Iterator[Missing]:
@@ -87,23 +111,20 @@ def _flat(packages: Mapping[str, str]) -> dict[str, str]:
 def make(plan: Plan, recipe: Recipe, *, code: Path, folder: Path) -> Path:
     """The Python that *plan* wants; one that has to be made, in *folder*, has what the run had installed.
 
-    Where *code*, the run's, has a `uv.lock` beside the command, that is what it says. Raises `MlgitError` where an
-    index lacks something, or nobody has such a Python.
+    Where *plan* has no lock, that is what the `uv.lock` beside the command says, in *code*, the run's. Raises
+    `MlgitError` where uv fails.
     """
     if plan.kind != "uv":
         return Path(sys.executable)
     python = folder / "bin" / "python"
     _uv("venv", "--no-project", "--python", recipe.python, str(folder))
-    project = code / recipe.cwd
-    if (project / "uv.lock").is_file():
-        _uv("sync", "--frozen", "--project", str(project), env={"UV_PROJECT_ENVIRONMENT": str(folder)})
-    else:
-        packages = {name: version for name, version in recipe.packages.items() if name not in _NOT_ITS_OWN}
-        here = {name for name, told in recipe.sources.items() if "path" in told}  # in its code: see `variables`
-        elsewhere = {name: version for name, version in packages.items() if name not in here}
+    if plan.lock:
         lock = folder / "pylock.toml"
-        lock.write_text(pylock.render(elsewhere, recipe.sources, python=recipe.python))
+        lock.write_text(plan.lock)
         _uv("pip", "sync", "--preview-features", "pylock", "--python", str(python), str(lock))
+    else:
+        project = str(code / recipe.cwd)
+        _uv("sync", "--frozen", "--project", project, env={"UV_PROJECT_ENVIRONMENT": str(folder)})
     _bring_mlgit(python)
     return python
 

@@ -31,12 +31,19 @@ class Needs:
 
 def look(repo: Repo, told: Recipe, *, wanted: str, is_scratch: bool) -> Needs:
     """What *told* needs, in the environment that is *wanted* (one of `environment.CHOICES`)."""
-    plan = environment.plan(told, wanted)
+    plan = environment.plan(told, wanted, has_lock=_has_lock(repo, told))
     missing = [*recipe.lacking(told), *_code(repo, told), *_data(repo, told), *plan.missing]
     if is_scratch:
         why = "it ran outside of every repository, so nothing but its script was kept"
         missing.append(Missing(kind="code", name=told.run.name, why=why, fix="run it in a git repository"))
     return Needs(plan=plan, missing=tuple(missing), doubts=tuple(recipe.doubtful(told)))
+
+
+def _has_lock(repo: Repo, told: Recipe) -> bool:
+    """Whether the run's code has a `uv.lock` beside the command, or the run kept one that git ignores."""
+    commit, inside = told.run.source, posixpath.normpath(posixpath.join(told.cwd, "uv.lock"))
+    kept = runs.place_of(told.run, "lock/uv.lock")
+    return bool(commit and repo.read(commit, inside)) or bool(told.run.commit and repo.read(told.run.commit, kept))
 
 
 def _code(repo: Repo, told: Recipe) -> Iterator[Missing]:

@@ -5,6 +5,7 @@ An installed set knows no files and no hashes; the index does. uv asks it, for j
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -83,6 +84,40 @@ def render(
         tables.append(table)
     document["packages"] = tables
     return tomlkit.dumps(document)
+
+
+def locked(
+    packages: Mapping[str, str], sources: Mapping[str, Mapping[str, Any]], *, python: str
+) -> tuple[str, list[str]]:  # fmt: skip
+    """(the `pylock.toml` for *packages* as far as they are to be had, the names of those that no index has).
+
+    Raises `MlgitError` where the index says nothing.
+    """
+    left, lacking = dict(packages), list[str]()
+    while True:
+        try:
+            return render(left, sources, python=python), sorted(lacking)
+        except MlgitError as exc:  # uv names those that it stumbled over, not all of them
+            said = {_normal(one or other) for one, other in _LACKS.findall(exc.why)}
+            found = [name for name in left if _normal(name) in said]
+            if not found:
+                raise
+            lacking += found
+            left = {name: version for name, version in left.items() if name not in found}
+
+
+_LACKS = re.compile(r"no version of ([\w.-]+)==|([\w.-]+) was not found")
+
+
+def _normal(name: str) -> str:
+    """A package's name as PEP 503 has it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def has_python(version: str) -> bool:
+    """Whether uv knows such a Python: one that is here, or that it can bring."""
+    done = subprocess.run((needed_uv(), "python", "list", version), capture_output=True, check=False)
+    return done.returncode == 0 and bool(done.stdout.strip())
 
 
 def _of_index(wanted: list[str], python: str) -> str:

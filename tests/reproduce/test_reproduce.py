@@ -411,3 +411,21 @@ def recorded(repo: Repo, name: str, changes: Mapping[str, Any]) -> None:
     made = {f"experiment/{file}": new(before[file]) if callable(new) else new for file, new in changes.items()}
     tip = repo.commit(run.commit, made, git(repo.folder, "log", "-1", "--format=%B", run.commit))
     git(repo.folder, "update-ref", run.ref, tip)
+
+
+def test_packages_that_nobody_has_are_named_before_anything_is_made(
+    inside: Repo, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):  # fmt: skip
+    need("uv", pylock.uv() is not None)
+    wheel(tmp_path / "wheels", "1.0")
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "wheels")), monkeypatch.setenv("UV_NO_INDEX", "1")
+    commit(inside, train_py="print(1)\n")
+    mlgit("run", "-n", "x", "--", "python", "train.py")
+    recorded(inside, "x", {"requirements.txt": b"tiny==3.0\nnobodys.own==1.0\n"})
+
+    done = mlgit("reproduce", "x", "--check", "--json", check=False)
+
+    assert done.returncode == 2
+    assert [(one["kind"], one["name"]) for one in told(done)["missing"]] == [
+        ("package", "nobodys.own==1.0"), ("package", "tiny==3.0"),
+    ]  # fmt: skip
