@@ -53,6 +53,28 @@ class Thing(RunName):
         return [*map(CompletionItem, fitting), *super().shell_complete(ctx, param, incomplete)]
 
 
+class StageName(click.ParamType):  # type: ignore[type-arg]  # as above
+    """A stage of the project's dvc.yaml."""
+
+    name = "stage"
+
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The stages whose name begins so."""
+        from mlgit import wiring
+        from mlgit.store.place import here
+        from mlgit.tracking.command import pipeline
+
+        try:
+            folder = pipeline.folder_of(wiring.place(), here())
+            return (
+                [CompletionItem(name) for name in pipeline.names(folder) if name.startswith(incomplete)]
+                if folder
+                else []
+            )
+        except MlgitError:
+            return []
+
+
 class Key(click.ParamType):  # type: ignore[type-arg]  # as above
     """A metric, param or field by its name; the last one of a text, where it stands in a condition or an order."""
 

@@ -6,11 +6,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlgit.cli import choose
 from mlgit.cli.sections import Sectioned
 from mlgit.errors import UsageError
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from mlgit.store.place import Place
 
 _SECTIONS = {
-    "Stages of dvc.yaml": ("stages", "force", "dry_run"),
+    "Stages of dvc.yaml": ("stages", "force", "dry_run", "as_json"),
     "What goes in, and what comes out": ("params", "metrics", "wandb"),
     "What the run is called": ("name", "group", "tags", "notes", "job_type", "project", "sweep"),
     "What it goes on from": ("resume", "fork", "rewind"),
@@ -29,10 +31,11 @@ _SECTIONS = {
 @click.command(cls=Sectioned, sections=_SECTIONS, context_settings={"allow_interspersed_args": False})
 @click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE",
               help="Set a param, its value read as YAML (0.1, true, [1, 2]); may be repeated.")  # fmt: skip
-@click.option("-s", "--stage", "stages", multiple=True, metavar="STAGE",
+@click.option("-s", "--stage", "stages", multiple=True, metavar="STAGE", type=choose.StageName(),
               help="This stage of dvc.yaml, and what it depends on; may be repeated.")  # fmt: skip
 @click.option("-f", "--force", is_flag=True, help="Run stages that are unchanged, too.")
 @click.option("--dry-run", is_flag=True, help="Only say which stages would run, and why.")
+@click.option("--json", "as_json", is_flag=True, help="Print what --dry-run says as JSON.")
 @click.option("-n", "--name", help="The run's name for people.  [default: two words and a number]")
 @click.option("-g", "--group", help="File it under a group.")
 @click.option("-t", "--tag", "tags", multiple=True, help="Tag it; may be repeated.")
@@ -61,7 +64,7 @@ _SECTIONS = {
 def command(
     words: tuple[str, ...], params: tuple[str, ...], metrics: tuple[str, ...], wandb: bool,
     resume: str | None, fork: str | None, rewind: str | None, stages: tuple[str, ...], force: bool, dry_run: bool,
-    **wishes: Any,
+    as_json: bool, **wishes: Any,
 ) -> None:  # fmt: skip
     """Run COMMAND and record it: its code, params, metrics and output become the branch exp/<project>/<name>-<id>.
 
@@ -97,8 +100,10 @@ def command(
         words = ("dvc", "repro", *(["--force"] if force else []), *(["--"] if stages else []), *stages)
     elif stages or force or dry_run:
         raise UsageError("--stage, --force and --dry-run are for the stages of dvc.yaml, not for a COMMAND.")
+    if as_json and not dry_run:
+        raise UsageError("--json is for what --dry-run says.", fix="mlgit show --json prints a run")
     if dry_run:
-        _plan(home, folder, words, params)
+        _plan(home, folder, words, params, as_json=as_json)
         return
     said = {name: value for name, value in wishes.items() if value not in (None, ())}
     goes_on = lives.asked(home.repo, resume=resume, fork=fork, rewind=rewind)
@@ -134,7 +139,7 @@ def _stages_folder(home: Place, here: Path, stages: Sequence[str]) -> Path:
     return folder
 
 
-def _plan(home: Place, folder: Path, words: Sequence[str], params: Sequence[str]) -> None:
+def _plan(home: Place, folder: Path, words: Sequence[str], params: Sequence[str], *, as_json: bool) -> None:
     """Say which stages *words* would run."""
     from dvc.exceptions import DvcException
 
@@ -152,5 +157,8 @@ def _plan(home: Place, folder: Path, words: Sequence[str], params: Sequence[str]
         planned = stages.plan(found.options)
     except DvcException as exc:
         raise UsageError("The stages cannot be read.", why=str(exc)) from exc
+    if as_json:
+        output.as_json([asdict(one) for one in planned])
+        return
     for one in planned:
         output.say(f"{one.name}: {f'would run ({output.some(one.why, 4)})' if one.would_run else 'unchanged'}")

@@ -144,7 +144,7 @@ def plan(words: Sequence[str]) -> list[Planned]:
         if not _is_data(stage):
             planned.append(Planned(name=stage.addressing, would_run=bool(why), why=why))
 
-    with _command([*words, "--dry"]) as command:
+    with _command(["--dry", *words]) as command:
         kwargs = {"targets": command.args.targets} | {
             name: getattr(command.args, name)
             for name in ("single_item", "force", "pipeline", "all_pipelines", "downstream", "recursive", "glob")

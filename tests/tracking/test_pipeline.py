@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -292,13 +293,18 @@ stages:
     assert repo.git("cat-file", "-t", f"{found.commit}:sub/dvc.lock") == "blob"
 
 
-def test_a_dry_run_says_which_stages_would_run_and_why(project: Repo, run: Script):
+def test_a_dry_run_says_which_stages_would_run_and_why(project: Repo, run: Script, mlgit: Script):
     before = run("--dry-run").stdout
     run()
     (project.folder / "params.yaml").write_text("lr: 0.5\n")
 
     after = run("--dry-run").stdout
+    told = json.loads(run("--dry-run", "--json", "-s", "train").stdout)
+    asked = {"_MLGIT_COMPLETE": "bash_complete", "COMP_WORDS": "mlgit run -s tr", "COMP_CWORD": "3"}
+    completed = mlgit(env=os.environ | asked, cwd=project.folder).stdout
 
+    assert told[-1] == {"name": "train", "would_run": True, "why": ["lr modified"]}
+    assert completed == "plain,train\n"
     assert "prepare: would run" in before
     assert "train: would run" in before
     assert "prepare: unchanged\n" in after

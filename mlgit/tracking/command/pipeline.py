@@ -65,20 +65,25 @@ def folder_of(home: Place, here: Path) -> Path | None:
     return next((place for place in (here, home.settings.folder) if (place / FILE).is_file()), None)
 
 
+def names(folder: Path) -> list[str]:
+    """The stages of the `dvc.yaml` in *folder*. Raises `ConfigError` where it cannot be read."""
+    from mlgit.documents import reader
+
+    document = reader.plain((folder / FILE).read_bytes(), source=FILE)
+    known = document.get("stages") if isinstance(document, Mapping) else None
+    return sorted(map(str, known)) if isinstance(known, Mapping) else []
+
+
 def check(folder: Path, stages: Sequence[str]) -> None:
     """Raise `UsageError` where the `dvc.yaml` in *folder* has none of the name of one of *stages*.
 
     What DVC makes of files, folders and patterns is for DVC to find.
     """
-    from mlgit.documents import reader
-
-    document = reader.plain((folder / FILE).read_bytes(), source=FILE)
-    known = document.get("stages") if isinstance(document, Mapping) else None
-    names = sorted(map(str, known)) if isinstance(known, Mapping) else []
+    known = names(folder) if stages else []
     for stage in stages:
-        if stage.partition("@")[0] not in names and not any(char in stage for char in ":/.*?["):
-            close = difflib.get_close_matches(stage, names, 1)
-            fix = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names[:10])}"
+        if stage.partition("@")[0] not in known and not any(char in stage for char in ":/.*?["):
+            close = difflib.get_close_matches(stage, known, 1)
+            fix = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known[:10])}"
             raise UsageError(f"There is no stage {stage[:80]!r} in {FILE}.", fix=fix)
 
 
