@@ -37,13 +37,6 @@ def of(repo: Repo, folder: str) -> Iterator[Path]:
                 yield configured.cache(other.parent.parent).folder / _LAYOUT
 
 
-def opened(database: Path) -> LocalHashFileDB:
-    """The *database* in the hands of DVC's own library."""
-    from dvc_data.hashfile.db.local import LocalHashFileDB
-
-    return LocalHashFileDB(disk(), str(database), type=["reflink", "copy"])
-
-
 def disk() -> Any:
     """This machine's disks in the hands of DVC's own library."""
     from dvc_objects.fs.local import LocalFileSystem

@@ -17,6 +17,10 @@ from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 
 
+_WHOLE = ""
+"""What is remembered of a folder as a whole bears the name of no file."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stored:
     """What a cache holds now."""
@@ -81,14 +85,15 @@ def store(
                 hashes[name], files[name], settled = intake.take(place, stat, look, tell_of)
                 if settled:
                     rows[name] = memory.row(files[name], hashes[name])
-            whole = content(hashes)
+            is_known = rows.keys() == known.keys() - {_WHOLE} and _WHOLE in known and len(rows) == len(hashes)
+            whole = known[_WHOLE][4] if is_known else content(hashes)
             if pointers.is_folder(whole) and not intake.has(whole):
                 intake.put(whole, listing(hashes))
     except OSError as exc:
         what = f"{path} could not be stored in {objects.database}."
         raise MlgitError(what, why=str(exc), fix="make room, or give the right") from exc
-    if rows != known and not link:
-        remembered.keep(str(path), rows)
+    if not is_known and not link:
+        remembered.keep(str(path), rows | {_WHOLE: (0, 0, 0, 0, whole)})
     return Stored(content=whole, hashes=hashes, files=files)
 
 
