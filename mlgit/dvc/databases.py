@@ -7,15 +7,12 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlgit.core.artifact import is_hash
 from mlgit.dvc import configured, pointers, project
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
-
-if TYPE_CHECKING:
-    from dvc_data.hashfile.db.local import LocalHashFileDB
 
 _LAYOUT = Path("files") / "md5"
 

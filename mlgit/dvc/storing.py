@@ -16,7 +16,6 @@ from mlgit.dvc.tree import ALONE, Allowed, Tree
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 
-
 _WHOLE = ""
 """What is remembered of a folder as a whole bears the name of no file."""
 
