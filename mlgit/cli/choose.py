@@ -75,6 +75,24 @@ class StageName(click.ParamType):  # type: ignore[type-arg]  # as above
             return []
 
 
+class ModelName(click.ParamType):  # type: ignore[type-arg]  # as above
+    """A registered model, or a version of it by its number or a stage: `digits@v1.0.0`, `digits@production`."""
+
+    name = "model"
+
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The models that are called so; behind an `@`, the versions and stages of the one before it."""
+        from mlgit import wiring
+
+        try:
+            known = wiring.registered(wiring.place())
+        except MlgitError:
+            return []
+        called = [name for one in known for name in ((one.name, *one.served) if "@" in incomplete else (one.model,))]
+        plain = dict.fromkeys(name.replace("#", "@") for name in called)
+        return [CompletionItem(name) for name in plain if name.startswith(incomplete)]
+
+
 class Key(click.ParamType):  # type: ignore[type-arg]  # as above
     """A metric, param or field by its name; the last one of a text, where it stands in a condition or an order."""
 
@@ -143,6 +161,7 @@ class PullNumber(click.IntRange):
 ARTIFACT = ArtifactName()
 HIDDEN_ARTIFACT = ArtifactName(hidden=True)
 KEY = Key()
+MODEL = ModelName()
 NUMBER = PullNumber(1)
 RUN = RunName()
 THING = Thing()

@@ -9,6 +9,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output, signing
+from mlgit.cli.choose import MODEL
 from mlgit.core import figures
 from mlgit.core.compare import goal_of, is_number
 
@@ -108,7 +109,7 @@ def ls(model: str | None, base: str | None, as_json: bool) -> None:
 
 
 @command.command(short_help="Show one version: its run, scores and history.")
-@click.argument("version", metavar="MODEL[@VERSION|@STAGE]")
+@click.argument("version", type=MODEL, metavar="MODEL[@VERSION|@STAGE]")
 @_BASE
 @_JSON
 def show(version: str, base: str | None, as_json: bool) -> None:
@@ -145,7 +146,7 @@ def show(version: str, base: str | None, as_json: bool) -> None:
 
 
 @command.command(short_help="Bring the bytes of a version.")
-@click.argument("version", metavar="MODEL[@VERSION|@STAGE]")
+@click.argument("version", type=MODEL, metavar="MODEL[@VERSION|@STAGE]")
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Put it into this folder.  [default: MODEL-VERSION]")  # fmt: skip
 @_BASE

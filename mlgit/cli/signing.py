@@ -10,6 +10,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
+from mlgit.cli.choose import MODEL
 from mlgit.core import figures
 from mlgit.errors import MlgitError, UsageError
 
@@ -22,7 +23,7 @@ _BASE = click.option("--base", metavar="BRANCH", help="The branch whose stages a
 
 
 @click.command(short_help="Sign a version with a key, or through Sigstore.")
-@click.argument("version", metavar="MODEL[@VERSION|@STAGE]")
+@click.argument("version", type=MODEL, metavar="MODEL[@VERSION|@STAGE]")
 @click.option("--key", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="PEM",
               help="A private key (EC); a password of it in MLGIT_KEY_PASSWORD.")  # fmt: skip
 @click.option("--sigstore", is_flag=True, help="Sign as yourself, or as the CI job, through Sigstore.")
@@ -54,7 +55,7 @@ def sign(version: str, key: Path | None, sigstore: bool, token: str, base: str |
 
 
 @click.command(short_help="Check the bytes of a version, and who signed them.")
-@click.argument("version", metavar="MODEL[@VERSION|@STAGE]")
+@click.argument("version", type=MODEL, metavar="MODEL[@VERSION|@STAGE]")
 @click.option("--key", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="PEM",
               help="The public key whose signature counts.  [default: those in registry/keys]")  # fmt: skip
 @click.option("--identity", default="", metavar="WHO", help="Who is to have signed through Sigstore: an address.")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mlgit import whole
+from mlgit.core import waiting
 from mlgit.core.artifact import is_hash
 from mlgit.dvc import databases, pointers, project
 from mlgit.errors import MlgitError, NotFoundError, UsageError
@@ -57,32 +58,39 @@ def listing(
         return databases.entries(repo, content, folder)
 
 
-def fetch(repo: Repo, content: str, target: Path, *, folder: str = "") -> None:
+def fetch(repo: Repo, content: str, target: Path, *, folder: str = "", what: Callable[[], str] = str) -> None:
     """Write *content* to *target*, whole or not at all, every byte checked against its hash.
 
     What the cache lacks is pulled from the DVC remote, if there is one. A *target* that is there already stays if it is
-    the same. Raises `NotFoundError` where the bytes are nowhere, `UsageError` where something else is in the way.
+    the same. Raises `NotFoundError` where the bytes are nowhere, with *what* a person calls them, `UsageError` where
+    something else is in the way.
     """
-    entries = listing(repo, content, folder=folder)
+    entries = listing(repo, content, folder=folder, what=what)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         if _same(target, entries):
             return
         raise UsageError(f"{target} is there already, with something else in it.", fix="name another place, or move it")
     try:
-        with whole.at(target) as scratch:
+        total = sum(source.stat().st_size for _, source in entries.values())
+        with whole.at(target) as scratch, waiting.watched(f"bring {target.name}", total, "bytes") as tell:
             if pointers.is_folder(content):
                 scratch.mkdir()
             for name, (oid, source) in entries.items():
-                copy(source, scratch / name if pointers.is_folder(content) else scratch, oid)
+                copy(source, scratch / name if pointers.is_folder(content) else scratch, oid, tell)
     except OSError as exc:
         raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
 
 
-def copy(source: Path, target: Path, oid: str) -> None:
-    """Copy a *source* of the cache to *target*, which must not exist, its bytes checked against their md5 *oid*."""
+def copy(source: Path, target: Path, oid: str, tell: waiting.Tell = lambda _count, _title: None) -> None:
+    """Copy a *source* of the cache to *target*, which must not exist, its bytes checked against their md5 *oid*.
+
+    *tell* hears how many bytes are written.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as out:
-        out.writelines(_checked(source, oid))
+        for block in _checked(source, oid):
+            out.write(block)
+            tell(len(block), target.name)
 
 
 def _checked(path: Path, oid: str) -> Iterator[bytes]:

@@ -24,13 +24,13 @@ def deliver(repo: Repo, version: ModelVersion, folder: Path) -> Path:
             raise MlgitError(f"{version.model} {version.version} names its file {name!r}, which is no file's name.")
         target = folder / name
     run = query.of_id(repo, version.run)
+    what = f"{version.artifact} of run {run.name if run else version.run}"
     try:
-        cache.fetch(repo, version.hash, target, folder=run.folder if run else "")
+        cache.fetch(repo, version.hash, target, folder=run.folder if run else "", what=lambda: what)
     except NotFoundError as exc:
         raise NotFoundError(
-            f"The bytes of {version.model} {version.version} are nowhere to be had: {version.artifact} of run "
-            f"{run.name if run else version.run}.", why=exc.what, fix=exc.fix,
-        ) from exc  # fmt: skip
+            f"The bytes of {version.model} {version.version} are nowhere to be had: {what}.", why=exc.what, fix=exc.fix
+        ) from exc
     if version.sha256:
         try:
             loading.verify(target, version.sha256)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -320,3 +321,16 @@ def test_a_model_of_a_project_in_a_folder_comes_from_that_projects_cache(inside:
     mlgit("model", "get", "ranker", "-o", "got")
 
     assert Path("got/w.txt").read_text() == "weights"
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"), [("di", ["digits"]), ("digits@", ["digits@v1.0.0", "digits@production"]), ("x", [""])]
+)
+def test_models_versions_and_stages_are_completed(inside: Repo, trained, mlgit: Mlgit, typed, completed):
+    trained("good", 0.95)
+    mlgit("model", "register", "good")
+    mlgit("promote", "digits@v1.0.0", "production")
+    mlgit("pr", "merge", "1")
+    env = os.environ | {"_MLGIT_COMPLETE": "bash_complete", "COMP_WORDS": f"mlgit model get {typed}", "COMP_CWORD": "3"}
+
+    assert mlgit(env=env).stdout.replace("plain,", "").splitlines() == completed
