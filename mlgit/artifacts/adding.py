@@ -180,4 +180,4 @@ def _kept(place: Place, plan: Plan) -> tuple[ArtifactVersion, tuple[str, ...], t
         name=plan.name, type=plan.type, hash=added.hash, size=added.size, files=added.files,
         path=(inside.relative_to(home) if inside.is_relative_to(home) else inside).as_posix(),
     )  # fmt: skip
-    return version, added.written, added.notes
+    return log.with_card(place.repo, version, folder=place.folder), added.written, added.notes

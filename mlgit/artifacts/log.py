@@ -64,6 +64,13 @@ def described(repo: Repo, version: ArtifactVersion, *, folder: str = "") -> Mode
     )
 
 
+def with_card(repo: Repo, version: ArtifactVersion, *, folder: str = "") -> ArtifactVersion:
+    """*version*, with what is known of it by its bytes if it is a model that does not say it yet."""
+    if version.type != "model" or version.card:
+        return version
+    return replace(version, card=described(repo, version, folder=folder))
+
+
 def claimed(version: ArtifactVersion, aliases: tuple[str, ...], before: ArtifactVersion | None) -> ArtifactVersion:
     """*version* as a run logs it now, called *aliases* and `latest`; *before*: what the run said of it already."""
     now = time.time()

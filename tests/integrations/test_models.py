@@ -126,7 +126,7 @@ def pooled(model: Any) -> Any:
 CASES = {
     "torch": Case("torch", net, "safetensors of torch", "model.safetensors", predict=answered, example="tensor"),
     "sklearn": Case("skops", pipeline, "skops of sklearn", "model.skops", example=X),
-    "xgboost": Case("xgboost", boosted, "ubj of xgboost", "model.ubj", example=X),
+    "xgboost": Case("xgboost", boosted, "xgboost of xgboost", "model.ubj", example=X),
     "lightgbm": Case("lightgbm", lighter, "lightgbm of lightgbm", "model.txt", example=X),
     "catboost": Case("catboost", cats, "cbm of catboost", "model.cbm", example=X),
     "keras": Case(

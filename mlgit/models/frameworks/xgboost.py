@@ -1,4 +1,4 @@
-"""XGBoost: its own binary JSON."""
+"""XGBoost: its own JSON, in binary."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlgit.core.model_card import ModelCard
 from mlgit.models import frameworks
 from mlgit.models.frameworks import Trust
 
-FORMAT = "ubj"
+FORMAT = "xgboost"
 _FILE = "model.ubj"
 
 

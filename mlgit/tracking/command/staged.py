@@ -117,7 +117,7 @@ class Staged:
             description=secrets.redact(str(said.get("desc") or "")), tags=tuple(map(str, said.get("labels") or ())),
             metadata=secrets.redact_params(meta) if isinstance(meta := said.get("meta"), dict) else {},
         )  # fmt: skip
-        return log.claimed(version, (), None)
+        return log.claimed(log.with_card(self._repo, version, folder=self._run.folder or ""), (), None)
 
     def _of(self, file: Path) -> stages.Named:
         if file not in self._named:

@@ -62,12 +62,10 @@ class Kept:
             self._check_type(artifact)
         try:
             version = artifact.stored or self._stored(artifact, path)  # another run may have logged it before
-            if version.type == "model" and version.card is None:
-                card = log.described(self._journal.repo, version, folder=self._journal.record.folder)
-                version = replace(version, card=card)
-                if card.unsafe:
-                    marked = f"{artifact.name} is marked unsafe: {card.unsafe}"
-                    self._journal.say_once(marked, f"{marked}; an object that log_model() is given is stored safely")
+            version = log.with_card(self._journal.repo, version, folder=self._journal.record.folder)
+            if version.card and version.card.unsafe:
+                marked = f"{artifact.name} is marked unsafe: {version.card.unsafe}"
+                self._journal.say_once(marked, f"{marked}; an object that log_model() is given is stored safely")
             before = self._kept.get((version.name, version.hash))
             version = log.claimed(replace(version, tags=tuple(artifact.tags)), given, before)
             if pinned.is_again():  # an old version would be `latest` once more
