@@ -69,7 +69,7 @@ def command(
 
     ways = (Way(way),) if way else (Way.UP, Way.DOWN)
     most = limit if limit is not None else None if form == "json" else 10
-    wish = Wish(ways=ways, depth=depth, limit=most or None, most=None if form == "json" else _MOST)
+    wish = Wish(ways=ways, depth=depth, limit=most or None, most=None if form == "json" or limit == 0 else _MOST)
     if foreign:
         _tell(_exported(ref, foreign, wish, terms, base), foreign, target)
         return
@@ -133,6 +133,8 @@ def _print(graph: Graph) -> None:
     more = {(key, way): _more(graph, key, way) for key, way in graph.left}
     for line in tree.render(graph, marks=marks, more=more):
         output.fitted(line)
+    if away := [node.label for node in graph.nodes.values() if node.data.get("here") is False and ":" in node.label]:
+        output.note(f"Some bytes are not here. To fix: mlgit data checkout {away[0]}, if a remote has them")
 
 
 def _more(graph: Graph, key: Key, way: Way) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlgit.artifacts import catalog
@@ -94,18 +95,21 @@ def _content(sources: Sources, content: str) -> Key:
 def _version(repo: Repo, sources: Sources, text: str) -> str:
     """The content of `name:v2`, by the index alone where it can tell; by all that runs say of aliases."""
     wanted = catalog.parse(text)
-    numbers = sources.numbers(wanted.project or sources.project, wanted.name)
-    place = wanted.which[1:] if wanted.which[:1] == "v" else ""
-    if place.isdecimal():
-        content = next((content for content, number in numbers.items() if number == int(place)), None)
-    else:
-        fitting = [one for one in numbers if len(wanted.which) >= _SHORTEST and one.startswith(wanted.which)]
-        content = fitting[0] if len(fitting) == 1 else None
-    if content:
-        return content
+    for numbers in (sources.listed, sources.numbers):  # the ledger first, for it need not look at what runs say
+        known = numbers(wanted.project or sources.project, wanted.name)
+        if content := _chosen(known, wanted.which):
+            return content
     from mlgit.artifacts import log
 
     return log.find(repo, text, project=sources.project).version.hash
+
+
+def _chosen(known: Mapping[str, int], which: str) -> str | None:
+    """The content of that number, or the only one whose hash begins so."""
+    if which[:1] == "v" and which[1:].isdecimal():
+        return next((content for content, number in known.items() if str(number) == which[1:]), None)
+    fitting = [one for one in known if len(which) >= _SHORTEST and one.startswith(which)]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _begins(sources: Sources, text: str) -> Key | None:

@@ -33,6 +33,7 @@ class Sources:
         self._rows: dict[str, int] = {}
         """The rows of runs that were met, by id."""
         self._many: dict[str, bool] = {}
+        self._listed: dict[tuple[str | None, str], Mapping[str, int]] = {}
         self._numbers: dict[tuple[str | None, str], Mapping[str, int]] = {}
         self._of_content: defaultdict[str, list[Registered]] = defaultdict(list)
         self._of_run: defaultdict[str, list[Registered]] = defaultdict(list)
@@ -83,7 +84,7 @@ class Sources:
         Among very many that no ledger has listed yet no number is looked for: the hash says as much.
         """
         place = project if self.project else None
-        number = self._listed(place, name).get(content)
+        number = self.listed(place, name).get(content)
         if number is None and not self._are_many(name):
             number = self.numbers(place, name).get(content)
         which = content[:6] if number is None else f"v{number}"
@@ -95,10 +96,12 @@ class Sources:
             self._many[name] = self.relations.are_many(name)
         return self._many[name]
 
-    def _listed(self, project: str | None, name: str) -> dict[str, int]:
-        """Content → number, of those that ledgers list."""
-        known = (one for one in self.ledgers(name) if project in (None, one.project))
-        return _numbered(content for one in known for content in one.listed)
+    def listed(self, project: str | None, name: str) -> Mapping[str, int]:
+        """Content → number, of those that ledgers list: they have it for good."""
+        if (project, name) not in self._listed:
+            known = (one for one in self.ledgers(name) if project in (None, one.project))
+            self._listed[project, name] = _numbered(content for one in known for content in one.listed)
+        return self._listed[project, name]
 
     def numbers(self, project: str | None, name: str) -> Mapping[str, int]:
         """Content → number, of all that *project*, or any, has under *name*; `artifacts.catalog.order` has the rule."""
@@ -107,7 +110,7 @@ class Sources:
             own = (one for one in self.ledgers(name) if project in (None, one.project))
             told += [(claim.logged, claim.content) for one in own for claim in claims(one.added, 0.0)]
             told.sort(key=itemgetter(0))
-            self._numbers[project, name] = _numbered((*self._listed(project, name), *(content for _, content in told)))
+            self._numbers[project, name] = _numbered((*self.listed(project, name), *(content for _, content in told)))
         return self._numbers[project, name]
 
     # -- one function for each kind and way, the first of what it yields being the most important

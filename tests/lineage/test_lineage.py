@@ -217,7 +217,16 @@ def test_a_person_sees_a_tree(inside: Repo, mlgit: Cli):
         "└─ version churn@v1.2.0  accuracy 0.98 · registered 2001-09-09 by Ada",
     ]  # fmt: skip
     assert any("run train (trained1)  finished · accuracy 0.98, loss 0.07 · Ada, 2001-09-09" in line for line in shown)
-    assert any("dataset digits:v1" in line for line in shown)
+    assert any("dataset digits:v1" in line and "bytes not here" in line for line in shown)
+
+
+def test_bytes_that_are_not_here_are_said_to_be_away(inside: Repo, mlgit: Cli, ended: None):
+    world(inside)
+    api.init(project="p", name="maker").log_artifact(_file("data.csv"), name="here", type="dataset")
+    api.finish()
+
+    assert "mlgit data checkout digits:v0, if a remote has them" in mlgit("lineage", "digits:v0").stderr
+    assert "not here" not in "".join(mlgit("lineage", "here:v0").stdout)
 
 
 def test_a_program_gets_nodes_and_edges(inside: Repo, mlgit: Cli):
