@@ -42,6 +42,8 @@ class Held:
     run: Run | None
     """Who logged it first; None where a person added it (`by`)."""
     by: str = ""
+    is_listed: bool = True
+    """Whether its number is its own for good, and not only until it is shared."""
     created: float
     """When that was, in seconds since the epoch."""
 
@@ -145,6 +147,7 @@ def versions(tellers: Iterable[Teller], name: str) -> list[Held]:
     Of those that a ledger lists and nobody tells of any more, only the number is left.
     """
     asked = list(tellers)
+    listed = ledger.listed(asked, name)
     first: dict[str, _Claim] = {}
     newest: dict[str, _Claim] = {}
     claims = sorted(_claims(asked, name), key=lambda claim: (claim.logged, claim.by_whom))
@@ -164,6 +167,7 @@ def versions(tellers: Iterable[Teller], name: str) -> list[Held]:
             folder=first[content].folder,
             run=first[content].run,
             by=first[content].version.by,
+            is_listed=number < len(listed),
             created=first[content].logged,
         )
         for number, content in enumerate(ledger.order(asked, name))

@@ -142,7 +142,8 @@ class ArtifactName(click.ParamType):  # type: ignore[type-arg]  # as above
                 called += [(held.name, ", ".join(held.aliases)) for held in left]
         except MlgitError:
             return []
-        return [CompletionItem(one, help=escape.line(about)) for one, about in called if one.startswith(incomplete)]
+        fitting = [one for one in called if one[0].startswith(incomplete) and one[0].isprintable()]
+        return [CompletionItem(one, help=escape.line(about)) for one, about in fitting]
 
 
 class PullNumber(click.IntRange):

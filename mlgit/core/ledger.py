@@ -63,8 +63,13 @@ def join(base: Ledger, ours: Ledger, theirs: Ledger) -> tuple[Ledger, tuple[Clas
 
 def order(tellers: Sequence[Teller], name: str) -> tuple[str, ...]:
     """The contents called or linked as *name*, each in its place: those that are listed, then by when they came."""
-    listed = [content for one in tellers if isinstance(one, Ledger) and one.name == name for content in one.listed]
-    return tuple(dict.fromkeys((*listed, *first_logged(tellers, name))))
+    return tuple(dict.fromkeys((*listed(tellers, name), *first_logged(tellers, name))))
+
+
+def listed(tellers: Iterable[Teller], name: str) -> dict[str, None]:
+    """The contents called or linked as *name* that have a number for good, by it."""
+    mine = (one for one in tellers if isinstance(one, Ledger) and one.name == name)
+    return dict.fromkeys(content for one in mine for content in one.listed)
 
 
 def first_logged(tellers: Iterable[Teller], name: str) -> list[str]:

@@ -277,7 +277,7 @@ def _left(repo: Repo) -> Iterator[Finding]:
 
 def elsewhere(remote: Remote) -> Iterator[Finding]:
     """What *remote* has otherwise. Raises `GitError` where it cannot be reached."""
-    shared, purged = (refs.RUNS, refs.ARCHIVE), set(_purged(remote.repo))
+    shared, purged = (refs.RUNS, refs.ARCHIVE, refs.ARTIFACTS), set(_purged(remote.repo))
     near, far = remote.repo.refs(*shared), remote.refs(*(f"{prefix}*" for prefix in shared))
     away = sorted(ref for ref in near.keys() | far.keys() if near.get(ref) != far.get(ref))
     away = [ref for ref in away if ref not in purged]

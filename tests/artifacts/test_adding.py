@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +105,12 @@ def test_a_script_says_something_else_of_what_a_person_added(inside: Repo, digit
     data.aliases.append("gold")
     data.aliases.remove("old")
     data.description = "hand-written"
+    data.ttl = timedelta(days=30)
     data.save()
     data.link("model-registry/Our Data", aliases=["best"])
 
-    assert mlgit.Api().artifact("digits:gold").description == "hand-written"
+    gold = mlgit.Api().artifact("digits:gold")
+    assert (gold.description, gold.ttl) == ("hand-written", timedelta(days=30))
     assert mlgit.Api().artifact("Our Data:best").source_name == "digits:v0"
     assert [one.name for one in mlgit.Api().artifact_type("dataset").collections()] == ["Our Data", "digits"]
     with pytest.raises(NotFoundError):

@@ -61,6 +61,7 @@ def test_a_ledger_fixes_numbers_and_what_it_does_not_list_comes_behind():
     known = catalog.versions([*runs, ledger("b", "c")], "net")
 
     assert [(held.label, held.version.hash[0]) for held in known] == [("v0", "b"), ("v1", "c"), ("v2", "a")]
+    assert [held.is_listed for held in known] == [True, True, False]
     assert catalog.find([*runs, ledger("b")], "net:v1", project="p").version.hash[0] == "a"
 
 

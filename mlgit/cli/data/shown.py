@@ -14,7 +14,8 @@ def document(held: Held) -> dict[str, Any]:
     """It for a script."""
     version = held.version
     return {
-        "name": held.collection, "version": held.label, "project": held.project, "type": version.type,
+        "name": held.collection, "version": held.label, "provisional": not held.is_listed,
+        "project": held.project, "type": version.type,
         "aliases": list(held.aliases), "size": version.size, "files": version.files, "hash": version.hash,
         "path": version.path, "created": figures.moment(held.created), "by": held.by or None,
         "run": held.run.id if held.run else None, "description": version.description,
