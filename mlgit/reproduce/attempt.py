@@ -29,6 +29,7 @@ from mlgit.store.place import Place
 from mlgit.store.telling import Account
 from mlgit.tracking import pinned
 from mlgit.tracking.command import run as execution
+from mlgit.tracking.notice import notify
 from mlgit.tracking.wish import Wish
 
 _LACKED = (
@@ -119,7 +120,9 @@ def bring_data(repo: Repo, told: Recipe, code: Path) -> None:
 
     A pointer may come from elsewhere: raises `MlgitError` for one that leads out of *code*.
     """
-    for path, content in told.run.data.items():
+    if data := told.run.data:
+        notify(f"bringing data: {', '.join(list(data)[:5])}{f' and {len(data) - 5} more' if len(data) > 5 else ''}")
+    for path, content in data.items():
         target = code / told.run.folder / path
         inside = posixpath.normpath(posixpath.join(told.run.folder, path))
         if inside.startswith(("..", "/")) or not target.parent.resolve().is_relative_to(code.resolve()):
@@ -140,6 +143,8 @@ def _bring_lock(repo: Repo, told: Recipe, code: Path) -> None:
 
 def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim, wish: Wish) -> execution.Ended:
     """The program, once more, as a run of its own."""
+    if found.plan.kind == "uv":
+        notify("uv makes an environment of what the run had installed")
     python = environment.make(found.plan, told, code=place.code, folder=place.environment)
     home = places.find(place.code / told.run.folder)
     if home is None:
