@@ -156,7 +156,7 @@ def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim, wish:
         words = (name if shutil.which(name, path=base["PATH"]) else str(python), *words[1:])
     extra = dict(shim(words)) if told.takes_wandb else {}
     pins = pinned.variables(told.run.used, reproduces=wish.reproduces)
-    about = environment.surroundings(found.plan, python, base)
+    about = environment.surroundings(found.plan, told, python, base)
     command = execution.Command(
         words=words, params=told.params, metrics=told.metrics, env=extra | pins, base=base, about=about,
         takes_wandb=told.takes_wandb, said=_SAID,

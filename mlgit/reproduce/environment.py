@@ -171,9 +171,9 @@ def variables(recipe: Recipe, python: Path, *, user: Path | None, code: Path) ->
     return env | ({"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))} if paths else {})
 
 
-def surroundings(plan: Plan, python: Path, env: Mapping[str, str]) -> dict[str, Any]:
+def surroundings(plan: Plan, recipe: Recipe, python: Path, env: Mapping[str, str]) -> dict[str, Any]:
     """What the record of a run in *python* and *env* says of these: asked there, where it is not this process's own."""
-    told: dict[str, Any] = {"environment": provenance.variables(provenance.ENVIRONMENT, env)}
+    told: dict[str, Any] = {"environment": provenance.variables((*provenance.ENVIRONMENT, *recipe.environment), env)}
     if plan.kind == "current":
         return told
     call = (str(python), "-I", "-c", _TELLS)

@@ -63,7 +63,8 @@ class Recipe:
     def sources(self) -> dict[str, dict[str, Any]]:
         """Where those came from that no index has: name → `url` and `commit`, or `path` in the repository."""
         told = self.about.get("sources")
-        return {str(name): dict(one) for name, one in told.items()} if isinstance(told, Mapping) else {}
+        pairs = told.items() if isinstance(told, Mapping) else ()
+        return {str(name): dict(one) for name, one in pairs if isinstance(one, Mapping)}
 
     @property
     def script(self) -> str:
@@ -73,24 +74,32 @@ class Recipe:
 
 def of(run: Run, about: Mapping[str, Any]) -> Recipe:
     """The recipe of *run*, whose `run.yaml` says *about*."""
-    words = about.get("command")
     params = flatten(run.params)
     return Recipe(
         run=run,
-        words=tuple(map(str, words)) if isinstance(words, list) else (),
+        words=_listed(about.get("command")),
         cwd=str(about.get("cwd") or "."),
         params={name: params[name] for name in run.given if name in params},
         environment={
-            name: value for name, value in _texts(about.get("environment")).items() if not _OF_MACHINE.fullmatch(name)
+            name: value for name, value in _texts(about.get("environment")).items() if not is_of_machine(name)
         },
-        metrics=tuple(map(str, about.get("metrics_files") or ())),
+        metrics=_listed(about.get("metrics_files")),
         takes_wandb=bool(about.get("takes_wandb")),
         about=about,
     )  # fmt: skip
 
 
+def _listed(told: Any) -> tuple[str, ...]:
+    return tuple(map(str, told)) if isinstance(told, list) else ()
+
+
 def _texts(tree: Any) -> dict[str, str]:
     return {str(key): str(value) for key, value in tree.items()} if isinstance(tree, Mapping) else {}
+
+
+def is_of_machine(name: str) -> bool:
+    """Whether the variable *name* says where a run was, and not how it ran: it is another one each time."""
+    return bool(_OF_MACHINE.fullmatch(name))
 
 
 def is_python(word: str) -> bool:
@@ -169,8 +178,8 @@ def lacking(recipe: Recipe) -> Iterator[Missing]:
 
 def doubtful(recipe: Recipe) -> Iterator[Missing]:
     """What was there when it ran and was not taken along: nobody can tell whether the program read it."""
-    for line in recipe.about.get("left_out") or ():
-        yield Missing(kind="file", name=str(line), why="the snapshot of the code left it out")
+    for line in _listed(recipe.about.get("left_out")):
+        yield Missing(kind="file", name=line, why="the snapshot of the code left it out")
     for name, told in recipe.sources.items():
         if folder := told.get("folder"):
             at = f", at commit {told['commit'][:10]}" if told.get("commit") else ""

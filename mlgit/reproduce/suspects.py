@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlgit.core.compare import MISSING, Change, changes, flatten
+from mlgit.reproduce import recipe
 
 _SEED = re.compile(r"(?i)seed|random_state")
 _NO_MATTER = ("packages.mlgit", "system.memory_gb", "system.cores")
@@ -38,7 +39,9 @@ def find(before: Mapping[str, Any], after: Mapping[str, Any], params: Mapping[st
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
     for part in _PARTS:
         mine, theirs = ({part: tree[part]} if part in tree else {} for tree in (before, after))
-        yield from (change for change in changes(mine, theirs) if change.key not in _NO_MATTER)
+        for change in changes(mine, theirs):
+            if change.key not in _NO_MATTER and not recipe.is_of_machine(change.key.removeprefix("environment.")):
+                yield change
 
 
 def _suspect(change: Change) -> Suspect:
