@@ -6,7 +6,20 @@ import os
 import platform
 import sys
 
-from benchmarks import data, hot_path, lineage, long_run, loop, many_runs, overhead, scale, sharing, start, whole_run
+from benchmarks import (
+    data,
+    data_remote,
+    hot_path,
+    lineage,
+    long_run,
+    loop,
+    many_runs,
+    overhead,
+    scale,
+    sharing,
+    start,
+    whole_run,
+)
 
 SECTIONS = {
     "start": start,
@@ -19,6 +32,7 @@ SECTIONS = {
     "sharing": sharing,
     "scale": scale,
     "data": data,
+    "data_remote": data_remote,
     "lineage": lineage,
 }
 

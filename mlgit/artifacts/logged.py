@@ -60,7 +60,8 @@ class Logged:
 
 def called(held: Held) -> str:
     """What a person calls a version, and whom to ask for it: `digits:v2, which radiant-glade-12 logged`."""
-    return f"{held.name}, which {held.run.name} logged" if held.run else f"{held.name}, which {held.by} added"
+    who = f"{held.run.name} logged" if held.run else f"{held.by.partition(' <')[0]} added"
+    return f"{held.name}, which {who}"
 
 
 def entries(

@@ -15,6 +15,7 @@ from typing import Any
 
 from mlgit.core import waiting
 from mlgit.dvc import databases, pointers, refusals, stored, taking, workshop
+from mlgit.dvc.objects import Objects as Known
 from mlgit.dvc.stores import Remote
 
 Objects = Mapping[str, Path]
@@ -139,12 +140,12 @@ def _difference(got: stored.Stored, path: Path, oid: str) -> str:
     return f"the remote has something else under its name, of md5 {got.tag}"
 
 
-def bring(remote: Remote, database: Path, contents: Iterable[str], *, size: int = 0) -> Outcome:
-    """Bring into *database* what it lacks of *contents*; *size*: the bytes of all of them, where that is known.
+def bring(remote: Remote, objects: Known, contents: Iterable[str], *, size: int = 0) -> Outcome:
+    """Bring into the database of *objects* what it lacks of *contents*, *size* bytes as far as that is known.
 
     Each object is compared with its hash on the way. Raises `OSError`.
     """
-    outcome = Outcome()
+    outcome, database = Outcome(), objects.database
     with workshop.folder(database) as folder, _watched(f"pulling from {remote.name}", size) as tell:
         fetch = partial(_fetch, remote, folder, outcome, _ear(tell))
         lacking = [content for content in dict.fromkeys(contents) if not databases.place(database, content).is_file()]
@@ -165,6 +166,9 @@ def bring(remote: Remote, database: Path, contents: Iterable[str], *, size: int 
                 _place(folder / oid, databases.place(database, oid))
                 outcome.moved.append(oid)
     taking.sync([databases.place(database, oid) for oid in outcome.moved], database)
+    for oid in outcome.moved:
+        objects.remember(oid)
+    objects.save()
     return outcome
 
 

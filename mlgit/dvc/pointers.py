@@ -23,6 +23,8 @@ class Out:
     """Bytes."""
     nfiles: int | None = None
     """How many files a folder has, where the pointer says so."""
+    remote: str = ""
+    """The DVC remote that it names for its bytes; `""`: the default one."""
 
 
 def is_folder(content: str) -> bool:
@@ -72,11 +74,12 @@ def _outs(items: Any, folder: str) -> Iterator[Out]:
     for item in items if isinstance(items, list) else ():
         if not isinstance(item, Mapping):
             continue
-        content, path, size, count = (item.get(key) for key in ("md5", "path", "size", "nfiles"))
+        content, path, size, count, remote = (item.get(key) for key in ("md5", "path", "size", "nfiles", "remote"))
         if isinstance(content, str) and isinstance(path, str) and is_hash(content):
             yield Out(
                 path=posixpath.normpath(posixpath.join(folder, path)),
                 hash=content,
                 size=size if isinstance(size, int) else 0,
                 nfiles=count if isinstance(count, int) else None,
+                remote=remote if isinstance(remote, str) else "",
             )

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlgit.dvc import databases, known, moving, stored, stores
+from mlgit.dvc.memory import Memory
+from mlgit.dvc.objects import Objects
 from mlgit.dvc.stores import Remote, opened
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.repo import Repo
@@ -106,8 +108,8 @@ def pull(
     with opened(repo, folder, name, jobs=jobs) as remote:
         if remote is None:
             return None
-        database = next(databases.of(repo, folder))
-        outcome = moving.bring(remote, database, contents, size=size)
+        objects = Objects(next(databases.of(repo, folder)), Memory.of(repo))
+        outcome = moving.bring(remote, objects, contents, size=size)
         if outcome.missing or outcome.wrong:
             raise _incomplete(remote, outcome, contents)
         moved = set(outcome.moved)

@@ -20,6 +20,8 @@ VERBS: dict[str, dict[str, str]] = {
         "status": "Say what has changed in the data here.",
         "diff": "Compare versions of data.",
         "checkout": "Bring a version to where it was added, or elsewhere.",
+        "pull": "Bring bytes from a DVC remote.",
+        "push": "Send bytes to a DVC remote.",
     },
     "The cache": {
         "verify": "Read the cache again, and mend it from the remote.",

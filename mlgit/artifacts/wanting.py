@@ -1,0 +1,92 @@
+"""Bytes that somebody names on the command line: versions of artifacts, and what pointers in the work tree hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlgit.artifacts import carrying, log, logged
+from mlgit.core import figures
+from mlgit.dvc import remote, standing
+from mlgit.dvc.remote import Pushed
+from mlgit.dvc.standing import Tracked
+from mlgit.errors import NotFoundError
+from mlgit.git.repo import Repo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A content of DVC's that is to move."""
+
+    content: str
+    label: str
+    folder: str
+    """The project's, in the repository."""
+    remote: str = ""
+    """The DVC remote that its pointer names."""
+    size: int = 0
+    """Bytes, where that is known."""
+    tracked: Tracked | None = None
+    """The pointer in the work tree that names it."""
+
+
+def held(repo: Repo, paths: Sequence[Path] = ()) -> Iterator[Wanted]:
+    """What the pointers of the work tree name: at *paths*, or all. Raises `NotFoundError`."""
+    for one in standing.tracked(repo, paths):
+        label = str(one.place.relative_to(repo.folder))
+        yield Wanted(content=one.out.hash, label=label, folder=standing.folder(repo, one), remote=one.out.remote,
+                     size=one.out.size, tracked=one)  # fmt: skip
+
+
+def named(repo: Repo, texts: Iterable[str], *, project: str | None) -> Iterator[Wanted]:
+    """What each of *texts* names: a path in the work tree that DVC holds, or a version. Raises `NotFoundError`."""
+    for text in texts:
+        try:
+            yield from list(held(repo, [Path(text).absolute()]))
+        except NotFoundError:
+            if Path(text).exists():
+                raise
+            found = log.find(repo, text, project=project)
+            yield Wanted(content=found.version.hash, label=logged.called(found), folder=found.folder,
+                         size=found.version.size)  # fmt: skip
+
+
+def everything(repo: Repo) -> Iterator[Wanted]:
+    """What the work tree names, runs made and people added."""
+    yield from held(repo)
+    for piece in carrying.everything(repo):
+        yield Wanted(content=piece.content, label=piece.label, folder=piece.folder)
+
+
+Group = tuple[tuple[str, str], list[Wanted]]
+
+
+def grouped(wanted: Iterable[Wanted], name: str = "") -> list[Group]:
+    """*wanted* by (project's folder, remote), each content once; with *name*, what a pointer sends elsewhere is left.
+
+    That is stock DVC's rule too.
+    """
+    groups: dict[tuple[str, str], dict[str, Wanted]] = {}
+    for one in wanted:
+        if not (name and one.remote and one.remote != name):
+            groups.setdefault((one.folder, name or one.remote), {}).setdefault(one.content, one)
+    return [(key, list(some.values())) for key, some in groups.items()]
+
+
+def push(repo: Repo, group: Group, *, jobs: int | None, dry_run: bool) -> Pushed | None:
+    """Bring a *group* to its remote; None where there is none. Raises `MlgitError`."""
+    (folder, name), some = group
+    return remote.push(repo, [one.content for one in some], folder=folder, name=name, jobs=jobs, dry_run=dry_run)
+
+
+def pull(repo: Repo, group: Group, *, jobs: int | None) -> list[str] | None:
+    """Bring a *group* from its remote into the cache; None where there is none. Raises `MlgitError`."""
+    (folder, name), some = group
+    labels = {one.content: one.label for one in some}
+    return remote.pull(repo, labels, folder=folder, name=name, jobs=jobs, size=sum(one.size for one in some))
+
+
+def told(files: int, size: int) -> str:
+    """`5,001 files, 10.0 MB`."""
+    return f"{files:,} file{'s' * (files != 1)}, {figures.size(size)}"

@@ -1,0 +1,90 @@
+"""`mlgit data pull`: bytes from a DVC remote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mlgit.cli import output
+from mlgit.cli.choose import ARTIFACT
+from mlgit.errors import MlgitError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlgit.artifacts.wanting import Wanted
+    from mlgit.git.repo import Repo
+
+
+@click.command(short_help="Bring bytes from a DVC remote.")
+@click.argument("names", nargs=-1, type=ARTIFACT, metavar="[NAME@VERSION|PATH]...")
+@click.option("-r", "--remote", "far", default="", metavar="NAME", help="A DVC remote; the default one else.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="So many files at once; as the remote is set up else.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what is lacking here; bring nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print what came, or would, as JSON.")
+def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, as_json: bool) -> None:
+    """Bring what the pointers in the work tree name, or those of the PATHs, into the cache and to its place.
+
+    Of a version named it is the cache alone: mlgit data checkout brings that to a place. Each file is compared with its
+    hash on the way, and appears whole or not at all. Data in the work tree that no cache holds is never replaced.
+
+    \b
+    Examples:
+      mlgit data pull
+      mlgit data pull data/train
+      mlgit data pull digits@v3 --dry-run
+    """
+    from mlgit import wiring
+    from mlgit.artifacts import wanting
+    from mlgit.dvc import cache
+
+    place = wiring.place()
+    repo = place.repo
+    wanted = list(wanting.named(repo, names, project=place.meant) if names else wanting.held(repo))
+    lacking = [one for one in wanted if not cache.exists(repo, one.content, folder=one.folder)]
+    error: MlgitError | None = None
+    for group in wanting.grouped(lacking, far.lower()) if not dry_run else ():
+        try:
+            if wanting.pull(repo, group, jobs=jobs) is None:
+                fix = "dvc remote add -d NAME URL, or name one with -r"
+                raise NotFoundError("There is no default DVC remote, and the cache lacks bytes.", fix=fix)
+        except MlgitError as exc:  # the others may have another remote
+            error = error or exc
+    came = [one for one in lacking if dry_run or cache.exists(repo, one.content, folder=one.folder)]
+    brought, left = ([], []) if dry_run else _bring(repo, [one for one in wanted if one.tracked])
+    if as_json:
+        output.as_json(
+            {
+                "done": not dry_run, "pulled": [{"hash": one.content, "name": one.label} for one in came],
+                "brought": brought, "left": left, "error": error and str(error),
+            }
+        )  # fmt: skip
+    else:
+        for one in came:
+            output.say(f"{one.label} {'would be' if dry_run else 'is'} pulled")
+        for label in brought:
+            output.say(f"{label} is in its place")
+        if not (came or brought or left or error):
+            output.say("Nothing to pull: all of it is here.")
+    for label in left:
+        output.note(f"{label} holds files that no cache holds, and stays as it is: mlgit data add keeps them")
+    if error:
+        raise error
+
+
+def _bring(repo: Repo, wanted: Sequence[Wanted]) -> tuple[list[str], list[str]]:
+    """(what has come to its place, what stays as it is for something would be lost), of what the cache has."""
+    from mlgit.dvc import cache, placing
+
+    brought, left = list[str](), list[str]()
+    for one in wanted:
+        if one.tracked is None or not cache.exists(repo, one.content, folder=one.folder):
+            continue
+        plan = placing.plan(repo, one.content, one.tracked.place, folder=one.folder)
+        if plan.lost:
+            left.append(one.label)
+        elif not plan.is_done:
+            placing.carry_out(repo, plan, links=placing.links(one.tracked.place))
+            brought.append(one.label)
+    return brought, left

@@ -1,0 +1,64 @@
+"""`mlgit data push`: bytes to a DVC remote."""
+
+from __future__ import annotations
+
+import click
+
+from mlgit.cli import output
+from mlgit.cli.choose import ARTIFACT
+from mlgit.errors import MlgitError, UsageError
+
+_MOST = 5
+"""So many failures are told one by one."""
+
+
+@click.command(short_help="Send bytes to a DVC remote.")
+@click.argument("names", nargs=-1, type=ARTIFACT, metavar="[NAME@VERSION|PATH]...")
+@click.option("-r", "--remote", "far", default="", metavar="NAME", help="A DVC remote; the default one else.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="So many files at once; as the remote is set up else.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what the remote lacks; send nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was sent, or would be, as JSON.")
+def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, as_json: bool) -> None:
+    """Send to a DVC remote what it lacks of the versions or paths named, or of everything that lies here.
+
+    The remote is asked for each file, whatever was sent before, and afterwards for what has arrived: what is torn
+    there goes anew. A push that was cut off is taken up by the next. mlgit sync sends the bytes of what it pushes by
+    itself.
+
+    \b
+    Examples:
+      mlgit data push
+      mlgit data push digits@v3 data/train
+      mlgit data push -r archive --dry-run
+    """
+    from mlgit import wiring
+    from mlgit.artifacts import wanting
+
+    place = wiring.place()
+    wanted = list(wanting.named(place.repo, names, project=place.meant) if names else wanting.everything(place.repo))
+    labels = {one.content: one.label for one in wanted}
+    sent, stays, files, size = list[str](), dict[str, str](), 0, 0
+    for group in wanting.grouped(wanted, far.lower()):
+        pushed = wanting.push(place.repo, group, jobs=jobs, dry_run=dry_run)
+        if pushed is None:
+            raise UsageError("There is no default DVC remote.", fix="dvc remote add -d NAME URL, or name one with -r")
+        sent, stays = [*sent, *pushed.sent], stays | pushed.stays
+        files, size = files + pushed.files, size + pushed.size
+    if as_json:
+        output.as_json(
+            {
+                "done": not dry_run, "files": files, "bytes": size,
+                "pushed": [{"hash": one, "name": labels[one]} for one in sent],
+                "stuck": [{"hash": one, "name": labels[one], "why": why} for one, why in stays.items()],
+            }
+        )  # fmt: skip
+    elif sent:
+        output.say(f"{wanting.told(files, size)} {'would be' if dry_run else 'are'} pushed:")
+        for one in sent:
+            output.say(f"  {labels[one]}")
+    elif not stays:
+        output.say("Nothing to push: all that lies here is there.")
+    if stays:
+        lines = [f"{labels[one]}: {why}" for one, why in stays.items()]
+        fix = "what is damaged here: mlgit data verify; else try again, or look at the remote"
+        raise MlgitError(f"{len(stays):,} did not get there whole.", why="\n".join(lines[:_MOST]), fix=fix)

@@ -1,0 +1,156 @@
+"""`mlgit data push` and `mlgit data pull`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlgit.dvc import adding, databases, project
+from mlgit.git.repo import Repo
+from tests import stores
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def data(inside: Repo, tmp_path: Path) -> Path:
+    """A folder that DVC holds, in a repository whose default remote is `far`."""
+    project.setup(inside)
+    stores.configure(inside.folder, "store", str(tmp_path / "far"))
+    made = inside.folder / "data"
+    made.mkdir()
+    for number in range(3):
+        (made / f"{number}.csv").write_text(f"{number}\n")
+    adding.add(inside, made)
+    return made
+
+
+def lose(repo: Repo, *places: Path) -> None:
+    subprocess.run(["rm", "-rf", *databases.of(repo, ""), *places], check=True)
+
+
+def test_data_goes_there_and_comes_back_to_its_place(inside: Repo, data: Path, mlgit: Script, tmp_path: Path):
+    tried = mlgit("data", "push", "--dry-run")
+    nothing = stores.held(tmp_path / "far")
+    pushed = mlgit("data", "push")
+    again = mlgit("data", "push")
+    lose(inside, data)
+    lacking = mlgit("data", "pull", "--dry-run")
+    pulled = mlgit("data", "pull")
+    here = mlgit("data", "pull")
+
+    assert tried.stdout.startswith("4 files, ")
+    assert tried.stdout.endswith("would be pushed:\n  data\n")
+    assert nothing == {}
+    assert pushed.stdout.endswith("are pushed:\n  data\n")
+    assert len(stores.held(tmp_path / "far")) == 4
+    assert again.stdout == "Nothing to push: all that lies here is there.\n"
+    assert lacking.stdout == "data would be pulled\n"
+    assert pulled.stdout == "data is pulled\ndata is in its place\n"
+    assert (data / "2.csv").read_text() == "2\n"
+    assert here.stdout == "Nothing to pull: all of it is here.\n"
+
+
+def test_what_was_changed_here_and_kept_nowhere_stays(inside: Repo, data: Path, mlgit: Script):
+    mlgit("data", "push")
+    lose(inside)
+    (data / "2.csv").write_text("mine\n")
+
+    done = mlgit("data", "pull")
+
+    assert done.stdout == "data is pulled\n"
+    assert "data holds files that no cache holds, and stays as it is" in done.stderr
+    assert (data / "2.csv").read_text() == "mine\n"
+
+
+def test_one_of_several_is_named_by_path_or_version(inside: Repo, data: Path, mlgit: Script, tmp_path: Path):
+    (inside.folder / "other.csv").write_text("other\n")
+    mlgit("data", "add", "other.csv", "--name", "other")
+
+    one = json.loads(mlgit("data", "push", "data", "--json").stdout)
+    two = json.loads(mlgit("data", "push", "other@v0", "--json").stdout)
+    lose(inside, data, inside.folder / "other.csv")
+    back = json.loads(mlgit("data", "pull", "other@v0", "--json").stdout)
+    nowhere = mlgit("data", "push", "nothing@v3", check=False)
+
+    assert [each["name"] for each in one["pushed"]] == ["data"]
+    assert (one["files"], one["stuck"]) == (4, [])
+    assert [each["name"] for each in two["pushed"]] == ["other:v0, which Ada added"]
+    assert [each["name"] for each in back["pulled"]] == ["other:v0, which Ada added"]
+    assert back["brought"] == []
+    assert not (inside.folder / "other.csv").exists()
+    assert nowhere.returncode == 1
+
+
+def test_several_remotes_and_those_that_pointers_name(inside: Repo, data: Path, mlgit: Script, tmp_path: Path):
+    stores.configure(inside.folder, "cold", str(tmp_path / "cold"), default=False)
+    pointer = data.with_name("data.dvc")
+    plain = pointer.read_text()
+    mlgit("data", "push", "-r", "cold")
+    both = [len(stores.held(tmp_path / name)) for name in ("far", "cold")]
+    subprocess.run(["rm", "-rf", tmp_path / "cold"], check=True)
+    pointer.write_text(plain + "  remote: cold\n")
+
+    mlgit("data", "push")
+    named = [len(stores.held(tmp_path / name)) for name in ("far", "cold")]
+    lose(inside, data)
+    mlgit("data", "pull")
+    pointer.write_text(plain + f"  remote: file://{tmp_path}/evil\n")
+    poisoned = mlgit("data", "push", check=False)
+
+    assert both == [0, 4]
+    assert named == [0, 4]
+    assert (data / "0.csv").read_text() == "0\n"
+    assert poisoned.returncode == 2
+    assert "There is no DVC remote" in poisoned.stderr
+    assert not (tmp_path / "evil").exists()
+
+
+def test_what_another_branch_configures_counts_for_nothing(inside: Repo, data: Path, mlgit: Script, tmp_path: Path):
+    inside.git("add", ".dvc", "data.dvc")
+    inside.git("commit", "-q", "-m", "data")
+    inside.git("switch", "-q", "-c", "evil")
+    stores.configure(inside.folder, "store", str(tmp_path / "evil"))
+    inside.git("commit", "-q", "-am", "evil")
+    inside.git("switch", "-q", "main")
+
+    mlgit("data", "push")
+
+    assert not (tmp_path / "evil").exists()
+    assert len(stores.held(tmp_path / "far")) == 4
+
+
+def test_bytes_that_are_missing_there_are_named_and_the_rest_comes(
+    inside: Repo, data: Path, mlgit: Script, tmp_path: Path
+):
+    (inside.folder / "whole.csv").write_text("whole\n")
+    mlgit("data", "add", "whole.csv")
+    mlgit("data", "push")
+    lose(inside, data, inside.folder / "whole.csv")
+    torn = stores.held(tmp_path / "far")["26ab0db90d72e28ad0ba1e22ee510510"]  # of "2\n"
+    torn.unlink()
+
+    done = mlgit("data", "pull", check=False)
+
+    assert done.returncode == 1
+    assert "data: 2.csv is not there" in done.stderr
+    assert "DVC remote store" in done.stderr
+    assert "mlgit data push where it was made" in done.stderr
+    assert (inside.folder / "whole.csv").read_text() == "whole\n"
+    assert not data.exists()
+
+
+def test_without_a_remote_it_says_how_to_get_one(inside: Repo, data: Path, mlgit: Script):
+    (inside.folder / ".dvc/config").write_text("[core]\n    analytics = false\n")
+
+    pushed = mlgit("data", "push", check=False)
+    lose(inside, data)
+    pulled = mlgit("data", "pull", check=False)
+
+    assert pushed.returncode == 2
+    assert pulled.returncode == 1
+    assert all("dvc remote add -d NAME URL" in done.stderr for done in (pushed, pulled))
