@@ -42,3 +42,11 @@ def guard() -> None:
 
     Disk.get, Disk.fetch = translate_pickle_error(plain_get), translate_pickle_error(plain_fetch)
     Disk.is_guarded = True
+
+
+def repository() -> Any:
+    """DVC's own view of the project of the current folder."""
+    from dvc.repo import Repo
+
+    guard()
+    return Repo()

@@ -10,14 +10,13 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core.artifact import is_hash
 from mlgit.dvc import plainly
-from mlgit.errors import MlgitError
 
 if TYPE_CHECKING:
     from dvc.output import Output
@@ -158,7 +157,7 @@ def overview() -> Overview:
     from dvc.exceptions import DvcException
 
     try:
-        with _opened() as dvc:
+        with plainly.repository() as dvc:
             stages = [stage for stage in dvc.index.stages if not _is_data(stage)]
             return Overview(
                 products=frozenset(Path(out.fs_path) for stage in stages for out in stage.outs),
@@ -182,7 +181,7 @@ def check_out(names: Sequence[str]) -> str:
 
     lost: list[str] = []
     try:
-        with _opened() as dvc, lock_repo(dvc):
+        with plainly.repository() as dvc, lock_repo(dvc):
             for stage in (stage for name in names for stage in dvc.stage.collect(name)):
                 if not all(out.hash_info for out in stage.outs):
                     continue
@@ -196,14 +195,6 @@ def check_out(names: Sequence[str]) -> str:
 
 
 # -- DVC's own command
-
-
-def _opened() -> Dvc:
-    """DVC's repository of the current folder."""
-    from dvc.repo import Repo
-
-    plainly.guard()
-    return Repo()
 
 
 @contextlib.contextmanager
@@ -282,51 +273,3 @@ def _product(out: Output) -> Product:
         is_cached=bool(out.use_cache), is_metrics=bool(out.metric),
         plot=(out.plot if isinstance(out.plot, dict) else {}) if out.plot else None, said=out.annot.to_dict(),
     )  # fmt: skip
-
-
-# -- what else a dvc.yaml names
-
-
-@dataclass(frozen=True, kw_only=True)
-class Named:
-    """What the `dvc.yaml` files say beside their stages."""
-
-    metrics: Sequence[Path]
-    plots: Mapping[Path, Mapping[str, Any]]
-    """How each is drawn."""
-    artifacts: Mapping[Path, Mapping[str, Any]]
-    """`name`, `type`, `desc`, `labels` and `meta` of what lies at a path."""
-
-
-def named(documents: Iterable[Path]) -> Named:
-    """What the `dvc.yaml`s *documents* name beside their stages, in the project of the current folder.
-
-    Raises `MlgitError` where one cannot be read.
-    """
-    from dvc.dvcfile import load_file
-    from dvc.exceptions import DvcException
-
-    metrics: list[Path] = []
-    plots: dict[Path, Mapping[str, Any]] = {}
-    artifacts: dict[Path, Mapping[str, Any]] = {}
-    try:
-        with _opened() as dvc:
-            for file in documents:
-                found = load_file(dvc, str(file))
-                metrics += (file.parent / name for name in found.metrics)
-                artifacts |= {file.parent / one["path"]: {"name": name, **one} for name, one in found.artifacts.items()}
-                for name, drawn in _plots(found.plots):
-                    files = y if isinstance(y := drawn.get("y"), Mapping) else (name,)
-                    plots |= {file.parent / path: drawn for path in files}
-    except DvcException as exc:
-        raise MlgitError("What dvc.yaml says beside its stages cannot be read.", why=str(exc)) from exc
-    return Named(metrics=metrics, plots=plots, artifacts=artifacts)
-
-
-def _plots(found: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """(name or path, how it is drawn) of each entry of a section `plots`, which is a list or a mapping."""
-    for item in found if isinstance(found, list) else [found]:
-        if isinstance(item, Mapping):
-            yield from ((name, drawn or {}) for name, drawn in item.items())
-        else:
-            yield str(item), {}

@@ -15,7 +15,7 @@ from mlgit.artifacts import catalog, log
 from mlgit.core import refs, secrets
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import flatten
-from mlgit.dvc import cache, stages, storing
+from mlgit.dvc import cache, sections, stages, storing
 from mlgit.dvc.stages import Done, Product
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git import process
@@ -49,7 +49,7 @@ class Staged:
         self._home = self._top / (self._run.folder or "")
         self._before = stages.overview()
         self._done: dict[str, Done] = {}
-        self._named: dict[Path, stages.Named] = {}
+        self._named: dict[Path, sections.Named] = {}
 
     def tell(self, done: Done) -> None:
         """A stage is done. That it cannot be told is no failure of the stage."""
@@ -119,9 +119,9 @@ class Staged:
         )  # fmt: skip
         return log.claimed(log.with_card(self._repo, version, folder=self._run.folder or ""), (), None)
 
-    def _of(self, file: Path) -> stages.Named:
+    def _of(self, file: Path) -> sections.Named:
         if file not in self._named:
-            self._named[file] = stages.named([file])
+            self._named[file] = sections.named([file])
         return self._named[file]
 
     def _leave_out(self) -> None:
