@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from mlgit.dvc import databases
+from mlgit.dvc import databases, storing
 from mlgit.errors import MlgitError, UsageError
 
 REFERENCES = ".mlgit-references.json"
@@ -147,11 +147,10 @@ class Manifest:
 
     def digest(self) -> str:
         """What DVC's hash of the folder will be."""
-        listing = [{"md5": one.digest, "relpath": name} for name, one in self.entries.items() if one.ref is None]
+        hashes = {name: one.digest for name, one in self.entries.items() if one.ref is None}
         if table := references(self.entries):
-            listing.append({"md5": databases.md5(table).hexdigest(), "relpath": REFERENCES})
-        listing.sort(key=lambda item: item["relpath"].split("/"))
-        return f"{databases.md5(json.dumps(listing, sort_keys=True).encode()).hexdigest()}.dir"
+            hashes[REFERENCES] = databases.md5(table).hexdigest()
+        return storing.content(hashes)
 
 
 def _document(entry: Entry) -> dict[str, Any]:

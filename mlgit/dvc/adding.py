@@ -6,7 +6,6 @@ The pointer appears when the bytes are on disk, and names what was read; killed 
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -134,18 +133,23 @@ def _inside(repo: Repo, top: Path, database: Path) -> Allowed:
 
 def _left_out(repo: Repo, place: Path, file: Path) -> bool:
     """Let git ignore *place*; whether *file*, the `.gitignore` beside it, needed a line for that."""
-    args = ("check-ignore", "--", str(place))
-    if process.run(*args, folder=repo.folder, ok=(0, 1)):
+    if _is_left_out(repo, place):
         return False
     try:
         with file.open("ab+") as lines:
             fcntl.flock(lines, fcntl.LOCK_EX)  # several may add at once
-            lines.seek(max(0, lines.seek(0, os.SEEK_END) - 1))
-            start = b"" if lines.read() in (b"", b"\n") else b"\n"
-            lines.write(start + _pattern(place.name).encode() + b"\n")
+            lines.seek(0)
+            before = lines.read()
+            if before and _is_left_out(repo, place):  # another was quicker
+                return False
+            lines.write((b"" if before[-1:] in (b"", b"\n") else b"\n") + _pattern(place.name).encode() + b"\n")
     except OSError as exc:
         raise MlgitError(f"{file} cannot be written.", why=str(exc)) from exc
     return True
+
+
+def _is_left_out(repo: Repo, place: Path) -> bool:
+    return bool(process.run("check-ignore", "--", str(place), folder=repo.folder, ok=(0, 1)))
 
 
 def _pattern(name: str) -> str:

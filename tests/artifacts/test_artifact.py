@@ -567,3 +567,12 @@ def test_a_table_may_come_in_pieces(inside: Repo):
     found = wandb.Api().artifact("pieces:latest").get("whole")
 
     assert [row for _, row in found.iterrows()] == [[0], [1]]
+
+
+def test_a_draft_has_the_digest_that_it_is_logged_under(data: Path):
+    (data / "deep-er").write_text("sorts before what is in the folder, for DVC sorts whole paths")
+    draft = dataset()
+    draft.add_dir(str(data))
+    before = draft.digest
+
+    assert logged(draft).digest == before

@@ -199,3 +199,54 @@ def test_a_file_that_changes_while_it_is_read_is_read_again_and_then_named(
 
     assert added.size == size == 3_000_004
     assert not list((top / ".dvc/cache").rglob("*.mlgit"))
+
+
+def test_several_may_add_at_once(repo: Repo, top: Path):
+    project.setup(repo)
+    code = (
+        "import sys; from pathlib import Path; from mlgit.dvc import adding; from mlgit.git.repo import Repo;"
+        "sys.stdin.read();"
+        "[adding.add(Repo.find(Path.cwd()), Path(name)) for name in sys.argv[1:]]"
+    )
+    groups = [[f"{number}-{one}" for one in range(6)] + ["shared"] for number in range(4)]
+    (top / "shared").write_text("the same for all")
+    for group in groups:
+        for name in group[:-1]:
+            (top / name).write_text(name[2:])  # the same bytes in each group
+    words = [[sys.executable, "-c", code, *group] for group in groups]
+
+    adding_ = [subprocess.Popen(one, cwd=top, stdin=subprocess.PIPE) for one in words]
+    for process in adding_:
+        assert process.stdin
+        process.stdin.close()
+
+    assert [process.wait() for process in adding_] == [0, 0, 0, 0]
+    ignored = (top / ".gitignore").read_text().splitlines()
+    assert sorted(ignored) == sorted({f"/{name}" for one in groups for name in one})
+    assert "up to date" in dvc("status", cwd=top)
+    assert not list((top / ".dvc/cache").rglob("*.mlgit"))
+
+
+def test_a_dvc_project_below_the_repositorys_top_keeps_its_own(repo: Repo, top: Path):
+    (top / "sub/data").mkdir(parents=True)
+    dvc("init", "-q", "--subdir", cwd=top / "sub")
+    (top / "sub/data/a").write_text("a")
+
+    added = adding.add(repo, top / "sub/data")
+
+    assert (added.pointer, set(added.written)) == ("sub/data.dvc", {"sub/data.dvc", "sub/.gitignore"})
+    assert (top / "sub/.dvc/cache/files/md5" / added.hash[:2]).is_dir()
+    assert "up to date" in dvc("status", cwd=top / "sub")
+
+
+def test_without_its_memory_everything_is_only_slower(repo: Repo, top: Path, data: Path):
+    first = adding.add(repo, data)
+    for page in (repo.own / "hashes").iterdir():
+        page.write_bytes(page.read_bytes()[:-3] if page.stat().st_size % 2 else b"\0" * 100)
+
+    again = adding.add(repo, data)
+    subprocess.run(["rm", "-r", repo.own / "hashes"], check=True)
+    (repo.own / "hashes").write_text("in the way")
+    third = adding.add(repo, data)
+
+    assert (first.hash, again.new, third.new) == (third.hash, False, False)
