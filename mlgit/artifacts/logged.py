@@ -73,6 +73,6 @@ def entries(
         if path == manifest.REFERENCES:
             found |= manifest.read_references(source)
         else:
-            inner = name if path == "." else path
+            inner = manifest.inside(name) if path == "." else path
             found[inner] = Entry(inner, size=source.stat().st_size, digest=digest, source=source)
     return found

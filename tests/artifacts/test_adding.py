@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from mlgit.artifacts.adding import Added, Wish
 from mlgit.dvc import databases
 from mlgit.errors import MlgitError, NotFoundError, UsageError, WrongKindError
 from mlgit.git.repo import Repo
+from mlgit.store import ledgers
 
 
 def add(target: str, **wish: object) -> Added:
@@ -291,3 +293,15 @@ def test_to_use_what_is_here_loads_nothing_of_dvc_and_no_reader_of_yaml(digits: 
     )
 
     assert python("-c", code).stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("path", ["..", "x/..", "", "/"])
+def test_a_ledger_from_elsewhere_leads_no_file_out_of_its_folder(inside: Repo, tmp_path: Path, path: str):
+    Path("x.csv").write_text("x")
+    told = add("x.csv", name="x").held.version
+    ledgers.change(inside, "repo", "x", lambda one: one.telling(replace(told, path=path)), why=lambda _: "evil")
+
+    with pytest.raises(UsageError, match="cannot be a path"):
+        mlgit.Api().artifact("x:v0").download(tmp_path / "far/there")
+
+    assert not (tmp_path / "far").exists()

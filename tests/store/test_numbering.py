@@ -11,6 +11,7 @@ import pytest
 
 from mlgit.artifacts import catalog, telling
 from mlgit.core.artifact import ArtifactVersion
+from mlgit.errors import MlgitError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -260,3 +261,25 @@ def test_an_alias_of_a_run_is_an_edit_of_the_run_and_no_number(three: list[Repo]
     exchange(two)
 
     assert one.refs(LEDGER) == two.refs(LEDGER) == before
+
+
+def test_who_is_cut_off_before_the_push_finishes_the_next_time(three: list[Repo], monkeypatch: pytest.MonkeyPatch):
+    one, two, _ = three
+    log(one, "aaaaaaaa", "a", 5.0)
+    exchange(one)
+    log(two, "bbbbbbbb", "b", 3.0)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise MlgitError("The cable is cut.")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(Remote, "push", refuse)
+        with pytest.raises(MlgitError):
+            exchange(two)
+    log(one, "cccccccc", "c", 7.0)
+    exchange(one)
+    exchange(two)
+    exchange(one)
+
+    assert numbers(one) == numbers(two) == "acb"
+    assert one.refs(LEDGER) == two.refs(LEDGER)
