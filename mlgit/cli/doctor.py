@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,16 +45,18 @@ class _Finding:
 
 
 @click.command(short_help="Check this machine and this repository.")
+@click.option("--remote", "asks", is_flag=True, help="Send a few bytes to each DVC remote, too, and take them away.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def command(as_json: bool) -> None:
+def command(asks: bool, as_json: bool) -> None:
     """Check this machine and this repository; exit code 1 when something fails. Nothing is changed.
 
     \b
     Examples:
       mlgit doctor
+      mlgit doctor --remote
       mlgit doctor --json
     """
-    findings = list(_diagnose(Path.cwd()))
+    findings = [*_diagnose(Path.cwd()), *(_reached(Path.cwd()) if asks else ())]
     if as_json:
         output.as_json([{"what": f.what, "health": f.health.value, "says": f.says, "fix": f.fix} for f in findings])
     elif output.is_terminal():
@@ -248,7 +251,39 @@ def _dvc(repo: Repo, folder: Path) -> _Finding:
     if not remotes:
         says = f"{root}, without a remote: data stays on this machine"
         return _Finding("dvc", _Health.OK, says, "dvc remote add -d storage s3://bucket/path, to share it")
+    if told := _told_secrets(root / ".dvc" / "config"):
+        says = f"{root}, remotes {', '.join(remotes)}; .dvc/config, which goes to git, holds {', '.join(told)}"
+        fix = "dvc remote modify --local NAME … keeps it out of git; then change it, for git has the old one"
+        return _Finding("dvc", _Health.WARN, says, fix)
     return _Finding("dvc", _Health.OK, f"{root}, remotes {', '.join(remotes)}")
+
+
+def _told_secrets(file: Path) -> list[str]:
+    """The settings in DVC's *file* that are credentials, or hold some."""
+    from mlgit.core import secrets
+
+    with suppress(OSError):
+        lines = re.findall(r"^\s*(\w+)\s*=\s*(.+)$", file.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+        return [key for key, value in lines if secrets.redact_params({key: value}) != {key: value}]
+    return []
+
+
+def _reached(folder: Path) -> Iterator[_Finding]:
+    """Whether each DVC remote answers, and takes what it is sent."""
+    from mlgit.dvc import project, remote, stores
+
+    repo = Repo.find(folder)
+    root = project.root(folder, repo.work_tree) if repo and repo.work_tree else None
+    if repo is None or root is None:
+        return
+    inside = "" if root == repo.work_tree else root.relative_to(repo.folder).as_posix()
+    for name, url in stores.names(repo, inside).items():
+        try:
+            remote.probe(repo, folder=inside, name=name)
+        except MlgitError as exc:
+            yield _Finding(f"remote {name}", _Health.FAIL, " ".join((exc.what, *exc.why.split())), exc.fix)
+        else:
+            yield _Finding(f"remote {name}", _Health.OK, f"{url} answers, and takes what it is sent")
 
 
 def _remotes(root: Path) -> list[str]:

@@ -23,6 +23,7 @@ _TOKENS = re.compile(
     | \bnpm_[A-Za-z0-9]{36}\b
     | \bpypi-[A-Za-z0-9_-]{50,}
     | \bwandb_v\d_[A-Za-z0-9_]{40,}
+    | \bsecret_access_key["']?\s*[=:]\s*["']?[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])  # AWS, as DVC and AWS write it
     | -----BEGIN[ A-Z]*PRIVATE\ KEY-----(?:[\s\S]*?-----END[ A-Z]*PRIVATE\ KEY-----)?
     | (?<=://)[^/\s:@\x00-\x1a]*:[^/\s@\x00-\x1a]+(?=@)   # user:password@ in a URL, none in random bytes
     """,
@@ -30,14 +31,14 @@ _TOKENS = re.compile(
 )
 _LANDMARKS = (
     "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "hf_", "sk-", "xox", "AIza",
-    "npm_", "pypi-", "wandb_v", "-----BEGIN", "://",
+    "npm_", "pypi-", "wandb_v", "-----BEGIN", "://", "secret_access_key",
 )  # fmt: skip
 """What a token begins with or comes right behind: only there is its whole shape tried, a hundred times as fast."""
 
 SHAPES = zlib.crc32(_TOKENS.pattern.encode())
 """Changes when the known shapes do: what was found free of tokens once has to be looked at anew then."""
 _FILES = re.compile(
-    r"(?i)(^|/)(\.env(\.[^/]*)?|[^/]*\.env|\.envrc|\.netrc|_netrc|\.pypirc|\.npmrc|\.git-credentials|id_(rsa|dsa|ecdsa|ed25519)|"
+    r"(?i)(^|/)(\.dvc/config\.local|\.env(\.[^/]*)?|[^/]*\.env|\.envrc|\.netrc|_netrc|\.pypirc|\.npmrc|\.git-credentials|id_(rsa|dsa|ecdsa|ed25519)|"
     r"credentials(\.json)?|service[-_]account.*\.json|[^/]*\.(pem|key|p12|pfx|keystore|jks))$"
 )
 _KEYS = re.compile(

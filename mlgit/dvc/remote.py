@@ -5,11 +5,14 @@ Without a remote, each of these says so.
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlgit.dvc import databases, known, moving, stored, stores
+from mlgit.dvc import databases, known, moving, refusals, stored, stores
 from mlgit.dvc.memory import Memory
 from mlgit.dvc.objects import Objects
 from mlgit.dvc.stores import Remote, opened
@@ -133,6 +136,24 @@ def _incomplete(remote: Remote, outcome: moving.Outcome, contents: Mapping[str, 
     if outcome.wrong:
         return MlgitError(what, why=why, fix="mlgit data push where it was made: it sends anew what is not whole there")
     return NotFoundError(what, why=why, fix="mlgit data push where it was made")
+
+
+def probe(repo: Repo, *, folder: str = "", name: str = "") -> None:
+    """Send a few bytes to the remote *name*, and take them away again, where it can do that.
+
+    Raises `MlgitError` where it cannot be reached, or does not take them.
+    """
+    with opened(repo, folder, name) as remote, tempfile.TemporaryDirectory() as scratch:
+        if remote is None:
+            return
+        path = Path(scratch, "probe")
+        path.write_bytes(b"mlgit doctor " + os.urandom(8))
+        oid = databases.md5_of(path)
+        outcome = moving.send(remote, {oid: {oid: path}})
+        if outcome.wrong:
+            raise MlgitError(f"The DVC remote {remote.name} ({remote.url}) loses what it gets.", why=outcome.wrong[oid])
+        with suppress(*refusals.errors(), NotImplementedError):
+            remote.odb.fs.fs.rm_file(remote.odb.oid_to_path(oid))
 
 
 def holding(repo: Repo, contents: Iterable[str], *, folder: str = "") -> set[str] | None:

@@ -3,7 +3,11 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from mlgit.dvc import project
 from mlgit.git.repo import Repo
+from tests import stores
 from tests.conftest import make_repo
 
 
@@ -106,6 +110,34 @@ def test_names_of_dvc_remotes_are_shown_and_nothing_else_of_them(mlgit, repo: Re
 
     assert "remotes s3" in findings(done)["dvc"]["says"]
     assert "hush" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "line", ["secret_access_key = hush", "password = hush", "url = https://ada:hush@example.com/x"]
+)
+def test_credentials_that_go_to_git_are_warned_of(mlgit, repo: Repo, line: str):
+    (repo.work_tree / ".dvc").mkdir()
+    (repo.work_tree / ".dvc" / "config").write_text(f"['remote \"far\"']\n    {line}\n")
+
+    done = mlgit("doctor", "--json", cwd=repo.folder)
+
+    assert findings(done)["dvc"]["health"] == "warn"
+    assert "--local" in findings(done)["dvc"]["fix"]
+    assert "hush" not in done.stdout
+
+
+def test_a_dvc_remote_is_tried_where_that_is_asked_for(mlgit, repo: Repo, tmp_path: Path):
+    project.setup(repo)
+    stores.configure(repo.folder, "good", str(tmp_path / "far"))
+    with stores.shelf(tmp_path / "web", readonly=True) as (url, _):
+        stores.configure(repo.folder, "readonly", url, default=False)
+        done = mlgit("doctor", "--remote", "--json", check=False, cwd=repo.folder)
+
+    assert findings(done)["remote good"]["health"] == "ok"
+    assert stores.held(tmp_path / "far") == {}
+    assert findings(done)["remote readonly"]["health"] == "fail"
+    assert "does not take what we want to do" in findings(done)["remote readonly"]["says"]
+    assert done.returncode == 1
 
 
 def test_it_loads_nothing_heavy(python, repo: Repo):

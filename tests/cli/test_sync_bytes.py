@@ -174,3 +174,17 @@ def test_a_clone_gets_the_bytes_when_it_asks_for_them_and_a_missing_one_is_named
     assert "DVC remote store" in missing.stderr
     assert (other.folder / "x/model.bin").read_text() == "made"
     assert next(databases.of(other, "")).is_dir()
+
+
+def test_credentials_of_a_remote_never_reach_git(shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit):
+    (shared.folder / ".dvc/.gitignore").unlink()
+    secret = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab"
+    stores.configure(shared.folder, "store", "s3://bucket", default=False, local=True, secret_access_key=secret)
+    with (shared.folder / ".dvc/config").open("a") as file:
+        file.write(f"['remote \"bad\"']\n    url = s3://other\n    secret_access_key = {secret}\n")
+
+    python("-c", RUN, "snapshot", cwd=shared.folder)
+
+    objects = shared.git("cat-file", "--batch-all-objects", "--batch")
+    assert "snapshot" in objects
+    assert secret not in objects

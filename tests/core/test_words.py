@@ -230,6 +230,7 @@ TOKENS = [
     "wandb_v1_" + "f" * 40,
     "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----",
     "-----BEGIN PRIVATE KEY-----",
+    "secret_access_key = " + "g" * 40,
 ]
 
 
