@@ -31,3 +31,5 @@ def command(shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None  # one of the three above
     output.say(found(group, {}, "mlgit", "_MLGIT_COMPLETE").source())
+    if shell == "bash":  # to which a colon ends a word, and digits:v2 is one
+        output.say("COMP_WORDBREAKS=${COMP_WORDBREAKS//:}")

@@ -25,6 +25,18 @@ def test_bash_takes_the_script(mlgit):
     assert "_mlgit_completion" in done.stdout
 
 
+def test_a_version_is_one_word_for_bash(mlgit):
+    bash = shutil.which("bash")
+    need("bash", bash is not None)
+    script = mlgit("completion", "bash").stdout
+
+    words = [str(bash), "--norc", "-ic", f'{script}\necho "<$COMP_WORDBREAKS>"']
+    shown = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+
+    assert "=" in shown
+    assert ":" not in shown
+
+
 def test_subcommands_are_completed(mlgit):
     env = os.environ | {"_MLGIT_COMPLETE": "bash_complete", "COMP_WORDS": "mlgit pr re", "COMP_CWORD": "2"}
 
