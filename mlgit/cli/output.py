@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -14,6 +15,9 @@ from mlgit.core import escape, figures, waiting
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+_BLINK = 0.05
+"""Seconds between two looks at a bar."""
 
 
 def is_terminal(stream: IO[str] | None = None) -> bool:
@@ -99,7 +103,17 @@ def progress(
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), done, TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total)
-        yield lambda count, now: bar.update(task, advance=count, description=now)
+        left, shown = 0, 0.0
+
+        def tell(count: int, now: str) -> None:
+            nonlocal left, shown
+            left += count
+            if (moment := time.monotonic()) - shown > _BLINK:  # of a hundred thousand things nobody sees each
+                bar.update(task, advance=left, description=now)
+                left, shown = 0, moment
+
+        yield tell
+        bar.update(task, advance=left)
 
 
 def some(names: Sequence[str], most: int = 10) -> str:

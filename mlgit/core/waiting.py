@@ -21,9 +21,12 @@ watcher: ContextVar[Watch | None] = ContextVar("watcher", default=None)
 
 
 @contextlib.contextmanager
-def watched(what: str, size: int, unit: Unit = "") -> Iterator[Tell]:
-    """Let who watches see work on *size* things or bytes; on few, there is nothing to see."""
-    watch = watcher.get() if size > _FEW[unit] else None
+def watched(what: str, size: int, unit: Unit = "", *, things: int = 0) -> Iterator[Tell]:
+    """Let who watches see work on *size* things or bytes; on few, there is nothing to see.
+
+    *things*: how many the bytes are of.
+    """
+    watch = watcher.get() if size > _FEW[unit] or things > _FEW[""] else None
     if watch is None:
         yield lambda _count, _title: None
     else:

@@ -21,13 +21,13 @@ def hashes(place: Path, found: Tree, known: Memory) -> dict[str, str]:
     left = found.files.keys() - told.keys()
     size = sum(found.files[name].st_size for name in left)
     try:
-        with waiting.watched(f"reading {place.name}", size, "bytes") as tell:
-            for name in left:
+        with waiting.watched(f"reading {place.name}", size, "bytes", things=len(left)) as tell:
+            for number, name in enumerate(left, 1):
                 path, moment = place if name == ALONE else place / name, time.time_ns()
                 told[name] = databases.md5_of(path)
                 if memory.is_settled(after := os.stat(path), moment):  # noqa: PTH116
                     rows[name] = memory.row(after, told[name])
-                tell(after.st_size, name)
+                tell(after.st_size, f"{number:,} of {len(left):,} files")
     except OSError as exc:
         raise MlgitError(f"{place} cannot be read.", why=str(exc)) from exc
     if rows != page:

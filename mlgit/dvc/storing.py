@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlgit.core import waiting
@@ -70,18 +71,20 @@ def store(
     rows: dict[str, Row] = {}
     try:
         with (
-            waiting.watched(f"storing {path.name}", found.size, unit="bytes") as tell,
+            waiting.watched(f"storing {path.name}", found.size, "bytes", things=len(found.files)) as tell,
             taking.into(objects, link=link, clone=clone) as intake,
         ):
-            for name, stat in found.files.items():
+            for number, (name, stat) in enumerate(found.files.items(), 1):
+                title = f"{number:,} of {len(found.files):,} files"
                 md5 = told(known, name, stat)
                 if md5 is not None and intake.has(md5):
                     hashes[name], files[name], rows[name] = md5, stat, known[name]
+                    tell(stat.st_size, title)
                     continue
                 place = str(path) if name == ALONE else f"{path}/{name}"
-                look = lambda place=place: tree.look(place, allowed)  # noqa: E731
-                tell_of = lambda count, name=name: tell(count, name)  # noqa: E731
-                hashes[name], files[name], settled = intake.take(place, stat, look, tell_of)
+                look = partial(tree.look, place, allowed)
+                advance = partial(_advance, tell, title)
+                hashes[name], files[name], settled = intake.take(place, stat, look, advance)
                 if settled:
                     rows[name] = memory.row(files[name], hashes[name])
             is_known = rows.keys() == known.keys() - {_WHOLE} and _WHOLE in known and len(rows) == len(hashes)
@@ -94,6 +97,10 @@ def store(
     if not is_known and not link:
         remembered.keep(str(path), rows | {_WHOLE: (0, 0, 0, 0, whole)})
     return Stored(content=whole, hashes=hashes, files=files)
+
+
+def _advance(tell: waiting.Tell, title: str, count: int) -> None:
+    tell(count, title)
 
 
 def content(hashes: Mapping[str, str]) -> str:

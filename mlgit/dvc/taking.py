@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -66,9 +68,10 @@ class Intake:
         """
         for _ in range(_TRIES):
             moment = time.time_ns()
-            md5, after = self._copied(path, found, tell)
-            if md5 is not None:
-                return md5, after, memory.is_settled(after, moment)
+            with suppress(FileNotFoundError):  # gone since it was found: look says so
+                md5, after = self._copied(path, found, tell)
+                if md5 is not None:
+                    return md5, after, memory.is_settled(after, moment)
             found = look()
         raise MlgitError(
             f"{path} changed while it was read, {_TRIES} times in a row.",
@@ -136,7 +139,9 @@ class Intake:
         targets = {oid: databases.place(self._objects.database, oid) for oid in self._new}
         folders = {target.parent for target in targets.values()}
         for folder in folders:
-            folder.mkdir(exist_ok=True)
+            with suppress(FileExistsError):
+                folder.mkdir()
+                shutil.copymode(self._objects.database, folder)  # a cache may be shared with a group
         for oid in sorted(self._new, key=lambda one: one.endswith(".dir")):
             os.rename(self._new[oid], targets[oid])  # noqa: PTH104
         sync(folders, self._objects.database)

@@ -73,7 +73,7 @@ def _read(repo: Repo, paths: list[Path], missing: tuple[str, ...]) -> Found:
     try:
         sizes = [path.stat().st_size for path in paths]
         with (
-            waiting.watched("reading the cache", sum(sizes), "bytes") as tell,
+            waiting.watched("reading the cache", sum(sizes), "bytes", things=len(paths)) as tell,
             ThreadPoolExecutor(_HANDS) as hands,
         ):
             for path, size, md5 in zip(paths, sizes, hands.map(databases.md5_of, paths), strict=True):
