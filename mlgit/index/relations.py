@@ -11,9 +11,9 @@ import sqlite3
 from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from itertools import chain, compress, islice
-from typing import Any
 
 from mlgit.core import query
 from mlgit.core.artifact import Claim
@@ -227,7 +227,7 @@ class _Words:
         found = self._connection.execute(question, (self._key, *asked)).fetchall()
         for segment, positions, codes, others in found:
             if segment not in self._segments:
-                self._segments[segment] = _Segment(positions, codes, records.decode(others, rounded=True))
+                self._segments[segment] = _Segment(positions, codes, others)
         return [segment for segment, *_ in found]
 
     def _segment(self, segment: int) -> _Segment | None:
@@ -264,11 +264,12 @@ class _Words:
 
     def _looked_for(self, word: str) -> Iterator[tuple[int, int]]:
         """`_where`, of a word that is looked for in what is not read yet."""
-        for segment in self._read("AND instr(others, ?)", json.dumps(word)[1:-1]):
-            told = self._segments[segment]
-            for code, texts in enumerate(told.texts if told else ()):
-                if any(text.startswith(word) and self._word(text) == word for text in texts):
-                    yield segment, code
+        written = json.dumps(word)[1:-1]
+        for segment in self._read("AND instr(others, ?)", written):
+            if told := self._segments[segment]:
+                yield from (
+                    (segment, code) for code in told.saying(written) if word in map(self._word, told.texts_of(code))
+                )
 
     def of(self, row: int) -> list[str]:
         """The texts of a *row*."""
@@ -277,13 +278,13 @@ class _Words:
         segment, position = divmod(row, SEGMENT)
         told = self._segment(segment)
         code = told.codes.get(position) if told else None
-        return [] if told is None or code is None else told.texts[code]
+        return [] if told is None or code is None else told.texts_of(code)
 
 
 class _Segment:
     """What the runs of a segment have under one key, unpacked as far as it is asked for."""
 
-    def __init__(self, positions: bytes, codes: bytes, others: Sequence[Any]) -> None:
+    def __init__(self, positions: bytes, codes: bytes, others: str) -> None:
         self._positions, self._codes = array("H", positions), array("h", codes)
         self._others = others
         self._asked = 0
@@ -291,7 +292,36 @@ class _Segment:
     @cached_property
     def texts(self) -> list[list[str]]:
         """What each code stands for."""
-        return [one if isinstance(one, list) else [one] for one in self._others]
+        found = records.decode(self._others, rounded=True)
+        return [one if isinstance(one, list) else [one] for one in found]
+
+    @cached_property
+    def _pieces(self) -> list[str]:
+        """The lists of texts as they are written, to be read one by one; none where they are written in another way.
+
+        What parts them is never inside of a text, for there its second quote would stand behind a backslash; and a text
+        that looks like it with its own quotes stands behind a bracket or a comma.
+        """
+        is_plain = self._others[:3] == '[["' and not any(f"{mark}{_PARTED}" in self._others for mark in "[,")
+        pieces = self._others[3:-3].split(_PARTED) if is_plain else []
+        return pieces if len(pieces) == max(self._codes, default=-1) + 1 else []
+
+    def texts_of(self, code: int) -> list[str]:
+        """What one *code* stands for."""
+        if self._pieces and "texts" not in vars(self):
+            with suppress(ValueError):
+                return list(map(str, records.decode(f'["{self._pieces[code]}"]', rounded=True)))
+        return self.texts[code]
+
+    def saying(self, written: str) -> Iterable[int]:
+        """The codes that may have a text that begins so, as it stands in JSON."""
+        if not self._pieces:
+            return range(len(self.texts))
+        found, at = dict[int, None](), self._others.find(f'"{written}')
+        while at >= 0:
+            found.setdefault(self._others.count(_PARTED, 0, at + 1))  # the quote at its end opens the next text
+            at = self._others.find(f'"{written}', at + 1)
+        return found
 
     @cached_property
     def codes(self) -> Mapping[int, int]:
@@ -307,7 +337,7 @@ class _Segment:
 
     @cached_property
     def _by_code(self) -> Mapping[int, Sequence[int]]:
-        if len(self._others) == len(self._codes):  # each has its own, as of models that runs logged
+        if len(set(self._codes)) == len(self._codes):  # each has its own, as of models that runs logged
             return {code: (position,) for code, position in zip(self._codes, self._positions, strict=True)}
         rows: defaultdict[int, list[int]] = defaultdict(list)
         for position, code in zip(self._positions, self._codes, strict=True):
@@ -320,6 +350,7 @@ def _first(text: str) -> str:
     return text.partition(" ")[0]
 
 
+_PARTED = '"],["'
 _MANY = 2000
 _FEW = 16
 """So many words are looked for before it is worth while to know where all are."""

@@ -1,0 +1,107 @@
+"""Which runs have to do with which contents: what columns say, looked up one by one or all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlgit import wiring
+from mlgit.core.artifact import ArtifactVersion, Claim, Link, claims
+from mlgit.git.repo import Repo
+from mlgit.index import build, cells, now, relations
+from mlgit.index.relations import Relations, _Segment
+from tests.recorded import record
+
+ODD = ['"],["', "a b", '"', "\\", "],[", "é", "", "a", "x\n"]
+LISTS = st.lists(st.lists(st.sampled_from(ODD) | st.text(max_size=3), min_size=1, max_size=3), min_size=1, max_size=8)
+
+
+@given(LISTS)
+def test_texts_are_read_one_by_one_as_all_at_once(lists: list[list[str]]):
+    packed = cells.pack(range(len(lists)), lists)
+    one = _Segment(packed.positions, packed.codes or b"", packed.others or "[]")
+
+    assert [one.texts_of(one.codes[at]) for at in range(len(lists))] == lists
+    for text in {text for texts in lists for text in texts}:
+        written = cells.records.encode(text).decode()[1:-1]
+        saying = set(one.saying(written))
+        assert {one.codes[at] for at, texts in enumerate(lists) if text in texts} <= saying
+
+
+@pytest.mark.parametrize(
+    "others", ['[["a"],[],["b"]]', '[["a" ], ["b"]]', '[["a"],["b"],["c"]]', '["a","b"]', "[[1],[2]]"]
+)
+def test_lists_that_are_written_in_another_way_are_read_too(others: str):
+    one = _Segment(bytes((0, 0)), bytes((1, 0)), others)
+
+    assert one.texts_of(1) == one.texts[1]
+
+
+def version(mark: int, **more: Any) -> ArtifactVersion:
+    about = {"name": "digits", "type": "dataset", "size": 1, "path": "d", "created": 1e9 + mark} | more
+    return ArtifactVersion(hash=f"{mark:032}", **about)
+
+
+@pytest.fixture
+def known(inside: Repo) -> Repo:
+    linked = version(2, links=(Link(collection='best "digits"', linked=2e9),))
+    record(inside, "a11111111", name="a", logged=(version(1), linked), created=1.0)
+    record(inside, "b11111111", name="b", used=(version(1),), logged=(version(3, name="m"),), created=2.0)
+    record(inside, "c11111111", name="c", used=(version(1), version(3)), parent="b11111111", created=3.0)
+    record(inside, "d11111111", name="d", logged=(version(2),), created=4.0, sweep="s", data={"x": version(3).hash})
+    return inside
+
+
+def names(asked: Relations, rows: Iterator[int] | list[int]) -> list[str]:
+    some = list(rows)
+    ids = asked.ids(some)
+    return [ids[row][0] for row in some]
+
+
+@pytest.mark.parametrize("few", [0, 16])
+def test_what_runs_read_and_made_is_found_both_ways(known: Repo, monkeypatch: pytest.MonkeyPatch, few: int):
+    monkeypatch.setattr(relations, "_FEW", few)
+
+    def answer(state: now.Now) -> None:
+        asked = state.relations
+        row = asked.rows(["a11111111", "b11111111", "c11111111", "d11111111"])
+        assert names(asked, asked.readers(version(1).hash)) == ["b", "c"]
+        assert names(asked, asked.readers(version(3).hash)) == ["c", "d"]
+        assert names(asked, asked.makers(version(2).hash)) == ["a", "d"]
+        assert names(asked, asked.children("b11111111")) == ["c"]
+        assert names(asked, asked.trials("s")) == ["d"]
+        assert asked.read_by(row["c11111111"]) == [version(1).hash, version(3).hash]
+        assert asked.made_by(row["a11111111"]) == [version(1).hash, version(2).hash]
+        assert asked.parent(row["c11111111"]) == "b11111111"
+        assert asked.readers("0" * 32) == asked.makers("nothing") == []
+        assert asked.is_name('best "digits"')
+        assert not asked.is_name("best")
+        said = [claim.content for claim in asked.claimed_as("digits", "p")]
+        assert said == [version(1).hash, version(2).hash, version(2).hash]
+
+    now.ask(known, answer)
+
+
+def test_archived_runs_are_related_by_their_shards(known: Repo, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(build, "_MANY", 1)
+    every = now.ask(known, lambda state: state.runs(state.newest()))
+    folded = wiring.fold(wiring.place(known.folder), every)
+    build.forget(known)
+
+    assert len(folded) == 4
+    assert build.check(known) == []
+    assert now.ask(known, lambda state: names(state.relations, state.relations.readers(version(1).hash))) == ["b", "c"]
+
+
+def test_a_claim_is_written_and_read():
+    claim = Claim(version(1).hash, 1.5, "a name with blanks")
+
+    assert Claim.of(claim.text) == claim
+    assert [one.logged for one in claims([replace(version(1), created=0.0)] * 2, 10.0)] == [10.0, 10.000001]
+    with pytest.raises(ValueError, match="not enough values"):
+        Claim.of("x")
