@@ -51,24 +51,30 @@ def log_draft(repo: Repo, draft: Artifact, *, folder: str = "") -> ArtifactVersi
     )  # fmt: skip
 
 
-def described(repo: Repo, version: ArtifactVersion, *, folder: str = "") -> ModelCard:
-    """What is known of a model by its bytes in the cache, which are read and never loaded. Raises `NotFoundError`."""
+def described(repo: Repo, version: ArtifactVersion, *, folder: str = "", fresh: bool = False) -> ModelCard:
+    """What is known of a model by its bytes in the cache, which are read and never loaded.
+
+    They are compared with their hash, unless they were stored right now (*fresh*). Raises `NotFoundError`.
+    """
     from mlgit.models import keeping
 
     alone = PurePosixPath(version.path).name or version.name
-    places = cache.listing(repo, version.hash, folder=folder)
-    sha256 = cache.sha256(repo, version.hash, folder=folder)
+    places = {path: place for path, (_, place) in cache.listing(repo, version.hash, folder=folder).items()}
+    if fresh:
+        sha256 = {path: keeping.sha256_of(place) for path, place in places.items()}
+    else:
+        sha256 = cache.sha256(repo, version.hash, folder=folder)
     return keeping.described(
-        {alone if path == "." else path: place for path, (_, place) in places.items()},
+        {alone if path == "." else path: place for path, place in places.items()},
         {alone if path == "." else path: digest for path, digest in sha256.items()},
     )
 
 
 def with_card(repo: Repo, version: ArtifactVersion, *, folder: str = "") -> ArtifactVersion:
-    """*version*, with what is known of it by its bytes if it is a model that does not say it yet."""
+    """*version*, which was stored right now, with what is known of it by its bytes if it is a model."""
     if version.type != "model" or version.card:
         return version
-    return replace(version, card=described(repo, version, folder=folder))
+    return replace(version, card=described(repo, version, folder=folder, fresh=True))
 
 
 def claimed(version: ArtifactVersion, aliases: tuple[str, ...], before: ArtifactVersion | None) -> ArtifactVersion:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mlgit.core.model import ModelVersion
+from mlgit.core.model_card import ModelCard
 from mlgit.core.run import Run, State
 from mlgit.errors import ConfigError, GateFailedError, MlgitError, NotFoundError, UsageError
 from mlgit.forge.base import PullState
@@ -353,3 +354,21 @@ def test_open_pull_requests_of_others_are_left_alone(repo: Repo, trained):
     promote(repo, "v1.0.0", "production")
 
     assert len(FolderForge(repo).pulls(state=PullState.OPEN)) == 2
+
+
+def test_a_model_that_is_not_what_its_run_logged_is_not_registered(repo: Repo, trained):
+    run = trained("a")
+    (logged,) = run.logged
+    card = ModelCard(format="npz", sha256={"model-0.pkl": "0" * 64})
+
+    with pytest.raises(MlgitError, match="net of run a is not what was logged"):
+        propose.register(repo, replace(run, logged=(replace(logged, card=card),)), model="digits")
+
+    assert store.tags(repo) == []
+
+
+def test_what_was_logged_without_a_card_is_described_when_it_is_registered(repo: Repo, trained):
+    made = propose.register(repo, trained("a"), model="digits")
+
+    assert (made.unsafe, list(made.sha256)) == ("called as a pickle is in model-0.pkl", ["model-0.pkl"])
+    assert store.of_message(store.message(made)) == made
