@@ -33,7 +33,7 @@ def described(repo: Repo, now: Now, sources: Sources, found: Found) -> dict[Key,
     makers = {edge.target: edge.source for edge in found.edges if edge.what == "made"}
     readers = {edge.source: edge.target for edge in found.edges if edge.what == "read"}
     rows = {key: row for key in keys if (row := _row(sources, makers.get(key, key), readers.get(key))) is not None}
-    runs = dict(zip(rows, now.read(now.relations.places(rows.values())[row] for row in rows.values()), strict=True))
+    runs = _read(now, rows)
     with repo.reader() as reader:
         shown = [run for key, run in runs.items() if key.kind is Kind.RUN]
         about = {run.id: _started(reader, run, deep=place < _COMMANDS) for place, run in enumerate(shown)}
@@ -53,6 +53,13 @@ def described(repo: Repo, now: Now, sources: Sources, found: Found) -> dict[Key,
             case Kind.SWEEP:
                 made[key] = _sweep(key, len(sources.relations.trials(key.name)))
     return made
+
+
+def _read(now: Now, rows: Mapping[Key, int]) -> dict[Key, Run]:
+    """The runs that tell of nodes, those whose commit is here."""
+    ids, places = now.relations.ids(rows.values()), now.relations.places(rows.values())
+    runs = {run.id: run for run in now.read(dict.fromkeys(places[row] for row in rows.values()))}
+    return {key: runs[ids[row]] for key, row in rows.items() if ids[row] in runs}
 
 
 def happenings(repo: Repo, now: Now, sources: Sources, keys: Sequence[Key]) -> list[Happening]:
@@ -120,7 +127,7 @@ def run_node(key: Key, run: Run, about: Mapping[str, Any]) -> Node:
 
 
 def _no_run(now: Now, key: Key) -> Node:
-    is_hidden = bool(now.rows("id = ?", key.name))
+    is_hidden = bool(now.rows("id = ? AND NOT shown", key.name) and not now.rows("id = ? AND shown", key.name))
     fix = f"{_HIDDEN} {shlex.quote(key.name)}" if is_hidden else _PULL
     return Node(key=key, type="run", label=key.name, missing=fix, data={"id": key.name, "missing": fix})
 

@@ -17,6 +17,7 @@ from mlgit.dvc import pointers
 from mlgit.dvc.pointers import Out
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
+from mlgit.index import query
 from mlgit.lineage.graph import Kind, Way
 from mlgit.store import ledgers, live, runs
 from tests.lineage.given import D0, D1, MODEL, OTHER, TRAIN, content, edges, lineage, register, tag, version, world
@@ -129,6 +130,20 @@ def test_a_hidden_run_is_said_to_be_hidden(repo: Repo):
     (missing,) = (node for node in graph.nodes.values() if node.missing)
     assert (missing.label, missing.missing) == ("trained1", "it is hidden; mlgit restore trained1")
     assert ("churn-model:v0", "read", "evaluate") not in edges(lineage(repo, "digits:v1", Way.DOWN))
+
+
+def test_a_run_whose_commit_is_not_here_is_said_so(repo: Repo):
+    """As in a clone that has the archive's columns, and not its runs."""
+    commit = world(repo)["trained1"].commit
+    assert len(query.runs(repo)) == 6
+    (repo.git_dir / "objects" / commit[:2] / commit[2:]).unlink()
+
+    graph = lineage(repo, "evaluate", Way.UP)
+
+    missing = {node.label: node.missing for node in graph.nodes.values() if node.missing}
+    assert missing.keys() == {"trained1", MODEL.hash, TRAIN}
+    assert all(fix.endswith("mlgit pull") for fix in missing.values())
+    assert any(node.label == "digits:v1" for node in graph.nodes.values())
 
 
 def test_a_version_whose_run_was_purged_still_leads_to_it(repo: Repo):
