@@ -154,6 +154,8 @@ stages:
         subprocess.run(["dvc", *words], check=True)
     for database in [*tmp_path.glob("site/**/cache.db"), *repo.folder.glob(".dvc/**/cache.db")]:
         poison(database, canary.egg)
+    for memory in (*repo.own.glob("hashes/*"), *repo.own.glob("seen.json")):
+        memory.write_bytes(canary.egg)
     return repo
 
 

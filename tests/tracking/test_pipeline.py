@@ -177,6 +177,17 @@ def test_a_trial_gives_everything_back(project: Repo, run: Script, dvc: Script):
     assert "up to date" in dvc("status").stdout
 
 
+def test_metrics_that_mlgit_yaml_and_the_command_line_name_are_those_of_the_trial(project: Repo, run: Script):
+    write(project, {"mlgit.yaml": "project: p\nrun: {metrics: [metrics.json]}\n"})
+    run()
+    commit(project)
+
+    done = run("-p", "lr=0.5", "-m", "metrics.json")
+
+    assert newest(project).metrics["accuracy"] == 0.5
+    assert "wrote no metrics" not in done.stderr
+
+
 def test_a_param_that_no_stage_could_read_is_refused(project: Repo, run: Script):
     done = run("-p", "learning=1", check=False)
 

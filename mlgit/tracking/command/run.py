@@ -101,9 +101,9 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
         begun = _begin(home, wish, command, folder, stated)
         stop_checkpoints = checkpoints.start(home, begun.opened, wish)
         in_file = {key: value for key, value in command.params.items() if key in known and known[key] != value}
-        metrics = metrics_files.before(
-            [home.settings.folder / name for name in options.metrics] + [folder / name for name in command.metrics]
-        )
+        files_of_metrics = [home.settings.folder / name for name in options.metrics]
+        files_of_metrics += [folder / name for name in command.metrics]
+        metrics = metrics_files.before([] if stages else files_of_metrics)  # who runs the stages takes them with theirs
         if not in_file:
             release()
         with files.params_in_place(file, in_file, begun.opened.folder, notify):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mlgit import settings
 from mlgit.artifacts import catalog, log
 from mlgit.core import refs, secrets
 from mlgit.core.artifact import ArtifactVersion
@@ -23,6 +24,7 @@ from mlgit.git.repo import Repo
 from mlgit.store import borrow, live, records, telling
 from mlgit.tracking import files
 from mlgit.tracking.notice import notify
+from mlgit.tracking.options import RunOptions
 from mlgit.tracking.together import sharing
 
 _MOST_BYTES = 10 << 20
@@ -47,6 +49,9 @@ class Staged:
             raise NotFoundError(f"{Path.cwd()} is in no work tree of git.")
         self._repo, self._top = found, found.work_tree.resolve()
         self._home = self._top / (self._run.folder or "")
+        project = settings.find(Path.cwd(), self._top)
+        self._asked = [project.folder / name for name in project.section("run", RunOptions).metrics]
+        self._asked += [Path.cwd() / name for name in document.get("metrics_files", ())]
         self._before = stages.overview()
         self._done: dict[str, Done] = {}
         self._named: dict[Path, sections.Named] = {}
@@ -148,7 +153,7 @@ class Staged:
         """The metrics as they stand now; plots that are series of steps as the run's history."""
         made = [one for done in self._pipeline for one in done.made]
         named = [self._of(done.file) for done in {done.file: done for done in self._pipeline}.values()]
-        metrics = {one.path for one in made if one.is_metrics}.union(*(one.metrics for one in named))
+        metrics = {one.path for one in made if one.is_metrics}.union(self._asked, *(one.metrics for one in named))
         plots = {one.path: one.plot for one in made if one.plot is not None}
         for one in named:
             plots |= one.plots
