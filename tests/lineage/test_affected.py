@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 
 import mlgit
 from mlgit import wiring
+from mlgit.core.run import Run, State
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.lineage.affected import Affected
-from mlgit.store import runs
+from mlgit.store import result, runs
+from mlgit.store.telling import Account
 from tests.lineage.given import D0, MODEL, OTHER, TRAIN, content, register, version, world
 from tests.recorded import record
 
@@ -128,3 +131,32 @@ def test_a_program_gets_all_of_it(inside: Repo, mlgit: Cli):
     assert told["runs"] == ["evaluate", "tuned111", "trained1"]
     assert told["data"][0]["version"] == "v1"
     assert D0.hash not in json.dumps(told)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_is_what_a_plain_search_through_all_runs_finds(inside: Repo, seed: int):
+    rng = random.Random(seed)
+    things = [version("m", f"thing-{number}", created=1e9 + number) for number in range(15)]
+    some = [
+        Run(
+            id=f"{number:02}random", name="n", project="p", state=State.FINISHED, created=1e9 + number,
+            used=tuple(rng.sample(things, rng.randint(0, 2))), logged=tuple(rng.sample(things, rng.randint(0, 1))),
+            parent=f"{rng.randrange(30):02}random" if rng.random() < 0.2 else None, source=inside.resolve("HEAD"),
+        )
+        for number in range(30)
+    ]  # fmt: skip
+    made = list(result.record_all(inside, [Account(run=run) for run in some]))
+    runs.hide(inside, made[-3:])
+    shown = made[:-3]
+
+    contents, ids = {things[0].hash}, set[str]()
+    while new := [
+        run for run in shown
+        if run.id not in ids and (run.parent in ids or any(one.hash in contents for one in run.used))
+    ]:  # fmt: skip
+        ids |= {run.id for run in new}
+        contents |= {one.hash for run in new for one in run.logged}
+    found = affected(inside, things[0].hash)
+
+    assert {key.name for key in found.runs} == ids
+    assert {key.name for key in (*found.start, *found.contents)} == contents
