@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 _MOST_ROWS = 20
 _BESIDE = 48
 """So wide are the other columns of the metrics, with the gaps between them."""
-_ENVIRONMENT = ("command", "cwd", "python", "packages", "system", "host", "environment", "lock", "seeds")
+_ENVIRONMENT = (
+    "command", "cwd", "python", "packages", "sources", "runtime", "libraries", "system", "host", "environment", "lock",
+    "seeds",
+)  # fmt: skip
 """What `run.yaml` says of where and how a run happened."""
 
 

@@ -39,8 +39,8 @@ _LACKED = (
 """What a Python program says last that ended for want of something."""
 _SAID = ("name", "project", "group", "job_type", "notes", "tags")
 
-Shim = Callable[[Sequence[str]], Mapping[str, str]]
-"""What a program's environment needs for `import wandb` to mean mlgit."""
+Shim = Callable[[Sequence[str], Mapping[str, str]], Mapping[str, str]]
+"""What a command needs in its environment, which is given, for `import wandb` to mean mlgit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +107,7 @@ def here(place: Place, told: Recipe, name: str | None, *, shim: Shim) -> executi
     """The same with the code, the data and the environment that are here now, in the work tree of *place*."""
     run, top = told.run, place.repo.folder
     wish = Wish(name=name, project=run.project, group=run.group, job_type=run.job_type, parent=run.id)
-    extra = dict(shim(told.words)) if told.takes_wandb else {}
+    extra = dict(shim(told.words, os.environ)) if told.takes_wandb else {}
     command = execution.Command(
         words=told.words, params=told.params, metrics=told.metrics, env=extra, takes_wandb=told.takes_wandb,
         said=("name",) if name else (),
@@ -154,7 +154,7 @@ def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim, wish:
     if recipe.is_python(words[0]):  # whatever the path to it was then
         name = posixpath.basename(words[0])
         words = (name if shutil.which(name, path=base["PATH"]) else str(python), *words[1:])
-    extra = dict(shim(words)) if told.takes_wandb else {}
+    extra = dict(shim(words, base)) if told.takes_wandb else {}
     pins = pinned.variables(told.run.used, reproduces=wish.reproduces)
     about = environment.surroundings(found.plan, told, python, base)
     command = execution.Command(
@@ -166,16 +166,15 @@ def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim, wish:
 
 def _word(word: str, repo: Repo, code: Path) -> str:
     """A word of the command; a path into the user's work tree leads into *code*."""
-    top = str(repo.work_tree)
-    return (
-        f"{code}{word[len(top) :]}" if repo.work_tree and (word == top or word.startswith(f"{top}{os.sep}")) else word
-    )
+    top = str(repo.work_tree) if repo.work_tree else ""
+    return f"{code}{word[len(top) :]}" if top and f"{word}{os.sep}".startswith(f"{top}{os.sep}") else word
 
 
 def _wish(run: Run) -> Wish:
+    """In no group, where a seed would count twice, and without the tags that somebody chose for the first one."""
     return Wish(
-        name=f"{run.name}-again", project=run.project, group=run.group, job_type=run.job_type, tags=run.tags,
-        notes=f"{run.name} ({run.id}), made again", reproduces=run.id,
+        name=f"{run.name}-again", project=run.project, job_type=run.job_type, reproduces=run.id,
+        notes=f"{run.name} ({run.id}), made again",
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,11 +104,3 @@ def _lost(repo: Repo, wanted: Sequence[str], folder: str) -> tuple[set[str], str
     except MlgitError as exc:
         away = {content for content in wanted if not cache.exists(repo, content, folder=folder)}
         return away, f"to be had: {exc.what} {exc.why}"
-
-
-def by_kind(missing: Sequence[Missing]) -> Mapping[str, list[Missing]]:
-    """*missing*, the kinds in the order in which they were found."""
-    found: dict[str, list[Missing]] = {}
-    for one in missing:
-        found.setdefault(one.kind, []).append(one)
-    return found

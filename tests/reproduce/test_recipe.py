@@ -57,11 +57,11 @@ def test_what_was_hidden_as_a_secret_is_named():
 
 
 def test_a_record_that_somebody_spoiled_is_read_as_far_as_it_goes():
-    told = recipe.of(
-        Run(id="a", name="a", project="p"), {"command": 7, "environment": [1], "packages": None, "sources": 3}
-    )
+    about = {"command": 7, "environment": [1], "packages": None, "sources": {"a": 3}, "metrics_files": 1, "left_out": 2}
+    told = recipe.of(Run(id="a", name="a", project="p"), about)
 
-    assert (told.words, told.environment, told.packages, told.sources) == ((), {}, {}, {})
+    assert (told.words, told.environment, told.packages, told.sources, told.metrics) == ((), {}, {}, {}, ())
+    assert list(recipe.doubtful(told)) == []
 
 
 def test_a_package_from_a_folder_elsewhere_is_doubtful_for_its_changes():

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ import pytest
 
 from mlgit.artifacts import log
 from mlgit.core.run import Run
+from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.report import evidence
-from mlgit.reproduce import pylock
+from mlgit.reproduce import attempt, pylock, recipe
 from tests.conftest import make_repo, need
 from tests.reproduce.wheels import wheel
 
@@ -221,6 +223,19 @@ def test_what_is_missing_is_listed_as_a_whole_and_nothing_runs(project: Repo, ml
     assert len(query.runs(project, project="p")) == 3
 
 
+@pytest.mark.parametrize("path", ["../../out.txt", "/tmp/out.txt", "link/out.txt"])
+def test_data_that_a_pointer_puts_outside_of_the_repository_is_refused(project: Repo, tmp_path: Path, path: str):
+    first = run_of(project, "first")
+    (tmp_path / "code").mkdir(), (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "code" / "link").symlink_to(tmp_path / "elsewhere")
+    poisoned = recipe.of(replace(first, data={path: first.data["data/words.txt"]}), {})
+
+    with pytest.raises(MlgitError, match="leads out of its repository"):
+        attempt.bring_data(project, poisoned, tmp_path / "code")
+
+    assert not [*(tmp_path / "elsewhere").iterdir()]
+
+
 def test_a_program_that_git_does_not_know_is_named(inside: Repo, mlgit: Mlgit):
     commit(inside, _gitignore="", a_py="print(1)\n")
     (inside.folder / ".git" / "info" / "exclude").write_text("hidden.py\n")
@@ -316,6 +331,21 @@ def test_a_history_that_is_longer_than_a_branch_holds_is_compared_as_far_as_it_i
     assert (whole["verdict"], whole["whole_history"], whole["same"]["points"]) == ("bitwise", True, 1500)
     assert (part["verdict"], part["whole_history"]) == ("bitwise", False)
     assert part["same"]["points"] <= 1000
+
+
+def test_a_script_of_w_b_is_made_again_as_one(inside: Repo, mlgit: Mlgit):
+    code = "import net, wandb\nr = wandb.init(group='seeds', tags=['x'])\nr.log({'a': net.SIZE})\n"
+    write(inside.folder, {"net.py": "SIZE = 3\n"})
+    commit(inside, train_py=code)
+    mlgit("run", "-n", "x", "--wandb", "--", "python", "train.py")
+    write(inside.folder, {"net.py": "SIZE = 4\n"})
+
+    found = told(mlgit("reproduce", "x", "--json"))
+
+    assert found["verdict"] == "bitwise"
+    again = query.of_id(inside, found["again"])
+    assert again
+    assert (again.group, again.tags, run_of(inside, "x").group) == (None, (), "seeds")
 
 
 def test_code_that_is_on_pythons_path_in_the_work_tree_is_the_code_as_it_ran(
