@@ -87,7 +87,7 @@ def store(
                 hashes[name], files[name], settled = intake.take(place, stat, look, advance)
                 if settled:
                     rows[name] = memory.row(files[name], hashes[name])
-            is_known = rows.keys() == known.keys() - {_WHOLE} and _WHOLE in known and len(rows) == len(hashes)
+            is_known = len(rows) == len(hashes) and {**rows, _WHOLE: known.get(_WHOLE)} == known
             whole = known[_WHOLE][4] if is_known else content(hashes)
             if pointers.is_folder(whole) and not intake.has(whole):
                 intake.put(whole, listing(hashes))

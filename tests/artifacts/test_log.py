@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from mlgit.artifacts import log as artifacts
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.dvc import cache, project
+from mlgit.dvc import cache, memory, project
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -49,6 +51,22 @@ def test_bytes_come_back(repo: Repo, tmp_path: Path):
     cache.fetch(repo, made.hash, tmp_path / "back")
 
     assert (tmp_path / "back" / "weights").read_text() == "w"
+
+
+@pytest.mark.parametrize("inside", ["m", "m/weights"])
+def test_what_has_changed_at_a_path_is_stored_as_it_is_now(repo: Repo, tmp_path: Path, inside: str):
+    (tmp_path / inside).parent.mkdir(exist_ok=True)
+    hashes = []
+    for text in ("a", "b", "b", "a"):
+        (tmp_path / inside).write_text(text)
+        while not memory.is_settled(os.stat(tmp_path / inside), time.time_ns()):  # only then it is remembered
+            time.sleep(0.005)
+        hashes.append(artifacts.log(repo, tmp_path / "m", name="m", type="model").hash)
+
+    assert hashes == [hashes[0], hashes[1], hashes[1], hashes[0]]
+    assert hashes[0] != hashes[1]
+    cache.fetch(repo, hashes[1], tmp_path / "back")
+    assert (tmp_path / inside.replace("m", "back", 1)).read_text() == "b"
 
 
 @pytest.mark.parametrize("name", ["..", "a b", "a@b", "a#b", "../x", "", "a/b", "x.dvc", "dvc.yaml"])
