@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,32 +82,37 @@ def share(asked: Asked) -> None:
         name = str(Path(name).resolve())  # as seen from here, not from the repository
     outcome, error = sync.Outcome(), None
     remote = Remote(repo=place.repo, name=name)
-    bytes_ = carrying.Carrier(place.repo, dry_run=asked.dry_run, anew=bool(asked.names))
-    wish = replace(_wish(place, asked, remote), carry=bytes_)
+    carrier = carrying.Carrier(place.repo, dry_run=asked.dry_run, anew=bool(asked.names))
+    wish = _wish(place, asked, remote)
     name = bare(name)  # it is said, and an address may hold a password
     try:
         if asked.pushes and not asked.names:
-            bytes_.catch_up(place.folder)
-        with _watching() as watch:
-            sync.exchange(replace(remote, watch=watch), wish, outcome=outcome)
+            carrier.catch_up(place.folder)
+        with _watching() as (watch, pause):
+
+            def carry(moves: Sequence[Move]) -> Mapping[str, str]:
+                pause()  # bytes have a bar of their own
+                return carrier(moves)
+
+            sync.exchange(replace(remote, watch=watch), replace(wish, carry=carry), outcome=outcome)
         if asked.pushes and wish.only:
             tips = place.repo.refs(*wish.only)
-            bytes_([Move(ref, None, tip) for ref, tip in tips.items()])
+            carrier([Move(ref, None, tip) for ref, tip in tips.items()])
     except MlgitError as exc:
         error = exc
     if outcome.clashing and error is None:
         error = _clash(outcome, name)
-    if bytes_.stays and error is None:
-        error = _waiting(outcome, bytes_)
+    if carrier.stays and error is None:
+        error = _waiting(outcome, carrier)
     if asked.as_json:
-        output.as_json({**_document(asked, name, outcome, bytes_), "error": error and str(error)})
+        output.as_json({**_document(asked, name, outcome, carrier), "error": error and str(error)})
     else:
-        _say(asked, name, outcome, bytes_, is_whole=error is None or bool(outcome.clashing))
+        _say(asked, name, outcome, carrier, is_whole=error is None or bool(outcome.clashing))
     for line in _notes(outcome, name):
         output.note(line)
-    if bytes_.homeless:
+    if carrier.homeless:
         fix = " To fix: dvc remote add -d NAME URL (after dvc init), then mlgit sync again"
-        output.note(f"The bytes of {_kinds(bytes_, bytes_.homeless)} stay here: there is no default DVC remote."
+        output.note(f"The bytes of {_kinds(carrier, carrier.homeless)} stay here: there is no default DVC remote."
                     f"{fix if place.repo.work_tree else ''}")  # fmt: skip
     if error:
         raise error
@@ -187,10 +192,13 @@ def _far(remote: Remote, name: str) -> str:
 
 
 @contextlib.contextmanager
-def _watching() -> Iterator[Callable[[str], None] | None]:
-    """What hears how far git is, and shows it where a person watches; it draws nothing while git may ask for a word."""
+def _watching() -> Iterator[tuple[Callable[[str], None] | None, Callable[[], None]]]:
+    """(what hears how far git is, and shows it where a person watches; what lets it draw nothing for a while).
+
+    It draws nothing while git may ask for a word, either.
+    """
     if not output.is_terminal(sys.stderr):
-        yield None
+        yield None, lambda: None
         return
     from rich.console import Console
     from rich.markup import escape as plain
@@ -206,7 +214,7 @@ def _watching() -> Iterator[Callable[[str], None] | None]:
         bar.update(task, description=plain(what), completed=done, total=of)
 
     try:
-        yield progress.reading(tell)
+        yield progress.reading(tell), bar.stop
     finally:
         bar.stop()
 

@@ -21,12 +21,13 @@ watcher: ContextVar[Watch | None] = ContextVar("watcher", default=None)
 
 
 @contextlib.contextmanager
-def watched(what: str, size: int, unit: Unit = "", *, things: int = 0) -> Iterator[Tell]:
-    """Let who watches see work on *size* things or bytes; on few, there is nothing to see.
+def watched(what: str, size: int, unit: Unit = "", *, things: int = 0, is_far: bool = False) -> Iterator[Tell]:
+    """Let who watches see work on *size* things or bytes; on few, there is nothing to see, unless they go far.
 
     *things*: how many the bytes are of.
     """
-    watch = watcher.get() if size > _FEW[unit] or things > _FEW[""] else None
+    is_much = size > _FEW[unit] or things > _FEW[""] or is_far
+    watch = watcher.get() if is_much else None
     if watch is None:
         yield lambda _count, _title: None
     else:

@@ -6,7 +6,7 @@ that nobody asks for yet, and the next one moves the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,8 +20,6 @@ from mlgit.dvc.stores import Remote
 
 Objects = Mapping[str, Path]
 """Hash → where it lies here."""
-Tell = Callable[[int], object]
-"""Hears of so many more bytes."""
 
 _DAMAGED = "{} is damaged: its content is not what its name says"
 
@@ -51,11 +49,12 @@ def send(remote: Remote, contents: Mapping[str, Objects], *, dry_run: bool = Fal
     if dry_run:
         return outcome
     size = sum(path.stat().st_size for path in lacking.values())
-    with _watched(f"pushing {len(lacking):,} files to {remote.name}", size) as tell:
-        _upload(remote, {oid: path for oid, path in lacking.items() if not pointers.is_folder(oid)}, outcome, tell)
+    with _metered(f"pushing to {remote.name}", size) as meter:
+        meter.files = len(lacking)
+        _upload(remote, {oid: path for oid, path in lacking.items() if not pointers.is_folder(oid)}, outcome, meter)
         blocked = {content for content, objects in contents.items() if outcome.trouble(objects)}
         listings = {oid: path for oid, path in lacking.items() if pointers.is_folder(oid) and oid not in blocked}
-        _upload(remote, listings, outcome, tell)
+        _upload(remote, listings, outcome, meter)
     outcome.moved = [oid for oid in lacking if oid not in blocked and oid not in outcome.wrong]
     return outcome
 
@@ -83,18 +82,19 @@ def _not_there(remote: Remote, objects: Objects) -> dict[str, Path]:
     }
 
 
-def _upload(remote: Remote, objects: Objects, outcome: Outcome, tell: Tell) -> None:
+def _upload(remote: Remote, objects: Objects, outcome: Outcome, meter: Meter) -> None:
     """Send *objects*, then ask the store what it has got; what is not whole there is taken away again."""
     if not objects:
         return
     damaged = set[str]()
-    with _putting(remote, max(1, remote.jobs // len(objects)), _ear(tell)) as put:
+    with _putting(remote, max(1, remote.jobs // len(objects)), _ear(meter)) as put:
 
         def send_one(oid: str) -> None:
             if not stored.tells_md5(remote) and not databases.is_the_content(objects[oid], oid):
                 damaged.add(oid)
             else:
                 put(objects[oid], remote.odb.oid_to_path(oid))
+            meter.file()
 
         for prefix in sorted({oid[:2] for oid in objects}):
             remote.odb.makedirs(remote.odb.fs.join(remote.odb.path, prefix))
@@ -123,7 +123,8 @@ def _putting(remote: Remote, share: int, ear: Any) -> Iterator[Callable[[Path, s
 
             def copy(path: Path, target: str) -> None:
                 scratch = shop / (path.parent.name + path.name)
-                store.get_file(str(path), str(scratch), callback=ear)
+                store.get_file(str(path), str(scratch))
+                ear.relative_update(scratch.stat().st_size)
                 _place(scratch, Path(target))
 
             yield copy
@@ -140,26 +141,31 @@ def _difference(got: stored.Stored, path: Path, oid: str) -> str:
     return f"the remote has something else under its name, of md5 {got.tag}"
 
 
-def bring(remote: Remote, objects: Known, contents: Iterable[str], *, size: int = 0) -> Outcome:
+def bring(remote: Remote, objects: Known, contents: Collection[str], *, size: int = 0) -> Outcome:
     """Bring into the database of *objects* what it lacks of *contents*, *size* bytes as far as that is known.
 
     Each object is compared with its hash on the way. Raises `OSError`.
     """
     outcome, database = Outcome(), objects.database
-    with workshop.folder(database) as folder, _watched(f"pulling from {remote.name}", size) as tell:
-        fetch = partial(_fetch, remote, folder, outcome, _ear(tell))
-        lacking = [content for content in dict.fromkeys(contents) if not databases.place(database, content).is_file()]
-        listings = list(filter(None, remote.parallel(fetch, [one for one in lacking if pointers.is_folder(one)])))
+    with workshop.folder(database) as folder, _metered(f"pulling from {remote.name}", size) as meter:
+        fetch = partial(_fetch, remote, folder, outcome, _ear(meter))
+        folders = {one for one in contents if pointers.is_folder(one)}
+        half = {one for one in folders if databases.place(database, one).is_file()}  # their files may be gone
+        listings = list(filter(None, remote.parallel(fetch, folders - half)))
         outcome.inside = {oid: databases.listed(folder / oid) for oid in listings}
+        outcome.inside |= {oid: databases.listed(databases.place(database, oid)) for oid in half}
         parts = {oid: set(found.values()) for oid, found in outcome.inside.items()}
-        files = {one for one in lacking if not pointers.is_folder(one)}.union(*parts.values())
+        files = {one for one in contents if one not in folders}.union(*parts.values())
+        lacking = [oid for oid in files if not databases.place(database, oid).is_file()]
+        meter.files = len(lacking)
 
         def place(oid: str) -> None:
             if fetch(oid):
                 _place(folder / oid, databases.place(database, oid))
                 outcome.moved.append(oid)
+            meter.file()
 
-        for _ in remote.parallel(place, [oid for oid in files if not databases.place(database, oid).is_file()]):
+        for _ in remote.parallel(place, lacking):
             pass
         for oid in listings:
             if not outcome.trouble(parts[oid]):
@@ -176,7 +182,11 @@ def _fetch(remote: Remote, folder: Path, outcome: Outcome, ear: Any, oid: str) -
     """Bring *oid* into *folder*; None where it is not there, or something else is."""
     path = folder / oid
     try:
-        remote.odb.fs.fs.get_file(remote.odb.oid_to_path(oid), str(path), callback=ear)
+        if remote.scheme == "local":  # whose copies tell nothing on the way
+            remote.odb.fs.fs.get_file(remote.odb.oid_to_path(oid), str(path))
+            ear.relative_update(path.stat().st_size)
+        else:
+            remote.odb.fs.fs.get_file(remote.odb.oid_to_path(oid), str(path), callback=ear)
     except FileNotFoundError as exc:
         if not refusals.is_absent(exc):
             raise
@@ -195,18 +205,35 @@ def _place(path: Path, target: Path) -> None:
     path.replace(target)
 
 
+class Meter:
+    """Tells who watches of bytes and of files; from any thread."""
+
+    def __init__(self, tell: waiting.Tell, what: str) -> None:
+        self._tell, self._what, self._done = tell, what, 0
+        self.files = 0
+        """How many there are."""
+
+    def bytes(self, count: int) -> None:
+        """So many more have moved."""
+        self._tell(count, f"{self._what}, file {self._done:,} of {self.files:,}")
+
+    def file(self) -> None:
+        """One more has."""
+        self._done += 1
+
+
 @contextmanager
-def _watched(what: str, size: int) -> Iterator[Tell]:
-    with waiting.watched(what, size, "bytes") as tell:
-        yield lambda count: tell(count, what)
+def _metered(what: str, size: int) -> Iterator[Meter]:
+    with waiting.watched(what, size, "bytes", is_far=True) as tell:
+        yield Meter(tell, what)
 
 
-def _ear(tell: Tell) -> Any:
+def _ear(meter: Meter) -> Any:
     """What DVC's backends tell of the bytes that they move."""
     from fsspec.callbacks import Callback
 
     class Ear(Callback):  # type: ignore[misc]
         def relative_update(self, inc: int = 1) -> None:
-            tell(inc)
+            meter.bytes(inc)
 
     return Ear()

@@ -188,3 +188,20 @@ def test_credentials_of_a_remote_never_reach_git(shared: Repo, tmp_path: Path, m
     objects = shared.git("cat-file", "--batch-all-objects", "--batch")
     assert "snapshot" in objects
     assert secret not in objects
+
+
+def test_a_terminal_shows_one_bar_at_a_time(
+    shared: Repo,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    python: Mlgit,
+    terminal: Callable[..., tuple[int, str]],
+):
+    stores.configure(shared.folder, "store", str(tmp_path / "far"))
+    python("-c", RUN, "one", "yes", cwd=shared.folder)
+    monkeypatch.chdir(shared.folder)
+
+    code, shown = terminal("sync")
+
+    assert code == 0, shown
+    assert "1 artifact is pushed to the DVC remote" in shown

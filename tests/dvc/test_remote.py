@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from mlgit.core import waiting
 from mlgit.dvc import cache, databases, project, remote, stored, storing
 from mlgit.dvc import stores as dvc_stores
 from mlgit.errors import ConfigError, MlgitError, NotFoundError, UsageError
@@ -432,3 +433,38 @@ def test_a_full_disk_is_told_and_leaves_room_for_the_next(repo: Repo, top: Path,
 
     assert left <= len("fits")
     assert came is not None
+
+
+def test_a_folder_of_which_files_are_gone_here_gets_them_back(repo: Repo, far: Far, folder: Path):
+    content, _ = storing.add(repo, folder)
+    remote.push(repo, [content])
+    here = next(databases.of(repo, ""))
+    gone = databases.place(here, databases.entries(repo, content, "")["train/4.csv"][0])
+    gone.unlink()
+
+    entries = cache.listing(repo, content)
+
+    assert entries["train/4.csv"][1] == gone
+    assert gone.read_text() == "4\n" * 5
+
+
+def test_who_watches_hears_of_bytes_and_files(repo: Repo, far: Far, folder: Path):
+    content, size = storing.add(repo, folder)
+    heard: list[tuple[int, str]] = []
+
+    @contextmanager
+    def watch(what: str, total: int, unit: str) -> Iterator[Callable[[int, str], None]]:
+        heard.append((total, unit))
+        yield lambda count, now: heard.append((count, now))
+
+    waiting.watcher.set(watch)
+    try:
+        remote.push(repo, [content])
+        (total, unit), *steps = heard
+    finally:
+        waiting.watcher.set(None)
+
+    assert unit == "bytes"
+    assert total == sum(count for count, _ in steps) > size
+    assert steps[-1][1].startswith("pushing to store, file ")
+    assert steps[-1][1].endswith(" of 13")
