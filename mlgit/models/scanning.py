@@ -17,6 +17,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import IO, Any
@@ -29,6 +30,7 @@ _CALLS = frozenset(("REDUCE", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD"))
 _NAME = re.compile(r"[\w.]+ [\w.<>]+")
 _MOST = 32 << 20
 """Bytes of one stream that are looked at for a pickle without the usual beginning."""
+_BLOCK = 1 << 16
 _MEMBERS = 20_000
 _DEPTH = 4
 _LAMBDA = re.compile(rb'"class_name"\s*:\s*"(__lambda__|Lambda)"')
@@ -48,8 +50,10 @@ def _looked(file: IO[bytes], name: str, depth: int) -> str:
     file.seek(0)
     if depth == 0:
         return "archives in archives, too deep to look into"
-    if zipfile.is_zipfile(file):  # first, for it may begin as anything
-        return _pickle(file) or _in_members(_of_zip(file), depth)
+    if found := _pickle(file):  # first, for it may begin as a file of another kind does
+        return found
+    if zipfile.is_zipfile(file):  # and so may a zip
+        return _in_members(_of_zip(file), depth)
     file.seek(0)
     if head.startswith(_KNOWN):
         return "a Keras Lambda layer, which is code" if _has_lambda(file) else ""
@@ -58,10 +62,8 @@ def _looked(file: IO[bytes], name: str, depth: int) -> str:
     if head[257:262] == b"ustar":
         return _in_members(_of_tar(file), depth)
     for magic, opened in _PACKED:
-        if head.startswith(magic):
-            return _unpacked(opened, file, name, depth)
-    if found := _pickle(file):
-        return found
+        if head.startswith(magic) and (inner := _unpacked(opened, file)):
+            return _looked(inner, name, depth - 1)
     if name.endswith(".json") and _has_lambda(file):
         return "a Keras Lambda layer, which is code"
     is_tensors = head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000
@@ -116,15 +118,17 @@ _PACKED: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
 """How joblib and others pack a pickle."""
 
 
-def _unpacked(opened: Callable[[IO[bytes]], Any], file: IO[bytes], name: str, depth: int) -> str:
-    """What is in a packed *file*: of what is inside, no more than a part is unpacked."""
-    try:
-        with opened(file) as stream:
-            inner = io.BytesIO(stream.read(_MOST))
-    except (OSError, EOFError, lzma.LZMAError, zlib.error):
-        file.seek(0)
-        return _pickle(file)
-    return _looked(inner, name, depth - 1) if inner.getbuffer().nbytes else ""
+def _unpacked(opened: Callable[[IO[bytes]], Any], file: IO[bytes]) -> IO[bytes] | None:
+    """The beginning of what is in a packed *file*, as far as it can be unpacked; None where it is not packed at all."""
+    inner = io.BytesIO()
+    file.seek(0)
+    with suppress(OSError, EOFError, lzma.LZMAError, zlib.error), opened(file) as stream:
+        while inner.tell() < _MOST and (block := stream.read(_BLOCK)):
+            inner.write(block)
+    if not inner.tell():
+        return None
+    inner.seek(0)
+    return inner
 
 
 def _pickle(file: IO[bytes]) -> str:

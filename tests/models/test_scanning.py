@@ -75,6 +75,8 @@ UNSAFE = {
     "lzma": lzma.compress(pickled(), format=lzma.FORMAT_ALONE),
     "zlib": zlib.compress(pickled()),
     "twice": gzip.compress(zlib.compress(pickled(0))),
+    "gzip-cut-off": gzip.compress(pickled() + os.urandom(200_000))[:-1000],
+    "begins-as-gguf": b"GGUF" + b"\0" * 5 + pickled(0),
     "torch": zipped({"archive/data.pkl": pickled(2), "archive/data/0": b"\0" * 64}),
     "renamed-in-zip": zipped({"archive/weights": pickled(2)}),
     "zip-in-zip": zipped({"policy.pth": zipped({"archive/data.pkl": pickled(2)})}),
@@ -93,6 +95,7 @@ SAFE = {
     "lightgbm": b"tree\nversion=v4\nnum_class=1\n",
     "json": b'{"learner": {"attributes": {}}}',
     "csv": b"col1\ncol2\nRegion\n1,2\n",
+    "x": b"x,y\n1,2\n",
     "words": b"cat\ndog\n\nRabbit.\n",
     "gguf": b"GGUF\x03\0\0\0" + b"\0" * 32,
     "empty": b"",
@@ -119,7 +122,7 @@ def test_what_is_no_code_is_not_called_so(name: str, tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["m.pkl", "m.PT", "m.joblib", "m.ckpt"])
 def test_what_is_called_as_a_pickle_is_believed_to_be_one(name: str, tmp_path: Path):
-    (tmp_path / name).write_bytes(b"weights in some way of their own")
+    (tmp_path / name).write_bytes(b"x-weights in some way of their own")
 
     assert scanning.unsafe(tmp_path / name) == "called as a pickle is"
 

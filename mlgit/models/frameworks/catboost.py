@@ -16,7 +16,11 @@ _FILE = "model.cbm"
 
 def takes(files: Mapping[str, Path]) -> bool:
     """Whether one of *files* is of CatBoost."""
-    return bool(frameworks.with_suffix(files, ".cbm"))
+    return bool(_models(files))
+
+
+def _models(files: Mapping[str, Path]) -> list[Path]:
+    return [path for _, path in sorted(files.items()) if frameworks.head(path, 4) == b"CBM1"]
 
 
 def save(model: Any, folder: Path) -> ModelCard:
@@ -29,7 +33,7 @@ def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> Any:
     """The model, of the class of CatBoost's own that the card names."""
     catboost = frameworks.library("catboost")
     kind = frameworks.own_class(catboost, card.made.replace(".core.", "."), catboost.CatBoost)
-    return (kind or catboost.CatBoost)().load_model(str(frameworks.only(frameworks.with_suffix(files, ".cbm"))))
+    return (kind or catboost.CatBoost)().load_model(str(frameworks.only(_models(files))))
 
 
 def predict(model: Any, example: Any) -> Any:

@@ -75,12 +75,12 @@ class Modelled(Kept):
         return artifact.file() if artifact.file_count == 1 else artifact.download()
 
     def link_model(
-        self, path: Path_, registered_model_name: str, name: str | None = None, aliases: Sequence[str] | None = None
+        self, path: Any, registered_model_name: str, name: str | None = None, aliases: Sequence[str] | None = None
     ) -> Artifact | None:
-        """Keep the file or folder *path* as a model, and link it to the collection *registered_model_name*.
+        """Keep *path*, or an object in its place, as a model; link it to the collection *registered_model_name*.
 
         *name* is that of the artifact, its file's unless given; the *aliases* are those of the link. Returns the
-        artifact, or None where it could not be kept. Raises as `log_artifact` does.
+        artifact, or None where it could not be kept. Raises as `log_model` does.
         """
-        artifact = self.log_artifact(path, name=name, type="model")
+        artifact = self.log_model(path, name=name)
         return self.link_artifact(artifact, f"model-registry/{registered_model_name}", aliases)
