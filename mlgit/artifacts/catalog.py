@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from mlgit.core import ledger, refs
 from mlgit.core.artifact import ArtifactVersion
@@ -175,6 +176,14 @@ def versions(tellers: Iterable[Teller], name: str) -> list[Held]:
     ]
 
 
+def by_project(tellers: Iterable[Teller], name: str) -> list[list[Held]]:
+    """`versions` of each project that has some: each counts its own."""
+    apart: dict[str, list[Teller]] = {}
+    for one in tellers:
+        apart.setdefault(one.project, []).append(one)
+    return [known for some in apart.values() if (known := versions(some, name))]
+
+
 def known_as(tellers: Iterable[Teller], version: ArtifactVersion) -> Held | None:
     """What *version*, a run's word on an artifact, is among its like; None where nobody has logged it."""
     return next((held for held in versions(tellers, version.name) if held.version.hash == version.hash), None)
@@ -208,27 +217,32 @@ def find(
 ) -> Held:  # fmt: skip
     """The version that *text* names (see `parse`): by alias, number, or six digits of its hash.
 
-    *project*: whose runs and ledgers are asked where *text* names none; None for all. *others*: what else there is, for
-    who finds nothing. One that was deleted or hidden is found with *hidden* alone. Raises `NotFoundError`.
+    *project*: whose runs and ledgers are asked where *text* names none; None for all, of which the newest that fits
+    counts. *others*: what else there is, for who finds nothing. One that was deleted or hidden is found with *hidden*
+    alone. Raises `NotFoundError`.
     """
     named = parse(text)
     wanted = named.project or project
     asked = [one for one in tellers if wanted in (None, one.project)]
-    known = versions(asked, named.name) or (versions(tellers, named.name) if not named.project else [])
-    if not known and (known := _of_path(asked, named.name)) and _number(named.which) == 0:
-        named = replace(named, which="latest")  # W&B's number for it; the artifact may have had others before
+    several = by_project(asked, named.name) or (by_project(tellers, named.name) if not named.project else [])
+    if not several and (of_path := _of_path(asked, named.name)):
+        several = [of_path]
+        if _number(named.which) == 0:
+            named = replace(named, which="latest")  # W&B's number for it; the artifact may have had others before
+    known = list(chain(*several))
     if not any(hidden or not held.version.deleted for held in known):
         some = sorted({*names(asked), *others()})
         fix = f"there are: {', '.join(some[:10])}" if some else "log one in a run first"
         raise NotFoundError(f"There is no artifact {named.name[:120]!r}{_where(named.project)}.", fix=fix)
-    found = _chosen(known, named.which)
+    chosen = filter(None, (_chosen(some, named.which) for some in several))
+    found = max(chosen, key=lambda held: (not held.version.deleted, held.created), default=None)
     if found is None:
-        own = sorted({alias for held in known for alias in held.aliases})
-        fix = f"{', '.join(f'{named.name}:{alias}' for alias in own[:8])}, or :v0 to :v{known[-1].number}, or :<hash>"
+        own, last = sorted({alias for held in known for alias in held.aliases}), max(held.number for held in known)
+        fix = f"{', '.join(f'{named.name}:{alias}' for alias in own[:8])}, or :v0 to :v{last}, or :<hash>"
         raise NotFoundError(
             f"The artifact {named.name!r} has no version {named.which[:80]!r}.",
             why="It has a number, and no run tells of it here: not pulled yet, hidden, or purged."
-            if _number(named.which) in range(known[-1].number) else "", fix=fix,
+            if _number(named.which) in range(last) else "", fix=fix,
         )  # fmt: skip
     if found.version.deleted and not hidden:
         raise NotFoundError(f"{found.name} was deleted.", fix=f"{named.name}:latest is the newest that is left")

@@ -140,6 +140,20 @@ def test_a_project_has_artifacts_of_its_own():
         catalog.find(runs, "z/net:v0")
 
 
+def test_without_a_project_each_counts_its_own_and_the_newest_that_fits_is_meant():
+    runs = [
+        run(1, version("a", created=1.0, aliases=("gold",)), project="p"),
+        run(2, version("b", created=2.0), project="q"),
+    ]
+    ledgers = [ledger("a"), ledger("b", project="q")]
+
+    assert [held.label for some in catalog.by_project([*runs, *ledgers], "net") for held in some] == ["v0", "v0"]
+    assert catalog.find([*runs, *ledgers], "net:v0").project == "q"
+    assert catalog.find([*runs, *ledgers], "net:gold").project == "p"
+    with pytest.raises(NotFoundError, match=r":v0 to :v0"):
+        catalog.find([*runs, *ledgers], "net:v1")
+
+
 def test_a_deleted_version_keeps_its_number():
     runs = [
         run(1, version("a", created=1.0, aliases=("latest",))),

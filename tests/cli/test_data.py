@@ -219,3 +219,15 @@ def test_to_hide_all_of_a_name_its_versions_have_to_be_named(versions, mlgit):
     done = mlgit("data", "rm", "digits", check=False)
 
     assert (done.returncode, "Which version" in done.stderr) == (2, True)
+
+
+def test_projects_that_call_two_things_alike_are_told_apart(inside, python, mlgit):
+    for project in ("p", "q"):
+        Path("x.csv").write_text(project)
+        log = f"mlgit.init(project='{project}').log_artifact('x.csv', name='digits', type='dataset')"
+        python("-c", f"import mlgit; {log}")
+
+    assert {line.partition("\t")[0] for line in mlgit("data", "ls").stdout.splitlines()[1:]} == {"p/digits", "q/digits"}
+    assert len(json.loads(mlgit("data", "history", "q/digits", "--json").stdout)) == 1
+    several = mlgit("data", "history", "digits", check=False)
+    assert (several.returncode, "one of p/digits, q/digits" in several.stderr) == (2, True)

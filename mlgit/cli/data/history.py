@@ -11,7 +11,7 @@ from mlgit.cli import edits, output
 from mlgit.cli.choose import ARTIFACT
 from mlgit.cli.data import shown
 from mlgit.core import figures
-from mlgit.errors import NotFoundError
+from mlgit.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,11 @@ def command(name: str, as_json: bool) -> None:
     place = wiring.place()
     named = catalog.parse(name)
     project = named.project or place.meant
-    known = catalog.versions(telling.of(place.repo, named.name, project=project), named.name)[::-1]
+    several = catalog.by_project(telling.of(place.repo, named.name, project=project), named.name)
+    if len(several) > 1:
+        which = ", ".join(sorted(f"{known[0].project}/{named.name}" for known in several))
+        raise UsageError(f"Several projects have a {named.name[:120]!r}.", fix=f"one of {which}")
+    known = several[0][::-1] if several else []
     if not known:
         some = output.some(sorted(telling.names(place.repo, project=project)), 8)
         fix = f"there are: {some}" if some else "mlgit data add PATH"

@@ -35,13 +35,16 @@ def command(wanted: str | None, as_json: bool) -> None:
 
     place = wiring.place()
     told: list[Teller] = [*query.logging(place.repo, project=place.meant), *ledgers.of(place.repo, project=place.meant)]
-    known = [catalog.versions(told, name) for name, type in catalog.names(told).items() if wanted in (None, type)]
+    names = [name for name, type in catalog.names(told).items() if wanted in (None, type)]
+    known = [versions for name in names for versions in catalog.by_project(told, name)]
     newest = sorted((held for versions in known if (held := _newest(versions))), key=lambda held: -held.created)
     if as_json:
         output.as_json([shown.document(held) for held in newest])
         return
+    projects = len({held.project for held in newest})
     rows = [
-        (held.collection, held.version.type, held.label, ", ".join(held.aliases), figures.size(held.version.size),
+        (f"{held.project}/{held.collection}" if projects > 1 else held.collection, held.version.type,
+         held.label, ", ".join(held.aliases), figures.size(held.version.size),
          f"{held.version.files:,}" if held.version.files else "", figures.ago(held.created, time.time()),
          shown.origin(held))
         for held in newest
