@@ -30,8 +30,7 @@ def found(repo: Repo, now: Now, sources: Sources, text: str, *, folder: Path) ->
         return key
     if is_hash(text):
         return _content(sources, text)
-    is_run = bool(now.rows("shown AND (id = ? OR name = ?)", text, text, tail="LIMIT 1"))
-    if ":" in text or "@" in text or (not is_run and sources.is_name(text.rpartition("/")[2])):
+    if ":" in text or "@" in text or (text != "latest" and not _is_run(now, text) and _is_name(sources, text)):
         return Key(Kind.CONTENT, _version(repo, sources, text))
     try:
         return Key(Kind.RUN, named(now, text, sources.project).id)
@@ -41,6 +40,16 @@ def found(repo: Repo, now: Now, sources: Sources, text: str, *, folder: Path) ->
         raise NotFoundError(
             f"There is no run, artifact, model or data called {text[:120]!r}.", why=exc.why, fix=exc.fix
         ) from None
+
+
+def _is_run(now: Now, text: str) -> bool:
+    """Whether a run has this very id or name: it goes before an artifact that is called so; its id is found at once."""
+    return any(now.rows(f"shown AND {field} = ?", text, tail="LIMIT 1") for field in ("id", "name"))
+
+
+def _is_name(sources: Sources, text: str) -> bool:
+    """Whether an artifact is called so, after its project where one stands before it."""
+    return sources.is_name(text.rpartition("/")[2])
 
 
 def _registered(sources: Sources, text: str) -> Key | None:
