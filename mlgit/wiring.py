@@ -266,7 +266,7 @@ def _lost(repo: Repo, *, asks: bool) -> Iterator[Finding]:
         for content in cache.lost(repo, own, folder=folder, asks=asks):
             where, name, _ = made[content]
             what = f"the bytes of {name} ({content}) are nowhere"
-            yield Finding(where=where, what=what, fix="mlgit sync where they were made")
+            yield Finding(where=where, what=what, fix="mlgit data push where they were made")
 
 
 def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) -> str:

@@ -94,7 +94,7 @@ def group() -> None:
 def _watch(what: str, size: int, unit: waiting.Unit) -> AbstractContextManager[waiting.Tell]:
     from mlgit.cli import output
 
-    return output.progress(what, size, unit)
+    return output.progress(what, size or None, unit)
 
 
 @group.result_callback()

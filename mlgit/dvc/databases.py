@@ -62,7 +62,7 @@ def inside(repo: Repo, content: str, folder: str) -> dict[str, str]:
 
 
 def _nowhere(content: str) -> NotFoundError:
-    fix = "mlgit sync where they were made, with a default DVC remote (dvc remote add -d NAME URL) there and here"
+    fix = "mlgit data push where they were made, with a default DVC remote there and here (dvc remote add -d NAME URL)"
     return NotFoundError(f"The bytes of {content} are not in this repository's cache.", fix=fix)
 
 

@@ -6,6 +6,7 @@ that nobody asks for yet, and the next one moves the rest.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -209,17 +210,19 @@ class Meter:
     """Tells who watches of bytes and of files; from any thread."""
 
     def __init__(self, tell: waiting.Tell, what: str) -> None:
-        self._tell, self._what, self._done = tell, what, 0
+        self._tell, self._what, self._done, self._lock = tell, what, 0, threading.Lock()
         self.files = 0
         """How many there are."""
 
     def bytes(self, count: int) -> None:
         """So many more have moved."""
-        self._tell(count, f"{self._what}, file {self._done:,} of {self.files:,}")
+        with self._lock:
+            self._tell(count, f"{self._what}, file {self._done:,} of {self.files:,}")
 
     def file(self) -> None:
         """One more has."""
-        self._done += 1
+        with self._lock:
+            self._done += 1
 
 
 @contextmanager
