@@ -42,7 +42,7 @@ artifacts:
   churn: {path: out/churn.bin, type: model, desc: who leaves, labels: [small], meta: {framework: none}}
 """
 FILES = {
-    "mlgit.yaml": "project: p\n",
+    "mlgit.yaml": "project: p\nrun: {metrics: [metrics.json]}\n",
     "dvc.yaml": STAGES,
     "params.yaml": "lr: 0.1  # slow\n",
     "data/raw.csv": "a,b\n",
@@ -130,14 +130,8 @@ def test_the_stages_of_a_pipeline_are_one_run(project: Repo, run: Script, dvc: S
     assert "stages: prepare ran" in done.stderr
     assert "up to date" in dvc("status").stdout
     assert "didn't change" in dvc("repro").stdout
-
-
-def test_its_code_is_what_a_commit_afterwards_holds(project: Repo, run: Script):
-    run()
     commit(project)
-    found = only(project)
-
-    assert found.tree == project.git("rev-parse", "HEAD^{tree}")
+    assert found.tree == project.git("rev-parse", "HEAD^{tree}"), "its code is not what a commit afterwards holds"
     assert project.git("show", f"{found.commit}:dvc.lock") == (project.folder / "dvc.lock").read_text().strip()
 
 
@@ -165,27 +159,17 @@ def test_a_trial_gives_everything_back(project: Repo, run: Script, dvc: Script):
     commit(project)
     before = {path: path.read_bytes() for path in project.folder.glob("*[!t]") if path.is_file()}
 
-    run("-p", "lr=0.5", "--stage", "train")
+    done = run("-p", "lr=0.5", "--stage", "train", "-m", "metrics.json")
     trial = newest(project)
 
     assert (trial.params, trial.metrics["accuracy"], trial.given) == ({"lr": 0.5}, 0.5, ("lr",))
+    assert "wrote no metrics" not in done.stderr
     assert "lr: 0.5" in project.git("show", f"{trial.commit}:dvc.lock")
     assert cache.exists(project, trial.logged[-1].hash)
     assert {path: path.read_bytes() for path in before} == before
     assert project.git("status", "--porcelain") == ""
     assert (project.folder / "out/churn.bin").read_text().startswith("0.1")
     assert "up to date" in dvc("status").stdout
-
-
-def test_metrics_that_mlgit_yaml_and_the_command_line_name_are_those_of_the_trial(project: Repo, run: Script):
-    write(project, {"mlgit.yaml": "project: p\nrun: {metrics: [metrics.json]}\n"})
-    run()
-    commit(project)
-
-    done = run("-p", "lr=0.5", "-m", "metrics.json")
-
-    assert newest(project).metrics["accuracy"] == 0.5
-    assert "wrote no metrics" not in done.stderr
 
 
 def test_a_param_that_no_stage_could_read_is_refused(project: Repo, run: Script):
@@ -335,12 +319,6 @@ def test_without_a_pipeline_there_is_nothing_to_run(repo: Repo, mlgit: Script):
     assert "did you mean train?" in other.stderr
     assert [done.returncode for done in (none, no_dvc, other)] == [2, 2, 2]
     assert not query.search(repo).runs
-
-
-def test_a_command_that_is_dvc_repro_is_the_pipeline(project: Repo, run: Script):
-    run("--", "dvc", "repro", "prepare")
-
-    assert did(project, only(project)) == {"prepare": "ran"}
 
 
 def test_trials_side_by_side_wait_for_one_another(project: Repo, run: Script, mlgit: Script):
