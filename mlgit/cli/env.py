@@ -16,7 +16,7 @@ def command() -> None:
     """What a run would record of its environment, now and here."""
 
 
-@command.command()
+@command.command(short_help="Write what is installed here as a pylock.toml.")
 @click.option("-o", "--output", "into", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write it there, as a rule to pylock.toml.  [default: standard output]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True,
