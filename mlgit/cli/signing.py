@@ -72,7 +72,8 @@ def verify(version: str, key: Path | None, identity: str, issuer: str, base: str
     Examples:
       mlgit model verify digits@v1.2.0
       mlgit model verify digits@production --key public.pem
-      mlgit model verify digits@production --identity ada@example.com --issuer https://accounts.google.com
+      mlgit model verify digits@production --identity ada@example.com \\
+        --issuer https://accounts.google.com
     """
     from mlgit.registry import shelf, signing
     from mlgit.store import registry as store
