@@ -12,12 +12,12 @@ from mlgit import wiring
 from mlgit.cli import output
 from mlgit.cli.choose import MODEL
 from mlgit.core import figures
-from mlgit.errors import MlgitError, UsageError
+from mlgit.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlgit.registry.signing import Checked, Trusted
+    from mlgit.registry.signing import Checked
 
 _BASE = click.option("--base", metavar="BRANCH", help="The branch whose stages and keys count.  [default: main]")
 
@@ -100,7 +100,7 @@ def verify(version: str, key: Path | None, identity: str, issuer: str, base: str
                    f"{figures.size(found.size)}, every byte as registered.")  # fmt: skip
         for line in told(checked):
             output.say(line)
-    if refused := refusal(f"{found.model} {found.version}", checked, asked=bool(key or identity)):
+    if refused := signing.refusal(found, checked, asked=bool(key or identity)):
         raise refused
 
 
@@ -112,23 +112,6 @@ def told(checked: Sequence[Checked]) -> list[str]:
         else f"signed by {one.by} on {figures.moment(one.signature.when)}"
         for one in checked
     ] or ["not signed"]
-
-
-def forged(what: str, checked: Sequence[Checked], trust: Trusted) -> MlgitError | None:
-    """The error where a signature claims to be of somebody who is trusted, and is not, and no other counts."""
-    false = [one for one in checked if one.why and one.by in trust.keys]
-    return refusal(what, checked, asked=True) if false else None
-
-
-def refusal(what: str, checked: Sequence[Checked], *, asked: bool) -> MlgitError | None:
-    """The error where a signature is there, or was *asked* for, and none counts."""
-    if (not checked and not asked) or any(not one.why for one in checked):
-        return None
-    why = "; ".join(f"{one.by}: {one.why}" for one in checked[:5])
-    return MlgitError(
-        f"{what} has no signature that counts.", why=why,
-        fix="--key PUBLIC, or put the key into registry/keys/ by a pull request" if checked else "mlgit model sign",
-    )  # fmt: skip
 
 
 def plain(one: Checked) -> dict[str, object]:

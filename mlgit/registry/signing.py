@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -128,6 +128,30 @@ def check(repo: Repo, version: ModelVersion, place: Path, trust: Trusted) -> lis
             folder.mkdir()
             shutil.copyfile(place, folder / place.name)
         return [_checked(one, folder, top, trust) for one in found]
+
+
+def refusal(version: ModelVersion, checked: Sequence[Checked], *, asked: bool) -> MlgitError | None:
+    """The error where a signature of *version* is there, or was *asked* for, and none counts."""
+    if (not checked and not asked) or any(not one.why for one in checked):
+        return None
+    return MlgitError(
+        f"{version.model} {version.version} has no signature that counts.",
+        why="; ".join(f"{one.by}: {one.why}" for one in checked[:5]),
+        fix="--key PUBLIC, or put the key into registry/keys/ by a pull request" if checked else "mlgit model sign",
+    )  # fmt: skip
+
+
+def vouched(repo: Repo, version: ModelVersion, place: Path, base: str) -> list[Checked]:
+    """The signatures of what was delivered to *place*, looked at by the keys that *base* trusts.
+
+    Raises `MlgitError` where one claims to be of such a key and is not, and no other counts.
+    """
+    trust = trusted(repo, base)
+    checked = check(repo, version, place, trust)
+    false = [one for one in checked if one.why and one.by in trust.keys]
+    if refused := refusal(version, checked, asked=True) if false else None:
+        raise refused
+    return checked
 
 
 def _checked(one: Signature, folder: Path, scratch: Path, trust: Trusted) -> Checked:

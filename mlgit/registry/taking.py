@@ -16,7 +16,7 @@ from mlgit.core.model_card import ModelCard
 from mlgit.errors import NotFoundError, WrongKindError
 from mlgit.models import loading
 from mlgit.models.frameworks import Trust
-from mlgit.registry import deliver, shelf
+from mlgit.registry import deliver, shelf, signing
 from mlgit.store import place as places
 from mlgit.store import registry as store
 from mlgit.store.place import Place
@@ -33,7 +33,8 @@ def load_model(name: str, *, allow_pickle: bool = False, trusted: Sequence[str] 
     comes back as it was; of PyTorch's modules their state, for `load_state_dict`. No code that came with the model runs
     unless *allow_pickle*; *trusted* names classes beside scikit-learn's that a skops file may make.
 
-    Raises `NotFoundError`, `UsageError` for an unsafe model, `MlgitError` for bytes that are not what was logged.
+    Raises `NotFoundError`, `UsageError` for an unsafe model, `MlgitError` for bytes that are not what was logged, or a
+    signature that is not of the trusted key that it names.
     """
     home = _place()
     found = _find(home, name)
@@ -42,6 +43,7 @@ def load_model(name: str, *, allow_pickle: bool = False, trusted: Sequence[str] 
         folder = bringing.top_folder() / f"{found.model}-{found.version}"
         bringing.leave_out_of_git(folder)
         target = deliver.deliver(home.repo, found, folder)
+        signing.vouched(home.repo, found, target, store.base_name(home.repo))
     else:
         artifact = Artifact.of(home.repo, found)
         target = Path(artifact.file() if artifact.file_count == 1 else artifact.download())

@@ -13,6 +13,7 @@ import pytest
 
 import mlgit as wandb
 from mlgit.core import refs
+from mlgit.errors import MlgitError
 from mlgit.git.repo import Move, Repo
 from mlgit.store import signatures
 from tests.conftest import need
@@ -137,6 +138,8 @@ def test_a_signature_of_other_bytes_does_not_count(registered: Repo, mlgit: Mlgi
     assert (checked.returncode, got.returncode) == (1, 1)
     assert "signature by ada: Signature mismatch" in checked.stdout
     assert "no signature that counts" in got.stderr
+    with pytest.raises(MlgitError, match="no signature that counts"):
+        wandb.load_model("digits@v1.1.0")
 
 
 def test_what_is_no_signature_or_a_forged_one_does_not_count(registered: Repo, mlgit: Mlgit):
