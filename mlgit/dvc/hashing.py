@@ -30,6 +30,6 @@ def hashes(place: Path, found: Tree, known: Memory) -> dict[str, str]:
                 tell(after.st_size, f"{number:,} of {len(left):,} files")
     except OSError as exc:
         raise MlgitError(f"{place} cannot be read.", why=str(exc)) from exc
-    if rows != page:
+    if left or len(rows) != len(page.keys() - {memory.WHOLE}):
         known.keep(str(place), rows)
     return told

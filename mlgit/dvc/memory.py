@@ -18,6 +18,8 @@ from mlgit.git.repo import Repo
 Row = tuple[int, int, int, int, str]
 """Bytes, mtime and ctime in nanoseconds, inode; and the md5."""
 
+WHOLE = ""
+"""What is remembered of a folder as a whole, its hash, bears the name of no file."""
 _VERSION = 1
 _TICK = 50_000_000
 """Nanoseconds within which a second change may leave the times as they are: Linux counts in steps of up to ten

@@ -11,14 +11,11 @@ from pathlib import Path
 
 from mlgit.core import waiting
 from mlgit.dvc import databases, ignoring, memory, pointers, project, taking, tree
-from mlgit.dvc.memory import Memory, Row, told
+from mlgit.dvc.memory import WHOLE, Memory, Row, told
 from mlgit.dvc.objects import Objects
 from mlgit.dvc.tree import ALONE, Allowed, Tree
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
-
-_WHOLE = ""
-"""What is remembered of a folder as a whole bears the name of no file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +66,7 @@ def store(
     hashes: dict[str, str] = {}
     files: dict[str, os.stat_result] = {}
     rows: dict[str, Row] = {}
+    taken = 0
     try:
         with (
             waiting.watched(f"storing {path.name}", found.size, "bytes", things=len(found.files)) as tell,
@@ -81,21 +79,22 @@ def store(
                     hashes[name], files[name], rows[name] = md5, stat, known[name]
                     tell(stat.st_size, title)
                     continue
+                taken += 1
                 place = str(path) if name == ALONE else f"{path}/{name}"
                 look = partial(tree.look, place, allowed)
                 advance = partial(_advance, tell, title)
                 hashes[name], files[name], settled = intake.take(place, stat, look, advance)
                 if settled:
                     rows[name] = memory.row(files[name], hashes[name])
-            is_known = len(rows) == len(hashes) and {**rows, _WHOLE: known.get(_WHOLE)} == known
-            whole = known[_WHOLE][4] if is_known else content(hashes)
+            is_known = not taken and WHOLE in known and len(hashes) == len(known) - 1  # all that it knew, and no more
+            whole = known[WHOLE][4] if is_known else content(hashes)
             if pointers.is_folder(whole) and not intake.has(whole):
                 intake.put(whole, listing(hashes))
     except OSError as exc:
         what = f"{path} could not be stored in {objects.database}."
         raise MlgitError(what, why=str(exc), fix="make room, or give the right") from exc
     if not is_known and not link:
-        remembered.keep(str(path), rows | {_WHOLE: (0, 0, 0, 0, whole)})
+        remembered.keep(str(path), rows | {WHOLE: (0, 0, 0, 0, whole)})
     return Stored(content=whole, hashes=hashes, files=files)
 
 

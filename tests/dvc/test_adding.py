@@ -113,6 +113,19 @@ def test_a_change_that_keeps_size_and_time_is_found(repo: Repo, top: Path, data:
     assert after.hash != before.hash
 
 
+def test_a_change_of_long_ago_is_found(repo: Repo, top: Path, data: Path):
+    time.sleep(0.06)  # every file is older than a tick of the disk's clock, and is remembered
+    before = adding.add(repo, data)
+    (data / "same.csv").write_text("9,9\n")
+    time.sleep(0.06)
+
+    after = adding.add(repo, data)
+    dvc("add", "-q", "data", cwd=top)
+
+    assert after.hash != before.hash
+    assert after.hash in (top / "data.dvc").read_text()
+
+
 def test_what_a_person_wrote_into_a_pointer_stays(repo: Repo, top: Path, data: Path):
     adding.add(repo, data)
     pointer = top / "data.dvc"
