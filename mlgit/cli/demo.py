@@ -86,7 +86,7 @@ def command(folder: Path | None, trials: int, agents: int) -> None:
     show.mlgit("lineage", "digits@production")
 
     show.title("And can we make it again? On another machine, from a fresh clone, bit for bit")
-    show.run("dvc", "push", "--quiet")
+    show.mlgit("data", "push")
     show.run("git", "clone", "--quiet", ".", _CLONE)
     there = show.inside(_CLONE)
     there.mlgit("pull")
