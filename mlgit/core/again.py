@@ -10,16 +10,26 @@ from mlgit.core.compare import flatten
 from mlgit.core.run import Run
 
 
-def command(words: Sequence[object], params: Mapping[str, Any], metrics: Sequence[str] = ()) -> str:
-    """`mlgit run` with the program's own *words*, with *params* from outside and *metrics* read from these files."""
+def command(words: Sequence[object], params: Mapping[str, Any]) -> str:
+    """`mlgit run` with the program's own *words*, and with *params* from outside."""
     given = [f"-p {shlex.quote(f'{key}={_argument(value)}')}" for key, value in flatten(params).items()]
-    files = [f"-m {shlex.quote(name)}" for name in metrics]
-    return " ".join(("mlgit run", *given, *files, "--", shlex.join(map(str, words))))
+    return " ".join(("mlgit run", *given, "--", shlex.join(map(str, words))))
 
 
 def reproduce(run: Run) -> str:
     """What makes *run* again as it was, with all that it had, and compares the two."""
-    return f"mlgit reproduce {run.branch.rpartition('/')[2] or run.id}"
+    return f"mlgit reproduce {_named(run)}"
+
+
+def pull(run: Run) -> str:
+    """What brings *run* to a clone that lacks it."""
+    return f"mlgit pull {_named(run)}"
+
+
+def _named(run: Run) -> str:
+    """What *run* is called in a shell, by all that may stand in a branch's name and by none that begins an option."""
+    short = run.branch.rpartition("/")[2] or run.id
+    return shlex.quote(run.branch if short.startswith("-") else short)
 
 
 def _argument(value: Any) -> str:

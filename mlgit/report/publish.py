@@ -194,13 +194,11 @@ def about(
         provenance: Mapping[str, Any] = stored.provenance(known.repo, head) if head.commit else {}
     except NotFoundError:
         provenance = {}
-    command, metrics = provenance.get("command", ()), provenance.get("metrics_files", ())
+    command = provenance.get("command")
     return Compared(
         head=head, base=base, distance=distance, beside=beside, alone=alone, goals=goals,
         siblings=known.trials(head),
         command=[str(word) for word in command] if isinstance(command, list) else (),
-        cwd=str(provenance.get("cwd", "")),
-        metrics_files=[str(name) for name in metrics] if isinstance(metrics, list) else (),
         has_origin=has_origin(known.repo),
         alerts=view.alerts(provenance),
     )  # fmt: skip

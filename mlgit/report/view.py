@@ -5,7 +5,6 @@ Pure: the same runs, the same view. Names and values are still as hostile as the
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +28,6 @@ _STATES = {
     State.PREEMPTED: "The run was preempted before it was done. What it logged until then is below.",
     State.RUNNING: "The run is still running: what follows is what it has logged so far.",
 }
-_LONGEST_COMMAND = 4000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +65,6 @@ class Compared:
     goals: Mapping[str, Goal]
     command: Sequence[str] = ()
     """How head was started."""
-    cwd: str = ""
-    """Where, relative to the repository."""
-    metrics_files: Sequence[str] = ()
-    """Those that head was told to read, beside mlgit.yaml's."""
     alerts: Sequence[Alert] = ()
     """What head's script alerted people of."""
     has_origin: bool = False
@@ -176,19 +170,11 @@ def primary(metrics: Mapping[str, Any], goals: Mapping[str, Goal]) -> str | None
 
 
 def reproduce(about: Compared) -> tuple[str, ...]:
-    """The shell commands that run head again from its own commit; none where its command is not known."""
-    run, cwd = about.head, about.cwd
-    if not about.command or not run.source:
+    """The shell commands that make head again, in any clone; none where how it was started is not known."""
+    if not about.command or not about.head.source:
         return ()
-    branch = run.ref.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/")
-    lines = [f"git fetch origin {shlex.quote(branch)}"] if branch and about.has_origin else []
-    lines.append(f"git switch --detach {shlex.quote(run.source)}")
-    if run.data:
-        lines.append("dvc checkout  # or dvc pull, where this machine lacks the data")
-    if cwd not in ("", "."):
-        lines.append(f"cd {shlex.quote(cwd)}")
-    lines.append(again.command(about.command, run.params, about.metrics_files))
-    return tuple(lines) if len(lines[-1]) <= _LONGEST_COMMAND else ()
+    pull = [again.pull(about.head)] if about.has_origin else []
+    return (*pull, again.reproduce(about.head))
 
 
 def told(run: Run) -> dict[str, Any]:

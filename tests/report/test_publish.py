@@ -70,14 +70,14 @@ def test_a_pull_request_gets_one_comment_with_charts_and_a_status(here: Place, t
     assert status.description == "accuracy 0.98, +0.08 better than main's baseline."
 
 
-def test_the_reproduce_lines_name_the_recorded_command(here: Place, train: Train) -> None:
+def test_the_report_says_how_its_run_is_made_again(here: Place, train: Train) -> None:
     train("baseline", {"accuracy": [0.9]}, params={"lr": 0.01})
     run = train("other", {"accuracy": [0.9]}, params={"lr": 0.5})
     forge = FolderForge(here.repo)
 
     text = publish.on_pull(here, forge, proposal(here, forge, run))
 
-    assert f"git switch --detach {run.source}\nmlgit run -p lr=0.5 -- python train.py\n" in text
+    assert f"mlgit reproduce {run.branch.rpartition('/')[2]}\n" in text
 
 
 def test_a_change_without_a_run_is_told_how_to_make_one(here: Place, train: Train) -> None:

@@ -48,7 +48,7 @@ def about(**changes: object) -> Compared:
     lost = replace(HEAD, id="s3", name="lost-sun-5", metrics={}, state=State.CRASHED)
     given = {
         "head": HEAD, "base": BASE, "beside": "main", "goals": GOALS, "siblings": (HEAD, sibling, lost),
-        "command": ("python", "train.py", "--note", "it's fine"), "cwd": "", "has_origin": True,
+        "command": ("python", "train.py", "--note", "it's fine"), "has_origin": True,
     }  # fmt: skip
     return Compared(**(given | changes))  # type: ignore[arg-type]
 
