@@ -17,7 +17,7 @@ from mlgit.core.run import State
 from mlgit.errors import UsageError
 from mlgit.public.notebook import is_notebook
 from mlgit.store import place
-from mlgit.tracking import begin, ending, handed, meant
+from mlgit.tracking import begin, ending, handed, meant, pinned
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.configs import as_params, chosen
 from mlgit.tracking.notice import notify
@@ -167,7 +167,7 @@ def _disabled(wish: Wish, params: dict[str, Any]) -> ActiveRun:
 def _forget(ended: ActiveRun) -> None:
     """*ended* is under way no more, whatever way it ended."""
     global _current
-    if ended.is_joined:
+    if ended.is_joined and not pinned.is_again():
         for text in ended.config._misspelt(handed.found().loose):
             notify(text)
     if ended in _open:

@@ -154,6 +154,7 @@ def test_a_run_comes_out_bitwise_the_same_from_a_clone_on_another_machine(
     assert (again.reproduces, again.params, again.source) == (first.id, first.params, first.source)
     assert [one.hash for one in again.used] == [one.hash for one in first.used]
     assert "not committed" in done.stderr
+    assert "given from outside" not in done.stderr  # as it was then
     assert git(there, "status", "--porcelain") == ""
     assert not (there / "data" / "words.txt").exists()
     assert is_clean(clone)

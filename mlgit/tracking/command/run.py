@@ -114,7 +114,7 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
                 watch=functools.partial(_watched, begun, options.under(wish)),
             )  # fmt: skip
     metrics_files.take(begun.opened, metrics, begun.record)
-    if file and not stages and not sharing.had_part(begun.opened.folder):
+    if file and not stages and not wish.reproduces and not sharing.had_part(begun.opened.folder):
         _say_unread(handed.loose(command.words, command.params, stated), known, file)
     state = _state(came_out)
     if not stages and _is_only_around_others(home.repo, begun, command, came_out.code):

@@ -101,8 +101,9 @@ class ActiveRun(Identity):
         """Called in turn when it has ended and is a branch."""
         _RUNS.add(self)
         self._config = Config(
-            dict(record.params), fixed, store=self._put_params, warn=journal.warn, changes_allowed=wish.allow_val_change
-        )
+            dict(record.params), fixed, store=self._put_params, changes_allowed=wish.allow_val_change,
+            warn=None if record.reproduces else journal.warn,  # the run that it makes again was told the same
+        )  # fmt: skip
         self._summary = Summary(
             self._put_summary, record.metrics, row=self._last_row,
             keep=lambda key: self._lines.summary_keeper(key, self._step),

@@ -49,9 +49,10 @@ class Config(MutableMapping[str, Any]):
 
     def __init__(
         self, params: dict[str, Any], fixed: frozenset[str], *,
-        store: Callable[[Mapping[str, Any]], None], warn: Callable[[str, str], None], changes_allowed: bool = False,
+        store: Callable[[Mapping[str, Any]], None], warn: Callable[[str, str], None] | None,
+        changes_allowed: bool = False,
     ) -> None:  # fmt: skip
-        """*store* takes what was set, *warn* a kind and a text; *fixed* are the names given from outside."""
+        """*store* takes what was set, *warn*, if any, a kind and a text; *fixed* are the names given from outside."""
         self.__dict__.update(
             _params=params,
             _items=params,  # many a published script reads W&B's own mapping by its private name
@@ -136,7 +137,7 @@ class Config(MutableMapping[str, Any]):
         if rest and key not in wanted and isinstance(wanted.get(folder), dict):
             self._stand(rest, wanted[folder], value, is_inside=True)
         elif key in wanted or is_inside:
-            if wanted.get(key, value) != value:
+            if self._warn and wanted.get(key, value) != value:
                 self._warn(key, f"{key}={value!r} was given from outside: the script's {wanted[key]!r} is not used")
             wanted[key] = value
 
