@@ -96,6 +96,45 @@ def test_a_pointer_anywhere_keeps_its_bytes(mlgit: Script, inside: Repo, top: Pa
     assert place(top, "nobody's").exists()
 
 
+@pytest.mark.parametrize(
+    "where", ["older stash", "detached", "index", "ignored", "coloured", "no text", "no text here"]
+)
+def test_a_pointer_that_git_does_not_show_keeps_its_bytes_too(mlgit: Script, inside: Repo, top: Path, where: str):
+    (top / "code").write_text("1")
+    inside.git("add", "code")
+    inside.git("commit", "-qm", "code")
+    (top / "x.dvc").write_text(pointer("nobody's"))
+    if where == "older stash":
+        inside.git("add", "x.dvc")
+        inside.git("stash", "-q")
+        (top / "code").write_text("2")
+        inside.git("stash", "-q")
+    elif where == "detached":
+        inside.git("checkout", "-q", "--detach")
+        inside.git("add", "x.dvc")
+        inside.git("commit", "-qm", "x")
+        inside.git("rm", "-q", "x.dvc")
+        inside.git("commit", "-qm", "gone")
+    elif where == "index":
+        inside.git("add", "x.dvc")
+        (top / "x.dvc").unlink()
+    elif where == "ignored":
+        (top / ".git/info/exclude").write_text("*.dvc\n")
+    elif where == "coloured":
+        inside.git("config", "color.ui", "always")
+    else:
+        (top / ".gitattributes").write_text("*.dvc -diff\n")
+        if where == "no text":
+            inside.git("add", ".gitattributes", "x.dvc")
+            inside.git("commit", "-qm", "x")
+            inside.git("rm", "-q", "x.dvc")
+            inside.git("commit", "-qm", "gone")
+
+    mlgit(*NOW, cwd=top)
+
+    assert place(top, "nobody's").exists()
+
+
 def test_what_a_run_logged_stays(mlgit: Script, python: Script, inside: Repo, top: Path):
     (top / "model").write_text("weights")
     python("-c", "import mlgit\nwith mlgit.init() as run: run.log_artifact('model', type='model')", cwd=top)

@@ -22,8 +22,8 @@ def command(older_than: str, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Free bytes in the caches of this repository that nobody names, after saying how many.
 
     Named is what a run read, used or made (archived and hidden ones too), what a version of an artifact is, what a
-    pointer says in a work tree or anywhere in the history of a branch or a tag, and what the registry holds. A cache
-    outside of the repository may be that of others: it is left alone.
+    pointer says in a work tree, in what is staged or stashed, or anywhere in the history of a branch or a tag, and what
+    the registry holds. A cache outside of the repository may be that of others: it is left alone.
 
     Where nobody is at a terminal to be asked, nothing is freed without --yes.
 
