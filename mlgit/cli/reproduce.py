@@ -129,6 +129,10 @@ def _print(run: Run, needed: Needs, outcome: Outcome) -> None:
         output.say(f"  … and {more} more")
     if result.clocks:
         output.say(f"  left aside, for they tell of time: {output.some(result.clocks)}")
+    if outcome.skipped_then:
+        output.say(f"  skipped then, and run now: {output.some(outcome.skipped_then)}")
+    if outcome.skipped_now:
+        output.say(f"  not run again, for frozen: {output.some(outcome.skipped_now)}")
     if not outcome.is_whole:
         output.say("  of the history only what the run's branch holds: the whole is not here")
     if outcome.suspects:
@@ -183,6 +187,7 @@ def _document(run: Run, needed: Needs, outcome: Outcome) -> dict[str, Any]:
             for one in result.differences
         ],
         "left_aside": list(result.clocks), "whole_history": outcome.is_whole,
+        "skipped_then": list(outcome.skipped_then), "skipped_now": list(outcome.skipped_now),
         "suspects": [{"name": one.name, "before": one.before, "after": one.after} for one in outcome.suspects],
         "missing": _missing(outcome.missing), "doubts": _missing(needed.doubts),
     }  # fmt: skip

@@ -60,6 +60,8 @@ class Done:
     """The `dvc.yaml` that holds it, or the `.dvc` file that it is."""
     is_data: bool
     """Whether it is no more than a `.dvc` file."""
+    is_frozen: bool
+    """Whether its `dvc.yaml` says that it shall not be run: what it made is taken as it is."""
     reads: Mapping[Path, str]
     """What it depends on, by its hash."""
     params: Mapping[Path, Mapping[str, Any]]
@@ -116,7 +118,10 @@ def reproduce(
                     made: Stage | None = stage.reproduce(**how)
                     if made:
                         stage.dump(update_pipeline=False)
-                    did = (RESTORED if stage.addressing in restored else RAN) if made else UNCHANGED
+                    if made is None or stage.frozen:  # of a frozen one DVC has only looked whether it is all there
+                        did = UNCHANGED
+                    else:
+                        did = RESTORED if stage.addressing in restored else RAN
                     return made
                 finally:
                     tell(_done(stage, did, time.monotonic() - begun))
@@ -256,6 +261,7 @@ def _done(stage: Stage, did: str, seconds: float) -> Done:
     reads = [dep for dep in stage.deps if dep not in params and dep.protocol == "local"]
     return Done(
         name=stage.addressing, did=did, seconds=seconds, file=Path(stage.path), is_data=_is_data(stage),
+        is_frozen=stage.frozen,
         reads={Path(dep.fs_path): content for dep in reads if (content := _hash(dep))},
         params={Path(dep.fs_path): dep.hash_info.value for dep in params if isinstance(dep.hash_info.value, dict)},
         made=[_product(out) for out in stage.outs if out.protocol == "local"],

@@ -13,7 +13,7 @@ from pathlib import Path
 from mlgit.core import refs
 from mlgit.core.condition import Operation, Predicate
 from mlgit.core.run import Run, State
-from mlgit.dvc import cache
+from mlgit.dvc import cache, stages
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -28,6 +28,7 @@ from mlgit.store import runs
 from mlgit.store.place import Place
 from mlgit.store.telling import Account
 from mlgit.tracking import pinned
+from mlgit.tracking.command import pipeline
 from mlgit.tracking.command import run as execution
 from mlgit.tracking.notice import notify
 from mlgit.tracking.wish import Wish
@@ -66,6 +67,10 @@ class Outcome:
     suspects: tuple[Suspect, ...] = ()
     is_whole: bool = True
     """Whether the full history was at hand; else it was compared as far as the run's branch holds it."""
+    skipped_then: tuple[str, ...] = ()
+    """The stages of a pipeline that the first one skipped, and that have run now: what else these log is no matter."""
+    skipped_now: tuple[str, ...] = ()
+    """Those that have not run again, for they are frozen: what they made is taken as it was."""
 
 
 def make(repo: Repo, told: Recipe, found: Needs, wanted: Wanted, *, shim: Shim) -> Outcome:
@@ -154,6 +159,8 @@ def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim, wish:
     if recipe.is_python(words[0]):  # whatever the path to it was then
         name = posixpath.basename(words[0])
         words = (name if shutil.which(name, path=base["PATH"]) else str(python), *words[1:])
+    if wish.reproduces:  # results that a cache held would prove nothing
+        words = tuple(pipeline.forced(words))
     extra = dict(shim(words, base)) if told.takes_wandb else {}
     pins = pinned.variables(told.run.used, reproduces=wish.reproduces)
     about = environment.surroundings(found.plan, told, python, base)
@@ -201,12 +208,26 @@ def _judged(repo: Repo, told: Recipe, again: Run, found: Needs, wanted: Wanted) 
     first, second = (runs.account(repo, run, fetch=True) for run in (told.run, again))
     if not first.is_full:  # what its branch holds was thinned by a rule that takes the same rows again
         second = replace(second, series=runs.history(repo, again), objects=runs.objects(repo, again))
-    result = verdict.compare(_told(first), _told(second), wanted.tolerance)
+    idle = _skipped(second)
+    skipped = tuple(name for name in _skipped(first) if name not in idle)
+    before, after = _told(first), _told(second)
+    result = verdict.compare(before, verdict.no_more_than(before, after) if skipped else after, wanted.tolerance)
     if lacked := _lacked(first, second):
         return Outcome(verdict=replace(result, kind=verdict.Kind.CANNOT), again=again, missing=(lacked, *found.doubts))
     kinds = (verdict.Kind.DIFFERS, verdict.Kind.WITHIN)
     around = suspects.find(told.about, runs.surroundings(repo, again), told.run.params) if result.kind in kinds else ()
-    return Outcome(verdict=result, again=again, suspects=tuple(around), is_whole=first.is_full)
+    return Outcome(
+        verdict=result, again=again, suspects=tuple(around), is_whole=first.is_full,
+        skipped_then=skipped, skipped_now=idle,
+    )  # fmt: skip
+
+
+def _skipped(account: Account) -> tuple[str, ...]:
+    """The stages of a pipeline that did not run, because their results were there."""
+    told = account.provenance.get("stages")
+    pairs = told.items() if isinstance(told, Mapping) else ()
+    idle = (stages.UNCHANGED, stages.RESTORED)
+    return tuple(str(name) for name, one in pairs if isinstance(one, Mapping) and one.get("did") in idle)
 
 
 def _told(account: Account) -> Told:

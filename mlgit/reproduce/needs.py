@@ -16,6 +16,7 @@ from mlgit.reproduce import environment, recipe
 from mlgit.reproduce.environment import Plan
 from mlgit.reproduce.recipe import Missing, Recipe
 from mlgit.store import runs
+from mlgit.tracking.command import pipeline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +64,13 @@ def _code(repo: Repo, told: Recipe) -> Iterator[Missing]:
     if program and program not in found and not _is_known(repo, program):
         why = "the command names it, and it is no file of the repository" + _why_not(repo, program)
         yield Missing(kind="command", name=program, why=why)
-    elif not program and told.words and not recipe.is_python(told.words[0]) and not shutil.which(told.words[0]):
+    elif not program and told.words and not _runs_here(told.words):
         yield Missing(kind="command", name=told.words[0], why="there is no such program here", fix="install it")
+
+
+def _runs_here(words: Sequence[str]) -> bool:
+    """Whether what *words* call by a bare name is there: a program on the path, Python, or stages, which we run."""
+    return recipe.is_python(words[0]) or pipeline.is_one(words) or bool(shutil.which(words[0]))
 
 
 def _is_known(repo: Repo, program: str) -> bool:

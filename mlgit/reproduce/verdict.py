@@ -6,7 +6,7 @@ import enum
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -107,6 +107,16 @@ class Verdict:
 def is_clock(name: str) -> bool:
     """Whether the metric *name* tells of time: `_runtime`, `epoch_seconds`, `samples_per_sec`."""
     return bool(_PER.search(name)) or any(word.lower() in _CLOCKS for word in _WORD.findall(name))
+
+
+def no_more_than(before: Told, after: Told) -> Told:
+    """*after* without the metrics, series and objects that *before* lacks, where nobody had to log them."""
+    return replace(
+        after,
+        metrics={name: value for name, value in after.metrics.items() if name in before.metrics},
+        series={name: rows for name, rows in after.series.items() if name in before.series},
+        objects={name: rows for name, rows in after.objects.items() if name in before.objects},
+    )
 
 
 def compare(before: Told, after: Told, allowed: Tolerance | None = None) -> Verdict:

@@ -87,9 +87,21 @@ def check(folder: Path, stages: Sequence[str]) -> None:
             raise UsageError(f"There is no stage {stage[:80]!r} in {FILE}.", fix=fix)
 
 
+def is_one(words: Sequence[str]) -> bool:
+    """Whether a command's *words* are `dvc repro`: no program of that name is started for it, but DVC's library."""
+    return len(words) >= 2 and PurePath(words[0]).name == "dvc" and words[1] == "repro"
+
+
+def forced(words: Sequence[str]) -> Sequence[str]:
+    """*words*; where they are a pipeline, so that no stage is skipped, nor comes from DVC's run cache."""
+    if not is_one(words) or {"-f", "--force"} & set(words):
+        return words
+    return (*words[:2], "--force", *words[2:])
+
+
 def of(home: Place, words: Sequence[str], folder: Path) -> Pipeline | None:
     """The pipeline that *words* stand for; None for any other command. Raises `UsageError` where it cannot run here."""
-    if len(words) < 2 or PurePath(words[0]).name != "dvc" or words[1] != "repro":
+    if not is_one(words):
         return None
     top = None if home.is_scratch else home.repo.work_tree
     root = project.root(folder.resolve(), top.resolve()) if top else None

@@ -68,9 +68,10 @@ class Staged:
         if done.is_data:
             self._live.event(data={self._path(one.path): one.hash for one in done.made if one.hash})
             return
+        given = {one.path: one.hash for one in done.made if one.hash and one.is_cached}
         data = {
             self._path(path): content
-            for path, content in done.reads.items()
+            for path, content in (given if done.is_frozen else done.reads).items()
             if path not in self._made and not self._is_code(path)
         }
         logged = [] if done.did == stages.FAILED else [self._version(done, one) for one in _kept(done)]
@@ -85,8 +86,11 @@ class Staged:
 
     @property
     def _made(self) -> set[Path]:
-        """What the stages of this run make: what one of them reads of another is no data of the run."""
-        return {one.path for done in self._pipeline for one in done.made}
+        """What the stages of this run make: what one of them reads of another is no data of the run.
+
+        What a frozen one made is: nothing makes it again.
+        """
+        return {one.path for done in self._pipeline if not done.is_frozen for one in done.made}
 
     def finish(self) -> None:
         """All are done: what they left is taken, and a person told."""
@@ -132,6 +136,7 @@ class Staged:
     def _leave_out(self) -> None:
         """Let nothing that stages make count as the run's data, but what one of its own reads of one that is not."""
         reads = {path for done in self._pipeline for path in done.reads} - self._made
+        reads |= {one.path for done in self._pipeline if done.is_frozen for one in done.made}
         self._live.event(data={self._path(path): "" for path in self._before.products - reads})
 
     # -- params and metrics

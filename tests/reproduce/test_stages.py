@@ -1,0 +1,104 @@
+"""Pipelines made again: every stage that the results rest on runs, or the verdict says which did not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlgit.core.run import Run
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.store import runs
+
+Mlgit = Callable[..., Any]
+
+FILES = {
+    "mlgit.yaml": "project: p\n",
+    ".gitignore": "/log.txt\n",
+    "dvc.yaml": """\
+stages:
+  prepare:
+    cmd: python prepare.py
+    deps: [prepare.py]
+    outs: [words.txt]
+  train:
+    cmd: python train.py
+    deps: [words.txt, train.py]
+    params: [lr]
+    outs: [model.txt]
+    metrics: [metrics.json: {cache: false}]
+""",
+    "params.yaml": "lr: 0.1\n",
+    "prepare.py": "open('words.txt', 'w').write('A B')\n",
+    "train.py": """\
+import json, re, mlgit
+run = mlgit.init()
+lr = float(re.search('lr: ([0-9.]+)', open('params.yaml').read())[1])
+for step in range(3):
+    run.log({'loss': lr / (step + 1)})
+open('model.txt', 'w').write(f"{lr} {open('words.txt').read()}")
+json.dump({'accuracy': 1 - lr}, open('metrics.json', 'w'))
+""",
+}
+
+
+@pytest.fixture
+def pipeline(inside: Repo, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    for name, text in FILES.items():
+        (inside.folder / name).write_text(text)
+    mlgit("init")
+    commit(inside)
+    return inside
+
+
+def commit(repo: Repo) -> None:
+    repo.git("add", "-A"), repo.git("commit", "-qm", "work")
+
+
+def did(repo: Repo, run: Run) -> dict[str, str]:
+    return {name: one["did"] for name, one in runs.provenance(repo, run)["stages"].items()}
+
+
+def test_stages_that_were_skipped_run_when_their_run_is_made_again(pipeline: Repo, mlgit: Mlgit) -> None:
+    mlgit("run", "-n", "ran"), mlgit("run", "-n", "skipped")
+    assert did(pipeline, query.find(pipeline, "skipped")) == {"prepare": "unchanged", "train": "unchanged"}
+
+    done = mlgit("reproduce", "skipped")
+
+    assert "bitwise: skipped, made again" in done.stdout
+    assert "  skipped then, and run now: prepare, train" in done.stdout
+    assert did(pipeline, query.find(pipeline, "skipped-again")) == {"prepare": "ran", "train": "ran"}
+
+
+def test_what_a_frozen_stage_made_is_brought_and_said_not_to_be_made_again(pipeline: Repo, mlgit: Mlgit) -> None:
+    mlgit("run", "-n", "ran")
+    file = pipeline.folder / "dvc.yaml"
+    file.write_text(file.read_text().replace("  prepare:\n", "  prepare:\n    frozen: true\n"))
+    (pipeline.folder / "prepare.py").write_text("raise SystemExit('shall not run')")
+    commit(pipeline)
+    mlgit("run", "-n", "frozen", "-p", "lr=0.2")
+    frozen = query.find(pipeline, "frozen")
+    assert (list(frozen.data), did(pipeline, frozen)) == (["words.txt"], {"prepare": "unchanged", "train": "ran"})
+
+    found = json.loads(mlgit("reproduce", "frozen", "--json").stdout)
+
+    assert (found["verdict"], found["skipped_then"], found["skipped_now"]) == ("bitwise", [], ["prepare"])
+
+
+def test_stages_need_no_dvc_on_the_path(pipeline: Repo, mlgit: Mlgit, tmp_path: Path) -> None:
+    mlgit("run", "-n", "ran")
+    (tmp_path / "bin").mkdir()
+    for name in ("git", "sh"):
+        (tmp_path / "bin" / name).symlink_to(str(shutil.which(name)))
+
+    done = mlgit("reproduce", "ran", "--check", "--json", env={**os.environ, "PATH": str(tmp_path / "bin")})
+
+    assert json.loads(done.stdout)["missing"] == []
