@@ -12,10 +12,11 @@ from pathlib import Path
 from mlgit import whole
 from mlgit.artifacts import reference
 from mlgit.artifacts.manifest import Entry
+from mlgit.core import waiting
 from mlgit.dvc import cache, databases, hashing, memory
 from mlgit.dvc.memory import Memory
 from mlgit.dvc.tree import Tree
-from mlgit.errors import MlgitError
+from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 
 _WORTH, _A_FILE = 64 << 20, 128 << 10
@@ -51,6 +52,23 @@ def bring(entry: Entry, root: Path) -> os.stat_result | None:
             return scratch.stat()
     except OSError as exc:
         raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
+
+
+def bring_all(entries: Mapping[str, Entry], target: Path) -> None:
+    """Make *target*, a folder that is not there yet or is empty, of *entries*, all of them or none.
+
+    Raises `UsageError` where something lies there, `MlgitError` where one of them cannot be brought.
+    """
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise UsageError(f"{target} is there already, with something in it.", fix="name another folder")
+    try:
+        with whole.at(target) as scratch, waiting.watched(f"bringing {target.name}", len(entries)) as tell:
+            scratch.mkdir()
+            for path, entry in entries.items():
+                bring(entry, scratch)
+                tell(1, path)
+    except OSError as exc:
+        raise MlgitError(f"{target} cannot be written.", why=str(exc), fix="make room, or give the right") from exc
 
 
 def unchanged(repo: Repo, root: Path, entries: Mapping[str, Entry]) -> set[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
-from mlgit.artifacts import log, shapes
+from mlgit.artifacts import log, manifest, shapes
 from mlgit.artifacts.shapes import Shape
 from mlgit.dvc import cache, standing, tree
-from mlgit.errors import NotFoundError
+from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.store.place import Place
 
@@ -21,17 +22,19 @@ class Side:
     name: str
     hashes: Mapping[str, str]
     places: Mapping[str, Path]
+    far: Mapping[str, int | None] = field(default_factory=lambda: MappingProxyType({}))
+    """Of what it references elsewhere, its bytes, where they are known."""
 
     def size(self, path: str) -> int | None:
-        """Bytes of the file at *path*, where they are here."""
+        """Bytes of the file at *path*, where they are known."""
         try:
-            return self.places[path].stat().st_size if path in self.places else None
+            return self.places[path].stat().st_size if path in self.places else self.far.get(path)
         except OSError:
             return None
 
     @property
     def total(self) -> int:
-        """Bytes of all that are here."""
+        """Bytes of all of which they are known."""
         return sum(self.size(path) or 0 for path in self.hashes)
 
 
@@ -51,15 +54,29 @@ def pointed(repo: Repo, path: Path) -> Side:
 
 def _held(repo: Repo, content: str, folder: str, name: str, title: str) -> Side:
     found = cache.listing(repo, content, folder=folder)
+    return _side(title, {_called(path, name): one for path, one in found.items()})
+
+
+def _side(title: str, found: Mapping[str, tuple[str, Path]]) -> Side:
+    """What was *found*, path → (md5, where it lies); the list of what lies elsewhere stands for that."""
+    near = dict(found)
+    _, listed = near.pop(manifest.REFERENCES, ("", None))
+    far = manifest.read_references(listed) if listed else {}
     return Side(
-        name=title, hashes={_called(path, name): md5 for path, (md5, _) in found.items()},
-        places={_called(path, name): file for path, (_, file) in found.items()},
+        name=title, places={path: file for path, (_, file) in near.items()},
+        hashes={path: md5 for path, (md5, _) in near.items()} | {path: one.digest for path, one in far.items()},
+        far={path: one.size for path, one in far.items()},
     )  # fmt: skip
 
 
 def added_at(place: Place, text: str) -> Path:
-    """Where the version that *text* names was added, in the work tree."""
+    """Where the version that *text* names was added, in the work tree. Raises `UsageError` for a reference."""
     held = log.find(place.repo, text, project=place.meant)
+    if manifest.is_address(held.version.path):
+        raise UsageError(
+            f"{held.name} references {held.version.path}: nothing of it lies here.",
+            fix=f"mlgit data add {held.version.path} --name {held.collection} tells whether it has changed",
+        )
     return place.repo.folder / held.folder / held.version.path
 
 
@@ -69,10 +86,8 @@ def here(repo: Repo, path: Path) -> Side:
     if not place.exists():
         raise NotFoundError(f"There is nothing at {path}.")
     found = standing.hashes(repo, place)
-    return Side(
-        name=str(path), hashes={_called(name, place.name): md5 for name, md5 in found.items()},
-        places={_called(name, place.name): place if name == tree.ALONE else place / name for name in found},
-    )  # fmt: skip
+    files = {name: place if name == tree.ALONE else place / name for name in found}
+    return _side(str(path), {_called(name, place.name): (md5, files[name]) for name, md5 in found.items()})
 
 
 def _called(path: str, name: str) -> str:

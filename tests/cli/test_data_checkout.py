@@ -34,7 +34,7 @@ def test_a_version_comes_to_its_place_with_its_pointer_and_a_way_back(mlgit: Scr
     first = (data / "a").read_text()
     mlgit(*done.stderr.removeprefix("back: mlgit ").split(), cwd=inside.folder)
 
-    assert "1 files brought, 1 kept" in done.stdout
+    assert "1 file brought, 1 kept" in done.stdout
     assert "to commit: data.dvc" in done.stdout
     assert "up to date" in status.stdout
     assert (first, (data / "a").read_text()) == ("a", "other")
@@ -115,3 +115,23 @@ def test_a_version_from_elsewhere_names_no_place_out_of_the_repository(
 
     assert refused.returncode == 2
     assert "no place here" in refused.stderr
+
+
+def test_what_a_version_references_comes_to_a_new_folder_alone(mlgit: Script, inside: Repo, tmp_path: Path):
+    far, new = tmp_path / "far.csv", tmp_path / "new"
+    far.write_text("a,b\n")
+    mlgit("data", "add", far.as_uri(), "--name", "far", cwd=inside.folder)
+
+    homeless = mlgit("data", "checkout", "far@v0", cwd=inside.folder, check=False)
+    done = mlgit("data", "checkout", "far@v0", str(new), cwd=inside.folder)
+    again = mlgit("data", "checkout", "far@v0", str(new), cwd=inside.folder, check=False)
+    far.write_text("changed")
+    changed = mlgit("data", "checkout", "far@v0", str(tmp_path / "third"), cwd=inside.folder, check=False)
+
+    assert (homeless.returncode, again.returncode, changed.returncode) == (2, 2, 1)
+    assert "name a new folder" in homeless.stderr
+    assert not (inside.folder / "file:").exists()
+    assert f"far:v0 is at {new}: 1 file brought" in done.stdout
+    assert {path.name: path.read_text() for path in new.iterdir()} == {"far.csv": "a,b\n"}
+    assert "is not what was referenced" in changed.stderr
+    assert not (tmp_path / "third").exists()

@@ -73,3 +73,18 @@ def test_a_version_that_is_not_there_is_said_so(mlgit: Script, inside: Repo, dat
 
     assert done.returncode == 1
     assert "v7" in done.stderr
+
+
+def test_what_lies_elsewhere_is_compared_by_what_was_noted_of_it(mlgit: Script, inside: Repo, tmp_path: Path):
+    far = tmp_path / "far.csv"
+    for text in ("one", "two22"):
+        far.write_text(text)
+        mlgit("data", "add", far.as_uri(), "--name", "far", cwd=inside.folder)
+
+    said = mlgit("data", "diff", "far@v0", "far@v1", cwd=inside.folder).stdout
+    here = mlgit("data", "diff", "far@v0", cwd=inside.folder, check=False)
+
+    assert "1 changed, 0 the same; 3 B → 5 B (+2 B)" in said
+    assert "changed\tfar.csv\t3 B\t5 B" in said
+    assert here.returncode == 2
+    assert "nothing of it lies here" in here.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from mlgit.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from mlgit.artifacts.catalog import Held
+    from mlgit.artifacts.manifest import Entry
     from mlgit.dvc.placing import Plan
     from mlgit.store.place import Place
 
@@ -29,7 +32,7 @@ def command(version: str, folder: Path | None, force: bool, dry_run: bool, as_js
 
     All of it changes at one moment or nothing does. A file that differs and that no cache holds is never replaced
     without --force: mlgit data add keeps it. What .dvcignore names stays. What the cache lacks is pulled from the DVC
-    remote.
+    remote. What a version references elsewhere comes to a new DIR alone, if it has not changed since.
 
     \b
     Examples:
@@ -38,11 +41,16 @@ def command(version: str, folder: Path | None, force: bool, dry_run: bool, as_js
       mlgit data checkout digits@v3 --dry-run
     """
     from mlgit import wiring
-    from mlgit.artifacts import log, logged
+    from mlgit.artifacts import bringing, log, logged, manifest
     from mlgit.dvc import placing
 
     place = wiring.place()
     held = log.find(place.repo, version, project=place.meant)
+    if folder is not None and (entries := _references(place, held)):
+        if not dry_run:
+            bringing.bring_all(entries, folder.absolute())
+        _tell(_Done(held, folder.absolute(), brought=len(entries)), dry_run=dry_run, as_json=as_json)
+        return
     target = _own_place(place, held) if folder is None else _elsewhere(held, folder)
     plan = placing.plan(place.repo, held.version.hash, target, folder=held.folder, what=lambda: logged.called(held))
     _refuse_to_lose(plan, moved=folder is not None, force=force)
@@ -53,27 +61,67 @@ def command(version: str, folder: Path | None, force: bool, dry_run: bool, as_js
             placing.carry_out(place.repo, plan, links=links)
         if folder is None:
             before, written = _pointed(place, held, plan)
-    new = len(plan.wanted.keys() - plan.stays)
+    brought, kept = len(plan.wanted.keys() - plan.stays), len(plan.stays)
+    done = _Done(held, target, brought=brought, kept=kept, gone=len(plan.goes), written=written, is_old=plan.is_done)
+    _tell(done, dry_run=dry_run, as_json=as_json)
+    if manifest.REFERENCES in plan.wanted:
+        output.note(f"what it references elsewhere stays there: mlgit data checkout {held.name} DIR brings that too")
+    if before and not as_json:
+        output.note(f"back: {before}")
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What has come to *target*, or would: so many files."""
+
+    held: Held
+    target: Path
+    brought: int
+    kept: int = 0
+    gone: int = 0
+    written: Sequence[str] = ()
+    is_old: bool = False
+    """Whether all of it lay there already."""
+
+
+def _tell(done: _Done, *, dry_run: bool, as_json: bool) -> None:
+    held = done.held
     if as_json:
         output.as_json(
             {
-                "version": held.name, "hash": held.version.hash, "path": str(target), "done": not dry_run,
-                "brought": new, "kept": len(plan.stays), "gone": len(plan.goes), "written": written,
+                "version": held.name, "hash": held.version.hash, "path": str(done.target), "done": not dry_run,
+                "brought": done.brought, "kept": done.kept, "gone": done.gone, "written": list(done.written),
             }
         )  # fmt: skip
         return
-    state = "already there" if plan.is_done else f"{new:,} files brought, {len(plan.stays):,} kept as they were"
-    output.say(f"{held.name} {'would come' if dry_run else 'is'} at {target}: {state}")
-    if written:
-        output.say(f"to commit: {shlex.join(written)}")
-    if before:
-        output.note(f"back: {before}")
+    moved = f"{done.brought:,} file{'s' * (done.brought != 1)} brought, {done.kept:,} kept as they were"
+    state = "already there" if done.is_old else moved
+    output.say(f"{held.name} {'would come to' if dry_run else 'is at'} {done.target}: {state}")
+    if done.written:
+        output.say(f"to commit: {shlex.join(done.written)}")
+
+
+def _references(place: Place, held: Held) -> dict[str, Entry]:
+    """All that is in *held*, where it references something elsewhere; else nothing."""
+    from mlgit.artifacts import logged, manifest
+    from mlgit.dvc import cache
+
+    content, home = held.version.hash, held.folder
+    if manifest.REFERENCES not in cache.listing(place.repo, content, folder=home, what=lambda: logged.called(held)):
+        return {}
+    return logged.entries(place.repo, content, folder=home)
 
 
 def _own_place(place: Place, held: Held) -> Path:
     """Where *held* was added. Raises `UsageError` where no data can be put there."""
+    from mlgit.artifacts import manifest
     from mlgit.dvc import overlaps, project
 
+    if manifest.is_address(held.version.path):
+        raise UsageError(
+            f"{held.name} references {held.version.path}, and has no place here.",
+            fix=f"name a new folder for it: mlgit data checkout {held.name} DIR",
+        )
     top = place.repo.work_tree
     if top is None:
         raise UsageError(f"{place.repo.git_dir} is bare: it has no place for data.", fix="name a folder")
