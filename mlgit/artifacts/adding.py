@@ -89,8 +89,8 @@ def plan(place: Place, target: str, wish: Wish, *, looks: bool = False) -> Plan:
 
 def _called(target: str, *, is_reference: bool) -> str:
     """What an artifact is called whose file or folder is *target*."""
-    path = PurePosixPath(unquote(urlsplit(target).path)) if is_reference else PurePosixPath(Path(target).resolve())
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "dataset"
+    stem = PurePosixPath(unquote(urlsplit(target).path)).stem if is_reference else tree.named(Path(target)).stem
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "dataset"
 
 
 def _type(place: Place, name: str, wanted: str | None) -> str:

@@ -82,7 +82,7 @@ def added_at(place: Place, text: str) -> Path:
 
 def here(repo: Repo, path: Path) -> Side:
     """What lies at *path* in the work tree. Raises `NotFoundError`."""
-    place = path.parent.resolve() / path.name
+    place = tree.named(path)
     if not place.exists():
         raise NotFoundError(f"There is nothing at {path}.")
     found = standing.hashes(repo, place)

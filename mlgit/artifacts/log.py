@@ -15,7 +15,7 @@ from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.ledger import Teller
 from mlgit.core.model_card import ModelCard
 from mlgit.core.run import Run
-from mlgit.dvc import cache
+from mlgit.dvc import cache, tree
 from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 
@@ -90,7 +90,7 @@ def claimed(version: ArtifactVersion, aliases: tuple[str, ...], before: Artifact
 def _place(repo: Repo, path: Path, folder: str) -> str:
     """Where it lies in the project; of a path elsewhere its name alone, for other machines do not have the rest."""
     home = (repo.folder / folder).resolve()
-    where = path.resolve()
+    where = tree.named(path)
     return where.relative_to(home).as_posix() if where.is_relative_to(home) else where.name
 
 

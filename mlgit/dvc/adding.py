@@ -94,7 +94,7 @@ def _place(repo: Repo, path: Path) -> tuple[Path, Path]:
     top = repo.work_tree
     if top is None:
         raise UsageError(f"{repo.git_dir} is bare: there is no work tree to add data in.", fix="work in a clone")
-    place = path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
+    place = tree.named(path)
     if not place.exists():
         raise UsageError(f"There is no file or folder {path}.")
     if place == top:

@@ -61,7 +61,7 @@ def tracked(repo: Repo, paths: Sequence[Path] = ()) -> Iterator[Tracked]:
     args = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ":(top,glob)**/*.dvc")
     names = process.run(*args, folder=top).decode(errors="surrogateescape").split("\0")
     held = [one for name in dict.fromkeys(names) if name for one in _read(top / name, top)]
-    asked = [path.parent.resolve() / path.name for path in paths]
+    asked = [tree.named(path) for path in paths]
     for path in asked:
         if not any(_concerns(one, path) for one in held):
             fix = "mlgit data add puts it there; mlgit data status lists what is"
@@ -79,7 +79,7 @@ def _read(pointer: Path, top: Path) -> Iterator[Tracked]:
     except (FileNotFoundError, IsADirectoryError):
         return
     for out in outs:
-        place = (pointer.parent / out.path).parent.resolve() / Path(out.path).name
+        place = tree.named(pointer.parent / out.path)
         if not place.is_relative_to(top) or ".git" in place.relative_to(top).parts or place == top:
             raise UsageError(f"{pointer.relative_to(top)} leads out of the repository: {out.path!r}.", fix="delete it")
         yield Tracked(pointer=pointer, place=place, out=out)

@@ -35,6 +35,11 @@ class Tree:
         return sum(found.st_size for found in self.files.values())
 
 
+def named(path: Path) -> Path:
+    """*path* in full, without links on the way there; itself it may be one, as files of DVC's are to its cache."""
+    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
+
+
 def walk(root: Path, *, keep: Keep | None = None, allowed: Allowed | None = None) -> Tree:
     """What lies in the file or folder *root*.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mlgit.dvc import project as dvc_project
 from mlgit.git.repo import Repo
 
 LOGGING = """
@@ -66,6 +67,20 @@ def test_a_folder_is_added_and_what_to_commit_is_said(inside, digits, mlgit):
     (told,) = json.loads(mlgit("data", "ls", "--json").stdout)
     assert (told["splits"], told["metadata"]) == ({"train": ["train/"], "test": ["test/"]}, {"rows": 2})
     assert (told["by"], told["run"]) == ("Ada <ada@example.com>", None)
+
+
+def test_a_file_that_is_a_link_to_the_cache_is_called_what_it_is(inside, digits, mlgit, python):
+    dvc_project.setup(inside)
+    (inside.folder / ".dvc/config").write_text("[cache]\n    type = symlink\n")
+    (inside.folder / "rows.csv").write_text("1")
+    mlgit("data", "add", "rows.csv")
+    again = mlgit("data", "add", "rows.csv")
+    python("-c", "import mlgit\nwith mlgit.init() as run: run.log_artifact('rows.csv', name='logged', type='dataset')")
+
+    assert (inside.folder / "rows.csv").is_symlink()
+    assert again.stdout == "rows:v0 already\n"
+    told = json.loads(mlgit("data", "ls", "--json").stdout)
+    assert {one["name"]: one["path"] for one in told} == {"logged": "rows.csv", "rows": "rows.csv"}
 
 
 def test_what_would_be_added_is_said_and_nothing_is_done(inside, digits, mlgit):

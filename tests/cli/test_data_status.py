@@ -94,7 +94,7 @@ def test_a_path_in_nobodys_hands_is_said_so(mlgit: Script, inside: Repo, data: P
     assert "mlgit data add" in done.stderr
 
 
-@pytest.mark.parametrize("evil", ["../../outside", "/etc/passwd", ".git/config", "."])
+@pytest.mark.parametrize("evil", ["..", "../../outside", "/etc/passwd", ".git/config", "."])
 def test_a_pointer_that_leads_out_of_the_repository_is_refused(mlgit: Script, inside: Repo, evil: str):
     project.setup(inside)
     (inside.folder / "evil.dvc").write_text(f"outs:\n- md5: d3b07384d113edec49eaa6238ad5ff00\n  path: {evil}\n")
