@@ -106,7 +106,8 @@ class Plan:
     def _number(self, apart: set[str]) -> None:
         """Give what runs on their way have logged its numbers, and let the ledgers *apart* come together.
 
-        Where single runs are wished for, only the ledgers of what these have logged matter.
+        Where single runs are wished for, only the ledgers of what these have logged matter, and of what those used that
+        come here.
         """
         numbering = Numbering(self._repo, self._reader, self._wish.logging)
         sent = [move for group in self.there for move in group if move.new and move.ref.startswith(refs.RUNS)]
@@ -114,7 +115,7 @@ class Plan:
         about = apart | shared.keys()
         if self._wish.only is not None:
             brought = [(move.ref, move.new) for group in self.here for move in group if move.new]
-            about |= self._unlike(numbering.logged(brought))
+            about |= self._unlike(numbering.logged(brought).keys() | numbering.used(brought))
             self._remote.fetch(self._far[ref] for ref in self._unlike(about) if ref in self._far)
         tips = {ref: (self._near.get(ref), self._far.get(ref)) for ref in sorted(about) if refs.of_ledger(ref)}
         for ref, tip in numbering.decide(tips, shared).items():

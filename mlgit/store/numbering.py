@@ -41,6 +41,11 @@ class Numbering:
         """Make the commits durable. Raises `GitError`."""
         self._writer.flush()
 
+    def used(self, tips: Iterable[tuple[str, str]]) -> set[str]:
+        """The ledgers of what the runs at *tips*, refs and commits, used of their own project."""
+        found = runs.read_all(self._reader, list(tips))
+        return {ref for run in found for one in run.used if (ref := refs.ledger(run.project, one.name))}
+
     def logged(self, tips: Iterable[tuple[str, str]]) -> dict[str, list[Run]]:
         """Ledger → which of the runs at *tips*, refs and commits, logged what it is about.
 

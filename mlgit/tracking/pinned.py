@@ -11,9 +11,17 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from mlgit.core.artifact import ArtifactVersion
+from mlgit.errors import NotFoundError
+from mlgit.tracking.notice import notify
 from mlgit.tracking.wish import Wish
+
+if TYPE_CHECKING:
+    from mlgit.artifacts.catalog import Held
+    from mlgit.core.run import Run
+    from mlgit.git.repo import Repo
 
 _VARIABLE = "MLGIT_PINNED"
 
@@ -32,20 +40,39 @@ def _versions(told: str) -> tuple[ArtifactVersion, ...]:
     return tuple(map(ArtifactVersion.of, json.loads(told)["used"]))
 
 
-def named(text: str) -> str:
-    """*text*, which names a version of an artifact; by its hash, where the earlier run asked for one so."""
-    told = os.environ.get(_VARIABLE)
-    if not told:
-        return text
+def find(repo: Repo, text: str, *, run: Run, type: str | None) -> Held:
+    """`log.find` for *run*, but the same version that the earlier run got where it asked for *text*.
+
+    Who logged or added that may not be here, as after `mlgit pull RUN`: then the earlier run's own word on it stands.
+    Raises `NotFoundError`.
+    """
+    from mlgit.artifacts import catalog, log
+
+    pin = _pin(text)
+    if pin is None:
+        return log.find(repo, text, project=run.project, type=type)
+    asked = catalog.parse(text)
+    project = f"{asked.project}/" if asked.project else ""
+    try:
+        return log.find(repo, f"{project}{asked.name}:{pin.hash}", project=run.project, type=type)
+    except NotFoundError:
+        notify(f"{text}: its content is known here, its number is not; mlgit pull brings what there is to know")
+        return catalog.Held(
+            version=pin, collection=asked.name, number=0, aliases=(), project=asked.project or run.project,
+            folder=run.folder, run=None, is_listed=False, created=pin.created,
+        )  # fmt: skip
+
+
+def _pin(text: str) -> ArtifactVersion | None:
+    """What the earlier run got where it asked for *text*, if this is to do again what one did."""
+    if not (told := os.environ.get(_VARIABLE)):
+        return None
     from mlgit.artifacts import catalog
 
-    asked = catalog.parse(text)
+    name = catalog.parse(text).name
     like = [one for one in _versions(told) if one.asked == text]
-    like = like or [one for one in _versions(told) if not one.asked and one.name == asked.name]
-    if not like:
-        return text
-    project = f"{asked.project}/" if asked.project else ""
-    return f"{project}{like[0].name}:{like[0].hash}"
+    like += [one for one in _versions(told) if not one.asked and one.name == name]
+    return like[0] if like else None
 
 
 def is_again() -> bool:

@@ -460,3 +460,32 @@ def test_packages_that_nobody_has_are_named_before_anything_is_made(
     assert [(one["kind"], one["name"]) for one in told(done)["missing"]] == [
         ("package", "nobodys.own==1.0"), ("package", "tiny==3.0"),
     ]  # fmt: skip
+
+
+def test_a_run_that_was_pulled_alone_finds_what_it_used(project: Repo, mlgit: Mlgit, tmp_path: Path) -> None:
+    (project.folder / "given.txt").write_text("given\n")
+    mlgit("data", "add", "given.txt", cwd=project.folder)
+    commit(project, train_py="""
+import mlgit
+run = mlgit.init()
+added = run.use_artifact("given:latest").file()
+logged = run.use_artifact("base:latest").file()
+run.log({"size": len(open(added).read()) + len(open(logged).read())})
+""")  # fmt: skip
+    mlgit("run", "-n", "alone", "--", "python", "train.py", cwd=project.folder)
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "origin.git")
+    git(project.folder, "remote", "add", "origin", "../origin.git"), git(project.folder, "push", "-q", "origin", "main")
+    mlgit("sync", cwd=project.folder)
+    git(tmp_path, "clone", "-q", "origin.git", "elsewhere")
+    mlgit("pull", "alone", cwd=tmp_path / "elsewhere")
+    shutil.rmtree(project.folder)
+
+    there = tmp_path / "elsewhere"
+
+    done = mlgit("reproduce", "alone", "--json", cwd=there)
+    git(there, "update-ref", "-d", "refs/mlgit/artifacts/p/given")
+    bare = mlgit("reproduce", "alone", "--json", cwd=there)
+
+    assert told(done)["verdict"] == told(bare)["verdict"] == "bitwise"
+    assert "its number is not" not in done.stderr  # the ledgers came with it
+    assert "given:latest: its content is known here, its number is not" in bare.stderr

@@ -131,7 +131,6 @@ class Kept:
         repository, those under way among them. A draft is logged first, with *aliases*. *use_as* is kept with the use.
         Raises `NotFoundError` where there is none, or none of this *type*.
         """
-        from mlgit.artifacts import log
         from mlgit.artifacts.artifact import Artifact
 
         self._journal.check_open("artifacts")
@@ -140,8 +139,7 @@ class Kept:
             if artifact.is_draft():
                 artifact = self.log_artifact(artifact, aliases=aliases)
         else:
-            named = pinned.named(artifact_or_name)
-            held = log.find(self._journal.repo, named, project=self._journal.project, type=type)
+            held = pinned.find(self._journal.repo, artifact_or_name, run=self._journal.record, type=type)
             artifact = Artifact.of(self._journal.repo, held)
         artifact.use_as = use_as or artifact.use_as
         if version := artifact.stored:
