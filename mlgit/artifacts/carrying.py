@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mlgit.core import refs
 from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.ledger import Ledger
 from mlgit.core.query import HELD
 from mlgit.core.run import Run
 from mlgit.dvc import remote
@@ -43,9 +44,19 @@ def _version(one: ArtifactVersion, folder: str, label: str) -> Piece:
     return Piece(content=one.hash, kind=ARTIFACT, folder=folder, label=label)
 
 
+def _added(known: Ledger, contents: Collection[str] | None = None) -> list[Piece]:
+    """What people added to an artifact: all of it, or those of *contents*."""
+    return [
+        _version(one, one.folder, known.called(one.hash))
+        for one in known.added
+        if contents is None or one.hash in contents
+    ]
+
+
 def everything(repo: Repo) -> Iterator[Piece]:
     """What runs made and people added."""
-    yield from (_version(one, one.folder, one.name) for _, one in ledgers.added(repo))
+    for known in ledgers.of(repo):
+        yield from _added(known)
     for run in query.having(repo, HELD, "logged"):
         yield from of_run(run)
 
@@ -101,7 +112,7 @@ class Carrier:
         if move.ref.startswith(refs.ARTIFACTS):
             before, after = (ledgers.read(reader, move.ref, tip) for tip in (move.old, move.new))
             new = set(after.listed) - set(before.listed)
-            return [_version(one, one.folder, one.name) for one in after.added if one.hash in new], sorted(new)
+            return _added(after, new), sorted(new)
         told = runs.read_all(reader, self._tips(reader, move))
         return [piece for run in told for piece in of_run(run)], ()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlgit.artifacts import carrying, log, logged
 from mlgit.core import figures
-from mlgit.dvc import remote, standing
+from mlgit.dvc import project, remote, standing
 from mlgit.dvc.remote import Pushed
 from mlgit.dvc.standing import Tracked
 from mlgit.errors import NotFoundError
@@ -62,16 +62,17 @@ def everything(repo: Repo) -> Iterator[Wanted]:
 Group = tuple[tuple[str, str], list[Wanted]]
 
 
-def grouped(wanted: Iterable[Wanted], name: str = "") -> list[Group]:
-    """*wanted* by (project's folder, remote), each content once; with *name*, what a pointer sends elsewhere is left.
+def grouped(repo: Repo, wanted: Sequence[Wanted], name: str = "") -> list[Group]:
+    """*wanted* by DVC project and remote, each content once; what its pointer sends elsewhere than to *name* is left.
 
     That is stock DVC's rule too.
     """
-    groups: dict[tuple[str, str], dict[str, Wanted]] = {}
+    homes = {folder: project.of(repo, folder) for folder in {one.folder for one in wanted}}
+    groups: dict[tuple[Path | None, str], dict[str, Wanted]] = {}
     for one in wanted:
         if not (name and one.remote and one.remote != name):
-            groups.setdefault((one.folder, name or one.remote), {}).setdefault(one.content, one)
-    return [(key, list(some.values())) for key, some in groups.items()]
+            groups.setdefault((homes[one.folder], name or one.remote), {}).setdefault(one.content, one)
+    return [((next(iter(some.values())).folder, far), list(some.values())) for (_, far), some in groups.items()]
 
 
 def push(repo: Repo, group: Group, *, jobs: int | None, dry_run: bool) -> Pushed | None:

@@ -41,6 +41,10 @@ class Ledger:
         others = (one for one in self.added if one.hash != version.hash)
         return replace(self, added=(*others, version)).listing((version.hash,))
 
+    def called(self, content: str) -> str:
+        """`digits:v2`; the name alone where *content* has no number."""
+        return f"{self.name}:v{self.listed.index(content)}" if content in self.listed else self.name
+
     def of(self, content: str) -> ArtifactVersion | None:
         """What people said of *content*, or None."""
         return next((one for one in self.added if one.hash == content), None)

@@ -55,6 +55,20 @@ def test_data_goes_there_and_comes_back_to_its_place(inside: Repo, data: Path, m
     assert here.stdout == "Nothing to pull: all of it is here.\n"
 
 
+def test_versions_are_told_by_number_and_what_several_name_is_counted_once(inside: Repo, data: Path, mlgit: Script):
+    (inside.folder / "deep").mkdir()
+    for content in ("one", "two"):
+        (inside.folder / "deep/rows.csv").write_text(content)
+        mlgit("data", "add", "deep/rows.csv")
+
+    tried = mlgit("data", "push", "--dry-run").stdout
+    pushed = mlgit("data", "push").stdout
+
+    assert tried.replace("would be", "are") == pushed
+    assert pushed.startswith("6 files, ")
+    assert {line.strip() for line in pushed.splitlines()[1:]} == {"data", "rows:v0", "rows:v1"}
+
+
 def test_what_was_changed_here_and_kept_nowhere_stays(inside: Repo, data: Path, mlgit: Script):
     mlgit("data", "push")
     lose(inside)

@@ -44,7 +44,7 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
     wanted = list(wanting.named(repo, names, project=place.meant) if names else wanting.held(repo))
     lacking = [one for one in wanted if not cache.exists(repo, one.content, folder=one.folder)]
     error: MlgitError | None = None
-    for group in wanting.grouped(lacking, far.lower()) if not dry_run else ():
+    for group in wanting.grouped(repo, lacking, far.lower()) if not dry_run else ():
         try:
             if wanting.pull(repo, group, jobs=jobs) is None:
                 fix = "dvc remote add -d NAME URL, or name one with -r"

@@ -38,7 +38,7 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
     wanted = list(wanting.named(place.repo, names, project=place.meant) if names else wanting.everything(place.repo))
     labels = {one.content: one.label for one in wanted}
     sent, stays, files, size = list[str](), dict[str, str](), 0, 0
-    for group in wanting.grouped(wanted, far.lower()):
+    for group in wanting.grouped(place.repo, wanted, far.lower()):
         pushed = wanting.push(place.repo, group, jobs=jobs, dry_run=dry_run)
         if pushed is None:
             raise UsageError("There is no default DVC remote.", fix="dvc remote add -d NAME URL, or name one with -r")
