@@ -224,6 +224,25 @@ def test_what_is_missing_is_listed_as_a_whole_and_nothing_runs(project: Repo, ml
     assert len(query.runs(project, project="p")) == 3
 
 
+@pytest.mark.parametrize("kind", ["data", "artifact"])
+def test_bytes_that_turn_out_to_be_damaged_are_missing_too(project: Repo, mlgit: Mlgit, tmp_path: Path, kind: str):
+    first = run_of(project, "first")
+    content = first.data["data/words.txt"] if kind == "data" else first.used[0].hash
+    place = f"files/md5/{content[:2]}/{content[2:]}"
+    for path in (project.folder / ".dvc" / "cache" / place, tmp_path / "store" / place):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+    (tmp_path / "store" / place).write_text("something else")
+
+    done = mlgit("reproduce", "first", "--json", check=False)
+
+    assert (done.returncode, told(done)["verdict"]) == (2, "cannot")
+    (lacked,) = told(done)["missing"]
+    assert (lacked["kind"], lacked["name"]) == (kind, "data/words.txt" if kind == "data" else "base:latest")
+    assert "damaged" in lacked["why"]
+    assert is_clean(project)
+
+
 @pytest.mark.parametrize("path", ["../../out.txt", "/tmp/out.txt", "link/out.txt"])
 def test_data_that_a_pointer_puts_outside_of_the_repository_is_refused(project: Repo, tmp_path: Path, path: str):
     first = run_of(project, "first")
