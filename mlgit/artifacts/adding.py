@@ -141,17 +141,17 @@ def _saying(version: ArtifactVersion, aliases: Sequence[str], runs: Sequence[Tel
 
     def change(before: Ledger) -> Ledger:
         listed = before.listing(ledger.first_logged([*runs, before], version.name))
-        known = before.of(version.hash)
-        same = catalog.known_as([*runs, listed], version)
-        every = tuple(dict.fromkeys((*(known.aliases if known else ()), *aliases, "latest")))
-        if known is None:
+        if (known := before.of(version.hash)) is None:
+            every = tuple(dict.fromkeys((*aliases, "latest")))
             return listed.telling(replace(version, aliases=every, created=now))
         told = replace(
-            known, aliases=every, deleted=False, splits=version.splits or known.splits,
+            known, deleted=False, splits=version.splits or known.splits,
             description=version.description or known.description, metadata={**known.metadata, **version.metadata},
         )  # fmt: skip
-        is_called_so = same is not None and set(every) <= set(same.aliases)
-        return listed.telling(told if is_called_so else replace(told, claimed=now))
+        same = catalog.known_as([*runs, listed.telling(told)], version)
+        own = same.aliases if same else ()  # what others have claimed since stays theirs
+        every = tuple(dict.fromkeys((*own, *aliases, "latest")))
+        return listed.telling(told if set(every) <= set(own) else replace(told, aliases=every, claimed=now))
 
     return change
 

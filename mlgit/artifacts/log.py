@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -77,13 +77,20 @@ def with_card(repo: Repo, version: ArtifactVersion, *, folder: str = "") -> Arti
     return replace(version, card=described(repo, version, folder=folder, fresh=True))
 
 
-def claimed(version: ArtifactVersion, aliases: tuple[str, ...], before: ArtifactVersion | None) -> ArtifactVersion:
-    """*version* as a run logs it now, called *aliases* and `latest`; *before*: what the run said of it already."""
+def claimed(version: ArtifactVersion, aliases: tuple[str, ...], told: Collection[ArtifactVersion]) -> ArtifactVersion:
+    """*version* as a run logs it now, called *aliases* and `latest`; *told*: what the run has said of artifacts so far.
+
+    An alias that it has given to another version since stays there.
+    """
     now = time.time()
     given = [catalog.checked_alias(alias) for alias in aliases]
-    every = tuple(dict.fromkeys((*(before.aliases if before else ()), *given, "latest")))
+    alike = [one for one in told if one.name == version.name]
+    before = next((one for one in alike if one.hash == version.hash), None)
     if before is None:
-        return replace(version, aliases=every, created=now)
+        return replace(version, aliases=tuple(dict.fromkeys((*given, "latest"))), created=now)
+    since = before.claimed or before.created
+    lost = {alias for one in alike if (one.claimed or one.created) > since for alias in one.aliases}
+    every = tuple(dict.fromkeys((*(alias for alias in before.aliases if alias not in lost), *given, "latest")))
     return replace(version, aliases=every, created=before.created, claimed=now, links=before.links)
 
 

@@ -371,8 +371,7 @@ class Run(Recorded):
         """Record that it logged *artifact*, a draft or a version."""
         artifact.tags = [*artifact.tags, *(tags or ())]
         stored = artifact.stored or log.log_draft(self._repo, artifact, folder=self._record.folder)
-        known = next((one for one in self._record.logged if (one.name, one.hash) == (stored.name, stored.hash)), None)
-        version = log.claimed(stored, tuple(aliases or ()), known)
+        version = log.claimed(stored, tuple(aliases or ()), self._record.logged)
         self._edit(lambda record: replace(record, logged=_with(record.logged, version)), why=f"artifact {version.name}")
         artifact.logged_as(self._repo, version, project=self._record.project, folder=self._record.folder)
         return artifact

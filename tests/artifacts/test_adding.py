@@ -16,7 +16,7 @@ import pytest
 
 import mlgit
 from mlgit import wiring
-from mlgit.artifacts import adding, log
+from mlgit.artifacts import adding, amend, log
 from mlgit.artifacts.adding import Added, Wish
 from mlgit.dvc import databases
 from mlgit.errors import MlgitError, NotFoundError, UsageError, WrongKindError
@@ -57,16 +57,34 @@ def test_the_same_content_is_the_same_version(inside: Repo, digits: Path):
     assert (again.held.name, again.is_new, again.written, inside.refs()) == ("digits:v0", False, (), before)
 
 
-def test_an_older_content_that_is_added_again_is_the_latest(digits: Path):
-    add("data/digits", description="of March", aliases=("gold",))
+def test_an_older_content_that_is_added_again_is_the_latest_and_takes_no_alias_from_another(digits: Path):
+    add("data/digits", description="of March", aliases=("gold", "first"))
     (digits / "train/1").write_text("another")
     second = add("data/digits", aliases=("gold",))
     (digits / "train/1").write_text("train/1")
     third = add("data/digits", metadata={"rows": 3})
 
     assert (second.held.name, third.held.name) == ("digits:v1", "digits:v0")
-    assert third.held.aliases == ("gold", "latest")
+    assert set(third.held.aliases) == {"first", "latest"}
+    assert log.find(wiring.place().repo, "digits:gold").name == "digits:v1"
     assert (third.held.version.description, third.held.version.metadata) == ("of March", {"rows": 3})
+
+
+def test_what_was_hidden_and_is_added_again_has_its_aliases_back(digits: Path):
+    held = add("data/digits", aliases=("gold",)).held
+    amend.hide(wiring.place().repo, held)
+    again = add("data/digits")
+
+    assert (again.held.name, set(again.held.aliases)) == ("digits:v0", {"gold", "latest"})
+
+
+def test_an_alias_that_a_run_has_moved_stays_where_it_is_when_it_logs_the_older_content_again(inside: Repo):
+    with mlgit.init(settings=mlgit.Settings(silent=True)) as run:
+        for text, aliases in (("a", ["gold", "first"]), ("b", ["gold"]), ("a", [])):
+            Path("rows.csv").write_text(text)
+            run.log_artifact("rows.csv", name="rows", type="dataset", aliases=aliases)
+
+    assert [log.find(inside, f"rows:{alias}").label for alias in ("gold", "first", "latest")] == ["v1", "v0", "v0"]
 
 
 def test_what_runs_logged_before_keeps_its_number(ended: None, digits: Path):

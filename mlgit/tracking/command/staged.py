@@ -126,7 +126,7 @@ class Staged:
             description=secrets.redact(str(said.get("desc") or "")), tags=tuple(map(str, said.get("labels") or ())),
             metadata=secrets.redact_params(meta) if isinstance(meta := said.get("meta"), dict) else {},
         )  # fmt: skip
-        return log.claimed(log.with_card(self._repo, version, folder=self._run.folder or ""), (), None)
+        return log.claimed(log.with_card(self._repo, version, folder=self._run.folder or ""), (), ())
 
     def _of(self, file: Path) -> sections.Named:
         if file not in self._named:

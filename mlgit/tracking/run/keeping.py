@@ -66,8 +66,7 @@ class Kept:
             if version.card and version.card.unsafe:
                 marked = f"{artifact.name} is marked unsafe: {version.card.unsafe}"
                 self._journal.say_once(marked, f"{marked}; an object that log_model() is given is stored safely")
-            before = self._kept.get((version.name, version.hash))
-            version = log.claimed(replace(version, tags=tuple(artifact.tags)), given, before)
+            version = log.claimed(replace(version, tags=tuple(artifact.tags)), given, self._kept.values())
             if pinned.is_again():  # an old version would be `latest` once more
                 version = replace(version, aliases=())
             self._journal.live.event(logged=[version.document()])
