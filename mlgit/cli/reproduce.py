@@ -122,7 +122,12 @@ def _print(run: Run, needed: Needs, outcome: Outcome) -> None:
         return
     stated = f" ({result.tolerance})" if result.kind.value == "within tolerance" else ""
     output.say(f"{result.kind.value}{stated}: {run.name}, made again")
-    output.say(f"  the same to the last bit: {_counted(result.same)}")
+    if run.state.value != "finished" and not any(one.kind == "end" for one in result.differences):
+        output.say(f"  it ended as it did then: {run.state.value}")
+    if result.same or result.differences:
+        output.say(f"  the same to the last bit: {_counted(result.same)}")
+    else:
+        output.say("  but for its end nothing was compared: it logged nothing, then and now")
     for one in result.differences[:_FEW]:
         output.say(f"  {'near' if one.allowed else 'differs'}: {_told(one)}")
     if (more := len(result.differences) - _FEW) > 0:

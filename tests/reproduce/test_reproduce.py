@@ -508,3 +508,14 @@ run.log({"size": len(open(added).read()) + len(open(logged).read())})
     assert told(done)["verdict"] == told(bare)["verdict"] == "bitwise"
     assert "its number is not" not in done.stderr  # the ledgers came with it
     assert "given:latest: its content is known here, its number is not" in bare.stderr
+
+
+def test_a_verdict_on_nothing_says_so(inside: Repo, mlgit: Mlgit) -> None:
+    commit(inside, train_py="raise SystemExit(3)")
+    mlgit("run", "-n", "broken", "--", "python", "train.py", check=False)
+
+    said = mlgit("reproduce", "broken").stdout
+
+    assert (
+        "bitwise: broken, made again\n  it ended as it did then: failed\n  but for its end nothing was compared" in said
+    )
