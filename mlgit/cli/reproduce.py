@@ -143,7 +143,8 @@ def _print(run: Run, needed: Needs, outcome: Outcome) -> None:
     if outcome.suspects:
         output.say("Otherwise than then:")
         for suspect in outcome.suspects[:20]:
-            output.say(f"  {suspect.name}: {suspect.before} → {suspect.after}")
+            both = dict.fromkeys((str(suspect.before), str(suspect.after)))  # once, where it is no better known now
+            output.say(f"  {suspect.name}: {' → '.join(both)}")
     if outcome.again:
         output.note(f"recorded as {outcome.again.branch}")
     if outcome.folder:

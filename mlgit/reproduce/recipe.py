@@ -16,6 +16,8 @@ _PYTHON = re.compile(r"(?:.*/)?python[0-9.]*")
 _OF_MACHINE = re.compile(r"SLURM_.*|GITHUB_.*|NVIDIA_VISIBLE_DEVICES|(LOCAL_)?RANK|WORLD_SIZE")
 """Recorded variables that say where it ran, not how."""
 _TAKES_WORD = ("-W", "-X")
+_SAYS_PROGRAM = re.compile("-[bBdEiIOPqRsSuvx]*[cm]")
+"""`-c` and `-m`, which may stand behind others: `python -um train`."""
 _CUT = "…"
 
 
@@ -113,14 +115,20 @@ def script(words: Sequence[str], cwd: str) -> str:
     if rest and posixpath.basename(rest[0]) == "env":
         rest = [word for number, word in enumerate(rest) if number and "=" not in word]
     if rest and is_python(rest[0]):
-        rest = rest[1:]
-        while rest and rest[0].startswith("-"):
-            if rest[0][:2] in ("-c", "-m") or rest[0] == "-":
-                return ""
-            rest = rest[2:] if rest[0] in _TAKES_WORD else rest[1:]
+        rest = _program(rest[1:])
+        if rest and rest[0].startswith("-"):
+            return ""
     elif rest and "/" not in rest[0]:
         return ""  # found on the path
     return posixpath.normpath(posixpath.join(cwd, rest[0])) if rest else ""
+
+
+def _program(rest: Sequence[str]) -> list[str]:
+    """Of what follows the word `python` in a command, what follows its options: a file, `-c`, `-m` or `-`."""
+    left = list(rest)
+    while left and left[0].startswith("-") and left[0] != "-" and not _SAYS_PROGRAM.match(left[0]):
+        left = left[2:] if left[0] in _TAKES_WORD else left[1:]
+    return left
 
 
 def changed(recipe: Recipe, params: Mapping[str, Any]) -> Recipe:
@@ -157,8 +165,9 @@ def lacking(recipe: Recipe) -> Iterator[Missing]:
         )  # fmt: skip
     if not words:
         yield Missing(kind="command", name="?", why="no command was recorded")
-    elif len(words) == 1 and is_python(words[0]):
-        yield Missing(kind="command", name=words[0], why="it was typed at a prompt, and is in no file")
+    elif is_python(words[0]) and _program(words[1:])[:1] in ([], ["-"]):
+        why = "it was typed at a prompt or came through a pipe, and is in no file"
+        yield Missing(kind="command", name=" ".join(words[:2]), why=why)
     elif any(word.endswith(_CUT) for word in words):
         yield Missing(kind="command", name=words[0], why="a word of it was too long to be recorded")
     elif run.sweep and recipe.about.get("by") is None:

@@ -43,6 +43,9 @@ def test_what_no_machine_can_make_again_is_named():
     assert lacking(earlier={"id": "before"}) == ["run before"]
     assert lacking(()) == ["command ?"]
     assert lacking(("python",)) == ["command python"]
+    assert lacking(("python", "-u", "-", "--lr", "1")) == ["command python -u"]  # a pipe
+    assert lacking(("python", "-c", "pass", "-")) == lacking(("python", "-um", "t", "-")) == []
+    assert recipe.script(("python", "-um", "train"), ".") == ""
     assert lacking(("python", "-c", "x = 1…")) == ["command python"]
     assert lacking(run={"sweep": "s"}) == ["command a"]
     assert lacking(environment={"WORLD_SIZE": "4", "RANK": "0"}) == ["command WORLD_SIZE"]
