@@ -117,6 +117,18 @@ def test_a_version_from_elsewhere_names_no_place_out_of_the_repository(
     assert "no place here" in refused.stderr
 
 
+@pytest.mark.parametrize(("where", "said"), [(".", "is a git repository"), ("file", "file is no folder")])
+def test_a_version_takes_the_place_of_no_repository_and_no_file(
+    mlgit: Script, inside: Repo, data: Path, where: str, said: str
+):
+    (inside.folder / "file").write_text("mine")
+
+    done = mlgit("data", "checkout", "data@v0", where, "--force", cwd=inside.folder, check=False)
+
+    assert (done.returncode, said in done.stderr) == (2, True)
+    assert (inside.folder / "file").read_text() == "mine"
+
+
 def test_what_a_version_references_comes_to_a_new_folder_alone(mlgit: Script, inside: Repo, tmp_path: Path):
     far, new = tmp_path / "far.csv", tmp_path / "new"
     far.write_text("a,b\n")

@@ -136,10 +136,16 @@ def _own_place(place: Place, held: Held) -> Path:
 
 
 def _elsewhere(held: Held, folder: Path) -> Path:
-    """In *folder*: a single file by its own name, a folder as *folder* itself."""
-    from mlgit.dvc import pointers
+    """In *folder*: a single file by its own name, a folder as *folder* itself. Raises `UsageError` for what is none."""
+    from mlgit.dvc import pointers, tree
 
-    place = folder.absolute()
+    place = tree.named(folder)
+    if place.exists() and not place.is_dir():
+        raise UsageError(f"{folder} is no folder.", fix=f"name a folder for {held.name}")
+    if pointers.is_folder(held.version.hash) and (place / ".git").exists():
+        raise UsageError(
+            f"{folder} is a git repository, whose place {held.name} would take.", fix="name a folder in it"
+        )
     return place if pointers.is_folder(held.version.hash) else place / (Path(held.version.path).name or "data")
 
 
