@@ -90,10 +90,10 @@ def _read(repo: Repo, paths: list[Path], missing: tuple[str, ...]) -> Found:
     return Found(files=len(paths), size=sum(sizes), damaged=tuple(damaged), missing=missing)
 
 
-def names(repo: Repo, found: Found, *, folder: str = "") -> Mapping[str, tuple[str, ...]]:
-    """Hash of what is wrong → the paths that it has in the folders which the caches know."""
+def names(repo: Repo, found: Found, called: Mapping[str, str], *, folder: str = "") -> Mapping[str, tuple[str, ...]]:
+    """Hash of what is wrong → what it is *called* by itself, and its paths in the folders that the caches know."""
     wrong = {*found.missing, *map(_oid, found.damaged)}
-    paths: dict[str, list[str]] = {oid: [] for oid in sorted(wrong)}
+    paths = {oid: [called[oid]] if oid in called else [] for oid in sorted(wrong)}
     listings = {_oid(path): path.parent.parent for path in everything(repo, folder) if path.suffix == ".dir"}
     for content, database in listings.items() if wrong else ():
         if content in wrong:

@@ -58,6 +58,18 @@ def test_what_is_damaged_and_missing_is_named_by_its_paths(mlgit: Script, inside
     assert sorted(told["names"].values()) == [["a"], ["b"]]
 
 
+def test_a_damaged_file_that_is_data_by_itself_is_named_too(mlgit: Script, inside: Repo):
+    (inside.folder / "rows.csv").write_text("rows")
+    mlgit("data", "add", "rows.csv", cwd=inside.folder)
+    stored(inside, "rows").unlink()
+
+    by_path = mlgit("data", "verify", cwd=inside.folder, check=False).stdout
+    by_name = mlgit("data", "verify", "rows", cwd=inside.folder, check=False).stdout
+
+    assert by_path.splitlines()[0].endswith(": rows.csv")
+    assert by_name.splitlines()[0].endswith(": rows:v0")
+
+
 def test_a_damaged_object_is_not_trusted_afterwards(mlgit: Script, inside: Repo, data: Path):
     spoil(stored(inside, "a"))
     mlgit("data", "verify", cwd=inside.folder, check=False)

@@ -41,11 +41,12 @@ def command(ctx: click.Context, versions: Sequence[str], everything: bool, repai
         raise UsageError("--all is everything: no version can be named beside it.", fix="leave one of them out")
     place = wiring.place()
     folder = place.folder
+    called = {} if everything else _called(place, versions)
     if everything:
         found = verifying.verify_all(place.repo, folder=folder)
     else:
-        found = verifying.verify(place.repo, _contents(place, versions), folder=folder)
-    wrong = verifying.names(place.repo, found, folder=folder)
+        found = verifying.verify(place.repo, called, folder=folder)
+    wrong = verifying.names(place.repo, found, called, folder=folder)
     back = set(verifying.repair(place.repo, found, folder=folder)) if repair and wrong else set[str]()
     if as_json:
         output.as_json(
@@ -71,11 +72,11 @@ def command(ctx: click.Context, versions: Sequence[str], everything: bool, repai
         ctx.exit(1)
 
 
-def _contents(place: Place, versions: Sequence[str]) -> list[str]:
-    """The hashes of *versions*, or of what the pointers in the work tree name."""
-    from mlgit.artifacts import log
-    from mlgit.dvc import standing
+def _called(place: Place, versions: Sequence[str]) -> dict[str, str]:
+    """Hash → name of *versions*, or of what the pointers in the work tree name."""
+    from mlgit.artifacts import log, wanting
 
     if not versions:
-        return [one.out.hash for one in standing.tracked(place.repo)]
-    return [log.find(place.repo, one, project=place.meant).version.hash for one in versions]
+        return {one.content: one.label for one in wanting.held(place.repo)}
+    found = [log.find(place.repo, one, project=place.meant) for one in versions]
+    return {held.version.hash: held.name for held in found}
