@@ -139,7 +139,7 @@ def bring_data(repo: Repo, told: Recipe, code: Path) -> tuple[Missing, ...]:
             else:
                 cache.fetch(repo, content, target, folder=told.run.folder)
         except MlgitError as exc:
-            missing.append(Missing(kind=kind, name=name, why=" ".join(f"{exc.what} {exc.why}".split()), fix=exc.fix))
+            missing.append(Missing(kind=kind, name=name, why=needs.said(exc), fix=exc.fix))
     return tuple(missing)
 
 

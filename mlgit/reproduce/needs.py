@@ -109,4 +109,9 @@ def _lost(repo: Repo, wanted: Sequence[str], folder: str) -> tuple[set[str], str
         return set(cache.lost(repo, wanted, folder=folder, asks=True)), "on the default DVC remote"
     except MlgitError as exc:
         away = {content for content in wanted if not cache.exists(repo, content, folder=folder)}
-        return away, f"to be had: {exc.what} {exc.why}"
+        return away, f"to be had: {said(exc)}"
+
+
+def said(exc: MlgitError) -> str:
+    """What *exc* says, as the end of a line that may go on."""
+    return " ".join(f"{exc.what} {exc.why}".split()).removesuffix(".")

@@ -240,6 +240,7 @@ def test_bytes_that_turn_out_to_be_damaged_are_missing_too(project: Repo, mlgit:
     (lacked,) = told(done)["missing"]
     assert (lacked["kind"], lacked["name"]) == (kind, "data/words.txt" if kind == "data" else "base:latest")
     assert "damaged" in lacked["why"]
+    assert not lacked["why"].endswith(".")
     assert is_clean(project)
 
 
