@@ -110,7 +110,16 @@ def _version(repo: Repo, sources: Sources, text: str) -> str:
             return content
     from mlgit.artifacts import log
 
-    return log.find(repo, text, project=sources.project).version.hash
+    try:
+        return log.find(repo, text, project=sources.project).version.hash
+    except NotFoundError as exc:
+        model, mark, which = text.partition("@")
+        versions = [name.partition("@")[2] for name in sources.versions if mark and name.startswith(f"{model}@")]
+        if not versions:
+            raise
+        stages = [name.partition("#")[2] for name in sources.stages if name.startswith(f"{model}#")]
+        what = f"The model {model[:120]!r} has neither a version nor a stage {which[:80]!r}."
+        raise NotFoundError(what, why=exc.what, fix=f"there are: {', '.join([*stages, *versions][:10])}") from None
 
 
 def _chosen(known: Mapping[str, int], which: str) -> str | None:

@@ -93,6 +93,15 @@ def test_what_names_nothing_is_said_so(repo: Repo):
             lineage(repo, text)
 
 
+def test_a_stage_that_a_model_has_not_is_answered_with_those_that_it_has(repo: Repo):
+    register(repo, world(repo)["trained1"], stage="production")
+
+    with pytest.raises(NotFoundError, match="neither a version nor a stage 'staging'") as raised:
+        lineage(repo, "churn@staging")
+
+    assert raised.value.fix == "there are: production, v1.2.0"
+
+
 def test_the_beginning_of_two_hashes_is_refused(repo: Repo):
     for number in range(2):
         record(repo, f"many{number}", logged=(replace(D0, hash=f"abcdef{number:026}"),))
