@@ -14,6 +14,7 @@ import lzma
 import pickletools
 import re
 import tarfile
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -41,7 +42,8 @@ def unsafe(path: Path, name: str = "") -> str:
 
     Raises `OSError`.
     """
-    with path.open("rb") as file:
+    # What is no pickle is full of escapes that Python warns of.
+    with warnings.catch_warnings(action="ignore"), path.open("rb") as file:
         return _looked(file, (name or path.name).lower(), _DEPTH)
 
 

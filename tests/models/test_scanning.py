@@ -65,6 +65,7 @@ UNSAFE = {
     **{f"protocol-{number}": pickled(number) for number in range(6)},
     "protocol-not-said": pickled(4)[2:],
     "broken-behind-the-call": pickled(0)[:-1] + b"\xff\xff",
+    "text-escaped-oddly": b"S'\\d'\n(cos\nsystem\nS'true'\no.",
     "call-by-build": b"cbuiltins\neval\n}b.",
     "call-by-obj": b"(cos\nsystem\nS'true'\no.",
     "call-by-inst": b"(S'true'\nios\nsystem\n.",

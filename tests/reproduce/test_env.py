@@ -93,5 +93,5 @@ def test_all_that_a_run_would_record_is_said_as_json(inside: Repo, mlgit: Mlgit,
     found = json.loads(mlgit("env", "freeze", "--json").stdout)
 
     assert found["packages"]["numpy"]
-    assert found["environment"] == {"OMP_NUM_THREADS": "2"}
+    assert found["environment"]["OMP_NUM_THREADS"] == "2"
     assert found["runtime"]["implementation"] == sys.implementation.name
