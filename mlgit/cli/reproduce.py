@@ -135,7 +135,9 @@ def _print(run: Run, needed: Needs, outcome: Outcome) -> None:
     if result.clocks:
         output.say(f"  left aside, for they tell of time: {output.some(result.clocks)}")
     if outcome.skipped_then:
-        output.say(f"  skipped then, and run now: {output.some(outcome.skipped_then)}")
+        output.say(
+            f"  skipped then, and run now: {output.some(outcome.skipped_then)}; what only these log is left aside"
+        )
     if outcome.skipped_now:
         output.say(f"  not run again, for frozen: {output.some(outcome.skipped_now)}")
     if not outcome.is_whole:

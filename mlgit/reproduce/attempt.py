@@ -228,6 +228,8 @@ def _judged(repo: Repo, told: Recipe, again: Run, found: Needs, wanted: Wanted) 
     idle = _skipped(second)
     skipped = tuple(name for name in _skipped(first) if name not in idle)
     before, after = _told(first), _told(second)
+    if skipped and first.provenance.get("history_from") != second.provenance.get("history_from"):
+        before, after = verdict.without_history(before, after), verdict.without_history(after, before)
     result = verdict.compare(before, verdict.no_more_than(before, after) if skipped else after, wanted.tolerance)
     if lacked := _lacked(first, second):
         return Outcome(verdict=replace(result, kind=verdict.Kind.CANNOT), again=again, missing=(lacked, *found.doubts))

@@ -119,6 +119,12 @@ def no_more_than(before: Told, after: Told) -> Told:
     )
 
 
+def without_history(told: Told, other: Told) -> Told:
+    """*told* without series, and without the metrics that are the last value of one here or in the *other*."""
+    kept = {name: value for name, value in told.metrics.items() if name not in {*told.series, *other.series}}
+    return replace(told, metrics=kept, series={})
+
+
 def compare(before: Told, after: Told, allowed: Tolerance | None = None) -> Verdict:
     """The verdict on *after*, which was to be *before* again.
 

@@ -34,6 +34,7 @@ stages:
     params: [lr]
     outs: [model.txt]
     metrics: [metrics.json: {cache: false}]
+    plots: [curve.csv: {cache: false, x: step}]
 """,
     "params.yaml": "lr: 0.1\n",
     "prepare.py": "open('words.txt', 'w').write('A B')\n",
@@ -45,6 +46,7 @@ for step in range(3):
     run.log({'loss': lr / (step + 1)})
 open('model.txt', 'w').write(f"{lr} {open('words.txt').read()}")
 json.dump({'accuracy': 1 - lr}, open('metrics.json', 'w'))
+open('curve.csv', 'w').write(f"step,loss\\n0,{lr}\\n7,{lr / 2}\\n")  # not as it was logged
 """,
 }
 

@@ -184,6 +184,8 @@ class Staged:
         about = {"_runtime": now - self._run.created - self._run.paused, "_timestamp": now}
         for step, row in sorted(table.items()):
             self._live.row(row | about | {"_step": step})
+        if table:
+            self._live.event(about={"history_from": "plots"})
 
     def _rows(self, path: Path, x: Any) -> list[tuple[int | None, dict[str, Any]]]:
         """The rows of a metrics file, with their steps; *x* names the column that holds these."""
