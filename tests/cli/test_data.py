@@ -83,6 +83,14 @@ def test_a_file_that_is_a_link_to_the_cache_is_called_what_it_is(inside, digits,
     assert {one["name"]: one["path"] for one in told} == {"logged": "rows.csv", "rows": "rows.csv"}
 
 
+def test_what_to_commit_is_named_from_where_one_stands(inside, digits, mlgit):
+    said = mlgit("data", "add", "digits", cwd=inside.folder / "data").stdout
+
+    _, _, commit = said.strip().partition("; ")
+    subprocess.run(["bash", "-c", commit], cwd=inside.folder / "data", check=True)
+    assert "A  data/digits.dvc" in inside.git("status", "--porcelain", "-uall").splitlines()
+
+
 def test_what_would_be_added_is_said_and_nothing_is_done(inside, digits, mlgit):
     done = mlgit("data", "add", "-n", "data/digits", "--split", "all=*,test=test/")
 

@@ -40,6 +40,16 @@ def test_a_version_comes_to_its_place_with_its_pointer_and_a_way_back(mlgit: Scr
     assert (first, (data / "a").read_text()) == ("a", "other")
 
 
+def test_files_that_the_version_has_not_are_told(mlgit: Script, inside: Repo, data: Path):
+    (data / "c").write_text("c")
+    mlgit("data", "add", "data", cwd=inside.folder)
+
+    done = mlgit("data", "checkout", "data@v1", cwd=data)
+
+    assert "0 files brought, 2 kept as they were, 1 taken away" in done.stdout
+    assert "to commit: ../data.dvc" in done.stdout
+
+
 def test_what_no_cache_holds_is_not_replaced_unless_it_is_given_up(mlgit: Script, inside: Repo, data: Path):
     (data / "a").write_text("nowhere else")
 

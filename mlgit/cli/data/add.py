@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,7 @@ from mlgit.errors import UsageError
 
 if TYPE_CHECKING:
     from mlgit.artifacts.adding import Added, Plan, Wish
+    from mlgit.git.repo import Repo
 
 
 @click.command(short_help="Keep files or folders as a version.")
@@ -66,7 +67,7 @@ def command(
     for plan in plans:
         done.append(adding.add(place, plan, wish))
         if not as_json:
-            _tell(done[-1])
+            _tell(place.repo, done[-1])
     if as_json:
         output.as_json([_document(one) for one in done])
 
@@ -93,10 +94,12 @@ def _foretell(plans: list[Plan], wish: Wish, *, as_json: bool) -> None:
             output.note(note)
 
 
-def _tell(done: Added) -> None:
+def _tell(repo: Repo, done: Added) -> None:
+    from mlgit.cli.data import shown
+
     held = done.held
     about = f"{_files(held.version.files)}, {figures.size(held.version.size)}" if done.is_new else "already"
-    commit = f"; git add {shlex.join(done.written)}" if done.written else ""
+    commit = f"; git add {shown.from_here(repo, done.written, Path.cwd())}" if done.written else ""
     output.say(f"{held.name}{', ' if done.is_new else ' '}{about}{commit}")
     for note in done.notes:
         output.note(note)

@@ -12,12 +12,14 @@ import click
 
 from mlgit.cli import output
 from mlgit.cli.choose import ARTIFACT
+from mlgit.cli.data import shown
 from mlgit.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from mlgit.artifacts.catalog import Held
     from mlgit.artifacts.manifest import Entry
     from mlgit.dvc.placing import Plan
+    from mlgit.git.repo import Repo
     from mlgit.store.place import Place
 
 
@@ -44,12 +46,12 @@ def command(version: str, folder: Path | None, force: bool, dry_run: bool, as_js
     from mlgit.artifacts import bringing, log, logged, manifest
     from mlgit.dvc import placing
 
-    place = wiring.place()
+    place, here = wiring.place(), Path.cwd()  # before the folder goes that one may stand in
     held = log.find(place.repo, version, project=place.meant)
     if folder is not None and (entries := _references(place, held)):
         if not dry_run:
             bringing.bring_all(entries, folder.absolute())
-        _tell(_Done(held, folder.absolute(), brought=len(entries)), dry_run=dry_run, as_json=as_json)
+        _tell(place.repo, _Done(held, folder.absolute(), brought=len(entries)), here, dry_run=dry_run, as_json=as_json)
         return
     target = _own_place(place, held) if folder is None else _elsewhere(held, folder)
     plan = placing.plan(place.repo, held.version.hash, target, folder=held.folder, what=lambda: logged.called(held))
@@ -62,8 +64,11 @@ def command(version: str, folder: Path | None, force: bool, dry_run: bool, as_js
         if folder is None:
             before, written = _pointed(place, held, plan)
     brought, kept = len(plan.wanted.keys() - plan.stays), len(plan.stays)
-    done = _Done(held, target, brought=brought, kept=kept, gone=len(plan.goes), written=written, is_old=plan.is_done)
-    _tell(done, dry_run=dry_run, as_json=as_json)
+    done = _Done(
+        held, target, brought=brought, kept=kept, gone=len(plan.goes), away=len(set(plan.goes) - plan.wanted.keys()),
+        written=written, is_old=plan.is_done,
+    )  # fmt: skip
+    _tell(place.repo, done, here, dry_run=dry_run, as_json=as_json)
     if manifest.REFERENCES in plan.wanted:
         output.note(f"what it references elsewhere stays there: mlgit data checkout {held.name} DIR brings that too")
     if before and not as_json:
@@ -79,12 +84,15 @@ class _Done:
     brought: int
     kept: int = 0
     gone: int = 0
+    """Files that were replaced or taken away."""
+    away: int = 0
+    """Those of them in whose place nothing has come."""
     written: Sequence[str] = ()
     is_old: bool = False
     """Whether all of it lay there already."""
 
 
-def _tell(done: _Done, *, dry_run: bool, as_json: bool) -> None:
+def _tell(repo: Repo, done: _Done, here: Path, *, dry_run: bool, as_json: bool) -> None:
     held = done.held
     if as_json:
         output.as_json(
@@ -95,10 +103,11 @@ def _tell(done: _Done, *, dry_run: bool, as_json: bool) -> None:
         )  # fmt: skip
         return
     moved = f"{done.brought:,} file{'s' * (done.brought != 1)} brought, {done.kept:,} kept as they were"
+    moved += f", {done.away:,} taken away" if done.away else ""
     state = "already there" if done.is_old else moved
     output.say(f"{held.name} {'would come to' if dry_run else 'is at'} {done.target}: {state}")
     if done.written:
-        output.say(f"to commit: {shlex.join(done.written)}")
+        output.say(f"to commit: {shown.from_here(repo, done.written, here)}")
 
 
 def _references(place: Place, held: Held) -> dict[str, Entry]:

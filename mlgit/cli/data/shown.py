@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core import figures
 
 if TYPE_CHECKING:
     from mlgit.artifacts.catalog import Held
+    from mlgit.git.repo import Repo
 
 
 def document(held: Held) -> dict[str, Any]:
@@ -22,6 +27,11 @@ def document(held: Held) -> dict[str, Any]:
         "metadata": dict(version.metadata), "splits": {name: list(files) for name, files in version.splits.items()},
         "card": version.card.document() if version.card else None,
     }  # fmt: skip
+
+
+def from_here(repo: Repo, written: Sequence[str], here: Path) -> str:
+    """*written*, files of the repository, as a shell takes them in the folder *here*."""
+    return shlex.join(os.path.relpath(repo.folder / path, here) for path in written)
 
 
 def about(held: Held) -> str:
