@@ -14,6 +14,7 @@ import click
 
 from mlgit.cli import output
 from mlgit.cli.choose import RUN
+from mlgit.core import escape
 from mlgit.core.compare import MISSING
 
 if TYPE_CHECKING:
@@ -93,9 +94,9 @@ def _print_check(run: Run, needed: Needs, *, as_json: bool) -> None:
                         "missing": _missing(needed.missing), "doubts": _missing(needed.doubts)})  # fmt: skip
         return
     if needed.missing:
-        output.say(f"{run.name} cannot be made again here:")
+        output.say(f"{escape.line(run.name)} cannot be made again here:")
     else:
-        output.say(f"{run.name} can be made again, in {_KINDS[needed.plan.kind]}.")
+        output.say(f"{escape.line(run.name)} can be made again, in {_KINDS[needed.plan.kind]}.")
     print_missing(needed.missing, needed.doubts)
 
 
@@ -107,21 +108,22 @@ _KINDS = {
 def print_missing(missing: Sequence[Missing], doubts: Sequence[Missing]) -> None:
     """Each thing that is missing, and what may be."""
     for one in missing:
-        output.say(f"  {one.kind:<9} {one.name}: {one.why}" + (f"; to fix: {one.fix}" if one.fix else ""))
+        told = f"{one.name}: {one.why}" + (f"; to fix: {one.fix}" if one.fix else "")
+        output.say(f"  {one.kind:<9} {escape.line(told, 1000)}")
     if doubts:
         output.say("Not taken along when it ran; whether it needs them, nobody can tell:")
     for one in doubts:
-        output.say(f"  {one.kind:<9} {one.name}")
+        output.say(f"  {one.kind:<9} {escape.line(one.name)}")
 
 
 def _print(run: Run, needed: Needs, outcome: Outcome) -> None:
     result = outcome.verdict
     if result.kind.value == "cannot":
-        output.say(f"cannot: {run.name} cannot be made again here")
+        output.say(f"cannot: {escape.line(run.name)} cannot be made again here")
         print_missing(outcome.missing, needed.doubts)
         return
     stated = f" ({result.tolerance})" if result.kind.value == "within tolerance" else ""
-    output.say(f"{result.kind.value}{stated}: {run.name}, made again")
+    output.say(f"{result.kind.value}{stated}: {escape.line(run.name)}, made again")
     if run.state.value != "finished" and not any(one.kind == "end" for one in result.differences):
         output.say(f"  it ended as it did then: {run.state.value}")
     if result.same or result.differences:
@@ -145,8 +147,8 @@ def _print(run: Run, needed: Needs, outcome: Outcome) -> None:
     if outcome.suspects:
         output.say("Otherwise than then:")
         for suspect in outcome.suspects[:20]:
-            both = dict.fromkeys((str(suspect.before), str(suspect.after)))  # once, where it is no better known now
-            output.say(f"  {suspect.name}: {' → '.join(both)}")
+            both = " → ".join(dict.fromkeys((suspect.before, suspect.after)))  # once, where it is no better known now
+            output.say(f"  {escape.line(f'{suspect.name}: {both}', 1000)}")
     if outcome.again:
         output.note(f"recorded as {outcome.again.branch}")
     if outcome.folder:
@@ -167,9 +169,10 @@ def _counted(same: Mapping[str, int]) -> str:
 def _told(one: Difference) -> str:
     at = "" if one.step is None else f" at step {one.step}"
     before, after = (
-        "nothing" if value is MISSING else output.shortened(str(value), 80) for value in (one.before, one.after)
+        "nothing" if value is MISSING else output.shortened(escape.line(str(value), 1000), 80)
+        for value in (one.before, one.after)
     )
-    return f"{one.kind} {one.name}{at}: {before} → {after}"
+    return f"{one.kind} {escape.line(one.name)}{at}: {before} → {after}"
 
 
 def _missing(missing: Sequence[Missing]) -> list[dict[str, str]]:

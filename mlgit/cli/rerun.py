@@ -10,6 +10,7 @@ import click
 from mlgit.cli import output
 from mlgit.cli.choose import RUN
 from mlgit.cli.reproduce import print_missing
+from mlgit.core import escape
 from mlgit.errors import UsageError
 
 
@@ -53,7 +54,7 @@ def command(run: str, params: tuple[str, ...], name: str | None, here: bool, wan
     else:
         needed = needs.look(place.repo, told, wanted=wanted, is_scratch=place.is_scratch)
         if needed.missing:
-            output.say(f"{found.name} cannot be run again here:")
+            output.say(f"{escape.line(found.name)} cannot be run again here:")
             print_missing(needed.missing, needed.doubts)
             sys.exit(2)
         ended = attempt.anew(place.repo, told, needed, name, shim=shim.variables)

@@ -513,10 +513,11 @@ run.log({"size": len(open(added).read()) + len(open(logged).read())})
 
 def test_a_verdict_on_nothing_says_so(inside: Repo, mlgit: Mlgit) -> None:
     commit(inside, train_py="raise SystemExit(3)")
-    mlgit("run", "-n", "broken", "--", "python", "train.py", check=False)
+    mlgit("run", "-n", "bro\n  ken\x1b[1m", "--", "python", "train.py", check=False)
 
-    said = mlgit("reproduce", "broken").stdout
+    said = mlgit("reproduce", "latest").stdout
 
     assert (
-        "bitwise: broken, made again\n  it ended as it did then: failed\n  but for its end nothing was compared" in said
+        "bitwise: bro ken, made again\n  it ended as it did then: failed\n  but for its end nothing was compared"
+        in said
     )
