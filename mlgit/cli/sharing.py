@@ -125,7 +125,7 @@ def _say(asked: Asked, name: str, outcome: Outcome, carrier: Carrier, *, is_whol
     if not told and is_whole:
         told.append(f"Nothing to {' or '.join(['push'] * asked.pushes + ['pull'] * asked.pulls)}.")
     if asked.dry_run:
-        told += (f"  {what}" for what in [*map(_short, (*outcome.there, *outcome.here)), *sent])
+        told += (f"  {what}" for what in [*map(_short, (*outcome.there, *outcome.brought)), *sent])
     for line in told:
         output.say(line)
 
@@ -223,7 +223,7 @@ def _told(outcome: Outcome, name: str, *, dry_run: bool) -> Iterator[str]:
     """What has moved, in a line for each direction."""
     for moved, verb, where, hiding in (
         (outcome.there, "pushed", f"to {name}", f"on {name}"),
-        (outcome.here, "pulled", f"from {name}", "here"),
+        (outcome.brought, "pulled", f"from {name}", "here"),
     ):
         made = [ref for ref, move in moved.items() if move.new]
         counts = {kind: sum(ref.startswith(prefix) for ref in made) for prefix, kind in _KINDS.items()}
@@ -289,7 +289,7 @@ def _value(value: object) -> str:
 
 def _document(asked: Asked, name: str, outcome: Outcome, carrier: Carrier) -> dict[str, Any]:
     """It as JSON."""
-    there, here = list(outcome.there), list(outcome.here)
+    there, here = list(outcome.there), list(outcome.brought)
     tags = [ref for ref in outcome.stuck if ref.startswith("refs/tags/")]
     return {
         "to": name,

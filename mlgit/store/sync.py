@@ -64,6 +64,12 @@ class Outcome:
     renumbered: dict[tuple[str, str], Renumbered] = field(default_factory=dict)
     """Versions whose number here was not the one that they have for good, by ledger and content."""
 
+    @property
+    def brought(self) -> dict[str, Move]:
+        """What has come from there; what was only made here on its way there, as a ledger's new numbers, has not."""
+        made = {ref for ref, move in self.there.items() if ref in self.here and move.old in (None, self.here[ref].old)}
+        return {ref: move for ref, move in self.here.items() if ref not in made}
+
 
 def exchange(
     remote: Remote, wish: Wish, *, outcome: Outcome | None = None, wait: Callable[[float], None] = time.sleep,

@@ -66,6 +66,16 @@ def test_a_run_stays_here_until_its_bytes_are_there_and_others_go(
     assert len(kept) == 1
 
 
+def test_numbers_that_are_only_made_here_are_not_called_pulled(shared: Repo, mlgit: Mlgit, python: Mlgit):
+    for name in ("one", "two"):
+        python("-c", RUN, name, "yes", cwd=shared.folder)
+
+        told = mlgit("sync", "--json", cwd=shared.folder)
+
+        assert json.loads(told.stdout)["pulled"] == []
+        assert "refs/mlgit/artifacts/" in told.stdout
+
+
 def test_a_remote_that_drops_a_run_s_bytes_keeps_its_branch_here(
     shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
 ):
