@@ -51,7 +51,10 @@ def command(wanted: str | None, as_json: bool) -> None:
     ]  # fmt: skip
     columns = ("name", "type", "newest", "aliases", "size", "files", "age", "by")
     output.table(
-        columns, rows, right=("size", "files", "age"), empty="Nothing is kept in versions yet: mlgit data add PATH."
+        columns,
+        rows,
+        right=("size", "files", "age"),
+        empty="Nothing is kept in versions here: mlgit data add PATH, or mlgit pull.",
     )
 
 

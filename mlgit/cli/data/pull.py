@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -27,7 +28,8 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
     """Bring what the pointers in the work tree name, or those of the PATHs, into the cache and to its place.
 
     Of a version named it is the cache alone: mlgit data checkout brings that to a place. Each file is compared with its
-    hash on the way, and appears whole or not at all. Data in the work tree that no cache holds is never replaced.
+    hash on the way, and appears whole or not at all. Data in the work tree that no cache holds is never replaced: where
+    some is in the way, this exits with 1.
 
     \b
     Examples:
@@ -71,6 +73,8 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
         output.note(f"{label} holds files that no cache holds, and stays as it is: mlgit data add keeps them")
     if error:
         raise error
+    if left:
+        sys.exit(1)
 
 
 def _bring(repo: Repo, wanted: Sequence[Wanted]) -> tuple[list[str], list[str]]:
