@@ -142,22 +142,26 @@ def _difference(got: stored.Stored, path: Path, oid: str) -> str:
     return f"the remote has something else under its name, of md5 {got.tag}"
 
 
-def bring(remote: Remote, objects: Known, contents: Collection[str], *, size: int = 0) -> Outcome:
+def bring(
+    remote: Remote, objects: Known, contents: Collection[str], *, anew: Collection[str] = (), size: int = 0
+) -> Outcome:
     """Bring into the database of *objects* what it lacks of *contents*, *size* bytes as far as that is known.
 
-    Each object is compared with its hash on the way. Raises `OSError`.
+    What is named *anew* takes the place of what is there. Each object is compared with its hash on the way. Raises
+    `OSError`.
     """
     outcome, database = Outcome(), objects.database
     with workshop.folder(database) as folder, _metered(f"pulling from {remote.name}", size) as meter:
         fetch = partial(_fetch, remote, folder, outcome, _ear(meter))
         folders = {one for one in contents if pointers.is_folder(one)}
-        half = {one for one in folders if databases.place(database, one).is_file()}  # their files may be gone
+        here = {one for one in folders if databases.place(database, one).is_file()}
+        half = here.difference(anew)  # their files may be gone
         listings = list(filter(None, remote.parallel(fetch, folders - half)))
         outcome.inside = {oid: databases.listed(folder / oid) for oid in listings}
         outcome.inside |= {oid: databases.listed(databases.place(database, oid)) for oid in half}
         parts = {oid: set(found.values()) for oid, found in outcome.inside.items()}
         files = {one for one in contents if one not in folders}.union(*parts.values())
-        lacking = [oid for oid in files if not databases.place(database, oid).is_file()]
+        lacking = [oid for oid in files if oid in anew or not databases.place(database, oid).is_file()]
         meter.files = len(lacking)
 
         def place(oid: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,19 +100,20 @@ def _objects(repo: Repo, content: str, folder: str) -> dict[str, Path]:
 
 
 def pull(
-    repo: Repo, contents: Mapping[str, str], *, folder: str = "", name: str = "", jobs: int | None = None, size: int = 0
-) -> list[str] | None:
+    repo: Repo, contents: Mapping[str, str], *, folder: str = "", name: str = "", jobs: int | None = None,
+    anew: Collection[str] = (), size: int = 0,
+) -> list[str] | None:  # fmt: skip
     """Bring into the project's cache what it lacks of *contents* (hash → what a person calls it); return these.
 
-    *size*: their bytes, as far as that is known. None where there is no default remote. Raises `NotFoundError` for
-    what the remote *name*, or the default one, lacks, `MlgitError` where it has something else, or cannot be reached;
-    what it could give is here then.
+    Those named *anew* take the place of what is there. *size*: their bytes, as far as that is known. None where there
+    is no default remote. Raises `NotFoundError` for what the remote *name*, or the default one, lacks, `MlgitError`
+    where it has something else, or cannot be reached; what it could give is here then.
     """
     with opened(repo, folder, name, jobs=jobs) as remote:
         if remote is None:
             return None
         objects = Objects(next(databases.of(repo, folder)), Memory.of(repo))
-        outcome = moving.bring(remote, objects, contents, size=size)
+        outcome = moving.bring(remote, objects, contents, anew=anew, size=size)
         if outcome.missing or outcome.wrong:
             raise _incomplete(remote, outcome, contents)
         moved = set(outcome.moved)

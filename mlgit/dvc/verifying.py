@@ -105,20 +105,21 @@ def names(repo: Repo, found: Found, called: Mapping[str, str], *, folder: str = 
 
 
 def repair(repo: Repo, found: Found, *, folder: str = "") -> list[str]:
-    """Delete what is damaged, and fetch it and what is missing from the DVC remote; return the hashes that came.
+    """Fetch what is damaged or missing from the DVC remote; return the hashes that came.
 
-    Raises `MlgitError` where the disk refuses or the remote cannot be reached.
+    What does not come stays as it is: it may be the only copy there is. Raises `MlgitError` where the disk refuses, or
+    the remote cannot be reached or is damaged itself.
     """
+    damaged = dict.fromkeys(map(_oid, found.damaged))
+    wrong = dict.fromkeys((*damaged, *found.missing))
+    with suppress(NotFoundError):  # what it lacks; the rest is here then
+        remote.pull(repo, {oid: oid for oid in wrong}, folder=folder, anew=damaged)
+    home = next(databases.of(repo, folder))
+    back = [oid for oid in wrong if databases.is_intact(home, oid)]
     try:
         for path in found.damaged:
-            path.unlink(missing_ok=True)
+            if _oid(path) in back and not path.is_relative_to(home):
+                path.unlink(missing_ok=True)
     except OSError as exc:
         raise MlgitError("What is damaged could not be deleted.", why=str(exc), fix="give the right") from exc
-    wrong = dict.fromkeys((*map(_oid, found.damaged), *found.missing))
-    with suppress(NotFoundError):  # what it lacks; the rest is here then
-        remote.pull(repo, {oid: oid for oid in wrong if not _is_here(repo, oid, folder)}, folder=folder)
-    return [oid for oid in wrong if _is_here(repo, oid, folder)]
-
-
-def _is_here(repo: Repo, oid: str, folder: str) -> bool:
-    return any(databases.has(database, oid) for database in databases.of(repo, folder))
+    return back

@@ -93,11 +93,11 @@ def test_what_is_wrong_is_fetched_again_from_the_remote(mlgit: Script, inside: R
     assert "0 damaged, 0 missing" in after.stdout
 
 
-def test_what_no_remote_has_is_deleted_and_said_so(mlgit: Script, inside: Repo, data: Path):
+def test_what_no_remote_has_stays_and_is_said_so(mlgit: Script, inside: Repo, data: Path):
     spoil(stored(inside, "a"))
 
     done = mlgit("data", "verify", "--all", "--repair", cwd=inside.folder, check=False)
 
     assert done.returncode == 1
     assert "add them again" in done.stderr
-    assert not stored(inside, "a").exists()
+    assert stored(inside, "a").read_text() == "x"  # it may be the only copy there is

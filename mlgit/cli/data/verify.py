@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.command(short_help="Read the cache again, and mend it from the remote.")
 @click.argument("versions", nargs=-1, metavar="[NAME@VERSION]...", type=ARTIFACT)
 @click.option("--all", "everything", is_flag=True, help="Everything that the caches of this repository hold.")
-@click.option("--repair", is_flag=True, help="Delete what is damaged, and fetch it again from the DVC remote.")
+@click.option(
+    "--repair", is_flag=True, help="Fetch what is damaged or missing from the DVC remote; what it lacks stays as it is."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.pass_context
 def command(ctx: click.Context, versions: Sequence[str], everything: bool, repair: bool, as_json: bool) -> None:
