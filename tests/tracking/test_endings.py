@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -210,7 +209,7 @@ mlgit.mark_preempting(); mlgit.teardown(); mlgit.ensure_configured()
 
 def test_a_run_whose_folder_somebody_removed_is_said_to_be_lost(inside: Repo, capsys: pytest.CaptureFixture[str]):
     run = mlgit.init(id="abcdefgh")
-    shutil.rmtree(live.folder_of(inside, "abcdefgh"))
+    os.rename(live.folder_of(inside, "abcdefgh"), "gone")
     run.finish()
 
     assert "Its folder was removed: it is lost." in capsys.readouterr().err
