@@ -244,7 +244,7 @@ def test_what_is_nothing_in_space_says_why(tmp_path: Path):
 
 
 def test_a_molecule_is_made_of_its_smiles(shelf: Shelf):
-    pytest.importorskip("rdkit")
+    need("rdkit", importlib.util.find_spec("rdkit") is not None)
 
     assert b"HETATM" in content(Molecule.from_smiles("CCO"), shelf)
     with pytest.raises(ValueError, match="is no SMILES"):
@@ -371,7 +371,7 @@ def test_a_figure_of_plotly_is_its_json(shelf: Shelf):
 
 
 def test_a_plot_of_bokeh_is_its_document(shelf: Shelf):
-    pytest.importorskip("bokeh")
+    need("bokeh", importlib.util.find_spec("bokeh") is not None)
     from bokeh.plotting import figure
 
     plot = figure()
