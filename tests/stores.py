@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 KEY, SECRET = "AKIDTEST", "s3cret-of-the-tests"
 
@@ -51,14 +52,18 @@ class S3:
         """Return when it answers; *options* of `rclone serve s3`. What is on disk it learns here, and not later."""
         words = [str(_rclone()), "serve", "s3", "--auth-key", f"{KEY},{SECRET}", "--addr", f"127.0.0.1:{self.port}",
                  "--config", "/dev/null", *options, f":local:{self.place}"]  # fmt: skip
+        self.run(words)
+
+    def run(self, words: list[str]) -> None:
+        """Return when what *words* start answers."""
         self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(600):
             with socket.socket() as one:
                 if one.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
-            assert self.process.poll() is None, "rclone serve s3 ended by itself"
+            assert self.process.poll() is None, f"{words} ended by itself"
             time.sleep(0.05)
-        raise AssertionError("rclone serve s3 does not answer")
+        raise AssertionError(f"{words} does not answer")
 
     def stop(self) -> None:
         if self.process:
@@ -91,6 +96,30 @@ def s3(place: Path, *options: str, buckets: tuple[str, ...] = ("bucket",)) -> It
     server.start(*options)
     try:
         yield server
+    finally:
+        server.stop()
+
+
+def has_versions() -> bool:
+    """Whether this machine has an S3 server whose buckets keep versions."""
+    return importlib.util.find_spec("moto") is not None and importlib.util.find_spec("s3fs") is not None
+
+
+@contextmanager
+def versioned(top: Path, name: str = "versions", bucket: str = "kept") -> Iterator[Any]:
+    """s3fs on an S3 server of its own, whose *bucket* keeps versions; the DVC remote *name* of *top* leads there."""
+    import s3fs
+
+    server = S3(top)
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(server.port)]
+    server.run(command)
+    try:
+        how = {"endpoint_url": server.url, "key": KEY, "secret": SECRET}
+        store = s3fs.S3FileSystem(**how, version_aware=True, skip_instance_cache=True)
+        store.mkdir(bucket)
+        store.make_bucket_versioned(bucket)
+        configure_s3(top, server, name, bucket=bucket)
+        yield store
     finally:
         server.stop()
 

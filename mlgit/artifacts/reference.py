@@ -81,7 +81,8 @@ def _from_s3(entry: Entry, target: Path) -> None:
     version = entry.extra.get("versionID")
     found = away.bring(here.repo, entry.ref_target(), target, folder=here.folder, version=version)
     if (was := entry.extra.get("etag")) and found.etag != was:
-        raise _changed(entry)
+        kept = "" if version else ", and its bucket kept no versions then"
+        raise _changed(entry, f": its ETag was {was}, and is {found.etag} now{kept}")
 
 
 def _of_disk(place: Path, name: str | None, *, checksum: bool, most: int) -> list[Entry]:
@@ -160,7 +161,7 @@ def _from_web(entry: Entry, target: Path) -> None:
     try:
         with web.opened(entry.ref_target(), seconds=_PATIENCE) as answer, target.open("xb") as out:
             if (was := entry.extra.get("etag")) and (now := answer.headers.get("ETag")) and now != was:
-                raise _changed(entry)
+                raise _changed(entry, f": its ETag was {was}, and is {now} now")
             shutil.copyfileobj(answer, out)
     except HTTPException as exc:
         raise OSError(f"{type(exc).__name__}: {exc}") from exc
@@ -177,8 +178,9 @@ def _expect(entry: Entry, found: Path) -> None:
         raise _changed(entry)
 
 
-def _changed(entry: Entry) -> MlgitError:
+def _changed(entry: Entry, how: str = "") -> MlgitError:
     return MlgitError(
-        f"{entry.ref} is not what was referenced.", why="Its content has changed since.",
-        fix="log or add the artifact anew, or download(allow_missing_references=True)",
+        f"{entry.ref} is not what was referenced.", why=f"Its content has changed since{how}.",
+        fix=f"mlgit data add {entry.ref} makes a new version of what is there now; "
+        "download(allow_missing_references=True) goes on without it",
     )  # fmt: skip

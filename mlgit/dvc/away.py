@@ -5,7 +5,7 @@ The store is asked as a DVC remote of the project says: its endpoint, its creden
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -51,7 +51,7 @@ def described(repo: Repo, address: str, *, folder: str = "", most: int) -> list[
         try:
             return [_head(store, path)]
         except FileNotFoundError:
-            found = store.find(path, detail=True)
+            found = _below(store, path)
         if not found:
             raise NotFoundError(f"There is no {address}, and nothing below it.")
         if len(found) > most:
@@ -59,7 +59,7 @@ def described(repo: Repo, address: str, *, folder: str = "", most: int) -> list[
         return [
             Object(
                 address=f"s3://{name}", path=name.removeprefix(path).lstrip("/"), size=int(about["size"]),
-                etag=str(about.get("ETag", "")).strip('"'),
+                etag=str(about.get("ETag", "")).strip('"'), version=_version(about),
             )
             for name, about in islice(found.items(), most)
         ]  # fmt: skip
@@ -75,7 +75,20 @@ def bring(repo: Repo, address: str, target: Path, *, version: str | None, folder
             store.get_file(_path(address), str(target), version_id=version)
             return _head(store, _path(address), version)
         except FileNotFoundError as exc:
-            raise NotFoundError(f"There is no {address} any more.", why=str(exc)) from exc
+            which = f", of the version {version}" if version else ""
+            raise NotFoundError(f"There is no {address} any more{which}.", why=str(exc)) from exc
+
+
+def _below(store: Any, path: str) -> Mapping[str, Any]:
+    """What the store says of each object below *path*, with its version where the bucket keeps them."""
+    try:
+        keeps = store.is_bucket_versioned(store.split_path(path)[0])
+    except (PermissionError, NotImplementedError):  # to ask that is a right of its own
+        keeps = False
+    if keeps:
+        store = type(store)(**store.storage_options | {"version_aware": True})
+    found: Mapping[str, Any] = store.find(path, detail=True)
+    return found
 
 
 def _head(store: Any, path: str, version: str | None = None) -> Object:
@@ -85,11 +98,15 @@ def _head(store: Any, path: str, version: str | None = None) -> Object:
         raise FileNotFoundError(path)
     of_version = {"VersionId": version} if version else {}
     about = store.call_s3("head_object", Bucket=bucket, Key=key, **of_version)
-    kept = about.get("VersionId")
     return Object(
         address=f"s3://{path}", path=key.rpartition("/")[2], size=int(about["ContentLength"]),
-        etag=str(about.get("ETag", "")).strip('"'), version=kept if kept != "null" else None,
+        etag=str(about.get("ETag", "")).strip('"'), version=_version(about),
     )  # fmt: skip
+
+
+def _version(about: Mapping[str, Any]) -> str | None:
+    kept = about.get("VersionId")
+    return kept if kept != "null" else None
 
 
 def _path(address: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ import mlgit
 from mlgit import wiring
 from mlgit.artifacts import adding
 from mlgit.artifacts.adding import Added, Wish
-from mlgit.dvc import project
+from mlgit.dvc import databases, project
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from tests import stores
@@ -47,8 +48,10 @@ def test_an_object_is_pinned_and_a_change_since_is_an_error(bucket: stores.S3, t
     assert (Path(data.download(tmp_path / "one")) / "a.csv").read_text() == "aaa"
     with bucket.away():
         (bucket.place / "bucket/raw/a.csv").write_text("xyz")  # as long as before
-    with pytest.raises(MlgitError, match="changed since"):
+    with pytest.raises(MlgitError, match="changed since") as raised:
         mlgit.Api().artifact("raw:v0").download(tmp_path / "two")
+    assert f"its ETag was {entry.digest}, and is {databases.md5(b'xyz').hexdigest()} now" in str(raised.value)
+    assert "mlgit data add s3://bucket/raw/a.csv" in str(raised.value)
     assert not (tmp_path / "two/a.csv").exists()
     assert add("s3://bucket/raw/a.csv", name="raw").held.name == "raw:v1"
 
@@ -93,3 +96,42 @@ def test_without_a_remote_that_says_how_the_address_alone_is_kept_or_refused(ins
     assert entry.digest == entry.ref
     with pytest.raises(MlgitError, match="dvc remote add"):
         add("s3://bucket/raw/a.csv")
+
+
+@pytest.fixture
+def versions(inside: Repo) -> Iterator[Any]:
+    """s3fs on `s3://kept`, a bucket that keeps versions, which a DVC remote of the project names."""
+    need("versions", stores.has_versions())
+    project.setup(inside)
+    with stores.versioned(inside.folder) as store:
+        yield store
+
+
+def test_what_was_overwritten_comes_as_the_version_that_was_pinned(versions: Any, tmp_path: Path):
+    versions.pipe_file("kept/raw/a.csv", b"one")
+    alone = add("s3://kept/raw/a.csv", name="alone")
+    versions.pipe_file("kept/raw/b.csv", b"two")
+    below = add("s3://kept/raw", name="below")
+    for name in "ab":
+        versions.pipe_file(f"kept/raw/{name}.csv", b"another")
+    versions.rm_file("kept/raw/b.csv")
+
+    one = Path(mlgit.Api().artifact("alone:v0").download(tmp_path / "alone"))
+    all_ = Path(mlgit.Api().artifact("below:v0").download(tmp_path / "below"))
+
+    assert (alone.held.version.files, below.held.version.files) == (1, 2)
+    assert (one / "a.csv").read_text() == "one"
+    assert {path.name: path.read_text() for path in all_.iterdir()} == {"a.csv": "one", "b.csv": "two"}
+
+
+def test_a_version_that_was_deleted_is_named(versions: Any, tmp_path: Path):
+    versions.pipe_file("kept/a.csv", b"one")
+    add("s3://kept/a.csv", name="raw")
+    (pinned,) = (one["VersionId"] for one in versions.object_version_info("kept/a.csv"))
+    versions.pipe_file("kept/a.csv", b"two")
+    versions.call_s3("delete_object", Bucket="kept", Key="a.csv", VersionId=pinned)
+
+    with pytest.raises(NotFoundError, match=f"no s3://kept/a.csv any more, of the version {pinned}"):
+        mlgit.Api().artifact("raw").download(tmp_path / "one")
+
+    assert not (tmp_path / "one/a.csv").exists()
