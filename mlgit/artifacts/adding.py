@@ -48,6 +48,7 @@ class Plan:
     files: Mapping[str, int]
     """Path inside → bytes, as far as they are known; of a file its own name. Nothing where nobody has looked yet."""
     notes: tuple[str, ...] = ()
+    splits: Splits = field(default_factory=lambda: MappingProxyType({}))
     draft: Artifact | None = None
     """The reference, where *target* is an address."""
 
@@ -81,10 +82,11 @@ def plan(place: Place, target: str, wish: Wish, *, looks: bool = False) -> Plan:
             files[entry.path] = entry.size or 0
     elif looks or wish.splits:
         files = _files(Path(target))
-    notes = splits.check(wish.splits, list(files))
+    groups = splits.seen_from(target, wish.splits, list(files))
+    notes = splits.check(groups, list(files))
     if unknown := [one for one in draft.manifest.entries.values() if one.digest == one.ref] if draft else []:
         notes.append(f"{unknown[0].ref} tells neither ETag nor version: no change of it will be noticed.")
-    return Plan(target=target, name=name, type=type, files=files, notes=tuple(notes), draft=draft)
+    return Plan(target=target, name=name, type=type, files=files, notes=tuple(notes), splits=groups, draft=draft)
 
 
 def _called(target: str, *, is_reference: bool) -> str:
@@ -114,7 +116,7 @@ def add(place: Place, plan: Plan, wish: Wish) -> Added:
     """
     version, written, notes = _referenced(place, plan) if plan.draft else _kept(place, plan)
     version = replace(
-        version, by=place.repo.identity, folder=place.folder, splits=wish.splits,
+        version, by=place.repo.identity, folder=place.folder, splits=plan.splits,
         description=secrets.redact(wish.description),
         metadata=secrets.redact_params(values.plain(wish.metadata, where="metadata")),
     )  # fmt: skip

@@ -232,7 +232,7 @@ def find(
     known = list(chain(*several))
     if not any(hidden or not held.version.deleted for held in known):
         some = sorted({*names(asked), *others()})
-        fix = f"there are: {', '.join(some[:10])}" if some else "log one in a run first"
+        fix = f"there are: {', '.join(some[:10])}" if some else "mlgit data add PATH, log one in a run, or mlgit pull"
         raise NotFoundError(f"There is no artifact {named.name[:120]!r}{_where(named.project)}.", fix=fix)
     chosen = filter(None, (_chosen(some, named.which) for some in several))
     found = max(chosen, key=lambda held: (not held.version.deleted, held.created), default=None)

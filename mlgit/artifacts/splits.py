@@ -28,6 +28,19 @@ def files_of(patterns: Iterable[str], paths: Iterable[str]) -> list[str]:
     return [path for path in paths if any(_fits(path, one) for one in wanted)]
 
 
+def seen_from(top: str, splits: Splits, paths: Sequence[str]) -> Splits:
+    """*splits* told from inside of the folder *top*, also where somebody wrote its own path before theirs.
+
+    A pattern that fits some of *paths* as it stands is taken at its word.
+    """
+    before = f"{top.removeprefix('./').rstrip('/')}/"
+
+    def inside(pattern: str) -> str:
+        return pattern if files_of([pattern], paths) else pattern.removeprefix("./").removeprefix(before)
+
+    return {name: tuple(map(inside, patterns)) for name, patterns in splits.items()}
+
+
 def _fits(path: str, pattern: str) -> bool:
     return path == pattern or path.startswith(f"{pattern}/") or fnmatchcase(path, pattern)
 

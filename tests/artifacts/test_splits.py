@@ -31,6 +31,17 @@ def test_a_pattern_is_a_file_a_folder_or_a_glob(pattern: str, files: list[str]):
     assert splits.files_of([pattern], PATHS) == files
 
 
+@pytest.mark.parametrize("top", ["data/digits", "./data/digits/"])
+def test_a_split_may_be_told_from_where_one_stands_as_a_shell_completes_it(top: str):
+    told = {"train": ("data/digits/train/", "./data/digits/train/1.png"), "test": ("test/",)}
+
+    assert splits.seen_from(top, told, PATHS) == {"train": ("train/", "train/1.png"), "test": ("test/",)}
+
+
+def test_a_split_of_a_folder_that_is_called_as_the_dataset_stays():
+    assert splits.seen_from("data", {"all": ("data/",)}, ["data/1.png"]) == {"all": ("data/",)}
+
+
 def test_a_split_without_a_file_is_a_mistake_and_a_file_in_two_worth_a_word():
     with pytest.raises(UsageError, match=r"valid.*\n.*train"):
         splits.check({"valid": ("valid/",)}, PATHS)
