@@ -17,7 +17,7 @@ import pytest
 import mlgit
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.models import frameworks
+from mlgit.models import frameworks, steady
 from tests.conftest import need
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -42,6 +42,7 @@ class Case:
 def net() -> Any:
     import torch
 
+    torch.manual_seed(0)
     first, second = torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)
     second.weight = first.weight
     return torch.nn.Sequential(first, second)
@@ -88,7 +89,9 @@ def cats() -> Any:
 def layers() -> Any:
     import keras
 
-    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    keras.utils.set_random_seed(0)
+    dense = keras.layers.Dense(2, name="dense", dtype=keras.DTypePolicy("float32"))
+    return keras.Sequential([keras.Input((4,), name="input"), dense], name="net")
 
 
 def graph() -> Any:
@@ -107,8 +110,10 @@ def first(model: Any) -> Any:
 
 
 def bert() -> Any:
+    import torch
     import transformers
 
+    torch.manual_seed(0)
     config = transformers.BertConfig(
         hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=50
     )
@@ -137,12 +142,18 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_model_is_stored_safely_described_and_loaded_back(name: str, inside: Repo):
+def needed(name: str) -> Case:
+    """The case *name*, where its library is there."""
     case = CASES[name]
     if name == "catboost":
         pytest.importorskip("catboost", reason="270 MB, which `make integrations` does not bring")
     need(case.module, importlib.util.find_spec(case.module) is not None)
+    return case
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_model_is_stored_safely_described_and_loaded_back(name: str, inside: Repo):
+    case = needed(name)
     model = case.make()
     example = __import__("torch").from_numpy(X) if isinstance(case.example, str) else case.example
     with mlgit.init() as run:
@@ -159,6 +170,52 @@ def test_a_model_is_stored_safely_described_and_loaded_back(name: str, inside: R
     assert bool(card.outputs) == (example is not None or name == "onnx")
     assert np.allclose(case.predict(back), case.predict(model), atol=1e-6)
     assert type(back) in (type(model), dict)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_equal_model_is_the_same_version(name: str, inside: Repo):
+    case = needed(name)
+    models = [case.make(), case.make()]  # both alive, so that no object of one lies where one of the other lay
+
+    with mlgit.init() as run:
+        versions = [run.log_model(model, name="net").version for model in models]
+
+    assert versions == ["v0", "v0"]
+
+
+def test_what_is_noted_in_a_file_of_tensors_stands_in_order(tmp_path: Path):
+    need("safetensors", importlib.util.find_spec("safetensors") is not None)
+    import safetensors.numpy
+
+    tensors = {f'gewicht \N{SNOWMAN} "{number}"\n\x7f': np.arange(number + 1.0) for number in range(5)}
+    noted = {name: str(number) for number, name in enumerate(tensors)}
+    found = set()
+    for number in range(20):
+        safetensors.numpy.save_file(tensors, tmp_path / str(number), metadata=noted)
+        steady.order_header(tmp_path / str(number))
+        found.add((tmp_path / str(number)).read_bytes())
+
+    back = safetensors.numpy.load_file(tmp_path / "0")
+    with safetensors.safe_open(tmp_path / "0", framework="np") as file:
+        assert file.metadata() == noted
+    assert {name: one.tolist() for name, one in back.items()} == {name: one.tolist() for name, one in tensors.items()}
+    assert len(found) == 1
+
+
+def test_a_text_model_is_the_same_bytes_from_another_process(tmp_path: Path):
+    need("skops", importlib.util.find_spec("skops") is not None)
+    code = """
+import sys
+from pathlib import Path
+from sklearn.feature_extraction.text import TfidfVectorizer
+from mlgit.models.frameworks import sklearn
+sklearn.save(TfidfVectorizer().fit(["a model of words", "words of a text"]), Path(sys.argv[1]))
+"""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=True)
+
+    assert (tmp_path / "a/model.skops").read_bytes() == (tmp_path / "b/model.skops").read_bytes()
 
 
 def test_finding_a_framework_imports_nothing(inside: Repo):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mlgit.core.model_card import ModelCard
 from mlgit.errors import UsageError
-from mlgit.models import frameworks
+from mlgit.models import frameworks, steady
 from mlgit.models.frameworks import Trust
 
 FORMAT = "keras"
@@ -25,10 +27,20 @@ def takes(files: Mapping[str, Path]) -> bool:
 def save(model: Any, folder: Path) -> ModelCard:
     """Store a model with its layers."""
     model.save(folder / _FILE)
+    _settle(folder / _FILE)
     return ModelCard(
         format=FORMAT, load=f'keras.saving.load_model("{_FILE}", safe_mode=True)',
         parameters=int(model.count_params()) if model.built else None, dtype=str(model.variable_dtype),
     )  # fmt: skip
+
+
+def _settle(path: Path) -> None:
+    """Take out of an archive when it was saved, and where in memory the objects lay that several layers share."""
+    with zipfile.ZipFile(path) as archive:
+        metadata = json.loads(archive.read("metadata.json"))
+        config = json.loads(archive.read("config.json"), object_hook=steady.numbered("shared_object_id"))
+    metadata.pop("date_saved", None)
+    steady.repack(path, {"metadata.json": json.dumps(metadata), "config.json": json.dumps(config)})
 
 
 def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> Any:

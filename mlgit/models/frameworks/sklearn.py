@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlgit.core.model_card import ANY, ModelCard, Port
 from mlgit.errors import UsageError
-from mlgit.models import frameworks
+from mlgit.models import frameworks, steady
 from mlgit.models.frameworks import Trust
 
 FORMAT = "skops"
 _FILE = "model.skops"
+_SCHEMA = "schema.json"
+_ADDRESS = "_stop_words_id"
+"""Where a text vectoriser has noted in what place of memory its words lay when it last looked at them."""
 
 
 def takes(files: Mapping[str, Path]) -> bool:
@@ -23,7 +28,25 @@ def takes(files: Mapping[str, Path]) -> bool:
 def save(model: Any, folder: Path) -> ModelCard:
     """Store an estimator or a pipeline; how many columns it takes, it says itself."""
     frameworks.library("skops.io", "skops").dump(model, folder / _FILE)
+    _settle(folder / _FILE)
     return ModelCard(format=FORMAT, load=f'skops.io.load("{_FILE}")', inputs=_inputs(model))
+
+
+def _settle(path: Path) -> None:
+    """Number the objects of a file and its members, which are called by where in memory they lay, or at random."""
+    names: dict[str, str] = {}
+    numbered = steady.numbered("__id__")
+
+    def named(node: steady.Node) -> steady.Node:
+        if isinstance(name := node.get("file"), str):
+            node["file"] = names.setdefault(name, f"{len(names) + 1}{PurePosixPath(name).suffix}")
+        if isinstance(address := node.get(_ADDRESS), dict):
+            address["content"] = "0"
+        return numbered(node)
+
+    with zipfile.ZipFile(path) as archive:
+        schema = json.loads(archive.read(_SCHEMA), object_hook=named)
+    steady.repack(path, {_SCHEMA: json.dumps(schema, indent=2)}, names)
 
 
 def _inputs(model: Any) -> tuple[Port, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlgit.core.model_card import ModelCard
 from mlgit.errors import UsageError
-from mlgit.models import frameworks
+from mlgit.models import frameworks, steady
 from mlgit.models.frameworks import Trust
 
 FORMAT = "safetensors"
@@ -31,6 +31,7 @@ def save(model: Any, folder: Path) -> ModelCard:
         )
     tensors, shared = _apart(state)
     safetensors.save_file(tensors, folder / _FILE, metadata={"format": "pt", **shared})
+    steady.order_header(folder / _FILE)
     counted = list(tensors.values()) if isinstance(model, Mapping) else list(model.parameters())
     return ModelCard(
         format=FORMAT, load=f'model.load_state_dict(safetensors.torch.load_file("{_FILE}"), strict={not shared})',
