@@ -80,7 +80,8 @@ def test_a_script_pins_objects_too(bucket: stores.S3, ended: None):
         draft.add_reference("s3://bucket/raw", max_objects=1)
 
 
-def test_what_is_not_there_is_not_added(bucket: stores.S3, inside: Repo):
+def test_what_is_not_there_is_not_added(bucket: stores.S3, inside: Repo, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(NotFoundError, match="nothing below it"):
         add("s3://bucket/nothing")
     bucket.stop()
