@@ -142,8 +142,9 @@ def _write(path: Path, name: str, settings: dict[str, str], core: dict[str, str]
         known.write(file)
 
 
-def configure_s3(top: Path, server: S3, name: str = "store", *, secret: str = SECRET, bucket: str = "bucket",
-                 url: str = "") -> None:
+def configure_s3(
+    top: Path, server: S3, name: str = "store", *, secret: str = SECRET, bucket: str = "bucket", url: str = ""
+) -> None:
     """Let *name* lead to *server*, by another *url* where something stands in between."""
     configure(top, name, f"s3://{bucket}", endpointurl=url or server.url, access_key_id=KEY, secret_access_key=secret)
 

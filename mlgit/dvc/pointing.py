@@ -28,7 +28,7 @@ def point(pointer: Path, out: Out) -> bool:
         with whole.at(pointer) as scratch:
             scratch.write_text(text, encoding="utf-8")
     except OSError as exc:
-        raise MlgitError(f"{pointer} cannot be written.", why=str(exc)) from exc
+        raise MlgitError(f"{pointer} cannot be written.", why=str(exc), fix="make room, or give the right") from exc
     return True
 
 

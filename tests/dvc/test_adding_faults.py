@@ -74,29 +74,6 @@ print(moment)
     assert dying.last_moment(program, content, folder=top) > 15
 
 
-def test_a_full_disk_is_said_so_and_another_try_ends(repo: Repo, top: Path, data: Path, tmp_path: Path):
-    small = tmp_path / "small"
-    small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], capture_output=True).returncode:
-        pytest.skip("nobody but root may mount a small disk")
-    try:
-        project.setup(repo)
-        (top / ".dvc/config.local").write_text(f"[cache]\n    dir = {small}\n")
-        (data / "big").write_bytes(os.urandom(3 << 20))
-
-        with pytest.raises(MlgitError, match="No space left"):
-            adding.add(repo, data)
-        pointed, left = (top / "data.dvc").exists(), [path for path in small.rglob("*") if path.is_file()]
-        subprocess.run(["mount", "-o", "remount,size=20m", small], check=True)
-        added = adding.add(repo, data)
-
-        assert not pointed
-        assert left == []
-        assert cache.exists(repo, added.hash)
-    finally:
-        subprocess.run(["umount", small], check=True)
-
-
 def test_links_are_followed_within_the_project_alone(repo: Repo, top: Path, data: Path, tmp_path: Path):
     (top / "inside").write_text("ours")
     (data / "link").symlink_to("../inside")

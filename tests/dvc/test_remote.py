@@ -412,29 +412,6 @@ def test_what_the_dead_have_left_of_a_pull_is_swept_up(repo: Repo, top: Path, tm
     assert alive.exists()
 
 
-def test_a_full_disk_is_told_and_leaves_room_for_the_next(repo: Repo, top: Path, tmp_path: Path):
-    stores.configure(top, "store", str(tmp_path / "far"))
-    small, large = tmp_path / "small", tmp_path / "large"
-    small.write_text("fits")
-    large.write_bytes(os.urandom(3 << 20))
-    contents = {storing.add(repo, path)[0]: path.name for path in (small, large)}
-    remote.push(repo, contents)
-    lose(repo)
-    place = top / ".dvc/cache"
-    words = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
-    need("mount", subprocess.run(words, capture_output=True, check=False).returncode == 0)
-    try:
-        with pytest.raises(MlgitError, match="There is no room"):
-            remote.pull(repo, contents)
-        left = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-        came = remote.pull(repo, {one: name for one, name in contents.items() if name == "small"})
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
-
-    assert left <= len("fits")
-    assert came is not None
-
-
 def test_a_folder_of_which_files_are_gone_here_gets_them_back(repo: Repo, far: Far, folder: Path):
     content, _ = storing.add(repo, folder)
     remote.push(repo, [content])

@@ -1,0 +1,29 @@
+"""Disks with little room."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.conftest import need
+
+
+@contextmanager
+def small(place: Path, *, megabytes: int) -> Iterator[Callable[[int], None]]:
+    """A disk at the folder *place*; what gives it another size."""
+
+    def mount(option: str, megabytes: int) -> bool:
+        words = ["mount", "-t", "tmpfs", "-o", f"{option}size={megabytes}m", "tmpfs", str(place)]
+        return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+    def grow(megabytes: int) -> None:
+        assert mount("remount,", megabytes)
+
+    place.mkdir(parents=True, exist_ok=True)
+    need("mount", mount("", megabytes))
+    try:
+        yield grow
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
