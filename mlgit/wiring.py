@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlgit.core import escape
 from mlgit.errors import MlgitError, NotFoundError
+from mlgit.git import objects
 from mlgit.store import place as places
 from mlgit.store import recover
 from mlgit.store.place import Place
@@ -368,16 +369,18 @@ def lineage(place: Place, text: str, wish: LineageWish, *, base: str | None = No
     """What the thing that *text* names was made of, and what it led to. Raises `NotFoundError`, `UsageError`."""
     from mlgit.lineage import gather
 
-    known = registered(place, base=base)
-    return gather.gather(place.repo, text, known, wish, project=place.meant, folder=places.here())
+    with objects.one_process():
+        known = registered(place, base=base)
+        return gather.gather(place.repo, text, known, wish, project=place.meant, folder=places.here())
 
 
 def happenings(place: Place, text: str, wish: LineageWish, *, base: str | None = None) -> list[Happening]:
     """The runs in the lineage of what *text* names, as other programs want to hear of them."""
     from mlgit.lineage import gather
 
-    known = registered(place, base=base)
-    return gather.happenings(place.repo, text, known, wish, project=place.meant, folder=places.here())
+    with objects.one_process():
+        known = registered(place, base=base)
+        return gather.happenings(place.repo, text, known, wish, project=place.meant, folder=places.here())
 
 
 def dataset(place: Place, text: str) -> Dataset:
@@ -391,10 +394,9 @@ def affected(place: Place, text: str, *, base: str | None = None, most: int | No
     """What the data that *text* names has reached. Raises `NotFoundError`, `UsageError`."""
     from mlgit.lineage import affected as reaching
 
-    known = registered(place, base=base)
-    return reaching.affected(
-        place.repo, text, known, project=place.meant, folder=places.here(), most=most
-    )  # fmt: skip
+    with objects.one_process():
+        known = registered(place, base=base)
+        return reaching.affected(place.repo, text, known, project=place.meant, folder=places.here(), most=most)
 
 
 def sweep_lines(task: Task) -> tuple[list[str], bool]:

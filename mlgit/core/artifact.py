@@ -155,12 +155,6 @@ class Claim(NamedTuple):
         """The claim as the index keeps it, its content first."""
         return f"{self.content} {self.logged!r} {self.name}"
 
-    @classmethod
-    def of(cls, text: str) -> Claim:
-        """What `text` was made of. Raises `ValueError` for what is none."""
-        content, logged, name = text.split(" ", 2)
-        return cls(content, float(logged), name)
-
 
 def claims(versions: Sequence[ArtifactVersion], began: float) -> list[Claim]:
     """What a run that *began* so many seconds after the epoch claims: its *versions*' own names, then their links."""

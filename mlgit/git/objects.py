@@ -16,8 +16,9 @@ import struct
 import subprocess
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 
@@ -38,6 +39,8 @@ _PIPE = 1 << 14
 _MOST_KNOWN = 1 << 14
 """Bytes of an object that is remembered, and how many are."""
 _KNOWN: dict[tuple[Path, str], tuple[str, str, bytes] | None] = {}
+_IDLE: ContextVar[dict[Path, list[subprocess.Popen[bytes]]] | None] = ContextVar("_IDLE", default=None)
+"""Processes that wait for their next reader, by the folder that they read in; None where none waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +56,37 @@ class Entry:
         return self.mode == "40000"
 
 
+@contextlib.contextmanager
+def one_process() -> Iterator[None]:
+    """Within it a reader that is done leaves its process to the next one, so that many short looks cost one process."""
+    token = _IDLE.set({})
+    try:
+        yield
+    finally:
+        idle = _IDLE.get() or {}
+        _IDLE.reset(token)
+        for waiting in chain.from_iterable(idle.values()):
+            waiting.communicate()
+
+
 class Reader:
     """One `git cat-file --batch-command`; a context manager, as long-lived as its work."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        self._open = 0
+        """Questions that were asked, and not answered yet."""
 
     def __enter__(self) -> Reader:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
-        if self._process:
-            self._process.communicate()
+        ended, self._process = self._process, None
+        if ended and (idle := _IDLE.get()) is not None and not self._open:
+            idle.setdefault(self._folder, []).append(ended)
+        elif ended:
+            ended.communicate()
 
     def read(self, name: str) -> tuple[str, str, bytes] | None:
         """(object id, kind, content) of *name* (an id, `ref`, `commit:path`), or None if there is none.
@@ -117,6 +138,7 @@ class Reader:
         return parse_tree(found[2], len(found[0]) // 2) if found and found[1] == "tree" else None
 
     def _ask(self, questions: str) -> subprocess.Popen[bytes]:
+        self._open += questions.count("\n")
         if "\0" in questions:
             raise UsageError("a name holds a NUL character; git has no such names")
         pipe = self._process or self._start()
@@ -130,7 +152,8 @@ class Reader:
 
     def _start(self) -> subprocess.Popen[bytes]:
         args = ("cat-file", "--batch-command", "--buffer")
-        self._process = process.start(args, folder=self._folder, stdin=subprocess.PIPE)
+        idle = (_IDLE.get() or {}).get(self._folder)
+        self._process = idle.pop() if idle else process.start(args, folder=self._folder, stdin=subprocess.PIPE)
         return self._process
 
     def _answers(
@@ -140,13 +163,17 @@ class Reader:
         read = pipe.stdout.read
         for name in names:
             head = self._head(pipe, name)
-            yield head and (head[0], head[1], read(head[2] + 1)[:-1])
+            found = head and (head[0], head[1], read(head[2] + 1)[:-1])
+            self._open -= 1
+            yield found
 
     def _heads(self, names: Iterable[str]) -> Iterator[tuple[str, str, int] | None]:
         for block in _blocks(names, 200):
             pipe = self._ask("".join(f"info {name}\n" for name in block))
             for name in block:
-                yield self._head(pipe, name)
+                head = self._head(pipe, name)
+                self._open -= 1
+                yield head
 
     def _head(self, pipe: subprocess.Popen[bytes], name: str) -> tuple[str, str, int] | None:
         """(object id, kind, size) of *name*, or None if there is none."""

@@ -17,7 +17,7 @@ from mlgit.git import looking
 from mlgit.git.looking import Look
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
-from mlgit.index import cells, hands, sharding
+from mlgit.index import cells
 from mlgit.index.cells import SEGMENT, Cells
 from mlgit.index.rows import WHERE, Rows, transaction
 from mlgit.index.shard import Shard
@@ -190,6 +190,8 @@ def _cleared(connection: sqlite3.Connection) -> bool:
 
 
 def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved, *, has_shards: bool) -> None:
+    from mlgit.index import hands, sharding  # where nothing has moved, nothing of it is needed
+
     rows = Rows(connection)
     with transaction(connection):  # who finds no look compares all refs, and settles all runs: should we be killed
         connection.execute("DELETE FROM looks")
@@ -230,6 +232,8 @@ def _unfolded(
 
 def _shards(repo: Repo, reader: Reader, to: Mapping[str, str]) -> Iterator[tuple[str, Shard]]:
     """The shards that may tell of the archive's entries in *to*, while it has such; each with its month."""
+    from mlgit.index import sharding
+
     wanted = Counter(ref.partition(":")[0] for ref in to if ref.startswith(refs.ARCHIVE))
     months = [month for month, count in wanted.items() if count >= _MANY]
     for month, shelf in shards.shelves(reader, shards.tip(repo) if months else None, months).items():

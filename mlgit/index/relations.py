@@ -13,10 +13,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from itertools import chain, compress, islice
+from itertools import chain, compress, groupby, islice, pairwise
 
 from mlgit.core import query
-from mlgit.core.artifact import Claim
 from mlgit.core.run import Run
 from mlgit.index.cells import SEGMENT
 from mlgit.store import records
@@ -87,10 +86,6 @@ class Relations:
         """The contents that a run used, or had in DVC, each once."""
         return query.distinct(chain(self._words[query.USED].of(row), self._words[query.DATA].of(row)))
 
-    def claims(self, row: int) -> list[Claim]:
-        """What a run claims to have logged."""
-        return list(_claimed(self._words[query.LOGGED].of(row)))
-
     def made_by(self, row: int) -> list[str]:
         """The contents that a run logged, each once."""
         return query.distinct(text.partition(" ")[0] for text in self._words[query.LOGGED].of(row))
@@ -115,21 +110,17 @@ class Relations:
         """The trials of a sweep, the first one first."""
         return self.in_time(self._words["sweep"].rows([sweep]))
 
-    def claimed_as(self, name: str, project: str | None = None) -> list[Claim]:
-        """What runs of *project*, or any, claim to have logged under *name*, the first one first."""
+    def logged_as(self, name: str, project: str | None = None) -> list[tuple[float, str]]:
+        """When runs of *project*, or any, logged what under *name*, (seconds, content), the first one first."""
         projects = self._words["project"]
-        found = [
-            (claim, row)
-            for row in set(self._words["logged"].rows([name]))
-            if project is None or projects.of(row) == [project]
-            for claim in self.claims(row)
-            if claim.name == name
-        ]
-        found.sort(key=lambda pair: pair[0].logged)
-        if len({claim.logged for claim, _ in found}) < len(found):  # of two at one moment the id decides
-            ids = self.ids(row for _, row in found)
-            found.sort(key=lambda pair: (pair[0].logged, ids[pair[1]]))
-        return [claim for claim, _ in found]
+        rows = set(self._words["logged"].rows([name]))
+        if project is not None:
+            rows = {row for row in rows if projects.of(row) == [project]}
+        found = sorted(_logged_as(self._words[query.LOGGED].told(rows), name))
+        if any(one[0] == other[0] for one, other in pairwise(found)):  # of two at one moment the id decides
+            ids = self.ids(row for _, row, _ in found)
+            found.sort(key=lambda one: (one[0], ids[one[1]]))
+        return [(when, content) for when, _, content in found]
 
     def is_name(self, name: str) -> bool:
         """Whether a run logged something under *name*."""
@@ -177,19 +168,23 @@ _EVERY = array("H", range(SEGMENT))
 _DENIED = bytes.maketrans(b"\0\1", b"\1\0")
 
 
-def _claimed(texts: Iterable[str]) -> Iterator[Claim]:
-    for text in texts:
-        try:
-            yield Claim.of(text)
-        except ValueError:  # from a shard of another machine, or a record that says odd things
-            continue
+def _logged_as(told: Iterable[tuple[int, str]], name: str) -> Iterator[tuple[float, int, str]]:
+    """(when, row, content) of each claim (`core.artifact.Claim`) of rows that is about *name*."""
+    end = f" {name}"
+    for row, text in told:
+        if text.endswith(end):
+            content, _, when = text[: -len(end)].partition(" ")
+            try:
+                yield float(when), row, content
+            except ValueError:  # it is about a name that only ends so; or from elsewhere, and says odd things
+                continue
 
 
 class _Words:
     """A column of texts, or of lists of such: which rows have a word, and which words a row has.
 
     The word of a claim is its content, of all else the text itself. Each text stands once a segment, so what many rows
-    have in common is looked at a few times only; and for few words only the segments that have them are looked at.
+    have in common is looked at a few times only; and for few words only the segments that have them are unpacked.
     """
 
     def __init__(self, relations: Relations, connection: sqlite3.Connection, key: str) -> None:
@@ -208,31 +203,30 @@ class _Words:
     def _places(self) -> Mapping[str, list[tuple[int, int]]]:
         """Word → the segments and codes that say it."""
         places: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-        for segment, told in self._all():
+        for segment, told in self._all.items():
             for code, texts in enumerate(told.texts):
                 for text in texts:
                     places[self._word(text)].append((segment, code))
         return places
 
-    def _all(self) -> Iterator[tuple[int, _Segment]]:
-        """Every segment that has something."""
-        if -1 not in self._segments:  # which stands for: all have been read
-            self._read("")
-            self._segments[-1] = None
-        yield from ((segment, told) for segment, told in self._segments.items() if told)
+    @cached_property
+    def _all(self) -> Mapping[int, _Segment]:
+        """Every segment that has something: to read all of them takes less than to let SQLite look through them."""
+        return {segment: self._segments.get(segment) or told for segment, told in self._read()}
 
-    def _read(self, where: str, *asked: object) -> list[int]:
-        """Read the segments for which *where*, SQL of ours, holds; return which they are."""
-        question = f"SELECT segment, positions, codes, others FROM cells WHERE key = ? AND codes IS NOT NULL {where}"  # noqa: S608  (ours)
-        found = self._connection.execute(question, (self._key, *asked)).fetchall()
-        for segment, positions, codes, others in found:
-            if segment not in self._segments:
-                self._segments[segment] = _Segment(positions, codes, others)
-        return [segment for segment, *_ in found]
+    def _read(self, first: int = 0, last: int = 1 << 31) -> Iterator[tuple[int, _Segment]]:
+        question = (
+            "SELECT segment, positions, codes, others FROM cells "
+            "WHERE key = ? AND segment BETWEEN ? AND ? AND codes IS NOT NULL"
+        )
+        for segment, *packed in self._connection.execute(question, (self._key, first, last)):
+            yield segment, _Segment(*packed)
 
     def _segment(self, segment: int) -> _Segment | None:
-        if segment not in self._segments and not self._read("AND segment = ?", segment):
-            self._segments[segment] = None
+        if "_all" in vars(self):
+            return self._all.get(segment)
+        if segment not in self._segments:
+            self._segments[segment] = next((told for _, told in self._read(segment, segment)), None)
         return self._segments[segment]
 
     def known(self) -> Iterator[str]:
@@ -248,28 +242,34 @@ class _Words:
         is_shown = self._relations.is_shown
         for word in words:
             for segment, code in self._where(word, few=len(words) == 1):
-                if told := self._segments[segment]:
-                    rows = (segment * SEGMENT + position for position in told.rows(code))
-                    yield from ((word, row) for row in rows if is_shown(row))
+                rows = (segment * SEGMENT + position for position in self._all[segment].rows(code))
+                yield from ((word, row) for row in rows if is_shown(row))
         for row, texts in self._living.items():
             yield from ((word, row) for word in map(self._word, texts) if word in words)
 
     def _where(self, word: str, *, few: bool) -> Sequence[tuple[int, int]]:
         """The segments and codes that say *word*; *few*: where no more is asked for, it is looked for alone."""
-        if not few or len(self._single) >= _FEW or -1 in self._segments:
+        if not few or len(self._single) >= _SOME or "_places" in vars(self):
             return self._places.get(word, ())
         if word not in self._single:
             self._single[word] = list(self._looked_for(word))
         return self._single[word]
 
     def _looked_for(self, word: str) -> Iterator[tuple[int, int]]:
-        """`_where`, of a word that is looked for in what is not read yet."""
+        """`_where`, of a word that is looked for in what is as it was read."""
         written = json.dumps(word)[1:-1]
-        for segment in self._read("AND instr(others, ?)", written):
-            if told := self._segments[segment]:
-                yield from (
-                    (segment, code) for code in told.saying(written) if word in map(self._word, told.texts_of(code))
-                )
+        for segment, told in self._all.items():
+            codes = (code for code in told.saying(written) if word in map(self._word, told.texts_of(code)))
+            yield from ((segment, code) for code in codes)
+
+    def told(self, rows: Collection[int]) -> Iterator[tuple[int, str]]:
+        """Each of *rows* with each text that it has."""
+        for segment, some in groupby(sorted(rows), lambda row: row // SEGMENT):
+            if told := self._segment(segment):
+                codes, begin = told.codes, segment * SEGMENT
+                coded = [(row, code) for row in some if (code := codes.get(row - begin)) is not None]
+                yield from ((row, text) for row, code in coded for text in told.texts_of(code))
+        yield from ((row, text) for row in rows for text in self._living.get(row, ()))
 
     def of(self, row: int) -> list[str]:
         """The texts of a *row*."""
@@ -285,9 +285,9 @@ class _Segment:
     """What the runs of a segment have under one key, unpacked as far as it is asked for."""
 
     def __init__(self, positions: bytes, codes: bytes, others: str) -> None:
-        self._positions, self._codes = array("H", positions), array("h", codes)
+        self._positions, self._codes, self._raw = array("H", positions), array("h", codes), codes
         self._others = others
-        self._asked = 0
+        self._asked = self._read = 0
 
     @cached_property
     def texts(self) -> list[list[str]]:
@@ -308,13 +308,16 @@ class _Segment:
 
     def texts_of(self, code: int) -> list[str]:
         """What one *code* stands for."""
-        if self._pieces and "texts" not in vars(self):
+        self._read += 1
+        if self._read <= _FEW and "texts" not in vars(self) and self._pieces:
             with suppress(ValueError):
                 return list(map(str, records.decode(f'["{self._pieces[code]}"]', rounded=True)))
         return self.texts[code]
 
     def saying(self, written: str) -> Iterable[int]:
         """The codes that may have a text that begins so, as it stands in JSON."""
+        if written not in self._others:
+            return ()
         if not self._pieces:
             return range(len(self.texts))
         found, at = dict[int, None](), self._others.find(f'"{written}')
@@ -333,7 +336,15 @@ class _Segment:
         self._asked += 1
         if self._asked > _FEW:
             return self._by_code.get(code, ())
-        return list(compress(self._positions, map(code.__eq__, self._codes)))
+        mark = array("h", (code,)).tobytes()
+        if self._raw.count(mark) > _FEW:
+            return list(compress(self._positions, map(code.__eq__, self._codes)))
+        found, at = list[int](), self._raw.find(mark)
+        while at >= 0:
+            if at % len(mark) == 0:  # else it is the end of one code and the beginning of the next
+                found.append(self._positions[at // len(mark)])
+            at = self._raw.find(mark, at + 1)
+        return found
 
     @cached_property
     def _by_code(self) -> Mapping[int, Sequence[int]]:
@@ -352,5 +363,7 @@ def _first(text: str) -> str:
 
 _PARTED = '"],["'
 _MANY = 2000
-_FEW = 16
+_FEW = 100
+"""So many codes of a segment are looked for, and texts of it read, one by one before all of it is unpacked."""
+_SOME = 40
 """So many words are looked for before it is worth while to know where all are."""

@@ -206,5 +206,10 @@ def _sweep(key: Key, trials: int) -> Node:
 
 def _here(repo: Repo, contents: Sequence[str], folders: Iterable[str]) -> set[str]:
     """Those of *contents* that a cache of this machine has; of a folder, its listing stands for it."""
-    places = dict.fromkeys(place for folder in {"", *folders} for place in databases.of(repo, folder))
-    return {content for content in contents if any(databases.place(one, content).exists() for one in places)}
+    here: set[str] = set()
+    for folder in ("", *{*folders} - {""}):
+        for place in databases.of(repo, folder):  # it asks git for the last ones
+            if len(here) == len(contents):
+                return here
+            here |= {one for one in contents if one not in here and databases.place(place, one).exists()}
+    return here

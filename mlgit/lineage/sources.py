@@ -106,7 +106,7 @@ class Sources:
     def numbers(self, project: str | None, name: str) -> Mapping[str, int]:
         """Content → number, of all that *project*, or any, has under *name*; `artifacts.catalog.order` has the rule."""
         if (project, name) not in self._numbers:
-            told = [(claim.logged, claim.content) for claim in self.relations.claimed_as(name, project)]
+            told = self.relations.logged_as(name, project)
             own = (one for one in self.ledgers(name) if project in (None, one.project))
             told += [(claim.logged, claim.content) for one in own for claim in claims(one.added, 0.0)]
             told.sort(key=itemgetter(0))

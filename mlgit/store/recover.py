@@ -8,7 +8,7 @@ from pathlib import Path
 from mlgit.core.run import Run
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
-from mlgit.store import borrow, live, locks, result
+from mlgit.store import borrow, live, locks
 
 
 def recover_all(repo: Repo, notify: Callable[[str], None], *, elsewhere: bool = False) -> list[Run]:
@@ -56,6 +56,8 @@ def _recover(repo: Repo, folder: Path, *, elsewhere: bool) -> Run | None:
     try:
         if not (folder / "run.yaml").exists() or not (elsewhere or live.is_ours(folder)):
             return None
+        from mlgit.store import result  # much to load, and nothing is to be recovered most of the time
+
         borrow.give_back(folder)
         return result.record(repo, folder, lock)
     finally:

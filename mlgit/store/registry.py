@@ -169,9 +169,10 @@ def stages_at(reader: Reader, commit: str) -> dict[tuple[str, str], str]:
 
 def base_commit(repo: Repo, base: str) -> str:
     """Where the branch *base* stands: here, else as it was last fetched. Raises `NotFoundError`."""
-    for ref in (f"refs/heads/{base}", f"refs/remotes/origin/{base}"):
-        if commit := repo.resolve(ref):
-            return commit
+    with repo.reader() as reader:
+        for ref in (f"refs/heads/{base}", f"refs/remotes/origin/{base}"):
+            if commit := reader.read(f"{ref}^{{commit}}"):
+                return commit[0]
     raise NotFoundError(f"There is no branch {base[:120]!r}.", fix="name the branch to promote on with --base")
 
 
@@ -188,5 +189,8 @@ def _comparable(version: ModelVersion) -> Mapping[str, Any]:
 
 def base_name(repo: Repo, base: str | None = None) -> str:
     """*base*, or the branch that promotions go to where none is named: main, or master where there is only that."""
-    there = repo.refs("refs/heads/main", "refs/heads/master")
-    return base or ("master" if "refs/heads/master" in there and "refs/heads/main" not in there else "main")
+    if base:
+        return base
+    with repo.reader() as reader:
+        main, master = reader.kinds(("refs/heads/main", "refs/heads/master"))
+    return "master" if master and not main else "main"

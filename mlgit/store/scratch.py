@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mlgit.core import secrets
 from mlgit.errors import GitError
 from mlgit.git import process
-from mlgit.git.changes import USUAL
 from mlgit.git.repo import Repo
-from mlgit.git.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from mlgit.git.snapshot import Snapshot
 
 PROJECT = "uncategorized"
 CODE = (".py", ".ipynb", ".sh", ".R", ".jl")
@@ -53,6 +54,10 @@ def repository() -> Repo:
 
 def snapshot(repo: Repo, start: Path, command: Sequence[str]) -> Snapshot:
     """The script that *command* runs, as a commit of its own: all the code that can be told without a repository."""
+    from mlgit.core import secrets
+    from mlgit.git.changes import USUAL
+    from mlgit.git.snapshot import Snapshot
+
     files: dict[str, bytes] = {}
     left_out: list[tuple[str, str]] = []
     for word in command:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from mlgit import wiring
 from mlgit.core.artifact import ArtifactVersion, Claim, Link, claims
 from mlgit.git.repo import Repo
 from mlgit.index import build, cells, now, relations
-from mlgit.index.relations import Relations, _Segment
+from mlgit.index.relations import Relations, _logged_as, _Segment
 from tests.recorded import record
 
 ODD = ['"],["', "a b", '"', "\\", "],[", "é", "", "a", "x\n"]
@@ -31,6 +32,16 @@ def test_texts_are_read_one_by_one_as_all_at_once(lists: list[list[str]]):
         written = cells.records.encode(text).decode()[1:-1]
         saying = set(one.saying(written))
         assert {one.codes[at] for at, texts in enumerate(lists) if text in texts} <= saying
+
+
+@given(st.lists(st.integers(0, 700), min_size=1, max_size=300))
+def test_the_rows_of_a_code_are_found_by_its_bytes(codes: list[int]):
+    """Also where the bytes of two neighbours look like those of another code: 1, 256 and 257 among them."""
+    raw = array("h", codes).tobytes()
+    one = _Segment(array("H", range(len(codes))).tobytes(), raw, "[]")
+
+    for code in {*codes[:50], 0, 1, 256, 257}:
+        assert list(one.rows(code)) == [at for at, other in enumerate(codes) if other == code]
 
 
 @pytest.mark.parametrize(
@@ -63,9 +74,10 @@ def names(asked: Relations, rows: Iterator[int] | list[int]) -> list[str]:
     return [ids[row][0] for row in some]
 
 
-@pytest.mark.parametrize("few", [0, 16])
+@pytest.mark.parametrize("few", [0, 100])
 def test_what_runs_read_and_made_is_found_both_ways(known: Repo, monkeypatch: pytest.MonkeyPatch, few: int):
     monkeypatch.setattr(relations, "_FEW", few)
+    monkeypatch.setattr(relations, "_SOME", few)
 
     def answer(state: now.Now) -> None:
         asked = state.relations
@@ -81,7 +93,8 @@ def test_what_runs_read_and_made_is_found_both_ways(known: Repo, monkeypatch: py
         assert asked.readers("0" * 32) == asked.makers("nothing") == []
         assert asked.is_name('best "digits"')
         assert not asked.is_name("best")
-        said = [claim.content for claim in asked.claimed_as("digits", "p")]
+        said = [content for _, content in asked.logged_as("digits", "p")]
+        assert asked.logged_as('best "digits"') == [(2e9, version(2).hash)]
         assert said == [version(1).hash, version(2).hash, version(2).hash]
 
     now.ask(known, answer)
@@ -100,8 +113,8 @@ def test_archived_runs_are_related_by_their_shards(known: Repo, monkeypatch: pyt
 
 def test_a_claim_is_written_and_read():
     claim = Claim(version(1).hash, 1.5, "a name with blanks")
+    told = [(7, claim.text), (8, "x"), (9, f"{claim.content} soon blanks")]
 
-    assert Claim.of(claim.text) == claim
+    assert list(_logged_as(told, claim.name)) == [(1.5, 7, claim.content)]
+    assert list(_logged_as(told, "blanks")) == []
     assert [one.logged for one in claims([replace(version(1), created=0.0)] * 2, 10.0)] == [10.0, 10.000001]
-    with pytest.raises(ValueError, match="not enough values"):
-        Claim.of("x")

@@ -1,0 +1,59 @@
+"""Reading objects: processes that readers leave to one another."""
+
+from __future__ import annotations
+
+import subprocess
+from itertools import islice
+
+import pytest
+
+from mlgit.git import process
+from mlgit.git.objects import one_process
+from mlgit.git.repo import Repo
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The git processes that were started."""
+    begun: list[subprocess.Popen[bytes]] = []
+    start = process.start
+
+    def counted(*args: object, **more: object) -> subprocess.Popen[bytes]:
+        begun.append(start(*args, **more))  # type: ignore[arg-type]  # whatever it takes
+        return begun[-1]
+
+    monkeypatch.setattr(process, "start", counted)
+    return begun
+
+
+def test_readers_one_after_another_share_a_process(repo: Repo, started: list[subprocess.Popen[bytes]]):
+    with one_process():
+        for _ in range(3):
+            with repo.reader() as reader:
+                assert list(reader.kinds(("HEAD", "HEAD^{tree}", "nothing"))) == ["commit", "tree", None]
+
+    assert [one.returncode for one in started] == [0]
+
+
+def test_a_reader_with_open_questions_keeps_its_process(repo: Repo, started: list[subprocess.Popen[bytes]]):
+    with one_process():
+        with repo.reader() as reader:
+            assert list(islice(reader.kinds(("HEAD", "HEAD^{tree}")), 1)) == ["commit"]
+        with repo.reader() as reader:
+            assert list(reader.kinds(("HEAD^{tree}",))) == ["tree"]
+
+    assert [one.returncode for one in started] == [0, 0]
+
+
+def test_readers_side_by_side_have_processes_of_their_own(repo: Repo, started: list[subprocess.Popen[bytes]]):
+    with one_process(), repo.reader() as one:
+        some = one.read_all(("HEAD", "HEAD^{tree}"))
+        first = next(some)
+        with repo.reader() as other:
+            assert list(other.kinds(("HEAD",))) == ["commit"]
+        second = next(some)
+
+    assert first
+    assert second
+    assert (first[1], second[1]) == ("commit", "tree")
+    assert [one.returncode for one in started] == [0, 0]
