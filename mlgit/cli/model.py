@@ -159,15 +159,14 @@ def get(version: str, folder: Path | None, base: str | None, as_json: bool) -> N
       mlgit model get digits@v1.2.0
       mlgit model get digits@production -o model/
     """
-    from mlgit.registry import deliver, shelf
-    from mlgit.registry import signing as signatures
+    from mlgit.registry import deliver, shelf, vouching
     from mlgit.store import registry as store
 
     repo = wiring.place().repo
     name = store.base_name(repo, base)
     found = shelf.find(repo, version, base=name)
     target = deliver.deliver(repo, found, folder or Path(f"{found.model}-{found.version}"))
-    checked = signatures.vouched(repo, found, target, name)
+    checked = vouching.vouched(repo, found, target, name)
     if as_json:
         told = {"model": found.model, "version": found.version, "path": str(target), "unsafe": found.unsafe}
         output.as_json(told | {"sha256": dict(found.sha256), "signatures": [signing.plain(one) for one in checked]})

@@ -16,7 +16,7 @@ from mlgit.core.model_card import ModelCard
 from mlgit.errors import NotFoundError, WrongKindError
 from mlgit.models import loading
 from mlgit.models.frameworks import Trust
-from mlgit.registry import deliver, shelf, signing
+from mlgit.registry import deliver, shelf, vouching
 from mlgit.store import place as places
 from mlgit.store import registry as store
 from mlgit.store.place import Place
@@ -43,7 +43,7 @@ def load_model(name: str, *, allow_pickle: bool = False, trusted: Sequence[str] 
         folder = bringing.top_folder() / f"{found.model}-{found.version}"
         bringing.leave_out_of_git(folder)
         target = deliver.deliver(home.repo, found, folder)
-        signing.vouched(home.repo, found, target, store.base_name(home.repo))
+        vouching.vouched(home.repo, found, target, store.base_name(home.repo))
     else:
         artifact = Artifact.of(home.repo, found)
         target = Path(artifact.file() if artifact.file_count == 1 else artifact.download())

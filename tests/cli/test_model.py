@@ -288,7 +288,7 @@ def test_every_byte_is_verified_and_a_version_without_signatures_says_so(inside:
         "v1.0.0", False, [], ["model.pkl"],
     )  # fmt: skip
     assert (asked.returncode, changed.returncode) == (1, 1)
-    assert "no signature that counts" in asked.stderr
+    assert "digits v1.0.0 is not signed.\nTo fix: mlgit model sign" in asked.stderr
     assert "is damaged" in changed.stderr
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,23 +14,9 @@ import mlgit as wandb
 from mlgit.core import refs
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Move, Repo
+from mlgit.registry import shelf, vouching
 from mlgit.store import signatures
-from tests.conftest import need
-
-Mlgit = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def registered(inside: Repo, mlgit: Mlgit) -> Repo:
-    """digits v1.0.0, a folder of two files."""
-    need("model-signing", importlib.util.find_spec("model_signing") is not None)
-    Path("net").mkdir()
-    Path("net/weights").write_text("weights")
-    Path("net/labels").write_text("cat dog")
-    with wandb.init(project="digits", name="last") as run:
-        run.log_model("net", name="net")
-    mlgit("model", "register", "last", "--name", "digits")
-    return inside
+from tests.integrations.signing.conftest import Mlgit, trust
 
 
 def keys(name: str, password: str = "") -> tuple[str, str]:
@@ -46,13 +31,6 @@ def keys(name: str, password: str = "") -> tuple[str, str]:
     Path(f"{name}.pem").write_bytes(private)
     Path(f"{name}.pub").write_bytes(public)
     return f"{name}.pem", f"{name}.pub"
-
-
-def trust(repo: Repo, **public: str) -> None:
-    files = {f"registry/keys/{who}.pem": Path(path).read_bytes() for who, path in public.items()}
-    repo.move(
-        [Move("refs/heads/main", repo.resolve("main"), repo.commit(repo.resolve("main"), files, "keys"))], why="t"
-    )
 
 
 def test_a_version_is_signed_and_verified_by_its_key(registered: Repo, mlgit: Mlgit):
@@ -173,13 +151,58 @@ def test_a_ref_that_is_not_named_by_its_signature_is_none(registered: Repo):
     assert len(signatures.of(registered, "digits", "v1.0.0")) == 1
 
 
-def test_sigstore_out_of_reach_is_said(registered: Repo, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+def test_a_signature_is_of_these_files_with_these_bytes(registered: Repo, mlgit: Mlgit):
+    private, public = keys("ada")
+    mlgit("model", "sign", "digits", "--key", private)
+    version = shelf.find(registered, "digits", base="main")
+    trust = vouching.Trusted(keys={"ada": Path(public).read_bytes()})
 
-    done = mlgit("model", "sign", "digits", "--sigstore", "--identity-token", "a.b.c", check=False)
+    def checked(**files: bytes) -> vouching.Checked:
+        shutil.rmtree("got", ignore_errors=True)
+        Path("got").mkdir()
+        for name, content in files.items():
+            Path("got", name).write_bytes(content)
+        return vouching.check(registered, version, Path("got"), trust)[0]
 
-    assert (done.returncode, "Sigstore could not be asked" in done.stderr) == (1, True)
-    assert mlgit("model", "sign", "digits", check=False).returncode == 2
+    assert checked(weights=b"weights", labels=b"cat dog").why == ""
+    for changed in (
+        checked(weights=b"Weights", labels=b"cat dog"),
+        checked(weights=b"weights", labels=b"cat dot"),
+        checked(weights=b"weights", labels=b"cat dog", more=b""),
+        checked(weights=b"weights"),
+        checked(weight=b"weights", labels=b"cat dog"),
+    ):
+        assert (changed.by, changed.false) == ("ada", True)
+        assert changed.why.startswith("Signature mismatch: ")
+
+
+def test_a_signature_of_the_same_bytes_under_another_name_does_not_count(registered: Repo, mlgit: Mlgit):
+    private, public = keys("ada")
+    trust(registered, ada=public)
+    mlgit("model", "sign", "digits", "--key", private)
+    mlgit("model", "register", "last", "--name", "fraud")
+    (signed,) = signatures.of(registered, "digits", "v1.0.0")
+    signatures.add(registered, "fraud", "v1.0.0", signed.bundle)
+
+    checked = mlgit("model", "verify", "fraud", check=False)
+    got = mlgit("model", "get", "fraud", check=False)
+
+    assert (checked.returncode, got.returncode) == (1, 1)
+    assert checked.stdout.splitlines()[1] == "signature by ada: it was made for digits-v1.0.0"
+    assert "To fix: do not use it" in got.stderr
+
+
+def test_a_version_that_is_not_signed_fails_where_a_signature_is_asked_for(registered: Repo, mlgit: Mlgit):
+    private, public = keys("ada")
+    unsigned = mlgit("model", "verify", "digits", "--signed", check=False)
+    mlgit("model", "sign", "digits", "--key", private)
+    unknown = mlgit("model", "verify", "digits", "--signed", check=False)
+    trust(registered, ada=public)
+
+    assert unsigned.returncode == unknown.returncode == 1
+    assert "To fix: mlgit model sign digits@v1.0.0, or mlgit sync" in unsigned.stderr
+    assert "To fix: say whom you trust: --key, --chain or --identity; or put the key into" in unknown.stderr
+    assert "signed by ada" in mlgit("model", "verify", "digits", "--signed").stdout
 
 
 def test_signatures_go_with_a_sync(registered: Repo, mlgit: Mlgit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
