@@ -16,6 +16,7 @@ from mlgit.cli import output
 from mlgit.cli.choose import RUN
 from mlgit.core import escape
 from mlgit.core.compare import MISSING
+from mlgit.errors import UsageError
 
 if TYPE_CHECKING:
     from mlgit.core.run import Run
@@ -33,14 +34,16 @@ _CODES = {"bitwise": 0, "within tolerance": 0, "differs": 1, "cannot": 2}
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
               help="Make it again in this folder, which must not exist yet, and let it stay.")  # fmt: skip
 @click.option("--env", "wanted", type=click.Choice(("auto", "none", "uv", "docker")), default="auto", show_default=True,
-              help="auto: this Python if it has just what the run had installed, else one that uv makes; none: this "
-                   "one, whatever it has.")  # fmt: skip
+              help="auto: this Python if it has just what the run had installed, else one that uv makes; a container "
+                   "if the run had one. none: this Python, whatever it has.")  # fmt: skip
+@click.option("--image", metavar="NAME", default="",
+              help="The container's image.  [default: the run's, else python:<its version>]")  # fmt: skip
 @click.option("--check", is_flag=True, help="Say whether it could be made again, and what is missing; run nothing.")
 @click.option("--tolerance", metavar="REL[/ABS]", help="How far numbers may be apart: 1e-6, or 1e-6/1e-9.")
 @click.option("--keep", is_flag=True, help="Let the folder in which it is made again stay.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 def command(
-    run: str, to: Path | None, wanted: str, check: bool, tolerance: str | None, keep: bool, as_json: bool
+    run: str, to: Path | None, wanted: str, image: str, check: bool, tolerance: str | None, keep: bool, as_json: bool
 ) -> None:  # fmt: skip
     """Make RUN again, and say whether it came out the same.
 
@@ -56,6 +59,7 @@ def command(
       mlgit reproduce radiant-glade-12
       mlgit reproduce radiant-glade-12 --check
       mlgit reproduce latest --tolerance 1e-6 --env uv
+      mlgit reproduce latest --env docker --image registry.example.com/train:3
       mlgit reproduce latest --to ../as-it-ran
     """
     from mlgit import wiring
@@ -65,11 +69,14 @@ def command(
     from mlgit.store import runs
     from mlgit.tracking import ending
 
+    if image and wanted not in ("auto", "docker"):
+        raise UsageError(f"--image is for a container, and --env says {wanted}.", fix="--env docker")
     limit = verdict.tolerance(tolerance) if tolerance is not None else None
     place = wiring.place()
     found = query.find(place.repo, run, project=place.meant)
     told = recipe.of(found, runs.surroundings(place.repo, found) if found.commit else {})
-    needed = needs.look(place.repo, told, wanted=wanted, is_scratch=place.is_scratch)
+    wanted = "docker" if image else wanted
+    needed = needs.look(place.repo, told, wanted=wanted, is_scratch=place.is_scratch, image=image)
     if check:
         _print_check(found, needed, as_json=as_json)
         sys.exit(2 if needed.missing else 0)

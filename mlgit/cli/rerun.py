@@ -20,7 +20,7 @@ from mlgit.errors import UsageError
               help="Another value for a param, read as YAML; may be repeated.")  # fmt: skip
 @click.option("-n", "--name", help="The new run's name for people.  [default: two words and a number]")
 @click.option("--here", is_flag=True, help="Run the code that is here now, in your work tree, not RUN's own.")
-@click.option("--env", "wanted", type=click.Choice(("auto", "none", "uv")), default="auto", show_default=True,
+@click.option("--env", "wanted", type=click.Choice(("auto", "none", "uv", "docker")), default="auto", show_default=True,
               help="As in mlgit reproduce.")  # fmt: skip
 def command(run: str, params: tuple[str, ...], name: str | None, here: bool, wanted: str) -> None:
     """Make a new run from RUN: its code, data, environment and command, and its params but for those given here.

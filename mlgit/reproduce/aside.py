@@ -16,6 +16,7 @@ from pathlib import Path
 from mlgit.errors import GitError, UsageError
 from mlgit.git import process
 from mlgit.git.repo import Repo
+from mlgit.reproduce import container
 from mlgit.store import locks
 
 _PLACE = "code"
@@ -27,9 +28,15 @@ class Aside:
     """A folder for the code, and one for its environment."""
 
     code: Path
-    environment: Path
+    home: Path
+    """mlgit's own folder for the attempt."""
     stays: bool = field(default=False)
     """Whether the code is wanted when all is done; the environment goes with it."""
+
+    @property
+    def environment(self) -> Path:
+        """Where what it needs is installed."""
+        return self.home / "environment"
 
 
 @contextlib.contextmanager
@@ -43,7 +50,7 @@ def at(repo: Repo, commit: str, name: str, to: Path | None) -> Iterator[Aside]:
         raise UsageError(f"{to} is there already.", fix="name a folder that does not exist yet")
     home, lock = _home(repo, name)
     code = (to or home / "tree" / repo.folder.name).resolve()
-    made = Aside(code=code, environment=home / "environment")
+    made = Aside(code=code, home=home)
     try:
         (home / _PLACE).write_text(str(code))
         code.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +58,7 @@ def at(repo: Repo, commit: str, name: str, to: Path | None) -> Iterator[Aside]:
         yield made
     finally:
         if made.stays:
-            shutil.rmtree(home / "environment" if code.is_relative_to(home) else home, ignore_errors=True)
+            shutil.rmtree(made.environment if code.is_relative_to(home) else home, ignore_errors=True)
             (home / "lock").unlink(missing_ok=True)
         else:
             _remove(repo, home)
@@ -82,10 +89,11 @@ def tidy(repo: Repo) -> None:
 
 
 def _remove(repo: Repo, home: Path, *, only_ours: bool = False) -> None:
-    """The worktree goes, what git knows of it, and then the folder that names it.
+    """Containers go, the worktree, what git knows of it, and then the folder that names it.
 
     With *only_ours*, one at a place that a person named stays: that person may have been at work there since.
     """
+    container.remove_all(home)
     told = home / _PLACE
     code = Path(told.read_text()) if told.exists() else None
     is_ours = code is not None and code.is_relative_to(home.resolve())

@@ -17,7 +17,7 @@ from mlgit.dvc import cache, stages
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.reproduce import aside, environment, needs, recipe, suspects, verdict
+from mlgit.reproduce import aside, contained, environment, needs, recipe, suspects, verdict
 from mlgit.reproduce.aside import Aside
 from mlgit.reproduce.needs import Needs
 from mlgit.reproduce.recipe import Missing, Recipe
@@ -36,6 +36,7 @@ from mlgit.tracking.wish import Wish
 _LACKED = (
     ("file", re.compile(rb"FileNotFoundError: .*?: '([^'\n]+)'")),
     ("package", re.compile(rb"ModuleNotFoundError: No module named '([^'\n]+)'")),
+    ("library", re.compile(rb"(?:ImportError|OSError): (lib[^:\s]+): cannot open shared object file")),
 )
 """What a Python program says last that ended for want of something."""
 _SAID = ("name", "project", "group", "job_type", "notes", "tags")
@@ -165,27 +166,40 @@ def _bring_lock(repo: Repo, told: Recipe, code: Path) -> None:
 
 def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim, wish: Wish) -> execution.Ended:
     """The program, once more, as a run of its own."""
-    if found.plan.kind == "uv":
-        notify("uv makes an environment of what the run had installed")
-    python = environment.make(found.plan, told, code=place.code, folder=place.environment)
+    if found.plan.kind in _MAKES:
+        notify(_MAKES[found.plan.kind])
+    boxes = contained.of(repo, told, found.plan, place) if found.plan.kind == "docker" else None
+    call = boxes.call if boxes else environment.here
+    python = environment.make(found.plan, told, code=place.code, folder=place.environment, call=call)
     home = places.find(place.code / told.run.folder)
     if home is None:
         raise MlgitError(f"{place.code} is no worktree of the repository any more.", fix="try again")
     base = environment.variables(told, python, user=repo.work_tree, code=place.code)
     words = tuple(_word(word, repo, place.code) for word in told.words)
+    if boxes:
+        base = contained.variables(boxes, told, base, repo, place.code)
     if recipe.is_python(words[0]):  # whatever the path to it was then
         name = posixpath.basename(words[0])
-        words = (name if shutil.which(name, path=base["PATH"]) else str(python), *words[1:])
+        is_there = os.path.lexists(python.with_name(name))  # in a container what it links to is not here
+        words = (name if is_there or (not boxes and shutil.which(name, path=base["PATH"])) else str(python), *words[1:])
     if wish.reproduces:  # results that a cache held would prove nothing
         words = tuple(pipeline.forced(words))
     extra = dict(shim(words, base)) if told.takes_wandb else {}
     pins = pinned.variables(told.run.used, reproduces=wish.reproduces)
-    about = environment.surroundings(found.plan, told, python, base)
+    about = environment.surroundings(found.plan, told, python, base, call)
+    if boxes:
+        about |= {"image": boxes.name}
     command = execution.Command(
         words=words, params=told.params, metrics=told.metrics, env=extra | pins, base=base, about=about,
-        takes_wandb=told.takes_wandb, said=_SAID,
+        takes_wandb=told.takes_wandb, said=_SAID, through=contained.through(boxes, python) if boxes else None,
     )  # fmt: skip
     return execution.run(home, wish, command, place.code / told.cwd)
+
+
+_MAKES = {
+    "uv": "uv makes an environment of what the run had installed",
+    "docker": "uv makes an environment of what the run had installed, in a container",
+}
 
 
 def _word(word: str, repo: Repo, code: Path) -> str:
@@ -275,4 +289,5 @@ def _lacked(first: Account, second: Account) -> Missing | None:
 _FIXES = {
     "file": "git add it, mlgit data add it, or log it as an artifact; then run it anew",
     "package": "--env uv makes an environment of what the run had installed",
+    "library": "install it; in a container: --image names an image that has it",
 }

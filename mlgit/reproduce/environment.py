@@ -7,21 +7,22 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mlgit import errors
 from mlgit.core.compare import MISSING, Change, changes
 from mlgit.errors import MlgitError
-from mlgit.reproduce import pylock
+from mlgit.reproduce import container, pylock
 from mlgit.reproduce.recipe import Missing, Recipe
 from mlgit.tracking import installed, provenance
 
-CHOICES = ("auto", "none", "uv")
+CHOICES = ("auto", "none", "uv", "docker")
 _OURS = ("MLGIT_", "WANDB_")
-_HEARD = ("MLGIT_SILENT", "MLGIT_QUIET")
+HEARD = ("MLGIT_SILENT", "MLGIT_QUIET")
+"""Those of our own variables that a run that is made again heeds as well."""
 _NOT_ITS_OWN = frozenset(("mlgit",))
 """What the one who makes a run again brings along, as it is today."""
 
@@ -31,36 +32,59 @@ class Plan:
     """Where a run is to be made again."""
 
     kind: str
-    """`current`: the Python that runs mlgit; `uv`: one made for it."""
+    """`current`: the Python that runs mlgit; `uv`: one made for it; `docker`: one in a container."""
     missing: tuple[Missing, ...] = ()
     """What that lacks."""
     lock: str = ""
     """The `pylock.toml` of what is to be installed; empty where the code has a `uv.lock`, or nothing is made."""
+    image: str = ""
+    """The container's."""
 
 
-def plan(recipe: Recipe, wanted: str, *, has_lock: bool) -> Plan:
-    """What *recipe* is to be made again in, if *wanted* is one of `CHOICES`.
+Call = Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
+"""What runs a command to its end, with these variables besides."""
+
+
+def here(words: Sequence[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run *words* on this machine."""
+    return subprocess.run(words, capture_output=True, text=True, env={**os.environ, **env}, check=False)
+
+
+def plan(recipe: Recipe, wanted: str, *, has_lock: bool, image: str = "") -> Plan:
+    """What *recipe* is to be made again in, if *wanted* is one of `CHOICES`; a container is one of *image*, if given.
 
     *has_lock*: whether there is a `uv.lock` beside its command. Else an index is asked for what it had installed.
     """
+    if wanted == "docker" or (wanted == "auto" and recipe.image and recipe.image != provenance.image()):
+        return _contained(recipe, image or container.image(recipe), has_lock=has_lock)
     differing = list(_differing(recipe))
     if wanted == "none" or (wanted == "auto" and not differing):
         return Plan(kind="current")
     if pylock.uv():
-        unnamed = tuple(_unnamed(recipe))
-        return Plan(kind="uv", missing=unnamed) if unnamed or has_lock else _planned(recipe)
-    tool = Missing(
-        kind="tool", name="uv", why="it makes an environment of what the run had installed",
-        fix="pip install uv; or --env none, to take what is installed here",
-    )  # fmt: skip
-    return Plan(kind="uv", missing=(*differing, tool) if wanted == "auto" else (tool,))
+        missing = list(_unnamed(recipe))
+        if not missing and not has_lock and not pylock.has_python(recipe.python):
+            missing.append(Missing(kind="python", name=recipe.python, why="uv knows none of this version"))
+        return _installed(recipe, Plan(kind="uv", missing=tuple(missing)), has_lock=has_lock)
+    return Plan(kind="uv", missing=(*differing, _NO_UV) if wanted == "auto" else (_NO_UV,))
 
 
-def _planned(recipe: Recipe) -> Plan:
-    """One that uv makes of what the index has; what was installed from the run's own code comes with that."""
+_NO_UV = Missing(
+    kind="tool", name="uv", why="it makes an environment of what the run had installed",
+    fix="pip install uv; or --env none, to take what is installed here",
+)  # fmt: skip
+
+
+def _contained(recipe: Recipe, image: str, *, has_lock: bool) -> Plan:
+    """A container of *image*, in which uv installs what *recipe* had."""
+    missing = [*_unnamed(recipe), *container.lacking(image, recipe), *(() if pylock.uv() else (_NO_UV,))]
+    return _installed(recipe, Plan(kind="docker", missing=tuple(missing), image=image), has_lock=has_lock)
+
+
+def _installed(recipe: Recipe, plan: Plan, *, has_lock: bool) -> Plan:
+    """*plan* with the lock of what an index has; what was installed from the run's own code comes with that."""
+    if plan.missing or has_lock:
+        return plan
     missing: list[Missing] = []
-    if not pylock.has_python(recipe.python):
-        missing.append(Missing(kind="python", name=recipe.python, why="uv knows none of this version"))
     ours = {*_NOT_ITS_OWN, *(name for name, told in recipe.sources.items() if "path" in told)}
     packages = {name: version for name, version in recipe.packages.items() if name not in ours}
     try:
@@ -71,7 +95,7 @@ def _planned(recipe: Recipe) -> Plan:
     for name in lacking:
         fix = "UV_INDEX and UV_FIND_LINKS say where else to look; --env none takes what is installed here"
         missing.append(Missing(kind="package", name=f"{name}=={packages[name]}", why="no index has it", fix=fix))
-    return Plan(kind="uv", missing=tuple(missing), lock=lock)
+    return replace(plan, missing=tuple(missing), lock=lock)
 
 
 def _unnamed(recipe: Recipe) -> Iterator[Missing]:
@@ -108,43 +132,47 @@ def _flat(packages: Mapping[str, str]) -> dict[str, str]:
     return {name.lower().replace("_", "-"): version for name, version in packages.items()}
 
 
-def make(plan: Plan, recipe: Recipe, *, code: Path, folder: Path) -> Path:
+def make(plan: Plan, recipe: Recipe, *, code: Path, folder: Path, call: Call = here) -> Path:
     """The Python that *plan* wants; one that has to be made, in *folder*, has what the run had installed.
 
-    Where *plan* has no lock, that is what the `uv.lock` beside the command says, in *code*, the run's. Raises
-    `MlgitError` where uv fails.
+    Where *plan* has no lock, that is what the `uv.lock` beside the command says, in *code*, the run's. *call* runs uv,
+    where the Python is to run. Raises `MlgitError` where uv fails.
     """
-    if plan.kind != "uv":
+    if plan.kind == "current":
         return Path(sys.executable)
     python = folder / "bin" / "python"
-    _uv("venv", "--no-project", "--python", recipe.python, str(folder))
+    _uv(call, "venv", "--no-project", "--python", recipe.python, str(folder))
     if plan.lock:
         lock = folder / "pylock.toml"
         lock.write_text(plan.lock)
-        _uv("pip", "sync", "--preview-features", "pylock", "--python", str(python), str(lock))
+        _uv(call, "pip", "sync", "--preview-features", "pylock", "--python", str(python), str(lock))
     else:
         project = str(code / recipe.cwd)
-        _uv("sync", "--frozen", "--project", project, env={"UV_PROJECT_ENVIRONMENT": str(folder)})
+        _uv(call, "sync", "--frozen", "--project", project, env={"UV_PROJECT_ENVIRONMENT": str(folder)})
     _bring_mlgit(python)
     return python
 
 
-def _uv(*words: str, env: Mapping[str, str] | None = None) -> None:
-    call = (pylock.needed_uv(), *words, "--quiet")
-    done = subprocess.run(call, capture_output=True, text=True, env={**os.environ, **(env or {})}, check=False)
+def _uv(call: Call, *words: str, env: Mapping[str, str] | None = None) -> None:
+    done = call((pylock.needed_uv(), *words, "--quiet"), env or {})
     if done.returncode:
         fix = "--env none takes what is installed here"
         raise MlgitError(f"uv {words[0]} failed.", why=done.stderr.strip()[-1500:], fix=fix)
 
 
+def our_own() -> list[Path]:
+    """This very mlgit: its package, and what tells of it where it is installed."""
+    package = Path(errors.__file__).parent
+    return [package, *(package.parent.glob("mlgit-*.dist-info") if "site-packages" in package.parts else ())]
+
+
 def _bring_mlgit(python: Path) -> None:
     """Let *python* find this very mlgit, which reads and writes the run; what it needs was installed beside it then."""
-    package = Path(errors.__file__).parent
+    package, *about = our_own()
     places = next((python.parent.parent / "lib").glob("python*")) / "site-packages"
-    if "site-packages" not in package.parts:
+    if not about:
         (places / "mlgit.pth").write_text(f"{package.parent}\n")
-        return
-    for path in (package, *package.parent.glob("mlgit-*.dist-info")):
+    for path in (package, *about) if about else ():
         if not (places / path.name).exists():
             (places / path.name).symlink_to(path)
 
@@ -158,7 +186,7 @@ def variables(recipe: Recipe, python: Path, *, user: Path | None, code: Path) ->
     recorded = provenance.variables(provenance.ENVIRONMENT)
     env = {
         name: value for name, value in os.environ.items()
-        if name in _HEARD or not (name in recorded or name.startswith(_OURS) or name == "PYTHONHOME")
+        if name in HEARD or not (name in recorded or name.startswith(_OURS) or name == "PYTHONHOME")
     }  # fmt: skip
     env |= recipe.environment
     env["PATH"] = os.pathsep.join((str(python.parent), os.environ.get("PATH", os.defpath)))
@@ -171,13 +199,14 @@ def variables(recipe: Recipe, python: Path, *, user: Path | None, code: Path) ->
     return env | ({"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))} if paths else {})
 
 
-def surroundings(plan: Plan, recipe: Recipe, python: Path, env: Mapping[str, str]) -> dict[str, Any]:
+def surroundings(
+    plan: Plan, recipe: Recipe, python: Path, env: Mapping[str, str], call: Call = here
+) -> dict[str, Any]:  # fmt: skip
     """What the record of a run in *python* and *env* says of these: asked there, where it is not this process's own."""
     told: dict[str, Any] = {"environment": provenance.variables((*provenance.ENVIRONMENT, *recipe.environment), env)}
     if plan.kind == "current":
         return told
-    call = (str(python), "-I", "-c", _TELLS)
-    done = subprocess.run(call, capture_output=True, text=True, env=dict(env), check=False)
+    done = call((str(python), "-I", "-c", _TELLS), env)
     if done.returncode:
         raise MlgitError("The Python that was made does not run.", why=done.stderr.strip()[-1500:], fix="--env none")
     found: dict[str, Any] = json.loads(done.stdout)
@@ -185,10 +214,14 @@ def surroundings(plan: Plan, recipe: Recipe, python: Path, env: Mapping[str, str
 
 
 _TELLS = """
-import json, platform
+import json, os, platform, sys
 from importlib import metadata
 packages = {one.metadata["Name"].lower().replace("_", "-"): one.version for one in metadata.distributions()}
-print(json.dumps({"python": platform.python_version(), "packages": dict(sorted(packages.items()))}))
+libc = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else ""
+runtime = {"implementation": sys.implementation.name, "abi": f"{sys.implementation.cache_tag}{sys.abiflags}"}
+runtime |= {"platform": sys.platform, "libc": libc}
+about = {"python": platform.python_version(), "runtime": runtime, "packages": dict(sorted(packages.items()))}
+print(json.dumps(about))
 """
 """What a Python says of itself, as `installed.interpreter` does: there may be nothing there that mlgit needs."""
 

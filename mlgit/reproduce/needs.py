@@ -30,10 +30,10 @@ class Needs:
     """What was not taken along; whether it is needed, the run itself will tell."""
 
 
-def look(repo: Repo, told: Recipe, *, wanted: str, is_scratch: bool) -> Needs:
-    """What *told* needs, in the environment that is *wanted* (one of `environment.CHOICES`)."""
-    plan = environment.plan(told, wanted, has_lock=_has_lock(repo, told))
-    missing = [*recipe.lacking(told), *_code(repo, told), *_data(repo, told), *plan.missing]
+def look(repo: Repo, told: Recipe, *, wanted: str, is_scratch: bool, image: str = "") -> Needs:
+    """What *told* needs, in the environment *wanted*, one of `environment.CHOICES`; *image*: a container's."""
+    plan = environment.plan(told, wanted, has_lock=_has_lock(repo, told), image=image)
+    missing = [*recipe.lacking(told), *_code(repo, told, plan), *_data(repo, told), *plan.missing]
     if is_scratch:
         why = "it ran outside of every repository, so nothing but its script was kept"
         missing.append(Missing(kind="code", name=told.run.name, why=why, fix="run it in a git repository"))
@@ -47,7 +47,7 @@ def _has_lock(repo: Repo, told: Recipe) -> bool:
     return bool(commit and repo.read(commit, inside)) or bool(told.run.commit and repo.read(told.run.commit, kept))
 
 
-def _code(repo: Repo, told: Recipe) -> Iterator[Missing]:
+def _code(repo: Repo, told: Recipe, plan: Plan) -> Iterator[Missing]:
     """The code as it ran, and in it the program that the command names."""
     try:
         source = runs.source(repo, told.run)
@@ -61,10 +61,15 @@ def _code(repo: Repo, told: Recipe) -> Iterator[Missing]:
         yield Missing(kind="file", name=told.cwd, why="it ran in this folder, which its code does not have")
         return
     program = told.script
-    if program and program not in found and not _is_known(repo, program):
+    if (
+        program
+        and program not in found
+        and not (plan.kind == "docker" and posixpath.isabs(program))
+        and not _is_known(repo, program)
+    ):
         why = "the command names it, and it is no file of the repository" + _why_not(repo, program)
         yield Missing(kind="command", name=program, why=why)
-    elif not program and told.words and not _runs_here(told.words):
+    elif not program and told.words and plan.kind != "docker" and not _runs_here(told.words):
         yield Missing(kind="command", name=told.words[0], why="there is no such program here", fix="install it")
 
 

@@ -26,7 +26,8 @@ class Missing:
     """Something that it takes and that is not here."""
 
     kind: str
-    """`code`, `data`, `artifact`, `package`, `python`, `variable`, `file`, `command`, `tool` or `run`."""
+    """`code`, `data`, `artifact`, `package`, `library`, `python`, `variable`, `file`, `command`, `tool`,
+    `image`, `machine` or `run`."""
     name: str
     why: str
     fix: str = ""
@@ -55,6 +56,16 @@ class Recipe:
     def python(self) -> str:
         """The version of Python that ran it."""
         return str(self.about.get("python") or "")
+
+    @property
+    def image(self) -> str:
+        """The image of the container that it ran in; nothing where it ran in none, or did not know."""
+        return str(self.about.get("image") or "")
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether it found a GPU."""
+        return bool(self.about.get("gpu"))
 
     @property
     def packages(self) -> dict[str, str]:

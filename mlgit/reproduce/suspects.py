@@ -12,7 +12,19 @@ from mlgit.reproduce import recipe
 
 _SEED = re.compile(r"(?i)seed|random_state")
 _NO_MATTER = ("packages.mlgit", "system.memory_gb", "system.cores")
-_PARTS = ("python", "packages", "sources", "seeds", "gpu", "libraries", "runtime", "environment", "system", "lock")
+_PARTS = (
+    "image",
+    "python",
+    "packages",
+    "sources",
+    "seeds",
+    "gpu",
+    "libraries",
+    "runtime",
+    "environment",
+    "system",
+    "lock",
+)
 """The parts of `run.yaml` that may change what a training does."""
 
 

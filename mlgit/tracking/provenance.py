@@ -46,6 +46,7 @@ def gather(command: Sequence[str], folder: Path, *, repo: Repo, environment: Seq
         "environment": variables((*ENVIRONMENT, *environment)),
         "lock": lock(folder),
         "seeds": seeds(),
+        "image": image(),
     }
 
 
@@ -111,6 +112,11 @@ def variables(names: Sequence[str], env: Mapping[str, str] = os.environ) -> dict
     starts = tuple(name[:-1] for name in names if name.endswith("*") and len(name) > 1)
     allowed = {name: value for name, value in env.items() if name in exact or (starts and name.startswith(starts))}
     return dict(sorted(secrets.redact_params(allowed).items()))
+
+
+def image(env: Mapping[str, str] = os.environ) -> str:
+    """The image of the container that this runs in, where somebody has said it: none can tell by itself."""
+    return secrets.redact(env.get("MLGIT_IMAGE") or env.get("WANDB_DOCKER") or "")
 
 
 def _relative(folder: Path, top: Path | None) -> str:

@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from mlgit.tracking.options import RunOptions
 from mlgit.tracking.together import sharing
 from mlgit.tracking.wish import Wish
 
+Through = Callable[[Sequence[str], Mapping[str, str], Path], tuple[Sequence[str], Mapping[str, str]]]
+"""The words and the environment by which others are started elsewhere: in a container, for one."""
 _SIGNALS = frozenset(map(int, signal.valid_signals()))
 
 
@@ -53,6 +55,8 @@ class Command:
     """Whether `import wandb` means mlgit in it."""
     said: Sequence[str] = ()
     """The fields of the wish that were given on the command line: they stand against the script's own."""
+    through: Through | None = None
+    """What starts it, where it is not simply a process of ours."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +111,10 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
         if not in_file:
             release()
         with files.params_in_place(file, in_file, begun.opened.folder, notify):
+            words = stages.words(begun.opened.folder, is_trial=bool(in_file) or borrowed) if stages else begun.words
+            words, env = command.through(words, begun.env, folder) if command.through else (words, begun.env)
             came_out = execute.execute(
-                stages.words(begun.opened.folder, is_trial=bool(in_file) or borrowed) if stages else begun.words,
-                folder, begun.env, begun.opened,
+                words, folder, env, begun.opened,
                 console=options.under(wish).console != "off",
                 watch=functools.partial(_watched, begun, options.under(wish)),
             )  # fmt: skip
