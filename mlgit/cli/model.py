@@ -147,7 +147,7 @@ def show(version: str, base: str | None, as_json: bool) -> None:
 
 @command.command(short_help="Bring the bytes of a version.")
 @click.argument("version", type=MODEL, metavar="MODEL[@VERSION|@STAGE]")
-@click.option("-o", "--output", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+@click.option("-o", "--output", "--to", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Put it into this folder.  [default: MODEL-VERSION]")  # fmt: skip
 @_BASE
 @_JSON

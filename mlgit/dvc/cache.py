@@ -58,16 +58,20 @@ def listing(
         return databases.entries(repo, content, folder)
 
 
-def fetch(repo: Repo, content: str, target: Path, *, folder: str = "", what: Callable[[], str] = str) -> None:
+def fetch(
+    repo: Repo, content: str, target: Path, *, folder: str = "", what: Callable[[], str] = str,
+    check: Callable[[Path], None] = lambda _place: None,
+) -> None:  # fmt: skip
     """Write *content* to *target*, whole or not at all, every byte checked against its hash.
 
     What the cache lacks is pulled from the DVC remote, if there is one. A *target* that is there already stays if it is
-    the same. Raises `NotFoundError` where the bytes are nowhere, with *what* a person calls them, `UsageError` where
-    something else is in the way.
+    the same. What is to be there is given to *check* before, which may raise. Raises `NotFoundError` where the bytes
+    are nowhere, with *what* a person calls them, `UsageError` where something else is in the way.
     """
     entries = listing(repo, content, folder=folder, what=what)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         if _same(target, entries):
+            check(target)
             return
         raise UsageError(f"{target} is there already, with something else in it.", fix="name another place, or move it")
     try:
@@ -77,6 +81,7 @@ def fetch(repo: Repo, content: str, target: Path, *, folder: str = "", what: Cal
                 scratch.mkdir()
             for name, (oid, source) in entries.items():
                 copy(source, scratch / name if pointers.is_folder(content) else scratch, oid, tell)
+            check(scratch)
     except OSError as exc:
         raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
 

@@ -30,12 +30,17 @@ def load(place: Path, card: ModelCard, trust: Trust) -> Any:
 
 def verify(place: Path, sha256: Mapping[str, str]) -> None:
     """Raise `MlgitError` where what lies at *place* is not exactly the files of the manifest *sha256*."""
-    there = {path: keeping.sha256_of(file) for path, file in files_of(place).items()}
-    if wrong := sorted(path for path in there.keys() | sha256.keys() if there.get(path) != sha256.get(path)):
+    if wrong := differing(files_of(place), sha256):
         raise MlgitError(
-            f"{place} is not what was logged: {wrong[0][:200]} {_what(wrong[0], there, sha256)}.",
-            fix="do not use it; delete it, and bring it again",
-        )  # fmt: skip
+            f"{place} is not what was logged: {wrong}.", fix="do not use it; delete it, and bring it again"
+        )
+
+
+def differing(files: Mapping[str, Path], sha256: Mapping[str, str]) -> str:
+    """What of *files*, by path, is not as the manifest *sha256* says, in words; empty where all is."""
+    there = {path: keeping.sha256_of(file) for path, file in files.items()}
+    wrong = sorted(path for path in there.keys() | sha256.keys() if there.get(path) != sha256.get(path))
+    return f"{wrong[0][:200]} {_what(wrong[0], there, sha256)}" if wrong else ""
 
 
 def _what(path: str, there: Mapping[str, str], wanted: Mapping[str, str]) -> str:

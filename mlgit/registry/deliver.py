@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlgit.core.model import ModelVersion
 from mlgit.dvc import cache, pointers
-from mlgit.errors import MlgitError, NotFoundError
+from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.models import loading
@@ -15,28 +15,32 @@ from mlgit.models import loading
 def deliver(repo: Repo, version: ModelVersion, folder: Path) -> Path:
     """Bring the model to *folder*: a folder's files into it, a single file by the name it had; return where it lies.
 
-    Raises `NotFoundError` where the bytes are nowhere, `MlgitError` where they are not what was registered.
+    It is there whole and verified, or not at all. Raises `NotFoundError` where the bytes are nowhere, `MlgitError`
+    where they are not what was registered, `UsageError` where something else lies there.
     """
     target = folder
-    if not pointers.is_folder(version.hash):
+    alone = not pointers.is_folder(version.hash)
+    if alone:
         name = next(iter(version.sha256), version.artifact)
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise MlgitError(f"{version.model} {version.version} names its file {name!r}, which is no file's name.")
         target = folder / name
     run = query.of_id(repo, version.run)
     what = f"{version.artifact} of run {run.name if run else version.run}"
+
+    def check(place: Path) -> None:
+        files = {target.name: place} if alone else loading.files_of(place)
+        if version.sha256 and (wrong := loading.differing(files, version.sha256)):
+            raise MlgitError(f"It is not what was registered: {wrong}.", fix="do not use it; register it again")
+
     try:
-        cache.fetch(repo, version.hash, target, folder=run.folder if run else "", what=lambda: what)
+        cache.fetch(repo, version.hash, target, folder=run.folder if run else "", what=lambda: what, check=check)
+    except UsageError:
+        raise
     except NotFoundError as exc:
-        raise NotFoundError(
-            f"The bytes of {version.model} {version.version} are nowhere to be had: {what}.", why=exc.what, fix=exc.fix
-        ) from exc
-    if version.sha256:
-        try:
-            loading.verify(target, version.sha256)
-        except MlgitError as exc:
-            raise MlgitError(
-                f"{target} is not what was registered as {version.model} {version.version}.",
-                why=exc.what, fix="do not use it; register again",
-            ) from exc  # fmt: skip
+        told = f"The bytes of {version.model} {version.version} are nowhere to be had: {what}."
+        raise NotFoundError(told, why="\n".join(filter(None, (exc.what, exc.why))), fix=exc.fix) from exc
+    except MlgitError as exc:
+        told = f"{version.model} {version.version} is not brought: {what}."
+        raise MlgitError(told, why="\n".join(filter(None, (exc.what, exc.why))), fix=exc.fix) from exc
     return target
