@@ -88,13 +88,16 @@ def _installed(recipe: Recipe, plan: Plan, *, has_lock: bool) -> Plan:
     ours = {*_NOT_ITS_OWN, *(name for name, told in recipe.sources.items() if "path" in told)}
     packages = {name: version for name, version in recipe.packages.items() if name not in ours}
     try:
-        lock, lacking = pylock.locked(packages, recipe.sources, python=recipe.python)
+        lock, lacking = pylock.locked(packages, recipe.sources, python=recipe.python, elsewhere=recipe.elsewhere)
     except MlgitError as exc:
         lock, lacking = "", []
         missing.append(Missing(kind="tool", name="the package index", why=exc.why, fix=exc.fix))
     for name in lacking:
         fix = "UV_INDEX and UV_FIND_LINKS say where else to look; --env none takes what is installed here"
-        missing.append(Missing(kind="package", name=f"{name}=={packages[name]}", why="no index has it", fix=fix))
+        why = "no index has it"
+        if not recipe.elsewhere:
+            why += ", and the run recorded none of its own" if "+" in packages[name] else ""
+        missing.append(Missing(kind="package", name=f"{name}=={packages[name]}", why=why, fix=fix))
     return replace(plan, missing=tuple(missing), lock=lock)
 
 

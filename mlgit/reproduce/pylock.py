@@ -10,11 +10,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mlgit.errors import MlgitError, NotFoundError
+
+_NOWHERE: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 def uv() -> str | None:
@@ -67,14 +70,19 @@ def _entry(name: str, version: str, told: Mapping[str, Any]) -> dict[str, Any]:
     return entry | {"directory": {"path": told["path"], **editable}}
 
 
+Elsewhere = Mapping[str, Sequence[str]]
+"""Where to look besides the usual index: the addresses of an `index`, and of pages to `find_links` on."""
+
+
 def render(
-    packages: Mapping[str, str], sources: Mapping[str, Mapping[str, Any]], *, python: str, created_by: str = "mlgit"
+    packages: Mapping[str, str], sources: Mapping[str, Mapping[str, Any]], *, python: str,
+    elsewhere: Elsewhere = _NOWHERE,
 ) -> str:  # fmt: skip
     """The `pylock.toml` for *packages* under *python*, a version. Raises `MlgitError` where the index lacks one."""
     import tomlkit
 
-    document = tomlkit.parse(_of_index(pins(packages, sources), python))
-    document["created-by"] = created_by
+    document = tomlkit.parse(_of_index(pins(packages, sources), python, elsewhere))
+    document["created-by"] = "mlgit"
     entries = [*document.get("packages", ()), *beside(packages, sources)]
     document["packages"] = entries = sorted(entries, key=lambda entry: str(entry["name"]))
     tables = tomlkit.aot()
@@ -87,17 +95,22 @@ def render(
 
 
 def locked(
-    packages: Mapping[str, str], sources: Mapping[str, Mapping[str, Any]], *, python: str
+    packages: Mapping[str, str], sources: Mapping[str, Mapping[str, Any]], *, python: str,
+    elsewhere: Elsewhere = _NOWHERE,
 ) -> tuple[str, list[str]]:  # fmt: skip
     """(the `pylock.toml` for *packages* as far as they are to be had, the names of those that no index has).
 
-    Raises `MlgitError` where the index says nothing.
+    *elsewhere* is asked only where the usual index lacks one: it may be out of reach from here. Raises `MlgitError`
+    where the index says nothing.
     """
-    left, lacking = dict(packages), list[str]()
+    left, lacking, asked = dict(packages), list[str](), _NOWHERE
     while True:
         try:
-            return render(left, sources, python=python), sorted(lacking)
+            return render(left, sources, python=python, elsewhere=asked), sorted(lacking)
         except MlgitError as exc:  # uv names those that it stumbled over, not all of them
+            if asked != elsewhere:
+                asked = elsewhere
+                continue
             said = {_normal(one or other) for one, other in _LACKS.findall(exc.why)}
             found = [name for name in left if _normal(name) in said]
             if not found:
@@ -120,10 +133,13 @@ def has_python(version: str) -> bool:
     return done.returncode == 0 and bool(done.stdout.strip())
 
 
-def _of_index(wanted: list[str], python: str) -> str:
-    """The lock of what an index has, as uv writes it."""
+def _of_index(wanted: list[str], python: str, elsewhere: Elsewhere) -> str:
+    """The lock of what an index has, as uv writes it: each in just one version, from whichever index has it."""
+    also = [f"--index={address}" for address in elsewhere.get("index", ())]
+    also += [f"--find-links={address}" for address in elsewhere.get("find_links", ())]
     words = (needed_uv(), "pip", "compile", "--quiet", "--no-deps", "--no-header", "--no-annotate",
-             "--format", "pylock.toml", "--python-version", python, "-")  # fmt: skip
+             "--format", "pylock.toml", "--python-version", python,
+             *also, *(["--index-strategy", "unsafe-best-match"] if also else []), "-")  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="mlgit-") as scratch:  # where no project's settings are found
         done = subprocess.run(words, input="\n".join(wanted), capture_output=True, text=True, cwd=scratch, check=False)
     if done.returncode:

@@ -80,6 +80,12 @@ class Recipe:
         return {str(name): dict(one) for name, one in pairs if isinstance(one, Mapping)}
 
     @property
+    def elsewhere(self) -> dict[str, tuple[str, ...]]:
+        """The indexes that were told of besides the usual one: `index` and `find_links`."""
+        told = self.about.get("indexes")
+        return {str(kind): _listed(one) for kind, one in told.items()} if isinstance(told, Mapping) else {}
+
+    @property
     def script(self) -> str:
         """The file of the repository that its command names as the program; nothing where it names none."""
         return script(self.words, self.cwd)

@@ -177,7 +177,10 @@ def say_rest(opened: live.Live, known: Mapping[str, Any], top: Path | None) -> N
     Its seeds; what its libraries compute with; where those packages come from that no index has, relative to the
     repository at *top*; and, where it was `mlgit run` that began it in a Python of its own, the Python of the script.
     """
+    from mlgit.tracking import indexes  # what it loads nobody shall wait for as a run begins
+
     told = {"libraries": libraries.loaded(), "sources": installed.sources(top), **installed.interpreter()}
+    told["indexes"] = indexes.known(top or Path())
     told["seeds"] = {**(known.get("seeds") or {}), **seeds()}
     about = {name: value for name, value in told.items() if value and value != known.get(name)}
     if about:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 def wheel(folder: Path, version: str) -> None:
     """`tiny`, a module that knows its *version*."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     about = f"tiny-{version}.dist-info"
     with zipfile.ZipFile(folder / f"tiny-{version}-py3-none-any.whl", "w") as file:
         file.writestr("tiny.py", f"VERSION = {version!r}\n")

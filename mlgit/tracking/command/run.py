@@ -168,8 +168,11 @@ def _is_borrowed(home: Place, file: Path | None, command: Command) -> bool:
 def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapping[str, Any]) -> _Begun:
     """The live run of *command*, with everything that it is handed."""
     params = handed.merged(stated, command.params)
+    from mlgit.tracking import indexes  # not when a script begins a run by itself
+
     about = {
         "by": "mlgit run",
+        "indexes": indexes.known(folder) or None,
         "metrics_files": list(command.metrics),
         "takes_wandb": command.takes_wandb or None,
         **command.about,
