@@ -141,10 +141,8 @@ def _stages_folder(home: Place, here: Path, stages: Sequence[str]) -> Path:
 
 def _plan(home: Place, folder: Path, words: Sequence[str], params: Sequence[str], *, as_json: bool) -> None:
     """Say which stages *words* would run."""
-    from dvc.exceptions import DvcException
-
     from mlgit.cli import output
-    from mlgit.dvc import stages
+    from mlgit.dvc import planning
     from mlgit.tracking.command import pipeline
 
     found = pipeline.of(home, words, folder)
@@ -153,10 +151,7 @@ def _plan(home: Place, folder: Path, words: Sequence[str], params: Sequence[str]
     if params:
         raise UsageError("--dry-run goes by the params files as they are: -p would change them.", fix="leave -p out")
     os.chdir(folder)
-    try:
-        planned = stages.plan(found.options)
-    except DvcException as exc:
-        raise UsageError("The stages cannot be read.", why=str(exc)) from exc
+    planned = planning.plan(found.options)
     if as_json:
         output.as_json([asdict(one) for one in planned])
         return

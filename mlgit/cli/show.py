@@ -244,7 +244,9 @@ def _stages(told: Any) -> list[str]:
     """A line for each stage of a pipeline: whether it ran, and how long."""
     stages = told.items() if isinstance(told, Mapping) else ()
     return [
-        f"{name}: {one.get('did')}" + (f", {figures.duration(seconds)}" if one.get("did") != "unchanged" else "")
+        f"{name}: {one.get('did')}"
+        + (f" with exit code {one['exit_code']}" if one.get("exit_code") else "")
+        + (f", {figures.duration(seconds)}" if one.get("did") != "unchanged" else "")
         for name, one in stages
         if isinstance(one, Mapping) and isinstance(seconds := one.get("seconds"), int | float)
     ]

@@ -10,7 +10,7 @@
 
 and, of whoever works on it: `lock` (alive, see `store.locks`), `commit` (its end, its checkpoints), `turn` (rows of
 several processes), `seat` (`tracking.together.sharing`), `branch` (`store.own`), `borrowed.*` (`store.borrow`),
-`inner-runs` and `taken-over` (`tracking.handed`), `given.json` (`tracking.command`).
+`inner-runs` and `taken-over` (`tracking.handed`), `given.json` and `refused.json` (`tracking.command`).
 """
 
 from __future__ import annotations

@@ -6,7 +6,9 @@ import contextlib
 import csv
 import fcntl
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +18,76 @@ from mlgit.errors import ConfigError, UsageError
 from mlgit.store import borrow, locks
 
 MAX_BYTES = 256 << 20
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _STEPS = ("step", "_step", "epoch", "iteration", "iter")
 
 
 def read_metrics(path: Path) -> Iterator[tuple[int | None, dict[str, Any]]]:
     """The rows of a metrics file: (step or None, name → value), in order.
 
-    YAML and JSON give one row, a JSON list or lines of JSON one an item, CSV and TSV one a line with the names in the
-    first. Nested names are joined by `.`; what is no number and no short text is left out. Raises `ConfigError` for a
-    file that cannot be read.
+    YAML, TOML and JSON give one row, a JSON list or lines of JSON one an item, CSV and TSV one a line with the names in
+    the first; a file of another ending is YAML, as for DVC, and a number alone is called after its file. Nested names
+    are joined by `.`; what is no number and no short text is left out. Raises `ConfigError` for a file that cannot be
+    read.
     """
+    for flat in _flat(_rows(path), path):
+        yield (
+            _step(flat),
+            {key: value for key, value in flat.items() if key not in ("step", "_step") and _is_metric(value)},
+        )
+
+
+def read_plot(path: Path, *, header: bool = True) -> Iterator[tuple[int | None, dict[str, Any]]]:
+    """The rows of what DVC draws, likewise, but with all their columns.
+
+    A mapping gives the rows of the first list in it. Without *header* the columns of a CSV are called 0, 1, ….
+    """
+    for flat in _flat((one for row in _rows(path, header=header) for one in _listed(row)), path):
+        yield _step(flat), flat
+
+
+def _listed(row: Any) -> Sequence[Any]:
+    """The first list in the mapping *row*, as DVC looks for it; *row* alone where there is none."""
+    inner = list(row.values()) if isinstance(row, Mapping) else []
+    while inner:
+        value = inner.pop(0)
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            return value
+        inner[:0] = value.values() if isinstance(value, Mapping) else ()
+    return [row]
+
+
+def _step(flat: Mapping[str, Any]) -> int | None:
+    return next((flat[key] for key in _STEPS if isinstance(flat.get(key), int)), None)
+
+
+def _rows(path: Path, *, header: bool = True) -> Iterator[Any]:
     if path.stat().st_size > MAX_BYTES:
         raise ConfigError(f"{path.name}:1: {path.stat().st_size:,} bytes are more than a metrics file has.")
     ending = path.suffix.lower()
-    if ending in (".csv", ".tsv"):
-        rows = _table(path, "\t" if ending == ".tsv" else ",")
-    elif ending in (".json", ".jsonl", ".ndjson"):
-        rows = _json(path)
-    elif ending in (".yaml", ".yml"):
-        rows = iter([reader.plain(path.read_bytes(), source=path.name)])
-    else:
-        raise ConfigError(f"{path.name}:1: a metrics file is YAML, JSON, JSON lines, CSV or TSV.")
-    for flat in _flat(rows, path):
-        step = next((flat[key] for key in _STEPS if isinstance(flat.get(key), int)), None)
-        yield step, {key: value for key, value in flat.items() if key not in ("step", "_step") and _is_metric(value)}
+    if ending in _DELIMITERS:
+        return _table(path, _DELIMITERS[ending], header=header)
+    if ending in (".json", ".jsonl", ".ndjson"):
+        return _json(path)
+    if ending == ".toml":
+        return iter([toml(path.read_bytes(), source=path.name)])
+    return iter([_named(reader.plain(path.read_bytes(), source=path.name), path)])
+
+
+def _named(whole: Any, path: Path) -> Any:
+    """A document that is a number alone, under its file's name."""
+    return {path.stem: whole} if isinstance(whole, int | float) else whole
+
+
+def toml(content: bytes, *, source: str) -> dict[str, Any]:
+    """What a TOML document says. Raises `ConfigError`."""
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{source}:1: not UTF-8 text ({exc.reason} at byte {exc.start}).") from None
+    except tomllib.TOMLDecodeError as exc:
+        line = found[1] if (found := re.search(r"at line (\d+)", str(exc))) else 1
+        raise ConfigError(f"{source}:{line}: not TOML ({exc}).") from None
 
 
 def _flat(rows: Iterator[Any], path: Path) -> Iterator[dict[str, Any]]:
@@ -57,8 +105,12 @@ def _is_metric(value: Any) -> bool:
     return isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 200)
 
 
-def _table(path: Path, delimiter: str) -> Iterator[dict[str, Any]]:
+def _table(path: Path, delimiter: str, *, header: bool = True) -> Iterator[dict[str, Any]]:
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        if not header:
+            for cells in csv.reader(file, delimiter=delimiter):
+                yield {str(number): _value(cell) for number, cell in enumerate(cells) if cell != ""}
+            return
         for row in csv.DictReader(file, delimiter=delimiter):
             yield {key: _value(cell) for key, cell in row.items() if key and cell not in (None, "")}
 
@@ -83,7 +135,7 @@ def _json(path: Path) -> Iterator[Any]:
                     problem = whole_problem if number == 1 else exc
                     raise ConfigError(f"{path.name}:{number}: not JSON ({problem}).") from None
     else:
-        yield from whole if isinstance(whole, list) else [whole]
+        yield from whole if isinstance(whole, list) else [_named(whole, path)]
 
 
 Fingerprint = tuple[int, ...] | None

@@ -51,13 +51,13 @@ class Pipeline:
             why = f"Stages are run again where a value in a params file has changed, and {missing[0]} is in none."
             raise UsageError(f"{missing[0]} is not in {where}.", why=why, fix=f"add it to {where} first")
 
-    def words(self, live: Path, *, is_trial: bool) -> list[str]:
-        """The program that runs the stages and records them in the *live* folder.
+    def words(self, live: Path, *, is_trial: bool, greeting: str) -> list[str]:
+        """The program that says the *greeting*, runs the stages and records them in the *live* folder.
 
         After a *trial* `dvc.lock` and the outputs are as they were before.
         """
         us = [sys.executable, "-P", "-m", "mlgit.tracking.command.stages"]
-        return [*us, str(live), "trial" if is_trial else "", *self.options]
+        return [*us, str(live), "trial" if is_trial else "", greeting, *self.options]
 
 
 def folder_of(home: Place, here: Path) -> Path | None:

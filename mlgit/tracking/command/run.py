@@ -24,7 +24,7 @@ from mlgit.store import borrow, live, own, recover, result, telling
 from mlgit.store.place import Place
 from mlgit.tracking import checkpoints, files, handed, lives, seen
 from mlgit.tracking.begin import begin
-from mlgit.tracking.command import execute, metrics_files, pipeline
+from mlgit.tracking.command import execute, metrics_files, pipeline, refused
 from mlgit.tracking.machine import watcher
 from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
@@ -77,6 +77,8 @@ class _Begun:
     record: Run
     words: Sequence[str]
     env: Mapping[str, str]
+    greeting: str
+    """What a person is told when it begins."""
 
 
 def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
@@ -103,6 +105,8 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
         if stages:
             stages.check(command.params, known, file)
         begun = _begin(home, wish, command, folder, stated)
+        if not stages and not command.takes_wandb:  # behind W&B's name a script says itself what its run is called
+            notify(begun.greeting)
         stop_checkpoints = checkpoints.start(home, begun.opened, wish)
         in_file = {key: value for key, value in command.params.items() if key in known and known[key] != value}
         files_of_metrics = [home.settings.folder / name for name in options.metrics]
@@ -110,14 +114,19 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
         metrics = metrics_files.before([] if stages else files_of_metrics)  # who runs the stages takes them with theirs
         if not in_file:
             release()
+        is_trial = bool(in_file) or borrowed
         with files.params_in_place(file, in_file, begun.opened.folder, notify):
-            words = stages.words(begun.opened.folder, is_trial=bool(in_file) or borrowed) if stages else begun.words
+            words = _staged(stages, begun, is_trial=is_trial) if stages else begun.words
             words, env = command.through(words, begun.env, folder) if command.through else (words, begun.env)
             came_out = execute.execute(
                 words, folder, env, begun.opened,
                 console=options.under(wish).console != "off",
                 watch=functools.partial(_watched, begun, options.under(wish)),
             )  # fmt: skip
+    if stages and (why := refused.found(begun.opened.folder)):
+        stop_checkpoints()
+        result.discard(home.repo, begun.opened)
+        raise why
     metrics_files.take(begun.opened, metrics, begun.record)
     if file and not stages and not wish.reproduces and not sharing.had_part(begun.opened.folder):
         _say_unread(handed.loose(command.words, command.params, stated), known, file)
@@ -130,6 +139,10 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
         ended = _end(home, begun.opened, state, came_out.code)
     stop_checkpoints()
     return Ended(ended, came_out.code, came_out.signal)
+
+
+def _staged(stages: pipeline.Pipeline, begun: _Begun, *, is_trial: bool) -> list[str]:
+    return stages.words(begun.opened.folder, is_trial=is_trial, greeting=begun.greeting)
 
 
 def _check_fit(given: Mapping[str, Any], known: Mapping[str, Any], file: Path) -> None:
@@ -179,8 +192,6 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
     }
     life = lives.life(home, wish)
     opened, record = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder, about, life)
-    if not command.takes_wandb:  # behind W&B's name a script says itself what its run is called
-        notify(f"run {escape.line(record.name, 60)} of {record.project}{life.words if life else ''}")
     given = opened.folder / "given.json"
     given.write_text(json.dumps(params, default=str))
     env = handed.environment(
@@ -189,7 +200,8 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
     )  # fmt: skip
     known = flatten(params) | {"params_file": given}
     words = [handed.filled(word, known) for word in command.words]
-    return _Begun(opened=opened, record=record, words=words, env=env | dict(command.env))
+    greeting = f"run {escape.line(record.name, 60)} of {record.project}{life.words if life else ''}"
+    return _Begun(opened=opened, record=record, words=words, env=env | dict(command.env), greeting=greeting)
 
 
 def _is_only_around_others(repo: Repo, begun: _Begun, command: Command, exit_code: int) -> bool:

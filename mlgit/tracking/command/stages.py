@@ -16,8 +16,11 @@ from types import FrameType
 import psutil
 
 from mlgit.dvc import stages
+from mlgit.errors import UsageError
+from mlgit.tracking.command import refused
 from mlgit.tracking.command.execute import terminal_tells_both
-from mlgit.tracking.command.staged import Staged
+from mlgit.tracking.command.staged.staged import Staged
+from mlgit.tracking.notice import notify
 
 _LOOK = 0.2
 """Seconds between two looks at who is to be told of a signal, and at who waits for us."""
@@ -63,10 +66,18 @@ def _commands() -> list[psutil.Process]:
     return found
 
 
-def main(folder: str, trial: str, *words: str) -> int:
-    """Run `dvc repro` with *words* in the current folder, for the run of the live *folder*; return the exit code."""
+def main(folder: str, trial: str, greeting: str, *words: str) -> int:
+    """Run `dvc repro` with *words* in the current folder, for the run of the live *folder*; return the exit code.
+
+    A person is greeted once it is known that there are stages to run.
+    """
     signals = _Signals()
-    staged = Staged(Path(folder))
+    try:
+        staged = Staged(Path(folder), words)
+    except UsageError as exc:
+        refused.leave(Path(folder), exc)
+        return exc.exit_code
+    notify(greeting)
     if trial:
         staged.set_aside()
     ended: list[int] = []

@@ -4,113 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from mlgit.core.run import Run, State
+from mlgit.core.run import State
 from mlgit.dvc import cache
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import live, runs
 from tests.recorded import only
-
-Script = Callable[..., "subprocess.CompletedProcess[str]"]
-STAGES = """\
-stages:
-  prepare:
-    cmd: python prepare.py
-    deps: [data/raw.csv, prepare.py]
-    outs: [data/prepared.csv]
-  train:
-    cmd: python train.py
-    deps: [data/prepared.csv, train.py]
-    params: [lr]
-    outs: [out/churn.bin]
-    metrics:
-      - metrics.json: {cache: false}
-    plots:
-      - curve.csv: {cache: false, x: step, y: loss}
-artifacts:
-  churn: {path: out/churn.bin, type: model, desc: who leaves, labels: [small], meta: {framework: none}}
-"""
-FILES = {
-    "mlgit.yaml": "project: p\nrun: {metrics: [metrics.json]}\n",
-    "dvc.yaml": STAGES,
-    "params.yaml": "lr: 0.1  # slow\n",
-    "data/raw.csv": "a,b\n",
-    "prepare.py": "open('data/prepared.csv', 'w').write(open('data/raw.csv').read().upper())\n",
-    "train.py": """\
-import json, os, re
-lr = float(re.search('lr: ([0-9.]+)', open('params.yaml').read())[1])
-os.makedirs('out', exist_ok=True)
-open('out/churn.bin', 'w').write(f"{lr} {open('data/prepared.csv').read()}")
-json.dump({'accuracy': 1 - lr, 'by': {'class': 2}}, open('metrics.json', 'w'))
-open('curve.csv', 'w').write(f'step,loss\\n0,1\\n5,{lr}\\n')
-print('trained with', lr)
-""",
-}
-
-
-@pytest.fixture
-def dvc(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> Script:
-    """Stock DVC, in the project's folder; a stage's `python` is the one that runs the tests."""
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-
-    def call(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["dvc", *words], cwd=repo.folder, check=check, capture_output=True, text=True)
-
-    return call
-
-
-def write(repo: Repo, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        path = repo.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-@pytest.fixture
-def project(repo: Repo, dvc: Script, tmp_path_factory: pytest.TempPathFactory) -> Repo:
-    """A project of two stages, none of which has run."""
-    made = tmp_path_factory.getbasetemp() / "pipeline"
-    if not made.exists():
-        write(repo, FILES)
-        dvc("init", "-q")
-        dvc("add", "-q", "data/raw.csv")
-        commit(repo)
-        shutil.copytree(repo.folder, made)
-    else:
-        shutil.copytree(made, repo.folder, dirs_exist_ok=True)
-    return repo
-
-
-def commit(repo: Repo) -> None:
-    repo.git("add", "-A")
-    repo.git("commit", "-qm", "work")
-
-
-@pytest.fixture
-def run(mlgit: Script, project: Repo) -> Script:
-    def call(*words: str, check: bool = True, **kwargs: object) -> subprocess.CompletedProcess[str]:
-        return mlgit("run", *words, cwd=project.folder, check=check, **kwargs)
-
-    return call
-
-
-def newest(repo: Repo) -> Run:
-    return runs.complete(repo, query.search(repo).runs[0])
-
-
-def did(repo: Repo, found: Run) -> dict[str, str]:
-    return {name: one["did"] for name, one in runs.provenance(repo, found)["stages"].items()}
+from tests.tracking.pipeline.made import FILES, STAGES, Script, commit, did, newest, until, write
 
 
 def test_the_stages_of_a_pipeline_are_one_run(project: Repo, run: Script, dvc: Script):
@@ -180,7 +89,7 @@ def test_a_param_that_no_stage_could_read_is_refused(project: Repo, run: Script)
     assert not query.search(project).runs
 
 
-def test_a_stage_that_fails_is_named_and_what_ran_is_kept(project: Repo, run: Script):
+def test_a_stage_that_fails_is_named_and_what_ran_is_kept(project: Repo, run: Script, mlgit: Script):
     write(project, {"train.py": "import sys\nsys.exit(3)\n"})
 
     done = run(check=False)
@@ -190,7 +99,8 @@ def test_a_stage_that_fails_is_named_and_what_ran_is_kept(project: Repo, run: Sc
     assert found.state is State.FAILED
     assert did(project, found) == {"prepare": "ran", "train": "failed"}
     assert [version.name for version in found.logged] == ["data-prepared.csv"]
-    assert "the stage train failed" in done.stderr
+    assert "the stage train failed with exit code 3; what ran before it is kept" in done.stderr
+    assert "train: failed with exit code 3" in mlgit("show", found.id, cwd=project.folder).stdout
     run(check=False)
     assert did(project, newest(project))["prepare"] == "unchanged"
 
@@ -361,13 +271,6 @@ def slow(project: Repo, run: Script) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(words, cwd=project.folder, start_new_session=True) as process:
         until(lambda: (project.folder / "began").exists())
         yield process
-
-
-def until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
 
 
 def rest(project: Repo, dvc: Script) -> None:
