@@ -8,10 +8,11 @@ from pathlib import Path
 
 from mlgit.artifacts import carrying, log, logged
 from mlgit.core import figures
-from mlgit.dvc import project, remote, standing
+from mlgit.dvc import auditing, project, remote, standing
+from mlgit.dvc.auditing import Audit
 from mlgit.dvc.remote import Pushed
 from mlgit.dvc.standing import Tracked
-from mlgit.errors import NotFoundError
+from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 
 
@@ -86,6 +87,23 @@ def pull(repo: Repo, group: Group, *, jobs: int | None) -> list[str] | None:
     (folder, name), some = group
     labels = {one.content: one.label for one in some}
     return remote.pull(repo, labels, folder=folder, name=name, jobs=jobs, size=sum(one.size for one in some))
+
+
+def audit(repo: Repo, group: Group, *, reads: bool) -> Audit:
+    """What the remote of a *group* holds of it. Raises `UsageError` where there is none, `MlgitError`."""
+    (folder, name), some = group
+    labels = {one.content: one.label for one in some}
+    found = auditing.audit(repo, labels, folder=folder, name=name, reads=reads)
+    if found is None:
+        raise UsageError("There is no default DVC remote.", fix="dvc remote add -d NAME URL, or name one with -r")
+    return found
+
+
+def mend(repo: Repo, group: Group, found: Audit) -> Iterator[str]:
+    """Send to the remote of a *group* what was *found* wrong there and is whole here; that, by hash."""
+    (folder, name), _ = group
+    pushed = remote.push(repo, found.wrong, folder=folder, name=name, anew=found.wrong)
+    yield from pushed.sent if pushed else ()
 
 
 def told(files: int, size: int) -> str:

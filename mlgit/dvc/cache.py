@@ -106,7 +106,8 @@ def _checked(path: Path, oid: str) -> Iterator[bytes]:
             weak.update(block)
             yield block
     if weak.hexdigest() != oid:
-        raise MlgitError(f"{path} is damaged: its content is not what its name says.", fix="delete it and pull again")
+        fix = "mlgit data verify --repair fetches it again"
+        raise MlgitError(f"{path} is damaged: its content is not what its name says.", fix=fix)
 
 
 def _same(target: Path, entries: dict[str, tuple[str, Path]]) -> bool:

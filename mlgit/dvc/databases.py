@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,22 @@ def is_intact(database: Path, oid: str) -> bool:
         return is_the_content(place(database, oid), oid)
     except FileNotFoundError:
         return False
+
+
+def put_aside(path: Path) -> Path:
+    """Let what lies at *path* in a database, and is damaged, lie in the folder `damaged` of its cache too; where there.
+
+    Raises `OSError`.
+    """
+    folder = path.parents[3] / "damaged"
+    folder.mkdir(exist_ok=True)
+    oid = path.parent.name + path.name
+    aside = next(one for number in itertools.count(1) if not (one := folder / f"{oid}.{number}").exists())
+    try:
+        os.link(path, aside)
+    except OSError:  # a disk without links
+        shutil.copy2(path, aside)
+    return aside
 
 
 def is_the_content(path: Path, oid: str) -> bool:

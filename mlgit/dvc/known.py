@@ -15,10 +15,10 @@ from mlgit.dvc.stores import Remote
 from mlgit.git.repo import Repo
 
 
-def there(repo: Repo, remote: Remote) -> set[str] | None:
-    """The contents that *remote* is known to have; None before anything was ever sent to it from here."""
+def there(repo: Repo, remote: Remote) -> dict[str, None] | None:
+    """The contents that *remote* is known to have, as they went; None before anything ever went there from here."""
     try:
-        return set(_file(repo, remote).read_text(encoding="ascii", errors="replace").split("\n"))
+        return dict.fromkeys(_file(repo, remote).read_text(encoding="ascii", errors="replace").split())
     except FileNotFoundError:
         return None
 
@@ -31,11 +31,14 @@ def add(repo: Repo, remote: Remote, contents: Iterable[str]) -> None:
         file.write("".join(f"{content}\n" for content in contents))
 
 
-def forget(repo: Repo, remote: Remote, objects: Iterable[str]) -> None:
-    """Some of its *objects* have been deleted: of no content is it known any more that it has all."""
-    if set(objects):
+def forget(repo: Repo, remote: Remote, contents: Iterable[str] | None = None) -> None:
+    """Of *contents*, or of all, it is not known any more that it has them."""
+    some = None if contents is None else set(contents)
+    before = there(repo, remote)
+    if before and some != set():
         with whole.at(_file(repo, remote)) as scratch:
-            scratch.touch()
+            left = [] if some is None else [one for one in before if one not in some]
+            scratch.write_text("".join(f"{content}\n" for content in left), encoding="ascii")
 
 
 def _file(repo: Repo, remote: Remote) -> Path:

@@ -43,9 +43,15 @@ class Outcome:
         return [oid for oid in objects if oid in self.missing or oid in self.wrong]
 
 
-def send(remote: Remote, contents: Mapping[str, Objects], *, dry_run: bool = False) -> Outcome:
-    """Bring to *remote* what it lacks of *contents*: each one's objects, the listing among them."""
-    lacking = _lacking(remote, contents)
+def send(
+    remote: Remote, contents: Mapping[str, Objects], *, anew: Collection[str] = (), dry_run: bool = False
+) -> Outcome:
+    """Bring to *remote* what it lacks of *contents*: each one's objects, the listing among them.
+
+    What is named *anew* takes the place of what is there.
+    """
+    every = {oid: path for objects in contents.values() for oid, path in objects.items()}
+    lacking = _lacking(remote, contents) | {oid: every[oid] for oid in anew if oid in every}
     outcome = Outcome(moved=list(lacking))
     if dry_run:
         return outcome
@@ -63,8 +69,7 @@ def send(remote: Remote, contents: Mapping[str, Objects], *, dry_run: bool = Fal
 def _lacking(remote: Remote, contents: Mapping[str, Objects]) -> dict[str, Path]:
     """What *remote* has not, or not whole. Where it can only be asked one by one, a folder's listing speaks for all."""
     if remote.odb.fs.CAN_TRAVERSE:
-        every = {oid: path for objects in contents.values() for oid, path in objects.items()}
-        return _not_there(remote, every)
+        return _not_there(remote, {oid: path for objects in contents.values() for oid, path in objects.items()})
     whole = _not_there(remote, {content: objects[content] for content, objects in contents.items()})
     return (
         _not_there(
@@ -181,6 +186,32 @@ def bring(
         objects.remember(oid)
     objects.save()
     return outcome
+
+
+def read(remote: Remote, sizes: Mapping[str, int], folder: Path) -> Outcome:
+    """Fetch objects of those *sizes* into *folder*, and throw them away: which are missing, or something else."""
+    outcome = Outcome()
+    with _metered(f"reading {remote.name}", sum(sizes.values())) as meter:
+        meter.files = len(sizes)
+
+        def look(oid: str) -> None:
+            if _fetch(remote, folder, outcome, _ear(meter), oid):
+                (folder / oid).unlink()
+            meter.file()
+
+        for _ in remote.parallel(look, sizes):
+            pass
+    return outcome
+
+
+@contextmanager
+def fetched(remote: Remote, oid: str, folder: Path) -> Iterator[Path | None]:
+    """A file of *folder* with the object *oid*, while the block lasts; None where it is not there whole."""
+    if _fetch(remote, folder, Outcome(), _ear(Meter(lambda *_: None, "")), oid):
+        yield folder / oid
+        (folder / oid).unlink()
+    else:
+        yield None
 
 
 def _fetch(remote: Remote, folder: Path, outcome: Outcome, ear: Any, oid: str) -> str | None:

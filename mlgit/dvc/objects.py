@@ -26,6 +26,8 @@ class Objects:
         self._memory = known
         self._pages: dict[str, dict[str, Row]] = {}
         self._changed: set[str] = set()
+        self.damaged: set[str] = set()
+        """Those of which something else has been found under their name."""
         self._answers: dict[str, bool] = {}
         self._aged: set[str] = set()
         """Those that have been looked at and seem to be nobody's of today."""
@@ -50,6 +52,8 @@ class Objects:
             known = databases.md5_of(Path(path))
             if known == oid.removesuffix(".dir"):
                 self._note(oid, found)
+            else:
+                self.damaged.add(oid)
         return known == oid.removesuffix(".dir")
 
     def freshen(self, oid: str) -> None:

@@ -39,19 +39,19 @@ class Pushed:
 
 def push(
     repo: Repo, contents: Iterable[str], *, folder: str = "", name: str = "", jobs: int | None = None,
-    dry_run: bool = False,
+    anew: Collection[str] = (), dry_run: bool = False,
 ) -> Pushed | None:  # fmt: skip
     """Bring to the remote *name*, or the default one, what it lacks of *contents*; None where there is no default.
 
-    What this repository lacks is left out: it was made elsewhere. With *dry_run* nothing is sent. Raises `MlgitError`
-    where the remote cannot be reached, or refuses.
+    The objects that are named *anew* take the place of what is there. What this repository lacks is left out: it was
+    made elsewhere. With *dry_run* nothing is sent. Raises `MlgitError` where the remote cannot be reached, or refuses.
     """
     with opened(repo, folder, name, jobs=jobs) as remote:
         if remote is None:
             return None
         here = {one: _objects(repo, one, folder) for one in dict.fromkeys(contents)}
         whole = {one: objects for one, objects in here.items() if objects}
-        outcome = moving.send(remote, whole, dry_run=dry_run)
+        outcome = moving.send(remote, whole, anew=anew, dry_run=dry_run)
         told = Pushed(files=len(outcome.moved))
         moved = set(outcome.moved)
         for one, objects in whole.items():
@@ -73,7 +73,7 @@ def unsent(repo: Repo, contents: Iterable[str], *, folder: str = "", anew: bool 
     far = stores.described(repo, folder)
     if far is None:
         return None
-    had = (not anew and known.there(repo, far)) or set()
+    had = (not anew and known.there(repo, far)) or ()
     return [one for one in dict.fromkeys(contents) if one not in had and _objects(repo, one, folder)]
 
 
@@ -135,7 +135,7 @@ def _incomplete(remote: Remote, outcome: moving.Outcome, contents: Mapping[str, 
     what = f"The DVC remote {remote.name} ({remote.url}) could not give all that it was asked for."
     why = "\n".join(lines[:_MOST]) + (f"\nand {len(lines) - _MOST:,} more" if lines[_MOST:] else "")
     if outcome.wrong:
-        return MlgitError(what, why=why, fix="mlgit data push where it was made: it sends anew what is not whole there")
+        return MlgitError(what, why=why, fix="mlgit data verify --remote --read --repair where it was made")
     return NotFoundError(what, why=why, fix="mlgit data push where it was made")
 
 
@@ -169,7 +169,8 @@ def destroy(repo: Repo, files: Iterable[str], *, folder: str = "") -> bool:
         if remote is None:
             return False
         found = stored.look(remote, list(files))
-        known.forget(repo, remote, found)
+        if found:  # no content is known any more to be there with all that it consists of
+            known.forget(repo, remote)
         for oid in found:
             remote.odb.fs.fs.rm_file(remote.odb.oid_to_path(oid))
         return True

@@ -107,14 +107,25 @@ def _tag(protocol: str, info: Mapping[str, Any]) -> str:
 
 def is_whole(remote: Remote, oid: str, stored: Stored, path: Path, *, fresh: bool = False) -> bool:
     """Whether *stored* is *oid*, which lies at *path*, as far as the store tells; *fresh*: we have just sent it."""
-    size, md5 = path.stat().st_size, oid.removesuffix(".dir")
-    if stored.size is not None and stored.size != size:
+    in_parts = "-" in stored.tag
+    if in_parts and not fresh:  # of what others sent nobody knows how large theirs were
+        return stored.size in (None, path.stat().st_size)
+    told = tells(remote, oid, stored, path)
+    return not stored.tag or remote.is_sealed(oid) if told is None else told
+
+
+def tells(remote: Remote, oid: str, stored: Stored, path: Path | None) -> bool | None:
+    """Whether the bytes of *stored* are those of *oid*, which may lie here at *path*; None if the store tells nothing.
+
+    Sizes that differ tell enough.
+    """
+    if path and stored.size not in (None, path.stat().st_size):
         return False
-    if not stored.tag or stored.tag == md5:
+    if stored.tag == oid.removesuffix(".dir"):
         return True
-    if "-" in stored.tag:  # in parts; of what others sent nobody knows how large theirs were
-        return not fresh or stored.tag == _tag_of_parts(path) or remote.is_sealed(oid)
-    return remote.is_sealed(oid)
+    if "-" in stored.tag:
+        return True if path and stored.tag == _tag_of_parts(path) else None
+    return None if not stored.tag or remote.is_sealed(oid) else False
 
 
 def _tag_of_parts(path: Path) -> str:

@@ -142,6 +142,8 @@ class Intake:
             with suppress(FileExistsError):
                 folder.mkdir()
                 shutil.copymode(self._objects.database, folder)  # a cache may be shared with a group
+        for oid in self._new.keys() & self._objects.damaged:
+            databases.put_aside(targets[oid])
         for oid in sorted(self._new, key=lambda one: one.endswith(".dir")):
             os.rename(self._new[oid], targets[oid])  # noqa: PTH104
         sync(folders, self._objects.database)

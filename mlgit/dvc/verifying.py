@@ -104,22 +104,31 @@ def names(repo: Repo, found: Found, called: Mapping[str, str], *, folder: str = 
     return {oid: tuple(dict.fromkeys(some)) for oid, some in paths.items()}
 
 
-def repair(repo: Repo, found: Found, *, folder: str = "") -> list[str]:
-    """Fetch what is damaged or missing from the DVC remote; return the hashes that came.
+def repair(repo: Repo, found: Found, *, folder: str = "") -> dict[str, list[Path]]:
+    """Fetch what is damaged or missing from the DVC remote; hash of what came → where that is kept which it replaced.
 
-    What does not come stays as it is: it may be the only copy there is. Raises `MlgitError` where the disk refuses, or
-    the remote cannot be reached or is damaged itself.
+    What lay there may be somebody's work: under `cache.type` symlink, who edits data in place edits the cache. What
+    does not come stays as it is: it may be the only copy there is. Raises `MlgitError` where the disk refuses, or the
+    remote cannot be reached or is damaged itself.
     """
     damaged = dict.fromkeys(map(_oid, found.damaged))
     wrong = dict.fromkeys((*damaged, *found.missing))
-    with suppress(NotFoundError):  # what it lacks; the rest is here then
-        remote.pull(repo, {oid: oid for oid in wrong}, folder=folder, anew=damaged)
-    home = next(databases.of(repo, folder))
-    back = [oid for oid in wrong if databases.is_intact(home, oid)]
+    back: dict[str, list[Path]] = {}
     try:
-        for path in found.damaged:
-            if _oid(path) in back and not path.is_relative_to(home):
-                path.unlink(missing_ok=True)
+        kept = {path: databases.put_aside(path) for path in found.damaged}
+        try:
+            with suppress(NotFoundError):  # what it lacks; the rest is here then
+                remote.pull(repo, {oid: oid for oid in wrong}, folder=folder, anew=damaged)
+        finally:
+            home = next(databases.of(repo, folder))
+            back |= {oid: [] for oid in wrong if databases.is_intact(home, oid)}
+            for path, aside in kept.items():
+                if _oid(path) not in back:
+                    aside.unlink()
+                    continue
+                back[_oid(path)].append(aside)
+                if not path.is_relative_to(home):
+                    path.unlink(missing_ok=True)
     except OSError as exc:
-        raise MlgitError("What is damaged could not be deleted.", why=str(exc), fix="give the right") from exc
+        raise MlgitError("What is damaged could not be replaced.", why=str(exc), fix="give the right") from exc
     return back
