@@ -43,11 +43,12 @@ class Aside:
 def at(repo: Repo, commit: str, name: str, to: Path | None) -> Iterator[Aside]:
     """A worktree of *repo* at *commit*, detached: at *to*, else in mlgit's own folder. It goes at the end, unless told.
 
-    The user's hooks do not run. Raises `UsageError` where *to* holds something, `GitError` where git refuses.
+    The user's hooks do not run. Raises `UsageError` where *to* holds something, or git would take it for a repository
+    in the user's own, `GitError` where git refuses.
     """
     tidy(repo)
-    if to is not None and to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise UsageError(f"{to} is there already.", fix="name a folder that does not exist yet")
+    if to is not None:
+        _check(repo, to)
     home, lock = _home(repo, name)
     code = (to or home / "tree" / repo.folder.name).resolve()
     made = Aside(code=code, home=home)
@@ -63,6 +64,17 @@ def at(repo: Repo, commit: str, name: str, to: Path | None) -> Iterator[Aside]:
         else:
             _remove(repo, home)
         os.close(lock)
+
+
+def _check(repo: Repo, to: Path) -> None:
+    """Raise `UsageError` where no worktree should be made at *to*."""
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise UsageError(f"{to} is there already.", fix="name a folder that does not exist yet")
+    inside = repo.work_tree is not None and to.resolve().is_relative_to(repo.work_tree.resolve())
+    if inside and not process.run("check-ignore", "--", f"{to}/", folder=repo.folder, ok=(0, 1, 128)):
+        why = "git add would take it for a repository in this one, and commit a link to it."
+        fix = "name a folder outside of the work tree, such as ../as-it-ran, or one that git ignores"
+        raise UsageError(f"{to} is in your work tree.", why=why, fix=fix)
 
 
 def _home(repo: Repo, name: str) -> tuple[Path, int]:

@@ -13,11 +13,11 @@ from pathlib import Path
 from mlgit.core import refs
 from mlgit.core.condition import Operation, Predicate
 from mlgit.core.run import Run, State
-from mlgit.dvc import cache, stages
+from mlgit.dvc import stages
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.reproduce import aside, contained, environment, needs, recipe, suspects, verdict
+from mlgit.reproduce import aside, bringing, contained, environment, recipe, suspects, verdict
 from mlgit.reproduce.aside import Aside
 from mlgit.reproduce.needs import Needs
 from mlgit.reproduce.recipe import Missing, Recipe
@@ -85,9 +85,9 @@ def make(repo: Repo, told: Recipe, found: Needs, wanted: Wanted, *, shim: Shim) 
     source = runs.source(repo, told.run)
     with aside.at(repo, source, refs.slug(told.run.name, 40), wanted.to) as place:
         place.stays = wanted.keep
-        if missing := bring_data(repo, told, place.code):
+        if missing := bringing.data(repo, told, place.code):
             return Outcome(verdict=Verdict(kind=verdict.Kind.CANNOT), missing=missing)
-        _bring_lock(repo, told, place.code)
+        bringing.lock(repo, told, place.code)
         ended = _run(repo, told, found, place, shim, _wish(told.run))
         place.stays = wanted.keep or (wanted.to is not None and not ended.signal)
         folder = place.code if place.stays else None
@@ -105,9 +105,9 @@ def anew(repo: Repo, told: Recipe, found: Needs, name: str | None, *, shim: Shim
     run = told.run
     wish = Wish(name=name, project=run.project, group=run.group, job_type=run.job_type, parent=run.id)
     with aside.at(repo, runs.source(repo, run), refs.slug(run.name, 40), None) as place:
-        if missing := bring_data(repo, told, place.code):
+        if missing := bringing.data(repo, told, place.code):
             raise MlgitError(f"{missing[0].name} cannot be had.", why=missing[0].why, fix=missing[0].fix)
-        _bring_lock(repo, told, place.code)
+        bringing.lock(repo, told, place.code)
         return _run(repo, told, found, place, shim, wish)
 
 
@@ -121,47 +121,6 @@ def here(place: Place, told: Recipe, name: str | None, *, shim: Shim) -> executi
         said=("name",) if name else (),
     )  # fmt: skip
     return execution.run(place, wish, command, top / told.cwd)
-
-
-def bring_data(repo: Repo, told: Recipe, code: Path) -> tuple[Missing, ...]:
-    """Put what DVC held when the run began where it lay, and what the run used into the cache; what is not to be had.
-
-    That is: what was said to be there, and is damaged, or comes no more. A pointer may come from elsewhere: raises
-    `MlgitError` for one that leads out of *code*.
-    """
-    if data := told.run.data:
-        notify(f"bringing data: {', '.join(list(data)[:5])}{f' and {len(data) - 5} more' if len(data) > 5 else ''}")
-    missing = []
-    for kind, name, content in needs.contents(told):
-        target = _inside(told, name, code) if kind == "data" else None
-        try:
-            if target is None:
-                cache.listing(repo, content, folder=told.run.folder)
-            else:
-                cache.fetch(repo, content, target, folder=told.run.folder)
-        except MlgitError as exc:
-            missing.append(Missing(kind=kind, name=name, why=needs.said(exc), fix=exc.fix))
-    return tuple(missing)
-
-
-def _inside(told: Recipe, path: str, code: Path) -> Path:
-    """Where the run's data at *path* lies in *code*."""
-    target = code / told.run.folder / path
-    inside = posixpath.normpath(posixpath.join(told.run.folder, path))
-    if inside.startswith(("..", "/")) or not target.parent.resolve().is_relative_to(code.resolve()):
-        raise MlgitError(f"The run's data lies at {path}, which leads out of its repository.")
-    return target
-
-
-def _bring_lock(repo: Repo, told: Recipe, code: Path) -> None:
-    """Put the lock file back that git ignores, and that the run kept."""
-    lock = told.about.get("lock")
-    name = posixpath.basename(str(lock.get("file"))) if isinstance(lock, Mapping) else ""
-    target = code / told.cwd / name
-    if name and not target.exists():
-        kept = repo.read(told.run.commit, runs.place_of(told.run, f"lock/{name}"))
-        if kept is not None and target.parent.resolve().is_relative_to(code.resolve()):
-            target.write_bytes(kept)
 
 
 def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim, wish: Wish) -> execution.Ended:

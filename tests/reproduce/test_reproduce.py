@@ -22,7 +22,7 @@ from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.report import evidence
-from mlgit.reproduce import attempt, pylock, recipe
+from mlgit.reproduce import bringing, pylock, recipe
 from tests.conftest import make_repo, need
 from tests.reproduce.wheels import wheel
 
@@ -244,6 +244,24 @@ def test_bytes_that_turn_out_to_be_damaged_are_missing_too(project: Repo, mlgit:
     assert is_clean(project)
 
 
+@pytest.mark.parametrize("kind", ["data", "artifact"])
+def test_what_is_damaged_in_the_cache_comes_anew_from_the_remote(
+    project: Repo, mlgit: Mlgit, tmp_path: Path, kind: str
+):  # fmt: skip
+    first = run_of(project, "first")
+    content = first.data["data/words.txt"] if kind == "data" else first.used[0].hash
+    here, there = (folder / "files/md5" / content[:2] / content[2:] for folder in
+                   (project.folder / ".dvc" / "cache", tmp_path / "store"))  # fmt: skip
+    there.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(here, there)
+    here.unlink(), here.write_text("9.6")
+
+    found = told(mlgit("reproduce", "first", "--json"))
+
+    assert found["verdict"] == "bitwise"
+    assert here.read_bytes() == there.read_bytes()
+
+
 @pytest.mark.parametrize("path", ["../../out.txt", "/tmp/out.txt", "link/out.txt"])
 def test_data_that_a_pointer_puts_outside_of_the_repository_is_refused(project: Repo, tmp_path: Path, path: str):
     first = run_of(project, "first")
@@ -252,7 +270,7 @@ def test_data_that_a_pointer_puts_outside_of_the_repository_is_refused(project: 
     poisoned = recipe.of(replace(first, data={path: first.data["data/words.txt"]}), {})
 
     with pytest.raises(MlgitError, match="leads out of its repository"):
-        attempt.bring_data(project, poisoned, tmp_path / "code")
+        bringing.data(project, poisoned, tmp_path / "code")
 
     assert not [*(tmp_path / "elsewhere").iterdir()]
 
@@ -393,6 +411,21 @@ def test_a_folder_that_is_named_stays_and_can_be_looked_at(inside: Repo, mlgit: 
     assert (refused.returncode, "is there already" in refused.stderr) == (2, True)
     git(inside.folder, "worktree", "remove", "--force", str(tmp_path / "again"))
     assert is_clean(inside)
+
+
+def test_a_folder_in_the_work_tree_is_taken_only_where_git_ignores_it(inside: Repo, mlgit: Mlgit):
+    commit(inside, _gitignore="", train_py="import mlgit\nr = mlgit.init()\nr.log({'a': 1})\n")
+    write(inside.folder, {".git/info/exclude": "/scratch\n"})
+    mlgit("run", "-n", "x", "--", "python", "train.py")
+
+    refused = mlgit("reproduce", "x", "--to", "again", check=False)
+    done = mlgit("reproduce", "x", "--to", "scratch/again")
+
+    assert (refused.returncode, "again is in your work tree" in refused.stderr) == (2, True)
+    assert "commit a link to it" in refused.stderr
+    assert not (inside.folder / "again").exists()
+    assert "bitwise" in done.stdout
+    assert git(inside.folder, "status", "--porcelain", ".") == ""
 
 
 SLOW = """
