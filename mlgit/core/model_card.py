@@ -10,6 +10,8 @@ from typing import Any
 from mlgit.errors import UsageError
 
 _TEXTS = ("framework", "version", "format", "made", "load", "unsafe", "dtype")
+_OBJECTS = "object"
+"""A type of a column that may be any, as NumPy calls it."""
 ANY = -1
 """A length that a model does not ask for, as MLflow and ONNX write it: that of a batch."""
 
@@ -112,24 +114,37 @@ def _plain(port: Port) -> dict[str, Any]:
 def ports(data: Any) -> tuple[Port, ...]:
     """What *data* is made of: the columns of a frame, an array or tensor, a mapping or a sequence of them, or a value.
 
-    The first length of an array is taken for the batch's, which may be any.
+    The first length of an array is taken for the batch's, which may be any. Rows as mappings are what a frame of them
+    is; a mapping in another has the names `outer.inner`; None is nothing.
     """
+    if data is None:
+        return ()
     if isinstance(data, Port):
         return (data,)
     if isinstance(data, Mapping):
-        return tuple(_named(str(name), value) for name, value in data.items())
+        return tuple(port for name, value in data.items() for port in _below(str(name), value))
     if hasattr(data, "columns") and hasattr(data, "dtypes"):  # a frame of pandas' or polars'
         return tuple(
             Port(name=str(name), dtype=str(dtype), shape=(ANY,))
             for name, dtype in zip(data.columns, data.dtypes, strict=True)
         )
+    if hasattr(data, "to_frame"):  # a column of such a frame
+        return (_named("" if data.name is None else str(data.name), data),)
     if not hasattr(data, "shape") and isinstance(data, Sequence) and not isinstance(data, str | bytes):
         return _of_sequence(data)
     return (_named("", data),)
 
 
+def _below(name: str, value: Any) -> tuple[Port, ...]:
+    if not isinstance(value, Mapping):
+        return (_named(name, value),)
+    return tuple(port for inner, one in value.items() for port in _below(f"{name}.{inner}", one))
+
+
 def _of_sequence(data: Sequence[Any]) -> tuple[Port, ...]:
-    """Several arrays or ports are as many inputs; a list of plain values is one."""
+    """Several arrays or ports are as many inputs, rows of names as many as there are names; plain values are one."""
+    if data and all(isinstance(item, Mapping) for item in data):
+        return ports({name: [row[name] for row in data if name in row] for name in data[0]})
     if data and all(isinstance(item, Port) or hasattr(item, "shape") for item in data):
         return tuple(item if isinstance(item, Port) else _named("", item) for item in data)
     shape: list[int] = [ANY]
@@ -166,7 +181,7 @@ def _misfit(wanted: Sequence[Port], given: Sequence[Port]) -> str:
 
 
 def _differs(wanted: Port, given: Port) -> str:
-    if wanted.dtype and given.dtype and wanted.dtype != given.dtype:
+    if wanted.dtype and given.dtype and wanted.dtype != given.dtype and _OBJECTS not in (wanted.dtype, given.dtype):
         return f"{wanted.name or 'it'} is of {given.dtype}, not {wanted.dtype}"
     fits = len(wanted.shape) == len(given.shape) and all(
         ANY in (one, other) or one == other for one, other in zip(wanted.shape, given.shape, strict=True)

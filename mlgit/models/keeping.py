@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ CARD = "model.yaml"
 """The file of a model's folder that tells what is in it."""
 _LARGEST = 1 << 20
 """Bytes of a card."""
+_NAMED = 5
+"""So many unsafe files are named, of each kind."""
 
 
 def store(
@@ -80,12 +84,41 @@ def described(files: Mapping[str, Path], sha256: Mapping[str, str]) -> ModelCard
     Whether it is unsafe is seen by the bytes and believed of no card. Nothing is loaded. Raises `OSError`.
     """
     card = _read(files.get(CARD)) or _guessed(files)
-    found = ((path, scanning.unsafe(place, path)) for path, place in sorted(files.items()) if path != CARD)
-    unsafe = next((f"{what} in {path}" for path, what in found if what), "")
+    unsafe = _unsafe((path, place) for path, place in sorted(files.items()) if path != CARD)
     return replace(
         card, unsafe=unsafe, sha256=dict(sha256), size=sum(place.stat().st_size for place in files.values()),
         format=card.format or (PICKLE if unsafe else ""),
     )  # fmt: skip
+
+
+def _unsafe(files: Iterable[tuple[str, Path]]) -> str:
+    """What in *files* may run code: `a pickle in optimizer.pt, training_args.bin`; empty where nothing may."""
+    found: dict[str, list[str]] = {}
+    for path, place in files:
+        if what := scanning.unsafe(place, path):
+            found.setdefault(what, []).append(path)
+    return "; ".join(f"{what} in {_some(paths)}" for what, paths in found.items())
+
+
+def _some(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else ""
+    return f"{', '.join(paths[:_NAMED])}{more}"
+
+
+def without(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
+    """The files below *folder* by path, but for those whose path or name one of *patterns* (`*.pt`) meets.
+
+    Links are followed. Raises `UsageError` where none is left.
+    """
+    found: dict[str, Path] = {}
+    for top, _, names in os.walk(folder, followlinks=True):
+        for place in (Path(top, name) for name in sorted(names)):
+            path = place.relative_to(folder).as_posix()
+            if not any(fnmatchcase(one, pattern) for one in (path, place.name) for pattern in patterns):
+                found[path] = place
+    if not found:
+        raise UsageError(f"{folder} has no file that is not excluded.", fix="exclude less")
+    return found
 
 
 def _guessed(files: Mapping[str, Path]) -> ModelCard:

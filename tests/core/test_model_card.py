@@ -5,11 +5,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 
 from mlgit.core.model_card import ModelCard, Port, ports
 from mlgit.errors import UsageError
 
 X = np.zeros((5, 4), "float32")
+MIXED = pd.DataFrame({
+    "n": [1], "x": [1.5], "ok": [True], "at": np.array(["2026-01-01"], "datetime64[s]"), "kind": pd.Categorical(["u"]),
+})  # fmt: skip
 CARD = ModelCard(
     framework="torch", version="2.9.1", format="safetensors", made="net.Net", parameters=1234, dtype="float32",
     inputs=(Port(dtype="float32", shape=(-1, 4)),), size=10, sha256={"model.safetensors": "ab"},
@@ -29,6 +33,15 @@ CARD = ModelCard(
         (np.float32(3), ["float32"]),
         (pd.DataFrame({"age": [1, 2], "pay": [1.5, 2.0]}), ["age int64 [any]", "pay float64 [any]"]),
         (Port(name="x", dtype="int8", shape=(2,)), ["x int8 [2]"]),
+        (scipy.sparse.csr_matrix(X), ["float32 [any, 4]"]),
+        (MIXED, ["n int64 [any]", "x float64 [any]", "ok bool [any]", "at datetime64[s] [any]", "kind category [any]"]),
+        (pd.Series([1.5], name="y"), ["y float64 [any]"]),
+        (pd.Series([1.5]), ["float64 [any]"]),
+        ([{"age": 1, "pay": 1.5}, {"age": 2, "pay": 2.0}], ["age int [any]", "pay float [any]"]),
+        ({"text": {"ids": X, "mask": X}, "n": 1}, ["text.ids float32 [any, 4]", "text.mask float32 [any, 4]", "n int"]),
+        ({"age": [1, 2], "name": ["a", "b"]}, ["age int [any]", "name str [any]"]),
+        ([], ["NoneType [any]"]),
+        (None, []),
     ],
 )  # fmt: skip
 def test_data_says_what_it_is_made_of(data: Any, told: list[str]):
@@ -73,6 +86,14 @@ def test_columns_are_compared_by_name():
 
     with pytest.raises(UsageError, match="pay is missing"):
         card.check_input(frame[["age"]])
+
+
+def test_a_column_of_objects_may_hold_text():
+    card = ModelCard(
+        inputs=(Port(name="name", dtype="object", shape=(-1,)), Port(name="age", dtype="int64", shape=(-1,)))
+    )
+
+    card.check_input([Port(name="name", dtype="str", shape=(-1,)), Port(name="age", dtype="int64", shape=(-1,))])
 
 
 def test_a_model_of_which_nothing_is_known_takes_anything():

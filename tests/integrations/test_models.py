@@ -17,7 +17,7 @@ import pytest
 import mlgit
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.models import frameworks, steady
+from mlgit.models import frameworks, keeping, steady
 from tests.conftest import need
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -205,17 +205,55 @@ def test_what_is_noted_in_a_file_of_tensors_stands_in_order(tmp_path: Path):
 def test_a_text_model_is_the_same_bytes_from_another_process(tmp_path: Path):
     need("skops", importlib.util.find_spec("skops") is not None)
     code = """
-import sys
-from pathlib import Path
 from sklearn.feature_extraction.text import TfidfVectorizer
 from mlgit.models.frameworks import sklearn
-sklearn.save(TfidfVectorizer().fit(["a model of words", "words of a text"]), Path(sys.argv[1]))
+sklearn.save(TfidfVectorizer().fit(["a model of words", "words of a text"]), folder)
 """
-    for name in "ab":
-        (tmp_path / name).mkdir()
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=True)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    exec(code, {"folder": tmp_path / "here"})
+    elsewhere = f"from pathlib import Path; folder = Path({str(tmp_path / 'there')!r})\n{code}"
+    subprocess.run([sys.executable, "-c", elsewhere], check=True)
 
-    assert (tmp_path / "a/model.skops").read_bytes() == (tmp_path / "b/model.skops").read_bytes()
+    assert (tmp_path / "here/model.skops").read_bytes() == (tmp_path / "there/model.skops").read_bytes()
+
+
+def several() -> Any:
+    """Of a network: its weights and its biases, layer by layer."""
+    from sklearn.neural_network import MLPClassifier
+
+    return MLPClassifier((3,), random_state=0).partial_fit(X, Y, classes=[0, 1])
+
+
+def mixed() -> Any:
+    import torch
+
+    return torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 2).half())
+
+
+COUNTED: dict[str, tuple[Callable[[], Any], int | None, str]] = {
+    "torch: what is shared once": (net, 4 * 4 + 4 + 4, "float32"),
+    "torch: no buffers, two types": (mixed, (4 * 3 + 3) + (3 + 3) + (3 * 2 + 2), "float16, float32"),
+    "sklearn: a step of a pipeline": (pipeline, 4 + 1, "float32"),
+    "sklearn: layers": (several, (4 * 3 + 3) + (3 * 1 + 1), "float32"),
+    "keras": (layers, 4 * 2 + 2, "float32"),
+    "onnx": (graph, 4 * 2, "float32"),
+    "numpy": (lambda: {"w": X[:3], "n": Y[:2]}, 3 * 4 + 2, "float32, int64"),
+    "xgboost: trees have none": (boosted, None, ""),
+}
+
+
+@pytest.mark.parametrize("what", COUNTED)
+def test_parameters_are_counted(what: str, tmp_path: Path):
+    make, count, dtype = COUNTED[what]
+    name = what.partition(":")[0]
+    needed(name) if name in CASES else None
+    model = make()
+
+    card = keeping.store(model, tmp_path)
+
+    assert (card.parameters, card.dtype) == (count, dtype)
+    assert card.size == sum(path.stat().st_size for path in tmp_path.iterdir() if path.name != keeping.CARD)
 
 
 def test_finding_a_framework_imports_nothing(inside: Repo):
@@ -317,6 +355,89 @@ def test_what_joblib_packs_is_marked(inside: Repo):
         briefs = [run.log_model(f"net{number}").stored.card.unsafe for number in range(6)]
 
     assert briefs == [f"a pickle in net{number}" for number in range(6)]
+
+
+def test_an_estimator_of_lightgbm_comes_back_as_one_with_its_classes(inside: Repo):
+    need("lightgbm", importlib.util.find_spec("lightgbm") is not None)
+    import lightgbm
+    import pandas as pd
+
+    kinds = np.array(["cat", "dog"])[Y]
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(kind=pd.Categorical(kinds))
+    models = [lightgbm.LGBMClassifier(n_estimators=3, verbose=-1).fit(frame, kinds) for _ in range(2)]
+    with mlgit.init() as run:
+        versions = [run.log_model(model, name="net", input_example=frame[:3]).version for model in models]
+
+    back, card = mlgit.load_model("net"), mlgit.model_card("net")
+
+    assert versions == ["v0", "v0"]
+    assert (type(back), back.classes_.tolist()) == (lightgbm.LGBMClassifier, ["cat", "dog"])
+    assert back.predict(frame).tolist() == models[0].predict(frame).tolist()
+    assert (card.format, card.framework, card.unsafe) == ("skops", "lightgbm", "")
+
+
+def test_an_estimator_of_lightgbm_with_code_of_its_own_asks_for_trust(inside: Repo):
+    need("lightgbm", importlib.util.find_spec("lightgbm") is not None)
+    import lightgbm
+
+    model = lightgbm.LGBMRegressor(n_estimators=1, verbose=-1, objective=halfway).fit(X, Y)
+    with mlgit.init() as run:
+        run.log_model(model, name="net")
+
+    with pytest.raises(UsageError, match=r"halfway, which nobody trusts yet"):
+        mlgit.load_model("net")
+
+
+def halfway(truth: Any, given: Any) -> Any:
+    """An objective."""
+    return given - truth, np.ones_like(truth, dtype=float)
+
+
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
+def test_a_keras_model_of_the_old_format_is_loaded_in_safe_mode(inside: Repo):
+    need("keras", importlib.util.find_spec("keras") is not None)
+    import keras
+
+    model = layers()
+    model.save("net.h5")
+    model.save_weights("net.weights.h5")
+    keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x * 2)]).save("code.h5")
+    with mlgit.init() as run:
+        run.log_model("net.h5", name="net")
+        run.log_model("net.weights.h5", name="weights")
+        run.log_model("code.h5", name="code")
+
+    assert np.allclose(mlgit.load_model("net").predict(X, verbose=0), model.predict(X, verbose=0))
+    assert mlgit.model_card("net").format == "keras"
+    with pytest.raises(UsageError, match="Nobody knows the format"):
+        mlgit.load_model("weights")
+    with pytest.raises(UsageError, match="a Keras Lambda layer, which is code"):
+        mlgit.load_model("code")
+
+
+def test_what_a_trainer_leaves_beside_its_model_can_be_left_out(inside: Repo, capfd: pytest.CaptureFixture[str]):
+    need("transformers", importlib.util.find_spec("transformers") is not None)
+    import torch
+
+    model = bert()
+    model.save_pretrained("trained")
+    Path("trained/checkpoint-1").mkdir()
+    for name in ("training_args.bin", "checkpoint-1/optimizer.pt"):
+        torch.save({"lr": 0.1}, Path("trained", name))
+    with mlgit.init() as run:
+        run.log_model("trained", name="all")
+        said = capfd.readouterr().err
+        run.log_model("trained", name="some", exclude=["training_args.bin", "checkpoint-*"], metadata={"epoch": 1})
+        with pytest.raises(UsageError, match="no file that is not excluded"):
+            run.log_model("trained", name="none", exclude="*")
+
+    whole, some = mlgit.model_card("all"), mlgit.model_card("some")
+
+    assert whole.unsafe == "a pickle (data.pkl) in checkpoint-1/optimizer.pt, training_args.bin"
+    assert "leaves out of a folder what exclude=[…] meets" in said
+    assert (some.unsafe, some.format, sorted(some.sha256)) == ("", "transformers", ["config.json", "model.safetensors"])
+    assert type(mlgit.load_model("some")) is type(model)
+    assert np.allclose(pooled(mlgit.load_model("some")), pooled(model))
 
 
 def test_a_missing_library_is_named(inside: Repo, monkeypatch: pytest.MonkeyPatch):

@@ -24,8 +24,11 @@ def _models(files: Mapping[str, Path]) -> list[Path]:
 
 
 def save(model: Any, folder: Path) -> ModelCard:
-    """Store a model of CatBoost's."""
-    model.save_model(str(folder / _FILE))
+    """Store a model of CatBoost's, without what is another each time: a number of its own, and when it was made."""
+    kept = model.copy()
+    for name in {"model_guid", "train_finish_time"} & set(kept.get_metadata().keys()):
+        del kept.get_metadata()[name]
+    kept.save_model(str(folder / _FILE))
     return ModelCard(format=FORMAT, load=f'{type(model).__name__}().load_model("{_FILE}")')
 
 

@@ -1,4 +1,4 @@
-"""Keras: its `.keras` archive. A Lambda layer in it is code, so such a model is unsafe."""
+"""Keras: its `.keras` archive, and the `.h5` of old. A Lambda layer is code, so such a model is unsafe."""
 
 from __future__ import annotations
 
@@ -15,13 +15,23 @@ from mlgit.models.frameworks import Trust
 
 FORMAT = "keras"
 _FILE = "model.keras"
+_CONFIG, _HEADER = b"model_config", 1 << 16
+"""What an `.h5` with layers has in its beginning; one without them, weights alone, is no model."""
 _SAFE_SINCE = (3, 12)
-"""Before, files could get round `safe_mode` (CVE-2025-1550, 8747, 9906, 12058)."""
+"""Before, files could get round `safe_mode` (CVE-2025-1550, 8747, 9905, 9906, 12058)."""
 
 
 def takes(files: Mapping[str, Path]) -> bool:
-    """Whether one of *files* is an archive of Keras."""
-    return bool(frameworks.with_suffix(files, ".keras"))
+    """Whether one of *files* is a model of Keras, as an archive or as it was saved before there were those."""
+    return bool(_models(files))
+
+
+def _models(files: Mapping[str, Path]) -> list[Path]:
+    old = frameworks.with_suffix(files, ".h5", ".hdf5")
+    return [
+        *frameworks.with_suffix(files, ".keras"),
+        *(path for path in old if _CONFIG in frameworks.head(path, _HEADER)),
+    ]
 
 
 def save(model: Any, folder: Path) -> ModelCard:
@@ -49,7 +59,7 @@ def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> Any:
     version = tuple(int(part) for part in keras.__version__.split(".")[:2])
     if version < _SAFE_SINCE and not trust.pickle:
         raise UsageError(f"Keras {keras.__version__} loads no model safely.", fix='pip install "keras>=3.12"')
-    path = frameworks.only(frameworks.with_suffix(files, ".keras"))
+    path = frameworks.only(_models(files))
     return keras.saving.load_model(path, safe_mode=not trust.pickle)
 
 

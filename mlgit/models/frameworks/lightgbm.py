@@ -1,17 +1,24 @@
-"""LightGBM: its own text. An estimator comes back as the booster that it is made of."""
+"""LightGBM: a booster as its own text; an estimator, which is more than its booster, by skops."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mlgit.core.model_card import ModelCard
 from mlgit.models import frameworks
 from mlgit.models.frameworks import Trust
+from mlgit.models.frameworks import sklearn as estimators
 
 FORMAT = "lightgbm"
 _FILE = "model.txt"
+_OWN = (
+    "collections.OrderedDict", "lightgbm.basic.Booster",
+    *(f"lightgbm.sklearn.LGBM{kind}" for kind in ("Model", "Classifier", "Regressor", "Ranker")),
+)  # fmt: skip
+"""What an estimator is made of. A booster is restored from its text by the same reader as from a file."""
 
 
 def takes(files: Mapping[str, Path]) -> bool:
@@ -24,13 +31,17 @@ def _boosters(files: Mapping[str, Path]) -> list[Path]:
 
 
 def save(model: Any, folder: Path) -> ModelCard:
-    """Store a booster, or the one of an estimator."""
-    getattr(model, "booster_", model).save_model(folder / _FILE)
+    """Store a booster, or an estimator with its classes and settings."""
+    if isinstance(model, frameworks.library("lightgbm").LGBMModel):
+        return estimators.save(model, folder)
+    model.save_model(folder / _FILE)
     return ModelCard(format=FORMAT, load=f'lightgbm.Booster(model_file="{_FILE}")')
 
 
 def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> Any:
-    """The booster."""
+    """The booster, or the estimator. Raises `UsageError` for one that holds more than LightGBM's own classes."""
+    if frameworks.with_suffix(files, ".skops"):
+        return estimators.load(files, card, replace(trust, types=(*trust.types, *_OWN)))
     return frameworks.library("lightgbm").Booster(model_file=frameworks.only(_boosters(files)))
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from mlgit.core.model_card import ANY, ModelCard, Port
 from mlgit.errors import UsageError
 from mlgit.models import frameworks, steady
@@ -29,7 +31,24 @@ def save(model: Any, folder: Path) -> ModelCard:
     """Store an estimator or a pipeline; how many columns it takes, it says itself."""
     frameworks.library("skops.io", "skops").dump(model, folder / _FILE)
     _settle(folder / _FILE)
-    return ModelCard(format=FORMAT, load=f'skops.io.load("{_FILE}")', inputs=_inputs(model))
+    weights = _weights(model)
+    return ModelCard(
+        format=FORMAT, load=f'skops.io.load("{_FILE}", trusted=[…])', inputs=_inputs(model),
+        parameters=sum(one.size for one in weights) if weights else None,
+        dtype=", ".join(sorted({str(one.dtype) for one in weights})),
+    )  # fmt: skip
+
+
+def _weights(model: Any) -> list[Any]:
+    """What a linear model or a network has learned to multiply with and to add, of each step of a pipeline."""
+    steps = [step for _, step in getattr(model, "steps", ())] or [model]
+    learned = [
+        getattr(step, name)
+        for step in steps
+        for name in ("coef_", "intercept_", "coefs_", "intercepts_")
+        if hasattr(step, name)
+    ]
+    return [np.asarray(one) for several in learned for one in (several if isinstance(several, list) else [several])]
 
 
 def _settle(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,18 @@ def save(model: Any, folder: Path) -> ModelCard:
 def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> Any:
     """A model of a class of the library's own: no code of the folder runs. Raises `UsageError` for another class."""
     transformers = frameworks.library("transformers")
-    kind: Any = getattr(transformers, card.made.rpartition(".")[2] or "AutoModel", None)
-    if (card.made and not card.made.startswith("transformers.")) or not hasattr(kind, "from_pretrained"):
-        raise UsageError(f"{card.made[:120]} is no class of transformers.", fix="use_model(), and its from_pretrained")
     folder = min(files.values(), key=lambda path: len(path.parts)).parent
+    made = card.made or _architecture(folder / "config.json")
+    kind: Any = getattr(transformers, made.rpartition(".")[2], None)
+    if not made.startswith("transformers.") or not hasattr(kind, "from_pretrained"):
+        raise UsageError(f"{made[:120]} is no class of transformers.", fix="use_model(), and its from_pretrained")
     return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def _architecture(config: Path) -> str:
+    """The class that a folder says it was saved by."""
+    told = json.loads(config.read_bytes()) if config.exists() else {}
+    return f"transformers.{next(iter(told.get('architectures') or ()), 'AutoModel')}"
 
 
 predict = modules.predict

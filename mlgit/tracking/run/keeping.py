@@ -65,7 +65,8 @@ class Kept:
             version = log.with_card(self._journal.repo, version, folder=self._journal.record.folder)
             if version.card and version.card.unsafe:
                 marked = f"{artifact.name} is marked unsafe: {version.card.unsafe}"
-                self._journal.say_once(marked, f"{marked}; an object that log_model() is given is stored safely")
+                safe = "log_model() stores an object safely, and leaves out of a folder what exclude=[…] meets"
+                self._journal.say_once(marked, f"{marked}; {safe}")
             version = log.claimed(replace(version, tags=tuple(artifact.tags)), given, self._kept.values())
             if pinned.is_again():  # an old version would be `latest` once more
                 version = replace(version, aliases=())

@@ -19,7 +19,7 @@ class Modelled(Kept):
     def log_model(
         self, path: Any, name: str | None = None, aliases: Sequence[str] | str | None = None,
         framework: str | None = None, signature: Mapping[str, Any] | None = None, input_example: Any = None,
-        metadata: Mapping[str, Any] | None = None, allow_pickle: bool = False,
+        metadata: Mapping[str, Any] | None = None, allow_pickle: bool = False, exclude: Sequence[str] | str = (),
     ) -> Artifact:  # fmt: skip
         """Keep a model: the file or folder *path* as it is, or an object in its place, in a safe format.
 
@@ -31,7 +31,8 @@ class Modelled(Kept):
         and NumPy. With *allow_pickle* anything else is pickled, and marked unsafe for ever, as a file is that holds a
         pickle. What goes in and out is learned by asking the model with *input_example*, or said by *signature*:
         `{"inputs": …, "outputs": …}`, data of that kind; neither is stored. *metadata* is plain data that is kept with
-        it. The *name* is that of the file, or `model`; the version is called `latest`, and by the *aliases*.
+        it. The *name* is that of the file, or `model`; the version is called `latest`, and by the *aliases*. Of a
+        folder what *exclude* meets is left out: `["training_args.bin", "checkpoint-*"]`.
 
         Raises `UsageError` for an object that cannot be stored safely, else as `log_artifact` does.
         """
@@ -41,7 +42,7 @@ class Modelled(Kept):
 
         self._journal.check_open("artifacts")
         if isinstance(path, str | os.PathLike):
-            return self._log_file(path, name, aliases, metadata)
+            return self._log_file(path, name, aliases, metadata, [exclude] if isinstance(exclude, str) else exclude)
         artifact = Artifact(name or "model", "model", metadata=metadata)
         with Staging().alone() as folder:
             keeping.store(
@@ -52,13 +53,19 @@ class Modelled(Kept):
         return self.log_artifact(artifact, aliases=aliases)
 
     def _log_file(
-        self, path: Path_, name: str | None, aliases: Sequence[str] | str | None, metadata: Mapping[str, Any] | None
-    ) -> Artifact:
-        if not metadata:
+        self, path: Path_, name: str | None, aliases: Sequence[str] | str | None, metadata: Mapping[str, Any] | None,
+        exclude: Sequence[str],
+    ) -> Artifact:  # fmt: skip
+        if not metadata and not exclude:
             return self.log_artifact(path, name=name, type="model", aliases=aliases)
         artifact, place = of_path(path, name, "model")
-        artifact.metadata = dict(metadata)
-        if place is not None:
+        artifact.metadata = dict(metadata or {})
+        if exclude and place is not None and place.is_dir():
+            from mlgit.models import keeping
+
+            for inner, file in keeping.without(place, exclude).items():
+                artifact.add_file(file, inner)
+        elif place is not None:
             artifact.add_dir(place) if place.is_dir() else artifact.add_file(place)
         return self.log_artifact(artifact, aliases=aliases)
 

@@ -79,7 +79,7 @@ class Unkept(Saved, Modelled, Alerts, Watched):
     def log_model(
         self, path: Any, name: str | None = None, aliases: Sequence[str] | str | None = None,
         framework: str | None = None, signature: Mapping[str, Any] | None = None, input_example: Any = None,
-        metadata: Mapping[str, Any] | None = None, allow_pickle: bool = False,
+        metadata: Mapping[str, Any] | None = None, allow_pickle: bool = False, exclude: Sequence[str] | str = (),
     ) -> Artifact:  # fmt: skip
         """Nothing is stored; the answer is an artifact all the same."""
         return self.log_artifact(path if isinstance(path, str | os.PathLike) else "model", name=name, type="model")
