@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from mlgit.store.place import Place
 
 _SECTIONS = {
-    "Stages of dvc.yaml": ("stages", "force", "dry_run", "as_json"),
+    "Stages of dvc.yaml": (
+        "stages",
+        "force",
+        "downstream",
+        "single_item",
+        "all_pipelines",
+        "keep_going",
+        "pull",
+        "dry_run",
+        "as_json",
+    ),
     "What goes in, and what comes out": ("params", "metrics", "wandb"),
     "What the run is called": ("name", "group", "tags", "notes", "job_type", "project", "sweep"),
     "What it goes on from": ("resume", "fork", "rewind"),
@@ -30,11 +40,17 @@ _SECTIONS = {
 
 @click.command(cls=Sectioned, sections=_SECTIONS, context_settings={"allow_interspersed_args": False})
 @click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE",
-              help="Set a param, its value read as YAML (0.1, true, [1, 2]); may be repeated.")  # fmt: skip
+              help="Set a param, its value read as YAML (0.1, true, [1, 2]); may be repeated. "
+                   "FILE:NAME=VALUE sets it in another params file, YAML, JSON, TOML or Python.")  # fmt: skip
 @click.option("-s", "--stage", "stages", multiple=True, metavar="STAGE", type=choose.StageName(),
               help="This stage of dvc.yaml, and what it depends on; may be repeated.")  # fmt: skip
 @click.option("-f", "--force", is_flag=True, help="Run stages that are unchanged, too.")
-@click.option("--dry-run", is_flag=True, help="Only say which stages would run, and why.")
+@click.option("--downstream", is_flag=True, help="Run what depends on the stages asked for, and not what they need.")
+@click.option("--single-item", is_flag=True, help="Run the stages asked for alone, not what they depend on.")
+@click.option("--all-pipelines", is_flag=True, help="Run the stages of every dvc.yaml of the project.")
+@click.option("--keep-going", is_flag=True, help="When a stage fails, run those that do not depend on it.")
+@click.option("--pull", is_flag=True, help="Fetch from the DVC remote what is missing here, the run cache too.")
+@click.option("--dry-run", is_flag=True, help="Only say which stages would run, and why; with -p, would run then.")
 @click.option("--json", "as_json", is_flag=True, help="Print what --dry-run says as JSON.")
 @click.option("-n", "--name", help="The run's name for people.  [default: two words and a number]")
 @click.option("-g", "--group", help="File it under a group.")
@@ -63,8 +79,8 @@ _SECTIONS = {
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 def command(
     words: tuple[str, ...], params: tuple[str, ...], metrics: tuple[str, ...], wandb: bool,
-    resume: str | None, fork: str | None, rewind: str | None, stages: tuple[str, ...], force: bool, dry_run: bool,
-    as_json: bool, **wishes: Any,
+    resume: str | None, fork: str | None, rewind: str | None, stages: tuple[str, ...], force: bool, downstream: bool,
+    single_item: bool, all_pipelines: bool, keep_going: bool, pull: bool, dry_run: bool, as_json: bool, **wishes: Any,
 ) -> None:  # fmt: skip
     """Run COMMAND and record it: its code, params, metrics and output become the branch exp/<project>/<name>-<id>.
 
@@ -83,7 +99,7 @@ def command(
       mlgit run -p lr=0.1 -p model.depth=3 -n baseline -- python train.py
       mlgit run -p lr=0.1 -m metrics.json -- ./train --rate {lr}
       mlgit run --wandb -- python train.py
-      mlgit run -p lr=0.1 --stage train
+      mlgit run -p lr=0.1 -p net.toml:depth=3 --stage train
       mlgit run --resume auto --checkpoint 5m --push -- python train.py
     """
     from mlgit.integrations import shim
@@ -95,11 +111,18 @@ def command(
 
     folder = place.here()
     home = begin.place_for(folder)
+    flags = {
+        "--force": force, "--downstream": downstream, "--single-item": single_item, "--all-pipelines": all_pipelines,
+        "--keep-going": keep_going, "--pull": pull,
+    }  # fmt: skip
+    options = [name for name, is_on in flags.items() if is_on]
     if words in ((), ("mlgit", "run")):  # the latter is what a sweep's file may say
         folder = _stages_folder(home, folder, stages)
-        words = ("dvc", "repro", *(["--force"] if force else []), *(["--"] if stages else []), *stages)
-    elif stages or force or dry_run:
-        raise UsageError("--stage, --force and --dry-run are for the stages of dvc.yaml, not for a COMMAND.")
+        words = ("dvc", "repro", *options, *(["--"] if stages else []), *stages)
+    elif said_of_stages := [*(["--stage"] if stages else []), *options, *(["--dry-run"] if dry_run else [])]:
+        raise UsageError(f"{', '.join(said_of_stages)}: for the stages of dvc.yaml, not for a COMMAND.")
+    else:
+        _check_no_stage(home, folder, words)
     if as_json and not dry_run:
         raise UsageError("--json is for what --dry-run says.", fix="mlgit show --json prints a run")
     if dry_run:
@@ -139,19 +162,29 @@ def _stages_folder(home: Place, here: Path, stages: Sequence[str]) -> Path:
     return folder
 
 
-def _plan(home: Place, folder: Path, words: Sequence[str], params: Sequence[str], *, as_json: bool) -> None:
-    """Say which stages *words* would run."""
-    from mlgit.cli import output
-    from mlgit.dvc import planning
+def _check_no_stage(home: Place, folder: Path, words: Sequence[str]) -> None:
+    """Raise `UsageError` where the first of *words* is no program, but a stage of the project."""
+    import shutil
+
     from mlgit.tracking.command import pipeline
 
-    found = pipeline.of(home, words, folder)
-    if found is None:
-        raise UsageError("--dry-run is for the stages of dvc.yaml.")
-    if params:
-        raise UsageError("--dry-run goes by the params files as they are: -p would change them.", fix="leave -p out")
+    if shutil.which(words[0]) or (place := pipeline.folder_of(home, folder)) is None:
+        return
+    if words[0] in pipeline.names(place):
+        asked = " ".join(f"--stage {word}" for word in words)
+        raise UsageError(f"There is no program {words[0]!r}; it is a stage of dvc.yaml.", fix=f"mlgit run {asked}")
+
+
+def _plan(home: Place, folder: Path, words: Sequence[str], params: tuple[str, ...], *, as_json: bool) -> None:
+    """Say which stages *words* would run, with these *params*."""
+    from mlgit.cli import output
+    from mlgit.dvc import planning
+    from mlgit.tracking import files
+    from mlgit.tracking.command import run as execution
+
+    found, instead = execution.foreseen(home, words, files.parse_assignments(params), folder)
     os.chdir(folder)
-    planned = planning.plan(found.options)
+    planned = planning.plan(found.options, instead=instead)
     if as_json:
         output.as_json([asdict(one) for one in planned])
         return

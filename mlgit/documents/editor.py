@@ -1,4 +1,4 @@
-"""Put values into a person's own YAML or JSON, and leave the rest as they wrote it."""
+"""Put values into a person's own YAML, TOML or JSON, and leave the rest as they wrote it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FLOAT_TAG, _NULL_TAG = "tag:yaml.org,2002:float", "tag:yaml.org,2002:null"
 
 
 def with_values(text: str, values: Mapping[str, Any], *, source: str) -> str:
-    """*text*, a YAML or JSON document (by the ending of *source*), with *values* (dotted key → value) put in.
+    """*text*, a YAML, TOML or JSON document (by the ending of *source*), with *values* (dotted key → value) put in.
 
     Comments, order and quoting of the rest stay. A dotted key goes into the mappings that are there, and by number
     into lists; what is missing is made.
@@ -29,6 +29,8 @@ def with_values(text: str, values: Mapping[str, Any], *, source: str) -> str:
             raise ConfigError(f"{source}:{getattr(exc, 'lineno', 1)}: not JSON ({exc}).") from None
         _put_all(data, values, source)
         return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    if source.endswith(".toml"):
+        return _with_toml(text, values, source)
     from ruamel.yaml import YAML  # DVC's own choice: the one library that keeps comments
     from ruamel.yaml.representer import RoundTripRepresenter
 
@@ -47,6 +49,18 @@ def with_values(text: str, values: Mapping[str, Any], *, source: str) -> str:
     out = io.StringIO()
     keeper.dump(data, out)
     return out.getvalue()
+
+
+def _with_toml(text: str, values: Mapping[str, Any], source: str) -> str:
+    import tomlkit  # DVC's own choice here, too
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        document = tomlkit.parse(text)
+        _put_all(document, values, source)
+        return tomlkit.dumps(document)
+    except (TOMLKitError, ValueError) as exc:
+        raise ConfigError(f"{source}:{getattr(exc, 'line', 1)}: {exc}") from None
 
 
 def _quoted(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A user's own file that a run changes while it lasts, and gives back: at its end, or when it is recovered."""
+"""A user's own files that a run changes while it lasts, and gives back: at its end, or when it is recovered."""
 
 from __future__ import annotations
 
@@ -10,41 +10,44 @@ from pathlib import Path
 
 from mlgit import whole
 
-_PLACE, _BEFORE, _DURING = "borrowed.path", "borrowed.before", "borrowed.during"
+_PLACE, _BEFORE, _DURING = "borrowed.{}.path", "borrowed.{}.before", "borrowed.{}.during"
+"""Of each file, by its number."""
 _ASIDE, _DONE, _PATHS = "borrowed.aside", "borrowed.done", "paths.json"
 
 
 def take(path: Path, content: bytes, folder: Path) -> None:
     """Let *path* hold *content*; what it held is on disk in the live *folder* before."""
+    number = len(list(folder.glob(_PLACE.format("*"))))
     for name, text in ((_BEFORE, path.read_bytes()), (_DURING, content), (_PLACE, str(path).encode())):
-        (folder / name).touch()
-        _overwrite(folder / name, text)
+        (folder / name.format(number)).touch()
+        _overwrite(folder / name.format(number), text)
     _overwrite(path, content)
 
 
 def holds(folder: Path, path: Path) -> bool:
     """Whether the run of the live *folder* has borrowed *path*."""
-    place = folder / _PLACE
-    return place.exists() and place.read_text() == str(path)
+    return any(place.read_text() == str(path) for place in folder.glob(_PLACE.format("*")))
 
 
-def give_back(folder: Path) -> bool:
-    """Let a borrowed file hold what it held before; False where it holds something else meanwhile: then it stays.
+def give_back(folder: Path) -> list[Path]:
+    """Let borrowed files hold what they held before; those that hold something else meanwhile stay, and are returned.
 
-    Somebody has edited it, or a crash left it half written: what it held is put beside it, as `<name>.before`.
+    Somebody has edited them, or a crash left them half written: what one held is put beside it, as `<name>.before`.
     """
     put_back(folder)
-    if not (folder / _PLACE).exists():
-        return True
-    path = Path((folder / _PLACE).read_text())
-    before, during = (folder / _BEFORE).read_bytes(), (folder / _DURING).read_bytes()
-    there = path.read_bytes() if path.exists() else None
-    if there == during:
-        _overwrite(path, before)
-    elif there != before:
-        path.with_name(f"{path.name}.before").write_bytes(before)
-    (folder / _PLACE).unlink()
-    return there in (before, during)
+    stay: list[Path] = []
+    for place in sorted(folder.glob(_PLACE.format("*"))):
+        number = place.name.split(".")[1]
+        path = Path(place.read_text())
+        before, during = ((folder / name.format(number)).read_bytes() for name in (_BEFORE, _DURING))
+        there = path.read_bytes() if path.exists() else None
+        if there == during:
+            _overwrite(path, before)
+        elif there != before:
+            path.with_name(f"{path.name}.before").write_bytes(before)
+            stay.append(path)
+        place.unlink()
+    return stay
 
 
 def set_aside(paths: Iterable[Path], folder: Path) -> None:

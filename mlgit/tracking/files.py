@@ -151,16 +151,33 @@ def fingerprint(path: Path) -> Fingerprint:
 
 
 def read_params(path: Path) -> dict[str, Any]:
-    """The params in a project's params file, YAML or JSON. Raises `ConfigError`."""
+    """The params in a params file, YAML, JSON, TOML or Python. Raises `ConfigError`."""
     try:
-        data = reader.plain(path.read_bytes(), source=path.name)  # JSON is YAML
+        content = path.read_bytes()
     except FileNotFoundError:
         raise ConfigError(
             f"mlgit.yaml:1: run.params: there is no file {path.name}.", fix="correct the name, or make the file"
         ) from None
+    if path.suffix == ".toml":
+        return toml(content, source=path.name)
+    if path.suffix == ".py":
+        from mlgit.dvc import programs
+
+        return programs.params(content.decode("utf-8-sig"), source=path.name)
+    data = reader.plain(content, source=path.name)  # JSON is YAML
     if not isinstance(data, Mapping):
         raise ConfigError(f"{path.name}:1: expected params by name.")
     return dict(data)
+
+
+def with_params(path: Path, values: Mapping[str, Any]) -> str:
+    """The text of a params file with *values* (dotted key → value) put in. Raises `ConfigError`."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        from mlgit.dvc import programs
+
+        return programs.with_params(text, values, source=path.name)
+    return editor.with_values(text, values, source=path.name)
 
 
 @contextlib.contextmanager
@@ -181,22 +198,17 @@ def held(path: Path | None, *, alone: bool, notify: Callable[[str], None]) -> It
 
 
 @contextlib.contextmanager
-def params_in_place(
-    path: Path | None, values: Mapping[str, Any], folder: Path, notify: Callable[[str], None]
-) -> Iterator[None]:
-    """*path*, the project's params file, with *values* (dotted key → value) put in, as long as the context lasts.
+def in_place(texts: Mapping[Path, str], folder: Path, notify: Callable[[str], None]) -> Iterator[None]:
+    """Params files with other *texts* as long as the context lasts.
 
-    The caller holds the file alone (see `held`). The live *folder* keeps it as it was.
+    The caller holds them alone (see `held`). The live *folder* keeps them as they were.
     """
-    if path is None or not values:
-        yield
-        return
-    text = path.read_text(encoding="utf-8")
-    borrow.take(path, editor.with_values(text, values, source=path.name).encode(), folder)
     try:
+        for path, text in texts.items():
+            borrow.take(path, text.encode(), folder)
         yield
     finally:
-        if not borrow.give_back(folder):
+        for path in borrow.give_back(folder) if texts else ():
             notify(f"{path.name} was changed during the run and stays as it is; {path.name}.before holds what it was")
 
 

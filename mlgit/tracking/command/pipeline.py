@@ -48,8 +48,11 @@ class Pipeline:
         """Raise `UsageError` where a param *given* is not among those *known* of *file*: no stage would notice it."""
         if missing := [name for name in given if name not in known]:
             where = file.name if file else _PARAMS
-            why = f"Stages are run again where a value in a params file has changed, and {missing[0]} is in none."
-            raise UsageError(f"{missing[0]} is not in {where}.", why=why, fix=f"add it to {where} first")
+            why = (
+                f"Stages are run again where a value in a params file has changed, and {missing[0]} is not in this one."
+            )
+            fix = f"add it to {where} first, or name its file: -p FILE:{missing[0]}=…"
+            raise UsageError(f"{missing[0]} is not in {where}.", why=why, fix=fix)
 
     def words(self, live: Path, *, is_trial: bool, greeting: str) -> list[str]:
         """The program that says the *greeting*, runs the stages and records them in the *live* folder.

@@ -24,7 +24,7 @@ from mlgit.store import borrow, live, own, recover, result, telling
 from mlgit.store.place import Place
 from mlgit.tracking import checkpoints, files, handed, lives, seen
 from mlgit.tracking.begin import begin
-from mlgit.tracking.command import execute, metrics_files, pipeline, refused
+from mlgit.tracking.command import execute, given, metrics_files, pipeline, refused
 from mlgit.tracking.machine import watcher
 from mlgit.tracking.notice import notify
 from mlgit.tracking.options import RunOptions
@@ -91,31 +91,31 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
     """
     options = home.settings.section("run", RunOptions)
     stages = pipeline.of(home, command.words, folder)
-    file = home.settings.folder / options.params if options.params else stages.params if stages else None
-    borrowed = _is_borrowed(home, file, command)
-    with (
-        stages.alone() if stages else contextlib.nullcontext(),
-        files.held(None if borrowed else file, alone=bool(command.params), notify=notify) as release,
-    ):
-        recover.recover_all(home.repo, notify)  # one that was killed may have borrowed the params file
-        stated = files.read_params(file) if file else {}
-        known = flatten(stated)
-        if file:
-            _check_fit(command.params, known, file)
+    file = _params_file(home, stages)
+    params = given.by_file(command.params, folder)
+    borrowed = _is_borrowed(home, file, params)
+    with contextlib.ExitStack() as stack:
         if stages:
-            stages.check(command.params, known, file)
+            stack.enter_context(stages.alone())
+        may_change = params.files(file)
+        held = {
+            path: stack.enter_context(files.held(path, alone=path in may_change, notify=notify))
+            for path in sorted({*may_change, *([file] if file and not borrowed else [])})
+        }
+        recover.recover_all(home.repo, notify)  # one that was killed may have borrowed the params file
+        stated, texts = _stated(params, file, stages)
         begun = _begin(home, wish, command, folder, stated)
         if not stages and not command.takes_wandb:  # behind W&B's name a script says itself what its run is called
             notify(begun.greeting)
         stop_checkpoints = checkpoints.start(home, begun.opened, wish)
-        in_file = {key: value for key, value in command.params.items() if key in known and known[key] != value}
         files_of_metrics = [home.settings.folder / name for name in options.metrics]
         files_of_metrics += [folder / name for name in command.metrics]
         metrics = metrics_files.before([] if stages else files_of_metrics)  # who runs the stages takes them with theirs
-        if not in_file:
-            release()
-        is_trial = bool(in_file) or borrowed
-        with files.params_in_place(file, in_file, begun.opened.folder, notify):
+        for path, release in held.items():
+            if path not in texts:
+                release()
+        is_trial = bool(texts) or borrowed
+        with files.in_place(texts, begun.opened.folder, notify):
             words = _staged(stages, begun, is_trial=is_trial) if stages else begun.words
             words, env = command.through(words, begun.env, folder) if command.through else (words, begun.env)
             came_out = execute.execute(
@@ -129,7 +129,7 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
         raise why
     metrics_files.take(begun.opened, metrics, begun.record)
     if file and not stages and not wish.reproduces and not sharing.had_part(begun.opened.folder):
-        _say_unread(handed.loose(command.words, command.params, stated), known, file)
+        _say_unread(handed.loose(command.words, params.own, stated), flatten(stated), file)
     state = _state(came_out)
     if not stages and _is_only_around_others(home.repo, begun, command, came_out.code):
         ended = result.discard(home.repo, begun.opened)
@@ -139,6 +139,37 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
         ended = _end(home, begun.opened, state, came_out.code)
     stop_checkpoints()
     return Ended(ended, came_out.code, came_out.signal)
+
+
+def foreseen(
+    home: Place, words: Sequence[str], params: Mapping[str, Any], folder: Path
+) -> tuple[pipeline.Pipeline, Mapping[Path, str]]:
+    """The pipeline of *words*, and the params files that a run with *params* would change, as they would be then.
+
+    Raises `UsageError` where there is no pipeline, or none that takes these params.
+    """
+    stages = pipeline.of(home, words, folder)
+    if stages is None:
+        raise UsageError("--dry-run is for the stages of dvc.yaml.")
+    return stages, _stated(given.by_file(params, folder), _params_file(home, stages), stages)[1]
+
+
+def _params_file(home: Place, stages: pipeline.Pipeline | None) -> Path | None:
+    name = home.settings.section("run", RunOptions).params
+    return home.settings.folder / name if name else stages.params if stages else None
+
+
+def _stated(
+    params: given.Given, file: Path | None, stages: pipeline.Pipeline | None
+) -> tuple[Mapping[str, Any], Mapping[Path, str]]:
+    """(what the params *file* states, the text of each params file that *params* change). Raises `UsageError`."""
+    stated = files.read_params(file) if file else {}
+    known = flatten(stated)
+    if file:
+        _check_fit(params.own, known, file)
+    if stages:
+        stages.check(params.own, known, file)
+    return stated, params.texts(file, known)
 
 
 def _staged(stages: pipeline.Pipeline, begun: _Begun, *, is_trial: bool) -> list[str]:
@@ -166,16 +197,18 @@ def _say_unread(names: Sequence[str], known: Mapping[str, Any], file: Path) -> N
         notify(f"{name} is not in {file.name}: {hint}")
 
 
-def _is_borrowed(home: Place, file: Path | None, command: Command) -> bool:
-    """Whether a run around this one has put its params into *file*. Raises `UsageError` where both would."""
+def _is_borrowed(home: Place, file: Path | None, params: given.Given) -> bool:
+    """Whether a run around this one has put its params into *file*. Raises `UsageError` where both would into one."""
     outer = handed.found().run_id
-    borrowed = bool(file and live.is_id(outer) and borrow.holds(live.folder_of(home.repo, outer), file))
-    if file and borrowed and command.params:
+    if not live.is_id(outer):
+        return False
+    folder = live.folder_of(home.repo, outer)
+    if both := next((path for path in params.files(file) if borrow.holds(folder, path)), None):
         raise UsageError(
-            f"{file.name} is held by the run {outer}, inside of which this one would run.",
+            f"{both.name} is held by the run {outer}, inside of which this one would run.",
             why="Each of the two puts its own params into it.", fix="give -p to one of them only",
         )  # fmt: skip
-    return borrowed
+    return bool(file and borrow.holds(folder, file))
 
 
 def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapping[str, Any]) -> _Begun:
@@ -192,13 +225,13 @@ def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapp
     }
     life = lives.life(home, wish)
     opened, record = begin(home, replace(wish, given=tuple(command.params)), params, command.words, folder, about, life)
-    given = opened.folder / "given.json"
-    given.write_text(json.dumps(params, default=str))
+    told = opened.folder / "given.json"
+    told.write_text(json.dumps(params, default=str))
     env = handed.environment(
-        record.id, params=params, stated=stated, given=command.params, words=command.words, file=given,
+        record.id, params=params, stated=stated, given=command.params, words=command.words, file=told,
         names=command.said, wish=wish, home=folder, base=command.base,
     )  # fmt: skip
-    known = flatten(params) | {"params_file": given}
+    known = flatten(params) | {"params_file": told}
     words = [handed.filled(word, known) for word in command.words]
     greeting = f"run {escape.line(record.name, 60)} of {record.project}{life.words if life else ''}"
     return _Begun(opened=opened, record=record, words=words, env=env | dict(command.env), greeting=greeting)
