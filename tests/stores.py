@@ -124,6 +124,56 @@ def versioned(top: Path, name: str = "versions", bucket: str = "kept") -> Iterat
         server.stop()
 
 
+_SSHD = """
+import asyncio, sys
+import asyncssh
+
+port, place, password = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+
+class Server(asyncssh.SSHServer):
+    def password_auth_supported(self):
+        return True
+
+    def validate_password(self, username, said):
+        return said == password
+
+async def main():
+    keys = [asyncssh.generate_private_key("ssh-ed25519")]
+    root = lambda channel: asyncssh.SFTPServer(channel, chroot=place)
+    server = await asyncssh.listen("127.0.0.1", port, server_host_keys=keys, server_factory=Server, sftp_factory=root)
+    await server.wait_closed()
+
+asyncio.run(main())
+"""
+
+
+def has_ssh() -> bool:
+    """Whether DVC can speak SFTP here; asyncssh, which it uses, has a server too."""
+    return importlib.util.find_spec("sshfs") is not None
+
+
+def has_webdav() -> bool:
+    """Whether DVC can speak WebDAV here, and somebody answers."""
+    return importlib.util.find_spec("webdav4") is not None and _rclone() is not None
+
+
+@contextmanager
+def reached(kind: str, top: Path, place: Path, *, password: str = SECRET) -> Iterator[None]:
+    """The folder *place* as the default remote of *top*, by `ssh` or `webdav`; another *password* is refused."""
+    place.mkdir(exist_ok=True)
+    server = S3(place)
+    if kind == "ssh":
+        server.run([sys.executable, "-c", _SSHD, str(server.port), str(place), SECRET])
+    else:
+        server.run([str(_rclone()), "serve", "webdav", "--addr", f"127.0.0.1:{server.port}", "--user", "ada", "--pass",
+                    SECRET, "--config", "/dev/null", f":local:{place}"])  # fmt: skip
+    try:
+        configure(top, "store", f"{kind}://127.0.0.1:{server.port}", user="ada", password=password)
+        yield
+    finally:
+        server.stop()
+
+
 def configure(top: Path, name: str, url: str, *, default: bool = True, local: bool = False, **settings: str) -> None:
     """Set a remote up, in DVC's files: where it is reached goes to git, the credentials do not."""
     secret = {key: value for key, value in settings.items() if local or "key" in key or "password" in key}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 from mlgit.errors import MlgitError
 from mlgit.git.remote import bare
@@ -14,17 +15,24 @@ _BACKENDS = (
     ("dvc_objects.fs.errors", "ConfigError"), ("dvc_objects.fs.errors", "RemoteMissingDepsError"),
     ("botocore.exceptions", "BotoCoreError"), ("botocore.exceptions", "ClientError"), ("aiohttp", "ClientError"),
     ("asyncssh", "Error"), ("requests", "RequestException"), ("azure.core.exceptions", "AzureError"),
-    ("google.auth.exceptions", "GoogleAuthError"), ("gcsfs.retry", "HttpError"),
+    ("google.auth.exceptions", "GoogleAuthError"), ("gcsfs.retry", "HttpError"), ("webdav4.client", "ClientError"),
+    ("httpx", "HTTPError"),
 )  # fmt: skip
 """Where the libraries of DVC's backends have their own errors."""
+_EXTRAS = {"webdavs": "webdav"}
+"""Extras of DVC's that bear another name than the scheme."""
+_SHUT = ("NoCredentialsError", "PermissionDenied", "EOFError")
+"""Of S3's and of SSH's; the last where a password is asked for and nobody is there."""
 _GONE = (404, 410)
 _NO_KEY = ("404", "NoSuchKey")
+_NO_FILE = ("FileNotFoundError", "SFTPNoSuchFile", "ResourceNotFound", "ResourceNotFoundError")
+"""What the libraries for SSH, WebDAV and Azure say of a missing object."""
 
 
 def errors() -> tuple[type[BaseException], ...]:
     """What the libraries that are loaded may raise for what is not our bug."""
     loaded = (getattr(sys.modules.get(module), name, None) for module, name in _BACKENDS)
-    return (OSError, TimeoutError, *(error for error in loaded if error))
+    return (OSError, TimeoutError, EOFError, *(error for error in loaded if error))
 
 
 def is_absent(exc: FileNotFoundError) -> bool:
@@ -32,24 +40,30 @@ def is_absent(exc: FileNotFoundError) -> bool:
     cause = exc.__cause__
     if _code(cause) == "NoSuchBucket":
         return False
-    return cause is None or type(cause) is FileNotFoundError or _code(cause) in _NO_KEY or _status(cause) in _GONE
+    if cause is None or type(cause).__name__ in _NO_FILE:
+        return True
+    return _code(cause) in _NO_KEY or _status(cause) in _GONE
 
 
-def told(exc: BaseException, name: str, url: str, scheme: str) -> MlgitError:
-    """*exc* as an error that says what to do: the remote *name* at *url* is a store of the kind *scheme*."""
+def told(exc: BaseException, name: str, url: str) -> MlgitError:
+    """*exc*, of the remote *name* at *url*, as an error that says what to do."""
+    scheme = urlsplit(url).scheme
     where = f"The DVC remote {name} ({url})"
     why, cause = bare(str(exc) or type(exc).__name__), exc.__cause__ or exc
     codes, kind = {_status(exc), _status(cause)}, type(cause).__name__
     local = f"dvc remote modify --local {name}"
     if _code(cause) == "NoSuchBucket":
         what, fix = f"{where} has no such bucket.", f"make it, or dvc remote modify {name} url URL"
+    elif kind == "ResourceNotFound":  # of WebDAV's, whose own library makes no folder at the address itself
+        what, fix = f"{where} has no such folder.", f"make it, or dvc remote modify {name} url URL"
     elif getattr(exc, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         what, fix = "There is no room.", "make room, then try again: what is done stays done"
-    elif kind == "NoCredentialsError" or isinstance(exc, PermissionError) or codes & {401, 403, 405}:
+    elif kind in _SHUT or isinstance(exc, PermissionError) or codes & {401, 403, 405}:
         what = f"{where} does not let us in, or does not take what we want to do."
         fix = f"check its credentials, and what they may do: {local} … keeps them out of git"
-    elif kind == "RemoteMissingDepsError":
-        what, fix = f"{where} needs a library that is not installed.", f"pip install 'dvc[{scheme}]'"
+    elif kind == "RemoteMissingDepsError" or isinstance(exc, ImportError):
+        what = f"{where} needs a library that is not installed."
+        fix = f"pip install 'dvc[{_EXTRAS.get(scheme, scheme)}]'"
     else:
         what = f"{where} could not be reached, or broke off."
         fix = "try again when it answers: what is done stays done"
@@ -58,7 +72,7 @@ def told(exc: BaseException, name: str, url: str, scheme: str) -> MlgitError:
 
 def _status(exc: Any) -> int | None:
     """The status of http in *exc*."""
-    status = getattr(exc, "status", None)
+    status = getattr(exc, "status", None) or getattr(exc, "status_code", None)
     return status if isinstance(status, int) else None
 
 

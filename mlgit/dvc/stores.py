@@ -93,11 +93,11 @@ def opened(repo: Repo, folder: str = "", name: str = "", *, jobs: int | None = N
         return
     remote, config = found
     try:
-        remote.odb = _database(config, remote.name)
+        remote.odb = _database(config, remote)
         remote.jobs = jobs or remote.odb.fs.jobs
         yield remote
     except refusals.errors() as exc:
-        raise refusals.told(exc, remote.name, remote.url, urlsplit(remote.url).scheme) from exc
+        raise refusals.told(exc, remote.name, remote.url) from exc
     finally:
         _close(remote)
 
@@ -122,11 +122,14 @@ def _found(repo: Repo, folder: str, name: str) -> tuple[Remote, Any] | None:
     return remote, config
 
 
-def _database(config: Any, name: str) -> Any:
+def _database(config: Any, remote: Remote) -> Any:
     from dvc.fs import get_cloud_fs
     from dvc_data.hashfile.db import get_odb
 
-    backend, settings, path = get_cloud_fs(config, name=name)
+    try:
+        backend, settings, path = get_cloud_fs(config, name=remote.name)
+    except ImportError as exc:  # so DVC says that this kind of store is a package of its own
+        raise refusals.told(exc, remote.name, remote.url) from exc
     fs = backend(**settings)
     assert fs.fs  # made once, before threads ask for it at the same moment
     return get_odb(fs, fs.join(path, "files", "md5"), hash_name="md5", **settings)

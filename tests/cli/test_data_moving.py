@@ -12,6 +12,7 @@ import pytest
 from mlgit.dvc import adding, databases, project
 from mlgit.git.repo import Repo
 from tests import stores
+from tests.conftest import need
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -169,3 +170,42 @@ def test_without_a_remote_it_says_how_to_get_one(inside: Repo, data: Path, mlgit
     assert pushed.returncode == 2
     assert pulled.returncode == 1
     assert all("dvc remote add -d NAME URL" in done.stderr for done in (pushed, pulled))
+
+
+@pytest.mark.parametrize("kind", ["ssh", "webdav"])
+def test_data_goes_by_ssh_and_webdav_and_comes_back(inside: Repo, data: Path, mlgit: Script, tmp_path: Path, kind: str):
+    need(kind, {"ssh": stores.has_ssh, "webdav": stores.has_webdav}[kind]())
+    with stores.reached(kind, inside.folder, tmp_path / "far"):
+        pushed = json.loads(mlgit("data", "push", "--json").stdout)
+        again = json.loads(mlgit("data", "push", "--json").stdout)
+        lose(inside, data)
+        mlgit("data", "pull")
+        came = sorted(path.read_text() for path in data.iterdir())
+    there = stores.held(tmp_path / "far")
+    torn, gone = (there[databases.md5(f"{number}\n".encode()).hexdigest()] for number in (0, 1))
+    torn.write_text("x\n")
+    gone.unlink()
+    with stores.reached(kind, inside.folder, tmp_path / "far"):
+        lose(inside, data)
+        lacking = mlgit("data", "pull", check=False)
+
+    assert (pushed["files"], pushed["stuck"], again["files"]) == (4, [], 0)
+    assert came == ["0\n", "1\n", "2\n"]
+    assert lacking.returncode == 1
+    assert "data: 0.csv is damaged there" in lacking.stderr
+    assert "data: 1.csv is not there" in lacking.stderr
+
+
+@pytest.mark.parametrize("kind", ["ssh", "webdav"])
+def test_ssh_and_webdav_that_let_nobody_in_or_do_not_answer_are_told(
+    inside: Repo, data: Path, mlgit: Script, tmp_path: Path, kind: str
+):
+    need(kind, {"ssh": stores.has_ssh, "webdav": stores.has_webdav}[kind]())
+    with stores.reached(kind, inside.folder, tmp_path / "far", password="not-the-secret"):
+        refused = mlgit("data", "push", check=False, stdin=subprocess.DEVNULL)
+    away = mlgit("data", "push", check=False)
+
+    assert (refused.returncode, away.returncode) == (1, 1)
+    assert "does not let us in" in refused.stderr
+    assert "could not be reached" in away.stderr
+    assert "not-the-secret" not in refused.stdout + refused.stderr + away.stderr

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import os
 import subprocess
 import sys
@@ -445,3 +446,13 @@ def test_who_watches_hears_of_bytes_and_files(repo: Repo, far: Far, folder: Path
     assert total == sum(count for count, _ in steps) > size
     assert steps[-1][1].startswith("pushing to store, file ")
     assert steps[-1][1].endswith(" of 13")
+
+
+def test_a_kind_of_store_that_needs_a_package_of_dvcs_is_told_how_to_get_it(repo: Repo, top: Path):
+    need("a DVC without gs", importlib.util.find_spec("dvc_gs") is None)
+    stores.configure(top, "store", "gs://bucket")
+
+    with pytest.raises(MlgitError, match="needs a library that is not installed") as raised:
+        remote.push(repo, ["0" * 32])
+
+    assert raised.value.fix == "pip install 'dvc[gs]'"
