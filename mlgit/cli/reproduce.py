@@ -149,6 +149,10 @@ def _print(run: Run, needed: Needs, outcome: Outcome) -> None:
         )
     if outcome.skipped_now:
         output.say(f"  not run again, for frozen: {output.some(outcome.skipped_now)}")
+    if outcome.untouched:
+        output.say(
+            f"  not made again: {output.some(outcome.untouched)}; DVC, which the command called, took it as it was then"
+        )
     if not outcome.is_whole:
         output.say("  of the history only what the run's branch holds: the whole is not here")
     if outcome.suspects:
@@ -206,6 +210,7 @@ def _document(run: Run, needed: Needs, outcome: Outcome) -> dict[str, Any]:
         ],
         "left_aside": list(result.clocks), "whole_history": outcome.is_whole,
         "skipped_then": list(outcome.skipped_then), "skipped_now": list(outcome.skipped_now),
+        "not_made_again": list(outcome.untouched),
         "suspects": [{"name": one.name, "before": one.before, "after": one.after} for one in outcome.suspects],
         "missing": _missing(outcome.missing), "doubts": _missing(needed.doubts),
     }  # fmt: skip

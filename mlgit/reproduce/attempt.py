@@ -17,7 +17,7 @@ from mlgit.dvc import stages
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.reproduce import aside, bringing, contained, environment, recipe, suspects, verdict
+from mlgit.reproduce import aside, bringing, contained, environment, recipe, suspects, untouched, verdict
 from mlgit.reproduce.aside import Aside
 from mlgit.reproduce.needs import Needs
 from mlgit.reproduce.recipe import Missing, Recipe
@@ -72,6 +72,8 @@ class Outcome:
     """The stages of a pipeline that the first one skipped, and that have run now: what else these log is no matter."""
     skipped_now: tuple[str, ...] = ()
     """Those that have not run again, for they are frozen: what they made is taken as it was."""
+    untouched: tuple[str, ...] = ()
+    """What stages made then, and DVC, which the command called, did not let them make again."""
 
 
 def make(repo: Repo, told: Recipe, found: Needs, wanted: Wanted, *, shim: Shim) -> Outcome:
@@ -88,13 +90,17 @@ def make(repo: Repo, told: Recipe, found: Needs, wanted: Wanted, *, shim: Shim) 
         if missing := bringing.data(repo, told, place.code):
             return Outcome(verdict=Verdict(kind=verdict.Kind.CANNOT), missing=missing)
         bringing.lock(repo, told, place.code)
+        before = untouched.marks(place.code)
+        if not pipeline.is_one(told.words):
+            untouched.alone(place.code)
         ended = _run(repo, told, found, place, shim, _wish(told.run))
+        idle = () if pipeline.is_one(told.words) else untouched.left(before, place.code)
         place.stays = wanted.keep or (wanted.to is not None and not ended.signal)
         folder = place.code if place.stays else None
     if ended.signal:
         return Outcome(verdict=Verdict(kind=verdict.Kind.CANNOT), ended_by=ended.signal, folder=folder)
     again = _same_of(repo, told, ended.run)
-    return replace(_judged(repo, told, again, found, wanted), folder=folder)
+    return replace(_judged(repo, told, again, found, wanted), folder=folder, untouched=idle)
 
 
 def anew(repo: Repo, told: Recipe, found: Needs, name: str | None, *, shim: Shim) -> execution.Ended:

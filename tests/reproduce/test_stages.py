@@ -104,3 +104,29 @@ def test_stages_need_no_dvc_on_the_path(pipeline: Repo, mlgit: Mlgit, tmp_path: 
     done = mlgit("reproduce", "ran", "--check", "--json", env={**os.environ, "PATH": str(tmp_path / "bin")})
 
     assert json.loads(done.stdout)["missing"] == []
+
+
+EVALUATE = """\
+  evaluate:
+    cmd: python -c "open('score.json', 'w').write(str(len(open('model.txt').read())))"
+    deps: [model.txt]
+    metrics: [score.json: {cache: false}]
+"""
+
+
+def test_stages_that_a_command_calls_take_nothing_from_a_cache_or_the_verdict_says_what(
+    pipeline: Repo, mlgit: Mlgit, python: Mlgit, tmp_path: Path
+) -> None:
+    (pipeline.folder / "dvc.yaml").write_text(FILES["dvc.yaml"] + EVALUATE)
+    python("-m", "dvc", "cache", "dir", str(tmp_path / "shared"))
+    python("-m", "dvc", "repro", "-q")
+    commit(pipeline)
+    (pipeline.folder / "params.yaml").write_text("lr: 0.2\n")
+    mlgit("run", "-n", "trained", "--", "sh", "-c", "python -m dvc repro -q")
+    mlgit("run", "-n", "skipped", "--", "sh", "-c", "python -m dvc repro -q")
+
+    trained = json.loads(mlgit("reproduce", "trained", "--json").stdout)
+    skipped = mlgit("reproduce", "skipped", check=False)
+
+    assert (trained["verdict"], trained["same"]["points"], trained["not_made_again"]) == ("bitwise", 3, [])
+    assert "  not made again: score.json; DVC, which the command called" in skipped.stdout
