@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,10 @@ _REGISTERED = 100
 """Versions of each model; the last one is in production."""
 _EVERY = 20
 """Of so many runs one reads the model of the one before, and one is forked from it."""
+_CHAIN = range(50_000, 51_000)
+"""Runs each of which reads the model of the one before."""
+_GREEDY, _CIRCLE = 60_000, 70_000
+"""The run that reads the models of the thousand before it; the one that reads what it made."""
 
 
 def content(*words: object) -> str:
@@ -38,9 +42,10 @@ def content(*words: object) -> str:
 def related(some: Iterator[Run]) -> Iterator[Run]:
     """*some* runs, each of which reads a dataset, which the first of ten thousand made, and logs a model.
 
-    A few go on from the run before.
+    A few go on from the run before, and there is the worst of everything.
     """
     before: Run | None = None
+    models: deque[ArtifactVersion] = deque(maxlen=1000)
     for number, run in enumerate(some):
         is_first = number % (COUNT // _DATASETS) == 0
         run = replace(run, project="digits") if is_first else run
@@ -52,14 +57,21 @@ def related(some: Iterator[Run]) -> Iterator[Run]:
             name=f"{run.project}-model", type="model", hash=content("model", number), size=1 << 16, path="model.pt",
             files=1, created=run.created + 1 + number / 1e3, aliases=("latest",),
         )  # fmt: skip
-        used = () if is_first else (dataset, before.logged[-1]) if before and number % _EVERY == 1 else (dataset,)
+        used = () if is_first else (dataset,)
+        if number in _CHAIN or number % _EVERY == 1:
+            used = (*used, models[-1])
+        if number == _GREEDY:
+            used = (*used, *models)
+        if number == _CIRCLE:
+            used = (*used, model)
+        models.append(model)
         parent = before.id if before and number % _EVERY == 2 else None
         run = replace(
             run,
             used=used,
             logged=(dataset, model) if is_first else (model,),
             parent=parent,
-            data={"data/train.csv": content("train", number // 5000)},
+            data={"data/train.csv": content("train", number // 5000), "data/words.txt": content("words")},
         )
         yield run
         before = run
@@ -122,6 +134,10 @@ _ASKED = {
     "all about the newest run": ("lineage", "latest"),
     "all of data that 5,000 runs read, by its hash": ("lineage", content("train", 7)),
     "a dataset, as a graph for Graphviz": ("lineage", "digits:v4", "--dot"),
+    "all of data that all runs read": ("lineage", content("words")),
+    "what made the last of a thousand generations": ("lineage", content("model", _CHAIN[-1]), "--up"),
+    "a run that reads a thousand models": ("lineage", content("model", _GREEDY), "--up"),
+    "a run that reads what it made": ("lineage", content("model", _CIRCLE)),
 }
 
 

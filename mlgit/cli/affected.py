@@ -12,7 +12,7 @@ from mlgit.cli import output
 from mlgit.cli.choose import THING
 
 if TYPE_CHECKING:
-    from mlgit.lineage.affected import Affected
+    from mlgit.lineage.affected import Affected, Bundle
     from mlgit.lineage.graph import Key
 
 
@@ -43,20 +43,28 @@ def command(data: str, only_stages: bool, limit: int, as_json: bool, base: str |
         output.as_json(_document(found))
         return
     named = ", ".join(found.nodes[key].label for key in found.start)
+    times = sum(found.again.values())
     counts = (_count(len(found.stages), "stage"), _count(len(found.versions), "version"),
-              _count(len(found.contents), "artifact"), _count(len(found.runs), "run"))  # fmt: skip
+              _count(len(found.contents), "artifact"), _count(len(found.runs) - times, "run"),
+              *([f"made again {_times(times)}"] if times else ()))  # fmt: skip
     output.fitted(f"{named} reached {', '.join(counts)}")
     _ways("stages", found, found.stages, len(found.stages))
     if not only_stages:
         rest = ("mlgit", "affected", data, "--limit", "0")
         _ways("versions", found, found.versions, limit or len(found.versions))
         _rest(len(found.versions), limit, rest)
-        _some("artifacts", found, found.contents, limit, rest)
-        _some("runs", found, found.runs, limit, rest)
+        _some("artifacts", [_line(found, key) for key in found.contents[: limit or None]])
+        _rest(len(found.contents), limit, rest)
+        _some("runs", [_bundle(found, one) for one in found.bundles[: limit or None]])
+        _rest(len(found.bundles), limit, rest)
 
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def _times(number: int) -> str:
+    return f"{number:,} times" if number > 1 else "once"
 
 
 def _ways(title: str, found: Affected, ways: Mapping[str, Sequence[Key]], most: int) -> None:
@@ -68,13 +76,26 @@ def _ways(title: str, found: Affected, ways: Mapping[str, Sequence[Key]], most: 
         output.fitted(f"  {name}  by {' > '.join(known)}")
 
 
-def _some(title: str, found: Affected, keys: Sequence[Key], limit: int, rest: Sequence[str]) -> None:
-    if keys:
+def _some(title: str, lines: Sequence[str]) -> None:
+    if lines:
         output.say(f"\n{title}")
-    for key in keys[: limit or None]:
-        node = found.nodes[key]
-        output.fitted(f"  {node.label}  {', '.join(filter(None, node.about))}")
-    _rest(len(keys), limit, rest)
+    for line in lines:
+        output.fitted(f"  {line}")
+
+
+def _line(found: Affected, key: Key) -> str:
+    """An artifact, or a run with how often it was made again."""
+    node, times = found.nodes[key], found.again.get(key, 0)
+    again = f"made again {_times(times)}" if times else ""
+    return f"{node.label}  {', '.join(filter(None, (*node.about, again)))}"
+
+
+def _bundle(found: Affected, bundle: Bundle) -> str:
+    """Runs that belong together, or a run that stands alone."""
+    newest = bundle.runs[0]
+    if not bundle.name:
+        return _line(found, newest)
+    return f"{bundle.name}  {len(bundle.runs):,} runs, the newest {found.nodes[newest].label}"
 
 
 def _rest(count: int, limit: int, rest: Sequence[str]) -> None:
@@ -94,4 +115,5 @@ def _document(found: Affected) -> dict[str, Any]:
         "versions": [{"version": name, "by": [key.name for key in way[:-1]]} for name, way in found.versions.items()],
         "artifacts": [key.name for key in found.contents],
         "runs": [key.name for key in found.runs],
+        "again": {key.name: times for key, times in found.again.items()},
     }  # fmt: skip

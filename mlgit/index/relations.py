@@ -102,6 +102,23 @@ class Relations:
         """The runs that resume or fork one of these, the first one first."""
         return self.in_time(self._words["parent"].rows(run_ids))
 
+    def again(self, run_id: str) -> list[int]:
+        """The runs that make this one again, the first one first."""
+        return self.in_time(self._words["reproduces"].rows([run_id]))
+
+    def original(self, row: int) -> str | None:
+        """The id of the run that this one makes again."""
+        return next(iter(self._words["reproduces"].of(row)), None)
+
+    def repeats(self, rows: Collection[int]) -> dict[int, int]:
+        """Those of *rows* that make another, earlier one of them again, each with that one."""
+        told = dict(self._words["reproduces"].told(rows))
+        if not told:
+            return {}
+        places, some = self.rows(set(told.values())), {*rows}
+        found = {row: places[run_id] for row, run_id in told.items() if places.get(run_id) in some}
+        return {row: first for row, first in found.items() if self._created[first] < self._created[row]}
+
     def sweep(self, row: int) -> str | None:
         """The id of the sweep of which a run is a trial."""
         return next(iter(self._words["sweep"].of(row)), None)
@@ -129,6 +146,11 @@ class Relations:
     def are_many(self, name: str) -> bool:
         """Whether so many runs logged something under *name* that telling them apart by number takes a while."""
         return len(list(islice(self._words["logged"].rows([name]), _MANY))) == _MANY
+
+    def bundles(self, rows: Collection[int]) -> dict[int, str]:
+        """What those of *rows* belong to that are of a sweep, or of a group: `sweep lr-1`, `group baseline`."""
+        kinds = ("group", "sweep")  # the sweep's word counts where there are both
+        return {row: f"{kind} {name}" for kind in kinds for row, name in self._words[kind].told(rows)}
 
     def project(self, row: int) -> str:
         """The project of a run."""
@@ -163,7 +185,7 @@ class Relations:
         return {row: (ref, commit) for row, ref, commit in found} | living
 
 
-_KEYS = (query.USED, query.DATA, query.LOGGED, "logged", "parent", "sweep", "project")
+_KEYS = (query.USED, query.DATA, query.LOGGED, "logged", "parent", "reproduces", "sweep", "group", "project")
 _EVERY = array("H", range(SEGMENT))
 _DENIED = bytes.maketrans(b"\0\1", b"\1\0")
 
@@ -264,6 +286,8 @@ class _Words:
 
     def told(self, rows: Collection[int]) -> Iterator[tuple[int, str]]:
         """Each of *rows* with each text that it has."""
+        if not self._all:
+            rows = [row for row in rows if row in self._living]
         for segment, some in groupby(sorted(rows), lambda row: row // SEGMENT):
             if told := self._segment(segment):
                 codes, begin = told.codes, segment * SEGMENT

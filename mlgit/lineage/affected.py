@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,18 +23,33 @@ Met = str | int
 """A content by its hash, or a run by its row."""
 
 
+@dataclass(frozen=True)
+class Bundle:
+    """Runs that belong together."""
+
+    name: str
+    """`sweep lr-1`, `group baseline`; nothing, of a run that stands alone."""
+    runs: tuple[Key, ...]
+    """The newest one first."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Affected:
     """What the contents *start* have reached."""
 
     start: tuple[Key, ...]
     stages: Mapping[str, Sequence[Key]]
-    """Stage → the way to it, from a content of *start*."""
+    """Stage → the way to it, from a content of *start*; production first."""
     versions: Mapping[str, Sequence[Key]]
+    """Those that serve a stage first."""
     contents: tuple[Key, ...]
     """Artifacts that runs made, the first one first."""
     runs: tuple[Key, ...]
     """The newest one first."""
+    bundles: tuple[Bundle, ...]
+    """The same, put together, and without those that only make one of them again."""
+    again: Mapping[Key, int]
+    """How often runs were made again."""
     nodes: Mapping[Key, Node]
     """What there is to say of them; of contents and runs, of the first."""
 
@@ -54,34 +70,53 @@ def affected(
         rows = [met for met in came if isinstance(met, int)]
         ids = known.relations.ids(rows)
         by_id = {run_id: row for row, run_id in ids.items()}
-        versions: dict[str, list[Key]] = {}
-        for one in sources.versions.values():
-            met: Met | None = one.content if one.content in came else by_id.get(one.run)
-            if met is not None:
-                versions[one.name] = [*_way(came, ids, met), Key(Kind.VERSION, one.name)]
-        stages = {
-            stage: [*versions[one.name], Key(Kind.STAGE, stage)]
-            for stage, one in sources.stages.items()
-            if one.name in versions
+        ways = {
+            one.name: [*_way(came, ids, met), Key(Kind.VERSION, one.name)]
+            for one in sources.versions.values()
+            if (met := one.content if one.content in came else by_id.get(one.run)) is not None
         }
-        contents = [met for met in came if isinstance(met, str)][len(start) :]
-        runs = [ids[row] for row in known.relations.in_time(rows)[::-1]]
-        found = Affected(
-            start=tuple(start), stages=stages, versions=versions, nodes={},
-            contents=tuple(Key(Kind.CONTENT, content) for content in contents),
-            runs=tuple(Key(Kind.RUN, run_id) for run_id in runs),
-        )  # fmt: skip
-        ways = (key for way in (*stages.values(), *list(versions.values())[:most]) for key in way[-4:])
-        wanted = dict.fromkeys((*start, *ways, *found.contents[:most], *found.runs[:most]))
+        serving = {stage: one.name for stage, one in sources.stages.items() if one.name in ways}
+        stages = {
+            stage: [*ways[serving[stage]], Key(Kind.STAGE, stage)] for stage in sorted(serving, key=_first_production)
+        }
+        versions = {name: ways[name] for name in (*dict.fromkeys(serving[stage] for stage in stages), *ways)}
+        contents = [Key(Kind.CONTENT, met) for met in came if isinstance(met, str)][len(start) :]
+        newest = known.relations.in_time(rows)[::-1]
+        repeats = known.relations.repeats(newest)
+        bundles = _bundled(known.relations, [row for row in newest if row not in repeats], ids)
+        shown = (key for way in (*stages.values(), *list(versions.values())[:most]) for key in way[-4:])
+        firsts = (bundle.runs[0] for bundle in bundles[:most])
+        wanted = dict.fromkeys((*start, *shown, *contents[:most], *firsts))
         made = [
             Edge(Key(Kind.RUN, ids[row]), key, "made")
             for key in wanted
             if key.kind is Kind.CONTENT and isinstance(row := came.get(key.name), int)
         ]
-        nodes = describe.described(repo, known, sources, Found(list(wanted), made, {}))
-        return Affected(**{**vars(found), "nodes": nodes})
+        return Affected(
+            start=tuple(start), stages=stages, versions=versions, contents=tuple(contents),
+            runs=tuple(Key(Kind.RUN, ids[row]) for row in newest), bundles=bundles,
+            again=Counter(Key(Kind.RUN, ids[row]) for row in repeats.values()),
+            nodes=describe.described(repo, known, sources, Found(list(wanted), made, {})),
+        )  # fmt: skip
 
     return now.ask(repo, answer)
+
+
+def _first_production(stage: str) -> tuple[bool, bool, str]:
+    """What stages are sorted by: those that matter most come first."""
+    name = stage.partition("#")[2]
+    return name != "production", name != "staging", stage
+
+
+def _bundled(relations: Relations, rows: Sequence[int], ids: Mapping[int, str]) -> tuple[Bundle, ...]:
+    """*rows* by what they belong to, in their order."""
+    names = relations.bundles(rows)
+    found: dict[str | int, list[Key]] = {}
+    for row in rows:
+        found.setdefault(names.get(row, row), []).append(Key(Kind.RUN, ids[row]))
+    return tuple(
+        Bundle(name if isinstance(name, str) and len(runs) > 1 else "", tuple(runs)) for name, runs in found.items()
+    )
 
 
 def reached(relations: Relations, start: Iterable[str]) -> dict[Met, Met | None]:

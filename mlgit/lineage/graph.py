@@ -45,7 +45,11 @@ class Edge:
     source: Key
     target: Key
     what: str
-    """`read`, `made`, `continued`, `planned`, `registered as`, `serves`."""
+    """`read`, `made`, `continued by`, `planned`, `registered as`, `serves`, or `AGAIN`."""
+
+
+AGAIN = "made again as"
+"""An edge from a run to one that reproduces it: it is shown and not gone along, for it passes nothing on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +136,7 @@ def walk(
                 taken += 1
                 known.setdefault(other)
                 edges.setdefault(edge)
-                if other not in seen:
+                if other not in seen and edge.what != AGAIN:
                     seen.add(other)
                     waiting.append((other, far + 1))
             if found.total > taken:

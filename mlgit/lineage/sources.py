@@ -14,7 +14,7 @@ from mlgit.core.ledger import Ledger
 from mlgit.core.registered import Registered
 from mlgit.git.repo import Repo
 from mlgit.index.relations import Relations
-from mlgit.lineage.graph import Edge, Key, Kind, Near, Way
+from mlgit.lineage.graph import AGAIN, Edge, Key, Kind, Near, Way
 from mlgit.store import ledgers
 from mlgit.store import runs as stored
 
@@ -116,7 +116,12 @@ class Sources:
     # -- one function for each kind and way, the first of what it yields being the most important
 
     def _runs(self, rows: list[int], edge: Callable[[Key], Edge], *, newest: bool = False) -> Near:
-        """An edge for each of *rows*, up to the limit: those first that lead to a version, then the *newest*."""
+        """An edge for each of *rows*, up to the limit: those first that lead to a version, then the *newest*.
+
+        A run that makes another one of them again stands below that one alone.
+        """
+        if repeats := self.relations.repeats(rows):
+            rows = [row for row in rows if row not in repeats]
         some = rows
         if self._limit is not None and len(rows) > self._limit:
             ordered = rows[::-1] if newest else rows
@@ -143,6 +148,8 @@ class Sources:
             edges.append(Edge(Key(Kind.RUN, parent), key, "continued by"))
         if sweep := self.relations.sweep(row):
             edges.append(Edge(Key(Kind.SWEEP, sweep), key, "planned"))
+        if first := self.relations.original(row):
+            edges.append(Edge(Key(Kind.RUN, first), key, AGAIN))
         return _joined(edges)
 
     def _came_from_run(self, key: Key) -> Near:
@@ -155,6 +162,7 @@ class Sources:
             self._runs(
                 self.relations.children(key.name), lambda run: Edge(key, run, "continued by"), newest=True
             ),
+            self._runs(self.relations.again(key.name), lambda run: Edge(key, run, AGAIN), newest=True),
         )  # fmt: skip
 
     def _led_to_version(self, key: Key) -> Near:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mlgit.core import escape
-from mlgit.lineage.graph import Edge, Graph, Key, Node, Way
+from mlgit.lineage.graph import AGAIN, Edge, Graph, Key, Node, Way
 
 _TITLES = {Way.UP: "came from", Way.DOWN: "led to"}
 _DEEPEST = 150
@@ -31,7 +31,7 @@ LETTERS = Marks("|- ", "`- ", "|  ", ", ")
 
 def render(graph: Graph, *, marks: Marks = LINES, more: Mapping[tuple[Key, Way], str] | None = None) -> Iterator[str]:
     """The lines of the tree. *more*: the command that lists what was left out of a node, that way."""
-    yield _line(graph.nodes[graph.start], None, marks)
+    yield _line(graph.nodes[graph.start], marks)
     yield from (f"   {escape.line(line, 500)}" for line in graph.nodes[graph.start].below)
     for way in graph.ways:
         lines = list(_below(graph, way, marks, more or {}))
@@ -52,7 +52,8 @@ def _below(graph: Graph, way: Way, marks: Marks, more: Mapping[tuple[Key, Way], 
             yield f"{indent}{head}{words}"
             continue
         again = key in shown and bool(near.get(key) or (key, way) in graph.left)
-        yield f"{indent}{head}{_line(graph.nodes[key], edge, marks)}{'  as above' if again else ''}"
+        via = escape.line(_VIA.get((way, edge.what), edge.what), 40)
+        yield f"{indent}{head}{via and f'{via} '}{_line(graph.nodes[key], marks)}{'  as above' if again else ''}"
         if key in shown:
             continue
         shown.add(key)
@@ -82,13 +83,15 @@ def _branches(
     return found[::-1]
 
 
-def _line(node: Node, edge: Edge | None, marks: Marks) -> str:
+def _line(node: Node, marks: Marks) -> str:
     """A node in a line: what it is, what it is called, and what there is to say."""
-    via = f"{escape.line(edge.what, 40)} " if edge and edge.what not in _PLAIN else ""
     facts = [*node.about, *([f"NOT HERE: {node.missing}"] if node.missing else ())]
     told = marks.dot.join(escape.line(fact) for fact in facts if fact)
-    return f"{via}{escape.line(node.type, 40)} {escape.line(node.label)}{f'  {told}' if told else ''}"
+    return f"{escape.line(node.type, 40)} {escape.line(node.label)}{f'  {told}' if told else ''}"
 
 
-_PLAIN = ("made", "read", "registered as", "serves", "planned")
-"""What the two nodes of an edge say already."""
+_VIA = {
+    **{(way, what): "" for way in Way for what in ("made", "read", "registered as", "serves", "planned")},
+    (Way.UP, "continued by"): "continues", (Way.UP, AGAIN): "makes again",
+}  # fmt: skip
+"""What an edge is called that way; nothing where its two nodes say it already."""

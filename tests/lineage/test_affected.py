@@ -18,7 +18,7 @@ from mlgit.git.repo import Repo
 from mlgit.lineage.affected import Affected
 from mlgit.store import result, runs
 from mlgit.store.telling import Account
-from tests.lineage.given import D0, MODEL, OTHER, TRAIN, content, register, version, world
+from tests.lineage.given import D0, D1, MODEL, OTHER, TRAIN, content, register, version, world
 from tests.recorded import record
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -117,6 +117,46 @@ def test_a_person_sees_stages_first(inside: Repo, mlgit: Cli):
     ]  # fmt: skip
     assert lines[-1] == "  … and 2 more: mlgit affected digits@v1 --limit 0"
     assert "versions" not in mlgit("affected", "digits@v1", "--stages").stdout.splitlines()
+
+
+def test_what_makes_a_run_again_is_counted_with_that_run(inside: Repo, mlgit: Cli):
+    world(inside)
+    for number in range(3):
+        record(inside, f"{number}again11", name="train-again", used=(D1,), logged=(MODEL,), reproduces="trained1",
+               created=2e9 + number)  # fmt: skip
+
+    shown = mlgit("affected", "digits@v1").stdout
+    told = json.loads(mlgit("affected", "digits@v1", "--json").stdout)
+
+    assert "reached 0 stages, 0 versions, 2 artifacts, 3 runs, made again 3 times" in shown
+    assert "train-again" not in shown
+    assert "  train (trained1)  finished, accuracy 0.98, loss 0.07, Ada, 2001-09-09, made again 3 times" in shown
+    assert (len(told["runs"]), told["again"]) == (6, {"trained1": 3})
+
+
+def test_runs_of_a_sweep_are_one_line(inside: Repo, mlgit: Cli):
+    world(inside)
+    for number in range(12):
+        record(inside, f"{number:02}trial11", name=f"trial-{number}", used=(D1,), sweep="lr-1", group="night",
+               created=2e9 + number)  # fmt: skip
+
+    lines = mlgit("affected", "digits@v1").stdout.splitlines()
+
+    assert "  sweep lr-1  12 runs, the newest trial-11 (11trial11)" in lines
+    assert sum("trial-" in line for line in lines) == 1
+
+
+def test_what_is_in_production_comes_first(inside: Repo, mlgit: Cli):
+    known = world(inside)
+    register(inside, known["trained1"], model="alpha", stage="dev")
+    register(inside, known["tuned111"], model="beta", number="v1.0.0", stage="staging")
+    register(inside, known["tuned111"], model="omega", number="v1.0.0", stage="production")
+    register(inside, known["trained1"], model="churn", number="v0.1.0")
+
+    found = affected(inside, "digits@v1")
+
+    assert list(found.stages) == ["omega#production", "beta#staging", "alpha#dev"]
+    assert list(found.versions) == ["omega@v1.0.0", "beta@v1.0.0", "alpha@v1.2.0", "churn@v0.1.0"]
 
 
 def test_a_program_gets_all_of_it(inside: Repo, mlgit: Cli):

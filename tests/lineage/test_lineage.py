@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 import mlgit as api
-from mlgit.core.artifact import Link
+from mlgit.core.artifact import ArtifactVersion, Link
 from mlgit.dvc import pointers
 from mlgit.dvc.pointers import Out
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
+from mlgit.lineage import tree
 from mlgit.lineage.graph import Kind, Way
 from mlgit.store import ledgers, live, runs
 from tests.lineage.given import D0, D1, MODEL, OTHER, TRAIN, content, edges, lineage, register, tag, version, world
@@ -184,6 +185,53 @@ def test_a_run_that_reads_what_it_made_is_no_endless_story(repo: Repo):
     record(repo, "loop1111", name="loop", used=(D0,), logged=(D0,))
 
     assert edges(lineage(repo, "loop")) == {("digits:v0", "read", "loop"), ("loop", "made", "digits:v0")}
+
+
+def made_again(repo: Repo, made: ArtifactVersion = MODEL) -> None:
+    """`train`, reproduced twice."""
+    for number in (1, 2):
+        record(
+            repo, f"again{number}11", name=f"train-again-{number}", used=(D1,), logged=(made,), data={},
+            reproduces="trained1", created=2e9 + number,
+        )  # fmt: skip
+
+
+def test_a_run_that_makes_another_again_stands_below_that_one_alone(repo: Repo):
+    world(repo)
+    made_again(repo)
+
+    down, up = lineage(repo, "digits:v1", Way.DOWN), lineage(repo, "churn-model:v0", Way.UP)
+
+    told = {(near, what, far) for near, what, far in edges(down) if "again" in f"{near}{far}"}
+    assert told == {("train", "made again as", "train-again-1"), ("train", "made again as", "train-again-2")}
+    assert {near for near, _, far in edges(up) if far == "churn-model:v0"} == {"train"}
+
+
+def test_a_run_that_makes_another_again_says_so_and_takes_nothing_from_it(repo: Repo):
+    world(repo)
+    made_again(repo, version("churn-model", "m3", type="model"))
+
+    graph = lineage(repo, "train-again-1", Way.UP)
+
+    assert edges(graph) >= {("train", "made again as", "train-again-1"), ("digits:v1", "read", "train-again-1")}
+    assert "data/train.csv" not in {node.label for node in graph.nodes.values()}
+    assert any("makes again run train (trained1)" in line for line in tree.render(graph))
+
+
+def test_runs_that_claim_to_make_one_another_again_are_both_shown(repo: Repo):
+    for one, other in (("one11111", "other111"), ("other111", "one11111")):
+        record(repo, one, name=one, used=(D1,), reproduces=other)
+
+    assert {far for _, _, far in edges(lineage(repo, D1.hash, Way.DOWN))} >= {"one11111", "other111"}
+
+
+def test_what_a_run_goes_on_from_is_called_so_both_ways(repo: Repo):
+    world(repo)
+
+    up, down = (list(tree.render(lineage(repo, name, way))) for name, way in (("tune", Way.UP), ("train", Way.DOWN)))
+
+    assert any("continues run train (trained1)" in line for line in up)
+    assert any("continued by run tune (tuned111)" in line for line in down)
 
 
 def test_a_run_under_way_is_part_of_it(inside: Repo, ended: None):
