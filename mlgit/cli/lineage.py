@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlgit.lineage.gather import Wish
     from mlgit.lineage.graph import Graph, Key, Way
 
-_MOST = 400
+_MOST = 100
 """Nodes that are drawn for a person."""
 
 

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from itertools import chain, compress, groupby, islice, pairwise
+from itertools import chain, groupby, islice, pairwise
 
 from mlgit.core import query
 from mlgit.core.run import Run
@@ -32,8 +32,8 @@ class Relations:
         self._words = {key: _Words(self, connection, key) for key in _KEYS}
 
     @cached_property
-    def _hidden(self) -> bytearray:
-        """A byte for each stored row: whether it is not to be seen."""
+    def hidden(self) -> bytearray:
+        """A byte for each stored row: whether it is not to be seen; nothing where all are."""
         mask = bytearray(b"\1" * self._stored)
         for segment, shown in self._connection.execute("SELECT segment, shown FROM segments"):
             begin, end = segment * SEGMENT, min((segment + 1) * SEGMENT, self._stored)
@@ -41,11 +41,7 @@ class Relations:
         for run in self.alive.values():
             for (row,) in self._connection.execute("SELECT row FROM runs WHERE id = ?", (run.id,)):
                 mask[row] = True
-        return mask
-
-    def is_shown(self, row: int) -> bool:
-        """Whether *row* is a run that is to be seen."""
-        return row >= self._stored or not self._hidden[row]
+        return mask if 1 in mask else bytearray()
 
     @cached_property
     def _created(self) -> array[float]:
@@ -73,6 +69,12 @@ class Relations:
     def makers(self, *contents: str) -> list[int]:
         """The runs that logged one of *contents*, the first one first."""
         return self.in_time(self._words[query.LOGGED].rows(contents))
+
+    def is_content(self, content: str) -> bool:
+        """Whether some run made or read it."""
+        return any(
+            next(self._words[key].rows([content]), None) is not None for key in (query.LOGGED, query.USED, query.DATA)
+        )
 
     def reading(self, contents: Collection[str]) -> Iterator[tuple[str, int]]:
         """Each of *contents* with each run that read it, some more than once."""
@@ -257,17 +259,25 @@ class _Words:
 
     def rows(self, words: Collection[str]) -> Iterator[int]:
         """The rows that are shown and have one of *words*, some more than once."""
-        return (row for _, row in self.found(words))
+        few = len(words) == 1
+        stored = (rows for word in words for rows in self._stored(word, few=few))
+        living = (row for row, texts in self._living.items() if any(self._word(text) in words for text in texts))
+        return chain(chain.from_iterable(stored), living)
 
     def found(self, words: Collection[str]) -> Iterator[tuple[str, int]]:
         """Each of *words* with each row that is shown and has it."""
-        is_shown = self._relations.is_shown
         for word in words:
-            for segment, code in self._where(word, few=len(words) == 1):
-                rows = (segment * SEGMENT + position for position in self._all[segment].rows(code))
-                yield from ((word, row) for row in rows if is_shown(row))
+            for rows in self._stored(word, few=len(words) == 1):
+                yield from ((word, row) for row in rows)
         for row, texts in self._living.items():
             yield from ((word, row) for word in map(self._word, texts) if word in words)
+
+    def _stored(self, word: str, *, few: bool) -> Iterator[list[int]]:
+        """The rows of a word, without those that are alive, by segment; *few* as `_where` has it."""
+        hidden = self._relations.hidden
+        for segment, code in self._where(word, few=few):
+            rows = [segment * SEGMENT + position for position in self._all[segment].rows(code)]
+            yield [row for row in rows if not hidden[row]] if hidden else rows
 
     def _where(self, word: str, *, few: bool) -> Sequence[tuple[int, int]]:
         """The segments and codes that say *word*; *few*: where no more is asked for, it is looked for alone."""
@@ -358,11 +368,11 @@ class _Segment:
     def rows(self, code: int) -> Sequence[int]:
         """The positions of a *code*."""
         self._asked += 1
-        if self._asked > _FEW:
-            return self._by_code.get(code, ())
         mark = array("h", (code,)).tobytes()
-        if self._raw.count(mark) > _FEW:
-            return list(compress(self._positions, map(code.__eq__, self._codes)))
+        if self._raw == mark * len(self._positions):
+            return self._positions
+        if self._asked > _FEW or self._raw.count(mark) > _FEW:
+            return self._by_code.get(code, ())
         found, at = list[int](), self._raw.find(mark)
         while at >= 0:
             if at % len(mark) == 0:  # else it is the end of one code and the beginning of the next
@@ -389,5 +399,5 @@ _PARTED = '"],["'
 _MANY = 2000
 _FEW = 100
 """So many codes of a segment are looked for, and texts of it read, one by one before all of it is unpacked."""
-_SOME = 40
+_SOME = 150
 """So many words are looked for before it is worth while to know where all are."""

@@ -96,7 +96,7 @@ def _named_in(document: Path, path: Path) -> str | None:
 def _content(sources: Sources, content: str) -> Key:
     """A hash of DVC's that some run, or a registered version, names."""
     relations = sources.relations
-    if relations.makers(content) or relations.readers(content) or content in set(sources.contents()):
+    if relations.is_content(content) or content in set(sources.contents()):
         return Key(Kind.CONTENT, content)
     raise NotFoundError(f"No run that is here read or made {content}.", fix="mlgit pull")
 
