@@ -1,4 +1,7 @@
-"""Lineage in a repository of 100,000 runs: what made a model, and what a dataset reached, as whole commands."""
+"""Lineage in a repository of 100,000 runs: what made a model, and what a dataset reached, as whole commands.
+
+And versions of an artifact there, which very many runs have logged by one name.
+"""
 
 from __future__ import annotations
 
@@ -125,6 +128,9 @@ def lines() -> Iterator[Line]:
         for what, words in _ASKED.items():
             cost = process((*ask, *words), folder=repo.folder, runs=5, env=env).wall
             yield at_most(f"{COUNT:,} runs: {what}", cost, 300, "ms")
+        for what, code in _SCRIPTS.items():
+            cost = process((sys.executable, "-c", code), folder=repo.folder, runs=5, env=env).wall
+            yield at_most(f"{COUNT:,} runs: {what}", cost, 300, "ms")
 
 
 _ASKED = {
@@ -138,6 +144,14 @@ _ASKED = {
     "what made the last of a thousand generations": ("lineage", content("model", _CHAIN[-1]), "--up"),
     "a run that reads a thousand models": ("lineage", content("model", _GREEDY), "--up"),
     "a run that reads what it made": ("lineage", content("model", _CIRCLE)),
+    "mlgit data ls": ("data", "ls"),
+    "mlgit data history of a model that 20,000 runs logged": ("data", "history", "digits/digits-model"),
+    "mlgit show of one of these runs": ("show", "latest"),
+}
+_SCRIPTS = {
+    "Api().artifact(…:latest)": "import mlgit; mlgit.Api().artifact('digits/digits-model:latest').logged_by()",
+    "used_by()": "import mlgit; mlgit.Api().artifact('digits/digits-model:v7').used_by()",
+    "logged_artifacts()": "import mlgit; mlgit.Api().runs('digits', order='-created_at')[0].logged_artifacts()",
 }
 
 

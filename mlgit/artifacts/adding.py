@@ -96,7 +96,7 @@ def _called(target: str, *, is_reference: bool) -> str:
 
 
 def _type(place: Place, name: str, wanted: str | None) -> str:
-    known = catalog.names(telling.of(place.repo, name, project=place.settings.project)).get(name)
+    known = telling.type_of(place.repo, name, project=place.settings.project)
     if wanted and known and known != wanted:
         raise WrongKindError(f"The artifact {name} is a {known}: it cannot be a {wanted} too.", fix="--name another")
     return known or wanted or "dataset"

@@ -148,7 +148,7 @@ def _tellers(repo: Repo, held: Held) -> list[Teller]:
     """The runs of the project that logged the version, and its ledger if a person added it."""
     from mlgit.artifacts import telling
 
-    known = telling.of(repo, held.version.name, project=held.project)
+    known = telling.asked(repo, lambda known: known.of_content(held.version.name, held.version.hash, held.project))
     return [one for one in known if _of(one, held)]
 
 

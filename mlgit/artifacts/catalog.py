@@ -1,25 +1,25 @@
 """Which versions of an artifact there are, by what runs and its ledger tell of them (pure).
 
 Numbers are the ledger's, and behind those count the other contents in the order in which they were first logged; an
-alias belongs to the newest claim of it.
+alias belongs to the newest claim of it (`core.roll`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from typing import Protocol, TypeVar
 
 from mlgit.core import ledger, refs
-from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.artifact import ArtifactVersion, called
 from mlgit.core.ledger import Teller
+from mlgit.core.roll import Roll, number_of
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
 
+T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_SHORTEST = 6
-"""So many digits of a hash name a version."""
 _SCHEMES = ("wandb-artifact://", "mlgit-artifact://")
 _REGISTRIES = ("model-registry", "wandb-registry-")
 """What W&B calls the projects that only collect links; here every project's links are meant."""
@@ -68,30 +68,38 @@ class Named:
     project: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Claim:
-    """A run's word on one version, or a person's, under one name."""
+class Source(Protocol[T]):
+    """Who knows what is told of artifacts; *T* is what they hold in the place of who tells it."""
 
-    version: ArtifactVersion
-    teller: Teller
-    logged: float
-    when: float
-    aliases: tuple[str, ...]
+    def rolls(self, name: str, project: str | None = None) -> Sequence[Roll[T]]:
+        """The versions called or linked as *name*, a roll for each project that has some."""
+        ...
 
-    @property
-    def run(self) -> Run | None:
-        """The run that tells it, or None."""
-        return self.teller if isinstance(self.teller, Run) else None
+    def read(self, some: Iterable[T]) -> Mapping[T, Teller]:
+        """Who *some* stand for, without those that cannot be read here."""
+        ...
 
-    @property
-    def by_whom(self) -> str:
-        """What sorts claims of one moment."""
-        return self.run.id if self.run else ""
+    def owners(self, name: str) -> Iterable[Run]:
+        """The runs that may have logged, by its path alone, what W&B calls *name*, `run-<id>-model.pt`."""
+        ...
 
-    @property
-    def folder(self) -> str:
-        """The project's, in the repository."""
-        return self.run.folder if self.run else self.version.folder
+
+class Tellers:
+    """The source that holds all who tell of them."""
+
+    def __init__(self, tellers: Iterable[Teller]) -> None:
+        self._tellers = list(tellers)
+
+    def rolls(self, name: str, project: str | None = None) -> list[Roll[int]]:
+        projects = [project] if project else dict.fromkeys(one.project for one in self._tellers)
+        found = (ledger.roll(self._tellers, name, whose) for whose in projects)
+        return [roll for roll in found if roll.contents]
+
+    def read(self, some: Iterable[int]) -> dict[int, Teller]:
+        return {place: self._tellers[place] for place in some}
+
+    def owners(self, name: str) -> list[Run]:
+        return [one for one in self._tellers if isinstance(one, Run) and name.startswith(f"run-{one.id}-")]
 
 
 def checked(name: str) -> str:
@@ -142,68 +150,55 @@ def parse(text: str) -> Named:
     return Named(name=parts[-1], which=which or "latest", project=project)
 
 
-def versions(tellers: Iterable[Teller], name: str) -> list[Held]:
-    """The versions called or linked as *name* that *tellers* tell of, the first one first; deleted ones among them.
+def held(source: Source[T], roll: Roll[T], contents: Iterable[str] | None = None) -> list[Held]:
+    """The versions of *roll*, the first one first; with *contents* only these. Only who tells of them is read.
 
     Of those that a ledger lists and nobody tells of any more, only the number is left.
     """
-    asked = list(tellers)
-    listed = ledger.listed(asked, name)
-    first: dict[str, _Claim] = {}
-    newest: dict[str, _Claim] = {}
-    claims = sorted(_claims(asked, name), key=lambda claim: (claim.logged, claim.by_whom))
-    for claim in claims:
-        first.setdefault(claim.version.hash, claim)
-    owner: dict[str, str] = {}
-    for claim in sorted(claims, key=lambda claim: (claim.when, claim.logged, claim.by_whom)):
-        newest[claim.version.hash] = claim
-        owner |= dict.fromkeys(claim.aliases, claim.version.hash)
-    return [
-        Held(
-            version=newest[content].version,
-            collection=name,
-            number=number,
-            aliases=tuple(alias for alias, owned in owner.items() if owned == content),
-            project=first[content].teller.project,
-            folder=first[content].folder,
-            run=first[content].run,
-            by=first[content].version.by,
-            is_listed=number < len(listed),
-            created=first[content].logged,
-        )
-        for number, content in enumerate(ledger.order(asked, name))
-        if content in first
-    ]
+    return held_all(source, [(roll, content) for content in (roll.contents if contents is None else contents)])
+
+
+def held_all(source: Source[T], wanted: Sequence[tuple[Roll[T], str]]) -> list[Held]:
+    """`held`, of contents of several rolls."""
+    tellers = source.read({teller for roll, one in wanted for teller in (roll.first(one), roll.newest(one))})
+    made = (_held(roll, content, tellers) for roll, content in wanted)
+    return [one for one in made if one]
+
+
+def _held(roll: Roll[T], content: str, tellers: Mapping[T, Teller]) -> Held | None:
+    first, newest = roll.first(content), roll.newest(content)
+    if first not in tellers or newest not in tellers:
+        return None
+    teller, version = tellers[first], _meant(tellers[first], content, roll.name)
+    run = teller if isinstance(teller, Run) else None
+    return Held(
+        version=_meant(tellers[newest], content, roll.name), collection=roll.name, number=roll.numbers[content],
+        aliases=roll.aliases(content), project=teller.project, folder=run.folder if run else version.folder, run=run,
+        by=version.by, is_listed=roll.is_listed(content), created=roll.logged(content),
+    )  # fmt: skip
+
+
+def _meant(teller: Teller, content: str, name: str) -> ArtifactVersion:
+    """What *teller* says of *content*, which it calls *name* itself, or links there."""
+    alike = [one for one in teller.logged if one.hash == content and name in called([one])]
+    return min(alike, key=lambda one: one.name != name)
+
+
+def versions(tellers: Iterable[Teller], name: str) -> list[Held]:
+    """The versions called or linked as *name* that *tellers* tell of, the first one first; deleted ones among them."""
+    some = list(tellers)
+    return held(Tellers(some), ledger.roll(some, name))
 
 
 def by_project(tellers: Iterable[Teller], name: str) -> list[list[Held]]:
     """`versions` of each project that has some: each counts its own."""
-    apart: dict[str, list[Teller]] = {}
-    for one in tellers:
-        apart.setdefault(one.project, []).append(one)
-    return [known for some in apart.values() if (known := versions(some, name))]
+    source = Tellers(tellers)
+    return [held(source, roll) for roll in source.rolls(name)]
 
 
 def known_as(tellers: Iterable[Teller], version: ArtifactVersion) -> Held | None:
     """What *version*, a run's word on an artifact, is among its like; None where nobody has logged it."""
-    return next((held for held in versions(tellers, version.name) if held.version.hash == version.hash), None)
-
-
-def _claims(tellers: Iterable[Teller], name: str) -> Iterator[_Claim]:
-    for teller in tellers:
-        for position, version in enumerate(teller.logged):
-            if version.name == name:
-                aliases = () if version.deleted else version.aliases or () if version.created else ("latest",)
-                logged = ledger.when_logged(teller, position)
-                yield _Claim(
-                    version=version, teller=teller, logged=logged, when=version.claimed or logged, aliases=aliases
-                )  # fmt: skip
-            for link in version.links:
-                if link.collection == name:
-                    aliases = () if version.deleted else (*link.aliases, "latest")
-                    yield _Claim(
-                        version=version, teller=teller, logged=link.linked, when=link.linked, aliases=aliases
-                    )  # fmt: skip
+    return next((one for one in versions(tellers, version.name) if one.version.hash == version.hash), None)
 
 
 def names(tellers: Iterable[Teller]) -> dict[str, str]:
@@ -212,7 +207,20 @@ def names(tellers: Iterable[Teller]) -> dict[str, str]:
 
 
 def find(
-    tellers: Sequence[Teller], text: str, *, project: str | None = None,
+    tellers: Iterable[Teller], text: str, *, project: str | None = None,
+    others: Callable[[], Iterable[str]] = tuple, hidden: bool = False,
+) -> Held:  # fmt: skip
+    """`find_in`, for all who tell of artifacts."""
+    some = list(tellers)
+
+    def every() -> set[str]:
+        return {*names(one for one in some if project in (None, one.project)), *others()}
+
+    return find_in(Tellers(some), text, project=project, others=every, hidden=hidden)
+
+
+def find_in(
+    source: Source[T], text: str, *, project: str | None = None,
     others: Callable[[], Iterable[str]] = tuple, hidden: bool = False,
 ) -> Held:  # fmt: skip
     """The version that *text* names (see `parse`): by alias, number, or six digits of its hash.
@@ -223,58 +231,45 @@ def find(
     """
     named = parse(text)
     wanted = named.project or project
-    asked = [one for one in tellers if wanted in (None, one.project)]
-    several = by_project(asked, named.name) or (by_project(tellers, named.name) if not named.project else [])
-    if not several and (of_path := _of_path(asked, named.name)):
-        several = [of_path]
-        if _number(named.which) == 0:
-            named = replace(named, which="latest")  # W&B's number for it; the artifact may have had others before
-    known = list(chain(*several))
-    if not any(hidden or not held.version.deleted for held in known):
-        some = sorted({*names(asked), *others()})
+    rolls = source.rolls(named.name, wanted) or (source.rolls(named.name) if wanted and not named.project else [])
+    if not rolls and (of_path := _of_path(source, named.name, wanted)):
+        roll, content = of_path
+        if named.which in ("latest", "v0"):  # W&B's number for it; the artifact may have had others before
+            named = replace(named, which=content)
+        rolls = [roll]
+    if not any(hidden or roll.left for roll in rolls):
+        some = sorted(set(others()))
         fix = f"there are: {', '.join(some[:10])}" if some else "mlgit data add PATH, log one in a run, or mlgit pull"
         raise NotFoundError(f"There is no artifact {named.name[:120]!r}{_where(named.project)}.", fix=fix)
-    chosen = filter(None, (_chosen(some, named.which) for some in several))
-    found = max(chosen, key=lambda held: (not held.version.deleted, held.created), default=None)
+    chosen = [(roll, meant) for roll in rolls if (meant := roll.chosen(named.which))]
+    chosen.sort(key=lambda one: (one[0].is_deleted(one[1]), -one[0].logged(one[1])))
+    found = next((one for roll, meant in chosen for one in held(source, roll, [meant])), None)
     if found is None:
-        own, last = sorted({alias for held in known for alias in held.aliases}), max(held.number for held in known)
-        fix = f"{', '.join(f'{named.name}:{alias}' for alias in own[:8])}, or :v0 to :v{last}, or :<hash>"
-        raise NotFoundError(
-            f"The artifact {named.name!r} has no version {named.which[:80]!r}.",
-            why="It has a number, and no run tells of it here: not pulled yet, hidden, or purged."
-            if _number(named.which) in range(last) else "", fix=fix,
-        )  # fmt: skip
+        raise _no_version(rolls, named)
     if found.version.deleted and not hidden:
         raise NotFoundError(f"{found.name} was deleted.", fix=f"{named.name}:latest is the newest that is left")
     return found
 
 
-def _of_path(tellers: Sequence[Teller], name: str) -> list[Held]:
+def _no_version(rolls: Sequence[Roll[T]], named: Named) -> NotFoundError:
+    aliases = sorted({alias for roll in rolls for alias in roll.owners})
+    last = max(max(roll.numbers.values()) for roll in rolls)
+    return NotFoundError(
+        f"The artifact {named.name!r} has no version {named.which[:80]!r}.",
+        why="It has a number, and no run tells of it here: not pulled yet, hidden, or purged."
+        if number_of(named.which) in range(last + 1) else "",
+        fix=f"{', '.join(f'{named.name}:{alias}' for alias in aliases[:8])}, or :v0 to :v{last}, or :<hash>",
+    )  # fmt: skip
+
+
+def _of_path(source: Source[T], name: str, project: str | None) -> tuple[Roll[T], str] | None:
     """The version that a run logged by a path alone, by W&B's name for that: `run-<id>-model.pt`."""
-    for run in (one for one in tellers if isinstance(one, Run)):
-        for version in reversed(run.logged):
+    for run in source.owners(name):
+        for version in reversed(run.logged if project in (None, run.project) else ()):
             if name == f"run-{run.id}-{version.path.rpartition('/')[2]}":
-                own = [other for other in tellers if other.project == run.project]
-                return [held for held in versions(own, version.name) if held.version.hash == version.hash]
-    return []
+                return next((roll, version.hash) for roll in source.rolls(version.name, run.project))
+    return None
 
 
 def _where(project: str | None) -> str:
     return f" in the project {project[:80]!r}" if project else ""
-
-
-def _chosen(known: Sequence[Held], which: str) -> Held | None:
-    if which == "latest":
-        left = [held for held in known if not held.version.deleted] or known
-        return next((held for held in left if which in held.aliases), left[-1])
-    if (number := _number(which)) is not None:
-        return next((held for held in known if held.number == number), None)
-    if named := next((held for held in known if which in held.aliases), None):
-        return named
-    fitting = [held for held in known if len(which) >= _SHORTEST and held.version.hash.startswith(which)]
-    return fitting[0] if len(fitting) == 1 else None
-
-
-def _number(which: str) -> int | None:
-    """3 for `v3`."""
-    return int(which[1:]) if which[:1] == "v" and which[1:].isdecimal() and len(which) < 20 else None

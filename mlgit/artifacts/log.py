@@ -117,21 +117,29 @@ def _runs(tellers: Sequence[Teller]) -> list[Run]:
     return [one for one in tellers if isinstance(one, Run)]
 
 
-def find(repo: Repo, text: str, *, project: str | None = None, type: str | None = None) -> Held:
+def find(
+    repo: Repo, text: str, *, project: str | None = None, type: str | None = None, hidden: bool = False
+) -> Held:  # fmt: skip
     """The version that *text* names among what the runs of *repo* logged, those under way too, and what people added.
 
-    A table that a run logged is one too, as in W&B: `run-<id>-<key>`. *project*: whose, where *text* does not say it.
+    A table that a run logged is one too, as in W&B: `run-<id>-<key>`. *project*: whose, where *text* does not say it;
+    *hidden*: one that was deleted or hidden is found too.
     Raises `NotFoundError`; for one of another *type* too.
     """
     named = catalog.parse(text)
-    known = telling.of(repo, named.name)
+    whose = named.project or project
     try:
-        held = catalog.find(
-            known, text, project=project, others=lambda: telling.names(repo, project=named.project or project)
-        )
+        held = telling.asked(
+            repo,
+            lambda known: catalog.find_in(
+                known, text, project=project, others=lambda: telling.names(repo, project=whose), hidden=hidden
+            ),
+        )  # fmt: skip
     except NotFoundError:
-        is_table = named.name.startswith("run-")
-        if not is_table or (table := ties.ask("table")(repo, _runs(known), text)) is None:
+        table = (
+            ties.ask("table")(repo, telling.owning(repo, named.name), text) if named.name.startswith("run-") else None
+        )
+        if table is None:
             raise
         held = table
     if type is not None and held.version.type != type:

@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from mlgit.artifacts import catalog, manifest
+from mlgit.artifacts import manifest
 from mlgit.artifacts.catalog import Held
 from mlgit.artifacts.manifest import Entry
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.condition import Operation, Predicate
-from mlgit.core.query import USED
 from mlgit.core.run import Run
 from mlgit.dvc import cache
 from mlgit.errors import NotFoundError
@@ -32,7 +30,7 @@ class Logged:
         from mlgit.artifacts import telling
 
         name = self.version.name
-        held = catalog.known_as(telling.of(self.repo, name, project=self.project), self.version)
+        held = telling.known_as(self.repo, self.version, project=self.project)
         if held is None:
             raise NotFoundError(
                 f"No run tells of this version of {name} any more.", fix="mlgit restore --list lists hidden runs"
@@ -41,10 +39,9 @@ class Logged:
 
     def users(self) -> list[Run]:
         """The runs that used it, the first one first."""
-        from mlgit.index import query
+        from mlgit.artifacts import telling
 
-        wanted = Predicate(USED, Operation.EQUAL, (self.version.hash,))
-        return query.search(self.repo, wanted, ("created",)).runs
+        return telling.asked(self.repo, lambda known: known.using(self.version.hash))
 
     def entries(self) -> dict[str, Entry]:
         """What is in it, by path."""

@@ -1,38 +1,182 @@
-"""Who tells of an artifact: the runs that the index names, of which only they are read, and its ledger."""
+"""Who tells of an artifact: the runs that the index names, of which only they are read, and its ledger.
+
+Which versions there are, what they are called and who was first says the index (`asked`); all else is read of the runs
+that tell of the versions that somebody wants.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import PurePosixPath
+from typing import TypeVar
 
-from mlgit.artifacts import ties
+from mlgit.artifacts import catalog, ties
+from mlgit.artifacts.catalog import Held
+from mlgit.core import ledger, refs
+from mlgit.core.artifact import ArtifactVersion, called
 from mlgit.core.condition import Not, Operation, Or, Predicate
-from mlgit.core.ledger import Teller
+from mlgit.core.ledger import Ledger, Teller
+from mlgit.core.roll import Roll, Told
 from mlgit.core.run import Run
 from mlgit.git.repo import Repo
-from mlgit.index import query
-from mlgit.store import ledgers
+from mlgit.index import now, query
+from mlgit.index.now import Now
+from mlgit.store import archive, ledgers
+
+T = TypeVar("T")
+_Key = int | str
+"""A row of the index, or the ref of a ledger."""
+
+
+def asked(repo: Repo, question: Callable[[Indexed], T]) -> T:
+    """The answer to *question*, which is put to what the index and the ledgers of *repo* tell of artifacts."""
+    return now.ask(repo, lambda known: question(Indexed(repo, known)))
+
+
+def known_as(repo: Repo, version: ArtifactVersion, *, project: str | None = None) -> Held | None:
+    """What *version*, a run's word on an artifact, is among its like; None where nobody tells of it."""
+    return all_known_as(repo, [version], project=project).get((version.name, version.hash))
+
+
+def all_known_as(
+    repo: Repo, versions: Sequence[ArtifactVersion], *, project: str | None = None
+) -> dict[tuple[str, str], Held]:
+    """(name, content) → `known_as`, of all *versions* of which somebody tells; what *project* has goes first."""
+
+    def answer(known: Indexed) -> dict[tuple[str, str], Held]:
+        wanted: dict[str, list[str]] = {}
+        for one in versions:
+            wanted.setdefault(one.name, []).append(one.hash)
+        found: dict[tuple[str, str], Held] = {}
+        for name, contents in wanted.items():
+            for roll in known.rolls(name, project):
+                here = [one for one in dict.fromkeys(contents) if one in roll and (name, one) not in found]
+                found |= {(name, held.version.hash): held for held in catalog.held(known, roll, here)}
+        return found
+
+    return asked(repo, answer) if versions else {}
+
+
+def type_of(repo: Repo, name: str, *, project: str) -> str | None:
+    """The type of the artifact *name*, which its newest version says; None where there is none."""
+
+    def answer(known: Indexed) -> str | None:
+        for roll in known.rolls(name, project):
+            for content in reversed(roll.contents):
+                for held in () if roll.is_deleted(content) else catalog.held(known, roll, [content]):
+                    if held.version.name == name:  # else it is a link, which may be of any
+                        return held.version.type
+        return None
+
+    return asked(repo, answer)
+
+
+class Indexed:
+    """What there is to know of artifacts at one moment."""
+
+    def __init__(self, repo: Repo, known: Now) -> None:
+        self._repo, self._known = repo, known
+        self._met: dict[str, Ledger] = {}
+        """The ledgers that tell of something that was asked for, by ref."""
+
+    def rolls(self, name: str, project: str | None = None) -> list[Roll[_Key]]:
+        """The versions called or linked as *name*, a roll for each project that has some."""
+        told = self._known.relations.told(name, project)
+        own = _ledgers(self._repo, name, project=project)
+        projects = dict.fromkeys((*told, *(one.project for one in own)))
+        found = (self._roll(whose, name, told.get(whose), own) for whose in projects)
+        return [roll for roll in found if roll.contents]
+
+    def all_rolls(self, project: str | None = None) -> list[Roll[_Key]]:
+        """`rolls` of every name that something was logged, added or linked as."""
+        told = self._known.relations.told_of_all(project)
+        own = ledgers.of(self._repo, project=project)
+        added = ((one.project, name) for one in own for name in called(one.added))
+        found = (
+            self._roll(whose, name, told.get((whose, name)), own) for whose, name in dict.fromkeys((*told, *added))
+        )
+        return [roll for roll in found if roll.contents]
+
+    def _roll(self, project: str, name: str, told: Told[int] | None, own: Sequence[Ledger]) -> Roll[_Key]:
+        mine = {ref: one for one in own if one.project == project and (ref := refs.ledger(project, one.name))}
+        self._met |= mine
+        every = Told[_Key]()
+        if told:
+            every.take_over(told)
+        for ref, one in mine.items():
+            for claim, naming in ledger.claimed(one, name):
+                every.add(claim, naming, ref)
+        return Roll(project, name, every, self._ids, ledger.listed(mine.values(), name))
+
+    def _ids(self, some: Iterable[_Key]) -> dict[_Key, str]:
+        return dict(self._known.relations.ids(key for key in some if isinstance(key, int)).items())
+
+    def read(self, some: Iterable[_Key]) -> dict[_Key, Teller]:
+        """The runs in *some* rows, without those whose commits are not here, and *some* ledgers themselves."""
+        keys = set(some)
+        relations, rows = self._known.relations, [key for key in keys if isinstance(key, int)]
+        runs = {run.id: run for run in self._known.read(relations.places(rows).values())}
+        found: dict[_Key, Teller] = {row: runs[run_id] for row, run_id in relations.ids(rows).items() if run_id in runs}
+        return found | {key: self._met[key] for key in keys if isinstance(key, str)}
+
+    def owners(self, name: str) -> list[Run]:
+        """The runs that may have logged, by its path alone, what W&B calls *name*, `run-<id>-model.pt`."""
+        return self._known.of_ids(list(_owners(name)))
+
+    def of_content(self, name: str, content: str, project: str) -> list[Teller]:
+        """Those of *project* who tell of one version of the artifact *name*, and perhaps others; the newest first."""
+        rows = [row for row in self._known.relations.makers(content) if self._known.relations.project(row) == project]
+        runs = self._known.read(self._known.relations.places(rows[::-1]).values())
+        return [*runs, *ledgers.of(self._repo, name, project=project)]
+
+    def newest(self, project: str | None = None) -> list[Held]:
+        """The newest version that is left of every artifact, as its own name calls it, in no order."""
+        left = [(roll, content) for roll in self.all_rolls(project) if (content := roll.left)]
+        return [one for one in catalog.held_all(self, left) if one.version.name == one.collection]
+
+    def users(self, content: str) -> list[int]:
+        """The rows of the runs that used *content*, the newest first."""
+        return self._known.relations.users(content)[::-1]
+
+    def labels(self, rows: Sequence[int]) -> list[str]:
+        """What a person calls the runs in these *rows*: the ends of their branches, or the ids of those without."""
+        places = self._known.relations.places(rows)
+        return [archive.place(places[row][0])[0].rpartition("/")[2] for row in rows]
+
+    def run_ids(self, rows: Sequence[int]) -> list[str]:
+        """The ids of the runs in these *rows*."""
+        ids = self._known.relations.ids(rows)
+        return [ids[row] for row in rows]
+
+    def using(self, content: str) -> list[Run]:
+        """The runs that used *content*, the first one first."""
+        relations = self._known.relations
+        return self._known.read(relations.places(relations.users(content)).values())
+
+
+def _ledgers(repo: Repo, *names: str, project: str | None) -> list[Ledger]:
+    """Their ledgers, and those which tell of what people linked there."""
+    own = ledgers.of(repo, *names, project=project)
+    linked = {name for one in own for name in one.sources}.difference(names)
+    return [*own, *(ledgers.of(repo, *linked, project=project) if linked else ())]
 
 
 def of(repo: Repo, *names: str, project: str | None = None) -> list[Teller]:
     """Who may tell of the artifacts *names*: who logged one, the run whose table or file it is, and their ledgers."""
     known = query.logging(repo, *names, project=project)
-    for owner in _owning(repo, names, project):
+    for owner in owning(repo, *names, project=project):
         files = [
             one.name for one in owner.logged for name in names if name.endswith(f"-{PurePosixPath(one.path).name}")
         ]
         known += [owner, *(query.logging(repo, *files, project=owner.project) if files else ())]
-    own = ledgers.of(repo, *names, project=project)
-    linked = {name for one in own for name in one.sources}.difference(names)
-    own += ledgers.of(repo, *linked, project=project) if linked else []
-    return [*{run.id: run for run in known}.values(), *own]
+    return [*{run.id: run for run in known}.values(), *_ledgers(repo, *names, project=project)]
 
 
-def _owning(repo: Repo, names: tuple[str, ...], project: str | None) -> Iterator[Run]:
-    for run_id in (run_id for name in names for run_id in _owners(name)):
-        if (run := query.of_id(repo, run_id)) and project in (None, run.project):
-            yield run
+def owning(repo: Repo, *names: str, project: str | None = None) -> list[Run]:
+    """The runs whose tables or files W&B may call by one of *names*."""
+    found = query.of_ids(repo, [run_id for name in names for run_id in _owners(name)])
+    return [run for run in found if project in (None, run.project)]
 
 
 def _owners(name: str) -> Iterator[str]:

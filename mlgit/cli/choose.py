@@ -128,7 +128,7 @@ class ArtifactName(click.ParamType):  # type: ignore[type-arg]  # as above
     def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The artifacts that are called so; behind a colon, the versions and aliases of the one before it."""
         from mlgit import wiring
-        from mlgit.artifacts import catalog, telling
+        from mlgit.artifacts import telling
 
         try:
             place = wiring.place()
@@ -136,10 +136,15 @@ class ArtifactName(click.ParamType):  # type: ignore[type-arg]  # as above
             if not colon:
                 called = [(one, "") for one in sorted(telling.names(place.repo, project=place.meant))]
             else:
-                known = catalog.versions(telling.of(place.repo, name, project=place.meant), name)
-                left = [held for held in reversed(known) if held.version.deleted is self.hidden]
-                called = [(f"{name}:{alias}", held.label) for held in left for alias in held.aliases]
-                called += [(held.name, ", ".join(held.aliases)) for held in left]
+                rolls = telling.asked(place.repo, lambda known: known.rolls(name, place.meant))
+                left = [
+                    (f"v{roll.numbers[content]}", roll.aliases(content))
+                    for roll in rolls
+                    for content in reversed(roll.contents)
+                    if roll.is_deleted(content) is self.hidden
+                ]
+                called = [(f"{name}:{alias}", label) for label, aliases in left for alias in aliases]
+                called += [(f"{name}:{label}", ", ".join(aliases)) for label, aliases in left]
         except MlgitError:
             return []
         fitting = [one for one in called if one[0].startswith(incomplete) and one[0].isprintable()]

@@ -83,7 +83,7 @@ def command(
                 whole=bool(chosen),
                 empty=_nothing(place, project, is_filtered=bool(texts), pages=-(-len(alike) // (limit or 1))),
             )
-            _tell_rest(len(alike) - skip - len(shown_groups), "group", page)
+            output.tell_rest(len(alike) - skip - len(shown_groups), "group", page)
         return
     found = index.search(
         place.repo, wanted, order or index.NEWEST, project=project, skip=skip, limit=limit or None, besides=chosen
@@ -93,7 +93,7 @@ def command(
         asked = [*condition.keys(asked_for), *(key.removeprefix("-") for key in order)]
         empty = _nothing(place, project, is_filtered=bool(texts), pages=-(-found.total // (limit or 1)))
         _draw(place, shown, asked, chosen, empty=empty)
-        _tell_rest(found.total - skip - len(shown), "run", page)
+        output.tell_rest(found.total - skip - len(shown), "run", page)
 
 
 def _written(
@@ -133,12 +133,6 @@ def _draw(place: Place, shown: Sequence[Run], asked: Sequence[str], chosen: Sequ
     )  # fmt: skip
     if columns.more:
         output.note(f"more: {output.some(columns.more)} (--metric NAME)")
-
-
-def _tell_rest(rest: int, what: str, page: int) -> None:
-    """How many were not listed, and how they are."""
-    if rest > 0:
-        output.note(f"{rest:,} more {what}{'s' * (rest > 1)}: --page {page + 1}, or --limit 0 for all")
 
 
 def state(run: Run, now: float) -> str:

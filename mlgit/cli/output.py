@@ -116,10 +116,16 @@ def progress(
         bar.update(task, advance=left)
 
 
-def some(names: Sequence[str], most: int = 10) -> str:
-    """The first of *names*, and how many there are besides: `a, b and 3 others`."""
-    rest = len(names) - most
+def some(names: Sequence[str], most: int = 10, *, of: int | None = None) -> str:
+    """The first of *names*, and how many there are besides (*of* so many): `a, b and 3 others`."""
+    rest = (len(names) if of is None else of) - most
     return ", ".join(names[:most]) + (f" and {rest:,} other{'s' * (rest > 1)}" if rest > 0 else "")
+
+
+def tell_rest(rest: int, what: str, page: int) -> None:
+    """How many were not listed, and how they are."""
+    if rest > 0:
+        note(f"{rest:,} more {what}{'s' * (rest > 1)}: --page {page + 1}, or --limit 0 for all")
 
 
 def table(

@@ -212,13 +212,13 @@ def _few(lines: Sequence[str]) -> str:
 
 def _artifacts(repo: Repo, run: Run) -> list[str]:
     """A line for each artifact that the run used or logged: its version, and the names that this has now."""
-    from mlgit.artifacts import catalog, telling
+    from mlgit.artifacts import telling
 
     told = [*(("used", one) for one in run.used), *(("logged", one) for one in run.logged)]
-    like = telling.of(repo, *(version.name for _, version in told), project=run.project) if told else []
+    known = telling.all_known_as(repo, [version for _, version in told], project=run.project)
     rows: list[tuple[str, str, str]] = []
     for what, version in told:
-        held = catalog.known_as(like, version)
+        held = known.get((version.name, version.hash))
         aliases = f", {', '.join(held.aliases)}" if held and held.aliases else ""
         about = f"{held.version.type if held else version.type}, {figures.size(version.size)}{aliases}"
         rows.append((what, held.name if held else version.name, f"{about}  {version.hash}"))

@@ -164,3 +164,54 @@ def claims(versions: Sequence[ArtifactVersion], began: float) -> list[Claim]:
     ]
     links = [Claim(one.hash, link.linked, link.collection) for one in versions for link in one.links]
     return [*own, *links]
+
+
+class Naming(NamedTuple):
+    """What the content of a claim is called by the one who makes it."""
+
+    content: str
+    name: str
+    when: float
+    """Since when, in seconds since the epoch."""
+    aliases: tuple[str, ...] = ("latest",)
+    is_deleted: bool = False
+
+    def is_plain(self, logged: float) -> bool:
+        """Whether it is just `latest`, since it was *logged*: as most are."""
+        return self.when == logged and self.aliases == ("latest",) and not self.is_deleted
+
+    @property
+    def text(self) -> str:
+        """It as the index keeps it, its content first."""
+        return "\t".join(
+            (f"{self.content} {self.when!r}", self.name, "deleted" * self.is_deleted, *self.aliases)
+        )  # fmt: skip
+
+    @classmethod
+    def of(cls, text: str) -> Naming:
+        """What `text` was made of. Raises `ValueError` for what is none."""
+        told, name, deleted, *aliases = text.split("\t")
+        content, when = told.split(" ")
+        return cls(content, name, float(when), tuple(aliases), bool(deleted))
+
+
+def namings(versions: Sequence[ArtifactVersion], began: float) -> list[Naming]:
+    """What a run calls the contents of its `claims`, one after another."""
+    own = [_own_naming(one, began + place * 1e-6) for place, one in enumerate(versions)]
+    return [*own, *(_link_naming(one, link) for one in versions for link in one.links)]
+
+
+def _own_naming(one: ArtifactVersion, began: float) -> Naming:
+    aliases = () if one.deleted else one.aliases if one.created else ("latest",)  # old records do not say it
+    return Naming(one.hash, one.name, one.claimed or one.created or began, aliases, one.deleted)
+
+
+def _link_naming(one: ArtifactVersion, link: Link) -> Naming:
+    aliases = () if one.deleted else tuple(dict.fromkeys((*link.aliases, "latest")))
+    return Naming(one.hash, link.collection, link.linked, aliases, one.deleted)
+
+
+def odd_namings(versions: Sequence[ArtifactVersion], began: float) -> list[Naming]:
+    """`namings`, without those that are plain."""
+    several = zip(claims(versions, began), namings(versions, began), strict=True)
+    return [naming for claim, naming in several if not naming.is_plain(claim.logged)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mlgit.core import merging
-from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.artifact import ArtifactVersion, Claim, Naming, claims, namings
 from mlgit.core.merging import Clash, Side
+from mlgit.core.roll import Roll, Told
 from mlgit.core.run import Run
 
 
@@ -67,7 +68,26 @@ def join(base: Ledger, ours: Ledger, theirs: Ledger) -> tuple[Ledger, tuple[Clas
 
 def order(tellers: Sequence[Teller], name: str) -> tuple[str, ...]:
     """The contents called or linked as *name*, each in its place: those that are listed, then by when they came."""
-    return tuple(dict.fromkeys((*listed(tellers, name), *first_logged(tellers, name))))
+    return tuple(roll(tellers, name).numbers)
+
+
+def first_logged(tellers: Sequence[Teller], name: str) -> list[str]:
+    """The contents called or linked as *name*, in the order in which they were first logged, or linked."""
+    return roll([one if isinstance(one, Run) else replace(one, listed=()) for one in tellers], name).contents
+
+
+def roll(tellers: Sequence[Teller], name: str, project: str | None = None) -> Roll[int]:
+    """The versions of which those of *tellers* tell that are *project*'s, or all; each stands for its place."""
+    told = Told[int]()
+    mine = {place: one for place, one in enumerate(tellers) if project in (None, one.project)}
+    for place, one in mine.items():
+        for claim, naming in claimed(one, name):
+            told.add(claim, naming, place)
+
+    def ids(some: Collection[int]) -> dict[int, str]:
+        return {place: one.id for place in some if isinstance(one := tellers[place], Run)}
+
+    return Roll(project or "", name, told, ids, listed(mine.values(), name))
 
 
 def listed(tellers: Iterable[Teller], name: str) -> dict[str, None]:
@@ -76,26 +96,8 @@ def listed(tellers: Iterable[Teller], name: str) -> dict[str, None]:
     return dict.fromkeys(content for one in mine for content in one.listed)
 
 
-def first_logged(tellers: Iterable[Teller], name: str) -> list[str]:
-    """The contents called or linked as *name*, in the order in which they were first logged, or linked."""
-    found = [
-        (when, teller.id if isinstance(teller, Run) else "", version.hash)
-        for teller in tellers
-        for version, when in _told(teller, name)
-    ]
-    return list(dict.fromkeys(content for _, _, content in sorted(found, key=lambda one: one[:2])))
-
-
-def _told(teller: Teller, name: str) -> Iterable[tuple[ArtifactVersion, float]]:
-    for position, version in enumerate(teller.logged):
-        if version.name == name:
-            yield version, when_logged(teller, position)
-        for link in version.links:
-            if link.collection == name:
-                yield version, link.linked
-
-
-def when_logged(teller: Teller, position: int) -> float:
-    """When *teller* logged the version at *position*, in seconds since the epoch; old records do not say it exactly."""
+def claimed(teller: Teller, name: str) -> list[tuple[Claim, Naming]]:
+    """What *teller* claims of the artifact *name*, and what it calls that."""
     began = teller.created if isinstance(teller, Run) else 0.0
-    return teller.logged[position].created or began + position * 1e-6
+    every = zip(claims(teller.logged, began), namings(teller.logged, began), strict=True)
+    return [(claim, naming) for claim, naming in every if claim.name == name]

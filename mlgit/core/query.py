@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from mlgit.core.artifact import called, claims, is_hash
+from mlgit.core.artifact import called, claims, is_hash, odd_namings
 from mlgit.core.compare import flatten, is_number, within
 from mlgit.core.run import Run
 from mlgit.errors import UsageError
@@ -20,12 +20,14 @@ FIELDS = (
 TREE, HELD, GIVEN = ".tree", ".held", ".given"
 """What only mlgit itself asks about: the tree of a run's code; how many of its files DVC holds, and how many of its
 params came from outside."""
-DATA, USED, LOGGED = ".data", ".used", ".logged"
-"""Likewise by content hash: the data that DVC held when it ran, the artifacts it used, those it logged (`Claim`)."""
+DATA, USED, LOGGED, CALLED = ".data", ".used", ".logged", ".called"
+"""Likewise by content hash: the data that DVC held when it ran, the artifacts it used, those it logged (`Claim`), and
+what it calls those (`Naming`)."""
 _OWN: Mapping[str, Callable[[Run], str | int | Sequence[str] | None]] = {
     TREE: lambda run: run.tree, HELD: lambda run: len(run.held), GIVEN: lambda run: len(run.given),
     DATA: lambda run: contents(run.data), USED: lambda run: distinct(one.hash for one in run.used),
     LOGGED: lambda run: [claim.text for claim in claims(run.logged, run.created)],
+    CALLED: lambda run: [naming.text for naming in odd_namings(run.logged, run.created)],
 }  # fmt: skip
 KINDS = ("metrics.", "params.")
 """What the full name of a metric or a param begins with."""

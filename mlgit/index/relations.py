@@ -16,6 +16,8 @@ from functools import cached_property
 from itertools import chain, groupby, islice, pairwise
 
 from mlgit.core import query
+from mlgit.core.artifact import Naming
+from mlgit.core.roll import Told
 from mlgit.core.run import Run
 from mlgit.index.cells import SEGMENT
 from mlgit.store import records
@@ -65,6 +67,10 @@ class Relations:
     def readers(self, *contents: str) -> list[int]:
         """The runs that used one of *contents*, or had it in DVC when they ran, the first one first."""
         return self.in_time(chain(self._words[query.USED].rows(contents), self._words[query.DATA].rows(contents)))
+
+    def users(self, *contents: str) -> list[int]:
+        """The runs that used one of *contents*, the first one first."""
+        return self.in_time(self._words[query.USED].rows(contents))
 
     def makers(self, *contents: str) -> list[int]:
         """The runs that logged one of *contents*, the first one first."""
@@ -131,15 +137,44 @@ class Relations:
 
     def logged_as(self, name: str, project: str | None = None) -> list[tuple[float, str]]:
         """When runs of *project*, or any, logged what under *name*, (seconds, content), the first one first."""
-        projects = self._words["project"]
-        rows = set(self._words["logged"].rows([name]))
-        if project is not None:
-            rows = {row for row in rows if projects.of(row) == [project]}
-        found = sorted(_logged_as(self._words[query.LOGGED].told(rows), name))
+        told = self.told(name, project).values()
+        found = sorted(line for one in told for line in zip(one.logged, one.tellers, one.contents, strict=True))
         if any(one[0] == other[0] for one, other in pairwise(found)):  # of two at one moment the id decides
             ids = self.ids(row for _, row, _ in found)
             found.sort(key=lambda one: (one[0], ids[one[1]]))
         return [(when, content) for when, _, content in found]
+
+    def told(self, name: str, project: str | None = None) -> dict[str, Told[int]]:
+        """Project → what its runs claim of the artifact *name*, each with its row."""
+        mine = self._projects_of(set(self._words["logged"].rows([name])), project)
+        return {whose: told for (whose, _), told in self._told(mine, name).items()}
+
+    def told_of_all(self, project: str | None = None) -> dict[tuple[str, str], Told[int]]:
+        """(project, name) → the same, of all names."""
+        return self._told(self._projects_of(set(self._words[query.LOGGED].having()), project), None)
+
+    def _told(self, mine: Mapping[int, str], name: str | None) -> dict[tuple[str, str], Told[int]]:
+        """(project, name) → what the rows *mine*, each of a project, claim; of one *name* only, if that is."""
+        found: defaultdict[tuple[str, str], Told[int]] = defaultdict(Told)
+        for row, text in self._words[query.LOGGED].told(mine):
+            content, _, rest = text.partition(" ")
+            logged, _, called = rest.partition(" ")
+            if called == name or (name is None and called):
+                with suppress(ValueError):  # from a shard of another machine, or a record that says odd things
+                    found[mine[row], called].take(content, float(logged), row)
+        odd = list(self._words[query.CALLED].told(mine))
+        at = {key: told.lines() for key, told in found.items()} if odd else {}
+        for row, text in odd:
+            with suppress(ValueError):
+                naming = Naming.of(text)
+                line = at.get((mine[row], naming.name), {}).get((row, naming.content))
+                if line is not None:
+                    found[mine[row], naming.name].odd[line] = naming
+        return dict(found)
+
+    def _projects_of(self, rows: Collection[int], project: str | None) -> dict[int, str]:
+        """The projects of *rows*, by row; of one *project* only, if that is."""
+        return {row: whose for row, whose in self._words["project"].told(rows) if project in (None, whose)}
 
     def is_name(self, name: str) -> bool:
         """Whether a run logged something under *name*."""
@@ -187,21 +222,11 @@ class Relations:
         return {row: (ref, commit) for row, ref, commit in found} | living
 
 
-_KEYS = (query.USED, query.DATA, query.LOGGED, "logged", "parent", "reproduces", "sweep", "group", "project")
+_KEYS = (
+    query.USED, query.DATA, query.LOGGED, query.CALLED, "logged", "parent", "reproduces", "sweep", "group", "project",
+)  # fmt: skip
 _EVERY = array("H", range(SEGMENT))
 _DENIED = bytes.maketrans(b"\0\1", b"\1\0")
-
-
-def _logged_as(told: Iterable[tuple[int, str]], name: str) -> Iterator[tuple[float, int, str]]:
-    """(when, row, content) of each claim (`core.artifact.Claim`) of rows that is about *name*."""
-    end = f" {name}"
-    for row, text in told:
-        if text.endswith(end):
-            content, _, when = text[: -len(end)].partition(" ")
-            try:
-                yield float(when), row, content
-            except ValueError:  # it is about a name that only ends so; or from elsewhere, and says odd things
-                continue
 
 
 class _Words:
@@ -213,7 +238,7 @@ class _Words:
 
     def __init__(self, relations: Relations, connection: sqlite3.Connection, key: str) -> None:
         self._relations, self._connection, self._key = relations, connection, key
-        self._word = _first if key == query.LOGGED else str
+        self._word = _first if key in (query.LOGGED, query.CALLED) else str
         self._segments: dict[int, _Segment | None] = {}
         self._single: dict[str, list[tuple[int, int]]] = {}
         """What was found of words that were asked for alone."""
@@ -300,10 +325,16 @@ class _Words:
             rows = [row for row in rows if row in self._living]
         for segment, some in groupby(sorted(rows), lambda row: row // SEGMENT):
             if told := self._segment(segment):
-                codes, begin = told.codes, segment * SEGMENT
-                coded = [(row, code) for row in some if (code := codes.get(row - begin)) is not None]
-                yield from ((row, text) for row, code in coded for text in told.texts_of(code))
+                yield from told.those(some, segment * SEGMENT)
         yield from ((row, text) for row in rows for text in self._living.get(row, ()))
+
+    def having(self) -> Iterator[int]:
+        """The rows that are shown and have something."""
+        hidden = self._relations.hidden
+        for segment, told in self._all.items():
+            rows = map((segment * SEGMENT).__add__, told.codes)
+            yield from (row for row in rows if not hidden[row]) if hidden else rows
+        yield from self._living
 
     def of(self, row: int) -> list[str]:
         """The texts of a *row*."""
@@ -347,6 +378,18 @@ class _Segment:
             with suppress(ValueError):
                 return list(map(str, records.decode(f'["{self._pieces[code]}"]', rounded=True)))
         return self.texts[code]
+
+    def those(self, rows: Iterable[int], begin: int) -> Iterator[tuple[int, str]]:
+        """Each of *rows*, the first of the segment being *begin*, with each text that it has: most are plain."""
+        codes, pieces = self.codes, self._pieces
+        for row in rows:
+            if (code := codes.get(row - begin)) is None:
+                continue
+            piece = pieces[code] if pieces else '"'
+            if '"' in piece or "\\" in piece:
+                yield from ((row, text) for text in self.texts_of(code))
+            else:
+                yield row, piece
 
     def saying(self, written: str) -> Iterable[int]:
         """The codes that may have a text that begins so, as it stands in JSON."""

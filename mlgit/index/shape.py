@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mlgit.core import query
-from mlgit.core.artifact import ArtifactVersion, called, claims
+from mlgit.core.artifact import ArtifactVersion, called, claims, odd_namings
 from mlgit.core.compare import flatten
 from mlgit.core.run import in_calendar
 
@@ -42,6 +42,8 @@ def columns(records: Sequence[tuple[int, Mapping[str, Any]]]) -> Columns:
         claimed = [claims(some, began) for some, began in zip(logged, created, strict=True)]
         _take(made, "logged", positions, [list(called(some)) or None for some in logged])
         _take(made, query.LOGGED, positions, [[claim.text for claim in some] or None for some in claimed])
+        odd = [odd_namings(some, began) for some, began in zip(logged, created, strict=True)]
+        _take(made, query.CALLED, positions, [[naming.text for naming in some] or None for some in odd])
     finished = [_moment(content.get("finished")) for content in contents]
     _take(made, "created", positions, created)
     _take(made, "finished", positions, finished)
@@ -81,7 +83,7 @@ _TOLD: Mapping[str, Callable[[Any], Any]] = {
     "data": lambda data: query.contents(data) or None,
 }  # fmt: skip
 """The fields that are more than a text, and what a column has of them."""
-_LISTS = ("tags", "used", "logged", query.DATA, query.USED, query.LOGGED)
+_LISTS = ("tags", "used", "logged", query.DATA, query.USED, query.LOGGED, query.CALLED)
 _NUMBERS = ("created", "finished", "duration", query.HELD, query.GIVEN)
 
 

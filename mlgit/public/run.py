@@ -13,6 +13,7 @@ from typing import Any
 
 from mlgit.artifacts import log, telling, ties
 from mlgit.artifacts.artifact import Artifact
+from mlgit.artifacts.catalog import Held
 from mlgit.core import figures, values
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import nested
@@ -343,15 +344,18 @@ class Run(Recorded):
         return self._artifacts(self._record.used)
 
     def _artifacts(self, versions: Sequence[ArtifactVersion]) -> list[Artifact]:
-        found: list[Artifact] = []
-        known = telling.of(self._repo, *{version.name for version in versions}) if versions else []
-        own = [one for one in known if one.project == self.project]
-        for version in versions:
-            several = (held for some in (own, known) for held in log.versions(self._repo, some, version.name))
-            held = next((held for held in several if held.version.hash == version.hash), None)
-            if held and not held.version.deleted:
-                found.append(Artifact.of(self._repo, held))
-        return found
+        found = telling.all_known_as(self._repo, versions, project=self.project)
+        if elsewhere := [one for one in versions if (one.name, one.hash) not in found]:
+            found = telling.all_known_as(self._repo, elsewhere) | found
+        several = (found.get((one.name, one.hash)) or self._table(one) for one in versions)
+        return [Artifact.of(self._repo, held) for held in several if held and not held.version.deleted]
+
+    def _table(self, version: ArtifactVersion) -> Held | None:
+        """The table that some run logged, as the artifact that this one used."""
+        if not version.name.startswith("run-"):
+            return None
+        known = log.versions(self._repo, telling.owning(self._repo, version.name), version.name)
+        return next((held for held in known if held.version.hash == version.hash), None)
 
     def use_artifact(self, artifact: Artifact, use_as: str | None = None) -> Artifact:
         """Record that it used *artifact*, which was logged before."""

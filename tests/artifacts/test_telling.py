@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mlgit
+from mlgit.artifacts import catalog, log, telling
+from mlgit.core.artifact import ArtifactVersion, Link
+from mlgit.core.ledger import Teller
 from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.index import query
+from mlgit.store import ledgers
+from tests.recorded import record
 
 
 @pytest.fixture
@@ -78,3 +84,45 @@ def test_what_a_run_under_way_has_logged_is_found(names: Callable[[], list[str]]
 
         assert mlgit.Api({"project": "p"}).artifact("fresh:latest").logged_by().id == run.id
     assert names() == []
+
+
+def test_what_the_index_tells_of_versions_is_what_all_their_runs_say(inside: Repo, records_read: list[str]):
+    def version(mark: int, **more: Any) -> ArtifactVersion:
+        about = {"name": "net", "type": "model", "size": 1, "path": "d", "created": 1e9 + mark, "aliases": ("latest",)}
+        return ArtifactVersion(hash=f"{mark:032x}", **(about | more))
+
+    said = (
+        version(1, aliases=("gold", "latest"), claimed=2e9), version(2, deleted=True), version(3, created=1e9 + 2),
+        version(4, name="other", links=(Link(collection="net", aliases=("odd name",), linked=1e9 + 5),)),
+        version(5, created=0.0), version(1, aliases=("best",)), version(6, aliases=("gold", "latest")), version(7),
+    )  # fmt: skip
+    for number, one in enumerate(said):
+        record(inside, f"{number}" * 8, name="same" if number < 3 else "r", logged=(one, version(8)), created=number)
+    ledgers.change(inside, "p", "net", lambda one: one.telling(version(9, by="Ada")), why=lambda _: "add")
+    every = telling.of(inside, "net", project="p")
+    records_read.clear()
+
+    rolls = telling.asked(inside, lambda known: [(one.numbers, one.owners) for one in known.rolls("net", "p")])
+    assert not records_read
+    assert rolls == [({held.version.hash: held.number for held in catalog.versions(every, "net")}, _owners(every))]
+    for held in catalog.versions(every, "net"):
+        if not held.version.deleted:
+            assert log.find(inside, f"net:v{held.number}", project="p") == held
+
+
+def _owners(tellers: list[Teller]) -> dict[str, str]:
+    return {alias: held.version.hash for held in catalog.versions(tellers, "net") for alias in held.aliases}
+
+
+def test_one_version_of_many_is_found_by_reading_who_tells_of_it(inside: Repo, records_read: list[str]):
+    for number in range(6):
+        told = ArtifactVersion(
+            name="net", type="model", hash=f"{number:032x}", size=1, path="d", created=1e9 + number, aliases=("latest",)
+        )
+        record(inside, f"{number}" * 8, name=f"r{number}", logged=(told,), created=number)
+    query.runs(inside)
+    records_read.clear()
+
+    assert mlgit.Api({"project": "p"}).artifact("net:v2").logged_by().name == "r2"
+    assert [held.name for held in telling.asked(inside, lambda known: known.newest("p"))] == ["net:v5"]
+    assert len(records_read) == 2

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlgit import wiring
-from mlgit.core.artifact import ArtifactVersion, Claim, Link, claims
+from mlgit.core.artifact import ArtifactVersion, Link, Naming, claims
 from mlgit.git.repo import Repo
 from mlgit.index import build, cells, now, relations
-from mlgit.index.relations import Relations, _logged_as, _Segment
+from mlgit.index.relations import Relations, _Segment
 from tests.recorded import record
 
 ODD = ['"],["', "a b", '"', "\\", "],[", "é", "", "a", "x\n"]
@@ -28,6 +28,7 @@ def test_texts_are_read_one_by_one_as_all_at_once(lists: list[list[str]]):
     one = _Segment(packed.positions, packed.codes or b"", packed.others or "[]")
 
     assert [one.texts_of(one.codes[at]) for at in range(len(lists))] == lists
+    assert list(one.those(range(len(lists)), 0)) == [(at, text) for at, texts in enumerate(lists) for text in texts]
     for text in {text for texts in lists for text in texts}:
         written = cells.records.encode(text).decode()[1:-1]
         saying = set(one.saying(written))
@@ -111,10 +112,17 @@ def test_archived_runs_are_related_by_their_shards(known: Repo, monkeypatch: pyt
     assert now.ask(known, lambda state: names(state.relations, state.relations.readers(version(1).hash))) == ["b", "c"]
 
 
-def test_a_claim_is_written_and_read():
-    claim = Claim(version(1).hash, 1.5, "a name with blanks")
-    told = [(7, claim.text), (8, "x"), (9, f"{claim.content} soon blanks")]
+def test_a_claim_is_written_and_read(known: Repo):
+    blanks = version(4, links=(Link(collection="a name with blanks", linked=1.5),))
+    record(known, "e11111111", name="e", logged=(blanks,))
+    odd = Naming(blanks.hash, "a name with blanks", 2.5, ("best one", "latest"), is_deleted=True)
 
-    assert list(_logged_as(told, claim.name)) == [(1.5, 7, claim.content)]
-    assert list(_logged_as(told, "blanks")) == []
+    def told(name: str) -> list[tuple[float, str]]:
+        return now.ask(known, lambda state: state.relations.logged_as(name, "p"))
+
+    assert told("a name with blanks") == [(1.5, blanks.hash)]
+    assert told("blanks") == told("name with blanks") == []
+    assert Naming.of(odd.text) == odd
+    with pytest.raises(ValueError, match="not enough values"):
+        Naming.of("x")
     assert [one.logged for one in claims([replace(version(1), created=0.0)] * 2, 10.0)] == [10.0, 10.000001]

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import click
 
 from mlgit.cli import output
 from mlgit.cli.data import shown
 from mlgit.core import figures
-
-if TYPE_CHECKING:
-    from mlgit.artifacts.catalog import Held
-    from mlgit.core.ledger import Teller
 
 
 @click.command(short_help="List datasets and other artifacts.")
@@ -29,15 +24,11 @@ def command(wanted: str | None, as_json: bool) -> None:
       mlgit data ls --json | jq '.[].name'
     """
     from mlgit import wiring
-    from mlgit.artifacts import catalog
-    from mlgit.index import query
-    from mlgit.store import ledgers
+    from mlgit.artifacts import telling
 
     place = wiring.place()
-    told: list[Teller] = [*query.logging(place.repo, project=place.meant), *ledgers.of(place.repo, project=place.meant)]
-    names = [name for name, type in catalog.names(told).items() if wanted in (None, type)]
-    known = [versions for name in names for versions in catalog.by_project(told, name)]
-    newest = sorted((held for versions in known if (held := _newest(versions))), key=lambda held: -held.created)
+    known = telling.asked(place.repo, lambda told: told.newest(place.meant))
+    newest = sorted((held for held in known if wanted in (None, held.version.type)), key=lambda held: -held.created)
     if as_json:
         output.as_json([shown.document(held) for held in newest])
         return
@@ -56,7 +47,3 @@ def command(wanted: str | None, as_json: bool) -> None:
         right=("size", "files", "age"),
         empty="Nothing is kept in versions here: mlgit data add PATH, or mlgit pull.",
     )
-
-
-def _newest(versions: list[Held]) -> Held | None:
-    return next((held for held in reversed(versions) if not held.version.deleted), None)

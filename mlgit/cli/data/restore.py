@@ -20,13 +20,12 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
       mlgit data restore digits:v2
     """
     from mlgit import wiring
-    from mlgit.artifacts import amend, catalog, log, telling
+    from mlgit.artifacts import amend, log
 
     place = wiring.place()
     done = []
     for name in names:
-        told = telling.of(place.repo, catalog.parse(name).name, project=place.meant)
-        held = catalog.find(told, name, project=place.meant, hidden=True)
+        held = log.find(place.repo, name, project=place.meant, hidden=True)
         if held.version.deleted:
             amend.hide(place.repo, held, is_hidden=False)
         done.append((held, log.find(place.repo, held.name, project=held.project)))

@@ -60,19 +60,20 @@ def command(words: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
         _tell_undo(held, new, gone, before)
 
 
-def _owners(place: Place, held: Held, aliases: Sequence[str]) -> list[tuple[Held, str]]:
+def _owners(place: Place, held: Held, aliases: Sequence[str]) -> list[tuple[str, str]]:
     """The versions that are called by one of *aliases* now, each with that."""
-    from mlgit.artifacts import catalog, telling
+    from mlgit.artifacts import telling
 
-    known = catalog.versions(telling.of(place.repo, held.collection, project=held.project), held.collection)
-    return [(one, alias) for one in known for alias in aliases if alias in one.aliases]
+    rolls = telling.asked(place.repo, lambda known: known.rolls(held.collection, held.project))
+    owned = ((roll, roll.owners[alias], alias) for roll in rolls for alias in aliases if alias in roll.owners)
+    return [(f"{held.collection}:v{roll.numbers[content]}", alias) for roll, content, alias in owned]
 
 
-def _tell_undo(held: Held, new: Sequence[str], gone: Sequence[str], before: Sequence[tuple[Held, str]]) -> None:
+def _tell_undo(held: Held, new: Sequence[str], gone: Sequence[str], before: Sequence[tuple[str, str]]) -> None:
     """Print the commands that bring back what was: who lost an alias gets it again, which takes it off this one."""
     lost = [alias for _, alias in before]
     words = [*(f"+{alias}" for alias in gone), *(f"-{alias}" for alias in new if alias not in lost)]
     commands = [[held.name, *words]] if words else []
-    commands += [[one.name, f"+{alias}"] for one, alias in before]
+    commands += [[name, f"+{alias}"] for name, alias in before]
     for one in commands:
         output.note(f"undo: {shlex.join(('mlgit', 'data', 'tag', *one))}")

@@ -99,12 +99,12 @@ class Kept:
 
     def _check_type(self, artifact: Artifact) -> None:
         """Raise `WrongKindError` where the project has an artifact of that name and another type."""
-        from mlgit.artifacts import catalog, telling
+        from mlgit.artifacts import telling
 
         if artifact.stored:
             return
-        types = catalog.names(telling.of(self._journal.repo, artifact.name, project=self._journal.project))
-        if (before := types.get(artifact.name, artifact.type)) != artifact.type:
+        before = telling.type_of(self._journal.repo, artifact.name, project=self._journal.project)
+        if before and before != artifact.type:
             raise WrongKindError(f"The artifact {artifact.name} is a {before}: it cannot be a {artifact.type} too.")
 
     def _add_latest(self, draft: Artifact) -> None:
