@@ -150,7 +150,7 @@ def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim, wish:
     if wish.reproduces:  # results that a cache held would prove nothing
         words = tuple(pipeline.forced(words))
     extra = dict(shim(words, base)) if told.takes_wandb else {}
-    pins = pinned.variables(told.run.used, reproduces=wish.reproduces)
+    pins = pinned.variables(told.run.used, reproduces=wish.reproduces, sweep=told.called_by)
     about = environment.surroundings(found.plan, told, python, base, call)
     if boxes:
         about |= {"image": boxes.name}
@@ -183,7 +183,7 @@ def _wish(run: Run) -> Wish:
 
 def _same_of(repo: Repo, told: Recipe, around: Run) -> Run:
     """Of the runs that the program made, the first of which is *around*, the one that stands where *told*'s stood."""
-    if not isinstance(nth := told.about.get("nth"), int):
+    if told.called_by or not isinstance(nth := told.about.get("nth"), int):  # of a sweep's trials it is the only one
         return around
     again = Predicate("reproduces", Operation.EQUAL, (told.run.id,))
     for run in query.search(repo, again, ("-created",), project=told.run.project).runs:

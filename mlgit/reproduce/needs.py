@@ -33,11 +33,34 @@ class Needs:
 def look(repo: Repo, told: Recipe, *, wanted: str, is_scratch: bool, image: str = "") -> Needs:
     """What *told* needs, in the environment *wanted*, one of `environment.CHOICES`; *image*: a container's."""
     plan = environment.plan(told, wanted, has_lock=_has_lock(repo, told), image=image)
-    missing = [*recipe.lacking(told), *_code(repo, told, plan), *_data(repo, told), *plan.missing]
+    missing = [
+        *recipe.lacking(told),
+        *_segments(repo, told),
+        *_code(repo, told, plan),
+        *_data(repo, told),
+        *plan.missing,
+    ]
     if is_scratch:
         why = "it ran outside of every repository, so nothing but its script was kept"
         missing.append(Missing(kind="code", name=told.run.name, why=why, fix="run it in a git repository"))
     return Needs(plan=plan, missing=tuple(missing), doubts=tuple(recipe.doubtful(told)))
+
+
+def _segments(repo: Repo, told: Recipe) -> Iterator[Missing]:
+    """What stands against making a resumed run again in one go, from its first step: its segments have to be alike."""
+    here = told
+    while here.earlier.get("how") == "resume":
+        commit = repo.resolve(str(here.earlier.get("commit")))
+        run = runs.read(repo, commit) if commit else None
+        if run is None:
+            why = "what it had recorded before it was resumed is not here"
+            yield Missing(kind="run", name=told.run.name, why=why, fix="mlgit pull")
+            return
+        before = recipe.of(run, runs.surroundings(repo, run))
+        if (other := recipe.other_segment(here, before)) is not None:
+            yield other
+            return
+        here = before
 
 
 def _has_lock(repo: Repo, told: Recipe) -> bool:

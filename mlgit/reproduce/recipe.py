@@ -58,6 +58,17 @@ class Recipe:
         return str(self.about.get("python") or "")
 
     @property
+    def earlier(self) -> Mapping[str, Any]:
+        """What it went on from: `how` (resume, rewind or fork), `run`, `commit` and `step`; as a rule nothing."""
+        told = self.about.get("earlier")
+        return told if isinstance(told, Mapping) else {}
+
+    @property
+    def called_by(self) -> str:
+        """The sweep whose program called a function for it; nothing for any other run."""
+        return self.run.sweep or "" if self.about.get("by") is None else ""
+
+    @property
     def image(self) -> str:
         """The image of the container that it ran in; nothing where it ran in none, or did not know."""
         return str(self.about.get("image") or "")
@@ -174,12 +185,11 @@ def lacking(recipe: Recipe) -> Iterator[Missing]:
     run, words = recipe.run, recipe.words
     if run.state is State.RUNNING:
         yield Missing(kind="run", name=run.name, why="it is still under way", fix="wait for its end")
-    if earlier := recipe.about.get("earlier"):
-        name = str(earlier.get("id") or earlier.get("commit") or "?") if isinstance(earlier, Mapping) else "?"
-        yield Missing(
-            kind="run", name=name, why="it went on from there, with the state that the first one had left",
-            fix="reproduce that one",
-        )  # fmt: skip
+    if recipe.earlier and recipe.earlier.get("how") != "resume":
+        name, step = recipe.earlier.get("run", "?"), recipe.earlier.get("step", "?")
+        why = f"it went on from there, at step {step}, with the state that this one had then, which no run records"
+        fix = f"mlgit reproduce {name}; and log as an artifact what a run goes on from, with use_artifact in the next"
+        yield Missing(kind="run", name=str(name), why=why, fix=fix)
     if not words:
         yield Missing(kind="command", name="?", why="no command was recorded")
     elif is_python(words[0]) and _program(words[1:])[:1] in ([], ["-"]):
@@ -187,11 +197,6 @@ def lacking(recipe: Recipe) -> Iterator[Missing]:
         yield Missing(kind="command", name=" ".join(words[:2]), why=why)
     elif any(word.endswith(_CUT) for word in words):
         yield Missing(kind="command", name=words[0], why="a word of it was too long to be recorded")
-    elif run.sweep and recipe.about.get("by") is None:
-        yield Missing(
-            kind="command", name=run.name, why="a function was called for it, by a program that runs a whole sweep",
-            fix=f"mlgit sweep show {run.sweep}",
-        )  # fmt: skip
     hidden = [f"-p {name}" for name, value in recipe.params.items() if value == secrets.HIDDEN]
     hidden += [name for name, value in recipe.environment.items() if secrets.HIDDEN in value]
     hidden += [word for word in words if secrets.HIDDEN in word]
@@ -200,6 +205,22 @@ def lacking(recipe: Recipe) -> Iterator[Missing]:
     count = str(_texts(recipe.about.get("environment")).get("WORLD_SIZE", "1"))
     if count not in ("", "1"):
         yield Missing(kind="command", name="WORLD_SIZE", why=f"it was one of {count} processes, which others began")
+
+
+def other_segment(recipe: Recipe, earlier: Recipe) -> Missing | None:
+    """What stands against making again in one go what began as *earlier* and was resumed as *recipe*."""
+    alike = {
+        "code": flatten(earlier.about).get("code.tree") == flatten(recipe.about).get("code.tree"),
+        "command": (earlier.words, earlier.cwd) == (recipe.words, recipe.cwd),
+        "params": earlier.run.params == recipe.run.params,
+    }
+    other = [name for name, same in alike.items() if not same]
+    if not other:
+        return None
+    step = recipe.earlier.get("step", "?")
+    why = f"it was resumed after step {step} with other {' and '.join(other)}, so no single command makes it again"
+    fix = "git checkout each commit of its branch; and fork a run instead of resuming it where something changes"
+    return Missing(kind="run", name=recipe.run.name, why=why, fix=fix)
 
 
 def doubtful(recipe: Recipe) -> Iterator[Missing]:

@@ -43,6 +43,12 @@ def find(before: Mapping[str, Any], after: Mapping[str, Any], params: Mapping[st
     *params*: those of the run, one of which may be its seed.
     """
     found = [_suspect(change) for change in _changes(before, after)]
+    if isinstance(earlier := before.get("earlier"), Mapping):
+        found.append(Suspect(name="resumed", before=f"after step {earlier.get('step', '?')}", after="in one go"))
+    if isinstance(before.get("nth"), int) and after.get("nth") is None:
+        found.append(
+            Suspect(name="process", before=f"run {before['nth']} of its process", after="alone in its process")
+        )
     if not before.get("seeds") and not any(_SEED.search(name) for name in flatten(params)):
         found.append(Suspect(name="seed", before="none is known", after="none is known"))
     return found

@@ -22,14 +22,14 @@ from mlgit.core.job import JobState
 from mlgit.core.run import State
 from mlgit.core.sweep import Sweep
 from mlgit.documents.writer import dump
-from mlgit.errors import MlgitError, UsageError
+from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.store.place import Place
 from mlgit.sweeps import command, plan, record
 from mlgit.sweeps import file as files
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.search import suggest
 from mlgit.sweeps.space import SweepFile
-from mlgit.tracking import begin, names, session
+from mlgit.tracking import begin, names, pinned, session
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.ending import exit_code
 from mlgit.tracking.notice import notify
@@ -78,6 +78,8 @@ def sweep(
         command=file.command or (),
         file=text,
     )
+    if (again := pinned.sweep()) and _is_of(place, made, again):
+        return again
     record.keep(place.repo, made)
     if file.early_terminate:
         notify("early_terminate is left aside: in this version every trial runs to its end")
@@ -118,6 +120,9 @@ def agent(
     there, `UsageError` where there is neither a function nor a program, `MlgitError` where the program's trials could
     not be run.
     """
+    if (again := pinned.sweep()) and function is not None:
+        _once(again, sweep_id, function)
+        return
     place = begin.place_for(Path.cwd())
     found = _find(place, sweep_id, project)
     if function is None:
@@ -127,6 +132,16 @@ def agent(
     _Agent(place, found, file, function, count, max_consecutive_failed_runs).work()
 
 
+def _once(again: str, sweep_id: str, function: Callable[[], Any]) -> None:
+    """The one trial of the sweep *again* that is made again; its params are handed to its run. It is the end, too."""
+    if str(sweep_id).rpartition("/")[2] != again:
+        notify(f"sweep {sweep_id} is left aside: it is a trial of {again} that is made again")
+        return
+    function()
+    session.finish()
+    sys.exit(0)
+
+
 def controller(*_args: Any, **_kwargs: Any) -> NoReturn:
     """There is none: raises `UsageError`, which says what there is instead."""
     raise UsageError(
@@ -134,6 +149,14 @@ def controller(*_args: Any, **_kwargs: Any) -> NoReturn:
         why="What comes next is a function of the sweep's file and of the runs' branches, and of nothing else.",
         fix="mlgit.agent(sweep_id, function), or `mlgit sweep run FILE`",
     )
+
+
+def _is_of(place: Place, made: Sweep, known: str) -> bool:
+    """Whether *made* is what the sweep *known* was made of, as far as that is known here."""
+    try:
+        return record.find(place.repo, made.project, known).file == made.file
+    except NotFoundError:
+        return True
 
 
 def _find(place: Place, text: str, project: str | None) -> Sweep:

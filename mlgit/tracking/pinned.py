@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 _VARIABLE = "MLGIT_PINNED"
 
 
-def variables(used: Sequence[ArtifactVersion], *, reproduces: str | None) -> dict[str, str]:
+def variables(used: Sequence[ArtifactVersion], *, reproduces: str | None, sweep: str = "") -> dict[str, str]:
     """The environment of a program that is to do again what a run did, which *used* these versions.
 
-    *reproduces*: the run's id, where it is to be made again just as it was.
+    *reproduces*: the run's id, where it is to be made again just as it was; *sweep*: whose trial it was, if a function
+    was called for it.
     """
-    told = {"reproduces": reproduces, "used": [version.document() for version in used]}
+    told = {"reproduces": reproduces, "used": [version.document() for version in used], "sweep": sweep}
     return {_VARIABLE: json.dumps(told)}
 
 
@@ -79,6 +80,12 @@ def is_again() -> bool:
     """Whether this process makes a run again, just as it was: its versions take no names from what came later."""
     told = os.environ.get(_VARIABLE)
     return bool(told and json.loads(told)["reproduces"])
+
+
+def sweep() -> str:
+    """The sweep one of whose trials this process makes again, by its function; nothing where it does no such thing."""
+    told = os.environ.get(_VARIABLE)
+    return str(json.loads(told).get("sweep", "")) if told else ""
 
 
 def anew(wish: Wish) -> Wish:

@@ -40,14 +40,13 @@ def test_an_ordinary_run_lacks_nothing():
 
 def test_what_no_machine_can_make_again_is_named():
     assert lacking(run={"state": State.RUNNING}) == ["run a"]
-    assert lacking(earlier={"id": "before"}) == ["run before"]
+    assert lacking(earlier={"how": "fork", "run": "before", "step": 3}) == ["run before"]
     assert lacking(()) == ["command ?"]
     assert lacking(("python",)) == ["command python"]
     assert lacking(("python", "-u", "-", "--lr", "1")) == ["command python -u"]  # a pipe
     assert lacking(("python", "-c", "pass", "-")) == lacking(("python", "-um", "t", "-")) == []
     assert recipe.script(("python", "-um", "train"), ".") == ""
     assert lacking(("python", "-c", "x = 1…")) == ["command python"]
-    assert lacking(run={"sweep": "s"}) == ["command a"]
     assert lacking(environment={"WORLD_SIZE": "4", "RANK": "0"}) == ["command WORLD_SIZE"]
 
 

@@ -38,3 +38,13 @@ def test_that_no_seed_is_known_is_a_suspect_unless_a_param_is_called_so():
 
     assert [one.name for one in suspects.find(unseeded, unseeded, {"lr": 1})] == ["seed"]
     assert suspects.find(unseeded, unseeded, {"model": {"random_state": 3}}) == []
+
+
+def test_a_run_that_its_command_alone_did_not_make_is_a_suspect():
+    before = about(earlier={"how": "resume", "step": 4}, nth=3)
+
+    found = {one.name: (one.before, one.after) for one in suspects.find(before, about(), {})}
+
+    assert found == {
+        "resumed": ("after step 4", "in one go"), "process": ("run 3 of its process", "alone in its process"),
+    }  # fmt: skip
