@@ -7,7 +7,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import mlgit as wandb
+from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
 from tests.models.test_scanning import UNSAFE
 
@@ -17,7 +20,8 @@ COMMANDS = [
     "model register last --name digits", "model ls",
     "model show digits",
     "promote digits@v1.0.0 production", "pr show 1", "report 1", "pr merge 1", "model settle",
-    "model get digits@production -o brought", "fsck", "doctor", "gc",
+    "model get digits@production -o brought", "model verify digits", "lineage digits@production", "data verify net:v0",
+    "data checkout net:v0 again", "fsck", "doctor", "gc",
 ]  # fmt: skip
 MARKED = (
     "show last",
@@ -39,8 +43,14 @@ def test_no_command_loads_a_model(inside: Repo, mlgit: Mlgit):
         run.use_model("net:latest")
         run.use_artifact("net:latest").verify("artifacts/net:v0")
         run.use_artifact("net:latest").get_entry("torch").download("one")
+    wandb.Api().artifact("net:latest").download("all")
+    wandb.model_card("net:latest").check_input([1.0])
+    with pytest.raises(UsageError, match="The model is unsafe"):
+        wandb.load_model("net:latest")
 
     said = {command: mlgit(*command.split(), check=False) for command in COMMANDS}
+    with pytest.raises(UsageError, match="The model is unsafe"):
+        wandb.load_model("digits@production")
 
     assert not Path("loaded").exists()
     assert not list(Path.cwd().rglob("loaded"))
