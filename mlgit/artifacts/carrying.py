@@ -70,6 +70,7 @@ class Carrier:
     def __init__(self, repo: Repo, *, dry_run: bool = False, anew: bool = False) -> None:
         self._repo, self._dry_run, self._anew = repo, dry_run, anew
         self._failed: dict[str, MlgitError] = {}
+        self._gone: set[str] = set()
         self.pieces: dict[str, Piece] = {}
         """All that it has heard of, by content."""
         self.sent: list[str] = []
@@ -78,6 +79,10 @@ class Carrier:
         """Those that did not get there → why."""
         self.homeless: list[str] = []
         """Those that there is no default remote for."""
+        self.lost: list[Piece] = []
+        """What the remote had once, and neither it nor this repository has now."""
+        self.unasked: MlgitError | None = None
+        """Why it is not known whether the remote has lost anything."""
 
     @property
     def error(self) -> MlgitError | None:
@@ -85,11 +90,27 @@ class Carrier:
         return next(iter(self._failed.values()), None)
 
     def catch_up(self, folder: str) -> None:
-        """Send everything, if nothing was ever sent from here to the default remote of the project *folder*."""
+        """Send what the default remote of the project *folder* has lost since; everything, if nothing ever went there.
+
+        Where it cannot be asked that is `unasked`, and no error: there may be nothing to send.
+        """
         if remote.is_new(self._repo, folder):
             self.send(everything(self._repo))
             if not self.stays and not self._dry_run:
                 remote.begin(self._repo, folder)
+            return
+        try:
+            gone = set(remote.gone(self._repo, folder))
+        except MlgitError as exc:
+            self.unasked = exc
+            return
+        again = [piece for piece in everything(self._repo) if piece.content in gone] if gone else []
+        self._gone = gone
+        self.send(again)
+        nowhere = gone - self.stays.keys() - set(self.sent)
+        self.lost = [piece for piece in again if piece.content in nowhere]
+        if not self._dry_run:
+            remote.forget(self._repo, folder, nowhere)  # it was told
 
     def __call__(self, moves: Sequence[Move]) -> dict[str, str]:
         """Send the bytes behind *moves*; each ref whose bytes did not get there → why."""
@@ -132,7 +153,7 @@ class Carrier:
             self._send([piece.content for piece in new.values() if piece.folder == folder], folder)
 
     def _send(self, contents: list[str], folder: str) -> None:
-        waiting = remote.unsent(self._repo, contents, folder=folder, anew=self._anew)
+        waiting = remote.unsent(self._repo, contents, folder=folder, anew=self._anew, lost=self._gone)
         if waiting is None:
             self.homeless += contents
         elif waiting and folder not in self._failed:

@@ -1,20 +1,19 @@
-"""What `mlgit push`, `pull` and `sync` have in common: the act, and what is said of it."""
+"""What `mlgit push`, `pull` and `sync` have in common: the options and the act."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from mlgit.cli import output
+from mlgit.cli import output, shared
 from mlgit.cli.choose import RUN
-from mlgit.core import escape, refs
+from mlgit.core import refs
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
     from mlgit.store.place import Place
     from mlgit.store.sync import Outcome
 
-_WORDS = {"part": ("long history or folder", "long histories or folders")}
-"""What some kinds are called, one and many."""
-_KINDS = {refs.RUNS: "run", "refs/tags/": "model tag", refs.SWEEPS: "sweep", refs.ARCHIVE: "archived month",
-          refs.ARTIFACTS: "ledger", refs.SIGNATURES: "signature"}  # fmt: skip
 _MOST = 5
 """Runs that are named one by one."""
 
@@ -101,31 +96,32 @@ def share(asked: Asked) -> None:
     except MlgitError as exc:
         error = exc
     if outcome.clashing and error is None:
-        error = _clash(outcome, name)
+        error = shared.clash(outcome, name)
     if carrier.stays and error is None:
-        error = _waiting(outcome, carrier)
+        error = shared.waiting(outcome, carrier)
     if asked.as_json:
-        output.as_json({**_document(asked, name, outcome, carrier), "error": error and str(error)})
+        output.as_json(
+            {**shared.document(name, outcome, carrier, dry_run=asked.dry_run), "error": error and str(error)}
+        )
     else:
         _say(asked, name, outcome, carrier, is_whole=error is None or bool(outcome.clashing))
-    for line in _notes(outcome, name):
+    for line in shared.notes(outcome, name):
         output.note(line)
-    if carrier.homeless:
-        fix = " To fix: dvc remote add -d NAME URL (after dvc init), then mlgit sync again"
-        output.note(f"The bytes of {_kinds(carrier, carrier.homeless)} stay here: there is no default DVC remote."
-                    f"{fix if place.repo.work_tree else ''}")  # fmt: skip
+    for line in shared.notes_of_bytes(carrier, can_configure=place.repo.work_tree is not None):
+        output.note(line)
     if error:
         raise error
 
 
 def _say(asked: Asked, name: str, outcome: Outcome, carrier: Carrier, *, is_whole: bool) -> None:
-    told = [*_told(outcome, name, dry_run=asked.dry_run)]
+    told = [*shared.told(outcome, name, dry_run=asked.dry_run)]
     if sent := carrier.sent:
-        told.append(f"{_kinds(carrier, sent)} {_done(len(sent), 'pushed', dry_run=asked.dry_run)} to the DVC remote")
+        done = shared.done(len(sent), "pushed", dry_run=asked.dry_run)
+        told.append(f"{shared.kinds(carrier, sent)} {done} to the DVC remote")
     if not told and is_whole:
         told.append(f"Nothing to {' or '.join(['push'] * asked.pushes + ['pull'] * asked.pulls)}.")
     if asked.dry_run:
-        told += (f"  {what}" for what in [*map(_short, (*outcome.there, *outcome.brought)), *sent])
+        told += (f"  {what}" for what in [*map(shared.short, (*outcome.there, *outcome.brought)), *sent])
     for line in told:
         output.say(line)
 
@@ -185,7 +181,7 @@ def _far(remote: Remote, name: str) -> str:
         )
     if found[1:]:
         raise UsageError(
-            f"{name[:80]!r} names {len(found)} runs there: {output.some(list(map(_short, found)), _MOST)}.",
+            f"{name[:80]!r} names {len(found)} runs there: {output.some(list(map(shared.short, found)), _MOST)}.",
             fix="give the branch",
         )
     return found[0]
@@ -217,119 +213,3 @@ def _watching() -> Iterator[tuple[Callable[[str], None] | None, Callable[[], Non
         yield progress.reading(tell), bar.stop
     finally:
         bar.stop()
-
-
-def _told(outcome: Outcome, name: str, *, dry_run: bool) -> Iterator[str]:
-    """What has moved, in a line for each direction."""
-    for moved, verb, where, hiding in (
-        (outcome.there, "pushed", f"to {name}", f"on {name}"),
-        (outcome.brought, "pulled", f"from {name}", "here"),
-    ):
-        made = [ref for ref, move in moved.items() if move.new]
-        counts = {kind: sum(ref.startswith(prefix) for ref in made) for prefix, kind in _KINDS.items()}
-        if some := [_count(number, kind) for kind, number in counts.items() if number]:
-            what = " and ".join(filter(None, (", ".join(some[:-1]), some[-1])))
-            yield f"{what} {_done(sum(counts.values()), verb, dry_run=dry_run)} {where}"
-        if number := sum(ref.startswith(refs.TRASH) for ref in made):
-            yield f"{_count(number, 'run')} {_done(number, 'hidden', dry_run=dry_run)} {hiding}"
-
-
-def _notes(outcome: Outcome, name: str) -> Iterator[str]:
-    """What a person should know besides."""
-    for one in outcome.parted.values():
-        yield (f"{_short(one.ref)} went on here and elsewhere: what was recorded here is {_short(one.own)} now, "
-               f"and both are kept")  # fmt: skip
-    if outcome.merged:
-        yield f"edited here and elsewhere, with both edits now: {output.some([*map(_short, outcome.merged)], _MOST)}"
-    moved = [one for one in outcome.renumbered.values() if one.before != one.after]
-    if moved:
-        told = [f"{one.name}:v{one.before} here is {one.name}:v{one.after} now" for one in moved]
-        yield output.some(told, _MOST)
-    if outcome.gone:
-        yield (f"deleted on {name}, and still here: {output.some([*map(_short, outcome.gone)], _MOST)}. "
-               "mlgit push RUN sends one there again, mlgit rm RUN hides it here")  # fmt: skip
-    tags = [ref for ref in outcome.stuck if ref.startswith("refs/tags/")]
-    if tags:
-        names = ", ".join(map(_short, tags[:_MOST]))
-        yield f"{name} has another {names}; it stays. To fix: git fetch --tags --force, then mlgit model settle"
-    for ref, why in outcome.stuck.items():
-        if ref not in tags:
-            yield f"{_short(ref)} stays as it is here: {why}"
-
-
-def _clash(outcome: Outcome, name: str) -> MlgitError:
-    lines = [
-        f"{_short(ref)}: {clash.field}: {_value(clash.ours)} here, {_value(clash.theirs)} there"
-        for ref, clashes in outcome.clashing.items()
-        for clash in clashes
-    ]
-    one = _short(next(iter(outcome.clashing)))
-    return MlgitError(
-        f"{_count(len(outcome.clashing), 'run')} edited differently here and on {name}: left on both sides as before.",
-        why="\n".join(lines[:20]), fix=f"mlgit sync --ours {one} to keep what is here, --theirs {one} what is there",
-    )  # fmt: skip
-
-
-def _waiting(outcome: Outcome, carrier: Carrier) -> MlgitError:
-    """Bytes did not get where others find them: what names them stays, too."""
-    refs_ = [_short(ref) for ref in outcome.waiting]
-    what = f"{output.some(refs_, _MOST)} not pushed: bytes go before what names them." if refs_ else (
-        f"The bytes of {_kinds(carrier, carrier.stays)} did not get to the DVC remote.")  # fmt: skip
-    if carrier.error:
-        return MlgitError(
-            what, why="\n".join(filter(None, (carrier.error.what, carrier.error.why))), fix=carrier.error.fix
-        )
-    lines = [f"{carrier.pieces[content].label}: {why}" for content, why in carrier.stays.items()]
-    return MlgitError(what, why="\n".join(lines[:_MOST]), fix="mlgit data push says it again when it is mended")
-
-
-def _value(value: object) -> str:
-    return "nothing" if value is None else escape.line(repr(value), 60)
-
-
-def _document(asked: Asked, name: str, outcome: Outcome, carrier: Carrier) -> dict[str, Any]:
-    """It as JSON."""
-    there, here = list(outcome.there), list(outcome.brought)
-    tags = [ref for ref in outcome.stuck if ref.startswith("refs/tags/")]
-    return {
-        "to": name,
-        "pushed": [] if asked.dry_run else there,
-        "waiting": there if asked.dry_run else [],
-        "pulled": [] if asked.dry_run else here,
-        "coming": here if asked.dry_run else [],
-        "merged": list(outcome.merged),
-        "parted": {one.ref: one.own for one in outcome.parted.values()},
-        "clashing": tags,
-        "clashes": {ref: [vars(clash) for clash in clashes] for ref, clashes in outcome.clashing.items()},
-        "renumbered": [
-            {"name": one.name, "before": f"v{one.before}", "after": f"v{one.after}"}
-            for one in outcome.renumbered.values()
-        ],
-        "gone": outcome.gone,
-        "held": outcome.waiting,
-        "stuck": {ref: why for ref, why in outcome.stuck.items() if ref not in tags},
-        "artifacts": {
-            "known": len(carrier.pieces), "remote": not carrier.homeless,
-            "pushed": [] if asked.dry_run else carrier.sent, "waiting": carrier.sent if asked.dry_run else [],
-            "stuck": carrier.stays,
-        },
-    }  # fmt: skip
-
-
-def _kinds(carrier: Carrier, contents: Iterable[str]) -> str:
-    """How many of each kind: `2 artifacts and 1 long history or folder`."""
-    counts = Counter(carrier.pieces[content].kind for content in contents)
-    return " and ".join(_count(counts[kind], kind) for kind in sorted(counts))
-
-
-def _done(number: int, verb: str, *, dry_run: bool) -> str:
-    return f"{'would be' if dry_run else 'is' if number == 1 else 'are'} {verb}"
-
-
-def _short(ref: str) -> str:
-    return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
-
-
-def _count(number: int, name: str) -> str:
-    one, many = _WORDS.get(name, (name, f"{name}s"))
-    return f"{number} {one if number == 1 else many}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlgit.dvc import databases, known, moving, pointers, stored, workshop
+from mlgit.dvc import databases, moving, pointers, stored, workshop
 from mlgit.dvc.memory import Memory
 from mlgit.dvc.objects import Objects
 from mlgit.dvc.stores import Remote, opened
@@ -36,8 +36,8 @@ def audit(
 ) -> Audit | None:
     """Whether the remote *name*, or the default one, has all of *contents* (hash → what a person calls it), whole.
 
-    With *reads*, what the store keeps no checksum of is read there. None where there is no default remote. What has
-    been lost there counts as not sent from now on. Raises `MlgitError` where it cannot be reached.
+    With *reads*, what the store keeps no checksum of is read there. None where there is no default remote. Raises
+    `MlgitError` where it cannot be reached.
     """
     with opened(repo, folder, name) as far, workshop.folder(databases.own(repo)) as scratch:
         if far is None:
@@ -56,12 +56,7 @@ def audit(
             found.wrong |= dict.fromkeys(outcome.missing, MISSING)
             found.wrong |= {oid: f"{DAMAGED}: {why}" for oid, why in outcome.wrong.items()}
             found.read, found.unsure = len(found.unsure), {}
-        known.forget(repo, far, [one for one in contents if not found.wrong.keys().isdisjoint(_all(one, inside[one]))])
         return found
-
-
-def _all(content: str, inside: Mapping[str, str]) -> Iterable[str]:
-    return (content, *inside.values())
 
 
 def _inside(far: Remote, homes: Sequence[Objects], content: str, scratch: Path) -> Mapping[str, str]:

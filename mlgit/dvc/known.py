@@ -16,9 +16,9 @@ from mlgit.git.repo import Repo
 
 
 def there(repo: Repo, remote: Remote) -> dict[str, None] | None:
-    """The contents that *remote* is known to have, as they went; None before anything ever went there from here."""
+    """The contents that *remote* is known to have, the last first; None before anything ever went there from here."""
     try:
-        return dict.fromkeys(_file(repo, remote).read_text(encoding="ascii", errors="replace").split())
+        return dict.fromkeys(reversed(_file(repo, remote).read_text(encoding="ascii", errors="replace").split()))
     except FileNotFoundError:
         return None
 
@@ -37,7 +37,7 @@ def forget(repo: Repo, remote: Remote, contents: Iterable[str] | None = None) ->
     before = there(repo, remote)
     if before and some != set():
         with whole.at(_file(repo, remote)) as scratch:
-            left = [] if some is None else [one for one in before if one not in some]
+            left = [] if some is None else [one for one in reversed(before) if one not in some]
             scratch.write_text("".join(f"{content}\n" for content in left), encoding="ascii")
 
 

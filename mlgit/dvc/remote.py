@@ -21,6 +21,8 @@ from mlgit.git.repo import Repo
 
 _MOST = 5
 """So many failures are told one by one."""
+_LAST = 1000
+"""So many contents are asked for with every sync: one question each, side by side, or a few listings."""
 
 
 @dataclass(kw_only=True)
@@ -65,16 +67,18 @@ def push(
         return told
 
 
-def unsent(repo: Repo, contents: Iterable[str], *, folder: str = "", anew: bool = False) -> list[str] | None:
+def unsent(
+    repo: Repo, contents: Iterable[str], *, folder: str = "", anew: bool = False, lost: Collection[str] = ()
+) -> list[str] | None:
     """Those of *contents* that lie here and that the default remote is not known to have; None where there is none.
 
-    It is not asked; *anew*: nothing is taken as known.
+    It is not asked; *anew*: nothing is taken as known, nor is what it has *lost*.
     """
     far = stores.described(repo, folder)
     if far is None:
         return None
     had = (not anew and known.there(repo, far)) or ()
-    return [one for one in dict.fromkeys(contents) if one not in had and _objects(repo, one, folder)]
+    return [one for one in dict.fromkeys(contents) if (one in lost or one not in had) and _objects(repo, one, folder)]
 
 
 def is_new(repo: Repo, folder: str) -> bool:
@@ -157,10 +161,42 @@ def probe(repo: Repo, *, folder: str = "", name: str = "") -> None:
             remote.odb.fs.fs.rm_file(remote.odb.oid_to_path(oid))
 
 
-def holding(repo: Repo, contents: Iterable[str], *, folder: str = "") -> set[str] | None:
-    """Those of *contents*, hashes of DVC's, that it has; None where there is no remote. Raises `MlgitError`."""
+def holding(repo: Repo, contents: Iterable[str], *, folder: str = "", deep: bool = False) -> set[str] | None:
+    """Those of *contents*, hashes of DVC's, that it has; *deep*: with every file of a folder whose listing is here.
+
+    None where there is no remote. Raises `MlgitError`.
+    """
     with opened(repo, folder) as remote:
-        return None if remote is None else set(stored.look(remote, list(contents)))
+        if remote is None:
+            return None
+        known_here = list(databases.of(repo, folder)) if deep else []
+        parts = {one: _parts(known_here, one) for one in contents}
+        there = stored.look(remote, [oid for some in parts.values() for oid in some])
+        return {one for one, some in parts.items() if there.keys() >= some}
+
+
+def _parts(here: Iterable[Path], content: str) -> set[str]:
+    for database in here:
+        if databases.has(database, content):
+            return set(databases.objects(database, content))
+    return {content}
+
+
+def gone(repo: Repo, folder: str) -> list[str]:
+    """What went to the default remote of *folder* and is not there any more; of what went last, so many contents.
+
+    Somebody may have run `dvc gc -c` where that was not known. Raises `MlgitError` where it cannot be reached.
+    """
+    far = stores.described(repo, folder)
+    had = list(known.there(repo, far) or () if far else ())[:_LAST]
+    there = (holding(repo, had, folder=folder) if had else None) or set()
+    return [one for one in had if one not in there]
+
+
+def forget(repo: Repo, folder: str, contents: Collection[str]) -> None:
+    """Of *contents* it is not known any more that the default remote of *folder* has them."""
+    if contents and (far := stores.described(repo, folder)):
+        known.forget(repo, far, contents)
 
 
 def destroy(repo: Repo, files: Iterable[str], *, folder: str = "") -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 from mlgit.dvc import adding, project
 from mlgit.git.repo import Repo
+from tests import stores
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -103,3 +104,16 @@ def test_a_pointer_that_leads_out_of_the_repository_is_refused(mlgit: Script, in
 
     assert done.returncode == 2
     assert "leads out of the repository" in done.stderr
+
+
+def test_a_folder_of_which_the_remote_has_lost_a_file_is_not_pushed(
+    mlgit: Script, inside: Repo, data: Path, tmp_path: Path
+):
+    stores.configure(inside.folder, "store", str(tmp_path / "far"))
+    mlgit("data", "push", cwd=inside.folder)
+    (before,) = told(mlgit, "--remote", cwd=inside.folder)
+    next(path for oid, path in stores.held(tmp_path / "far").items() if not oid.endswith(".dir")).unlink()
+
+    (after,) = told(mlgit, "--remote", cwd=inside.folder)
+
+    assert (before["pushed"], after["pushed"]) == (True, False)

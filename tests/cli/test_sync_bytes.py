@@ -94,14 +94,10 @@ def test_a_remote_that_drops_a_run_s_bytes_keeps_its_branch_here(
     assert told["pushed"] == []
 
 
-def test_a_second_sync_asks_the_dvc_remote_nothing_and_reads_no_run(
-    shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
-):
+def test_a_second_sync_sends_nothing_again(shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit):
     stores.configure(shared.folder, "store", str(tmp_path / "far"))
     python("-c", RUN, "one", "yes", cwd=shared.folder)
     mlgit("sync", cwd=shared.folder)
-    stores.configure(shared.folder, "store", str(tmp_path / "far"), jobs="1")
-    (tmp_path / "far").rename(tmp_path / "moved")
 
     quiet = mlgit("sync", cwd=shared.folder)
     mlgit("tag", "one", "+good", cwd=shared.folder)
@@ -109,7 +105,50 @@ def test_a_second_sync_asks_the_dvc_remote_nothing_and_reads_no_run(
 
     assert quiet.stdout == "Nothing to push or pull.\n"
     assert "artifact" not in edited.stdout
-    assert not (tmp_path / "far").exists()
+
+
+def test_what_was_collected_on_the_dvc_remote_elsewhere_goes_there_again(
+    shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
+):
+    stores.configure(shared.folder, "store", str(tmp_path / "far"))
+    shared.git("add", ".dvc")
+    shared.git("commit", "-q", "-m", "dvc")
+    shared.git("push", "-q", "origin", "main")
+    for name in ("one", "two"):
+        python("-c", RUN, name, "yes", cwd=shared.folder)
+    mlgit("sync", cwd=shared.folder)
+    subprocess.run(["git", "clone", "-q", str(tmp_path / "team.git"), str(tmp_path / "other")], check=True)
+    stores.dvc("gc", "-q", "-w", "-c", "-f", cwd=tmp_path / "other")
+    collected = stores.held(tmp_path / "far")
+    gone = databases.md5(b"two").hexdigest()
+    databases.place(next(databases.of(shared, "")), gone).unlink()
+
+    dry = mlgit("sync", "--dry-run", cwd=shared.folder)
+    done = mlgit("sync", "--json", cwd=shared.folder)
+    quiet = mlgit("sync", cwd=shared.folder)
+
+    told = json.loads(done.stdout)["artifacts"]
+    assert collected == {}
+    assert "1 artifact would be pushed to the DVC remote" in dry.stdout
+    assert told["pushed"] == list(stores.held(tmp_path / "far")) == [databases.md5(b"one").hexdigest()]
+    assert told["lost"] == [gone]
+    assert "churn of two: lost on the DVC remote, and not here" in done.stderr
+    assert quiet.stdout == "Nothing to push or pull.\n"
+
+
+def test_a_dvc_remote_that_does_not_answer_holds_up_no_sync_that_sends_it_nothing(
+    shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
+):
+    with stores.shelf(tmp_path / "far") as (url, _):
+        stores.configure(shared.folder, "store", url)
+        python("-c", RUN, "one", "yes", cwd=shared.folder)
+        mlgit("sync", cwd=shared.folder)
+    python("-c", RUN, "without", cwd=shared.folder)
+
+    done = mlgit("sync", cwd=shared.folder)
+
+    assert done.stdout == "1 run is pushed to origin\n"
+    assert "Whether all that was sent is still there is not known. The DVC remote store" in done.stderr
 
 
 def test_a_run_that_is_named_sends_its_bytes_also_where_its_branch_is_there(

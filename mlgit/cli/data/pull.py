@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlgit.cli import output
-from mlgit.cli.choose import ARTIFACT
+from mlgit.cli.data import moving
 from mlgit.errors import MlgitError, NotFoundError
 
 if TYPE_CHECKING:
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Bring bytes from a DVC remote.")
-@click.argument("names", nargs=-1, type=ARTIFACT, metavar="[NAME@VERSION|PATH]...")
-@click.option("-r", "--remote", "far", default="", metavar="NAME", help="A DVC remote; the default one else.")
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="So many files at once; as the remote is set up else.")
-@click.option("-n", "--dry-run", is_flag=True, help="Say what is lacking here; bring nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print what came, or would, as JSON.")
+@moving.options(dry_run="Say what is lacking here; bring nothing.", as_json="Print what came, or would, as JSON.")
 def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, as_json: bool) -> None:
     """Bring what the pointers in the work tree name, or those of the PATHs, into the cache and to its place.
 

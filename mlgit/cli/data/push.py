@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mlgit.cli import output
-from mlgit.cli.choose import ARTIFACT
+from mlgit.cli.data import moving
 from mlgit.errors import MlgitError, UsageError
 
 _MOST = 5
@@ -13,11 +13,9 @@ _MOST = 5
 
 
 @click.command(short_help="Send bytes to a DVC remote.")
-@click.argument("names", nargs=-1, type=ARTIFACT, metavar="[NAME@VERSION|PATH]...")
-@click.option("-r", "--remote", "far", default="", metavar="NAME", help="A DVC remote; the default one else.")
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="So many files at once; as the remote is set up else.")
-@click.option("-n", "--dry-run", is_flag=True, help="Say what the remote lacks; send nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was sent, or would be, as JSON.")
+@moving.options(
+    dry_run="Say what the remote lacks; send nothing.", as_json="Print what was sent, or would be, as JSON."
+)
 def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, as_json: bool) -> None:
     """Send to a DVC remote what it lacks of the versions or paths named, or of everything that lies here.
 

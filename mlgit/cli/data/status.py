@@ -36,7 +36,7 @@ def command(paths: tuple[Path, ...], asks: bool, as_json: bool) -> None:
     there: dict[str, set[str] | None] = {}
     for folder in dict.fromkeys(standing.folder(repo, one.tracked) for one in known) if asks else ():
         own = [one.tracked.out.hash for one in known if standing.folder(repo, one.tracked) == folder]
-        there[folder] = remote.holding(repo, own, folder=folder)
+        there[folder] = remote.holding(repo, own, folder=folder, deep=True)
     rows = []
     for one in known:
         held = there.get(standing.folder(repo, one.tracked))
