@@ -6,7 +6,6 @@ A signature says who vouches for the sha256 of every file of a version, and for 
 from __future__ import annotations
 
 import multiprocessing
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.core.model import ModelVersion
+from mlgit.dvc import workshop
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.models import frameworks
@@ -157,7 +157,6 @@ def asked(sigstore: Sigstore, ask: Callable[[], Any]) -> Any:
 
 @contextmanager
 def aside(repo: Repo) -> Iterator[Path]:
-    """A folder on the repository's disk, which goes with the block."""
-    repo.own.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="signing-", dir=repo.own) as name:
-        yield Path(name)
+    """A folder on the repository's disk, which goes with the block; those of who was killed go before."""
+    with workshop.folder(repo.own / "signing") as made:
+        yield made

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import mlgit as wandb
+from mlgit import whole
 from mlgit.core import refs
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Move, Repo
@@ -190,6 +191,16 @@ def test_a_signature_of_the_same_bytes_under_another_name_does_not_count(registe
     assert (checked.returncode, got.returncode) == (1, 1)
     assert checked.stdout.splitlines()[1] == "signature by ada: it was made for digits-v1.0.0"
     assert "To fix: do not use it" in got.stderr
+
+
+def test_copies_that_were_left_by_who_was_killed_go(registered: Repo, mlgit: Mlgit):
+    (registered.own / "signing").mkdir()
+    left = whole.workshop(registered.own / "signing")
+    (left / "weights").write_text("a large copy")
+
+    mlgit("model", "verify", "digits")
+
+    assert list((registered.own / "signing").iterdir()) == []
 
 
 def test_a_version_that_is_not_signed_fails_where_a_signature_is_asked_for(registered: Repo, mlgit: Mlgit):
