@@ -41,34 +41,35 @@ def sha256(repo: Repo, content: str, *, folder: str = "") -> dict[str, str]:
 
 
 def listing(
-    repo: Repo, content: str, *, folder: str = "", what: Callable[[], str] = str
+    repo: Repo, content: str, *, folder: str = "", what: Callable[[], str] = str, size: int = 0
 ) -> dict[str, tuple[str, Path]]:
     """Path inside *content* → (md5, file in the cache); a single file has the path `.`.
 
     What the cache lacks is pulled from the DVC remote, if there is one. Raises `NotFoundError` where it is nowhere,
-    with *what* a person calls it.
+    with *what* a person calls it. *size*: its bytes, if they are known, for who watches.
     """
     try:
         return databases.entries(repo, content, folder)
     except NotFoundError:
         from mlgit.dvc import remote  # most often nothing is lacking
 
-        if remote.pull(repo, {content: what() or content}, folder=folder) is None:
+        if remote.pull(repo, {content: what() or content}, folder=folder, size=size) is None:
             raise
         return databases.entries(repo, content, folder)
 
 
 def fetch(
     repo: Repo, content: str, target: Path, *, folder: str = "", what: Callable[[], str] = str,
-    check: Callable[[Path], None] = lambda _place: None,
+    check: Callable[[Path], None] = lambda _place: None, size: int = 0,
 ) -> None:  # fmt: skip
     """Write *content* to *target*, whole or not at all, every byte checked against its hash.
 
     What the cache lacks is pulled from the DVC remote, if there is one. A *target* that is there already stays if it is
     the same. What is to be there is given to *check* before, which may raise. Raises `NotFoundError` where the bytes
-    are nowhere, with *what* a person calls them, `UsageError` where something else is in the way.
+    are nowhere, with *what* a person calls them, `UsageError` where something else is in the way. *size*: its bytes, if
+    they are known, for who watches.
     """
-    entries = listing(repo, content, folder=folder, what=what)
+    entries = listing(repo, content, folder=folder, what=what, size=size)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         if _same(target, entries):
             check(target)

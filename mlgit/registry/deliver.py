@@ -33,8 +33,9 @@ def deliver(repo: Repo, version: ModelVersion, folder: Path) -> Path:
         if version.sha256 and (wrong := loading.differing(files, version.sha256)):
             raise MlgitError(f"It is not what was registered: {wrong}.", fix="do not use it; register it again")
 
+    home = run.folder if run else ""
     try:
-        cache.fetch(repo, version.hash, target, folder=run.folder if run else "", what=lambda: what, check=check)
+        cache.fetch(repo, version.hash, target, folder=home, what=lambda: what, check=check, size=version.size)
     except UsageError:
         raise
     except NotFoundError as exc:

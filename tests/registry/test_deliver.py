@@ -171,3 +171,14 @@ def test_it_comes_into_an_empty_folder_and_again_where_it_is(
     assert (first["model"], first["version"], first["path"]) == ("digits", "v1.0.0", str(again))
     assert first["sha256"] == dict(model.sha256)
     assert (first["signatures"], first["unsafe"]) == ([], "")
+
+
+def test_a_person_sees_how_far_it_is(inside: Repo, model: ModelVersion, terminal: Callable[..., tuple[int, str]]):
+    lose(inside)
+
+    code, said = terminal("model", "get", "digits", "--to", "got")
+
+    assert code == 0
+    assert "pulling from store" in said
+    assert "/106 bytes" in said
+    assert said.endswith("got\ndigits v1.0.0, 106 B, verified; not signed.\n")
