@@ -27,17 +27,17 @@ _MOST = 100
 
 @click.command()
 @click.argument("ref", type=THING, metavar="REF")
-@click.option("--up", "way", flag_value="up", help="Only what it was made of.")
-@click.option("--down", "way", flag_value="down", help="Only what it led to.")
+@click.option("--up", is_flag=True, help="Only what it was made of.")
+@click.option("--down", is_flag=True, help="Only what it led to.")
 @click.option(
     "-d", "--depth", type=click.IntRange(min=0), metavar="N", help="Go N steps from it.  [default: to the end]"
 )
 @click.option("-n", "--limit", type=click.IntRange(min=0), metavar="N",
               help="Show N things next to one, those that lead to a registered model first; 0 for all."
                    "  [default: 10; in JSON all]")  # fmt: skip
-@click.option("--json", "form", flag_value="json", help="Print nodes and edges as JSON.")
-@click.option("--dot", "form", flag_value="dot", help="Print a graph for Graphviz.")
-@click.option("--mermaid", "form", flag_value="mermaid", help="Print a flowchart, as forges draw it in Markdown.")
+@click.option("--json", is_flag=True, help="Print nodes and edges as JSON.")
+@click.option("--dot", is_flag=True, help="Print a graph for Graphviz.")
+@click.option("--mermaid", is_flag=True, help="Print a flowchart, as forges draw it in Markdown.")
 @click.option("--to", "foreign", type=click.Choice(["openlineage", "ro-crate", "croissant"]),
               help="Print it for other programs: the runs as OpenLineage's events or as a Process Run Crate, or, of a "
                    "dataset, what is in its files as Croissant.")  # fmt: skip
@@ -46,13 +46,14 @@ _MOST = 100
 @click.option("--license", "terms", metavar="TEXT", help="With --to: the licence, by its address or its name.")
 @click.option("--base", metavar="BRANCH", help="The branch whose stages count.  [default: main]")
 def command(
-    ref: str, way: str | None, depth: int | None, limit: int | None, form: str | None, foreign: str | None,
-    target: Path | None, terms: str | None, base: str | None,
+    ref: str, up: bool, down: bool, depth: int | None, limit: int | None, foreign: str | None,
+    target: Path | None, terms: str | None, base: str | None, **forms: bool,
 ) -> None:  # fmt: skip
     """Show what REF was made of and what it led to: data, runs, models, versions and stages.
 
-    REF is a run by any of its names, an artifact's version (digits:v2, digits@v2 or its hash), a model's version
-    (churn@v1.2.0) or stage (churn@production), a sweep, or a path that DVC tracks (data/train.csv).
+    REF is a run by any of its names, an artifact's version (digits:v2, digits@v2 or its hash), a model (churn), its
+    version (churn@v1.2.0) or stage (churn@production), a sweep, a path that DVC tracks (data/train.csv), or a stage of
+    dvc.yaml.
 
     \b
     Examples:
@@ -67,14 +68,16 @@ def command(
     from mlgit.lineage.gather import Wish
     from mlgit.lineage.graph import Way
 
+    form = _only([name for name, is_wanted in forms.items() if is_wanted] + ["to"] * bool(foreign))
+    way = _only(["up"] * up + ["down"] * down)
+    if (target or terms) and not foreign:
+        raise UsageError("--output and --license go with --to.")
     ways = (Way(way),) if way else (Way.UP, Way.DOWN)
     most = limit if limit is not None else None if form == "json" else 10
     wish = Wish(ways=ways, depth=depth, limit=most or None, most=None if form == "json" or limit == 0 else _MOST)
     if foreign:
         _tell(_exported(ref, foreign, wish, terms, base), foreign, target)
         return
-    if target or terms:
-        raise UsageError("--output and --license go with --to.")
     graph = wiring.lineage(wiring.place(), ref, wish, base=base)
     match form:
         case "json":
@@ -89,6 +92,13 @@ def command(
             output.raw(drawn.mermaid(graph))
         case _:
             _print(graph)
+
+
+def _only(options: Sequence[str]) -> str | None:
+    """The one of *options* that was given, if any. Raises `UsageError` where they were several."""
+    if len(options) > 1:
+        raise UsageError(f"{' and '.join(f'--{name}' for name in options)} do not go together.", fix="give one of them")
+    return options[0] if options else None
 
 
 def _exported(ref: str, foreign: str, wish: Wish, terms: str | None, base: str | None) -> list[dict[str, Any]]:

@@ -52,15 +52,14 @@ def parse(text: str | bytes, *, source: str) -> tuple[Out, ...]:
     return tuple(_outs(data.get("outs"), folder if isinstance(folder, str) else "."))
 
 
-def parse_lock(text: str | bytes, *, source: str) -> tuple[Out, ...]:
-    """What the stages of a `dvc.lock` made. Raises `ConfigError` where it is no YAML."""
+def parse_lock(text: str | bytes, *, source: str, stage: str | None = None) -> tuple[Out, ...]:
+    """What the stages of a `dvc.lock` made, or one *stage*. Raises `ConfigError` where it is no YAML."""
     data = read(text, source)
     stages = data.get("stages") if isinstance(data, Mapping) else None
     if not isinstance(stages, Mapping):
         return ()
-    return tuple(
-        out for stage in stages.values() if isinstance(stage, Mapping) for out in _outs(stage.get("outs"), ".")
-    )
+    told = stages.values() if stage is None else [stages.get(stage)]
+    return tuple(out for one in told if isinstance(one, Mapping) for out in _outs(one.get("outs"), "."))
 
 
 def read(text: str | bytes, source: str) -> Any:

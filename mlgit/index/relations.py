@@ -127,6 +127,14 @@ class Relations:
         found = {row: places[run_id] for row, run_id in told.items() if places.get(run_id) in some}
         return {row: first for row, first in found.items() if self._created[first] < self._created[row]}
 
+    def of_source(self, commit: str) -> list[int]:
+        """The runs of the code at *commit*, the first one first."""
+        return self.in_time(self._words["source"].rows([commit]))
+
+    def names(self) -> set[str]:
+        """The names under which runs logged something, of hidden runs too."""
+        return set(self._words["logged"].known())
+
     def sweep(self, row: int) -> str | None:
         """The id of the sweep of which a run is a trial."""
         return next(iter(self._words["sweep"].of(row)), None)
@@ -223,7 +231,8 @@ class Relations:
 
 
 _KEYS = (
-    query.USED, query.DATA, query.LOGGED, query.CALLED, "logged", "parent", "reproduces", "sweep", "group", "project",
+    query.USED, query.DATA, query.LOGGED, query.CALLED, "logged", "parent", "reproduces", "source", "sweep", "group",
+    "project",
 )  # fmt: skip
 _EVERY = array("H", range(SEGMENT))
 _DENIED = bytes.maketrans(b"\0\1", b"\1\0")

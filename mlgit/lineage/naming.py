@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlgit.artifacts import catalog
 from mlgit.core.artifact import is_hash
 from mlgit.dvc import pointers
+from mlgit.dvc.pointers import Out
 from mlgit.dvc.project import MAX_BYTES
 from mlgit.errors import ConfigError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
@@ -19,6 +21,9 @@ from mlgit.lineage.sources import Sources
 
 _SHORTEST = 6
 """So many digits of a hash name a content."""
+_COMPARED = 5000
+"""So many names are looked through for one that is close."""
+_PROMOTED = re.compile(r"[^#]#[^#]+#\d+$")
 
 
 def found(repo: Repo, now: Now, sources: Sources, text: str, *, folder: Path) -> Key:
@@ -26,20 +31,27 @@ def found(repo: Repo, now: Now, sources: Sources, text: str, *, folder: Path) ->
 
     Raises `NotFoundError` where there is none, `UsageError` where there are several.
     """
-    if key := _registered(sources, text) or _tracked(repo, folder, text):
+    text = text.removeprefix("refs/tags/")
+    if key := _registered(repo, sources, text) or _tracked(repo, folder, text):
         return key
     if is_hash(text):
         return _content(sources, text)
     if ":" in text or "@" in text or (text != "latest" and not _is_run(now, text) and _is_name(sources, text)):
-        return Key(Kind.CONTENT, _version(repo, sources, text))
+        try:
+            return Key(Kind.CONTENT, _version(repo, sources, text))
+        except NotFoundError:
+            if key := _registered(repo, sources, text.replace(":", "@", 1)) or _made_by_stage(
+                repo, sources, folder, text
+            ):
+                return key
+            raise
     try:
         return Key(Kind.RUN, named(now, text, sources.project).id)
     except NotFoundError as exc:
-        if key := _begins(sources, text):
+        if key := _begins(sources, text) or _model(sources, text) or _made_by_stage(repo, sources, folder, text):
             return key
-        raise NotFoundError(
-            f"There is no run, artifact, model or data called {text[:120]!r}.", why=exc.why, fix=exc.fix
-        ) from None
+        what = f"There is no run, artifact, model or data called {text[:120]!r}."
+        raise NotFoundError(what, why=exc.why, fix=_close(sources, text) or exc.fix) from None
 
 
 def _is_run(now: Now, text: str) -> bool:
@@ -52,19 +64,55 @@ def _is_name(sources: Sources, text: str) -> bool:
     return sources.is_name(text.rpartition("/")[2])
 
 
-def _registered(sources: Sources, text: str) -> Key | None:
-    """The version or the stage of a model: `churn@v1.2.0`, `churn#production`, `churn@production`."""
+def _registered(repo: Repo, sources: Sources, text: str) -> Key | None:
+    """The version or the stage of a model: `churn@v1.2.0`, `churn#production`, `churn@production`.
+
+    And a tag of a promotion, `churn#production#2`: the version that it served.
+    """
     stage = text.replace("@", "#", 1)
     if stage in sources.stages:
         return Key(Kind.STAGE, stage)
     model, mark, version = text.partition("@")
     name = next((one for one in (text, f"{model}@v{version}") if mark and one in sources.versions), None)
+    if name is None and _PROMOTED.search(text) and (commit := repo.resolve(f"refs/tags/{text}")):
+        of_model = (one for one in sources.versions.values() if one.model == text.partition("#")[0])
+        name = next((one.name for one in of_model if one.commit == commit), None)
     if name is None and "#" in text:
         known = ", ".join(sorted(sources.stages))
         raise NotFoundError(
             f"No stage is called {text[:120]!r}.", fix=f"there are: {known}" if known else "mlgit promote"
         )
     return Key(Kind.VERSION, name) if name else None
+
+
+def _model(sources: Sources, text: str) -> Key | None:
+    """What of a model is meant by its name alone: what is in production, else its newest version."""
+    if f"{text}#production" in sources.stages:
+        return Key(Kind.STAGE, f"{text}#production")
+    versions = [one.name for one in sources.versions.values() if one.model == text]
+    return Key(Kind.VERSION, versions[-1]) if versions else None
+
+
+def _made_by_stage(repo: Repo, sources: Sources, folder: Path, text: str) -> Key | None:
+    """What a stage of `dvc.yaml` made last: `train`, or `dvc.yaml:train`. Raises `UsageError` where that is several."""
+    name, top = text.removeprefix("dvc.yaml:"), repo.work_tree
+    inside = (one for one in (folder, *folder.parents) if top and one.is_relative_to(top))
+    lock = next((one / "dvc.lock" for one in inside if (one / "dvc.lock").is_file()), None)
+    outs = [out for out in _outs_of(lock, stage=name) if sources.relations.is_content(out.hash)] if lock else []
+    if len(outs) > 1:
+        paths = ", ".join(out.path for out in outs[:10])
+        raise UsageError(f"The stage {name[:120]!r} made {len(outs)} things.", fix=f"name one of them: {paths}")
+    return Key(Kind.CONTENT, outs[0].hash) if outs else None
+
+
+def _close(sources: Sources, text: str) -> str | None:
+    """The artifacts and models that are called most like *text*."""
+    import difflib
+
+    models = {one.model for one in sources.versions.values()}
+    known = {*models, *sources.relations.names(), *(ledger.name for ledger in sources.every_ledger)}
+    close = difflib.get_close_matches(text, sorted(known)[:_COMPARED], 3)
+    return f"did you mean {' or '.join(close)}?" if close else None
 
 
 def _tracked(repo: Repo, folder: Path, text: str) -> Key | None:
@@ -83,14 +131,21 @@ def _tracked(repo: Repo, folder: Path, text: str) -> Key | None:
 
 def _named_in(document: Path, path: Path) -> str | None:
     """The content that a pointer or a `dvc.lock` says is at *path*."""
-    if not document.is_file() or document.stat().st_size > MAX_BYTES:
-        return None
-    parse = pointers.parse_lock if document.name == "dvc.lock" else pointers.parse
+    places = ((posixpath.normpath(document.parent / out.path), out.hash) for out in _outs_of(document))
+    return next((content for place, content in places if Path(place) == path), None)
+
+
+def _outs_of(document: Path, **which: str) -> Sequence[Out]:
+    """What a pointer or a `dvc.lock` tells of; nothing where it cannot be read."""
     try:
-        outs = parse(document.read_bytes(), source=document.name)
+        if not document.is_file() or document.stat().st_size > MAX_BYTES:
+            return ()
+        text, name = document.read_bytes(), document.name
+        return (
+            pointers.parse_lock(text, source=name, **which) if name == "dvc.lock" else pointers.parse(text, source=name)
+        )
     except (ConfigError, OSError):
-        return None
-    return next((out.hash for out in outs if Path(posixpath.normpath(document.parent / out.path)) == path), None)
+        return ()
 
 
 def _content(sources: Sources, content: str) -> Key:
@@ -131,9 +186,14 @@ def _chosen(known: Mapping[str, int], which: str) -> str | None:
 
 
 def _begins(sources: Sources, text: str) -> Key | None:
-    """A sweep, or the one content whose hash begins so."""
+    """A sweep, the only run of the code at a commit, or the one content whose hash begins so."""
     if sources.relations.trials(text):
         return Key(Kind.SWEEP, text)
+    if rows := sources.relations.of_source(text):
+        ids = list(sources.relations.ids(rows[:10]).values())
+        if len(rows) > 1:
+            raise UsageError(f"{len(rows):,} runs are of the code at {text[:12]}.", fix=f"name one: {', '.join(ids)}")
+        return Key(Kind.RUN, ids[0])
     if len(text) < _SHORTEST or set(text) - set("0123456789abcdef"):
         return None
     fitting = {content for content in sources.contents() if content.startswith(text)}

@@ -63,16 +63,17 @@ class Sources:
 
     def ledgers(self, name: str) -> list[Ledger]:
         """What projects have agreed on about the artifact *name*."""
-        return [known for known in self._ledgers if known.name == name]
+        return [known for known in self.every_ledger if known.name == name]
 
     @cached_property
-    def _ledgers(self) -> list[Ledger]:
+    def every_ledger(self) -> list[Ledger]:
+        """What projects have agreed on about all artifacts."""
         return ledgers.of(self._repo)
 
     @cached_property
     def added(self) -> Mapping[str, tuple[Ledger, ArtifactVersion]]:
         """Content → what people added without a run, and the ledger that tells of it."""
-        return {one.hash: (known, one) for known in self._ledgers for one in known.added}
+        return {one.hash: (known, one) for known in self.every_ledger for one in known.added}
 
     def is_name(self, name: str) -> bool:
         """Whether an artifact is called so."""

@@ -60,7 +60,10 @@ def test_what_a_dataset_led_to(repo: Repo):
         ("digits:latest", Kind.CONTENT, D1.hash), (f"digits:{D0.hash[:6]}", Kind.CONTENT, D0.hash),
         ("p/digits:v0", Kind.CONTENT, D0.hash), (D0.hash, Kind.CONTENT, D0.hash), (D0.hash[:8], Kind.CONTENT, D0.hash),
         (TRAIN, Kind.CONTENT, TRAIN), ("train", Kind.RUN, "trained1"), ("trained1", Kind.RUN, "trained1"),
-        ("latest", Kind.RUN, "apart111"), ("lr-1", Kind.SWEEP, "lr-1"),
+        ("latest", Kind.RUN, "apart111"), ("lr-1", Kind.SWEEP, "lr-1"), ("churn", Kind.STAGE, "churn#production"),
+        ("churn:v1.2.0", Kind.VERSION, "churn@v1.2.0"), ("churn#production#1", Kind.VERSION, "churn@v1.2.0"),
+        ("refs/tags/churn@v1.2.0", Kind.VERSION, "churn@v1.2.0"), ("trai", Kind.RUN, "trained1"),
+        ("exp/p/train-traine", Kind.RUN, "trained1"),
     ],
 )  # fmt: skip
 def test_things_are_found_by_every_name_of_theirs(repo: Repo, text: str, kind: Kind, name: str):
@@ -82,6 +85,52 @@ def test_data_is_found_by_its_path(repo: Repo, text: str):
     (folder / "more.dvc").write_text(pointers.render([Out(path="more", hash=TRAIN)]))
 
     assert lineage(repo, text, depth=0).start.name == TRAIN
+
+
+def test_a_run_is_found_by_its_commits(repo: Repo):
+    run = world(repo)["trained1"]
+
+    assert run.source
+    for text in (run.commit, run.commit[:10], run.source):
+        assert lineage(repo, text, depth=0).start.name == "trained1"
+    with pytest.raises(UsageError, match="5 runs are of the code"):
+        lineage(repo, str(repo.resolve("HEAD")))
+
+
+@pytest.mark.parametrize("text", ["fit", "dvc.yaml:fit"])
+def test_a_stage_of_a_pipeline_is_what_it_made_last(repo: Repo, text: str):
+    world(repo)
+    out = {"path": "model.bin", "hash": "md5", "md5": MODEL.hash}
+    other = {"path": "notes.txt", "hash": "md5", "md5": content("notes")}
+    lock = {"schema": "2.0", "stages": {"fit": {"cmd": "true", "outs": [out, other]}}}
+    (repo.folder / "dvc.lock").write_text(json.dumps(lock))
+
+    assert lineage(repo, text, depth=0).start.name == MODEL.hash
+
+
+def test_a_stage_that_made_several_things_asks_which(repo: Repo):
+    world(repo)
+    outs = [{"path": f"{one.name}.bin", "hash": "md5", "md5": one.hash} for one in (MODEL, D1)]
+    (repo.folder / "dvc.lock").write_text(json.dumps({"stages": {"fit": {"outs": outs}}}))
+
+    with pytest.raises(UsageError, match="made 2 things") as raised:
+        lineage(repo, "fit")
+
+    assert raised.value.fix == "name one of them: churn-model.bin, digits.bin"
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [("digts", "did you mean digits?"), ("trian", "did you mean train?"), ("churn-modle", "did you mean churn-model?"),
+     ("digits:v9", "digits:v0 to :v1, or :<hash>")],
+)  # fmt: skip
+def test_who_mistypes_a_name_hears_of_one_that_is_close(repo: Repo, text: str, fix: str):
+    world(repo)
+
+    with pytest.raises(NotFoundError) as raised:
+        lineage(repo, text)
+
+    assert raised.value.fix == fix
 
 
 def test_what_names_nothing_is_said_so(repo: Repo):
@@ -325,3 +374,17 @@ def test_what_was_left_out_is_shown_by_the_command_that_is_named(inside: Repo, m
 
     assert words == ["mlgit", "ls", "--all", "--where", "used = 'digits:v0'"]
     assert mlgit(*words[1:]).stdout.count("reader-") == 15
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--up", "--down"), ("--json", "--dot"), ("--dot", "--mermaid"), ("--json", "--to", "openlineage"),
+     ("--mermaid", "--to", "ro-crate")],
+)  # fmt: skip
+def test_options_that_do_not_go_together_are_refused(inside: Repo, mlgit: Cli, options: tuple[str, ...]):
+    world(inside)
+
+    done = mlgit("lineage", "train", *options, check=False)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "do not go together" in done.stderr
