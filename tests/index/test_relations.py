@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from mlgit import wiring
 from mlgit.core.artifact import ArtifactVersion, Link, Naming, claims
 from mlgit.git.repo import Repo
-from mlgit.index import build, cells, now, relations
-from mlgit.index.relations import Relations, _Segment
+from mlgit.index import build, cells, now, words
+from mlgit.index.relations import Relations
+from mlgit.index.words import Segment
 from tests.recorded import record
 
 ODD = ['"],["', "a b", '"', "\\", "],[", "é", "", "a", "x\n"]
@@ -25,7 +26,7 @@ LISTS = st.lists(st.lists(st.sampled_from(ODD) | st.text(max_size=3), min_size=1
 @given(LISTS)
 def test_texts_are_read_one_by_one_as_all_at_once(lists: list[list[str]]):
     packed = cells.pack(range(len(lists)), lists)
-    one = _Segment(packed.positions, packed.codes or b"", packed.others or "[]")
+    one = Segment(packed.positions, packed.codes or b"", packed.others or "[]")
 
     assert [one.texts_of(one.codes[at]) for at in range(len(lists))] == lists
     assert list(one.those(range(len(lists)), 0)) == [(at, text) for at, texts in enumerate(lists) for text in texts]
@@ -39,7 +40,7 @@ def test_texts_are_read_one_by_one_as_all_at_once(lists: list[list[str]]):
 def test_the_rows_of_a_code_are_found_by_its_bytes(codes: list[int]):
     """Also where the bytes of two neighbours look like those of another code: 1, 256 and 257 among them."""
     raw = array("h", codes).tobytes()
-    one = _Segment(array("H", range(len(codes))).tobytes(), raw, "[]")
+    one = Segment(array("H", range(len(codes))).tobytes(), raw, "[]")
 
     for code in {*codes[:50], 0, 1, 256, 257}:
         assert list(one.rows(code)) == [at for at, other in enumerate(codes) if other == code]
@@ -49,7 +50,7 @@ def test_the_rows_of_a_code_are_found_by_its_bytes(codes: list[int]):
     "others", ['[["a"],[],["b"]]', '[["a" ], ["b"]]', '[["a"],["b"],["c"]]', '["a","b"]', "[[1],[2]]"]
 )
 def test_lists_that_are_written_in_another_way_are_read_too(others: str):
-    one = _Segment(bytes((0, 0)), bytes((1, 0)), others)
+    one = Segment(bytes((0, 0)), bytes((1, 0)), others)
 
     assert one.texts_of(1) == one.texts[1]
 
@@ -77,8 +78,8 @@ def names(asked: Relations, rows: Iterator[int] | list[int]) -> list[str]:
 
 @pytest.mark.parametrize("few", [0, 100])
 def test_what_runs_read_and_made_is_found_both_ways(known: Repo, monkeypatch: pytest.MonkeyPatch, few: int):
-    monkeypatch.setattr(relations, "_FEW", few)
-    monkeypatch.setattr(relations, "_SOME", few)
+    monkeypatch.setattr(words, "_FEW", few)
+    monkeypatch.setattr(words, "_SOME", few)
 
     def answer(state: now.Now) -> None:
         asked = state.relations
