@@ -19,7 +19,7 @@ from mlgit.reproduce.environment import Plan
 from mlgit.reproduce.recipe import Recipe
 from mlgit.tracking.command import run as execution
 
-_HOME = "home"
+_HOME, _OURS = "home", "ours"
 _LOCAL = re.compile(r'"file://([^"]+)"')
 """A file of this machine that a lock names."""
 
@@ -31,12 +31,20 @@ def of(repo: Repo, told: Recipe, plan: Plan, place: Aside) -> Containers:
     uv_cache = Path(subprocess.check_output((pylock.needed_uv(), "cache", "dir"), text=True).strip())
     for folder in (place.home / _HOME, uv_cache, *caches):
         folder.mkdir(parents=True, exist_ok=True)
+    if plan.python:
+        environment.link_mlgit(place.home / _OURS)
     return container.prepare(
         plan.image, place.home,
         seen=_outermost([repo.common_dir, place.code, uv_cache, *projects, *caches]),
         read=[Path(pylock.needed_uv()), *environment.our_own(), *_wheels(plan.lock), *_settings()],
-        env={"HOME": str(place.home / _HOME), "UV_CACHE_DIR": str(uv_cache)}, gpus=told.has_gpu,
+        env={"HOME": str(place.home / _HOME), "UV_CACHE_DIR": str(uv_cache), "USER": _user()},
+        gpus=told.has_gpu,
     )  # fmt: skip
+
+
+def _user() -> str:
+    """What programs call the user, whom the image does not know."""
+    return os.environ.get("USER") or str(os.getuid())
 
 
 def _outermost(paths: Iterable[Path]) -> list[Path]:
@@ -59,13 +67,17 @@ def _wheels(lock: str) -> list[Path]:
     return sorted({Path(unquote(name)).parent for name in _LOCAL.findall(lock)})
 
 
-def variables(boxes: Containers, told: Recipe, base: Mapping[str, str], repo: Repo, code: Path) -> dict[str, str]:
+def variables(
+    boxes: Containers, told: Recipe, base: Mapping[str, str], repo: Repo, code: Path
+) -> dict[str, str]:  # fmt: skip
     """Of *base*, what was recorded and what leads to the code; the rest is the image's own, and nothing is ours."""
     taken = (*told.environment, "PWD", "VIRTUAL_ENV", *environment.HEARD)
     python = base["PATH"].split(os.pathsep)[0]
     env = {name: base[name] for name in taken if name in base} | dict(boxes.env)
     env["PATH"] = os.pathsep.join((python, boxes.path))
     paths = [part for part in base.get("PYTHONPATH", "").split(os.pathsep) if Path(part).is_relative_to(code)]
+    if (boxes.home / _OURS).exists():
+        paths.append(str(boxes.home / _OURS))
     for word in ("name", "email"):  # its home is not ours, where git would find them
         if value := repo.config.get(f"user.{word}"):
             env |= {f"GIT_{who}_{word.upper()}": value for who in ("AUTHOR", "COMMITTER")}

@@ -89,6 +89,19 @@ def lacking(name: str, recipe: Recipe) -> Iterator[Missing]:
         yield Missing(kind="image", name=name, why=f"it is for {made_for}, and docker's machine is {there}", fix=fix)
 
 
+def answer(name: str, words: Sequence[str]) -> str:
+    """What *words* print in a container of the image *name*; nothing where they fail, or it is not here."""
+    from docker.errors import APIError, ContainerError, ImageNotFound
+
+    try:
+        client = daemon()
+        client.images.get(name)  # docker would look for it elsewhere
+        printed = client.containers.run(name, list(words), entrypoint=[], network_mode="none", remove=True)
+    except (NotFoundError, ImageNotFound, ContainerError, APIError):
+        return ""
+    return str(printed.decode(errors="replace"))
+
+
 def _said(exc: Any) -> str:
     return str(exc.explanation or exc).strip()
 

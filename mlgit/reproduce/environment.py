@@ -39,6 +39,8 @@ class Plan:
     """The `pylock.toml` of what is to be installed; empty where the code has a `uv.lock`, or nothing is made."""
     image: str = ""
     """The container's."""
+    python: str = ""
+    """The image's own Python, where that has just what the run had and nothing is installed."""
 
 
 Call = Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
@@ -75,7 +77,15 @@ _NO_UV = Missing(
 
 
 def _contained(recipe: Recipe, image: str, *, has_lock: bool) -> Plan:
-    """A container of *image*, in which uv installs what *recipe* had."""
+    """A container of *image*, in which uv installs what *recipe* had, unless the image has it."""
+    told = json.loads(container.answer(image, ("python3", "-I", "-c", _TELLS)) or "{}")
+    if (
+        recipe.packages
+        and told.get("python") == recipe.python
+        and not package_changes(recipe.packages, told["packages"])
+    ):
+        lacking = tuple(container.lacking(image, recipe))
+        return Plan(kind="docker", missing=lacking, image=image, python=told["executable"])
     missing = [*_unnamed(recipe), *container.lacking(image, recipe), *(() if pylock.uv() else (_NO_UV,))]
     return _installed(recipe, Plan(kind="docker", missing=tuple(missing), image=image), has_lock=has_lock)
 
@@ -141,8 +151,8 @@ def make(plan: Plan, recipe: Recipe, *, code: Path, folder: Path, call: Call = h
     Where *plan* has no lock, that is what the `uv.lock` beside the command says, in *code*, the run's. *call* runs uv,
     where the Python is to run. Raises `MlgitError` where uv fails.
     """
-    if plan.kind == "current":
-        return Path(sys.executable)
+    if plan.kind == "current" or plan.python:
+        return Path(plan.python or sys.executable)
     python = folder / "bin" / "python"
     _uv(call, "venv", "--no-project", "--python", recipe.python, str(folder))
     if plan.lock:
@@ -167,6 +177,13 @@ def our_own() -> list[Path]:
     """This very mlgit: its package, and what tells of it where it is installed."""
     package = Path(errors.__file__).parent
     return [package, *(package.parent.glob("mlgit-*.dist-info") if "site-packages" in package.parts else ())]
+
+
+def link_mlgit(folder: Path) -> None:
+    """Let this very mlgit lie in *folder*, and nothing else, for a Python that is told to look there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in our_own():
+        (folder / path.name).symlink_to(path)
 
 
 def _bring_mlgit(python: Path) -> None:
@@ -213,17 +230,23 @@ def surroundings(
     if done.returncode:
         raise MlgitError("The Python that was made does not run.", why=done.stderr.strip()[-1500:], fix="--env none")
     found: dict[str, Any] = json.loads(done.stdout)
+    del found["executable"]
     return told | found
 
 
 _TELLS = """
 import json, os, platform, sys
-from importlib import metadata
-packages = {one.metadata["Name"].lower().replace("_", "-"): one.version for one in metadata.distributions()}
+packages = {}
+for place in filter(os.path.isdir, reversed(sys.path)):
+    for entry in os.listdir(place):
+        name, _, version = entry.removesuffix(".dist-info").rpartition("-")
+        if name and entry.endswith(".dist-info"):
+            packages[name.lower().replace("_", "-")] = version
 libc = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in os.confstr_names else ""
 runtime = {"implementation": sys.implementation.name, "abi": f"{sys.implementation.cache_tag}{sys.abiflags}"}
 runtime |= {"platform": sys.platform, "libc": libc}
-about = {"python": platform.python_version(), "runtime": runtime, "packages": dict(sorted(packages.items()))}
+about = {"executable": sys.executable, "python": platform.python_version(), "runtime": runtime}
+about["packages"] = dict(sorted(packages.items()))
 print(json.dumps(about))
 """
 """What a Python says of itself, as `installed.interpreter` does: there may be nothing there that mlgit needs."""

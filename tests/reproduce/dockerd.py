@@ -12,6 +12,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def running(folder: Path) -> Iterator[str]:
 
 
 def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while not _answers(address):
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < until, log.read_text()
@@ -63,8 +64,11 @@ def client(address: str) -> Any:
     return docker.DockerClient(base_url=address)
 
 
-def make_image(address: str, others: Iterable[str] = ()) -> None:
-    """Make `IMAGE`: Python, git and a shell, and what they and *others* load, from this very machine."""
+def make_image(address: str, others: Iterable[str] = (), installed: Iterable[str] = ()) -> None:
+    """Make `IMAGE`: Python, git and a shell, and what they and *others* load, from this very machine.
+
+    Its Python has the distributions *installed*.
+    """
     programs = [str(Path(shutil.which(name) or name).resolve()) for name in ("git", "sh", "env")]
     home = Path(sys.base_prefix)
     python = home / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
@@ -77,6 +81,10 @@ def make_image(address: str, others: Iterable[str] = ()) -> None:
             tar.add(path)
         for name, target in {"/usr/bin/python3": python, "/bin/sh": programs[1], "/usr/bin/git": programs[0]}.items():
             _link(tar, name, str(target))
+        for name in installed:
+            for path in metadata.files(name) or ():
+                if ".." not in path.parts and path.suffix != ".pyc":
+                    tar.add(str(path.locate()), library / "site-packages" / path)
         made = tarfile.TarInfo("tmp")
         made.type, made.mode = tarfile.DIRTYPE, 0o1777
         tar.addfile(made)

@@ -29,11 +29,12 @@ from tests.reproduce.wheels import repacked, wheel
 Mlgit = Callable[..., Any]
 IMAGE = ("--env", "docker", "--image", dockerd.IMAGE)
 TRAIN = """
-import os, pathlib, numpy, tiny, mlgit
+import getpass, os, pathlib, numpy, tiny, mlgit
 run = mlgit.init(config={"seed": 1})
 draws = numpy.random.default_rng(run.config.seed)
 for step in range(5):
     run.log({"loss": float(numpy.sin(draws.normal(size=1000)).sum())})
+getpass.getuser()  # some libraries ask it, and the image knows no user
 print("secret" if "HIDDEN_FROM_IT" in os.environ else "nothing of ours", pathlib.Path(tiny.__file__).parent.name)
 """
 NEEDED = ("orjson", "pyyaml")
@@ -46,7 +47,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     need("dockerd", dockerd.is_here() and pylock.uv() is not None)
     with dockerd.running(tmp_path_factory.mktemp("d")) as address:
         compiled = [str(one.locate()) for one in metadata.files("numpy") or () if one.suffix == ".so"]
-        dockerd.make_image(address, [pylock.needed_uv(), *compiled])
+        dockerd.make_image(address, [pylock.needed_uv(), *compiled], NEEDED)
         yield address
 
 
@@ -81,8 +82,7 @@ def trained(repo: Repo, mlgit: Mlgit, code: str, *packages: str) -> None:
     commit(repo, train_py=code)
     site = Path(os.environ["UV_CONFIG_FILE"]).parent / "site"
     mlgit("run", "-n", "x", "--", "python", "train.py", env={**os.environ, "PYTHONPATH": str(site)})
-    versions = {name: metadata.version(name) for name in (*NEEDED, *packages) if name != "tiny"}
-    lines = [f"{name}=={version}" for name, version in {**versions, "tiny": "1.0"}.items()]
+    lines = [f"{name}=={'1.0' if name == 'tiny' else metadata.version(name)}" for name in (*NEEDED, *packages)]
     recorded(repo, "x", {"requirements.txt": "\n".join(lines).encode()})
 
 
@@ -90,7 +90,7 @@ def test_a_run_comes_out_bitwise_the_same_in_a_container_and_again_from_what_tha
     docker: Any, inside: Repo, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch
 ):  # fmt: skip
     monkeypatch.setenv("HIDDEN_FROM_IT", "token")
-    trained(inside, mlgit, TRAIN, "numpy")
+    trained(inside, mlgit, TRAIN, "numpy", "tiny")
 
     done = mlgit("reproduce", "x", *IMAGE, "--json")
     checked = mlgit("reproduce", "x-again", "--check", "--json")
@@ -110,6 +110,18 @@ def test_a_run_comes_out_bitwise_the_same_in_a_container_and_again_from_what_tha
     assert sorted(runs.surroundings(inside, again)["packages"]) == sorted(("numpy", "tiny", *NEEDED))
     assert is_clean(inside)
     assert {path.stat().st_uid for path in inside.own.rglob("*")} == {os.getuid()}
+
+
+def test_an_image_that_has_what_the_run_had_is_taken_as_it_is(
+    docker: Any, inside: Repo, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch
+):  # fmt: skip
+    trained(inside, mlgit, "import mlgit; mlgit.init().log({'a': 0.1})")
+    monkeypatch.setenv("UV_FIND_LINKS", "/nowhere")
+
+    found = told(mlgit("reproduce", "x", *IMAGE, "--json"))
+
+    assert (found["verdict"], found["environment"], found["same"]["points"]) == ("bitwise", "docker", 1)
+    assert is_clean(inside)
 
 
 SLOW = """

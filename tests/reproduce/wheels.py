@@ -24,7 +24,7 @@ def repacked(folder: Path, *names: str) -> dict[str, str]:
     versions: dict[str, str] = {}
     for name in names:
         one = metadata.distribution(name)
-        tag = str(one.read_text("WHEEL")).partition("Tag: ")[2].split("\n")[0]
+        tag = str(one.read_text("WHEEL")).rpartition("Tag: ")[2].split()[0]
         wheel = folder / f"{name.replace('-', '_')}-{one.version}-{tag}.whl"
         with zipfile.ZipFile(wheel, "w") as file:
             for path in one.files or ():
