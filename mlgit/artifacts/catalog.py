@@ -258,7 +258,7 @@ def _no_version(rolls: Sequence[Roll[T]], named: Named) -> NotFoundError:
         f"The artifact {named.name!r} has no version {named.which[:80]!r}.",
         why="It has a number, and no run tells of it here: not pulled yet, hidden, or purged."
         if number_of(named.which) in range(last + 1) else "",
-        fix=f"{', '.join(f'{named.name}:{alias}' for alias in aliases[:8])}, or :v0 to :v{last}, or :<hash>",
+        fix=f"{''.join(f'{named.name}:{alias}, ' for alias in aliases[:8])}{named.name}:v0 to :v{last}, or :<hash>",
     )  # fmt: skip
 
 
