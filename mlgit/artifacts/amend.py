@@ -27,7 +27,7 @@ def save(
     """Give the version these words instead of those that it has; return it. Raises `UsageError` for a wrong alias,
     `TypeError` for metadata that cannot be stored.
     """
-    wanted = tuple(dict.fromkeys(map(catalog.checked_alias, aliases)))
+    wanted = _aliases_now(repo, held, tuple(dict.fromkeys(map(catalog.checked_alias, aliases))))
     plain = values.plain(metadata, where=f"metadata of {held.name}")
     gone = set(held.aliases) - set(wanted)
 
@@ -41,6 +41,16 @@ def save(
         return _change(repo, held, lambda version: reworded(_linked(version, held.collection, wanted)))
     _take_off(repo, held, gone)
     return _change(repo, held, lambda version: replace(reworded(version), aliases=wanted))
+
+
+def _aliases_now(repo: Repo, held: Held, wanted: Sequence[str]) -> tuple[str, ...]:
+    """*wanted*, without what the version had when it was looked up, and another has been called since."""
+    from mlgit.artifacts import telling
+
+    rolls = telling.asked(repo, lambda known: known.rolls(held.collection, held.project))
+    owners = {alias: content for roll in rolls for alias, content in roll.owners.items()}
+    lost = {alias for alias in held.aliases if owners.get(alias) != held.version.hash}
+    return tuple(alias for alias in wanted if alias not in lost)
 
 
 def call(repo: Repo, held: Held, added: Sequence[str], gone: Sequence[str]) -> ArtifactVersion:

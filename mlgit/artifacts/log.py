@@ -77,20 +77,21 @@ def with_card(repo: Repo, version: ArtifactVersion, *, folder: str = "") -> Arti
     return replace(version, card=described(repo, version, folder=folder, fresh=True))
 
 
-def claimed(version: ArtifactVersion, aliases: tuple[str, ...], told: Collection[ArtifactVersion]) -> ArtifactVersion:
-    """*version* as a run logs it now, called *aliases* and `latest`; *told*: what the run has said of artifacts so far.
+def claimed(
+    repo: Repo, version: ArtifactVersion, aliases: tuple[str, ...], told: Collection[ArtifactVersion], *, project: str
+) -> ArtifactVersion:  # fmt: skip
+    """*version* as a run of *project* logs it now, called *aliases* and `latest`; *told*: what the run has said so far.
 
-    An alias that it has given to another version since stays there.
+    An alias that it had, and that the run or a person has given to another version since, stays there.
     """
     now = time.time()
     given = [catalog.checked_alias(alias) for alias in aliases]
-    alike = [one for one in told if one.name == version.name]
-    before = next((one for one in alike if one.hash == version.hash), None)
+    before = next((one for one in told if (one.name, one.hash) == (version.name, version.hash)), None)
     if before is None:
         return replace(version, aliases=tuple(dict.fromkeys((*given, "latest"))), created=now)
-    since = before.claimed or before.created
-    lost = {alias for one in alike if (one.claimed or one.created) > since for alias in one.aliases}
-    every = tuple(dict.fromkeys((*(alias for alias in before.aliases if alias not in lost), *given, "latest")))
+    held = telling.known_as(repo, before, project=project) if {*before.aliases} - {"latest", *given} else None
+    own = [alias for alias in before.aliases if held and alias in held.aliases]
+    every = tuple(dict.fromkeys((*own, *given, "latest")))
     return replace(version, aliases=every, created=before.created, claimed=now, links=before.links)
 
 

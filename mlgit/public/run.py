@@ -375,7 +375,9 @@ class Run(Recorded):
         """Record that it logged *artifact*, a draft or a version."""
         artifact.tags = [*artifact.tags, *(tags or ())]
         stored = artifact.stored or log.log_draft(self._repo, artifact, folder=self._record.folder)
-        version = log.claimed(stored, tuple(aliases or ()), self._record.logged)
+        version = log.claimed(
+            self._repo, stored, tuple(aliases or ()), self._record.logged, project=self.project
+        )  # fmt: skip
         self._edit(lambda record: replace(record, logged=_with(record.logged, version)), why=f"artifact {version.name}")
         artifact.logged_as(self._repo, version, project=self._record.project, folder=self._record.folder)
         return artifact

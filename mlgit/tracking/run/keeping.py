@@ -67,7 +67,10 @@ class Kept:
                 marked = f"{artifact.name} is marked unsafe: {version.card.unsafe}"
                 safe = "log_model() stores an object safely, and leaves out of a folder what exclude=[…] meets"
                 self._journal.say_once(marked, f"{marked}; {safe}")
-            version = log.claimed(replace(version, tags=tuple(artifact.tags)), given, self._kept.values())
+            version = replace(version, tags=tuple(artifact.tags))
+            version = log.claimed(
+                self._journal.repo, version, given, self._kept.values(), project=self._journal.project
+            )  # fmt: skip
             if pinned.is_again():  # an old version would be `latest` once more
                 version = replace(version, aliases=())
             self._journal.live.event(logged=[version.document()])

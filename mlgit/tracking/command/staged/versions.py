@@ -46,7 +46,9 @@ def of(ground: Ground, made: Product, said: Mapping[str, Any]) -> ArtifactVersio
         description=secrets.redact(str(said.get("desc") or "")), tags=tuple(map(str, said.get("labels") or ())),
         metadata=secrets.redact_params(meta) if isinstance(meta := said.get("meta"), dict) else {},
     )  # fmt: skip
-    return log.claimed(log.with_card(ground.repo, version, folder=folder), (), ())
+    return log.claimed(
+        ground.repo, log.with_card(ground.repo, version, folder=folder), (), (), project=ground.run.project
+    )
 
 
 def _name(path: str) -> str:
