@@ -15,6 +15,7 @@ from mlgit.git import objects
 from mlgit.store import place as places
 from mlgit.store import recover
 from mlgit.store.place import Place
+from mlgit.tracking import tied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -50,6 +51,7 @@ def place(start: Path | None = None) -> Place:
     if here is None:
         raise NotFoundError(f"{folder} is in no git repository.", fix="git init, or cd into your project")
     recover.recover_all(here.repo, lambda text: print(f"mlgit: {escape.terminal(text)}", file=sys.stderr))
+    tied.hand_over()
     return here
 
 

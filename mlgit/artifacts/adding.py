@@ -160,13 +160,8 @@ def _saying(version: ArtifactVersion, aliases: Sequence[str], runs: Sequence[Tel
 
 def _subject(known: Ledger, version: ArtifactVersion, *, is_new: bool) -> str:
     told = known.of(version.hash) or version
-    about = f"{_count(told)}, {figures.size(told.size)}" if is_new else "is added again"
+    about = f"{figures.count(told.files, 'file')}, {figures.size(told.size)}" if is_new else "is added again"
     return f"{version.name}:v{known.listed.index(version.hash)}: {about}"
-
-
-def _count(version: ArtifactVersion) -> str:
-    """How many files it has, for a person."""
-    return f"{version.files:,} file{'s' * (version.files != 1)}"
 
 
 def _referenced(place: Place, plan: Plan) -> tuple[ArtifactVersion, tuple[str, ...], tuple[str, ...]]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mlgit.core import figures
+
 _SAMPLE = 10_000
 """By so many rows the types of columns are told."""
 _LINE = 1 << 20
@@ -128,8 +130,8 @@ def told(before: Shape | None, after: Shape | None) -> str:
     """What became of a table, in words: `rows 100 → 120, +age, -name, score int → float`; nothing where nothing did."""
     if before is None or after is None:
         one = before or after
-        return f"{one.rows:,} rows, {len(one.columns)} columns" if one else ""
-    parts = [f"rows {before.rows:,} → {after.rows:,}" if before.rows != after.rows else f"{after.rows:,} rows"]
+        return f"{_rows(one)}, {figures.count(len(one.columns), 'column')}" if one else ""
+    parts = [f"rows {before.rows:,} → {after.rows:,}" if before.rows != after.rows else _rows(after)]
     parts += [f"+{name}" for name in after.columns if name not in before.columns]
     parts += [f"-{name}" for name in before.columns if name not in after.columns]
     parts += [
@@ -138,3 +140,7 @@ def told(before: Shape | None, after: Shape | None) -> str:
         if before.columns.get(name, kind) != kind
     ]
     return ", ".join(parts)
+
+
+def _rows(shape: Shape) -> str:
+    return figures.count(shape.rows, "row")

@@ -108,4 +108,4 @@ def mend(repo: Repo, group: Group, found: Audit) -> Iterator[str]:
 
 def told(files: int, size: int) -> str:
     """`5,001 files, 10.0 MB`."""
-    return f"{files:,} file{'s' * (files != 1)}, {figures.size(size)}"
+    return f"{figures.count(files, 'file')}, {figures.size(size)}"

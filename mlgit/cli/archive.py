@@ -99,7 +99,7 @@ def _tell(done: Sequence[Run], left: Sequence[Run], why: dict[str, str], *, dry_
     for run in () if many else done:
         output.say(f"{run.branch} {'would be' if dry_run else 'is'} archived")
     if many:
-        output.say(f"{len(done):,} runs {'would be' if dry_run else 'are'} archived")
+        output.say(f"{figures.count(len(done), 'run')} {'would be' if dry_run else 'are'} archived")
     for reason in dict.fromkeys(why[run.id] for run in left):
         labels = [edits.label(run) for run in left if why[run.id] == reason]
         output.note(f"{output.some(labels, _NAMED)} stay{'s' * (len(labels) == 1)}: {reason}")

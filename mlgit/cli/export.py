@@ -57,7 +57,7 @@ def command(
                         "thinned": [run.id for run in done.thinned], "missing": list(done.missing)})  # fmt: skip
         return
     size = figures.size(sum(_size(path) for path in done.written))
-    output.say(f"{len(found):,} run{'s' * (len(found) != 1)} in {' and '.join(map(str, done.written))}, {size}")
+    output.say(f"{figures.count(len(found), 'run')} in {' and '.join(map(str, done.written))}, {size}")
     if done.thinned:
         output.note(f"{len(done.thinned)} of the histories are thinned: the whole is not here. To fix: --fetch")
     if done.missing:

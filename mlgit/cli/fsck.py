@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlgit.cli import output
+from mlgit.core import figures
 from mlgit.errors import MlgitError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def command(remote: bool, to: str, repair: bool, as_json: bool) -> None:
         output.table(
             ("where", "what is wrong", "what mends it"),
             rows,
-            empty=f"All is well with {count:,} run{'s' * (count != 1)}.",
+            empty=f"All is well with {figures.count(count, 'run')}.",
         )
     if len(repaired) < len(found):
         sys.exit(1)

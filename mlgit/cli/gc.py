@@ -72,7 +72,8 @@ def _lines(garbage: Garbage) -> Iterator[str]:
     if garbage.hidden:
         yield f"hidden runs to be dropped: {output.some(list(map(edits.label, garbage.hidden)))}"
     if garbage.files:
-        yield f"{len(garbage.files):,} files of DVC's that nobody names: {figures.size(garbage.file_bytes)}"
+        files = figures.count(len(garbage.files), "file")
+        yield f"{files} of DVC's that nobody names: {figures.size(garbage.file_bytes)}"
     if garbage.leavings:
         yield f"left by killed processes: {output.some(list(map(str, garbage.leavings)), 5)}"
     if garbage.is_loose:

@@ -10,6 +10,7 @@ import click
 
 from mlgit.cli import edits, output
 from mlgit.cli.choose import RUN
+from mlgit.core import figures
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def command(names: tuple[str, ...], remote: bool, to: str, yes: bool, dry_run: b
                 "files": sorted({oid for some in files.values() for oid in some})}  # fmt: skip
         output.as_json(gone if dry_run else {**gone, "objects": objects, "remote": moved})
     elif not dry_run:
-        output.say(f"purged; {objects:,} objects of git's are gone")
+        output.say(f"purged; {figures.count(objects, 'object')} of git's gone")
         for code, leading in purge.kept_code(place.repo, plan).items():
             output.note(f"the code as it ran ({code[:10]}) stays: {output.some(leading, 3) or 'a HEAD'} leads to it")
         if stay := wiring.kept_bytes(place, found):
@@ -99,7 +100,7 @@ def _say(plan: Doomed, files: int, to: str | None) -> None:
     for month in plan.months:
         output.say(f"{month} begins anew, without them and without its past")
     if files:
-        output.say(f"{files:,} file{'s' * (files > 1)} of DVC's cache that nothing else uses")
+        output.say(f"{figures.count(files, 'file')} of DVC's cache that nothing else uses")
     if to:
         output.say(f"the same on {to}, and on the default DVC remote")
 

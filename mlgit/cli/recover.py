@@ -7,6 +7,7 @@ import sys
 import click
 
 from mlgit.cli import output
+from mlgit.core import figures
 from mlgit.errors import NotFoundError
 
 
@@ -40,7 +41,7 @@ def command(elsewhere: bool, as_json: bool) -> None:
     if as_json:
         output.as_json([document(run) for run in done])
     elif done or not failed:
-        output.say(f"{len(done)} run{'s' * (len(done) != 1)} recovered" if done else "Nothing to recover.")
+        output.say(f"{figures.count(len(done), 'run')} recovered" if done else "Nothing to recover.")
     for name in away:
         output.note(f"{name} began on another machine; if it is dead: mlgit recover --elsewhere")
     if failed:

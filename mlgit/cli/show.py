@@ -175,7 +175,7 @@ def _print_media(repo: Repo, run: Run, into: Path | None, *, as_json: bool) -> N
         rows = [(name, figures.size(file.size)) for name, file in found.items()]
         output.table(("file", "size"), rows, right=("size",), empty="It logged no media.")
     else:
-        output.say(f"{len(found)} file{'s' * (len(found) != 1)} in {into}")
+        output.say(f"{figures.count(len(found), 'file')} in {into}")
 
 
 def _rows_kept(run: Run, about: Mapping[str, Any]) -> str:
@@ -184,10 +184,10 @@ def _rows_kept(run: Run, about: Mapping[str, Any]) -> str:
     whole = "; all of them in history.parquet, which DVC holds" if "history.parquet" in run.held else ""
     if about.get("thinned"):
         kept = f"at most {MOST_ROWS:,} a metric kept: spikes, nan and the last among them"
-        return f"{rows:,} rows logged, {kept}{whole}"
+        return f"{figures.count(rows, 'row')} logged, {kept}{whole}"
     many = about.get("metrics_without_table")
     return (
-        f"{rows:,} row{'s' * (rows != 1)}" + (f", {many:,} metrics without a table{whole}" if many else "")
+        figures.count(rows, "row") + (f", {figures.count(many, 'metric')} without a table{whole}" if many else "")
         if rows
         else ""
     )

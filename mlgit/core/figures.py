@@ -24,6 +24,11 @@ def number(value: Any) -> str:
     return f"{value:.4g}"
 
 
+def count(number: int, what: str) -> str:
+    """So many of *what*, which is one of them in words: `1 file`, `2,000 files`."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def finite(data: Any) -> Any:
     """*data* for JSON, which knows no nan and no infinities: they stand in it as words."""
     if isinstance(data, float):

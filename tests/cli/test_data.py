@@ -254,3 +254,35 @@ def test_projects_that_call_two_things_alike_are_told_apart(inside, python, mlgi
     assert len(json.loads(mlgit("data", "history", "q/digits", "--json").stdout)) == 1
     several = mlgit("data", "history", "digits", check=False)
     assert (several.returncode, "one of p/digits, q/digits" in several.stderr) == (2, True)
+
+
+def test_a_table_that_a_run_logged_is_found_by_its_name_and_said_where_there_is_none(inside, python, mlgit, tmp_path):
+    python("-c", "import mlgit\nmlgit.init(id='told').log({'answers': mlgit.Table(columns=['a'], data=[[1]])})")
+
+    mlgit("data", "checkout", "run-told-answers:latest", tmp_path / "here")
+    missing = mlgit("data", "checkout", "run-told-nothing:latest", tmp_path / "there", check=False)
+
+    assert json.loads((tmp_path / "here/answers.table.json").read_text())["data"] == [[1]]
+    assert (missing.returncode, "There is no artifact 'run-told-nothing'" in missing.stderr) == (1, True)
+
+
+def test_what_would_come_back_is_said_and_nothing_is_done(inside, digits, mlgit):
+    mlgit("data", "add", "data/digits", "--alias", "gold")
+    mlgit("data", "rm", "-n", "digits:v0")
+    mlgit("data", "rm", "digits:v0")
+
+    assert mlgit("data", "restore", "-n", "digits:v0").stdout == "digits:v0 would come back\n"
+    assert mlgit("data", "rm", "digits:v0", check=False).returncode == 1
+    assert "is back" in mlgit("data", "restore", "digits:v0").stdout
+
+
+def test_versions_are_listed_by_the_page(inside, digits, mlgit):
+    for text in "abc":
+        (digits / "train/1").write_text(text)
+        mlgit("data", "add", "data/digits")
+
+    first = mlgit("data", "history", "digits", "--limit", "2")
+    last = json.loads(mlgit("data", "history", "digits", "-n", "2", "-p", "2", "--json").stdout)
+
+    assert first.stderr == "1 more version: --page 2, or --limit 0 for all\n"
+    assert [one["version"] for one in last] == ["v0"]

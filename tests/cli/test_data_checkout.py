@@ -44,10 +44,20 @@ def test_files_that_the_version_has_not_are_told(mlgit: Script, inside: Repo, da
     (data / "c").write_text("c")
     mlgit("data", "add", "data", cwd=inside.folder)
 
-    done = mlgit("data", "checkout", "data@v1", cwd=data)
+    done = mlgit("data", "checkout", "data@v1", cwd=inside.folder)
 
     assert "0 files brought, 2 kept as they were, 1 taken away" in done.stdout
-    assert "to commit: ../data.dvc" in done.stdout
+    assert "to commit: data.dvc" in done.stdout
+
+
+def test_the_folder_that_somebody_stands_in_is_not_taken_away(mlgit: Script, inside: Repo, data: Path):
+    inner = data / "inner"
+    inner.mkdir()
+    refused = mlgit("data", "checkout", "data@v0", "--force", cwd=inner, check=False)
+    inner.rmdir()
+
+    assert (refused.returncode, f"cd {inside.folder}" in refused.stderr) == (2, True)
+    assert "already there" in mlgit("data", "checkout", "data@v1", cwd=data).stdout
 
 
 def test_what_no_cache_holds_is_not_replaced_unless_it_is_given_up(mlgit: Script, inside: Repo, data: Path):

@@ -38,7 +38,7 @@ def test_versions_are_compared_by_files_bytes_rows_and_columns(mlgit: Script, in
 
     assert said[0].startswith("data:v0 → data:v1: 1 added, 1 removed, 1 changed, 1 renamed, 1 the same; ")
     assert "changed\ta.csv\t8 B\t20 B\trows 1 → 2, +y, x int → float" in said
-    assert "added\tmore.jsonl\t\t9 B\t1 rows, 1 columns" in said
+    assert "added\tmore.jsonl\t\t9 B\t1 row, 1 column" in said
     assert "renamed\told.bin → deep/new.bin\t5 B\t5 B\t" in said
     assert told["renamed"] == [{"from": "old.bin", "to": "deep/new.bin"}]
     assert (told["added"], told["removed"]) == ({"more.jsonl": 9}, {"gone.bin": 5})

@@ -47,7 +47,7 @@ def test_what_nobody_names_goes_and_versions_stay(mlgit: Script, inside: Repo, t
     before = place(top, "nobody's").exists()
     done = mlgit(*NOW, cwd=top)
 
-    assert "1 files of the cache that nobody names: 8 B" in dry.stdout
+    assert "1 file of the cache that nobody names: 8 B" in dry.stdout
     assert "--yes frees it" in unasked.stderr
     assert before
     assert "1 freed" in done.stdout

@@ -87,7 +87,7 @@ def _foretell(plans: list[Plan], wish: Wish, *, as_json: bool) -> None:
         output.as_json(told)
         return
     for one in plans:
-        about = f"{_files(len(one.files))}, {figures.size(sum(one.files.values()))}"
+        about = f"{figures.count(len(one.files), 'file')}, {figures.size(sum(one.files.values()))}"
         splits = f", split into {', '.join(wish.splits)}" if wish.splits else ""
         output.say(f"{one.target} would be added to {one.name}, a {one.type}: {about}{splits}")
         for note in one.notes:
@@ -98,15 +98,13 @@ def _tell(repo: Repo, done: Added) -> None:
     from mlgit.cli.data import shown
 
     held = done.held
-    about = f"{_files(held.version.files)}, {figures.size(held.version.size)}" if done.is_new else "already"
+    about = (
+        f"{figures.count(held.version.files, 'file')}, {figures.size(held.version.size)}" if done.is_new else "already"
+    )
     commit = f"; git add {shown.from_here(repo, done.written, Path.cwd())}" if done.written else ""
     output.say(f"{held.name}{', ' if done.is_new else ' '}{about}{commit}")
     for note in done.notes:
         output.note(note)
-
-
-def _files(number: int) -> str:
-    return f"{number:,} file{'s' * (number != 1)}"
 
 
 def _document(done: Added) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import click
 from mlgit.cli import output
 from mlgit.cli.choose import ARTIFACT
 from mlgit.cli.data import shown
+from mlgit.core import figures
 from mlgit.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def command(version: str, folder: Path | None, force: bool, dry_run: bool, as_js
     from mlgit.artifacts import bringing, log, logged, manifest
     from mlgit.dvc import placing
 
-    place, here = wiring.place(), Path.cwd()  # before the folder goes that one may stand in
+    place, here = wiring.place(), Path.cwd()
     held = log.find(place.repo, version, project=place.meant)
     if folder is not None and (entries := _references(place, held)):
         if not dry_run:
@@ -56,6 +57,7 @@ def command(version: str, folder: Path | None, force: bool, dry_run: bool, as_js
     target = _own_place(place, held) if folder is None else _elsewhere(held, folder)
     plan = placing.plan(place.repo, held.version.hash, target, folder=held.folder, what=lambda: logged.called(held))
     _refuse_to_lose(plan, moved=folder is not None, force=force)
+    _refuse_from_inside(plan, here)
     before, written = None, list[str]()
     if not dry_run:
         links = placing.links(target)
@@ -102,7 +104,7 @@ def _tell(repo: Repo, done: _Done, here: Path, *, dry_run: bool, as_json: bool) 
             }
         )  # fmt: skip
         return
-    moved = f"{done.brought:,} file{'s' * (done.brought != 1)} brought, {done.kept:,} kept as they were"
+    moved = f"{figures.count(done.brought, 'file')} brought, {done.kept:,} kept as they were"
     moved += f", {done.away:,} taken away" if done.away else ""
     state = "already there" if done.is_old else moved
     output.say(f"{held.name} {'would come to' if dry_run else 'is at'} {done.target}: {state}")
@@ -162,7 +164,7 @@ def _refuse_to_lose(plan: Plan, *, moved: bool, force: bool) -> None:
     """Raise `UsageError` if something would be lost, or another folder's files replaced, unless that is wanted."""
     if plan.lost and not force:
         raise UsageError(
-            f"{plan.target} holds {len(plan.lost):,} files that no cache holds, and that would be gone: "
+            f"{plan.target} holds {figures.count(len(plan.lost), 'file')} that no cache holds, and that would be gone: "
             f"{output.some(plan.lost, 3)}.",
             fix=f"mlgit data add {plan.target} keeps them, --force gives them up",
         )
@@ -170,6 +172,16 @@ def _refuse_to_lose(plan: Plan, *, moved: bool, force: bool) -> None:
         raise UsageError(
             f"{plan.target} holds something else already: {output.some(plan.goes, 3)}.",
             fix="name another folder, or give --force to replace it",
+        )
+
+
+def _refuse_from_inside(plan: Plan, here: Path) -> None:
+    """Raise `UsageError` where the folder would go in which somebody's shell stands: it would be left in nothing."""
+    target = plan.target.resolve()
+    if not plan.is_done and target.is_dir() and here.resolve().is_relative_to(target):
+        raise UsageError(
+            "This folder would be replaced by another one, and your shell would be left in nothing.",
+            fix=f"cd {shlex.quote(str(target.parent))}, and do it from there",
         )
 
 

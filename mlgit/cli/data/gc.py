@@ -47,7 +47,7 @@ def command(older_than: str, yes: bool, dry_run: bool, as_json: bool) -> None:
         if not paths:
             output.note("Nothing to free.")
             return
-        output.say(f"{len(paths):,} files of the cache that nobody names: {figures.size(size)}")
+        output.say(f"{figures.count(len(paths), 'file')} of the cache that nobody names: {figures.size(size)}")
         if not (frees or dry_run):
             frees = _is_wanted()
     gone = cache.drop(wiring.unneeded(place, before)[0], before) if frees else 0  # a question takes its time

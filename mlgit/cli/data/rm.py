@@ -14,7 +14,7 @@ from mlgit.errors import UsageError
 
 @click.command(short_help="Hide versions; restore brings them back.")
 @click.argument("names", type=ARTIFACT, nargs=-1, required=True, metavar="NAME:VERSION...")
-@click.option("--dry-run", is_flag=True, help="Say what would be hidden; hide nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would be hidden; hide nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 def command(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """Hide versions: nobody finds them any more, and their numbers are given to no other. What undoes it is printed.

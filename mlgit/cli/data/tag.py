@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Signed, short_help="Give versions other names, and take them off.")
 @click.argument("words", type=ARTIFACT, nargs=-1, required=True, metavar="NAME:VERSION +ALIAS... -ALIAS...")
-@click.option("--dry-run", is_flag=True, help="Say what would be changed; change nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would be changed; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the aliases before and after, as JSON.")
 def command(words: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """Give a version aliases (+ALIAS) and take them off (-ALIAS). One that another version has moves to this one.

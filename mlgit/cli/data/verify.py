@@ -96,7 +96,7 @@ def _here(place: Place, versions: Sequence[str], *, everything: bool, repair: bo
         output.say(f"{state}: {oid}{mended}{': ' + output.some(paths, _MOST) if paths else ''}")
         for kept in back.get(oid, ()):
             output.say(f"  what lay there, an edit maybe, is kept as {kept}")
-    count = f"{found.files:,} files of the cache read, {figures.size(found.size)}"
+    count = f"{figures.count(found.files, 'file')} of the cache read, {figures.size(found.size)}"
     output.say(f"{count}: {len(found.damaged):,} damaged, {len(found.missing):,} missing")
     if wrong.keys() - back.keys():
         output.note(
@@ -158,7 +158,9 @@ def _say(found: Audit, back: set[str]) -> None:
         mended = " (sent anew)" if oid in back else ""
         output.say(f"{what}{mended}: {oid}: {output.some(found.called[oid], _MOST)}")
     read = f", {found.read:,} read there" if found.read else ""
-    output.say(f"{found.remote}: {len(found.called):,} objects{read}: {len(found.wrong):,} damaged or missing")
+    output.say(
+        f"{found.remote}: {figures.count(len(found.called), 'object')}{read}: {len(found.wrong):,} damaged or missing"
+    )
     if found.unsure:
-        what = f"{found.remote} tells no more than the size of {len(found.unsure):,} objects"
+        what = f"{found.remote} tells no more than the size of {figures.count(len(found.unsure), 'object')}"
         output.note(f"{what}, {figures.size(sum(found.unsure.values()))}: --read reads them there")

@@ -9,11 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlgit.artifacts import ties
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.errors import MlgitError, UsageError, WrongKindError
-from mlgit.tracking import pinned
-from mlgit.tracking.notice import notify
+from mlgit.tracking import pinned, tied
 from mlgit.tracking.run.journal import Journal
 
 if TYPE_CHECKING:
@@ -305,15 +303,4 @@ def of_path(place: Path_, name: str | None, type: str | None) -> tuple[Artifact,
     return artifact, None
 
 
-ties.hand_over(
-    notify=notify,
-    save="mlgit.tracking.media:save",
-    get="mlgit.tracking.media:get",
-    table="mlgit.tracking.logged_tables:find",
-    tables="mlgit.tracking.logged_tables:versions",
-    table_names="mlgit.tracking.logged_tables:names",
-    table_kinds="mlgit.tracking.logged_tables:kinds",
-    collection="mlgit.public.collections:ArtifactCollection",
-    past="mlgit.public.run:Run",
-    sweep="mlgit.public.sweep:of_id",
-)
+tied.hand_over()
