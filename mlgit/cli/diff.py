@@ -10,7 +10,7 @@ import click
 
 from mlgit.cli import edits, output
 from mlgit.cli.choose import RUN
-from mlgit.core import figures
+from mlgit.core import drifted, figures
 from mlgit.core.compare import MISSING, Change, Direction, MetricDelta, changes, metric_deltas
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError
@@ -60,7 +60,7 @@ def command(base: str, head: str, everything: bool, code: bool, as_json: bool) -
         _say_patch(changed.patch(repo, runs.source(repo, one), runs.source(repo, two)), one, two, as_json=as_json)
         return
     deltas = metric_deltas(one.scalars, two.scalars, place.settings.goals)
-    params, data = changes(one.params, two.params), changes(_data(one), _data(two))
+    params, data = changes(one.params, two.params), changes(_data(repo, one), _data(repo, two))
     files = _files(repo, one, two)
     environment = changes(_environment(repo, one), _environment(repo, two)) if one.commit and two.commit else ()
     if as_json:
@@ -110,9 +110,13 @@ def _files(repo: Repo, one: Run, two: Run) -> list[File]:
         return []
 
 
-def _data(run: Run) -> dict[str, str]:
-    """What it ran on: files that DVC held, and artifacts, each by its content."""
-    return {**run.data, **{f"artifact {version.name}": version.hash for version in run.used}}
+def _data(repo: Repo, run: Run) -> dict[str, str]:
+    """What it ran on: files that DVC held, and artifacts, each by its content, and whether that was not as named."""
+    from mlgit.store import runs
+
+    became = drifted.words(runs.provenance(repo, run)) if run.commit else {}
+    files = {path: f"{run.data.get(path, '')} ({text})".strip() for path, text in became.items()}
+    return {**run.data, **files, **{f"artifact {version.name}": version.hash for version in run.used}}
 
 
 def _environment(repo: Repo, run: Run) -> dict[str, Any]:

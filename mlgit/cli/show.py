@@ -16,7 +16,7 @@ import click
 from mlgit.cli import output
 from mlgit.cli.choose import RUN
 from mlgit.cli.ls import document
-from mlgit.core import again, escape, figures
+from mlgit.core import again, drifted, escape, figures
 from mlgit.core.compare import flatten
 from mlgit.core.history import MOST_ROWS, Logged, Series
 from mlgit.core.objects import described
@@ -228,18 +228,6 @@ def _artifacts(repo: Repo, run: Run) -> list[str]:
     return [f"{what:<6}  {name:<{width}}  {about}" for what, name, about in rows]
 
 
-def _drift(told: Any, path: str) -> str:
-    """What had become of a dataset since the code's pointer was written."""
-    one = told.get(path) if isinstance(told, Mapping) else None
-    if not isinstance(one, Mapping):
-        return ""
-    if one.get("now") == "missing":
-        return "  missing"
-    if "expected" in one:
-        return f"  in part: {one.get('files')} of {one['expected']} files"
-    return "  changed during the run" if one.get("during") else f"  changed since its pointer, {one.get('pointer')}"
-
-
 def _stages(told: Any) -> list[str]:
     """A line for each stage of a pipeline: whether it ran, and how long."""
     stages = told.items() if isinstance(told, Mapping) else ()
@@ -277,14 +265,14 @@ def _print(run: Run, about: Mapping[str, Any], artifacts: Sequence[str], curves:
         if value:
             output.say(f"{key:<9}{value}")
     told = {name: described(value) for name, value in run.objects.items()}
-    params = flatten(run.params)
+    params, became = flatten(run.params), drifted.words(about)
     for title, values in (("metrics", run.scalars), ("objects", told), ("params", params), ("data", run.data)):
         if values:
             output.say(f"\n{title}")
             width = min(40, max(map(len, values)))
             for name, value in sorted(values.items()):
                 curve = curves.get(name, "") if title == "metrics" else ""
-                note = _drift(about.get("changed_data"), name) if title == "data" else ""
+                note = f"  {became[name]}" if title == "data" and name in became else ""
                 output.say(f"  {name:<{width}}  {figures.number(value):<{11 if curve else 0}}{curve}{note}")
     if artifacts:
         output.say("\nartifacts")

@@ -1,4 +1,7 @@
-"""Data that changed under a run: what lies in the work tree is not what the pointers in its code name."""
+"""Data that changed under a run: what lies in the work tree is not what the pointers in its code name.
+
+Of very much that nobody has hashed before only the size is looked at, which is said.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,11 @@ from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 
 MOST_READ = 1 << 30
-"""Bytes of a dataset that are read because nobody has hashed them before; a larger one is judged by its size."""
+"""Bytes that are read because nobody has hashed them before; a dataset that would be more is judged by its size."""
+MOST_IN_HASTE = 64 << 20
+"""The same where whoever runs has been told to end."""
+MOST_FILES_IN_HASTE = 20_000
+"""Nor is a dataset of more files looked at then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,19 +40,32 @@ class Drift:
     """How many the pointer speaks of."""
     changed: float
     """When, in seconds since the epoch, the newest of them was changed."""
+    by_size: bool = False
+    """Whether nothing but the size of what lies there is known."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether it is not what the code names, as far as that is known."""
+        return self.hash != self.pointer
 
 
-def found(repo: Repo, commit: str, folder: str) -> list[Drift]:
-    """What differs of the data that *commit* names below *folder*. Nothing is read that was hashed before."""
+def found(repo: Repo, commit: str, folder: str, *, in_haste: bool = False) -> list[Drift]:
+    """What differs, or could not be read, of the data that *commit* names below *folder*.
+
+    Nothing is read that was hashed before; *in_haste* little else is.
+    """
     top = repo.work_tree
     if top is None:
         return []
     with repo.reader() as reader:
         named = project.outs(repo, reader, commit, folder)
-    return list(_found(repo, top.resolve(), folder, named))
+    if in_haste:
+        named = {path: out for path, out in named.items() if (out.nfiles or 1) <= MOST_FILES_IN_HASTE}
+    return list(_found(repo, top.resolve(), folder, named, MOST_IN_HASTE if in_haste else MOST_READ))
 
 
-def _found(repo: Repo, top: Path, folder: str, named: dict[str, Out]) -> Iterator[Drift]:
+def _found(repo: Repo, top: Path, folder: str, named: dict[str, Out], most: int) -> Iterator[Drift]:
+    left = most
     for path, out in sorted(named.items()):
         place = top / folder / path
         if not place.parent.resolve().is_relative_to(top):
@@ -58,22 +78,28 @@ def _found(repo: Repo, top: Path, folder: str, named: dict[str, Out]) -> Iterato
             root = project.root(place.parent, top)
             keep = ignoring.below(root, place) if root and place.is_dir() else None
             there = tree.walk(place, keep=keep)
-            now = _hash(repo, place, there, out)
+            known = Memory.of(repo)
+            unread = _unread(known, place, there)
+            by_size = unread > left
+            left -= 0 if by_size else unread
+            now = _by_size(there, out) if by_size else storing.content(hashing.hashes(place, there, known))
         except (MlgitError, OSError):  # it cannot be read now: nothing can be said of it
             continue
-        if now != out.hash:
+        if now != out.hash or by_size:
             last = max((stat.st_mtime for stat in there.files.values()), default=0)
             yield Drift(
-                path=path, pointer=out.hash, hash=now, files=len(there.files), expected=expected, changed=last
+                path=path, pointer=out.hash, hash=now, files=len(there.files), expected=expected, changed=last,
+                by_size=by_size,
             )  # fmt: skip
 
 
-def _hash(repo: Repo, place: Path, there: Tree, out: Out) -> str:
-    """DVC's hash of what is *there*; of very much that nobody has hashed, the pointer's if as much is there."""
-    known = Memory.of(repo)
+def _unread(known: Memory, place: Path, there: Tree) -> int:
+    """Bytes of what is *there* that nobody has hashed as it is now."""
     page = known.page(str(place))
-    new = sum(stat.st_size for name, stat in there.files.items() if memory.told(page, name, stat) is None)
-    if new <= MOST_READ:
-        return storing.content(hashing.hashes(place, there, known))
+    return sum(stat.st_size for name, stat in there.files.items() if memory.told(page, name, stat) is None)
+
+
+def _by_size(there: Tree, out: Out) -> str:
+    """The pointer's hash if as much is *there* as it speaks of."""
     as_named = there.size == out.size and (out.nfiles is None or len(there.files) == out.nfiles)
     return out.hash if as_named else ""

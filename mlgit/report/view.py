@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlgit.core import again, compare, escape, figures
+from mlgit.core import again, compare, drifted, escape, figures
 from mlgit.core.compare import Change, Direction, Goal, MetricDelta
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
@@ -134,9 +134,11 @@ def build(about: Compared, *, verdicts: Sequence[Verdict] = (), charts: Sequence
 
 
 def alerts(provenance: Mapping[str, Any]) -> list[Alert]:
-    """The alerts that a run's `run.yaml` tells of; whatever else stands there is passed over."""
+    """The alerts that a run's `run.yaml` tells of, data that were not as named among them."""
     told = provenance.get("alerts")
-    return [
+    became = "; ".join(f"{path}: {text}" for path, text in sorted(drifted.words(provenance).items()))
+    data = [Alert(title="Its data are not what its code names", text=became, level="WARN")] if became else []
+    return data + [
         Alert(title=str(one.get("title", "")), text=str(one.get("text", "")), level=str(one.get("level", "INFO")))
         for one in (told if isinstance(told, list) else ())
         if isinstance(one, Mapping)

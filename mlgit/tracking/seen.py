@@ -16,26 +16,32 @@ if TYPE_CHECKING:
     from mlgit.dvc.drift import Drift
 
 
+_AT_LEISURE = (State.FINISHED, State.FAILED)
+"""The ends of a run that nobody waits to kill."""
+
+
 def tell(repo: Repo, opened: live.Live, record: Run, state: State) -> None:
     """Let *opened*, a run that ends now, say which of its data are not what the pointers in its code name.
 
-    What had changed before it began counts as its data; what was changed while it ran, by itself perhaps, does not. A
-    run that somebody has ended has no time for it.
+    What had changed before it began counts as its data; what was changed while it ran, by itself perhaps, does not. Of
+    a run that somebody has ended little is read.
     """
     top = repo.work_tree
-    if state not in (State.FINISHED, State.FAILED):
-        return
     if top is None or record.source is None or project.root(top / record.folder, top) is None:
         return
     from mlgit.dvc import drift
 
     try:
-        found = drift.found(repo, record.source, record.folder)
-        if found:
+        looked_at = drift.found(repo, record.source, record.folder, in_haste=state not in _AT_LEISURE)
+        found = [one for one in looked_at if one.differs]
+        by_size = [one.path for one in looked_at if one.by_size]
+        if looked_at:
             opened.event(
                 data={one.path: one.hash for one in found if one.hash and one.changed < record.created},
-                about={"changed_data": {one.path: _about(one, record) for one in found}},
+                about={"changed_data": {one.path: _about(one, record) for one in found}} if found else {},
             )
+        if by_size:
+            opened.event(about={"data_by_size": by_size})
     except (MlgitError, OSError) as exc:
         notify(f"whether the run's data have changed is not known: {exc}")
         return

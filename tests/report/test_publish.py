@@ -207,6 +207,17 @@ def test_alerts_of_the_run_are_part_of_the_report(here: Place, train: Train) -> 
     assert "alert" not in render.render(view.build(about))
 
 
+def test_data_that_were_not_as_named_are_told_in_the_report(here: Place, train: Train) -> None:
+    run = train("one", {"accuracy": [0.5]})
+    about = publish.about(publish.known_runs(here), run, None, goals=here.settings.goals, beside="", alone="nothing")
+    told = {"changed_data": {"a|b.csv": {"pointer": "abc", "during": True}}, "data_by_size": ["big.bin"]}
+
+    text = render.render(view.build(replace(about, alerts=view.alerts(told))))
+
+    assert "Its data are not what its code names" in text
+    assert "a\\|b.csv: changed during the run; big.bin: judged by its size alone" in text
+
+
 def test_a_report_reads_the_runs_that_it_is_about_and_no_others(
     here: Place, train: Train, records_read: list[str]
 ) -> None:

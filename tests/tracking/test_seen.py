@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from mlgit.dvc import databases, drift, project
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import runs
+from mlgit.tracking import session
 from tests.recorded import only
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -115,11 +118,87 @@ def test_nothing_is_read_that_was_hashed_before(data: Repo, monkeypatch: pytest.
 def test_very_much_that_nobody_has_hashed_is_judged_by_its_size(data: Repo, monkeypatch: pytest.MonkeyPatch):
     shutil.rmtree(data.own / "hashes")
     monkeypatch.setattr(drift, "MOST_READ", 3)
-    assert drift.found(data, "HEAD", "") == []
-
+    as_large = drift.found(data, "HEAD", "")
     (data.folder / "data/train.csv").write_text("longer than it was before")
-    (found,) = drift.found(data, "HEAD", "")
-    assert (found.path, found.hash, found.files) == ("data/train.csv", "", 1)
+    (found,) = (one for one in drift.found(data, "HEAD", "") if one.differs)
+
+    assert [(one.path, one.by_size, one.differs) for one in as_large] == [
+        ("data/pictures", True, False), ("data/train.csv", True, False),
+    ]  # fmt: skip
+    assert (found.path, found.hash, found.files, found.by_size) == ("data/train.csv", "", 1, True)
+
+
+def test_what_only_its_size_speaks_for_is_said_in_the_record(
+    data: Repo, mlgit: Script, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.rmtree(data.own / "hashes")
+    monkeypatch.setattr(drift, "MOST_READ", 3)
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    with session.init(project="p"):
+        pass
+
+    assert runs.provenance(data, newest(data))["data_by_size"] == ["data/pictures", "data/train.csv"]
+    assert changed(data) == {}
+    assert "judged by its size alone" in mlgit("show").stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_told_to_end_looks_at_its_data_too(number: signal.Signals, data: Repo, mlgit: Script):
+    (data.folder / "data/train.csv").write_text("other numbers")
+    os.utime(data.folder / "data/train.csv", (1e9 + 60, 1e9 + 60))
+    code = f"import mlgit, os, signal, time; mlgit.init(); os.kill(os.getpid(), {int(number)}); time.sleep(60)"
+
+    subprocess.run([sys.executable, "-c", code], cwd=data.folder, check=False, capture_output=True)
+    mlgit("run", "--", "sh", "-c", f"kill -{int(number)} $PPID; sleep 60", check=False)
+
+    assert [run.data["data/train.csv"] for run in query.search(data).runs] == 2 * [
+        databases.md5(b"other numbers").hexdigest()
+    ]
+    assert "now" in changed(data)["data/train.csv"]
+
+
+def test_in_haste_only_little_is_read(data: Repo, monkeypatch: pytest.MonkeyPatch):
+    shutil.rmtree(data.own / "hashes")
+    monkeypatch.setattr(drift, "MOST_IN_HASTE", 3)
+    monkeypatch.setattr(drift, "MOST_FILES_IN_HASTE", 1)
+    (data.folder / "data/train.csv").write_text("longer than it was before")
+
+    (found,) = drift.found(data, "HEAD", "", in_haste=True)
+
+    assert (found.path, found.by_size) == ("data/train.csv", True)
+
+
+def test_whatever_becomes_of_data_while_a_run_lasts_is_told(data: Repo, mlgit: Script):
+    """More is written to it; another file of its size and time takes its place; it goes."""
+    train, shelf = data.folder / "data/train.csv", data.folder / "shelf"
+    shelf.write_text("x" * train.stat().st_size)
+    shutil.copystat(train, shelf)
+    pointed = pointed_at(data)["data/train.csv"]
+
+    for command in ("echo more >> data/train.csv", "cp -p shelf new && mv new data/train.csv", "rm data/train.csv"):
+        before = train.read_bytes()
+        said = mlgit("run", "-n", command.split()[0], "--", "sh", "-c", f"sleep 0.1; {command}").stderr
+        told = changed(data)["data/train.csv"]
+        train.write_bytes(before)
+        os.utime(train, (1e9, 1e9))
+        assert (told["pointer"], told["now"] != pointed) == (pointed, True), command
+        assert "data/train.csv" in said, command
+
+    differing = mlgit("diff", "echo", "rm", "--json").stdout
+    assert "(changed during the run)" in differing
+    assert "(missing)" in differing
+
+
+def test_data_behind_a_link_are_followed(data: Repo, mlgit: Script, tmp_path: Path):
+    elsewhere = tmp_path / "disk"
+    shutil.move(data.folder / "data/train.csv", elsewhere)
+    (data.folder / "data/train.csv").symlink_to(elsewhere)
+    as_it_was = mlgit("run", "--", "true").stderr
+    elsewhere.write_text("other numbers")
+    mlgit("run", "--", "true")
+
+    assert "changed" not in as_it_was
+    assert changed(data)["data/train.csv"]["now"] == databases.md5(b"other numbers").hexdigest()
 
 
 def test_a_project_without_dvc_is_not_looked_through(inside: Repo, python: Script):

@@ -1,0 +1,22 @@
+"""What `run.yaml` says of data that were not what the run's code names, in a person's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def words(about: Mapping[str, Any]) -> dict[str, str]:
+    """Path → what had become of it: `changed during the run`, …; also of what only its size speaks for."""
+    told, unread = about.get("changed_data"), about.get("data_by_size")
+    found = {str(path): "judged by its size alone" for path in (unread if isinstance(unread, list) else ())}
+    pairs = told.items() if isinstance(told, Mapping) else ()
+    return found | {str(path): _words(one) for path, one in pairs if isinstance(one, Mapping)}
+
+
+def _words(one: Mapping[str, Any]) -> str:
+    if one.get("now") == "missing":
+        return "missing"
+    if "expected" in one:
+        return f"in part: {one.get('files')} of {one['expected']} files"
+    return "changed during the run" if one.get("during") else f"changed since its pointer, {one.get('pointer')}"
