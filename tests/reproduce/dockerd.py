@@ -7,6 +7,7 @@ import io
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -41,27 +42,28 @@ def running(folder: Path) -> Iterator[str]:
 
 
 def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until somebody listens at *address*. docker's library would leave a socket open for each try in vain."""
     until = time.monotonic() + 120
-    while not _answers(address):
+    while not _is_open(address.removeprefix("unix://")):
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < until, log.read_text()
         time.sleep(0.05)
 
 
-def _answers(address: str) -> bool:
-    from docker.errors import DockerException
-
-    try:
-        with contextlib.closing(client(address)) as one:
-            return bool(one.ping())
-    except DockerException:
-        return False
+def _is_open(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as one:
+        try:
+            one.connect(path)
+        except OSError:
+            return False
+    return True
 
 
 def client(address: str) -> Any:
+    """docker's own client of the daemon there; what it asks first is answered when the daemon is ready."""
     import docker
 
-    return docker.DockerClient(base_url=address)
+    return docker.DockerClient(base_url=address, timeout=120)
 
 
 def make_image(address: str, others: Iterable[str] = (), installed: Iterable[str] = ()) -> None:
