@@ -256,6 +256,61 @@ def test_parameters_are_counted(what: str, tmp_path: Path):
     assert card.size == sum(path.stat().st_size for path in tmp_path.iterdir() if path.name != keeping.CARD)
 
 
+def branched() -> Any:
+    import keras
+
+    x, z = keras.Input((4,), name="x"), keras.Input((2,), name="z", dtype="int32")
+    return keras.Model({"x": x, "z": z}, keras.layers.Dense(3)(x))
+
+
+def framed(kind: str) -> Any:
+    import pandas as pd
+
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    if kind == "xgboost":
+        xgboost = __import__("xgboost")
+        return xgboost.train({}, xgboost.DMatrix(frame, Y), 1)
+    lightgbm = __import__("lightgbm")
+    return lightgbm.train({"verbose": -1}, lightgbm.Dataset(frame, Y), 1)
+
+
+KNOWN: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "sklearn": (pipeline, "[any, 4]", ""),
+    "xgboost": (boosted, "[any, 4]", ""),
+    "xgboost: a booster of a frame": (lambda: framed("xgboost"), "a [any]; b [any]; c [any]; d [any]", ""),
+    "lightgbm": (lighter, "[any, 4]", ""),
+    "lightgbm: a booster of a frame": (lambda: framed("lightgbm"), "a [any]; b [any]; c [any]; d [any]", ""),
+    "keras": (layers, "float32 [any, 4]", "float32 [any, 2]"),
+    "keras: two inputs": (branched, "x float32 [any, 4]; z int32 [any, 2]", "float32 [any, 3]"),
+}
+
+
+@pytest.mark.parametrize("what", KNOWN)
+def test_what_a_model_itself_knows_of_its_inputs_needs_no_example(what: str, tmp_path: Path):
+    make, inputs, outputs = KNOWN[what]
+    needed(what.partition(":")[0])
+
+    card = keeping.store(make(), tmp_path)
+
+    assert ["; ".join(map(str, side)) for side in (card.inputs, card.outputs)] == [inputs, outputs]
+
+
+@pytest.mark.parametrize("names", [True, False])
+def test_a_module_of_two_inputs_is_asked_by_their_names_or_in_order(names: bool, tmp_path: Path):
+    need("torch", importlib.util.find_spec("torch") is not None)
+    import torch
+
+    left, right = torch.zeros(2, 4), torch.zeros(2, 3)
+    example = {"input1": left, "input2": right} if names else (left, right)
+
+    card = keeping.store(torch.nn.Bilinear(4, 3, 5), tmp_path, example=example)
+
+    assert [port.shape for port in card.inputs] == [(-1, 4), (-1, 3)]
+    assert [port.name for port in card.inputs] == (["input1", "input2"] if names else ["", ""])
+    assert [str(port) for port in card.outputs] == ["float32 [any, 5]"]
+    assert card.parameters == 5 * 4 * 3 + 5
+
+
 def test_finding_a_framework_imports_nothing(inside: Repo):
     code = (
         "import sys, numpy; from mlgit.models import frameworks as f; f.of({'a': numpy.zeros(1)}); print(*sys.modules)"

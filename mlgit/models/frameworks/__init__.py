@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
 
-from mlgit.core.model_card import ModelCard
+from mlgit.core.model_card import ANY, ModelCard, Port
 from mlgit.errors import MlgitError, UsageError
 
 NAMES = (
@@ -119,3 +119,10 @@ def own_class(module: ModuleType, full: str, ancestor: type) -> type | None:
     """The class of a card that *module* itself exports and that descends from *ancestor*: no name leads elsewhere."""
     found = getattr(module, full.rpartition(".")[2], None) if full.startswith(f"{module.__name__}.") else None
     return found if isinstance(found, type) and issubclass(found, ancestor) else None
+
+
+def columns(names: Collection[str] | None, count: int | None) -> tuple[Port, ...]:
+    """What goes into a model that knows its columns: their *names*, or else how many they are, if it knows that."""
+    if names is not None and len(names):
+        return tuple(Port(name=str(name), shape=(ANY,)) for name in names)
+    return () if count is None else (Port(shape=(ANY, int(count))),)

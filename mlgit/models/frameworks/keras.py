@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlgit.core.model_card import ModelCard
+from mlgit.core.model_card import ModelCard, Port, ports
 from mlgit.errors import UsageError
 from mlgit.models import frameworks, steady
 from mlgit.models.frameworks import Trust
@@ -41,7 +42,16 @@ def save(model: Any, folder: Path) -> ModelCard:
     return ModelCard(
         format=FORMAT, load=f'keras.saving.load_model("{_FILE}", safe_mode=True)',
         parameters=int(model.count_params()) if model.built else None, dtype=str(model.variable_dtype),
+        inputs=_ports(getattr(model, "inputs", None)), outputs=_ports(getattr(model, "outputs", None)),
     )  # fmt: skip
+
+
+def _ports(tensors: Sequence[Any] | None) -> tuple[Port, ...]:
+    """What goes into a model of which that is said, or comes out; one alone needs no name."""
+    found = ports(list(tensors)) if tensors else ()
+    if not tensors or len(found) == 1:
+        return found
+    return tuple(replace(port, name=tensor.name) for port, tensor in zip(found, tensors, strict=True))
 
 
 def _settle(path: Path) -> None:

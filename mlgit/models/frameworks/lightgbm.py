@@ -35,7 +35,11 @@ def save(model: Any, folder: Path) -> ModelCard:
     if isinstance(model, frameworks.library("lightgbm").LGBMModel):
         return estimators.save(model, folder)
     model.save_model(folder / _FILE)
-    return ModelCard(format=FORMAT, load=f'lightgbm.Booster(model_file="{_FILE}")')
+    names = model.feature_name()
+    given = None if names == [f"Column_{number}" for number in range(len(names))] else names
+    return ModelCard(
+        format=FORMAT, load=f'lightgbm.Booster(model_file="{_FILE}")', inputs=frameworks.columns(given, len(names))
+    )
 
 
 def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlgit.core.model_card import ANY, ModelCard, Port
+from mlgit.core.model_card import ModelCard, Port
 from mlgit.errors import UsageError
 from mlgit.models import frameworks, steady
 from mlgit.models.frameworks import Trust
@@ -33,10 +33,14 @@ def save(model: Any, folder: Path) -> ModelCard:
     _settle(folder / _FILE)
     weights = _weights(model)
     return ModelCard(
-        format=FORMAT, load=f'skops.io.load("{_FILE}", trusted=[…])', inputs=_inputs(model),
+        format=FORMAT, load=f'skops.io.load("{_FILE}", trusted=[…])', inputs=_columns(model),
         parameters=sum(one.size for one in weights) if weights else None,
         dtype=", ".join(sorted({str(one.dtype) for one in weights})),
     )  # fmt: skip
+
+
+def _columns(model: Any) -> tuple[Port, ...]:
+    return frameworks.columns(getattr(model, "feature_names_in_", None), getattr(model, "n_features_in_", None))
 
 
 def _weights(model: Any) -> list[Any]:
@@ -66,14 +70,6 @@ def _settle(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         schema = json.loads(archive.read(_SCHEMA), object_hook=named)
     steady.repack(path, {_SCHEMA: json.dumps(schema, indent=2)}, names)
-
-
-def _inputs(model: Any) -> tuple[Port, ...]:
-    names = getattr(model, "feature_names_in_", None)
-    if names is not None:
-        return tuple(Port(name=str(name), shape=(ANY,)) for name in names)
-    count = getattr(model, "n_features_in_", None)
-    return () if count is None else (Port(shape=(ANY, int(count))),)
 
 
 def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> Any:

@@ -73,7 +73,7 @@ def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> dict[str, 
 
 
 def predict(model: Any, example: Any) -> Any:
-    """What the module answers, as it does after training, without gradients."""
+    """What the module answers, as it does after training, without gradients; to several things, if they are a tuple."""
     if isinstance(model, Mapping):
         raise UsageError("A mapping of tensors cannot be asked.", fix="log the module, or give the signature")
     torch = frameworks.library("torch")
@@ -81,6 +81,8 @@ def predict(model: Any, example: Any) -> Any:
     model.eval()
     try:
         with torch.no_grad():
-            return model(**example) if isinstance(example, Mapping) else model(example)
+            if isinstance(example, Mapping):
+                return model(**example)
+            return model(*example) if isinstance(example, tuple) else model(example)
     finally:
         model.train(was_training)

@@ -27,7 +27,11 @@ def _boosters(files: Mapping[str, Path]) -> list[Path]:
 def save(model: Any, folder: Path) -> ModelCard:
     """Store a booster, or the one of an estimator."""
     model.save_model(folder / _FILE)
-    return ModelCard(format=FORMAT, load=f'{type(model).__name__}().load_model("{_FILE}")')
+    booster = model.get_booster() if hasattr(model, "get_booster") else model
+    return ModelCard(
+        format=FORMAT, load=f'{type(model).__name__}().load_model("{_FILE}")',
+        inputs=frameworks.columns(booster.feature_names, booster.num_features()),
+    )  # fmt: skip
 
 
 def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> Any:
