@@ -165,6 +165,8 @@ def _notes(found: Tree) -> tuple[str, ...]:
         told.append(f"Links to folders are left out: {_some(found.linked_folders)}.")
     if found.empty_folders:
         told.append(f"Empty folders are left out, for DVC keeps files alone: {_some(found.empty_folders)}.")
+    if found.projects:
+        told.append(f"Projects of DVC's own are left out: {_some(found.projects)}.")
     if clashes := tree.clashes(found.files):
         told.append(f"Names that a Mac or Windows takes for one: {_some(clashes)}.")
     if strange := [name for name in found.files if not name.isascii() and not tree.is_text(name)]:

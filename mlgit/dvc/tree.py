@@ -14,6 +14,9 @@ from mlgit.errors import UsageError
 ALONE = "."
 """The path of a file that is looked at by itself."""
 
+_LONGEST = 200
+"""Characters of a path that an error shows."""
+
 Names = Sequence[str]
 Keep = Callable[[str, list[str], list[str]], tuple[Names, Names]]
 """Of a folder's path, the names of its folders and of its files: those that are not ignored."""
@@ -28,6 +31,8 @@ class Tree:
     files: dict[str, os.stat_result]
     linked_folders: tuple[str, ...] = ()
     empty_folders: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    """Folders that are a project of DVC's by themselves."""
 
     @property
     def size(self) -> int:
@@ -44,21 +49,22 @@ def walk(root: Path, *, keep: Keep | None = None, allowed: Allowed | None = None
     """What lies in the file or folder *root*.
 
     Links to files are followed where they lead to what is *allowed*, links to folders are not, and a repository of
-    git's is no data: as DVC does it. Raises `UsageError` for what is neither file nor folder, and for links that lead
-    nowhere or too far; `OSError`.
+    git's is no data: as DVC does it. Raises `UsageError` for what is neither file nor folder, for links that lead
+    nowhere or too far, and for a folder that cannot be read; `OSError`.
     """
     if not root.is_dir():
         return Tree(files={ALONE: look(str(root), allowed)})
     files: dict[str, os.stat_result] = {}
     linked: list[str] = []
     empty: list[str] = []
+    projects: list[str] = []
     todo = [""]
     while todo:
         inside = todo.pop()
         path = f"{root}/{inside}".rstrip("/")
-        with os.scandir(path) as entries:
-            found = {entry.name: entry for entry in entries if entry.name.lower() != ".git"}
-        if inside and keep and ".dvc" in found:  # a project of its own, which DVC leaves out
+        found = _entries(path)
+        if inside and keep and ".dvc" in found:  # DVC leaves it out
+            projects.append(inside)
             continue
         folders = [name for name, entry in found.items() if _is_folder(entry)]
         inner = set(folders)
@@ -78,7 +84,20 @@ def walk(root: Path, *, keep: Keep | None = None, allowed: Allowed | None = None
             files[before + name] = said if said is not None and plain else look(f"{path}/{name}", allowed)
         for name in folders:
             (linked if found[name].is_symlink() else todo).append(before + name)
-    return Tree(files=files, linked_folders=tuple(sorted(linked)), empty_folders=tuple(sorted(empty)))
+    return Tree(
+        files=files, linked_folders=tuple(sorted(linked)), empty_folders=tuple(sorted(empty)),
+        projects=tuple(sorted(projects)),
+    )  # fmt: skip
+
+
+def _entries(path: str) -> dict[str, os.DirEntry[str]]:
+    """What is in the folder *path*, by name; what is git's left out."""
+    try:
+        with os.scandir(path) as entries:
+            return {entry.name: entry for entry in entries if entry.name.lower() != ".git"}
+    except OSError as exc:  # nobody may look into it, or its path is longer than the system takes
+        shown = path if len(path) <= _LONGEST else f"{path[:_LONGEST]}…"
+        raise UsageError(f"{shown} cannot be stored.", why=str(exc.strerror)) from None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

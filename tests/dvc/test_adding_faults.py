@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
+import stat
 import subprocess
 import sys
 import unicodedata
@@ -14,6 +17,7 @@ from mlgit.dvc import adding, cache, databases, project
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 from tests import dying
+from tests.conftest import need
 
 
 @pytest.fixture
@@ -127,13 +131,92 @@ def test_a_pipe_is_refused(repo: Repo, data: Path):
         adding.add(repo, data)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_named(repo: Repo, data: Path):
-    (data / "secret").write_text("x")
-    (data / "secret").chmod(0)
+def test_a_socket_is_refused(repo: Repo, top: Path, data: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(data)  # the address of a socket is short
+    with socket.socket(socket.AF_UNIX) as there:
+        there.bind("socket")
 
-    with pytest.raises(MlgitError, match="secret"):
+        with pytest.raises(UsageError, match="neither a file nor a folder"):
+            adding.add(repo, data)
+
+    assert not (top / "data.dvc").exists()
+
+
+def test_a_device_is_refused(repo: Repo, top: Path):
+    with pytest.raises(UsageError):
+        adding.add(repo, Path("/dev/null"))
+    if os.geteuid() == 0:
+        os.mknod(top / "zero", 0o666 | stat.S_IFCHR, os.makedev(1, 5))
+        with pytest.raises(UsageError, match="neither a file nor a folder"):
+            adding.add(repo, top / "zero")
+
+
+@pytest.mark.parametrize("name", ["secret", "folder"])
+def test_what_may_not_be_read_is_named(repo: Repo, data: Path, name: str):
+    """Root may read everything, unless it gives up that it may."""
+    as_root = ["setpriv", "--inh-caps", _NO_MORE, "--bounding-set", _NO_MORE] if os.geteuid() == 0 else []
+    if as_root:
+        need("setpriv", shutil.which("setpriv") is not None)
+    (data / "folder").mkdir()
+    (data / "folder/inner").write_text("x")
+    (data / "secret").write_text("x")
+    (data / name).chmod(0)
+    words = [*as_root, sys.executable, "-m", "mlgit", "data", "add", "data"]
+    done = subprocess.run(words, cwd=data.parent, capture_output=True, text=True, check=False)
+    (data / name).chmod(0o700)
+
+    assert done.returncode in (1, 2), done.stderr
+    assert f"data/{name}" in done.stderr or name in done.stderr
+    assert "Permission denied" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (data.parent / "data.dvc").exists()
+
+
+_NO_MORE = "-dac_override,-dac_read_search"
+
+
+def test_deep_folders_and_empty_files_are_what_dvc_add_makes_of_them(repo: Repo, top: Path, data: Path):
+    deep = data.joinpath(*(str(level) for level in range(100)))
+    deep.mkdir(parents=True)
+    (deep / "x").write_text("x")
+    (data / "empty").touch()
+    (data / "tab\there").write_text("t")
+    (top / "nothing").mkdir()
+    (top / "none.bin").touch()
+
+    added = [adding.add(repo, top / name).hash for name in ("data", "nothing", "none.bin")]
+    dvc("add", "-q", "data", "nothing", "none.bin", cwd=top)
+
+    for name, content in zip(("data", "nothing", "none.bin"), added, strict=True):
+        assert content in (top / f"{name}.dvc").read_text(), name
+
+
+def test_a_path_that_is_longer_than_the_system_takes_is_refused(
+    repo: Repo, top: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(data)
+    for _ in range(20):
+        Path("n" * 240).mkdir()
+        os.chdir("n" * 240)
+
+    with pytest.raises(UsageError, match="cannot be stored") as told:
         adding.add(repo, data)
+
+    assert "File name too long" in told.value.why
+    assert len(told.value.what) < 300
+    assert not (top / "data.dvc").exists()
+
+
+def test_a_project_of_dvcs_inside_of_data_is_left_out_and_told(repo: Repo, top: Path, data: Path):
+    (data / "sub/.dvc").mkdir(parents=True)
+    (data / "sub/.dvc/config").write_text("")
+    (data / "sub/x").write_text("x")
+
+    added = adding.add(repo, data)
+    dvc("add", "-q", "data", cwd=top)
+
+    assert added.notes == ("Projects of DVC's own are left out: sub.",)
+    assert added.hash in (top / "data.dvc").read_text()
 
 
 NAMES = [
