@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ from mlgit.store.signatures import Signature
 KEYS = f"{store.FOLDER}/keys"
 """Where the base branch has the public keys and the certificates that a team trusts: `registry/keys/<who>.pem`."""
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
+_DIGESTS = re.compile(r": Expected .*? Actual 'Digest\(.*?\)\\?'(?=[\"'][,\]])")
+"""What the library tells of two hashes, as bytes that nobody can read."""
 
 Way = Callable[[Any], Any]
 """Lets the library's settings check a signature in some way."""
@@ -228,7 +231,7 @@ def _refused(one: Signature, folder: Path, scratch: Path, way: Way) -> tuple[str
     except openssl.X509StoreContextError as exc:
         return str(exc), True
     except (ValueError, TypeError, LookupError, AttributeError, forged, errors.Error, openssl.Error) as exc:
-        return str(exc) or "the signature is not that of the key", False
+        return _DIGESTS.sub("", str(exc)) or "the signature is not that of the key", False
     return "", False
 
 

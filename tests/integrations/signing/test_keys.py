@@ -166,6 +166,8 @@ def test_a_signature_is_of_these_files_with_these_bytes(registered: Repo, mlgit:
         return vouching.check(registered, version, Path("got"), trust)[0]
 
     assert checked(weights=b"weights", labels=b"cat dog").why == ""
+    both = checked(weights=b"Weights", labels=b"cat dot").why
+    assert both == """Signature mismatch: ["Hash mismatch for 'labels'", "Hash mismatch for 'weights'"]"""
     for changed in (
         checked(weights=b"Weights", labels=b"cat dog"),
         checked(weights=b"weights", labels=b"cat dot"),
