@@ -5,6 +5,8 @@ https://www.researchobject.org/workflow-run-crate/profiles/process_run_crate/
 
 from __future__ import annotations
 
+import mimetypes
+import posixpath
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,8 +35,8 @@ def render(happened: Sequence[Happening], *, name: str, license: str | None = No
         "@id": "./", "@type": "Dataset", "name": name, "datePublished": _moment(last),
         "description": f"What {name} was made of, and what it led to, as mlgit recorded it.",
         "license": _ref(_LICENSE),
-        "author": [_ref(key) for key, entity in entities.items() if entity["@type"] == "Person"],
-        "conformsTo": _ref(_PROFILE), "hasPart": list(map(_ref, things)), "mentions": actions,
+        "author": _alone([_ref(key) for key, entity in entities.items() if entity["@type"] == "Person"]),
+        "conformsTo": _ref(_PROFILE), "hasPart": _alone([*map(_ref, things)]), "mentions": _alone(actions),
     }  # fmt: skip
     about: Entity = {"@id": FILE, "@type": "CreativeWork", "conformsTo": _ref(_CRATE), "about": _ref("./")}
     profile = {"@id": _PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
@@ -57,6 +59,11 @@ def _ref(key: str) -> dict[str, str]:
     return {"@id": key}
 
 
+def _alone(references: list[dict[str, str]]) -> list[dict[str, str]] | dict[str, str]:
+    """*references*, or the only one of them by itself, as RO-Crate asks for it."""
+    return references[0] if len(references) == 1 else references
+
+
 def _of_run(one: Happening) -> list[Entity]:
     """The action, and all that it refers to."""
     run, instrument = one.run, _instrument(one)
@@ -68,8 +75,8 @@ def _of_run(one: Happening) -> list[Entity]:
         "description": one.command or f"Run {run.id} of the project {run.project}",
         "instrument": _ref(instrument["@id"]),
         "startTime": _moment(run.created), "endTime": _moment(run.heard),
-        "object": [_ref(entity["@id"]) for entity in (*read, *params)],
-        "result": [_ref(entity["@id"]) for entity in (*made, *metrics)],
+        "object": _alone([_ref(entity["@id"]) for entity in (*read, *params)]),
+        "result": _alone([_ref(entity["@id"]) for entity in (*made, *metrics)]),
     }  # fmt: skip
     if run.state is State.FINISHED:
         action["actionStatus"] = "http://schema.org/CompletedActionStatus"
@@ -99,6 +106,10 @@ def _thing(thing: Thing) -> Entity:
         "name": thing.label, "description": f"A {thing.type} that DVC holds as {thing.content}",
         "identifier": thing.content,
     }  # fmt: skip
+    if not thing.is_folder:
+        entity["encodingFormat"] = mimetypes.types_map.get(
+            posixpath.splitext(thing.name)[1], "application/octet-stream"
+        )
     return entity | ({"contentSize": str(thing.size)} if thing.size is not None else {})
 
 

@@ -102,7 +102,8 @@ def _started(reader: Reader, run: Run, *, deep: bool) -> Mapping[str, Any]:
         told["author"] = split_commit(found[2])[0].get("author", "").partition(" <")[0]
         try:
             about = stored.provenance_in(reader, run) if deep else {}
-            told |= {"command": about.get("command"), "remote": about.get("remote")}
+            git = about.get("git")
+            told |= {"command": about.get("command"), "remote": git.get("remote") if isinstance(git, dict) else None}
         except MlgitError:
             pass  # its YAML is not here, or damaged, which fsck says
     return told

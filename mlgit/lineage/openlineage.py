@@ -19,7 +19,9 @@ _ENDS = {
 _FACETS = {
     "jobType": "2-0-4/JobTypeJobFacet", "sourceCodeLocation": "1-1-0/SourceCodeLocationJobFacet",
     "version": "1-0-1/DatasetVersionDatasetFacet", "datasetType": "1-0-1/DatasetTypeDatasetFacet",
-    "outputStatistics": "1-0-2/OutputStatisticsOutputDatasetFacet",
+    "outputStatistics": "1-0-2/OutputStatisticsOutputDatasetFacet", "nominalTime": "1-0-1/NominalTimeRunFacet",
+    "parent": "1-2-0/ParentRunFacet", "errorMessage": "1-0-1/ErrorMessageRunFacet",
+    "symlinks": "1-0-1/SymlinksDatasetFacet",
 }  # fmt: skip
 """The published schemas of what is said beside the bare events."""
 
@@ -33,7 +35,11 @@ def events(happened: Iterable[Happening]) -> Iterator[dict[str, Any]]:
 
 def run_id(run: Run) -> str:
     """A UUID for a run, the same on every machine."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"mlgit:{run.project}/{run.id}"))
+    return _uuid(run.project, run.id)
+
+
+def _uuid(project: str, name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"mlgit:{project}/{name}"))
 
 
 def _event(one: Happening, kind: str, when: float) -> dict[str, Any]:
@@ -44,7 +50,7 @@ def _event(one: Happening, kind: str, when: float) -> dict[str, Any]:
         "eventTime": figures.moment(when),
         "producer": _PRODUCER,
         "schemaURL": f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent",
-        "run": {"runId": run_id(run), "facets": {}},
+        "run": {"runId": run_id(run), "facets": _of_run(run, space, kind)},
         "job": {"namespace": space, "name": _job(run), "facets": _of_job(one)},
         "inputs": [_dataset(thing, space) for thing in one.read],
         "outputs": [_dataset(thing, space, made=True) for thing in one.made] if has_ended else [],
@@ -54,6 +60,18 @@ def _event(one: Happening, kind: str, when: float) -> dict[str, Any]:
 def _job(run: Run) -> str:
     """What its runs have in common: the project, and its kind of job where one is named."""
     return f"{run.project}.{run.job_type}" if run.job_type else run.project
+
+
+def _of_run(run: Run, space: str, kind: str) -> dict[str, Any]:
+    """When it began, the run that it goes on from or the sweep that planned it, and, at a bad end, how that was."""
+    facets = {"nominalTime": _facet("nominalTime", nominalStartTime=figures.moment(run.created))}
+    if above := run.parent or run.sweep:
+        job = {"namespace": space, "name": _job(run) if run.parent else f"{run.project}.sweep"}
+        facets["parent"] = _facet("parent", run={"runId": _uuid(run.project, above)}, job=job)
+    if kind in ("FAIL", "ABORT"):
+        message = f"{run.name} ({run.id}) {run.state.value}"
+        facets["errorMessage"] = _facet("errorMessage", message=message, programmingLanguage="PYTHON")
+    return facets
 
 
 def _of_job(one: Happening) -> dict[str, Any]:
@@ -72,10 +90,17 @@ def _dataset(thing: Thing, space: str, *, made: bool = False) -> dict[str, Any]:
         "version": _facet("version", datasetVersion=thing.content),
         "datasetType": _facet("datasetType", datasetType=thing.type.upper()),
     }
+    if thing.label != thing.name:
+        facets["symlinks"] = _facet("symlinks", identifiers=[_called(space, thing.label)])
     found: dict[str, Any] = {"namespace": space, "name": thing.name, "facets": facets}
     if made and thing.size is not None:
         found["outputFacets"] = {"outputStatistics": _facet("outputStatistics", size=thing.size)}
     return found
+
+
+def _called(space: str, label: str) -> dict[str, str]:
+    """The version by its number, as people call it."""
+    return {"namespace": space, "name": label, "type": "VERSION"}
 
 
 def _facet(name: str, **said: Any) -> Mapping[str, Any]:

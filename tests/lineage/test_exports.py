@@ -42,7 +42,7 @@ RUNS = [
         author="Ada", command="python train.py", remote="git@example.com:ada/churn.git",
         labels={D1.hash: "digits:v1"},
     ),
-    Happening(run=Run(id="now11111", name="now", project="p", created=1e9 + 300), labels={}),
+    Happening(run=Run(id="now11111", name="now", project="p", created=1e9 + 300, parent="trained1"), labels={}),
 ]  # fmt: skip
 DATASET = Dataset(
     name="digits", version="v2", description="Small pictures of digits", published=1e9, by="Ada",
@@ -86,9 +86,13 @@ def test_open_lineages_own_client_reads_every_event():
     from openlineage.client.generated import (  # type: ignore[import-not-found]
         dataset_type_dataset,
         dataset_version_dataset,
+        error_message_run,
         job_type_job,
+        nominal_time_run,
         output_statistics_output_dataset,
+        parent_run,
         source_code_location_job,
+        symlinks_dataset,
     )
 
     kinds = {
@@ -97,7 +101,9 @@ def test_open_lineages_own_client_reads_every_event():
         "jobType": job_type_job.JobTypeJobFacet,
         "sourceCodeLocation": source_code_location_job.SourceCodeLocationJobFacet,
         "outputStatistics": output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet,
-    }
+        "nominalTime": nominal_time_run.NominalTimeRunFacet, "parent": parent_run.ParentRunFacet,
+        "errorMessage": error_message_run.ErrorMessageRunFacet, "symlinks": symlinks_dataset.SymlinksDatasetFacet,
+    }  # fmt: skip
 
     def facets(told: dict[str, Any]) -> dict[str, Any]:
         made = {}
@@ -114,13 +120,45 @@ def test_open_lineages_own_client_reads_every_event():
     for told in openlineage.events(RUNS):
         event = event_v2.RunEvent(
             eventTime=told["eventTime"], producer=told["producer"], eventType=event_v2.RunState[told["eventType"]],
-            run=event_v2.Run(**told["run"]),
+            run=event_v2.Run(runId=told["run"]["runId"], facets=facets(told["run"]["facets"])),
             job=event_v2.Job(**{**told["job"], "facets": facets(told["job"]["facets"])}),
             inputs=[dataset(event_v2.InputDataset, one) for one in told["inputs"]],
             outputs=[dataset(event_v2.OutputDataset, one) for one in told["outputs"]],
         )  # fmt: skip
         assert event.schemaURL == told["schemaURL"]
         assert serde.Serde.to_dict(event)["job"] == told["job"]
+
+
+@pytest.mark.parametrize(
+    ("state", "end"),
+    [(State.FINISHED, "COMPLETE"), (State.FAILED, "FAIL"), (State.CRASHED, "FAIL"), (State.PREEMPTED, "ABORT"),
+     (State.RUNNING, "RUNNING")],
+)  # fmt: skip
+def test_each_state_has_an_event_that_says_how_it_ended(state: State, end: str):
+    run = Run(id="trial111", name="trial", project="p", state=state, created=1e9, sweep="lr-1")
+
+    first, last = openlineage.events([Happening(run=run, labels={})])
+
+    assert (first["eventType"], last["eventType"]) == ("START", end)
+    assert ("errorMessage" in last["run"]["facets"]) == (end in ("FAIL", "ABORT"))
+    assert last["run"]["facets"]["parent"]["job"]["name"] == "p.sweep"
+
+
+def test_the_parent_of_an_event_is_the_run_of_other_events():
+    told = list(openlineage.events(RUNS))
+
+    assert told[-1]["run"]["facets"]["parent"]["run"]["runId"] == told[2]["run"]["runId"]
+
+
+def test_the_repository_that_a_run_recorded_is_named(inside: Repo, ended: None, mlgit: Cli):
+    inside.git("remote", "add", "origin", "https://example.com/ada/churn.git")
+    api.init(project="p", name="one")
+    api.finish()
+
+    (event, _) = map(json.loads, mlgit("lineage", "one", "--to", "openlineage").stdout.splitlines())
+
+    assert event["job"]["namespace"] == "https://example.com/ada/churn.git"
+    assert event["job"]["facets"]["sourceCodeLocation"]["repoUrl"] == "https://example.com/ada/churn.git"
 
 
 def test_ro_crates_own_library_reads_a_crate(tmp_path: Path):
