@@ -132,8 +132,9 @@ class Carrier:
         """(what the ref of *move* names there and did not name before, contents that it gives a number to)."""
         if move.ref.startswith(refs.ARTIFACTS):
             before, after = (ledgers.read(reader, move.ref, tip) for tip in (move.old, move.new))
-            new = set(after.listed) - set(before.listed)
-            return _added(after, new), sorted(new)
+            listed = set(after.listed) - set(before.listed)
+            added = {one.hash for one in after.added} - {one.hash for one in before.added}
+            return _added(after, listed | added), sorted(listed | added)  # one may have its number already
         told = runs.read_all(reader, self._tips(reader, move))
         return [piece for run in told for piece in of_run(run)], ()
 

@@ -47,6 +47,11 @@ def notes(outcome: Outcome, name: str) -> Iterator[str]:
     moved = [one for one in outcome.renumbered.values() if one.before != one.after]
     if moved:
         yield output.some([f"{one.name}:v{one.before} here is {one.name}:v{one.after} now" for one in moved], _MOST)
+    for (ref, _, _), word in outcome.overruled.items():
+        project = ref.removeprefix(refs.ARTIFACTS).partition("/")[0]
+        yield (f"{word.version}: {word.clash.field} is {_value(word.clash.theirs)}, as on {name}, and not "
+               f"{_value(word.clash.ours)}, as it was set here. To set it again: "
+               f"mlgit.Api().artifact({f'{project}/{word.version}'!r}), and its save()")  # fmt: skip
     if outcome.gone:
         yield (f"deleted on {name}, and still here: {output.some([*map(short, outcome.gone)], _MOST)}. "
                "mlgit push RUN sends one there again, mlgit rm RUN hides it here")  # fmt: skip
@@ -120,6 +125,7 @@ def document(name: str, outcome: Outcome, carrier: Carrier, *, dry_run: bool) ->
             {"name": one.name, "before": f"v{one.before}", "after": f"v{one.after}"}
             for one in outcome.renumbered.values()
         ],
+        "overruled": [{"version": one.version, **vars(one.clash)} for one in outcome.overruled.values()],
         "gone": outcome.gone,
         "held": outcome.waiting,
         "stuck": {ref: why for ref, why in outcome.stuck.items() if ref not in tags},

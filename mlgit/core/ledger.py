@@ -66,6 +66,23 @@ def join(base: Ledger, ours: Ledger, theirs: Ledger) -> tuple[Ledger, tuple[Clas
     return replace(theirs, added=added, sources=sources).listing(ours.listed), clashes
 
 
+def overruled(base: Ledger, ours: Ledger, theirs: Ledger) -> dict[str, tuple[Clash, ...]]:
+    """Content → what we said of it and *theirs* says otherwise, which counts when they are joined; by field."""
+    found: dict[str, tuple[Clash, ...]] = {}
+    for mine in ours.added:
+        if other := theirs.of(mine.hash):
+            before = base.of(mine.hash)
+            _, clashes = merging.versions([before] if before else [], [mine], [other], Side.THEIRS)
+            named = (replace(one, field=one.field.removeprefix(f"versions.{ours.name}.")) for one in clashes)
+            if told := tuple(one for one in named if one.field.partition(".")[0] in _WORDS):
+                found[mine.hash] = told
+    return found
+
+
+_WORDS = ("type", "description", "metadata", "splits", "ttl", "deleted")
+"""What people say of a version; when they added it, and from where, differs without anybody being wrong."""
+
+
 def order(tellers: Sequence[Teller], name: str) -> tuple[str, ...]:
     """The contents called or linked as *name*, each in its place: those that are listed, then by when they came."""
     return tuple(roll(tellers, name).numbers)

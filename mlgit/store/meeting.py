@@ -21,7 +21,7 @@ from mlgit.store import archive, live
 from mlgit.store.joining import Joining, Parted, free_ref, is_near
 from mlgit.store.listings import goes_before
 from mlgit.store.months import Settled
-from mlgit.store.numbering import Logging, Numbering, Renumbered
+from mlgit.store.numbering import Logging, Numbering, Overruled, Renumbered
 from mlgit.store.stands import Spellings, Stand, folders, is_hidden, moves, stands
 
 TAGS = "refs/tags/"
@@ -69,6 +69,7 @@ class Plan:
         self.gone: list[str] = []
         self.stuck = dict(settled.stuck)
         self.renumbered: dict[tuple[str, str], Renumbered] = {}
+        self.overruled: dict[tuple[str, str, str], Overruled] = {}
 
     def make(self) -> None:
         """Fetch what has to be looked at, and decide. Raises `NotFoundError` for a run that neither side has."""
@@ -124,7 +125,7 @@ class Plan:
                 self.here.append([Move(ref, ours, tip)])
             if tip != theirs and self._wish.pushes:
                 self.there.append([Move(ref, theirs, tip)])
-        self.renumbered = numbering.renumbered
+        self.renumbered, self.overruled = numbering.renumbered, numbering.overruled
         if not self._wish.dry:
             numbering.flush()
 

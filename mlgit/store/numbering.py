@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from mlgit.core import escape, ledger, refs
 from mlgit.core.artifact import called
 from mlgit.core.ledger import Ledger
+from mlgit.core.merging import Clash
 from mlgit.core.run import Run
 from mlgit.git.objects import Entry, Reader
 from mlgit.git.repo import Repo
@@ -29,6 +30,15 @@ class Renumbered:
     after: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Overruled:
+    """A word on a version that counts no more, for somebody else had shared another one."""
+
+    version: str
+    """`digits:v2`."""
+    clash: Clash
+
+
 class Numbering:
     """What becomes of ledgers; what it makes is on disk after `flush`."""
 
@@ -36,6 +46,8 @@ class Numbering:
         self._repo, self._reader, self._logging, self._writer = repo, reader, logging, repo.writer()
         self.renumbered: dict[tuple[str, str], Renumbered] = {}
         """By ledger and content."""
+        self.overruled: dict[tuple[str, str, str], Overruled] = {}
+        """By ledger, content and field."""
 
     def flush(self) -> None:
         """Make the commits durable. Raises `GitError`."""
@@ -71,7 +83,12 @@ class Numbering:
         for ref, two in sides.items():
             first = here.get(ref, []) if two.is_new else []  # a new one lists whatever there is
             contents = ledger.first_logged([*first, *shared.get(ref, ())], two.ours.name)
-            joined = ledger.join(self._base(ref, two), two.ours, two.theirs)[0].listing(contents)
+            base = self._base(ref, two)
+            joined = ledger.join(base, two.ours, two.theirs)[0].listing(contents)
+            for content, clashes in ledger.overruled(base, two.ours, two.theirs).items():
+                for one in clashes:
+                    told = Overruled(version=joined.called(content), clash=one)
+                    self.overruled[ref, content, one.field] = told
             if tip := self._tip(two, joined):
                 found[ref] = tip
             if ref in here or two.ours.added:

@@ -25,7 +25,7 @@ from mlgit.git.repo import Move, Repo
 from mlgit.store import edit, live, months, own, runs, shards
 from mlgit.store.joining import Parted
 from mlgit.store.meeting import COMMON, Plan, Wish
-from mlgit.store.numbering import Renumbered
+from mlgit.store.numbering import Overruled, Renumbered
 from mlgit.store.stands import Memory, after
 
 _TRIES = 20
@@ -63,6 +63,8 @@ class Outcome:
     """Refs that are not pushed, for the bytes that they name are not where others find them → why."""
     renumbered: dict[tuple[str, str], Renumbered] = field(default_factory=dict)
     """Versions whose number here was not the one that they have for good, by ledger and content."""
+    overruled: dict[tuple[str, str, str], Overruled] = field(default_factory=dict)
+    """What was said here of versions, and there otherwise, which counts; by ledger, content and field."""
 
     @property
     def brought(self) -> dict[str, Move]:
@@ -129,6 +131,7 @@ def _try(remote: Remote, wish: Wish, outcome: Outcome, hoped: list[Move], wait: 
     for about, one in plan.renumbered.items():
         earlier = outcome.renumbered.get(about, one)
         outcome.renumbered[about] = replace(one, before=earlier.before)
+    outcome.overruled |= plan.overruled
     outcome.clashing, outcome.gone, outcome.stuck = plan.clashing, plan.gone, plan.stuck
     outcome.waiting = dict(wish.carry([*chain(*plan.there)]))
     there = [group for group in plan.there if outcome.waiting.keys().isdisjoint(move.ref for move in group)]

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from mlgit.dvc import databases, project
+from mlgit.dvc.databases import md5
 from mlgit.git.repo import Repo
+from mlgit.store import ledgers
 from tests import stores
 from tests.conftest import make_repo
 
@@ -64,6 +66,29 @@ def test_a_run_stays_here_until_its_bytes_are_there_and_others_go(
     assert "1 run and 1 ledger are pushed to origin\n1 artifact is pushed to the DVC remote\n" in second.stdout
     assert sorted(runs_there(tmp_path)) == ["with-bytes", "without"]
     assert len(kept) == 1
+
+
+def test_bytes_of_what_has_its_number_already_go_before_the_word_of_who_adds_it(
+    shared: Repo, tmp_path: Path, mlgit: Mlgit
+):
+    content = md5(b"rows").hexdigest()
+    with stores.shelf(tmp_path / "far", readonly=True) as (url, handler):
+        stores.configure(shared.folder, "store", url)
+        ledgers.change(shared, "repo", "rows", lambda known: known.listing([content]), why=lambda _: "listed")
+        mlgit("sync", cwd=shared.folder)
+        (shared.folder / "rows").write_text("rows")
+        mlgit("data", "add", "rows", cwd=shared.folder)
+
+        refused = mlgit("sync", check=False, cwd=shared.folder)
+        far = Repo.find(tmp_path / "team.git")
+        assert far
+        before = ledgers.added(far)
+        handler.readonly = False
+        mlgit("sync", cwd=shared.folder)
+
+    assert (refused.returncode, before) == (1, [])
+    assert [version.hash for _, version in ledgers.added(far)] == [content]
+    assert len(stores.held(tmp_path / "far")) == 1
 
 
 def test_numbers_that_are_only_made_here_are_not_called_pulled(shared: Repo, mlgit: Mlgit, python: Mlgit):

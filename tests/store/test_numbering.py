@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from mlgit.artifacts import catalog, telling
+from mlgit.cli import shared
 from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.merging import Clash
 from mlgit.errors import MlgitError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
@@ -115,6 +117,25 @@ def test_edits_of_one_version_on_two_machines_come_together(three: list[Repo]):
         "ours", ("paper",), ("gold", "silver"),
     )  # fmt: skip
     assert set(one.git("log", "--format=%s", LEDGER).splitlines()) == {"digits written on two machines", "add a"}
+
+
+def test_whose_word_on_a_version_counts_no_more_hears_of_it(three: list[Repo]):
+    one, two, _ = three
+    add(one, "a", 5.0)
+    exchange(one)
+    exchange(two)
+    add(one, "a", 5.0, description="ours")
+    add(two, "a", 5.0, description="theirs", metadata={"rows": 2})
+    exchange(one)
+
+    done = exchange(two)
+
+    (told,) = done.overruled.values()
+    assert (told.version, told.clash) == ("digits:v0", Clash(field="description", ours="theirs", theirs="ours"))
+    (line,) = [line for line in shared.notes(done, "origin") if "description" in line]
+    assert "digits:v0: description is 'ours', as on origin, and not 'theirs'" in line
+    assert "artifact('p/digits:v0')" in line
+    assert not exchange(two).overruled
 
 
 def test_runs_that_an_older_mlgit_shared_keep_their_order(three: list[Repo]):
