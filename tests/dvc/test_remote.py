@@ -227,12 +227,13 @@ def test_a_wrong_key_is_told_without_the_key(repo: Repo, top: Path, s3: stores.S
     content, _ = storing.add(repo, folder)
     stores.configure_s3(top, s3, secret="not-the-secret")
 
-    with pytest.raises(MlgitError) as raised:
-        remote.push(repo, [content])
+    for move in (lambda: remote.push(repo, [content]), lambda: remote.pull(repo, {"0" * 32: "x"})):
+        with pytest.raises(MlgitError) as raised:
+            move()
+        assert "The DVC remote store (s3://bucket) does not let us in" in str(raised.value)
+        assert "dvc remote modify --local store" in str(raised.value)
+        assert "not-the-secret" not in str(raised.value)
 
-    assert "The DVC remote store (s3://bucket) does not let us in" in str(raised.value)
-    assert "dvc remote modify --local store" in str(raised.value)
-    assert "not-the-secret" not in str(raised.value)
     assert s3.objects() == {}
 
 
