@@ -6,9 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mlgit.core import escape
-from mlgit.lineage.graph import AGAIN, Edge, Graph, Key, Node, Way
+from mlgit.lineage.graph import AGAIN, Edge, Graph, Key, Kind, Node, Way
 
 _TITLES = {Way.UP: "came from", Way.DOWN: "led to"}
+_FEW = 5
+"""So many contents are named at the top."""
+_FARTHEST = 3
+"""Steps from a stage to the run: its version, the content of that, who made it."""
 _DEEPEST = 150
 """To so many characters what is deep is indented: a hundred thousand generations are a long list, and no triangle."""
 _NOTHING = {Way.UP: "nothing that is known here", Way.DOWN: "nothing yet"}
@@ -32,12 +36,26 @@ LETTERS = Marks("|- ", "`- ", "|  ", ", ")
 def render(graph: Graph, *, marks: Marks = LINES, more: Mapping[tuple[Key, Way], str] | None = None) -> Iterator[str]:
     """The lines of the tree. *more*: the command that lists what was left out of a node, that way."""
     yield _line(graph.nodes[graph.start], marks)
+    if data := [escape.line(graph.nodes[key].label) for key in _data(graph)]:
+        rest = f" and {len(data) - _FEW:,} more" if len(data) > _FEW else ""
+        yield f"   made with {', '.join(data[:_FEW])}{rest}"
     yield from (f"   {escape.line(line, 500)}" for line in graph.nodes[graph.start].below)
     for way in graph.ways:
         lines = list(_below(graph, way, marks, more or {}))
         yield ""
         yield f"{_TITLES[way]}" if lines else f"{_TITLES[way]} {_NOTHING[way]}"
         yield from lines
+
+
+def _data(graph: Graph) -> list[Key]:
+    """What the run read that made a stage's, a version's or an artifact's content: what is asked for most often."""
+    near, level = graph.next_to(Way.UP), [graph.start]
+    for _ in range(_FARTHEST):
+        if all(key.kind is Kind.RUN for key in level):
+            break
+        level = [other for key in level for _, other in near.get(key, ())]
+    makers = [] if level == [graph.start] else [key for key in level if key.kind is Kind.RUN]
+    return list(dict.fromkeys(other for key in makers for edge, other in near.get(key, ()) if edge.what == "read"))
 
 
 def _below(graph: Graph, way: Way, marks: Marks, more: Mapping[tuple[Key, Way], str]) -> Iterator[str]:

@@ -333,8 +333,8 @@ def test_a_person_sees_a_tree(inside: Repo, mlgit: Cli):
 
     shown = mlgit("lineage", "churn@production", "--up").stdout.splitlines()
 
-    assert shown[:4] == [
-        "stage churn#production  serves v1.2.0", "", "came from",
+    assert shown[:5] == [
+        "stage churn#production  serves v1.2.0", "   made with digits:v1, data/train.csv", "", "came from",
         "└─ version churn@v1.2.0  accuracy 0.98 · registered 2001-09-09 by Ada",
     ]  # fmt: skip
     assert any("run train (trained1)  finished · accuracy 0.98, loss 0.07 · Ada, 2001-09-09" in line for line in shown)
