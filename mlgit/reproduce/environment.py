@@ -105,8 +105,10 @@ def _installed(recipe: Recipe, plan: Plan, *, has_lock: bool) -> Plan:
     for name in lacking:
         fix = "UV_INDEX and UV_FIND_LINKS say where else to look; --env none takes what is installed here"
         why = "no index has it"
-        if not recipe.elsewhere:
-            why += ", and the run recorded none of its own" if "+" in packages[name] else ""
+        if known := [address for some in recipe.elsewhere.values() for address in some]:
+            why += f" that answers here; the run knew of {', '.join(known)}"
+        elif "+" in packages[name]:
+            why += ", and the run recorded none of its own"
         missing.append(Missing(kind="package", name=f"{name}=={packages[name]}", why=why, fix=fix))
     return replace(plan, missing=tuple(missing), lock=lock)
 

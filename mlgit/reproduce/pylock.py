@@ -113,6 +113,9 @@ def locked(
                 continue
             said = {_normal(one or other) for one, other in _LACKS.findall(exc.why)}
             found = [name for name in left if _normal(name) in said]
+            if not found and asked:  # what only this run knew of does not answer here
+                asked = elsewhere = _NOWHERE
+                continue
             if not found:
                 raise
             lacking += found

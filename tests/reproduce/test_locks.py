@@ -100,12 +100,18 @@ def test_a_version_that_only_an_index_of_its_own_has_is_found_there_again(
     found = told(mlgit("reproduce", "x", "--json"))
     recorded(project, "x", {"run.yaml": lambda text: text.replace(b"indexes:", b"unknown:")})
     unknown = told(mlgit("reproduce", "x", "--check", "--json", check=False))
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    recorded(project, "x", {"run.yaml": lambda text: text + b"indexes: {index: ['http://127.0.0.1:1/simple']}\n"})
+    away = told(mlgit("reproduce", "x", "--check", "--json", check=False))
 
     assert about["indexes"] == {"index": [f"http://{served}/simple"]}
     assert (found["verdict"], found["environment"]) == ("bitwise", "uv")
     again = query.of_id(project, found["again"])
     assert again
     assert runs.surroundings(project, again)["packages"] == {"tiny": "1.0+cpu"}
+    assert [(one["name"], one["why"]) for one in away["missing"]] == [
+        ("tiny==1.0+cpu", "no index has it that answers here; the run knew of http://127.0.0.1:1/simple")
+    ]
     (lacked,) = unknown["missing"]
     assert (lacked["name"], lacked["why"]) == (
         "tiny==1.0+cpu", "no index has it, and the run recorded none of its own",
