@@ -212,15 +212,17 @@ def test_a_store_that_keeps_other_bytes_is_found_out_and_what_it_kept_is_taken_a
 
 
 def test_objects_go_side_by_side_as_many_as_are_asked_for(repo: Repo, s3: stores.S3, way: Between, content: str):
-    together = threading.Barrier(6, timeout=60)  # breaks, and the push with it, where fewer come at once
+    together, met = threading.Barrier(6, timeout=60), threading.Event()  # it breaks where fewer come at once
 
     def wait(asked: Asked) -> None:
-        if asked.method == "PUT" and not asked.path.endswith(".dir"):
+        if asked.method == "PUT" and not met.is_set() and between.hash_of(asked) in way.sent()[:6]:
             together.wait()
+            met.set()
 
     way.rule = wait
     pushed = remote.push(repo, [content], jobs=6)
 
+    assert met.is_set()
     assert pushed
     assert pushed.files == FILES + 1
 
