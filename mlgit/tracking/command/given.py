@@ -23,6 +23,16 @@ class Given:
     others: Mapping[Path, Mapping[str, Any]]
     """Those of a file that they name."""
 
+    def check_fit(self, known: Mapping[str, Any], file: Path) -> None:
+        """Raise `UsageError` where one of its own is a mapping in the params *file*, or lies in what is none."""
+        for key, value in self.own.items():
+            inner = next((name for name in known if name.startswith(f"{key}.")), None)
+            outer = next((name for name in known if key.startswith(f"{name}.") and known[name] != {}), None)
+            if inner and not isinstance(value, Mapping):
+                raise UsageError(f"{key} is a mapping in {file.name}.", fix=f"give one of it: -p {inner}=…")
+            if outer:
+                raise UsageError(f"{outer} is {known[outer]!r} in {file.name}, no mapping.", fix=f"-p {outer}=…")
+
     def texts(self, file: Path | None, known: Mapping[str, Any]) -> dict[Path, str]:
         """The text of each file that they change; *known* is what the project's params *file* states.
 

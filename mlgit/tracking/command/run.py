@@ -89,14 +89,11 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
     Metrics come from `mlgit.log()` in the program, or from metrics files that it writes. `dvc repro` is a pipeline: its
     stages are run, and recorded one by one.
     """
-    options = home.settings.section("run", RunOptions)
     stages = pipeline.of(home, command.words, folder)
     file = _params_file(home, stages)
     params = given.by_file(command.params, folder)
     borrowed = _is_borrowed(home, file, params)
-    with contextlib.ExitStack() as stack:
-        if stages:
-            stack.enter_context(stages.alone())
+    with stages.alone() if stages else contextlib.nullcontext(), contextlib.ExitStack() as stack:
         may_change = params.files(file)
         held = {
             path: stack.enter_context(files.held(path, alone=path in may_change, notify=notify))
@@ -108,21 +105,13 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
         if not stages and not command.takes_wandb:  # behind W&B's name a script says itself what its run is called
             notify(begun.greeting)
         stop_checkpoints = checkpoints.start(home, begun.opened, wish)
-        files_of_metrics = [home.settings.folder / name for name in options.metrics]
-        files_of_metrics += [folder / name for name in command.metrics]
-        metrics = metrics_files.before([] if stages else files_of_metrics)  # who runs the stages takes them with theirs
+        metrics = metrics_files.before([] if stages else _metrics_files(home, command, folder))
         for path, release in held.items():
             if path not in texts:
                 release()
-        is_trial = bool(texts) or borrowed
         with files.in_place(texts, begun.opened.folder, notify):
-            words = _staged(stages, begun, is_trial=is_trial) if stages else begun.words
-            words, env = command.through(words, begun.env, folder) if command.through else (words, begun.env)
-            came_out = execute.execute(
-                words, folder, env, begun.opened,
-                console=options.under(wish).console != "off",
-                watch=functools.partial(_watched, begun, options.under(wish)),
-            )  # fmt: skip
+            words = _staged(stages, begun, is_trial=bool(texts) or borrowed) if stages else begun.words
+            came_out = _execute(home, wish, command, folder, begun, words)
     if stages and (why := refused.found(begun.opened.folder)):
         stop_checkpoints()
         result.discard(home.repo, begun.opened)
@@ -130,15 +119,36 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
     metrics_files.take(begun.opened, metrics, begun.record)
     if file and not stages and not wish.reproduces and not sharing.had_part(begun.opened.folder):
         _say_unread(handed.loose(command.words, params.own, stated), flatten(stated), file)
-    state = _state(came_out)
-    if not stages and _is_only_around_others(home.repo, begun, command, came_out.code):
-        ended = result.discard(home.repo, begun.opened)
-    else:
-        if not stages:  # DVC itself has looked at theirs
-            seen.tell(home.repo, begun.opened, begun.record, state)
-        ended = _end(home, begun.opened, state, came_out.code)
+    ended = _ended(home, command, begun, came_out, has_stages=stages is not None)
     stop_checkpoints()
     return Ended(ended, came_out.code, came_out.signal)
+
+
+def _metrics_files(home: Place, command: Command, folder: Path) -> list[Path]:
+    """Those that the program may write; who runs stages takes them with theirs."""
+    asked = home.settings.section("run", RunOptions).metrics
+    return [*(home.settings.folder / name for name in asked), *(folder / name for name in command.metrics)]
+
+
+def _execute(
+    home: Place, wish: Wish, command: Command, folder: Path, begun: _Begun, words: Sequence[str]
+) -> execute.Exit:  # fmt: skip
+    options = home.settings.section("run", RunOptions).under(wish)
+    words, env = command.through(words, begun.env, folder) if command.through else (words, begun.env)
+    return execute.execute(
+        words, folder, env, begun.opened, console=options.console != "off",
+        watch=functools.partial(_watched, begun, options),
+    )  # fmt: skip
+
+
+def _ended(home: Place, command: Command, begun: _Begun, came_out: execute.Exit, *, has_stages: bool) -> Run:
+    """The run of a command that *came out*, now a branch; or let go, where it was only around others."""
+    if has_stages:  # DVC itself has looked at their data
+        return _end(home, begun.opened, _state(came_out), came_out.code)
+    if _is_only_around_others(home.repo, begun, command, came_out.code):
+        return result.discard(home.repo, begun.opened)
+    seen.tell(home.repo, begun.opened, begun.record, _state(came_out))
+    return _end(home, begun.opened, _state(came_out), came_out.code)
 
 
 def foreseen(
@@ -166,7 +176,7 @@ def _stated(
     stated = files.read_params(file) if file else {}
     known = flatten(stated)
     if file:
-        _check_fit(params.own, known, file)
+        params.check_fit(known, file)
     if stages:
         stages.check(params.own, known, file)
     return stated, params.texts(file, known)
@@ -174,17 +184,6 @@ def _stated(
 
 def _staged(stages: pipeline.Pipeline, begun: _Begun, *, is_trial: bool) -> list[str]:
     return stages.words(begun.opened.folder, is_trial=is_trial, greeting=begun.greeting)
-
-
-def _check_fit(given: Mapping[str, Any], known: Mapping[str, Any], file: Path) -> None:
-    """Raise `UsageError` where a param that is *given* is a mapping in the params *file*, or lies in what is none."""
-    for key, value in given.items():
-        inner = next((name for name in known if name.startswith(f"{key}.")), None)
-        outer = next((name for name in known if key.startswith(f"{name}.") and known[name] != {}), None)
-        if inner and not isinstance(value, Mapping):
-            raise UsageError(f"{key} is a mapping in {file.name}.", fix=f"give one of it: -p {inner}=…")
-        if outer:
-            raise UsageError(f"{outer} is {known[outer]!r} in {file.name}, no mapping.", fix=f"-p {outer}=…")
 
 
 def _say_unread(names: Sequence[str], known: Mapping[str, Any], file: Path) -> None:

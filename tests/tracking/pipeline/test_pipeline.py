@@ -319,6 +319,24 @@ def test_dvc_that_is_killed_is_no_hindrance(slow: subprocess.Popen[bytes], proje
     rest(project, dvc)
 
 
+def test_stock_dvc_at_the_same_stage_is_named_and_left_alone(project: Repo, run: Script, dvc: Script):
+    write(project, {"dvc.yaml": "stages:\n  slow: {cmd: cat gate > made.txt, outs: [made.txt]}\n"})
+    os.mkfifo(project.folder / "gate")
+    with subprocess.Popen(["dvc", "repro", "-q"], cwd=project.folder) as stock:
+        until(lambda: (project.folder / "made.txt").exists())
+        busy = run(check=False)
+        (project.folder / "gate").write_text("through\n")
+        stock.wait(120)
+    run()
+
+    assert busy.returncode == 255
+    assert f"(PID {stock.pid})" in busy.stderr
+    assert stock.returncode == 0
+    assert (project.folder / "made.txt").read_text() == "through\n"
+    assert did(project, newest(project)) == {"slow": "unchanged"}
+    assert json.loads((project.folder / ".dvc/tmp/rwlock").read_text()).get("write", {}) == {}
+
+
 def _has_process(folder: Path) -> bool:
     from mlgit.store import locks
 
