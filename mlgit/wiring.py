@@ -198,7 +198,7 @@ def garbage(place: Place, now: float, *, hidden_for: float) -> Garbage:
     repo = place.repo
     found = collecting.find(repo, now, hidden_for=hidden_for)
     files = {oid for some in _only_of(repo, found.hidden).values() for oid in some}
-    old = {oid for oid, about in cache.private(repo).items() if now - about.st_mtime > collecting.GRACE}
+    old = {oid for oid, about in cache.private(repo).items() if now - collecting.touched(about) > collecting.GRACE}
     files.update(cache.only_in(repo, old, _used(repo, {run.id for run in found.hidden}, old)))
     return replace(found, files=sorted(files), file_bytes=cache.size(repo, files))
 

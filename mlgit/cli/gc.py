@@ -27,9 +27,10 @@ def command(hidden_for: str, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Free what takes room and nobody needs, after saying what that is.
 
     These are runs that were hidden and not restored in time, bytes of theirs in DVC's cache, what killed processes left
-    behind, and bytes in mlgit's own cache that no run or pointer names any more. Git's own gc then packs loose objects
-    and refs, and drops what has been unreachable for two weeks: until then a dropped run can still be found by its
-    commit. Bytes of data that nobody names any more: mlgit data gc.
+    behind, what was remembered of files in folders that have gone, and bytes in mlgit's own cache that no run or
+    pointer names any more. Git's own gc then packs loose objects and refs, and drops what has been unreachable for two
+    weeks: until then a dropped run can still be found by its commit. Bytes of data that nobody names any more: mlgit
+    data gc.
 
     Where nobody is at a terminal to be asked, nothing is freed without --yes.
 
@@ -49,7 +50,8 @@ def command(hidden_for: str, yes: bool, dry_run: bool, as_json: bool) -> None:
         output.as_json(
             {
                 "freed": frees, "hidden": [edits.known_by(run) for run in garbage.hidden],
-                "leavings": list(map(str, garbage.leavings)), "files": garbage.files, "file_bytes": garbage.file_bytes,
+                "leavings": list(map(str, garbage.leavings)), "pages": len(garbage.pages),
+                "files": garbage.files, "file_bytes": garbage.file_bytes,
                 "loose_refs": garbage.loose_refs, "loose_objects": garbage.loose_objects,
                 "loose_bytes": garbage.loose_bytes,
             }
@@ -76,6 +78,8 @@ def _lines(garbage: Garbage) -> Iterator[str]:
         yield f"{files} of DVC's that nobody names: {figures.size(garbage.file_bytes)}"
     if garbage.leavings:
         yield f"left by killed processes: {output.some(list(map(str, garbage.leavings)), 5)}"
+    if garbage.pages:
+        yield f"what was remembered of files in {figures.count(len(garbage.pages), 'folder')} that went"
     if garbage.is_loose:
         yield (
             f"{garbage.loose_objects:,} loose objects ({figures.size(garbage.loose_bytes)}) and "

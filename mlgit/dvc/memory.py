@@ -66,8 +66,26 @@ class Memory:
         except (OSError, TypeError):  # no room, or a place whose name is no text
             return
 
+    def gone(self, before: float) -> list[Path]:
+        """The pages not written since *before*, in seconds since the epoch, about folders that are not there any more.
+
+        One that cannot be read is about nothing.
+        """
+        old = (path for path in self._folder.glob("*") if path.lstat().st_mtime < before)
+        return sorted(path for path in old if not _is_there(path))
+
     def _path(self, place: str) -> Path:
         return self._folder / hashlib.md5(os.fsencode(place), usedforsecurity=False).hexdigest()
+
+
+def _is_there(page: Path) -> bool:
+    import orjson
+
+    try:
+        _, where, *_ = orjson.loads(page.read_bytes().partition(b"\n")[2])
+        return os.path.lexists(where)
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def row(stat: os.stat_result, md5: str = "") -> Row:

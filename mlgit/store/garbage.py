@@ -6,6 +6,7 @@ be on their way into a run's record.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlgit.core.run import Run
+from mlgit.dvc.memory import Memory
 from mlgit.git.repo import Move, Repo
 from mlgit.store import runs
 
@@ -34,6 +36,8 @@ class Garbage:
     """Runs that were hidden, and were not restored in time."""
     leavings: Sequence[Path]
     """What processes left that died."""
+    pages: Sequence[Path] = ()
+    """What is remembered of files in folders that have gone."""
     files: Sequence[str] = ()
     """Files in DVC's caches that nobody points at, by hash."""
     file_bytes: int = 0
@@ -51,7 +55,7 @@ class Garbage:
     @property
     def is_anything(self) -> bool:
         """Whether there is something to free."""
-        return bool(self.hidden or self.leavings or self.files or self.is_loose)
+        return bool(self.hidden or self.leavings or self.pages or self.files or self.is_loose)
 
 
 def find(repo: Repo, now: float, *, hidden_for: float) -> Garbage:
@@ -60,6 +64,7 @@ def find(repo: Repo, now: float, *, hidden_for: float) -> Garbage:
     return Garbage(
         hidden=[run for run in runs.hidden(repo) if now - max(run.heard, _hidden_since(repo, run)) >= hidden_for],
         leavings=[path for path in _leavings(repo) if now - _last_change(path) > GRACE],
+        pages=Memory.of(repo).gone(now - GRACE),
         loose_refs=sum(1 for path in (repo.common_dir / "refs").rglob("*") if path.is_file()),
         loose_objects=int(counted["count"]),
         loose_bytes=int(counted["size"]) << 10,
@@ -79,10 +84,15 @@ def _leavings(repo: Repo) -> Iterator[Path]:
             yield from sorted(folder.iterdir())
 
 
+def touched(about: os.stat_result) -> float:
+    """When a file was written, moved or linked last: what is moved or linked to a place keeps the time of its bytes."""
+    return max(about.st_mtime, about.st_ctime)
+
+
 def _last_change(path: Path) -> float:
     """When something in *path* was written last, in seconds since the epoch; that it has gone is a change, too."""
     try:
-        return max(one.lstat().st_mtime for one in (path, *path.rglob("*")))
+        return max(touched(one.lstat()) for one in (path, *path.rglob("*")))
     except FileNotFoundError:
         return time.time()
 
@@ -92,7 +102,7 @@ def free(repo: Repo, garbage: Garbage) -> None:
     tips = repo.refs(*(run.ref for run in garbage.hidden)) if garbage.hidden else {}
     if tips:
         repo.move([Move(ref, tip, None) for ref, tip in tips.items()], why="gc")
-    for path in garbage.leavings:
+    for path in (*garbage.leavings, *garbage.pages):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -16,6 +16,7 @@ import pytest
 
 from mlgit import wiring
 from mlgit.dvc import cache
+from mlgit.dvc.memory import Memory
 from mlgit.git.repo import Repo
 from mlgit.index import build, query, shard, sharding
 from mlgit.store import garbage, runs, shards
@@ -169,6 +170,7 @@ def test_what_nobody_points_at_goes_after_its_time(made: Repo):
     stray, left = made.own / "cache/files/md5/ab" / ("c" * 30), made.own / "drafts" / "tmp1"
     stray.parent.mkdir()
     stray.write_text("nobody's")
+    os.utime(stray, (0, 0))  # as of bytes that were linked there right now
     (left / "inside").mkdir(parents=True)
 
     young = wiring.garbage(place, time.time(), hidden_for=1000 * garbage.DAYS)
@@ -179,6 +181,21 @@ def test_what_nobody_points_at_goes_after_its_time(made: Repo):
     assert (list(old.files), list(old.leavings)) == (["ab" + "c" * 30], [left])
     assert cached(made) == ["common", "secret"]
     assert not left.exists()
+
+
+def test_what_was_remembered_of_folders_that_have_gone_goes_too(made: Repo, tmp_path: Path):
+    memory, stays, went = Memory.of(made), tmp_path / "stays", tmp_path / "went"
+    stays.mkdir()
+    for folder in (stays, went):
+        memory.keep(str(folder), {"file": (1, 2, 3, 4, "a" * 32)})
+    place = wiring.place(made.folder)
+
+    young = wiring.garbage(place, time.time(), hidden_for=1000 * garbage.DAYS)
+    old = wiring.garbage(place, MONTHS, hidden_for=1000 * garbage.DAYS)
+    wiring.free(place, old)
+
+    assert (list(young.pages), len(old.pages)) == ([], 1)
+    assert (bool(memory.page(str(stays))), memory.page(str(went))) == (True, {})
 
 
 def test_when_a_run_was_hidden_counts_not_when_it_ended(made: Repo):
