@@ -7,7 +7,6 @@ import csv
 import fcntl
 import json
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,6 +80,8 @@ def _named(whole: Any, path: Path) -> Any:
 
 def toml(content: bytes, *, source: str) -> dict[str, Any]:
     """What a TOML document says. Raises `ConfigError`."""
+    import tomllib
+
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as exc:
