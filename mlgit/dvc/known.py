@@ -6,6 +6,7 @@ It may say too much after somebody else has deleted there. What sends everything
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,22 @@ from mlgit import whole
 from mlgit.dvc import databases
 from mlgit.dvc.stores import Remote
 from mlgit.git.repo import Repo
+
+_FRESH = 86_400
+"""Seconds for which what was asked lately is believed."""
+
+
+def is_fresh(repo: Repo, remote: Remote) -> bool:
+    """Whether *remote* was asked within the last day if it still has what it had."""
+    try:
+        return abs(time.time() - _asked(repo, remote).stat().st_mtime) < _FRESH
+    except FileNotFoundError:
+        return False
+
+
+def refresh(repo: Repo, remote: Remote) -> None:
+    """It was asked just now."""
+    _asked(repo, remote).touch()
 
 
 def there(repo: Repo, remote: Remote) -> dict[str, None] | None:
@@ -39,6 +56,10 @@ def forget(repo: Repo, remote: Remote, contents: Iterable[str] | None = None) ->
         with whole.at(_file(repo, remote)) as scratch:
             left = [] if some is None else [one for one in reversed(before) if one not in some]
             scratch.write_text("".join(f"{content}\n" for content in left), encoding="ascii")
+
+
+def _asked(repo: Repo, remote: Remote) -> Path:
+    return _file(repo, remote).with_suffix(".asked")
 
 
 def _file(repo: Repo, remote: Remote) -> Path:

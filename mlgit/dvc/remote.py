@@ -22,7 +22,7 @@ from mlgit.git.repo import Repo
 _MOST = 5
 """So many failures are told one by one."""
 _LAST = 1000
-"""So many contents are asked for with every sync: one question each, side by side, or a few listings."""
+"""So many contents are asked for once a day: one question each, side by side, or a few listings."""
 
 
 @dataclass(kw_only=True)
@@ -91,6 +91,7 @@ def begin(repo: Repo, folder: str) -> None:
     """From now on, what the default remote of *folder* has is remembered."""
     if far := stores.described(repo, folder):
         known.add(repo, far, ())
+        known.refresh(repo, far)
 
 
 def _objects(repo: Repo, content: str, folder: str) -> dict[str, Path]:
@@ -185,12 +186,18 @@ def _parts(here: Iterable[Path], content: str) -> set[str]:
 def gone(repo: Repo, folder: str) -> list[str]:
     """What went to the default remote of *folder* and is not there any more; of what went last, so many contents.
 
-    Somebody may have run `dvc gc -c` where that was not known. Raises `MlgitError` where it cannot be reached.
+    Somebody may have run `dvc gc -c` where that was not known. It is asked once a day, and again while something is
+    lacking. Raises `MlgitError` where it cannot be reached.
     """
     far = stores.described(repo, folder)
-    had = list(known.there(repo, far) or () if far else ())[:_LAST]
-    there = (holding(repo, had, folder=folder) if had else None) or set()
-    return [one for one in had if one not in there]
+    had = list(known.there(repo, far) or ())[:_LAST] if far and not known.is_fresh(repo, far) else []
+    if far is None or not had:
+        return []
+    there = holding(repo, had, folder=folder) or set()
+    found = [one for one in had if one not in there]
+    if not found:
+        known.refresh(repo, far)
+    return found
 
 
 def forget(repo: Repo, folder: str, contents: Collection[str]) -> None:

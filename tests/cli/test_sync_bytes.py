@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -132,6 +133,12 @@ def test_a_second_sync_sends_nothing_again(shared: Repo, tmp_path: Path, mlgit: 
     assert "artifact" not in edited.stdout
 
 
+def a_day_passes(repo: Repo) -> None:
+    """Since the DVC remote was asked last whether it has still what went there."""
+    for stamp in (repo.own / "sent").glob("*.asked"):
+        os.utime(stamp, (0, 0))
+
+
 def test_what_was_collected_on_the_dvc_remote_elsewhere_goes_there_again(
     shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
 ):
@@ -147,6 +154,8 @@ def test_what_was_collected_on_the_dvc_remote_elsewhere_goes_there_again(
     collected = stores.held(tmp_path / "far")
     gone = databases.md5(b"two").hexdigest()
     databases.place(next(databases.of(shared, "")), gone).unlink()
+    believed = mlgit("sync", cwd=shared.folder)
+    a_day_passes(shared)
 
     dry = mlgit("sync", "--dry-run", cwd=shared.folder)
     done = mlgit("sync", "--json", cwd=shared.folder)
@@ -154,6 +163,7 @@ def test_what_was_collected_on_the_dvc_remote_elsewhere_goes_there_again(
 
     told = json.loads(done.stdout)["artifacts"]
     assert collected == {}
+    assert believed.stdout == "Nothing to push or pull.\n"
     assert "1 artifact would be pushed to the DVC remote" in dry.stdout
     assert told["pushed"] == list(stores.held(tmp_path / "far")) == [databases.md5(b"one").hexdigest()]
     assert told["lost"] == [gone]
@@ -169,6 +179,7 @@ def test_a_dvc_remote_that_does_not_answer_holds_up_no_sync_that_sends_it_nothin
         python("-c", RUN, "one", "yes", cwd=shared.folder)
         mlgit("sync", cwd=shared.folder)
     python("-c", RUN, "without", cwd=shared.folder)
+    a_day_passes(shared)
 
     done = mlgit("sync", cwd=shared.folder)
 
