@@ -345,6 +345,39 @@ def test_tensors_that_lie_in_one_memory_are_stored_whole(inside: Repo):
     assert back["same"] is back["all"]
 
 
+def test_a_tensor_that_is_another_conjugated_is_stored_as_it_reads(inside: Repo):
+    need("torch", importlib.util.find_spec("torch") is not None)
+    import torch
+
+    waves = torch.tensor([1 + 2j, 3 - 4j])
+    tensors = {"waves": waves, "mirrored": waves.conj(), "up": waves.imag, "down": waves.conj().imag}
+    with mlgit.init() as run:
+        run.log_model(tensors, name="waves")
+
+    back = mlgit.load_model("waves")
+
+    assert {name: one.tolist() for name, one in back.items()} == {name: one.tolist() for name, one in tensors.items()}
+
+
+def test_a_tensor_called_as_the_format_is_no_second_one(inside: Repo):
+    need("torch", importlib.util.find_spec("torch") is not None)
+    import torch
+
+    with mlgit.init() as run:
+        run.log_model({"pt": torch.ones(2), "eta": torch.zeros(2)}, name="physics")
+
+    assert mlgit.load_model("physics").keys() == {"pt", "eta"}
+
+
+def test_tensors_that_safetensors_does_not_hold_are_refused_with_a_way_out(tmp_path: Path):
+    need("torch", importlib.util.find_spec("torch") is not None)
+    import torch
+
+    for model in ({"w": torch.eye(3).to_sparse()}, {1: torch.ones(2)}, torch.nn.LazyLinear(2)):
+        with pytest.raises(UsageError, match="allow_pickle=True"):
+            keeping.store(model, tmp_path)
+
+
 class Doubling:
     """A step of the tests' own, which skops trusts nobody to make."""
 

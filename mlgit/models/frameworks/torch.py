@@ -13,6 +13,9 @@ from mlgit.models.frameworks import Trust
 
 FORMAT = "safetensors"
 _FILE = "model.safetensors"
+_NOTED = {"format": "pt"}
+"""What every file of PyTorch's says of itself, beside which names share a tensor."""
+_ELSE = 'log dense tensors alone, or all of it as framework="pickle", allow_pickle=True, which is unsafe'
 
 
 def takes(files: Mapping[str, Path]) -> bool:
@@ -23,14 +26,15 @@ def takes(files: Mapping[str, Path]) -> bool:
 def save(model: Any, folder: Path) -> ModelCard:
     """Store the tensors once each; what another name shares is named in the file, and shared again when loaded."""
     safetensors = frameworks.library("safetensors.torch", "safetensors")
+    torch = frameworks.library("torch")
     state = model if isinstance(model, Mapping) else model.state_dict()
-    if wrong := [name for name, value in state.items() if not hasattr(value, "untyped_storage")]:
-        raise UsageError(
-            f"{wrong[0]} is no tensor, and safetensors holds nothing else.",
-            fix='log the tensors alone, or all of it as framework="pickle", allow_pickle=True, which is unsafe',
-        )
-    tensors, shared = _apart(state)
-    safetensors.save_file(tensors, folder / _FILE, metadata={"format": "pt", **shared})
+    if wrong := [name for name, value in state.items() if not isinstance(value, torch.Tensor)]:
+        raise UsageError(f"{wrong[0]} is no tensor, and safetensors holds nothing else.", fix=_ELSE)
+    try:
+        tensors, shared = _apart(state)
+        safetensors.save_file(tensors, folder / _FILE, metadata=_NOTED | shared)
+    except (KeyError, TypeError, ValueError, NotImplementedError) as exc:  # sparse, quantized, not made yet
+        raise UsageError("safetensors does not hold tensors like these.", why=str(exc), fix=_ELSE) from exc
     steady.order_header(folder / _FILE)
     counted = list(tensors.values()) if isinstance(model, Mapping) else list(model.parameters())
     return ModelCard(
@@ -48,12 +52,13 @@ def _apart(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     storages: set[int] = set()
     for name, tensor in state.items():
         memory = tensor.untyped_storage().data_ptr()
-        place = (memory, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
+        seen_as = tensor.dtype, tensor.is_conj(), tensor.is_neg()  # the two say to negate whatever is read there
+        place = (memory, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), *seen_as)
         if memory and place in first:
             shared[name] = first[place]
             continue
         first[place] = name
-        kept = tensor.detach().cpu().contiguous()
+        kept = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()
         tensors[name] = kept.clone() if memory in storages else kept
         storages.add(memory)
     return tensors, shared
@@ -67,7 +72,8 @@ def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> dict[str, 
     for path in frameworks.with_suffix(files, ".safetensors"):
         with safetensors.safe_open(path, framework="pt") as file:
             state |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            shared = file.metadata() or {}
+            noted = file.metadata() or {}
+        shared = {name: kept for name, kept in noted.items() if _NOTED.get(name) != kept}
         state |= {name: state[kept] for name, kept in shared.items() if kept in state}
     return state
 
