@@ -16,7 +16,7 @@ from mlgit.documents import reader
 from mlgit.errors import MlgitError, NotFoundError, UsageError, WrongKindError
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.models import loading
+from mlgit.models import keeping, loading
 from mlgit.models.frameworks import Trust
 from tests.models.test_scanning import Planted, pickled
 
@@ -54,6 +54,21 @@ def test_one_array_comes_back_as_one(inside: Repo):
         run.log_model(WEIGHTS["w"], name="w")
 
     assert np.array_equal(wandb.load_model("w"), WEIGHTS["w"])
+
+
+def test_arrays_may_be_called_as_they_like(tmp_path: Path):
+    arrays = {name: np.full(2, number) for number, name in enumerate(("file", "allow_pickle", "a/b", "", "x.npy"))}
+
+    card = keeping.store(arrays, tmp_path)
+    back = loading.load(tmp_path, card, Trust())
+
+    assert {name: one.tolist() for name, one in back.items()} == {name: one.tolist() for name, one in arrays.items()}
+
+
+@pytest.mark.parametrize("model", [{1: np.ones(2), "1": np.zeros(2)}, np.ma.masked_array([1, 2], [False, True])])
+def test_what_npz_would_lose_is_refused(model: Any, tmp_path: Path):
+    with pytest.raises(UsageError):
+        keeping.store(model, tmp_path)
 
 
 def test_a_signature_is_given_as_data(inside: Repo):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,23 +25,35 @@ def takes(files: Mapping[str, Path]) -> bool:
 
 
 def save(model: Any, folder: Path) -> ModelCard:
-    """Store arrays. Raises `UsageError` for objects, which NumPy would pickle."""
+    """Store arrays. Raises `UsageError` for objects, which NumPy would pickle, and for what would be lost."""
     given = model if isinstance(model, Mapping) else {_ALONE: model}
     arrays = {str(name): np.asarray(value) for name, value in given.items()}
     if objects := [name for name, array in arrays.items() if array.dtype.hasobject]:
         raise UsageError(f"The array {objects[0]} holds objects, which NumPy would pickle.", fix="give it a dtype")
-    np.savez(folder / _FILE, **arrays)  # type: ignore[arg-type]  # a name may be one of savez's own words
+    if len(arrays) < len(given):
+        raise UsageError("Two arrays would have one name, for names are stored as texts.", fix="call them by texts")
+    if masked := [str(name) for name, value in given.items() if np.ma.isMaskedArray(value)]:
+        raise UsageError(f"The array {masked[0]} has a mask, which npz does not hold.", fix="log .data and .mask")
+    _write(folder / _FILE, arrays)
     return ModelCard(
         format=FORMAT, load=f'numpy.load("{_FILE}")', parameters=sum(array.size for array in arrays.values()),
         dtype=", ".join(sorted({str(array.dtype) for array in arrays.values()})),
     )  # fmt: skip
 
 
+def _write(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """As `numpy.savez` does, which takes an array called `file` or `allow_pickle` for its own argument."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
 def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> Any:
     """The array or arrays."""
     with np.load(frameworks.only(frameworks.with_suffix(files, ".npz", ".npy")), allow_pickle=False) as stored:
         arrays = stored if isinstance(stored, np.ndarray) else dict(stored)
-    return arrays[_ALONE] if card.made == "numpy.ndarray" else arrays
+    return arrays[_ALONE] if card.made.startswith("numpy.") else arrays
 
 
 def predict(model: Any, example: Any) -> Any:
