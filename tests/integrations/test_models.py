@@ -17,7 +17,8 @@ import pytest
 import mlgit
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.models import frameworks, keeping, steady
+from mlgit.models import frameworks, keeping, loading, steady
+from mlgit.models.frameworks import Trust
 from tests.conftest import need
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -218,6 +219,39 @@ sklearn.save(TfidfVectorizer().fit(["a model of words", "words of a text"]), fol
     assert (tmp_path / "here/model.skops").read_bytes() == (tmp_path / "there/model.skops").read_bytes()
 
 
+def test_a_word_that_is_called_as_what_is_taken_out_keeps_its_place(tmp_path: Path):
+    needed("sklearn")
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    words = {"file": 0, "__id__": 1, "_stop_words_id": 2, "content": 3}
+
+    card = keeping.store(CountVectorizer(vocabulary=words), tmp_path)
+
+    assert loading.load(tmp_path, card, Trust()).vocabulary == words
+
+
+def test_an_estimator_that_skops_does_not_hold_is_refused_with_a_way_out(tmp_path: Path):
+    needed("sklearn")
+    from sklearn.cluster import Birch
+
+    with pytest.raises(UsageError, match=r"not hold this sklearn.cluster._birch.Birch"):
+        keeping.store(Birch(n_clusters=2).fit(X), tmp_path)
+
+
+def test_an_estimator_that_could_never_be_loaded_is_not_stored(tmp_path: Path):
+    needed("sklearn")
+    from sklearn.preprocessing import FunctionTransformer
+
+    with pytest.raises(UsageError, match="<lambda>, which nobody could find by that name"):
+        keeping.store(FunctionTransformer(lambda features: features * 2), tmp_path)
+
+
+def sparse() -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression().fit(X, Y).sparsify()
+
+
 def several() -> Any:
     """Of a network: its weights and its biases, layer by layer."""
     from sklearn.neural_network import MLPClassifier
@@ -235,6 +269,7 @@ COUNTED: dict[str, tuple[Callable[[], Any], int | None, str]] = {
     "torch: what is shared once": (net, 4 * 4 + 4 + 4, "float32"),
     "torch: no buffers, two types": (mixed, (4 * 3 + 3) + (3 + 3) + (3 * 2 + 2), "float16, float32"),
     "sklearn: a step of a pipeline": (pipeline, 4 + 1, "float32"),
+    "sklearn: without its zeros": (sparse, 4 + 1, "float32"),
     "sklearn: layers": (several, (4 * 3 + 3) + (3 * 1 + 1), "float32"),
     "keras": (layers, 4 * 2 + 2, "float32"),
     "onnx": (graph, 4 * 2, "float32"),

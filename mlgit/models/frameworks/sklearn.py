@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,8 @@ from mlgit.models.frameworks import Trust
 FORMAT = "skops"
 _FILE = "model.skops"
 _SCHEMA = "schema.json"
+_BY_NAME = ("ObjectNode", "TypeNode", "FunctionNode")
+"""What is told by its module and its name there alone."""
 _ADDRESS = "_stop_words_id"
 """Where a text vectoriser has noted in what place of memory its words lay when it last looked at them."""
 
@@ -29,8 +32,19 @@ def takes(files: Mapping[str, Path]) -> bool:
 
 def save(model: Any, folder: Path) -> ModelCard:
     """Store an estimator or a pipeline; how many columns it takes, it says itself."""
-    frameworks.library("skops.io", "skops").dump(model, folder / _FILE)
-    _settle(folder / _FILE)
+    skops = frameworks.library("skops.io", "skops")
+    try:
+        skops.dump(model, folder / _FILE)
+    except (TypeError, ValueError, NotImplementedError, RecursionError) as exc:
+        raise UsageError(
+            f"skops does not hold this {frameworks.made(model)}.", why=str(exc),
+            fix='log it as framework="pickle", allow_pickle=True, which is unsafe',
+        ) from exc  # fmt: skip
+    if lost := _settle(folder / _FILE):
+        raise UsageError(
+            f"The model holds {', '.join(sorted(lost))[:300]}, which nobody could find by that name to load it.",
+            fix="define it by `def` or `class` in a module, within no function",
+        )
     weights = _weights(model)
     return ModelCard(
         format=FORMAT, load=f'skops.io.load("{_FILE}", trusted=[…])', inputs=_columns(model),
@@ -52,24 +66,47 @@ def _weights(model: Any) -> list[Any]:
         for name in ("coef_", "intercept_", "coefs_", "intercepts_")
         if hasattr(step, name)
     ]
-    return [np.asarray(one) for several in learned for one in (several if isinstance(several, list) else [several])]
+    return [_dense(one) for several in learned for one in (several if isinstance(several, list) else [several])]
 
 
-def _settle(path: Path) -> None:
-    """Number the objects of a file and its members, which are called by where in memory they lay, or at random."""
+def _dense(weights: Any) -> Any:
+    """As an array, with its zeros: `sparsify()` leaves a matrix without them."""
+    return weights.toarray() if hasattr(weights, "toarray") else np.asarray(weights)
+
+
+def _settle(path: Path) -> set[str]:
+    """Number the objects of a file and its members, which are called by where in memory they lay, or at random.
+
+    Returns the classes and functions that are none of the module that they name.
+    """
     names: dict[str, str] = {}
+    lost: set[str] = set()
     numbered = steady.numbered("__id__")
 
     def named(node: steady.Node) -> steady.Node:
         if isinstance(name := node.get("file"), str):
             node["file"] = names.setdefault(name, f"{len(names) + 1}{PurePosixPath(name).suffix}")
-        if isinstance(address := node.get(_ADDRESS), dict):
-            address["content"] = "0"
+        if node.get("__loader__") == "ObjectNode":
+            _forget_address(node)
+        if node.get("__loader__") in _BY_NAME and _lost(node["__module__"], node["__class__"]):
+            lost.add(f"{node['__module__']}.{node['__class__']}")
         return numbered(node)
 
     with zipfile.ZipFile(path) as archive:
         schema = json.loads(archive.read(_SCHEMA), object_hook=named)
     steady.repack(path, {_SCHEMA: json.dumps(schema, indent=2)}, names)
+    return lost
+
+
+def _lost(module: str, name: str) -> bool:
+    return module in sys.modules and not hasattr(sys.modules[module], name)
+
+
+def _forget_address(node: steady.Node) -> None:
+    """Of an object alone: a word of a vocabulary, or a key of somebody's, may be called so too."""
+    state = node.get("content")
+    if state and state["__loader__"] == "DictNode" and _ADDRESS in state["content"]:
+        state["content"][_ADDRESS]["content"] = "0"
 
 
 def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> Any:
