@@ -171,7 +171,7 @@ def kept_bytes(place: Place, runs: Iterable[Run]) -> list[str]:
 
 def purge_there(place: Place, to: str, plan: Doomed, files: Mapping[str, Sequence[str]]) -> tuple[list[str], bool]:
     """Take what was purged off the remote *to* too, and off the DVC remote; (refs moved there, files were deleted)."""
-    from mlgit.dvc import remote
+    from mlgit.dvc.remotes import remote
     from mlgit.git.remote import Remote
     from mlgit.store import purge as purging
 

@@ -18,7 +18,8 @@ from mlgit.artifacts.splits import Splits
 from mlgit.core import figures, ledger, secrets, values
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.ledger import Ledger, Teller
-from mlgit.dvc import adding, tree
+from mlgit.dvc.caches import tree
+from mlgit.dvc.worktree import adding
 from mlgit.errors import UsageError, WrongKindError
 from mlgit.store import ledgers
 from mlgit.store.place import Place

@@ -13,9 +13,11 @@ from mlgit import whole
 from mlgit.artifacts import reference
 from mlgit.artifacts.manifest import Entry
 from mlgit.core import waiting
-from mlgit.dvc import cache, databases, hashing, memory
-from mlgit.dvc.memory import Memory
-from mlgit.dvc.tree import Tree
+from mlgit.dvc import cache
+from mlgit.dvc.caches import databases, memory
+from mlgit.dvc.caches.memory import Memory
+from mlgit.dvc.caches.tree import Tree
+from mlgit.dvc.worktree import hashing
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 

@@ -10,7 +10,7 @@ from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.ledger import Ledger
 from mlgit.core.query import HELD
 from mlgit.core.run import Run
-from mlgit.dvc import remote
+from mlgit.dvc.remotes import remote
 from mlgit.errors import MlgitError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo

@@ -9,7 +9,9 @@ from types import MappingProxyType
 
 from mlgit.artifacts import log, manifest, shapes
 from mlgit.artifacts.shapes import Shape
-from mlgit.dvc import cache, standing, tree
+from mlgit.dvc import cache
+from mlgit.dvc.caches import tree
+from mlgit.dvc.worktree import standing
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.store.place import Place

@@ -15,7 +15,8 @@ from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.ledger import Teller
 from mlgit.core.model_card import ModelCard
 from mlgit.core.run import Run
-from mlgit.dvc import cache, tree
+from mlgit.dvc import cache
+from mlgit.dvc.caches import tree
 from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 
@@ -29,7 +30,7 @@ def log(repo: Repo, path: Path, *, name: str, type: str, folder: str = "") -> Ar
     *folder*: the project's, in the repository. Raises `UsageError` for a name or a path that cannot be, `MlgitError`
     where the disk refuses.
     """
-    from mlgit.dvc import storing  # who looks for a version stores nothing
+    from mlgit.dvc.caches import storing  # who looks for a version stores nothing
 
     catalog.checked(name)
     catalog.checked_type(type)
@@ -39,7 +40,7 @@ def log(repo: Repo, path: Path, *, name: str, type: str, folder: str = "") -> Ar
 
 def log_draft(repo: Repo, draft: Artifact, *, folder: str = "") -> ArtifactVersion:
     """Store what *draft* holds as a version. Raises as `log` does, `TypeError` for metadata that cannot be stored."""
-    from mlgit.dvc import storing
+    from mlgit.dvc.caches import storing
 
     metadata = values.plain(draft.metadata, where=f"metadata of {draft.name}")
     files = draft.file_count

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from mlgit.dvc import databases, storing
+from mlgit.dvc.caches import databases, storing
 from mlgit.errors import MlgitError, UsageError
 
 REFERENCES = ".mlgit-references.json"

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from mlgit import whole
 from mlgit.artifacts.artifact import Artifact
 from mlgit.artifacts.logged import entries
-from mlgit.dvc import storing
+from mlgit.dvc.caches import storing
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 

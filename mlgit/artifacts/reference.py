@@ -14,12 +14,12 @@ from mlgit import whole
 from mlgit.artifacts import manifest
 from mlgit.artifacts.manifest import Entry
 from mlgit.core import secrets
-from mlgit.dvc import databases
+from mlgit.dvc.caches import databases
 from mlgit.errors import MlgitError, UsageError
 from mlgit.store import place as places
 
 if TYPE_CHECKING:
-    from mlgit.dvc import away
+    from mlgit.dvc.remotes import away
 
 MOST = 10_000_000
 """Files of one folder that is referenced, unless the caller says otherwise; W&B's own bound."""
@@ -64,7 +64,7 @@ def described(
 
 def _of_s3(uri: str, *, strict: bool, most: int) -> list[away.Object]:
     """What lies at *uri*; nothing where it may stay unknown, and no DVC remote says how to ask."""
-    from mlgit.dvc import away
+    from mlgit.dvc.remotes import away
 
     here = places.of_reader(Path.cwd())
     if here is None or not (strict or away.remote_of(here.repo, uri, here.folder)):
@@ -73,7 +73,7 @@ def _of_s3(uri: str, *, strict: bool, most: int) -> list[away.Object]:
 
 
 def _from_s3(entry: Entry, target: Path) -> None:
-    from mlgit.dvc import away
+    from mlgit.dvc.remotes import away
 
     here = places.of_reader(Path.cwd())
     if here is None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from mlgit.artifacts import carrying, log, logged
 from mlgit.core import figures
-from mlgit.dvc import auditing, project, remote, standing
-from mlgit.dvc.auditing import Audit
-from mlgit.dvc.remote import Pushed
-from mlgit.dvc.standing import Tracked
+from mlgit.dvc import project
+from mlgit.dvc.remotes import auditing, remote
+from mlgit.dvc.remotes.auditing import Audit
+from mlgit.dvc.remotes.remote import Pushed
+from mlgit.dvc.worktree import standing
+from mlgit.dvc.worktree.standing import Tracked
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 

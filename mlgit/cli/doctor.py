@@ -270,7 +270,8 @@ def _told_secrets(file: Path) -> list[str]:
 
 def _reached(folder: Path) -> Iterator[_Finding]:
     """Whether each DVC remote answers, and takes what it is sent."""
-    from mlgit.dvc import project, remote, stores
+    from mlgit.dvc import project
+    from mlgit.dvc.remotes import remote, stores
 
     repo = Repo.find(folder)
     root = project.root(folder, repo.work_tree) if repo and repo.work_tree else None

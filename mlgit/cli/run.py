@@ -178,7 +178,7 @@ def _check_no_stage(home: Place, folder: Path, words: Sequence[str]) -> None:
 def _plan(home: Place, folder: Path, words: Sequence[str], params: tuple[str, ...], *, as_json: bool) -> None:
     """Say which stages *words* would run, with these *params*."""
     from mlgit.cli import output
-    from mlgit.dvc import planning
+    from mlgit.dvc.pipelines import planning
     from mlgit.tracking import files
     from mlgit.tracking.command import run as execution
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from mlgit import whole
 from mlgit.core import waiting
 from mlgit.core.artifact import is_hash
-from mlgit.dvc import databases, pointers, project
+from mlgit.dvc import pointers, project
+from mlgit.dvc.caches import databases
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 
@@ -51,7 +52,7 @@ def listing(
     try:
         return databases.entries(repo, content, folder)
     except NotFoundError:
-        from mlgit.dvc import remote  # most often nothing is lacking
+        from mlgit.dvc.remotes import remote  # most often nothing is lacking
 
         if remote.pull(repo, {content: what() or content}, folder=folder, size=size) is None:
             raise
@@ -140,7 +141,7 @@ def lost(repo: Repo, contents: Iterable[str], *, folder: str = "", asks: bool) -
     Unless it *asks* there, what only the remote can have is believed to be there. Raises `MlgitError` where it cannot
     be reached.
     """
-    from mlgit.dvc import remote
+    from mlgit.dvc.remotes import remote
 
     away = [content for content in contents if not exists(repo, content, folder=folder)]
     there = remote.holding(repo, away if asks else (), folder=folder) if away else None

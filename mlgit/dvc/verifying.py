@@ -10,9 +10,10 @@ from pathlib import Path
 
 from mlgit.core import waiting
 from mlgit.core.artifact import is_hash
-from mlgit.dvc import databases, remote
-from mlgit.dvc.memory import Memory
-from mlgit.dvc.objects import Objects
+from mlgit.dvc.caches import databases
+from mlgit.dvc.caches.memory import Memory
+from mlgit.dvc.caches.objects import Objects
+from mlgit.dvc.remotes import remote
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.repo import Repo
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mlgit.core.artifact import is_hash
 from mlgit.core.registered import Registered
-from mlgit.dvc import databases, pointers
+from mlgit.dvc import pointers
+from mlgit.dvc.caches import databases
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import now

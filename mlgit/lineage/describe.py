@@ -11,7 +11,7 @@ from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import flatten, is_number
 from mlgit.core.registered import Registered
 from mlgit.core.run import Run
-from mlgit.dvc import databases
+from mlgit.dvc.caches import databases
 from mlgit.errors import MlgitError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo, split_commit

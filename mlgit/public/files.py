@@ -11,7 +11,8 @@ from mlgit.artifacts import manifest
 from mlgit.artifacts.files import File
 from mlgit.core import figures
 from mlgit.core.run import Run
-from mlgit.dvc import cache, databases, pointers
+from mlgit.dvc import cache, pointers
+from mlgit.dvc.caches import databases
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo

@@ -13,7 +13,7 @@ from pathlib import Path
 from mlgit.core import refs
 from mlgit.core.condition import Operation, Predicate
 from mlgit.core.run import Run, State
-from mlgit.dvc import stages
+from mlgit.dvc.pipelines import stages
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from mlgit.dvc import databases
+from mlgit.dvc.caches import databases
 from mlgit.git.repo import Repo
 from mlgit.reproduce import container, environment, pylock
 from mlgit.reproduce.aside import Aside

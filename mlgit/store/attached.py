@@ -144,7 +144,7 @@ def _write_objects(path: Path, objects: Mapping[str, Sequence[Logged]]) -> None:
 
 def _stored(repo: Repo, run: Run, name: str, write: Callable[[Path], object]) -> Out:
     """A file that *write* makes, in DVC's cache."""
-    from mlgit.dvc import storing
+    from mlgit.dvc.caches import storing
 
     with _scratch(repo) as scratch:
         try:
@@ -246,7 +246,7 @@ def _earlier(repo: Repo, run: Run, name: str, upto: int | None) -> Iterator[_Ins
 
 def _held(repo: Repo, run: Run, name: str, found: Sequence[_Inside]) -> Out:
     """A folder of *found*, in DVC's cache."""
-    from mlgit.dvc import storing
+    from mlgit.dvc.caches import storing
 
     with _scratch(repo) as scratch:
         try:

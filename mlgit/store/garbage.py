@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlgit.core.run import Run
-from mlgit.dvc.memory import Memory
+from mlgit.dvc.caches.memory import Memory
 from mlgit.git.repo import Move, Repo
 from mlgit.store import runs
 

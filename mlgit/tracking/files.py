@@ -162,7 +162,7 @@ def read_params(path: Path) -> dict[str, Any]:
     if path.suffix == ".toml":
         return toml(content, source=path.name)
     if path.suffix == ".py":
-        from mlgit.dvc import programs
+        from mlgit.dvc.pipelines import programs
 
         return programs.params(content.decode("utf-8-sig"), source=path.name)
     data = reader.plain(content, source=path.name)  # JSON is YAML
@@ -175,7 +175,7 @@ def with_params(path: Path, values: Mapping[str, Any]) -> str:
     """The text of a params file with *values* (dotted key → value) put in. Raises `ConfigError`."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        from mlgit.dvc import programs
+        from mlgit.dvc.pipelines import programs
 
         return programs.with_params(text, values, source=path.name)
     return editor.with_values(text, values, source=path.name)

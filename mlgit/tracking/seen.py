@@ -13,7 +13,7 @@ from mlgit.store import live
 from mlgit.tracking.notice import notify
 
 if TYPE_CHECKING:
-    from mlgit.dvc.drift import Drift
+    from mlgit.dvc.worktree.drift import Drift
 
 
 _AT_LEISURE = (State.FINISHED, State.FAILED)
@@ -29,7 +29,7 @@ def tell(repo: Repo, opened: live.Live, record: Run, state: State) -> None:
     top = repo.work_tree
     if top is None or record.source is None or project.root(top / record.folder, top) is None:
         return
-    from mlgit.dvc import drift
+    from mlgit.dvc.worktree import drift
 
     try:
         looked_at = drift.found(repo, record.source, record.folder, in_haste=state not in _AT_LEISURE)

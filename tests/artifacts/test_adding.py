@@ -18,7 +18,7 @@ import mlgit
 from mlgit import wiring
 from mlgit.artifacts import adding, amend, log
 from mlgit.artifacts.adding import Added, Wish
-from mlgit.dvc import databases
+from mlgit.dvc.caches import databases
 from mlgit.errors import MlgitError, NotFoundError, UsageError, WrongKindError
 from mlgit.git.repo import Repo
 from mlgit.store import ledgers

@@ -12,7 +12,8 @@ import mlgit
 from mlgit import wiring
 from mlgit.artifacts import adding
 from mlgit.artifacts.adding import Added, Wish
-from mlgit.dvc import databases, project
+from mlgit.dvc import project
+from mlgit.dvc.caches import databases
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from tests import stores

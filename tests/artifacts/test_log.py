@@ -10,7 +10,8 @@ import pytest
 
 from mlgit.artifacts import log as artifacts
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.dvc import cache, memory, project
+from mlgit.dvc import cache, project
+from mlgit.dvc.caches import memory
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query

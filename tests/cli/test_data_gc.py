@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.dvc import databases
+from mlgit.dvc.caches import databases
 from mlgit.git.repo import Repo
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -169,7 +169,8 @@ def test_nothing_goes_while_it_is_unknown_what_a_version_holds(mlgit: Script, in
 
 
 def test_what_is_about_to_be_named_is_young(inside: Repo, top: Path, monkeypatch: pytest.MonkeyPatch):
-    from mlgit.dvc import adding, cache
+    from mlgit.dvc import cache
+    from mlgit.dvc.worktree import adding
 
     (top / "again").write_text("nobody's")
     later = time.time() + 2 * 86_400

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.dvc import adding, databases, project
+from mlgit.dvc import project
+from mlgit.dvc.caches import databases
+from mlgit.dvc.worktree import adding
 from mlgit.git.repo import Repo
 from tests import stores
 from tests.conftest import need

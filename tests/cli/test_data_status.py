@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from mlgit.dvc import adding, project
+from mlgit.dvc import project
+from mlgit.dvc.worktree import adding
 from mlgit.git.repo import Repo
 from tests import stores
 

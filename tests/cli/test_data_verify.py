@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.dvc import databases, project
+from mlgit.dvc import project
+from mlgit.dvc.caches import databases
 from mlgit.git.repo import Repo
 from tests import between, stores
 from tests.conftest import need

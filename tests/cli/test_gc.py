@@ -16,7 +16,7 @@ import pytest
 
 from mlgit import wiring
 from mlgit.dvc import cache
-from mlgit.dvc.memory import Memory
+from mlgit.dvc.caches.memory import Memory
 from mlgit.git.repo import Repo
 from mlgit.index import build, query, shard, sharding
 from mlgit.store import garbage, runs, shards

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.dvc import databases, project
-from mlgit.dvc.databases import md5
+from mlgit.dvc import project
+from mlgit.dvc.caches import databases
+from mlgit.dvc.caches.databases import md5
 from mlgit.git.repo import Repo
 from mlgit.store import ledgers
 from tests import stores

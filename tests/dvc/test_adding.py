@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.dvc import adding, databases, project, taking
+from mlgit.dvc import project
+from mlgit.dvc.caches import databases, taking
+from mlgit.dvc.worktree import adding
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 from tests.conftest import make_repo
@@ -217,7 +219,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again_and_then_named(
 def test_several_may_add_at_once(repo: Repo, top: Path):
     project.setup(repo)
     code = (
-        "import sys; from pathlib import Path; from mlgit.dvc import adding; from mlgit.git.repo import Repo;"
+        "import sys; from pathlib import Path; from mlgit.dvc.worktree import adding; from mlgit.git.repo import Repo;"
         "sys.stdin.read();"
         "[adding.add(Repo.find(Path.cwd()), Path(name)) for name in sys.argv[1:]]"
     )

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.dvc import adding, cache, databases, project
+from mlgit.dvc import cache, project
+from mlgit.dvc.caches import databases
+from mlgit.dvc.worktree import adding
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 from tests import dying
@@ -50,7 +52,9 @@ def test_killed_at_any_moment_nothing_can_be_seen_and_a_second_try_ends(repo: Re
     program = """
 import shutil, sys
 from pathlib import Path
-from mlgit.dvc import adding, cache, databases, project
+from mlgit.dvc import cache, project
+from mlgit.dvc.caches import databases
+from mlgit.dvc.worktree import adding
 from mlgit.git.repo import Repo
 from tests.dying import dies_at
 repo, top = Repo.find(Path.cwd()), Path.cwd()

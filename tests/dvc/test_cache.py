@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.dvc import cache, project, storing
+from mlgit.dvc import cache, project
+from mlgit.dvc.caches import storing
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.dvc import adding, cache, databases, placing, project, remote
+from mlgit.dvc import cache, project
+from mlgit.dvc.caches import databases
+from mlgit.dvc.remotes import remote
+from mlgit.dvc.worktree import adding, placing
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from tests import disks, stores

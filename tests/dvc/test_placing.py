@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.dvc import adding, databases, placing
+from mlgit.dvc.caches import databases
+from mlgit.dvc.worktree import adding, placing
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from tests import dying
@@ -148,7 +149,7 @@ def test_killed_at_any_moment_it_is_as_before_or_after_and_a_second_try_ends(
     program = """
 import sys
 from pathlib import Path
-from mlgit.dvc import placing
+from mlgit.dvc.worktree import placing
 from mlgit.git.repo import Repo
 from tests.dying import dies_at
 placing._EXCHANGE, placing._SETTLED = int(sys.argv[4]), 0.0

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from mlgit.core import waiting
-from mlgit.dvc import cache, databases, project, remote, stored, storing
-from mlgit.dvc import stores as dvc_stores
+from mlgit.dvc import cache, project
+from mlgit.dvc.caches import databases, storing
+from mlgit.dvc.remotes import remote, stored
+from mlgit.dvc.remotes import stores as dvc_stores
 from mlgit.errors import ConfigError, MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from tests import stores
@@ -337,7 +339,9 @@ def test_a_repository_cannot_bring_a_program_for_credentials(repo: Repo, top: Pa
 
 def test_two_who_push_at_once_leave_all_of_it(repo: Repo, far: Far, folder: Path):
     content, _ = storing.add(repo, folder)
-    code = "import sys; from pathlib import Path; from mlgit.git.repo import Repo; from mlgit.dvc import remote; "
+    code = (
+        "import sys; from pathlib import Path; from mlgit.git.repo import Repo; from mlgit.dvc.remotes import remote; "
+    )
     code += f"print(remote.push(Repo.find(Path('.')), ['{content}']).stays)"
     both = [
         subprocess.Popen([sys.executable, "-c", code], cwd=repo.work_tree, stdout=subprocess.PIPE) for _ in range(2)
@@ -354,7 +358,8 @@ def test_two_who_push_at_once_leave_all_of_it(repo: Repo, far: Far, folder: Path
 _DIES = """
 import subprocess, sys
 from pathlib import Path
-from mlgit.dvc import databases, remote
+from mlgit.dvc.caches import databases
+from mlgit.dvc.remotes import remote
 from mlgit.git.repo import Repo
 from tests.dying import dies_at
 from tests.stores import held

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.dvc import databases, project, remote, storing
+from mlgit.dvc import project
+from mlgit.dvc.caches import databases, storing
+from mlgit.dvc.remotes import remote
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from tests import between, stores
@@ -60,7 +62,7 @@ def whole(root: Path) -> set[str]:
 
 
 _ACT = """
-import sys; from pathlib import Path; from mlgit.git.repo import Repo; from mlgit.dvc import remote
+import sys; from pathlib import Path; from mlgit.git.repo import Repo; from mlgit.dvc.remotes import remote
 repo = Repo.find(Path("."))
 remote.push(repo, sys.argv[2:]) if sys.argv[1] == "push" else remote.pull(repo, dict.fromkeys(sys.argv[2:], "x"))
 """

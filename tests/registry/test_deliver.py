@@ -13,7 +13,9 @@ import pytest
 from mlgit.artifacts import log as artifacts
 from mlgit.core.model import ModelVersion
 from mlgit.core.run import Run, State
-from mlgit.dvc import databases, project, remote
+from mlgit.dvc import project
+from mlgit.dvc.caches import databases
+from mlgit.dvc.remotes import remote
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Move, Repo
 from mlgit.registry import deliver, propose
@@ -70,7 +72,7 @@ def test_killed_at_any_moment_nothing_half_is_there_and_a_second_try_brings_it(i
     program = """
 import shutil, sys
 from pathlib import Path
-from mlgit.dvc import databases
+from mlgit.dvc.caches import databases
 from mlgit.git.repo import Repo
 from mlgit.registry import deliver, shelf
 from tests.dying import dies_at

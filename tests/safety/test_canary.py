@@ -241,7 +241,7 @@ def test_the_canary_sings_for_who_loads_what_dvc_keeps(canary: Canary, tmp_path:
     python("-c", f"{code}; cache['link'] = (1, '2')")
     poison(tmp_path / "links" / "cache.db", canary.egg)
     code += "; print(list(cache))"
-    guarded = f"from mlgit.dvc import plainly; plainly.guard()\n{code}"
+    guarded = f"from mlgit.dvc.pipelines import plainly; plainly.guard()\n{code}"
 
     careful = subprocess.run([sys.executable, "-c", guarded], capture_output=True, text=True, check=False)
     assert "DiskError" in careful.stderr
@@ -253,7 +253,7 @@ def test_the_canary_sings_for_who_loads_what_dvc_keeps(canary: Canary, tmp_path:
 
 def test_what_dvc_itself_keeps_is_still_read(tmp_path: Path, python: Script):
     code = f"""
-from mlgit.dvc import plainly
+from mlgit.dvc.pipelines import plainly
 plainly.guard()
 plainly.guard()
 from dvc_data.hashfile.cache import Cache

@@ -15,7 +15,8 @@ import pytest
 from mlgit.artifacts import manifest
 from mlgit.cli import group
 from mlgit.core.run import Run
-from mlgit.dvc import cache, databases, storing
+from mlgit.dvc import cache
+from mlgit.dvc.caches import databases, storing
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 from tests.conftest import make_repo

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from mlgit.core.run import Run
-from mlgit.dvc import databases, drift, project
+from mlgit.dvc import project
+from mlgit.dvc.caches import databases
+from mlgit.dvc.worktree import drift
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import runs
@@ -203,7 +205,7 @@ def test_data_behind_a_link_are_followed(data: Repo, mlgit: Script, tmp_path: Pa
 
 def test_a_project_without_dvc_is_not_looked_through(inside: Repo, python: Script):
     done = python(
-        "-c", "import mlgit, sys; mlgit.init(); mlgit.finish(); print('mlgit.dvc.drift' in sys.modules)"
+        "-c", "import mlgit, sys; mlgit.init(); mlgit.finish(); print('mlgit.dvc.worktree.drift' in sys.modules)"
     )  # fmt: skip
 
     assert done.stdout == "False\n"

@@ -19,7 +19,7 @@ from mlgit.errors import NotFoundError, UsageError
 if TYPE_CHECKING:
     from mlgit.artifacts.catalog import Held
     from mlgit.artifacts.manifest import Entry
-    from mlgit.dvc.placing import Plan
+    from mlgit.dvc.worktree.placing import Plan
     from mlgit.git.repo import Repo
     from mlgit.store.place import Place
 
@@ -45,7 +45,7 @@ def command(version: str, folder: Path | None, force: bool, dry_run: bool, as_js
     """
     from mlgit import wiring
     from mlgit.artifacts import bringing, log, logged, manifest
-    from mlgit.dvc import placing
+    from mlgit.dvc.worktree import placing
 
     place, here = wiring.place(), Path.cwd()
     held = log.find(place.repo, version, project=place.meant)
@@ -126,7 +126,8 @@ def _references(place: Place, held: Held) -> dict[str, Entry]:
 def _own_place(place: Place, held: Held) -> Path:
     """Where *held* was added. Raises `UsageError` where no data can be put there."""
     from mlgit.artifacts import manifest
-    from mlgit.dvc import overlaps, project
+    from mlgit.dvc import project
+    from mlgit.dvc.worktree import overlaps
 
     if manifest.is_address(held.version.path):
         raise UsageError(
@@ -148,7 +149,8 @@ def _own_place(place: Place, held: Held) -> Path:
 
 def _elsewhere(held: Held, folder: Path) -> Path:
     """In *folder*: a single file by its own name, a folder as *folder* itself. Raises `UsageError` for what is none."""
-    from mlgit.dvc import pointers, tree
+    from mlgit.dvc import pointers
+    from mlgit.dvc.caches import tree
 
     place = tree.named(folder)
     if place.exists() and not place.is_dir():
@@ -188,8 +190,9 @@ def _refuse_from_inside(plan: Plan, here: Path) -> None:
 def _pointed(place: Place, held: Held, plan: Plan) -> tuple[str | None, list[str]]:
     """Let the pointer of what *plan* has brought name it; (the command that goes back, the files that were written)."""
     from mlgit.artifacts import log
-    from mlgit.dvc import adding, pointers, standing
+    from mlgit.dvc import pointers
     from mlgit.dvc.pointers import Out
+    from mlgit.dvc.worktree import adding, standing
 
     target = plan.target
     try:

@@ -75,7 +75,8 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
 
 def _bring(repo: Repo, wanted: Sequence[Wanted]) -> tuple[list[str], list[str]]:
     """(what has come to its place, what stays as it is for something would be lost), of what the cache has."""
-    from mlgit.dvc import cache, placing
+    from mlgit.dvc import cache
+    from mlgit.dvc.worktree import placing
 
     brought, left = list[str](), list[str]()
     for one in wanted:

@@ -11,7 +11,7 @@ from mlgit.cli import output
 from mlgit.core import figures
 
 if TYPE_CHECKING:
-    from mlgit.dvc.standing import Standing
+    from mlgit.dvc.worktree.standing import Standing
 
 
 @click.command(short_help="Say what has changed in the data here.")
@@ -29,7 +29,8 @@ def command(paths: tuple[Path, ...], asks: bool, as_json: bool) -> None:
       mlgit data status --json | jq '.[] | select(.state != "unchanged")'
     """
     from mlgit import wiring
-    from mlgit.dvc import remote, standing
+    from mlgit.dvc.remotes import remote
+    from mlgit.dvc.worktree import standing
 
     repo = wiring.place().repo
     known = [standing.standing(repo, one) for one in standing.tracked(repo, paths)]

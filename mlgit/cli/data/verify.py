@@ -13,7 +13,7 @@ from mlgit.core import figures
 from mlgit.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlgit.dvc.auditing import Audit
+    from mlgit.dvc.remotes.auditing import Audit
     from mlgit.store.place import Place
 
 _MOST = 5

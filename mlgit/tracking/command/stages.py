@@ -15,7 +15,7 @@ from types import FrameType
 
 import psutil
 
-from mlgit.dvc import stages
+from mlgit.dvc.pipelines import stages
 from mlgit.errors import UsageError
 from mlgit.tracking.command import refused
 from mlgit.tracking.command.execute import terminal_tells_both

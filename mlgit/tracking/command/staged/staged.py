@@ -9,8 +9,8 @@ from typing import Any
 from mlgit import settings
 from mlgit.core import secrets
 from mlgit.core.compare import flatten
-from mlgit.dvc import outlined, repro, sections, stages
-from mlgit.dvc.stages import Done
+from mlgit.dvc.pipelines import outlined, repro, sections, stages
+from mlgit.dvc.pipelines.stages import Done
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.store import borrow, live, records, telling

@@ -9,8 +9,9 @@ from typing import Any
 from mlgit.artifacts import catalog, log
 from mlgit.core import refs, secrets
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.dvc import cache, storing
-from mlgit.dvc.stages import Done, Product
+from mlgit.dvc import cache
+from mlgit.dvc.caches import storing
+from mlgit.dvc.pipelines.stages import Done, Product
 from mlgit.errors import MlgitError
 from mlgit.tracking.command.staged.ground import Ground
 from mlgit.tracking.notice import notify

@@ -12,8 +12,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from mlgit.dvc import databases, memory
-from mlgit.dvc.memory import Memory, Row
+from mlgit.dvc.caches import databases, memory
+from mlgit.dvc.caches.memory import Memory, Row
 
 _DAY = 86_400
 
@@ -42,7 +42,7 @@ class Objects:
     def _looked(self, oid: str) -> bool:
         path = f"{self.database}/{oid[:2]}/{oid[2:]}"
         try:
-            found = os.stat(path)  # noqa: PTH116  (of fifty thousand, without a Path for each)
+            found = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return False
         if found.st_ctime < self._yesterday and found.st_nlink == 1:

@@ -11,8 +11,9 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from mlgit.dvc import copying, databases, memory, workshop
-from mlgit.dvc.objects import Objects
+from mlgit.dvc import copying, workshop
+from mlgit.dvc.caches import databases, memory
+from mlgit.dvc.caches.objects import Objects
 from mlgit.errors import MlgitError
 
 _BLOCK = 4 << 20
@@ -108,11 +109,11 @@ class Intake:
             os.close(fd)
         if count == after.st_size and memory.row(after) == memory.row(found):
             if self.has(md5):
-                os.unlink(scratch)  # noqa: PTH108
+                os.unlink(scratch)
             else:
                 self._new[md5] = scratch
             return md5, after
-        os.unlink(scratch)  # noqa: PTH108
+        os.unlink(scratch)
         return None, after
 
     @cached_property
@@ -126,7 +127,7 @@ class Intake:
     def _linked(self, path: str, scratch: str) -> bool:
         try:
             os.link(path, scratch, follow_symlinks=True)
-            os.chmod(scratch, _MODE)  # noqa: PTH101
+            os.chmod(scratch, _MODE)
         except OSError:  # on another disk, or one that has no links
             self._link = False
         return self._link
@@ -145,7 +146,7 @@ class Intake:
         for oid in self._new.keys() & self._objects.damaged:
             databases.put_aside(targets[oid])
         for oid in sorted(self._new, key=lambda one: one.endswith(".dir")):
-            os.rename(self._new[oid], targets[oid])  # noqa: PTH104
+            os.rename(self._new[oid], targets[oid])
         sync(folders, self._objects.database)
         for oid in self._new:
             self._objects.remember(oid)

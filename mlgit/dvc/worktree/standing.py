@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlgit.dvc import databases, hashing, ignoring, pointers, project, storing, tree
-from mlgit.dvc.memory import Memory
+from mlgit.dvc import pointers, project
+from mlgit.dvc.caches import databases, ignoring, storing, tree
+from mlgit.dvc.caches.memory import Memory
+from mlgit.dvc.caches.tree import ALONE
 from mlgit.dvc.pointers import Out
-from mlgit.dvc.tree import ALONE
+from mlgit.dvc.worktree import hashing
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git import process
 from mlgit.git.repo import Repo

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlgit.dvc import hashing, ignoring, memory, project, storing, tree
-from mlgit.dvc.memory import Memory
+from mlgit.dvc import project
+from mlgit.dvc.caches import ignoring, memory, storing, tree
+from mlgit.dvc.caches.memory import Memory
+from mlgit.dvc.caches.tree import Tree
 from mlgit.dvc.pointers import Out
-from mlgit.dvc.tree import Tree
+from mlgit.dvc.worktree import hashing
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 

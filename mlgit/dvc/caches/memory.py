@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlgit import whole
-from mlgit.dvc import tree
+from mlgit.dvc.caches import tree
 from mlgit.git.repo import Repo
 
 Row = tuple[int, int, int, int, str]

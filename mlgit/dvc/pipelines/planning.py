@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlgit.dvc import repro, unreadable
+from mlgit.dvc.pipelines import repro, unreadable
 
 if TYPE_CHECKING:
     from dvc.stage import Stage

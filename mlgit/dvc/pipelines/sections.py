@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlgit.dvc import plainly
+from mlgit.dvc.pipelines import plainly
 from mlgit.errors import MlgitError
 
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlgit.dvc import databases
-from mlgit.dvc.refusals import is_absent
+from mlgit.dvc.caches import databases
+from mlgit.dvc.remotes.refusals import is_absent
 
 if TYPE_CHECKING:
-    from mlgit.dvc.stores import Remote
+    from mlgit.dvc.remotes.stores import Remote
 
 _PART = 50 << 20
 """Bytes of one part of a large object, as s3fs sends it."""

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 from mlgit.core import waiting
-from mlgit.dvc import databases, memory
-from mlgit.dvc.memory import Memory, Row
-from mlgit.dvc.tree import ALONE, Tree
+from mlgit.dvc.caches import databases, memory
+from mlgit.dvc.caches.memory import Memory, Row
+from mlgit.dvc.caches.tree import ALONE, Tree
 from mlgit.errors import MlgitError
 
 
@@ -25,7 +25,7 @@ def hashes(place: Path, found: Tree, known: Memory) -> dict[str, str]:
             for number, name in enumerate(left, 1):
                 path, moment = place if name == ALONE else place / name, time.time_ns()
                 told[name] = databases.md5_of(path)
-                if memory.is_settled(after := os.stat(path), moment):  # noqa: PTH116
+                if memory.is_settled(after := os.stat(path), moment):
                     rows[name] = memory.row(after, told[name])
                 tell(after.st_size, f"{number:,} of {len(left):,} files")
     except OSError as exc:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlgit.dvc import pointers
-from mlgit.dvc.tree import Tree
+from mlgit.dvc.caches.tree import Tree
 from mlgit.errors import ConfigError, MlgitError, UsageError
 from mlgit.git import process
 from mlgit.git.repo import Repo

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core.artifact import is_hash
-from mlgit.dvc import repro
+from mlgit.dvc.pipelines import repro
 
 if TYPE_CHECKING:
     from dvc.output import Output

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlgit.dvc import databases
-from mlgit.dvc.tree import Keep, Names
+from mlgit.dvc.caches import databases
+from mlgit.dvc.caches.tree import Keep, Names
 
 _NAME = ".dvcignore"
 _FOLDERS = frozenset({".git", ".hg", ".dvc"})

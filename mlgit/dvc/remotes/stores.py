@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from mlgit.dvc import configured, project, refusals
+from mlgit.dvc import configured, project
+from mlgit.dvc.remotes import refusals
 from mlgit.errors import ConfigError, UsageError
 from mlgit.git.remote import bare
 from mlgit.git.repo import Repo

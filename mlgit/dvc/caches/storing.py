@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from mlgit.core import waiting
-from mlgit.dvc import databases, ignoring, memory, pointers, project, taking, tree
-from mlgit.dvc.memory import WHOLE, Memory, Row, told
-from mlgit.dvc.objects import Objects
-from mlgit.dvc.tree import ALONE, Allowed, Tree
+from mlgit.dvc import pointers, project
+from mlgit.dvc.caches import databases, ignoring, memory, taking, tree
+from mlgit.dvc.caches.memory import WHOLE, Memory, Row, told
+from mlgit.dvc.caches.objects import Objects
+from mlgit.dvc.caches.tree import ALONE, Allowed, Tree
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 
@@ -42,7 +43,7 @@ def add(repo: Repo, path: Path, *, folder: str = "", private: bool = False) -> t
     caller, who will not write to them again, are linked into the cache where the disk can, and no `.dvcignore` speaks
     of them. Raises `UsageError` for what cannot be stored, `MlgitError` where the disk refuses.
     """
-    path = Path(os.path.abspath(path))  # noqa: PTH100  (DVC follows links, as the user named them)
+    path = Path(os.path.abspath(path))  # DVC follows links, as the user named them
     if not path.exists():
         raise UsageError(f"There is no file or folder {path}.")
     root = None if private else project.of(repo, folder)

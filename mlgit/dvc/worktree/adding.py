@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlgit.dvc import configured, databases, ignoring, linking, overlaps, pointing, project, storing, tree
-from mlgit.dvc.memory import Memory
-from mlgit.dvc.objects import Objects
+from mlgit.dvc import configured, pointing, project
+from mlgit.dvc.caches import databases, ignoring, storing, tree
+from mlgit.dvc.caches.memory import Memory
+from mlgit.dvc.caches.objects import Objects
+from mlgit.dvc.caches.tree import Allowed, Tree
 from mlgit.dvc.pointers import Out
-from mlgit.dvc.tree import Allowed, Tree
+from mlgit.dvc.worktree import linking, overlaps
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git import process
 from mlgit.git.repo import Repo

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlgit import whole
-from mlgit.dvc import databases, memory
-from mlgit.dvc.memory import Memory, Row
-from mlgit.dvc.storing import Stored
-from mlgit.dvc.tree import ALONE
+from mlgit.dvc.caches import databases, memory
+from mlgit.dvc.caches.memory import Memory, Row
+from mlgit.dvc.caches.storing import Stored
+from mlgit.dvc.caches.tree import ALONE
 
 
 def relink(place: Path, stored: Stored, database: Path, links: Sequence[str], known: Memory) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mlgit import whole
-from mlgit.dvc import databases
-from mlgit.dvc.stores import Remote
+from mlgit.dvc.caches import databases
+from mlgit.dvc.remotes.stores import Remote
 from mlgit.git.repo import Repo
 
 _FRESH = 86_400

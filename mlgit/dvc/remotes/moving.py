@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.core import waiting
-from mlgit.dvc import databases, pointers, refusals, stored, taking, workshop
-from mlgit.dvc.objects import Objects as Known
-from mlgit.dvc.stores import Remote
+from mlgit.dvc import pointers, workshop
+from mlgit.dvc.caches import databases, taking
+from mlgit.dvc.caches.objects import Objects as Known
+from mlgit.dvc.remotes import refusals, stored
+from mlgit.dvc.remotes.stores import Remote
 
 Objects = Mapping[str, Path]
 """Hash → where it lies here."""

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mlgit.dvc import plainly
+from mlgit.dvc.pipelines import plainly
 from mlgit.errors import UsageError
 
 FILE, LOCK = "dvc.yaml", "dvc.lock"

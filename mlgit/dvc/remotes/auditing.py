@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlgit.dvc import databases, moving, pointers, stored, workshop
-from mlgit.dvc.memory import Memory
-from mlgit.dvc.objects import Objects
-from mlgit.dvc.stores import Remote, opened
+from mlgit.dvc import pointers, workshop
+from mlgit.dvc.caches import databases
+from mlgit.dvc.caches.memory import Memory
+from mlgit.dvc.caches.objects import Objects
+from mlgit.dvc.remotes import moving, stored
+from mlgit.dvc.remotes.stores import Remote, opened
 from mlgit.git.repo import Repo
 
 MISSING, DAMAGED = "missing", "damaged"

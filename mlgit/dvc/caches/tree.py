@@ -110,12 +110,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def look(path: str, allowed: Allowed | None = None) -> os.stat_result:
     """What the disk says of the file *path*, behind a link if it is one. Raises `UsageError` unless it can be read."""
     try:
-        found = os.stat(path)  # noqa: PTH116  (of fifty thousand files, without a Path for each)
+        found = os.stat(path)
     except OSError as exc:
         raise UsageError(f"{path} cannot be stored.", why=str(exc)) from None
     if not stat.S_ISREG(found.st_mode):
         raise UsageError(f"{path} cannot be stored: it is neither a file nor a folder.")
-    if allowed and os.path.islink(path) and not allowed(target := os.path.realpath(path)):  # noqa: PTH114
+    if allowed and os.path.islink(path) and not allowed(target := os.path.realpath(path)):
         raise UsageError(
             f"{path} cannot be stored: it is a link to {target}, outside of the project.",
             why="A link is stored as what it leads to, and that is nobody's who gets the data.",

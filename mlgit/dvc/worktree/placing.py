@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlgit.core import waiting
-from mlgit.dvc import cache, configured, copying, databases, hashing, ignoring, linking, memory, project, tree, workshop
-from mlgit.dvc.memory import Memory
-from mlgit.dvc.objects import Objects
-from mlgit.dvc.tree import ALONE
+from mlgit.dvc import cache, configured, copying, project, workshop
+from mlgit.dvc.caches import databases, ignoring, memory, tree
+from mlgit.dvc.caches.memory import Memory
+from mlgit.dvc.caches.objects import Objects
+from mlgit.dvc.caches.tree import ALONE
+from mlgit.dvc.worktree import hashing, linking
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 
@@ -77,7 +79,7 @@ def plan(repo: Repo, content: str, target: Path, *, folder: str = "", what: Call
 def _everything(folder: Path) -> Iterator[str]:
     """The paths of all that is no folder; links are none."""
     for top, folders, names in os.walk(folder):
-        links = [name for name in folders if os.path.islink(f"{top}/{name}")]  # noqa: PTH114
+        links = [name for name in folders if os.path.islink(f"{top}/{name}")]
         inside = os.path.relpath(top, folder)
         yield from (name if inside == "." else f"{inside}/{name}" for name in (*names, *links))
 

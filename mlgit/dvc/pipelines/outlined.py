@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlgit.dvc import plainly, repro, unreadable
+from mlgit.dvc.pipelines import plainly, repro, unreadable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlgit.dvc import databases, known, moving, refusals, stored, stores
-from mlgit.dvc.memory import Memory
-from mlgit.dvc.objects import Objects
-from mlgit.dvc.stores import Remote, opened
+from mlgit.dvc.caches import databases
+from mlgit.dvc.caches.memory import Memory
+from mlgit.dvc.caches.objects import Objects
+from mlgit.dvc.remotes import known, moving, refusals, stored, stores
+from mlgit.dvc.remotes.stores import Remote, opened
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.repo import Repo
 

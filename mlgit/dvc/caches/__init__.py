@@ -1,0 +1,1 @@
+"""What DVC's caches hold by content hash, and how bytes come into one."""
