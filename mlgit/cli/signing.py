@@ -68,7 +68,7 @@ def sign(
     from mlgit.store import registry as store
 
     if bool(key) == sigstore:
-        raise UsageError("A signature needs a key or Sigstore.", fix="--key PEM, or --sigstore")
+        raise UsageError("A signature is made with a key or through Sigstore.", fix="either --key PEM or --sigstore")
     if (certificate and not key) or (chain and not certificate):
         raise UsageError("A certificate tells of a key.", fix="--key PEM --certificate PEM [--chain PEM]")
     repo = wiring.place().repo
@@ -153,13 +153,14 @@ def _which(staging: bool, trust_config: Path | None, seconds: float) -> Any:
 
 
 def told(checked: Sequence[Checked]) -> list[str]:
-    """A line for each signature, or one that says that there is none."""
-    return [
+    """A line for each signature, those of which the same is to be said once; or one that says that there is none."""
+    lines = (
         f"signature by {one.by}: {one.why}"
         if one.why
         else f"signed by {one.by} on {figures.moment(one.signature.when)}"
         for one in checked
-    ] or ["not signed"]
+    )
+    return list(dict.fromkeys(lines)) or ["not signed"]
 
 
 def plain(one: Checked) -> dict[str, object]:

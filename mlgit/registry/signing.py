@@ -93,11 +93,12 @@ def _with_key(config: Any, signer: Signer, folder: Path, bundle: Path) -> None:
         else:
             config.use_elliptic_key_signer(private_key=signer.key, password=signer.password.encode() or None)
         config.sign(folder, bundle)
-    except (ValueError, TypeError) as exc:
+    except (ValueError, TypeError, AttributeError) as exc:  # the last is what the library makes of an RSA key
         what = f"{signer.key} with {signer.certificate}" if signer.certificate else str(signer.key)
-        raise UsageError(
-            f"{what} cannot sign.", why=str(exc), fix="give an EC key as PEM, and its certificate"
-        ) from exc
+        fix = (
+            "give an EC key as PEM, its password in MLGIT_KEY_PASSWORD where it has one, and a certificate of it if any"
+        )
+        raise UsageError(f"{what} cannot sign.", why=str(exc), fix=fix) from exc
 
 
 def _through_sigstore(config: Any, signer: Signer, folder: Path, bundle: Path) -> None:

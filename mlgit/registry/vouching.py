@@ -130,7 +130,7 @@ def refusal(version: ModelVersion, checked: Sequence[Checked], *, asked: bool) -
         )
     return MlgitError(
         f"{version.model} {version.version} has no signature that counts.",
-        why="; ".join(f"{one.by}: {one.why}" for one in checked[:5]),
+        why="; ".join(list(dict.fromkeys(f"{one.by}: {one.why}" for one in checked))[:5]),
         fix="do not use it" if any(one.false for one in checked) else _TRUST,
     )  # fmt: skip
 

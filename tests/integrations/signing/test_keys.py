@@ -100,6 +100,31 @@ def test_a_key_with_a_password_signs(registered: Repo, mlgit: Mlgit, monkeypatch
     assert "signed by" in mlgit("model", "verify", "digits", "--key", public).stdout
 
 
+def test_a_key_of_another_kind_is_refused_with_a_remedy(registered: Repo, mlgit: Mlgit):
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    kind = form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()
+    Path("ed.pem").write_bytes(ed25519.Ed25519PrivateKey.generate().private_bytes(*kind))
+
+    refused = mlgit("model", "sign", "digits", "--key", "ed.pem", check=False)
+
+    assert refused.returncode == 2
+    assert "ed.pem cannot sign" in refused.stderr
+    assert "give an EC key" in refused.stderr
+
+
+def test_who_signed_twice_is_told_of_once(registered: Repo, mlgit: Mlgit):
+    private, _ = keys("ada")
+    for _ in range(2):
+        mlgit("model", "sign", "digits", "--key", private)
+
+    checked = mlgit("model", "verify", "digits", check=False)
+
+    assert len(signatures.of(registered, "digits", "v1.0.0")) == 2
+    assert (checked.stdout + checked.stderr).count("nobody here knows that key") == 2
+
+
 def test_a_signature_of_other_bytes_does_not_count(registered: Repo, mlgit: Mlgit):
     private, public = keys("ada")
     Path("net/weights").write_text("others")
