@@ -12,6 +12,8 @@ from mlgit.errors import UsageError
 _TEXTS = ("framework", "version", "format", "made", "load", "unsafe", "dtype")
 _OBJECTS = "object"
 """A type of a column that may be any, as NumPy calls it."""
+_PLAIN = {"int": ("int", "uint", "float"), "float": ("float", "bfloat"), "bool": ("bool",), "str": ("str", "<U")}
+"""Python's own types, which have no width, as they stand in lists and in JSON: what libraries' types take them."""
 ANY = -1
 """A length that a model does not ask for, as MLflow and ONNX write it: that of a batch."""
 
@@ -152,7 +154,16 @@ def _of_sequence(data: Sequence[Any]) -> tuple[Port, ...]:
     while isinstance(item, list | tuple) and item:
         shape.append(len(item))
         item = item[0]
-    return (Port(dtype=type(item).__name__, shape=tuple(shape)),)
+    kinds = _kinds(data) or {type(item).__name__}
+    dtype = kinds.pop() if len(kinds) == 1 else "float" if kinds == {"int", "float"} else _OBJECTS
+    return (Port(dtype=dtype, shape=tuple(shape)),)
+
+
+def _kinds(data: Sequence[Any]) -> set[str]:
+    """The types of what is in nested lists."""
+    if not any(isinstance(item, list | tuple) for item in data):
+        return {type(item).__name__ for item in data}
+    return {kind for item in data for kind in _kinds(item if isinstance(item, list | tuple) else (item,))}
 
 
 def _named(name: str, value: Any) -> Port:
@@ -181,9 +192,16 @@ def _misfit(wanted: Sequence[Port], given: Sequence[Port]) -> str:
 
 
 def _differs(wanted: Port, given: Port) -> str:
-    if wanted.dtype and given.dtype and wanted.dtype != given.dtype and _OBJECTS not in (wanted.dtype, given.dtype):
+    if not _is_taken(wanted.dtype, given.dtype):
         return f"{wanted.name or 'it'} is of {given.dtype}, not {wanted.dtype}"
     fits = len(wanted.shape) == len(given.shape) and all(
         ANY in (one, other) or one == other for one, other in zip(wanted.shape, given.shape, strict=True)
     )
     return "" if fits or not wanted.shape else f"{wanted.name or 'it'} has the shape {list(given.shape)}"
+
+
+def _is_taken(wanted: str, given: str) -> bool:
+    """Whether a model that asks for one type takes another, as far as they are known."""
+    if not wanted or not given or wanted == given or _OBJECTS in (wanted, given):
+        return True
+    return wanted.startswith(_PLAIN.get(given, ())) or (wanted in _PLAIN and given.startswith(wanted))

@@ -88,6 +88,22 @@ def test_columns_are_compared_by_name():
         card.check_input(frame[["age"]])
 
 
+def test_python_s_own_numbers_are_taken_by_their_kind():
+    card = ModelCard(inputs=ports(np.zeros((1, 2))))
+    rows = ModelCard(inputs=ports(pd.DataFrame({"age": [1], "pay": [2.0]})))
+    lists = ModelCard(inputs=ports([[1.0, 2.0]]))
+
+    card.check_input([[1, 2.5], [3, 4]])
+    card.check_input([[1, 2]])
+    rows.check_input([{"age": 40, "pay": 3}, {"age": 41, "pay": 2.5}])
+    lists.check_input(np.zeros((3, 2)))
+    with pytest.raises(UsageError, match="it is of str, not float64"):
+        card.check_input([["a", "b"]])
+    with pytest.raises(UsageError, match="age is of float, not int64"):
+        rows.check_input([{"age": 40.5, "pay": 3}])
+    assert [port.dtype for port in ports([[1, 2.5], [3, 4]])] == ["float"]
+
+
 def test_a_column_of_objects_may_hold_text():
     card = ModelCard(
         inputs=(Port(name="name", dtype="object", shape=(-1,)), Port(name="age", dtype="int64", shape=(-1,)))
