@@ -44,7 +44,12 @@ def store(
         raise UsageError("A pickle runs code when it is loaded.", fix="say allow_pickle=True too")
     name = name or PICKLE
     chosen = frameworks.named(name)
-    kept = chosen.save(model, folder)
+    try:
+        kept = chosen.save(model, folder)
+    except AttributeError as exc:
+        if framework is None or frameworks.of(model) == framework:
+            raise
+        raise UsageError(f"A {frameworks.made(model)} is no model of {framework}.", why=str(exc)) from exc
     inputs, outputs = _ports(chosen, model, kept, signature, example)
     library = (frameworks.of(model) or "") if name == PICKLE else name
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -213,6 +213,12 @@ def test_bytes_that_are_not_what_was_logged_are_not_loaded(inside: Repo):
     assert np.array_equal(wandb.load_model("net")["w"], WEIGHTS["w"])
 
 
+@pytest.mark.parametrize("framework", ["keras", "catboost"])
+def test_what_is_not_of_the_framework_that_is_named_is_refused(framework: str, tmp_path: Path):
+    with pytest.raises(UsageError, match=f"A dict is no model of {framework}"):
+        keeping.store(WEIGHTS, tmp_path, framework=framework)
+
+
 def test_an_unknown_framework_is_refused(inside: Repo):
     with wandb.init() as run, pytest.raises(UsageError, match="'jax' is no framework"):
         run.log_model(WEIGHTS, framework="jax")
