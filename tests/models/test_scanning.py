@@ -54,6 +54,15 @@ def tarred(name: str, content: bytes) -> bytes:
     return out.getvalue()
 
 
+def tarred_of_old(name: str, content: bytes) -> bytes:
+    """A tar as it was before there was a word for its kind in it."""
+    packed = bytearray(tarred(name, content))
+    packed[257:265] = bytes(8)
+    packed[148:156] = b" " * 8
+    packed[148:156] = b"%06o\0 " % sum(packed[:512])
+    return bytes(packed)
+
+
 def saved(save: Callable[[io.BytesIO], object]) -> bytes:
     out = io.BytesIO()
     save(out)
@@ -83,9 +92,13 @@ UNSAFE = {
     "zip-in-zip": zipped({"policy.pth": zipped({"archive/data.pkl": pickled(2)})}),
     "zip-behind-junk": b"GGUF?" + zipped({"archive/data.pkl": pickled(2)}),
     "tar": tarred("model.ckpt", pickled()),
+    "tar-of-old": tarred_of_old("pickle", pickled()),
+    "lz4": b"\x04\x22\x4d\x18" + bytes(99),
+    "joblib-of-old": b"ZF0x15               " + zlib.compress(pickled()),
     "npy": saved(lambda out: np.save(out, OBJECTS, allow_pickle=True)),
     "npz": saved(lambda out: np.savez(out, a=OBJECTS)),
     "keras-lambda": zipped({"config.json": json.dumps({"class_name": "__lambda__"}).encode()}),
+    "keras-lambda-escaped": zipped({"config.json": rb'{"class\u005fname": "\u004cambda"}'}),
     "h5-lambda": b"\x89HDF\r\n\x1a\n" + b"\0" * 99 + b'{"class_name": "Lambda"}',
 }
 SAFE = {
