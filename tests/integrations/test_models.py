@@ -413,6 +413,42 @@ def test_tensors_that_safetensors_does_not_hold_are_refused_with_a_way_out(tmp_p
             keeping.store(model, tmp_path)
 
 
+def test_a_graph_too_large_for_one_file_stays_whole_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    needed("onnx")
+    monkeypatch.setattr(frameworks.named("onnx"), "_LARGE", 1000)
+    helper = __import__("onnx.helper").helper
+    weights = np.arange(400, dtype="float32").reshape(20, 20)
+    wide = helper.make_tensor("w", 1, weights.shape, weights.tobytes(), raw=True)
+    ports = [helper.make_tensor_value_info(name, 1, ["n", 20]) for name in "xy"]
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    model = helper.make_model(helper.make_graph(nodes, "g", ports[:1], ports[1:], [wide]))
+    before = model.SerializeToString()
+    folders = [tmp_path / name for name in "ab"]
+
+    for folder in folders:
+        folder.mkdir()
+        card = keeping.store(model, folder)
+    back = loading.load(folders[1], card, Trust())
+
+    assert model.SerializeToString() == before
+    assert back.graph.initializer[0].raw_data == weights.tobytes()
+    assert [sorted(path.name for path in folder.iterdir()) for folder in folders] == [
+        ["model.onnx", "model.onnx.data", "model.yaml"]
+    ] * 2
+    assert len({(folder / "model.onnx").read_bytes() for folder in folders}) == 1
+
+
+def test_a_graph_without_its_weights_is_refused(tmp_path: Path):
+    needed("onnx")
+    onnx = __import__("onnx.external_data_helper")
+    model = graph()
+    onnx.external_data_helper.set_external_data(model.graph.initializer[0], "elsewhere.data")
+    model.graph.initializer[0].ClearField("raw_data")
+
+    with pytest.raises(UsageError, match="in files of their own"):
+        keeping.store(model, tmp_path)
+
+
 class Doubling:
     """A step of the tests' own, which skops trusts nobody to make."""
 

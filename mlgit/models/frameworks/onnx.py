@@ -13,9 +13,11 @@ from mlgit.models import frameworks
 from mlgit.models.frameworks import Trust
 
 FORMAT = "onnx"
-_FILE = "model.onnx"
+_FILE, _WEIGHTS = "model.onnx", "model.onnx.data"
 _LARGE = 2**31 - 2**20
 """Bytes from which protobuf holds no graph whole, so that its tensors go into a file beside it."""
+_SMALL = 1024
+"""Bytes of a tensor that stays in the graph all the same: a shape, of which the graph is to be understood."""
 
 
 def takes(files: Mapping[str, Path]) -> bool:
@@ -24,9 +26,14 @@ def takes(files: Mapping[str, Path]) -> bool:
 
 
 def save(model: Any, folder: Path) -> ModelCard:
-    """Store a graph."""
+    """Store a graph. Raises `UsageError` for one whose tensors are in files that were not read."""
     onnx = frameworks.library("onnx")
-    onnx.save_model(model, folder / _FILE, save_as_external_data=model.ByteSize() > _LARGE)
+    is_elsewhere = onnx.external_data_helper.uses_external_data
+    if any(is_elsewhere(tensor) and not tensor.raw_data for tensor in model.graph.initializer):
+        raise UsageError(
+            "The graph's tensors are in files of their own.", fix="log their folder, or onnx.load() it all"
+        )
+    onnx.save_model(_apart(onnx, model) if model.ByteSize() > _LARGE else model, folder / _FILE)
     weights = model.graph.initializer
     given = {one.name for one in weights}
     return ModelCard(
@@ -36,6 +43,16 @@ def save(model: Any, folder: Path) -> ModelCard:
         inputs=_ports(onnx, (one for one in model.graph.input if one.name not in given)),
         outputs=_ports(onnx, model.graph.output),
     )  # fmt: skip
+
+
+def _apart(onnx: Any, model: Any) -> Any:
+    """A copy whose tensors go into a file beside it: what is written so is taken out of the graph that is saved."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for tensor in copy.graph.initializer:
+        if len(tensor.raw_data) >= _SMALL:
+            onnx.external_data_helper.set_external_data(tensor, _WEIGHTS)
+    return copy
 
 
 def _dtype(onnx: Any, number: int) -> str:
