@@ -449,6 +449,18 @@ def test_a_graph_without_its_weights_is_refused(tmp_path: Path):
         keeping.store(model, tmp_path)
 
 
+def test_a_module_trains_on_as_it_did_after_it_was_asked(tmp_path: Path):
+    need("torch", importlib.util.find_spec("torch") is not None)
+    import torch
+
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4), torch.nn.Dropout())
+    model[1].eval()
+
+    keeping.store(model, tmp_path, example=torch.zeros(2, 4))
+
+    assert [part.training for part in model.modules()] == [True, True, False, True]
+
+
 class Doubling:
     """A step of the tests' own, which skops trusts nobody to make."""
 

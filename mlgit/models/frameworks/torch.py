@@ -83,7 +83,7 @@ def predict(model: Any, example: Any) -> Any:
     if isinstance(model, Mapping):
         raise UsageError("A mapping of tensors cannot be asked.", fix="log the module, or give the signature")
     torch = frameworks.library("torch")
-    was_training = model.training
+    were_training = [part for part in model.modules() if part.training]  # some may be frozen, and stay so
     model.eval()
     try:
         with torch.no_grad():
@@ -91,4 +91,5 @@ def predict(model: Any, example: Any) -> Any:
                 return model(**example)
             return model(*example) if isinstance(example, tuple) else model(example)
     finally:
-        model.train(was_training)
+        for part in were_training:
+            part.training = True
