@@ -80,7 +80,7 @@ class Carrier:
         self.homeless: list[str] = []
         """Those that there is no default remote for."""
         self.lost: list[Piece] = []
-        """What the remote had once, and neither it nor this repository has now."""
+        """What neither the remote nor this repository has, and a ref names there all the same."""
         self.unasked: MlgitError | None = None
         """Why it is not known whether the remote has lost anything."""
 
@@ -115,13 +115,15 @@ class Carrier:
     def __call__(self, moves: Sequence[Move]) -> dict[str, str]:
         """Send the bytes behind *moves*; each ref whose bytes did not get there → why."""
         named = dict[str, set[str]]()
-        pieces = list[Piece]()
+        pieces, new = list[Piece](), list[Piece]()
         with self._repo.reader() as reader:
             for move in moves:
                 some, listed = self._behind(reader, move) if move.new else ((), ())
                 pieces += some
                 named[move.ref] = {*listed, *(piece.content for piece in some)}
+                new += self._new(reader, move, some)
         self.send(pieces)
+        self._miss(new)
         return {
             ref: f"{self.pieces[stuck[0]].label}: {self.stays[stuck[0]]}"
             for ref, contents in named.items()
@@ -137,6 +139,28 @@ class Carrier:
             return _added(after, listed | added), sorted(listed | added)  # one may have its number already
         told = runs.read_all(reader, self._tips(reader, move))
         return [piece for run in told for piece in of_run(run)], ()
+
+    def _new(self, reader: Reader, move: Move, pieces: Sequence[Piece]) -> list[Piece]:
+        """Those of *pieces*, which are behind *move*, that its ref does not name there yet.
+
+        What is in a month of the archive was named by a run's branch before.
+        """
+        if move.ref.startswith(refs.ARCHIVE):
+            return []
+        is_edited = move.old and move.ref.startswith(refs.RUNS)
+        earlier = runs.read_all(reader, [(move.ref, move.old or "")]) if is_edited else ()
+        before = {piece.content for run in earlier for piece in of_run(run)}
+        return [piece for piece in pieces if piece.content not in before]
+
+    def _miss(self, pieces: Sequence[Piece]) -> None:
+        """Note which of *pieces* are lost: a ref does not wait for bytes that may never come, but that is said."""
+        for folder in sorted({piece.folder for piece in pieces} - self._failed.keys()):
+            told = self.stays.keys() | {piece.content for piece in self.lost}
+            here = {one.content: one for one in pieces if one.folder == folder and one.content not in told}
+            try:
+                self.lost += (here[one] for one in remote.nowhere(self._repo, here, folder=folder))
+            except MlgitError as exc:
+                self.unasked = exc
 
     def _tips(self, reader: Reader, move: Move) -> list[tuple[str, str]]:
         if move.ref.startswith(refs.RUNS):

@@ -71,8 +71,8 @@ def notes_of_bytes(carrier: Carrier, *, can_configure: bool) -> Iterator[str]:
         what = f"The bytes of {kinds(carrier, carrier.homeless)} stay here: there is no default DVC remote."
         yield f"{what}{fix if can_configure else ''}"
     if carrier.lost:
-        what = f"{output.some([piece.label for piece in carrier.lost], _MOST)}: lost on the DVC remote, and not here."
-        yield f"{what} To fix: mlgit data push where they were made"
+        labels = output.some([piece.label for piece in carrier.lost], _MOST)
+        yield f"{labels}: neither whole here nor on the DVC remote. To fix: mlgit data push where they were made"
     if carrier.unasked:
         yield f"Whether all that was sent is still there is not known. {carrier.unasked.what}"
 

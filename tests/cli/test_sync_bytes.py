@@ -168,8 +168,38 @@ def test_what_was_collected_on_the_dvc_remote_elsewhere_goes_there_again(
     assert "1 artifact would be pushed to the DVC remote" in dry.stdout
     assert told["pushed"] == list(stores.held(tmp_path / "far")) == [databases.md5(b"one").hexdigest()]
     assert told["lost"] == [gone]
-    assert "churn of two: lost on the DVC remote, and not here" in done.stderr
+    assert "churn of two: neither whole here nor on the DVC remote" in done.stderr
     assert quiet.stdout == "Nothing to push or pull.\n"
+
+
+FOLDER = """
+import mlgit, pathlib
+for name in "ab":
+    pathlib.Path("weights").mkdir(exist_ok=True)
+    pathlib.Path("weights", name).write_text(name)
+with mlgit.init(name="folder") as run:
+    run.log_artifact("weights", name="weights", type="model")
+"""
+
+
+def test_a_run_whose_bytes_are_nowhere_is_named_when_its_branch_goes(
+    shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
+):
+    stores.configure(shared.folder, "store", str(tmp_path / "far"))
+    python("-c", FOLDER, cwd=shared.folder)
+    part = databases.place(next(databases.of(shared, "")), databases.md5(b"a").hexdigest())
+    part.rename(tmp_path / "a")
+
+    done = mlgit("sync", "--json", cwd=shared.folder)
+    (tmp_path / "a").rename(part)
+    mended = mlgit("data", "push", cwd=shared.folder)
+    mlgit("tag", "folder", "+good", cwd=shared.folder)
+    edited = mlgit("sync", cwd=shared.folder)
+
+    assert "weights of folder: neither whole here nor on the DVC remote" in done.stderr
+    assert len(json.loads(done.stdout)["artifacts"]["lost"]) == 1
+    assert "weights of folder" in mended.stdout
+    assert "neither" not in edited.stderr
 
 
 def test_a_dvc_remote_that_does_not_answer_holds_up_no_sync_that_sends_it_nothing(

@@ -201,6 +201,19 @@ def gone(repo: Repo, folder: str) -> list[str]:
     return found
 
 
+def nowhere(repo: Repo, contents: Iterable[str], *, folder: str) -> list[str]:
+    """Those of *contents* that do not lie here whole, and that the default remote of *folder* has not got.
+
+    It is asked for what it is not known to have. Raises `MlgitError` where it cannot be reached.
+    """
+    if (far := stores.described(repo, folder)) is None:
+        return []
+    had = known.there(repo, far) or ()
+    away = [one for one in dict.fromkeys(contents) if one not in had and not _objects(repo, one, folder)]
+    there = (away and holding(repo, away, folder=folder, deep=True)) or ()
+    return [one for one in away if one not in there]
+
+
 def forget(repo: Repo, folder: str, contents: Collection[str]) -> None:
     """Of *contents* it is not known any more that the default remote of *folder* has them."""
     if contents and (far := stores.described(repo, folder)):
