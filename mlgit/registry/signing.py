@@ -77,10 +77,16 @@ def sign(repo: Repo, version: ModelVersion, signer: Signer) -> None:
         deliver.deliver(repo, version, folder)
         bundle = top / "model.sig"
         if signer.key is None:
-            _through_sigstore(signing.Config(), signer, folder, bundle)
+            _through_sigstore(everything(signing.Config()), signer, folder, bundle)
         else:
-            _with_key(signing.Config(), signer, folder, bundle)
+            _with_key(everything(signing.Config()), signer, folder, bundle)
         signatures.add(repo, version.model, version.version, bundle.read_bytes())
+
+
+def everything(config: Any) -> Any:
+    """*config*, which signs or verifies, over every file: of itself its library leaves `.gitattributes` out."""
+    hashing = frameworks.library("model_signing.hashing", PACKAGE)
+    return config.set_hashing_config(hashing.Config().set_ignored_paths(paths=[], ignore_git_paths=False))
 
 
 def _with_key(config: Any, signer: Signer, folder: Path, bundle: Path) -> None:

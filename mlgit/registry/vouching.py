@@ -12,7 +12,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from mlgit.core import escape
 from mlgit.core.model import ModelVersion
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
-from mlgit.models import frameworks
+from mlgit.models import frameworks, loading
 from mlgit.registry import deliver
-from mlgit.registry.signing import PACKAGE, Sigstore, aside, asked, name_of
+from mlgit.registry.signing import PACKAGE, Sigstore, aside, asked, everything, name_of
 from mlgit.store import registry as store
 from mlgit.store import signatures
 from mlgit.store.signatures import Signature
@@ -67,6 +67,8 @@ class Claim:
     """Who signed through Sigstore."""
     model: str = ""
     """For what it was made: `digits-v1.0.0`."""
+    files: frozenset[str] = frozenset()
+    """The paths that it is made over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +162,8 @@ def _checked(one: Signature, name: str, folder: Path, scratch: Path, trust: Trus
     why, stranger = _refused(one, folder, scratch, way)
     if not why and claim.model != name:
         why = f"it was made for {claim.model}"
+    if not why and (left := loading.files_of(folder).keys() - claim.files):
+        why = f"it leaves {min(left)[:200]} out"
     if stranger:
         return Checked(signature=one, by=by, why=escape.line(f"{unknown} ({why})", 500))
     return Checked(signature=one, by=by, why=escape.line(why, 500), false=bool(why))
@@ -167,14 +171,16 @@ def _checked(one: Signature, name: str, folder: Path, scratch: Path, trust: Trus
 
 def _claim(bundle: Any) -> Claim:
     """What stands in *bundle*. Raises `ValueError`, `LookupError`, `TypeError` or `AttributeError` for what is none."""
-    subject = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))["subject"][0]
-    material, model = bundle["verificationMaterial"], escape.line(str(subject["name"]))
+    statement = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
+    model = escape.line(str(statement["subject"][0]["name"]))
+    made = Claim(model=model, files=frozenset(str(one["name"]) for one in statement["predicate"]["resources"]))
+    material = bundle["verificationMaterial"]
     if "publicKey" in material:
-        return Claim(hint=escape.line(str(material["publicKey"]["hint"])), model=model)
+        return replace(made, hint=escape.line(str(material["publicKey"]["hint"])))
     if "x509CertificateChain" in material:
         certificate = _certificate(material["x509CertificateChain"]["certificates"][0])
-        return Claim(certificate=escape.line(certificate.subject.rfc4514_string()) or "nobody by name", model=model)
-    return Claim(identity=_identity(_certificate(material["certificate"])), model=model)
+        return replace(made, certificate=escape.line(certificate.subject.rfc4514_string()) or "nobody by name")
+    return replace(made, identity=_identity(_certificate(material["certificate"])))
 
 
 def _certificate(told: Mapping[str, str]) -> Any:
@@ -227,7 +233,7 @@ def _refused(one: Signature, folder: Path, scratch: Path, way: Way) -> tuple[str
     place = scratch / "model.sig"
     place.write_bytes(one.bundle)
     try:
-        way(verifying.Config()).verify(folder, place)
+        way(everything(verifying.Config())).verify(folder, place)
     except openssl.X509StoreContextError as exc:
         return str(exc), True
     except (ValueError, TypeError, LookupError, AttributeError, forged, errors.Error, openssl.Error) as exc:

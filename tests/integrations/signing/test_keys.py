@@ -204,6 +204,31 @@ def test_a_signature_is_of_these_files_with_these_bytes(registered: Repo, mlgit:
         assert changed.why.startswith("Signature mismatch: ")
 
 
+def test_what_git_reads_in_a_model_s_folder_is_signed_too(registered: Repo, mlgit: Mlgit):
+    from model_signing import signing
+
+    private, public = keys("ada")
+    Path("net/.gitattributes").write_text("*.safetensors filter=lfs")
+    with wandb.init(project="digits", name="second") as run:
+        run.log_model("net", name="net")
+    mlgit("model", "register", "second", "--name", "digits")
+    mlgit("model", "sign", "digits@v1.1.0", "--key", private)
+    version = shelf.find(registered, "digits@v1.1.0", base="main")
+    trust = vouching.Trusted(keys={"ada": Path(public).read_bytes()})
+    mlgit("model", "get", "digits@v1.1.0", "-o", "digits-v1.1.0")
+    signing.Config().use_elliptic_key_signer(private_key=private).sign("digits-v1.1.0", "less.sig")
+
+    def checked() -> set[str]:
+        return {one.why for one in vouching.check(registered, version, Path("digits-v1.1.0"), trust)}
+
+    assert checked() == {""}
+    signatures.add(registered, "digits", "v1.1.0", Path("less.sig").read_bytes())
+    assert checked() == {"", "it leaves .gitattributes out"}
+    Path("digits-v1.1.0/.github").mkdir()
+    Path("digits-v1.1.0/.github/planted").touch()
+    assert all(checked())
+
+
 def test_a_signature_of_the_same_bytes_under_another_name_does_not_count(registered: Repo, mlgit: Mlgit):
     private, public = keys("ada")
     trust(registered, ada=public)
