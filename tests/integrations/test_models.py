@@ -449,6 +449,20 @@ def test_a_graph_without_its_weights_is_refused(tmp_path: Path):
         keeping.store(model, tmp_path)
 
 
+def test_states_of_one_model_in_a_folder_are_not_mixed(tmp_path: Path):
+    need("torch", importlib.util.find_spec("torch") is not None)
+    import torch
+    from safetensors.torch import save_file
+
+    (tmp_path / "step-9").mkdir()
+    save_file({"w": torch.ones(2)}, tmp_path / "model.safetensors")
+    save_file({"w": torch.zeros(2)}, tmp_path / "step-9/model.safetensors")
+    card = keeping.described(loading.files_of(tmp_path), {})
+
+    with pytest.raises(UsageError, match="w is in several files"):
+        loading.load(tmp_path, card, Trust())
+
+
 def test_a_module_trains_on_as_it_did_after_it_was_asked(tmp_path: Path):
     need("torch", importlib.util.find_spec("torch") is not None)
     import torch

@@ -65,13 +65,19 @@ def _apart(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> dict[str, Any]:
-    """The tensors by name: a state for `load_state_dict` of the class that the card names."""
+    """The tensors by name: a state for `load_state_dict` of the class that the card names.
+
+    Raises `UsageError` where several files hold a tensor of one name: they are several models, or states of one.
+    """
     safetensors = frameworks.library("safetensors", "safetensors")
     frameworks.library("torch")
     state: dict[str, Any] = {}
     for path in frameworks.with_suffix(files, ".safetensors"):
         with safetensors.safe_open(path, framework="pt") as file:
-            state |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            names = file.keys()  # a list
+            if twice := state.keys() & names:
+                raise UsageError(f"{min(twice)} is in several files.", fix="use_model() gives their folder: load one")
+            state |= {name: file.get_tensor(name) for name in names}
             noted = file.metadata() or {}
         shared = {name: kept for name, kept in noted.items() if _NOTED.get(name) != kept}
         state |= {name: state[kept] for name, kept in shared.items() if kept in state}
