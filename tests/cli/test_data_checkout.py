@@ -167,3 +167,31 @@ def test_what_a_version_references_comes_to_a_new_folder_alone(mlgit: Script, in
     assert {path.name: path.read_text() for path in new.iterdir()} == {"far.csv": "a,b\n"}
     assert "is not what was referenced" in changed.stderr
     assert not (tmp_path / "third").exists()
+
+
+def test_what_a_killed_checkout_left_goes_with_the_next_even_if_all_is_there(mlgit: Script, inside: Repo, data: Path):
+    left = inside.folder / f".{'a' * 16}.work.mlgit"
+    (left / "new").mkdir(parents=True)
+    (left / "target").write_text("data")
+
+    mlgit("data", "checkout", "data@v1", "--dry-run", cwd=inside.folder)
+    seen = left.exists()
+    done = mlgit("data", "checkout", "data@v1", cwd=inside.folder)
+
+    assert seen
+    assert "already there" in done.stdout
+    assert not left.exists()
+
+
+def test_what_a_killed_checkout_had_put_aside_is_back_before_the_next_looks(mlgit: Script, inside: Repo, data: Path):
+    (data / "mine.tmp").write_text("ignored by DVC, and nowhere else")
+    (inside.folder / ".dvcignore").write_text("*.tmp\n")
+    left = inside.folder / f".{'a' * 16}.work.mlgit"
+    left.mkdir()
+    (left / "target").write_text("data")
+    data.rename(left / "old")
+
+    mlgit("data", "checkout", "data@v0", cwd=inside.folder)
+
+    assert (data / "a").read_text() == "a"
+    assert (data / "mine.tmp").read_text() == "ignored by DVC, and nowhere else"

@@ -55,6 +55,8 @@ def command(version: str, folder: Path | None, force: bool, dry_run: bool, as_js
         _tell(place.repo, _Done(held, folder.absolute(), brought=len(entries)), here, dry_run=dry_run, as_json=as_json)
         return
     target = _own_place(place, held) if folder is None else _elsewhere(held, folder)
+    if not dry_run:
+        placing.tidy(target)
     plan = placing.plan(place.repo, held.version.hash, target, folder=held.folder, what=lambda: logged.called(held))
     _refuse_to_lose(plan, moved=folder is not None, force=force)
     _refuse_from_inside(plan, here)

@@ -82,6 +82,7 @@ def _bring(repo: Repo, wanted: Sequence[Wanted]) -> tuple[list[str], list[str]]:
     for one in wanted:
         if one.tracked is None or not cache.exists(repo, one.content, folder=one.folder):
             continue
+        placing.tidy(one.tracked.place)
         plan = placing.plan(repo, one.content, one.tracked.place, folder=one.folder)
         if plan.lost:
             left.append(one.label)

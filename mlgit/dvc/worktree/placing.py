@@ -94,6 +94,15 @@ def _cached(repo: Repo, wanted: set[str], folder: str) -> set[str]:
     return found
 
 
+def tidy(target: Path) -> None:
+    """Take away what a process left beside *target* that was killed, and put back what it had moved out of its way.
+
+    It comes before `plan`, which would take what is put back for nothing.
+    """
+    with suppress(OSError):  # there is no such folder, or it is not ours
+        workshop.sweep(target.parent, _rescued)
+
+
 def carry_out(repo: Repo, plan: Plan, *, links: Sequence[str] = ("copy",)) -> None:
     """Do what *plan* says, files that are not there yet being *links* to the cache, as DVC's `cache.type` has it.
 
