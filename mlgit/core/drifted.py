@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+SINCE = "changed since its pointer"
+"""How the words begin of what had changed before the run began: what it was then is among the run's data."""
+
 
 def words(about: Mapping[str, Any]) -> dict[str, str]:
     """Path → what had become of it: `changed during the run`, …; also of what only its size speaks for."""
@@ -19,4 +22,4 @@ def _words(one: Mapping[str, Any]) -> str:
         return "missing"
     if "expected" in one:
         return f"in part: {one.get('files')} of {one['expected']} files"
-    return "changed during the run" if one.get("during") else f"changed since its pointer, {one.get('pointer')}"
+    return "changed during the run" if one.get("during") else f"{SINCE}, {one.get('pointer')}"

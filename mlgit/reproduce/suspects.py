@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlgit.core import drifted
 from mlgit.core.compare import MISSING, Change, changes, flatten
 from mlgit.reproduce import recipe
 
@@ -43,6 +44,11 @@ def find(before: Mapping[str, Any], after: Mapping[str, Any], params: Mapping[st
     *params*: those of the run, one of which may be its seed.
     """
     found = [_suspect(change) for change in _changes(before, after)]
+    found += [
+        Suspect(name=f"data {path}", before=told, after="as it was when it began")
+        for path, told in drifted.words(before).items()
+        if not told.startswith(drifted.SINCE)  # that content is known, and was brought
+    ]
     if isinstance(earlier := before.get("earlier"), Mapping):
         found.append(Suspect(name="resumed", before=f"after step {earlier.get('step', '?')}", after="in one go"))
     if isinstance(before.get("nth"), int) and after.get("nth") is None:

@@ -48,3 +48,12 @@ def test_a_run_that_its_command_alone_did_not_make_is_a_suspect():
     assert found == {
         "resumed": ("after step 4", "in one go"), "process": ("run 3 of its process", "alone in its process"),
     }  # fmt: skip
+
+
+def test_data_that_were_not_what_is_brought_are_suspects():
+    changed = {"a.csv": {"pointer": "f0", "now": "f1", "during": True}, "b.csv": {"pointer": "f0", "now": "f1"}}
+    before = about(changed_data=changed, data_by_size=["c.csv"])
+
+    found = {one.name: one.before for one in suspects.find(before, about(), {})}
+
+    assert found == {"data a.csv": "changed during the run", "data c.csv": "judged by its size alone"}
