@@ -150,9 +150,7 @@ def _print(run: Run, needed: Needs, outcome: Outcome) -> None:
     if outcome.skipped_now:
         output.say(f"  not run again, for frozen: {output.some(outcome.skipped_now)}")
     if outcome.untouched:
-        output.say(
-            f"  not made again: {output.some(outcome.untouched)}; DVC, which the command called, took it as it was then"
-        )
+        output.say(f"  not made again: {output.some(outcome.untouched)}; what lay there is taken as it was then")
     if not outcome.is_whole:
         output.say("  of the history only what the run's branch holds: the whole is not here")
     if outcome.suspects:

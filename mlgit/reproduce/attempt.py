@@ -73,7 +73,7 @@ class Outcome:
     skipped_now: tuple[str, ...] = ()
     """Those that have not run again, for they are frozen: what they made is taken as it was."""
     untouched: tuple[str, ...] = ()
-    """What stages made then, and DVC, which the command called, did not let them make again."""
+    """What stages made then and did not make again, and is taken as it was brought."""
 
 
 def make(repo: Repo, told: Recipe, found: Needs, wanted: Wanted, *, shim: Shim) -> Outcome:
@@ -90,11 +90,12 @@ def make(repo: Repo, told: Recipe, found: Needs, wanted: Wanted, *, shim: Shim) 
         if missing := bringing.data(repo, told, place.code):
             return Outcome(verdict=Verdict(kind=verdict.Kind.CANNOT), missing=missing)
         bringing.lock(repo, told, place.code)
-        before = untouched.marks(place.code)
-        if not pipeline.is_one(told.words):
+        are_forced = pipeline.is_one(told.words)
+        before = untouched.marks(place.code, are_forced=are_forced)
+        if not are_forced:
             untouched.alone(place.code)
         ended = _run(repo, told, found, place, shim, _wish(told.run))
-        idle = () if pipeline.is_one(told.words) else untouched.left(before, place.code)
+        idle = untouched.left(before, place.code)
         place.stays = wanted.keep or (wanted.to is not None and not ended.signal)
         folder = place.code if place.stays else None
     if ended.signal:

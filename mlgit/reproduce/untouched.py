@@ -2,14 +2,17 @@
 
 Where `dvc repro` is the command itself, every stage is made to run. One that make or a script calls cannot be told so;
 but where DVC's cache is empty, it neither takes results from there nor believes that a stage has nothing to do. What is
-left are stages all of whose outputs are kept by git.
+left are stages all of whose outputs are kept by git; and, either way, the metrics and plots that `dvc.yaml` names
+beside its stages, for DVC removes only what a stage says that it makes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from mlgit.documents import reader
 from mlgit.dvc import project
@@ -28,13 +31,17 @@ def alone(code: Path) -> None:
             (place / "config.local").write_text("[cache]\n    dir = cache\n")
 
 
-def marks(code: Path) -> dict[Path, tuple[int, int]]:
-    """The outputs of stages that lie in *code* → by what one that was made anew is told from what was brought."""
-    return {path: mark for path in _outputs(code) if (mark := _mark(path))}
+def marks(code: Path, *, are_forced: bool) -> dict[Path, tuple[int, int]]:
+    """What lies in *code* and is to be made anew → by what that is told from what was brought.
+
+    Outputs of stages, unless these *are forced* to run, and the metrics and plots beside them.
+    """
+    made = [*_named(code, "dvc.yaml", _beside), *(() if are_forced else _named(code, "dvc.lock", _outs))]
+    return {path: mark for path in made if (mark := _mark(path))}
 
 
 def left(before: Mapping[Path, tuple[int, int]], code: Path) -> tuple[str, ...]:
-    """Those of the outputs *before* that are still what they were, by their paths in *code*, where DVC was at work."""
+    """Those of *before* that are still what they were, by their paths in *code*, where DVC was at work."""
     return tuple(
         path.relative_to(code).as_posix()
         for path, mark in sorted(before.items())
@@ -42,27 +49,32 @@ def left(before: Mapping[Path, tuple[int, int]], code: Path) -> tuple[str, ...]:
     )
 
 
-def _outputs(code: Path) -> Iterator[Path]:
-    for line in process.run("ls-files", "-z", "--", ":(top,glob)**/dvc.lock", folder=code).decode().split("\0"):
-        lock = code / line
-        if line and lock.is_file():
-            for path in _named(lock):
-                place = Path(os.path.normpath(lock.parent / path))
-                if place.is_relative_to(code):
-                    yield place
+def _named(code: Path, file: str, within: Callable[[Mapping[str, Any]], Iterator[str]]) -> Iterator[Path]:
+    """What each *file* of that name in *code* names, the paths *within* it; nothing where it cannot be read."""
+    for line in process.run("ls-files", "-z", "--", f":(top,glob)**/{file}", folder=code).decode().split("\0"):
+        place = code / line
+        if line and place.is_file():
+            with contextlib.suppress(MlgitError):
+                told = reader.plain(place.read_bytes(), source=file)
+                named = within(told) if isinstance(told, Mapping) else ()
+                inside = (Path(os.path.normpath(place.parent / path)) for path in named)
+                yield from (path for path in inside if path.is_relative_to(code))
 
 
-def _named(lock: Path) -> Iterator[str]:
-    """The paths of what the stages of *lock* make; nothing where that cannot be read."""
-    try:
-        told = reader.plain(lock.read_bytes(), source=lock.name)
-    except MlgitError:
-        return
-    stages = told.get("stages") if isinstance(told, Mapping) else None
+def _outs(lock: Mapping[str, Any]) -> Iterator[str]:
+    """The paths of what the stages of a *lock* file make."""
+    stages = lock.get("stages")
     for stage in stages.values() if isinstance(stages, Mapping) else ():
         for out in (isinstance(stage, Mapping) and stage.get("outs")) or ():
             if isinstance(out, Mapping) and isinstance(out.get("path"), str):
                 yield out["path"]
+
+
+def _beside(document: Mapping[str, Any]) -> Iterator[str]:
+    """The paths of the metrics and plots that a `dvc.yaml` names beside its stages: in a list, or as names of more."""
+    for section in (document.get("metrics"), document.get("plots")):
+        for one in section if isinstance(section, list) else [section]:
+            yield from (name for name in (one if isinstance(one, Mapping) else [one]) if isinstance(name, str))
 
 
 def _mark(path: Path) -> tuple[int, int] | None:

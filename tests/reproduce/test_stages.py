@@ -129,4 +129,20 @@ def test_stages_that_a_command_calls_take_nothing_from_a_cache_or_the_verdict_sa
     skipped = mlgit("reproduce", "skipped", check=False)
 
     assert (trained["verdict"], trained["same"]["points"], trained["not_made_again"]) == ("bitwise", 3, [])
-    assert "  not made again: score.json; DVC, which the command called" in skipped.stdout
+    assert "  not made again: score.json; what lay there is taken as it was then" in skipped.stdout
+
+
+def test_metrics_beside_the_stages_that_none_of_them_wrote_are_not_called_made_again(
+    pipeline: Repo, mlgit: Mlgit
+) -> None:
+    (pipeline.folder / "dvc.yaml").write_text(f"{FILES['dvc.yaml']}metrics: [human.json, log.json]\n")
+    (pipeline.folder / "human.json").write_text('{"rating": 3}')
+    (pipeline.folder / "log.json").write_text('{"runs": 0}')
+    train = f"{FILES['train.py']}json.dump({{'runs': 1}}, open('log.json', 'w'))\n"
+    (pipeline.folder / "train.py").write_text(train)
+    commit(pipeline)
+    mlgit("run", "-n", "first")
+
+    done = json.loads(mlgit("reproduce", "first", "--json").stdout)
+
+    assert (done["verdict"], done["not_made_again"]) == ("bitwise", ["human.json"])
