@@ -449,6 +449,19 @@ def test_a_graph_without_its_weights_is_refused(tmp_path: Path):
         keeping.store(model, tmp_path)
 
 
+def test_a_model_of_catboost_that_reads_texts_comes_back(tmp_path: Path):
+    needed("catboost")
+    catboost, pd = __import__("catboost"), __import__("pandas")
+    frame = pd.DataFrame({"said": ["good film", "bad film", "so so"] * 20, "age": X[:, 0]})
+    settings = {"iterations": 3, "verbose": False, "allow_writing_files": False, "text_features": ["said"]}
+    model = catboost.CatBoostClassifier(**settings).fit(frame, Y)
+
+    card = keeping.store(model, tmp_path)
+    back = loading.load(tmp_path, card, Trust())
+
+    assert back.predict_proba(frame).tolist() == model.predict_proba(frame).tolist()
+
+
 def test_states_of_one_model_in_a_folder_are_not_mixed(tmp_path: Path):
     need("torch", importlib.util.find_spec("torch") is not None)
     import torch

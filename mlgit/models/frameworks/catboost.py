@@ -25,10 +25,12 @@ def _models(files: Mapping[str, Path]) -> list[Path]:
 
 def save(model: Any, folder: Path) -> ModelCard:
     """Store a model of CatBoost's, without what is another each time: a number of its own, and when it was made."""
-    kept = model.copy()
+    path = str(folder / _FILE)
+    model.save_model(path)
+    kept = frameworks.library("catboost").CatBoost().load_model(path)  # its `copy()` loses how texts are read
     for name in {"model_guid", "train_finish_time"} & set(kept.get_metadata().keys()):
         del kept.get_metadata()[name]
-    kept.save_model(str(folder / _FILE))
+    kept.save_model(path)
     return ModelCard(format=FORMAT, load=f'{type(model).__name__}().load_model("{_FILE}")')
 
 
