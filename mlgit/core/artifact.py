@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -212,6 +213,13 @@ def _link_naming(one: ArtifactVersion, link: Link) -> Naming:
 
 
 def odd_namings(versions: Sequence[ArtifactVersion], began: float) -> list[Naming]:
-    """`namings`, without those that are plain."""
-    several = zip(claims(versions, began), namings(versions, began), strict=True)
-    return [naming for claim, naming in several if not naming.is_plain(claim.logged)]
+    """`namings`, without those that are plain; but all where a content is claimed under one name more than once, as by
+    a link to the artifact's own name: which of the claims one belongs to shows in their order alone.
+    """
+    several = list(zip(claims(versions, began), namings(versions, began), strict=True))
+    times = Counter((claim.content, claim.name) for claim, _ in several) if len(several) > 1 else {}
+    return [
+        naming
+        for claim, naming in several
+        if not naming.is_plain(claim.logged) or times.get((claim.content, claim.name), 1) > 1
+    ]

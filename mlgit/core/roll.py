@@ -43,9 +43,12 @@ class Told(Generic[T]):
         self.logged.append(logged)
         self.tellers.append(teller)
 
-    def lines(self) -> dict[tuple[T, str], int]:
-        """(teller, content) → its line."""
-        return {key: line for line, key in enumerate(zip(self.tellers, self.contents, strict=True))}
+    def lines(self) -> dict[tuple[T, str], list[int]]:
+        """(teller, content) → its lines, the last one first: nearly always one."""
+        found: dict[tuple[T, str], list[int]] = {}
+        for line in reversed(range(len(self.contents))):
+            found.setdefault((self.tellers[line], self.contents[line]), []).append(line)
+        return found
 
     def take_over(self, other: Told[Any]) -> None:
         """Take up all that *other* has."""

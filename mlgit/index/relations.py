@@ -175,9 +175,8 @@ class Relations:
         for row, text in odd:
             with suppress(ValueError):
                 naming = Naming.of(text)
-                line = at.get((mine[row], naming.name), {}).get((row, naming.content))
-                if line is not None:
-                    found[mine[row], naming.name].odd[line] = naming
+                if lines := at.get((mine[row], naming.name), {}).get((row, naming.content)):
+                    found[mine[row], naming.name].odd[lines.pop()] = naming
         return dict(found)
 
     def _projects_of(self, rows: Collection[int], project: str | None) -> dict[int, str]:

@@ -95,6 +95,8 @@ def test_what_the_index_tells_of_versions_is_what_all_their_runs_say(inside: Rep
         version(1, aliases=("gold", "latest"), claimed=2e9), version(2, deleted=True), version(3, created=1e9 + 2),
         version(4, name="other", links=(Link(collection="net", aliases=("odd name",), linked=1e9 + 5),)),
         version(5, created=0.0), version(1, aliases=("best",)), version(6, aliases=("gold", "latest")), version(7),
+        version(10, aliases=("own", "latest"), links=(Link(collection="net", aliases=("linked",), linked=1e9 + 20),)),
+        version(11, links=(Link(collection="net", aliases=("late",), linked=1e9 + 21),)),
     )  # fmt: skip
     for number, one in enumerate(said):
         record(inside, f"{number}" * 8, name="same" if number < 3 else "r", logged=(one, version(8)), created=number)
