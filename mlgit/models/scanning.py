@@ -32,7 +32,8 @@ _NAME = re.compile(r"[\w.]+ [\w.<>]+")
 _MOST = 32 << 20
 """Bytes of one stream that are looked at for a pickle without the usual beginning."""
 _BLOCK = 1 << 16
-_MEMBERS = 20_000
+_MEMBERS = 100_000
+"""Files of an archive that are looked into: a forest of 4,000 trees has 20,000."""
 _DEPTH = 4
 _LAMBDA = re.compile(rb'"class_name"\s*:\s*"(__lambda__|Lambda)"')
 _ESCAPED = re.compile(rb"\\u00([0-7][0-9a-fA-F])")

@@ -114,6 +114,7 @@ SAFE = {
     "gguf": b"GGUF\x03\0\0\0" + b"\0" * 32,
     "empty": b"",
     "zeros": b"\0" * 4096,
+    "forest": zipped({f"{number}.npy": b"" for number in range(20_001)}),
     "zipped text": zipped({"readme.md": b"# hello\n", "data.csv": b"a,b\n1,2\n"}),
 }
 
