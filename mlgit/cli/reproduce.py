@@ -151,6 +151,8 @@ def _print(run: Run, needed: Needs, outcome: Outcome) -> None:
         output.say(f"  not run again, for frozen: {output.some(outcome.skipped_now)}")
     if outcome.untouched:
         output.say(f"  not made again: {output.some(outcome.untouched)}; what lay there is taken as it was then")
+    if outcome.saved:
+        output.say(f"  saved with it, of other bytes, and no part of the verdict: {output.some(outcome.saved)}")
     if not outcome.is_whole:
         output.say("  of the history only what the run's branch holds: the whole is not here")
     if outcome.suspects:
@@ -209,6 +211,7 @@ def _document(run: Run, needed: Needs, outcome: Outcome) -> dict[str, Any]:
         "left_aside": list(result.clocks), "whole_history": outcome.is_whole,
         "skipped_then": list(outcome.skipped_then), "skipped_now": list(outcome.skipped_now),
         "not_made_again": list(outcome.untouched),
+        "saved_otherwise": list(outcome.saved),
         "suspects": [{"name": one.name, "before": one.before, "after": one.after} for one in outcome.suspects],
         "missing": _missing(outcome.missing), "doubts": _missing(needed.doubts),
     }  # fmt: skip

@@ -39,6 +39,8 @@ _LACKED = (
     ("library", re.compile(rb"(?:ImportError|OSError): (lib[^:\s]+): cannot open shared object file")),
 )
 """What a Python program says last that ended for want of something."""
+_SAVED = "files"
+"""Where a run's branch has what was saved with it."""
 _SAID = ("name", "project", "group", "job_type", "notes", "tags")
 
 Shim = Callable[[Sequence[str], Mapping[str, str]], Mapping[str, str]]
@@ -74,6 +76,8 @@ class Outcome:
     """Those that have not run again, for they are frozen: what they made is taken as it was."""
     untouched: tuple[str, ...] = ()
     """What stages made then and did not make again, and is taken as it was brought."""
+    saved: tuple[str, ...] = ()
+    """The files saved with the run that only one of the two has, or of other bytes: no part of the verdict."""
 
 
 def make(repo: Repo, told: Recipe, found: Needs, wanted: Wanted, *, shim: Shim) -> Outcome:
@@ -217,8 +221,17 @@ def _judged(repo: Repo, told: Recipe, again: Run, found: Needs, wanted: Wanted) 
     around = suspects.find(told.about, runs.surroundings(repo, again), told.run.params) if result.kind in kinds else ()
     return Outcome(
         verdict=result, again=again, suspects=tuple(around), is_whole=first.is_full,
-        skipped_then=skipped, skipped_now=idle,
+        skipped_then=skipped, skipped_now=idle, saved=_saved_otherwise(repo, first.run, second.run),
     )  # fmt: skip
+
+
+def _saved_otherwise(repo: Repo, one: Run, other: Run) -> tuple[str, ...]:
+    """The files saved with the runs that are not the same; of folders that DVC holds, the folder."""
+    held = {run.held.get(_SAVED) for run in (one, other)}
+    if held != {None}:
+        return (f"{_SAVED}/",) if len(held) > 1 else ()
+    before, after = (dict(runs.texts(repo, run, _SAVED)) for run in (one, other))
+    return tuple(name for name in sorted({*before, *after}) if before.get(name) != after.get(name))
 
 
 def _skipped(account: Account) -> tuple[str, ...]:

@@ -554,3 +554,22 @@ def test_a_verdict_on_nothing_says_so(inside: Repo, mlgit: Mlgit) -> None:
         "bitwise: bro ken, made again\n  it ended as it did then: failed\n  but for its end nothing was compared"
         in said
     )
+
+
+def test_files_that_were_saved_with_a_run_and_hold_something_else_are_named(inside: Repo, mlgit: Mlgit) -> None:
+    code = (
+        "import mlgit, os\n"
+        "with mlgit.init(name='saves') as run:\n"
+        "    run.log({'a': 1})\n"
+        "    for name, text in (('same.txt', 'same'), ('drawn.txt', os.urandom(8).hex())):\n"
+        "        open(name, 'w').write(text)\n"
+        "        run.save(name)\n"
+    )
+    (inside.folder / "train.py").write_text(code)
+    mlgit("run", "--", "python", "train.py")
+
+    told = json.loads(mlgit("reproduce", "saves", "--json").stdout)
+    said = mlgit("reproduce", "saves").stdout
+
+    assert (told["verdict"], told["saved_otherwise"]) == ("bitwise", ["drawn.txt"])
+    assert "saved with it, of other bytes, and no part of the verdict: drawn.txt" in said
