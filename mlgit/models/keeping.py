@@ -46,10 +46,8 @@ def store(
     chosen = frameworks.named(name)
     try:
         kept = chosen.save(model, folder)
-    except AttributeError as exc:
-        if framework is None or frameworks.of(model) == framework:
-            raise
-        raise UsageError(f"A {frameworks.made(model)} is no model of {framework}.", why=str(exc)) from exc
+    except AttributeError as exc:  # a tensor, a data set, or what is of another library than is said
+        raise UsageError(f"A {frameworks.made(model)} is no model of {name}.", why=str(exc)) from exc
     inputs, outputs = _ports(chosen, model, kept, signature, example)
     library = (frameworks.of(model) or "") if name == PICKLE else name
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}

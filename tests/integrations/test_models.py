@@ -394,6 +394,14 @@ def test_a_tensor_that_is_another_conjugated_is_stored_as_it_reads(inside: Repo)
     assert {name: one.tolist() for name, one in back.items()} == {name: one.tolist() for name, one in tensors.items()}
 
 
+def test_a_tensor_alone_is_no_model(tmp_path: Path):
+    need("torch", importlib.util.find_spec("torch") is not None)
+    import torch
+
+    with pytest.raises(UsageError, match=r"A torch\.Tensor is no model of torch"):
+        keeping.store(torch.ones(2), tmp_path)
+
+
 def test_a_tensor_called_as_the_format_is_no_second_one(inside: Repo):
     need("torch", importlib.util.find_spec("torch") is not None)
     import torch
