@@ -23,7 +23,7 @@ from mlgit.store.place import Place
 from mlgit.tracking import session
 
 
-def load_model(name: str, *, allow_pickle: bool = False, trusted: Sequence[str] = ()) -> Any:
+def load_model(name: str, *, allow_pickle: bool = False, trusted: str | Sequence[str] = ()) -> Any:
     """The model *name* as an object, every byte verified; the run that is under way, if any, remembers that it used it.
 
         classifier = mlgit.load_model("churn@production")
@@ -49,7 +49,8 @@ def load_model(name: str, *, allow_pickle: bool = False, trusted: Sequence[str] 
         target = Path(artifact.file() if artifact.file_count == 1 else artifact.download())
     card = _card(home, found)
     loading.verify(target, card.sha256)
-    return loading.load(target, card, Trust(pickle=allow_pickle, types=tuple(trusted)))
+    types = (trusted,) if isinstance(trusted, str) else tuple(trusted)
+    return loading.load(target, card, Trust(pickle=allow_pickle, types=types))
 
 
 def model_card(name: str) -> ModelCard:

@@ -519,6 +519,7 @@ def test_an_estimator_with_foreign_classes_is_loaded_once_they_are_trusted(insid
     with pytest.raises(UsageError, match="which nobody trusts yet"):
         mlgit.load_model("net")
     assert mlgit.load_model("net", trusted=[foreign]).predict(X).tolist() == made.predict(X).tolist()
+    assert isinstance(mlgit.load_model("net", trusted=foreign)[0], Doubling)
 
 
 def test_a_keras_model_with_code_in_it_is_stored_only_where_somebody_asks_for_it(inside: Repo):
