@@ -183,6 +183,13 @@ class Relations:
         """The projects of *rows*, by row; of one *project* only, if that is."""
         return {row: whose for row, whose in self._words["project"].told(rows) if project in (None, whose)}
 
+    def projects_of(self, name: str) -> set[str]:
+        """The projects whose runs logged something under *name*."""
+        every = set(self._words["project"].known())
+        if len(every) < 2:
+            return every if self.is_name(name) else set()
+        return set(self._projects_of(set(self._words["logged"].rows([name])), None).values())
+
     def is_name(self, name: str) -> bool:
         """Whether a run logged something under *name*."""
         return next(self._words["logged"].rows([name]), None) is not None

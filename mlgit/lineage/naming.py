@@ -159,9 +159,9 @@ def _content(sources: Sources, content: str) -> Key:
 def _version(repo: Repo, sources: Sources, text: str) -> str:
     """The content of `name:v2`, by the index alone where it can tell; by all that runs say of aliases."""
     wanted = catalog.parse(text)
+    project = wanted.project or sources.project or sources.only_project(wanted.name)
     for numbers in (sources.listed, sources.numbers):  # the ledger first, for it need not look at what runs say
-        known = numbers(wanted.project or sources.project, wanted.name)
-        if content := _chosen(known, wanted.which):
+        if project and (content := _chosen(numbers(project, wanted.name), wanted.which)):
             return content
     from mlgit.artifacts import log
 

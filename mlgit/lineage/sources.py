@@ -33,8 +33,9 @@ class Sources:
         self._rows: dict[str, int] = {}
         """The rows of runs that were met, by id."""
         self._many: dict[str, bool] = {}
-        self._listed: dict[tuple[str | None, str], Mapping[str, int]] = {}
-        self._numbers: dict[tuple[str | None, str], Mapping[str, int]] = {}
+        self._only: dict[str, str | None] = {}
+        self._listed: dict[tuple[str, str], Mapping[str, int]] = {}
+        self._numbers: dict[tuple[str, str], Mapping[str, int]] = {}
         self._of_content: defaultdict[str, list[Registered]] = defaultdict(list)
         self._of_run: defaultdict[str, list[Registered]] = defaultdict(list)
         for one in self.versions.values():
@@ -80,35 +81,41 @@ class Sources:
         return self.relations.is_name(name) or bool(self.ledgers(name))
 
     def called(self, project: str, name: str, content: str) -> tuple[str, str | None]:
-        """(`digits:v2`, `v2`): what a content is called among those of its *name*, as this project's people write it.
+        """(`digits:v2`, `v2`): what a content of *project* is called among those of its *name*, as people here say.
 
         Among very many that no ledger has listed yet no number is looked for: the hash says as much.
         """
-        place = project if self.project else None
-        number = self.listed(place, name).get(content)
+        number = self.listed(project, name).get(content)
         if number is None and not self._are_many(name):
-            number = self.numbers(place, name).get(content)
+            number = self.numbers(project, name).get(content)
         which = content[:6] if number is None else f"v{number}"
-        prefix = f"{project}/" if self.project not in (None, project) else ""
+        prefix = "" if project == (self.project or self.only_project(name)) else f"{project}/"
         return f"{prefix}{name}:{which}", None if number is None else which
+
+    def only_project(self, name: str) -> str | None:
+        """The one project that has something called *name*; None for several, each of which counts its own."""
+        if name not in self._only:
+            every = self.relations.projects_of(name) | {one.project for one in self.ledgers(name)}
+            self._only[name] = every.pop() if len(every) == 1 else None
+        return self._only[name]
 
     def _are_many(self, name: str) -> bool:
         if name not in self._many:
             self._many[name] = self.relations.are_many(name)
         return self._many[name]
 
-    def listed(self, project: str | None, name: str) -> Mapping[str, int]:
+    def listed(self, project: str, name: str) -> Mapping[str, int]:
         """Content → number, of those that ledgers list: they have it for good."""
         if (project, name) not in self._listed:
-            known = (one for one in self.ledgers(name) if project in (None, one.project))
+            known = (one for one in self.ledgers(name) if one.project == project)
             self._listed[project, name] = _numbered(content for one in known for content in one.listed)
         return self._listed[project, name]
 
-    def numbers(self, project: str | None, name: str) -> Mapping[str, int]:
-        """Content → number, of all that *project*, or any, has under *name*; `artifacts.catalog.order` has the rule."""
+    def numbers(self, project: str, name: str) -> Mapping[str, int]:
+        """Content → number, of all that *project* has under *name*; `artifacts.catalog.order` has the rule."""
         if (project, name) not in self._numbers:
             told = self.relations.logged_as(name, project)
-            own = (one for one in self.ledgers(name) if project in (None, one.project))
+            own = (one for one in self.ledgers(name) if one.project == project)
             told += [(claim.logged, claim.content) for one in own for claim in claims(one.added, 0.0)]
             told.sort(key=itemgetter(0))
             self._numbers[project, name] = _numbered((*self.listed(project, name), *(content for _, content in told)))

@@ -12,6 +12,7 @@ import pytest
 
 import mlgit
 from mlgit import wiring
+from mlgit.artifacts import log
 from mlgit.core.run import Run, State
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
@@ -200,3 +201,20 @@ def test_it_is_what_a_plain_search_through_all_runs_finds(inside: Repo, seed: in
 
     assert {key.name for key in found.runs} == ids
     assert {key.name for key in (*found.start, *found.contents)} == contents
+
+
+def test_each_project_counts_its_own_versions_and_a_bare_number_means_what_it_means_elsewhere(inside: Repo):
+    for number, project in enumerate("pq"):
+        one = version("digits", f"{project}0", created=1e9 + number)
+        record(inside, f"{project}maker11", name="maker", project=project, logged=(one,), created=1e9 + number)
+        record(inside, f"{project}reader1", name=f"{project}-reader", project=project, used=(one,), created=2e9)
+
+    meant = log.find(inside, "digits:v0")
+    found = affected(inside, "digits@v0")
+    other = affected(inside, "p/digits@v0")
+
+    assert [key.name for key in found.start] == [meant.version.hash] == [content("q0")]
+    assert found.nodes[found.start[0]].label == "q/digits:v0"
+    assert (other.nodes[other.start[0]].label, [key.name for key in other.runs]) == ("p/digits:v0", ["preader1"])
+    with pytest.raises(NotFoundError, match="no version 'v1'"):
+        affected(inside, "digits@v1")
