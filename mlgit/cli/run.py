@@ -120,6 +120,7 @@ def command(
         folder = _stages_folder(home, folder, stages)
         words = ("dvc", "repro", *options, *(["--"] if stages else []), *stages)
     elif said_of_stages := [*(["--stage"] if stages else []), *options, *(["--dry-run"] if dry_run else [])]:
+        _check_no_stage(home, folder, words, options)
         raise UsageError(f"{', '.join(said_of_stages)}: for the stages of dvc.yaml, not for a COMMAND.")
     else:
         _check_no_stage(home, folder, words)
@@ -162,7 +163,7 @@ def _stages_folder(home: Place, here: Path, stages: Sequence[str]) -> Path:
     return folder
 
 
-def _check_no_stage(home: Place, folder: Path, words: Sequence[str]) -> None:
+def _check_no_stage(home: Place, folder: Path, words: Sequence[str], options: Sequence[str] = ()) -> None:
     """Raise `UsageError` where the first of *words* is no program, but a stage of the project."""
     import shutil
 
@@ -171,7 +172,7 @@ def _check_no_stage(home: Place, folder: Path, words: Sequence[str]) -> None:
     if shutil.which(words[0]) or (place := pipeline.folder_of(home, folder)) is None:
         return
     if words[0] in pipeline.names(place):
-        asked = " ".join(f"--stage {word}" for word in words)
+        asked = " ".join([*options, *(f"--stage {word}" for word in words)])
         raise UsageError(f"There is no program {words[0]!r}; it is a stage of dvc.yaml.", fix=f"mlgit run {asked}")
 
 

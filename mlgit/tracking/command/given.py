@@ -11,7 +11,8 @@ from mlgit.core.compare import flatten
 from mlgit.errors import UsageError
 from mlgit.tracking import files
 
-_FORMS = (".json", ".py", ".toml", ".yaml", ".yml")
+FORMS = (".json", ".py", ".toml", ".yaml", ".yml")
+"""How the names of params files end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ def by_file(params: Mapping[str, Any], folder: Path) -> Given:
     others: dict[Path, dict[str, Any]] = {}
     for name, value in params.items():
         path, colon, key = name.rpartition(":")
-        if colon and key and path.endswith(_FORMS) and (folder / path).is_file():
+        if colon and key and path.endswith(FORMS) and (folder / path).is_file():
             others.setdefault((folder / path).resolve(), {})[key] = value
         else:
             own[name] = value

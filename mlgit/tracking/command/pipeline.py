@@ -14,6 +14,7 @@ from mlgit.dvc import project
 from mlgit.errors import UsageError
 from mlgit.store.place import Place
 from mlgit.tracking import files
+from mlgit.tracking.command.given import FORMS
 from mlgit.tracking.notice import notify
 
 FILE = "dvc.yaml"
@@ -47,6 +48,9 @@ class Pipeline:
     def check(self, given: Collection[str], known: Collection[str], file: Path | None) -> None:
         """Raise `UsageError` where a param *given* is not among those *known* of *file*: no stage would notice it."""
         if missing := [name for name in given if name not in known]:
+            named, colon, _ = missing[0].rpartition(":")
+            if colon and named.endswith(FORMS):
+                raise UsageError(f"There is no params file {named} in {self.folder}.", fix="name it as seen from there")
             where = file.name if file else _PARAMS
             why = (
                 f"Stages are run again where a value in a params file has changed, and {missing[0]} is not in this one."

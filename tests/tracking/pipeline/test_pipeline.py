@@ -89,6 +89,20 @@ def test_a_param_that_no_stage_could_read_is_refused(project: Repo, run: Script)
     assert not query.search(project).runs
 
 
+def test_a_params_file_that_is_not_there_is_said_to_be_missing_from_where_stages_run(project: Repo, run: Script):
+    done = run("-p", "net.toml:depth=1", check=False)
+
+    assert done.returncode == 2
+    assert f"There is no params file net.toml in {project.folder}." in done.stderr
+
+
+def test_a_stage_that_is_given_as_a_command_beside_options_for_stages_is_told_how(project: Repo, run: Script):
+    done = run("--single-item", "train", check=False)
+
+    assert done.returncode == 2
+    assert "To fix: mlgit run --single-item --stage train" in done.stderr
+
+
 def test_a_stage_that_fails_is_named_and_what_ran_is_kept(project: Repo, run: Script, mlgit: Script):
     write(project, {"train.py": "import sys\nsys.exit(3)\n"})
 
