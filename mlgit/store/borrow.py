@@ -50,6 +50,11 @@ def give_back(folder: Path) -> list[Path]:
     return stay
 
 
+def stays(path: Path) -> str:
+    """What a person is told of a borrowed file that was not given back."""
+    return f"{path.name} was changed during the run and stays as it is; {path.name}.before holds what it was"
+
+
 def set_aside(paths: Iterable[Path], folder: Path) -> None:
     """Keep what *paths* are, files, folders or nothing, in the live *folder* until `put_back`."""
     known = [str(path) for path in paths]

@@ -23,7 +23,7 @@ def recover_all(repo: Repo, notify: Callable[[str], None], *, elsewhere: bool = 
     done: list[Run] = []
     for folder in live.folders(repo):
         try:
-            if run := _recover(repo, folder, elsewhere=elsewhere):
+            if run := _recover(repo, folder, notify, elsewhere=elsewhere):
                 done.append(run)
                 notify(f"{run.name} had died: {run.branch} holds what it logged ({run.state.value})")
         except Exception as exc:  # noqa: BLE001  (whatever is wrong with one run must not stop every command)
@@ -48,7 +48,7 @@ def left(repo: Repo) -> tuple[list[str], list[str]]:
     return failed, away
 
 
-def _recover(repo: Repo, folder: Path, *, elsewhere: bool) -> Run | None:
+def _recover(repo: Repo, folder: Path, notify: Callable[[str], None], *, elsewhere: bool) -> Run | None:
     """The run of a dead live folder, now a branch; None where it is alive, not ours, or gone."""
     lock = locks.claim(folder, declared_dead=elsewhere)
     if lock is None:
@@ -58,7 +58,8 @@ def _recover(repo: Repo, folder: Path, *, elsewhere: bool) -> Run | None:
             return None
         from mlgit.store import result  # much to load, and nothing is to be recovered most of the time
 
-        borrow.give_back(folder)
+        for path in borrow.give_back(folder):
+            notify(borrow.stays(path))
         return result.record(repo, folder, lock)
     finally:
         locks.let_go(lock)

@@ -210,7 +210,7 @@ def in_place(texts: Mapping[Path, str], folder: Path, notify: Callable[[str], No
         yield
     finally:
         for path in borrow.give_back(folder) if texts else ():
-            notify(f"{path.name} was changed during the run and stays as it is; {path.name}.before holds what it was")
+            notify(borrow.stays(path))
 
 
 def parse_assignments(words: tuple[str, ...], option: str = "-p") -> dict[str, Any]:

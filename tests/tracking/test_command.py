@@ -148,6 +148,23 @@ def test_a_killed_run_gives_the_params_file_back(project: Repo, mlgit: Script):
     assert {run.state: run.params["lr"] for run in query.runs(project)} == {State.CRASHED: 0.9, State.FINISHED: 0.7}
 
 
+def test_a_params_file_that_was_edited_after_its_run_was_killed_stays_and_that_is_said(project: Repo, mlgit: Script):
+    command = [sys.executable, "-m", "mlgit", "run", "-p", "lr=0.9", "--", "sh", "-c", "echo $$; exec sleep 60"]
+    process = subprocess.Popen(command, cwd=project.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout
+    child = int(process.stdout.readline())
+    process.kill()
+    os.kill(child, signal.SIGKILL)
+    process.communicate()
+    (project.folder / "params.yaml").write_text("lr: 5\n")
+
+    done = mlgit("recover", cwd=project.folder)
+
+    assert "params.yaml was changed during the run and stays as it is; params.yaml.before holds" in done.stderr
+    assert (project.folder / "params.yaml").read_text() == "lr: 5\n"
+    assert (project.folder / "params.yaml.before").read_text() == PARAMS
+
+
 def test_runs_that_need_one_params_file_wait_for_one_another(project: Repo):
     command = [sys.executable, "-m", "mlgit", "run"]
     tail = ["--", "sh", "-c", "grep lr params.yaml; sleep 0.3; grep lr params.yaml"]
