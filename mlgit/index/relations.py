@@ -119,13 +119,16 @@ class Relations:
         return next(iter(self._words["reproduces"].of(row)), None)
 
     def repeats(self, rows: Collection[int]) -> dict[int, int]:
-        """Those of *rows* that make another, earlier one of them again, each with that one."""
+        """Those of *rows* that make another, earlier one of them again, each with the one that was made first."""
         told = dict(self._words["reproduces"].told(rows))
         if not told:
             return {}
         places, some = self.rows(set(told.values())), {*rows}
         found = {row: places[run_id] for row, run_id in told.items() if places.get(run_id) in some}
-        return {row: first for row, first in found.items() if self._created[first] < self._created[row]}
+        earlier = {row: first for row, first in found.items() if self._created[first] < self._created[row]}
+        for row in sorted(earlier, key=self._created.__getitem__):  # what it makes again is settled before
+            earlier[row] = earlier.get(earlier[row], earlier[row])
+        return earlier
 
     def of_source(self, commit: str) -> list[int]:
         """The runs of the code at *commit*, the first one first."""

@@ -125,14 +125,15 @@ def test_what_makes_a_run_again_is_counted_with_that_run(inside: Repo, mlgit: Cl
     for number in range(3):
         record(inside, f"{number}again11", name="train-again", used=(D1,), logged=(MODEL,), reproduces="trained1",
                created=2e9 + number)  # fmt: skip
+    record(inside, "andagain1", name="train-again", used=(D1,), logged=(MODEL,), reproduces="2again11", created=2.5e9)
 
     shown = mlgit("affected", "digits@v1").stdout
     told = json.loads(mlgit("affected", "digits@v1", "--json").stdout)
 
-    assert "reached 0 stages, 0 versions, 2 artifacts, 3 runs, made again 3 times" in shown
+    assert "reached 0 stages, 0 versions, 2 artifacts, 3 runs, made again 4 times" in shown
     assert "train-again" not in shown
-    assert "  train (trained1)  finished, accuracy 0.98, loss 0.07, Ada, 2001-09-09, made again 3 times" in shown
-    assert (len(told["runs"]), told["again"]) == (6, {"trained1": 3})
+    assert "  train (trained1)  finished, accuracy 0.98, loss 0.07, Ada, 2001-09-09, made again 4 times" in shown
+    assert (len(told["runs"]), told["again"]) == (7, {"trained1": 4})
 
 
 def test_runs_of_a_sweep_are_one_line(inside: Repo, mlgit: Cli):
