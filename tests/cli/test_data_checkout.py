@@ -40,6 +40,16 @@ def test_a_version_comes_to_its_place_with_its_pointer_and_a_way_back(mlgit: Scr
     assert (first, (data / "a").read_text()) == ("a", "other")
 
 
+def test_the_way_back_to_a_version_that_was_hidden_meanwhile_restores_it(mlgit: Script, inside: Repo, data: Path):
+    mlgit("data", "rm", "data:v1", cwd=inside.folder)
+
+    done = mlgit("data", "checkout", "data", cwd=inside.folder)
+    for step in done.stderr.strip().removeprefix("back: ").split(" && "):
+        mlgit(*step.split()[1:], cwd=inside.folder)
+
+    assert (data / "a").read_text() == "other"
+
+
 def test_files_that_the_version_has_not_are_told(mlgit: Script, inside: Repo, data: Path):
     (data / "c").write_text("c")
     mlgit("data", "add", "data", cwd=inside.folder)

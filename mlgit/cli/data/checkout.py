@@ -210,7 +210,8 @@ def _pointed(place: Place, held: Held, plan: Plan) -> tuple[str | None, list[str
     if before is None:
         return None, written
     try:
-        back = log.find(place.repo, f"{held.collection}:{before[:12]}", project=place.meant)
+        back = log.find(place.repo, f"{held.collection}:{before[:12]}", project=place.meant, hidden=True)
     except NotFoundError:
         return f"git checkout -- {shlex.quote(str(target))}.dvc && dvc checkout {shlex.quote(str(target))}", written
-    return f"mlgit data checkout {back.name}", written
+    unhidden = f"mlgit data restore {back.name} && " if back.version.deleted else ""
+    return f"{unhidden}mlgit data checkout {back.name}", written
