@@ -152,6 +152,16 @@ def test_a_file_of_a_known_format_is_loaded_by_it(inside: Repo):
     assert query.runs(inside)[0].logged[0].metadata == {"epoch": 3}
 
 
+def test_what_is_said_of_an_object_and_means_nothing_of_a_file_is_told(
+    inside: Repo, capsys: pytest.CaptureFixture[str]
+):
+    Path("weights.own").write_bytes(b"1")
+    with wandb.init() as run:
+        run.log_model("weights.own", name="net", framework="torch", input_example=[1])
+
+    assert "weights.own is kept as it is; framework, input_example: for objects alone" in capsys.readouterr().err
+
+
 def test_a_file_of_no_known_format_is_not_loaded(inside: Repo):
     Path("weights.own").write_bytes(b"mine")
     with wandb.init() as run:

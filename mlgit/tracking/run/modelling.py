@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlgit.errors import WrongKindError
+from mlgit.tracking.notice import notify
 from mlgit.tracking.run.keeping import Kept, Path_, of_path
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class Modelled(Kept):
 
         self._journal.check_open("artifacts")
         if isinstance(path, str | os.PathLike):
+            asked = {"framework": framework, "signature": signature, "input_example": input_example}
+            if unused := [word for word, value in asked.items() if value is not None]:
+                notify(f"log_model: {os.fspath(path)} is kept as it is; {', '.join(unused)}: for objects alone")
             return self._log_file(path, name, aliases, metadata, [exclude] if isinstance(exclude, str) else exclude)
         artifact = Artifact(name or "model", "model", metadata=metadata)
         with Staging().alone() as folder:
