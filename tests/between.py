@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import http.server
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Cut(Enum):
     DOWNLOAD = "in the midst of what the server answers"
 
 
+Client = tuple[str, int]
+"""The address of one end of a connection."""
 Rule = Callable[[Asked], "Answer | Cut | None"]
 """None: the request goes on to the server as it is."""
 
@@ -52,6 +56,8 @@ class Between:
     url: str
     rule: Rule = _let_pass
     heard: list[Asked] = field(default_factory=list)
+    clients: frozenset[Client] = frozenset()
+    """Whoever is connected."""
     _under_way: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -66,6 +72,19 @@ class Between:
             with self._changed:
                 self._under_way -= 1
                 self._changed.notify_all()
+
+    def connected(self, client: Client, *, is_there: bool) -> None:
+        with self._changed:
+            self.clients = self.clients | {client} if is_there else self.clients - {client}
+            self._changed.notify_all()
+
+    def see_off(self, others: frozenset[Client]) -> None:
+        """Wait until nobody is connected but *others*, when whoever was besides has ended: the last word is heard."""
+        port = int(self.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as last, self._changed:  # they come in their order
+            assert self._changed.wait_for(lambda: last.getsockname() in self.clients, timeout=60)
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.clients <= others, timeout=60)
 
     def settle(self) -> None:
         """From now on all goes on as it is, and nothing is under way that was asked before."""
@@ -95,7 +114,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def _pass(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:  # who asked was killed meanwhile, and the server would wait for the rest
+            self.close_connection = True
+            return
         asked = Asked(self.command, self.path, body)
         with self.between.hearing(asked), suppress(ConnectionError):  # who asked may have been killed meanwhile
             told = self.between.rule(asked)
@@ -136,6 +159,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 class _Server(http.server.ThreadingHTTPServer):
     request_queue_size = 1024
+    between: Between
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.between.connected(client_address, is_there=True)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.between.connected(client_address, is_there=False)
 
     def handle_error(self, *_args: object) -> None:
         """Say nothing of clients that went away."""
@@ -148,11 +182,11 @@ def between(port: int) -> Iterator[Between]:
     """Before the server at *port* of this machine."""
     handler = type("Handler", (_Handler,), {"port": port})
     server = _Server(("127.0.0.1", 0), handler)
-    handler.between = Between(f"http://127.0.0.1:{server.server_port}")  # type: ignore[attr-defined]
+    server.between = handler.between = Between(f"http://127.0.0.1:{server.server_port}")  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield handler.between  # type: ignore[attr-defined]
+        yield server.between
     finally:
         server.shutdown()
         server.server_close()

@@ -70,7 +70,7 @@ remote.push(repo, sys.argv[2:]) if sys.argv[1] == "push" else remote.pull(repo, 
 
 def killed(repo: Repo, way: Between, verb: str, content: str, to: Path) -> None:
     """Do *verb* in a process that is killed when it has moved some objects *to* a place; no more than nine move."""
-    reached, release = threading.Event(), threading.Event()
+    reached, release, others = threading.Event(), threading.Event(), way.clients
 
     def hold(asked: Asked) -> Answer | None:
         moved = way.sent() if verb == "push" else way.fetched()
@@ -90,6 +90,7 @@ def killed(repo: Repo, way: Between, verb: str, content: str, to: Path) -> None:
         process.kill()
         process.wait()
         release.set()
+    way.see_off(others)
     way.settle()
 
 
