@@ -184,14 +184,20 @@ class Relations:
 
     def _projects_of(self, rows: Collection[int], project: str | None) -> dict[int, str]:
         """The projects of *rows*, by row; of one *project* only, if that is."""
+        if len(self._projects) == 1:  # most often: no row need be asked
+            (only,) = self._projects
+            return dict.fromkeys(rows, only) if project in (None, only) else {}
         return {row: whose for row, whose in self._words["project"].told(rows) if project in (None, whose)}
 
-    def projects_of(self, name: str) -> set[str]:
+    @cached_property
+    def _projects(self) -> frozenset[str]:
+        return frozenset(self._words["project"].known())
+
+    def projects_of(self, name: str) -> frozenset[str]:
         """The projects whose runs logged something under *name*."""
-        every = set(self._words["project"].known())
-        if len(every) < 2:
-            return every if self.is_name(name) else set()
-        return set(self._projects_of(set(self._words["logged"].rows([name])), None).values())
+        if len(self._projects) < 2:
+            return self._projects if self.is_name(name) else frozenset()
+        return frozenset(self._words["project"].said(set(self._words["logged"].rows([name]))))
 
     def is_name(self, name: str) -> bool:
         """Whether a run logged something under *name*."""

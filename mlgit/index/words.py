@@ -118,6 +118,15 @@ class Words:
                 yield from told.those(some, segment * SEGMENT)
         yield from ((row, text) for row in rows for text in self._living.get(row, ()))
 
+    def said(self, rows: Collection[int]) -> set[str]:
+        """The texts that there are among *rows*, of which each is looked at once."""
+        found = {text for row in rows if row in self._living for text in self._living[row]} if self._living else set()
+        for segment, some in groupby(sorted(rows) if self._all else (), lambda row: row // SEGMENT):
+            if told := self._segment(segment):
+                codes, begin = told.codes, segment * SEGMENT
+                found.update(*map(told.texts_of, {codes[row - begin] for row in some if row - begin in codes}))
+        return found
+
     def having(self) -> Iterator[int]:
         """The rows that are shown and have something."""
         hidden = self._hidden()

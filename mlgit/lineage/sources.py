@@ -96,7 +96,7 @@ class Sources:
         """The one project that has something called *name*; None for several, each of which counts its own."""
         if name not in self._only:
             every = self.relations.projects_of(name) | {one.project for one in self.ledgers(name)}
-            self._only[name] = every.pop() if len(every) == 1 else None
+            self._only[name] = next(iter(every)) if len(every) == 1 else None
         return self._only[name]
 
     def _are_many(self, name: str) -> bool:
