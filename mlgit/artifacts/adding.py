@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -30,10 +30,11 @@ class Wish:
     """What is to be said of what is added."""
 
     name: str | None = None
-    """The artifact's; None: what the path is called."""
+    """The artifact's; None: what was added from this path before, else what the path is called."""
     type: str | None = None
     """None: what the artifact is already, else `dataset`."""
     splits: Splits = field(default_factory=lambda: MappingProxyType({}))
+    """Nothing: as the version before that was added from this path."""
     aliases: Sequence[str] = ()
     description: str = ""
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -72,7 +73,8 @@ def plan(place: Place, target: str, wish: Wish, *, looks: bool = False) -> Plan:
     Raises `UsageError` for what cannot be added.
     """
     is_reference = manifest.is_address(target)
-    name = catalog.checked(wish.name or _called(target, is_reference=is_reference))
+    before = _before(place, _told(place, target), wish.name)
+    name = catalog.checked(wish.name or (before.name if before else _called(target, is_reference=is_reference)))
     list(map(catalog.checked_alias, wish.aliases))
     type = _type(place, name, None if wish.type is None else catalog.checked_type(wish.type))
     draft, files = None, dict[str, int]()
@@ -81,13 +83,41 @@ def plan(place: Place, target: str, wish: Wish, *, looks: bool = False) -> Plan:
         for entry in reference.described(target, None, strict=True):
             draft.add_reference(entry)
             files[entry.path] = entry.size or 0
-    elif looks or wish.splits:
+    elif looks or wish.splits or (before and before.splits):
         files = _files(Path(target))
     groups = splits.seen_from(target, wish.splits, list(files))
+    if not groups and before:
+        groups = {name: kept for name, kept in before.splits.items() if splits.files_of(kept, files)}
     notes = splits.check(groups, list(files))
     if unknown := [one for one in draft.manifest.entries.values() if one.digest == one.ref] if draft else []:
         notes.append(f"{unknown[0].ref} tells neither ETag nor version: no change of it will be noticed.")
     return Plan(target=target, name=name, type=type, files=files, notes=tuple(notes), splits=groups, draft=draft)
+
+
+def _told(place: Place, target: str) -> str:
+    """What a version that is added from *target* has for its path: from the project's folder, or the address."""
+    if manifest.is_address(target):
+        return secrets.redact(target)
+    path, top = tree.named(Path(target)), place.repo.work_tree
+    return _from_home(place, path.relative_to(top)) if top and path.is_relative_to(top) else str(path)
+
+
+def _from_home(place: Place, inside: PurePath) -> str:
+    """*inside*, a path in the repository, from the project's folder where it lies there."""
+    home = PurePosixPath(place.folder)
+    return (inside.relative_to(home) if inside.is_relative_to(home) else inside).as_posix()
+
+
+def _before(place: Place, path: str, name: str | None) -> ArtifactVersion | None:
+    """The newest version that a person added from *path*, as *name* if that is given."""
+    known = ledgers.of(place.repo, *((name,) if name else ()), project=place.settings.project)
+    from_here = (
+        one
+        for each in known
+        for one in each.added
+        if (one.path, one.folder) == (path, place.folder) and not one.deleted
+    )
+    return max(from_here, key=lambda one: max(one.created, one.claimed), default=None)
 
 
 def _called(target: str, *, is_reference: bool) -> str:
@@ -173,9 +203,8 @@ def _referenced(place: Place, plan: Plan) -> tuple[ArtifactVersion, tuple[str, .
 
 def _kept(place: Place, plan: Plan) -> tuple[ArtifactVersion, tuple[str, ...], tuple[str, ...]]:
     added = adding.add(place.repo, Path(plan.target))
-    inside, home = PurePosixPath(added.path), PurePosixPath(place.folder)
     version = ArtifactVersion(
         name=plan.name, type=plan.type, hash=added.hash, size=added.size, files=added.files,
-        path=(inside.relative_to(home) if inside.is_relative_to(home) else inside).as_posix(),
+        path=_from_home(place, PurePosixPath(added.path)),
     )  # fmt: skip
     return log.with_card(place.repo, version, folder=place.folder), added.written, added.notes

@@ -57,6 +57,26 @@ def test_the_same_content_is_the_same_version(inside: Repo, digits: Path):
     assert (again.held.name, again.is_new, again.written, inside.refs()) == ("digits:v0", False, (), before)
 
 
+def test_the_next_version_from_a_path_has_the_name_and_the_splits_of_the_one_before(inside: Repo, digits: Path):
+    add("data/digits", name="mnist", splits={"train": ("train/",), "test": ("test/",)})
+    (digits / "train/4").write_text("4")
+    (digits / "test/3").unlink()
+    second = add("data/digits")
+    third = add("data/digits", name="digits")
+
+    assert (second.held.name, second.held.version.splits) == ("mnist:v1", {"train": ("train/",)})
+    assert (third.held.name, third.held.version.splits) == ("digits:v0", {})
+    assert add(str(digits.resolve())).held.name == "digits:v0"
+
+
+def test_an_address_keeps_the_name_that_it_was_given(inside: Repo, tmp_path: Path):
+    (tmp_path / "far.csv").write_text("a\n1\n")
+    add((tmp_path / "far.csv").as_uri(), name="near")
+    (tmp_path / "far.csv").write_text("a\n1\n2\n")
+
+    assert add((tmp_path / "far.csv").as_uri()).held.name == "near:v1"
+
+
 def test_an_older_content_that_is_added_again_is_the_latest_and_takes_no_alias_from_another(digits: Path):
     add("data/digits", description="of March", aliases=("gold", "first"))
     (digits / "train/1").write_text("another")

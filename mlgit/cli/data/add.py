@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Keep files or folders as a version.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="PATH...")
-@click.option("--name", type=ARTIFACT, help="What the artifact is called.  [default: what the path is]")
+@click.option("--name", type=ARTIFACT, help="What the artifact is called.  [default: as before, else what the path is]")
 @click.option("--type", "kind", metavar="TYPE", help="What it is.  [default: dataset]")
 @click.option("--split", "splits", multiple=True, metavar="NAME=PATTERN",
               help="Call a group of its files so: a file, a folder or a glob in it. Several stand behind one another "
-                   "with commas, or the option is given again.")  # fmt: skip
+                   "with commas, or the option is given again.  [default: as before]")  # fmt: skip
 @click.option("--alias", "aliases", multiple=True, metavar="ALIAS", help="Another name of this version. Repeatable.")
 @click.option("--description", default="", help="A sentence for people.")
 @click.option("--meta", "metadata", multiple=True, metavar="NAME=VALUE",
