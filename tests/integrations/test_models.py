@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import enum
 import importlib.util
+import inspect
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ import numpy as np
 import pytest
 
 import mlgit
+from mlgit.core.model_card import ModelCard
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.models import frameworks, keeping, loading, steady
@@ -244,6 +249,99 @@ def test_an_estimator_that_could_never_be_loaded_is_not_stored(tmp_path: Path):
 
     with pytest.raises(UsageError, match="<lambda>, which nobody could find by that name"):
         keeping.store(FunctionTransformer(lambda features: features * 2), tmp_path)
+
+
+class Holding:
+    """A step that keeps what it is given."""
+
+    def __init__(self, kept: Any = None) -> None:
+        self.kept = kept
+
+    def fit(self, features: Any) -> Any:
+        return self
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        return vars(self)
+
+
+class Grade(enum.Enum):
+    """What skops writes and cannot read."""
+
+    GOOD = 1
+
+
+ODD: dict[str, Callable[[], Any]] = {
+    "torch.nn.modules.linear.Linear": lambda: net()[0],
+    "torch.Tensor": lambda: __import__("torch").zeros(2),
+    "numpy.ndarray": lambda: np.array({"an": "object"}, dtype=object),
+    "re.Pattern": lambda: re.compile("a+"),
+    f"{Grade.__module__}.Grade": lambda: Grade.GOOD,
+    "complex": lambda: 1j,
+    "generator": lambda: (number for number in range(3)),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_what_skops_could_not_load_back_is_named_before_anything_is_recorded(kind: str, inside: Repo):
+    needed("torch" if "torch" in kind else "sklearn")
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    with mlgit.init(name="tried") as run, pytest.raises(UsageError) as caught:
+        run.log_model(make_pipeline(StandardScaler(), Holding({"odd": [1, ODD[kind]()]})), name="net")
+
+    assert caught.value.what == "skops does not hold this sklearn.pipeline.Pipeline."
+    assert caught.value.why.startswith(f"its steps[1][1].kept['odd'][1] is a {kind}: ")
+    assert "leave that out" in caught.value.fix
+    assert mlgit.Api().run("tried").logged_artifacts() == []
+    with pytest.raises(MlgitError):
+        mlgit.load_model("net")
+
+
+def estimators() -> Iterator[Any]:
+    """Every estimator of scikit-learn that can be trained on a few rows without being told anything."""
+    from sklearn.utils import all_estimators
+
+    for _, kind in all_estimators():
+        with suppress(TypeError, ValueError, AttributeError):  # it asks for other estimators, or for other data
+            known = inspect.signature(kind).parameters
+            model = kind(**{name: 5 for name in ("n_estimators", "max_iter") if name in known})
+            if hasattr(model, "predict") or hasattr(model, "transform"):
+                yield model.fit(X[:30], Y[:30])
+
+
+def asked(model: Any) -> Any:
+    said = model.predict(X[:5]) if hasattr(model, "predict") else model.transform(X[:5])
+    return said.toarray() if hasattr(said, "toarray") else said
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_estimator_of_scikit_learn_says_the_same_when_it_is_loaded_or_is_refused(tmp_path: Path):
+    needed("sklearn")
+    from threadpoolctl import threadpool_limits
+
+    stored, refused = 0, []
+    for model in threadpool_limits.wrap(limits=1)(list)(estimators()):  # threads are slow on tiny matrices
+        folder = tmp_path / type(model).__name__
+        folder.mkdir()
+        try:
+            keeping.store(model, folder)
+        except UsageError:
+            refused.append(folder.name)
+            continue
+        back = loading.load(folder, ModelCard(framework="sklearn"), Trust(types=trusting(folder)))
+        stored += 1
+        with suppress(ValueError, AttributeError):  # it wants texts, or what is above zero
+            assert np.array_equal(asked(back), asked(model)), folder.name
+
+    assert refused == ["Birch"]
+    assert stored > 100
+
+
+def trusting(folder: Path) -> tuple[str, ...]:
+    import skops.io
+
+    return tuple(skops.io.get_untrusted_types(file=folder / "model.skops"))
 
 
 def sparse() -> Any:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,8 @@ _FILE = "model.skops"
 _SCHEMA = "schema.json"
 _BY_NAME = ("ObjectNode", "TypeNode", "FunctionNode")
 """What is told by its module and its name there alone."""
+_DEEP = 8
+"""So far it is looked into a model for what is wrong with it: a step of a pipeline of a search is at six."""
 _ADDRESS = "_stop_words_id"
 """Where a text vectoriser has noted in what place of memory its words lay when it last looked at them."""
 
@@ -35,12 +39,16 @@ def save(model: Any, folder: Path) -> ModelCard:
     skops = frameworks.library("skops.io", "skops")
     try:
         skops.dump(model, folder / _FILE)
-    except (TypeError, ValueError, NotImplementedError, RecursionError) as exc:
+        if not (lost := _settle(folder / _FILE)):
+            _made_again(skops, folder / _FILE)
+    except Exception as exc:  # of classes of anybody's, which are asked, and made again: they raise what they like
+        path, part = _culprit(skops, model)
+        of = f"its {path} is a {frameworks.made(part)}" if path else type(exc).__name__
         raise UsageError(
-            f"skops does not hold this {frameworks.made(model)}.", why=str(exc),
-            fix='log it as framework="pickle", allow_pickle=True, which is unsafe',
+            f"skops does not hold this {frameworks.made(model)}.", why=f"{of}: {exc}",
+            fix='leave that out, or log it as framework="pickle", allow_pickle=True, which is unsafe',
         ) from exc  # fmt: skip
-    if lost := _settle(folder / _FILE):
+    if lost:
         raise UsageError(
             f"The model holds {', '.join(sorted(lost))[:300]}, which nobody could find by that name to load it.",
             fix="define it by `def` or `class` in a module, within no function",
@@ -51,6 +59,39 @@ def save(model: Any, folder: Path) -> ModelCard:
         parameters=sum(one.size for one in weights) if weights else None,
         dtype=", ".join(sorted({str(one.dtype) for one in weights})),
     )  # fmt: skip
+
+
+def _made_again(skops: ModuleType, path: Path) -> None:
+    """Raise whatever it takes where skops cannot read what it wrote of an object that is here, and so trusted."""
+    skops.load(path, trusted=skops.get_untrusted_types(file=path))
+
+
+def _culprit(skops: ModuleType, model: Any) -> tuple[str, Any]:
+    """(where in *model* the smallest part is that skops does not hold, as Python says it, or ""; that part)."""
+    path, part = "", model
+    for _ in range(_DEEP):
+        inner = next((one for one in _parts(part) if not _holds(skops, one[1])), None)
+        if inner is None:
+            break
+        path, part = f"{path}{inner[0]}", inner[1]
+    return path.removeprefix("."), part
+
+
+def _parts(whole: Any) -> Iterable[tuple[str, Any]]:
+    """What an estimator or a collection is made of; of nothing else, for its parts say nothing to its user."""
+    if isinstance(whole, Mapping):
+        return [(f"[{key!r}]", one) for key, one in whole.items()]
+    if isinstance(whole, list | tuple):
+        return [(f"[{index}]", one) for index, one in enumerate(whole)]
+    return [(f".{name}", one) for name, one in vars(whole).items()] if hasattr(whole, "get_params") else []
+
+
+def _holds(skops: ModuleType, part: Any) -> bool:
+    with suppress(Exception):  # as above
+        written = skops.dumps(part)
+        skops.loads(written, trusted=skops.get_untrusted_types(data=written))
+        return True
+    return False
 
 
 def _columns(model: Any) -> tuple[Port, ...]:
