@@ -20,7 +20,7 @@ from mlgit.errors import UsageError
 
 if TYPE_CHECKING:
     from mlgit.core.run import Run
-    from mlgit.reproduce.attempt import Outcome
+    from mlgit.reproduce.judged import Outcome
     from mlgit.reproduce.needs import Needs
     from mlgit.reproduce.recipe import Missing
     from mlgit.reproduce.verdict import Difference
@@ -50,9 +50,10 @@ def command(
     Its code, data, artifacts, params and environment are brought to a folder aside, where its command runs once more;
     your work tree, index and HEAD are not touched. It becomes a run of its own, which says which one it reproduces.
 
-    The verdict is `bitwise`: every metric, every step of the histories and every logged artifact are the same to the
-    last bit, but for what tells of time; `within tolerance`; `differs`, with the first difference and what was
-    otherwise around it; or `cannot`, with every missing input. Exit code 0 for the first two, 1 and 2 for the others.
+    The verdict is `bitwise`: every param and metric, every step of the histories, every logged artifact and its
+    metadata are the same to the last bit, but for what tells of time; `within tolerance`; `differs`, with the first
+    difference and what was otherwise around it; or `cannot`, with every missing input. Exit code 0 for the first two,
+    1 and 2 for the others.
 
     \b
     Examples:
@@ -166,12 +167,18 @@ def _print(run: Run, needed: Needs, outcome: Outcome) -> None:
         output.note(f"its code is in {outcome.folder}; git worktree remove --force takes it away")
 
 
+_COUNTED = {
+    "params": ("param", "params"), "metrics": ("metric", "metrics"), "series": ("series", "series"),
+    "objects": ("object", "objects"), "artifacts": ("artifact", "artifacts"),
+    "metadata": ("word of metadata", "words of metadata"),
+}  # fmt: skip
+
+
 def _counted(same: Mapping[str, int]) -> str:
-    words = {"metrics": "metric", "series": "series", "objects": "object", "artifacts": "artifact"}
     points = f" ({same['points']:,} point{'s' * (same['points'] != 1)})" if same.get("points") else ""
     told = [
-        f"{count:,} {word}{'s' * (count != 1 and word != 'series')}{points if name == 'series' else ''}"
-        for name, word in words.items()
+        f"{count:,} {(one, several)[count != 1]}{points if name == 'series' else ''}"
+        for name, (one, several) in _COUNTED.items()
         if (count := same.get(name))
     ]
     return ", ".join(told) or "nothing"

@@ -16,11 +16,11 @@ from mlgit.errors import UsageError
 
 _CLOCKS = frozenset(
     """
-    time times timestamp runtime second seconds sec secs ms millis milliseconds microseconds minutes hours duration
-    elapsed eta latency throughput fps
+    time times timestamp date datetime runtime second seconds sec secs ms millis milliseconds microseconds minutes
+    hours duration elapsed eta latency throughput fps
     """.split()
 )
-"""Words in a metric's name by which it tells of a clock, and is never the same twice."""
+"""Words in a name by which it tells of a clock, and is never the same twice."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _PER = re.compile(r"(?i)(?:\bper|_per)[ _]?(?:s|sec|second|min|minute|h|hour)(?![a-z])|/s(?:ec)?$")
 
@@ -69,11 +69,15 @@ class Told:
 
     end: str
     """How it ended: its state, and its exit code where that was not 0."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """By dotted name; those that the program made itself among them."""
     metrics: Mapping[str, Any] = field(default_factory=dict)
     series: Mapping[str, Series] = field(default_factory=dict)
     objects: Mapping[str, Sequence[Logged]] = field(default_factory=dict)
     artifacts: Mapping[str, str] = field(default_factory=dict)
     """What it logged: name → content hash."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What it said of that: `model.layers`, the artifact's name and the dotted one of what was said → value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +85,7 @@ class Difference:
     """The first place where the two say otherwise about one thing; `MISSING` for a side that says nothing there."""
 
     kind: str
-    """`end`, `history`, `metric`, `object` or `artifact`."""
+    """`end`, `param`, `history`, `metric`, `object`, `artifact` or `metadata`."""
     name: str
     before: Any
     after: Any
@@ -97,11 +101,13 @@ class Verdict:
     kind: Kind
     tolerance: Tolerance = Tolerance()
     same: Mapping[str, int] = field(default_factory=dict)
-    """How many metrics, series, points of history, objects and artifacts are the same to the last bit."""
+    """How many params, metrics, series, points of history, objects, artifacts and words on these are the same to the
+    last bit.
+    """
     differences: tuple[Difference, ...] = ()
     """What is not, the first one first."""
     clocks: tuple[str, ...] = ()
-    """The metrics that tell of time, and so were left aside."""
+    """The metrics that tell of time, and so were left aside; and the params and metadata that do and differ."""
 
 
 def is_clock(name: str) -> bool:
@@ -110,9 +116,10 @@ def is_clock(name: str) -> bool:
 
 
 def no_more_than(before: Told, after: Told) -> Told:
-    """*after* without the metrics, series and objects that *before* lacks, where nobody had to log them."""
+    """*after* without the params, metrics, series and objects that *before* lacks, where nobody had to log them."""
     return replace(
         after,
+        params={name: value for name, value in after.params.items() if name in before.params},
         metrics={name: value for name, value in after.metrics.items() if name in before.metrics},
         series={name: rows for name, rows in after.series.items() if name in before.series},
         objects={name: rows for name, rows in after.objects.items() if name in before.objects},
@@ -128,9 +135,9 @@ def without_history(told: Told, other: Told) -> Told:
 def compare(before: Told, after: Told, allowed: Tolerance | None = None) -> Verdict:
     """The verdict on *after*, which was to be *before* again.
 
-    `bitwise`: every metric, every step and value of the histories, every object and the content of every artifact are
-    the same; what tells of time is left aside. *allowed*: how far numbers may be apart for `within tolerance`; other
-    bytes of an artifact are then told, and count no more, for bytes are near to nothing.
+    `bitwise`: every param and metric, every step and value of the histories, every object, the content of every
+    artifact and its metadata are the same; what tells of time is left aside. *allowed*: how far numbers may be apart
+    for `within tolerance`; other bytes of an artifact are then told, and count no more, for bytes are near to nothing.
     """
     limit = allowed or Tolerance()
     clocks = {name for name in {*before.metrics, *after.metrics, *before.series, *after.series} if is_clock(name)}
@@ -139,16 +146,21 @@ def compare(before: Told, after: Told, allowed: Tolerance | None = None) -> Verd
     if before.end != after.end:
         found.append(Difference(kind="end", name="end", before=before.end, after=after.end))
     for kind, plural, differing in (
+        ("param", "params", _values),
         ("history", "series", _series),
         ("metric", "metrics", _values),
         ("object", "objects", _logged),
         ("artifact", "artifacts", _values),
+        ("metadata", "metadata", _values),
     ):
         sides = [_of_kind(side, kind) for side in (before, after)]
         for name in sorted(sides[0].keys() | sides[1].keys()):
             if name in clocks and kind in ("history", "metric"):
                 continue
             pairs = list(differing(sides[0].get(name, MISSING), sides[1].get(name, MISSING)))
+            if pairs and kind in ("param", "metadata") and is_clock(name):  # `warmup_seconds` may be a setting
+                clocks.add(name)
+                continue
             if pairs:
                 found.append(_first(kind, name, pairs, limit, lenient=allowed is not None))
                 continue
@@ -164,12 +176,20 @@ def compare(before: Told, after: Told, allowed: Tolerance | None = None) -> Verd
 
 
 def _of_kind(told: Told, kind: str) -> Mapping[str, Any]:
-    return {"history": told.series, "metric": told.metrics, "object": told.objects, "artifact": told.artifacts}[kind]
+    return {
+        "param": told.params, "history": told.series, "metric": told.metrics, "object": told.objects,
+        "artifact": told.artifacts, "metadata": told.metadata,
+    }[kind]  # fmt: skip
 
 
-def _order(one: Difference) -> tuple[bool, bool, int, str, str]:
-    """What is beyond the tolerance first; then how it ended; then by step: there it began to go another way."""
-    return one.allowed, one.kind != "end", one.step if one.step is not None else 1 << 63, one.kind, one.name
+_FIRST = ("end", "param")
+"""What is told before all that follows from it."""
+
+
+def _order(one: Difference) -> tuple[bool, int, int, str, str]:
+    """What is beyond the tolerance first; then how it ended, and params; then by step: there it went another way."""
+    rank = _FIRST.index(one.kind) if one.kind in _FIRST else len(_FIRST)
+    return one.allowed, rank, one.step if one.step is not None else 1 << 63, one.kind, one.name
 
 
 _Pair = tuple[int | None, Any, Any]

@@ -126,7 +126,7 @@ def test_a_fresh_clone_makes_the_best_run_again_bit_for_bit(demo: Demo, mlgit: M
     )
 
     assert f"\nbitwise: {best_name(demo)}, made again\n" in demo.transcript
-    assert "  the same to the last bit: 3 metrics, 3 series (75 points), 1 artifact\n" in demo.transcript
+    assert "  the same to the last bit: 5 params, 3 metrics, 3 series (75 points), 1 artifact\n" in demo.transcript
     assert [one["metrics"]["accuracy"] for one in again] == [best["metrics"]["accuracy"]]
 
 

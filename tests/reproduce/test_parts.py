@@ -76,7 +76,7 @@ def test_a_trial_for_which_a_function_was_called_is_made_again_alone(inside: Rep
 
     found = told(mlgit("reproduce", trials[2].id, "--json"))
 
-    assert (found["verdict"], found["same"]) == ("bitwise", {"series": 1, "points": 1, "metrics": 1})
+    assert (found["verdict"], found["same"]) == ("bitwise", {"params": 1, "series": 1, "points": 1, "metrics": 1})
     again = query.of_id(inside, found["again"])
     assert again
     assert (again.params, again.sweep, len(query.runs(inside, project=None))) == ({"lr": 2}, None, 4)

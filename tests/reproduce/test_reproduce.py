@@ -21,6 +21,7 @@ from mlgit.core.run import Run
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
+from mlgit.public.api import Api
 from mlgit.report import evidence
 from mlgit.reproduce import bringing, pylock, recipe
 from tests.conftest import make_repo, need
@@ -128,6 +129,48 @@ def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo
     return found
 
 
+COMPUTES = """
+import os, mlgit
+run = mlgit.init(config={"seed": 0, "out": os.path.abspath("out")})
+run.config.update({"me": f"{run.name} {run.id}", "words": WORDS})
+model = mlgit.Artifact("model", "model", metadata={"layers": {"hidden": LAYERS}, "by": run.name})
+open("m", "w").write("weights"), model.add_file("m")
+run.log_artifact(model)
+"""
+
+
+def test_params_that_the_script_made_and_metadata_alone_are_part_of_the_verdict(
+    inside: Repo, mlgit: Mlgit, tmp_path: Path
+):  # fmt: skip
+    count = tmp_path / "count"
+    now = f"len(open({str(count)!r}).read())"
+    commit(inside, train_py=COMPUTES.replace("WORDS", now).replace("LAYERS", now), **{".gitignore": "/m\n"})
+    count.write_text("12")
+    mlgit("run", "-n", "x", "--", "python", "train.py")
+    same = told(mlgit("reproduce", "x", "--json"))
+    count.write_text("123")
+    done = mlgit("reproduce", "x", "--json", check=False)
+
+    assert (same["verdict"], same["same"]) == ("bitwise", {"params": 4, "artifacts": 1, "metadata": 2})
+    assert (done.returncode, told(done)["verdict"], told(done)["same"]) == (
+        1, "differs", {"params": 3, "artifacts": 1, "metadata": 1},
+    )  # fmt: skip
+    assert [(one["kind"], one["name"], one["before"], one["after"]) for one in told(done)["differences"]] == [
+        ("param", "words", 2, 3), ("metadata", "model.layers.hidden", 2, 3),
+    ]  # fmt: skip
+
+
+def test_what_somebody_edited_after_a_run_is_no_difference(inside: Repo, mlgit: Mlgit):
+    commit(inside, train_py="import mlgit; mlgit.init(config={'lr': 1}).log({'loss': 2})\n")
+    mlgit("run", "-n", "x", "--", "python", "train.py")
+    run = Api().run(run_of(inside, "x").id)
+    run.config["lr"], run.summary["loss"] = 7, 8
+    run.update()
+
+    assert run_of(inside, "x").params == {"lr": 7}
+    assert told(mlgit("reproduce", "x", "--json"))["verdict"] == "bitwise"
+
+
 def test_a_run_comes_out_bitwise_the_same_from_a_clone_on_another_machine(
     project: Repo, mlgit: Mlgit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):  # fmt: skip
@@ -147,7 +190,7 @@ def test_a_run_comes_out_bitwise_the_same_from_a_clone_on_another_machine(
 
     found = told(done)
     assert (found["verdict"], found["environment"]) == ("bitwise", "current")
-    assert found["same"] == {"series": 2, "points": 10, "metrics": 2, "artifacts": 1}
+    assert found["same"] == {"params": 2, "series": 2, "points": 10, "metrics": 2, "artifacts": 1}
     assert found["left_aside"] == ["epoch_seconds"]
     again = query.of_id(clone, found["again"])
     assert again

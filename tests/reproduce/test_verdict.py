@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from mlgit.core.compare import MISSING
 from mlgit.core.history import Logged, Series
+from mlgit.core.run import Run
 from mlgit.errors import UsageError
 from mlgit.reproduce import verdict
+from mlgit.reproduce.alike import Reading
 from mlgit.reproduce.verdict import Kind, Told, Tolerance
 
 numbers = st.floats() | st.integers(-(2**60), 2**60)
@@ -146,3 +148,52 @@ def test_what_is_no_tolerance_is_refused(text: str):
     with pytest.raises(UsageError, match="is no tolerance"):
         verdict.tolerance(text)
     assert verdict.tolerance("1e-6/1e-9") == Tolerance(1e-6, 1e-9)
+
+
+def test_params_and_metadata_that_differ_are_named_params_before_what_may_follow_from_them():
+    first = told(params={"width": 3, "lr": 0.1}, series={"loss": series([1, 2])}, metadata={"model.layers": 2})
+    again = told(params={"width": 4, "lr": 0.1}, series={"loss": series([1, 3])}, metadata={"model.heads": 2})
+
+    found = verdict.compare(first, again)
+
+    assert found.kind is Kind.DIFFERS
+    assert [(one.kind, one.name, one.before, one.after) for one in found.differences] == [
+        ("param", "width", 3, 4), ("history", "loss", 2, 3),
+        ("metadata", "model.heads", MISSING, 2), ("metadata", "model.layers", 2, MISSING),
+    ]  # fmt: skip
+    assert found.same == {"params": 1}
+
+
+def test_a_setting_with_a_name_of_time_counts_where_it_is_the_same_and_is_left_aside_where_not():
+    found = verdict.compare(
+        told(params={"warmup_seconds": 3, "date": "a"}), told(params={"warmup_seconds": 3, "date": "b"})
+    )
+
+    assert (found.kind, found.same, found.clocks) == (Kind.BITWISE, {"params": 1}, ("date",))
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "same"),
+    [
+        ("/home/ada/p/out", "/tmp/tree/p/out", True),
+        ("--to=/home/ada/p/out", "--to=/tmp/tree/p/out", True),
+        ("/home/ada/p/out", "/tmp/tree/p/other", False),
+        ("relative/out", "/tmp/tree/p/relative/out", False),
+        (["/home/ada/p", 1], ["/tmp/tree/p", 1], True),
+        ("first of id1", "first-again of id2", True),
+        ("first of id1", "first-again of id3", False),
+        ("cuda", "cpu", False),
+    ],
+)
+def test_what_a_run_calls_itself_and_where_its_code_lies_are_no_difference(then: Any, now: Any, same: bool):
+    reading = Reading(
+        first=Run(id="id1", name="first", project="p"), again=Run(id="id2", name="first-again", project="p"),
+        code="/tmp/tree/p",
+    )  # fmt: skip
+    before, after = told(params={"a": then}), told(params={"a": now}, artifacts={"run-id2-table": "x"})
+
+    read = reading.read(before, after)
+
+    assert verdict.is_same(before.params["a"], read.params["a"]) is same
+    assert same or read.params["a"] == now
+    assert read.artifacts == {"run-id1-table": "x"}
