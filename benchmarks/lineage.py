@@ -150,6 +150,8 @@ _ASKED = {
 }
 _SCRIPTS = {
     "Api().artifact(…:latest)": "import mlgit; mlgit.Api().artifact('digits/digits-model:latest').logged_by()",
+    "Api().artifacts(…)[0] of 20,000": "import mlgit; mlgit.Api().artifacts('model', 'digits/digits-model')[0].name",
+    "Api().artifact_collections()": "import mlgit; mlgit.Api().artifact_collections('digits', 'model')",
     "used_by()": "import mlgit; mlgit.Api().artifact('digits/digits-model:v7').used_by()",
     "logged_artifacts()": "import mlgit; mlgit.Api().runs('digits', order='-created_at')[0].logged_artifacts()",
 }

@@ -17,10 +17,12 @@ from mlgit.artifacts.catalog import Held
 from mlgit.artifacts.splits import Splits
 from mlgit.core import figures, ledger, secrets, values
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.ledger import Ledger, Teller
+from mlgit.core.ledger import Ledger
+from mlgit.core.roll import Told
 from mlgit.dvc.caches import tree
 from mlgit.dvc.worktree import adding
 from mlgit.errors import UsageError, WrongKindError
+from mlgit.index import query
 from mlgit.store import ledgers
 from mlgit.store.place import Place
 
@@ -151,29 +153,24 @@ def add(place: Place, plan: Plan, wish: Wish) -> Added:
         description=secrets.redact(wish.description),
         metadata=secrets.redact_params(values.plain(wish.metadata, where="metadata")),
     )  # fmt: skip
-    runs = _runs(place, plan.name)
-    before = ledgers.of(place.repo, plan.name, project=place.settings.project)
-    is_new = version.hash not in ledger.order([*runs, *before], plan.name)
-    after = ledgers.change(
-        place.repo, place.settings.project, plan.name, _saying(version, tuple(wish.aliases), runs, time.time()),
+    project = place.settings.project
+    runs = query.told(place.repo, plan.name, project=project).get((project, plan.name), Told())
+    before = ledgers.of(place.repo, plan.name, project=project)
+    is_new = version.hash not in {*runs.contents, *(content for one in before for content in one.listed)}
+    ledgers.change(
+        place.repo, project, plan.name, _saying(version, tuple(wish.aliases), runs, time.time()),
         why=lambda known: _subject(known, version, is_new=is_new),
     )  # fmt: skip
-    held = catalog.known_as([*runs, after], version)
+    held = telling.known_as(place.repo, version, project=project)
     assert held is not None  # it was just listed
     return Added(held=held, is_new=is_new, written=written, notes=(*plan.notes, *notes))
 
 
-def _runs(place: Place, name: str) -> list[Teller]:
-    """Who else tells of the artifact, but for its ledger."""
-    known = telling.of(place.repo, name, project=place.settings.project)
-    return [one for one in known if not isinstance(one, Ledger)]
-
-
-def _saying(version: ArtifactVersion, aliases: Sequence[str], runs: Sequence[Teller], now: float) -> ledgers.Change:
+def _saying(version: ArtifactVersion, aliases: Sequence[str], runs: Told[str], now: float) -> ledgers.Change:
     """The ledger with all that there is listed, and *version* as the newest that was added."""
 
     def change(before: Ledger) -> Ledger:
-        listed = before.listing(ledger.first_logged([*runs, before], version.name))
+        listed = ledger.listing(runs, before)
         if (known := before.of(version.hash)) is None:
             every = tuple(dict.fromkeys((*aliases, "latest")))
             return listed.telling(replace(version, aliases=every, created=now))
@@ -181,8 +178,7 @@ def _saying(version: ArtifactVersion, aliases: Sequence[str], runs: Sequence[Tel
             known, deleted=False, splits=version.splits or known.splits,
             description=version.description or known.description, metadata={**known.metadata, **version.metadata},
         )  # fmt: skip
-        same = catalog.known_as([*runs, listed.telling(told)], version)
-        own = same.aliases if same else ()  # what others have claimed since stays theirs
+        own = ledger.roll(runs, version.name, listed.telling(told)).aliases(version.hash)  # of others theirs since
         every = tuple(dict.fromkeys((*own, *aliases, "latest")))
         return listed.telling(told if set(every) <= set(own) else replace(told, aliases=every, claimed=now))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlgit.artifacts import catalog
 from mlgit.artifacts.catalog import Held
-from mlgit.core import ledger, refs, secrets, values
+from mlgit.core import refs, secrets, values
 from mlgit.core.artifact import ArtifactVersion, Link
 from mlgit.core.ledger import Ledger, Teller
 from mlgit.core.run import Run
@@ -47,8 +47,7 @@ def _aliases_now(repo: Repo, held: Held, wanted: Sequence[str]) -> tuple[str, ..
     """*wanted*, without what the version had when it was looked up, and another has been called since."""
     from mlgit.artifacts import telling
 
-    rolls = telling.asked(repo, lambda known: known.rolls(held.collection, held.project))
-    owners = {alias: content for roll in rolls for alias, content in roll.owners.items()}
+    owners = telling.asked(repo, lambda known: known.rolls(held.collection, held.project)[0].owners)
     lost = {alias for alias in held.aliases if owners.get(alias) != held.version.hash}
     return tuple(alias for alias in wanted if alias not in lost)
 
@@ -94,11 +93,13 @@ def _list_link(repo: Repo, held: Held, collection: str, why: str) -> None:
     """Let the ledger of *collection* lead to the one that tells of the link: by its name nobody would look there."""
     from mlgit.artifacts import telling
 
-    known = telling.of(repo, collection, held.version.name, project=held.project)
+    there = telling.asked(
+        repo, lambda known: [content for roll in known.rolls(collection, held.project) for content in roll.numbers]
+    )
 
     def change(before: Ledger) -> Ledger:
         sources = dict.fromkeys((*before.sources, held.version.name))
-        return replace(before, sources=tuple(sources)).listing(ledger.order([before, *known], collection))
+        return replace(before, sources=tuple(sources)).listing((*there, held.version.hash))
 
     ledgers.change(repo, held.project, collection, change, why=lambda _: f"{held.version.name}:{held.label} {why}")
 

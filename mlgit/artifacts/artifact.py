@@ -102,7 +102,7 @@ class Artifact(Draft):
         here = places.of_reader(Path.cwd())
         if here is None:
             raise NotFoundError(f"{Path.cwd()} is in no git repository, so no run tells of {address}.")
-        held = catalog.find(telling.of(here.repo, catalog.parse(name).name), f"{project}/{name}")
+        held = telling.asked(here.repo, lambda known: catalog.find(known, f"{project}/{name}"))
         return Artifact.of(here.repo, held).get_entry(path)
 
     def _as_logged(self) -> Logged:
@@ -344,11 +344,8 @@ class Artifact(Draft):
         return self._collection(self._name)
 
     def _collection(self, name: str) -> Any:
-        from mlgit.artifacts import telling
-
         logged = self._as_logged()
-        known = telling.of(logged.repo, name, project=logged.project)
-        return ties.ask("collection")(logged.repo, known, name, self._type)
+        return ties.ask("collection")(logged.repo, logged.project, name, self._type)
 
     distributed_id = history_step = None
     """W&B's, which say nothing here."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-from mlgit.core import ledger, refs
+from mlgit.core import refs
 from mlgit.core.artifact import ArtifactVersion, called
 from mlgit.core.ledger import Teller
 from mlgit.core.roll import Roll, number_of
@@ -68,6 +68,16 @@ class Named:
     project: str | None = None
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What a name stands for."""
+
+    type: str
+    """Of the newest version that is called so; of the newest that is linked, where none is."""
+    is_own: bool
+    """Whether one is called so, and not only linked."""
+
+
 class Source(Protocol[T]):
     """Who knows what is told of artifacts; *T* is what they hold in the place of who tells it."""
 
@@ -82,24 +92,6 @@ class Source(Protocol[T]):
     def owners(self, name: str) -> Iterable[Run]:
         """The runs that may have logged, by its path alone, what W&B calls *name*, `run-<id>-model.pt`."""
         ...
-
-
-class Tellers:
-    """The source that holds all who tell of them."""
-
-    def __init__(self, tellers: Iterable[Teller]) -> None:
-        self._tellers = list(tellers)
-
-    def rolls(self, name: str, project: str | None = None) -> list[Roll[int]]:
-        projects = [project] if project else dict.fromkeys(one.project for one in self._tellers)
-        found = (ledger.roll(self._tellers, name, whose) for whose in projects)
-        return [roll for roll in found if roll.contents]
-
-    def read(self, some: Iterable[int]) -> dict[int, Teller]:
-        return {place: self._tellers[place] for place in some}
-
-    def owners(self, name: str) -> list[Run]:
-        return [one for one in self._tellers if isinstance(one, Run) and name.startswith(f"run-{one.id}-")]
 
 
 def checked(name: str) -> str:
@@ -184,42 +176,34 @@ def _meant(teller: Teller, content: str, name: str) -> ArtifactVersion:
     return min(alike, key=lambda one: one.name != name)
 
 
-def versions(tellers: Iterable[Teller], name: str) -> list[Held]:
-    """The versions called or linked as *name* that *tellers* tell of, the first one first; deleted ones among them."""
-    some = list(tellers)
-    return held(Tellers(some), ledger.roll(some, name))
+def kind(source: Source[T], roll: Roll[T]) -> Kind | None:
+    """What the name of *roll* stands for; None where nothing is left of it."""
+    linked: Kind | None = None
+    for content in (one for one in reversed(roll.contents) if not roll.is_deleted(one)):
+        found = _kind(roll, content, source.read([roll.newest(content)]))
+        if found and found.is_own:
+            return found
+        linked = linked or found
+    return linked
 
 
-def by_project(tellers: Iterable[Teller], name: str) -> list[list[Held]]:
-    """`versions` of each project that has some: each counts its own."""
-    source = Tellers(tellers)
-    return [held(source, roll) for roll in source.rolls(name)]
+def types(source: Source[T], rolls: Sequence[Roll[T]]) -> dict[str, str]:
+    """The names of *rolls* of which something is left → the types that they stand for."""
+    left = [(roll, content) for roll in rolls if (content := roll.left)]
+    tellers = source.read({roll.newest(content) for roll, content in left})
+    found = {roll.name: one for roll, content in left if (one := _kind(roll, content, tellers))}
+    linked = [roll for roll, _ in left if roll.name in found and not found[roll.name].is_own]
+    found |= {roll.name: own for roll in linked if (own := kind(source, roll))}
+    return {name: one.type for name, one in found.items()}
 
 
-def known_as(tellers: Iterable[Teller], version: ArtifactVersion) -> Held | None:
-    """What *version*, a run's word on an artifact, is among its like; None where nobody has logged it."""
-    return next((one for one in versions(tellers, version.name) if one.version.hash == version.hash), None)
-
-
-def names(tellers: Iterable[Teller]) -> dict[str, str]:
-    """Every artifact's name → its type."""
-    return {version.name: version.type for one in tellers for version in reversed(one.logged) if not version.deleted}
+def _kind(roll: Roll[T], content: str, tellers: Mapping[T, Teller]) -> Kind | None:
+    teller = tellers.get(roll.newest(content))
+    told = _meant(teller, content, roll.name) if teller else None
+    return Kind(told.type, told.name == roll.name) if told else None
 
 
 def find(
-    tellers: Iterable[Teller], text: str, *, project: str | None = None,
-    others: Callable[[], Iterable[str]] = tuple, hidden: bool = False,
-) -> Held:  # fmt: skip
-    """`find_in`, for all who tell of artifacts."""
-    some = list(tellers)
-
-    def every() -> set[str]:
-        return {*names(one for one in some if project in (None, one.project)), *others()}
-
-    return find_in(Tellers(some), text, project=project, others=every, hidden=hidden)
-
-
-def find_in(
     source: Source[T], text: str, *, project: str | None = None,
     others: Callable[[], Iterable[str]] = tuple, hidden: bool = False,
 ) -> Held:  # fmt: skip

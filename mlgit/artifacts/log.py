@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -12,9 +12,7 @@ from mlgit.artifacts import catalog, telling, ties
 from mlgit.artifacts.catalog import Held
 from mlgit.core import secrets, values
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.ledger import Teller
 from mlgit.core.model_card import ModelCard
-from mlgit.core.run import Run
 from mlgit.dvc import cache
 from mlgit.dvc.caches import tree
 from mlgit.errors import NotFoundError
@@ -103,22 +101,6 @@ def _place(repo: Repo, path: Path, folder: str) -> str:
     return where.relative_to(home).as_posix() if where.is_relative_to(home) else where.name
 
 
-def versions(repo: Repo, tellers: Sequence[Teller], name: str) -> list[Held]:
-    """`catalog.versions`, with the tables that runs among *tellers* logged."""
-    known = catalog.versions(tellers, name)
-    return ties.ask("tables")(repo, _runs(tellers), name) if not known and name.startswith("run-") else known
-
-
-def names(tellers: Sequence[Teller]) -> dict[str, str]:
-    """`catalog.names`, with the tables that runs among *tellers* logged."""
-    tables: dict[str, str] = ties.ask("table_names")(_runs(tellers))
-    return tables | catalog.names(tellers)
-
-
-def _runs(tellers: Sequence[Teller]) -> list[Run]:
-    return [one for one in tellers if isinstance(one, Run)]
-
-
 def find(
     repo: Repo, text: str, *, project: str | None = None, type: str | None = None, hidden: bool = False
 ) -> Held:  # fmt: skip
@@ -133,7 +115,7 @@ def find(
     try:
         held = telling.asked(
             repo,
-            lambda known: catalog.find_in(
+            lambda known: catalog.find(
                 known, text, project=project, others=lambda: telling.names(repo, project=whose), hidden=hidden
             ),
         )  # fmt: skip

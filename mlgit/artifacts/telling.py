@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from pathlib import PurePosixPath
 from typing import TypeVar
 
 from mlgit.artifacts import catalog, ties
 from mlgit.artifacts.catalog import Held
 from mlgit.core import ledger, refs
 from mlgit.core.artifact import ArtifactVersion, called
-from mlgit.core.condition import Not, Operation, Or, Predicate
+from mlgit.core.condition import Operation, Or, Predicate
 from mlgit.core.ledger import Ledger, Teller
 from mlgit.core.roll import Roll, Told
 from mlgit.core.run import Run
@@ -59,15 +58,11 @@ def all_known_as(
 
 
 def type_of(repo: Repo, name: str, *, project: str) -> str | None:
-    """The type of the artifact *name*, which its newest version says; None where there is none."""
+    """The type of the artifact *name*, which its newest version says; None where there is none, or links alone."""
 
     def answer(known: Indexed) -> str | None:
-        for roll in known.rolls(name, project):
-            for content in reversed(roll.contents):
-                for held in () if roll.is_deleted(content) else catalog.held(known, roll, [content]):
-                    if held.version.name == name:  # else it is a link, which may be of any
-                        return held.version.type
-        return None
+        kinds = (catalog.kind(known, roll) for roll in known.rolls(name, project))
+        return next((kind.type for kind in kinds if kind and kind.is_own), None)
 
     return asked(repo, answer)
 
@@ -155,28 +150,16 @@ class Indexed:
         return self._known.read(relations.places(relations.users(content)).values())
 
 
-def _ledgers(repo: Repo, *names: str, project: str | None) -> list[Ledger]:
-    """Their ledgers, and those which tell of what people linked there."""
-    own = ledgers.of(repo, *names, project=project)
-    linked = {name for one in own for name in one.sources}.difference(names)
+def _ledgers(repo: Repo, name: str, *, project: str | None) -> list[Ledger]:
+    """Its ledgers, and those which tell of what people linked there."""
+    own = ledgers.of(repo, name, project=project)
+    linked = {source for one in own for source in one.sources if source != name}
     return [*own, *(ledgers.of(repo, *linked, project=project) if linked else ())]
 
 
-def of(repo: Repo, *names: str, project: str | None = None) -> list[Teller]:
-    """Who may tell of the artifacts *names*: who logged one, the run whose table or file it is, and their ledgers."""
-    known = query.logging(repo, *names, project=project)
-    for owner in owning(repo, *names, project=project):
-        files = [
-            one.name for one in owner.logged for name in names if name.endswith(f"-{PurePosixPath(one.path).name}")
-        ]
-        known += [owner, *(query.logging(repo, *files, project=owner.project) if files else ())]
-    return [*{run.id: run for run in known}.values(), *_ledgers(repo, *names, project=project)]
-
-
-def owning(repo: Repo, *names: str, project: str | None = None) -> list[Run]:
-    """The runs whose tables or files W&B may call by one of *names*."""
-    found = query.of_ids(repo, [run_id for name in names for run_id in _owners(name)])
-    return [run for run in found if project in (None, run.project)]
+def owning(repo: Repo, name: str) -> list[Run]:
+    """The runs whose tables or files W&B may call by *name*."""
+    return query.of_ids(repo, list(_owners(name)))
 
 
 def _owners(name: str) -> Iterator[str]:
@@ -185,13 +168,15 @@ def _owners(name: str) -> Iterator[str]:
     return accumulate(words[:-1], "{}-{}".format)
 
 
-def of_any(repo: Repo, *, project: str | None = None) -> list[Teller]:
-    """The runs that logged an artifact or a table, and all ledgers."""
-    kinds = [key for key in query.keys(repo) if key.startswith("metrics.") and key.endswith("._type")]
-    tables = [Predicate(key, Operation.EQUAL, ties.ask("table_kinds")()) for key in kinds]
-    wanted = Or((Not(Predicate("logged", Operation.NULL)), *tables))
-    found = query.search(repo, wanted, project=project, is_checked=False).runs
-    return [*found, *ledgers.of(repo, project=project)]
+def types(repo: Repo, *, project: str) -> dict[str, str]:
+    """Every artifact's name, those that versions are linked to and those of tables among them → its type."""
+    keys = [key for key in query.keys(repo) if key.startswith("metrics.") and key.endswith("._type")]
+    found: dict[str, str] = {}
+    if keys:
+        kinds = ties.ask("table_kinds")()
+        wanted = Or(tuple(Predicate(key, Operation.EQUAL, kinds) for key in keys))
+        found |= ties.ask("table_names")(query.search(repo, wanted, project=project, is_checked=False).runs)
+    return found | asked(repo, lambda known: catalog.types(known, known.all_rolls(project)))
 
 
 def names(repo: Repo, *, project: str | None = None) -> set[str]:

@@ -142,7 +142,7 @@ def _wish(place: Place, asked: Asked, remote: Remote) -> Wish:
     far = remote if asked.pulls else None
     return meeting.Wish(
         pushes=asked.pushes, pulls=asked.pulls, dry=asked.dry_run, is_shared=is_shared,
-        logging=lambda names: query.logging(place.repo, *names),
+        telling=lambda names: query.told(place.repo, *names),
         only=frozenset(_branch(place, name, far) for name in asked.names) if asked.names else None,
         prefer={_branch(place, name): Side.OURS for name in asked.ours}
         | {_branch(place, name): Side.THEIRS for name in asked.theirs},

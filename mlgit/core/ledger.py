@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mlgit.core import merging
@@ -83,28 +83,32 @@ _WORDS = ("type", "description", "metadata", "splits", "ttl", "deleted")
 """What people say of a version; when they added it, and from where, differs without anybody being wrong."""
 
 
-def order(tellers: Sequence[Teller], name: str) -> tuple[str, ...]:
-    """The contents called or linked as *name*, each in its place: those that are listed, then by when they came."""
-    return tuple(roll(tellers, name).numbers)
+def told(runs: Iterable[Run], name: str) -> Told[str]:
+    """What *runs* claim of the artifact *name*, each by its id."""
+    found = Told[str]()
+    for run in runs:
+        for claim, naming in claimed(run, name):
+            found.add(claim, naming, run.id)
+    return found
 
 
-def first_logged(tellers: Sequence[Teller], name: str) -> list[str]:
-    """The contents called or linked as *name*, in the order in which they were first logged, or linked."""
-    return roll([one if isinstance(one, Run) else replace(one, listed=()) for one in tellers], name).contents
+def roll(told: Told[str], name: str, ledger: Ledger | None = None) -> Roll[str]:
+    """The versions called or linked as *name* of which runs, by their ids, have *told*, and those of a *ledger*."""
+    every = Told[str]()
+    every.take_over(told)
+    for claim, naming in claimed(ledger, name) if ledger else ():
+        every.add(claim, naming, "")
+    return Roll("", name, every, lambda some: {one: one for one in some}, listed([ledger] if ledger else [], name))
 
 
-def roll(tellers: Sequence[Teller], name: str, project: str | None = None) -> Roll[int]:
-    """The versions of which those of *tellers* tell that are *project*'s, or all; each stands for its place."""
-    told = Told[int]()
-    mine = {place: one for place, one in enumerate(tellers) if project in (None, one.project)}
-    for place, one in mine.items():
-        for claim, naming in claimed(one, name):
-            told.add(claim, naming, place)
+def numbers(told: Told[str], ledger: Ledger) -> dict[str, int]:
+    """Content → number of the versions that runs have *told* of, and those of their *ledger*."""
+    return roll(told, ledger.name, ledger).numbers
 
-    def ids(some: Collection[int]) -> dict[int, str]:
-        return {place: one.id for place in some if isinstance(one := tellers[place], Run)}
 
-    return Roll(project or "", name, told, ids, listed(mine.values(), name))
+def listing(told: Told[str], ledger: Ledger) -> Ledger:
+    """The *ledger* with all that it and the runs tell of listed, in the order in which it was first logged."""
+    return ledger.listing(numbers(told, replace(ledger, listed=())))
 
 
 def listed(tellers: Iterable[Teller], name: str) -> dict[str, None]:

@@ -50,6 +50,11 @@ class Told(Generic[T]):
             found.setdefault((self.tellers[line], self.contents[line]), []).append(line)
         return found
 
+    def by(self, ids: Ids[T]) -> Told[str]:
+        """The same with the *ids* of those who tell it, who have to be runs."""
+        known = ids(set(self.tellers))
+        return Told(self.contents, self.logged, [known[one] for one in self.tellers], self.odd)
+
     def take_over(self, other: Told[Any]) -> None:
         """Take up all that *other* has."""
         self.odd.update({len(self.contents) + line: claim for line, claim in other.odd.items()})
@@ -112,6 +117,14 @@ class Roll(Generic[T]):
                 found[alias] = contents[line]
         return found
 
+    @cached_property
+    def called(self) -> dict[str, list[str]]:
+        """Content → its aliases, of those that have some."""
+        found: dict[str, list[str]] = {}
+        for alias, owner in self.owners.items():
+            found.setdefault(owner, []).append(alias)
+        return found
+
     def __contains__(self, content: str) -> bool:
         """Whether somebody tells of it."""
         return content in self._first
@@ -135,7 +148,7 @@ class Roll(Generic[T]):
 
     def aliases(self, content: str) -> tuple[str, ...]:
         """The names that nobody has claimed for another version since."""
-        return tuple(alias for alias, owner in self.owners.items() if owner == content)
+        return tuple(self.called.get(content, ()))
 
     def is_listed(self, content: str) -> bool:
         """Whether its number is its own for good."""

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -166,27 +166,20 @@ class Now:
         where = " AND ".join(["shown", *(f"{key} = ?" for key in kinds), f"+id NOT IN ({', '.join('?' * len(ids))})"])
         return where, (*kinds.values(), *ids), living
 
-    def having(
-        self, keys: Sequence[str], *, names: frozenset[str] = frozenset(), project: str | None = None
-    ) -> list[Run]:
-        """The runs that have something under one of *keys*, *names* among what is listed there if there are any.
+    def having(self, keys: Sequence[str]) -> list[Run]:
+        """The runs that have something under one of *keys*.
 
         Where values stand says it, and no column is put together for it.
         """
-        question = f"SELECT segment, positions, codes, others FROM cells WHERE key IN ({', '.join('?' * len(keys))})"  # noqa: S608  (marks)
+        question = f"SELECT segment, positions FROM cells WHERE key IN ({', '.join('?' * len(keys))})"  # noqa: S608  (marks)
         found = {
             row
-            for segment, positions, codes, others in self._connection.execute(question, keys)
-            for row in _rows_at(segment, _listing(names, positions, codes, others) if names else array("H", positions))
+            for segment, positions in self._connection.execute(question, keys)
+            for row in _rows_at(segment, array("H", positions))
         }
         ids = {run.id for run in self.alive}
-        where = "shown AND ifnull(project = ?, 1) AND row IN (SELECT value FROM json_each(?))"
-        rows = self.rows(where, project, json.dumps(list(found)))
-        living: list[Known] = []
-        for run in self.alive:
-            told = [value for key in keys if (value := query.value_of(run, key)) is not None]
-            if project in (None, run.project) and (any(map(names.intersection, told)) if names else told):
-                living.append(run)
+        rows = self.rows("shown AND row IN (SELECT value FROM json_each(?))", json.dumps(list(found)))
+        living = [run for run in self.alive if any(query.value_of(run, key) is not None for key in keys)]
         return self.runs(newest_first([*(row for row in rows if row.id not in ids), *living]))
 
     def check(self, keys: Iterable[str], project: str | None) -> None:
@@ -238,14 +231,6 @@ def newest_first(some: Iterable[Known]) -> list[Known]:
 def within(wanted: Condition, project: str | None) -> Condition:
     """*wanted*, and of *project*."""
     return wanted if project is None else And((Predicate("project", Operation.EQUAL, (project,)), wanted))
-
-
-def _listing(names: frozenset[str], positions: bytes, codes: bytes, others: str) -> Iterator[int]:
-    """Those of *positions* whose value, one of *others*, is a list with one of *names* in it."""
-    wanted = {code for code, value in enumerate(records.decode(others)) if not names.isdisjoint(value)}
-    for position, code in zip(array("H", positions), array("h", codes), strict=True):
-        if code in wanted:
-            yield position
 
 
 def _rows_at(segment: int, positions: Iterable[int]) -> list[int]:

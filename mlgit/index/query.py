@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlgit.core import query, refs
 from mlgit.core.condition import And, Condition, Operation, Predicate
 from mlgit.core.condition import keys as keys_of
+from mlgit.core.roll import Told
 from mlgit.core.run import Run, State
 from mlgit.core.stats import Group
 from mlgit.git.repo import Repo
@@ -83,9 +84,14 @@ def having(repo: Repo, *keys: str) -> list[Run]:
     return ask(repo, lambda now: now.having(keys))
 
 
-def logging(repo: Repo, *names: str, project: str | None = None) -> list[Run]:
-    """The runs that logged an artifact, newest first; with *names* one that is called, or linked, so."""
-    return ask(repo, lambda now: now.having(("logged",), names=frozenset(names), project=project))
+def told(repo: Repo, *names: str, project: str | None = None) -> dict[tuple[str, str], Told[str]]:
+    """(project, name) → what its runs claim of the artifact that is called, or linked, so; each by its id."""
+
+    def answer(now: Now) -> dict[tuple[str, str], Told[str]]:
+        found = ((name, now.relations.told(name, project)) for name in names)
+        return {(whose, name): told.by(now.relations.ids) for name, of in found for whose, told in of.items()}
+
+    return ask(repo, answer)
 
 
 def logged(repo: Repo, *, project: str | None = None) -> set[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlgit.artifacts import catalog, log, telling, ties
+from mlgit.artifacts import catalog, log, ties
 from mlgit.artifacts.artifact import Artifact
 from mlgit.core import refs
 from mlgit.errors import MlgitError, NotFoundError, UsageError
@@ -226,23 +226,24 @@ class Api:
     def artifacts(
         self, type_name: str, name: str, order: str | None = None, per_page: int = 50,
         tags: Sequence[str] | str | None = None, start: str | None = None,
-    ) -> list[Artifact]:  # fmt: skip
+    ) -> Sequence[Artifact]:  # fmt: skip
         """The versions of an artifact, newest first; with *tags*, those that have them all.
+
+        They are read as somebody looks into them.
 
         *order*, *per_page* and *start* are W&B's and change nothing. Raises `NotFoundError`.
         """
         wanted = {tags} if isinstance(tags, str) else set(tags or ())
         found = self.artifact_collection(type_name, name).artifacts()
-        return [artifact for artifact in found if wanted <= set(artifact.tags)]
+        return found if not wanted else [artifact for artifact in found if wanted <= set(artifact.tags)]
 
-    def artifact_versions(self, type_name: str, name: str, per_page: int = 50) -> list[Artifact]:
+    def artifact_versions(self, type_name: str, name: str, per_page: int = 50) -> Sequence[Artifact]:
         """The same as `artifacts`."""
         return self.artifacts(type_name, name)
 
     def artifact_types(self, project: str | None = None, start: str | None = None) -> list[ArtifactType]:
         """The types of the artifacts of *project*, the current one unless given; *start* is W&B's."""
-        found = telling.of_any(self.place.repo, project=lookup.project_of(project, project=self._project))
-        return collections.types(self.place.repo, found)
+        return collections.types(self.place.repo, lookup.project_of(project, project=self._project))
 
     def artifact_type(self, type_name: str, project: str | None = None) -> ArtifactType:
         """The type of that name. Raises `NotFoundError`."""
@@ -267,11 +268,9 @@ class Api:
         """All versions of one name. Raises `NotFoundError`."""
         named = catalog.parse(name)
         project = lookup.project_of(named.project, project=self._project)
-        known = ArtifactType(self.place.repo, telling.of(self.place.repo, named.name, project=project), type_name)
-        try:
-            return known.collection(named.name)
-        except NotFoundError:  # which types and names there are, the others tell
-            return self.artifact_type(type_name, project).collection(named.name)
+        if collections.type_of(self.place.repo, project, named.name) == type_name:
+            return ArtifactCollection(self.place.repo, project, named.name, type_name)
+        return self.artifact_type(type_name, project).collection(named.name)  # which says what there is
 
     def artifact_collection_exists(self, name: str, type: str) -> bool:
         """Whether there is such an artifact."""

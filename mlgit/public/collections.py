@@ -2,23 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
-from mlgit.artifacts import amend, catalog, log
+from mlgit.artifacts import amend, catalog, telling, ties
 from mlgit.artifacts.artifact import Artifact
-from mlgit.artifacts.catalog import Held
-from mlgit.core.ledger import Teller
+from mlgit.artifacts.catalog import Held, Kind
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
+
+_FIRST = 50
+"""So many are read at the first look."""
+
+
+class Versions(Sequence[Artifact]):
+    """The versions of a collection, newest first: `len()` counts, `[0]` and the first of a loop read a few of them."""
+
+    def __init__(self, repo: Repo, project: str, name: str) -> None:
+        self._repo, self._project, self._name = repo, project, name
+
+    def _asked(self, wanted: slice) -> tuple[int, list[Held]]:
+        """How many there are, and those *wanted*."""
+
+        def answer(known: telling.Indexed) -> tuple[int, list[Held]]:
+            for roll in known.rolls(self._name, self._project):
+                left = [one for one in reversed(roll.contents) if not roll.is_deleted(one)]
+                return len(left), catalog.held(known, roll, left[wanted])
+            return 0, []
+
+        count, found = telling.asked(self._repo, answer)
+        if not count:
+            tables = _tables(self._repo, self._name)[::-1]
+            return len(tables), tables[wanted]
+        return count, found
+
+    @cached_property
+    def _begin(self) -> tuple[int, list[Artifact]]:
+        count, found = self._asked(slice(_FIRST))
+        return count, [Artifact.of(self._repo, held) for held in found]
+
+    @cached_property
+    def _all(self) -> list[Artifact]:
+        count, first = self._begin
+        if count <= _FIRST:
+            return first
+        known = {one.id for one in first}  # more may have come meanwhile
+        rest = [held for held in self._asked(slice(None))[1] if held.version.hash not in known]
+        return [*first, *(Artifact.of(self._repo, held) for held in rest)]
+
+    def __len__(self) -> int:
+        return len(self._all) if "_all" in vars(self) else self._begin[0]
+
+    def __iter__(self) -> Iterator[Artifact]:
+        yield from self._begin[1]
+        yield from self._all[len(self._begin[1]) :]
+
+    @overload
+    def __getitem__(self, index: int) -> Artifact: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Artifact]: ...
+    def __getitem__(self, index: int | slice) -> Artifact | list[Artifact]:
+        _, first = self._begin
+        is_near = isinstance(index, int) and 0 <= index < len(first)
+        return first[index] if is_near else self._all[index]
+
+
+def _tables(repo: Repo, name: str) -> list[Held]:
+    """The tables that runs logged by W&B's *name* for them, `run-<id>-<key>`, the first one first."""
+    found: list[Held] = ties.ask("tables")(repo, telling.owning(repo, name), name) if name.startswith("run-") else []
+    return found
 
 
 class ArtifactCollection:
     """All versions of one name. What it says of itself is what its newest version says: `save()` writes it there."""
 
-    def __init__(self, repo: Repo, tellers: Sequence[Teller], name: str, type: str) -> None:
-        self._repo, self._tellers, self._name, self._type = repo, tellers, name, type
+    def __init__(self, repo: Repo, project: str, name: str, type: str) -> None:
+        self._repo, self._project, self._name, self._type = repo, project, name, type
 
     @property
     def name(self) -> str:
@@ -52,7 +113,7 @@ class ArtifactCollection:
         self._retype()
 
     def _retype(self) -> None:
-        for held in self._held():
+        for held in telling.asked(self._repo, self._every):
             if held.version.type != self._type:
                 amend.retype(self._repo, held, self._type)
 
@@ -61,8 +122,9 @@ class ArtifactCollection:
         """The same as `name`."""
         return self._name
 
-    def _held(self) -> list[Held]:
-        return log.versions(self._repo, self._tellers, self._name)
+    def _every(self, known: telling.Indexed) -> list[Held]:
+        """All versions, those among them that were deleted."""
+        return [held for roll in known.rolls(self._name, self._project) for held in catalog.held(known, roll)]
 
     @cached_property
     def _newest(self) -> Artifact:
@@ -91,12 +153,17 @@ class ArtifactCollection:
     @property
     def aliases(self) -> list[str]:
         """Every alias of a version."""
-        return [alias for held in self._held() for alias in held.aliases]
 
-    def artifacts(self, per_page: int = 50) -> list[Artifact]:
-        """The versions, newest first."""
-        known = self._held()
-        return [Artifact.of(self._repo, held) for held in reversed(known) if not held.version.deleted]
+        def answer(known: telling.Indexed) -> list[str]:
+            rolls = known.rolls(self._name, self._project)
+            return [alias for roll in rolls for content in roll.contents for alias in roll.aliases(content)]
+
+        found = telling.asked(self._repo, answer)
+        return found or [alias for held in _tables(self._repo, self._name) for alias in held.aliases]
+
+    def artifacts(self, per_page: int = 50) -> Versions:
+        """The versions, newest first, read as somebody looks into them; *per_page* is W&B's and changes nothing."""
+        return Versions(self._repo, self._project, self._name)
 
     versions = artifacts
 
@@ -133,7 +200,8 @@ class ArtifactCollection:
 
     def is_sequence(self) -> bool:
         """Whether its versions are called so themselves, which links are not."""
-        return any(version.name == self.name for one in self._tellers for version in one.logged)
+        kind = _kind(self._repo, self._project, self._name)
+        return kind is not None and kind.is_own
 
     def __len__(self) -> int:
         return len(self.artifacts())
@@ -145,8 +213,8 @@ class ArtifactCollection:
 class ArtifactType:
     """All artifacts of one type."""
 
-    def __init__(self, repo: Repo, tellers: Sequence[Teller], name: str) -> None:
-        self._repo, self._tellers, self.name = repo, tellers, name
+    def __init__(self, repo: Repo, project: str, name: str, names: Sequence[str]) -> None:
+        self._repo, self._project, self.name, self._names = repo, project, name, names
 
     id = property(lambda self: self.name)
 
@@ -154,32 +222,36 @@ class ArtifactType:
         self, filters: Any = None, order: str | None = None, per_page: int = 50
     ) -> list[ArtifactCollection]:
         """Its artifacts by name, those that versions are linked to among them. The arguments are W&B's."""
-        known = log.names(self._tellers)
-        links = {
-            link.collection: version.type
-            for one in self._tellers
-            for version in one.logged
-            for link in version.links
-            if not version.deleted
-        }
-        return [
-            ArtifactCollection(self._repo, self._tellers, name, type)
-            for name, type in sorted((links | known).items())
-            if type == self.name
-        ]
+        return [ArtifactCollection(self._repo, self._project, name, self.name) for name in self._names]
 
     def collection(self, name: str) -> ArtifactCollection:
         """The one of that name. Raises `NotFoundError`."""
-        found = {one.name: one for one in self.collections()}
-        if name in found:
-            return found[name]
-        some = ", ".join(sorted(found)[:8])
+        if name in self._names:
+            return ArtifactCollection(self._repo, self._project, name, self.name)
+        some = ", ".join(self._names[:8])
         raise NotFoundError(f"There is no {self.name} {name[:80]!r}.", fix=f"there are: {some}" if some else "")
 
     def __repr__(self) -> str:
         return f"<ArtifactType {self.name}>"
 
 
-def types(repo: Repo, tellers: Sequence[Teller]) -> list[ArtifactType]:
-    """Every type of artifact that *tellers* tell of."""
-    return [ArtifactType(repo, tellers, name) for name in sorted(set(log.names(tellers).values()))]
+def types(repo: Repo, project: str) -> list[ArtifactType]:
+    """Every type of artifact that *project* has."""
+    names = defaultdict[str, list[str]](list)
+    for name, type in sorted(telling.types(repo, project=project).items()):
+        names[type].append(name)
+    return [ArtifactType(repo, project, type, names[type]) for type in sorted(names)]
+
+
+def type_of(repo: Repo, project: str, name: str) -> str | None:
+    """The type of the artifacts in the collection *name* of *project*; None where there are none."""
+    if kind := _kind(repo, project, name):
+        return kind.type
+    return next((held.version.type for held in _tables(repo, name) if held.project == project), None)
+
+
+def _kind(repo: Repo, project: str, name: str) -> Kind | None:
+    def answer(known: telling.Indexed) -> Kind | None:
+        return next((catalog.kind(known, roll) for roll in known.rolls(name, project)), None)
+
+    return telling.asked(repo, answer)

@@ -333,11 +333,9 @@ class Run(Recorded):
 
     def logged_artifacts(self, per_page: int = 100) -> list[Artifact]:
         """The artifacts that it logged, its tables among them."""
-        tables = (log.versions(self._repo, [self._record], name) for name in ties.ask("table_names")([self._record]))
-        return [
-            *self._artifacts(self._record.logged),
-            *(Artifact.of(self._repo, held) for known in tables for held in known),
-        ]
+        versions, names = ties.ask("tables"), ties.ask("table_names")([self._record])
+        tables = [held for name in names for held in versions(self._repo, [self._record], name)]
+        return [*self._artifacts(self._record.logged), *(Artifact.of(self._repo, held) for held in tables)]
 
     def used_artifacts(self, per_page: int = 100) -> list[Artifact]:
         """The artifacts that it used, those that some run of this repository logged."""
@@ -354,7 +352,7 @@ class Run(Recorded):
         """The table that some run logged, as the artifact that this one used."""
         if not version.name.startswith("run-"):
             return None
-        known = log.versions(self._repo, telling.owning(self._repo, version.name), version.name)
+        known = ties.ask("tables")(self._repo, telling.owning(self._repo, version.name), version.name)
         return next((held for held in known if held.version.hash == version.hash), None)
 
     def use_artifact(self, artifact: Artifact, use_as: str | None = None) -> Artifact:

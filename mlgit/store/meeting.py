@@ -21,7 +21,7 @@ from mlgit.store import archive, live
 from mlgit.store.joining import Joining, Parted, free_ref, is_near
 from mlgit.store.listings import goes_before
 from mlgit.store.months import Settled
-from mlgit.store.numbering import Logging, Numbering, Overruled, Renumbered
+from mlgit.store.numbering import Numbering, Overruled, Renumbered, Telling
 from mlgit.store.stands import Spellings, Stand, folders, is_hidden, moves, stands
 
 TAGS = "refs/tags/"
@@ -39,8 +39,8 @@ class Wish:
     """The refs of the runs that it is about, and of nothing else; one that was deleted there goes there again."""
     is_shared: Callable[[str], bool] = field(default=lambda _tag: False)
     """Which tags a team has in common, by their short names."""
-    logging: Logging = field(default=lambda _names: ())
-    """Which runs here logged an artifact called so: the first number that one gets depends on all of them."""
+    telling: Telling = field(default=lambda _names: {})
+    """What the runs here claim of the artifacts called so: the first number that one gets depends on all of them."""
     prefer: Mapping[str, Side] = field(default_factory=dict)
     """Whose edits count where both have edited the same field, by the run's ref."""
     carry: Callable[[Sequence[Move]], Mapping[str, str]] = field(default=lambda _moves: {})
@@ -110,7 +110,7 @@ class Plan:
         Where single runs are wished for, only the ledgers of what these have logged matter, and of what those used that
         come here.
         """
-        numbering = Numbering(self._repo, self._reader, self._wish.logging)
+        numbering = Numbering(self._repo, self._reader, self._wish.telling)
         sent = [move for group in self.there for move in group if move.new and move.ref.startswith(refs.RUNS)]
         shared = numbering.logged((move.ref, self._near[move.ref]) for move in sent if move.ref in self._near)
         about = apart | shared.keys()

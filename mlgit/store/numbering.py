@@ -12,13 +12,14 @@ from mlgit.core import escape, ledger, refs
 from mlgit.core.artifact import called
 from mlgit.core.ledger import Ledger
 from mlgit.core.merging import Clash
+from mlgit.core.roll import Told
 from mlgit.core.run import Run
 from mlgit.git.objects import Entry, Reader
 from mlgit.git.repo import Repo
 from mlgit.store import ledgers, runs
 
-Logging = Callable[[Sequence[str]], Sequence[Run]]
-"""The runs here that logged one of the artifacts called so: the index tells."""
+Telling = Callable[[Sequence[str]], Mapping[tuple[str, str], Told[str]]]
+"""(project, name) → what the runs here claim of the artifacts called so: the index tells."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +43,8 @@ class Overruled:
 class Numbering:
     """What becomes of ledgers; what it makes is on disk after `flush`."""
 
-    def __init__(self, repo: Repo, reader: Reader, logging: Logging) -> None:
-        self._repo, self._reader, self._logging, self._writer = repo, reader, logging, repo.writer()
+    def __init__(self, repo: Repo, reader: Reader, telling: Telling) -> None:
+        self._repo, self._reader, self._telling, self._writer = repo, reader, telling, repo.writer()
         self.renumbered: dict[tuple[str, str], Renumbered] = {}
         """By ledger and content."""
         self.overruled: dict[tuple[str, str, str], Overruled] = {}
@@ -81,18 +82,20 @@ class Numbering:
         here = self._here([ref for ref, two in sides.items() if _is_unsure(two, shared.get(ref))])
         found: dict[str, str] = {}
         for ref, two in sides.items():
-            first = here.get(ref, []) if two.is_new else []  # a new one lists whatever there is
-            contents = ledger.first_logged([*first, *shared.get(ref, ())], two.ours.name)
+            told = ledger.told(shared.get(ref, ()), two.ours.name)
+            if ref in here and two.is_new:  # a new one lists whatever there is
+                told.take_over(here[ref])
+            contents = ledger.roll(told, two.ours.name).contents
             base = self._base(ref, two)
             joined = ledger.join(base, two.ours, two.theirs)[0].listing(contents)
             for content, clashes in ledger.overruled(base, two.ours, two.theirs).items():
                 for one in clashes:
-                    told = Overruled(version=joined.called(content), clash=one)
-                    self.overruled[ref, content, one.field] = told
+                    word = Overruled(version=joined.called(content), clash=one)
+                    self.overruled[ref, content, one.field] = word
             if tip := self._tip(two, joined):
                 found[ref] = tip
             if ref in here or two.ours.added:
-                self._compare(ref, two.ours, joined, here.get(ref, []))
+                self._compare(ref, two.ours, joined, here.get(ref, Told()))
         return found
 
     def _read(self, ref: str, near: str | None, far: str | None) -> _Two:
@@ -103,15 +106,12 @@ class Numbering:
     def _base(self, ref: str, two: _Two) -> Ledger:
         return ledgers.read(self._reader, ref, two.base)
 
-    def _here(self, some: Sequence[str]) -> dict[str, list[Run]]:
-        """Ledger → the runs here that logged what it is about."""
-        names = {ref: known[1] for ref in some if (known := refs.of_ledger(ref))}
-        found: dict[str, list[Run]] = {}
-        for run in self._logging(list(names.values())) if names else ():
-            for name in called(run.logged):
-                if (ref := refs.ledger(run.project, name)) in names and ref:
-                    found.setdefault(ref, []).append(run)
-        return found
+    def _here(self, some: Sequence[str]) -> dict[str, Told[str]]:
+        """Ledger → what the runs here claim of what it is about."""
+        names = [about[1] for ref in some if (about := refs.of_ledger(ref))]
+        known = self._telling(list(dict.fromkeys(names))) if names else {}
+        found = {refs.ledger(*about): told for about, told in known.items()}
+        return {ref: found[ref] for ref in some if ref in found}
 
     def _tip(self, two: _Two, joined: Ledger) -> str | None:
         """A commit that says what *joined* does, with all that led there; None where nobody has said anything."""
@@ -132,13 +132,12 @@ class Numbering:
     def _entries(self, name: str) -> Mapping[str, Entry]:
         return self._reader.tree(name) or {}
 
-    def _compare(self, ref: str, ours: Ledger, joined: Ledger, here: Sequence[Run]) -> None:
+    def _compare(self, ref: str, ours: Ledger, joined: Ledger, here: Told[str]) -> None:
         """Remember which versions here have another number than they had."""
-        before, after = (ledger.order([one, *here], ours.name) for one in (ours, joined))
-        number = {content: place for place, content in enumerate(after)}
-        for place, content in enumerate(before):
-            if number[content] != place:
-                self.renumbered[ref, content] = Renumbered(name=ours.name, before=place, after=number[content])
+        before, after = (ledger.numbers(here, one) for one in (ours, joined))
+        for content, place in before.items():
+            if after[content] != place:
+                self.renumbered[ref, content] = Renumbered(name=ours.name, before=place, after=after[content])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -133,7 +133,7 @@ def push(repo: Repo, ref: str) -> None:
         from mlgit.index import query
 
         wish = meeting.Wish(
-            pulls=False, only=frozenset({ref}), logging=lambda names: query.logging(repo, *names)
+            pulls=False, only=frozenset({ref}), telling=lambda names: query.told(repo, *names)
         )  # fmt: skip
         if sync.exchange(Remote(repo=repo, name=REMOTE), wish).clashing:
             raise MlgitError(f"{ref} was edited here and on {REMOTE}, each otherwise.", fix="mlgit sync")

@@ -7,6 +7,7 @@ from mlgit.core.artifact import ArtifactVersion, Link
 from mlgit.core.ledger import Ledger
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
+from tests import tellers
 
 
 def version(content: str, *, name: str = "net", **about: object) -> ArtifactVersion:
@@ -24,7 +25,7 @@ def test_numbers_count_contents_in_the_order_in_which_they_were_first_logged():
         run(3, version("b", created=7.0)),
     ]
 
-    assert [(held.name, held.version.hash[0], held.run.id) for held in catalog.versions(runs, "net")] == [
+    assert [(held.name, held.version.hash[0], held.run.id) for held in tellers.versions(runs, "net")] == [
         ("net:v0", "b", "2"), ("net:v1", "a", "1"),
     ]  # fmt: skip
 
@@ -36,9 +37,9 @@ def test_the_newest_claim_of_an_alias_wins():
         run(3, version("a", created=3.0, aliases=("latest",))),
     ]
 
-    assert [held.aliases for held in catalog.versions(runs, "net")] == [("latest",), ("best",)]
-    assert catalog.find(runs, "net:best").version.hash[0] == "b"
-    assert catalog.find(runs, "net").version.hash[0] == "a"
+    assert [held.aliases for held in tellers.versions(runs, "net")] == [("latest",), ("best",)]
+    assert tellers.find(runs, "net:best").version.hash[0] == "b"
+    assert tellers.find(runs, "net").version.hash[0] == "a"
 
 
 def test_an_alias_set_later_counts_from_then():
@@ -47,8 +48,8 @@ def test_an_alias_set_later_counts_from_then():
         run(2, version("b", created=2.0, aliases=("best", "latest"))),
     ]
 
-    assert catalog.find(runs, "net:best").name == "net:v0"
-    assert catalog.find(runs, "net:latest").name == "net:v1"
+    assert tellers.find(runs, "net:best").name == "net:v0"
+    assert tellers.find(runs, "net:latest").name == "net:v1"
 
 
 def ledger(*listed: str, added: tuple[ArtifactVersion, ...] = (), project: str = "p") -> Ledger:
@@ -58,44 +59,44 @@ def ledger(*listed: str, added: tuple[ArtifactVersion, ...] = (), project: str =
 def test_a_ledger_fixes_numbers_and_what_it_does_not_list_comes_behind():
     runs = [run(1, version("a", created=1.0)), run(2, version("b", created=2.0)), run(3, version("c", created=3.0))]
 
-    known = catalog.versions([*runs, ledger("b", "c")], "net")
+    known = tellers.versions([*runs, ledger("b", "c")], "net")
 
     assert [(held.label, held.version.hash[0]) for held in known] == [("v0", "b"), ("v1", "c"), ("v2", "a")]
     assert [held.is_listed for held in known] == [True, True, False]
-    assert catalog.find([*runs, ledger("b")], "net:v1", project="p").version.hash[0] == "a"
+    assert tellers.find([*runs, ledger("b")], "net:v1", project="p").version.hash[0] == "a"
 
 
 def test_a_version_that_nobody_tells_of_any_more_leaves_its_number():
     told = [run(1, version("b", created=1.0)), ledger("a", "b")]
 
-    assert catalog.find(told, "net:latest").name == catalog.find(told, "net:v1").name == "net:v1"
+    assert tellers.find(told, "net:latest").name == tellers.find(told, "net:v1").name == "net:v1"
     with pytest.raises(NotFoundError, match="no run tells of it here"):
-        catalog.find(told, "net:v0")
+        tellers.find(told, "net:v0")
 
 
 def test_a_version_that_a_person_added_is_one_among_those_of_runs():
     mine = version("b", created=2.0, aliases=("gold", "latest"), by="Ada <ada@example.com>", folder="sub")
     told = [run(1, version("a", created=1.0, aliases=("gold", "latest"))), ledger("a", "b", added=(mine,))]
 
-    held = catalog.find(told, "net@gold", project="p")
+    held = tellers.find(told, "net@gold", project="p")
 
     assert (held.name, held.run, held.by, held.project, held.folder) == ("net:v1", None, mine.by, "p", "sub")
-    assert catalog.find(told, "net:v0").run == told[0]
-    assert catalog.find(told, "net").name == "net:v1"
+    assert tellers.find(told, "net:v0").run == told[0]
+    assert tellers.find(told, "net").name == "net:v1"
 
 
 def test_another_projects_ledger_says_nothing_of_ours():
     told = [run(1, version("a", created=1.0)), ledger("b", "a", project="q")]
 
-    assert catalog.find(told, "net", project="p").name == "net:v0"
+    assert tellers.find(told, "net", project="p").name == "net:v0"
 
 
 def test_records_of_older_versions_of_mlgit_count_too():
     runs = [run(3, version("a")), run(1, version("a")), run(2, version("b"))]
 
-    assert catalog.find(runs, "net:v0").version.hash[0] == "a"
-    assert catalog.find(runs, "net:v1").version.hash[0] == "b"
-    assert catalog.find(runs, "net").version.hash[0] == "a"  # it was logged last
+    assert tellers.find(runs, "net:v0").version.hash[0] == "a"
+    assert tellers.find(runs, "net:v1").version.hash[0] == "b"
+    assert tellers.find(runs, "net").version.hash[0] == "a"  # it was logged last
 
 
 @pytest.mark.parametrize(
@@ -119,14 +120,14 @@ def test_a_version_is_found_by_every_name_that_it_has(text: str):
         run(2, version("b", created=2.0, aliases=("best", "latest"), links=(linked,))),
     ]
 
-    assert catalog.find(runs, text, project="p").version.hash[0] == "b"
+    assert tellers.find(runs, text, project="p").version.hash[0] == "b"
 
 
 def test_a_link_has_numbers_of_its_own():
     linked = Link(collection="Our Model", linked=3.0)
     runs = [run(1, version("a", created=1.0), version("b", created=2.0, links=(linked,)))]
 
-    found = catalog.find(runs, "me/model-registry/Our Model:v0", project="p")
+    found = tellers.find(runs, "me/model-registry/Our Model:v0", project="p")
 
     assert (found.name, found.version.hash[0]) == ("Our Model:v0", "b")
 
@@ -134,10 +135,10 @@ def test_a_link_has_numbers_of_its_own():
 def test_a_project_has_artifacts_of_its_own():
     runs = [run(1, version("a", created=1.0), project="p"), run(2, version("b", created=2.0), project="q")]
 
-    assert catalog.find(runs, "net", project="p").version.hash[0] == "a"
-    assert catalog.find(runs, "q/net", project="p").name == "net:v0"
+    assert tellers.find(runs, "net", project="p").version.hash[0] == "a"
+    assert tellers.find(runs, "q/net", project="p").name == "net:v0"
     with pytest.raises(NotFoundError, match="in the project 'z'"):
-        catalog.find(runs, "z/net:v0")
+        tellers.find(runs, "z/net:v0")
 
 
 def test_without_a_project_each_counts_its_own_and_the_newest_that_fits_is_meant():
@@ -147,11 +148,11 @@ def test_without_a_project_each_counts_its_own_and_the_newest_that_fits_is_meant
     ]
     ledgers = [ledger("a"), ledger("b", project="q")]
 
-    assert [held.label for some in catalog.by_project([*runs, *ledgers], "net") for held in some] == ["v0", "v0"]
-    assert catalog.find([*runs, *ledgers], "net:v0").project == "q"
-    assert catalog.find([*runs, *ledgers], "net:gold").project == "p"
+    assert [held.label for held in tellers.by_project([*runs, *ledgers], "net")] == ["v0", "v0"]
+    assert tellers.find([*runs, *ledgers], "net:v0").project == "q"
+    assert tellers.find([*runs, *ledgers], "net:gold").project == "p"
     with pytest.raises(NotFoundError, match=r":v0 to :v0"):
-        catalog.find([*runs, *ledgers], "net:v1")
+        tellers.find([*runs, *ledgers], "net:v1")
 
 
 def test_a_deleted_version_keeps_its_number():
@@ -161,9 +162,9 @@ def test_a_deleted_version_keeps_its_number():
         run(3, version("c", created=3.0, aliases=("best",))),
     ]
 
-    assert catalog.find(runs, "net:v2").version.hash[0] == "c"
+    assert tellers.find(runs, "net:v2").version.hash[0] == "c"
     with pytest.raises(NotFoundError, match="net:v1 was deleted"):
-        catalog.find(runs, "net:v1")
+        tellers.find(runs, "net:v1")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_what_is_not_there_says_what_is(text: str, message: str):
     runs = [run(1, version("a", created=1.0, aliases=("latest",)), version("b", created=2.0))]
 
     with pytest.raises(NotFoundError, match=message):
-        catalog.find(runs, text)
+        tellers.find(runs, text)
 
 
 @pytest.mark.parametrize("text", ["", "/", "a/b/c/d:v0", "//x"])

@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 import mlgit
-from mlgit.artifacts import catalog, log, telling
+from mlgit.artifacts import adding, log, telling
+from mlgit.artifacts.adding import Wish
 from mlgit.core.artifact import ArtifactVersion, Link
 from mlgit.core.ledger import Teller
 from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.index import query
+from mlgit.public import collections
 from mlgit.store import ledgers
+from mlgit.store import place as places
+from tests import tellers
 from tests.recorded import record
 
 
@@ -101,19 +105,19 @@ def test_what_the_index_tells_of_versions_is_what_all_their_runs_say(inside: Rep
     for number, one in enumerate(said):
         record(inside, f"{number}" * 8, name="same" if number < 3 else "r", logged=(one, version(8)), created=number)
     ledgers.change(inside, "p", "net", lambda one: one.telling(version(9, by="Ada")), why=lambda _: "add")
-    every = telling.of(inside, "net", project="p")
+    every = [*query.runs(inside), *ledgers.of(inside)]
     records_read.clear()
 
     rolls = telling.asked(inside, lambda known: [(one.numbers, one.owners) for one in known.rolls("net", "p")])
     assert not records_read
-    assert rolls == [({held.version.hash: held.number for held in catalog.versions(every, "net")}, _owners(every))]
-    for held in catalog.versions(every, "net"):
+    assert rolls == [({held.version.hash: held.number for held in tellers.versions(every, "net")}, _owners(every))]
+    for held in tellers.versions(every, "net"):
         if not held.version.deleted:
             assert log.find(inside, f"net:v{held.number}", project="p") == held
 
 
-def _owners(tellers: list[Teller]) -> dict[str, str]:
-    return {alias: held.version.hash for held in catalog.versions(tellers, "net") for alias in held.aliases}
+def _owners(every: list[Teller]) -> dict[str, str]:
+    return {alias: held.version.hash for held in tellers.versions(every, "net") for alias in held.aliases}
 
 
 def test_one_version_of_many_is_found_by_reading_who_tells_of_it(inside: Repo, records_read: list[str]):
@@ -125,6 +129,49 @@ def test_one_version_of_many_is_found_by_reading_who_tells_of_it(inside: Repo, r
     query.runs(inside)
     records_read.clear()
 
-    assert mlgit.Api({"project": "p"}).artifact("net:v2").logged_by().name == "r2"
+    api = mlgit.Api({"project": "p"})
+    assert api.artifact("net:v2").logged_by().name == "r2"
     assert [held.name for held in telling.asked(inside, lambda known: known.newest("p"))] == ["net:v5"]
     assert len(records_read) == 2
+
+
+def test_types_and_collections_read_one_run_of_each_name_and_versions_as_they_are_looked_into(
+    inside: Repo, records_read: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(collections, "_FIRST", 2)
+    for number in range(6):
+        told = ArtifactVersion(
+            name="net", type="model", hash=f"{number:032x}", size=1, path="d", created=1e9 + number, aliases=("latest",)
+        )
+        record(inside, f"{number}" * 8, name=f"r{number}", logged=(told,), created=number)
+    query.runs(inside)
+    records_read.clear()
+    api = mlgit.Api({"project": "p"})
+
+    assert [one.name for one in api.artifact_type("model").collections()] == ["net"]
+    assert len(records_read) == 1
+    records_read.clear()
+    found = api.artifacts("model", "net")
+    assert (len(found), found[0].name, found[1].name) == (6, "net:v5", "net:v4")
+    assert len(records_read) == 3
+    assert [one.version for one in found] == [f"v{number}" for number in reversed(range(6))]
+    assert [one.version for one in found[1:3]] == ["v4", "v3"]
+    assert found[-1].version == "v0"
+
+
+def test_adding_to_what_many_runs_have_logged_reads_only_the_one_that_says_its_type(
+    inside: Repo, records_read: list[str]
+):
+    for number in range(3):
+        told = ArtifactVersion(name="net", type="model", hash=f"{number:032x}", size=1, path="d", created=1e9 + number)
+        record(inside, f"{number}" * 8, name=f"r{number}", project=inside.folder.name, logged=(told,), created=number)
+    (inside.folder / "net").write_bytes(b"weights")
+    query.runs(inside)
+    records_read.clear()
+    place = places.of_reader(inside.folder)
+    assert place
+
+    added = adding.add(place, adding.plan(place, "net", Wish()), Wish(aliases=["mine"]))
+
+    assert (added.held.name, added.held.version.type, added.is_new) == ("net:v3", "model", True)
+    assert len(records_read) == 1

@@ -177,7 +177,7 @@ from mlgit.git.repo import Repo
 from mlgit.index import query
 repo = Repo.find(Path("."))
 found = query.search(repo, limit=1, besides=["loss", "metrics.loss"]).runs
-found += [query.find(repo, "latest"), *query.logging(repo, "model")]
+found += [query.find(repo, "latest"), *query.told(repo, "model")]
 print(len(found), "loss" in query.keys(repo), "numpy" in sys.modules)
 """
 

@@ -300,7 +300,7 @@ def test_a_column_that_no_run_has_is_not_believed(full: Repo, key: str, value: A
     put(full, shard.encode(replace(true, cells={**true.cells, key: column})))
 
     assert query.search(full, order=("-accuracy", "tags")).total == COUNT
-    assert query.logging(full, "x") == []
+    assert query.told(full, "x") == {}
     assert query.logged(full) == set()
     assert is_as_git_says(full)
 

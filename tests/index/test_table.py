@@ -260,8 +260,8 @@ def test_infinite_numbers_are_words_beside_whole_ones_that_no_float_holds(empty:
 
 def test_runs_that_have_something_are_found_by_where_it_stands(inside: Repo, tmp_path: Path):
     (tmp_path / "model.bin").write_bytes(b"weights")
-    with mlgit.init(project="p", name="maker") as run:
-        run.log_artifact(tmp_path / "model.bin", name="model", type="model")
+    with mlgit.init(project="p", name="maker") as maker:
+        maker.log_artifact(tmp_path / "model.bin", name="model", type="model")
     with mlgit.init(project="p", name="plain", tags=["a"]):
         pass
     with mlgit.init(project="p", name="user") as run:
@@ -269,7 +269,7 @@ def test_runs_that_have_something_are_found_by_where_it_stands(inside: Repo, tmp
 
         assert [one.name for one in query.having(inside, "used", "logged")] == ["user", "maker"]
     assert [one.name for one in query.having(inside, "used", "logged", "tags")] == ["user", "plain", "maker"]
-    assert [one.name for one in query.logging(inside, "model")] == ["maker"]
+    assert [told.tellers for told in query.told(inside, "model").values()] == [[maker.id]]
     assert [one.name for one in query.search(inside, language.parse("used = model")).runs] == ["user"]
     assert query.having(inside, "nothing") == []
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlgit.artifacts import catalog, telling
+from mlgit.artifacts import log as log_
+from mlgit.artifacts.catalog import Held
+from mlgit.artifacts.telling import Indexed
 from mlgit.cli import shared
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.merging import Clash
@@ -27,10 +29,7 @@ LEDGER = "refs/mlgit/artifacts/p/digits"
 
 
 def exchange(repo: Repo, **wish: Any) -> Outcome:
-    def logging(names: Sequence[str]) -> Any:
-        return query.logging(repo, *names)
-
-    wanted = Wish(logging=logging, **wish)
+    wanted = Wish(telling=lambda names: query.told(repo, *names), **wish)
     return sync.exchange(Remote(repo=repo, name="origin"), wanted, wait=lambda _seconds: None)
 
 
@@ -60,9 +59,16 @@ def add(repo: Repo, content: str, when: float, **about: Any) -> None:
     ledgers.change(repo, "p", "digits", lambda before: before.telling(told), why=lambda _: f"add {content}")
 
 
+def versions(repo: Repo, name: str = "digits") -> list[Held]:
+    def answer(known: Indexed) -> list[Held]:
+        return [held for roll in known.rolls(name, "p") for held in catalog.held(known, roll)]
+
+    return telling.asked(repo, answer)
+
+
 def numbers(repo: Repo, name: str = "digits") -> str:
     """The contents by number, a dot for one of which nobody here tells."""
-    known = {held.number: held for held in catalog.versions(telling.of(repo, name, project="p"), name)}
+    known = {held.number: held for held in versions(repo, name)}
     return "".join(known[number].version.hash[0] if number in known else "." for number in range(max(known) + 1))
 
 
@@ -96,7 +102,7 @@ def test_what_people_add_apart_comes_together(three: list[Repo]):
 
     assert {numbers(repo) for repo in three} == {"abc"}
     assert sorted((one.before, one.after) for one in moved.renumbered.values()) == [(0, 1), (1, 2)]
-    held = catalog.find(telling.of(third, "digits"), "digits:gold")
+    held = log_.find(third, "digits:gold")
     assert (held.name, held.by) == ("digits:v0", "Ada")
     assert len({tuple(repo.refs(LEDGER).items()) for repo in three}) == 1
 
@@ -254,7 +260,7 @@ def test_a_purged_runs_number_is_given_to_no_other(three: list[Repo]):
     exchange(one)
     exchange(two)
 
-    assert [held.label for held in catalog.versions(telling.of(two, "digits"), "digits")] == ["v1"]
+    assert [held.label for held in versions(two)] == ["v1"]
 
 
 def test_a_disk_that_does_not_tell_upper_from_lower_case_keeps_the_one_it_has(three: list[Repo]):
