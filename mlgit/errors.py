@@ -87,6 +87,10 @@ class UnreachableError(GitError):
     """A remote did not answer, or not to the end: it may have done what it was asked for, and may answer next time."""
 
 
+class SilentError(CommError):
+    """A store of bytes did not answer in time: who asked it again would wait as long once more."""
+
+
 class GateFailedError(MlgitError):
     """A candidate does not clear the bar for its stage."""
 

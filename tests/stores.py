@@ -13,7 +13,7 @@ import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -158,8 +158,11 @@ def has_webdav() -> bool:
 
 
 @contextmanager
-def reached(kind: str, top: Path, place: Path, *, password: str = SECRET) -> Iterator[None]:
-    """The folder *place* as the default remote of *top*, by `ssh` or `webdav`; another *password* is refused."""
+def reached(kind: str, top: Path, place: Path, *, password: str = SECRET, below: str = "") -> Iterator[None]:
+    """The folder *place* as the default remote of *top*, by `ssh` or `webdav`, or what is *below* it.
+
+    Another *password* is refused.
+    """
     place.mkdir(exist_ok=True)
     server = S3(place)
     if kind == "ssh":
@@ -168,7 +171,7 @@ def reached(kind: str, top: Path, place: Path, *, password: str = SECRET) -> Ite
         server.run([str(_rclone()), "serve", "webdav", "--addr", f"127.0.0.1:{server.port}", "--user", "ada", "--pass",
                     SECRET, "--config", "/dev/null", f":local:{place}"])  # fmt: skip
     try:
-        configure(top, "store", f"{kind}://127.0.0.1:{server.port}", user="ada", password=password)
+        configure(top, "store", f"{kind}://127.0.0.1:{server.port}{below}", user="ada", password=password)
         yield
     finally:
         server.stop()
@@ -291,3 +294,25 @@ def shelf(root: Path, **how: object) -> Iterator[tuple[str, type[Shelf]]]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def silent(port: int = 0) -> Iterator[str]:
+    """The address of a server that lets everybody in, and never says a word."""
+    came: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", port), backlog=64) as server:
+
+        def let_in() -> None:
+            with suppress(OSError):  # it is closed
+                while True:
+                    came.append(server.accept()[0])
+
+        thread = threading.Thread(target=let_in, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for one in came:
+                one.close()

@@ -11,7 +11,7 @@ from mlgit.core.ledger import Ledger
 from mlgit.core.query import HELD
 from mlgit.core.run import Run
 from mlgit.dvc.remotes import remote
-from mlgit.errors import MlgitError
+from mlgit.errors import MlgitError, SilentError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
@@ -70,6 +70,7 @@ class Carrier:
     def __init__(self, repo: Repo, *, dry_run: bool = False, anew: bool = False) -> None:
         self._repo, self._dry_run, self._anew = repo, dry_run, anew
         self._failed: dict[str, MlgitError] = {}
+        self._silent: dict[str, SilentError] = {}
         self._gone: set[str] = set()
         self.pieces: dict[str, Piece] = {}
         """All that it has heard of, by content."""
@@ -102,7 +103,7 @@ class Carrier:
         try:
             gone = set(remote.gone(self._repo, folder))
         except MlgitError as exc:
-            self.unasked = exc
+            self._unasked(folder, exc)
             return
         again = [piece for piece in everything(self._repo) if piece.content in gone] if gone else []
         self._gone = gone
@@ -154,13 +155,18 @@ class Carrier:
 
     def _miss(self, pieces: Sequence[Piece]) -> None:
         """Note which of *pieces* are lost: a ref does not wait for bytes that may never come, but that is said."""
-        for folder in sorted({piece.folder for piece in pieces} - self._failed.keys()):
+        for folder in sorted({piece.folder for piece in pieces} - self._failed.keys() - self._silent.keys()):
             told = self.stays.keys() | {piece.content for piece in self.lost}
             here = {one.content: one for one in pieces if one.folder == folder and one.content not in told}
             try:
                 self.lost += (here[one] for one in remote.nowhere(self._repo, here, folder=folder))
             except MlgitError as exc:
-                self.unasked = exc
+                self._unasked(folder, exc)
+
+    def _unasked(self, folder: str, exc: MlgitError) -> None:
+        self.unasked = exc
+        if isinstance(exc, SilentError):  # to ask it again would take as long again
+            self._silent[folder] = exc
 
     def _tips(self, reader: Reader, move: Move) -> list[tuple[str, str]]:
         if move.ref.startswith(refs.RUNS):
@@ -181,6 +187,8 @@ class Carrier:
         waiting = remote.unsent(self._repo, contents, folder=folder, anew=self._anew, lost=self._gone)
         if waiting is None:
             self.homeless += contents
+        elif waiting and folder in self._silent:
+            self._failed[folder] = self._silent[folder]
         elif waiting and folder not in self._failed:
             try:
                 pushed = remote.push(self._repo, waiting, folder=folder, dry_run=self._dry_run)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mlgit.artifacts import carrying
 from mlgit.dvc import project
 from mlgit.dvc.caches import databases
 from mlgit.dvc.caches.databases import md5
@@ -321,3 +322,28 @@ def test_a_terminal_shows_one_bar_at_a_time(
 
     assert code == 0, shown
     assert "1 artifact is pushed to the DVC remote" in shown
+
+
+def test_a_dvc_remote_that_never_answers_is_waited_for_once_a_sync_and_runs_without_bytes_go(
+    shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
+):
+    with stores.shelf(tmp_path / "far") as (url, _):
+        stores.configure(shared.folder, "store", url)
+        python("-c", RUN, "one", "yes", cwd=shared.folder)
+        mlgit("sync", cwd=shared.folder)
+    python("-c", RUN, "with-bytes", "yes", cwd=shared.folder)
+    python("-c", RUN, "without", cwd=shared.folder)
+    a_day_passes(shared)
+    stores.configure(shared.folder, "store", url, connect_timeout="1", read_timeout="1")
+    with stores.silent(int(url.rpartition(":")[2])):
+        done = mlgit("sync", check=False, cwd=shared.folder)
+        carrier = carrying.Carrier(shared)
+        carrier.catch_up("")
+        carrier.send(carrying.everything(shared))
+
+    assert done.returncode == 1
+    assert done.stdout.startswith("1 run is pushed to origin\n")
+    assert f"The DVC remote store ({url}) does not answer" in done.stderr
+    assert "bytes go before what names them" in done.stderr
+    assert sorted(runs_there(tmp_path)) == ["one", "without"]
+    assert carrier.error is carrier.unasked is not None

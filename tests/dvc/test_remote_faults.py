@@ -14,7 +14,7 @@ import pytest
 from mlgit.dvc import project
 from mlgit.dvc.caches import databases, storing
 from mlgit.dvc.remotes import remote
-from mlgit.errors import MlgitError
+from mlgit.errors import MlgitError, SilentError
 from mlgit.git.repo import Repo
 from tests import between, stores
 from tests.between import Answer, Asked, Between, Cut
@@ -240,3 +240,53 @@ def test_a_store_that_lets_nobody_write_or_is_out_of_order_is_told(repo: Repo, w
 
     assert "does not let us in, or does not take what we want to do" in told[403]
     assert "could not be reached, or broke off" in told[500]
+
+
+@pytest.mark.parametrize("kind", ["s3", "http"])
+def test_a_store_that_lets_everybody_in_and_says_nothing_is_told_after_one_question(
+    repo: Repo, content: str, kind: str
+):
+    need("s3", stores.has_s3())
+    with stores.silent() as url:
+        where = {"url": "s3://bucket", "endpointurl": url} if kind == "s3" else {"url": url}
+        keys = {"access_key_id": "id", "secret_access_key": "secret"} if kind == "s3" else {}
+        stores.configure(repo.folder, "store", connect_timeout="1", read_timeout="1", **where, **keys)
+
+        with pytest.raises(SilentError) as raised:
+            remote.push(repo, [content])
+
+    assert f"The DVC remote store ({where['url']}) does not answer" in str(raised.value)
+    assert "dvc remote modify store read_timeout" in str(raised.value)
+
+
+def test_a_store_that_falls_silent_is_given_up_after_few_tries(repo: Repo, way: Between, content: str):
+    stores.configure(repo.folder, "store", "s3://bucket", connect_timeout="5", read_timeout="1")
+    tried, end = list[str](), threading.Event()
+
+    def fall_silent(asked: Asked) -> None:
+        if asked.method == "PUT" and between.hash_of(asked) == databases.md5(b"3\n" * 500).hexdigest():
+            tried.append(asked.path)
+            end.wait(60)
+
+    way.rule = fall_silent
+    try:
+        with pytest.raises(MlgitError) as raised:
+            remote.push(repo, [content])
+    finally:
+        end.set()
+
+    assert "The DVC remote store (s3://bucket)" in str(raised.value)
+    assert len(tried) == 2
+
+
+@pytest.mark.parametrize(("said", "tries"), [("", 3), ("2", 2)])
+def test_a_store_that_is_out_of_order_is_tried_as_often_as_the_user_says(
+    repo: Repo, way: Between, content: str, monkeypatch: pytest.MonkeyPatch, said: str, tries: int
+):
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", said) if said else monkeypatch.delenv("AWS_MAX_ATTEMPTS")
+    way.rule = lambda asked: Answer(500) if asked.method == "PUT" else None
+
+    with pytest.raises(MlgitError):
+        remote.push(repo, [content], jobs=1)
+
+    assert way.sent() == way.sent()[:1] * tries

@@ -45,6 +45,14 @@ def is_absent(exc: FileNotFoundError) -> bool:
     return _code(cause) in _NO_KEY or _status(cause) in _GONE
 
 
+def is_answer(exc: BaseException) -> bool:
+    """Whether *exc* is what a server said, and not that none was reached."""
+    cause = exc.__cause__
+    if isinstance(exc, FileNotFoundError) and is_absent(exc):
+        return True
+    return any(_status(one) or _code(one) for one in (exc, cause))
+
+
 def told(exc: BaseException, name: str, url: str) -> MlgitError:
     """*exc*, of the remote *name* at *url*, as an error that says what to do."""
     scheme = urlsplit(url).scheme
@@ -54,7 +62,7 @@ def told(exc: BaseException, name: str, url: str) -> MlgitError:
     local = f"dvc remote modify --local {name}"
     if _code(cause) == "NoSuchBucket":
         what, fix = f"{where} has no such bucket.", f"make it, or dvc remote modify {name} url URL"
-    elif kind == "ResourceNotFound":  # of WebDAV's, whose own library makes no folder at the address itself
+    elif kind in ("ResourceNotFound", "ResourceConflict"):  # of WebDAV's, where no folder can be made at the address
         what, fix = f"{where} has no such folder.", f"make it, or dvc remote modify {name} url URL"
     elif getattr(exc, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         what, fix = "There is no room.", "make room, then try again: what is done stays done"

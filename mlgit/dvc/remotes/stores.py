@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from mlgit.dvc import configured, project
-from mlgit.dvc.remotes import refusals
+from mlgit.dvc.remotes import answering, refusals
 from mlgit.errors import ConfigError, UsageError
 from mlgit.git.remote import bare
 from mlgit.git.repo import Repo
@@ -95,6 +95,7 @@ def opened(repo: Repo, folder: str = "", name: str = "", *, jobs: int | None = N
     remote, config = found
     try:
         remote.odb = _database(config, remote)
+        answering.ask(remote.odb, config["remote"][remote.name], name=remote.name, url=remote.url)
         remote.jobs = jobs or remote.odb.fs.jobs
         yield remote
     except refusals.errors() as exc:
@@ -132,6 +133,7 @@ def _database(config: Any, remote: Remote) -> Any:
     except ImportError as exc:  # so DVC says that this kind of store is a package of its own
         raise refusals.told(exc, remote.name, remote.url) from exc
     fs = backend(**settings)
+    answering.prepare(fs, settings)
     assert fs.fs  # made once, before threads ask for it at the same moment
     return get_odb(fs, fs.join(path, "files", "md5"), hash_name="md5", **settings)
 
