@@ -199,6 +199,23 @@ def test_data_goes_by_ssh_and_webdav_and_comes_back(inside: Repo, data: Path, ml
 
 
 @pytest.mark.parametrize("kind", ["ssh", "webdav"])
+def test_the_folder_that_a_remote_lies_in_is_made_where_it_is_missing(
+    inside: Repo, data: Path, mlgit: Script, tmp_path: Path, kind: str
+):
+    need(kind, {"ssh": stores.has_ssh, "webdav": stores.has_webdav}[kind]())
+    with stores.reached(kind, inside.folder, tmp_path / "far", below="/team/a b/store"):
+        dry = mlgit("data", "push", "--dry-run")
+        before = list((tmp_path / "far").iterdir())
+        mlgit("data", "push")
+        lose(inside, data)
+        mlgit("data", "pull")
+
+    assert "would be pushed" in dry.stdout
+    assert before == []
+    assert len(stores.held(tmp_path / "far/team/a b/store")) == 4
+
+
+@pytest.mark.parametrize("kind", ["ssh", "webdav"])
 def test_ssh_and_webdav_that_let_nobody_in_or_do_not_answer_are_told(
     inside: Repo, data: Path, mlgit: Script, tmp_path: Path, kind: str
 ):

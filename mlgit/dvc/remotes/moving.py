@@ -18,7 +18,7 @@ from mlgit.core import waiting
 from mlgit.dvc import pointers, workshop
 from mlgit.dvc.caches import databases, taking
 from mlgit.dvc.caches.objects import Objects as Known
-from mlgit.dvc.remotes import refusals, stored
+from mlgit.dvc.remotes import refusals, stored, webdav
 from mlgit.dvc.remotes.stores import Remote
 
 Objects = Mapping[str, Path]
@@ -104,6 +104,7 @@ def _upload(remote: Remote, objects: Objects, outcome: Outcome, meter: Meter) ->
                 put(objects[oid], remote.odb.oid_to_path(oid))
             meter.file()
 
+        webdav.found(remote)
         for prefix in sorted({oid[:2] for oid in objects}):
             remote.odb.makedirs(remote.odb.fs.join(remote.odb.path, prefix))
         for _ in remote.parallel(send_one, objects):
