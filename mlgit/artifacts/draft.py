@@ -67,6 +67,8 @@ class Draft(abc.ABC):
         """
         self._check_open()
         top = Path(local_path)
+        if not os.fspath(local_path):
+            raise UsageError("An empty text names no folder.", fix='"." is the current one')
         if not top.is_dir():
             raise UsageError(f"There is no folder {top}.", fix="add_file() takes files" if top.is_file() else "")
         below = f"{manifest.inside(name)}/" if name and name.strip("./") else ""

@@ -294,8 +294,11 @@ def of_path(place: Path_, name: str | None, type: str | None) -> tuple[Artifact,
     from mlgit.artifacts.artifact import Artifact
 
     text = os.fspath(place)
+    if not text:
+        raise UsageError("An empty text names no file.", fix="give the path of a file or a folder")
     path = Path(text)
-    stem = name or re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "artifact"
+    named = path.resolve() if path.name in ("", "..") else path  # by what `.` is
+    stem = name or re.sub(r"[^A-Za-z0-9._-]+", "-", named.stem).strip("-._") or "artifact"
     artifact = Artifact(stem, type=type or "file")
     if path.exists() or not manifest.is_address(text):
         return artifact, path

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlgit.errors import WrongKindError
+from mlgit.errors import UsageError, WrongKindError
 from mlgit.tracking.notice import notify
 from mlgit.tracking.run.keeping import Kept, Path_, of_path
 
@@ -35,7 +36,8 @@ class Modelled(Kept):
         it. The *name* is that of the file, or `model`; the version is called `latest`, and by the *aliases*. Of a
         folder what *exclude* meets is left out: `["training_args.bin", "checkpoint-*"]`.
 
-        Raises `UsageError` for an object that cannot be stored safely, else as `log_artifact` does.
+        Raises `UsageError` for an object that cannot be stored safely, and for a folder that is empty or that the
+        project lies in; else as `log_artifact` does.
         """
         from mlgit.artifacts.artifact import Artifact
         from mlgit.artifacts.staging import Staging
@@ -60,9 +62,11 @@ class Modelled(Kept):
         self, path: Path_, name: str | None, aliases: Sequence[str] | str | None, metadata: Mapping[str, Any] | None,
         exclude: Sequence[str],
     ) -> Artifact:  # fmt: skip
+        artifact, place = of_path(path, name, "model")
+        if place is not None and place.is_dir():
+            self._check_folder(place)
         if not metadata and not exclude:
             return self.log_artifact(path, name=name, type="model", aliases=aliases)
-        artifact, place = of_path(path, name, "model")
         artifact.metadata = dict(metadata or {})
         if exclude and place is not None and place.is_dir():
             from mlgit.models import keeping
@@ -72,6 +76,18 @@ class Modelled(Kept):
         elif place is not None:
             artifact.add_dir(place) if place.is_dir() else artifact.add_file(place)
         return self.log_artifact(artifact, aliases=aliases)
+
+    def _check_folder(self, place: Path) -> None:
+        """Raise `UsageError` for a folder that is no model: one without files, or one that the project lies in."""
+        journal = self._journal
+        project = (journal.repo.folder / journal.record.folder).resolve()
+        if project.is_relative_to(place.resolve()):
+            raise UsageError(
+                f"{place.resolve()} is no model: the project {journal.project} lies in it, code and data.",
+                fix="save the model into a folder of its own and log that, or log the object",
+            )
+        if not any(names for _, _, names in os.walk(place, followlinks=True)):
+            raise UsageError(f"{place} has no file in it.", fix="save the model there first, or log the object")
 
     def use_model(self, name: str) -> str:
         """Bring a model that was logged; return its path: the file, or the folder where it has several.

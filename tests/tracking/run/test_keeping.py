@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,55 @@ def test_a_model_is_logged_used_and_linked(inside: Repo):
             run.use_model("data:latest")
 
     assert [used.name for used in query.runs(inside)[0].used] == ["folder", "one", "data"]
+
+
+def test_a_text_without_a_name_names_no_file(inside: Repo):
+    Path("x").write_text("x")
+
+    with wandb.init() as run:
+        for keep in (run.log_model, run.log_artifact, lambda text: run.link_model(text, "M")):
+            with pytest.raises(UsageError, match="An empty text names no file"):
+                keep("")
+        with pytest.raises(UsageError, match="An empty text names no folder"):
+            wandb.Artifact("a", type="model").add_dir("")
+
+    assert query.runs(inside)[0].logged == ()
+
+
+@pytest.mark.parametrize("folder", [".", "inner"])
+@pytest.mark.parametrize("given", [".", Path(), ".."])
+@pytest.mark.parametrize("options", [{}, {"metadata": {"a": 1}}, {"exclude": ["*.bin"]}])
+def test_a_folder_that_the_project_lies_in_is_no_model(
+    folder: str, given: str | Path, options: dict[str, Any], inside: Repo, monkeypatch: pytest.MonkeyPatch
+):
+    Path("inner").mkdir()
+    Path("inner/mlgit.yaml").write_text("project: inner\n")
+    monkeypatch.chdir(folder)
+
+    with (
+        wandb.init() as run,
+        pytest.raises(UsageError, match=r"is no model: the project \w+ lies in it, code and data"),
+    ):
+        run.log_model(given, **options)
+
+    assert query.runs(inside)[0].logged == ()
+
+
+def test_an_empty_folder_is_no_model(inside: Repo):
+    Path("net/deep").mkdir(parents=True)
+
+    with wandb.init() as run, pytest.raises(UsageError, match="net has no file in it"):
+        run.log_model("net")
+
+
+def test_the_folder_that_a_script_is_in_is_called_by_its_own_name(inside: Repo, monkeypatch: pytest.MonkeyPatch):
+    Path("net/deep").mkdir(parents=True)
+    Path("net/weights").write_text("w")
+    with wandb.init() as run:
+        monkeypatch.chdir("net")
+        names = [run.log_model(place).name for place in (".", Path(), "deep/..", "../net")]
+
+    assert set(names) == {"net:v0"}
 
 
 def test_what_a_run_used_is_remembered_by_its_role(inside: Repo):
