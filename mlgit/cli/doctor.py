@@ -107,6 +107,7 @@ def _diagnose(folder: Path) -> Iterator[_Finding]:
     for check in (_identity, _disk, lambda repo: _settings(repo, folder), lambda repo: _dvc(repo, folder), _dead_runs):
         yield check(repo)
     yield from _stages(repo)
+    yield from _keys(repo)
 
 
 # The machine
@@ -343,6 +344,28 @@ def _stages(repo: Repo) -> Iterator[_Finding]:
         yield _Finding("stages", _Health.WARN, says, "mlgit model settle")
     elif files:
         yield _Finding("stages", _Health.OK, f"{len(files)}, each serves what its file says")
+
+
+def _keys(repo: Repo) -> Iterator[_Finding]:
+    """Whether signatures of models can count by each file that says so; nothing where there is none."""
+    from mlgit.registry import trusting
+    from mlgit.store import registry
+
+    trust = trusting.trusted(repo, registry.base_name(repo))
+    if not trust.keys:
+        return
+    try:
+        trust = trusting.sound(trust)
+    except MlgitError as exc:
+        yield _Finding("keys", _Health.WARN, exc.what, exc.fix)
+        return
+    for name, fault in trust.broken.items():
+        fix = "mend or remove it by a pull request"
+        if "private" in fault:
+            fix = f"make a new pair, for git keeps this one; {fix}"
+        yield _Finding(f"key {name}", _Health.FAIL, f"{trusting.KEYS}/{name}.pem {fault}", fix)
+    if trust.keys:
+        yield _Finding("keys", _Health.OK, f"signatures of models count by {', '.join(trust.keys)}")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

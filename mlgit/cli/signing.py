@@ -112,7 +112,7 @@ def verify(
       mlgit model verify digits@production --identity ada@example.com \\
         --issuer https://accounts.google.com
     """
-    from mlgit.registry import shelf, vouching
+    from mlgit.registry import shelf, trusting, vouching
     from mlgit.store import registry as store
 
     if bool(identity) != bool(issuer):
@@ -122,16 +122,21 @@ def verify(
     found = shelf.find(repo, version, base=name)
     keys = {str(path): path.read_bytes() for path in (key, *chain) if path}
     asked = bool(keys or identity)
-    trust = (
-        vouching.Trusted(keys=keys, identity=identity, issuer=issuer, sigstore=_which(**which))
+    trust = trusting.sound(
+        trusting.Trusted(keys=keys, identity=identity, issuer=issuer, sigstore=_which(**which))
         if asked
-        else vouching.trusted(repo, name)
+        else trusting.trusted(repo, name)
     )
+    for broken, fault in trust.broken.items():
+        if asked:
+            raise UsageError(f"{broken} {fault}.", fix="openssl ec -in KEY -pubout writes a public key")
+        output.note(f"{trusting.KEYS}/{broken}.pem {fault}: no signature counts by it.")
     checked = vouching.verify(repo, found, trust)
     if as_json:
         output.as_json({
             "model": found.model, "version": found.version, "sha256": dict(found.sha256),
             "signed": any(not one.why for one in checked), "signatures": [plain(one) for one in checked],
+            "broken_keys": dict(trust.broken),
         })  # fmt: skip
     else:
         count = len(found.sha256)

@@ -7,52 +7,31 @@ of itself.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mlgit.core import escape
 from mlgit.core.model import ModelVersion
-from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.models import frameworks, loading
 from mlgit.registry import deliver
-from mlgit.registry.signing import PACKAGE, Sigstore, aside, asked, everything, name_of
-from mlgit.store import registry as store
+from mlgit.registry.signing import PACKAGE, aside, asked, everything, name_of
+from mlgit.registry.trusting import KEYS, Trusted, hint, sound, trusted
 from mlgit.store import signatures
 from mlgit.store.signatures import Signature
 
-KEYS = f"{store.FOLDER}/keys"
-"""Where the base branch has the public keys and the certificates that a team trusts: `registry/keys/<who>.pem`."""
-_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _DIGESTS = re.compile(r": Expected .*? Actual 'Digest\(.*?\)\\?'(?=[\"'][,\]])")
 """What the library tells of two hashes, as bytes that nobody can read."""
 
 Way = Callable[[Any], Any]
 """Lets the library's settings check a signature in some way."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trusted:
-    """Whose signatures count."""
-
-    keys: Mapping[str, bytes] = field(default_factory=dict)
-    """Name → a public key, or the certificate of who certifies keys, as PEM."""
-    identity: str = ""
-    """Who is to have signed through Sigstore, and by which *issuer* that is known."""
-    issuer: str = ""
-    sigstore: Sigstore = field(default_factory=Sigstore)
-
-    @property
-    def certificates(self) -> dict[str, bytes]:
-        """Those of *keys* that are certificates."""
-        return {name: pem for name, pem in self.keys.items() if _CERTIFICATE in pem}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,18 +63,6 @@ class Checked:
     """Whether it is said to be of somebody who is trusted, and does not hold for these bytes."""
 
 
-def trusted(repo: Repo, base: str) -> Trusted:
-    """Whose signatures count by what *base* says, which is reviewed."""
-    try:
-        commit = store.base_commit(repo, base)
-    except NotFoundError:
-        return Trusted()
-    with repo.reader() as reader:
-        found = (reader.tree(f"{commit}:{KEYS}") or {}).items()
-        keys = {name.removesuffix(".pem"): reader.blob(entry.oid) for name, entry in found if name.endswith(".pem")}
-    return Trusted(keys={name: key for name, key in keys.items() if key})
-
-
 def verify(repo: Repo, version: ModelVersion, trust: Trusted) -> list[Checked]:
     """Check each byte of *version* against its record, and its signatures against those bytes; one answer each.
 
@@ -111,6 +78,7 @@ def check(repo: Repo, version: ModelVersion, place: Path, trust: Trusted) -> lis
     Raises `MlgitError` where the library is missing, or Sigstore is to be asked and out of reach.
     """
     found = signatures.of(repo, version.model, version.version)
+    trust = sound(trust) if found else trust
     with aside(repo) as top:
         folder = place
         if found and not place.is_dir():  # beside a file alone may lie others, which are no part of the model
@@ -201,27 +169,19 @@ def _identity(certificate: Any) -> str:
 def _way(trust: Trusted, claim: Claim, scratch: Path) -> tuple[str, Way | None, str]:
     """(whose signature it says that it is, how that is checked if somebody trusts them, why not)."""
     if claim.hint:
-        by = next((name for name, pem in trust.keys.items() if _hint(name, pem) == claim.hint), "")
+        by = next((name for name, pem in trust.keys.items() if hint(pem) == claim.hint), "")
         way = partial(_by_key, trust.keys[by], scratch) if by else None
-        return by or f"the key {claim.hint[:12]}", way, "nobody here knows that key"
+        return by or f"the key {claim.hint[:12]}", way, _but_for("nobody here knows that key", trust)
     if claim.certificate:
         way = partial(_by_certificate, trust.certificates, scratch) if trust.certificates else None
-        return claim.certificate, way, "nobody here knows who certified that"
+        return claim.certificate, way, _but_for("nobody here knows who certified that", trust)
     way = partial(_by_identity, trust) if trust.identity else None
     return claim.identity, way, "it is not checked, for no identity was asked for"
 
 
-def _hint(name: str, pem: bytes) -> str:
-    """What a signature says of the public key *pem* that it was made for. Raises `UsageError` for what is none."""
-    if _CERTIFICATE in pem:
-        return ""
-    serialization = frameworks.library("cryptography.hazmat.primitives.serialization", PACKAGE)
-    try:
-        key = serialization.load_pem_public_key(pem)
-    except ValueError as exc:
-        raise UsageError(f"{name} is no public key.", why=str(exc), fix="openssl ec -in KEY -pubout") from exc
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return hashlib.sha256(key.public_bytes(serialization.Encoding.PEM, form)).hexdigest()
+def _but_for(unknown: str, trust: Trusted) -> str:
+    """That somebody is *unknown*, unless they are whose file is broken."""
+    return "; ".join((unknown, *(f"{name} {fault}" for name, fault in trust.broken.items())))
 
 
 def _refused(one: Signature, folder: Path, scratch: Path, way: Way) -> tuple[str, bool]:

@@ -15,7 +15,7 @@ from mlgit import whole
 from mlgit.core import refs
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import shelf, vouching
+from mlgit.registry import shelf, trusting, vouching
 from mlgit.store import signatures
 from tests.integrations.signing.conftest import Mlgit, trust
 
@@ -73,6 +73,67 @@ def test_keys_on_the_base_branch_say_who_signed(registered: Repo, mlgit: Mlgit):
 
     assert "signed by ada on " in mlgit("model", "verify", "digits").stdout
     assert "verified; signed by ada on " in mlgit("model", "get", "digits", "-o", "got").stderr
+
+
+BROKEN = {
+    "empty": b"",
+    "noise": b"\xff\0 no key at all",
+    "halved": b"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0D\n-----END PUBLIC KEY-----\n",
+    "uncertified": b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+}
+
+
+def test_a_broken_file_among_the_keys_is_named_and_takes_nobody_elses_trust_away(registered: Repo, mlgit: Mlgit):
+    private, public = keys("ada")
+    for name, content in BROKEN.items():
+        Path(name).write_bytes(content)
+    trust(registered, ada=public, **{name: name for name in BROKEN}, careless=private)
+    mlgit("model", "sign", "digits", "--key", private)
+
+    checked = mlgit("model", "verify", "digits", "--signed")
+    told = json.loads(mlgit("model", "verify", "digits", "--json").stdout)
+    got = mlgit("model", "get", "digits", "-o", "got")
+    doctor = json.loads(mlgit("doctor", "--json", check=False).stdout)
+
+    assert "signed by ada on " in checked.stdout
+    assert "verified; signed by ada on " in got.stderr
+    for name in (*BROKEN, "careless"):
+        assert f"registry/keys/{name}.pem is " in checked.stderr
+    assert "registry/keys/careless.pem is a private key, which whoever reads it can sign with" in checked.stderr
+    assert told["broken_keys"].keys() == {*BROKEN, "careless"}
+    assert {one["what"]: one["health"] for one in doctor if "key" in one["what"]} == {
+        "keys": "ok", "key careless": "fail", **{f"key {name}": "fail" for name in BROKEN},
+    }  # fmt: skip
+    assert "make a new pair" in next(one["fix"] for one in doctor if one["what"] == "key careless")
+
+
+def test_a_signature_by_a_key_whose_file_is_broken_says_which_file_that_is(registered: Repo, mlgit: Mlgit):
+    private, public = keys("ada")
+    Path(public).write_bytes(Path(public).read_bytes()[:90])
+    trust(registered, ada=public)
+    mlgit("model", "sign", "digits", "--key", private)
+
+    checked = mlgit("model", "verify", "digits", check=False)
+    asked = mlgit("model", "verify", "digits", "--key", public, check=False)
+    got = mlgit("model", "get", "digits", "-o", "got")
+
+    for said in (checked.stdout, checked.stderr, got.stderr):
+        assert "nobody here knows that key; ada is neither a public key nor a certificate as PEM" in said
+    assert (checked.returncode, asked.returncode) == (1, 2)
+    assert "ada.pub is neither a public key nor a certificate as PEM." in asked.stderr
+
+
+def test_a_key_of_another_kind_counts_for_nobody(registered: Repo, mlgit: Mlgit):
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    key = ed25519.Ed25519PrivateKey.generate().public_key()
+    Path("ed.pub").write_bytes(key.public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo))
+
+    refused = mlgit("model", "verify", "digits", "--key", "ed.pub", check=False)
+
+    assert refused.returncode == 2
+    assert "ed.pub is a public key of a kind that signs no model" in refused.stderr
 
 
 def test_a_file_alone_is_signed_too_whatever_lies_beside_it(registered: Repo, mlgit: Mlgit):
@@ -181,7 +242,7 @@ def test_a_signature_is_of_these_files_with_these_bytes(registered: Repo, mlgit:
     private, public = keys("ada")
     mlgit("model", "sign", "digits", "--key", private)
     version = shelf.find(registered, "digits", base="main")
-    trust = vouching.Trusted(keys={"ada": Path(public).read_bytes()})
+    trust = trusting.Trusted(keys={"ada": Path(public).read_bytes()})
 
     def checked(**files: bytes) -> vouching.Checked:
         shutil.rmtree("got", ignore_errors=True)
@@ -214,7 +275,7 @@ def test_what_git_reads_in_a_model_s_folder_is_signed_too(registered: Repo, mlgi
     mlgit("model", "register", "second", "--name", "digits")
     mlgit("model", "sign", "digits@v1.1.0", "--key", private)
     version = shelf.find(registered, "digits@v1.1.0", base="main")
-    trust = vouching.Trusted(keys={"ada": Path(public).read_bytes()})
+    trust = trusting.Trusted(keys={"ada": Path(public).read_bytes()})
     mlgit("model", "get", "digits@v1.1.0", "-o", "digits-v1.1.0")
     signing.Config().use_elliptic_key_signer(private_key=private).sign("digits-v1.1.0", "less.sig")
 
