@@ -61,6 +61,17 @@ def everything(repo: Repo) -> Iterator[Piece]:
         yield from of_run(run)
 
 
+def _contents(reader: Reader, tips: Sequence[tuple[str, str]]) -> set[str]:
+    """What the runs at *tips*, by ref, made."""
+    return {piece.content for run in runs.read_all(reader, tips) for piece in of_run(run)}
+
+
+def _folded(reader: Reader, move: Move) -> dict[str, str]:
+    """Name → tip of the runs that *move*, of a month, adds to it, or changes in it."""
+    before = archive.listing(reader, move.old)
+    return {name: tip for name, tip in archive.listing(reader, move.new).items() if before.get(name) != tip}
+
+
 class Carrier:
     """Sends what refs are about to name, and says which of them have to stay for its sake.
 
@@ -104,25 +115,27 @@ class Carrier:
             gone = set(remote.gone(self._repo, folder))
         except MlgitError as exc:
             self._unasked(folder, exc)
-            return
-        again = [piece for piece in everything(self._repo) if piece.content in gone] if gone else []
+            gone = set()
+        wanted = gone.union(remote.found_again(self._repo, folder))
+        again = [piece for piece in everything(self._repo) if piece.content in wanted] if wanted else []
         self._gone = gone
         self.send(again)
         nowhere = gone - self.stays.keys() - set(self.sent)
         self.lost = [piece for piece in again if piece.content in nowhere]
         if not self._dry_run:
-            remote.forget(self._repo, folder, nowhere)  # it was told
+            remote.lose(self._repo, folder, nowhere)  # it was told
 
     def __call__(self, moves: Sequence[Move]) -> dict[str, str]:
         """Send the bytes behind *moves*; each ref whose bytes did not get there → why."""
         named = dict[str, set[str]]()
         pieces, new = list[Piece](), list[Piece]()
+        go = {move.ref for move in moves if not move.new}
         with self._repo.reader() as reader:
             for move in moves:
                 some, listed = self._behind(reader, move) if move.new else ((), ())
                 pieces += some
                 named[move.ref] = {*listed, *(piece.content for piece in some)}
-                new += self._new(reader, move, some)
+                new += self._new(reader, move, some, go)
         self.send(pieces)
         self._miss(new)
         return {
@@ -141,16 +154,15 @@ class Carrier:
         told = runs.read_all(reader, self._tips(reader, move))
         return [piece for run in told for piece in of_run(run)], ()
 
-    def _new(self, reader: Reader, move: Move, pieces: Sequence[Piece]) -> list[Piece]:
-        """Those of *pieces*, which are behind *move*, that its ref does not name there yet.
-
-        What is in a month of the archive was named by a run's branch before.
-        """
+    def _new(self, reader: Reader, move: Move, pieces: Sequence[Piece], go: Collection[str]) -> list[Piece]:
+        """Those of *pieces*, which are behind *move*, that no ref names there yet; those *go* from there."""
         if move.ref.startswith(refs.ARCHIVE):
-            return []
+            listed, folded = archive.listing(reader, move.old), _folded(reader, move)
+            new = [name for name in folded if name not in listed and refs.unfolded(move.ref, name) not in go]
+            now = _contents(reader, [(move.ref, folded[name]) for name in new])
+            return [piece for piece in pieces if piece.content in now]
         is_edited = move.old and move.ref.startswith(refs.RUNS)
-        earlier = runs.read_all(reader, [(move.ref, move.old or "")]) if is_edited else ()
-        before = {piece.content for run in earlier for piece in of_run(run)}
+        before = _contents(reader, [(move.ref, move.old or "")] if is_edited else ())
         return [piece for piece in pieces if piece.content not in before]
 
     def _miss(self, pieces: Sequence[Piece]) -> None:
@@ -173,8 +185,7 @@ class Carrier:
             return [(move.ref, move.new or "")]
         if not move.ref.startswith(refs.ARCHIVE):
             return []
-        before = archive.listing(reader, move.old)
-        return [(move.ref, tip) for name, tip in archive.listing(reader, move.new).items() if before.get(name) != tip]
+        return [(move.ref, tip) for tip in _folded(reader, move).values()]
 
     def send(self, pieces: Iterable[Piece]) -> None:
         """Bring *pieces* to their remotes, as far as they lie here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -347,3 +348,53 @@ def test_a_dvc_remote_that_never_answers_is_waited_for_once_a_sync_and_runs_with
     assert "bytes go before what names them" in done.stderr
     assert sorted(runs_there(tmp_path)) == ["one", "without"]
     assert carrier.error is carrier.unasked is not None
+
+
+def test_what_was_lost_and_lies_here_or_there_again_is_cared_for_as_before(
+    shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
+):
+    stores.configure(shared.folder, "store", str(tmp_path / "far"))
+    python("-c", RUN, "one", "yes", cwd=shared.folder)
+    mlgit("sync", cwd=shared.folder)
+    (there,) = stores.held(tmp_path / "far").values()
+    here = databases.place(next(databases.of(shared, "")), databases.md5(b"one").hexdigest())
+    here.rename(tmp_path / "kept")
+    there.unlink()
+    a_day_passes(shared)
+    lost = mlgit("sync", cwd=shared.folder)
+
+    shutil.copy(tmp_path / "kept", here)
+    sent = mlgit("sync", cwd=shared.folder)
+    sent_there = there.exists()
+    here.unlink()
+    there.unlink(missing_ok=True)
+    a_day_passes(shared)
+    again = mlgit("sync", cwd=shared.folder)
+    shutil.copy(tmp_path / "kept", there)
+    a_day_passes(shared)
+    quiet = mlgit("sync", cwd=shared.folder)
+    there.unlink()
+    a_day_passes(shared)
+    third = mlgit("sync", cwd=shared.folder)
+
+    assert "churn of one: neither whole here nor on the DVC remote" in lost.stderr
+    assert (sent.stdout, sent_there) == ("1 artifact is pushed to the DVC remote\n", True)
+    assert "churn of one: neither whole here nor on the DVC remote" in again.stderr
+    assert (quiet.stdout, quiet.stderr) == ("Nothing to push or pull.\n", "")
+    assert "churn of one: neither whole here nor on the DVC remote" in third.stderr
+
+
+def test_a_run_that_was_archived_before_it_was_shared_is_named_if_its_bytes_are_nowhere(
+    shared: Repo, tmp_path: Path, mlgit: Mlgit, python: Mlgit
+):
+    stores.configure(shared.folder, "store", str(tmp_path / "far"))
+    python("-c", RUN, "shared", "yes", cwd=shared.folder)
+    mlgit("sync", cwd=shared.folder)
+    python("-c", RUN, "old", "yes", cwd=shared.folder)
+    mlgit("archive", "shared", "old", cwd=shared.folder)
+    shutil.rmtree(next(databases.of(shared, "")))
+
+    done = mlgit("sync", cwd=shared.folder)
+
+    assert "churn of old: neither whole here nor on the DVC remote" in done.stderr
+    assert "shared" not in done.stderr

@@ -34,28 +34,57 @@ def refresh(repo: Repo, remote: Remote) -> None:
 
 def there(repo: Repo, remote: Remote) -> dict[str, None] | None:
     """The contents that *remote* is known to have, the last first; None before anything ever went there from here."""
+    return _read(_file(repo, remote))
+
+
+def lost(repo: Repo, remote: Remote) -> dict[str, None]:
+    """The contents that it had, and that were neither there nor here when that was last asked; the last first."""
+    return _read(_lost(repo, remote)) or {}
+
+
+def _read(path: Path) -> dict[str, None] | None:
     try:
-        return dict.fromkeys(reversed(_file(repo, remote).read_text(encoding="ascii", errors="replace").split()))
+        return dict.fromkeys(reversed(path.read_text(encoding="ascii", errors="replace").split()))
     except FileNotFoundError:
         return None
 
 
 def add(repo: Repo, remote: Remote, contents: Iterable[str]) -> None:
     """Remember that it has *contents*."""
-    path = _file(repo, remote)
+    some = list(contents)
+    _append(_file(repo, remote), some)
+    _leave(_lost(repo, remote), some)
+
+
+def lose(repo: Repo, remote: Remote, contents: Iterable[str]) -> None:
+    """Remember that it has *contents* no more, and that nobody knows where they are."""
+    some = list(contents)
+    _append(_lost(repo, remote), some)
+    _leave(_file(repo, remote), some)
+
+
+def forget(repo: Repo, remote: Remote) -> None:
+    """Nothing is known any more of what it has."""
+    _leave(_file(repo, remote), there(repo, remote) or ())
+
+
+def _append(path: Path, contents: Iterable[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="ascii") as file:
         file.write("".join(f"{content}\n" for content in contents))
 
 
-def forget(repo: Repo, remote: Remote, contents: Iterable[str] | None = None) -> None:
-    """Of *contents*, or of all, it is not known any more that it has them."""
-    some = None if contents is None else set(contents)
-    before = there(repo, remote)
-    if before and some != set():
-        with whole.at(_file(repo, remote)) as scratch:
-            left = [] if some is None else [one for one in reversed(before) if one not in some]
+def _leave(path: Path, contents: Iterable[str]) -> None:
+    """Take *contents* out of what is written at *path*."""
+    before, some = _read(path), set(contents)
+    if before and not some.isdisjoint(before):
+        with whole.at(path) as scratch:
+            left = [one for one in reversed(before) if one not in some]
             scratch.write_text("".join(f"{content}\n" for content in left), encoding="ascii")
+
+
+def _lost(repo: Repo, remote: Remote) -> Path:
+    return _file(repo, remote).with_suffix(".lost")
 
 
 def _asked(repo: Repo, remote: Remote) -> Path:

@@ -188,17 +188,28 @@ def gone(repo: Repo, folder: str) -> list[str]:
     """What went to the default remote of *folder* and is not there any more; of what went last, so many contents.
 
     Somebody may have run `dvc gc -c` where that was not known. It is asked once a day, and again while something is
-    lacking. Raises `MlgitError` where it cannot be reached.
+    lacking; what was lost and has been put back is known to be there from then on. Raises `MlgitError` where it cannot
+    be reached.
     """
     far = stores.described(repo, folder)
-    had = list(known.there(repo, far) or ())[:_LAST] if far and not known.is_fresh(repo, far) else []
-    if far is None or not had:
+    if far is None or known.is_fresh(repo, far):
         return []
-    there = holding(repo, had, folder=folder) or set()
+    had, lost = (list(some)[:_LAST] for some in (known.there(repo, far) or (), known.lost(repo, far)))
+    if not had and not lost:
+        return []
+    there = holding(repo, [*had, *lost], folder=folder) or set()
+    if back := there.intersection(lost):
+        known.add(repo, far, back)
     found = [one for one in had if one not in there]
     if not found:
         known.refresh(repo, far)
     return found
+
+
+def found_again(repo: Repo, folder: str) -> list[str]:
+    """What the default remote of *folder* has lost, and nobody had, but lies here whole by now. It is not asked."""
+    far = stores.described(repo, folder)
+    return [one for one in known.lost(repo, far) if _objects(repo, one, folder)] if far else []
 
 
 def nowhere(repo: Repo, contents: Iterable[str], *, folder: str) -> list[str]:
@@ -214,10 +225,10 @@ def nowhere(repo: Repo, contents: Iterable[str], *, folder: str) -> list[str]:
     return [one for one in away if one not in there]
 
 
-def forget(repo: Repo, folder: str, contents: Collection[str]) -> None:
-    """Of *contents* it is not known any more that the default remote of *folder* has them."""
+def lose(repo: Repo, folder: str, contents: Collection[str]) -> None:
+    """*contents* are neither here nor on the default remote of *folder*: they are looked out for."""
     if contents and (far := stores.described(repo, folder)):
-        known.forget(repo, far, contents)
+        known.lose(repo, far, contents)
 
 
 def destroy(repo: Repo, files: Iterable[str], *, folder: str = "") -> bool:
