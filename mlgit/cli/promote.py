@@ -8,6 +8,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
+from mlgit.core import escape
 from mlgit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ def _show(plan: Plan, *, quiet: bool) -> None:
         return
     if plan.candidate.unsafe:
         output.note(f"{plan.candidate.model} {plan.candidate.version} is UNSAFE to load: {plan.candidate.unsafe}.")
+    if plan.candidate.drifted:
+        name = f"{plan.candidate.model} {plan.candidate.version}"
+        output.note(
+            f"{name} was trained on OTHER DATA than its code names: {escape.line(plan.candidate.drifted, 500)}."
+        )
     if not plan.policy:
         output.note(f"{plan.base} has no registry/policy.yaml: no gate is asked.")
     for verdict in plan.verdicts:
@@ -77,5 +83,6 @@ def _plain(plan: Plan) -> dict[str, object]:
     return {
         "model": plan.candidate.model, "version": plan.candidate.version, "stage": plan.stage, "base": plan.base,
         "champion": plan.champion.version if plan.champion else None, "branch": plan.branch,
+        "changed_data": None if plan.candidate.changed_data is None else dict(plan.candidate.changed_data),
         "verdicts": [asdict(verdict) for verdict in plan.verdicts], "files": dict(plan.files),
     }  # fmt: skip

@@ -9,10 +9,17 @@ SINCE = "changed since its pointer"
 """How the words begin of what had changed before the run began: what it was then is among the run's data."""
 
 
+_UNSURE = {"data_by_size": "judged by its size alone", "data_unread": "could not be read"}
+
+
 def words(about: Mapping[str, Any]) -> dict[str, str]:
     """Path → what had become of it: `changed during the run`, …; also of what only its size speaks for."""
-    told, unread = about.get("changed_data"), about.get("data_by_size")
-    found = {str(path): "judged by its size alone" for path in (unread if isinstance(unread, list) else ())}
+    found = {
+        str(path): became
+        for key, became in _UNSURE.items()
+        for path in (about[key] if isinstance(about.get(key), list) else ())
+    }
+    told = about.get("changed_data")
     pairs = told.items() if isinstance(told, Mapping) else ()
     return found | {str(path): _words(one) for path, one in pairs if isinstance(one, Mapping)}
 

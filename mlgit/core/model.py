@@ -36,8 +36,15 @@ class ModelVersion:
     metrics: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     params: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     data: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    changed_data: Mapping[str, str] | None = None
+    """What of its run's data was not what the code names: path → what had become of it; None where nobody looked."""
     card: ModelCard | None = None
     """What is known of its bytes; None in what an mlgit without cards registered."""
+
+    @property
+    def drifted(self) -> str:
+        """`changed_data` in a line; empty where there is nothing, or where nobody looked."""
+        return "; ".join(f"{path}: {became}" for path, became in sorted((self.changed_data or {}).items()))
 
     @property
     def unsafe(self) -> str:

@@ -38,6 +38,7 @@ def comment(
         f"### {escape.markdown(candidate.model)} {candidate.version} → {escape.markdown(stage)}",
         f"Candidate {candidate.version} against {against}.",
         _unsafe(candidate),
+        _drifted(candidate),
         _gates(verdicts),
         _metrics(candidate, champion, goals),
         _changes("Param", champion.params, candidate.params) if champion else "",
@@ -52,6 +53,16 @@ def _unsafe(candidate: ModelVersion) -> str:
     if not candidate.unsafe:
         return ""
     return f"⚠️ **Unsafe:** {escape.markdown(candidate.unsafe)}. Whoever loads this model runs the code that is in it."
+
+
+def _drifted(candidate: ModelVersion) -> str:
+    """A warning where the candidate's run did not see the data that its code names."""
+    if not candidate.drifted:
+        return ""
+    return (
+        f"⚠️ **Other data than its code names:** {escape.markdown(candidate.drifted)}. "
+        f"Who makes this model again from its commit may get another one."
+    )
 
 
 def _gates(verdicts: Sequence[Verdict]) -> str:

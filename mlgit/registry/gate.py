@@ -19,9 +19,12 @@ from mlgit.errors import ConfigError, GateFailedError, UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """One check, as `registry/policy.yaml` writes it: a floor, a ceiling, or a comparison with the champion."""
+    """One check, as `registry/policy.yaml` writes it: a floor, a ceiling, a comparison with the champion, its data."""
 
-    metric: str = field(metadata={"help": "the metric that is looked at"})
+    metric: str = field(default="", metadata={"help": "the metric that is looked at"})
+    data: Literal["unchanged"] | None = field(
+        default=None, metadata={"help": "the run saw just the data that its code names"}
+    )
     min: float | None = field(default=None, metadata={"help": "the least that it may be"})
     max: float | None = field(default=None, metadata={"help": "the most that it may be"})
     not_worse_than: Literal["champion"] | None = field(
@@ -77,10 +80,19 @@ def _pairs(node: Node) -> list[tuple[str, Node]]:
     return [(str(key.value), value) for key, value in node.value]
 
 
+_NO_SUBJECT = "metric: required, or data: unchanged"
+
+
 def _placed(gate: Gate, where: str) -> Placed:
     bounds = [bound for bound in (gate.min, gate.max) if bound is not None]
     problem = ""
-    if not bounds and not gate.not_worse_than:
+    if bool(gate.metric) is bool(gate.data):
+        problem = "metric and data are two gates; write them as two" if gate.data else _NO_SUBJECT
+    elif gate.data and gate != Gate(data=gate.data):
+        problem = "data: unchanged stands alone; min, max, not_worse_than, tolerance and goal are for a metric"
+    elif gate.data:
+        pass
+    elif not bounds and not gate.not_worse_than:
         problem = "the gate asks nothing; give min, max or not_worse_than: champion"
     elif bounds and gate.not_worse_than:
         problem = "a bound and a comparison are two gates; write them as two"
@@ -91,7 +103,7 @@ def _placed(gate: Gate, where: str) -> Placed:
     elif gate.tolerance < 0 or (gate.tolerance and not gate.not_worse_than):
         problem = "tolerance goes with not_worse_than and is not negative"
     if problem:
-        raise ConfigError(f"{where}: {gate.metric}: {problem}.")
+        raise ConfigError(f"{where}: {f'{gate.metric}: ' if gate.metric else ''}{problem}.")
     return Placed(gate=gate, where=where)
 
 
@@ -125,6 +137,11 @@ def _verdict(
     placed: Placed, candidate: ModelVersion, champion: ModelVersion | None, goals: Mapping[str, Goal]
 ) -> Verdict:
     gate = placed.gate
+    if gate.data:
+        return Verdict(
+            gate="data unchanged", passed=candidate.changed_data is not None and not candidate.changed_data,
+            observed=_data(candidate), where=placed.where,
+        )  # fmt: skip
     value = candidate.metrics.get(gate.metric, compare.MISSING)
     bar = champion.metrics.get(gate.metric, compare.MISSING) if champion else compare.MISSING
     seen = f"{_shown(value)} (champion {champion.version}: {_shown(bar)})" if champion else _shown(value)
@@ -138,6 +155,16 @@ def _verdict(
         observed=seen + (remark if champion else " (no champion yet)"),
         where=placed.where,
     )
+
+
+def _data(candidate: ModelVersion) -> str:
+    """What is known of the data that the candidate's run saw."""
+    if candidate.changed_data is None:
+        return "not known: its run was killed before it could look, or an older mlgit registered it"
+    if candidate.drifted:
+        return candidate.drifted
+    count = len(candidate.data)
+    return f"{count} as its code names {'it' if count == 1 else 'them'}" if count else "none under DVC"
 
 
 def _bounds(gate: Gate) -> str:
@@ -189,16 +216,30 @@ def refusal(
     (placed, verdict), *others = failed
     gate = placed.gate
     more = "".join(f" {other.where} failed too: {other.gate}, seen {other.observed}." for _, other in others)
+    what = f"{gate.metric} {_shown(candidate.metrics.get(gate.metric, compare.MISSING))}"
+    fix = "propose another version, or change the gate on the base branch first"
+    if gate.data:
+        what = (
+            "its run saw other data than its code names" if candidate.drifted else "what data its run saw is not known"
+        )
+        fix = _ON_THOSE
     return GateFailedError(
-        f"{candidate.model} {candidate.version} cannot be promoted to {stage}: {gate.metric} "
-        f"{_shown(candidate.metrics.get(gate.metric, compare.MISSING))}, the gate asks {_bar(gate, champion)}.",
-        why=f"The gate is {placed.where}; seen: {verdict.observed}.{more}",
-        fix="propose another version, or change the gate on the base branch first",
-    )
+        f"{candidate.model} {candidate.version} cannot be promoted to {stage}: {what}, "
+        f"the gate asks {_bar(gate, champion)}.",
+        why=f"The gate is {placed.where}; seen: {verdict.observed}.{more}", fix=fix,
+    )  # fmt: skip
+
+
+_ON_THOSE = (
+    "mlgit data add PATH (or mlgit data checkout, for what the code names), git commit, run it again, and register that"
+    " run; or change the gate on the base branch first"
+)
 
 
 def _bar(gate: Gate, champion: ModelVersion | None) -> str:
     """What a candidate has to reach, after the words `the gate asks`."""
+    if gate.data:
+        return "that they be unchanged"
     if gate.not_worse_than:
         bar = champion.metrics.get(gate.metric, compare.MISSING) if champion else compare.MISSING
         allowed = f" by more than {_number(gate.tolerance)}" if gate.tolerance else ""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlgit.artifacts import log as artifacts
-from mlgit.core import refs
+from mlgit.core import drifted, refs
 from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion, Stage
@@ -22,6 +22,7 @@ from mlgit.git.repo import Move, Repo
 from mlgit.registry import card, gate, ledger
 from mlgit.registry.ledger import Bump, Ledger
 from mlgit.store import registry as store
+from mlgit.store import runs
 
 CONTEXT = "mlgit/gates"
 """The status under which a pull request's gates are told."""
@@ -50,6 +51,7 @@ def register(
         model=model, version=number, project=run.project, run=run.id, commit=run.commit, artifact=chosen.name,
         hash=chosen.hash, sha256=found.sha256, size=chosen.size, registered=round(moment, 3),
         description=description, metrics=run.metrics, params=run.params, data=run.data,
+        changed_data=_changed_data(repo, run),
         card=replace(found, sha256=EMPTY, size=0),
     )  # fmt: skip
     try:
@@ -115,6 +117,16 @@ def _described(repo: Repo, run: Run, chosen: ArtifactVersion) -> ModelCard:
             fix="do not use it; log the model again",
         )  # fmt: skip
     return replace(chosen.card, unsafe=found.unsafe)
+
+
+def _changed_data(repo: Repo, run: Run) -> Mapping[str, str] | None:
+    """What *run* says of data that were not what its code names; None where it was killed before it could look."""
+    if run.state not in (State.FINISHED, State.FAILED):
+        return None
+    try:
+        return drifted.words(runs.provenance(repo, run))
+    except NotFoundError:
+        return None
 
 
 def unregister(repo: Repo, model: str, version: str, *, base: str | None = None, now: float | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,16 +35,21 @@ def tell(repo: Repo, opened: live.Live, record: Run, state: State) -> None:
     try:
         looked_at = drift.found(repo, record.source, record.folder, in_haste=state not in _AT_LEISURE)
         found = [one for one in looked_at if one.differs]
-        by_size = [one.path for one in looked_at if one.by_size]
+        unsure = {
+            "data_by_size": [one.path for one in looked_at if one.by_size],
+            "data_unread": [one.path for one in looked_at if one.unread],
+        }
         if looked_at:
             opened.event(
                 data={one.path: one.hash for one in found if one.hash and one.changed < record.created},
                 about={"changed_data": {one.path: _about(one, record) for one in found}} if found else {},
             )
-        if by_size:
-            opened.event(about={"data_by_size": by_size})
+        if any(unsure.values()):
+            opened.event(about={key: paths for key, paths in unsure.items() if paths})
     except (MlgitError, OSError) as exc:
         notify(f"whether the run's data have changed is not known: {exc}")
+        with contextlib.suppress(OSError):
+            opened.event(about={"data_unread": ["."]})
         return
     if gone := [one.path for one in found if not one.files]:
         notify(f"not here of the data that the code names: {_some(gone)}; dvc pull brings it")

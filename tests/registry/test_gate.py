@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -106,6 +107,31 @@ def test_a_champion_without_the_metric_is_beaten_by_a_number():
     assert (found.passed, found.observed) == (True, "0.5 (champion v1.0.0: not measured)")
 
 
+@pytest.mark.parametrize(
+    ("changed", "passed", "seen"),
+    [
+        ({}, True, "1 as its code names it"),
+        ({"a.csv": "changed during the run"}, False, "a.csv: changed during the run"),
+        ({"a.csv": "judged by its size alone"}, False, "a.csv: judged by its size alone"),
+        (None, False, "not known: its run was killed before it could look, or an older mlgit registered it"),
+    ],
+)
+def test_a_gate_on_data_passes_only_what_is_known_to_have_seen_what_its_code_names(
+    changed: dict[str, str] | None, passed: bool, seen: str
+):  # fmt: skip
+    candidate = replace(model("v1.1.0"), changed_data=changed, data={"a.csv": "0" * 32})
+    policy = gate.read("stages: {prod: {gates: [{data: unchanged}]}}", source="policy.yaml")
+
+    (found,) = gate.evaluate(policy["prod"], candidate, None, {})
+    refused = gate.refusal(policy["prod"], candidate, None, "prod", [found])
+
+    assert (found.gate, found.passed, found.observed) == ("data unchanged", passed, seen)
+    assert (refused is None) is passed
+    if refused:
+        assert "the gate asks that they be unchanged" in str(refused)
+        assert "run it again, and register that run" in str(refused)
+
+
 def test_the_refusal_says_what_why_and_how_to_mend_it():
     candidate = model("v1.4.0", accuracy=0.9199)
     champion = model("v1.3.0", accuracy=0.921)
@@ -136,7 +162,10 @@ def test_the_refusal_says_what_why_and_how_to_mend_it():
         ("stages: {p: {gates: [{metric: a, min: 1, tolerance: 1}]}}", "tolerance"),
         ("stages: {p: {gates: [{metric: a, min: 1, not_worse_than: champion}]}}", "two gates"),
         ("stages: {p: {gates: [{metric: a, not_worse_than: king}]}}", "expected one of champion|expected"),
-        ("stages: {p: {gates: [{min: 1}]}}", "metric: required"),
+        ("stages: {p: {gates: [{min: 1}]}}", "metric: required, or data: unchanged"),
+        ("stages: {p: {gates: [{metric: a, min: 1, data: unchanged}]}}", "two gates"),
+        ("stages: {p: {gates: [{data: unchanged, min: 1}]}}", "stands alone"),
+        ("stages: {p: {gates: [{data: changed}]}}", "expected"),
         ("gates: []", "unknown key"),
         ("", "stages: required"),
     ],

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from mlgit.core.model import ModelVersion
 from mlgit.core.model_card import ModelCard
 from mlgit.core.run import Run, State
+from mlgit.dvc import project
 from mlgit.errors import ConfigError, GateFailedError, MlgitError, NotFoundError, UsageError
 from mlgit.forge.base import PullState
 from mlgit.forge.folder import FolderForge
@@ -222,6 +225,48 @@ def test_a_failing_gate_makes_nothing(repo: Repo, trained):
 
     assert repo.refs("refs/heads/promote/") == {}
     assert FolderForge(repo).pulls(state=None) == []
+
+
+def test_a_promotion_says_that_its_run_saw_other_data_than_its_code_names_and_a_gate_can_refuse_it(
+    inside: Repo, mlgit, tmp_path: Path
+):  # fmt: skip
+    project.setup(inside)
+    write = {"data.csv": "1\n", ".gitignore": "m\n", "registry/policy.yaml":
+             "stages:\n  staging: {}\n  production:\n    gates:\n      - data: unchanged\n",
+             "train.py": "import mlgit; open('m', 'w').close(); mlgit.init().log_model('m', name='net')"}  # fmt: skip
+    for name, text in write.items():
+        (inside.folder / name).parent.mkdir(exist_ok=True)
+        (inside.folder / name).write_text(text)
+    mlgit("data", "add", "data.csv")
+    inside.git("add", "-A"), inside.git("commit", "-qm", "code")
+    for name, text in (("true", "1\n"), ("other", "1|2\n")):
+        (inside.folder / "data.csv").write_text(text)
+        mlgit("run", "-n", name, "--", sys.executable, "train.py")
+        mlgit("model", "register", name, "--name", "net")
+
+    fine = mlgit("promote", "net@v1.0.0", "production")
+    other = mlgit("promote", "net@v1.1.0", "staging")
+    refused = mlgit("promote", "net@v1.1.0", "production", check=False)
+    told = json.loads(mlgit("promote", "net@v1.1.0", "staging", "--dry-run", "--json").stdout)
+
+    assert "passed  data unchanged: 1 as its code names it" in fine.stdout
+    assert "OTHER DATA" not in fine.stderr
+    assert (
+        "net v1.1.0 was trained on OTHER DATA than its code names: data.csv: changed since its pointer" in other.stderr
+    )
+    (comment,) = FolderForge(inside).comments(2)
+    assert "⚠️ **Other data than its code names:** data.csv: changed since its pointer, " in comment.body
+    assert refused.returncode == 4
+    assert "its run saw other data than its code names, the gate asks that they be unchanged" in refused.stderr
+    assert list(told["changed_data"]) == ["data.csv"]
+
+
+def test_a_run_that_was_killed_before_it_could_look_passes_no_gate_on_its_data(repo: Repo, trained):
+    on_main(repo, registry__policy_yaml=b"stages: {production: {gates: [{data: unchanged}]}}\n")
+    propose.register(repo, trained("a", state=State.CRASHED), model="digits", force=True)
+
+    with pytest.raises(GateFailedError, match="what data its run saw is not known"):
+        promote(repo, "v1.0.0", "production")
 
 
 def test_a_worse_candidate_than_the_champion_is_refused(repo: Repo, trained):

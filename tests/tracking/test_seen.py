@@ -210,3 +210,13 @@ def test_a_project_without_dvc_is_not_looked_through(inside: Repo, python: Scrip
 
     assert done.stdout == "False\n"
     assert runs.provenance(inside, only(inside)).get("changed_data") is None
+
+
+def test_data_that_cannot_be_read_are_said_to_be_so(data: Repo, mlgit: Script):
+    (data.folder / "data/train.csv").unlink()
+    (data.folder / "data/train.csv").symlink_to("/proc/self/mem")
+
+    mlgit("run", "--", "true")
+
+    assert runs.provenance(data, newest(data)).get("data_unread") == ["data/train.csv"]
+    assert "could not be read" in mlgit("show").stdout

@@ -44,6 +44,8 @@ class Drift:
     """When, in seconds since the epoch, the newest of them was changed."""
     by_size: bool = False
     """Whether nothing but the size of what lies there is known."""
+    unread: bool = False
+    """Whether not even that is: it could not be read."""
 
     @property
     def differs(self) -> bool:
@@ -85,7 +87,8 @@ def _found(repo: Repo, top: Path, folder: str, named: dict[str, Out], most: int)
             by_size = unread > left
             left -= 0 if by_size else unread
             now = _by_size(there, out) if by_size else storing.content(hashing.hashes(place, there, known))
-        except (MlgitError, OSError):  # it cannot be read now: nothing can be said of it
+        except (MlgitError, OSError):
+            yield Drift(path=path, pointer=out.hash, hash=out.hash, files=0, expected=expected, changed=0, unread=True)
             continue
         if now != out.hash or by_size:
             last = max((stat.st_mtime for stat in there.files.values()), default=0)
