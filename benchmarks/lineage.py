@@ -128,6 +128,9 @@ def lines() -> Iterator[Line]:
         for what, words in _ASKED.items():
             cost = process((*ask, *words), folder=repo.folder, runs=5, env=env).wall
             yield at_most(f"{COUNT:,} runs: {what}", cost, 300, "ms")
+        for what, words in _REACHED.items():
+            cost = process((*ask, *words), folder=repo.folder, runs=3, env=env).wall
+            yield at_most(f"{COUNT:,} runs: {what}", cost, 1500, "ms")
         for what, code in _SCRIPTS.items():
             cost = process((sys.executable, "-c", code), folder=repo.folder, runs=5, env=env).wall
             yield at_most(f"{COUNT:,} runs: {what}", cost, 300, "ms")
@@ -147,6 +150,10 @@ _ASKED = {
     "mlgit data ls": ("data", "ls"),
     "mlgit data history of a model that 20,000 runs logged": ("data", "history", "digits/digits-model"),
     "mlgit show of one of these runs": ("show", "latest"),
+}
+_REACHED = {
+    "all that data has reached which all runs read": ("affected", content("words")),
+    "the same, every run of it in JSON": ("affected", content("words"), "--json", "--limit", "0"),
 }
 _SCRIPTS = {
     "Api().artifact(…:latest)": "import mlgit; mlgit.Api().artifact('digits/digits-model:latest').logged_by()",

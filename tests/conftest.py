@@ -79,14 +79,14 @@ def make_repo(folder: Path, *, commit: bool = True, bare: bool = False) -> Repo:
 @pytest.fixture
 def records_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The refs of the runs whose records are read from git, as they are: the index tells which, and no others."""
-    real, read = runs.contents, list[str]()
+    real, read = runs._told, list[str]()
 
     def told(reader: Reader, tips: Iterable[tuple[str, str]], **how: bool) -> Iterator[Any]:
         some = list(tips)
         read.extend(ref for ref, _ in some)
         yield from real(reader, some, **how)
 
-    monkeypatch.setattr(runs, "contents", told)
+    monkeypatch.setattr(runs, "_told", told)
     return read
 
 

@@ -38,7 +38,7 @@ def command(data: str, only_stages: bool, limit: int, as_json: bool, base: str |
     """
     from mlgit import wiring
 
-    found = wiring.affected(wiring.place(), data, base=base, most=limit or None)
+    found = wiring.affected(wiring.place(), data, base=base, most=0 if as_json else limit or None)
     if as_json:
         output.as_json(_document(found))
         return

@@ -132,7 +132,8 @@ class Roll(Generic[T]):
     @cached_property
     def contents(self) -> list[str]:
         """Those of which somebody tells, by number."""
-        return [content for content in self.numbers if content in self]
+        first = self._first
+        return [content for content in self.numbers if content in first]
 
     def logged(self, content: str) -> float:
         """When it was first logged, or added, in seconds since the epoch."""
@@ -156,7 +157,7 @@ class Roll(Generic[T]):
 
     def is_deleted(self, content: str) -> bool:
         """Whether somebody has deleted it since it was last logged."""
-        naming = self._told.odd.get(self._newest[content])
+        naming = self._told.odd.get(self._newest[content]) if self._told.odd else None
         return naming is not None and naming.is_deleted
 
     @property

@@ -86,9 +86,24 @@ class Relations:
         """Each of *contents* with each run that read it, some more than once."""
         return chain(self._words[query.USED].found(contents), self._words[query.DATA].found(contents))
 
-    def going_on(self, run_ids: Collection[str]) -> Iterator[tuple[str, int]]:
-        """Each of some runs, by id, with each run that resumes or forks it."""
-        return self._words["parent"].found(run_ids)
+    def going_on(self, rows: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """Each of *rows* with each run that resumes or forks it."""
+        return ((row, child) for row in rows for child in self._children.get(row, ()))
+
+    @cached_property
+    def _children(self) -> Mapping[int, list[int]]:
+        """Run → those that resume or fork it: of very many runs, these are few."""
+        told = list(self._words["parent"].told(set(self._words["parent"].having())))
+        places = self.rows({parent for _, parent in told})
+        found: defaultdict[int, list[int]] = defaultdict(list)
+        for row, parent in told:
+            if parent in places:
+                found[places[parent]].append(row)
+        return found
+
+    def making(self, rows: Collection[int]) -> Iterator[tuple[int, str]]:
+        """Each of *rows* with each content that it logged, some more than once."""
+        return ((row, text.partition(" ")[0]) for row, text in self._words[query.LOGGED].told(rows))
 
     def read_by(self, row: int) -> list[str]:
         """The contents that a run used, or had in DVC, each once."""
@@ -168,18 +183,22 @@ class Relations:
         """(project, name) → what the rows *mine*, each of a project, claim; of one *name* only, if that is."""
         found: defaultdict[tuple[str, str], Told[int]] = defaultdict(Told)
         for row, text in self._words[query.LOGGED].told(mine):
-            content, _, rest = text.partition(" ")
-            logged, _, called = rest.partition(" ")
-            if called == name or (name is None and called):
-                with suppress(ValueError):  # from a shard of another machine, or a record that says odd things
+            try:
+                content, logged, called = text.split(" ", 2)
+                if called == name or (name is None and called):
                     found[mine[row], called].take(content, float(logged), row)
-        odd = list(self._words[query.CALLED].told(mine))
-        at = {key: told.lines() for key, told in found.items()} if odd else {}
-        for row, text in odd:
+            except ValueError:
+                continue  # from a shard of another machine, or a record that says odd things
+        odd: defaultdict[tuple[str, str], list[tuple[int, Naming]]] = defaultdict(list)
+        for row, text in self._words[query.CALLED].told(mine):
             with suppress(ValueError):
                 naming = Naming.of(text)
-                if lines := at.get((mine[row], naming.name), {}).get((row, naming.content)):
-                    found[mine[row], naming.name].odd[lines.pop()] = naming
+                odd[mine[row], naming.name].append((row, naming))
+        for key in odd.keys() & found.keys():
+            at = found[key].lines()
+            for row, naming in odd[key]:
+                if lines := at.get((row, naming.content)):
+                    found[key].odd[lines.pop()] = naming
         return dict(found)
 
     def _projects_of(self, rows: Collection[int], project: str | None) -> dict[int, str]:
@@ -197,7 +216,7 @@ class Relations:
         """The projects whose runs logged something under *name*."""
         if len(self._projects) < 2:
             return self._projects if self.is_name(name) else frozenset()
-        return frozenset(self._words["project"].said(set(self._words["logged"].rows([name]))))
+        return frozenset(self._words["logged"].beside(name, self._words["project"]))
 
     def is_name(self, name: str) -> bool:
         """Whether a run logged something under *name*."""

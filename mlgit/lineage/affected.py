@@ -68,13 +68,15 @@ def affected(
         sources = Sources(repo, known.relations, registered, project=project)
         start = _start(repo, known, sources, text, folder)
         came = reached(known.relations, [key.name for key in start])
-        rows = [met for met in came if isinstance(met, int)]
-        ids = known.relations.ids(rows)
-        by_id = {run_id: row for row, run_id in ids.items()}
+        relations = known.relations
+        newest = relations.in_time(met for met in came if isinstance(met, int))[::-1]
+        ids = relations.ids(newest)
+        runs = {row: Key(Kind.RUN, ids[row]) for row in newest}
+        makers = relations.rows({one.run for one in sources.versions.values()} - {""})
         ways = {
-            one.name: [*_way(came, ids, met), Key(Kind.VERSION, one.name)]
+            one.name: [*_way(came, runs, met), Key(Kind.VERSION, one.name)]
             for one in sources.versions.values()
-            if (met := one.content if one.content in came else by_id.get(one.run)) is not None
+            if (met := one.content if one.content in came else makers.get(one.run)) in came
         }
         serving = {stage: one.name for stage, one in sources.stages.items() if one.name in ways}
         stages = {
@@ -82,21 +84,20 @@ def affected(
         }
         versions = {name: ways[name] for name in (*dict.fromkeys(serving[stage] for stage in stages), *ways)}
         contents = [Key(Kind.CONTENT, met) for met in came if isinstance(met, str)][len(start) :]
-        newest = known.relations.in_time(rows)[::-1]
-        repeats = known.relations.repeats(newest)
-        bundles = _bundled(known.relations, [row for row in newest if row not in repeats], ids)
+        repeats = relations.repeats(newest)
+        bundles = _bundled(relations, {row: run for row, run in runs.items() if row not in repeats})
         shown = (key for way in (*stages.values(), *list(versions.values())[:most]) for key in way[-4:])
         firsts = (bundle.runs[0] for bundle in bundles[:most])
         wanted = dict.fromkeys((*start, *shown, *contents[:most], *firsts))
         made = [
-            Edge(Key(Kind.RUN, ids[row]), key, "made")
+            Edge(runs[row], key, "made")
             for key in wanted
             if key.kind is Kind.CONTENT and isinstance(row := came.get(key.name), int)
         ]
         return Affected(
             start=tuple(start), stages=stages, versions=versions, contents=tuple(contents),
-            runs=tuple(Key(Kind.RUN, ids[row]) for row in newest), bundles=bundles,
-            again=Counter(Key(Kind.RUN, ids[row]) for row in repeats.values()),
+            runs=tuple(runs.values()), bundles=bundles,
+            again=Counter(map(runs.__getitem__, repeats.values())),
             nodes=describe.described(repo, known, sources, Found(list(wanted), made, {})),
         )  # fmt: skip
 
@@ -109,12 +110,12 @@ def _first_production(stage: str) -> tuple[bool, bool, str]:
     return name != "production", name != "staging", stage
 
 
-def _bundled(relations: Relations, rows: Sequence[int], ids: Mapping[int, str]) -> tuple[Bundle, ...]:
-    """*rows* by what they belong to, in their order."""
-    names = relations.bundles(rows)
+def _bundled(relations: Relations, runs: Mapping[int, Key]) -> tuple[Bundle, ...]:
+    """*runs*, by row, by what they belong to, in their order."""
+    names = relations.bundles(runs.keys())
     found: dict[str | int, list[Key]] = {}
-    for row in rows:
-        found.setdefault(names.get(row, row), []).append(Key(Kind.RUN, ids[row]))
+    for row, run in runs.items():
+        found.setdefault(names.get(row, row), []).append(run)
     return tuple(
         Bundle(name if isinstance(name, str) and len(runs) > 1 else "", tuple(runs)) for name, runs in found.items()
     )
@@ -129,27 +130,24 @@ def reached(relations: Relations, start: Iterable[str]) -> dict[Met, Met | None]
         new: dict[int, Met] = {}
         for content, row in relations.reading(contents):
             new.setdefault(row, content)
-        ids = relations.ids(runs) if runs else {}
-        rows = {run_id: row for row, run_id in ids.items()}
-        for run_id, row in relations.going_on(rows):
-            new.setdefault(row, rows[run_id])
+        for earlier, row in relations.going_on(runs):
+            new.setdefault(row, earlier)
         runs = [row for row in new if row not in came]
         came |= {row: new[row] for row in runs}
         contents = []
-        for row in runs:
-            for content in relations.made_by(row):
-                if content not in came:
-                    came[content] = row
-                    contents.append(content)
+        for row, content in relations.making(runs):
+            if content not in came:
+                came[content] = row
+                contents.append(content)
     return came
 
 
-def _way(came: Mapping[Met, Met | None], ids: Mapping[int, str], met: Met) -> list[Key]:
+def _way(came: Mapping[Met, Met | None], runs: Mapping[int, Key], met: Met) -> list[Key]:
     """How *met* was reached."""
     way: list[Key] = []
     step: Met | None = met
     while step is not None:
-        way.append(Key(Kind.CONTENT, step) if isinstance(step, str) else Key(Kind.RUN, ids[step]))
+        way.append(Key(Kind.CONTENT, step) if isinstance(step, str) else runs[step])
         step = came[step]
     return way[::-1]
 

@@ -62,8 +62,8 @@ def read_all(reader: Reader, tips: Iterable[tuple[str, str]]) -> Iterator[Run]:
 
     Of pictures, tables and the like they say only that there are such: `complete` knows more.
     """
-    for ref, commit, content in contents(reader, tips):
-        if content and (run := _understood(content)):
+    for ref, commit, told in _told(reader, tips, rounded=False):
+        if run := _understood(told) if isinstance(told, dict) else _sound(told):
             yield replace(run, ref=ref, commit=commit)
 
 
@@ -76,6 +76,17 @@ def contents(
     object a run, unless edits that are no results lie on top, or the record was too big for the message. *rounded*:
     whole numbers beyond 64 bits may be floats (`records.decode`).
     """
+    for ref, commit, told in _told(reader, tips, rounded=rounded):
+        if isinstance(told, Run):
+            yield ref, commit, _content(told)
+        else:
+            yield ref, commit, told if records.understood(told) else None
+
+
+def _told(
+    reader: Reader, tips: Iterable[tuple[str, str]], *, rounded: bool
+) -> Iterator[tuple[str, str, Run | dict[str, Any] | None]]:
+    """`contents`, unchecked, and as a run where it was too big for the message."""
     wave = list(tips)
     big: list[tuple[str, str, dict[str, Any]]] = []
     for depth in range(_DEEPEST):  # one step back along first parents each time, for those that have found nothing yet
@@ -87,7 +98,7 @@ def contents(
                 if content and content.get("big") and isinstance(content.get("id"), str):
                     big.append((ref, commit, content))
                 else:
-                    yield ref, commit, content if records.understood(content) else None
+                    yield ref, commit, content
             elif found and found[1] == "commit" and (parent := _parent(found[2])):
                 further.append((ref, parent))
             elif found or depth:  # in a shallow clone, parents end somewhere
@@ -100,7 +111,7 @@ def contents(
     for ref, commit, content in big:
         folder = content.get("folder")  # older records do not say where they lie
         place = f"{folder}/{records.FOLDER}".lstrip("/") if isinstance(folder, str) else None
-        yield ref, commit, _content(of_files(reader, commit, content["id"], place))
+        yield ref, commit, of_files(reader, commit, content["id"], place)
 
 
 def _trailer(commit: bytes) -> bytes | None:
@@ -126,15 +137,18 @@ def _decoded(value: bytes, *, rounded: bool) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _content(run: Run | None) -> dict[str, Any] | None:
+def _content(run: Run) -> dict[str, Any] | None:
     """The record of a run that was read from files, where it is one."""
-    if run is None:
-        return None
     try:
         content = records.content(run)
     except (ValueError, TypeError):
         return None
     return content if records.understood(content) else None
+
+
+def _sound(run: Run | None) -> Run | None:
+    """A run that was read from files, where it is one; its artifacts were understood when they were read."""
+    return run if run and _content(replace(run, used=(), logged=())) else None
 
 
 def _understood(content: Mapping[str, Any]) -> Run | None:

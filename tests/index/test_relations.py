@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from mlgit import wiring
 from mlgit.core.artifact import ArtifactVersion, Link, Naming, claims
 from mlgit.git.repo import Repo
-from mlgit.index import build, cells, now, words
+from mlgit.index import build, cells, now, segment, words
 from mlgit.index.relations import Relations
-from mlgit.index.words import Segment
+from mlgit.index.segment import Segment
 from tests.recorded import record
 
 ODD = ['"],["', "a b", '"', "\\", "],[", "é", "", "a", "x\n"]
@@ -29,11 +29,18 @@ def test_texts_are_read_one_by_one_as_all_at_once(lists: list[list[str]]):
     one = Segment(packed.positions, packed.codes or b"", packed.others or "[]")
 
     assert [one.texts_of(one.codes[at]) for at in range(len(lists))] == lists
-    assert list(one.those(range(len(lists)), 0)) == [(at, text) for at, texts in enumerate(lists) for text in texts]
-    for text in {text for texts in lists for text in texts}:
-        written = cells.records.encode(text).decode()[1:-1]
-        saying = set(one.saying(written))
-        assert {one.codes[at] for at, texts in enumerate(lists) if text in texts} <= saying
+    told = [(at, text) for at, texts in enumerate(lists) for text in texts]
+    assert list(one.those(range(len(lists)))) == list(one.lines(0)) == told
+
+
+@given(LISTS, st.booleans())
+def test_a_word_is_found_alone_as_among_all(lists: list[list[str]], claims: bool):
+    packed = cells.pack(range(len(lists)), lists)
+    one = Segment(packed.positions, packed.codes or b"", packed.others or "[]", claims=claims)
+
+    for word in {*one.words(text for texts in lists for text in texts), "of none"}:
+        having = {one.codes[at] for at, texts in enumerate(lists) if word in one.words(texts)}
+        assert set(one.codes_of(word)) == having == set(one.saying(word, cells.records.encode(word).decode()[1:-1]))
 
 
 @given(st.lists(st.integers(0, 700), min_size=1, max_size=300))
@@ -78,7 +85,8 @@ def names(asked: Relations, rows: Iterator[int] | list[int]) -> list[str]:
 
 @pytest.mark.parametrize("few", [0, 100])
 def test_what_runs_read_and_made_is_found_both_ways(known: Repo, monkeypatch: pytest.MonkeyPatch, few: int):
-    monkeypatch.setattr(words, "_FEW", few)
+    monkeypatch.setattr(segment, "_FEW", few)
+    monkeypatch.setattr(segment, "_ASKED", few)
     monkeypatch.setattr(words, "_SOME", few)
 
     def answer(state: now.Now) -> None:
