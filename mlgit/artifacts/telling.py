@@ -96,16 +96,7 @@ class Indexed:
     def _roll(self, project: str, name: str, told: Told[int] | None, own: Sequence[Ledger]) -> Roll[_Key]:
         mine = {ref: one for one in own if one.project == project and (ref := refs.ledger(project, one.name))}
         self._met |= mine
-        every = Told[_Key]()
-        if told:
-            every.take_over(told)
-        for ref, one in mine.items():
-            for claim, naming in ledger.claimed(one, name):
-                every.add(claim, naming, ref)
-        return Roll(project, name, every, self._ids, ledger.listed(mine.values(), name))
-
-    def _ids(self, some: Iterable[_Key]) -> dict[_Key, str]:
-        return dict(self._known.relations.ids(key for key in some if isinstance(key, int)).items())
+        return ledger.rolled(project, name, told, mine, self._known.relations.ids)
 
     def read(self, some: Iterable[_Key]) -> dict[_Key, Teller]:
         """The runs in *some* rows, without those whose commits are not here, and *some* ledgers themselves."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from mlgit.core import merging
 from mlgit.core.artifact import ArtifactVersion, Claim, Naming, claims, namings
 from mlgit.core.merging import Clash, Side
-from mlgit.core.roll import Roll, Told
+from mlgit.core.roll import Ids, Roll, Told
 from mlgit.core.run import Run
 
 
@@ -94,11 +95,7 @@ def told(runs: Iterable[Run], name: str) -> Told[str]:
 
 def roll(told: Told[str], name: str, ledger: Ledger | None = None) -> Roll[str]:
     """The versions called or linked as *name* of which runs, by their ids, have *told*, and those of a *ledger*."""
-    every = Told[str]()
-    every.take_over(told)
-    for claim, naming in claimed(ledger, name) if ledger else ():
-        every.add(claim, naming, "")
-    return Roll("", name, every, lambda some: {one: one for one in some}, listed([ledger] if ledger else [], name))
+    return rolled("", name, told, {"": ledger} if ledger else {}, lambda some: {one: one for one in some})
 
 
 def numbers(told: Told[str], ledger: Ledger) -> dict[str, int]:
@@ -109,6 +106,21 @@ def numbers(told: Told[str], ledger: Ledger) -> dict[str, int]:
 def listing(told: Told[str], ledger: Ledger) -> Ledger:
     """The *ledger* with all that it and the runs tell of listed, in the order in which it was first logged."""
     return ledger.listing(numbers(told, replace(ledger, listed=())))
+
+
+def rolled(project: str, name: str, told: Told[Any] | None, own: Mapping[str, Ledger], ids: Ids[Any]) -> Roll[Any]:
+    """What *project* has under *name*: what runs have *told*, by their *ids*, and its *own* ledgers, by their refs."""
+    every = Told[Any]()
+    if told:
+        every.take_over(told)
+    for ref, one in own.items():
+        for claim, naming in claimed(one, name):
+            every.add(claim, naming, ref)
+
+    def of_runs(some: Collection[Any]) -> Mapping[Any, str]:
+        return ids([one for one in some if one not in own])
+
+    return Roll(project, name, every, of_runs, listed(own.values(), name))
 
 
 def listed(tellers: Iterable[Teller], name: str) -> dict[str, None]:

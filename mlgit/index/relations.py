@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from itertools import chain, islice, pairwise
+from itertools import chain, islice
 
 from mlgit.core import query
 from mlgit.core.artifact import Naming
@@ -160,15 +160,6 @@ class Relations:
     def trials(self, sweep: str) -> list[int]:
         """The trials of a sweep, the first one first."""
         return self.in_time(self._words["sweep"].rows([sweep]))
-
-    def logged_as(self, name: str, project: str | None = None) -> list[tuple[float, str]]:
-        """When runs of *project*, or any, logged what under *name*, (seconds, content), the first one first."""
-        told = self.told(name, project).values()
-        found = sorted(line for one in told for line in zip(one.logged, one.tellers, one.contents, strict=True))
-        if any(one[0] == other[0] for one, other in pairwise(found)):  # of two at one moment the id decides
-            ids = self.ids(row for _, row, _ in found)
-            found.sort(key=lambda one: (one[0], ids[one[1]]))
-        return [(when, content) for when, _, content in found]
 
     def told(self, name: str, project: str | None = None) -> dict[str, Told[int]]:
         """Project → what its runs claim of the artifact *name*, each with its row."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import chain
-from operator import itemgetter
+from itertools import chain, count
 
-from mlgit.core.artifact import ArtifactVersion, claims
+from mlgit.core import ledger, refs
+from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.ledger import Ledger
 from mlgit.core.registered import Registered
 from mlgit.git.repo import Repo
@@ -62,9 +62,16 @@ class Sources:
         """All contents that are known, some more than once."""
         return chain(self.relations.contents(), self._of_content, self.added)
 
-    def ledgers(self, name: str) -> list[Ledger]:
+    def ledgers(self, name: str) -> Sequence[Ledger]:
         """What projects have agreed on about the artifact *name*."""
-        return [known for known in self.every_ledger if known.name == name]
+        return self._by_name.get(name, ())
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Sequence[Ledger]]:
+        found: defaultdict[str, list[Ledger]] = defaultdict(list)
+        for one in self.every_ledger:
+            found[one.name].append(one)
+        return found
 
     @cached_property
     def every_ledger(self) -> list[Ledger]:
@@ -107,18 +114,18 @@ class Sources:
     def listed(self, project: str, name: str) -> Mapping[str, int]:
         """Content → number, of those that ledgers list: they have it for good."""
         if (project, name) not in self._listed:
-            known = (one for one in self.ledgers(name) if one.project == project)
-            self._listed[project, name] = _numbered(content for one in known for content in one.listed)
+            own = ledger.listed((one for one in self.ledgers(name) if one.project == project), name)
+            self._listed[project, name] = dict(zip(own, count(), strict=False))
         return self._listed[project, name]
 
     def numbers(self, project: str, name: str) -> Mapping[str, int]:
-        """Content → number, of all that *project* has under *name*; `artifacts.catalog.order` has the rule."""
+        """Content → number, of all that *project* has under *name*."""
         if (project, name) not in self._numbers:
-            told = self.relations.logged_as(name, project)
-            own = (one for one in self.ledgers(name) if one.project == project)
-            told += [(claim.logged, claim.content) for one in own for claim in claims(one.added, 0.0)]
-            told.sort(key=itemgetter(0))
-            self._numbers[project, name] = _numbered((*self.listed(project, name), *(content for _, content in told)))
+            names = (name, *(source for one in self.ledgers(name) for source in one.sources))
+            every = (one for each in dict.fromkeys(names) for one in self.ledgers(each) if one.project == project)
+            own = {ref: one for one in every if (ref := refs.ledger(project, one.name))}
+            told = self.relations.told(name, project).get(project)
+            self._numbers[project, name] = ledger.rolled(project, name, told, own, self.relations.ids).numbers
         return self._numbers[project, name]
 
     # -- one function for each kind and way, the first of what it yields being the most important
@@ -209,10 +216,6 @@ _NEAR: dict[tuple[Kind, Way], Callable[[Sources, Key], Near]] = {
     (Kind.STAGE, Way.UP): Sources._led_to_stage, (Kind.STAGE, Way.DOWN): Sources._nothing,
     (Kind.SWEEP, Way.UP): Sources._nothing, (Kind.SWEEP, Way.DOWN): Sources._came_from_sweep,
 }  # fmt: skip
-
-
-def _numbered(contents: Iterable[str]) -> dict[str, int]:
-    return {content: number for number, content in enumerate(dict.fromkeys(contents))}
 
 
 def _with_runs(repo: Repo, registered: Sequence[Registered]) -> list[Registered]:
