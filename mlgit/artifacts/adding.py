@@ -16,7 +16,7 @@ from mlgit.artifacts.artifact import Artifact
 from mlgit.artifacts.catalog import Held
 from mlgit.artifacts.splits import Splits
 from mlgit.core import figures, ledger, secrets, values
-from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.artifact import WORDS, ArtifactVersion
 from mlgit.core.ledger import Ledger
 from mlgit.core.roll import Told
 from mlgit.dvc.caches import tree
@@ -156,9 +156,10 @@ def add(place: Place, plan: Plan, wish: Wish) -> Added:
     project = place.settings.project
     runs = query.told(place.repo, plan.name, project=project).get((project, plan.name), Told())
     before = ledgers.of(place.repo, plan.name, project=project)
+    same = telling.known_as(place.repo, version, project=project)
     is_new = version.hash not in {*runs.contents, *(content for one in before for content in one.listed)}
     ledgers.change(
-        place.repo, project, plan.name, _saying(version, tuple(wish.aliases), runs, time.time()),
+        place.repo, project, plan.name, _saying(version, same, tuple(wish.aliases), runs, time.time()),
         why=lambda known: _subject(known, version, is_new=is_new),
     )  # fmt: skip
     held = telling.known_as(place.repo, version, project=project)
@@ -166,18 +167,26 @@ def add(place: Place, plan: Plan, wish: Wish) -> Added:
     return Added(held=held, is_new=is_new, written=written, notes=(*plan.notes, *notes))
 
 
-def _saying(version: ArtifactVersion, aliases: Sequence[str], runs: Told[str], now: float) -> ledgers.Change:
-    """The ledger with all that there is listed, and *version* as the newest that was added."""
+def _saying(
+    version: ArtifactVersion, same: Held | None, aliases: Sequence[str], runs: Told[str], now: float
+) -> ledgers.Change:
+    """The ledger with all that there is listed, and *version* as the newest that was added.
+
+    *same*: what was known of it so far, whoever told that; what is said of it now counts from now.
+    """
+    words = version
+    if same:
+        metadata = {**same.version.metadata, **version.metadata}
+        words = replace(version.filled(same.version), metadata=metadata, edited=same.version.edited)
+    if any(getattr(version, name) for name in WORDS) and (same is None or words.worded(same.version) != words):
+        words = replace(words, edited=now)
 
     def change(before: Ledger) -> Ledger:
         listed = ledger.listing(runs, before)
         if (known := before.of(version.hash)) is None:
             every = tuple(dict.fromkeys((*aliases, "latest")))
-            return listed.telling(replace(version, aliases=every, created=now))
-        told = replace(
-            known, deleted=False, splits=version.splits or known.splits,
-            description=version.description or known.description, metadata={**known.metadata, **version.metadata},
-        )  # fmt: skip
+            return listed.telling(replace(version.worded(words), aliases=every, created=now))
+        told = replace(known, deleted=False).worded(words)
         own = ledger.roll(runs, version.name, listed.telling(told)).aliases(version.hash)  # of others theirs since
         every = tuple(dict.fromkeys((*own, *aliases, "latest")))
         return listed.telling(told if set(every) <= set(own) else replace(told, aliases=every, claimed=now))

@@ -9,11 +9,12 @@ from typing import Any
 
 from mlgit.artifacts import catalog
 from mlgit.artifacts.catalog import Held
-from mlgit.core import refs, secrets, values
+from mlgit.core import merging, refs, secrets, values
 from mlgit.core.artifact import ArtifactVersion, Link
 from mlgit.core.ledger import Ledger, Teller
+from mlgit.core.merging import Side
 from mlgit.core.run import Run
-from mlgit.errors import UsageError
+from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.store import edit, ledgers
 
@@ -21,35 +22,50 @@ Change = Callable[[ArtifactVersion], ArtifactVersion]
 
 
 def save(
-    repo: Repo, held: Held, *, aliases: Sequence[str], tags: Sequence[str], description: str,
+    repo: Repo, held: Held, base: ArtifactVersion, *, aliases: Sequence[str], tags: Sequence[str], description: str,
     metadata: Mapping[str, Any], ttl: float | None,
 ) -> ArtifactVersion:  # fmt: skip
-    """Give the version these words instead of those that it has; return it. Raises `UsageError` for a wrong alias,
+    """Give the version these words and aliases, as far as they differ from those of *base* and *held*, which it had
+    when it was looked up: what others have said since stays. Return it. Raises `UsageError` for a wrong alias,
     `TypeError` for metadata that cannot be stored.
     """
-    wanted = _aliases_now(repo, held, tuple(dict.fromkeys(map(catalog.checked_alias, aliases))))
-    plain = values.plain(metadata, where=f"metadata of {held.name}")
-    gone = set(held.aliases) - set(wanted)
+    given = tuple(dict.fromkeys(map(catalog.checked_alias, aliases)))
+    plain = secrets.redact_params(values.plain(metadata, where=f"metadata of {held.name}"))
+    mine = replace(base, description=secrets.redact(description), tags=tuple(tags), metadata=plain, ttl=ttl)
+    now = _now(repo, held)
+    words = now.version
+    if is_said := mine != base:
+        both, _ = merging.versions([base], [now.version], [mine], Side.THEIRS)
+        words = replace(both[0], edited=time.time())
+    lost = {*held.aliases} - {*now.aliases}
+    wanted = tuple(alias for alias in given if alias not in lost)
+    is_called = {*given} != {*held.aliases}
 
-    def reworded(version: ArtifactVersion) -> ArtifactVersion:
-        return replace(
-            version, tags=tuple(tags), description=secrets.redact(description),
-            metadata=secrets.redact_params(plain), ttl=ttl, claimed=time.time(),
-        )  # fmt: skip
+    def change(version: ArtifactVersion) -> ArtifactVersion:
+        worded = version.worded(words) if is_said else version
+        if not is_called:
+            return worded
+        if held.collection != held.version.name:
+            return _linked(worded, held.collection, wanted)
+        return replace(worded, aliases=wanted, claimed=time.time())
 
-    if held.collection != held.version.name:
-        return _change(repo, held, lambda version: reworded(_linked(version, held.collection, wanted)))
-    _take_off(repo, held, gone)
-    return _change(repo, held, lambda version: replace(reworded(version), aliases=wanted))
+    if is_called and held.collection == held.version.name:
+        _take_off(repo, held, {*held.aliases} - {*wanted})
+    return _change(repo, held, change).worded(words)
 
 
-def _aliases_now(repo: Repo, held: Held, wanted: Sequence[str]) -> tuple[str, ...]:
-    """*wanted*, without what the version had when it was looked up, and another has been called since."""
+def _now(repo: Repo, held: Held) -> Held:
+    """The version as it is by now. Raises `NotFoundError` where nobody tells of it any more."""
     from mlgit.artifacts import telling
 
-    owners = telling.asked(repo, lambda known: known.rolls(held.collection, held.project)[0].owners)
-    lost = {alias for alias in held.aliases if owners.get(alias) != held.version.hash}
-    return tuple(alias for alias in wanted if alias not in lost)
+    def answer(known: telling.Indexed) -> Held | None:
+        content = held.version.hash
+        rolls = (roll for roll in known.rolls(held.collection, held.project) if content in roll)
+        return next((one for roll in rolls for one in catalog.held(known, roll, [content])), None)
+
+    if found := telling.asked(repo, answer):
+        return found
+    raise NotFoundError(f"No run tells of {held.name} any more.", fix="mlgit restore --list lists hidden runs")
 
 
 def call(repo: Repo, held: Held, added: Sequence[str], gone: Sequence[str]) -> ArtifactVersion:
@@ -175,7 +191,7 @@ def _is_first(teller: Teller, held: Held) -> bool:
 def _change(repo: Repo, held: Held, change: Change, *, why: str = "is edited") -> ArtifactVersion:
     """Let *change* speak in the record of who told of the version first."""
     teller = next(one for one in _tellers(repo, held) if _is_first(one, held))
-    return _of(_edit(repo, teller, held, change, why), held)[0]
+    return _of(_edit(repo, teller, held, change, why), held)[0].worded(held.version)
 
 
 def _edit(repo: Repo, teller: Teller, held: Held, change: Change, why: str = "is edited") -> Teller:

@@ -78,12 +78,16 @@ class Artifact(Draft):
     def logged_as(self, repo: Repo, version: ArtifactVersion, *, project: str, folder: str) -> None:
         """Become *version*, which a run of *project* has logged, or a person added."""
         self._logged = Logged(repo=repo, version=version, project=project, folder=folder)
-        self._aliases, self._tags = list(version.aliases), list(version.tags)
-        self.description, self.metadata = version.description or None, version.metadata
-        self._ttl = ArtifactTTL.INHERIT if version.ttl is None else timedelta(seconds=version.ttl)
+        self._aliases = list(version.aliases)
+        self._say(version)
         self._found, self._trouble, self._final = None, None, True
         self._entries, self._is_listed = {}, False  # from now on as the cache holds them
         self._staging.drop()
+
+    def _say(self, version: ArtifactVersion) -> None:
+        """Have the words of *version*."""
+        self.description, self.metadata, self._tags = version.description or None, version.metadata, list(version.tags)
+        self._ttl = ArtifactTTL.INHERIT if version.ttl is None else timedelta(seconds=version.ttl)
 
     def set_aside(self) -> Self:
         """Answer as if it was logged, for a run that records nothing: it is version v0, and holds what was added."""
@@ -152,19 +156,21 @@ class Artifact(Draft):
             version.aliases.append("best")
             version.save()
 
-        That is its description, metadata, aliases, tags and ttl. *project* is the new run's; *settings* are W&B's and
-        change nothing. Raises `UsageError` for an alias that cannot be one, `TypeError` for metadata that cannot be
-        stored.
+        That is its description, metadata, aliases, tags and ttl; of what was not set here, what others have said of it
+        meanwhile stays, and no run that logs the same content again takes it back. *project* is the new run's;
+        *settings* are W&B's and change nothing. Raises `UsageError` for an alias that cannot be one, `TypeError` for
+        metadata that cannot be stored.
         """
         if self._logged is None:
             ties.ask("log")(self, project)
             return
         amended = amend.save(
-            self._logged.repo, self._found or self._look(), aliases=self._aliases, tags=self._tags,
-            description=self.description or "", metadata=self.metadata,
+            self._logged.repo, self._found or self._look(), self._logged.version, aliases=self._aliases,
+            tags=self._tags, description=self.description or "", metadata=self.metadata,
             ttl=self.ttl.total_seconds() if self.ttl else None,
         )  # fmt: skip
         self._amended(amended)
+        self._say(amended)
 
     def new_draft(self) -> Artifact:
         """A draft of the same name that holds the same."""

@@ -30,7 +30,7 @@ class Held:
     """A version among its like."""
 
     version: ArtifactVersion
-    """As its newest record tells of it."""
+    """As its newest record tells of it, in the words of the last person who edited it."""
     collection: str
     """The name that it was found by: the artifact's own, or one that it is linked to."""
     number: int
@@ -152,7 +152,7 @@ def held(source: Source[T], roll: Roll[T], contents: Iterable[str] | None = None
 
 def held_all(source: Source[T], wanted: Sequence[tuple[Roll[T], str]]) -> list[Held]:
     """`held`, of contents of several rolls."""
-    tellers = source.read({teller for roll, one in wanted for teller in (roll.first(one), roll.newest(one))})
+    tellers = source.read({teller for roll, one in wanted for teller in roll.tellers(one)})
     made = (_held(roll, content, tellers) for roll, content in wanted)
     return [one for one in made if one]
 
@@ -163,8 +163,14 @@ def _held(roll: Roll[T], content: str, tellers: Mapping[T, Teller]) -> Held | No
         return None
     teller, version = tellers[first], _meant(tellers[first], content, roll.name)
     run = teller if isinstance(teller, Run) else None
+    edited = roll.edited(content)
+    told = _meant(tellers[newest], content, roll.name)
+    if edited is not None and edited in tellers:
+        told = told.worded(_meant(tellers[edited], content, roll.name))
+    else:
+        told = told.filled(version)
     return Held(
-        version=_meant(tellers[newest], content, roll.name), collection=roll.name, number=roll.numbers[content],
+        version=told, collection=roll.name, number=roll.numbers[content],
         aliases=roll.aliases(content), project=teller.project, folder=run.folder if run else version.folder, run=run,
         by=version.by, is_listed=roll.is_listed(content), created=roll.logged(content),
     )  # fmt: skip

@@ -81,17 +81,20 @@ def claimed(
 ) -> ArtifactVersion:  # fmt: skip
     """*version* as a run of *project* logs it now, called *aliases* and `latest`; *told*: what the run has said so far.
 
-    An alias that it had, and that the run or a person has given to another version since, stays there.
+    An alias that it had, and that the run or a person has given to another version since, stays there; so does what a
+    person has said of it since in the run's record.
     """
     now = time.time()
     given = [catalog.checked_alias(alias) for alias in aliases]
     before = next((one for one in told if (one.name, one.hash) == (version.name, version.hash)), None)
     if before is None:
-        return replace(version, aliases=tuple(dict.fromkeys((*given, "latest"))), created=now)
+        own = replace(version, created=now, claimed=0.0, edited=0.0, links=(), deleted=False, by="", folder="")
+        return replace(own, aliases=tuple(dict.fromkeys((*given, "latest"))))
     held = telling.known_as(repo, before, project=project) if {*before.aliases} - {"latest", *given} else None
-    own = [alias for alias in before.aliases if held and alias in held.aliases]
-    every = tuple(dict.fromkeys((*own, *given, "latest")))
-    return replace(version, aliases=every, created=before.created, claimed=now, links=before.links)
+    kept = [alias for alias in before.aliases if held and alias in held.aliases]
+    every = tuple(dict.fromkeys((*kept, *given, "latest")))
+    worded = version.worded(before) if before.edited else version.filled(before)
+    return replace(worded, aliases=every, created=before.created, claimed=now, links=before.links)
 
 
 def _place(repo: Repo, path: Path, folder: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -54,6 +54,8 @@ class ArtifactVersion:
     """The names that the run gave it, `latest` among them; the newest claim of a name wins."""
     claimed: float = 0.0
     """When the aliases were set, where that was later than it was first logged."""
+    edited: float = 0.0
+    """When a person last said its words (`WORDS`), which no run that logs it again takes back; 0 where nobody did."""
     tags: tuple[str, ...] = ()
     description: str = ""
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -74,6 +76,15 @@ class ArtifactVersion:
     """Who added it, `Ada <ada@example.com>`, where that was a person and no run."""
     folder: str = ""
     """Of the project that it was added in by a person: a run has its own."""
+
+    def worded(self, other: ArtifactVersion) -> ArtifactVersion:
+        """The same with the words of *other*."""
+        return replace(self, **{name: getattr(other, name) for name in (*WORDS, "edited")})
+
+    def filled(self, other: ArtifactVersion) -> ArtifactVersion:
+        """The same with the words of *other* where it has none."""
+        told = {name: own if (own := getattr(self, name)) or own == 0.0 else getattr(other, name) for name in WORDS}
+        return replace(self, **told)
 
     def as_used(self, use_as: str | None, asked: str = "") -> ArtifactVersion:
         """What a run that used it tells of it: what it is, as what, and by what name it was *asked* for."""
@@ -134,6 +145,8 @@ class ArtifactVersion:
         return told
 
 
+WORDS = ("description", "tags", "metadata", "ttl", "splits")
+"""What is said of a version, beside what it is, and what it is called."""
 _NAMES = tuple(one.name for one in fields(ArtifactVersion))
 
 
@@ -176,24 +189,25 @@ class Naming(NamedTuple):
     """Since when, in seconds since the epoch."""
     aliases: tuple[str, ...] = ("latest",)
     is_deleted: bool = False
+    edited: float = 0.0
+    """When a person last said the words of the version there."""
 
     def is_plain(self, logged: float) -> bool:
         """Whether it is just `latest`, since it was *logged*: as most are."""
-        return self.when == logged and self.aliases == ("latest",) and not self.is_deleted
+        return self.when == logged and self.aliases == ("latest",) and not self.is_deleted and not self.edited
 
     @property
     def text(self) -> str:
         """It as the index keeps it, its content first."""
-        return "\t".join(
-            (f"{self.content} {self.when!r}", self.name, "deleted" * self.is_deleted, *self.aliases)
-        )  # fmt: skip
+        since = f"{self.content} {self.when!r}{f' {self.edited!r}' if self.edited else ''}"
+        return "\t".join((since, self.name, "deleted" * self.is_deleted, *self.aliases))
 
     @classmethod
     def of(cls, text: str) -> Naming:
         """What `text` was made of. Raises `ValueError` for what is none."""
         told, name, deleted, *aliases = text.split("\t")
-        content, when = told.split(" ")
-        return cls(content, name, float(when), tuple(aliases), bool(deleted))
+        content, when, *edited = told.split(" ")
+        return cls(content, name, float(when), tuple(aliases), bool(deleted), float(*edited))
 
 
 def namings(versions: Sequence[ArtifactVersion], began: float) -> list[Naming]:
@@ -204,12 +218,12 @@ def namings(versions: Sequence[ArtifactVersion], began: float) -> list[Naming]:
 
 def _own_naming(one: ArtifactVersion, began: float) -> Naming:
     aliases = () if one.deleted else one.aliases if one.created else ("latest",)  # old records do not say it
-    return Naming(one.hash, one.name, one.claimed or one.created or began, aliases, one.deleted)
+    return Naming(one.hash, one.name, one.claimed or one.created or began, aliases, one.deleted, one.edited)
 
 
 def _link_naming(one: ArtifactVersion, link: Link) -> Naming:
     aliases = () if one.deleted else tuple(dict.fromkeys((*link.aliases, "latest")))
-    return Naming(one.hash, link.collection, link.linked, aliases, one.deleted)
+    return Naming(one.hash, link.collection, link.linked, aliases, one.deleted, one.edited)
 
 
 def odd_namings(versions: Sequence[ArtifactVersion], began: float) -> list[Naming]:

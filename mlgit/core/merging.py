@@ -137,6 +137,7 @@ class _Three:
         settled: dict[str, Any] = {field: united(old.get(field, ()), mine[field], other[field]) for field in _LISTS}
         claims = {mine["claimed"], other["claimed"]}
         settled["claimed"] = max(claims - {old.get("claimed")}, default=mine["claimed"])
+        settled["edited"] = max(mine["edited"], other["edited"])
         return self.tree(name, {**old, **settled}, {**mine, **settled}, {**other, **settled})
 
 

@@ -147,6 +147,23 @@ class Roll(Generic[T]):
         """Whose word on it counts."""
         return self._told.tellers[self._newest[content]]
 
+    @cached_property
+    def _edited(self) -> dict[str, int]:
+        """Content → the line of the newest word of a person."""
+        odd = self._told.odd
+        edited = [line for line in self._lines if line in odd and odd[line].edited] if odd else []
+        return {self._told.contents[line]: line for line in sorted(edited, key=lambda line: odd[line].edited)}
+
+    def edited(self, content: str) -> T | None:
+        """Where a person has said last what counts of it; None where nobody has."""
+        line = self._edited.get(content)
+        return None if line is None else self._told.tellers[line]
+
+    def tellers(self, content: str) -> set[T]:
+        """Those who tell all that counts of it."""
+        edited = self.edited(content)
+        return {self.first(content), self.newest(content)} | (set() if edited is None else {edited})
+
     def aliases(self, content: str) -> tuple[str, ...]:
         """The names that nobody has claimed for another version since."""
         return tuple(self.called.get(content, ()))

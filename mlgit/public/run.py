@@ -373,10 +373,14 @@ class Run(Recorded):
         """Record that it logged *artifact*, a draft or a version."""
         artifact.tags = [*artifact.tags, *(tags or ())]
         stored = artifact.stored or log.log_draft(self._repo, artifact, folder=self._record.folder)
-        version = log.claimed(
-            self._repo, stored, tuple(aliases or ()), self._record.logged, project=self.project
-        )  # fmt: skip
-        self._edit(lambda record: replace(record, logged=_with(record.logged, version)), why=f"artifact {version.name}")
+        tagged = version = replace(stored, tags=tuple(artifact.tags))
+
+        def change(record: Record) -> Record:
+            nonlocal version
+            version = log.claimed(self._repo, tagged, tuple(aliases or ()), record.logged, project=self.project)
+            return replace(record, logged=_with(record.logged, version))
+
+        self._edit(change, why=f"artifact {tagged.name}")
         artifact.logged_as(self._repo, version, project=self._record.project, folder=self._record.folder)
         return artifact
 

@@ -67,7 +67,7 @@ class Kept:
                 self._journal.say_once(marked, f"{marked}; {safe}")
             version = replace(version, tags=tuple(artifact.tags))
             version = log.claimed(
-                self._journal.repo, version, given, self._kept.values(), project=self._journal.project
+                self._journal.repo, version, given, self._told(version), project=self._journal.project
             )  # fmt: skip
             if pinned.is_again():  # an old version would be `latest` once more
                 version = replace(version, aliases=())
@@ -86,6 +86,13 @@ class Kept:
         record = self._journal.record
         artifact.logged_as(self._journal.repo, version, project=record.project, folder=record.folder)
         return artifact
+
+    def _told(self, version: ArtifactVersion) -> Sequence[ArtifactVersion]:
+        """What this run has said of *version*, as it was edited since."""
+        if (before := self._kept.get((version.name, version.hash))) is None:
+            return ()
+        account = self._journal.so_far()
+        return account.run.logged if account else (before,)
 
     def _stored(self, artifact: Artifact, path: Path | None) -> ArtifactVersion:
         """The version that *artifact* is, or what lies at *path*, once DVC's cache has its bytes."""
