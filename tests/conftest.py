@@ -32,7 +32,7 @@ def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFac
     """A home of its own for every test; what the machine or CI has set does not reach in."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(("GIT_", "MLGIT_", "WANDB_", "DVC_", "XDG_")) and name != "MLGIT_REQUIRE":
+        if name.startswith(("GIT_", "MLGIT_", "WANDB_", "DVC_", "XDG_", "PIP_", "UV_")) and name != "MLGIT_REQUIRE":
             monkeypatch.delenv(name)
     for name, value in {
         "HOME": home, "XDG_CONFIG_HOME": home / ".config", "XDG_DATA_HOME": home / ".local/share",

@@ -121,8 +121,6 @@ def test_a_version_that_only_an_index_of_its_own_has_is_found_there_again(
 def test_the_indexes_of_uv_and_pip_are_known_without_their_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sealed: Path
 ):
-    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
-        monkeypatch.delenv(name)
     uv = '[[tool.uv.index]]\nname = "torch"\nurl = "https://host/whl/cpu"\n[tool.uv.pip]\nfind-links = ["/wheels"]\n'
     pip = "[global]\nindex-url = https://ada:token@host/simple?key=1\nextra-index-url =\n  https://pypi.org/simple\n  https://b\n"
     write(tmp_path, {"pyproject.toml": uv, "sub/train.py": ""})
