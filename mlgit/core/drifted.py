@@ -24,6 +24,13 @@ def words(about: Mapping[str, Any]) -> dict[str, str]:
     return found | {str(path): _words(one) for path, one in pairs if isinstance(one, Mapping)}
 
 
+def was_never_added(about: Mapping[str, Any], path: str, content: str) -> bool:
+    """Whether the run saw *content* at *path*, and no pointer named that: only who adds it puts it into a cache."""
+    told = about.get("changed_data")
+    one = told.get(path) if isinstance(told, Mapping) else None
+    return isinstance(one, Mapping) and one.get("now") == content
+
+
 def _words(one: Mapping[str, Any]) -> str:
     if one.get("now") == "missing":
         return "missing"

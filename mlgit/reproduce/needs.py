@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import posixpath
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlgit.core import drifted
 from mlgit.dvc import cache
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git import bringing
@@ -128,6 +130,10 @@ def _data(repo: Repo, told: Recipe) -> Iterator[Missing]:
         if content in lost:
             why = f"{content} is neither in the cache nor {trouble}"
             fix = "mlgit sync where it was made, with a default DVC remote"
+            if kind == "data" and drifted.was_never_added(told.about, name, content):
+                why = f"it had changed since its pointer and was never added: {why}"
+                place = shlex.quote(posixpath.join(told.run.folder, name))
+                fix = f"mlgit data add {place} where that still lies as it did then; elsewhere mlgit sync after it, too"
             yield Missing(kind=kind, name=name, why=why, fix=fix)
 
 

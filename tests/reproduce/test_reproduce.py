@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 
 from mlgit.artifacts import log
 from mlgit.core.run import Run
+from mlgit.dvc import project as project_of_dvc
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -158,6 +160,30 @@ def test_params_that_the_script_made_and_metadata_alone_are_part_of_the_verdict(
     assert [(one["kind"], one["name"], one["before"], one["after"]) for one in told(done)["differences"]] == [
         ("param", "words", 2, 3), ("metadata", "model.layers.hidden", 2, 3),
     ]  # fmt: skip
+
+
+def test_data_that_had_changed_and_were_never_added_come_by_the_remedy_that_is_said(inside: Repo, mlgit: Mlgit):
+    project_of_dvc.setup(inside)
+    commit(
+        inside,
+        train_py="import mlgit; mlgit.init().log({'n': len(open('in/a b.txt').read())})\n",
+        **{"in/a b.txt": "1"},
+    )
+    git(inside.folder, "rm", "-q", "--cached", "in/a b.txt")
+    mlgit("data", "add", "in/a b.txt")
+    git(inside.folder, "add", "-A"), git(inside.folder, "commit", "-qm", "data")
+    (inside.folder / "in/a b.txt").write_text("123")
+    mlgit("run", "-n", "x", "--", "python", "train.py")
+
+    done = mlgit("reproduce", "x", "--json", check=False)
+    (lacked,) = told(done)["missing"]
+    said = mlgit("reproduce", "x", check=False).stdout
+    mlgit(*shlex.split(lacked["fix"].partition(" where")[0])[1:])
+
+    assert (told(done)["verdict"], lacked["kind"], lacked["name"]) == ("cannot", "data", "in/a b.txt")
+    assert "it had changed since its pointer and was never added" in lacked["why"]
+    assert "mlgit sync where it was made" not in said
+    assert told(mlgit("reproduce", "x", "--json"))["verdict"] == "bitwise"
 
 
 def test_what_somebody_edited_after_a_run_is_no_difference(inside: Repo, mlgit: Mlgit):
