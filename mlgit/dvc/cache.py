@@ -12,10 +12,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from mlgit import whole
 from mlgit.core import waiting
 from mlgit.core.artifact import is_hash
-from mlgit.dvc import pointers, project
+from mlgit.dvc import pointers, project, workshop
 from mlgit.dvc.caches import databases
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
@@ -68,9 +67,10 @@ def fetch(
     What the cache lacks is pulled from the DVC remote, if there is one. A *target* that is there already stays if it is
     the same. What is to be there is given to *check* before, which may raise. Raises `NotFoundError` where the bytes
     are nowhere, with *what* a person calls them, `UsageError` where something else is in the way. *size*: its bytes, if
-    they are known, for who watches.
+    they are known, for who watches. What processes left beside the target that were killed is tidied up.
     """
     entries = listing(repo, content, folder=folder, what=what, size=size)
+    workshop.tidy(target)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         if _same(target, entries):
             check(target)
@@ -78,12 +78,14 @@ def fetch(
         raise UsageError(f"{target} is there already, with something else in it.", fix="name another place, or move it")
     try:
         total = sum(source.stat().st_size for _, source in entries.values())
-        with whole.at(target) as scratch, waiting.watched(f"bring {target.name}", total, "bytes") as tell:
+        with workshop.beside(target) as shop, waiting.watched(f"bring {target.name}", total, "bytes") as tell:
+            scratch = shop / "new"
             if pointers.is_folder(content):
                 scratch.mkdir()
             for name, (oid, source) in entries.items():
                 copy(source, scratch / name if pointers.is_folder(content) else scratch, oid, tell)
             check(scratch)
+            scratch.replace(target)
     except OSError as exc:
         raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
 

@@ -12,6 +12,10 @@ from pathlib import Path
 
 from mlgit import whole
 
+OLD = "old"
+"""What lay at a target, in the workshop beside it."""
+_TARGET = "target"
+"""The target's name, there."""
 Rescue = Callable[[Path], object]
 """Takes out of a dead process's folder what must not be lost."""
 
@@ -34,6 +38,30 @@ def folder(place: Path, *, rescue: Rescue = lambda _: None) -> Iterator[Path]:
         if fd >= 0:
             shutil.rmtree(made, ignore_errors=True)
             os.close(fd)
+
+
+@contextlib.contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """A folder beside *target*, to make what shall lie there; what was there may wait in it as `OLD`. Raises `OSError`.
+
+    If this process is killed, the next that comes there takes the folder away, and puts back what waits in it.
+    """
+    with folder(target.parent, rescue=_put_back) as made:
+        (made / _TARGET).write_bytes(os.fsencode(target.name))
+        yield made
+
+
+def tidy(target: Path) -> None:
+    """Take away what processes have left beside *target* that were killed, and put back what they had moved aside."""
+    with suppress(OSError):  # there is no such folder, or it is not ours
+        sweep(target.parent, _put_back)
+
+
+def _put_back(left: Path) -> None:
+    with suppress(FileNotFoundError):
+        target = left.parent / Path(os.fsdecode((left / _TARGET).read_bytes())).name
+        if (left / OLD).exists() and not os.path.lexists(target):
+            (left / OLD).rename(target)
 
 
 def sweep(place: Path, rescue: Rescue = lambda _: None) -> None:
@@ -64,7 +92,7 @@ def _locked(made: Path) -> int:
 
 def _sweep(left: Path, rescue: Rescue) -> None:
     with suppress(OSError):
-        fd = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             rescue(left)

@@ -13,7 +13,7 @@ import pytest
 from mlgit.artifacts import log as artifacts
 from mlgit.core.model import ModelVersion
 from mlgit.core.run import Run, State
-from mlgit.dvc import project
+from mlgit.dvc import project, workshop
 from mlgit.dvc.caches import databases
 from mlgit.dvc.remotes import remote
 from mlgit.errors import MlgitError, NotFoundError, UsageError
@@ -76,8 +76,12 @@ from mlgit.dvc.caches import databases
 from mlgit.git.repo import Repo
 from mlgit.registry import deliver, shelf
 from tests.dying import dies_at
-repo, target = Repo.find(Path.cwd()), Path("got")
+repo, target = Repo.find(Path.cwd()), Path("out/got")
 version = shelf.find(repo, "digits", base="main")
+target.parent.mkdir()
+beside = {".hidden", ".0123456789abcdef.mlgit", "mine"}
+for name in beside:
+    Path("out", name).write_text("mine")
 def lose():
     shutil.rmtree(target, ignore_errors=True)
     for database in databases.of(repo, ""):
@@ -85,18 +89,44 @@ def lose():
 def files():
     return sorted(path.name for path in target.rglob("*") if path.is_file())
 lose()
+left = 0
 moment = 1
 while dies_at(moment, deliver.deliver, repo, version, target):
     assert not target.exists() or files() == ["labels", "weights"], (moment, files())
-    if moment % 4 == 0:
+    there = {path.name for path in target.parent.iterdir()} - beside - {target.name}
+    left += len(there)
+    if there or moment % 4 == 0:
         deliver.deliver(repo, version, target)
         assert files() == ["labels", "weights"], moment
+        assert {path.name for path in target.parent.iterdir()} == beside | {target.name}, moment
     lose()
     moment += 1
+assert left > 5, left
 print(moment)
 """
     assert dying.last_moment(program, folder=inside.folder) > 10
-    assert content(Path("got")) == FILES
+    assert content(Path("out/got")) == FILES
+
+
+def test_what_another_process_is_making_beside_the_target_stays(inside: Repo, model: ModelVersion):
+    with workshop.beside(Path("other").absolute()) as busy:
+        (busy / "new").write_text("half")
+
+        deliver.deliver(inside, model, Path("got"))
+
+        assert (busy / "new").read_text() == "half"
+
+
+def test_a_link_that_is_called_as_what_the_dead_leave_is_not_followed(inside: Repo, model: ModelVersion):
+    Path("mine").mkdir()
+    for name, text in {"target": "taken", "old": "mine"}.items():
+        Path("mine", name).write_text(text)
+    Path(".0123456789abcdef.work.mlgit").symlink_to("mine")
+
+    deliver.deliver(inside, model, Path("got"))
+
+    assert content(Path("mine")) == {"target": "taken", "old": "mine"}
+    assert not Path("taken").exists()
 
 
 def test_a_damaged_object_of_the_cache_is_named_and_nothing_comes(inside: Repo, model: ModelVersion):

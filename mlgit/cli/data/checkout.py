@@ -45,6 +45,7 @@ def command(version: str, folder: Path | None, force: bool, dry_run: bool, as_js
     """
     from mlgit import wiring
     from mlgit.artifacts import bringing, log, logged, manifest
+    from mlgit.dvc import workshop
     from mlgit.dvc.worktree import placing
 
     place, here = wiring.place(), Path.cwd()
@@ -56,7 +57,7 @@ def command(version: str, folder: Path | None, force: bool, dry_run: bool, as_js
         return
     target = _own_place(place, held) if folder is None else _elsewhere(held, folder)
     if not dry_run:
-        placing.tidy(target)
+        workshop.tidy(target)
     plan = placing.plan(place.repo, held.version.hash, target, folder=held.folder, what=lambda: logged.called(held))
     _refuse_to_lose(plan, moved=folder is not None, force=force)
     _refuse_from_inside(plan, here)

@@ -75,14 +75,14 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
 
 def _bring(repo: Repo, wanted: Sequence[Wanted]) -> tuple[list[str], list[str]]:
     """(what has come to its place, what stays as it is for something would be lost), of what the cache has."""
-    from mlgit.dvc import cache
+    from mlgit.dvc import cache, workshop
     from mlgit.dvc.worktree import placing
 
     brought, left = list[str](), list[str]()
     for one in wanted:
         if one.tracked is None or not cache.exists(repo, one.content, folder=one.folder):
             continue
-        placing.tidy(one.tracked.place)
+        workshop.tidy(one.tracked.place)
         plan = placing.plan(repo, one.content, one.tracked.place, folder=one.folder)
         if plan.lost:
             left.append(one.label)

@@ -94,15 +94,6 @@ def _cached(repo: Repo, wanted: set[str], folder: str) -> set[str]:
     return found
 
 
-def tidy(target: Path) -> None:
-    """Take away what a process left beside *target* that was killed, and put back what it had moved out of its way.
-
-    It comes before `plan`, which would take what is put back for nothing.
-    """
-    with suppress(OSError):  # there is no such folder, or it is not ours
-        workshop.sweep(target.parent, _rescued)
-
-
 def carry_out(repo: Repo, plan: Plan, *, links: Sequence[str] = ("copy",)) -> None:
     """Do what *plan* says, files that are not there yet being *links* to the cache, as DVC's `cache.type` has it.
 
@@ -111,17 +102,13 @@ def carry_out(repo: Repo, plan: Plan, *, links: Sequence[str] = ("copy",)) -> No
     """
     known = Memory.of(repo)
     try:
-        with workshop.folder(plan.target.parent, rescue=_rescued) as shop:
-            (shop / _TARGET).write_bytes(os.fsencode(plan.target.name))
+        with workshop.beside(plan.target) as shop:
             _make(plan, shop / "new", known, links)
             made = {name: _path(shop / "new", name).stat() for name in plan.wanted}
-            _exchange(shop / "new", plan.target, shop / _OLD)
+            _exchange(shop / "new", plan.target, shop / workshop.OLD)
     except OSError as exc:
         raise MlgitError(f"{plan.target} cannot be written.", why=str(exc), fix="make room, or give the right") from exc
     _remember(plan, made, known)
-
-
-_TARGET, _OLD = "target", "old"
 
 
 def _make(plan: Plan, new: Path, known: Memory, links: Sequence[str]) -> None:
@@ -178,14 +165,6 @@ def _exchange(new: Path, target: Path, old: Path) -> None:
             raise OSError(number, os.strerror(number), str(target))
     target.rename(old)
     new.rename(target)
-
-
-def _rescued(left: Path) -> None:
-    """Take back what a process put aside that was killed before it had put the new one into its place."""
-    with suppress(FileNotFoundError):
-        target = left.parent / Path(os.fsdecode((left / _TARGET).read_bytes())).name
-        if (left / _OLD).exists() and not os.path.lexists(target):
-            (left / _OLD).rename(target)
 
 
 def _remember(plan: Plan, made: Mapping[str, os.stat_result], known: Memory) -> None:
