@@ -13,6 +13,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
+from mlgit.core import escape
 from mlgit.core.model import ModelVersion
 from mlgit.dvc import workshop
 from mlgit.errors import MlgitError, UsageError
@@ -122,7 +123,14 @@ def _through_sigstore(config: Any, signer: Signer, folder: Path, bundle: Path) -
     except Exception as exc:  # what its servers refuse has no class of its own
         if not type(exc).__module__.startswith("sigstore."):
             raise
-        raise MlgitError("Sigstore has not signed it.", why=str(exc), fix="sign with --key") from exc
+        fix = "look at the identity token, or sign with --key"
+        raise MlgitError("Sigstore has not signed it.", why=_refusal(exc), fix=fix) from exc
+
+
+def _refusal(exc: BaseException) -> str:
+    """What a server of Sigstore's has said; its library leaves that out of some errors."""
+    said = getattr(getattr(exc.__cause__, "response", None), "text", "")
+    return str(exc) or " ".join(filter(None, (str(exc.__cause__ or type(exc).__name__), escape.line(said, 300))))
 
 
 def _token(signer: Signer) -> str:
