@@ -25,7 +25,7 @@ from mlgit.errors import UsageError
 def command(run: str, params: tuple[str, ...], name: str | None, here: bool, wanted: str) -> None:
     """Make a new run from RUN: its code, data, environment and command, and its params but for those given here.
 
-    It is recorded as any run, and names RUN as its parent. Your work tree is not touched; with --here, it is the code,
+    It is recorded as any run, and says that it reruns RUN. Your work tree is not touched; with --here, it is the code,
     the data and the environment that are there now that run, with RUN's command and params. Ends with the command's
     own exit code.
 

@@ -251,6 +251,7 @@ def _print(run: Run, about: Mapping[str, Any], artifacts: Sequence[str], curves:
         "command": " ".join(map(str, command)),
         "again": again.reproduce(run) if run.commit and command else "",
         "parent": run.parent or "",
+        "reruns": run.reruns or "",
         "original": run.reproduces or "",
         "stages": _few(_stages(about.get("stages"))),
         "group": run.group or "",

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="SupportsRichComparison")
 
 _LIFE = (
-    "id", "project", "state", "created", "finished", "paused", "seen", "sweep", "parent", "reproduces",
-    "source", "tree", "dirty", "folder", "given",
+    "id", "project", "state", "created", "finished", "paused", "seen", "sweep", "parent", "reruns",
+    "reproduces", "source", "tree", "dirty", "folder", "given",
 )  # fmt: skip
 """What a run says of itself and no edit does: it comes from one side as a whole."""
 _WORDS = ("name", "group", "job_type", "notes")

@@ -15,7 +15,7 @@ from mlgit.errors import UsageError
 T = TypeVar("T")
 FIELDS = (
     "id", "name", "project", "state", "group", "sweep", "job_type", "notes", "created", "finished", "duration", "tags",
-    "tag", "branch", "commit", "source", "parent", "reproduces", "used", "logged",
+    "tag", "branch", "commit", "source", "parent", "reruns", "reproduces", "used", "logged",
 )  # fmt: skip
 TREE, HELD, GIVEN = ".tree", ".held", ".given"
 """What only mlgit itself asks about: the tree of a run's code; how many of its files DVC holds, and how many of its

@@ -57,7 +57,9 @@ class Run:
     tags: tuple[str, ...] = ()
     notes: str | None = None
     parent: str | None = None
-    """The id of the run that this one forks, or was made from by `mlgit rerun`."""
+    """The id of the run that this one forks, or goes on from."""
+    reruns: str | None = None
+    """The id of the run whose recipe this one follows, by `mlgit rerun`: it has nothing of what that one made."""
     reproduces: str | None = None
     """The id of the run that this one makes again: it is no evidence of its own."""
     source: str | None = None

@@ -24,7 +24,7 @@ from mlgit.index.shard import Shard
 from mlgit.store import archive, locks, records, shards
 
 T = TypeVar("T")
-VERSION = 10
+VERSION = 11
 _NO_DAMAGE = (
     sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,

@@ -129,6 +129,14 @@ class Relations:
         """The runs that make this one again, the first one first."""
         return self.in_time(self._words["reproduces"].rows([run_id]))
 
+    def rerun(self, run_id: str) -> list[int]:
+        """The runs that follow the recipe of this one, the first one first."""
+        return self.in_time(self._words["reruns"].rows([run_id]))
+
+    def recipe(self, row: int) -> str | None:
+        """The id of the run whose recipe this one follows."""
+        return next(iter(self._words["reruns"].of(row)), None)
+
     def original(self, row: int) -> str | None:
         """The id of the run that this one makes again."""
         return next(iter(self._words["reproduces"].of(row)), None)
@@ -256,8 +264,8 @@ class Relations:
 
 
 _KEYS = (
-    query.USED, query.DATA, query.LOGGED, query.CALLED, "logged", "parent", "reproduces", "source", "sweep", "group",
-    "project",
+    query.USED, query.DATA, query.LOGGED, query.CALLED, "logged", "parent", "reruns", "reproduces", "source", "sweep",
+    "group", "project",
 )  # fmt: skip
 _EVERY = array("H", range(SEGMENT))
 _DENIED = bytes.maketrans(b"\0\1", b"\1\0")

@@ -13,7 +13,9 @@ from mlgit.core.artifact import ArtifactVersion, called, claims, odd_namings
 from mlgit.core.compare import flatten
 from mlgit.core.run import in_calendar
 
-_TEXTS = ("project", "state", "group", "sweep", "job_type", "notes", "source", "parent", "reproduces", "tree")
+_TEXTS = (
+    "project", "state", "group", "sweep", "job_type", "notes", "source", "parent", "reruns", "reproduces", "tree",
+)  # fmt: skip
 """The fields that are text."""
 
 Columns = dict[str, tuple[list[int], list[Any]]]

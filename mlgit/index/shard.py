@@ -21,7 +21,7 @@ from mlgit.index import cells, shape
 from mlgit.index.cells import NO_CODE, SEGMENT, Cells
 from mlgit.store import records
 
-VERSION = 4
+VERSION = 5
 """Raise it with every change of this format, and of what `shape.columns` makes of a record."""
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 Told = tuple[str, str, str, Mapping[str, Any] | None]

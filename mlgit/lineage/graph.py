@@ -45,11 +45,15 @@ class Edge:
     source: Key
     target: Key
     what: str
-    """`read`, `made`, `continued by`, `planned`, `registered as`, `serves`, or `AGAIN`."""
+    """`read`, `made`, `continued by`, `planned`, `registered as`, `serves`, `RERUN`, or `AGAIN`."""
 
 
+RERUN = "rerun as"
+"""An edge from a run to one that follows its recipe, with other params or other code."""
 AGAIN = "made again as"
-"""An edge from a run to one that reproduces it: it is shown and not gone along, for it passes nothing on."""
+"""An edge from a run to one that reproduces it."""
+_EMPTY = (RERUN, AGAIN)
+"""What is shown and not gone along, for it passes nothing on: what such a run read, it says itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +140,7 @@ def walk(
                 taken += 1
                 known.setdefault(other)
                 edges.setdefault(edge)
-                if other not in seen and edge.what != AGAIN:
+                if other not in seen and edge.what not in _EMPTY:
                     seen.add(other)
                     waiting.append((other, far + 1))
             if found.total > taken:

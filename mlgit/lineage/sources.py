@@ -14,7 +14,7 @@ from mlgit.core.ledger import Ledger
 from mlgit.core.registered import Registered
 from mlgit.git.repo import Repo
 from mlgit.index.relations import Relations
-from mlgit.lineage.graph import AGAIN, Edge, Key, Kind, Near, Way
+from mlgit.lineage.graph import AGAIN, RERUN, Edge, Key, Kind, Near, Way
 from mlgit.store import ledgers
 from mlgit.store import runs as stored
 
@@ -163,6 +163,8 @@ class Sources:
             edges.append(Edge(Key(Kind.RUN, parent), key, "continued by"))
         if sweep := self.relations.sweep(row):
             edges.append(Edge(Key(Kind.SWEEP, sweep), key, "planned"))
+        if other := self.relations.recipe(row):
+            edges.append(Edge(Key(Kind.RUN, other), key, RERUN))
         if first := self.relations.original(row):
             edges.append(Edge(Key(Kind.RUN, first), key, AGAIN))
         return _joined(edges)
@@ -177,6 +179,7 @@ class Sources:
             self._runs(
                 self.relations.children(key.name), lambda run: Edge(key, run, "continued by"), newest=True
             ),
+            self._runs(self.relations.rerun(key.name), lambda run: Edge(key, run, RERUN), newest=True),
             self._runs(self.relations.again(key.name), lambda run: Edge(key, run, AGAIN), newest=True),
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mlgit.core import escape
-from mlgit.lineage.graph import AGAIN, Edge, Graph, Key, Kind, Node, Way
+from mlgit.lineage.graph import AGAIN, RERUN, Edge, Graph, Key, Kind, Node, Way
 
 _TITLES = {Way.UP: "came from", Way.DOWN: "led to"}
 _FEW = 5
@@ -110,6 +110,6 @@ def _line(node: Node, marks: Marks) -> str:
 
 _VIA = {
     **{(way, what): "" for way in Way for what in ("made", "read", "registered as", "serves", "planned")},
-    (Way.UP, "continued by"): "continues", (Way.UP, AGAIN): "makes again",
+    (Way.UP, "continued by"): "continues", (Way.UP, RERUN): "reruns", (Way.UP, AGAIN): "makes again",
 }  # fmt: skip
 """What an edge is called that way; nothing where its two nodes say it already."""

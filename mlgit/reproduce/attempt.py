@@ -80,7 +80,7 @@ def anew(repo: Repo, told: Recipe, found: Needs, name: str | None, *, shim: Shim
     Raises `MlgitError` where git or the disk fails.
     """
     run = told.run
-    wish = Wish(name=name, project=run.project, group=run.group, job_type=run.job_type, parent=run.id)
+    wish = Wish(name=name, project=run.project, group=run.group, job_type=run.job_type, reruns=run.id)
     with aside.at(repo, runs.source(repo, run), refs.slug(run.name, 40), None) as place:
         if missing := bringing.data(repo, told, place.code):
             raise MlgitError(f"{missing[0].name} cannot be had.", why=missing[0].why, fix=missing[0].fix)
@@ -91,7 +91,7 @@ def anew(repo: Repo, told: Recipe, found: Needs, name: str | None, *, shim: Shim
 def here(place: Place, told: Recipe, name: str | None, *, shim: Shim) -> execution.Ended:
     """The same with the code, the data and the environment that are here now, in the work tree of *place*."""
     run, top = told.run, place.repo.folder
-    wish = Wish(name=name, project=run.project, group=run.group, job_type=run.job_type, parent=run.id)
+    wish = Wish(name=name, project=run.project, group=run.group, job_type=run.job_type, reruns=run.id)
     extra = dict(shim(told.words, os.environ)) if told.takes_wandb else {}
     command = execution.Command(
         words=told.words, params=told.params, metrics=told.metrics, env=extra, takes_wandb=told.takes_wandb,

@@ -24,7 +24,9 @@ MOST_BYTES = 64 << 10
 """A record beyond this is not put into the commit message; it is read from the YAML files."""
 
 # Fields of `Run` that the record carries as they are, left out where they are at their default.
-_PLAIN = ("group", "sweep", "job_type", "notes", "parent", "reproduces", "source", "tree", "dirty", "folder")
+_PLAIN = (
+    "group", "sweep", "job_type", "notes", "parent", "reruns", "reproduces", "source", "tree", "dirty", "folder",
+)  # fmt: skip
 _OF_RUN = ("id", "name", "project", "state", "duration", "tags", "given", "data", "held", "code")
 _TIMES = ("created", "finished", "paused", "seen")
 _NEEDED = frozenset(("id", "name", "project", "state", "created"))
@@ -33,7 +35,8 @@ _RARE = frozenset(("used", "logged", "define_metric", "held"))
 _NONE = type(None)
 _KINDS: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(
-        ("group", "sweep", "job_type", "notes", "parent", "reproduces", "source", "tree", "folder"), (str, _NONE)
+        ("group", "sweep", "job_type", "notes", "parent", "reruns", "reproduces", "source", "tree", "folder"),
+        (str, _NONE),
     ),
     **dict.fromkeys(_TIMES, (float, int, _NONE)),
     **dict.fromkeys(("params", "metrics", "define_metric", "data", "held"), (dict, _NONE)),
@@ -218,7 +221,7 @@ def run_document(run: Run, provenance: Mapping[str, Any]) -> dict[str, Any]:
         document |= {"finished": moment(run.finished), "duration": round(run.duration or 0, 3)}
     document |= {"paused": paused} if (paused := round(run.paused, 3)) else {}
     document |= {"seen": moment(run.seen)} if run.seen is not None else {}
-    for name in ("group", "sweep", "job_type", "notes", "parent", "reproduces", "folder"):
+    for name in ("group", "sweep", "job_type", "notes", "parent", "reruns", "reproduces", "folder"):
         if value := getattr(run, name):
             document[name] = value
     document |= {"tags": list(run.tags)} if run.tags else {}

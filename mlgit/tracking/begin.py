@@ -56,7 +56,7 @@ def begin(
         project=refs.component(wish.project, "project") if wish.project else home.settings.project,
         created=round(time.time(), 3),
         group=wish.group, job_type=wish.job_type, sweep=wish.sweep, notes=wish.notes, tags=tuple(wish.tags),
-        parent=wish.parent, reproduces=wish.reproduces,
+        reruns=wish.reruns, reproduces=wish.reproduces,
         given=tuple(wish.given),
         source=taken.commit,
         dirty=taken.dirty,

@@ -47,7 +47,8 @@ class Life:
             return replace(kept, parent=earlier.id)
         return replace(
             kept, id=earlier.id, name=wish.name or earlier.name, project=earlier.project, created=earlier.created,
-            parent=earlier.parent, paused=run.created - earlier.created - self.before.runtime,
+            parent=earlier.parent, reruns=earlier.reruns,
+            paused=run.created - earlier.created - self.before.runtime,
         )  # fmt: skip
 
 

@@ -31,8 +31,8 @@ class Wish:
     job_type: str | None = None
     sweep: str | None = None
     notes: str | None = None
-    parent: str | None = None
-    """The id of the run that it is made from."""
+    reruns: str | None = None
+    """The id of the run whose recipe it follows."""
     reproduces: str | None = None
     """The id of the run that it makes again."""
     tags: Sequence[str] = ()

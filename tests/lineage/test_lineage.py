@@ -283,6 +283,18 @@ def test_what_a_run_goes_on_from_is_called_so_both_ways(repo: Repo):
     assert any("continued by run tune (tuned111)" in line for line in down)
 
 
+def test_a_rerun_is_no_continuation_and_takes_nothing_from_the_run_whose_recipe_it_has(repo: Repo):
+    world(repo)
+    record(repo, "anew1111", name="anew", reruns="trained1", used=(D0,), logged=(version("churn-model", "m4"),))
+
+    up, down = lineage(repo, "anew", Way.UP), lineage(repo, "train", Way.DOWN)
+
+    assert edges(up) == {("train", "rerun as", "anew"), ("digits:v0", "read", "anew"), ("prepare", "made", "digits:v0")}
+    assert any("reruns run train (trained1)" in line for line in tree.render(up))
+    assert any("rerun as run anew (anew1111)" in line for line in tree.render(down))
+    assert content("m4") not in {key.name for key in down.nodes}
+
+
 def test_a_run_under_way_is_part_of_it(inside: Repo, ended: None):
     api.init(project="p", name="maker").log_artifact(_file("data.csv"), name="digits", type="dataset")
     api.finish()

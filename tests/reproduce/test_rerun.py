@@ -41,7 +41,8 @@ def test_it_has_the_code_of_then_and_the_params_but_for_those_given(inside: Repo
     second = query.find(inside, "second")
     assert second.params == {"lr": 0.2, "depth": 3}
     assert second.metrics["loss"] == pytest.approx(6)
-    assert (second.parent, second.reproduces, second.group, second.source) == (first.id, None, "mine", first.source)
+    assert (second.reruns, second.parent, second.reproduces) == (first.id, None, None)
+    assert (second.group, second.source) == ("mine", first.source)
     assert "1000" in (inside.folder / "train.py").read_text()
     assert not [*(inside.own / "reproduce").iterdir()]
 
@@ -52,7 +53,7 @@ def test_here_it_is_the_code_of_now(inside: Repo, first: Run, mlgit: Mlgit):
     second = query.find(inside, "second")
     assert (second.params, second.dirty) == ({"lr": 0.1, "depth": 3}, True)
     assert second.metrics["loss"] == pytest.approx(300)
-    assert second.parent == first.id
+    assert second.reruns == first.id
 
 
 def test_it_ends_as_its_command_does_and_can_be_shown_and_made_again(inside: Repo, first: Run, mlgit: Mlgit):
@@ -60,7 +61,7 @@ def test_it_ends_as_its_command_does_and_can_be_shown_and_made_again(inside: Rep
     shown = mlgit("show", "second").stdout
 
     assert failed.returncode == 1
-    assert f"parent   {first.id}" in shown
+    assert f"reruns   {first.id}" in shown
     assert f"again    mlgit reproduce second-{query.find(inside, 'second').id[:6]}" in shown
 
 
