@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from mlgit.dvc.caches import databases
 from mlgit.git.repo import Repo
-from mlgit.reproduce import container, environment, pylock
+from mlgit.reproduce import container, environment, leash, pylock
 from mlgit.reproduce.aside import Aside
 from mlgit.reproduce.container import Containers
 from mlgit.reproduce.environment import Plan
@@ -89,6 +89,6 @@ def through(boxes: Containers, python: Path) -> execution.Through:
 
     def start(words: Sequence[str], env: Mapping[str, str], folder: Path) -> tuple[Sequence[str], Mapping[str, str]]:
         there = [str(python) if word == sys.executable else word for word in words]
-        return boxes.start(there, env, folder)
+        return boxes.start([str(python), "-I", "-S", leash.__file__, *there], env, folder)
 
     return start

@@ -1,8 +1,8 @@
 """Containers in which a run is made again: docker's, by its library.
 
 What runs in one sees the code, the environment, the repository's own folder and DVC's caches, at the paths that they
-have here, as the user that calls; the network only while an environment is installed. None outlives its use, and those
-of one who was killed are found by their label.
+have here, as the user that calls; the network only while an environment is installed. What runs in one ends with
+whoever is killed outside (`leash`), and the container, which is then empty, is found by its label.
 """
 
 from __future__ import annotations
@@ -150,11 +150,16 @@ class Containers:
         return subprocess.CompletedProcess(words, code, *output)
 
     def start(self, words: Sequence[str], env: Mapping[str, str], folder: Path) -> tuple[list[str], dict[str, str]]:
-        """The words, and their environment, that run *words* in *folder* with *env*, and no network."""
-        container = self._create(words, env, folder, network="none")
+        """The words, and their environment, that run *words* in *folder* with *env*, and no network.
+
+        *words* find a standard input that ends when we do, of whatever.
+        """
+        container = self._create(words, env, folder, network="none", is_held=True)
         return [sys.executable, "-P", "-m", "mlgit.reproduce.attached", container.id], dict(os.environ)
 
-    def _create(self, words: Sequence[str], env: Mapping[str, str], folder: Path, *, network: str | None) -> Any:
+    def _create(
+        self, words: Sequence[str], env: Mapping[str, str], folder: Path, *, network: str | None, is_held: bool = False
+    ) -> Any:  # fmt: skip
         from docker.errors import APIError
         from docker.types import DeviceRequest, Mount
 
@@ -167,7 +172,7 @@ class Containers:
                 self.image.id, list(words), entrypoint=[], environment=dict(env), working_dir=str(folder),
                 labels={_LABEL: str(self.home)}, mounts=mounts, network_mode=network, shm_size=_SHARED_MEMORY,
                 user="0:0" if is_rootless else f"{os.getuid()}:{os.getgid()}",  # rootless: its root is who calls
-                security_opt=["no-new-privileges"],
+                security_opt=["no-new-privileges"], stdin_open=is_held,
                 device_requests=[DeviceRequest(count=-1, capabilities=[["gpu"]])] if self.gpus else None,
             )  # fmt: skip
         except APIError as exc:
