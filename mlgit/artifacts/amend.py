@@ -32,12 +32,12 @@ def save(
     given = tuple(dict.fromkeys(map(catalog.checked_alias, aliases)))
     plain = secrets.redact_params(values.plain(metadata, where=f"metadata of {held.name}"))
     mine = replace(base, description=secrets.redact(description), tags=tuple(tags), metadata=plain, ttl=ttl)
-    now = _now(repo, held)
-    words = now.version
+    known = now(repo, held)
+    words = known.version
     if is_said := mine != base:
-        both, _ = merging.versions([base], [now.version], [mine], Side.THEIRS)
+        both, _ = merging.versions([base], [known.version], [mine], Side.THEIRS)
         words = replace(both[0], edited=time.time())
-    lost = {*held.aliases} - {*now.aliases}
+    lost = {*held.aliases} - {*known.aliases}
     wanted = tuple(alias for alias in given if alias not in lost)
     is_called = {*given} != {*held.aliases}
 
@@ -54,7 +54,7 @@ def save(
     return _change(repo, held, change).worded(words)
 
 
-def _now(repo: Repo, held: Held) -> Held:
+def now(repo: Repo, held: Held) -> Held:
     """The version as it is by now. Raises `NotFoundError` where nobody tells of it any more."""
     from mlgit.artifacts import telling
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -64,6 +65,7 @@ class Artifact(Draft):
         """It among the versions of the name that it was found by, once somebody has looked."""
         self._trouble: MlgitError | None = None
         self._is_listed = self._is_aside = False
+        self.distributed_id: str | None = None
 
     # -- from a draft to a version
 
@@ -216,6 +218,8 @@ class Artifact(Draft):
     @property
     def entity(self) -> str:
         """Whose it is; means nothing without a server."""
+        if not self._is_aside:
+            self._as_logged()
         return "mlgit"
 
     @property
@@ -248,14 +252,14 @@ class Artifact(Draft):
     @property
     def aliases(self) -> list[str]:
         """Its aliases; a list to change, which `save()` writes."""
-        if self._logged is not None:
+        if not self._is_aside:
             self._look()
         return self._aliases
 
     @aliases.setter
     def aliases(self, value: Sequence[str]) -> None:
         self._look()
-        self._aliases = list(value)
+        self._aliases = list(map(catalog.checked_alias, [value] if isinstance(value, str) else value))
 
     @property
     def tags(self) -> list[str]:
@@ -264,7 +268,7 @@ class Artifact(Draft):
 
     @tags.setter
     def tags(self, value: Sequence[str]) -> None:
-        self._tags = list(value)
+        self._tags = [value] if isinstance(value, str) else list(dict.fromkeys(value))
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -272,7 +276,11 @@ class Artifact(Draft):
         return self._metadata
 
     @metadata.setter
-    def metadata(self, value: Mapping[str, Any]) -> None:
+    def metadata(self, value: Mapping[str, Any] | str | None) -> None:
+        if isinstance(value, str):
+            value = json.loads(value)
+        if value is None:
+            value = {}
         if not isinstance(value, Mapping):
             raise TypeError(f"metadata: a mapping is asked for, not a {type(value).__name__}")
         self._metadata: dict[str, Any] = values.plain(value, where="metadata")
@@ -288,12 +296,15 @@ class Artifact(Draft):
             raise TypeError(f"ttl: a timedelta, ArtifactTTL.INHERIT or None is asked for, not a {type(value).__name__}")
         if isinstance(value, timedelta) and value <= timedelta(0):
             raise UsageError("ttl: a time span above zero is asked for.")
+        if self.is_link:
+            raise UsageError(f"{self.name} is a link: it lives as long as what it leads to.", fix="source_artifact.ttl")
         self._ttl = value
 
     @property
     def created_at(self) -> str:
         """When it was first logged or added, ISO 8601 in UTC."""
-        return figures.moment(self._look().created)
+        self._look()
+        return figures.moment((self._as_logged().held() if self.is_link else self._look()).created)
 
     @property
     def updated_at(self) -> str:
@@ -337,7 +348,8 @@ class Artifact(Draft):
     @property
     def source_artifact(self) -> Artifact:
         """It by its own name, where it was found by a link; else itself."""
-        return Artifact.of(self._as_logged().repo, self._as_logged().held()) if self.is_link else self
+        logged = self._as_logged()
+        return Artifact.of(logged.repo, logged.held()) if self.is_link else self
 
     @property
     def collection(self) -> Any:
@@ -353,8 +365,27 @@ class Artifact(Draft):
         logged = self._as_logged()
         return ties.ask("collection")(logged.repo, logged.project, name, self._type)
 
-    distributed_id = history_step = None
-    """W&B's, which say nothing here."""
+    @property
+    def history_step(self) -> int | None:
+        """The last step that the run which logged it first had logged at by then; None where there was none."""
+        return None if self._is_aside else self._look().version.step
+
+    @property
+    def linked_at(self) -> str | None:
+        """When it was linked to the collection that it was found in, ISO 8601 in UTC; None where it is no link."""
+        held = self._look()
+        return figures.moment(held.created) if self.is_link else None
+
+    @property
+    def linked_artifacts(self) -> list[Artifact]:
+        """It as it is found in each collection of another name that it was linked to; of a link, none."""
+        logged = self._as_logged()
+        if self.is_link:
+            return []
+        from mlgit.artifacts import telling
+
+        found = telling.links_of(logged.repo, logged.version, project=logged.project)
+        return [Artifact.of(logged.repo, held) for held in found]
 
     @property
     def is_link(self) -> bool:
@@ -363,6 +394,8 @@ class Artifact(Draft):
 
     def json_encode(self) -> dict[str, Any]:
         """What a run's config or history holds of it."""
+        if not self._is_aside:
+            self._as_logged()
         return {
             "_type": "artifactVersion", "_version": "v0", "id": self.id, "version": self.version,
             "sequenceName": self._name, "usedAs": self.use_as, "digest": self.digest,
@@ -412,10 +445,11 @@ class Artifact(Draft):
         return self.files(splits.files_of(self.splits[name], self._all()))
 
     def get_entry(self, name: str | os.PathLike[str]) -> Entry:
-        """The entry of that name. Raises `KeyError` where there is none."""
+        """The entry of that name, or of the object that was added by it. Raises `KeyError` where there is none."""
         path = manifest.inside(name)
-        if path in self._all():
-            return self._all()[path]
+        for one in (path, *(f"{path}.{kind}.json" for kind in ties.ask("object_kinds")())):
+            if one in self._all():
+                return self._all()[one]
         raise KeyError(f"There is no {path} in the artifact {self._name}.")
 
     get_path = get_entry
@@ -503,6 +537,8 @@ class Artifact(Draft):
 
         Raises `UsageError` where it has more or none.
         """
+        if not self._is_aside:
+            self._as_logged()
         if len(self._all()) != 1:
             raise UsageError(f"{self.name} holds {len(self._all())} files.", fix="download() brings them all")
         (entry,) = self._all().values()
@@ -527,31 +563,39 @@ class Artifact(Draft):
         return [ties.ask("past")(logged.repo, run) for run in logged.users()]
 
     def link(self, target_path: str, aliases: Iterable[str] | None = None) -> Artifact:
-        """Put it into a collection of another name too; log it first if it is a draft. Return it.
+        """Put it into a collection of another name too; log it first if it is a draft. Return it as it is found there.
 
-            artifact.link("model-registry/digits", aliases=["best"])  # found as digits:best, and digits:latest
+            linked = artifact.link("model-registry/digits", aliases=["best"])  # digits:best, and digits:latest
 
         The last part of *target_path* is the name; an alias may follow it: `digits:best`. Raises `UsageError` for a
         path that names no collection and for an alias that cannot be one.
         """
         if self._logged is None:
             self.save()
-        self._amended(amend.link(self._as_logged().repo, self._look(), target_path, tuple(aliases or ())))
-        return self
+        logged, held = self._as_logged(), self._look()
+        self._amended(amend.link(logged.repo, held, target_path, tuple(aliases or ())))
+        collection, _ = amend.collection_of(target_path, ())
+        linked = amend.now(logged.repo, replace(held, collection=collection))
+        return Artifact.of(logged.repo, linked)
 
     def unlink(self) -> None:
         """Take it out of the collection that it was found in. Raises `UsageError` where that is its own name's."""
+        self._as_logged()
         if not self.is_link:
             raise UsageError(f"{self.name} is no link.", fix="find it by the name of the collection, then unlink it")
         self._amended(amend.unlink(self._as_logged().repo, self._look()))
 
     def delete(self, delete_aliases: bool = False) -> None:
         """Delete this version: it is found no more, its number stays its own, and DVC's collection may take the bytes.
+        Of a link only the link goes.
 
         What the runs said before stands in their branches. Raises `UsageError` where it has aliases other than
         `latest`, unless *delete_aliases*.
         """
         held = self._look()
+        if self.is_link:
+            self.unlink()
+            return
         if (named := [alias for alias in held.aliases if alias != "latest"]) and not delete_aliases:
             raise UsageError(f"{held.name} is called {', '.join(named)}.", fix="delete(delete_aliases=True)")
         logged = self._as_logged()

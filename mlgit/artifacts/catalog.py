@@ -170,7 +170,7 @@ def _held(roll: Roll[T], content: str, tellers: Mapping[T, Teller]) -> Held | No
     else:
         told = told.filled(version)
     return Held(
-        version=told, collection=roll.name, number=roll.numbers[content],
+        version=replace(told, step=version.step), collection=roll.name, number=roll.numbers[content],
         aliases=roll.aliases(content), project=teller.project, folder=run.folder if run else version.folder, run=run,
         by=version.by, is_listed=roll.is_listed(content), created=roll.logged(content),
     )  # fmt: skip

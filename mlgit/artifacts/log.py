@@ -94,7 +94,8 @@ def claimed(
     kept = [alias for alias in before.aliases if held and alias in held.aliases]
     every = tuple(dict.fromkeys((*kept, *given, "latest")))
     worded = version.worded(before) if before.edited else version.filled(before)
-    return replace(worded, aliases=every, created=before.created, claimed=now, links=before.links)
+    since = replace(worded, created=before.created, step=before.step, links=before.links)
+    return replace(since, aliases=every, claimed=now)
 
 
 def _place(repo: Repo, path: Path, folder: str) -> str:

@@ -67,6 +67,18 @@ def type_of(repo: Repo, name: str, *, project: str) -> str | None:
     return asked(repo, answer)
 
 
+def links_of(repo: Repo, version: ArtifactVersion, *, project: str) -> list[Held]:
+    """The *version* in every collection of another name that it is linked to, by the collections' names."""
+
+    def answer(known: Indexed) -> list[Held]:
+        told = known.of_content(version.name, version.hash, project)
+        names = {name for one in told for name in called(one for one in one.logged if one.hash == version.hash)}
+        rolls = (roll for name in sorted(names - {version.name}) for roll in known.rolls(name, project))
+        return [held for roll in rolls if version.hash in roll for held in catalog.held(known, roll, [version.hash])]
+
+    return asked(repo, answer)
+
+
 class Indexed:
     """What there is to know of artifacts at one moment."""
 

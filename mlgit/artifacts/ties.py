@@ -1,10 +1,10 @@
 """What an artifact asks of the rooms above, which hand it over when they are loaded.
 
 `log`: an artifact into the run that is under way. `create`: a run that says nothing, by its path. `save` and `get`: a
-picture or a table as files of a folder, and back. `table`: the one that a run logged, by its artifact's name.
-`tables`: all that are called so. `table_names`: of the tables of some runs, each with its type. `table_kinds`: what
-their documents say that they are. `past`, `sweep`, `collection`: a run, a sweep, an artifact's versions, as scripts
-ask of them afterwards. `notify`: a word at the terminal.
+picture or a table as files of a folder, and back. `object_kinds`: what these files are called by. `table`: the one that
+a run logged, by its artifact's name. `tables`: all that are called so. `table_names`: of the tables of some runs, each
+with its type. `table_kinds`: what their documents say that they are. `past`, `sweep`, `collection`: a run, a sweep, an
+artifact's versions, as scripts ask of them afterwards. `notify`: a word at the terminal.
 """
 
 from __future__ import annotations

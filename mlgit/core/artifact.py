@@ -62,6 +62,8 @@ class ArtifactVersion:
     card: ModelCard | None = None
     """What is known of a model."""
     links: tuple[Link, ...] = ()
+    step: int | None = None
+    """The last step that the run had logged at when it logged it; None where there was none."""
     use_as: str = ""
     """What the run used it as."""
     asked: str = ""
@@ -123,7 +125,7 @@ class ArtifactVersion:
         told: dict[str, Any] = {}
         for one in fields(self):
             value = getattr(self, one.name)
-            if one.name in _ALWAYS:
+            if one.name in _ALWAYS or (one.name == "step" and value is not None):
                 told[one.name] = value
             elif one.name == "links" and value:
                 told["links"] = [

@@ -373,7 +373,8 @@ class Run(Recorded):
         """Record that it logged *artifact*, a draft or a version."""
         artifact.tags = [*artifact.tags, *(tags or ())]
         stored = artifact.stored or log.log_draft(self._repo, artifact, folder=self._record.folder)
-        tagged = version = replace(stored, tags=tuple(artifact.tags))
+        step = self.last_row().get("_step")
+        tagged = version = replace(stored, tags=tuple(artifact.tags), step=step)
 
         def change(record: Record) -> Record:
             nonlocal version

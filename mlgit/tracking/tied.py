@@ -11,6 +11,7 @@ def hand_over() -> None:
         notify="mlgit.tracking.notice:notify",
         save="mlgit.tracking.media:save",
         get="mlgit.tracking.media:get",
+        object_kinds="mlgit.tracking.media:kinds",
         table="mlgit.tracking.logged_tables:find",
         tables="mlgit.tracking.logged_tables:versions",
         table_names="mlgit.tracking.logged_tables:names",

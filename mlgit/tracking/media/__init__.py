@@ -97,6 +97,11 @@ def save(value: Any, folder: Path, name: str) -> str:
     return path
 
 
+def kinds() -> list[str]:
+    """What the files of objects in an artifact are called by: `<name>.<kind>.json`."""
+    return sorted(_KINDS)
+
+
 def get(folder: Path, name: str) -> Any:
     """The object *name* of an artifact whose files lie below *folder*; None where it has none of that name.
 
@@ -107,7 +112,7 @@ def get(folder: Path, name: str) -> Any:
     from mlgit.tracking.media.shelf import below
 
     candidates = [name] if name.endswith(".json") else []
-    candidates += [f"{name}.{ending}.json" for ending in sorted(_KINDS)]
+    candidates += [f"{name}.{ending}.json" for ending in kinds()]
     for candidate in candidates:
         file = below(folder, candidate)
         if file.is_file():

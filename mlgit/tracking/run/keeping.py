@@ -65,7 +65,7 @@ class Kept:
                 marked = f"{artifact.name} is marked unsafe: {version.card.unsafe}"
                 safe = "log_model() stores an object safely, and leaves out of a folder what exclude=[…] meets"
                 self._journal.say_once(marked, f"{marked}; {safe}")
-            version = replace(version, tags=tuple(artifact.tags))
+            version = replace(version, tags=tuple(artifact.tags), step=self._step())
             version = log.claimed(
                 self._journal.repo, version, given, self._told(version), project=self._journal.project
             )  # fmt: skip
@@ -93,6 +93,17 @@ class Kept:
             return ()
         account = self._journal.so_far()
         return account.run.logged if account else (before,)
+
+    def _step(self) -> int | None:
+        """The last step that the run has logged at by now; None where there is none."""
+        from mlgit.store import own, telling
+        from mlgit.tracking.run import turns
+
+        folder = self._journal.folder
+        if (step := turns.last_step(folder / "history.jsonl")) >= 0:
+            return step
+        before = own.before(telling.begin(folder))
+        return before.step if before else None
 
     def _stored(self, artifact: Artifact, path: Path | None) -> ArtifactVersion:
         """The version that *artifact* is, or what lies at *path*, once DVC's cache has its bytes."""

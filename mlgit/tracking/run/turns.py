@@ -54,7 +54,7 @@ def turn(folder: Path) -> Iterator[int]:
     with contextlib.ExitStack() as stack:
         with _ended(folder):
             stack.enter_context(locks.turn(folder))
-            step = _last_step(folder / "history.jsonl") + 1
+            step = last_step(folder / "history.jsonl") + 1
         yield step
 
 
@@ -69,7 +69,7 @@ def _ended(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _last_step(history: Path) -> int:
+def last_step(history: Path) -> int:
     """The step of the last row that has one; -1 where there is none."""
     with history.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
