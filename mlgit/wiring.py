@@ -376,13 +376,17 @@ def lineage(place: Place, text: str, wish: LineageWish, *, base: str | None = No
         return gather.gather(place.repo, text, known, wish, project=place.meant, folder=places.here())
 
 
-def happenings(place: Place, text: str, wish: LineageWish, *, base: str | None = None) -> list[Happening]:
+def happenings(
+    place: Place, text: str, wish: LineageWish, *, base: str | None = None, with_columns: bool = False
+) -> list[Happening]:
     """The runs in the lineage of what *text* names, as other programs want to hear of them."""
     from mlgit.lineage import gather
 
     with objects.one_process():
         known = registered(place, base=base)
-        return gather.happenings(place.repo, text, known, wish, project=place.meant, folder=places.here())
+        return gather.happenings(
+            place.repo, text, known, wish, project=place.meant, folder=places.here(), with_columns=with_columns
+        )
 
 
 def dataset(place: Place, text: str) -> Dataset:

@@ -30,11 +30,21 @@ class Shape:
 
 def of(file: Path, name: str) -> Shape | None:
     """The shape of *file*, called *name*; None where that is no name of a table, or it is none that can be read."""
+    return _read(file, name, whole=True)
+
+
+def columns(file: Path, name: str) -> Mapping[str, str] | None:
+    """Its columns alone, name → type, without going through all of it."""
+    shape = _read(file, name, whole=False)
+    return shape.columns if shape else None
+
+
+def _read(file: Path, name: str, *, whole: bool) -> Shape | None:
     read = _READERS.get(PurePosixPath(name).suffix.lower())
     if read is None:
         return None
     try:
-        return read(file)
+        return read(file, whole)
     except (OSError, ValueError, csv.Error):
         return None
 
@@ -44,7 +54,7 @@ def is_table(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in _READERS
 
 
-def _separated(file: Path, delimiter: str) -> Shape:
+def _separated(file: Path, whole: bool, delimiter: str = ",") -> Shape:
     with file.open(encoding="utf-8-sig", errors="replace", newline="") as text:
         if len(text.readline(_LINE)) == _LINE:
             raise ValueError("no table has such a line")
@@ -58,7 +68,7 @@ def _separated(file: Path, delimiter: str) -> Shape:
             for name, cell in zip(names, row, strict=False):
                 if columns[name] != "text" and cell:
                     columns[name] = max(columns[name], _of_text(cell), key=_ORDER.index)
-        count += sum(1 for row in rows if row)
+        count += sum(1 for row in rows if row) if whole else 0
     return Shape(rows=count, columns={name: kind or "empty" for name, kind in columns.items()})
 
 
@@ -74,7 +84,7 @@ def _of_text(cell: str) -> str:
     return "text"
 
 
-def _json_lines(file: Path) -> Shape:
+def _json_lines(file: Path, whole: bool) -> Shape:
     import orjson
 
     columns: dict[str, str] = {}
@@ -88,7 +98,7 @@ def _json_lines(file: Path) -> Shape:
                 kind = _KINDS.get(type(value).__name__, type(value).__name__)
                 columns[name] = kind if columns.get(name, kind) in (kind, "empty") else _both(columns[name], kind)
             count += 1
-        count += sum(1 for line in lines if line.strip())
+        count += sum(1 for line in lines if line.strip()) if whole else 0
     return Shape(rows=count, columns=columns)
 
 
@@ -109,7 +119,7 @@ def _bounded(lines: Any) -> Iterator[bytes]:
             yield line
 
 
-def _parquet(file: Path) -> Shape:
+def _parquet(file: Path, _whole: bool) -> Shape:
     from pyarrow import parquet
 
     with parquet.ParquetFile(file) as table:
@@ -117,9 +127,9 @@ def _parquet(file: Path) -> Shape:
         return Shape(rows=table.metadata.num_rows, columns=columns)
 
 
-_READERS: dict[str, Callable[[Path], Shape]] = {
-    ".csv": lambda file: _separated(file, ","),
-    ".tsv": lambda file: _separated(file, "\t"),
+_READERS: dict[str, Callable[[Path, bool], Shape]] = {
+    ".csv": _separated,
+    ".tsv": lambda file, whole: _separated(file, whole, "\t"),
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".parquet": _parquet,

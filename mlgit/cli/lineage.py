@@ -109,7 +109,7 @@ def _exported(ref: str, foreign: str, wish: Wish, terms: str | None, base: str |
     place = wiring.place()
     if foreign == "croissant":
         return [croissant.render(replace(wiring.dataset(place, ref), license=terms))]
-    happened = wiring.happenings(place, ref, wish, base=base)
+    happened = wiring.happenings(place, ref, wish, base=base, with_columns=foreign == "openlineage")
     if not happened:
         raise NotFoundError(f"No run that is here has to do with {ref[:120]!r}.", fix="mlgit lineage shows what has")
     if foreign == "openlineage":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,9 +49,13 @@ def gather(
 
 
 def happenings(
-    repo: Repo, text: str, registered: Sequence[Registered], wish: Wish, *, project: str | None, folder: Path
-) -> list[Happening]:
-    """The runs in the lineage of what *text* names, all of them and in full, the first one first."""
+    repo: Repo, text: str, registered: Sequence[Registered], wish: Wish, *,
+    project: str | None, folder: Path, with_columns: bool,
+) -> list[Happening]:  # fmt: skip
+    """The runs in the lineage of what *text* names, all of them and in full, the first one first.
+
+    *with_columns*: also what the tables among their data have for columns, for which bytes are read.
+    """
 
     def answer(known: now.Now) -> list[Happening]:
         sources = Sources(repo, known.relations, registered, project=project)
@@ -59,7 +63,13 @@ def happenings(
         found = walk(start, sources.near, wish.ways, depth=wish.depth, most=None)
         return describe.happenings(repo, known, sources, [key for key in found.keys if key.kind is Kind.RUN])
 
-    return now.ask(repo, answer)
+    found = now.ask(repo, answer)
+    if not with_columns:
+        return found
+    from mlgit.lineage import files
+
+    met: dict[str, Mapping[str, str]] = {}
+    return [replace(one, columns=files.columns(repo, one.run, met)) for one in found]
 
 
 def dataset(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlgit.core.artifact import is_hash
-from mlgit.core.run import Run
+from mlgit.core.run import EMPTY, Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,8 @@ class Happening:
     """Where its repository is kept, without credentials."""
     labels: Mapping[str, str]
     """Content → `digits:v2`, where that is known."""
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: EMPTY)
+    """Content → the columns of the table that it is, name → type as `artifacts.shapes` has it."""
 
     @property
     def read(self) -> list[Thing]:

@@ -21,7 +21,7 @@ _FACETS = {
     "version": "1-0-1/DatasetVersionDatasetFacet", "datasetType": "1-0-1/DatasetTypeDatasetFacet",
     "outputStatistics": "1-0-2/OutputStatisticsOutputDatasetFacet", "nominalTime": "1-0-1/NominalTimeRunFacet",
     "parent": "1-2-0/ParentRunFacet", "errorMessage": "1-0-1/ErrorMessageRunFacet",
-    "symlinks": "1-0-1/SymlinksDatasetFacet",
+    "symlinks": "1-0-1/SymlinksDatasetFacet", "schema": "1-2-0/SchemaDatasetFacet",
 }  # fmt: skip
 """The published schemas of what is said beside the bare events."""
 
@@ -52,8 +52,8 @@ def _event(one: Happening, kind: str, when: float) -> dict[str, Any]:
         "schemaURL": f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent",
         "run": {"runId": run_id(run), "facets": _of_run(run, space, kind)},
         "job": {"namespace": space, "name": _job(run), "facets": _of_job(one)},
-        "inputs": [_dataset(thing, space) for thing in one.read],
-        "outputs": [_dataset(thing, space, made=True) for thing in one.made] if has_ended else [],
+        "inputs": [_dataset(thing, space, one.columns.get(thing.content)) for thing in one.read],
+        "outputs": [_made(thing, space, one.columns.get(thing.content)) for thing in one.made] if has_ended else [],
     }
 
 
@@ -85,17 +85,27 @@ def _of_job(one: Happening) -> dict[str, Any]:
     return {"jobType": kind, "sourceCodeLocation": code}
 
 
-def _dataset(thing: Thing, space: str, *, made: bool = False) -> dict[str, Any]:
+def _made(thing: Thing, space: str, columns: Mapping[str, str] | None) -> dict[str, Any]:
+    told = {} if thing.size is None else {"outputStatistics": _facet("outputStatistics", size=thing.size)}
+    return _dataset(thing, space, columns) | ({"outputFacets": told} if told else {})
+
+
+def _dataset(thing: Thing, space: str, columns: Mapping[str, str] | None) -> dict[str, Any]:
     facets = {
         "version": _facet("version", datasetVersion=thing.content),
         "datasetType": _facet("datasetType", datasetType=thing.type.upper()),
     }
     if thing.label != thing.name:
         facets["symlinks"] = _facet("symlinks", identifiers=[_called(space, thing.label)])
-    found: dict[str, Any] = {"namespace": space, "name": thing.name, "facets": facets}
-    if made and thing.size is not None:
-        found["outputFacets"] = {"outputStatistics": _facet("outputStatistics", size=thing.size)}
-    return found
+    if columns:
+        facets["schema"] = _facet("schema", fields=[_field(*one) for one in enumerate(columns.items(), 1)])
+    return {"namespace": space, "name": thing.name, "facets": facets}
+
+
+def _field(place: int, column: tuple[str, str]) -> dict[str, Any]:
+    """A column of a table; of one without a value in it no type is said."""
+    name, kind = column
+    return {"name": name, **({"type": kind} if kind != "empty" else {}), "ordinal_position": place}
 
 
 def _called(space: str, label: str) -> dict[str, str]:

@@ -40,7 +40,7 @@ RUNS = [
             logged=(MODEL,), source="b" * 40,
         ),
         author="Ada", command="python train.py", remote="git@example.com:ada/churn.git",
-        labels={D1.hash: "digits:v1"},
+        labels={D1.hash: "digits:v1"}, columns={TRAIN: {"x": "int", HOSTILE: "text", "nothing": "empty"}},
     ),
     Happening(run=Run(id="now11111", name="now", project="p", created=1e9 + 300, parent="trained1"), labels={}),
 ]  # fmt: skip
@@ -91,6 +91,7 @@ def test_open_lineages_own_client_reads_every_event():
         nominal_time_run,
         output_statistics_output_dataset,
         parent_run,
+        schema_dataset,
         source_code_location_job,
         symlinks_dataset,
     )
@@ -102,6 +103,7 @@ def test_open_lineages_own_client_reads_every_event():
         "sourceCodeLocation": source_code_location_job.SourceCodeLocationJobFacet,
         "outputStatistics": output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet,
         "nominalTime": nominal_time_run.NominalTimeRunFacet, "parent": parent_run.ParentRunFacet,
+        "schema": schema_dataset.SchemaDatasetFacet,
         "errorMessage": error_message_run.ErrorMessageRunFacet, "symlinks": symlinks_dataset.SymlinksDatasetFacet,
     }  # fmt: skip
 
@@ -109,6 +111,8 @@ def test_open_lineages_own_client_reads_every_event():
         made = {}
         for name, facet in told.items():
             said = {key: value for key, value in facet.items() if not key.startswith("_")}
+            if name == "schema":
+                said["fields"] = [schema_dataset.SchemaDatasetFacetFields(**one) for one in said["fields"]]
             made[name] = kinds[name](producer=facet["_producer"], **said)
             assert made[name]._schemaURL == facet["_schemaURL"], name
         return made
@@ -214,6 +218,28 @@ def test_croissants_own_library_reads_the_records_of_a_dataset(inside: Repo, end
         {"records/train.csv/x": 2, "records/train.csv/a~20~label": b"two"},
     ]
     assert [one["records/deep/test.jsonl/x"] for one in read.records("records/deep/test.jsonl")] == [3, 4]
+
+
+def test_tables_say_their_columns_where_their_bytes_are_here(inside: Repo, ended: None, mlgit: Cli):
+    for name, text in (
+        ("data/train.csv", "x,name\n1,a\n"),
+        ("data/test.csv", "x,name\n2,b\n"),
+        ("other.csv", "y\n.5\n"),
+    ):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text)
+    with api.init(project="p", name="one") as run:
+        run.log_artifact("data", name="same", type="dataset")
+        Path("data/more.csv").write_text("z\n1\n")
+        run.log_artifact("data", name="mixed", type="dataset")
+        run.log_artifact("other.csv", name="single", type="dataset")
+
+    (_, event) = map(json.loads, mlgit("lineage", "one", "--to", "openlineage").stdout.splitlines())
+
+    told = {one["name"]: one["facets"].get("schema", {}).get("fields") for one in event["outputs"]}
+    assert told["single"] == [{"name": "y", "type": "float", "ordinal_position": 1}]
+    assert [(one["name"], one["type"]) for one in told["same"]] == [("x", "int"), ("name", "text")]
+    assert told["mixed"] is None
 
 
 def test_the_command_writes_where_it_is_told(inside: Repo, mlgit: Cli):

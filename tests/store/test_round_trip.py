@@ -59,6 +59,7 @@ RUNS = st.builds(
     Run, id=names, name=texts, project=names, state=st.sampled_from(State), created=seconds,
     finished=st.none() | seconds, paused=seconds, seen=st.none() | seconds, group=st.none() | texts,
     sweep=st.none() | texts, job_type=st.none() | texts, tags=words, notes=st.none() | texts, parent=st.none() | texts,
+    reruns=st.none() | texts, reproduces=st.none() | texts,
     dirty=st.booleans(), folder=st.sampled_from(("", "a", "deep/er")), params=trees, given=words, metrics=trees,
     rules=st.lists(rules, max_size=3).map(lambda some: {rule.name: rule for rule in some}), data=hashes, held=hashes,
     used=st.lists(versions, max_size=3).map(tuple), logged=st.lists(versions, max_size=3).map(tuple),
