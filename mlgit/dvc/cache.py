@@ -61,8 +61,8 @@ def listing(
 def fetch(
     repo: Repo, content: str, target: Path, *, folder: str = "", what: Callable[[], str] = str,
     check: Callable[[Path], None] = lambda _place: None, size: int = 0,
-) -> None:  # fmt: skip
-    """Write *content* to *target*, whole or not at all, every byte checked against its hash.
+) -> dict[str, str]:  # fmt: skip
+    """Write *content* to *target*, whole or not at all, every byte checked against its hash; return path → md5.
 
     What the cache lacks is pulled from the DVC remote, if there is one. A *target* that is there already stays if it is
     the same. What is to be there is given to *check* before, which may raise. Raises `NotFoundError` where the bytes
@@ -70,11 +70,12 @@ def fetch(
     they are known, for who watches. What processes left beside the target that were killed is tidied up.
     """
     entries = listing(repo, content, folder=folder, what=what, size=size)
+    hashes = {name: oid for name, (oid, _) in entries.items()}
     workshop.tidy(target)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         if _same(target, entries):
             check(target)
-            return
+            return hashes
         raise UsageError(f"{target} is there already, with something else in it.", fix="name another place, or move it")
     try:
         total = sum(source.stat().st_size for _, source in entries.values())
@@ -88,6 +89,7 @@ def fetch(
             scratch.replace(target)
     except OSError as exc:
         raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
+    return hashes
 
 
 def copy(source: Path, target: Path, oid: str, tell: waiting.Tell = lambda _count, _title: None) -> None:

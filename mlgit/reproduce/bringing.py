@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 
 from mlgit.dvc import cache, verifying
+from mlgit.dvc.caches.memory import Memory
+from mlgit.dvc.worktree import hashing
+from mlgit.dvc.worktree.hashing import Brought
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.reproduce import needs
@@ -24,33 +28,43 @@ def data(repo: Repo, told: Recipe, code: Path) -> tuple[Missing, ...]:
     if names := [*told.run.data]:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         notify(f"bringing data: {', '.join(names[:5])}{more}")
-    missing = []
+    missing: list[Missing] = []
+    brought: list[Brought] = []
     for kind, name, content in needs.contents(told):
         target = _inside(told, name, code) if kind == "data" else None
         try:
-            _bring(repo, content, target, folder=told.run.folder)
+            hashes = _bring(repo, content, target, folder=told.run.folder)
+            if target is not None:
+                with contextlib.suppress(OSError):
+                    brought.append(Brought.at(target, hashes))
         except MlgitError as exc:
             missing.append(Missing(kind=kind, name=name, why=needs.said(exc), fix=exc.fix))
+    if brought:  # at its end the run looks at them again
+        hashing.remember(brought, Memory.of(repo))
     return tuple(missing)
 
 
-def _bring(repo: Repo, content: str, target: Path | None, *, folder: str) -> None:
-    """Bring *content* to *target*, or whole into the cache; what is damaged there comes anew from the DVC remote."""
+def _bring(repo: Repo, content: str, target: Path | None, *, folder: str) -> Mapping[str, str]:
+    """Bring *content* to *target*, or whole into the cache; path → md5 of what is at a target then.
 
-    def bring() -> None:
-        if target is None:
-            cache.listing(repo, content, folder=folder)
-        else:
-            cache.fetch(repo, content, target, folder=folder)
+    What is damaged in the cache comes anew from the DVC remote.
+    """
+
+    def bring() -> Mapping[str, str]:
+        if target is not None:
+            return cache.fetch(repo, content, target, folder=folder)
+        cache.listing(repo, content, folder=folder)
+        return {}
 
     try:
-        bring()
+        hashes = bring()
     except MlgitError:
         if not _mend(repo, content, folder):
             raise
-        bring()
+        hashes = bring()
     if target is None:  # to a place it is read as it is copied
         _mend(repo, content, folder)
+    return hashes
 
 
 def _mend(repo: Repo, content: str, folder: str) -> bool:

@@ -20,12 +20,14 @@ import pytest
 from mlgit.artifacts import log
 from mlgit.core.run import Run
 from mlgit.dvc import project as project_of_dvc
+from mlgit.dvc.caches import databases
+from mlgit.dvc.worktree import drift
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.public.api import Api
 from mlgit.report import evidence
-from mlgit.reproduce import bringing, pylock, recipe
+from mlgit.reproduce import aside, bringing, pylock, recipe
 from tests.conftest import make_repo, need
 from tests.reproduce.wheels import wheel
 
@@ -329,6 +331,23 @@ def test_what_is_damaged_in_the_cache_comes_anew_from_the_remote(
 
     assert found["verdict"] == "bitwise"
     assert here.read_bytes() == there.read_bytes()
+
+
+def test_what_was_brought_is_not_read_again_at_the_runs_end(project: Repo, monkeypatch: pytest.MonkeyPatch):
+    first, read = run_of(project, "first"), list[Path]()
+    real = databases.md5_of
+    monkeypatch.setattr(databases, "md5_of", lambda path: (read.append(path), real(path))[1])
+
+    with aside.at(project, first.source or "", "first", None) as place:
+        missing = bringing.data(project, recipe.of(replace(first, used=()), {}), place.code)
+        there = Repo.find(place.code)
+        assert there
+        unchanged, read_for_it = drift.found(there, first.source or "", ""), [*read]
+        (place.code / "data/words.txt").write_text("c b a\n")
+        changed = drift.found(there, first.source or "", "")
+
+    assert (missing, unchanged, read_for_it) == ((), [], [])
+    assert [one.path for one in changed] == ["data/words.txt"]
 
 
 @pytest.mark.parametrize("path", ["../../out.txt", "/tmp/out.txt", "link/out.txt"])

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlgit.core import waiting
@@ -33,3 +36,36 @@ def hashes(place: Path, found: Tree, known: Memory) -> dict[str, str]:
     if left or len(rows) != len(page.keys() - {memory.WHOLE}):
         known.keep(str(place), rows)
     return told
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What has just been written to *place*, whose bytes are known."""
+
+    place: Path
+    hashes: Mapping[str, str]
+    """Path → md5; `ALONE` for a single file."""
+    made: Mapping[str, os.stat_result]
+    """What the disk said of the files as they were made."""
+
+    @classmethod
+    def at(cls, place: Path, hashes: Mapping[str, str]) -> Brought:
+        """The same, of what nobody has changed yet. Raises `OSError`."""
+        return cls(place, hashes, {name: os.stat(_path(place, name)) for name in hashes})
+
+
+def remember(brought: Iterable[Brought], known: Memory) -> None:
+    """Keep in mind what has been *brought*, so that nobody reads it to find out; if nothing has changed it since."""
+    time.sleep(memory.SETTLED)  # so that a change after this shows in the times of the file
+    for one in brought:
+        rows: dict[str, Row] = {}
+        with suppress(OSError):
+            for name, md5 in one.hashes.items():
+                now, made = os.stat(_path(one.place, name)), one.made[name]
+                if (now.st_ino, now.st_size, now.st_mtime_ns) == (made.st_ino, made.st_size, made.st_mtime_ns):
+                    rows[name] = memory.row(now, md5)
+            known.keep(str(one.place), rows)
+
+
+def _path(place: Path, name: str) -> Path:
+    return place if name == ALONE else place / name

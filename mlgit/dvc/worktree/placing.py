@@ -9,15 +9,13 @@ import ctypes
 import errno
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlgit.core import waiting
 from mlgit.dvc import cache, configured, copying, project, workshop
-from mlgit.dvc.caches import databases, ignoring, memory, tree
+from mlgit.dvc.caches import databases, ignoring, tree
 from mlgit.dvc.caches.memory import Memory
 from mlgit.dvc.caches.objects import Objects
 from mlgit.dvc.caches.tree import ALONE
@@ -108,7 +106,8 @@ def carry_out(repo: Repo, plan: Plan, *, links: Sequence[str] = ("copy",)) -> No
             _exchange(shop / "new", plan.target, shop / workshop.OLD)
     except OSError as exc:
         raise MlgitError(f"{plan.target} cannot be written.", why=str(exc), fix="make room, or give the right") from exc
-    _remember(plan, made, known)
+    hashes = {name: oid for name, (oid, _) in plan.wanted.items()}
+    hashing.remember([hashing.Brought(plan.target, hashes, made)], known)
 
 
 def _make(plan: Plan, new: Path, known: Memory, links: Sequence[str]) -> None:
@@ -165,22 +164,6 @@ def _exchange(new: Path, target: Path, old: Path) -> None:
             raise OSError(number, os.strerror(number), str(target))
     target.rename(old)
     new.rename(target)
-
-
-def _remember(plan: Plan, made: Mapping[str, os.stat_result], known: Memory) -> None:
-    """Keep in mind what has just been put there, so that nobody reads it to find out; if nothing has changed it yet."""
-    time.sleep(memory.SETTLED)  # so that a change after this shows in the times of the file
-    rows: dict[str, memory.Row] = {}
-    with suppress(OSError):
-        for name, (oid, _) in plan.wanted.items():
-            now = _path(plan.target, name).stat()
-            if (now.st_ino, now.st_size, now.st_mtime_ns) == (
-                made[name].st_ino,
-                made[name].st_size,
-                made[name].st_mtime_ns,
-            ):
-                rows[name] = memory.row(now, oid)
-        known.keep(str(plan.target), rows)
 
 
 def links(target: Path) -> tuple[str, ...]:
