@@ -10,7 +10,8 @@ from mlgit.core import filters
 from mlgit.core.run import Run as Record
 from mlgit.git.repo import Repo
 from mlgit.public.asked import Asked
-from mlgit.public.run import Run, who
+from mlgit.public.described import who
+from mlgit.public.run import Run
 
 
 class Runs(Asked):

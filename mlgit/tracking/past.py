@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlgit.artifacts.artifact import Artifact, ArtifactTTL
+from mlgit.artifacts.artifact import Artifact
+from mlgit.artifacts.version import ArtifactTTL
 from mlgit.public.api import NO_KEY, Api
 from mlgit.public.lookup import ENTITY
 from mlgit.public.selection import runs
