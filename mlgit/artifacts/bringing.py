@@ -111,10 +111,22 @@ def leave_out_of_git(root: Path) -> None:
 
 
 def clear(root: Path, entries: Mapping[str, Entry]) -> None:
-    """Delete every file below *root* that is none of *entries*."""
-    for path in list(root.rglob("*")):
-        if not path.is_dir() and path.relative_to(root).as_posix() not in entries:
-            path.unlink()
+    """Delete every file below *root* that is none of *entries*, and each folder that is empty then.
+
+    Raises `UsageError` where a git repository lies there: it, and work that is in no commit, would be gone.
+    """
+    if repository := next(root.rglob(".git"), None):
+        raise UsageError(
+            f"{root} holds a git repository, {repository.parent.absolute()}: nothing is checked out over it.",
+            why="checkout() deletes all that is not the artifact's.",
+            fix="name a folder of its own, or download(), which leaves what is there",
+        )
+    for path in sorted(root.rglob("*"), reverse=True):  # what is in a folder comes before it
+        if not path.is_dir():
+            if path.relative_to(root).as_posix() not in entries:
+                path.unlink()
+        elif not path.is_symlink() and not any(path.iterdir()):
+            path.rmdir()
 
 
 def verify(root: Path, entries: Mapping[str, Entry], *, name: str) -> None:

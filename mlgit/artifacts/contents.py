@@ -154,7 +154,10 @@ class Contents(Version):
         return str(place)
 
     def checkout(self, root: str | os.PathLike[str] | None = None) -> str:
-        """`download`, and whatever else lies below *root* (`artifacts/<name>` unless given) goes."""
+        """`download`, and whatever else lies below *root* (`artifacts/<name>` unless given) goes.
+
+        Raises `UsageError` where a git repository lies there.
+        """
         self._as_logged()
         place = bringing.place(root, self._name)
         bringing.clear(place, self._all())

@@ -99,6 +99,26 @@ def test_an_entry_is_referenced_by_its_own_address(data: Path):
         wandb.Artifact("more", type="dataset").add_reference(address.replace("deep/test.csv", "nothing"))
 
 
+def test_checkout_leaves_no_empty_folder_and_clears_none_in_which_a_repository_lies(data: Path, inside: Repo):
+    draft = dataset()
+    draft.add_dir(data)
+    made = logged(draft)
+    stray = Path("out/deep/er/stray")
+    stray.parent.mkdir(parents=True)
+    stray.write_text("mine")
+
+    made.checkout("out")
+    assert sorted(path.relative_to("out").as_posix() for path in Path("out").rglob("*")) == [
+        "deep", "deep/test.csv", "train.csv",
+    ]  # fmt: skip
+
+    for place in (".", str(inside.folder.parent)):
+        with pytest.raises(UsageError, match="holds a git repository"):
+            made.checkout(place)
+    assert stray.parent.parent.exists()
+    assert inside.git("status", "--porcelain", "--", "out").startswith("?? out/")
+
+
 def test_what_is_brought_is_no_part_of_the_next_runs_snapshot(data: Path, inside: Repo):
     draft = dataset()
     draft.add_dir(data)
