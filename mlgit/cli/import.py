@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
+from mlgit.cli.options import together
 from mlgit.core import escape
 from mlgit.errors import MlgitError, UsageError
 
@@ -50,18 +51,15 @@ def command() -> None:
     """
 
 
-def _filed(function: Callable[..., None]) -> Callable[..., None]:
-    """The options that every tool's command has."""
-    for option in reversed((
-        click.option("--project", metavar="NAME", help="Put all of them into this project, instead of their own."),
-        click.option("--group", metavar="NAME", help="Put all of them into this group, instead of their own."),
-        click.option("--name", metavar="NAME", help="Call all of them so, instead of by their own names."),
-        click.option("--tag", "tags", metavar="TAG", multiple=True, help="Tag them, too; may be repeated."),
-        click.option("--dry-run", is_flag=True, help="Read everything, and write nothing."),
-        click.option("--json", "json_", is_flag=True, help="Print what became of each as JSON."),
-    )):  # fmt: skip
-        function = option(function)
-    return function
+_filed = together(
+    click.option("--project", metavar="NAME", help="Put all of them into this project, instead of their own."),
+    click.option("--group", metavar="NAME", help="Put all of them into this group, instead of their own."),
+    click.option("--name", metavar="NAME", help="Call all of them so, instead of by their own names."),
+    click.option("--tag", "tags", metavar="TAG", multiple=True, help="Tag them, too; may be repeated."),
+    click.option("--dry-run", is_flag=True, help="Read everything, and write nothing."),
+    click.option("--json", "json_", is_flag=True, help="Print what became of each as JSON."),
+)
+"""The options that every tool's command has."""
 
 
 @command.command("wandb", short_help="Import the runs of W&B on this machine.")

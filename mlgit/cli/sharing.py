@@ -13,6 +13,7 @@ import click
 
 from mlgit.cli import output, shared
 from mlgit.cli.choose import RUN
+from mlgit.cli.options import Decorator, together
 from mlgit.core import refs
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 
@@ -27,9 +28,9 @@ _MOST = 5
 """Runs that are named one by one."""
 
 
-def options(flag: str, whom: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def options(flag: str, whom: str) -> Decorator:
     """The arguments of a command that shares runs, called as the fields of `Asked`; *flag* is the remote's."""
-    every = (
+    return together(
         click.argument("names", type=RUN, nargs=-1, metavar="[RUN]..."),
         click.option(flag, "remote", metavar="REMOTE", default="origin", show_default=True,
                      help=f"{whom}: a remote's name, a URL or a path."),
@@ -40,13 +41,6 @@ def options(flag: str, whom: str) -> Callable[[Callable[..., None]], Callable[..
         click.option("-n", "--dry-run", is_flag=True, help="Say what would be done; move nothing."),
         click.option("--json", "as_json", is_flag=True, help="Print what was done, or would be, as JSON."),
     )  # fmt: skip
-
-    def add(command: Callable[..., None]) -> Callable[..., None]:
-        for option in reversed(every):
-            command = option(command)
-        return command
-
-    return add
 
 
 @dataclass(frozen=True, kw_only=True)
