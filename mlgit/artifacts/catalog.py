@@ -228,17 +228,32 @@ def find(
             named = replace(named, which=content)
         rolls = [roll]
     if not any(hidden or roll.left for roll in rolls):
-        some = sorted(set(others()))
-        fix = f"there are: {', '.join(some[:10])}" if some else "mlgit data add PATH, log one in a run, or mlgit pull"
-        raise NotFoundError(f"There is no artifact {named.name[:120]!r}{_where(named.project)}.", fix=fix)
+        raise _all_hidden(named, rolls) if rolls else unknown(named, others())
     chosen = [(roll, meant) for roll in rolls if (meant := roll.chosen(named.which))]
     chosen.sort(key=lambda one: (one[0].is_deleted(one[1]), -one[0].logged(one[1])))
     found = next((one for roll, meant in chosen for one in held(source, roll, [meant])), None)
     if found is None:
         raise _no_version(rolls, named)
     if found.version.deleted and not hidden:
-        raise NotFoundError(f"{found.name} was deleted.", fix=f"{named.name}:latest is the newest that is left")
+        fix = f"mlgit data restore {found.name} brings it back; {named.name}:latest is the newest that is left"
+        raise NotFoundError(f"{found.name} was deleted, and is hidden.", fix=fix)
     return found
+
+
+def unknown(named: Named, others: Iterable[str]) -> NotFoundError:
+    """There is nothing called as is *named*, but *others*."""
+    some = sorted(set(others))
+    fix = f"there are: {', '.join(some[:10])}" if some else "mlgit data add PATH, log one in a run, or mlgit pull"
+    return NotFoundError(f"There is no artifact {named.name[:120]!r}{_where(named.project)}.", fix=fix)
+
+
+def _all_hidden(named: Named, rolls: Sequence[Roll[T]]) -> NotFoundError:
+    numbers = [roll.numbers[content] for roll in rolls for content in roll.contents]
+    which = f"{f'{named.project}/' if named.project else ''}{named.name}"
+    return NotFoundError(
+        f"Every version of the artifact {named.name[:120]!r} was deleted, and is hidden.",
+        fix=f"mlgit data restore {which}:v{max(numbers)}",
+    )
 
 
 def _no_version(rolls: Sequence[Roll[T]], named: Named) -> NotFoundError:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from mlgit.artifacts import log, manifest, shapes
+from mlgit.artifacts import log, logged, manifest, shapes
 from mlgit.artifacts.shapes import Shape
 from mlgit.dvc import cache
 from mlgit.dvc.caches import tree
@@ -44,7 +44,7 @@ def version(place: Place, text: str) -> Side:
     """The version that *text* names, its bytes fetched where need be. Raises `NotFoundError`."""
     held = log.find(place.repo, text, project=place.meant)
     name = Path(held.version.path).name or held.version.name
-    return _held(place.repo, held.version.hash, held.folder, name, held.name)
+    return _held(place.repo, held.version.hash, held.folder, name, held.name, what=lambda: logged.called(held))
 
 
 def pointed(repo: Repo, path: Path) -> Side:
@@ -54,8 +54,10 @@ def pointed(repo: Repo, path: Path) -> Side:
     return _held(repo, one.out.hash, standing.folder(repo, one), one.place.name, pointer)
 
 
-def _held(repo: Repo, content: str, folder: str, name: str, title: str) -> Side:
-    found = cache.listing(repo, content, folder=folder)
+def _held(
+    repo: Repo, content: str, folder: str, name: str, title: str, what: Callable[[], str] = str
+) -> Side:  # fmt: skip
+    found = cache.listing(repo, content, folder=folder, what=what)
     return _side(title, {_called(path, name): one for path, one in found.items()})
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from mlgit.artifacts import carrying, log, logged
+from mlgit.artifacts.catalog import Held
 from mlgit.core import figures
 from mlgit.dvc import project
 from mlgit.dvc.remotes import auditing, remote
@@ -50,18 +52,34 @@ def named(repo: Repo, texts: Iterable[str], *, project: str | None) -> Iterator[
         except NotFoundError:
             if Path(text).exists():
                 raise
-            found = log.find(repo, text, project=project)
+            found = _found(repo, text, project)
             yield Wanted(content=found.version.hash, label=logged.called(found), folder=found.folder,
                          size=found.version.size)  # fmt: skip
 
 
+def chosen(repo: Repo, texts: Sequence[str], *, project: str | None) -> Iterator[Wanted]:
+    """What `named` says of *texts*; where there are none, all that is `held`."""
+    return named(repo, texts, project=project) if texts else held(repo)
+
+
+def _found(repo: Repo, text: str, project: str | None) -> Held:
+    try:
+        return log.find(repo, text, project=project)
+    except NotFoundError as exc:
+        if any(sign in text for sign in ":@"):
+            raise
+        raise NotFoundError(f"{text[:120]} is neither data that lies here nor an artifact.", fix=exc.fix) from exc
+
+
 def everything(repo: Repo) -> Iterator[Wanted]:
     """What the work tree names, runs made and people added."""
-    yield from held(repo)
+    if repo.work_tree:
+        yield from held(repo)
     for piece in carrying.everything(repo):
         yield Wanted(content=piece.content, label=piece.label, folder=piece.folder)
 
 
+T = TypeVar("T")
 Group = tuple[tuple[str, str], list[Wanted]]
 
 
@@ -78,24 +96,28 @@ def grouped(repo: Repo, wanted: Sequence[Wanted], name: str = "") -> list[Group]
     return [((next(iter(some.values())).folder, far), list(some.values())) for (_, far), some in groups.items()]
 
 
-def push(repo: Repo, group: Group, *, jobs: int | None, dry_run: bool) -> Pushed | None:
-    """Bring a *group* to its remote; None where there is none. Raises `MlgitError`."""
+def push(repo: Repo, group: Group, *, jobs: int | None, dry_run: bool) -> Pushed:
+    """Bring a *group* to its remote. Raises `UsageError` where there is none, `MlgitError`."""
     (folder, name), some = group
-    return remote.push(repo, [one.content for one in some], folder=folder, name=name, jobs=jobs, dry_run=dry_run)
+    contents = [one.content for one in some]
+    return _at(remote.push(repo, contents, folder=folder, name=name, jobs=jobs, dry_run=dry_run))
 
 
-def pull(repo: Repo, group: Group, *, jobs: int | None) -> list[str] | None:
-    """Bring a *group* from its remote into the cache; None where there is none. Raises `MlgitError`."""
+def pull(repo: Repo, group: Group, *, jobs: int | None) -> list[str]:
+    """Bring a *group* from its remote into the cache. Raises `UsageError` where there is none, `MlgitError`."""
     (folder, name), some = group
     labels = {one.content: one.label for one in some}
-    return remote.pull(repo, labels, folder=folder, name=name, jobs=jobs, size=sum(one.size for one in some))
+    return _at(remote.pull(repo, labels, folder=folder, name=name, jobs=jobs, size=sum(one.size for one in some)))
 
 
 def audit(repo: Repo, group: Group, *, reads: bool) -> Audit:
     """What the remote of a *group* holds of it. Raises `UsageError` where there is none, `MlgitError`."""
     (folder, name), some = group
     labels = {one.content: one.label for one in some}
-    found = auditing.audit(repo, labels, folder=folder, name=name, reads=reads)
+    return _at(auditing.audit(repo, labels, folder=folder, name=name, reads=reads))
+
+
+def _at(found: T | None) -> T:
     if found is None:
         raise UsageError("There is no default DVC remote.", fix="dvc remote add -d NAME URL, or name one with -r")
     return found

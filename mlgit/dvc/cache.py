@@ -50,11 +50,12 @@ def listing(
     """
     try:
         return databases.entries(repo, content, folder)
-    except NotFoundError:
+    except NotFoundError as exc:
         from mlgit.dvc.remotes import remote  # most often nothing is lacking
 
-        if remote.pull(repo, {content: what() or content}, folder=folder, size=size) is None:
-            raise
+        called = what() or content
+        if remote.pull(repo, {content: called}, folder=folder, size=size) is None:
+            raise databases.nowhere(called) from exc
         return databases.entries(repo, content, folder)
 
 

@@ -163,7 +163,7 @@ def test_a_deleted_version_keeps_its_number():
     ]
 
     assert tellers.find(runs, "net:v2").version.hash[0] == "c"
-    with pytest.raises(NotFoundError, match="net:v1 was deleted"):
+    with pytest.raises(NotFoundError, match="net:v1 was deleted, and is hidden"):
         tellers.find(runs, "net:v1")
 
 

@@ -70,7 +70,7 @@ def test_a_damaged_file_that_is_data_by_itself_is_named_too(mlgit: Script, insid
     by_name = mlgit("data", "verify", "rows", cwd=inside.folder, check=False).stdout
 
     assert by_path.splitlines()[0].endswith(": rows.csv")
-    assert by_name.splitlines()[0].endswith(": rows:v0")
+    assert by_name.splitlines()[0].endswith(": rows:v0, which Ada added")
 
 
 def test_a_damaged_object_is_not_trusted_afterwards(mlgit: Script, inside: Repo, data: Path):

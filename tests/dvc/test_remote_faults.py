@@ -290,3 +290,18 @@ def test_a_store_that_is_out_of_order_is_tried_as_often_as_the_user_says(
         remote.push(repo, [content], jobs=1)
 
     assert way.sent() == way.sent()[:1] * tries
+
+
+def test_a_disk_of_this_machine_that_refuses_is_not_laid_to_the_remote(repo: Repo, content: str, tmp_path: Path):
+    stores.configure(repo.folder, "store", str(tmp_path / "far"))
+    remote.push(repo, [content])
+    lose(repo)
+    cache = next(databases.of(repo, ""))
+    cache.parent.rmdir()
+    cache.parent.write_text("no folder")
+
+    with pytest.raises(MlgitError) as raised:
+        remote.pull(repo, {content: "digits"})
+
+    assert raised.value.what == f"{cache} cannot be written or read."
+    assert raised.value.fix == "make room, or give the right"

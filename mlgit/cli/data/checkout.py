@@ -49,7 +49,13 @@ def command(version: str, folder: Path | None, force: bool, dry_run: bool, as_js
     from mlgit.dvc.worktree import placing
 
     place, here = wiring.place(), Path.cwd()
-    held = log.find(place.repo, version, project=place.meant)
+    try:
+        held = log.find(place.repo, version, project=place.meant)
+    except NotFoundError:
+        if Path(version).exists() or Path(f"{version}.dvc").exists():
+            fix = f"a version is named like digits@v3; mlgit data pull {version} brings what a pointer names"
+            raise NotFoundError(f"{version} is a path, and there is no artifact called so.", fix=fix) from None
+        raise
     if folder is not None and (entries := _references(place, held)):
         if not dry_run:
             bringing.bring_all(entries, folder.absolute())

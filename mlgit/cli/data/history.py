@@ -11,12 +11,12 @@ from mlgit.cli import output
 from mlgit.cli.choose import ARTIFACT
 from mlgit.cli.data import shown
 from mlgit.core import figures
-from mlgit.errors import NotFoundError, UsageError
+from mlgit.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlgit.artifacts.catalog import Held
+    from mlgit.artifacts.catalog import Held, Named
     from mlgit.artifacts.telling import Indexed
 
 
@@ -44,13 +44,14 @@ def command(name: str, limit: int, page: int, as_json: bool) -> None:
 
     place = wiring.place()
     named = catalog.parse(name)
+    if named.which != "latest":
+        which = f"{named.project}/{named.name}" if named.project else named.name
+        raise UsageError(f"{name[:80]} is one version: a history is an artifact's.", fix=f"mlgit data history {which}")
     project = named.project or place.meant
     wanted = slice((page - 1) * limit, page * limit or None)
-    total, listed = telling.asked(place.repo, lambda known: _listed(known, named.name, project, wanted, whole=as_json))
+    total, listed = telling.asked(place.repo, lambda known: _listed(known, named, project, wanted, whole=as_json))
     if not total:
-        some = output.some(sorted(telling.names(place.repo, project=project)), 8)
-        fix = f"there are: {some}" if some else "mlgit data add PATH"
-        raise NotFoundError(f"There is no artifact {named.name[:120]!r}.", fix=fix)
+        raise catalog.unknown(named, telling.names(place.repo, project=project))
     if as_json:
         output.as_json([_document(*one) for one in listed])
     else:
@@ -59,7 +60,7 @@ def command(name: str, limit: int, page: int, as_json: bool) -> None:
 
 
 def _listed(
-    known: Indexed, name: str, project: str | None, wanted: slice, *, whole: bool
+    known: Indexed, named: Named, project: str | None, wanted: slice, *, whole: bool
 ) -> tuple[int, list[tuple[Held, list[str], int]]]:  # fmt: skip
     """How many versions there are, and those that are *wanted*, each with its newest users, and how many it has.
 
@@ -68,10 +69,10 @@ def _listed(
     """
     from mlgit.artifacts import catalog
 
-    rolls = known.rolls(name, project)
+    rolls = known.rolls(named.name, project) or ([] if named.project else known.rolls(named.name))
     if len(rolls) > 1:
-        which = ", ".join(sorted(f"{one.project}/{name}" for one in rolls))
-        raise UsageError(f"Several projects have a {name[:120]!r}.", fix=f"one of {which}")
+        which = ", ".join(sorted(f"{one.project}/{named.name}" for one in rolls))
+        raise UsageError(f"Several projects have a {named.name[:120]!r}.", fix=f"one of {which}")
     found = []
     for held in (held for roll in rolls for held in catalog.held(known, roll, roll.contents[::-1][wanted])):
         users = known.users(held.version.hash)

@@ -9,7 +9,7 @@ import click
 
 from mlgit.cli import output
 from mlgit.cli.data import moving
-from mlgit.errors import MlgitError, NotFoundError
+from mlgit.errors import MlgitError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,14 +39,12 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
 
     place = wiring.place()
     repo = place.repo
-    wanted = list(wanting.named(repo, names, project=place.meant) if names else wanting.held(repo))
+    wanted = list(wanting.chosen(repo, names, project=place.meant))
     lacking = [one for one in wanted if not cache.exists(repo, one.content, folder=one.folder)]
     error: MlgitError | None = None
     for group in wanting.grouped(repo, lacking, far.lower()) if not dry_run else ():
         try:
-            if wanting.pull(repo, group, jobs=jobs) is None:
-                fix = "dvc remote add -d NAME URL, or name one with -r"
-                raise NotFoundError("There is no default DVC remote, and the cache lacks bytes.", fix=fix)
+            wanting.pull(repo, group, jobs=jobs)
         except MlgitError as exc:  # the others may have another remote
             error = error or exc
     came = [one for one in lacking if dry_run or cache.exists(repo, one.content, folder=one.folder)]

@@ -6,7 +6,7 @@ import click
 
 from mlgit.cli import output
 from mlgit.cli.data import moving
-from mlgit.errors import MlgitError, UsageError
+from mlgit.errors import MlgitError
 
 _MOST = 5
 """So many failures are told one by one."""
@@ -38,8 +38,6 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
     sent, stays, files, size = list[str](), dict[str, str](), 0, 0
     for group in wanting.grouped(place.repo, wanted, far.lower()):
         pushed = wanting.push(place.repo, group, jobs=jobs, dry_run=dry_run)
-        if pushed is None:
-            raise UsageError("There is no default DVC remote.", fix="dvc remote add -d NAME URL, or name one with -r")
         sent, stays = [*sent, *pushed.sent], stays | pushed.stays
         files, size = files + pushed.files, size + pushed.size
     if as_json:

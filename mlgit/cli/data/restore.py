@@ -37,4 +37,4 @@ def command(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     comes = "would come back" if dry_run else "is back"
     for before, now in done:
         called = f" ({', '.join(now.aliases)})" if now.aliases else ""
-        output.say(f"{now.name}{called} {comes if before.version.deleted else 'was not hidden'}")
+        output.say(f"{shown.called(now, place.meant)}{called} {comes if before.version.deleted else 'was not hidden'}")

@@ -33,17 +33,20 @@ def command(names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     for name in names:
         if not any(sign in name for sign in ":@"):
             raise UsageError(f"Which version of {name[:80]}?", fix=f"mlgit data rm {name[:80]}:v0")
-    found = {one.name: one for one in (log.find(place.repo, name, project=place.meant) for name in names)}
+    every = [log.find(place.repo, name, project=place.meant, hidden=True) for name in names]
+    found = {shown.called(one, place.meant): one for one in every}
     for held in found.values():
         if held.collection != held.version.name:
             raise UsageError(f"{held.name} is a link to {held.version.name}.", fix="Artifact.unlink() takes it off")
-    for held in found.values() if not dry_run else ():
+    new = {name: held for name, held in found.items() if not held.version.deleted}
+    for held in new.values() if not dry_run else ():
         amend.hide(place.repo, held)
     if as_json:
         output.as_json([shown.document(held) for held in found.values()])
         return
-    for held in found.values():
+    what = "would be hidden" if dry_run else "is hidden"
+    for name, held in found.items():
         called = f" ({', '.join(held.aliases)})" if held.aliases else ""
-        output.say(f"{held.name}{called} {'would be' if dry_run else 'is'} hidden")
-    if not dry_run:
-        output.note(f"undo: {shlex.join(('mlgit', 'data', 'restore', *found))}")
+        output.say(f"{name}{called} {what if name in new else 'is hidden already'}")
+    if new and not dry_run:
+        output.note(f"undo: {shlex.join(('mlgit', 'data', 'restore', *new))}")

@@ -29,6 +29,11 @@ def document(held: Held) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def called(held: Held, meant: str | None) -> str:
+    """Its name as it is typed where *meant* is the project: `digits:v2`, or `other/digits:v2`."""
+    return held.name if meant in (None, held.project) else f"{held.project}/{held.name}"
+
+
 def from_here(repo: Repo, written: Sequence[str], here: Path) -> str:
     """*written*, files of the repository, as a shell takes them in the folder *here*."""
     return shlex.join(os.path.relpath(repo.folder / path, here) for path in written)

@@ -9,6 +9,7 @@ import click
 
 from mlgit.cli import output
 from mlgit.cli.choose import ARTIFACT
+from mlgit.cli.data import shown
 from mlgit.cli.tag import Signed, signed
 from mlgit.errors import UsageError
 
@@ -42,6 +43,7 @@ def command(words: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     if len(names) != 1 or not (added or gone):
         raise UsageError("One version and its aliases are asked for.", fix="mlgit data tag NAME:v2 +gold -old")
     held = log.find(place.repo, names[0], project=place.meant)
+    name = shown.called(held, place.meant)
     if held.collection != held.version.name:
         raise UsageError(f"{held.collection} holds links.", fix=f"mlgit data tag {held.version.name}:VERSION")
     if absent := [alias for alias in gone if alias not in held.aliases]:
@@ -55,9 +57,9 @@ def command(words: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
         output.as_json({"name": held.name, "before": list(held.aliases), "after": after})
         return
     said = " ".join([*(f"+{alias}" for alias in new), *(f"-{alias}" for alias in gone)]) or "nothing to change"
-    output.say(f"{held.name}{' would be' if dry_run else ''}: {said}  (now {', '.join(after) or 'no aliases'})")
+    output.say(f"{name}{' would be' if dry_run else ''}: {said}  (now {', '.join(after) or 'no aliases'})")
     if not dry_run:
-        _tell_undo(held, new, gone, before)
+        _tell_undo(name, new, gone, before)
 
 
 def _owners(place: Place, held: Held, aliases: Sequence[str]) -> list[tuple[str, str]]:
@@ -66,14 +68,15 @@ def _owners(place: Place, held: Held, aliases: Sequence[str]) -> list[tuple[str,
 
     rolls = telling.asked(place.repo, lambda known: known.rolls(held.collection, held.project))
     owned = ((roll, roll.owners[alias], alias) for roll in rolls for alias in aliases if alias in roll.owners)
-    return [(f"{held.collection}:v{roll.numbers[content]}", alias) for roll, content, alias in owned]
+    where = shown.called(held, place.meant).removesuffix(held.name)
+    return [(f"{where}{held.collection}:v{roll.numbers[content]}", alias) for roll, content, alias in owned]
 
 
-def _tell_undo(held: Held, new: Sequence[str], gone: Sequence[str], before: Sequence[tuple[str, str]]) -> None:
+def _tell_undo(name: str, new: Sequence[str], gone: Sequence[str], before: Sequence[tuple[str, str]]) -> None:
     """Print the commands that bring back what was: who lost an alias gets it again, which takes it off this one."""
     lost = [alias for _, alias in before]
     words = [*(f"+{alias}" for alias in gone), *(f"-{alias}" for alias in new if alias not in lost)]
-    commands = [[held.name, *words]] if words else []
+    commands = [[name, *words]] if words else []
     commands += [[name, f"+{alias}"] for name, alias in before]
     for one in commands:
         output.note(f"undo: {shlex.join(('mlgit', 'data', 'tag', *one))}")

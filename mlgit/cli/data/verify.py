@@ -21,7 +21,7 @@ _MOST = 5
 
 
 @click.command(short_help="Read the cache again, or ask a remote, and mend them.")
-@click.argument("versions", nargs=-1, metavar="[NAME@VERSION]...", type=ARTIFACT)
+@click.argument("versions", nargs=-1, metavar="[NAME@VERSION|PATH]...", type=ARTIFACT)
 @click.option("--all", "everything", is_flag=True, help="Everything that the caches of this repository hold, or that "
               "runs made and people added.")  # fmt: skip
 @click.option("--remote", "asks", is_flag=True, help="Look at the default DVC remote instead of the cache.")
@@ -50,7 +50,7 @@ def command(
     \b
     Examples:
       mlgit data verify
-      mlgit data verify digits@v3
+      mlgit data verify digits@v3 data/train
       mlgit data verify --all --repair
       mlgit data verify --remote --all
       mlgit data verify -r backup --read --repair
@@ -109,12 +109,9 @@ def _here(place: Place, versions: Sequence[str], *, everything: bool, repair: bo
 
 def _called(place: Place, versions: Sequence[str]) -> dict[str, str]:
     """Hash → name of *versions*, or of what the pointers in the work tree name."""
-    from mlgit.artifacts import log, wanting
+    from mlgit.artifacts import wanting
 
-    if not versions:
-        return {one.content: one.label for one in wanting.held(place.repo)}
-    found = [log.find(place.repo, one, project=place.meant) for one in versions]
-    return {held.version.hash: held.name for held in found}
+    return {one.content: one.label for one in wanting.chosen(place.repo, versions, project=place.meant)}
 
 
 def _there(
@@ -124,10 +121,8 @@ def _there(
     from mlgit.artifacts import wanting
 
     repo = place.repo
-    if everything:
-        wanted = list(wanting.everything(repo))
-    else:
-        wanted = list(wanting.named(repo, versions, project=place.meant) if versions else wanting.held(repo))
+    meant = wanting.everything(repo) if everything else wanting.chosen(repo, versions, project=place.meant)
+    wanted = list(meant)
     told, is_well = [], True
     for group in wanting.grouped(repo, wanted, far.lower()):
         found = wanting.audit(repo, group, reads=reads)

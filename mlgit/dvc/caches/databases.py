@@ -60,10 +60,10 @@ def inside(repo: Repo, content: str, folder: str) -> dict[str, str]:
     for database in of(repo, folder):
         if place(database, content).is_file():
             return listed(place(database, content))
-    raise _nowhere(content)
+    raise nowhere(content)
 
 
-def _nowhere(content: str) -> NotFoundError:
+def nowhere(content: str) -> NotFoundError:
     fix = "mlgit data push where they were made, with a default DVC remote there and here (dvc remote add -d NAME URL)"
     return NotFoundError(f"The bytes of {content} are not in this repository's cache.", fix=fix)
 
@@ -77,7 +77,7 @@ def entries(repo: Repo, content: str, folder: str) -> dict[str, tuple[str, Path]
         found = {name: (oid, place(database, oid)) for name, oid in inside.items()}
         if all(path.is_file() for _, path in found.values()):
             return found
-    raise _nowhere(content)
+    raise nowhere(content)
 
 
 def objects(database: Path, content: str) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,13 +62,20 @@ def told(exc: BaseException, name: str, url: str) -> MlgitError:
     why, cause = bare(str(exc) or type(exc).__name__), exc.__cause__ or exc
     codes, kind = {_status(exc), _status(cause)}, type(cause).__name__
     local = f"dvc remote modify --local {name}"
+    if here := _here(exc, url):
+        return MlgitError(f"{here} cannot be written or read.", why=why, fix="make room, or give the right")
     if _code(cause) == "NoSuchBucket":
         what, fix = f"{where} has no such bucket.", f"make it, or dvc remote modify {name} url URL"
     elif kind in ("ResourceNotFound", "ResourceConflict"):  # of WebDAV's, where no folder can be made at the address
         what, fix = f"{where} has no such folder.", f"make it, or dvc remote modify {name} url URL"
     elif getattr(exc, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         what, fix = "There is no room.", "make room, then try again: what is done stays done"
-    elif kind in _SHUT or isinstance(exc, PermissionError) or codes & {401, 403, 405}:
+    elif (
+        kind in _SHUT
+        or isinstance(exc, PermissionError)
+        or getattr(exc, "errno", None) == errno.EROFS
+        or codes & {401, 403, 405}
+    ):
         what = f"{where} does not let us in, or does not take what we want to do."
         fix = f"check its credentials, and what they may do: {local} … keeps them out of git"
     elif kind == "RemoteMissingDepsError" or isinstance(exc, ImportError):
@@ -76,6 +85,14 @@ def told(exc: BaseException, name: str, url: str) -> MlgitError:
         what = f"{where} could not be reached, or broke off."
         fix = "try again when it answers: what is done stays done"
     return MlgitError(what, why=why, fix=fix)
+
+
+def _here(exc: BaseException, url: str) -> str | None:
+    """The file of this machine that *exc* is about, where it is that, and not the store at *url*."""
+    if not isinstance(exc, OSError) or exc.__cause__ or exc.errno in (None, errno.ENOENT):
+        return None
+    path = Path(os.fsdecode(exc.filename) if isinstance(exc.filename, str | bytes) else "")
+    return str(path) if path.is_absolute() and not path.is_relative_to(url) else None
 
 
 def _status(exc: Any) -> int | None:

@@ -98,7 +98,9 @@ def _place(repo: Repo, path: Path) -> tuple[Path, Path]:
         raise UsageError(f"{repo.git_dir} is bare: there is no work tree to add data in.", fix="work in a clone")
     place = tree.named(path)
     if not place.exists():
-        raise UsageError(f"There is no file or folder {path}.")
+        is_pointed = place.with_name(f"{place.name}.dvc").is_file()
+        fix = f"mlgit data pull {path} brings what {path}.dvc names" if is_pointed else "look at the path"
+        raise UsageError(f"There is no file or folder {path}.", fix=fix)
     if place == top:
         raise UsageError(f"{path} is the whole repository, of which git is the keeper.", fix="name a folder in it")
     if not place.is_relative_to(top):

@@ -55,20 +55,29 @@ class Standing:
 def tracked(repo: Repo, paths: Sequence[Path] = ()) -> Iterator[Tracked]:
     """What `.dvc` files of the work tree hold: of *paths*, or of everything in them; all of it without *paths*.
 
-    Raises `NotFoundError` for a path where nothing is held; `UsageError` for a pointer that leads out of the work tree.
+    Raises `NotFoundError` for a path where nothing is held, and where there is no work tree; `UsageError` for a pointer
+    that leads out of it.
     """
     top = repo.work_tree
     if top is None:
-        return
+        raise NotFoundError(f"{repo.git_dir} is bare: no data lies here.", fix="work in a clone, or name a version")
     args = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ":(top,glob)**/*.dvc")
     names = process.run(*args, folder=top).decode(errors="surrogateescape").split("\0")
     held = [one for name in dict.fromkeys(names) if name for one in _read(top / name, top)]
     asked = [tree.named(path) for path in paths]
     for path in asked:
         if not any(_concerns(one, path) for one in held):
-            fix = "mlgit data add puts it there; mlgit data status lists what is"
-            raise NotFoundError(f"{path} is not in DVC's hands.", fix=fix)
+            raise _not_held(path, held)
     yield from (one for one in held if not asked or any(_concerns(one, path) for path in asked))
+
+
+def _not_held(path: Path, held: Sequence[Tracked]) -> NotFoundError:
+    if whole := next((one.place for one in held if path.is_relative_to(one.place)), None):
+        return NotFoundError(f"{path} is a part of {whole}, which DVC holds as a whole.", fix=f"name {whole}")
+    if not path.exists():
+        return NotFoundError(f"There is nothing at {path}.", fix="mlgit data status lists the data that is here")
+    fix = "mlgit data add puts it there; mlgit data status lists what is"
+    return NotFoundError(f"{path} is not in DVC's hands.", fix=fix)
 
 
 def _concerns(one: Tracked, path: Path) -> bool:
