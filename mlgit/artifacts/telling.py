@@ -93,7 +93,7 @@ class Indexed:
         own = _ledgers(self._repo, name, project=project)
         projects = dict.fromkeys((*told, *(one.project for one in own)))
         found = (self._roll(whose, name, told.get(whose), own) for whose in projects)
-        return [roll for roll in found if roll.contents]
+        return [roll for roll in found if not roll.is_empty]
 
     def all_rolls(self, project: str | None = None) -> list[Roll[_Key]]:
         """`rolls` of every name that something was logged, added or linked as."""
@@ -103,7 +103,7 @@ class Indexed:
         found = (
             self._roll(whose, name, told.get((whose, name)), own) for whose, name in dict.fromkeys((*told, *added))
         )
-        return [roll for roll in found if roll.contents]
+        return [roll for roll in found if not roll.is_empty]
 
     def _roll(self, project: str, name: str, told: Told[int] | None, own: Sequence[Ledger]) -> Roll[_Key]:
         mine = {ref: one for one in own if one.project == project and (ref := refs.ledger(project, one.name))}

@@ -125,6 +125,11 @@ class Roll(Generic[T]):
             found.setdefault(owner, []).append(alias)
         return found
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody tells of anything here."""
+        return not self._told.contents
+
     def __contains__(self, content: str) -> bool:
         """Whether somebody tells of it."""
         return content in self._first
