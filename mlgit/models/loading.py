@@ -15,7 +15,8 @@ from mlgit.models.frameworks import PICKLE, Trust
 def load(place: Path, card: ModelCard, trust: Trust) -> Any:
     """The model at *place*, a file or a folder, as its *card* tells of it.
 
-    Raises `UsageError` for an unsafe one unless that is allowed, and for a format that nobody here loads.
+    Raises `UsageError` for an unsafe one unless that is allowed, and for a format that nobody here loads; `MlgitError`
+    where the library of its format cannot load it.
     """
     if card.unsafe and not trust.pickle:
         raise UsageError(
@@ -25,7 +26,15 @@ def load(place: Path, card: ModelCard, trust: Trust) -> Any:
     name = PICKLE if card.format == PICKLE else card.framework
     if not name:
         raise UsageError("Nobody knows the format of this model.", fix="use_model() brings its files")
-    return frameworks.named(name).load(files_of(place), card, trust)
+    try:
+        return frameworks.named(name).load(files_of(place), card, trust)
+    except MlgitError:
+        raise
+    except Exception as exc:  # a library meets bytes of anybody's, and raises what it likes
+        told = f"{type(exc).__name__}: {str(exc)[:1000]}"
+        raise MlgitError(
+            f"{name} cannot load this model.", why=told, fix="use_model() brings its files, to be looked at"
+        ) from exc
 
 
 def verify(place: Path, sha256: Mapping[str, str]) -> None:

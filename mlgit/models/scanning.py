@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 _SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle", ".pt", ".pth", ".ckpt")
@@ -35,6 +36,8 @@ _BLOCK = 1 << 16
 _MEMBERS = 100_000
 """Files of an archive that are looked into: a forest of 4,000 trees has 20,000."""
 _DEPTH = 4
+_LARGE, _TIMES = 1 << 30, 200
+"""Bytes that no memory feels, and how many times its own size an archive may unpack to that has more."""
 _LAMBDA = re.compile(rb'"class_name"\s*:\s*"(__lambda__|Lambda)"')
 _ESCAPED = re.compile(rb"\\u00([0-7][0-9a-fA-F])")
 """A plain letter written as JSON lets one, which hides a name from who only reads."""
@@ -60,7 +63,7 @@ def _looked(file: IO[bytes], name: str, depth: int) -> str:
     if found := _pickle(file):  # first, for it may begin as a file of another kind does
         return found
     if zipfile.is_zipfile(file):  # and so may a zip
-        return _in_members(_of_zip(file), depth)
+        return _is_bomb(file) or _in_members(_of_zip(file), depth)
     file.seek(0)
     if head.startswith(_KNOWN):
         return "a Keras Lambda layer, which is code" if _has_lambda(file) else ""
@@ -86,7 +89,7 @@ def _in_array(file: IO[bytes]) -> str:
         version = npy.read_magic(file)
         header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         _, _, dtype = header(file)
-    except (ValueError, EOFError):
+    except (ValueError, EOFError, SyntaxError, TokenError, RecursionError, MemoryError):  # Python's own, of its header
         return "a damaged NumPy array, which cannot be looked into"
     return "pickled objects in a NumPy array" if dtype.hasobject else ""
 
@@ -107,8 +110,28 @@ def _in_members(members: Iterator[tuple[str, IO[bytes]]], depth: int) -> str:
             with file:
                 if found := _looked(file, name.lower(), depth - 1):
                     return f"{found} ({name.rpartition('/')[2][:60]})" if "(" not in found else found
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError):
+    except OSError as exc:
+        if exc.errno:  # of the disk; what bz2 raises has none
+            raise
         return "a damaged archive, which cannot be looked into"
+    except _DAMAGED:
+        return "a damaged archive, which cannot be looked into"
+    return ""
+
+
+_DAMAGED = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError,
+    RuntimeError,
+)  # fmt: skip
+
+
+def _is_bomb(file: IO[bytes]) -> str:
+    """Whether a zip would fill the memory of who unpacks it, by its own table; models' numbers do not pack so well."""
+    size = file.seek(0, io.SEEK_END)
+    with suppress(*_DAMAGED), zipfile.ZipFile(file) as archive:
+        unpacked = sum(info.file_size for info in archive.infolist())
+        if unpacked > max(_LARGE, size * _TIMES):
+            return f"an archive that unpacks to more than {_TIMES} times its size"
     return ""
 
 

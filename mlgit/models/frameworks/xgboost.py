@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.core.model_card import ModelCard
-from mlgit.models import frameworks
+from mlgit.errors import UsageError
+from mlgit.models import frameworks, nesting
 from mlgit.models.frameworks import Trust
 
 FORMAT = "xgboost"
@@ -35,11 +36,17 @@ def save(model: Any, folder: Path) -> ModelCard:
 
 
 def load(files: Mapping[str, Path], card: ModelCard, trust: Trust) -> Any:
-    """The estimator of XGBoost's own that the card names, else the booster."""
+    """The estimator of XGBoost's own that the card names, else the booster.
+
+    Raises `UsageError` for one so deep that XGBoost would end this process.
+    """
     xgboost = frameworks.library("xgboost")
     kind = frameworks.own_class(xgboost, card.made, xgboost.XGBModel)
     model = (kind or xgboost.Booster)()
-    model.load_model(frameworks.only(_boosters(files)))
+    path = frameworks.only(_boosters(files))
+    if nesting.is_too_deep(path.read_bytes()):
+        raise UsageError(f"{path.name} is no booster: values lie too deep in one another.", fix="do not use it")
+    model.load_model(path)
     return model
 
 
