@@ -259,11 +259,12 @@ def _all_hidden(named: Named, rolls: Sequence[Roll[T]]) -> NotFoundError:
 def _no_version(rolls: Sequence[Roll[T]], named: Named) -> NotFoundError:
     aliases = sorted({alias for roll in rolls for alias in roll.owners})
     last = max(max(roll.numbers.values()) for roll in rolls)
+    numbers = f":v0 to :v{last}" if last else ":v0"
     return NotFoundError(
         f"The artifact {named.name!r} has no version {named.which[:80]!r}.",
         why="It has a number, and no run tells of it here: not pulled yet, hidden, or purged."
         if number_of(named.which) in range(last + 1) else "",
-        fix=f"{''.join(f'{named.name}:{alias}, ' for alias in aliases[:8])}{named.name}:v0 to :v{last}, or :<hash>",
+        fix=f"{''.join(f'{named.name}:{alias}, ' for alias in aliases[:8])}{named.name}{numbers}, or :<hash>",
     )  # fmt: skip
 
 

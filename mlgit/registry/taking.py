@@ -76,7 +76,15 @@ def _find(home: Place, name: str) -> ModelVersion | Held:
     if ":" not in name and "/" not in name and shelf.has(home.repo, model):
         return shelf.find(home.repo, name, base=store.base_name(home.repo))
     run = session.current()
-    held = log.find(home.repo, name, project=run.project if run else home.meant)
+    try:
+        held = log.find(home.repo, name, project=run.project if run else home.meant)
+    except NotFoundError as exc:
+        if "@" not in name:
+            raise
+        raise NotFoundError(
+            f"There is no registered model {model[:120]!r}, and no artifact {name[:120]!r}.", why=exc.what,
+            fix=f"mlgit model register RUN --name {model[:120]}, or name an artifact: NAME:latest",
+        ) from exc  # fmt: skip
     if "model" not in held.version.type.lower():
         raise WrongKindError(f"{held.name} is a {held.version.type}, no model.", fix="use_artifact() takes it")
     return held

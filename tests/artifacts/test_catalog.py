@@ -151,7 +151,7 @@ def test_without_a_project_each_counts_its_own_and_the_newest_that_fits_is_meant
     assert [held.label for held in tellers.by_project([*runs, *ledgers], "net")] == ["v0", "v0"]
     assert tellers.find([*runs, *ledgers], "net:v0").project == "q"
     assert tellers.find([*runs, *ledgers], "net:gold").project == "p"
-    with pytest.raises(NotFoundError, match=r":v0 to :v0"):
+    with pytest.raises(NotFoundError, match=r":v0, or :<hash>"):
         tellers.find([*runs, *ledgers], "net:v1")
 
 

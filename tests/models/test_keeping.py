@@ -92,6 +92,16 @@ def test_the_run_that_loads_a_model_remembers_it(inside: Repo):
     assert [used.name for used in query.of_id(inside, second.id).used] == ["net"]  # type: ignore[union-attr]
 
 
+def test_a_stage_of_what_was_only_logged_is_told_to_be_one_of_registered_models(inside: Repo):
+    with wandb.init() as run:
+        run.log_model(WEIGHTS, name="net")
+
+    with pytest.raises(NotFoundError, match="There is no registered model 'net'") as caught:
+        wandb.load_model("net@production")
+
+    assert "mlgit model register RUN --name net" in caught.value.fix
+
+
 @pytest.mark.parametrize("model", [{"w": np.array([object()])}, np.array([{}])])
 def test_arrays_of_objects_are_refused(inside: Repo, model: Any):
     with wandb.init() as run, pytest.raises(UsageError, match="which NumPy would pickle"):
