@@ -19,6 +19,7 @@ from mlgit.core import figures, ledger, secrets, values
 from mlgit.core.artifact import WORDS, ArtifactVersion
 from mlgit.core.ledger import Ledger
 from mlgit.core.roll import Told
+from mlgit.dvc import project as dvc_project
 from mlgit.dvc.caches import tree
 from mlgit.dvc.worktree import adding
 from mlgit.errors import UsageError, WrongKindError
@@ -75,7 +76,8 @@ def plan(place: Place, target: str, wish: Wish, *, looks: bool = False) -> Plan:
     Raises `UsageError` for what cannot be added.
     """
     is_reference = manifest.is_address(target)
-    before = _before(place, _told(place, target), wish.name)
+    home = _home(place, target)
+    before = _before(place, home, _told(place, target, home), wish.name)
     name = catalog.checked(wish.name or (before.name if before else _called(target, is_reference=is_reference)))
     list(map(catalog.checked_alias, wish.aliases))
     type = _type(place, name, None if wish.type is None else catalog.checked_type(wish.type))
@@ -96,28 +98,36 @@ def plan(place: Place, target: str, wish: Wish, *, looks: bool = False) -> Plan:
     return Plan(target=target, name=name, type=type, files=files, notes=tuple(notes), splits=groups, draft=draft)
 
 
-def _told(place: Place, target: str) -> str:
-    """What a version that is added from *target* has for its path: from the project's folder, or the address."""
+def _home(place: Place, target: str) -> str:
+    """The folder, in the repository, whose DVC project holds *target*: the project's.
+
+    Where that has no DVC project it is that of the DVC project which *target* lies in, if it does.
+    """
+    top = place.repo.work_tree
+    if top is None or manifest.is_address(target) or dvc_project.root(top / place.folder, top):
+        return place.folder
+    root = dvc_project.root(tree.named(Path(target)).parent, top)
+    return root.relative_to(top).as_posix() if root else place.folder
+
+
+def _told(place: Place, target: str, home: str) -> str:
+    """What a version that is added from *target* has for its path: from the folder *home*, or the address."""
     if manifest.is_address(target):
         return secrets.redact(target)
     path, top = tree.named(Path(target)), place.repo.work_tree
-    return _from_home(place, path.relative_to(top)) if top and path.is_relative_to(top) else str(path)
+    return _from_home(home, path.relative_to(top)) if top and path.is_relative_to(top) else str(path)
 
 
-def _from_home(place: Place, inside: PurePath) -> str:
-    """*inside*, a path in the repository, from the project's folder where it lies there."""
-    home = PurePosixPath(place.folder)
+def _from_home(home: str, inside: PurePath) -> str:
+    """*inside*, a path in the repository, from the folder *home* where it lies there."""
     return (inside.relative_to(home) if inside.is_relative_to(home) else inside).as_posix()
 
 
-def _before(place: Place, path: str, name: str | None) -> ArtifactVersion | None:
+def _before(place: Place, home: str, path: str, name: str | None) -> ArtifactVersion | None:
     """The newest version that a person added from *path*, as *name* if that is given."""
     known = ledgers.of(place.repo, *((name,) if name else ()), project=place.settings.project)
     from_here = (
-        one
-        for each in known
-        for one in each.added
-        if (one.path, one.folder) == (path, place.folder) and not one.deleted
+        one for each in known for one in each.added if (one.path, one.folder) == (path, home) and not one.deleted
     )
     return max(from_here, key=lambda one: max(one.created, one.claimed), default=None)
 
@@ -147,9 +157,10 @@ def add(place: Place, plan: Plan, wish: Wish) -> Added:
 
     Raises `UsageError` for what cannot be added, `MlgitError` where the disk refuses.
     """
-    version, written, notes = _referenced(place, plan) if plan.draft else _kept(place, plan)
+    home = _home(place, plan.target)
+    version, written, notes = _referenced(place, plan) if plan.draft else _kept(place, plan, home)
     version = replace(
-        version, by=place.repo.identity, folder=place.folder, splits=plan.splits,
+        version, by=place.repo.identity, folder=home, splits=plan.splits,
         description=secrets.redact(wish.description),
         metadata=secrets.redact_params(values.plain(wish.metadata, where="metadata")),
     )  # fmt: skip
@@ -206,10 +217,10 @@ def _referenced(place: Place, plan: Plan) -> tuple[ArtifactVersion, tuple[str, .
     return replace(made, path=secrets.redact(plan.target), size=sum(plan.files.values()), tags=()), (), ()
 
 
-def _kept(place: Place, plan: Plan) -> tuple[ArtifactVersion, tuple[str, ...], tuple[str, ...]]:
+def _kept(place: Place, plan: Plan, home: str) -> tuple[ArtifactVersion, tuple[str, ...], tuple[str, ...]]:
     added = adding.add(place.repo, Path(plan.target))
     version = ArtifactVersion(
         name=plan.name, type=plan.type, hash=added.hash, size=added.size, files=added.files,
-        path=_from_home(place, PurePosixPath(added.path)),
+        path=_from_home(home, PurePosixPath(added.path)),
     )  # fmt: skip
-    return log.with_card(place.repo, version, folder=place.folder), added.written, added.notes
+    return log.with_card(place.repo, version, folder=home), added.written, added.notes

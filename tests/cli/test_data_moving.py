@@ -227,3 +227,39 @@ def test_ssh_and_webdav_that_let_nobody_in_or_do_not_answer_are_told(
     assert "does not let us in" in refused.stderr
     assert "could not be reached" in away.stderr
     assert "not-the-secret" not in refused.stdout + refused.stderr + away.stderr
+
+
+def test_a_dvc_project_in_a_folder_of_the_repository_has_its_own_remote(
+    inside: Repo, mlgit: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    own = inside.folder / "sub"
+    project.setup(inside, "sub")
+    stores.configure(own, "store", str(tmp_path / "far"))
+    monkeypatch.chdir(own)
+    (own / "data").mkdir()
+    (own / "data/x.csv").write_text("1\n")
+    mlgit("data", "add", "data")
+    (own / "data/x.csv").write_text("2\n")
+    mlgit("data", "add", "data")
+    pushed = mlgit("data", "push")
+    subprocess.run(["rm", "-rf", own / ".dvc/cache", own / "data"], check=True)
+
+    mlgit("data", "checkout", "data:v0")
+
+    assert sorted(pushed.stdout.splitlines()[1:]) == ["  data:v0", "  data:v1"]
+    assert (own / "data/x.csv").read_text() == "1\n"
+    assert stores.dvc("status", cwd=own) == "Data and pipelines are up to date.\n"
+
+
+def test_what_is_pulled_into_a_cache_of_a_group_is_open_to_the_group(
+    inside: Repo, data: Path, mlgit: Script, tmp_path: Path
+):
+    mlgit("data", "push")
+    lose(inside, data)
+    database = next(databases.of(inside, ""))
+    database.mkdir(parents=True)
+    database.chmod(0o2775)
+
+    mlgit("data", "pull")
+
+    assert {folder.stat().st_mode & 0o7777 for folder in database.glob("??")} == {0o2775}

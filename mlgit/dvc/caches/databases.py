@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,13 @@ def is_intact(database: Path, oid: str) -> bool:
         return is_the_content(place(database, oid), oid)
     except FileNotFoundError:
         return False
+
+
+def make_folder(database: Path, folder: Path) -> None:
+    """Make *folder*, in *database*, for who may write to that: a cache may be shared with a group. Raises `OSError`."""
+    with suppress(FileExistsError):
+        folder.mkdir()
+        shutil.copymode(database, folder)
 
 
 def put_aside(path: Path) -> Path:

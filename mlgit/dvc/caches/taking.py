@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -140,9 +139,7 @@ class Intake:
         targets = {oid: databases.place(self._objects.database, oid) for oid in self._new}
         folders = {target.parent for target in targets.values()}
         for folder in folders:
-            with suppress(FileExistsError):
-                folder.mkdir()
-                shutil.copymode(self._objects.database, folder)  # a cache may be shared with a group
+            databases.make_folder(self._objects.database, folder)
         for oid in self._new.keys() & self._objects.damaged:
             databases.put_aside(targets[oid])
         for oid in sorted(self._new, key=lambda one: one.endswith(".dir")):

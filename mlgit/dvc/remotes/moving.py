@@ -240,7 +240,7 @@ def _fetch(remote: Remote, folder: Path, outcome: Outcome, ear: Any, oid: str) -
 
 def _place(path: Path, target: Path) -> None:
     path.chmod(0o444)  # as DVC leaves what it has
-    target.parent.mkdir(exist_ok=True)
+    databases.make_folder(target.parent.parent, target.parent)
     path.replace(target)
 
 
