@@ -745,6 +745,19 @@ def test_what_a_trainer_leaves_beside_its_model_can_be_left_out(inside: Repo, ca
     assert np.allclose(pooled(mlgit.load_model("some")), pooled(model))
 
 
+def test_what_keras_is_to_compute_with_is_named_where_it_is_missing(inside: Repo):
+    needed("keras")
+    with mlgit.init() as run:
+        run.log_model(layers(), name="net")
+    code = "import sys, mlgit; sys.modules['tensorflow'] = None; mlgit.load_model('net')"
+    env = os.environ | {"KERAS_BACKEND": "tensorflow"}
+
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+
+    assert "Keras is to compute with tensorflow, which is not there" in done.stderr
+    assert "KERAS_BACKEND=torch or jax" in done.stderr
+
+
 def test_a_missing_library_is_named(inside: Repo, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "skops.io", None)
     with mlgit.init() as run, pytest.raises(MlgitError, match="This needs skops"):

@@ -78,11 +78,15 @@ def of_files(files: Mapping[str, Path]) -> str | None:
 
 
 def library(name: str, package: str = "") -> ModuleType:
-    """The module *name*. Raises `MlgitError` where its *package* is not installed."""
+    """The module *name*. Raises `MlgitError` where its *package* is not installed, or what that needs."""
     try:
         return importlib.import_module(name)
     except ImportError as exc:
         needed = package or name.partition(".")[0]
+        missing = (exc.name or "").partition(".")[0]
+        if name == "keras" and missing not in ("", "keras"):
+            fix = f'KERAS_BACKEND=torch or jax, whichever is installed, or pip install "{missing}"'
+            raise MlgitError(f"Keras is to compute with {missing}, which is not there.", why=str(exc), fix=fix) from exc
         raise MlgitError(f"This needs {needed}.", why=str(exc), fix=f'pip install "{needed}"') from exc
 
 
