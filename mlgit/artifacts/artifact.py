@@ -66,13 +66,17 @@ class Artifact(Contents):
         if self._logged is None:
             ties.ask("log")(self, project)
             return
+        found = self._found or self._look()
         amended = amend.save(
-            self._logged.repo, self._found or self._look(), self._logged.version, aliases=self._aliases,
+            self._logged.repo, found, self._logged.version, aliases=self._aliases,
             tags=self._tags, description=self.description or "", metadata=self.metadata,
             ttl=self.ttl.total_seconds() if self.ttl else None,
         )  # fmt: skip
         self._amended(amended)
         self._say(amended)
+        if found.collection != self._name:  # a link stays one
+            self._found = amend.now(self._logged.repo, found)
+            self._aliases = list(self._found.aliases)
 
     def new_draft(self) -> Artifact:
         """A draft of the same name that holds the same."""

@@ -158,7 +158,8 @@ class Contents(Version):
 
         Raises `UsageError` where a git repository lies there.
         """
-        self._as_logged()
+        if not self._is_aside:
+            self._as_logged()
         place = bringing.place(root, self._name)
         bringing.clear(place, self._all())
         return self.download(place)
@@ -178,5 +179,6 @@ class Contents(Version):
 
     def verify(self, root: str | os.PathLike[str] | None = None) -> None:
         """Raise `ValueError` where the files below *root* are not exactly those of the artifact."""
-        self._as_logged()
+        if not self._is_aside:
+            self._as_logged()
         bringing.verify(self.place_of(root), self._all(), name=self.name)

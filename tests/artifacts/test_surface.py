@@ -121,6 +121,20 @@ def test_a_link_is_found_from_both_ends_and_deleting_it_leaves_the_version(versi
     assert not mlgit.Api({"project": "p"}).artifact_exists("best:v0")
 
 
+def test_a_link_that_is_saved_stays_one(version: Artifact):
+    with mlgit.init(project="p") as run:
+        linked = run.link_artifact(version, "registry/best", aliases=["gold"])
+    linked.description = "the best so far"
+    linked.aliases.append("prod")
+    linked.save()
+
+    assert (linked.name, linked.is_link, set(linked.aliases)) == ("best:v0", True, {"gold", "prod", "latest"})
+    assert mlgit.Api({"project": "p"}).artifact("mnist:v0").description == "the best so far"
+    assert version.aliases == ["latest"]
+    linked.unlink()
+    assert (linked.name, linked.is_link) == ("mnist:v0", False)
+
+
 def test_metadata_may_be_none_or_json(draft: Artifact):
     draft.metadata = None
     assert draft.metadata == {}

@@ -179,8 +179,8 @@ class Kept:
             mlgit.use_artifact("digits:best")
 
         What was linked last is `latest` there. The *aliases* count there alone; `model-registry/digits:best` says one
-        too. Returns the artifact, or None where it could not be kept. Raises `UsageError` for a path that names no
-        collection and for an alias that cannot be one.
+        too. Returns it as it is found there, or None where it could not be kept. Raises `UsageError` for a path that
+        names no collection and for an alias that cannot be one.
         """
         if artifact.is_draft():
             self.log_artifact(artifact)
@@ -189,12 +189,12 @@ class Kept:
         if pinned.is_again():
             self._journal.say_once("link", f"{artifact.name} is not linked: a run that is made again moves no names")
             return artifact
-        artifact.link(target_path, _several(aliases))
+        linked = artifact.link(target_path, _several(aliases))
         if version := artifact.stored:
             self._kept[version.name, version.hash] = version
         self._journal.say_once("link", f"{artifact.name} is linked to {target_path}; a registry with stages, gates and "
                        "review is: mlgit model register")  # fmt: skip
-        return artifact
+        return linked
 
     # -- one artifact by several processes
 

@@ -107,7 +107,7 @@ class Modelled(Kept):
         """Keep *path*, or an object in its place, as a model; link it to the collection *registered_model_name*.
 
         *name* is that of the artifact, its file's unless given; the *aliases* are those of the link. Returns the
-        artifact, or None where it could not be kept. Raises as `log_model` does.
+        artifact as it is found there, or None where it could not be kept. Raises as `log_model` does.
         """
         artifact = self.log_model(path, name=name)
         return self.link_artifact(artifact, f"model-registry/{registered_model_name}", aliases)
