@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+unexport PYTHONDONTWRITEBYTECODE  # thousands of processes would compile mlgit anew
 
 .PHONY: demo test check lint integrations bench lock clean
 .DELETE_ON_ERROR:

@@ -7,7 +7,7 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
 from mlgit.store import runs
 from mlgit.tracking import session
+from tests.warm import Warm
 
 # At home every run looks for new examples; where a landing hangs on it, it is the same ones each time.
 hypothesis.settings.register_profile("home", deadline=None)
@@ -34,6 +35,7 @@ def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFac
     for name in list(os.environ):
         if name.startswith(("GIT_", "MLGIT_", "WANDB_", "DVC_", "XDG_", "PIP_", "UV_")) and name != "MLGIT_REQUIRE":
             monkeypatch.delenv(name)
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # every process would compile mlgit anew
     for name, value in {
         "HOME": home, "XDG_CONFIG_HOME": home / ".config", "XDG_DATA_HOME": home / ".local/share",
         "XDG_CACHE_HOME": home / ".cache", "GIT_CONFIG_NOSYSTEM": 1, "GIT_TERMINAL_PROMPT": 0, "GIT_EDITOR": "false",
@@ -114,12 +116,35 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
     return call
 
 
-@pytest.fixture
-def mlgit(python: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the real command line in a fresh process: `mlgit("ls", cwd=…)`."""
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """One for each worker, for all of its tests."""
+    found = Warm(tmp_path_factory.mktemp("warm"))
+    yield found
+    found.close()
 
-    def call(*args: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
-        return python("-m", "mlgit", *args, **kwargs)
+
+@pytest.fixture
+def mlgit(
+    python: Callable[..., subprocess.CompletedProcess[str]], warm: Warm
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the real command line in a process of its own: `mlgit("ls", cwd=…)`.
+
+    What begins runs, and so records what its process has loaded, starts with nothing loaded; so does who asks for more.
+    """
+
+    def call(
+        *args: str,
+        check: bool = True,
+        cwd: str | Path | None = None,
+        env: Mapping[str, str] = os.environ,
+        **more: object,
+    ) -> subprocess.CompletedProcess[str]:
+        if more or args[:1] in {("demo",), ("reproduce",), ("rerun",), ("run",), ("sweep",)} or not warm.fits(env):
+            return python("-m", "mlgit", *args, check=check, cwd=cwd, env=env, **more)
+        done = warm.run(*args, cwd=cwd, env=env)
+        assert not check or done.returncode == 0, f"{args} → {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
 
     return call
 
