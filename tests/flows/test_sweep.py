@@ -132,14 +132,14 @@ def test_ctrl_c_stops_the_trials_and_keeps_what_finished(project: Path, mlgit: M
     (project / "grid.yaml").write_text((project / "grid.yaml").read_text().replace("metric: {name: loss}\n", ""))
     process = subprocess.Popen(words, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     logs = project / ".git/mlgit/sweeps"
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not any("up" in log.read_text().splitlines() for log in logs.rglob("*-2.log")):
         assert time.monotonic() < end
         assert process.poll() is None
         time.sleep(0.02)
 
     os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
 
     assert process.returncode == 130, err
     assert "Interrupted; what finished stays" in out
@@ -157,13 +157,13 @@ def test_a_search_without_an_end_goes_on_to_the_trials_that_were_asked_for(
     (project / "slow.py").write_text(slow)
     words = (sys.executable, "-m", "mlgit", "sweep", "run", "bayes.yaml", "--trials", "3", "--agents", "2")
     process = subprocess.Popen(words, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not any("up" in log.read_text().splitlines() for log in (project / ".git/mlgit/sweeps").rglob("*-1.log")):
         assert time.monotonic() < end
         assert process.poll() is None
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     (told,) = [line for line in err.splitlines() if line.startswith("Go on: mlgit ")]
     (project / "slow.py").write_text(SDK)
 
@@ -188,7 +188,7 @@ def test_two_cannot_go_on_with_one_sweep_at_once(project: Path, mlgit: Mlgit) ->
     refused = mlgit("sweep", "run", "--resume", running, cwd=project, check=False)
     other = mlgit("sweep", "run", "--resume", sweep["id"], "--trials", "3", "--json", cwd=project)
     (project / "go").touch()
-    first.communicate(timeout=30)
+    first.communicate(timeout=120)
     done = mlgit("sweep", "run", "--resume", running, "--json", cwd=project)
 
     assert refused.returncode == 1

@@ -95,7 +95,7 @@ def test_hands_of_a_process_that_is_killed_end_and_tidy_up(crowded: Repo, tmp_pa
     asking = subprocess.Popen(
         (sys.executable, "-c", code), cwd=crowded.folder, env={**os.environ, "TMPDIR": str(scratch)}
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not list(scratch.glob("mlgit-*/[0-9]*")) and asking.poll() is None and time.monotonic() < deadline:
         time.sleep(0.001)
     asking.send_signal(signal.SIGKILL)

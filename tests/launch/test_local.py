@@ -25,7 +25,7 @@ def python(code: str, **more: object) -> JobSpec:
     return JobSpec(name="a job", command=(sys.executable, "-c", code), **more)  # type: ignore[arg-type]
 
 
-def until(what: object, seconds: float = 20) -> None:
+def until(what: object, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not what():  # type: ignore[operator]
         assert time.monotonic() < end, "it never came"
@@ -73,6 +73,7 @@ def test_a_jobs_last_words_are_its_errors_however_its_output_is_buffered(tmp_pat
 
 def test_a_job_that_somebody_else_ends_was_preempted() -> None:
     job = local.submit(python("import time; time.sleep(60)"), Settings())
+    assert local.wait(job, seconds=0) is JobState.RUNNING
 
     job.process.terminate()
 
@@ -127,7 +128,6 @@ def test_a_job_that_is_asked_twice_is_killed_at_once(tmp_path: Path) -> None:
 def test_a_job_past_its_minutes_is_timed_out() -> None:
     job = local.submit(python("import time; time.sleep(60)", minutes=0.2 / 60), Settings())
 
-    assert local.wait(job, seconds=0) is JobState.RUNNING
     assert local.wait(job) is JobState.TIMED_OUT
 
 

@@ -537,7 +537,7 @@ def test_one_that_is_ended_leaves_nothing_behind_or_the_next_one_tidies_up(
     slow.touch()
     words = (sys.executable, "-m", "mlgit", "reproduce", "x")
     with subprocess.Popen(words, stderr=subprocess.DEVNULL, start_new_session=True) as process:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while not Path(f"{slow}.began").exists() and time.monotonic() < until:
             time.sleep(0.02)
         assert not is_clean(inside)

@@ -24,7 +24,7 @@ run.finish()
 
 def child_of(pid: int) -> int:
     """The process that records the run of *pid*, once there is one."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         for number in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             with contextlib.suppress(OSError):  # it may have gone
@@ -47,7 +47,7 @@ def test_who_records_a_run_keeps_others_from_it_when_its_training_is_killed(repo
         assert recover.recover_all(repo, print) == []
     finally:
         os.kill(recorder, signal.SIGCONT)
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while locks.is_alive(folder) and time.monotonic() < until:
         time.sleep(0.05)
     recover.recover_all(repo, print)  # it may not have been told what to do when the training was killed

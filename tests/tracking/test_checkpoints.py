@@ -61,7 +61,7 @@ def slow(repo: Repo) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 def committed(repo: Repo, count: int = 1) -> list[str]:
     """The commits of the only run's branch, once there are so many."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         for tip in repo.refs("refs/heads/exp/").values():
             found = [oid for oid, _ in repo.ancestors(tip)][:-1]
@@ -119,7 +119,7 @@ def test_here_the_live_run_is_listed_elsewhere_its_checkpoint_with_its_age(
 def test_checkpoints_come_by_themselves(repo: Repo, slow: Callable[..., subprocess.Popen[str]], env: dict[str, str]):
     child = slow(**env)
     committed(repo, 2)
-    child.communicate("more\n", timeout=60)
+    child.communicate("more\n", timeout=120)
 
     assert [run.state for run in query.runs(repo)] == [State.FINISHED]
     assert {told(repo, oid).state for oid in committed(repo, 3)[1:]} == {State.RUNNING}
@@ -133,7 +133,7 @@ def test_a_run_that_is_killed_after_a_checkpoint_is_crashed_on_the_same_branch(
     committed(repo)
     child.kill()
     child.wait()
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while live.folders(repo) and time.monotonic() < until:
         time.sleep(0.05)  # the child that makes the checkpoints sees to it
 
@@ -171,7 +171,7 @@ def test_pushed_checkpoints_are_seen_elsewhere_and_so_is_the_end(
     repo.git("remote", "add", "origin", str(far.folder))
     child = slow(MLGIT_CHECKPOINT="0.1s", MLGIT_PUSH="1")
     committed(far)
-    child.communicate("", timeout=60)
+    child.communicate("", timeout=120)
 
     assert [run.state for run in query.runs(far)] == [State.FINISHED]
 
@@ -237,8 +237,8 @@ def test_checkpoints_of_a_run_that_has_ended_wait_for_nothing_and_say_so(repo: R
     mlgit("run", "-n", "short", "--", "true", cwd=repo.folder)
     read, write = os.pipe()  # standard input that does not end
     try:
-        done = mlgit("checkpoint", "short", "--every", "1h", cwd=repo.folder, stdin=read, timeout=60)
-        told = mlgit("checkpoint", "short", "--every", "1h", "--json", cwd=repo.folder, stdin=read, timeout=60)
+        done = mlgit("checkpoint", "short", "--every", "1h", cwd=repo.folder, stdin=read, timeout=120)
+        told = mlgit("checkpoint", "short", "--every", "1h", "--json", cwd=repo.folder, stdin=read, timeout=120)
     finally:
         os.close(read)
         os.close(write)
@@ -290,7 +290,7 @@ def test_sigterm_in_the_midst_of_checkpoints_is_preempted(repo: Repo, slow: Call
     child = slow(MLGIT_CHECKPOINT="0.1s")
     committed(repo)
     child.send_signal(signal.SIGTERM)
-    child.wait(timeout=60)
+    child.wait(timeout=120)
     recover.recover_all(repo, lambda _text: None)
 
     assert child.returncode == -signal.SIGTERM
@@ -346,7 +346,7 @@ def test_checkpoints_by_several_at_once_and_at_the_very_end_are_of_one_branch(re
             assert sum(made) > life
     finally:
         for one in crowd:
-            one.communicate(timeout=60)
+            one.communicate(timeout=120)
     (run,) = query.runs(repo)
 
     assert run.state is State.FINISHED

@@ -332,7 +332,7 @@ def test_a_signal_reaches_the_command_and_the_run_is_kept(repo: Repo, number: in
     assert process.stdout
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(number)
-    process.communicate(timeout=20)
+    process.communicate(timeout=120)
 
     assert process.returncode == code
     assert only(repo).state is state
@@ -352,7 +352,7 @@ from mlgit.__main__ import main
 sys.argv[1:] = ["run", "--", "sleep", "60"]
 main()
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=repo.folder, stderr=subprocess.DEVNULL, timeout=50)
+    done = subprocess.run([sys.executable, "-c", script], cwd=repo.folder, stderr=subprocess.DEVNULL, timeout=120)
 
     assert done.returncode == {signal.SIGTERM: 143, signal.SIGINT: -signal.SIGINT}[number]
     assert only(repo).state is (State.PREEMPTED if number == signal.SIGTERM else State.CRASHED)
@@ -447,9 +447,9 @@ def test_a_run_inside_a_run_of_another_command_is_a_run_of_its_own(repo: Repo, r
 
 def test_two_runs_inside_one_another_do_not_wait_for_one_params_file_for_ever(project: Repo, run: Script):
     inner = [sys.executable, "-m", "mlgit", "run"]
-    both = run("-p", "lr=2", "--", *inner, "-p", "lr=3", "--", "true", check=False, timeout=30)
-    one = run("-p", "lr=2", "--", *inner, "--", "cat", "params.yaml", timeout=30)
-    other = run("--", *inner, "-p", "lr=3", "--", "cat", "params.yaml", timeout=30)
+    both = run("-p", "lr=2", "--", *inner, "-p", "lr=3", "--", "true", check=False, timeout=120)
+    one = run("-p", "lr=2", "--", *inner, "--", "cat", "params.yaml", timeout=120)
+    other = run("--", *inner, "-p", "lr=3", "--", "cat", "params.yaml", timeout=120)
 
     assert both.returncode == 2
     assert "give -p to one of them only" in both.stderr
@@ -520,7 +520,7 @@ ENDS: dict[str, tuple[State, int | None]] = {
 def test_a_run_whose_mlgit_is_killed_ended_as_the_script_did_that_was_its_command(repo: Repo, end: str):
     code = f"import mlgit, os, signal, sys\nmlgit.init()\nos.kill(os.getppid(), 9)\n{end}"
     words = [sys.executable, "-m", "mlgit", "run", "--", sys.executable, "-c", code]
-    subprocess.run(words, cwd=repo.folder, capture_output=True, timeout=60, check=False)  # until both are gone
+    subprocess.run(words, cwd=repo.folder, capture_output=True, timeout=120, check=False)  # until both are gone
     recover.recover_all(repo, lambda _text: None)
 
     found = only(repo)
@@ -530,7 +530,7 @@ def test_a_run_whose_mlgit_is_killed_ended_as_the_script_did_that_was_its_comman
 def test_a_run_whose_mlgit_is_killed_is_crashed_and_says_so_where_its_script_was_a_part_of_the_command(repo: Repo):
     script = f"{sys.executable} -c 'import mlgit; mlgit.init()'; kill -9 $PPID; exit 3"
     words = [sys.executable, "-m", "mlgit", "run", "--", "sh", "-c", script]
-    subprocess.run(words, cwd=repo.folder, capture_output=True, timeout=60, check=False)
+    subprocess.run(words, cwd=repo.folder, capture_output=True, timeout=120, check=False)
     recover.recover_all(repo, lambda _text: None)
 
     found = only(repo)

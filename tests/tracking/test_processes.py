@@ -52,7 +52,7 @@ def script(repo: Repo) -> Script:
             text=True,
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=120,
         )
 
     return run
@@ -151,7 +151,7 @@ def test_processes_that_finish_at_once_all_become_branches(repo: Repo):
         process.stdin.write(b"go")
         process.stdin.flush()
     for process in every:
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
     assert [process.returncode for process in every] == [0] * 5
     found = recovered(repo)
@@ -185,7 +185,7 @@ def test_finishing_while_others_look_and_recover_loses_nothing(repo: Repo):
     looker = subprocess.run([sys.executable, "-c", look], cwd=repo.folder, capture_output=True, text=True, check=False)
 
     for worker in workers:
-        worker.communicate(timeout=60)
+        worker.communicate(timeout=120)
 
     assert [worker.returncode for worker in workers] == [0, 0]
     assert (looker.returncode, looker.stderr) == (0, "")

@@ -127,7 +127,7 @@ for _ in range(20):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
 print("well")
 """
-    done = python("-W", "ignore", "-c", code, cwd=repo.folder, env={**os.environ, **OFTEN}, timeout=60)
+    done = python("-W", "ignore", "-c", code, cwd=repo.folder, env={**os.environ, **OFTEN}, timeout=120)
 
     assert done.stdout == "well\n"
 
