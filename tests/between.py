@@ -138,6 +138,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             server.endheaders(body[: len(body) // 2] if cut is Cut.UPLOAD else body)
             if cut is Cut.UPLOAD:
                 self.close_connection = True
+                server.sock.shutdown(socket.SHUT_WR)
+                while server.sock.recv(1 << 16):  # until it has done with that half, which the next try would meet
+                    pass
                 return
             answer = server.getresponse()
             content = answer.read()
