@@ -209,6 +209,18 @@ def dvc(*args: str, cwd: Path) -> str:
     return done.stdout
 
 
+def body_of(request: http.server.BaseHTTPRequestHandler) -> bytes:
+    """What was sent with *request*, in one piece or in chunks."""
+    if request.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        return request.rfile.read(int(request.headers.get("Content-Length") or 0))
+    parts = []
+    while size := int(request.rfile.readline().split(b";")[0], 16):
+        parts.append(request.rfile.read(size))
+        request.rfile.readline()
+    request.rfile.readline()
+    return b"".join(parts)
+
+
 class Shelf(http.server.BaseHTTPRequestHandler):
     """A folder that can be read and written by http, as DVC's http remote does."""
 
@@ -243,7 +255,7 @@ class Shelf(http.server.BaseHTTPRequestHandler):
             self._say(200, path.read_bytes(), send=send) if path.is_file() else self._say(404)
 
     def do_POST(self) -> None:
-        body = self._body()
+        body = body_of(self)
         if not self._is_let_in():
             return
         if self.readonly:
@@ -264,16 +276,6 @@ class Shelf(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if send:
             self.wfile.write(content)
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        parts = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
 
 
 class _Server(http.server.ThreadingHTTPServer):

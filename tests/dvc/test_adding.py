@@ -16,19 +16,7 @@ from mlgit.dvc.worktree import adding
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
 from tests.conftest import make_repo
-
-
-def dvc(*args: str, cwd: Path) -> str:
-    """Stock DVC."""
-    done = subprocess.run([sys.executable, "-m", "dvc", *args], cwd=cwd, capture_output=True, text=True)
-    assert done.returncode == 0, f"dvc {args}: {done.stdout}{done.stderr}"
-    return done.stdout
-
-
-@pytest.fixture
-def top(repo: Repo) -> Path:
-    assert repo.work_tree
-    return repo.work_tree
+from tests.stores import dvc
 
 
 @pytest.fixture

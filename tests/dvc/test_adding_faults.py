@@ -23,12 +23,6 @@ from tests.conftest import need
 
 
 @pytest.fixture
-def top(repo: Repo) -> Path:
-    assert repo.work_tree
-    return repo.work_tree
-
-
-@pytest.fixture
 def data(top: Path) -> Path:
     (top / "data").mkdir()
     (top / "data/a").write_text("a")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,20 +11,9 @@ from mlgit.dvc import cache, project
 from mlgit.dvc.caches import storing
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
+from tests.stores import dvc
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def dvc(*args: str, cwd: Path) -> str:
-    """Stock DVC."""
-    done = subprocess.run([sys.executable, "-m", "dvc", *args], cwd=cwd, capture_output=True, text=True)
-    assert done.returncode == 0, f"dvc {args}: {done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def top(repo: Repo) -> Path:
-    assert repo.work_tree
-    return repo.work_tree
 
 
 @pytest.fixture
@@ -66,19 +54,19 @@ def test_a_folder_comes_back_whole(repo: Repo, folder: Path, tmp_path: Path):
 
 def test_the_hash_is_the_one_that_stock_dvc_computes(repo: Repo, folder: Path):
     project.setup(repo)
-    inside = top(repo) / "data"
+    inside = repo.folder / "data"
     folder.rename(inside)
     (inside / "train" / "skip.tmp").write_text("never")
-    with (top(repo) / ".dvcignore").open("a") as file:
+    with (repo.folder / ".dvcignore").open("a") as file:
         file.write("*.tmp\n")
 
     content, _ = storing.add(repo, inside)
     before = repo.git("status", "--porcelain")
-    dvc("add", "-q", "data", cwd=top(repo))
+    dvc("add", "-q", "data", cwd=repo.folder)
 
-    assert f"md5: {content}" in (top(repo) / "data.dvc").read_text()
+    assert f"md5: {content}" in (repo.folder / "data.dvc").read_text()
     assert "data.dvc" not in before
-    assert (top(repo) / ".dvc/cache/files/md5" / content[:2] / content[2:]).is_file()
+    assert (repo.folder / ".dvc/cache/files/md5" / content[:2] / content[2:]).is_file()
 
 
 def test_the_same_content_is_stored_once(repo: Repo, tmp_path: Path):
@@ -118,12 +106,12 @@ def test_a_worktree_stores_where_the_bytes_stay(repo: Repo, tmp_path: Path):
     repo.git("worktree", "remove", "--force", str(tmp_path / "trial"))
 
     assert cache.exists(repo, content)
-    assert (top(repo) / ".dvc/cache/files/md5" / content[:2]).is_dir()
+    assert (repo.folder / ".dvc/cache/files/md5" / content[:2]).is_dir()
 
 
 def test_a_configured_cache_is_used(repo: Repo, tmp_path: Path):
     project.setup(repo)
-    dvc("cache", "dir", str(tmp_path / "shared"), cwd=top(repo))
+    dvc("cache", "dir", str(tmp_path / "shared"), cwd=repo.folder)
     (tmp_path / "m").write_text("shared")
 
     content, _ = storing.add(repo, tmp_path / "m")
@@ -143,12 +131,12 @@ def test_bytes_stored_before_dvc_was_set_up_are_still_found(repo: Repo, tmp_path
 
 def test_what_the_cache_lacks_is_pulled_from_the_remote(repo: Repo, folder: Path, tmp_path: Path):
     project.setup(repo)
-    folder.rename(top(repo) / "data")
-    dvc("remote", "add", "-q", "-d", "store", str(tmp_path / "remote"), cwd=top(repo))
-    dvc("add", "-q", "data", cwd=top(repo))
-    dvc("push", "-q", cwd=top(repo))
-    content, _ = storing.add(repo, top(repo) / "data")
-    subprocess.run(["rm", "-rf", top(repo) / ".dvc/cache"], check=True)
+    folder.rename(repo.folder / "data")
+    dvc("remote", "add", "-q", "-d", "store", str(tmp_path / "remote"), cwd=repo.folder)
+    dvc("add", "-q", "data", cwd=repo.folder)
+    dvc("push", "-q", cwd=repo.folder)
+    content, _ = storing.add(repo, repo.folder / "data")
+    subprocess.run(["rm", "-rf", repo.folder / ".dvc/cache"], check=True)
 
     cache.fetch(repo, content, tmp_path / "back")
 

@@ -15,12 +15,6 @@ from tests import dying
 
 
 @pytest.fixture
-def top(repo: Repo) -> Path:
-    assert repo.work_tree
-    return repo.work_tree
-
-
-@pytest.fixture
 def data(top: Path) -> Path:
     (top / "data/deep").mkdir(parents=True)
     for name in ("a", "b", "deep/c"):

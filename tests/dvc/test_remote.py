@@ -33,13 +33,6 @@ def top(repo: Repo) -> Path:
 
 
 @pytest.fixture
-def s3(tmp_path: Path) -> Iterator[stores.S3]:
-    need("s3", stores.has_s3())
-    with stores.s3(tmp_path / "s3") as server:
-        yield server
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "data"
     (made / "train").mkdir(parents=True)

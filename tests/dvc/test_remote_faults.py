@@ -34,13 +34,6 @@ def content(repo: Repo, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def s3(tmp_path: Path) -> Iterator[stores.S3]:
-    need("s3", stores.has_s3())
-    with stores.s3(tmp_path / "s3") as server:
-        yield server
-
-
-@pytest.fixture
 def way(repo: Repo, s3: stores.S3, content: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Between]:
     """The way to *s3*, which is the default remote. What fails is tried again by s3fs, and not by botocore as well."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
