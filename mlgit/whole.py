@@ -28,9 +28,8 @@ def at(target: Path) -> Iterator[Path]:
     try:
         yield scratch
         scratch.replace(target)
-    except BaseException:
+    finally:
         _remove(scratch)
-        raise
 
 
 def workshop(place: Path) -> Path:

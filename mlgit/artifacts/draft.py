@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -122,13 +122,12 @@ class Draft(abc.ABC):
         target = self._staging.place(path)
         target.unlink(missing_ok=True)
         text = None if "b" in mode else encoding or "utf-8"
-        try:
+        with ExitStack() as undone:
+            undone.callback(self._entries.pop, path, None)
+            undone.callback(target.unlink, missing_ok=True)
             with target.open(mode, encoding=text) as file:
                 yield file
-        except BaseException:
-            target.unlink(missing_ok=True)
-            self._entries.pop(path, None)
-            raise
+            undone.pop_all()
         self._entries[path] = Entry(path, size=target.stat().st_size, source=target, parent=self._as_owner())
 
     def add_reference(

@@ -11,7 +11,11 @@ from mlgit.core import escape
 from mlgit.errors import MlgitError
 
 
-class RunName(click.ParamType):  # type: ignore[type-arg]  # click 8.1, which we take too, has no such argument
+class Name(click.ParamType):  # type: ignore[type-arg]  # click 8.1, which we take too, has no such argument
+    """What is called by a text; each kind of it says how the shell completes one."""
+
+
+class RunName(Name):
     """A run: its id, branch, name, or an unambiguous beginning; `latest`."""
 
     name = "run"
@@ -53,7 +57,7 @@ class Thing(RunName):
         return [*map(CompletionItem, fitting), *super().shell_complete(ctx, param, incomplete)]
 
 
-class StageName(click.ParamType):  # type: ignore[type-arg]  # as above
+class StageName(Name):
     """A stage of the project's dvc.yaml."""
 
     name = "stage"
@@ -75,7 +79,7 @@ class StageName(click.ParamType):  # type: ignore[type-arg]  # as above
             return []
 
 
-class ModelName(click.ParamType):  # type: ignore[type-arg]  # as above
+class ModelName(Name):
     """A registered model, or a version of it by its number or a stage: `digits@v1.0.0`, `digits@production`."""
 
     name = "model"
@@ -93,7 +97,7 @@ class ModelName(click.ParamType):  # type: ignore[type-arg]  # as above
         return [CompletionItem(name) for name in plain if name.startswith(incomplete)]
 
 
-class Key(click.ParamType):  # type: ignore[type-arg]  # as above
+class Key(Name):
     """A metric, param or field by its name; the last one of a text, where it stands in a condition or an order."""
 
     name = "key"
@@ -116,7 +120,7 @@ class Key(click.ParamType):  # type: ignore[type-arg]  # as above
         return [CompletionItem(before + name) for name in bare or fitting]
 
 
-class ArtifactName(click.ParamType):  # type: ignore[type-arg]  # as above
+class ArtifactName(Name):
     """An artifact by its name, or a version of it: `digits`, `digits:v2`, `digits:gold`."""
 
     name = "artifact"

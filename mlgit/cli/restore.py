@@ -7,13 +7,13 @@ import time
 import click
 from click.shell_completion import CompletionItem
 
-from mlgit.cli import edits, output
+from mlgit.cli import choose, edits, output
 from mlgit.core import escape, figures, refs
 from mlgit.core.run import Run
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 
 
-class HiddenRun(click.ParamType):  # type: ignore[type-arg]  # click 8.1, which we take too, has no such argument
+class HiddenRun(choose.Name):
     """A run that `mlgit rm` has hidden."""
 
     name = "run"

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, compress
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from array import array
 
 AXES = ("_step", "_runtime", "_timestamp")
 """What every row has beside its metrics: its number, seconds since the run began, seconds since the epoch."""
@@ -48,10 +51,10 @@ def chained(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
     kinds = {_typecode(part) for part in parts}
     if len(kinds) > 1 or None in kinds:
         return list(chain.from_iterable(parts))
-    whole: Any = parts[0][:]
+    whole = cast("array[Any]", parts[0][:])
     for part in parts[1:]:
         whole.extend(part)
-    return whole  # type: ignore[no-any-return]  # a slice of an array is one, with `extend`
+    return whole
 
 
 def _typecode(column: Sequence[Any]) -> str | None:

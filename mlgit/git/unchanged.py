@@ -27,7 +27,7 @@ def mark(work_tree: Path, git_dir: Path, common_dir: Path) -> Mark | None:
     found: list[tuple[str, int, int, int, int]] = []
     try:
         for path in _places(work_tree, git_dir, common_dir):
-            about = os.stat(path, follow_symlinks=False)  # noqa: PTH116  (a Path for each would cost more than the look)
+            about = os.stat(path, follow_symlinks=False)
             if now - about.st_mtime_ns < SETTLED_NS or len(found) >= MOST:
                 return None
             found.append((path, about.st_mtime_ns, about.st_ctime_ns, about.st_size, about.st_ino))
@@ -39,12 +39,12 @@ def mark(work_tree: Path, git_dir: Path, common_dir: Path) -> Mark | None:
 
 def _places(work_tree: Path, git_dir: Path, common_dir: Path) -> Iterator[str]:
     for name in ("index", "HEAD"):
-        if os.path.exists(path := f"{git_dir}/{name}"):  # noqa: PTH110  (as above)
+        if os.path.exists(path := f"{git_dir}/{name}"):
             yield path
     for name in ("packed-refs", "info/exclude", _TABLES, _branch(git_dir)):
-        if name and os.path.exists(path := f"{common_dir}/{name}"):  # noqa: PTH110  (as above)
+        if name and os.path.exists(path := f"{common_dir}/{name}"):
             yield path
-    if git_dir != common_dir and os.path.exists(path := f"{git_dir}/{_TABLES}"):  # noqa: PTH110  (as above)
+    if git_dir != common_dir and os.path.exists(path := f"{git_dir}/{_TABLES}"):
         yield path
     yield from _tree(str(work_tree), str(git_dir))
 

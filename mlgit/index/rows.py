@@ -190,11 +190,11 @@ class Rows:
             self._index()
             if self._is_new:
                 questions = (
-                    "SELECT id FROM runs WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1",
-                    "SELECT id FROM runs WHERE id IS NOT NULL AND NOT shown",
-                    f"SELECT id FROM runs WHERE ref GLOB '{refs.TRASH}*' AND id IS NOT NULL",  # noqa: S608  (ours)
+                    ("SELECT id FROM runs WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1", ()),
+                    ("SELECT id FROM runs WHERE id IS NOT NULL AND NOT shown", ()),
+                    ("SELECT id FROM runs WHERE ref GLOB ? AND id IS NOT NULL", (f"{refs.TRASH}*",)),
                 )
-                self._touched |= {run_id for ask in questions for (run_id,) in self._connection.execute(ask)}
+                self._touched |= {run_id for ask in questions for (run_id,) in self._connection.execute(*ask)}
             shown: dict[int, bool] = {}
             for run_id in self._touched:
                 question = "SELECT row, ref, project FROM runs WHERE id = ?"
@@ -210,10 +210,6 @@ class Rows:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
         yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")

@@ -75,7 +75,8 @@ def _ports(
             raise UsageError(
                 'A signature is {"inputs": …, "outputs": …}.', fix="give data like what goes in, comes out"
             )
-        return tuple(ports(sides[side]) if side in sides else () for side in ("inputs", "outputs"))  # type: ignore[return-value]
+        inputs, outputs = (ports(sides[side]) if side in sides else () for side in ("inputs", "outputs"))
+        return inputs, outputs
     if example is None:
         return kept.inputs, kept.outputs
     return ports(example), ports(chosen.predict(model, example))

@@ -22,7 +22,7 @@ from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from tokenize import TokenError
-from typing import IO, Any
+from typing import IO, Any, cast
 
 _SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle", ".pt", ".pth", ".ckpt")
 """Names under which everybody keeps pickles: what has one is believed to be one, unless its content is known."""
@@ -180,7 +180,7 @@ def _pickle(file: IO[bytes]) -> str:
     imported, stack = False, _Stack()
     file.seek(0)
     try:
-        for opcode, argument, _ in pickletools.genops(_Limited(file)):  # type: ignore[arg-type]
+        for opcode, argument, _ in pickletools.genops(cast("IO[bytes]", _Limited(file))):  # it only reads
             if not stack.takes(opcode):
                 return ""  # text, which happens to begin as a pickle could
             named = opcode.name in _IMPORTS and (not isinstance(argument, str) or _NAME.fullmatch(argument) is not None)

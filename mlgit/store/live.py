@@ -50,23 +50,24 @@ class Live:
 
     def __init__(self, folder: Path, *, new: bool = False) -> None:
         self.folder = folder
-        fds: list[int] = []
         path = folder / ("lock.new" if new else "lock")
-        try:
-            fds.append(_open(path))
-            if locks.lock(fds[0], fcntl.LOCK_SH | fcntl.LOCK_NB) is False:
-                raise MlgitError(f"The run {folder.name!r} is just being recovered.", fix="start a new one")
-            if new:  # a lock that is there and held by nobody means a dead one
-                path.rename(folder / "lock")
-            fds += (_open(folder / name) for name in (*SPOKEN, "output.log"))
-        except BaseException as exc:
-            for fd in fds:
-                os.close(fd)
-            if isinstance(exc, FileNotFoundError):
+        with contextlib.ExitStack() as half_open:
+
+            def opened(path: Path) -> int:
+                half_open.callback(os.close, fd := _open(path))
+                return fd
+
+            try:
+                self.lock = opened(path)
+                if locks.lock(self.lock, fcntl.LOCK_SH | fcntl.LOCK_NB) is False:
+                    raise MlgitError(f"The run {folder.name!r} is just being recovered.", fix="start a new one")
+                if new:  # a lock that is there and held by nobody means a dead one
+                    path.rename(folder / "lock")
+                self.history, self._events, self.output = (opened(folder / name) for name in (*SPOKEN, "output.log"))
+            except FileNotFoundError:
                 why = "It has ended, or was recovered."
                 raise NotFoundError(f"There is no live run {folder.name!r}.", why=why) from None
-            raise
-        self.lock, self.history, self._events, self.output = fds
+            half_open.pop_all()
         _OPEN.add(self)
 
     def event(self, **content: Any) -> None:

@@ -51,7 +51,7 @@ def _all() -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for place in reversed(sys.path):
         try:
-            found |= _in(place or ".", os.stat(place or ".").st_mtime_ns)  # noqa: PTH116  (as below)
+            found |= _in(place or ".", os.stat(place or ".").st_mtime_ns)  # noqa: PTH116  (a Path each would cost ten times more)
         except OSError:
             continue
     return dict(sorted(found.items()))
@@ -61,7 +61,7 @@ def _all() -> dict[str, tuple[str, str]]:
 def _in(place: str, _changed: int) -> dict[str, tuple[str, str]]:
     """The distributions in one folder, as it was when it was last changed."""
     found: dict[str, tuple[str, str]] = {}
-    for entry in os.listdir(place):  # noqa: PTH208  (names alone; a Path each would cost ten times more)
+    for entry in (one.name for one in os.scandir(place)):
         if entry.endswith(_INFO):
             name, _, version = entry.removesuffix(_INFO).rpartition("-")
             if name:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def _of_numpy(config: Any) -> Mapping[str, Any]:
@@ -39,8 +41,13 @@ _LIBRARIES: Mapping[str, tuple[str, Callable[[Any], Mapping[str, Any]]]] = {
 
 def loaded() -> dict[str, Mapping[str, Any]]:
     """What can be told of them now, by library."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for module, (name, ask) in _LIBRARIES.items():
+    return asked(_LIBRARIES)
+
+
+def asked(known: Mapping[str, tuple[str, Callable[[Any], T]]]) -> dict[str, T]:
+    """What those of *known*, module → (name, how to ask it), say by name that the script has loaded."""
+    found: dict[str, T] = {}
+    for module, (name, ask) in known.items():
         if (there := sys.modules.get(module)) is not None:
             try:
                 found[name] = ask(there)

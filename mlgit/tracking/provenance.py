@@ -160,15 +160,7 @@ def seeds() -> dict[str, int | str]:
     found: dict[str, int | str] = (
         {"python_hash": os.environ["PYTHONHASHSEED"]} if "PYTHONHASHSEED" in os.environ else {}
     )
-    for module, (name, ask) in _SEEDS.items():
-        if (loaded := sys.modules.get(module)) is not None:
-            try:
-                seed = ask(loaded)
-            except Exception:  # noqa: BLE001, S112  (half loaded, or of another version: a training goes on)
-                continue
-            if seed is not None:
-                found[name] = seed
-    return found
+    return found | {name: seed for name, seed in libraries.asked(_SEEDS).items() if seed is not None}
 
 
 def say_rest(opened: live.Live, known: Mapping[str, Any], top: Path | None) -> None:

@@ -211,7 +211,7 @@ def _of_current(method: Callable[Concatenate[ActiveRun, P], R]) -> Callable[P, R
         return found
 
     shown = inspect.signature(method)  # in help, without the run itself
-    call.__signature__ = shown.replace(parameters=[*shown.parameters.values()][1:])  # type: ignore[attr-defined]
+    call.__signature__ = shown.replace(parameters=[*shown.parameters.values()][1:])  # type: ignore[attr-defined]  # inspect's
     return call
 
 

@@ -273,7 +273,7 @@ def _ear(meter: Meter) -> Any:
     """What DVC's backends tell of the bytes that they move."""
     from fsspec.callbacks import Callback
 
-    class Ear(Callback):  # type: ignore[misc]
+    class Ear(Callback):  # type: ignore[misc]  # fsspec has no types
         def relative_update(self, inc: int = 1) -> None:
             meter.bytes(inc)
 

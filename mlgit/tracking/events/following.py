@@ -83,7 +83,7 @@ def _held_open() -> Iterator[str]:
     with suppress(OSError):
         for entry in os.scandir("/proc/self/fd"):
             with suppress(OSError):
-                target = os.readlink(entry.path)  # noqa: PTH115  (a text, as it is compared)
+                target = str(Path(entry.path).readlink())
                 if MARK in target and os.access(target, os.R_OK) and _is_for_writing(entry.name):
                     yield target
 

@@ -41,9 +41,9 @@ def _of_linux(pid: int) -> list[Process]:
         one = waiting.pop()
         with contextlib.suppress(OSError, ValueError, IndexError):  # it has ended
             found.append(_process(one))
-            for task in os.listdir(f"/proc/{one}/task"):  # noqa: PTH208  (names alone)
+            for task in os.scandir(f"/proc/{one}/task"):
                 with contextlib.suppress(OSError):
-                    below = set(map(int, _read(f"/proc/{one}/task/{task}/children").split())) - seen
+                    below = set(map(int, _read(f"{task.path}/children").split())) - seen
                     seen |= below
                     waiting += below
     return found
