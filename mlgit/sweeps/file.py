@@ -8,6 +8,7 @@ in silence.
 from __future__ import annotations
 
 import difflib
+import enum
 import json
 import math
 import re
@@ -21,7 +22,7 @@ from mlgit.documents.reader import Document, Node, parse
 from mlgit.errors import ConfigError
 from mlgit.sweeps import command as commands
 from mlgit.sweeps.parameter import Choice, Number, Parameter, Real, Stepped, Whole, canonical
-from mlgit.sweeps.space import Impute, Method, Metric, Space, SweepFile
+from mlgit.sweeps.space import Hyperband, Impute, Method, Metric, Space, SweepFile
 
 MOST = 10**15
 """Whole numbers beyond this are not searched: a float would not tell them apart."""
@@ -67,6 +68,20 @@ class _Metric:
     impute_while_running: str | bool = "false"
 
 
+class _Stopping(enum.Enum):
+    HYPERBAND = "hyperband"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _EarlyTerminate:
+    type: _Stopping
+    min_iter: int | None = None
+    max_iter: int | None = None
+    s: Number | None = None
+    eta: float = 3.0
+    strict: bool = True
+
+
 @dataclass(frozen=True, kw_only=True)
 class _File:
     """The whole file as it is written: W&B's keys and no others."""
@@ -81,7 +96,7 @@ class _File:
     project: str | None = None
     entity: str | None = None
     run_cap: int | None = None
-    early_terminate: Any = None
+    early_terminate: _EarlyTerminate | None = None
     controller: Mapping[str, Any] = field(default_factory=dict)
     job: Any = None
     image_uri: Any = None
@@ -132,7 +147,7 @@ def read(text: str | bytes, *, source: str) -> SweepFile:
         program=file.program,
         command=reader.command(file),
         run_cap=file.run_cap,
-        early_terminate=file.early_terminate is not None,
+        early_terminate=reader.hyperband(file) if file.early_terminate else None,
         paths=dict(_nested(file.parameters, ())),
     )
 
@@ -177,6 +192,27 @@ class _Reader:
         if not written.name:
             self.fail(("metric", "name"), "a metric has a name")
         return Metric(name=written.name, goal=written.goal, target=written.target, impute=written.impute)
+
+    def hyperband(self, file: _File) -> Hyperband:
+        it = file.early_terminate
+        assert it
+        here = "early_terminate"
+        if file.metric is None:
+            self.fail((here,), "it compares trials by the metric, and the file names none")
+        for key in ("min_iter", "max_iter", "s"):
+            value = getattr(it, key)
+            if value is not None and (value < 1 or value % 1):
+                self.fail((here, key), "expected a whole number of at least 1")
+        if not 1 < it.eta < math.inf:
+            self.fail((here, "eta"), "expected a number above 1")
+        if it.s is None and it.min_iter is None:
+            self.fail((here,), "hyperband needs min_iter, or max_iter and s")
+        if it.s is not None and it.max_iter is None:
+            self.fail((here, "s"), "s counts back from max_iter, which is not said")
+        if it.max_iter is not None and it.max_iter < (it.eta if it.s is not None else it.min_iter or 0):
+            self.fail((here, "max_iter"), "no trial would be compared before it has come so far")
+        s = None if it.s is None else int(it.s)
+        return Hyperband(min_iter=it.min_iter, max_iter=it.max_iter, s=s, eta=it.eta, strict=it.strict)
 
     def command(self, file: _File) -> tuple[str, ...] | None:
         """The words of the command, or None where the file has neither command nor program."""

@@ -93,6 +93,22 @@ class Metric:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hyperband:
+    """When a trial that goes badly is stopped: W&B's `early_terminate`. Iterations are values of the metric, from 1.
+
+    Trials are compared after *min_iter*, *min_iter* · *eta*, … iterations (not beyond *max_iter*, if that is said), or,
+    where *s* is given, after *max_iter* / *eta*, … , *max_iter* / *eta*^*s*. One of the two is always there.
+    """
+
+    min_iter: int | None = None
+    max_iter: int | None = None
+    s: int | None = None
+    eta: float = 3.0
+    strict: bool = True
+    """Whether a trial has to be among the best at an iteration, rather than to have been as good at any before it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SweepFile:
     """A sweep file, read and checked."""
 
@@ -105,7 +121,7 @@ class SweepFile:
     program: str | None = None
     command: tuple[str, ...] | None = None
     run_cap: int | None = None
-    early_terminate: bool = False
-    """Whether it asks to stop trials that go badly."""
+    early_terminate: Hyperband | None = None
+    """When trials that go badly are stopped, if at all."""
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """A nested parameter's dotted name → its names from the outermost in."""

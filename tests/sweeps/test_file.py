@@ -10,7 +10,7 @@ from mlgit.core.compare import Goal
 from mlgit.errors import ConfigError
 from mlgit.sweeps import file
 from mlgit.sweeps.parameter import Choice, Real, Whole
-from mlgit.sweeps.space import SweepFile
+from mlgit.sweeps.space import Hyperband, SweepFile
 
 
 def read(text: str) -> SweepFile:
@@ -65,6 +65,57 @@ def test_defaults_are_w_and_b_s() -> None:
     assert one("{value: null}").values == (None,)
     assert one("{values: [1, true, 1.0, 2]}").values == (1, True, 2)
     assert one("{values: [a, b], probabilities: [0.25, 0.75]}").weights == (0.25, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("written", "rule"),
+    [
+        ("min_iter: 3", Hyperband(min_iter=3)),
+        ("max_iter: 27, s: 2", Hyperband(max_iter=27, s=2)),
+        ("max_iter: 27, s: 2.0, eta: 4, strict: false", Hyperband(max_iter=27, s=2, eta=4.0, strict=False)),
+        ("min_iter: 1, max_iter: 9, eta: 1.5", Hyperband(min_iter=1, max_iter=9, eta=1.5)),
+    ],
+)
+def test_early_terminate_reads_as_w_and_b_has_it(written: str, rule: Hyperband) -> None:
+    found = read(
+        "method: random\nmetric: {name: loss}\nparameters: {x: {value: 1}}\n"
+        f"early_terminate: {{type: hyperband, {written}}}"
+    )
+
+    assert found.early_terminate == rule
+
+
+@pytest.mark.parametrize(
+    ("written", "complaint"),
+    [
+        ("min_iter: 3", ".type: required, but missing"),
+        ("type: hyperbnad, min_iter: 3", ".type: expected one of hyperband; got 'hyperbnad'; did you mean 'hyperband'"),
+        ("type: hyperband", ": hyperband needs min_iter, or max_iter and s"),
+        ("type: hyperband, max_iter: 9", ": hyperband needs min_iter, or max_iter and s"),
+        ("type: hyperband, min_iter: 3, s: 1", ".s: s counts back from max_iter, which is not said"),
+        ("type: hyperband, min_iter: 0", ".min_iter: expected a whole number of at least 1"),
+        ("type: hyperband, min_iter: 1.5", ".min_iter: expected a whole number or null, got '1.5'"),
+        ("type: hyperband, max_iter: 9, s: 1.5", ".s: expected a whole number of at least 1"),
+        ("type: hyperband, max_iter: 9, s: .inf", ".s: expected a whole number of at least 1"),
+        ("type: hyperband, max_iter: 9, s: true", ".s: expected"),
+        ("type: hyperband, max_iter: 2, s: 1", ".max_iter: no trial would be compared"),
+        ("type: hyperband, min_iter: 3, eta: 1", ".eta: expected a number above 1"),
+        ("type: hyperband, min_iter: 3, eta: .nan", ".eta: expected a number above 1"),
+        ("type: hyperband, min_iter: 3, strict: 1", ".strict: expected true or false"),
+        ("type: hyperband, miniter: 3", ".miniter: unknown key; did you mean 'min_iter'?"),
+    ],
+)
+def test_an_early_terminate_that_cannot_be_is_said_with_its_place(written: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(f"method: random\nmetric: {{name: loss}}\nparameters: {{x: {{value: 1}}}}\nearly_terminate: {{{written}}}")
+
+    assert caught.value.what.startswith("sweep.yaml:4: early_terminate")
+    assert complaint in caught.value.what
+
+
+def test_stopping_trials_needs_a_metric_to_compare_them_by() -> None:
+    with pytest.raises(ConfigError, match="2: early_terminate: it compares trials by the metric"):
+        read("method: random\nearly_terminate: {type: hyperband, min_iter: 3}\nparameters: {x: {value: 1}}")
 
 
 @pytest.mark.parametrize(
