@@ -32,13 +32,13 @@ def save(
     given = tuple(dict.fromkeys(map(catalog.checked_alias, aliases)))
     plain = secrets.redact_params(values.plain(metadata, where=f"metadata of {held.name}"))
     mine = replace(base, description=secrets.redact(description), tags=tuple(tags), metadata=plain, ttl=ttl)
+    tellers = _tellers(repo, held)
     known = now(repo, held)
     words = known.version
     if is_said := mine != base:
         both, _ = merging.versions([base], [known.version], [mine], Side.THEIRS)
         words = replace(both[0], edited=time.time())
-    lost = {*held.aliases} - {*known.aliases}
-    wanted = tuple(alias for alias in given if alias not in lost)
+    wanted = merging.united(held.aliases, known.aliases, given)
     is_called = {*given} != {*held.aliases}
 
     def change(version: ArtifactVersion) -> ArtifactVersion:
@@ -50,8 +50,8 @@ def save(
         return replace(worded, aliases=wanted, claimed=time.time())
 
     if is_called and held.collection == held.version.name:
-        _take_off(repo, held, {*held.aliases} - {*wanted})
-    return _change(repo, held, change).worded(words)
+        _take_off(repo, tellers, held, {*held.aliases} - {*wanted})
+    return _change(repo, tellers, held, change).worded(words)
 
 
 def now(repo: Repo, held: Held) -> Held:
@@ -74,17 +74,18 @@ def call(repo: Repo, held: Held, added: Sequence[str], gone: Sequence[str]) -> A
     It must have been found by its own name.
     """
     given = tuple(map(catalog.checked_alias, added))
-    kept = tuple(alias for alias in held.aliases if alias not in gone)
-    _take_off(repo, held, gone)
+    tellers = _tellers(repo, held)
+    kept = tuple(alias for alias in now(repo, held).aliases if alias not in gone)
+    _take_off(repo, tellers, held, gone)
     wanted = tuple(dict.fromkeys((*kept, *given)))
     why = f"is {', '.join(given)}" if given else f"is no longer {', '.join(gone)}"
-    return _change(repo, held, lambda version: replace(version, aliases=wanted, claimed=time.time()), why=why)
+    return _change(repo, tellers, held, lambda version: replace(version, aliases=wanted, claimed=time.time()), why=why)
 
 
-def _take_off(repo: Repo, held: Held, gone: Iterable[str]) -> None:
-    """Let nobody else claim the aliases *gone* for the version, or an older claim would stand again."""
+def _take_off(repo: Repo, tellers: Sequence[Teller], held: Held, gone: Iterable[str]) -> None:
+    """Let none of *tellers* but the first claim the aliases *gone*: an older claim would stand again."""
     lost = set(gone)
-    for teller in _tellers(repo, held):
+    for teller in tellers:
         if not _is_first(teller, held) and any(lost.intersection(version.aliases) for version in _of(teller, held)):
             _edit(repo, teller, held, lambda version: _without(version, lost))
 
@@ -99,7 +100,7 @@ def link(repo: Repo, held: Held, target: str, aliases: Sequence[str]) -> Artifac
     if held.run is None and refs.ledger(held.project, collection) is None:
         raise UsageError(f"{collection[:80]!r} is too long for a collection of what people added.")
     why = f"is linked to {collection}"
-    linked = _change(repo, held, lambda version: _linked(version, collection, given), why=why)
+    linked = _change(repo, _tellers(repo, held), held, lambda version: _linked(version, collection, given), why=why)
     if held.run is None:
         _list_link(repo, held, collection, why)
     return linked
@@ -188,17 +189,21 @@ def _is_first(teller: Teller, held: Held) -> bool:
     return isinstance(teller, Ledger) if held.run is None else isinstance(teller, Run) and teller.id == held.run.id
 
 
-def _change(repo: Repo, held: Held, change: Change, *, why: str = "is edited") -> ArtifactVersion:
-    """Let *change* speak in the record of who told of the version first."""
-    teller = next(one for one in _tellers(repo, held) if _is_first(one, held))
+def _change(
+    repo: Repo, tellers: Sequence[Teller], held: Held, change: Change, *, why: str = "is edited"
+) -> ArtifactVersion:  # fmt: skip
+    """Let *change* speak in the record of the one of *tellers* who told of the version first."""
+    teller = next(one for one in tellers if _is_first(one, held))
     return _of(_edit(repo, teller, held, change, why), held)[0].worded(held.version)
 
 
 def _edit(repo: Repo, teller: Teller, held: Held, change: Change, why: str = "is edited") -> Teller:
+    """Let *change* speak in the record of *teller*; what others have written there since it was read stands beside."""
     about = (held.version.name, held.version.hash)
+    read = _of(teller, held)
 
     def changed(versions: Sequence[ArtifactVersion]) -> tuple[ArtifactVersion, ...]:
-        return tuple(change(one) if (one.name, one.hash) == about else one for one in versions)
+        return tuple(_joined(read, one, change) if (one.name, one.hash) == about else one for one in versions)
 
     if isinstance(teller, Ledger):
         return ledgers.change(
@@ -209,3 +214,9 @@ def _edit(repo: Repo, teller: Teller, held: Held, change: Change, why: str = "is
         repo, teller, lambda before: replace(before, logged=changed(before.logged)),
         why=f"artifact {held.version.name}",
     )  # fmt: skip
+
+
+def _joined(read: Sequence[ArtifactVersion], version: ArtifactVersion, change: Change) -> ArtifactVersion:
+    """*version* with what *change* makes of it as it was *read*."""
+    both, _ = merging.versions(read, [version], [change(one) for one in read], Side.THEIRS)
+    return both[0]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.artifact import ArtifactVersion, Link
 from mlgit.core.run import Run
 from mlgit.core.summary import is_object
 
@@ -138,7 +138,25 @@ class _Three:
         claims = {mine["claimed"], other["claimed"]}
         settled["claimed"] = max(claims - {old.get("claimed")}, default=mine["claimed"])
         settled["edited"] = max(mine["edited"], other["edited"])
+        settled["links"] = _links(old.get("links", ()), mine["links"], other["links"])
         return self.tree(name, {**old, **settled}, {**mine, **settled}, {**other, **settled})
+
+
+def _links(base: Sequence[Link], ours: Sequence[Link], theirs: Sequence[Link]) -> tuple[Link, ...]:
+    """The collections that neither side has left, and those that either has put the version into."""
+    old, mine, other = ({link.collection: link for link in side} for side in (base, ours, theirs))
+    return tuple(
+        _link(old.get(name, Link(collection=name)), mine[name], other[name])
+        if name in mine and name in other
+        else mine.get(name) or other[name]
+        for name in united([*old], [*mine], [*other])
+    )
+
+
+def _link(old: Link, mine: Link, other: Link) -> Link:
+    changed = {mine.linked, other.linked} - {old.linked}
+    aliases = united(old.aliases, mine.aliases, other.aliases)
+    return replace(mine, aliases=aliases, linked=max(changed, default=mine.linked))
 
 
 def _nests(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 
 import mlgit
 from mlgit import wiring
-from mlgit.artifacts import adding
+from mlgit.artifacts import adding, amend, log
 from mlgit.artifacts.adding import Wish
 from mlgit.artifacts.artifact import Artifact
+from mlgit.artifacts.catalog import Held
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -38,6 +40,10 @@ def found(name: str = "digits:v0") -> Artifact:
 
 def words(one: Artifact) -> tuple[str | None, list[str], dict[str, object]]:
     return one.description, one.tags, one.metadata
+
+
+def catalog_held() -> Held:
+    return log.find(wiring.place().repo, "digits:v0", project="p")
 
 
 def edit(name: str = "digits:v0") -> None:
@@ -119,6 +125,36 @@ def test_two_people_who_edit_one_version_each_leave_what_the_other_said(data: Pa
     assert words(found()) == ("digits", ["paper", "small"], {"rows": 3, "license": "CC0"})
     assert words(second) == words(found())
     assert (found().ttl, found().aliases) == (timedelta(days=1), ["gold", "latest"])
+
+
+def test_two_people_who_give_one_version_names_each_leave_those_of_the_other(data: Path):
+    with mlgit.init(project="p") as run:
+        run.log_artifact(draft(data), aliases=["raw"])
+    found().link("shelf/alpha")
+
+    for name in ("digits:v0", "alpha:v0"):
+        first, second = found(name), found(name)
+        first.aliases.append("best")
+        first.save()
+        second.aliases.append("gold")
+        second.save()
+        assert set(found(name).aliases) >= {"best", "gold", "latest"}
+
+    assert set(found().aliases) == {"best", "gold", "latest", "raw"}
+
+
+def test_processes_that_say_something_of_one_version_at_once_all_leave_it_there(data: Path):
+    with mlgit.init(project="p") as run:
+        run.log_artifact(draft(data))
+    held = catalog_held()
+    where = wiring.place().repo
+
+    with ThreadPoolExecutor(4) as several:
+        list(several.map(lambda name: amend.call(where, held, [name], []), "abcd"))
+        list(several.map(lambda name: amend.link(where, held, f"shelf/{name}", []), "abcd"))
+
+    assert set(found().aliases) == {*"abcd", "latest"}
+    assert [one.name for one in found().linked_artifacts] == ["a:v0", "b:v0", "c:v0", "d:v0"]
 
 
 def test_a_version_that_was_edited_is_latest_again_when_it_is_logged_again(data: Path, tmp_path: Path):
@@ -210,3 +246,22 @@ def test_an_edit_of_words_takes_back_no_alias_that_another_clone_has_given_meanw
     exchange(one, other, one)
 
     assert (found("digits:latest").version, words(found())) == ("v1", EDITED)
+
+
+def test_links_that_two_clones_make_of_one_version_both_stand(
+    two: tuple[Path, Path], data: Path, monkeypatch: pytest.MonkeyPatch
+):
+    one, other = two
+    with mlgit.init(project="p") as run:
+        run.log_artifact(draft(data))
+    exchange(one, other)
+
+    found().link("shelf/alpha")
+    monkeypatch.chdir(other)
+    found().link("shelf/beta", aliases=["best"])
+    exchange(one, other, one)
+
+    for folder in two:
+        monkeypatch.chdir(folder)
+        assert [linked.name for linked in found().linked_artifacts] == ["alpha:v0", "beta:v0"]
+        assert set(found("beta:best").aliases) == {"best", "latest"}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlgit.core import merging
-from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.artifact import ArtifactVersion, Link
 from mlgit.core.merging import Clash, Side, merge
 from mlgit.core.run import Run
 from mlgit.core.summary import Rule
@@ -20,10 +20,15 @@ NAMES = st.sampled_from(["a", "b", "c"])
 SCALARS = st.sampled_from([0, 1, True, 1.0, float("nan"), "x", None])
 VALUES = st.recursive(SCALARS, lambda inner: st.dictionaries(NAMES, inner, max_size=2), max_leaves=4)
 TREES = st.dictionaries(NAMES, VALUES, max_size=3)
+LINKS = st.builds(
+    Link, collection=NAMES, aliases=st.lists(NAMES, unique=True, max_size=2).map(tuple),
+    linked=st.sampled_from([0.0, 1.0, 2.0]),
+)  # fmt: skip
 VERSIONS = st.builds(
     ArtifactVersion, name=NAMES, type=st.just("model"), hash=NAMES, size=st.just(1), path=st.just("m"),
     aliases=st.lists(NAMES, unique=True, max_size=2).map(tuple), description=st.sampled_from(["", "d"]),
     claimed=st.sampled_from([0.0, 1.0]),
+    links=st.lists(LINKS, unique_by=lambda link: link.collection, max_size=2).map(tuple),
 )  # fmt: skip
 RUNS = st.builds(
     Run, id=st.just("a"), name=NAMES, project=st.just("p"), tags=st.lists(NAMES, unique=True).map(tuple),
@@ -115,3 +120,16 @@ def test_of_one_version_aliases_are_united_and_the_newest_claim_counts():
 
     assert not clashes
     assert merged == replace(version, aliases=("best",), description="d", claimed=5)
+
+
+def test_links_of_one_version_to_several_collections_all_stand():
+    version = ArtifactVersion(name="m", type="model", hash="h", size=1, path="m", links=(Link(collection="a"),))
+    base = replace(BASE, logged=(version,))
+    ours = replace(BASE, logged=(replace(version, links=(Link(collection="b", aliases=("x",), linked=2),)),))
+    linked = replace(version, links=(Link(collection="a", aliases=("y",), linked=3), Link(collection="c", linked=1)))
+    theirs = replace(BASE, logged=(linked,))
+
+    merged, clashes = merge(base, ours, theirs)
+
+    assert not clashes
+    assert merged.logged[0].links == (Link(collection="b", aliases=("x",), linked=2), Link(collection="c", linked=1))
