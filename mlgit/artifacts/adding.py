@@ -67,6 +67,8 @@ class Added:
     """Whether it is a version that there was not."""
     written: tuple[str, ...] = ()
     """Files of the work tree, for the user to commit."""
+    staged: bool = False
+    """Whether git's index has them already."""
     notes: tuple[str, ...] = ()
 
 
@@ -158,7 +160,8 @@ def add(place: Place, plan: Plan, wish: Wish) -> Added:
     Raises `UsageError` for what cannot be added, `MlgitError` where the disk refuses.
     """
     home = _home(place, plan.target)
-    version, written, notes = _referenced(place, plan) if plan.draft else _kept(place, plan, home)
+    kept = None if plan.draft else adding.add(place.repo, Path(plan.target))
+    version = _kept(place, plan, kept, home) if kept else _referenced(place, plan)
     version = replace(
         version, by=place.repo.identity, folder=home, splits=plan.splits,
         description=secrets.redact(wish.description),
@@ -175,7 +178,11 @@ def add(place: Place, plan: Plan, wish: Wish) -> Added:
     )  # fmt: skip
     held = telling.known_as(place.repo, version, project=project)
     assert held is not None  # it was just listed
-    return Added(held=held, is_new=is_new, written=written, notes=(*plan.notes, *notes))
+    if kept is None:
+        return Added(held=held, is_new=is_new, notes=plan.notes)
+    return Added(
+        held=held, is_new=is_new, written=kept.written, staged=kept.staged, notes=(*plan.notes, *kept.notes)
+    )  # fmt: skip
 
 
 def _saying(
@@ -211,16 +218,15 @@ def _subject(known: Ledger, version: ArtifactVersion, *, is_new: bool) -> str:
     return f"{version.name}:v{known.listed.index(version.hash)}: {about}"
 
 
-def _referenced(place: Place, plan: Plan) -> tuple[ArtifactVersion, tuple[str, ...], tuple[str, ...]]:
+def _referenced(place: Place, plan: Plan) -> ArtifactVersion:
     assert plan.draft is not None
     made = log.log_draft(place.repo, plan.draft, folder=place.folder)
-    return replace(made, path=secrets.redact(plan.target), size=sum(plan.files.values()), tags=()), (), ()
+    return replace(made, path=secrets.redact(plan.target), size=sum(plan.files.values()), tags=())
 
 
-def _kept(place: Place, plan: Plan, home: str) -> tuple[ArtifactVersion, tuple[str, ...], tuple[str, ...]]:
-    added = adding.add(place.repo, Path(plan.target))
+def _kept(place: Place, plan: Plan, added: adding.Added, home: str) -> ArtifactVersion:
     version = ArtifactVersion(
         name=plan.name, type=plan.type, hash=added.hash, size=added.size, files=added.files,
         path=_from_home(home, PurePosixPath(added.path)),
     )  # fmt: skip
-    return log.with_card(place.repo, version, folder=home), added.written, added.notes
+    return log.with_card(place.repo, version, folder=home)

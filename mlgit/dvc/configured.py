@@ -17,16 +17,24 @@ class Cache:
     folder: Path
     links: tuple[str, ...] = ("reflink", "copy")
     """DVC's `cache.type`: `reflink`, `hardlink`, `symlink` and `copy`, the first one that the disk can do."""
+    is_shared: bool = False
+    """DVC's `cache.shared`: its folders are a group's to write to."""
 
 
 def cache(root: Path) -> Cache:
     """That of the DVC project *root*. Raises `MlgitError` where its configuration cannot be read."""
     usual = root / ".dvc" / "cache"
-    if not any(_speaks_of_a_cache(file) for file in _files(root)):
+    if not _speaks_of(b"cache", root):
         return Cache(folder=usual)  # of ninety-nine in a hundred, without loading DVC
     said = everything(root)["cache"]
     folder = Path(said["dir"]) if said.get("dir") else usual
-    return Cache(folder=folder, links=tuple(said["type"])) if said.get("type") else Cache(folder=folder)
+    links = tuple(said.get("type") or Cache.links)
+    return Cache(folder=folder, links=links, is_shared=said.get("shared") == "group")
+
+
+def stages(root: Path) -> bool:
+    """Whether who adds data in the DVC project *root* wants it staged for git's next commit: DVC's `core.autostage`."""
+    return _speaks_of(b"autostage", root) and bool(everything(root)["core"].get("autostage"))
 
 
 def everything(root: Path) -> Any:
@@ -49,10 +57,15 @@ def _files(root: Path) -> tuple[Path, ...]:
     return (Path(system, "config"), Path(own, "config"), root / ".dvc/config", root / ".dvc/config.local")
 
 
-def _speaks_of_a_cache(file: Path) -> bool:
+def _speaks_of(word: bytes, root: Path) -> bool:
+    """Whether any file that DVC reads has *word*: most have not, and it costs half a second to let DVC read them."""
+    return any(word in _content(file) for file in _files(root))
+
+
+def _content(file: Path) -> bytes:
     try:
-        return b"cache" in file.read_bytes()
+        return file.read_bytes()
     except FileNotFoundError:
-        return False
+        return b""
     except OSError as exc:
         raise MlgitError(f"DVC's configuration {file} cannot be read.", why=str(exc)) from None

@@ -121,7 +121,7 @@ def repair(repo: Repo, found: Found, *, folder: str = "") -> dict[str, list[Path
             with suppress(NotFoundError):  # what it lacks; the rest is here then
                 remote.pull(repo, {oid: oid for oid in wrong}, folder=folder, anew=damaged)
         finally:
-            home = next(databases.of(repo, folder))
+            home = databases.home(repo, folder)
             back |= {oid: [] for oid in wrong if databases.is_intact(home, oid)}
             for path, aside in kept.items():
                 if _oid(path) not in back:

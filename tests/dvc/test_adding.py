@@ -12,6 +12,7 @@ import pytest
 
 from mlgit.dvc import project
 from mlgit.dvc.caches import databases, taking
+from mlgit.dvc.remotes import remote
 from mlgit.dvc.worktree import adding
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
@@ -160,6 +161,47 @@ def test_files_become_links_where_dvc_is_told_so(repo: Repo, top: Path, data: Pa
     assert first.hash == again.hash
     assert all(os.path.samefile(path, _object(top, path)) for path in data.rglob("*") if path.is_file())
     assert "up to date" in dvc("status", cwd=top)
+
+
+def test_what_is_written_is_staged_where_dvc_is_told_so(repo: Repo, top: Path, data: Path, tmp_path: Path):
+    other = make_repo(tmp_path / "stock")
+    for place in (top, stock := other.folder):
+        (place / ".dvc").mkdir()
+        (place / ".dvc/config").write_text("[core]\n    autostage = true\n")
+        (place / "odd").mkdir()
+        (place / "odd/[1] ü.csv").write_text("1\n")
+
+    added = adding.add(repo, top / "odd/[1] ü.csv")
+    dvc("add", "-q", "odd/[1] ü.csv", cwd=stock)
+
+    assert added.staged
+    staged = ("diff", "--cached", "--name-only", "-z", "odd")
+    assert repo.git(*staged) == other.git(*staged)
+
+
+def test_a_shared_cache_and_remote_are_made_for_the_group_as_dvc_makes_them(repo: Repo, top: Path, data: Path):
+    stock = make_repo(top.parent / "stock").folder
+    subprocess.run(["cp", "-a", data, stock / "data"], check=True)
+    for place in (top, stock):
+        (place / ".dvc").mkdir()
+        shared = "[cache]\n    shared = group\n[core]\n    remote = far\n['remote \"far\"']\n    shared = group\n"
+        (place / ".dvc/config").write_text(f"{shared}    url = {place}-far\n")
+
+    added = adding.add(repo, data)
+    remote.push(repo, [added.hash])
+    dvc("add", "-q", "data", cwd=stock)
+    dvc("push", "-q", cwd=stock)
+
+    for below in (".dvc/cache", "../{}-far"):
+        ours, theirs = (_modes(place / below.format(place.name)) for place in (top, stock))
+        assert ours == theirs
+        assert set(ours.values()) == {0o2775}
+
+
+def _modes(folder: Path) -> dict[str, int]:
+    """Those of the folders in it."""
+    return {one.relative_to(folder).as_posix(): one.stat().st_mode & 0o7777 for one in (folder, *folder.rglob("*"))
+            if one.is_dir()}  # fmt: skip
 
 
 def _object(top: Path, path: Path) -> Path:

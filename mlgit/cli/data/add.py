@@ -37,8 +37,8 @@ def command(
     """Keep what lies at each PATH as the newest version of an artifact.
 
     The bytes go into DVC's cache, and a pointer beside the path and a line in .gitignore are written, as dvc add does
-    it: both are yours to commit. The same content is the same version. A URL or s3://… is kept as a reference, by its
-    ETag, version and size: nothing is downloaded.
+    it: both are yours to commit, and staged where DVC's core.autostage says so. The same content is the same version. A
+    URL or s3://… is kept as a reference, by its ETag, version and size: nothing is downloaded.
 
     \b
     Examples:
@@ -101,7 +101,8 @@ def _tell(repo: Repo, done: Added) -> None:
     about = (
         f"{figures.count(held.version.files, 'file')}, {figures.size(held.version.size)}" if done.is_new else "already"
     )
-    commit = f"; git add {shown.from_here(repo, done.written, Path.cwd())}" if done.written else ""
+    written = shown.from_here(repo, done.written, Path.cwd())
+    commit = f"; {'staged:' if done.staged else 'git add'} {written}" if written else ""
     output.say(f"{held.name}{', ' if done.is_new else ' '}{about}{commit}")
     for note in done.notes:
         output.note(note)

@@ -18,6 +18,8 @@ from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 
 _LAYOUT = Path("files") / "md5"
+_SHARED = 0o2775
+"""A folder that the group may write to, and what is made in it is the group's: DVC's `LocalHashFileDB`."""
 
 
 def own(repo: Repo) -> Path:
@@ -35,6 +37,24 @@ def of(repo: Repo, folder: str) -> Iterator[Path]:
         for line in repo.git("ls-files", "-z", "--", ":(top,glob)**/.dvc/config").split("\0"):
             if line and (other := main / line).is_file() and other.parent.parent != root:
                 yield configured.cache(other.parent.parent).folder / _LAYOUT
+
+
+def home(repo: Repo, folder: str) -> Path:
+    """The place for new bytes; the folders of one that is shared are made for its group, as DVC makes them.
+
+    Raises `MlgitError` where the disk refuses.
+    """
+    root = project.of(repo, folder)
+    cache = configured.cache(root) if root else None
+    database = next(of(repo, folder))
+    if cache and cache.is_shared and not database.is_dir():
+        from dvc_objects.fs.utils import makedirs
+
+        try:
+            makedirs(str(database), exist_ok=True, mode=_SHARED)
+        except OSError as exc:
+            raise MlgitError(f"The shared cache {cache.folder} cannot be made.", why=str(exc)) from exc
+    return database
 
 
 def disk() -> Any:
@@ -124,7 +144,7 @@ def put_aside(path: Path) -> Path:
     Raises `OSError`.
     """
     folder = path.parents[3] / "damaged"
-    folder.mkdir(exist_ok=True)
+    make_folder(path.parents[1], folder)
     oid = path.parent.name + path.name
     aside = next(one for number in itertools.count(1) if not (one := folder / f"{oid}.{number}").exists())
     try:

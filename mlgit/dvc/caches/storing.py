@@ -49,7 +49,7 @@ def add(repo: Repo, path: Path, *, folder: str = "", private: bool = False) -> t
     root = None if private else project.of(repo, folder)
     inside = root is not None and path.is_relative_to(root)
     found = tree.walk(path, keep=ignoring.below(root, path) if root and inside else None)
-    objects = Objects(next(databases.of(repo, folder)), Memory.of(repo))
+    objects = Objects(databases.home(repo, folder), Memory.of(repo))
     stored = store(path, found, objects, Memory.of(repo), link=private)
     return stored.content, stored.size
 

@@ -128,6 +128,8 @@ def _putting(remote: Remote, share: int, ear: Any) -> Iterator[Callable[[Path, s
     """What sends one file; into a folder it goes under another name first, and is what the rename gives its own."""
     store = remote.odb.fs.fs
     if remote.scheme == "local":
+        if not Path(remote.odb.path).is_dir():
+            remote.odb.makedirs(remote.odb.path)  # a group's, where DVC says that it is shared
         with workshop.folder(Path(remote.odb.path)) as shop:
 
             def copy(path: Path, target: str) -> None:

@@ -118,7 +118,7 @@ def pull(
     with opened(repo, folder, name, jobs=jobs) as remote:
         if remote is None:
             return None
-        objects = Objects(next(databases.of(repo, folder)), Memory.of(repo))
+        objects = Objects(databases.home(repo, folder), Memory.of(repo))
         outcome = moving.bring(remote, objects, contents, anew=anew, size=size)
         if outcome.missing or outcome.wrong:
             raise _incomplete(remote, outcome, contents)

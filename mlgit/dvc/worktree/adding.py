@@ -6,8 +6,9 @@ The pointer appears when the bytes are on disk, and names what was read; killed 
 from __future__ import annotations
 
 import fcntl
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,8 @@ class Added:
     """Whether the pointer says something else than before."""
     written: tuple[str, ...]
     """What was written, for the user to commit."""
+    staged: bool
+    """Whether it is in git's index already, as DVC's `core.autostage` wants it."""
     notes: tuple[str, ...]
     """What they should know of what is new, in sentences."""
 
@@ -56,7 +59,7 @@ def add(repo: Repo, path: Path) -> Added:
         raise UsageError(f"{path} cannot be added: DVC ignores it.", fix=f"look into {root / '.dvcignore'}")
     overlaps.refuse(repo, place, top)
     within = place.parent.relative_to(top)
-    database = next(databases.of(repo, "" if within == Path() else within.as_posix()))
+    database = databases.home(repo, "" if within == Path() else within.as_posix())
     allowed = _inside(repo, top, database)
     is_folder = place.is_dir()
     found = tree.walk(place, keep=ignoring.below(root, place) if is_folder else None, allowed=allowed)
@@ -74,10 +77,12 @@ def add(repo: Repo, path: Path) -> Added:
     )  # fmt: skip
     changed = hold(repo, place, out)
     pointer = f"{place.relative_to(top).as_posix()}.dvc"
+    if stages := configured.stages(root):
+        _stage(repo, {pointer, *written, *changed})
     return Added(
         path=place.relative_to(top).as_posix(), pointer=pointer, hash=out.hash, size=out.size,
         files=len(found.files), new=pointer in changed, written=(*written, *changed),
-        notes=_notes(found) if pointer in changed else (),
+        staged=stages, notes=_notes(found) if pointer in changed else (),
     )  # fmt: skip
 
 
@@ -89,6 +94,16 @@ def hold(repo: Repo, place: Path, out: Out) -> list[str]:
     pointer, ignore = place.with_name(f"{place.name}.dvc"), place.with_name(".gitignore")
     ignored, pointed = _left_out(repo, place, ignore), pointing.point(pointer, out)
     return [path.relative_to(repo.folder).as_posix() for path, new in ((pointer, pointed), (ignore, ignored)) if new]
+
+
+def _stage(repo: Repo, paths: Iterable[str]) -> None:
+    """Put *paths* into git's index, one process after the other: git itself does not wait. Raises `GitError`."""
+    fd = os.open(repo.git_dir, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        repo.git("add", "--", *(f":(top,literal){path}" for path in sorted(paths)))
+    finally:
+        os.close(fd)
 
 
 def _place(repo: Repo, path: Path) -> tuple[Path, Path]:
