@@ -58,8 +58,8 @@ def _recover(repo: Repo, folder: Path, notify: Callable[[str], None], *, elsewhe
             return None
         from mlgit.store import result  # much to load, and nothing is to be recovered most of the time
 
-        for path in borrow.give_back(folder):
-            notify(borrow.stays(path))
+        for said in borrow.give_back(folder):
+            notify(said)
         return result.record(repo, folder, lock)
     finally:
         locks.let_go(lock)

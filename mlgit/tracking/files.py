@@ -209,8 +209,8 @@ def in_place(texts: Mapping[Path, str], folder: Path, notify: Callable[[str], No
             borrow.take(path, text.encode(), folder)
         yield
     finally:
-        for path in borrow.give_back(folder) if texts else ():
-            notify(borrow.stays(path))
+        for said in borrow.give_back(folder) if texts else ():
+            notify(said)
 
 
 def parse_assignments(words: tuple[str, ...], option: str = "-p") -> dict[str, Any]:

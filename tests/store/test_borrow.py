@@ -22,7 +22,8 @@ def test_what_was_set_aside_is_as_it_was(tmp_path: Path):
     (work / "file").write_text("after")
     (work / "new").mkdir()
     (work / "new/b").write_text("b")
-    assert not borrow.give_back(live)
+    borrow.note(live)
+    borrow.give_back(live)
 
     assert (work / "folder/a").read_text() == "a"
     assert ((work / "file").read_text(), (work / "file").stat().st_mode & 0o777) == ("before", 0o755)
@@ -50,3 +51,30 @@ def test_what_was_given_back_by_one_who_then_died_stays(tmp_path: Path, monkeypa
     borrow.put_back(tmp_path / "live")
 
     assert (tmp_path / "dvc.lock").read_text() == "before"
+
+
+def test_what_somebody_wrote_after_the_run_was_killed_stays_and_what_was_before_lies_beside(tmp_path: Path):
+    live, lock, metrics, folder = (tmp_path / name for name in ("live", "dvc.lock", "metrics.json", "plots"))
+    for path in (live, folder):
+        path.mkdir()
+    for path in (lock, metrics, folder / "roc.csv"):
+        path.write_text("before")
+    (tmp_path / "dvc.lock.before").write_text("of an earlier one")
+    borrow.set_aside([lock, metrics, folder, tmp_path / "new.json"], live)
+    for path in (lock, metrics, folder / "roc.csv"):
+        path.write_text("a stage's")
+    borrow.note(live)
+
+    for path in (lock, folder / "roc.csv", tmp_path / "new.json"):
+        path.write_text("mine")
+    said = borrow.give_back(live)
+
+    assert [path.read_text() for path in (lock, folder / "roc.csv", tmp_path / "new.json")] == ["mine"] * 3
+    assert metrics.read_text() == "before"
+    assert (tmp_path / "dvc.lock.before2").read_text() == (tmp_path / "plots.before/roc.csv").read_text() == "before"
+    assert (tmp_path / "dvc.lock.before").read_text() == "of an earlier one"
+    assert said == [
+        "dvc.lock was changed during the run and stays as it is; dvc.lock.before2 holds what it was",
+        "plots was changed during the run and stays as it is; plots.before holds what it was",
+        "the trial was killed before it gave the outputs back: dvc checkout brings what dvc.lock says",
+    ]

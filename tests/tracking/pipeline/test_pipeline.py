@@ -318,7 +318,46 @@ def test_a_run_that_is_killed_is_no_hindrance(slow: subprocess.Popen[bytes], pro
     found = newest(project)
 
     assert found.state is State.CRASHED
+    assert (project.folder / "out/churn.bin").read_text().startswith("0.1")
     rest(project, dvc)
+
+
+@pytest.fixture
+def killed(slow: subprocess.Popen[bytes], project: Repo) -> None:
+    """The same, killed with all that it began."""
+    began = psutil.Process(slow.pid).children(recursive=True)
+    for process in [*began, slow]:
+        process.kill()
+    slow.wait()
+    until(lambda: not _has_process(live.folders(project)[0]))
+    until(lambda: not any(psutil.pid_exists(one.pid) for one in began))  # as long as that DVC heeds its locks
+
+
+@pytest.mark.usefixtures("killed")
+def test_a_trial_that_is_killed_with_all_its_processes_says_how_its_outputs_come_back(
+    project: Repo, mlgit: Script, dvc: Script
+):
+    assert not (project.folder / "out/churn.bin").exists()  # DVC takes it away first
+    said = mlgit("ls", cwd=project.folder).stderr
+    dvc("checkout")
+
+    assert "dvc checkout brings what dvc.lock says" in said
+    assert (project.folder / "out/churn.bin").read_text().startswith("0.1")
+    rest(project, dvc)
+
+
+@pytest.mark.usefixtures("killed")
+def test_what_somebody_does_after_a_trial_was_killed_is_not_undone(project: Repo, mlgit: Script, dvc: Script):
+    before = (project.folder / "dvc.lock").read_text()
+    write(project, {"train.py": FILES["train.py"], "params.yaml": "lr: 0.7\n"})
+    dvc("repro")
+    said = mlgit("ls", cwd=project.folder).stderr
+
+    assert "up to date" in dvc("status").stdout
+    assert "lr: 0.7" in (project.folder / "dvc.lock").read_text()
+    assert (project.folder / "dvc.lock.before").read_text() == before
+    assert "dvc.lock was changed during the run and stays as it is" in said
+    assert "metrics.json.before holds what it was" in said
 
 
 def test_dvc_that_is_killed_is_no_hindrance(slow: subprocess.Popen[bytes], project: Repo, dvc: Script):

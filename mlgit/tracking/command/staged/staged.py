@@ -44,6 +44,7 @@ class Staged:
         """A stage is done. That it cannot be told is no failure of the stage."""
         self._done[done.name] = done
         try:
+            borrow.note(self._live.folder)
             self._tell(done)
         except (MlgitError, OSError) as exc:
             notify(f"what the stage {done.name} did is not told to the run: {exc}")
