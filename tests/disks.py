@@ -27,3 +27,14 @@ def small(place: Path, *, megabytes: int) -> Iterator[Callable[[int], None]]:
         yield grow
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@contextmanager
+def read_only(place: Path) -> Iterator[None]:
+    """The folder *place* may only be read."""
+    need("mount", subprocess.run(["mount", "--bind", place, place], capture_output=True, check=False).returncode == 0)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from mlgit.dvc import project
 from mlgit.dvc.caches import databases
 from mlgit.dvc.worktree import adding
 from mlgit.git.repo import Repo
-from tests import stores
+from tests import disks, stores
 from tests.conftest import need
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -30,6 +31,23 @@ def data(inside: Repo, tmp_path: Path) -> Path:
         (made / f"{number}.csv").write_text(f"{number}\n")
     adding.add(inside, made)
     return made
+
+
+def test_data_moves_where_git_may_only_be_read(inside: Repo, data: Path, mlgit: Script, tmp_path: Path):
+    shutil.rmtree(inside.own)
+
+    with disks.read_only(inside.git_dir):
+        pushed = mlgit("data", "push")
+        there = mlgit("data", "verify", "--remote", "--read")
+        lose(inside, data)
+        looked = mlgit("data", "status", "--remote")
+        pulled = mlgit("data", "pull")
+
+    assert pushed.stdout.endswith("are pushed:\n  data\n")
+    assert there.stdout == "store: 4 objects, 4 read there: 0 damaged or missing\n"
+    assert "pushed" in looked.stdout
+    assert pulled.stdout == "data is pulled\ndata is in its place\n"
+    assert not inside.own.exists()
 
 
 def lose(repo: Repo, *places: Path) -> None:

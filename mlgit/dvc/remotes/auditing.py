@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,7 +43,7 @@ def audit(
     With *reads*, what the store keeps no checksum of is read there. None where there is no default remote. Raises
     `MlgitError` where it cannot be reached.
     """
-    with opened(repo, folder, name) as far, workshop.folder(databases.own(repo)) as scratch:
+    with opened(repo, folder, name) as far, _scratch(databases.own(repo)) as scratch:
         if far is None:
             return None
         homes = [Objects(database, Memory.of(repo)) for database in dict.fromkeys(databases.of(repo, folder))]
@@ -59,6 +61,17 @@ def audit(
             found.wrong |= {oid: f"{DAMAGED}: {why}" for oid, why in outcome.wrong.items()}
             found.read, found.unsure = len(found.unsure), {}
         return found
+
+
+@contextmanager
+def _scratch(place: Path) -> Iterator[Path]:
+    """A folder for what is only looked at, in *place*, which has room for data; the system's own where that is not."""
+    with ExitStack() as stack:
+        try:
+            made = stack.enter_context(workshop.folder(place))
+        except OSError:  # a .git that may only be read
+            made = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        yield made
 
 
 def _inside(far: Remote, homes: Sequence[Objects], content: str, scratch: Path) -> Mapping[str, str]:

@@ -1,6 +1,7 @@
 """What a DVC remote is known to have, so that it is not asked again: a file that can be thrown away.
 
-It may say too much after somebody else has deleted there. What sends everything does not ask it.
+It may say too much after somebody else has deleted there. What sends everything does not ask it. Where it cannot be
+written, as in a `.git` that may only be read, what is there is not remembered; that something is not raises `OSError`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from mlgit import whole
@@ -29,7 +31,8 @@ def is_fresh(repo: Repo, remote: Remote) -> bool:
 
 def refresh(repo: Repo, remote: Remote) -> None:
     """It was asked just now."""
-    _asked(repo, remote).touch()
+    with suppress(OSError):  # else it is asked again
+        _asked(repo, remote).touch()
 
 
 def there(repo: Repo, remote: Remote) -> dict[str, None] | None:
@@ -52,8 +55,9 @@ def _read(path: Path) -> dict[str, None] | None:
 def add(repo: Repo, remote: Remote, contents: Iterable[str]) -> None:
     """Remember that it has *contents*."""
     some = list(contents)
-    _append(_file(repo, remote), some)
-    _leave(_lost(repo, remote), some)
+    with suppress(OSError):  # else it is asked for them again
+        _append(_file(repo, remote), some)
+        _leave(_lost(repo, remote), some)
 
 
 def lose(repo: Repo, remote: Remote, contents: Iterable[str]) -> None:
