@@ -407,11 +407,11 @@ def affected(place: Place, text: str, *, base: str | None = None, most: int | No
 
 def sweep_lines(task: Task) -> tuple[list[str], bool]:
     """The shell lines of the trials that are known beforehand, and whether these are all."""
-    from mlgit.launch import local
+    from mlgit.launch import process
     from mlgit.sweeps import agent
 
     specs, complete = agent.foreseen(task)
-    return [local.render(spec, local.Settings(log_dir=task.scratch)) for spec in specs], complete
+    return [process.render(spec, process.Settings(log_dir=task.scratch)) for spec in specs], complete
 
 
 def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]], None]) -> Outcome:
@@ -419,15 +419,15 @@ def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]
     import time
 
     from mlgit.index import query
-    from mlgit.launch import local
+    from mlgit.launch import process
     from mlgit.sweeps import agent
 
-    settings = local.Settings(log_dir=task.scratch)
+    settings = process.Settings(log_dir=task.scratch)
     launcher = agent.Launcher(
-        submit=lambda spec: local.submit(spec, settings),
-        state=local.state,
-        cancel=local.cancel,
-        tail=local.tail,
+        submit=lambda spec: process.start(spec, settings),
+        state=process.state,
+        cancel=process.cancel,
+        tail=process.tail,
         pause=lambda: time.sleep(0.05),
     )
 

@@ -1,159 +1,186 @@
-"""Launch on this machine: a job is a process group of its own, and ends as one.
+"""Launch on this machine: jobs that outlive whoever submits them, as many at once as there are slots and GPUs.
 
-Only groups started here are ever signalled.
+There is no service: each job has a process of its own (`runner`), and locks say whose turn it is.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shlex
-import signal
 import subprocess
+import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlgit.core import refs
-from mlgit.core.job import JobSpec, JobState
+from mlgit.core.job import GONE, JobSpec, Standing, checked, known_as, parted, secrets_in, together
 from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.launch import kept, process
+from mlgit.launch.kept import Kept
+from mlgit.store import locks
+
+_LOOK = 0.1
+"""Seconds between two looks at a log that is followed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Where a job's output goes, and how long it may take to end."""
+    """A queue on this machine."""
 
-    log_dir: Path | None = None
-    """Where each job's output goes, as `<name>.log`, its errors as `<name>.err`; None: to our own output."""
-    grace_seconds: float = 10.0
-    """Between SIGTERM and SIGKILL."""
+    slots: int | None = field(default=None, metadata={"help": "jobs at once; the number of CPUs, if nothing is said"})
+    gpus: tuple[int, ...] | None = field(
+        default=None, metadata={"help": "the GPUs that jobs get, by number; all of them, if nothing is said"}
+    )
+    grace_seconds: float = field(default=10, metadata={"help": "between SIGTERM and SIGKILL"})
+    folder: str | None = field(
+        default=None, metadata={"help": "where jobs and their logs are kept; mlgit's own folder of the user's data"}
+    )
 
-    def log(self, spec: JobSpec) -> Path | None:
-        """The file that takes *spec*'s standard output, or None."""
-        return self.log_dir / f"{refs.slug(spec.name) or 'job'}.log" if self.log_dir else None
+    @property
+    def home(self) -> Path:
+        """Where jobs are kept."""
+        from platformdirs import user_data_path
 
+        return Path(self.folder).expanduser() if self.folder else user_data_path("mlgit", appauthor=False) / "jobs"
 
-@dataclass(kw_only=True)
-class Job:
-    """A job that was started. Ask `state`; it is also what keeps the job's bounds."""
-
-    process: subprocess.Popen[bytes]
-    log: Path | None
-    grace_seconds: float
-    deadline: float | None = None
-    """When its minutes are over, on the monotonic clock."""
-    ending: JobState | None = None
-    """What it will have been, once it was told to end."""
-    kill_at: float | None = None
+    @property
+    def bounds(self) -> kept.Bounds:
+        """What this machine has for jobs."""
+        cards = _gpus() if self.gpus is None else [str(number) for number in self.gpus]
+        slots = os.cpu_count() or 1 if self.slots is None else self.slots
+        return kept.Bounds(slots=slots, gpus=tuple(cards), grace_seconds=self.grace_seconds)
 
 
 def render(spec: JobSpec, settings: Settings) -> str:
-    """The shell line that does what `submit` does."""
-    words = [f"{name}={value}" for name, value in sorted(spec.env.items())]
-    line = shlex.join((*(("env", *words) if words else ()), *spec.command))
-    if spec.minutes is not None:
-        line = f"timeout --kill-after={settings.grace_seconds:g} {spec.minutes * 60:g} {line}"
-    if spec.folder != ".":
-        line = f"cd {shlex.quote(spec.folder)} && {line}"
-    log = settings.log(spec)
-    return f"{line} > {shlex.quote(str(log))} 2> {shlex.quote(str(_errors(log)))}" if log else line
+    """The shell lines that do what `submit` does, one a task."""
+    attached = process.Settings(grace_seconds=settings.grace_seconds)
+    needed = "".join(f': "${{{name}:?}}"\n' for name in spec.secrets)
+    return needed + "".join(process.render(one, attached) + "\n" for one in checked(spec).members)
 
 
-def submit(spec: JobSpec, settings: Settings) -> Job:
-    """Start *spec*, with our environment under its own. Raises `UsageError`, `NotFoundError` for what cannot start."""
-    if not spec.command:
-        raise UsageError(f"The job {spec.name!r} has no command.")
-    if bad := [text for text in (*spec.command, *spec.env, *spec.env.values()) if "\0" in text]:
-        raise UsageError(f"{bad[0][:80]!r} cannot be handed to a program: it holds a NUL character.")
-    if any(not name or "=" in name for name in spec.env):
-        raise UsageError(f"The job {spec.name!r} has an environment variable without a proper name.")
-    log = settings.log(spec)
-    if log:
-        log.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        output = stack.enter_context(log.open("wb")) if log else None
-        errors = stack.enter_context(_errors(log).open("wb")) if log else None
-        try:
-            process = subprocess.Popen(
-                spec.command, cwd=spec.folder, env=os.environ | dict(spec.env), stdin=subprocess.DEVNULL,
-                stdout=output, stderr=errors, start_new_session=True,
-            )  # fmt: skip
-        except FileNotFoundError:
-            missing = f"{spec.command[0]!r} on PATH" if Path(spec.folder).is_dir() else f"folder {spec.folder}"
-            raise NotFoundError(f"The job {spec.name!r} cannot start: there is no {missing}.") from None
-        except OSError as exc:
-            raise MlgitError(f"The job {spec.name!r} cannot start.", why=f"{spec.command[0]}: {exc.strerror}") from exc
-    deadline = None if spec.minutes is None else time.monotonic() + spec.minutes * 60
-    return Job(process=process, log=log, grace_seconds=settings.grace_seconds, deadline=deadline)
+def submit(spec: JobSpec, settings: Settings) -> str:
+    """Start *spec*, once there is a slot; its id. Raises `UsageError`, `NotFoundError` for what can never start."""
+    bounds = settings.bounds
+    _fitting(checked(spec), bounds)
+    secrets_in(spec, os.environ)
+    name = known_as(spec, os.urandom(8).hex())
+    try:
+        job = kept.keep(settings.home / name, spec, bounds)
+        _run(job)
+    except OSError as exc:
+        raise MlgitError(f"The job {spec.name!r} cannot be kept.", why=f"{settings.home}: {exc.strerror}") from exc
+    return name
 
 
-def state(job: Job) -> JobState:
-    """How *job* is going; ends it where its time is over, by force where it was asked to end and does not."""
-    if job.process.returncode is not None:
-        return _end(job)
-    if job.process.poll() is not None:
-        if job.ending:
-            _signal(job, signal.SIGKILL)  # its leader has gone: whoever is left of the group goes too
-        return _end(job)
-    now = time.monotonic()
-    if job.ending is None and job.deadline is not None and now >= job.deadline:
-        _ask_to_end(job, JobState.TIMED_OUT)
-    elif job.kill_at is not None and now >= job.kill_at:
-        _signal(job, signal.SIGKILL)
-    return JobState.RUNNING
+def status(ids: Sequence[str], settings: Settings) -> dict[str, Standing]:
+    """How each of *ids* stands."""
+    read: dict[str, list[Standing]] = {}
+    found = {}
+    for name in ids:
+        whole, number = parted(name)
+        if whole not in read:
+            read[whole] = _kept(whole, settings).standings()
+        parts = read[whole]
+        if number is None:
+            found[name] = together(parts)
+        else:
+            found[name] = parts[number] if number < len(parts) else GONE
+    return found
 
 
-def wait(job: Job, *, seconds: float | None = None) -> JobState:
-    """The state in which *job* ended; or, where *seconds* is given, how it stands by then."""
-    until = None if seconds is None else time.monotonic() + seconds
-    while not (now := state(job)).ended and (until is None or time.monotonic() < until):
-        time.sleep(0.02)
-    return now
+def logs(name: str, settings: Settings, *, follow: bool = False) -> Iterator[str]:
+    """The lines that the job printed, an array's task after task; with *follow*, until it has ended.
 
-
-def cancel(job: Job) -> None:
-    """Ask *job* and what it started to end (SIGTERM); asked again, make it (SIGKILL).
-
-    Returns at once; `state` and `wait` insist when the grace is over.
+    Raises `NotFoundError`.
     """
-    if state(job).ended:
-        return
-    if job.ending is None:
-        _ask_to_end(job, JobState.CANCELLED)
-    else:
-        job.kill_at = time.monotonic()
+    whole, number = parted(name)
+    job = _kept(whole, settings)
+    if not job.exists:
+        raise NotFoundError(f"There is no job {name} on this machine.", why=f"{settings.home} holds none of that name")
+    for one in range(len(job.standings())) if number is None else (number,):
+        yield from _lines(job, one, follow=follow)
 
 
-def tail(job: Job, *, lines: int = 10) -> str:
-    """The last *lines* lines of what *job* printed, and after them the last of its errors, where it has a log."""
-    files = (job.log, _errors(job.log)) if job.log else ()
-    return "\n".join(line for path in files for line in _last_lines(path, lines))
+def cancel(ids: Sequence[str], settings: Settings) -> None:
+    """End those of *ids* that have not ended. Returns at once; `status` tells when they have."""
+    for name in ids:
+        whole, number = parted(name)
+        job = _kept(whole, settings)
+        if job.exists:
+            job.cancel(number)
 
 
-def _errors(log: Path) -> Path:
-    """Beside the output *log*, where the same job's standard error goes."""
-    return log.with_suffix(".err")
+def _kept(name: str, settings: Settings) -> Kept:
+    return Kept(settings.home / Path(name).name)
 
 
-def _last_lines(path: Path, most: int) -> list[str]:
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 20_000))
-        return file.read().decode(errors="replace").rstrip().splitlines()[-most:]
-    return []
+def _fitting(spec: JobSpec, bounds: kept.Bounds) -> None:
+    """Raise `UsageError` where this machine will never have what *spec* asks for."""
+    import psutil
+
+    if spec.image is not None:
+        raise UsageError(f"The job {spec.name!r} names the image {spec.image}, and here jobs run without.", fix=_DOCKER)
+    memory = psutil.virtual_memory().total / 2**30
+    cpus = os.cpu_count() or 1
+    have = {
+        "slots": (1, bounds.slots), "CPUs": (spec.cpus or 0, cpus), "GPUs": (spec.gpus, len(bounds.gpus)),
+        "GB of memory": (spec.memory_gb or 0, memory),
+    }  # fmt: skip
+    for what, (asked, there) in have.items():
+        if asked > there:
+            raise UsageError(f"The job {spec.name!r} asks for {asked:g} {what}, and this machine has {there:.4g}.")
 
 
-def _ask_to_end(job: Job, ending: JobState) -> None:
-    job.ending, job.kill_at = ending, time.monotonic() + job.grace_seconds
-    _signal(job, signal.SIGTERM)
+_DOCKER = "leave the image out, or choose the backend docker"
 
 
-def _signal(job: Job, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a group of zombies
-        os.killpg(job.process.pid, number)  # the leader of a new session: its pid is the group's id
+def _run(job: Kept) -> None:
+    """Start the process that runs *job*, unless somebody has."""
+    while not job.was_begun():
+        lock = job.claim()
+        if lock is None:  # somebody looks at it, or is about to begin
+            time.sleep(0.01)
+            continue
+        if not job.was_begun():
+            words = (sys.executable, "-P", "-m", "mlgit.launch.runner", str(job.folder), str(lock))
+            with (job.folder / "runner.log").open("ab") as log:
+                subprocess.run(
+                    words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lock,), start_new_session=True,
+                    check=True,
+                )  # fmt: skip
+            os.close(lock)  # and not let go: the lock is the process's now
+            return
+        locks.let_go(lock)
 
 
-def _end(job: Job) -> JobState:
-    if job.ending:
-        return job.ending
-    codes = {0: JobState.SUCCEEDED, -signal.SIGTERM: JobState.PREEMPTED}
-    return codes.get(job.process.returncode, JobState.FAILED)
+def _lines(job: Kept, number: int, *, follow: bool) -> Iterator[str]:
+    position, rest, is_over = 0, b"", not follow
+    while True:
+        if follow:
+            found = job.standings()
+            is_over = number >= len(found) or found[number].state.ended
+        if job.log(number).exists():
+            with job.log(number).open("rb") as file:
+                file.seek(position)
+                block = file.read()
+            position += len(block)
+            *whole, rest = (rest + block).split(b"\n")
+            yield from (line.decode(errors="replace") for line in whole)
+        if is_over:
+            if rest:
+                yield rest.decode(errors="replace")
+            return
+        time.sleep(_LOOK)
+
+
+def _gpus() -> list[str]:
+    """The GPUs of this machine: those that we may see, else all that NVML finds."""
+    if (told := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [word.strip() for word in told.split(",") if word.strip() not in ("", "-1")]
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        return [str(number) for number in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:
+        return []

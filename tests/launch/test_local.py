@@ -1,156 +1,161 @@
-"""Jobs on this machine: real processes, ended as groups."""
+"""The queue of this machine: its jobs outlive who submits them, and wait for one another."""
 
 from __future__ import annotations
 
 import os
-import shlex
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mlgit.core.job import JobSpec, JobState
-from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.core.job import JobState, Member, member
+from mlgit.errors import UsageError
+from mlgit.launch import backends, local
+from tests.contracts.launching import Place, until
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return make(tmp_path)
+
+
+def make(folder: Path, **more: Any) -> Place:
+    (folder / "work").mkdir(exist_ok=True)
+    settings = local.Settings(**{"folder": str(folder / "jobs"), "slots": 2, "gpus": (), "grace_seconds": 5, **more})
+    return Place(backend=backends.backend("local"), settings=settings, folder=folder / "work")
+
+
+WAIT = "import os, sys, time\nopen(sys.argv[1] + '.up', 'w')\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.02)"
+
+
+def test_a_job_outlives_the_process_that_submitted_it(place: Place):
+    spec = place.spec(WAIT, "go")
+    code = f"""
+from mlgit.core.job import JobSpec
 from mlgit.launch import local
-from mlgit.launch.local import Settings
+spec = JobSpec(name="x", command={spec.command!r}, folder={spec.folder!r})
+print(local.submit(spec, local.Settings(folder={place.settings.folder!r})))
+"""
+    job = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    until((place.folder / "go.up").exists)
 
-DEAF = (
-    "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
-)
-
-
-def python(code: str, **more: object) -> JobSpec:
-    return JobSpec(name="a job", command=(sys.executable, "-c", code), **more)  # type: ignore[arg-type]
-
-
-def until(what: object, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not what():  # type: ignore[operator]
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.01)
+    assert place.standing(job).state is JobState.RUNNING
+    (place.folder / "go").touch()
+    assert place.ended(job).state is JobState.SUCCEEDED
 
 
-def test_what_render_prints_does_what_submit_does(tmp_path: Path) -> None:
-    spec = JobSpec(
-        name="lr/3", command=("sh", "-c", 'echo "$NOTE; $1"; pwd', "-", "$HOME it's"), folder=str(tmp_path / "a b"),
-        env={"NOTE": "x y"}, minutes=1,
-    )  # fmt: skip
-    (tmp_path / "a b").mkdir()
-    one, two = Settings(log_dir=tmp_path / "one"), Settings(log_dir=tmp_path / "two")
+def test_no_more_run_at_once_than_there_are_slots(place: Place):
+    array = tuple(Member(command=place.spec(WAIT, str(n)).command) for n in range(3))
+    first, then = place.submit(place.spec("", array=array)), place.submit(place.spec(""))
+    until(lambda: all((place.folder / f"{n}.up").exists() for n in (0, 1)))
 
-    state = local.wait(local.submit(spec, one))
-    (tmp_path / "two").mkdir()
-    subprocess.run(["sh", "-c", local.render(spec, two)], check=True)
-
-    assert state is JobState.SUCCEEDED
-    assert (tmp_path / "one/lr-3.log").read_text() == f"x y; $HOME it's\n{tmp_path}/a b\n"
-    assert (tmp_path / "two/lr-3.log").read_text() == (tmp_path / "one/lr-3.log").read_text()
+    assert place.standing(member(first, 2)).state is JobState.QUEUED
+    assert place.standing(then).state is JobState.QUEUED
+    assert place.standing(first).state is JobState.RUNNING
+    for n in range(3):
+        (place.folder / str(n)).touch()
+    assert place.ended(then).state is JobState.SUCCEEDED
+    assert place.ended(first).state is JobState.SUCCEEDED
 
 
-def test_a_plain_job_renders_as_its_command() -> None:
-    assert local.render(JobSpec(name="x", command=("python", "train.py", "a b")), Settings()) == "python train.py 'a b'"
-    assert shlex.split(local.render(JobSpec(name="x", command=("a",), env={"B": "1 2"}), Settings()))[1] == "B=1 2"
+def test_a_job_that_waits_for_a_slot_can_be_cancelled(tmp_path: Path):
+    place = make(tmp_path, slots=1)
+    first = place.submit(place.spec(WAIT, "go"))
+    until((place.folder / "go.up").exists)
+    second = place.submit(place.spec(WAIT, "never"))
+
+    place.cancel(second)
+
+    assert place.ended(second).state is JobState.CANCELLED
+    assert not (place.folder / "never.up").exists()
+    place.cancel(first)
+    place.ended(first)
 
 
-def test_exit_codes_become_states(tmp_path: Path) -> None:
-    job = local.submit(python("import sys; print('no luck'); sys.exit(3)"), Settings(log_dir=tmp_path))
+def test_every_job_has_gpus_of_its_own(tmp_path: Path):
+    place = make(tmp_path, slots=4, gpus=(1, 2, 5))
+    code = "import os; print(os.environ.get('CUDA_VISIBLE_DEVICES'), flush=True)\n" + WAIT
+    big, small, none = (place.submit(place.spec(code, "go", gpus=count)) for count in (2, 1, 0))
+    until(lambda: all(list(place.backend.logs(job, place.settings)) for job in (big, small)))
+    waiting = place.submit(place.spec("import os; print(os.environ['CUDA_VISIBLE_DEVICES'])", gpus=3))
 
-    assert local.wait(job) is JobState.FAILED
-    assert local.tail(job) == "no luck"
-    assert local.state(job) is JobState.FAILED
-
-
-def test_a_jobs_last_words_are_its_errors_however_its_output_is_buffered(tmp_path: Path) -> None:
-    code = "import sys, os; os.write(2, b'no memory\\n'); print('epoch 3'); sys.exit(1)"
-    job = local.submit(python(code), Settings(log_dir=tmp_path))
-
-    local.wait(job)
-
-    assert local.tail(job) == "epoch 3\nno memory"
-
-
-def test_a_job_that_somebody_else_ends_was_preempted() -> None:
-    job = local.submit(python("import time; time.sleep(60)"), Settings())
-    assert local.wait(job, seconds=0) is JobState.RUNNING
-
-    job.process.terminate()
-
-    assert local.wait(job) is JobState.PREEMPTED
+    assert place.standing(waiting).state is JobState.QUEUED
+    (place.folder / "go").touch()
+    had = [place.printed(job)[0] for job in (big, small)]
+    assert sorted(",".join(had).split(",")) == ["1", "2", "5"]
+    assert [len(text.split(",")) for text in had] == [2, 1]
+    assert place.printed(none) == [str(os.environ.get("CUDA_VISIBLE_DEVICES"))]
+    assert place.printed(waiting) == ["1,2,5"]
 
 
-def test_cancel_ends_what_the_job_started_too(tmp_path: Path) -> None:
-    code = (
-        "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid, flush=True); import time; time.sleep(60)"
-    )
-    job = local.submit(python(code), Settings(log_dir=tmp_path))
-    until(lambda: local.tail(job))
+def test_a_job_whose_runner_is_killed_is_lost_when_it_has_ended_and_its_slot_is_free_then(tmp_path: Path):
+    place = make(tmp_path, slots=1)
+    code = "import os; open('runner', 'w').write(str(os.getppid()))\n" + WAIT
+    job = place.submit(place.spec(code, "go", key="k"))
+    until((place.folder / "go.up").exists)
 
-    local.cancel(job)
+    os.kill(int((place.folder / "runner").read_text()), signal.SIGKILL)
+    waiting = place.submit(place.spec(""))
 
-    assert local.state(job) in (JobState.RUNNING, JobState.CANCELLED)
-    assert local.wait(job) is JobState.CANCELLED
-    child = int(local.tail(job))
-    until(lambda: is_gone(child))
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+    assert place.standing(job).state is JobState.RUNNING
+    assert place.standing(waiting).state is JobState.QUEUED
+    (place.folder / "go").touch()
+    assert place.ended(job).state is JobState.LOST
+    assert place.ended(waiting).state is JobState.SUCCEEDED
+    assert place.submit(place.spec(code, "go", key="k")) == job
 
 
-def test_a_job_that_will_not_end_is_killed_after_the_grace(tmp_path: Path) -> None:
-    job = local.submit(python(DEAF), Settings(log_dir=tmp_path, grace_seconds=0.2))
-    until(lambda: local.tail(job))
+def test_a_submission_that_was_cut_off_is_finished_by_the_next(place: Place, monkeypatch: pytest.MonkeyPatch):
+    spec = place.spec("open('count', 'a').write('x')", key="k")
+    with monkeypatch.context() as cut:
+        cut.setattr(local, "_run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            place.submit(spec)
 
-    local.cancel(job)
+    place.ended(place.submit(spec))
 
-    assert local.state(job) is JobState.RUNNING
-    assert local.wait(job) is JobState.CANCELLED
-    assert job.process.returncode == -9
-
-
-def test_a_job_that_is_asked_twice_is_killed_at_once(tmp_path: Path) -> None:
-    job = local.submit(python(DEAF), Settings(log_dir=tmp_path, grace_seconds=600))
-    until(lambda: local.tail(job))
-
-    local.cancel(job)
-    local.cancel(job)
-
-    assert local.wait(job) is JobState.CANCELLED
+    assert (place.folder / "count").read_text() == "x"
 
 
-def test_a_job_past_its_minutes_is_timed_out() -> None:
-    job = local.submit(python("import time; time.sleep(60)", minutes=0.2 / 60), Settings())
-
-    assert local.wait(job) is JobState.TIMED_OUT
+def interrupted(_: object) -> None:
+    raise KeyboardInterrupt
 
 
-def test_cancelling_what_has_ended_changes_nothing() -> None:
-    job = local.submit(python(""), Settings())
-    local.wait(job)
+def test_a_command_that_is_not_there_is_named(place: Place):
+    found = place.ended(place.submit(place.spec("", command=("no-such-program",))))
 
-    local.cancel(job)
+    assert "no 'no-such-program' on PATH" in found.why
 
-    assert local.state(job) is JobState.SUCCEEDED
+
+def test_what_somebody_else_ends_was_preempted(place: Place):
+    code = "import os; open('own', 'w').write(str(os.getpid()))\n" + WAIT
+    job = place.submit(place.spec(code, "go"))
+    until((place.folder / "go.up").exists)
+
+    os.kill(int((place.folder / "own").read_text()), signal.SIGTERM)
+
+    assert place.ended(job).state is JobState.PREEMPTED
 
 
 @pytest.mark.parametrize(
-    ("spec", "error", "words"),
+    ("asked", "words"),
     [
-        (JobSpec(name="x", command=()), UsageError, "no command"),
-        (JobSpec(name="x", command=("a\0b",)), UsageError, "NUL"),
-        (JobSpec(name="x", command=("true",), env={"A=B": "1"}), UsageError, "environment variable"),
-        (JobSpec(name="x", command=("no-such-program",)), NotFoundError, "no 'no-such-program' on PATH"),
-        (JobSpec(name="x", command=("true",), folder="no/such"), NotFoundError, "no folder no/such"),
-        (JobSpec(name="x", command=("/",)), MlgitError, "cannot start"),
+        ({"gpus": 1}, "asks for 1 GPUs, and this machine has 0"),
+        ({"cpus": 100_000}, "asks for 100000 CPUs, and this machine has"),
+        ({"memory_gb": 1e6}, "GB of memory, and this machine has"),
+        ({"image": "python:3"}, "names the image python:3, and here jobs run without"),
     ],
 )
-def test_what_cannot_start_says_why(spec: JobSpec, error: type[MlgitError], words: str) -> None:
-    with pytest.raises(error, match=words):
-        local.submit(spec, Settings())
+def test_what_this_machine_will_never_have_is_refused(place: Place, asked: dict[str, Any], words: str):
+    with pytest.raises(UsageError, match=words):
+        place.submit(place.spec("", **asked))
+
+
+def test_what_render_prints_is_a_line_a_task(place: Place):
+    array = tuple(Member(command=("echo", text)) for text in ("a b", "$x"))
+    spec = place.spec("", array=array, env={"A": "1"}, secrets=("TOKEN",), folder=".")
+
+    assert local.render(spec, place.settings) == ": \"${TOKEN:?}\"\nenv A=1 echo 'a b'\nenv A=1 echo '$x'\n"

@@ -16,7 +16,7 @@ from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.documents import reader
 from mlgit.errors import MlgitError
-from mlgit.launch import local
+from mlgit.launch import process
 from mlgit.sweeps import agent, plan
 from mlgit.sweeps import file as files
 from mlgit.sweeps.parameter import canonical
@@ -173,24 +173,24 @@ def test_ctrl_c_ends_what_runs_and_keeps_what_finished(tmp_path: Path) -> None:
 
 
 def test_an_error_leaves_nothing_running(tmp_path: Path) -> None:
-    settings = local.Settings(log_dir=tmp_path)
-    started: list[local.Job] = []
+    settings = process.Settings(log_dir=tmp_path)
+    started: list[process.Job] = []
 
-    def submit(spec: JobSpec) -> local.Job:
+    def submit(spec: JobSpec) -> process.Job:
         if started:
             raise MlgitError("no more")
         sleeper = JobSpec(name=spec.name, command=(sys.executable, "-c", "import time; time.sleep(60)"))
-        started.append(local.submit(sleeper, settings))
+        started.append(process.start(sleeper, settings))
         return started[-1]
 
     launcher = agent.Launcher(
-        submit=submit, state=local.state, cancel=local.cancel, tail=local.tail, pause=lambda: time.sleep(0.01)
+        submit=submit, state=process.state, cancel=process.cancel, tail=process.tail, pause=lambda: time.sleep(0.01)
     )
 
     with pytest.raises(MlgitError, match="no more"):
         agent.run(task(tmp_path, agents=2), launcher, list, lambda *_: None)
 
-    assert local.state(started[0]) is JobState.CANCELLED
+    assert process.state(started[0]) is JobState.CANCELLED
 
 
 def test_params_lie_in_a_file_for_a_command_that_wants_one(tmp_path: Path) -> None:

@@ -1,0 +1,147 @@
+"""The process that runs one job of this machine and outlives whoever submitted it: `python -m mlgit.launch.runner`.
+
+It begins each task when there is a slot, and a GPU for each that is asked for. These are locks that the task holds too:
+where this process is killed, they are free again when the task has ended, and no sooner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mlgit.core.job import JobSpec, JobState, Standing
+from mlgit.errors import MlgitError
+from mlgit.launch import process
+from mlgit.launch.kept import Bounds, Kept, taken
+from mlgit.store import locks
+
+_PAUSE = 0.05
+"""Seconds between two looks."""
+
+
+def main(folder: str, lock: str) -> None:
+    """Run the job in *folder* to its end; *lock* is the descriptor of its lock, which we inherited.
+
+    Whoever called us is back at once: we are nobody's child, so that nobody has to wait for us.
+    """
+    if os.fork() == 0:
+        _Runner(Kept(Path(folder)), int(lock)).work()
+    os._exit(0)
+
+
+@dataclass(kw_only=True)
+class _Slot:
+    """What one task holds while it runs."""
+
+    locks: list[int]
+    gpus: list[str]
+
+    def let_go(self) -> None:
+        for fd in self.locks:
+            locks.let_go(fd)
+
+
+@dataclass
+class _Runner:
+    kept: Kept
+    lock: int
+    running: dict[int, tuple[process.Job, _Slot]] = field(default_factory=dict)
+    cancelled: set[int] = field(default_factory=set)
+
+    def work(self) -> None:
+        spec, bounds = self.kept.read()
+        members = spec.members
+        found = [Standing(state=JobState.QUEUED) for _ in members]
+        self.kept.write(found)
+        slots = _slots(self.kept.folder.parent / "slots", spec.gpus, bounds)
+        waiting = iter(range(len(members)))
+        following = next(waiting, None)
+        while following is not None or self.running:
+            before = list(found)
+            self.look(found)
+            while following is not None:
+                if self.kept.is_cancelled(following):
+                    found[following] = Standing(state=JobState.CANCELLED)
+                elif slot := next(slots):
+                    found[following] = self.begin(following, members[following], slot, bounds)
+                else:
+                    break
+                following = next(waiting, None)
+            if found != before:
+                self.kept.write(found)
+            time.sleep(_PAUSE)
+        slots.close()
+
+    def begin(self, number: int, spec: JobSpec, slot: _Slot, bounds: Bounds) -> Standing:
+        env = {**spec.env, "CUDA_VISIBLE_DEVICES": ",".join(slot.gpus)} if slot.gpus else spec.env
+        settings = process.Settings(log_dir=self.kept.folder, is_joined=True, grace_seconds=bounds.grace_seconds)
+        try:
+            job = process.start(replace(spec, name=str(number), env=env), settings, held=(self.lock, *slot.locks))
+        except MlgitError as exc:
+            slot.let_go()
+            return Standing(state=JobState.FAILED, why=str(exc))
+        self.running[number] = (job, slot)
+        return Standing(state=JobState.RUNNING)
+
+    def look(self, found: list[Standing]) -> None:
+        """Take down what has ended, and end what is asked for."""
+        for number, (job, slot) in list(self.running.items()):
+            if number not in self.cancelled and self.kept.is_cancelled(number):
+                self.cancelled.add(number)
+                process.cancel(job)
+            state = process.state(job)
+            if state.ended:
+                slot.let_go()
+                del self.running[number]
+                found[number] = Standing(state=state, why=_why(state, job.process.returncode))
+
+
+def _why(state: JobState, code: int) -> str:
+    if state is not JobState.FAILED:
+        return ""
+    return f"it exited with {code}" if code > 0 else f"it was killed by signal {-code}"
+
+
+def _slots(folder: Path, gpus: int, bounds: Bounds) -> Generator[_Slot | None, None, None]:
+    """A slot with *gpus* GPUs each time that there is one; None until there is.
+
+    Only one process gathers at a time, and keeps what it has: so who needs more waits no longer than who needs less.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    places = [folder / f"slot-{n}" for n in range(bounds.slots)]
+    cards = {name: folder / f"gpu-{name}" for name in bounds.gpus}
+    while True:
+        while (turn := taken(folder / "turn")) is None:
+            yield None
+        with contextlib.closing(_Gathering()) as had:
+            while not had.place or len(had.cards) < gpus:
+                had.place = had.place or next(filter(None, map(taken, places)), None)
+                for name, path in cards.items():
+                    if len(had.cards) < gpus and name not in had.cards and (fd := taken(path)) is not None:
+                        had.cards[name] = fd
+                if not had.place or len(had.cards) < gpus:
+                    yield None
+            slot = _Slot(locks=[had.place, *had.cards.values()], gpus=list(had.cards))
+            had.place, had.cards = None, {}
+        locks.let_go(turn)
+        yield slot
+
+
+@dataclass
+class _Gathering:
+    place: int | None = None
+    cards: dict[str, int] = field(default_factory=dict)
+
+    def close(self) -> None:
+        for fd in (self.place, *self.cards.values()):
+            if fd is not None:
+                locks.let_go(fd)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
