@@ -78,6 +78,8 @@ class Told:
     """What it logged: name → content hash."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """What it said of that: `model.layers`, the artifact's name and the dotted one of what was said → value."""
+    moments: frozenset[tuple[str, str]] = frozenset()
+    """(`param`, `metric` or `metadata`, name) of what says when the run was, and so is another one each time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +109,7 @@ class Verdict:
     differences: tuple[Difference, ...] = ()
     """What is not, the first one first."""
     clocks: tuple[str, ...] = ()
-    """The metrics that tell of time, and so were left aside; and the params and metadata that do and differ."""
+    """The metrics that by their name tell of time, and so were left aside; and what else does and differs."""
 
 
 def is_clock(name: str) -> bool:
@@ -158,7 +160,8 @@ def compare(before: Told, after: Told, allowed: Tolerance | None = None) -> Verd
             if name in clocks and kind in ("history", "metric"):
                 continue
             pairs = list(differing(sides[0].get(name, MISSING), sides[1].get(name, MISSING)))
-            if pairs and kind in ("param", "metadata") and is_clock(name):  # `warmup_seconds` may be a setting
+            named_so = kind in ("param", "metadata") and is_clock(name)  # but `warmup_seconds` may be a setting
+            if pairs and (named_so or (kind, name) in after.moments):
                 clocks.add(name)
                 continue
             if pairs:

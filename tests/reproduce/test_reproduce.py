@@ -134,8 +134,9 @@ def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo
 
 
 COMPUTES = """
-import os, mlgit
-run = mlgit.init(config={"seed": 0, "out": os.path.abspath("out")})
+import datetime, os, mlgit
+run = mlgit.init(config={"seed": 0, "out": os.path.abspath("out"), "run_dir": f"out/{datetime.datetime.now()}"})
+run.summary["best"] = os.path.abspath("out/best.pt")
 run.config.update({"me": f"{run.name} {run.id}", "words": WORDS})
 model = mlgit.Artifact("model", "model", metadata={"layers": {"hidden": LAYERS}, "by": run.name})
 open("m", "w").write("weights"), model.add_file("m")
@@ -155,9 +156,10 @@ def test_params_that_the_script_made_and_metadata_alone_are_part_of_the_verdict(
     count.write_text("123")
     done = mlgit("reproduce", "x", "--json", check=False)
 
-    assert (same["verdict"], same["same"]) == ("bitwise", {"params": 4, "artifacts": 1, "metadata": 2})
+    assert (same["verdict"], same["same"]) == ("bitwise", {"params": 4, "metrics": 1, "artifacts": 1, "metadata": 2})
+    assert same["left_aside"] == ["run_dir"]
     assert (done.returncode, told(done)["verdict"], told(done)["same"]) == (
-        1, "differs", {"params": 3, "artifacts": 1, "metadata": 1},
+        1, "differs", {"params": 3, "metrics": 1, "artifacts": 1, "metadata": 1},
     )  # fmt: skip
     assert [(one["kind"], one["name"], one["before"], one["after"]) for one in told(done)["differences"]] == [
         ("param", "words", 2, 3), ("metadata", "model.layers.hidden", 2, 3),

@@ -190,10 +190,74 @@ def test_what_a_run_calls_itself_and_where_its_code_lies_are_no_difference(then:
         first=Run(id="id1", name="first", project="p"), again=Run(id="id2", name="first-again", project="p"),
         code="/tmp/tree/p",
     )  # fmt: skip
-    before, after = told(params={"a": then}), told(params={"a": now}, artifacts={"run-id2-table": "x"})
+    before = told(params={"a": then}, metrics={"b": then})
+    after = told(params={"a": now}, metrics={"b": now}, artifacts={"run-id2-table": "x"})
 
     read = reading.read(before, after)
 
     assert verdict.is_same(before.params["a"], read.params["a"]) is same
+    assert verdict.is_same(before.metrics["b"], read.metrics["b"]) is same
     assert same or read.params["a"] == now
     assert read.artifacts == {"run-id1-table": "x"}
+
+
+def test_the_place_of_the_code_is_found_in_a_text_that_is_full_of_it():
+    reading = Reading(
+        first=Run(id="id1", name="first", project="p"),
+        again=Run(id="id2", name="first-again", project="p"),
+        code="/tree",
+    )
+    then, now = (":".join(f"{place}/lib" for _ in range(many)) for place, many in (("/home/ada", 60), ("/tree", 30)))
+
+    def read(then: str) -> Any:
+        return reading.read(told(params={"path": then}), told(params={"path": now})).params["path"]
+
+    assert read(f"{then}!") == now  # each place by itself could be sought for ever
+    assert read(then[: len(then) // 2]) == then[: len(then) // 2]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "is_of_its_time"),
+    [
+        ("outputs/2026-03-01/10-00-00", "outputs/2026-07-09/11-12-13", True),
+        ("2026-03-01T10:00:00.25+01:00", "2026-07-09T11:12:13.125+01:00", True),
+        ("runs/Mar01_10-00-00_ada", "runs/Jul09_11-12-13_ada", True),
+        ("20260301100000", "20260709111213", True),
+        (["20260301", 1], ["20260709", 1], True),
+        ("/home/ada/out/20260301_100000", "/tree/out/20260709_111213", True),
+        (1772359200.5, 1783595533.25, True),
+        (1772359200500, 1783595533250, True),
+        ("2026-03-01", "2026-05-01", False),  # no time of either: what the data end with, perhaps
+        ("2025-12-31", "2026-07-09", False),
+        ("outputs/2026-03-01", "other/2026-07-09", False),
+        ("2026-99-99", "2026-07-09", False),
+        (1772359200.5, 1783595533.25 + 9e5, False),
+        (True, 1783595533, False),
+        ("2026-03-01", None, False),
+    ],
+)
+def test_a_moment_of_each_run_s_own_time_is_left_aside_and_named(then: Any, now: Any, is_of_its_time: bool):
+    march, july = 1772359200.0, 1783595533.0
+    reading = Reading(
+        first=Run(id="id1", name="first", project="p", created=march, finished=march + 60),
+        again=Run(id="id2", name="first-again", project="p", created=july), code="/tree",
+    )  # fmt: skip
+    before, after = told(params={"out": then}, metadata={"m.out": 1}), told(params={"out": now}, metadata={"m.out": 1})
+
+    found = verdict.compare(before, reading.read(before, after))
+
+    assert (found.kind is Kind.BITWISE) is is_of_its_time
+    assert found.clocks == (("out",) if is_of_its_time else ())
+
+
+def test_a_moment_that_is_the_same_is_compared_as_anything_else():
+    reading = Reading(
+        first=Run(id="id1", name="first", project="p"),
+        again=Run(id="id2", name="first-again", project="p"),
+        code="/tree",
+    )
+    before = told(params={"until": "1970-01-01"})
+
+    found = verdict.compare(before, reading.read(before, before))
+
+    assert (found.same["params"], found.clocks) == (1, ())
