@@ -19,7 +19,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from mlgit.core.condition import KEY, WORDS, And, Condition, Not, Operation, Or, Predicate, Value
 from mlgit.errors import UsageError
@@ -32,7 +32,6 @@ _WORD = re.compile(r"""[^\s()'"`“”‘’,=<>~!][^\s()'"`,]*""")
 _FOREIGN = re.compile(r"&&?|\|\|?|!(?![=~])|like\b|[“”‘’]", re.IGNORECASE)
 """What other languages write, and editors that set type; its first sign → how it is written here, if it is no quote."""
 _OURS, _QUOTES = {"&": "and", "|": "or", "!": "not", "l": "~"}, "' or \""
-_LIKE = "it like \"accuracy > 0.9 and tag = 'baseline'\""
 _BLANK = re.compile(r"\s*")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?", re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d{1,4000}")
@@ -50,11 +49,18 @@ _PERIODS: Mapping[str, timedelta] = {
 
 def parse(text: str) -> Condition:
     """What *text* says. Raises `UsageError`, which points at the character."""
-    return _Reading(text).whole()
+    return Reading(text).whole()
 
 
-class _Reading:
-    """One reading of a text, from the left: each method reads what it is called after, and moves on behind it."""
+class Reading:
+    """One reading of a text, from the left: each method reads what it is called after, and moves on behind it.
+
+    A language with other tests between its `and`, `or` and `not` reads those in `_test`; what keys of runs mean that
+    are no numbers is in *fields*.
+    """
+
+    fields: ClassVar[Mapping[str, Callable[[str, bool], Value]]]
+    example = "accuracy > 0.9 and tag = 'baseline'"
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -93,7 +99,9 @@ class _Reading:
         return one
 
     def _test(self) -> Condition:
-        key = self._key()
+        return self._asked_of(self._key())
+
+    def _asked_of(self, key: str) -> Condition:
         if self._took_word("is"):
             is_denied = self._took_word("not")
             self._expect_word("null")
@@ -114,10 +122,10 @@ class _Reading:
             test = self._equal(key)
         elif sign in ("~", "!~"):
             test = Predicate(key, Operation.MATCH, (self._read(_pattern),))
-        elif key in _DATES:
+        elif key in self.fields and key in _DATES:
             test = self._before_or_after(key, Operation(sign))
         else:
-            test = Predicate(key, Operation(sign), (self._read(_VALUES.get(key, _any_value)),))
+            test = Predicate(key, Operation(sign), (self._read(self.fields.get(key, any_value)),))
         return _denied(test) if sign.startswith("!") else test
 
     def _listed(self, key: str) -> Condition:
@@ -131,8 +139,8 @@ class _Reading:
 
     def _equal(self, key: str) -> Condition:
         """The test for one value; a day is all the moments in it."""
-        if key not in _DATES:
-            return Predicate(key, Operation.EQUAL, (self._read(_VALUES.get(key, _any_value)),))
+        if key not in self.fields or key not in _DATES:
+            return Predicate(key, Operation.EQUAL, (self._read(self.fields.get(key, any_value)),))
         first, after = self._read(_moments)
         if first == after:
             return Predicate(key, Operation.EQUAL, (first,))
@@ -212,7 +220,9 @@ class _Reading:
         begin = max(0, at - 60)
         line = re.sub(r"\s", " ", self._text[begin : at + 40])
         foreign = _FOREIGN.match(self._text, at)
-        instead = f"{_OURS.get(foreign[0][0].lower(), _QUOTES)} for {foreign[0]}" if foreign else _LIKE
+        instead = (
+            f"{_OURS.get(foreign[0][0].lower(), _QUOTES)} for {foreign[0]}" if foreign else f'it like "{self.example}"'
+        )
         return UsageError(
             f"The condition cannot be read at character {at + 1}: {why}.", why=f"{line}\n{' ' * (at - begin)}^",
             fix=f"write {instead}",
@@ -231,7 +241,8 @@ def _denied(condition: Condition) -> Condition:
 # What a value means, by what it is a value of. Each raises `ValueError`, which says what was expected.
 
 
-def _any_value(text: str, is_quoted: bool) -> Value:
+def any_value(text: str, is_quoted: bool) -> Value:
+    """What stands for a value of no known field: a text in quotes, a number, a truth value, else a word."""
     if is_quoted:
         return text
     if text.lower() in ("true", "false"):
@@ -286,4 +297,4 @@ def _in_utc(moment: datetime) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-_VALUES: Mapping[str, Callable[[str, bool], Value]] = {**dict.fromkeys(_TEXTS, _text), "duration": _seconds}
+Reading.fields = {**dict.fromkeys((*_TEXTS, *_DATES), _text), "duration": _seconds}

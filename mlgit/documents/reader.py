@@ -70,6 +70,22 @@ class Document:
         """The top-level keys with their nodes. Raises `ConfigError` if the document is no mapping."""
         yield from _Reader(self.source).unique_pairs(self.root, ())
 
+    def fail(self, path: Sequence[str], message: str) -> NoReturn:
+        """Raise `ConfigError` with the line where *path* stands, or where the last of it does that is there."""
+        line, node = self.root.line, self.root
+        for name in path:
+            if node.kind == "list" and name.isdecimal() and int(name) < len(node.value):
+                node = node.value[int(name)]
+                line = node.line
+                continue
+            found = (
+                next((pair for pair in node.value if pair[0].value == name), None) if node.kind == "mapping" else None
+            )
+            if found is None:
+                break
+            line, node = found[0].line, found[1]
+        raise ConfigError(f"{self.source}:{line}: {'.'.join(path)}: {message}.")
+
     def only(self, known: Sequence[str]) -> None:
         """Raise `ConfigError` at the first top-level key that is not *known*."""
         reader = _Reader(self.source)
@@ -290,6 +306,9 @@ class _Reader:
         fitting = [option for option in options if _holds(option, node.kind)]
         if node.kind != "scalar" and len(fitting) == 1:
             return self.read(node, fitting[0], path)
+        words = [option for option in options if option is not type(None)]
+        if node.kind == "scalar" and len(words) == 1 and _is_closed(words[0]):
+            return self.read(node, words[0], path)  # which says what it may be, and what was probably meant
         names = " or ".join(_name(option) for option in options)
         got = repr(node.value[:60]) if node.kind == "scalar" else f"a {node.kind}"
         return self.fail(node, path, f"expected {names}, got {got}")
@@ -348,6 +367,11 @@ def _holds(option: Any, kind: str) -> bool:
     if kind == "list":
         return origin in (tuple, list, Sequence)
     return origin in (dict, Mapping) or dataclasses.is_dataclass(option)
+
+
+def _is_closed(option: Any) -> bool:
+    """Whether the type *option* is one of a few words."""
+    return typing.get_origin(option) is Literal or (isinstance(option, type) and issubclass(option, enum.Enum))
 
 
 def _name(into: Any) -> str:

@@ -85,8 +85,10 @@ def sweep(
         notify("early_terminate is left aside: in this version every trial runs to its end")
     if prior_runs:
         notify("prior_runs are left aside: a sweep learns from its own trials")
-    if entity or file.entity:
-        notify(f"the entity {entity or file.entity!r} means nothing here: whose the runs are, the repository says")
+    for word in file.aside:
+        notify(word)
+    if entity:
+        notify(f"the entity {entity!r} means nothing here: whose the runs are, the repository says")
     notify(f"sweep {made.id} of {made.project}: {made.method}; mlgit sweep show {made.id}")
     return made.id
 

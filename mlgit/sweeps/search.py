@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,13 +38,14 @@ class Seen:
 def suggest(space: Space, history: Sequence[Seen], n: int, seed: int) -> list[Params]:
     """The next *n* points to try; fewer where the space has no more.
 
-    grid: in the file's order. random: the first points of the seed's own sequence that nobody tried yet. bayes: by
-    expected improvement, after a first few points that spread out.
+    grid: in the file's order. random: the first points of the seed's own sequence that nobody tried yet; sobol: of one
+    that spreads out. bayes: by expected improvement, after a first few points that spread out. Raises `UsageError`
+    where constraints leave almost nothing of a space.
     """
     tried = {key for seen in history if (key := space.key(seen.params)) is not None}
     if space.method is Method.BAYES:
         return _bayes(space, history, tried, n, seed)
-    stream = _grid(space) if space.method is Method.GRID else _drawn(space, seed, "random")
+    stream = _STREAMS[space.method](space, seed)
     return _untried(space, stream, tried, n)
 
 
@@ -59,7 +60,11 @@ def _untried(space: Space, stream: Iterator[Params], tried: set[str], n: int) ->
 
     Where draws hit little that is new, whatever a countable space has left follows in its own order.
     """
-    draws = itertools.islice(stream, 1000 + 10 * (len(tried) + n))
+    most = 1000 + 10 * (len(tried) + n)
+    if space.size is None:
+        draws: Iterator[Params] = itertools.islice(space.only_allowed(stream), most)
+    else:
+        draws = (point for point in itertools.islice(stream, most) if space.refused(point) is None)
     found: list[Params] = []
     for point in itertools.chain(draws, _grid(space)) if n else ():
         key = space.key(point) or ""
@@ -106,6 +111,13 @@ def _chance(seed: int, use: str, index: int) -> random.Random:
     return random.Random(int.from_bytes(digest[:8], "big"))
 
 
+_STREAMS: Mapping[Method, Callable[[Space, int], Iterator[Params]]] = {
+    Method.GRID: lambda space, _seed: _grid(space),
+    Method.RANDOM: lambda space, seed: _drawn(space, seed, "random"),
+    Method.SOBOL: _spread,
+}
+
+
 def _bayes(space: Space, history: Sequence[Seen], tried: set[str], n: int, seed: int) -> list[Params]:
     """Expected improvement under a model of what was seen; what is pending is taken to be as good as the best.
 
@@ -135,9 +147,15 @@ def _bayes(space: Space, history: Sequence[Seen], tried: set[str], n: int, seed:
 
 def _axes(space: Space, params: Mapping[str, Any]) -> tuple[float, ...] | None:
     """Where *params* lie for a model; None if they are not of this space."""
+    point = space.whole(params)
+    if point is None:
+        return None
     parts: list[float] = []
     for parameter in space.parameters:
-        axes = parameter.axes(params[parameter.name]) if parameter.name in params else None
+        if parameter.name not in point:  # in the middle of each of its axes, as far from one value as from another
+            parts += [0.5] * len(parameter.axes(parameter.at(0.5)) or ())
+            continue
+        axes = parameter.axes(point[parameter.name])
         if axes is None:
             return None
         parts += axes
@@ -178,8 +196,8 @@ def _candidates(
     chance = _chance(seed, "near", count)
     for seen in ranked[:3]:
         for _ in range(CANDIDATES // 10):
-            point = {p.name: p.near(seen.params[p.name], chance) for p in space.parameters}
-            if space.key(point) not in tried:
+            point = space.near(seen.params, chance)
+            if space.key(point) not in tried and space.refused(point) is None:
                 points.append(point)
     return points
 

@@ -10,7 +10,7 @@ from mlgit.core.compare import Goal
 from mlgit.errors import ConfigError
 from mlgit.sweeps import file
 from mlgit.sweeps.parameter import Choice, Real, Whole
-from mlgit.sweeps.space import Hyperband, SweepFile
+from mlgit.sweeps.space import Budget, Hyperband, Method, SweepFile
 
 
 def read(text: str) -> SweepFile:
@@ -121,17 +121,22 @@ def test_stopping_trials_needs_a_metric_to_compare_them_by() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("method: custom\nparameters: {x: {value: 1}}", "sweep.yaml:1: method: expected one of grid, random, bayes"),
+        (
+            "method: bayse\nparameters: {x: {value: 1}}",
+            "sweep.yaml:1: method: expected one of grid, random, sobol, bayes, "
+            "custom; got 'bayse'; did you mean 'bayes'?",
+        ),
         ("method: grid", "sweep.yaml:1: parameters: required, but missing"),
         ("method: grid\nparameters: {}", "sweep.yaml:2: parameters: there is nothing to search"),
         ("method: grid\nparametres: {}", "sweep.yaml:2: parametres: unknown key; did you mean 'parameters'?"),
         ("method: bayes\nparameters: {x: {min: 0, max: 1}}", "sweep.yaml:1: method: bayes needs a metric"),
         ("method: grid\nparameters:\n  x: {min: 0.0, max: 1}", "sweep.yaml:3: parameters.x: a grid cannot count"),
-        ("job: a/b", "sweep.yaml:1: job: a launch job of W&B's cannot be run here"),
-        ("controller: {type: cloud}", "sweep.yaml:1: controller: this sweep is controlled where it runs"),
-        ("metric: {name: a, impute_while_running: best}", "metric.impute_while_running: only finished trials count"),
+        ("job: [a]", "sweep.yaml:1: job: expected text or null, got a list"),
+        ("controller: {type: remote}", "sweep.yaml:1: controller.type: expected one of local, cloud; got 'remote'"),
+        ("metric: {name: a, impute_while_running: bets}", "metric.impute_while_running: expected one of latest, best"),
+        ("metric: {name: a, target: .nan}", "sweep.yaml:1: metric.target: expected a finite number"),
         ("run_cap: 0", "sweep.yaml:1: run_cap: expected at least 1"),
-        ("kind: job", "sweep.yaml:1: kind: expected sweep"),
+        ("kind: job", "sweep.yaml:1: kind: expected one of sweep; got 'job'"),
         ("command: [python, '${arg}']", "sweep.yaml:1: command: there is no macro ${arg}; did you mean ${args}?"),
         ("command: ['${program}']", "command: ${program} stands for the file's program, and it names none"),
         ("command: [python, 'a${args}']", "${args} becomes several words and stands alone"),
@@ -155,12 +160,21 @@ def test_what_cannot_be_is_said_with_its_place(text: str, complaint: str) -> Non
         ("{}", "give value, values, or min and max"),
         ("{min: 1}", "int_uniform needs max"),
         ("{min: 3, max: 1}", "x.min: min 3 is above max 1"),
+        ("{min: 3, max: 3}", "x.min: min 3 is no less than max 3; for one value, write value"),
+        ("{min: .nan, max: 3.0}", "x.min: expected a finite number"),
+        ("{values: [a], probabilities: [.nan]}", "x.probabilities: expected numbers of at least 0 that sum to 1"),
+        ("{values: [a, b], probabilities: [-0.5, 1.5]}", "expected numbers of at least 0 that sum to 1"),
+        ("{parameters: {}}", "x.parameters: there is nothing in it"),
+        ("{value: 1, valeus: [2]}", "x.valeus: unknown key; did you mean 'values'?"),
+        ("[1, 2]", "x: expected a mapping"),
+        ("{values: 3}", "x.values: expected a list"),
+        ('{min: "0", max: 3}', "x.min: expected"),
         ("{min: 1, max: 2, q: 2}", "x.q: q says nothing to int_uniform; it has max, min"),
         ("{value: 1, values: [1]}", "x.values: values says nothing to constant"),
         ("{values: []}", "x.values: expected at least one value"),
         ("{values: [1], probabilities: [0.5]}", "x.probabilities: expected numbers of at least 0 that sum to 1"),
         ("{values: [1], probabilities: [0.5, 0.5]}", "2 probabilities for 1 values"),
-        ("{distribution: unifrom, min: 1, max: 2}", "unknown distribution 'unifrom'; did you mean 'uniform'?"),
+        ("{distribution: unifrom, min: 1, max: 2}", "got 'unifrom'; did you mean 'uniform'?"),
         ("{distribution: int_uniform, min: 1.5, max: 2}", "goes from a whole number to a whole number"),
         ("{distribution: log_uniform_values, min: 0, max: 2}", "needs a min above 0; for exponents, write log_uniform"),
         ("{distribution: log_uniform, min: 1, max: 1000}", "takes exponents"),
@@ -195,3 +209,110 @@ def test_what_a_shell_would_fill_in_is_left_to_it() -> None:
     found = read("method: random\ncommand: bash -c 'echo ${HOME} ${x}'\nparameters: {x: {value: 1}}")
 
     assert found.command == ("bash", "-c", "echo ${HOME} ${x}")
+
+
+HEAD = "method: random\nmetric: {name: loss}\nparameters: {x: {value: 1}, kind: {values: [a, b]}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("constraints: [x < ]", "4: constraints.0: 'x <' cannot be read at character 4"),
+        (
+            "constraints:\n- x < 9\n- y < 9",
+            "6: constraints.1: 'y < 9' cannot be read at character 1: no param is called",
+        ),
+        ("constraints: [kind = c]", "4: constraints.0: kind is never 'c'"),
+        ("constraints: x < 9", "4: constraints: expected a list"),
+        ("constraints: [x > 2]", "4: constraints: no point meets all of them"),
+        ("seeds: 0", "4: seeds: expected at least 1, or a list of seeds"),
+        ("seeds: []", "4: seeds: expected at least one seed"),
+        ("seeds: [1, 1]", "4: seeds: expected seeds that differ"),
+        ("seeds: true", "4: seeds: expected"),
+        ("seeds: 1.5", "4: seeds: expected"),
+        ("budget: {}", "4: budget: expected trials, minutes or cost"),
+        ("budget: {hours: 3}", "4: budget.hours: unknown key"),
+        ("budget: {trials: 0}", "4: budget.trials: expected at least 1"),
+        ("budget: {minutes: .inf}", "4: budget.minutes: expected a number above 0"),
+        ("budget: {cost: 3}", "4: budget.cost: expected"),
+        ("budget: {cost: {most: 3}}", "4: budget.cost: what a trial costs is said by metric or by per_hour"),
+        ("budget: {cost: {most: 3, metric: usd, per_hour: 1}}", "4: budget.cost: what a trial costs is said by"),
+        ("budget: {cost: {most: -3, metric: usd}}", "4: budget.cost.most: expected a number above 0"),
+        ("metrics: [{name: a}, {name: b}]", "4: metrics: a sweep has metric or metrics, not both"),
+        ("scheduler: {engine: optuna}", "4: scheduler.engine: optuna goes with the method custom"),
+        ("scheduler: {engine: wandb, optimizer: f}", "4: scheduler.optimizer: it is a function of source"),
+        ("scheduler: {engine: skopt}", "4: scheduler.engine: expected one of wandb, optuna, ax"),
+        ("scheduler: {engine: wandb}\ncontroller: {type: local}", "5: controller: a scheduler takes the place of"),
+        (
+            "scheduler: {engine: wandb}\nearly_terminate: {type: hyperband, min_iter: 1}",
+            "5: early_terminate: a scheduler",
+        ),
+    ],
+)
+def test_what_a_key_cannot_say_is_said_with_its_place(text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(HEAD + text)
+
+    assert f"sweep.yaml:{complaint}" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ("x: {value: 1, when: x = 1}", "3: parameters.x.when: x cannot depend on itself"),
+        ("x: {value: 1, when: y = 1}", "3: parameters.x.when: 'y = 1' cannot be read at character 1: no param"),
+        ("a: {value: 1, when: b = 1}\n  b: {value: 1, when: a = 1}", "2: parameters: these conditions depend on one"),
+        ("g: {when: g.x = 1, parameters: {x: {value: 1}}}", "3: parameters.g.when: g.x cannot depend on itself"),
+        ("x: {min: 0, max: 1000}\n  y: {min: 0, max: 1000, when: x > 3}", "2: parameters: a grid with conditions or"),
+    ],
+)
+def test_a_condition_that_cannot_be_is_said_with_its_place(parameters: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(f"method: grid\nparameters:\n  {parameters}")
+
+    assert f"sweep.yaml:{complaint}" in caught.value.what
+
+
+def test_our_own_keys_read_into_records() -> None:
+    found = read(
+        HEAD + "run_cap: 90\nseeds: 3\nbudget: {trials: 40, minutes: 120, cost: {most: 20, per_hour: 2.5}}\n"
+        "constraints: [x < 9]"
+    )
+
+    assert found.seeds == (0, 1, 2)
+    assert found.budget == Budget(trials=40, minutes=120.0, cost=20.0, price_per_hour=2.5)
+    assert found.run_cap == 40
+    assert [rule.text for rule in found.space.constraints] == ["x < 9"]
+    assert read(HEAD + "seeds: [7, 42]").seeds == (7, 42)
+
+
+def test_several_metrics_are_read_in_their_order() -> None:
+    found = read(
+        "method: bayes\nparameters: {x: {min: 0, max: 9}}\n"
+        "metrics: [{name: loss}, {name: acc, goal: maximize, target: 0.9}]"
+    )
+
+    assert [(metric.name, metric.goal) for metric in found.metrics] == [("loss", Goal.MINIMIZE), ("acc", Goal.MAXIMIZE)]
+    assert found.metric is found.metrics[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "method", "said"),
+    [
+        (
+            "method: custom\nmetric: {name: loss}",
+            Method.BAYES,
+            "method custom leaves the choice of points to a program",
+        ),
+        ("method: custom", Method.RANDOM, "here it is random"),
+        ("method: custom\nscheduler: {engine: optuna, source: s.py}", Method.RANDOM, "W&B's scheduler (optuna)"),
+        ("method: grid\ncontroller: {type: cloud}", Method.GRID, "controller: points are chosen where the sweep runs"),
+        ("method: grid\njob: a/b:latest", Method.GRID, "job: a launch job of W&B's cannot be run here"),
+        ("method: grid\nmetric: {name: a, impute_while_running: best}", Method.GRID, "metric.impute_while_running"),
+    ],
+)
+def test_what_means_something_else_in_w_and_b_is_read_and_said(text: str, method: Method, said: str) -> None:
+    found = read(text + "\nparameters: {x: {value: 1}}")
+
+    assert found.space.method is method
+    assert said in found.aside[0]

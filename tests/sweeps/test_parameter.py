@@ -24,7 +24,7 @@ def one(parameter: str) -> Any:
     [
         ("{min: 1, max: 4}", 0.0, 1),
         ("{min: 1, max: 4}", 0.999999, 4),
-        ("{min: 5, max: 5}", 0.5, 5),
+        ("{value: 5}", 0.5, 5),
         ("{distribution: uniform, min: -1, max: 1}", 0.75, 0.5),
         ("{distribution: log_uniform_values, min: 1e-4, max: 1}", 0.5, 0.01),
         ("{distribution: log_uniform, min: 0, max: 2}", 0.5, math.e),

@@ -101,8 +101,7 @@ def _unused(file: SweepFile, sweep: Sweep) -> Iterator[str]:
     """What the file says and this version takes no heed of."""
     if file.early_terminate:
         yield "the sweep file's early_terminate is left aside: in this version every trial runs to its end"
-    if file.entity:
-        yield f"the sweep file's entity {file.entity!r} is an account of W&B's and means nothing here"
+    yield from file.aside
     if file.project and file.project != sweep.project:
         yield f"the sweep file's project is {file.project!r}; its runs are recorded here, under {sweep.project!r}"
 
