@@ -35,6 +35,11 @@ class Wanted:
     tracked: Tracked | None = None
     """The pointer in the work tree that names it."""
 
+    @property
+    def stays(self) -> bool:
+        """Whether its pointer says that it goes to no remote."""
+        return self.tracked is not None and not self.tracked.out.is_pushed
+
 
 def held(repo: Repo, paths: Sequence[Path] = ()) -> Iterator[Wanted]:
     """What the pointers of the work tree name: at *paths*, or all. Raises `NotFoundError`."""

@@ -25,6 +25,8 @@ class Out:
     """How many files a folder has, where the pointer says so."""
     remote: str = ""
     """The DVC remote that it names for its bytes; `""`: the default one."""
+    is_pushed: bool = True
+    """Whether it goes to remotes: `push: false` keeps it here."""
 
 
 def is_folder(content: str) -> bool:
@@ -81,4 +83,5 @@ def _outs(items: Any, folder: str) -> Iterator[Out]:
                 size=size if isinstance(size, int) else 0,
                 nfiles=count if isinstance(count, int) else None,
                 remote=remote if isinstance(remote, str) else "",
+                is_pushed=item.get("push") is not False,
             )

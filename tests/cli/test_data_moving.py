@@ -281,3 +281,36 @@ def test_what_is_pulled_into_a_cache_of_a_group_is_open_to_the_group(
     mlgit("data", "pull")
 
     assert {folder.stat().st_mode & 0o7777 for folder in database.glob("??")} == {0o2775}
+
+
+def test_what_stages_made_goes_and_comes_as_stock_dvc_moves_it(inside: Repo, data: Path, mlgit: Script, tmp_path: Path):
+    top = inside.folder
+    (top / "sub").mkdir()
+    (top / "dvc.yaml").write_text(
+        """stages:
+  folder: {cmd: "mkdir out && echo 1 > out/1 && echo 2 > out/2", outs: [out]}
+  score: {wdir: sub, cmd: "echo {} > m.json; echo s > s; echo k > k",
+          metrics: [m.json: {cache: false}], plots: [s: {x: step}], outs: [k: {push: false}]}
+  each: {foreach: [a, b], do: {cmd: "echo ${item} > ${item}.txt", outs: ["${item}.txt"]}}
+"""
+    )
+    stores.dvc("repro", "-q", cwd=top)
+    with (top / "dvc.lock").open("a") as lock:
+        lock.write(f"  gone:\n    cmd: x\n    outs: [{{path: g, md5: '{'0' * 32}'}}]\n")
+    made = ("out", "sub/s", "a.txt", "b.txt")
+
+    pushed = mlgit("data", "push", *made, "data")
+    kept = mlgit("data", "push", "sub/k")
+    stores.configure(top, "stock", str(tmp_path / "stock"))
+    stores.dvc("push", "-q", cwd=top)
+    stores.configure(top, "store", str(tmp_path / "far"))
+    status = mlgit("data", "status", "--remote")
+    subprocess.run(["rm", "-rf", *databases.of(inside, ""), *(top / one for one in made)], check=True)
+    pulled = mlgit("data", "pull", *made)
+
+    assert pushed.stdout.splitlines()[1:] == [f"  {one}" for one in (*made, "data")]
+    assert "push: false" in kept.stderr
+    assert stores.held(tmp_path / "far").keys() == stores.held(tmp_path / "stock").keys()
+    assert {line.split()[0] for line in status.stdout.splitlines()[1:]} == {*made, "data", "sub/k"}
+    assert pulled.returncode == 0
+    assert "up to date" in stores.dvc("status", "folder", "each@a", "each@b", cwd=top)

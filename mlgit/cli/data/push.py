@@ -33,7 +33,8 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
     from mlgit.artifacts import wanting
 
     place = wiring.place()
-    wanted = list(wanting.named(place.repo, names, project=place.meant) if names else wanting.everything(place.repo))
+    meant = list(wanting.named(place.repo, names, project=place.meant) if names else wanting.everything(place.repo))
+    wanted = [one for one in meant if not one.stays]
     labels = {one.content: one.label for one in wanted}
     sent, stays, files, size = list[str](), dict[str, str](), 0, 0
     for group in wanting.grouped(place.repo, wanted, far.lower()):
@@ -52,8 +53,11 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
         output.say(f"{wanting.told(files, size)} {'would be' if dry_run else 'are'} pushed:")
         for one in sent:
             output.say(f"  {labels[one]}")
-    elif not stays:
+    elif wanted and not stays:
         output.say("Nothing to push: all that lies here is there.")
+    for kept in meant if names and not as_json else ():
+        if kept.stays:
+            output.note(f"{kept.label} is kept here: its pointer, or the stage that made it, says push: false")
     if stays:
         lines = [f"{labels[one]}: {why}" for one, why in stays.items()]
         fix = "what is damaged here: mlgit data verify; else try again, or look at the remote"

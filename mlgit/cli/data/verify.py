@@ -122,7 +122,7 @@ def _there(
 
     repo = place.repo
     meant = wanting.everything(repo) if everything else wanting.chosen(repo, versions, project=place.meant)
-    wanted = list(meant)
+    wanted = [one for one in meant if not one.stays]
     told, is_well = [], True
     for group in wanting.grouped(repo, wanted, far.lower()):
         found = wanting.audit(repo, group, reads=reads)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlgit.dvc import pointers, project
+from mlgit.dvc import locked, pointers, project
 from mlgit.dvc.caches import databases, ignoring, storing, tree
 from mlgit.dvc.caches.memory import Memory
 from mlgit.dvc.caches.tree import ALONE
@@ -28,9 +28,10 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Tracked:
-    """What a `.dvc` file in the work tree holds."""
+    """What a `.dvc` file in the work tree holds, or what a stage made."""
 
     pointer: Path
+    """The `.dvc` file, or the `dvc.lock` of the stage."""
     place: Path
     out: Out
 
@@ -53,7 +54,8 @@ class Standing:
 
 
 def tracked(repo: Repo, paths: Sequence[Path] = ()) -> Iterator[Tracked]:
-    """What `.dvc` files of the work tree hold: of *paths*, or of everything in them; all of it without *paths*.
+    """What `.dvc` files of the work tree hold, and what stages made and DVC holds: of *paths*, or of everything in
+    them; all of it without *paths*.
 
     Raises `NotFoundError` for a path where nothing is held, and where there is no work tree; `UsageError` for a pointer
     that leads out of it.
@@ -61,9 +63,10 @@ def tracked(repo: Repo, paths: Sequence[Path] = ()) -> Iterator[Tracked]:
     top = repo.work_tree
     if top is None:
         raise NotFoundError(f"{repo.git_dir} is bare: no data lies here.", fix="work in a clone, or name a version")
-    args = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ":(top,glob)**/*.dvc")
+    args = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--",
+            ":(top,glob)**/*.dvc", ":(top,glob)**/dvc.lock")  # fmt: skip
     names = process.run(*args, folder=top).decode(errors="surrogateescape").split("\0")
-    held = [one for name in dict.fromkeys(names) if name for one in _read(top / name, top)]
+    held = [one for name in dict.fromkeys(names) if name for one in _held(top / name, top)]
     asked = [tree.named(path) for path in paths]
     for path in asked:
         if not any(_concerns(one, path) for one in held):
@@ -84,6 +87,27 @@ def _concerns(one: Tracked, path: Path) -> bool:
     return path in (one.pointer, one.place, *one.place.parents)
 
 
+def _held(pointer: Path, top: Path) -> Iterator[Tracked]:
+    return _made(pointer, top) if pointer.name == "dvc.lock" else _read(pointer, top)
+
+
+def _made(lock: Path, top: Path) -> Iterator[Tracked]:
+    """What the stages made whose *lock* that is. DVC's cache holds nothing of what lies outside of the work tree."""
+    try:
+        stages = lock.with_name("dvc.yaml").read_bytes()
+        found = locked.outs(lock.read_bytes(), stages, source=lock.parent.relative_to(top).as_posix())
+    except (FileNotFoundError, IsADirectoryError):
+        return
+    for out in found:
+        place = tree.named(lock.parent / out.path)
+        if _is_inside(place, top):
+            yield Tracked(pointer=lock, place=place, out=out)
+
+
+def _is_inside(place: Path, top: Path) -> bool:
+    return place.is_relative_to(top) and ".git" not in place.relative_to(top).parts and place != top
+
+
 def _read(pointer: Path, top: Path) -> Iterator[Tracked]:
     try:
         outs = pointers.parse(pointer.read_bytes(), source=str(pointer.relative_to(top)))
@@ -91,7 +115,7 @@ def _read(pointer: Path, top: Path) -> Iterator[Tracked]:
         return
     for out in outs:
         place = tree.named(pointer.parent / out.path)
-        if not place.is_relative_to(top) or ".git" in place.relative_to(top).parts or place == top:
+        if not _is_inside(place, top):
             raise UsageError(f"{pointer.relative_to(top)} leads out of the repository: {out.path!r}.", fix="delete it")
         yield Tracked(pointer=pointer, place=place, out=out)
 
