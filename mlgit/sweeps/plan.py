@@ -76,11 +76,11 @@ def trials(sweep: Sweep, space: Space, metric: Metric | None, runs: Iterable[Run
     for run in sorted(runs, key=lambda run: (run.created, run.id)):
         number = re.fullmatch(re.escape(trial_name(sweep, 0)[:-1]) + r"([0-9]{1,9})", run.name)
         following = max((trial.number for trial in found), default=0) + 1
-        params = {p.name: value for p in space.parameters if (value := at(run.params, p.name)) is not MISSING}
+        known = {p.name: value for p in space.parameters if (value := at(run.params, p.name)) is not MISSING}
         trial = Trial(
             number=int(number[1]) if number else following,
             name=run.name,
-            params=params,
+            params=space.present(known),
             state=_STATES[run.state],
         )
         found.append(judged(trial, run, metric))
