@@ -16,7 +16,7 @@ from mlgit.artifacts.artifact import Artifact
 from mlgit.artifacts.catalog import Held
 from mlgit.artifacts.splits import Splits
 from mlgit.core import figures, ledger, secrets, values
-from mlgit.core.artifact import WORDS, ArtifactVersion
+from mlgit.core.artifact import ArtifactVersion
 from mlgit.core.ledger import Ledger
 from mlgit.core.roll import Told
 from mlgit.dvc import project as dvc_project
@@ -192,12 +192,8 @@ def _saying(
 
     *same*: what was known of it so far, whoever told that; what is said of it now counts from now.
     """
-    words = version
-    if same:
-        metadata = {**same.version.metadata, **version.metadata}
-        words = replace(version.filled(same.version), metadata=metadata, edited=same.version.edited)
-    if any(getattr(version, name) for name in WORDS) and (same is None or words.worded(same.version) != words):
-        words = replace(words, edited=now)
+    before = same.version if same else version.as_used(None)
+    words = replace(version.filled(before), metadata={**before.metadata, **version.metadata}).said(before, now)
 
     def change(before: Ledger) -> Ledger:
         listed = ledger.listing(runs, before)

@@ -37,7 +37,7 @@ def save(
     words = known.version
     if is_said := mine != base:
         both, _ = merging.versions([base], [known.version], [mine], Side.THEIRS)
-        words = replace(both[0], edited=time.time())
+        words = both[0].said(known.version, time.time())
     wanted = merging.united(held.aliases, known.aliases, given)
     is_called = {*given} != {*held.aliases}
 

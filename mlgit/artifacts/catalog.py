@@ -30,7 +30,7 @@ class Held:
     """A version among its like."""
 
     version: ArtifactVersion
-    """As its newest record tells of it, in the words of the last person who edited it."""
+    """As its newest record tells of it, in the words of who edited them last."""
     collection: str
     """The name that it was found by: the artifact's own, or one that it is linked to."""
     number: int
@@ -163,12 +163,8 @@ def _held(roll: Roll[T], content: str, tellers: Mapping[T, Teller]) -> Held | No
         return None
     teller, version = tellers[first], _meant(tellers[first], content, roll.name)
     run = teller if isinstance(teller, Run) else None
-    edited = roll.edited(content)
-    told = _meant(tellers[newest], content, roll.name)
-    if edited is not None and edited in tellers:
-        told = told.worded(_meant(tellers[edited], content, roll.name))
-    else:
-        told = told.filled(version)
+    edited = [_meant(tellers[one], content, roll.name) for one in roll.edited(content) if one in tellers]
+    told = _meant(tellers[newest], content, roll.name).filled(version).edited_by(edited)
     return Held(
         version=replace(told, step=version.step), collection=roll.name, number=roll.numbers[content],
         aliases=roll.aliases(content), project=teller.project, folder=run.folder if run else version.folder, run=run,

@@ -88,12 +88,12 @@ def claimed(
     given = [catalog.checked_alias(alias) for alias in aliases]
     before = next((one for one in told if (one.name, one.hash) == (version.name, version.hash)), None)
     if before is None:
-        own = replace(version, created=now, claimed=0.0, edited=0.0, links=(), deleted=False, by="", folder="")
+        own = replace(version, created=now, claimed=0.0, edited={}, links=(), deleted=False, by="", folder="")
         return replace(own, aliases=tuple(dict.fromkeys((*given, "latest"))))
     held = telling.known_as(repo, before, project=project) if {*before.aliases} - {"latest", *given} else None
     kept = [alias for alias in before.aliases if held and alias in held.aliases]
     every = tuple(dict.fromkeys((*kept, *given, "latest")))
-    worded = version.worded(before) if before.edited else version.filled(before)
+    worded = replace(version.filled(before), edited={}).edited_by([before])
     since = replace(worded, created=before.created, step=before.step, links=before.links)
     return replace(since, aliases=every, claimed=now)
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -54,8 +55,9 @@ class ArtifactVersion:
     """The names that the run gave it, `latest` among them; the newest claim of a name wins."""
     claimed: float = 0.0
     """When the aliases were set, where that was later than it was first logged."""
-    edited: float = 0.0
-    """When a person last said its words (`WORDS`), which no run that logs it again takes back; 0 where nobody did."""
+    edited: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """What of its words (`WORDS`) a person said, each part (`description`, `tags.paper`, `metadata.rows`, of what was
+    taken out too) with when that was: no run that logs it again takes it back."""
     tags: tuple[str, ...] = ()
     description: str = ""
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -88,6 +90,24 @@ class ArtifactVersion:
         told = {name: own if (own := getattr(self, name)) or own == 0.0 else getattr(other, name) for name in WORDS}
         return replace(self, **told)
 
+    def said(self, before: ArtifactVersion, when: float) -> ArtifactVersion:
+        """The same, a person having said *when* what of its words *before* has otherwise."""
+        own, other = _parts(self), _parts(before)
+        new = {
+            part: when for part in {**own, **other} if part not in own or part not in other or own[part] != other[part]
+        }
+        return replace(self, edited={**before.edited, **new})
+
+    def edited_by(self, others: Iterable[ArtifactVersion]) -> ArtifactVersion:
+        """The same with what people said in *others*, which speak of it too: of each part, what was said last."""
+        said = [(when, part, one) for one in (self, *others) for part, when in one.edited.items()]
+        said.sort(key=itemgetter(0))
+        told = {word: getattr(one, word) for _, part, one in said if (word := part.partition(".")[0])}
+        for part, one in {part: one for _, part, one in said}.items():
+            word, is_item, item = part.partition(".")
+            told[word] = _taking(told[word], item, getattr(one, word)) if is_item else getattr(one, word)
+        return replace(self, **told, edited={part: when for when, part, _ in said})
+
     def as_used(self, use_as: str | None, asked: str = "") -> ArtifactVersion:
         """What a run that used it tells of it: what it is, as what, and by what name it was *asked* for."""
         return ArtifactVersion(
@@ -107,8 +127,12 @@ class ArtifactVersion:
         known |= {name: tuple(map(str, known[name])) for name in _LISTS if name in known}
         if "splits" in known:
             known["splits"] = {str(key): tuple(map(str, files)) for key, files in known["splits"].items()}
+        if "metadata" in known:
+            known["metadata"] = dict(known["metadata"])
         if "card" in known:
             known["card"] = ModelCard.of(known["card"])
+        if "edited" in known:
+            known["edited"] = {part: float(when) for part, when in known["edited"].items() if _is_part(part)}
         if "links" in known:
             known["links"] = tuple(
                 Link(
@@ -138,6 +162,8 @@ class ArtifactVersion:
                 told[one.name] = list(value)
             elif one.name == "metadata" and value:
                 told["metadata"] = dict(value)
+            elif one.name == "edited" and value:
+                told["edited"] = {name: round(when, 3) for name, when in value.items()}
             elif one.name == "splits" and value:
                 told["splits"] = {key: list(files) for key, files in value.items()}
             elif isinstance(value, float):
@@ -149,7 +175,38 @@ class ArtifactVersion:
 
 WORDS = ("description", "tags", "metadata", "ttl", "splits")
 """What is said of a version, beside what it is, and what it is called."""
+_OF_SEVERAL = ("tags", "metadata", "splits")
 _NAMES = tuple(one.name for one in fields(ArtifactVersion))
+
+
+def _parts(one: ArtifactVersion) -> dict[str, Any]:
+    """The words of *one* in parts that are edited apart from one another, each with what it says."""
+    found: dict[str, Any] = {}
+    for word in WORDS:
+        value = getattr(one, word)
+        if word not in _OF_SEVERAL:
+            found[word] = value
+        else:
+            several = value if isinstance(value, Mapping) else dict.fromkeys(value)
+            found |= {f"{word}.{item}": told for item, told in several.items()}
+    return found
+
+
+def _is_part(text: str) -> bool:
+    word, is_item, _ = text.partition(".")
+    return word in WORDS and bool(is_item) == (word in _OF_SEVERAL)
+
+
+def _taking(words: Any, item: str, source: Any) -> Any:
+    """The tags, or the mapping, *words* with *item* as it is in *source*, or without it if it is not there."""
+    if isinstance(words, tuple):
+        return (
+            words
+            if (item in words) == (item in source)
+            else tuple(one for one in (*words, item) if one != item or item in source)
+        )
+    others = {key: told for key, told in words.items() if key != item or item in source}
+    return others | ({item: source[item]} if item in source else {})
 
 
 def called(versions: Iterable[ArtifactVersion]) -> tuple[str, ...]:
@@ -192,7 +249,7 @@ class Naming(NamedTuple):
     aliases: tuple[str, ...] = ("latest",)
     is_deleted: bool = False
     edited: float = 0.0
-    """When a person last said the words of the version there."""
+    """When a person last said something of the version there; 0 where nobody did."""
 
     def is_plain(self, logged: float) -> bool:
         """Whether it is just `latest`, since it was *logged*: as most are."""
@@ -220,12 +277,16 @@ def namings(versions: Sequence[ArtifactVersion], began: float) -> list[Naming]:
 
 def _own_naming(one: ArtifactVersion, began: float) -> Naming:
     aliases = () if one.deleted else one.aliases if one.created else ("latest",)  # old records do not say it
-    return Naming(one.hash, one.name, one.claimed or one.created or began, aliases, one.deleted, one.edited)
+    return Naming(one.hash, one.name, one.claimed or one.created or began, aliases, one.deleted, _edited(one))
 
 
 def _link_naming(one: ArtifactVersion, link: Link) -> Naming:
     aliases = () if one.deleted else tuple(dict.fromkeys((*link.aliases, "latest")))
-    return Naming(one.hash, link.collection, link.linked, aliases, one.deleted, one.edited)
+    return Naming(one.hash, link.collection, link.linked, aliases, one.deleted, _edited(one))
+
+
+def _edited(one: ArtifactVersion) -> float:
+    return max(one.edited.values(), default=0.0)
 
 
 def odd_namings(versions: Sequence[ArtifactVersion], began: float) -> list[Naming]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +26,11 @@ _TREES = ("params", "metrics", "rules", "data", "held")
 _VERSIONS = ("used", "logged")
 _LISTS = ("tags", "aliases")
 _ABSENT = object()
+
+
+_V = TypeVar("_V")
+_Join = Callable[[_V | None, _V, _V], _V]
+"""What two sides make of one thing, and how it was before, if it was there."""
 
 
 class Side(enum.Enum):
@@ -135,28 +140,36 @@ class _Three:
         self, name: str, old: Mapping[str, Any], mine: Mapping[str, Any], other: Mapping[str, Any]
     ) -> dict[str, Any]:
         settled: dict[str, Any] = {field: united(old.get(field, ()), mine[field], other[field]) for field in _LISTS}
-        claims = {mine["claimed"], other["claimed"]}
-        settled["claimed"] = max(claims - {old.get("claimed")}, default=mine["claimed"])
-        settled["edited"] = max(mine["edited"], other["edited"])
+        settled["claimed"] = _later(old.get("claimed"), mine["claimed"], other["claimed"])
+        settled["edited"] = _each(old.get("edited", {}), mine["edited"], other["edited"], _later)
         settled["links"] = _links(old.get("links", ()), mine["links"], other["links"])
         return self.tree(name, {**old, **settled}, {**mine, **settled}, {**other, **settled})
+
+
+def _each(base: Mapping[str, _V], ours: Mapping[str, _V], theirs: Mapping[str, _V], join: _Join[_V]) -> dict[str, _V]:
+    """What *join* makes of what both sides have, and what either has added."""
+    return {
+        name: join(base.get(name), ours[name], theirs[name])
+        if name in ours and name in theirs
+        else {**ours, **theirs}[name]
+        for name in united([*base], [*ours], [*theirs])
+    }
+
+
+def _later(base: float | None, ours: float, theirs: float) -> float:
+    """When the later one of those was that are changes."""
+    return max({ours, theirs} - {base}, default=ours)
 
 
 def _links(base: Sequence[Link], ours: Sequence[Link], theirs: Sequence[Link]) -> tuple[Link, ...]:
     """The collections that neither side has left, and those that either has put the version into."""
     old, mine, other = ({link.collection: link for link in side} for side in (base, ours, theirs))
-    return tuple(
-        _link(old.get(name, Link(collection=name)), mine[name], other[name])
-        if name in mine and name in other
-        else mine.get(name) or other[name]
-        for name in united([*old], [*mine], [*other])
-    )
+    return tuple(_each(old, mine, other, _link).values())
 
 
-def _link(old: Link, mine: Link, other: Link) -> Link:
-    changed = {mine.linked, other.linked} - {old.linked}
-    aliases = united(old.aliases, mine.aliases, other.aliases)
-    return replace(mine, aliases=aliases, linked=max(changed, default=mine.linked))
+def _link(base: Link | None, ours: Link, theirs: Link) -> Link:
+    aliases = united(base.aliases if base else (), ours.aliases, theirs.aliases)
+    return replace(ours, aliases=aliases, linked=_later(base.linked if base else None, ours.linked, theirs.linked))
 
 
 def _nests(value: Any) -> bool:

@@ -153,21 +153,21 @@ class Roll(Generic[T]):
         return self._told.tellers[self._newest[content]]
 
     @cached_property
-    def _edited(self) -> dict[str, int]:
-        """Content → the line of the newest word of a person."""
+    def _edited(self) -> dict[str, list[T]]:
         odd = self._told.odd
-        edited = [line for line in self._lines if line in odd and odd[line].edited] if odd else []
-        return {self._told.contents[line]: line for line in sorted(edited, key=lambda line: odd[line].edited)}
+        found: dict[str, list[T]] = {}
+        for line in self._lines if odd else ():
+            if line in odd and odd[line].edited:
+                found.setdefault(self._told.contents[line], []).append(self._told.tellers[line])
+        return found
 
-    def edited(self, content: str) -> T | None:
-        """Where a person has said last what counts of it; None where nobody has."""
-        line = self._edited.get(content)
-        return None if line is None else self._told.tellers[line]
+    def edited(self, content: str) -> Sequence[T]:
+        """Where people have said something of it: several, where clones did who had not met."""
+        return self._edited.get(content, ())
 
     def tellers(self, content: str) -> set[T]:
         """Those who tell all that counts of it."""
-        edited = self.edited(content)
-        return {self.first(content), self.newest(content)} | (set() if edited is None else {edited})
+        return {self.first(content), self.newest(content), *self.edited(content)}
 
     def aliases(self, content: str) -> tuple[str, ...]:
         """The names that nobody has claimed for another version since."""

@@ -83,8 +83,8 @@ def parse(text: bytes, name: str, file: str) -> ArtifactVersion | None:
 _KINDS: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("name", "type", "path", "description", "by", "folder"), (str,)),
     **dict.fromkeys(("size", "files"), (int,)),
-    **dict.fromkeys(("created", "claimed", "edited"), (int, float)),
-    "metadata": (Mapping,),
+    **dict.fromkeys(("created", "claimed"), (int, float)),
+    **dict.fromkeys(("metadata", "edited"), (Mapping,)),
 }
 
 

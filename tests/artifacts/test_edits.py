@@ -230,6 +230,40 @@ def test_an_edit_stands_too_where_another_clone_turns_out_to_have_logged_the_con
         assert words(found()) == EDITED
 
 
+def test_what_people_said_on_two_clones_of_content_that_each_had_logged_by_itself_all_stands(
+    two: tuple[Path, Path], data: Path, monkeypatch: pytest.MonkeyPatch
+):
+    one, other = two
+    for folder in two:
+        monkeypatch.chdir(folder)
+        with mlgit.init(project="p") as run:
+            run.log_artifact(draft(data, description="the script's", metadata={"rows": 7}))
+    said = found()
+    said.tags, said.metadata = ["paper"], {"license": "CC0"}
+    said.save()
+    monkeypatch.chdir(one)
+    said = found()
+    said.description = "checked by hand"
+    said.tags.append("small")
+    said.metadata["columns"] = 2
+    said.save()
+    exchange(one, other, one)
+
+    for folder in two:
+        monkeypatch.chdir(folder)
+        description, tags, metadata = words(found())
+        assert (description, set(tags)) == ("checked by hand", {"paper", "small"})
+        assert metadata == {"license": "CC0", "columns": 2}
+    said = found()
+    said.description = None
+    said.tags.remove("paper")
+    said.save()
+    exchange(other, one)
+    for folder in two:
+        monkeypatch.chdir(folder)
+        assert words(found()) == (None, ["small"], {"license": "CC0", "columns": 2})
+
+
 def test_an_edit_of_words_takes_back_no_alias_that_another_clone_has_given_meanwhile(
     two: tuple[Path, Path], data: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -22,10 +22,15 @@ STEPS = st.lists(
     st.one_of(
         st.builds(lambda content: ("list", content * 32), CONTENTS),
         st.builds(
-            lambda content, alias, words: ("add", version(content, aliases=(alias,), description=words)),
+            lambda content, alias, words, when, deleted: (
+                "add",
+                version(content, aliases=(alias,), description=words, edited={"description": when}, deleted=deleted),
+            ),
             CONTENTS,
             st.sampled_from(["gold", "latest", "paper"]),
             WORDS,
+            st.sampled_from([1.0, 2.0, 3.0]),
+            st.booleans(),
         ),
     ),
     max_size=6,

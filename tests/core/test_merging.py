@@ -27,12 +27,13 @@ LINKS = st.builds(
 VERSIONS = st.builds(
     ArtifactVersion, name=NAMES, type=st.just("model"), hash=NAMES, size=st.just(1), path=st.just("m"),
     aliases=st.lists(NAMES, unique=True, max_size=2).map(tuple), description=st.sampled_from(["", "d"]),
-    claimed=st.sampled_from([0.0, 1.0]),
+    claimed=st.sampled_from([0.0, 1.0]), deleted=st.booleans(),
+    edited=st.dictionaries(st.sampled_from(["description", "tags.a"]), st.sampled_from([1.0, 2.0]), max_size=2),
     links=st.lists(LINKS, unique_by=lambda link: link.collection, max_size=2).map(tuple),
 )  # fmt: skip
 RUNS = st.builds(
     Run, id=st.just("a"), name=NAMES, project=st.just("p"), tags=st.lists(NAMES, unique=True).map(tuple),
-    notes=st.none() | NAMES, group=st.none() | NAMES, params=TREES, metrics=TREES,
+    notes=st.none() | NAMES, reruns=st.none() | NAMES, group=st.none() | NAMES, params=TREES, metrics=TREES,
     rules=st.dictionaries(NAMES, st.just(Rule(name="a")), max_size=1),
     logged=st.lists(VERSIONS, unique_by=lambda one: (one.name, one.hash), max_size=2).map(tuple),
 )  # fmt: skip
