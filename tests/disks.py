@@ -30,11 +30,18 @@ def small(place: Path, *, megabytes: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def read_only(place: Path) -> Iterator[None]:
-    """The folder *place* may only be read."""
+def bound(place: Path) -> Iterator[None]:
+    """The folder *place* is mounted where it is."""
     need("mount", subprocess.run(["mount", "--bind", place, place], capture_output=True, check=False).returncode == 0)
     try:
-        subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True)
         yield
     finally:
         subprocess.run(["umount", "-l", place], check=True)
+
+
+@contextmanager
+def read_only(place: Path) -> Iterator[None]:
+    """The folder *place* may only be read."""
+    with bound(place):
+        subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True)
+        yield

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from mlgit import whole
 from mlgit.core import waiting
 from mlgit.core.artifact import is_hash
 from mlgit.dvc import pointers, project, workshop
@@ -65,6 +66,9 @@ def fetch(
 ) -> dict[str, str]:  # fmt: skip
     """Write *content* to *target*, whole or not at all, every byte checked against its hash; return path → md5.
 
+    A disk's own folder, such as a volume of Docker's, cannot be replaced: files come into it one by one, and who was
+    killed meanwhile is carried on from.
+
     What the cache lacks is pulled from the DVC remote, if there is one. A *target* that is there already stays if it is
     the same. What is to be there is given to *check* before, which may raise. Raises `NotFoundError` where the bytes
     are nowhere, with *what* a person calls them, `UsageError` where something else is in the way. *size*: its bytes, if
@@ -73,21 +77,30 @@ def fetch(
     entries = listing(repo, content, folder=folder, what=what, size=size)
     hashes = {name: oid for name, (oid, _) in entries.items()}
     workshop.tidy(target)
+    is_disk = pointers.is_folder(content) and target.is_dir() and _is_disk(target)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        if _same(target, entries):
+        there = _there(target, entries)
+        if there == entries.keys():
             check(target)
             return hashes
-        raise UsageError(f"{target} is there already, with something else in it.", fix="name another place, or move it")
+        if there is None or not is_disk:
+            fix = "name another place, or move it"
+            raise UsageError(f"{target} is there already, with something else in it.", fix=fix)
     try:
         total = sum(source.stat().st_size for _, source in entries.values())
-        with workshop.beside(target) as shop, waiting.watched(f"bring {target.name}", total, "bytes") as tell:
+        where = workshop.folder(target) if is_disk else workshop.beside(target)
+        with where as shop, waiting.watched(f"bring {target.name}", total, "bytes") as tell:
             scratch = shop / "new"
             if pointers.is_folder(content):
                 scratch.mkdir()
             for name, (oid, source) in entries.items():
                 copy(source, scratch / name if pointers.is_folder(content) else scratch, oid, tell)
             check(scratch)
-            scratch.replace(target)
+            for name in entries if is_disk else ():
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                (scratch / name).replace(target / name)
+            if not is_disk:
+                scratch.replace(target)
     except OSError as exc:
         raise MlgitError(f"{target} cannot be written.", why=str(exc)) from exc
     return hashes
@@ -117,15 +130,25 @@ def _checked(path: Path, oid: str) -> Iterator[bytes]:
         raise MlgitError(f"{path} is damaged: its content is not what its name says.", fix=fix)
 
 
-def _same(target: Path, entries: dict[str, tuple[str, Path]]) -> bool:
-    """Whether *target* holds *entries* and nothing else."""
+def _is_disk(folder: Path) -> bool:
+    """Whether a disk, or a folder of one by `mount --bind`, is mounted at *folder*."""
+    import psutil  # the system's own question sees no difference where a folder of the same disk is mounted
+
+    return folder.is_mount() or str(folder.resolve()) in {one.mountpoint for one in psutil.disk_partitions(all=True)}
+
+
+def _there(target: Path, entries: dict[str, tuple[str, Path]]) -> set[str] | None:
+    """Those of *entries* that *target* holds; None where it holds something else."""
     if target.is_file():
         there = {".": target}
     else:
-        there = {path.relative_to(target).as_posix(): path for path in target.rglob("*") if path.is_file()}
-    return there.keys() == entries.keys() and all(
-        databases.md5_of(there[name]) == oid for name, (oid, _) in entries.items()
+        there = {path.relative_to(target).as_posix(): path for path in target.rglob("*") if not path.is_dir()}
+        there = {name: path for name, path in there.items() if not whole.is_begun(name)}
+    are_those = all(
+        name in entries and path.is_file() and databases.md5_of(path) == entries[name][0]
+        for name, path in there.items()
     )
+    return set(there) if are_those else None
 
 
 def only_in(repo: Repo, contents: Iterable[str], others: Iterable[str], *, folder: str = "") -> list[str]:

@@ -11,6 +11,7 @@ from mlgit.dvc import cache, project
 from mlgit.dvc.caches import storing
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
+from tests import disks
 from tests.stores import dvc
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -205,3 +206,35 @@ def test_storing_shows_no_bar_for_a_look_into_a_folder(repo: Repo, python: Scrip
 
     assert "files/s" not in said
     assert "finished" in said
+
+
+def test_a_folder_comes_onto_a_disk_of_its_own_and_a_second_try_finishes(repo: Repo, folder: Path, tmp_path: Path):
+    content, _ = storing.add(repo, folder)
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+    with disks.small(tmp_path / "volume", megabytes=4):
+        volume = tmp_path / "volume"
+        (volume / "lost+found").mkdir()
+        cache.fetch(repo, content, volume)
+        (volume / "train/a.csv").unlink()
+        left = volume / f".{'0' * 16}.work.mlgit"
+        left.mkdir()
+        (left / "begun").write_text("who made it was killed")
+        cache.fetch(repo, content, volume)
+        found = sorted(path.relative_to(volume).as_posix() for path in volume.rglob("*") if path.is_file())
+        (volume / "empty").write_text("mine")
+        with pytest.raises(UsageError, match="something else in it"):
+            cache.fetch(repo, content, volume)
+
+    assert found == names
+
+
+def test_a_folder_comes_into_one_that_is_mounted_from_the_same_disk(repo: Repo, folder: Path, tmp_path: Path):
+    content, _ = storing.add(repo, folder)
+    bound = tmp_path / "a volume"
+    bound.mkdir()
+
+    with disks.bound(bound):
+        cache.fetch(repo, content, bound)
+
+    assert (bound / "train/deep/ü b.csv").read_text() == "3,4\n"
