@@ -88,7 +88,7 @@ class UnreachableError(GitError):
 
 
 class SilentError(CommError):
-    """A store of bytes did not answer in time: who asked it again would wait as long once more."""
+    """A store of bytes, or what runs jobs, does not answer in time: who asked again would wait as long once more."""
 
 
 class GateFailedError(MlgitError):

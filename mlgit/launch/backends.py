@@ -10,6 +10,7 @@ from mlgit.core.job import JobSpec, Standing
 from mlgit.errors import NotFoundError
 
 NAMES = {
+    "docker": "mlgit.launch.docker",
     "local": "mlgit.launch.local",
 }
 

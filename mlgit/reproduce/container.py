@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlgit.errors import MlgitError, NotFoundError
+from mlgit import containers
+from mlgit.errors import MlgitError, SilentError
 from mlgit.reproduce.recipe import Missing, Recipe
 from mlgit.tracking.notice import notify
 
@@ -42,19 +43,8 @@ def image(recipe: Recipe) -> str:
 
 
 def daemon() -> Any:
-    """The daemon of docker that its command line would ask. Raises `NotFoundError` where none answers."""
-    import docker
-    from docker.errors import DockerException
-
-    try:
-        if "DOCKER_HOST" in os.environ:
-            return docker.from_env()
-        return docker.DockerClient(base_url=docker.ContextAPI.get_current_context().Host)
-    except DockerException as exc:
-        why, fix = str(exc), "install docker, or start its daemon (systemctl start docker); or --env uv"
-        if "PermissionError" in why:
-            fix = "join the group docker: sudo usermod -aG docker $USER, then log in anew"
-        raise NotFoundError("No docker daemon answers.", why=why, fix=fix) from exc
+    """Docker's daemon. Raises `SilentError` where none answers."""
+    return containers.daemon(instead="--env uv")
 
 
 def lacking(name: str, recipe: Recipe) -> Iterator[Missing]:
@@ -63,7 +53,7 @@ def lacking(name: str, recipe: Recipe) -> Iterator[Missing]:
 
     try:
         client = daemon()
-    except NotFoundError as exc:
+    except SilentError as exc:
         yield Missing(kind="tool", name="docker", why=exc.why, fix=exc.fix)
         return
     system = recipe.about.get("system")
@@ -79,11 +69,11 @@ def lacking(name: str, recipe: Recipe) -> Iterator[Missing]:
         try:
             client.images.get_registry_data(name)
         except APIError as exc:
-            why = f"it is not here, and cannot be pulled: {_said(exc)}"
+            why = f"it is not here, and cannot be pulled: {containers.said(exc)}"
             yield Missing(kind="image", name=name, why=why, fix=fix)
         return
     except APIError as exc:
-        yield Missing(kind="image", name=name, why=_said(exc), fix=fix)
+        yield Missing(kind="image", name=name, why=containers.said(exc), fix=fix)
         return
     if made_for != _ARCHITECTURES.get(there, there):
         yield Missing(kind="image", name=name, why=f"it is for {made_for}, and docker's machine is {there}", fix=fix)
@@ -97,13 +87,9 @@ def answer(name: str, words: Sequence[str]) -> str:
         client = daemon()
         client.images.get(name)  # docker would look for it elsewhere
         printed = client.containers.run(name, list(words), entrypoint=[], network_mode="none", remove=True)
-    except (NotFoundError, ImageNotFound, ContainerError, APIError):
+    except (SilentError, ImageNotFound, ContainerError, APIError):
         return ""
     return str(printed.decode(errors="replace"))
-
-
-def _said(exc: Any) -> str:
-    return str(exc.explanation or exc).strip()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +179,7 @@ def prepare(
         try:
             found = client.images.pull(name)
         except APIError as exc:
-            why, fix = _said(exc), "--image names another one"
+            why, fix = containers.said(exc), "--image names another one"
             raise MlgitError(f"The image {name} cannot be pulled.", why=why, fix=fix) from exc
     return Containers(client=client, image=found, home=home, seen=seen, read=read, env=env, gpus=gpus)
 
@@ -203,7 +189,7 @@ def remove_all(home: Path) -> None:
     if (home / _USED).exists():
         try:
             _remove(daemon(), home)
-        except NotFoundError:
+        except SilentError:
             return
 
 
@@ -218,7 +204,7 @@ def _remove(client: Any, home: Path) -> None:
 
 
 def _refused(exc: Any) -> MlgitError:
-    why = _said(exc)
+    why = containers.said(exc)
     fix = "--env uv, or none, makes it again without a container"
     if "capabilities: [[gpu]]" in why:
         fix = f"the run had a GPU: install nvidia-container-toolkit; or {fix}"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 from mlgit.core.job import JobSpec, Standing
+from mlgit.launch import backends
 from mlgit.launch.backends import Backend
+from tests import dockerd
+from tests.conftest import need
 
 T = TypeVar("T")
 
@@ -57,3 +63,29 @@ def until(what: Callable[[], T | None], seconds: float = 120) -> T:
         assert time.monotonic() < end, "it never came"
         time.sleep(0.02)
     return found
+
+
+@contextlib.contextmanager
+def local(paths: pytest.TempPathFactory) -> Iterator[Place]:
+    backend = backends.backend("local")
+    folder = paths.mktemp("work")
+    settings = backend.Settings(folder=str(paths.mktemp("jobs")), slots=4, gpus=(), grace_seconds=5)
+    yield Place(backend=backend, settings=settings, folder=folder)
+
+
+@contextlib.contextmanager
+def docker(paths: pytest.TempPathFactory) -> Iterator[Place]:
+    need("dockerd", dockerd.is_here())
+    backend = backends.backend("docker")
+    folder = paths.mktemp("work")
+    folder.chmod(0o777)  # jobs are nobody there
+    with dockerd.running(paths.mktemp("d")) as address:
+        dockerd.make_image(address)
+        settings = backend.Settings(host=address, network="none", pull=False, grace_seconds=5)
+        yield Place(backend=backend, settings=settings, folder=folder, image=dockerd.IMAGE)
+
+
+PLACES: dict[str, Callable[[pytest.TempPathFactory], contextlib.AbstractContextManager[Place]]] = {
+    "docker": docker,
+    "local": local,
+}

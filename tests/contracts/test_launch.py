@@ -11,7 +11,7 @@ import pytest
 from mlgit.core.job import JobState, Member, member
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.launch import backends
-from tests.contracts.launching import Place, until
+from tests.contracts.launching import PLACES, Place, until
 
 HOSTILE = (
     "it's",
@@ -32,14 +32,8 @@ SLEEP = "import time; print('up', flush=True); time.sleep(120)"
 
 @pytest.fixture(scope="module", params=list(backends.NAMES))
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    yield from {"local": local}[request.param](tmp_path_factory)
-
-
-def local(paths: pytest.TempPathFactory) -> Iterator[Place]:
-    backend = backends.backend("local")
-    folder = paths.mktemp("work")
-    settings = backend.Settings(folder=str(paths.mktemp("jobs")), slots=4, gpus=(), grace_seconds=5)
-    yield Place(backend=backend, settings=settings, folder=folder)
+    with PLACES[request.param](tmp_path_factory) as found:
+        yield found
 
 
 def test_a_job_runs_and_its_lines_can_be_read(place: Place):

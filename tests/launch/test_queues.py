@@ -35,9 +35,9 @@ def test_a_backend_is_a_queue_by_itself(tmp_path: Path, text: str):
 
 
 def test_a_queue_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path):
-    with pytest.raises(NotFoundError, match="one of desk, local"):
+    with pytest.raises(NotFoundError, match=r"one of desk, .*local"):
         queues.find(read(tmp_path, FILE), "dsk")
-    with pytest.raises(NotFoundError, match="one of local"):
+    with pytest.raises(NotFoundError, match=r"one of .*local"):
         backends.backend("cloud")
 
 

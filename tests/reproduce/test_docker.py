@@ -21,8 +21,8 @@ from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.reproduce import container, pylock, recipe
 from mlgit.store import runs
+from tests import dockerd
 from tests.conftest import need
-from tests.reproduce import dockerd
 from tests.reproduce.test_reproduce import commit, is_clean, recorded, told
 from tests.reproduce.wheels import repacked, wheel
 

@@ -71,7 +71,7 @@ def make_image(address: str, others: Iterable[str] = (), installed: Iterable[str
 
     Its Python has the distributions *installed*.
     """
-    programs = [str(Path(shutil.which(name) or name).resolve()) for name in ("git", "sh", "env")]
+    programs = [str(Path(shutil.which(name) or name).resolve()) for name in ("git", "sh", "env", "timeout")]
     home = Path(sys.base_prefix)
     python = home / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
     library = home / "lib" / python.name

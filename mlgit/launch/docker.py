@@ -1,0 +1,286 @@
+"""Launch in docker's containers, by its library: a container a task, which docker keeps until somebody removes it.
+
+All that is known of a job stands in the daemon: which it is in labels, what became of it in the container's state. One
+that was cancelled has another name, for docker lets nothing else be changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlgit import containers
+from mlgit.core.job import (
+    GONE,
+    JobSpec,
+    JobState,
+    Standing,
+    checked,
+    known_as,
+    member,
+    parted,
+    secrets_in,
+    together,
+)
+from mlgit.errors import MlgitError, NotFoundError, UsageError
+
+_JOB, _TASK, _MINUTES = "mlgit.job", "mlgit.task", "mlgit.minutes"
+"""Labels of a container: its job, the number of its task, the bound on its time."""
+_CANCELLED = ".cancelled"
+"""What the name of a container ends with that somebody has cancelled."""
+_TIME_IS_OVER = (124, 137)
+"""What `timeout` exits with: the command ended when it was asked to, or had to be killed."""
+_LATE = 1
+"""Seconds after which docker may note that something has begun."""
+_NOBODY = "65534:65534"
+_AT_ONCE = 8
+"""Containers that are stopped at the same time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A queue of containers."""
+
+    image: str | None = field(default=None, metadata={"help": "the image of jobs that name none"})
+    host: str | None = field(
+        default=None,
+        metadata={"help": "the daemon's address; the one that docker's command line asks, if none is named"},
+    )
+    user: str | None = field(
+        default=None, metadata={"help": "who a job is there, uid:gid; whoever submits it, and nobody for root"}
+    )
+    mounts: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "files and folders of the daemon's machine that jobs may read, under their own paths"},
+    )
+    network: str | None = field(default=None, metadata={"help": "docker's network: none, host, or one that you made"})
+    pull: bool = field(default=True, metadata={"help": "pull an image that the daemon does not have"})
+    shared_memory_gb: float = field(default=2, metadata={"help": "what processes of a job can share; loaders need it"})
+    grace_seconds: int = field(default=10, metadata={"help": "between SIGTERM and SIGKILL"})
+    answer_seconds: float = field(default=60, metadata={"help": "how long the daemon may take to answer"})
+
+
+def render(spec: JobSpec, settings: Settings) -> str:
+    """What the daemon is asked to create, as JSON, an object a task; of secrets, the names."""
+    return json.dumps(_requests(checked(spec), settings, "<job>"), indent=2) + "\n"
+
+
+def submit(spec: JobSpec, settings: Settings) -> str:
+    """Create and start the containers of *spec*; their job's id.
+
+    Raises `UsageError`, `NotFoundError` for an image that is not there, `SilentError`, `MlgitError`.
+    """
+    job = known_as(checked(spec), os.urandom(8).hex())
+    requests, secrets = _requests(spec, settings, job), secrets_in(spec, os.environ)
+    with _asked(settings, f"docker does not start the job {spec.name!r}.") as client:
+        there = {one["Labels"][_TASK]: one for one in _listed(client, f"{_JOB}={job}")}
+        if len(there) < len(requests):
+            _find_image(client, requests[0]["Image"], settings)
+        begun: list[str] = []
+        try:
+            for number, request in enumerate(requests):
+                known = there.get(str(number))
+                if known is None:
+                    name = job if not spec.array else member(job, number)
+                    begun.append(_create(client, name, request, secrets))
+                if known is None or (known["State"] == "created" and _CANCELLED not in known["Names"][0]):
+                    _start(client, begun[-1] if known is None else known["Id"])
+        except BaseException:
+            for made in begun:  # all of an array, or nothing of it
+                client.api.remove_container(made, force=True)
+            raise
+    return job
+
+
+def status(ids: Sequence[str], settings: Settings) -> dict[str, Standing]:
+    """How each of *ids* stands. Raises `SilentError`, `MlgitError`."""
+    wanted = {parted(name)[0] for name in ids}
+    parts: defaultdict[str, dict[int, Standing]] = defaultdict(dict)
+    with _asked(settings, "docker does not tell how its jobs stand.") as client:
+        for one in _listed(client, _JOB):
+            if (job := one["Labels"][_JOB]) in wanted:
+                parts[job][int(one["Labels"][_TASK])] = _standing(client, one)
+    found = {}
+    for name in ids:
+        job, number = parted(name)
+        tasks = parts.get(job, {})
+        found[name] = together(list(tasks.values()) or [GONE]) if number is None else tasks.get(number, GONE)
+    return found
+
+
+def logs(name: str, settings: Settings, *, follow: bool = False) -> Iterator[str]:
+    """The lines that the job printed, an array's task after task; with *follow*, until it has ended.
+
+    Raises `NotFoundError`, `SilentError`, `MlgitError`.
+    """
+    with _asked(settings, f"docker does not show the lines of {name}.") as client:
+        found = _of(client, name)
+        if not found:
+            raise NotFoundError(f"There is no job {name} in docker.", why="it was removed, or runs at another daemon")
+        for one in found:
+            rest = b""
+            for block in _printed(client, one, follow=follow):
+                *lines, rest = (rest + block).split(b"\n")
+                yield from (line.decode(errors="replace") for line in lines)
+            if rest:
+                yield rest.decode(errors="replace")
+
+
+def _printed(client: Any, one: Mapping[str, Any], *, follow: bool) -> Iterator[bytes]:
+    """What the container *one* printed. Who follows it may be left without the last of it, which comes after."""
+    had = 0
+    if follow and one["State"] == "running":
+        for block in client.api.logs(one["Id"], stream=True, follow=True):
+            had += len(block)
+            yield block
+        client.api.wait(one["Id"])  # then all of it is written
+    for block in client.api.logs(one["Id"], stream=True, follow=False):
+        yield block[had:]
+        had = max(0, had - len(block))
+
+
+def cancel(ids: Sequence[str], settings: Settings) -> None:
+    """End those of *ids* that have not ended. Raises `SilentError`, `MlgitError`."""
+    with _asked(settings, "docker does not end its jobs.") as client:
+        found = {one["Id"]: one for name in ids for one in _of(client, name)}
+        going = [one for one in found.values() if one["State"] not in ("exited", "dead", "removing")]
+        for one in going:
+            own = one["Names"][0].lstrip("/")
+            if not own.endswith(_CANCELLED):
+                client.api.rename(one["Id"], own + _CANCELLED)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda one: client.api.stop(one["Id"], timeout=settings.grace_seconds), going))
+
+
+@contextlib.contextmanager
+def _asked(settings: Settings, what: str) -> Iterator[Any]:
+    """The daemon's client for a block; *what* is the sentence for where it refuses."""
+    client = containers.daemon(settings.host, seconds=settings.answer_seconds)
+    with contextlib.closing(client), containers.asked(what):
+        yield client
+
+
+def _listed(client: Any, label: str) -> list[dict[str, Any]]:
+    """The containers with this *label*, ended ones too, each as docker lists it, by their tasks."""
+    found: list[dict[str, Any]] = client.api.containers(all=True, filters={"label": label})
+    return sorted(found, key=lambda one: int(one["Labels"][_TASK]))
+
+
+def _of(client: Any, name: str) -> list[dict[str, Any]]:
+    job, number = parted(name)
+    return [one for one in _listed(client, f"{_JOB}={job}") if number is None or one["Labels"][_TASK] == str(number)]
+
+
+def _requests(spec: JobSpec, settings: Settings, job: str) -> list[dict[str, Any]]:
+    """What the daemon is asked for, a container a task."""
+    image = spec.image or settings.image
+    if image is None:
+        raise UsageError(f"The job {spec.name!r} names no image to run in.", fix="--image NAME, or one for the queue")
+    return [_request(one, image, settings, {_JOB: job, _TASK: str(n)}) for n, one in enumerate(spec.members)]
+
+
+def _request(spec: JobSpec, image: str, settings: Settings, labels: Mapping[str, str]) -> dict[str, Any]:
+    from docker.constants import DEFAULT_DOCKER_API_VERSION as VERSION
+    from docker.types import ContainerConfig, DeviceRequest, HostConfig, Mount
+
+    folder = str(Path(spec.folder).resolve())
+    memory = None if spec.memory_gb is None else int(spec.memory_gb * 2**30)
+    host = HostConfig(
+        VERSION, init=True, security_opt=["no-new-privileges"], network_mode=settings.network,
+        mounts=[Mount(folder, folder, type="bind"),
+                *(Mount(path, path, type="bind", read_only=True) for path in settings.mounts)],
+        mem_limit=memory, memswap_limit=memory, nano_cpus=None if spec.cpus is None else spec.cpus * 10**9,
+        shm_size=int(settings.shared_memory_gb * 2**30),
+        device_requests=[DeviceRequest(count=spec.gpus, capabilities=[["gpu"]])] if spec.gpus else None,
+    )  # fmt: skip
+    words, more = list(spec.command), dict[str, str]()
+    if spec.minutes is not None:
+        seconds = f"{spec.minutes * 60:.3f}".rstrip("0").rstrip(".")  # busybox takes no exponents
+        words, more = ["timeout", "-k", str(settings.grace_seconds), seconds, *words], {_MINUTES: repr(spec.minutes)}
+    asked = ContainerConfig(
+        VERSION, image, words, entrypoint=[], working_dir=folder, user=settings.user or _user(),
+        environment={**spec.env, **dict.fromkeys(spec.secrets)}, labels={**labels, **more}, host_config=host,
+    )  # fmt: skip
+    return dict(asked)
+
+
+def _user() -> str:
+    """Who submits; nobody, where that is root."""
+    return f"{os.getuid()}:{os.getgid()}" if os.getuid() else _NOBODY
+
+
+def _find_image(client: Any, name: str, settings: Settings) -> None:
+    from docker.errors import APIError, ImageNotFound
+
+    try:
+        client.api.inspect_image(name)
+    except ImageNotFound:
+        problem = "the daemon does not have it, and the queue says not to pull"
+        if settings.pull:
+            try:
+                client.images.pull(name)
+            except APIError as exc:
+                problem = f"the daemon does not have it, and cannot pull it: {containers.said(exc)}"
+            else:
+                return
+        raise NotFoundError(f"There is no image {name}.", why=problem, fix="docker pull, or another --image") from None
+
+
+def _create(client: Any, name: str, request: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
+    bare = [word for word in request["Env"] or () if word not in secrets]
+    told = {**request, "Env": [*bare, *(f"{key}={value}" for key, value in secrets.items())]}
+    return str(client.api.create_container_from_config(told, name)["Id"])
+
+
+def _start(client: Any, container: str) -> None:
+    """Start *container*; one whose command is not there stays, and has failed. Raises `MlgitError` without a GPU."""
+    from docker.errors import APIError
+
+    try:
+        client.api.start(container)
+    except APIError as exc:
+        said = containers.said(exc)
+        if "capabilities: [[gpu]]" in said:
+            fix = "install nvidia-container-toolkit where docker runs, or ask for no GPU"
+            raise MlgitError("docker has no GPU for the job.", why=said, fix=fix) from exc
+        if "exec: " not in said:
+            raise
+
+
+def _standing(client: Any, one: Mapping[str, Any]) -> Standing:
+    """How the container *one* of a listing stands."""
+    if one["State"] in ("running", "paused", "restarting"):
+        return Standing(state=JobState.RUNNING)
+    about = client.api.inspect_container(one["Id"])
+    state, code = about["State"], about["State"]["ExitCode"]
+    if one["Names"][0].endswith(_CANCELLED):
+        return Standing(state=JobState.CANCELLED)
+    if one["State"] == "created":
+        return Standing(state=JobState.FAILED, why=state["Error"]) if state["Error"] else _STARTING
+    if state["OOMKilled"]:
+        limit = about["HostConfig"]["Memory"] / 2**30
+        return Standing(state=JobState.FAILED, why=f"it was killed: out of memory, of which it had {limit:g} GB")
+    if code == 0:
+        return Standing(state=JobState.SUCCEEDED)
+    minutes = one["Labels"].get(_MINUTES)
+    if minutes is not None and code in _TIME_IS_OVER and _seconds(state) > float(minutes) * 60 - _LATE:
+        return Standing(state=JobState.TIMED_OUT)
+    if code == 143:  # SIGTERM, and not of ours
+        return Standing(state=JobState.PREEMPTED)
+    return Standing(state=JobState.FAILED, why=f"it exited with {code}")
+
+
+_STARTING = Standing(state=JobState.STARTING)
+
+
+def _seconds(state: Mapping[str, str]) -> float:
+    begun, ended = (datetime.fromisoformat(state[name]) for name in ("StartedAt", "FinishedAt"))
+    return (ended - begun).total_seconds()

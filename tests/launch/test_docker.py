@@ -1,0 +1,113 @@
+"""Jobs in containers of a real daemon: who they are there, what they see, and what docker refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlgit.core.job import JobSpec, JobState, Member
+from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
+from mlgit.launch import docker
+from mlgit.launch.docker import Settings
+from tests import dockerd
+from tests.contracts import launching
+from tests.contracts.launching import Place, until
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with launching.docker(tmp_path_factory) as found:
+        yield found
+
+
+def test_a_job_is_nobody_there_and_writes_only_to_its_folder(place: Place, tmp_path: Path):
+    (tmp_path / "data").write_text("42")
+    tmp_path.chmod(0o777)
+    code = """
+import os, sys
+print(os.getuid(), open(sys.argv[1] + "/data").read())
+try: open(sys.argv[1] + "/more", "w")
+except OSError as exc: print(exc.strerror)
+"""
+    there = replace(place, settings=replace(place.settings, mounts=(str(tmp_path),)))
+
+    assert there.printed(there.submit(place.spec(code, str(tmp_path)))) == ["65534 42", "Read-only file system"]
+    named = replace(place, settings=replace(place.settings, user="1234:1234"))
+    assert named.printed(named.submit(place.spec("import os; print(os.getuid())"))) == ["1234"]
+
+
+def test_a_job_that_needs_too_much_memory_fails_with_that_reason(place: Place):
+    job = place.submit(place.spec("x = bytearray(400 << 20)", memory_gb=0.0625))
+
+    found = place.ended(job)
+
+    assert (found.state, found.why) == (JobState.FAILED, "it was killed: out of memory, of which it had 0.0625 GB")
+
+
+def test_what_somebody_else_ends_was_preempted_and_what_is_killed_has_failed(place: Place):
+    with contextlib.closing(dockerd.client(place.settings.host)) as client:
+        for number, expected in (("SIGTERM", JobState.PREEMPTED), ("SIGKILL", JobState.FAILED)):
+            job = place.submit(place.spec("import time; print('up', flush=True); time.sleep(60)"))
+            until(lambda job=job: list(place.backend.logs(job, place.settings)))
+            client.containers.get(job).kill(number)
+
+            assert place.ended(job).state is expected
+
+
+def test_an_image_that_does_not_exist_is_said_so(place: Place):
+    with pytest.raises(NotFoundError, match=r"no image no/such:1.\n.*the queue says not to pull"):
+        place.submit(place.spec("", image="no/such:1"))
+    pulling = replace(place, settings=replace(place.settings, pull=True))
+    with pytest.raises(NotFoundError, match=r"no image localhost:9/a.\n.*cannot pull it"):
+        pulling.submit(place.spec("", image="localhost:9/a"))
+    with pytest.raises(UsageError, match="names no image"):
+        place.submit(replace(place.spec(""), image=None))
+
+
+def test_where_docker_refuses_nothing_is_left(place: Place):
+    array = (Member(command=("python3", "-c", "")), Member(command=("python3", "-c", "")))
+    with pytest.raises(MlgitError, match="docker has no GPU for the job") as raised:
+        place.submit(place.spec("", array=array, gpus=1, key="gpus"))
+    with pytest.raises(MlgitError, match=r"docker does not start the job 'a job'\.\n.*/no/such"):
+        place.submit(place.spec("", folder="/no/such", key="folder"))
+
+    assert "nvidia-container-toolkit" in raised.value.fix
+    with contextlib.closing(dockerd.client(place.settings.host)) as client:
+        assert not [one for one in client.containers.list(all=True) if one.status == "created"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker's library leaves a socket open
+def test_a_daemon_that_is_away_or_silent_is_said_so(tmp_path: Path):
+    spec = JobSpec(name="x", command=("true",), image="a")
+    with pytest.raises(SilentError, match="No docker daemon answers"):
+        docker.submit(spec, Settings(host=f"unix://{tmp_path}/none"))
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(f"{tmp_path}/mute")
+        mute.listen()
+        with pytest.raises(SilentError, match=r"timed out|timeout"):
+            docker.status(["x"], Settings(host=f"unix://{tmp_path}/mute", answer_seconds=0.2))
+    gc.collect()
+
+
+def test_render_shows_what_is_sent_and_of_secrets_the_names(place: Place):
+    spec = JobSpec(
+        name="x", command=("python", "a b"), folder="/work", env={"A": "1"}, secrets=("TOKEN",), cpus=2, memory_gb=4,
+        gpus=1, minutes=90,
+    )  # fmt: skip
+
+    (sent,) = json.loads(docker.render(spec, Settings(image="python:3", mounts=("/data",))))
+
+    assert (sent["Image"], sent["Entrypoint"], sent["User"]) == ("python:3", [], "65534:65534")
+    assert sent["Cmd"] == ["timeout", "-k", "10", "5400", "python", "a b"]
+    assert sorted(sent["Env"]) == ["A=1", "TOKEN"]
+    host = sent["HostConfig"]
+    assert (host["NanoCpus"], host["Memory"], host["MemorySwap"]) == (2 * 10**9, 4 * 2**30, 4 * 2**30)
+    assert host["DeviceRequests"][0]["Count"] == 1
+    assert [(mount["Source"], mount["ReadOnly"]) for mount in host["Mounts"]] == [("/work", False), ("/data", True)]
