@@ -69,7 +69,8 @@ def _show(plan: Plan, *, quiet: bool) -> None:
     if plan.candidate.drifted:
         name = f"{plan.candidate.model} {plan.candidate.version}"
         output.note(
-            f"{name} was trained on OTHER DATA than its code names: {escape.line(plan.candidate.drifted, 500)}."
+            f"{name} was, or may have been, trained on OTHER DATA than its code names: "
+            f"{escape.line(plan.candidate.drifted, 500)}."
         )
     if not plan.policy:
         output.note(f"{plan.base} has no registry/policy.yaml: no gate is asked.")

@@ -9,7 +9,13 @@ SINCE = "changed since its pointer"
 """How the words begin of what had changed before the run began: what it was then is among the run's data."""
 
 
-_UNSURE = {"data_by_size": "judged by its size alone", "data_unread": "could not be read"}
+UNSEEN = "data_unseen"
+"""The key of those of a run that ended without a word, so that nobody has looked."""
+_UNSURE = {
+    "data_by_size": "judged by its size alone",
+    "data_unread": "could not be read",
+    UNSEEN: "nobody looked: the run was killed",
+}
 
 
 def words(about: Mapping[str, Any]) -> dict[str, str]:

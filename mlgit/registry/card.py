@@ -60,7 +60,7 @@ def _drifted(candidate: ModelVersion) -> str:
     if not candidate.drifted:
         return ""
     return (
-        f"⚠️ **Other data than its code names:** {escape.markdown(candidate.drifted)}. "
+        f"⚠️ **Other data than its code names, or perhaps:** {escape.markdown(candidate.drifted)}. "
         f"Who makes this model again from its commit may get another one."
     )
 

@@ -160,7 +160,7 @@ def _verdict(
 def _data(candidate: ModelVersion) -> str:
     """What is known of the data that the candidate's run saw."""
     if candidate.changed_data is None:
-        return "not known: its run was killed before it could look, or an older mlgit registered it"
+        return "not known: its run was killed or imported, or an older mlgit registered it"
     if candidate.drifted:
         return candidate.drifted
     count = len(candidate.data)
@@ -220,7 +220,9 @@ def refusal(
     fix = "propose another version, or change the gate on the base branch first"
     if gate.data:
         what = (
-            "its run saw other data than its code names" if candidate.drifted else "what data its run saw is not known"
+            "its run saw other data than its code names, or may have"
+            if candidate.drifted
+            else "what data its run saw is not known"
         )
         fix = _ON_THOSE
     return GateFailedError(

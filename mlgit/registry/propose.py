@@ -120,13 +120,14 @@ def _described(repo: Repo, run: Run, chosen: ArtifactVersion) -> ModelCard:
 
 
 def _changed_data(repo: Repo, run: Run) -> Mapping[str, str] | None:
-    """What *run* says of data that were not what its code names; None where it was killed before it could look."""
+    """What *run* says of data that were not what its code names; None where nobody can have looked."""
     if run.state not in (State.FINISHED, State.FAILED):
         return None
     try:
-        return drifted.words(runs.provenance(repo, run))
+        about = runs.provenance(repo, run)
     except NotFoundError:
         return None
+    return None if "imported" in about else drifted.words(about)
 
 
 def unregister(repo: Repo, model: str, version: str, *, base: str | None = None, now: float | None = None) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlgit.core import escape, figures, refs, secrets
+from mlgit.core import drifted, escape, figures, refs, secrets
 from mlgit.core.run import Run, State
 from mlgit.dvc import project
 from mlgit.errors import GitError, NotFoundError, RefMovedError
@@ -183,6 +183,9 @@ def _written(
     place = f"{prefix}{records.FOLDER}"
     named = project.tracked(repo, reader, source_commit, run.folder) | dict(run.data)
     data = {path: content for path, content in named.items() if content}  # one that is no data of it was told as none
+    unseen = sorted(data.keys() - run.data.keys())
+    if unseen and not account.ended and run.state is not State.RUNNING:
+        account = replace(account, provenance={**account.provenance, drifted.UNSEEN: unseen})
     code = _code(account.folder)
     run = replace(run, tree=writer.edit(source, {**code, place: None}, entries), data=data)
     run, rendered = files.whole(repo, run, account)

@@ -113,7 +113,7 @@ def test_a_champion_without_the_metric_is_beaten_by_a_number():
         ({}, True, "1 as its code names it"),
         ({"a.csv": "changed during the run"}, False, "a.csv: changed during the run"),
         ({"a.csv": "judged by its size alone"}, False, "a.csv: judged by its size alone"),
-        (None, False, "not known: its run was killed before it could look, or an older mlgit registered it"),
+        (None, False, "not known: its run was killed or imported, or an older mlgit registered it"),
     ],
 )
 def test_a_gate_on_data_passes_only_what_is_known_to_have_seen_what_its_code_names(
