@@ -80,7 +80,7 @@ def _grid(space: Space) -> Iterator[Params]:
     return (space.point(index) for index in range(space.size or 0))
 
 
-def _drawn(space: Space, seed: int, use: str) -> Iterator[Params]:
+def drawn(space: Space, seed: int, use: str) -> Iterator[Params]:
     """The seed's endless sequence of points; the i-th depends on nothing but the seed, *use* and i."""
     index = 0
     while True:
@@ -113,7 +113,7 @@ def _chance(seed: int, use: str, index: int) -> random.Random:
 
 _STREAMS: Mapping[Method, Callable[[Space, int], Iterator[Params]]] = {
     Method.GRID: lambda space, _seed: _grid(space),
-    Method.RANDOM: lambda space, seed: _drawn(space, seed, "random"),
+    Method.RANDOM: lambda space, seed: drawn(space, seed, "random"),
     Method.SOBOL: _spread,
 }
 
@@ -189,7 +189,7 @@ def _candidates(
     """Untried points to choose from: all of a small space; else drawn from everywhere and from around the best."""
     if space.size is not None and space.size <= CANDIDATES:
         return _untried(space, _grid(space), set(tried), space.size)
-    points = _untried(space, _drawn(space, seed, f"candidates {count}"), set(tried), CANDIDATES)
+    points = _untried(space, drawn(space, seed, f"candidates {count}"), set(tried), CANDIDATES)
     ranked = sorted(
         (seen for _, seen in known if is_number(seen.cost) and not seen.pending), key=lambda seen: seen.cost or 0.0
     )

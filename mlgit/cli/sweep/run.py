@@ -13,10 +13,10 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output, searching
-from mlgit.cli.sweep import shown
+from mlgit.cli.sweep import given, shown
 from mlgit.core import figures
 from mlgit.core.sweep import Sweep
-from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.errors import MlgitError, UsageError
 
 if TYPE_CHECKING:
     from mlgit.sweeps.agent import Outcome
@@ -66,7 +66,7 @@ def command(
         raise UsageError("Which sweep?", fix="mlgit sweep run FILE, or mlgit sweep run --resume SWEEP")
     else:
         task = record.new(
-            place, _content(file), file, command_, seed=seed or 0, agents=agents or 1, trials=trials
+            place, given.content(file), file, command_, seed=seed or 0, agents=agents or 1, trials=trials
         )  # fmt: skip
     for word in _unused(task.file, task.sweep):
         output.note(word)
@@ -86,15 +86,6 @@ def command(
         _say_outcome(task, outcome)
     if outcome.ended == "interrupted":
         sys.exit(130)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise NotFoundError(f"There is no sweep file {path}.") from None
-    except OSError as exc:
-        raise MlgitError(f"The sweep file {path} cannot be read.", why=exc.strerror or str(exc)) from exc
 
 
 def _unused(file: SweepFile, sweep: Sweep) -> Iterator[str]:
