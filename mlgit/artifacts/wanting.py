@@ -37,8 +37,18 @@ class Wanted:
 
     @property
     def stays(self) -> bool:
-        """Whether its pointer says that it goes to no remote."""
-        return self.tracked is not None and not self.tracked.out.is_pushed
+        """Whether its pointer says that it goes to no remote, or that it comes from another repository."""
+        return self.tracked is not None and (not self.tracked.out.is_pushed or self.tracked.out.is_imported)
+
+    @property
+    def is_legacy(self) -> bool:
+        """Whether DVC 2 kept it, so that DVC alone finds its bytes."""
+        return self.tracked is not None and self.tracked.out.is_legacy
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether DVC alone knows where it comes from."""
+        return self.tracked is not None and self.tracked.out.is_imported
 
 
 def held(repo: Repo, paths: Sequence[Path] = ()) -> Iterator[Wanted]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlgit.core.artifact import is_hash
@@ -27,6 +27,10 @@ class Out:
     """The DVC remote that it names for its bytes; `""`: the default one."""
     is_pushed: bool = True
     """Whether it goes to remotes: `push: false` keeps it here."""
+    is_imported: bool = False
+    """Whether DVC brings it from another repository, where it was imported from, and sends it nowhere."""
+    is_legacy: bool = False
+    """Whether DVC 2 kept it: in another place of cache and remotes, and the hash of a text is that of its lines."""
 
 
 def is_folder(content: str) -> bool:
@@ -51,7 +55,10 @@ def parse(text: str | bytes, *, source: str) -> tuple[Out, ...]:
     if not isinstance(data, Mapping):
         return ()
     folder = data.get("wdir", ".")
-    return tuple(_outs(data.get("outs"), folder if isinstance(folder, str) else "."))
+    deps = data.get("deps")
+    is_imported = any(isinstance(dep, Mapping) and "repo" in dep for dep in (deps if isinstance(deps, list) else ()))
+    found = _outs(data.get("outs"), folder if isinstance(folder, str) else ".")
+    return tuple(replace(out, is_imported=is_imported) for out in found)
 
 
 def parse_lock(text: str | bytes, *, source: str, stage: str | None = None) -> tuple[Out, ...]:
@@ -84,4 +91,5 @@ def _outs(items: Any, folder: str) -> Iterator[Out]:
                 nfiles=count if isinstance(count, int) else None,
                 remote=remote if isinstance(remote, str) else "",
                 is_pushed=item.get("push") is not False,
+                is_legacy="hash" not in item,
             )

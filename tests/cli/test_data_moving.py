@@ -314,3 +314,47 @@ def test_what_stages_made_goes_and_comes_as_stock_dvc_moves_it(inside: Repo, dat
     assert {line.split()[0] for line in status.stdout.splitlines()[1:]} == {*made, "data", "sub/k"}
     assert pulled.returncode == 0
     assert "up to date" in stores.dvc("status", "folder", "each@a", "each@b", cwd=top)
+
+
+def test_what_dvc_2_kept_is_told_with_the_command_that_moves_it(inside: Repo, mlgit: Script, tmp_path: Path):
+    top, md5 = inside.folder, databases.md5(b"old").hexdigest()
+    project.setup(inside)
+    stores.configure(top, "store", str(tmp_path / "far"))
+    old = top / ".dvc/cache" / md5[:2] / md5[2:]
+    old.parent.mkdir(parents=True)
+    old.write_text("old")
+    (top / "old.csv.dvc").write_text(f"outs:\n- md5: {md5}\n  size: 3\n  path: old.csv\n")
+
+    pushed = mlgit("data", "push", check=False)
+    stores.dvc("push", "-q", cwd=top)
+    old.unlink()
+    pulled = mlgit("data", "pull", check=False)
+    status = mlgit("data", "status")
+    stores.dvc("pull", "-q", cwd=top)
+    again = mlgit("data", "pull")
+    mlgit("data", "add", "old.csv")
+    last = mlgit("data", "push")
+
+    assert (pushed.returncode, pushed.stdout) == (1, "")
+    assert "dvc push moves them" in pushed.stderr
+    assert (pulled.returncode, pulled.stdout) == (1, "")
+    assert "dvc pull moves them" in pulled.stderr
+    assert "as DVC 2 keeps it" in status.stdout
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "1 file, 3 B are pushed" in last.stdout
+
+
+def test_what_was_imported_is_left_to_dvc_which_knows_where_from(
+    inside: Repo, data: Path, mlgit: Script, tmp_path: Path
+):
+    pointer = inside.folder / "data.dvc"
+    mlgit("data", "push")
+    lose(inside, data, tmp_path / "far")
+    pointer.write_text(pointer.read_text() + "deps:\n- path: data\n  repo: {url: ../src, rev_lock: abc}\n")
+
+    pushed = mlgit("data", "push", "data")
+    pulled = mlgit("data", "pull", check=False)
+
+    assert "data is kept here: it is imported" in pushed.stderr
+    assert (pulled.returncode, pulled.stdout) == (1, "")
+    assert "dvc pull data brings it" in pulled.stderr

@@ -48,7 +48,7 @@ def test_a_pointer_with_conflict_markers_says_where():
 
 
 def test_a_lock_names_what_the_stages_made():
-    outs = f"    deps: [{{path: a, md5: {MD5}}}]\n    outs: [{{path: out.csv, md5: {MD5}, size: 3}}]\n"
+    outs = f"    deps: [{{path: a, md5: {MD5}}}]\n    outs: [{{path: out.csv, md5: {MD5}, size: 3, hash: md5}}]\n"
     text = f"schema: '2.0'\nstages:\n  prep:\n    cmd: x\n{outs}"
 
     assert pointers.parse_lock(text, source="dvc.lock") == (Out(path="out.csv", hash=MD5, size=3),)

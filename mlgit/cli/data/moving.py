@@ -1,11 +1,19 @@
-"""What `mlgit data push` and `pull` have in common: their options."""
+"""What `mlgit data push` and `pull` have in common: their options, and what neither of them moves."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+from mlgit.cli import output
 from mlgit.cli.choose import ARTIFACT
 from mlgit.cli.options import Decorator, together
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlgit.artifacts.wanting import Wanted
 
 
 def options(*, dry_run: str, as_json: str) -> Decorator:
@@ -18,3 +26,12 @@ def options(*, dry_run: str, as_json: str) -> Decorator:
         click.option("-n", "--dry-run", is_flag=True, help=dry_run),
         click.option("--json", "as_json", is_flag=True, help=as_json),
     )  # fmt: skip
+
+
+def tell_of_legacy(some: Sequence[Wanted], *, verb: str) -> None:
+    """Say of *some*, which DVC 2 kept, what moves them: `dvc VERB`."""
+    if some:
+        output.note(
+            f"DVC 2 kept {output.some([one.label for one in some], 3)}, in another form: dvc {verb} moves them; "
+            "dvc cache migrate --dvc-files, or mlgit data add of each, brings them into that of today"
+        )

@@ -39,8 +39,11 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
 
     place = wiring.place()
     repo = place.repo
-    wanted = list(wanting.chosen(repo, names, project=place.meant))
-    lacking = [one for one in wanted if not cache.exists(repo, one.content, folder=one.folder)]
+    meant = list(wanting.chosen(repo, names, project=place.meant))
+    legacy = [one for one in meant if one.is_legacy and one.tracked and not one.tracked.place.exists()]
+    wanted = [one for one in meant if not one.is_legacy]
+    away = [one for one in wanted if not cache.exists(repo, one.content, folder=one.folder)]
+    imported, lacking = [one for one in away if one.is_imported], [one for one in away if not one.is_imported]
     error: MlgitError | None = None
     for group in wanting.grouped(repo, lacking, far.lower()) if not dry_run else ():
         try:
@@ -61,13 +64,16 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
             output.say(f"{one.label} {'would be' if dry_run else 'is'} pulled")
         for label in brought:
             output.say(f"{label} is in its place")
-        if not (came or brought or left or error):
+        if not (came or brought or left or error or legacy or imported):
             output.say("Nothing to pull: all of it is here.")
     for label in left:
         output.note(f"{label} holds files that no cache holds, and stays as it is: mlgit data add keeps them")
+    for one in imported:
+        output.note(f"{one.label} is imported: dvc pull {one.label} brings it from where it comes from")
+    moving.tell_of_legacy(legacy, verb="pull")
     if error:
         raise error
-    if left:
+    if left or legacy or imported:
         sys.exit(1)
 
 

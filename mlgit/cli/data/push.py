@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from mlgit.cli import output
@@ -34,7 +36,8 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
 
     place = wiring.place()
     meant = list(wanting.named(place.repo, names, project=place.meant) if names else wanting.everything(place.repo))
-    wanted = [one for one in meant if not one.stays]
+    legacy = [one for one in meant if one.is_legacy]
+    wanted = [one for one in meant if not one.stays and not one.is_legacy]
     labels = {one.content: one.label for one in wanted}
     sent, stays, files, size = list[str](), dict[str, str](), 0, 0
     for group in wanting.grouped(place.repo, wanted, far.lower()):
@@ -57,8 +60,12 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
         output.say("Nothing to push: all that lies here is there.")
     for kept in meant if names and not as_json else ():
         if kept.stays:
-            output.note(f"{kept.label} is kept here: its pointer, or the stage that made it, says push: false")
+            why = "it is imported" if kept.is_imported else "its pointer, or the stage that made it, says push: false"
+            output.note(f"{kept.label} is kept here: {why}")
+    moving.tell_of_legacy(legacy, verb="push")
     if stays:
         lines = [f"{labels[one]}: {why}" for one, why in stays.items()]
         fix = "what is damaged here: mlgit data verify; else try again, or look at the remote"
         raise MlgitError(f"{len(stays):,} did not get there whole.", why="\n".join(lines[:_MOST]), fix=fix)
+    if legacy:
+        sys.exit(1)

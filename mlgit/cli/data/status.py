@@ -62,6 +62,7 @@ def _document(one: Standing, top: Path, pushed: bool | None) -> dict[str, Any]:
         "path": one.tracked.place.relative_to(top).as_posix(), "state": str(one.state), "hash": out.hash,
         "size": out.size, "files": out.nfiles, "added": list(one.added), "removed": list(one.removed),
         "changed": list(one.changed), "listed": one.is_listed, "uncached": one.uncached, "pushed": pushed,
+        "legacy": out.is_legacy,
     }  # fmt: skip
 
 
@@ -73,6 +74,8 @@ def _state(row: dict[str, Any]) -> str:
 
 
 def _places(row: dict[str, Any]) -> str:
+    if row["legacy"]:
+        return "as DVC 2 keeps it"
     files = row["files"] or 1
     cached = "not in cache" if row["uncached"] >= files else f"{row['uncached']:,} not in cache"
     said = [cached] if row["uncached"] else ["cached"]

@@ -111,7 +111,8 @@ def _called(place: Place, versions: Sequence[str]) -> dict[str, str]:
     """Hash → name of *versions*, or of what the pointers in the work tree name."""
     from mlgit.artifacts import wanting
 
-    return {one.content: one.label for one in wanting.chosen(place.repo, versions, project=place.meant)}
+    meant = wanting.chosen(place.repo, versions, project=place.meant)
+    return {one.content: one.label for one in meant if not one.is_legacy}
 
 
 def _there(
@@ -122,7 +123,7 @@ def _there(
 
     repo = place.repo
     meant = wanting.everything(repo) if everything else wanting.chosen(repo, versions, project=place.meant)
-    wanted = [one for one in meant if not one.stays]
+    wanted = [one for one in meant if not one.stays and not one.is_legacy]
     told, is_well = [], True
     for group in wanting.grouped(repo, wanted, far.lower()):
         found = wanting.audit(repo, group, reads=reads)
