@@ -193,14 +193,15 @@ def _saying(
     *same*: what was known of it so far, whoever told that; what is said of it now counts from now.
     """
     before = same.version if same else version.as_used(None)
-    words = replace(version.filled(before), metadata={**before.metadata, **version.metadata}).said(before, now)
+    words = replace(version.filled(before), metadata={**before.metadata, **version.metadata})
+    said = dict.fromkeys(words.differing(before), now)
 
     def change(before: Ledger) -> Ledger:
         listed = ledger.listing(runs, before)
         if (known := before.of(version.hash)) is None:
             every = tuple(dict.fromkeys((*aliases, "latest")))
-            return listed.telling(replace(version.worded(words), aliases=every, created=now))
-        told = replace(known, deleted=False).worded(words)
+            return listed.telling(replace(version.taking(words, said), aliases=every, created=now))
+        told = replace(known, deleted=False).taking(words, said)
         own = ledger.roll(runs, version.name, listed.telling(told)).aliases(version.hash)  # of others theirs since
         every = tuple(dict.fromkeys((*own, *aliases, "latest")))
         return listed.telling(told if set(every) <= set(own) else replace(told, aliases=every, claimed=now))

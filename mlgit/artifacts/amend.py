@@ -34,15 +34,14 @@ def save(
     mine = replace(base, description=secrets.redact(description), tags=tuple(tags), metadata=plain, ttl=ttl)
     tellers = _tellers(repo, held)
     known = now(repo, held)
-    words = known.version
-    if is_said := mine != base:
-        both, _ = merging.versions([base], [known.version], [mine], Side.THEIRS)
-        words = both[0].said(known.version, time.time())
+    (both,), _ = merging.versions([base], [known.version], [mine], Side.THEIRS)
+    parts = dict.fromkeys(both.differing(known.version), time.time())
+    words = known.version.taking(both, parts)
     wanted = merging.united(held.aliases, known.aliases, given)
     is_called = {*given} != {*held.aliases}
 
     def change(version: ArtifactVersion) -> ArtifactVersion:
-        worded = version.worded(words) if is_said else version
+        worded = version.taking(words, parts)
         if not is_called:
             return worded
         if held.collection != held.version.name:

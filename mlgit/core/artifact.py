@@ -90,23 +90,28 @@ class ArtifactVersion:
         told = {name: own if (own := getattr(self, name)) or own == 0.0 else getattr(other, name) for name in WORDS}
         return replace(self, **told)
 
-    def said(self, before: ArtifactVersion, when: float) -> ArtifactVersion:
-        """The same, a person having said *when* what of its words *before* has otherwise."""
+    def differing(self, before: ArtifactVersion) -> list[str]:
+        """The parts of its words that *before* has otherwise, as `edited` names them."""
         own, other = _parts(self), _parts(before)
-        new = {
-            part: when for part in {**own, **other} if part not in own or part not in other or own[part] != other[part]
-        }
-        return replace(self, edited={**before.edited, **new})
+        every = dict.fromkeys((*own, *other))
+        return [part for part in every if part not in own or part not in other or own[part] != other[part]]
+
+    def taking(self, other: ArtifactVersion, parts: Mapping[str, float]) -> ArtifactVersion:
+        """The same with these *parts* as they are in *other*, or not there, where a person said that then."""
+        told = {word: getattr(self, word) for word in WORDS}
+        for part in parts:
+            word, is_item, item = part.partition(".")
+            words = getattr(other, word)
+            told[word] = _taking(told[word], item, words) if is_item else words
+        return replace(self, **told, edited={**self.edited, **parts})
 
     def edited_by(self, others: Iterable[ArtifactVersion]) -> ArtifactVersion:
         """The same with what people said in *others*, which speak of it too: of each part, what was said last."""
+        found = self
         said = [(when, part, one) for one in (self, *others) for part, when in one.edited.items()]
-        said.sort(key=itemgetter(0))
-        told = {word: getattr(one, word) for _, part, one in said if (word := part.partition(".")[0])}
-        for part, one in {part: one for _, part, one in said}.items():
-            word, is_item, item = part.partition(".")
-            told[word] = _taking(told[word], item, getattr(one, word)) if is_item else getattr(one, word)
-        return replace(self, **told, edited={part: when for when, part, _ in said})
+        for when, part, one in sorted(said, key=itemgetter(0)):
+            found = found.taking(one, {part: when})
+        return found
 
     def as_used(self, use_as: str | None, asked: str = "") -> ArtifactVersion:
         """What a run that used it tells of it: what it is, as what, and by what name it was *asked* for."""

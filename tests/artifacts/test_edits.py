@@ -75,7 +75,7 @@ def test_the_same_run_does_neither_while_it_is_alive_nor_afterwards(data: Path):
 
     assert words(found()) == EDITED
     mlgit.Api({"project": "p"}).run(run.id).log_artifact(draft(data, description="later"), tags=["late"])
-    assert words(found()) == EDITED
+    assert words(found()) == ("checked by hand", ["late", "paper"], {"rows": 2})
 
 
 def test_what_a_script_says_of_content_that_nobody_has_edited_is_kept_where_the_next_says_nothing(data: Path):

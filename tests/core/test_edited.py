@@ -29,8 +29,8 @@ def seen(records: Records) -> ArtifactVersion:
 def edited(records: Records, change: dict[str, object], when: float) -> Records:
     """The records after a person has said something: it goes to the first one."""
     before, first = seen(records), min(records)
-    after = replace(before, **change).said(before, when)  # type: ignore[arg-type]
-    return {**records, first: records[first].worded(after)}
+    after = replace(before, **change)  # type: ignore[arg-type]
+    return {**records, first: records[first].taking(after, dict.fromkeys(after.differing(before), when))}
 
 
 def joined(base: Records, ours: Records, theirs: Records) -> Records:
