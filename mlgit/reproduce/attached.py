@@ -1,6 +1,6 @@
 """A container as a process: what it prints we print, a signal for us is for it, and it ends with us and who began us.
 
-`python -m mlgit.reproduce.attached CONTAINER`, which is created and not started yet.
+`python -m mlgit.reproduce.attached CONTAINER PARENT`: one that is created and not started yet, and who begins us.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _NOT_STARTED = 125
 """As `docker run` says it."""
 
 
-def main(name: str) -> int:
-    """Run the container *name* to its end; its exit code."""
+def main(name: str, parent: int) -> int:
+    """Run the container *name* to its end, or to that of the process *parent*; its exit code."""
     from docker.errors import APIError
 
     client = container.daemon()
@@ -35,7 +35,7 @@ def main(name: str) -> int:
             signal.signal(number, lambda came, _: _tell(there, came))
         signal.signal(signal.SIGALRM, lambda *_: there.kill())
         there.start()
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
         for parts in printed:
             for stream, part in zip((sys.stdout, sys.stderr), parts, strict=True):
                 stream.buffer.write(part or b"")
@@ -63,4 +63,4 @@ def _tell(there: Any, number: int) -> None:
 
 
 if __name__ == "__main__":
-    os._exit(main(sys.argv[1]))
+    os._exit(main(sys.argv[1], int(sys.argv[2])))

@@ -141,7 +141,8 @@ class Containers:
         *words* find a standard input that ends when we do, of whatever.
         """
         container = self._create(words, env, folder, network="none", is_held=True)
-        return [sys.executable, "-P", "-m", "mlgit.reproduce.attached", container.id], dict(os.environ)
+        attached = [sys.executable, "-P", "-m", "mlgit.reproduce.attached", container.id, str(os.getpid())]
+        return attached, dict(os.environ)
 
     def _create(
         self, words: Sequence[str], env: Mapping[str, str], folder: Path, *, network: str | None, is_held: bool = False

@@ -6,6 +6,7 @@ whichever Python the image has, so nothing but Python's own library is needed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -34,15 +35,21 @@ class _Command:
 
     def _send(self) -> None:
         while self._child and self._waiting:
-            self._child.send_signal(self._waiting.pop(0))
+            self._kill(self._child.pid, self._waiting.pop(0))
+
+    @staticmethod
+    def _kill(pid: int, number: int) -> None:
+        """As `Popen.send_signal`, which would bury it first if it is dead: that, and how it ended, is for `wait`."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
     def end_with_input(self) -> None:
         """End it when our standard input ends."""
         while os.read(0, 1 << 16):
             continue
         if self._child:
-            self._child.terminate()
-            stop = threading.Timer(_SECONDS, self._child.kill)
+            self._kill(self._child.pid, signal.SIGTERM)
+            stop = threading.Timer(_SECONDS, self._kill, (self._child.pid, signal.SIGKILL))
             stop.daemon = True
             stop.start()
 
