@@ -22,13 +22,12 @@ def outs(lock: str | bytes, stages: str | bytes, *, source: str) -> tuple[Out, .
     template tells. Raises `ConfigError` where one of the two documents, which stand in that folder, is no YAML.
     """
     told = _mapping(_mapping(pointers.read(stages, posixpath.join(source, "dvc.yaml"))).get("stages"))
-    name_of_lock = posixpath.join(source, "dvc.lock")
-    locked = _mapping(_mapping(pointers.read(lock, name_of_lock)).get("stages"))
+    locked = _mapping(_mapping(pointers.read(lock, posixpath.join(source, "dvc.lock"))).get("stages"))
     return tuple(
         one
-        for name in locked
+        for name, done in locked.items()
         if (stage := _stage(told, str(name)))
-        for out in pointers.parse_lock(lock, source=name_of_lock, stage=str(name))
+        for out in pointers.listed(_mapping(done).get("outs"))
         for one in _made(out, stage)
     )
 
@@ -63,8 +62,18 @@ def _kept(stage: Mapping[Any, Any]) -> Iterator[tuple[str, Mapping[Any, Any]]]:
 
 def _is_called(path: str, locked: str) -> bool:
     """Whether *path* of a `dvc.yaml`, in which templates may stand, is that of *locked*."""
-    plain = map(re.escape, _TEMPLATE.split(posixpath.normpath(path)))
-    return re.fullmatch(".*".join(plain), locked, re.DOTALL) is not None
+    first, *others = _TEMPLATE.split(posixpath.normpath(path))
+    if not others:
+        return locked == first
+    *middle, last = others
+    if not locked.startswith(first):
+        return False
+    at = len(first)
+    for part in middle:
+        if (found := locked.find(part, at)) < 0:
+            return False
+        at = found + len(part)
+    return locked.endswith(last) and len(locked) - len(last) >= at
 
 
 def _mapping(value: Any) -> Mapping[Any, Any]:

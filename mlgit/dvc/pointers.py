@@ -57,7 +57,7 @@ def parse(text: str | bytes, *, source: str) -> tuple[Out, ...]:
     folder = data.get("wdir", ".")
     deps = data.get("deps")
     is_imported = any(isinstance(dep, Mapping) and "repo" in dep for dep in (deps if isinstance(deps, list) else ()))
-    found = _outs(data.get("outs"), folder if isinstance(folder, str) else ".")
+    found = listed(data.get("outs"), folder if isinstance(folder, str) else ".")
     return tuple(replace(out, is_imported=is_imported) for out in found)
 
 
@@ -68,7 +68,7 @@ def parse_lock(text: str | bytes, *, source: str, stage: str | None = None) -> t
     if not isinstance(stages, Mapping):
         return ()
     told = stages.values() if stage is None else [stages.get(stage)]
-    return tuple(out for one in told if isinstance(one, Mapping) for out in _outs(one.get("outs"), "."))
+    return tuple(out for one in told if isinstance(one, Mapping) for out in listed(one.get("outs")))
 
 
 def read(text: str | bytes, source: str) -> Any:
@@ -78,7 +78,8 @@ def read(text: str | bytes, source: str) -> Any:
     return plain(text, source=source)
 
 
-def _outs(items: Any, folder: str) -> Iterator[Out]:
+def listed(items: Any, folder: str = ".") -> Iterator[Out]:
+    """What the list *items* of a document names, those without a content hash left out; *folder*: seen from there."""
     for item in items if isinstance(items, list) else ():
         if not isinstance(item, Mapping):
             continue
