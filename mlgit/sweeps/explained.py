@@ -11,7 +11,8 @@ from typing import Any
 from mlgit.core import figures
 from mlgit.core.condition import Value
 from mlgit.sweeps.parameter import Choice, Number, Parameter, Real, Stepped, Whole
-from mlgit.sweeps.search import drawn, suggest
+from mlgit.sweeps.search import suggest
+from mlgit.sweeps.search.random import draws
 from mlgit.sweeps.space import Method, Params, Space, SweepFile
 
 _DRAWS = 1_000
@@ -67,7 +68,7 @@ def explain(file: SweepFile, *, seed: int = 0) -> Explained:
 
 
 def _allowed(space: Space, seed: int) -> float:
-    return sum(space.refused(point) is None for point in islice(drawn(space, seed, "random"), _DRAWS)) / _DRAWS
+    return sum(space.refused(point) is None for point in islice(draws(space, seed), _DRAWS)) / _DRAWS
 
 
 def _row(parameter: Parameter, space: Space) -> Row:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from mlgit.documents import writer
 from mlgit.sweeps import file as files
-from mlgit.sweeps.search import Seen, initial, suggest
-from mlgit.sweeps.space import Space
+from mlgit.sweeps.search import METHODS, Seen, initial, promising, random, suggest
+from mlgit.sweeps.search.costs import costs
+from mlgit.sweeps.space import Method, Space
 
 SCALARS = st.one_of(st.booleans(), st.integers(-3, 3), st.sampled_from(["adam", "sgd", "", "0.1", "no"]), st.none())
 BOUNDS = st.tuples(st.integers(-20, 20), st.integers(1, 30)).map(
@@ -170,7 +171,7 @@ def test_bayes_visits_each_point_of_a_small_space_once_and_then_stops() -> None:
 
 def test_bayes_keeps_away_from_what_is_pending() -> None:
     space = make("bayes", {"x": {"min": 0.0, "max": 1.0}})
-    history = search(space, lambda point: (point["x"] - 0.5) ** 2, 8)
+    history = search(space, lambda point: math.sin(20 * point["x"]) + point["x"], 6)
     alone = suggest(space, history, 1, seed=0)
 
     beside = suggest(space, [*history, Seen(params=alone[0], pending=True)], 1, seed=0)
@@ -196,7 +197,8 @@ def test_bayes_with_failures_alone_goes_on_spreading_out() -> None:
     assert max(b - a for a, b in itertools.pairwise(ordered)) < 0.2
 
 
-def test_a_long_history_is_answered_by_a_forest() -> None:
+def test_a_long_history_is_answered_by_a_forest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promising, "FOREST_FROM", 200)
     space = make("bayes", {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}})
     points = suggest(make("random", {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}}), [], 200, seed=3)
     history = [Seen(params=p, cost=(p["x"] - 0.3) ** 2 + (p["y"] - 0.7) ** 2) for p in points]
@@ -206,9 +208,158 @@ def test_a_long_history_is_answered_by_a_forest() -> None:
     assert (point["x"] - 0.3) ** 2 + (point["y"] - 0.7) ** 2 < 0.05
 
 
-@pytest.mark.parametrize("method", ["grid", "random", "bayes"])
+@pytest.mark.parametrize("method", [method.value for method in METHODS])
 def test_history_of_other_params_and_beyond_the_space_does_no_harm(method: str) -> None:
     space = make(method, {"a": {"values": [1, 2]}})
     strange = [Seen(params={}, cost=1.0), Seen(params={"a": 9}, cost=1.0), Seen(params={"a": 1, "b": 2}, cost=1.0)]
 
     assert suggest(space, strange, 5, seed=0) == [{"a": 2}]
+
+
+def test_every_method_of_a_sweep_file_has_its_search() -> None:
+    assert set(METHODS) == set(Method)
+
+
+FALSY = {"a": {"values": [0, False, "", None]}, "b": {"distribution": "q_uniform", "min": 0.1, "max": 0.9, "q": 0.2}}
+
+
+@pytest.mark.parametrize("method", [method.value for method in METHODS])
+def test_the_same_past_has_the_same_next_points_whatever_its_order(method: str) -> None:
+    space = make(method, FALSY)
+    history = [Seen(params=point, cost=len(str(point)) % 5) for point in suggest(space, [], 7, seed=2)]
+    kept = list(history)
+
+    points = suggest(space, history, 3, seed=2)
+
+    assert history == kept
+    assert suggest(space, history[::-1], 3, seed=2) == points == suggest(space, history, 3, seed=2)
+
+
+@pytest.mark.parametrize("method", [method.value for method in METHODS])
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_a_countable_space_is_searched_to_its_end(method: str, at_once: int) -> None:
+    space = make(method, FALSY)
+
+    seen = search(space, lambda point: float(point["b"]), 99, at_once=at_once)
+
+    assert len(seen) == len({space.key(trial.params) for trial in seen}) == 4 * 4
+    assert suggest(space, seen, 1, seed=0) == []
+    assert {repr(trial.params["a"]) for trial in seen} == {"0", "False", "''", "None"}
+
+
+@pytest.mark.parametrize("method", [method.value for method in METHODS])
+def test_a_space_of_one_point_has_one_trial(method: str) -> None:
+    space = make(method, {"a": {"value": False}, "b": {"values": [5]}})
+
+    assert suggest(space, [], 3, seed=1) == [{"a": False, "b": 5}]
+    assert suggest(space, [Seen(params={"a": False, "b": 5}, cost=0.0)], 3, seed=1) == []
+
+
+def test_a_random_sweep_of_ten_thousand_draws_each_point_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = make("random", {"lr": {"min": 0.0, "max": 1.0}, "n": {"min": 1, "max": 10}})
+    drawn: list[int] = []
+    chance = random.chance
+    monkeypatch.setattr(random, "chance", lambda seed, use, index: drawn.append(index) or chance(seed, use, index))
+
+    history = search(space, lambda _: 0.0, 10_000, at_once=500)
+
+    assert sorted(drawn) == list(range(10_000))
+    assert len({space.key(seen.params) for seen in history}) == 10_000
+
+
+def test_a_trial_that_was_interrupted_costs_a_random_sweep_no_point_twice() -> None:
+    space = make("random", {"x": {"min": 0.0, "max": 1.0}})
+    points = suggest(space, [], 9, seed=0)
+    history = [Seen(params=point, cost=0.0) for number, point in enumerate(points) if number != 4]
+
+    assert suggest(space, history, 2, seed=0) == suggest(space, [], 11, seed=0)[9:]
+
+
+def test_a_sobol_sequence_has_a_point_in_each_sixteenth_of_every_axis() -> None:
+    space = make("sobol", {name: {"min": 0.0, "max": 1.0} for name in "abc"})
+
+    points = [seen.params for seen in search(space, lambda _: 0.0, 16, seed=5, at_once=4)]
+
+    for name in "abc":
+        assert sorted(int(point[name] * 16) for point in points) == list(range(16))
+    assert suggest(space, [], 16, seed=5) == points
+    assert points[0] == {"a": 0.649010746391, "b": 0.738838370773, "c": 0.504757809336}  # on any machine
+    assert suggest(space, [], 1, seed=6) != points[:1]
+
+
+def test_bayes_asked_for_many_at_once_suggests_points_apart() -> None:
+    space = make("bayes", {"x": {"min": 0.0, "max": 1.0}, "kind": {"values": ["a", "b"]}})
+    history = search(space, lambda point: (point["x"] - 0.3) ** 2 + (point["kind"] == "a"), 6)
+
+    points = suggest(space, history, 6, seed=0)
+
+    assert len({space.key(point) for point in points}) == 6
+    assert suggest(space, history, 6, seed=0)[:2] == suggest(space, history, 2, seed=0)
+
+
+def test_a_history_that_is_all_pending_is_spread_on() -> None:
+    space = make("bayes", {"x": {"min": 0.0, "max": 1.0}})
+    history = [Seen(params=point, pending=True) for point in suggest(space, [], 8, seed=0)]
+
+    points = suggest(space, history, 8, seed=0)
+
+    everything = sorted([seen.params["x"] for seen in history] + [point["x"] for point in points])
+    assert [int(x * 16) for x in everything] == list(range(16))
+
+
+def test_a_failure_counts_as_the_worst_and_a_pruned_trial_as_no_better_than_half() -> None:
+    seen = [Seen(params={}, cost=cost) for cost in (1.0, 2.0, 3.0, 4.0, math.nan)]
+    pruned = [Seen(params={}, cost=0.5, pruned=True), Seen(params={}, cost=3.5, pruned=True)]
+
+    one, two, three, four, failed, promising, poor = costs([*seen, *pruned])
+
+    assert one < two < three < four == failed
+    assert promising == three
+    assert three < poor < four
+
+
+def test_one_diverged_trial_does_not_flatten_the_others() -> None:
+    values = costs([Seen(params={}, cost=cost) for cost in (1.0, 2.0, 3.0, 1e30)])
+
+    assert values[2] - values[0] > (values[3] - values[0]) / 20
+
+
+@pytest.mark.parametrize("told", [[], [None, math.nan, math.inf], [True]])
+def test_no_number_is_no_cost(told: list[Any]) -> None:
+    assert costs([Seen(params={}, cost=cost) for cost in told]) == []
+
+
+def test_trials_of_values_beyond_the_space_do_not_trouble_the_model() -> None:
+    space = make("bayes", {"x": {"min": 0.0, "max": 1.0}, "kind": {"values": ["a", "b"]}})
+    history = search(space, lambda point: point["x"], 7)
+    strange = [Seen(params={"x": 7.0, "kind": "a"}, cost=-9.0), Seen(params={"x": 0.5, "kind": "c"}, cost=-9.0)]
+
+    assert suggest(space, [*history, *strange], 1, seed=0) == suggest(space, history, 1, seed=0)
+
+
+CONDITIONAL = """
+method: bayes
+metric: {name: loss}
+parameters:
+  optimizer: {values: [adam, sgd]}
+  lr: {distribution: log_uniform_values, min: 0.0001, max: 1.0}
+  momentum: {min: 0.0, max: 1.0, when: optimizer == 'sgd'}
+  nesterov: {values: [false, true], when: momentum > 0.5}
+constraints: [lr < 0.5]
+"""
+
+
+def test_bayes_leaves_out_what_its_condition_does_not_ask_for_and_keeps_to_the_constraints() -> None:
+    space = files.read(CONDITIONAL, source="sweep.yaml").space
+
+    def cost(point: dict[str, Any]) -> float:
+        away = abs(point["momentum"] - 0.9) + (not point.get("nesterov")) if "momentum" in point else 0.6
+        return away + 0.2 * abs(math.log10(point["lr"]) + 0.5)
+
+    seen = search(space, cost, 30, at_once=3)
+
+    assert all(space.whole(trial.params) == trial.params and trial.params["lr"] < 0.5 for trial in seen)
+    assert {"momentum" in trial.params for trial in seen} == {True, False}
+    assert {"nesterov" in trial.params for trial in seen} == {True, False}
+    assert min(trial.cost or 0.0 for trial in seen) < 0.3
+    assert suggest(space, seen[::-1], 2, seed=0) == suggest(space, seen, 2, seed=0)
