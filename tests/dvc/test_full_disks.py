@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from mlgit.dvc import cache, project
 from mlgit.dvc.caches import databases
-from mlgit.dvc.remotes import remote
+from mlgit.dvc.remotes import refusals, remote
 from mlgit.dvc.worktree import adding, placing
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
@@ -103,3 +104,13 @@ def test_a_place_without_room_stays_as_it_was(inside: Repo, data: Path, tmp_path
 
         assert left == [target / "0"]
         assert len(list(target.iterdir())) == 41
+
+
+def test_a_copy_that_finds_no_room_speaks_of_where_it_goes(inside: Repo, tmp_path: Path):
+    cached, there = str(inside.folder / ".dvc/cache/files/md5/1a/3a"), str(tmp_path / "far/files/md5/1a/3a")
+    full = OSError(errno.ENOSPC, "No space left on device", cached, None, there)
+
+    assert refusals.told(full, "store", str(tmp_path / "far")).what == "There is no room."
+    assert (
+        cached in refusals.told(OSError(errno.EIO, "Input/output error", cached), "store", str(tmp_path / "far")).what
+    )

@@ -91,7 +91,8 @@ def _here(exc: BaseException, url: str) -> str | None:
     """The file of this machine that *exc* is about, where it is that, and not the store at *url*."""
     if not isinstance(exc, OSError) or exc.__cause__ or exc.errno in (None, errno.ENOENT):
         return None
-    path = Path(os.fsdecode(exc.filename) if isinstance(exc.filename, str | bytes) else "")
+    name = exc.filename2 or exc.filename  # of a copy that fails in its midst the second, to which it goes
+    path = Path(os.fsdecode(name) if isinstance(name, str | bytes) else "")
     return str(path) if path.is_absolute() and not path.is_relative_to(url) else None
 
 
