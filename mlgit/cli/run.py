@@ -116,14 +116,7 @@ def command(
         "--keep-going": keep_going, "--pull": pull,
     }  # fmt: skip
     options = [name for name, is_on in flags.items() if is_on]
-    if words in ((), ("mlgit", "run")):  # the latter is what a sweep's file may say
-        folder = _stages_folder(home, folder, stages)
-        words = ("dvc", "repro", *options, *(["--"] if stages else []), *stages)
-    elif said_of_stages := [*(["--stage"] if stages else []), *options, *(["--dry-run"] if dry_run else [])]:
-        _check_no_stage(home, folder, words, options)
-        raise UsageError(f"{', '.join(said_of_stages)}: for the stages of dvc.yaml, not for a COMMAND.")
-    else:
-        _check_no_stage(home, folder, words)
+    folder, words = _meant(home, folder, words, stages, options, dry_run=dry_run)
     if as_json and not dry_run:
         raise UsageError("--json is for what --dry-run says.", fix="mlgit show --json prints a run")
     if dry_run:
@@ -149,6 +142,19 @@ def command(
     if ended.exit_code == 128 + signal.SIGINT:
         ending.by_interrupt()
     sys.exit(ended.exit_code)
+
+
+def _meant(
+    home: Place, here: Path, words: tuple[str, ...], stages: Sequence[str], options: Sequence[str], *, dry_run: bool
+) -> tuple[Path, tuple[str, ...]]:  # fmt: skip
+    """What is run, and where: COMMAND, or the stages of dvc.yaml. Raises `UsageError` for what suits neither."""
+    if words in ((), ("mlgit", "run")):  # the latter is what a sweep's file may say
+        return _stages_folder(home, here, stages), ("dvc", "repro", *options, *(["--"] if stages else []), *stages)
+    if said := [*(["--stage"] if stages else []), *options, *(["--dry-run"] if dry_run else [])]:
+        _check_no_stage(home, here, words, options)
+        raise UsageError(f"{', '.join(said)}: for the stages of dvc.yaml, not for a COMMAND.")
+    _check_no_stage(home, here, words)
+    return here, words
 
 
 def _stages_folder(home: Place, here: Path, stages: Sequence[str]) -> Path:

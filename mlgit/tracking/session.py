@@ -110,18 +110,8 @@ def init(
     if entity:
         notify(f"the entity {str(entity)!r} means nothing here: whose the runs are, the repository says")
     params = chosen(_defaults(wish) | as_params(config), config_include_keys, config_exclude_keys)
-    if _current is not None and _current.is_inherited:
-        _current = None  # a fork's first run is its own, as in W&B
-    under_way = [run for run in _open if not run.is_inherited]
-    if under_way and wish.reinit != "create_new":
-        if wish.reinit == "return_previous" or (wish.reinit == "default" and not is_notebook()):
-            if wish.resume == "must":
-                fix = "finish() it, or init(reinit='create_new')"
-                raise UsageError(f"Another run is under way, {under_way[-1].name}: no run can be resumed.", fix=fix)
-            notify(f"{under_way[-1].name} is under way; finish() it to begin another, or init(reinit='create_new')")
-            return under_way[-1]
-        for run in reversed(under_way):
-            run.finish()
+    if (going := _under_way(wish)) is not None:
+        return going
     given = dict(trial.params) if trial else {}
     begun = _disabled(wish, params | given) if wish.mode == "disabled" else meant.run_of(wish, params, given)
     _follow_tensorboard(begun, wish)
@@ -137,6 +127,25 @@ def init(
         trial.runs.append(begun)
         trial.begun(begun)
     return begun
+
+
+def _under_way(wish: Wish) -> ActiveRun | None:
+    """The run that `init` returns in place of a new one; where the new one is to be the only one, all others end."""
+    global _current
+    if _current is not None and _current.is_inherited:
+        _current = None  # a fork's first run is its own, as in W&B
+    under_way = [run for run in _open if not run.is_inherited]
+    if not under_way or wish.reinit == "create_new":
+        return None
+    if wish.reinit == "return_previous" or (wish.reinit == "default" and not is_notebook()):
+        if wish.resume == "must":
+            fix = "finish() it, or init(reinit='create_new')"
+            raise UsageError(f"Another run is under way, {under_way[-1].name}: no run can be resumed.", fix=fix)
+        notify(f"{under_way[-1].name} is under way; finish() it to begin another, or init(reinit='create_new')")
+        return under_way[-1]
+    for run in reversed(under_way):
+        run.finish()
+    return None
 
 
 def _follow_tensorboard(run: ActiveRun, wish: Wish) -> None:
