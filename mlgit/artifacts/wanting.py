@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from mlgit.artifacts import carrying, log, logged
 from mlgit.artifacts.catalog import Held
 from mlgit.core import figures
-from mlgit.dvc import project
+from mlgit.dvc import pointers, project
+from mlgit.dvc.caches import tree
 from mlgit.dvc.remotes import auditing, remote
 from mlgit.dvc.remotes.auditing import Audit
 from mlgit.dvc.remotes.remote import Pushed
@@ -70,6 +71,37 @@ def named(repo: Repo, texts: Iterable[str], *, project: str | None) -> Iterator[
             found = _found(repo, text, project)
             yield Wanted(content=found.version.hash, label=logged.called(found), folder=found.folder,
                          size=found.version.size)  # fmt: skip
+
+
+def with_parts(repo: Repo, texts: Sequence[str], *, project: str | None, name: str) -> Iterator[Wanted]:
+    """What `chosen` says of *texts*; of a path inside a folder that DVC holds, the files there, each by itself.
+
+    Which these are the remote *name* is asked, or the default one, where that is not known here.
+    """
+    for text in texts:
+        try:
+            yield from list(named(repo, [text], project=project))
+        except NotFoundError:
+            whole = standing.around(repo, Path(text).absolute()) if repo.work_tree else None
+            if whole is None:
+                raise
+            is_dvcs = whole.out.is_legacy or whole.out.is_imported
+            yield from held(repo, [whole.place]) if is_dvcs else _parts(repo, whole, Path(text), name)
+    yield from () if texts else held(repo)
+
+
+def _parts(repo: Repo, whole: Tracked, path: Path, name: str) -> Iterator[Wanted]:
+    inside, folder = tree.named(path.absolute()).relative_to(whole.place), standing.folder(repo, whole)
+    far = name or whole.out.remote
+    listed = remote.listing(repo, whole.out.hash, folder=folder, name=far) if pointers.is_folder(whole.out.hash) else {}
+    found = {one: md5 for one, md5 in listed.items() if PurePosixPath(one).is_relative_to(inside.as_posix())}
+    if not found:
+        raise NotFoundError(f"There is no {inside} in {whole.place}, by its pointer.", fix=f"name {whole.place}")
+    for one, md5 in found.items():
+        place = whole.place / one
+        out = replace(whole.out, path=place.name, hash=md5, size=0, nfiles=None)
+        yield Wanted(content=md5, label=str(place.relative_to(repo.folder)), folder=folder, remote=whole.out.remote,
+                     tracked=replace(whole, place=place, out=out))  # fmt: skip
 
 
 def chosen(repo: Repo, texts: Sequence[str], *, project: str | None) -> Iterator[Wanted]:

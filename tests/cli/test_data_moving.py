@@ -50,6 +50,28 @@ def test_data_moves_where_git_may_only_be_read(inside: Repo, data: Path, mlgit: 
     assert not inside.own.exists()
 
 
+def test_a_file_or_a_folder_of_what_is_held_as_a_whole_comes_alone(inside: Repo, data: Path, mlgit: Script):
+    (data / "sub").mkdir()
+    (data / "sub/ü.csv").write_text("u\n")
+    adding.add(inside, data)
+    mlgit("data", "push")
+    lose(inside, data)
+
+    one = mlgit("data", "pull", "data/1.csv", "data/sub")
+    there = {path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file()}
+    again = mlgit("data", "pull", "data/1.csv")
+    wrong = mlgit("data", "pull", "data/9.csv", check=False)
+    version = mlgit("data", "pull", "digits:v1", check=False)
+    mlgit("data", "pull")
+
+    assert one.stdout.splitlines()[:2] == ["data/1.csv is pulled", "data/sub/ü.csv is pulled"]
+    assert there == {"1.csv", "sub/ü.csv"}
+    assert "all of it is here" in again.stdout
+    assert "There is no 9.csv in" in wrong.stderr
+    assert "digits" in version.stderr
+    assert "up to date" in stores.dvc("status", cwd=inside.folder)
+
+
 def lose(repo: Repo, *places: Path) -> None:
     subprocess.run(["rm", "-rf", *databases.of(repo, ""), *places], check=True)
 

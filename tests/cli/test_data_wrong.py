@@ -72,7 +72,7 @@ def test_what_another_project_has_is_found_and_named_with_it(here: Path, mlgit: 
         ("history nope", 1, "There is no artifact 'nope'", "there are: digits"),
         ("checkout data", 1, "data is a path", "mlgit data pull data brings"),
         ("push nope", 1, "nope is neither data that lies here nor an artifact", "there are: digits"),
-        ("pull data/x.csv", 1, "/a/data, which DVC holds as a whole", "name /"),
+        ("push data/x.csv", 1, "/a/data, which DVC holds as a whole", "name /"),
         ("verify nope", 1, "nope is neither data that lies here nor an artifact", "there are: digits"),
         ("status nope", 1, "There is nothing at /", "mlgit data status lists"),
         ("status mlgit.yaml", 1, "mlgit.yaml is not in DVC's hands", "mlgit data add"),

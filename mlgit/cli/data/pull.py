@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, as_json: bool) -> None:
     """Bring what the pointers in the work tree name, or those of the PATHs, into the cache and to its place.
 
-    Of a version named it is the cache alone: mlgit data checkout brings that to a place. Each file is compared with its
-    hash on the way, and appears whole or not at all. Data in the work tree that no cache holds is never replaced: where
-    some is in the way, this exits with 1.
+    A PATH inside a folder that is held as a whole comes alone. Of a version named it is the cache alone: mlgit
+    data checkout brings that to a place. Each file is compared with its hash on the way, and appears whole or not at
+    all. Data in the work tree that no cache holds is never replaced: where some is in the way, this exits with 1.
 
     \b
     Examples:
       mlgit data pull
-      mlgit data pull data/train
+      mlgit data pull data/train data/test/one.csv
       mlgit data pull digits@v3 --dry-run
     """
     from mlgit import wiring
@@ -39,7 +39,7 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
 
     place = wiring.place()
     repo = place.repo
-    meant = list(wanting.chosen(repo, names, project=place.meant))
+    meant = list(wanting.with_parts(repo, names, project=place.meant, name=far.lower()))
     legacy = [one for one in meant if one.is_legacy and one.tracked and not one.tracked.place.exists()]
     wanted = [one for one in meant if not one.is_legacy]
     away = [one for one in wanted if not cache.exists(repo, one.content, folder=one.folder)]

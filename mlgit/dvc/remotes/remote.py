@@ -129,6 +129,23 @@ def pull(
         return came
 
 
+def listing(repo: Repo, content: str, *, folder: str = "", name: str = "") -> Mapping[str, str]:
+    """Path → md5 of what is in the folder *content*, by its listing here, else on the remote *name* or the default one.
+
+    Raises `NotFoundError` where neither has it, `MlgitError` where the remote cannot be reached.
+    """
+    try:
+        return databases.inside(repo, content, folder)
+    except NotFoundError:
+        with opened(repo, folder, name) as far, tempfile.TemporaryDirectory() as scratch:
+            if far is None:
+                raise
+            with moving.fetched(far, content, Path(scratch)) as path:
+                if path is None:
+                    raise
+                return databases.listed(path)
+
+
 def _incomplete(remote: Remote, outcome: moving.Outcome, contents: Mapping[str, str]) -> MlgitError:
     """What of *contents* did not come, by the names that people know."""
     lines = []

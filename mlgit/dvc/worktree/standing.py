@@ -74,6 +74,12 @@ def tracked(repo: Repo, paths: Sequence[Path] = ()) -> Iterator[Tracked]:
     yield from (one for one in held if not asked or any(_concerns(one, path) for path in asked))
 
 
+def around(repo: Repo, path: Path) -> Tracked | None:
+    """What DVC holds as a whole, and *path* is a part of."""
+    inside = tree.named(path)
+    return next((one for one in tracked(repo) if one.place in inside.parents), None)
+
+
 def _not_held(path: Path, held: Sequence[Tracked]) -> NotFoundError:
     if whole := next((one.place for one in held if path.is_relative_to(one.place)), None):
         return NotFoundError(f"{path} is a part of {whole}, which DVC holds as a whole.", fix=f"name {whole}")
