@@ -62,14 +62,14 @@ def told(exc: BaseException, name: str, url: str) -> MlgitError:
     why, cause = bare(str(exc) or type(exc).__name__), exc.__cause__ or exc
     codes, kind = {_status(exc), _status(cause)}, type(cause).__name__
     local = f"dvc remote modify --local {name}"
+    if getattr(exc, "errno", None) in (errno.ENOSPC, errno.EDQUOT):  # of a copy that names both ends, who knows which
+        return MlgitError("There is no room.", why=why, fix="make room, then try again: what is done stays done")
     if here := _here(exc, url):
-        return MlgitError(f"{here} cannot be written or read.", why=why, fix="make room, or give the right")
+        return MlgitError(f"{here} cannot be written or read.", why=why, fix="give the right to it")
     if _code(cause) == "NoSuchBucket":
         what, fix = f"{where} has no such bucket.", f"make it, or dvc remote modify {name} url URL"
     elif kind in ("ResourceNotFound", "ResourceConflict"):  # of WebDAV's, where no folder can be made at the address
         what, fix = f"{where} has no such folder.", f"make it, or dvc remote modify {name} url URL"
-    elif getattr(exc, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-        what, fix = "There is no room.", "make room, then try again: what is done stays done"
     elif (
         kind in _SHUT
         or isinstance(exc, PermissionError)
@@ -91,8 +91,7 @@ def _here(exc: BaseException, url: str) -> str | None:
     """The file of this machine that *exc* is about, where it is that, and not the store at *url*."""
     if not isinstance(exc, OSError) or exc.__cause__ or exc.errno in (None, errno.ENOENT):
         return None
-    name = exc.filename2 or exc.filename  # of a copy that fails in its midst the second, to which it goes
-    path = Path(os.fsdecode(name) if isinstance(name, str | bytes) else "")
+    path = Path(os.fsdecode(exc.filename) if isinstance(exc.filename, str | bytes) else "")
     return str(path) if path.is_absolute() and not path.is_relative_to(url) else None
 
 
