@@ -10,6 +10,7 @@ from benchmarks import (
     data,
     data_remote,
     hot_path,
+    launch,
     lineage,
     long_run,
     loop,
@@ -34,6 +35,7 @@ SECTIONS = {
     "data": data,
     "data_remote": data_remote,
     "lineage": lineage,
+    "launch": launch,
 }
 
 

@@ -12,6 +12,7 @@ from mlgit.errors import NotFoundError
 NAMES = {
     "docker": "mlgit.launch.docker",
     "local": "mlgit.launch.local",
+    "slurm": "mlgit.launch.slurm",
 }
 
 

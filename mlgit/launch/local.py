@@ -11,16 +11,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from mlgit.core.job import GONE, JobSpec, Standing, checked, known_as, parted, secrets_in, together
 from mlgit.errors import MlgitError, NotFoundError, UsageError
-from mlgit.launch import kept, process
+from mlgit.launch import following, kept, process
 from mlgit.launch.kept import Kept
 from mlgit.store import locks
-
-_LOOK = 0.1
-"""Seconds between two looks at a log that is followed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +96,7 @@ def logs(name: str, settings: Settings, *, follow: bool = False) -> Iterator[str
     if not job.exists:
         raise NotFoundError(f"There is no job {name} on this machine.", why=f"{settings.home} holds none of that name")
     for one in range(len(job.standings())) if number is None else (number,):
-        yield from _lines(job, one, follow=follow)
+        yield from following.lines(job.log(one), partial(_has_ended, job, one) if follow else lambda: True)
 
 
 def cancel(ids: Sequence[str], settings: Settings) -> None:
@@ -153,24 +151,9 @@ def _run(job: Kept) -> None:
         locks.let_go(lock)
 
 
-def _lines(job: Kept, number: int, *, follow: bool) -> Iterator[str]:
-    position, rest, is_over = 0, b"", not follow
-    while True:
-        if follow:
-            found = job.standings()
-            is_over = number >= len(found) or found[number].state.ended
-        if job.log(number).exists():
-            with job.log(number).open("rb") as file:
-                file.seek(position)
-                block = file.read()
-            position += len(block)
-            *whole, rest = (rest + block).split(b"\n")
-            yield from (line.decode(errors="replace") for line in whole)
-        if is_over:
-            if rest:
-                yield rest.decode(errors="replace")
-            return
-        time.sleep(_LOOK)
+def _has_ended(job: Kept, number: int) -> bool:
+    found = job.standings()
+    return number >= len(found) or found[number].state.ended
 
 
 def _gpus() -> list[str]:

@@ -126,7 +126,7 @@ def _slots(folder: Path, gpus: int, bounds: Bounds) -> Generator[_Slot | None, N
                         had.cards[name] = fd
                 if not had.place or len(had.cards) < gpus:
                     yield None
-            slot = _Slot(locks=[had.place, *had.cards.values()], gpus=list(had.cards))
+            slot = _Slot(locks=[had.place, *had.cards.values()], gpus=[name for name in cards if name in had.cards])
             had.place, had.cards = None, {}
         locks.let_go(turn)
         yield slot

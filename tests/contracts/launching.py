@@ -15,7 +15,7 @@ import pytest
 from mlgit.core.job import JobSpec, Standing
 from mlgit.launch import backends
 from mlgit.launch.backends import Backend
-from tests import dockerd
+from tests import dockerd, slurmd
 from tests.conftest import need
 
 T = TypeVar("T")
@@ -85,7 +85,18 @@ def docker(paths: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(backend=backend, settings=settings, folder=folder, image=dockerd.IMAGE)
 
 
+@contextlib.contextmanager
+def slurm(paths: pytest.TempPathFactory) -> Iterator[Place]:
+    need("slurm", slurmd.is_here())
+    backend = backends.backend("slurm")
+    settings = backend.Settings(folder=str(paths.mktemp("jobs")))
+    with slurmd.running(paths.mktemp("s")) as conf, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_CONF", str(conf))
+        yield Place(backend=backend, settings=settings, folder=paths.mktemp("work"), has_seconds=False)
+
+
 PLACES: dict[str, Callable[[pytest.TempPathFactory], contextlib.AbstractContextManager[Place]]] = {
     "docker": docker,
     "local": local,
+    "slurm": slurm,
 }

@@ -1,0 +1,325 @@
+"""Launch on a Slurm cluster, by its own commands: one `sbatch` a job, an array with all of its tasks.
+
+A job's script and what it prints lie in a folder that the cluster's machines share, and each task puts its exit code
+there: so how it ended is known also where the cluster has no accounting. Nothing that an author wrote stands in an
+`#SBATCH` line but as a number; all else is the shell's, quoted.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from mlgit import whole
+from mlgit.core import refs
+from mlgit.core.job import (
+    GONE,
+    JobSpec,
+    JobState,
+    Standing,
+    checked,
+    known_as,
+    member,
+    parted,
+    secrets_in,
+    together,
+)
+from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
+from mlgit.launch import following
+from mlgit.store import locks
+
+_SCRIPT, _NUMBER, _CANCELLED = "job.sh", "number", "cancelled"
+"""Files of a job's folder: its script, what Slurm calls it, whether somebody has cancelled it."""
+_ASK = 2.0
+"""Seconds between two questions to Slurm about a job whose lines are followed."""
+_WORD = re.compile(r"[A-Za-z0-9_.,:@%+=*&|\[\]()-]+")
+"""What may be the value of an option in a script's `#SBATCH` line."""
+_AWAY = ("Unable to contact slurm controller", "Socket timed out", "Zero Bytes were transmitted", "Connection refused",
+         "Could not establish a configuration source", "authentication")  # fmt: skip
+"""What Slurm's commands say where nobody answers."""
+
+# squeue(1), JOB STATE CODES; sacct(1) has the same ones.
+_STATES = {
+    "PENDING": JobState.QUEUED, "REQUEUED": JobState.QUEUED, "REQUEUE_FED": JobState.QUEUED,
+    "REQUEUE_HOLD": JobState.QUEUED, "RESV_DEL_HOLD": JobState.QUEUED, "SPECIAL_EXIT": JobState.QUEUED,
+    "CONFIGURING": JobState.STARTING, "RUNNING": JobState.RUNNING, "COMPLETING": JobState.RUNNING,
+    "SUSPENDED": JobState.RUNNING, "RESIZING": JobState.RUNNING, "SIGNALING": JobState.RUNNING,
+    "STAGE_OUT": JobState.RUNNING, "STOPPED": JobState.RUNNING, "COMPLETED": JobState.SUCCEEDED,
+    "FAILED": JobState.FAILED, "BOOT_FAIL": JobState.FAILED, "OUT_OF_MEMORY": JobState.FAILED,
+    "CANCELLED": JobState.CANCELLED, "REVOKED": JobState.CANCELLED, "PREEMPTED": JobState.PREEMPTED,
+    "TIMEOUT": JobState.TIMED_OUT, "DEADLINE": JobState.TIMED_OUT, "NODE_FAIL": JobState.LOST,
+}  # fmt: skip
+_REASONS = {
+    "OUT_OF_MEMORY": "it was killed: out of memory", "BOOT_FAIL": "its machine did not boot",
+    "NODE_FAIL": "its machine failed",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A queue of a cluster."""
+
+    partition: str | None = field(default=None, metadata={"help": "Slurm's partition"})
+    account: str | None = field(default=None, metadata={"help": "whom the time is charged to"})
+    qos: str | None = field(default=None, metadata={"help": "Slurm's quality of service"})
+    constraint: str | None = field(default=None, metadata={"help": "features that machines must have: a100&nvlink"})
+    options: Mapping[str, str] = field(
+        default_factory=dict, metadata={"help": "more options of sbatch, by their long names: {exclude: node7}"}
+    )
+    setup: tuple[str, ...] = field(
+        default=(), metadata={"help": "lines of shell before the command: module load cuda/12"}
+    )
+    at_once: int | None = field(default=None, metadata={"help": "tasks of an array that may run at once"})
+    folder: str | None = field(
+        default=None,
+        metadata={"help": "where scripts and what jobs print are kept, on a disk that all machines share; "
+                  "mlgit's own folder of the user's data"},
+    )  # fmt: skip
+    answer_seconds: float = field(default=60, metadata={"help": "how long Slurm may take to answer"})
+
+    @property
+    def home(self) -> Path:
+        """Where jobs are kept."""
+        from platformdirs import user_data_path
+
+        return Path(self.folder).expanduser() if self.folder else user_data_path("mlgit", appauthor=False) / "slurm"
+
+
+def render(spec: JobSpec, settings: Settings) -> str:
+    """The script that is submitted. Raises `UsageError`."""
+    return _script(checked(spec), settings, "JOB")
+
+
+def submit(spec: JobSpec, settings: Settings) -> str:
+    """Hand *spec* to Slurm; its number there. Raises `UsageError`, `SilentError`, `MlgitError`."""
+    name = known_as(checked(spec), os.urandom(8).hex())
+    script = _script(spec, settings, name)
+    secrets_in(spec, os.environ)
+    folder = settings.home / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with locks.alone(folder / "lock"):
+            number = _read(folder / _NUMBER)
+            if number is None:
+                number = _cut_off(folder, name, settings) or _handed(folder, script, settings)
+                with whole.at(folder / _NUMBER) as path:
+                    path.write_text(number)
+            link = settings.home / number
+            if not link.is_symlink() or link.readlink() != Path(name):
+                with whole.at(link) as path:
+                    path.symlink_to(name)
+    except OSError as exc:
+        raise MlgitError(f"The job {spec.name!r} cannot be kept.", why=f"{folder}: {exc.strerror}") from exc
+    return number
+
+
+def status(ids: Sequence[str], settings: Settings) -> dict[str, Standing]:
+    """How each of *ids* stands, by one question to Slurm, and one more for those that it has forgotten.
+
+    Raises `SilentError`, `MlgitError`.
+    """
+    known = _queued(settings)
+    tasks = {job: _tasks(job, settings) for job in {parted(name)[0] for name in ids}}
+    parts = {name: _parts(name, tasks[parted(name)[0]]) for name in ids}
+    wanted = {one for some in parts.values() for one in some}
+    if older := [one for one in wanted if one not in known]:
+        known |= _accounted({parted(one)[0] for one in older}, settings)
+    return {name: together([_standing(one, known, settings) for one in some]) for name, some in parts.items()}
+
+
+def logs(name: str, settings: Settings, *, follow: bool = False) -> Iterator[str]:
+    """The lines that the job printed, an array's task after task; with *follow*, until it has ended.
+
+    Raises `NotFoundError`, `SilentError`, `MlgitError`.
+    """
+    job, _ = parted(name)
+    folder = settings.home / Path(job).name
+    if not (folder / _SCRIPT).exists():
+        raise NotFoundError(
+            f"There is no job {name} of Slurm's here.", why=f"{settings.home} holds none of that number"
+        )
+    for one in _parts(name, _tasks(job, settings)):
+        is_over = partial(next, _ended(one, folder, settings)) if follow else lambda: True
+        yield from following.lines(folder / f"{parted(one)[1] or 0}.log", is_over)
+
+
+def cancel(ids: Sequence[str], settings: Settings) -> None:
+    """End those of *ids* that have not ended. Returns at once. Raises `SilentError`, `MlgitError`."""
+    going = [name for name, one in status(ids, settings).items() if not one.state.ended]
+    for name in going:
+        job, number = parted(name)
+        (settings.home / job / (_CANCELLED if number is None else f"{number}.{_CANCELLED}")).touch()
+    if going:
+        _ask(("scancel", *going), settings, "Slurm does not end its jobs.")
+
+
+def _script(spec: JobSpec, settings: Settings, name: str) -> str:
+    if spec.image is not None:
+        fix = "leave the image out, and begin the command with what starts one on your cluster: apptainer exec IMAGE …"
+        raise UsageError(f"The job {spec.name!r} names an image, and Slurm starts none.", fix=fix)
+    options = "".join(f"#SBATCH --{_option(key, value)}\n" for key, value in _options(spec, settings, name).items())
+    needed = "".join(f': "${{{secret}:?}}"\n' for secret in spec.secrets)
+    setup = "".join(f"{line}\n" for line in settings.setup)
+    task = "${SLURM_ARRAY_TASK_ID}" if spec.array else "0"  # which is another's, where we are in an array ourselves
+    words = "".join(f"{number}) set -- {shlex.join(_words(one))} ;;\n" for number, one in enumerate(spec.members))
+    return f"""#!/bin/sh
+{options}_mlgit_here=$PWD _mlgit_task={task}
+{needed}{setup}cd {shlex.quote(str(Path(spec.folder).resolve()))} || exit
+case $_mlgit_task in
+{words}esac
+"$@"
+_mlgit_code=$?
+cd "$_mlgit_here" && echo $_mlgit_code > ".$_mlgit_task.code" && mv ".$_mlgit_task.code" "$_mlgit_task.code"
+exit $_mlgit_code
+"""
+
+
+def _words(one: JobSpec) -> list[str]:
+    """The command with its variables; `env` would take a program with a = in its name for one of them."""
+    own = ["sh", "-c", 'exec "$0" "$@"', *one.command] if "=" in one.command[0] else one.command
+    return ["env", "--", *(f"{name}={value}" for name, value in sorted(one.env.items())), *own]
+
+
+def _options(spec: JobSpec, settings: Settings, name: str) -> dict[str, str]:
+    """sbatch's long options; those without a value have an empty one."""
+    asked = {
+        "job-name": refs.slug(spec.name) or "job", "comment": f"mlgit:{name}",
+        "output": "%a.log" if spec.array else "0.log", "open-mode": "append",
+        "requeue" if spec.preemptible else "no-requeue": "",
+    }  # fmt: skip
+    if spec.array:
+        asked["array"] = f"0-{len(spec.array) - 1}" + (f"%{settings.at_once}" if settings.at_once else "")
+    given = {
+        "cpus-per-task": spec.cpus, "gres": f"gpu:{spec.gpus}" if spec.gpus else None,
+        "mem": None if spec.memory_gb is None else f"{math.ceil(spec.memory_gb * 1024)}M",
+        "time": None if spec.minutes is None else math.ceil(spec.minutes),
+        "partition": settings.partition, "account": settings.account, "qos": settings.qos,
+        "constraint": settings.constraint,
+    }  # fmt: skip
+    return asked | {key: str(value) for key, value in given.items() if value is not None} | dict(settings.options)
+
+
+def _option(name: str, value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z-]*", name) or (value and not _WORD.fullmatch(value)):
+        raise UsageError(f"{value!r} cannot be the value of sbatch's option --{name}.", fix="one word, without quotes")
+    return f"{name}={value}" if value else name
+
+
+def _handed(folder: Path, script: str, settings: Settings) -> str:
+    with whole.at(folder / _SCRIPT) as path:
+        path.write_text(script, errors="surrogateescape")
+    printed = _ask(("sbatch", "--parsable", _SCRIPT), settings, "Slurm does not take the job.", folder=folder)
+    return printed.strip().partition(";")[0]
+
+
+def _cut_off(folder: Path, name: str, settings: Settings) -> str | None:
+    """The number of the job *name*, where whoever submitted it did not live to put it down."""
+    if not (folder / _SCRIPT).exists():
+        return None
+    words = ("squeue", "--noheader", "--states=all", f"--user={os.getuid()}", "--format=%F %k")
+    rows = (line.split() for line in _ask(words, settings, "Slurm does not tell its jobs.").splitlines())
+    return next((row[0] for row in rows if row[1:] == [f"mlgit:{name}"]), None)
+
+
+def _tasks(job: str, settings: Settings) -> int:
+    """How many tasks the array *job* has; 0 where it is none, or not known."""
+    found = re.search(r"^#SBATCH --array=0-(\d+)", _read(settings.home / Path(job).name / _SCRIPT) or "", re.MULTILINE)
+    return int(found[1]) + 1 if found else 0
+
+
+def _parts(name: str, tasks: int) -> list[str]:
+    """The ids by which Slurm tells of *name*."""
+    return [name] if parted(name)[1] is not None or not tasks else [member(name, number) for number in range(tasks)]
+
+
+def _queued(settings: Settings) -> dict[str, str]:
+    """Slurm's word for how each of our jobs stands, and each of their tasks, as far as it has not forgotten them."""
+    words = ("squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", "--format=%F %K %T")
+    rows = (line.split() for line in _ask(words, settings, "Slurm does not tell how its jobs stand.").splitlines())
+    return {job if task == "N/A" else member(job, int(task)): state for job, task, state in rows}
+
+
+def _accounted(jobs: Iterable[str], settings: Settings) -> dict[str, str]:
+    """The same of older jobs, where the cluster has a database of them."""
+    numbers = [job for job in jobs if job.isdecimal()]
+    if not numbers:
+        return {}
+    words = (
+        "sacct",
+        "--noheader",
+        "--parsable2",
+        "--allocations",
+        f"--jobs={','.join(numbers)}",
+        "--format=JobID,State",
+    )
+    try:
+        rows = [line.split("|") for line in _ask(words, settings, "Slurm's accounting does not answer.").splitlines()]
+    except SilentError:
+        raise
+    except MlgitError:  # there is no database
+        return {}
+    return {name: state.split()[0] for name, state in rows if state}  # CANCELLED by 1000
+
+
+def _standing(name: str, known: Mapping[str, str], settings: Settings) -> Standing:
+    job, number = parted(name)
+    folder = settings.home / Path(job).name
+    word = known.get(name)
+    if word not in (None, "FAILED"):
+        return Standing(state=_STATES.get(word, JobState.RUNNING), why=_REASONS.get(word, ""))
+    code = (_read(folder / f"{number or 0}.code") or "").strip()
+    if code == "0" and not word:
+        return Standing(state=JobState.SUCCEEDED)
+    if code or word:
+        return Standing(state=JobState.FAILED, why=f"it exited with {code}" if code else "")
+    if any((folder / one).exists() for one in (_CANCELLED, f"{number}.{_CANCELLED}")):
+        return Standing(state=JobState.CANCELLED)
+    return GONE
+
+
+def _ended(name: str, folder: Path, settings: Settings) -> Iterator[bool]:
+    """Whether the task *name* has ended, each time that it is asked; Slurm is asked now and then."""
+    code, then = folder / f"{parted(name)[1] or 0}.code", 0.0
+    while True:
+        if (now := time.monotonic()) >= then and not code.exists():
+            then = now + _ASK
+            if status([name], settings)[name].state.ended:
+                break
+        yield code.exists()
+    while True:
+        yield True
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="surrogateescape")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _ask(words: Sequence[str], settings: Settings, what: str, *, folder: Path | None = None) -> str:
+    """What Slurm's command *words* prints; *what* is the sentence for where it refuses."""
+    try:
+        done = subprocess.run(
+            words, cwd=folder, capture_output=True, text=True, errors="surrogateescape", stdin=subprocess.DEVNULL,
+            timeout=settings.answer_seconds, check=False,
+        )  # fmt: skip
+    except FileNotFoundError:
+        fix = "run it where jobs are submitted on your cluster, or choose another backend"
+        raise NotFoundError(f"There is no {words[0]} on this machine.", why=what, fix=fix) from None
+    except subprocess.TimeoutExpired:
+        why = f"{words[0]} did not answer in {settings.answer_seconds:g} s"
+        raise SilentError(what, why=why, fix="sinfo tells whether the cluster is up; then try again") from None
+    if done.returncode == 0:
+        return done.stdout
+    if any(sign in done.stderr for sign in _AWAY):
+        raise SilentError(what, why=done.stderr.strip(), fix="sinfo tells whether the cluster is up; then try again")
+    raise MlgitError(what, why=done.stderr.strip())
