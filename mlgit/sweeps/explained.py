@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from mlgit.core import figures
 from mlgit.core.condition import Value
 from mlgit.sweeps.parameter import Choice, Number, Parameter, Real, Stepped, Whole
 from mlgit.sweeps.search import suggest
-from mlgit.sweeps.search.random import draws
 from mlgit.sweeps.space import Method, Params, Space, SweepFile
 
 _DRAWS = 1_000
@@ -68,7 +67,9 @@ def explain(file: SweepFile, *, seed: int = 0) -> Explained:
 
 
 def _allowed(space: Space, seed: int) -> float:
-    return sum(space.refused(point) is None for point in islice(draws(space, seed), _DRAWS)) / _DRAWS
+    chance = random.Random(seed)
+    draws = (space.at([chance.random() for _ in space.parameters]) for _ in range(_DRAWS))
+    return sum(space.refused(point) is None for point in draws) / _DRAWS
 
 
 def _row(parameter: Parameter, space: Space) -> Row:

@@ -153,7 +153,7 @@ class _Checks:
         if it.target is not None and not math.isfinite(it.target):
             self.document.fail((*path, "target"), "expected a finite number")
         if it.impute_while_running not in ("false", False):
-            self.aside.append(f"{path[0]}.impute_while_running: a trial that still runs counts as good as the best")
+            self.aside.append(f"{path[0]}.impute_while_running: a trial counts once it has ended")
         return Metric(name=it.name, goal=it.goal, target=it.target, impute=it.impute)
 
     def hyperband(self, it: written.EarlyTerminate) -> Hyperband:

@@ -118,7 +118,7 @@ class Metric:
         default=Impute.WORST, metadata={"help": "what a trial that failed counts as; worst unless given"}
     )
     impute_while_running: Literal["latest", "best", "worst", "false", False] = field(
-        default="false", metadata={"help": "left aside: trials that still run count as good as the best"}
+        default="false", metadata={"help": "left aside: a trial counts once it has ended"}
     )
 
 

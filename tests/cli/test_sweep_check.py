@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mlgit import resources
+
 Mlgit = Callable[..., "subprocess.CompletedProcess[str]"]
 
 RANDOM = """
@@ -108,3 +110,9 @@ def test_a_file_without_a_command_is_explained_and_says_what_is_missing(tmp_path
 
     assert "points: 4" in done.stdout
     assert "Neither the sweep file nor the command line says what a trial runs" in done.stderr
+
+
+def test_an_editor_gets_the_schema(tmp_path: Path, mlgit: Mlgit) -> None:
+    done = mlgit("sweep", "check", "--schema", cwd=tmp_path)
+
+    assert json.loads(done.stdout) == json.loads((resources.schemas() / "sweep.json").read_text())

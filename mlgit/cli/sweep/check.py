@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 @click.command(short_help="Explain a sweep file, and count what it tries.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "json_", is_flag=True, help="Print it as JSON.")
+@click.option(
+    "--schema", is_flag=True, is_eager=True, expose_value=False,
+    callback=lambda context, _option, asked: _schema(context, asked),
+    help="Print the JSON schema of sweep files instead, for an editor.",
+)  # fmt: skip
 def command(file: Path, json_: bool) -> None:
     """Explain FILE: what each param may be, how many points and trials that makes, what a trial runs, and what in the
     file means nothing here. Nothing is run, and no repository is needed.
@@ -33,6 +38,7 @@ def command(file: Path, json_: bool) -> None:
     Examples:
       mlgit sweep check sweep.yaml
       mlgit sweep check sweep.yaml --json | jq .trials
+      mlgit sweep check --schema > .sweep-schema.json
     """
     from mlgit.documents.reader import parse
     from mlgit.sweeps import explained
@@ -61,6 +67,14 @@ def command(file: Path, json_: bool) -> None:
     for note in (problem, *found.aside):
         if note:
             output.note(note)
+
+
+def _schema(context: click.Context, asked: bool) -> None:
+    from mlgit import resources
+
+    if asked:
+        output.raw((resources.schemas() / "sweep.json").read_text(encoding="utf-8"))
+        context.exit()
 
 
 def _facts(file: SweepFile) -> Iterator[str]:
