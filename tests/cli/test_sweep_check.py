@@ -90,6 +90,10 @@ def test_a_script_reads_it_as_json(tmp_path: Path, mlgit: Mlgit) -> None:
     [
         (GRID.replace("[a, b]", "[]"), "sweep.yaml:5: parameters.kind.values: expected at least one value"),
         (RANDOM.replace("momentum * width < 30", "lr > 2"), "sweep.yaml:18: constraints: The constraints leave almost"),
+        (
+            "method: grid\nparameters: {x: {min: 0, max: 9999}}\nconstraints: [x > 10000]",
+            "sweep.yaml:3: constraints: No point meets all constraints; loosen one of them",
+        ),
         (GRID + "\t", "sweep.yaml:7:"),
     ],
 )

@@ -115,6 +115,20 @@ def test_a_file_that_would_stop_trials_early_runs_and_says_that_none_is(project:
     assert done.stderr.count("every trial runs to its end") == 1
 
 
+def test_a_param_that_is_not_there_is_given_to_no_trial(project: Path, mlgit: Mlgit) -> None:
+    (project / "ruled.yaml").write_text(
+        "method: grid\nparameters:\n  kind: {values: [a, b]}\n  x: {values: [1, 2], when: kind = a}\n"
+        "constraints: [x < 2]\ncommand: [echo, '${args}']\n"
+    )
+
+    done = json.loads(mlgit("sweep", "run", "ruled.yaml", "--json", cwd=project).stdout)
+
+    assert done["ended"] == "nothing left"
+    assert [trial["params"] for trial in done["trials"]] == [{"kind": "a", "x": 1}, {"kind": "b"}]
+    again = json.loads(mlgit("sweep", "run", "--resume", done["id"], "--json", cwd=project).stdout)
+    assert len(again["trials"]) == 2
+
+
 def test_a_command_on_the_line_replaces_the_files(project: Path, mlgit: Mlgit) -> None:
     code = "import sys; print('x is', sys.argv[1]); open('out.json', 'w').write('{\"loss\": %s}' % sys.argv[1])"
     (project / "mlgit.yaml").write_text("project: digits\nrun: {metrics: [out.json]}\n")
