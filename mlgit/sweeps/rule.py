@@ -181,7 +181,7 @@ class _OfParams(Reading):
             return term
         if found := _NUMBER.match(self._text, begin):
             self._at = found.end()
-            return _Constant(float(found[0]) if re.search(r"[.eE]", found[0]) else int(found[0]))
+            return _Constant(any_value(found[0], False))
         if is_value and self._text.startswith(("'", '"'), begin):
             return _Constant(self._quoted())
         found = KEY.match(self._text, begin)

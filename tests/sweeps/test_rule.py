@@ -40,6 +40,7 @@ def holds(text: str, **params: Any) -> bool:
         "fast = true",
         "depth < 16 - 2 * 3",
         "depth / weight-decay = 1 or lr = 0.1",
+        f"depth < {'9' * 5000}",
     ],
 )
 def test_what_holds_of_a_point(text: str) -> None:
