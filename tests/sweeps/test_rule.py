@@ -40,7 +40,6 @@ def holds(text: str, **params: Any) -> bool:
         "fast = true",
         "depth < 16 - 2 * 3",
         "depth / weight-decay = 1 or lr = 0.1",
-        f"depth < {'9' * 5000}",
     ],
 )
 def test_what_holds_of_a_point(text: str) -> None:
@@ -56,6 +55,10 @@ def test_what_is_not_there_meets_null_and_what_is_denied_alone() -> None:
     assert [one.holds({"depth": 3}) for one in asked.values()] == [False, True, True, False, False]
     assert [one.counts({"depth": 3}) for one in asked.values()] == [False, True, False, False, False]
     assert not rule.parse("depth < width", NAMES).holds({"depth": "a", "width": 3})
+
+
+def test_a_number_of_thousands_of_digits_is_one() -> None:
+    assert holds(f"depth < {'9' * 5000}")
 
 
 def test_it_says_which_params_it_is_about() -> None:
@@ -87,7 +90,6 @@ def test_a_text_that_a_choice_never_is_is_found() -> None:
         ("lr < 1 && depth > 1", "'and', 'or' or the end is expected here"),
         ("not " * 60 + "lr < 1", "nested too deep"),
         ("lr < " + "(" * 60 + "1" + ")" * 60, "nested too deep"),
-        ("(" * 5000 + "lr", "nested too deep"),
     ],
 )
 def test_what_cannot_be_read_is_said_with_its_place(text: str, complaint: str) -> None:
