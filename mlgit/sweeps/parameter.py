@@ -134,7 +134,8 @@ class Real:
 
     def at(self, u: float) -> Any:
         """The value at the quantile *u*, to 12 digits: there the last bits of two machines' mathematics agree."""
-        value = _SHAPES[self.shape].quantile(self.one, self.two, min(max(u, 1e-12), 1 - 1e-12))
+        edge = 1e-12 if math.isinf(self.high) else 0.0  # there is no value at the end of a tail
+        value = _SHAPES[self.shape].quantile(self.one, self.two, min(max(u, edge), 1 - edge))
         return min(max(float(f"{value:.12g}"), self.low), self.high)
 
     def axes(self, value: Any) -> tuple[float, ...] | None:

@@ -49,6 +49,13 @@ def test_distributions_are_what_they_are_called(parameter: str, u: float, value:
     assert type(drawn) is type(value)
 
 
+def test_the_ends_of_a_range_are_its_bounds_and_those_of_a_tail_are_numbers() -> None:
+    rate, spread = one("{distribution: log_uniform_values, min: 1e-5, max: 0.3}"), one("{distribution: normal}")
+
+    assert (rate.at(0.0), rate.at(1.0)) == (1e-5, 0.3)
+    assert all(map(math.isfinite, (spread.at(0.0), spread.at(1.0))))
+
+
 def test_quantised_values_are_exact() -> None:
     parameter = one("{distribution: q_uniform, min: 0, max: 0.3, q: 0.1}")
 
