@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE  # thousands of processes would compile mlgit anew
 
-.PHONY: demo test check lint integrations bench lock clean
+.PHONY: demo test check lint integrations bench bench-search lock clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)  ## one experiment from train.py to a promoted model, in a scratch repository
@@ -26,6 +26,9 @@ integrations: $(VENV)/.integrations  ## the libraries that mlgit works with, for
 
 bench: $(READY)  ## the speed bars, peers beside them
 	@$(BIN)/python -m benchmarks
+
+bench-search: $(READY)  ## what Bayesian search finds, beside Optuna and chance; tens of minutes
+	@$(BIN)/python -m benchmarks search
 
 lock: $(READY)  ## choose every dependency's version anew, for all platforms and Python 3.11+
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --extra s3 pyproject.toml \
