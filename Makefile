@@ -48,6 +48,7 @@ $(VENV)/.integrations: $(READY) tests/integrations/requirements.txt
 	@echo 'Installing what mlgit works with into $(VENV) (once, some minutes)'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --requirement tests/integrations/requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps sweeps==0.3.0  # it asks for numpy 1
 	@touch $@
 
 clean:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from typing import Any
 
@@ -12,6 +13,7 @@ from mlgit import resources
 from mlgit.documents import reader, schema
 from mlgit.errors import ConfigError
 from mlgit.sweeps import file, written
+from tests.conftest import need
 
 SCHEMA = resources.schemas() / "sweep.json"
 
@@ -116,11 +118,15 @@ def test_every_key_is_described() -> None:
     assert bare(described["$defs"]["Parameter"], "") == []
 
 
+def of_w_and_b() -> Any:
+    """The module by which W&B's own package validates a sweep."""
+    need("W&B's package sweeps", importlib.util.find_spec("sweeps") is not None)
+    return importlib.import_module("sweeps.config")
+
+
 @pytest.mark.parametrize("text", OF_W_AND_B.values(), ids=OF_W_AND_B)
 def test_files_that_are_taken_for_w_and_b_s_pass_its_own_validation(text: str) -> None:
-    config = pytest.importorskip(
-        "sweeps.config", reason="W&B's package sweeps, which validates there, is not installed"
-    )
+    config = of_w_and_b()
 
     data = reader.plain(text, source="x")
 
@@ -195,9 +201,7 @@ def test_what_w_and_b_refuses_is_refused_with_its_line(change: dict[str, Any]) -
 
 @pytest.mark.parametrize("change", REFUSED_BY_W_AND_B.values(), ids=REFUSED_BY_W_AND_B)
 def test_w_and_b_refuses_what_is_said_to_be_refused_there(change: dict[str, Any]) -> None:
-    config = pytest.importorskip(
-        "sweeps.config", reason="W&B's package sweeps, which validates there, is not installed"
-    )
+    config = of_w_and_b()
 
     try:
         violations = config.schema_violations_from_proposed_config(_with_the_rest(change))
