@@ -297,4 +297,4 @@ def test_a_disk_of_this_machine_that_refuses_is_not_laid_to_the_remote(repo: Rep
         remote.pull(repo, {content: "digits"})
 
     assert raised.value.what == f"{cache} cannot be written or read."
-    assert raised.value.fix == "make room, or give the right"
+    assert raised.value.fix == "give the right to it"

@@ -86,6 +86,7 @@ WORDS: dict[str, Sequence[str]] = {
     "rm": ("evil", "--dry-run"),
     "run": (),
     "show": ("evil", "--media", "--into", "../pictures"),
+    "sweep check": ("sweep.yaml",),
     "sweep ls": (),
     "sweep run": ("sweep.yaml", "--dry-run"),
     "sync": (),
