@@ -153,7 +153,7 @@ def test_a_run_that_is_told_to_end_looks_at_its_data_too(number: signal.Signals,
     code = f"import mlgit, os, signal, time; mlgit.init(); os.kill(os.getpid(), {int(number)}); time.sleep(60)"
 
     subprocess.run([sys.executable, "-c", code], cwd=data.folder, check=False, capture_output=True)
-    mlgit("run", "--", "sh", "-c", f"kill -{int(number)} $PPID; sleep 60", check=False)
+    mlgit("run", "--", "sh", "-c", f"kill -{int(number)} $PPID; exec sleep 60", check=False)
 
     assert [run.data["data/train.csv"] for run in query.search(data).runs] == 2 * [
         databases.md5(b"other numbers").hexdigest()
