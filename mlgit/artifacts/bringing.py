@@ -96,7 +96,7 @@ def remember(repo: Repo, root: Path, entries: Mapping[str, Entry], made: Mapping
     rows = known.page(str(root.absolute()))
     for path, was in made.items():
         with suppress(OSError):
-            now = os.stat(f"{root}/{path}")  # noqa: PTH116
+            now = os.stat(f"{root}/{path}")  # noqa: PTH116  (of as many)
             if (now.st_ino, now.st_size, now.st_mtime_ns) == (was.st_ino, was.st_size, was.st_mtime_ns):
                 rows[path] = memory.row(now, entries[path].digest)
     known.keep(str(root.absolute()), rows)

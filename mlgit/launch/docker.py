@@ -93,7 +93,7 @@ def submit(spec: JobSpec, settings: Settings) -> str:
                     begun.append(_create(client, name, request, secrets))
                 if known is None or (known["State"] == "created" and _CANCELLED not in known["Names"][0]):
                     _start(client, begun[-1] if known is None else known["Id"])
-        except BaseException:
+        except BaseException:  # Ctrl-C too leaves nothing behind
             for made in begun:  # all of an array, or nothing of it
                 client.api.remove_container(made, force=True)
             raise
