@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import mmap
 import os
 import platform
 import sys
@@ -93,7 +92,7 @@ class ActiveRun(Identity):
         self._started = record.created + record.paused - (before.runtime if before and before.how == "fork" else 0)
         self._finishing, self._preempting = threading.RLock(), False
         self._lines = Lines(journal, started=self._started, takes_whole_tables=wish.takes_whole_tables)
-        self._shared: mmap.mmap | bytes = turns.UNKNOWN
+        self._turns = turns.Unknown()
         self._has_turn = self._is_row_open = False
         self.at_end = journal.at_end
         """Called in turn when the run begins to end, however it ends."""
@@ -228,54 +227,64 @@ class ActiveRun(Identity):
         no number, or a value that cannot be stored, `ValueError` for the name `_summary`, and `FileNotFoundError` for a
         picture whose file is gone; the whole row is then dropped.
         """
-        journal = self._journal
-        with journal.lock:
-            if self._shared[0] and not self._has_turn:
-                return self._log_in_turn(data, step, commit)
-            now = time.time()
-            if journal.ended:
-                raise UsageError(f"The run {self.name} has ended.", fix="log before finish(), or init() another run")
-            if step is not None:
-                if type(step) is not int:
-                    step = values.step(step)
-                if step < self._step:
-                    journal.warn("step", f"step {step} is behind the current step {self._step}: the row is dropped")
-                    return None
-                self._step = step
-            at = self._step
+        with self._journal.lock:
+            if self._has_turn:  # asked for in the midst of a row, by a signal's handler for one
+                self._write(data, step, commit)
+                return
+            self._has_turn = True
             try:
-                row, line = self._lines.of(data, at, now)
-                written = os.write(journal.live.history, line)
-            except UnreadableError:
-                raise
-            except OSError as exc:
-                return journal.lost(exc)
-            if written != len(line):
-                return journal.lost(OSError("no room for a whole line"), written)
-            (self._summary._note if row is data else self._summary._merge)(row)
-            self._row = at, now
-            if commit or (commit is None and step is None):
-                self._step = at + 1
-        return None
+                if self._turns.taken():
+                    self._write(data, step, commit)
+                else:
+                    self._write_in_turn(data, step, commit)
+            finally:
+                self._turns.let_go()
+                self._has_turn = False
 
-    def _log_in_turn(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
-        """`log` of a run that perhaps several processes share; its lock is held."""
+    def _write_in_turn(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
+        """A row of a run that perhaps several processes share."""
         journal = self._journal
-        if self._shared is turns.UNKNOWN:
+        if type(self._turns) is turns.Unknown:
             journal.check_open("history")
-            self._shared = turns.look(journal.folder, shares=self.is_inherited)
-            if not self._shared[0]:
-                return ActiveRun.log(self, data, step, commit)
+            self._turns = turns.look(journal.folder, shares=self.is_inherited)
+            if self._turns.taken():
+                self._write(data, step, commit)
+                return
         with turns.turn(journal.folder) as next_step:
             if step is None and not self._is_row_open:
                 self._step = max(self._step, next_step)
-            self._has_turn = True
-            try:
-                ActiveRun.log(self, data, step, commit)
-            finally:
-                self._has_turn = False
+            self._write(data, step, commit)
         self._is_row_open = not commit and (step is not None or commit is not None)
-        return None
+
+    def _write(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
+        """A row; nobody else writes one meanwhile."""
+        journal = self._journal
+        now = time.time()
+        if journal.ended:
+            raise UsageError(f"The run {self.name} has ended.", fix="log before finish(), or init() another run")
+        if step is not None:
+            if type(step) is not int:
+                step = values.step(step)
+            if step < self._step:
+                journal.warn("step", f"step {step} is behind the current step {self._step}: the row is dropped")
+                return
+            self._step = step
+        at = self._step
+        try:
+            row, line = self._lines.of(data, at, now)
+            written = os.write(journal.live.history, line)
+        except UnreadableError:
+            raise
+        except OSError as exc:
+            journal.lost(exc)
+            return
+        if written != len(line):
+            journal.lost(OSError("no room for a whole line"), written)
+            return
+        (self._summary._note if row is data else self._summary._merge)(row)
+        self._row = at, now
+        if commit or (commit is None and step is None):
+            self._step = at + 1
 
     def _last_row(self) -> dict[str, Any]:
         """What every row holds, of the last one; nothing before the first."""
@@ -371,6 +380,9 @@ class ActiveRun(Identity):
             notify(f"the run {self.name} is not a branch yet: {exc}\n{where}")
         finally:
             journal.live.close()
+            with journal.lock:
+                self._turns.close()
+                self._turns = turns.Alone()  # to be told that it has ended
         journal.call(self.after_end)
 
     def _tell(self, text: str) -> None:
@@ -395,7 +407,8 @@ def _free_in_child() -> None:
     """What another thread held at the moment of a fork would stay held in the child; the run is shared from now on."""
     for run in list(_RUNS):
         run._finishing = threading.RLock()
-        run._shared = turns.UNKNOWN
+        run._turns.close()
+        run._turns, run._has_turn = turns.Unknown(), False
 
 
 os.register_at_fork(after_in_child=_free_in_child)

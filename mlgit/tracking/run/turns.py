@@ -1,48 +1,92 @@
 """Several processes that log to one run take turns, so that a row without a step follows the last that any has logged.
 
-Whether a run is shared is one byte of a mapped file: a run that nobody shares looks at it and pays nothing more.
+Whether a run is shared is one byte of a mapped file, set and read in a turn: a run that nobody shares pays two calls of
+the kernel for a row.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import mmap
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from mlgit.errors import UsageError
 from mlgit.store import locks
 
-ALONE, SHARED = b"\0", b"\1"
-"""What the byte says."""
-UNKNOWN = SHARED
-"""What a process goes by that has not looked yet."""
-_GRACE = 0.02
-"""Seconds after which a process that thought itself alone has finished the row that it was in the midst of."""
+_SHARED = b"\1"
+"""What the byte says where the run is shared."""
 _BLOCK = 1 << 16
 
 
-def look(folder: Path, *, shares: bool) -> mmap.mmap | bytes:
-    """A view of the byte that says whether the run of *folder* is shared; with *shares*, this process sets it first.
+class Unknown:
+    """Of a process that has not looked yet: it may be that others log to its run."""
 
-    The view follows later changes; on a disk that refuses the file it is the constant `ALONE`.
+    def taken(self) -> bool:
+        """Whether this process has the turn, as the only one that logs; then `let_go`."""
+        return False
+
+    def let_go(self) -> None:
+        """Let the others have theirs."""
+
+    def close(self) -> None:
+        """Have none any more."""
+
+
+class Alone(Unknown):
+    """Of a run that no other process can share: on a disk that refuses the file, for one."""
+
+    def taken(self) -> bool:
+        """It always has the turn."""
+        return True
+
+
+class Byte(Unknown):
+    """Of a run that others may come to share at any time; their coming is seen in the next turn."""
+
+    def __init__(self, fd: int, *, shares: bool) -> None:
+        """Keep *fd*, the run's `turn` file; with *shares*, say first that the run is shared from now on."""
+        self._fd = fd
+        locks.lock(fd, fcntl.LOCK_EX)
+        if shares or not os.fstat(fd).st_size:
+            os.pwrite(fd, _SHARED if shares else b"\0", 0)
+        locks.lock(fd, fcntl.LOCK_UN)
+        self._byte = mmap.mmap(fd, 1, access=mmap.ACCESS_READ)
+
+    def taken(self) -> bool:
+        """Whether nobody shares the run; where somebody does, the turn is had by `turn`."""
+        locks.lock(self._fd, fcntl.LOCK_EX)
+        if self._byte[0]:
+            self.let_go()
+            return False
+        return True
+
+    def let_go(self) -> None:
+        """Let the others have theirs."""
+        locks.lock(self._fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Have none any more; in a forked child it is the parent's that goes on."""
+        os.close(self._fd)
+
+
+def look(folder: Path, *, shares: bool) -> Unknown:
+    """How this process has its turns in the run of *folder*; with *shares*, it says that the run is shared.
 
     Raises `UsageError` where the run has ended.
     """
-    with contextlib.suppress(OSError), contextlib.ExitStack() as stack:  # a full disk: nobody else can share it
+    with contextlib.suppress(OSError):  # a full disk: nobody else can share it
         with _ended(folder):
             fd = os.open(folder / locks.TURN, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        stack.callback(os.close, fd)
-        was_alone = os.pread(fd, 1, 0) != SHARED
-        if was_alone:
-            os.pwrite(fd, SHARED if shares else ALONE, 0)
-        if was_alone and shares:
-            time.sleep(_GRACE)
-        return mmap.mmap(fd, 1, access=mmap.ACCESS_READ)
-    return ALONE
+        try:
+            return Byte(fd, shares=shares)
+        except BaseException:
+            os.close(fd)
+            raise
+    return Alone()
 
 
 @contextlib.contextmanager

@@ -106,7 +106,7 @@ class RankRun(ActiveRun):
 
     def __init__(self, journal: Journal, prefix: str, **more: Any) -> None:
         super().__init__(journal, owns=False, **more)
-        self._prefix, self._shared = prefix, turns.ALONE  # it counts steps of its own
+        self._prefix, self._turns = prefix, turns.Alone()  # it counts steps of its own
 
     def log(self, data: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
         """As `ActiveRun.log`; the names are kept as `rank<n>/<name>`."""

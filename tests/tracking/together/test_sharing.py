@@ -46,6 +46,28 @@ if __name__ == "__main__":
         work(run, range(200, 900))
         [other.join() for other in others]
 """
+IN_THE_MIDST = """
+import os, time, mlgit
+
+class Slow:
+    ndim, shape, dtype = 0, (), "float64"
+    def item(self):
+        os.write(go, b"1")
+        time.sleep(0.3)
+        return 1
+
+with mlgit.init() as run:
+    run.log({"a": 0})
+    ready, go = os.pipe()
+    child = os.fork()
+    if not child:
+        os.read(ready, 1)
+        for number in range(2, 5):
+            run.log({"a": number})
+        os._exit(0)
+    run.log({"a": Slow()})
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
 WITHOUT_PAUSE = """
 import multiprocessing, time, mlgit
 
@@ -189,6 +211,17 @@ def test_of_a_run_that_several_log_to_at_once_no_row_is_lost(repo: Repo, way: st
 
     assert sorted(row["a"] for row in rows) == [-1, *range(900)]
     assert [row["_step"] for row in rows] == list(range(901))
+
+
+def test_whoever_begins_to_share_a_run_in_the_midst_of_a_row_waits_for_its_end(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+):
+    (run,) = ran(repo, IN_THE_MIDST, "train.py")
+    monkeypatch.chdir(repo.folder)
+
+    assert [(row["_step"], row["a"]) for row in mlgit.Api().run(run.id).scan_history()] == [
+        (step, step) for step in range(5)
+    ]
 
 
 def test_a_run_ends_though_others_go_on_logging_to_it_and_has_all_that_they_were_told_it_has(repo: Repo):
