@@ -22,7 +22,7 @@ from mlgit.sweeps import written
 from mlgit.sweeps.drawn import Drawing
 from mlgit.sweeps.parameter import Choice, Number, Parameter
 from mlgit.sweeps.rule import Rule
-from mlgit.sweeps.space import MOST_COUNTED, Budget, Hyperband, Method, Metric, Space, SweepFile, in_order
+from mlgit.sweeps.space import MOST_COUNTED, Budget, Halving, Hyperband, Method, Metric, Space, SweepFile, in_order
 
 MOST_TRIED = 5_000
 """Combinations of values of which the reading of a file tries each, to say at once that none is allowed."""
@@ -68,7 +68,7 @@ class _Checks:
             program=file.program,
             command=self.command(),
             run_cap=min(caps, default=None),
-            early_terminate=self.hyperband(file.early_terminate) if file.early_terminate else None,
+            early_terminate=self.stopping(file.early_terminate) if file.early_terminate else None,
             paths=dict(_nested(file.parameters or {}, ())),
             aside=(*self.aside, *self.not_heeded(budget, metrics)),
         )
@@ -156,7 +156,7 @@ class _Checks:
             self.aside.append(f"{path[0]}.impute_while_running: a trial counts once it has ended")
         return Metric(name=it.name, goal=it.goal, target=it.target, impute=it.impute)
 
-    def hyperband(self, it: written.EarlyTerminate) -> Hyperband:
+    def stopping(self, it: written.EarlyTerminate) -> Hyperband | Halving:
         """The rule by which trials are stopped."""
         here = "early_terminate"
         if self.file.metric is None:
@@ -168,14 +168,23 @@ class _Checks:
                 self.document.fail((here, key), "expected a whole number of at least 1")
         if not 1 < it.eta < math.inf:
             self.document.fail((here, "eta"), "expected a number above 1")
+        is_asha = it.type is written.Stopping.ASHA
+        if is_asha:
+            for key in ("s", "strict"):
+                if getattr(it, key) is not None:
+                    self.document.fail((here, key), "it is hyperband's; asha has none")
+            if it.min_iter is None:
+                self.document.fail((here,), "asha needs min_iter")
         if it.s is None and it.min_iter is None:
             self.document.fail((here,), "hyperband needs min_iter, or max_iter and s")
         if it.s is not None and it.max_iter is None:
             self.document.fail((here, "s"), "s counts back from max_iter, which is not said")
         if it.max_iter is not None and it.max_iter < (it.eta if it.s is not None else it.min_iter or 0):
             self.document.fail((here, "max_iter"), "no trial would be compared before it has come so far")
-        s = None if it.s is None else int(it.s)
-        return Hyperband(min_iter=it.min_iter, max_iter=it.max_iter, s=s, eta=it.eta, strict=it.strict)
+        if is_asha and it.min_iter is not None:
+            return Halving(min_iter=it.min_iter, max_iter=it.max_iter, eta=it.eta)
+        s, strict = None if it.s is None else int(it.s), it.strict is not False
+        return Hyperband(min_iter=it.min_iter, max_iter=it.max_iter, s=s, eta=it.eta, strict=strict)
 
     def command(self) -> tuple[str, ...] | None:
         """The words of the command, or None where the file has neither command nor program."""

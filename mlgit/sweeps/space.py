@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import TopologicalSorter
-from typing import Any
+from typing import Any, ClassVar
 
 from mlgit.core.compare import Goal
 from mlgit.errors import UsageError
@@ -210,12 +210,27 @@ class Hyperband:
     where *s* is given, after *max_iter* / *eta*, … , *max_iter* / *eta*^*s*. One of the two is always there.
     """
 
+    TYPE: ClassVar[str] = "hyperband"
     min_iter: int | None = None
     max_iter: int | None = None
     s: int | None = None
     eta: float = 3.0
     strict: bool = True
     """Whether a trial has to be among the best at an iteration, rather than to have been as good at any before it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Halving:
+    """When a trial that goes badly is stopped: asynchronous successive halving, which W&B does not have.
+
+    Trials are compared after *min_iter*, *min_iter* · *eta*, … iterations, not beyond *max_iter*, each once, when it
+    comes there; one in *eta* goes on.
+    """
+
+    TYPE: ClassVar[str] = "asha"
+    min_iter: int
+    max_iter: int | None = None
+    eta: float = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +264,7 @@ class SweepFile:
     command: tuple[str, ...] | None = None
     run_cap: int | None = None
     """The most trials: W&B's key, or the budget's, whichever is less."""
-    early_terminate: Hyperband | None = None
+    early_terminate: Hyperband | Halving | None = None
     """When trials that go badly are stopped, if at all."""
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """A nested parameter's dotted name → its names from the outermost in."""

@@ -126,13 +126,14 @@ class Stopping(enum.Enum):
     """How trials are stopped."""
 
     HYPERBAND = "hyperband"
+    ASHA = "asha"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EarlyTerminate:
     """When trials that go badly are stopped."""
 
-    type: Stopping = field(metadata={"help": "hyperband"})
+    type: Stopping = field(metadata={"help": "hyperband, as W&B has it; asha (mlgit): asynchronous successive halving"})
     min_iter: int | None = field(
         default=None,
         metadata={"help": "the iteration after which trials are compared first, then at each `eta` times that"},
@@ -142,7 +143,12 @@ class EarlyTerminate:
     )
     s: Number | None = field(default=None, metadata={"help": "how many times trials are compared before `max_iter`"})
     eta: float = field(default=3.0, metadata={"help": "one in so many goes on; 3 unless given"})
-    strict: bool = field(default=True, metadata={"help": "stop all but the best at each comparison; true unless given"})
+    strict: bool | None = field(
+        default=None,
+        metadata={
+            "help": "hyperband: compare what a trial has at the iteration, not its best so far; true unless given"
+        },
+    )
 
 
 class Engine(enum.Enum):

@@ -10,7 +10,7 @@ from mlgit.core.compare import Goal
 from mlgit.errors import ConfigError
 from mlgit.sweeps import file
 from mlgit.sweeps.parameter import Choice, Real, Whole
-from mlgit.sweeps.space import Budget, Hyperband, Method, SweepFile
+from mlgit.sweeps.space import Budget, Halving, Hyperband, Method, SweepFile
 
 
 def read(text: str) -> SweepFile:
@@ -85,11 +85,23 @@ def test_early_terminate_reads_as_w_and_b_has_it(written: str, rule: Hyperband) 
     assert found.early_terminate == rule
 
 
+def test_halving_is_a_rule_of_our_own() -> None:
+    found = read(
+        "method: random\nmetric: {name: loss}\nparameters: {x: {value: 1}}\n"
+        "early_terminate: {type: asha, min_iter: 2, max_iter: 54, eta: 3}"
+    )
+
+    assert found.early_terminate == Halving(min_iter=2, max_iter=54, eta=3.0)
+
+
 @pytest.mark.parametrize(
     ("written", "complaint"),
     [
         ("min_iter: 3", ".type: required, but missing"),
-        ("type: hyperbnad, min_iter: 3", ".type: expected one of hyperband; got 'hyperbnad'; did you mean 'hyperband'"),
+        (
+            "type: hyperbnad, min_iter: 3",
+            ".type: expected one of hyperband, asha; got 'hyperbnad'; did you mean 'hyperband'",
+        ),
         ("type: hyperband", ": hyperband needs min_iter, or max_iter and s"),
         ("type: hyperband, max_iter: 9", ": hyperband needs min_iter, or max_iter and s"),
         ("type: hyperband, min_iter: 3, s: 1", ".s: s counts back from max_iter, which is not said"),
@@ -103,6 +115,9 @@ def test_early_terminate_reads_as_w_and_b_has_it(written: str, rule: Hyperband) 
         ("type: hyperband, min_iter: 3, eta: .nan", ".eta: expected a number above 1"),
         ("type: hyperband, min_iter: 3, strict: 1", ".strict: expected true or false"),
         ("type: hyperband, miniter: 3", ".miniter: unknown key; did you mean 'min_iter'?"),
+        ("type: asha, max_iter: 9", ": asha needs min_iter"),
+        ("type: asha, min_iter: 3, strict: true", ".strict: it is hyperband's; asha has none"),
+        ("type: asha, min_iter: 3, max_iter: 9, s: 2", ".s: it is hyperband's; asha has none"),
     ],
 )
 def test_an_early_terminate_that_cannot_be_is_said_with_its_place(written: str, complaint: str) -> None:

@@ -83,9 +83,9 @@ def _facts(file: SweepFile) -> Iterator[str]:
         target = "" if metric.target is None else f", target {figures.number(metric.target)}"
         yield f"{metric.name} ({metric.goal.value}{target})"
     if rule := file.early_terminate:
-        said = {"min_iter": rule.min_iter, "max_iter": rule.max_iter, "s": rule.s, "eta": rule.eta}
-        told = ", ".join(f"{name} {figures.number(value)}" for name, value in said.items() if value is not None)
-        yield f"stopped by hyperband ({told}{', strict' if rule.strict else ''})"
+        said = {name: value for name, value in asdict(rule).items() if value is not None and name != "strict"}
+        told = ", ".join(f"{name} {figures.number(value)}" for name, value in said.items())
+        yield f"stopped by {rule.TYPE} ({told}{', strict' if getattr(rule, 'strict', False) else ''})"
 
 
 def _say_table(whole: Explained) -> None:
@@ -150,7 +150,7 @@ def _document(file: SweepFile, whole: Explained, words: tuple[str, ...]) -> dict
         "trials": whole.trials,
         "run_cap": file.run_cap,
         "budget": asdict(file.budget),
-        "early_terminate": file.early_terminate and asdict(file.early_terminate),
+        "early_terminate": file.early_terminate and {"type": file.early_terminate.TYPE} | asdict(file.early_terminate),
         "command": list(words),
         "first": whole.first,
         "aside": list(file.aside),
