@@ -94,21 +94,16 @@ def _upload(remote: Remote, objects: Objects, outcome: Outcome, meter: Meter) ->
     """Send *objects*, then ask the store what it has got; what is not whole there is taken away again."""
     if not objects:
         return
+    webdav.found(remote)
+    if remote.scheme == "local" and not Path(remote.odb.path).is_dir():
+        remote.odb.makedirs(remote.odb.path)  # a group's, where DVC says that it is shared
+    for prefix in sorted({oid[:2] for oid in objects}):
+        remote.odb.makedirs(remote.odb.fs.join(remote.odb.path, prefix))
     damaged = set[str]()
-    with _putting(remote, max(1, remote.jobs // len(objects)), _ear(meter)) as put:
-
-        def send_one(oid: str) -> None:
-            if not stored.tells_md5(remote) and not databases.is_the_content(objects[oid], oid):
-                damaged.add(oid)
-            else:
-                put(objects[oid], remote.odb.oid_to_path(oid))
-            meter.file()
-
-        webdav.found(remote)
-        for prefix in sorted({oid[:2] for oid in objects}):
-            remote.odb.makedirs(remote.odb.fs.join(remote.odb.path, prefix))
-        for _ in remote.parallel(send_one, objects):
-            pass
+    if stored.tells_md5(remote) and remote.odb.fs.fs.async_impl:
+        _put_together(remote, objects, meter)
+    else:
+        damaged = _put(remote, objects, meter)
     if remote.scheme == "local":
         taking.sync([remote.odb.oid_to_path(oid) for oid in objects if oid not in damaged], Path(remote.odb.path))
     found = stored.look(remote, [oid for oid in objects if oid not in damaged])
@@ -123,13 +118,40 @@ def _upload(remote: Remote, objects: Objects, outcome: Outcome, meter: Meter) ->
                 remote.odb.fs.fs.rm_file(remote.odb.oid_to_path(oid))
 
 
+def _put_together(remote: Remote, objects: Objects, meter: Meter) -> None:
+    """Send *objects* to a store that works on a loop of its own, and looks at what it gets."""
+    store, ear = remote.odb.fs.fs, _ear(meter)
+    extra = _shares(remote, objects)
+
+    async def send_one(oid: str) -> None:
+        await store._put_file(str(objects[oid]), remote.odb.oid_to_path(oid), callback=ear, **extra)
+        meter.file()
+
+    remote.together(send_one, objects)
+
+
+def _put(remote: Remote, objects: Objects, meter: Meter) -> set[str]:
+    """Send *objects*, but for those that are not what their hash says: which ones."""
+    damaged = set[str]()
+    with _putting(remote, objects, _ear(meter)) as put:
+
+        def send_one(oid: str) -> None:
+            if not stored.tells_md5(remote) and not databases.is_the_content(objects[oid], oid):
+                damaged.add(oid)
+            else:
+                put(objects[oid], remote.odb.oid_to_path(oid))
+            meter.file()
+
+        for _ in remote.parallel(send_one, objects):
+            pass
+    return damaged
+
+
 @contextmanager
-def _putting(remote: Remote, share: int, ear: Any) -> Iterator[Callable[[Path, str], None]]:
+def _putting(remote: Remote, objects: Objects, ear: Any) -> Iterator[Callable[[Path, str], None]]:
     """What sends one file; into a folder it goes under another name first, and is what the rename gives its own."""
     store = remote.odb.fs.fs
     if remote.scheme == "local":
-        if not Path(remote.odb.path).is_dir():
-            remote.odb.makedirs(remote.odb.path)  # a group's, where DVC says that it is shared
         with workshop.folder(Path(remote.odb.path)) as shop:
 
             def copy(path: Path, target: str) -> None:
@@ -140,8 +162,14 @@ def _putting(remote: Remote, share: int, ear: Any) -> Iterator[Callable[[Path, s
 
             yield copy
     else:
-        extra = {"max_concurrency": share} if hasattr(store, "max_concurrency") else {}
+        extra = _shares(remote, objects)
         yield lambda path, target: store.put_file(str(path), target, callback=ear, **extra)
+
+
+def _shares(remote: Remote, objects: Objects) -> dict[str, int]:
+    """How many parts of one file go at once, where the store sends parts: few files leave room for more."""
+    can = hasattr(remote.odb.fs.fs, "max_concurrency")
+    return {"max_concurrency": max(1, remote.jobs // len(objects))} if can else {}
 
 
 def _difference(got: stored.Stored, path: Path, oid: str) -> str:
