@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from mlgit.core import figures
 from mlgit.core.compare import Goal, is_number
@@ -53,7 +54,7 @@ class Curve:
     marks: list[float] = field(default_factory=list)
     """The cost at each iteration of `at` that it has come to."""
 
-    def add(self, values: Iterable[object]) -> None:
+    def add(self, values: Iterable[Any]) -> None:
         """Take in further *values*, in the order in which they were logged. What is no finite number is the worst."""
         for value in values:
             cost = math.inf
