@@ -73,6 +73,10 @@ class NotFoundError(CommError, ValueError):
     """What was named does not exist; callers that can do without it go on. A `ValueError` too, as some are in W&B."""
 
 
+class TrialPruned(BaseException):
+    """Raised by `log()` in a trial that its sweep ends early: no error, so that who catches those lets it pass."""
+
+
 class GitError(CommError):
     """Git refused."""
 

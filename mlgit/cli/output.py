@@ -223,8 +223,8 @@ def _total(widths: Sequence[int]) -> int:
 
 
 def _style(cell: str) -> str:
-    return {"running": "cyan", "failed": "red", "crashed": "red", "preempted": "yellow", "worse": "red",
-            "better": "green"}.get(cell, "")  # fmt: skip
+    return {"running": "cyan", "failed": "red", "crashed": "red", "preempted": "yellow", "pruned": "magenta",
+            "worse": "red", "better": "green"}.get(cell, "")  # fmt: skip
 
 
 def takes_unicode() -> bool:

@@ -11,7 +11,7 @@ from mlgit.core.run import Run, State
 
 _COLORS = {
     State.RUNNING: "#2f81f7", State.FINISHED: "#2da44e", State.FAILED: "#cf222e", State.CRASHED: "#cf222e",
-    State.PREEMPTED: "#bf8700",
+    State.PREEMPTED: "#bf8700", State.PRUNED: "#8250df",
 }  # fmt: skip
 _ROWS = 12
 """Metrics that a card shows; more are counted."""

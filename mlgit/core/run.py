@@ -22,13 +22,17 @@ LATEST = 253402300799.0
 
 
 class State(enum.Enum):
-    """Where a run stands. A killed process leaves `crashed`, an exception `failed`, SIGTERM `preempted`."""
+    """Where a run stands. A killed process leaves `crashed`, an exception `failed`, SIGTERM `preempted`.
+
+    `pruned`: its sweep ended it, since other trials did better.
+    """
 
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
     CRASHED = "crashed"
     PREEMPTED = "preempted"
+    PRUNED = "pruned"
 
 
 @dataclass(frozen=True, kw_only=True)

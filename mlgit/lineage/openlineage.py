@@ -14,7 +14,7 @@ _PRODUCER = "https://github.com/mlgit/mlgit"
 _SPEC = "https://openlineage.io/spec"
 _ENDS = {
     State.FINISHED: "COMPLETE", State.FAILED: "FAIL", State.CRASHED: "FAIL", State.PREEMPTED: "ABORT",
-    State.RUNNING: "RUNNING",
+    State.PRUNED: "ABORT", State.RUNNING: "RUNNING",
 }  # fmt: skip
 _FACETS = {
     "jobType": "2-0-4/JobTypeJobFacet", "sourceCodeLocation": "1-1-0/SourceCodeLocationJobFacet",

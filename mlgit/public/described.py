@@ -91,7 +91,7 @@ class Described(Recorded):
 
     @property
     def state(self) -> str:
-        """`running`, `finished`, `failed`, `crashed` or `preempted`."""
+        """`running`, `finished`, `failed`, `crashed`, `preempted` or `pruned`."""
         return self._record.state.value
 
     @property

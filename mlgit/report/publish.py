@@ -90,7 +90,7 @@ def named(found: Compared | NoEvidence, sweep_of: SweepOf) -> Compared | NoEvide
 
 def _state(head: Run, verdicts: Sequence[Verdict]) -> StatusState:
     """Success, unless the run broke or a gate refused: whether the change is better is for people to weigh."""
-    broken = head.state in (State.FAILED, State.CRASHED, State.PREEMPTED)
+    broken = head.state in (State.FAILED, State.CRASHED, State.PREEMPTED, State.PRUNED)
     return StatusState.FAILURE if broken or not all(verdict.passed for verdict in verdicts) else StatusState.SUCCESS
 
 

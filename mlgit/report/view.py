@@ -26,6 +26,7 @@ _STATES = {
     State.FAILED: "The run failed: its program ended with an error. What it logged until then is below.",
     State.CRASHED: "The run crashed: its process died. What it logged until then is below.",
     State.PREEMPTED: "The run was preempted before it was done. What it logged until then is below.",
+    State.PRUNED: "The sweep stopped this run early, as others did better. What it logged until then is below.",
     State.RUNNING: "The run is still running: what follows is what it has logged so far.",
 }
 
@@ -79,6 +80,8 @@ class SweepView:
     count: int
     lost: int
     """Trials that did not finish."""
+    pruned: int
+    """Trials that the sweep stopped early."""
     metric: str
     best: Run | None
     place: int | None
@@ -247,6 +250,7 @@ def _sweep(about: Compared) -> SweepView | None:
         name=about.sweep.name if about.sweep else about.head.sweep,
         count=len(trials),
         lost=sum(run.state in (State.FAILED, State.CRASHED, State.PREEMPTED) for run in trials),
+        pruned=sum(run.state is State.PRUNED for run in trials),
         metric=metric,
         best=next((run for run in trials if run.id == best), None),
         place=1 + sum(1 for _ in better) if goal and compare.is_number(own) else None,

@@ -61,7 +61,7 @@ def record_here(repo: Repo, folder: Path, held: Sequence[int] = ()) -> Run:
                 run = _go_on(repo, folder, account, ours, again=again)
             if run.dirty:
                 release(repo, account.run)
-            if run.state is State.FINISHED:
+            if run.state in (State.FINISHED, State.PRUNED):
                 unfinished.clear(repo, run)
             if not again:
                 with contextlib.suppress(FileNotFoundError):

@@ -111,10 +111,11 @@ def _read(folder: Path) -> Account:
     used: dict[tuple[str, str], ArtifactVersion] = {}
     data: dict[str, str] = {}
     alerts: list[Mapping[str, Any]] = []
-    dead, left = State.CRASHED, None
+    dead, left, pruned = State.CRASHED, None, ""
     for event in rows.lines(folder / "events.jsonl"):
         dead = State.PREEMPTED if event.get("preempting") is True else dead
         params |= event.get("params", {})
+        pruned = pruned if end or went else event.get("pruned", pruned)
         end |= event.get("end", {})
         left, went = event.get("left", left), event.get("went", went)
         provenance |= event.get("about", {})
@@ -131,15 +132,16 @@ def _read(folder: Path) -> Account:
     finished = end.get("time") or min(told.last_time or changed, changed)  # a script may log any `_timestamp`
     run = replace(
         run, params=params, data=data, logged=tuple(logged.values()), used=tuple(used.values()),
-        state=State(said.get("state", dead)), finished=in_calendar(max(finished, run.created)),
+        state=State.PRUNED if pruned else State(said.get("state", dead)),
+        finished=in_calendar(max(finished, run.created)),
     )  # fmt: skip
     ending = {"exit_code"} if run.state is State.FINISHED else {"error", "exit_code"}  # one that was caught is none
-    provenance |= {key: value for key, value in said.items() if key in ending}
+    provenance |= {"pruned": pruned} if pruned else {key: value for key, value in said.items() if key in ending}
     provenance |= {"alerts": alerts} if alerts else {}
     return replace(
         summed_up(told, run), provenance=provenance, system=_system(folder), output=_output(folder / "output.log"),
         ended=bool(end), left=left, folder=folder,
-        outcome=State(went.get("state", State.FAILED if "error" in provenance else State.FINISHED)),
+        outcome=State.PRUNED if pruned else State(went.get("state", "failed" if "error" in provenance else "finished")),
     )  # fmt: skip
 
 

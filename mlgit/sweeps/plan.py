@@ -25,6 +25,7 @@ _STATES = {
     State.FAILED: JobState.FAILED,
     State.CRASHED: JobState.LOST,
     State.PREEMPTED: JobState.PREEMPTED,
+    State.PRUNED: JobState.CANCELLED,
 }
 
 
@@ -55,14 +56,19 @@ class Trial:
         return self.run.state.value if self.run else "failed" if self.failed else self.state.value
 
     @property
+    def pruned(self) -> bool:
+        """Whether the sweep ended it early, since others did better: its metric is the last that it told."""
+        return self.run is not None and self.run.state is State.PRUNED
+
+    @property
     def interrupted(self) -> bool:
         """Whether it was ended from outside, so that its params still wait for a trial."""
-        return self.state in (JobState.CANCELLED, JobState.PREEMPTED, JobState.LOST)
+        return self.state in (JobState.CANCELLED, JobState.PREEMPTED, JobState.LOST) and not self.pruned
 
     @property
     def failed(self) -> bool:
         """Whether it ended by itself without telling how good its params are."""
-        return self.state.ended and not self.counts and not self.interrupted
+        return self.state.ended and not (self.counts or self.interrupted or self.pruned)
 
 
 def trial_name(sweep: Sweep, number: int) -> str:
@@ -92,6 +98,8 @@ def judged(trial: Trial, run: Run | None, metric: Metric | None) -> Trial:
     if run is None:
         problem = "no run was recorded" if trial.state is JobState.SUCCEEDED else trial.problem
         return replace(trial, problem=problem)
+    if run.state is State.PRUNED:
+        trial = replace(trial, state=JobState.CANCELLED, problem="")
     value = at(run.metrics, metric.name) if metric else MISSING
     problem = trial.problem
     if metric and trial.state is JobState.SUCCEEDED:
@@ -109,12 +117,12 @@ def seen(trials: Iterable[Trial], metric: Metric | None) -> list[Seen]:
     costs = {
         trial.number: -trial.value if metric and metric.goal is Goal.MAXIMIZE else trial.value
         for trial in trials
-        if is_number(trial.value) and (trial.counts or (metric and metric.impute is Impute.LATEST))
+        if is_number(trial.value) and (trial.counts or trial.pruned or (metric and metric.impute is Impute.LATEST))
     }
     if metric and metric.impute is Impute.BEST and costs:
         costs |= {trial.number: min(costs.values()) for trial in trials if trial.failed}
     return [
-        Seen(params=trial.params, cost=costs.get(trial.number), pending=not trial.state.ended)
+        Seen(params=trial.params, cost=costs.get(trial.number), pending=not trial.state.ended, pruned=trial.pruned)
         for trial in trials
         if not trial.interrupted
     ]
@@ -128,11 +136,16 @@ def best_of(trials: Iterable[Trial], metric: Metric | None) -> Trial | None:
 
 
 def ranked(trials: Iterable[Trial], metric: Metric | None) -> list[Trial]:
-    """*trials*, the best first, those that do not count last; in their own order where there is no metric."""
+    """*trials*, the best first, pruned ones and those that failed last; in their own order where there is no metric."""
     sign = -1 if metric and metric.goal is Goal.MAXIMIZE else 1
 
-    def place(trial: Trial) -> tuple[bool, float, int]:
-        return not trial.counts, sign * trial.value if trial.counts and is_number(trial.value) else 0.0, trial.number
+    def place(trial: Trial) -> tuple[bool, bool, float, int]:
+        return (
+            not trial.counts,
+            not trial.pruned,
+            sign * trial.value if trial.counts and is_number(trial.value) else 0.0,
+            trial.number,
+        )
 
     return sorted(trials, key=place)
 

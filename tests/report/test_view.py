@@ -75,11 +75,12 @@ def test_a_trial_is_placed_among_its_siblings() -> None:
     head = replace(HEAD, sweep="s")
     others = [replace(head, id=str(n), metrics={"accuracy": value}) for n, value in enumerate((0.99, 0.985, 0.5))]
     lost = replace(head, id="lost", metrics={}, state=State.CRASHED)
+    pruned = replace(head, id="pruned", metrics={"accuracy": 0.1}, state=State.PRUNED)
 
-    sweep = build(Compared(head=head, goals={}, siblings=(head, *others, lost))).sweep
+    sweep = build(Compared(head=head, goals={}, siblings=(head, *others, lost, pruned))).sweep
 
     assert sweep
-    assert (sweep.count, sweep.lost, sweep.place, sweep.metric) == (5, 1, 3, "accuracy")
+    assert (sweep.count, sweep.lost, sweep.pruned, sweep.place, sweep.metric) == (6, 1, 1, 3, "accuracy")
     assert sweep.best
     named = Sweep(id="s", name="find lr", project="p", method="bayes", metric="loss", goal=Goal.MINIMIZE)
     told = build(Compared(head=head, goals={}, siblings=(head, *others), sweep=named)).sweep

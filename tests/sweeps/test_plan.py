@@ -111,6 +111,27 @@ def test_a_failure_counts_as_the_file_says(impute: str, cost: float | None) -> N
     assert [entry.cost for entry in plan.seen(trials, file.metric)] == [-0.01, cost]
 
 
+def test_a_pruned_trial_counts_for_the_search_by_its_last_value_and_is_no_result() -> None:
+    trials = plan.trials(
+        SWEEP, FILE.space, FILE.metric, [run(1), run(9, state=State.PRUNED), run(3, state=State.FAILED)]
+    )
+
+    pruned = trials[-1]
+    assert (pruned.word, pruned.pruned, pruned.counts, pruned.failed, pruned.interrupted) == (
+        "pruned", True, False, False, False,
+    )  # fmt: skip
+    seen = plan.seen(trials, FILE.metric)[-1]
+    assert (seen.cost, seen.pruned, seen.pending) == (-0.09, True, False)
+    best = plan.best_of(trials, FILE.metric)
+    assert best
+    assert best.number == 1
+    assert [trial.number for trial in plan.ranked(trials, FILE.metric)] == [1, 9, 3]
+    told = plan.judged(
+        replace(pruned, run=None, state=JobState.FAILED, problem="Killed"), run(9, state=State.PRUNED), None
+    )
+    assert (told.pruned, told.problem) == (True, ""), "how its process ended says nothing of it"
+
+
 def test_states_of_a_trial_are_of_three_kinds() -> None:
     kinds = {
         state: (trial.counts, trial.interrupted, trial.failed)

@@ -31,6 +31,19 @@ def ended(repo: Repo, code: str, python: Script) -> tuple[int, State]:
 
 
 TERM = "os.kill(os.getpid(), signal.SIGTERM)"
+PRUNE = """
+from pathlib import Path
+from mlgit.git.repo import Repo
+from mlgit.store import live
+live.prune(live.folder_of(Repo.find(Path(".")), mlgit.run.id), "others did better")
+"""
+CALLED_OFF = """
+mlgit.run.call_off("others did better")
+try:
+    mlgit.log({"a": 2})
+except Exception:
+    print("a training that goes on whatever happens")
+"""
 HANDLER = "signal.signal(signal.SIGTERM, lambda *_: {0})\n"
 
 
@@ -52,11 +65,30 @@ HANDLER = "signal.signal(signal.SIGTERM, lambda *_: {0})\n"
         ("mlgit.mark_preempting()", 0, State.FINISHED),
         ("mlgit.mark_preempting()\nos.kill(os.getpid(), 9)", -9, State.PREEMPTED),
         ("os._exit(3)", 3, State.CRASHED),
+        (f"{PRUNE}{TERM}", -15, State.PRUNED),
+        (f"{PRUNE}os.kill(os.getpid(), 9)", -9, State.PRUNED),
+        (f"{HANDLER.format('sys.exit(0)')}{PRUNE}{TERM}", 0, State.PRUNED),
+        (CALLED_OFF, 1, State.PRUNED),
         ("mlgit.teardown()", 0, State.FINISHED),
     ],
 )
 def test_a_run_ends_as_its_process_does(repo: Repo, python: Script, code: str, exit_code: int, state: State):
     assert ended(repo, code, python) == (exit_code, state)
+
+
+def test_a_pruned_run_says_why_and_that_nothing_went_wrong(repo: Repo, python: Script):
+    ended(repo, f"{PRUNE}raise ValueError('of a worker that was told to end')", python)
+
+    (run,) = query.runs(repo)
+    about = runs.provenance(repo, run)
+    assert about["pruned"] == "others did better"
+    assert not {"error", "exit_code"} & about.keys()
+
+
+def test_a_run_that_had_said_its_end_is_not_pruned(repo: Repo, python: Script):
+    said = "mlgit.run._journal.live.event(end={'state': 'finished', 'time': 1.0})\n"
+
+    assert ended(repo, f"{said}{PRUNE}os.kill(os.getpid(), 9)", python)[1] is State.FINISHED
 
 
 @pytest.mark.parametrize(("way", "code"), [("sys.exit(0)", 0), ("sys.exit(7)", 7)])

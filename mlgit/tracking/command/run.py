@@ -253,7 +253,7 @@ def _went_wrong(repo: Repo, run_id: str) -> bool:
     """Whether this run has ended, and not well; one that was killed becomes a branch for the question."""
     recover.recover_all(repo, notify)
     run = query.of_id(repo, run_id)
-    return run is not None and run.state in (State.FAILED, State.CRASHED, State.PREEMPTED)
+    return run is not None and run.state in (State.FAILED, State.CRASHED, State.PREEMPTED, State.PRUNED)
 
 
 @contextlib.contextmanager

@@ -335,6 +335,14 @@ class ActiveRun(Identity):
         self._preempting = True
         self._journal.event("mark_preempting", preempting=True)
 
+    def call_off(self, why: str) -> None:
+        """Have it end as `pruned`: whatever its script logs next raises `TrialPruned`."""
+        with self._journal.lock:
+            if not self._journal.ended:
+                self._journal.event("pruned", pruned=why)
+                self._turns.close()
+                self._turns = turns.CalledOff(why)
+
     def finish(
         self, exit_code: int | None = None, quiet: bool | None = None, *,  # noqa: ARG002  (W&B's)
         error: str | None = None, state: State | None = None,

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlgit.errors import UsageError
+from mlgit.errors import TrialPruned, UsageError
 from mlgit.store import locks
 
 _SHARED = b"\1"
@@ -42,6 +42,17 @@ class Alone(Unknown):
     def taken(self) -> bool:
         """It always has the turn."""
         return True
+
+
+class CalledOff(Unknown):
+    """Of a trial that its sweep ends: whoever logs next is told, by what is raised."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def taken(self) -> bool:
+        """Raises `TrialPruned`."""
+        raise TrialPruned(self._why)
 
 
 class Byte(Unknown):
