@@ -201,7 +201,7 @@ def _saying(
         if (known := before.of(version.hash)) is None:
             every = tuple(dict.fromkeys((*aliases, "latest")))
             return listed.telling(replace(version.taking(words, said), aliases=every, created=now))
-        told = replace(known, deleted=False).taking(words, said)
+        told = replace(known, deleted=False, stays=version.stays).taking(words, said)
         own = ledger.roll(runs, version.name, listed.telling(told)).aliases(version.hash)  # of others theirs since
         every = tuple(dict.fromkeys((*own, *aliases, "latest")))
         return listed.telling(told if set(every) <= set(own) else replace(told, aliases=every, claimed=now))
@@ -224,6 +224,6 @@ def _referenced(place: Place, plan: Plan) -> ArtifactVersion:
 def _kept(place: Place, plan: Plan, added: adding.Added, home: str) -> ArtifactVersion:
     version = ArtifactVersion(
         name=plan.name, type=plan.type, hash=added.hash, size=added.size, files=added.files,
-        path=_from_home(home, PurePosixPath(added.path)),
+        path=_from_home(home, PurePosixPath(added.path)), stays=added.stays,
     )  # fmt: skip
     return log.with_card(place.repo, version, folder=home)

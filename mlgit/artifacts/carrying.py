@@ -34,10 +34,10 @@ class Piece:
 
 
 def of_run(run: Run) -> Iterator[Piece]:
-    """What *run* made."""
+    """What *run* made, but for what stays where it is."""
     for name, content in run.held.items():
         yield Piece(content=content, kind=PART, folder=run.folder, label=f"{name} of {run.name}")
-    yield from (_version(one, run.folder, f"{one.name} of {run.name}") for one in run.logged)
+    yield from (_version(one, run.folder, f"{one.name} of {run.name}") for one in run.logged if not one.stays)
 
 
 def _version(one: ArtifactVersion, folder: str, label: str) -> Piece:
@@ -49,7 +49,7 @@ def _added(known: Ledger, contents: Collection[str] | None = None) -> list[Piece
     return [
         _version(one, one.folder, known.called(one.hash))
         for one in known.added
-        if contents is None or one.hash in contents
+        if (contents is None or one.hash in contents) and not one.stays
     ]
 
 

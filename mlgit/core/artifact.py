@@ -80,6 +80,8 @@ class ArtifactVersion:
     """Who added it, `Ada <ada@example.com>`, where that was a person and no run."""
     folder: str = ""
     """Of the project that it was added in by a person: a run has its own."""
+    stays: bool = False
+    """Whether its pointer, or the stage that made it, said `push: false`: its bytes go to no remote."""
 
     def worded(self, other: ArtifactVersion) -> ArtifactVersion:
         """The same with the words of *other*."""

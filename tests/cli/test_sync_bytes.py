@@ -72,6 +72,30 @@ def test_a_run_stays_here_until_its_bytes_are_there_and_others_go(
     assert len(kept) == 1
 
 
+def test_what_push_false_is_said_of_stays_though_runs_and_ledgers_name_it(shared: Repo, tmp_path: Path, mlgit: Mlgit):
+    top = shared.folder
+    stores.configure(top, "store", str(tmp_path / "far"))
+    (top / "dvc.yaml").write_text(
+        'stages: {s: {cmd: "echo goes > goes; echo stays > stays", outs: [goes, stays: {push: false}]}}\n'
+    )
+    (top / "mine").write_text("mine\n")
+    mlgit("data", "add", "mine", cwd=top)
+    with (top / "mine.dvc").open("a") as pointer:
+        pointer.write("  push: false\n")
+    mlgit("data", "add", "mine", cwd=top)
+    mlgit("run", "--", "dvc", "repro", cwd=top)
+
+    synced = mlgit("sync", cwd=top)
+    pushed = mlgit("data", "push", cwd=top)
+    after = list(stores.held(tmp_path / "far"))
+    named = mlgit("data", "push", "mine:v0", cwd=top)
+
+    assert "1 artifact is pushed to the DVC remote" in synced.stdout
+    assert pushed.stdout == "Nothing to push: all that lies here is there.\n"
+    assert after == [md5(b"goes\n").hexdigest()]
+    assert "mine" in named.stdout
+
+
 def test_bytes_of_what_has_its_number_already_go_before_the_word_of_who_adds_it(
     shared: Repo, tmp_path: Path, mlgit: Mlgit
 ):

@@ -44,6 +44,8 @@ class Product:
     """How it is drawn, where it is a plot."""
     said: Mapping[str, Any] = field(default_factory=dict)
     """What its stage says of it: type, desc, labels, meta."""
+    stays: bool = False
+    """Whether it says `push: false`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,4 +198,5 @@ def _product(out: Output) -> Product:
         path=Path(out.fs_path), hash=_hash(out), size=out.meta.size or 0, files=out.meta.nfiles or 1,
         is_cached=bool(out.use_cache), is_metrics=bool(out.metric),
         plot=(out.plot if isinstance(out.plot, dict) else {}) if out.plot else None, said=out.annot.to_dict(),
+        stays=not out.can_push,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlgit.dvc import configured, pointing, project
+from mlgit.dvc import configured, pointers, pointing, project
 from mlgit.dvc.caches import databases, ignoring, storing, tree
 from mlgit.dvc.caches.memory import Memory
 from mlgit.dvc.caches.objects import Objects
@@ -42,6 +42,8 @@ class Added:
     """What was written, for the user to commit."""
     staged: bool
     """Whether it is in git's index already, as DVC's `core.autostage` wants it."""
+    stays: bool
+    """Whether its pointer says `push: false`."""
     notes: tuple[str, ...]
     """What they should know of what is new, in sentences."""
 
@@ -82,7 +84,7 @@ def add(repo: Repo, path: Path) -> Added:
     return Added(
         path=place.relative_to(top).as_posix(), pointer=pointer, hash=out.hash, size=out.size,
         files=len(found.files), new=pointer in changed, written=(*written, *changed),
-        staged=stages, notes=_notes(found) if pointer in changed else (),
+        staged=stages, stays=_stays(place), notes=_notes(found) if pointer in changed else (),
     )  # fmt: skip
 
 
@@ -94,6 +96,11 @@ def hold(repo: Repo, place: Path, out: Out) -> list[str]:
     pointer, ignore = place.with_name(f"{place.name}.dvc"), place.with_name(".gitignore")
     ignored, pointed = _left_out(repo, place, ignore), pointing.point(pointer, out)
     return [path.relative_to(repo.folder).as_posix() for path, new in ((pointer, pointed), (ignore, ignored)) if new]
+
+
+def _stays(place: Path) -> bool:
+    pointer = place.with_name(f"{place.name}.dvc")
+    return any(not out.is_pushed for out in pointers.parse(pointer.read_bytes(), source=str(pointer)))
 
 
 def _stage(repo: Repo, paths: Iterable[str]) -> None:

@@ -43,7 +43,7 @@ def of(ground: Ground, made: Product, said: Mapping[str, Any]) -> ArtifactVersio
         notify(f"{path} is no artifact of the run: {exc}")
         return None
     version = ArtifactVersion(
-        name=name, type=type, hash=made.hash, size=made.size, path=path, files=made.files,
+        name=name, type=type, hash=made.hash, size=made.size, path=path, files=made.files, stays=made.stays,
         description=secrets.redact(str(said.get("desc") or "")), tags=tuple(map(str, said.get("labels") or ())),
         metadata=secrets.redact_params(meta) if isinstance(meta := said.get("meta"), dict) else {},
     )  # fmt: skip
