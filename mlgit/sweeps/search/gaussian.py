@@ -52,8 +52,8 @@ class Shape:
         return float(np.exp(self.logs[-1]))
 
 
-def fitted(groups: Sequence[slice], rows: Array, costs: Array) -> Shape:
-    """The most probable shape, given *costs* (mean 0, deviation 1) at *rows*."""
+def fitted(groups: Sequence[slice], rows: Array, costs: Array, known: Array | float = 0.0) -> Shape:
+    """The most probable shape, given *costs* (mean 0, deviation 1) at *rows*; *known* noise is no part of it."""
     count = len(groups)
     squares = np.array([_squares(rows[:, group], rows[:, group]).ravel() for group in groups])
     wide = 0.5 * np.log(count)
@@ -69,7 +69,7 @@ def fitted(groups: Sequence[slice], rows: Array, costs: Array) -> Shape:
         fade = np.exp(-far)
         alike = (shape.height * (1 + far + far**2 / 3) * fade).reshape(size, size)
         covariance = alike.copy()
-        covariance.flat[:: size + 1] += shape.noise + 1e-9
+        covariance.flat[:: size + 1] += shape.noise + known + 1e-9
         lower = cholesky(covariance, lower=True, check_finite=False)
         weights = cho_solve((lower, True), costs, check_finite=False)
         inverse = cho_solve((lower, True), np.eye(size), check_finite=False)
@@ -94,16 +94,18 @@ def fitted(groups: Sequence[slice], rows: Array, costs: Array) -> Shape:
 
 
 class Process:
-    """What *costs* at *rows* say of the rest of the space."""
+    """What *costs* at *rows* say of the rest of the space; *known* is the variance of each by its own error."""
 
-    def __init__(self, groups: Sequence[slice], shape: Shape, rows: Array, costs: Array) -> None:
+    def __init__(
+        self, groups: Sequence[slice], shape: Shape, rows: Array, costs: Array, known: Array | float = 0.0
+    ) -> None:  # fmt: skip
         self.groups, self.shape = groups, shape
         self.scale = np.empty(rows.shape[1])
         for group, length in zip(groups, shape.lengths, strict=True):
             self.scale[group] = 1 / length
         self.rows = rows * self.scale
         covariance = self._alike(_squares(self.rows, self.rows))
-        covariance.flat[:: len(rows) + 1] += shape.noise + 1e-9
+        covariance.flat[:: len(rows) + 1] += shape.noise + known + 1e-9
         self.lower = cholesky(covariance, lower=True, check_finite=False)
         self.costs = costs
         self.weights = cho_solve((self.lower, True), costs, check_finite=False)

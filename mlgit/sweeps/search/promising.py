@@ -23,19 +23,24 @@ FROM_EVERYWHERE, AROUND_THE_BEST, AROUND_THE_PROMISING = 1024, 64, 48
 
 
 class Search:
-    """What ended trials, their *costs* of mean 0 and deviation 1, say of where to look next."""
+    """What ended trials, their *costs* of mean 0 and deviation 1, say of where to look next.
 
-    def __init__(self, space: Space, ended: Sequence[Params], costs: Sequence[float], seed: int) -> None:
+    *variances*: those of the costs' errors, as far as they are known.
+    """
+
+    def __init__(
+        self, space: Space, ended: Sequence[Params], costs: Sequence[float], variances: Sequence[float], seed: int
+    ) -> None:  # fmt: skip
         self.space, self.seed = space, seed
         self.axes = Axes(space)
         self.rows = np.array([self.axes.row(params) for params in ended])
-        self.costs = np.array(costs)
+        self.costs, self.variances = np.array(costs), np.array(variances)
         self.best = [self.axes.us(ended[index]) for index in np.argsort(self.costs, kind="stable")[:5]]
         self.alone: gaussian.Process | None = None
         if len(costs) < FOREST_FROM and self.axes.free:
             few = _telling(self.costs, gaussian.MOST_FITTED)
-            shape = gaussian.fitted(self.axes.groups, self.rows[few], self.costs[few])
-            self.alone = gaussian.Process(self.axes.groups, shape, self.rows, self.costs)
+            shape = gaussian.fitted(self.axes.groups, self.rows[few], self.costs[few], self.variances[few])
+            self.alone = gaussian.Process(self.axes.groups, shape, self.rows, self.costs, self.variances)
 
     def ranked(self, pending: Sequence[Params], left: Sequence[Params] | None, *, number: int) -> Iterator[Params]:
         """Points, the most promising first: all that are *left* of a small space, else candidates."""
@@ -56,7 +61,8 @@ class Search:
             return self.alone
         beside = np.array(pending)
         rows, costs = np.concatenate([self.rows, beside]), np.concatenate([self.costs, self.alone.mean(beside)])
-        return gaussian.Process(self.axes.groups, self.alone.shape, rows, costs)
+        variances = np.concatenate([self.variances, np.zeros(len(beside))])
+        return gaussian.Process(self.axes.groups, self.alone.shape, rows, costs, variances)
 
     def _candidates(self, model: gaussian.Process | Forest, luck: np.random.Generator) -> tuple[Array, Array]:
         """Points and their gains: from everywhere and from around the best, then from around the most promising."""
