@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlgit.git.repo import Repo
+from tests.conftest import need
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -205,3 +206,24 @@ def test_what_a_killed_checkout_had_put_aside_is_back_before_the_next_looks(mlgi
 
     assert (data / "a").read_text() == "a"
     assert (data / "mine.tmp").read_text() == "ignored by DVC, and nowhere else"
+
+
+def test_onto_a_mount_point_nothing_comes_and_what_helps_is_said(
+    mlgit: Script, inside: Repo, data: Path, tmp_path: Path
+):
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(place)], capture_output=True, check=False)
+    need("the right to mount a small disk", mounted.returncode == 0)
+    try:
+        (place / "own").write_text("own")
+        done = mlgit("data", "checkout", "data@v0", str(place), "--force", cwd=inside.folder, check=False)
+        inner = mlgit("data", "checkout", "data@v0", str(place / "in"), cwd=inside.folder)
+        there = {path.relative_to(place).as_posix() for path in place.rglob("*")}
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+    assert done.returncode == 1
+    assert "name a folder in it" in done.stderr
+    assert inner.returncode == 0
+    assert there == {"own", "in", "in/a", "in/b"}

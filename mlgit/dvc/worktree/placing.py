@@ -105,7 +105,10 @@ def carry_out(repo: Repo, plan: Plan, *, links: Sequence[str] = ("copy",)) -> No
             made = {name: _path(shop / "new", name).stat() for name in plan.wanted}
             _exchange(shop / "new", plan.target, shop / workshop.OLD)
     except OSError as exc:
-        raise MlgitError(f"{plan.target} cannot be written.", why=str(exc), fix="make room, or give the right") from exc
+        fix = "make room, or give the right"
+        if exc.errno == errno.EBUSY:
+            fix = "name a folder in it: what is mounted there cannot change places with what comes"
+        raise MlgitError(f"{plan.target} cannot be written.", why=str(exc), fix=fix) from exc
     hashes = {name: oid for name, (oid, _) in plan.wanted.items()}
     hashing.remember([hashing.Brought(plan.target, hashes, made)], known)
 
