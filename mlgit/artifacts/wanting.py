@@ -12,6 +12,7 @@ from mlgit.artifacts.catalog import Held
 from mlgit.core import figures
 from mlgit.dvc import pointers, project
 from mlgit.dvc.caches import tree
+from mlgit.dvc.pointers import Kept
 from mlgit.dvc.remotes import auditing, remote
 from mlgit.dvc.remotes.auditing import Audit
 from mlgit.dvc.remotes.remote import Pushed
@@ -42,9 +43,9 @@ class Wanted:
         return self.tracked is not None and (not self.tracked.out.is_pushed or self.tracked.out.is_imported)
 
     @property
-    def is_legacy(self) -> bool:
-        """Whether DVC 2 kept it, so that DVC alone finds its bytes."""
-        return self.tracked is not None and self.tracked.out.is_legacy
+    def kept(self) -> Kept:
+        """How DVC keeps it; but for what is kept by content, DVC alone finds its bytes."""
+        return self.tracked.out.kept if self.tracked else Kept.BY_CONTENT
 
     @property
     def is_imported(self) -> bool:
@@ -85,7 +86,7 @@ def with_parts(repo: Repo, texts: Sequence[str], *, project: str | None, name: s
             whole = standing.around(repo, Path(text).absolute()) if repo.work_tree else None
             if whole is None:
                 raise
-            is_dvcs = whole.out.is_legacy or whole.out.is_imported
+            is_dvcs = whole.out.kept is not Kept.BY_CONTENT or whole.out.is_imported
             yield from held(repo, [whole.place]) if is_dvcs else _parts(repo, whole, Path(text), name)
     yield from () if texts else held(repo)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import enum
+import hashlib
+import json
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +12,16 @@ from typing import Any
 
 from mlgit.core.artifact import is_hash
 from mlgit.documents.writer import dump
+
+
+class Kept(enum.StrEnum):
+    """How DVC keeps the bytes of an out, in words for a table."""
+
+    BY_CONTENT = "by content"
+    AS_DVC_2 = "as DVC 2 keeps it"
+    """In another place of cache and remotes, and the hash of a text is that of its lines."""
+    VERSIONED = "versions of the cloud's own"
+    """By name, each file with the version that a bucket gave it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +42,19 @@ class Out:
     """Whether it goes to remotes: `push: false` keeps it here."""
     is_imported: bool = False
     """Whether DVC brings it from another repository, where it was imported from, and sends it nowhere."""
-    is_legacy: bool = False
-    """Whether DVC 2 kept it: in another place of cache and remotes, and the hash of a text is that of its lines."""
+    kept: Kept = Kept.BY_CONTENT
+    """Of what is kept otherwise, DVC alone finds the bytes."""
 
 
 def is_folder(content: str) -> bool:
     """Whether the hash *content* stands for a folder."""
     return content.endswith(".dir")
+
+
+def listing(hashes: Mapping[str, str]) -> bytes:
+    """The text that stands for a folder (path → md5), as DVC writes it: its md5 is the folder's hash."""
+    items = ", ".join(f'{{"md5": "{hashes[name]}", "relpath": {json.dumps(name)}}}' for name in sorted(hashes))
+    return f"[{items}]".encode()
 
 
 def render(outs: Sequence[Out]) -> str:
@@ -83,7 +102,8 @@ def listed(items: Any, folder: str = ".") -> Iterator[Out]:
     for item in items if isinstance(items, list) else ():
         if not isinstance(item, Mapping):
             continue
-        content, path, size, count, remote = (item.get(key) for key in ("md5", "path", "size", "nfiles", "remote"))
+        path, size, count, remote = (item.get(key) for key in ("path", "size", "nfiles", "remote"))
+        content = item.get("md5") or _of_files(item.get("files"))
         if isinstance(content, str) and isinstance(path, str) and is_hash(content):
             yield Out(
                 path=posixpath.normpath(posixpath.join(folder, path)),
@@ -92,5 +112,25 @@ def listed(items: Any, folder: str = ".") -> Iterator[Out]:
                 nfiles=count if isinstance(count, int) else None,
                 remote=remote if isinstance(remote, str) else "",
                 is_pushed=item.get("push") is not False,
-                is_legacy="hash" not in item,
+                kept=_kept(item),
             )
+
+
+def is_versioned(item: Mapping[Any, Any]) -> bool:
+    """Whether *item*, an out, names versions of the cloud's own."""
+    return "cloud" in item or "files" in item
+
+
+def _kept(item: Mapping[Any, Any]) -> Kept:
+    if is_versioned(item):
+        return Kept.VERSIONED
+    return Kept.BY_CONTENT if "hash" in item else Kept.AS_DVC_2
+
+
+def _of_files(files: Any) -> str | None:
+    """The hash of a folder whose *files* are listed one by one; None where an md5 is missing."""
+    listed = [item for item in files if isinstance(item, Mapping)] if isinstance(files, list) else []
+    hashes = {str(item.get("relpath")): str(item.get("md5")) for item in listed}
+    if not hashes or not all(map(is_hash, hashes.values())):
+        return None
+    return f"{hashlib.md5(listing(hashes), usedforsecurity=False).hexdigest()}.dir"

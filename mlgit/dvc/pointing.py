@@ -54,6 +54,11 @@ def changed(text: str, out: Out, *, source: str) -> str:
     if before.get("path") != out.path or {"deps", "cmd"} & data.keys():
         fix = f"dvc update {source} if it was imported; else move it away"
         raise UsageError(f"{source} is not the pointer of {out.path} alone.", fix=fix)
+    if pointers.is_versioned(before):
+        raise UsageError(
+            f"{source} names versions of the cloud's own, which mlgit cannot make.",
+            fix=f"dvc commit {source}, or dvc remove {source} and mlgit data add {out.path}",
+        )
     values = {name: value for name, value in new.items() if before.get(name) != value}
     gone = before.keys() & _OWN - new.keys()
     if not values and not gone:

@@ -380,3 +380,36 @@ def test_what_was_imported_is_left_to_dvc_which_knows_where_from(
     assert "data is kept here: it is imported" in pushed.stderr
     assert (pulled.returncode, pulled.stdout) == (1, "")
     assert "dvc pull data brings it" in pulled.stderr
+
+
+def test_versions_of_the_clouds_own_are_told_apart_and_left_to_dvc(inside: Repo, data: Path, mlgit: Script):
+    pointer = inside.folder / "kept.dvc"
+    (inside.folder / "kept").mkdir()
+    (inside.folder / "kept" / "a").write_text("a\n")
+    text = f"""outs:
+- files:
+  - relpath: a
+    md5: {databases.md5(b"a" + bytes([10])).hexdigest()}
+    size: 2
+    cloud: {{cloud: {{version_id: one}}}}
+  size: 2
+  nfiles: 1
+  hash: md5
+  path: kept
+"""
+    pointer.write_text(text)
+
+    status = mlgit("data", "status", "kept")
+    pushed = mlgit("data", "push", check=False)
+    (inside.folder / "kept" / "b").write_text("b")
+    added = mlgit("data", "add", "kept", check=False)
+    changed = mlgit("data", "status", "kept")
+
+    assert "unchanged" in status.stdout
+    assert "versions of the cloud's own" in status.stdout
+    assert pushed.returncode == 1
+    assert "dvc push moves them" in pushed.stderr
+    assert "dvc commit" in added.stderr
+    assert "changed" in changed.stdout.replace("unchanged", "")
+    assert pointer.read_text() == text
+    assert stores.dvc("status", "kept.dvc", cwd=inside.folder).startswith("kept.dvc")

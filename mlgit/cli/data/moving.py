@@ -9,6 +9,7 @@ import click
 from mlgit.cli import output
 from mlgit.cli.choose import ARTIFACT
 from mlgit.cli.options import Decorator, together
+from mlgit.dvc.pointers import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +29,12 @@ def options(*, dry_run: str, as_json: str) -> Decorator:
     )  # fmt: skip
 
 
-def tell_of_legacy(some: Sequence[Wanted], *, verb: str) -> None:
-    """Say of *some*, which DVC 2 kept, what moves them: `dvc VERB`."""
-    if some:
+def tell_of_foreign(some: Sequence[Wanted], *, verb: str) -> None:
+    """Say of *some*, which DVC keeps in another way than by content, what moves them: `dvc VERB`."""
+    if labels := [one.label for one in some if one.kept is Kept.AS_DVC_2]:
         output.note(
-            f"DVC 2 kept {output.some([one.label for one in some], 3)}, in another form: dvc {verb} moves them; "
+            f"DVC 2 kept {output.some(labels, 3)}, in another form: dvc {verb} moves them; "
             "dvc cache migrate --dvc-files, or mlgit data add of each, brings them into that of today"
         )
+    if labels := [one.label for one in some if one.kept is Kept.VERSIONED]:
+        output.note(f"{output.some(labels, 3)}: kept in versions of the cloud's own; dvc {verb} moves them")

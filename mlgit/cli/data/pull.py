@@ -9,6 +9,7 @@ import click
 
 from mlgit.cli import output
 from mlgit.cli.data import moving
+from mlgit.dvc.pointers import Kept
 from mlgit.errors import MlgitError
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
     place = wiring.place()
     repo = place.repo
     meant = list(wanting.with_parts(repo, names, project=place.meant, name=far.lower()))
-    legacy = [one for one in meant if one.is_legacy and one.tracked and not one.tracked.place.exists()]
-    wanted = [one for one in meant if not one.is_legacy]
+    is_away = [one for one in meant if one.tracked and not one.tracked.place.exists()]
+    foreign = [one for one in is_away if one.kept is not Kept.BY_CONTENT]
+    wanted = [one for one in meant if one.kept is Kept.BY_CONTENT]
     away = [one for one in wanted if not cache.exists(repo, one.content, folder=one.folder)]
     imported, lacking = [one for one in away if one.is_imported], [one for one in away if not one.is_imported]
     error: MlgitError | None = None
@@ -64,16 +66,16 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
             output.say(f"{one.label} {'would be' if dry_run else 'is'} pulled")
         for label in brought:
             output.say(f"{label} is in its place")
-        if not (came or brought or left or error or legacy or imported):
+        if not (came or brought or left or error or foreign or imported):
             output.say("Nothing to pull: all of it is here.")
     for label in left:
         output.note(f"{label} holds files that no cache holds, and stays as it is: mlgit data add keeps them")
     for one in imported:
         output.note(f"{one.label} is imported: dvc pull {one.label} brings it from where it comes from")
-    moving.tell_of_legacy(legacy, verb="pull")
+    moving.tell_of_foreign(foreign, verb="pull")
     if error:
         raise error
-    if left or legacy or imported:
+    if left or foreign or imported:
         sys.exit(1)
 
 

@@ -8,6 +8,7 @@ import click
 
 from mlgit.cli import output
 from mlgit.cli.data import moving
+from mlgit.dvc.pointers import Kept
 from mlgit.errors import MlgitError
 
 _MOST = 5
@@ -36,8 +37,8 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
 
     place = wiring.place()
     meant = list(wanting.named(place.repo, names, project=place.meant) if names else wanting.everything(place.repo))
-    legacy = [one for one in meant if one.is_legacy]
-    wanted = [one for one in meant if not one.stays and not one.is_legacy]
+    foreign = [one for one in meant if one.kept is not Kept.BY_CONTENT]
+    wanted = [one for one in meant if not one.stays and one.kept is Kept.BY_CONTENT]
     labels = {one.content: one.label for one in wanted}
     sent, stays, files, size = list[str](), dict[str, str](), 0, 0
     for group in wanting.grouped(place.repo, wanted, far.lower()):
@@ -62,10 +63,10 @@ def command(names: tuple[str, ...], far: str, jobs: int | None, dry_run: bool, a
         if kept.stays:
             why = "it is imported" if kept.is_imported else "its pointer, or the stage that made it, says push: false"
             output.note(f"{kept.label} is kept here: {why}")
-    moving.tell_of_legacy(legacy, verb="push")
+    moving.tell_of_foreign(foreign, verb="push")
     if stays:
         lines = [f"{labels[one]}: {why}" for one, why in stays.items()]
         fix = "what is damaged here: mlgit data verify; else try again, or look at the remote"
         raise MlgitError(f"{len(stays):,} did not get there whole.", why="\n".join(lines[:_MOST]), fix=fix)
-    if legacy:
+    if foreign:
         sys.exit(1)

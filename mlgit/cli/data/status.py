@@ -9,6 +9,7 @@ import click
 
 from mlgit.cli import output
 from mlgit.core import figures
+from mlgit.dvc.pointers import Kept
 
 if TYPE_CHECKING:
     from mlgit.dvc.worktree.standing import Standing
@@ -62,7 +63,7 @@ def _document(one: Standing, top: Path, pushed: bool | None) -> dict[str, Any]:
         "path": one.tracked.place.relative_to(top).as_posix(), "state": str(one.state), "hash": out.hash,
         "size": out.size, "files": out.nfiles, "added": list(one.added), "removed": list(one.removed),
         "changed": list(one.changed), "listed": one.is_listed, "uncached": one.uncached, "pushed": pushed,
-        "legacy": out.is_legacy,
+        "kept": out.kept.name.lower(),
     }  # fmt: skip
 
 
@@ -74,8 +75,9 @@ def _state(row: dict[str, Any]) -> str:
 
 
 def _places(row: dict[str, Any]) -> str:
-    if row["legacy"]:
-        return "as DVC 2 keeps it"
+    kept = Kept[row["kept"].upper()]
+    if kept is not Kept.BY_CONTENT:
+        return str(kept)
     files = row["files"] or 1
     cached = "not in cache" if row["uncached"] >= files else f"{row['uncached']:,} not in cache"
     said = [cached] if row["uncached"] else ["cached"]

@@ -10,6 +10,7 @@ import click
 from mlgit.cli import output
 from mlgit.cli.choose import ARTIFACT
 from mlgit.core import figures
+from mlgit.dvc.pointers import Kept
 from mlgit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _called(place: Place, versions: Sequence[str]) -> dict[str, str]:
     from mlgit.artifacts import wanting
 
     meant = wanting.chosen(place.repo, versions, project=place.meant)
-    return {one.content: one.label for one in meant if not one.is_legacy}
+    return {one.content: one.label for one in meant if one.kept is Kept.BY_CONTENT}
 
 
 def _there(
@@ -123,7 +124,7 @@ def _there(
 
     repo = place.repo
     meant = wanting.everything(repo) if everything else wanting.chosen(repo, versions, project=place.meant)
-    wanted = [one for one in meant if not one.stays and not one.is_legacy]
+    wanted = [one for one in meant if not one.stays and one.kept is Kept.BY_CONTENT]
     told, is_well = [], True
     for group in wanting.grouped(repo, wanted, far.lower()):
         found = wanting.audit(repo, group, reads=reads)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,7 +89,7 @@ def store(
             is_known = not taken and WHOLE in known and len(hashes) == len(known) - 1  # all that it knew, and no more
             whole = known[WHOLE][4] if is_known else content(hashes)
             if pointers.is_folder(whole) and not intake.has(whole):
-                intake.put(whole, listing(hashes))
+                intake.put(whole, pointers.listing(hashes))
     except OSError as exc:
         what = f"{path} could not be stored in {objects.database}."
         raise MlgitError(what, why=str(exc), fix="make room, or give the right") from exc
@@ -105,10 +104,4 @@ def _advance(tell: waiting.Tell, title: str, count: int) -> None:
 
 def content(hashes: Mapping[str, str]) -> str:
     """DVC's hash of a file or folder (path → md5)."""
-    return hashes[ALONE] if ALONE in hashes else f"{databases.md5(listing(hashes)).hexdigest()}.dir"
-
-
-def listing(hashes: Mapping[str, str]) -> bytes:
-    """The text that stands for a folder (path → md5), as DVC writes it: its md5 is the folder's hash."""
-    items = ", ".join(f'{{"md5": "{hashes[name]}", "relpath": {json.dumps(name)}}}' for name in sorted(hashes))
-    return f"[{items}]".encode()
+    return hashes[ALONE] if ALONE in hashes else f"{databases.md5(pointers.listing(hashes)).hexdigest()}.dir"
