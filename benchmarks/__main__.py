@@ -9,6 +9,7 @@ import sys
 from benchmarks import (
     data,
     data_remote,
+    halving,
     hot_path,
     launch,
     lineage,
@@ -39,6 +40,7 @@ SECTIONS = {
     "lineage": lineage,
     "launch": launch,
     "suggest": suggest,
+    "halving": halving,
 }
 APART = {"search": quality}
 """Run where they are named alone."""

@@ -140,7 +140,8 @@ def _diabetes() -> tuple[Any, Any]:
 
 
 @functools.cache
-def _cancer() -> tuple[Any, Any]:
+def cancer() -> tuple[Any, Any]:
+    """The breast cancer data, scaled."""
     from sklearn.datasets import load_breast_cancer
     from sklearn.preprocessing import scale
 
@@ -149,7 +150,8 @@ def _cancer() -> tuple[Any, Any]:
 
 
 @functools.cache
-def _digits() -> tuple[Any, Any]:
+def digits() -> tuple[Any, Any]:
+    """600 pictures of digits."""
     from sklearn.datasets import load_digits
 
     xs, ys = load_digits(return_X_y=True)
@@ -179,7 +181,7 @@ def boosting(params: Params) -> float:
     """Gradient boosting on the breast cancer data: log loss over 2 folds."""
     from sklearn.ensemble import GradientBoostingClassifier
 
-    return _loss(GradientBoostingClassifier(random_state=0, **params), _cancer(), "neg_log_loss", 2)
+    return _loss(GradientBoostingClassifier(random_state=0, **params), cancer(), "neg_log_loss", 2)
 
 
 def network(params: Params) -> float:
@@ -189,7 +191,7 @@ def network(params: Params) -> float:
     named = {"optimizer": "solver", "lr": "learning_rate_init", "width": "hidden_layer_sizes", "nesterov":
              "nesterovs_momentum", "beta1": "beta_1"}  # fmt: skip
     given = {named.get(name, name): value for name, value in params.items()}
-    return min(_loss(MLPClassifier(random_state=0, max_iter=12, **given), _digits(), "neg_log_loss", 2), 10.0)
+    return min(_loss(MLPClassifier(random_state=0, max_iter=12, **given), digits(), "neg_log_loss", 2), 10.0)
 
 
 ALL = {
