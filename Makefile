@@ -31,7 +31,7 @@ bench-search: $(READY)  ## what Bayesian search finds, beside Optuna and chance;
 	@$(BIN)/python -m benchmarks search
 
 lock: $(READY)  ## choose every dependency's version anew, for all platforms and Python 3.11+
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --extra s3 pyproject.toml \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --extra s3 --extra kubernetes pyproject.toml \
 	  --no-annotate --no-emit-index-url --no-header --upgrade -o constraints.txt
 
 # uv resolves and installs in seconds what pip 23 backtracks on for minutes; the pins keep every set-up the same.

@@ -11,6 +11,7 @@ from mlgit.errors import NotFoundError
 
 NAMES = {
     "docker": "mlgit.launch.docker",
+    "kubernetes": "mlgit.launch.kubernetes",
     "local": "mlgit.launch.local",
     "slurm": "mlgit.launch.slurm",
 }

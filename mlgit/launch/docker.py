@@ -31,6 +31,7 @@ from mlgit.core.job import (
     together,
 )
 from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.launch import following
 
 _JOB, _TASK, _MINUTES = "mlgit.job", "mlgit.task", "mlgit.minutes"
 """Labels of a container: its job, the number of its task, the bound on its time."""
@@ -126,12 +127,7 @@ def logs(name: str, settings: Settings, *, follow: bool = False) -> Iterator[str
         if not found:
             raise NotFoundError(f"There is no job {name} in docker.", why="it was removed, or runs at another daemon")
         for one in found:
-            rest = b""
-            for block in _printed(client, one, follow=follow):
-                *lines, rest = (rest + block).split(b"\n")
-                yield from (line.decode(errors="replace") for line in lines)
-            if rest:
-                yield rest.decode(errors="replace")
+            yield from following.split(_printed(client, one, follow=follow))
 
 
 def _printed(client: Any, one: Mapping[str, Any], *, follow: bool) -> Iterator[bytes]:

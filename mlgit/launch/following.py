@@ -1,9 +1,9 @@
-"""The lines of a file that grows while somebody reads it."""
+"""The lines of what grows while somebody reads it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 _LOOK = 0.1
@@ -27,3 +27,13 @@ def lines(path: Path, is_over: Callable[[], bool]) -> Iterator[str]:
                 yield rest.decode(errors="replace")
             return
         time.sleep(_LOOK)
+
+
+def split(blocks: Iterable[bytes]) -> Iterator[str]:
+    """The lines that *blocks* are, whole ones as soon as they are."""
+    rest = b""
+    for block in blocks:
+        *whole, rest = (rest + block).split(b"\n")
+        yield from (line.decode(errors="replace") for line in whole)
+    if rest:
+        yield rest.decode(errors="replace")

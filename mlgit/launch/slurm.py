@@ -34,6 +34,7 @@ from mlgit.core.job import (
 )
 from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
 from mlgit.launch import following
+from mlgit.launch.words import with_variables
 from mlgit.store import locks
 
 _SCRIPT, _NUMBER, _CANCELLED = "job.sh", "number", "cancelled"
@@ -169,23 +170,19 @@ def _script(spec: JobSpec, settings: Settings, name: str) -> str:
     needed = "".join(f': "${{{secret}:?}}"\n' for secret in spec.secrets)
     setup = "".join(f"{line}\n" for line in settings.setup)
     task = "${SLURM_ARRAY_TASK_ID}" if spec.array else "0"  # which is another's, where we are in an array ourselves
-    words = "".join(f"{number}) set -- {shlex.join(_words(one))} ;;\n" for number, one in enumerate(spec.members))
+    tasks = "".join(
+        f"{number}) set -- {shlex.join(with_variables(one))} ;;\n" for number, one in enumerate(spec.members)
+    )
     return f"""#!/bin/sh
 {options}_mlgit_here=$PWD _mlgit_task={task}
 {needed}{setup}cd {shlex.quote(str(Path(spec.folder).resolve()))} || exit
 case $_mlgit_task in
-{words}esac
+{tasks}esac
 "$@"
 _mlgit_code=$?
 cd "$_mlgit_here" && echo $_mlgit_code > ".$_mlgit_task.code" && mv ".$_mlgit_task.code" "$_mlgit_task.code"
 exit $_mlgit_code
 """
-
-
-def _words(one: JobSpec) -> list[str]:
-    """The command with its variables; `env` would take a program with a = in its name for one of them."""
-    own = ["sh", "-c", 'exec "$0" "$@"', *one.command] if "=" in one.command[0] else one.command
-    return ["env", "--", *(f"{name}={value}" for name, value in sorted(one.env.items())), *own]
 
 
 def _options(spec: JobSpec, settings: Settings, name: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ import pytest
 from mlgit.core.job import JobSpec, Standing
 from mlgit.launch import backends
 from mlgit.launch.backends import Backend
-from tests import dockerd, slurmd
+from tests import dockerd, kube, slurmd
 from tests.conftest import need
 
 T = TypeVar("T")
@@ -86,6 +86,16 @@ def docker(paths: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @contextlib.contextmanager
+def kubernetes(paths: pytest.TempPathFactory) -> Iterator[Place]:
+    need("kubernetes", kube.is_here())
+    backend = backends.backend("kubernetes")
+    folder = paths.mktemp("work")
+    with kube.running(paths.mktemp("k")) as (_, config):
+        settings = backend.Settings(kubeconfig=str(config), image=kube.IMAGE, folder=str(folder), grace_seconds=5)
+        yield Place(backend=backend, settings=settings, folder=folder)
+
+
+@contextlib.contextmanager
 def slurm(paths: pytest.TempPathFactory) -> Iterator[Place]:
     need("slurm", slurmd.is_here())
     backend = backends.backend("slurm")
@@ -97,6 +107,7 @@ def slurm(paths: pytest.TempPathFactory) -> Iterator[Place]:
 
 PLACES: dict[str, Callable[[pytest.TempPathFactory], contextlib.AbstractContextManager[Place]]] = {
     "docker": docker,
+    "kubernetes": kubernetes,
     "local": local,
     "slurm": slurm,
 }

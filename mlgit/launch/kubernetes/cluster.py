@@ -1,0 +1,172 @@
+"""A cluster's API server, by Kubernetes' own client, and what it says where it refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlgit.errors import MlgitError, NotFoundError, SilentError
+from mlgit.launch.kubernetes.manifest import JOB, OURS, Settings
+
+_AT_ONCE = 500
+"""How many things one answer lists."""
+_NAMED = 50
+"""Jobs that a question names; more, and it is after all of ours."""
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_SILENCE = 600.0
+"""Seconds after which what a pod prints is asked for anew, for nothing came."""
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class Cluster:
+    """The namespace of a cluster that a queue names."""
+
+    def __init__(self, api: Any, namespace: str, seconds: float) -> None:
+        from kubernetes import client
+
+        self.jobs, self.core = client.BatchV1Api(api), client.CoreV1Api(api)
+        self.namespace, self.seconds = namespace, seconds
+
+    def ask(self, verb: Callable[..., Any], *words: Any, **more: Any) -> Any:
+        """What *verb* of the client answers about *words* in the namespace."""
+        return verb(*words, namespace=self.namespace, _request_timeout=float(self.seconds), **more)
+
+    def find_jobs(self, names: Sequence[str]) -> dict[str, Any]:
+        """The Jobs of these *names*, those of them that are there."""
+        return {one.metadata.name: one for one in self._list(self.jobs.list_namespaced_job, names)}
+
+    def find_pods(self, names: Sequence[str]) -> dict[str, list[Any]]:
+        """The pods of the Jobs *names*, each after those that began before it."""
+        found: dict[str, list[Any]] = {name: [] for name in names}
+        for pod in self._list(self.core.list_namespaced_pod, names):
+            found.setdefault(pod.metadata.labels[JOB], []).append(pod)
+        for pods in found.values():
+            pods.sort(key=lambda pod: (str(pod.metadata.creation_timestamp), pod.metadata.name))
+        return found
+
+    def find_pod(self, name: str) -> Any:
+        """The pod *name*, or None where it is gone."""
+        from kubernetes.client import ApiException
+
+        try:
+            return self.ask(self.core.read_namespaced_pod, name)
+        except ApiException as exc:
+            if exc.status != 404:
+                raise
+            return None
+
+    def _list(self, verb: Callable[..., Any], names: Sequence[str]) -> Iterator[Any]:
+        named = sorted({name for name in names if _NAME.fullmatch(name)})
+        if not named:
+            return
+        label = ",".join(f"{key}={value}" for key, value in OURS.items())
+        if len(named) <= _NAMED:
+            label += f",{JOB} in ({','.join(named)})"
+        more: dict[str, str] = {}
+        while True:
+            answer = self.ask(verb, label_selector=label, limit=_AT_ONCE, **more)
+            yield from (one for one in answer.items if one.metadata.labels.get(JOB) in named)
+            if not (rest := answer.metadata._continue):
+                return
+            more = {"_continue": rest}
+
+    def printed(self, pod: str, *, follow: bool) -> Iterator[bytes]:
+        """What *pod* has printed; with *follow*, until it ends or falls silent. Nothing where it has not begun."""
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import ReadTimeoutError
+
+        try:
+            answer = self.core.read_namespaced_pod_log(
+                pod, self.namespace, follow=follow, _preload_content=False,
+                _request_timeout=(float(self.seconds), _SILENCE if follow else float(self.seconds)),
+            )  # fmt: skip
+        except ApiException as exc:
+            if exc.status in (400, 404):
+                return
+            raise
+        with contextlib.closing(answer):
+            if answer.status in (400, 404):
+                return
+            if answer.status >= 300:
+                raise ApiException(http_resp=answer)
+            try:
+                yield from answer.stream(1 << 16)
+            except ReadTimeoutError:
+                if not follow:
+                    raise
+
+
+@contextlib.contextmanager
+def asked(settings: Settings, what: str) -> Iterator[Cluster]:
+    """The cluster for a block; *what* is the sentence for where it refuses.
+
+    Raises `MlgitError`, `SilentError`, and `NotFoundError` without the library.
+    """
+    try:
+        from kubernetes.client import ApiException
+        from kubernetes.config import ConfigException
+        from urllib3.exceptions import HTTPError
+    except ImportError as exc:
+        fix = "pip install 'mlgit[kubernetes]'"
+        raise NotFoundError(what, why="Kubernetes' client is not installed here.", fix=fix) from exc
+    try:
+        with _connected(settings) as found:
+            yield found
+    except ConfigException as exc:
+        fix = "kubectl config get-contexts shows what kubectl knows; the queue may say kubeconfig and context"
+        raise NotFoundError(what, why=str(exc).strip(), fix=fix) from exc
+    except ApiException as exc:
+        raise _refused(exc, what) from exc
+    except HTTPError as exc:
+        why = f"the API server does not answer: {exc}"
+        raise SilentError(what, why=why, fix="kubectl cluster-info tells whether it is up; then try again") from exc
+
+
+@contextlib.contextmanager
+def _connected(settings: Settings) -> Iterator[Cluster]:
+    from kubernetes import client, config
+
+    set_up = client.Configuration()
+    set_up.retries = False  # what urllib3 takes for none; each one would print a warning
+    place, namespace = settings.kubeconfig, settings.namespace
+    place = str(Path(place).expanduser()) if place else None
+    try:
+        config.load_kube_config(place, settings.context, client_configuration=set_up, persist_config=False)
+        if namespace is None:
+            contexts, current = config.list_kube_config_contexts(place)
+            wanted = next((one for one in contexts if one["name"] == settings.context), current)
+            namespace = wanted["context"].get("namespace")
+    except config.ConfigException:
+        if place or settings.context or not _OWN_NAMESPACE.exists():
+            raise
+        config.load_incluster_config(client_configuration=set_up)  # in a pod
+        namespace = namespace or _OWN_NAMESPACE.read_text().strip()
+    with client.ApiClient(set_up) as api:
+        yield Cluster(api, namespace or "default", settings.answer_seconds)
+
+
+def _refused(exc: Any, what: str) -> MlgitError:
+    why = said(exc)
+    if not exc.status:  # TLS failed before anything was asked
+        return SilentError(what, why=why, fix="kubectl cluster-info tells whether it is up; then try again")
+    if exc.status == 401:
+        return MlgitError(what, why=f"The cluster does not know you: {why}", fix="log in anew, as for kubectl")
+    if exc.status == 403:
+        fix = "ask for the right there; kubectl auth can-i --list tells which you have, and the queue may say namespace"
+        return MlgitError(what, why=why, fix=fix)
+    if exc.status == 429 or exc.status >= 500:
+        return SilentError(what, why=why, fix="try again; kubectl get --raw '/readyz?verbose' tells how the cluster is")
+    return MlgitError(what, why=why)
+
+
+def said(exc: Any) -> str:
+    """What the API server says in *exc*."""
+    try:
+        told: Mapping[str, Any] = json.loads(exc.body or "")
+        return str(told["message"])
+    except (ValueError, KeyError, TypeError):
+        return " ".join(f"{exc.reason or ''} {exc.body or ''}".split())[:500]
