@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -103,29 +104,58 @@ class Following:
         return _Follower(folder, run) if self._is_wanted(run) else None
 
 
+class _Tail:
+    """A file that grows, line by line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._offset = path, 0
+
+    def more(self) -> Iterator[bytes]:
+        """The whole lines that have come since the last time, in blocks; none where the file has gone."""
+        with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
+            file.seek(self._offset)
+            while block := file.read(_BLOCK):
+                block += file.readline()
+                whole = block[: block.rfind(b"\n") + 1]  # the last line may still be being written
+                self._offset += len(whole)
+                if whole:
+                    yield whole
+                if len(whole) < len(block):
+                    break
+
+
+class Growing:
+    """What a run under way logs as numbers by one name: one value a step, the first, as soon as it is there."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._tail, self._name = _Tail(folder / "history.jsonl"), name
+        self._step: object = None
+
+    def more(self) -> Iterator[float]:
+        """The values that have come since the last time; nan and the infinities among them."""
+        for block in self._tail.more():
+            for row in rows.parsed(block):
+                value = row.get(self._name)
+                if value is None and "_summary" not in row:
+                    value = dict(leaves(row)).get(self._name)
+                if isinstance(value, int | float) and row.get("_step") != self._step:
+                    self._step = row.get("_step")
+                    yield value
+
+
 class _Follower:
     """One of them."""
 
     def __init__(self, folder: Path, run: Run) -> None:
-        self._path, self._offset = folder / "history.jsonl", 0
+        self._tail = _Tail(folder / "history.jsonl")
         self._metrics: dict[str, Any] = {}
         self._marks: deque[tuple[float, int]] = deque(maxlen=_MARKS)
         self.seen = Seen(run=replace(run, state=State.RUNNING))
 
     def look(self) -> Seen:
         """The run as it is now."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                while block := file.read(_BLOCK):
-                    block += file.readline()
-                    whole = block[: block.rfind(b"\n") + 1]  # the last line may still be being written
-                    self._offset += len(whole)
-                    self._take(whole)
-                    if len(whole) < len(block):
-                        break
-        except FileNotFoundError:
-            return self.seen  # it has just ended
+        for block in self._tail.more():
+            self._take(block)
         heard, step = self._marks[-1] if self._marks else (None, None)
         metrics = {name: value for name, value in self._metrics.items() if not name.startswith("_")}
         run = replace(self.seen.run, metrics=metrics)
@@ -133,7 +163,7 @@ class _Follower:
         return self.seen
 
     def _take(self, block: bytes) -> None:
-        told = rows.parsed(block) if block else []
+        told = rows.parsed(block)
         for row in told:
             if "_summary" in row:
                 self._say(row["_summary"])
