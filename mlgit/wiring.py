@@ -55,11 +55,11 @@ def place(start: Path | None = None) -> Place:
     return here
 
 
-def init_project(folder: Path, *, project: str | None, dvc: bool) -> list[str]:
+def init_project(folder: Path, *, project: str | None, dvc: bool, github: bool = False) -> list[str]:
     """Make *folder* an mlgit project; return the files that were written."""
     from mlgit.store import project as projects
 
-    return projects.create(folder, name=project, dvc=dvc)
+    return projects.create(folder, name=project, dvc=dvc, github=github)
 
 
 def forge(place: Place) -> Forge:

@@ -12,8 +12,13 @@ from mlgit.cli import output
 @click.command()
 @click.option("--project", help="The project's name, under which its runs are kept.  [default: the folder's]")
 @click.option("--dvc/--no-dvc", default=True, help="Set DVC up as well, for data and models.", show_default=True)
+@click.option(
+    "--github",
+    is_flag=True,
+    help="Write the workflow, too, that runs jobs on GitHub's runners: mlgit launch --on actions.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the names of the files that were written, as JSON.")
-def command(project: str | None, dvc: bool, as_json: bool) -> None:
+def command(project: str | None, dvc: bool, github: bool, as_json: bool) -> None:
     """Make the current folder an mlgit project: a commented mlgit.yaml, and DVC's set-up.
 
     What is there stays as it is, so it may be run again. Nothing is committed: the files are yours to look at.
@@ -22,11 +27,12 @@ def command(project: str | None, dvc: bool, as_json: bool) -> None:
     Examples:
       mlgit init
       mlgit init --project churn
+      mlgit init --github
     """
     from mlgit import wiring
 
     folder = Path.cwd()
-    written = wiring.init_project(folder, project=project, dvc=dvc)
+    written = wiring.init_project(folder, project=project, dvc=dvc, github=github)
     if as_json:
         output.as_json({"written": written})
         return

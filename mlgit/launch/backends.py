@@ -10,6 +10,7 @@ from mlgit.core.job import JobSpec, Standing
 from mlgit.errors import NotFoundError
 
 NAMES = {
+    "actions": "mlgit.launch.actions",
     "docker": "mlgit.launch.docker",
     "kubernetes": "mlgit.launch.kubernetes",
     "local": "mlgit.launch.local",

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from mlgit import whole
+from mlgit import resources, whole
 from mlgit.git.repo import Repo
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -62,3 +62,16 @@ def test_a_virtual_environment_in_the_project_stays_out_of_its_commits(tmp_path:
     mlgit("init", cwd=tmp_path)
 
     assert (tmp_path / ".gitignore").read_text() == "__pycache__/\n.env\n.*.mlgit\n.venv/\n"
+
+
+def test_the_workflow_for_githubs_runners_lies_at_the_top_of_the_repository(inside: Repo, mlgit: Script):
+    (inside.folder / "churn").mkdir()
+
+    done = mlgit("init", "--github", "--no-dvc", "--json", cwd=inside.folder / "churn")
+
+    path = inside.folder / ".github/workflows/mlgit-launch.yml"
+    assert "../.github/workflows/mlgit-launch.yml" in json.loads(done.stdout)["written"]
+    assert path.read_text() == (resources.templates() / "workflows/mlgit-launch.yml").read_text()
+    path.write_text("name: mine")
+    assert path.name not in mlgit("init", "--github", "--no-dvc", "--json", cwd=inside.folder).stdout
+    assert path.read_text() == "name: mine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,11 +13,12 @@ from typing import Any, TypeVar
 
 import pytest
 
+from mlgit import resources
 from mlgit.core.job import JobSpec, Standing
 from mlgit.launch import backends
 from mlgit.launch.backends import Backend
-from tests import dockerd, kube, slurmd
-from tests.conftest import need
+from tests import dockerd, kube, runners, slurmd
+from tests.conftest import make_repo, need
 
 T = TypeVar("T")
 
@@ -32,6 +34,11 @@ class Place:
     image: str | None = None
     has_seconds: bool = True
     """Whether it ends jobs by the second, and not by the minute."""
+    is_elsewhere: bool = False
+    """Whether jobs start in a copy of the folder, print nothing before they end, and have secrets of their own."""
+
+    of: Any = None
+    """What stands behind it, where a test asks for more."""
 
     def spec(self, code: str, *words: str, **more: Any) -> JobSpec:
         """A job that runs Python *code*."""
@@ -105,7 +112,33 @@ def slurm(paths: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(backend=backend, settings=settings, folder=paths.mktemp("work"), has_seconds=False)
 
 
+@contextlib.contextmanager
+def actions(paths: pytest.TempPathFactory) -> Iterator[Place]:
+    need("act", runners.is_here())
+    backend = backends.backend("actions")
+    folder, remote = paths.mktemp("work"), paths.mktemp("remote")
+    workflow = (resources.templates() / "workflows/mlgit-launch.yml").read_text()
+    make_repo(remote, commit=False, bare=True)
+    make_repo(folder)
+    (folder / runners.WORKFLOW).parent.mkdir(parents=True)
+    (folder / runners.WORKFLOW).write_text(workflow.replace("# HF_TOKEN: $", "HF_TOKEN: $"))
+    for command in (
+        "config uploadpack.allowAnySHA1InWant true", f"-C {folder} add .", f"-C {folder} commit -qm workflow",
+        f"-C {folder} remote add origin {remote}", f"-C {folder} push -q origin main",
+        f"-C {folder} remote set-head origin main",
+    ):  # fmt: skip
+        subprocess.run(["git", *command.split()], cwd=remote, check=True)
+    with runners.serving(paths.mktemp("runs"), remote) as github, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GITHUB_TOKEN", runners.TOKEN)
+        settings = backend.Settings(
+            repository="acme/churn", api=github.address, runs_on=("ubuntu-latest",), secrets=("HF_TOKEN",),
+            poll_seconds=0.05,
+        )  # fmt: skip
+        yield Place(backend=backend, settings=settings, folder=folder, is_elsewhere=True, of=github)
+
+
 PLACES: dict[str, Callable[[pytest.TempPathFactory], contextlib.AbstractContextManager[Place]]] = {
+    "actions": actions,
     "docker": docker,
     "kubernetes": kubernetes,
     "local": local,

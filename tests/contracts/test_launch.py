@@ -40,14 +40,17 @@ def test_a_job_runs_and_its_lines_can_be_read(place: Place):
     job = place.submit(place.spec("import sys, os; print('one'); print(os.getcwd()); print('three', file=sys.stderr)"))
 
     assert place.ended(job).state is JobState.SUCCEEDED
-    assert sorted(place.printed(job)) == sorted(["one", str(place.folder), "three"])
+    folder = next(line for line in place.printed(job) if "/" in line)
+    assert sorted(place.printed(job)) == sorted(["one", folder, "three"])
+    assert place.is_elsewhere or folder == str(place.folder)
     assert sorted(place.backend.logs(job, place.settings)) == sorted(place.printed(job))
 
 
 def test_a_job_may_write_to_its_folder(place: Place):
-    place.ended(place.submit(place.spec("open('made.txt', 'w').write('x')")))
+    job = place.submit(place.spec("open('made.txt', 'w').write('x'); print(open('made.txt').read())"))
 
-    assert (place.folder / "made.txt").read_text() == "x"
+    assert place.printed(job) == ["x"]
+    assert place.is_elsewhere or (place.folder / "made.txt").read_text() == "x"
 
 
 def test_a_job_that_fails_says_how(place: Place):
@@ -70,7 +73,9 @@ def test_names_words_and_variables_arrive_as_text(place: Place):
 
 
 def test_a_key_starts_one_job(place: Place):
-    spec = place.spec("open('count.txt', 'a').write('x')", key="lr sweep/3")
+    spec = place.spec(
+        "import sys; open(sys.argv[1], 'a').write('x')", str(place.folder / "count.txt"), key="lr sweep/3"
+    )
     first = place.submit(spec)
     second = place.submit(spec)
     place.ended(first)
@@ -85,7 +90,8 @@ def test_a_key_starts_one_job(place: Place):
 def test_a_job_is_cancelled_and_not_again(place: Place):
     job, done = place.submit(place.spec(SLEEP)), place.submit(place.spec(""))
     place.ended(done)
-    until(lambda: "up" in list(place.backend.logs(job, place.settings)))
+    until(lambda: place.is_elsewhere or "up" in list(place.backend.logs(job, place.settings)))
+    until(lambda: place.standing(job).state is JobState.RUNNING)
     assert place.standing(job).state is JobState.RUNNING
 
     place.cancel(job, done)
@@ -123,6 +129,8 @@ def test_an_arrays_tasks_stand_each_for_itself(place: Place):
 
 
 def test_one_task_of_an_array_can_be_cancelled(place: Place):
+    if place.is_elsewhere:
+        pytest.skip("it ends all of an array or none of it")
     quick = place.spec("print('done')").command
     job = place.submit(place.spec("", array=(Member(command=place.spec(SLEEP).command), Member(command=quick))))
 
@@ -133,6 +141,8 @@ def test_one_task_of_an_array_can_be_cancelled(place: Place):
 
 
 def test_lines_come_while_the_job_runs(place: Place):
+    if place.is_elsewhere:
+        pytest.skip("it tells what a job printed when that has ended")
     go = place.folder / "go"
     wait = "while not os.path.exists('go'): time.sleep(0.02)"
     code = f"import os, time\nprint('first', flush=True)\n{wait}\nprint('last', end='')"
@@ -157,7 +167,7 @@ def test_a_secret_reaches_the_job_and_nothing_that_is_written(place: Place, monk
 
 
 def test_a_secret_that_is_not_set_is_said_before(place: Place):
-    with pytest.raises(UsageError, match=r"needs the secret NOT_SET, which is not set here.\nTo fix: export NOT_SET=…"):
+    with pytest.raises(UsageError, match=r"needs the secret NOT_SET, which .*\nTo fix: "):
         place.submit(place.spec("", secrets=("NOT_SET",)))
 
 

@@ -1,0 +1,1 @@
+"""GitHub: what is asked of it, and what it answers."""
