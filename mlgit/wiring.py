@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -20,6 +21,7 @@ from mlgit.tracking import tied
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from mlgit.core.job import JobSpec
     from mlgit.core.registered import Registered
     from mlgit.core.run import Run
     from mlgit.core.sweep import Sweep
@@ -415,24 +417,33 @@ def sweep_lines(task: Task) -> tuple[list[str], bool]:
 
 
 def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]], None]) -> Outcome:
-    """Run *task* on this machine; *tell* hears of each trial that begins or ends. Raises `MlgitError`."""
+    """Be an agent of *task* on this machine; *tell* hears of each trial that begins or ends. Raises `MlgitError`."""
+    import os
     import time
 
     from mlgit.index import query
     from mlgit.launch import process
-    from mlgit.sweeps import agent
+    from mlgit.sweeps import agent, claiming
+    from mlgit.tracking.command import leash
 
     settings = process.Settings(log_dir=task.scratch)
-    launcher = agent.Launcher(
-        submit=lambda spec: process.start(spec, settings),
-        state=process.state,
-        cancel=process.cancel,
-        tail=process.tail,
-        pause=lambda: time.sleep(0.05),
-    )
 
-    def runs() -> list[Run]:
+    def runs(known: Mapping[str, str]) -> list[Run]:
         recover.recover_all(place.repo, lambda _: None)  # the run of a trial that was killed becomes a branch here
-        return query.runs(place.repo, sweep=task.sweep.id)
+        return query.moved(place.repo, known, sweep=task.sweep.id)
 
-    return agent.run(task, launcher, runs, tell)
+    with claiming.present(place.repo, task.sweep, slots=task.agents) as me:
+
+        def start(spec: JobSpec) -> process.Job:
+            env = {**spec.env, leash.VARIABLE: str(os.getpid())}
+            return process.start(replace(spec, env=env), settings, held=(me.lock,))
+
+        launcher = agent.Launcher(
+            submit=agent.submitting(task, start),
+            state=process.state,
+            cancel=process.cancel,
+            tail=process.tail,
+            pause=lambda: time.sleep(0.02),
+        )
+        board = claiming.Board(place.repo, task.sweep)
+        return agent.run(task, me.agent, board, launcher, runs, tell, pace=claiming.pace())

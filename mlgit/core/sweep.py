@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlgit.core.compare import Goal
+
+
+class SweepState(enum.Enum):
+    """Whether its agents go on."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    """What runs goes on, and nothing begins."""
+    STOPPED = "stopped"
+    """What runs goes on; then the agents end."""
+    CANCELLED = "cancelled"
+    """What runs is ended too."""
+    FINISHED = "finished"
+    """There was nothing left to try, or the target was reached."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +43,7 @@ class Sweep:
     """How many trials were asked for in all, or None: as many as its file says."""
     agents: int = 1
     """How many of them side by side."""
+    state: SweepState = SweepState.RUNNING
     searched: Mapping[str, bool] | None = None
     """The params that its trials vary, by dotted name → whether on a logarithmic scale; None: not looked up."""
     file: str = ""

@@ -27,8 +27,9 @@ class Imagined(Repo):
         patterns = [prefix.rstrip("/") for prefix in prefixes or ("refs",)]
         return {ref: oid for ref, oid in sorted(self.known.items()) if any(_fits(ref, one) for one in patterns)}
 
-    def move(self, moves: Sequence[Move], *, why: str) -> None:
+    def move(self, moves: Sequence[Move], *, why: str, logged: bool = True) -> None:
         """As those of a real one: all or none. Raises `RefMovedError`."""
+        del logged  # it has no reflogs
         if odd := [move.ref for move in moves if self.known.get(move.ref) != move.old]:
             raise RefMovedError(f"{', '.join(odd)}: not where it was said to be.", why=why)
         for move in moves:

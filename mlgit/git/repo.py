@@ -126,12 +126,14 @@ class Repo:
         ref = process.run("symbolic-ref", "--quiet", "HEAD", folder=self.folder, ok=(0, 1)).decode().strip()
         return ref or None
 
-    def move(self, moves: Sequence[Move], *, why: str) -> None:
+    def move(self, moves: Sequence[Move], *, why: str, logged: bool = True) -> None:
         """Move several refs at once, all or none; *why* goes into their reflogs, unless very many branches are made.
+
+        What is not *logged* has no reflog, unless the user's own settings want one: where it stood before, nobody asks.
 
         Raises `RefMovedError` when one is not where `old` says, `GitError` when git refuses otherwise.
         """
-        if self._create(moves, why):
+        if logged and self._create(moves, why):
             return
         lines = [b"start\0"]  # with a beginning and an end of its own: a process that dies in between has moved nothing
         for step in moves:
@@ -149,7 +151,7 @@ class Repo:
         lines.append(b"commit\0")
         try:
             process.run(
-                "update-ref", "-m", f"mlgit: {why}", "--create-reflog", "--stdin", "-z",
+                "update-ref", "-m", f"mlgit: {why}", *(("--create-reflog",) if logged else ()), "--stdin", "-z",
                 folder=self.folder, stdin=b"".join(lines),
             )  # fmt: skip
         except GitError as exc:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,16 @@ def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) ->
     A run that is here and on a remote counts once, as the local branch tells it.
     """
     return ask(repo, lambda now: now.runs(now.newest(project, sweep)))
+
+
+def moved(repo: Repo, known: Mapping[str, str], *, sweep: str) -> list[Run]:
+    """Of the runs of *sweep* those that are not *known* with the commit that they have (id → commit), or are alive."""
+
+    def answer(now: Now) -> list[Run]:
+        some = now.newest(sweep=sweep)
+        return now.runs(one for one in some if isinstance(one, Run) or known.get(one.id) != one.commit)
+
+    return ask(repo, answer)
 
 
 def search(

@@ -176,6 +176,12 @@ def _here() -> dict[str, str | None]:
     return {"host": os.uname().nodename, "machine_id": _machine_id(), "mark": _mark()}
 
 
+def machine() -> str:
+    """What tells this machine from every other, as far as it can be told."""
+    here = _here()
+    return f"{here['host']}/{here['machine_id'] or here['mark']}"
+
+
 def _mark() -> str | None:
     """What tells this machine's running kernel from every other; None where the system does not say."""
     try:

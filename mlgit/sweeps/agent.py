@@ -1,24 +1,28 @@
-"""Run a sweep: one coordinator that keeps N jobs going and asks the search what comes next.
+"""An agent of a sweep: it looks what others do, claims trials, keeps its slots going, and needs nobody who coordinates.
 
-The history is what the run branches say; the coordinator alone knows what is pending. However it ends, nothing that it
-started goes on behind its back.
+Any number of agents work on one sweep. What ended, the runs tell; what is under way, the claims. However an agent ends,
+nothing that it started goes on behind its back, and what it held is taken by others.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from mlgit.core.job import JobSpec, JobState
-from mlgit.core.run import Run
+from mlgit.core.sweep import Sweep, SweepState
 from mlgit.errors import MlgitError
-from mlgit.sweeps import command, plan
+from mlgit.sweeps import claims, command, plan
+from mlgit.sweeps.claims import Agent, Claim, Claims, Pace, Watch
+from mlgit.sweeps.history import History, Runs
 from mlgit.sweeps.plan import Trial
-from mlgit.sweeps.record import Task
+from mlgit.sweeps.record import Task, bound
 from mlgit.sweeps.search import initial, suggest
 from mlgit.sweeps.space import Method, Params
 
@@ -26,15 +30,33 @@ J = TypeVar("J")
 
 MOST_FORESEEN = 1000
 """Trials that a dry run lists."""
+MOST_TRIES = 3
+"""So often a point is tried whose trials are ended from outside while their agent goes on."""
 FAILURES = 3
 """So many trials that fail before one succeeds end a sweep: something is wrong with all of them."""
+
+
+class Board(Protocol):
+    """What all agents of a sweep see, and change."""
+
+    def look(self) -> tuple[Sweep, Claims]:
+        """The sweep and its claims as they are now."""
+
+    def change(self, change: Callable[[Claims], Claims]) -> Claims:
+        """The claims after *change*, which may be asked more than once."""
+
+    def settle(self, state: SweepState) -> None:
+        """Let the sweep have ended like this, unless it has ended before."""
+
+    def is_gone(self, agent: Agent) -> bool:
+        """Whether *agent* is certainly dead, with all that it ran."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Launcher(Generic[J]):
     """A backend's verbs, as the agent needs them."""
 
-    submit: Callable[[JobSpec], J]
+    submit: Callable[[Trial], J]
     state: Callable[[J], JobState]
     cancel: Callable[[J], None]
     """Asks a job to end; asked again, makes it."""
@@ -50,123 +72,287 @@ class Outcome:
 
     trials: tuple[Trial, ...]
     ended: str
-    """Why it ended: `done`, `nothing left`, `target reached`, `interrupted`."""
+    """Why it ended: `done`, `nothing left`, `target reached`, `stopped`, `cancelled`, `interrupted`."""
 
 
 def run(
     task: Task,
+    me: Agent,
+    board: Board,
     launcher: Launcher[J],
-    runs: Callable[[], Iterable[Run]],
+    runs: Runs,
     tell: Callable[[Trial, tuple[Trial, ...]], None],
+    *,
+    pace: Pace | None = None,
 ) -> Outcome:
-    """Run *task* to its end. *runs*: the sweep's runs as they are now; *tell* hears of each trial that begins or ends.
+    """Run trials of *task* as *me*, until there is nothing left to do for it; *tell* hears of each that begins or ends.
 
     Ctrl-C ends it early and cleanly. Raises `MlgitError` when the first trials all fail.
     """
-    agent = _Agent(task, launcher, runs, tell, {trial.number: trial for trial in task.earlier})
+    history = History(task.sweep, task.file, runs)
+    agent = _Agent(task, me, board, launcher, history, tell, pace or Pace())
     try:
         return agent.work()
     except KeyboardInterrupt:
         agent.stop()
         return agent.outcome("interrupted")
     finally:
-        agent.stop()
+        try:
+            agent.stop()
+        finally:
+            agent.leave()
+
+
+@dataclass
+class _Running(Generic[J]):
+    """A trial of ours that is under way."""
+
+    trial: Trial
+    job: J
+    since: float
 
 
 @dataclass
 class _Agent(Generic[J]):
     task: Task
+    me: Agent
+    board: Board
     launcher: Launcher[J]
-    runs: Callable[[], Iterable[Run]]
+    history: History
     tell: Callable[[Trial, tuple[Trial, ...]], None]
-    trials: dict[int, Trial]
-    running: dict[int, J] = field(default_factory=dict)
+    pace: Pace
+    sweep: Sweep = field(init=False)
+    claims: Claims = field(default_factory=Claims)
+    queue: deque[Claim] = field(default_factory=deque)
+    """What is claimed, and not begun."""
+    running: dict[int, _Running[J]] = field(default_factory=dict)
+    own: dict[int, Trial] = field(default_factory=dict)
+    """Trials that began here, as they stand."""
+    over: dict[int, str | None] = field(default_factory=dict)
+    """What ended and is still to be said: number → why it left no run, or None where it did."""
+    back: set[int] = field(default_factory=set)
+    """What was broken off, and is still to be given back."""
+    broken_off: Counter[str] = field(default_factory=Counter)
+    """How often points were, by their key."""
     begun: int = 0
     failures: int = 0
     succeeded: bool = False
+    idle: bool = False
+    """Whether there was nothing to claim when we last tried, and nothing has changed since."""
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=32))
+    """How long trials took, the last ones."""
+    heard: Watch = field(default_factory=dict)
+    lost: set[int] = field(default_factory=set)
+    """What we run, and do not hold any more."""
+    is_stopping: bool = False
+    looked: float = 0.0
+    written: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.sweep = self.task.sweep
 
     def outcome(self, ended: str) -> Outcome:
-        return Outcome(trials=tuple(self.trials[number] for number in sorted(self.trials)), ended=ended)
+        return Outcome(trials=self.trials, ended=ended)
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """All trials that are known here, by number: those of others as their runs tell."""
+        known = {trial.run.id if trial.run else "": trial for trial in self.history.found.values()}
+        known |= {trial.run.id if trial.run else str(trial.number): trial for trial in self.own.values()}
+        return tuple(sorted(known.values(), key=lambda trial: (trial.number, trial.name)))
 
     def work(self) -> Outcome:
-        self.begin()
-        while self.running:
-            ended = {number: state for number, job in self.running.items() if (state := self.launcher.state(job)).ended}
+        self.write()
+        self.history.look(self.claims)
+        while True:
+            ended = {
+                number: state for number, one in self.running.items() if (state := self.launcher.state(one.job)).ended
+            }
+            if ended:
+                self.collect(ended)
+                self.check_hope(ended)
+            if self.look() or ended:
+                if self.sweep.state is SweepState.CANCELLED:
+                    self.stop()
+                    return self.outcome("cancelled")
+                if self.reached():
+                    self.board.settle(SweepState.FINISHED)
+                    self.stop()
+                    return self.outcome("target reached")
+            if self.sweep.state is SweepState.RUNNING:
+                self.begin()
+            if not self.running and (why := self.reason()):
+                return self.outcome(why)
             if not ended:
                 self.launcher.pause()
-                continue
-            self.collect(ended)
-            if not self.succeeded and self.failures >= FAILURES:
-                raise self.hopeless(self.trials[max(ended)])
-            if self.reached():
-                self.stop()
-                return self.outcome("target reached")
-            self.begin()
-        return self.outcome("done" if self.room(1) == 0 else "nothing left")
 
-    def room(self, free: int) -> int:
-        """How many of *free* agents may begin a trial."""
-        return free if self.task.most is None else max(0, min(free, self.task.most - self.begun))
+    def reason(self) -> str:
+        """Why there is nothing left to do here, or nothing."""
+        if self.sweep.state is SweepState.STOPPED:
+            return "stopped"
+        if self.task.count is not None and self.begun >= self.task.count:
+            return "done"
+        if self.sweep.state is SweepState.FINISHED and not self.claims.open:
+            return "done" if self.room(self.claims) == 0 else "nothing left"
+        if self.sweep.state is not SweepState.RUNNING or not self.idle or self.claims.open:
+            return ""
+        self.board.settle(SweepState.FINISHED)
+        return "done" if self.room(self.claims) == 0 else "nothing left"
+
+    def look(self) -> bool:
+        """Look what others do, if it is time to; whether it was."""
+        now = time.monotonic()
+        if now - self.looked < self.pace.look:
+            return False
+        self.looked = now
+        before = self.sweep.state, self.claims
+        self.sweep, self.claims = self.board.look()
+        if (self.sweep.state, self.claims) != before:
+            self.idle = False
+        if self.sweep.state is not SweepState.RUNNING:
+            self.back |= {one.number for one in self.queue}
+            self.queue.clear()
+        if self.over or self.back or self.dead(self.claims) or now - self.written >= self.pace.beat:
+            self.write()
+        held = {one.number for one in self.claims.of(self.me.id)}
+        for number in self.running.keys() - held - self.lost:  # we were silent for too long: somebody else runs it
+            self.launcher.cancel(self.running[number].job)
+            self.lost.add(number)
+        return True
+
+    def dead(self, now: Claims) -> set[str]:
+        """The agents that are dead: their locks say so, or they have been silent for too long."""
+        moment = time.monotonic()
+        self.heard = claims.watch(self.heard, now, now=moment)
+        silent = claims.silent(self.heard, now=moment, lease=self.pace.lease)
+        holders = {one.agent for one in now.open} - {one.id for one in now.agents} - {"", self.me.id}
+        others = (one for one in now.agents if one.id != self.me.id)
+        return holders | {one.id for one in others if one.id in silent or self.board.is_gone(one)}
+
+    def write(self, further: Callable[[Claims], Claims] = lambda now: now) -> None:
+        """Say what ended here, that we are alive, and who is not; then do what is *further* to do."""
+
+        def change(now: Claims) -> Claims:
+            gone = {number: why for number, why in self.over.items() if why is not None}
+            now = claims.release(now, self.me.id, set(self.over), gone)
+            now = claims.give_back(now, self.me.id, self.back)
+            now = claims.leave(now, *self.dead(now))
+            return further(claims.renew(now, self.me, heard=time.time()))
+
+        self.claims = self.board.change(change)
+        self.over.clear()
+        self.back.clear()
+        self.written = time.monotonic()
+
+    def leave(self) -> None:
+        """Be no agent any more; what we hold and have not ended waits for others."""
+        self.queue.clear()
+        self.write(lambda now: claims.leave(now, self.me.id))
+
+    def room(self, now: Claims) -> int | None:
+        """How many trials the sweep may still begin, beside those that *now* are open; None: as many as there are."""
+        most = bound(self.task.file, self.sweep.trials)
+        return None if most is None else max(0, most - len(self.history.seen(now)))
 
     def begin(self) -> None:
-        """Give every free agent a trial, as long as there are any."""
-        file, metric = self.task.file, self.task.file.metric
-        if room := self.room(self.task.agents - len(self.running)):
-            for params in suggest(file.space, plan.seen(self.trials.values(), metric), room, self.task.sweep.seed):
-                self.start(max(self.trials, default=0) + 1, params)
+        """Give every free slot a trial, as long as there are any."""
+        free = self.me.slots - len(self.running)
+        if self.task.count is not None:
+            free = min(free, self.task.count - self.begun)
+        if free > len(self.queue) and not self.idle:
+            self.claim(free - len(self.queue))
+        while self.queue and len(self.running) < self.me.slots:
+            one = self.queue.popleft()
+            if one.number in self.running:  # we had lost it, and it has not ended yet
+                self.back.add(one.number)
+            else:
+                self.start(one)
 
-    def start(self, number: int, params: Params) -> None:
-        job = spec(self.task, number, params)
-        if "${args_json_file}" in " ".join(self.task.sweep.command):
-            path = json_file(self.task, number)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(command.json_args(params, self.task.file))
-        self.running[number] = self.launcher.submit(job)
+    def claim(self, free: int) -> None:
+        """Claim trials for *free* slots: first what others have left, then what the search says."""
+        had = {one.number for one in self.queue} | set(self.running)
+
+        def wanting(now: Claims) -> Claims:
+            self.history.look(now)
+            told, space = self.history.told, self.task.file.space
+            now = claims.take(now, self.me.id, free, told)
+            short = free - len([one for one in now.of(self.me.id) if one.number not in had])
+            if short < 1:
+                return now
+            seen = self.history.seen(now)
+            points = suggest(space, seen, self.block(short, now), self.sweep.seed)
+            return claims.claim(now, self.me.id, points, told)
+
+        self.write(wanting)
+        new = [one for one in self.claims.of(self.me.id) if one.number not in had]
+        self.queue.extend(new)
+        self.idle = not new
+
+    def block(self, short: int, now: Claims) -> int:
+        """How many trials to claim where *short* slots are free."""
+        room, space = self.room(now), self.task.file.space
+        wanted = claims.block(
+            short, seconds=self.seconds, agents=len(now.agents), left=room, is_quick=space.method is not Method.BAYES
+        )
+        return wanted if self.task.count is None else min(wanted, self.task.count - self.begun - len(self.queue))
+
+    def start(self, one: Claim) -> None:
+        name = plan.trial_name(self.task.sweep, one.number)
+        trial = Trial(number=one.number, name=name, params=dict(one.params), state=JobState.RUNNING)
+        since = time.monotonic()
+        self.running[one.number] = _Running(trial, self.launcher.submit(trial), since)
         self.begun += 1
-        self.change(Trial(number=number, name=job.name, params=params, state=JobState.RUNNING))
+        self.change(trial)
 
     def collect(self, ended: Mapping[int, JobState]) -> None:
         """Take down what became of trials that ended."""
-        runs = list(self.runs())
+        self.history.look(self.claims)
         for number, state in ended.items():
+            one = self.running.pop(number)
             quiet = state in (JobState.SUCCEEDED, JobState.CANCELLED)
-            problem = "" if quiet else self.launcher.tail(self.running[number])
-            trial = replace(self.trials[number], state=state, problem=problem)
-            trial = plan.judged(trial, self.run_of(trial, runs), self.task.file.metric)
+            problem = "" if quiet else self.launcher.tail(one.job)
+            found = self.history.of(number)
+            trial = plan.judged(
+                replace(one.trial, state=state, problem=problem), found.run if found else None, self.task.file.metric
+            )
+            self.seconds.append(time.monotonic() - one.since)
             self.succeeded = self.succeeded or trial.counts
-            self.failures += not trial.counts
+            self.failures += trial.failed
+            if number in self.lost:
+                self.lost.remove(number)
+            elif trial.interrupted and not self.is_too_often(trial):
+                self.back.add(number)
+            else:
+                self.over[number] = None if trial.run and not trial.interrupted else trial.problem or trial.word
             self.change(trial)
-            del self.running[number]
 
-    def run_of(self, trial: Trial, runs: Iterable[Run]) -> Run | None:
-        """The run that *trial* made: by its name, or by its params where its script renamed it."""
-        taken = {other.run.id for other in self.trials.values() if other.run}
-        free = [run for run in runs if run.id not in taken]
-        space = self.task.file.space
-        for run in free:
-            if run.name == trial.name:
-                return run
-        made = plan.trials(self.task.sweep, space, None, free)
-        return next((other.run for other in made if space.key(other.params) == space.key(trial.params)), None)
+    def is_too_often(self, trial: Trial) -> bool:
+        """Whether the point of *trial*, which was broken off, has been so often enough."""
+        key = self.task.file.space.key(trial.params) or ""
+        self.broken_off[key] += not self.is_stopping
+        return self.broken_off[key] >= MOST_TRIES
 
     def change(self, trial: Trial) -> None:
-        self.trials[trial.number] = trial
-        self.tell(trial, tuple(self.trials.values()))
+        self.own[trial.number] = trial
+        self.tell(trial, self.trials)
 
     def reached(self) -> bool:
         metric = self.task.file.metric
-        best = plan.best_of(self.trials.values(), metric)
-        return metric is not None and best is not None and metric.reached(best.value)
+        if metric is None or metric.target is None:
+            return False
+        best = plan.best_of(self.trials, metric)
+        return best is not None and metric.reached(best.value)
 
     def stop(self) -> None:
         """End what is running, then take it down; asked again meanwhile, end it by force."""
+        self.is_stopping = True
         ended: dict[int, JobState] = {}
         while len(ended) < len(self.running):
             try:
-                for job in self.running.values():
-                    self.launcher.cancel(job)
+                for one in self.running.values():
+                    self.launcher.cancel(one.job)
                 while len(ended) < len(self.running):
-                    states = {number: self.launcher.state(job) for number, job in self.running.items()}
+                    states = {number: self.launcher.state(one.job) for number, one in self.running.items()}
                     ended = {number: state for number, state in states.items() if state.ended}
                     self.launcher.pause()
             except KeyboardInterrupt:
@@ -174,12 +360,30 @@ class _Agent(Generic[J]):
         if ended:
             self.collect(ended)
 
-    def hopeless(self, trial: Trial) -> MlgitError:
-        return MlgitError(
+    def check_hope(self, ended: Iterable[int]) -> None:
+        """Raise `MlgitError` where trials fail, one as the other, and none ever succeeded."""
+        if self.succeeded or self.failures < FAILURES or any(trial.counts for trial in self.history.found.values()):
+            return
+        self.board.settle(SweepState.STOPPED)
+        trial = self.own[max(ended)]
+        raise MlgitError(
             f"The first {self.failures} trials of the sweep {self.task.sweep.id} all failed; it was stopped.",
             why=f"{trial.name}: {trial.problem}",
             fix=f"mend the cause, then `mlgit sweep run --resume {self.task.sweep.id}`",
         )
+
+
+def submitting(task: Task, start: Callable[[JobSpec], J]) -> Callable[[Trial], J]:
+    """How the job of a trial of *task* begins, by what *start* does with its description."""
+
+    def submit(trial: Trial) -> J:
+        if "${args_json_file}" in " ".join(task.sweep.command):
+            path = json_file(task, trial.number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(command.json_args(dict(trial.params), task.file))
+        return start(spec(task, trial.number, dict(trial.params)))
+
+    return submit
 
 
 def spec(task: Task, number: int, params: Params) -> JobSpec:

@@ -80,17 +80,22 @@ def trials(sweep: Sweep, space: Space, metric: Metric | None, runs: Iterable[Run
     """The trials that *runs* tell of, oldest first."""
     found: list[Trial] = []
     for run in sorted(runs, key=lambda run: (run.created, run.id)):
-        number = re.fullmatch(re.escape(trial_name(sweep, 0)[:-1]) + r"([0-9]{1,9})", run.name)
         following = max((trial.number for trial in found), default=0) + 1
-        known = {p.name: value for p in space.parameters if (value := at(run.params, p.name)) is not MISSING}
-        trial = Trial(
-            number=int(number[1]) if number else following,
-            name=run.name,
-            params=space.present(known),
-            state=_STATES[run.state],
-        )
-        found.append(judged(trial, run, metric))
+        found.append(trial(number_in(sweep, run) or following, run, space, metric))
     return found
+
+
+def number_in(sweep: Sweep, run: Run) -> int | None:
+    """The number of a trial that its *run*'s name tells, unless its script gave it another."""
+    number = re.fullmatch(re.escape(trial_name(sweep, 0)[:-1]) + r"([0-9]{1,9})", run.name)
+    return int(number[1]) if number else None
+
+
+def trial(number: int, run: Run, space: Space, metric: Metric | None) -> Trial:
+    """The trial that *run* tells of."""
+    known = {p.name: value for p in space.parameters if (value := at(run.params, p.name)) is not MISSING}
+    found = Trial(number=number, name=run.name, params=space.present(known), state=_STATES[run.state])
+    return judged(found, run, metric)
 
 
 def judged(trial: Trial, run: Run | None, metric: Metric | None) -> Trial:

@@ -5,20 +5,18 @@ Its history is no file at all, but the run branches that name the sweep.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlgit.core import refs, secrets
 from mlgit.core.compare import Goal
-from mlgit.core.sweep import Sweep
+from mlgit.core.sweep import Sweep, SweepState
 from mlgit.documents.reader import load
 from mlgit.documents.writer import as_data, dump
-from mlgit.errors import ConfigError, MlgitError, NotFoundError, UsageError
+from mlgit.errors import ConfigError, NotFoundError, RefMovedError, UsageError
+from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store.place import Place
@@ -42,11 +40,15 @@ class Task:
     folder: Path
     """Where the trials start."""
     scratch: Path
-    """For the lock of the coordinator, and the logs and params files of the trials."""
+    """For the logs and params files of the trials."""
     agents: int = 1
+    """How many trials side by side."""
+    count: int | None = None
+    """How many of them this agent begins at most; None: as many as there are for it."""
     most: int | None = None
-    """How many trials to begin, or None: until nothing is left, or the target is reached."""
+    """How many trials were left to begin, or None: until nothing is left, or the target is reached."""
     earlier: tuple[Trial, ...] = ()
+    """What there was before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,32 +66,58 @@ class _State:
     command: tuple[str, ...] = ()
     trials: int | None = None
     agents: int = 1
+    state: SweepState = SweepState.RUNNING
 
 
 def keep(repo: Repo, sweep: Sweep) -> None:
     """Keep *sweep* in git, durably; one that is there already, as *sweep* is now."""
-    ref = _ref(sweep)
-    before = repo.refs(ref).get(ref)
-    fields = {name: getattr(sweep, name) for name in _State.__dataclass_fields__}
-    files = {
-        STATE: dump(as_data(_State(**fields))).encode(),
-        FILE: sweep.file.encode(),
-    }
-    if before and all(repo.read(before, path) == content for path, content in files.items()):
-        return
-    when = None if before else sweep.created
-    repo.commit_on(ref, files, f"sweep {sweep.name}: {sweep.method}", expect=before, when=when)
+    change(repo, sweep, lambda _: sweep)
+
+
+def change(repo: Repo, sweep: Sweep, change: Callable[[Sweep], Sweep]) -> Sweep:
+    """*sweep* as it is after *change*, which is asked anew where somebody else was quicker. Raises `GitError`."""
+    ref = ref_of(sweep)
+    while True:
+        tip = repo.refs(ref).get(ref)
+        before = at(repo, sweep, tip) if tip else None
+        after = change(before or sweep)
+        if after == before:
+            return after
+        fields = {name: getattr(after, name) for name in _State.__dataclass_fields__}
+        files = {STATE: dump(as_data(_State(**fields))).encode(), FILE: after.file.encode()}
+        try:
+            when = None if before else after.created
+            repo.commit_on(ref, files, f"sweep {after.name}: {_said(before, after)}", expect=tip, when=when)
+        except RefMovedError:
+            continue
+        return after
+
+
+def _said(before: Sweep | None, after: Sweep) -> str:
+    return after.method if before is None or before.state is after.state else after.state.value
+
+
+def at(repo: Repo, sweep: Sweep, commit: str) -> Sweep:
+    """*sweep* as it is at *commit*. Raises `NotFoundError` where it is not there."""
+    with repo.reader() as reader:
+        found = _at(reader, ref_of(sweep), commit)
+    if found is None:
+        raise NotFoundError(f"{ref_of(sweep)} holds no sweep.", fix="mlgit sweep ls lists those that are there")
+    return found
+
+
+def _at(reader: Reader, ref: str, commit: str) -> Sweep | None:
+    state, file = reader.blob(f"{commit}:{STATE}"), reader.blob(f"{commit}:{FILE}")
+    if state is None or file is None:
+        return None
+    return Sweep(**vars(load(state, _State, source=f"{ref}:{STATE}")), file=file.decode(errors="replace"))
 
 
 def known(repo: Repo, project: str) -> list[Sweep]:
     """The sweeps of *project*, newest first."""
-    found: list[Sweep] = []
     with repo.reader() as reader:
-        for ref, commit in repo.refs(f"{refs.SWEEPS}{refs.component(project, 'project')}/").items():
-            state, file = reader.blob(f"{commit}:{STATE}"), reader.blob(f"{commit}:{FILE}")
-            if state is not None and file is not None:
-                fields = vars(load(state, _State, source=f"{ref}:{STATE}"))
-                found.append(Sweep(**fields, file=file.decode(errors="replace")))
+        tips = repo.refs(f"{refs.SWEEPS}{refs.component(project, 'project')}/")
+        found = [sweep for ref, commit in tips.items() if (sweep := _at(reader, ref, commit))]
     return sorted(found, key=lambda sweep: (-sweep.created, sweep.id))
 
 
@@ -116,7 +144,7 @@ def find(repo: Repo, project: str, text: str) -> Sweep:
 
 def file_of(sweep: Sweep) -> SweepFile:
     """The file that *sweep* was started with, read anew. Raises `ConfigError`."""
-    return files.read(sweep.file, source=f"{_ref(sweep)}:{FILE}")
+    return files.read(sweep.file, source=f"{ref_of(sweep)}:{FILE}")
 
 
 def described(sweep: Sweep) -> Sweep:
@@ -127,7 +155,8 @@ def described(sweep: Sweep) -> Sweep:
         return sweep
 
 
-def _ref(sweep: Sweep) -> str:
+def ref_of(sweep: Sweep) -> str:
+    """Where it is kept."""
     return f"{refs.SWEEPS}{refs.component(sweep.project, 'project')}/{refs.component(sweep.id, 'sweep')}"
 
 
@@ -179,42 +208,9 @@ def resumed(place: Place, text: str, *, agents: int | None, trials: int | None) 
     if not before.command:
         what = f"The trials of the sweep {before.id} are calls of a Python function."
         raise UsageError(what, fix=f"mlgit.agent({before.id!r}, function) in the script that has the function")
-    sweep = replace(before, agents=agents or before.agents, trials=trials or before.trials)
+    sweep = replace(before, agents=agents or before.agents, trials=trials or before.trials, state=SweepState.RUNNING)
     file = file_of(sweep)
     return _task(place, sweep, file, _trials(place.repo, sweep, file))
-
-
-def renewed(repo: Repo, task: Task) -> Task:
-    """*task* with the trials that the sweep has by now."""
-    earlier = tuple(_trials(repo, task.sweep, task.file))
-    return replace(task, earlier=earlier, most=how_many(task.file, earlier, task.sweep.trials))
-
-
-@contextlib.contextmanager
-def alone(task: Task) -> Iterator[None]:
-    """Nobody else begins trials of *task*'s sweep until the block ends, or this process does.
-
-    Raises `MlgitError` where somebody does already.
-    """
-    try:
-        task.scratch.mkdir(parents=True, exist_ok=True)
-        file = (task.scratch / "lock").open("a+")
-    except OSError as exc:
-        raise MlgitError(f"{task.scratch} cannot be written.", why=exc.strerror or str(exc)) from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise MlgitError(
-                f"The sweep {task.sweep.id} is running already.",
-                why=f"It is coordinated by {file.read(200).strip() or 'another process'}.",
-                fix="wait until it is done, or end it with Ctrl-C and then resume it",
-            ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {os.uname().nodename}")
-        file.flush()
-        yield
 
 
 def _task(place: Place, sweep: Sweep, file: SweepFile, earlier: Sequence[Trial]) -> Task:
@@ -234,12 +230,17 @@ def how_many(file: SweepFile, earlier: Iterable[Trial], asked: int | None) -> in
 
     None for as many as there are points. Raises `UsageError` where nothing would ever end the sweep.
     """
-    bounds = [bound for bound in (asked, file.run_cap) if bound is not None]
-    if bounds:
-        return max(0, min(bounds) - len(plan.seen(earlier, file.metric)))
+    most = bound(file, asked)
+    if most is not None:
+        return max(0, most - len(plan.seen(earlier, file.metric)))
     if file.space.size is None and (file.metric is None or file.metric.target is None):
         raise UsageError(
             f"A {file.space.method.value} search of this space has no end of its own.",
             fix="say --trials N, or `run_cap: N` in the file",
         )
     return None
+
+
+def bound(file: SweepFile, asked: int | None) -> int | None:
+    """How many trials there may be in all: as many as were *asked* for, and the file's `run_cap`; None: no bound."""
+    return min((most for most in (asked, file.run_cap) if most is not None), default=None)

@@ -189,27 +189,30 @@ def test_a_search_without_an_end_goes_on_to_the_trials_that_were_asked_for(
     assert sum(trial["state"] == "finished" for trial in sweep["trials"]) == 3
 
 
-def test_two_cannot_go_on_with_one_sweep_at_once(project: Path, mlgit: Mlgit) -> None:
+def test_who_goes_on_with_a_sweep_that_runs_takes_part_in_it(project: Path, inside: Repo, mlgit: Mlgit) -> None:
     (project / "grid.yaml").write_text((project / "grid.yaml").read_text().replace("metric: {name: loss}\n", ""))
     waiting = "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.01)"
-    mlgit("sweep", "run", "grid.yaml", "--count", "1", "--", sys.executable, "-c", "", cwd=project)
-    (sweep,) = json.loads(mlgit("sweep", "ls", "--json", cwd=project).stdout)
-    words = (sys.executable, "-m", "mlgit", "sweep", "run", "grid.yaml", "--", sys.executable, "-c", waiting)
-    first = subprocess.Popen(words, cwd=project, stdout=subprocess.PIPE, text=True)
+    words = (sys.executable, "-m", "mlgit", "sweep", "run")
+    first = subprocess.Popen(
+        (*words, "grid.yaml", "--", sys.executable, "-c", waiting, "{x}"),
+        cwd=project,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert first.stdout
     running = first.stdout.readline().partition("(")[2].partition(")")[0]
+    second = subprocess.Popen((*words, "--resume", running), cwd=project, stdout=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    while len(list((inside.common_dir / "mlgit/sweeps" / running).glob("*.log"))) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
-    refused = mlgit("sweep", "run", "--resume", running, cwd=project, check=False)
-    other = mlgit("sweep", "run", "--resume", sweep["id"], "--trials", "3", "--json", cwd=project)
     (project / "go").touch()
-    first.communicate(timeout=120)
-    done = mlgit("sweep", "run", "--resume", running, "--json", cwd=project)
+    ended = [one.communicate(timeout=120)[0] for one in (first, second)]
 
-    assert refused.returncode == 1
-    assert f"The sweep {running} is running already." in refused.stderr
-    assert f"process {first.pid} on " in refused.stderr
-    assert len(json.loads(other.stdout)["trials"]) == 3
-    assert [trial["number"] for trial in json.loads(done.stdout)["trials"]] == [1, 2, 3]
+    sweep = json.loads(mlgit("sweep", "show", running, "--json", cwd=project).stdout)
+    assert sorted((t["number"], t["params"]["x"]) for t in sweep["trials"]) == [(1, 1), (2, 2), (3, 3)]
+    assert ["Every point of the space was tried." in out for out in ended] == [True, True]
 
 
 def test_trials_that_all_fail_stop_the_sweep_with_the_programs_own_words(project: Path, mlgit: Mlgit) -> None:

@@ -1,4 +1,4 @@
-"""The coordinator, with jobs that are callables and one that is a real process."""
+"""An agent, with jobs that are callables and one that is a real process."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import pytest
 
 from mlgit.core.job import JobSpec, JobState
 from mlgit.core.run import Run, State
-from mlgit.core.sweep import Sweep
+from mlgit.core.sweep import Sweep, SweepState
 from mlgit.documents import reader
 from mlgit.errors import MlgitError
 from mlgit.launch import process
-from mlgit.sweeps import agent, plan
+from mlgit.sweeps import agent, claims, plan
 from mlgit.sweeps import file as files
+from mlgit.sweeps.claims import Agent, Claim, Claims, Pace
 from mlgit.sweeps.parameter import canonical
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.record import Task
@@ -28,6 +29,28 @@ method: grid
 metric: {name: loss}
 parameters: {x: {values: [1, 2, 3, 4, 5]}, kind: {values: ["1", a]}}
 """
+
+
+@dataclass
+class Board:
+    """What agents agree on, in this process."""
+
+    sweep: Sweep
+    claims: Claims = field(default_factory=Claims)
+    gone: set[str] = field(default_factory=set)
+
+    def look(self) -> tuple[Sweep, Claims]:
+        return self.sweep, self.claims
+
+    def change(self, change: Callable[[Claims], Claims]) -> Claims:
+        self.claims = change(self.claims)
+        return self.claims
+
+    def settle(self, state: SweepState) -> None:
+        self.sweep = replace(self.sweep, state=state)
+
+    def is_gone(self, one: Agent) -> bool:
+        return one.id in self.gone
 
 
 @dataclass
@@ -42,9 +65,13 @@ class Machine:
     interrupt_at: int | None = None
     jobs: dict[str, tuple[int, JobSpec]] = field(default_factory=dict)
 
-    def launcher(self) -> agent.Launcher[str]:
+    def launcher(self, job: Task) -> agent.Launcher[str]:
         return agent.Launcher(
-            submit=self.submit, state=self.state, cancel=self.cancelled.append, tail=lambda _: "boom", pause=self.pause
+            submit=agent.submitting(job, self.submit),
+            state=self.state,
+            cancel=self.cancelled.append,
+            tail=lambda _: "boom",
+            pause=self.pause,
         )
 
     def submit(self, spec: JobSpec) -> str:
@@ -62,7 +89,7 @@ class Machine:
         pairs = (words[i + 1].partition("=") for i, word in enumerate(words) if word == "-p")
         params = {key: reader.plain(text, source="-p") for key, _, text in pairs}
         state, metrics = self.does(params)
-        ended = State.FINISHED if state is JobState.SUCCEEDED else State.FAILED
+        ended = {JobState.SUCCEEDED: State.FINISHED, JobState.PREEMPTED: State.PREEMPTED}.get(state, State.FAILED)
         number = len(self.runs)
         run = Run(id=f"run{number:05d}", name=job, project="p", sweep="s1234567", state=ended, created=float(number))
         self.runs.append(replace(run, params=params, metrics=metrics))
@@ -86,9 +113,12 @@ def good(params: dict[str, Any]) -> tuple[JobState, dict[str, Any]]:
     return JobState.SUCCEEDED, {"loss": (params["x"] - 3) ** 2 + (params["kind"] == "a")}
 
 
-def run(job: Task, machine: Machine) -> tuple[agent.Outcome, list[Trial]]:
+def run(job: Task, machine: Machine, board: Board | None = None) -> tuple[agent.Outcome, list[Trial]]:
     news: list[Trial] = []
-    outcome = agent.run(job, machine.launcher(), lambda: machine.runs, lambda trial, _: news.append(trial))
+    outcome = agent.run(
+        job, Agent(id="me", slots=job.agents), board or Board(job.sweep), machine.launcher(job), lambda _: machine.runs,
+        lambda trial, _: news.append(trial), pace=Pace(look=0.0),
+    )  # fmt: skip
     return outcome, news
 
 
@@ -110,19 +140,24 @@ def test_a_grid_runs_to_its_end_with_agents_side_by_side(tmp_path: Path) -> None
 
 
 def test_as_many_trials_as_were_asked_for(tmp_path: Path) -> None:
-    outcome, _ = run(task(tmp_path, agents=2, most=3), Machine(good))
+    job = task(tmp_path, agents=2)
+    asked = replace(job, sweep=replace(job.sweep, trials=3))
+    board = Board(asked.sweep)
+
+    outcome, _ = run(asked, Machine(good), board)
 
     assert (outcome.ended, len(outcome.trials)) == ("done", 3)
+    assert board.sweep.state is SweepState.FINISHED
+    assert board.claims == Claims(last=3)
 
 
 def test_what_was_done_before_is_not_done_again(tmp_path: Path) -> None:
     machine = Machine(good)
-    first, _ = run(task(tmp_path, most=4), machine)
-    file = task(tmp_path).file
-    earlier = tuple(plan.trials(task(tmp_path).sweep, file.space, file.metric, machine.runs))
+    first, _ = run(task(tmp_path, count=4), machine)
 
-    second, news = run(task(tmp_path, earlier=earlier), machine)
+    second, news = run(task(tmp_path), machine)
 
+    assert (first.ended, len(first.trials)) == ("done", 4)
     assert len(second.trials) == 10
     assert [trial.number for trial in news if trial.state.ended] == [5, 6, 7, 8, 9, 10]
     assert {canonical(dict(t.params)) for t in first.trials}.isdisjoint(canonical(dict(t.params)) for t in news)
@@ -183,18 +218,23 @@ def test_an_error_leaves_nothing_running(tmp_path: Path) -> None:
         started.append(process.start(sleeper, settings))
         return started[-1]
 
+    job = task(tmp_path, agents=2)
     launcher = agent.Launcher(
-        submit=submit, state=process.state, cancel=process.cancel, tail=process.tail, pause=lambda: time.sleep(0.01)
+        submit=agent.submitting(job, submit),
+        state=process.state,
+        cancel=process.cancel,
+        tail=process.tail,
+        pause=lambda: time.sleep(0.01),
     )
 
     with pytest.raises(MlgitError, match="no more"):
-        agent.run(task(tmp_path, agents=2), launcher, list, lambda *_: None)
+        agent.run(job, Agent(id="me", slots=2), Board(job.sweep), launcher, lambda _: [], lambda *_: None)
 
     assert process.state(started[0]) is JobState.CANCELLED
 
 
 def test_params_lie_in_a_file_for_a_command_that_wants_one(tmp_path: Path) -> None:
-    job = task(tmp_path, most=1)
+    job = task(tmp_path, count=1)
     wants = replace(job, sweep=replace(job.sweep, command=("./t", "--config=${args_json_file}")))
 
     run(wants, Machine(good))
@@ -213,3 +253,101 @@ def test_a_dry_run_lists_what_is_known_beforehand(tmp_path: Path) -> None:
     assert (len(first), not_all) == (5, False)
     assert jobs[0].command[-3:] == ("./t", "--x=1", "--kind=1")
     assert 'kind="1"' in jobs[0].command
+
+
+def test_a_dead_agents_trials_are_taken_over_with_their_numbers(tmp_path: Path) -> None:
+    job = task(tmp_path)
+    held = (Claim(number=3, params={"x": 2, "kind": "1"}, agent="dead"), Claim(number=4, params={"x": 5, "kind": "a"}))
+    board = Board(job.sweep, Claims(last=4, agents=(Agent(id="dead"),), open=held), gone={"dead"})
+
+    outcome, _ = run(job, Machine(good), board)
+
+    assert {t.number: t.params for t in outcome.trials if t.number < 5} == {3: held[0].params, 4: held[1].params}
+    assert len({canonical(dict(t.params)) for t in outcome.trials}) == len(outcome.trials) == 10
+
+
+def test_what_another_agent_runs_is_left_to_it_and_waited_for(tmp_path: Path) -> None:
+    job = task(tmp_path)
+    other = Claim(number=1, params={"x": 1, "kind": "1"}, agent="other")
+    board = Board(job.sweep, Claims(last=1, agents=(Agent(id="other"),), open=(other,)))
+    machine = Machine(good)
+    looks = 0
+
+    def look() -> tuple[Sweep, Claims]:
+        nonlocal looks
+        looks += len(machine.runs) == 9
+        if looks == 20:
+            machine.submit(agent.spec(job, 1, dict(other.params)))
+            machine.clock += 9
+            machine.state("s-1")
+            board.claims = claims.leave(claims.release(board.claims, "other", {1}), "other")
+        return board.sweep, board.claims
+
+    board.look = look  # type: ignore[method-assign]
+    outcome, news = run(job, machine, board)
+
+    assert looks >= 20
+    assert {t.number for t in news} == set(range(2, 11))
+    assert outcome.ended == "nothing left"
+
+
+@pytest.mark.parametrize(
+    ("state", "ended", "begun"),
+    [(SweepState.STOPPED, "stopped", 2), (SweepState.CANCELLED, "cancelled", 2), (SweepState.PAUSED, "done", 10)],
+)
+def test_an_agent_heeds_what_the_sweep_is_told(tmp_path: Path, state: SweepState, ended: str, begun: int) -> None:
+    job = task(tmp_path, agents=2, count=10)
+    board = Board(job.sweep)
+    machine = Machine(good)
+    waited = 0
+
+    def look() -> tuple[Sweep, Claims]:
+        nonlocal waited
+        if len(machine.jobs) == 2 and board.sweep.state is SweepState.RUNNING and not waited:
+            board.settle(state)
+        elif board.sweep.state is SweepState.PAUSED and len(machine.runs) == 2:
+            waited += 1
+            assert len(machine.jobs) == 2
+            if waited == 10:
+                board.settle(SweepState.RUNNING)
+        return board.sweep, board.claims
+
+    board.look = look  # type: ignore[method-assign]
+    outcome, news = run(job, machine, board)
+
+    assert outcome.ended == ended
+    assert len({t.number for t in news}) == begun
+    assert bool(machine.cancelled) == (state is SweepState.CANCELLED)
+    assert board.claims.agents == ()
+    assert [one.agent for one in board.claims.open] == ([""] * 2 if state is SweepState.CANCELLED else [])
+
+
+def test_an_agent_that_was_given_up_ends_what_others_run_now(tmp_path: Path) -> None:
+    job = task(tmp_path, agents=2)
+    board = Board(job.sweep)
+    machine = Machine(good)
+
+    def look() -> tuple[Sweep, Claims]:
+        if len(machine.jobs) == 2 and not machine.cancelled:
+            board.claims = replace(
+                board.claims, agents=(), open=tuple(replace(one, agent="other") for one in board.claims.open)
+            )
+        return board.sweep, board.claims
+
+    board.look = look  # type: ignore[method-assign]
+    board.gone = {"other"}
+    outcome, _ = run(job, machine, board)
+
+    assert machine.cancelled == ["s-1", "s-2"]
+    assert len([t for t in outcome.trials if t.counts]) == 8  # the machine goes on to cancel what has these names
+
+
+def test_a_trial_that_is_broken_off_each_time_is_not_tried_for_ever(tmp_path: Path) -> None:
+    machine = Machine(lambda params: (JobState.PREEMPTED, {}) if params["x"] == 2 else good(params))
+
+    outcome, news = run(task(tmp_path), machine)
+
+    tries = [t for t in news if t.state.ended and t.params == {"x": 2, "kind": "a"}]
+    assert len(tries) == agent.MOST_TRIES
+    assert outcome.ended == "nothing left"
+    assert len([t for t in outcome.trials if t.counts]) == 8

@@ -73,9 +73,8 @@ def command(
     if dry_run:
         _dry_run(task, json_)
         return
-    with record.alone(task), _ctrl_c_by_any_name(), _display(task, json_) as tell:
+    with _ctrl_c_by_any_name(), _display(task, json_) as tell:
         record.keep(place.repo, task.sweep)
-        task = record.renewed(place.repo, task)
         try:
             outcome = wiring.run_sweep(place, task, tell)
         except KeyboardInterrupt:
