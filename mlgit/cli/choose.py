@@ -57,6 +57,28 @@ class Thing(RunName):
         return [*map(CompletionItem, fitting), *super().shell_complete(ctx, param, incomplete)]
 
 
+class SweepName(Name):
+    """A sweep: its id, its name, an unambiguous beginning of its id; `latest`."""
+
+    name = "sweep"
+
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The sweeps whose id or name begins so, newest first."""
+        from mlgit import wiring
+        from mlgit.sweeps import record
+
+        try:
+            place = wiring.place()
+            known = record.known(place.repo, place.settings.project)
+        except MlgitError:
+            return []
+        return [
+            CompletionItem(sweep.id, help=escape.line(sweep.name))
+            for sweep in known
+            if sweep.id.startswith(incomplete) or sweep.name.startswith(incomplete)
+        ]
+
+
 class StageName(Name):
     """A stage of the project's dvc.yaml."""
 

@@ -204,13 +204,31 @@ def resumed(place: Place, text: str, *, agents: int | None, trials: int | None) 
 
     Raises `NotFoundError`, `UsageError`.
     """
-    before = find(place.repo, place.settings.project, text)
-    if not before.command:
-        what = f"The trials of the sweep {before.id} are calls of a Python function."
-        raise UsageError(what, fix=f"mlgit.agent({before.id!r}, function) in the script that has the function")
+    before = _with_program(place, text)
     sweep = replace(before, agents=agents or before.agents, trials=trials or before.trials, state=SweepState.RUNNING)
     file = file_of(sweep)
     return _task(place, sweep, file, _trials(place.repo, sweep, file))
+
+
+def joined(place: Place, text: str, *, slots: int, count: int | None) -> Task:
+    """What an agent does that works on the sweep that *text* names, as it is; *count* trials of it at most.
+
+    Raises `NotFoundError`, `UsageError` where it was told to end.
+    """
+    sweep = _with_program(place, text)
+    if sweep.state in (SweepState.STOPPED, SweepState.CANCELLED):
+        raise UsageError(f"The sweep {sweep.id} is {sweep.state.value}.", fix=f"mlgit sweep resume {sweep.id}")
+    file = file_of(sweep)
+    return replace(_task(place, sweep, file, _trials(place.repo, sweep, file)), agents=slots, count=count)
+
+
+def _with_program(place: Place, text: str) -> Sweep:
+    """The sweep that *text* names, each of whose trials is a program. Raises `NotFoundError`, `UsageError`."""
+    found = find(place.repo, place.settings.project, text)
+    if not found.command:
+        what = f"The trials of the sweep {found.id} are calls of a Python function."
+        raise UsageError(what, fix=f"mlgit.agent({found.id!r}, function) in the script that has the function")
+    return found
 
 
 def _task(place: Place, sweep: Sweep, file: SweepFile, earlier: Sequence[Trial]) -> Task:

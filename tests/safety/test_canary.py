@@ -86,9 +86,16 @@ WORDS: dict[str, Sequence[str]] = {
     "rm": ("evil", "--dry-run"),
     "run": (),
     "show": ("evil", "--media", "--into", "../pictures"),
+    "sweep agent": ("latest",),
+    "sweep cancel": ("latest",),
     "sweep check": ("sweep.yaml",),
+    "sweep create": ("sweep.yaml",),
     "sweep ls": (),
+    "sweep pause": ("latest",),
+    "sweep resume": ("latest",),
     "sweep run": ("sweep.yaml", "--dry-run"),
+    "sweep status": ("latest",),
+    "sweep stop": ("latest",),
     "sync": (),
     "tag": ("evil", "+x"),
     "watch": ("--once",),
@@ -100,7 +107,10 @@ REFUSES = {
     "import mlflow": "nor one of MLflow's",
     "model sign": "the library for it may be missing",
     "pr merge": "what the others changed lies in its way",
-    "sweep show": "no sweep was run",
+    **dict.fromkeys(
+        ("sweep agent", "sweep cancel", "sweep pause", "sweep resume", "sweep show", "sweep status", "sweep stop"),
+        "no sweep was run",
+    ),
     "unarchive": "no run is archived",
 }
 

@@ -11,6 +11,13 @@ VERBS: dict[str, dict[str, str]] = {
     "Sweeps": {
         "check": "Explain a sweep file, and count what it tries.",
         "run": "Run a sweep from a file in W&B's format.",
+        "create": "Make a sweep for agents to work on, and print its id.",
+        "agent": "Work on a sweep, beside any number of other agents.",
+        "status": "Show how a sweep is going: its agents, what they run, how much is left.",
+        "pause": "Let agents begin no more trials, until it is resumed.",
+        "resume": "Take back that a sweep was paused, stopped or cancelled.",
+        "stop": "Let a sweep end with the trials that run.",
+        "cancel": "End a sweep, and the trials that run.",
         "ls": "List the sweeps of this project, newest first.",
         "show": "Show the trials of a sweep, best first.",
     },
@@ -25,6 +32,7 @@ def command() -> None:
     Examples:
       mlgit sweep check sweep.yaml
       mlgit sweep run sweep.yaml --trials 20 --agents 2
+      mlgit sweep agent latest --slots 2
       mlgit sweep ls
       mlgit sweep show latest
     """

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from mlgit import wiring
-from mlgit.cli import output
+from mlgit.cli import choose, output
 from mlgit.cli.sweep import shown
 from mlgit.core import figures
 
 
 @click.command(short_help="Show the trials of a sweep, best first.")
-@click.argument("sweep")
+@click.argument("sweep", type=choose.SweepName())
 @click.option("--json", "json_", is_flag=True, help="Print it as JSON.")
 def command(sweep: str, json_: bool) -> None:
     """Show the trials of SWEEP (its id, its name, or `latest`), best first.

@@ -1,0 +1,34 @@
+"""`mlgit sweep agent`: one more to work on a sweep."""
+
+from __future__ import annotations
+
+import click
+
+from mlgit import wiring
+from mlgit.cli import choose
+from mlgit.cli.sweep import running
+
+
+@click.command(short_help="Work on a sweep, beside any number of other agents.")
+@click.argument("sweep", type=choose.SweepName())
+@click.option("--slots", type=click.IntRange(1, 256), default=1, show_default=True,
+              help="Run so many trials side by side.")  # fmt: skip
+@click.option("--count", type=click.IntRange(1), help="End after so many trials, whatever is left.")
+@click.option("--json", "json_", is_flag=True, help="Print the outcome as JSON.")
+def command(sweep: str, slots: int, count: int | None, json_: bool) -> None:
+    """Run trials of SWEEP (its id, its name, or `latest`) until none is left.
+
+    Agents of one repository share the trials among them, and need nobody who coordinates: one more may begin at any
+    time, and what one runs that is killed, others run again. An agent waits while the sweep is paused, and as long as
+    others have trials under way that could become its own.
+
+    \b
+    Examples:
+      mlgit sweep agent latest
+      mlgit sweep agent k3f9a2xq --slots 4
+      mlgit sweep agent k3f9a2xq --count 1
+    """
+    from mlgit.sweeps import record
+
+    place = wiring.place()
+    running.work(place, record.joined(place, sweep, slots=slots, count=count), json_=json_)

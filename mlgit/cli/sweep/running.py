@@ -1,0 +1,125 @@
+"""An agent of a sweep at work: what is seen of it, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mlgit import wiring
+from mlgit.cli import output, searching
+from mlgit.cli.sweep import shown
+from mlgit.core import figures
+from mlgit.core.sweep import Sweep
+from mlgit.errors import MlgitError
+
+if TYPE_CHECKING:
+    from mlgit.store.place import Place
+    from mlgit.sweeps.agent import Outcome
+    from mlgit.sweeps.plan import Trial
+    from mlgit.sweeps.record import Task
+    from mlgit.sweeps.space import SweepFile
+
+
+def work(place: Place, task: Task, *, json_: bool) -> None:
+    """Be an agent of *task* until there is nothing left for it to do, and say what came of it."""
+    with _ctrl_c_by_any_name(), _display(task, json_) as tell:
+        try:
+            outcome = wiring.run_sweep(place, task, tell)
+        except KeyboardInterrupt:
+            raise MlgitError("Interrupted.", fix=f"mlgit sweep run --resume {task.sweep.id}") from None
+    if json_:
+        output.as_json(shown.document(task.sweep, outcome.trials, task.file.metric) | {"ended": outcome.ended})
+    else:
+        _say_outcome(task, outcome)
+    if outcome.ended == "interrupted":
+        sys.exit(130)
+
+
+def unused(file: SweepFile, sweep: Sweep) -> Iterator[str]:
+    """What the file says and this version takes no heed of."""
+    if file.early_terminate:
+        yield "the sweep file's early_terminate is left aside: in this version every trial runs to its end"
+    yield from file.aside
+    if file.project and file.project != sweep.project:
+        yield f"the sweep file's project is {file.project!r}; its runs are recorded here, under {sweep.project!r}"
+
+
+@contextlib.contextmanager
+def _ctrl_c_by_any_name() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a sweep as Ctrl-C does: running trials are told, what finished stays."""
+    names = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in names}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _display(task: Task, json_: bool) -> Iterator[searching.Tell]:
+    """What to do with news of a trial: a view for who watches, a line each for a pipe, nothing beside JSON."""
+    if not json_:
+        what = f"{task.sweep.name} ({task.sweep.id}): {task.sweep.method}"
+        output.say(f"sweep {what}, {task.agents} agent{'s' if task.agents > 1 else ''}, seed {task.sweep.seed}")
+        sys.stdout.flush()
+    if json_:
+        yield lambda _trial, _trials: None
+    elif output.is_terminal():
+        with searching.watching(task) as tell:
+            yield tell
+    else:
+        yield lambda trial, _trials: _say(trial) if trial.state.ended else None
+
+
+def _say(trial: Trial) -> None:
+    output.say(searching.line(trial))
+    sys.stdout.flush()
+
+
+def _say_outcome(task: Task, outcome: Outcome) -> None:
+    from mlgit.sweeps import plan
+
+    metric = task.file.metric
+    output.gap()
+    shown.table(outcome.trials, metric)
+    output.gap()
+    failed = sum(trial.failed for trial in outcome.trials)
+    notes = {
+        "interrupted": "Interrupted; what finished stays, and the rest runs again.",
+        "nothing left": "Every point of the space was tried.",
+        "stopped": f"The sweep was stopped; `mlgit sweep resume {task.sweep.id}` takes that back.",
+        "cancelled": f"The sweep was cancelled; `mlgit sweep resume {task.sweep.id}` takes that back.",
+        "target reached": f"The target {figures.number(metric.target) if metric else ''} was reached.",
+    }
+    if outcome.ended in notes:
+        output.say(notes[outcome.ended])
+    if failed:
+        output.say(f"{failed} of {len(outcome.trials)} trials failed.")
+    best = plan.best_of(outcome.trials, metric)
+    if best and best.run and metric:
+        output.say(f"Best: {best.name}, {metric.name} {figures.number(best.value)}")
+        output.note(f"Next: mlgit show {best.run.id}, or mlgit pr open {best.run.id}")
+    if outcome.ended == "interrupted":
+        output.note(f"Go on: {_resume(task.sweep, task.sweep.trials)}")
+    elif (
+        outcome.ended == "done"
+        and task.count is None
+        and (more := _more(task.file, len(plan.seen(outcome.trials, metric))))
+    ):
+        output.note(f"For more trials: {_resume(task.sweep, more)}")
+
+
+def _resume(sweep: Sweep, trials: int | None) -> str:
+    """The command that goes on with *sweep* until it has *trials*."""
+    return f"mlgit sweep run --resume {sweep.id}{f' --trials {trials}' if trials else ''}"
+
+
+def _more(file: SweepFile, done: int) -> int | None:
+    """How many trials in all to suggest after so many *done*: twice as many, or all; None where all were."""
+    bounds = [bound for bound in (file.run_cap, file.space.size) if bound is not None]
+    more = min((2 * done, *bounds))
+    return more if more > done else None

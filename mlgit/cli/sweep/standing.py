@@ -1,0 +1,134 @@
+"""How a sweep is going: what its runs and its claims tell together."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlgit.core import figures
+from mlgit.core.sweep import Sweep
+
+if TYPE_CHECKING:
+    from mlgit.store.place import Place
+    from mlgit.sweeps.claims import Agent, Claim, Claims
+    from mlgit.sweeps.plan import Trial
+    from mlgit.sweeps.space import Metric
+
+
+def of(place: Place, sweep: Sweep) -> Standing:
+    """How *sweep* stands now. Raises `ConfigError` where this version cannot read its file."""
+    from mlgit.sweeps import claiming, plan, record
+
+    board = claiming.Board(place.repo, sweep)
+    sweep, claims = board.look()
+    file, trials = record.trials(place.repo, sweep)
+    now, home = time.time(), claiming.home(place.repo)
+    known = {trial.number for trial in trials if not trial.interrupted}
+    begun = len(known | {one.number for one in claims.open} | {one.number for one in claims.gone})
+    most = record.bound(file, sweep.trials)
+    bounds = [bound for bound in (most, file.space.size) if bound is not None]
+    return Standing(
+        sweep=sweep, metric=file.metric, claims=claims, trials=tuple(trials), begun=begun,
+        total=max(min(bounds), begun) if bounds else None, best=plan.best_of(trials, file.metric),
+        are={one.id: _is(one, board, home, now) for one in claims.agents},
+    )  # fmt: skip
+
+
+def _is(agent: Agent, board: Any, home: str, now: float) -> str:
+    if agent.home == home:
+        return "dead" if board.is_gone(agent) else "alive"
+    seconds = now - agent.heard
+    return f"heard {figures.duration(max(0.0, seconds))} ago"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How a sweep is going."""
+
+    sweep: Sweep
+    metric: Metric | None
+    claims: Claims
+    trials: tuple[Trial, ...]
+    begun: int
+    """Its numbers that ended, are under way or wait."""
+    total: int | None
+    """How many there will be, where that is known."""
+    best: Trial | None
+    are: dict[str, str]
+    """How each agent is."""
+
+    @property
+    def waiting(self) -> tuple[Claim, ...]:
+        return self.claims.of("")
+
+    @property
+    def words(self) -> Counter[str]:
+        """How many trials are in each state."""
+        found = Counter(trial.word for trial in self.trials if trial.word != "running")
+        found["failed"] += len(self.claims.gone)
+        running = {one.number for one in self.claims.open if one.agent} | {
+            trial.number for trial in self.trials if trial.word == "running"
+        }
+        found["running"] = len(running)
+        return +found
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until it is done, if it goes on as it did; None where that cannot be said."""
+        slots = sum(agent.slots for agent in self.claims.agents if self.are[agent.id] != "dead")
+        took = [trial.run.duration for trial in self.trials if trial.counts and trial.run and trial.run.duration]
+        if self.total is None or not slots or not took or self.sweep.state.value != "running":
+            return None
+        open_ = self.total - self.begun + len(self.claims.open)
+        return sum(took) / len(took) * open_ / slots
+
+    def line(self) -> str:
+        """What it is, and its state."""
+        sweep, metric = self.sweep, self.metric
+        aim = f", {metric.name} ({metric.goal.value})" if metric else ""
+        return f"{sweep.name} ({sweep.id}): {sweep.method}{aim}; {sweep.state.value}"
+
+    def counts(self) -> str:
+        """How far it is: `12 of 60 trials: 10 finished, 2 running; about 3m 20s left`."""
+        of = f" of {self.total}" if self.total is not None else ""
+        words = ", ".join(f"{count} {word}" for word, count in self.words.items())
+        left = f"; about {figures.duration(self.left)} left" if self.left is not None and self.left > 0 else ""
+        return f"{self.begun}{of} trials{': ' if words else ''}{words}{left}"
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Its agents, for a table."""
+        return [
+            (
+                one.id, one.host, str(one.pid), self.are[one.id], str(one.slots),
+                ", ".join(str(claim.number) for claim in self.claims.of(one.id)[:8]),
+            )
+            for one in self.claims.agents
+        ]  # fmt: skip
+
+    def document(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        return {
+            "id": self.sweep.id,
+            "name": self.sweep.name,
+            "project": self.sweep.project,
+            "state": self.sweep.state.value,
+            "begun": self.begun,
+            "total": self.total,
+            "trials": dict(self.words),
+            "seconds_left": self.left,
+            "metric": self.metric and self.metric.name,
+            "best": self.best and {"name": self.best.name, "value": self.best.value, "params": dict(self.best.params)},
+            "agents": [
+                {
+                    "id": one.id, "host": one.host, "process": one.pid, "slots": one.slots, "is": self.are[one.id],
+                    "heard": figures.moment(one.heard), "trials": [claim.number for claim in self.claims.of(one.id)],
+                }
+                for one in self.claims.agents
+            ],
+            "waiting": [{"number": one.number, "params": dict(one.params)} for one in self.waiting],
+            "without_run": [
+                {"number": one.number, "params": dict(one.params), "why": one.why} for one in self.claims.gone
+            ],
+        }  # fmt: skip

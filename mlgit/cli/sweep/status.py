@@ -1,0 +1,44 @@
+"""`mlgit sweep status`: how a sweep is going."""
+
+from __future__ import annotations
+
+import click
+
+from mlgit import wiring
+from mlgit.cli import choose, output
+from mlgit.cli.sweep import standing
+from mlgit.core import figures
+
+
+@click.command(short_help="Show how a sweep is going: its agents, what they run, how much is left.")
+@click.argument("sweep", default="latest", type=choose.SweepName())
+@click.option("--json", "json_", is_flag=True, help="Print it as JSON.")
+def command(sweep: str, json_: bool) -> None:
+    """Show how SWEEP (its id, its name; the latest one, if none is given) is going.
+
+    An agent of this repository is `alive` or `dead`, which its lock tells. Of one elsewhere only its last sign of life
+    is known, by its own clock; other agents take over what it holds once they hear nothing of it for a minute.
+
+    \b
+    Examples:
+      mlgit sweep status
+      mlgit sweep status k3f9a2xq --json
+    """
+    from mlgit.sweeps import record
+
+    place = wiring.place()
+    found = standing.of(place, record.find(place.repo, place.settings.project, sweep))
+    if json_:
+        output.as_json(found.document())
+        return
+    output.say(found.line())
+    output.say(found.counts())
+    if found.best and found.metric:
+        output.say(f"Best: {found.best.name}, {found.metric.name} {figures.number(found.best.value)}")
+    output.gap()
+    output.table(
+        ("agent", "host", "process", "is", "slots", "trials"), found.rows(), right=("process", "slots"),
+        empty=f"No agents; `mlgit sweep agent {found.sweep.id}` begins one.",
+    )  # fmt: skip
+    if found.waiting:
+        output.note(f"{len(found.waiting)} of its trials wait for an agent that takes them")
