@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -36,6 +37,14 @@ class Summary:
     def high(self) -> float:
         """Where it ends."""
         return self.mean + self.margin
+
+
+def of(values: Sequence[float]) -> Summary:
+    """What the finite *values* have in common."""
+    if not values:
+        return Summary(n=0)
+    spread = statistics.stdev(values) if len(values) > 1 else math.nan
+    return Summary(n=len(values), mean=statistics.fmean(values), std=spread, min=min(values), max=max(values))
 
 
 @dataclass(frozen=True, kw_only=True)
