@@ -8,9 +8,11 @@ from PIL import Image
 
 from mlgit import plots
 from mlgit.core.compare import Goal
+from mlgit.core.findings import Aim, Driver, Findings, Importance, Point
 from mlgit.core.history import Series
 from mlgit.core.run import Run, State
-from mlgit.plots import Curve
+from mlgit.core.sweep import Sweep
+from mlgit.plots import Curve, canvas
 
 GROUNDS = ("#ffffff", "#0d1117")
 
@@ -107,8 +109,8 @@ def test_names_are_never_read_as_mathematics_and_missing_letters_are_boxes() -> 
     runs = [Curve(name=name, history={name: series([1.0, 2.0])}) for name in hostile]
 
     assert picture(plots.curves(runs)).width > 500
-    assert plots._distinct(["a" * 99, "a" * 98, "_b"], 10) == ["aaaaaa…aaa", "aaaaaa…aaa (2)", "_b"]
-    assert plots._legible("日 é\n$x$", 40) == "□ é $x$"
+    assert canvas.distinct(["a" * 99, "a" * 98, "_b"], 10) == ["aaaaaa…aaa", "aaaaaa…aaa (2)", "_b"]
+    assert canvas.legible("日 é\n$x$", 40) == "□ é $x$"
 
 
 def test_hundreds_of_runs_and_metrics_stay_one_small_picture() -> None:
@@ -141,9 +143,9 @@ def test_only_what_a_sweep_searches_gets_a_panel() -> None:
 
 
 def test_what_is_searched_on_a_logarithmic_scale_is_drawn_on_one() -> None:
-    with plots._canvas(2) as (_, (one, two), _png):
-        plots._positions(one, [0.01, 0.02], logarithmic=True)
-        plots._positions(two, [0.01, 0.02])
+    with canvas.sheet(2) as (_, (one, two), _png):
+        canvas.positions(one, [0.01, 0.02], logarithmic=True)
+        canvas.positions(two, [0.01, 0.02])
 
         assert (one.get_xscale(), two.get_xscale()) == ("log", "linear")
     asked = plots.sweep(trials(6), metric="accuracy", goal=None, params={"net.width": True})
@@ -155,6 +157,93 @@ def test_four_panels_are_two_by_two() -> None:
     six = picture(plots.bars([("a", dict.fromkeys("abcdef", 1))]))
 
     assert four.size == six.size
+
+
+def found(points: list[Point], *, aims: int = 2) -> Findings:
+    names = ("loss", "$speed_{")[:aims]
+    good = [place for place, point in enumerate(points) if point.counts]
+    return Findings(
+        sweep=Sweep(id="s", name="search", project="p", method="random"), aims=tuple(Aim(name=name) for name in names),
+        searched={"lr": True, "kind": False, "momentum": False}, points=tuple(points), ranked=tuple(good),
+        front=tuple(good[:2]),
+    )  # fmt: skip
+
+
+def some_points(count: int) -> list[Point]:
+    dice = random.Random(7)
+    return [
+        Point(
+            number=n, name=f"search-{n}", run=f"r{n}", state="finished", values=(dice.random(), dice.random()),
+            params={"lr": 10 ** dice.uniform(-4, -1), "kind": dice.choice(["adam", "$\\frac{"])}
+            | ({"momentum": 0.9} if n % 2 else {}),
+            margins=(0.1, None) if n % 3 == 0 else (), is_pruned=n == 4, counts=n != 4,
+        )
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def all_charts(findings: Findings) -> list[bytes]:
+    names = list(findings.searched)
+    drivers = tuple(
+        Driver(name=name, alone=0.5, together=0.1, correlation=(None, -0.4, 0.2)[n], trials=9)
+        for n, name in enumerate(names)
+    )
+    charts = [plots.history(findings), plots.parallel(findings, names), plots.slices(findings, names)]
+    charts.append(plots.drivers(Importance(metric="loss", trials=10, drivers=drivers, explained=0.5)))
+    return charts + ([plots.front(findings)] if len(findings.aims) > 1 else [])
+
+
+def test_what_a_sweep_found_is_transparent_and_the_same_every_time() -> None:
+    once, again = all_charts(found(some_points(12))), all_charts(found(some_points(12)))
+
+    assert once == again
+    for png in once:
+        assert picture(png).getpixel((0, 0))[3] == 0  # type: ignore[index]
+        assert picture(png).width <= 1600
+
+
+def test_the_best_trial_stands_out_in_parallel_coordinates() -> None:
+    shown = colours(plots.parallel(found(some_points(12)), ["lr", "kind"]))
+
+    assert plots.COLOURS[1] in shown
+
+
+def test_a_pruned_trial_is_neither_the_best_nor_a_part_of_the_best_so_far() -> None:
+    points = some_points(8)
+    points[4] = replace(points[4], values=(-9.0, 0.0))
+    without = [replace(point, values=(None, None)) if point.is_pruned else point for point in points]
+
+    assert plots.parallel(found(points), ["lr"]) == plots.parallel(found(without), ["lr"])
+    assert plots.history(found(points)) != plots.history(found(without))
+
+
+@pytest.mark.parametrize("values", [(), (None,), (1.0,), (1.0, 1.0), (1e308, -1e308), (5e-324, 1.0), (1.0, 2.0, None)])
+def test_odd_findings_are_drawn(values: tuple[float | None, ...]) -> None:
+    points = [
+        Point(
+            number=n, name="$\\frac{" * 30, run=None, state="finished",
+            params={"lr": "日本" * 40 if n else 1, "kind": None, "momentum": [n]}, values=(value, value),
+            counts=value is not None,
+        )
+        for n, value in enumerate(values)
+    ]  # fmt: skip
+
+    for png in all_charts(found(points)):
+        assert picture(png).width > 500
+
+
+def test_twenty_params_with_long_names_stay_one_picture() -> None:
+    names = [f"model.encoder.layer{n}.attention.dropout_rate" for n in range(20)]
+    points = [replace(point, params=dict.fromkeys(names, n / 20)) for n, point in enumerate(some_points(20))]
+    drivers = tuple(Driver(name=name, alone=0.0, together=0.0, correlation=0.1, trials=20) for name in names)
+
+    for png in (
+        plots.parallel(found(points), names),
+        plots.slices(found(points), names),
+        plots.drivers(Importance(metric="loss" * 20, trials=20, drivers=drivers * 2)),
+    ):
+        assert picture(png).width <= 1600
+        assert picture(png).height < 2000
 
 
 @pytest.mark.parametrize("goal", [None, Goal.MINIMIZE])
