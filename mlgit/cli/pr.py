@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlgit.registry.settle import Settled
     from mlgit.report.changed import File
     from mlgit.report.page import Page
+    from mlgit.report.proposal import Opened
     from mlgit.store.place import Place
 
 _NUMBER = click.argument("number", type=NUMBER, metavar="N")
@@ -67,25 +68,20 @@ def open_(
       mlgit pr open feature/cosine --title "Cosine schedule" --draft
       mlgit pr open k3f9a2 --base develop --json
     """
-    from mlgit.report import proposal
-    from mlgit.store import registry
-
     place = wiring.place()
-    forge = wiring.forge(place)
-    into = registry.base_name(place.repo, base)
-    proposed = proposal.of(place, what, into=into)
-    pull = next((pull for pull in forge.pulls(head=proposed.branch) if pull.base == into), None)
-    if pull:
+    describe = None if body is None else lambda: body
+    opened = wiring.propose(place, what, base=base, title=title, body=describe, draft=draft, labels=labels)
+    tell_opened(place, opened, as_json=as_json)
+
+
+def tell_opened(place: Place, opened: Opened, *, as_json: bool) -> None:
+    """Put the report onto a pull request that was opened now or before, and tell of it."""
+    pull = opened.pull
+    if not opened.is_new:
         output.note(f"#{pull.number} is already open for {pull.head}; its report is renewed.")
-    else:
-        pull = forge.open(
-            head=proposed.branch, base=into, title=proposed.title if title is None else title,
-            body=proposed.body if body is None else body, draft=draft, labels=labels,
-        )  # fmt: skip
-    if proposed.untracked:
-        few = ", ".join(proposed.untracked[:10])
-        more = f" and {len(proposed.untracked) - 10} more" if len(proposed.untracked) > 10 else ""
-        output.note(f"It brings along what was never committed: {few}{more}. Take out what does not belong to main.")
+    if opened.untracked:
+        few = output.some(opened.untracked)
+        output.note(f"It brings along what was never committed: {few}. Take out what does not belong to main.")
     _report(place, pull.number)
     if as_json:
         output.as_json(_plain(pull))

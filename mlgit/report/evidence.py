@@ -181,18 +181,19 @@ def _script(words: Sequence[str]) -> str:
     return PurePosixPath(next(found, "")).name
 
 
-def branch(repo: Repo, run: Run) -> str:
+def branch(repo: Repo, run: Run, *, searched: Collection[str] = ()) -> str:
     """The branch `run/<slug>-<id6>` whose tip is the code of *run*, and names it as its evidence; made where it lacks.
 
     The tip is one commit on what the run's code was based on. It holds the code as it ran, uncommitted changes too,
-    never `experiment/`; and the run's params in its params file (see `report.params`). Asked again, it answers with the
+    never `experiment/`; and the run's params in its params file (see `report.params`), those that its sweep *searched*
+    too. Asked again, it answers with the
     same branch, also where somebody has built on it.
 
     Raises `NotFoundError` where the run's code is not in the repository, `MlgitError` where a branch of that name holds
     something else, or where params that the run was given cannot be written down.
     """
-    ref = _ref(run)
-    name = ref.removeprefix("refs/heads/")
+    name = branch_name(run)
+    ref = f"refs/heads/{name}"
     if run.source is None or (source := repo.resolve(run.source)) is None:
         raise NotFoundError(
             f"The code of {run.name} is not in this repository.",
@@ -201,7 +202,7 @@ def branch(repo: Repo, run: Run) -> str:
         )
     if _names(repo, ref, source, run.id):
         return name
-    changes, subject = _changes(repo, run, source)
+    changes, subject = _changes(repo, run, source, searched)
     parents = _parents(repo, source) if run.dirty else [source]
     message = f"{subject}\n\n{_summary(run)}\n\n{TRAILER}: {escape.line(run.id)}\n"
     tip = repo.commit(source, changes, message, parents=parents, when=run.finished or run.created)
@@ -218,9 +219,10 @@ def branch(repo: Repo, run: Run) -> str:
     return name
 
 
-def _ref(run: Run) -> str:
+def branch_name(run: Run) -> str:
+    """What the branch of the code of *run* is called, made or not."""
     own = run.ref or refs.run_ref(run.project, run.name, run.id)
-    return f"{BRANCHES}{own.rpartition('/')[2]}"
+    return f"{BRANCHES}{own.rpartition('/')[2]}".removeprefix("refs/heads/")
 
 
 def _names(repo: Repo, ref: str, source: str, run_id: str) -> bool:
@@ -244,13 +246,13 @@ def _parents(repo: Repo, commit: str) -> list[str]:
     return split_commit(found[2])[1] if found else []
 
 
-def _changes(repo: Repo, run: Run, source: str) -> tuple[dict[str, bytes | None], str]:
+def _changes(repo: Repo, run: Run, source: str, searched: Collection[str]) -> tuple[dict[str, bytes | None], str]:
     """What the branch's commit changes in the code as it ran, and its subject."""
     place = f"{run.folder}/{records.FOLDER}" if run.folder else records.FOLDER
     name = escape.line(run.name, 60) or run.id
     with repo.reader() as reader:
         changes: dict[str, bytes | None] = {place: None} if reader.tree(f"{source}:{place}") is not None else {}
-        written = params.written(reader, run, source)
+        written = params.written(reader, run, source, searched=searched)
     if written.files:
         changes |= written.files
         told = ", ".join(

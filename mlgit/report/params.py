@@ -6,7 +6,7 @@ What `mlgit.init()` and `mlgit run` read is the params file that mlgit.yaml name
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -34,14 +34,17 @@ class Written:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def written(reader: Reader, run: Run, source: str) -> Written:
+def written(reader: Reader, run: Run, source: str, *, searched: Collection[str] = ()) -> Written:
     """What makes the code at the commit *source* train with the params of *run*, without any from outside.
 
-    Of what the params file states, what the run had otherwise; and every param that the run was given. A value that was
+    Of what the params file states, what the run had otherwise; and every param that the run was given, or that its
+    sweep *searched*. A value that was
     hidden as a secret is left as it is. Raises `MlgitError` where a given param has no place that the code would read.
     """
     about = posixpath.join(run.folder, settings.FILE)
-    given = {key: value for key in run.given if not _is_hidden(value := _at(run.params, key))}
+    given = {
+        key: value for key in dict.fromkeys((*run.given, *searched)) if not _is_hidden(value := _at(run.params, key))
+    }
     try:
         text = reader.blob(f"{source}:{about}")
         options = parse(text, source=settings.FILE).section("run", RunOptions) if text else None

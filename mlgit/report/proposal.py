@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlgit.core import compare, escape, figures, refs
 from mlgit.core.compare import Goal
 from mlgit.core.run import Run
 from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.forge.base import Forge, PullRequest
 from mlgit.git import process
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -27,10 +28,41 @@ class Proposal:
     """Files that nobody had committed, which the run's snapshot brings along."""
 
 
-def of(place: Place, what: str | None, *, into: str | None = None) -> Proposal:
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A pull request that is open."""
+
+    pull: PullRequest
+    is_new: bool
+    """Whether it was opened now, rather than before."""
+    untracked: Sequence[str] = ()
+
+
+SearchedOf = Callable[[Run], Collection[str]]
+
+
+def propose(
+    forge: Forge, proposed: Proposal, *, into: str, title: str | None, body: Callable[[], str] | None,
+    draft: bool = False, labels: Sequence[str] = (),
+) -> Opened:  # fmt: skip
+    """The pull request of *proposed*: the one that is open for its branch already, or a new one."""
+    pull = next((pull for pull in forge.pulls(head=proposed.branch) if pull.base == into), None)
+    if pull:
+        return Opened(pull=pull, is_new=False, untracked=proposed.untracked)
+    pull = forge.open(
+        head=proposed.branch, base=into, title=proposed.title if title is None else title,
+        body=body() if body else proposed.body, draft=draft, labels=labels,
+    )  # fmt: skip
+    return Opened(pull=pull, is_new=True, untracked=proposed.untracked)
+
+
+def of(
+    place: Place, what: str | None, *, into: str | None = None, searched: SearchedOf = lambda _run: ()
+) -> Proposal:  # fmt: skip
     """What *what* names: a branch by its exact name, else a run, whose code becomes one; None: the current branch.
 
-    A run's branch is only made where the branch *into* could take it in. Raises `NotFoundError` for what is neither,
+    A run's branch is only made where the branch *into* could take it in. *searched* answers a run with the params that
+    its sweep gave it. Raises `NotFoundError` for what is neither,
     `UsageError` where nothing is named and HEAD is detached, `MlgitError` where a run's code could not be merged.
     """
     repo = place.repo
@@ -43,7 +75,7 @@ def of(place: Place, what: str | None, *, into: str | None = None) -> Proposal:
     if there and not ref.startswith(refs.RUNS):
         subject = repo.git("log", "-1", "--format=%s", there)
         return Proposal(branch=ref.removeprefix("refs/heads/"), title=subject or ref.removeprefix("refs/heads/"))
-    return _of_run(place, ref.removeprefix("refs/heads/"), into)
+    return _of_run(place, ref.removeprefix("refs/heads/"), into, searched)
 
 
 def title(run: Run, goals: Mapping[str, Goal]) -> str:
@@ -55,7 +87,7 @@ def title(run: Run, goals: Mapping[str, Goal]) -> str:
     return f"{run.name}: {told}" if told else run.name
 
 
-def _of_run(place: Place, text: str, into: str | None) -> Proposal:
+def _of_run(place: Place, text: str, into: str | None, searched: SearchedOf) -> Proposal:
     try:
         run = query.find(place.repo, text, project=place.meant)
     except NotFoundError as exc:
@@ -64,7 +96,7 @@ def _of_run(place: Place, text: str, into: str | None) -> Proposal:
     if into is not None:
         _check_related(place.repo, run, into)
     body = f"The code of {escape.code(run.name)}, as its run {escape.code(run.branch)} recorded it."
-    branch = evidence.branch(place.repo, run)
+    branch = evidence.branch(place.repo, run, searched=searched(run))
     untracked = changed.brought_along(place.repo, run.source) if run.dirty and run.source else []
     return Proposal(branch=branch, title=title(run, place.settings.goals), body=body, untracked=untracked)
 

@@ -20,7 +20,7 @@ from mlgit.index import query
 from mlgit.report import evidence, render, view
 from mlgit.report.evidence import Known
 from mlgit.report.render import NoEvidence
-from mlgit.report.view import Chart, Compared
+from mlgit.report.view import Chart, Compared, Picture
 from mlgit.store import runs as stored
 from mlgit.store.place import Place
 
@@ -31,16 +31,6 @@ PANELS = 6
 
 
 SweepOf = Callable[[str], Sweep | None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A chart, drawn."""
-
-    title: str
-    name: str
-    """Its kind in a file's name: `curves.png`."""
-    png: bytes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 MOST_CHARACTERS = 65_000
 """GitHub takes 65,536 in a comment; the rest is for the marker by which it is found again."""
 
-_ROWS = (200, 100, 50, 20, 8, 3, 1)
+ROWS = (200, 100, 50, 20, 8, 3, 1)
+"""How many rows a table has at most, from the first that a text is tried with to the last."""
 _CELL, _SENTENCE = 100, 600
 
 
@@ -49,9 +50,9 @@ class Safe(str):
 
 def render(view: View, *, most: int = MOST_CHARACTERS) -> str:
     """*view* as Markdown of at most *most* characters: tables lose rows, and say how many, before it gets too long."""
-    template = _environment().get_template("comment.md.j2")
+    template = environment().get_template("comment.md.j2")
     text = ""
-    for rows in _ROWS:
+    for rows in ROWS:
         text = template.render(view=view, rows=rows)
         if len(text) <= most:
             break
@@ -60,10 +61,11 @@ def render(view: View, *, most: int = MOST_CHARACTERS) -> str:
 
 def render_missing(missing: NoEvidence) -> str:
     """The comment that says how to make evidence."""
-    return _environment().get_template("missing.md.j2").render(missing=missing)
+    return environment().get_template("missing.md.j2").render(missing=missing)
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Where templates are: what they print is escaped, and they reach nothing else."""
     from jinja2 import FileSystemLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -80,6 +82,7 @@ def _environment() -> Environment:
         "duration": lambda value: Safe(figures.duration(value)),
         "moment": lambda value: Safe(figures.moment(value)) if value else Safe("—"),
         "count": len,
+        "items": lambda mapping: list(mapping.items()),
         "fence": _fence,
         "word": lambda value: Safe(shlex.quote(escape.line(str(value), 250))),
         "url": _url,

@@ -32,6 +32,16 @@ _STATES = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A chart, drawn."""
+
+    title: str
+    name: str
+    """Its kind in a file's name: `curves.png`."""
+    png: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
 class Chart:
     """A picture: what it shows, and where it lies."""
 
@@ -76,6 +86,8 @@ class Compared:
 class SweepView:
     """Head among the trials of its sweep."""
 
+    id: str
+    """Of a sweep that is known here; or nothing."""
     name: str
     count: int
     lost: int
@@ -247,6 +259,7 @@ def _sweep(about: Compared) -> SweepView | None:
     own = dict(pairs).get(about.head.id)
     better = (value for _, value in pairs if compare.direction(own, value, goal) is Direction.BETTER)
     return SweepView(
+        id=about.sweep.id if about.sweep else "",
         name=about.sweep.name if about.sweep else about.head.sweep,
         count=len(trials),
         lost=sum(run.state in (State.FAILED, State.CRASHED, State.PREEMPTED) for run in trials),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mlgit.core import refs, secrets
 from mlgit.core.compare import Goal
+from mlgit.core.run import Run
 from mlgit.core.sweep import Sweep, SweepState
 from mlgit.documents.reader import load
 from mlgit.documents.writer import as_data, dump
@@ -145,6 +146,15 @@ def find(repo: Repo, project: str, text: str) -> Sweep:
 def file_of(sweep: Sweep) -> SweepFile:
     """The file that *sweep* was started with, read anew. Raises `ConfigError`."""
     return files.read(sweep.file, source=f"{ref_of(sweep)}:{FILE}")
+
+
+def params_of(sweep: Sweep, run: Run) -> list[str]:
+    """The params of its trial *run* that *sweep* gave it, by dotted name."""
+    space = file_of(sweep).space
+    known = {
+        one.name: value for one in space.parameters if (value := plan.at(run.params, one.name)) is not plan.MISSING
+    }
+    return list(space.present(known))
 
 
 def described(sweep: Sweep) -> Sweep:

@@ -20,6 +20,9 @@ VERBS: dict[str, dict[str, str]] = {
         "cancel": "End a sweep, and the trials that run.",
         "ls": "List the sweeps of this project, newest first.",
         "show": "Show the trials of a sweep, best first.",
+        "report": "What a sweep has found: the best, and what drove it.",
+        "best": "The best trial of a sweep: its params, and how to have it again.",
+        "apply": "Open a pull request with the best params.",
     },
 }
 
@@ -35,4 +38,6 @@ def command() -> None:
       mlgit sweep agent latest --slots 2
       mlgit sweep ls
       mlgit sweep show latest
+      mlgit sweep report latest -o report.md
+      mlgit sweep apply latest
     """

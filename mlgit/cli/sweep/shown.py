@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlgit.cli import output
@@ -15,6 +17,18 @@ from mlgit.core.sweep import Sweep
 if TYPE_CHECKING:
     from mlgit.sweeps.plan import Trial
     from mlgit.sweeps.space import Metric
+
+
+@contextlib.contextmanager
+def wait(what: str) -> Iterator[None]:
+    """Say *what* takes a moment, to who watches."""
+    if not output.is_terminal(sys.stderr):
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
 
 
 def table(trials: Sequence[Trial], metric: Metric | None) -> None:
