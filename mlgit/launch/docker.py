@@ -31,7 +31,9 @@ from mlgit.core.job import (
     together,
 )
 from mlgit.errors import MlgitError, NotFoundError, UsageError
-from mlgit.launch import following
+from mlgit.launch import following, image
+from mlgit.launch.image import Build, Packed
+from mlgit.tracking.notice import notify
 
 _JOB, _TASK, _MINUTES = "mlgit.job", "mlgit.task", "mlgit.minutes"
 """Labels of a container: its job, the number of its task, the bound on its time."""
@@ -51,6 +53,9 @@ class Settings:
     """A queue of containers."""
 
     image: str | None = field(default=None, metadata={"help": "the image of jobs that name none"})
+    build: Build | None = field(
+        default=None, metadata={"help": "what an image is built of, once, for jobs that name none"}
+    )
     host: str | None = field(
         default=None,
         metadata={"help": "the daemon's address; the one that docker's command line asks, if none is named"},
@@ -70,8 +75,14 @@ class Settings:
 
 
 def render(spec: JobSpec, settings: Settings) -> str:
-    """What the daemon is asked to create, as JSON, an object a task; of secrets, the names."""
-    return json.dumps(_requests(checked(spec), settings, "<job>"), indent=2) + "\n"
+    """What the daemon is asked to create, as JSON, an object a task; of secrets, the names.
+
+    Before it stands the Dockerfile of an image that is built, as comments. Raises `UsageError`, `NotFoundError`.
+    """
+    with _packed(checked(spec), settings) as built:
+        lines = () if built is None else (f"{built.tag} is built by", "", *built.dockerfile.splitlines())
+        asked = json.dumps(_requests(spec, settings, "<job>", built), indent=2)
+    return "".join(f"{f'# {line}'.rstrip()}\n" for line in lines) + asked + "\n"
 
 
 def submit(spec: JobSpec, settings: Settings) -> str:
@@ -80,24 +91,17 @@ def submit(spec: JobSpec, settings: Settings) -> str:
     Raises `UsageError`, `NotFoundError` for an image that is not there, `SilentError`, `MlgitError`.
     """
     job = known_as(checked(spec), os.urandom(8).hex())
-    requests, secrets = _requests(spec, settings, job), secrets_in(spec, os.environ)
-    with _asked(settings, f"docker does not start the job {spec.name!r}.") as client:
-        there = {one["Labels"][_TASK]: one for one in _listed(client, f"{_JOB}={job}")}
-        if len(there) < len(requests):
-            _find_image(client, requests[0]["Image"], settings)
-        begun: list[str] = []
-        try:
-            for number, request in enumerate(requests):
-                known = there.get(str(number))
-                if known is None:
-                    name = job if not spec.array else member(job, number)
-                    begun.append(_create(client, name, request, secrets))
-                if known is None or (known["State"] == "created" and _CANCELLED not in known["Names"][0]):
-                    _start(client, begun[-1] if known is None else known["Id"])
-        except BaseException:  # Ctrl-C too leaves nothing behind
-            for made in begun:  # all of an array, or nothing of it
-                client.api.remove_container(made, force=True)
-            raise
+    secrets = secrets_in(spec, os.environ)
+    with _packed(spec, settings) as built:
+        requests = _requests(spec, settings, job, built)
+        with _asked(settings, f"docker does not start the job {spec.name!r}.") as client:
+            there = {one["Labels"][_TASK]: one for one in _listed(client, f"{_JOB}={job}")}
+            if len(there) < len(requests) and built is not None:
+                image.make(client, built, pull=settings.pull)
+            elif len(there) < len(requests):
+                containers.bring(client, requests[0]["Image"], pull=settings.pull, say=notify)
+            names = [member(job, number) for number in range(len(requests))] if spec.array else [job]
+            _begin(client, dict(zip(names, requests, strict=True)), there, secrets)
     return job
 
 
@@ -156,6 +160,36 @@ def cancel(ids: Sequence[str], settings: Settings) -> None:
             list(pool.map(lambda one: client.api.stop(one["Id"], timeout=settings.grace_seconds), going))
 
 
+def _begin(
+    client: Any, requests: Mapping[str, dict[str, Any]], there: Mapping[str, Any], secrets: Mapping[str, str]
+) -> None:
+    """Create and start the containers, by their names, whose tasks are not *there*: all of an array, or nothing."""
+    begun: list[str] = []
+    try:
+        for name, request in requests.items():
+            known = there.get(request["Labels"][_TASK])
+            if known is None:
+                begun.append(_create(client, name, request, secrets))
+            if known is None or (known["State"] == "created" and _CANCELLED not in known["Names"][0]):
+                _start(client, begun[-1] if known is None else known["Id"])
+    except BaseException:  # Ctrl-C too leaves nothing behind
+        for made in begun:
+            client.api.remove_container(made, force=True)
+        raise
+
+
+@contextlib.contextmanager
+def _packed(spec: JobSpec, settings: Settings) -> Iterator[Packed | None]:
+    """What the image for *spec* is built of, or None where it is not built."""
+    if settings.build is not None and settings.image is not None:
+        raise UsageError("The queue names an image, and how to build one, too.", fix="leave out image:, or build:")
+    if settings.build is None or spec.image is not None:
+        yield None
+        return
+    with image.packed(settings.build, Path(spec.folder).resolve(), _NOBODY) as built:
+        yield built
+
+
 @contextlib.contextmanager
 def _asked(settings: Settings, what: str) -> Iterator[Any]:
     """The daemon's client for a block; *what* is the sentence for where it refuses."""
@@ -175,15 +209,16 @@ def _of(client: Any, name: str) -> list[dict[str, Any]]:
     return [one for one in _listed(client, f"{_JOB}={job}") if number is None or one["Labels"][_TASK] == str(number)]
 
 
-def _requests(spec: JobSpec, settings: Settings, job: str) -> list[dict[str, Any]]:
+def _requests(spec: JobSpec, settings: Settings, job: str, built: Packed | None) -> list[dict[str, Any]]:
     """What the daemon is asked for, a container a task."""
-    image = spec.image or settings.image
-    if image is None:
-        raise UsageError(f"The job {spec.name!r} names no image to run in.", fix="--image NAME, or one for the queue")
-    return [_request(one, image, settings, {_JOB: job, _TASK: str(n)}) for n, one in enumerate(spec.members)]
+    name = built.tag if built is not None else spec.image or settings.image
+    if name is None:
+        fix = "--image NAME, or image: or build: for the queue"
+        raise UsageError(f"The job {spec.name!r} names no image to run in.", fix=fix)
+    return [_request(one, name, settings, {_JOB: job, _TASK: str(n)}) for n, one in enumerate(spec.members)]
 
 
-def _request(spec: JobSpec, image: str, settings: Settings, labels: Mapping[str, str]) -> dict[str, Any]:
+def _request(spec: JobSpec, name: str, settings: Settings, labels: Mapping[str, str]) -> dict[str, Any]:
     from docker.constants import DEFAULT_DOCKER_API_VERSION as VERSION
     from docker.types import ContainerConfig, DeviceRequest, HostConfig, Mount
 
@@ -202,7 +237,7 @@ def _request(spec: JobSpec, image: str, settings: Settings, labels: Mapping[str,
         seconds = f"{spec.minutes * 60:.3f}".rstrip("0").rstrip(".")  # busybox takes no exponents
         words, more = ["timeout", "-k", str(settings.grace_seconds), seconds, *words], {_MINUTES: repr(spec.minutes)}
     asked = ContainerConfig(
-        VERSION, image, words, entrypoint=[], working_dir=folder, user=settings.user or _user(),
+        VERSION, name, words, entrypoint=[], working_dir=folder, user=settings.user or _user(),
         environment={**spec.env, **dict.fromkeys(spec.secrets)}, labels={**labels, **more}, host_config=host,
     )  # fmt: skip
     return dict(asked)
@@ -211,23 +246,6 @@ def _request(spec: JobSpec, image: str, settings: Settings, labels: Mapping[str,
 def _user() -> str:
     """Who submits; nobody, where that is root."""
     return f"{os.getuid()}:{os.getgid()}" if os.getuid() else _NOBODY
-
-
-def _find_image(client: Any, name: str, settings: Settings) -> None:
-    from docker.errors import APIError, ImageNotFound
-
-    try:
-        client.api.inspect_image(name)
-    except ImageNotFound:
-        problem = "the daemon does not have it, and the queue says not to pull"
-        if settings.pull:
-            try:
-                client.images.pull(name)
-            except APIError as exc:
-                problem = f"the daemon does not have it, and cannot pull it: {containers.said(exc)}"
-            else:
-                return
-        raise NotFoundError(f"There is no image {name}.", why=problem, fix="docker pull, or another --image") from None
 
 
 def _create(client: Any, name: str, request: Mapping[str, Any], secrets: Mapping[str, str]) -> str:

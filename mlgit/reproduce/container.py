@@ -23,23 +23,17 @@ from mlgit.tracking.notice import notify
 _LABEL = "mlgit.reproduce"
 _USED = "containers"
 """The file in the folder of an attempt that says that there may be containers of it."""
-_DEBIANS = {"glibc 2.36": "-bookworm", "glibc 2.41": "-trixie"}
-"""The C library that a run recorded → what the images of Python that have it end with; those have git, too."""
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """A machine as the kernel calls it, and as images do."""
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
 _SHARED_MEMORY = "2g"
 """The most that processes can share: docker's own 64 MB are too little for PyTorch's loaders."""
 
 
 def image(recipe: Recipe) -> str:
-    """The image for a run: the one that it ran in, else Python's own of its version, on its C library if there is one.
-
-    Not one of the slim ones: mlgit asks git.
-    """
+    """The image for a run: the one that it ran in, else Python's own of its version."""
     runtime = recipe.about.get("runtime")
     libc = str(runtime.get("libc", "")) if isinstance(runtime, Mapping) else ""
-    return recipe.image or f"python:{recipe.python}{_DEBIANS.get(libc, '')}"
+    return recipe.image or containers.python_image(recipe.python, libc)
 
 
 def daemon() -> Any:
@@ -123,8 +117,8 @@ class Containers:
         """Run *words* to their end, with the network and what uv is told here. Raises `MlgitError` without a start."""
         from docker.errors import APIError
 
-        told = {name: value for name, value in os.environ.items() if name.startswith("UV_") or name in _PROXIES}
-        container = self._create(words, {**told, **self.env, **env}, self.home, network=None)
+        told = {name: value for name, value in os.environ.items() if name.startswith("UV_") or name == "SSL_CERT_FILE"}
+        container = self._create(words, {**containers.proxies(), **told, **self.env, **env}, self.home, network=None)
         try:
             container.start()
             code = container.wait()["StatusCode"]
@@ -170,18 +164,9 @@ def prepare(
     name: str, home: Path, *, seen: Sequence[Path], read: Sequence[Path], env: Mapping[str, str], gpus: bool
 ) -> Containers:
     """Containers of the image *name*, which is pulled if it is not here. Raises `MlgitError` where it cannot be."""
-    from docker.errors import APIError, ImageNotFound
-
     client = daemon()
-    try:
-        found = client.images.get(name)
-    except ImageNotFound:
-        notify(f"docker pulls {name}")
-        try:
-            found = client.images.pull(name)
-        except APIError as exc:
-            why, fix = containers.said(exc), "--image names another one"
-            raise MlgitError(f"The image {name} cannot be pulled.", why=why, fix=fix) from exc
+    containers.bring(client, name, pull=True, say=notify, fix="--image names another one")
+    found = client.images.get(name)
     return Containers(client=client, image=found, home=home, seen=seen, read=read, env=env, gpus=gpus)
 
 

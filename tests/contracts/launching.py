@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -81,13 +81,14 @@ def local(paths: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @contextlib.contextmanager
-def docker(paths: pytest.TempPathFactory) -> Iterator[Place]:
+def docker(paths: pytest.TempPathFactory, installed: Sequence[str] = ()) -> Iterator[Place]:
+    """The image's Python has the distributions *installed*."""
     need("dockerd", dockerd.is_here())
     backend = backends.backend("docker")
     folder = paths.mktemp("work")
     folder.chmod(0o777)  # jobs are nobody there
     with dockerd.running(paths.mktemp("d")) as address:
-        dockerd.make_image(address)
+        dockerd.make_image(address, installed=installed)
         settings = backend.Settings(host=address, network="none", pull=False, grace_seconds=5)
         yield Place(backend=backend, settings=settings, folder=folder, image=dockerd.IMAGE)
 
