@@ -48,8 +48,8 @@ class Board(Protocol):
     def settle(self, state: SweepState) -> None:
         """Let the sweep have ended like this, unless it has ended before."""
 
-    def is_gone(self, agent: Agent) -> bool:
-        """Whether *agent* is certainly dead, with all that it ran."""
+    def lives(self, agent: Agent) -> bool | None:
+        """Whether *agent*, or something that it ran, is alive; None where nobody here can tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,9 @@ class Outcome:
 
     trials: tuple[Trial, ...]
     ended: str
-    """Why it ended: `done`, `nothing left`, `target reached`, `stopped`, `cancelled`, `interrupted`."""
+    """Why it ended: `done`, `nothing left`, `target reached`, `stopped`, `cancelled`, `interrupted`, `given up`."""
+    why: str = ""
+    """Why it was given up."""
 
 
 def run(
@@ -84,13 +86,15 @@ def run(
     tell: Callable[[Trial, tuple[Trial, ...]], None],
     *,
     pace: Pace | None = None,
+    enough: Callable[[Trial], str] | None = None,
 ) -> Outcome:
     """Run trials of *task* as *me*, until there is nothing left to do for it; *tell* hears of each that begins or ends.
 
-    Ctrl-C ends it early and cleanly. Raises `MlgitError` when the first trials all fail.
+    Ctrl-C ends it early and cleanly. Where *enough* says why of a trial that ended, that is the end; without it, raises
+    `MlgitError` when the first trials all fail.
     """
     history = History(task.sweep, task.file, runs)
-    agent = _Agent(task, me, board, launcher, history, tell, pace or Pace())
+    agent = _Agent(task, me, board, launcher, history, tell, pace or Pace(), enough)
     try:
         return agent.work()
     except KeyboardInterrupt:
@@ -121,6 +125,7 @@ class _Agent(Generic[J]):
     history: History
     tell: Callable[[Trial, tuple[Trial, ...]], None]
     pace: Pace
+    enough: Callable[[Trial], str] | None
     sweep: Sweep = field(init=False)
     claims: Claims = field(default_factory=Claims)
     queue: deque[Claim] = field(default_factory=deque)
@@ -170,7 +175,9 @@ class _Agent(Generic[J]):
             }
             if ended:
                 self.collect(ended)
-                self.check_hope(ended)
+                if why := self.hopeless(ended):
+                    self.stop()
+                    return replace(self.outcome("given up"), why=why)
             if self.look() or ended:
                 if self.sweep.state is SweepState.CANCELLED:
                     self.stop()
@@ -227,7 +234,8 @@ class _Agent(Generic[J]):
         silent = claims.silent(self.heard, now=moment, lease=self.pace.lease)
         holders = {one.agent for one in now.open} - {one.id for one in now.agents} - {"", self.me.id}
         others = (one for one in now.agents if one.id != self.me.id)
-        return holders | {one.id for one in others if one.id in silent or self.board.is_gone(one)}
+        lives = {one.id: self.board.lives(one) for one in others}
+        return holders | {one for one, alive in lives.items() if alive is False or (alive is None and one in silent)}
 
     def write(self, further: Callable[[Claims], Claims] = lambda now: now) -> None:
         """Say what ended here, that we are alive, and who is not; then do what is *further* to do."""
@@ -360,10 +368,12 @@ class _Agent(Generic[J]):
         if ended:
             self.collect(ended)
 
-    def check_hope(self, ended: Iterable[int]) -> None:
-        """Raise `MlgitError` where trials fail, one as the other, and none ever succeeded."""
+    def hopeless(self, ended: Iterable[int]) -> str:
+        """Why to give up, or nothing. Raises `MlgitError` where trials fail, one as the other, and none succeeded."""
+        if self.enough:
+            return next(filter(None, (self.enough(self.own[number]) for number in ended)), "")
         if self.succeeded or self.failures < FAILURES or any(trial.counts for trial in self.history.found.values()):
-            return
+            return ""
         self.board.settle(SweepState.STOPPED)
         trial = self.own[max(ended)]
         raise MlgitError(

@@ -1,14 +1,12 @@
 """W&B's sweeps from Python: `sweep()` makes one, `agent()` calls a function once a trial.
 
-Agents in other threads and processes may work on the same sweep: each waits its turn until the run of the trial before
-is there to be seen, so that no point is tried twice.
+Such an agent is one like any other (`sweeps.agent`), with one slot: so agents in threads, in processes and at the
+command line share a sweep among them, and no point is tried twice.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import sys
 import time
 import traceback
@@ -19,16 +17,17 @@ from typing import Any, NoReturn
 from mlgit.core import figures, refs, secrets, values
 from mlgit.core.compare import Goal
 from mlgit.core.job import JobState
-from mlgit.core.run import State
+from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.documents.writer import dump
 from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.index import query
+from mlgit.store import recover
 from mlgit.store.place import Place
-from mlgit.sweeps import command, plan, record
+from mlgit.sweeps import agent as agents
+from mlgit.sweeps import claiming, command, record
 from mlgit.sweeps import file as files
 from mlgit.sweeps.plan import Trial
-from mlgit.sweeps.search import suggest
-from mlgit.sweeps.space import SweepFile
 from mlgit.tracking import begin, names, pinned, session
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.ending import exit_code
@@ -128,10 +127,9 @@ def agent(
     place = begin.place_for(Path.cwd())
     found = _find(place, sweep_id, project)
     if function is None:
-        _run_program(place, found, count)
-        return
-    file = record.file_of(found)
-    _Agent(place, found, file, function, count, max_consecutive_failed_runs).work()
+        _run_program(found, count)
+    else:
+        _call(place, found, function, count, max_consecutive_failed_runs)
 
 
 def _once(again: str, sweep_id: str, function: Callable[[], Any]) -> None:
@@ -168,7 +166,7 @@ def _find(place: Place, text: str, project: str | None) -> Sweep:
     return record.find(place.repo, refs.project(wanted), sweep_id)
 
 
-def _run_program(place: Place, found: Sweep, count: int | None) -> None:
+def _run_program(found: Sweep, count: int | None) -> None:
     """Run the program of a sweep's file, a process a trial. Raises `MlgitError` where it could not be done."""
     import subprocess
 
@@ -176,70 +174,68 @@ def _run_program(place: Place, found: Sweep, count: int | None) -> None:
         raise UsageError(
             f"The sweep {found.id} names no program.", fix="agent(sweep_id, function), or a `program` in its file"
         )
-    earlier = record.trials(place.repo, found)[1] if count else []
-    words = [sys.executable, "-m", "mlgit", "sweep", "run", "--resume", found.id]
-    if count:
-        words += ["--trials", str(len([trial for trial in earlier if not trial.interrupted]) + count)]
+    words = [sys.executable, "-m", "mlgit", "sweep", "agent", found.id, *(["--count", str(count)] if count else [])]
     if subprocess.run(words, check=False).returncode:
-        raise MlgitError(f"The sweep {found.id} was not finished.", fix=f"mlgit sweep run --resume {found.id}")
+        raise MlgitError(f"The sweep {found.id} was not finished.", fix=f"mlgit sweep agent {found.id}")
 
 
-class _Agent:
-    def __init__(
-        self, place: Place, sweep: Sweep, file: SweepFile, function: Callable[[], Any], count: int | None,
-        most_failures: int | None,
-    ) -> None:  # fmt: skip
-        self.place, self.sweep, self.file, self.function = place, sweep, file, function
-        self.count, self.most_failures = count, most_failures
-        self.started = time.monotonic()
-        self.begun = self.failures = self.in_a_row = 0
-        self.without_run: list[Trial] = []
+def _call(
+    place: Place, found: Sweep, function: Callable[[], Any], count: int | None, most_failures: int | None
+) -> None:
+    """Be an agent whose trials are calls of *function*, one after the other."""
+    task = record.Task(
+        sweep=found, file=record.file_of(found), folder=Path.cwd(), scratch=claiming.folder(place.repo, found),
+        count=count,
+    )  # fmt: skip
+    calls, rule, pace = _Calls(task, function), _Rule(most_failures), claiming.pace()
+    launcher = agents.Launcher(
+        submit=calls.run, state=lambda state: state, cancel=lambda _: None, tail=lambda _: "",
+        pause=lambda: time.sleep(0.02),
+    )  # fmt: skip
 
-    def work(self) -> None:
-        while self.count is None or self.begun < self.count:
-            turn = _Turn(self.place.repo.own / "sweeps" / self.sweep.id / "lock")
-            try:
-                turn.take()
-                trial = self.next()
-                if isinstance(trial, str):
-                    notify(f"sweep {self.sweep.id}: {trial}")
-                    return
-                self.begun += 1
-                failed = self.run(trial, turn)
-            finally:
-                turn.give()
-            self.failures += failed
-            self.in_a_row = self.in_a_row + 1 if failed else 0
-            if reason := self.hopeless():
-                notify(f"sweep {self.sweep.id} was stopped: {reason}")
-                return
+    def runs(known: Mapping[str, str]) -> list[Run]:
+        recover.recover_all(place.repo, notify)
+        return query.moved(place.repo, known, sweep=found.id)
 
-    def next(self) -> Trial | str:
-        """The next trial, or why there is none."""
-        metric = self.file.metric
-        earlier = [*record.trials(self.place.repo, self.sweep)[1], *self.without_run]
-        seen = plan.seen(earlier, metric)
-        best = plan.best_of(earlier, metric)
-        if metric and best and metric.reached(best.value):
-            return f"the target {figures.number(metric.target)} was reached"
-        if self.file.run_cap is not None and len(seen) >= self.file.run_cap:
-            return f"all of its {self.file.run_cap} trials are done"
-        points = suggest(self.file.space, seen, 1, self.sweep.seed)
-        if not points:
-            return "every point of its space was tried"
-        number = max((trial.number for trial in earlier), default=0) + 1
-        name = plan.trial_name(self.sweep, number)
-        return Trial(number=number, name=name, params=points[0], state=JobState.RUNNING)
+    with claiming.present(place.repo, found, slots=1) as me, claiming.beating(place.repo, found, me.agent, pace):
+        outcome = agents.run(
+            task, me.agent, claiming.Board(place.repo, found), launcher, runs, lambda *_: None, pace=pace,
+            enough=rule.hear,
+        )  # fmt: skip
+    if outcome.ended == "interrupted":
+        raise KeyboardInterrupt
+    if said := _said(task, outcome):
+        notify(f"sweep {found.id}{said}")
 
-    def run(self, trial: Trial, turn: _Turn) -> bool:
-        """Whether *trial* failed. The turn is given away as soon as its run can be seen."""
+
+def _said(task: record.Task, outcome: agents.Outcome) -> str:
+    """What a person is told of how it ended."""
+    metric = task.file.metric
+    words = {
+        "given up": f" was stopped: {outcome.why}",
+        "stopped": f": it was stopped; `mlgit sweep resume {task.sweep.id}` takes that back",
+        "cancelled": f": it was cancelled; `mlgit sweep resume {task.sweep.id}` takes that back",
+        "target reached": f": the target {figures.number(metric.target if metric else None)} was reached",
+        "nothing left": ": every point of its space was tried",
+    }
+    if outcome.ended == "done" and task.count is None:
+        return f": all of its {task.file.run_cap} trials are done"
+    return words.get(outcome.ended, "")
+
+
+class _Calls:
+    """Trials as calls of a function, in this thread: each has ended when it was begun."""
+
+    def __init__(self, task: record.Task, function: Callable[[], Any]) -> None:
+        self.sweep, self.file, self.function = task.sweep, task.file, function
+
+    def run(self, trial: Trial) -> JobState:
         session.finish()  # one that was left open is not part of this
         told = ", ".join(f"{name}={figures.number(value)}" for name, value in trial.params.items())
         notify(f"trial {trial.name}: {told}")
         wish = {"name": trial.name, "group": self.sweep.name, "given": tuple(trial.params)}
         assigned = Assigned(
-            sweep=self.sweep.id, project=self.sweep.project, params=self.tree(trial.params), wish=wish,
-            begun=lambda _run: turn.give(),
+            sweep=self.sweep.id, project=self.sweep.project, params=self.tree(trial.params), wish=wish
         )  # fmt: skip
         token = session.assigned.set(assigned)
         code, error, state = 0, None, None
@@ -259,47 +255,31 @@ class _Agent:
                 run.finish(code, error=error, state=state)
             session.finish(code)
         if not assigned.runs:
-            self.without_run.append(trial)
             notify(f"trial {trial.name}: the function began no run; it calls init()")
-        return bool(code)
+        return JobState.FAILED if code else JobState.SUCCEEDED
 
     def tree(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """*params* nested as the sweep's file nests them."""
         found: dict[str, Any] = json.loads(command.json_args(dict(params), self.file))
         return found
 
-    def hopeless(self) -> str:
-        """Why it is of no use to go on, or nothing."""
+
+class _Rule:
+    """When it is of no use to go on, as in W&B."""
+
+    def __init__(self, most_failures: int | None) -> None:
+        self.most_failures = most_failures
+        self.started = time.monotonic()
+        self.failures = self.in_a_row = 0
+
+    def hear(self, trial: Trial) -> str:
+        """Why to end after *trial*, or nothing."""
+        failed = trial.state is JobState.FAILED
+        self.failures += failed
+        self.in_a_row = self.in_a_row + 1 if failed else 0
         if self.most_failures and self.in_a_row >= self.most_failures:
             return f"{self.in_a_row} trials failed one after another"
         soon = time.monotonic() - self.started < AT_FIRST_SECONDS
         if self.failures >= FAILURES and soon and wishes.variable("AGENT_DISABLE_FLAPPING") != "true":
             return f"{self.failures} trials failed within the first minute"
         return ""
-
-
-class _Turn:
-    """One agent's turn to begin a trial, held by the lock that `mlgit sweep run` holds too."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._fd = -1
-
-    def take(self) -> None:
-        """Wait for it; say so once it takes a while."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        for waited in range(50):
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                time.sleep(0.002 * waited)
-        notify("another agent is just beginning a trial of this sweep; this one waits for its turn")
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
-
-    def give(self) -> None:
-        """Let the next one begin; a second call does nothing."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -24,8 +25,8 @@ from mlgit.errors import GitError, MlgitError, UsageError
 from mlgit.git.repo import Move, Repo, is_passing
 from mlgit.store import live, locks
 from mlgit.sweeps import record
-from mlgit.sweeps.claims import Agent, Claims, Pace
-from mlgit.tracking import names
+from mlgit.sweeps.claims import Agent, Claims, Pace, renew
+from mlgit.tracking import names, threads
 
 _PATIENCE = 60.0
 """Seconds for which a change is tried again, while others come before it."""
@@ -79,9 +80,10 @@ class Board:
             self.repo, self.sweep, lambda sweep: sweep if sweep.state in over else replace(sweep, state=state)
         )
 
-    def is_gone(self, agent: Agent) -> bool:
-        """Whether *agent* is certainly dead, with all that it ran: an agent of another home may always be alive."""
-        return agent.home == home(self.repo) and is_free(self.repo, self.sweep, agent.id)
+    def lives(self, agent: Agent) -> bool | None:
+        """Whether *agent*, or something that it ran, is alive; None where nobody here can tell."""
+        free = is_free(self.repo, self.sweep, agent.id) if agent.home == home(self.repo) else None
+        return None if free is None else not free
 
     def _claims(self, tip: str | None) -> Claims:
         if tip is None:
@@ -127,20 +129,43 @@ def present(repo: Repo, sweep: Sweep, *, slots: int) -> Iterator[Presence]:
         locks.let_go(fd)
 
 
-def is_free(repo: Repo, sweep: Sweep, agent: str) -> bool:
-    """Whether nobody on this machine holds the lock of *agent*: not it, and nothing that it ran."""
+@contextlib.contextmanager
+def beating(repo: Repo, sweep: Sweep, agent: Agent, pace: Pace) -> Iterator[None]:
+    """Signs of life of *agent* meanwhile, by a thread: it runs its trials itself and has no time for them."""
+    done = threading.Event()
+
+    def beat() -> None:
+        board = Board(repo, sweep)
+        while not done.wait(pace.beat):
+            with contextlib.suppress(GitError):  # then the next one is heard
+                board.change(lambda now: renew(now, agent, heard=time.time()) if now.of(agent.id) else now)
+
+    with threads.deaf():
+        thread = threading.Thread(target=beat, name="mlgit-beat", daemon=True)
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def is_free(repo: Repo, sweep: Sweep, agent: str) -> bool | None:
+    """Whether nobody on this machine holds the lock of *agent*: not it, and nothing that it ran; None: no telling."""
     path = _lock(repo, sweep, agent)
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return True
     except OSError:
-        return False
+        return None
     had = locks.lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     if had:
         path.unlink(missing_ok=True)  # it is dead for good: its id comes only once
-    locks.let_go(fd) if had else os.close(fd)
-    return had is True
+        locks.let_go(fd)
+    else:
+        os.close(fd)
+    return had
 
 
 def pace() -> Pace:

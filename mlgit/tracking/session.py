@@ -125,7 +125,6 @@ def init(
     ending.watch(_finish_all)
     if trial:
         trial.runs.append(begun)
-        trial.begun(begun)
     return begun
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -82,8 +82,6 @@ class Assigned:
     params: Mapping[str, Any]
     wish: Mapping[str, Any]
     """What the run is called where its script does not say."""
-    begun: Callable[[Any], None]
-    """Hears of the run once it is there."""
     runs: list[Any] = field(default_factory=list)
     """What its script has begun so far: one run, unless it ended that and goes on with it."""
 

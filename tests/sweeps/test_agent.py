@@ -49,8 +49,8 @@ class Board:
     def settle(self, state: SweepState) -> None:
         self.sweep = replace(self.sweep, state=state)
 
-    def is_gone(self, one: Agent) -> bool:
-        return one.id in self.gone
+    def lives(self, one: Agent) -> bool | None:
+        return False if one.id in self.gone else None
 
 
 @dataclass

@@ -127,7 +127,7 @@ def test_a_killed_agents_trial_does_not_go_on_behind_anybodys_back(project: Path
         (agent,) = claiming.Board(inside, sweep_of(inside)).look()[1].agents
         first.kill()
         first.wait()
-        until(lambda: claiming.Board(inside, sweep_of(inside)).is_gone(agent))
+        until(lambda: claiming.Board(inside, sweep_of(inside)).lives(agent) is False)
 
     (run,) = query.runs(inside, sweep=sweep)
     assert run.state is State.PREEMPTED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -140,8 +141,6 @@ def test_ctrl_c_stops_the_agent_and_the_trial_is_tried_again(inside: Repo) -> No
 
 
 def test_sys_exit_ends_the_trial_and_not_the_script(inside: Repo) -> None:
-    import sys
-
     def function() -> None:
         mlgit.init()
         sys.exit(3)
@@ -204,6 +203,32 @@ def test_agents_in_threads_share_a_sweep_without_trying_a_point_twice(inside: Re
         list(pool.map(mlgit.agent, [sweep_id] * 3, [function] * 3))
 
     assert sorted(run.params["x"] for run in trials(inside, sweep_id)) == list(range(8))
+
+
+def test_agents_in_threads_and_processes_share_a_sweep(inside: Repo) -> None:
+    grid = {"method": "grid", "parameters": {"x": {"values": list(range(10))}}}
+    sweep_id = mlgit.sweep(grid)
+    code = "import mlgit; mlgit.agent(sys.argv[1], lambda: mlgit.init(reinit='create_new').finish())"
+    words = (sys.executable, "-c", f"import sys; {code}", sweep_id)
+    others = [subprocess.Popen(words, cwd=inside.folder, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(mlgit.agent, [sweep_id] * 2, [lambda: mlgit.init(reinit="create_new").finish()] * 2))
+    said = [one.communicate(timeout=120)[1] for one in others]
+
+    assert [one.returncode for one in others] == [0, 0], said
+    assert sorted(run.params["x"] for run in trials(inside, sweep_id)) == list(range(10))
+    assert sorted(run.name for run in trials(inside, sweep_id)) == sorted(f"sweep-{n}" for n in range(1, 11))
+
+
+def test_a_stopped_sweep_calls_no_function(inside: Repo, python: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep_id = mlgit.sweep(GRID)
+    python("-m", "mlgit", "sweep", "stop", sweep_id)
+
+    mlgit.agent(sweep_id, train)
+
+    assert not trials(inside, sweep_id)
+    assert f"mlgit sweep resume {sweep_id}" in capsys.readouterr().err
 
 
 def test_a_function_that_begins_no_run_is_said_and_does_not_go_on_for_ever(

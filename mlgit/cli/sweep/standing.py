@@ -12,6 +12,7 @@ from mlgit.core.sweep import Sweep
 
 if TYPE_CHECKING:
     from mlgit.store.place import Place
+    from mlgit.sweeps.claiming import Board
     from mlgit.sweeps.claims import Agent, Claim, Claims
     from mlgit.sweeps.plan import Trial
     from mlgit.sweeps.space import Metric
@@ -24,7 +25,7 @@ def of(place: Place, sweep: Sweep) -> Standing:
     board = claiming.Board(place.repo, sweep)
     sweep, claims = board.look()
     file, trials = record.trials(place.repo, sweep)
-    now, home = time.time(), claiming.home(place.repo)
+    now = time.time()
     known = {trial.number for trial in trials if not trial.interrupted}
     begun = len(known | {one.number for one in claims.open} | {one.number for one in claims.gone})
     most = record.bound(file, sweep.trials)
@@ -32,15 +33,14 @@ def of(place: Place, sweep: Sweep) -> Standing:
     return Standing(
         sweep=sweep, metric=file.metric, claims=claims, trials=tuple(trials), begun=begun,
         total=max(min(bounds), begun) if bounds else None, best=plan.best_of(trials, file.metric),
-        are={one.id: _is(one, board, home, now) for one in claims.agents},
+        are={one.id: _is(one, board, now) for one in claims.agents},
     )  # fmt: skip
 
 
-def _is(agent: Agent, board: Any, home: str, now: float) -> str:
-    if agent.home == home:
-        return "dead" if board.is_gone(agent) else "alive"
-    seconds = now - agent.heard
-    return f"heard {figures.duration(max(0.0, seconds))} ago"
+def _is(agent: Agent, board: Board, now: float) -> str:
+    if (lives := board.lives(agent)) is not None:
+        return "alive" if lives else "dead"
+    return f"heard {figures.duration(max(0.0, now - agent.heard))} ago"
 
 
 @dataclass(frozen=True, kw_only=True)

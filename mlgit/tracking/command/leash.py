@@ -10,6 +10,8 @@ import signal
 import threading
 import time
 
+from mlgit.tracking import threads
+
 VARIABLE = "MLGIT_ENDS_WITH"
 """The process, our parent, with which we end."""
 _LOOK = 0.2
@@ -20,7 +22,8 @@ _GRACE = 10.0
 def put_on() -> None:
     """Let this process be told to end when its parent has gone, if its environment, and no child's, asks for it."""
     if parent := os.environ.pop(VARIABLE, ""):
-        threading.Thread(target=_watch, args=(int(parent),), name="mlgit-leash", daemon=True).start()
+        with threads.deaf():
+            threading.Thread(target=_watch, args=(int(parent),), name="mlgit-leash", daemon=True).start()
 
 
 def _watch(parent: int) -> None:
