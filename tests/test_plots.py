@@ -208,6 +208,17 @@ def test_the_best_trial_stands_out_in_parallel_coordinates() -> None:
     assert plots.COLOURS[1] in shown
 
 
+def test_thousands_of_trials_stay_a_small_picture() -> None:
+    names = ["lr", *(f"p{n}" for n in range(9))]
+    dice = random.Random(1)
+    points = [replace(point, params={name: dice.random() for name in names}) for point in some_points(2000)]
+
+    png = plots.parallel(found(points), names)
+
+    assert len(png) < 400_000
+    assert png == plots.parallel(found(points), names)
+
+
 def test_a_pruned_trial_is_neither_the_best_nor_a_part_of_the_best_so_far() -> None:
     points = some_points(8)
     points[4] = replace(points[4], values=(-9.0, 0.0))

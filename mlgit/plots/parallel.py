@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST = 12
 """Params with an axis of their own."""
 _MOST_WORDS = 12
-_MOST_LINES = 500
+_MOST_LINES = 200
 # From bad over middling to good: each 3:1 against a light and a dark page, and apart for who sees no red or no green.
 _RAMP = ("#a67c00", "#7f858d", "#0f7fc4")
 _PLATE = "#5c626a"
@@ -28,7 +28,7 @@ _PLATE = "#5c626a"
 
 
 def parallel(findings: Findings, params: Sequence[str], metric: int = 0) -> bytes:
-    """A line a trial over an axis for each of *params* and one for a *metric*, by its place: coloured by that.
+    """A line a trial over an axis for each of *params* and one for a *metric* (by its place): coloured by rank.
 
     The best trial's is drawn on top, thicker. Trials without a value are left out.
     """
@@ -49,14 +49,8 @@ def parallel(findings: Findings, params: Sequence[str], metric: int = 0) -> byte
             canvas.say_empty(axes, "no trial has a value")
             return png()
         for number, point in enumerate(drawn):
-            places = [column.places[number] for column in columns]
-            _draw_line(
-                axes,
-                places,
-                goodness=_goodness(columns[-1].places[number], aim.goal),
-                best=point is best,
-                of=len(drawn),
-            )
+            goodness = number / (len(drawn) - 1) if len(drawn) > 1 else 1.0
+            _draw_line(axes, [column.places[number] for column in columns], goodness=goodness, best=point is best)
         for x, (name, column) in enumerate(zip(names, columns, strict=True)):
             _draw_axis(axes, x, column)
             title = canvas.legible(name, 28)
@@ -71,7 +65,7 @@ def parallel(findings: Findings, params: Sequence[str], metric: int = 0) -> byte
         told = f"best: {canvas.legible(best.name, 40)}" if best else ""
         some = f"{len(drawn)} of {len(points)} trials" if len(points) > len(drawn) else ""
         _legend(figure, told, filter(None, (some, f"{left} more params" if left > 0 else "")))
-        return png()
+        return canvas.small(png())
 
 
 def _cost(point: Point, metric: int, goal: Goal) -> float:
@@ -152,15 +146,9 @@ def _apart(ticks: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
     return kept
 
 
-def _goodness(place: float, goal: Goal) -> float:
-    return place if goal is Goal.MAXIMIZE else 1 - place
-
-
-def _draw_line(axes: Axes, places: Sequence[float], *, goodness: float, best: bool, of: int) -> None:
+def _draw_line(axes: Axes, places: Sequence[float], *, goodness: float, best: bool) -> None:
     """A curve through *places*; dashed past an axis on which it has none."""
-    look: dict[str, Any] = {
-        "color": _colour(goodness), "linewidth": 1.1, "alpha": max(0.25, min(0.75, 6 / math.sqrt(of)))
-    }  # fmt: skip
+    look: dict[str, Any] = {"color": _colour(goodness), "linewidth": 1.1, "alpha": 0.3 + 0.5 * goodness}
     if best:
         look = {"color": canvas.COLOURS[1], "linewidth": 2.8, "zorder": 5}
     known = [(x, y) for x, y in enumerate(places) if not math.isnan(y)]
