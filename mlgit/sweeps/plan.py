@@ -79,9 +79,11 @@ def trial_name(sweep: Sweep, number: int) -> str:
 def trials(sweep: Sweep, space: Space, metric: Metric | None, runs: Iterable[Run]) -> list[Trial]:
     """The trials that *runs* tell of, oldest first."""
     found: list[Trial] = []
+    last = 0
     for run in sorted(runs, key=lambda run: (run.created, run.id)):
-        following = max((trial.number for trial in found), default=0) + 1
-        found.append(trial(number_in(sweep, run) or following, run, space, metric))
+        number = number_in(sweep, run) or last + 1
+        last = max(last, number)
+        found.append(trial(number, run, space, metric))
     return found
 
 
