@@ -102,7 +102,7 @@ def _say_outcome(task: Task, outcome: Outcome) -> None:
     best = plan.best_of(outcome.trials, metric)
     if best and best.run and metric:
         output.say(f"Best: {best.name}, {metric.name} {figures.number(best.value)}")
-        output.note(f"Next: mlgit show {best.run.id}, or mlgit pr open {best.run.id}")
+        output.note(f"Next: mlgit sweep report {task.sweep.id}, or mlgit sweep apply {task.sweep.id}")
     if outcome.ended == "interrupted":
         output.note(f"Go on: {_resume(task.sweep, task.sweep.trials)}")
     elif (
