@@ -22,6 +22,7 @@ from benchmarks import (
     sharing,
     start,
     suggest,
+    sweep,
     whole_run,
 )
 
@@ -40,6 +41,7 @@ SECTIONS = {
     "lineage": lineage,
     "launch": launch,
     "suggest": suggest,
+    "sweep": sweep,
     "halving": halving,
 }
 APART = {"search": quality}

@@ -133,6 +133,8 @@ class _Agent(Generic[J]):
     running: dict[int, _Running[J]] = field(default_factory=dict)
     own: dict[int, Trial] = field(default_factory=dict)
     """Trials that began here, as they stand."""
+    known: dict[int, Trial] = field(default_factory=dict)
+    """All trials, as they stand."""
     over: dict[int, str | None] = field(default_factory=dict)
     """What ended and is still to be said: number → why it left no run, or None where it did."""
     back: set[int] = field(default_factory=set)
@@ -162,13 +164,17 @@ class _Agent(Generic[J]):
     @property
     def trials(self) -> tuple[Trial, ...]:
         """All trials that are known here, by number: those of others as their runs tell."""
-        known = {trial.run.id if trial.run else "": trial for trial in self.history.found.values()}
-        known |= {trial.run.id if trial.run else str(trial.number): trial for trial in self.own.values()}
-        return tuple(sorted(known.values(), key=lambda trial: (trial.number, trial.name)))
+        return tuple(self.known[number] for number in sorted(self.known))
+
+    def hear(self, now: Claims) -> None:
+        """Take in what the runs tell by now."""
+        for trial in self.history.look(now):
+            if trial.number not in self.own:
+                self.known[trial.number] = trial
 
     def work(self) -> Outcome:
         self.write()
-        self.history.look(self.claims)
+        self.hear(self.claims)
         while True:
             ended = {
                 number: state for number, one in self.running.items() if (state := self.launcher.state(one.job)).ended
@@ -260,7 +266,7 @@ class _Agent(Generic[J]):
     def room(self, now: Claims) -> int | None:
         """How many trials the sweep may still begin, beside those that *now* are open; None: as many as there are."""
         most = bound(self.task.file, self.sweep.trials)
-        return None if most is None else max(0, most - len(self.history.seen(now)))
+        return None if most is None else max(0, most - self.history.begun(now))
 
     def begin(self) -> None:
         """Give every free slot a trial, as long as there are any."""
@@ -281,14 +287,15 @@ class _Agent(Generic[J]):
         had = {one.number for one in self.queue} | set(self.running)
 
         def wanting(now: Claims) -> Claims:
-            self.history.look(now)
+            self.hear(now)
             told, space = self.history.told, self.task.file.space
             now = claims.take(now, self.me.id, free, told)
             short = free - len([one for one in now.of(self.me.id) if one.number not in had])
             if short < 1:
                 return now
-            seen = self.history.seen(now)
-            points = suggest(space, seen, self.block(short, now), self.sweep.seed)
+            seen = self.history.seen(now) if space.method is Method.BAYES else ()
+            tried = self.history.tried(now)
+            points = suggest(space, seen, self.block(short, now), self.sweep.seed, tried=tried)
             return claims.claim(now, self.me.id, points, told)
 
         self.write(wanting)
@@ -314,7 +321,7 @@ class _Agent(Generic[J]):
 
     def collect(self, ended: Mapping[int, JobState]) -> None:
         """Take down what became of trials that ended."""
-        self.history.look(self.claims)
+        self.hear(self.claims)
         for number, state in ended.items():
             one = self.running.pop(number)
             quiet = state in (JobState.SUCCEEDED, JobState.CANCELLED)
@@ -341,8 +348,8 @@ class _Agent(Generic[J]):
         return self.broken_off[key] >= MOST_TRIES
 
     def change(self, trial: Trial) -> None:
-        self.own[trial.number] = trial
-        self.tell(trial, self.trials)
+        self.own[trial.number] = self.known[trial.number] = trial
+        self.tell(trial, tuple(self.known.values()))
 
     def reached(self) -> bool:
         metric = self.task.file.metric

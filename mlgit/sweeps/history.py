@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from mlgit.core.run import Run
 from mlgit.core.sweep import Sweep
 from mlgit.sweeps import plan
-from mlgit.sweeps.claims import Claims, Told
+from mlgit.sweeps.claims import Claim, Claims, Gone, Told
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.search import Seen
 from mlgit.sweeps.space import SweepFile
@@ -19,6 +19,8 @@ Runs = Callable[[Mapping[str, str]], Iterable[Run]]
 
 @dataclass
 class History:
+    """All that the runs of *sweep* have told so far. What it costs to ask it does not grow with them."""
+
     sweep: Sweep
     file: SweepFile
     runs: Runs
@@ -26,19 +28,37 @@ class History:
     """What was read: run → commit."""
     found: dict[str, Trial] = field(default_factory=dict)
     """By run."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """The points of those that count as tried, by run."""
+    _numbers: tuple[set[int], set[int], set[int]] = field(default_factory=lambda: (set(), set(), set()))
+    """Those that are under way, have ended by themselves, were broken off."""
 
-    def look(self, claims: Claims) -> None:
-        """Take in what runs have to tell by now. One whose script gave it a name of its own is known by its params."""
-        new = sorted(self.runs(self.commits), key=lambda run: (run.created, run.id))
-        taken = {trial.number for trial in self.found.values()} if new else set()
-        for run in new:
-            known = self.found.get(run.id)
-            number = known.number if known else plan.number_in(self.sweep, run)
+    def look(self, claims: Claims) -> list[Trial]:
+        """The trials of which runs have something new to tell by now.
+
+        One whose script gave it a name of its own is known by its params.
+        """
+        new: list[Trial] = []
+        for run in sorted(self.runs(self.commits), key=lambda run: (run.created, run.id)):
+            number = self.found[run.id].number if run.id in self.found else plan.number_in(self.sweep, run)
             if number is None:
+                taken = {trial.number for trial in self.found.values()}
                 number = self._claimed(run, claims, taken) or max((claims.last, *taken), default=0) + 1
-            taken.add(number)
             self.commits[run.id] = run.commit
-            self.found[run.id] = plan.trial(number, run, self.file.space, self.file.metric)
+            new.append(self._keep(run.id, plan.trial(number, run, self.file.space, self.file.metric)))
+        return new
+
+    def _keep(self, run: str, trial: Trial) -> Trial:
+        self.found[run] = trial
+        for numbers in self._numbers:
+            numbers.discard(trial.number)
+        alive, done, broken_off = self._numbers
+        (alive if not trial.state.ended else broken_off if trial.interrupted else done).add(trial.number)
+        key = None if trial.interrupted else self.file.space.key(trial.params)
+        self.keys.pop(run, None)
+        if key is not None:
+            self.keys[run] = key
+        return trial
 
     def _claimed(self, run: Run, claims: Claims, taken: set[int]) -> int | None:
         """The number that was handed out for what *run* ran with."""
@@ -55,21 +75,26 @@ class History:
     @property
     def told(self) -> Told:
         """What the runs tell of the numbers."""
-        alive: set[int] = set()
-        done: set[int] = set()
-        broken_off: set[int] = set()
-        for trial in self.found.values():
-            (alive if not trial.state.ended else broken_off if trial.interrupted else done).add(trial.number)
-        numbers = alive | done | broken_off
-        return Told(last=max(numbers, default=0), alive=alive, done=done, broken_off=broken_off - done - alive)
+        alive, done, broken_off = self._numbers
+        last = max((max(numbers, default=0) for numbers in self._numbers), default=0)
+        return Told(last=last, alive=alive, done=done, broken_off=broken_off)
+
+    def begun(self, claims: Claims) -> int:
+        """How many trials were begun, or are about to be; those that were broken off are not counted."""
+        return len(self._numbers[0]) + len(self._numbers[1]) + sum(1 for _ in self._others(claims))
+
+    def tried(self, claims: Claims) -> set[str]:
+        """The points that nobody has to try any more, as `Space.key` has them."""
+        keys = (self.file.space.key(one.params) for one in self._others(claims))
+        return {*self.keys.values(), *(key for key in keys if key is not None)}
 
     def seen(self, claims: Claims) -> list[Seen]:
-        """What the search is told: of all that ended, that is under way, and that is about to be."""
-        told = {trial.number for trial in self.found.values() if not trial.interrupted}
-        return [*plan.seen(self.found.values(), self.file.metric), *_others(claims, told)]
+        """What a search learns from: all that ended, that is under way, and that is about to be."""
+        others = (Seen(params=one.params, pending=isinstance(one, Claim)) for one in self._others(claims))
+        return [*plan.seen(self.found.values(), self.file.metric), *others]
 
-
-def _others(claims: Claims, told: set[int]) -> Iterator[Seen]:
-    """What only the *claims* know of."""
-    yield from (Seen(params=one.params, pending=True) for one in claims.open if one.number not in told)
-    yield from (Seen(params=one.params) for one in claims.gone if one.number not in told)
+    def _others(self, claims: Claims) -> Iterator[Claim | Gone]:
+        """What only the *claims* know of."""
+        alive, done, _ = self._numbers
+        known: tuple[Claim | Gone, ...] = (*claims.open, *claims.gone)
+        yield from (one for one in known if one.number not in alive and one.number not in done)

@@ -24,11 +24,13 @@ METHODS: dict[Method, Callable[[Space, Sequence[Seen], set[str], int, int], list
 }
 
 
-def suggest(space: Space, history: Sequence[Seen], n: int, seed: int) -> list[Params]:
+def suggest(space: Space, history: Sequence[Seen], n: int, seed: int, *, tried: set[str] | None = None) -> list[Params]:
     """The next *n* points to try; fewer where the space has no more.
 
     grid: in the file's order. random, sobol: the next points of the seed's own sequence. bayes: by expected
-    improvement, after a first few points that spread out.
+    improvement, after a first few points that spread out. *tried*: the keys of *history*'s points, where they are known
+    already; then only bayes asks for more of it.
     """
-    tried = {key for seen in history if (key := space.key(seen.params)) is not None}
+    if tried is None:
+        tried = {key for seen in history if (key := space.key(seen.params)) is not None}
     return METHODS[space.method](space, history, tried, n, seed)
