@@ -33,6 +33,7 @@ _TOKEN = "a-token"
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
+_MAPS = "/api/v1/namespaces/team/configmaps"
 _JOBS, _PODS, _SECRETS = (
     "/apis/batch/v1/namespaces/team/jobs",
     "/api/v1/namespaces/team/pods",
@@ -63,6 +64,7 @@ class Cluster:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.pods: dict[str, dict[str, Any]] = {}
         self.secrets: dict[str, dict[str, Any]] = {}
+        self.maps: dict[str, dict[str, Any]] = {}
         self.sent: list[dict[str, Any]] = []
         """The bodies that were created, as they came."""
         self.refusing: dict[str, Refused] = {}
@@ -104,9 +106,10 @@ class Cluster:
         for pod in self._of(job):
             self.delete_pod(pod["metadata"]["name"])
         uid = job["metadata"]["uid"]
-        for one in list(self.secrets.values()):
-            if any(owner["uid"] == uid for owner in one["metadata"].get("ownerReferences", ())):
-                del self.secrets[one["metadata"]["name"]]
+        for kind in (self.secrets, self.maps):
+            for one in list(kind.values()):
+                if any(owner["uid"] == uid for owner in one["metadata"].get("ownerReferences", ())):
+                    del kind[one["metadata"]["name"]]
         return {"kind": "Status", "apiVersion": "v1", "status": "Success"}
 
     def get(self, kind: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
@@ -200,7 +203,8 @@ class Cluster:
                          "annotations": {_INDEX: str(index)} if is_indexed else {}, "ownerReferences": [owner]},
             "status": {"phase": "Pending", "conditions": []},
         }  # fmt: skip
-        check({key: value for key, value in pod.items() if key != "status"})
+        if index == 0:  # all of a Job's are of one template
+            check({key: value for key, value in pod.items() if key != "status"})
         self.pods[name] = pod
         self._threads.append(threading.Thread(target=self._run, args=(pod,), daemon=True))
         self._threads[-1].start()
@@ -239,6 +243,8 @@ class Cluster:
                 status["containerStatuses"] = [
                     container_as({"waiting": {"reason": "ImagePullBackOff", "message": why}})
                 ]
+            elif self._mounts(pod) is None:
+                status["containerStatuses"] = [container_as({"waiting": {"reason": "ContainerCreating"}})]
             elif (environment := self._environment(pod)) is None:
                 why = {"reason": "CreateContainerConfigError", "message": "secret not found"}
                 status["containerStatuses"] = [container_as({"waiting": why})]
@@ -246,6 +252,23 @@ class Cluster:
                 return environment
             self.changed.wait()
         return None
+
+    def _mounts(self, pod: dict[str, Any]) -> dict[str, str] | None:
+        """Where what the pod's container is to find somewhere lies on this machine; None while it is not there."""
+        found = {}
+        paths = {one["name"]: one["mountPath"] for one in pod["spec"]["containers"][0]["volumeMounts"]}
+        for one in pod["spec"]["volumes"]:
+            if "configMap" in one:
+                name = one["configMap"]["name"]
+                if name not in self.maps:
+                    return None
+                place = self.folder / f"{name}.map"
+                if not place.exists():
+                    place.mkdir()
+                    for key, text in self.maps[name]["data"].items():
+                        (place / key).write_text(text)
+                found[paths[one["name"]]] = str(place)
+        return found
 
     def _environment(self, pod: dict[str, Any]) -> dict[str, str] | None:
         found: dict[str, str] = {}
@@ -266,6 +289,9 @@ class Cluster:
     def _process(self, pod: dict[str, Any], environment: dict[str, str]) -> tuple[int | str, dict[str, Any]]:
         spec, container = pod["spec"], pod["spec"]["containers"][0]
         words = [expanded(word, environment) for word in container["command"]]
+        with self.changed:
+            for path, place in (self._mounts(pod) or {}).items():
+                words = [word.replace(path, place) if word.startswith(f"{path}/") else word for word in words]
         with self.log(pod).open("wb") as log:
             try:
                 process = subprocess.Popen(
@@ -403,7 +429,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, path: str, asked: dict[str, str], body: Any) -> Any:
         cluster = self.cluster
-        kinds = {_JOBS: cluster.jobs, _PODS: cluster.pods, _SECRETS: cluster.secrets}
+        kinds = {_JOBS: cluster.jobs, _PODS: cluster.pods, _SECRETS: cluster.secrets, _MAPS: cluster.maps}
         last = path.rpartition("/")[2]
         if refused := cluster.refusing.get(f"{self.command} {last}"):
             raise refused

@@ -34,7 +34,7 @@ from mlgit.core.job import (
 )
 from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
 from mlgit.launch import following
-from mlgit.launch.words import with_variables
+from mlgit.launch.words import cases
 from mlgit.store import locks
 
 _SCRIPT, _NUMBER, _CANCELLED = "job.sh", "number", "cancelled"
@@ -170,14 +170,11 @@ def _script(spec: JobSpec, settings: Settings, name: str) -> str:
     needed = "".join(f': "${{{secret}:?}}"\n' for secret in spec.secrets)
     setup = "".join(f"{line}\n" for line in settings.setup)
     task = "${SLURM_ARRAY_TASK_ID}" if spec.array else "0"  # which is another's, where we are in an array ourselves
-    tasks = "".join(
-        f"{number}) set -- {shlex.join(with_variables(one))} ;;\n" for number, one in enumerate(spec.members)
-    )
     return f"""#!/bin/sh
 {options}_mlgit_here=$PWD _mlgit_task={task}
 {needed}{setup}cd {shlex.quote(str(Path(spec.folder).resolve()))} || exit
 case $_mlgit_task in
-{tasks}esac
+{cases(spec.members)}esac
 "$@"
 _mlgit_code=$?
 cd "$_mlgit_here" && echo $_mlgit_code > ".$_mlgit_task.code" && mv ".$_mlgit_task.code" "$_mlgit_task.code"

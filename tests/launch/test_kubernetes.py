@@ -74,8 +74,23 @@ def test_no_text_is_taken_for_a_variable(text: str, environment: dict[str, str])
     assert kube.expanded(container["env"][0]["value"], environment) == text
 
 
+def test_the_commands_of_an_array_stand_once_and_in_none_of_its_pods():
+    array = tuple(Member(command=("train", f"--lr={n}"), env={"N": str(n)}) for n in range(3))
+    job, tasks = yaml.safe_load_all(kubernetes.render(JobSpec(name="x", array=array, image="i"), Settings()))
+
+    assert job["spec"]["template"]["spec"]["containers"][0]["command"] == ["sh", "/etc/mlgit/tasks"]
+    assert tasks["data"]["tasks"].splitlines()[2] == "1) set -- env -- N=1 train --lr=1 ;;"
+    assert (job["spec"]["completions"], job["spec"]["parallelism"], job["spec"]["backoffLimitPerIndex"]) == (3, 3, 0)
+    assert "backoffLimit" not in job["spec"]
+
+
 def test_text_that_is_no_utf_8_is_refused():
-    for spec in (JobSpec(name="x", command=("a\udcff",), image="i"), JobSpec(name="\udcff", command=("a",), image="i")):
+    strange = ("a\udcff",)
+    for spec in (
+        JobSpec(name="x", command=strange, image="i"),
+        JobSpec(name="\udcff", command=("a",), image="i"),
+        JobSpec(name="x", array=(Member(command=strange),), image="i"),
+    ):
         with pytest.raises(UsageError, match="no UTF-8"):
             kubernetes.render(spec, Settings())
 
@@ -306,7 +321,7 @@ def test_why_a_job_failed_is_read_from_its_pod_and_else_from_the_job(
     spec = body["spec"]["template"]["spec"]
     pods = [client.V1Pod.model_validate({"metadata": {"name": "p"}, "spec": spec, "status": pod})] if pod else []
 
-    assert stands.standing(job, pods, None) == Standing(state=JobState(state), why=why)
+    assert stands.standings(job, pods) == [Standing(state=JobState(state), why=why)]
 
 
 def test_a_cluster_that_is_away_silent_or_refuses_is_said_so(place: Place, cluster: kube.Cluster, tmp_path: Path):

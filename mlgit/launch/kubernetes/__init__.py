@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mlgit.core.job import GONE, JobSpec, Standing, checked, known_as, member, parted, secrets_in
+from mlgit.core.job import GONE, JobSpec, Standing, checked, known_as, member, parted, secrets_in, together
 from mlgit.documents import writer
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.launch import following
@@ -27,10 +27,10 @@ _LOOK = 0.5
 
 
 def render(spec: JobSpec, settings: Settings) -> str:
-    """The Job as YAML, and the Secret that is made for it; of secrets, the names. Raises `UsageError`."""
+    """The Job as YAML, and what is made to go with it; of secrets, the names. Raises `UsageError`."""
     name = known_as(checked(spec), "x" * 16)
-    asked_for = (manifest.job(spec, settings, name), manifest.secret(spec, settings, name, None))
-    return "---\n".join(writer.dump(one) for one in asked_for if one is not None)
+    asked_for = (manifest.job(spec, settings, name), *_with_it(spec, settings, name, None))
+    return "---\n".join(map(writer.dump, asked_for))
 
 
 def submit(spec: JobSpec, settings: Settings) -> str:
@@ -41,12 +41,12 @@ def submit(spec: JobSpec, settings: Settings) -> str:
     name = known_as(checked(spec), os.urandom(8).hex())
     own = JobSpec(name=spec.name, secrets=tuple(one for one in spec.secrets if one not in settings.secrets))
     values = secrets_in(own, os.environ)
-    job, secret = manifest.job(spec, settings, name), manifest.secret(spec, settings, name, values)
+    job, others = manifest.job(spec, settings, name), _with_it(spec, settings, name, values)
     with asked(settings, f"Kubernetes does not take the job {spec.name!r}.") as cluster:
         made, is_new = _made(cluster, job)
-        if secret is not None:
-            with _undone(cluster, name) if is_new else contextlib.nullcontext():
-                _make_secret(cluster, secret, made)
+        with _undone(cluster, name) if is_new else contextlib.nullcontext():
+            for one in others:
+                _make_owned(cluster, one, made)
     return name
 
 
@@ -95,12 +95,22 @@ def _standings(cluster: Cluster, ids: Sequence[str]) -> dict[str, Standing]:
     wanted = sorted({parted(name)[0] for name in ids})
     jobs = cluster.find_jobs(wanted)
     pods = cluster.find_pods(list(jobs)) if jobs else {}
+    parts = {name: stands.standings(job, pods[name]) for name, job in jobs.items()}
     found = {}
     for name in ids:
         job, number = parted(name)
-        is_there = job in jobs and (number is None or number < stands.tasks(jobs[job]))
-        found[name] = stands.standing(jobs[job], pods[job], number) if is_there else GONE
+        own = parts.get(job, [GONE])
+        if number is None:
+            found[name] = together(own)
+        else:
+            found[name] = own[number] if job in jobs and number < stands.tasks(jobs[job]) else GONE
     return found
+
+
+def _with_it(spec: JobSpec, settings: Settings, name: str, values: Mapping[str, str] | None) -> list[dict[str, Any]]:
+    """What goes with the Job *name*: of secrets the *values*, or the names alone."""
+    found = (manifest.tasks(spec, settings, name), manifest.secret(spec, settings, name, values))
+    return [one for one in found if one is not None]
 
 
 def _made(cluster: Cluster, job: Mapping[str, Any]) -> tuple[Any, bool]:
@@ -121,14 +131,15 @@ def _made(cluster: Cluster, job: Mapping[str, Any]) -> tuple[Any, bool]:
     return found, False
 
 
-def _make_secret(cluster: Cluster, secret: Mapping[str, Any], job: Any) -> None:
-    """Make *secret*, which goes with *job*, if it is not there."""
+def _make_owned(cluster: Cluster, thing: Mapping[str, Any], job: Any) -> None:
+    """Make *thing*, which goes with *job*, if it is not there."""
     from kubernetes.client import ApiException
 
+    verbs = {"ConfigMap": cluster.core.create_namespaced_config_map, "Secret": cluster.core.create_namespaced_secret}
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job.metadata.name, "uid": job.metadata.uid}
-    body = {**secret, "metadata": {**secret["metadata"], "ownerReferences": [owner]}}
+    body = {**thing, "metadata": {**thing["metadata"], "ownerReferences": [owner]}}
     try:
-        cluster.ask(cluster.core.create_namespaced_secret, body=body)
+        cluster.ask(verbs[thing["kind"]], body=body)
     except ApiException as exc:
         if exc.status != 409:
             raise

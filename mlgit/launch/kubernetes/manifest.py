@@ -9,14 +9,13 @@ from __future__ import annotations
 import base64
 import math
 import posixpath
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlgit.core.job import JobSpec
 from mlgit.errors import UsageError
-from mlgit.launch.words import with_variables
+from mlgit.launch.words import cases
 
 JOB = "mlgit.job"
 """The label of a Job, its pods and its Secret: what mlgit calls the job."""
@@ -27,8 +26,8 @@ INDEX = "batch.kubernetes.io/job-completion-index"
 """The annotation of a pod that says which task of an array it is."""
 _TASK = "MLGIT_TASK"
 _NOBODY = "65534:65534"
-_CHOOSE = f'shift "${_TASK}"; eval "exec $1"'
-"""What the shell of an array's task does with all of their commands."""
+_SCRIPT, _SCRIPTS = "tasks", "/etc/mlgit"
+"""The shell script that chooses among an array's commands, and where its pods find it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +85,7 @@ class Settings:
 
 def job(spec: JobSpec, settings: Settings, name: str) -> dict[str, Any]:
     """The Job that does *spec*, with this *name*. Raises `UsageError`."""
-    labels = {**OURS, JOB: name}
-    about = {"name": name, "labels": labels, "annotations": {"mlgit.name": _text(spec.name)}}
-    if settings.namespace is not None:
-        about["namespace"] = settings.namespace
+    about = {**_about(settings, name), "annotations": {"mlgit.name": _text(spec.name)}}
     asked: dict[str, Any] = {"backoffLimit": settings.backoff}
     if spec.array:  # each task ends by itself: Kubernetes 1.29
         tasks = len(spec.array)
@@ -100,20 +96,33 @@ def job(spec: JobSpec, settings: Settings, name: str) -> dict[str, Any]:
     ended = "Ignore" if spec.preemptible else "FailIndex" if spec.array else "FailJob"
     disrupted = {"action": ended, "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     asked["podFailurePolicy"] = {"rules": [disrupted]}
-    asked["template"] = {"metadata": {"labels": labels}, "spec": _pod(spec, settings, name)}
+    asked["template"] = {"metadata": {"labels": about["labels"]}, "spec": _pod(spec, settings, name)}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": about, "spec": asked}
 
 
 def secret(spec: JobSpec, settings: Settings, name: str, values: Mapping[str, str] | None) -> dict[str, Any] | None:
     """The Secret that the job *name* refers to, or None if it needs none; without *values*, names alone."""
     own = [one for one in spec.secrets if one not in settings.secrets]
-    if not own:
-        return None
     data = {one: "***" if values is None else _base64(values[one]) for one in own}
-    about: dict[str, Any] = {"name": name, "labels": {**OURS, JOB: name}}
-    if settings.namespace is not None:
-        about["namespace"] = settings.namespace
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": about, "type": "Opaque", "data": data}
+    about = _about(settings, name)
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": about, "type": "Opaque", "data": data} if own else None
+
+
+def tasks(spec: JobSpec, settings: Settings, name: str) -> dict[str, Any] | None:
+    """The ConfigMap with the commands of an array, or None for any other job.
+
+    In its Job they would stand in each of its pods: of a thousand tasks, a million commands for the API server to keep.
+    """
+    script = _text(f'case ${_TASK} in\n{cases(spec.array)}esac\nexec "$@"\n')
+    about = _about(settings, name)
+    return (
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about, "data": {_SCRIPT: script}} if spec.array else None
+    )
+
+
+def _about(settings: Settings, name: str) -> dict[str, Any]:
+    place = {} if settings.namespace is None else {"namespace": settings.namespace}
+    return {"name": name, "labels": {**OURS, JOB: name}, **place}
 
 
 def _pod(spec: JobSpec, settings: Settings, name: str) -> dict[str, Any]:
@@ -140,6 +149,7 @@ def _pod(spec: JobSpec, settings: Settings, name: str) -> dict[str, Any]:
         **{key: value for key, value in given.items() if value},
         "containers": [_container(spec, settings, name)],
         "volumes": [{"name": "shared-memory", "emptyDir": memory},
+                    *([{"name": _SCRIPT, "configMap": {"name": name}}] if spec.array else []),
                     *({"name": f"claim-{n}", "persistentVolumeClaim": {"claimName": claim}}
                       for n, claim in enumerate(claims))],
     }  # fmt: skip
@@ -158,20 +168,21 @@ def _container(spec: JobSpec, settings: Settings, name: str) -> dict[str, Any]:
     command = list(spec.command)
     if spec.array:
         env.append({"name": _TASK, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.annotations['{INDEX}']"}}})
-        command = ["sh", "-c", _CHOOSE, "sh", *(shlex.join(with_variables(one)) for one in spec.array)]
+        command = ["sh", f"{_SCRIPTS}/{_SCRIPT}"]
     amounts = {
         "cpu": None if spec.cpus is None else str(spec.cpus),
         "memory": None if spec.memory_gb is None else _mebibytes(spec.memory_gb),
         settings.gpu: str(spec.gpus) if spec.gpus else None,
     }
     asked = {key: amount for key, amount in amounts.items() if amount is not None}
+    scripts = [{"name": _SCRIPT, "mountPath": _SCRIPTS, "readOnly": True}] if spec.array else []
     return {
         "name": "job", "image": image, "command": [_escaped(word) for word in command],
         **({"workingDir": settings.folder} if settings.folder else {}),
         "env": env,
         **({"resources": {"requests": asked, "limits": asked}} if asked else {}),
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-        "volumeMounts": [{"name": "shared-memory", "mountPath": "/dev/shm"}, *_mounts(settings)],  # noqa: S108
+        "volumeMounts": [{"name": "shared-memory", "mountPath": "/dev/shm"}, *scripts, *_mounts(settings)],  # noqa: S108
     }  # fmt: skip
 
 

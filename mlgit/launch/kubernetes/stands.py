@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mlgit.core.job import JobState, Standing, together
+from mlgit.core.job import JobState, Standing
 from mlgit.launch.kubernetes.manifest import CANCELLED, INDEX
 
 _BEGINS = ("ContainerCreating", "PodInitializing")
@@ -26,12 +26,14 @@ def index(pod: Any) -> int | None:
     return None if told is None else int(told)
 
 
-def standing(job: Any, pods: Sequence[Any], number: int | None) -> Standing:
-    """How *job* stands, or its task *number*; *pods* are those of the Job, each after those before it."""
+def standings(job: Any, pods: Sequence[Any]) -> list[Standing]:
+    """How each task of *job* stands, or the only one; *pods* are those of the Job, each after those before it."""
     count = tasks(job)
-    if number is None and count:
-        return together([_task(job, pods, one) for one in range(count)])
-    return _whole(job, pods) if not count else _task(job, pods, number or 0)
+    if not count:
+        return [_whole(job, pods)]
+    last = {index(pod): pod for pod in pods}
+    done, failed = _numbers(job.status.completed_indexes), _numbers(job.status.failed_indexes)
+    return [_task(job, last.get(one), one, is_done=one in done, is_failed=one in failed) for one in range(count)]
 
 
 def _whole(job: Any, pods: Sequence[Any]) -> Standing:
@@ -46,20 +48,18 @@ def _whole(job: Any, pods: Sequence[Any]) -> Standing:
     return _under_way(last)
 
 
-def _task(job: Any, pods: Sequence[Any], number: int) -> Standing:
-    met, own = _conditions(job), [pod for pod in pods if index(pod) == number]
-    last = own[-1] if own else None
-    if number in _numbers(job.status.completed_indexes):
+def _task(job: Any, pod: Any, number: int, *, is_done: bool, is_failed: bool) -> Standing:
+    """How one task stands whose last pod is *pod*, by what the Job has counted."""
+    if is_done:
         return Standing(state=JobState.SUCCEEDED)
-    is_cancelled = f"{CANCELLED}.{number}" in (job.metadata.annotations or {})
-    is_failed = number in _numbers(job.status.failed_indexes)
-    if is_cancelled and (is_failed or last is None):
+    if f"{CANCELLED}.{number}" in (job.metadata.annotations or {}) and (is_failed or pod is None):
         return _ALL_OF_IT
-    if is_failed or "Failed" in met:
-        return _failed(last, met.get("Failed"))
+    verdict = _conditions(job).get("Failed")
+    if is_failed or verdict is not None:
+        return _failed(pod, verdict)
     if job.spec.suspend:
-        return _suspended(job, is_going=bool(own) and last is not None and last.status.phase == "Running")
-    return _under_way(last)
+        return _suspended(job, is_going=pod is not None and pod.status.phase == "Running")
+    return _under_way(pod)
 
 
 def _conditions(thing: Any) -> dict[str, Any]:
