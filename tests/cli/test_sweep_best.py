@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,17 @@ def test_a_sweep_that_is_not_there_is_said(swept: Swept, mlgit: Call) -> None:
         done = mlgit("sweep", verb, "nowhere", cwd=swept.folder, check=False)
         assert done.returncode == 1
         assert "There is no sweep 'nowhere'" in done.stderr
+
+
+def test_a_shell_completes_the_sweep_and_the_trial(swept: Swept, three: list[Run], mlgit: Call) -> None:
+    def completed(*words: str) -> str:
+        typed = {"COMP_WORDS": " ".join(("mlgit", *words)), "COMP_CWORD": str(len(words))}
+        asked = os.environ | typed | {"_MLGIT_COMPLETE": "bash_complete"}
+        return str(mlgit(cwd=swept.folder, env=asked).stdout)
+
+    for verb in ("best", "report", "apply"):
+        assert swept.about.id in completed("sweep", verb, swept.about.id[:3])
+    assert three[2].ref.rpartition("/")[2] in completed("sweep", "apply", "--trial", "search-3")
 
 
 def test_a_report_is_printed_written_and_posted(swept: Swept, three: list[Run], mlgit: Call, tmp_path: Path) -> None:

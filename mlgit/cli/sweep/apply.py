@@ -9,6 +9,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
+from mlgit.cli.choose import RUN, SweepName
 from mlgit.cli.sweep import best
 from mlgit.cli.sweep.shown import wait
 from mlgit.core import figures
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Open a pull request with the best params.")
-@click.argument("sweep", default="latest")
+@click.argument("sweep", default="latest", type=SweepName())
 @click.option(
-    "--trial", metavar="N|RUN", help="Take the params of this trial, by its number or its run.  [default: the best]"
+    "--trial",
+    type=RUN,
+    metavar="N|RUN",
+    help="Take the params of this trial, by its number or its run.  [default: the best]",
 )
 @click.option("--base", metavar="BRANCH", help="The branch to merge into.  [default: main]")
 @click.option("--draft", is_flag=True, help="Open it as a draft: it cannot be merged before `mlgit pr ready`.")

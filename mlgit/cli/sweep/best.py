@@ -8,6 +8,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
+from mlgit.cli.choose import SweepName
 from mlgit.core import figures
 from mlgit.core.compare import nested
 from mlgit.errors import NotFoundError, UsageError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="The best trial of a sweep: its params, and how to have it again.")
-@click.argument("sweep", default="latest")
+@click.argument("sweep", default="latest", type=SweepName())
 @click.option("--top", type=click.IntRange(1), metavar="N", help="The N best, as a table.")
 @click.option("--params-only", is_flag=True, help="Print its params alone, as YAML: a params file.")
 @click.option("--json", "json_", is_flag=True, help="Print it as JSON.")

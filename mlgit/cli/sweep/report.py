@@ -9,7 +9,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import markdown, output
-from mlgit.cli.choose import NUMBER
+from mlgit.cli.choose import NUMBER, SweepName
 from mlgit.cli.sweep.shown import wait
 from mlgit.errors import MlgitError, UsageError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="What a sweep has found: the best, and what drove it.")
-@click.argument("sweep", default="latest")
+@click.argument("sweep", default="latest", type=SweepName())
 @click.option("-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path),
               help="Write it into this file: Markdown with its charts beside it, or, where it ends in .html, one page "
                    "that needs nothing beside it.")  # fmt: skip
