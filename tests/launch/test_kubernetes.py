@@ -71,7 +71,7 @@ def test_no_text_is_taken_for_a_variable(text: str, environment: dict[str, str])
     _, container = pod_of(JobSpec(name="x", command=(text or "x",), image="i", env={"V": text}), Settings())
 
     assert kube.expanded(container["command"][0], environment) == (text or "x")
-    assert kube.expanded(container["env"][0]["value"], environment) == text
+    assert kube.expanded(container["env"][-1]["value"], environment) == text
 
 
 def test_the_commands_of_an_array_stand_once_and_in_none_of_its_pods():
@@ -115,6 +115,9 @@ def test_a_pod_has_no_rights_that_it_does_not_need():
     assert pod["securityContext"].items() >= {"runAsNonRoot": True, "runAsUser": 65534, "runAsGroup": 65534}.items()
     assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     assert pod["automountServiceAccountToken"] is False
+    assert {"name": "HOME", "value": "/tmp"} in container["env"]  # nobody has none
+    pod, container = pod_of(JobSpec(name="x", command=("a",), image="i"), Settings(user="0:0"))
+    assert (pod["securityContext"]["runAsNonRoot"], container["env"]) == (False, [])
     with pytest.raises(UsageError, match=r"'ada' is no user of a pod"):
         pod_of(JobSpec(name="x", command=("a",), image="i"), Settings(user="ada"))
 
@@ -155,11 +158,11 @@ def test_only_the_volume_with_the_folder_can_be_written_to():
         JobSpec(name="x", command=("a",), image="i"), Settings(folder="/work/ada/digits", volumes=volumes)
     )
 
-    claims = [one["persistentVolumeClaim"]["claimName"] for one in pod["volumes"] if "emptyDir" not in one]
+    claims = [one["persistentVolumeClaim"] for one in pod["volumes"] if "emptyDir" not in one]
     mounts = [
         (one["mountPath"], one["name"], one.get("subPath"), one["readOnly"]) for one in container["volumeMounts"][1:]
     ]
-    assert claims == ["imagenet", "team"]
+    assert claims == [{"claimName": "imagenet", "readOnly": True}, {"claimName": "team", "readOnly": False}]
     assert mounts == [
         ("/data", "claim-0", None, True), ("/work", "claim-1", "shared", True), ("/work/ada", "claim-1", "ada", False),
     ]  # fmt: skip
@@ -353,6 +356,22 @@ def test_a_kubeconfig_that_does_not_help_is_said_so(place: Place, tmp_path: Path
         kubernetes.submit(spec, replace(place.settings, kubeconfig=str(tmp_path / "none")))
     with pytest.raises(NotFoundError, match=r"elsewhere(.|\n)*get-contexts shows"):
         kubernetes.submit(spec, replace(place.settings, context="elsewhere"))
+
+
+def test_in_a_pod_its_own_rights_and_namespace_are_used(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from kubernetes import config
+
+    def load(client_configuration: Any) -> None:
+        told = yaml.safe_load(Path(place.settings.kubeconfig).read_text())
+        client_configuration.host = told["clusters"][0]["cluster"]["server"]
+        client_configuration.api_key = {"authorization": f"Bearer {told['users'][0]['user']['token']}"}
+
+    monkeypatch.setattr(config, "load_incluster_config", load)
+    (tmp_path / "namespace").write_text("team")
+    monkeypatch.setattr("mlgit.launch.kubernetes.cluster._OWN_NAMESPACE", tmp_path / "namespace")
+    there = replace(place, settings=replace(place.settings, kubeconfig=None))
+
+    assert there.ended(there.submit(there.spec(""))).state is JobState.SUCCEEDED
 
 
 def test_without_its_client_the_command_that_installs_it_is_told(monkeypatch: pytest.MonkeyPatch):

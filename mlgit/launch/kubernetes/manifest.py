@@ -137,21 +137,23 @@ def _pod(spec: JobSpec, settings: Settings, name: str) -> dict[str, Any]:
         "imagePullSecrets": [{"name": one} for one in settings.pull_secrets],
         "activeDeadlineSeconds": None if spec.minutes is None else math.ceil(spec.minutes * 60),
     }  # fmt: skip
-    claims = {claim.partition("/")[0]: None for claim in settings.volumes.values()}
+    written = settings.volumes.get(_written(settings) or "", "").partition("/")[0]
+    names = dict.fromkeys(claim.partition("/")[0] for claim in settings.volumes.values())
+    claims = [{"claimName": one, "readOnly": one != written} for one in names]
     memory = {"medium": "Memory", "sizeLimit": _mebibytes(settings.shared_memory_gb)}
     return {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": settings.grace_seconds,
         "automountServiceAccountToken": settings.service_account is not None,
         "enableServiceLinks": False,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": int(user), "runAsGroup": int(group),
-                            "fsGroup": int(group), "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {"runAsNonRoot": int(user) != 0, "runAsUser": int(user), "runAsGroup": int(group),
+                            "fsGroup": int(group), "fsGroupChangePolicy": "OnRootMismatch",
+                            "seccompProfile": {"type": "RuntimeDefault"}},
         **{key: value for key, value in given.items() if value},
         "containers": [_container(spec, settings, name)],
         "volumes": [{"name": "shared-memory", "emptyDir": memory},
                     *([{"name": _SCRIPT, "configMap": {"name": name}}] if spec.array else []),
-                    *({"name": f"claim-{n}", "persistentVolumeClaim": {"claimName": claim}}
-                      for n, claim in enumerate(claims))],
+                    *({"name": f"claim-{n}", "persistentVolumeClaim": told} for n, told in enumerate(claims))],
     }  # fmt: skip
 
 
@@ -159,9 +161,9 @@ def _container(spec: JobSpec, settings: Settings, name: str) -> dict[str, Any]:
     image = spec.image or settings.image
     if image is None:
         raise UsageError(f"The job {spec.name!r} names no image to run in.", fix="--image NAME, or one for the queue")
-    env: list[dict[str, Any]] = [
-        {"name": _text(key), "value": _escaped(text)} for key, text in sorted(spec.env.items())
-    ]
+    home = {"HOME": "/tmp"} if settings.user == _NOBODY else {}  # noqa: S108  # nobody has none
+    told = sorted({**home, **spec.env}.items())
+    env: list[dict[str, Any]] = [{"name": _text(key), "value": _escaped(text)} for key, text in told]
     for one in spec.secrets:
         place, _, key = settings.secrets.get(one, name).partition("/")
         env.append({"name": one, "valueFrom": {"secretKeyRef": {"name": place, "key": key or one}}})
@@ -187,10 +189,8 @@ def _container(spec: JobSpec, settings: Settings, name: str) -> dict[str, Any]:
 
 
 def _mounts(settings: Settings) -> list[dict[str, Any]]:
-    """Where each claim appears; only the one that the folder lies in can be written to."""
-    work = posixpath.normpath(settings.folder or "") + "/"
-    around = [path for path in settings.volumes if work.startswith(posixpath.normpath(path).rstrip("/") + "/")]
-    writable = max(around, key=len, default=None)
+    """Where each claim appears."""
+    writable = _written(settings)
     numbers: dict[str, int] = {}
     mounts = []
     for path, claim in settings.volumes.items():
@@ -199,6 +199,13 @@ def _mounts(settings: Settings) -> list[dict[str, Any]]:
         mount = {"name": f"claim-{number}", "mountPath": path, "readOnly": path != writable}
         mounts.append({**mount, "subPath": inner} if inner else mount)
     return mounts
+
+
+def _written(settings: Settings) -> str | None:
+    """The path of the volume that may be written to: the nearest around the folder."""
+    work = posixpath.normpath(settings.folder or "") + "/"
+    around = [path for path in settings.volumes if work.startswith(posixpath.normpath(path).rstrip("/") + "/")]
+    return max(around, key=len, default=None)
 
 
 def _mebibytes(gigabytes: float) -> str:
