@@ -106,7 +106,7 @@ def test_render_shows_what_is_sent_and_of_secrets_the_names(place: Place):
 
     assert (sent["Image"], sent["Entrypoint"], sent["User"]) == ("python:3", [], "65534:65534")
     assert sent["Cmd"] == ["timeout", "-k", "10", "5400", "python", "a b"]
-    assert sorted(sent["Env"]) == ["A=1", "TOKEN"]
+    assert sorted(sent["Env"]) == ["A=1", "HOME=/tmp", "TOKEN"]  # nobody has no home
     host = sent["HostConfig"]
     assert (host["NanoCpus"], host["Memory"], host["MemorySwap"]) == (2 * 10**9, 4 * 2**30, 4 * 2**30)
     assert host["DeviceRequests"][0]["Count"] == 1
