@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from mlgit.artifacts.carrying import Carrier
     from mlgit.store.sync import Outcome
 
-_WORDS = {"part": ("long history or folder", "long histories or folders")}
+_WORDS = {
+    "list of jobs": ("list of jobs", "lists of jobs"),
+    "part": ("long history or folder", "long histories or folders"),
+}
 """What some kinds are called, one and many."""
 _KINDS = {refs.RUNS: "run", "refs/tags/": "model tag", refs.SWEEPS: "sweep", refs.ARCHIVE: "archived month",
-          refs.ARTIFACTS: "ledger", refs.SIGNATURES: "signature"}  # fmt: skip
+          refs.ARTIFACTS: "ledger", refs.SIGNATURES: "signature",
+          refs.JOBS: "list of jobs"}  # fmt: skip
 _MOST = 5
 """Runs that are named one by one."""
 

@@ -21,6 +21,7 @@ SWEEPS = "refs/mlgit/sweeps/"
 CLAIMS = "refs/mlgit/claims/"
 ARTIFACTS = "refs/mlgit/artifacts/"
 SIGNATURES = "refs/mlgit/signatures/"
+JOBS = "refs/mlgit/jobs/"
 ASSETS = "refs/heads/mlgit-assets"
 
 _COMPONENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
@@ -119,6 +120,11 @@ def ledger(project: str, name: str) -> str | None:
 
 def _percent(some: bytes) -> str:
     return "".join(f"%{byte:02X}" for byte in some)
+
+
+def jobs(project: str) -> str:
+    """The ref of the list of a project's jobs, `refs/mlgit/jobs/<project>`. Raises `UsageError`."""
+    return f"{JOBS}{component(project, 'project')}"
 
 
 def of_ledger(ref: str) -> tuple[str, str] | None:

@@ -17,7 +17,7 @@ from mlgit.core.run import Run
 from mlgit.errors import NotFoundError
 from mlgit.git.remote import Remote, bare
 from mlgit.git.repo import Move
-from mlgit.store import archive, live
+from mlgit.store import archive, jobs, live
 from mlgit.store.joining import Joining, Parted, free_ref, is_near
 from mlgit.store.listings import goes_before
 from mlgit.store.months import Settled
@@ -25,7 +25,7 @@ from mlgit.store.numbering import Numbering, Overruled, Renumbered, Telling
 from mlgit.store.stands import Spellings, Stand, folders, is_hidden, moves, stands
 
 TAGS = "refs/tags/"
-COMMON = (refs.RUNS, refs.TRASH, refs.ARCHIVE, refs.SWEEPS, refs.ARTIFACTS, refs.SIGNATURES, TAGS)
+COMMON = (refs.RUNS, refs.TRASH, refs.ARCHIVE, refs.SWEEPS, refs.ARTIFACTS, refs.SIGNATURES, refs.JOBS, TAGS)
 """Where it lies."""
 
 
@@ -152,7 +152,7 @@ class Plan:
         """Whether *ref* is no run, and still what a team has in common."""
         if ref.startswith(TAGS):
             return self._wish.is_shared(ref.removeprefix(TAGS))
-        return ref.startswith((refs.SWEEPS, refs.SIGNATURES))
+        return ref.startswith((refs.SWEEPS, refs.SIGNATURES, refs.JOBS))
 
     def _is_looked_at(self, name: str) -> bool:
         """Whether we have to have what the remote has of the run *name*."""
@@ -271,7 +271,8 @@ class Plan:
             if ref.startswith((TAGS, refs.SIGNATURES)):
                 self.stuck[ref] = "it says something else there"
                 return
-            tip = self._sweep(ours, theirs)
+            is_list = ref.startswith(refs.JOBS)
+            tip = jobs.joined(self._repo, ours, theirs) if is_list else self._sweep(ours, theirs)
         elif last == tip:
             return  # the other has let it go
         if self._wish.pulls and tip != ours:
