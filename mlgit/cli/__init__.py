@@ -56,6 +56,11 @@ COMMANDS: dict[str, dict[str, str]] = {
         "affected": "What a dataset has reached: stages first.",
     },
     "Sweeps": {"sweep": "Search over parameters."},
+    "Launch": {
+        "launch": "Run a command elsewhere, or later.",
+        "jobs": "What was launched, and how it stands.",
+        "queues": "Where jobs can run.",
+    },
     "Review": {
         "pr": "Open, show and merge pull requests.",
         "report": "Report on a change: its run against its base's.",

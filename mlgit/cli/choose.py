@@ -101,6 +101,28 @@ class StageName(Name):
             return []
 
 
+class JobName(Name):
+    """A job of the project: its id, its name, or `latest`."""
+
+    name = "job"
+
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The jobs whose id or name begins so, the newest first, by their ids."""
+        from mlgit import wiring
+        from mlgit.store import jobs
+
+        try:
+            place = wiring.place()
+            known = jobs.known(place.repo, place.settings.project)
+        except MlgitError:
+            return []
+        return [
+            CompletionItem(job.id, help=escape.line(f"{job.name}, {job.state.value}"))
+            for job in known
+            if job.id.startswith(incomplete) or job.name.startswith(incomplete)
+        ]
+
+
 class ModelName(Name):
     """A registered model, or a version of it by its number or a stage: `digits@v1.0.0`, `digits@production`."""
 
@@ -192,6 +214,7 @@ class PullNumber(click.IntRange):
 
 ARTIFACT = ArtifactName()
 HIDDEN_ARTIFACT = ArtifactName(hidden=True)
+JOB = JobName()
 KEY = Key()
 MODEL = ModelName()
 NUMBER = PullNumber(1)

@@ -33,7 +33,7 @@ _SECTIONS = {
     ),
     "What goes in, and what comes out": ("params", "metrics", "wandb"),
     "What the run is called": ("name", "group", "tags", "notes", "job_type", "project", "sweep"),
-    "What it goes on from": ("resume", "fork", "rewind"),
+    "What it goes on from": ("run_id", "resume", "fork", "rewind"),
     "While it is under way": ("system_seconds", "checkpoint_seconds", "push"),
 }
 
@@ -70,6 +70,9 @@ _SECTIONS = {
 @click.option("--wandb", is_flag=True,
               help="`import wandb` means mlgit in the command and in all that it starts, also inside of libraries; "
                    "a Python with -I or -E cannot be reached.")  # fmt: skip
+@click.option("--id", "run_id", metavar="ID",
+              help="The run of this id: goes on with it if it is there, else begins it. So a job that is begun again "
+                   "goes on.")  # fmt: skip
 @click.option("--resume", metavar="RUN", help="Go on with RUN; 'auto': with the last one that did not end well.")
 @click.option("--fork", metavar="RUN@STEP", help="Begin where RUN stood after STEP, as a run of its own.")
 @click.option("--rewind", metavar="RUN@STEP", help="Go on with RUN from STEP; what came later is taken back.")
@@ -79,8 +82,9 @@ _SECTIONS = {
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 def command(
     words: tuple[str, ...], params: tuple[str, ...], metrics: tuple[str, ...], wandb: bool,
-    resume: str | None, fork: str | None, rewind: str | None, stages: tuple[str, ...], force: bool, downstream: bool,
-    single_item: bool, all_pipelines: bool, keep_going: bool, pull: bool, dry_run: bool, as_json: bool, **wishes: Any,
+    run_id: str | None, resume: str | None, fork: str | None, rewind: str | None, stages: tuple[str, ...],
+    force: bool, downstream: bool, single_item: bool, all_pipelines: bool, keep_going: bool, pull: bool, dry_run: bool,
+    as_json: bool, **wishes: Any,
 ) -> None:  # fmt: skip
     """Run COMMAND and record it: its code, params, metrics and output become the branch exp/<project>/<name>-<id>.
 
@@ -125,7 +129,7 @@ def command(
         _plan(home, folder, words, params, as_json=as_json)
         return
     said = {name: value for name, value in wishes.items() if value not in (None, ())}
-    goes_on = lives.asked(home.repo, resume=resume, fork=fork, rewind=rewind)
+    goes_on = lives.asked(home.repo, run_id=run_id, resume=resume, fork=fork, rewind=rewind)
     ended = execution.run(
         home,
         settle(said | goes_on),

@@ -48,6 +48,8 @@ class JobSpec:
     """What is run; of an array, its members say it."""
     folder: str = "."
     """Where the command starts, and what it may write to."""
+    shared: tuple[str, ...] = ()
+    """What it may write to besides, where its backend shows a job nothing else: the repository that records it."""
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     secrets: tuple[str, ...] = ()
     """Variables of whoever submits that the job gets too: their names, for the values stand nowhere."""

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlgit.core.job import GONE, JobSpec, Standing, checked, known_as, parted, together
 from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
@@ -63,6 +63,9 @@ class Settings:
                   "GITHUB_API_URL, if nothing is said"},
     )  # fmt: skip
     poll_seconds: float = field(default=5, metadata={"help": "between two questions about a job that is followed"})
+
+    is_away: ClassVar[bool] = True
+    """Jobs see no disk of this machine's."""
 
     @property
     def github(self) -> Rest:
@@ -168,6 +171,10 @@ def cancel(ids: Sequence[str], settings: Settings) -> None:
         except rest.RefusedError as exc:
             if exc.status != 409:  # it has ended meanwhile
                 raise
+
+
+def forget(_ids: Sequence[str], _settings: Settings) -> None:
+    """Nothing: GitHub throws runs away when its repository says, and on this machine nothing is kept of them."""
 
 
 def _request(spec: JobSpec, settings: Settings, key: str) -> tuple[str, dict[str, Any]]:

@@ -39,6 +39,9 @@ class Backend(Protocol):
     def cancel(self, ids: Sequence[str], settings: Any, /) -> None:
         """End those of *ids* that have not ended; returns before they have."""
 
+    def forget(self, ids: Sequence[str], settings: Any, /) -> None:
+        """Remove what is kept on this machine, or at the backend, of those of *ids* that have ended."""
+
 
 def backend(name: str) -> Backend:
     """The backend *name*. Raises `NotFoundError`."""

@@ -73,6 +73,11 @@ class Settings:
     grace_seconds: int = field(default=10, metadata={"help": "between SIGTERM and SIGKILL"})
     answer_seconds: float = field(default=60, metadata={"help": "how long the daemon may take to answer"})
 
+    @property
+    def is_here(self) -> bool:
+        """Whether only this machine can be asked: its daemon listens at no address that others reach."""
+        return not self.host or self.host.startswith(("unix:", "npipe:"))
+
 
 def render(spec: JobSpec, settings: Settings) -> str:
     """What the daemon is asked to create, as JSON, an object a task; of secrets, the names.
@@ -160,6 +165,14 @@ def cancel(ids: Sequence[str], settings: Settings) -> None:
             list(pool.map(lambda one: client.api.stop(one["Id"], timeout=settings.grace_seconds), going))
 
 
+def forget(ids: Sequence[str], settings: Settings) -> None:
+    """Remove the containers of those of *ids* that have ended. Raises `SilentError`, `MlgitError`."""
+    with _asked(settings, "docker does not remove its containers.") as client:
+        for one in [one for name in ids for one in _of(client, name)]:
+            if one["State"] in ("exited", "dead", "created"):
+                client.api.remove_container(one["Id"])
+
+
 def _begin(
     client: Any, requests: Mapping[str, dict[str, Any]], there: Mapping[str, Any], secrets: Mapping[str, str]
 ) -> None:
@@ -226,7 +239,7 @@ def _request(spec: JobSpec, name: str, settings: Settings, labels: Mapping[str, 
     memory = None if spec.memory_gb is None else int(spec.memory_gb * 2**30)
     host = HostConfig(
         VERSION, init=True, security_opt=["no-new-privileges"], network_mode=settings.network,
-        mounts=[Mount(folder, folder, type="bind"),
+        mounts=[*(Mount(path, path, type="bind") for path in dict.fromkeys((folder, *spec.shared))),
                 *(Mount(path, path, type="bind", read_only=True) for path in settings.mounts)],
         mem_limit=memory, memswap_limit=memory, nano_cpus=None if spec.cpus is None else spec.cpus * 10**9,
         shm_size=int(settings.shared_memory_gb * 2**30),

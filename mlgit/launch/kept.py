@@ -50,7 +50,7 @@ class Kept:
         told = json.loads((self.folder / _SPEC).read_text())
         bounds = told["bounds"]
         array = tuple(Member(command=tuple(one["command"]), env=one["env"]) for one in told["spec"]["array"])
-        words = {name: tuple(told["spec"][name]) for name in ("command", "secrets")}
+        words = {name: tuple(told["spec"][name]) for name in ("command", "secrets", "shared")}
         return JobSpec(**{**told["spec"], **words, "array": array}), Bounds(**{**bounds, "gpus": tuple(bounds["gpus"])})
 
     def standings(self) -> list[Standing]:

@@ -6,6 +6,7 @@ There is no service: each job has a process of its own (`runner`), and locks say
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -40,6 +41,11 @@ class Settings:
         from platformdirs import user_data_path
 
         return Path(self.folder).expanduser() if self.folder else user_data_path("mlgit", appauthor=False) / "jobs"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether only this machine can be asked."""
+        return True
 
     @property
     def bounds(self) -> kept.Bounds:
@@ -106,6 +112,13 @@ def cancel(ids: Sequence[str], settings: Settings) -> None:
         job = _kept(whole, settings)
         if job.exists:
             job.cancel(number)
+
+
+def forget(ids: Sequence[str], settings: Settings) -> None:
+    """Remove the folders of those of *ids* that have ended."""
+    for name, one in status(ids, settings).items():
+        if one.state.ended:
+            shutil.rmtree(_kept(name, settings).folder, ignore_errors=True)
 
 
 def _kept(name: str, settings: Settings) -> Kept:

@@ -28,6 +28,8 @@ class Settings:
     """Where each job's output goes, as `<name>.log`, its errors as `<name>.err`; None: to our own output."""
     is_joined: bool = False
     """Whether its errors go into its output instead."""
+    keeps_log: bool = False
+    """Whether it goes on in a log that is there."""
     grace_seconds: float = 10.0
     """Between SIGTERM and SIGKILL."""
 
@@ -75,9 +77,10 @@ def start(spec: JobSpec, settings: Settings, *, held: Sequence[int] = ()) -> Job
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        output = stack.enter_context(log.open("wb")) if log else None
+        how = "ab" if settings.keeps_log else "wb"
+        output = stack.enter_context(log.open(how)) if log else None
         apart = log and not settings.is_joined
-        errors = stack.enter_context(_errors(log).open("wb")) if log and apart else None
+        errors = stack.enter_context(_errors(log).open(how)) if log and apart else None
         try:
             process = subprocess.Popen(
                 spec.command, cwd=spec.folder, env=os.environ | dict(spec.env), stdin=subprocess.DEVNULL,
@@ -161,5 +164,5 @@ def _signal(job: Job, number: signal.Signals) -> None:
 def _end(job: Job) -> JobState:
     if job.ending:
         return job.ending
-    codes = {0: JobState.SUCCEEDED, -signal.SIGTERM: JobState.PREEMPTED}
+    codes = {0: JobState.SUCCEEDED, -signal.SIGTERM: JobState.PREEMPTED, 128 + signal.SIGTERM: JobState.PREEMPTED}
     return codes.get(job.process.returncode, JobState.FAILED)

@@ -1,16 +1,47 @@
-"""The section `queues` of mlgit.yaml: settings of backends, by a name of the project's."""
+"""The section `queues` of mlgit.yaml: settings of backends, what jobs there have and may have, by a name of the
+project's.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mlgit.errors import ConfigError, NotFoundError
+from mlgit.core.job import JobSpec
+from mlgit.errors import ConfigError, NotFoundError, UsageError
 from mlgit.launch import backends
 
 if TYPE_CHECKING:
+    from mlgit.documents.reader import Document
     from mlgit.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defaults:
+    """What a job has that does not say otherwise."""
+
+    cpus: int | None = field(default=None, metadata={"help": "CPUs"})
+    gpus: int | None = field(default=None, metadata={"help": "GPUs"})
+    memory_gb: float | None = field(default=None, metadata={"help": "memory"})
+    minutes: float | None = field(default=None, metadata={"help": "a bound on its time"})
+    image: str | None = field(default=None, metadata={"help": "the container image to run in"})
+    env: Mapping[str, str] = field(default_factory=dict, metadata={"help": "variables, by name: {NCCL_DEBUG: INFO}"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The most of each that a job may ask for, and how many jobs there may be."""
+
+    cpus: int | None = field(default=None, metadata={"help": "CPUs of one job"})
+    gpus: int | None = field(default=None, metadata={"help": "GPUs of one job"})
+    memory_gb: float | None = field(default=None, metadata={"help": "memory of one job"})
+    minutes: float | None = field(
+        default=None, metadata={"help": "the longest that one job may take; also the bound of a job that says none"}
+    )
+    tasks: int | None = field(default=None, metadata={"help": "tasks of one array"})
+    jobs: int | None = field(default=None, metadata={"help": "jobs that have not ended, as far as the list knows them"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,17 +49,66 @@ class Queue:
     """Where jobs go that name it."""
 
     name: str
+    kind: str
+    """The backend's name."""
     backend: backends.Backend
     settings: Any
     """The backend's `Settings`."""
+    defaults: Defaults = Defaults()
+    limits: Limits = Limits()
+    line: int = 0
+    """Where mlgit.yaml begins to say its limits; 0 where it says none."""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether only this machine can be asked how its jobs stand."""
+        return bool(getattr(self.settings, "is_here", False))
+
+    @property
+    def is_away(self) -> bool:
+        """Whether its jobs see no disk of this machine's: their code is the backend's to bring."""
+        return bool(getattr(self.settings, "is_away", False))
+
+    def filled(self, spec: JobSpec, said: Mapping[str, Any]) -> JobSpec:
+        """*spec* with what a person *said*, and what the queue's defaults say besides."""
+        names = ("cpus", "gpus", "memory_gb", "minutes", "image")
+        told = {name: said.get(name) if said.get(name) is not None else getattr(self.defaults, name) for name in names}
+        if told["minutes"] is None:
+            told["minutes"] = self.limits.minutes
+        given = {name: value for name, value in told.items() if value is not None}
+        return replace(spec, **given, env={**self.defaults.env, **spec.env})
+
+    def check(self, spec: JobSpec, others: int = 0) -> None:
+        """Raise `UsageError` where *spec* is more than the queue allows, beside *others* that have not ended."""
+        asked = {"cpus": spec.cpus, "gpus": spec.gpus, "memory_gb": spec.memory_gb, "minutes": spec.minutes,
+                 "tasks": len(spec.array), "jobs": others + 1}  # fmt: skip
+        for name, value in asked.items():
+            if (most := getattr(self.limits, name)) is not None and value is not None and value > most:
+                what = (
+                    f"The queue {self.name} has {others} jobs that have not ended, and takes {most:g} at once."
+                    if name == "jobs"
+                    else f"The job {spec.name!r} asks for {value:g} {_WORDS.get(name, name)}, and the queue "
+                    f"{self.name} gives {most:g} at the most."
+                )
+                why = f"The limit is {_FILE}:{self.line}: queues.{self.name}.limits.{name}."
+                raise UsageError(what, why=why, fix="ask for less, another queue with --on, or change the limit")
+
+
+_WORDS = {"cpus": "CPUs", "gpus": "GPUs", "memory_gb": "GB of memory"}
+_FILE = "mlgit.yaml"
 
 
 def record() -> type[Any]:
-    """What one queue in the file is: the settings of one backend, under its name."""
+    """What one queue in the file is: the settings of one backend, under its name, with defaults and limits."""
     fields: list[tuple[str, Any, Any]] = []
     for name in backends.NAMES:
         told = dataclasses.field(default=None, metadata={"help": f"settings of the backend {name}"})
         fields.append((name, backends.backend(name).Settings | None, told))
+    for name, into, help_ in (
+        ("defaults", Defaults, "what a job has that does not say otherwise"),
+        ("limits", Limits, "the most that a job may ask for"),
+    ):
+        fields.append((name, into | None, dataclasses.field(default=None, metadata={"help": help_})))
     return dataclasses.make_dataclass("Queue", fields, frozen=True, kw_only=True)
 
 
@@ -39,7 +119,7 @@ def find(settings: Settings, name: str) -> Queue:
         return queues[name]
     if name in backends.NAMES:
         backend = backends.backend(name)
-        return Queue(name=name, backend=backend, settings=backend.Settings())
+        return Queue(name=name, kind=name, backend=backend, settings=backend.Settings())
     known = ", ".join((*queues, *backends.NAMES))
     raise NotFoundError(f"There is no queue {name!r}, and no such backend.", fix=f"one of {known}")
 
@@ -52,16 +132,37 @@ def read(settings: Settings) -> dict[str, Queue]:
         return {}
     into: Any = dict[str, record()]  # type: ignore[misc]  # its fields are those of the table
     told = document.section("queues", into) or {}
-    lines = {key.value: key.line for key, _ in section.value}
+    lines = {key.value: (key.line, _limits_line(value)) for key, value in section.value}
     found = {}
     for name, queue in told.items():
         given = {kind: value for kind in backends.NAMES if (value := getattr(queue, kind)) is not None}
-        where = f"{document.source}:{lines[name]}: queues.{name}"
+        where = f"{document.source}:{lines[name][0]}: queues.{name}"
         if len(given) != 1:
             got = " and ".join(given) or "none"
             raise ConfigError(f"{where}: expected the settings of one backend, got {got}")
         if name in backends.NAMES and name not in given:
             raise ConfigError(f"{where}: this is the name of another backend")
         ((kind, value),) = given.items()
-        found[name] = Queue(name=name, backend=backends.backend(kind), settings=value)
+        found[name] = Queue(
+            name=name, kind=kind, backend=backends.backend(kind), settings=value, line=lines[name][1],
+            defaults=queue.defaults or Defaults(), limits=queue.limits or Limits(),
+        )  # fmt: skip
+        _check(document, found[name])
     return found
+
+
+def _limits_line(queue: Any) -> int:
+    return next((key.line for key, _ in queue.value if key.value == "limits"), 0)
+
+
+def _check(document: Document, queue: Queue) -> None:
+    """Raise `ConfigError` for numbers that are none, and for a default beyond the limit."""
+    for part in ("defaults", "limits"):
+        for name, value in vars(getattr(queue, part)).items():
+            is_number = isinstance(value, int | float) and value != (0 if name == "gpus" else None)
+            if is_number and not 0 < value < float("inf"):
+                document.fail(("queues", queue.name, part, name), "expected a number above 0")
+    for name in ("cpus", "gpus", "memory_gb", "minutes"):
+        default, most = getattr(queue.defaults, name), getattr(queue.limits, name)
+        if default is not None and most is not None and default > most:
+            document.fail(("queues", queue.name, "defaults", name), f"{default:g} is more than the limit, {most:g}")

@@ -10,11 +10,12 @@ import contextlib
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlgit.core.job import JobSpec, JobState, Standing
+from mlgit.core.job import JobState, Standing
 from mlgit.errors import MlgitError
 from mlgit.launch import process
 from mlgit.launch.kept import Bounds, Kept, taken
@@ -22,6 +23,8 @@ from mlgit.store import locks
 
 _PAUSE = 0.05
 """Seconds between two looks."""
+_AGAIN = 20
+"""How often a task that can be ended for others begins again."""
 
 
 def main(folder: str, lock: str) -> None:
@@ -52,13 +55,18 @@ class _Runner:
     lock: int
     running: dict[int, tuple[process.Job, _Slot]] = field(default_factory=dict)
     cancelled: set[int] = field(default_factory=set)
+    again: Counter[int] = field(default_factory=Counter)
+    """How often tasks that others had ended have begun again."""
+
+    def __post_init__(self) -> None:
+        self.spec, self.bounds = self.kept.read()
+        self.members = self.spec.members
 
     def work(self) -> None:
-        spec, bounds = self.kept.read()
-        members = spec.members
+        members = self.members
         found = [Standing(state=JobState.QUEUED) for _ in members]
         self.kept.write(found)
-        slots = _slots(self.kept.folder.parent / "slots", spec.gpus, bounds)
+        slots = _slots(self.kept.folder.parent / "slots", self.spec.gpus, self.bounds)
         waiting = iter(range(len(members)))
         following = next(waiting, None)
         while following is not None or self.running:
@@ -68,7 +76,7 @@ class _Runner:
                 if self.kept.is_cancelled(following):
                     found[following] = Standing(state=JobState.CANCELLED)
                 elif slot := next(slots):
-                    found[following] = self.begin(following, members[following], slot, bounds)
+                    found[following] = self.begin(following, slot)
                 else:
                     break
                 following = next(waiting, None)
@@ -77,9 +85,12 @@ class _Runner:
             time.sleep(_PAUSE)
         slots.close()
 
-    def begin(self, number: int, spec: JobSpec, slot: _Slot, bounds: Bounds) -> Standing:
+    def begin(self, number: int, slot: _Slot) -> Standing:
+        spec = self.members[number]
         env = {**spec.env, "CUDA_VISIBLE_DEVICES": ",".join(slot.gpus)} if slot.gpus else spec.env
-        settings = process.Settings(log_dir=self.kept.folder, is_joined=True, grace_seconds=bounds.grace_seconds)
+        settings = process.Settings(
+            log_dir=self.kept.folder, is_joined=True, keeps_log=True, grace_seconds=self.bounds.grace_seconds
+        )
         try:
             job = process.start(replace(spec, name=str(number), env=env), settings, held=(self.lock, *slot.locks))
         except MlgitError as exc:
@@ -95,9 +106,14 @@ class _Runner:
                 self.cancelled.add(number)
                 process.cancel(job)
             state = process.state(job)
-            if state.ended:
+            if not state.ended:
+                continue
+            del self.running[number]
+            if state is JobState.PREEMPTED and self.spec.preemptible and self.again[number] < _AGAIN:
+                self.again[number] += 1
+                found[number] = self.begin(number, slot)
+            else:
                 slot.let_go()
-                del self.running[number]
                 found[number] = Standing(state=state, why=_why(state, job.process.returncode))
 
 

@@ -7,19 +7,16 @@ there: so how it ended is known also where the cluster has no accounting. Nothin
 
 from __future__ import annotations
 
-import math
 import os
 import re
-import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from mlgit import whole
-from mlgit.core import refs
 from mlgit.core.job import (
     GONE,
     JobSpec,
@@ -32,17 +29,19 @@ from mlgit.core.job import (
     secrets_in,
     together,
 )
-from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
-from mlgit.launch import following
-from mlgit.launch.words import cases
+from mlgit.errors import MlgitError, NotFoundError, SilentError
+from mlgit.launch import batch, following
+from mlgit.launch.batch import Settings
 from mlgit.store import locks
+
+__all__ = ["Settings", "cancel", "forget", "logs", "render", "status", "submit"]
 
 _SCRIPT, _NUMBER, _CANCELLED = "job.sh", "number", "cancelled"
 """Files of a job's folder: its script, what Slurm calls it, whether somebody has cancelled it."""
+_TOLD_TO_END = "143"
+"""What the shell says of a command that SIGTERM ended."""
 _ASK = 2.0
 """Seconds between two questions to Slurm about a job whose lines are followed."""
-_WORD = re.compile(r"[A-Za-z0-9_.,:@%+=*&|\[\]()-]+")
-"""What may be the value of an option in a script's `#SBATCH` line."""
 _AWAY = ("Unable to contact slurm controller", "Socket timed out", "Zero Bytes were transmitted", "Connection refused",
          "Could not establish a configuration source", "authentication")  # fmt: skip
 """What Slurm's commands say where nobody answers."""
@@ -64,45 +63,15 @@ _REASONS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """A queue of a cluster."""
-
-    partition: str | None = field(default=None, metadata={"help": "Slurm's partition"})
-    account: str | None = field(default=None, metadata={"help": "whom the time is charged to"})
-    qos: str | None = field(default=None, metadata={"help": "Slurm's quality of service"})
-    constraint: str | None = field(default=None, metadata={"help": "features that machines must have: a100&nvlink"})
-    options: Mapping[str, str] = field(
-        default_factory=dict, metadata={"help": "more options of sbatch, by their long names: {exclude: node7}"}
-    )
-    setup: tuple[str, ...] = field(
-        default=(), metadata={"help": "lines of shell before the command: module load cuda/12"}
-    )
-    at_once: int | None = field(default=None, metadata={"help": "tasks of an array that may run at once"})
-    folder: str | None = field(
-        default=None,
-        metadata={"help": "where scripts and what jobs print are kept, on a disk that all machines share; "
-                  "mlgit's own folder of the user's data"},
-    )  # fmt: skip
-    answer_seconds: float = field(default=60, metadata={"help": "how long Slurm may take to answer"})
-
-    @property
-    def home(self) -> Path:
-        """Where jobs are kept."""
-        from platformdirs import user_data_path
-
-        return Path(self.folder).expanduser() if self.folder else user_data_path("mlgit", appauthor=False) / "slurm"
-
-
 def render(spec: JobSpec, settings: Settings) -> str:
     """The script that is submitted. Raises `UsageError`."""
-    return _script(checked(spec), settings, "JOB")
+    return batch.script(checked(spec), settings, "JOB")
 
 
 def submit(spec: JobSpec, settings: Settings) -> str:
     """Hand *spec* to Slurm; its number there. Raises `UsageError`, `SilentError`, `MlgitError`."""
     name = known_as(checked(spec), os.urandom(8).hex())
-    script = _script(spec, settings, name)
+    script = batch.script(spec, settings, name)
     secrets_in(spec, os.environ)
     folder = settings.home / name
     try:
@@ -162,49 +131,13 @@ def cancel(ids: Sequence[str], settings: Settings) -> None:
         _ask(("scancel", *going), settings, "Slurm does not end its jobs.")
 
 
-def _script(spec: JobSpec, settings: Settings, name: str) -> str:
-    if spec.image is not None:
-        fix = "leave the image out, and begin the command with what starts one on your cluster: apptainer exec IMAGE …"
-        raise UsageError(f"The job {spec.name!r} names an image, and Slurm starts none.", fix=fix)
-    options = "".join(f"#SBATCH --{_option(key, value)}\n" for key, value in _options(spec, settings, name).items())
-    needed = "".join(f': "${{{secret}:?}}"\n' for secret in spec.secrets)
-    setup = "".join(f"{line}\n" for line in settings.setup)
-    task = "${SLURM_ARRAY_TASK_ID}" if spec.array else "0"  # which is another's, where we are in an array ourselves
-    return f"""#!/bin/sh
-{options}_mlgit_here=$PWD _mlgit_task={task}
-{needed}{setup}cd {shlex.quote(str(Path(spec.folder).resolve()))} || exit
-case $_mlgit_task in
-{cases(spec.members)}esac
-"$@"
-_mlgit_code=$?
-cd "$_mlgit_here" && echo $_mlgit_code > ".$_mlgit_task.code" && mv ".$_mlgit_task.code" "$_mlgit_task.code"
-exit $_mlgit_code
-"""
-
-
-def _options(spec: JobSpec, settings: Settings, name: str) -> dict[str, str]:
-    """sbatch's long options; those without a value have an empty one."""
-    asked = {
-        "job-name": refs.slug(spec.name) or "job", "comment": f"mlgit:{name}",
-        "output": "%a.log" if spec.array else "0.log", "open-mode": "append",
-        "requeue" if spec.preemptible else "no-requeue": "",
-    }  # fmt: skip
-    if spec.array:
-        asked["array"] = f"0-{len(spec.array) - 1}" + (f"%{settings.at_once}" if settings.at_once else "")
-    given = {
-        "cpus-per-task": spec.cpus, "gres": f"gpu:{spec.gpus}" if spec.gpus else None,
-        "mem": None if spec.memory_gb is None else f"{math.ceil(spec.memory_gb * 1024)}M",
-        "time": None if spec.minutes is None else math.ceil(spec.minutes),
-        "partition": settings.partition, "account": settings.account, "qos": settings.qos,
-        "constraint": settings.constraint,
-    }  # fmt: skip
-    return asked | {key: str(value) for key, value in given.items() if value is not None} | dict(settings.options)
-
-
-def _option(name: str, value: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z-]*", name) or (value and not _WORD.fullmatch(value)):
-        raise UsageError(f"{value!r} cannot be the value of sbatch's option --{name}.", fix="one word, without quotes")
-    return f"{name}={value}" if value else name
+def forget(ids: Sequence[str], settings: Settings) -> None:
+    """Remove the folders of those of *ids* that have ended. Raises `SilentError`, `MlgitError`."""
+    for name, one in status(ids, settings).items():
+        link = settings.home / Path(name).name
+        if one.state.ended and link.is_symlink():
+            shutil.rmtree(settings.home / link.readlink().name, ignore_errors=True)
+            link.unlink(missing_ok=True)
 
 
 def _handed(folder: Path, script: str, settings: Settings) -> str:
@@ -272,6 +205,8 @@ def _standing(name: str, known: Mapping[str, str], settings: Settings) -> Standi
     code = (_read(folder / f"{number or 0}.code") or "").strip()
     if code == "0" and not word:
         return Standing(state=JobState.SUCCEEDED)
+    if code == _TOLD_TO_END:
+        return Standing(state=JobState.PREEMPTED, why="it was told to end (SIGTERM)")
     if code or word:
         return Standing(state=JobState.FAILED, why=f"it exited with {code}" if code else "")
     if any((folder / one).exists() for one in (_CANCELLED, f"{number}.{_CANCELLED}")):

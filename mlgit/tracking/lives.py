@@ -52,13 +52,19 @@ class Life:
         )  # fmt: skip
 
 
-def asked(repo: Repo, *, resume: str | None, fork: str | None, rewind: str | None) -> dict[str, str]:
+def asked(
+    repo: Repo, *, resume: str | None, fork: str | None, rewind: str | None, run_id: str | None = None
+) -> dict[str, str]:  # fmt: skip
     """The words of a wish that mean what `mlgit run` was told: a run's name, `auto`, or `<run>@<step>`.
 
     Raises `UsageError` and `NotFoundError` where they name no run, or no step.
     """
     from mlgit.index import query
 
+    if run_id:
+        if resume or fork or rewind:
+            raise UsageError("--id cannot be given beside --resume, --fork or --rewind.", fix="leave one of them out")
+        return {"id": run_id, "resume": "allow"}
     found: dict[str, str] = {}
     if resume == "auto":
         found = {"resume": "auto"}

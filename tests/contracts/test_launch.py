@@ -183,6 +183,22 @@ def test_a_job_that_nobody_knows_is_lost(place: Place):
     place.cancel("987654")
 
 
+def test_what_has_ended_can_be_forgotten(place: Place):
+    if place.is_elsewhere:
+        pytest.skip("GitHub forgets by itself")
+    job, going = place.submit(place.spec("print('done')")), place.submit(place.spec(SLEEP))
+    place.ended(job)
+    until(lambda: "up" in list(place.backend.logs(going, place.settings)))
+
+    place.backend.forget([job, going, "987654"], place.settings)
+
+    assert place.standing(going).state is JobState.RUNNING
+    with pytest.raises(NotFoundError):
+        place.printed(job)
+    place.cancel(going)
+    place.ended(going)
+
+
 def test_what_is_asked_for_in_vain_is_refused(place: Place):
     with pytest.raises(UsageError, match="asks for 0 cpus"):
         place.submit(place.spec("", cpus=0))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlgit import settings
-from mlgit.errors import ConfigError, NotFoundError
+from mlgit.core.job import JobSpec, Member
+from mlgit.errors import ConfigError, NotFoundError, UsageError
 from mlgit.launch import backends, local, queues
 
 FILE = """project: digits
@@ -54,3 +56,66 @@ def test_what_is_wrong_is_told_by_line(tmp_path: Path, queue: str, expected: str
     with pytest.raises(ConfigError) as caught:
         queues.find(read(tmp_path, f"queues:\n  desk:\n    {queue}\n"), "desk")
     assert caught.value.what.startswith(expected)
+
+
+FULL = """queues:
+  desk:
+    local: {slots: 2}
+    defaults: {gpus: 1, minutes: 30, env: {NCCL_DEBUG: INFO}}
+    limits: {gpus: 2, minutes: 60, tasks: 3, jobs: 2, memory_gb: 8}
+"""
+
+
+def test_a_job_has_what_its_queue_says_unless_it_says_otherwise(tmp_path: Path):
+    queue = queues.find(read(tmp_path, FULL), "desk")
+    spec = JobSpec(name="a", command=("x",), env={"A": "b"})
+
+    plain, own = queue.filled(spec, {}), queue.filled(spec, {"gpus": 0, "minutes": 5.0})
+
+    assert (plain.gpus, plain.minutes, plain.env) == (1, 30, {"NCCL_DEBUG": "INFO", "A": "b"})
+    assert (own.gpus, own.minutes, own.memory_gb) == (0, 5, None)
+
+
+def test_a_job_without_a_bound_has_the_longest_that_its_queue_allows(tmp_path: Path):
+    queue = queues.find(read(tmp_path, FULL.replace("minutes: 30, ", "")), "desk")
+
+    assert queue.filled(JobSpec(name="a", command=("x",)), {}).minutes == 60
+
+
+@pytest.mark.parametrize(
+    ("asked", "others", "what"),
+    [
+        ({"gpus": 3}, 0, "asks for 3 GPUs, and the queue desk gives 2 at the most"),
+        ({"memory_gb": 8.5}, 0, "asks for 8.5 GB of memory, and the queue desk gives 8"),
+        ({"array": (Member(command=("x",)),) * 4}, 0, "asks for 4 tasks, and the queue desk gives 3"),
+        ({}, 2, "The queue desk has 2 jobs that have not ended, and takes 2 at once"),
+    ],
+)
+def test_more_than_a_queue_gives_is_refused_by_line(tmp_path: Path, asked: dict[str, Any], others: int, what: str):
+    queue = queues.find(read(tmp_path, FULL), "desk")
+    spec = JobSpec(name="a", command=("x",), **asked)
+
+    with pytest.raises(UsageError, match=what) as caught:
+        queue.check(spec, others)
+    assert "The limit is mlgit.yaml:5: queues.desk.limits." in str(caught.value)
+    queue.check(JobSpec(name="a", command=("x",), gpus=2, minutes=60), 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("limits: {gpu: 2}", "mlgit.yaml:4: queues.desk.limits.gpu: unknown key; did you mean 'gpus'?"),
+        ("limits: {cpus: 0}", "mlgit.yaml:4: queues.desk.limits.cpus: expected a number above 0."),
+        ("defaults: {minutes: .inf}", "mlgit.yaml:4: queues.desk.defaults.minutes: expected a number above 0."),
+        ("defaults: {gpus: many}", "mlgit.yaml:4: queues.desk.defaults.gpus: expected a whole number"),
+    ],
+)
+def test_what_is_wrong_with_limits_and_defaults_is_told_by_line(tmp_path: Path, line: str, expected: str):
+    with pytest.raises(ConfigError) as caught:
+        queues.find(read(tmp_path, f"queues:\n  desk:\n    local: {{}}\n    {line}\n"), "desk")
+    assert caught.value.what.startswith(expected)
+
+
+def test_a_default_beyond_the_limit_is_told_by_line(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"mlgit.yaml:4: queues.desk.defaults.gpus: 4 is more than the limit, 2"):
+        queues.find(read(tmp_path, FULL.replace("gpus: 1", "gpus: 4")), "desk")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +17,8 @@ from hypothesis import strategies as st
 
 from mlgit.core.job import JobSpec, JobState, Member, member
 from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.index import query
 from mlgit.launch import backends, slurm
 from mlgit.launch.slurm import Settings
 from tests import slurmd
@@ -92,6 +97,7 @@ def test_what_is_asked_for_stands_in_the_script(tmp_path: Path):
 #SBATCH --constraint=a100&nvlink
 #SBATCH --exclude=node[1-3]
 _mlgit_here=$PWD _mlgit_task=0
+rm -f "$_mlgit_task.code"
 : "${{TOKEN:?}}"
 module load cuda
 cd {tmp_path} || exit
@@ -100,6 +106,7 @@ case $_mlgit_task in
 esac
 "$@"
 _mlgit_code=$?
+test $_mlgit_code = 143 && exit 143
 cd "$_mlgit_here" && echo $_mlgit_code > ".$_mlgit_task.code" && mv ".$_mlgit_task.code" "$_mlgit_task.code"
 exit $_mlgit_code
 """
@@ -226,3 +233,28 @@ def test_a_controller_that_does_not_run_is_said_so(tmp_path: Path, monkeypatch: 
 
     with pytest.raises(SilentError, match="Slurm does not tell how its jobs stand"):
         slurm.status(["1"], Settings(folder=str(tmp_path)))
+
+
+def test_a_job_that_slurm_begins_again_goes_on_with_its_run(
+    place: Place, inside: Repo, mlgit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    (inside.folder / "train.py").write_text(
+        "import mlgit, time\n"
+        "run = mlgit.init()\n"
+        "run.log({'loss': 0.5 if run.resumed else 1.0})\n"
+        "print('at', run.step, run.resumed, flush=True)\n"
+        "while not run.resumed: time.sleep(0.02)\n"
+    )
+    queue = f"queues:\n  big:\n    slurm: {{folder: {place.settings.folder}}}\n"
+    (inside.folder / "mlgit.yaml").write_text(f"project: p\n{queue}")
+    job = json.loads(mlgit("launch", "--preemptible", "--json", "--", "python", "train.py").stdout)
+    until(lambda: "at 1 False" in mlgit("jobs", "logs", job["id"]).stdout)
+
+    subprocess.run(["scontrol", "requeue", job["job"]], check=True)
+
+    assert "at 2 True" in mlgit("jobs", "logs", "-f", job["id"]).stdout
+    (run,) = query.runs(inside)
+    assert (run.id, run.state.value, run.metrics["loss"]) == (job["run"], "finished", 0.5)
+    (shown,) = json.loads(mlgit("jobs", "ls", "--json").stdout)
+    assert (shown["state"], shown.get("host")) == ("succeeded", None)

@@ -20,7 +20,7 @@ from mlgit.launch.kubernetes import manifest, stands
 from mlgit.launch.kubernetes.cluster import Cluster, asked
 from mlgit.launch.kubernetes.manifest import CANCELLED, JOB, OURS, Settings
 
-__all__ = ["Settings", "cancel", "logs", "render", "status", "submit"]
+__all__ = ["Settings", "cancel", "forget", "logs", "render", "status", "submit"]
 
 _LOOK = 0.5
 """Seconds between two looks at a job that has not come as far as is waited for."""
@@ -89,6 +89,14 @@ def cancel(ids: Sequence[str], settings: Settings) -> None:
                 cluster.ask(cluster.jobs.patch_namespaced_job, job, body=change)
             else:
                 _cancel_task(cluster, job, number)
+
+
+def forget(ids: Sequence[str], settings: Settings) -> None:
+    """Delete the Jobs of those of *ids* that have ended, with their pods. Raises `SilentError`, `MlgitError`."""
+    with asked(settings, "Kubernetes does not delete its jobs.") as cluster:
+        for name, one in _standings(cluster, ids).items():
+            if one.state.ended and one != GONE:
+                cluster.ask(cluster.jobs.delete_namespaced_job, name, propagation_policy="Background")
 
 
 def _standings(cluster: Cluster, ids: Sequence[str]) -> dict[str, Standing]:

@@ -11,7 +11,7 @@ import math
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from mlgit.core.job import JobSpec
 from mlgit.errors import UsageError
@@ -49,6 +49,8 @@ class Settings:
     kubeconfig: str | None = field(
         default=None, metadata={"help": "the file; that of kubectl, else the pod's own rights"}
     )
+    is_away: ClassVar[bool] = True
+    """Jobs see no disk of this machine's."""
     image: str | None = field(default=None, metadata={"help": "the image of jobs that name none"})
     folder: str | None = field(
         default=None, metadata={"help": "where jobs start: a folder of the image or of a volume; the image's own"}

@@ -1,0 +1,33 @@
+"""`mlgit jobs cancel`: end jobs."""
+
+from __future__ import annotations
+
+import click
+
+from mlgit import wiring
+from mlgit.cli import output
+from mlgit.cli.choose import JOB
+from mlgit.cli.jobs import shown
+
+
+@click.command()
+@click.argument("jobs", type=JOB, nargs=-1, required=True)
+@click.option("--task", type=click.IntRange(0), metavar="N", help="Of an array, this task alone.")
+def command(jobs: tuple[str, ...], task: int | None) -> None:
+    """End JOBS. What their runs have logged until then stays.
+
+    \b
+    Examples:
+      mlgit jobs cancel latest
+      mlgit jobs cancel k3f9a2xq --task 3
+    """
+    from mlgit.launch import asking
+    from mlgit.store import jobs as listed
+
+    place = wiring.place()
+    found = [listed.find(place.repo, place.settings.project, text) for text in dict.fromkeys(jobs)]
+    going = [job for job in asking.look(place, found).jobs if not job.state.ended]
+    asking.cancel(going, task)
+    for job in asking.look(place, found).jobs:
+        told = "is being ended" if not job.state.ended else f"has ended: {shown.state(job)}"
+        output.say(f"{job.name} ({job.id}) {told}")

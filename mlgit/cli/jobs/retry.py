@@ -1,0 +1,63 @@
+"""`mlgit jobs retry`: launch a job again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from mlgit import wiring
+from mlgit.cli import output
+from mlgit.cli.choose import JOB
+from mlgit.cli.jobs import awaited, shown
+from mlgit.core.job import JobState
+from mlgit.errors import UsageError
+
+_CUT_OFF = (JobState.PREEMPTED, JobState.LOST, JobState.TIMED_OUT, JobState.CANCELLED)
+"""Ends that are none of the command's own: what it records goes on."""
+
+
+@click.command()
+@click.argument("job", type=JOB)
+@click.option("--on", metavar="QUEUE", help="Another queue than before.")
+@click.option("--from-zero", is_flag=True, help="Begin a new run, also where the old one was cut off.")
+@click.option("--wait", is_flag=True, help="Wait until it has ended; exit with 1 where it did not succeed.")
+@click.option("--json", "as_json", is_flag=True, help="Print the job as JSON.")
+def command(job: str, on: str | None, from_zero: bool, wait: bool, as_json: bool) -> None:
+    """Launch JOB again, with the same code and command.
+
+    A job that was preempted, lost, cancelled or out of time goes on with its run; one that failed begins a new run.
+    Where it is not known whether a backend has taken JOB, it is submitted once more, and never begun twice.
+
+    \b
+    Examples:
+      mlgit jobs retry latest
+      mlgit jobs retry k3f9a2xq --on bigger --wait
+    """
+    from mlgit.launch import asked, asking, queues, submitting
+    from mlgit.store import jobs
+
+    place = wiring.place()
+    (old,) = asking.look(place, [jobs.find(place.repo, place.settings.project, job)]).jobs
+    submitting.check_whole(old)
+    if old.job and not old.state.ended:
+        raise UsageError(f"{old.name} has not ended: {shown.state(old)}.", fix=f"mlgit jobs cancel {old.id}")
+    queue = queues.find(place.settings, on or old.queue)
+    here = (place.repo.work_tree or place.repo.git_dir) / old.folder if old.code else Path(old.folder)
+    is_unsure = not old.job and not old.state.ended
+    if is_unsure and on:
+        raise UsageError(f"{old.queue} may have taken {old.name}.", fix=f"mlgit jobs retry {old.id}, without --on")
+    wish = asked.again(old, run=old.run if old.state in _CUT_OFF and not from_zero else "")
+    new, _ = submitting.submit(
+        place, queue, wish, here, in_place=not old.code, tell=output.note, code_of=old.code,
+        known_as=old if is_unsure else None,
+    )  # fmt: skip
+    if not as_json:
+        output.say(f"{new.name} ({new.id}) is in the queue {new.queue}: {new.job}")
+    if wait:
+        new = awaited.waited(place, new, follow=False, quiet=as_json)
+    if as_json:
+        output.as_json(shown.document(place, new))
+    if wait and new.state is not JobState.SUCCEEDED:
+        sys.exit(1)

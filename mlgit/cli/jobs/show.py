@@ -1,0 +1,97 @@
+"""`mlgit jobs show`: one job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mlgit import wiring
+from mlgit.cli import output
+from mlgit.cli.choose import JOB
+from mlgit.cli.jobs import shown
+from mlgit.core import figures
+from mlgit.errors import MlgitError
+
+if TYPE_CHECKING:
+    from mlgit.core.posted import Posted
+    from mlgit.store.place import Place
+
+
+@click.command()
+@click.argument("job", type=JOB)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def command(job: str, as_json: bool) -> None:
+    """Show JOB: how it stands, what it was asked to run, its tasks, and its run.
+
+    \b
+    Examples:
+      mlgit jobs show latest
+      mlgit jobs show k3f9a2xq --json
+    """
+    from mlgit.launch import asking
+    from mlgit.store import jobs
+
+    place = wiring.place()
+    found = asking.look(place, [jobs.find(place.repo, place.settings.project, job)])
+    (one,) = found.jobs
+    unsure = found.unsure.get(one.id, "")
+    if as_json:
+        output.as_json(shown.document(place, one, unsure))
+        return
+    output.say(f"{one.name} ({one.id}): {shown.state(one, unsure)}")
+    if unsure:
+        output.note(unsure)
+    for name, value in _facts(one).items():
+        if value:
+            output.say(f"{name:<9} {value}")
+    _tell_runs(place, one)
+    if one.tasks:
+        _tell_tasks(one)
+
+
+def _facts(job: Posted) -> dict[str, str]:
+    asked = {"cpus": job.cpus, "gpus": job.gpus, "memory_gb": job.memory_gb, "minutes": job.minutes,
+             "image": job.image, "tasks": job.tasks, "preemptible": "yes" if job.preemptible else None}  # fmt: skip
+    given = [*(f"{name}={value}" for name, value in job.env.items()), *(f"{name}=…" for name in job.secrets)]
+    return {
+        "command": shown.command_line(job),
+        "queue": f"{job.queue} ({job.backend}): {job.job or 'whether it has it is not known'}",
+        "asked for": ", ".join(f"{name} {value}" for name, value in asked.items() if value),
+        "variables": " ".join(given),
+        "code": f"{job.code[:10]} {job.folder}".strip() if job.code else _brought(job),
+        "launched": f"{figures.moment(job.submitted)} by {job.by}{f' on {job.host}' if job.host else ''}",
+        "key": job.key,
+    }
+
+
+def _brought(job: Posted) -> str:
+    """Where its code came from, if none was kept for it."""
+    from mlgit.launch import asking
+
+    _, settings = asking.of(job)
+    return "" if getattr(settings, "is_away", False) else f"what {job.folder} held as it began"
+
+
+def _tell_runs(place: Place, job: Posted) -> None:
+    for run in shown.runs(place, job)[:_MOST]:
+        output.say(
+            f"{'run':<9} {run.branch.rpartition('/')[2] or run.name}: {run.state.value} {figures.headlines(run)}"
+        )
+
+
+_MOST = 20
+"""Runs that are named one by one."""
+
+
+def _tell_tasks(job: Posted) -> None:
+    from mlgit.launch import asking
+
+    try:
+        stood = asking.tasks(job)
+    except MlgitError as exc:
+        output.note(f"its tasks: {exc.what} {exc.why}".rstrip())
+        return
+    output.gap()
+    rows = [(str(number), one.state.value, one.why) for number, one in enumerate(stood)]
+    output.table(("task", "state", "why"), rows, right=("task",))

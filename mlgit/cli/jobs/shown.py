@@ -1,0 +1,56 @@
+"""Jobs in a line, and as JSON."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlgit.core import escape, figures
+
+if TYPE_CHECKING:
+    from mlgit.core.posted import Posted
+    from mlgit.core.run import Run
+    from mlgit.store.place import Place
+
+
+def state(job: Posted, unsure: str = "") -> str:
+    """How it stands, for a person; where that is only the last word, when that was."""
+    import time
+
+    if not job.job and not job.state.ended:
+        return "not known"
+    old = f", {figures.ago(job.seen, time.time())}" if unsure and job.seen else ""
+    why = escape.line(job.why, 200)
+    if job.tasks and not job.state.ended and not unsure and why:
+        return why
+    return f"{job.state.value}{old}{f': {why}' if why else ''}"
+
+
+def command_line(job: Posted) -> str:
+    """What it runs, as a person would type it."""
+    return " ".join((*(f"-p {shlex.quote(pair)}" for pair in job.params), shlex.join(job.command)))
+
+
+def runs(place: Place, job: Posted) -> list[Run]:
+    """The runs that it has recorded so far."""
+    from mlgit.index import query
+    from mlgit.launch import asked
+
+    if not job.run:
+        return []
+    return query.of_ids(place.repo, [asked.run_of(job, number) for number in range(job.tasks or 1)])
+
+
+def document(place: Place, job: Posted, unsure: str = "") -> dict[str, Any]:
+    """It as JSON, with what its runs say."""
+    found = runs(place, job)
+    return job.document() | {
+        "unsure": unsure or None,
+        "runs": [{"id": run.id, "name": run.name, "state": run.state.value, "metrics": run.metrics} for run in found],
+    }
+
+
+def said(some: Sequence[Run]) -> str:
+    """The figures of its run; of several, how many there are."""
+    return figures.headlines(some[0]) if len(some) == 1 else f"{len(some)} runs" if some else ""

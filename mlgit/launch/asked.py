@@ -1,0 +1,101 @@
+"""What a person asks to have run, as a job for a backend: `mlgit run` around the command, so that it records a run."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from mlgit.core.job import JobSpec, Member
+from mlgit.core.posted import Posted
+from mlgit.launch.queues import Queue
+
+TASK, TASKS, JOB = "MLGIT_TASK", "MLGIT_TASKS", "MLGIT_JOB"
+"""Variables that a job finds: the number of its task, from 0, how many there are, and its id."""
+_DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is to be run, and with what; None is the queue's to say."""
+
+    name: str
+    command: tuple[str, ...]
+    params: tuple[str, ...] = ()
+    is_bare: bool = False
+    """Whether the command is run as it is, and records nothing by itself."""
+    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    secrets: tuple[str, ...] = ()
+    cpus: int | None = None
+    gpus: int | None = None
+    memory_gb: float | None = None
+    minutes: float | None = None
+    image: str | None = None
+    tasks: int | None = None
+    key: str = ""
+    preemptible: bool = False
+    run: str = ""
+    """The id of the run that it goes on with; empty: of a new one."""
+
+
+def again(job: Posted, *, run: str) -> Asked:
+    """The same as *job* asked for, going on with *run* if that is one."""
+    names = ("name", "command", "params", "env", "secrets", "cpus", "gpus", "memory_gb", "minutes", "image", "tasks",
+             "preemptible")  # fmt: skip
+    return Asked(**{name: getattr(job, name) for name in names}, is_bare=not job.run, run=run)
+
+
+def of_key(project: str, key: str) -> str:
+    """The id of the job that *key* starts in *project*, the same on every machine."""
+    return _mark(f"{project}\0{key}")
+
+
+def run_of(job: Posted, task: int | None) -> str:
+    """The id of the run that *job* records, of an array that of its *task*; empty where it records none by itself."""
+    return job.run if not job.run or not task else _mark(f"{job.run}\0{task}")
+
+
+def _mark(text: str) -> str:
+    number = int.from_bytes(hashlib.sha256(text.encode(errors="surrogateescape")).digest())
+    return "".join(_DIGITS[number // 36**place % 36] for place in range(8))
+
+
+def said(wish: Asked) -> dict[str, Any]:
+    """What it asks for where its queue may have a default."""
+    return {name: getattr(wish, name) for name in ("cpus", "gpus", "memory_gb", "minutes", "image")}
+
+
+def spec(wish: Asked, job: Posted, queue: Queue, folder: Path, shared: tuple[Path, ...] = ()) -> JobSpec:
+    """*wish* as a job of *queue* that starts in *folder*, and may write to *shared* too; recorded as *job*."""
+    plain = JobSpec(
+        name=wish.name, folder=str(folder), shared=tuple(map(str, shared)), env={**wish.env, JOB: job.id},
+        secrets=wish.secrets, key=f"{job.project}/{job.id}", preemptible=wish.preemptible,
+    )  # fmt: skip
+    filled = queue.filled(plain, said(wish))
+    if queue.is_away:
+        head: tuple[str, ...] = ("mlgit", "run", "--push")
+    elif filled.image or any(getattr(queue.settings, name, None) for name in ("image", "build")):
+        head = ("mlgit", "run")
+    else:
+        head = (sys.executable, "-m", "mlgit", "run")
+    if wish.tasks is None:
+        return replace(filled, command=_words(wish, job, None, head))
+    tasks = range(wish.tasks)
+    array = tuple(
+        Member(command=_words(wish, job, n, head), env={TASK: str(n), TASKS: str(wish.tasks)})
+        for n in tasks
+    )  # fmt: skip
+    return replace(filled, array=array)
+
+
+def _words(wish: Asked, job: Posted, task: int | None, head: Sequence[str]) -> tuple[str, ...]:
+    """The command line, *head* around what is wished for; of an array that of its *task*."""
+    if wish.is_bare:
+        return wish.command
+    name = wish.name if task is None else f"{wish.name}-{task}"
+    called = ("--id", run_of(job, task), "--name", name, *(() if task is None else ("--group", wish.name)))
+    return (*head, *called, *(word for pair in wish.params for word in ("-p", pair)), "--", *wish.command)

@@ -1,0 +1,117 @@
+"""How jobs of the list stand: each backend is asked once, and what it says is written down for others."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlgit.core.job import Standing, member
+from mlgit.core.posted import Posted
+from mlgit.documents import reader
+from mlgit.errors import MlgitError, UsageError
+from mlgit.launch import backends
+from mlgit.launch.backends import Backend
+from mlgit.store import jobs, live
+from mlgit.store.place import Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Jobs as they are known to stand, in the order in which they were asked for."""
+
+    jobs: tuple[Posted, ...]
+    unsure: dict[str, str] = field(default_factory=dict)
+    """Those of which only the last word is known, by id → why."""
+
+
+def look(place: Place, some: Iterable[Posted]) -> Found:
+    """How *some* jobs stand by now; those that have ended are not asked about."""
+    given, unsure, stood = list(some), dict[str, str](), dict[str, Standing]()
+    together: defaultdict[tuple[str, str], list[Posted]] = defaultdict(list)
+    for job in given:
+        if not job.state.ended and not job.job:
+            unsure[job.id] = f"whether {job.queue} has taken it is not known: mlgit jobs retry {job.id}"
+        elif not job.state.ended and (why := _elsewhere(job)):
+            unsure[job.id] = why
+        elif not job.state.ended:
+            together[job.backend, json.dumps(dict(job.settings), sort_keys=True)].append(job)
+    for group in together.values():
+        try:
+            backend, settings = of(group[0])
+            found = backend.status([job.job for job in group], settings)
+            stood |= {job.id: found[job.job] for job in group}
+        except MlgitError as exc:
+            unsure |= {job.id: f"{exc.what} {exc.why}".strip() for job in group}
+    now = round(time.time(), 3)
+    after = {job.id: job.stood(stood[job.id], now) for job in given if job.id in stood}
+    if news := {job.id: after[job.id] for job in given if job.id in after and after[job.id] != job}:
+        what = ", ".join(f"{job.name} {job.state.value}" for job in [*news.values()][:3])
+        jobs.change(
+            place.repo, given[0].project,
+            lambda there: {name: news.get(name, job) for name, job in there.items()},
+            why=f"{what}{' …' if len(news) > 3 else ''}",
+        )  # fmt: skip
+    return Found(jobs=tuple(after.get(job.id, job) for job in given), unsure=unsure)
+
+
+def tasks(job: Posted) -> list[Standing]:
+    """How each task of the array *job* stands. Raises `MlgitError` where nobody answers."""
+    ids = [member(job.job, number) for number in range(job.tasks or 0)]
+    backend, settings = askable(job)
+    found = backend.status(ids, settings) if ids else {}
+    return [found[one] for one in ids]
+
+
+def logs(job: Posted, task: int | None, *, follow: bool) -> Iterator[str]:
+    """The lines that *job* printed, of an array one *task*'s; with *follow*, until it has ended.
+
+    Raises `MlgitError`.
+    """
+    backend, settings = askable(job)
+    return backend.logs(job.job if task is None else member(job.job, task), settings, follow=follow)
+
+
+def cancel(some: Sequence[Posted], task: int | None = None) -> None:
+    """End *some* jobs, of an array one *task*. Raises `MlgitError`."""
+    for job in some:
+        backend, settings = askable(job)
+        backend.cancel([job.job if task is None else member(job.job, task)], settings)
+
+
+def tidy(some: Sequence[Posted]) -> None:
+    """Let the backends of *some* jobs, which have ended, forget what they keep of them on this machine."""
+    for job in some:
+        if job.job and not _elsewhere(job):
+            with contextlib.suppress(MlgitError):  # what it keeps there is in nobody's way
+                backend, settings = of(job)
+                backend.forget([job.job], settings)
+
+
+def of(job: Posted) -> tuple[Backend, Any]:
+    """The backend of *job*, and the settings by which it is asked. Raises `MlgitError`."""
+    backend = backends.backend(job.backend)
+    settings = reader.load(
+        json.dumps(dict(job.settings)), backend.Settings, source=f"the queue {job.queue} of {job.id}"
+    )
+    return backend, settings
+
+
+def askable(job: Posted) -> tuple[Backend, Any]:
+    """`of`, where somebody here can answer. Raises `UsageError` otherwise."""
+    if not job.job:
+        fix = f"mlgit jobs retry {job.id} submits it again, and starts one job"
+        raise UsageError(f"Whether {job.queue} has taken the job {job.name} is not known.", fix=fix)
+    if why := _elsewhere(job):
+        raise UsageError(f"The job {job.name} cannot be asked from here.", why=why, fix=f"ask on {job.host}")
+    return of(job)
+
+
+def _elsewhere(job: Posted) -> str:
+    """Why nobody here knows of *job*; empty where somebody may."""
+    is_ours = not job.host or job.machine == live.machine()
+    return "" if is_ours else f"only {job.host} knows"

@@ -1,0 +1,297 @@
+"""`mlgit launch` and `mlgit jobs`, with jobs that really run on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlgit.core.job import JobState
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.launch import local
+from mlgit.store import jobs
+from tests.contracts.launching import until
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+TRAIN = """\
+import mlgit, os, pathlib, sys, time
+run = mlgit.init()
+print("code", pathlib.Path("note.txt").read_text().strip(), os.environ.get("MLGIT_TASK"))
+run.log({"loss": run.config.get("lr", 0.5)})
+"""
+
+
+@pytest.fixture
+def project(inside: Repo, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    """A project with a script that logs, and a queue."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    (inside.folder / "mlgit.yaml").write_text("project: p\nqueues:\n  desk:\n    local: {slots: 3, gpus: []}\n")
+    (inside.folder / "train.py").write_text(TRAIN)
+    (inside.folder / "note.txt").write_text("committed\n")
+    inside.git("add", ".")
+    inside.git("commit", "-q", "-m", "a script")
+    return inside
+
+
+def launched(mlgit: Script, *words: str, **more: Any) -> dict[str, Any]:
+    """The job as JSON, once it has ended."""
+    found: dict[str, Any] = json.loads(mlgit("launch", "--wait", "--json", *words, **more).stdout)
+    return found
+
+
+def test_a_job_runs_the_code_as_it_was_when_it_was_launched(project: Repo, mlgit: Script):
+    go = project.folder.parent / "go"
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.02)\n"
+    (project.folder / "train.py").write_text(wait + TRAIN)
+    (project.folder / "note.txt").write_text("not committed\n")
+    (project.folder / "new.txt").write_text("x")
+    job = json.loads(mlgit("launch", "--json", "-p", "lr=0.25", "--", "python", "train.py").stdout)
+    (project.folder / "note.txt").write_text("later\n")
+    before = project.git("status", "--porcelain")
+    go.touch()
+
+    lines = mlgit("jobs", "logs", "-f", job["id"]).stdout.splitlines()
+
+    assert "code not committed None" in lines
+    (run,) = query.runs(project)
+    assert (run.id, run.name, run.metrics["loss"], run.dirty) == (job["run"], job["name"], 0.25, True)
+    assert run.source
+    assert project.read(run.source, "note.txt") == b"not committed\n"
+    assert project.read(run.source, "new.txt") == b"x"
+    assert project.git("status", "--porcelain") == before
+    (shown,) = json.loads(mlgit("jobs", "ls", "--json").stdout)
+    assert (shown["state"], shown["runs"][0]["metrics"]["loss"], shown["queue"]) == ("succeeded", 0.25, "desk")
+
+
+def test_a_folder_of_the_project_is_where_its_job_starts(project: Repo, mlgit: Script):
+    (project.folder / "deep").mkdir()
+    (project.folder / "deep" / "it.sh").write_text("pwd")
+
+    job = launched(mlgit, "--bare", "--", "sh", "it.sh", cwd=project.folder / "deep")
+
+    (line,) = mlgit("jobs", "logs", job["id"]).stdout.splitlines()
+    assert line.endswith(f"/{project.folder.name}/deep")
+    assert not line.startswith(str(project.folder / "deep"))
+    assert query.runs(project) == []
+
+
+def test_here_it_is_the_folder_itself(project: Repo, mlgit: Script):
+    job = launched(mlgit, "--here", "--bare", "--", "sh", "-c", "pwd; touch made")
+
+    assert mlgit("jobs", "logs", job["id"]).stdout.splitlines() == [str(project.folder)]
+    assert (project.folder / "made").exists()
+
+
+def test_a_program_that_git_ignores_is_found_where_it_is(project: Repo, mlgit: Script):
+    (project.folder / ".gitignore").write_text("env/\n")
+    (project.folder / "env").mkdir()
+    (project.folder / "env" / "tool").write_text("#!/bin/sh\necho $0")
+    (project.folder / "env" / "tool").chmod(0o755)
+
+    job = launched(mlgit, "--bare", "--", "env/tool")
+
+    assert mlgit("jobs", "logs", job["id"]).stdout.splitlines() == [f"{project.folder}/env/tool"]
+
+
+def test_data_that_dvc_tracks_lies_there(project: Repo, mlgit: Script):
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=project.folder, check=True)
+    (project.folder / "data.csv").write_text("1,2\n")
+    mlgit("data", "add", "data.csv")
+
+    job = launched(mlgit, "--", "cat", "data.csv")
+
+    assert "1,2" in mlgit("jobs", "logs", job["id"]).stdout.splitlines()
+    (run,) = query.runs(project)
+    assert run.data == {"data.csv": hashlib.md5(b"1,2\n", usedforsecurity=False).hexdigest()}
+
+
+def test_an_arrays_tasks_are_runs_of_one_group(project: Repo, mlgit: Script):
+    words = ("--array", "3", "-n", "seeds", "--", "sh", "-c", "exit $MLGIT_TASK")
+    done = mlgit("launch", "--wait", "--json", *words, check=False)
+    job = json.loads(done.stdout)
+
+    assert done.returncode == 1
+    assert (job["state"], job["why"]) == ("failed", "1 succeeded, 2 failed")
+    found = {run.name: run for run in query.runs(project)}
+    assert {name: run.state.value for name, run in found.items()} == {
+        "seeds-0": "finished", "seeds-1": "failed", "seeds-2": "failed",
+    }  # fmt: skip
+    assert {run.group for run in found.values()} == {"seeds"}
+    assert [one["name"] for one in job["runs"]] == ["seeds-0", "seeds-1", "seeds-2"]
+    shown = mlgit("jobs", "show", "seeds").stdout.splitlines()
+    assert shown[-3:] == ["0\tsucceeded\t", "1\tfailed\tit exited with 1", "2\tfailed\tit exited with 2"]
+    assert mlgit("jobs", "logs", job["id"], "--task", "0").stdout
+
+
+def test_a_key_launches_one_job(project: Repo, mlgit: Script):
+    first = launched(mlgit, "--key", "night", "--", "python", "train.py")
+    second = launched(mlgit, "--key", "night", "--", "python", "train.py")
+
+    assert first["id"] == second["id"]
+    assert len(query.runs(project)) == 1
+    assert len(jobs.known(project, "p")) == 1
+
+
+def test_a_launch_that_was_killed_before_it_wrote_down_the_answer_is_found_again(
+    project: Repo, mlgit: Script, monkeypatch: pytest.MonkeyPatch
+):
+    job = launched(mlgit, "--", "python", "train.py")
+    (known,) = jobs.known(project, "p")
+    jobs.keep(project, replace(known, job="", state=JobState.QUEUED, seen=0), why="as if it had been killed")
+    (listed,) = json.loads(mlgit("jobs", "ls", "--json").stdout)
+
+    again = json.loads(mlgit("jobs", "retry", job["id"], "--wait", "--json").stdout)
+
+    assert "whether desk has taken it is not known" in listed["unsure"]
+    assert (again["id"], again["job"], again["state"]) == (job["id"], job["job"], "succeeded")
+    assert len(query.runs(project)) == 1
+
+
+def test_what_a_backend_refuses_is_on_no_list_and_leaves_nothing(project: Repo, mlgit: Script):
+    before = project.git("worktree", "list")
+    for words in (("--gpus", "3"), ("--image", "x"), ("--memory-gb", "1e9"), ("--secret", "NOT_SET")):
+        done = mlgit("launch", *words, "--", "true", check=False)
+        assert done.returncode
+        assert "Traceback" not in done.stderr
+
+    assert jobs.known(project, "p") == []
+    assert project.git("worktree", "list") == before
+
+
+def test_secrets_are_written_nowhere_in_git(project: Repo, mlgit: Script, monkeypatch: pytest.MonkeyPatch):
+    token = "ghp_" + "a" * 36
+    monkeypatch.setenv("MY_TOKEN", "hush-hush")
+    words = ("--secret", "MY_TOKEN", "-e", f"GITHUB_TOKEN={token}", "-p", f"key={token}")
+    command = ("sh", "-c", "test ${#MY_TOKEN} = 9", "x", "--token", token)
+    job = launched(mlgit, *words, "--", *command)
+
+    text = project.git("log", "-p", "--format=%B", "refs/mlgit/jobs/p")
+    assert (job["state"], job["secrets"]) == ("succeeded", ["MY_TOKEN"])
+    assert token not in text
+    assert "hush-hush" not in text
+    refused = mlgit("jobs", "retry", job["id"], check=False)
+    assert "launched with what looked like a secret" in refused.stderr
+
+
+def test_a_preempted_job_goes_on_with_its_run(project: Repo, mlgit: Script):
+    (project.folder / "train.py").write_text(
+        "import mlgit, os, pathlib, time\n"
+        "run = mlgit.init()\n"
+        "run.log({'loss': 1.0 if not run.resumed else 0.5})\n"
+        "print('at', run.step, run.resumed, flush=True)\n"
+        "while not run.resumed: time.sleep(0.02)\n"
+    )
+    job = json.loads(mlgit("launch", "--preemptible", "--json", "--", "python", "train.py").stdout)
+    until(lambda: "at 1 False" in mlgit("jobs", "logs", job["id"]).stdout)
+    os.killpg(_group(job["job"]), signal.SIGTERM)
+
+    lines = mlgit("jobs", "logs", "-f", job["id"]).stdout
+
+    assert "at 2 True" in lines
+    (run,) = query.runs(project)
+    assert (run.id, run.state.value, run.metrics["loss"]) == (job["run"], "finished", 0.5)
+    assert json.loads(mlgit("jobs", "show", job["id"], "--json").stdout)["state"] == "succeeded"
+
+
+def test_a_job_that_was_cancelled_goes_on_when_it_is_launched_again(project: Repo, mlgit: Script):
+    (project.folder / "train.py").write_text(
+        "import mlgit, time\n"
+        "run = mlgit.init()\n"
+        "run.log({'loss': 1.0})\n"
+        "print('at', run.step, flush=True)\n"
+        "while not run.resumed: time.sleep(0.02)\n"
+    )
+    job = json.loads(mlgit("launch", "--json", "--", "python", "train.py").stdout)
+    until(lambda: "at 1" in mlgit("jobs", "logs", job["id"]).stdout)
+    mlgit("jobs", "cancel", job["id"])
+    until(lambda: json.loads(mlgit("jobs", "show", job["id"], "--json").stdout)["state"] == "cancelled")
+
+    again = json.loads(mlgit("jobs", "retry", job["id"], "--wait", "--json").stdout)
+
+    assert (again["state"], again["run"]) == ("succeeded", job["run"])
+    assert again["id"] != job["id"]
+    assert len(query.runs(project)) == 1
+
+
+def test_a_job_of_another_machine_is_told_by_its_last_word(project: Repo, mlgit: Script):
+    launched(mlgit, "--", "true")
+    (job,) = jobs.known(project, "p")
+    jobs.keep(project, replace(job, host="elsewhere", machine="elsewhere/1", state=JobState.RUNNING), why="as if")
+
+    listed = mlgit("jobs", "ls")
+
+    assert "running, " in listed.stdout
+    assert f"last word of {job.name}: only elsewhere knows" in listed.stderr
+    assert "ask on elsewhere" in mlgit("jobs", "logs", job.id, check=False).stderr
+
+
+def test_pruned_jobs_leave_nothing_but_their_runs(project: Repo, mlgit: Script):
+    job = launched(mlgit, "--", "python", "train.py")
+    own, kept = project.own / "jobs" / job["id"], local.Settings().home / job["job"]
+    assert own.is_dir()
+    assert kept.is_dir()
+    assert "1 job would be forgotten" in mlgit("jobs", "prune", "--days", "0", "--dry-run").stderr
+
+    mlgit("jobs", "prune", "--days", "0")
+
+    assert jobs.known(project, "p") == []
+    assert not own.exists()
+    assert not kept.exists()
+    assert len(project.git("worktree", "list").splitlines()) == 1
+    assert len(query.runs(project)) == 1
+
+
+def test_a_dry_run_says_what_would_be_sent_and_changes_nothing(project: Repo, mlgit: Script):
+    before = project.refs()
+    said = mlgit("launch", "--dry-run", "-n", "it", "-p", "lr=0.1", "--", "python", "train.py").stdout
+
+    assert "mlgit run --id " in said
+    assert said.endswith("--name it -p lr=0.1 -- python train.py\n")
+    assert project.refs() == before
+    assert not (project.own / "jobs").exists()
+
+
+def test_queues_are_listed_with_what_they_say(project: Repo, mlgit: Script):
+    (project.folder / "mlgit.yaml").write_text(
+        "project: p\nqueues:\n  desk:\n    local: {slots: 3}\n    defaults: {minutes: 5}\n    limits: {gpus: 1}\n"
+    )
+
+    rows = [line.split("\t") for line in mlgit("queues").stdout.splitlines()]
+
+    assert rows[1] == ["desk", "local", "slots 3", "minutes 5", "gpus 1", "0"]
+    assert {row[0] for row in rows[2:]} >= {"docker", "local", "slurm"}
+
+
+def test_on_a_terminal_a_job_is_a_line(project: Repo, mlgit: Script, terminal: Callable[..., tuple[int, str]]):
+    launched(mlgit, "-n", "first", "--", "python", "train.py")
+
+    code, text = terminal("jobs", "ls")
+
+    assert code == 0
+    (line,) = [line for line in text.splitlines() if " first " in line]
+    assert line.split()[1:4] == ["first", "desk", "succeeded"]
+    assert "loss 0.5" in line
+
+
+def _group(job: str) -> int:
+    """The process group of the first task of *job*: the one that has its lock, and is no runner."""
+    lock = (local.Settings().home / job / "lock").stat().st_ino
+    for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
+        try:
+            held = any(os.stat(f"/proc/{pid}/fd/{fd}").st_ino == lock for fd in os.listdir(f"/proc/{pid}/fd"))
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if held and b"mlgit.launch.runner" not in words:
+            return os.getpgid(pid)
+    raise AssertionError("nobody runs it")
