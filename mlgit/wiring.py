@@ -496,7 +496,7 @@ def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]
 
     from mlgit.index import query
     from mlgit.launch import process
-    from mlgit.sweeps import agent, claiming
+    from mlgit.sweeps import agent, claiming, watching
     from mlgit.tracking.command import leash
 
     settings = process.Settings(log_dir=task.scratch)
@@ -519,4 +519,8 @@ def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]
             pause=lambda: time.sleep(0.02),
         )
         board = claiming.Board(place.repo, task.sweep)
-        return agent.run(task, me.agent, board, launcher, runs, tell, pace=claiming.pace())
+        alive = watching.Alive(place.repo, task.sweep)
+        return agent.run(
+            task, me.agent, board, launcher, runs, tell, pace=claiming.pace(), alive=alive.look,
+            watch=watching.watch(place.repo, task.sweep, task.file),
+        )  # fmt: skip

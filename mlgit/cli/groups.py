@@ -9,7 +9,7 @@ from typing import Any
 from mlgit.cli import output
 from mlgit.core import figures, query
 from mlgit.core.condition import Condition
-from mlgit.core.stats import PARTS, Group, Summary
+from mlgit.core.stats import PARTS, Group
 from mlgit.store.place import Place
 
 _MOST = 3
@@ -57,7 +57,7 @@ def draw(shown: Sequence[Group], *, whole: bool, empty: str) -> None:
     rows = [
         (
             *(_cell(value, key) for key, value in group.values.items()), str(group.runs),
-            *map(_mean, group.summaries.values()),
+            *map(figures.mean, group.summaries.values()),
             *(_figure(getattr(one, part)) for one in group.summaries.values() for part in parts),
         )
         for group in shown
@@ -67,13 +67,6 @@ def draw(shown: Sequence[Group], *, whole: bool, empty: str) -> None:
         (*by, "runs", *metrics, *beside), rows, right=(*numeric, "runs", *metrics, *beside), empty=empty,
         spare=beside[::-1], firm=(*by, "runs", *metrics),
     )  # fmt: skip
-
-
-def _mean(summary: Summary) -> str:
-    """`0.9123 ± 0.004`: as many digits as the margin of error leaves."""
-    if not summary.n:
-        return ""
-    return figures.number(summary.mean) + (f" ± {summary.margin:.2g}" if summary.n > 1 else "")
 
 
 def _figure(value: float) -> str:

@@ -28,7 +28,8 @@ def line(trial: Trial) -> str:
     if not trial.counts:
         lines = [line for line in trial.problem.splitlines() if line.strip()]
         said = [line for line in lines if not line.startswith("mlgit: ")] or lines
-        how = "failed" if trial.failed else trial.state.value
+        at = f" at {figures.number(trial.value)}" if trial.pruned and trial.value is not None else ""
+        how = "failed" if trial.failed else f"{trial.word}{at}"
         return f"{trial.name}: {how} ({params(trial)}){f': {said[-1]}' if said else ''}"
     value = "" if trial.value is None else f" {figures.number(trial.value)}"
     return f"{trial.name}:{value} ({params(trial)})"
@@ -110,13 +111,13 @@ class View:
         """The best trial so far and the running ones, those that run longest first."""
         from rich.table import Table
 
-        from mlgit.sweeps import plan
+        from mlgit.sweeps import judging
 
         grid = Table.grid(padding=(0, 2, 0, 0))
         for justify in ("left", "left", "right"):
             grid.add_column(justify=justify, no_wrap=True)
         grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        if best := plan.best_of(self.trials, self.task.file.metric):
+        if best := judging.best(self.task.file, self.trials):
             self.row(grid, best, "best", figures.number(best.value), "green")
         named = {trial.number: trial for trial in self.trials}
         for number, since in list(self.since.items())[:_ROWS]:

@@ -11,6 +11,7 @@ from typing import Any
 from mlgit.core import escape
 from mlgit.core.compare import is_number
 from mlgit.core.run import Run, in_calendar
+from mlgit.core.stats import Summary
 
 
 def number(value: Any) -> str:
@@ -22,6 +23,13 @@ def number(value: Any) -> str:
     if not math.isfinite(value):
         return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
     return f"{value:.4g}"
+
+
+def mean(summary: Summary) -> str:
+    """`0.9123 ± 0.004`: a mean, and half of its 95 % confidence interval where there is one; nothing of nothing."""
+    if not summary.n:
+        return ""
+    return number(summary.mean) + (f" ± {summary.margin:.2g}" if summary.n > 1 else "")
 
 
 def count(number: int, what: str) -> str:

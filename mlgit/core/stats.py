@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,11 +39,16 @@ class Summary:
 
 
 def of(values: Sequence[float]) -> Summary:
-    """What the finite *values* have in common."""
-    if not values:
+    """What *values*, finite numbers, have in common."""
+    n = len(values)
+    if not n:
         return Summary(n=0)
-    spread = statistics.stdev(values) if len(values) > 1 else math.nan
-    return Summary(n=len(values), mean=statistics.fmean(values), std=spread, min=min(values), max=max(values))
+    most = max(map(abs, values))
+    unit = most if most > 1e150 else 1.0  # so that no sum of them overflows
+    scaled = [value / unit for value in values]
+    mean = math.fsum(scaled) / n
+    std = math.sqrt(math.fsum((value - mean) ** 2 for value in scaled) / (n - 1)) * unit if n > 1 else math.nan
+    return Summary(n=n, mean=mean * unit, std=std, min=min(values), max=max(values))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,20 +10,21 @@ import os
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from mlgit.core.job import JobSpec, JobState
+from mlgit.core.run import Run
 from mlgit.core.sweep import Sweep, SweepState
 from mlgit.errors import MlgitError
-from mlgit.sweeps import claims, command, plan
+from mlgit.sweeps import claims, command, judging, plan
 from mlgit.sweeps.claims import Agent, Claim, Claims, Pace, Watch
 from mlgit.sweeps.history import History, Runs
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.record import Task, bound
-from mlgit.sweeps.search import initial, suggest
+from mlgit.sweeps.search import initial
 from mlgit.sweeps.space import Method, Params
 
 J = TypeVar("J")
@@ -52,6 +53,13 @@ class Board(Protocol):
         """Whether *agent*, or something that it ran, is alive; None where nobody here can tell."""
 
 
+class Watching(Protocol):
+    """What sees trials go badly."""
+
+    def look(self, alive: Iterable[Run], ended: Iterable[Run], mine: Mapping[int, Trial]) -> Mapping[int, object]:
+        """Those of *mine*, by number, that are to be ended now; that they are pruned stands in their runs by then."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Launcher(Generic[J]):
     """A backend's verbs, as the agent needs them."""
@@ -72,7 +80,8 @@ class Outcome:
 
     trials: tuple[Trial, ...]
     ended: str
-    """Why it ended: `done`, `nothing left`, `target reached`, `stopped`, `cancelled`, `interrupted`, `given up`."""
+    """Why it ended: `done`, `nothing left`, `target reached`, `budget used up`, `stopped`, `cancelled`, `interrupted`,
+    `given up`."""
     why: str = ""
     """Why it was given up."""
 
@@ -87,14 +96,18 @@ def run(
     *,
     pace: Pace | None = None,
     enough: Callable[[Trial], str] | None = None,
+    alive: Callable[[], Sequence[Run]] = tuple,
+    watch: Watching | None = None,
 ) -> Outcome:
     """Run trials of *task* as *me*, until there is nothing left to do for it; *tell* hears of each that begins or ends.
+
+    *alive*: the sweep's runs that are under way here, as they began. *watch* says which trials are stopped early.
 
     Ctrl-C ends it early and cleanly. Where *enough* says why of a trial that ended, that is the end; without it, raises
     `MlgitError` when the first trials all fail.
     """
     history = History(task.sweep, task.file, runs)
-    agent = _Agent(task, me, board, launcher, history, tell, pace or Pace(), enough)
+    agent = _Agent(task, me, board, launcher, history, tell, pace or Pace(), enough, alive, watch)
     try:
         return agent.work()
     except KeyboardInterrupt:
@@ -126,6 +139,8 @@ class _Agent(Generic[J]):
     tell: Callable[[Trial, tuple[Trial, ...]], None]
     pace: Pace
     enough: Callable[[Trial], str] | None
+    alive: Callable[[], Sequence[Run]]
+    watch: Watching | None
     sweep: Sweep = field(init=False)
     claims: Claims = field(default_factory=Claims)
     queue: deque[Claim] = field(default_factory=deque)
@@ -139,7 +154,7 @@ class _Agent(Generic[J]):
     """What ended and is still to be said: number → why it left no run, or None where it did."""
     back: set[int] = field(default_factory=set)
     """What was broken off, and is still to be given back."""
-    broken_off: Counter[str] = field(default_factory=Counter)
+    broken_off: Counter[object] = field(default_factory=Counter)
     """How often points were, by their key."""
     begun: int = 0
     failures: int = 0
@@ -151,6 +166,8 @@ class _Agent(Generic[J]):
     heard: Watch = field(default_factory=dict)
     lost: set[int] = field(default_factory=set)
     """What we run, and do not hold any more."""
+    spent: str = ""
+    """Why nothing more may begin, or nothing."""
     is_stopping: bool = False
     looked: float = 0.0
     written: float = 0.0
@@ -192,7 +209,8 @@ class _Agent(Generic[J]):
                     self.board.settle(SweepState.FINISHED)
                     self.stop()
                     return self.outcome("target reached")
-            if self.sweep.state is SweepState.RUNNING:
+                self.count_costs()
+            if self.sweep.state is SweepState.RUNNING and not self.spent:
                 self.begin()
             if not self.running and (why := self.reason()):
                 return self.outcome(why)
@@ -205,6 +223,9 @@ class _Agent(Generic[J]):
             return "stopped"
         if self.task.count is not None and self.begun >= self.task.count:
             return "done"
+        if self.spent:
+            self.board.settle(SweepState.FINISHED)
+            return "budget used up"
         if self.sweep.state is SweepState.FINISHED and not self.claims.open:
             return "done" if self.room(self.claims) == 0 else "nothing left"
         if self.sweep.state is not SweepState.RUNNING or not self.idle or self.claims.open:
@@ -231,7 +252,17 @@ class _Agent(Generic[J]):
         for number in self.running.keys() - held - self.lost:  # we were silent for too long: somebody else runs it
             self.launcher.cancel(self.running[number].job)
             self.lost.add(number)
+        self.prune()
         return True
+
+    def prune(self) -> None:
+        """Tell those of our trials to end that go badly."""
+        if self.watch is None or not self.running:
+            return
+        ended = [trial.run for trial in self.history.found.values() if trial.run and trial.state.ended]
+        mine = {number: one.trial for number, one in self.running.items() if number not in self.lost}
+        for number in self.watch.look(self.alive(), ended, mine):
+            self.launcher.cancel(self.running[number].job)
 
     def dead(self, now: Claims) -> set[str]:
         """The agents that are dead: their locks say so, or they have been silent for too long."""
@@ -288,14 +319,14 @@ class _Agent(Generic[J]):
 
         def wanting(now: Claims) -> Claims:
             self.hear(now)
-            told, space = self.history.told, self.task.file.space
+            told, file = self.history.told, self.task.file
             now = claims.take(now, self.me.id, free, told)
             short = free - len([one for one in now.of(self.me.id) if one.number not in had])
             if short < 1:
                 return now
-            seen = self.history.seen(now) if space.method is Method.BAYES else ()
-            tried = self.history.tried(now)
-            points = suggest(space, seen, self.block(short, now), self.sweep.seed, tried=tried)
+            learns = file.space.method is Method.BAYES or file.seeds
+            seen, tried = self.history.seen(now) if learns else [], self.history.tried(now)
+            points = judging.following(file, seen, self.block(short, now), self.sweep.seed, tried=tried)
             return claims.claim(now, self.me.id, points, told)
 
         self.write(wanting)
@@ -328,7 +359,7 @@ class _Agent(Generic[J]):
             problem = "" if quiet else self.launcher.tail(one.job)
             found = self.history.of(number)
             trial = plan.judged(
-                replace(one.trial, state=state, problem=problem), found.run if found else None, self.task.file.metric
+                replace(one.trial, state=state, problem=problem), found.run if found else None, self.task.file.metrics
             )
             self.seconds.append(time.monotonic() - one.since)
             self.succeeded = self.succeeded or trial.counts
@@ -343,7 +374,7 @@ class _Agent(Generic[J]):
 
     def is_too_often(self, trial: Trial) -> bool:
         """Whether the point of *trial*, which was broken off, has been so often enough."""
-        key = self.task.file.space.key(trial.params) or ""
+        key = plan.key(self.task.file, trial.params)
         self.broken_off[key] += not self.is_stopping
         return self.broken_off[key] >= MOST_TRIES
 
@@ -352,11 +383,20 @@ class _Agent(Generic[J]):
         self.tell(trial, tuple(self.known.values()))
 
     def reached(self) -> bool:
-        metric = self.task.file.metric
-        if metric is None or metric.target is None:
-            return False
-        best = plan.best_of(self.trials, metric)
-        return best is not None and metric.reached(best.value)
+        file = self.task.file
+        return any(m.target is not None for m in file.metrics) and judging.reached(file, self.trials) is not None
+
+    def count_costs(self) -> None:
+        """See whether the budget is used up; what was claimed and has not begun is then nobody's."""
+        file = self.task.file
+        if file.budget.minutes is None and file.budget.cost is None:
+            return
+        runs = {run.id: run for run in self.alive()}
+        runs |= {trial.run.id: trial.run for trial in self.trials if trial.run}
+        self.spent = judging.spent(file, judging.used(file, runs.values(), now=time.time()))
+        if self.spent:
+            self.over |= dict.fromkeys((one.number for one in self.queue), None)
+            self.queue.clear()
 
     def stop(self) -> None:
         """End what is running, then take it down; asked again meanwhile, end it by force."""
@@ -425,10 +465,12 @@ def json_file(task: Task, number: int) -> Path:
 
 def foreseen(task: Task) -> tuple[list[JobSpec], bool]:
     """The jobs of the trials that are known before any result, and whether these are all."""
-    space, metric = task.file.space, task.file.metric
-    known = initial(space) - len(task.earlier) if space.method is Method.BAYES else MOST_FORESEEN
+    file, space, seeds = task.file, task.file.space, max(1, len(task.file.seeds))
+    known = initial(space) * seeds - len(task.earlier) if space.method is Method.BAYES else MOST_FORESEEN
     most = MOST_FORESEEN if task.most is None else task.most
-    points = suggest(space, plan.seen(task.earlier, metric), max(0, min(known, most, MOST_FORESEEN)), task.sweep.seed)
+    seen = plan.seen(task.earlier, file.metrics)
+    points = judging.following(file, seen, max(0, min(known, most, MOST_FORESEEN)), task.sweep.seed)
     first = max((trial.number for trial in task.earlier), default=0) + 1
-    complete = len(points) == task.most or (space.size is not None and len(points) + len(task.earlier) >= space.size)
+    whole = judging.size(file)
+    complete = len(points) == task.most or (whole is not None and len(points) + len(task.earlier) >= whole)
     return [spec(task, number, params) for number, params in enumerate(points, first)], complete

@@ -25,7 +25,7 @@ from mlgit.index import query
 from mlgit.store import recover
 from mlgit.store.place import Place
 from mlgit.sweeps import agent as agents
-from mlgit.sweeps import claiming, command, record
+from mlgit.sweeps import claiming, command, plan, record
 from mlgit.sweeps import file as files
 from mlgit.sweeps.plan import Trial
 from mlgit.tracking import begin, names, pinned, session
@@ -210,12 +210,12 @@ def _call(
 
 def _said(task: record.Task, outcome: agents.Outcome) -> str:
     """What a person is told of how it ended."""
-    metric = task.file.metric
     words = {
         "given up": f" was stopped: {outcome.why}",
         "stopped": f": it was stopped; `mlgit sweep resume {task.sweep.id}` takes that back",
         "cancelled": f": it was cancelled; `mlgit sweep resume {task.sweep.id}` takes that back",
-        "target reached": f": the target {figures.number(metric.target if metric else None)} was reached",
+        "target reached": f": {plan.target(task.file)} was reached",
+        "budget used up": ": its budget is used up",
         "nothing left": ": every point of its space was tried",
     }
     if outcome.ended == "done" and task.count is None:

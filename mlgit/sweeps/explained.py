@@ -11,6 +11,7 @@ from typing import Any
 from mlgit.core import figures
 from mlgit.core.condition import Value
 from mlgit.errors import UsageError
+from mlgit.sweeps import judging
 from mlgit.sweeps.parameter import Choice, Number, Parameter, Real, Stepped, Whole
 from mlgit.sweeps.search import suggest
 from mlgit.sweeps.space import Method, Params, Space, SweepFile
@@ -55,8 +56,7 @@ def explain(file: SweepFile, *, seed: int = 0) -> Explained:
     """What *file* comes to. Raises `UsageError` where constraints leave almost nothing of a space."""
     space = file.space
     points = space.size
-    repeated = None if points is None else points * max(1, len(file.seeds))
-    bounds = [bound for bound in (repeated, file.run_cap) if bound is not None]
+    bounds = [bound for bound in (judging.size(file), file.run_cap) if bound is not None]
     first = next(iter(suggest(space, [], 1, seed)), None)
     if first is None:
         raise UsageError("No point meets all constraints.", fix="loosen one of them")

@@ -22,12 +22,21 @@ from mlgit.sweeps import written
 from mlgit.sweeps.drawn import Drawing
 from mlgit.sweeps.parameter import Choice, Number, Parameter
 from mlgit.sweeps.rule import Rule
-from mlgit.sweeps.space import MOST_COUNTED, Budget, Halving, Hyperband, Method, Metric, Space, SweepFile, in_order
+from mlgit.sweeps.space import (
+    MOST_COUNTED,
+    SEED,
+    Budget,
+    Halving,
+    Hyperband,
+    Method,
+    Metric,
+    Space,
+    SweepFile,
+    in_order,
+)
 
 MOST_TRIED = 5_000
 """Combinations of values of which the reading of a file tries each, to say at once that none is allowed."""
-SEED = "seed"
-"""The param in which a trial gets its seed."""
 
 
 def read(text: str | bytes, *, source: str) -> SweepFile:
@@ -70,17 +79,8 @@ class _Checks:
             run_cap=min(caps, default=None),
             early_terminate=self.stopping(file.early_terminate) if file.early_terminate else None,
             paths=dict(_nested(file.parameters or {}, ())),
-            aside=(*self.aside, *self.not_heeded(budget, metrics)),
+            aside=tuple(self.aside),
         )
-
-    def not_heeded(self, budget: Budget, metrics: tuple[Metric, ...]) -> Iterator[str]:
-        """Keys of our own that are read, and that no agent of this version goes by."""
-        if self.file.seeds is not None:
-            yield "seeds: in this version each point is tried once"
-        if budget.minutes is not None or budget.cost is not None:
-            yield "budget: in this version only the number of trials ends a sweep"
-        if len(metrics) > 1:
-            yield f"metrics: in this version the search goes by {metrics[0].name} alone"
 
     def method(self, metrics: tuple[Metric, ...]) -> Method:
         """The method that is used here; W&B's `custom` leaves it to a program of the user's."""

@@ -45,7 +45,7 @@ class History:
                 taken = {trial.number for trial in self.found.values()}
                 number = self._claimed(run, claims, taken) or max((claims.last, *taken), default=0) + 1
             self.commits[run.id] = run.commit
-            new.append(self._keep(run.id, plan.trial(number, run, self.file.space, self.file.metric)))
+            new.append(self._keep(run.id, plan.trial(number, run, self.file)))
         return new
 
     def _keep(self, run: str, trial: Trial) -> Trial:
@@ -62,10 +62,10 @@ class History:
 
     def _claimed(self, run: Run, claims: Claims, taken: set[int]) -> int | None:
         """The number that was handed out for what *run* ran with."""
-        space = self.file.space
-        ran = space.key(plan.trial(0, run, space, None).params)
+        file = self.file
+        ran = plan.key(file, plan.trial(0, run, file).params)
         return next(
-            (one.number for one in claims.open if one.number not in taken and space.key(one.params) == ran), None
+            (one.number for one in claims.open if one.number not in taken and plan.key(file, one.params) == ran), None
         )
 
     def of(self, number: int) -> Trial | None:
@@ -91,7 +91,7 @@ class History:
     def seen(self, claims: Claims) -> list[Seen]:
         """What a search learns from: all that ended, that is under way, and that is about to be."""
         others = (Seen(params=one.params, pending=isinstance(one, Claim)) for one in self._others(claims))
-        return [*plan.seen(self.found.values(), self.file.metric), *others]
+        return [*plan.seen(self.found.values(), self.file.metrics), *others]
 
     def _others(self, claims: Claims) -> Iterator[Claim | Gone]:
         """What only the *claims* know of."""

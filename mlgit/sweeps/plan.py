@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mlgit.core import figures, refs
-from mlgit.core.compare import Goal, best, is_number
+from mlgit.core.compare import Goal, is_number
 from mlgit.core.job import JobSpec, JobState
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.documents import writer
 from mlgit.sweeps import command
 from mlgit.sweeps.search import Seen
-from mlgit.sweeps.space import Impute, Metric, Params, Space, SweepFile
+from mlgit.sweeps.space import SEED, Impute, Metric, Params, SweepFile
 
 _STATES = {
     State.RUNNING: JobState.RUNNING,
@@ -39,11 +39,16 @@ class Trial:
     params: Mapping[str, Any]
     """Flat, nested ones by dotted name."""
     state: JobState
-    value: Any = None
-    """The sweep's metric as its run has it, or None."""
+    values: tuple[Any, ...] = ()
+    """The sweep's metrics as its run has them, each None where it has none; nothing as long as it has no run."""
     run: Run | None = None
     problem: str = ""
     """Why it does not count, or nothing."""
+
+    @property
+    def value(self) -> Any:
+        """The sweep's first metric, or None."""
+        return self.values[0] if self.values else None
 
     @property
     def counts(self) -> bool:
@@ -76,14 +81,14 @@ def trial_name(sweep: Sweep, number: int) -> str:
     return f"{refs.slug(sweep.name, 50) or sweep.id}-{number}"
 
 
-def trials(sweep: Sweep, space: Space, metric: Metric | None, runs: Iterable[Run]) -> list[Trial]:
+def trials(sweep: Sweep, file: SweepFile, runs: Iterable[Run]) -> list[Trial]:
     """The trials that *runs* tell of, oldest first."""
     found: list[Trial] = []
     last = 0
     for run in sorted(runs, key=lambda run: (run.created, run.id)):
         number = number_in(sweep, run) or last + 1
         last = max(last, number)
-        found.append(trial(number, run, space, metric))
+        found.append(trial(number, run, file))
     return found
 
 
@@ -93,68 +98,80 @@ def number_in(sweep: Sweep, run: Run) -> int | None:
     return int(number[1]) if number else None
 
 
-def trial(number: int, run: Run, space: Space, metric: Metric | None) -> Trial:
+def trial(number: int, run: Run, file: SweepFile) -> Trial:
     """The trial that *run* tells of."""
-    known = {p.name: value for p in space.parameters if (value := at(run.params, p.name)) is not MISSING}
-    found = Trial(number=number, name=run.name, params=space.present(known), state=_STATES[run.state])
-    return judged(found, run, metric)
+    known = {p.name: value for p in file.space.parameters if (value := at(run.params, p.name)) is not MISSING}
+    params = file.space.present(known)
+    if file.seeds and SEED in run.params:
+        params[SEED] = run.params[SEED]
+    return judged(Trial(number=number, name=run.name, params=params, state=_STATES[run.state]), run, file.metrics)
 
 
-def judged(trial: Trial, run: Run | None, metric: Metric | None) -> Trial:
+def key(file: SweepFile, params: Mapping[str, Any]) -> tuple[str | None, Any]:
+    """What tells a trial's params from those of any other: the point, and the seed where there are several."""
+    return file.space.key(params), params.get(SEED) if file.seeds else None
+
+
+def judged(trial: Trial, run: Run | None, metrics: Sequence[Metric]) -> Trial:
     """*trial* with what its *run* says of it."""
     if run is None:
         problem = "no run was recorded" if trial.state is JobState.SUCCEEDED else trial.problem
         return replace(trial, problem=problem)
     if run.state is State.PRUNED:
         trial = replace(trial, state=JobState.CANCELLED, problem="")
-    value = at(run.metrics, metric.name) if metric else MISSING
+    values = [at(run.metrics, metric.name) for metric in metrics]
     problem = trial.problem
-    if metric and trial.state is JobState.SUCCEEDED:
-        if value is MISSING:
-            logged = ", ".join(list(run.metrics)[:8]) or "nothing"
-            problem = f"it logged no metric {metric.name!r}, but {logged}"
-        elif not is_number(value):
-            problem = f"its {metric.name} is {figures.number(value)}"
-    return replace(trial, run=run, value=None if value is MISSING else value, problem=problem)
+    if trial.state is JobState.SUCCEEDED:
+        problem = next(
+            (_problem(m, value, run) for m, value in zip(metrics, values, strict=True) if not is_number(value)), problem
+        )
+    return replace(
+        trial, run=run, values=tuple(None if value is MISSING else value for value in values), problem=problem
+    )
 
 
-def seen(trials: Iterable[Trial], metric: Metric | None) -> list[Seen]:
+def _problem(metric: Metric, value: Any, run: Run) -> str:
+    if value is not MISSING:
+        return f"its {metric.name} is {figures.number(value)}"
+    return f"it logged no metric {metric.name!r}, but {', '.join(list(run.metrics)[:8]) or 'nothing'}"
+
+
+def seen(trials: Iterable[Trial], metrics: Sequence[Metric]) -> list[Seen]:
     """What *trials* tell the search. One that was interrupted tells nothing, so that its point is tried again."""
     trials = list(trials)
+    costs = [_costs(trials, metric, place) for place, metric in enumerate(metrics)]
+
+    def told(trial: Trial) -> Seen:
+        own = [known.get(trial.number) for known in costs]
+        all_ = tuple(cost for cost in own if cost is not None)
+        return Seen(
+            params=trial.params, cost=own[0] if own else None, pending=not trial.state.ended, pruned=trial.pruned,
+            costs=all_ if len(all_) == len(metrics) > 1 else (),
+        )  # fmt: skip
+
+    return [told(trial) for trial in trials if not trial.interrupted]
+
+
+def _costs(trials: Sequence[Trial], metric: Metric, place: int) -> dict[int, float]:
+    """What *trials* cost by a metric, by number; failures as its `impute` says."""
+    sign = -1 if metric.goal is Goal.MAXIMIZE else 1
     costs = {
-        trial.number: -trial.value if metric and metric.goal is Goal.MAXIMIZE else trial.value
+        trial.number: sign * trial.values[place]
         for trial in trials
-        if is_number(trial.value) and (trial.counts or trial.pruned or (metric and metric.impute is Impute.LATEST))
-    }
-    if metric and metric.impute is Impute.BEST and costs:
+        if trial.values and is_number(trial.values[place])
+        and (trial.counts or trial.pruned or metric.impute is Impute.LATEST)
+    }  # fmt: skip
+    if metric.impute is Impute.BEST and costs:
         costs |= {trial.number: min(costs.values()) for trial in trials if trial.failed}
-    return [
-        Seen(params=trial.params, cost=costs.get(trial.number), pending=not trial.state.ended, pruned=trial.pruned)
-        for trial in trials
-        if not trial.interrupted
-    ]
+    return costs
 
 
-def best_of(trials: Iterable[Trial], metric: Metric | None) -> Trial | None:
-    """The trial with the best metric, or None."""
-    counted = {trial.name: trial for trial in trials if trial.counts}
-    name = best(((name, trial.value) for name, trial in counted.items()), metric.goal) if metric else None
-    return None if name is None else counted[name]
-
-
-def ranked(trials: Iterable[Trial], metric: Metric | None) -> list[Trial]:
-    """*trials*, the best first, pruned ones and those that failed last; in their own order where there is no metric."""
-    sign = -1 if metric and metric.goal is Goal.MAXIMIZE else 1
-
-    def place(trial: Trial) -> tuple[bool, bool, float, int]:
-        return (
-            not trial.counts,
-            not trial.pruned,
-            sign * trial.value if trial.counts and is_number(trial.value) else 0.0,
-            trial.number,
-        )
-
-    return sorted(trials, key=place)
+def target(file: SweepFile) -> str:
+    """What a sweep is to reach, for a person: `the target 0.9`, `loss 0.1 and acc 0.9`."""
+    aims = [metric for metric in file.metrics if metric.target is not None]
+    if len(file.metrics) < 2:
+        return f"the target {figures.number(aims[0].target)}" if aims else "the target"
+    return " and ".join(f"{metric.name} {figures.number(metric.target)}" for metric in aims)
 
 
 class _Missing:

@@ -177,7 +177,7 @@ def trials(repo: Repo, sweep: Sweep) -> tuple[SweepFile, list[Trial]]:
 
 
 def _trials(repo: Repo, sweep: Sweep, file: SweepFile) -> list[Trial]:
-    return plan.trials(sweep, file.space, file.metric, query.runs(repo, sweep=sweep.id))
+    return plan.trials(sweep, file, query.runs(repo, sweep=sweep.id))
 
 
 def new(
@@ -260,11 +260,17 @@ def how_many(file: SweepFile, earlier: Iterable[Trial], asked: int | None) -> in
     """
     most = bound(file, asked)
     if most is not None:
-        return max(0, most - len(plan.seen(earlier, file.metric)))
-    if file.space.size is None and (file.metric is None or file.metric.target is None):
+        return max(0, most - len(plan.seen(earlier, file.metrics)))
+    budget = file.budget
+    ends = (
+        any(metric.target is not None for metric in file.metrics)
+        or budget.minutes is not None
+        or budget.cost is not None
+    )
+    if file.space.size is None and not ends:
         raise UsageError(
             f"A {file.space.method.value} search of this space has no end of its own.",
-            fix="say --trials N, or `run_cap: N` in the file",
+            fix="say --trials N, or `run_cap: N` or a `budget` in the file",
         )
     return None
 

@@ -38,6 +38,8 @@ class Impute(enum.Enum):
     LATEST = "latest"
 
 
+SEED = "seed"
+"""The param in which a trial gets its seed."""
 MOST_COUNTED = 100_000
 """Combinations of values among which those that conditions and constraints leave are counted one by one."""
 MOST_REFUSED = 20_000

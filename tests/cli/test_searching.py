@@ -27,7 +27,12 @@ TASK = Task(
 
 def trial(number: int, state: JobState = JobState.RUNNING, value: float | None = None, problem: str = "") -> Trial:
     return Trial(
-        number=number, name=f"s-{number}", params={"lr": number / 8}, state=state, value=value, problem=problem
+        number=number,
+        name=f"s-{number}",
+        params={"lr": number / 8},
+        state=state,
+        problem=problem,
+        values=() if value is None else (value,),
     )
 
 

@@ -66,8 +66,8 @@ def test_it_says_what_each_param_may_be_how_many_trials_there_are_and_what_they_
     assert "constraint: momentum * width < 30" in lines
     assert "points: a continuum" in lines
     assert "trials: at most 60" in lines
-    assert "budget: 90 minutes of running" in lines
-    assert "budget: a cost of 20, by 2.5 an hour" in lines
+    assert "budget: 90 minutes of running, all trials together; then none begins" in lines
+    assert "budget: a cost of 20, by 2.5 an hour; then none begins" in lines
     assert lines[-1].startswith("a trial runs: /usr/bin/env python train.py --lr=")
     assert "entity: 'team' is an account of W&B's" in done.stderr
 

@@ -105,16 +105,6 @@ def test_what_a_dry_run_prints_is_what_would_run(project: Path, inside: Repo, ml
     assert not inside.refs("refs/mlgit/sweeps/", "refs/heads/exp/")
 
 
-def test_a_file_that_would_stop_trials_early_runs_and_says_that_none_is(project: Path, mlgit: Mlgit) -> None:
-    with (project / "grid.yaml").open("a") as file:
-        file.write("early_terminate: {type: hyperband, min_iter: 3}\n")
-
-    done = mlgit("sweep", "run", "grid.yaml", "--dry-run", cwd=project)
-
-    assert len(done.stdout.splitlines()) == 3
-    assert done.stderr.count("every trial runs to its end") == 1
-
-
 def test_a_param_that_is_not_there_is_given_to_no_trial(project: Path, mlgit: Mlgit) -> None:
     (project / "ruled.yaml").write_text(
         "method: grid\nparameters:\n  kind: {values: [a, b]}\n  x: {values: [1, 2], when: kind = a}\n"

@@ -17,7 +17,7 @@ from mlgit.core.sweep import Sweep, SweepState
 from mlgit.documents import reader
 from mlgit.errors import MlgitError
 from mlgit.launch import process
-from mlgit.sweeps import agent, claims, plan
+from mlgit.sweeps import agent, claims, judging
 from mlgit.sweeps import file as files
 from mlgit.sweeps.claims import Agent, Claim, Claims, Pace
 from mlgit.sweeps.parameter import canonical
@@ -133,7 +133,7 @@ def test_a_grid_runs_to_its_end_with_agents_side_by_side(tmp_path: Path) -> None
     }
     assert machine.most_at_once == 3
     assert len(news) == 20
-    best = plan.best_of(outcome.trials, task(tmp_path).file.metric)
+    best = judging.best(task(tmp_path).file, outcome.trials)
     assert best
     assert best.params == {"x": 3, "kind": "1"}
     assert best.run in machine.runs

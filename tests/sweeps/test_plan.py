@@ -16,7 +16,7 @@ from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.documents import reader
 from mlgit.sweeps import file as files
-from mlgit.sweeps import plan
+from mlgit.sweeps import judging, plan
 from mlgit.sweeps.parameter import canonical
 from tests.sweeps.given import FILE, PARAMS
 
@@ -86,48 +86,46 @@ def test_runs_tell_of_their_trials() -> None:
         run(8, state=State.RUNNING, metrics={}), run(9, params={}),
     ]  # fmt: skip
 
-    trials = plan.trials(SWEEP, FILE.space, FILE.metric, reversed(runs))
+    trials = plan.trials(SWEEP, FILE, reversed(runs))
 
     assert [trial.number for trial in trials] == [1, 2, 3, 4, 5, 6, 7, 8, 9]
     assert trials[0].params == {"lr": 0.1, "model.depth": 2, "fast": True}
     assert trials[4].problem == "it logged no metric 'acc', but loss"
     assert trials[5].problem == "its acc is nan"
     assert [t.number for t in trials if t.failed] == [2, 5, 6]
-    seen = plan.seen(trials, FILE.metric)
+    seen = plan.seen(trials, FILE.metrics)
     assert [entry.cost for entry in seen] == [-0.01, None, None, None, -0.07, None, -0.09]
     assert [entry.pending for entry in seen] == [False, False, False, False, False, True, False]
-    best = plan.best_of(trials, FILE.metric)
+    best = judging.best(FILE, trials)
     assert best
     assert best.name == "first-try-9"
-    assert [t.number for t in plan.ranked(trials, FILE.metric)][:3] == [9, 7, 1]
+    assert [point.number for point in judging.ranked(FILE, trials)][:3] == [9, 7, 1]
 
 
 @pytest.mark.parametrize(("impute", "cost"), [("worst", None), ("best", -0.01), ("latest", -0.02)])
 def test_a_failure_counts_as_the_file_says(impute: str, cost: float | None) -> None:
     text = f"method: random\nmetric: {{name: acc, goal: maximize, impute: {impute}}}\nparameters: {{lr: {{value: 1}}}}"
     file = files.read(text, source="x")
-    trials = plan.trials(SWEEP, file.space, file.metric, [run(1), run(2, state=State.FAILED)])
+    trials = plan.trials(SWEEP, file, [run(1), run(2, state=State.FAILED)])
 
-    assert [entry.cost for entry in plan.seen(trials, file.metric)] == [-0.01, cost]
+    assert [entry.cost for entry in plan.seen(trials, file.metrics)] == [-0.01, cost]
 
 
 def test_a_pruned_trial_counts_for_the_search_by_its_last_value_and_is_no_result() -> None:
-    trials = plan.trials(
-        SWEEP, FILE.space, FILE.metric, [run(1), run(9, state=State.PRUNED), run(3, state=State.FAILED)]
-    )
+    trials = plan.trials(SWEEP, FILE, [run(1), run(9, state=State.PRUNED), run(3, state=State.FAILED)])
 
     pruned = trials[-1]
     assert (pruned.word, pruned.pruned, pruned.counts, pruned.failed, pruned.interrupted) == (
         "pruned", True, False, False, False,
     )  # fmt: skip
-    seen = plan.seen(trials, FILE.metric)[-1]
+    seen = plan.seen(trials, FILE.metrics)[-1]
     assert (seen.cost, seen.pruned, seen.pending) == (-0.09, True, False)
-    best = plan.best_of(trials, FILE.metric)
+    best = judging.best(FILE, trials)
     assert best
     assert best.number == 1
-    assert [trial.number for trial in plan.ranked(trials, FILE.metric)] == [1, 9, 3]
+    assert [point.number for point in judging.ranked(FILE, trials)] == [1, 9, 3]
     told = plan.judged(
-        replace(pruned, run=None, state=JobState.FAILED, problem="Killed"), run(9, state=State.PRUNED), None
+        replace(pruned, run=None, state=JobState.FAILED, problem="Killed"), run(9, state=State.PRUNED), ()
     )
     assert (told.pruned, told.problem) == (True, ""), "how its process ended says nothing of it"
 

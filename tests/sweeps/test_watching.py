@@ -10,97 +10,128 @@ import mlgit
 from mlgit.core.compare import Goal
 from mlgit.core.job import JobState
 from mlgit.core.run import Run, State
-from mlgit.errors import NotFoundError
+from mlgit.core.sweep import Sweep
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import runs
+from mlgit.sweeps import file as files
 from mlgit.sweeps import watching
 from mlgit.sweeps.plan import Trial
-from mlgit.sweeps.space import Hyperband, Metric
-from mlgit.sweeps.watching import Watch
+from mlgit.sweeps.watching import Alive, Watch
 
 OFF = {"console": "off", "x_disable_stats": True}
-RULE = Hyperband(min_iter=2, eta=2)
+SWEEP = Sweep(id="s1234567", name="s", project="p", method="random")
+TEXT = "{method: random, metric: {name: %s}, parameters: {x: {min: 0.0, max: 9.0}}%s}"
+STOPS = ", early_terminate: {type: hyperband, min_iter: 2, eta: 2}"
 
 
-def ended(repo: Repo, number: int, values: list[float], name: str = "loss") -> Trial:
-    with mlgit.init(name=f"s-{number}", settings=OFF) as run:
-        for value in values:
-            run.log({name: value})
-    (found,) = (one for one in query.runs(repo) if one.id == run.id)
-    return Trial(number=number, name=found.name, params={}, state=JobState.SUCCEEDED, run=found)
-
-
-def alive(number: int, run_id: str) -> Trial:
-    record = Run(id=run_id, name=f"s-{number}", project="p", state=State.RUNNING)
-    return Trial(number=number, name=record.name, params={}, state=JobState.RUNNING, run=record)
+def watch_of(repo: Repo, metric: str = "loss") -> Watch:
+    found = watching.watch(repo, SWEEP, files.read(TEXT % (metric, STOPS), source="sweep.yaml"))
+    assert found
+    return found
 
 
 @pytest.fixture
 def watch(inside: Repo) -> Watch:
-    return Watch(inside, RULE, Metric(name="loss"))
+    return watch_of(inside)
+
+
+@pytest.fixture(autouse=True)
+def of_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLGIT_SWEEP_ID", SWEEP.id)
+
+
+def ended(repo: Repo, number: int, values: list[float]) -> Run:
+    with mlgit.init(name=f"s-{number}", settings=OFF) as run:
+        for value in values:
+            run.log({"loss": value})
+    (found,) = (one for one in query.runs(repo) if one.id == run.id)
+    return found
+
+
+def mine(number: int, **params: object) -> dict[int, Trial]:
+    return {number: Trial(number=number, name=f"s-{number}", params=params, state=JobState.RUNNING)}
 
 
 def test_a_trial_is_compared_with_those_that_ended_as_soon_as_it_came_so_far(inside: Repo, watch: Watch) -> None:
     others = [ended(inside, number, [1.0, number / 10]) for number in range(1, 4)]
-    with mlgit.init(settings=OFF) as run:
-        all_ = [*others, alive(4, run.id)]
+    there = Alive(inside, SWEEP)
+    with mlgit.init(name="s-4", settings=OFF) as run:
         run.log({"loss": 0.9})
-        assert watch.look(all_, {4}) == {}
+        assert watch.look(there.look(), others, mine(4)) == {}
         run.log({"other": 1})
-        assert watch.look(all_, {4}) == {}
+        assert watch.look(there.look(), others, mine(4)) == {}
         run.log({"loss": 0.8})
-        assert watch.look(all_, ()) == {}, "not ours to judge"
+        assert watch.look(there.look(), others, mine(9)) == {}, "not ours to judge"
         run.log({"loss": 0.7})
 
-        verdict = watch.look(all_, {4})[4]
+        verdict = watch.look(there.look(), others, mine(4))[4]
 
         assert str(verdict) == "0.8 after 2 iterations, where the bound of 4 trials is 0.3"
-        watch.prune(all_[3].run or run, verdict)
+        run.log({"loss": 0.7})
+        assert watch.look(there.look(), others, mine(4)) == {}, "it is being ended"
     (found,) = (one for one in query.runs(inside) if one.id == run.id)
     assert found.state is State.PRUNED
     assert runs.provenance(inside, found)["pruned"] == f"loss {verdict}"
-    with pytest.raises(NotFoundError):
-        watch.prune(found, verdict)
+    assert there.look() == []
+
+
+def test_a_script_may_call_its_run_as_it_likes(inside: Repo, watch: Watch) -> None:
+    best = [ended(inside, number, [0.1, 0.1]) for number in range(1, 4)]
+    with mlgit.init(name="mine", config={"x": 2.5}, settings=OFF) as run:
+        for _ in range(2):
+            run.log({"loss": 1.0})
+
+        assert watch.look(Alive(inside, SWEEP).look(), best, mine(7, x=1.5) | mine(8, x=2.5)).keys() == {8}
+
+
+def test_runs_of_something_else_are_nobodys(inside: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLGIT_SWEEP_ID", "another")
+    with mlgit.init(settings=OFF):
+        assert Alive(inside, SWEEP).look() == []
 
 
 def test_what_was_read_once_is_not_read_again(inside: Repo, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     done = ended(inside, 1, [0.1, 0.1])
     asked: list[str] = []
     histories = runs.histories
-    monkeypatch.setattr(
-        runs, "histories", lambda repo, which, **more: histories(repo, [asked.append(r.id) or r for r in which], **more)
-    )
+
+    def counted(repo: Repo, which: list[Run]) -> object:
+        asked.extend(run.id for run in which)
+        return histories(repo, which)
+
+    monkeypatch.setattr(runs, "histories", counted)
+    there = Alive(inside, SWEEP)
     with mlgit.init(settings=OFF) as run:
         for step in range(5):
             run.log({"loss": 1.0})
-            watch.look([done, alive(2, run.id)], {2})
+            watch.look(there.look(), [done], {})
             assert watch.curves[run.id].told == step + 1
 
-    assert asked == [done.run.id if done.run else ""]
+    assert asked == [done.id]
 
 
 def test_a_metric_may_be_nested_and_a_step_counts_once(inside: Repo) -> None:
-    watch = Watch(inside, RULE, Metric(name="val.acc", goal=Goal.MAXIMIZE))
+    watch = watch_of(inside, "val.acc, goal: maximize")
     with mlgit.init(settings=OFF) as run:
-        one = alive(1, run.id)
         run.log({"val": {"acc": 0.5}}, step=1)
         run.log({"val": {"acc": 0.6}}, step=1)
         run.log({"val": {"acc": float("nan")}}, step=2)
         run.log({"val": {"acc": "none"}}, step=3)
         run.summary["val"] = {"acc": 9}
         run.log({"val.acc": 0.7}, step=4)
-        watch.look([one], {1})
+        watch.look(Alive(inside, SWEEP).look(), (), {})
 
+        assert watch.metric.goal is Goal.MAXIMIZE
         assert (watch.curves[run.id].told, watch.curves[run.id].best) == (3, -0.7)
 
 
 def test_a_resumed_run_goes_on_counting(inside: Repo, watch: Watch) -> None:
     done = ended(inside, 1, [0.5, 0.4, 0.3])
-    assert done.run
-    with mlgit.init(id=done.run.id, resume="must", settings=OFF) as run:
+    watch.look((), [done], {})
+    with mlgit.init(id=done.id, resume="must", settings=OFF) as run:
         run.log({"loss": 0.2})
-        watch.look([replace(done, state=JobState.RUNNING, run=replace(done.run, paused=1.0))], {1})
+        watch.look(Alive(inside, SWEEP).look(), (), {})
 
         assert (watch.curves[run.id].told, watch.curves[run.id].best) == (4, 0.2)
 
@@ -109,20 +140,13 @@ def test_of_a_thinned_history_what_was_seen_while_it_grew_counts(inside: Repo, w
     with mlgit.init(settings=OFF) as run:
         for _ in range(3):
             run.log({"loss": 0.5})
-        watch.look([alive(1, run.id)], {1})
+        watch.look(Alive(inside, SWEEP).look(), (), {})
     (found,) = query.runs(inside)
-    elsewhere = replace(found, held={"history.parquet": "0" * 32})
-    trial = Trial(number=1, name="s-1", params={}, state=JobState.SUCCEEDED, run=elsewhere)
 
-    watch.look([trial], ())
+    watch.look((), [replace(found, held={"history.parquet": "0" * 32})], {})
 
     assert watch.curves[run.id].told == 3
 
 
 def test_a_sweep_that_stops_nothing_has_no_watch(inside: Repo) -> None:
-    from mlgit.sweeps import file as files
-
-    text = "{method: random, metric: {name: a}, parameters: {x: {value: 1}}%s}"
-    assert watching.watch(inside, files.read(text % "", source="x")) is None
-    stops = files.read(text % ", early_terminate: {type: asha, min_iter: 1}", source="x")
-    assert watching.watch(inside, stops) is not None
+    assert watching.watch(inside, SWEEP, files.read(TEXT % ("a", ""), source="x")) is None

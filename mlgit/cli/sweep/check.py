@@ -107,20 +107,24 @@ def _counts(file: SweepFile, whole: Explained) -> Iterator[str]:
     if whole.allowed is not None:
         yield f"allowed: about {whole.allowed:.0%} of what is drawn"
     yield f"points: {whole.points:,}" if whole.points is not None else "points: a continuum"
+    if len(file.metrics) > 1:
+        yield "best: the points that no other beats in all metrics; bayes weighs them anew for each point"
     if file.seeds:
         yield f"seeds: each point {len(file.seeds)} times, as the param seed: {', '.join(map(str, file.seeds[:10]))}"
     if whole.trials is not None:
         yield f"trials: at most {whole.trials:,}"
     elif any(metric.target is not None for metric in file.metrics):
         yield "trials: until the target is reached"
+    elif file.budget.minutes is not None or file.budget.cost is not None:
+        yield "trials: until the budget is used up"
     else:
-        yield "trials: no end; say --trials N, or `run_cap: N` in the file"
+        yield "trials: no end; say --trials N, or `run_cap: N` or a `budget` in the file"
     budget = file.budget
     if budget.minutes is not None:
-        yield f"budget: {figures.number(budget.minutes)} minutes of running"
+        yield f"budget: {figures.number(budget.minutes)} minutes of running, all trials together; then none begins"
     if budget.cost is not None:
         by = budget.cost_metric or f"{figures.number(budget.price_per_hour)} an hour"
-        yield f"budget: a cost of {figures.number(budget.cost)}, by {by}"
+        yield f"budget: a cost of {figures.number(budget.cost)}, by {by}; then none begins"
 
 
 def _words(file: SweepFile, whole: Explained) -> tuple[tuple[str, ...], str]:

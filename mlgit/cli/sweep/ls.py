@@ -27,12 +27,12 @@ def command(json_: bool) -> None:
     place = wiring.place()
     found = [(sweep, *record.trials(place.repo, sweep)) for sweep in record.known(place.repo, place.settings.project)]
     if json_:
-        output.as_json([shown.document(sweep, trials, file.metric) for sweep, file, trials in found])
+        output.as_json([shown.document(sweep, file, trials) for sweep, file, trials in found])
         return
     rows = [
         (
-            sweep.id, sweep.name, sweep.method, str(len(trials)), shown.aim(file.metric),
-            shown.best(trials, file.metric), f"{figures.ago(sweep.created, time.time())}",
+            sweep.id, sweep.name, sweep.method, str(len(trials)), shown.aim(file),
+            shown.best(file, trials), f"{figures.ago(sweep.created, time.time())}",
         )
         for sweep, file, trials in found
     ]  # fmt: skip

@@ -37,7 +37,6 @@ def command(
     """Run a sweep from FILE, in W&B's own format; what follows `--` replaces the file's command.
 
     This is `mlgit sweep create` and an agent with a slot for each of --agents; more agents may join it at any time.
-    Every trial runs to its end: `early_terminate` is read, said, and left aside.
 
     \b
     Examples:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from mlgit import wiring
 from mlgit.cli import output, searching
 from mlgit.cli.sweep import shown
-from mlgit.core import figures
 from mlgit.core.sweep import Sweep
 from mlgit.errors import MlgitError
 
@@ -31,7 +30,7 @@ def work(place: Place, task: Task, *, json_: bool) -> None:
         except KeyboardInterrupt:
             raise MlgitError("Interrupted.", fix=f"mlgit sweep run --resume {task.sweep.id}") from None
     if json_:
-        output.as_json(shown.document(task.sweep, outcome.trials, task.file.metric) | {"ended": outcome.ended})
+        output.as_json(shown.document(task.sweep, task.file, outcome.trials) | {"ended": outcome.ended})
     else:
         _say_outcome(task, outcome)
     if outcome.ended == "interrupted":
@@ -39,9 +38,7 @@ def work(place: Place, task: Task, *, json_: bool) -> None:
 
 
 def unused(file: SweepFile, sweep: Sweep) -> Iterator[str]:
-    """What the file says and this version takes no heed of."""
-    if file.early_terminate:
-        yield "the sweep file's early_terminate is left aside: in this version every trial runs to its end"
+    """What the file says and means nothing here, or something else."""
     yield from file.aside
     if file.project and file.project != sweep.project:
         yield f"the sweep file's project is {file.project!r}; its runs are recorded here, under {sweep.project!r}"
@@ -81,11 +78,11 @@ def _say(trial: Trial) -> None:
 
 
 def _say_outcome(task: Task, outcome: Outcome) -> None:
-    from mlgit.sweeps import plan
+    from mlgit.sweeps import judging, plan
 
-    metric = task.file.metric
+    file, target = task.file, plan.target(task.file)
     output.gap()
-    shown.table(outcome.trials, metric)
+    shown.table(file, outcome.trials)
     output.gap()
     failed = sum(trial.failed for trial in outcome.trials)
     notes = {
@@ -93,22 +90,23 @@ def _say_outcome(task: Task, outcome: Outcome) -> None:
         "nothing left": "Every point of the space was tried.",
         "stopped": f"The sweep was stopped; `mlgit sweep resume {task.sweep.id}` takes that back.",
         "cancelled": f"The sweep was cancelled; `mlgit sweep resume {task.sweep.id}` takes that back.",
-        "target reached": f"The target {figures.number(metric.target) if metric else ''} was reached.",
+        "target reached": f"{target[0].upper()}{target[1:]} was reached.",
+        "budget used up": shown.used(file, outcome.trials),
     }
     if outcome.ended in notes:
         output.say(notes[outcome.ended])
     if failed:
         output.say(f"{failed} of {len(outcome.trials)} trials failed.")
-    best = plan.best_of(outcome.trials, metric)
-    if best and best.run and metric:
-        output.say(f"Best: {best.name}, {metric.name} {figures.number(best.value)}")
+    best = judging.best(file, outcome.trials)
+    if best and best.run:
+        output.say(f"Best: {best.name}, {shown.found(file, outcome.trials)}")
         output.note(f"Next: mlgit sweep report {task.sweep.id}, or mlgit sweep apply {task.sweep.id}")
     if outcome.ended == "interrupted":
         output.note(f"Go on: {_resume(task.sweep, task.sweep.trials)}")
     elif (
         outcome.ended == "done"
         and task.count is None
-        and (more := _more(task.file, len(plan.seen(outcome.trials, metric))))
+        and (more := _more(file, len(plan.seen(outcome.trials, file.metrics))))
     ):
         output.note(f"For more trials: {_resume(task.sweep, more)}")
 
@@ -120,6 +118,8 @@ def _resume(sweep: Sweep, trials: int | None) -> str:
 
 def _more(file: SweepFile, done: int) -> int | None:
     """How many trials in all to suggest after so many *done*: twice as many, or all; None where all were."""
-    bounds = [bound for bound in (file.run_cap, file.space.size) if bound is not None]
+    from mlgit.sweeps import judging
+
+    bounds = [bound for bound in (file.run_cap, judging.size(file)) if bound is not None]
     more = min((2 * done, *bounds))
     return more if more > done else None

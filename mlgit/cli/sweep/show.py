@@ -16,6 +16,10 @@ from mlgit.core import figures
 def command(sweep: str, json_: bool) -> None:
     """Show the trials of SWEEP (its id, its name, or `latest`), best first.
 
+    Of a sweep with several seeds, its points: each with the mean over those trials that count, of which there are `n`,
+    and half of its 95 % confidence interval. Of one with several metrics, `*` marks the front: points that no other
+    beats in all of them.
+
     \b
     Examples:
       mlgit sweep show latest
@@ -27,14 +31,16 @@ def command(sweep: str, json_: bool) -> None:
     found = record.find(place.repo, place.settings.project, sweep)
     file, trials = record.trials(place.repo, found)
     if json_:
-        output.as_json(shown.document(found, trials, file.metric))
+        output.as_json(shown.document(found, file, trials))
         return
-    metric = f", {shown.aim(file.metric)}" if file.metric else ""
+    metric = f", {shown.aim(file)}" if file.metrics else ""
     output.say(f"{found.name} ({found.id}): {found.method}{metric}, seed {found.seed}, {figures.moment(found.created)}")
     if file.description:
         output.say(file.description)
     output.say(
         f"each trial: {' '.join(shown.in_shell(word) for word in found.command) or 'a call of a Python function'}"
     )
+    if used := shown.used(file, trials):
+        output.say(used)
     output.gap()
-    shown.table(trials, file.metric)
+    shown.table(file, trials)

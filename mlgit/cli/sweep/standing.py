@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlgit.cli.sweep import shown
 from mlgit.core import figures
 from mlgit.core.sweep import Sweep
 
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
     from mlgit.sweeps.claiming import Board
     from mlgit.sweeps.claims import Agent, Claim, Claims
     from mlgit.sweeps.plan import Trial
-    from mlgit.sweeps.space import Metric
+    from mlgit.sweeps.space import SweepFile
 
 
 def of(place: Place, sweep: Sweep) -> Standing:
     """How *sweep* stands now. Raises `ConfigError` where this version cannot read its file."""
-    from mlgit.sweeps import claiming, plan, record
+    from mlgit.sweeps import claiming, judging, record
 
     board = claiming.Board(place.repo, sweep)
     sweep, claims = board.look()
@@ -29,10 +30,10 @@ def of(place: Place, sweep: Sweep) -> Standing:
     known = {trial.number for trial in trials if not trial.interrupted}
     begun = len(known | {one.number for one in claims.open} | {one.number for one in claims.gone})
     most = record.bound(file, sweep.trials)
-    bounds = [bound for bound in (most, file.space.size) if bound is not None]
+    bounds = [bound for bound in (most, judging.size(file)) if bound is not None]
     return Standing(
-        sweep=sweep, metric=file.metric, claims=claims, trials=tuple(trials), begun=begun,
-        total=max(min(bounds), begun) if bounds else None, best=plan.best_of(trials, file.metric),
+        sweep=sweep, file=file, claims=claims, trials=tuple(trials), begun=begun,
+        total=max(min(bounds), begun) if bounds else None, best=judging.best(file, trials),
         are={one.id: _is(one, board, now) for one in claims.agents},
     )  # fmt: skip
 
@@ -48,7 +49,7 @@ class Standing:
     """How a sweep is going."""
 
     sweep: Sweep
-    metric: Metric | None
+    file: SweepFile
     claims: Claims
     trials: tuple[Trial, ...]
     begun: int
@@ -86,9 +87,8 @@ class Standing:
 
     def line(self) -> str:
         """What it is, and its state."""
-        sweep, metric = self.sweep, self.metric
-        aim = f", {metric.name} ({metric.goal.value})" if metric else ""
-        return f"{sweep.name} ({sweep.id}): {sweep.method}{aim}; {sweep.state.value}"
+        sweep, aim = self.sweep, shown.aim(self.file)
+        return f"{sweep.name} ({sweep.id}): {sweep.method}{f', {aim}' if aim else ''}; {sweep.state.value}"
 
     def counts(self) -> str:
         """How far it is: `12 of 60 trials: 10 finished, 2 running; about 3m 20s left`."""
@@ -118,7 +118,8 @@ class Standing:
             "total": self.total,
             "trials": dict(self.words),
             "seconds_left": self.left,
-            "metric": self.metric and self.metric.name,
+            "metric": self.file.metric and self.file.metric.name,
+            "used": shown.used_document(self.file, self.trials),
             "best": self.best and {"name": self.best.name, "value": self.best.value, "params": dict(self.best.params)},
             "agents": [
                 {

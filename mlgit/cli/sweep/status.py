@@ -6,8 +6,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import choose, output
-from mlgit.cli.sweep import standing
-from mlgit.core import figures
+from mlgit.cli.sweep import shown, standing
 
 
 @click.command(short_help="Show how a sweep is going: its agents, what they run, how much is left.")
@@ -33,8 +32,10 @@ def command(sweep: str, json_: bool) -> None:
         return
     output.say(found.line())
     output.say(found.counts())
-    if found.best and found.metric:
-        output.say(f"Best: {found.best.name}, {found.metric.name} {figures.number(found.best.value)}")
+    if used := shown.used(found.file, found.trials):
+        output.say(used)
+    if found.best:
+        output.say(f"Best: {found.best.name}, {shown.found(found.file, found.trials)}")
     output.gap()
     output.table(
         ("agent", "host", "process", "is", "slots", "trials"), found.rows(), right=("process", "slots"),
