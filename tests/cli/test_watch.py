@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -233,6 +234,7 @@ def test_a_terminal_that_cannot_draw_gets_lines(inside: Repo, train: Callable[[s
 def _read_until(fd: int, wanted: bytes) -> bytes:
     shown = b""
     while wanted not in shown:
+        assert select.select([fd], [], [], 60)[0], f"nothing more came after {shown[-2000:]!r}"
         shown += os.read(fd, 4096)
     return shown
 
