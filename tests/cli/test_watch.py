@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -200,18 +200,30 @@ def test_a_run_that_has_ended_before_is_told_and_not_waited_for(inside: Repo, ml
     assert re.fullmatch(r"one-\w{6}: finished after .*s: loss 0.5\n", mlgit("watch", "one").stdout)
 
 
-def test_the_table_stays_in_place_on_a_terminal_until_ctrl_c(inside: Repo, train: Callable[[str], Training]):
-    training = train("one")
+@contextmanager
+def terminal(**env: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """(a terminal, `mlgit watch` on it)."""
     ours, theirs = pty.openpty()
     words = [sys.executable, "-m", "mlgit", "watch", "--interval", "0.1"]
-    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs) as watching:
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, **env}) as watching:
         os.close(theirs)
+        try:
+            yield ours, watching
+        except BaseException:
+            watching.kill()
+            raise
+    os.close(ours)
+
+
+def test_the_table_stays_in_place_on_a_terminal_until_ctrl_c(inside: Repo, train: Callable[[str], Training]):
+    training = train("one")
+    with terminal() as (ours, watching):
         shown = _read_until(ours, b"0.2")
         training.log(0.0625)
         shown += _read_until(ours, b"0.0625")
         watching.send_signal(signal.SIGINT)
         shown += _read_until(ours, b"\x1b[?25h")
-    os.close(ours)
+        watching.wait(60)
 
     assert b"1 under way" in shown
     assert b"Traceback" not in shown
@@ -220,13 +232,9 @@ def test_the_table_stays_in_place_on_a_terminal_until_ctrl_c(inside: Repo, train
 
 def test_a_terminal_that_cannot_draw_gets_lines(inside: Repo, train: Callable[[str], Training]):
     train("one")
-    ours, theirs = pty.openpty()
-    words = [sys.executable, "-m", "mlgit", "watch", "--interval", "0.1"]
-    with subprocess.Popen(words, stdin=theirs, stdout=theirs, env={**os.environ, "TERM": "dumb"}) as watching:
-        os.close(theirs)
+    with terminal(TERM="dumb") as (ours, watching):
         shown = _read_until(ours, b"running")
         watching.send_signal(signal.SIGINT)
-    os.close(ours)
 
     assert shown.startswith(b"one (")
 
