@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.measure import Line, at_most, figure, process
+from benchmarks.measure import Line, at_most, process
 from mlgit.core.job import JobState
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
@@ -46,7 +46,6 @@ def _overhead(folder: Path) -> Iterator[Line]:
     agent_of = (*mlgit, "agent", made.stdout.strip(), "--json", "--count")
     one, many = (process((*agent_of, str(count)), runs=3, folder=folder) for count in (1, 1 + FEW))
     yield at_most("an empty trial, beyond its Python's start", (many.wall - one.wall) / FEW - bare.wall, 150, "ms")
-    yield figure("of that, time of processors", (many.cpu - one.cpu) / FEW - bare.cpu, "ms")
 
 
 def _bookkeeping(folder: Path) -> Iterator[Line]:

@@ -194,8 +194,6 @@ def _still_only_of(repo: Repo, runs: Iterable[Run], files: Collection[str], fold
 
 def garbage(place: Place, now: float, *, hidden_for: float) -> Garbage:
     """What there is to be freed at the time *now*, hidden runs after so many seconds."""
-    from dataclasses import replace
-
     from mlgit.dvc import cache
     from mlgit.store import garbage as collecting
 
@@ -491,15 +489,14 @@ def sweep_lines(task: Task) -> tuple[list[str], bool]:
 
 def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]], None]) -> Outcome:
     """Be an agent of *task* on this machine; *tell* hears of each trial that begins or ends. Raises `MlgitError`."""
-    import os
     import time
 
     from mlgit.index import query
-    from mlgit.launch import process
+    from mlgit.launch import process, warm
     from mlgit.sweeps import agent, claiming, watching
-    from mlgit.tracking.command import leash
 
     settings = process.Settings(log_dir=task.scratch)
+    begin = warm.Warm(("mlgit.cli.run", "mlgit.tracking.command.run"))
 
     def runs(known: Mapping[str, str]) -> list[Run]:
         recover.recover_all(place.repo, lambda _: None)  # the run of a trial that was killed becomes a branch here
@@ -508,8 +505,7 @@ def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]
     with claiming.present(place.repo, task.sweep, slots=task.agents) as me:
 
         def start(spec: JobSpec) -> process.Job:
-            env = {**spec.env, leash.VARIABLE: str(os.getpid())}
-            return process.start(replace(spec, env=env), settings, held=(me.lock,))
+            return begin.start(spec, settings, held=(me.lock,))
 
         launcher = agent.Launcher(
             submit=agent.submitting(task, start),

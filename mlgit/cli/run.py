@@ -109,12 +109,10 @@ def command(
     from mlgit.integrations import shim
     from mlgit.store import place
     from mlgit.tracking import begin, ending, files, lives, notice
-    from mlgit.tracking.command import leash
     from mlgit.tracking.command import run as execution
     from mlgit.tracking.run import active
     from mlgit.tracking.wish import settle
 
-    leash.put_on()
     folder = place.here()
     home = begin.place_for(folder)
     flags = {

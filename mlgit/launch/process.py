@@ -11,9 +11,10 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any, Literal, Protocol
 
 from mlgit.core import refs
 from mlgit.core.job import JobSpec, JobState, checked
@@ -38,11 +39,22 @@ class Settings:
         return self.log_dir / f"{refs.slug(spec.name) or 'job'}.log" if self.log_dir else None
 
 
+class Child(Protocol):
+    """A process that was started; `subprocess.Popen` is one."""
+
+    pid: int
+    returncode: Any
+    """How it ended, or None."""
+
+    def poll(self) -> int | None:
+        """How it ended, if it did by now."""
+
+
 @dataclass(kw_only=True)
 class Job:
     """A job that was started. Ask `state`; it is also what keeps the job's bounds."""
 
-    process: subprocess.Popen[bytes]
+    process: Child
     log: Path | None
     grace_seconds: float
     deadline: float | None = None
@@ -73,27 +85,40 @@ def start(spec: JobSpec, settings: Settings, *, held: Sequence[int] = ()) -> Job
     Raises `UsageError`, `NotFoundError` for what cannot start.
     """
     checked(spec)
-    log = settings.log(spec)
-    if log:
-        log.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        how = "ab" if settings.keeps_log else "wb"
-        output = stack.enter_context(log.open(how)) if log else None
-        apart = log and not settings.is_joined
-        errors = stack.enter_context(_errors(log).open(how)) if log and apart else None
+    with outputs(spec, settings) as (output, errors):
         try:
             process = subprocess.Popen(
                 spec.command, cwd=spec.folder, env=os.environ | dict(spec.env), stdin=subprocess.DEVNULL,
-                stdout=output, stderr=errors if apart else output and subprocess.STDOUT, start_new_session=True,
-                pass_fds=held,
+                stdout=output, stderr=errors, start_new_session=True, pass_fds=held,
             )  # fmt: skip
         except FileNotFoundError:
             missing = f"{spec.command[0]!r} on PATH" if Path(spec.folder).is_dir() else f"folder {spec.folder}"
             raise NotFoundError(f"The job {spec.name!r} cannot start: there is no {missing}.") from None
         except OSError as exc:
             raise MlgitError(f"The job {spec.name!r} cannot start.", why=f"{spec.command[0]}: {exc.strerror}") from exc
+    return begun(process, spec, settings)
+
+
+@contextlib.contextmanager
+def outputs(spec: JobSpec, settings: Settings) -> Iterator[tuple[IO[bytes] | None, IO[bytes] | None]]:
+    """The files that take *spec*'s output and its errors, which may be one; None: ours."""
+    if not (log := settings.log(spec)):
+        yield None, None
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    how: Literal["ab", "wb"] = "ab" if settings.keeps_log else "wb"
+    with log.open(how) as output:
+        if settings.is_joined:
+            yield output, output
+            return
+        with _errors(log).open(how) as errors:
+            yield output, errors
+
+
+def begun(child: Child, spec: JobSpec, settings: Settings) -> Job:
+    """The job that *child* is: the leader of its process group, with *spec*'s minutes from now on."""
     deadline = None if spec.minutes is None else time.monotonic() + spec.minutes * 60
-    return Job(process=process, log=log, grace_seconds=settings.grace_seconds, deadline=deadline)
+    return Job(process=child, log=settings.log(spec), grace_seconds=settings.grace_seconds, deadline=deadline)
 
 
 def state(job: Job) -> JobState:
