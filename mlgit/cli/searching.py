@@ -24,7 +24,7 @@ _ROWS = 8
 
 
 def line(trial: Trial) -> str:
-    """A trial that ended: `digits-3: 0.9778 (lr=0.04264)`, and, where it failed, its program's last word."""
+    """A trial that ended: `digits-3: 0.9778 (lr=0.04264)`; where it failed, its program's last word."""
     if not trial.counts:
         lines = [line for line in trial.problem.splitlines() if line.strip()]
         said = [line for line in lines if not line.startswith("mlgit: ")] or lines
@@ -90,12 +90,14 @@ class View:
         from rich.table import Table
 
         task, failed = self.task, sum(trial.failed for trial in self.trials)
+        pruned = sum(trial.pruned for trial in self.trials)
         done = len(self.trials) - len(task.earlier) - len(self.since)
         size = task.file.space.size
         total = task.most if task.most is not None else size and max(size - len(task.earlier), done)
         words = (
             f"{done} of {total} trials" if total else f"{done} trial{'' if done == 1 else 's'}",
             f"{failed} failed" if failed else "",
+            f"{pruned} pruned" if pruned else "",
             _clock(time.monotonic() - self.began),
         )
         bar = (

@@ -6,6 +6,7 @@ command line share a sweep among them, and no point is tried twice.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -20,14 +21,15 @@ from mlgit.core.job import JobState
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.documents.writer import dump
-from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.errors import MlgitError, NotFoundError, TrialPruned, UsageError
 from mlgit.index import query
 from mlgit.store import recover
 from mlgit.store.place import Place
 from mlgit.sweeps import agent as agents
-from mlgit.sweeps import claiming, command, plan, record
+from mlgit.sweeps import claiming, command, plan, record, watching
 from mlgit.sweeps import file as files
 from mlgit.sweeps.plan import Trial
+from mlgit.sweeps.pruning import Eye
 from mlgit.tracking import begin, names, pinned, session
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.ending import exit_code
@@ -50,8 +52,8 @@ def sweep(
         mlgit.agent(sweep_id, train, count=20)
 
     It is kept in git at once; `agent(id, function)` runs its trials. *project* is that of mlgit.yaml unless the
-    configuration or `MLGIT_PROJECT` names one. *entity* means nothing here; *prior_runs* and `early_terminate` are left
-    aside, which is said. Raises `ConfigError` for what is no sweep, `UsageError` for names that cannot be, and for a
+    configuration or `MLGIT_PROJECT` names one. *entity* means nothing here; *prior_runs* are left aside, which is
+    said. Raises `ConfigError` for what is no sweep, `UsageError` for names that cannot be, and for a
     configuration that holds a token.
     """
     content = values.plain(sweep() if callable(sweep) else sweep, where="sweep")
@@ -80,8 +82,6 @@ def sweep(
     if (again := pinned.sweep()) and _is_of(place, made, again):
         return again
     record.keep(place.repo, made)
-    if file.early_terminate:
-        notify("early_terminate is left aside: in this version every trial runs to its end")
     if prior_runs:
         notify("prior_runs are left aside: a sweep learns from its own trials")
     for word in file.aside:
@@ -113,8 +113,9 @@ def agent(
     The params stand against the script's own. It ends after *count* trials, at the sweep's `run_cap` or target, or
     where nothing is left to try. A function that raises makes its run `failed`, and the next trial begins, unless
     *max_consecutive_failed_runs* of them failed in a row, or three within the first minute
-    (`MLGIT_AGENT_DISABLE_FLAPPING=true` takes that back). Without *function*, the sweep's own program runs, a process a
-    trial.
+    (`MLGIT_AGENT_DISABLE_FLAPPING=true` takes that back). Where the sweep stops trials early, the next `log()` of one
+    that goes badly raises `mlgit.errors.TrialPruned`, which is no `Exception`. Without *function*, the sweep's own
+    program runs, a process a trial.
 
     *sweep_id* may be `project/id`; *project* stands against that, and is that of mlgit.yaml unless given. *entity*,
     *forward_signals* and *term_timeout* are W&B's and change nothing. Raises `NotFoundError` for a sweep that is not
@@ -187,7 +188,8 @@ def _call(
         sweep=found, file=record.file_of(found), folder=Path.cwd(), scratch=claiming.folder(place.repo, found),
         count=count,
     )  # fmt: skip
-    calls, rule, pace = _Calls(task, function), _Rule(most_failures), claiming.pace()
+    rule, pace, alive = _Rule(most_failures), claiming.pace(), watching.Alive(place.repo, found)
+    calls = _Calls(task, function, Eye.over(place, task, alive, seconds=pace.look))
     launcher = agents.Launcher(
         submit=calls.run, state=lambda state: state, cancel=lambda _: None, tail=lambda _: "",
         pause=lambda: time.sleep(0.02),
@@ -200,7 +202,7 @@ def _call(
     with claiming.present(place.repo, found, slots=1) as me, claiming.beating(place.repo, found, me.agent, pace):
         outcome = agents.run(
             task, me.agent, claiming.Board(place.repo, found), launcher, runs, lambda *_: None, pace=pace,
-            enough=rule.hear,
+            enough=rule.hear, alive=alive.look,
         )  # fmt: skip
     if outcome.ended == "interrupted":
         raise KeyboardInterrupt
@@ -226,8 +228,8 @@ def _said(task: record.Task, outcome: agents.Outcome) -> str:
 class _Calls:
     """Trials as calls of a function, in this thread: each has ended when it was begun."""
 
-    def __init__(self, task: record.Task, function: Callable[[], Any]) -> None:
-        self.sweep, self.file, self.function = task.sweep, task.file, function
+    def __init__(self, task: record.Task, function: Callable[[], Any], eye: Eye | None) -> None:
+        self.sweep, self.file, self.function, self.eye = task.sweep, task.file, function, eye
 
     def run(self, trial: Trial) -> JobState:
         session.finish()  # one that was left open is not part of this
@@ -240,7 +242,10 @@ class _Calls:
         token = session.assigned.set(assigned)
         code, error, state = 0, None, None
         try:
-            self.function()
+            with self.eye.on(trial, assigned.runs) if self.eye else contextlib.nullcontext():
+                self.function()
+        except TrialPruned as exc:
+            notify(f"trial {trial.name} is stopped early: {exc}")
         except SystemExit as exc:
             code = exit_code(exc.code)
         except KeyboardInterrupt:

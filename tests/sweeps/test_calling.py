@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import itertools
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +21,7 @@ from mlgit.errors import ConfigError, NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.integrations import shim
+from mlgit.store import runs
 from tests.conftest import need
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -267,11 +271,60 @@ def test_what_is_no_sweep_is_refused(inside: Repo) -> None:
         mlgit.controller("x")
 
 
+def test_a_call_that_goes_badly_ends_at_its_next_row_and_the_next_one_begins(
+    inside: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLGIT_SWEEP_LOOK_SECONDS", "0.02")
+    left: list[float] = []
+
+    def endless() -> None:
+        with mlgit.init() as run:
+            try:
+                for _ in itertools.count():
+                    with contextlib.suppress(Exception):  # as trainings do that go on whatever happens
+                        run.log({"loss": run.config.x})
+                    if run.config.x == 1 and run.step > 4:
+                        break
+                    time.sleep(0.002)
+            finally:
+                left.append(run.config.x)
+
+    stops = {"type": "asha", "min_iter": 2, "eta": 4}
+    sweep = mlgit.sweep({
+        "method": "grid", "metric": {"name": "loss"}, "parameters": {"x": {"values": [1, 2, 3]}},
+        "early_terminate": stops,
+    })  # fmt: skip
+
+    mlgit.agent(sweep, endless)
+
+    assert left == [1, 2, 3]
+    found = trials(inside, sweep)
+    assert [run.state for run in found] == [State.FINISHED, State.PRUNED, State.PRUNED]
+    assert runs.provenance(inside, found[2])["pruned"].startswith("loss 3 after 2 iterations")
+    mlgit.agent(sweep, endless)
+    assert left == [1, 2, 3], "none of them is tried again"
+
+
+def test_a_function_is_called_with_each_seed_and_ends_with_the_budget(inside: Repo) -> None:
+    spent = {"cost": {"most": 3, "metric": "usd"}}
+    sweep = mlgit.sweep({
+        "method": "grid", "metric": {"name": "loss"}, "parameters": {"x": {"values": [1, 2, 3]}}, "seeds": 2,
+        "budget": spent,
+    })  # fmt: skip
+
+    def pay() -> None:
+        with mlgit.init() as run:
+            run.log({"loss": run.config.x + run.config.seed, "usd": 1})
+
+    mlgit.agent(sweep, pay)
+
+    assert [(run.params["x"], run.params["seed"]) for run in trials(inside, sweep)] == [(1, 0), (1, 1), (2, 0)]
+
+
 def test_what_means_nothing_here_is_said(inside: Repo, capsys: pytest.CaptureFixture[str]) -> None:
-    mlgit.sweep({**GRID, "early_terminate": {"type": "hyperband", "min_iter": 3}}, entity="team", prior_runs=["abc"])
+    mlgit.sweep(GRID, entity="team", prior_runs=["abc"])
 
     said = capsys.readouterr().err
-    assert "early_terminate is left aside" in said
     assert "'team' means nothing here" in said
     assert "prior_runs are left aside" in said
 
