@@ -79,8 +79,7 @@ def test_trials_that_go_badly_are_ended_early_and_not_tried_again(inside: Repo, 
 def test_a_trial_stays_pruned_where_its_agent_is_killed_as_it_ends_it(inside: Repo, mlgit: Mlgit) -> None:
     kills = """
 def die(*_):
-    agent = psutil.Process().parent().parent()
-    agent.kill()
+    next(one for one in psutil.Process().parents() if "sweep" in one.cmdline()).kill()
     raise SystemExit(3)
 signal.signal(signal.SIGTERM, die)
 """
