@@ -108,14 +108,15 @@ class Live:
         _OPEN.discard(self)
 
 
-def prune(folder: Path, why: str) -> None:
-    """Have the live run of *folder* end as `pruned`, however it does, unless it had said its end before.
+def prune(folder: Path, why: str) -> bool:
+    """Have the live run of *folder* end as `pruned`, however it does; False where it had said its end before.
 
     Whoever calls this ends it. Raises `NotFoundError` where it has ended, `GitError` where the disk refuses.
     """
     opened = Live(folder)
     try:
         opened.event(pruned=why)
+        return telling.is_pruned(folder)
     finally:
         opened.close()
 

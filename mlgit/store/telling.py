@@ -101,6 +101,16 @@ def over(folder: Path) -> Account:
     return replace(account, provenance={**account.provenance, "error": _UNKNOWN})
 
 
+def is_pruned(folder: Path) -> bool:
+    """Whether the run was told that its sweep ends it, before it had said its own end."""
+    left = None
+    for event in rows.lines(folder / "events.jsonl"):
+        if event.keys() & {"pruned", "end", "went"}:
+            return "pruned" in event and left is None
+        left = event.get("left", left)
+    return False
+
+
 def _read(folder: Path) -> Account:
     document = begin(folder)
     params = document.pop("params")
@@ -115,7 +125,7 @@ def _read(folder: Path) -> Account:
     for event in rows.lines(folder / "events.jsonl"):
         dead = State.PREEMPTED if event.get("preempting") is True else dead
         params |= event.get("params", {})
-        pruned = pruned if end or went else event.get("pruned", pruned)
+        pruned = pruned if end or went or left else event.get("pruned", pruned)
         end |= event.get("end", {})
         left, went = event.get("left", left), event.get("went", went)
         provenance |= event.get("about", {})

@@ -92,10 +92,9 @@ class Watch:
         """Write into *run* why it is ended; False where it has ended by itself."""
         self.pruned.add(run.id)
         try:
-            live.prune(live.folder_of(self.repo, run.id), f"{self.metric.name} {verdict}")
+            return live.prune(live.folder_of(self.repo, run.id), f"{self.metric.name} {verdict}")
         except NotFoundError:
             return False
-        return True
 
     def _ours(self, alive: Iterable[Run], mine: Mapping[int, Trial]) -> Iterable[tuple[int, Run]]:
         """Those of the runs *alive* that are of our own trials, *mine*; scripts may give them names of their own."""

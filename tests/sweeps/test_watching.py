@@ -13,7 +13,7 @@ from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.store import runs
+from mlgit.store import live, runs
 from mlgit.sweeps import file as files
 from mlgit.sweeps import watching
 from mlgit.sweeps.plan import Trial
@@ -74,6 +74,20 @@ def test_a_trial_is_compared_with_those_that_ended_as_soon_as_it_came_so_far(ins
     assert found.state is State.PRUNED
     assert runs.provenance(inside, found)["pruned"] == f"loss {verdict}"
     assert there.look() == []
+
+
+def test_a_trial_whose_script_is_through_is_not_ended_any_more(inside: Repo, watch: Watch) -> None:
+    others = [ended(inside, number, [1.0, number / 10]) for number in range(1, 4)]
+    there = Alive(inside, SWEEP)
+    with mlgit.init(name="s-4", settings=OFF) as run:
+        run.log({"loss": 0.9})
+        run.log({"loss": 0.8})
+        live.Live(live.folder_of(inside, run.id)).event(left=1.0)
+
+        assert watch.look(there.look(), others, mine(4)) == {}
+
+    (found,) = (one for one in query.runs(inside) if one.id == run.id)
+    assert found.state is State.FINISHED
 
 
 def test_a_script_may_call_its_run_as_it_likes(inside: Repo, watch: Watch) -> None:
