@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlgit.core import escape
-from mlgit.errors import MlgitError, NotFoundError
+from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git import objects
 from mlgit.store import place as places
 from mlgit.store import recover
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 
     from mlgit.core.findings import Findings, Point
     from mlgit.core.job import JobSpec
+    from mlgit.core.posted import Posted
     from mlgit.core.registered import Registered
     from mlgit.core.run import Run
     from mlgit.core.sweep import Sweep
     from mlgit.core.verdict import Verdict
     from mlgit.forge.base import Forge, PullRequest
     from mlgit.git.repo import Repo
+    from mlgit.launch.asked import Asked
+    from mlgit.launch.queues import Queue
     from mlgit.lineage.affected import Affected
     from mlgit.lineage.croissant import Dataset
     from mlgit.lineage.gather import Wish as LineageWish
@@ -485,6 +488,39 @@ def sweep_lines(task: Task) -> tuple[list[str], bool]:
 
     specs, complete = agent.foreseen(task)
     return [process.render(spec, process.Settings(log_dir=task.scratch)) for spec in specs], complete
+
+
+def agents(place: Place, sweep: Sweep, on: Mapping[str, int]) -> list[tuple[Queue, Asked, str]]:
+    """The jobs that would be agents of *sweep*, so many on each queue: each with exactly what is sent.
+
+    Raises `UsageError`, `NotFoundError` for a queue that there is not.
+    """
+    from mlgit.launch import asked, queues, submitting
+
+    found = []
+    for name, count in on.items():
+        queue = queues.find(place.settings, name)
+        if queue.is_away:
+            raise UsageError(
+                f"Agents cannot be jobs of the queue {queue.name}.",
+                why=f"Jobs of {queue.kind} do not see this repository, by which agents share the trials among them.",
+                fix="a queue of local, docker or slurm",
+            )
+        words = (*asked.program(queue), "sweep", "agent", sweep.id)
+        tasks = count if count > 1 else None
+        wish = asked.Asked(name=sweep.name, command=words, is_bare=True, tasks=tasks, preemptible=True)
+        found.append((queue, wish, submitting.preview(place, queue, wish, places.here(), in_place=False)))
+    return found
+
+
+def launch_agents(
+    place: Place, wanted: Iterable[tuple[Queue, Asked, str]], tell: Callable[[str], None]
+) -> list[Posted]:
+    """Launch what `agents` has found. Raises `MlgitError` where a backend refuses."""
+    from mlgit.launch import submitting
+
+    here = places.here()
+    return [submitting.submit(place, queue, wish, here, in_place=False, tell=tell)[0] for queue, wish, _ in wanted]
 
 
 def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]], None]) -> Outcome:

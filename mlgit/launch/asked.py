@@ -76,12 +76,7 @@ def spec(wish: Asked, job: Posted, queue: Queue, folder: Path, shared: tuple[Pat
         secrets=wish.secrets, key=f"{job.project}/{job.id}", preemptible=wish.preemptible,
     )  # fmt: skip
     filled = queue.filled(plain, said(wish))
-    if queue.is_away:
-        head: tuple[str, ...] = ("mlgit", "run", "--push")
-    elif filled.image or any(getattr(queue.settings, name, None) for name in ("image", "build")):
-        head = ("mlgit", "run")
-    else:
-        head = (sys.executable, "-m", "mlgit", "run")
+    head = (*program(queue, filled.image), "run", *(("--push",) if queue.is_away else ()))
     if wish.tasks is None:
         return replace(filled, command=_words(wish, job, None, head))
     tasks = range(wish.tasks)
@@ -90,6 +85,12 @@ def spec(wish: Asked, job: Posted, queue: Queue, folder: Path, shared: tuple[Pat
         for n in tasks
     )  # fmt: skip
     return replace(filled, array=array)
+
+
+def program(queue: Queue, image: str | None = None) -> tuple[str, ...]:
+    """The words that start mlgit in a job of *queue*: of this machine's own Python, or of what an *image* has."""
+    is_image = image or queue.defaults.image or any(getattr(queue.settings, one, None) for one in ("image", "build"))
+    return ("mlgit",) if is_image or queue.is_away else (sys.executable, "-m", "mlgit")
 
 
 def _words(wish: Asked, job: Posted, task: int | None, head: Sequence[str]) -> tuple[str, ...]:

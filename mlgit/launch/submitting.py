@@ -33,7 +33,9 @@ Tell = Callable[[str], None]
 def preview(place: Place, queue: Queue, wish: Asked, here: Path, *, in_place: bool) -> str:
     """Exactly what would be sent to the backend, without the values of secrets. Raises `UsageError`."""
     job = _listed(place, queue, wish, here, "" if _is_as_it_is(queue, in_place=in_place) else "HEAD")
-    return _rendered(queue, _spec(place, queue, wish, job, here), here)
+    spec = _spec(place, queue, wish, job, here)
+    queue.check(spec)
+    return _rendered(queue, spec, here)
 
 
 def submit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,12 @@ import click
 from mlgit import wiring
 from mlgit.cli import output
 from mlgit.cli.sweep import given, running
+from mlgit.core import figures
 from mlgit.errors import UsageError
 
 if TYPE_CHECKING:
+    from mlgit.core.posted import Posted
+    from mlgit.core.sweep import Sweep
     from mlgit.sweeps.record import Task
 
 
@@ -28,15 +32,20 @@ if TYPE_CHECKING:
 @click.option("--resume", metavar="SWEEP",
               help="Go on with a sweep instead of FILE, to as many trials and with as many agents as before if no "
                    "others are given; trials that were interrupted run again.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Print the trials' command lines; run nothing.")
+@click.option("--on", "queues", multiple=True, metavar="QUEUE[=N]",
+              help="Launch N agents as jobs of a queue instead of being one; may be repeated.")  # fmt: skip
+@click.option(
+    "--dry-run", is_flag=True, help="Print the trials' command lines, with --on what queues are sent; run nothing."
+)
 @click.option("--json", "json_", is_flag=True, help="Print the outcome as JSON.")
 def command(
     file: Path | None, command_: tuple[str, ...], agents: int | None, trials: int | None, seed: int | None,
-    resume: str | None, dry_run: bool, json_: bool,
+    resume: str | None, queues: tuple[str, ...], dry_run: bool, json_: bool,
 ) -> None:  # fmt: skip
     """Run a sweep from FILE, in W&B's own format; what follows `--` replaces the file's command.
 
     This is `mlgit sweep create` and an agent with a slot for each of --agents; more agents may join it at any time.
+    With --on, the agents are jobs of `mlgit launch`'s queues, on several at once: `mlgit jobs ls` has them.
 
     \b
     Examples:
@@ -44,10 +53,14 @@ def command(
       mlgit sweep run sweep.yaml --trials 8 -- python train.py --lr '{lr}'
       mlgit sweep run --resume k3f9a2xq
       mlgit sweep run --resume k3f9a2xq --trials 40
+      mlgit sweep run sweep.yaml --on desk=2 --on slurm=8
       mlgit sweep run sweep.yaml --dry-run
     """
     from mlgit.sweeps import record
 
+    on = dict(map(_agents_on, queues))
+    if on and agents is not None:
+        raise UsageError("--on says how many agents, and --agents too.", fix="--on QUEUE=N")
     place = wiring.place()
     if resume:
         if file or command_ or seed is not None:
@@ -61,19 +74,48 @@ def command(
         )  # fmt: skip
     for word in running.unused(task.file, task.sweep):
         output.note(word)
+    wanted = wiring.agents(place, task.sweep, on)
     if dry_run:
-        _dry_run(task, json_)
+        _dry_run(task, [sent for _, _, sent in wanted], json_=json_)
         return
     record.keep(place.repo, task.sweep)
+    if wanted:
+        _say_launched(task.sweep, wiring.launch_agents(place, wanted, output.note), json_=json_)
+        return
     running.work(place, task, json_=json_)
 
 
-def _dry_run(task: Task, json_: bool) -> None:
+def _agents_on(text: str) -> tuple[str, int]:
+    name, equals, number = text.partition("=")
+    if not name or (equals and not (number.isdecimal() and 0 < int(number) <= _MOST_AGENTS)):
+        raise UsageError(f"{text[:80]!r} names no agents of a queue.", fix=f"--on QUEUE=N, N from 1 to {_MOST_AGENTS}")
+    return name, int(number or 1)
+
+
+_MOST_AGENTS = 1000
+
+
+def _say_launched(sweep: Sweep, jobs: Sequence[Posted], *, json_: bool) -> None:
+    """Say which jobs are agents, and what looks after them."""
+    if json_:
+        told = [{"id": job.id, "queue": job.queue, "job": job.job, "agents": job.tasks or 1} for job in jobs]
+        output.as_json({"id": sweep.id, "name": sweep.name, "project": sweep.project, "jobs": told})
+        return
+    output.say(f"sweep {sweep.name} ({sweep.id}): {sweep.method}, seed {sweep.seed}")
+    for job in jobs:
+        output.say(f"{figures.count(job.tasks or 1, 'agent')} in the queue {job.queue}: {job.job} ({job.id})")
+    output.note(f"Next: mlgit sweep status {sweep.id}; mlgit jobs ls; one more here: mlgit sweep agent {sweep.id}")
+
+
+def _dry_run(task: Task, sent: Sequence[str], *, json_: bool) -> None:
+    """Print what is *sent* to queues, or the trials that are known beforehand."""
     lines, complete = wiring.sweep_lines(task)
     if json_:
-        output.as_json({"trials": lines, "complete": complete})
+        output.as_json({"trials": lines, "complete": complete} | ({"jobs": sent} if sent else {}))
         return
-    for line in lines:
+    for text in sent:
+        output.raw(text)
+    for line in () if sent else lines:
         output.say(line)
-    if not complete:
+    if not sent and not complete:
         output.note("what comes after these depends on their results")
