@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlgit.core import compare, refs
 from mlgit.core.compare import Goal
+from mlgit.core.run import State
 from mlgit.documents.reader import plain
 from mlgit.errors import NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.public.lookup import ENTITY
+from mlgit.public.run import Run
 from mlgit.public.runs import Runs
 
 
@@ -69,15 +71,18 @@ class Sweep:
         return f"{sign}summary_metrics.{metric}" if metric else None
 
     def best_run(self, order: str | None = None) -> Any:
-        """The best trial by *order*, or by the sweep's own metric; None where none has a number."""
+        """The best trial by *order*, or by the sweep's own metric; None where none has a number.
+
+        One that was stopped early is not the best by the sweep's metric: what it had last is no result.
+        """
         wanted = order or self.order
         if wanted is None:
             return None
         key = wanted.lstrip("+-").partition(".")[2]
-        found = Runs(self._repo, self.project, {"sweep": self.id}, wanted)
-        return next((run for run in found if compare.is_number(run.summary.get(key))), None) if key else (
-            next(iter(found), None)
-        )  # fmt: skip
+        found: Iterable[Run] = Runs(self._repo, self.project, {"sweep": self.id}, wanted)
+        if order is None:
+            found = (run for run in found if run.state != State.PRUNED.value)
+        return next((run for run in found if not key or compare.is_number(run.summary.get(key))), None)
 
     def load(self, force: bool = False) -> dict[str, Any]:
         """Its record as plain data."""

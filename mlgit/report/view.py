@@ -255,8 +255,10 @@ def _sweep(about: Compared) -> SweepView | None:
         return None
     metric, goal = searched_by(about)
     pairs = [(run.id, told(run).get(metric)) for run in trials]
-    best = compare.best(pairs, goal) if goal else None
     own = dict(pairs).get(about.head.id)
+    pruned = {run.id for run in trials if run.state is State.PRUNED}
+    pairs = [pair for pair in pairs if pair[0] not in pruned]  # what one had when it was stopped is no result
+    best = compare.best(pairs, goal) if goal else None
     better = (value for _, value in pairs if compare.direction(own, value, goal) is Direction.BETTER)
     return SweepView(
         id=about.sweep.id if about.sweep else "",

@@ -75,7 +75,7 @@ def test_a_trial_is_placed_among_its_siblings() -> None:
     head = replace(HEAD, sweep="s")
     others = [replace(head, id=str(n), metrics={"accuracy": value}) for n, value in enumerate((0.99, 0.985, 0.5))]
     lost = replace(head, id="lost", metrics={}, state=State.CRASHED)
-    pruned = replace(head, id="pruned", metrics={"accuracy": 0.1}, state=State.PRUNED)
+    pruned = replace(head, id="pruned", metrics={"accuracy": 1.0}, state=State.PRUNED)
 
     sweep = build(Compared(head=head, goals={}, siblings=(head, *others, lost, pruned))).sweep
 

@@ -31,7 +31,7 @@ def gathered(text: str, *runs: tuple[dict[str, Any], dict[str, Any], State], imp
         )
         for number, (params, metrics, state) in enumerate(runs, 1)
     ]  # fmt: skip
-    trials = plan.trials(SWEEP, file.space, file.metric, recorded)
+    trials = plan.trials(SWEEP, file, recorded)
     return gather(SWEEP, file, trials, with_importance=importance)
 
 
