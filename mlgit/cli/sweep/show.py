@@ -11,10 +11,10 @@ from mlgit.core import figures
 
 
 @click.command(short_help="Show the trials of a sweep, best first.")
-@click.argument("sweep", type=choose.SweepName())
+@click.argument("sweep", default="latest", type=choose.SweepName())
 @click.option("--json", "json_", is_flag=True, help="Print it as JSON.")
 def command(sweep: str, json_: bool) -> None:
-    """Show the trials of SWEEP (its id, its name, or `latest`), best first.
+    """Show the trials of SWEEP (its id, its name, or `latest`, which is the default), best first.
 
     Of a sweep with several seeds, its points: each with the mean over those trials that count, of which there are `n`,
     and half of its 95 % confidence interval. Of one with several metrics, `*` marks the front: points that no other
@@ -22,7 +22,7 @@ def command(sweep: str, json_: bool) -> None:
 
     \b
     Examples:
-      mlgit sweep show latest
+      mlgit sweep show
       mlgit sweep show k3f9a2xq --json
     """
     from mlgit.sweeps import record
