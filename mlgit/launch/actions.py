@@ -26,6 +26,8 @@ _MOST_TASKS, _MOST_CHARACTERS = 256, 65_535
 """Jobs of a matrix, and characters of all inputs (https://docs.github.com/actions/reference/limits)."""
 _UNBOUNDED_MINUTES, _SPARE_MINUTES = 7200, 15
 """What a job without a bound may take, which no runner exceeds; and what is left for all that is not the command."""
+_LONGEST_NAME = 100
+"""Characters of a job's name in that of its run, so that the key after it, by which it is found, is not cut off."""
 _APPEARS = 60.0
 """Seconds in which GitHub shows a run that it has begun."""
 _WORKFLOW = "mlgit init --github, commit what it writes, and push that to the default branch"
@@ -192,7 +194,7 @@ def _request(spec: JobSpec, settings: Settings, key: str) -> tuple[str, dict[str
         )
     code = pushed.code(spec.folder)
     job = {
-        "name": " ".join(spec.name.split()) or "job", "commit": code.commit, "folder": code.inside,
+        "name": " ".join(spec.name.split())[:_LONGEST_NAME] or "job", "commit": code.commit, "folder": code.inside,
         "tasks": list(range(len(spec.members))), "runs_on": list(settings.runs_on or _labels(spec)),
         "at_once": settings.at_once or _MOST_TASKS, "minutes": spec.minutes,
         "at_most_minutes": _UNBOUNDED_MINUTES if spec.minutes is None else math.ceil(spec.minutes) + _SPARE_MINUTES,

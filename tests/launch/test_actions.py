@@ -90,6 +90,13 @@ def test_the_request_says_all_and_is_what_is_sent(place: Place):
     assert sent == {"ref": "main", "inputs": {}, "return_run_details": True}
 
 
+def test_however_long_a_jobs_name_is_its_key_stands_in_that_of_the_run(place: Place):
+    job = place.submit(place.spec("", name="x" * 5000, key="long"))
+
+    assert len(place.of.runs[int(job)].title) < 130
+    assert place.submit(place.spec("", name="x" * 5000, key="long")) == job
+
+
 def test_what_github_would_not_take_is_refused_before(place: Place):
     def refused(spec: JobSpec) -> str:
         asked = len(place.of.asked)
