@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 
 from mlgit.sweeps.search import gaussian
 from mlgit.sweeps.search.axes import Array, Axes
+from mlgit.sweeps.search.evened import evened
 from mlgit.sweeps.search.forest import Forest
 from mlgit.sweeps.space import Params, Space
 
@@ -34,7 +35,7 @@ class Search:
         self.space, self.seed = space, seed
         self.axes = Axes(space)
         self.rows = np.array([self.axes.row(params) for params in ended])
-        self.costs, self.variances = np.array(costs), np.array(variances)
+        self.costs, self.variances = evened(np.array(costs), np.array(variances))
         self.best = [self.axes.us(ended[index]) for index in np.argsort(self.costs, kind="stable")[:5]]
         self.alone: gaussian.Process | None = None
         if len(costs) < FOREST_FROM and self.axes.free:
