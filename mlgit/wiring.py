@@ -523,6 +523,14 @@ def launch_agents(
     return [submitting.submit(place, queue, wish, here, in_place=False, tell=tell)[0] for queue, wish, _ in wanted]
 
 
+def sweep_metric(place: Place, task: Task) -> Callable[[], Mapping[str, float]]:
+    """What tells the last value of *task*'s metric of each trial under way here, by the name of its run."""
+    from mlgit.sweeps import watching
+
+    metric = task.file.metric
+    return watching.Latest(watching.Alive(place.repo, task.sweep), metric.name).look if metric else dict
+
+
 def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]], None]) -> Outcome:
     """Be an agent of *task* on this machine; *tell* hears of each trial that begins or ends. Raises `MlgitError`."""
     import time

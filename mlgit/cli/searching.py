@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlgit.sweeps.record import Task
 
 Tell = Callable[["Trial", "tuple[Trial, ...]"], None]
+Latest = Callable[[], Mapping[str, float]]
 
 _ROWS = 8
 """So many running trials are shown."""
@@ -41,15 +42,17 @@ def params(trial: Trial) -> str:
 
 
 @contextlib.contextmanager
-def watching(task: Task) -> Iterator[Tell]:
+def watching(task: Task, latest: Latest = dict) -> Iterator[Tell]:
     """Show how *task* goes until the block ends; what is yielded wants to hear of each trial that begins or ends.
+
+    *latest* tells the last value of the metric of each trial under way, by name.
 
     Only trials that failed leave a line behind.
     """
     from rich.live import Live
     from rich.text import Text
 
-    view = View(task, task.earlier)
+    view = View(task, task.earlier, latest)
     with Live(get_renderable=view.render, transient=True, refresh_per_second=4) as live:
 
         def tell(trial: Trial, trials: tuple[Trial, ...]) -> None:
@@ -66,6 +69,8 @@ class View:
 
     task: Task
     trials: tuple[Trial, ...]
+    latest: Latest = dict
+    """The last value of the metric of each trial under way, by name."""
     began: float = field(default_factory=time.monotonic)
     since: dict[int, float] = field(default_factory=dict)
     """Running trials: number → since when, on the monotonic clock."""
@@ -89,16 +94,17 @@ class View:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
-        task, failed = self.task, sum(trial.failed for trial in self.trials)
-        pruned = sum(trial.pruned for trial in self.trials)
-        done = len(self.trials) - len(task.earlier) - len(self.since)
-        size = task.file.space.size
-        total = task.most if task.most is not None else size and max(size - len(task.earlier), done)
+        before, done = self.over(self.task.earlier), self.over(self.trials)
+        failed, pruned = sum(trial.failed for trial in self.trials), sum(trial.pruned for trial in self.trials)
+        total = self.total(before, done)
+        took = time.monotonic() - self.began
+        left = took / (done - before) * (total - done) if total and done > before else 0.0
         words = (
             f"{done} of {total} trials" if total else f"{done} trial{'' if done == 1 else 's'}",
             f"{failed} failed" if failed else "",
             f"{pruned} pruned" if pruned else "",
-            _clock(time.monotonic() - self.began),
+            _clock(took),
+            f"about {_clock(left)} left" if left >= 1 else "",
         )
         bar = (
             (ProgressBar(total=total, completed=done, width=30, complete_style="cyan", finished_style="cyan"),)
@@ -108,6 +114,18 @@ class View:
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_row(*bar, " · ".join(filter(None, words)))
         return grid
+
+    @staticmethod
+    def over(trials: tuple[Trial, ...]) -> int:
+        """How many of *trials* have ended, and need no other."""
+        return sum(trial.state.ended and not trial.interrupted for trial in trials)
+
+    def total(self, before: int, done: int) -> int | None:
+        """How many there will be, those *before* among them, where that is known."""
+        task, size = self.task, self.task.file.space.size
+        if task.most is None:
+            return size and max(size, done)
+        return max(before + task.most, done)
 
     def rows(self) -> Table:
         """The best trial so far and the running ones, those that run longest first."""
@@ -122,8 +140,11 @@ class View:
         if best := judging.best(self.task.file, self.trials):
             self.row(grid, best, "best", figures.number(best.value), "green")
         named = {trial.number: trial for trial in self.trials}
+        latest = self.latest() if self.since else {}
         for number, since in list(self.since.items())[:_ROWS]:
-            self.row(grid, named[number], "running", _clock(time.monotonic() - since), "cyan")
+            trial = named[number]
+            told = f"{figures.number(latest[trial.name])} · " if trial.name in latest else ""
+            self.row(grid, trial, "running", f"{told}{_clock(time.monotonic() - since)}", "cyan")
         if len(self.since) > _ROWS:
             grid.add_row("", f"and {len(self.since) - _ROWS} more")
         return grid

@@ -42,6 +42,27 @@ class Alive:
         return [run for run in ours if locks.is_alive(live.folder_of(self.repo, run.id))]
 
 
+@dataclass
+class Latest:
+    """What the trials under way here have last told of the metric called *name*: for who looks on."""
+
+    alive: Alive
+    name: str
+    _told: dict[str, tuple[Growing, list[float]]] = field(default_factory=dict)
+
+    def look(self) -> dict[str, float]:
+        """The last value of each, by the name of its run."""
+        found: dict[str, float] = {}
+        for run in self.alive.look():
+            folder = live.folder_of(self.alive.repo, run.id)
+            growing, last = self._told.setdefault(run.id, (Growing(folder, self.name), []))
+            for value in growing.more():
+                last[:] = [value]
+            if last:
+                found[run.name] = last[0]
+        return found
+
+
 def _begun(repo: Repo, run_id: str) -> Run | None:
     try:
         document = telling.begin(live.folder_of(repo, run_id))

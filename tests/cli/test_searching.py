@@ -60,6 +60,39 @@ def test_the_best_and_the_running_trials_are_seen() -> None:
     ]
 
 
+def test_a_running_trial_is_seen_with_what_it_told_last() -> None:
+    view = searching.View(TASK, (), lambda: {"s-2": 0.75})
+    view.hear(trial(1), (trial(1),))
+    view.hear(trial(2), (trial(1), trial(2)))
+    console = Console(file=io.StringIO(), width=80)
+    with console.capture() as captured:
+        console.print(view.rows())
+
+    assert [line.split() for line in captured.get().splitlines()] == [
+        ["running", "s-1", "0s", "lr=0.125"],
+        ["running", "s-2", "0.75", "·", "0s", "lr=0.25"],
+    ]
+
+
+def test_what_others_run_is_not_done_and_what_was_done_before_is() -> None:
+    before = tuple(trial(number, JobState.SUCCEEDED, 0.5) for number in (1, 2))
+    view = searching.View(replace(TASK, earlier=before, most=3), before)
+    view.hear(trial(3), (*before, trial(3), trial(4)))
+    view.began -= 10
+    assert seen_bar(view).endswith("2 of 5 trials · 10s")
+
+    view.hear(trial(3, JobState.SUCCEEDED, 0.6), (*before, trial(3, JobState.SUCCEEDED, 0.6), trial(4)))
+
+    assert seen_bar(view).endswith("3 of 5 trials · 10s · about 20s left")
+
+
+def seen_bar(view: searching.View) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    with console.capture() as captured:
+        console.print(view.bar())
+    return captured.get().rstrip()
+
+
 def test_a_search_without_an_end_has_no_bar() -> None:
     assert seen(replace(TASK, most=None), trial(1, JobState.SUCCEEDED, 0.9))[0] == "1 trial · 0s"
 

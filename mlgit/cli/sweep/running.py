@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def work(place: Place, task: Task, *, json_: bool) -> None:
     """Be an agent of *task* until there is nothing left for it to do, and say what came of it."""
-    with _ctrl_c_by_any_name(), _display(task, json_) as tell:
+    with _ctrl_c_by_any_name(), _display(place, task, json_) as tell:
         try:
             outcome = wiring.run_sweep(place, task, tell)
         except KeyboardInterrupt:
@@ -57,7 +57,7 @@ def _ctrl_c_by_any_name() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _display(task: Task, json_: bool) -> Iterator[searching.Tell]:
+def _display(place: Place, task: Task, json_: bool) -> Iterator[searching.Tell]:
     """What to do with news of a trial: a view for who watches, a line each for a pipe, nothing beside JSON."""
     if not json_:
         what = f"{task.sweep.name} ({task.sweep.id}): {task.sweep.method}"
@@ -66,7 +66,7 @@ def _display(task: Task, json_: bool) -> Iterator[searching.Tell]:
     if json_:
         yield lambda _trial, _trials: None
     elif output.is_terminal():
-        with searching.watching(task) as tell:
+        with searching.watching(task, wiring.sweep_metric(place, task)) as tell:
             yield tell
     else:
         yield lambda trial, _trials: _say(trial) if trial.state.ended else None
