@@ -6,8 +6,11 @@ A point is judged by the means over its seeds. Nothing is read here, and no cloc
 from __future__ import annotations
 
 import math
+import operator
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mlgit.core import figures, stats
@@ -36,6 +39,17 @@ class Point:
     def counts(self) -> bool:
         """Whether anything tells how good it is."""
         return any(trial.counts for trial in self.trials)
+
+    @property
+    def typical(self) -> Trial:
+        """The trial that stands for it: of those that count, the one nearest to the mean by the first metric.
+
+        Not the best: which seed was lucky says nothing of the point. Where none counts, one that is under way, if any.
+        """
+        counted = [trial for trial in self.trials if trial.counts]
+        if counted and self.summaries:
+            return min(counted, key=lambda trial: (abs(trial.value - self.summaries[0].mean), trial.number))
+        return next(iter(counted or (trial for trial in self.trials if not trial.state.ended)), self.trials[0])
 
     @property
     def number(self) -> int:
@@ -93,34 +107,37 @@ def front(file: SweepFile, trials: Iterable[Trial]) -> list[Point]:
 
 
 def best(file: SweepFile, trials: Iterable[Trial]) -> Trial | None:
-    """The best trial: of the best point, or of the front's first by the first metric, the one with the best value."""
+    """The trial that stands for the best point, or for the front's first by the first metric."""
     found = front(file, trials)
-    if not found or file.metric is None:
-        return None
-    sign = _sign(file.metric)
-    counted = [trial for trial in found[0].trials if trial.counts]
-    return min(counted, key=lambda trial: (sign * trial.value, trial.number))
+    return found[0].typical if found else None
 
 
 def pareto(metrics: Sequence[Metric], found: Sequence[Point]) -> list[int]:
-    """The rank of each of *found*, all of which count: 0 for what no other beats, 1 for what then none beats, …"""
-    if len(metrics) < 2 or not found:
-        return [0] * len(found)
-    import numpy as np
+    """The rank of each of *found*, all of which count: 0 for what no other beats, 1 for what then none beats, …
 
-    costs = np.array([[_sign(m) * one.mean for m, one in zip(metrics, p.summaries, strict=True)] for p in found])
-    beaten = np.zeros((len(found), len(found)), dtype=bool)
-    for row, cost in enumerate(costs):
-        beaten[row] = (cost <= costs).all(axis=1) & (cost < costs).any(axis=1)
-    ranks = np.full(len(found), -1)
-    by = beaten.sum(axis=0)
-    rank = 0
-    while (ranks < 0).any():
-        now = (by == 0) & (ranks < 0)
-        ranks[now] = rank
-        by = by - beaten[now].sum(axis=0)
-        rank += 1
-    return [int(one) for one in ranks]
+    After Zhang and others, "An Efficient Approach to Nondominated Sorting" (IEEE Trans. Evol. Comput. 19, 2015).
+    """
+    ranks = [0] * len(found)
+    if len(metrics) < 2:
+        return ranks
+    rows = [tuple(_sign(m) * one.mean for m, one in zip(metrics, p.summaries, strict=True)) for p in found]
+    fronts: list[list[tuple[float, ...]]] = []
+    for place in sorted(range(len(rows)), key=rows.__getitem__):  # whoever beats one stands before it
+        row = rows[place]
+        rank = bisect_left(fronts, True, key=partial(_is_beaten_by_none, row))
+        if rank == len(fronts):
+            fronts.append([])
+        fronts[rank].append(row)
+        ranks[place] = rank
+    return ranks
+
+
+def _is_beaten_by_none(row: tuple[float, ...], front: Sequence[tuple[float, ...]]) -> bool:
+    return not any(_beats(other, row) for other in reversed(front))
+
+
+def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one != other and all(map(operator.le, one, other))
 
 
 def reached(file: SweepFile, trials: Iterable[Trial]) -> Point | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 import pytest
@@ -112,7 +113,7 @@ def test_points_are_ranked_by_their_means_and_a_lucky_seed_alone_leads_nobody() 
     assert [point.is_whole for point in ranked] == [True, True, False, False]
     best = judging.best(SEEDS, found)
     assert best
-    assert best.number == 6
+    assert best.number == 4, "the one nearest to the mean, not the luckiest seed"
     assert [point.params["x"] for point in judging.front(SEEDS, found)] == [2]
 
 
@@ -153,6 +154,24 @@ def test_of_several_metrics_the_front_is_what_no_other_beats_in_all() -> None:
     seen = plan.seen(found, SEVERAL.metrics)
     assert [one.costs for one in seen][:2] == [(3.0, -0.9, 5), (1.0, -0.5, 5)]
     assert seen[4].costs == ()
+
+
+def test_each_point_ranks_one_behind_the_last_that_beats_it() -> None:
+    dice = random.Random(4)
+    recorded = [run(n, 1, loss=dice.randint(0, 9), acc=dice.randint(0, 9), size=dice.randint(0, 9)) for n in range(80)]
+    points = judging.points(SEVERAL, trials(SEVERAL, *recorded))
+    costs = [(one.summaries[0].mean, -one.summaries[1].mean, one.summaries[2].mean) for one in points]
+
+    ranks = judging.pareto(SEVERAL.metrics, points)
+
+    for cost, rank in zip(costs, ranks, strict=True):
+        beaten_by = [
+            other_rank
+            for other, other_rank in zip(costs, ranks, strict=True)
+            if other != cost and all(a <= b for a, b in zip(other, cost, strict=True))
+        ]
+        assert rank == max(beaten_by, default=-1) + 1
+    assert len(set(ranks)) > 3
 
 
 def test_a_sweep_is_done_when_one_point_meets_every_target() -> None:

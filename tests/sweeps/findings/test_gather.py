@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from mlgit.core.compare import Goal
 from mlgit.core.findings import Findings
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.sweeps import file as files
 from mlgit.sweeps import plan
-from mlgit.sweeps.findings.gather import front, gather
+from mlgit.sweeps.findings.gather import gather
 
 SWEEP = Sweep(id="k3f9a2xq", name="search", project="p", method="random")
 ONE = (
@@ -63,11 +62,13 @@ def test_seeds_of_one_point_are_judged_by_their_mean_and_how_sure_it_is() -> Non
         ({"lr": 0.01, "x": 0.5, "seed": 1}, {}, State.FAILED),
     )
 
-    best, other = (found.points[place] for place in found.ranked)
-    assert (best.values, best.runs, best.margins) == ((1.5,), 1, (None,))
-    assert (other.values, other.runs) == ((2.0,), 3)
-    assert other.margins[0] == pytest.approx(2.484, abs=0.001)  # Student's t with two degrees: 4.303 · 1 / √3
-    assert {"1", "search-2", "r3"} <= other.called
+    whole, lacking = (found.points[place] for place in found.ranked)
+    assert (lacking.values, lacking.runs, lacking.margins) == ((1.5,), 1, ())  # a good seed alone says little
+    assert (whole.values, whole.runs) == ((2.0,), 3)
+    assert whole.margins[0] == pytest.approx(2.484, abs=0.001)  # Student's t with two degrees: 4.303 · 1 / √3
+    assert whole.name == "search-2"  # nearest to the mean
+    assert whole.params == {"lr": 0.1, "x": 0.5}
+    assert {"1", "search-2", "r3"} <= whole.called
 
 
 def test_of_several_metrics_the_points_that_no_other_beats_come_first() -> None:
@@ -81,13 +82,6 @@ def test_of_several_metrics_the_points_that_no_other_beats_come_first() -> None:
 
     assert found.front == (0, 1)
     assert found.ranked == (1, 0, 2)
-
-
-def test_the_front_keeps_equals_and_what_is_best_in_one() -> None:
-    both = [Goal.MINIMIZE, Goal.MAXIMIZE]
-
-    assert front([(1, 1), (1, 1), (2, 1), (0, 0), (3, 9)], both) == [0, 1, 3, 4]
-    assert front([], both) == []
 
 
 def test_categories_and_numbers_have_their_shares() -> None:
