@@ -6,14 +6,18 @@ import contextlib
 import gc
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 
 from mlgit.core.job import JobSpec, JobState, Member
 from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.index import query
 from mlgit.launch import docker
 from mlgit.launch.docker import Settings
 from tests import dockerd
@@ -111,3 +115,28 @@ def test_render_shows_what_is_sent_and_of_secrets_the_names(place: Place):
     assert (host["NanoCpus"], host["Memory"], host["MemorySwap"]) == (2 * 10**9, 4 * 2**30, 4 * 2**30)
     assert host["DeviceRequests"][0]["Count"] == 1
     assert [(mount["Source"], mount["ReadOnly"]) for mount in host["Mounts"]] == [("/work", False), ("/data", True)]
+
+
+def test_a_run_in_a_container_is_recorded_in_the_repository(
+    place: Place, inside: Repo, mlgit: Callable[..., Any], tmp_path: Path
+):
+    checkout, packages = Path(__file__).parents[2], Path(click.__file__).parents[1]
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "mlgit").write_text('#!/bin/sh\nexec python3 -m mlgit "$@"\n')
+    (tmp_path / "bin" / "mlgit").chmod(0o755)
+    (inside.folder / "train.py").write_text(
+        "import mlgit\nmlgit.init().log({'loss': 0.5})\nprint(open('note').read())\n"
+    )
+    (inside.folder / "note").write_text("as it was")
+    (inside.folder / "mlgit.yaml").write_text(
+        f"project: p\nqueues:\n  box:\n    docker:\n      {{host: {place.settings.host!r}, network: none, pull: false, "
+        f"image: {place.image!r}, user: '0:0', mounts: [{tmp_path / 'bin'}, {packages}, {checkout / 'mlgit'}]}}\n"
+        f"    defaults: {{env: {{PATH: '{tmp_path / 'bin'}:/usr/bin:/bin', PYTHONPATH: '{checkout}:{packages}'}}}}\n"
+    )
+
+    job = json.loads(mlgit("launch", "--wait", "--json", "--", "python3", "train.py", check=False).stdout)
+
+    lines = mlgit("jobs", "logs", job["id"]).stdout
+    assert "as it was" in lines, lines
+    (run,) = query.runs(inside)
+    assert (run.id, run.state.value, run.metrics["loss"], job["state"]) == (job["run"], "finished", 0.5, "succeeded")
