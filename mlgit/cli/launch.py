@@ -101,7 +101,7 @@ def command(
     if wait or follow:
         job = awaited.waited(place, job, follow=follow, quiet=as_json)
     if as_json:
-        output.as_json(shown.document(place, job))
+        output.as_json(shown.document(job, shown.runs(place, job)[job.id]))
     if (wait or follow) and job.state is not JobState.SUCCEEDED:
         sys.exit(1)
 

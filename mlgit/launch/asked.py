@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,8 @@ from mlgit.launch.queues import Queue
 
 TASK, TASKS, JOB = "MLGIT_TASK", "MLGIT_TASKS", "MLGIT_JOB"
 """Variables that a job finds: the number of its task, from 0, how many there are, and its id."""
+_OUTER = "MLGIT_RUN_ID"
+"""The run that a process takes part in."""
 _DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -71,8 +74,9 @@ def said(wish: Asked) -> dict[str, Any]:
 
 def spec(wish: Asked, job: Posted, queue: Queue, folder: Path, shared: tuple[Path, ...] = ()) -> JobSpec:
     """*wish* as a job of *queue* that starts in *folder*, and may write to *shared* too; recorded as *job*."""
+    apart = {_OUTER: ""} if _OUTER in os.environ else {}  # the run that launches it may long have ended by then
     plain = JobSpec(
-        name=wish.name, folder=str(folder), shared=tuple(map(str, shared)), env={**wish.env, JOB: job.id},
+        name=wish.name, folder=str(folder), shared=tuple(map(str, shared)), env={**wish.env, JOB: job.id, **apart},
         secrets=wish.secrets, key=f"{job.project}/{job.id}", preemptible=wish.preemptible,
     )  # fmt: skip
     filled = queue.filled(plain, said(wish))

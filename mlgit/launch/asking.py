@@ -46,7 +46,8 @@ def look(place: Place, some: Iterable[Posted]) -> Found:
             found = backend.status([job.job for job in group], settings)
             stood |= {job.id: found[job.job] for job in group}
         except MlgitError as exc:
-            unsure |= {job.id: f"{exc.what} {exc.why}".strip() for job in group}
+            why = " ".join((exc.what, *exc.why.splitlines()[:1]))
+            unsure |= {job.id: why for job in group}
     now = round(time.time(), 3)
     after = {job.id: job.stood(stood[job.id], now) for job in given if job.id in stood}
     if news := {job.id: after[job.id] for job in given if job.id in after and after[job.id] != job}:

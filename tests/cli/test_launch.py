@@ -133,6 +133,14 @@ def test_an_arrays_tasks_are_runs_of_one_group(project: Repo, mlgit: Script):
     assert mlgit("jobs", "logs", job["id"], "--task", "0").stdout
 
 
+def test_what_a_run_launches_is_no_part_of_it(project: Repo, mlgit: Script):
+    launch = ("mlgit", "launch", "--wait", "-n", "inner", "--", "python", "train.py")
+    mlgit("run", "--", *launch)
+
+    inner, outer = sorted(query.runs(project), key=lambda run: run.name != "inner")
+    assert (inner.name, list(inner.metrics), list(outer.metrics)) == ("inner", ["loss"], [])
+
+
 def test_a_key_launches_one_job(project: Repo, mlgit: Script):
     first = launched(mlgit, "--key", "night", "--", "python", "train.py")
     second = launched(mlgit, "--key", "night", "--", "python", "train.py")

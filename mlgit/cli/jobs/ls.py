@@ -36,14 +36,15 @@ def command(every: bool, as_json: bool) -> None:
     ended = [job.id for job in known if job.state.ended]
     hidden = set() if every else set(ended[_FEW:])
     found = asking.look(place, [job for job in known if job.id not in hidden])
+    runs = shown.runs(place, *found.jobs)
     if as_json:
-        output.as_json([shown.document(place, job, found.unsure.get(job.id, "")) for job in found.jobs])
+        output.as_json([shown.document(job, runs[job.id], found.unsure.get(job.id, "")) for job in found.jobs])
         return
     now = time.time()
     rows = [
         (
             job.id, job.name, job.queue, shown.state(job, found.unsure.get(job.id, "")),
-            figures.ago(job.submitted, now), shown.said(shown.runs(place, job)),
+            figures.ago(job.submitted, now), shown.said(runs[job.id]),
         )
         for job in found.jobs
     ]  # fmt: skip

@@ -58,6 +58,6 @@ def command(job: str, on: str | None, from_zero: bool, wait: bool, as_json: bool
     if wait:
         new = awaited.waited(place, new, follow=False, quiet=as_json)
     if as_json:
-        output.as_json(shown.document(place, new))
+        output.as_json(shown.document(new, shown.runs(place, new)[new.id]))
     if wait and new.state is not JobState.SUCCEEDED:
         sys.exit(1)

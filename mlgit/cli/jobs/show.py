@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +16,7 @@ from mlgit.errors import MlgitError
 
 if TYPE_CHECKING:
     from mlgit.core.posted import Posted
-    from mlgit.store.place import Place
+    from mlgit.core.run import Run
 
 
 @click.command()
@@ -36,8 +37,9 @@ def command(job: str, as_json: bool) -> None:
     found = asking.look(place, [jobs.find(place.repo, place.settings.project, job)])
     (one,) = found.jobs
     unsure = found.unsure.get(one.id, "")
+    runs = shown.runs(place, one)[one.id]
     if as_json:
-        output.as_json(shown.document(place, one, unsure))
+        output.as_json(shown.document(one, runs, unsure))
         return
     output.say(f"{one.name} ({one.id}): {shown.state(one, unsure)}")
     if unsure:
@@ -45,7 +47,7 @@ def command(job: str, as_json: bool) -> None:
     for name, value in _facts(one).items():
         if value:
             output.say(f"{name:<9} {value}")
-    _tell_runs(place, one)
+    _tell_runs(runs)
     if one.tasks:
         _tell_tasks(one)
 
@@ -73,8 +75,8 @@ def _brought(job: Posted) -> str:
     return "" if getattr(settings, "is_away", False) else f"what {job.folder} held as it began"
 
 
-def _tell_runs(place: Place, job: Posted) -> None:
-    for run in shown.runs(place, job)[:_MOST]:
+def _tell_runs(runs: Sequence[Run]) -> None:
+    for run in runs[:_MOST]:
         output.say(
             f"{'run':<9} {run.branch.rpartition('/')[2] or run.name}: {run.state.value} {figures.headlines(run)}"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core import escape, figures
@@ -32,19 +33,18 @@ def command_line(job: Posted) -> str:
     return " ".join((*(f"-p {shlex.quote(pair)}" for pair in job.params), shlex.join(job.command)))
 
 
-def runs(place: Place, job: Posted) -> list[Run]:
-    """The runs that it has recorded so far."""
+def runs(place: Place, *jobs: Posted) -> dict[str, list[Run]]:
+    """The runs that *jobs* have recorded so far, by the job's id."""
     from mlgit.index import query
     from mlgit.launch import asked
 
-    if not job.run:
-        return []
-    return query.of_ids(place.repo, [asked.run_of(job, number) for number in range(job.tasks or 1)])
+    ids = {job.id: [asked.run_of(job, number) for number in range(job.tasks or 1)] if job.run else [] for job in jobs}
+    known = {run.id: run for run in query.of_ids(place.repo, list(dict.fromkeys(chain(*ids.values()))))}
+    return {job: [known[one] for one in some if one in known] for job, some in ids.items()}
 
 
-def document(place: Place, job: Posted, unsure: str = "") -> dict[str, Any]:
-    """It as JSON, with what its runs say."""
-    found = runs(place, job)
+def document(job: Posted, found: Sequence[Run], unsure: str = "") -> dict[str, Any]:
+    """It as JSON, with what the runs *found* of it say."""
     return job.document() | {
         "unsure": unsure or None,
         "runs": [{"id": run.id, "name": run.name, "state": run.state.value, "metrics": run.metrics} for run in found],

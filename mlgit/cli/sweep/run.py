@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +59,9 @@ def command(
     """
     from mlgit.sweeps import record
 
-    on = dict(map(_agents_on, queues))
+    on = Counter[str]()
+    for name, number in map(_agents_on, queues):
+        on[name] += number
     if on and agents is not None:
         raise UsageError("--on says how many agents, and --agents too.", fix="--on QUEUE=N")
     place = wiring.place()
