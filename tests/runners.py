@@ -44,7 +44,9 @@ runs:
   steps:
     - shell: sh
       env: {REF: "${{ inputs.ref }}"}
-      run: git init -q . && git fetch -q --depth 1 "$TESTS_REMOTE" "$REF" && git checkout -q FETCH_HEAD
+      run: |
+        git init -q . && git remote add origin "$TESTS_REMOTE"
+        git fetch -q --depth 1 origin "$REF" && git checkout -q FETCH_HEAD
 """
 
 
@@ -125,8 +127,10 @@ class GitHub:
         for folder in ("repo", "checkout"):
             for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "start"]):
                 subprocess.run(["git", *command], cwd=here / folder, check=True)
+        env = {name: value for name, value in os.environ.items() if name not in ("GITHUB_TOKEN", "GH_TOKEN")}
+        env["HOME"] = str(here)
         run.process = subprocess.Popen(words, cwd=here / "repo", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                       text=True, env={**os.environ, "HOME": str(here)})  # fmt: skip
+                                       text=True, env=env)  # fmt: skip
         run.status = "in_progress"
         script = "".join(f"{line}\n" for line in workflow.splitlines())
         assert run.process.stdout

@@ -62,7 +62,7 @@ def test_no_script_of_the_workflow_is_made_of_what_an_author_wrote():
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
 
     assert workflow["permissions"] == {}
-    assert [job["permissions"] for job in workflow["jobs"].values()] == [{"contents": "read"}]
+    assert [job["permissions"] for job in workflow["jobs"].values()] == [{"contents": "write"}]
     assert all("${{" not in step.get("run", "") for step in steps)
     assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step["uses"]) for step in steps if "uses" in step)
     assert workflow_runs.COMMAND in [step["name"] for step in steps]
@@ -136,6 +136,29 @@ def test_how_a_task_ended_is_told_in_words(place: Place):
     for job, why in jobs.items():
         found = place.ended(job)
         assert (found.state, found.why.endswith(why)) == (JobState.FAILED, True), found
+
+
+def test_the_branch_of_a_run_gets_to_the_remote_and_the_command_has_no_token(place: Place):
+    code = """
+import os, sys, mlgit
+mlgit.init().log({"loss": 0.5})
+print(any(sys.argv[1][::-1] in value for value in os.environ.values()))
+sys.exit(int(sys.argv[2]))
+"""
+    mlgit = str(Path(sys.executable).with_name("mlgit"))
+    jobs = [
+        place.submit(replace(spec, command=(mlgit, "run", "-n", name, "--", *spec.command)))
+        for name, spec in (
+            ("good", place.spec(code, runners.TOKEN[::-1], "0")),
+            ("bad", place.spec(code, runners.TOKEN[::-1], "3")),
+        )
+    ]
+
+    assert [place.ended(job).why for job in jobs] == ["", "it exited with 3"]
+    assert ["False" in place.printed(job) for job in jobs] == [True, True]
+    words = ["git", "for-each-ref", "--format=%(refname)", "refs/heads/exp/"]
+    there = subprocess.run(words, cwd=place.of.remote, capture_output=True, text=True, check=True)
+    assert [line.rsplit("/")[-1].split("-")[0] for line in there.stdout.splitlines()] == ["bad", "good"]
 
 
 def test_an_array_is_ended_whole_and_a_task_alone_is_not(place: Place):
