@@ -99,11 +99,24 @@ def ranked(file: SweepFile, trials: Iterable[Trial]) -> list[Point]:
 
 def front(file: SweepFile, trials: Iterable[Trial]) -> list[Point]:
     """The points that no other beats in all metrics, the best by the first one first; of one metric, the best point."""
-    found = [point for point in ranked(file, trials) if point.counts] if file.metrics else []
+    if file.metric is None:
+        return []
+    if len(file.metrics) == 1 and not file.seeds:  # asked for several times a second
+        sign = _sign(file.metric)
+        counted = (trial for trial in trials if trial.counts)
+        first = min(counted, key=lambda trial: (sign * trial.value, trial.number), default=None)
+        return [_point(file, (first,))] if first else []
+    found = [point for point in points(file, trials) if point.counts]
     whole = [point for point in found if point.is_whole] or found
-    if len(file.metrics) < 2:
-        return whole[:1]
-    return [point for point, rank in zip(whole, pareto(file.metrics, whole), strict=True) if rank == 0]
+    costs = {point.number: _costs(file.metrics, point) for point in whole}
+    order = sorted(whole, key=lambda point: (costs[point.number], point.number))
+    if len(file.metrics) == 1:
+        return order[:1]
+    kept: list[Point] = []
+    for point in order:  # whoever beats one stands before it
+        if not any(_beats(costs[other.number], costs[point.number]) for other in kept):
+            kept.append(point)
+    return sorted(kept, key=lambda point: (costs[point.number][0], point.number))
 
 
 def best(file: SweepFile, trials: Iterable[Trial]) -> Trial | None:
@@ -120,7 +133,7 @@ def pareto(metrics: Sequence[Metric], found: Sequence[Point]) -> list[int]:
     ranks = [0] * len(found)
     if len(metrics) < 2:
         return ranks
-    rows = [tuple(_sign(m) * one.mean for m, one in zip(metrics, p.summaries, strict=True)) for p in found]
+    rows = [_costs(metrics, point) for point in found]
     fronts: list[list[tuple[float, ...]]] = []
     for place in sorted(range(len(rows)), key=rows.__getitem__):  # whoever beats one stands before it
         row = rows[place]
@@ -138,6 +151,10 @@ def _is_beaten_by_none(row: tuple[float, ...], front: Sequence[tuple[float, ...]
 
 def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return one != other and all(map(operator.le, one, other))
+
+
+def _costs(metrics: Sequence[Metric], point: Point) -> tuple[float, ...]:
+    return tuple(_sign(metric) * summary.mean for metric, summary in zip(metrics, point.summaries, strict=True))
 
 
 def reached(file: SweepFile, trials: Iterable[Trial]) -> Point | None:

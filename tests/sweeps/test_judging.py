@@ -172,6 +172,8 @@ def test_each_point_ranks_one_behind_the_last_that_beats_it() -> None:
         ]
         assert rank == max(beaten_by, default=-1) + 1
     assert len(set(ranks)) > 3
+    front = {point.number for point in judging.front(SEVERAL, trials(SEVERAL, *recorded))}
+    assert front == {point.number for point, rank in zip(points, ranks, strict=True) if rank == 0}
 
 
 def test_a_sweep_is_done_when_one_point_meets_every_target() -> None:
