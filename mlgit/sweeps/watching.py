@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from mlgit.core import history
 from mlgit.core.run import Run
 from mlgit.core.sweep import Sweep
-from mlgit.errors import MlgitError, NotFoundError
+from mlgit.errors import GitError, MlgitError, NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.store import live, locks, own, records, runs, telling
 from mlgit.store.following import Growing
@@ -103,19 +103,25 @@ class Watch:
         found: dict[int, Verdict] = {}
         for number, run in self._ours(alive, mine) if has_news else ():
             curve, since = self.curves[run.id], self.passed.get(run.id, 0)
+            if run.id not in self.pruned and (verdict := stop(self.rule, self.curves.values(), curve, since=since)):
+                is_told = self._prune(run, verdict)
+                if is_told is None:
+                    continue
+                if is_told:
+                    found[number] = verdict
             self.passed[run.id] = len(curve.marks)
-            verdict = stop(self.rule, self.curves.values(), curve, since=since)
-            if verdict and run.id not in self.pruned and self._prune(run, verdict):
-                found[number] = verdict
         return found
 
-    def _prune(self, run: Run, verdict: Verdict) -> bool:
-        """Write into *run* why it is ended; False where it has ended by itself."""
-        self.pruned.add(run.id)
+    def _prune(self, run: Run, verdict: Verdict) -> bool | None:
+        """Write into *run* why it is ended; False where it has ended by itself, None where the disk refuses."""
         try:
-            return live.prune(live.folder_of(self.repo, run.id), f"{self.metric.name} {verdict}")
+            is_told = live.prune(live.folder_of(self.repo, run.id), f"{self.metric.name} {verdict}")
         except NotFoundError:
-            return False
+            is_told = False
+        except GitError:  # a full disk ends no agent: the trial goes on until the next look
+            return None
+        self.pruned.add(run.id)
+        return is_told
 
     def _ours(self, alive: Iterable[Run], mine: Mapping[int, Trial]) -> Iterable[tuple[int, Run]]:
         """Those of the runs *alive* that are of our own trials, *mine*; scripts may give them names of their own."""

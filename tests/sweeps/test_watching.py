@@ -11,12 +11,14 @@ from mlgit.core.compare import Goal
 from mlgit.core.job import JobState
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
+from mlgit.errors import GitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import live, runs
 from mlgit.sweeps import file as files
 from mlgit.sweeps import watching
 from mlgit.sweeps.plan import Trial
+from mlgit.sweeps.space import Halving, Hyperband
 from mlgit.sweeps.watching import Alive, Watch
 
 OFF = {"console": "off", "x_disable_stats": True}
@@ -97,6 +99,28 @@ def test_a_script_may_call_its_run_as_it_likes(inside: Repo, watch: Watch) -> No
             run.log({"loss": 1.0})
 
         assert watch.look(Alive(inside, SWEEP).look(), best, mine(7, x=1.5) | mine(8, x=2.5)).keys() == {8}
+
+
+@pytest.mark.parametrize("rule", [Hyperband(min_iter=2, eta=2), Halving(min_iter=2, eta=2)])
+def test_a_disk_that_refuses_lets_a_trial_go_on_until_the_next_look(
+    inside: Repo, watch: Watch, monkeypatch: pytest.MonkeyPatch, rule: Hyperband | Halving
+) -> None:
+    watch = replace(watch, rule=rule)
+    best = [ended(inside, number, [0.1, 0.1]) for number in range(1, 4)]
+    there = Alive(inside, SWEEP)
+
+    def full(*_: object) -> bool:
+        raise GitError("The disk is full.")
+
+    with mlgit.init(name="s-4", settings=OFF) as run:
+        for _ in range(2):
+            run.log({"loss": 1.0})
+        with monkeypatch.context() as patched:
+            patched.setattr(live, "prune", full)
+            assert watch.look(there.look(), best, mine(4)) == {}
+        run.log({"loss": 1.0})
+
+        assert watch.look(there.look(), best, mine(4)).keys() == {4}
 
 
 def test_runs_of_something_else_are_nobodys(inside: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
