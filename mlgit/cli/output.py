@@ -223,8 +223,14 @@ def _total(widths: Sequence[int]) -> int:
 
 
 def _style(cell: str) -> str:
-    return {"running": "cyan", "failed": "red", "crashed": "red", "preempted": "yellow", "pruned": "magenta",
-            "worse": "red", "better": "green"}.get(cell, "")  # fmt: skip
+    return _STYLES.get(cell.partition(": ")[0], "")
+
+
+_STYLES = {
+    "running": "cyan", "failed": "red", "crashed": "red", "lost": "red", "timed out": "red", "preempted": "yellow",
+    "pruned": "magenta", "worse": "red", "better": "green",
+}  # fmt: skip
+"""Of what a cell says first."""
 
 
 def takes_unicode() -> bool:

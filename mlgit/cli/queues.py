@@ -52,6 +52,11 @@ def command(as_json: bool) -> None:
     output.table(columns, rows, right=("jobs",), spare=("settings",))
 
 
-def _words(values: Any) -> str:
-    told: Mapping[str, Any] = values
-    return ", ".join(f"{name} {figures.number(value)}" for name, value in told.items())
+def _words(told: Any) -> str:
+    """Settings on a line, those inside of one in brackets."""
+    if isinstance(told, Mapping):
+        words = {
+            name: f"({_words(value)})" if isinstance(value, Mapping) else _words(value) for name, value in told.items()
+        }
+        return ", ".join(f"{name} {value}" for name, value in words.items())
+    return " ".join(map(_words, told)) if isinstance(told, list) else figures.number(told)

@@ -74,14 +74,24 @@ def logs(job: Posted, task: int | None, *, follow: bool) -> Iterator[str]:
     Raises `MlgitError`.
     """
     backend, settings = askable(job)
-    return backend.logs(job.job if task is None else member(job.job, task), settings, follow=follow)
+    return backend.logs(_called(job, task), settings, follow=follow)
 
 
 def cancel(some: Sequence[Posted], task: int | None = None) -> None:
     """End *some* jobs, of an array one *task*. Raises `MlgitError`."""
     for job in some:
         backend, settings = askable(job)
-        backend.cancel([job.job if task is None else member(job.job, task)], settings)
+        backend.cancel([_called(job, task)], settings)
+
+
+def _called(job: Posted, task: int | None) -> str:
+    """What the backend calls *job*, or one *task* of it. Raises `UsageError` for one that it has not."""
+    if task is None:
+        return job.job
+    if task >= (job.tasks or 0):
+        has = f"It has the tasks 0 to {job.tasks - 1}." if job.tasks else "It is no array."
+        raise UsageError(f"The job {job.name} has no task {task}.", why=has)
+    return member(job.job, task)
 
 
 def tidy(some: Sequence[Posted]) -> None:

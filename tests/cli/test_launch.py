@@ -131,6 +131,7 @@ def test_an_arrays_tasks_are_runs_of_one_group(project: Repo, mlgit: Script):
     shown = mlgit("jobs", "show", "seeds").stdout.splitlines()
     assert shown[-3:] == ["0\tsucceeded\t", "1\tfailed\tit exited with 1", "2\tfailed\tit exited with 2"]
     assert mlgit("jobs", "logs", job["id"], "--task", "0").stdout
+    assert "It has the tasks 0 to 2." in mlgit("jobs", "logs", job["id"], "--task", "3", check=False).stderr
 
 
 def test_what_a_run_launches_is_no_part_of_it(project: Repo, mlgit: Script):
@@ -162,6 +163,26 @@ def test_a_launch_that_was_killed_before_it_wrote_down_the_answer_is_found_again
 
     assert "whether desk has taken it is not known" in listed["unsure"]
     assert (again["id"], again["job"], again["state"]) == (job["id"], job["job"], "succeeded")
+    assert len(query.runs(project)) == 1
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_a_launch_that_dies_while_its_backend_answers_can_be_made_again(
+    project: Repo, mlgit: Script, python: Script, begins: bool
+):
+    words = ["launch", "--key", "night", "--", "python", "train.py"]
+    dying = (
+        "import os\nfrom mlgit.launch import local\nreal = local.submit\n"
+        f"local.submit = lambda *given: ({begins} and real(*given), os._exit(9))\n"
+        f"from mlgit.cli import group\ngroup.main({words!r})\n"
+    )
+    assert python("-c", dying, check=False).returncode == 9
+    (listed,) = json.loads(mlgit("jobs", "ls", "--json").stdout)
+    assert "job" not in listed
+
+    job = launched(mlgit, *words[1:])
+
+    assert (job["id"], job["state"]) == (listed["id"], "succeeded")
     assert len(query.runs(project)) == 1
 
 
@@ -272,11 +293,13 @@ def test_a_dry_run_says_what_would_be_sent_and_changes_nothing(project: Repo, ml
 def test_queues_are_listed_with_what_they_say(project: Repo, mlgit: Script):
     (project.folder / "mlgit.yaml").write_text(
         "project: p\nqueues:\n  desk:\n    local: {slots: 3}\n    defaults: {minutes: 5}\n    limits: {gpus: 1}\n"
+        "  big:\n    slurm: {options: {exclude: node7}, setup: [a, b]}\n"
     )
 
     rows = [line.split("\t") for line in mlgit("queues").stdout.splitlines()]
 
     assert rows[1] == ["desk", "local", "slots 3", "minutes 5", "gpus 1", "0"]
+    assert rows[2] == ["big", "slurm", "options (exclude node7), setup a b", "", "", "0"]
     assert {row[0] for row in rows[2:]} >= {"docker", "local", "slurm"}
 
 
