@@ -13,6 +13,7 @@ from mlgit.core.history import Series
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.plots import Curve, canvas
+from mlgit.plots.trials import _Marks
 
 GROUNDS = ("#ffffff", "#0d1117")
 
@@ -226,6 +227,16 @@ def test_a_pruned_trial_is_neither_the_best_nor_a_part_of_the_best_so_far() -> N
 
     assert plots.parallel(found(points), ["lr"]) == plots.parallel(found(without), ["lr"])
     assert plots.history(found(points)) != plots.history(found(without))
+
+
+def test_a_lucky_seed_alone_is_neither_the_best_nor_a_part_of_the_best_so_far() -> None:
+    points = some_points(8)
+    lucky = [replace(point, values=(-9.0, 0.0), is_whole=False) if point.number == 6 else point for point in points]
+    marks = [_Marks.of(found(some, aims=2), 0) for some in (points, lucky)]
+
+    assert marks[0].best not in (6, None)
+    assert marks[1].best == min((n for n in range(8) if n not in (4, 6)), key=lambda n: points[n].values[0] or 0)
+    assert _Marks.of(replace(found(points, aims=1), ranked=(3, 0)), 0).best == 3  # as it was judged
 
 
 @pytest.mark.parametrize("values", [(), (None,), (1.0,), (1.0, 1.0), (1e308, -1e308), (5e-324, 1.0), (1.0, 2.0, None)])

@@ -44,6 +44,8 @@ class Point:
     """Whether it tells how good its params are."""
     is_pruned: bool = False
     """Whether the sweep ended it early, because it went badly."""
+    is_whole: bool = True
+    """Whether none of its seeds is still out: a good one alone says little."""
     is_running: bool = False
     problem: str = ""
     """Why it does not count, or nothing."""

@@ -35,8 +35,9 @@ def parallel(findings: Findings, params: Sequence[str], metric: int = 0) -> byte
     shown = params[:MOST]
     aim = findings.aims[metric]
     points = [one for one in findings.points if one.counts and not math.isnan(canvas.plottable(one.values[metric]))]
-    best = min(points, key=lambda point: _cost(point, metric, aim.goal), default=None)
-    drawn = _some(sorted(points, key=lambda point: -_cost(point, metric, aim.goal)))
+    by_value = min(points, key=lambda point: _cost(point, metric, aim.goal), default=None)
+    best = findings.best if metric == 0 and findings.best in points else by_value
+    drawn = _some(sorted(points, key=lambda point: (point is best, -_cost(point, metric, aim.goal))))
     columns = [
         _Scale.of([point.params.get(name, compare.MISSING) for point in drawn], logarithmic=findings.searched.get(name))
         for name in shown

@@ -93,9 +93,13 @@ class _Marks:
     rings: Sequence[bool] = ()
     pruned: Sequence[bool] = ()
     """Those that the sweep ended early: their value is not one that others can be held against."""
+    lacking: Sequence[bool] = ()
+    """Those whose value is not their last: seeds are still out."""
     waiting: Sequence[bool] = ()
     """Those that have no value yet."""
     margins: Sequence[float] = ()
+    judged: int | None = None
+    """The place of the one that was judged the best; None: by its value."""
 
     @classmethod
     def of(cls, findings: Findings, metric: int) -> _Marks:
@@ -105,20 +109,28 @@ class _Marks:
             values=[canvas.plottable(point.values[metric]) for point in findings.points],
             goal=findings.aims[metric].goal,
             pruned=[point.is_pruned for point in findings.points],
+            lacking=[not point.is_whole for point in findings.points],
             waiting=[point.is_running for point in findings.points],
             margins=[canvas.plottable(margin) for margin in margins],
+            judged=findings.ranked[0] if findings.ranked and len(findings.aims) == 1 else None,
         )
 
     @property
     def best(self) -> int | None:
         """The place of the best trial."""
-        pairs = [(str(place), value) for place, value in enumerate(self.values) if not self.is_pruned(place)]
+        if self.judged is not None:
+            return self.judged
+        pairs = [(str(place), value) for place, value in enumerate(self.values) if self.is_weighed(place)]
         found = compare.best(pairs, self.goal) if self.goal else None
         return int(found) if found is not None else None
 
     def is_pruned(self, place: int) -> bool:
         """Whether the trial at *place* was ended early."""
         return bool(self.pruned) and self.pruned[place]
+
+    def is_weighed(self, place: int) -> bool:
+        """Whether the value at *place* can be held against others."""
+        return not self.is_pruned(place) and not (self.lacking and self.lacking[place])
 
     @property
     def lost(self) -> list[int]:
@@ -177,7 +189,7 @@ class _Marks:
         steps: list[tuple[float, float]] = []
         for n, x in enumerate(places):
             best = steps[-1][1] if steps else math.nan
-            y = math.nan if self.is_pruned(n) else self.values[n]
+            y = self.values[n] if self.is_weighed(n) else math.nan
             if not (math.isnan(y) and math.isnan(best)):
                 steps.append((x, y if math.isnan(best) else best if math.isnan(y) else pick(best, y)))
         axes.plot(*canvas.columns_of(steps), color=canvas.COLOURS[2], drawstyle="steps-post", linewidth=1.6, zorder=1)

@@ -57,6 +57,7 @@ def _told(point: judging.Point, metrics: int) -> Point:
         runs=sum(one.counts for one in point.trials) or len(point.trials),
         counts=point.counts,
         is_pruned=trial.pruned,
+        is_whole=point.is_whole,
         is_running=any(not one.state.ended for one in point.trials),
         problem=trial.problem,
     )
