@@ -117,8 +117,9 @@ def cancel(ids: Sequence[str], settings: Settings) -> None:
 def forget(ids: Sequence[str], settings: Settings) -> None:
     """Remove the folders of those of *ids* that have ended."""
     for name, one in status(ids, settings).items():
-        if one.state.ended:
-            shutil.rmtree(_kept(name, settings).folder, ignore_errors=True)
+        job = _kept(name, settings)
+        if one.state.ended and job.exists:  # names and settings may come from a list that others write, too
+            shutil.rmtree(job.folder, ignore_errors=True)
 
 
 def _kept(name: str, settings: Settings) -> Kept:

@@ -135,7 +135,8 @@ def forget(ids: Sequence[str], settings: Settings) -> None:
     """Remove the folders of those of *ids* that have ended. Raises `SilentError`, `MlgitError`."""
     for name, one in status(ids, settings).items():
         link = settings.home / Path(name).name
-        if one.state.ended and link.is_symlink():
+        # names and settings may come from a list that others write, too
+        if one.state.ended and link.is_symlink() and _read(link / _NUMBER) == link.name:
             shutil.rmtree(settings.home / link.readlink().name, ignore_errors=True)
             link.unlink(missing_ok=True)
 
@@ -205,12 +206,12 @@ def _standing(name: str, known: Mapping[str, str], settings: Settings) -> Standi
     code = (_read(folder / f"{number or 0}.code") or "").strip()
     if code == "0" and not word:
         return Standing(state=JobState.SUCCEEDED)
+    if not word and any((folder / one).exists() for one in (_CANCELLED, f"{number}.{_CANCELLED}")):
+        return Standing(state=JobState.CANCELLED)  # its shell may have lived to write what ended the command
     if code == _TOLD_TO_END:
         return Standing(state=JobState.PREEMPTED, why="it was told to end (SIGTERM)")
     if code or word:
         return Standing(state=JobState.FAILED, why=f"it exited with {code}" if code else "")
-    if any((folder / one).exists() for one in (_CANCELLED, f"{number}.{_CANCELLED}")):
-        return Standing(state=JobState.CANCELLED)
     return GONE
 
 

@@ -159,3 +159,14 @@ def test_what_render_prints_is_a_line_a_task(place: Place):
     spec = place.spec("", array=array, env={"A": "1"}, secrets=("TOKEN",), folder=".")
 
     assert local.render(spec, place.settings) == ": \"${TOKEN:?}\"\nenv A=1 echo 'a b'\nenv A=1 echo '$x'\n"
+
+
+@pytest.mark.parametrize("name", ["thesis", "..", ".", "", "no-such"])
+def test_forgetting_a_name_that_is_no_job_removes_nothing(place: Place, name: str):
+    theirs = place.folder.parent / "jobs/thesis/chapter.tex"
+    theirs.parent.mkdir(parents=True)
+    theirs.touch()
+
+    place.backend.forget([name], place.settings)
+
+    assert theirs.exists()

@@ -185,15 +185,17 @@ def kept(folder: Path, played: Callable[..., None], spec: JobSpec) -> Place:
 
 
 def test_what_slurm_has_forgotten_is_known_by_its_exit_code(tmp_path: Path, played: Callable[..., None]):
-    spec = JobSpec(name="x", array=tuple(Member(command=("a",)) for _ in range(4)))
+    spec = JobSpec(name="x", array=tuple(Member(command=("a",)) for _ in range(5)))
     place = kept(tmp_path, played, spec)
     (tmp_path / "jobs/7/0.code").write_text("0\n")
     (tmp_path / "jobs/7/1.code").write_text("9\n")
     (tmp_path / "jobs/7/2.cancelled").touch()
+    (tmp_path / "jobs/7/4.cancelled").touch()
+    (tmp_path / "jobs/7/4.code").write_text("143\n")
 
-    found = slurm.status([member("7", number) for number in range(4)], place.settings).values()
+    found = slurm.status([member("7", number) for number in range(5)], place.settings).values()
 
-    assert [one.state.value for one in found] == ["succeeded", "failed", "cancelled", "lost"]
+    assert [one.state.value for one in found] == ["succeeded", "failed", "cancelled", "lost", "cancelled"]
     assert [one.why for one in found][1] == "it exited with 9"
 
 
@@ -206,6 +208,17 @@ def test_what_slurm_has_forgotten_its_database_tells(tmp_path: Path, played: Cal
 
     assert [one.state.value for one in found] == ["succeeded", "cancelled", "failed", "timed out"]
     assert [one.why for one in found][2] == "it was killed: out of memory"
+
+
+def test_forgetting_a_name_that_is_no_job_removes_nothing(tmp_path: Path, played: Callable[..., None]):
+    played("squeue")
+    theirs = tmp_path / "papers/2026"
+    theirs.mkdir(parents=True)
+    (tmp_path / "papers/latest").symlink_to("2026")
+
+    slurm.forget(["latest"], Settings(folder=str(tmp_path / "papers")))
+
+    assert theirs.exists()
 
 
 def test_a_cluster_that_is_away_slow_or_not_there_is_said_so(
