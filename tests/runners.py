@@ -200,7 +200,7 @@ class GitHub:
             case "POST", "actions", "workflows", "mlgit-launch.yml", "dispatches":
                 return self.dispatch(content)
             case "GET", "actions", "workflows", "mlgit-launch.yml", "runs":
-                runs = [self._told(run) for run in reversed(self.runs.values())]
+                runs = [self._told(run) for run in reversed(dict(self.runs).values())]  # others add to it
                 return 200, _page("workflow_runs", runs, query)
             case "GET", "actions", "runs", number if number.isdecimal() and int(number) in self.runs:
                 return 200, self._told(self.runs[int(number)])
@@ -209,7 +209,7 @@ class GitHub:
             case "GET", "actions", "runs", number, "jobs" if int(number) in self.runs:
                 run = self.runs[int(number)]
                 jobs = [made("Job", **job, id=1000 * run.number + one, run_id=run.number)
-                        for one, job in sorted(run.jobs.items())]  # fmt: skip
+                        for one, job in sorted(dict(run.jobs).items())]  # fmt: skip
                 return 200, _page("jobs", jobs, query)
             case "GET", "actions", "jobs", number, "logs":
                 run = self.runs[int(number) // 1000]

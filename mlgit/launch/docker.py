@@ -181,10 +181,11 @@ def _begin(
     try:
         for name, request in requests.items():
             known = there.get(request["Labels"][_TASK])
-            if known is None:
-                begun.append(_create(client, name, request, secrets))
-            if known is None or (known["State"] == "created" and _CANCELLED not in known["Names"][0]):
-                _start(client, begun[-1] if known is None else known["Id"])
+            if known is None and (made := _create(client, name, request, secrets)):
+                begun.append(made)
+                _start(client, made)
+            elif known and known["State"] == "created" and _CANCELLED not in known["Names"][0]:
+                _start(client, known["Id"])
     except BaseException:  # Ctrl-C too leaves nothing behind
         for made in begun:
             client.api.remove_container(made, force=True)
@@ -263,10 +264,18 @@ def _user() -> str:
     return f"{os.getuid()}:{os.getgid()}" if os.getuid() else _NOBODY
 
 
-def _create(client: Any, name: str, request: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
+def _create(client: Any, name: str, request: Mapping[str, Any], secrets: Mapping[str, str]) -> str | None:
+    """The id of the container that is made; None where whoever submits the same key at this moment was quicker."""
+    from docker.errors import APIError
+
     bare = [word for word in request["Env"] or () if word not in secrets]
     told = {**request, "Env": [*bare, *(f"{key}={value}" for key, value in secrets.items())]}
-    return str(client.api.create_container_from_config(told, name)["Id"])
+    try:
+        return str(client.api.create_container_from_config(told, name)["Id"])
+    except APIError as exc:
+        if exc.status_code != 409:  # there is one of this name
+            raise
+        return None
 
 
 def _start(client: Any, container: str) -> None:

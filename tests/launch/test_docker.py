@@ -65,6 +65,19 @@ def test_what_somebody_else_ends_was_preempted_and_what_is_killed_has_failed(pla
             assert place.ended(job).state is expected
 
 
+def test_a_key_that_another_submits_at_the_same_moment_starts_one_job(place: Place, monkeypatch: pytest.MonkeyPatch):
+    array = tuple(Member(command=("python3", "-c", f"print({n})")) for n in range(2))
+    spec = place.spec("", array=array, key="at once")
+    job = place.submit(spec)
+    monkeypatch.setattr(docker, "_listed", lambda *_: [])  # as seen before the other began
+
+    again = place.submit(spec)
+
+    monkeypatch.undo()
+    assert again == job
+    assert place.printed(job) == ["0", "1"]
+
+
 def test_an_image_that_does_not_exist_is_said_so(place: Place):
     with pytest.raises(NotFoundError, match=r"no image no/such:1.\n.*the queue says not to pull"):
         place.submit(place.spec("", image="no/such:1"))
