@@ -33,7 +33,7 @@ class Point:
     summaries: tuple[Summary, ...] = ()
     """One a metric, over the trials that count."""
     is_whole: bool = True
-    """Whether all of its trials have ended."""
+    """Whether all of its trials have ended, and none of them early: the mean is of every seed that could tell."""
 
     @property
     def counts(self) -> bool:
@@ -72,7 +72,7 @@ def _point(file: SweepFile, trials: tuple[Trial, ...]) -> Point:
         params={name: value for name, value in trials[0].params.items() if name != SEED or not file.seeds},
         trials=trials,
         summaries=tuple(stats.of([values[place] for values in counted]) for place in range(len(file.metrics))),
-        is_whole=all(trial.state.ended for trial in trials)
+        is_whole=all(trial.state.ended and not trial.pruned for trial in trials)
         and not set(file.seeds) - {trial.params.get(SEED) for trial in trials if not trial.interrupted},
     )
 
@@ -80,8 +80,8 @@ def _point(file: SweepFile, trials: tuple[Trial, ...]) -> Point:
 def ranked(file: SweepFile, trials: Iterable[Trial]) -> list[Point]:
     """The points of *trials*, the best first; of several metrics, first those of the front, each by the first metric.
 
-    A point some of whose seeds are still out comes after those that are whole, since one good seed says little; then
-    pruned ones, then those that do not count. Without a metric, in their own order.
+    A point some of whose seeds are still out, or were pruned, comes after those that are whole, since one good seed says
+    little; then come pruned ones, then those that do not count. Without a metric, in their own order.
     """
     found = points(file, trials)
     counted = [point for point in found if point.counts]

@@ -117,6 +117,15 @@ def test_points_are_ranked_by_their_means_and_a_lucky_seed_alone_leads_nobody() 
     assert [point.params["x"] for point in judging.front(SEEDS, found)] == [2]
 
 
+def test_a_point_one_of_whose_seeds_was_pruned_leads_nobody_and_reaches_no_target() -> None:
+    file = read("seeds: 2", metric="metric: {name: loss, target: 1}")
+    lucky = run(1, 1, 0, loss=0.5), run(2, 1, 1, State.PRUNED, loss=5.0)
+    found = trials(file, *lucky, run(3, 2, 0, loss=2.0), run(4, 2, 1, loss=2.0))
+
+    assert [point.params["x"] for point in judging.ranked(file, found)] == [2, 1]
+    assert judging.reached(file, found) is None
+
+
 def test_without_seeds_each_trial_is_a_point() -> None:
     file = read()
     found = trials(
