@@ -110,9 +110,24 @@ def doomed(place: Place, runs: Sequence[Run]) -> tuple[Doomed, dict[str, list[st
     from mlgit.store import runs as stored
 
     plan = purge.plan(place.repo, runs)
+    if going := next((job for job in _jobs_of(place, runs) if not job.state.ended), None):
+        what = f"The job {going.name} ({going.id}) has not ended, and runs the code that would be destroyed."
+        raise UsageError(what, fix=f"mlgit jobs cancel {going.id}")
     with place.repo.reader() as reader:
         told = list(stored.read_all(reader, [("", commit) for commit in plan.results]))
     return plan, _only_of(place.repo, told)
+
+
+def _jobs_of(place: Place, runs: Iterable[Run]) -> Sequence[Posted]:
+    """The jobs that recorded *runs*, as they stand now."""
+    from mlgit.launch import asked, asking
+    from mlgit.store import jobs
+
+    ids, found = {run.id for run in runs}, []
+    for project in sorted({run.project for run in runs}):
+        recorded = [job for job in jobs.known(place.repo, project) if not ids.isdisjoint(asked.runs_of(job))]
+        found += asking.look(place, recorded).jobs
+    return found
 
 
 def _only_of(repo: Repo, told: Sequence[Run]) -> dict[str, list[str]]:
@@ -160,6 +175,10 @@ def purge(place: Place, plan: Doomed, files: Mapping[str, Sequence[str]]) -> int
     from mlgit.index import build
     from mlgit.store import purge as purging
 
+    if recorded := _jobs_of(place, plan.runs):  # a job's worktree would keep the code
+        from mlgit.launch import code
+
+        code.take_away(place.repo, {job.id for job in recorded})
     count = purging.carry_out(place.repo, plan)
     for folder, some in files.items():
         cache.destroy(place.repo, _still_only_of(place.repo, plan.runs, some, folder), folder=folder)

@@ -19,7 +19,9 @@ def manage_wandb_config(include: Any = None, exclude: Any = None, schema: Any = 
 
 def launch(*_args: Any, **_kwargs: Any) -> NoReturn:
     """Not possible: the queues are W&B's server's. Raises `UsageError`."""
-    raise UsageError("W&B's launch hands jobs to its server's queues, and there is none.", fix="mlgit run, mlgit sweep")
+    raise UsageError(
+        "W&B's launch hands jobs to its server's queues, and there is none.", fix="mlgit launch, mlgit sweep run --on"
+    )
 
 
 launch_add = load_wandb_config = launch

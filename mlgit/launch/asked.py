@@ -62,6 +62,11 @@ def run_of(job: Posted, task: int | None) -> str:
     return job.run if not job.run or not task else _mark(f"{job.run}\0{task}")
 
 
+def runs_of(job: Posted) -> list[str]:
+    """The ids of all the runs that *job* records."""
+    return [run_of(job, number) for number in range(job.tasks or 1)] if job.run else []
+
+
 def _mark(text: str) -> str:
     number = int.from_bytes(hashlib.sha256(text.encode(errors="surrogateescape")).digest())
     return "".join(_DIGITS[number // 36**place % 36] for place in range(8))

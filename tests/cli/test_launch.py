@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from mlgit.core.job import JobState
+from mlgit.errors import GitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.launch import local
@@ -278,6 +279,22 @@ def test_pruned_jobs_leave_nothing_but_their_runs(project: Repo, mlgit: Script):
     assert not kept.exists()
     assert len(project.git("worktree", "list").splitlines()) == 1
     assert len(query.runs(project)) == 1
+
+
+def test_the_code_of_a_purged_run_is_not_kept_by_its_job(project: Repo, mlgit: Script):
+    (project.folder / "leaked.txt").write_text("what nobody should have seen")
+    blob = project.git("hash-object", "leaked.txt")
+    job = launched(mlgit, "--", "python", "train.py")
+    assert (project.own / "jobs" / job["id"]).is_dir()
+    (project.folder / "leaked.txt").unlink()
+    assert project.git("cat-file", "-t", blob) == "blob"
+
+    mlgit("purge", job["run"], "--yes")
+
+    assert not (project.own / "jobs" / job["id"]).exists()
+    with pytest.raises(GitError):
+        project.git("cat-file", "-t", blob)
+    assert [one.id for one in jobs.known(project, "p")] == [job["id"]]
 
 
 def test_a_dry_run_says_what_would_be_sent_and_changes_nothing(project: Repo, mlgit: Script):

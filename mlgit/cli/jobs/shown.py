@@ -38,7 +38,7 @@ def runs(place: Place, *jobs: Posted) -> dict[str, list[Run]]:
     from mlgit.index import query
     from mlgit.launch import asked
 
-    ids = {job.id: [asked.run_of(job, number) for number in range(job.tasks or 1)] if job.run else [] for job in jobs}
+    ids = {job.id: asked.runs_of(job) for job in jobs}
     known = {run.id: run for run in query.of_ids(place.repo, list(dict.fromkeys(chain(*ids.values()))))}
     return {job: [known[one] for one in some if one in known] for job, some in ids.items()}
 
