@@ -123,7 +123,8 @@ def _jobs_of(place: Place, runs: Iterable[Run]) -> Sequence[Posted]:
     from mlgit.launch import asked, asking
     from mlgit.store import jobs
 
-    ids, found = {run.id for run in runs}, []
+    ids = {run.id for run in runs}
+    found: list[Posted] = []
     for project in sorted({run.project for run in runs}):
         recorded = [job for job in jobs.known(place.repo, project) if not ids.isdisjoint(asked.runs_of(job))]
         found += asking.look(place, recorded).jobs
