@@ -80,8 +80,8 @@ def _point(file: SweepFile, trials: tuple[Trial, ...]) -> Point:
 def ranked(file: SweepFile, trials: Iterable[Trial]) -> list[Point]:
     """The points of *trials*, the best first; of several metrics, first those of the front, each by the first metric.
 
-    A point some of whose seeds are still out, or were pruned, comes after those that are whole, since one good seed says
-    little; then come pruned ones, then those that do not count. Without a metric, in their own order.
+    A point some of whose seeds are still out, or were pruned, comes after those that are whole, since one good seed
+    says little; then come pruned ones, then those that do not count. Without a metric, in their own order.
     """
     found = points(file, trials)
     counted = [point for point in found if point.counts]
