@@ -27,6 +27,7 @@ Mlgit = Callable[..., "subprocess.CompletedProcess[str]"]
 
 TRIAL = """
 import sys, time
+print("up", flush=True)
 params = dict(word.removeprefix("--").split("=") for word in sys.argv[1:])
 time.sleep(float(params.get("seconds", 0)))
 """
@@ -70,6 +71,12 @@ def until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def up(repo: Repo, sweep: str) -> int:
+    """How many of its programs have begun: from then on, what ends them is heard and told."""
+    logs = (repo.common_dir / "mlgit/sweeps" / sweep).glob("*.log")
+    return sum("up" in log.read_text().splitlines() for log in logs)
 
 
 def sweep_of(repo: Repo) -> Sweep:
@@ -123,7 +130,7 @@ def test_a_killed_agents_trial_does_not_go_on_behind_anybodys_back(project: Path
     sweep = made(project, mlgit, 1, seconds=600)
 
     with agents(project, sweep, ()) as (first,):
-        until(lambda: [run for run in query.runs(inside, sweep=sweep) if run.state is State.RUNNING])
+        until(lambda: up(inside, sweep))
         (agent,) = claiming.Board(inside, sweep_of(inside)).look()[1].agents
         first.kill()
         first.wait()
@@ -138,7 +145,7 @@ def test_a_killed_agents_trial_does_not_go_on_behind_anybodys_back(project: Path
 def test_agents_wait_while_a_sweep_is_paused_and_end_when_it_is_stopped(
     project: Path, inside: Repo, mlgit: Mlgit
 ) -> None:
-    sweep = made(project, mlgit, 30, seconds=0.05)
+    sweep = made(project, mlgit, 1000, seconds=0.05)
 
     with agents(project, sweep, ()) as (one,):
         until(lambda: points(inside, sweep))
@@ -170,7 +177,7 @@ def test_a_cancelled_sweep_ends_what_runs_and_can_go_on(project: Path, inside: R
     sweep = made(project, mlgit, 2, seconds=600)
 
     with agents(project, sweep, ("--slots", "2")) as (one,):
-        until(lambda: len([r for r in query.runs(inside, sweep=sweep) if r.state is State.RUNNING]) == 2)
+        until(lambda: up(inside, sweep) == 2)
         mlgit("sweep", "cancel", sweep, cwd=project)
         out, err = one.communicate(timeout=100)
     refused = mlgit("sweep", "agent", sweep, cwd=project, check=False)
