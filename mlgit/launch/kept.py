@@ -1,15 +1,16 @@
 """A job of this machine as its folder keeps it, for whoever asks after the process that submitted it has gone.
 
-The folder appears whole, with all that is to be done. Whoever holds its lock runs the job; what became of each task is
-written by whole files. Nothing in it is a process's number.
+The folder appears whole, with all that is to be done. Whoever holds its lock runs the job, and adds a line for each
+change in how a task stands, so that an array costs what its tasks do. Nothing in it is a process's number.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from mlgit import whole
 from mlgit.core.job import GONE, JobSpec, JobState, Member, Standing
 from mlgit.store import locks
 
-_SPEC, _LOCK, _STATE, _CANCEL = "job.json", "lock", "state.json", "cancel"
+_SPEC, _LOCK, _STATES, _CANCEL = "job.json", "lock", "states", "cancel"
+_QUEUED = Standing(state=JobState.QUEUED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +61,14 @@ class Kept:
             return [GONE]
         is_run = self._is_run()  # before the file is read: whoever runs it may end in between
         try:
-            told = json.loads((self.folder / _STATE).read_text())
-            found = [Standing(state=JobState(one["state"]), why=one["why"]) for one in told]
+            first, *changes = (self.folder / _STATES).read_text().split("\n")
+            found = [_QUEUED] * int(first)
         except FileNotFoundError:
-            found = [Standing(state=JobState.QUEUED)] * len(self.read()[0].members)
+            changes, found = [], [_QUEUED] * len(self.read()[0].members)
+        for line in changes:
+            with contextlib.suppress(ValueError):  # cut off, where the disk was full
+                number, state, why = json.loads(line)
+                found[number] = Standing(state=JobState(state), why=why)
         lost = Standing(state=JobState.LOST, why="the process that ran it was killed, or the machine was restarted")
         return found if is_run else [one if one.state.ended else lost for one in found]
 
@@ -73,10 +79,16 @@ class Kept:
         locks.let_go(fd)
         return not had
 
-    def write(self, found: Sequence[Standing]) -> None:
-        """Put down how each task stands."""
-        with whole.at(self.folder / _STATE) as path:
-            path.write_text(json.dumps([{"state": one.state.value, "why": one.why} for one in found]))
+    def begin(self, tasks: int) -> None:
+        """Put down that it is run, all of its *tasks* queued. Raises `OSError`."""
+        with whole.at(self.folder / _STATES) as path:
+            path.write_text(str(tasks))
+
+    def add(self, news: Mapping[int, Standing]) -> None:
+        """Put down how tasks stand by now, each by its number. Raises `OSError`."""
+        lines = "".join(f"\n{json.dumps([number, one.state.value, one.why])}" for number, one in news.items())
+        with (self.folder / _STATES).open("a") as file:
+            file.write(lines)
 
     def claim(self) -> int | None:
         """The lock of whoever runs the job, as a descriptor; None where somebody has it."""
@@ -84,7 +96,7 @@ class Kept:
 
     def was_begun(self) -> bool:
         """Whether somebody has run it, or does."""
-        return (self.folder / _STATE).exists()
+        return (self.folder / _STATES).exists()
 
     def cancel(self, number: int | None) -> None:
         """Ask for the end of the task *number*, or of all."""

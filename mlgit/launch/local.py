@@ -101,8 +101,9 @@ def logs(name: str, settings: Settings, *, follow: bool = False) -> Iterator[str
     job = _kept(whole, settings)
     if not job.exists:
         raise NotFoundError(f"There is no job {name} on this machine.", why=f"{settings.home} holds none of that name")
-    for one in range(len(job.standings())) if number is None else (number,):
-        yield from following.lines(job.log(one), partial(_has_ended, job, one) if follow else lambda: True)
+    found = job.standings()
+    for one in range(len(found)) if number is None else (number,):
+        yield from following.lines(job.log(one), partial(_has_ended, job, one, found) if follow else lambda: True)
 
 
 def cancel(ids: Sequence[str], settings: Settings) -> None:
@@ -165,8 +166,10 @@ def _run(job: Kept) -> None:
         locks.let_go(lock)
 
 
-def _has_ended(job: Kept, number: int) -> bool:
-    found = job.standings()
+def _has_ended(job: Kept, number: int, found: list[Standing]) -> bool:
+    """Whether the task *number* has ended; *found* is how all of them stood, and do now, where it had not."""
+    if number < len(found) and not found[number].state.ended:
+        found[:] = job.standings()
     return number >= len(found) or found[number].state.ended
 
 

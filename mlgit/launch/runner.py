@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
+import signal
 import sys
-import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from mlgit.launch.kept import Bounds, Kept, taken
 from mlgit.store import locks
 
 _PAUSE = 0.05
-"""Seconds between two looks."""
+"""Seconds between two looks, unless a task ends before."""
 _AGAIN = 20
 """How often a task that can be ended for others begins again."""
 
@@ -57,33 +58,39 @@ class _Runner:
     cancelled: set[int] = field(default_factory=set)
     again: Counter[int] = field(default_factory=Counter)
     """How often tasks that others had ended have begun again."""
+    news: dict[int, Standing] = field(default_factory=dict)
+    """How tasks stand, where that is not put down yet."""
 
     def __post_init__(self) -> None:
         self.spec, self.bounds = self.kept.read()
         self.members = self.spec.members
 
     def work(self) -> None:
-        members = self.members
-        found = [Standing(state=JobState.QUEUED) for _ in members]
-        self.kept.write(found)
+        self.kept.begin(len(self.members))
         slots = _slots(self.kept.folder.parent / "slots", self.spec.gpus, self.bounds)
-        waiting = iter(range(len(members)))
+        waiting = iter(range(len(self.members)))
         following = next(waiting, None)
-        while following is not None or self.running:
-            before = list(found)
-            self.look(found)
-            while following is not None:
-                if self.kept.is_cancelled(following):
-                    found[following] = Standing(state=JobState.CANCELLED)
-                elif slot := next(slots):
-                    found[following] = self.begin(following, slot)
-                else:
-                    break
-                following = next(waiting, None)
-            if found != before:
-                self.kept.write(found)
-            time.sleep(_PAUSE)
-        slots.close()
+        with contextlib.closing(slots), _ends() as ends:
+            while following is not None or self.running or self.news:
+                self.look()
+                while following is not None:
+                    if self.kept.is_cancelled(following):
+                        self.news[following] = Standing(state=JobState.CANCELLED)
+                    elif slot := next(slots):
+                        self.news[following] = self.begin(following, slot)
+                    else:
+                        break
+                    following = next(waiting, None)
+                self.tell()
+                if select.select([ends], [], [], _PAUSE)[0]:
+                    os.read(ends, 1 << 16)
+
+    def tell(self) -> None:
+        """Put down what has changed; on a full disk, as soon as there is place."""
+        if self.news:
+            with contextlib.suppress(OSError):
+                self.kept.add(self.news)
+                self.news = {}
 
     def begin(self, number: int, slot: _Slot) -> Standing:
         spec = self.members[number]
@@ -99,7 +106,7 @@ class _Runner:
         self.running[number] = (job, slot)
         return Standing(state=JobState.RUNNING)
 
-    def look(self, found: list[Standing]) -> None:
+    def look(self) -> None:
         """Take down what has ended, and end what is asked for."""
         for number, (job, slot) in list(self.running.items()):
             if number not in self.cancelled and self.kept.is_cancelled(number):
@@ -109,12 +116,24 @@ class _Runner:
             if not state.ended:
                 continue
             del self.running[number]
+            if state is JobState.PREEMPTED and number in self.cancelled:  # by both at once
+                state = JobState.CANCELLED
             if state is JobState.PREEMPTED and self.spec.preemptible and self.again[number] < _AGAIN:
                 self.again[number] += 1
-                found[number] = self.begin(number, slot)
+                self.news[number] = self.begin(number, slot)
             else:
                 slot.let_go()
-                found[number] = Standing(state=state, why=_why(state, job.process.returncode))
+                self.news[number] = Standing(state=state, why=_why(state, job.process.returncode))
+
+
+@contextlib.contextmanager
+def _ends() -> Iterator[int]:
+    """A file descriptor that can be read when a process of ours has ended."""
+    ends, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    yield ends
 
 
 def _why(state: JobState, code: int) -> str:

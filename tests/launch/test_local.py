@@ -170,3 +170,32 @@ def test_forgetting_a_name_that_is_no_job_removes_nothing(place: Place, name: st
     place.backend.forget([name], place.settings)
 
     assert theirs.exists()
+
+
+def test_what_is_put_down_of_an_array_grows_as_its_tasks_end(place: Place):
+    job = place.submit(place.spec("", array=(Member(command=("true",)),) * 100, key="k"))
+
+    assert place.ended(job).why == "100 succeeded"
+    assert len((place.folder.parent / "jobs" / job / "states").read_text().split("\n")) <= 1 + 2 * 100
+
+
+def test_how_a_job_ended_is_put_down_as_soon_as_the_disk_has_place(tmp_path: Path):
+    place = make(tmp_path, slots=1)
+    fill = "ln states aside; ln -s /no/such/place full; mv -T full states; touch up"
+    job = place.submit(place.spec("", command=("sh", "-c", f"cd {place.folder.parent}/jobs/job-*/; {fill}"), key="k"))
+    kept = place.folder.parent / "jobs" / job
+    until((kept / "up").exists)
+    place.ended(place.submit(place.spec("")))  # so the first has ended, too
+
+    with (kept / "aside").open("a") as file:
+        file.write('\n[0, "succ')  # as far as there was place
+    (kept / "aside").rename(kept / "states")
+
+    assert place.ended(job).state is JobState.SUCCEEDED
+
+
+def test_a_job_that_is_cancelled_as_others_end_it_does_not_begin_again(place: Place):
+    code = f"cd {place.folder.parent}/jobs/job-*/; touch cancel; kill -TERM $$"
+    job = place.submit(place.spec("", command=("sh", "-c", code), key="k", preemptible=True))
+
+    assert place.ended(job).state is JobState.CANCELLED
