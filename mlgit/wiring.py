@@ -569,7 +569,8 @@ def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]
     with claiming.present(place.repo, task.sweep, slots=task.agents) as me:
 
         def start(spec: JobSpec) -> process.Job:
-            return begin.start(spec, settings, held=(me.lock,))
+            env = {**spec.env, "MLGIT_PROJECT": task.sweep.project}  # which is another's where its whole id was given
+            return begin.start(replace(spec, env=env), settings, held=(me.lock,))
 
         launcher = agent.Launcher(
             submit=agent.submitting(task, start),

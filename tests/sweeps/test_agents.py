@@ -209,20 +209,21 @@ def test_a_clone_goes_on_where_another_stopped_once_both_are_in_sync(
     inside.git("init", "--quiet", "--bare", "--initial-branch=main", str(tmp_path / "hub"))
     inside.git("remote", "add", "origin", str(tmp_path / "hub"))
     inside.git("push", "--quiet", "origin", "HEAD:main")
-    inside.git("clone", "--quiet", str(tmp_path / "hub"), str(tmp_path / "there/repo"))
-    other = Repo.find(tmp_path / "there/repo")
+    inside.git("clone", "--quiet", str(tmp_path / "hub"), str(tmp_path / "other"))
+    other = Repo.find(tmp_path / "other")
     assert other
 
     mlgit("sweep", "agent", sweep, "--count", "2", cwd=project)
     mlgit("sync", cwd=project)
-    mlgit("sync", cwd=tmp_path / "there/repo")
-    there = json.loads(mlgit("sweep", "agent", sweep, "--json", cwd=tmp_path / "there/repo").stdout)
-    mlgit("sync", cwd=tmp_path / "there/repo")
+    mlgit("sync", cwd=tmp_path / "other")
+    there = json.loads(mlgit("sweep", "agent", sweep, "--json", cwd=tmp_path / "other").stdout)
+    mlgit("sync", cwd=tmp_path / "other")
     mlgit("sync", cwd=project)
 
     assert there["ended"] == "nothing left"
     assert points(inside, sweep) == points(other, sweep) == Counter(range(5))
     assert sorted(run.name for run in query.runs(inside, sweep=sweep)) == [f"grid-{number}" for number in range(1, 6)]
+    assert {run.project for run in query.runs(inside, sweep=sweep)} == {"repo"}  # not that of the clone's folder
     (known,) = record.known(inside, "repo")
     assert known.state.value == "finished"
     assert not [ref for ref in inside.git("ls-remote", "origin").splitlines() if "refs/mlgit/claims" in ref]
