@@ -117,6 +117,7 @@ def _run(begin: _Begin) -> None:
     os.close(begin.told)
     module, *arguments = begin.words
     sys.argv[1:] = arguments
+    sys.modules.pop(f"{module}.__main__", None)  # that of whoever began us, which runpy would warn of
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

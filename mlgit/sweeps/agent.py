@@ -358,15 +358,18 @@ class _Agent(Generic[J]):
             quiet = state in (JobState.SUCCEEDED, JobState.CANCELLED)
             problem = "" if quiet else self.launcher.tail(one.job)
             found = self.history.of(number)
+            if found and found.state.ended:  # what became of it, its run tells best
+                state = found.state
             trial = plan.judged(
                 replace(one.trial, state=state, problem=problem), found.run if found else None, self.task.file.metrics
             )
+            is_given_up = trial.interrupted and self.is_too_often(trial)
             self.seconds.append(time.monotonic() - one.since)
             self.succeeded = self.succeeded or trial.counts
-            self.failures += trial.failed
+            self.failures += trial.failed or is_given_up
             if number in self.lost:
                 self.lost.remove(number)
-            elif trial.interrupted and not self.is_too_often(trial):
+            elif trial.interrupted and not is_given_up:
                 self.back.add(number)
             else:
                 self.over[number] = None if trial.run and not trial.interrupted else trial.problem or trial.word
@@ -375,7 +378,7 @@ class _Agent(Generic[J]):
     def is_too_often(self, trial: Trial) -> bool:
         """Whether the point of *trial*, which was broken off, has been so often enough."""
         key = plan.key(self.task.file, trial.params)
-        self.broken_off[key] += not self.is_stopping
+        self.broken_off[key] += not self.is_stopping and trial.number not in self.lost
         return self.broken_off[key] >= MOST_TRIES
 
     def change(self, trial: Trial) -> None:

@@ -129,3 +129,26 @@ def test_it_ends_with_whoever_began_it(tmp_path: Path, listens: bool) -> None:
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="there is no folder"):
         BEGIN.start(spec(tmp_path / "none"), process.Settings())
+
+
+def test_it_warns_of_nothing_where_whoever_began_it_runs_the_same_module(tmp_path: Path) -> None:
+    package = tmp_path / "job_of_test"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(
+        "import pathlib, sys\n"
+        "from mlgit.core.job import JobSpec\nfrom mlgit.launch import process, warm\n"
+        "def main():\n"
+        "    if sys.argv[1:] == ['job']:\n        return print('ran')\n"
+        "    one = JobSpec(name='a', command=(sys.executable, '-m', 'job_of_test', 'job'))\n"
+        "    process.wait(warm.Warm(()).start(one, process.Settings(log_dir=pathlib.Path('logs'))))\n"
+        "if __name__ == '__main__':\n    main()\n"
+    )
+    (tmp_path / "script.py").write_text(
+        "from job_of_test.__main__ import main\nif __name__ == '__main__':\n    main()\n"
+    )
+
+    subprocess.run((sys.executable, "script.py"), cwd=tmp_path, check=True, timeout=60)
+
+    assert (tmp_path / "logs/a.log").read_text() == "ran\n"
+    assert (tmp_path / "logs/a.err").read_text() == ""

@@ -53,6 +53,9 @@ class Board:
         return False if one.id in self.gone else None
 
 
+SAY = {JobState.SUCCEEDED: State.FINISHED, JobState.FAILED: State.FAILED, JobState.PREEMPTED: State.PREEMPTED}
+
+
 @dataclass
 class Machine:
     """A launcher whose jobs take a few pauses each and then have made their run: *does* says how it went."""
@@ -64,6 +67,8 @@ class Machine:
     cancelled: list[str] = field(default_factory=list)
     interrupt_at: int | None = None
     jobs: dict[str, tuple[int, JobSpec]] = field(default_factory=dict)
+    say: dict[JobState, State] = field(default_factory=lambda: dict(SAY))
+    """What the runs of jobs that ended so say of it."""
 
     def launcher(self, job: Task) -> agent.Launcher[str]:
         return agent.Launcher(
@@ -89,7 +94,7 @@ class Machine:
         pairs = (words[i + 1].partition("=") for i, word in enumerate(words) if word == "-p")
         params = {key: reader.plain(text, source="-p") for key, _, text in pairs}
         state, metrics = self.does(params)
-        ended = {JobState.SUCCEEDED: State.FINISHED, JobState.PREEMPTED: State.PREEMPTED}.get(state, State.FAILED)
+        ended = self.say[state]
         number = len(self.runs)
         run = Run(id=f"run{number:05d}", name=job, project="p", sweep="s1234567", state=ended, created=float(number))
         self.runs.append(replace(run, params=params, metrics=metrics))
@@ -351,3 +356,26 @@ def test_a_trial_that_is_broken_off_each_time_is_not_tried_for_ever(tmp_path: Pa
     assert len(tries) == agent.MOST_TRIES
     assert outcome.ended == "nothing left"
     assert len([t for t in outcome.trials if t.counts]) == 8
+
+
+@pytest.mark.parametrize("method", ["grid", "random"])
+def test_a_trial_that_is_killed_each_time_is_not_tried_for_ever(tmp_path: Path, method: str) -> None:
+    text = GRID.replace("grid", f"{method}\nrun_cap: 10")
+    machine = Machine(lambda params: (JobState.FAILED, {}) if params["x"] == 2 else good(params))
+    machine.say[JobState.FAILED] = State.CRASHED
+
+    outcome, news = run(task(tmp_path, text), machine)
+
+    tries = [t for t in news if t.state.ended and t.params == {"x": 2, "kind": "a"}]
+    assert len(tries) == agent.MOST_TRIES
+    assert {(t.word, t.problem) for t in tries} == {("crashed", "boom")}
+    assert outcome.ended in ("done", "nothing left")
+    assert len([t for t in outcome.trials if t.counts]) == 8
+
+
+def test_a_trial_whose_run_says_that_it_failed_failed_although_its_process_did_not(tmp_path: Path) -> None:
+    machine = Machine(good)
+    machine.say[JobState.SUCCEEDED] = State.FAILED
+
+    with pytest.raises(MlgitError, match="The first 3 trials of the sweep s1234567 all failed"):
+        run(task(tmp_path), machine)
