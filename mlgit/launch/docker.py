@@ -158,11 +158,30 @@ def cancel(ids: Sequence[str], settings: Settings) -> None:
         found = {one["Id"]: one for name in ids for one in _of(client, name)}
         going = [one for one in found.values() if one["State"] not in ("exited", "dead", "removing")]
         for one in going:
-            own = one["Names"][0].lstrip("/")
+            _mark_cancelled(client, one)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda one: _stop(client, one, settings), going))
+
+
+def _mark_cancelled(client: Any, one: Mapping[str, Any]) -> None:
+    """Let the container *one* of a listing have the name that says so, if it is there by now."""
+    from docker.errors import APIError, NotFound
+
+    own = one["Names"][0].lstrip("/")
+    with contextlib.suppress(NotFound):
+        try:
             if not own.endswith(_CANCELLED):
                 client.api.rename(one["Id"], own + _CANCELLED)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(lambda one: client.api.stop(one["Id"], timeout=settings.grace_seconds), going))
+        except APIError:
+            if not client.api.inspect_container(one["Id"])["Name"].endswith(_CANCELLED):  # else somebody was quicker
+                raise
+
+
+def _stop(client: Any, one: Mapping[str, Any], settings: Settings) -> None:
+    from docker.errors import NotFound
+
+    with contextlib.suppress(NotFound):
+        client.api.stop(one["Id"], timeout=settings.grace_seconds)
 
 
 def forget(ids: Sequence[str], settings: Settings) -> None:
@@ -295,9 +314,14 @@ def _start(client: Any, container: str) -> None:
 
 def _standing(client: Any, one: Mapping[str, Any]) -> Standing:
     """How the container *one* of a listing stands."""
+    from docker.errors import NotFound
+
     if one["State"] in ("running", "paused", "restarting"):
         return Standing(state=JobState.RUNNING)
-    about = client.api.inspect_container(one["Id"])
+    try:
+        about = client.api.inspect_container(one["Id"])
+    except NotFound:  # it was removed meanwhile
+        return GONE
     state, code = about["State"], about["State"]["ExitCode"]
     if one["Names"][0].endswith(_CANCELLED):
         return Standing(state=JobState.CANCELLED)

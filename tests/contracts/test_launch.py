@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,30 @@ def test_a_key_starts_one_job(place: Place):
     assert first == second == third
     assert (place.folder / "count.txt").read_text() == "x"
     assert place.submit(place.spec("")) != place.submit(place.spec(""))
+
+
+def test_a_key_that_several_submit_at_once_starts_one_job(place: Place):
+    if place.is_elsewhere:
+        pytest.skip("GitHub shows a run some seconds after it was begun")
+    count = place.folder / "at-once.txt"
+    spec = place.spec("import sys; open(sys.argv[1], 'a').write('x')", str(count), key="at once")
+
+    with ThreadPoolExecutor(4) as pool:
+        (job,) = set(pool.map(place.submit, [spec] * 4))
+
+    assert place.ended(job).state is JobState.SUCCEEDED
+    assert count.read_text() == "x"
+
+
+def test_a_long_word_arrives_or_is_refused(place: Place):
+    word = "it's " * 20_000
+    spec = place.spec('import sys; print(len(sys.argv[1]), sys.argv[1].count("it\'s "))', word)
+    if place.is_elsewhere:
+        with pytest.raises(UsageError, match="GitHub takes at most"):
+            place.submit(spec)
+        return
+
+    assert place.printed(place.submit(spec)) == ["100000 20000"]
 
 
 def test_a_job_is_cancelled_and_not_again(place: Place):

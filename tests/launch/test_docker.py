@@ -78,6 +78,29 @@ def test_a_key_that_another_submits_at_the_same_moment_starts_one_job(place: Pla
     assert place.printed(job) == ["0", "1"]
 
 
+def test_a_container_that_somebody_removes_meanwhile_keeps_no_other_from_being_told_or_ended(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    jobs = [place.submit(place.spec("import time; time.sleep(60)")) for _ in range(2)]
+    listed = docker._listed
+
+    def slow(client: Any, label: str) -> list[dict[str, Any]]:
+        """A listing after which somebody is quicker: one container is removed, another is about to be ended."""
+        found = listed(client, label)
+        for one in found:
+            if one["Labels"]["mlgit.job"] == jobs[0]:
+                client.api.remove_container(one["Id"], force=True)
+            elif one["Labels"]["mlgit.job"] == jobs[1] and not one["Names"][0].endswith(".cancelled"):
+                client.api.rename(one["Id"], f"{jobs[1]}.cancelled")
+        return found
+
+    monkeypatch.setattr(docker, "_listed", slow)
+    place.cancel(*jobs)
+
+    found = place.backend.status(jobs, place.settings)
+    assert [one.state for one in found.values()] == [JobState.LOST, JobState.CANCELLED]
+
+
 def test_an_image_that_does_not_exist_is_said_so(place: Place):
     with pytest.raises(NotFoundError, match=r"no image no/such:1.\n.*the queue says not to pull"):
         place.submit(place.spec("", image="no/such:1"))
