@@ -25,6 +25,8 @@ from mlgit.errors import MlgitError, NotFoundError
 from mlgit.launch import process
 from mlgit.tracking import threads
 
+_SERVED = multiprocessing.get_context("forkserver")
+
 
 @dataclass(frozen=True)
 class Warm:
@@ -37,8 +39,7 @@ class Warm:
         checked(spec)
         if not Path(spec.folder).is_dir():
             raise NotFoundError(f"The job {spec.name!r} cannot start: there is no folder {spec.folder}.")
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__, *self.modules])
+        _SERVED.set_forkserver_preload(["mlgit.launch.server", __name__, *self.modules])
         ends = os.pipe()
         try:
             with os.fdopen(ends[0], "rb") as ready:
@@ -49,12 +50,24 @@ class Warm:
                         streams=tuple(_Handed(file.fileno()) if file else None for file in streams),
                         held=tuple(map(_Handed, held)), told=_Handed(told.fileno()),
                     )  # fmt: skip
-                    forked = context.Process(target=_run, args=(handed,))
-                    forked.start()
+                    forked = _forked(handed)
                 ready.read(1)  # from here on it has a process group of its own
         except OSError as exc:
             raise MlgitError(f"The job {spec.name!r} cannot start.", why=exc.strerror or str(exc)) from exc
         return process.begun(_Child(forked), spec, settings)
+
+
+def _forked(begin: _Begin) -> Any:
+    """A fork that runs what *begin* says. Raises `OSError`."""
+    for _ in range(250):
+        forked = _SERVED.Process(target=_run, args=(begin,))
+        try:
+            forked.start()
+        except (EOFError, ConnectionError):  # the server was killed just now: there is another once it has gone
+            time.sleep(0.02)
+        else:
+            return forked
+    raise ConnectionError("The process that forks it is killed each time.")
 
 
 class _Child:
@@ -67,9 +80,23 @@ class _Child:
 
     def poll(self) -> int | None:
         """How it ended, or None."""
-        if self.returncode is None:
-            self.returncode = self._forked.exitcode
+        if self.returncode is None and (code := self._forked.exitcode) is not None:
+            if code == _UNKNOWN and self._goes_on():
+                return None
+            self.returncode = code
         return self.returncode
+
+    def _goes_on(self) -> bool:
+        """Whether it is there although its server has gone, which alone hears of its end."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+_UNKNOWN = 255
+"""What multiprocessing says of a fork whose server has gone."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +131,8 @@ class _Begin:
 def _run(begin: _Begin) -> None:
     """Be the command, in the fork. What is held stays open as long as it runs."""
     os.setsid()
+    for heard in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(heard, signal.SIG_DFL)
     for number, fd in enumerate(begin.streams, 1):
         if fd is not None:
             os.dup2(fd, number)

@@ -152,3 +152,46 @@ def test_it_warns_of_nothing_where_whoever_began_it_runs_the_same_module(tmp_pat
 
     assert (tmp_path / "logs/a.log").read_text() == "ran\n"
     assert (tmp_path / "logs/a.err").read_text() == ""
+
+
+def test_one_begins_although_the_server_is_killed_that_was_to_fork_it(tmp_path: Path) -> None:
+    (tmp_path / "job_of_test.py").write_text("print('ran')\n")
+    (tmp_path / "mortal.py").write_text(
+        "import os, pathlib, signal\n"
+        "if not (once := pathlib.Path('once')).exists():\n    once.touch()\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+
+    assert _ended_in_another(tmp_path, "job = warm.Warm(('mortal',)).start(one, settings)\n") == "SUCCEEDED"
+
+    assert (tmp_path / "once").exists()
+    assert (tmp_path / "logs/a.log").read_text() == "ran\n"
+
+
+@pytest.mark.parametrize(("number", "ended"), [("SIGTERM", "SUCCEEDED"), ("SIGKILL", "FAILED")])
+def test_one_is_followed_to_its_end_whatever_its_server_is_sent(tmp_path: Path, number: str, ended: str) -> None:
+    (tmp_path / "job_of_test.py").write_text(
+        "import pathlib, time\nwhile not pathlib.Path('go').exists():\n    time.sleep(0.01)\nprint('ran', flush=True)\n"
+    )
+    act = (
+        "from multiprocessing.forkserver import _forkserver\n"
+        "job = warm.Warm(()).start(one, settings)\n"
+        f"os.kill(_forkserver._forkserver_pid, signal.{number})\n"
+        "assert process.wait(job, seconds=0.3) is JobState.RUNNING\n"
+        "pathlib.Path('go').touch()\n"
+    )
+
+    assert _ended_in_another(tmp_path, act) == ended
+
+    assert (tmp_path / "logs/a.log").read_text() == "ran\n"
+
+
+def _ended_in_another(folder: Path, act: str) -> str:
+    """How the `job` ends that a process begins in *folder* whose server of forks is its own."""
+    code = (
+        "import os, pathlib, signal, sys\n"
+        "from mlgit.core.job import JobSpec, JobState\nfrom mlgit.launch import process, warm\n"
+        "one = JobSpec(name='a', command=(sys.executable, '-m', 'job_of_test'))\n"
+        f"settings = process.Settings(log_dir=pathlib.Path('logs'))\n{act}print(process.wait(job, seconds=60).name)\n"
+    )
+    done = subprocess.run((sys.executable, "-c", code), cwd=folder, capture_output=True, text=True, timeout=90)
+    return done.stdout.strip() or done.stderr

@@ -52,7 +52,8 @@ def made(project: Path, mlgit: Mlgit, points: int, **params: Any) -> str:
 def begun(project: Path, sweep: str, *words: str) -> subprocess.Popen[str]:
     command = (sys.executable, "-m", "mlgit", "sweep", "agent", sweep, *words)
     env = os.environ | {"MLGIT_SWEEP_LOOK_SECONDS": "0.1"}
-    return subprocess.Popen(command, cwd=project, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=project, env=env, text=True, start_new_session=True, **pipes)
 
 
 @contextmanager
@@ -140,6 +141,21 @@ def test_a_killed_agents_trial_does_not_go_on_behind_anybodys_back(project: Path
     assert run.state is State.PREEMPTED
     (waiting,) = claiming.Board(inside, sweep_of(inside)).look()[1].open
     assert waiting.params["x"] == 0
+
+
+def test_a_signal_to_all_processes_of_an_agent_loses_none_of_its_trials(
+    project: Path, inside: Repo, mlgit: Mlgit
+) -> None:
+    sweep = made(project, mlgit, 2, seconds=600)
+    with agents(project, sweep, ("--slots", "2")) as (one,):
+        until(lambda: up(inside, sweep) == 2)
+        os.killpg(one.pid, signal.SIGTERM)
+        out, err = one.communicate(timeout=60)
+
+    assert "failed" not in out, err
+    assert [run.state for run in query.runs(inside, sweep=sweep)] == [State.PREEMPTED] * 2
+    _, claims = claiming.Board(inside, sweep_of(inside)).look()
+    assert ([one.params["x"] for one in claims.of("")], claims.gone) == ([0, 1], ())
 
 
 def test_agents_wait_while_a_sweep_is_paused_and_end_when_it_is_stopped(
