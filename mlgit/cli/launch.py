@@ -11,7 +11,6 @@ from mlgit import wiring
 from mlgit.cli import output
 from mlgit.cli.jobs import awaited, shown
 from mlgit.cli.sections import Sectioned
-from mlgit.core import escape
 from mlgit.core.job import JobState
 from mlgit.errors import UsageError
 
@@ -116,7 +115,7 @@ def _pair(text: str) -> tuple[str, str]:
 def _say(job: Posted, *, was_there: bool) -> None:
     tasks = f", {job.tasks} tasks" if job.tasks else ""
     if was_there:
-        output.say(f"{escape.line(job.name)} ({job.id}) was launched with this key: {job.queue}'s {job.job}{tasks}")
+        output.say(f"{job.title} ({job.id}) was launched with this key: {job.queue}'s {job.job}{tasks}")
     else:
-        output.say(f"{escape.line(job.name)} ({job.id}) is in the queue {job.queue}: {job.job}{tasks}")
+        output.say(f"{job.title} ({job.id}) is in the queue {job.queue}: {job.job}{tasks}")
     output.note(f"mlgit jobs logs -f {job.id} follows it, mlgit jobs cancel {job.id} ends it")

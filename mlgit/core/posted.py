@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
 
-from mlgit.core import refs
+from mlgit.core import escape, refs
 from mlgit.core.job import JobState, Standing
 
 _BACKENDS_OWN = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_./:@#-]{0,250}")
@@ -62,6 +62,11 @@ class Posted:
     why: str = ""
     seen: float = 0
     """When it stood so, in seconds since the epoch."""
+
+    @property
+    def title(self) -> str:
+        """Its name as a piece of a line, whoever gave it."""
+        return escape.line(self.name)
 
     @property
     def standing(self) -> Standing:

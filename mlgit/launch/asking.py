@@ -51,7 +51,7 @@ def look(place: Place, some: Iterable[Posted]) -> Found:
     now = round(time.time(), 3)
     after = {job.id: job.stood(stood[job.id], now) for job in given if job.id in stood}
     if news := {job.id: after[job.id] for job in given if job.id in after and after[job.id] != job}:
-        what = ", ".join(f"{job.name} {job.state.value}" for job in [*news.values()][:3])
+        what = ", ".join(f"{job.title} {job.state.value}" for job in [*news.values()][:3])
         jobs.change(
             place.repo, given[0].project,
             lambda there: {name: news.get(name, job) for name, job in there.items()},
@@ -90,7 +90,7 @@ def _called(job: Posted, task: int | None) -> str:
         return job.job
     if task >= (job.tasks or 0):
         has = f"It has the tasks 0 to {job.tasks - 1}." if job.tasks else "It is no array."
-        raise UsageError(f"The job {job.name} has no task {task}.", why=has)
+        raise UsageError(f"The job {job.title} has no task {task}.", why=has)
     return member(job.job, task)
 
 
@@ -116,9 +116,9 @@ def askable(job: Posted) -> tuple[Backend, Any]:
     """`of`, where somebody here can answer. Raises `UsageError` otherwise."""
     if not job.job:
         fix = f"mlgit jobs retry {job.id} submits it again, and starts one job"
-        raise UsageError(f"Whether {job.queue} has taken the job {job.name} is not known.", fix=fix)
+        raise UsageError(f"Whether {job.queue} has taken the job {job.title} is not known.", fix=fix)
     if why := _elsewhere(job):
-        raise UsageError(f"The job {job.name} cannot be asked from here.", why=why, fix=f"ask on {job.host}")
+        raise UsageError(f"The job {job.title} cannot be asked from here.", why=why, fix=f"ask on {job.host}")
     return of(job)
 
 

@@ -66,7 +66,7 @@ def submit(
     if job.code:
         code.lay(place.repo, job.id, job.code, base=taken.head if taken and not code_of else None, tell=tell)
         spec = _with_program(spec, wish, here, Path(spec.folder))
-    jobs.change(place.repo, job.project, lambda there: {job.id: job, **there}, why=f"launch {job.name}")
+    jobs.change(place.repo, job.project, lambda there: {job.id: job, **there}, why=f"launch {job.title}")
     try:
         number = queue.backend.submit(spec, queue.settings)
     except SilentError as exc:  # it may have been taken
@@ -75,11 +75,11 @@ def submit(
         ) from exc
     except MlgitError:
         if before is None:
-            forget(place, [job.id], why=f"{queue.kind} does not take {job.name}")
+            forget(place, [job.id], why=f"{queue.kind} does not take {job.title}")
         raise
     job = replace(job, job=number, seen=time.time())
     jobs.change(
-        place.repo, job.project, lambda there: {**there, job.id: job}, why=f"{job.name} is {queue.name}'s {number}"
+        place.repo, job.project, lambda there: {**there, job.id: job}, why=f"{job.title} is {queue.name}'s {number}"
     )
     return job, False
 
@@ -134,7 +134,7 @@ def check_whole(job: Posted) -> None:
     said: Mapping[str, object] = {**job.env, **{str(n): word for n, word in enumerate((*job.command, *job.params))}}
     if any(secrets.HIDDEN in str(value) for value in said.values()):
         raise UsageError(
-            f"The job {job.name} was launched with what looked like a secret, which was not written down.",
+            f"The job {job.title} was launched with what looked like a secret, which was not written down.",
             fix="launch it anew, the secret by its name: --secret NAME",
         )
 

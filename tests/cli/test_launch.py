@@ -187,6 +187,17 @@ def test_a_launch_that_dies_while_its_backend_answers_can_be_made_again(
     assert len(query.runs(project)) == 1
 
 
+def test_a_name_never_looks_like_another_line(project: Repo, mlgit: Script):
+    name = "one\n[red]two\u202e (a1b2c3d4): succeeded"
+    mlgit("launch", "--wait", "--bare", "-n", name, "--", "sh", "-c", "exit 0\nstate: failed")
+
+    for verb in ("show", "cancel", "retry"):
+        assert mlgit("jobs", verb, "latest").stdout.startswith("one [red]two (a1b2c3d4): succeeded (")
+    shown = mlgit("jobs", "show", "latest").stdout.splitlines()
+    assert "command   sh -c 'exit 0 state: failed'" in shown
+    assert len(mlgit("jobs", "prune", "--days", "0", "--dry-run").stdout.splitlines()) == 2
+
+
 def test_what_a_backend_refuses_is_on_no_list_and_leaves_nothing(project: Repo, mlgit: Script):
     before = project.git("worktree", "list")
     for words in (("--gpus", "3"), ("--image", "x"), ("--memory-gb", "1e9"), ("--secret", "NOT_SET")):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from mlgit.cli import output
 from mlgit.cli.jobs import shown
-from mlgit.core import escape
 
 if TYPE_CHECKING:
     from mlgit.core.posted import Posted
@@ -33,5 +32,5 @@ def waited(place: Place, job: Posted, *, follow: bool, quiet: bool) -> Posted:
         output.note(f"the job goes on: mlgit jobs cancel {job.id} ends it")
         sys.exit(130)
     if not quiet:
-        output.note(f"{escape.line(job.name)}: {shown.state(job)}")
+        output.note(f"{job.title}: {shown.state(job)}")
     return job

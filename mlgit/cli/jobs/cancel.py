@@ -30,4 +30,4 @@ def command(jobs: tuple[str, ...], task: int | None) -> None:
     asking.cancel(going, task)
     for job in asking.look(place, found).jobs:
         told = "is being ended" if not job.state.ended else f"has ended: {shown.state(job)}"
-        output.say(f"{job.name} ({job.id}) {told}")
+        output.say(f"{job.title} ({job.id}) {told}")

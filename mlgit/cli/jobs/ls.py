@@ -51,7 +51,7 @@ def command(every: bool, as_json: bool) -> None:
     empty = "No jobs yet; `mlgit launch -- COMMAND` launches one."
     output.table(("job", "name", "queue", "state", "launched", "run"), rows, empty=empty, spare=("launched", "run"))
     for why in dict.fromkeys(found.unsure.values()):
-        names = [job.name for job in found.jobs if found.unsure.get(job.id) == why]
+        names = [job.title for job in found.jobs if found.unsure.get(job.id) == why]
         output.note(f"last word of {output.some(names, 3)}: {why}")
     if hidden:
         output.note(f"{figures.count(len(hidden), 'older job')} not listed: --all")

@@ -33,7 +33,7 @@ def command(days: float, dry_run: bool) -> None:
     old = [job for job in known if job.state.ended and job.submitted <= time.time() - days * 86400]
     if dry_run:
         for job in old:
-            output.say(f"{job.id} {job.name}: {job.state.value}")
+            output.say(f"{job.id} {job.title}: {job.state.value}")
         output.note(f"{figures.count(len(old), 'job')} would be forgotten")
         return
     asking.tidy(old)

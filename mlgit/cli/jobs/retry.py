@@ -42,19 +42,19 @@ def command(job: str, on: str | None, from_zero: bool, wait: bool, as_json: bool
     (old,) = asking.look(place, [jobs.find(place.repo, place.settings.project, job)]).jobs
     submitting.check_whole(old)
     if old.job and not old.state.ended:
-        raise UsageError(f"{old.name} has not ended: {shown.state(old)}.", fix=f"mlgit jobs cancel {old.id}")
+        raise UsageError(f"{old.title} has not ended: {shown.state(old)}.", fix=f"mlgit jobs cancel {old.id}")
     queue = queues.find(place.settings, on or old.queue)
     here = (place.repo.work_tree or place.repo.git_dir) / old.folder if old.code else Path(old.folder)
     is_unsure = not old.job and not old.state.ended
     if is_unsure and on:
-        raise UsageError(f"{old.queue} may have taken {old.name}.", fix=f"mlgit jobs retry {old.id}, without --on")
+        raise UsageError(f"{old.queue} may have taken {old.title}.", fix=f"mlgit jobs retry {old.id}, without --on")
     wish = asked.again(old, run=old.run if old.state in _CUT_OFF and not from_zero else "")
     new, _ = submitting.submit(
         place, queue, wish, here, in_place=not old.code, tell=output.note, code_of=old.code,
         known_as=old if is_unsure else None,
     )  # fmt: skip
     if not as_json:
-        output.say(f"{new.name} ({new.id}) is in the queue {new.queue}: {new.job}")
+        output.say(f"{new.title} ({new.id}) is in the queue {new.queue}: {new.job}")
     if wait:
         new = awaited.waited(place, new, follow=False, quiet=as_json)
     if as_json:

@@ -41,7 +41,7 @@ def command(job: str, as_json: bool) -> None:
     if as_json:
         output.as_json(shown.document(one, runs, unsure))
         return
-    output.say(f"{one.name} ({one.id}): {shown.state(one, unsure)}")
+    output.say(f"{one.title} ({one.id}): {shown.state(one, unsure)}")
     if unsure:
         output.note(unsure)
     for name, value in _facts(one).items():

@@ -29,8 +29,9 @@ def state(job: Posted, unsure: str = "") -> str:
 
 
 def command_line(job: Posted) -> str:
-    """What it runs, as a person would type it."""
-    return " ".join((*(f"-p {shlex.quote(pair)}" for pair in job.params), shlex.join(job.command)))
+    """What it runs, as a person would type it, on one line."""
+    words = (*(f"-p {shlex.quote(pair)}" for pair in job.params), shlex.join(job.command))
+    return escape.line(" ".join(words), 2000)
 
 
 def runs(place: Place, *jobs: Posted) -> dict[str, list[Run]]:
