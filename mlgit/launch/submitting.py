@@ -1,11 +1,13 @@
-"""From what a person asks for to a job: its code laid out, written into the project's list, handed to the backend.
+"""From what a person asks for to a job: written into the project's list, its code laid out, handed to the backend.
 
-The list names the job before its backend does, by a key that the backend knows it by: whoever is killed in between has
-lost nothing, for the same job, submitted again, is found or begins, and never twice.
+The list names the job, and the code that it runs, before anything is made of it, and by a key that the backend knows it
+by: whoever is killed in between has lost nothing, for the same job, submitted again, is found or begins, on the same
+code, and never twice.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -63,10 +65,22 @@ def submit(
     spec = _spec(place, queue, wish, job, here)
     _rendered(queue, spec, here)  # what can never be sent is refused before anything is written
     secrets_in(spec, os.environ)
-    if job.code:
-        code.lay(place.repo, job.id, job.code, base=taken.head if taken and not code_of else None, tell=tell)
-        spec = _with_program(spec, wish, here, Path(spec.folder))
-    jobs.change(place.repo, job.project, lambda there: {job.id: job, **there}, why=f"launch {job.title}")
+    listed = jobs.change(place.repo, job.project, lambda there: {job.id: job, **there}, why=f"launch {job.title}")[
+        job.id
+    ]
+    is_ours = before is None and listed == job
+    if listed != job:  # somebody with the same key was quicker: it is theirs that runs
+        if listed.job:
+            return listed, True
+        job, taken = listed, None
+        spec = _spec(place, queue, wish, job, here)
+    with contextlib.ExitStack() as undo:
+        if is_ours:
+            undo.callback(forget, place, [job.id], why=f"{job.title} cannot be prepared")
+        if job.code:
+            code.lay(place.repo, job.id, job.code, base=taken.head if taken and not code_of else None, tell=tell)
+            spec = _with_program(spec, wish, here, Path(spec.folder))
+        undo.pop_all()  # from here on its backend may have it
     try:
         number = queue.backend.submit(spec, queue.settings)
     except SilentError as exc:  # it may have been taken
@@ -74,7 +88,7 @@ def submit(
             exc.what, why=exc.why, fix=f"mlgit jobs retry {job.id} asks again, and starts one job"
         ) from exc
     except MlgitError:
-        if before is None:
+        if is_ours:
             forget(place, [job.id], why=f"{queue.kind} does not take {job.title}")
         raise
     job = replace(job, job=number, seen=time.time())

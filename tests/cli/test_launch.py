@@ -187,6 +187,40 @@ def test_a_launch_that_dies_while_its_backend_answers_can_be_made_again(
     assert len(query.runs(project)) == 1
 
 
+@pytest.mark.parametrize("at", ["jobs.change", "code.lay", "code._bring_data"])
+def test_a_launch_that_dies_early_is_begun_by_the_next_with_its_key_on_the_code_that_the_list_says(
+    project: Repo, mlgit: Script, python: Script, at: str
+):
+    words = ["launch", "--key", "night", "--", "python", "train.py"]
+    dying = (
+        "import os\nfrom mlgit.launch import code\nfrom mlgit.store import jobs\n"
+        f"{at} = lambda *_, **__: os._exit(9)\nfrom mlgit.cli import group\ngroup.main({words!r})\n"
+    )
+    assert python("-c", dying, check=False).returncode == 9
+    (project.folder / "note.txt").write_text("edited since\n")
+
+    job = launched(mlgit, *words[1:])
+
+    (line,) = [one for one in mlgit("jobs", "logs", job["id"]).stdout.splitlines() if one.startswith("code ")]
+    assert line == f"code {(project.read(job['code'], 'note.txt') or b'').decode().strip()} None"
+    (run,) = query.runs(project)
+    assert run.state.value == "finished"
+
+
+def test_a_launch_whose_code_cannot_be_laid_out_leaves_nothing(project: Repo, mlgit: Script, python: Script):
+    before = project.git("worktree", "list")
+    broken = (
+        "import sys\nfrom mlgit.launch import code\n"
+        "def full(*_): raise KeyboardInterrupt\n"
+        "code._bring_data = full\nfrom mlgit.cli import group\ngroup.main(['launch', '--', 'true'])\n"
+    )
+    assert python("-c", broken, check=False).returncode
+
+    assert jobs.known(project, "p") == []
+    assert project.git("worktree", "list") == before
+    assert [*(project.own / "jobs").iterdir()] == []
+
+
 def test_a_name_never_looks_like_another_line(project: Repo, mlgit: Script):
     name = "one\n[red]two\u202e (a1b2c3d4): succeeded"
     mlgit("launch", "--wait", "--bare", "-n", name, "--", "sh", "-c", "exit 0\nstate: failed")
