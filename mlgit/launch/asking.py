@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlgit.core.job import Standing, member
-from mlgit.core.posted import Posted
+from mlgit.core.posted import Posted, merged
 from mlgit.documents import reader
 from mlgit.errors import MlgitError, UsageError
 from mlgit.launch import backends
@@ -52,11 +52,12 @@ def look(place: Place, some: Iterable[Posted]) -> Found:
     after = {job.id: job.stood(stood[job.id], now) for job in given if job.id in stood}
     if news := {job.id: after[job.id] for job in given if job.id in after and after[job.id] != job}:
         what = ", ".join(f"{job.title} {job.state.value}" for job in [*news.values()][:3])
-        jobs.change(
+        listed = jobs.change(
             place.repo, given[0].project,
-            lambda there: {name: news.get(name, job) for name, job in there.items()},
+            lambda there: {name: merged(news.get(name, job), job) for name, job in there.items()},
             why=f"{what}{' …' if len(news) > 3 else ''}",
         )  # fmt: skip
+        after |= {name: listed[name] for name in news if name in listed}  # another may have seen its end meanwhile
     return Found(jobs=tuple(after.get(job.id, job) for job in given), unsure=unsure)
 
 
@@ -77,11 +78,16 @@ def logs(job: Posted, task: int | None, *, follow: bool) -> Iterator[str]:
     return backend.logs(_called(job, task), settings, follow=follow)
 
 
-def cancel(some: Sequence[Posted], task: int | None = None) -> None:
-    """End *some* jobs, of an array one *task*. Raises `MlgitError`."""
+def cancel(some: Sequence[Posted], task: int | None = None) -> dict[str, MlgitError]:
+    """End *some* jobs, of an array one *task*; why others of them, by id, cannot be ended."""
+    refused = {}
     for job in some:
-        backend, settings = askable(job)
-        backend.cancel([_called(job, task)], settings)
+        try:
+            backend, settings = askable(job)
+            backend.cancel([_called(job, task)], settings)
+        except MlgitError as exc:
+            refused[job.id] = exc
+    return refused
 
 
 def _called(job: Posted, task: int | None) -> str:

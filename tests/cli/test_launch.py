@@ -8,19 +8,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlgit.core.job import JobState
+from mlgit import settings
+from mlgit.core.job import JobState, Standing
 from mlgit.errors import GitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.launch import local
+from mlgit.launch import asking, local
 from mlgit.store import jobs
+from mlgit.store.place import Place
 from tests.contracts.launching import until
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -221,6 +223,39 @@ def test_a_launch_whose_code_cannot_be_laid_out_leaves_nothing(project: Repo, ml
     assert [*(project.own / "jobs").iterdir()] == []
 
 
+def test_what_nobody_knows_to_have_been_taken_is_forgotten_a_day_later(project: Repo, mlgit: Script):
+    launched(mlgit, "--", "true")
+    (job,) = jobs.known(project, "p")
+    never = replace(job, job="", state=JobState.QUEUED, seen=0)
+    jobs.keep(project, never, why="as if its launch had been killed")
+    mlgit("jobs", "prune", "--days", "0")
+    assert [one.id for one in jobs.known(project, "p")] == [job.id]
+    jobs.keep(project, replace(never, submitted=job.submitted - 90_000), why="as if that were a day ago")
+
+    mlgit("jobs", "prune", "--days", "0")
+
+    assert jobs.known(project, "p") == []
+    assert not (project.own / "jobs" / job.id).exists()
+
+
+def test_how_a_job_ended_stands_against_who_looked_before(
+    project: Repo, mlgit: Script, monkeypatch: pytest.MonkeyPatch
+):
+    launched(mlgit, "--", "true")
+    (ended,) = jobs.known(project, "p")
+    jobs.keep(project, begun := replace(ended, state=JobState.QUEUED, seen=1.0), why="as it was before")
+
+    def slow(ids: Sequence[str], _settings: object) -> dict[str, Standing]:
+        jobs.keep(project, ended, why="another has seen its end meanwhile")
+        return dict.fromkeys(ids, Standing(state=JobState.RUNNING))
+
+    monkeypatch.setattr(local, "status", slow)
+    found = asking.look(Place(repo=project, settings=settings.read(project.folder)), [begun])
+
+    assert jobs.known(project, "p") == [ended]
+    assert found.jobs == (ended,)
+
+
 def test_a_name_never_looks_like_another_line(project: Repo, mlgit: Script):
     name = "one\n[red]two\u202e (a1b2c3d4): succeeded"
     mlgit("launch", "--wait", "--bare", "-n", name, "--", "sh", "-c", "exit 0\nstate: failed")
@@ -230,6 +265,20 @@ def test_a_name_never_looks_like_another_line(project: Repo, mlgit: Script):
     shown = mlgit("jobs", "show", "latest").stdout.splitlines()
     assert "command   sh -c 'exit 0 state: failed'" in shown
     assert len(mlgit("jobs", "prune", "--days", "0", "--dry-run").stdout.splitlines()) == 2
+
+
+def test_jobs_that_can_be_ended_are_ended_whatever_becomes_of_the_others(project: Repo, mlgit: Script):
+    mlgit("launch", "-n", "far", "--bare", "--", "true")
+    (job,) = jobs.known(project, "p")
+    jobs.keep(project, replace(job, host="elsewhere", machine="elsewhere/1", state=JobState.RUNNING), why="as if")
+    mlgit("launch", "-n", "near", "--bare", "--", "sleep", "60")
+
+    done = mlgit("jobs", "cancel", "far", "near", check=False)
+
+    assert done.returncode
+    assert "ask on elsewhere" in done.stderr
+    until(lambda: json.loads(mlgit("jobs", "show", "near", "--json").stdout)["state"] == "cancelled")
+    assert "far (" not in done.stdout
 
 
 def test_what_a_backend_refuses_is_on_no_list_and_leaves_nothing(project: Repo, mlgit: Script):

@@ -8,7 +8,11 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
+from mlgit.cli.jobs import shown
 from mlgit.core import figures
+
+_SURELY_NOT_BEING_LAUNCHED = 86400
+"""Seconds after which a job that no backend is known to have is no longer on its way there."""
 
 
 @click.command()
@@ -18,7 +22,8 @@ from mlgit.core import figures
 def command(days: float, dry_run: bool) -> None:
     """Take jobs that have ended off the list, and the folders of their code and their lines off this machine.
 
-    Their runs stay. After `mlgit sync` they are off the list on other machines too.
+    So go jobs of which nobody knows whether a backend has taken them, when their launch was a day ago or more: cut off,
+    and never retried. Runs stay. After `mlgit sync` they are off the list on other machines too.
 
     \b
     Examples:
@@ -30,10 +35,15 @@ def command(days: float, dry_run: bool) -> None:
 
     place = wiring.place()
     known = asking.look(place, jobs.known(place.repo, place.settings.project)).jobs
-    old = [job for job in known if job.state.ended and job.submitted <= time.time() - days * 86400]
+    now = time.time()
+    old = [
+        job for job in known
+        if job.submitted <= now - days * 86400
+        and (job.state.ended or (not job.job and job.submitted <= now - _SURELY_NOT_BEING_LAUNCHED))
+    ]  # fmt: skip
     if dry_run:
         for job in old:
-            output.say(f"{job.id} {job.title}: {job.state.value}")
+            output.say(f"{job.id} {job.title}: {shown.state(job)}")
         output.note(f"{figures.count(len(old), 'job')} would be forgotten")
         return
     asking.tidy(old)
