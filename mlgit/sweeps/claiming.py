@@ -57,7 +57,7 @@ class Board:
 
     def change(self, change: Callable[[Claims], Claims]) -> Claims:
         """The claims after *change*, which is asked anew where somebody else was quicker. Raises `GitError`."""
-        until = time.monotonic() + _PATIENCE
+        until, held = time.monotonic() + _PATIENCE, self._held()
         while True:
             tip = self.repo.refs(self.ref).get(self.ref)
             before = self._claims(tip)
@@ -67,8 +67,13 @@ class Board:
             try:
                 self._write(tip, after)
             except GitError as exc:
-                if not is_passing(exc, again=True) or time.monotonic() > until:
+                if not is_passing(exc, again=True):
                     raise
+                if time.monotonic() > until:
+                    if held is None or self._held() != held:
+                        raise
+                    self._lock.unlink(missing_ok=True)  # git holds it for milliseconds: whoever made it was killed
+                    until, held = time.monotonic() + _PATIENCE, None
                 time.sleep(random.uniform(0, 0.05))  # so that two do not meet again
             else:
                 return after
@@ -93,6 +98,19 @@ class Board:
                 found = reader.read(tip)
             self._read = {tip: load(found[2] if found else b"", Claims, source=self.ref)}
         return self._read[tip]
+
+    @property
+    def _lock(self) -> Path:
+        """What git makes while it moves the ref."""
+        return self.repo.common_dir / f"{self.ref}.lock"
+
+    def _held(self) -> tuple[int, int] | None:
+        """Which lock there is; None: none."""
+        try:
+            now = self._lock.stat()
+        except OSError:
+            return None
+        return now.st_ino, now.st_mtime_ns
 
     def _write(self, tip: str | None, claims: Claims) -> None:
         writer = self.repo.writer()

@@ -133,7 +133,8 @@ def judged(trial: Trial, run: Run | None, metrics: Sequence[Metric]) -> Trial:
 def _problem(metric: Metric, value: Any, run: Run) -> str:
     if value is not MISSING:
         return f"its {metric.name} is {figures.number(value)}"
-    return f"it logged no metric {metric.name!r}, but {', '.join(list(run.metrics)[:8]) or 'nothing'}"
+    others = ", ".join(list(run.metrics)[:8])
+    return f"it logged no metric {metric.name!r}, " + (f"but {others}" if others else "nor any other")
 
 
 def seen(trials: Iterable[Trial], metrics: Sequence[Metric]) -> list[Seen]:

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ import pytest
 
 from mlgit.core.run import State
 from mlgit.core.sweep import Sweep
+from mlgit.errors import GitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.sweeps import claiming, record
+from mlgit.sweeps.claims import Claims
 
 Mlgit = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -143,6 +146,20 @@ def test_a_killed_agents_trial_does_not_go_on_behind_anybodys_back(project: Path
     assert waiting.params["x"] == 0
 
 
+def test_what_a_dead_agent_holds_waits_and_does_not_run(project: Path, inside: Repo, mlgit: Mlgit) -> None:
+    sweep = made(project, mlgit, 3, seconds=600)
+    with agents(project, sweep, ()):
+        until(lambda: up(inside, sweep) == 1)
+    (agent,) = claiming.Board(inside, sweep_of(inside)).look()[1].agents
+    until(lambda: claiming.Board(inside, sweep_of(inside)).lives(agent) is False)
+
+    told = json.loads(mlgit("sweep", "status", sweep, "--json", cwd=project).stdout)
+
+    assert [one["is"] for one in told["agents"]] == ["dead"]
+    assert "running" not in told["trials"]
+    assert [trial["number"] for trial in told["waiting"]] == [1]
+
+
 def test_a_signal_to_all_processes_of_an_agent_loses_none_of_its_trials(
     project: Path, inside: Repo, mlgit: Mlgit
 ) -> None:
@@ -243,3 +260,39 @@ def test_a_clone_goes_on_where_another_stopped_once_both_are_in_sync(
     (known,) = record.known(inside, "repo")
     assert known.state.value == "finished"
     assert not [ref for ref in inside.git("ls-remote", "origin").splitlines() if "refs/mlgit/claims" in ref]
+
+
+def test_claims_whose_git_was_killed_in_the_midst_of_them_are_made_by_the_next(
+    inside: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claiming, "_PATIENCE", 0.1)
+    board = claiming.Board(inside, Sweep(id="s1234567", project="repo", name="s", method="grid", file=""))
+    left = inside.common_dir / f"{board.ref}.lock"
+    left.parent.mkdir(parents=True)
+    left.touch()
+
+    board.change(lambda now: replace(now, last=3))
+
+    assert claiming.Board(inside, board.sweep).look()[1].last == 3
+    assert not left.exists()
+
+
+def test_claims_that_somebody_is_writing_are_waited_for(inside: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claiming, "_PATIENCE", 0.1)
+    board = claiming.Board(inside, Sweep(id="s1234567", project="repo", name="s", method="grid", file=""))
+    lock = inside.common_dir / f"{board.ref}.lock"
+    lock.parent.mkdir(parents=True)
+
+    def change(now: Claims) -> Claims:  # each time there is another one's
+        lock.unlink(missing_ok=True)
+        (lock.parent / "other").touch()
+        os.utime(lock.parent / "other", ns=(0, next(moments)))
+        (lock.parent / "other").rename(lock)
+        return replace(now, last=3)
+
+    moments = iter(range(10_000))
+    lock.touch()
+    with pytest.raises(GitError, match="update-ref failed"):
+        board.change(change)
+
+    assert lock.exists()

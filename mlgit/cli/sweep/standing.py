@@ -61,15 +61,21 @@ class Standing:
     """How each agent is."""
 
     @property
+    def dead(self) -> set[str]:
+        """The agents that run nothing any more; no agent: `""`."""
+        return {"", *(name for name, word in self.are.items() if word == "dead")}
+
+    @property
     def waiting(self) -> tuple[Claim, ...]:
-        return self.claims.of("")
+        """What nobody runs, until an agent takes it."""
+        return tuple(one for one in self.claims.open if one.agent in self.dead)
 
     @property
     def words(self) -> Counter[str]:
         """How many trials are in each state."""
         found = Counter(trial.word for trial in self.trials if trial.word != "running")
         found["failed"] += len(self.claims.gone)
-        running = {one.number for one in self.claims.open if one.agent} | {
+        running = {one.number for one in self.claims.open if one.agent not in self.dead} | {
             trial.number for trial in self.trials if trial.word == "running"
         }
         found["running"] = len(running)
@@ -78,7 +84,7 @@ class Standing:
     @property
     def left(self) -> float | None:
         """Seconds until it is done, if it goes on as it did; None where that cannot be said."""
-        slots = sum(agent.slots for agent in self.claims.agents if self.are[agent.id] != "dead")
+        slots = sum(agent.slots for agent in self.claims.agents if agent.id not in self.dead)
         took = [trial.run.duration for trial in self.trials if trial.counts and trial.run and trial.run.duration]
         if self.total is None or not slots or not took or self.sweep.state.value != "running":
             return None
