@@ -57,12 +57,15 @@ class Settings:
     at_once: int | None = field(default=None, metadata={"help": "tasks of an array that may run at once"})
     token: str | None = field(
         default=None,
-        metadata={"help": "the variable of the environment that holds the token; GH_TOKEN, or else GITHUB_TOKEN"},
+        metadata={
+            "help": "the variable of the environment that holds the token; GH_TOKEN, or else GITHUB_TOKEN",
+            "is_way": True,
+        },
     )
     api: str | None = field(
         default=None,
         metadata={"help": "the address of the REST interface, of an Enterprise server: https://HOST/api/v3; "
-                  "GITHUB_API_URL, if nothing is said"},
+                  "GITHUB_API_URL, if nothing is said", "is_way": True},
     )  # fmt: skip
     poll_seconds: float = field(default=5, metadata={"help": "between two questions about a job that is followed"})
 

@@ -7,14 +7,14 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mlgit.core.job import Standing, member
 from mlgit.core.posted import Posted, merged
 from mlgit.documents import reader
 from mlgit.errors import MlgitError, UsageError
-from mlgit.launch import backends
+from mlgit.launch import backends, queues
 from mlgit.launch.backends import Backend
 from mlgit.store import jobs, live
 from mlgit.store.place import Place
@@ -42,7 +42,7 @@ def look(place: Place, some: Iterable[Posted]) -> Found:
             together[job.backend, json.dumps(dict(job.settings), sort_keys=True)].append(job)
     for group in together.values():
         try:
-            backend, settings = of(group[0])
+            backend, settings = of(place, group[0])
             found = backend.status([job.job for job in group], settings)
             stood |= {job.id: found[job.job] for job in group}
         except MlgitError as exc:
@@ -61,29 +61,29 @@ def look(place: Place, some: Iterable[Posted]) -> Found:
     return Found(jobs=tuple(after.get(job.id, job) for job in given), unsure=unsure)
 
 
-def tasks(job: Posted) -> list[Standing]:
+def tasks(place: Place, job: Posted) -> list[Standing]:
     """How each task of the array *job* stands. Raises `MlgitError` where nobody answers."""
     ids = [member(job.job, number) for number in range(job.tasks or 0)]
-    backend, settings = askable(job)
+    backend, settings = askable(place, job)
     found = backend.status(ids, settings) if ids else {}
     return [found[one] for one in ids]
 
 
-def logs(job: Posted, task: int | None, *, follow: bool) -> Iterator[str]:
+def logs(place: Place, job: Posted, task: int | None, *, follow: bool) -> Iterator[str]:
     """The lines that *job* printed, of an array one *task*'s; with *follow*, until it has ended.
 
     Raises `MlgitError`.
     """
-    backend, settings = askable(job)
+    backend, settings = askable(place, job)
     return backend.logs(_called(job, task), settings, follow=follow)
 
 
-def cancel(some: Sequence[Posted], task: int | None = None) -> dict[str, MlgitError]:
+def cancel(place: Place, some: Sequence[Posted], task: int | None = None) -> dict[str, MlgitError]:
     """End *some* jobs, of an array one *task*; why others of them, by id, cannot be ended."""
     refused = {}
     for job in some:
         try:
-            backend, settings = askable(job)
+            backend, settings = askable(place, job)
             backend.cancel([_called(job, task)], settings)
         except MlgitError as exc:
             refused[job.id] = exc
@@ -100,32 +100,49 @@ def _called(job: Posted, task: int | None) -> str:
     return member(job.job, task)
 
 
-def tidy(some: Sequence[Posted]) -> None:
+def tidy(place: Place, some: Sequence[Posted]) -> None:
     """Let the backends of *some* jobs, which have ended, forget what they keep of them on this machine."""
     for job in some:
         if job.job and not _elsewhere(job):
             with contextlib.suppress(MlgitError):  # what it keeps there is in nobody's way
-                backend, settings = of(job)
+                backend, settings = of(place, job)
                 backend.forget([job.job], settings)
 
 
-def of(job: Posted) -> tuple[Backend, Any]:
-    """The backend of *job*, and the settings by which it is asked. Raises `MlgitError`."""
+def of(place: Place, job: Posted) -> tuple[Backend, Any]:
+    """The backend of *job*, and the settings by which it is asked. Raises `MlgitError`.
+
+    A list comes from whoever may push to it, and must not choose what of this machine's is used, and who is told it:
+    where those settings are said that do, a queue of this checkout has to say the same. Raises `UsageError` else.
+    """
     backend = backends.backend(job.backend)
     settings = reader.load(
         json.dumps(dict(job.settings)), backend.Settings, source=f"the queue {job.queue} of {job.id}"
     )
+    ways = _ways(settings)
+    if ways != _ways(backend.Settings()) and ways not in [
+        _ways(queue.settings) for queue in queues.read(place.settings).values() if queue.kind == job.backend
+    ]:
+        told = ", ".join(f"{name}: {value}" for name, value in ways.items() if value is not None)
+        what = f"No queue of mlgit.yaml here asks {job.backend} as the list of jobs says: {told}."
+        fix = f"if that is whom you want to ask, and with this, add a queue: {job.backend}: {{{told}}}"
+        raise UsageError(what, why=f"The list has it for the job {job.title}, and lists come from others, too.", fix=fix)
     return backend, settings
 
 
-def askable(job: Posted) -> tuple[Backend, Any]:
+def _ways(settings: Any) -> dict[str, Any]:
+    """Those of *settings* that say who is asked, and with what of this machine's."""
+    return {one.name: getattr(settings, one.name) for one in fields(settings) if one.metadata.get("is_way")}
+
+
+def askable(place: Place, job: Posted) -> tuple[Backend, Any]:
     """`of`, where somebody here can answer. Raises `UsageError` otherwise."""
     if not job.job:
         fix = f"mlgit jobs retry {job.id} submits it again, and starts one job"
         raise UsageError(f"Whether {job.queue} has taken the job {job.title} is not known.", fix=fix)
     if why := _elsewhere(job):
         raise UsageError(f"The job {job.title} cannot be asked from here.", why=why, fix=f"ask on {job.host}")
-    return of(job)
+    return of(place, job)
 
 
 def _elsewhere(job: Posted) -> str:

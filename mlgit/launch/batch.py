@@ -39,7 +39,7 @@ class Settings:
     folder: str | None = field(
         default=None,
         metadata={"help": "where scripts and what jobs print are kept, on a disk that all machines share; "
-                  "mlgit's own folder of the user's data"},
+                  "mlgit's own folder of the user's data", "is_way": True},
     )  # fmt: skip
     answer_seconds: float = field(default=60, metadata={"help": "how long Slurm may take to answer"})
 

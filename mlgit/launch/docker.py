@@ -58,7 +58,10 @@ class Settings:
     )
     host: str | None = field(
         default=None,
-        metadata={"help": "the daemon's address; the one that docker's command line asks, if none is named"},
+        metadata={
+            "help": "the daemon's address; the one that docker's command line asks, if none is named",
+            "is_way": True,
+        },
     )
     user: str | None = field(
         default=None, metadata={"help": "who a job is there, uid:gid; whoever submits it, and nobody for root"}

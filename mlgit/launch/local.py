@@ -32,7 +32,8 @@ class Settings:
     )
     grace_seconds: float = field(default=10, metadata={"help": "between SIGTERM and SIGKILL"})
     folder: str | None = field(
-        default=None, metadata={"help": "where jobs and their logs are kept; mlgit's own folder of the user's data"}
+        default=None,
+        metadata={"help": "where jobs and their logs are kept; mlgit's own folder of the user's data", "is_way": True},
     )
 
     @property

@@ -8,8 +8,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 
 from mlgit import settings
 from mlgit.core.job import JobState, Standing
+from mlgit.core.posted import Posted
 from mlgit.errors import GitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -437,3 +440,50 @@ def _group(job: str) -> int:
         if held and b"mlgit.launch.runner" not in words:
             return os.getpgid(pid)
     raise AssertionError("nobody runs it")
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    """A server's address, and who it hears from."""
+    heard: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append(str(self.headers["Authorization"]))
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", heard
+        server.shutdown()
+        thread.join()
+
+
+def test_a_list_chooses_neither_who_is_asked_nor_with_which_secret(
+    project: Repo, mlgit: Script, elsewhere: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+):
+    address, heard = elsewhere
+    monkeypatch.setenv("MY_KEY", "hush")
+    told = {"repository": "a/b", "api": address, "token": "MY_KEY"}
+    theirs = Posted(
+        id="aaaaaaaa", name="theirs", project="p", queue="gh", backend="actions", settings=told, job="7",
+        state=JobState.RUNNING,
+    )  # fmt: skip
+    jobs.change(project, "p", lambda there: {**there, theirs.id: theirs}, why="from elsewhere")
+
+    assert "No queue of mlgit.yaml here asks actions as the list of jobs says: token: MY_KEY, api: http" in (
+        mlgit("jobs", "ls").stderr
+    )
+    for verb in ("show", "logs", "cancel"):
+        mlgit("jobs", verb, "theirs", check=False)
+    mlgit("jobs", "prune", "--days", "0")
+    assert heard == []
+
+    with (project.folder / "mlgit.yaml").open("a") as file:
+        file.write(f"  gh:\n    actions: {{api: '{address}', token: MY_KEY}}\n")
+    mlgit("jobs", "show", "theirs")
+    assert set(heard) == {"token hush"}

@@ -23,7 +23,7 @@ def waited(place: Place, job: Posted, *, follow: bool, quiet: bool) -> Posted:
 
     try:
         if follow:
-            for line in asking.logs(job, None, follow=True):
+            for line in asking.logs(place, job, None, follow=True):
                 output.say(line)
                 sys.stdout.flush()
         while not (job := asking.look(place, [job]).jobs[0]).state.ended:

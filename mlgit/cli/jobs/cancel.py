@@ -27,7 +27,7 @@ def command(jobs: tuple[str, ...], task: int | None) -> None:
     place = wiring.place()
     found = [listed.find(place.repo, place.settings.project, text) for text in dict.fromkeys(jobs)]
     going = [job for job in asking.look(place, found).jobs if not job.state.ended]
-    refused = asking.cancel(going, task)
+    refused = asking.cancel(place, going, task)
     for job in asking.look(place, [job for job in found if job.id not in refused]).jobs:
         told = "is being ended" if not job.state.ended else f"has ended: {shown.state(job)}"
         output.say(f"{job.title} ({job.id}) {told}")

@@ -30,7 +30,7 @@ def command(job: str, follow: bool, task: int | None) -> None:
     place = wiring.place()
     found = jobs.find(place.repo, place.settings.project, job)
     try:
-        for line in asking.logs(found, task, follow=follow):
+        for line in asking.logs(place, found, task, follow=follow):
             output.say(line)
             if follow:
                 sys.stdout.flush()

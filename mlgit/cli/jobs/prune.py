@@ -46,7 +46,7 @@ def command(days: float, dry_run: bool) -> None:
             output.say(f"{job.id} {job.title}: {shown.state(job)}")
         output.note(f"{figures.count(len(old), 'job')} would be forgotten")
         return
-    asking.tidy(old)
+    asking.tidy(place, old)
     if old:
         submitting.forget(place, [job.id for job in old], why=f"forget {figures.count(len(old), 'job')}")
     code.take_away(place.repo, code.left(place.repo))

@@ -17,6 +17,7 @@ from mlgit.errors import MlgitError
 if TYPE_CHECKING:
     from mlgit.core.posted import Posted
     from mlgit.core.run import Run
+    from mlgit.store.place import Place
 
 
 @click.command()
@@ -49,7 +50,7 @@ def command(job: str, as_json: bool) -> None:
             output.say(f"{name:<9} {value}")
     _tell_runs(runs)
     if one.tasks:
-        _tell_tasks(one)
+        _tell_tasks(place, one)
 
 
 def _facts(job: Posted) -> dict[str, str]:
@@ -69,9 +70,9 @@ def _facts(job: Posted) -> dict[str, str]:
 
 def _brought(job: Posted) -> str:
     """Where its code came from, if none was kept for it."""
-    from mlgit.launch import asking
+    from mlgit.launch import backends
 
-    _, settings = asking.of(job)
+    settings = backends.backend(job.backend).Settings
     return "" if getattr(settings, "is_away", False) else f"what {job.folder} held as it began"
 
 
@@ -86,11 +87,11 @@ _MOST = 20
 """Runs that are named one by one."""
 
 
-def _tell_tasks(job: Posted) -> None:
+def _tell_tasks(place: Place, job: Posted) -> None:
     from mlgit.launch import asking
 
     try:
-        stood = asking.tasks(job)
+        stood = asking.tasks(place, job)
     except MlgitError as exc:
         output.note(f"its tasks: {exc.what} {exc.why}".rstrip())
         return

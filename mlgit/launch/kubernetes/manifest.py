@@ -45,9 +45,11 @@ class Settings:
     """A queue of a Kubernetes cluster."""
 
     namespace: str | None = field(default=None, metadata={"help": "where jobs are made; the context's own"})
-    context: str | None = field(default=None, metadata={"help": "the kubeconfig's context; its current one"})
+    context: str | None = field(
+        default=None, metadata={"help": "the kubeconfig's context; its current one", "is_way": True}
+    )
     kubeconfig: str | None = field(
-        default=None, metadata={"help": "the file; that of kubectl, else the pod's own rights"}
+        default=None, metadata={"help": "the file; that of kubectl, else the pod's own rights", "is_way": True}
     )
     is_away: ClassVar[bool] = True
     """Jobs see no disk of this machine's."""
