@@ -126,7 +126,9 @@ def of(place: Place, job: Posted) -> tuple[Backend, Any]:
         told = ", ".join(f"{name}: {value}" for name, value in ways.items() if value is not None)
         what = f"No queue of mlgit.yaml here asks {job.backend} as the list of jobs says: {told}."
         fix = f"if that is whom you want to ask, and with this, add a queue: {job.backend}: {{{told}}}"
-        raise UsageError(what, why=f"The list has it for the job {job.title}, and lists come from others, too.", fix=fix)
+        raise UsageError(
+            what, why=f"The list has it for the job {job.title}, and lists come from others, too.", fix=fix
+        )
     return backend, settings
 
 

@@ -12,7 +12,6 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,55 +30,21 @@ from mlgit.core.job import (
     together,
 )
 from mlgit.errors import MlgitError, NotFoundError, UsageError
-from mlgit.launch import following, image
-from mlgit.launch.image import Build, Packed
+from mlgit.launch import container, following, image
+from mlgit.launch.container import JOB, MINUTES, NOBODY, TASK, Settings
+from mlgit.launch.image import Packed
 from mlgit.tracking.notice import notify
 
-_JOB, _TASK, _MINUTES = "mlgit.job", "mlgit.task", "mlgit.minutes"
-"""Labels of a container: its job, the number of its task, the bound on its time."""
+__all__ = ["Settings", "cancel", "forget", "logs", "render", "status", "submit"]
+
 _CANCELLED = ".cancelled"
 """What the name of a container ends with that somebody has cancelled."""
 _TIME_IS_OVER = (124, 137)
 """What `timeout` exits with: the command ended when it was asked to, or had to be killed."""
 _LATE = 1
 """Seconds after which docker may note that something has begun."""
-_NOBODY = "65534:65534"
 _AT_ONCE = 8
 """Containers that are stopped at the same time."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """A queue of containers."""
-
-    image: str | None = field(default=None, metadata={"help": "the image of jobs that name none"})
-    build: Build | None = field(
-        default=None, metadata={"help": "what an image is built of, once, for jobs that name none"}
-    )
-    host: str | None = field(
-        default=None,
-        metadata={
-            "help": "the daemon's address; the one that docker's command line asks, if none is named",
-            "is_way": True,
-        },
-    )
-    user: str | None = field(
-        default=None, metadata={"help": "who a job is there, uid:gid; whoever submits it, and nobody for root"}
-    )
-    mounts: tuple[str, ...] = field(
-        default=(),
-        metadata={"help": "files and folders of the daemon's machine that jobs may read, under their own paths"},
-    )
-    network: str | None = field(default=None, metadata={"help": "docker's network: none, host, or one that you made"})
-    pull: bool = field(default=True, metadata={"help": "pull an image that the daemon does not have"})
-    shared_memory_gb: float = field(default=2, metadata={"help": "what processes of a job can share; loaders need it"})
-    grace_seconds: int = field(default=10, metadata={"help": "between SIGTERM and SIGKILL"})
-    answer_seconds: float = field(default=60, metadata={"help": "how long the daemon may take to answer"})
-
-    @property
-    def is_here(self) -> bool:
-        """Whether only this machine can be asked: its daemon listens at no address that others reach."""
-        return not self.host or self.host.startswith(("unix:", "npipe:"))
 
 
 def render(spec: JobSpec, settings: Settings) -> str:
@@ -89,7 +54,7 @@ def render(spec: JobSpec, settings: Settings) -> str:
     """
     with _packed(checked(spec), settings) as built:
         lines = () if built is None else (f"{built.tag} is built by", "", *built.dockerfile.splitlines())
-        asked = json.dumps(_requests(spec, settings, "<job>", built), indent=2)
+        asked = json.dumps(container.requests(spec, settings, "<job>", built), indent=2)
     return "".join(f"{f'# {line}'.rstrip()}\n" for line in lines) + asked + "\n"
 
 
@@ -101,9 +66,9 @@ def submit(spec: JobSpec, settings: Settings) -> str:
     job = known_as(checked(spec), os.urandom(8).hex())
     secrets = secrets_in(spec, os.environ)
     with _packed(spec, settings) as built:
-        requests = _requests(spec, settings, job, built)
+        requests = container.requests(spec, settings, job, built)
         with _asked(settings, f"docker does not start the job {spec.name!r}.") as client:
-            there = {one["Labels"][_TASK]: one for one in _listed(client, f"{_JOB}={job}")}
+            there = {one["Labels"][TASK]: one for one in _listed(client, f"{JOB}={job}")}
             if len(there) < len(requests) and built is not None:
                 image.make(client, built, pull=settings.pull)
             elif len(there) < len(requests):
@@ -118,9 +83,9 @@ def status(ids: Sequence[str], settings: Settings) -> dict[str, Standing]:
     wanted = {parted(name)[0] for name in ids}
     parts: defaultdict[str, dict[int, Standing]] = defaultdict(dict)
     with _asked(settings, "docker does not tell how its jobs stand.") as client:
-        for one in _listed(client, _JOB):
-            if (job := one["Labels"][_JOB]) in wanted:
-                parts[job][int(one["Labels"][_TASK])] = _standing(client, one)
+        for one in _listed(client, JOB):
+            if (job := one["Labels"][JOB]) in wanted:
+                parts[job][int(one["Labels"][TASK])] = _standing(client, one)
     found = {}
     for name in ids:
         job, number = parted(name)
@@ -202,7 +167,7 @@ def _begin(
     begun: list[str] = []
     try:
         for name, request in requests.items():
-            known = there.get(request["Labels"][_TASK])
+            known = there.get(request["Labels"][TASK])
             if known is None and (made := _create(client, name, request, secrets)):
                 begun.append(made)
                 _start(client, made)
@@ -222,7 +187,7 @@ def _packed(spec: JobSpec, settings: Settings) -> Iterator[Packed | None]:
     if settings.build is None or spec.image is not None:
         yield None
         return
-    with image.packed(settings.build, Path(spec.folder).resolve(), _NOBODY) as built:
+    with image.packed(settings.build, Path(spec.folder).resolve(), NOBODY) as built:
         yield built
 
 
@@ -237,53 +202,12 @@ def _asked(settings: Settings, what: str) -> Iterator[Any]:
 def _listed(client: Any, label: str) -> list[dict[str, Any]]:
     """The containers with this *label*, ended ones too, each as docker lists it, by their tasks."""
     found: list[dict[str, Any]] = client.api.containers(all=True, filters={"label": label})
-    return sorted(found, key=lambda one: int(one["Labels"][_TASK]))
+    return sorted(found, key=lambda one: int(one["Labels"][TASK]))
 
 
 def _of(client: Any, name: str) -> list[dict[str, Any]]:
     job, number = parted(name)
-    return [one for one in _listed(client, f"{_JOB}={job}") if number is None or one["Labels"][_TASK] == str(number)]
-
-
-def _requests(spec: JobSpec, settings: Settings, job: str, built: Packed | None) -> list[dict[str, Any]]:
-    """What the daemon is asked for, a container a task."""
-    name = built.tag if built is not None else spec.image or settings.image
-    if name is None:
-        fix = "--image NAME, or image: or build: for the queue"
-        raise UsageError(f"The job {spec.name!r} names no image to run in.", fix=fix)
-    return [_request(one, name, settings, {_JOB: job, _TASK: str(n)}) for n, one in enumerate(spec.members)]
-
-
-def _request(spec: JobSpec, name: str, settings: Settings, labels: Mapping[str, str]) -> dict[str, Any]:
-    from docker.constants import DEFAULT_DOCKER_API_VERSION as VERSION
-    from docker.types import ContainerConfig, DeviceRequest, HostConfig, Mount
-
-    folder = str(Path(spec.folder).resolve())
-    memory = None if spec.memory_gb is None else int(spec.memory_gb * 2**30)
-    host = HostConfig(
-        VERSION, init=True, security_opt=["no-new-privileges"], network_mode=settings.network,
-        mounts=[*(Mount(path, path, type="bind") for path in dict.fromkeys((folder, *spec.shared))),
-                *(Mount(path, path, type="bind", read_only=True) for path in settings.mounts)],
-        mem_limit=memory, memswap_limit=memory, nano_cpus=None if spec.cpus is None else spec.cpus * 10**9,
-        shm_size=int(settings.shared_memory_gb * 2**30),
-        device_requests=[DeviceRequest(count=spec.gpus, capabilities=[["gpu"]])] if spec.gpus else None,
-    )  # fmt: skip
-    words, more = list(spec.command), dict[str, str]()
-    if spec.minutes is not None:
-        seconds = f"{spec.minutes * 60:.3f}".rstrip("0").rstrip(".")  # busybox takes no exponents
-        words, more = ["timeout", "-k", str(settings.grace_seconds), seconds, *words], {_MINUTES: repr(spec.minutes)}
-    user = settings.user or _user()
-    home = {"HOME": "/tmp"} if user == _NOBODY else {}  # noqa: S108  # nobody has none, and libraries cache there
-    asked = ContainerConfig(
-        VERSION, name, words, entrypoint=[], working_dir=folder, user=user,
-        environment={**home, **spec.env, **dict.fromkeys(spec.secrets)}, labels={**labels, **more}, host_config=host,
-    )  # fmt: skip
-    return dict(asked)
-
-
-def _user() -> str:
-    """Who submits; nobody, where that is root."""
-    return f"{os.getuid()}:{os.getgid()}" if os.getuid() else _NOBODY
+    return [one for one in _listed(client, f"{JOB}={job}") if number is None or one["Labels"][TASK] == str(number)]
 
 
 def _create(client: Any, name: str, request: Mapping[str, Any], secrets: Mapping[str, str]) -> str | None:
@@ -335,7 +259,7 @@ def _standing(client: Any, one: Mapping[str, Any]) -> Standing:
         return Standing(state=JobState.FAILED, why=f"it was killed: out of memory, of which it had {limit:g} GB")
     if code == 0:
         return Standing(state=JobState.SUCCEEDED)
-    minutes = one["Labels"].get(_MINUTES)
+    minutes = one["Labels"].get(MINUTES)
     if minutes is not None and code in _TIME_IS_OVER and _seconds(state) > float(minutes) * 60 - _LATE:
         return Standing(state=JobState.TIMED_OUT)
     if code == 143:  # SIGTERM, and not of ours

@@ -1,0 +1,92 @@
+"""What docker is asked for: a container for each task, in the words of its API (`/containers/create`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlgit.core.job import JobSpec
+from mlgit.errors import UsageError
+from mlgit.launch.image import Build, Packed
+
+JOB, TASK, MINUTES = "mlgit.job", "mlgit.task", "mlgit.minutes"
+"""Labels of a container: its job, the number of its task, the bound on its time."""
+NOBODY = "65534:65534"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A queue of containers."""
+
+    image: str | None = field(default=None, metadata={"help": "the image of jobs that name none"})
+    build: Build | None = field(
+        default=None, metadata={"help": "what an image is built of, once, for jobs that name none"}
+    )
+    host: str | None = field(
+        default=None,
+        metadata={
+            "help": "the daemon's address; the one that docker's command line asks, if none is named",
+            "is_way": True,
+        },
+    )
+    user: str | None = field(
+        default=None, metadata={"help": "who a job is there, uid:gid; whoever submits it, and nobody for root"}
+    )
+    mounts: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "files and folders of the daemon's machine that jobs may read, under their own paths"},
+    )
+    network: str | None = field(default=None, metadata={"help": "docker's network: none, host, or one that you made"})
+    pull: bool = field(default=True, metadata={"help": "pull an image that the daemon does not have"})
+    shared_memory_gb: float = field(default=2, metadata={"help": "what processes of a job can share; loaders need it"})
+    grace_seconds: int = field(default=10, metadata={"help": "between SIGTERM and SIGKILL"})
+    answer_seconds: float = field(default=60, metadata={"help": "how long the daemon may take to answer"})
+
+    @property
+    def is_here(self) -> bool:
+        """Whether only this machine can be asked: its daemon listens at no address that others reach."""
+        return not self.host or self.host.startswith(("unix:", "npipe:"))
+
+
+def requests(spec: JobSpec, settings: Settings, job: str, built: Packed | None) -> list[dict[str, Any]]:
+    """What the daemon is asked for, a container a task."""
+    name = built.tag if built is not None else spec.image or settings.image
+    if name is None:
+        fix = "--image NAME, or image: or build: for the queue"
+        raise UsageError(f"The job {spec.name!r} names no image to run in.", fix=fix)
+    return [_request(one, name, settings, {JOB: job, TASK: str(n)}) for n, one in enumerate(spec.members)]
+
+
+def _request(spec: JobSpec, name: str, settings: Settings, labels: Mapping[str, str]) -> dict[str, Any]:
+    from docker.constants import DEFAULT_DOCKER_API_VERSION as VERSION
+    from docker.types import ContainerConfig, DeviceRequest, HostConfig, Mount
+
+    folder = str(Path(spec.folder).resolve())
+    memory = None if spec.memory_gb is None else int(spec.memory_gb * 2**30)
+    host = HostConfig(
+        VERSION, init=True, security_opt=["no-new-privileges"], network_mode=settings.network,
+        mounts=[*(Mount(path, path, type="bind") for path in dict.fromkeys((folder, *spec.shared))),
+                *(Mount(path, path, type="bind", read_only=True) for path in settings.mounts)],
+        mem_limit=memory, memswap_limit=memory, nano_cpus=None if spec.cpus is None else spec.cpus * 10**9,
+        shm_size=int(settings.shared_memory_gb * 2**30),
+        device_requests=[DeviceRequest(count=spec.gpus, capabilities=[["gpu"]])] if spec.gpus else None,
+    )  # fmt: skip
+    words, more = list(spec.command), dict[str, str]()
+    if spec.minutes is not None:
+        seconds = f"{spec.minutes * 60:.3f}".rstrip("0").rstrip(".")  # busybox takes no exponents
+        words, more = ["timeout", "-k", str(settings.grace_seconds), seconds, *words], {MINUTES: repr(spec.minutes)}
+    user = settings.user or _user()
+    home = {"HOME": "/tmp"} if user == NOBODY else {}  # noqa: S108  # nobody has none, and libraries cache there
+    asked = ContainerConfig(
+        VERSION, name, words, entrypoint=[], working_dir=folder, user=user,
+        environment={**home, **spec.env, **dict.fromkeys(spec.secrets)}, labels={**labels, **more}, host_config=host,
+    )  # fmt: skip
+    return dict(asked)
+
+
+def _user() -> str:
+    """Who submits; nobody, where that is root."""
+    return f"{os.getuid()}:{os.getgid()}" if os.getuid() else NOBODY
