@@ -94,7 +94,9 @@ class Cluster:
 
     def patch_job(self, name: str, change: dict[str, Any]) -> dict[str, Any]:
         job = self.get(self.jobs, name)
-        job["metadata"]["annotations"] |= change.get("metadata", {}).get("annotations", {})
+        about = job["metadata"]
+        about["annotations"] |= change.get("metadata", {}).get("annotations", {})
+        about["annotations"] = {name: text for name, text in about["annotations"].items() if text is not None}
         job["spec"] |= change.get("spec", {})
         check(job)
         self.sync(job)

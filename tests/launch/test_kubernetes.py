@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -271,6 +273,24 @@ def test_a_task_that_would_be_begun_again_is_not_cancelled_alone(place: Place):
     place.cancel(job)
 
     assert place.ended(member(job, 1)).state is JobState.CANCELLED
+
+
+def test_a_task_that_cannot_be_ended_by_now_does_not_count_as_cancelled(
+    place: Place, cluster: kube.Cluster, monkeypatch: pytest.MonkeyPatch
+):
+    quick = Member(command=place.spec("").command)
+    clock = SimpleNamespace(monotonic=itertools.count(0, 30).__next__, sleep=lambda _: None)
+    with monkeypatch.context() as away:
+        away.setattr(cluster, "sync", lambda job: None)
+        away.setattr("mlgit.launch.kubernetes.time", clock)
+        job = place.submit(place.spec("", array=(quick, quick)))
+        with pytest.raises(MlgitError, match="its controller has made no pod for it in 60 s"):
+            place.cancel(member(job, 1))
+        assert place.standing(member(job, 1)).state is JobState.QUEUED
+    with cluster.changed:
+        cluster.patch_job(job, {})
+
+    assert place.ended(member(job, 1)).state is JobState.SUCCEEDED
 
 
 def test_many_jobs_are_asked_about_at_once(place: Place, cluster: kube.Cluster, monkeypatch: pytest.MonkeyPatch):

@@ -168,17 +168,23 @@ def _cancel_task(cluster: Cluster, job: str, number: int) -> None:
     if cluster.ask(cluster.jobs.read_namespaced_job, job).spec.backoff_limit_per_index:
         fix = f"cancel all of it: {job}; or let the queue say backoff: 0"
         raise UsageError(f"Kubernetes would begin the task {member(job, number)} again.", fix=fix)
-    change = {"metadata": {"annotations": {f"{CANCELLED}.{number}": ""}}}
-    cluster.ask(cluster.jobs.patch_namespaced_job, job, body=change)
+    _mark(cluster, job, number, "")
     end = time.monotonic() + cluster.seconds
     while not (pods := [pod for pod in cluster.find_pods([job])[job] if stands.index(pod) == number]):
         if time.monotonic() > end:
+            _mark(cluster, job, number, None)  # it is not cancelled: its pod may still come, and run
             why = f"its controller has made no pod for it in {cluster.seconds:g} s"
             raise MlgitError(f"Kubernetes does not begin the task {member(job, number)}, nor end it.", why=why)
         time.sleep(_LOOK)
     for pod in pods:
         if pod.status.phase in ("Pending", "Running"):
             cluster.ask(cluster.core.delete_namespaced_pod, pod.metadata.name)
+
+
+def _mark(cluster: Cluster, job: str, number: int, text: str | None) -> None:
+    """Say in the Job that the task *number* is cancelled; None takes it back."""
+    change = {"metadata": {"annotations": {f"{CANCELLED}.{number}": text}}}
+    cluster.ask(cluster.jobs.patch_namespaced_job, job, body=change)
 
 
 def _lines(cluster: Cluster, name: str, *, follow: bool) -> Iterator[str]:
