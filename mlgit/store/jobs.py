@@ -118,7 +118,7 @@ def _text(job: Posted) -> bytes:
 def joined(repo: Repo, ours: str, theirs: str) -> str:
     """A commit that says what the lists at *ours* and *theirs* do, one of these where it does.
 
-    A job that one side has let go, and of which the other has said nothing new, has gone.
+    A job that one side has let go has gone, unless the other has seen since that it is under way.
     """
     base = repo.merge_base(ours, theirs)
     with repo.reader() as reader:
@@ -129,6 +129,9 @@ def joined(repo: Repo, ours: str, theirs: str) -> str:
         return ours
     found = {name: posted.merged(near[name], far[name]) for name in near.keys() & far.keys()}
     for one, other in ((near, far), (far, near)):
-        found |= {name: job for name, job in one.items() if name not in other and before.get(name) != job}
+        found |= {
+            name: job for name, job in one.items()
+            if name not in other and (name not in before or (before[name] != job and not job.state.ended))
+        }  # fmt: skip
     files = _written(far, found)
     return repo.commit(theirs, files, "jobs: of two machines", parents=(theirs, ours)) if files else theirs

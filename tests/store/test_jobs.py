@@ -99,6 +99,20 @@ def test_a_sync_brings_the_jobs_of_two_machines_together(two: tuple[Repo, Repo])
     }  # fmt: skip
 
 
+def test_a_job_that_one_machine_let_go_comes_back_only_where_it_has_not_ended(two: tuple[Repo, Repo]):
+    here, there = two
+    keep(here, *(posted(name, job=name, state=JobState.RUNNING, seen=1.0) for name in ("ended", "going")))
+    exchange(here)
+    exchange(there)
+    jobs.change(here, "p", lambda _: {}, why="forget 2 jobs")
+    keep(there, posted("ended", job="ended", state=JobState.CANCELLED, seen=2.0))
+    keep(there, posted("going", job="going", state=JobState.RUNNING, why="1 running", seen=2.0))
+    for one in (here, there, here):
+        exchange(one)
+
+    assert [[job.id for job in jobs.known(one, "p")] for one in two] == [["going"], ["going"]]
+
+
 def test_what_was_learned_of_a_job_stands():
     took, ended = posted("a", job="7", seen=3.0), posted("a", job="7", state=JobState.FAILED, seen=2.0)
 
