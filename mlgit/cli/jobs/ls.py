@@ -49,7 +49,9 @@ def command(every: bool, as_json: bool) -> None:
         for job in found.jobs
     ]  # fmt: skip
     empty = "No jobs yet; `mlgit launch -- COMMAND` launches one."
-    output.table(("job", "name", "queue", "state", "launched", "run"), rows, empty=empty, spare=("launched", "run"))
+    output.table(
+        ("job", "name", "queue", "state", "launched", "run"), rows, empty=empty, spare=("launched", "queue", "run")
+    )
     for why in dict.fromkeys(found.unsure.values()):
         names = [job.title for job in found.jobs if found.unsure.get(job.id) == why]
         output.note(f"last word of {output.some(names, 3)}: {why}")
