@@ -34,10 +34,10 @@ def look(place: Place, some: Iterable[Posted]) -> Found:
     given, unsure, stood = list(some), dict[str, str](), dict[str, Standing]()
     together: defaultdict[tuple[str, str], list[Posted]] = defaultdict(list)
     for job in given:
-        if not job.state.ended and not job.job:
-            unsure[job.id] = f"whether {job.queue} has taken it is not known: mlgit jobs retry {job.id}"
-        elif not job.state.ended and (why := _elsewhere(job)):
+        if not job.state.ended and (why := elsewhere(job)):
             unsure[job.id] = why
+        elif not job.state.ended and not job.job:
+            unsure[job.id] = f"whether {job.queue} has taken it is not known: mlgit jobs retry {job.id}"
         elif not job.state.ended:
             together[job.backend, json.dumps(dict(job.settings), sort_keys=True)].append(job)
     for group in together.values():
@@ -103,7 +103,7 @@ def _called(job: Posted, task: int | None) -> str:
 def tidy(place: Place, some: Sequence[Posted]) -> None:
     """Let the backends of *some* jobs, which have ended, forget what they keep of them on this machine."""
     for job in some:
-        if job.job and not _elsewhere(job):
+        if job.job and not elsewhere(job):
             with contextlib.suppress(MlgitError):  # what it keeps there is in nobody's way
                 backend, settings = of(place, job)
                 backend.forget([job.job], settings)
@@ -139,15 +139,15 @@ def _ways(settings: Any) -> dict[str, Any]:
 
 def askable(place: Place, job: Posted) -> tuple[Backend, Any]:
     """`of`, where somebody here can answer. Raises `UsageError` otherwise."""
+    if why := elsewhere(job):
+        raise UsageError(f"The job {job.title} cannot be asked from here.", why=why, fix=f"ask on {job.host}")
     if not job.job:
         fix = f"mlgit jobs retry {job.id} submits it again, and starts one job"
         raise UsageError(f"Whether {job.queue} has taken the job {job.title} is not known.", fix=fix)
-    if why := _elsewhere(job):
-        raise UsageError(f"The job {job.title} cannot be asked from here.", why=why, fix=f"ask on {job.host}")
     return of(place, job)
 
 
-def _elsewhere(job: Posted) -> str:
+def elsewhere(job: Posted) -> str:
     """Why nobody here knows of *job*; empty where somebody may."""
     is_ours = not job.host or job.machine == live.machine()
     return "" if is_ours else f"only {job.host} knows"

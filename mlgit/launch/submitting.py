@@ -21,7 +21,7 @@ from mlgit.documents.writer import as_data
 from mlgit.errors import MlgitError, SilentError, UsageError
 from mlgit.git import snapshot
 from mlgit.git.snapshot import Snapshot
-from mlgit.launch import asked, code
+from mlgit.launch import asked, asking, code
 from mlgit.launch.asked import Asked
 from mlgit.launch.queues import Queue
 from mlgit.store import jobs, live
@@ -55,6 +55,9 @@ def submit(
     if (before := known.get(job.id)) is not None:
         if before.job:
             return before, True
+        if why := asking.elsewhere(before):
+            what = f"Whether {before.queue} has taken the job {before.title} is not known here."
+            raise UsageError(what, why=why, fix=f"mlgit jobs retry {before.id}, on {before.host}")
         job = before
     else:
         queue.check(_spec(place, queue, wish, job, here), others)
@@ -126,7 +129,7 @@ def _listed(place: Place, queue: Queue, wish: Asked, here: Path, commit: str) ->
     name = asked.of_key(project, wish.key) if wish.key else names.run_id()
     filled = queue.filled(JobSpec(name=wish.name), asked.said(wish))
     return Posted(
-        id=name, name=wish.name, project=project, queue=queue.name, backend=queue.kind,
+        id=name, name=secrets.redact(wish.name), project=project, queue=queue.name, backend=queue.kind,
         settings=as_data(queue.settings), command=secrets.redact_command(wish.command),
         params=tuple(map(_hidden, wish.params)), run="" if wish.is_bare else wish.run or name, code=commit,
         folder=_inside(place, here) if commit else str(here),
@@ -134,7 +137,7 @@ def _listed(place: Place, queue: Queue, wish: Asked, here: Path, commit: str) ->
         cpus=filled.cpus, gpus=filled.gpus, memory_gb=filled.memory_gb, minutes=filled.minutes, image=filled.image,
         tasks=wish.tasks, preemptible=wish.preemptible, submitted=round(time.time(), 3), by=place.repo.identity,
         host=os.uname().nodename if queue.is_here else "",
-        machine=live.machine() if queue.is_here else "", key=wish.key, state=JobState.QUEUED,
+        machine=live.machine() if queue.is_here else "", key=secrets.redact(wish.key), state=JobState.QUEUED,
     )  # fmt: skip
 
 

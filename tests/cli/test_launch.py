@@ -298,13 +298,15 @@ def test_what_a_backend_refuses_is_on_no_list_and_leaves_nothing(project: Repo, 
 def test_secrets_are_written_nowhere_in_git(project: Repo, mlgit: Script, monkeypatch: pytest.MonkeyPatch):
     token = "ghp_" + "a" * 36
     monkeypatch.setenv("MY_TOKEN", "hush-hush")
-    words = ("--secret", "MY_TOKEN", "-e", f"GITHUB_TOKEN={token}", "-p", f"key={token}")
+    words = ("--secret", "MY_TOKEN", "-e", f"GITHUB_TOKEN={token}", "-p", f"key={token}", "-n", token, "--key", token)
     command = ("sh", "-c", "test ${#MY_TOKEN} = 9", "x", "--token", token)
     job = launched(mlgit, *words, "--", *command)
 
     text = project.git("log", "-p", "--format=%B", "refs/mlgit/jobs/p")
     assert (job["state"], job["secrets"]) == ("succeeded", ["MY_TOKEN"])
     assert token not in text
+    assert not [path for path in project.git_dir.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+    assert launched(mlgit, "--key", token, "--", "true")["id"] == job["id"]
     assert "hush-hush" not in text
     refused = mlgit("jobs", "retry", job["id"], check=False)
     assert "launched with what looked like a secret" in refused.stderr
@@ -360,6 +362,20 @@ def test_a_job_of_another_machine_is_told_by_its_last_word(project: Repo, mlgit:
     assert "running, " in listed.stdout
     assert f"last word of {job.name}: only elsewhere knows" in listed.stderr
     assert "ask on elsewhere" in mlgit("jobs", "logs", job.id, check=False).stderr
+
+
+def test_what_another_machine_may_have_begun_is_not_begun_here(project: Repo, mlgit: Script):
+    mlgit("launch", "--wait", "--here", "--key", "night", "--", "true")
+    (job,) = jobs.known(project, "p")
+    far = replace(job, host="elsewhere", machine="elsewhere/1", job="", state=JobState.QUEUED)
+    jobs.keep(project, far, why="as if its launch had been killed there")
+
+    for words in (("jobs", "retry", job.id), ("launch", "--here", "--key", "night", "--", "true")):
+        done = mlgit(*words, check=False)
+        assert done.returncode
+        assert "only elsewhere knows" in done.stderr
+    assert jobs.known(project, "p") == [far]
+    assert "only elsewhere knows" in mlgit("jobs", "ls").stderr
 
 
 def test_pruned_jobs_leave_nothing_but_their_runs(project: Repo, mlgit: Script):
