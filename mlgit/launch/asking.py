@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from mlgit.core.job import Standing, member
+from mlgit.core.job import GONE, Standing, member
 from mlgit.core.posted import Posted, merged
 from mlgit.documents import reader
 from mlgit.errors import MlgitError, UsageError
@@ -44,7 +44,11 @@ def look(place: Place, some: Iterable[Posted]) -> Found:
         try:
             backend, settings = of(place, group[0])
             found = backend.status([job.job for job in group], settings)
-            stood |= {job.id: found[job.job] for job in group}
+            for job in group:
+                if found[job.job] == GONE and job.by != place.repo.identity:  # we may be asking in another place
+                    unsure[job.id] = f"nothing is known of it here: ask {job.by}"
+                else:
+                    stood[job.id] = found[job.job]
         except MlgitError as exc:
             why = " ".join((exc.what, *exc.why.splitlines()[:1]))
             unsure |= {job.id: why for job in group}

@@ -503,3 +503,24 @@ def test_a_list_chooses_neither_who_is_asked_nor_with_which_secret(
         file.write(f"  gh:\n    actions: {{api: '{address}', token: MY_KEY}}\n")
     mlgit("jobs", "show", "theirs")
     assert set(heard) == {"token hush"}
+
+
+def test_what_nobody_here_knows_of_is_lost_for_who_launched_it_and_for_no_other(
+    project: Repo, mlgit: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    go = tmp_path / "go"
+    words = ("sh", "-c", f"until test -e {go}; do sleep 0.05; done")
+    job = json.loads(mlgit("launch", "--bare", "--json", "--", *words).stdout)
+    until(lambda: json.loads(mlgit("jobs", "show", job["id"], "--json").stdout)["state"] == "running")
+    with monkeypatch.context() as other:
+        other.setenv("XDG_DATA_HOME", str(tmp_path / "theirs"))
+        other.setenv("GIT_COMMITTER_NAME", "Grace")
+
+        (shown,) = json.loads(mlgit("jobs", "ls", "--json").stdout)
+
+    assert (shown["state"], shown["unsure"]) == ("running", f"nothing is known of it here: ask {job['by']}")
+    go.touch()
+    until(lambda: json.loads(mlgit("jobs", "show", job["id"], "--json").stdout)["state"] == "succeeded")
+    again = json.loads(mlgit("launch", "--bare", "--json", "--", "true").stdout)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "new"))
+    assert json.loads(mlgit("jobs", "show", again["id"], "--json").stdout)["state"] == "lost"
