@@ -504,9 +504,9 @@ def affected(place: Place, text: str, *, base: str | None = None, most: int | No
 def sweep_lines(task: Task) -> tuple[list[str], bool]:
     """The shell lines of the trials that are known beforehand, and whether these are all."""
     from mlgit.launch import process
-    from mlgit.sweeps import agent
+    from mlgit.sweeps import starting
 
-    specs, complete = agent.foreseen(task)
+    specs, complete = starting.foreseen(task)
     return [process.render(spec, process.Settings(log_dir=task.scratch)) for spec in specs], complete
 
 
@@ -557,7 +557,7 @@ def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]
 
     from mlgit.index import query
     from mlgit.launch import process, warm
-    from mlgit.sweeps import agent, claiming, watching
+    from mlgit.sweeps import agent, claiming, starting, watching
 
     settings = process.Settings(log_dir=task.scratch)
     begin = warm.Warm(("mlgit.cli.run", "mlgit.tracking.command.run"))
@@ -573,7 +573,7 @@ def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]
             return begin.start(replace(spec, env=env), settings, held=(me.lock,))
 
         launcher = agent.Launcher(
-            submit=agent.submitting(task, start),
+            submit=starting.submitting(task, start),
             state=process.state,
             cancel=process.cancel,
             tail=process.tail,

@@ -6,51 +6,30 @@ nothing that it started goes on behind its back, and what it held is taken by ot
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from mlgit.core.job import JobSpec, JobState
+from mlgit.core.job import JobState
 from mlgit.core.run import Run
-from mlgit.core.sweep import Sweep, SweepState
+from mlgit.core.sweep import SweepState
 from mlgit.errors import MlgitError
-from mlgit.sweeps import claims, command, judging, plan
-from mlgit.sweeps.claims import Agent, Claim, Claims, Pace, Watch
+from mlgit.sweeps import claims, judging, plan
+from mlgit.sweeps.claims import Agent, Claim, Claims, Pace
 from mlgit.sweeps.history import History, Runs
+from mlgit.sweeps.holding import Board, Hold
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.record import Task, bound
-from mlgit.sweeps.search import initial
-from mlgit.sweeps.space import Method, Params
+from mlgit.sweeps.space import Method
 
 J = TypeVar("J")
 
-MOST_FORESEEN = 1000
-"""Trials that a dry run lists."""
 MOST_TRIES = 3
 """So often a point is tried whose trials are ended from outside while their agent goes on."""
 FAILURES = 3
 """So many trials that fail before one succeeds end a sweep: something is wrong with all of them."""
-
-
-class Board(Protocol):
-    """What all agents of a sweep see, and change."""
-
-    def look(self) -> tuple[Sweep, Claims]:
-        """The sweep and its claims as they are now."""
-
-    def change(self, change: Callable[[Claims], Claims]) -> Claims:
-        """The claims after *change*, which may be asked more than once."""
-
-    def settle(self, state: SweepState) -> None:
-        """Let the sweep have ended like this, unless it has ended before."""
-
-    def lives(self, agent: Agent) -> bool | None:
-        """Whether *agent*, or something that it ran, is alive; None where nobody here can tell."""
 
 
 class Watching(Protocol):
@@ -107,7 +86,8 @@ def run(
     `MlgitError` when the first trials all fail.
     """
     history = History(task.sweep, task.file, runs)
-    agent = _Agent(task, me, board, launcher, history, tell, pace or Pace(), enough, alive, watch)
+    hold = Hold(me, board, pace or Pace(), task.sweep)
+    agent = _Agent(task, hold, launcher, history, tell, enough, alive, watch)
     try:
         return agent.work()
     except KeyboardInterrupt:
@@ -117,7 +97,7 @@ def run(
         try:
             agent.stop()
         finally:
-            agent.leave()
+            hold.leave()
 
 
 @dataclass
@@ -132,17 +112,13 @@ class _Running(Generic[J]):
 @dataclass
 class _Agent(Generic[J]):
     task: Task
-    me: Agent
-    board: Board
+    hold: Hold
     launcher: Launcher[J]
     history: History
     tell: Callable[[Trial, tuple[Trial, ...]], None]
-    pace: Pace
     enough: Callable[[Trial], str] | None
     alive: Callable[[], Sequence[Run]]
     watch: Watching | None
-    sweep: Sweep = field(init=False)
-    claims: Claims = field(default_factory=Claims)
     queue: deque[Claim] = field(default_factory=deque)
     """What is claimed, and not begun."""
     running: dict[int, _Running[J]] = field(default_factory=dict)
@@ -150,10 +126,6 @@ class _Agent(Generic[J]):
     """Trials that began here, as they stand."""
     known: dict[int, Trial] = field(default_factory=dict)
     """All trials, as they stand."""
-    over: dict[int, str | None] = field(default_factory=dict)
-    """What ended and is still to be said: number → why it left no run, or None where it did."""
-    back: set[int] = field(default_factory=set)
-    """What was broken off, and is still to be given back."""
     broken_off: Counter[object] = field(default_factory=Counter)
     """How often points were, by their key."""
     begun: int = 0
@@ -163,17 +135,11 @@ class _Agent(Generic[J]):
     """Whether there was nothing to claim when we last tried, and nothing has changed since."""
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=32))
     """How long trials took, the last ones."""
-    heard: Watch = field(default_factory=dict)
     lost: set[int] = field(default_factory=set)
     """What we run, and do not hold any more."""
     spent: str = ""
     """Why nothing more may begin, or nothing."""
     is_stopping: bool = False
-    looked: float = 0.0
-    written: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.sweep = self.task.sweep
 
     def outcome(self, ended: str) -> Outcome:
         return Outcome(trials=self.trials, ended=ended)
@@ -190,8 +156,8 @@ class _Agent(Generic[J]):
                 self.known[trial.number] = trial
 
     def work(self) -> Outcome:
-        self.write()
-        self.hear(self.claims)
+        self.hold.write()
+        self.hear(self.hold.claims)
         while True:
             ended = {
                 number: state for number, one in self.running.items() if (state := self.launcher.state(one.job)).ended
@@ -202,15 +168,15 @@ class _Agent(Generic[J]):
                     self.stop()
                     return replace(self.outcome("given up"), why=why)
             if self.look() or ended:
-                if self.sweep.state is SweepState.CANCELLED:
+                if self.hold.sweep.state is SweepState.CANCELLED:
                     self.stop()
                     return self.outcome("cancelled")
                 if self.reached():
-                    self.board.settle(SweepState.FINISHED)
+                    self.hold.board.settle(SweepState.FINISHED)
                     self.stop()
                     return self.outcome("target reached")
                 self.count_costs()
-            if self.sweep.state is SweepState.RUNNING and not self.spent:
+            if self.hold.goes_on and not self.spent:
                 self.begin()
             if not self.running and (why := self.reason()):
                 return self.outcome(why)
@@ -219,36 +185,31 @@ class _Agent(Generic[J]):
 
     def reason(self) -> str:
         """Why there is nothing left to do here, or nothing."""
-        if self.sweep.state is SweepState.STOPPED:
+        if self.hold.sweep.state is SweepState.STOPPED:
             return "stopped"
         if self.task.count is not None and self.begun >= self.task.count:
             return "done"
         if self.spent:
-            self.board.settle(SweepState.FINISHED)
+            self.hold.board.settle(SweepState.FINISHED)
             return "budget used up"
-        if self.sweep.state is SweepState.FINISHED and not self.claims.open:
-            return "done" if self.room(self.claims) == 0 else "nothing left"
-        if self.sweep.state is not SweepState.RUNNING or not self.idle or self.claims.open:
+        if self.hold.sweep.state is SweepState.FINISHED and not self.hold.claims.open:
+            return "done" if self.room(self.hold.claims) == 0 else "nothing left"
+        if not self.hold.goes_on or not self.idle or self.hold.claims.open:
             return ""
-        self.board.settle(SweepState.FINISHED)
-        return "done" if self.room(self.claims) == 0 else "nothing left"
+        self.hold.board.settle(SweepState.FINISHED)
+        return "done" if self.room(self.hold.claims) == 0 else "nothing left"
 
     def look(self) -> bool:
         """Look what others do, if it is time to; whether it was."""
-        now = time.monotonic()
-        if now - self.looked < self.pace.look:
+        if not self.hold.is_due():
             return False
-        self.looked = now
-        before = self.sweep.state, self.claims
-        self.sweep, self.claims = self.board.look()
-        if (self.sweep.state, self.claims) != before:
+        if self.hold.look():
             self.idle = False
-        if self.sweep.state is not SweepState.RUNNING:
-            self.back |= {one.number for one in self.queue}
+        if not self.hold.goes_on:
+            self.hold.back |= {one.number for one in self.queue}
             self.queue.clear()
-        if self.over or self.back or self.dead(self.claims) or now - self.written >= self.pace.beat:
-            self.write()
-        held = {one.number for one in self.claims.of(self.me.id)}
+        self.hold.keep()
+        held = {one.number for one in self.hold.mine}
         for number in self.running.keys() - held - self.lost:  # we were silent for too long: somebody else runs it
             self.launcher.cancel(self.running[number].job)
             self.lost.add(number)
@@ -264,52 +225,22 @@ class _Agent(Generic[J]):
         for number in self.watch.look(self.alive(), ended, mine):
             self.launcher.cancel(self.running[number].job)
 
-    def dead(self, now: Claims) -> set[str]:
-        """The agents that are dead: their locks say so, or they have been silent for too long."""
-        moment = time.monotonic()
-        self.heard = claims.watch(self.heard, now, now=moment)
-        silent = claims.silent(self.heard, now=moment, lease=self.pace.lease)
-        holders = {one.agent for one in now.open} - {one.id for one in now.agents} - {"", self.me.id}
-        others = (one for one in now.agents if one.id != self.me.id)
-        lives = {one.id: self.board.lives(one) for one in others}
-        return holders | {one for one, alive in lives.items() if alive is False or (alive is None and one in silent)}
-
-    def write(self, further: Callable[[Claims], Claims] = lambda now: now) -> None:
-        """Say what ended here, that we are alive, and who is not; then do what is *further* to do."""
-
-        def change(now: Claims) -> Claims:
-            gone = {number: why for number, why in self.over.items() if why is not None}
-            now = claims.release(now, self.me.id, set(self.over), gone)
-            now = claims.give_back(now, self.me.id, self.back)
-            now = claims.leave(now, *self.dead(now))
-            return further(claims.renew(now, self.me, heard=time.time()))
-
-        self.claims = self.board.change(change)
-        self.over.clear()
-        self.back.clear()
-        self.written = time.monotonic()
-
-    def leave(self) -> None:
-        """Be no agent any more; what we hold and have not ended waits for others."""
-        self.queue.clear()
-        self.write(lambda now: claims.leave(now, self.me.id))
-
     def room(self, now: Claims) -> int | None:
         """How many trials the sweep may still begin, beside those that *now* are open; None: as many as there are."""
-        most = bound(self.task.file, self.sweep.trials)
+        most = bound(self.task.file, self.hold.sweep.trials)
         return None if most is None else max(0, most - self.history.begun(now))
 
     def begin(self) -> None:
         """Give every free slot a trial, as long as there are any."""
-        free = self.me.slots - len(self.running)
+        free = self.hold.me.slots - len(self.running)
         if self.task.count is not None:
             free = min(free, self.task.count - self.begun)
         if free > len(self.queue) and not self.idle:
             self.claim(free - len(self.queue))
-        while self.queue and len(self.running) < self.me.slots:
+        while self.queue and len(self.running) < self.hold.me.slots:
             one = self.queue.popleft()
             if one.number in self.running:  # we had lost it, and it has not ended yet
-                self.back.add(one.number)
+                self.hold.back.add(one.number)
             else:
                 self.start(one)
 
@@ -320,17 +251,17 @@ class _Agent(Generic[J]):
         def wanting(now: Claims) -> Claims:
             self.hear(now)
             told, file = self.history.told, self.task.file
-            now = claims.take(now, self.me.id, free, told)
-            short = free - len([one for one in now.of(self.me.id) if one.number not in had])
+            now = claims.take(now, self.hold.me.id, free, told)
+            short = free - len([one for one in now.of(self.hold.me.id) if one.number not in had])
             if short < 1:
                 return now
             learns = file.space.method is Method.BAYES or file.seeds
             seen, tried = self.history.seen(now) if learns else [], self.history.tried(now)
-            points = judging.following(file, seen, self.block(short, now), self.sweep.seed, tried=tried)
-            return claims.claim(now, self.me.id, points, told)
+            points = judging.following(file, seen, self.block(short, now), self.hold.sweep.seed, tried=tried)
+            return claims.claim(now, self.hold.me.id, points, told)
 
-        self.write(wanting)
-        new = [one for one in self.claims.of(self.me.id) if one.number not in had]
+        self.hold.write(wanting)
+        new = [one for one in self.hold.mine if one.number not in had]
         self.queue.extend(new)
         self.idle = not new
 
@@ -352,7 +283,7 @@ class _Agent(Generic[J]):
 
     def collect(self, ended: Mapping[int, JobState]) -> None:
         """Take down what became of trials that ended."""
-        self.hear(self.claims)
+        self.hear(self.hold.claims)
         for number, state in ended.items():
             one = self.running.pop(number)
             quiet = state in (JobState.SUCCEEDED, JobState.CANCELLED)
@@ -370,9 +301,9 @@ class _Agent(Generic[J]):
             if number in self.lost:
                 self.lost.remove(number)
             elif trial.interrupted and not is_given_up:
-                self.back.add(number)
+                self.hold.back.add(number)
             else:
-                self.over[number] = None if trial.run and not trial.interrupted else trial.problem or trial.word
+                self.hold.over[number] = None if trial.run and not trial.interrupted else trial.problem or trial.word
             self.change(trial)
 
     def is_too_often(self, trial: Trial) -> bool:
@@ -398,7 +329,7 @@ class _Agent(Generic[J]):
         runs |= {trial.run.id: trial.run for trial in self.trials if trial.run}
         self.spent = judging.spent(file, judging.used(file, runs.values(), now=time.time()))
         if self.spent:
-            self.over |= dict.fromkeys((one.number for one in self.queue), None)
+            self.hold.over |= dict.fromkeys((one.number for one in self.queue), None)
             self.queue.clear()
 
     def stop(self) -> None:
@@ -424,56 +355,10 @@ class _Agent(Generic[J]):
             return next(filter(None, (self.enough(self.own[number]) for number in ended)), "")
         if self.succeeded or self.failures < FAILURES or any(trial.counts for trial in self.history.found.values()):
             return ""
-        self.board.settle(SweepState.STOPPED)
+        self.hold.board.settle(SweepState.STOPPED)
         trial = self.own[max(ended)]
         raise MlgitError(
             f"The first {self.failures} trials of the sweep {self.task.sweep.id} all failed; it was stopped.",
             why=f"{trial.name}: {trial.problem}",
             fix=f"mend the cause, then `mlgit sweep run --resume {self.task.sweep.id}`",
         )
-
-
-def submitting(task: Task, start: Callable[[JobSpec], J]) -> Callable[[Trial], J]:
-    """How the job of a trial of *task* begins, by what *start* does with its description."""
-
-    def submit(trial: Trial) -> J:
-        if "${args_json_file}" in " ".join(task.sweep.command):
-            path = json_file(task, trial.number)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(command.json_args(dict(trial.params), task.file))
-        return start(spec(task, trial.number, dict(trial.params)))
-
-    return submit
-
-
-def spec(task: Task, number: int, params: Params) -> JobSpec:
-    """The job of one trial."""
-    return plan.job(
-        task.sweep, task.file, number, params,
-        folder=str(task.folder), json_file=str(json_file(task, number)), env=os.environ, python=interpreter(),
-    )  # fmt: skip
-
-
-def interpreter() -> Path:
-    """The Python that runs us, by its plainest name: as `python`, where that is the same one in the same folder."""
-    ours = Path(sys.executable)
-    plain = ours.with_name("python")
-    return plain if plain.exists() and plain.samefile(ours) else ours
-
-
-def json_file(task: Task, number: int) -> Path:
-    """Where a trial's params lie for `${args_json_file}`."""
-    return task.scratch / f"{number}.json"
-
-
-def foreseen(task: Task) -> tuple[list[JobSpec], bool]:
-    """The jobs of the trials that are known before any result, and whether these are all."""
-    file, space, seeds = task.file, task.file.space, max(1, len(task.file.seeds))
-    known = initial(space) * seeds - len(task.earlier) if space.method is Method.BAYES else MOST_FORESEEN
-    most = MOST_FORESEEN if task.most is None else task.most
-    seen = plan.seen(task.earlier, file.metrics)
-    points = judging.following(file, seen, max(0, min(known, most, MOST_FORESEEN)), task.sweep.seed)
-    first = max((trial.number for trial in task.earlier), default=0) + 1
-    whole = judging.size(file)
-    complete = len(points) == task.most or (whole is not None and len(points) + len(task.earlier) >= whole)
-    return [spec(task, number, params) for number, params in enumerate(points, first)], complete

@@ -17,7 +17,7 @@ from mlgit.core.sweep import Sweep, SweepState
 from mlgit.documents import reader
 from mlgit.errors import MlgitError
 from mlgit.launch import process
-from mlgit.sweeps import agent, claims, judging
+from mlgit.sweeps import agent, claims, judging, starting
 from mlgit.sweeps import file as files
 from mlgit.sweeps.claims import Agent, Claim, Claims, Pace
 from mlgit.sweeps.parameter import canonical
@@ -72,7 +72,7 @@ class Machine:
 
     def launcher(self, job: Task) -> agent.Launcher[str]:
         return agent.Launcher(
-            submit=agent.submitting(job, self.submit),
+            submit=starting.submitting(job, self.submit),
             state=self.state,
             cancel=self.cancelled.append,
             tail=lambda _: "boom",
@@ -225,7 +225,7 @@ def test_an_error_leaves_nothing_running(tmp_path: Path) -> None:
 
     job = task(tmp_path, agents=2)
     launcher = agent.Launcher(
-        submit=agent.submitting(job, submit),
+        submit=starting.submitting(job, submit),
         state=process.state,
         cancel=process.cancel,
         tail=process.tail,
@@ -248,10 +248,10 @@ def test_params_lie_in_a_file_for_a_command_that_wants_one(tmp_path: Path) -> No
 
 
 def test_a_dry_run_lists_what_is_known_beforehand(tmp_path: Path) -> None:
-    jobs, complete = agent.foreseen(task(tmp_path))
-    some, all_of_them = agent.foreseen(task(tmp_path, most=4))
+    jobs, complete = starting.foreseen(task(tmp_path))
+    some, all_of_them = starting.foreseen(task(tmp_path, most=4))
     bayes = GRID.replace("grid", "bayes").replace("[1, 2, 3, 4, 5]", "[1, 2, 3, 4, 5, 6, 7]")
-    first, not_all = agent.foreseen(task(tmp_path, bayes, most=9))
+    first, not_all = starting.foreseen(task(tmp_path, bayes, most=9))
 
     assert (len(jobs), complete) == (10, True)
     assert (len(some), all_of_them) == (4, True)
@@ -282,7 +282,7 @@ def test_what_another_agent_runs_is_left_to_it_and_waited_for(tmp_path: Path) ->
         nonlocal looks
         looks += len(machine.runs) == 9
         if looks == 20:
-            machine.submit(agent.spec(job, 1, dict(other.params)))
+            machine.submit(starting.spec(job, 1, dict(other.params)))
             machine.clock += 9
             machine.state("s-1")
             board.claims = claims.leave(claims.release(board.claims, "other", {1}), "other")
