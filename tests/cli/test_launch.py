@@ -517,7 +517,10 @@ def test_what_nobody_here_knows_of_is_lost_for_who_launched_it_and_for_no_other(
         other.setenv("GIT_COMMITTER_NAME", "Grace")
 
         (shown,) = json.loads(mlgit("jobs", "ls", "--json").stdout)
+        refused = mlgit("jobs", "cancel", job["id"], check=False)
 
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "is being ended is not known.\nnothing is known of it here" in refused.stderr
     assert (shown["state"], shown["unsure"]) == ("running", f"nothing is known of it here: ask {job['by']}")
     go.touch()
     until(lambda: json.loads(mlgit("jobs", "show", job["id"], "--json").stdout)["state"] == "succeeded")

@@ -8,6 +8,7 @@ from mlgit import wiring
 from mlgit.cli import output
 from mlgit.cli.choose import JOB
 from mlgit.cli.jobs import shown
+from mlgit.errors import MlgitError
 
 
 @click.command()
@@ -26,8 +27,12 @@ def command(jobs: tuple[str, ...], task: int | None) -> None:
 
     place = wiring.place()
     found = [listed.find(place.repo, place.settings.project, text) for text in dict.fromkeys(jobs)]
-    going = [job for job in asking.look(place, found).jobs if not job.state.ended]
+    looked = asking.look(place, found)
+    going = [job for job in looked.jobs if not job.state.ended]
     refused = asking.cancel(place, going, task)
+    for job in going:
+        if (doubt := looked.unsure.get(job.id)) and job.id not in refused:
+            refused[job.id] = MlgitError(f"Whether the job {job.title} is being ended is not known.", why=doubt)
     for job in asking.look(place, [job for job in found if job.id not in refused]).jobs:
         told = "is being ended" if not job.state.ended else f"has ended: {shown.state(job)}"
         output.say(f"{job.title} ({job.id}) {told}")
