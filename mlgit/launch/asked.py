@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -43,13 +43,18 @@ class Asked:
     preemptible: bool = False
     run: str = ""
     """The id of the run that it goes on with; empty: of a new one."""
+    done: tuple[int, ...] = ()
+    """Tasks of an array whose runs have finished before: nothing is run for them."""
 
 
-def again(job: Posted, *, run: str) -> Asked:
-    """The same as *job* asked for, going on with *run* if that is one."""
+def again(job: Posted, *, goes_on: bool, finished: Collection[str] = ()) -> Asked:
+    """The same as *job* asked for, going on with its run; of it, those *finished*, by id, stay as they are."""
+    done = tuple(number for number in range(job.tasks or 1) if run_of(job, number) in finished) if goes_on else ()
+    is_done = len(done) == (job.tasks or 1)
     names = ("name", "command", "params", "env", "secrets", "cpus", "gpus", "memory_gb", "minutes", "image", "tasks",
              "preemptible")  # fmt: skip
-    return Asked(**{name: getattr(job, name) for name in names}, is_bare=not job.run, run=run)
+    return Asked(**{name: getattr(job, name) for name in names}, is_bare=not job.run,
+                 run=job.run if goes_on and not is_done else "", done=() if is_done else done)  # fmt: skip
 
 
 def of_key(project: str, key: str) -> str:
@@ -90,7 +95,10 @@ def spec(wish: Asked, job: Posted, queue: Queue, folder: Path, shared: tuple[Pat
         return replace(filled, command=_words(wish, job, None, head))
     tasks = range(wish.tasks)
     array = tuple(
-        Member(command=_words(wish, job, n, head), env={TASK: str(n), TASKS: str(wish.tasks)})
+        Member(
+            command=("true",) if n in wish.done else _words(wish, job, n, head),
+            env={TASK: str(n), TASKS: str(wish.tasks)},
+        )
         for n in tasks
     )  # fmt: skip
     return replace(filled, array=array)

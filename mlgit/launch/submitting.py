@@ -68,9 +68,8 @@ def submit(
     spec = _spec(place, queue, wish, job, here)
     _rendered(queue, spec, here)  # what can never be sent is refused before anything is written
     secrets_in(spec, os.environ)
-    listed = jobs.change(place.repo, job.project, lambda there: {job.id: job, **there}, why=f"launch {job.title}")[
-        job.id
-    ]
+    all_ = jobs.change(place.repo, job.project, lambda there: {job.id: job, **there}, why=f"launch {job.title}")
+    listed = all_[job.id]
     is_ours = before is None and listed == job
     if listed != job:  # somebody with the same key was quicker: it is theirs that runs
         if listed.job:
@@ -197,6 +196,10 @@ def _with_program(spec: JobSpec, wish: Asked, here: Path, there: Path) -> JobSpe
     count = len(wish.command)
     if spec.array:
         return replace(
-            spec, array=tuple(replace(one, command=(*one.command[:-count], *own.command)) for one in spec.array)
+            spec,
+            array=tuple(
+                one if number in wish.done else replace(one, command=(*one.command[:-count], *own.command))
+                for number, one in enumerate(spec.array)
+            ),
         )
     return replace(spec, command=(*spec.command[:-count], *own.command))

@@ -352,6 +352,39 @@ def test_a_job_that_was_cancelled_goes_on_when_it_is_launched_again(project: Rep
     assert len(query.runs(project)) == 1
 
 
+def test_what_has_finished_of_a_job_that_was_cut_off_is_not_run_again(project: Repo, mlgit: Script):
+    (project.folder / "it.sh").write_text(
+        'echo task $MLGIT_TASK; test $MLGIT_TASK = 0 || test -e "$1" || exec sleep 60'
+    )
+    go = project.folder.parent / "go"
+    job = json.loads(mlgit("launch", "--array", "2", "--json", "--", "sh", "it.sh", str(go)).stdout)
+    until(lambda: "finished" in mlgit("jobs", "show", job["id"]).stdout)
+    mlgit("jobs", "cancel", job["id"])
+    until(lambda: json.loads(mlgit("jobs", "show", job["id"], "--json").stdout)["state"] == "cancelled")
+    first = {run.id: run.finished for run in query.runs(project)}
+    go.touch()
+
+    done = mlgit("jobs", "retry", job["id"], "--wait")
+
+    assert "1 of its 2 tasks has finished, and is not run again" in done.stderr
+    assert "task 0" not in mlgit("jobs", "logs", "latest").stdout
+    second = {run.id: run.finished for run in query.runs(project)}
+    assert first.keys() == second.keys()
+    assert len(first.items() & second.items()) == 1
+    assert {run.state.value for run in query.runs(project)} == {"finished"}
+
+
+def test_a_run_that_finished_before_its_job_was_cut_off_stays_as_it_is(project: Repo, mlgit: Script):
+    job = launched(mlgit, "--", "python", "train.py")
+    (listed,) = jobs.known(project, "p")
+    jobs.keep(project, replace(listed, state=JobState.CANCELLED), why="as if it had been cancelled at its very end")
+
+    again = json.loads(mlgit("jobs", "retry", job["id"], "--wait", "--json").stdout)
+
+    assert again["run"] != job["run"]
+    assert len(query.runs(project)) == 2
+
+
 def test_a_job_of_another_machine_is_told_by_its_last_word(project: Repo, mlgit: Script):
     launched(mlgit, "--", "true")
     (job,) = jobs.known(project, "p")

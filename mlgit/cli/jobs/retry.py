@@ -12,6 +12,7 @@ from mlgit.cli import output
 from mlgit.cli.choose import JOB
 from mlgit.cli.jobs import awaited, shown
 from mlgit.core.job import JobState
+from mlgit.core.run import State
 from mlgit.errors import UsageError
 
 _CUT_OFF = (JobState.PREEMPTED, JobState.LOST, JobState.TIMED_OUT, JobState.CANCELLED)
@@ -27,7 +28,8 @@ _CUT_OFF = (JobState.PREEMPTED, JobState.LOST, JobState.TIMED_OUT, JobState.CANC
 def command(job: str, on: str | None, from_zero: bool, wait: bool, as_json: bool) -> None:
     """Launch JOB again, with the same code and command.
 
-    A job that was preempted, lost, cancelled or out of time goes on with its run; one that failed begins a new run.
+    A job that was preempted, lost, cancelled or out of time goes on with its run, an array with those of its tasks that
+    have not finished; one that failed begins a new run.
     Where it is not known whether a backend has taken JOB, it is submitted once more, and never begun twice.
 
     \b
@@ -48,7 +50,11 @@ def command(job: str, on: str | None, from_zero: bool, wait: bool, as_json: bool
     is_unsure = not old.job and not old.state.ended
     if is_unsure and on:
         raise UsageError(f"{old.queue} may have taken {old.title}.", fix=f"mlgit jobs retry {old.id}, without --on")
-    wish = asked.again(old, run=old.run if old.state in _CUT_OFF and not from_zero else "")
+    finished = {run.id for run in shown.runs(place, old)[old.id] if run.state is State.FINISHED}
+    wish = asked.again(old, goes_on=is_unsure or (old.state in _CUT_OFF and not from_zero), finished=finished)
+    if wish.done:
+        has, is_ = ("has", "is") if len(wish.done) == 1 else ("have", "are")
+        output.note(f"{len(wish.done)} of its {old.tasks} tasks {has} finished, and {is_} not run again")
     new, _ = submitting.submit(
         place, queue, wish, here, in_place=not old.code, tell=output.note, code_of=old.code,
         known_as=old if is_unsure else None,
