@@ -209,6 +209,15 @@ def test_the_best_trial_stands_out_in_parallel_coordinates() -> None:
     assert plots.COLOURS[1] in shown
 
 
+def test_no_other_trial_is_called_the_best_where_its_value_is_beyond_what_can_be_drawn() -> None:
+    points = some_points(12)
+    points[2] = replace(points[2], values=(-1e300, 0.0))
+
+    shown = colours(plots.parallel(replace(found(points), ranked=(2, 0)), ["lr", "kind"]))
+
+    assert plots.COLOURS[1] not in shown
+
+
 def test_thousands_of_trials_stay_a_small_picture() -> None:
     names = ["lr", *(f"p{n}" for n in range(9))]
     dice = random.Random(1)

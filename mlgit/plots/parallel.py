@@ -30,13 +30,13 @@ _PLATE = "#5c626a"
 def parallel(findings: Findings, params: Sequence[str], metric: int = 0) -> bytes:
     """A line a trial over an axis for each of *params* and one for a *metric* (by its place): coloured by rank.
 
-    The best trial's is drawn on top, thicker. Trials without a value are left out.
+    The best trial's is drawn on top, thicker, where its value can be drawn. Trials without a value are left out.
     """
     shown = params[:MOST]
     aim = findings.aims[metric]
     points = [one for one in findings.points if one.counts and not math.isnan(canvas.plottable(one.values[metric]))]
     by_value = min(points, key=lambda point: _cost(point, metric, aim.goal), default=None)
-    best = findings.best if metric == 0 and findings.best in points else by_value
+    best = findings.best if metric == 0 and findings.best else by_value
     drawn = _some(sorted(points, key=lambda point: (point is best, -_cost(point, metric, aim.goal))))
     columns = [
         _Scale.of([point.params.get(name, compare.MISSING) for point in drawn], logarithmic=findings.searched.get(name))
@@ -63,7 +63,7 @@ def parallel(findings: Findings, params: Sequence[str], metric: int = 0) -> byte
         axes.set_ylim(-0.12, 1.12)
         axes.set_axis_off()
         left = len(params) - len(shown)
-        told = f"best: {canvas.legible(best.name, 40)}" if best else ""
+        told = f"best: {canvas.legible(best.name, 40)}" if best in drawn and best else ""
         some = f"{len(drawn)} of {len(points)} trials" if len(points) > len(drawn) else ""
         _legend(figure, told, filter(None, (some, f"{left} more params" if left > 0 else "")))
         return canvas.small(png())
@@ -195,5 +195,5 @@ def _legend(figure: Figure, best: str, besides: Iterable[str]) -> None:
         ("better", {"color": _RAMP[2]}), ("middling", {"color": _RAMP[1]}), ("worse", {"color": _RAMP[0]}),
         *((text, {"linestyle": "none"}) for text in besides),
     ]  # fmt: skip
-    handles = [Line2D([], [], label=label, **look) for label, look in looks]
+    handles = [Line2D([], [], label=label, **look) for label, look in looks if label]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, labelcolor=canvas.INK)

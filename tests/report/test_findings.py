@@ -111,6 +111,14 @@ def test_doubts_stand_above_the_shares() -> None:
     assert "> [!WARNING]\n> It rests on 2 trials; wait for at least 10.\n" in text
 
 
+def test_of_no_trial_it_is_not_told_what_drove_it() -> None:
+    nothing = Importance(
+        metric="val/loss", trials=0, drivers=(), doubts=("It rests on 0 trials; wait for at least 10.",)
+    )
+
+    assert "What drove" not in reports.render(replace(of(), importances=(nothing,)))
+
+
 def test_of_several_metrics_the_front_is_listed() -> None:
     found = of(0.3, 0.1, 0.2)
     points = tuple(replace(point, values=(*point.values, float(point.number))) for point in found.points)
