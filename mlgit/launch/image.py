@@ -99,7 +99,7 @@ def packed(build: Build, folder: Path, user: str) -> Iterator[Packed]:
     base: str | None = None
     if build.dockerfile:
         place = _found(folder, build.dockerfile)
-        path, text = place.name, place.read_text()
+        path, text = place.name, place.read_text(errors="replace")
         content: Mapping[str, Path | str] = _beside(place)
     else:
         about = installed.interpreter()
@@ -160,7 +160,7 @@ def _requirements(folder: Path, name: str) -> dict[str, Path]:
         one = wanted.pop()
         if one not in found and "://" not in one:
             found[one] = _found(folder, one)
-            lines = found[one].read_text().splitlines()
+            lines = found[one].read_text(errors="surrogateescape").splitlines()
             named = [match[1] for line in lines if (match := _INCLUDED.match(line))]
             wanted += [other if "://" in other else posixpath.join(posixpath.dirname(one), other) for other in named]
     return found
@@ -172,7 +172,7 @@ def _beside(dockerfile: Path) -> dict[str, Path | str]:
 
     folder = dockerfile.parent
     ignored = folder / ".dockerignore"
-    lines = ignored.read_text().splitlines() if ignored.is_file() else []
+    lines = ignored.read_text(errors="surrogateescape").splitlines() if ignored.is_file() else []
     patterns = [".git", *(line.strip() for line in lines if line.strip() and not line.startswith("#"))]
     return {name: folder / name for name in sorted(exclude_paths(str(folder), patterns, dockerfile=dockerfile.name))}
 

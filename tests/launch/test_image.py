@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -143,6 +145,18 @@ def test_a_dockerfile_of_the_projects_is_given_its_folder(place: Place, folder: 
     code = "import os; print(sorted(os.listdir('/made')), os.access('/made/tool', os.X_OK))"
 
     assert there.printed(there.submit(spec(folder, code))) == ["['.dockerignore', 'Dockerfile', 'tool'] True"]
+
+
+def test_files_that_are_no_utf_8_are_sent_as_they_are(tmp_path: Path):
+    (tmp_path / "lock.txt").write_bytes(b"# f\xfcr uns\npip\n")
+    (tmp_path / "Dockerfile").write_bytes(b"# f\xfcr uns\nFROM a\n")
+    (tmp_path / ".dockerignore").write_bytes(b"gr\xf6\xdfer\n")
+    for build, name in (
+        (Build(base="a", requirements="lock.txt"), "requirements/lock.txt"),
+        (Build(dockerfile="Dockerfile"), "Dockerfile"),
+    ):
+        with image.packed(build, tmp_path, "1:1") as found, tarfile.open(fileobj=found.tar) as tar:
+            assert b"f\xfcr uns" in (tar.extractfile(name) or io.BytesIO()).read()
 
 
 def test_a_build_that_fails_says_what_went_wrong_and_leaves_nothing(place: Place, folder: Path):
