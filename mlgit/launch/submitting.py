@@ -58,7 +58,7 @@ def submit(
         if why := asking.elsewhere(before):
             what = f"Whether {before.queue} has taken the job {before.title} is not known here."
             raise UsageError(what, why=why, fix=f"mlgit jobs retry {before.id}, on {before.host}")
-        job = before
+        job, wish = before, replace(wish, name=before.name)
     else:
         queue.check(_spec(place, queue, wish, job, here), others)
     as_it_is = _is_as_it_is(queue, in_place=in_place) or job.code
@@ -74,7 +74,7 @@ def submit(
     if listed != job:  # somebody with the same key was quicker: it is theirs that runs
         if listed.job:
             return listed, True
-        job, taken = listed, None
+        job, taken, wish = listed, None, replace(wish, name=listed.name)
         spec = _spec(place, queue, wish, job, here)
     with contextlib.ExitStack() as undo:
         if is_ours:

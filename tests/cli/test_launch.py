@@ -209,7 +209,7 @@ def test_a_launch_that_dies_early_is_begun_by_the_next_with_its_key_on_the_code_
     (line,) = [one for one in mlgit("jobs", "logs", job["id"]).stdout.splitlines() if one.startswith("code ")]
     assert line == f"code {(project.read(job['code'], 'note.txt') or b'').decode().strip()} None"
     (run,) = query.runs(project)
-    assert run.state.value == "finished"
+    assert (run.state.value, run.name) == ("finished", job["name"])
 
 
 def test_a_launch_whose_code_cannot_be_laid_out_leaves_nothing(project: Repo, mlgit: Script, python: Script):
