@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mlgit.core.sweep import Sweep
     from mlgit.core.verdict import Verdict
     from mlgit.forge.base import Forge, PullRequest
+    from mlgit.git.remote import Remote
     from mlgit.git.repo import Repo
     from mlgit.launch.asked import Asked
     from mlgit.launch.queues import Queue
@@ -510,14 +511,23 @@ def sweep_lines(task: Task) -> tuple[list[str], bool]:
     return [process.render(spec, process.Settings(log_dir=task.scratch)) for spec in specs], complete
 
 
-def agents(place: Place, sweep: Sweep, on: Mapping[str, int]) -> list[tuple[Queue, Asked, str]]:
+def agents(
+    place: Place, sweep: Sweep, on: Mapping[str, int], *, through: Remote | None = None
+) -> list[tuple[Queue, Asked, str]]:
     """The jobs that would be agents of *sweep*, so many on each queue: each with exactly what is sent.
 
     Raises `UsageError`, `NotFoundError` for a queue that there is not.
     """
+    from mlgit.git import remote as remotes
     from mlgit.launch import asked, queues, submitting
 
     found = []
+    if on and through and through.name != remotes.bare(through.name):
+        raise UsageError(
+            "The address that agents are to go through holds a password.",
+            why="What jobs run is kept in git.",
+            fix=f"git -C {place.repo.folder} remote add NAME URL, and --through NAME",
+        )
     for name, count in on.items():
         queue = queues.find(place.settings, name)
         if queue.is_away:
@@ -526,7 +536,7 @@ def agents(place: Place, sweep: Sweep, on: Mapping[str, int]) -> list[tuple[Queu
                 why=f"Jobs of {queue.kind} do not see this repository, by which agents share the trials among them.",
                 fix="a queue of local, docker or slurm",
             )
-        words = (*asked.program(queue), "sweep", "agent", sweep.id)
+        words = (*asked.program(queue), "sweep", "agent", sweep.id, *(("--through", through.name) if through else ()))
         tasks = count if count > 1 else None
         wish = asked.Asked(name=sweep.name, command=words, is_bare=True, tasks=tasks, preemptible=True)
         found.append((queue, wish, submitting.preview(place, queue, wish, places.here(), in_place=False)))
@@ -551,13 +561,21 @@ def sweep_metric(place: Place, task: Task) -> Callable[[], Mapping[str, float]]:
     return watching.Latest(watching.Alive(place.repo, task.sweep), metric.name).look if metric else dict
 
 
-def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]], None]) -> Outcome:
-    """Be an agent of *task* on this machine; *tell* hears of each trial that begins or ends. Raises `MlgitError`."""
+def run_sweep(
+    place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]], None], *, through: Remote | None,
+    say: Callable[[str], None],
+) -> Outcome:  # fmt: skip
+    """Be an agent of *task* on this machine; *tell* hears of each trial that begins or ends. Raises `MlgitError`.
+
+    It agrees with others in this repository, or *through* a remote; *say* hears where that is away, and back.
+    """
     import time
 
+    from mlgit.git.remote import bare
     from mlgit.index import query
     from mlgit.launch import process, warm
-    from mlgit.sweeps import agent, claiming, starting, watching
+    from mlgit.sweeps import agent, claiming, claims, holding, starting, watching
+    from mlgit.sweeps import through as remotes
 
     settings = process.Settings(log_dir=task.scratch)
     begin = warm.Warm(("mlgit.cli.run", "mlgit.tracking.command.run"))
@@ -579,9 +597,16 @@ def run_sweep(place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]
             tail=process.tail,
             pause=lambda: time.sleep(0.02),
         )
-        board = claiming.Board(place.repo, task.sweep)
+        board: holding.Board = claiming.Board(place.repo, task.sweep)
+        pace = claiming.pace(remotes.PACE if through else claims.Pace())
+        if through:
+            board = remotes.Board(through, task.sweep, say, every=pace.look)
+            pace = replace(pace, look=min(pace.look, claims.Pace().look))  # what runs here is seen as often as ever
         alive = watching.Alive(place.repo, task.sweep)
-        return agent.run(
-            task, me.agent, board, launcher, runs, tell, pace=claiming.pace(), alive=alive.look,
+        outcome = agent.run(
+            task, me.agent, board, launcher, runs, tell, pace=pace, alive=alive.look,
             watch=watching.watch(place.repo, task.sweep, task.file),
         )  # fmt: skip
+        if isinstance(board, remotes.Board) and board.is_away:
+            say(f"What ended here is kept, and may not be there yet: mlgit push --to {bare(board.remote.name)}")
+        return outcome

@@ -16,7 +16,7 @@ from mlgit.core.merging import Side
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError
 from mlgit.git.remote import Remote, bare
-from mlgit.git.repo import Move
+from mlgit.git.repo import Move, Repo
 from mlgit.store import archive, jobs, live
 from mlgit.store.joining import Joining, Parted, free_ref, is_near
 from mlgit.store.listings import goes_before
@@ -272,7 +272,7 @@ class Plan:
                 self.stuck[ref] = "it says something else there"
                 return
             is_list = ref.startswith(refs.JOBS)
-            tip = jobs.joined(self._repo, ours, theirs) if is_list else self._sweep(ours, theirs)
+            tip = jobs.joined(self._repo, ours, theirs) if is_list else joined_sweep(self._repo, ours, theirs)
         elif last == tip:
             return  # the other has let it go
         if self._wish.pulls and tip != ours:
@@ -280,10 +280,11 @@ class Plan:
         if self._wish.pushes and tip != theirs:
             self.there.append([Move(ref, theirs, tip)])
 
-    def _sweep(self, ours: str, theirs: str) -> str:
-        """Of a sweep whose settings both have changed, what the remote has; ours stays in its history."""
-        if self._repo.is_ancestor(ours, theirs):
-            return theirs
-        if self._repo.is_ancestor(theirs, ours):
-            return ours
-        return self._repo.commit(theirs, {}, "sweep: started anew on two machines", parents=(ours, theirs))
+
+def joined_sweep(repo: Repo, ours: str | None, theirs: str) -> str:
+    """Of a sweep whose settings both have changed, what the remote has; *ours* stays in its history."""
+    if ours is None or repo.is_ancestor(ours, theirs):
+        return theirs
+    if repo.is_ancestor(theirs, ours):
+        return ours
+    return repo.commit(theirs, {}, "sweep: started anew on two machines", parents=(ours, theirs))

@@ -97,7 +97,7 @@ def run(
         try:
             agent.stop()
         finally:
-            hold.leave()
+            hold.leave(launcher.pause)
 
 
 @dataclass
@@ -260,7 +260,8 @@ class _Agent(Generic[J]):
             points = judging.following(file, seen, self.block(short, now), self.hold.sweep.seed, tried=tried)
             return claims.claim(now, self.hold.me.id, points, told)
 
-        self.hold.write(wanting)
+        if not self.hold.write(wanting):
+            return
         new = [one for one in self.hold.mine if one.number not in had]
         self.queue.extend(new)
         self.idle = not new
@@ -269,8 +270,9 @@ class _Agent(Generic[J]):
         """How many trials to claim where *short* slots are free."""
         room, space = self.room(now), self.task.file.space
         wanted = claims.block(
-            short, seconds=self.seconds, agents=len(now.agents), left=room, is_quick=space.method is not Method.BAYES
-        )
+            short, seconds=self.seconds, agents=len(now.agents), left=room, is_quick=space.method is not Method.BAYES,
+            every=self.hold.pace.block,
+        )  # fmt: skip
         return wanted if self.task.count is None else min(wanted, self.task.count - self.begun - len(self.queue))
 
     def start(self, one: Claim) -> None:

@@ -1,7 +1,7 @@
 """Claims in git: `refs/mlgit/claims/<project>/<id>`, moved by compare-and-swap; and whose agents of them are alive.
 
 The ref names a file and no commit: what it said before is nobody's business, and a sweep that runs for weeks leaves no
-thousands of commits behind. It is this repository's alone, no sync sends it: `Board.remote` is another's to go by.
+thousands of commits behind. It is this repository's alone, no sync sends it: `through` has it on a remote.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from mlgit.tracking import names, threads
 _PATIENCE = 60.0
 """Seconds for which a change is tried again, while others come before it."""
 _NOTHING = Claims()
+_PACE = Pace()
 
 
 @dataclass
@@ -78,12 +79,18 @@ class Board:
             else:
                 return after
 
+    def ready(self) -> bool:
+        """Whether a change may be tried now."""
+        return True
+
     def settle(self, state: SweepState) -> None:
         """Let the sweep be in *state*, unless somebody has ended it already."""
         over = (SweepState.STOPPED, SweepState.CANCELLED, SweepState.FINISHED)
-        record.change(
-            self.repo, self.sweep, lambda sweep: sweep if sweep.state in over else replace(sweep, state=state)
-        )
+        self.tell(lambda sweep: sweep if sweep.state in over else replace(sweep, state=state))
+
+    def tell(self, change: Callable[[Sweep], Sweep]) -> Sweep:
+        """The sweep after *change*. Raises `GitError`."""
+        return record.change(self.repo, self.sweep, change)
 
     def lives(self, agent: Agent) -> bool | None:
         """Whether *agent*, or something that it ran, is alive; None where nobody here can tell."""
@@ -186,9 +193,11 @@ def is_free(repo: Repo, sweep: Sweep, agent: str) -> bool | None:
     return had
 
 
-def pace() -> Pace:
-    """How often agents do what costs something, as `MLGIT_SWEEP_{LOOK,BEAT,LEASE}_SECONDS` say. Raises `UsageError`."""
-    usual = Pace()
+def pace(usual: Pace = _PACE) -> Pace:
+    """How often agents do what costs something: as `MLGIT_SWEEP_{LOOK,BEAT,LEASE,BLOCK}_SECONDS` say, else as *usual*.
+
+    Raises `UsageError`.
+    """
     return Pace(**{name: _seconds(f"MLGIT_SWEEP_{name.upper()}_SECONDS", value) for name, value in vars(usual).items()})
 
 

@@ -27,6 +27,8 @@ class Pace:
     """Between two signs of life, where nothing else is to be written."""
     lease: float = 60.0
     """So long an agent elsewhere may be silent before others take what it holds."""
+    block: float = 1.0
+    """So much work an agent claims at once, for each slot."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,8 +191,10 @@ def silent(heard: Watch, *, now: float, lease: float) -> set[str]:
     return {agent for agent, one in heard.items() if now - one.since >= lease}
 
 
-def block(free: int, *, seconds: Sequence[float], agents: int, left: int | None, is_quick: bool) -> int:
-    """How many trials to claim for *free* slots: so many that it is done about once a second.
+def block(
+    free: int, *, seconds: Sequence[float], agents: int, left: int | None, is_quick: bool, every: float = 1.0
+) -> int:
+    """How many trials to claim for *free* slots: so many that it is done about once in *every* seconds.
 
     *seconds*: how long trials took, the last ones. Never more than a fair share of those that are *left*, where it is
     known how many are, beyond the free slots; and no more than these where it is not *is_quick* to say what follows,
@@ -199,7 +203,7 @@ def block(free: int, *, seconds: Sequence[float], agents: int, left: int | None,
     wanted = free
     if is_quick and seconds:
         mean = sum(seconds) / len(seconds)
-        wanted = max(free, min(MOST_AT_ONCE, round(free / max(mean, 0.001))))
+        wanted = max(free, min(MOST_AT_ONCE, round(free * every / max(mean, 0.001))))
     if left is not None:
         fair = -(-left // max(1, 2 * agents))
         wanted = min(left, max(free, min(wanted, fair)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mlgit.core.sweep import Sweep, SweepState
+from mlgit.errors import UnreachableError
 from mlgit.sweeps import claims
 from mlgit.sweeps.claims import Agent, Claim, Claims, Pace, Watch
 
@@ -19,7 +20,13 @@ class Board(Protocol):
         """The sweep and its claims as they are now."""
 
     def change(self, change: Callable[[Claims], Claims]) -> Claims:
-        """The claims after *change*, which may be asked more than once."""
+        """The claims after *change*, which may be asked more than once.
+
+        Raises `UnreachableError` where that cannot be now and may be later.
+        """
+
+    def ready(self) -> bool:
+        """Whether a change may be tried now."""
 
     def settle(self, state: SweepState) -> None:
         """Let the sweep have ended like this, unless it has ended before."""
@@ -81,8 +88,10 @@ class Hold:
         lives = {one.id: self.board.lives(one) for one in others}
         return holders | {one for one, alive in lives.items() if alive is False or (alive is None and one in silent)}
 
-    def write(self, further: Callable[[Claims], Claims] = lambda now: now) -> None:
-        """Say what ended here, that we are alive, and who is not; then do what is *further* to do."""
+    def write(self, further: Callable[[Claims], Claims] = lambda now: now) -> bool:
+        """Say what ended here, that we are alive, and who is not; then do what is *further* to do; whether it was."""
+        if not self.board.ready():
+            return False
 
         def change(now: Claims) -> Claims:
             gone = {number: why for number, why in self.over.items() if why is not None}
@@ -91,11 +100,18 @@ class Hold:
             now = claims.leave(now, *self.dead(now))
             return further(claims.renew(now, self.me, heard=time.time()))
 
-        self.claims = self.board.change(change)
+        try:
+            self.claims = self.board.change(change)
+        except UnreachableError:
+            self.heard = {}  # who was not to be heard was not silent
+            return False
         self.over.clear()
         self.back.clear()
         self.written = time.monotonic()
+        return True
 
-    def leave(self) -> None:
+    def leave(self, pause: Callable[[], None]) -> None:
         """Be no agent any more; what we hold and have not ended waits for others."""
-        self.write(lambda now: claims.leave(now, self.me.id))
+        until = time.monotonic() + self.pace.lease  # after which others know without being told
+        while not self.write(lambda now: claims.leave(now, self.me.id)) and time.monotonic() < until:
+            pause()

@@ -46,6 +46,9 @@ class Board:
         self.claims = change(self.claims)
         return self.claims
 
+    def ready(self) -> bool:
+        return True
+
     def settle(self, state: SweepState) -> None:
         self.sweep = replace(self.sweep, state=state)
 

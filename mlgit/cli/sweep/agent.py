@@ -6,7 +6,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import choose
-from mlgit.cli.sweep import running
+from mlgit.cli.sweep import reaching, running
 
 
 @click.command(short_help="Work on a sweep, beside any number of other agents.")
@@ -14,21 +14,27 @@ from mlgit.cli.sweep import running
 @click.option("--slots", type=click.IntRange(1, 256), default=1, show_default=True,
               help="Run so many trials side by side.")  # fmt: skip
 @click.option("--count", type=click.IntRange(1), help="End after so many trials, whatever is left.")
+@reaching.THROUGH
 @click.option("--json", "json_", is_flag=True, help="Print the outcome as JSON.")
-def command(sweep: str, slots: int, count: int | None, json_: bool) -> None:
+def command(sweep: str, slots: int, count: int | None, through: str | None, json_: bool) -> None:
     """Run trials of SWEEP (its id, its name, or `latest`) until none is left.
 
     Agents of one repository share the trials among them, and need nobody who coordinates: one more may begin at any
     time, and what one runs that is killed, others run again. An agent waits while the sweep is paused, and as long as
     others have trials under way that could become its own.
 
+    Agents of different clones do the same with --through: what they agree on lies on that remote then, and the runs of
+    trials go there as they end. All agents of such a sweep go through the same remote.
+
     \b
     Examples:
       mlgit sweep agent latest
       mlgit sweep agent k3f9a2xq --slots 4
       mlgit sweep agent k3f9a2xq --count 1
+      mlgit sweep agent k3f9a2xq --through origin
     """
     from mlgit.sweeps import record
 
     place = wiring.place()
-    running.work(place, record.joined(place, sweep, slots=slots, count=count), json_=json_)
+    far = reaching.remote(place, through)
+    running.work(place, record.joined(place, sweep, slots=slots, count=count), through=far, json_=json_)

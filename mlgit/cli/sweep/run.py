@@ -11,7 +11,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
-from mlgit.cli.sweep import given, running
+from mlgit.cli.sweep import given, reaching, running
 from mlgit.core import figures
 from mlgit.errors import UsageError
 
@@ -35,13 +35,14 @@ if TYPE_CHECKING:
                    "others are given; trials that were interrupted run again.")  # fmt: skip
 @click.option("--on", "queues", multiple=True, metavar="QUEUE[=N]",
               help="Launch N agents as jobs of a queue instead of being one; may be repeated.")  # fmt: skip
+@reaching.THROUGH
 @click.option(
     "--dry-run", is_flag=True, help="Print the trials' command lines, with --on what queues are sent; run nothing."
 )
 @click.option("--json", "json_", is_flag=True, help="Print the outcome as JSON.")
 def command(
     file: Path | None, command_: tuple[str, ...], agents: int | None, trials: int | None, seed: int | None,
-    resume: str | None, queues: tuple[str, ...], dry_run: bool, json_: bool,
+    resume: str | None, queues: tuple[str, ...], through: str | None, dry_run: bool, json_: bool,
 ) -> None:  # fmt: skip
     """Run a sweep from FILE, in W&B's own format; what follows `--` replaces the file's command.
 
@@ -55,6 +56,7 @@ def command(
       mlgit sweep run --resume k3f9a2xq
       mlgit sweep run --resume k3f9a2xq --trials 40
       mlgit sweep run sweep.yaml --on desk=2 --on slurm=8
+      mlgit sweep run sweep.yaml --through origin
       mlgit sweep run sweep.yaml --dry-run
     """
     from mlgit.sweeps import record
@@ -65,6 +67,7 @@ def command(
     if on and agents is not None:
         raise UsageError("--on says how many agents, and --agents too.", fix="--on QUEUE=N")
     place = wiring.place()
+    far = reaching.remote(place, through)
     if resume:
         if file or command_ or seed is not None:
             raise UsageError("A sweep that goes on keeps its file, command and seed.", fix="give --resume SWEEP alone")
@@ -77,15 +80,15 @@ def command(
         )  # fmt: skip
     for word in running.unused(task.file, task.sweep):
         output.note(word)
-    wanted = wiring.agents(place, task.sweep, on)
+    wanted = wiring.agents(place, task.sweep, on, through=far)
     if dry_run:
         _dry_run(task, [sent for _, _, sent in wanted], json_=json_)
         return
-    record.keep(place.repo, task.sweep)
+    reaching.board(place, task.sweep, far).tell(lambda _: task.sweep)
     if wanted:
         _say_launched(task.sweep, wiring.launch_agents(place, wanted, output.note), json_=json_)
         return
-    running.work(place, task, json_=json_)
+    running.work(place, task, through=far, json_=json_)
 
 
 def _agents_on(text: str) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from mlgit.core.sweep import Sweep
 from mlgit.errors import MlgitError
 
 if TYPE_CHECKING:
+    from mlgit.git.remote import Remote
     from mlgit.store.place import Place
     from mlgit.sweeps.agent import Outcome
     from mlgit.sweeps.plan import Trial
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from mlgit.sweeps.space import SweepFile
 
 
-def work(place: Place, task: Task, *, json_: bool) -> None:
+def work(place: Place, task: Task, *, through: Remote | None, json_: bool) -> None:
     """Be an agent of *task* until there is nothing left for it to do, and say what came of it."""
     with _ctrl_c_by_any_name(), _display(place, task, json_) as tell:
         try:
-            outcome = wiring.run_sweep(place, task, tell)
+            outcome = wiring.run_sweep(place, task, tell, through=through, say=output.note)
         except KeyboardInterrupt:
             raise MlgitError("Interrupted.", fix=f"mlgit sweep run --resume {task.sweep.id}") from None
     if json_:

@@ -6,27 +6,32 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import choose, output
-from mlgit.cli.sweep import shown, standing
+from mlgit.cli.sweep import reaching, shown, standing
 
 
 @click.command(short_help="Show how a sweep is going: its agents, what they run, how much is left.")
 @click.argument("sweep", default="latest", type=choose.SweepName())
+@reaching.THROUGH
 @click.option("--json", "json_", is_flag=True, help="Print it as JSON.")
-def command(sweep: str, json_: bool) -> None:
+def command(sweep: str, through: str | None, json_: bool) -> None:
     """Show how SWEEP (its id, its name; the latest one, if none is given) is going.
 
     An agent of this repository is `alive` or `dead`, which its lock tells. Of one elsewhere only its last sign of life
-    is known, by its own clock; other agents take over what it holds once they hear nothing of it for a minute.
+    is known, by its own clock; other agents take over what it holds once they hear nothing of it for a minute, or,
+    where they agree through a remote, for five.
 
     \b
     Examples:
       mlgit sweep status
+      mlgit sweep status k3f9a2xq --through origin
       mlgit sweep status k3f9a2xq --json
     """
     from mlgit.sweeps import record
 
     place = wiring.place()
-    found = standing.of(place, record.find(place.repo, place.settings.project, sweep))
+    far = reaching.remote(place, through)
+    known = record.find(place.repo, place.settings.project, sweep)
+    found = standing.of(place, known, reaching.board(place, known, far))
     if json_:
         output.as_json(found.document())
         return

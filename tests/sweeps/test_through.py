@@ -1,0 +1,231 @@
+"""Agents of two clones on one sweep, which they agree on through a bare repository; it is away now and then."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mlgit.core.run import State
+from mlgit.git.remote import Remote
+from mlgit.git.repo import Repo
+from mlgit.index import query
+from mlgit.sweeps import record, through
+from mlgit.sweeps.claims import Claim, Claims
+from tests.git_http import serving
+
+Mlgit = Callable[..., "subprocess.CompletedProcess[str]"]
+
+TRIAL = """
+import sys, time
+params = dict(word.removeprefix("--").split("=") for word in sys.argv[1:])
+time.sleep(float(params.get("seconds", 0)))
+"""
+
+
+@dataclass
+class Team:
+    """Two clones of one repository."""
+
+    hub: Path
+    one: Repo
+    two: Repo
+
+    def sweep(self, mlgit: Mlgit, points: int, *, seconds: float = 0.0) -> str:
+        assert self.one.work_tree
+        params = {"x": {"values": list(range(points))}, "seconds": {"value": seconds}}
+        file = {"method": "grid", "name": "grid", "program": "trial.py", "parameters": params}
+        (self.one.work_tree / "grid.yaml").write_text(json.dumps(file))
+        return mlgit("sweep", "create", "grid.yaml", "--through", "origin", cwd=self.one.work_tree).stdout.strip()
+
+
+@pytest.fixture
+def team(inside: Repo, tmp_path: Path) -> Team:
+    assert inside.work_tree
+    (inside.work_tree / "trial.py").write_text(TRIAL)
+    inside.git("add", ".")
+    inside.git("commit", "-q", "-m", "trial")
+    hub, other = tmp_path / "hub.git", tmp_path / "other"
+    inside.git("init", "--quiet", "--bare", "--initial-branch=main", str(hub))
+    Repo(work_tree=None, git_dir=hub, common_dir=hub).git("config", "http.receivepack", "true")
+    inside.git("remote", "add", "origin", str(hub))
+    inside.git("push", "--quiet", "origin", "HEAD:main")
+    inside.git("clone", "--quiet", str(hub), str(other))
+    one, two = Repo.find(inside.work_tree), Repo.find(other)  # anew: the first one has another configuration in mind
+    assert one
+    assert two
+    return Team(hub, one, two)
+
+
+@contextmanager
+def agent(repo: Repo, sweep: str, *words: str, **pace: float) -> Iterator[subprocess.Popen[str]]:
+    assert repo.work_tree
+    command = (sys.executable, "-m", "mlgit", "sweep", "agent", sweep, "--through", "origin", *words)
+    env = os.environ | {
+        f"MLGIT_SWEEP_{name.upper()}_SECONDS": str(value) for name, value in ({"look": 0.3, "block": 1} | pace).items()
+    }
+    with (repo.git_dir / "said").open("w") as said:
+        started = subprocess.Popen(command, cwd=repo.work_tree, env=env, stdout=subprocess.PIPE, stderr=said, text=True)
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.communicate(timeout=60)
+
+
+def said(repo: Repo) -> str:
+    return (repo.git_dir / "said").read_text()
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def points(repo: Repo, sweep: str) -> Counter[int]:
+    return Counter(run.params["x"] for run in query.runs(repo, sweep=sweep) if run.state is State.FINISHED)
+
+
+def claims(team: Team) -> Claims:
+    (sweep,) = record.known(team.one, "repo")
+    return through.Board(Remote(repo=team.one, name="origin"), sweep).look()[1]
+
+
+def test_agents_of_two_clones_run_each_point_exactly_once_and_both_know_all(team: Team, mlgit: Mlgit) -> None:
+    sweep = team.sweep(mlgit, 12)
+
+    with agent(team.one, sweep, "--slots", "2") as first, agent(team.two, sweep) as second:
+        first.communicate(timeout=100)
+        second.communicate(timeout=100)
+
+    assert (first.returncode, second.returncode) == (0, 0), said(team.one) + said(team.two)
+    assert points(team.one, sweep) == points(team.two, sweep) == Counter(range(12))
+    names = sorted(run.name for run in query.runs(team.two, sweep=sweep))
+    assert names == sorted(f"grid-{number}" for number in range(1, 13))
+    left = claims(team)
+    assert (left.agents, left.open, left.last) == ((), (), 12)
+    assert {record.known(repo, "repo")[0].state.value for repo in (team.one, team.two)} == {"finished"}
+
+
+def test_what_a_killed_agent_held_is_run_by_one_of_another_clone(team: Team, mlgit: Mlgit) -> None:
+    sweep = team.sweep(mlgit, 6, seconds=0.1)
+
+    with agent(team.one, sweep, "--slots", "2", "--count", "5") as first:
+        until(lambda: claims(team).open)
+        first.kill()
+        first.wait()
+        with agent(team.two, sweep, beat=0.5, lease=1) as second:
+            second.communicate(timeout=100)
+
+    assert second.returncode == 0, said(team.two)
+    assert points(team.two, sweep) == Counter(range(6))
+    assert (claims(team).open, claims(team).agents) == ((), ())
+
+
+def test_an_agent_bears_that_the_remote_is_away_for_a_while_and_says_so_once(team: Team, mlgit: Mlgit) -> None:
+    sweep = team.sweep(mlgit, 8)
+
+    with agent(team.one, sweep) as first:
+        until(lambda: points(team.one, sweep))
+        team.hub.rename(team.hub.with_name("away"))
+        until(lambda: "it is tried again" in said(team.one))
+        team.hub.with_name("away").rename(team.hub)
+        first.communicate(timeout=100)
+
+    assert first.returncode == 0, said(team.one)
+    assert said(team.one).count("it is tried again") == said(team.one).count("answers again") == 1
+    assert points(team.one, sweep) == Counter(range(8))
+    mlgit("pull", cwd=team.two.work_tree)
+    assert points(team.two, sweep) == Counter(range(8))
+    assert claims(team).open == ()
+
+
+def test_an_agent_ends_what_others_have_taken_over_and_its_run_is_kept_and_sent(team: Team, mlgit: Mlgit) -> None:
+    sweep = team.sweep(mlgit, 1, seconds=600)
+
+    with agent(team.one, sweep, "--count", "1") as first:
+        until(lambda: query.alive(team.one))
+        assert record.known(team.two, "repo") == []
+        remote = Remote(repo=team.two, name="origin")
+        through.bring(remote)
+        (known,) = record.known(team.two, "repo")
+        other = Claim(number=1, params={"x": 0, "seconds": 600}, agent="other")
+        through.Board(remote, known).change(lambda now: Claims(last=1, open=(other,), agents=now.agents))
+        first.communicate(timeout=100)
+
+    (run,) = query.runs(team.one, sweep=sweep)
+    assert run.state is State.PREEMPTED
+    assert remote.refs("refs/heads/exp/*") == {run.ref: run.commit}
+
+
+def test_pause_resume_and_stop_reach_the_agent_of_another_clone(team: Team, mlgit: Mlgit) -> None:
+    sweep = team.sweep(mlgit, 400)
+    there = team.two.work_tree
+
+    def tell(word: str) -> None:
+        mlgit("sweep", word, sweep, "--through", "origin", cwd=there)
+
+    def is_at_rest() -> bool:
+        now = claims(team)
+        return record.known(team.one, "repo")[0].state.value == "paused" and not now.of(now.agents[0].id)
+
+    with agent(team.one, sweep) as first:
+        until(lambda: points(team.one, sweep))
+        tell("pause")
+        until(is_at_rest)
+        before = len(points(team.one, sweep))
+        shown = json.loads(mlgit("sweep", "status", sweep, "--through", "origin", "--json", cwd=there).stdout)
+        tell("resume")
+        until(lambda: len(points(team.one, sweep)) > before)
+        tell("stop")
+        first.communicate(timeout=100)
+
+    assert (shown["state"], shown["trials"]["finished"], len(shown["agents"])) == ("paused", before, 1)
+    assert first.returncode == 0
+    assert record.known(team.one, "repo")[0].state.value == "stopped"
+    assert claims(team).agents == ()
+    assert points(team.two, sweep) <= points(team.one, sweep)
+
+
+def test_agents_agree_over_http(team: Team, mlgit: Mlgit) -> None:
+    sweep = team.sweep(mlgit, 2)
+
+    with serving(team.hub.parent) as url:
+        for repo in (team.one, team.two):
+            repo.git("remote", "set-url", "origin", f"{url}/hub.git")
+            mlgit("sweep", "agent", sweep, "--count", "1", "--through", "origin", cwd=repo.work_tree)
+
+    assert points(team.two, sweep) == Counter(range(2))
+
+
+def test_a_number_is_released_only_once_its_run_is_on_the_remote(team: Team, mlgit: Mlgit) -> None:
+    sweep = team.sweep(mlgit, 1)
+    mlgit("sweep", "agent", sweep, cwd=team.one.work_tree)  # an agent of this repository alone: nothing is sent
+    remote = Remote(repo=team.one, name="origin")
+    before = remote.refs("refs/heads/exp/*")
+
+    board = through.Board(remote, record.known(team.one, "repo")[0])
+    board.change(lambda now: Claims(last=now.last + 1))
+
+    assert before == {}
+    assert remote.refs("refs/heads/exp/*") == team.one.refs("refs/heads/exp/")
+
+
+def test_a_remote_that_there_is_not_is_said(team: Team, mlgit: Mlgit) -> None:
+    sweep = team.sweep(mlgit, 1)
+
+    done = mlgit("sweep", "agent", sweep, "--through", "nowhere", cwd=team.one.work_tree, check=False)
+
+    assert done.returncode == 2
+    assert "There is no remote 'nowhere'" in done.stderr
