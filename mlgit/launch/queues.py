@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from mlgit.core import figures
 from mlgit.core.job import JobSpec
 from mlgit.errors import ConfigError, NotFoundError, UsageError
 from mlgit.launch import backends
@@ -56,8 +57,8 @@ class Queue:
     """The backend's `Settings`."""
     defaults: Defaults = Defaults()
     limits: Limits = Limits()
-    line: int = 0
-    """Where mlgit.yaml begins to say its limits; 0 where it says none."""
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Where mlgit.yaml says its limits, by their names."""
 
     @property
     def is_here(self) -> bool:
@@ -85,13 +86,16 @@ class Queue:
         for name, value in asked.items():
             if (most := getattr(self.limits, name)) is not None and value is not None and value > most:
                 what = (
-                    f"The queue {self.name} has {others} jobs that have not ended, and takes {most:g} at once."
-                    if name == "jobs"
-                    else f"The job {spec.name!r} asks for {value:g} {_WORDS.get(name, name)}, and the queue "
+                    f"The job {spec.name!r} asks for {value:g} {_WORDS.get(name, name)}, and the queue "
                     f"{self.name} gives {most:g} at the most."
                 )
-                why = f"The limit is {_FILE}:{self.line}: queues.{self.name}.limits.{name}."
-                raise UsageError(what, why=why, fix="ask for less, another queue with --on, or change the limit")
+                fix = "ask for less"
+                if name == "jobs":
+                    busy = figures.count(others, "job")
+                    what = f"The queue {self.name} has {busy} under way, and takes {most:g} at once."
+                    fix = "wait until one has ended (mlgit jobs ls)"
+                why = f"The limit is {_FILE}:{self.lines[name]}: queues.{self.name}.limits.{name}."
+                raise UsageError(what, why=why, fix=f"{fix}, another queue with --on, or change the limit")
 
 
 _WORDS = {"cpus": "CPUs", "gpus": "GPUs", "memory_gb": "GB of memory"}
@@ -132,7 +136,7 @@ def read(settings: Settings) -> dict[str, Queue]:
         return {}
     into: Any = dict[str, record()]  # type: ignore[misc]  # its fields are those of the table
     told = document.section("queues", into) or {}
-    lines = {key.value: (key.line, _limits_line(value)) for key, value in section.value}
+    lines = {key.value: (key.line, _limits_lines(value)) for key, value in section.value}
     found = {}
     for name, queue in told.items():
         given = {kind: value for kind in backends.NAMES if (value := getattr(queue, kind)) is not None}
@@ -144,15 +148,16 @@ def read(settings: Settings) -> dict[str, Queue]:
             raise ConfigError(f"{where}: this is the name of another backend")
         ((kind, value),) = given.items()
         found[name] = Queue(
-            name=name, kind=kind, backend=backends.backend(kind), settings=value, line=lines[name][1],
+            name=name, kind=kind, backend=backends.backend(kind), settings=value, lines=lines[name][1],
             defaults=queue.defaults or Defaults(), limits=queue.limits or Limits(),
         )  # fmt: skip
         _check(document, found[name])
     return found
 
 
-def _limits_line(queue: Any) -> int:
-    return next((key.line for key, _ in queue.value if key.value == "limits"), 0)
+def _limits_lines(queue: Any) -> dict[str, int]:
+    limits = next((value.value for key, value in queue.value if key.value == "limits"), None)
+    return {key.value: key.line for key, _ in limits or ()}
 
 
 def _check(document: Document, queue: Queue) -> None:

@@ -62,7 +62,12 @@ FULL = """queues:
   desk:
     local: {slots: 2}
     defaults: {gpus: 1, minutes: 30, env: {NCCL_DEBUG: INFO}}
-    limits: {gpus: 2, minutes: 60, tasks: 3, jobs: 2, memory_gb: 8}
+    limits:
+      gpus: 2
+      minutes: 60
+      tasks: 3
+      jobs: 2
+      memory_gb: 8
 """
 
 
@@ -83,21 +88,33 @@ def test_a_job_without_a_bound_has_the_longest_that_its_queue_allows(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("asked", "others", "what"),
+    ("asked", "others", "what", "place"),
     [
-        ({"gpus": 3}, 0, "asks for 3 GPUs, and the queue desk gives 2 at the most"),
-        ({"memory_gb": 8.5}, 0, "asks for 8.5 GB of memory, and the queue desk gives 8"),
-        ({"array": (Member(command=("x",)),) * 4}, 0, "asks for 4 tasks, and the queue desk gives 3"),
-        ({}, 2, "The queue desk has 2 jobs that have not ended, and takes 2 at once"),
+        ({"gpus": 3}, 0, "asks for 3 GPUs, and the queue desk gives 2 at the most", "6: queues.desk.limits.gpus"),
+        (
+            {"memory_gb": 8.5},
+            0,
+            "asks for 8.5 GB of memory, and the queue desk gives 8",
+            "10: queues.desk.limits.memory_gb",
+        ),
+        (
+            {"array": (Member(command=("x",)),) * 4},
+            0,
+            "asks for 4 tasks, and the queue desk gives 3",
+            "8: queues.desk.limits.tasks",
+        ),
+        ({}, 2, "The queue desk has 2 jobs under way, and takes 2 at once", "9: queues.desk.limits.jobs"),
     ],
 )
-def test_more_than_a_queue_gives_is_refused_by_line(tmp_path: Path, asked: dict[str, Any], others: int, what: str):
+def test_more_than_a_queue_gives_is_refused_by_line(
+    tmp_path: Path, asked: dict[str, Any], others: int, what: str, place: str
+):
     queue = queues.find(read(tmp_path, FULL), "desk")
     spec = JobSpec(name="a", command=("x",), **asked)
 
     with pytest.raises(UsageError, match=what) as caught:
         queue.check(spec, others)
-    assert "The limit is mlgit.yaml:5: queues.desk.limits." in str(caught.value)
+    assert f"The limit is mlgit.yaml:{place}." in str(caught.value)
     queue.check(JobSpec(name="a", command=("x",), gpus=2, minutes=60), 1)
 
 
