@@ -20,6 +20,7 @@ from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.launch import following, kept, process
 from mlgit.launch.kept import Kept
 from mlgit.store import locks
+from mlgit.tracking.machine import cgroup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class Settings:
     def bounds(self) -> kept.Bounds:
         """What this machine has for jobs."""
         cards = _gpus() if self.gpus is None else [str(number) for number in self.gpus]
-        slots = os.cpu_count() or 1 if self.slots is None else self.slots
+        slots = _cpus() if self.slots is None else self.slots
         return kept.Bounds(slots=slots, gpus=tuple(cards), grace_seconds=self.grace_seconds)
 
 
@@ -135,9 +136,8 @@ def _fitting(spec: JobSpec, bounds: kept.Bounds) -> None:
     if spec.image is not None:
         raise UsageError(f"The job {spec.name!r} names the image {spec.image}, and here jobs run without.", fix=_DOCKER)
     memory = psutil.virtual_memory().total / 2**30
-    cpus = os.cpu_count() or 1
     have = {
-        "slots": (1, bounds.slots), "CPUs": (spec.cpus or 0, cpus), "GPUs": (spec.gpus, len(bounds.gpus)),
+        "slots": (1, bounds.slots), "CPUs": (spec.cpus or 0, _cpus()), "GPUs": (spec.gpus, len(bounds.gpus)),
         "GB of memory": (spec.memory_gb or 0, memory),
     }  # fmt: skip
     for what, (asked, there) in have.items():
@@ -172,6 +172,11 @@ def _has_ended(job: Kept, number: int, found: list[Standing]) -> bool:
     if number < len(found) and not found[number].state.ended:
         found[:] = job.standings()
     return number >= len(found) or found[number].state.ended
+
+
+def _cpus() -> int:
+    """How many processors we may use: in a container, fewer than the machine has."""
+    return max(1, int(cgroup.usable_cpus(cgroup.own())))
 
 
 def _gpus() -> list[str]:

@@ -199,3 +199,9 @@ def test_a_job_that_is_cancelled_as_others_end_it_does_not_begin_again(place: Pl
     job = place.submit(place.spec("", command=("sh", "-c", code), key="k", preemptible=True))
 
     assert place.ended(job).state is JobState.CANCELLED
+
+
+def test_as_many_jobs_run_at_once_as_there_are_cpus_for_them(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
+
+    assert local.Settings().bounds.slots == 1
