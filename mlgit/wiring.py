@@ -592,7 +592,7 @@ def run_sweep(
 
         launcher = agent.Launcher(
             submit=starting.submitting(task, start),
-            state=process.state,
+            state=warm.state,
             cancel=process.cancel,
             tail=process.tail,
             pause=lambda: time.sleep(0.02),

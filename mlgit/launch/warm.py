@@ -20,7 +20,7 @@ from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 
-from mlgit.core.job import JobSpec, checked
+from mlgit.core.job import JobSpec, JobState, checked
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.launch import process
 from mlgit.tracking import threads
@@ -68,6 +68,13 @@ def _forked(begin: _Begin) -> Any:
         else:
             return forked
     raise ConnectionError("The process that forks it is killed each time.")
+
+
+def state(job: process.Job) -> JobState:
+    """As `process.state`; lost, where it was killed, or nobody can tell any more how it ended."""
+    found = process.state(job)
+    is_known = job.process.returncode not in (-signal.SIGKILL, _UNKNOWN)
+    return JobState.LOST if found is JobState.FAILED and not is_known else found
 
 
 class _Child:

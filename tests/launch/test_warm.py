@@ -15,7 +15,7 @@ import pytest
 
 from mlgit.core.job import JobSpec, JobState
 from mlgit.errors import NotFoundError
-from mlgit.launch import process
+from mlgit.launch import process, warm
 from mlgit.launch.warm import Warm
 
 BEGIN = Warm(())
@@ -80,6 +80,14 @@ def test_one_that_does_not_listen_is_ended_by_force(module: Path, tmp_path: Path
         process.wait(job, seconds=60)
 
     assert job.process.returncode == -9
+
+
+def test_one_that_is_killed_is_lost_and_did_not_fail(module: Path, tmp_path: Path) -> None:
+    module.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    with begun(spec(tmp_path), tmp_path) as job:
+        process.wait(job, seconds=60)
+
+        assert warm.state(job) is JobState.LOST
 
 
 def test_what_is_held_is_held_as_long_as_it_runs(module: Path, tmp_path: Path) -> None:

@@ -376,6 +376,23 @@ def test_a_trial_that_is_killed_each_time_is_not_tried_for_ever(tmp_path: Path, 
     assert len([t for t in outcome.trials if t.counts]) == 8
 
 
+def test_a_trial_that_is_killed_before_it_has_a_run_is_tried_again(tmp_path: Path) -> None:
+    machine = Machine(good)
+    killed = {"s-2"}
+
+    def state(job: str) -> JobState:
+        return JobState.LOST if job in killed else machine.state(job)
+
+    job = task(tmp_path)
+    launcher = replace(machine.launcher(job), state=state, tail=lambda _: killed.clear() or "")
+    outcome = agent.run(
+        job, Agent(id="me"), Board(job.sweep), launcher, lambda _: machine.runs, lambda *_: None, pace=Pace(look=0.0)
+    )  # fmt: skip
+
+    assert len([t for t in outcome.trials if t.counts]) == 10
+    assert outcome.ended == "nothing left"
+
+
 def test_a_trial_whose_run_says_that_it_failed_failed_although_its_process_did_not(tmp_path: Path) -> None:
     machine = Machine(good)
     machine.say[JobState.SUCCEEDED] = State.FAILED
