@@ -37,8 +37,9 @@ def command(data: str, only_stages: bool, limit: int, as_json: bool, base: str |
       mlgit affected digits:v2 --json | jq -r '.stages[].stage'
     """
     from mlgit import wiring
+    from mlgit.wiring import tracing
 
-    found = wiring.affected(wiring.place(), data, base=base, most=0 if as_json else limit or None)
+    found = tracing.affected(wiring.place(), data, base=base, most=0 if as_json else limit or None)
     if as_json:
         output.as_json(_document(found))
         return

@@ -51,6 +51,7 @@ def command(
     """
     from mlgit import wiring
     from mlgit.store import archive
+    from mlgit.wiring import upkeep
 
     place = wiring.place()
     if auto is not None:
@@ -61,12 +62,12 @@ def command(
         if not (names or conditions or older_than or keep is not None):
             return
     found = _chosen(place, names, older_than, keep, conditions)
-    can, why = wiring.archivable(place, found)
+    can, why = upkeep.archivable(place, found)
     if names and (stays := [run for run in found if run.id in why]):
         raise UsageError(f"{edits.label(stays[0])} cannot be archived: {why[stays[0].id]}.")
     if not dry_run:
         with output.progress("archiving", len(can), quiet=as_json) as advance:
-            can = wiring.fold(place, can, lambda count: advance(count, "archiving"))
+            can = upkeep.fold(place, can, lambda count: advance(count, "archiving"))
     if as_json:
         output.as_json([{**edits.known_by(run), "archive": archive.month_of(run)} for run in can])
         return

@@ -46,10 +46,11 @@ class Thing(RunName):
         """The models and artifacts that go on so, then the runs."""
         from mlgit import wiring
         from mlgit.index import query
+        from mlgit.wiring import promoting
 
         try:
             place = wiring.place()
-            models = [name for one in wiring.registered(place) for name in (one.name, *one.served)]
+            models = [name for one in promoting.registered(place) for name in (one.name, *one.served)]
             artifacts = query.logged(place.repo, project=place.meant)
         except MlgitError:
             return []
@@ -131,9 +132,10 @@ class ModelName(Name):
     def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The models that are called so; behind an `@`, the versions and stages of the one before it."""
         from mlgit import wiring
+        from mlgit.wiring import promoting
 
         try:
-            known = wiring.registered(wiring.place())
+            known = promoting.registered(wiring.place())
         except MlgitError:
             return []
         called = [name for one in known for name in ((one.name, *one.served) if "@" in incomplete else (one.model,))]

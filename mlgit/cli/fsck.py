@@ -38,11 +38,12 @@ def command(remote: bool, to: str, repair: bool, as_json: bool) -> None:
     """
     from mlgit import wiring
     from mlgit.store import check
+    from mlgit.wiring import upkeep
 
     place = wiring.place()
     count = check.count(place.repo)
     with output.progress("reading runs", count, quiet=as_json) as advance:
-        found = list(wiring.findings(place, to if remote else None, lambda more: advance(more, "reading runs")))
+        found = list(upkeep.findings(place, to if remote else None, lambda more: advance(more, "reading runs")))
     repaired = []
     for finding in found if repair else ():
         with contextlib.suppress(MlgitError, OSError):  # it stays wrong, and is told as that

@@ -40,11 +40,12 @@ def command(hidden_for: str, yes: bool, dry_run: bool, as_json: bool) -> None:
       mlgit gc --hidden-for 7d
     """
     from mlgit import wiring
+    from mlgit.wiring import upkeep
 
     place = wiring.place()
     if (seconds := figures.seconds(hidden_for)) is None:
         raise UsageError(f"{hidden_for[:80]!r} is no time.", fix="write it like 90d, 12h or 1d12h")
-    garbage = wiring.garbage(place, time.time(), hidden_for=seconds)
+    garbage = upkeep.garbage(place, time.time(), hidden_for=seconds)
     frees = yes and not dry_run
     if as_json:
         output.as_json(
@@ -65,7 +66,7 @@ def command(hidden_for: str, yes: bool, dry_run: bool, as_json: bool) -> None:
         if not (frees or dry_run):
             frees = _is_wanted()
     if frees:
-        wiring.free(place, garbage)
+        upkeep.free(place, garbage)
         if not as_json:
             output.say("freed")
 

@@ -67,6 +67,7 @@ def command(
     from mlgit import wiring
     from mlgit.lineage.gather import Wish
     from mlgit.lineage.graph import Way
+    from mlgit.wiring import tracing
 
     form = _only([name for name, is_wanted in forms.items() if is_wanted] + ["to"] * bool(foreign))
     way = _only(["up"] * up + ["down"] * down)
@@ -78,7 +79,7 @@ def command(
     if foreign:
         _tell(_exported(ref, foreign, wish, terms, base), foreign, target)
         return
-    graph = wiring.lineage(wiring.place(), ref, wish, base=base)
+    graph = tracing.lineage(wiring.place(), ref, wish, base=base)
     match form:
         case "json":
             output.as_json(document(graph))
@@ -105,11 +106,12 @@ def _exported(ref: str, foreign: str, wish: Wish, terms: str | None, base: str |
     """The documents of a format of others."""
     from mlgit import wiring
     from mlgit.lineage import crate, croissant, openlineage
+    from mlgit.wiring import tracing
 
     place = wiring.place()
     if foreign == "croissant":
-        return [croissant.render(replace(wiring.dataset(place, ref), license=terms))]
-    happened = wiring.happenings(place, ref, wish, base=base, with_columns=foreign == "openlineage")
+        return [croissant.render(replace(tracing.dataset(place, ref), license=terms))]
+    happened = tracing.happenings(place, ref, wish, base=base, with_columns=foreign == "openlineage")
     if not happened:
         raise NotFoundError(f"No run that is here has to do with {ref[:120]!r}.", fix="mlgit lineage shows what has")
     if foreign == "openlineage":

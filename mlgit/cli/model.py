@@ -12,6 +12,7 @@ from mlgit.cli import output, signing
 from mlgit.cli.choose import MODEL
 from mlgit.core import figures
 from mlgit.core.compare import goal_of, is_number
+from mlgit.wiring import promoting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,7 +197,7 @@ def settle(base: str | None, dry_run: bool, as_json: bool) -> None:
     """
     from mlgit.registry import settle as settling
 
-    stages = wiring.settle_stages(wiring.place(), base=base, dry_run=dry_run)
+    stages = promoting.settle_stages(wiring.place(), base=base, dry_run=dry_run)
     if as_json:
         output.as_json([settling.plain(one) for one in stages])
     elif not stages:

@@ -13,6 +13,7 @@ from mlgit.cli import markdown, output
 from mlgit.cli.choose import NUMBER
 from mlgit.core import figures
 from mlgit.errors import GateFailedError, MlgitError
+from mlgit.wiring import promoting, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,7 +71,7 @@ def open_(
     """
     place = wiring.place()
     describe = None if body is None else lambda: body
-    opened = wiring.propose(place, what, base=base, title=title, body=describe, draft=draft, labels=labels)
+    opened = reporting.propose(place, what, base=base, title=title, body=describe, draft=draft, labels=labels)
     tell_opened(place, opened, as_json=as_json)
 
 
@@ -237,7 +238,7 @@ def merge(number: int, expect: str | None, as_json: bool) -> None:
     if pull.state.value == "merged":
         output.note(f"#{number} is merged already; what follows from that is seen to again.")
     else:
-        foreseen = wiring.before_merge(place, pull)
+        foreseen = promoting.before_merge(place, pull)
         if any(one.refusal for one in foreseen):
             _say_refused(pull, foreseen, as_json=as_json)
         _warn_of_failures(pull, forge.statuses(pull.head_commit))
@@ -245,11 +246,11 @@ def merge(number: int, expect: str | None, as_json: bool) -> None:
         pull = forge.merge(number, expect=(place.repo.resolve(expect) or expect) if expect else seen)
     if not as_json:
         output.say(f"#{number} is merged into {pull.base}, as {(pull.merge_commit or '')[:10]}.")
-    stages = wiring.after_merge(place, pull)
+    stages = promoting.after_merge(place, pull)
     if as_json:
         output.as_json(_plain(pull) | {"stages": [settle.plain(one) for one in stages]})
     for one in stages:
-        if isinstance(one.refusal, GateFailedError) and (back := wiring.undo(place, pull, one)):
+        if isinstance(one.refusal, GateFailedError) and (back := promoting.undo(place, pull, one)):
             output.note(f"#{back.number} takes it back: mlgit pr merge {back.number}")
     _say_stages(stages, quiet=as_json)
 
@@ -361,12 +362,12 @@ def _report(place: Place, number: int) -> None:
     import sys
 
     if not output.is_terminal(sys.stderr):
-        wiring.report_on(place, number)
+        reporting.report_on(place, number)
         return
     from rich.console import Console
 
     with Console(stderr=True).status("Comparing runs and drawing charts …"):
-        wiring.report_on(place, number)
+        reporting.report_on(place, number)
 
 
 def _write_page(path: Path, forge: Forge, shown: Page) -> None:

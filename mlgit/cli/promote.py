@@ -10,6 +10,7 @@ from mlgit import wiring
 from mlgit.cli import output
 from mlgit.core import escape
 from mlgit.errors import UsageError
+from mlgit.wiring import promoting
 
 if TYPE_CHECKING:
     from mlgit.registry.propose import Plan
@@ -38,7 +39,7 @@ def command(version: str, stage: str, base: str | None, dry_run: bool, as_json: 
             f"{version[:120]!r} names no version.", fix="write MODEL@VERSION, as mlgit model ls lists them"
         )
     place = wiring.place()
-    plan = wiring.promotion(place, model, number, stage, base=base)
+    plan = promoting.promotion(place, model, number, stage, base=base)
     _show(plan, quiet=as_json)
     if dry_run:
         if as_json:
@@ -51,7 +52,7 @@ def command(version: str, stage: str, base: str | None, dry_run: bool, as_json: 
         return
     if as_json and plan.refusal:
         output.as_json(_plain(plan) | {"pull": None, "opened": False})
-    made = wiring.promote(place, plan)
+    made = promoting.promote(place, plan)
     if as_json:
         output.as_json(_plain(plan) | {"pull": made.pull.number, "opened": made.opened})
     elif made.opened:

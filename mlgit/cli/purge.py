@@ -45,20 +45,21 @@ def command(names: tuple[str, ...], remote: bool, to: str, yes: bool, dry_run: b
     from mlgit.git import erase
     from mlgit.git.remote import Remote
     from mlgit.store import purge
+    from mlgit.wiring import erasing
 
     place = wiring.place()
     if erase.finish(place.repo):
         output.note("a purge that was cut short is finished")
     found = list({run.id: run for name in names for run in _named(place, name)}.values())
-    plan, files = wiring.doomed(place, found)
+    plan, files = erasing.doomed(place, found)
     if remote:
         purge.check_there(Remote(repo=place.repo, name=to), plan, takes_bytes=bool(files))
     if not as_json:
         _say(plan, sum(map(len, files.values())), to if remote else None)
     if not dry_run:
         _ask(found, yes=yes)
-        objects = wiring.purge(place, plan, files)
-        moved, is_off = wiring.purge_there(place, to, plan, files) if remote else ([], False)
+        objects = erasing.purge(place, plan, files)
+        moved, is_off = erasing.purge_there(place, to, plan, files) if remote else ([], False)
     if as_json:
         gone = {"runs": list(map(edits.known_by, found)), "refs": sorted(plan.refs), "months": plan.months,
                 "files": sorted({oid for some in files.values() for oid in some})}  # fmt: skip
@@ -67,7 +68,7 @@ def command(names: tuple[str, ...], remote: bool, to: str, yes: bool, dry_run: b
         output.say(f"purged; {figures.count(objects, 'object')} of git's gone")
         for code, leading in purge.kept_code(place.repo, plan).items():
             output.note(f"the code as it ran ({code[:10]}) stays: {output.some(leading, 3) or 'a HEAD'} leads to it")
-        if stay := wiring.kept_bytes(place, found):
+        if stay := erasing.kept_bytes(place, found):
             what = "another run, a model or a pointer in some commit names them"
             output.note(f"{output.some(stay, 3)} stay{'s' * (len(stay) == 1)} in DVC's cache: {what}")
         if lent := erase.lent(place.repo, set(plan.results)):

@@ -50,6 +50,7 @@ def command(
     """
     from mlgit import wiring
     from mlgit.report import publish
+    from mlgit.wiring import reporting
 
     if number is not None and (base or head):
         raise UsageError(
@@ -57,7 +58,7 @@ def command(
         )
     place = wiring.place()
     if number is not None and not (dry_run or file or as_json):
-        posted = wiring.report_on(place, number)
+        posted = reporting.report_on(place, number)
         output.say(posted.partition("\n")[0].lstrip("# "))
         output.note(f"on pull request #{number}")
         return
@@ -65,7 +66,7 @@ def command(
         found = publish.between(place, base=base, head=head or "HEAD")
     else:
         found = publish.gather(place, publish.sides_of(place.repo, wiring.forge(place).get(number)))
-    found = publish.named(found, lambda sweep_id: wiring.sweep(place, sweep_id))
+    found = publish.named(found, lambda sweep_id: reporting.sweep(place, sweep_id))
     if as_json:
         output.as_json(_document(found))
     if file:

@@ -69,11 +69,11 @@ def _is_allowed(repo: Repo, count: int) -> bool:
 
 
 def _fold(place: Place, over: int, wanted: int, limit: int) -> None:
-    from mlgit import wiring
     from mlgit.index import query
+    from mlgit.wiring import upkeep
 
-    can, _ = wiring.archivable(place, query.oldest(place.repo, 2 * _AT_ONCE))
-    done = wiring.fold(place, can[: min(wanted, _AT_ONCE)])
+    can, _ = upkeep.archivable(place, query.oldest(place.repo, 2 * _AT_ONCE))
+    done = upkeep.fold(place, can[: min(wanted, _AT_ONCE)])
     if done and over > len(done):
         output.note(f"{len(done):,} old runs were archived; {over - len(done):,} branches are still too many, "
                     f"which mlgit archive --keep {limit} folds at once")  # fmt: skip

@@ -21,6 +21,7 @@ from mlgit.git.repo import Repo
 from mlgit.index import build, query, shard, sharding
 from mlgit.store import garbage, runs, shards
 from mlgit.tracking import session
+from mlgit.wiring import upkeep
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 MONTHS = time.time() + 100 * garbage.DAYS
@@ -79,7 +80,7 @@ def test_what_was_hidden_long_ago_goes_with_the_bytes_that_only_it_names(made: R
 def test_no_bytes_go_on_the_word_of_a_shard(made: Repo, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(build, "_MANY", 1)
     place = wiring.place(made.folder)
-    (run,) = wiring.fold(place, [query.find(made, "b")])
+    (run,) = upkeep.fold(place, [query.find(made, "b")])
     with made.reader() as reader:
         shelf = shards.shelves(reader, shards.tip(made), [run.archive])[run.archive]
         true = sharding.of_file(reader, shelf.files[0][0])
@@ -91,7 +92,7 @@ def test_no_bytes_go_on_the_word_of_a_shard(made: Repo, monkeypatch: pytest.Monk
     build.forget(made)
     assert query.logged(made) == set()
 
-    wiring.free(place, wiring.garbage(place, MONTHS, hidden_for=0))
+    upkeep.free(place, upkeep.garbage(place, MONTHS, hidden_for=0))
 
     assert cached(made) == ["common"]
 
@@ -155,11 +156,11 @@ def test_a_file_of_an_artifact_s_folder_that_a_pointer_names_stays(made: Repo, m
 
 def test_bytes_that_a_run_has_come_to_name_while_one_was_asked_stay(made: Repo, tmp_path: Path):
     place = wiring.place(made.folder)
-    found = wiring.garbage(place, time.time(), hidden_for=0)
+    found = upkeep.garbage(place, time.time(), hidden_for=0)
     with session.init(id="c", project="repo") as run:
         run.log_artifact(tmp_path / "secret", name="again", type="dataset")
 
-    wiring.free(place, found)
+    upkeep.free(place, found)
 
     assert len(found.files) == 1
     assert cached(made) == ["common", "secret"]
@@ -173,9 +174,9 @@ def test_what_nobody_points_at_goes_after_its_time(made: Repo):
     os.utime(stray, (0, 0))  # as of bytes that were linked there right now
     (left / "inside").mkdir(parents=True)
 
-    young = wiring.garbage(place, time.time(), hidden_for=1000 * garbage.DAYS)
-    old = wiring.garbage(place, MONTHS, hidden_for=1000 * garbage.DAYS)
-    wiring.free(place, old)
+    young = upkeep.garbage(place, time.time(), hidden_for=1000 * garbage.DAYS)
+    old = upkeep.garbage(place, MONTHS, hidden_for=1000 * garbage.DAYS)
+    upkeep.free(place, old)
 
     assert (list(young.files), list(young.leavings)) == ([], [])
     assert (list(old.files), list(old.leavings)) == (["ab" + "c" * 30], [left])
@@ -190,9 +191,9 @@ def test_what_was_remembered_of_folders_that_have_gone_goes_too(made: Repo, tmp_
         memory.keep(str(folder), {"file": (1, 2, 3, 4, "a" * 32)})
     place = wiring.place(made.folder)
 
-    young = wiring.garbage(place, time.time(), hidden_for=1000 * garbage.DAYS)
-    old = wiring.garbage(place, MONTHS, hidden_for=1000 * garbage.DAYS)
-    wiring.free(place, old)
+    young = upkeep.garbage(place, time.time(), hidden_for=1000 * garbage.DAYS)
+    old = upkeep.garbage(place, MONTHS, hidden_for=1000 * garbage.DAYS)
+    upkeep.free(place, old)
 
     assert (list(young.pages), len(old.pages)) == ([], 1)
     assert (bool(memory.page(str(stays))), memory.page(str(went))) == (True, {})

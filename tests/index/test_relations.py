@@ -18,6 +18,7 @@ from mlgit.git.repo import Repo
 from mlgit.index import build, cells, now, segment, words
 from mlgit.index.relations import Relations
 from mlgit.index.segment import Segment
+from mlgit.wiring import upkeep
 from tests.recorded import record
 
 ODD = ['"],["', "a b", '"', "\\", "],[", "é", "", "a", "x\n"]
@@ -121,7 +122,7 @@ def test_what_runs_read_and_made_is_found_both_ways(known: Repo, monkeypatch: py
 def test_archived_runs_are_related_by_their_shards(known: Repo, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(build, "_MANY", 1)
     every = now.ask(known, lambda state: state.runs(state.newest()))
-    folded = wiring.fold(wiring.place(known.folder), every)
+    folded = upkeep.fold(wiring.place(known.folder), every)
     build.forget(known)
 
     assert len(folded) == 4

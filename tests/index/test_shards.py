@@ -26,6 +26,7 @@ from mlgit.store import archive, edit, folding, records, result, shards, sync
 from mlgit.store.meeting import Wish
 from mlgit.store.shards import Shelf
 from mlgit.store.telling import Account
+from mlgit.wiring import erasing, upkeep
 from tests.conftest import make_repo
 
 MARCH = 1_772_400_000.0
@@ -45,7 +46,7 @@ def made(repo: Repo, count: int, *, seed: int = 0) -> list[Run]:
 
 
 def archived(repo: Repo, some: list[Run]) -> list[Run]:
-    return wiring.fold(wiring.place(repo.folder), some)
+    return upkeep.fold(wiring.place(repo.folder), some)
 
 
 def shelf_of(repo: Repo, month: str = MONTH) -> Shelf:
@@ -321,14 +322,14 @@ def test_a_lie_is_told_by_fsck_and_mended(full: Repo):
     assert query.search(full, order=("-accuracy",), limit=1).runs[0] != best
 
     place = wiring.place(full.folder)
-    found = [one for one in wiring.findings(place, None, lambda _: None) if one.repair]
+    found = [one for one in upkeep.findings(place, None, lambda _: None) if one.repair]
     assert (found[0].where, found[0].what) == (MONTH, "1 of its shards say otherwise than the runs")
     for one in found:
         assert one.repair
         one.repair()
 
     assert query.search(full, order=("-accuracy",), limit=1).runs[0] == best
-    assert not list(wiring.findings(place, None, lambda _: None))
+    assert not list(upkeep.findings(place, None, lambda _: None))
 
 
 # ------------------------------------------------------------------------------------- together and gone
@@ -424,9 +425,9 @@ def test_nothing_of_a_purged_run_is_left_in_shards_here_or_on_the_remote(full: R
     assert objects_with(full, SECRET)
 
     place = wiring.place(full.folder)
-    plan, files = wiring.doomed(place, [query.find(full, run.id)])
-    wiring.purge(place, plan, files)
-    wiring.purge_there(place, "origin", plan, files)
+    plan, files = erasing.doomed(place, [query.find(full, run.id)])
+    erasing.purge(place, plan, files)
+    erasing.purge_there(place, "origin", plan, files)
 
     assert not objects_with(full, SECRET)
     assert is_true(full)
@@ -449,9 +450,10 @@ def secret(repo: Repo) -> str:
 PURGE = """
 import sys
 from mlgit import wiring
+from mlgit.wiring import erasing, upkeep
 from mlgit.index import query
 place = wiring.place()
-wiring.purge(place, *wiring.doomed(place, [query.find(place.repo, sys.argv[1])]))
+erasing.purge(place, *erasing.doomed(place, [query.find(place.repo, sys.argv[1])]))
 """
 
 

@@ -13,7 +13,8 @@ from mlgit.lineage import gather
 from mlgit.lineage.gather import Wish
 from mlgit.lineage.graph import Graph, Way
 from mlgit.store import registry
-from mlgit.wiring import place, registered
+from mlgit.wiring import place
+from mlgit.wiring.promoting import registered
 from tests.recorded import record
 
 

@@ -19,6 +19,7 @@ from mlgit.git.repo import Repo
 from mlgit.lineage.affected import Affected
 from mlgit.store import result, runs
 from mlgit.store.telling import Account
+from mlgit.wiring import tracing
 from tests.lineage.given import D0, D1, MODEL, OTHER, TRAIN, content, register, version, world
 from tests.recorded import record
 
@@ -26,7 +27,7 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def affected(repo: Repo, text: str, most: int | None = None) -> Affected:
-    return wiring.affected(wiring.place(repo.folder), text, most=most)
+    return tracing.affected(wiring.place(repo.folder), text, most=most)
 
 
 def test_all_that_a_dataset_reached_is_found(inside: Repo):

@@ -23,6 +23,7 @@ from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import archive, edit, folding, listings, purge, runs
 from mlgit.tracking import session
+from mlgit.wiring import erasing
 from tests.dying import last_moment
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -58,7 +59,7 @@ def places_of(repo: Repo, secret: str) -> list[str]:
 def purged(repo: Repo, *ids: str) -> int:
     place = wiring.place(repo.folder)
     known = {run.id: run for run in (*query.runs(repo), *runs.hidden(repo))}
-    return wiring.purge(place, *wiring.doomed(place, [known[run_id] for run_id in ids]))
+    return erasing.purge(place, *erasing.doomed(place, [known[run_id] for run_id in ids]))
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
@@ -134,7 +135,7 @@ def test_its_bytes_in_dvc_s_cache_go_but_for_those_that_others_use(inside: Repo,
     (common_hash,) = [version.hash for version in query.find(inside, "b").logged]
     place = wiring.place(inside.folder)
 
-    _, files = wiring.doomed(place, [query.find(inside, "a")])
+    _, files = erasing.doomed(place, [query.find(inside, "a")])
     purged(inside, "a")
 
     assert files == {"": [hashlib.md5(secret.read_bytes()).hexdigest()]}
@@ -367,6 +368,7 @@ import subprocess, sys
 from pathlib import Path
 import mlgit
 from mlgit import wiring
+from mlgit.wiring import erasing
 from mlgit.git import erase
 from mlgit.index import query
 from mlgit.store import folding, purge
@@ -380,11 +382,11 @@ while True:
     with mlgit.init(id=name, project="p", config={"who": f"secret-of-{name}."}) as run: run.log({"a": 1})
     if moment % 2: folding.fold(repo, [query.find(repo, name)])
     if moment % 3: repo.git("repack", "-adkq")
-    died = dies_at(moment, lambda: wiring.purge(place, *wiring.doomed(place, [query.find(repo, name)])))
+    died = dies_at(moment, lambda: erasing.purge(place, *erasing.doomed(place, [query.find(repo, name)])))
     if moment % 2 or not erase.finish(repo):
         known = query.of_id(repo, name)
         left = [known] if known else purge.remains(repo, name)[:1]
-        if left: wiring.purge(place, *wiring.doomed(place, left))
+        if left: erasing.purge(place, *erasing.doomed(place, left))
     erase.finish(repo)
     said = subprocess.run(["git", "cat-file", "--batch-all-objects", "--batch"], capture_output=True).stdout
     if f"secret-of-{name}.".encode() in said: sys.exit(f"{moment}: still there")

@@ -34,11 +34,12 @@ def command(older_than: str, yes: bool, dry_run: bool, as_json: bool) -> None:
     """
     from mlgit import wiring
     from mlgit.dvc import cache
+    from mlgit.wiring import upkeep
 
     if (seconds := figures.seconds(older_than)) is None:
         raise UsageError(f"{older_than[:80]!r} is no time.", fix="write it like 14d or 12h")
     place, before = wiring.place(), time.time() - seconds
-    paths, others = wiring.unneeded(place, before)
+    paths, others = upkeep.unneeded(place, before)
     size = sum(path.stat().st_size for path in paths)
     frees = yes and not dry_run
     if not as_json:
@@ -50,7 +51,7 @@ def command(older_than: str, yes: bool, dry_run: bool, as_json: bool) -> None:
         output.say(f"{figures.count(len(paths), 'file')} of the cache that nobody names: {figures.size(size)}")
         if not (frees or dry_run):
             frees = _is_wanted()
-    gone = cache.drop(wiring.unneeded(place, before)[0], before) if frees else 0  # a question takes its time
+    gone = cache.drop(upkeep.unneeded(place, before)[0], before) if frees else 0  # a question takes its time
     if as_json:
         told = [path.parent.name + path.name for path in paths]
         output.as_json({"freed": frees, "files": told, "bytes": size, "left_alone": list(map(str, others))})

@@ -14,6 +14,7 @@ from mlgit.cli.sweep import best
 from mlgit.cli.sweep.shown import wait
 from mlgit.core import figures
 from mlgit.errors import NotFoundError, UsageError
+from mlgit.wiring import reporting
 
 if TYPE_CHECKING:
     from mlgit.core.findings import Findings, Point
@@ -48,19 +49,19 @@ def command(sweep: str, trial: str | None, base: str | None, draft: bool, dry_ru
 
     place = wiring.place()
     with wait("Weighing what the trials tell …"):
-        found = wiring.sweep_findings(place, sweep, with_importance=not dry_run)
+        found = reporting.sweep_findings(place, sweep, with_importance=not dry_run)
     point = _chosen(found, trial)
     if found.is_running:
         output.note("The sweep goes on: a better trial may come.")
     if dry_run:
-        _foresee(point, wiring.to_write(place, point), json_=json_)
+        _foresee(point, reporting.to_write(place, point), json_=json_)
         return
-    for pull, other in wiring.applied(place, found):
+    for pull, other in reporting.applied(place, found):
         if other.run != point.run:
             what = f"#{pull.number} proposes {other.name} of the same sweep"
             output.note(f"{what}; to withdraw it: mlgit pr close {pull.number}")
     with wait("Drawing charts …"):
-        opened = wiring.apply(place, found, point, base=base, draft=draft)
+        opened = reporting.apply(place, found, point, base=base, draft=draft)
     pr.tell_opened(place, opened, as_json=json_)
 
 

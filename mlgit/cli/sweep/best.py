@@ -12,6 +12,7 @@ from mlgit.cli.choose import SweepName
 from mlgit.core import figures
 from mlgit.core.compare import nested
 from mlgit.errors import NotFoundError, UsageError
+from mlgit.wiring import reporting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def command(sweep: str, top: int | None, params_only: bool, json_: bool) -> None
 
     if top and params_only:
         raise UsageError("One trial's params are a params file, those of several are none.", fix="leave out --top")
-    found = wiring.sweep_findings(wiring.place(), sweep, with_importance=False)
+    found = reporting.sweep_findings(wiring.place(), sweep, with_importance=False)
     first = of(found)
     if params_only:
         _say_params(first, json_)

@@ -12,6 +12,7 @@ from mlgit.cli import markdown, output
 from mlgit.cli.choose import NUMBER, SweepName
 from mlgit.cli.sweep.shown import wait
 from mlgit.errors import MlgitError, UsageError
+from mlgit.wiring import reporting
 
 if TYPE_CHECKING:
     from mlgit.core.findings import Findings
@@ -48,10 +49,10 @@ def command(sweep: str, file: Path | None, number: int | None, json_: bool) -> N
         raise UsageError("A report is posted, written or printed.", fix="give one of --pr, --output and --json")
     place = wiring.place()
     with wait("Weighing what the trials tell …"):
-        found = wiring.sweep_findings(place, sweep)
+        found = reporting.sweep_findings(place, sweep)
     if number is not None:
         with wait("Drawing charts …"):
-            wiring.post_findings(place, found, number)
+            reporting.post_findings(place, found, number)
         output.say(reports.headline(found))
         output.note(f"on pull request #{number}")
         return

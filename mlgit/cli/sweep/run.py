@@ -14,6 +14,7 @@ from mlgit.cli import output
 from mlgit.cli.sweep import given, reaching, running
 from mlgit.core import figures
 from mlgit.errors import UsageError
+from mlgit.wiring import sweeping
 
 if TYPE_CHECKING:
     from mlgit.core.posted import Posted
@@ -80,13 +81,13 @@ def command(
         )  # fmt: skip
     for word in running.unused(task.file, task.sweep):
         output.note(word)
-    wanted = wiring.agents(place, task.sweep, on, through=far)
+    wanted = sweeping.agents(place, task.sweep, on, through=far)
     if dry_run:
         _dry_run(task, [sent for _, _, sent in wanted], json_=json_)
         return
     reaching.board(place, task.sweep, far).tell(lambda _: task.sweep)
     if wanted:
-        _say_launched(task.sweep, wiring.launch_agents(place, wanted, output.note), json_=json_)
+        _say_launched(task.sweep, sweeping.launch_agents(place, wanted, output.note), json_=json_)
         return
     running.work(place, task, through=far, json_=json_)
 
@@ -115,7 +116,7 @@ def _say_launched(sweep: Sweep, jobs: Sequence[Posted], *, json_: bool) -> None:
 
 def _dry_run(task: Task, sent: Sequence[str], *, json_: bool) -> None:
     """Print what is *sent* to queues, or the trials that are known beforehand."""
-    lines, complete = wiring.sweep_lines(task)
+    lines, complete = sweeping.sweep_lines(task)
     if json_:
         output.as_json({"trials": lines, "complete": complete} | ({"jobs": sent} if sent else {}))
         return

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mlgit import wiring
 from mlgit.cli import output, searching
 from mlgit.cli.sweep import shown
 from mlgit.core.sweep import Sweep
 from mlgit.errors import MlgitError
+from mlgit.wiring import sweeping
 
 if TYPE_CHECKING:
     from mlgit.git.remote import Remote
@@ -27,7 +27,7 @@ def work(place: Place, task: Task, *, through: Remote | None, json_: bool) -> No
     """Be an agent of *task* until there is nothing left for it to do, and say what came of it."""
     with _ctrl_c_by_any_name(), _display(place, task, json_) as tell:
         try:
-            outcome = wiring.run_sweep(place, task, tell, through=through, say=output.note)
+            outcome = sweeping.run_sweep(place, task, tell, through=through, say=output.note)
         except KeyboardInterrupt:
             raise MlgitError("Interrupted.", fix=f"mlgit sweep run --resume {task.sweep.id}") from None
     if json_:
@@ -67,7 +67,7 @@ def _display(place: Place, task: Task, json_: bool) -> Iterator[searching.Tell]:
     if json_:
         yield lambda _trial, _trials: None
     elif output.is_terminal():
-        with searching.watching(task, wiring.sweep_metric(place, task)) as tell:
+        with searching.watching(task, sweeping.sweep_metric(place, task)) as tell:
             yield tell
     else:
         yield lambda trial, _trials: _say(trial) if trial.state.ended else None

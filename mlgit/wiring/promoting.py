@@ -1,0 +1,91 @@
+"""Models by pull request: proposed, and settled once they are merged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlgit.store.place import Place
+from mlgit.wiring import forge
+
+if TYPE_CHECKING:
+    from mlgit.core.registered import Registered
+    from mlgit.forge.base import PullRequest
+    from mlgit.registry.propose import Plan, Promotion
+    from mlgit.registry.settle import Settled
+
+
+def before_merge(place: Place, pull: PullRequest) -> list[Settled]:
+    """What the merge of *pull* would do to the stages; the status of its gates says so too.
+
+    Raises `MlgitError` for a conflict, `ConfigError` where what would be merged cannot be read.
+    """
+    from mlgit.registry import settle
+
+    if not _moves_stages(place, pull):
+        return []
+    found = settle.foresee(place.repo, pull.base, pull.head_commit, goals=place.settings.goals)
+    settle.tell(forge(place), pull.head_commit, found)
+    return found
+
+
+def after_merge(place: Place, pull: PullRequest) -> list[Settled]:
+    """Do what the merge of *pull* asks for: what became of each stage that it changed.
+
+    Raises `ConfigError` where what was merged cannot be read; then no stage moved.
+    """
+    from mlgit.registry import settle
+
+    if pull.merge_commit is None or not _moves_stages(place, pull):
+        return []
+    tip = place.repo.resolve(f"refs/heads/{pull.base}")
+    return settle.settle(place.repo, pull.merge_commit, goals=place.settings.goals, tip=tip)
+
+
+def _moves_stages(place: Place, pull: PullRequest) -> bool:
+    """Stages move where promotions go, not wherever a branch takes in another."""
+    from mlgit.store import registry
+
+    return pull.base == registry.base_name(place.repo) or pull.head.startswith(("promote/", "revert/"))
+
+
+def settle_stages(place: Place, *, base: str | None = None, dry_run: bool = False) -> list[Settled]:
+    """Let the tags say what the branch of promotions says now: what becomes of each stage where they differ.
+
+    Raises `ConfigError` for a registry that cannot be read, `UsageError` where the branch lags behind its remote.
+    """
+    from mlgit.registry import settle
+    from mlgit.store import registry
+
+    name = registry.base_name(place.repo, base)
+    return settle.reconcile(place.repo, name, goals=place.settings.goals, dry_run=dry_run)
+
+
+def undo(place: Place, pull: PullRequest, settled: Settled) -> PullRequest | None:
+    """The pull request that takes back what *pull* merged for a stage that did not move; None if it was closed."""
+    from mlgit.registry import undo as taking_back
+
+    return taking_back.propose(place.repo, forge(place), pull, settled)
+
+
+def promotion(place: Place, model: str, version: str, stage: str, *, base: str | None = None) -> Plan:
+    """What promoting *version* of *model* to *stage* would do, and what the gates say of it."""
+    from mlgit.registry import propose
+    from mlgit.store import registry
+
+    name = registry.base_name(place.repo, base)
+    return propose.plan(place.repo, model, version, stage, base=name, goals=place.settings.goals)
+
+
+def promote(place: Place, plan: Plan) -> Promotion:
+    """The pull request of *plan*, opened or brought up to date. Raises `GateFailedError`."""
+    from mlgit.registry import propose
+
+    return propose.promote(place.repo, forge(place), plan, goals=place.settings.goals)
+
+
+def registered(place: Place, *, base: str | None = None) -> list[Registered]:
+    """All registered versions in brief, with the stages that serve them."""
+    from mlgit.registry import registered as versions
+    from mlgit.store import registry
+
+    return versions.every(place.repo, base=registry.base_name(place.repo, base))

@@ -1,0 +1,109 @@
+"""What a change, or a sweep, did: as a comment, and as the pull request that it leads to."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from mlgit.errors import MlgitError
+from mlgit.store.place import Place
+from mlgit.wiring import forge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from mlgit.core.findings import Findings, Point
+    from mlgit.core.run import Run
+    from mlgit.core.sweep import Sweep
+    from mlgit.core.verdict import Verdict
+    from mlgit.forge.base import PullRequest
+    from mlgit.report.proposal import Opened
+
+
+def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) -> str:
+    """Put the report onto pull request *number*, in place of what it said before; return it as Markdown.
+
+    Raises `NotFoundError` for a number that does not exist.
+    """
+    from mlgit.report import publish
+
+    return publish.on_pull(place, forge(place), number, verdicts=verdicts, sweep_of=lambda text: sweep(place, text))
+
+
+def propose(
+    place: Place, what: str | None, *, base: str | None, title: str | None = None,
+    body: Callable[[], str] | None = None, draft: bool = False, labels: Sequence[str] = (),
+) -> Opened:  # fmt: skip
+    """The pull request of what *what* names: a branch, or a run with its params. Raises as `proposal.of` does."""
+    from mlgit.report import proposal
+    from mlgit.store import registry
+
+    into = registry.base_name(place.repo, base)
+    proposed = proposal.of(place, what, into=into, searched=lambda run: _given_by_sweep(place, run))
+    return proposal.propose(forge(place), proposed, into=into, title=title, body=body, draft=draft, labels=labels)
+
+
+def _given_by_sweep(place: Place, run: Run) -> Collection[str]:
+    """The params that the sweep of *run* gave it, if it is a trial; a sweep that cannot be read gave none."""
+    from mlgit.sweeps import record
+
+    if not run.sweep:
+        return ()
+    with suppress(MlgitError):
+        return record.params_of(record.find(place.repo, run.project, run.sweep), run)
+    return ()
+
+
+def sweep_findings(place: Place, text: str, *, with_importance: bool = True) -> Findings:
+    """What the sweep that *text* names has found. Raises `NotFoundError`, `UsageError`."""
+    from mlgit.sweeps import record
+    from mlgit.sweeps.findings import gather
+
+    known = record.find(place.repo, place.settings.project, text)
+    file, trials = record.trials(place.repo, known)
+    return gather.gather(known, file, trials, with_importance=with_importance)
+
+
+def post_findings(place: Place, found: Findings, number: int) -> None:
+    """Put what a sweep has *found* onto pull request *number*, in place of what was said of that sweep before."""
+    from mlgit.report import findings as reports
+
+    reports.post(forge(place), found, number)
+
+
+def apply(place: Place, found: Findings, point: Point, *, base: str | None, draft: bool) -> Opened:
+    """The pull request of the params of *point*, with what its sweep has *found* as its description."""
+    from mlgit.report import findings as reports
+
+    return propose(
+        place, point.run, base=base, title=reports.title(found, point),
+        body=lambda: reports.illustrated(forge(place), found, point), draft=draft,
+    )  # fmt: skip
+
+
+def applied(place: Place, found: Findings) -> list[tuple[PullRequest, Point]]:
+    """The open pull requests of trials of the sweep that has *found* this."""
+    from mlgit.index import query
+    from mlgit.report import evidence
+
+    points = {point.run: point for point in found.points if point.run}
+    names = {evidence.branch_name(run): points[run.id] for run in query.of_ids(place.repo, list(points))}
+    return [(pull, names[pull.head]) for pull in forge(place).pulls() if pull.head in names]
+
+
+def to_write(place: Place, point: Point) -> Mapping[str, bytes]:
+    """The files that a pull request of *point* changes for its params. Raises `MlgitError`, `NotFoundError`."""
+    from mlgit.index import query
+    from mlgit.report import params
+
+    run = query.find(place.repo, point.run or "", project=place.meant)
+    with place.repo.reader() as reader:
+        return params.written(reader, run, run.source or "", searched=_given_by_sweep(place, run)).files
+
+
+def sweep(place: Place, sweep_id: str) -> Sweep | None:
+    """The sweep of that id, with what it searches, if this project has it."""
+    from mlgit.sweeps import record
+
+    known = record.known(place.repo, place.settings.project)
+    return next((record.described(one) for one in known if one.id == sweep_id), None)

@@ -1,0 +1,135 @@
+"""Sweeps: their agents here, or as jobs on queues."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mlgit.errors import UsageError
+from mlgit.store import place as places
+from mlgit.store import recover
+from mlgit.store.place import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from mlgit.core.job import JobSpec
+    from mlgit.core.posted import Posted
+    from mlgit.core.run import Run
+    from mlgit.core.sweep import Sweep
+    from mlgit.git.remote import Remote
+    from mlgit.launch.asked import Asked
+    from mlgit.launch.queues import Queue
+    from mlgit.sweeps.agent import Outcome
+    from mlgit.sweeps.plan import Trial
+    from mlgit.sweeps.record import Task
+
+
+def sweep_lines(task: Task) -> tuple[list[str], bool]:
+    """The shell lines of the trials that are known beforehand, and whether these are all."""
+    from mlgit.launch import process
+    from mlgit.sweeps import starting
+
+    specs, complete = starting.foreseen(task)
+    return [process.render(spec, process.Settings(log_dir=task.scratch)) for spec in specs], complete
+
+
+def agents(
+    place: Place, sweep: Sweep, on: Mapping[str, int], *, through: Remote | None = None
+) -> list[tuple[Queue, Asked, str]]:
+    """The jobs that would be agents of *sweep*, so many on each queue: each with exactly what is sent.
+
+    Raises `UsageError`, `NotFoundError` for a queue that there is not.
+    """
+    from mlgit.git import remote as remotes
+    from mlgit.launch import asked, queues, submitting
+
+    found = []
+    if on and through and through.name != remotes.bare(through.name):
+        raise UsageError(
+            "The address that agents are to go through holds a password.",
+            why="What jobs run is kept in git.",
+            fix=f"git -C {place.repo.folder} remote add NAME URL, and --through NAME",
+        )
+    for name, count in on.items():
+        queue = queues.find(place.settings, name)
+        if queue.is_away:
+            raise UsageError(
+                f"Agents cannot be jobs of the queue {queue.name}.",
+                why=f"Jobs of {queue.kind} do not see this repository, by which agents share the trials among them.",
+                fix="a queue of local, docker or slurm",
+            )
+        words = (*asked.program(queue), "sweep", "agent", sweep.id, *(("--through", through.name) if through else ()))
+        tasks = count if count > 1 else None
+        wish = asked.Asked(name=sweep.name, command=words, is_bare=True, tasks=tasks, preemptible=True)
+        found.append((queue, wish, submitting.preview(place, queue, wish, places.here(), in_place=False)))
+    return found
+
+
+def launch_agents(
+    place: Place, wanted: Iterable[tuple[Queue, Asked, str]], tell: Callable[[str], None]
+) -> list[Posted]:
+    """Launch what `agents` has found. Raises `MlgitError` where a backend refuses."""
+    from mlgit.launch import submitting
+
+    here = places.here()
+    return [submitting.submit(place, queue, wish, here, in_place=False, tell=tell)[0] for queue, wish, _ in wanted]
+
+
+def sweep_metric(place: Place, task: Task) -> Callable[[], Mapping[str, float]]:
+    """What tells the last value of *task*'s metric of each trial under way here, by the name of its run."""
+    from mlgit.sweeps import watching
+
+    metric = task.file.metric
+    return watching.Latest(watching.Alive(place.repo, task.sweep), metric.name).look if metric else dict
+
+
+def run_sweep(
+    place: Place, task: Task, tell: Callable[[Trial, tuple[Trial, ...]], None], *, through: Remote | None,
+    say: Callable[[str], None],
+) -> Outcome:  # fmt: skip
+    """Be an agent of *task* on this machine; *tell* hears of each trial that begins or ends. Raises `MlgitError`.
+
+    It agrees with others in this repository, or *through* a remote; *say* hears where that is away, and back.
+    """
+    import time
+
+    from mlgit.git.remote import bare
+    from mlgit.index import query
+    from mlgit.launch import process, warm
+    from mlgit.sweeps import agent, claiming, claims, holding, starting, watching
+    from mlgit.sweeps import through as remotes
+
+    settings = process.Settings(log_dir=task.scratch)
+    begin = warm.Warm(("mlgit.cli.run", "mlgit.tracking.command.run"))
+
+    def runs(known: Mapping[str, str]) -> list[Run]:
+        recover.recover_all(place.repo, lambda _: None)  # the run of a trial that was killed becomes a branch here
+        return query.moved(place.repo, known, sweep=task.sweep.id)
+
+    with claiming.present(place.repo, task.sweep, slots=task.agents) as me:
+
+        def start(spec: JobSpec) -> process.Job:
+            env = {**spec.env, "MLGIT_PROJECT": task.sweep.project}  # which is another's where its whole id was given
+            return begin.start(replace(spec, env=env), settings, held=(me.lock,))
+
+        launcher = agent.Launcher(
+            submit=starting.submitting(task, start),
+            state=warm.state,
+            cancel=process.cancel,
+            tail=process.tail,
+            pause=lambda: time.sleep(0.02),
+        )
+        board: holding.Board = claiming.Board(place.repo, task.sweep)
+        pace = claiming.pace(remotes.PACE if through else claims.Pace())
+        if through:
+            board = remotes.Board(through, task.sweep, say, every=pace.look)
+            pace = replace(pace, look=min(pace.look, claims.Pace().look))  # what runs here is seen as often as ever
+        alive = watching.Alive(place.repo, task.sweep)
+        outcome = agent.run(
+            task, me.agent, board, launcher, runs, tell, pace=pace, alive=alive.look,
+            watch=watching.watch(place.repo, task.sweep, task.file),
+        )  # fmt: skip
+        if isinstance(board, remotes.Board) and board.is_away:
+            say(f"What ended here is kept, and may not be there yet: mlgit push --to {bare(board.remote.name)}")
+        return outcome
