@@ -209,12 +209,21 @@ class _Agent(Generic[J]):
             self.hold.back |= {one.number for one in self.queue}
             self.queue.clear()
         self.hold.keep()
+        if self.idle and self.waits():
+            self.idle = False
         held = {one.number for one in self.hold.mine}
         for number in self.running.keys() - held - self.lost:  # we were silent for too long: somebody else runs it
             self.launcher.cancel(self.running[number].job)
             self.lost.add(number)
         self.prune()
         return True
+
+    def waits(self) -> bool:
+        """Whether something waits to be taken: of an agent that we have found dead, for one."""
+        free = self.hold.claims.of("")
+        if free:
+            self.hear(self.hold.claims)
+        return any(one.number not in self.history.told.alive for one in free)
 
     def prune(self) -> None:
         """Tell those of our trials to end that go badly."""

@@ -58,13 +58,19 @@ def bring(remote: Remote) -> None:
 def _meet(remote: Remote, far: dict[str, str]) -> None:
     """Take in what sweeps have become at *far*; what was told to one here and not there yet stays told."""
     repo = remote.repo
-    near = repo.refs(refs.SWEEPS)
-    news = {ref: tip for ref, tip in far.items() if near.get(ref) != tip}
-    unknown = [tip for tip in news.values() if repo.resolve(f"{tip}^{{commit}}") is None]
-    remote.fetch(unknown)
-    moves = [Move(ref, near.get(ref), meeting.joined_sweep(repo, near.get(ref), tip)) for ref, tip in news.items()]
-    if moves := [move for move in moves if move.old != move.new]:
-        repo.move(moves, why=f"sweeps of {bare(remote.name)}")
+    for attempt in range(_TRIES):
+        near = repo.refs(refs.SWEEPS)
+        news = {ref: tip for ref, tip in far.items() if near.get(ref) != tip}
+        remote.fetch([tip for tip in news.values() if repo.resolve(f"{tip}^{{commit}}") is None])
+        moves = [Move(ref, near.get(ref), meeting.joined_sweep(repo, near.get(ref), tip)) for ref, tip in news.items()]
+        moves = [move for move in moves if move.old != move.new]
+        try:
+            if moves:
+                repo.move(moves, why=f"sweeps of {bare(remote.name)}")
+            return
+        except RefMovedError:  # another process of this clone has heard the same
+            if attempt == _TRIES - 1:
+                raise
 
 
 @dataclass

@@ -299,6 +299,27 @@ def test_what_another_agent_runs_is_left_to_it_and_waited_for(tmp_path: Path) ->
     assert outcome.ended == "nothing left"
 
 
+def test_what_an_agent_held_that_dies_while_there_is_nothing_else_to_do_is_taken_over_too(tmp_path: Path) -> None:
+    job = task(tmp_path)
+    other = Claim(number=1, params={"x": 1, "kind": "1"}, agent="other")
+    board = Board(job.sweep, Claims(last=1, agents=(Agent(id="other"),), open=(other,)))
+    machine = Machine(good, interrupt_at=2000)
+    looks = 0
+
+    def look() -> tuple[Sweep, Claims]:
+        nonlocal looks
+        looks += len(machine.runs) == 9
+        if looks == 20:
+            board.gone.add("other")
+        return board.sweep, board.claims
+
+    board.look = look  # type: ignore[method-assign]
+    outcome, _ = run(job, machine, board)
+
+    assert outcome.ended == "nothing left"
+    assert {t.number for t in outcome.trials} == set(range(1, 11))
+
+
 @pytest.mark.parametrize(
     ("state", "ended", "begun"),
     [(SweepState.STOPPED, "stopped", 2), (SweepState.CANCELLED, "cancelled", 2), (SweepState.PAUSED, "done", 10)],

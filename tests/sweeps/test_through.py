@@ -19,6 +19,7 @@ from mlgit.core.run import State
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from mlgit.index import query
+from mlgit.store import meeting
 from mlgit.sweeps import record, through
 from mlgit.sweeps.claims import Claim, Claims
 from tests.git_http import serving
@@ -149,6 +150,25 @@ def test_an_agent_bears_that_the_remote_is_away_for_a_while_and_says_so_once(tea
     mlgit("pull", cwd=team.two.work_tree)
     assert points(team.two, sweep) == Counter(range(8))
     assert claims(team).open == ()
+
+
+def test_two_processes_of_a_clone_may_hear_the_same_news_at_once(
+    team: Team, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = team.sweep(mlgit, 1)
+    remote, known = Remote(repo=team.two, name="origin"), record.known(team.one, "repo")[0]
+    through.bring(remote)
+    mlgit("sweep", "pause", sweep, "--through", "origin", cwd=team.one.work_tree)
+    joined = meeting.joined_sweep
+
+    def meanwhile(repo: Repo, near: str | None, far: str) -> str | None:
+        monkeypatch.undo()
+        through.bring(Remote(repo=repo, name="origin"))
+        return joined(repo, near, far)
+
+    monkeypatch.setattr(meeting, "joined_sweep", meanwhile)
+
+    assert through.Board(remote, known).look()[0].state.value == "paused"
 
 
 def test_an_agent_ends_what_others_have_taken_over_and_its_run_is_kept_and_sent(team: Team, mlgit: Mlgit) -> None:
