@@ -36,9 +36,10 @@ method: grid
 name: stops
 program: train.py
 metric: {name: loss}
-early_terminate: {type: %s, min_iter: 2, eta: 4}
+early_terminate: {type: %s, min_iter: 2, max_iter: 3, eta: 4}
 parameters: {x: {values: [1, 2, 3]}}
 """
+"""One comparison: of several, hyperband makes the last that was come to, and the best trial would come to fewer."""
 
 
 @pytest.fixture(autouse=True)
