@@ -68,11 +68,15 @@ def ended(inside: Repo) -> Iterator[None]:
     session.finish()
 
 
+WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+"""For repositories that several tests share, made before any of them has its environment."""
+
+
 def make_repo(folder: Path, *, commit: bool = True, bare: bool = False) -> Repo:
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run(["git", "init", "-q", "-b", "main", *(["--bare"] if bare else []), str(folder)], check=True)
     if commit:
-        subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "start"], cwd=folder, check=True)
+        subprocess.run(["git", *WHO, "commit", "-q", "--allow-empty", "-m", "start"], cwd=folder, check=True)
     found = Repo.find(folder)
     assert found
     return found
