@@ -486,7 +486,7 @@ def _group(job: str) -> int:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if held and b"mlgit.launch.runner" not in words:
+        if held and b"mlgit.launch.local.runner" not in words:
             return os.getpgid(pid)
     raise AssertionError("nobody runs it")
 

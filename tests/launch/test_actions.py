@@ -18,8 +18,8 @@ from mlgit import resources
 from mlgit.core.job import JobSpec, JobState, Member, member
 from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
 from mlgit.forge.github import rest
-from mlgit.launch import actions, pushed, workflow_runs
-from mlgit.launch.actions import Settings
+from mlgit.launch import actions
+from mlgit.launch.actions import Settings, pushed, workflow_runs
 from tests import runners
 from tests.conftest import make_repo, need
 from tests.contracts import launching

@@ -19,7 +19,7 @@ from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.launch import docker
-from mlgit.launch.docker import Settings
+from mlgit.launch.docker import Settings, daemon
 from tests import dockerd
 from tests.contracts import launching
 from tests.contracts.launching import Place, until
@@ -69,7 +69,7 @@ def test_a_key_that_another_submits_at_the_same_moment_starts_one_job(place: Pla
     array = tuple(Member(command=("python3", "-c", f"print({n})")) for n in range(2))
     spec = place.spec("", array=array, key="at once")
     job = place.submit(spec)
-    monkeypatch.setattr(docker, "_listed", lambda *_: [])  # as seen before the other began
+    monkeypatch.setattr(daemon, "listed", lambda *_: [])  # as seen before the other began
 
     again = place.submit(spec)
 
@@ -82,7 +82,7 @@ def test_a_container_that_somebody_removes_meanwhile_keeps_no_other_from_being_t
     place: Place, monkeypatch: pytest.MonkeyPatch
 ):
     jobs = [place.submit(place.spec("import time; time.sleep(60)")) for _ in range(2)]
-    listed = docker._listed
+    listed = daemon.listed
 
     def slow(client: Any, label: str) -> list[dict[str, Any]]:
         """A listing after which somebody is quicker: one container is removed, another is about to be ended."""
@@ -94,7 +94,7 @@ def test_a_container_that_somebody_removes_meanwhile_keeps_no_other_from_being_t
                 client.api.rename(one["Id"], f"{jobs[1]}.cancelled")
         return found
 
-    monkeypatch.setattr(docker, "_listed", slow)
+    monkeypatch.setattr(daemon, "listed", slow)
     place.cancel(*jobs)
 
     found = place.backend.status(jobs, place.settings)

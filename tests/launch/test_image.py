@@ -16,9 +16,9 @@ import pytest
 from mlgit import settings as settings_file
 from mlgit.core.job import JobSpec, JobState
 from mlgit.errors import MlgitError, NotFoundError, UsageError
-from mlgit.launch import docker, image, queues
-from mlgit.launch.docker import Settings
-from mlgit.launch.image import Build
+from mlgit.launch import docker, queues
+from mlgit.launch.docker import Settings, image
+from mlgit.launch.docker.image import Build
 from tests import dockerd
 from tests.contracts import launching
 from tests.contracts.launching import Place

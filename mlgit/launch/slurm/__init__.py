@@ -30,8 +30,9 @@ from mlgit.core.job import (
     together,
 )
 from mlgit.errors import MlgitError, NotFoundError, SilentError
-from mlgit.launch import batch, following
-from mlgit.launch.batch import Settings
+from mlgit.launch import following
+from mlgit.launch.slurm import batch
+from mlgit.launch.slurm.batch import Settings
 from mlgit.store import locks
 
 __all__ = ["Settings", "cancel", "forget", "logs", "render", "status", "submit"]

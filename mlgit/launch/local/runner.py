@@ -1,4 +1,6 @@
-"""The process that runs one job of this machine and outlives whoever submitted it: `python -m mlgit.launch.runner`.
+"""The process that runs one job of this machine and outlives whoever submitted it.
+
+Started as `python -m mlgit.launch.local.runner`.
 
 It begins each task when there is a slot, and a GPU for each that is asked for. These are locks that the task holds too:
 where this process is killed, they are free again when the task has ended, and no sooner.
@@ -19,7 +21,7 @@ from pathlib import Path
 from mlgit.core.job import JobState, Standing
 from mlgit.errors import MlgitError
 from mlgit.launch import process
-from mlgit.launch.kept import Bounds, Kept, taken
+from mlgit.launch.local.kept import Bounds, Kept, taken
 from mlgit.store import locks
 
 _PAUSE = 0.05

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from mlgit.core.job import GONE, JobSpec, Standing, checked, known_as, parted, secrets_in, together
 from mlgit.errors import MlgitError, NotFoundError, UsageError
-from mlgit.launch import following, kept, process
-from mlgit.launch.kept import Kept
+from mlgit.launch import following, process
+from mlgit.launch.local import kept
+from mlgit.launch.local.kept import Kept
 from mlgit.store import locks
 from mlgit.tracking.machine import cgroup
 
@@ -156,7 +157,7 @@ def _run(job: Kept) -> None:
             time.sleep(0.01)
             continue
         if not job.was_begun():
-            words = (sys.executable, "-P", "-m", "mlgit.launch.runner", str(job.folder), str(lock))
+            words = (sys.executable, "-P", "-m", "mlgit.launch.local.runner", str(job.folder), str(lock))
             with (job.folder / "runner.log").open("ab") as log:
                 subprocess.run(
                     words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lock,), start_new_session=True,

@@ -10,10 +10,12 @@ from typing import Any
 
 from mlgit.core.job import JobSpec
 from mlgit.errors import UsageError
-from mlgit.launch.image import Build, Packed
+from mlgit.launch.docker.image import Build, Packed
 
 JOB, TASK, MINUTES = "mlgit.job", "mlgit.task", "mlgit.minutes"
 """Labels of a container: its job, the number of its task, the bound on its time."""
+CANCELLED = ".cancelled"
+"""What the name of a container ends with that somebody has cancelled."""
 NOBODY = "65534:65534"
 
 
