@@ -1,7 +1,7 @@
 """W&B's sweeps from Python: `sweep()` makes one, `agent()` calls a function once a trial.
 
 Such an agent is one like any other (`sweeps.agent`), with one slot: so agents in threads, in processes and at the
-command line share a sweep among them, and no point is tried twice.
+command line, and those of other clones, share a sweep among them, and no point is tried twice.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.documents.writer import dump
 from mlgit.errors import MlgitError, NotFoundError, TrialPruned, UsageError
+from mlgit.git.remote import Remote
 from mlgit.index import query
 from mlgit.store import recover
 from mlgit.store.place import Place
 from mlgit.sweeps import agent as agents
-from mlgit.sweeps import claiming, command, plan, record, watching
+from mlgit.sweeps import claiming, claims, command, plan, record, watching
 from mlgit.sweeps import file as files
+from mlgit.sweeps import through as remotes
+from mlgit.sweeps.holding import Board
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.pruning import Eye
 from mlgit.tracking import begin, names, pinned, session
@@ -101,6 +104,8 @@ def agent(
     forward_signals: bool = False,
     term_timeout: int | None = None,
     max_consecutive_failed_runs: int | None = None,
+    *,
+    through: str | None = None,
 ) -> None:
     """Run trials of a sweep: *function* is called once for each, and the run it begins has the trial's params.
 
@@ -117,20 +122,27 @@ def agent(
     that goes badly raises `mlgit.errors.TrialPruned`, which is no `Exception`. Without *function*, the sweep's own
     program runs, a process a trial.
 
+    Agents of different clones share a sweep *through* a remote, its URL or its path: what they agree on lies there, and
+    runs go there as they end. Without it, `MLGIT_SWEEP_THROUGH` may name one.
+
     *sweep_id* may be `project/id`; *project* stands against that, and is that of mlgit.yaml unless given. *entity*,
     *forward_signals* and *term_timeout* are W&B's and change nothing. Raises `NotFoundError` for a sweep that is not
-    there, `UsageError` where there is neither a function nor a program, `MlgitError` where the program's trials could
-    not be run.
+    there, `UsageError` where there is neither a function nor a program and for a remote that there is not, `GitError`
+    where that cannot be reached, `MlgitError` where the program's trials could not be run.
     """
     if (again := pinned.sweep()) and function is not None:
         _once(again, sweep_id, function)
         return
     place = begin.place_for(Path.cwd())
+    name = through or wishes.variable("SWEEP_THROUGH")
+    far = remotes.reach(place.repo, name) if name else None
+    if far:
+        remotes.bring(far)
     found = _find(place, sweep_id, project)
     if function is None:
-        _run_program(found, count)
+        _run_program(found, count, name)
     else:
-        _call(place, found, function, count, max_consecutive_failed_runs)
+        _call(place, found, function, count, max_consecutive_failed_runs, far)
 
 
 def _once(again: str, sweep_id: str, function: Callable[[], Any]) -> None:
@@ -167,7 +179,7 @@ def _find(place: Place, text: str, project: str | None) -> Sweep:
     return record.find(place.repo, refs.project(wanted), sweep_id)
 
 
-def _run_program(found: Sweep, count: int | None) -> None:
+def _run_program(found: Sweep, count: int | None, through: str | None) -> None:
     """Run the program of a sweep's file, a process a trial. Raises `MlgitError` where it could not be done."""
     import subprocess
 
@@ -176,19 +188,21 @@ def _run_program(found: Sweep, count: int | None) -> None:
             f"The sweep {found.id} names no program.", fix="agent(sweep_id, function), or a `program` in its file"
         )
     words = [sys.executable, "-m", "mlgit", "sweep", "agent", found.id, *(["--count", str(count)] if count else [])]
-    if subprocess.run(words, check=False).returncode:
+    if subprocess.run([*words, *(["--through", through] if through else [])], check=False).returncode:
         raise MlgitError(f"The sweep {found.id} was not finished.", fix=f"mlgit sweep agent {found.id}")
 
 
 def _call(
-    place: Place, found: Sweep, function: Callable[[], Any], count: int | None, most_failures: int | None
-) -> None:
+    place: Place, found: Sweep, function: Callable[[], Any], count: int | None, most_failures: int | None,
+    far: Remote | None,
+) -> None:  # fmt: skip
     """Be an agent whose trials are calls of *function*, one after the other."""
     task = record.Task(
         sweep=found, file=record.file_of(found), folder=Path.cwd(), scratch=claiming.folder(place.repo, found),
         count=count,
     )  # fmt: skip
-    rule, pace, alive = _Rule(most_failures), claiming.pace(), watching.Alive(place.repo, found)
+    rule, alive = _Rule(most_failures), watching.Alive(place.repo, found)
+    pace = claiming.pace(remotes.PACE if far else claims.Pace())
     calls = _Calls(task, function, Eye.over(place, task, alive, seconds=pace.look))
     launcher = agents.Launcher(
         submit=calls.run, state=lambda state: state, cancel=lambda _: None, tail=lambda _: "",
@@ -199,15 +213,24 @@ def _call(
         recover.recover_all(place.repo, notify)
         return query.moved(place.repo, known, sweep=found.id)
 
-    with claiming.present(place.repo, found, slots=1) as me, claiming.beating(place.repo, found, me.agent, pace):
+    def board(say: Callable[[str], None] = notify) -> Board:
+        return remotes.Board(far, found, say, every=pace.look) if far else claiming.Board(place.repo, found)
+
+    with claiming.present(place.repo, found, slots=1) as me, claiming.beating(board(_unsaid), me.agent, pace):
         outcome = agents.run(
-            task, me.agent, claiming.Board(place.repo, found), launcher, runs, lambda *_: None, pace=pace,
-            enough=rule.hear, alive=alive.look,
+            task, me.agent, seen := board(), launcher, runs, lambda *_: None, pace=pace, enough=rule.hear,
+            alive=alive.look,
         )  # fmt: skip
+    if isinstance(seen, remotes.Board):
+        seen.say_what_is_left()
     if outcome.ended == "interrupted":
         raise KeyboardInterrupt
     if said := _said(task, outcome):
         notify(f"sweep {found.id}{said}")
+
+
+def _unsaid(_: str) -> None:
+    """That the remote is away is said once, by who claims."""
 
 
 def _said(task: record.Task, outcome: agents.Outcome) -> str:

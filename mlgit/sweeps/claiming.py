@@ -24,7 +24,7 @@ from mlgit.documents.writer import as_data, dump
 from mlgit.errors import GitError, MlgitError, UsageError
 from mlgit.git.repo import Move, Repo, is_passing
 from mlgit.store import live, locks
-from mlgit.sweeps import record
+from mlgit.sweeps import holding, record
 from mlgit.sweeps.claims import Agent, Claims, Pace, renew
 from mlgit.tracking import names, threads
 
@@ -79,7 +79,7 @@ class Board:
             else:
                 return after
 
-    def ready(self) -> bool:
+    def ready(self, *, is_last: bool = False) -> bool:  # noqa: ARG002  (it always may)
         """Whether a change may be tried now."""
         return True
 
@@ -155,12 +155,14 @@ def present(repo: Repo, sweep: Sweep, *, slots: int) -> Iterator[Presence]:
 
 
 @contextlib.contextmanager
-def beating(repo: Repo, sweep: Sweep, agent: Agent, pace: Pace) -> Iterator[None]:
-    """Signs of life of *agent* meanwhile, by a thread: it runs its trials itself and has no time for them."""
+def beating(board: holding.Board, agent: Agent, pace: Pace) -> Iterator[None]:
+    """Signs of life of *agent* meanwhile, by a thread: it runs its trials itself and has no time for them.
+
+    The *board* is this thread's alone.
+    """
     done = threading.Event()
 
     def beat() -> None:
-        board = Board(repo, sweep)
         while not done.wait(pace.beat):
             with contextlib.suppress(GitError):  # then the next one is heard
                 board.change(lambda now: renew(now, agent, heard=time.time()) if now.of(agent.id) else now)

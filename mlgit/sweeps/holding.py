@@ -25,8 +25,8 @@ class Board(Protocol):
         Raises `UnreachableError` where that cannot be now and may be later.
         """
 
-    def ready(self) -> bool:
-        """Whether a change may be tried now."""
+    def ready(self, *, is_last: bool = False) -> bool:
+        """Whether a change may be tried now; whose last one it is may not have the time to wait for its turn."""
 
     def settle(self, state: SweepState) -> None:
         """Let the sweep have ended like this, unless it has ended before."""
@@ -88,9 +88,9 @@ class Hold:
         lives = {one.id: self.board.lives(one) for one in others}
         return holders | {one for one, alive in lives.items() if alive is False or (alive is None and one in silent)}
 
-    def write(self, further: Callable[[Claims], Claims] = lambda now: now) -> bool:
+    def write(self, further: Callable[[Claims], Claims] = lambda now: now, *, is_last: bool = False) -> bool:
         """Say what ended here, that we are alive, and who is not; then do what is *further* to do; whether it was."""
-        if not self.board.ready():
+        if not self.board.ready(is_last=is_last):
             return False
 
         def change(now: Claims) -> Claims:
@@ -113,5 +113,5 @@ class Hold:
     def leave(self, pause: Callable[[], None]) -> None:
         """Be no agent any more; what we hold and have not ended waits for others."""
         until = time.monotonic() + self.pace.lease  # after which others know without being told
-        while not self.write(lambda now: claims.leave(now, self.me.id)) and time.monotonic() < until:
+        while not self.write(lambda now: claims.leave(now, self.me.id), is_last=True) and time.monotonic() < until:
             pause()

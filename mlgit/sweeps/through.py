@@ -126,11 +126,18 @@ class Board:
                 self._wait(exc)
         return self._here.look()[0], self._claims
 
-    def ready(self) -> bool:
-        """Whether a change may be tried now: the remote was not away just now, nor pushed to too often."""
+    def ready(self, *, is_last: bool = False) -> bool:
+        """Whether a change may be tried now: the remote was not away just now, nor pushed to too often, for which no
+        agent waits that leaves: whoever ends its machine may give it seconds.
+        """
         now = time.monotonic()
         recent = sum(now - when < _WITHIN for when in self._pushed)
-        return now >= self._again and (self.remote.is_near or recent + _MOST_OF_ONE <= _PUSHES)
+        return now >= self._again and (is_last or self.remote.is_near or recent + _MOST_OF_ONE <= _PUSHES)
+
+    def say_what_is_left(self) -> None:
+        """Say that what ended here may not be there, where the remote was away to the end."""
+        if self.is_away:
+            self.say(f"What ended here is kept, and may not be there yet: mlgit push --to {bare(self.remote.name)}")
 
     def change(self, change: Callable[[Claims], Claims]) -> Claims:
         """The claims after *change*, which is asked anew where somebody else was quicker.

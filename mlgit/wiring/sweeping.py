@@ -94,7 +94,6 @@ def run_sweep(
     """
     import time
 
-    from mlgit.git.remote import bare
     from mlgit.index import query
     from mlgit.launch import process, warm
     from mlgit.sweeps import agent, claiming, claims, holding, starting, watching
@@ -130,6 +129,6 @@ def run_sweep(
             task, me.agent, board, launcher, runs, tell, pace=pace, alive=alive.look,
             watch=watching.watch(place.repo, task.sweep, task.file),
         )  # fmt: skip
-        if isinstance(board, remotes.Board) and board.is_away:
-            say(f"What ended here is kept, and may not be there yet: mlgit push --to {bare(board.remote.name)}")
+        if isinstance(board, remotes.Board):
+            board.say_what_is_left()
         return outcome

@@ -229,6 +229,44 @@ def test_agents_agree_over_http(team: Team, mlgit: Mlgit) -> None:
     assert points(team.two, sweep) == Counter(range(2))
 
 
+FUNCTION = """
+import sys, time, mlgit
+from mlgit.git.remote import Remote
+from mlgit.git.repo import Repo
+from mlgit.sweeps import record, through
+
+repo = Repo.find(__import__("pathlib").Path.cwd())
+sweep = record.find(repo, "repo", sys.argv[1])
+
+def beat():
+    (agent,) = through.Board(Remote(repo=repo, name="origin"), sweep).look()[1].agents
+    return agent.beat
+
+def train():
+    with mlgit.init() as run:
+        before = beat()
+        while beat() == before:  # which a thread says while this runs
+            time.sleep(0.05)
+        run.log({"loss": run.config.x})
+
+mlgit.agent(sys.argv[1], train, count=2, through="origin")
+"""
+
+
+def test_functions_of_two_clones_share_a_sweep_and_are_heard_while_they_run(
+    team: Team, mlgit: Mlgit, python: Mlgit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = team.sweep(mlgit, 4)
+    mlgit("pull", cwd=team.two.work_tree)
+    monkeypatch.setenv("MLGIT_SWEEP_BEAT_SECONDS", "0.3")
+
+    for repo in (team.two, team.one):
+        python("-c", FUNCTION, sweep, cwd=repo.work_tree)
+
+    assert points(team.one, sweep) == Counter(range(4))
+    assert (claims(team).agents, claims(team).open) == ((), ())
+
+
 def test_a_number_is_released_only_once_its_run_is_on_the_remote(team: Team, mlgit: Mlgit) -> None:
     sweep = team.sweep(mlgit, 1)
     mlgit("sweep", "agent", sweep, cwd=team.one.work_tree)  # an agent of this repository alone: nothing is sent
