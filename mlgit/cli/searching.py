@@ -26,12 +26,13 @@ _ROWS = 8
 
 def line(trial: Trial) -> str:
     """A trial that ended: `digits-3: 0.9778 (lr=0.04264)`; where it failed, its program's last word."""
+    from mlgit.sweeps import plan
+
     if not trial.counts:
-        lines = [line for line in trial.problem.splitlines() if line.strip()]
-        said = [line for line in lines if not line.startswith("mlgit: ")] or lines
+        said = plan.last_word(trial.problem)
         at = f" at {figures.number(trial.value)}" if trial.pruned and trial.value is not None else ""
         how = "failed" if trial.failed else f"{trial.word}{at}"
-        return f"{trial.name}: {how} ({params(trial)}){f': {said[-1]}' if said else ''}"
+        return f"{trial.name}: {how} ({params(trial)}){f': {said}' if said else ''}"
     value = "" if trial.value is None else f" {figures.number(trial.value)}"
     return f"{trial.name}:{value} ({params(trial)})"
 
@@ -106,12 +107,17 @@ class View:
             _clock(took),
             f"about {_clock(left)} left" if left >= 1 else "",
         )
-        bar = (
-            (ProgressBar(total=total, completed=done, width=30, complete_style="cyan", finished_style="cyan"),)
-            if total
-            else ()
-        )
         grid = Table.grid(padding=(0, 2, 0, 0))
+        bar: tuple[ProgressBar, ...] = ()
+        if total:
+            bar = (
+                ProgressBar(
+                    total=total, completed=done,
+                    style="bright_black", complete_style="cyan", finished_style="cyan",
+                ),
+            )  # fmt: skip
+            grid.add_column(max_width=30)  # and less, where that leaves room for the words
+        grid.add_column(no_wrap=True)
         grid.add_row(*bar, " · ".join(filter(None, words)))
         return grid
 
@@ -136,7 +142,7 @@ class View:
         grid = Table.grid(padding=(0, 2, 0, 0))
         for justify in ("left", "left", "right"):
             grid.add_column(justify=justify, no_wrap=True)
-        grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        grid.add_column()  # the params: the one that is shortened where there is no room for all
         if best := judging.best(self.task.file, self.trials):
             self.row(grid, best, "best", figures.number(best.value), "green")
         named = {trial.number: trial for trial in self.trials}
@@ -152,9 +158,8 @@ class View:
     def row(self, grid: Table, trial: Trial, what: str, figure: str, style: str) -> None:
         from rich.text import Text
 
-        grid.add_row(
-            Text(what, style), Text(escape.line(trial.name, 40)), figure, Text(escape.line(params(trial)), "dim")
-        )
+        told = Text(escape.line(params(trial)), "dim", no_wrap=True, overflow="ellipsis")
+        grid.add_row(Text(what, style), Text(escape.line(trial.name, 40)), figure, told)
 
 
 def _clock(seconds: float) -> str:

@@ -76,6 +76,13 @@ class Trial:
         return self.state.ended and not (self.counts or self.interrupted or self.pruned)
 
 
+def last_word(said: str) -> str:
+    """The last line of what a trial's program *said*: a line of ours only where there is no other."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    own = [line for line in lines if not line.startswith("mlgit: ")] or lines
+    return own[-1] if own else ""
+
+
 def trial_name(sweep: Sweep, number: int) -> str:
     """What the run of a trial is called."""
     return f"{refs.slug(sweep.name, 50) or sweep.id}-{number}"

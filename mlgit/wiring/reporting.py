@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlgit.errors import MlgitError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mlgit.core.verdict import Verdict
     from mlgit.forge.base import PullRequest
     from mlgit.report.proposal import Opened
+    from mlgit.sweeps.plan import Trial
 
 
 def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) -> str:
@@ -61,7 +63,28 @@ def sweep_findings(place: Place, text: str, *, with_importance: bool = True) -> 
 
     known = record.find(place.repo, place.settings.project, text)
     file, trials = record.trials(place.repo, known)
-    return gather.gather(known, file, trials, with_importance=with_importance)
+    told = _with_last_words(place, trials)
+    return gather.gather(known, file, told, with_importance=with_importance)
+
+
+_LAST_WORDS = 100
+"""Trials that failed whose logs are read."""
+
+
+def _with_last_words(place: Place, trials: Sequence[Trial]) -> list[Trial]:
+    """*trials*, the first of those that failed with what their programs said at the end: no run's record has that."""
+    from mlgit.core.job import JobState
+    from mlgit.store import runs
+    from mlgit.sweeps import plan
+
+    silent = [one for one in trials if one.state in (JobState.FAILED, JobState.LOST) and one.run and not one.problem]
+    words = {}
+    with place.repo.reader() as reader:
+        for one in silent[:_LAST_WORDS]:
+            if one.run and one.run.commit:
+                log = reader.blob(f"{one.run.commit}:{runs.place_of(one.run, 'output.log')}") or b""
+                words[one.run.id] = plan.last_word(log.decode(errors="replace"))
+    return [replace(one, problem=words[one.run.id]) if one.run and one.run.id in words else one for one in trials]
 
 
 def post_findings(place: Place, found: Findings, number: int) -> None:

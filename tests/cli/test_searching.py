@@ -60,6 +60,18 @@ def test_the_best_and_the_running_trials_are_seen() -> None:
     ]
 
 
+def test_on_a_narrow_terminal_only_params_and_the_bar_are_shortened() -> None:
+    many = {f"param_{number}": number / 8 for number in range(9)}
+    trials = [replace(trial(number, JobState.FAILED), params=many) for number in range(1, 5)]
+    trials += [replace(trial(5, JobState.SUCCEEDED, 0.95), params=many), replace(trial(6), params=many)]
+
+    bar, *rows = seen(TASK, *trials, width=48)
+
+    assert bar.endswith("5 of 5 trials · 4 failed · 0s")
+    assert [row.split("param_0")[0].split() for row in rows] == [["best", "s-5", "0.95"], ["running", "s-6", "0s"]]
+    assert [(len(row), row[-1]) for row in rows] == [(48, "…"), (48, "…")]
+
+
 def test_a_running_trial_is_seen_with_what_it_told_last() -> None:
     view = searching.View(TASK, (), lambda: {"s-2": 0.75})
     view.hear(trial(1), (trial(1),))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,20 @@ def test_where_no_trial_counts_the_best_is_an_error_that_says_why(swept: Swept, 
     assert "nothing to tell the best by, after 1 trial" in written.stdout
 
 
+def test_of_a_trial_that_failed_the_last_word_of_its_program_is_told(swept: Swept, mlgit: Call) -> None:
+    (swept.folder / "failing.yaml").write_text(
+        "method: grid\nmetric: {name: loss}\nparameters: {lr: {value: 1}}\n"
+        """command: [python, -c, "raise SystemExit('a first line\\\\nno room for @all')"]\n"""
+    )
+    mlgit("sweep", "run", "failing.yaml", cwd=swept.folder)
+
+    best = mlgit("sweep", "best", cwd=swept.folder, check=False)
+    report = mlgit("sweep", "report", cwd=swept.folder)
+
+    assert "no room for @all" in best.stderr
+    assert re.search(r"^\| failing-1 \| failed \| no room for .*all \|$", report.stdout, re.MULTILINE)
+
+
 def test_a_sweep_that_is_not_there_is_said(swept: Swept, mlgit: Call) -> None:
     for verb in ("best", "report", "apply"):
         done = mlgit("sweep", verb, "nowhere", cwd=swept.folder, check=False)
@@ -142,7 +157,9 @@ def test_a_report_is_printed_written_and_posted(swept: Swept, three: list[Run], 
     links = [line.partition("](")[2].rstrip(")") for line in markdown.splitlines() if line.startswith("![")]
     assert links == ["found-history.png", "found-parallel.png", "found-slices.png"]
     assert all((tmp_path / link).read_bytes().startswith(b"\x89PNG") for link in links)
-    assert (tmp_path / "found.html").read_text().count("data:image/png;base64,") == 3
+    page = (tmp_path / "found.html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+    assert page.count("search: loss 0.1 after 3 trials") == 2, "as its title and its one heading"
     assert data["best"]["run"] == three[1].id
     assert len(data["trials"]) == 3
     assert data["importance"][0]["doubts"]

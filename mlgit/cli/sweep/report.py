@@ -81,6 +81,7 @@ def _files(found: Findings, file: Path) -> dict[Path, bytes]:
     text = reports.render(found, charts=[Chart(title=each.title, link=name) for name, each in pictures.items()])
     if file.suffix.lower() in (".html", ".htm"):
         links = {name: each.png for name, each in pictures.items()}
-        shown = page.Page(title=reports.headline(found), posts=[page.Post(author="", did="", when="", body=text)])
+        body = text.partition("\n")[2]  # its heading is the page's
+        shown = page.Page(title=reports.headline(found), posts=[page.Post(author="", did="", when="", body=body)])
         return {file: page.render(shown, links.get).encode()}
     return {file: text.encode(), **{file.with_name(name): each.png for name, each in pictures.items()}}
