@@ -29,6 +29,7 @@ def test_every_block_of_a_page_runs(page: Path, repo: Repo):
         done = subprocess.run(words, cwd=repo.work_tree, env=env, capture_output=True, text=True)
 
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+        assert "warning: " not in done.stderr, f"{block}\n{done.stderr}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -53,7 +53,8 @@ def gap() -> None:
 
 
 def note(text: str) -> None:
-    """A line beside the result, on standard error: never in the way of a pipe."""
+    """A line beside the result, on standard error: never in the way of a pipe, and after what was said before it."""
+    sys.stdout.flush()
     sys.stderr.write(f"{escape.terminal(text)}\n")
 
 

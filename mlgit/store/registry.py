@@ -173,7 +173,10 @@ def base_commit(repo: Repo, base: str) -> str:
         for ref in (f"refs/heads/{base}", f"refs/remotes/origin/{base}"):
             if commit := reader.read(f"{ref}^{{commit}}"):
                 return commit[0]
-    raise NotFoundError(f"There is no branch {base[:120]!r}.", fix="name the branch to promote on with --base")
+    raise NotFoundError(
+        f"There is no branch {base[:120]!r}.",
+        fix=f"commit your code on {base[:120]}, or name the branch to promote on with --base",
+    )
 
 
 def differences(one: ModelVersion, other: ModelVersion) -> list[str]:

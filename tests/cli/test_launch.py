@@ -122,7 +122,7 @@ def test_data_that_dvc_tracks_lies_there(project: Repo, mlgit: Script):
 
 
 def test_an_arrays_tasks_are_runs_of_one_group(project: Repo, mlgit: Script):
-    words = ("--array", "3", "-n", "seeds", "--", "sh", "-c", "exit $MLGIT_TASK")
+    words = ("--array", "3", "--minutes", "5", "-n", "seeds", "--", "sh", "-c", "exit $MLGIT_TASK")
     done = mlgit("launch", "--wait", "--json", *words, check=False)
     job = json.loads(done.stdout)
 
@@ -135,6 +135,7 @@ def test_an_arrays_tasks_are_runs_of_one_group(project: Repo, mlgit: Script):
     assert {run.group for run in found.values()} == {"seeds"}
     assert [one["name"] for one in job["runs"]] == ["seeds-0", "seeds-1", "seeds-2"]
     shown = mlgit("jobs", "show", "seeds").stdout.splitlines()
+    assert "asked for minutes 5, tasks 3" in shown
     assert shown[-3:] == ["0\tsucceeded\t", "1\tfailed\tit exited with 1", "2\tfailed\tit exited with 2"]
     assert mlgit("jobs", "logs", job["id"], "--task", "0").stdout
     assert "It has the tasks 0 to 2." in mlgit("jobs", "logs", job["id"], "--task", "3", check=False).stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
@@ -132,3 +133,11 @@ def test_nothing_is_said_beside_the_result(capsys: pytest.CaptureFixture[str]) -
     output.table(("run",), [], empty="No runs yet.")
 
     assert capsys.readouterr() == ("", "No runs yet.\n")
+
+
+def test_a_line_beside_the_result_stands_where_it_was_said_in_a_log_of_both() -> None:
+    said = "from mlgit.cli import output; output.say('one'); output.note('two'); output.say('three')"
+
+    done = subprocess.run([sys.executable, "-c", said], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    assert done.stdout.split() == ["one", "two", "three"]

@@ -60,7 +60,7 @@ def _facts(job: Posted) -> dict[str, str]:
     return {
         "command": shown.command_line(job),
         "queue": f"{job.queue} ({job.backend}): {job.job or 'whether it has it is not known'}",
-        "asked for": ", ".join(f"{name} {value}" for name, value in asked.items() if value),
+        "asked for": ", ".join(f"{name} {figures.number(value)}" for name, value in asked.items() if value),
         "variables": " ".join(given),
         "code": f"{job.code[:10]} {job.folder}".strip() if job.code else _brought(job),
         "launched": f"{figures.moment(job.submitted)} by {job.by}{f' on {job.host}' if job.host else ''}",
