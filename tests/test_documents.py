@@ -229,6 +229,30 @@ def test_an_honest_alias_is_read():
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "a: &x {p: 1, q: 2}\nb: {<<: *x, q: 3}\n",
+        "a: &x {p: 1, q: 2}\nb: {q: 3, <<: *x}\n",
+        "a: &x {p: 1}\nb: &y {p: 2, q: 3}\nc: {<<: [*x, *y], r: 4}\n",
+        "a: &x {p: {q: 1}}\nb: &y {<<: *x, r: 2}\nc: {<<: *y}\n",
+        "a: {<<: {p: 1}}\n",
+        "a: {'<<': {p: 1}}\n",
+        "a: &x {}\nb: {<<: *x}\n",
+    ],
+)
+def test_a_mapping_takes_over_what_it_merges(text: str) -> None:
+    assert reader.plain(text, source="x") == YAML(typ="safe", pure=True).load(text)
+
+
+def test_a_bomb_of_merges_does_not_go_off() -> None:
+    lines = ["a0: &a0 {" + ", ".join(f"k{i}: [1, 2, 3, 4, 5]" for i in range(500)) + "}"]
+    lines += [f"a{i}: &a{i} {{b: {{<<: *a{i - 1}}}, c: {{<<: *a{i - 1}}}, d: {{<<: *a{i - 1}}}}}" for i in range(1, 30)]
+
+    with pytest.raises(ConfigError, match="repeated aliases counted"):
+        reader.plain("\n".join(lines), source="x")
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [
         ("1e-4", 1e-4), ("1E4", 1e4), ("1.", 1.0), (".5", 0.5), ("-.inf", -math.inf), ("0o17", 15), ("0x1F", 31),

@@ -1,5 +1,6 @@
 """YAML 1.2, read into frozen dataclasses; every complaint begins with `file:line: key.path:`.
 
+Merge keys (`<<: *defaults`) are read, too, though 1.2 has none: every other reader does, and people write them.
 Reading never builds anything but plain values and the record asked for; duplicate keys, foreign tags, alias bombs,
 great depth and great size are errors.
 """
@@ -197,12 +198,38 @@ def _compose(events: Any, source: str) -> Node | None:
         elif isinstance(event, yaml.CollectionEndEvent):
             node, anchor, before = stack.pop()
             if node.kind == "mapping":
-                node.value[:] = zip(node.value[::2], node.value[1::2], strict=True)
+                node.value[:] = _merged(list(zip(node.value[::2], node.value[1::2], strict=True)))
             if anchor:
                 anchors[anchor] = (node, count - before + 1)
         if count > MAX_NODES:
             fail(event, f"more than {MAX_NODES:,} values, repeated aliases counted.")
     return root
+
+
+def _merged(pairs: list[tuple[Node, Node]]) -> list[tuple[Node, Node]]:
+    """*pairs*, each `<<` among them replaced by what the mappings that it names have and *pairs* do not.
+
+    As https://yaml.org/type/merge.html has it: own keys come first, then those of the first mapping that has them.
+    """
+    if not any(key.value == "<<" and _merges(key, value) for key, value in pairs):
+        return pairs
+    own = {key.value for key, value in pairs if key.kind == "scalar" and not _merges(key, value)}
+    found: list[tuple[Node, Node]] = []
+    for key, value in pairs:
+        if not _merges(key, value):
+            found.append((key, value))
+            continue
+        for one in value.value if value.kind == "list" else [value]:
+            new = [pair for pair in one.value if pair[0].value not in own]
+            own |= {other.value for other, _ in new if other.kind == "scalar"}
+            found += new
+    return found
+
+
+def _merges(key: Node, value: Node) -> bool:
+    if key.kind != "scalar" or key.value != "<<" or not key.plain:
+        return False
+    return value.kind == "mapping" or (value.kind == "list" and all(one.kind == "mapping" for one in value.value))
 
 
 def _line(event: Any) -> int:

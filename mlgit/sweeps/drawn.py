@@ -14,7 +14,13 @@ from mlgit.sweeps.parameter import Choice, Parameter, Real, Stepped, Whole, cano
 from mlgit.sweeps.space import Method
 
 MOST = 10**15
-"""Whole numbers beyond this are not searched: a float would not tell them apart."""
+"""Multiples beyond this are not searched: a float would not tell them apart."""
+MOST_WHOLE = 2**63 - 1
+"""Whole numbers beyond this are not searched, nor ranges of more: Python counts no further."""
+MOST_OF_BETA = 10**9
+"""A beta of more has one value, to all the digits that are drawn, and its quantiles cannot be found any more."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+"""W&B's rule for a parameter's name."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +36,11 @@ class Drawing:
         """The parameters of *group* and of the groups in it, these by dotted name."""
         for name, parameter in group.items():
             here = (*path, name)
-            if not name or not name.isprintable() or re.search(r"[\s=]", name):
-                self.document.fail(here, "a parameter's name has no spaces and no '='")
+            if not _NAME.fullmatch(name):
+                self.document.fail(
+                    here, "a parameter's name has letters from a to z, digits, '_', '.' and '-', and begins with a "
+                          "letter or '_'",
+                )  # fmt: skip
             if parameter.parameters is None:
                 yield self.countable(self.parameter(f"{prefix}{name}", parameter, here), here)
             elif extra := sorted(parameter.keys - {"parameters", "when"}):
@@ -73,8 +82,8 @@ class Drawing:
         if distribution == "int_uniform":
             if not isinstance(it.min, int) or not isinstance(it.max, int):
                 self.document.fail((*path, "min"), "int_uniform goes from a whole number to a whole number")
-            if max(abs(it.min), abs(it.max)) > MOST:
-                self.document.fail((*path, "max"), f"expected whole numbers up to {MOST:,}")
+            if max(abs(it.min), abs(it.max), it.max - it.min + 1) > MOST_WHOLE:
+                self.document.fail((*path, "max"), f"expected whole numbers, and so many, up to {MOST_WHOLE:,}")
             return Whole(name=name, low=it.min, high=it.max)
         real = self.real(name, distribution.removeprefix("q_"), it, path)
         if not distribution.startswith("q_"):
@@ -94,7 +103,8 @@ class Drawing:
             self.document.fail((*path, "values"), "expected at least one value")
         if len(weights) != len(values):
             self.document.fail((*path, "probabilities"), f"{len(weights)} probabilities for {len(values)} values")
-        if it.probabilities and (min(weights) < 0 or not math.isclose(sum(weights), 1.0, abs_tol=1e-6)):
+        # W&B's tolerance: three times 0.33333 will do
+        if it.probabilities and not (min(weights) >= 0 and abs(sum(weights) - 1) <= 1.001e-5):
             self.document.fail((*path, "probabilities"), "expected numbers of at least 0 that sum to 1")
         merged: dict[str, tuple[Any, float]] = {}
         for value, weight in zip(values, weights, strict=True):
@@ -127,6 +137,8 @@ class Drawing:
         if distribution == "beta":
             if a <= 0 or b <= 0:
                 self.document.fail((*path, "a" if a <= 0 else "b"), "expected a number above 0")
+            if max(a, b) > MOST_OF_BETA:
+                self.document.fail((*path, "a" if a >= b else "b"), f"expected a number up to {MOST_OF_BETA:,}")
             return Real(name=name, shape="beta", one=a, two=b)
         if distribution == "uniform":
             return Real(name=name, shape="uniform", one=float(low), two=float(high))

@@ -12,8 +12,9 @@ import json
 import math
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from mlgit.documents.older import reread
 from mlgit.documents.reader import Document, parse
 from mlgit.errors import UsageError
 from mlgit.sweeps import command as commands
@@ -41,9 +42,18 @@ MOST_TRIED = 5_000
 
 def read(text: str | bytes, *, source: str) -> SweepFile:
     """The sweep file *text*; *source* names it in errors. Raises `ConfigError`."""
-    document = parse(text, source=source)
+    document = as_w_and_b_reads(parse(text, source=source))
     file = document.read(written.File)
     return _Checks(document, file).checked()
+
+
+def as_w_and_b_reads(document: Document) -> Document:
+    """*document* with the params' values as PyYAML, and so W&B, reads them: there `no` is false, `1_000` a number."""
+    root = document.root
+    if root.kind != "mapping":
+        return document
+    pairs = [(key, reread(value) if key.value == "parameters" else value) for key, value in root.value]
+    return replace(document, root=replace(root, value=pairs))
 
 
 @dataclass(frozen=True)
@@ -61,9 +71,7 @@ class _Checks:
         method = self.method(metrics)
         self.others()
         budget = self.budget()
-        if file.run_cap is not None and file.run_cap < 1:
-            self.document.fail(("run_cap",), "expected at least 1")
-        caps = [cap for cap in (file.run_cap, budget.trials) if cap is not None]
+        caps = [cap for cap in (self.whole(file.run_cap, ("run_cap",)), budget.trials) if cap is not None]
         space = self.space(method)
         return SweepFile(
             space=space,
@@ -152,7 +160,7 @@ class _Checks:
             self.document.fail((*path, "name"), "a metric has a name")
         if it.target is not None and not math.isfinite(it.target):
             self.document.fail((*path, "target"), "expected a finite number")
-        if it.impute_while_running not in ("false", False):
+        if it.impute_while_running != "false":
             self.aside.append(f"{path[0]}.impute_while_running: a trial counts once it has ended")
         return Metric(name=it.name, goal=it.goal, target=it.target, impute=it.impute)
 
@@ -162,10 +170,7 @@ class _Checks:
         if self.file.metric is None:
             few = "takes one metric, not several" if self.file.metrics else "compares trials by the metric; name one"
             self.document.fail((here,), f"it {few}")
-        for key in ("min_iter", "max_iter", "s"):
-            value = getattr(it, key)
-            if value is not None and (value < 1 or value % 1):
-                self.document.fail((here, key), "expected a whole number of at least 1")
+        min_iter, max_iter, s = (self.whole(getattr(it, key), (here, key)) for key in ("min_iter", "max_iter", "s"))
         if not 1 < it.eta < math.inf:
             self.document.fail((here, "eta"), "expected a number above 1")
         is_asha = it.type is written.Stopping.ASHA
@@ -173,23 +178,31 @@ class _Checks:
             for key in ("s", "strict"):
                 if getattr(it, key) is not None:
                     self.document.fail((here, key), "it is hyperband's; asha has none")
-            if it.min_iter is None:
+            if min_iter is None:
                 self.document.fail((here,), "asha needs min_iter")
-        if it.s is None and it.min_iter is None:
+        if min_iter is None and (s is None or max_iter is None):
             self.document.fail((here,), "hyperband needs min_iter, or max_iter and s")
-        if it.s is not None and it.max_iter is None:
-            self.document.fail((here, "s"), "s counts back from max_iter, which is not said")
-        if it.max_iter is not None and it.max_iter < (it.eta if it.s is not None else it.min_iter or 0):
+        if s is not None and max_iter is None:
+            self.aside.append(f"{here}.s: it counts back from max_iter, which is not said; min_iter counts")
+            s = None
+        if max_iter is not None and max_iter < (it.eta if s is not None else min_iter or 0):
             self.document.fail((here, "max_iter"), "no trial would be compared before it has come so far")
-        if is_asha and it.min_iter is not None:
-            return Halving(min_iter=it.min_iter, max_iter=it.max_iter, eta=it.eta)
-        s, strict = None if it.s is None else int(it.s), it.strict is not False
-        return Hyperband(min_iter=it.min_iter, max_iter=it.max_iter, s=s, eta=it.eta, strict=strict)
+        if is_asha and min_iter is not None:
+            return Halving(min_iter=min_iter, max_iter=max_iter, eta=it.eta)
+        return Hyperband(min_iter=min_iter, max_iter=max_iter, s=s, eta=it.eta, strict=it.strict is not False)
+
+    def whole(self, value: Number | None, path: tuple[str, ...]) -> int | None:
+        """*value*, which W&B lets be written as 3.0 as well as 3."""
+        if value is None:
+            return None
+        if not 1 <= value < math.inf or value % 1:
+            self.document.fail(path, "expected a whole number of at least 1")
+        return int(value)
 
     def command(self) -> tuple[str, ...] | None:
         """The words of the command, or None where the file has neither command nor program."""
         file = self.file
-        if file.command is None:
+        if file.command is None or file.command == ():
             return commands.DEFAULT if file.program is not None else None
         try:
             words = shlex.split(file.command) if isinstance(file.command, str) else [_word(w) for w in file.command]

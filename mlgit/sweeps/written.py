@@ -117,7 +117,7 @@ class Metric:
     impute: Impute = field(
         default=Impute.WORST, metadata={"help": "what a trial that failed counts as; worst unless given"}
     )
-    impute_while_running: Literal["latest", "best", "worst", "false", False] = field(
+    impute_while_running: Literal["latest", "best", "worst", "false"] = field(
         default="false", metadata={"help": "left aside: a trial counts once it has ended"}
     )
 
@@ -134,11 +134,11 @@ class EarlyTerminate:
     """When trials that go badly are stopped."""
 
     type: Stopping = field(metadata={"help": "hyperband, as W&B has it; asha (mlgit): asynchronous successive halving"})
-    min_iter: int | None = field(
+    min_iter: Number | None = field(
         default=None,
         metadata={"help": "the iteration after which trials are compared first, then at each `eta` times that"},
     )
-    max_iter: int | None = field(
+    max_iter: Number | None = field(
         default=None, metadata={"help": "the last iteration; with `s`, comparisons are counted back from it"}
     )
     s: Number | None = field(default=None, metadata={"help": "how many times trials are compared before `max_iter`"})
@@ -243,7 +243,7 @@ class File:
         default=None, metadata={"help": "left aside: runs are recorded under the project of mlgit.yaml"}
     )
     entity: str | None = field(default=None, metadata={"help": "left aside: an account of W&B's"})
-    run_cap: int | None = field(default=None, metadata={"help": "the most trials, by all agents together"})
+    run_cap: Number | None = field(default=None, metadata={"help": "the most trials, by all agents together"})
     early_terminate: EarlyTerminate | None = field(
         default=None, metadata={"help": "when trials that go badly are stopped"}
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from mlgit.core.compare import Goal
 from mlgit.errors import ConfigError
@@ -65,6 +66,7 @@ def test_defaults_are_w_and_b_s() -> None:
     assert one("{value: null}").values == (None,)
     assert one("{values: [1, true, 1.0, 2]}").values == (1, True, 2)
     assert one("{values: [a, b], probabilities: [0.25, 0.75]}").weights == (0.25, 0.75)
+    assert one("{values: [a, b, c], probabilities: [0.33333, 0.33333, 0.33333]}").weights == (0.33333,) * 3
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,7 @@ def test_defaults_are_w_and_b_s() -> None:
         ("max_iter: 27, s: 2", Hyperband(max_iter=27, s=2)),
         ("max_iter: 27, s: 2.0, eta: 4, strict: false", Hyperband(max_iter=27, s=2, eta=4.0, strict=False)),
         ("min_iter: 1, max_iter: 9, eta: 1.5", Hyperband(min_iter=1, max_iter=9, eta=1.5)),
+        ("min_iter: 3.0, s: 2", Hyperband(min_iter=3)),
     ],
 )
 def test_early_terminate_reads_as_w_and_b_has_it(written: str, rule: Hyperband) -> None:
@@ -104,9 +107,9 @@ def test_halving_is_a_rule_of_our_own() -> None:
         ),
         ("type: hyperband", ": hyperband needs min_iter, or max_iter and s"),
         ("type: hyperband, max_iter: 9", ": hyperband needs min_iter, or max_iter and s"),
-        ("type: hyperband, min_iter: 3, s: 1", ".s: s counts back from max_iter, which is not said"),
+        ("type: hyperband, s: 1", ": hyperband needs min_iter, or max_iter and s"),
         ("type: hyperband, min_iter: 0", ".min_iter: expected a whole number of at least 1"),
-        ("type: hyperband, min_iter: 1.5", ".min_iter: expected a whole number or null, got '1.5'"),
+        ("type: hyperband, min_iter: 1.5", ".min_iter: expected a whole number of at least 1"),
         ("type: hyperband, max_iter: 9, s: 1.5", ".s: expected a whole number of at least 1"),
         ("type: hyperband, max_iter: 9, s: .inf", ".s: expected a whole number of at least 1"),
         ("type: hyperband, max_iter: 9, s: true", ".s: expected"),
@@ -150,12 +153,12 @@ def test_stopping_trials_needs_a_metric_to_compare_them_by() -> None:
         ("controller: {type: remote}", "sweep.yaml:1: controller.type: expected one of local, cloud; got 'remote'"),
         ("metric: {name: a, impute_while_running: bets}", "metric.impute_while_running: expected one of latest, best"),
         ("metric: {name: a, target: .nan}", "sweep.yaml:1: metric.target: expected a finite number"),
-        ("run_cap: 0", "sweep.yaml:1: run_cap: expected at least 1"),
+        ("run_cap: 0", "sweep.yaml:1: run_cap: expected a whole number of at least 1"),
         ("kind: job", "sweep.yaml:1: kind: expected one of sweep; got 'job'"),
         ("command: [python, '${arg}']", "sweep.yaml:1: command: there is no macro ${arg}; did you mean ${args}?"),
         ("command: ['${program}']", "command: ${program} stands for the file's program, and it names none"),
         ("command: [python, 'a${args}']", "${args} becomes several words and stands alone"),
-        ("command: []", "command: expected at least one word"),
+        ("command: ''", "command: expected at least one word"),
         ("metric: {goal: maximize}", "metric.name: required, but missing"),
     ],
 )
@@ -198,7 +201,10 @@ def test_what_cannot_be_is_said_with_its_place(text: str, complaint: str) -> Non
         ("{distribution: q_uniform, min: 0.1, max: 0.2}", "no multiple of 1 lies between 0.1 and 0.2"),
         ("{distribution: q_uniform, min: 0, max: 1, q: 0}", "x.q: expected a number above 0"),
         ("{distribution: uniform, min: 0, max: .inf}", "x.max: expected a finite number"),
-        ("{min: 0, max: 99999999999999999999}", "expected whole numbers up to"),
+        ("{min: 0, max: 99999999999999999999}", "expected whole numbers, and so many, up to 9,223,372,036,854,775,807"),
+        ("{min: -9e18, max: 9000000000000000000, distribution: int_uniform}", "goes from a whole number"),
+        ("{min: -9000000000000000000, max: 9000000000000000000}", "expected whole numbers, and so many, up to"),
+        ("{distribution: beta, a: 2, b: 1e300}", "x.b: expected a number up to 1,000,000,000"),
         ("{distribution: q_uniform, min: 0, max: 1e300}", "steps of 1 away from 0"),
         ("{parameters: {y: {value: 1}}, min: 1}", "x.min: a parameter that holds others has only the key parameters"),
         ("{min: true, max: 3}", "x.min: expected"),
@@ -212,9 +218,9 @@ def test_a_parameter_that_cannot_be_is_said_with_its_place(parameter: str, compl
     assert complaint in caught.value.what
 
 
-def test_names_that_would_break_a_command_line_are_refused() -> None:
-    for name in ("a b", "a=b", '"a\\nb"', '""'):
-        with pytest.raises(ConfigError, match="no spaces and no '='"):
+def test_names_that_w_and_b_refuses_are_refused() -> None:
+    for name in ("a b", "a=b", '"a\\nb"', '""', "1x", "größe", "a/b"):
+        with pytest.raises(ConfigError, match="begins with a letter"):
             read(f"method: random\nparameters:\n  {name}: {{value: 1}}")
     with pytest.raises(ConfigError, match=r"two parameters are called 'a\.b'"):
         read("method: random\nparameters: {a.b: {value: 1}, a: {parameters: {b: {value: 2}}}}")
@@ -286,6 +292,43 @@ def test_a_condition_that_cannot_be_is_said_with_its_place(parameters: str, comp
         read(f"method: grid\nparameters:\n  {parameters}")
 
     assert f"sweep.yaml:{complaint}" in caught.value.what
+
+
+def test_words_of_values_are_what_w_and_b_s_yaml_makes_of_them() -> None:
+    words = ["yes", "No", "on", "OFF", "true", "'no'", "1_000", "0b11", "017", "0x1F", "1:30", "2020-01-01", "y", "a:1"]
+
+    (found,) = read(f"method: grid\nparameters: {{x: {{values: [{', '.join(words)}]}}}}").space.parameters
+
+    told = dict.fromkeys(yaml.safe_load(f"[{', '.join(words[:11])}]"))
+    assert found.points == (*told, "2020-01-01", "y", "a:1")
+    assert one("{values: [1e-5, 1E5, 0o17]}").values == (1e-5, 1e5, 15)  # numbers to everyone but PyYAML
+    assert one("{min: 1_0, max: 2_0}") == Whole(name="x", low=10, high=20)
+
+
+def test_params_share_what_an_anchor_has() -> None:
+    found = read(
+        "method: random\nparameters:\n  lr: &rate {distribution: log_uniform_values, min: 1.0e-5, max: 0.1}\n"
+        "  decay: {<<: *rate, max: 0.5}"
+    )
+
+    assert [(real.one, real.two) for real in found.space.parameters if isinstance(real, Real)] == [
+        (1e-5, 0.1), (1e-5, 0.5),
+    ]  # fmt: skip
+
+
+def test_what_w_and_b_takes_for_whole_or_absent_is_here_too() -> None:
+    found = read("method: random\nprogram: t.py\ncommand: []\nrun_cap: 30.0\nparameters: {x: {value: 1}}")
+
+    assert found.run_cap == 30
+    assert type(found.run_cap) is int
+    assert found.command == ("${env}", "${interpreter}", "${program}", "${args}")
+
+
+def test_seeds_may_be_any_of_64_bits() -> None:
+    wide = one(f"{{min: 0, max: {2**63 - 2}}}")
+
+    assert (wide.at(0.0), wide.at(1.0)) == (0, 2**63 - 2)
+    assert wide.axes(2**62) == (0.5,)
 
 
 def test_our_own_keys_read_into_records() -> None:

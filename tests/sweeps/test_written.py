@@ -161,6 +161,9 @@ REFUSED_BY_W_AND_B: dict[str, Any] = {
     "keys beside a group": {"parameters": {"x": {"parameters": {"y": {"value": 1}}, "value": 1}}},
     "an empty group": {"parameters": {"x": {"parameters": {}}}},
     "a parameter that is a list": {"parameters": {"x": {"parameters": {"y": [1, 2]}}}},
+    "a name that begins with a digit": {"parameters": {"1x": {"value": 1}}},
+    "a name with a slash": {"parameters": {"a/b": {"value": 1}}},
+    "false for a word": {"metric": {"name": "a", "impute_while_running": False}},
     "a metric without a name": {"metric": {"goal": "minimize"}},
     "unknown goal": {"metric": {"name": "a", "goal": "min"}},
     "a target that is text": {"metric": {"name": "a", "target": "low"}},
@@ -198,7 +201,7 @@ def _with_the_rest(change: dict[str, Any]) -> dict[str, Any]:
 def test_what_w_and_b_refuses_is_refused_with_its_line(change: dict[str, Any]) -> None:
     text = json.dumps(_with_the_rest(change), indent=1)
 
-    with pytest.raises(ConfigError, match=r"^sweep\.yaml:\d+: [a-z_.0-9A-Z]+: "):
+    with pytest.raises(ConfigError, match=r"^sweep\.yaml:\d+: \S+: "):
         file.read(text, source="sweep.yaml")
 
 
