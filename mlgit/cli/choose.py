@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -10,9 +11,32 @@ from click.shell_completion import CompletionItem
 from mlgit.core import escape
 from mlgit.errors import MlgitError
 
+if TYPE_CHECKING:
+    from mlgit.store.place import Place
+
+Known = Iterable[tuple[str, str]]
+"""What a word may be, and beside each what it is about: a run's name, the aliases of a version; or nothing."""
+
 
 class Name(click.ParamType):  # type: ignore[type-arg]  # click 8.1, which we take too, has no such argument
-    """What is called by a text; each kind of it says how the shell completes one."""
+    """What is called by a text; each kind of it says what there is."""
+
+    def known(self, place: Place, typed: str) -> Known:
+        """What there is in *place* that goes on as *typed*, or might: what does not is left out."""
+        raise NotImplementedError
+
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """What begins so, or is about what does; nothing outside of a repository."""
+        from mlgit import wiring
+
+        try:
+            return [
+                CompletionItem(word, help=escape.line(about))
+                for word, about in self.known(wiring.place(), incomplete)
+                if word.isprintable() and (word.startswith(incomplete) or about.startswith(incomplete))
+            ]
+        except MlgitError:
+            return []
 
 
 class RunName(Name):
@@ -20,21 +44,12 @@ class RunName(Name):
 
     name = "run"
 
-    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The runs whose name begins so, by the last part of their branch, as `mlgit ls` has it; or by all of it."""
-        from mlgit import wiring
+    def known(self, place: Place, typed: str) -> Known:
+        """The runs by the last part of their branch, as `mlgit ls` has it; or by all of it."""
         from mlgit.index import query
 
-        try:
-            known = query.branches(wiring.place().repo)
-        except MlgitError:
-            return []
-        called = known if "/" in incomplete else [(branch.rpartition("/")[2], name) for branch, name in known]
-        return [
-            CompletionItem(label, help=escape.line(name))
-            for label, name in called
-            if label.startswith(incomplete) or name.startswith(incomplete)
-        ]
+        every = query.branches(place.repo)
+        return every if "/" in typed else [(branch.rpartition("/")[2], name) for branch, name in every]
 
 
 class Thing(RunName):
@@ -42,20 +57,14 @@ class Thing(RunName):
 
     name = "ref"
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The models and artifacts that go on so, then the runs."""
-        from mlgit import wiring
+    def known(self, place: Place, typed: str) -> Known:
+        """The models and artifacts, then the runs."""
         from mlgit.index import query
         from mlgit.wiring import promoting
 
-        try:
-            place = wiring.place()
-            models = [name for one in promoting.registered(place) for name in (one.name, *one.served)]
-            artifacts = query.logged(place.repo, project=place.meant)
-        except MlgitError:
-            return []
-        fitting = (name for name in (*models, *sorted(artifacts)) if name.startswith(incomplete))
-        return [*map(CompletionItem, fitting), *super().shell_complete(ctx, param, incomplete)]
+        models = [name for one in promoting.registered(place) for name in (one.name, *one.served)]
+        artifacts = sorted(query.logged(place.repo, project=place.meant))
+        return [*((name, "") for name in (*models, *artifacts)), *super().known(place, typed)]
 
 
 class SweepName(Name):
@@ -63,21 +72,11 @@ class SweepName(Name):
 
     name = "sweep"
 
-    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The sweeps whose id or name begins so, newest first."""
-        from mlgit import wiring
+    def known(self, place: Place, _typed: str) -> Known:
+        """The sweeps by their ids, newest first."""
         from mlgit.sweeps import record
 
-        try:
-            place = wiring.place()
-            known = record.known(place.repo, place.settings.project)
-        except MlgitError:
-            return []
-        return [
-            CompletionItem(sweep.id, help=escape.line(sweep.name))
-            for sweep in known
-            if sweep.id.startswith(incomplete) or sweep.name.startswith(incomplete)
-        ]
+        return ((sweep.id, sweep.name) for sweep in record.known(place.repo, place.settings.project))
 
 
 class StageName(Name):
@@ -85,21 +84,13 @@ class StageName(Name):
 
     name = "stage"
 
-    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The stages whose name begins so."""
-        from mlgit import wiring
+    def known(self, place: Place, _typed: str) -> Known:
+        """The stages of the pipeline here."""
         from mlgit.store.place import here
         from mlgit.tracking.command import pipeline
 
-        try:
-            folder = pipeline.folder_of(wiring.place(), here())
-            return (
-                [CompletionItem(name) for name in pipeline.names(folder) if name.startswith(incomplete)]
-                if folder
-                else []
-            )
-        except MlgitError:
-            return []
+        folder = pipeline.folder_of(place, here())
+        return ((name, "") for name in pipeline.names(folder)) if folder else ()
 
 
 class JobName(Name):
@@ -107,21 +98,12 @@ class JobName(Name):
 
     name = "job"
 
-    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The jobs whose id or name begins so, the newest first, by their ids."""
-        from mlgit import wiring
+    def known(self, place: Place, _typed: str) -> Known:
+        """The jobs by their ids, newest first."""
         from mlgit.store import jobs
 
-        try:
-            place = wiring.place()
-            known = jobs.known(place.repo, place.settings.project)
-        except MlgitError:
-            return []
-        return [
-            CompletionItem(job.id, help=escape.line(f"{job.name}, {job.state.value}"))
-            for job in known
-            if job.id.startswith(incomplete) or job.name.startswith(incomplete)
-        ]
+        known = jobs.known(place.repo, place.settings.project)
+        return ((job.id, f"{job.name}, {job.state.value}") for job in known)
 
 
 class ModelName(Name):
@@ -129,18 +111,13 @@ class ModelName(Name):
 
     name = "model"
 
-    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The models that are called so; behind an `@`, the versions and stages of the one before it."""
-        from mlgit import wiring
+    def known(self, place: Place, typed: str) -> Known:
+        """The models; behind an `@`, the versions and stages of the one before it."""
         from mlgit.wiring import promoting
 
-        try:
-            known = promoting.registered(wiring.place())
-        except MlgitError:
-            return []
-        called = [name for one in known for name in ((one.name, *one.served) if "@" in incomplete else (one.model,))]
-        plain = dict.fromkeys(name.replace("#", "@") for name in called)
-        return [CompletionItem(name) for name in plain if name.startswith(incomplete)]
+        known = promoting.registered(place)
+        called = [name for one in known for name in ((one.name, *one.served) if "@" in typed else (one.model,))]
+        return ((name, "") for name in dict.fromkeys(name.replace("#", "@") for name in called))
 
 
 class Key(Name):
@@ -148,22 +125,16 @@ class Key(Name):
 
     name = "key"
 
-    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def known(self, place: Place, typed: str) -> Known:
         """The names that go on so, after what is there already."""
-        from mlgit import wiring
-        from mlgit.core.query import FIELDS
         from mlgit.index import query
 
-        start = max(map(incomplete.rfind, " (")) + 1
-        start += incomplete.startswith("-", start)
-        before, word = incomplete[:start], incomplete[start:]
-        try:
-            known = query.keys(wiring.place().repo)
-        except MlgitError:
-            known = set(FIELDS)
-        fitting = sorted(name for name in known if name.startswith(word))
+        start = max(map(typed.rfind, " (")) + 1
+        start += typed.startswith("-", start)
+        before, word = typed[:start], typed[start:]
+        fitting = sorted(name for name in query.keys(place.repo) if name.startswith(word))
         bare = [name for name in fitting if not name.startswith(("metrics.", "params."))]
-        return [CompletionItem(before + name) for name in bare or fitting]
+        return ((before + name, "") for name in bare or fitting)
 
 
 class ArtifactName(Name):
@@ -175,30 +146,22 @@ class ArtifactName(Name):
         self.hidden = hidden
         """Whether it is about versions that are hidden."""
 
-    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The artifacts that are called so; behind a colon, the versions and aliases of the one before it."""
-        from mlgit import wiring
+    def known(self, place: Place, typed: str) -> Known:
+        """The artifacts; behind a colon, the aliases and versions of the one before it."""
         from mlgit.artifacts import telling
 
-        try:
-            place = wiring.place()
-            name, colon, _ = incomplete.partition(":")
-            if not colon:
-                called = [(one, "") for one in sorted(telling.names(place.repo, project=place.meant))]
-            else:
-                rolls = telling.asked(place.repo, lambda known: known.rolls(name, place.meant))
-                left = [
-                    (f"v{roll.numbers[content]}", roll.aliases(content))
-                    for roll in rolls
-                    for content in reversed(roll.contents)
-                    if roll.is_deleted(content) is self.hidden
-                ]
-                called = [(f"{name}:{alias}", label) for label, aliases in left for alias in aliases]
-                called += [(f"{name}:{label}", ", ".join(aliases)) for label, aliases in left]
-        except MlgitError:
-            return []
-        fitting = [one for one in called if one[0].startswith(incomplete) and one[0].isprintable()]
-        return [CompletionItem(one, help=escape.line(about)) for one, about in fitting]
+        name, colon, _ = typed.partition(":")
+        if not colon:
+            return [(one, "") for one in sorted(telling.names(place.repo, project=place.meant))]
+        rolls = telling.asked(place.repo, lambda known: known.rolls(name, place.meant))
+        left = [
+            (f"v{roll.numbers[content]}", roll.aliases(content))
+            for roll in rolls
+            for content in reversed(roll.contents)
+            if roll.is_deleted(content) is self.hidden
+        ]
+        by_alias = [(f"{name}:{alias}", label) for label, aliases in left for alias in aliases]
+        return [*by_alias, *((f"{name}:{label}", ", ".join(aliases)) for label, aliases in left)]
 
 
 class PullNumber(click.IntRange):

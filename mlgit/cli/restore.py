@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from mlgit.cli import choose, edits, output
-from mlgit.core import escape, figures, refs
+from mlgit.core import figures, refs
 from mlgit.core.run import Run
-from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from mlgit.store.place import Place
 
 
 class HiddenRun(choose.Name):
@@ -18,20 +21,11 @@ class HiddenRun(choose.Name):
 
     name = "run"
 
-    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The hidden runs whose branch ends in what begins so, or whose name does."""
-        from mlgit import wiring
+    def known(self, place: Place, _typed: str) -> choose.Known:
+        """The hidden runs by the end of their branch."""
         from mlgit.store import runs
 
-        try:
-            hidden = runs.hidden(wiring.place().repo)
-        except MlgitError:
-            return []
-        return [
-            CompletionItem(edits.label(run), help=escape.line(run.name))
-            for run in hidden
-            if edits.label(run).startswith(incomplete) or run.name.startswith(incomplete)
-        ]
+        return ((edits.label(run), run.name) for run in runs.hidden(place.repo))
 
 
 @click.command()

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from mlgit.cli import edits, output
-from mlgit.cli.choose import RunName
+from mlgit.cli.choose import Known, RunName
 from mlgit.cli.edits import Edited
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError, UsageError
@@ -22,13 +21,9 @@ if TYPE_CHECKING:
 class _Word(RunName):
     """A run, or a tag behind its sign."""
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def known(self, place: Place, typed: str) -> Known:
         """The tags that runs have, behind a `+`; else runs."""
-        if not incomplete.startswith("+"):
-            return super().shell_complete(ctx, param, incomplete)
-        from mlgit import wiring
-
-        return [CompletionItem(f"+{tag}") for tag in sorted(_counted(wiring.place())) if tag.startswith(incomplete[1:])]
+        return [(f"+{tag}", "") for tag in sorted(_counted(place))] if typed[:1] == "+" else super().known(place, typed)
 
 
 class Signed(click.Command):

@@ -77,3 +77,12 @@ def test_a_run_is_completed_as_it_is_listed(inside, python, mlgit, typed, known_
     env = os.environ | {"_MLGIT_COMPLETE": "bash_complete", "COMP_WORDS": f"mlgit show {typed}", "COMP_CWORD": "2"}
 
     assert mlgit(env=env).stdout == f"plain,{known_as.format(run_id[:6])}\n"
+
+
+@pytest.mark.parametrize("words", ["tag +", "show r", "ls --where st", "jobs show x", "sweep show s", "restore r"])
+def test_where_there_is_no_repository_no_name_is_completed_and_nothing_said(mlgit, tmp_path, words):
+    typed = {"COMP_WORDS": f"mlgit {words}", "COMP_CWORD": str(len(words.split()))}
+
+    done = mlgit(cwd=tmp_path, env=os.environ | typed | {"_MLGIT_COMPLETE": "bash_complete"})
+
+    assert (done.stdout.strip(), done.stderr) == ("", "")

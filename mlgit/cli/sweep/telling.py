@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 
+import click
+
 from mlgit import wiring
-from mlgit.cli import output
+from mlgit.cli import choose, output
 from mlgit.cli.sweep import reaching
 from mlgit.core.sweep import Sweep, SweepState
 from mlgit.errors import UsageError
 
 _OVER = (SweepState.STOPPED, SweepState.CANCELLED, SweepState.FINISHED)
 
+_MORE = """
+Agents of this repository notice within some two seconds; those that go through a remote within some twenty, from
+any clone with --through.
 
-def tell(text: str, state: SweepState, *, through: str | None, json_: bool) -> None:
-    """Let the sweep that *text* names be in *state*, on the remote *through* too.
+\b
+Examples:
+  mlgit sweep {name} latest
+  mlgit sweep {name} k3f9a2xq --through origin
+"""
 
-    Raises `NotFoundError`, `UsageError` where it has ended.
-    """
+
+def command(name: str, state: SweepState, *, short: str, text: str) -> click.Command:
+    """The command `mlgit sweep NAME`, by which a sweep gets into *state*; *short* and *text* are its help."""
+
+    @click.command(name, short_help=short, help=f"{inspect.cleandoc(text)}\n{_MORE.format(name=name)}")
+    @click.argument("sweep", type=choose.SweepName())
+    @reaching.THROUGH
+    @click.option("--json", "json_", is_flag=True, help="Print how the sweep stands as JSON.")
+    def told(sweep: str, through: str | None, json_: bool) -> None:
+        _tell(sweep, state, through=through, json_=json_)
+
+    return told
+
+
+def _tell(text: str, state: SweepState, *, through: str | None, json_: bool) -> None:
     from mlgit.sweeps import record
 
     place = wiring.place()
