@@ -59,7 +59,7 @@ def command(run: str, params: tuple[str, ...], name: str | None, here: bool, wan
             sys.exit(2)
         ended = attempt.anew(place.repo, told, needed, name, shim=shim.variables)
     if ended.run.commit:
-        notice.notify(active.last_words(ended.run))
+        notice.notify(active.last_words(ended.run, ended.exit_code))
     if ended.exit_code == 128 + signal.SIGINT:
         ending.by_interrupt()
     sys.exit(ended.exit_code)

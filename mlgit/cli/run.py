@@ -142,7 +142,7 @@ def command(
         folder,
     )
     if ended.run.commit:
-        notice.notify(active.last_words(ended.run))
+        notice.notify(active.last_words(ended.run, ended.exit_code))
     if ended.exit_code == 128 + signal.SIGINT:
         ending.by_interrupt()
     sys.exit(ended.exit_code)

@@ -77,10 +77,12 @@ class Trial:
 
 
 def last_word(said: str) -> str:
-    """The last line of what a trial's program *said*: a line of ours only where there is no other."""
+    """The last line of what a trial's program *said*; where it said nothing, its exit code, which `mlgit run` tells."""
     lines = [line for line in said.splitlines() if line.strip()]
-    own = [line for line in lines if not line.startswith("mlgit: ")] or lines
-    return own[-1] if own else ""
+    if own := [line for line in lines if not line.startswith("mlgit: ")]:
+        return own[-1]
+    code = re.search(r", (exit code [0-9]+)(?:: .*)?$", said, re.MULTILINE)
+    return code[1] if code else lines[-1] if lines else ""
 
 
 def trial_name(sweep: Sweep, number: int) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlgit.core.sweep import Sweep
     from mlgit.core.verdict import Verdict
     from mlgit.forge.base import PullRequest
+    from mlgit.git.objects import Reader
     from mlgit.report.proposal import Opened
     from mlgit.sweeps.plan import Trial
 
@@ -72,7 +73,7 @@ _LAST_WORDS = 100
 
 
 def _with_last_words(place: Place, trials: Sequence[Trial]) -> list[Trial]:
-    """*trials*, the first of those that failed with what their programs said at the end: no run's record has that."""
+    """*trials*, the first of those that failed with what their programs said at the end, or their exit codes."""
     from mlgit.core.job import JobState
     from mlgit.store import runs
     from mlgit.sweeps import plan
@@ -83,8 +84,15 @@ def _with_last_words(place: Place, trials: Sequence[Trial]) -> list[Trial]:
         for one in silent[:_LAST_WORDS]:
             if one.run and one.run.commit:
                 log = reader.blob(f"{one.run.commit}:{runs.place_of(one.run, 'output.log')}") or b""
-                words[one.run.id] = plan.last_word(log.decode(errors="replace"))
+                words[one.run.id] = plan.last_word(log.decode(errors="replace")) or _exit_code(reader, one.run)
     return [replace(one, problem=words[one.run.id]) if one.run and one.run.id in words else one for one in trials]
+
+
+def _exit_code(reader: Reader, run: Run) -> str:
+    from mlgit.store import runs
+
+    code = runs.provenance_in(reader, run).get("exit_code")
+    return f"exit code {code}" if code else ""
 
 
 def post_findings(place: Place, found: Findings, number: int) -> None:

@@ -127,6 +127,17 @@ def test_of_a_trial_that_failed_the_last_word_of_its_program_is_told(swept: Swep
     assert re.search(r"^\| failing-1 \| failed \| no room for .*all \|$", report.stdout, re.MULTILINE)
 
 
+def test_of_a_trial_that_failed_without_a_word_its_exit_code_is_told(swept: Swept, mlgit: Call) -> None:
+    (swept.folder / "silent.yaml").write_text(
+        "method: grid\nmetric: {name: loss}\nparameters: {lr: {value: 1}}\ncommand: [sh, -c, exit 7]\n"
+    )
+
+    ran = mlgit("sweep", "run", "silent.yaml", cwd=swept.folder)
+
+    assert "silent-1: failed (lr=1): exit code 7" in ran.stdout
+    assert "\nexit code 7\n" in mlgit("sweep", "best", cwd=swept.folder, check=False).stderr
+
+
 def test_a_sweep_that_is_not_there_is_said(swept: Swept, mlgit: Call) -> None:
     for verb in ("best", "report", "apply"):
         done = mlgit("sweep", verb, "nowhere", cwd=swept.folder, check=False)

@@ -426,11 +426,12 @@ def _state(exit_code: int | None, *, taken_away: bool) -> State:
     return State.PREEMPTED if taken_away else State.FAILED if exit_code else State.FINISHED
 
 
-def last_words(run: Run) -> str:
-    """One line about a run that has become a branch."""
+def last_words(run: Run, exit_code: int = 0) -> str:
+    """One line about a run that has become a branch, and the branch; *exit_code* is its command's."""
     shown = figures.headlines(run)
     return (
         f"{escape.line(run.name, 60)} {run.state.value} after {figures.duration(run.duration)}"
+        + (f", exit code {exit_code}" if exit_code else "")
         + (f": {shown}" if shown else "")
         + (f"\nmlgit: {run.branch}")
     )
