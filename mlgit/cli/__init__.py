@@ -55,7 +55,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "lineage": "What something was made of, and what it led to.",
         "affected": "What a dataset has reached: stages first.",
     },
-    "Sweeps": {"sweep": "Search over parameters."},
+    "Sweeps": {"sweep": "Search over params."},
     "Launch": {
         "launch": "Run a command elsewhere, or later.",
         "jobs": "What was launched, and how it stands.",

@@ -16,8 +16,8 @@ _SURELY_NOT_BEING_LAUNCHED = 86400
 
 
 @click.command()
-@click.option("--days", type=click.FloatRange(0), default=30.0, show_default=True,
-              help="Jobs that were launched so long ago, and have ended.")  # fmt: skip
+@click.option("--days", type=click.FloatRange(0), default=30, show_default=True, metavar="N",
+              help="Jobs that were launched N days ago or more, and have ended.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say which; forget none.")
 def command(days: float, dry_run: bool) -> None:
     """Take jobs that have ended off the list, and the folders of their code and their lines off this machine.

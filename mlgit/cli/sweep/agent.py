@@ -11,9 +11,9 @@ from mlgit.cli.sweep import reaching, running
 
 @click.command(short_help="Work on a sweep, beside any number of other agents.")
 @click.argument("sweep", type=choose.SweepName())
-@click.option("--slots", type=click.IntRange(1, 256), default=1, show_default=True,
-              help="Run so many trials side by side.")  # fmt: skip
-@click.option("--count", type=click.IntRange(1), help="End after so many trials, whatever is left.")
+@click.option("--slots", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N",
+              help="Run N trials side by side.")  # fmt: skip
+@click.option("--count", type=click.IntRange(1), metavar="N", help="End after N trials, whatever is left.")
 @reaching.THROUGH
 @click.option("--json", "json_", is_flag=True, help="Print the outcome as JSON.")
 def command(sweep: str, slots: int, count: int | None, through: str | None, json_: bool) -> None:

@@ -14,9 +14,11 @@ from mlgit.core import refs
 
 @click.command(short_help="Make a sweep for agents to work on, and print its id.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("command_", metavar="[COMMAND]...", nargs=-1, type=click.UNPROCESSED)
-@click.option("--trials", type=click.IntRange(1), help="Stop at so many trials in all; else at the file's run_cap.")
-@click.option("--seed", type=int, default=0, show_default=True, help="What the search draws its points by.")
+@click.argument("command_", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
+@click.option("--trials", type=click.IntRange(1), metavar="N",
+              help="Stop at N trials in all; else at the file's run_cap.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N",
+              help="What the search draws its points by.")  # fmt: skip
 @reaching.THROUGH
 @click.option("--json", "json_", is_flag=True, help="Print its id, name, project and ref as JSON.")
 def command(

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Run a sweep from a file in W&B's format.")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.argument("command_", metavar="[COMMAND]...", nargs=-1, type=click.UNPROCESSED)
-@click.option("--agents", type=click.IntRange(1, 256), help="Run so many trials side by side.  [default: 1]")
+@click.argument("command_", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
+@click.option("--agents", type=click.IntRange(1, 256), metavar="N", help="Run N trials side by side.  [default: 1]")
 @click.option(
-    "--trials", "--count", type=click.IntRange(1),
-    help="Stop at so many trials in all, those before --resume among them; else at the file's run_cap.",
+    "--trials", "--count", type=click.IntRange(1), metavar="N",
+    help="Stop at N trials in all, those before --resume among them; else at the file's run_cap.",
 )  # fmt: skip
-@click.option("--seed", type=int, help="What the search draws its points by: another seed, other trials.  [default: 0]")
+@click.option("--seed", type=int, metavar="N",
+              help="What the search draws its points by: another seed, other trials.  [default: 0]")  # fmt: skip
 @click.option("--resume", metavar="SWEEP",
               help="Go on with a sweep instead of FILE, to as many trials and with as many agents as before if no "
                    "others are given; trials that were interrupted run again.")  # fmt: skip
