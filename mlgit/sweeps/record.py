@@ -256,23 +256,22 @@ def _task(place: Place, sweep: Sweep, file: SweepFile, earlier: Sequence[Trial])
 def how_many(file: SweepFile, earlier: Iterable[Trial], asked: int | None) -> int | None:
     """How many trials to begin, until there are as many in all as were *asked* for and the file's `run_cap` allows.
 
-    None for as many as there are points. Raises `UsageError` where nothing would ever end the sweep.
+    None for as many as there are points.
     """
     most = bound(file, asked)
-    if most is not None:
-        return max(0, most - len(plan.seen(earlier, file.metrics)))
+    return None if most is None else max(0, most - len(plan.seen(earlier, file.metrics)))
+
+
+def has_end(file: SweepFile, asked: int | None) -> bool:
+    """Whether anything ends the sweep by itself: the trials *asked* for, what the file says, the last of its points."""
     budget = file.budget
-    ends = (
-        any(metric.target is not None for metric in file.metrics)
+    return (
+        bound(file, asked) is not None
+        or file.space.size is not None
+        or any(metric.target is not None for metric in file.metrics)
         or budget.minutes is not None
         or budget.cost is not None
     )
-    if file.space.size is None and not ends:
-        raise UsageError(
-            f"A {file.space.method.value} search of this space has no end of its own.",
-            fix="say --trials N, or `run_cap: N` or a `budget` in the file",
-        )
-    return None
 
 
 def bound(file: SweepFile, asked: int | None) -> int | None:

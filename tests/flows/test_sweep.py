@@ -82,6 +82,15 @@ def test_a_sweep_goes_on_where_it_was_left(project: Path, mlgit: Mlgit) -> None:
     assert sorted((t["number"], t["params"]["x"]) for t in second["trials"]) == [(1, 1), (2, 2), (3, 3)]
 
 
+def test_of_a_sweep_without_an_end_an_agent_does_what_it_is_asked_for(project: Path, mlgit: Mlgit) -> None:
+    made = mlgit("sweep", "create", "bayes.yaml", cwd=project).stdout.strip()
+
+    done = json.loads(mlgit("sweep", "agent", made, "--count", "2", "--json", cwd=project).stdout)
+
+    assert (done["ended"], len(done["trials"])) == ("done", 2)
+    assert "has no end of its own" in mlgit("sweep", "run", "bayes.yaml", cwd=project, check=False).stderr
+
+
 def test_what_is_recorded_does_not_depend_on_where_the_interpreter_lies(
     project: Path, inside: Repo, mlgit: Mlgit
 ) -> None:

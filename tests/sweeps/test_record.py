@@ -11,6 +11,7 @@ from mlgit.core.sweep import Sweep
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.store import place as places
+from mlgit.sweeps import file as files
 from mlgit.sweeps import record
 
 FILE = (
@@ -92,6 +93,18 @@ def test_a_task_ends_somewhere(inside: Repo) -> None:
     assert most(FILE, 2) == 2
     assert most(FILE, 9) == 3
     assert most(FILE.replace("run_cap: 3", ""), None) is None
-    with pytest.raises(UsageError, match="has no end of its own"):
-        most("method: random\nparameters: {x: {min: 0.0, max: 9}}", None)
-    assert most("method: random\nmetric: {name: a, target: 1}\nparameters: {x: {min: 0.0, max: 9}}", None) is None
+    assert most("method: random\nparameters: {x: {min: 0.0, max: 9}}", None) is None
+
+
+def test_a_sweep_ends_by_itself_where_something_bounds_it() -> None:
+    def ends(more: str, asked: int | None = None) -> bool:
+        text = f"method: random\nparameters: {{x: {{min: 0.0, max: 9}}}}\n{more}"
+        return record.has_end(files.read(text, source="s.yaml"), asked)
+
+    assert not ends("metric: {name: a}")
+    assert ends("", 5)
+    assert ends("run_cap: 5")
+    assert ends("metric: {name: a, target: 1}")
+    assert ends("budget: {minutes: 5}")
+    grid = files.read("method: grid\nparameters: {x: {values: [1, 2]}}", source="s.yaml")
+    assert record.has_end(grid, None)

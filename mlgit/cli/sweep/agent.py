@@ -17,7 +17,7 @@ from mlgit.cli.sweep import reaching, running
 @reaching.THROUGH
 @click.option("--json", "json_", is_flag=True, help="Print the outcome as JSON.")
 def command(sweep: str, slots: int, count: int | None, through: str | None, json_: bool) -> None:
-    """Run trials of SWEEP (its id, its name, or `latest`) until none is left.
+    """Run trials of SWEEP (its id, its name, or `latest`) until none is left; without an end, until it is stopped.
 
     Agents of one repository share the trials among them, and need nobody who coordinates: one more may begin at any
     time, and what one runs that is killed, others run again. An agent waits while the sweep is paused, and as long as

@@ -80,6 +80,12 @@ def command(
         task = record.new(
             place, given.content(file), file, command_, seed=seed or 0, agents=agents or 1, trials=trials
         )  # fmt: skip
+        if not record.has_end(task.file, task.sweep.trials):
+            raise UsageError(
+                f"A {task.file.space.method.value} search of this space has no end of its own.",
+                fix="say --trials N, or `run_cap: N` or a `budget` in the file; "
+                    "or mlgit sweep create FILE, and mlgit sweep agent ID until you stop it",
+            )  # fmt: skip
     for word in running.unused(task.file, task.sweep):
         output.note(word)
     wanted = sweeping.agents(place, task.sweep, on, through=far)

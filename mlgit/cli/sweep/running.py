@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 def work(place: Place, task: Task, *, through: Remote | None, json_: bool) -> None:
     """Be an agent of *task* until there is nothing left for it to do, and say what came of it."""
+    from mlgit.sweeps import record
+
+    if task.count is None and not record.has_end(task.file, task.sweep.trials):
+        output.note(
+            f"This search has no end of its own: Ctrl-C ends this agent, `mlgit sweep stop {task.sweep.id}` all"
+        )
     with _ctrl_c_by_any_name(), _display(place, task, json_) as tell:
         try:
             outcome = sweeping.run_sweep(place, task, tell, through=through, say=output.note)
