@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-HIDDEN = "***"
+from mlgit.core.masking import MASK, Mask, parts
+
+HIDDEN = MASK.decode()
+_known: tuple[str, ...] = ()
+"""What else is hidden, whatever its shape."""
 
 # The documented shapes of tokens that a training script may come near; each with enough fixed text to be no accident.
 _TOKENS = re.compile(
@@ -61,8 +65,22 @@ def is_secret(content: bytes) -> bool:
     return has_secret(content.decode("latin-1"))  # tokens are ASCII, and every byte is a character of Latin-1
 
 
+def hide(values: Iterable[str]) -> None:
+    """Let `redact` hide these *values* too from now on, of one with several lines each."""
+    global _known
+    _known = tuple(dict.fromkeys((*_known, *(part for value in values for part in parts(value)))))
+
+
+def hidden() -> tuple[str, ...]:
+    """What `hide` was told, line by line."""
+    return _known
+
+
 def redact(text: str) -> str:
-    """*text* with every token of a known shape replaced by `***`."""
+    """*text* with every token of a known shape, and all that `hide` was told, replaced by `***`."""
+    if any(value in text for value in _known):
+        mask = Mask(value.encode(errors="surrogatepass") for value in _known)
+        text = (mask.feed(text.encode(errors="surrogatepass")) + mask.end()).decode(errors="surrogatepass")
     return _TOKENS.sub(HIDDEN, text) if has_secret(text) else text
 
 

@@ -15,8 +15,8 @@ from mlgit.core.job import JobSpec, Member
 from mlgit.core.posted import Posted
 from mlgit.launch.queues import Queue
 
-TASK, TASKS, JOB = "MLGIT_TASK", "MLGIT_TASKS", "MLGIT_JOB"
-"""Variables that a job finds: the number of its task, from 0, how many there are, and its id."""
+TASK, TASKS, JOB, SECRETS = "MLGIT_TASK", "MLGIT_TASKS", "MLGIT_JOB", "MLGIT_SECRETS"
+"""Variables that a job finds: the number of its task, from 0, how many there are, its id, which of them are secrets."""
 _OUTER = "MLGIT_RUN_ID"
 """The run that a process takes part in."""
 _DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -85,8 +85,10 @@ def said(wish: Asked) -> dict[str, Any]:
 def spec(wish: Asked, job: Posted, queue: Queue, folder: Path, shared: tuple[Path, ...] = ()) -> JobSpec:
     """*wish* as a job of *queue* that starts in *folder*, and may write to *shared* too; recorded as *job*."""
     apart = {_OUTER: ""} if _OUTER in os.environ else {}  # the run that launches it may long have ended by then
+    hidden = {SECRETS: ",".join(wish.secrets)} if wish.secrets else {}
     plain = JobSpec(
-        name=wish.name, folder=str(folder), shared=tuple(map(str, shared)), env={**wish.env, JOB: job.id, **apart},
+        name=wish.name, folder=str(folder), shared=tuple(map(str, shared)),
+        env={**wish.env, JOB: job.id, **hidden, **apart},
         secrets=wish.secrets, key=f"{job.project}/{job.id}", preemptible=wish.preemptible,
     )  # fmt: skip
     filled = queue.filled(plain, said(wish))

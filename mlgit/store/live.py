@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from mlgit import whole
-from mlgit.core import refs
+from mlgit.core import refs, secrets
 from mlgit.core.run import Run
 from mlgit.core.summary import Rule
 from mlgit.errors import GitError, MlgitError, NotFoundError, UsageError
@@ -72,15 +72,11 @@ class Live:
 
     def event(self, **content: Any) -> None:
         """Append one event. Raises `GitError` where the disk refuses."""
-        import json
-
-        _append(self._events, f"{json.dumps(content, default=str)}\n".encode())
+        _append(self._events, _line(content))
 
     def row(self, content: Mapping[str, Any]) -> None:
         """Append one line to the history. Raises `GitError` where the disk refuses."""
-        import json
-
-        _append(self.history, f"{json.dumps(content, default=str)}\n".encode())
+        _append(self.history, _line(content))
 
     def set_metrics(self, changes: Mapping[str, Any]) -> None:
         """Append a change of the run's metrics. Raises `GitError` where the disk refuses."""
@@ -300,6 +296,14 @@ def take_back(fd: int, written: int) -> None:
             os.ftruncate(fd, end - written)
         else:  # somebody wrote after us
             os.write(fd, b"\n")
+
+
+def _line(content: Mapping[str, Any]) -> bytes:
+    """*content* as a line, without the secrets that only this process knows: another may have to record it."""
+    import json
+
+    safe = secrets.redact_params(content) if secrets.hidden() else content
+    return f"{json.dumps(safe, default=str)}\n".encode()
 
 
 def _append(fd: int, line: bytes) -> None:

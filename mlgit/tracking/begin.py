@@ -66,6 +66,8 @@ def begin(
     if life:
         run = life.continued(run, wish)
         more = {**more, "earlier": life.before.document()}
+    if secrets.hidden():
+        run = result.without_secrets(run)  # whoever records it after a crash does not know them
     about = provenance.gather(command, folder, repo=home.repo, environment=options.environment) | dict(more)
     if taken.left_out:
         from mlgit.git import sifting

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlgit.core import secrets
 from mlgit.core.compare import flatten
 from mlgit.tracking.wish import Wish
 
 _JOIN, _FIXED, _GIVEN, _LOOSE = "MLGIT_RUN_ID", "MLGIT_FIXED", "MLGIT_GIVEN", "MLGIT_LOOSE"
 _BY, _HOME = "MLGIT_RUN_BY", "MLGIT_RUN_HOME"
+_SECRETS = "MLGIT_SECRETS"
 INNER = "inner-runs"
 """The file in a live folder that names the runs that a program inside of this run has begun, a line each."""
 TAKEN = "taken-over"
@@ -54,6 +56,12 @@ def found() -> Handed:
         home=os.environ.get(_HOME, ""),
         is_command=os.environ.get(_BY) == str(os.getppid()),
     )
+
+
+def hide_secrets() -> None:
+    """Let the values of the variables that `MLGIT_SECRETS` names, with commas between, get into nothing of a run."""
+    names = os.environ.get(_SECRETS, "").split(",")
+    secrets.hide(os.environ[name] for name in map(str.strip, names) if name in os.environ)
 
 
 def names_of(stated: Mapping[str, Any]) -> frozenset[str]:

@@ -40,6 +40,7 @@ def run_of(wish: Wish, params: Mapping[str, Any], given: Mapping[str, Any]) -> A
     refuses.
     """
     global _has_joined
+    handed.hide_secrets()
     wish = pinned.anew(wish)
     folder = _where(wish)
     home = begin.place_for(folder)

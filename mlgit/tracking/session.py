@@ -301,6 +301,7 @@ def taken_up(run_id: str, folder: Path) -> ActiveRun:
             return one
     from mlgit.tracking.together import sharing
 
+    handed.hide_secrets()
     taken = sharing.take_up(begin.place_for(folder), run_id)
     taken.at_end.append(functools.partial(_forget, taken))
     _open.append(taken)

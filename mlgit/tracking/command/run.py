@@ -89,6 +89,7 @@ def run(home: Place, wish: Wish, command: Command, folder: Path) -> Ended:
     Metrics come from `mlgit.log()` in the program, or from metrics files that it writes. `dvc repro` is a pipeline: its
     stages are run, and recorded one by one.
     """
+    handed.hide_secrets()
     stages = pipeline.of(home, command.words, folder)
     file = _params_file(home, stages)
     params = given.by_file(command.params, folder)

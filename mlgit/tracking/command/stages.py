@@ -17,6 +17,7 @@ import psutil
 
 from mlgit.dvc.pipelines import stages
 from mlgit.errors import UsageError
+from mlgit.tracking import handed
 from mlgit.tracking.command import refused
 from mlgit.tracking.command.execute import terminal_tells_both
 from mlgit.tracking.command.staged.staged import Staged
@@ -71,6 +72,7 @@ def main(folder: str, trial: str, greeting: str, *words: str) -> int:
 
     A person is greeted once it is known that there are stages to run.
     """
+    handed.hide_secrets()
     signals = _Signals()
     try:
         staged = Staged(Path(folder), words)

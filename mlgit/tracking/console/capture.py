@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from mlgit.core import secrets
+from mlgit.core.masking import Mask
 from mlgit.store import live
 from mlgit.tracking.console import drain
 
@@ -95,16 +97,18 @@ def _flush() -> None:
 
 
 class _Copied:
-    """A text stream, or none, that also writes to files, by their descriptors; all else is the stream's own."""
+    """A text stream, or none, that also writes to files, by their descriptors and without secrets; all else is the
+    stream's own.
+    """
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._fds: list[int] = []
+        self._fds: dict[int, Mask] = {}
 
     def write(self, text: str) -> int:
-        for fd in self._fds:
+        for fd, mask in self._fds.items():
             with contextlib.suppress(OSError):
-                os.write(fd, text.encode("utf-8", "replace"))
+                os.write(fd, mask.feed(text.encode("utf-8", "replace")))
         return len(text) if self._stream is None else int(self._stream.write(text) or 0)
 
     def flush(self) -> None:
@@ -120,11 +124,16 @@ class _Copied:
 
     def copy_to(self, fd: int) -> None:
         """Write to *fd* too."""
-        self._fds = [*self._fds, fd]
+        mask = Mask(value.encode(errors="surrogateescape") for value in secrets.hidden())
+        self._fds = {**self._fds, fd: mask}
 
     def stop(self, fd: int) -> None:
         """Write no more to *fd*: a logging handler may outlive the run, when the number is another file's."""
-        self._fds = [other for other in self._fds if other != fd]
+        mask = self._fds.get(fd)
+        self._fds = {other: masks for other, masks in self._fds.items() if other != fd}
+        if mask:
+            with contextlib.suppress(OSError):
+                os.write(fd, mask.end())
 
     def is_idle(self) -> bool:
         """Whether it does no more than its stream."""

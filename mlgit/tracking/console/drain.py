@@ -1,6 +1,7 @@
 """Copies of what is written to a terminal, a pipe or a file, made outside of this process.
 
-Each stream goes through a pipe to a `tee` that appends to the run's log and passes on to where the stream went before.
+Each stream goes through a pipe to a `tee` that appends to the run's log and passes on to where the stream went before;
+where there are secrets that a job was given, to a program of ours that does the same without them.
 So what C code and child processes write is kept too, as are the last words of a process that is killed: nothing in it,
 no lock and no thread, has to go on working. A terminal stays one: in place of the pipe comes a pseudo-terminal of the
 same size.
@@ -13,9 +14,14 @@ import fcntl
 import os
 import select
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from mlgit import version
+from mlgit.core import secrets
+from mlgit.tracking.console import masked
 
 # The tees are adopted by init, so that `os.wait()` in the program never returns one of them and nothing that kills the
 # program's children ends them. They ignore Ctrl-C and end with their stream; descriptor 9 closes with the last one.
@@ -24,7 +30,12 @@ command -v tee >/dev/null || exit 127
 trap '' INT QUIT TERM HUP TSTP {ignored}
 {tees}
 """
-_TEE = 'tee -a "$0" <&{inlet} >&{outlet} 2>/dev/null 3<&- 4>&- 5<&- 6>&- &'
+_TEE = 'tee -a "$0"'
+_MASKED = '"$1" -I -S -c "$2" "$3" "$0" {ignored}'
+_WAYS = "<&{inlet} >&{outlet} 2>/dev/null 3<&- 4>&- 5<&- 6>&- &"
+_CODE = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from mlgit.tracking.console import masked; masked.main(*sys.argv[2:])"
+)
 _QUIET = 0.25
 """Seconds without a word after which nobody waits for a stream that something in the background holds open."""
 
@@ -73,6 +84,11 @@ def start(streams: Sequence[int], log: Path, *, keeps_on: bool = False) -> Drain
     *keeps_on*: a reader that goes away, as `head` does, ends neither the log nor who writes to it. Raises `OSError`
     where there is no `tee`, or no file descriptor left.
     """
+    hidden = secrets.hidden()
+    if hidden and not sys.executable:
+        raise FileNotFoundError("there is no Python that would hide the secrets in it")
+    ignored = "PIPE" if keeps_on else ""
+    program = _MASKED.format(ignored=ignored) if hidden else _TEE
     with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as here:
         inlets: list[int] = []
         terminals: list[tuple[int, int]] = []
@@ -89,22 +105,25 @@ def start(streams: Sequence[int], log: Path, *, keeps_on: bool = False) -> Drain
                 terminals.append((stream, inlet))
             inlets.append(inlet)
             given += [(outlet, 3 + 2 * number), (stream, 4 + 2 * number)]
-            tees.append(_TEE.format(inlet=3 + 2 * number, outlet=4 + 2 * number))
+            tees.append(f"{program} {_WAYS.format(inlet=3 + 2 * number, outlet=4 + 2 * number)}")
         ended, alive = os.pipe()
         here.callback(os.close, alive)
         on_failure.callback(os.close, ended)
-        script = _SCRIPT.format(ignored="PIPE" if keeps_on else "", tees="\n".join(tees))
-        _run(["sh", "-c", script, str(log.absolute())], [*given, (alive, 9)])
+        script = _SCRIPT.format(ignored=ignored, tees="\n".join(tees))
+        ours = (sys.executable, _CODE, str(Path(version.__file__).parents[1])) if hidden else ()
+        _run(["sh", "-c", script, str(log.absolute()), *ours], [*given, (alive, 9)], hidden)
         on_failure.pop_all()
     return Drain(inlets, terminals, ended, log)
 
 
-def _run(words: Sequence[str], given: Sequence[tuple[int, int]]) -> None:
+def _run(words: Sequence[str], given: Sequence[tuple[int, int]], hidden: Sequence[str]) -> None:
     """Run *words* to their end with file descriptors *given* as others. Raises `OSError` where they fail.
 
     They find no more of the environment than they need: loading a language takes tee as long as its start.
     """
     env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    if hidden:
+        env[masked.HIDDEN] = "\n".join(hidden)
     with _high([fd for fd, _ in given]) as high:
         actions: list[Any] = [(os.POSIX_SPAWN_DUP2, fd, number) for fd, (_, number) in zip(high, given, strict=True)]
         actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))

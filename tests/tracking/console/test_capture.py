@@ -52,6 +52,56 @@ def at_terminal(repo: Repo, code: str, *, rows: int = 33, columns: int = 77, key
     return shown.decode()
 
 
+SECRETS = {
+    "MLGIT_SECRETS": "MY_TOKEN, MY_KEY,NOT_SET",
+    "MY_TOKEN": "hush-hush",
+    "MY_KEY": "{\n first line\nsecond line\n}\n",
+}
+
+
+@pytest.mark.parametrize("settings", ["{}", "mlgit.Settings(console='wrap')"])
+def test_secrets_of_a_job_are_in_nothing_of_its_run_however_they_are_printed(repo: Repo, python: Script, settings: str):
+    python(
+        "-c",
+        f"""
+import os, sys
+import mlgit
+run = mlgit.init(settings={settings}, config={{"key": os.environ["MY_TOKEN"]}}, notes="a hush-hush note")
+print("a", end=" ")
+for letter in "hush-hush":
+    print(letter, end="", flush=True)
+print(" b {{")
+print(os.environ["MY_KEY"], "hush")
+run.log({{"said": "hush-hush"}})
+sys.stdout.write("end")
+sys.stdout.flush()
+os._exit(1)
+""",
+        cwd=repo.folder,
+        env={**os.environ, **SECRETS},
+        check=False,
+    )
+
+    assert kept(repo).splitlines() == ["a *** b {", "{", " ***", "***", "}", " hush", "end"]
+    held = repo.git("cat-file", "--batch-all-objects", "--batch")
+    assert "hush-hush" not in held
+    assert "first line" not in held
+
+
+@pytest.mark.parametrize("reads_all", [True, False])
+def test_what_mlgit_run_shows_has_no_secrets_of_a_job_either(repo: Repo, mlgit: Script, reads_all: bool):
+    code = "import os; print('start', flush=True); [print(os.environ['MY_TOKEN'], n) for n in range(20_000)]"
+    words = [sys.executable, "-m", "mlgit", "run", "--", sys.executable, "-c", code]
+    with subprocess.Popen(words, cwd=repo.folder, env={**os.environ, **SECRETS}, stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        shown = run.stdout.read() if reads_all else run.stdout.readline()
+        run.stdout.close()
+
+    assert run.returncode == 0
+    assert b"hush" not in shown
+    assert kept(repo).splitlines()[-1] == "*** 19999"
+
+
 # -- whatever writes
 
 
