@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psutil
 import pytest
 
-from mlgit.core.job import JobSpec, JobState, Member
+from mlgit.core.job import JobSpec, JobState, Member, member
 from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -121,6 +122,53 @@ def test_where_docker_refuses_nothing_is_left(place: Place):
     assert "nvidia-container-toolkit" in raised.value.fix
     with contextlib.closing(dockerd.client(place.settings.host)) as client:
         assert not [one for one in client.containers.list(all=True) if one.status == "created"]
+
+
+WAIT = """
+import os, sys, time
+open(sys.argv[1] + ".up", "w")
+while not os.path.exists(sys.argv[1]): time.sleep(0.02)
+"""
+
+
+def test_no_more_run_at_once_than_the_queue_has_slots(place: Place):
+    queue = replace(place, settings=replace(place.settings, slots=2))
+    tasks = [queue.spec(WAIT, f"slot-{n}").command for n in range(4)]
+    first = queue.submit(queue.spec("", array=tuple(Member(command=words) for words in tasks[:3])))
+    then = queue.submit(queue.spec("", command=tasks[3]))
+    lines = queue.backend.logs(then, queue.settings, follow=True)
+    until(lambda: all((queue.folder / f"slot-{n}.up").exists() for n in (0, 1)))
+
+    assert queue.standing(member(first, 2)).state is JobState.QUEUED
+    assert queue.standing(then).state is JobState.QUEUED
+    queue.cancel(member(first, 2))
+    assert queue.standing(member(first, 2)).state is JobState.CANCELLED
+    (queue.folder / "slot-3").touch()
+    (queue.folder / "slot-0").touch()
+    assert list(lines) == []
+    assert queue.ended(then).state is JobState.SUCCEEDED
+    assert queue.standing(member(first, 1)).state is JobState.RUNNING
+    (queue.folder / "slot-1").touch()
+    assert queue.ended(first).why == "2 succeeded, 1 cancelled"
+    assert not (queue.folder / "slot-2.up").exists()
+
+
+def test_a_queue_without_slots_is_refused(place: Place):
+    with pytest.raises(UsageError, match="has 0 slots"):
+        replace(place, settings=replace(place.settings, slots=0)).submit(place.spec(""))
+
+
+def test_what_waits_is_begun_though_the_process_that_was_to_begin_it_is_killed(place: Place):
+    queue = replace(place, settings=replace(place.settings, slots=1))
+    first, then = queue.submit(queue.spec(WAIT, "kill")), queue.submit(queue.spec(""))
+    told = {"mlgit.launch.docker.slots", queue.settings.host}
+    (keeper,) = [one for one in psutil.process_iter(["cmdline"]) if told <= {*(one.info["cmdline"] or ())}]
+    keeper.kill()
+    psutil.wait_procs([keeper])
+    (queue.folder / "kill").touch()
+
+    assert queue.ended(first).state is JobState.SUCCEEDED
+    assert queue.ended(then).state is JobState.SUCCEEDED
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker's library leaves a socket open

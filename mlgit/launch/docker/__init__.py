@@ -1,7 +1,8 @@
 """Launch in docker's containers, by its library: a container a task, which docker keeps until somebody removes it.
 
 All that is known of a job stands in the daemon: which it is in labels, what became of it in the container's state. One
-that was cancelled has another name, for docker lets nothing else be changed.
+that was cancelled has another name, for docker lets nothing else be changed. What has no room yet is made, and begun
+later (`slots`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from mlgit import containers
-from mlgit.core.job import GONE, JobSpec, Standing, checked, known_as, member, parted, secrets_in, together
+from mlgit.core.job import GONE, JobSpec, JobState, Standing, checked, known_as, member, parted, secrets_in, together
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.launch import following
-from mlgit.launch.docker import container, daemon, image, stands
-from mlgit.launch.docker.container import CANCELLED, JOB, NOBODY, TASK, Settings
+from mlgit.launch.docker import container, daemon, image, slots, stands
+from mlgit.launch.docker.container import JOB, NOBODY, TASK, Settings
 from mlgit.launch.docker.image import Packed
 from mlgit.tracking.notice import notify
 
@@ -42,7 +43,7 @@ def render(spec: JobSpec, settings: Settings) -> str:
 
 
 def submit(spec: JobSpec, settings: Settings) -> str:
-    """Create and start the containers of *spec*; their job's id.
+    """Create the containers of *spec*, and start them once there are slots; their job's id.
 
     Raises `UsageError`, `NotFoundError` for an image that is not there, `SilentError`, `MlgitError`.
     """
@@ -57,7 +58,7 @@ def submit(spec: JobSpec, settings: Settings) -> str:
             elif len(there) < len(requests):
                 containers.bring(client, requests[0]["Image"], pull=settings.pull, say=notify)
             names = [member(job, number) for number in range(len(requests))] if spec.array else [job]
-            _begin(client, dict(zip(names, requests, strict=True)), there, secrets)
+            _make(client, dict(zip(names, requests, strict=True)), there, secrets, settings)
     return job
 
 
@@ -71,6 +72,8 @@ def status(ids: Sequence[str], settings: Settings) -> dict[str, Standing]:
                 parts[job][int(one["Labels"][TASK])] = stands.listed(one) or stands.inspected(
                     one, daemon.inspected(client, one)
                 )
+        if any(one.state is JobState.QUEUED for tasks in parts.values() for one in tasks.values()):
+            slots.begin(client, settings)  # whoever was to begin them may have been killed
     found = {}
     for name in ids:
         job, number = parted(name)
@@ -111,22 +114,23 @@ def forget(ids: Sequence[str], settings: Settings) -> None:
                 client.api.remove_container(one["Id"])
 
 
-def _begin(
-    client: Any, requests: Mapping[str, dict[str, Any]], there: Mapping[str, Any], secrets: Mapping[str, str]
-) -> None:
-    """Create and start the containers, by their names, whose tasks are not *there*: all of an array, or nothing."""
-    begun: list[str] = []
+def _make(
+    client: Any, requests: Mapping[str, dict[str, Any]], there: Mapping[str, Any], secrets: Mapping[str, str],
+    settings: Settings,
+) -> None:  # fmt: skip
+    """Make the containers, by their names, whose tasks are not *there*, and begin those that there is room for.
+
+    All of an array, or nothing.
+    """
+    made: list[str] = []
     try:
         for name, request in requests.items():
-            known = there.get(request["Labels"][TASK])
-            if known is None and (made := daemon.create(client, name, request, secrets)):
-                begun.append(made)
-                daemon.start(client, made)
-            elif known and known["State"] == "created" and CANCELLED not in known["Names"][0]:
-                daemon.start(client, known["Id"])
+            if request["Labels"][TASK] not in there and (one := daemon.create(client, name, request, secrets)):
+                made.append(one)
+        slots.begin(client, settings, made)
     except BaseException:  # Ctrl-C too leaves nothing behind
-        for made in begun:
-            client.api.remove_container(made, force=True)
+        for one in made:
+            client.api.remove_container(one, force=True)
         raise
 
 

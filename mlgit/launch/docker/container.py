@@ -12,8 +12,8 @@ from mlgit.core.job import JobSpec
 from mlgit.errors import UsageError
 from mlgit.launch.docker.image import Build, Packed
 
-JOB, TASK, MINUTES = "mlgit.job", "mlgit.task", "mlgit.minutes"
-"""Labels of a container: its job, the number of its task, the bound on its time."""
+JOB, TASK, MINUTES, SLOTS = "mlgit.job", "mlgit.task", "mlgit.minutes", "mlgit.slots"
+"""Labels of a container: its job, the number of its task, the bound on its time, beside how many others it begins."""
 CANCELLED = ".cancelled"
 """What the name of a container ends with that somebody has cancelled."""
 NOBODY = "65534:65534"
@@ -33,6 +33,10 @@ class Settings:
             "help": "the daemon's address; the one that docker's command line asks, if none is named",
             "is_way": True,
         },
+    )
+    slots: int | None = field(
+        default=None,
+        metadata={"help": "jobs and tasks at once at the daemon; the number of its CPUs, if nothing is said"},
     )
     user: str | None = field(
         default=None, metadata={"help": "who a job is there, uid:gid; whoever submits it, and nobody for root"}
@@ -59,7 +63,10 @@ def requests(spec: JobSpec, settings: Settings, job: str, built: Packed | None) 
     if name is None:
         fix = "--image NAME, or image: or build: for the queue"
         raise UsageError(f"The job {spec.name!r} names no image to run in.", fix=fix)
-    return [_request(one, name, settings, {JOB: job, TASK: str(n)}) for n, one in enumerate(spec.members)]
+    if settings.slots is not None and settings.slots < 1:
+        raise UsageError(f"The queue has {settings.slots} slots, and jobs there would wait for ever.", fix="slots: 1")
+    slots = {} if settings.slots is None else {SLOTS: str(settings.slots)}
+    return [_request(one, name, settings, {JOB: job, TASK: str(n), **slots}) for n, one in enumerate(spec.members)]
 
 
 def _request(spec: JobSpec, name: str, settings: Settings, labels: Mapping[str, str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from mlgit import containers
 from mlgit.core.job import parted
 from mlgit.errors import MlgitError
 from mlgit.launch.docker.container import CANCELLED, JOB, TASK, Settings
+
+_LOOK = 0.25
+"""Seconds between two looks at what waits for its turn."""
 
 
 @contextlib.contextmanager
@@ -49,7 +53,7 @@ def inspected(client: Any, one: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def printed(client: Any, one: Mapping[str, Any], *, follow: bool) -> Iterator[bytes]:
     """What *one* of a listing printed. Who follows it may be left without the last of it, which comes after."""
     had = 0
-    if follow and one["State"] == "running":
+    if follow and _has_begun(client, one):
         for block in client.api.logs(one["Id"], stream=True, follow=True):
             had += len(block)
             yield block
@@ -57,6 +61,18 @@ def printed(client: Any, one: Mapping[str, Any], *, follow: bool) -> Iterator[by
     for block in client.api.logs(one["Id"], stream=True, follow=False):
         yield block[had:]
         had = max(0, had - len(block))
+
+
+def _has_begun(client: Any, one: Mapping[str, Any]) -> bool:
+    """Whether *one* of a listing runs, or has, as soon as that is known: it may wait for its turn."""
+    while one["State"] == "created":
+        about = inspected(client, one)
+        if about is None or about["State"]["Error"] or about["Name"].endswith(CANCELLED):
+            return False
+        if about["State"]["Status"] != "created":
+            break
+        time.sleep(_LOOK)
+    return True
 
 
 def create(client: Any, name: str, request: Mapping[str, Any], secrets: Mapping[str, str]) -> str | None:

@@ -29,7 +29,7 @@ def inspected(one: Mapping[str, Any], about: Mapping[str, Any] | None) -> Standi
         return GONE
     state, code = about["State"], about["State"]["ExitCode"]
     if one["State"] == "created":
-        return Standing(state=JobState.FAILED if state["Error"] else JobState.STARTING, why=state["Error"])
+        return Standing(state=JobState.FAILED if state["Error"] else JobState.QUEUED, why=state["Error"])
     if state["OOMKilled"]:
         limit = about["HostConfig"]["Memory"] / 2**30
         return Standing(state=JobState.FAILED, why=f"it was killed: out of memory, of which it had {limit:g} GB")
