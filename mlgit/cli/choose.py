@@ -76,7 +76,7 @@ class SweepName(Name):
         """The sweeps by their ids, newest first."""
         from mlgit.sweeps import record
 
-        return ((sweep.id, sweep.name) for sweep in record.known(place.repo, place.settings.project))
+        return ((sweep.id, sweep.name) for sweep in record.known(place.repo, place.meant))
 
 
 class StageName(Name):

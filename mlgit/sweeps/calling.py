@@ -175,8 +175,8 @@ def _is_of(place: Place, made: Sweep, known: str) -> bool:
 def _find(place: Place, text: str, project: str | None) -> Sweep:
     """The sweep that *text* (`id`, or W&B's `entity/project/id`) names. Raises `NotFoundError`."""
     *above, sweep_id = str(text).split("/")
-    wanted = project or (above[-1] if above else place.settings.project)
-    return record.find(place.repo, refs.project(wanted), sweep_id)
+    wanted = project or (above[-1] if above else place.meant)
+    return record.find(place.repo, wanted and refs.project(wanted), sweep_id)
 
 
 def _run_program(found: Sweep, count: int | None, through: str | None) -> None:

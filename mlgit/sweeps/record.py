@@ -114,18 +114,19 @@ def _at(reader: Reader, ref: str, commit: str) -> Sweep | None:
     return Sweep(**vars(load(state, _State, source=f"{ref}:{STATE}")), file=file.decode(errors="replace"))
 
 
-def known(repo: Repo, project: str) -> list[Sweep]:
-    """The sweeps of *project*, newest first."""
+def known(repo: Repo, project: str | None) -> list[Sweep]:
+    """The sweeps of *project*, of all there are without one, newest first."""
+    below = refs.SWEEPS if project is None else f"{refs.SWEEPS}{refs.component(project, 'project')}/"
     with repo.reader() as reader:
-        tips = repo.refs(f"{refs.SWEEPS}{refs.component(project, 'project')}/")
-        found = [sweep for ref, commit in tips.items() if (sweep := _at(reader, ref, commit))]
+        found = [sweep for ref, commit in repo.refs(below).items() if (sweep := _at(reader, ref, commit))]
     return sorted(found, key=lambda sweep: (-sweep.created, sweep.id))
 
 
-def find(repo: Repo, project: str, text: str) -> Sweep:
+def find(repo: Repo, project: str | None, text: str) -> Sweep:
     """The sweep of *project* that *text* names: its id, its name (the newest), the beginning of its id, or `latest`.
 
-    The whole id of another project's will do too. Raises `NotFoundError`.
+    The whole id of another project's will do too; without a *project*, any name of any. Raises `NotFoundError`, and
+    `UsageError` for what several begin with.
     """
     sweeps = known(repo, project)
     for sweep in sweeps:
@@ -136,11 +137,12 @@ def find(repo: Repo, project: str, text: str) -> Sweep:
         return begun[0]
     if begun:
         raise UsageError(f"{text!r} begins {len(begun)} sweeps.", fix=f"one of {', '.join(s.id for s in begun[:5])}")
-    for ref in repo.refs(refs.SWEEPS):
+    for ref in repo.refs(refs.SWEEPS) if project else ():
         other, _, sweep_id = ref.removeprefix(refs.SWEEPS).partition("/")
         if sweep_id == text:
             return next(sweep for sweep in known(repo, other) if sweep.id == text)
-    raise NotFoundError(f"There is no sweep {text[:80]!r} in the project {project}.", fix="mlgit sweep ls lists them")
+    where = f" in the project {project}" if project else ""
+    raise NotFoundError(f"There is no sweep {text[:80]!r}{where}.", fix="mlgit sweep ls lists them")
 
 
 def file_of(sweep: Sweep) -> SweepFile:
@@ -234,7 +236,7 @@ def joined(place: Place, text: str, *, slots: int, count: int | None) -> Task:
 
 def _with_program(place: Place, text: str) -> Sweep:
     """The sweep that *text* names, each of whose trials is a program. Raises `NotFoundError`, `UsageError`."""
-    found = find(place.repo, place.settings.project, text)
+    found = find(place.repo, place.meant, text)
     if not found.command:
         what = f"The trials of the sweep {found.id} are calls of a Python function."
         raise UsageError(what, fix=f"mlgit.agent({found.id!r}, function) in the script that has the function")

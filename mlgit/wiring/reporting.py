@@ -62,7 +62,7 @@ def sweep_findings(place: Place, text: str, *, with_importance: bool = True) -> 
     from mlgit.sweeps import record
     from mlgit.sweeps.findings import gather
 
-    known = record.find(place.repo, place.settings.project, text)
+    known = record.find(place.repo, place.meant, text)
     file, trials = record.trials(place.repo, known)
     told = _with_last_words(place, trials)
     return gather.gather(known, file, told, with_importance=with_importance)
@@ -136,5 +136,5 @@ def sweep(place: Place, sweep_id: str) -> Sweep | None:
     """The sweep of that id, with what it searches, if this project has it."""
     from mlgit.sweeps import record
 
-    known = record.known(place.repo, place.settings.project)
+    known = record.known(place.repo, place.meant)
     return next((record.described(one) for one in known if one.id == sweep_id), None)

@@ -91,6 +91,20 @@ def test_of_a_sweep_without_an_end_an_agent_does_what_it_is_asked_for(project: P
     assert "has no end of its own" in mlgit("sweep", "run", "bayes.yaml", cwd=project, check=False).stderr
 
 
+def test_a_sweep_of_a_project_that_a_script_has_named_is_found(project: Path, mlgit: Mlgit) -> None:
+    code = "import mlgit; mlgit.sweep({'method': 'grid', 'parameters': {'x': {'value': 1}}}, project='first-sweep')"
+    subprocess.run([sys.executable, "-c", code], cwd=project, check=True)
+
+    (listed,) = json.loads(mlgit("sweep", "ls", "--json", cwd=project).stdout)
+    assert listed["project"] == "first-sweep"
+    assert listed["id"] in mlgit("sweep", "show", "latest", cwd=project).stdout
+    (project / "mlgit.yaml").write_text("project: other\n")
+    there = mlgit("sweep", "ls", cwd=project)
+    assert "No sweeps of the project other yet, but 1 in first-sweep" in there.stderr
+    assert "in the project other" in mlgit("sweep", "show", "latest", cwd=project, check=False).stderr
+    assert listed["id"] in mlgit("sweep", "show", listed["id"], cwd=project).stdout
+
+
 def test_what_is_recorded_does_not_depend_on_where_the_interpreter_lies(
     project: Path, inside: Repo, mlgit: Mlgit
 ) -> None:

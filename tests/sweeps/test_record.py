@@ -35,6 +35,7 @@ def test_a_sweep_comes_back_from_git_as_it_was(repo: Repo) -> None:
 
     assert record.known(repo, "digits") == [sweep()]
     assert record.known(repo, "other") == []
+    assert record.known(repo, None) == [sweep()]
     assert repo.read("refs/mlgit/sweeps/digits/k3f9a2xq", "file.yaml") == FILE.encode()
     assert (repo.git("status", "--porcelain"), repo.head()) == before
 

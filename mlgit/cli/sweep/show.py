@@ -28,7 +28,7 @@ def command(sweep: str, json_: bool) -> None:
     from mlgit.sweeps import record
 
     place = wiring.place()
-    found = record.find(place.repo, place.settings.project, sweep)
+    found = record.find(place.repo, place.meant, sweep)
     file, trials = record.trials(place.repo, found)
     if json_:
         output.as_json(shown.document(found, file, trials))

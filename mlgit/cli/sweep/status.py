@@ -30,7 +30,7 @@ def command(sweep: str, through: str | None, json_: bool) -> None:
 
     place = wiring.place()
     far = reaching.remote(place, through)
-    known = record.find(place.repo, place.settings.project, sweep)
+    known = record.find(place.repo, place.meant, sweep)
     found = standing.of(place, known, reaching.board(place, known, far))
     if json_:
         output.as_json(found.document())

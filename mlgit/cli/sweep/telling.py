@@ -44,7 +44,7 @@ def _tell(text: str, state: SweepState, *, through: str | None, json_: bool) -> 
 
     place = wiring.place()
     far = reaching.remote(place, through)
-    found = record.find(place.repo, place.settings.project, text)
+    found = record.find(place.repo, place.meant, text)
 
     def change(now: Sweep) -> Sweep:
         if now.state in _OVER and state is SweepState.PAUSED:
