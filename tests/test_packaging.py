@@ -169,6 +169,16 @@ def test_an_unknown_command_gets_a_suggestion(mlgit: Script, tmp_path: Path):
     assert "Did you mean 'show'?" in done.stderr
 
 
+def test_who_knows_w_bs_commands_hears_ours(mlgit: Script, tmp_path: Path):
+    said = [mlgit(*words, cwd=tmp_path, check=False).stderr for words in (("agent", "x"), ("sweep", "lr.yaml"))]
+
+    assert "Did you mean 'sweep agent'?" in said[0]
+    assert "Did you mean 'run lr.yaml'?" in said[1]
+    assert all(
+        words.split()[0] in cli.group.list_commands(click.Context(cli.group)) for words in cli._OF_WANDB.values()
+    )
+
+
 def test_outside_of_a_repository_a_command_says_so(mlgit: Script, tmp_path: Path):
     done = mlgit("ls", cwd=tmp_path, check=False)
 

@@ -77,11 +77,15 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
 }
 
+# W&B's command → ours
+_OF_WANDB = {"agent": "sweep agent", "artifact": "data", "leet": "watch", "purge-cache": "gc", "status": "doctor"}
+
 
 @click.group(
     cls=Lazily,
     package=__name__,
     sections=COMMANDS,
+    elsewhere=_OF_WANDB,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="`mlgit COMMAND --help` has examples. Start with `mlgit demo`, or, in your own project, `mlgit init`.",
 )

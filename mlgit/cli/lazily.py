@@ -10,11 +10,17 @@ import click
 
 
 class Lazily(click.Group):
-    """The commands of *sections*: title → name → what it is for. *package* has a module for each, with a `command`."""
+    """The commands of *sections*: title → name → what it is for. *package* has a module for each, with a `command`.
 
-    def __init__(self, *args: Any, package: str, sections: Mapping[str, Mapping[str, str]], **kwargs: Any) -> None:
+    *elsewhere*: what other tools call some of them → the words for it here.
+    """
+
+    def __init__(
+        self, *args: Any, package: str, sections: Mapping[str, Mapping[str, str]],
+        elsewhere: Mapping[str, str] | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
         super().__init__(*args, **kwargs)
-        self.package, self.sections = package, sections
+        self.package, self.sections, self.elsewhere = package, sections, elsewhere or {}
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Their names, as they stand in the table."""
@@ -31,14 +37,17 @@ class Lazily(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does it; who mistypes a name hears of one that is close."""
-        known = self.list_commands(ctx)
-        if args and args[0] not in known and not args[0].startswith("-"):
-            import difflib
-
-            close = difflib.get_close_matches(args[0], known, 1)
-            hint = f" Did you mean {close[0]!r}?" if close else f" `{ctx.command_path} --help` lists them."
-            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            ctx.fail(f"There is no command {args[0]!r}. {self.hint(ctx, args[0])}")
         return super().resolve_command(ctx, args)
+
+    def hint(self, ctx: click.Context, name: str) -> str:
+        """What to say to who typed *name*, which is no command."""
+        import difflib
+
+        close = [self.elsewhere[name]] if name in self.elsewhere else []
+        close = close or difflib.get_close_matches(name, self.list_commands(ctx), 1)
+        return f"Did you mean {close[0]!r}?" if close else f"`{ctx.command_path} --help` lists them."
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each section, without loading what is in it."""

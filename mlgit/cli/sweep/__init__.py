@@ -33,7 +33,14 @@ VERBS: dict[str, dict[str, str]] = {
 }
 
 
-@click.group(cls=Lazily, package=__name__, sections=VERBS, short_help="Search over params.")
+class _Verbs(Lazily):
+    def hint(self, ctx: click.Context, name: str) -> str:
+        """As of any command; whoever names a file, as `wandb sweep` has it, hears what to do with it."""
+        is_file = name.endswith((".yaml", ".yml", ".json"))
+        return f"Did you mean {f'run {name}'!r}?" if is_file else super().hint(ctx, name)
+
+
+@click.group(cls=_Verbs, package=__name__, sections=VERBS, short_help="Search over params.")
 def command() -> None:
     """Search over params: each trial is a run, the search reads the runs' branches.
 
