@@ -179,8 +179,10 @@ def _costs(trials: Sequence[Trial], metric: Metric, place: int) -> dict[int, flo
 def target(file: SweepFile) -> str:
     """What a sweep is to reach, for a person: `the target 0.9`, `loss 0.1 and acc 0.9`."""
     aims = [metric for metric in file.metrics if metric.target is not None]
+    if not aims:
+        return "the target"
     if len(file.metrics) < 2:
-        return f"the target {figures.number(aims[0].target)}" if aims else "the target"
+        return f"the target {figures.number(aims[0].target)}"
     return " and ".join(f"{metric.name} {figures.number(metric.target)}" for metric in aims)
 
 

@@ -145,6 +145,19 @@ def test_the_front_of_several_metrics_is_marked(inside: Repo, mlgit: Mlgit) -> N
     assert [row[:2] for row in rows[-3:]] == [["*", "several-1"], ["*", "several-3"], ["", "several-2"]]
 
 
+def test_several_metrics_without_a_target_are_told_at_the_end(inside: Repo, mlgit: Mlgit) -> None:
+    made(
+        inside,
+        sweep_yaml="method: grid\nname: several\nmetrics: [{name: loss}, {name: acc, goal: maximize}]\n"
+        "parameters: {x: {value: 2}}\n",
+        train_py="import mlgit\nmlgit.init().log({'loss': 1, 'acc': 0.5})\n",
+    )  # fmt: skip
+
+    done = mlgit("sweep", "run", "sweep.yaml", "--", sys.executable, "train.py", cwd=inside.folder)
+
+    assert "Best: several-1, loss 1, acc 0.5 (of a front of 1)" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("budget", "trials"), [("cost: {most: 5, metric: usd}", 3), ("minutes: 0.00001", 1), ("minutes: 100", 4)]
 )
