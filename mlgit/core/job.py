@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
+from typing import Any
 
 from mlgit.core import refs
 from mlgit.errors import UsageError
@@ -40,7 +41,25 @@ class Member:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobSpec:
+class Needs:
+    """What a job has to have, each None where it does not say: its queue may then, or its backend."""
+
+    cpus: int | None = None
+    gpus: int | None = None
+    memory_gb: float | None = None
+    minutes: float | None = None
+    """A bound on its time."""
+    image: str | None = None
+    """The container image to run in, where the backend has containers."""
+
+    @property
+    def needs(self) -> dict[str, Any]:
+        """All of them by name."""
+        return {one.name: getattr(self, one.name) for one in fields(Needs)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSpec(Needs):
     """One job, as its author thinks of it; a launcher turns it into its own words."""
 
     name: str
@@ -53,13 +72,7 @@ class JobSpec:
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     secrets: tuple[str, ...] = ()
     """Variables of whoever submits that the job gets too: their names, for the values stand nowhere."""
-    cpus: int | None = None
     gpus: int = 0
-    memory_gb: float | None = None
-    minutes: float | None = None
-    """A bound on its time, or None."""
-    image: str | None = None
-    """The container image to run in, where the backend has containers."""
     array: tuple[Member, ...] = ()
     """The tasks of an array, submitted at once; each ends in a state of its own."""
     key: str = ""

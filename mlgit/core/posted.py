@@ -9,14 +9,14 @@ from types import MappingProxyType
 from typing import Any
 
 from mlgit.core import escape, refs
-from mlgit.core.job import JobState, Standing
+from mlgit.core.job import JobState, Needs, Standing
 
 _BACKENDS_OWN = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_./:@#-]{0,250}")
 """What may be a backend's own id of a job: it is handed to programs, and no option of theirs."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Posted:
+class Posted(Needs):
     """One job. What is a secret's stands in none of its fields."""
 
     id: str
@@ -39,11 +39,7 @@ class Posted:
     """Where the command starts: in the repository, with its code; else on the disk."""
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     secrets: tuple[str, ...] = ()
-    cpus: int | None = None
     gpus: int = 0
-    memory_gb: float | None = None
-    minutes: float | None = None
-    image: str | None = None
     tasks: int | None = None
     """How many an array has; None of a job that is none."""
     preemptible: bool = False
@@ -84,7 +80,7 @@ class Posted:
     def document(self) -> dict[str, Any]:
         """It as plain data, without what is at its default."""
         plain: dict[str, Any] = {}
-        for one in fields(self):
+        for one in sorted(fields(self), key=lambda one: one.name in self.needs):
             value = getattr(self, one.name)
             value = value.value if isinstance(value, JobState) else dict(value) if isinstance(value, Mapping) else value
             default = one.default_factory() if callable(one.default_factory) else one.default

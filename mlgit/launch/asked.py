@@ -9,9 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from mlgit.core.job import JobSpec, Member
+from mlgit.core.job import JobSpec, Member, Needs
 from mlgit.core.posted import Posted
 from mlgit.launch.queues import Queue
 
@@ -23,8 +22,8 @@ _DIGITS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What is to be run, and with what; None is the queue's to say."""
+class Asked(Needs):
+    """What is to be run, and with what."""
 
     name: str
     command: tuple[str, ...]
@@ -33,11 +32,6 @@ class Asked:
     """Whether the command is run as it is, and records nothing by itself."""
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     secrets: tuple[str, ...] = ()
-    cpus: int | None = None
-    gpus: int | None = None
-    memory_gb: float | None = None
-    minutes: float | None = None
-    image: str | None = None
     tasks: int | None = None
     key: str = ""
     preemptible: bool = False
@@ -51,10 +45,11 @@ def again(job: Posted, *, goes_on: bool, finished: Collection[str] = ()) -> Aske
     """The same as *job* asked for, going on with its run; of it, those *finished*, by id, stay as they are."""
     done = tuple(number for number in range(job.tasks or 1) if run_of(job, number) in finished) if goes_on else ()
     is_done = len(done) == (job.tasks or 1)
-    names = ("name", "command", "params", "env", "secrets", "cpus", "gpus", "memory_gb", "minutes", "image", "tasks",
-             "preemptible")  # fmt: skip
-    return Asked(**{name: getattr(job, name) for name in names}, is_bare=not job.run,
-                 run=job.run if goes_on and not is_done else "", done=() if is_done else done)  # fmt: skip
+    return Asked(
+        name=job.name, command=job.command, params=job.params, env=job.env, secrets=job.secrets, tasks=job.tasks,
+        preemptible=job.preemptible, is_bare=not job.run, run=job.run if goes_on and not is_done else "",
+        done=() if is_done else done, **job.needs,
+    )  # fmt: skip
 
 
 def of_key(project: str, key: str) -> str:
@@ -77,11 +72,6 @@ def _mark(text: str) -> str:
     return "".join(_DIGITS[number // 36**place % 36] for place in range(8))
 
 
-def said(wish: Asked) -> dict[str, Any]:
-    """What it asks for where its queue may have a default."""
-    return {name: getattr(wish, name) for name in ("cpus", "gpus", "memory_gb", "minutes", "image")}
-
-
 def spec(wish: Asked, job: Posted, queue: Queue, folder: Path, shared: tuple[Path, ...] = ()) -> JobSpec:
     """*wish* as a job of *queue* that starts in *folder*, and may write to *shared* too; recorded as *job*."""
     apart = {_OUTER: ""} if _OUTER in os.environ else {}  # the run that launches it may long have ended by then
@@ -91,7 +81,7 @@ def spec(wish: Asked, job: Posted, queue: Queue, folder: Path, shared: tuple[Pat
         env={**wish.env, JOB: job.id, **hidden, **apart},
         secrets=wish.secrets, key=f"{job.project}/{job.id}", preemptible=wish.preemptible,
     )  # fmt: skip
-    filled = queue.filled(plain, said(wish))
+    filled = queue.filled(plain, wish)
     head = (*program(queue, filled.image), "run", *(("--push",) if queue.is_away else ()))
     if wish.tasks is None:
         return replace(filled, command=_words(wish, job, None, head))

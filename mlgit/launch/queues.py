@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mlgit.core import figures
-from mlgit.core.job import JobSpec
+from mlgit.core.job import JobSpec, Needs
 from mlgit.errors import ConfigError, NotFoundError, UsageError
 from mlgit.launch import backends
 
@@ -70,10 +70,9 @@ class Queue:
         """Whether its jobs see no disk of this machine's: their code is the backend's to bring."""
         return bool(getattr(self.settings, "is_away", False))
 
-    def filled(self, spec: JobSpec, said: Mapping[str, Any]) -> JobSpec:
-        """*spec* with what a person *said*, and what the queue's defaults say besides."""
-        names = ("cpus", "gpus", "memory_gb", "minutes", "image")
-        told = {name: said.get(name) if said.get(name) is not None else getattr(self.defaults, name) for name in names}
+    def filled(self, spec: JobSpec, wish: Needs) -> JobSpec:
+        """*spec* with what *wish* says, and what the queue's defaults say besides."""
+        told = {name: getattr(self.defaults, name) if value is None else value for name, value in wish.needs.items()}
         if told["minutes"] is None:
             told["minutes"] = self.limits.minutes
         given = {name: value for name, value in told.items() if value is not None}
@@ -81,10 +80,9 @@ class Queue:
 
     def check(self, spec: JobSpec, others: int = 0) -> None:
         """Raise `UsageError` where *spec* is more than the queue allows, beside *others* that have not ended."""
-        asked = {"cpus": spec.cpus, "gpus": spec.gpus, "memory_gb": spec.memory_gb, "minutes": spec.minutes,
-                 "tasks": len(spec.array), "jobs": others + 1}  # fmt: skip
+        asked = {**spec.needs, "tasks": len(spec.array), "jobs": others + 1}
         for name, value in asked.items():
-            if (most := getattr(self.limits, name)) is not None and value is not None and value > most:
+            if (most := getattr(self.limits, name, None)) is not None and value is not None and value > most:
                 what = (
                     f"The job {spec.name!r} asks for {value:g} {_WORDS.get(name, name)}, and the queue "
                     f"{self.name} gives {most:g} at the most."

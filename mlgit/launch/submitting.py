@@ -126,17 +126,16 @@ def _listed(place: Place, queue: Queue, wish: Asked, here: Path, commit: str) ->
     """The job as the list is to have it: nothing that looks like a secret."""
     project = place.settings.project
     name = asked.of_key(project, wish.key) if wish.key else names.run_id()
-    filled = queue.filled(JobSpec(name=wish.name), asked.said(wish))
+    filled = queue.filled(JobSpec(name=wish.name), wish)
     return Posted(
         id=name, name=secrets.redact(wish.name), project=project, queue=queue.name, backend=queue.kind,
         settings=as_data(queue.settings), command=secrets.redact_command(wish.command),
         params=tuple(map(_hidden, wish.params)), run="" if wish.is_bare else wish.run or name, code=commit,
         folder=_inside(place, here) if commit else str(here),
         env={key: str(value) for key, value in secrets.redact_params(wish.env).items()}, secrets=wish.secrets,
-        cpus=filled.cpus, gpus=filled.gpus, memory_gb=filled.memory_gb, minutes=filled.minutes, image=filled.image,
         tasks=wish.tasks, preemptible=wish.preemptible, submitted=round(time.time(), 3), by=place.repo.identity,
-        host=os.uname().nodename if queue.is_here else "",
-        machine=live.machine() if queue.is_here else "", key=secrets.redact(wish.key), state=JobState.QUEUED,
+        host=os.uname().nodename if queue.is_here else "", machine=live.machine() if queue.is_here else "",
+        key=secrets.redact(wish.key), state=JobState.QUEUED, **filled.needs,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mlgit import settings
-from mlgit.core.job import JobSpec, Member
+from mlgit.core.job import JobSpec, Member, Needs
 from mlgit.errors import ConfigError, NotFoundError, UsageError
 from mlgit.launch import backends, local, queues
 
@@ -75,7 +75,7 @@ def test_a_job_has_what_its_queue_says_unless_it_says_otherwise(tmp_path: Path):
     queue = queues.find(read(tmp_path, FULL), "desk")
     spec = JobSpec(name="a", command=("x",), env={"A": "b"})
 
-    plain, own = queue.filled(spec, {}), queue.filled(spec, {"gpus": 0, "minutes": 5.0})
+    plain, own = queue.filled(spec, Needs()), queue.filled(spec, Needs(gpus=0, minutes=5.0))
 
     assert (plain.gpus, plain.minutes, plain.env) == (1, 30, {"NCCL_DEBUG": "INFO", "A": "b"})
     assert (own.gpus, own.minutes, own.memory_gb) == (0, 5, None)
@@ -84,7 +84,7 @@ def test_a_job_has_what_its_queue_says_unless_it_says_otherwise(tmp_path: Path):
 def test_a_job_without_a_bound_has_the_longest_that_its_queue_allows(tmp_path: Path):
     queue = queues.find(read(tmp_path, FULL.replace("minutes: 30, ", "")), "desk")
 
-    assert queue.filled(JobSpec(name="a", command=("x",)), {}).minutes == 60
+    assert queue.filled(JobSpec(name="a", command=("x",)), Needs()).minutes == 60
 
 
 @pytest.mark.parametrize(

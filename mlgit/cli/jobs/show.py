@@ -54,8 +54,7 @@ def command(job: str, as_json: bool) -> None:
 
 
 def _facts(job: Posted) -> dict[str, str]:
-    asked = {"cpus": job.cpus, "gpus": job.gpus, "memory_gb": job.memory_gb, "minutes": job.minutes,
-             "image": job.image, "tasks": job.tasks, "preemptible": "yes" if job.preemptible else None}  # fmt: skip
+    asked = {**job.needs, "tasks": job.tasks, "preemptible": "yes" if job.preemptible else None}
     given = [*(f"{name}={value}" for name, value in job.env.items()), *(f"{name}=…" for name in job.secrets)]
     return {
         "command": shown.command_line(job),
