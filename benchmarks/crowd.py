@@ -87,7 +87,7 @@ def runs(count: int, source: str, *, seed: int = 0) -> Iterator[Run]:
                 "lr": 10 ** rng.uniform(-5, -1), "batch_size": 2 ** rng.randint(3, 9), "depth": rng.randint(1, 24),
                 "optimizer": rng.choice(("adam", "sgd", "adamw", "lion")),
             }  # fmt: skip
-        accuracy = 1 - abs(math.log10(float(group["lr"])) + 3) / 8 - rng.expovariate(20)  # type: ignore[arg-type]
+        accuracy = 1 - abs(math.log10(float(group["lr"])) + 3) / 8 - rng.expovariate(20)
         created = _BEGIN + _SPAN * number / count
         yield Run(
             id=names.run_id(rng), name=names.run_name(rng), project=rng.choice(_PROJECTS), state=rng.choice(_STATES),

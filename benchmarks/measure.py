@@ -41,7 +41,7 @@ def process(
 
 def python(code: str, **kwargs: object) -> Cost:
     """What a Python program costs, in this environment."""
-    return process((sys.executable, "-c", code), **kwargs)  # type: ignore[arg-type]
+    return process((sys.executable, "-c", code), **kwargs)
 
 
 @dataclass(frozen=True)

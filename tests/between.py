@@ -127,7 +127,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             else:
                 self._ask(body, told)
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass  # noqa: N815
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass
 
     def _ask(self, body: bytes, cut: Cut | None) -> None:
         server = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -185,7 +185,7 @@ def between(port: int) -> Iterator[Between]:
     """Before the server at *port* of this machine."""
     handler = type("Handler", (_Handler,), {"port": port})
     server = _Server(("127.0.0.1", 0), handler)
-    server.between = handler.between = Between(f"http://127.0.0.1:{server.server_port}")  # type: ignore[attr-defined]
+    server.between = handler.between = Between(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -113,9 +113,9 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a Python program in a fresh process: `python("-c", code, cwd=…, env=…)`."""
 
     def call(*args: str, check: bool = True, **kwargs: object) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run([sys.executable, *args], capture_output=True, text=True, **kwargs)  # type: ignore[call-overload]
+        done = subprocess.run([sys.executable, *args], capture_output=True, text=True, **kwargs)
         assert not check or done.returncode == 0, f"{args} → {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done  # type: ignore[no-any-return]
+        return done
 
     return call
 

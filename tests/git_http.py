@@ -44,7 +44,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = _serve  # noqa: N815  (the names that http.server looks for)
+    do_GET = do_POST = _serve
 
 
 class _Server(http.server.ThreadingHTTPServer):

@@ -46,7 +46,7 @@ def is_here() -> bool:
     return all(map(find_spec, ("kubernetes", "kubernetes_validate")))
 
 
-class Refused(Exception):  # noqa: N818
+class RefusedError(Exception):
     """An answer that is none."""
 
     def __init__(self, code: int, reason: str, message: str) -> None:
@@ -67,7 +67,7 @@ class Cluster:
         self.maps: dict[str, dict[str, Any]] = {}
         self.sent: list[dict[str, Any]] = []
         """The bodies that were created, as they came."""
-        self.refusing: dict[str, Refused] = {}
+        self.refusing: dict[str, RefusedError] = {}
         """What is refused, by a path's last word."""
         self.page = 500
         self.asked = 0
@@ -79,7 +79,7 @@ class Cluster:
         check(body)
         name = body["metadata"]["name"]
         if name in kind:
-            raise Refused(409, "AlreadyExists", f'"{name}" already exists')
+            raise RefusedError(409, "AlreadyExists", f'"{name}" already exists')
         body["metadata"] |= {"uid": str(uuid.uuid4()), "namespace": "team", "creationTimestamp": _now()}
         kind[name] = body
         if kind is self.jobs:
@@ -116,7 +116,7 @@ class Cluster:
 
     def get(self, kind: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
         if name not in kind:
-            raise Refused(404, "NotFound", f'"{name}" not found')
+            raise RefusedError(404, "NotFound", f'"{name}" not found')
         return kind[name]
 
     def delete_pod(self, name: str) -> dict[str, Any]:
@@ -384,16 +384,16 @@ def check(body: dict[str, Any]) -> None:
     try:
         kubernetes_validate.validate(plain, kubernetes_validate.latest_version(), strict=True)
     except kubernetes_validate.ValidationError as exc:
-        raise Refused(400, "BadRequest", f"{exc.json_path}: {exc.message}") from exc
+        raise RefusedError(400, "BadRequest", f"{exc.json_path}: {exc.message}") from exc
     about = body["metadata"]
     if not _NAME.fullmatch(about["name"]):
-        raise Refused(422, "Invalid", f"metadata.name: {about['name']!r}")
+        raise RefusedError(422, "Invalid", f"metadata.name: {about['name']!r}")
     labels = {
         **about.get("labels", {}),
         **body.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {}),
     }
     if wrong := [value for value in labels.values() if not _LABEL.fullmatch(value)]:
-        raise Refused(422, "Invalid", f"metadata.labels: {wrong[0]!r}")
+        raise RefusedError(422, "Invalid", f"metadata.labels: {wrong[0]!r}")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -412,13 +412,13 @@ class _Handler(BaseHTTPRequestHandler):
         cluster.asked += 1
         try:
             if self.headers["Authorization"] != f"Bearer {_TOKEN}":
-                raise Refused(401, "Unauthorized", "Unauthorized")
+                raise RefusedError(401, "Unauthorized", "Unauthorized")
             if url.path.endswith("/log"):
                 return self._log(url.path.split("/")[-2], is_followed=asked.get("follow") == "true")
             with cluster.changed:
                 answer = json.dumps(self._answer(url.path, asked, body)).encode()
             code = 201 if self.command == "POST" else 200
-        except Refused as exc:
+        except RefusedError as exc:
             answer, code = json.dumps(exc.status).encode(), exc.status["code"]
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
@@ -427,7 +427,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
         return None
 
-    do_GET = do_POST = do_PATCH = do_DELETE = _do  # noqa: N815
+    do_GET = do_POST = do_PATCH = do_DELETE = _do
 
     def _answer(self, path: str, asked: dict[str, str], body: Any) -> Any:
         cluster = self.cluster
@@ -441,7 +441,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._listed(kinds[path], asked)
         place = path.rpartition("/")[0]
         if place not in kinds:
-            raise Refused(404, "NotFound", f'namespaces "{path.split("/")[-2]}" not found')
+            raise RefusedError(404, "NotFound", f'namespaces "{path.split("/")[-2]}" not found')
         if self.command == "GET":
             return _shown(cluster.get(kinds[place], last))
         if self.command == "PATCH" and place == _JOBS:
@@ -467,7 +467,7 @@ class _Handler(BaseHTTPRequestHandler):
         with cluster.changed:
             pod = cluster.get(cluster.pods, name)
             if not cluster.log(pod).exists():
-                raise Refused(400, "BadRequest", "container is waiting to start: ContainerCreating")
+                raise RefusedError(400, "BadRequest", "container is waiting to start: ContainerCreating")
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()

@@ -37,8 +37,8 @@ def record(repo: Repo, run_id: str, **fields: Any) -> Run:
         "name": "n", "project": "p", "state": State.FINISHED, "params": {"lr": 0.1}, "metrics": {"loss": 1},
         "created": 1e9, "finished": 1e9 + 60,
     } | fields  # fmt: skip
-    source = track(repo, about["data"]) if "data" in about else repo.resolve("HEAD")  # type: ignore[arg-type]
-    run = Run(id=run_id, source=source, **about)  # type: ignore[arg-type]
+    source = track(repo, about["data"]) if "data" in about else repo.resolve("HEAD")
+    run = Run(id=run_id, source=source, **about)
     made = result.commit(repo, Account(run=run), ())
     ref = refs.run_ref(run.project, run.name, run.id)
     repo.move([Move(ref, None, made.commit)], why="run")

@@ -303,7 +303,7 @@ def serving(folder: Path, remote: Path) -> Iterator[GitHub]:
                 headers, told = {"Location": told}, None
             self._send(status, headers, b"" if told is None else json.dumps(told).encode())
 
-        do_GET = do_POST = _answer  # noqa: N815
+        do_GET = do_POST = _answer
 
         def _send(self, status: int, headers: dict[str, str], content: bytes) -> None:
             self.send_response(status)

@@ -261,14 +261,14 @@ class Shelf(http.server.BaseHTTPRequestHandler):
         if self.readonly:
             self._say(405)
             return
-        kept = self.lie(self.path, body) if self.lie else body  # type: ignore[misc]
+        kept = self.lie(self.path, body) if self.lie else body
         if kept is not None:
             path = self.root / self.path.lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(kept)
         self._say(200)
 
-    do_PUT = do_POST  # noqa: N815
+    do_PUT = do_POST
 
     def _say(self, status: int, content: bytes = b"", *, send: bool = True) -> None:
         self.send_response(status)

@@ -53,7 +53,7 @@ def test_a_run_loads_no_heavy_library(repo: object, python: Script, tmp_path: Pa
     program = "import sys, mlgit\nmlgit.init(config={'lr': 0.1})\nmlgit.log({'a': 1})\nmlgit.finish()\n"
     needed = ("orjson", "yaml")
     unwanted = (*(name for name in HEAVY if name not in needed), "mlgit.integrations", "difflib", "html", "tempfile")
-    done = python("-c", program + LOADED.format(unwanted)[2:], cwd=repo.folder)  # type: ignore[attr-defined]
+    done = python("-c", program + LOADED.format(unwanted)[2:], cwd=repo.folder)
 
     assert done.stdout.splitlines()[-1] == ""
 
@@ -113,7 +113,7 @@ def every_command() -> list[tuple[str, click.Command]]:
                 context = click.Context(command)
                 found += [
                     (f"{name} {sub}", command.get_command(context, sub)) for sub in command.list_commands(context)
-                ]  # type: ignore[misc]
+                ]
     return found
 
 

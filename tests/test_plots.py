@@ -74,7 +74,7 @@ def test_a_chart_is_transparent_and_the_same_every_time() -> None:
     one, two = plots.curves(runs), plots.curves(runs)
 
     assert one == two
-    assert picture(one).getpixel((0, 0))[3] == 0  # type: ignore[index]
+    assert picture(one).getpixel((0, 0))[3] == 0
     assert {plots.COLOURS[0], plots.COLOURS[1], plots.INK} <= colours(one)
     assert not any(word in one for word in (b"tEXt", b"iTXt", b"zTXt", b"tIME"))
 
@@ -199,7 +199,7 @@ def test_what_a_sweep_found_is_transparent_and_the_same_every_time() -> None:
 
     assert once == again
     for png in once:
-        assert picture(png).getpixel((0, 0))[3] == 0  # type: ignore[index]
+        assert picture(png).getpixel((0, 0))[3] == 0
         assert picture(png).width <= 1600
 
 

@@ -25,7 +25,7 @@ from mlgit.store import ledgers
 
 
 def add(target: str, **wish: object) -> Added:
-    place, wanted = wiring.place(), Wish(**wish)  # type: ignore[arg-type]
+    place, wanted = wiring.place(), Wish(**wish)
     return adding.add(place, adding.plan(place, target, wanted), wanted)
 
 

@@ -30,12 +30,12 @@ def data(inside: Repo, tmp_path: Path) -> Path:
 
 
 def dataset(**about: object) -> wandb.Artifact:
-    return wandb.Artifact("mnist", type="dataset", **about)  # type: ignore[arg-type]
+    return wandb.Artifact("mnist", type="dataset", **about)
 
 
 def logged(draft: wandb.Artifact, **about: object) -> wandb.Artifact:
     with wandb.init() as run:
-        return run.log_artifact(draft, **about)  # type: ignore[arg-type]
+        return run.log_artifact(draft, **about)
 
 
 @pytest.mark.parametrize("name", re.findall(r"`(\w+)`", ties.__doc__ or ""))
@@ -219,12 +219,12 @@ def test_every_name_that_w_b_takes_is_one(data: Path, inside: Repo, name: str):
 def test_what_is_no_time_span_or_no_metadata_is_refused_at_once(inside: Repo):
     draft = dataset()
     with pytest.raises(TypeError, match="timedelta"):
-        draft.ttl = 3  # type: ignore[assignment]
+        draft.ttl = 3
     with pytest.raises(TypeError, match="metadata"):
-        draft.metadata = 3  # type: ignore[assignment]
+        draft.metadata = 3
     for metadata in (3, {"made by": object()}):
         with pytest.raises(TypeError, match="metadata"):
-            wandb.Artifact("a", type="dataset", metadata=metadata)  # type: ignore[arg-type]
+            wandb.Artifact("a", type="dataset", metadata=metadata)
 
 
 def test_a_time_to_live_is_recorded_and_said_to_mean_nothing_else(data: Path, capsys: pytest.CaptureFixture[str]):

@@ -21,7 +21,7 @@ from tests.conftest import need
 
 
 def add(target: str, **wish: object) -> Added:
-    place, wanted = wiring.place(), Wish(**wish)  # type: ignore[arg-type]
+    place, wanted = wiring.place(), Wish(**wish)
     return adding.add(place, adding.plan(place, target, wanted), wanted)
 
 

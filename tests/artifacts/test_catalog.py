@@ -11,7 +11,7 @@ from tests import tellers
 
 
 def version(content: str, *, name: str = "net", **about: object) -> ArtifactVersion:
-    return ArtifactVersion(name=name, type="model", hash=content * 32, size=1, path=name, **about)  # type: ignore[arg-type]
+    return ArtifactVersion(name=name, type="model", hash=content * 32, size=1, path=name, **about)
 
 
 def run(number: int, *logged: ArtifactVersion, project: str = "p") -> Run:

@@ -29,7 +29,7 @@ def data(inside: Repo, tmp_path: Path) -> Path:
 
 
 def draft(data: Path, **about: object) -> Artifact:
-    made = mlgit.Artifact("digits", "dataset", **about)  # type: ignore[arg-type]
+    made = mlgit.Artifact("digits", "dataset", **about)
     made.add_file(data)
     return made
 

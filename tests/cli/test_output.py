@@ -28,7 +28,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         screen = Terminal()
         monkeypatch.setenv("COLUMNS", str(width))
         monkeypatch.setattr(sys, "stdout", screen)
-        output.table(columns, rows, **more)  # type: ignore[arg-type]
+        output.table(columns, rows, **more)
         return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()]
 
     return show

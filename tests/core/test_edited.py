@@ -29,13 +29,13 @@ def seen(records: Records) -> ArtifactVersion:
 def edited(records: Records, change: dict[str, object], when: float) -> Records:
     """The records after a person has said something: it goes to the first one."""
     before, first = seen(records), min(records)
-    after = replace(before, **change)  # type: ignore[arg-type]
+    after = replace(before, **change)
     return {**records, first: records[first].taking(after, dict.fromkeys(after.differing(before), when))}
 
 
 def joined(base: Records, ours: Records, theirs: Records) -> Records:
     sides = [{n: [records[n]] if n in records else [] for n in (0, 1)} for records in (base, ours, theirs)]
-    found = {n: merging.versions(*(side[n] for side in sides), Side.THEIRS)[0] for n in (0, 1)}  # type: ignore[arg-type, misc]
+    found = {n: merging.versions(*(side[n] for side in sides), Side.THEIRS)[0] for n in (0, 1)}
     return {n: versions[0] for n, versions in found.items() if versions}
 
 

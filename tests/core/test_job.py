@@ -69,7 +69,7 @@ def test_one_key_has_one_name_whatever_the_job_is_called():
 )
 def test_what_no_backend_can_take_is_refused(more: dict[str, object], words: str):
     with pytest.raises(UsageError, match=words):
-        checked(JobSpec(**{"name": "x", "command": ("a",), **more}))  # type: ignore[arg-type]
+        checked(JobSpec(**{"name": "x", "command": ("a",), **more}))
 
 
 def test_secrets_come_from_the_environment():

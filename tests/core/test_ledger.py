@@ -14,7 +14,7 @@ WORDS = st.sampled_from(["", "gold", "old", "of March"])
 
 
 def version(content: str, **about: object) -> ArtifactVersion:
-    return ArtifactVersion(name="digits", type="dataset", hash=content * 32, size=1, path="data", **about)  # type: ignore[arg-type]
+    return ArtifactVersion(name="digits", type="dataset", hash=content * 32, size=1, path="data", **about)
 
 
 CONTENTS = st.sampled_from("0123456789")
@@ -39,7 +39,7 @@ STEPS = st.lists(
 
 def after(one: Ledger, steps: list[tuple[str, object]]) -> Ledger:
     for what, about in steps:
-        one = one.listing([about]) if what == "list" else one.telling(about)  # type: ignore[list-item, arg-type]
+        one = one.listing([about]) if what == "list" else one.telling(about)
     return one
 
 

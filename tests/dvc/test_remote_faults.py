@@ -226,7 +226,7 @@ def test_objects_go_side_by_side_as_many_as_are_asked_for(repo: Repo, s3: stores
 def test_a_store_that_lets_nobody_write_or_is_out_of_order_is_told(repo: Repo, way: Between, content: str):
     told = {}
     for status in (403, 500):
-        way.rule = lambda asked, status=status: Answer(status) if asked.method == "PUT" else None  # type: ignore[misc]
+        way.rule = lambda asked, status=status: Answer(status) if asked.method == "PUT" else None
         with pytest.raises(MlgitError) as raised:
             remote.push(repo, [content])
         told[status] = str(raised.value)

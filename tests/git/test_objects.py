@@ -19,7 +19,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
     start = process.start
 
     def counted(*args: object, **more: object) -> subprocess.Popen[bytes]:
-        begun.append(start(*args, **more))  # type: ignore[arg-type]  # whatever it takes
+        begun.append(start(*args, **more))
         return begun[-1]
 
     monkeypatch.setattr(process, "start", counted)

@@ -202,7 +202,7 @@ def test_what_is_edited_again_and_again_does_not_fill_the_index(
     run = query.runs(repo)[0]
     rows = []
     for number in range(12):
-        run = edit.edit(repo, run, lambda one: replace(one, notes=f"note {number}"))  # noqa: B023  (called at once)
+        run = edit.edit(repo, run, lambda one, number=number: replace(one, notes=f"note {number}"))
         assert [one.notes for one in query.runs(repo) if one.id == run.id] == [f"note {number}"]
         with sqlite3.connect(index) as connection:
             rows += connection.execute("SELECT max(row) + 1 FROM runs").fetchone()

@@ -220,7 +220,8 @@ def test_refs_that_move_in_any_way_are_as_if_the_index_were_made_anew(tmp_path: 
     tips = list(repo.refs("refs/heads/exp/").values())
     known = query.runs(repo)
     for number in range(12):
-        edited = edit.edit(repo, known[number % 6], lambda one: replace(one, tags=(f"t{number}",)))  # noqa: B023
+        tags = (f"t{number}",)
+        edited = edit.edit(repo, known[number % 6], lambda one, tags=tags: replace(one, tags=tags))
         tips.append(edited.commit)
     places = ("refs/heads/exp/p/", "refs/mlgit/trash/exp/p/", "refs/remotes/origin/exp/p/")
     for _ in range(80):

@@ -90,7 +90,7 @@ def test_what_gymnasium_films_is_logged(inside: Repo, monkeypatch: pytest.Monkey
         monkeypatch.setattr(importlib.util, "find_spec", lambda _name: True)
         monkeypatch.setitem(sys.modules, "gymnasium", ModuleType("gymnasium"))
     wrappers = ModuleType("gymnasium.wrappers")
-    wrappers.RecordVideo = RecordVideo  # type: ignore[attr-defined]
+    wrappers.RecordVideo = RecordVideo
     monkeypatch.setitem(sys.modules, "gymnasium.wrappers", wrappers)
     mlgit.init(monitor_gym=True)
     session.monitor_gymnasium()
@@ -110,7 +110,7 @@ def test_gymnasium_that_is_not_there_is_told(inside: Repo, capsys: pytest.Captur
 def test_tensorflows_hook_logs_a_summary_every_few_steps(inside: Repo, monkeypatch: pytest.MonkeyPatch):
     train = SimpleNamespace(SessionRunHook=object, SessionRunArgs=dict, get_global_step=lambda: "the step")
     tensorflow = ModuleType("tensorflow")
-    tensorflow.compat = SimpleNamespace(  # type: ignore[attr-defined]
+    tensorflow.compat = SimpleNamespace(
         v1=SimpleNamespace(train=train, summary=SimpleNamespace(merge_all=lambda: "all summaries"))
     )
     monkeypatch.setitem(sys.modules, "tensorflow", tensorflow)

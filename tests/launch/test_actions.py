@@ -288,7 +288,7 @@ def test_a_jobs_steps_tell_how_far_it_is_and_why_it_failed():
         return found.state.value, found.why
 
     def step(name: str, *words: str | None) -> dict[str, Any]:
-        return {"name": name, **run(*words)}  # type: ignore[arg-type]
+        return {"name": name, **run(*words)}
 
     setting_up = [step("Check out", "in_progress"), step(workflow_runs.COMMAND, "queued")]
     no_code = [step("Check out", "completed", "failure"), step(workflow_runs.COMMAND, "completed", "skipped")]

@@ -201,7 +201,7 @@ def test_a_job_whose_secret_is_refused_is_not_left(
     place: Place, cluster: kube.Cluster, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("TOKEN", "hush")
-    monkeypatch.setitem(cluster.refusing, "POST secrets", kube.Refused(403, "Forbidden", "cannot create secrets"))
+    monkeypatch.setitem(cluster.refusing, "POST secrets", kube.RefusedError(403, "Forbidden", "cannot create secrets"))
     with pytest.raises(MlgitError, match="cannot create secrets"):
         place.submit(place.spec(SLEEP, key="no secret", secrets=("TOKEN",)))
 
@@ -364,7 +364,7 @@ def test_a_cluster_that_is_away_silent_or_refuses_is_said_so(place: Place, clust
     with pytest.raises(MlgitError, match='namespaces "other" not found'):
         kubernetes.submit(spec, replace(place.settings, namespace="other"))
     for code, kind in ((403, MlgitError), (500, SilentError)):
-        cluster.refusing["GET jobs"] = kube.Refused(code, "No", f"no, {code}")
+        cluster.refusing["GET jobs"] = kube.RefusedError(code, "No", f"no, {code}")
         with pytest.raises(kind, match=f"does not tell how its jobs stand(.|\n)*no, {code}"):
             place.standing("x")
     cluster.refusing.clear()

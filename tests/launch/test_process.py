@@ -22,12 +22,12 @@ DEAF = (
 
 
 def python(code: str, **more: object) -> JobSpec:
-    return JobSpec(name="a job", command=(sys.executable, "-c", code), **more)  # type: ignore[arg-type]
+    return JobSpec(name="a job", command=(sys.executable, "-c", code), **more)
 
 
 def until(what: object, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
-    while not what():  # type: ignore[operator]
+    while not what():
         assert time.monotonic() < end, "it never came"
         time.sleep(0.01)
 

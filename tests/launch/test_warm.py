@@ -29,12 +29,12 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def spec(folder: Path, *words: str, **more: object) -> JobSpec:
-    return JobSpec(name="a", command=(sys.executable, "-m", "job_of_test", *words), folder=str(folder), **more)  # type: ignore[arg-type]
+    return JobSpec(name="a", command=(sys.executable, "-m", "job_of_test", *words), folder=str(folder), **more)
 
 
 @contextmanager
 def begun(one: JobSpec, folder: Path, **more: object) -> Iterator[process.Job]:
-    job = BEGIN.start(one, process.Settings(log_dir=folder / "logs", grace_seconds=0.2), **more)  # type: ignore[arg-type]
+    job = BEGIN.start(one, process.Settings(log_dir=folder / "logs", grace_seconds=0.2), **more)
     try:
         yield job
     finally:

@@ -82,8 +82,8 @@ def test_many_files_are_told_by_what_they_end_with():
 def test_open_lineages_own_client_reads_every_event():
     """Its classes are made of the published schemas: they take no field that is not there, and check times and ids."""
     need("openlineage", importlib.util.find_spec("openlineage") is not None)
-    from openlineage.client import event_v2, serde  # type: ignore[import-not-found]
-    from openlineage.client.generated import (  # type: ignore[import-not-found]
+    from openlineage.client import event_v2, serde
+    from openlineage.client.generated import (
         dataset_type_dataset,
         dataset_version_dataset,
         error_message_run,
@@ -167,7 +167,7 @@ def test_the_repository_that_a_run_recorded_is_named(inside: Repo, ended: None, 
 
 def test_ro_crates_own_library_reads_a_crate(tmp_path: Path):
     need("rocrate", importlib.util.find_spec("rocrate") is not None)
-    from rocrate.rocrate import ROCrate  # type: ignore[import-not-found]
+    from rocrate.rocrate import ROCrate
 
     (tmp_path / crate.FILE).write_text(json.dumps(crate.render(RUNS, name="churn")))
 
@@ -201,7 +201,7 @@ def test_a_crate_says_what_the_profile_demands():
 @pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")  # rdflib's, in mlcroissant
 def test_croissants_own_library_reads_the_records_of_a_dataset(inside: Repo, ended: None, mlgit: Cli):
     need("mlcroissant", importlib.util.find_spec("mlcroissant") is not None)
-    import mlcroissant  # type: ignore[import-not-found]
+    import mlcroissant
 
     Path("digits/deep").mkdir(parents=True)
     Path("digits/train.csv").write_text("x,a label\n1,one\n2,two\n")

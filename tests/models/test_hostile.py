@@ -153,5 +153,6 @@ def test_a_booster_may_be_as_deep_as_boosters_are():
     assert not nesting.is_too_deep(b'{"a": ["[[[[", "\\"[", {"b": [1, 2]}' + b", [[]]" * 1000 + b"]}")
     assert not nesting.is_too_deep(b'{"a": "' + b"[" * 1000)  # a text without an end
     assert not nesting.is_too_deep(b"{L" + struct.pack(">q", 1) + b"a[$d#L" + struct.pack(">q", 50) + b"[" * 200 + b"}")
-    assert nesting.is_too_deep(b"{L" + struct.pack(">q", 1) + b"a[$d#L" + struct.pack(">q", 0) + b"L" + struct.pack(">q", 1) + b"b" + b"[" * 200)  # fmt: skip  # noqa: E501
+    none, one = (b"L" + struct.pack(">q", count) for count in (0, 1))
+    assert nesting.is_too_deep(b"{" + one + b"a[$d#" + none + one + b"b" + b"[" * 200)
     assert nesting.is_too_deep(b"[#L\0\0\0\0\0\0\0\1" * 200)

@@ -89,7 +89,7 @@ def test_the_run_that_loads_a_model_remembers_it(inside: Repo):
     with wandb.init() as second:
         wandb.load_model("net")
 
-    assert [used.name for used in query.of_id(inside, second.id).used] == ["net"]  # type: ignore[union-attr]
+    assert [used.name for used in query.of_id(inside, second.id).used] == ["net"]
 
 
 def test_a_stage_of_what_was_only_logged_is_told_to_be_one_of_registered_models(inside: Repo):
@@ -114,7 +114,7 @@ def test_a_pickle_is_made_only_where_somebody_asks_for_it_and_is_marked(inside: 
     with wandb.init() as run:
         for asked in ({}, {"framework": "pickle"}):
             with pytest.raises(UsageError, match="allow_pickle=True"):
-                run.log_model(Planted("never"), name="net", **asked)  # type: ignore[arg-type]
+                run.log_model(Planted("never"), name="net", **asked)
         run.log_model({"a": 1}, name="net", allow_pickle=True)
 
     card = wandb.model_card("net")
@@ -152,7 +152,7 @@ def test_a_file_is_kept_as_it_is_and_marked_by_its_content(inside: Repo, type: s
 
 
 def test_a_file_of_a_known_format_is_loaded_by_it(inside: Repo):
-    np.savez("weights.npz", **WEIGHTS)  # type: ignore[arg-type]
+    np.savez("weights.npz", **WEIGHTS)
     with wandb.init() as run:
         run.log_model("weights.npz", name="net", metadata={"epoch": 3})
         brought = run.use_model("net:latest")

@@ -310,7 +310,7 @@ def test_a_run_that_has_ended_may_log_and_use_artifacts(three: Repo, tmp_path: P
 
 def test_a_run_uses_artifacts_and_not_their_names(three: Repo):
     with pytest.raises(ValueError, match="an artifact is asked for"):
-        wandb.Api().runs("digits")[0].use_artifact("scores:v0")  # type: ignore[arg-type]
+        wandb.Api().runs("digits")[0].use_artifact("scores:v0")
 
 
 def test_artifacts_are_looked_through_by_type_and_name(inside: Repo, tmp_path: Path):

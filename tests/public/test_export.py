@@ -115,7 +115,7 @@ def _content(place: Path) -> dict[str, bytes]:
             return {name: archive.read(name) for name in archive.namelist()}
     if place.name.endswith(".gz"):
         with tarfile.open(place) as archive:
-            return {one.name: archive.extractfile(one).read() for one in archive.getmembers()}  # type: ignore[union-attr]
+            return {one.name: archive.extractfile(one).read() for one in archive.getmembers()}
     return {path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
 

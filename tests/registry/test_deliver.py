@@ -196,7 +196,7 @@ def test_it_comes_into_an_empty_folder_and_again_where_it_is(
     lose(inside)
     (tmp_path / "got").mkdir()
 
-    first = json.loads(mlgit("model", "get", "digits", "--to", str(tmp_path / "got"), "--json").stdout)  # type: ignore[attr-defined]
+    first = json.loads(mlgit("model", "get", "digits", "--to", str(tmp_path / "got"), "--json").stdout)
     again = deliver.deliver(inside, model, tmp_path / "got")
 
     assert content(again) == FILES

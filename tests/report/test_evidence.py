@@ -27,7 +27,7 @@ def run(repo: Repo, run_id: str, rev: str, command: Sequence[str] = (), **fields
     source = repo.resolve(rev)
     tree = repo.git("rev-parse", f"{rev}^{{tree}}")
     given = {"name": f"run-{run_id}", "state": State.FINISHED, "created": 100.0, "finished": 110.0} | fields
-    one = Run(id=run_id, project="digits", source=source, tree=tree, ref=f"refs/heads/exp/digits/{run_id}", **given)  # type: ignore[arg-type]
+    one = Run(id=run_id, project="digits", source=source, tree=tree, ref=f"refs/heads/exp/digits/{run_id}", **given)
     about = json.dumps({"command": command}).encode()
     commit = repo.commit(source, {"experiment/run.yaml": about}, result.message(one))
     repo.move([Move(one.ref, None, commit)], why="test")

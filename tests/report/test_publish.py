@@ -152,7 +152,7 @@ def test_a_refused_gate_is_a_failure(here: Place, train: Train) -> None:
 
 def test_a_forge_that_may_not_be_written_is_left_alone(here: Place, train: Train) -> None:
     class ReadOnly(FolderForge):
-        capabilities = Capabilities(writable=False, drafts=True)  # type: ignore[assignment]
+        capabilities = Capabilities(writable=False, drafts=True)
 
     forge = FolderForge(here.repo)
     number = proposal(here, forge, train("only", {"accuracy": [0.5, 0.9]}))

@@ -50,7 +50,7 @@ def about(**changes: object) -> Compared:
         "head": HEAD, "base": BASE, "beside": "main", "goals": GOALS, "siblings": (HEAD, sibling, lost),
         "command": ("python", "train.py", "--note", "it's fine"), "has_origin": True,
     }  # fmt: skip
-    return Compared(**(given | changes))  # type: ignore[arg-type]
+    return Compared(**(given | changes))
 
 
 def parsed(text: str) -> list[Token]:

@@ -107,7 +107,7 @@ def test_a_run_is_made_again_by_one_command_in_any_clone() -> None:
 
 def test_a_base_with_params_from_outside_is_said() -> None:
     def said(**fields: object) -> str:
-        base = replace(BASE, **fields)  # type: ignore[arg-type]
+        base = replace(BASE, **fields)
         return build(Compared(head=HEAD, base=base, beside="main", goals={})).from_outside
 
     assert said() == ""

@@ -519,7 +519,7 @@ def test_what_both_machines_have_edited_is_for_whoever_joins_them(machines: tupl
     asked: list[tuple[str, str, str]] = []
 
     def settled(*about: str) -> None:
-        asked.append(about)  # type: ignore[arg-type]
+        asked.append(about)
 
     unsettled = joined(one, two, settle=settled)
 

@@ -18,7 +18,7 @@ from mlgit.tracking import session
 
 
 def recorded(**about: object) -> Run:
-    run = session.init(name="first", config={"lr": 0.1}, **about)  # type: ignore[arg-type]
+    run = session.init(name="first", config={"lr": 0.1}, **about)
     run.log({"loss": 0.5})
     run.finish()
     return query.runs(run._journal.repo)[0]

@@ -21,12 +21,12 @@ from tests.conftest import make_repo
 
 def posted(name: str, **about: object) -> Posted:
     told = {"id": name, "name": f"job-{name}", "project": "p", "queue": "desk", "backend": "local", "submitted": 5.0}
-    return Posted(**{**told, **about})  # type: ignore[arg-type]
+    return Posted(**{**told, **about})
 
 
 def keep(repo: Repo, *some: Posted) -> None:
     for job in some:
-        jobs.change(repo, "p", lambda before, job=job: {**before, job.id: job}, why=f"launch {job.name}")  # type: ignore[misc]
+        jobs.change(repo, "p", lambda before, job=job: {**before, job.id: job}, why=f"launch {job.name}")
 
 
 def exchange(repo: Repo) -> None:

@@ -22,7 +22,7 @@ from mlgit.store import check, ledgers
 def version(content: str, name: str = "digits", **about: object) -> ArtifactVersion:
     return ArtifactVersion(
         name=name, type="dataset", hash=content * 32, size=7, path="data", created=5.0, by="Ada <ada@example.com>",
-        **about,  # type: ignore[arg-type]
+        **about,
     )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def three(tmp_path: Path, repo: Repo) -> list[Repo]:
     found = [Repo.find(repo.folder) or repo]  # with the settings that it has by now
     for name in ("two", "three"):
         subprocess.run(["git", "clone", "-q", str(far.folder), str(tmp_path / name)], check=True)
-        found.append(Repo.find(tmp_path / name))  # type: ignore[arg-type]
+        found.append(Repo.find(tmp_path / name))
     return found
 
 

@@ -27,7 +27,7 @@ def version(**fields: Any) -> ModelVersion:
         "artifact": "net",
         "hash": "0",
     }
-    return ModelVersion(**plain | fields)  # type: ignore[arg-type]
+    return ModelVersion(**plain | fields)
 
 
 @settings(deadline=None)

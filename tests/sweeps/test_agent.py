@@ -291,7 +291,7 @@ def test_what_another_agent_runs_is_left_to_it_and_waited_for(tmp_path: Path) ->
             board.claims = claims.leave(claims.release(board.claims, "other", {1}), "other")
         return board.sweep, board.claims
 
-    board.look = look  # type: ignore[method-assign]
+    board.look = look
     outcome, news = run(job, machine, board)
 
     assert looks >= 20
@@ -313,7 +313,7 @@ def test_what_an_agent_held_that_dies_while_there_is_nothing_else_to_do_is_taken
             board.gone.add("other")
         return board.sweep, board.claims
 
-    board.look = look  # type: ignore[method-assign]
+    board.look = look
     outcome, _ = run(job, machine, board)
 
     assert outcome.ended == "nothing left"
@@ -341,7 +341,7 @@ def test_an_agent_heeds_what_the_sweep_is_told(tmp_path: Path, state: SweepState
                 board.settle(SweepState.RUNNING)
         return board.sweep, board.claims
 
-    board.look = look  # type: ignore[method-assign]
+    board.look = look
     outcome, news = run(job, machine, board)
 
     assert outcome.ended == ended
@@ -363,7 +363,7 @@ def test_an_agent_that_was_given_up_ends_what_others_run_now(tmp_path: Path) -> 
             )
         return board.sweep, board.claims
 
-    board.look = look  # type: ignore[method-assign]
+    board.look = look
     board.gone = {"other"}
     outcome, _ = run(job, machine, board)
 

@@ -262,7 +262,7 @@ def test_what_is_no_sweep_is_refused(inside: Repo) -> None:
     with pytest.raises(ConfigError, match="method"):
         mlgit.sweep({"method": "magic", "parameters": {"x": {"value": 1}}})
     with pytest.raises(UsageError, match="a dict"):
-        mlgit.sweep("sweep.yaml")  # type: ignore[arg-type]
+        mlgit.sweep("sweep.yaml")
     with pytest.raises(NotFoundError, match="no sweep"):
         mlgit.agent("nothing", train)
     with pytest.raises(UsageError, match="names no program"):

@@ -24,7 +24,7 @@ def sweep(sweep_id: str = "k3f9a2xq", **more: object) -> Sweep:
         "id": sweep_id, "name": "no 1: first", "project": "digits", "method": "random", "metric": "acc",
         "goal": Goal.MAXIMIZE, "seed": 7, "created": 1700000000.5, "command": ("./t", "a b", "${args}"), "file": FILE,
     }  # fmt: skip
-    return Sweep(**(fields | more))  # type: ignore[arg-type]
+    return Sweep(**(fields | more))
 
 
 def test_a_sweep_comes_back_from_git_as_it_was(repo: Repo) -> None:

@@ -30,7 +30,7 @@ def one(repo: Repo, run_id: str = "abcdefgh") -> Run:
 
 def first(*losses: float, exit_code: int = 1, **wanted: object) -> Run:
     """A run of the id `abcdefgh` that logged *losses*, as its branch holds it."""
-    run = wandb.init(**{"id": "abcdefgh", "name": "first", "config": {"lr": 0.1}, **wanted})  # type: ignore[arg-type]
+    run = wandb.init(**{"id": "abcdefgh", "name": "first", "config": {"lr": 0.1}, **wanted})
     for loss in losses:
         run.log({"loss": loss})
     run.finish(exit_code)
@@ -234,7 +234,7 @@ def test_a_killed_run_is_recovered_and_then_resumed(inside: Repo, python: Script
     run = one(inside)
 
     assert steps(inside, run) == [(0, 3.0), (1, 2.0)]
-    assert [runs.read(inside, oid).state for oid, _ in inside.ancestors(run.commit)[:2]] == [  # type: ignore[union-attr]
+    assert [runs.read(inside, oid).state for oid, _ in inside.ancestors(run.commit)[:2]] == [
         State.FINISHED,
         State.CRASHED,
     ]
@@ -359,7 +359,7 @@ def test_a_point_that_cannot_be_is_said(inside: Repo, wanted: dict[str, str], sa
     first(3.0, 2.0, 1.0)
 
     with pytest.raises((UsageError, NotFoundError)) as caught:
-        wandb.init(**wanted)  # type: ignore[arg-type]
+        wandb.init(**wanted)
     assert said in " ".join(str(caught.value).split())
     assert not live.folders(inside)
 

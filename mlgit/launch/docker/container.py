@@ -88,7 +88,7 @@ def _request(spec: JobSpec, name: str, settings: Settings, labels: Mapping[str, 
         seconds = f"{spec.minutes * 60:.3f}".rstrip("0").rstrip(".")  # busybox takes no exponents
         words, more = ["timeout", "-k", str(settings.grace_seconds), seconds, *words], {MINUTES: repr(spec.minutes)}
     user = settings.user or _user()
-    home = {"HOME": "/tmp"} if user == NOBODY else {}  # noqa: S108  # nobody has none, and libraries cache there
+    home = {"HOME": "/tmp"} if user == NOBODY else {}  # noqa: S108  (nobody has none, and libraries cache there)
     asked = ContainerConfig(
         VERSION, name, words, entrypoint=[], working_dir=folder, user=user,
         environment={**home, **spec.env, **dict.fromkeys(spec.secrets)}, labels={**labels, **more}, host_config=host,

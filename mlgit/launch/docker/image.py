@@ -177,7 +177,7 @@ def _beside(dockerfile: Path) -> dict[str, Path | str]:
     return {name: folder / name for name in sorted(exclude_paths(str(folder), patterns, dockerfile=dockerfile.name))}
 
 
-def _write(content: Mapping[str, Path | str], file: IO[bytes]) -> str:
+def _write(content: Mapping[str, Path | str], file: io.BufferedRandom) -> str:
     """Write *content* as a tar that is the same for the same content, and leave *file* at its start; the digest."""
     with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for name, one in sorted(content.items()):
@@ -188,7 +188,7 @@ def _write(content: Mapping[str, Path | str], file: IO[bytes]) -> str:
                 continue
             tar.add(one, name, recursive=False, filter=_plain)
     file.seek(0)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it is one, and says so nowhere
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
     file.seek(0)
     return digest
 

@@ -26,6 +26,7 @@ INDEX = "batch.kubernetes.io/job-completion-index"
 """The annotation of a pod that says which task of an array it is."""
 _TASK = "MLGIT_TASK"
 _NOBODY = "65534:65534"
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108  (the pod's own)
 _SCRIPT, _SCRIPTS = "tasks", "/etc/mlgit"
 """The shell script that chooses among an array's commands, and where its pods find it."""
 
@@ -165,7 +166,7 @@ def _container(spec: JobSpec, settings: Settings, name: str) -> dict[str, Any]:
     image = spec.image or settings.image
     if image is None:
         raise UsageError(f"The job {spec.name!r} names no image to run in.", fix="--image NAME, or one for the queue")
-    home = {"HOME": "/tmp"} if settings.user == _NOBODY else {}  # noqa: S108  # nobody has none
+    home = {"HOME": "/tmp"} if settings.user == _NOBODY else {}  # noqa: S108  (nobody has none, and libraries cache there)
     told = sorted({**home, **spec.env}.items())
     env: list[dict[str, Any]] = [{"name": _text(key), "value": _escaped(text)} for key, text in told]
     for one in spec.secrets:
@@ -188,7 +189,7 @@ def _container(spec: JobSpec, settings: Settings, name: str) -> dict[str, Any]:
         "env": env,
         **({"resources": {"requests": asked, "limits": asked}} if asked else {}),
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-        "volumeMounts": [{"name": "shared-memory", "mountPath": "/dev/shm"}, *scripts, *_mounts(settings)],  # noqa: S108
+        "volumeMounts": [{"name": "shared-memory", "mountPath": _SHARED_MEMORY}, *scripts, *_mounts(settings)],
     }  # fmt: skip
 
 

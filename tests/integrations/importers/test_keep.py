@@ -26,7 +26,7 @@ def foreign(number: int, **about: object) -> Foreign:
     rows = tuple({"_step": step, "loss": number / (step + 1)} for step in range(3))
     told = Foreign(tool="test", id=f"run{number:03}", source="here", created=1e9 + number, finished=1e9 + number + 60,
                    name=f"n{number}", params={"lr": number}, rows=rows, output=b"said\n")  # fmt: skip
-    return replace(told, **about)  # type: ignore[arg-type]
+    return replace(told, **about)
 
 
 def several(count: int = COUNT) -> Iterator[Foreign]:
@@ -86,7 +86,7 @@ def test_one_that_cannot_be_recorded_fails_alone(inside: Repo, monkeypatch: pyte
     def attach(repo: Repo, run: object, account: object) -> object:
         if getattr(run, "id", "") == "run003":
             raise ValueError("odd")
-        return real(repo, run, account)  # type: ignore[arg-type]
+        return real(repo, run, account)
 
     monkeypatch.setattr(attached, "attach", attach)
     done = list(keeper(inside).keep(several(6)))

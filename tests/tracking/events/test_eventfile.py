@@ -22,7 +22,7 @@ Writer = Callable[..., Any]
 def writer(request: pytest.FixtureRequest) -> Writer:
     library = request.param.partition(".")[0]
     need(library, importlib.util.find_spec(library) is not None)
-    return importlib.import_module(request.param).SummaryWriter  # type: ignore[no-any-return]
+    return importlib.import_module(request.param).SummaryWriter
 
 
 def the_file(folder: Path) -> EventFile:

@@ -113,7 +113,7 @@ def test_frames_become_a_gif(shape: tuple[int, ...], size: tuple[int, int], shel
 
     document = video.store(shelf)
     with Pillow.open(shelf.folder / document["path"]) as found:
-        assert (found.n_frames, found.size, found.info["duration"]) == (4, size, 100)  # type: ignore[attr-defined]
+        assert (found.n_frames, found.size, found.info["duration"]) == (4, size, 100)
     assert (document["_type"], document["width"], document["height"]) == ("video-file", *size)
     assert again(video, shelf).caption == "run"
 

@@ -63,7 +63,7 @@ def test_a_column_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match=r"plot\.line: y='z' is no column; there are \['x', 'y', 'who'\]"):
         plot.line(TABLE, "x", "z")
     with pytest.raises(TypeError, match="drawn of a Table, not of a list"):
-        plot.scatter([], "x", "y")  # type: ignore[arg-type]
+        plot.scatter([], "x", "y")
 
 
 def test_lines_are_drawn_over_one_axis_or_over_one_each():

@@ -334,7 +334,7 @@ def test_two_tables_are_joined(shelf: Shelf):
     with pytest.raises(ValueError, match="a pair of columns"):
         JoinedTable(one, two, ["id"])
     with pytest.raises(TypeError, match="not a list"):
-        JoinedTable(one, [], "id")  # type: ignore[arg-type]
+        JoinedTable(one, [], "id")
 
 
 def test_an_evaluation_knows_its_inputs_outputs_and_scores(shelf: Shelf):

@@ -405,7 +405,7 @@ def test_a_param_once_set_changes_only_when_asked(inside: Repo):
     wandb.config.update({"lr": 0.3}, allow_val_change=True)
     wandb.config.setdefaults({"lr": 9, "new": 1})
     with pytest.raises(UsageError, match="cannot be taken back"):
-        del wandb.run.config["lr"]  # type: ignore[union-attr]
+        del wandb.run.config["lr"]
     found = dict(only(inside).params)
 
     assert math.isnan(found.pop("nan"))
@@ -482,9 +482,9 @@ def test_a_summary_is_set_and_taken_back(inside: Repo):
     wandb.summary["best"] = np.float32(0.25)
     wandb.summary.update({"nested": {"a": 1}, "text": "x"})
     wandb.summary.loss = 0.125
-    del wandb.run.summary["gone"]  # type: ignore[union-attr]
+    del wandb.run.summary["gone"]
     with pytest.raises(KeyError):
-        del wandb.run.summary["never"]  # type: ignore[union-attr]
+        del wandb.run.summary["never"]
     with pytest.raises(TypeError, match=r"summary\.bad"):
         wandb.summary["bad"] = Stubborn()
 
@@ -672,7 +672,7 @@ def test_what_a_run_is_called_and_filed_under_is_kept(inside: Repo):
 
 
 def test_names_that_are_no_text_become_text(inside: Repo):
-    wandb.init(name=5, group=1.5, tags=[3, "a"], notes=7)  # type: ignore[arg-type, list-item]
+    wandb.init(name=5, group=1.5, tags=[3, "a"], notes=7)
     run = only(inside)
 
     assert (run.name, run.group, run.tags, run.notes) == ("5", "1.5", ("3", "a"), "7")

@@ -237,7 +237,7 @@ def test_nothing_is_kept_after_the_end(inside: Repo):
 
     for call in (run.log_artifact, run.use_artifact, run.save):
         with pytest.raises(UsageError, match="has ended"):
-            call("x")  # type: ignore[operator]
+            call("x")
 
 
 def test_a_run_that_records_nothing_takes_every_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -289,9 +289,9 @@ def test_saved_files_keep_the_folders_below_the_base(inside: Repo):
     Path("a/b").mkdir(parents=True)
     Path("a/b/x.txt").write_text("x")
     with wandb.init() as run:
-        (whole,) = run.save("a/b/x.txt")  # type: ignore[misc]
-        (inner,) = run.save("a/b/*", base_path="a")  # type: ignore[misc]
-        (absolute,) = run.save(str(Path("a/b/x.txt").resolve()))  # type: ignore[misc]
+        (whole,) = run.save("a/b/x.txt")
+        (inner,) = run.save("a/b/*", base_path="a")
+        (absolute,) = run.save(str(Path("a/b/x.txt").resolve()))
         (Path(run.dir) / "own.txt").write_text("mine")
 
         names = [str(Path(one).relative_to(run.dir)) for one in (whole, inner, absolute)]

@@ -98,10 +98,10 @@ def test_a_histogram_of_what_is_strange(torch: Any):
     assert watching.histogram(torch.full((2, 3), 7.0)) == {"_type": "histogram", "values": [6], "bins": [7.0, 7.0]}
     assert watching.histogram(torch.tensor([float("nan")])) is None
     assert watching.histogram(torch.empty(0)) is None
-    assert sum(watching.histogram(holes)["values"]) == 2  # type: ignore[index]
-    assert watching.histogram(sparse)["values"][0] == 8  # type: ignore[index]
-    assert sum(watching.histogram(torch.randn(9).half())["values"]) == 9  # type: ignore[index]
-    assert sum(watching.histogram(torch.randn(9).bfloat16())["values"]) == 9  # type: ignore[index]
+    assert sum(watching.histogram(holes)["values"]) == 2
+    assert watching.histogram(sparse)["values"][0] == 8
+    assert sum(watching.histogram(torch.randn(9).half())["values"]) == 9
+    assert sum(watching.histogram(torch.randn(9).bfloat16())["values"]) == 9
 
 
 def test_several_models_are_told_apart(torch: Any, rows: Rows, watched: watching.Watched):
