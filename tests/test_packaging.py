@@ -174,9 +174,8 @@ def test_who_knows_w_bs_commands_hears_ours(mlgit: Script, tmp_path: Path):
 
     assert "Did you mean 'sweep agent'?" in said[0]
     assert "Did you mean 'run lr.yaml'?" in said[1]
-    assert all(
-        words.split()[0] in cli.group.list_commands(click.Context(cli.group)) for words in cli._OF_WANDB.values()
-    )
+    ours = {name for section in cli.COMMANDS.values() for name in section}
+    assert {words.split()[0] for words in cli._OF_WANDB.values()} <= ours
 
 
 def test_outside_of_a_repository_a_command_says_so(mlgit: Script, tmp_path: Path):
