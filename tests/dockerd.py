@@ -39,6 +39,9 @@ def running(folder: Path) -> Iterator[str]:
             yield address
         finally:
             process.terminate()
+            process.wait()
+            for left in (folder / "exec/netns").glob("*"):  # which nobody could remove: docker leaves them mounted
+                subprocess.run(["umount", str(left)], capture_output=True, check=False)
 
 
 def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -10,15 +10,16 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from mlgit.core import secrets
 from mlgit.core.job import JobSpec, JobState, checked, secrets_in
 from mlgit.core.posted import Posted
+from mlgit.core.run import Run
 from mlgit.documents.writer import as_data
-from mlgit.errors import MlgitError, SilentError, UsageError
+from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
 from mlgit.git import snapshot
 from mlgit.git.snapshot import Snapshot
 from mlgit.launch import asked, asking, code
@@ -152,6 +153,25 @@ def check_whole(job: Posted) -> None:
             f"The job {job.title} was launched with what looked like a secret, which was not written down.",
             fix="launch it anew, the secret by its name: --secret NAME",
         )
+
+
+def code_of(place: Place, job: Posted, found: Iterable[Run]) -> str:
+    """The commit of the code that *job* ran, or is to run; empty where none was kept for it.
+
+    Where it was launched in another clone, that of the runs *found* of it, which a sync brings: they have its content.
+    Raises `NotFoundError` where neither is here.
+    """
+    if not job.code:
+        return ""
+    commits = (job.code, *(run.source for run in found if run.source))
+    if (here := next((one for one in commits if place.repo.resolve(one)), None)) is None:
+        what = f"The code of the job {job.title}, {job.code[:10]}, is not in this repository."
+        why = (
+            f"It is where {job.by} launched it, if at all; a sync brings it with the job's run, once that is recorded."
+        )
+        fix = f"mlgit jobs retry {job.id} there; or mlgit sync there, then here; or launch it anew"
+        raise NotFoundError(what, why=why, fix=fix)
+    return here
 
 
 def _inside(place: Place, here: Path) -> str:

@@ -407,6 +407,27 @@ def test_a_job_of_another_machine_is_told_by_its_last_word(project: Repo, mlgit:
     assert "ask on elsewhere" in mlgit("jobs", "logs", job.id, check=False).stderr
 
 
+def test_a_job_of_another_clone_is_launched_again_on_the_code_of_its_run(project: Repo, mlgit: Script, tmp_path: Path):
+    there, remote = tmp_path / "there", tmp_path / "remote.git"
+    subprocess.run(["git", "clone", "-q", "--bare", project.folder, remote], check=True)
+    project.git("remote", "add", "origin", str(remote))
+    subprocess.run(["git", "clone", "-q", remote, there], check=True)
+    (project.folder / "note.txt").write_text("not committed\n")
+    begun = launched(mlgit, "--", "python", "train.py")
+    never = launched(mlgit, "--bare", "--", "true")
+    mlgit("sync")
+    mlgit("sync", cwd=there)
+
+    again = json.loads(mlgit("jobs", "retry", begun["id"], "--wait", "--json", cwd=there).stdout)
+    refused = mlgit("jobs", "retry", never["id"], cwd=there, check=False)
+
+    assert again["state"] == "succeeded"
+    assert "code not committed" in mlgit("jobs", "logs", again["id"], cwd=there).stdout
+    assert f"{never['code'][:10]}, is not in this repository.\nIt is where" in refused.stderr
+    assert f"mlgit jobs retry {never['id']} there" in refused.stderr
+    assert len(json.loads(mlgit("jobs", "ls", "--json", cwd=there).stdout)) == 3
+
+
 def test_what_another_machine_may_have_begun_is_not_begun_here(project: Repo, mlgit: Script):
     mlgit("launch", "--wait", "--here", "--key", "night", "--", "true")
     (job,) = jobs.known(project, "p")

@@ -50,13 +50,15 @@ def command(job: str, on: str | None, from_zero: bool, wait: bool, as_json: bool
     is_unsure = not old.job and not old.state.ended
     if is_unsure and on:
         raise UsageError(f"{old.queue} may have taken {old.title}.", fix=f"mlgit jobs retry {old.id}, without --on")
-    finished = {run.id for run in shown.runs(place, old)[old.id] if run.state is State.FINISHED}
+    runs = shown.runs(place, old)[old.id]
+    finished = {run.id for run in runs if run.state is State.FINISHED}
     wish = asked.again(old, goes_on=is_unsure or (old.state in _CUT_OFF and not from_zero), finished=finished)
     if wish.done:
         has, is_ = ("has", "is") if len(wish.done) == 1 else ("have", "are")
         output.note(f"{len(wish.done)} of its {old.tasks} tasks {has} finished, and {is_} not run again")
     new, _ = submitting.submit(
-        place, queue, wish, here, in_place=not old.code, tell=output.note, code_of=old.code,
+        place, queue, wish, here, in_place=not old.code, tell=output.note,
+        code_of=submitting.code_of(place, old, runs),
         known_as=old if is_unsure else None,
     )  # fmt: skip
     if not as_json:
