@@ -160,6 +160,12 @@ def _limits_lines(queue: Any) -> dict[str, int]:
 
 def _check(document: Document, queue: Queue) -> None:
     """Raise `ConfigError` for numbers that are none, and for a default beyond the limit."""
+    for one in dataclasses.fields(queue.settings):
+        value, is_above_0 = getattr(queue.settings, one.name), "is_above_0" in one.metadata
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and (not 0 <= value < float("inf") or (is_above_0 and not value)):
+            what = "a number above 0" if is_above_0 else "a number, 0 or more"
+            document.fail(("queues", queue.name, queue.kind, one.name), f"expected {what}")
     for part in ("defaults", "limits"):
         for name, value in vars(getattr(queue, part)).items():
             is_number = isinstance(value, int | float) and value != (0 if name == "gpus" else None)

@@ -262,12 +262,15 @@ def test_how_a_job_ended_stands_against_who_looked_before(
 
 def test_a_name_never_looks_like_another_line(project: Repo, mlgit: Script):
     name = "one\n[red]two\u202e (a1b2c3d4): succeeded"
-    mlgit("launch", "--wait", "--bare", "-n", name, "--", "sh", "-c", "exit 0\nstate: failed")
+    mlgit(
+        "launch", "--wait", "--bare", "-n", name, "-e", "X=1\nqueue     mine", "--", "sh", "-c", "exit 0\nstate: failed"
+    )
 
     for verb in ("show", "cancel", "retry"):
         assert mlgit("jobs", verb, "latest").stdout.startswith("one [red]two (a1b2c3d4): succeeded (")
     shown = mlgit("jobs", "show", "latest").stdout.splitlines()
     assert "command   sh -c 'exit 0 state: failed'" in shown
+    assert "variables X=1 queue mine" in [" ".join(line.split()) for line in shown]
     assert len(mlgit("jobs", "prune", "--days", "0", "--dry-run").stdout.splitlines()) == 2
 
 

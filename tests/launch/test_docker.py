@@ -153,11 +153,6 @@ def test_no_more_run_at_once_than_the_queue_has_slots(place: Place):
     assert not (queue.folder / "slot-2.up").exists()
 
 
-def test_a_queue_without_slots_is_refused(place: Place):
-    with pytest.raises(UsageError, match="has 0 slots"):
-        replace(place, settings=replace(place.settings, slots=0)).submit(place.spec(""))
-
-
 def test_what_waits_is_begun_though_the_process_that_was_to_begin_it_is_killed(place: Place):
     queue = replace(place, settings=replace(place.settings, slots=1))
     first, then = queue.submit(queue.spec(WAIT, "kill")), queue.submit(queue.spec(""))

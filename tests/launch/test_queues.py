@@ -49,6 +49,12 @@ def test_a_queue_that_is_not_there_is_answered_with_those_that_are(tmp_path: Pat
         ("local: {slot: 2}", "mlgit.yaml:3: queues.desk.local.slot: unknown key; did you mean 'slots'?"),
         ("lokal: {}", "mlgit.yaml:3: queues.desk.lokal: unknown key; did you mean 'local'?"),
         ("local: {slots: two}", "mlgit.yaml:3: queues.desk.local"),
+        ("local: {slots: 0}", "mlgit.yaml:3: queues.desk.local.slots: expected a number above 0"),
+        ("local: {grace_seconds: -1}", "mlgit.yaml:3: queues.desk.local.grace_seconds: expected a number, 0 or more"),
+        (
+            "docker: {answer_seconds: .inf}",
+            "mlgit.yaml:3: queues.desk.docker.answer_seconds: expected a number above 0",
+        ),
         ("local:", "mlgit.yaml:2: queues.desk: expected the settings of one backend, got none"),
     ],
 )

@@ -11,7 +11,7 @@ from mlgit import wiring
 from mlgit.cli import output
 from mlgit.cli.choose import JOB
 from mlgit.cli.jobs import shown
-from mlgit.core import figures
+from mlgit.core import escape, figures
 from mlgit.errors import MlgitError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def command(job: str, as_json: bool) -> None:
         output.note(unsure)
     for name, value in _facts(one).items():
         if value:
-            output.say(f"{name:<9} {value}")
+            output.say(f"{name:<9} {escape.line(value, 2000)}")
     _tell_runs(runs)
     if one.tasks:
         _tell_tasks(place, one)

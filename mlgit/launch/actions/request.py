@@ -43,7 +43,9 @@ class Settings:
     secrets: tuple[str, ...] = field(
         default=(), metadata={"help": "the secrets that the workflow hands over to jobs, by name"}
     )
-    at_once: int | None = field(default=None, metadata={"help": "tasks of an array that may run at once"})
+    at_once: int | None = field(
+        default=None, metadata={"help": "tasks of an array that may run at once", "is_above_0": True}
+    )
     token: str | None = field(
         default=None,
         metadata={

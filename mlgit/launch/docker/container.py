@@ -36,7 +36,10 @@ class Settings:
     )
     slots: int | None = field(
         default=None,
-        metadata={"help": "jobs and tasks at once at the daemon; the number of its CPUs, if nothing is said"},
+        metadata={
+            "help": "jobs and tasks at once at the daemon; the number of its CPUs, if nothing is said",
+            "is_above_0": True,
+        },
     )
     user: str | None = field(
         default=None, metadata={"help": "who a job is there, uid:gid; whoever submits it, and nobody for root"}
@@ -49,7 +52,9 @@ class Settings:
     pull: bool = field(default=True, metadata={"help": "pull an image that the daemon does not have"})
     shared_memory_gb: float = field(default=2, metadata={"help": "what processes of a job can share; loaders need it"})
     grace_seconds: int = field(default=10, metadata={"help": "between SIGTERM and SIGKILL"})
-    answer_seconds: float = field(default=60, metadata={"help": "how long the daemon may take to answer"})
+    answer_seconds: float = field(
+        default=60, metadata={"help": "how long the daemon may take to answer", "is_above_0": True}
+    )
 
     @property
     def is_here(self) -> bool:
@@ -63,8 +68,6 @@ def requests(spec: JobSpec, settings: Settings, job: str, built: Packed | None) 
     if name is None:
         fix = "--image NAME, or image: or build: for the queue"
         raise UsageError(f"The job {spec.name!r} names no image to run in.", fix=fix)
-    if settings.slots is not None and settings.slots < 1:
-        raise UsageError(f"The queue has {settings.slots} slots, and jobs there would wait for ever.", fix="slots: 1")
     slots = {} if settings.slots is None else {SLOTS: str(settings.slots)}
     return [_request(one, name, settings, {JOB: job, TASK: str(n), **slots}) for n, one in enumerate(spec.members)]
 

@@ -28,7 +28,9 @@ from mlgit.tracking.machine import cgroup
 class Settings:
     """A queue on this machine."""
 
-    slots: int | None = field(default=None, metadata={"help": "jobs at once; the number of CPUs, if nothing is said"})
+    slots: int | None = field(
+        default=None, metadata={"help": "jobs at once; the number of CPUs, if nothing is said", "is_above_0": True}
+    )
     gpus: tuple[int, ...] | None = field(
         default=None, metadata={"help": "the GPUs that jobs get, by number; all of them, if nothing is said"}
     )

@@ -35,13 +35,17 @@ class Settings:
     setup: tuple[str, ...] = field(
         default=(), metadata={"help": "lines of shell before the command: module load cuda/12"}
     )
-    at_once: int | None = field(default=None, metadata={"help": "tasks of an array that may run at once"})
+    at_once: int | None = field(
+        default=None, metadata={"help": "tasks of an array that may run at once", "is_above_0": True}
+    )
     folder: str | None = field(
         default=None,
         metadata={"help": "where scripts and what jobs print are kept, on a disk that all machines share; "
                   "mlgit's own folder of the user's data", "is_way": True},
     )  # fmt: skip
-    answer_seconds: float = field(default=60, metadata={"help": "how long Slurm may take to answer"})
+    answer_seconds: float = field(
+        default=60, metadata={"help": "how long Slurm may take to answer", "is_above_0": True}
+    )
 
     @property
     def home(self) -> Path:
