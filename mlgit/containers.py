@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mlgit.errors import MlgitError, NotFoundError, SilentError
+from mlgit.errors import AwayError, MlgitError, NotFoundError, SilentError
 
 _DEBIANS = {"glibc 2.36": "-bookworm", "glibc 2.41": "-trixie"}
 """The C library that a run recorded → what the images of Python that have it end with; those have git, too."""
@@ -30,7 +30,7 @@ def proxies() -> dict[str, str]:
 def daemon(address: str | None = None, *, instead: str = "", seconds: float = 60) -> Any:
     """A client of the daemon at *address*, else of the one that docker's own command line would ask.
 
-    *instead* says what can be done without one; an answer may take *seconds*. Raises `SilentError` where none answers.
+    *instead* says what can be done without one; an answer may take *seconds*. Raises `AwayError` where none answers.
     """
     import docker
     from docker.errors import DockerException
@@ -47,7 +47,9 @@ def daemon(address: str | None = None, *, instead: str = "", seconds: float = 60
             fix = "join the group docker: sudo usermod -aG docker $USER, then log in anew"
         elif instead:
             fix += f"; or {instead}"
-        raise SilentError("No docker daemon answers.", why=why, fix=fix) from exc
+        if "FileNotFoundError" in why or "ConnectionRefusedError" in why:
+            why = f"Nothing listens at {address or os.environ['DOCKER_HOST']}."
+        raise AwayError("No docker daemon answers.", why=why, fix=fix) from exc
 
 
 def said(exc: Any) -> str:

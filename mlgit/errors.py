@@ -95,6 +95,10 @@ class SilentError(CommError):
     """A store of bytes, or what runs jobs, does not answer in time: who asked again would wait as long once more."""
 
 
+class AwayError(SilentError):
+    """Nobody is there who could be asked: nothing was sent."""
+
+
 class GateFailedError(MlgitError):
     """A candidate does not clear the bar for its stage."""
 

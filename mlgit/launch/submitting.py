@@ -19,7 +19,7 @@ from mlgit.core.job import JobSpec, JobState, checked, secrets_in
 from mlgit.core.posted import Posted
 from mlgit.core.run import Run
 from mlgit.documents.writer import as_data
-from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
+from mlgit.errors import AwayError, MlgitError, NotFoundError, SilentError, UsageError
 from mlgit.git import snapshot
 from mlgit.git.snapshot import Snapshot
 from mlgit.launch import asked, asking, code
@@ -86,10 +86,14 @@ def submit(
         undo.pop_all()  # from here on its backend may have it
     try:
         number = queue.backend.submit(spec, queue.settings)
-    except SilentError as exc:  # it may have been taken
-        raise SilentError(
-            exc.what, why=exc.why, fix=f"mlgit jobs retry {job.id} asks again, and starts one job"
-        ) from exc
+    except SilentError as exc:
+        if isinstance(exc, AwayError) and is_ours:
+            forget(place, [job.id], why=f"nobody was there to take {job.title}")
+            raise
+        # else it may have been taken
+        again = f"mlgit jobs retry {job.id} asks again, and starts one job"
+        first = exc.fix.removesuffix("then try again").rstrip(",; ")
+        raise SilentError(exc.what, why=exc.why, fix=f"{first}; then {again}" if first else again) from exc
     except MlgitError:
         if is_ours:
             forget(place, [job.id], why=f"{queue.kind} does not take {job.title}")

@@ -295,6 +295,9 @@ def test_what_a_backend_refuses_is_on_no_list_and_leaves_nothing(project: Repo, 
         assert done.returncode
         assert "Traceback" not in done.stderr
 
+    away = ("env", "DOCKER_HOST=unix:///nowhere/docker.sock", sys.executable, "-m", "mlgit", "launch", "--on", "docker")
+    done = subprocess.run([*away, "--image", "x", "--", "true"], capture_output=True, text=True, check=False)
+    assert "Nothing listens at unix:///nowhere/docker.sock." in done.stderr
     assert jobs.known(project, "p") == []
     assert project.git("worktree", "list") == before
 
