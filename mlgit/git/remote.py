@@ -66,16 +66,17 @@ class Remote:
         out = self._run("ls-remote", "--quiet", "--refs", "--end-of-options", self.name, *patterns)
         return {ref: oid for oid, _, ref in (line.partition("\t") for line in out.split("\n") if line)}
 
-    def fetch(self, oids: Iterable[str], *, whole: bool = False) -> None:
+    def fetch(self, oids: Iterable[str], *, whole: bool = False, depth: int | None = None) -> None:
         """Have the commits and tags *oids*, of its refs, and all that they hold; no ref moves. Raises `GitError`.
 
         They are asked for by id, which git takes as they are: by name it compares each with each. A partial clone
-        gets what it filters out one by one when it is read, but for what it has *whole*.
+        gets what it filters out one by one when it is read, but for what it has *whole*. With *depth*, so many commits
+        of their pasts come along at most.
         """
         if wanted := "".join(f"{oid}\n" for oid in dict.fromkeys(oids)):
             self._run(
                 "fetch", *self._progress(), "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--stdin",
-                *(("--no-filter",) if whole else ()),
+                *(("--no-filter",) if whole else ()), *(() if depth is None else (f"--depth={depth}",)),
                 "--end-of-options", self.name, stdin=wanted,
             )  # fmt: skip
 

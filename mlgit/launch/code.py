@@ -52,7 +52,7 @@ def lay(repo: Repo, job: str, commit: str, *, base: str | None, tell: Callable[[
         process.run("update-ref", _REF, commit, folder=place)  # git keeps what a worktree's own refs name
         if base not in (None, commit):
             process.run("read-tree", "--reset", "-u", commit, folder=place)
-        _bring_data(place, tell)
+        bring_data(place, tell)
         (home(repo, job) / _LAID).touch()
     return place
 
@@ -85,7 +85,7 @@ def _take_away(repo: Repo, place: Path) -> None:
     process.run("worktree", "prune", folder=repo.folder)
 
 
-def _bring_data(place: Path, tell: Callable[[str], None]) -> None:
+def bring_data(place: Path, tell: Callable[[str], None]) -> None:
     """Let the data that the pointers in *place* name lie there, from the cache or the DVC remote, as far as it is
     to be had: what a stage makes need not be.
     """

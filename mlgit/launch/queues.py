@@ -70,6 +70,16 @@ class Queue:
         """Whether its jobs see no disk of this machine's: their code is the backend's to bring."""
         return bool(getattr(self.settings, "is_away", False))
 
+    @property
+    def brings_code(self) -> bool:
+        """Whether its jobs start in the code that they were launched from."""
+        return not self.is_away or bool(getattr(self.settings, "brings_code", False))
+
+    @property
+    def own_token(self) -> str:
+        """The secret by which its jobs may push to where their code is from; empty: there is none of its own."""
+        return str(getattr(self.settings, "own_token", ""))
+
     def filled(self, spec: JobSpec, wish: Needs) -> JobSpec:
         """*spec* with what *wish* says, and what the queue's defaults say besides."""
         told = {name: getattr(self.defaults, name) if value is None else value for name, value in wish.needs.items()}

@@ -200,17 +200,18 @@ def pace(usual: Pace = _PACE) -> Pace:
 
     Raises `UsageError`.
     """
-    return Pace(**{name: _seconds(f"MLGIT_SWEEP_{name.upper()}_SECONDS", value) for name, value in vars(usual).items()})
+    return Pace(**{name: positive(f"MLGIT_SWEEP_{name.upper()}_SECONDS", value) for name, value in vars(usual).items()})
 
 
-def _seconds(variable: str, usual: float) -> float:
+def positive(variable: str, usual: float, of: str = "seconds") -> float:
+    """The number *of* something that *variable* of the environment says, else the *usual* one. Raises `UsageError`."""
     text = os.environ.get(variable, "")
     try:
         found = float(text) if text else usual
     except ValueError:
         found = 0.0
     if not 0 < found < float("inf"):
-        raise UsageError(f"{variable} is {text!r}.", fix="a number of seconds above 0, or nothing")
+        raise UsageError(f"{variable} is {text!r}.", fix=f"a number of {of} above 0, or nothing")
     return found
 
 

@@ -29,8 +29,8 @@ from mlgit.sweeps.claims import Agent, Claims, Pace
 
 PACE = Pace(look=10.0, beat=60.0, lease=300.0, block=60.0)
 """What goes through a remote is rare: a forge would rather have few pushes."""
-_PUSHES, _WITHIN = 6, 60.0
-"""So many pushes within so many seconds, to what is no disk of this machine; GitHub recommends no more."""
+_PUSHES, _MINUTE = 6, 60.0
+"""So many pushes a minute, to what is no disk of this machine; GitHub recommends no more."""
 _MOST_OF_ONE = 2
 """Pushes of one change: the runs that have ended, then what is said of them."""
 _TRIES = 8
@@ -96,7 +96,10 @@ class Board:
     _asked: set[tuple[str, str]] = field(default_factory=set)
     """Runs there that were asked for, each as it was: whichever were not brought stay away for a reason."""
     _ending: SweepState | None = None
-    _pushed: deque[float] = field(default_factory=lambda: deque(maxlen=_PUSHES))
+    _pushed: deque[float] = field(default_factory=deque)
+    """When was pushed, within the last minute."""
+    _most: int = field(init=False)
+    """Pushes a minute."""
     _failures: int = 0
     _met: bool = False
     _again: float = 0.0
@@ -106,6 +109,7 @@ class Board:
 
     def __post_init__(self) -> None:
         self._here = claiming.Board(self.remote.repo, self.sweep)
+        self._most = max(_MOST_OF_ONE, int(claiming.positive("MLGIT_SWEEP_PUSHES_PER_MINUTE", _PUSHES, "pushes")))
 
     @property
     def _runs(self) -> str:
@@ -131,8 +135,10 @@ class Board:
         agent waits that leaves: whoever ends its machine may give it seconds.
         """
         now = time.monotonic()
-        recent = sum(now - when < _WITHIN for when in self._pushed)
-        return now >= self._again and (is_last or self.remote.is_near or recent + _MOST_OF_ONE <= _PUSHES)
+        while self._pushed and now - self._pushed[0] >= _MINUTE:
+            self._pushed.popleft()
+        in_turn = self.remote.is_near or len(self._pushed) + _MOST_OF_ONE <= self._most
+        return now >= self._again and (is_last or in_turn)
 
     def say_what_is_left(self) -> None:
         """Say that what ended here may not be there, where the remote was away to the end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from mlgit.store import recover
 from mlgit.store.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mlgit.core.job import JobSpec
     from mlgit.core.posted import Posted
@@ -35,10 +36,11 @@ def sweep_lines(task: Task) -> tuple[list[str], bool]:
 
 
 def agents(
-    place: Place, sweep: Sweep, on: Mapping[str, int], *, through: Remote | None = None
+    place: Place, sweep: Sweep, on: Mapping[str, int], *, through: Remote | None = None, secrets: tuple[str, ...] = ()
 ) -> list[tuple[Queue, Asked, str]]:
     """The jobs that would be agents of *sweep*, so many on each queue: each with exactly what is sent.
 
+    Those of a queue that sees no disk of this machine's go *through* a remote, and bring the code from there.
     Raises `UsageError`, `NotFoundError` for a queue that there is not.
     """
     from mlgit.git import remote as remotes
@@ -53,17 +55,47 @@ def agents(
         )
     for name, count in on.items():
         queue = queues.find(place.settings, name)
-        if queue.is_away:
-            raise UsageError(
-                f"Agents cannot be jobs of the queue {queue.name}.",
-                why=f"Jobs of {queue.kind} do not see this repository, by which agents share the trials among them.",
-                fix="a queue of local, docker or slurm",
-            )
-        words = (*asked.program(queue), "sweep", "agent", sweep.id, *(("--through", through.name) if through else ()))
+        words = (*asked.program(queue), "sweep", "agent", sweep.id, *_reaching(queue, through))
         tasks = count if count > 1 else None
-        wish = asked.Asked(name=sweep.name, command=words, is_bare=True, tasks=tasks, preemptible=True)
+        own = {queue.own_token} if through and through.name == _ORIGIN else set()
+        wish = asked.Asked(
+            name=sweep.name, command=words, is_bare=True, tasks=tasks, preemptible=True,
+            secrets=(*secrets, *own.difference(secrets, {""})),
+        )  # fmt: skip
         found.append((queue, wish, submitting.preview(place, queue, wish, places.here(), in_place=False)))
     return found
+
+
+_ORIGIN = "origin"
+
+
+def _reaching(queue: Queue, through: Remote | None) -> tuple[str, ...]:
+    """What tells an agent in *queue* by what it agrees with others, and on which code. Raises `UsageError`."""
+    from mlgit.launch import afar
+
+    if through is None:
+        if not queue.is_away:
+            return ()
+        raise UsageError(
+            f"Agents in the queue {queue.name} need a remote, by which they share the trials with others.",
+            why=f"Jobs of {queue.kind} do not see this repository.",
+            fix="--through REMOTE, one that such jobs may push to",
+        )
+    if not queue.is_away:
+        return "--through", through.name
+    if queue.brings_code and through.name == _ORIGIN:
+        return "--through", _ORIGIN
+    if through.is_near:
+        raise UsageError(
+            f"Agents in the queue {queue.name} cannot go through {through.name}.",
+            why=f"{through.address} is on a disk of this machine, which jobs of {queue.kind} do not see.",
+            fix="--through REMOTE, one that has a URL",
+        )
+    if queue.brings_code:
+        return "--through", through.address
+    code = afar.held(places.here(), through)
+    inside = "" if code.inside == "." else f":{code.inside}"
+    return "--through", through.address, "--code", f"{code.commit}{inside}"
 
 
 def launch_agents(
@@ -74,6 +106,18 @@ def launch_agents(
 
     here = places.here()
     return [submitting.submit(place, queue, wish, here, in_place=False, tell=tell)[0] for queue, wish, _ in wanted]
+
+
+@contextlib.contextmanager
+def cloned(address: str, wanted: str, tell: Callable[[str], None]) -> Iterator[str]:
+    """The name of the remote of a clone of *address*, in which we are meanwhile, with the code *wanted*.
+
+    Raises `MlgitError` where it cannot be had.
+    """
+    from mlgit.launch import afar
+
+    with afar.clone(address, wanted, tell=tell) as folder, contextlib.chdir(folder):
+        yield _ORIGIN
 
 
 def sweep_metric(place: Place, task: Task) -> Callable[[], Mapping[str, float]]:

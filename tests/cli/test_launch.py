@@ -193,7 +193,7 @@ def test_a_launch_that_dies_while_its_backend_answers_can_be_made_again(
     assert len(query.runs(project)) == 1
 
 
-@pytest.mark.parametrize("at", ["jobs.change", "code.lay", "code._bring_data"])
+@pytest.mark.parametrize("at", ["jobs.change", "code.lay", "code.bring_data"])
 def test_a_launch_that_dies_early_is_begun_by_the_next_with_its_key_on_the_code_that_the_list_says(
     project: Repo, mlgit: Script, python: Script, at: str
 ):
@@ -218,7 +218,7 @@ def test_a_launch_whose_code_cannot_be_laid_out_leaves_nothing(project: Repo, ml
     broken = (
         "import sys\nfrom mlgit.launch import code\n"
         "def full(*_): raise KeyboardInterrupt\n"
-        "code._bring_data = full\nfrom mlgit.cli import group\ngroup.main(['launch', '--', 'true'])\n"
+        "code.bring_data = full\nfrom mlgit.cli import group\ngroup.main(['launch', '--', 'true'])\n"
     )
     assert python("-c", broken, check=False).returncode
 

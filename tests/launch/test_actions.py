@@ -161,6 +161,18 @@ sys.exit(int(sys.argv[2]))
     assert [line.rsplit("/")[-1].split("-")[0] for line in there.stdout.splitlines()] == ["bad", "good"]
 
 
+def test_a_job_that_asks_for_the_workflows_own_token_has_it_and_so_has_its_git(place: Place):
+    code = """
+import os, subprocess, sys
+asked = "protocol=https\\nhost=github.com\\n\\n"
+said = subprocess.run(["git", "credential", "fill"], input=asked, capture_output=True, text=True, check=True).stdout
+print(os.environ["GITHUB_TOKEN"][::-1] == sys.argv[1], f"password={sys.argv[1][::-1]}" in said.split())
+"""
+    job = place.submit(place.spec(code, runners.TOKEN[::-1], secrets=("GITHUB_TOKEN",)))
+
+    assert place.printed(job) == ["True True"]
+
+
 def test_an_array_is_ended_whole_and_a_task_alone_is_not(place: Place):
     job = place.submit(place.spec("", array=(Member(command=place.spec("import time; time.sleep(60)").command),) * 2))
     until(lambda: place.standing(member(job, 0)).state is JobState.RUNNING)

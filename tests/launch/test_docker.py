@@ -6,6 +6,7 @@ import contextlib
 import gc
 import json
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from mlgit.index import query
 from mlgit.launch import docker
 from mlgit.launch.docker import Settings, daemon
 from tests import dockerd
+from tests.conftest import make_repo
 from tests.contracts import launching
 from tests.contracts.launching import Place, until
 
@@ -196,22 +198,27 @@ def test_render_shows_what_is_sent_and_of_secrets_the_names(place: Place):
     assert [(mount["Source"], mount["ReadOnly"]) for mount in host["Mounts"]] == [("/work", False), ("/data", True)]
 
 
+def queue(place: Place, folder: Path, **settings: object) -> dict[str, Any]:
+    """A queue of containers that have mlgit as it stands here, its program in *folder*."""
+    checkout, packages = Path(__file__).parents[2], Path(click.__file__).parents[1]
+    (folder / "bin").mkdir()
+    (folder / "bin" / "mlgit").write_text('#!/bin/sh\nexec python3 -m mlgit "$@"\n')
+    (folder / "bin" / "mlgit").chmod(0o755)
+    mounts = [str(folder / "bin"), str(packages), str(checkout / "mlgit")]
+    docker = {"host": place.settings.host, "pull": False, "image": place.image, "user": "0:0", "mounts": mounts}
+    env = {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "PYTHONPATH": f"{checkout}:{packages}"}
+    return {"docker": docker | settings, "defaults": {"env": env}}
+
+
 def test_a_run_in_a_container_is_recorded_in_the_repository(
     place: Place, inside: Repo, mlgit: Callable[..., Any], tmp_path: Path
 ):
-    checkout, packages = Path(__file__).parents[2], Path(click.__file__).parents[1]
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "mlgit").write_text('#!/bin/sh\nexec python3 -m mlgit "$@"\n')
-    (tmp_path / "bin" / "mlgit").chmod(0o755)
     (inside.folder / "train.py").write_text(
         "import mlgit\nmlgit.init().log({'loss': 0.5})\nprint(open('note').read())\n"
     )
     (inside.folder / "note").write_text("as it was")
-    (inside.folder / "mlgit.yaml").write_text(
-        f"project: p\nqueues:\n  box:\n    docker:\n      {{host: {place.settings.host!r}, network: none, pull: false, "
-        f"image: {place.image!r}, user: '0:0', mounts: [{tmp_path / 'bin'}, {packages}, {checkout / 'mlgit'}]}}\n"
-        f"    defaults: {{env: {{PATH: '{tmp_path / 'bin'}:/usr/bin:/bin', PYTHONPATH: '{checkout}:{packages}'}}}}\n"
-    )
+    box = queue(place, tmp_path, network="none")
+    (inside.folder / "mlgit.yaml").write_text(json.dumps({"project": "p", "queues": {"box": box}}))
 
     job = json.loads(mlgit("launch", "--wait", "--json", "--", "python3", "train.py", check=False).stdout)
 
@@ -219,3 +226,54 @@ def test_a_run_in_a_container_is_recorded_in_the_repository(
     assert "as it was" in lines, lines
     (run,) = query.runs(inside)
     assert (run.id, run.state.value, run.metrics["loss"], job["state"]) == (job["run"], "finished", 0.5, "succeeded")
+
+
+def test_an_agent_in_a_container_that_sees_no_disk_of_ours_brings_its_code_and_its_runs_go_to_the_remote(
+    place: Place, inside: Repo, mlgit: Callable[..., Any], tmp_path: Path
+):
+    hub = make_repo(tmp_path / "hub.git", commit=False, bare=True)
+    box = queue(place, tmp_path, network="host", away=True)
+    (inside.folder / "sub").mkdir()
+    (inside.folder / "sub" / "mlgit.yaml").write_text(json.dumps({"project": "p", "queues": {"box": box}}))
+    (inside.folder / "sub" / "sweep.yaml").write_text(
+        "method: grid\nparameters: {x: {values: [1, 2]}}\ncommand: [python3, train.py]\n"
+    )
+    (inside.folder / "sub" / "train.py").write_text("import mlgit\nmlgit.init().log({'loss': 0.5})\n")
+    with git_daemon(hub.folder) as url:
+        inside.git("remote", "add", "origin", url)
+        inside.git("add", ".")
+        inside.git("commit", "-qm", "code")
+        words = ("sweep", "run", "sweep.yaml", "--on", "box", "--through", "origin", "--json")
+        early = mlgit(*words, cwd=inside.folder / "sub", check=False)
+        inside.git("push", "--quiet", "origin", "HEAD:main")
+        told = json.loads(mlgit(*words, cwd=inside.folder / "sub").stdout)
+
+        (job,) = told["jobs"]
+        mlgit("jobs", "logs", "-f", job["id"], cwd=inside.folder / "sub")
+        mlgit("pull", cwd=inside.folder)
+    assert "is on no branch of origin" in early.stderr
+    runs = query.runs(inside, sweep=told["id"])
+    assert sorted((run.params["x"], run.metrics["loss"], run.state.value) for run in runs) == [
+        (1, 0.5, "finished"), (2, 0.5, "finished"),
+    ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def git_daemon(hub: Path) -> Iterator[str]:
+    """The address under which the repository *hub* can be read and pushed to: by git alone, without any helper."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ("git", "daemon", "--reuseaddr", "--listen=127.0.0.1", f"--port={port}", "--export-all",
+             "--enable=receive-pack", f"--base-path={hub.parent}")  # fmt: skip
+    with subprocess.Popen(words) as process:
+        try:
+            until(lambda: _listens(port))
+            yield f"git://127.0.0.1:{port}/{hub.name}"
+        finally:
+            process.terminate()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0

@@ -267,6 +267,40 @@ def test_functions_of_two_clones_share_a_sweep_and_are_heard_while_they_run(
     assert (claims(team).agents, claims(team).open) == ((), ())
 
 
+def test_what_ran_in_a_clone_of_its_own_is_on_the_remote_when_its_machine_is_taken_away(
+    team: Team, mlgit: Mlgit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = team.sweep(mlgit, 1, seconds=600)
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    monkeypatch.setenv("MLGIT_SWEEP_PUSHES_PER_MINUTE", "3")  # no other is due for a minute
+
+    with serving(team.hub.parent) as url:
+        words = ("sweep", "agent", sweep, "--through", f"{url}/hub.git", "--code", "main")
+        with subprocess.Popen((sys.executable, "-m", "mlgit", *words), cwd=tmp_path / "scratch") as started:
+            until(lambda: list((tmp_path / "scratch").glob("mlgit-*/hub/.git/mlgit/live/*/run.yaml")))
+            started.terminate()
+            started.wait(timeout=60)
+
+    mlgit("pull", cwd=team.one.work_tree)
+    (run,) = query.runs(team.one, sweep=sweep)
+    assert run.state is State.PREEMPTED
+    assert [one.agent for one in claims(team).open] == [""]
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_code_in_a_clone_is_that_of_a_remote(mlgit: Mlgit, team: Team) -> None:
+    sweep, address = team.sweep(mlgit, 1), str(team.hub)
+    for words, why in (
+        (("--code", "main"), "Of what is --code a commit?"),
+        (("--through", address, "--code", "no-such"), "has no branch 'no-such'"),
+        (("--through", address, "--code", "main:../x"), "has no folder '../x'"),
+    ):
+        done = mlgit("sweep", "agent", sweep, *words, cwd=team.hub.parent, check=False)
+        assert done.returncode
+        assert why in done.stderr
+
+
 def test_a_number_is_released_only_once_its_run_is_on_the_remote(team: Team, mlgit: Mlgit) -> None:
     sweep = team.sweep(mlgit, 1)
     mlgit("sweep", "agent", sweep, cwd=team.one.work_tree)  # an agent of this repository alone: nothing is sent

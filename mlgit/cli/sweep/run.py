@@ -37,6 +37,8 @@ if TYPE_CHECKING:
                    "others are given; trials that were interrupted run again.")  # fmt: skip
 @click.option("--on", "queues", multiple=True, metavar="QUEUE[=N]",
               help="Launch N agents as jobs of a queue instead of being one; may be repeated.")  # fmt: skip
+@click.option("--secret", "secrets", multiple=True, metavar="NAME",
+              help="A variable of yours that the jobs of --on get too, written nowhere; may be repeated.")  # fmt: skip
 @reaching.THROUGH
 @click.option(
     "--dry-run", is_flag=True, help="Print the trials' command lines, with --on what queues are sent; run nothing."
@@ -44,12 +46,14 @@ if TYPE_CHECKING:
 @click.option("--json", "json_", is_flag=True, help="Print the outcome as JSON.")
 def command(
     file: Path | None, command_: tuple[str, ...], agents: int | None, trials: int | None, seed: int | None,
-    resume: str | None, queues: tuple[str, ...], through: str | None, dry_run: bool, json_: bool,
+    resume: str | None, queues: tuple[str, ...], secrets: tuple[str, ...], through: str | None, dry_run: bool,
+    json_: bool,
 ) -> None:  # fmt: skip
     """Run a sweep from FILE, in W&B's own format; what follows `--` replaces the file's command.
 
     This is `mlgit sweep create` and an agent with a slot for each of --agents; more agents may join it at any time.
-    With --on, the agents are jobs of `mlgit launch`'s queues, on several at once: `mlgit jobs ls` has them.
+    With --on, the agents are jobs of `mlgit launch`'s queues, on several at once: `mlgit jobs ls` has them. On queues
+    that see no disk of this machine they need --through, and run the commit that you are at, from that remote.
 
     \b
     Examples:
@@ -59,6 +63,7 @@ def command(
       mlgit sweep run --resume k3f9a2xq --trials 40
       mlgit sweep run sweep.yaml --on desk=2 --on slurm=8
       mlgit sweep run sweep.yaml --through origin
+      mlgit sweep run sweep.yaml --on actions=4 --on cluster=8 --through origin
       mlgit sweep run sweep.yaml --dry-run
     """
     from mlgit.sweeps import record
@@ -68,6 +73,8 @@ def command(
         on[name] += number
     if on and agents is not None:
         raise UsageError("--on says how many agents, and --agents too.", fix="--on QUEUE=N")
+    if secrets and not on:
+        raise UsageError("--secret is for jobs, and no queue is named.", fix="--on QUEUE=N, or leave --secret out")
     place = wiring.place()
     far = reaching.remote(place, through)
     if resume:
@@ -88,7 +95,7 @@ def command(
             )  # fmt: skip
     for word in running.unused(task.file, task.sweep):
         output.note(word)
-    wanted = sweeping.agents(place, task.sweep, on, through=far)
+    wanted = sweeping.agents(place, task.sweep, on, through=far, secrets=secrets)
     if dry_run:
         _dry_run(task, [sent for _, _, sent in wanted], json_=json_)
         return

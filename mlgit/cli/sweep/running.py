@@ -31,7 +31,7 @@ def work(place: Place, task: Task, *, through: Remote | None, json_: bool) -> No
         output.note(
             f"This search has no end of its own: Ctrl-C ends this agent, `mlgit sweep stop {task.sweep.id}` all"
         )
-    with _ctrl_c_by_any_name(), _display(place, task, json_) as tell:
+    with ctrl_c_by_any_name(), _display(place, task, json_) as tell:
         try:
             outcome = sweeping.run_sweep(place, task, tell, through=through, say=output.note)
         except KeyboardInterrupt:
@@ -52,7 +52,7 @@ def unused(file: SweepFile, sweep: Sweep) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _ctrl_c_by_any_name() -> Iterator[None]:
+def ctrl_c_by_any_name() -> Iterator[None]:
     """SIGTERM and SIGHUP end a sweep as Ctrl-C does: running trials are told, what finished stays."""
     names = (signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, signal.default_int_handler) for number in names}

@@ -9,6 +9,7 @@ from pathlib import Path
 from mlgit.errors import UsageError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
+from mlgit.launch import afar
 
 _REMOTE = "origin"
 _ADDRESS = re.compile(r"(?:[a-z+]+://[^/]+/|[^:/]+:(?!//)/*)(?P<name>[^/:]+/[^/]+?)(?:\.git)?/?")
@@ -42,17 +43,8 @@ class Code:
 def code(folder: str) -> Code:
     """The commit that *folder* is at. Raises `UsageError` where the remote would run something else."""
     repo = _repo(Path(folder))
-    commit = repo.resolve("HEAD")
-    if commit is None or repo.work_tree is None:
-        raise UsageError(f"{repo.folder} has no commit that could run elsewhere.", fix="commit what is to run")
-    if changed := repo.git("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty").splitlines():
-        files = changed[0][3:] + (f" and {len(changed) - 1} more" if len(changed) > 1 else "")
-        what = "There are changes that are not committed, and a runner of GitHub's would not have them."
-        raise UsageError(what, why=files, fix="commit and push them, or git stash")
-    if not repo.git("for-each-ref", "--count=1", f"--contains={commit}", f"refs/remotes/{_REMOTE}/"):
-        fix = f"git push {_REMOTE} HEAD"
-        raise UsageError(f"The commit {commit[:9]} is on no branch of {_REMOTE}, from where runners take it.", fix=fix)
-    return Code(repo, commit, Path(folder).resolve().relative_to(repo.work_tree.resolve()).as_posix())
+    found = afar.held(Path(folder), Remote(repo=repo, name=_REMOTE))
+    return Code(repo, found.commit, found.inside)
 
 
 def repository(folder: str) -> str:

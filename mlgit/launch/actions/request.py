@@ -62,6 +62,10 @@ class Settings:
 
     is_away: ClassVar[bool] = True
     """Jobs see no disk of this machine's."""
+    brings_code: ClassVar[bool] = True
+    """Jobs start in the code; elsewhere they have to bring it themselves."""
+    own_token: ClassVar[str] = "GITHUB_TOKEN"  # noqa: S105  (its name)
+    """The secret that every workflow has; a job that names it may push while it runs."""
 
     @property
     def github(self) -> Rest:
@@ -77,7 +81,7 @@ def request(spec: JobSpec, settings: Settings, key: str) -> tuple[str, dict[str,
     if len(spec.members) > _MOST_TASKS:
         what = f"The array {spec.name!r} has {len(spec.array)} tasks, and a matrix on GitHub has at most {_MOST_TASKS}."
         raise UsageError(what, fix="several arrays, or tasks that do more than one thing")
-    if missing := [name for name in spec.secrets if name not in settings.secrets]:
+    if missing := [name for name in spec.secrets if name not in (*settings.secrets, settings.own_token)]:
         fix = f"add {missing[0]} to the queue's secrets in mlgit.yaml, and to the workflow {settings.workflow}"
         raise UsageError(
             f"The job {spec.name!r} needs the secret {missing[0]}, which the queue does not list.", fix=fix

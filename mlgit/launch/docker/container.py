@@ -48,6 +48,11 @@ class Settings:
         default=(),
         metadata={"help": "files and folders of the daemon's machine that jobs may read, under their own paths"},
     )
+    away: bool = field(
+        default=False,
+        metadata={"help": "the daemon's machine has no disk of this one's: nothing of here is mounted, and jobs start "
+                  "in the image's own folder"},
+    )  # fmt: skip
     network: str | None = field(default=None, metadata={"help": "docker's network: none, host, or one that you made"})
     pull: bool = field(default=True, metadata={"help": "pull an image that the daemon does not have"})
     shared_memory_gb: float = field(default=2, metadata={"help": "what processes of a job can share; loaders need it"})
@@ -60,6 +65,11 @@ class Settings:
     def is_here(self) -> bool:
         """Whether only this machine can be asked: its daemon listens at no address that others reach."""
         return not self.host or self.host.startswith(("unix:", "npipe:"))
+
+    @property
+    def is_away(self) -> bool:
+        """Whether jobs see no disk of this machine's."""
+        return self.away
 
 
 def requests(spec: JobSpec, settings: Settings, job: str, built: Packed | None) -> list[dict[str, Any]]:
@@ -76,11 +86,12 @@ def _request(spec: JobSpec, name: str, settings: Settings, labels: Mapping[str, 
     from docker.constants import DEFAULT_DOCKER_API_VERSION as VERSION
     from docker.types import ContainerConfig, DeviceRequest, HostConfig, Mount
 
-    folder = str(Path(spec.folder).resolve())
+    folder = None if settings.away else str(Path(spec.folder).resolve())
+    ours = dict.fromkeys((folder, *spec.shared)) if folder else ()
     memory = None if spec.memory_gb is None else int(spec.memory_gb * 2**30)
     host = HostConfig(
         VERSION, init=True, security_opt=["no-new-privileges"], network_mode=settings.network,
-        mounts=[*(Mount(path, path, type="bind") for path in dict.fromkeys((folder, *spec.shared))),
+        mounts=[*(Mount(path, path, type="bind") for path in ours),
                 *(Mount(path, path, type="bind", read_only=True) for path in settings.mounts)],
         mem_limit=memory, memswap_limit=memory, nano_cpus=None if spec.cpus is None else spec.cpus * 10**9,
         shm_size=int(settings.shared_memory_gb * 2**30),
