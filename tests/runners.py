@@ -259,21 +259,26 @@ def made(name: str, /, **given: Any) -> Any:
 
 def _filled(model: Any, given: dict[str, Any]) -> dict[str, Any]:
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
-    return {name: given[name] if name in given else _something(field.annotation)
-            for name, field in fields.items() if name in given or field.is_required()}  # fmt: skip
+    return {name: _something(field.annotation, given.get(name)) if name not in given or isinstance(given[name], dict)
+            else given[name] for name, field in fields.items() if name in given or field.is_required()}  # fmt: skip
 
 
-def _something(kind: Any) -> Any:
+def _something(kind: Any, given: dict[str, Any] | None = None) -> Any:
     if (origin := typing.get_origin(kind)) in (typing.Union, types.UnionType):
-        return None if type(None) in typing.get_args(kind) else _something(typing.get_args(kind)[0])
+        kinds = typing.get_args(kind)
+        if given is not None:
+            return _something(next((one for one in kinds if hasattr(one, "model_fields")), dict), given)
+        return None if type(None) in kinds else _something(kinds[0])
     if origin is typing.Annotated:
-        return _something(typing.get_args(kind)[0])
+        return _something(typing.get_args(kind)[0], given)
     if origin is typing.Literal:
         return typing.get_args(kind)[0]
     if origin is list:
         return []
     if hasattr(kind, "model_fields"):
-        return _filled(kind, {})
+        return _filled(kind, given or {})
+    if given is not None:
+        return given
     return {str: "x", int: 1, bool: False, float: 1.0, datetime.datetime: _NOW}[kind]
 
 

@@ -5,14 +5,18 @@ Whatever a forge keeps (titles, bodies, authors) was written by somebody else: i
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Protocol
 
 from mlgit.core import escape
-from mlgit.errors import UsageError
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.forge import sections
 
 TITLE_CHARACTERS = 256
 BODY_CHARACTERS = 65_536
@@ -119,6 +123,18 @@ class Capabilities:
     """Whether we may write at all: the token of a fork's pull request may not."""
     drafts: bool
     """Whether a pull request can be a draft."""
+    names_conflicts: bool = True
+    """Whether a merge that is refused says which files both sides changed."""
+    max_body: int = BODY_CHARACTERS
+    """Characters that a comment or a description may have."""
+    max_matrix: int = 0
+    """Jobs of one matrix in its CI; 0 where it has none."""
+    images: bool = True
+    """Whether it keeps pictures that comments show."""
+    gates: bool = False
+    """Whether it can hold a deployment until somebody approves: environments with reviewers."""
+    summaries: bool = False
+    """Whether a job of its CI has a page of its own for what it has to say."""
 
 
 class Forge(Protocol):
@@ -157,6 +173,9 @@ class Forge(Protocol):
     def edit_comment(self, number: int, comment: int, body: str) -> Comment:
         """Replace the body of the comment with that id."""
 
+    def delete_comment(self, number: int, comment: int) -> None:
+        """Take the comment with that id away."""
+
     def comments(self, number: int) -> list[Comment]:
         """Every comment, oldest first."""
 
@@ -189,24 +208,67 @@ class Forge(Protocol):
         """Make a draft ready for review; what is no draft stays as it is."""
 
     def image(self, content: bytes, name: str) -> str:
-        """Keep a picture; return what stands in `![](…)` to show it. *name* says its kind: `curves.png`."""
+        """Keep a picture; return what stands in `![](…)` to show it. *name* says its kind: `curves.png`.
+
+        It is there once something is written that shows it: so a comment that stays as it was costs nothing.
+        """
 
     def picture(self, link: str) -> bytes | None:
         """The picture behind a link that `image` gave; None for any other link."""
 
+    def page(self, text: str) -> str:
+        """Keep Markdown that is too long for a comment, as `image` keeps pictures; the address of its page."""
 
-def upsert(forge: Forge, number: int, marker: str, body: str) -> Comment:
+
+def upsert(forge: Forge, number: int, marker: str, body: str, *, status: Status | None = None) -> Comment:
     """*body* as the one comment on *number* that goes by *marker*: new, or in the place of what it said before.
 
     A comment is ours if it begins with the hidden marker AND bears our name AND nobody minimised it: a marker that
-    somebody else wrote into theirs is left alone.
+    somebody else wrote into theirs is left alone. Two who do this at once leave one comment. What is too long is cut
+    between two sections, with a link to all of it. *status* goes with it: it is set where the comment changes, before.
     """
     hidden = hidden_marker(marker)
-    text = f"{hidden}\n{body}"
-    for comment in forge.comments(number):
-        if comment.author == forge.me and not comment.minimised and comment.body.startswith(hidden):
-            return comment if comment.body == text else forge.edit_comment(number, comment.id, text)
-    return forge.comment(number, text)
+    head = f"{hidden}\n{_noted(status)}" if status else f"{hidden}\n"
+    most = forge.capabilities.max_body
+    if len(head) + len(body) > most:
+        body = sections.fitted(body, most - len(head), whole=forge.page(body))
+    text = head + body
+    ours = _ours(forge, number, hidden)
+    if len(ours) == 1 and ours[0].body == text:
+        return ours[0]
+    if status:
+        forge.set_status(status)
+    if not ours:
+        forge.comment(number, text)
+        ours = _ours(forge, number, hidden)  # somebody may have been as quick
+    for spare in ours[1:]:
+        with contextlib.suppress(NotFoundError):
+            forge.delete_comment(number, spare.id)
+    try:
+        return ours[0] if ours[0].body == text else forge.edit_comment(number, ours[0].id, text)
+    except (NotFoundError, IndexError):  # it was deleted under our hands
+        return forge.comment(number, text)
+
+
+def _ours(forge: Forge, number: int, hidden: str) -> list[Comment]:
+    """Our comments that begin with that marker, oldest first."""
+    return [
+        comment
+        for comment in forge.comments(number)
+        if comment.author == forge.me and not comment.minimised and comment.body.startswith(hidden)
+    ]
+
+
+def _noted(status: Status) -> str:
+    """What a comment hides of the *status* that was set with it, so that it tells whether that is still the same."""
+    told = "\n".join((status.context, status.state.value, status.description, status.url))
+    return f"<!-- {status.commit} {hashlib.sha256(told.encode(errors='replace')).hexdigest()[:16]} -->\n"
+
+
+def merge_message(pull: PullRequest) -> tuple[str, str]:
+    """Subject and body of the merge commit, in GitHub's words. A title that poses as one of our trailers is quoted."""
+    title = f'"{pull.title}"' if pull.title.lower().startswith("mlgit-") else pull.title
+    return f"Merge pull request #{pull.number} from {pull.head}", title
 
 
 def hidden_marker(name: str) -> str:
@@ -222,6 +284,20 @@ def checked_title(text: str) -> str:
     if not title:
         raise UsageError("A pull request needs a title.", fix="give one with --title")
     return title
+
+
+def asset(content: bytes, kind: str) -> str:
+    """Where *content* of a *kind*, as names end, lies on the branch of pictures: by nothing but its content."""
+    digest = hashlib.sha256(content).hexdigest()
+    return f"{digest[:2]}/{digest}{kind}"
+
+
+def checked_picture(name: str) -> str:
+    """How the *name* of a picture ends: `.png`. Raises `UsageError` for what no comment can show."""
+    kind = PurePosixPath(name).suffix.lower()
+    if kind not in IMAGES:
+        raise UsageError(f"{name[:80]!r} is no picture that a comment can show.", fix=f"use {', '.join(IMAGES)}")
+    return kind
 
 
 def checked_body(text: str, what: str, *, empty: bool = False) -> str:

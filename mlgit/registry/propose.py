@@ -292,10 +292,10 @@ def promote(repo: Repo, forge: Forge, made: Plan, *, goals: Mapping[str, Goal]) 
             body=card.body(made.candidate, made.champion, made.stage),
         )  # fmt: skip
     told = card.comment(made.candidate, made.champion, made.stage, made.verdicts, goals)
-    upsert(forge, pull.number, card.MARKER, told)
     count = len(made.verdicts)
     passed = f"{count} gate{'' if count == 1 else 's'} passed" if count else "no gate is asked"
-    forge.set_status(Status(context=CONTEXT, state=StatusState.SUCCESS, description=passed, commit=pull.head_commit))
+    status = Status(context=CONTEXT, state=StatusState.SUCCESS, description=passed, commit=pull.head_commit)
+    upsert(forge, pull.number, card.MARKER, told, status=status)
     return Promotion(plan=made, pull=pull, opened=opened)
 
 

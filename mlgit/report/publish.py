@@ -66,8 +66,8 @@ def on_pull(
         report = view.build(found, verdicts=verdicts, charts=charts)
         text, told, state = render.render(report), report.headline, _state(found.head, verdicts)
     if writable:
-        forges.upsert(forge, number, MARKER, text)
-        forge.set_status(Status(context=CONTEXT, state=state, description=told, commit=pull.head_commit))
+        status = Status(context=CONTEXT, state=state, description=told, commit=pull.head_commit)
+        forges.upsert(forge, number, MARKER, text, status=status)
     return text
 
 

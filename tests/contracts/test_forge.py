@@ -1,26 +1,35 @@
 """What every forge does alike. One line in `FORGES` makes another forge answer for all of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import pytest
 
 from mlgit.core import refs
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
+from mlgit.forge import base
 from mlgit.forge.base import Forge, PullState, ReviewVerdict, Status, StatusState, upsert
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
+from tests import github
+from tests.conftest import need
 
-# Each makes the forge of a repository, as one person sees it.
-FORGES: dict[str, Callable[[Repo, str], Forge]] = {
-    "folder": lambda repo, me: FolderForge(repo, me=me),
+# Each brings up the forge of a repository, and makes it as one person sees it.
+FORGES: dict[str, Callable[[Repo], AbstractContextManager[Callable[[str], Forge]]]] = {
+    "folder": lambda repo: nullcontext(lambda me: FolderForge(repo, me=me)),
+    "github": github.forges,
 }
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
 
 
 @pytest.fixture(params=list(FORGES))
-def forge_of(request: pytest.FixtureRequest, repo: Repo) -> Callable[[str], Forge]:
-    return lambda me: FORGES[request.param](repo, me)
+def forge_of(request: pytest.FixtureRequest, repo: Repo) -> Iterator[Callable[[str], Forge]]:
+    if request.param == "github":
+        need("github", github.is_here())
+    with FORGES[request.param](repo) as found:
+        yield found
 
 
 @pytest.fixture
@@ -197,6 +206,44 @@ def test_a_sticky_comment_is_updated_in_place(forge: Forge, branch):
     assert forge.comments(number)[0].body == "<!-- mlgit:report -->\naccuracy 0.95"
 
 
+def test_two_comments_that_were_made_at_once_become_one(forge: Forge, branch):
+    branch("a")
+    number = forge.open(head="a", base="main", title="t").number
+    one, other = (forge.comment(number, f"<!-- mlgit:report -->\n{text}") for text in ("one", "other"))
+
+    kept = upsert(forge, number, "mlgit:report", "accuracy 0.9")
+
+    assert [comment.id for comment in forge.comments(number)] == [kept.id] == [one.id]
+    with pytest.raises(NotFoundError):
+        forge.delete_comment(number, other.id)
+
+
+def test_a_status_is_set_with_the_comment_that_tells_of_it(forge: Forge, branch):
+    commit = branch("a")
+    number = forge.open(head="a", base="main", title="t").number
+    status = Status(context="mlgit/report", state=StatusState.SUCCESS, description="better", commit=commit)
+
+    upsert(forge, number, "mlgit:report", "accuracy 0.9", status=status)
+    forge.set_status(replace(status, description="by somebody else"))
+    upsert(forge, number, "mlgit:report", "accuracy 0.9", status=status)
+
+    assert [one.description for one in forge.statuses(commit)] == ["by somebody else"]
+    upsert(forge, number, "mlgit:report", "accuracy 0.9", status=replace(status, description="much better"))
+    assert [one.description for one in forge.statuses(commit)] == ["much better"]
+
+
+def test_what_is_too_long_for_a_comment_is_cut_and_kept_whole(forge: Forge, repo: Repo, branch):
+    branch("a")
+    number = forge.open(head="a", base="main", title="t").number
+    text = "".join(f"## part {one}\n\n{'word ' * 2000}\n\n" for one in range(10))
+
+    comment = upsert(forge, number, "mlgit:report", text)
+
+    assert len(comment.body) <= forge.capabilities.max_body
+    assert repo.read(refs.ASSETS, base.asset(text.encode(), ".md")) == text.encode()
+    assert upsert(forge, number, "mlgit:report", text) == comment
+
+
 def test_a_marker_that_another_author_wrote_is_left_alone(forge_of: Callable[[str], Forge], branch):
     branch("a")
     ada, mallory = forge_of("ada"), forge_of("mallory")
@@ -298,7 +345,7 @@ def test_a_conflict_is_not_merged(forge: Forge, repo: Repo, branch):
     number = forge.open(head="a", base="main", title="t").number
     before = branch("main", {"train.py": b"lr = 0.9\n"})
 
-    with pytest.raises(MlgitError, match=r"train\.py"):
+    with pytest.raises(MlgitError, match=r"train\.py" if forge.capabilities.names_conflicts else "conflict"):
         forge.merge(number)
 
     assert repo.resolve("main") == before
@@ -380,14 +427,21 @@ def test_a_branch_merged_by_hand_is_a_merged_pull_request(forge: Forge, repo: Re
     assert pull.merge_commit == by_hand
 
 
-def test_a_picture_is_kept_once_by_its_content(forge: Forge, repo: Repo):
+def test_a_picture_is_kept_once_by_its_content(forge: Forge, repo: Repo, branch):
+    branch("a")
+    number = forge.open(head="a", base="main", title="t").number
     link = forge.image(PNG, "curves.png")
+    forge.comment(number, f"![]({link})")
 
     tip = repo.resolve(refs.ASSETS)
     assert forge.image(PNG, "the same again.PNG") == link
+    forge.comment(number, f"![]({link})")
     assert repo.resolve(refs.ASSETS) == tip
-    assert forge.image(PNG + b"x", "curves.png") != link
-    assert forge.picture(link) == PNG
+    assert repo.read(str(tip), base.asset(PNG, ".png")) == PNG
+    other = forge.image(PNG + b"x", "curves.png")
+    assert other != link
+    forge.comment(number, f"![]({link}) ![]({other})")
+    assert (forge.picture(link), forge.picture(other)) == (PNG, PNG + b"x")
     assert not set(link) & set(" ()<>\\")
 
 

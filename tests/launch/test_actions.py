@@ -335,7 +335,7 @@ def test_what_looks_like_our_marks_in_a_log_is_the_commands_own():
 def test_pauses_are_those_that_github_asks_for():
     def pause(status: int, tried: int = 0, method: str = "GET", **headers: str) -> float | None:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return rest.pause(status, given, tried, method=method, now=1000.0)
+        return rest.pause(status, given, tried, again=method == "GET", now=1000.0)
 
     assert pause(502) == 0.5
     assert pause(502, 3) == 4

@@ -64,12 +64,6 @@ def current(repo: Repo, pull: PullRequest, there: Mapping[str, str]) -> PullRequ
     return replace(pull, state=PullState.CLOSED)  # as GitHub does when a branch is deleted, or emptied
 
 
-def message(pull: PullRequest) -> str:
-    """The merge commit's message, in GitHub's words. A title that poses as one of our trailers is quoted."""
-    title = f'"{pull.title}"' if pull.title.lower().startswith("mlgit-") else pull.title
-    return f"Merge pull request #{pull.number} from {pull.head}\n\n{title}\n"
-
-
 def _brought_in(repo: Repo, commit: str, into: str) -> str:
     """The first commit on *into*'s own line that holds *commit*."""
     own = {oid for oid, _ in repo.ancestors(into)}

@@ -164,6 +164,10 @@ class Files:
         )  # fmt: skip
         _write(self._pull(number) / f"comment-{comment.id}.md", _paper(facts, comment.body))
 
+    def remove_comment(self, number: int, id: int) -> None:
+        """Have that comment no more; its id may be given again."""
+        (self._pull(number) / f"comment-{id}.md").unlink(missing_ok=True)
+
     def reviews(self, number: int) -> list[Review]:
         """Every review, oldest first."""
         return [self.review(number, id) for id in self._ids(number, "review")]

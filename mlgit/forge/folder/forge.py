@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 from mlgit.core import refs
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.forge.base import (
-    IMAGES,
     Capabilities,
     Comment,
     PullRequest,
@@ -21,10 +18,13 @@ from mlgit.forge.base import (
     Review,
     ReviewVerdict,
     Status,
+    asset,
     checked_body,
+    checked_picture,
     checked_review,
     checked_status,
     checked_title,
+    merge_message,
 )
 from mlgit.forge.folder import branches
 from mlgit.forge.folder.files import Files
@@ -99,7 +99,8 @@ class FolderForge:
                     f"#{number} is not at {expect[:10]} any more.",
                     why=f"{pull.head} stands at {pull.head_commit[:10]}.", fix="look at what came, then merge again",
                 )  # fmt: skip
-            commit = merge_commit(self.repo, f"refs/heads/{pull.base}", pull.head_commit, branches.message(pull))
+            subject, body = merge_message(pull)
+            commit = merge_commit(self.repo, f"refs/heads/{pull.base}", pull.head_commit, f"{subject}\n\n{body}\n")
             self.files.write_pull(replace(pull, state=PullState.MERGED, merge_commit=commit))
         return self.get(number)
 
@@ -147,6 +148,12 @@ class FolderForge:
             self.files.write_comment(number, replace(before, body=body, updated=self._clock()))
         return self.files.comment(number, comment)
 
+    def delete_comment(self, number: int, comment: int) -> None:
+        """Take the comment with that id away."""
+        with self.files.locked():
+            self.files.comment(number, comment)
+            self.files.remove_comment(number, comment)
+
     def comments(self, number: int) -> list[Comment]:
         """Every comment, oldest first."""
         return self.files.comments(number)
@@ -185,11 +192,14 @@ class FolderForge:
 
     def image(self, content: bytes, name: str) -> str:
         """Keep a picture by its content on the branch `mlgit-assets`; return a link that works beside the comment."""
-        kind = PurePosixPath(name).suffix.lower()
-        if kind not in IMAGES:
-            raise UsageError(f"{name[:80]!r} is no picture that a comment can show.", fix=f"use {', '.join(IMAGES)}")
-        digest = hashlib.sha256(content).hexdigest()
-        path = f"{digest[:2]}/{digest}{kind}"
+        return self._kept(asset(content, checked_picture(name)), content)
+
+    def page(self, text: str) -> str:
+        """Keep Markdown beside the pictures; its links lead to them from where it lies."""
+        content = text.replace("../../assets/", "../").encode(errors="replace")
+        return self._kept(asset(content, ".md"), content)
+
+    def _kept(self, path: str, content: bytes) -> str:
         with self.files.locked():
             self._put(path, content)
             self.files.write_picture(path, content)

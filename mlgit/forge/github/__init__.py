@@ -1,1 +1,1 @@
-"""GitHub: what is asked of it, and what it answers."""
+"""GitHub: `rest` asks it, `said` reads what it answers, `pictures` keeps what comments show; `forge` acts."""

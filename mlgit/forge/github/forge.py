@@ -1,0 +1,343 @@
+"""The acts of the forge on GitHub, each in as few requests as it can be done in.
+
+Of github3.py it is the session that serves, and not its objects: those ask for the repository and the pull request
+before each act, and fail at any field that an Enterprise server leaves out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
+from mlgit.forge import base as forges
+from mlgit.forge.base import Capabilities, Comment, PullRequest, PullState, Review, ReviewVerdict, Status
+from mlgit.forge.github import rights, said
+from mlgit.forge.github.pictures import Pictures
+from mlgit.forge.github.rest import RefusedError, Rest
+
+_NAME = re.compile(r"(?!\.)[\w.-]+/(?!\.{1,2}$)[\w.-]+", re.ASCII)
+_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_MOST_JOBS = 256
+_TALK = """
+query Talk($owner: String!, $name: String!, $number: Int!, $after: String) {
+  viewer { login }
+  repository(owner: $owner, name: $name) {
+    ASSETS
+    pullRequest(number: $number) {
+      comments(first: 100, after: $after) {
+        pageInfo { hasNextPage endCursor }
+        nodes {
+          fullDatabaseId author { login __typename } body createdAt updatedAt isMinimized viewerDidAuthor
+        }
+      }
+    }
+  }
+}
+"""
+_ME = "query Me { viewer { login } }"
+_READY = """
+mutation Ready($input: MarkPullRequestReadyForReviewInput!) {
+  markPullRequestReadyForReview(input: $input) { pullRequest { isDraft } }
+}
+"""
+
+
+class GitHubForge:
+    """The pull requests of the repository *name* (`owner/name`), as *rest* lets us see them."""
+
+    def __init__(self, rest: Rest, name: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{name[:80]!r} is no repository on GitHub.", fix="name it like acme/churn")
+        self.rest, self.name = rest, name
+        self._at = f"repos/{name}"
+        self._pictures = Pictures(rest, name)
+        self._me: str | None = None
+        self._is_read_only = rights.is_read_only(os.environ)
+
+    @property
+    def me(self) -> str:
+        """Our own name there."""
+        if self._me is None:
+            self._me = str(self.rest.ask(_ME)["viewer"]["login"])
+        return self._me
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What can be done here; a token that turned out to be read-only may not write."""
+        return Capabilities(
+            writable=not self._is_read_only, drafts=True, names_conflicts=False, max_matrix=_MOST_JOBS, gates=True,
+            summaries=True,
+        )  # fmt: skip
+
+    # Pull requests
+
+    def open(
+        self, *, head: str, base: str, title: str, body: str = "", draft: bool = False, labels: Sequence[str] = ()
+    ) -> PullRequest:
+        """A new pull request from branch *head* into branch *base*; see `Forge.open`."""
+        title = forges.checked_title(title)
+        content = {"title": title, "head": head, "base": base, "body": _sendable(body, "A description", empty=True)}
+        for branch in (head, base):
+            if not said.is_branch(branch):
+                raise NotFoundError(
+                    f"There is no branch {branch[:120]!r} in {self.name}.", fix="git branch -r lists them"
+                )
+        self._pictures.send(body)
+        try:
+            told = self._write("post", "pulls", content | ({"draft": True} if draft else {}))
+        except RefusedError as exc:
+            raise self._not_opened(exc, head, base) from None
+        if labels:
+            told["labels"] = self._write("post", f"issues/{told['number']}/labels", {"labels": list(labels)})
+        return said.pull(told)
+
+    def get(self, number: int) -> PullRequest:
+        """One pull request, as it stands now. Raises `NotFoundError`."""
+        return said.pull(self._pull(number))
+
+    def pulls(self, *, state: PullState | None = PullState.OPEN, head: str | None = None) -> list[PullRequest]:
+        """Pull requests in *state* (None: any), newest first; of branch *head* only, where one is named."""
+        which = "all" if state is None else "open" if state is PullState.OPEN else "closed"
+        asked = {"state": which, "sort": "created", "direction": "desc"}
+        if head is not None:
+            if not said.is_branch(head):
+                return []
+            asked["head"] = head if ":" in head else f"{self.name.partition('/')[0]}:{head}"
+        found = [said.pull(one) for one in self.rest.everything(f"{self._at}/pulls", **asked)]
+        return [pull for pull in found if (state is None or pull.state is state) and head in (None, pull.head)]
+
+    def merge(self, number: int, *, expect: str | None = None) -> PullRequest:
+        """Merge by a merge commit; see `Forge.merge`. What has come since we looked is not merged either."""
+        pull = self._open_pull(number, "merged")
+        if pull.draft:
+            raise MlgitError(f"#{number} is a draft.", fix=f"mlgit pr ready {number}, then merge")
+        if expect is not None and expect != pull.head_commit:
+            raise _moved(pull)
+        subject, body = forges.merge_message(pull)
+        content = {"sha": pull.head_commit, "merge_method": "merge", "commit_title": subject, "commit_message": body}
+        try:
+            self._write("put", f"pulls/{number}/merge", content)
+        except RefusedError as exc:
+            if exc.status == 409:
+                raise _moved(self.get(number)) from None
+            if exc.status == 405:
+                why = f"{exc.said}\n{exc.why}" if "conflict" not in exc.said.lower() else exc.said
+                fix = f"look at {pull.url}: {pull.base} and {pull.head} are in conflict, or a rule asks for more"
+                raise MlgitError(f"GitHub does not merge #{number}.", why=why, fix=fix) from None
+            raise
+        return self.get(number)
+
+    def close(self, number: int) -> PullRequest:
+        """Close without merging."""
+        self._open_pull(number, "closed")
+        return said.pull(self._write("patch", f"pulls/{number}", {"state": "closed"}))
+
+    def reopen(self, number: int) -> PullRequest:
+        """Open again what was closed; refused for what is merged, or whose branches are gone."""
+        pull = self.get(number)
+        if pull.state is not PullState.CLOSED:
+            raise MlgitError(f"#{number} is {pull.state.value}; only what is closed can be reopened.")
+        try:
+            return said.pull(self._write("patch", f"pulls/{number}", {"state": "open"}))
+        except RefusedError as exc:
+            if exc.status != 422:
+                raise
+            self._refuse_second(pull.head, pull.base)
+            raise MlgitError(f"#{number} cannot be opened again.", why=exc.said, fix=exc.fix) from None
+
+    def ready(self, number: int) -> PullRequest:
+        """Make a draft ready for review; what is no draft stays as it is."""
+        pull = self._open_pull(number, "made ready")
+        if pull.draft:
+            self._mutate(_READY, {"pullRequestId": self._pull(number)["node_id"]})
+        return self.get(number) if pull.draft else pull
+
+    # What people say
+
+    def comment(self, number: int, body: str) -> Comment:
+        """Write a comment, also on what is merged or closed."""
+        content = {"body": _sendable(body, "A comment")}
+        self._pictures.send(body)
+        with self._found(number):
+            return said.written(self._write("post", f"issues/{number}/comments", content))
+
+    def edit_comment(self, number: int, comment: int, body: str) -> Comment:
+        """Replace the body of the comment with that id."""
+        content = {"body": _sendable(body, "A comment")}
+        self._pictures.send(body)
+        with self._found(number, comment):
+            return said.written(self._write("patch", f"issues/comments/{comment}", content))
+
+    def delete_comment(self, number: int, comment: int) -> None:
+        """Take the comment with that id away."""
+        with self._found(number, comment):
+            self._write("delete", f"issues/comments/{comment}")
+
+    def comments(self, number: int) -> list[Comment]:
+        """Every comment, oldest first: by GraphQL, which says in the same answer who we are and which are ours."""
+        owner, _, name = self.name.partition("/")
+        query, after, nodes = _TALK.replace("ASSETS", self._pictures.asked()), None, []
+        while True:
+            with self._found(number):
+                if number < 1:
+                    raise self._missing(number)
+                told = self.rest.ask(query, owner=owner, name=name, number=number, after=after)
+            self._me = str(told["viewer"]["login"])
+            found = told["repository"]["pullRequest"]["comments"]
+            nodes += found["nodes"]
+            after = found["pageInfo"]["endCursor"]
+            if not found["pageInfo"]["hasNextPage"]:
+                break
+        self._pictures.heard(told["repository"])
+        return [said.comment(node, self._me) for node in nodes if node]
+
+    def review(self, number: int, verdict: ReviewVerdict, body: str = "") -> Review:
+        """Give a verdict on the head as it stands; see `Forge.review`."""
+        forges.checked_review(verdict, body, own=False)
+        try:
+            with self._found(number):
+                told = self._write("post", f"pulls/{number}/reviews", {"body": body, "event": said.EVENTS[verdict]})
+        except RefusedError as exc:
+            if "own pull request" in exc.said:
+                forges.checked_review(verdict, body, own=True)
+            raise
+        return said.review(told)
+
+    def reviews(self, number: int) -> list[Review]:
+        """Every review, oldest first."""
+        with self._found(number):
+            return said.reviews(self.rest.everything(f"{self._at}/pulls/{number}/reviews"))
+
+    # Checks
+
+    def set_status(self, status: Status) -> None:
+        """Say how a check on a commit stands, in place of what it said before."""
+        checked = forges.checked_status(status)
+        missing = NotFoundError(
+            f"{self.name} has no commit {status.commit[:64]!r}.", fix="push it, or give its full id"
+        )
+        if not _ID.fullmatch(checked.commit):
+            raise missing
+        content = {"state": checked.state.value, "context": checked.context, "description": checked.description}
+        try:
+            target = {"target_url": checked.url} if checked.url else {}
+            self._write("post", f"statuses/{checked.commit}", content | target)
+        except RefusedError as exc:
+            if exc.status in (404, 422) and "No commit found" in exc.said:
+                raise missing from None
+            raise
+
+    def statuses(self, commit: str) -> list[Status]:
+        """The latest status of each context on *commit* (a full id), by context; check runs, as CI's jobs are, too."""
+        if not _ID.fullmatch(commit):
+            raise UsageError(f"{commit[:80]!r} is no full id of a commit.")
+        at = f"{self._at}/commits/{commit}"
+        told = self.rest.everything(f"{at}/status", "statuses")
+        return said.statuses(told, self.rest.everything(f"{at}/check-runs", "check_runs", filter="latest"), commit)
+
+    # Pictures
+
+    def image(self, content: bytes, name: str) -> str:
+        """Keep a picture by its content on the branch `mlgit-assets`, once something is written that shows it."""
+        return self._pictures.add(forges.asset(content, forges.checked_picture(name)), content)
+
+    def picture(self, link: str) -> bytes | None:
+        """The picture behind a link that `image` gave; None for any other link."""
+        return self._pictures.read(link)
+
+    def page(self, text: str) -> str:
+        """Keep Markdown beside the pictures, where GitHub shows it as a page; its address, as a comment links to it."""
+        text = self._pictures.beside(text)
+        return self._pictures.add_page(forges.asset(text.encode(errors="replace"), ".md"), text)
+
+    # How it is asked
+
+    def _pull(self, number: int) -> Any:
+        with self._found(number):
+            if number < 1:
+                raise self._missing(number)
+            return self.rest.get(f"{self._at}/pulls/{number}")
+
+    def _write(self, how: str, path: str, *content: Any) -> Any:
+        """What comes of a write there. One that is not allowed tells that none is."""
+        try:
+            return getattr(self.rest, how)(f"{self._at}/{path}", *content)
+        except RefusedError as exc:
+            self._learn(exc)
+            raise
+
+    def _mutate(self, query: str, given: dict[str, Any]) -> Any:
+        try:
+            return self.rest.ask(query, writes=True, input=given)
+        except RefusedError as exc:
+            self._learn(exc)
+            raise
+
+    def _learn(self, exc: RefusedError) -> None:
+        if exc.status == 403 and "not accessible" in exc.said:
+            self._is_read_only = True
+
+    @contextlib.contextmanager
+    def _found(self, number: int, comment: int | None = None) -> Iterator[None]:
+        """GitHub's 404, as ours."""
+        try:
+            yield
+        except RefusedError as exc:
+            if exc.status not in (404, 410):
+                raise
+            raise self._missing(number, comment, exc) from None
+
+    def _missing(self, number: int, comment: int | None = None, exc: RefusedError | None = None) -> NotFoundError:
+        what = f"pull request #{number}" if comment is None else f"comment {comment} on #{number}"
+        fix = "mlgit pr ls --state all lists them; mlgit login says what the token may see"
+        return NotFoundError(f"There is no {what} in {self.name}.", why=exc.why if exc else "", fix=fix)
+
+    # What is refused
+
+    def _open_pull(self, number: int, done: str) -> PullRequest:
+        """The pull request, if it is open. Raises `MlgitError` saying why it cannot be *done* otherwise."""
+        pull = self.get(number)
+        if pull.state is not PullState.OPEN:
+            fix = f"mlgit pr reopen {number}" if pull.state is PullState.CLOSED else ""
+            raise MlgitError(f"#{number} cannot be {done}: it is {pull.state.value}.", fix=fix)
+        return pull
+
+    def _refuse_second(self, head: str, into: str) -> None:
+        for pull in self.pulls(head=head):
+            if pull.base == into:
+                raise MlgitError(f"#{pull.number} is already open for {head} into {into}.", why=pull.url)
+
+    def _not_opened(self, exc: RefusedError, head: str, into: str) -> MlgitError:
+        """Why there is no pull request of *head* into *into*, in our words."""
+        told = exc.said
+        if exc.status != 422:
+            return exc
+        if "already exists" in told:
+            self._refuse_second(head, into)
+        if "No commits between" in told:
+            return MlgitError(f"{into} holds all that {head} does: there is nothing to merge.", why=told)
+        if "no history in common" in told:
+            fix = "start the branch from the other one"
+            return MlgitError(f"{head} and {into} have no history in common.", why=told, fix=fix)
+        for field, branch in (("head", head), ("base", into)):
+            if f"{field}: invalid" in told:
+                fix = f"git push origin {shlex.quote(branch)}"
+                return NotFoundError(f"There is no branch {branch!r} in {self.name}.", why=told, fix=fix)
+        return exc
+
+
+def _sendable(body: str, what: str, *, empty: bool = False) -> str:
+    """*body*, if GitHub takes it: half a character is none. Raises `UsageError`."""
+    return forges.checked_body(body, what, empty=empty).encode(errors="replace").decode()
+
+
+def _moved(pull: PullRequest) -> RefMovedError:
+    return RefMovedError(
+        f"#{pull.number} is not at the commit any more that was looked at.",
+        why=f"{pull.head} stands at {pull.head_commit[:10]}.", fix="look at what came, then merge again",
+    )  # fmt: skip

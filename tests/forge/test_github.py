@@ -1,0 +1,372 @@
+"""GitHub's bad days, and what a report costs there. What it does like every forge: tests/contracts/test_forge.py."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from mlgit.core import refs
+from mlgit.errors import MlgitError, NotFoundError, RefMovedError, SilentError, UsageError
+from mlgit.forge import base
+from mlgit.forge.base import PullState, ReviewVerdict, Status, StatusState, upsert
+from mlgit.forge.github.forge import GitHubForge
+from mlgit.forge.github.rest import RefusedError, Rest, Token
+from mlgit.git.repo import Repo
+from tests import github
+from tests.conftest import need
+from tests.github import HALF, NAME, GitHub
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
+MOVED = {"message": "Moved"}
+
+
+@dataclass
+class Place:
+    """A repository that GitHub has, with a pull request from `a` into `main`."""
+
+    there: GitHub
+    repo: Repo
+    number: int = 0
+    waited: list[float] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    def forge(self, me: str = "ada") -> GitHubForge:
+        return GitHubForge(github.rest(self.there, me, sleep=self.waited.append, say=self.said.append), NAME)
+
+    def branch(self, name: str, files: dict[str, bytes]) -> str:
+        ref = f"refs/heads/{name}"
+        commit = self.repo.commit(self.repo.resolve(ref) or self.repo.resolve("main"), files, "work")
+        self.repo.git("update-ref", ref, commit)
+        return commit
+
+    def calls(self, what: Callable[[], object]) -> list[str]:
+        """What GitHub was asked while *what* was done."""
+        before = len(self.there.asked)
+        what()
+        return [one.replace(f"/repos/{NAME}", "") for one in self.there.asked[before:]]
+
+
+@pytest.fixture
+def place(repo: Repo) -> Iterator[Place]:
+    need("github", github.is_here())
+    with github.serving(repo.git_dir) as there:
+        found = Place(there, repo)
+        found.branch("a", {"train.py": b"lr = 0.1\n"})
+        found.number = found.forge().open(head="a", base="main", title="t").number
+        yield found
+
+
+def report(forge: GitHubForge, number: int, text: str, *pictures: bytes) -> base.Comment:
+    """What a report does on a forge."""
+    pull = forge.get(number)
+    links = "".join(f"\n![]({forge.image(one, 'x.png')})" for one in pictures)
+    status = Status(context="mlgit/report", state=StatusState.SUCCESS, description=text, commit=pull.head_commit)
+    return upsert(forge, number, "mlgit:report", text + links, status=status)
+
+
+def test_a_report_costs_six_requests_and_two_when_nothing_changed(place: Place):
+    report(place.forge(), place.number, "the first of a repository makes the branch of pictures", PNG)
+    number = place.forge().open(head=_another(place), base="main", title="t").number
+    pictures = [PNG + bytes([one]) for one in range(3)]
+
+    first = place.calls(lambda: report(place.forge(), number, "accuracy 0.9", *pictures))
+    again = place.calls(lambda: report(place.forge(), number, "accuracy 0.9", *pictures))
+    changed = place.calls(lambda: report(place.forge(), number, "accuracy 0.95", *pictures, b"new"))
+
+    assert len(first) == 6, first
+    assert again == [f"GET /pulls/{number}", "POST /graphql"]
+    assert len(changed) == 5, changed
+    assert place.repo.git("rev-list", "--count", "--first-parent", refs.ASSETS) == "4"
+
+
+def _another(place: Place) -> str:
+    place.branch("b", {"b": b""})
+    return "b"
+
+
+def test_a_head_that_moved_gets_its_status_though_the_report_reads_the_same(place: Place):
+    report(place.forge(), place.number, "accuracy 0.9")
+    commit = place.branch("a", {"more.py": b""})
+
+    report(place.forge(), place.number, "accuracy 0.9")
+
+    assert [one.context for one in place.forge().statuses(commit)] == ["mlgit/report"]
+
+
+def test_two_reports_at_once_make_one_comment(place: Place):
+    gate = threading.Barrier(2)
+
+    class Meeting(GitHubForge):
+        """One that reads the comments at the same moment as the other, the first time."""
+
+        met = False
+
+        def comments(self, number: int) -> list[base.Comment]:
+            found = super().comments(number)
+            if not self.met:
+                self.met = True
+                gate.wait(60)
+            return found
+
+    both = [Meeting(github.rest(place.there, "ada"), NAME) for _ in range(2)]
+    threads = [
+        threading.Thread(target=report, args=(forge, place.number, text))
+        for forge, text in zip(both, ("one", "other"), strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    (only,) = place.there.comments.values()
+    assert only["body"].endswith(("one", "other"))
+
+
+def test_a_comment_that_is_deleted_under_our_hands_is_written_again(place: Place):
+    first = report(place.forge(), place.number, "one")
+    place.there.after[f"POST /repos/{NAME}/statuses"] = place.there.comments.clear
+
+    second = report(place.forge(), place.number, "two")
+
+    assert second.id != first.id
+    assert [one["body"].endswith("two") for one in place.there.comments.values()] == [True]
+
+
+def test_a_comment_that_somebody_edited_says_again_what_is_so(place: Place):
+    first = report(place.forge(), place.number, "accuracy 0.9")
+    place.there.comments[first.id]["body"] = first.body.replace("0.9", "1.0")
+
+    assert report(place.forge(), place.number, "accuracy 0.9").id == first.id
+    assert place.there.comments[first.id]["body"] == first.body
+
+
+def test_a_minimised_comment_is_not_revived(place: Place):
+    first = report(place.forge(), place.number, "one")
+    place.there.comments[first.id]["is_minimised"] = True
+
+    second = report(place.forge(), place.number, "two")
+
+    assert second.id != first.id
+    assert place.there.comments[first.id]["body"] == first.body
+
+
+def test_a_comment_of_a_bot_is_that_bots(place: Place):
+    place.there.bots |= {"github-actions[bot]", "mallory[bot]"}
+    forged = place.there.say("mallory[bot]", place.number, "<!-- mlgit:report -->\naccuracy 1.0")
+
+    ours = report(place.forge("github-actions[bot]"), place.number, "accuracy 0.9")
+
+    assert report(place.forge("github-actions[bot]"), place.number, "accuracy 0.91").id == ours.id != forged
+    assert {one.author for one in place.forge().comments(place.number)} == {"github-actions[bot]", "mallory[bot]"}
+
+
+def test_a_hundred_comments_before_ours_hide_nothing(place: Place):
+    for one in range(230):
+        place.there.say("grace", place.number, str(one))
+    ours = report(place.forge(), place.number, "accuracy 0.9")
+
+    assert report(place.forge(), place.number, "accuracy 0.91").id == ours.id
+    assert len(place.forge().comments(place.number)) == 231
+
+
+def test_a_list_that_changes_while_it_is_read_is_read_until_it_stands_still(place: Place):
+    for one in range(150):
+        place.there.pulls[one + 2] = place.there.pulls[1] | {"number": one + 2, "state": "closed"}
+    place.there.after["GET"] = lambda: place.there.pulls.pop(151)
+
+    found = place.forge().pulls(state=None)
+
+    assert [pull.number for pull in found] == list(range(150, 0, -1))
+
+
+def test_what_has_not_changed_is_told_from_memory(place: Place):
+    forge = place.forge()
+    first = forge.get(place.number)
+    rates: list[int] = []
+    answer = forge.rest._session.request
+    forge.rest._session.request = lambda *of, **more: rates.append((told := answer(*of, **more)).status_code) or told
+
+    again = forge.get(place.number)
+    place.branch("a", {"more.py": b""})
+    after = forge.get(place.number)
+
+    assert (first == again, first == after, rates) == (True, False, [304, 200])
+
+
+@pytest.mark.parametrize(
+    ("answers", "waited"),
+    [
+        ([(502, {}, b"<html>Bad gateway")], [0.5]),
+        ([(HALF, {}, b'{"number": 1,')], [0.5]),
+        ([(200, {}, b'{"number": 1,')], [0.5]),
+        ([(429, {"retry-after": "7"}, {"message": "secondary rate limit"})], [7]),
+        ([(429, {}, {"message": "slow down"})], [60]),
+        ([(403, {}, {"message": "You have exceeded a secondary rate limit."})], [60]),
+        ([(403, {"retry-after": "9"}, {"message": "abuse"}), (503, {}, None)], [9, 1]),
+    ],
+)  # fmt: skip
+def test_what_passes_is_asked_again_and_a_long_wait_is_said(place: Place, answers: list[Any], waited: list[float]):
+    place.there.answers += answers
+
+    assert place.forge().get(place.number).number == place.number
+    assert place.waited == waited
+    assert len(place.said) == len([one for one in waited if one >= 2])
+
+
+def test_a_renamed_repository_is_followed(place: Place):
+    place.there.answers.append((301, {"Location": f"{place.there.address}/moved/repos/{NAME}/pulls/1"}, MOVED))
+    assert place.forge().get(place.number).number == place.number
+    place.there.answers.append(
+        (307, {"Location": f"{place.there.address}/moved/repos/{NAME}/issues/1/comments"}, MOVED)
+    )
+    assert place.forge().comment(place.number, "still here").author == "ada"
+
+
+def test_a_write_that_may_have_been_done_is_not_done_twice(place: Place):
+    place.there.answers.append((502, {}, None))
+
+    with pytest.raises(SilentError):
+        place.forge().comment(place.number, "once")
+
+    assert place.waited == []
+    assert [one for one in place.there.asked if one.endswith("/comments")] == [f"POST /repos/{NAME}/issues/1/comments"]
+
+
+def test_two_writes_are_a_second_apart(place: Place):
+    forge = place.forge()
+    place.waited.clear()
+
+    forge.comment(place.number, "one")
+    forge.comments(place.number)
+    forge.comment(place.number, "two")
+
+    (pause,) = place.waited
+    assert 0 < pause <= 1
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "said", "expected"),
+    [
+        (401, {}, "Bad credentials", "does not know the token"),
+        (403, {"x-accepted-github-permissions": "issues=write; pull_requests=write"},
+         "Resource not accessible by integration", "right to issues: write, or pull_requests: write"),
+        (404, {}, "Not Found", "no pull request #1"),
+        (422, {}, "Validation Failed", "Validation Failed"),
+        (429, {"retry-after": "900"}, "slow down", "wait until"),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "4102444800"}, "API rate limit exceeded",
+         "too much was asked"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_is_said_with_what_mends_it(
+    place: Place, status: int, headers: dict[str, str], said: str, expected: str
+):
+    place.there.answers.append((status, headers, {"message": said}))
+
+    with pytest.raises(MlgitError) as raised:
+        place.forge().comment(place.number, "hello")
+
+    assert expected in str(raised.value)
+    assert "token-of-ada" not in str(raised.value)
+    assert place.waited == []
+
+
+def test_a_token_that_may_only_read_says_so_once_it_was_refused(place: Place):
+    place.there.read_only.add("fork")
+    forge = place.forge("fork")
+    assert forge.capabilities.writable
+
+    with pytest.raises(RefusedError, match="issues: write"):
+        forge.comment(place.number, "hello")
+
+    assert not forge.capabilities.writable
+    assert forge.get(place.number).number == place.number
+
+
+def test_graphql_refuses_with_the_status_of_a_success(place: Place):
+    place.there.read_only.add("fork")
+    place.branch("d", {"d": b""})
+    number = place.forge().open(head="d", base="main", title="t", draft=True).number
+
+    with pytest.raises(RefusedError, match="does not let this token"):
+        place.forge("fork").ready(number)
+    with pytest.raises(NotFoundError):
+        place.forge().comments(999)
+
+
+def test_pictures_of_two_reports_at_once_are_both_kept(place: Place):
+    one, other = place.forge(), place.forge()
+    one.comment(place.number, one.image(b"first", "x.png"))  # knows the tip
+    other.comment(place.number, other.image(b"second", "x.png"))
+    one.comment(place.number, one.image(b"third", "x.png"))
+
+    links = [one.image(each, "x.png") for each in (b"first", b"second", b"third")]
+    assert [place.forge().picture(link) for link in links] == [b"first", b"second", b"third"]
+    assert links[0] == f"../blob/mlgit-assets/{base.asset(b'first', '.png')}?raw=true"
+
+
+def test_what_is_too_long_for_a_comment_leads_to_a_page_with_all_of_it(place: Place):
+    forge = place.forge()
+    link = forge.image(PNG, "x.png")
+    text = f"verdict\n\n![]({link})\n" + "".join(f"\n## section {one}\n\n{'word ' * 2000}\n" for one in range(20))
+
+    comment = report(forge, place.number, text)
+
+    assert len(comment.body) <= 65_536
+    assert "## section 5\n" in comment.body
+    assert comment.body.rstrip().endswith(".md).*")
+    path = comment.body.rpartition("(../blob/mlgit-assets/")[2].partition(")")[0]
+    page = place.repo.read(refs.ASSETS, path)
+    assert page is not None
+    assert page.decode() == text.replace("../blob/mlgit-assets/", "../").replace("?raw=true", "")
+    again = place.calls(lambda: report(place.forge(), place.number, text))
+    assert len(again) == 2 or "PATCH" not in str(again)
+
+
+def test_a_merge_over_what_has_just_come_is_refused(place: Place):
+    before = place.repo.resolve("main")
+    place.there.after[f"GET /repos/{NAME}/pulls/1"] = lambda: place.branch("a", {"sneaked-in.py": b""})
+
+    with pytest.raises(RefMovedError):
+        place.forge().merge(place.number)
+
+    assert place.repo.resolve("main") == before
+
+
+def test_checks_of_ci_stand_beside_the_statuses(place: Place):
+    commit = place.forge().get(1).head_commit
+    at = f"repos/{NAME}/check-runs"
+    for name, more in (("test", {"status": "in_progress"}), ("lint", {"status": "completed", "conclusion": "failure"})):
+        place.forge().rest.post(at, {"name": name, "head_sha": commit, **more})
+    place.forge().set_status(Status(context="mlgit/gates", state=StatusState.SUCCESS, commit=commit))
+
+    found = {one.context: one.state for one in place.forge().statuses(commit)}
+
+    assert found == {"lint": StatusState.FAILURE, "mlgit/gates": StatusState.SUCCESS, "test": StatusState.PENDING}
+
+
+@pytest.mark.parametrize(
+    "name", ["", "acme", "acme/../x", "../x", "acme/churn/pulls", "acme/churn?x=1", "acme/..", "a b/c"]
+)
+def test_what_is_no_repository_is_not_asked_for(name: str):
+    with pytest.raises(UsageError):
+        GitHubForge(Rest("http://127.0.0.1:9", credential=Token("x", "a test")), name)
+
+
+def test_a_branch_whose_name_is_a_script_is_a_branch(place: Place):
+    for name in ('zzz";echo${IFS}x;#', "a`id`"):
+        commit = place.branch(name, {name[:1]: b"x"})
+        pull = place.forge().open(head=name, base="main", title="t")
+        assert (pull.head, pull.head_commit) == (name, commit)
+        assert [one.number for one in place.forge().pulls(head=name)] == [pull.number]
+        assert place.forge().merge(pull.number).state is PullState.MERGED
+
+
+def test_a_review_that_is_still_being_written_is_none(place: Place):
+    place.forge("grace").review(1, ReviewVerdict.APPROVE)
+    place.there.reviews.append(place.there.reviews[0] | {"state": "PENDING", "id": 1})
+
+    assert [one.verdict for one in place.forge().reviews(1)] == [ReviewVerdict.APPROVE]
