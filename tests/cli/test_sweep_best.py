@@ -138,6 +138,18 @@ def test_of_a_trial_that_failed_without_a_word_its_exit_code_is_told(swept: Swep
     assert "\nexit code 7\n" in mlgit("sweep", "best", cwd=swept.folder, check=False).stderr
 
 
+def test_a_sweep_whose_file_another_version_wrote_hides_no_other(swept: Swept, mlgit: Call) -> None:
+    swept.sweep(FILE.replace("method: random", "method: quantum"))
+
+    listed = mlgit("sweep", "ls", cwd=swept.folder)
+    there = json.loads(mlgit("sweep", "ls", "--json", cwd=swept.folder).stdout)
+
+    assert [line.split("\t")[5] for line in listed.stdout.splitlines()] == ["metric", "loss", "loss (minimize)"]
+    assert "sweep1xx cannot be read here: " in listed.stderr
+    assert "method: expected one of grid, random" in there[0]["problem"]
+    assert [one["state"] for one in there] == ["running", "running"]
+
+
 def test_a_sweep_that_is_not_there_is_said(swept: Swept, mlgit: Call) -> None:
     for verb in ("best", "report", "apply"):
         done = mlgit("sweep", verb, "nowhere", cwd=swept.folder, check=False)

@@ -57,7 +57,9 @@ def table(file: SweepFile, trials: Sequence[Trial]) -> None:
         *names, "time",
     )  # fmt: skip
     numbers = [name for name in names if all(is_number(point.params.get(name, 0)) for point in points)]
-    output.table(columns, rows, right=("n", *metrics, *numbers, "time"), empty="No trials yet.")
+    output.table(
+        columns, rows, right=("n", *metrics, *numbers, "time"), spare=("time",), firm=metrics, empty="No trials yet."
+    )
 
 
 def _name_and_state(point: Point) -> tuple[str, str]:
@@ -158,16 +160,9 @@ def document(sweep: Sweep, file: SweepFile, trials: Sequence[Trial]) -> dict[str
     points = judging.ranked(file, trials)
     front = judging.front(file, trials)
     best = judging.best(file, trials)
-    told: dict[str, Any] = {
-        "id": sweep.id,
-        "name": sweep.name,
-        "project": sweep.project,
-        "method": sweep.method,
+    told: dict[str, Any] = about(sweep) | {
         "metric": file.metric and file.metric.name,
         "goal": file.metric and file.metric.goal.value,
-        "seed": sweep.seed,
-        "created": figures.moment(sweep.created),
-        "command": list(sweep.command),
         "best": best and _trial(file, best),
         "trials": [_trial(file, trial) for point in points for trial in point.trials],
     }
@@ -181,6 +176,20 @@ def document(sweep: Sweep, file: SweepFile, trials: Sequence[Trial]) -> dict[str
             "front": [point.number for point in front],
         }  # fmt: skip
     return told
+
+
+def about(sweep: Sweep) -> dict[str, Any]:
+    """What a sweep is known by, as JSON."""
+    return {
+        "id": sweep.id,
+        "name": sweep.name,
+        "project": sweep.project,
+        "method": sweep.method,
+        "state": sweep.state.value,
+        "seed": sweep.seed,
+        "created": figures.moment(sweep.created),
+        "command": list(sweep.command),
+    }
 
 
 def _point(file: SweepFile, point: Point) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlgit.cli.sweep import shown
 from mlgit.core import figures
-from mlgit.core.sweep import Sweep
+from mlgit.core.sweep import Sweep, SweepState
 
 if TYPE_CHECKING:
     from mlgit.store.place import Place
@@ -85,7 +85,7 @@ class Standing:
         """Seconds until it is done, if it goes on as it did; None where that cannot be said."""
         slots = sum(agent.slots for agent in self.claims.agents if agent.id not in self.dead)
         took = [trial.run.duration for trial in self.trials if trial.counts and trial.run and trial.run.duration]
-        if self.total is None or not slots or not took or self.sweep.state.value != "running":
+        if self.total is None or not slots or not took or self.sweep.state is not SweepState.RUNNING:
             return None
         open_ = self.total - self.begun + len(self.claims.open)
         return sum(took) / len(took) * open_ / slots
@@ -101,6 +101,14 @@ class Standing:
         words = ", ".join(f"{count} {word}" for word, count in self.words.items())
         left = f"; about {figures.duration(self.left)} left" if self.left is not None and self.left > 0 else ""
         return f"{self.begun}{of} trials{': ' if words else ''}{words}{left}"
+
+    def alone(self) -> str:
+        """What to say where it has no agents."""
+        if self.sweep.state is SweepState.RUNNING:
+            return f"No agents; `mlgit sweep agent {self.sweep.id}` begins one."
+        if self.sweep.state is SweepState.FINISHED:
+            return "No agents: there is nothing left to do."
+        return f"No agents; `mlgit sweep resume {self.sweep.id}` takes back that it is {self.sweep.state.value}."
 
     def rows(self) -> list[tuple[str, ...]]:
         """Its agents, for a table."""

@@ -44,7 +44,7 @@ def command(sweep: str, through: str | None, json_: bool) -> None:
     output.gap()
     output.table(
         ("agent", "host", "process", "is", "slots", "trials"), found.rows(), right=("process", "slots"),
-        empty=f"No agents; `mlgit sweep agent {found.sweep.id}` begins one.",
+        empty=found.alone(),
     )  # fmt: skip
     if found.waiting:
         output.note(f"{len(found.waiting)} of its trials wait for an agent that takes them")
