@@ -37,7 +37,9 @@ def look(place: Place, some: Iterable[Posted]) -> Found:
         if not job.state.ended and (why := elsewhere(job)):
             unsure[job.id] = why
         elif not job.state.ended and not job.job:
-            unsure[job.id] = f"whether {job.queue} has taken it is not known: mlgit jobs retry {job.id}"
+            unsure[job.id] = (
+                "whether the queue has it is not known; mlgit jobs retry JOB asks again, and starts one job"
+            )
         elif not job.state.ended:
             together[job.backend, json.dumps(dict(job.settings), sort_keys=True)].append(job)
     for group in together.values():

@@ -141,6 +141,12 @@ def test_an_arrays_tasks_are_runs_of_one_group(project: Repo, mlgit: Script):
     assert "It has the tasks 0 to 2." in mlgit("jobs", "logs", job["id"], "--task", "3", check=False).stderr
 
 
+def test_of_tasks_that_came_out_alike_it_is_said_once(project: Repo, mlgit: Script):
+    launched(mlgit, "--array", "2", "-n", "alike", "--bare", "--", "true")
+
+    assert "alike\tdesk\tsucceeded: all 2\t" in mlgit("jobs", "ls").stdout
+
+
 def test_what_a_run_launches_is_no_part_of_it(project: Repo, mlgit: Script):
     launch = ("mlgit", "launch", "--wait", "-n", "inner", "--", "python", "train.py")
     mlgit("run", "--", *launch)
@@ -168,7 +174,7 @@ def test_a_launch_that_was_killed_before_it_wrote_down_the_answer_is_found_again
 
     again = json.loads(mlgit("jobs", "retry", job["id"], "--wait", "--json").stdout)
 
-    assert "whether desk has taken it is not known" in listed["unsure"]
+    assert "whether the queue has it is not known" in listed["unsure"]
     assert (again["id"], again["job"], again["state"]) == (job["id"], job["job"], "succeeded")
     assert len(query.runs(project)) == 1
 

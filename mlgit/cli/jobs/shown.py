@@ -23,6 +23,8 @@ def state(job: Posted, unsure: str = "") -> str:
         return "not known"
     old = f", {figures.ago(job.seen, time.time())}" if unsure and job.seen else ""
     why = escape.line(job.why, 200)
+    if why == f"{job.tasks} {job.state.value}":
+        why = f"all {job.tasks}" if job.tasks != 1 else ""
     if job.tasks and not job.state.ended and not unsure and why:
         return why
     return f"{job.state.value}{old}{f': {why}' if why else ''}"
