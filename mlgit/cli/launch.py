@@ -70,9 +70,8 @@ def command(
       mlgit launch --on a100 --secret HF_TOKEN --preemptible -- python train.py
       mlgit launch --on slurm --dry-run -- python train.py
     """
-    from mlgit.launch import asking, queues, submitting
+    from mlgit.launch import queues, submitting
     from mlgit.launch.asked import Asked
-    from mlgit.store import jobs
     from mlgit.store.place import here
     from mlgit.tracking import names
 
@@ -88,13 +87,7 @@ def command(
     if dry_run:
         output.raw(submitting.preview(place, queue, wish, here(), in_place=in_place))
         return
-    others = 0
-    if queue.limits.jobs is not None:
-        known = [job for job in jobs.known(place.repo, place.settings.project) if job.queue == queue.name]
-        others = sum(not job.state.ended for job in asking.look(place, known).jobs)
-    job, was_there = submitting.submit(
-        place, queue, wish, here(), in_place=in_place, tell=output.note, others=others
-    )  # fmt: skip
+    job, was_there = submitting.submit(place, queue, wish, here(), in_place=in_place, tell=output.note)
     if not as_json:
         _say(job, was_there=was_there)
     if wait or follow:

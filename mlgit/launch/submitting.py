@@ -42,14 +42,14 @@ def preview(place: Place, queue: Queue, wish: Asked, here: Path, *, in_place: bo
 
 
 def submit(
-    place: Place, queue: Queue, wish: Asked, here: Path, *, in_place: bool, tell: Tell, others: int = 0,
-    code_of: str = "", known_as: Posted | None = None,
+    place: Place, queue: Queue, wish: Asked, here: Path, *, in_place: bool, tell: Tell, code_of: str = "",
+    known_as: Posted | None = None,
 ) -> tuple[Posted, bool]:  # fmt: skip
     """The job that does *wish*, which starts where *here* is in the code; and whether it was there already.
 
-    *others*: so many jobs of the queue have not ended. *code_of*: the commit to run, else what the work tree holds now;
-    *in_place*: none of it, but *here* as it is when the job begins. *known_as*: what the list says of it already, where
-    its backend may have it. Raises `UsageError`, `SilentError`, `MlgitError`.
+    *code_of*: the commit to run, else what the work tree holds now; *in_place*: none of it, but *here* as it is when
+    the job begins. *known_as*: what the list says of it already, where its backend may have it. Raises `UsageError`,
+    `SilentError`, `MlgitError`.
     """
     job = known_as or _listed(place, queue, wish, here, "")
     known = {one.id: one for one in jobs.known(place.repo, place.settings.project)}
@@ -61,7 +61,10 @@ def submit(
             raise UsageError(what, why=why, fix=f"mlgit jobs retry {before.id}, on {before.host}")
         job, wish = before, replace(wish, name=before.name)
     else:
-        queue.check(_spec(place, queue, wish, job, here), others)
+        others = [one for one in known.values() if one.queue == queue.name]
+        if queue.limits.jobs is not None:
+            others = list(asking.look(place, others).jobs)
+        queue.check(_spec(place, queue, wish, job, here), _under_way(queue, others))
     as_it_is = _is_as_it_is(queue, in_place=in_place) or job.code
     taken = None if as_it_is else _taken(place, code_of, tell)
     if taken:
@@ -70,8 +73,13 @@ def submit(
     _rendered(queue, spec, here)  # what can never be sent is refused before anything is written
     if not queue.is_away:  # there they may lie where the job runs, which its backend knows
         secrets_in(spec, os.environ)
-    all_ = jobs.change(place.repo, job.project, lambda there: {job.id: job, **there}, why=f"launch {job.title}")
-    listed = all_[job.id]
+
+    def added(there: Mapping[str, Posted], new: Posted = job) -> Mapping[str, Posted]:
+        if new.id not in there:  # others may have come since we looked
+            queue.check(spec, _under_way(queue, there.values()))
+        return {new.id: new, **there}
+
+    listed = jobs.change(place.repo, job.project, added, why=f"launch {job.title}")[job.id]
     is_ours = before is None and listed == job
     if listed != job:  # somebody with the same key was quicker: it is theirs that runs
         if listed.job:
@@ -104,6 +112,10 @@ def submit(
         place.repo, job.project, lambda there: {**there, job.id: job}, why=f"{job.title} is {queue.name}'s {number}"
     )
     return job, False
+
+
+def _under_way(queue: Queue, some: Iterable[Posted]) -> int:
+    return sum(one.queue == queue.name and not one.state.ended for one in some)
 
 
 def _rendered(queue: Queue, spec: JobSpec, here: Path) -> str:

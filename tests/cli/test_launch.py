@@ -20,10 +20,11 @@ import pytest
 from mlgit import settings
 from mlgit.core.job import JobState, Standing
 from mlgit.core.posted import Posted
-from mlgit.errors import GitError
+from mlgit.errors import GitError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.launch import asking, local
+from mlgit.launch import asking, local, queues, submitting
+from mlgit.launch.asked import Asked
 from mlgit.store import jobs
 from mlgit.store.place import Place
 from tests.contracts.launching import until
@@ -292,6 +293,32 @@ def test_jobs_that_can_be_ended_are_ended_whatever_becomes_of_the_others(project
     assert "ask on elsewhere" in done.stderr
     until(lambda: json.loads(mlgit("jobs", "show", "near", "--json").stdout)["state"] == "cancelled")
     assert "far (" not in done.stdout
+
+
+def test_a_queue_takes_no_more_jobs_than_its_limit_however_they_come(
+    project: Repo, mlgit: Script, monkeypatch: pytest.MonkeyPatch
+):
+    (project.folder / "mlgit.yaml").write_text(
+        "project: p\nqueues:\n  desk:\n    local: {gpus: []}\n    limits: {jobs: 1}\n"
+    )
+    old = launched(mlgit, "--bare", "--", "true")
+    mlgit("launch", "-n", "first", "--bare", "--", "sleep", "60")
+
+    again = mlgit("jobs", "retry", old["id"], check=False)
+    with monkeypatch.context() as stale:  # both looked before either was on the list
+        stale.setattr(jobs, "known", lambda *_: [])
+        with pytest.raises(UsageError, match="has 1 job under way"):
+            launch(project, "second")
+    mlgit("jobs", "cancel", "first")
+
+    assert "The queue desk has 1 job under way, and takes 1 at once." in again.stderr
+    assert {one.name for one in jobs.known(project, "p")} == {old["name"], "first"}
+
+
+def launch(project: Repo, name: str) -> None:
+    place = Place(repo=project, settings=settings.read(project.folder))
+    wish = Asked(name=name, command=("true",), is_bare=True)
+    submitting.submit(place, queues.find(place.settings, "desk"), wish, project.folder, in_place=True, tell=print)
 
 
 def test_what_a_backend_refuses_is_on_no_list_and_leaves_nothing(project: Repo, mlgit: Script):
