@@ -19,11 +19,6 @@ class Difference:
     same: int
     """How many files are in both, as they were."""
 
-    @property
-    def is_any(self) -> bool:
-        """Whether there is one."""
-        return bool(self.added or self.removed or self.changed or self.renamed)
-
 
 def compare(before: Mapping[str, str], after: Mapping[str, str]) -> Difference:
     """What became of *before* (path → hash) in *after*."""

@@ -87,11 +87,11 @@ def part(found: Message, number: int) -> Message | None:
     return message(b"".join(values)) if values else None  # written in pieces, it is the pieces merged
 
 
-def integer(found: Message, number: int, default: int = 0) -> int:
-    """The signed whole number in the field *number*."""
-    value = found[number][-1] if number in found else default
+def integer(found: Message, number: int) -> int:
+    """The signed whole number in the field *number*; 0 where it is not set."""
+    value = found[number][-1] if number in found else 0
     if isinstance(value, bytes):
-        return default
+        return 0
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
@@ -100,10 +100,10 @@ def zigzag(value: int) -> int:
     return (value >> 1) ^ -(value & 1)
 
 
-def double(found: Message, number: int, default: float = 0.0) -> float:
-    """The number in the field *number* of type double or float."""
+def double(found: Message, number: int) -> float:
+    """The number in the field *number* of type double or float; 0 where it is not set."""
     value = found[number][-1] if number in found else b""
-    return number_of(value) if isinstance(value, bytes) and value else default
+    return number_of(value) if isinstance(value, bytes) and value else 0.0
 
 
 def number_of(value: bytes) -> float:

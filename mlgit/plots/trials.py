@@ -55,16 +55,16 @@ def history(findings: Findings, metric: int = 0) -> bytes:
         return png()
 
 
-def slices(findings: Findings, params: Sequence[str], metric: int = 0) -> bytes:
-    """A *metric*, by its place, against each of *params*."""
+def slices(findings: Findings, params: Sequence[str]) -> bytes:
+    """The first metric against each of *params*."""
     shown = params[: canvas.MOST_PANELS]
     with canvas.sheet(len(shown), legend=True) as (figure, panels, png):
-        marks = _Marks.of(findings, metric)
+        marks = _Marks.of(findings, 0)
         for number, (axes, param) in enumerate(zip(panels, shown, strict=True)):
             column = [point.params.get(param, compare.MISSING) for point in findings.points]
             marks.draw_slice(axes, param, column, logarithmic=findings.searched.get(param, False))
             if number % canvas.across(len(shown)) == 0:
-                axes.set_ylabel(canvas.legible(findings.aims[metric].name, 28), fontsize=8.5)
+                axes.set_ylabel(canvas.legible(findings.aims[0].name, 28), fontsize=8.5)
         left = len(params) - len(shown)
         marks.legend(figure, besides=f"{left} more params" if left else "" if shown else "no param differs")
         return png()

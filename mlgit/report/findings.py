@@ -37,14 +37,14 @@ def headline(findings: Findings) -> str:
     return f"{name}: {told} after {trials}"
 
 
-def by_importance(findings: Findings, metric: int = 0) -> list[str]:
-    """The params that differ, those first that mattered most for a *metric*; then in the file's order."""
+def by_importance(findings: Findings) -> list[str]:
+    """The params that differ, those first that mattered most for the first metric; then in the file's order."""
     points = findings.points
     differing = [
         name for name in findings.searched
         if len({repr(point.params[name]) for point in points if name in point.params}) > 1
     ]  # fmt: skip
-    drivers = findings.importances[metric].drivers if findings.importances else ()
+    drivers = findings.importances[0].drivers if findings.importances else ()
     known = [driver.name for driver in drivers if driver.name in differing]
     return [*known, *(name for name in differing if name not in known)]
 

@@ -16,6 +16,8 @@ from mlgit.sweeps.parameter import Choice, Number, Parameter, Real, Stepped, Who
 from mlgit.sweeps.search import suggest
 from mlgit.sweeps.space import Method, Params, Space, SweepFile
 
+_SEED = 0
+"""That of a sweep of which nobody says one."""
 _DRAWS = 1_000
 
 
@@ -52,25 +54,25 @@ class Explained:
     """The params of a trial, such as the first."""
 
 
-def explain(file: SweepFile, *, seed: int = 0) -> Explained:
+def explain(file: SweepFile) -> Explained:
     """What *file* comes to. Raises `UsageError` where constraints leave almost nothing of a space."""
     space = file.space
     points = space.size
     bounds = [bound for bound in (judging.size(file), file.run_cap) if bound is not None]
-    first = next(iter(suggest(space, [], 1, seed)), None)
+    first = next(iter(suggest(space, [], 1, _SEED)), None)
     if first is None:
         raise UsageError("No point meets all constraints.", fix="loosen one of them")
     return Explained(
         rows=tuple(_row(parameter, space) for parameter in space.parameters),
         points=points,
-        allowed=_allowed(space, seed) if space.constraints and space.method is not Method.GRID else None,
+        allowed=_allowed(space) if space.constraints and space.method is not Method.GRID else None,
         trials=min(bounds, default=None),
         first=first,
     )
 
 
-def _allowed(space: Space, seed: int) -> float:
-    chance = random.Random(seed)
+def _allowed(space: Space) -> float:
+    chance = random.Random(_SEED)
     draws = (space.at([chance.random() for _ in space.parameters]) for _ in range(_DRAWS))
     return sum(space.refused(point) is None for point in draws) / _DRAWS
 
