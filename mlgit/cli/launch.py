@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlgit import wiring
 from mlgit.cli import output
-from mlgit.cli.jobs import awaited, shown
+from mlgit.cli.jobs import awaited
 from mlgit.cli.sections import Sectioned
-from mlgit.core.job import JobState
 from mlgit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,12 +88,7 @@ def command(
     job, was_there = submitting.submit(place, queue, wish, here(), in_place=in_place, tell=output.note)
     if not as_json:
         _say(job, was_there=was_there)
-    if wait or follow:
-        job = awaited.waited(place, job, follow=follow, quiet=as_json)
-    if as_json:
-        output.as_json(shown.document(job, shown.runs(place, job)[job.id]))
-    if (wait or follow) and job.state is not JobState.SUCCEEDED:
-        sys.exit(1)
+    awaited.end(place, job, wait=wait, follow=follow, as_json=as_json)
 
 
 def _pair(text: str) -> tuple[str, str]:

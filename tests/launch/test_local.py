@@ -201,7 +201,14 @@ def test_a_job_that_is_cancelled_as_others_end_it_does_not_begin_again(place: Pl
     assert place.ended(job).state is JobState.CANCELLED
 
 
-def test_as_many_jobs_run_at_once_as_there_are_cpus_for_them(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
+def test_as_many_jobs_run_at_once_as_there_are_cpus_for_them():
+    code = """
+import os
+from mlgit.launch import local
 
-    assert local.Settings().bounds.slots == 1
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+print(local.Settings().bounds.slots)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "1\n"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from mlgit import wiring
-from mlgit.cli import output
 from mlgit.cli.choose import JOB
+from mlgit.cli.jobs import awaited
 
 
 @click.command()
@@ -24,16 +22,8 @@ def command(job: str, follow: bool, task: int | None) -> None:
       mlgit jobs logs -f k3f9a2xq
       mlgit jobs logs k3f9a2xq --task 3
     """
-    from mlgit.launch import asking
     from mlgit.store import jobs
 
     place = wiring.place()
     found = jobs.find(place.repo, place.settings.project, job)
-    try:
-        for line in asking.logs(place, found, task, follow=follow):
-            output.say(line)
-            if follow:
-                sys.stdout.flush()
-    except KeyboardInterrupt:
-        output.note(f"the job goes on: mlgit jobs cancel {found.id} ends it")
-        sys.exit(130)
+    awaited.lines(place, found, task, follow=follow)

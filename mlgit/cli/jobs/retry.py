@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -63,9 +62,4 @@ def command(job: str, on: str | None, from_zero: bool, wait: bool, as_json: bool
     )  # fmt: skip
     if not as_json:
         output.say(f"{new.title} ({new.id}) is in the queue {new.queue}: {new.job}")
-    if wait:
-        new = awaited.waited(place, new, follow=False, quiet=as_json)
-    if as_json:
-        output.as_json(shown.document(new, shown.runs(place, new)[new.id]))
-    if wait and new.state is not JobState.SUCCEEDED:
-        sys.exit(1)
+    awaited.end(place, new, wait=wait, as_json=as_json)
