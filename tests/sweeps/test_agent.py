@@ -46,7 +46,7 @@ class Board:
         self.claims = change(self.claims)
         return self.claims
 
-    def ready(self) -> bool:
+    def ready(self, *, is_last: bool = False) -> bool:
         return True
 
     def settle(self, state: SweepState) -> None:
