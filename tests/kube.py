@@ -33,6 +33,8 @@ _TOKEN = "a-token"
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
+_ABOUT = ("major", "minor", "gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform")
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _MAPS = "/api/v1/namespaces/team/configmaps"
 _JOBS, _PODS, _SECRETS = (
     "/apis/batch/v1/namespaces/team/jobs",
@@ -65,16 +67,25 @@ class Cluster:
         self.pods: dict[str, dict[str, Any]] = {}
         self.secrets: dict[str, dict[str, Any]] = {}
         self.maps: dict[str, dict[str, Any]] = {}
+        self.events: list[dict[str, Any]] = []
         self.sent: list[dict[str, Any]] = []
         """The bodies that were created, as they came."""
         self.refusing: dict[str, RefusedError] = {}
         """What is refused, by a path's last word."""
+        self.version = "v1.37.0"
+        self.unknown: set[str] = set()
+        """The fields of a Job's spec that the cluster is too old for: it leaves them out, and says nothing."""
         self.page = 500
+        self.forgets_pages = False
+        self.breaks_off = False
+        """Whether the next answer about what a pod prints breaks off after its first lines."""
         self.asked = 0
         self.changed = threading.Condition()
         self._threads: list[threading.Thread] = []
 
-    def create(self, kind: dict[str, dict[str, Any]], body: dict[str, Any]) -> dict[str, Any]:
+    def create(self, kind: dict[str, dict[str, Any]], body: dict[str, Any], *, is_tried: bool) -> dict[str, Any]:
+        if is_tried:
+            return self._tried(kind, body)
         self.sent.append(copy.deepcopy(body))
         check(body)
         name = body["metadata"]["name"]
@@ -83,6 +94,7 @@ class Cluster:
         body["metadata"] |= {"uid": str(uuid.uuid4()), "namespace": "team", "creationTimestamp": _now()}
         kind[name] = body
         if kind is self.jobs:
+            self._forget_unknown(body)
             if body["spec"].get("completionMode") == "Indexed":
                 assert _NAME.fullmatch(f"{name}-{body['spec']['completions'] - 1}")
             else:
@@ -92,15 +104,28 @@ class Cluster:
         self.changed.notify_all()
         return body
 
+    def _tried(self, kind: dict[str, dict[str, Any]], body: dict[str, Any]) -> dict[str, Any]:
+        """What would be made of *body*."""
+        check(body)
+        if body["metadata"]["name"] in kind:
+            raise RefusedError(409, "AlreadyExists", f'"{body["metadata"]["name"]}" already exists')
+        self._forget_unknown(body)
+        return body
+
     def patch_job(self, name: str, change: dict[str, Any]) -> dict[str, Any]:
         job = self.get(self.jobs, name)
         about = job["metadata"]
+        about["labels"] |= change.get("metadata", {}).get("labels", {})
         about["annotations"] |= change.get("metadata", {}).get("annotations", {})
         about["annotations"] = {name: text for name, text in about["annotations"].items() if text is not None}
         job["spec"] |= change.get("spec", {})
         check(job)
+        self._forget_unknown(job)
         self.sync(job)
         return job
+
+    def _forget_unknown(self, job: dict[str, Any]) -> None:
+        job["spec"] = {key: value for key, value in job["spec"].items() if key not in self.unknown}
 
     def delete_job(self, name: str) -> dict[str, Any]:
         job = self.get(self.jobs, name)
@@ -123,6 +148,8 @@ class Cluster:
         """As a person does it: what runs in it has its grace; who owns it is told when it has ended."""
         pod = self.get(self.pods, name)
         pod["metadata"].setdefault("deletionTimestamp", _now())
+        if pod["status"]["phase"] in ("Succeeded", "Failed"):
+            del self.pods[name]
         self.changed.notify_all()
         return pod
 
@@ -179,7 +206,7 @@ class Cluster:
         if spec.get("completionMode") == "Indexed":
             status |= {"completedIndexes": _ranges(done), "failedIndexes": _ranges(failed)}
         active = [pod for pod in pods if pod["status"]["phase"] in ("Pending", "Running")]
-        if verdict is not None or spec.get("suspend"):
+        if verdict is not None or spec.get("suspend") or spec.get("parallelism") == 0:
             for pod in active:
                 pod["counted"] = True  # what it ends itself, it does not count
                 self.delete_pod(pod["metadata"]["name"])
@@ -392,6 +419,9 @@ def check(body: dict[str, Any]) -> None:
         **about.get("labels", {}),
         **body.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {}),
     }
+    for one in body.get("spec", {}).get("template", {}).get("spec", {}).get("tolerations", ()):
+        if (effect := one.get("effect", "NoExecute")) not in _EFFECTS:
+            raise RefusedError(422, "Invalid", f"tolerations: Unsupported value: {effect!r}: {_EFFECTS}")
     if wrong := [value for value in labels.values() if not _LABEL.fullmatch(value)]:
         raise RefusedError(422, "Invalid", f"metadata.labels: {wrong[0]!r}")
 
@@ -435,8 +465,13 @@ class _Handler(BaseHTTPRequestHandler):
         last = path.rpartition("/")[2]
         if refused := cluster.refusing.get(f"{self.command} {last}"):
             raise refused
+        if last == "events":
+            assert asked["fieldSelector"] == "involvedObject.kind=Job,reason=FailedCreate"
+            return {"kind": "EventList", "apiVersion": "v1", "metadata": {}, "items": list(cluster.events)}
+        if path == "/version/":
+            return {"gitVersion": cluster.version, **dict.fromkeys(_ABOUT, "")}
         if path in kinds and self.command == "POST":
-            return _shown(cluster.create(kinds[path], body))
+            return _shown(cluster.create(kinds[path], body, is_tried=asked.get("dryRun") == "All"))
         if path in kinds and self.command == "GET":
             return self._listed(kinds[path], asked)
         place = path.rpartition("/")[0]
@@ -454,9 +489,11 @@ class _Handler(BaseHTTPRequestHandler):
         return _shown(cluster.delete_pod(last))
 
     def _listed(self, kind: dict[str, dict[str, Any]], asked: dict[str, str]) -> dict[str, Any]:
+        if "continue" in asked and self.cluster.forgets_pages:
+            raise RefusedError(410, "Expired", "The provided continue parameter is too old")
         found = [one for one in kind.values() if _meets(one["metadata"]["labels"], asked["labelSelector"])]
         first = int(asked.get("continue", 0))
-        last = first + min(int(asked["limit"]), self.cluster.page)
+        last = first + min(int(asked["limit"]), self.cluster.page) if "limit" in asked else len(found)
         about = {"continue": str(last)} if last < len(found) else {}
         word, version = ("Job", "batch/v1") if kind is self.cluster.jobs else ("Pod", "v1")
         items = [_shown(one) for one in found[first:last]]
@@ -476,6 +513,9 @@ class _Handler(BaseHTTPRequestHandler):
                 over = not is_followed or pod["status"]["phase"] in ("Succeeded", "Failed")
                 if block := file.read():
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(block), block))
+                    if cluster.breaks_off:
+                        cluster.breaks_off, self.close_connection = False, True
+                        return
                 if over:
                     break
                 time.sleep(0.02)

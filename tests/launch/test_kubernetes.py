@@ -97,6 +97,11 @@ def test_text_that_is_no_utf_8_is_refused():
             kubernetes.render(spec, Settings())
 
 
+def test_a_job_that_is_larger_than_a_cluster_keeps_is_refused():
+    with pytest.raises(UsageError, match=r"it is 1,5\d\d,\d\d\d bytes; a cluster keeps at most 1,500,000"):
+        kubernetes.render(JobSpec(name="x", command=("x" * 100_000,) * 15, image="i"), Settings())
+
+
 def test_a_job_without_an_image_is_refused():
     with pytest.raises(UsageError, match="names no image"):
         kubernetes.render(JobSpec(name="x", command=("a",)), Settings())
@@ -248,6 +253,20 @@ if not first.exists():
     assert place.ended(job).state is JobState.SUCCEEDED
 
 
+def test_who_follows_a_job_goes_on_when_the_connection_broke(
+    place: Place, cluster: kube.Cluster, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cluster, "breaks_off", True)
+    wait = "while not os.path.exists('broke'): time.sleep(0.02)"
+    job = place.submit(place.spec(f"import os, time\nprint('first', flush=True)\n{wait}\nprint('last')"))
+    lines = place.backend.logs(job, place.settings, follow=True)
+    assert next(lines) == "first"
+    (place.folder / "broke").touch()
+
+    assert list(lines) == ["last"]
+    assert not cluster.breaks_off
+
+
 def test_why_a_job_does_not_begin_is_said(place: Place):
     unschedulable, unpulled = place.submit(place.spec("", gpus=1)), place.submit(place.spec("", image="no/such:1"))
     found = until(lambda: one if (one := place.standing(unschedulable)).why else None)
@@ -293,6 +312,73 @@ def test_a_task_that_cannot_be_ended_by_now_does_not_count_as_cancelled(
     assert place.ended(member(job, 1)).state is JobState.SUCCEEDED
 
 
+def test_why_a_job_gets_no_pod_is_told_to_who_may_know(
+    place: Place, cluster: kube.Cluster, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cluster, "sync", lambda job: None)
+    job = place.submit(place.spec(""))
+    about = {"kind": "Job", "name": job, "uid": cluster.jobs[job]["metadata"]["uid"]}
+    event = {"metadata": {"name": f"{job}.1"}, "involvedObject": about, "message": "pods are forbidden: no quota"}
+    monkeypatch.setattr(cluster, "events", [event])
+
+    assert place.standing(job) == Standing(state=JobState.QUEUED, why="pods are forbidden: no quota")
+    monkeypatch.setitem(cluster.refusing, "GET events", kube.RefusedError(403, "Forbidden", "cannot list events"))
+    assert place.standing(job) == Standing(state=JobState.QUEUED)
+    place.backend.cancel([job], place.settings)
+
+
+def test_of_a_long_refusal_begin_and_end_are_told(place: Place, cluster: kube.Cluster, monkeypatch: pytest.MonkeyPatch):
+    said = f"Job is invalid: {'x' * 300_000}: must have at most 262144 bytes"
+    monkeypatch.setitem(cluster.refusing, "POST jobs", kube.RefusedError(422, "Invalid", said))
+
+    with pytest.raises(MlgitError, match=r"Job is invalid: x+ … x+: must have at most 262144 bytes$") as caught:
+        place.submit(place.spec(""))
+    assert len(str(caught.value)) < 3000
+
+
+BEFORE_1_21 = {"suspend", "completionMode", "backoffLimitPerIndex", "podFailurePolicy"}
+
+
+def test_an_array_that_its_cluster_is_too_old_for_is_refused_before_any_of_it_runs(
+    place: Place, cluster: kube.Cluster, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cluster, "unknown", BEFORE_1_21)
+    monkeypatch.setattr(cluster, "version", "v1.20.2")
+    count, before = place.folder / "too-old.txt", set(cluster.jobs)
+    task = Member(command=place.spec("import sys; open(sys.argv[1], 'a').write('x')", str(count)).command)
+    with pytest.raises(
+        MlgitError, match=r"is v1\.20\.2, and knows no completionMode, .*need 1\.29(.|\n)*jobs of their own"
+    ):
+        place.submit(place.spec("", array=(task, task), key="too old"))
+
+    assert set(cluster.jobs) == before
+    assert not count.exists()
+
+
+def test_a_cluster_that_refuses_how_an_array_ends_is_too_old_too(
+    place: Place, cluster: kube.Cluster, monkeypatch: pytest.MonkeyPatch
+):
+    said = 'spec.podFailurePolicy.rules[0].action: Unsupported value: "FailIndex"'
+    monkeypatch.setitem(cluster.refusing, "POST jobs", kube.RefusedError(422, "Invalid", said))
+    monkeypatch.setattr(cluster, "version", "v1.27.3")
+
+    with pytest.raises(MlgitError, match=r"is v1\.27\.3, (.|\n)*need 1\.29"):
+        place.submit(place.spec("", array=(Member(command=("true",)),)))
+
+
+def test_a_job_of_a_cluster_that_cannot_suspend_is_cancelled_all_the_same(
+    place: Place, cluster: kube.Cluster, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(cluster, "unknown", BEFORE_1_21)
+    job = place.submit(place.spec(SLEEP))
+    until(lambda: place.standing(job).state is JobState.RUNNING)
+
+    place.cancel(job)
+
+    assert place.ended(job).state is JobState.CANCELLED
+    assert not cluster.pods_of(job)
+
+
 def test_many_jobs_are_asked_about_at_once(place: Place, cluster: kube.Cluster, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cluster, "page", 4)
     jobs = [place.submit(place.spec("", command=("true",))) for _ in range(6)]
@@ -305,6 +391,8 @@ def test_many_jobs_are_asked_about_at_once(place: Place, cluster: kube.Cluster, 
     assert [found[job].state for job in jobs] == [JobState.SUCCEEDED] * 6
     assert {found["no-such"].state, found["Ä/b"].state} == {JobState.LOST}
     assert cluster.asked - before == 4  # two pages of each
+    monkeypatch.setattr(cluster, "forgets_pages", True)
+    assert place.backend.status(jobs, place.settings)[jobs[-1]].state is JobState.SUCCEEDED
     monkeypatch.setattr("mlgit.launch.kubernetes.cluster._NAMED", 2)
     assert place.backend.status(jobs, place.settings).keys() == set(jobs)
 

@@ -17,7 +17,7 @@ from mlgit.documents import writer
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.launch import following
 from mlgit.launch.kubernetes import manifest, stands
-from mlgit.launch.kubernetes.cluster import Cluster, asked
+from mlgit.launch.kubernetes.cluster import Cluster, asked, said
 from mlgit.launch.kubernetes.manifest import CANCELLED, JOB, OURS, Settings
 
 __all__ = ["Settings", "cancel", "forget", "logs", "render", "status", "submit"]
@@ -42,7 +42,10 @@ def submit(spec: JobSpec, settings: Settings) -> str:
     own = JobSpec(name=spec.name, secrets=tuple(one for one in spec.secrets if one not in settings.secrets))
     values = secrets_in(own, os.environ)
     job, others = manifest.job(spec, settings, name), _with_it(spec, settings, name, values)
-    with asked(settings, f"Kubernetes does not take the job {spec.name!r}.") as cluster:
+    what = f"Kubernetes does not take the job {spec.name!r}."
+    with asked(settings, what) as cluster:
+        if spec.array:
+            _check_array(cluster, job, what)
         made, is_new = _made(cluster, job)
         with _undone(cluster, name) if is_new else contextlib.nullcontext():
             for one in others:
@@ -53,6 +56,7 @@ def submit(spec: JobSpec, settings: Settings) -> str:
 def status(ids: Sequence[str], settings: Settings) -> dict[str, Standing]:
     """How each of *ids* stands, by one question after their Jobs and one after their pods.
 
+    Where a Job has no pods, a third one asks why; who may not know that is not told it.
     Raises `NotFoundError` without a cluster's address, `SilentError`, `MlgitError`.
     """
     with asked(settings, "Kubernetes does not tell how its jobs stand.") as cluster:
@@ -85,7 +89,7 @@ def cancel(ids: Sequence[str], settings: Settings) -> None:
         for name in (name for name, one in _standings(cluster, ids).items() if not one.state.ended):
             job, number = parted(name)
             if number is None:
-                change = {"metadata": {"annotations": {CANCELLED: ""}}, "spec": {"suspend": True}}
+                change = {"metadata": {"annotations": {CANCELLED: ""}}, "spec": manifest.HALTED}
                 cluster.ask(cluster.jobs.patch_namespaced_job, job, body=change)
             else:
                 _cancel_task(cluster, job, number)
@@ -103,7 +107,9 @@ def _standings(cluster: Cluster, ids: Sequence[str]) -> dict[str, Standing]:
     wanted = sorted({parted(name)[0] for name in ids})
     jobs = cluster.find_jobs(wanted)
     pods = cluster.find_pods(list(jobs)) if jobs else {}
-    parts = {name: stands.standings(job, pods[name]) for name, job in jobs.items()}
+    lacks_pods = any(not pods[name] and not stands.is_over(job) for name, job in jobs.items())
+    why = cluster.find_refusals() if lacks_pods else {}
+    parts = {name: stands.standings(job, pods[name], why.get(job.metadata.uid, "")) for name, job in jobs.items()}
     found = {}
     for name in ids:
         job, number = parted(name)
@@ -137,6 +143,28 @@ def _made(cluster: Cluster, job: Mapping[str, Any]) -> tuple[Any, bool]:
         why = f"there is a Job {name} in the namespace {cluster.namespace} that is not of mlgit's making"
         raise MlgitError("Kubernetes has the job's name for another.", why=why, fix="remove it, or choose another key")
     return found, False
+
+
+def _check_array(cluster: Cluster, job: Mapping[str, Any], what: str) -> None:
+    """Raises `MlgitError` where the cluster would make something else of an array: it leaves out what it does not know.
+
+    It is asked what it would make, and makes nothing: its controller is quicker than who would take it back.
+    """
+    from kubernetes.client import ApiException
+
+    try:
+        would = cluster.ask(cluster.jobs.create_namespaced_job, body=job, dry_run="All")
+        lost = manifest.left_out(job, cluster.plain(would))
+    except ApiException as exc:
+        if exc.status == 409:  # it is there
+            return
+        if exc.status != 422 or "FailIndex" not in said(exc):
+            raise
+        lost = ["FailIndex"]  # of 1.26 to 1.28: they have pod failure policies, but not this one
+    if lost:
+        why = f"the cluster is {cluster.ask_version()}, and knows no {', '.join(lost)} in a Job; arrays need 1.29"
+        fix = "submit the tasks as jobs of their own, or to a newer cluster"
+        raise MlgitError(what, why=why, fix=fix)
 
 
 def _make_owned(cluster: Cluster, thing: Mapping[str, Any], job: Any) -> None:

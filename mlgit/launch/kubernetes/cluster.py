@@ -19,6 +19,8 @@ _NAMED = 50
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SILENCE = 600.0
 """Seconds after which what a pod prints is asked for anew, for nothing came."""
+_SAID = 2000
+"""Characters of what the API server says: it repeats a wrong value, however long, and then says what is wrong."""
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -28,7 +30,7 @@ class Cluster:
     def __init__(self, api: Any, namespace: str, seconds: float) -> None:
         from kubernetes import client
 
-        self.jobs, self.core = client.BatchV1Api(api), client.CoreV1Api(api)
+        self.jobs, self.core, self._about = client.BatchV1Api(api), client.CoreV1Api(api), client.VersionApi(api)
         self.namespace, self.seconds = namespace, seconds
 
     def ask(self, verb: Callable[..., Any], *words: Any, **more: Any) -> Any:
@@ -48,6 +50,19 @@ class Cluster:
             pods.sort(key=lambda pod: (str(pod.metadata.creation_timestamp), pod.metadata.name))
         return found
 
+    def find_refusals(self) -> dict[str, str]:
+        """Why Jobs have been refused a pod of late, by their uids; nothing, where we may not know."""
+        from kubernetes.client import ApiException
+
+        which = "involvedObject.kind=Job,reason=FailedCreate"
+        try:
+            answer = self.ask(self.core.list_namespaced_event, field_selector=which, limit=_AT_ONCE)
+        except ApiException as exc:
+            if exc.status != 403:
+                raise
+            return {}
+        return {one.involved_object.uid: one.message or "" for one in answer.items}
+
     def find_pod(self, name: str) -> Any:
         """The pod *name*, or None where it is gone."""
         from kubernetes.client import ApiException
@@ -59,25 +74,44 @@ class Cluster:
                 raise
             return None
 
-    def _list(self, verb: Callable[..., Any], names: Sequence[str]) -> Iterator[Any]:
+    def plain(self, thing: Any) -> dict[str, Any]:
+        """What the client answered, in the words of the API."""
+        return dict(self.jobs.api_client.sanitize_for_serialization(thing))
+
+    def ask_version(self) -> str:
+        """What the API server calls its version, `v1.31.2`."""
+        return str(self._about.get_code(_request_timeout=float(self.seconds)).git_version)
+
+    def _list(self, verb: Callable[..., Any], names: Sequence[str]) -> list[Any]:
+        from kubernetes.client import ApiException
+
         named = sorted({name for name in names if _NAME.fullmatch(name)})
         if not named:
-            return
+            return []
         label = ",".join(f"{key}={value}" for key, value in OURS.items())
         if len(named) <= _NAMED:
             label += f",{JOB} in ({','.join(named)})"
+        try:
+            found = list(self._pages(verb, label))
+        except ApiException as exc:
+            if exc.status != 410:  # the server has forgotten how all of it stood at the first page
+                raise
+            found = self.ask(verb, label_selector=label).items
+        return [one for one in found if one.metadata.labels.get(JOB) in named]
+
+    def _pages(self, verb: Callable[..., Any], label: str) -> Iterator[Any]:
         more: dict[str, str] = {}
         while True:
             answer = self.ask(verb, label_selector=label, limit=_AT_ONCE, **more)
-            yield from (one for one in answer.items if one.metadata.labels.get(JOB) in named)
+            yield from answer.items
             if not (rest := answer.metadata._continue):
                 return
             more = {"_continue": rest}
 
     def printed(self, pod: str, *, follow: bool) -> Iterator[bytes]:
-        """What *pod* has printed; with *follow*, until it ends or falls silent. Nothing where it has not begun."""
+        """What *pod* has printed, if it has begun; with *follow*, until that ends, or the answer does."""
         from kubernetes.client import ApiException
-        from urllib3.exceptions import ReadTimeoutError
+        from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
         try:
             answer = self.core.read_namespaced_pod_log(
@@ -95,8 +129,8 @@ class Cluster:
                 raise ApiException(http_resp=answer)
             try:
                 yield from answer.stream(1 << 16)
-            except ReadTimeoutError:
-                if not follow:
+            except (ReadTimeoutError, ProtocolError):
+                if not follow:  # else who follows asks again, and hears it if nobody is there
                     raise
 
 
@@ -155,6 +189,11 @@ def _refused(exc: Any, what: str) -> MlgitError:
         return SilentError(what, why=why, fix="kubectl cluster-info tells whether it is up; then try again")
     if exc.status == 401:
         return MlgitError(what, why=f"The cluster does not know you: {why}", fix="log in anew, as for kubectl")
+    if exc.status == 403 and "exceeded quota" in why:
+        fix = (
+            "wait until others have ended, ask for less, or mlgit jobs prune; kubectl describe quota shows what is left"
+        )
+        return MlgitError(what, why=why, fix=fix)
     if exc.status == 403:
         fix = "ask for the right there; kubectl auth can-i --list tells which you have, and the queue may say namespace"
         return MlgitError(what, why=why, fix=fix)
@@ -167,6 +206,7 @@ def said(exc: Any) -> str:
     """What the API server says in *exc*."""
     try:
         told: Mapping[str, Any] = json.loads(exc.body or "")
-        return str(told["message"])
+        text = str(told["message"])
     except (ValueError, KeyError, TypeError):
-        return " ".join(f"{exc.reason or ''} {exc.body or ''}".split())[:500]
+        text = " ".join(f"{exc.reason or ''} {exc.body or ''}".split())
+    return text if len(text) <= _SAID else f"{text[: _SAID // 2]} … {text[-_SAID // 2 :]}"

@@ -7,6 +7,7 @@ What an author wrote is text there: Kubernetes replaces `$(NAME)` in commands an
 from __future__ import annotations
 
 import base64
+import json
 import math
 import posixpath
 from collections.abc import Mapping
@@ -24,9 +25,13 @@ CANCELLED = "mlgit.cancelled"
 """The annotation of a Job that somebody has cancelled; with a point and a number behind it, of one of its tasks."""
 INDEX = "batch.kubernetes.io/job-completion-index"
 """The annotation of a pod that says which task of an array it is."""
+HALTED = {"suspend": True, "parallelism": 0}
+"""What in a Job's spec keeps its pods from running: before 1.21 there was only that none may run at once."""
 _TASK = "MLGIT_TASK"
 _NOBODY = "65534:65534"
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108  (the pod's own)
+_LARGEST = 1_500_000
+"""Bytes of a Job that fit into etcd by its default, 1.5 MiB; of larger ones, the API server says something else."""
 _SCRIPT, _SCRIPTS = "tasks", "/etc/mlgit"
 """The shell script that chooses among an array's commands, and where its pods find it."""
 
@@ -92,7 +97,7 @@ def job(spec: JobSpec, settings: Settings, name: str) -> dict[str, Any]:
     """The Job that does *spec*, with this *name*. Raises `UsageError`."""
     about = {**_about(settings, name), "annotations": {"mlgit.name": _text(spec.name)}}
     asked: dict[str, Any] = {"backoffLimit": settings.backoff}
-    if spec.array:  # each task ends by itself: Kubernetes 1.29
+    if spec.array:
         tasks = len(spec.array)
         asked = {"completionMode": "Indexed", "completions": tasks, "parallelism": tasks,
                  "backoffLimitPerIndex": settings.backoff}  # fmt: skip
@@ -102,7 +107,18 @@ def job(spec: JobSpec, settings: Settings, name: str) -> dict[str, Any]:
     disrupted = {"action": ended, "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     asked["podFailurePolicy"] = {"rules": [disrupted]}
     asked["template"] = {"metadata": {"labels": about["labels"]}, "spec": _pod(spec, settings, name)}
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": about, "spec": asked}
+    body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": about, "spec": asked}
+    if (size := len(json.dumps(body, ensure_ascii=False).encode())) > _LARGEST:
+        why = f"with its words and variables it is {size:,} bytes; a cluster keeps at most {_LARGEST:,} of a Job"
+        raise UsageError(
+            f"The job {spec.name[:80]!r} is too large for Kubernetes.", why=why, fix="put them into a file"
+        )
+    return body
+
+
+def left_out(asked: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
+    """What of the Job *asked* for is not in the one that was *made*: fields that its cluster does not know."""
+    return [key for key in asked["spec"] if key not in made["spec"]]
 
 
 def secret(spec: JobSpec, settings: Settings, name: str, values: Mapping[str, str] | None) -> dict[str, Any] | None:

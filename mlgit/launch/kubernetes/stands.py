@@ -26,29 +26,40 @@ def index(pod: Any) -> int | None:
     return None if told is None else int(told)
 
 
-def standings(job: Any, pods: Sequence[Any]) -> list[Standing]:
-    """How each task of *job* stands, or the only one; *pods* are those of the Job, each after those before it."""
+def is_over(job: Any) -> bool:
+    """Whether the Job has no pods any more, or is to have none."""
+    return _is_halted(job) or not _conditions(job).keys().isdisjoint(("Complete", "Failed"))
+
+
+def standings(job: Any, pods: Sequence[Any], refusal: str = "") -> list[Standing]:
+    """How each task of *job* stands, or the only one.
+
+    *pods* are those of the Job, each after those before it; *refusal* is why it has none.
+    """
     count = tasks(job)
     if not count:
-        return [_whole(job, pods)]
+        return [_whole(job, pods, refusal)]
     last = {index(pod): pod for pod in pods}
     done, failed = _numbers(job.status.completed_indexes), _numbers(job.status.failed_indexes)
-    return [_task(job, last.get(one), one, is_done=one in done, is_failed=one in failed) for one in range(count)]
+    return [
+        _task(job, last.get(one), one, is_done=one in done, is_failed=one in failed, refusal=refusal)
+        for one in range(count)
+    ]
 
 
-def _whole(job: Any, pods: Sequence[Any]) -> Standing:
+def _whole(job: Any, pods: Sequence[Any], refusal: str) -> Standing:
     met = _conditions(job)
     last = pods[-1] if pods else None
     if "Complete" in met:
         return Standing(state=JobState.SUCCEEDED)
     if "Failed" in met:
         return _failed(last, met["Failed"])
-    if job.spec.suspend:
-        return _suspended(job, is_going=bool(job.status.active))
-    return _under_way(last)
+    if _is_halted(job):
+        return _suspended(job, is_going=any(pod.status.phase == "Running" for pod in pods))
+    return _under_way(last, refusal)
 
 
-def _task(job: Any, pod: Any, number: int, *, is_done: bool, is_failed: bool) -> Standing:
+def _task(job: Any, pod: Any, number: int, *, is_done: bool, is_failed: bool, refusal: str) -> Standing:
     """How one task stands whose last pod is *pod*, by what the Job has counted."""
     if is_done:
         return Standing(state=JobState.SUCCEEDED)
@@ -57,9 +68,9 @@ def _task(job: Any, pod: Any, number: int, *, is_done: bool, is_failed: bool) ->
     verdict = _conditions(job).get("Failed")
     if is_failed or verdict is not None:
         return _failed(pod, verdict)
-    if job.spec.suspend:
+    if _is_halted(job):
         return _suspended(job, is_going=pod is not None and pod.status.phase == "Running")
-    return _under_way(pod)
+    return _under_way(pod, refusal)
 
 
 def _conditions(thing: Any) -> dict[str, Any]:
@@ -78,15 +89,19 @@ def _numbers(ranges: str | None) -> set[int]:
     return found
 
 
+def _is_halted(job: Any) -> bool:
+    return bool(job.spec.suspend) or (CANCELLED in (job.metadata.annotations or {}) and job.spec.parallelism == 0)
+
+
 def _suspended(job: Any, *, is_going: bool) -> Standing:
     if CANCELLED not in (job.metadata.annotations or {}):
         return Standing(state=JobState.QUEUED, why="it is suspended")
     return Standing(state=JobState.RUNNING, why="it is being cancelled") if is_going else _ALL_OF_IT
 
 
-def _under_way(pod: Any) -> Standing:
+def _under_way(pod: Any, refusal: str) -> Standing:
     if pod is None:
-        return Standing(state=JobState.QUEUED)
+        return Standing(state=JobState.QUEUED, why=refusal)
     if _is_taken(pod):
         return Standing(state=JobState.QUEUED, why="it was preempted, and begins again")
     if pod.status.phase != "Pending":
