@@ -33,7 +33,8 @@ def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFac
     """A home of its own for every test; what the machine or CI has set does not reach in."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(("GIT_", "MLGIT_", "WANDB_", "DVC_", "XDG_", "PIP_", "UV_")) and name != "MLGIT_REQUIRE":
+        is_ours = name == "MLGIT_REQUIRE" or name.startswith("MLGIT_TEST_")
+        if name.startswith(("GIT_", "MLGIT_", "WANDB_", "DVC_", "XDG_", "PIP_", "UV_")) and not is_ours:
             monkeypatch.delenv(name)
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # every process would compile mlgit anew
     for name, value in {

@@ -17,7 +17,7 @@ from mlgit import resources
 from mlgit.core.job import JobSpec, Standing
 from mlgit.launch import backends
 from mlgit.launch.backends import Backend
-from tests import dockerd, kube, runners, slurmd
+from tests import clusters, dockerd, kube, runners, slurmd
 from tests.conftest import make_repo, need
 
 T = TypeVar("T")
@@ -36,7 +36,9 @@ class Place:
     """Whether it ends jobs by the second, and not by the minute."""
     is_elsewhere: bool = False
     """Whether jobs start in a copy of the folder, print nothing before they end, and have secrets of their own."""
-
+    shares_folder: bool = True
+    """Whether what jobs write lies on this machine."""
+    has_arrays: bool = True
     of: Any = None
     """What stands behind it, where a test asks for more."""
 
@@ -104,6 +106,20 @@ def kubernetes(paths: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @contextlib.contextmanager
+def cluster(paths: pytest.TempPathFactory) -> Iterator[Place]:
+    """The Kubernetes cluster that the environment names."""
+    backend = backends.backend("kubernetes")
+    with clusters.space(paths.mktemp("k")) as space:
+        settings = backend.Settings(
+            kubeconfig=str(space.kubeconfig), namespace=space.name, image=space.image, folder="/tmp", grace_seconds=5
+        )
+        yield Place(
+            backend=backend, settings=settings, folder=Path("/tmp"), image=space.image, shares_folder=False,
+            has_arrays=space.version >= (1, 29), of=space,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
 def slurm(paths: pytest.TempPathFactory) -> Iterator[Place]:
     need("slurm", slurmd.is_here())
     backend = backends.backend("slurm")
@@ -140,6 +156,7 @@ def actions(paths: pytest.TempPathFactory) -> Iterator[Place]:
 
 PLACES: dict[str, Callable[[pytest.TempPathFactory], contextlib.AbstractContextManager[Place]]] = {
     "actions": actions,
+    "cluster": cluster,
     "docker": docker,
     "kubernetes": kubernetes,
     "local": local,
