@@ -22,6 +22,8 @@ _MOST_LOOKS = 20
 """Until two are the same, should others move refs all the time."""
 _COARSEST = 2.0
 """Seconds that a file's time is exact to, on the coarsest of disks."""
+_FINE = 0.05
+"""Seconds that it is certainly exact to on a disk that has parts of a second at all: exFAT's are hundredths."""
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -105,7 +107,7 @@ def _stamp(path: Path | os.DirEntry[str]) -> str:
         about = path.stat()
     except FileNotFoundError:
         return _ABSENT
-    if time.time() - about.st_mtime < _COARSEST:
+    if time.time() - about.st_mtime < (_FINE if about.st_mtime_ns % 1_000_000_000 else _COARSEST):
         return ""
     return f"{about.st_mtime_ns} {about.st_ctime_ns} {about.st_size} {about.st_ino}"
 

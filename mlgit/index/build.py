@@ -19,12 +19,12 @@ from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
 from mlgit.index import cells
 from mlgit.index.cells import SEGMENT, Cells
-from mlgit.index.rows import WHERE, Rows, transaction
+from mlgit.index.rows import AGE, WHERE, Rows, transaction
 from mlgit.index.shard import Shard
 from mlgit.store import archive, locks, records, shards
 
 T = TypeVar("T")
-VERSION = 11
+VERSION = 12
 _NO_DAMAGE = (
     sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
@@ -184,7 +184,7 @@ def _cleared(connection: sqlite3.Connection) -> bool:
     if rows <= 2 * left + _SPARE:
         return False
     with transaction(connection):
-        for clear in ("DELETE FROM runs", "DELETE FROM cells", "DELETE FROM segments", "DELETE FROM looks"):
+        for clear in ("DELETE FROM runs", "DELETE FROM cells", "DELETE FROM segments", "DELETE FROM looks", AGE):
             connection.execute(clear)
     return True
 

@@ -73,6 +73,13 @@ Known = Run | Row
 """A run that is alive, or what the index knows of one that git tells of."""
 
 
+class Mark(NamedTuple):
+    """How far somebody has read the rows: those before it tell nothing new, as long as the index has this age."""
+
+    age: str
+    row: int
+
+
 class Now:
     """The index at one moment, and the runs that are alive then: they come before what their branches say."""
 
@@ -157,6 +164,14 @@ class Now:
         where, asked, living = self._of(project, sweep)
         rows = self.rows(where, *asked, -1 if limit is None else limit, tail="ORDER BY created DESC, id LIMIT ?")
         return newest_first([*rows, *living])[:limit] if living else [*rows]
+
+    def since(self, mark: Mark | None, sweep: str) -> tuple[list[Known], Mark]:
+        """The runs of *sweep* whose rows came after *mark*, and those that are alive; and the mark of now."""
+        ((age,),) = self._connection.execute("SELECT age FROM ages")
+        ((end,),) = self._connection.execute("SELECT ifnull(max(row) + 1, 0) FROM runs")
+        where, asked, living = self._of(None, sweep)
+        first = mark.row if mark and mark.age == age else 0
+        return [*self.rows(f"{where} AND row >= ?", *asked, first), *living], Mark(age, end)
 
     def _of(self, project: str | None, sweep: str | None) -> tuple[str, tuple[str, ...], list[Run]]:
         """What to ask for the rows of a project and a sweep that are not alive, and the runs of them that are."""

@@ -16,7 +16,7 @@ from mlgit.core.run import Run, State
 from mlgit.core.stats import Group
 from mlgit.git.repo import Repo
 from mlgit.index.naming import named
-from mlgit.index.now import Now, ask, newest_first, within
+from mlgit.index.now import Mark, Now, ask, newest_first, within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,14 +45,26 @@ def runs(repo: Repo, *, project: str | None = None, sweep: str | None = None) ->
     return ask(repo, lambda now: now.runs(now.newest(project, sweep)))
 
 
-def moved(repo: Repo, known: Mapping[str, str], *, sweep: str) -> list[Run]:
-    """Of the runs of *sweep* those that are not *known* with the commit that they have (id → commit), or are alive."""
+@dataclass
+class News:
+    """What is new of the runs of *sweep*: of ten thousand that were told before none is looked at again."""
 
-    def answer(now: Now) -> list[Run]:
-        some = now.newest(sweep=sweep)
-        return now.runs(one for one in some if isinstance(one, Run) or known.get(one.id) != one.commit)
+    repo: Repo
+    sweep: str
+    _mark: Mark | None = None
 
-    return ask(repo, answer)
+    def of(self, known: Mapping[str, str]) -> list[Run]:
+        """Those that are not *known* with the commit that they have (id → commit), or are alive.
+
+        *known* has what an earlier answer told, unless nobody wants to hear of it again.
+        """
+
+        def answer(now: Now) -> tuple[list[Run], Mark]:
+            some, mark = now.since(self._mark, self.sweep)
+            return now.runs(one for one in some if isinstance(one, Run) or known.get(one.id) != one.commit), mark
+
+        found, self._mark = ask(self.repo, answer)
+        return found
 
 
 def search(

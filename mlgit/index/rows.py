@@ -16,6 +16,8 @@ from mlgit.index.shard import Shard
 
 WHERE = (refs.RUNS, refs.TRASH, refs.ARCHIVE, "refs/remotes/*/exp/")
 """Branches, hidden ones, the archive and what was fetched; in this order the first that tells of a run is right."""
+AGE = "UPDATE ages SET age = hex(randomblob(8))"
+"""Says that rows that were looked at may tell something new."""
 _Head = tuple[Any, ...]
 """A row of the table `runs`, but for its number."""
 _GAP = SEGMENT // 4
@@ -196,12 +198,16 @@ class Rows:
                 )
                 self._touched |= {run_id for ask in questions for (run_id,) in self._connection.execute(*ask)}
             shown: dict[int, bool] = {}
+            hidden: set[int] = set()
             for run_id in self._touched:
-                question = "SELECT row, ref, project FROM runs WHERE id = ?"
+                question = "SELECT row, ref, project, shown FROM runs WHERE id = ?"
                 found = self._connection.execute(question, (run_id,)).fetchall()
-                ranked = [(_rank(ref), not refs.is_of(ref, project, run_id), ref) for _, ref, project in found]
+                ranked = [(_rank(ref), not refs.is_of(ref, project, run_id), ref) for _, ref, project, _ in found]
                 first = min(ranked, default=(0, True, ""))[2]
-                shown |= {row: ref == first and not ref.startswith(refs.TRASH) for row, ref, _ in found}
+                shown |= {row: ref == first and not ref.startswith(refs.TRASH) for row, ref, *_ in found}
+                hidden |= {row for row, *_, was_shown in found if not was_shown}
+            if any(shown[row] for row in hidden):
+                self._connection.execute(AGE)
             self._show(shown)
             self._connection.executemany(
                 "UPDATE runs SET shown = ? WHERE row = ?", [(is_shown, row) for row, is_shown in shown.items()]

@@ -13,6 +13,12 @@ CREATE TABLE runs (
   shown    INTEGER NOT NULL   -- 0: hidden, or another ref tells of the same run
 );
 
+-- Another word where rows that were looked at may tell something new after all: they begin anew, or are shown again.
+CREATE TABLE ages (
+  age TEXT NOT NULL
+);
+INSERT INTO ages VALUES (hex(randomblob(8)));
+
 -- What the runs of a segment have under one key: `params.lr`, `metrics.loss.min`, `state` (see cells.py).
 CREATE TABLE cells (
   key       TEXT NOT NULL,

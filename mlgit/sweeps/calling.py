@@ -209,9 +209,11 @@ def _call(
         pause=lambda: time.sleep(0.02),
     )  # fmt: skip
 
+    news = query.News(place.repo, found.id)
+
     def runs(known: Mapping[str, str]) -> list[Run]:
         recover.recover_all(place.repo, notify)
-        return query.moved(place.repo, known, sweep=found.id)
+        return news.of(known)
 
     def board(say: Callable[[str], None] = notify) -> Board:
         return remotes.Board(far, found, say, every=pace.look) if far else claiming.Board(place.repo, found)

@@ -84,6 +84,7 @@ class Board:
     every: float = PACE.look
     """Seconds between two looks at the remote."""
     _here: claiming.Board = field(init=False)
+    _news: query.News = field(init=False)
     _far: dict[str, str] = field(default_factory=dict)
     """What the remote had when it was last asked: the claims, the sweep, runs."""
     _claims: Claims = field(default_factory=Claims)
@@ -110,6 +111,7 @@ class Board:
     def __post_init__(self) -> None:
         self._here = claiming.Board(self.remote.repo, self.sweep)
         self._most = max(_MOST_OF_ONE, int(claiming.positive("MLGIT_SWEEP_PUSHES_PER_MINUTE", _PUSHES, "pushes")))
+        self._news = query.News(self.remote.repo, self.sweep.id)
 
     @property
     def _runs(self) -> str:
@@ -215,7 +217,7 @@ class Board:
 
     def _send_runs(self) -> None:
         """Let the remote have the runs of the sweep that have ended here. Raises `GitError`."""
-        for run in query.moved(self.remote.repo, self._ended, sweep=self.sweep.id):
+        for run in self._news.of(self._ended):
             if run.state is not State.RUNNING and run.commit and run.ref.startswith(refs.RUNS):
                 self._ended[run.id] = run.commit
                 self._unsent[run.ref] = run.commit

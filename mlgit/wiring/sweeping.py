@@ -145,10 +145,11 @@ def run_sweep(
 
     settings = process.Settings(log_dir=task.scratch)
     begin = warm.Warm(("mlgit.cli.run", "mlgit.tracking.command.run"))
+    news = query.News(place.repo, task.sweep.id)
 
     def runs(known: Mapping[str, str]) -> list[Run]:
         recover.recover_all(place.repo, lambda _: None)  # the run of a trial that was killed becomes a branch here
-        return query.moved(place.repo, known, sweep=task.sweep.id)
+        return news.of(known)
 
     with claiming.present(place.repo, task.sweep, slots=task.agents) as me:
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,21 @@ def test_what_is_packed_is_not_compared_again(repo: Repo, commits: list[str]):
     assert watched.again() == truth(repo)
     assert watched.refs["refs/heads/exp/p/run-3"] == commits[0]
     assert not watched.was_asked
+
+
+@pytest.mark.parametrize(("moment", "is_compared"), [(-0.9, False), (0, True)], ids=["fine", "whole seconds"])
+def test_what_was_packed_a_moment_ago_is_compared_again_where_times_are_whole_seconds(
+    repo: Repo, commits: list[str], moment: float, is_compared: bool
+):
+    repo.git("update-ref", "refs/heads/exp/p/run-0", commits[0])
+    repo.git("pack-refs", "--all")
+    written = int(time.time()) + moment
+    os.utime(repo.common_dir / "packed-refs", (written, written))
+    watched = Watched(repo)
+    watched.again()
+
+    assert watched.again() == truth(repo)
+    assert watched.was_asked is is_compared
 
 
 def test_a_loose_ref_is_read_again_when_it_has_moved(repo: Repo, commits: list[str]):
