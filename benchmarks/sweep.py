@@ -1,7 +1,11 @@
-"""What an agent costs beside its trials: a trial's own start, and the bookkeeping of ten thousand of them."""
+"""What an agent costs beside its trials: a trial's own start, the bookkeeping of ten thousand, and those that stand."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -10,18 +14,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.measure import Line, at_most, process
+from benchmarks.measure import Line, at_most, figure, process
 from mlgit.core.job import JobState
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.git.repo import Repo
+from mlgit.store import result
+from mlgit.store.telling import Account
 from mlgit.sweeps import agent, claiming, record
 from mlgit.sweeps import file as files
 from mlgit.sweeps.claims import Agent
 from mlgit.sweeps.plan import Trial
+from mlgit.sweeps.slots import Launcher
 
 TRIALS = 10_000
 FEW = 8
+_STANDING = (100, 5_000, TRIALS)
+_MEASURED = 60
+_ADOPT = 36
+"""prctl(2), PR_SET_CHILD_SUBREAPER."""
 _FILE = "method: random\nname: r\ncommand: [python, t.py]\nrun_cap: {}\nparameters:\n  x: {{min: 0.0, max: 1.0}}\n"
 
 
@@ -31,6 +42,8 @@ def lines() -> Iterator[Line]:
         yield from _overhead(Path(name))
     with tempfile.TemporaryDirectory() as name:
         yield from _bookkeeping(Path(name))
+    if sys.platform == "linux":
+        yield from _beside_many()
 
 
 def _overhead(folder: Path) -> Iterator[Line]:
@@ -66,7 +79,7 @@ def _bookkeeping(folder: Path) -> Iterator[Line]:
     def runs(known: Mapping[str, str]) -> list[Run]:
         return ended[len(known) :]
 
-    launcher = agent.Launcher(
+    launcher = Launcher(
         submit=submit, state=lambda state: state, cancel=lambda _: None, tail=lambda _: "", pause=lambda: None
     )
     began = time.perf_counter()
@@ -75,6 +88,54 @@ def _bookkeeping(folder: Path) -> Iterator[Line]:
     took = time.perf_counter() - began
     assert len(outcome.trials) == TRIALS
     yield at_most(f"bookkeeping of {TRIALS:,} trials, for each", took / TRIALS * 1e3, 10, "ms")
+
+
+def _beside_many() -> Iterator[Line]:
+    """What a trial costs, all processes of it, beside as many as stand already; what it takes to begin is left out."""
+    found: list[float] = []
+    for standing in _STANDING:
+        with tempfile.TemporaryDirectory() as name:
+            sweep = _made(Path(name), standing)
+            one, many = (_cpu_of_agent(Path(name), sweep, count) for count in (1, 1 + _MEASURED))
+        found.append((many - one) / _MEASURED)
+        yield figure(f"  a trial where {standing:,} stand, CPU", found[-1], "ms")
+    yield at_most(f"a trial where {_STANDING[-1]:,} stand, against {_STANDING[0]}", found[-1] / found[0], 1.25, "x")
+
+
+def _made(folder: Path, standing: int) -> Sweep:
+    """A sweep in *folder* of which so many trials stand."""
+    repo = _repository(folder)
+    (folder / "t.py").write_text("pass\n")
+    repo.git("add", ".")
+    repo.git("commit", "--quiet", "--message", "a trial")
+    text = _FILE.format(10 * TRIALS)
+    sweep = Sweep(
+        id="s1234567", name="r", project="bench", method="random", command=(sys.executable, "t.py"), created=1.0,
+        file=text,
+    )  # fmt: skip
+    record.keep(repo, sweep)
+    one = Run(id="", name="", project="bench", sweep=sweep.id, state=State.FINISHED, source=repo.resolve("HEAD"))
+    runs = (
+        replace(one, id=f"r{n:07d}", name=f"r-{n}", params={"x": n / (10 * TRIALS)}, created=float(n), finished=n + 0.5)
+        for n in range(1, standing + 1)
+    )
+    for _ in result.record_all(repo, (Account(run=run) for run in runs)):
+        pass
+    return sweep
+
+
+def _cpu_of_agent(folder: Path, sweep: Sweep, count: int) -> float:
+    """What an agent and its trials cost: milliseconds of all processes, the one that forks trials among them."""
+    ctypes.CDLL(None).prctl(_ADOPT, 1, 0, 0, 0)  # else that one is nobody's when the agent has ended
+    env = {**os.environ, "MLGIT_PROJECT": sweep.project}
+    words = (sys.executable, "-m", "mlgit", "sweep", "agent", sweep.id, "--json", "--count", str(count))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(words, cwd=folder, env=env, check=True, capture_output=True)
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e3
 
 
 def _repository(folder: Path) -> Repo:

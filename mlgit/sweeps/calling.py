@@ -22,6 +22,7 @@ from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.documents.writer import dump
 from mlgit.errors import MlgitError, NotFoundError, TrialPruned, UsageError
+from mlgit.git.loose import Loose
 from mlgit.git.remote import Remote
 from mlgit.index import query
 from mlgit.store import recover
@@ -33,6 +34,7 @@ from mlgit.sweeps import through as remotes
 from mlgit.sweeps.holding import Board
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.pruning import Eye
+from mlgit.sweeps.slots import Launcher
 from mlgit.tracking import begin, names, pinned, session
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.ending import exit_code
@@ -204,7 +206,7 @@ def _call(
     rule, alive = _Rule(most_failures), watching.Alive(place.repo, found)
     pace = claiming.pace(remotes.PACE if far else claims.Pace())
     calls = _Calls(task, function, Eye.over(place, task, alive, seconds=pace.look))
-    launcher = agents.Launcher(
+    launcher = Launcher(
         submit=calls.run, state=lambda state: state, cancel=lambda _: None, tail=lambda _: "",
         pause=lambda: time.sleep(0.02),
     )  # fmt: skip
@@ -221,7 +223,7 @@ def _call(
     with claiming.present(place.repo, found, slots=1) as me, claiming.beating(board(_unsaid), me.agent, pace):
         outcome = agents.run(
             task, me.agent, seen := board(), launcher, runs, lambda *_: None, pace=pace, enough=rule.hear,
-            alive=alive.look,
+            alive=alive.look, tidy=Loose(place.repo, found.project).gather,
         )  # fmt: skip
     if isinstance(seen, remotes.Board):
         seen.say_what_is_left()

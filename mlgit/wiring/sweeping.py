@@ -138,10 +138,12 @@ def run_sweep(
     """
     import time
 
+    from mlgit.git.loose import Loose
     from mlgit.index import query
     from mlgit.launch import process, warm
     from mlgit.sweeps import agent, claiming, claims, holding, starting, watching
     from mlgit.sweeps import through as remotes
+    from mlgit.sweeps.slots import Launcher
 
     settings = process.Settings(log_dir=task.scratch)
     begin = warm.Warm(("mlgit.cli.run", "mlgit.tracking.command.run"))
@@ -157,7 +159,7 @@ def run_sweep(
             env = {**spec.env, "MLGIT_PROJECT": task.sweep.project}  # which is another's where its whole id was given
             return begin.start(replace(spec, env=env), settings, held=(me.lock,))
 
-        launcher = agent.Launcher(
+        launcher = Launcher(
             submit=starting.submitting(task, start),
             state=warm.state,
             cancel=process.cancel,
@@ -172,7 +174,7 @@ def run_sweep(
         alive = watching.Alive(place.repo, task.sweep)
         outcome = agent.run(
             task, me.agent, board, launcher, runs, tell, pace=pace, alive=alive.look,
-            watch=watching.watch(place.repo, task.sweep, task.file),
+            watch=watching.watch(place.repo, task.sweep, task.file), tidy=Loose(place.repo, task.sweep.project).gather,
         )  # fmt: skip
         if isinstance(board, remotes.Board):
             board.say_what_is_left()

@@ -23,6 +23,7 @@ from mlgit.sweeps.claims import Agent, Claim, Claims, Pace
 from mlgit.sweeps.parameter import canonical
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.record import Task
+from mlgit.sweeps.slots import Launcher
 
 GRID = """
 method: grid
@@ -73,8 +74,8 @@ class Machine:
     say: dict[JobState, State] = field(default_factory=lambda: dict(SAY))
     """What the runs of jobs that ended so say of it."""
 
-    def launcher(self, job: Task) -> agent.Launcher[str]:
-        return agent.Launcher(
+    def launcher(self, job: Task) -> Launcher[str]:
+        return Launcher(
             submit=starting.submitting(job, self.submit),
             state=self.state,
             cancel=self.cancelled.append,
@@ -227,7 +228,7 @@ def test_an_error_leaves_nothing_running(tmp_path: Path) -> None:
         return started[-1]
 
     job = task(tmp_path, agents=2)
-    launcher = agent.Launcher(
+    launcher = Launcher(
         submit=starting.submitting(job, submit),
         state=process.state,
         cancel=process.cancel,
