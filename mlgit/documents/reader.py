@@ -85,7 +85,8 @@ class Document:
             if found is None:
                 break
             line, node = found[0].line, found[1]
-        raise ConfigError(f"{self.source}:{line}: {'.'.join(path)}: {message}.")
+        end = "" if message.endswith("?") else "."
+        raise ConfigError(f"{self.source}:{line}: {'.'.join(path)}: {message}{end}")
 
     def only(self, known: Sequence[str]) -> None:
         """Raise `ConfigError` at the first top-level key that is not *known*."""

@@ -232,6 +232,11 @@ def test_what_a_shell_would_fill_in_is_left_to_it() -> None:
     assert found.command == ("bash", "-c", "echo ${HOME} ${x}")
 
 
+def test_a_question_ends_with_its_own_mark() -> None:
+    with pytest.raises(ConfigError, match=r"kind is never 'abx'; did you mean 'abc'\?$"):
+        read("method: random\nparameters: {kind: {values: [abc, xyz]}}\nconstraints: [kind = abx]")
+
+
 HEAD = "method: random\nmetric: {name: loss}\nparameters: {x: {value: 1}, kind: {values: [a, b]}}\n"
 
 
@@ -243,7 +248,7 @@ HEAD = "method: random\nmetric: {name: loss}\nparameters: {x: {value: 1}, kind: 
             "constraints:\n- x < 9\n- y < 9",
             "6: constraints.1: 'y < 9' cannot be read at character 1: no param is called",
         ),
-        ("constraints: [kind = c]", "4: constraints.0: kind is never 'c'"),
+        ("constraints: [kind = c]", "4: constraints.0: kind is never 'c'."),
         ("constraints: x < 9", "4: constraints: expected a list"),
         ("constraints: [x > 2]", "4: constraints: no point meets all of them"),
         ("seeds: 0", "4: seeds: expected at least 1, or a list of seeds"),

@@ -9,7 +9,6 @@ import click
 from mlgit import wiring
 from mlgit.cli import output
 from mlgit.cli.sweep import given, reaching, running
-from mlgit.core import refs
 
 
 @click.command(short_help="Make a sweep for agents to work on, and print its id.")
@@ -49,4 +48,5 @@ def command(
         output.as_json({"id": made.id, "name": made.name, "project": made.project, "method": made.method, "ref": ref})
     else:
         output.raw(f"{made.id}\n")
-        output.note(f"Next: mlgit sweep agent {made.id}; as many of them as you like, wherever {refs.SWEEPS}… goes")
+        how, where = (f" --through {through}", "clone") if far else ("", "worktree of this repository")
+        output.note(f"Next: mlgit sweep agent {made.id}{how}; as many of them as you like, in any {where}")
