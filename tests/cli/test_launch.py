@@ -180,17 +180,19 @@ def test_a_launch_that_was_killed_before_it_wrote_down_the_answer_is_found_again
     assert len(query.runs(project)) == 1
 
 
+def with_a_fault(python: Script, fault: str, words: Sequence[str]) -> int:
+    """How a command ends in a process in which *fault* has replaced something."""
+    code = f"import os\nfrom mlgit.launch import code, local\nfrom mlgit.store import jobs\n{fault}\n"
+    return int(python("-c", f"{code}from mlgit.cli import group\ngroup.main({words!r})\n", check=False).returncode)
+
+
 @pytest.mark.parametrize("begins", [True, False])
 def test_a_launch_that_dies_while_its_backend_answers_can_be_made_again(
     project: Repo, mlgit: Script, python: Script, begins: bool
 ):
     words = ["launch", "--key", "night", "--", "python", "train.py"]
-    dying = (
-        "import os\nfrom mlgit.launch import local\nreal = local.submit\n"
-        f"local.submit = lambda *given: ({begins} and real(*given), os._exit(9))\n"
-        f"from mlgit.cli import group\ngroup.main({words!r})\n"
-    )
-    assert python("-c", dying, check=False).returncode == 9
+    dies = f"real = local.submit; local.submit = lambda *given: ({begins} and real(*given), os._exit(9))"
+    assert with_a_fault(python, dies, words) == 9
     (listed,) = json.loads(mlgit("jobs", "ls", "--json").stdout)
     assert "job" not in listed
 
@@ -205,11 +207,7 @@ def test_a_launch_that_dies_early_is_begun_by_the_next_with_its_key_on_the_code_
     project: Repo, mlgit: Script, python: Script, at: str
 ):
     words = ["launch", "--key", "night", "--", "python", "train.py"]
-    dying = (
-        "import os\nfrom mlgit.launch import code\nfrom mlgit.store import jobs\n"
-        f"{at} = lambda *_, **__: os._exit(9)\nfrom mlgit.cli import group\ngroup.main({words!r})\n"
-    )
-    assert python("-c", dying, check=False).returncode == 9
+    assert with_a_fault(python, f"{at} = lambda *_, **__: os._exit(9)", words) == 9
     (project.folder / "note.txt").write_text("edited since\n")
 
     job = launched(mlgit, *words[1:])
@@ -222,12 +220,8 @@ def test_a_launch_that_dies_early_is_begun_by_the_next_with_its_key_on_the_code_
 
 def test_a_launch_whose_code_cannot_be_laid_out_leaves_nothing(project: Repo, mlgit: Script, python: Script):
     before = project.git("worktree", "list")
-    broken = (
-        "import sys\nfrom mlgit.launch import code\n"
-        "def full(*_): raise KeyboardInterrupt\n"
-        "code.bring_data = full\nfrom mlgit.cli import group\ngroup.main(['launch', '--', 'true'])\n"
-    )
-    assert python("-c", broken, check=False).returncode
+    broken = "def interrupted(*_): raise KeyboardInterrupt\ncode.bring_data = interrupted"
+    assert with_a_fault(python, broken, ["launch", "--", "true"])
 
     assert jobs.known(project, "p") == []
     assert project.git("worktree", "list") == before

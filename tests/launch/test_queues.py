@@ -56,6 +56,13 @@ def test_a_queue_that_is_not_there_is_answered_with_those_that_are(tmp_path: Pat
             "mlgit.yaml:3: queues.desk.docker.answer_seconds: expected a number above 0",
         ),
         ("local:", "mlgit.yaml:2: queues.desk: expected the settings of one backend, got none"),
+        ("local: {}\n    limits: {gpu: 2}", "mlgit.yaml:4: queues.desk.limits.gpu: unknown key; did you mean 'gpus'?"),
+        ("local: {}\n    limits: {cpus: 0}", "mlgit.yaml:4: queues.desk.limits.cpus: expected a number above 0."),
+        (
+            "local: {}\n    defaults: {minutes: .inf}",
+            "mlgit.yaml:4: queues.desk.defaults.minutes: expected a number above 0.",
+        ),
+        ("local: {}\n    defaults: {gpus: many}", "mlgit.yaml:4: queues.desk.defaults.gpus: expected a whole number"),
     ],
 )
 def test_what_is_wrong_is_told_by_line(tmp_path: Path, queue: str, expected: str):
@@ -122,21 +129,6 @@ def test_more_than_a_queue_gives_is_refused_by_line(
         queue.check(spec, others)
     assert f"The limit is mlgit.yaml:{place}." in str(caught.value)
     queue.check(JobSpec(name="a", command=("x",), gpus=2, minutes=60), 1)
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("limits: {gpu: 2}", "mlgit.yaml:4: queues.desk.limits.gpu: unknown key; did you mean 'gpus'?"),
-        ("limits: {cpus: 0}", "mlgit.yaml:4: queues.desk.limits.cpus: expected a number above 0."),
-        ("defaults: {minutes: .inf}", "mlgit.yaml:4: queues.desk.defaults.minutes: expected a number above 0."),
-        ("defaults: {gpus: many}", "mlgit.yaml:4: queues.desk.defaults.gpus: expected a whole number"),
-    ],
-)
-def test_what_is_wrong_with_limits_and_defaults_is_told_by_line(tmp_path: Path, line: str, expected: str):
-    with pytest.raises(ConfigError) as caught:
-        queues.find(read(tmp_path, f"queues:\n  desk:\n    local: {{}}\n    {line}\n"), "desk")
-    assert caught.value.what.startswith(expected)
 
 
 def test_a_default_beyond_the_limit_is_told_by_line(tmp_path: Path):
