@@ -6,25 +6,17 @@ nothing here are said (`SweepFile.aside`): nothing is skipped in silence.
 
 from __future__ import annotations
 
-import difflib
-import graphlib
 import json
 import math
 import shlex
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from mlgit.documents.older import reread
 from mlgit.documents.reader import Document, parse
-from mlgit.errors import UsageError
 from mlgit.sweeps import command as commands
-from mlgit.sweeps import rule as rules
-from mlgit.sweeps import written
-from mlgit.sweeps.drawn import Drawing
-from mlgit.sweeps.parameter import Choice, Number, Parameter
-from mlgit.sweeps.rule import Rule
+from mlgit.sweeps import searched, written
+from mlgit.sweeps.parameter import Number
 from mlgit.sweeps.space import (
-    MOST_COUNTED,
     SEED,
     Budget,
     Halving,
@@ -33,11 +25,7 @@ from mlgit.sweeps.space import (
     Metric,
     Space,
     SweepFile,
-    in_order,
 )
-
-MOST_TRIED = 5_000
-"""Combinations of values of which the reading of a file tries each, to say at once that none is allowed."""
 
 
 def read(text: str | bytes, *, source: str) -> SweepFile:
@@ -72,7 +60,7 @@ class _Checks:
         self.others()
         budget = self.budget()
         caps = [cap for cap in (self.whole(file.run_cap, ("run_cap",)), budget.trials) if cap is not None]
-        space = self.space(method)
+        space = searched.space(self.document, file, method)
         return SweepFile(
             space=space,
             metrics=metrics,
@@ -86,7 +74,7 @@ class _Checks:
             command=self.command(),
             run_cap=min(caps, default=None),
             early_terminate=self.stopping(file.early_terminate) if file.early_terminate else None,
-            paths=dict(_nested(file.parameters or {}, ())),
+            paths=dict(searched.nested(file.parameters or {})),
             aside=tuple(self.aside),
         )
 
@@ -251,87 +239,6 @@ class _Checks:
         if any(parameter.name == SEED for parameter in space.parameters):
             self.document.fail(("seeds",), f"the param {SEED!r} has the seed of a trial; take it out of parameters")
         return seeds
-
-    def space(self, method: Method) -> Space:
-        """What is searched, and what its points have to meet."""
-        file = self.file
-        if file.parameters is None:
-            if file.scheduler and file.scheduler.search_space:
-                self.document.fail(("scheduler", "search_space"), "a space made by a function is not read; write "
-                                                                  "parameters")  # fmt: skip
-            self.document.fail(("parameters",), "required, but missing")
-        parameters = tuple(Drawing(self.document, method).parameters(file.parameters))
-        if not parameters:
-            self.document.fail(("parameters",), "there is nothing to search")
-        names = [parameter.name for parameter in parameters]
-        for name in names:
-            if names.count(name) > 1:
-                self.document.fail(("parameters",), f"two parameters are called {name!r}, one of them nested")
-        when: dict[str, Rule] = {}
-        for path, text, own in _conditions(file.parameters, ("parameters",), ()):
-            rule = self.rule(text, path, parameters)
-            for name in own:
-                if name in rule.names:
-                    self.document.fail(path, f"{name} cannot depend on itself")
-                when[name] = rules.both(when[name], rule) if name in when else rule
-        try:
-            in_order(names, when)
-        except graphlib.CycleError as exc:
-            circle = " → ".join(reversed(exc.args[1]))
-            self.document.fail(("parameters",), f"these conditions depend on one another in a circle: {circle}")
-        constraints = tuple(
-            self.rule(text, ("constraints", str(index)), parameters)
-            for index, text in enumerate(file.constraints or ())
-        )
-        return self.searchable(Space(method=method, parameters=parameters, when=when, constraints=constraints))
-
-    def rule(self, text: str, path: tuple[str, ...], parameters: tuple[Parameter, ...]) -> Rule:
-        """A condition on the parameters."""
-        try:
-            rule = rules.parse(text, [parameter.name for parameter in parameters])
-        except UsageError as exc:
-            what = exc.what.removeprefix("The condition ").rstrip(".")
-            self.document.fail(path, f"{text!r} {what}; {exc.fix}")
-        choices = {one.name: one.values for one in parameters if isinstance(one, Choice)}
-        if alien := rule.alien(choices):
-            name, value = alien
-            close = difflib.get_close_matches(value, [one for one in choices[name] if isinstance(one, str)], 1)
-            self.document.fail(path, f"{name} is never {value!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
-        return rule
-
-    def searchable(self, space: Space) -> Space:
-        """*space*, if there is a point in it."""
-        combinations = space.combinations
-        if space.method is Method.GRID and space.is_ruled and combinations is not None and combinations > MOST_COUNTED:
-            self.document.fail(
-                ("parameters",),
-                f"a grid with conditions or constraints has at most {MOST_COUNTED:,} combinations of values, and these "
-                f"are {combinations:,}; take random, or fewer values",
-            )
-        if combinations is not None and combinations <= MOST_TRIED and space.size == 0:
-            self.document.fail(("constraints",), "no point meets all of them")
-        return space
-
-
-def _conditions(
-    group: Mapping[str, written.Parameter], path: tuple[str, ...], above: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], str, list[str]]]:
-    """Where each condition stands, what it says, and the parameters that it is of: those of a group share one."""
-    for name, parameter in group.items():
-        here, names = (*path, name), (*above, name)
-        if parameter.when is not None:
-            own = [dotted for dotted, _ in _nested(parameter.parameters, names)] if parameter.parameters else None
-            yield (*here, "when"), parameter.when, own or [".".join(names)]
-        if parameter.parameters:
-            yield from _conditions(parameter.parameters, (*here, "parameters"), names)
-
-
-def _nested(group: Mapping[str, written.Parameter], above: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for name, parameter in group.items():
-        if parameter.parameters is not None:
-            yield from _nested(parameter.parameters, (*above, name))
-        elif above:
-            yield ".".join((*above, name)), (*above, name)
 
 
 def _word(value: Number | bool | str) -> str:
