@@ -27,10 +27,10 @@ def command(hidden_for: str, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Free what takes room and nobody needs, after saying what that is.
 
     These are runs that were hidden and not restored in time, bytes of theirs in DVC's cache, what killed processes left
-    behind, what was remembered of files in folders that have gone, and bytes in mlgit's own cache that no run or
-    pointer names any more. Git's own gc then packs loose objects and refs, and drops what has been unreachable for two
-    weeks: until then a dropped run can still be found by its commit. Bytes of data that nobody names any more: mlgit
-    data gc.
+    behind, what trials of sweeps printed two weeks ago, what was remembered of files in folders that have gone, and
+    bytes in mlgit's own cache that no run or pointer names any more. Git's own gc then packs loose objects and refs,
+    and drops what has been unreachable for two weeks: until then a dropped run can still be found by its commit. Bytes
+    of data that nobody names any more: mlgit data gc.
 
     Where nobody is at a terminal to be asked, nothing is freed without --yes.
 
@@ -52,6 +52,7 @@ def command(hidden_for: str, yes: bool, dry_run: bool, as_json: bool) -> None:
             {
                 "freed": frees, "hidden": [edits.known_by(run) for run in garbage.hidden],
                 "leavings": list(map(str, garbage.leavings)), "pages": len(garbage.pages),
+                "logs": len(garbage.logs), "log_bytes": garbage.log_bytes,
                 "files": garbage.files, "file_bytes": garbage.file_bytes,
                 "loose_refs": garbage.loose_refs, "loose_objects": garbage.loose_objects,
                 "loose_bytes": garbage.loose_bytes,
@@ -79,6 +80,9 @@ def _lines(garbage: Garbage) -> Iterator[str]:
         yield f"{files} of DVC's that nobody names: {figures.size(garbage.file_bytes)}"
     if garbage.leavings:
         yield f"left by killed processes: {output.some(list(map(str, garbage.leavings)), 5)}"
+    if garbage.logs:
+        files = figures.count(len(garbage.logs), "file")
+        yield f"what trials of sweeps printed long ago, {files}: {figures.size(garbage.log_bytes)}"
     if garbage.pages:
         yield f"what was remembered of files in {figures.count(len(garbage.pages), 'folder')} that went"
     if garbage.is_loose:

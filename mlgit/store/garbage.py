@@ -6,9 +6,11 @@ be on their way into a run's record.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from pathlib import Path
 from mlgit.core.run import Run
 from mlgit.dvc.caches.memory import Memory
 from mlgit.git.repo import Move, Repo
-from mlgit.store import runs
+from mlgit.store import locks, runs
 
 DAYS = 86400.0
 GRACE = 14 * DAYS
@@ -38,6 +40,9 @@ class Garbage:
     """What processes left that died."""
     pages: Sequence[Path] = ()
     """What is remembered of files in folders that have gone."""
+    logs: Sequence[Path] = ()
+    """What trials of sweeps have printed long ago, where no agent of theirs is alive."""
+    log_bytes: int = 0
     files: Sequence[str] = ()
     """Files in DVC's caches that nobody points at, by hash."""
     file_bytes: int = 0
@@ -55,16 +60,19 @@ class Garbage:
     @property
     def is_anything(self) -> bool:
         """Whether there is something to free."""
-        return bool(self.hidden or self.leavings or self.pages or self.files or self.is_loose)
+        return bool(self.hidden or self.leavings or self.pages or self.logs or self.files or self.is_loose)
 
 
 def find(repo: Repo, now: float, *, hidden_for: float) -> Garbage:
     """What there is to be freed at the time *now*, hidden runs after so many seconds; DVC's bytes are not looked at."""
     counted = dict(line.split(": ") for line in repo.git("count-objects", "-v").splitlines())
+    logs = list(_logs(repo, now))
     return Garbage(
         hidden=[run for run in runs.hidden(repo) if now - max(run.heard, _hidden_since(repo, run)) >= hidden_for],
         leavings=[path for path in _leavings(repo) if now - _last_change(path) > GRACE],
         pages=Memory.of(repo).gone(now - GRACE),
+        logs=[path for path, _ in logs],
+        log_bytes=sum(size for _, size in logs),
         loose_refs=sum(1 for path in (repo.common_dir / "refs").rglob("*") if path.is_file()),
         loose_objects=int(counted["count"]),
         loose_bytes=int(counted["size"]) << 10,
@@ -82,6 +90,32 @@ def _leavings(repo: Repo) -> Iterator[Path]:
     for name in _LEAVINGS:
         if (folder := repo.own / name).is_dir():
             yield from sorted(folder.iterdir())
+
+
+def _logs(repo: Repo, now: float) -> Iterator[tuple[Path, int]]:
+    """What trials printed that nobody wrote to for long, and its size. Files of params stay: a rerun reads them."""
+    for folder in sorted((repo.own / "sweeps").glob("*/")):
+        if not _is_under_way(folder):
+            for path in sorted(folder.iterdir()):
+                about = path.lstat()
+                if path.suffix in (".log", ".err") and stat.S_ISREG(about.st_mode) and now - about.st_mtime > GRACE:
+                    yield path, about.st_size
+
+
+def _is_under_way(folder: Path) -> bool:
+    """Whether an agent of the sweep that has this *folder* may be alive, or one of its trials: they hold its lock."""
+    for path in (folder / "agents").glob("*"):
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        except OSError:  # somebody else's
+            return True
+        if not locks.lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            os.close(fd)
+            return True
+        locks.let_go(fd)
+    return False
 
 
 def touched(about: os.stat_result) -> float:
@@ -106,5 +140,9 @@ def free(repo: Repo, garbage: Garbage) -> None:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
+            path.unlink(missing_ok=True)
+    under_way = {folder for folder in {path.parent for path in garbage.logs} if _is_under_way(folder)}
+    for path in garbage.logs:
+        if path.parent not in under_way:
             path.unlink(missing_ok=True)
     repo.git("gc", "--quiet")

@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from mlgit import wiring
+from mlgit.core.sweep import Sweep
 from mlgit.dvc import cache
 from mlgit.dvc.caches.memory import Memory
 from mlgit.git.repo import Repo
 from mlgit.index import build, query, shard, sharding
 from mlgit.store import garbage, runs, shards
+from mlgit.sweeps import claiming
 from mlgit.tracking import session
 from mlgit.wiring import upkeep
 
@@ -207,3 +209,53 @@ def test_when_a_run_was_hidden_counts_not_when_it_ended(made: Repo):
 
     assert garbage.find(made, time.time() + 89 * garbage.DAYS, hidden_for=90 * garbage.DAYS).hidden == []
     assert garbage.find(made, time.time() + 91 * garbage.DAYS, hidden_for=90 * garbage.DAYS).hidden == [run]
+
+
+@pytest.fixture
+def printed(made: Repo) -> list[Path]:
+    """What a trial of the sweep s1234567 has printed."""
+    folder = made.own / "sweeps" / "s1234567"
+    (folder / "agents").mkdir(parents=True)
+    files = [folder / name for name in ("s-1.err", "s-1.log")]
+    for path in files:
+        path.write_text("said")
+    return files
+
+
+def test_what_trials_printed_goes_after_its_time(made: Repo, printed: list[Path]):
+    (printed[0].parent / "agents" / "killed").touch()
+    (params := printed[0].parent / "1.json").write_text("{}")
+    place = wiring.place(made.folder)
+
+    young = upkeep.garbage(place, time.time(), hidden_for=1000 * garbage.DAYS)
+    old = upkeep.garbage(place, MONTHS, hidden_for=1000 * garbage.DAYS)
+    upkeep.free(place, old)
+
+    assert (list(young.logs), list(old.logs), old.log_bytes) == ([], printed, 8)
+    assert not any(path.exists() for path in printed)
+    assert params.exists()  # its command names it, in a rerun too
+
+
+def test_what_trials_printed_stays_while_an_agent_of_their_sweep_is_alive(made: Repo, printed: list[Path]):
+    place, sweep = wiring.place(made.folder), Sweep(id="s1234567", name="s", project="repo", method="grid")
+    with claiming.present(made, sweep, slots=1):
+        assert list(upkeep.garbage(place, MONTHS, hidden_for=1000 * garbage.DAYS).logs) == []
+    old = upkeep.garbage(place, MONTHS, hidden_for=1000 * garbage.DAYS)
+    with claiming.present(made, sweep, slots=1):  # one has come as a person was asked
+        upkeep.free(place, old)
+
+    assert list(old.logs) == printed
+    assert all(path.exists() for path in printed)
+
+
+def test_a_dry_run_names_what_trials_printed_and_leaves_it(made: Repo, printed: list[Path], mlgit: Script):
+    for path in printed:
+        os.utime(path, (0, 0))
+
+    said = mlgit("gc", "--dry-run", cwd=made.folder).stdout
+    found = told(mlgit, made, "--dry-run")
+    assert "what trials of sweeps printed long ago, 2 files: 8 B" in said
+    assert (found["logs"], found["log_bytes"]) == (2, 8)
+    assert all(path.exists() for path in printed)
+    assert told(mlgit, made, "--yes")["logs"] == 2
+    assert not any(path.exists() for path in printed)
