@@ -143,11 +143,21 @@ def test_a_job_has_the_gpus_that_it_asks_for(place: Place):
     assert place.printed(job) == ["0,1"]
 
 
-def test_what_slurm_refuses_is_said_in_its_words(place: Place):
+def test_why_slurm_lets_a_job_wait_is_told(place: Place):
+    job = place.submit(place.spec("", cpus=100))
+
+    assert until(lambda: place.standing(job).why) == "Slurm says PartitionConfig"
+    assert place.standing(job).state is JobState.QUEUED
+    place.cancel(job)
+
+
+def test_what_slurm_refuses_is_said_in_its_words_and_leaves_nothing(place: Place):
+    before = set(place.settings.home.iterdir())
     with pytest.raises(MlgitError, match=r"Slurm does not take the job.\n.*not available"):
         place.submit(place.spec("", gpus=100))
     with pytest.raises(MlgitError, match="invalid partition"):
         replace(place, settings=replace(place.settings, partition="none")).submit(place.spec(""))
+    assert set(place.settings.home.iterdir()) == before
 
 
 def test_only_a_preemptible_job_goes_back_into_the_queue(place: Place):
@@ -197,6 +207,18 @@ def test_what_slurm_has_forgotten_is_known_by_its_exit_code(tmp_path: Path, play
 
     assert [one.state.value for one in found] == ["succeeded", "failed", "cancelled", "lost", "cancelled"]
     assert [one.why for one in found][1] == "it exited with 9"
+
+
+def test_what_slurm_has_ended_and_forgotten_stands_in_its_log(tmp_path: Path, played: Callable[..., None]):
+    spec = JobSpec(name="x", array=tuple(Member(command=("a",)) for _ in range(3)))
+    place = kept(tmp_path, played, spec)
+    for number, why in enumerate(("DUE TO TIME LIMIT ***", "DUE TO PREEMPTION ***")):
+        line = f"slurmstepd-n1: error: *** JOB 7 ON n1 CANCELLED AT 2026-11-27T01:40:35 {why}"
+        (tmp_path / f"jobs/7/{number}.log").write_text(f"its own\n{line}\nmlgit: preempted after 1m 26s\n")
+
+    found = slurm.status([member("7", number) for number in range(3)], place.settings).values()
+
+    assert [one.state.value for one in found] == ["timed out", "preempted", "lost"]
 
 
 def test_what_slurm_has_forgotten_its_database_tells(tmp_path: Path, played: Callable[..., None]):

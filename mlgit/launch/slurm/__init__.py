@@ -7,6 +7,7 @@ there: so how it ended is known also where the cluster has no accounting. Nothin
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -43,6 +44,8 @@ _TOLD_TO_END = "143"
 """What the shell says of a command that SIGTERM ended."""
 _ASK = 2.0
 """Seconds between two questions to Slurm about a job whose lines are followed."""
+_END, _ENDED_BY = 1 << 16, rb"^slurmstepd\S*: error: \*\*\* JOB \S+ ON \S+ CANCELLED AT \S+ DUE TO (TIME|PREEMPT)"
+"""Bytes at the end of a log in which Slurm may say why it has ended a job, and how it does."""
 _AWAY = ("Unable to contact slurm controller", "Socket timed out", "Zero Bytes were transmitted", "Connection refused",
          "Could not establish a configuration source", "authentication")  # fmt: skip
 """What Slurm's commands say where nobody answers."""
@@ -58,6 +61,8 @@ _STATES = {
     "CANCELLED": JobState.CANCELLED, "REVOKED": JobState.CANCELLED, "PREEMPTED": JobState.PREEMPTED,
     "TIMEOUT": JobState.TIMED_OUT, "DEADLINE": JobState.TIMED_OUT, "NODE_FAIL": JobState.LOST,
 }  # fmt: skip
+_USUAL = ("None", "Resources", "Priority", "JobArrayTaskLimit", "BeginTime")
+"""Reasons of Slurm's why a job waits that say no more than that it does."""
 _REASONS = {
     "OUT_OF_MEMORY": "it was killed: out of memory", "BOOT_FAIL": "its machine did not boot",
     "NODE_FAIL": "its machine failed",
@@ -143,9 +148,18 @@ def forget(ids: Sequence[str], settings: Settings) -> None:
 
 
 def _handed(folder: Path, script: str, settings: Settings) -> str:
+    """The number of the job in *folder*, which Slurm takes now; what it refuses for the first time leaves nothing."""
+    is_first = not (folder / _SCRIPT).exists()
     with whole.at(folder / _SCRIPT) as path:
         path.write_text(script, errors="surrogateescape")
-    printed = _ask(("sbatch", "--parsable", _SCRIPT), settings, "Slurm does not take the job.", folder=folder)
+    try:
+        printed = _ask(("sbatch", "--parsable", _SCRIPT), settings, "Slurm does not take the job.", folder=folder)
+    except SilentError:  # it may have taken it
+        raise
+    except MlgitError:
+        if is_first:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     return printed.strip().partition(";")[0]
 
 
@@ -169,14 +183,15 @@ def _parts(name: str, tasks: int) -> list[str]:
     return [name] if parted(name)[1] is not None or not tasks else [member(name, number) for number in range(tasks)]
 
 
-def _queued(settings: Settings) -> dict[str, str]:
-    """Slurm's word for how each of our jobs stands, and each of their tasks, as far as it has not forgotten them."""
-    words = ("squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", "--format=%F %K %T")
-    rows = (line.split() for line in _ask(words, settings, "Slurm does not tell how its jobs stand.").splitlines())
-    return {job if task == "N/A" else member(job, int(task)): state for job, task, state in rows}
+def _queued(settings: Settings) -> dict[str, list[str]]:
+    """Slurm's words for how each of our jobs and their tasks stands, and why, as far as it has not forgotten them."""
+    words = ("squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", "--format=%F %K %T %r")
+    told = _ask(words, settings, "Slurm does not tell how its jobs stand.").splitlines()
+    rows = (line.split(maxsplit=3) for line in told)
+    return {job if task == "N/A" else member(job, int(task)): said for job, task, *said in rows}
 
 
-def _accounted(jobs: Iterable[str], settings: Settings) -> dict[str, str]:
+def _accounted(jobs: Iterable[str], settings: Settings) -> dict[str, list[str]]:
     """The same of older jobs, where the cluster has a database of them."""
     numbers = [job for job in jobs if job.isdecimal()]
     if not numbers:
@@ -195,13 +210,15 @@ def _accounted(jobs: Iterable[str], settings: Settings) -> dict[str, str]:
         raise
     except MlgitError:  # there is no database
         return {}
-    return {name: state.split()[0] for name, state in rows if state}  # CANCELLED by 1000
+    return {name: state.split()[:1] for name, state in rows if state}  # CANCELLED by 1000
 
 
-def _standing(name: str, known: Mapping[str, str], settings: Settings) -> Standing:
+def _standing(name: str, known: Mapping[str, Sequence[str]], settings: Settings) -> Standing:
     job, number = parted(name)
     folder = settings.home / Path(job).name
-    word = known.get(name)
+    word, *reason = known.get(name, [None])
+    if word == "PENDING" and reason and reason[0] not in _USUAL:
+        return Standing(state=JobState.QUEUED, why=f"Slurm says {reason[0]}")
     if word not in (None, "FAILED"):
         return Standing(state=_STATES.get(word, JobState.RUNNING), why=_REASONS.get(word, ""))
     code = (_read(folder / f"{number or 0}.code") or "").strip()
@@ -213,6 +230,15 @@ def _standing(name: str, known: Mapping[str, str], settings: Settings) -> Standi
         return Standing(state=JobState.PREEMPTED, why="it was told to end (SIGTERM)")
     if code or word:
         return Standing(state=JobState.FAILED, why=f"it exited with {code}" if code else "")
+    return _last_word(folder / f"{number or 0}.log")
+
+
+def _last_word(log: Path) -> Standing:
+    """How a task ended that Slurm has forgotten, by what it wrote into its *log* as it ended it."""
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _END))
+        if found := re.findall(_ENDED_BY, file.read(), re.MULTILINE):
+            return Standing(state=JobState.TIMED_OUT if found[-1] == b"TIME" else JobState.PREEMPTED)
     return GONE
 
 
