@@ -222,8 +222,8 @@ def _artifacts(repo: Repo, run: Run) -> list[str]:
         aliases = f", {', '.join(held.aliases)}" if held and held.aliases else ""
         about = f"{held.version.type if held else version.type}, {figures.size(version.size)}{aliases}"
         rows.append((what, held.name if held else version.name, f"{about}  {version.hash}"))
-        if version.card:
-            rows.append(("", "", version.card.brief))
+        if version.card and (brief := version.card.brief):
+            rows.append(("", "", brief))
     width = max((len(name) for _, name, _ in rows), default=0)
     return [f"{what:<6}  {name:<{width}}  {about}" for what, name, about in rows]
 

@@ -36,6 +36,15 @@ def test_artifacts_are_told_by_version_and_alias(repo: Repo, python: Script, mlg
     assert told["artifacts"][0]["aliases"] == ["best", "latest"]
 
 
+def test_of_a_model_of_which_nothing_is_known_no_line_is_left_empty(inside: Repo, python: Script, mlgit: Script):
+    (inside.folder / "model.txt").write_text("one")
+    python("-c", "import mlgit; mlgit.init(name='made').log_artifact('model.txt', name='net', type='model')")
+
+    lines = mlgit("show", "made").stdout.splitlines()
+
+    assert "  logged  net:v0  model, 3 B, latest" in lines[-1]
+
+
 def test_an_artifact_that_was_used_is_of_the_type_that_it_has_now(repo: Repo, python: Script, mlgit: Script):
     again = "mlgit.Api().artifact_collection('dataset', 'data').change_type('corpus')"
     python("-c", f"{USES}\n{again}", cwd=repo.folder)
