@@ -27,6 +27,8 @@ from mlgit.launch import asking, local, queues, submitting
 from mlgit.launch.asked import Asked
 from mlgit.store import jobs
 from mlgit.store.place import Place
+from tests import kube
+from tests.conftest import need
 from tests.contracts.launching import until
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -54,6 +56,26 @@ def launched(mlgit: Script, *words: str, **more: Any) -> dict[str, Any]:
     """The job as JSON, once it has ended."""
     found: dict[str, Any] = json.loads(mlgit("launch", "--wait", "--json", *words, **more).stdout)
     return found
+
+
+def test_a_job_of_a_cluster_is_launched_again_there(
+    project: Repo, mlgit: Script, tmp_path_factory: pytest.TempPathFactory
+):
+    need("kubernetes", kube.is_here())
+    with kube.running(tmp_path_factory.mktemp("k")) as (_, config):
+        queue = f"  cluster:\n    kubernetes: {{kubeconfig: {config}, image: {kube.IMAGE}, folder: {project.folder}}}\n"
+        with (project.folder / "mlgit.yaml").open("a") as file:
+            file.write(queue)
+        waiting = json.loads(mlgit("launch", "--on", "cluster", "--gpus", "1", "--json", "--", "true").stdout)
+        mlgit("jobs", "cancel", waiting["id"])
+        again = json.loads(mlgit("jobs", "retry", waiting["id"], "--json").stdout)
+        mlgit("jobs", "cancel", again["id"])
+        failed = launched(mlgit, "--on", "cluster", "--", "false", check=False)
+        retried = json.loads(mlgit("jobs", "retry", failed["id"], "--wait", "--json", check=False).stdout)
+
+    assert len({waiting["job"], again["job"], failed["job"], retried["job"]}) == 4
+    assert (again["queue"], again["gpus"]) == ("cluster", 1)
+    assert (retried["state"], retried["why"]) == ("failed", "it exited with 1")
 
 
 def test_a_job_runs_the_code_as_it_was_when_it_was_launched(project: Repo, mlgit: Script):

@@ -56,7 +56,7 @@ def command(job: str, on: str | None, from_zero: bool, wait: bool, as_json: bool
         has, is_ = ("has", "is") if len(wish.done) == 1 else ("have", "are")
         output.note(f"{len(wish.done)} of its {old.tasks} tasks {has} finished, and {is_} not run again")
     new, _ = submitting.submit(
-        place, queue, wish, here, in_place=not old.code, tell=output.note,
+        place, queue, wish, here, in_place=not (old.code or queue.is_away), tell=output.note,
         code_of=submitting.code_of(place, old, runs),
         known_as=old if is_unsure else None,
     )  # fmt: skip
