@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FILE = "mlgit.yaml"
-SECTIONS = ("project", "goals", "run", "report", "archive", "queues")
+SECTIONS = ("project", "goals", "run", "report", "archive", "forge", "queues")
 """Every top-level key of `mlgit.yaml`: the project's name, and one section for each room that has settings."""
 
 

@@ -15,6 +15,7 @@ from mlgit import resources, settings
 from mlgit.core.compare import Goal
 from mlgit.documents import reader, schema
 from mlgit.errors import ConfigError
+from mlgit.forge.choice import ForgeOptions
 from mlgit.launch import queues
 from mlgit.store.archive import ArchiveOptions
 from mlgit.tracking.options import RunOptions
@@ -25,6 +26,7 @@ SECTIONS: Mapping[str, tuple[Any, str]] = {
     "goals": (Mapping[str, Goal], "metric → which way it is better"),
     "run": (RunOptions, "what `mlgit run` and `mlgit.init()` need to know"),
     "archive": (ArchiveOptions, "when old runs are folded"),
+    "forge": (ForgeOptions, "where pull requests live"),
     "queues": (Mapping[str, queues.record()], "where jobs run: a name → a backend and its settings"),
 }
 

@@ -71,6 +71,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "promote": "Propose a version for a stage.",
     },
     "Help": {
+        "login": "Who you are on GitHub, and what your token can do.",
         "demo": "Watch the whole story, in a scratch repository.",
         "doctor": "Check this machine and this repository.",
         "completion": "Print the shell's completion script.",

@@ -35,7 +35,9 @@ def _message(required: bool) -> Callable[[Callable[..., None]], Callable[..., No
 
 @click.group(short_help="Open, show and merge pull requests.")
 def command() -> None:
-    """Open, show and merge pull requests, with no server: they live in the repository's git folder.
+    """Open, show and merge pull requests: on GitHub, or with no server, in the repository's own git folder.
+
+    GitHub it is where the remote origin is there and a token is at hand (`mlgit login`), or where mlgit.yaml says so.
 
     \b
     Examples:

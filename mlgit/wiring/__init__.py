@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlgit.core import escape
-from mlgit.errors import NotFoundError
+from mlgit.errors import NotFoundError, UsageError
 from mlgit.store import place as places
 from mlgit.store import recover
 from mlgit.store.place import Place
@@ -15,6 +17,9 @@ from mlgit.tracking import tied
 
 if TYPE_CHECKING:
     from mlgit.forge.base import Forge
+    from mlgit.forge.github.forge import GitHubForge
+    from mlgit.forge.github.rest import Credential, Rest
+    from mlgit.forge.github.where import Where
 
 
 def place(start: Path | None = None) -> Place:
@@ -39,7 +44,69 @@ def init_project(folder: Path, *, project: str | None, dvc: bool, github: bool =
 
 
 def forge(place: Place) -> Forge:
-    """Where the pull requests of *place* live: a folder in the repository's own git folder."""
+    """Where the pull requests of *place* live: on GitHub, or in a folder in the repository's own git folder.
+
+    mlgit.yaml says which. If it does not, GitHub, where the remote origin is there, a token is at hand, and no pull
+    request was opened in the folder before. Raises `UsageError` where GitHub is named, and cannot be asked.
+    """
     from mlgit.forge.folder import FolderForge
 
-    return FolderForge(place.repo)
+    there = on_github(place)
+    return there[0] if there else FolderForge(place.repo)
+
+
+def on_github(place: Place) -> tuple[GitHubForge, Credential] | None:
+    """The forge of *place* on GitHub, and what GitHub knows us by; None where pull requests live in the folder.
+
+    Raises `UsageError` where mlgit.yaml names GitHub, and it cannot be asked.
+    """
+    from mlgit.forge.choice import ForgeOptions, Kind
+
+    options = place.settings.section("forge", ForgeOptions)
+    has_folder = (place.repo.own / "forge/pulls").is_dir()
+    address = place.repo.config.get("remote.origin.url")
+    if options.kind is Kind.FOLDER or (options.kind is None and (has_folder or not address)):
+        return None
+    from mlgit.forge.github import credentials, where
+
+    found = where.where(options, address, os.environ)
+    credential = credentials.find(found, os.environ) if found else None
+    if found and credential:
+        return _github(place, found, credential), credential
+    if options.kind is None:
+        return None
+    if found:
+        raise credentials.lacking(found)
+    fix = "say repository: OWNER/NAME there, and api of an Enterprise server"
+    raise UsageError("mlgit.yaml says that pull requests live on GitHub, and the remote origin is not there.", fix=fix)
+
+
+def why_not_github(place: Place) -> str:
+    """What would let the pull requests of *place* live on GitHub."""
+    from mlgit.forge.github.where import named
+
+    address = place.repo.config.get("remote.origin.url", "")
+    if (place.repo.own / "forge/pulls").is_dir():
+        return "to move to GitHub, where new ones go then: `forge: {kind: github}` in mlgit.yaml"
+    if named(address):
+        return "for GitHub: gh auth login, or a token in GH_TOKEN"
+    return "for GitHub: a remote origin that is there, and a token in GH_TOKEN or with gh auth login"
+
+
+def _github(place: Place, found: Where, credential: Credential) -> GitHubForge:
+    from mlgit.forge.github.clone import Clone
+    from mlgit.forge.github.forge import GitHubForge
+    from mlgit.git.remote import Remote
+
+    origin = Remote(repo=place.repo, name="origin")
+    return GitHubForge(
+        _rest(found.api, credential), found.repository, Clone(place.repo, origin) if origin.is_known else None
+    )
+
+
+@functools.cache
+def _rest(api: str, credential: Credential) -> Rest:
+    """One for all that this process asks: it remembers what was answered, and when it wrote."""
+    from mlgit.forge.github.rest import Rest
+
+    return Rest(api, credential=credential)

@@ -23,10 +23,16 @@ if TYPE_CHECKING:
 
 
 def archivable(place: Place, runs: Sequence[Run]) -> tuple[list[Run], dict[str, str]]:
-    """(those of *runs* that can be folded into the archive now, id → why for each that stays)."""
+    """(those of *runs* that can be folded into the archive now, id → why for each that stays).
+
+    A forge that does not answer stops nobody: what is folded can be given back.
+    """
     from mlgit.store import folding
 
-    why = folding.staying(place.repo, runs, {pull.head for pull in forge(place).pulls()})
+    heads: set[str] = set()
+    with suppress(MlgitError):
+        heads = {pull.head for pull in forge(place).pulls()}
+    why = folding.staying(place.repo, runs, heads)
     return [run for run in runs if run.id not in why], why
 
 

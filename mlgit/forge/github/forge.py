@@ -17,6 +17,7 @@ from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.forge import base as forges
 from mlgit.forge.base import Capabilities, Comment, PullRequest, PullState, Review, ReviewVerdict, Status
 from mlgit.forge.github import rights, said
+from mlgit.forge.github.clone import Clone
 from mlgit.forge.github.pictures import Pictures
 from mlgit.forge.github.rest import RefusedError, Rest
 
@@ -48,12 +49,15 @@ mutation Ready($input: MarkPullRequestReadyForReviewInput!) {
 
 
 class GitHubForge:
-    """The pull requests of the repository *name* (`owner/name`), as *rest* lets us see them."""
+    """The pull requests of the repository *name* (`owner/name`), as *rest* lets us see them.
 
-    def __init__(self, rest: Rest, name: str) -> None:
+    With a *clone*, a branch goes there before it is proposed, and what a pull request is about comes here with it.
+    """
+
+    def __init__(self, rest: Rest, name: str, clone: Clone | None = None) -> None:
         if not _NAME.fullmatch(name):
             raise UsageError(f"{name[:80]!r} is no repository on GitHub.", fix="name it like acme/churn")
-        self.rest, self.name = rest, name
+        self.rest, self.name, self.clone = rest, name, clone
         self._at = f"repos/{name}"
         self._pictures = Pictures(rest, name)
         self._me: str | None = None
@@ -87,6 +91,8 @@ class GitHubForge:
                 raise NotFoundError(
                     f"There is no branch {branch[:120]!r} in {self.name}.", fix="git branch -r lists them"
                 )
+        if self.clone and ":" not in head:
+            self.clone.push(head)
         self._pictures.send(body)
         try:
             told = self._write("post", "pulls", content | ({"draft": True} if draft else {}))
@@ -98,7 +104,10 @@ class GitHubForge:
 
     def get(self, number: int) -> PullRequest:
         """One pull request, as it stands now. Raises `NotFoundError`."""
-        return said.pull(self._pull(number))
+        pull = said.pull(self._pull(number))
+        if self.clone:
+            self.clone.fetch(pull.head_commit, pull.merge_commit)
+        return pull
 
     def pulls(self, *, state: PullState | None = PullState.OPEN, head: str | None = None) -> list[PullRequest]:
         """Pull requests in *state* (None: any), newest first; of branch *head* only, where one is named."""

@@ -36,6 +36,8 @@ class Pictures:
         self._waiting: dict[str, bytes] = {}
         self._kept: set[str] = set()
         self._tip: str | None = None
+        self._is_known = False
+        """Whether the tip is that: None means then that there is no branch."""
 
     def add(self, path: str, content: bytes) -> str:
         """Have *content* sent as *path* before anything is written that shows it; the link that does."""
@@ -81,16 +83,18 @@ class Pictures:
             del self._waiting[path]
         self._kept.update(here)
         self._tip = repository["assets"]["target"]["oid"] if repository["assets"] else None
+        self._is_known = True
 
     def send(self, text: str) -> None:
         """Send what *text*, about to be written, shows; the tip of the branch may have been heard before."""
         for _ in range(_ATTEMPTS):
             if not any(path in text for path in self._waiting):
                 return
-            if self._tip is None:
+            if not self._is_known:
                 self._look()
-                if self._tip is None:
-                    self._begin()
+                continue
+            if self._tip is None:
+                self._begin()
                 continue
             new = {path: content for path, content in self._waiting.items() if path in text}
             try:
@@ -98,7 +102,7 @@ class Pictures:
             except RefusedError as exc:
                 if exc.status != 409:
                     raise
-                self._tip = None  # somebody else added some
+                self._is_known = False  # somebody else added some
                 continue
             self._kept.update(new)
             self._waiting = {path: content for path, content in self._waiting.items() if path not in new}
@@ -130,7 +134,8 @@ class Pictures:
         try:
             self._rest.post(f"{at}/refs", {"ref": refs.ASSETS, "sha": commit})
         except RefusedError as exc:
-            if exc.status != 422:  # somebody else made it
+            if exc.status != 422:
                 raise
+            self._is_known = False  # somebody else made it
         else:
             self._tip = commit

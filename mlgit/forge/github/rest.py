@@ -50,6 +50,8 @@ class RefusedError(CommError):
 class Credential(Protocol):
     """What GitHub knows us by."""
 
+    def __hash__(self) -> int: ...
+
     @property
     def source(self) -> str:
         """Where it was found, for people."""
@@ -133,10 +135,10 @@ class Rest:
         """Have nothing at *path*. Raises as `post` does."""
         self._answer("DELETE", path)
 
-    def headers(self, path: str) -> Mapping[str, str]:
-        """What GitHub says besides of *path*. Raises as `get` does."""
-        found: Mapping[str, str] = self._answer("GET", path)[0].headers
-        return found
+    def whole(self, path: str) -> tuple[Any, Mapping[str, str]]:
+        """What is at *path*, and the headers that came with it. Raises as `get` does."""
+        answer, told = self._answer("GET", path)
+        return told, answer.headers
 
     def pages(self, path: str, within: str, **params: Any) -> Iterator[Any]:
         """What the list *within* what is at *path* holds, page after page as it is asked for. Raises as `get` does."""

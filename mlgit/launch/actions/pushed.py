@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlgit.errors import UsageError
+from mlgit.forge.github import where
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from mlgit.launch import afar
 
 _REMOTE = "origin"
-_ADDRESS = re.compile(r"(?:[a-z+]+://[^/]+/|[^:/]+:(?!//)/*)(?P<name>[^/:]+/[^/]+?)(?:\.git)?/?")
-"""A URL, or HOST:PATH as ssh has it."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +60,9 @@ def _repo(folder: Path) -> Repo:
 
 def _named(repo: Repo) -> str:
     remote = Remote(repo=repo, name=_REMOTE)
-    found = _ADDRESS.fullmatch(remote.address) if remote.is_known and not remote.is_near else None
+    found = where.named(remote.address) if remote.is_known and not remote.is_near else None
     if not found:
         why = f"its remote {_REMOTE} is {remote.address}" if remote.is_known else f"it has no remote {_REMOTE}"
         fix = "say repository: OWNER/NAME in the queue's settings"
         raise UsageError(f"What {repo.folder} is called on GitHub is not known.", why=why, fix=fix)
-    return found["name"]
+    return found[1]

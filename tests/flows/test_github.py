@@ -1,0 +1,110 @@
+"""From a run to its merge, with pull requests on GitHub."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import github
+from tests.conftest import make_repo, need
+from tests.github import NAME, GitHub
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+TRAIN = "import mlgit\nrun = mlgit.init()\nfor step in range(3):\n    run.log({'accuracy': 0.9 + step / 100})\n"
+
+
+@dataclass
+class Place:
+    there: GitHub
+    remote: Path
+    folder: Path
+
+    def git(self, *words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=self.folder, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """A clone of a repository on GitHub, with a token in the environment."""
+    need("github", github.is_here())
+    make_repo(tmp_path / "remote.git", commit=False, bare=True)
+    make_repo(tmp_path / "clone")
+    with github.serving(tmp_path / "remote.git") as there:
+        monkeypatch.setenv("GITHUB_API_URL", there.address)
+        monkeypatch.setenv("GH_TOKEN", "token-of-ada")
+        found = Place(there, tmp_path / "remote.git", tmp_path / "clone")
+        forge = {"kind": "github", "repository": NAME, "api": there.address}
+        (found.folder / "mlgit.yaml").write_text(json.dumps({"project": "churn", "forge": forge}))
+        (found.folder / "train.py").write_text("")
+        for words in ("add .", "commit -qm code", f"remote add origin {found.remote}", "push -q origin main"):
+            found.git(*words.split())
+        yield found
+
+
+def test_a_run_becomes_a_pull_request_on_github_and_is_merged_there(place: Place, mlgit: Script):
+    (place.folder / "train.py").write_text(TRAIN)
+    mlgit("run", "-n", "better", "--", sys.executable, "train.py", cwd=place.folder)
+
+    opened = json.loads(mlgit("pr", "open", "better", "--json", cwd=place.folder).stdout)
+    mlgit("report", "1", cwd=place.folder)
+    shown = json.loads(mlgit("pr", "show", "1", "--json", cwd=place.folder).stdout)
+    merged = mlgit("pr", "merge", "1", cwd=place.folder)
+
+    assert (opened["author"], opened["url"]) == ("ada", f"https://github.com/{NAME}/pull/1")
+    (comment,) = shown["comments"]
+    assert "accuracy" in comment["body"]
+    assert "../blob/mlgit-assets/" in comment["body"]
+    assert [(one["context"], one["state"]) for one in shown["checks"]] == [("mlgit/report", "success")]
+    assert "#1 is merged into main" in merged.stdout
+    assert place.there.branch("main") == place.there.pulls[1]["merge"]
+    assert not (place.folder / ".git/mlgit/forge").exists()
+
+
+def test_without_a_token_or_a_network_local_work_goes_on(place: Place, mlgit: Script, monkeypatch: pytest.MonkeyPatch):
+    (place.folder / "train.py").write_text(TRAIN)
+    mlgit("run", "-n", "one", "--", sys.executable, "train.py", cwd=place.folder)
+    place.there.answers += [(401, {}, {"message": "Bad credentials"})] * 3
+
+    mlgit("archive", "one", cwd=place.folder)
+    mlgit("unarchive", "one", cwd=place.folder)
+    monkeypatch.delenv("GH_TOKEN")
+    mlgit("archive", "one", cwd=place.folder)
+    mlgit("unarchive", "one", cwd=place.folder)
+    refused = mlgit("pr", "ls", cwd=place.folder, check=False)
+    (place.folder / "mlgit.yaml").write_text("project: churn\n")
+    mlgit("pr", "open", "one", cwd=place.folder)
+    monkeypatch.setenv("GH_TOKEN", "token-of-ada")
+
+    assert refused.returncode == 2
+    assert "GitHub has to know who asks" in refused.stderr
+    assert json.loads(mlgit("pr", "ls", "--json", cwd=place.folder).stdout)[0]["url"] == ""
+
+
+def test_login_says_who_one_is_and_never_the_token(place: Place, mlgit: Script, monkeypatch: pytest.MonkeyPatch):
+    said = mlgit("login", "--check", cwd=place.folder).stdout
+    told = json.loads(mlgit("login", "--json", cwd=place.folder).stdout)
+
+    assert said.splitlines()[0] == f"ada on {place.there.address}, by the environment's GH_TOKEN"
+    assert "has the role admin; scopes repo" in said
+    assert (told["me"], told["role"], told["writable"], told["limit"]) == ("ada", "admin", True, 5000)
+    assert "token-of" not in f"{said}{told}"
+    place.there.read_only.add("ada")
+    refused = mlgit("login", "--check", cwd=place.folder, check=False)
+    assert (refused.returncode, "may not write in acme/churn" in refused.stderr) == (1, True)
+    monkeypatch.setenv("GH_TOKEN", "of-nobody")
+    unknown = mlgit("login", cwd=place.folder, check=False)
+    assert (unknown.returncode, "does not know the token" in unknown.stderr) == (1, True)
+    assert "of-nobody" not in unknown.stderr
+
+
+def test_login_where_pull_requests_live_in_a_folder_says_so(inside: object, mlgit: Script):
+    assert "in the repository's own git folder" in mlgit("login").stdout
+    assert json.loads(mlgit("login", "--json").stdout) == {"forge": "folder", "me": "Ada", "writable": True}
+    assert mlgit("login", "--check", check=False).returncode == 1
