@@ -106,6 +106,18 @@ class JobName(Name):
         return ((job.id, f"{job.name}, {job.state.value}") for job in known)
 
 
+class QueueName(Name):
+    """A queue of mlgit.yaml, or a backend."""
+
+    name = "queue"
+
+    def known(self, place: Place, _typed: str) -> Known:
+        """The queues, then the backends."""
+        from mlgit.launch import backends, queues
+
+        return ((name, "") for name in dict.fromkeys((*queues.read(place.settings), *backends.NAMES)))
+
+
 class ModelName(Name):
     """A registered model, or a version of it by its number or a stage: `digits@v1.0.0`, `digits@production`."""
 
@@ -183,5 +195,6 @@ JOB = JobName()
 KEY = Key()
 MODEL = ModelName()
 NUMBER = PullNumber(1)
+QUEUE = QueueName()
 RUN = RunName()
 THING = Thing()

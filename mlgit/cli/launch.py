@@ -8,6 +8,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
+from mlgit.cli.choose import QUEUE
 from mlgit.cli.jobs import awaited
 from mlgit.cli.sections import Sectioned
 from mlgit.errors import UsageError
@@ -24,7 +25,7 @@ _SECTIONS = {
 
 
 @click.command(cls=Sectioned, sections=_SECTIONS, context_settings={"allow_interspersed_args": False})
-@click.option("--on", metavar="QUEUE",
+@click.option("--on", type=QUEUE, metavar="QUEUE",
               help="A queue of mlgit.yaml, or a backend: local, docker, slurm, kubernetes, actions.  "
                    "[default: the first queue of mlgit.yaml, or local]")  # fmt: skip
 @click.option("--gpus", type=click.IntRange(0), metavar="N", help="GPUs.")

@@ -9,7 +9,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output, signing
-from mlgit.cli.choose import MODEL
+from mlgit.cli.choose import MODEL, RUN
 from mlgit.core import figures
 from mlgit.core.compare import goal_of, is_number
 from mlgit.wiring import promoting
@@ -41,8 +41,8 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("run")
-@click.option("--name", metavar="MODEL", help="The model's name.  [default: the project's]")
+@click.argument("run", type=RUN)
+@click.option("--name", type=MODEL, metavar="MODEL", help="The model's name.  [default: the project's]")
 @click.option("--version", metavar="vX.Y.Z", help="Its version, instead of the next one.")
 @click.option("--bump", type=click.Choice(["major", "minor", "patch"]), default="minor", show_default=True,
               help="Which part of the newest version goes up.")  # fmt: skip
@@ -216,7 +216,7 @@ def settle(base: str | None, dry_run: bool, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("version", metavar="MODEL@VERSION")
+@click.argument("version", type=MODEL, metavar="MODEL@VERSION")
 @_BASE
 def unregister(version: str, base: str | None) -> None:
     """Take back a version that was never promoted. The tag that says so stays; the number is not given again.

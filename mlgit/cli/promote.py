@@ -8,6 +8,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
+from mlgit.cli.choose import MODEL
 from mlgit.core import escape
 from mlgit.errors import UsageError
 from mlgit.wiring import promoting
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("version", metavar="MODEL@VERSION")
+@click.argument("version", type=MODEL, metavar="MODEL@VERSION")
 @click.argument("stage")
 @click.option("--base", metavar="BRANCH", help="The branch to promote on.  [default: main]")
 @click.option("-n", "--dry-run", is_flag=True, help="Show the gates' verdicts and the files; open nothing.")

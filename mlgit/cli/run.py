@@ -73,9 +73,15 @@ _SECTIONS = {
 @click.option("--id", "run_id", metavar="ID",
               help="The run of this id: goes on with it if it is there, else begins it. So a job that is begun again "
                    "goes on.")  # fmt: skip
-@click.option("--resume", metavar="RUN", help="Go on with RUN; 'auto': with the last one that did not end well.")
-@click.option("--fork", metavar="RUN@STEP", help="Begin where RUN stood after STEP, as a run of its own.")
-@click.option("--rewind", metavar="RUN@STEP", help="Go on with RUN from STEP; what came later is taken back.")
+@click.option(
+    "--resume", type=choose.RUN, metavar="RUN", help="Go on with RUN; 'auto': with the last one that did not end well."
+)
+@click.option(
+    "--fork", type=choose.RUN, metavar="RUN@STEP", help="Begin where RUN stood after STEP, as a run of its own."
+)
+@click.option(
+    "--rewind", type=choose.RUN, metavar="RUN@STEP", help="Go on with RUN from STEP; what came later is taken back."
+)
 @click.option("--checkpoint", "checkpoint_seconds", metavar="TIME",
               help="Commit it at this interval while it runs (30s, 5m, 1h), for others to see.")  # fmt: skip
 @click.option("--push", is_flag=True, default=None, help="Push these commits, and the last one, to the remote origin.")

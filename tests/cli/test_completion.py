@@ -79,6 +79,29 @@ def test_a_run_is_completed_as_it_is_listed(inside, python, mlgit, typed, known_
     assert mlgit(env=env).stdout == f"plain,{known_as.format(run_id[:6])}\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("launch --on de", ["desk"]), ("jobs retry x --on d", ["desk", "docker"]), ("sweep run f --on loc", ["local"])],
+)
+def test_queues_are_completed_before_backends(inside, mlgit, words, completed):
+    (inside.folder / "mlgit.yaml").write_text("queues:\n  desk:\n    local: {slots: 2}\n")
+    typed = {"COMP_WORDS": f"mlgit {words}", "COMP_CWORD": str(len(words.split()))}
+
+    done = mlgit(env=os.environ | typed | {"_MLGIT_COMPLETE": "bash_complete"})
+
+    assert done.stdout.replace("plain,", "").splitlines() == completed
+
+
+@pytest.mark.parametrize("words", ["run --resume sl", "run --fork sl", "run --rewind sl", "model register sl"])
+def test_a_run_that_is_gone_on_with_or_registered_is_completed(inside, python, mlgit, words):
+    python("-c", "import mlgit; mlgit.init(project='p', name='slow')")
+    typed = {"COMP_WORDS": f"mlgit {words}", "COMP_CWORD": str(len(words.split()))}
+
+    done = mlgit(env=os.environ | typed | {"_MLGIT_COMPLETE": "bash_complete"})
+
+    assert done.stdout.startswith("plain,slow-")
+
+
 @pytest.mark.parametrize("words", ["tag +", "show r", "ls --where st", "jobs show x", "sweep show s", "restore r"])
 def test_where_there_is_no_repository_no_name_is_completed_and_nothing_said(mlgit, tmp_path, words):
     typed = {"COMP_WORDS": f"mlgit {words}", "COMP_CWORD": str(len(words.split()))}

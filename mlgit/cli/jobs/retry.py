@@ -8,7 +8,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
-from mlgit.cli.choose import JOB
+from mlgit.cli.choose import JOB, QUEUE
 from mlgit.cli.jobs import awaited, shown
 from mlgit.core.job import JobState
 from mlgit.core.run import State
@@ -20,7 +20,7 @@ _CUT_OFF = (JobState.PREEMPTED, JobState.LOST, JobState.TIMED_OUT, JobState.CANC
 
 @click.command()
 @click.argument("job", type=JOB)
-@click.option("--on", metavar="QUEUE", help="Another queue than before.")
+@click.option("--on", type=QUEUE, metavar="QUEUE", help="Another queue than before.")
 @click.option("--from-zero", is_flag=True, help="Begin a new run, also where the old one was cut off.")
 @click.option("--wait", is_flag=True, help="Wait until it has ended; exit with 1 where it did not succeed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the job as JSON.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlgit import wiring
-from mlgit.cli import output
+from mlgit.cli import choose, output
 from mlgit.cli.sweep import given, reaching, running
 from mlgit.core import figures
 from mlgit.errors import UsageError
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--seed", type=int, metavar="N",
               help="What the search draws its points by: another seed, other trials.  [default: 0]")  # fmt: skip
-@click.option("--resume", metavar="SWEEP",
+@click.option("--resume", type=choose.SweepName(), metavar="SWEEP",
               help="Go on with a sweep instead of FILE, to as many trials and with as many agents as before if no "
                    "others are given; trials that were interrupted run again.")  # fmt: skip
-@click.option("--on", "queues", multiple=True, metavar="QUEUE[=N]",
+@click.option("--on", "queues", type=choose.QUEUE, multiple=True, metavar="QUEUE[=N]",
               help="Launch N agents as jobs of a queue instead of being one; may be repeated.")  # fmt: skip
 @click.option("--secret", "secrets", multiple=True, metavar="NAME",
               help="A variable of yours that the jobs of --on get too, written nowhere; may be repeated.")  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlgit.cli import output, searching
 from mlgit.cli.sweep import shown
+from mlgit.core import figures
 from mlgit.core.sweep import Sweep
 from mlgit.errors import MlgitError
 from mlgit.wiring import sweeping
@@ -68,7 +69,7 @@ def _display(place: Place, task: Task, json_: bool) -> Iterator[searching.Tell]:
     """What to do with news of a trial: a view for who watches, a line each for a pipe, nothing beside JSON."""
     if not json_:
         what = f"{task.sweep.name} ({task.sweep.id}): {task.sweep.method}"
-        output.say(f"sweep {what}, {task.agents} agent{'s' if task.agents > 1 else ''}, seed {task.sweep.seed}")
+        output.say(f"sweep {what}, {figures.count(task.agents, 'agent')}, seed {task.sweep.seed}")
         sys.stdout.flush()
     if json_:
         yield lambda _trial, _trials: None

@@ -10,6 +10,7 @@ import click
 from mlgit import wiring
 from mlgit.cli import choose, output
 from mlgit.cli.sweep import reaching
+from mlgit.core import figures
 from mlgit.core.sweep import Sweep, SweepState
 from mlgit.errors import UsageError
 
@@ -62,8 +63,6 @@ def _tell(text: str, state: SweepState, *, through: str | None, json_: bool) -> 
         return
     output.say(f"{after.name} ({after.id}): {after.state.value}")
     if here:
-        output.note(
-            f"{here} agent{'s' if here > 1 else ''} will hear of it within {'twenty' if far else 'two'} seconds"
-        )
+        output.note(f"{figures.count(here, 'agent')} will hear of it within {'twenty' if far else 'two'} seconds")
     elif state is SweepState.RUNNING:
         output.note(f"It has no agent: mlgit sweep agent {after.id}")
