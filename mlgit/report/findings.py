@@ -164,9 +164,14 @@ def _doubts(importance: Importance) -> str:
 
 def _commands(findings: Findings) -> list[str]:
     sweep, best = findings.sweep.id, findings.best
-    run = [f"mlgit reproduce {best.run}    # the best trial again"] if best and best.run else []
-    apply = [f"mlgit sweep apply {sweep}    # a pull request with its params"] if run else []
-    return [f"mlgit sweep show {sweep}    # all trials", *run, *apply]
+    told = {f"mlgit sweep show {sweep}": "all trials"}
+    if best and best.run:
+        told |= {
+            f"mlgit reproduce {best.run}": "the best trial again",
+            f"mlgit sweep apply {sweep}": "a pull request with its params",
+        }
+    wide = max(map(len, told))
+    return [f"{command:<{wide}}  # {what}" for command, what in told.items()]
 
 
 def _costs(findings: Findings) -> tuple[list[float], list[float]]:

@@ -103,6 +103,9 @@ def test_the_best_trial_is_told_to_people_and_to_scripts(swept: Swept, three: li
 
 
 def test_where_no_trial_counts_the_best_is_an_error_that_says_why(swept: Swept, mlgit: Call) -> None:
+    assert (
+        "has no trials yet.\nTo fix: mlgit sweep agent" in mlgit("sweep", "best", cwd=swept.folder, check=False).stderr
+    )
     swept.trial({"lr": 0.1}, accuracy=1.0)
 
     done = mlgit("sweep", "best", cwd=swept.folder, check=False)

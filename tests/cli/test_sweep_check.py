@@ -42,6 +42,18 @@ parameters:
 """
 
 
+def test_on_a_narrow_terminal_a_condition_is_seen_sooner_than_a_scale(
+    tmp_path: Path, terminal: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sweep.yaml").write_text(RANDOM)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    _, shown = terminal("sweep", "check", str(tmp_path / "sweep.yaml"))
+
+    assert "optimizer = sgd" in shown
+    assert "no room for scale" in shown
+
+
 def test_it_says_what_each_param_may_be_how_many_trials_there_are_and_what_they_run(
     tmp_path: Path, mlgit: Mlgit
 ) -> None:

@@ -41,6 +41,7 @@ def test_the_best_the_importance_and_what_to_do_next_are_told() -> None:
     assert "| lr | **90%** | 70% | 20% | −0.50 | 3 |" in text
     assert "mlgit reproduce r2 " in text
     assert "mlgit sweep apply k3f9a2xq " in text
+    assert len({line.index("  # ") for line in text.splitlines() if line.startswith("mlgit ")}) == 1
     assert "random search: 3 trials." in text
 
 

@@ -74,10 +74,13 @@ def _none(found: Findings) -> NotFoundError:
             f"The sweep {name} has no metric to tell the best by.",
             fix="name one in its file (metric: {name: loss}); mlgit ls --where sweep=… --sort loss ranks its runs",
         )
+    if not found.points:
+        fix = f"mlgit sweep agent {found.sweep.id} runs some"
+        return NotFoundError(f"The sweep {name} has no trials yet.", fix=fix)
     problems = {point.problem for point in found.points if point.problem}
     return NotFoundError(
         f"No trial of the sweep {name} tells how good its params are.",
-        why="; ".join(sorted(problems)[:3]) or f"It has {figures.count(len(found.points), 'trial')}.",
+        why="; ".join(sorted(problems)[:3]) or f"{figures.count(len(found.points), 'trial')} of it began.",
         fix=f"mlgit sweep show {found.sweep.id} shows how each stands",
     )
 

@@ -98,7 +98,7 @@ def _say_table(whole: Explained) -> None:
         for row in whole.rows
     ]  # fmt: skip
     columns = ("param", "kind", "range", "scale", "count", *(("when",) if has_conditions else ()))
-    output.table(columns, rows, right=("count",), empty="")
+    output.table(columns, rows, right=("count",), empty="", spare=("scale", "count", "kind"))
 
 
 def _counts(file: SweepFile, whole: Explained) -> Iterator[str]:
