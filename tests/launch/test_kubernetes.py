@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -464,6 +466,41 @@ def test_a_kubeconfig_that_does_not_help_is_said_so(place: Place, tmp_path: Path
         kubernetes.submit(spec, replace(place.settings, kubeconfig=str(tmp_path / "none")))
     with pytest.raises(NotFoundError, match=r"elsewhere(.|\n)*get-contexts shows"):
         kubernetes.submit(spec, replace(place.settings, context="elsewhere"))
+    for number, text in enumerate(("", "words", "{: wrong\n\t", "clusters: [{name: c, cluster: 1}]")):
+        (tmp_path / str(number)).write_text(text)
+        with pytest.raises(NotFoundError, match=rf"{tmp_path}/{number}(.|\n)*get-contexts shows"):
+            kubernetes.submit(spec, replace(place.settings, kubeconfig=str(tmp_path / str(number))))
+    with pytest.raises(NotFoundError, match=r"cannot be read: (.|\n)*get-contexts shows"):
+        kubernetes.submit(spec, replace(place.settings, kubeconfig=str(tmp_path)))
+
+
+def test_a_page_to_log_in_is_no_cluster(place: Place, tmp_path: Path):
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>Sign in to continue</html>")
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing is printed."""
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        config = kube.config(tmp_path / "config", f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(
+            MlgitError, match=r"at http://127.* does not speak as an API server(.|\n)*kubectl cluster-info"
+        ):
+            kubernetes.status(["x"], replace(place.settings, kubeconfig=str(config)))
+        server.shutdown()
+
+
+def test_who_comes_as_nobody_is_not_told_to_ask_for_rights(place: Place, cluster: kube.Cluster):
+    said = 'jobs.batch is forbidden: User "system:anonymous" cannot list resource "jobs"'
+    cluster.refusing["GET jobs"] = kube.RefusedError(403, "Forbidden", said)
+
+    with pytest.raises(MlgitError, match=r"does not know you(.|\n)*log in anew"):
+        place.standing("x")
+    cluster.refusing.clear()
 
 
 def test_in_a_pod_its_own_rights_and_namespace_are_used(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

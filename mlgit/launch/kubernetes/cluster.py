@@ -24,6 +24,10 @@ _SAID = 2000
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
+class _StrangeError(Exception):
+    """An answer that Kubernetes' client cannot read: of a proxy's page to log in, or of another server."""
+
+
 class Cluster:
     """The namespace of a cluster that a queue names."""
 
@@ -35,7 +39,11 @@ class Cluster:
 
     def ask(self, verb: Callable[..., Any], *words: Any, **more: Any) -> Any:
         """What *verb* of the client answers about *words* in the namespace."""
-        return verb(*words, namespace=self.namespace, _request_timeout=float(self.seconds), **more)
+        try:
+            return verb(*words, namespace=self.namespace, _request_timeout=float(self.seconds), **more)
+        except ValueError as exc:  # pydantic's
+            host, wrong = self.jobs.api_client.configuration.host, str(exc).partition("For further information")[0]
+            raise _StrangeError(f"what answers at {host} does not speak as an API server: {wrong}") from exc
 
     def find_jobs(self, names: Sequence[str]) -> dict[str, Any]:
         """The Jobs of these *names*, those of them that are there."""
@@ -155,6 +163,9 @@ def asked(settings: Settings, what: str) -> Iterator[Cluster]:
         raise NotFoundError(what, why=str(exc).strip(), fix=fix) from exc
     except ApiException as exc:
         raise _refused(exc, what) from exc
+    except _StrangeError as exc:
+        fix = "kubectl cluster-info tells who answers there; the queue may say kubeconfig and context"
+        raise MlgitError(what, why=" ".join(str(exc).split())[:500], fix=fix) from exc
     except HTTPError as exc:
         why = f"the API server does not answer: {exc}"
         raise SilentError(what, why=why, fix="kubectl cluster-info tells whether it is up; then try again") from exc
@@ -179,6 +190,8 @@ def _connected(settings: Settings) -> Iterator[Cluster]:
             raise
         config.load_incluster_config(client_configuration=set_up)  # in a pod
         namespace = namespace or _OWN_NAMESPACE.read_text().strip()
+    except Exception as exc:  # what comes of a broken file is YAML's, the system's, or a TypeError of the client's
+        raise config.ConfigException(f"{place or 'the kubeconfig'} cannot be read: {exc}") from exc
     with client.ApiClient(set_up) as api:
         yield Cluster(api, namespace or "default", settings.answer_seconds)
 
@@ -187,7 +200,7 @@ def _refused(exc: Any, what: str) -> MlgitError:
     why = said(exc)
     if not exc.status:  # TLS failed before anything was asked
         return SilentError(what, why=why, fix="kubectl cluster-info tells whether it is up; then try again")
-    if exc.status == 401:
+    if exc.status == 401 or 'User "system:anonymous"' in why:  # also where what gives the token has failed
         return MlgitError(what, why=f"The cluster does not know you: {why}", fix="log in anew, as for kubectl")
     if exc.status == 403 and "exceeded quota" in why:
         fix = (
