@@ -143,6 +143,7 @@ def test_no_more_run_at_once_than_the_queue_has_slots(place: Place):
 
     assert queue.standing(member(first, 2)).state is JobState.QUEUED
     assert queue.standing(then).state is JobState.QUEUED
+    queue.backend.forget([first, then], queue.settings)
     queue.cancel(member(first, 2))
     assert queue.standing(member(first, 2)).state is JobState.CANCELLED
     (queue.folder / "slot-3").touch()

@@ -69,9 +69,7 @@ def status(ids: Sequence[str], settings: Settings) -> dict[str, Standing]:
     with daemon.asked(settings, "docker does not tell how its jobs stand.") as client:
         for one in daemon.listed(client, JOB):
             if (job := one["Labels"][JOB]) in wanted:
-                parts[job][int(one["Labels"][TASK])] = stands.listed(one) or stands.inspected(
-                    one, daemon.inspected(client, one)
-                )
+                parts[job][int(one["Labels"][TASK])] = _standing(client, one)
         if any(one.state is JobState.QUEUED for tasks in parts.values() for one in tasks.values()):
             slots.begin(client, settings)  # whoever was to begin them may have been killed
     found = {}
@@ -110,8 +108,12 @@ def forget(ids: Sequence[str], settings: Settings) -> None:
     """Remove the containers of those of *ids* that have ended. Raises `SilentError`, `MlgitError`."""
     with daemon.asked(settings, "docker does not remove its containers.") as client:
         for one in [one for name in ids for one in daemon.of(client, name)]:
-            if one["State"] in ("exited", "dead", "created"):
+            if _standing(client, one).state.ended:
                 client.api.remove_container(one["Id"])
+
+
+def _standing(client: Any, one: Mapping[str, Any]) -> Standing:
+    return stands.listed(one) or stands.inspected(one, daemon.inspected(client, one))
 
 
 def _make(
