@@ -32,7 +32,7 @@ class Found:
 def look(place: Place, some: Iterable[Posted]) -> Found:
     """How *some* jobs stand by now; those that have ended are not asked about."""
     given, unsure, stood = list(some), dict[str, str](), dict[str, Standing]()
-    together: defaultdict[tuple[str, str], list[Posted]] = defaultdict(list)
+    asked: list[Posted] = []
     for job in given:
         if not job.state.ended and (why := elsewhere(job)):
             unsure[job.id] = why
@@ -41,8 +41,8 @@ def look(place: Place, some: Iterable[Posted]) -> Found:
                 "whether the queue has it is not known; mlgit jobs retry JOB asks again, and starts one job"
             )
         elif not job.state.ended:
-            together[job.backend, json.dumps(dict(job.settings), sort_keys=True)].append(job)
-    for group in together.values():
+            asked.append(job)
+    for group in _grouped(asked):
         try:
             backend, settings = of(place, group[0])
             found = backend.status([job.job for job in group], settings)
@@ -108,11 +108,18 @@ def _called(job: Posted, task: int | None) -> str:
 
 def tidy(place: Place, some: Sequence[Posted]) -> None:
     """Let the backends of *some* jobs, which have ended, forget what they keep of them on this machine."""
+    for group in _grouped(job for job in some if job.job and not elsewhere(job)):
+        with contextlib.suppress(MlgitError):  # what it keeps there is in nobody's way
+            backend, settings = of(place, group[0])
+            backend.forget([job.job for job in group], settings)
+
+
+def _grouped(some: Iterable[Posted]) -> list[list[Posted]]:
+    """*some* jobs, those together that are asked about in one question."""
+    found: defaultdict[tuple[str, str], list[Posted]] = defaultdict(list)
     for job in some:
-        if job.job and not elsewhere(job):
-            with contextlib.suppress(MlgitError):  # what it keeps there is in nobody's way
-                backend, settings = of(place, job)
-                backend.forget([job.job], settings)
+        found[job.backend, json.dumps(dict(job.settings), sort_keys=True)].append(job)
+    return list(found.values())
 
 
 def of(place: Place, job: Posted) -> tuple[Backend, Any]:

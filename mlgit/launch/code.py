@@ -46,6 +46,7 @@ def lay(repo: Repo, job: str, commit: str, *, base: str | None, tell: Callable[[
         if repo.resolve(commit) is None:
             raise NotFoundError(f"The code of this job, {commit[:10]}, is not here any more.", fix="launch it anew")
         _take_away(repo, place)
+        process.run("worktree", "prune", folder=repo.folder)
         process.run(
             "worktree", "add", "--quiet", "--detach", "--end-of-options", str(place), base or commit, folder=repo.folder
         )
@@ -59,9 +60,12 @@ def lay(repo: Repo, job: str, commit: str, *, base: str | None, tell: Callable[[
 
 def take_away(repo: Repo, some: Collection[str]) -> None:
     """Remove the folders of *some* jobs, and what git knows of the worktrees in them."""
-    for job in some:
+    there = [job for job in some if home(repo, job).exists()]
+    for job in there:
         _take_away(repo, top(repo, job))
         shutil.rmtree(home(repo, job), ignore_errors=True)
+    if there:
+        process.run("worktree", "prune", folder=repo.folder)
 
 
 def left(repo: Repo) -> list[str]:
@@ -82,7 +86,6 @@ def _take_away(repo: Repo, place: Path) -> None:
             words = ("worktree", "remove", "--force", "--force", "--end-of-options", str(place))
             process.run(*words, folder=repo.folder)
         shutil.rmtree(place, ignore_errors=True)
-    process.run("worktree", "prune", folder=repo.folder)
 
 
 def bring_data(place: Path, tell: Callable[[str], None]) -> None:

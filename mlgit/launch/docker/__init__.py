@@ -109,7 +109,7 @@ def forget(ids: Sequence[str], settings: Settings) -> None:
     with daemon.asked(settings, "docker does not remove its containers.") as client:
         for one in [one for name in ids for one in daemon.of(client, name)]:
             if _standing(client, one).state.ended:
-                client.api.remove_container(one["Id"])
+                daemon.remove(client, one)
 
 
 def _standing(client: Any, one: Mapping[str, Any]) -> Standing:

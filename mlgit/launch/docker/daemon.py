@@ -124,3 +124,11 @@ def stop(client: Any, one: Mapping[str, Any], settings: Settings) -> None:
 
     with contextlib.suppress(NotFound):
         client.api.stop(one["Id"], timeout=settings.grace_seconds)
+
+
+def remove(client: Any, one: Mapping[str, Any]) -> None:
+    """Remove *one* of a listing, which has ended, if it is there by now."""
+    from docker.errors import NotFound
+
+    with contextlib.suppress(NotFound):
+        client.api.remove_container(one["Id"])
