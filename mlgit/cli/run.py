@@ -42,6 +42,8 @@ _SECTIONS = {
 @click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE",
               help="Set a param, its value read as YAML (0.1, true, [1, 2]); may be repeated. "
                    "FILE:NAME=VALUE sets it in another params file, YAML, JSON, TOML or Python.")  # fmt: skip
+@click.option("--inner", multiple=True, metavar="NAME", hidden=True,
+              help="This param of -p stands in a mapping: a.b is b of a.")  # fmt: skip
 @click.option("-s", "--stage", "stages", multiple=True, metavar="STAGE", type=choose.StageName(),
               help="This stage of dvc.yaml, and what it depends on; may be repeated.")  # fmt: skip
 @click.option("-f", "--force", is_flag=True, help="Run stages that are unchanged, too.")
@@ -87,7 +89,7 @@ _SECTIONS = {
 @click.option("--push", is_flag=True, default=None, help="Push these commits, and the last one, to the remote origin.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 def command(
-    words: tuple[str, ...], params: tuple[str, ...], metrics: tuple[str, ...], wandb: bool,
+    words: tuple[str, ...], params: tuple[str, ...], inner: tuple[str, ...], metrics: tuple[str, ...], wandb: bool,
     run_id: str | None, resume: str | None, fork: str | None, rewind: str | None, stages: tuple[str, ...],
     force: bool, downstream: bool, single_item: bool, all_pipelines: bool, keep_going: bool, pull: bool, dry_run: bool,
     as_json: bool, **wishes: Any,
@@ -140,6 +142,7 @@ def command(
         execution.Command(
             words=words,
             params=files.parse_assignments(params),
+            inner=inner,
             metrics=metrics,
             env=shim.variables(words) if wandb else {},
             takes_wandb=wandb,

@@ -27,6 +27,7 @@ from mlgit.store.place import Place
 from mlgit.tracking import pinned
 from mlgit.tracking.command import pipeline
 from mlgit.tracking.command import run as execution
+from mlgit.tracking.handed import inner
 from mlgit.tracking.notice import notify
 from mlgit.tracking.wish import Wish
 
@@ -94,8 +95,8 @@ def here(place: Place, told: Recipe, name: str | None, *, shim: Shim) -> executi
     wish = Wish(name=name, project=run.project, group=run.group, job_type=run.job_type, reruns=run.id)
     extra = dict(shim(told.words, os.environ)) if told.takes_wandb else {}
     command = execution.Command(
-        words=told.words, params=told.params, metrics=told.metrics, env=extra, takes_wandb=told.takes_wandb,
-        said=("name",) if name else (),
+        words=told.words, params=told.params, inner=inner(told.run.params), metrics=told.metrics, env=extra,
+        takes_wandb=told.takes_wandb, said=("name",) if name else (),
     )  # fmt: skip
     return execution.run(place, wish, command, top / told.cwd)
 
@@ -126,8 +127,9 @@ def _run(repo: Repo, told: Recipe, found: Needs, place: Aside, shim: Shim, wish:
     if boxes:
         about |= {"image": boxes.name}
     command = execution.Command(
-        words=words, params=told.params, metrics=told.metrics, env=extra | pins, base=base, about=about,
-        takes_wandb=told.takes_wandb, said=_SAID, through=contained.through(boxes, python) if boxes else None,
+        words=words, params=told.params, inner=inner(told.run.params), metrics=told.metrics, env=extra | pins,
+        base=base, about=about, takes_wandb=told.takes_wandb, said=_SAID,
+        through=contained.through(boxes, python) if boxes else None,
     )  # fmt: skip
     return execution.run(home, wish, command, place.code / told.cwd)
 

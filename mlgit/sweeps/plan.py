@@ -216,6 +216,7 @@ def job(
     """
     name = trial_name(sweep, number)
     given = [word for key, value in params.items() for word in ("-p", f"{key}={text(value)}")]
+    given += [word for key in params if key in file.paths for word in ("--inner", key)]
     words = command.fill(sweep.command, params, file=file, json_file=json_file, env=env, interpreter=python.name)
     head = (str(python), "-m", "mlgit", "run", "--sweep", sweep.id, "--group", sweep.name, "--name", name)
     return JobSpec(name=name, command=(*head, *given, "--", *words), folder=folder, env=_path(python, env))

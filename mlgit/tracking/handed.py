@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,19 +69,29 @@ def names_of(stated: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(name for name, value in flatten(stated).items() if value != {})
 
 
-def merged(nested: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """*nested* with the dotted keys of *given* put where they belong; a key that is new stays as it was written."""
+def merged(nested: Mapping[str, Any], given: Mapping[str, Any], inner: Collection[str] = ()) -> dict[str, Any]:
+    """*nested* with the dotted keys of *given* put where they belong; a key that is new stays as it was written.
+
+    New ones of *inner* become mappings.
+    """
     result: dict[str, Any] = json.loads(json.dumps(nested))
     for key, value in given.items():
         *folders, last = key.split(".")
         place: Any = result
         for name in folders:
+            if key in inner and isinstance(place, dict):
+                place.setdefault(name, {})
             place = place.get(name) if isinstance(place, dict) else None
         if isinstance(place, dict):
             place[last] = value
         else:
             result[key] = value
     return result
+
+
+def inner(params: Mapping[str, Any]) -> Collection[str]:
+    """The dotted names of those of *params* that stand in mappings."""
+    return flatten(params).keys() - params.keys()
 
 
 def filled(word: str, params: Mapping[str, Any]) -> str:

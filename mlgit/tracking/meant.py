@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,16 +56,17 @@ def run_of(wish: Wish, params: Mapping[str, Any], given: Mapping[str, Any]) -> A
             shared.config.update(params)
             return shared
         wish = sharing.alone(wish)
-    passed: dict[str, Any] = {}
+    passed: Mapping[str, Any] = {}
+    inner: Collection[str] = ()
     if outer:
         from mlgit.tracking.together import joining
 
-        wish, passed = joining.take_over(home, outer, wish)
+        wish, passed, inner = joining.take_over(home, outer, wish)
     if rank and not rank.owns and not wish.group:
         if found := ranks.find(home.repo, wish.join_seconds):
             return _join(home, found, wish, params, rank)
         notify(f"rank 0 has begun no run within {wish.join_seconds:.0f} s: rank {rank.number} records its own")
-    begun = _begin(home, wish, folder=folder, params=params, passed=passed, given=given)
+    begun = _begin(home, wish, folder=folder, params=params, passed=passed, inner=inner, given=given)
     if rank and rank.owns:
         begun.at_end.append(ranks.announce(home.repo, begun.id))
     if wish.mode == "shared" or (rank and rank.owns):
@@ -75,11 +76,11 @@ def run_of(wish: Wish, params: Mapping[str, Any], given: Mapping[str, Any]) -> A
 
 def _begin(
     home: Place, wish: Wish, *, folder: Path, params: Mapping[str, Any], passed: Mapping[str, Any],
-    given: Mapping[str, Any],
+    inner: Collection[str], given: Mapping[str, Any],
 ) -> ActiveRun:  # fmt: skip
     """A run that begins now. What the params file states, `mlgit run` has *passed* on or a sweep has *given* stands."""
     with _stated(home) as stated:
-        stated = _over(handed.merged(stated, passed), given)
+        stated = _over(handed.merged(stated, passed, inner), given)
         life = _life(home, wish)
         command = _command()
         opened, record = begin.begin(home, wish, stated or params, command, folder, _place_among(1), life)

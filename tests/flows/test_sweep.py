@@ -67,6 +67,46 @@ def test_a_bayes_sweep_makes_a_branch_a_trial_and_names_the_best(project: Path, 
     assert shown["trials"] == sweep["trials"]
 
 
+@pytest.mark.parametrize(
+    ("config", "seen"),
+    [
+        ("", {"net": {"depth": 3, "act": {"name": "relu"}}, "lr": 0.1, "a.b": 1}),
+        (
+            "config={'net': {'depth': 0, 'width': 8}, 'lr': 1}",
+            {"net": {"depth": 3, "act": {"name": "relu"}, "width": 8}, "lr": 0.1, "a.b": 1},
+        ),
+    ],
+    ids=["of the sweep alone", "beside the script's own"],
+)
+def test_a_script_finds_nested_params_nested_as_in_w_and_b(
+    project: Path, mlgit: Mlgit, config: str, seen: dict[str, object]
+) -> None:
+    (project / "train.py").write_text(
+        f"import json, mlgit\nrun = mlgit.init({config})\n"
+        "print('config', json.dumps(run.config.as_dict()))\n"
+        "run.config.update({'net': {**run.config['net'], 'more': 1}})\n"
+        "run.log({'loss': 1})\n"
+    )
+    (project / "nested.yaml").write_text(
+        "method: grid\nprogram: train.py\ncommand: ['${interpreter}', '${program}']\nmetric: {name: loss}\n"
+        "parameters:\n  net: {parameters: {depth: {value: 3}, act: {parameters: {name: {value: relu}}}}}\n"
+        "  lr: {value: 0.1}\n  a.b: {value: 1}\n"
+    )
+
+    done = json.loads(mlgit("sweep", "run", "nested.yaml", "--json", cwd=project).stdout)
+
+    (trial,) = done["trials"]
+    assert trial["params"] == {"net.depth": 3, "net.act.name": "relu", "lr": 0.1, "a.b": 1}
+    log = subprocess.run(
+        ["git", "show", f"{trial['branch']}:experiment/output.log"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert json.loads(log.partition("config ")[2].splitlines()[0]) == seen
+
+
 def test_a_sweep_goes_on_where_it_was_left(project: Path, mlgit: Mlgit) -> None:
     first = mlgit("sweep", "run", "grid.yaml", "--count", "2", cwd=project)
     sweep = json.loads(mlgit("sweep", "show", "rungs", "--json", cwd=project).stdout)["id"]

@@ -31,7 +31,7 @@ def test_a_trial_is_a_run_of_the_command() -> None:
     assert job.command == (
         "/env/bin/python", "-m", "mlgit", "run", "--sweep", "k3f9a2xq", "--group", "First try", "--name", "first-try-7",
         "-p", "lr=1.0e-05", "-p", "model.depth=3", "-p", "fast=true",
-        "--", "./t", "--lr=1e-05", "--model.depth=3", "--fast=True",
+        "--inner", "model.depth", "--", "./t", "--lr=1e-05", "--model.depth=3", "--fast=True",
     )  # fmt: skip
 
 

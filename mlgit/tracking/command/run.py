@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ class Command:
     words: Sequence[str]
     params: Mapping[str, Any]
     """Given on the command line, dotted keys; they stand against the script's own."""
+    inner: Collection[str] = ()
+    """Those of *params* whose dots mean mappings, also where no params file has these."""
     metrics: Sequence[str] = ()
     """Metrics files, beside those that mlgit.yaml names."""
     env: Mapping[str, str] = field(default_factory=dict)
@@ -213,7 +215,7 @@ def _is_borrowed(home: Place, file: Path | None, params: given.Given) -> bool:
 
 def _begin(home: Place, wish: Wish, command: Command, folder: Path, stated: Mapping[str, Any]) -> _Begun:
     """The live run of *command*, with everything that it is handed."""
-    params = handed.merged(stated, command.params)
+    params = handed.merged(stated, command.params, command.inner)
     from mlgit.tracking import indexes  # not when a script begins a run by itself
 
     about = {

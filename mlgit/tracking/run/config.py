@@ -15,6 +15,13 @@ def _same(one: Any, two: Any) -> bool:
     return bool(one == two) or (one != one and two != two)  # nan is nan here
 
 
+def _has(wanted: Any, known: Any) -> bool:
+    """Whether *wanted* changes nothing of what is *known*: it is the same, or a mapping that has more."""
+    if isinstance(wanted, Mapping) and isinstance(known, Mapping):
+        return all(key in wanted and _has(wanted[key], value) for key, value in known.items())
+    return _same(wanted, known)
+
+
 class ConfigNow(Mapping[str, Any]):
     """A run's params as they are now, to read by attribute or item."""
 
@@ -116,9 +123,9 @@ class Config(MutableMapping[str, Any]):
         self._own.update(wanted, flatten(wanted))
         given = flatten(self._params) | self._params if self._fixed else {}
         for key in self._fixed & given.keys():
-            self._stand(key, wanted, given[key])
+            self._stand(key, wanted, given[key], self._params)
         for key, value in wanted.items():
-            if key in self._params and not _same(self._params[key], value) and not (allow_val_change or self._free):
+            if key in self._params and not _has(value, self._params[key]) and not (allow_val_change or self._free):
                 raise UsageError(
                     f"config.{key} is {self._params[key]!r} already and cannot become {value!r}.",
                     fix=f"config.update({{{key!r}: …}}, allow_val_change=True), if it is meant",
@@ -131,11 +138,19 @@ class Config(MutableMapping[str, Any]):
         """Know of *params* that are stored already."""
         self._params.update(params)
 
-    def _stand(self, key: str, wanted: dict[str, Any], value: Any, *, is_inside: bool = False) -> None:
-        """Let the *value* given for *key* stand in what a script wants, by that name or in mappings (`model.depth`)."""
+    def _stand(
+        self, key: str, wanted: dict[str, Any], value: Any, known: Any, *, is_inside: bool = False
+    ) -> None:  # fmt: skip
+        """Let the *value* given for *key* stand in what a script wants, by that name or in mappings (`model.depth`).
+
+        A mapping that it lacks is made where that is how the param is *known*.
+        """
         folder, _, rest = key.partition(".")
+        above = known.get(folder) if isinstance(known, Mapping) else None
+        if rest and is_inside and isinstance(above, Mapping):
+            wanted.setdefault(folder, {})
         if rest and key not in wanted and isinstance(wanted.get(folder), dict):
-            self._stand(rest, wanted[folder], value, is_inside=True)
+            self._stand(rest, wanted[folder], value, above, is_inside=True)
         elif key in wanted or is_inside:
             if self._warn and wanted.get(key, value) != value:
                 self._warn(key, f"{key}={value!r} was given from outside: the script's {wanted[key]!r} is not used")

@@ -6,7 +6,7 @@ import functools
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -73,20 +73,21 @@ def join(
     return active
 
 
-def take_over(home: Place, run_id: str, wish: Wish) -> tuple[Wish, dict[str, Any]]:
-    """(*wish*, the params that stand) of a script that begins a run of its own inside of the run *run_id*.
+def take_over(home: Place, run_id: str, wish: Wish) -> tuple[Wish, Mapping[str, Any], Collection[str]]:
+    """(*wish*, the params that stand, which of them in mappings) of a script that begins a run inside of *run_id*.
 
     What `mlgit run` was told of its run is meant for the script's: the fields of its first one, the params of each.
     """
     folder = live.folder_of(home.repo, run_id)
     if not live.is_id(run_id) or not folder.exists():
-        return wish, {}
+        return wish, {}, ()
     (folder / handed.TAKEN).touch()
     run = telling.read(folder).run
     params = flatten(run.params)
     names = set(handed.found().fields) & set(_FILED) - ({"name"} if (folder / handed.INNER).exists() else set())
     fields = {name: getattr(run, name) for name in names}
-    return replace(wish, **fields, given=run.given), {name: params[name] for name in run.given if name in params}
+    stand = {name: params[name] for name in run.given if name in params}
+    return replace(wish, **fields, given=run.given), stand, handed.inner(run.params)
 
 
 def _leave(opened: live.Live) -> None:
