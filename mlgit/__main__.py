@@ -14,7 +14,7 @@ def main() -> None:
         return
     import io
 
-    from mlgit.cli import group
+    from mlgit.cli import root
     from mlgit.core import escape
     from mlgit.errors import MlgitError
 
@@ -23,7 +23,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal or a pipe may not know every character of a name
 
     try:
-        group.main(prog_name="mlgit")
+        root.main(prog_name="mlgit")
     except MlgitError as exc:
         sys.stderr.write(f"mlgit: {escape.terminal(str(exc))}\n")
         sys.exit(exc.exit_code)

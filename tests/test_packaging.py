@@ -117,6 +117,12 @@ def every_command() -> list[tuple[str, click.Command]]:
     return found
 
 
+def test_no_command_has_the_name_of_anything_else_there():
+    code = "from mlgit import cli; print(*(one for some in cli.COMMANDS.values() for one in some if one in vars(cli)))"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
+
+
 @pytest.mark.parametrize("name", [name for section in cli.COMMANDS.values() for name in section])
 def test_a_command_that_is_listed_is_there(name: str):
     assert isinstance(importlib.import_module(f"mlgit.cli.{name}").command, click.Command)

@@ -87,9 +87,7 @@ def _load() -> None:
     import mlgit
 
     for module in pkgutil.walk_packages(mlgit.__path__, "mlgit."):
-        if (
-            module.name.split(".")[1] in _ROOMS and module.name != "mlgit.cli.group"
-        ):  # beside it is a function of its name
+        if module.name.split(".")[1] in _ROOMS:
             importlib.import_module(module.name)
     sys.stdout, sys.stderr = streams  # in whose place DVC puts others as it is loaded
     gc.collect()

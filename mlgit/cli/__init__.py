@@ -92,7 +92,7 @@ _OF_WANDB = {"agent": "sweep agent", "artifact": "data", "leet": "watch", "purge
 )
 @click.option("-V", "--version", is_flag=True, expose_value=False, is_eager=True, help="Print the version.",
               callback=lambda ctx, _param, value: _print_version(ctx) if value else None)  # fmt: skip
-def group() -> None:
+def root() -> None:
     """Experiment tracking, sweeps, a registry and reports: git is the database, the pull request the interface.
 
     A RUN is named by its name, id, branch or result commit, or by how one of them begins, from three characters;
@@ -107,7 +107,7 @@ def _watch(what: str, size: int, unit: waiting.Unit) -> AbstractContextManager[w
     return output.progress(what, size or None, unit)
 
 
-@group.result_callback()
+@root.result_callback()
 @click.pass_context
 def _afterwards(ctx: click.Context, /, *_results: object, **_params: object) -> None:
     """Tidy up behind the commands that people wait for least when they have said what they had to say."""

@@ -26,10 +26,10 @@ def command(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from mlgit.cli import group
+    from mlgit.cli import root
 
     found = get_completion_class(shell)
     assert found is not None  # one of the three above
-    output.say(found(group, {}, "mlgit", "_MLGIT_COMPLETE").source())
+    output.say(found(root, {}, "mlgit", "_MLGIT_COMPLETE").source())
     if shell == "bash":  # to which a colon ends a word, and digits:v2 is one
         output.say("COMP_WORDBREAKS=${COMP_WORDBREAKS//:}")

@@ -91,7 +91,7 @@ def agent(sweep_id: str, project: str | None, entity: str | None, count: int | N
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def sync(words: tuple[str, ...]) -> None:
     """Take runs along that W&B itself recorded below the folders that are named; runs of mlgit's need nothing."""
-    from mlgit.cli import group
+    from mlgit.cli import root
     from mlgit.integrations.importers import wandb as reader
 
     try:
@@ -99,7 +99,7 @@ def sync(words: tuple[str, ...]) -> None:
     except NotFoundError:
         found = []
     if found:
-        group.main(["import", "wandb", *map(str, found)], prog_name="mlgit", standalone_mode=False)
+        root.main(["import", "wandb", *map(str, found)], prog_name="mlgit", standalone_mode=False)
     else:
         notify("wandb sync: runs are branches of this repository: `mlgit sync` pushes them")
 

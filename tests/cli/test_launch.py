@@ -205,7 +205,7 @@ def test_a_launch_that_was_killed_before_it_wrote_down_the_answer_is_found_again
 def with_a_fault(python: Script, fault: str, words: Sequence[str]) -> int:
     """How a command ends in a process in which *fault* has replaced something."""
     code = f"import os\nfrom mlgit.launch import code, local\nfrom mlgit.store import jobs\n{fault}\n"
-    return int(python("-c", f"{code}from mlgit.cli import group\ngroup.main({words!r})\n", check=False).returncode)
+    return int(python("-c", f"{code}from mlgit.cli import root\nroot.main({words!r})\n", check=False).returncode)
 
 
 @pytest.mark.parametrize("begins", [True, False])

@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from mlgit.cli import group
+from mlgit.cli import root
 from mlgit.cli.lazily import Lazily
 from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
@@ -49,6 +49,7 @@ WORDS: dict[str, Sequence[str]] = {
     "fsck": ("--repair",),
     "gc": ("--dry-run",),
     "group": ("evil", "some"),
+    "login": (),
     "import dvclive": ("live",),
     "import mlflow": ("mlruns",),
     "import tensorboard": ("logs",),
@@ -246,16 +247,16 @@ def commands(click_group: click.Group, *above: str) -> Iterator[tuple[str, ...]]
 
 
 def test_no_command_loads_a_pickle(planted: Repo, canary: Canary, mlgit: Script, capsys: pytest.CaptureFixture[str]):
-    assert isinstance(group, Lazily)
+    assert isinstance(root, Lazily)
     refused: dict[str, str] = {}
-    for words in commands(group):
+    for words in commands(root):
         name = " ".join(words)
         given = WORDS.get(name, (ARTIFACT,) if words[0] in ("data", "model") else ("evil",))
         try:
             if words[0] == "run":
                 mlgit(*words, *given)
             else:
-                group.main([*words, *given], standalone_mode=False)
+                root.main([*words, *given], standalone_mode=False)
         except SystemExit:
             pass
         except (MlgitError, click.ClickException, click.exceptions.Exit, click.Abort) as exc:

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from mlgit.artifacts import manifest
-from mlgit.cli import group
+from mlgit.cli import root
 from mlgit.core.run import Run
 from mlgit.dvc import cache
 from mlgit.dvc.caches import databases, storing
@@ -102,7 +102,7 @@ def poison(repo: Repo, files: dict[str, str], tmp_path: Path) -> Run:
 
 def call(line: str) -> None:
     try:
-        group.main(line.split(), standalone_mode=False)
+        root.main(line.split(), standalone_mode=False)
     except (MlgitError, click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
         return  # it says what is wrong
 
