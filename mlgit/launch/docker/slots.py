@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Collection, Mapping
@@ -20,6 +19,7 @@ from typing import Any
 
 from mlgit import containers
 from mlgit.errors import MlgitError
+from mlgit.launch import outliving
 from mlgit.launch.docker import daemon
 from mlgit.launch.docker.container import CANCELLED, JOB, SLOTS, TASK, Settings
 from mlgit.store import locks
@@ -41,13 +41,8 @@ def begin(client: Any, settings: Settings, ours: Collection[str] = ()) -> None:
             if mine := [refused[one] for one in ours if one in refused]:
                 raise mine[0]
             if waits:
-                words = (sys.executable, "-P", "-m", __name__, settings.host or "", str(lock))
-                quiet = subprocess.DEVNULL
-                subprocess.run(
-                    words, stdin=quiet, stdout=quiet, stderr=quiet, pass_fds=(lock,), start_new_session=True, check=True
-                )
+                outliving.start(__name__, settings.host or "", lock=lock)
                 held.pop_all()
-                os.close(lock)  # and not let go: the lock is the process's now
                 return
         if not _waiting(client, refused):
             return

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +15,7 @@ from pathlib import Path
 
 from mlgit.core.job import GONE, JobSpec, Standing, checked, known_as, parted, secrets_in, together
 from mlgit.errors import MlgitError, NotFoundError, UsageError
-from mlgit.launch import following, process
+from mlgit.launch import following, outliving, process
 from mlgit.launch.local import kept
 from mlgit.launch.local.kept import Kept
 from mlgit.store import locks
@@ -159,13 +157,8 @@ def _run(job: Kept) -> None:
             time.sleep(0.01)
             continue
         if not job.was_begun():
-            words = (sys.executable, "-P", "-m", "mlgit.launch.local.runner", str(job.folder), str(lock))
             with (job.folder / "runner.log").open("ab") as log:
-                subprocess.run(
-                    words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(lock,), start_new_session=True,
-                    check=True,
-                )  # fmt: skip
-            os.close(lock)  # and not let go: the lock is the process's now
+                outliving.start("mlgit.launch.local.runner", str(job.folder), lock=lock, log=log)
             return
         locks.let_go(lock)
 
