@@ -68,19 +68,6 @@ def test_what_somebody_else_ends_was_preempted_and_what_is_killed_has_failed(pla
             assert place.ended(job).state is expected
 
 
-def test_a_key_that_another_submits_at_the_same_moment_starts_one_job(place: Place, monkeypatch: pytest.MonkeyPatch):
-    array = tuple(Member(command=("python3", "-c", f"print({n})")) for n in range(2))
-    spec = place.spec("", array=array, key="at once")
-    job = place.submit(spec)
-    monkeypatch.setattr(daemon, "listed", lambda *_: [])  # as seen before the other began
-
-    again = place.submit(spec)
-
-    monkeypatch.undo()
-    assert again == job
-    assert place.printed(job) == ["0", "1"]
-
-
 def test_a_container_that_somebody_removes_meanwhile_keeps_no_other_from_being_told_or_ended(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ):
