@@ -6,6 +6,7 @@ The macros are listed at https://docs.wandb.ai/models/sweeps/sweep-config-keys.
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
 import shlex
@@ -55,6 +56,12 @@ def check(words: Sequence[str], *, program: str | None) -> None:
                 raise ValueError(f"{word!r}: ${{{name}}} becomes several words and stands alone")
         if "${program}" in word and not program:
             raise ValueError("${program} stands for the file's program, and it names none")
+
+
+def script(words: Sequence[str], program: str | None) -> str | None:
+    """The file that the interpreter of a trial runs, from where the sweep does; None where the command is another."""
+    is_file = program is not None and not program.startswith("-")  # `-m package` is W&B's way to run a module
+    return program if is_file and ("${interpreter}", "${program}") in itertools.pairwise(words) else None
 
 
 def fill(

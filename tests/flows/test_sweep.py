@@ -107,6 +107,19 @@ def test_a_script_finds_nested_params_nested_as_in_w_and_b(
     assert json.loads(log.partition("config ")[2].splitlines()[0]) == seen
 
 
+def test_a_program_that_is_not_there_is_said_before_a_trial_begins(
+    project: Path, inside: Repo, mlgit: Mlgit
+) -> None:  # fmt: skip
+    (project / "grid.yaml").write_text((project / "grid.yaml").read_text().replace("train.py", "tarin.py"))
+
+    done = mlgit("sweep", "run", "grid.yaml", cwd=project, check=False)
+    checked = mlgit("sweep", "check", "grid.yaml", cwd=project)
+
+    assert (done.returncode, inside.refs("refs/mlgit/sweeps/")) == (2, {})
+    assert "There is no tarin.py here for a trial to run." in done.stderr
+    assert "tarin.py is not in this folder" in checked.stderr
+
+
 def test_a_sweep_goes_on_where_it_was_left(project: Path, mlgit: Mlgit) -> None:
     first = mlgit("sweep", "run", "grid.yaml", "--count", "2", cwd=project)
     sweep = json.loads(mlgit("sweep", "show", "rungs", "--json", cwd=project).stdout)["id"]

@@ -133,7 +133,10 @@ def _words(file: SweepFile, whole: Explained) -> tuple[tuple[str, ...], str]:
 
     try:
         words = commands.chosen(file, ())
-        return commands.fill(words, whole.first, file=file, json_file="params.json", env=os.environ), ""
+        filled = commands.fill(words, whole.first, file=file, json_file="params.json", env=os.environ)
+        script = commands.script(words, file.program)
+        is_there = script is None or Path(script).exists()
+        return filled, "" if is_there else f"{script} is not in this folder: no trial could begin here"
     except UsageError as exc:
         return (), f"{exc.what} To fix: {exc.fix}" if exc.fix else exc.what
 

@@ -66,6 +66,7 @@ def command(
       mlgit sweep run sweep.yaml --on actions=4 --on cluster=8 --through origin
       mlgit sweep run sweep.yaml --dry-run
     """
+    from mlgit.sweeps import command as commands
     from mlgit.sweeps import record
 
     on = Counter[str]()
@@ -95,6 +96,12 @@ def command(
             )  # fmt: skip
     for word in running.unused(task.file, task.sweep):
         output.note(word)
+    script = commands.script(task.sweep.command, task.file.program)
+    if script and not on and not (task.folder / script).exists():
+        raise UsageError(
+            f"There is no {script} here for a trial to run.",
+            fix="correct `program` in the sweep file, or run the sweep in the folder that it is told from",
+        )
     wanted = sweeping.agents(place, task.sweep, on, through=far, secrets=secrets)
     if dry_run:
         _dry_run(task, [sent for _, _, sent in wanted], json_=json_)
