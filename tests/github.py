@@ -210,6 +210,8 @@ class GitHub:
                 return self._give(who, self._number(number), content)
             case "POST", "issues", number, "comments":
                 return self._say(who, self._number(number), content)
+            case "GET", "issues", "comments", id if int(id) in self.comments:
+                return 200, self._comment(self.comments[int(id)])
             case (("PATCH" | "DELETE"), "issues", "comments", id):
                 return self._edit(method, int(id), content)
             case "POST", "issues", number, "labels":

@@ -259,6 +259,8 @@ def made(name: str, /, **given: Any) -> Any:
 
 def _filled(model: Any, given: dict[str, Any]) -> dict[str, Any]:
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    if not fields:
+        return given
     return {name: _something(field.annotation, given.get(name)) if name not in given or isinstance(given[name], dict)
             else given[name] for name, field in fields.items() if name in given or field.is_required()}  # fmt: skip
 

@@ -176,6 +176,9 @@ class Forge(Protocol):
     def delete_comment(self, number: int, comment: int) -> None:
         """Take the comment with that id away."""
 
+    def minimise_comment(self, number: int, comment: int) -> None:
+        """Fold the comment with that id away, as outdated: it stays, and is ours to change no more."""
+
     def comments(self, number: int) -> list[Comment]:
         """Every comment, oldest first."""
 
@@ -215,6 +218,12 @@ class Forge(Protocol):
 
     def picture(self, link: str) -> bytes | None:
         """The picture behind a link that `image` gave; None for any other link."""
+
+    def elsewhere(self, text: str) -> str:
+        """*text*, written for a comment, for where it is shown by itself, as a job's summary: with whole addresses.
+
+        What it shows is there by then.
+        """
 
     def page(self, text: str) -> str:
         """Keep Markdown that is too long for a comment, as `image` keeps pictures; the address of its page."""

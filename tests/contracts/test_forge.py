@@ -218,6 +218,19 @@ def test_two_comments_that_were_made_at_once_become_one(forge: Forge, branch):
         forge.delete_comment(number, other.id)
 
 
+def test_a_comment_that_was_folded_away_is_let_be(forge: Forge, branch):
+    branch("a")
+    number = forge.open(head="a", base="main", title="t").number
+    old = upsert(forge, number, "mlgit:report", "accuracy 0.9")
+
+    forge.minimise_comment(number, old.id)
+    new = upsert(forge, number, "mlgit:report", "accuracy 0.95")
+
+    assert [(one.id, one.minimised) for one in forge.comments(number)] == [(old.id, True), (new.id, False)]
+    with pytest.raises(NotFoundError):
+        forge.minimise_comment(number, 424_242)
+
+
 def test_a_status_is_set_with_the_comment_that_tells_of_it(forge: Forge, branch):
     commit = branch("a")
     number = forge.open(head="a", base="main", title="t").number
@@ -443,6 +456,17 @@ def test_a_picture_is_kept_once_by_its_content(forge: Forge, repo: Repo, branch)
     forge.comment(number, f"![]({link}) ![]({other})")
     assert (forge.picture(link), forge.picture(other)) == (PNG, PNG + b"x")
     assert not set(link) & set(" ()<>\\")
+
+
+def test_what_a_comment_shows_can_be_shown_elsewhere(forge: Forge, repo: Repo):
+    link = forge.image(PNG, "curves.png")
+
+    shown = forge.elsewhere(f"better\n\n![]({link})\n")
+
+    assert "](../" not in shown
+    assert "://" in shown
+    assert base.asset(PNG, ".png") in shown
+    assert repo.read(refs.ASSETS, base.asset(PNG, ".png")) == PNG
 
 
 @pytest.mark.parametrize("link", ["", "https://example.com/x.png", "../../assets/../../HEAD", "/etc/passwd", "x.png"])

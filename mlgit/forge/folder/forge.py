@@ -154,6 +154,11 @@ class FolderForge:
             self.files.comment(number, comment)
             self.files.remove_comment(number, comment)
 
+    def minimise_comment(self, number: int, comment: int) -> None:
+        """Fold the comment with that id away."""
+        with self.files.locked():
+            self.files.write_comment(number, replace(self.files.comment(number, comment), minimised=True))
+
     def comments(self, number: int) -> list[Comment]:
         """Every comment, oldest first."""
         return self.files.comments(number)
@@ -193,6 +198,10 @@ class FolderForge:
     def image(self, content: bytes, name: str) -> str:
         """Keep a picture by its content on the branch `mlgit-assets`; return a link that works beside the comment."""
         return self._kept(asset(content, checked_picture(name)), content)
+
+    def elsewhere(self, text: str) -> str:
+        """*text* with the pictures' places on this machine."""
+        return _IMAGE.sub(lambda found: (self.files.folder / "assets" / found[1]).as_uri(), text)
 
     def page(self, text: str) -> str:
         """Keep Markdown beside the pictures; its links lead to them from where it lies."""

@@ -46,6 +46,9 @@ mutation Ready($input: MarkPullRequestReadyForReviewInput!) {
   markPullRequestReadyForReview(input: $input) { pullRequest { isDraft } }
 }
 """
+_FOLD = """
+mutation Fold($input: MinimizeCommentInput!) { minimizeComment(input: $input) { minimizedComment { isMinimized } } }
+"""
 
 
 class GitHubForge:
@@ -187,6 +190,12 @@ class GitHubForge:
         with self._found(number, comment):
             self._write("delete", f"issues/comments/{comment}")
 
+    def minimise_comment(self, number: int, comment: int) -> None:
+        """Fold the comment with that id away: by GraphQL, for REST only tells of it."""
+        with self._found(number, comment):
+            node = self.rest.get(f"{self._at}/issues/comments/{comment}")["node_id"]
+            self._mutate(_FOLD, {"subjectId": node, "classifier": "OUTDATED"})
+
     def comments(self, number: int) -> list[Comment]:
         """Every comment, oldest first: by GraphQL, which says in the same answer who we are and which are ours."""
         owner, _, name = self.name.partition("/")
@@ -258,6 +267,11 @@ class GitHubForge:
     def picture(self, link: str) -> bytes | None:
         """The picture behind a link that `image` gave; None for any other link."""
         return self._pictures.read(link)
+
+    def elsewhere(self, text: str) -> str:
+        """*text* with whole addresses, what it shows sent before."""
+        self._pictures.send(text)
+        return self._pictures.whole(text)
 
     def page(self, text: str) -> str:
         """Keep Markdown beside the pictures, where GitHub shows it as a page; its address, as a comment links to it."""

@@ -12,6 +12,7 @@ import base64
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from mlgit.core import refs
 from mlgit.errors import MlgitError
@@ -49,6 +50,11 @@ class Pictures:
         """The same for a page in Markdown, whose links to pictures then start beside them; its address."""
         self.add(path, text.encode(errors="replace"))
         return f"{_BEFORE}{path}"
+
+    def whole(self, text: str) -> str:
+        """*text*, written for a comment, with the whole addresses of what it shows."""
+        host = (urlsplit(self._rest.api).hostname or "").removeprefix("api.")
+        return text.replace(_BEFORE, f"https://{host}/{self._name}/blob/{_BRANCH}/")
 
     @staticmethod
     def beside(text: str) -> str:

@@ -131,6 +131,10 @@ class Rest:
         """Change what is at *path*; asked again as what is read is, for twice is once."""
         return self._answer("PATCH", path, json=content)[1]
 
+    def patch_once(self, path: str, content: Mapping[str, Any]) -> Any:
+        """Change what is at *path* by what adds to it: asked again as what is posted is."""
+        return self._answer("PATCH", path, again=False, json=content)[1]
+
     def delete(self, path: str) -> None:
         """Have nothing at *path*. Raises as `post` does."""
         self._answer("DELETE", path)
@@ -196,14 +200,21 @@ class Rest:
         return found
 
     def _answer(
-        self, method: str, path: str, *, writes: bool | None = None, parsed: bool = True, **more: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        writes: bool | None = None,
+        again: bool | None = None,
+        parsed: bool = True,
+        **more: Any,
     ) -> tuple[Any, Any]:
         """GitHub's answer, and what it says in JSON."""
         import requests
 
         address = path if path.startswith(f"{self.api.removesuffix('/v3')}/") else f"{self.api}/{path}"
         what, writes = f"{method} {address}", method != "GET" if writes is None else writes
-        again = not writes or method in _IDEMPOTENT
+        again = (not writes or method in _IDEMPOTENT) if again is None else again
         for tried in range(_TRIES):
             last = tried == _TRIES - 1
             self._signed(writes=writes)
