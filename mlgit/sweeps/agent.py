@@ -70,8 +70,9 @@ def run(
     Ctrl-C ends it early and cleanly. Where *enough* says why of a trial that ended, that is the end; without it, raises
     `MlgitError` when the first trials all fail.
     """
-    history = History(task.sweep, task.file, runs)
-    hold = Hold(me, board, pace or Pace(), task.sweep)
+    pace = pace or Pace()
+    history = History(task.sweep, task.file, runs, lease=pace.lease)
+    hold = Hold(me, board, pace, task.sweep)
     agent = _Agent(task, hold, Slots(launcher), history, tell, enough, alive, watch, tidy)
     try:
         return agent.work()

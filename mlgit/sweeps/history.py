@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from mlgit.core.job import JobState
 from mlgit.core.run import Run
 from mlgit.core.sweep import Sweep
 from mlgit.sweeps import plan
@@ -24,28 +26,44 @@ class History:
     sweep: Sweep
     file: SweepFile
     runs: Runs
+    lease: float = 60.0
+    """Seconds for which a checkpoint that does not move counts as alive, where nobody holds its trial."""
+    clock: Callable[[], float] = time.monotonic
     commits: dict[str, str] = field(default_factory=dict)
     """What was read: run → commit."""
     found: dict[str, Trial] = field(default_factory=dict)
     """By run."""
     keys: dict[str, str] = field(default_factory=dict)
     """The points of those that count as tried, by run."""
+    _heard: dict[str, float] = field(default_factory=dict)
+    """When those under way were heard of last, by run: their branch had moved, or they were alive here."""
     _numbers: tuple[set[int], set[int], set[int]] = field(default_factory=lambda: (set(), set(), set()))
     """Those that are under way, have ended by themselves, were broken off."""
 
     def look(self, claims: Claims) -> list[Trial]:
         """The trials of which runs have something new to tell by now.
 
-        One whose script gave it a name of its own is known by its params.
+        One whose script gave it a name of its own is known by its params. What is under way elsewhere, and nobody's any
+        more, is lost once it is not heard of for the lease: a checkpoint was the last word of a machine that died.
         """
         new: list[Trial] = []
+        now = self.clock()
         for run in sorted(self.runs(self.commits), key=lambda run: (run.created, run.id)):
             number = self.found[run.id].number if run.id in self.found else plan.number_in(self.sweep, run)
             if number is None:
                 taken = {trial.number for trial in self.found.values()}
                 number = self._claimed(run, claims, taken) or max((claims.last, *taken), default=0) + 1
             self.commits[run.id] = run.commit
-            new.append(self._keep(run.id, plan.trial(number, run, self.file)))
+            trial = plan.trial(number, run, self.file)
+            self._heard.pop(run.id, None)
+            if not trial.state.ended:
+                self._heard[run.id] = now
+            new.append(self._keep(run.id, trial))
+        waiting = {one.number for one in claims.of("")}
+        for silent in [one for one, since in self._heard.items() if now - since >= self.lease]:
+            if self.found[silent].number in waiting:
+                del self._heard[silent]
+                new.append(self._keep(silent, replace(self.found[silent], state=JobState.LOST)))
         return new
 
     def _keep(self, run: str, trial: Trial) -> Trial:

@@ -92,6 +92,8 @@ class Board:
     """The blob that says so."""
     _ended: dict[str, str] = field(default_factory=dict)
     """The runs of the sweep that have ended, as far as they were read: id → commit."""
+    _under_way: set[str] = field(default_factory=set)
+    """The refs of those that are under way elsewhere, as their checkpoints say."""
     _unsent: dict[str, str] = field(default_factory=dict)
     """Of these those that the remote may not have: ref → tip."""
     _asked: set[tuple[str, str]] = field(default_factory=set)
@@ -193,7 +195,11 @@ class Board:
         if sweep_ref in far:
             _meet(self.remote, {sweep_ref: far[sweep_ref]})
         near = repo.refs(self._runs)
-        new = {ref for ref, tip in far.items() if ref.startswith(refs.RUNS) and ref not in near}
+        self._hear_runs()
+        new = {
+            ref for ref, tip in far.items()
+            if ref.startswith(refs.RUNS) and (ref not in near or (ref in self._under_way and near[ref] != tip))
+        }  # fmt: skip
         new = {ref for ref in new if (ref, far[ref]) not in self._asked}
         if new:
             self._exchange(new, pushes=False)
@@ -217,15 +223,24 @@ class Board:
 
     def _send_runs(self) -> None:
         """Let the remote have the runs of the sweep that have ended here. Raises `GitError`."""
-        for run in self._news.of(self._ended):
-            if run.state is not State.RUNNING and run.commit and run.ref.startswith(refs.RUNS):
-                self._ended[run.id] = run.commit
-                self._unsent[run.ref] = run.commit
+        self._hear_runs()
         lacking = {ref for ref, tip in self._unsent.items() if self._far.get(ref) != tip}
         if lacking:
             self._pushed.append(time.monotonic())
             self._exchange(lacking, pushes=True)
         self._unsent.clear()
+
+    def _hear_runs(self) -> None:
+        """Take in which runs of the sweep have ended, and which are under way elsewhere."""
+        for run in self._news.of(self._ended):
+            if not run.commit or not run.ref.startswith(refs.RUNS):
+                continue
+            if run.state is State.RUNNING:
+                self._under_way.add(run.ref)
+            else:
+                self._under_way.discard(run.ref)
+                self._ended[run.id] = run.commit
+                self._unsent[run.ref] = run.commit
 
     def _exchange(self, only: set[str], *, pushes: bool) -> None:
         """Have the runs *only* the same on both sides, as `mlgit push` and `pull` do."""

@@ -268,17 +268,17 @@ def test_functions_of_two_clones_share_a_sweep_and_are_heard_while_they_run(
 
 
 def test_what_ran_in_a_clone_of_its_own_is_on_the_remote_when_its_machine_is_taken_away(
-    team: Team, mlgit: Mlgit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    team: Team, mlgit: Mlgit, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = team.sweep(mlgit, 1, seconds=600)
-    (tmp_path / "scratch").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    scratch = tmp_path_factory.mktemp("t")  # short, for sockets lie in it
+    monkeypatch.setenv("TMPDIR", str(scratch))
     monkeypatch.setenv("MLGIT_SWEEP_PUSHES_PER_MINUTE", "3")  # no other is due for a minute
 
     with serving(team.hub.parent) as url:
         words = ("sweep", "agent", sweep, "--through", f"{url}/hub.git", "--code", "main")
-        with subprocess.Popen((sys.executable, "-m", "mlgit", *words), cwd=tmp_path / "scratch") as started:
-            until(lambda: list((tmp_path / "scratch").glob("mlgit-*/hub/.git/mlgit/live/*/run.yaml")))
+        with subprocess.Popen((sys.executable, "-m", "mlgit", *words), cwd=scratch) as started:
+            until(lambda: list(scratch.glob("mlgit-*/hub/.git/mlgit/live/*/run.yaml")))
             started.terminate()
             started.wait(timeout=60)
 
@@ -286,7 +286,7 @@ def test_what_ran_in_a_clone_of_its_own_is_on_the_remote_when_its_machine_is_tak
     (run,) = query.runs(team.one, sweep=sweep)
     assert run.state is State.PREEMPTED
     assert [one.agent for one in claims(team).open] == [""]
-    assert list((tmp_path / "scratch").iterdir()) == []
+    assert list(scratch.iterdir()) == []
 
 
 def test_code_in_a_clone_is_that_of_a_remote(mlgit: Mlgit, team: Team) -> None:
@@ -299,6 +299,47 @@ def test_code_in_a_clone_is_that_of_a_remote(mlgit: Mlgit, team: Team) -> None:
         done = mlgit("sweep", "agent", sweep, *words, cwd=team.hub.parent, check=False)
         assert done.returncode
         assert why in done.stderr
+
+
+def test_a_checkpoint_of_a_machine_that_died_is_not_waited_for_once_it_has_not_moved_for_the_lease(
+    team: Team, mlgit: Mlgit
+) -> None:
+    sweep = team.sweep(mlgit, 2, seconds=600)
+    with agent(team.one, sweep) as first:
+        until(lambda: query.alive(team.one))
+        mlgit("checkpoint", "--push", cwd=team.one.work_tree)
+        first.kill()
+        first.wait()
+    (team.two.work_tree / "trial.py").write_text("")  # type: ignore[operator]
+
+    with agent(team.two, sweep, beat=0.5, lease=1) as second:
+        second.communicate(timeout=100)
+
+    runs = query.runs(team.two, sweep=sweep)
+    assert sorted((run.name, run.params["x"], run.state.value) for run in runs) == [
+        ("grid-1", 0, "running"), ("grid-2", 1, "finished"), ("grid-3", 0, "finished"),
+    ]  # fmt: skip
+    words = ("sweep", "status", sweep, "--json", "--through", "origin")
+    shown = json.loads(mlgit(*words, cwd=team.two.work_tree).stdout)
+    assert shown["trials"] == {"finished": 2, "lost": 1}
+
+
+def test_what_a_run_says_after_its_checkpoint_comes_here_too(team: Team, mlgit: Mlgit) -> None:
+    sweep = team.sweep(mlgit, 1)
+    met = team.hub.with_name("met")
+    (team.one.work_tree / "trial.py").write_text(  # type: ignore[operator]
+        f"import os, time\nwhile not os.path.exists({str(met)!r}): time.sleep(0.02)\n"
+    )
+    with agent(team.one, sweep) as first:
+        until(lambda: query.alive(team.one))
+        mlgit("checkpoint", "--push", cwd=team.one.work_tree)
+        with agent(team.two, sweep) as second:
+            until(lambda: query.runs(team.two, sweep=sweep))
+            met.touch()
+            second.communicate(timeout=100)
+        first.communicate(timeout=100)
+
+    assert [run.state for run in query.runs(team.two, sweep=sweep)] == [State.FINISHED]
 
 
 def test_a_number_is_released_only_once_its_run_is_on_the_remote(team: Team, mlgit: Mlgit) -> None:

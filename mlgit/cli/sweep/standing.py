@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlgit.cli.sweep import shown
 from mlgit.core import figures
+from mlgit.core.job import JobState
 from mlgit.core.sweep import Sweep, SweepState
 
 if TYPE_CHECKING:
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
 
 def of(place: Place, sweep: Sweep, board: Board) -> Standing:
     """How *sweep* stands now, as *board* has it. Raises `ConfigError` where this version cannot read its file."""
-    from mlgit.sweeps import judging, record
+    from mlgit.sweeps import claiming, judging, record
 
     sweep, claims = board.look()
     file, trials = record.trials(place.repo, sweep)
+    if not isinstance(board, claiming.Board):  # all numbers are of one list then, on which stands what goes on
+        held = {one.number for one in claims.open if one.agent}
+        trials = [
+            replace(one, state=JobState.LOST) if _is_away(one) and one.number not in held else one for one in trials
+        ]
     now = time.time()
     known = {trial.number for trial in trials if not trial.interrupted}
     begun = len(known | {one.number for one in claims.open} | {one.number for one in claims.gone})
@@ -35,6 +41,16 @@ def of(place: Place, sweep: Sweep, board: Board) -> Standing:
         total=max(min(bounds), begun) if bounds else None, best=judging.best(file, trials),
         are={one.id: _is(one, board, now) for one in claims.agents},
     )  # fmt: skip
+
+
+def _is_away(trial: Trial) -> bool:
+    """Whether only a checkpoint says that it is under way."""
+    return not trial.state.ended and bool(trial.run and trial.run.commit)
+
+
+def _is_lost(trial: Trial) -> bool:
+    """Whether its run says that it goes on, and nobody runs it."""
+    return trial.word == "running" and trial.state is JobState.LOST
 
 
 def _is(agent: Agent, board: Board, now: float) -> str:
@@ -72,10 +88,11 @@ class Standing:
     @property
     def words(self) -> Counter[str]:
         """How many trials are in each state."""
-        found = Counter(trial.word for trial in self.trials if trial.word != "running")
+        words = [trial.state.value if _is_lost(trial) else trial.word for trial in self.trials]
+        found = Counter(word for word in words if word != "running")
         found["failed"] += len(self.claims.gone)
         running = {one.number for one in self.claims.open if one.agent not in self.dead} | {
-            trial.number for trial in self.trials if trial.word == "running"
+            trial.number for trial, word in zip(self.trials, words, strict=True) if word == "running"
         }
         found["running"] = len(running)
         return +found
