@@ -166,11 +166,17 @@ class Now:
         return newest_first([*rows, *living])[:limit] if living else [*rows]
 
     def since(self, mark: Mark | None, sweep: str) -> tuple[list[Known], Mark]:
-        """The runs of *sweep* whose rows came after *mark*, and those that are alive; and the mark of now."""
+        """The runs of *sweep* whose rows came after *mark*, and those that are alive; and the mark of now.
+
+        It passes no row of a run that is alive: that may be its last one, which counts as soon as its folder is gone.
+        """
         ((age,),) = self._connection.execute("SELECT age FROM ages")
         ((end,),) = self._connection.execute("SELECT ifnull(max(row) + 1, 0) FROM runs")
         where, asked, living = self._of(None, sweep)
         first = mark.row if mark and mark.age == age else 0
+        some = ", ".join("?" * len(living))
+        question = f"SELECT ifnull(min(row), ?) FROM runs WHERE row >= ? AND +id IN ({some})"  # noqa: S608
+        ((end,),) = self._connection.execute(question, (end, first, *(run.id for run in living)))
         return [*self.rows(f"{where} AND row >= ?", *asked, first), *living], Mark(age, end)
 
     def _of(self, project: str | None, sweep: str | None) -> tuple[str, tuple[str, ...], list[Run]]:

@@ -9,6 +9,7 @@ import pytest
 from mlgit.core.run import Run
 from mlgit.git.repo import Repo
 from mlgit.index import build
+from mlgit.index.now import Mark, Now, ask
 from mlgit.index.query import News
 from mlgit.store import edit
 from tests.recorded import record
@@ -58,6 +59,19 @@ def test_an_index_that_began_anew_has_all_to_tell(repo: Repo, run: Run):
     assert [heard.again(), heard.again()] == [["4aaaaaaa"], []]
     build.forget(repo)
     assert len(heard.news.of({})) == 3
+
+
+def test_a_run_that_seemed_alive_when_its_branch_was_there_already_is_told_when_it_is_not(repo: Repo, run: Run):
+    def still_held(now: Now) -> tuple[list[str], Mark]:
+        now.alive = [replace(run, commit="")]  # between the moment of its commit and that in which its folder is gone
+        told, mark = now.since(None, "s")
+        return [one.id for one in told if one.id != "2aaaaaaa" and one.commit], mark
+
+    told, mark = ask(repo, still_held)
+    later = ask(repo, lambda now: now.since(mark, "s")[0])
+
+    assert told == []
+    assert [one.commit for one in later if one.id == run.id] == [run.commit]
 
 
 def test_what_another_ref_had_covered_is_told_when_it_comes_to_light(repo: Repo, run: Run):
