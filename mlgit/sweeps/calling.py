@@ -286,7 +286,7 @@ class _Calls:
             for run in assigned.runs:
                 run.finish(code, error=error, state=state)
             session.finish(code)
-        if not assigned.runs:
+        if not assigned.runs and not code:
             notify(f"trial {trial.name}: the function began no run; it calls init()")
         return JobState.FAILED if code else JobState.SUCCEEDED
 

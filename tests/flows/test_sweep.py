@@ -105,6 +105,7 @@ def test_a_script_finds_nested_params_nested_as_in_w_and_b(
         check=True,
     ).stdout
     assert json.loads(log.partition("config ")[2].splitlines()[0]) == seen
+    assert ("net.depth=3 was given from outside: the script's 0 is not used" in log) is bool(config)
 
 
 def test_a_program_that_is_not_there_is_said_before_a_trial_begins(

@@ -139,21 +139,22 @@ class Config(MutableMapping[str, Any]):
         self._params.update(params)
 
     def _stand(
-        self, key: str, wanted: dict[str, Any], value: Any, known: Any, *, is_inside: bool = False
+        self, key: str, wanted: dict[str, Any], value: Any, known: Any, *, inside: str = ""
     ) -> None:  # fmt: skip
         """Let the *value* given for *key* stand in what a script wants, by that name or in mappings (`model.depth`).
 
-        A mapping that it lacks is made where that is how the param is *known*.
+        A mapping that it lacks is made where that is how the param is *known*. *inside*: those around it, `model.`.
         """
         folder, _, rest = key.partition(".")
         above = known.get(folder) if isinstance(known, Mapping) else None
-        if rest and is_inside and isinstance(above, Mapping):
+        if rest and inside and isinstance(above, Mapping):
             wanted.setdefault(folder, {})
         if rest and key not in wanted and isinstance(wanted.get(folder), dict):
-            self._stand(rest, wanted[folder], value, above, is_inside=True)
-        elif key in wanted or is_inside:
+            self._stand(rest, wanted[folder], value, above, inside=f"{inside}{folder}.")
+        elif key in wanted or inside:
             if self._warn and wanted.get(key, value) != value:
-                self._warn(key, f"{key}={value!r} was given from outside: the script's {wanted[key]!r} is not used")
+                name = f"{inside}{key}"
+                self._warn(name, f"{name}={value!r} was given from outside: the script's {wanted[key]!r} is not used")
             wanted[key] = value
 
     def setdefaults(self, d: Any) -> None:
