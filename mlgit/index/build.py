@@ -195,7 +195,7 @@ def _apply(repo: Repo, connection: sqlite3.Connection, moved: looking.Moved, *, 
     rows = Rows(connection)
     with transaction(connection):  # who finds no look compares all refs, and settles all runs: should we be killed
         connection.execute("DELETE FROM looks")
-    with repo.reader() as reader, sharding.no_collection():
+    with repo.reader() as reader, records.no_collection():
         months = {ref: moved.to.get(ref) for ref in {*moved.to, *moved.gone} if ref.startswith(refs.ARCHIVE)}
         to, gone = _unfolded(reader, connection, months)
         to |= {ref: tip for ref, tip in moved.to.items() if ref not in months}

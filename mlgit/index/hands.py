@@ -101,7 +101,7 @@ def main(told: Mapping[str, Any]) -> None:
     """What another process does, until all is done or nobody waits for it any more."""
     repo, folder = Repo.find(Path(told["repo"])), Path(told["folder"])
     assert repo
-    with repo.reader() as reader, sharding.no_collection():
+    with repo.reader() as reader, records.no_collection():
         stands = records.decode((folder / "tips").read_bytes())
         made = (one for block in _claimed(folder, stands, from_end=False) for one in sharding.read(reader, block))
         for number, one in enumerate(takewhile(lambda _: os.getppid() == told["parent"], made)):

@@ -141,7 +141,7 @@ class Now:
         """The runs that git tells of, by entry."""
         if not entries:
             return {}
-        with self._repo.reader() as reader:
+        with self._repo.reader() as reader, records.no_collection():
             found = {run.ref: run for run in stored.read_all(reader, entries)}
         for entry, run in found.items():
             ref, month = archive.place(entry)

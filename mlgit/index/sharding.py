@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
@@ -133,15 +131,3 @@ def _wrong(reader: Reader, month: str, head: str, shelf: Shelf) -> str | None:
     if false:
         return f"{false} of its shards say otherwise than the runs"
     return f"its shards lack {len(left)} runs" if left else None
-
-
-@contextlib.contextmanager
-def no_collection() -> Iterator[None]:
-    """Without Python's collection of cycles, which records have none of: it takes a third of the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()

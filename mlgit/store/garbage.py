@@ -145,4 +145,4 @@ def free(repo: Repo, garbage: Garbage) -> None:
     for path in garbage.logs:
         if path.parent not in under_way:
             path.unlink(missing_ok=True)
-    repo.git("gc", "--quiet")
+    repo.git("gc", "--quiet", "--cruft")  # what nothing leads to in one pack, not a file each

@@ -63,7 +63,10 @@ def read_all(reader: Reader, tips: Iterable[tuple[str, str]]) -> Iterator[Run]:
     Of pictures, tables and the like they say only that there are such: `complete` knows more.
     """
     for ref, commit, told in _told(reader, tips, rounded=False):
-        if run := _understood(told) if isinstance(told, dict) else _sound(told):
+        if isinstance(told, dict):
+            if run := _understood(told, ref, commit):
+                yield run
+        elif run := _sound(told):
             yield replace(run, ref=ref, commit=commit)
 
 
@@ -151,10 +154,10 @@ def _sound(run: Run | None) -> Run | None:
     return run if run and _content(replace(run, used=(), logged=())) else None
 
 
-def _understood(content: Mapping[str, Any]) -> Run | None:
-    """The run that a record tells; None where it is not ours to understand."""
+def _understood(content: Mapping[str, Any], ref: str, commit: str) -> Run | None:
+    """The run that a record tells, which stands there; None where it is not ours to understand."""
     try:
-        return records.run_of(content)
+        return records.run_of(content, ref=ref, commit=commit)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

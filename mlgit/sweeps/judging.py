@@ -46,6 +46,8 @@ class Point:
 
         Not the best: which seed was lucky says nothing of the point. Where none counts, one that is under way, if any.
         """
+        if len(self.trials) == 1:
+            return self.trials[0]
         counted = [trial for trial in self.trials if trial.counts]
         if counted and self.summaries:
             return min(counted, key=lambda trial: (abs(trial.value - self.summaries[0].mean), trial.number))

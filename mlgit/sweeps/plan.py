@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from mlgit.sweeps import command
 from mlgit.sweeps.search import Seen
 from mlgit.sweeps.space import SEED, Impute, Metric, Params, SweepFile
 
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _STATES = {
     State.RUNNING: JobState.RUNNING,
     State.FINISHED: JobState.SUCCEEDED,
@@ -87,7 +89,12 @@ def last_word(said: str) -> str:
 
 def trial_name(sweep: Sweep, number: int) -> str:
     """What the run of a trial is called."""
-    return f"{refs.slug(sweep.name, 50) or sweep.id}-{number}"
+    return f"{_stem(sweep.name, sweep.id)}-{number}"
+
+
+@lru_cache(maxsize=16)
+def _stem(name: str, sweep_id: str) -> str:
+    return refs.slug(name, 50) or sweep_id
 
 
 def trials(sweep: Sweep, file: SweepFile, runs: Iterable[Run]) -> list[Trial]:
@@ -103,8 +110,9 @@ def trials(sweep: Sweep, file: SweepFile, runs: Iterable[Run]) -> list[Trial]:
 
 def number_in(sweep: Sweep, run: Run) -> int | None:
     """The number of a trial that its *run*'s name tells, unless its script gave it another."""
-    number = re.fullmatch(re.escape(trial_name(sweep, 0)[:-1]) + r"([0-9]{1,9})", run.name)
-    return int(number[1]) if number else None
+    stem, _, number = run.name.rpartition("-")
+    is_ours = stem == _stem(sweep.name, sweep.id) and _NUMBER.fullmatch(number)
+    return int(number) if is_ours else None
 
 
 def trial(number: int, run: Run, file: SweepFile) -> Trial:
@@ -113,7 +121,8 @@ def trial(number: int, run: Run, file: SweepFile) -> Trial:
     params = file.space.present(known)
     if file.seeds and SEED in run.params:
         params[SEED] = run.params[SEED]
-    return judged(Trial(number=number, name=run.name, params=params, state=_STATES[run.state]), run, file.metrics)
+    state, values, problem = _told(run, _STATES[run.state], "", file.metrics)
+    return Trial(number=number, name=run.name, params=params, state=state, values=values, run=run, problem=problem)
 
 
 def key(file: SweepFile, params: Mapping[str, Any]) -> tuple[str | None, Any]:
@@ -126,17 +135,22 @@ def judged(trial: Trial, run: Run | None, metrics: Sequence[Metric]) -> Trial:
     if run is None:
         problem = "no run was recorded" if trial.state is JobState.SUCCEEDED else trial.problem
         return replace(trial, problem=problem)
+    state, values, problem = _told(run, trial.state, trial.problem, metrics)
+    return replace(trial, run=run, state=state, values=values, problem=problem)
+
+
+def _told(
+    run: Run, state: JobState, problem: str, metrics: Sequence[Metric]
+) -> tuple[JobState, tuple[Any, ...], str]:  # fmt: skip
+    """(state, values, problem) of the trial that *run* is of, which has ended as its job says."""
     if run.state is State.PRUNED:
-        trial = replace(trial, state=JobState.CANCELLED, problem="")
+        state, problem = JobState.CANCELLED, ""
     values = [at(run.metrics, metric.name) for metric in metrics]
-    problem = trial.problem
-    if trial.state is JobState.SUCCEEDED:
+    if state is JobState.SUCCEEDED:
         problem = next(
             (_problem(m, value, run) for m, value in zip(metrics, values, strict=True) if not is_number(value)), problem
         )
-    return replace(
-        trial, run=run, values=tuple(None if value is MISSING else value for value in values), problem=problem
-    )
+    return state, tuple(None if value is MISSING else value for value in values), problem
 
 
 def _problem(metric: Metric, value: Any, run: Run) -> str:

@@ -20,6 +20,7 @@ from mlgit.errors import ConfigError, NotFoundError, RefMovedError, UsageError
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
 from mlgit.index import query
+from mlgit.store import records
 from mlgit.store.place import Place
 from mlgit.sweeps import command as commands
 from mlgit.sweeps import file as files
@@ -179,7 +180,8 @@ def trials(repo: Repo, sweep: Sweep) -> tuple[SweepFile, list[Trial]]:
 
 
 def _trials(repo: Repo, sweep: Sweep, file: SweepFile) -> list[Trial]:
-    return plan.trials(sweep, file, query.runs(repo, sweep=sweep.id))
+    with records.no_collection():
+        return plan.trials(sweep, file, query.runs(repo, sweep=sweep.id))
 
 
 def new(
