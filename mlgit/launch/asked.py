@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from mlgit.core import secrets
 from mlgit.core.job import JobSpec, Member, Needs
 from mlgit.core.posted import Posted
 from mlgit.launch.queues import Queue
@@ -75,7 +76,9 @@ def _mark(text: str) -> str:
 def spec(wish: Asked, job: Posted, queue: Queue, folder: Path, shared: tuple[Path, ...] = ()) -> JobSpec:
     """*wish* as a job of *queue* that starts in *folder*, and may write to *shared* too; recorded as *job*."""
     apart = {_OUTER: ""} if _OUTER in os.environ else {}  # the run that launches it may long have ended by then
-    hidden = {SECRETS: ",".join(wish.secrets)} if wish.secrets else {}
+    safe = secrets.redact_params(wish.env)
+    names = (*wish.secrets, *(name for name, value in wish.env.items() if safe[name] != value))
+    hidden = {SECRETS: ",".join(names)} if names else {}
     plain = JobSpec(
         name=wish.name, folder=str(folder), shared=tuple(map(str, shared)),
         env={**wish.env, JOB: job.id, **hidden, **apart},

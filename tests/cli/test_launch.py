@@ -370,11 +370,13 @@ def test_secrets_are_written_nowhere_in_git(project: Repo, mlgit: Script, monkey
 
 def test_what_a_job_prints_of_its_secrets_is_in_no_log(project: Repo, mlgit: Script, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MY_TOKEN", "hush-hush")
-    job = launched(mlgit, "--secret", "MY_TOKEN", "--", "sh", "-c", "echo it is $MY_TOKEN.")
+    words = ("--secret", "MY_TOKEN", "-e", "MY_API_KEY=pst-pst")
+    job = launched(mlgit, *words, "--", "sh", "-c", "echo it is $MY_TOKEN, $MY_API_KEY.")
 
-    assert "it is ***." in mlgit("jobs", "logs", job["id"]).stdout.splitlines()
-    assert mlgit("show", job["run"], "--log").stdout.splitlines() == ["it is ***."]
-    assert not [path for path in project.git_dir.rglob("*") if path.is_file() and b"hush-hush" in path.read_bytes()]
+    assert "it is ***, ***." in mlgit("jobs", "logs", job["id"]).stdout.splitlines()
+    assert mlgit("show", job["run"], "--log").stdout.splitlines() == ["it is ***, ***."]
+    kept = [path.read_bytes() for path in project.git_dir.rglob("*") if path.is_file()]
+    assert not [one for one in kept if b"hush-hush" in one or b"pst-pst" in one]
 
 
 def test_a_preempted_job_goes_on_with_its_run(project: Repo, mlgit: Script):
