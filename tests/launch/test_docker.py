@@ -16,7 +16,7 @@ import click
 import psutil
 import pytest
 
-from mlgit.core.job import JobSpec, JobState, Member, member
+from mlgit.core.job import JobSpec, JobState, Member, known_as, member
 from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -141,6 +141,16 @@ def test_no_more_run_at_once_than_the_queue_has_slots(place: Place):
     (queue.folder / "slot-1").touch()
     assert queue.ended(first).why == "2 succeeded, 1 cancelled"
     assert not (queue.folder / "slot-2.up").exists()
+
+
+def test_where_turns_cannot_be_taken_nothing_is_left(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").touch()
+    with monkeypatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+        with pytest.raises(MlgitError, match=r"cannot take turns.\n.*Not a directory"):
+            place.submit(place.spec("", key="turns"))
+
+    assert place.standing(known_as(place.spec("", key="turns"), "")).state is JobState.LOST
 
 
 def test_what_waits_is_begun_though_the_process_that_was_to_begin_it_is_killed(place: Place):

@@ -111,13 +111,20 @@ def _waiting(client: Any, refused: Collection[str]) -> list[dict[str, Any]]:
 
 
 def _taken(client: Any) -> int | None:
-    """The lock of whoever begins what waits at this daemon, as a descriptor; None where somebody has it."""
+    """The lock of whoever begins what waits at this daemon, as a descriptor; None where somebody has it.
+
+    Raises `MlgitError` where this user can keep none.
+    """
     from platformdirs import user_data_path
 
     daemons = hashlib.sha256(str(client.info()["ID"]).encode()).hexdigest()[:16]
     path = Path(user_data_path("mlgit", appauthor=False)) / "docker" / f"{daemons}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        fix = "make that folder writable, or say another one by XDG_DATA_HOME"
+        raise MlgitError("docker's jobs cannot take turns.", why=f"{path.parent}: {exc.strerror}", fix=fix) from exc
     if locks.lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB) is False:
         os.close(fd)
         return None
