@@ -36,11 +36,12 @@ class Cluster:
 
         self.jobs, self.core, self._about = client.BatchV1Api(api), client.CoreV1Api(api), client.VersionApi(api)
         self.namespace, self.seconds = namespace, seconds
+        self._limits = (float(seconds), float(seconds))  # of one number, older clients hear none that is not whole
 
     def ask(self, verb: Callable[..., Any], *words: Any, **more: Any) -> Any:
         """What *verb* of the client answers about *words* in the namespace."""
         try:
-            return verb(*words, namespace=self.namespace, _request_timeout=float(self.seconds), **more)
+            return verb(*words, namespace=self.namespace, _request_timeout=self._limits, **more)
         except ValueError as exc:  # pydantic's
             host, wrong = self.jobs.api_client.configuration.host, str(exc).partition("For further information")[0]
             raise _StrangeError(f"what answers at {host} does not speak as an API server: {wrong}") from exc
@@ -88,7 +89,7 @@ class Cluster:
 
     def ask_version(self) -> str:
         """What the API server calls its version, `v1.31.2`."""
-        return str(self._about.get_code(_request_timeout=float(self.seconds)).git_version)
+        return str(self._about.get_code(_request_timeout=self._limits).git_version)
 
     def _list(self, verb: Callable[..., Any], names: Sequence[str]) -> list[Any]:
         from kubernetes.client import ApiException
@@ -124,7 +125,7 @@ class Cluster:
         try:
             answer = self.core.read_namespaced_pod_log(
                 pod, self.namespace, follow=follow, _preload_content=False,
-                _request_timeout=(float(self.seconds), _SILENCE if follow else float(self.seconds)),
+                _request_timeout=(self._limits[0], _SILENCE) if follow else self._limits,
             )  # fmt: skip
         except ApiException as exc:
             if exc.status in (400, 404):
