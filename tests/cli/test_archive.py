@@ -192,6 +192,7 @@ def test_a_fold_that_fails_does_not_fail_the_command(many: Repo, mlgit: Script):
     mlgit("archive", "--auto", cwd=many.folder)
     far = many.folder.parent / "far.git"
     many.git("init", "--quiet", "--bare", str(far))
+    many.git("config", "core.packedRefsTimeout", "0")  # how long git waits for who holds the lock, each time
     (many.common_dir / "packed-refs.lock").touch()
 
     said = mlgit("sync", "--to", str(far), cwd=many.folder)
