@@ -184,14 +184,16 @@ def test_what_a_dry_run_prints_is_what_would_run(project: Path, inside: Repo, ml
 
 def test_a_param_that_is_not_there_is_given_to_no_trial(project: Path, mlgit: Mlgit) -> None:
     (project / "ruled.yaml").write_text(
-        "method: grid\nparameters:\n  kind: {values: [a, b]}\n  x: {values: [1, 2], when: kind = a}\n"
+        "method: grid\nparameters:\n  kind: {values: [b, a]}\n  x: {values: [1, 2], when: kind = a}\n  z: {value: 3}\n"
         "constraints: [x < 2]\ncommand: [echo, '${args}']\n"
     )
 
     done = json.loads(mlgit("sweep", "run", "ruled.yaml", "--json", cwd=project).stdout)
 
     assert done["ended"] == "nothing left"
-    assert [trial["params"] for trial in done["trials"]] == [{"kind": "a", "x": 1}, {"kind": "b"}]
+    assert [trial["params"] for trial in done["trials"]] == [{"kind": "b", "z": 3}, {"kind": "a", "x": 1, "z": 3}]
+    shown = mlgit("sweep", "show", done["id"], cwd=project).stdout
+    assert "trial\tstate\tkind\tx\tz\ttime\n" in shown
     again = json.loads(mlgit("sweep", "run", "--resume", done["id"], "--json", cwd=project).stdout)
     assert len(again["trials"]) == 2
 

@@ -40,7 +40,8 @@ def table(file: SweepFile, trials: Sequence[Trial]) -> None:
     points = judging.ranked(file, trials)
     several = len(file.metrics) > 1
     leading = {point.number for point in judging.front(file, trials)} if several else set()
-    names = list(dict.fromkeys(name for point in points for name in point.params))
+    known = {name for point in points for name in point.params}
+    names = [one.name for one in file.space.parameters if one.name in known]
     metrics = [metric.name for metric in file.metrics]
     rows = [
         (
