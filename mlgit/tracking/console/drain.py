@@ -34,7 +34,7 @@ _TEE = 'tee -a "$0"'
 _MASKED = '"$1" -I -S -c "$2" "$3" "$0" {ignored}'
 _WAYS = "<&{inlet} >&{outlet} 2>/dev/null 3<&- 4>&- 5<&- 6>&- &"
 _CODE = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from mlgit.tracking.console import masked; masked.main(*sys.argv[2:])"
+    "import sys; sys.path.append(sys.argv[1]); from mlgit.tracking.console import masked; masked.main(*sys.argv[2:])"
 )
 _QUIET = 0.25
 """Seconds without a word after which nobody waits for a stream that something in the background holds open."""
