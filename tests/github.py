@@ -416,7 +416,7 @@ class GitHub:
         done = subprocess.run(["git", "merge-tree", "--write-tree", base, pull["sha"]], cwd=self.folder,
                               capture_output=True, text=True)  # fmt: skip
         if done.returncode:
-            raise RefusedError(405, "Pull Request has merge conflicts")
+            raise RefusedError(405, "Pull Request is not mergeable")
         message = f"{content['commit_title']}\n\n{content['commit_message']}\n"
         tree = done.stdout.strip()
         sha = self.git("commit-tree", tree, "-p", base, "-p", pull["sha"], "-F", "-", stdin=message.encode())
@@ -747,7 +747,7 @@ def serving(folder: Path) -> Iterator[GitHub]:
             url = urlsplit(self.path)
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             with lock:
-                path = url.path.removeprefix("/moved")
+                path = url.path.removeprefix("/moved").removeprefix("/api/v3").replace("/api/graphql", "/graphql")
                 kind = f"{self.command} {path}"
                 github.asked.append(kind)
                 assert self.headers["X-GitHub-Api-Version"] == "2022-11-28"

@@ -161,6 +161,9 @@ class Forge(Protocol):
         history in common, and a second open pull request for the same two branches.
         """
 
+    def share(self, branch: str) -> None:
+        """Have *branch* as it is here where pull requests are made. Raises `MlgitError` where work would be lost."""
+
     def get(self, number: int) -> PullRequest:
         """One pull request, as it stands now."""
 

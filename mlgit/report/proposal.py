@@ -48,6 +48,7 @@ def propose(
     """The pull request of *proposed*: the one that is open for its branch already, or a new one."""
     pull = next((pull for pull in forge.pulls(head=proposed.branch) if pull.base == into), None)
     if pull:
+        forge.share(proposed.branch)
         return Opened(pull=pull, is_new=False, untracked=proposed.untracked)
     pull = forge.open(
         head=proposed.branch, base=into, title=proposed.title if title is None else title,

@@ -55,6 +55,7 @@ def test_a_run_becomes_a_pull_request_on_github_and_is_merged_there(place: Place
     opened = json.loads(mlgit("pr", "open", "better", "--json", cwd=place.folder).stdout)
     mlgit("report", "1", cwd=place.folder)
     shown = json.loads(mlgit("pr", "show", "1", "--json", cwd=place.folder).stdout)
+    place.git("checkout", "-q", "train.py")
     merged = mlgit("pr", "merge", "1", cwd=place.folder)
 
     assert (opened["author"], opened["url"]) == ("ada", f"https://github.com/{NAME}/pull/1")
@@ -63,8 +64,59 @@ def test_a_run_becomes_a_pull_request_on_github_and_is_merged_there(place: Place
     assert "../blob/mlgit-assets/" in comment["body"]
     assert [(one["context"], one["state"]) for one in shown["checks"]] == [("mlgit/report", "success")]
     assert "#1 is merged into main" in merged.stdout
+    assert place.git("rev-parse", "main") == place.there.pulls[1]["merge"]
     assert place.there.branch("main") == place.there.pulls[1]["merge"]
     assert not (place.folder / ".git/mlgit/forge").exists()
+
+
+def test_a_model_is_promoted_by_a_pull_request_on_github(place: Place, mlgit: Script):
+    (place.folder / "registry").mkdir()
+    (place.folder / "registry/policy.yaml").write_text(
+        "stages: {production: {gates: [{metric: accuracy, min: 0.9}]}}\n"
+    )
+    place.git("add", ".")
+    place.git("commit", "-qm", "policy")
+    place.git("push", "-q", "origin", "main")
+    (place.folder / "train.py").write_text(
+        f"{TRAIN}open('m.pkl', 'w').write('w')\nrun.log_model('m.pkl', name='net')\n"
+    )
+    mlgit("run", "-n", "good", "--", sys.executable, "train.py", cwd=place.folder)
+    mlgit("model", "register", "good", cwd=place.folder)
+
+    mlgit("promote", "churn@v1.0.0", "production", cwd=place.folder)
+    merged = mlgit("pr", "merge", "1", cwd=place.folder)
+
+    (comment,) = place.there.comments.values()
+    assert "accuracy" in comment["body"]
+    assert "production serves churn v1.0.0" in merged.stdout
+
+
+def test_a_report_that_changes_nothing_is_two_requests(place: Place, mlgit: Script):
+    (place.folder / "train.py").write_text(TRAIN)
+    mlgit("run", "-n", "better", "--", sys.executable, "train.py", cwd=place.folder)
+    mlgit("pr", "open", "better", cwd=place.folder)
+    before = len(place.there.asked)
+
+    mlgit("report", "1", cwd=place.folder)
+
+    assert place.there.asked[before:] == [f"GET /repos/{NAME}/pulls/1", "POST /graphql"]
+
+
+def test_what_is_proposed_is_pushed_and_nobodys_work_is_lost(place: Place, mlgit: Script):
+    place.git("checkout", "-q", "-b", "feature")
+    place.git("commit", "-q", "--allow-empty", "-m", "one")
+    mlgit("pr", "open", cwd=place.folder)
+    place.git("commit", "-q", "--allow-empty", "-m", "two")
+    mlgit("pr", "open", cwd=place.folder)
+    assert place.there.branch("feature") == place.git("rev-parse", "HEAD")
+
+    theirs = place.git("commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "theirs")
+    place.git("push", "-q", "origin", f"{theirs}:refs/heads/feature")
+    place.git("commit", "-q", "--allow-empty", "-m", "three")
+    refused = mlgit("pr", "open", cwd=place.folder, check=False)
+
+    assert "feature has moved on on GitHub" in refused.stderr
+    assert place.there.branch("feature") == theirs
 
 
 def test_without_a_token_or_a_network_local_work_goes_on(place: Place, mlgit: Script, monkeypatch: pytest.MonkeyPatch):

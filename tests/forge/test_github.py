@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from mlgit.core import refs
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, SilentError, UsageError
 from mlgit.forge import base
 from mlgit.forge.base import PullState, ReviewVerdict, Status, StatusState, upsert
+from mlgit.forge.github import rights
 from mlgit.forge.github.forge import GitHubForge
 from mlgit.forge.github.rest import RefusedError, Rest, Token
 from mlgit.git.repo import Repo
@@ -183,6 +186,17 @@ def test_a_list_that_changes_while_it_is_read_is_read_until_it_stands_still(plac
     assert [pull.number for pull in found] == list(range(150, 0, -1))
 
 
+def test_an_enterprise_server_answers_below_its_own_addresses(place: Place):
+    for one in range(120):
+        place.there.pulls[one + 2] = place.there.pulls[1] | {"number": one + 2, "state": "closed"}
+    forge = GitHubForge(replace(github.rest(place.there, "ada"), api=f"{place.there.address}/api/v3"), NAME)
+
+    forge.comment(place.number, f"![]({forge.image(PNG, 'x.png')})")
+
+    assert len(forge.pulls(state=None)) == 121
+    assert [one.author for one in forge.comments(place.number)] == ["ada"]
+
+
 def test_what_has_not_changed_is_told_from_memory(place: Place):
     forge = place.forge()
     first = forge.get(place.number)
@@ -284,6 +298,28 @@ def test_a_token_that_may_only_read_says_so_once_it_was_refused(place: Place):
 
     assert not forge.capabilities.writable
     assert forge.get(place.number).number == place.number
+
+
+@pytest.mark.parametrize(
+    ("environ", "event", "expected"),
+    [
+        ({}, {"head": "eve/churn", "base": NAME}, True),
+        ({}, {"head": None, "base": NAME}, True),
+        ({}, {"head": NAME, "base": NAME}, False),
+        ({"GITHUB_ACTOR": "dependabot[bot]"}, {"head": NAME, "base": NAME}, True),
+        ({"GITHUB_EVENT_NAME": "push"}, {"head": "eve/churn", "base": NAME}, False),
+        ({"GITHUB_ACTIONS": ""}, {"head": "eve/churn", "base": NAME}, False),
+        ({"GITHUB_EVENT_PATH": "/nowhere"}, {"head": "eve/churn", "base": NAME}, False),
+    ],
+)  # fmt: skip
+def test_a_job_for_a_fork_is_known_to_write_nothing(
+    tmp_path: Path, environ: dict[str, str], event: dict[str, str | None], expected: bool
+):
+    sides = {side: {"repo": name and {"full_name": name}} for side, name in event.items()}
+    (tmp_path / "event.json").write_text(json.dumps({"pull_request": sides}))
+    usual = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request"}
+
+    assert rights.is_read_only(usual | {"GITHUB_EVENT_PATH": str(tmp_path / "event.json")} | environ) is expected
 
 
 def test_graphql_refuses_with_the_status_of_a_success(place: Place):

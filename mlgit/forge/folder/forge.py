@@ -72,6 +72,9 @@ class FolderForge:
             )  # fmt: skip
         return self.get(number)
 
+    def share(self, branch: str) -> None:
+        """Nothing: pull requests are made here."""
+
     def get(self, number: int) -> PullRequest:
         """One pull request, as it stands now. Raises `NotFoundError`."""
         pull = self.files.pull(number)

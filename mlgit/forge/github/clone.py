@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 from dataclasses import dataclass
+from typing import ClassVar
 
 from mlgit.errors import MlgitError
+from mlgit.git import merge
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
 
@@ -16,21 +20,38 @@ class Clone:
     repo: Repo
     remote: Remote
 
+    OURS: ClassVar[tuple[str, ...]] = ("promote/", "revert/", "run/")
+    """How branches begin that mlgit makes anew for each proposal: what they were before is nobody's work."""
+
     def push(self, branch: str) -> None:
         """Have *branch* there as it is here; one that only GitHub has, or that stands there already, stays.
 
-        Raises `MlgitError` where the one there has commits that are not here.
+        Raises `MlgitError` where the one there has work that is not here.
         """
         ref = f"refs/heads/{branch}"
         here = self.repo.refs(ref).get(ref)
         there = self.remote.refs(ref).get(ref) if here else None
         if here is None or here == there:
             return
-        if there and (self.repo.resolve(there) is None or not self.repo.is_ancestor(there, here)):
+        if there and not self._holds(branch, here, there):
             why = f"it stands at {there[:10]}, and here at {here[:10]}"
-            fix = f"git pull {self.remote.name} {branch}, or push it by force where that is what you mean"
+            fix = f"git pull {self.remote.name} {shlex.quote(branch)}, or push it by force where that is what you mean"
             raise MlgitError(f"{branch} has moved on on GitHub.", why=why, fix=fix)
         self.remote.push([Move(ref, there, here)])
+
+    def follow(self, branch: str, commit: str) -> None:
+        """Bring *branch* along to *commit*, as a pull would, unless work here is in the way."""
+        ref = f"refs/heads/{branch}"
+        here = self.repo.refs(ref).get(ref)
+        if here and here != commit and self.repo.is_ancestor(here, commit):
+            with contextlib.suppress(MlgitError):
+                merge.advance(self.repo, ref, here, commit)
+
+    def _holds(self, branch: str, here: str, there: str) -> bool:
+        """Whether nothing of *there* is lost where *branch* stands at *here*."""
+        if self.repo.resolve(f"{there}^{{commit}}") is None:
+            return False
+        return branch.startswith(self.OURS) or self.repo.is_ancestor(there, here)
 
     def fetch(self, *commits: str | None) -> None:
         """Have those of *commits* here that are not: nothing moves. Raises `GitError`."""

@@ -94,8 +94,7 @@ class GitHubForge:
                 raise NotFoundError(
                     f"There is no branch {branch[:120]!r} in {self.name}.", fix="git branch -r lists them"
                 )
-        if self.clone and ":" not in head:
-            self.clone.push(head)
+        self.share(head)
         self._pictures.send(body)
         try:
             told = self._write("post", "pulls", content | ({"draft": True} if draft else {}))
@@ -104,6 +103,11 @@ class GitHubForge:
         if labels:
             told["labels"] = self._write("post", f"issues/{told['number']}/labels", {"labels": list(labels)})
         return said.pull(told)
+
+    def share(self, branch: str) -> None:
+        """Push *branch*, if this clone has it; one of a fork is its owner's."""
+        if self.clone and ":" not in branch:
+            self.clone.push(branch)
 
     def get(self, number: int) -> PullRequest:
         """One pull request, as it stands now. Raises `NotFoundError`."""
@@ -138,11 +142,13 @@ class GitHubForge:
             if exc.status == 409:
                 raise _moved(self.get(number)) from None
             if exc.status == 405:
-                why = f"{exc.said}\n{exc.why}" if "conflict" not in exc.said.lower() else exc.said
                 fix = f"look at {pull.url}: {pull.base} and {pull.head} are in conflict, or a rule asks for more"
-                raise MlgitError(f"GitHub does not merge #{number}.", why=why, fix=fix) from None
+                raise MlgitError(f"GitHub does not merge #{number}.", why=exc.said, fix=fix) from None
             raise
-        return self.get(number)
+        merged = self.get(number)
+        if self.clone and merged.merge_commit:
+            self.clone.follow(merged.base, merged.merge_commit)
+        return merged
 
     def close(self, number: int) -> PullRequest:
         """Close without merging."""

@@ -34,7 +34,7 @@ _SECONDS = 30.0
 """How long it may take over each word."""
 _IDEMPOTENT = ("GET", "PATCH")
 """What does no harm when it is done twice."""
-_NEXT = re.compile(r'<([^<>]+)>;\s*rel="next"')
+_NEXT = re.compile(r'[?&]page=(\d+)[^<>]*>;\s*rel="next"')
 _STATUSES = {"NOT_FOUND": 404, "FORBIDDEN": 403, "INSUFFICIENT_SCOPES": 403, "STALE_DATA": 409, "RATE_LIMITED": 429}
 """GraphQL's words for what HTTP has numbers for."""
 
@@ -84,7 +84,8 @@ class _Kept:
 
     etag: str
     told: Any
-    next: str | None
+    next: int | None
+    """The number of the page that follows."""
 
 
 def _say(text: str) -> None:
@@ -180,8 +181,8 @@ class Rest:
         """The entries of all pages, and how many pages that were."""
         page = self._read(path, {**params, "per_page": 100})
         found, pages = list(page.told[within] if within else page.told), 1
-        while page.next and page.next.startswith(f"{self.api}/"):
-            page = self._read(page.next, {})
+        while page.next:
+            page = self._read(path, {**params, "per_page": 100, "page": page.next})
             found += page.told[within] if within else page.told
             pages += 1
         return found, pages
@@ -195,7 +196,7 @@ class Rest:
         if answer.status_code == 304 and kept:
             return kept
         following = _NEXT.search(answer.headers.get("link", ""))
-        found = _Kept(answer.headers.get("etag", ""), told, following[1] if following else None)
+        found = _Kept(answer.headers.get("etag", ""), told, int(following[1]) if following else None)
         self._seen[key] = found
         return found
 
