@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlgit.core.values import is_exact
@@ -56,6 +56,31 @@ def pack(positions: Sequence[int], values: Sequence[Any]) -> Cells:
         records.encode([name if isinstance(name, str) else records.decode(name) for name in others]).decode(),
         False,
     )
+
+
+def extended(cells: Cells, positions: Sequence[int], values: Sequence[Any]) -> Cells:
+    """*cells* with *values* at *positions* behind: as `pack` has all of them, without a look at those that are there.
+
+    A run that comes alone is put behind up to four thousand, under each of its keys.
+    """
+    new = pack(positions, values)
+    if cells.codes is None and new.codes is None and cells.whole == new.whole:
+        assert cells.numbers is not None
+        assert new.numbers is not None
+        return replace(cells, positions=cells.positions + new.positions, numbers=cells.numbers + new.numbers)
+    if cells.numbers is None and set(map(type, values)) == {str}:
+        others = records.decode(cells.others or "[]")
+        known = {name: code for code, name in enumerate(others) if isinstance(name, str)}
+        count = len(others)
+        for name in values:
+            if name not in known:
+                known[name] = len(others)
+                others.append(name)
+        codes = (cells.codes or b"") + array("h", map(known.__getitem__, values)).tobytes()
+        text = cells.others if len(others) == count else records.encode(others).decode()
+        return replace(cells, positions=cells.positions + new.positions, codes=codes, others=text)
+    earlier, had = unpack(cells)
+    return pack([*earlier, *positions], [*had, *values])
 
 
 def _names(values: Sequence[Any]) -> list[str | bytes | None]:

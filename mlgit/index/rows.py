@@ -159,10 +159,7 @@ class Rows:
                     "SELECT positions, numbers, codes, others, whole FROM cells WHERE key = ? AND segment = ?",
                     (key, segment),
                 ).fetchone()
-            if before:
-                earlier, had = cells.unpack(Cells(*before))
-                positions, values = earlier + positions, had + values
-            packed[key] = cells.pack(positions, values)
+            packed[key] = cells.extended(Cells(*before), positions, values) if before else cells.pack(positions, values)
         return packed
 
     def _show(self, rows: Mapping[int, bool]) -> None:

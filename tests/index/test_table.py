@@ -117,6 +117,22 @@ def test_what_is_packed_comes_back(pairs: list[tuple[int, Any]]):
     assert list(map(repr, found)) == list(map(repr, values)) or _same_but_for_whole(found, values)
 
 
+KINDS = st.sampled_from([st.floats(allow_nan=False), st.integers(-9, 9), st.text(max_size=3), VALUES])
+
+
+@settings(max_examples=300, deadline=None)
+@given(KINDS.flatmap(lambda kind: st.lists(kind, min_size=2, max_size=8)), st.integers(1, 7))
+def test_what_is_put_behind_is_as_if_all_were_packed_at_once(values: list[Any], count: int):
+    count = min(count, len(values) - 1)
+    first = cells.pack(range(count), values[:count])
+
+    earlier, had = cells.unpack(first)
+    whole = cells.pack(range(len(values)), [*had, *values[count:]])
+
+    assert cells.extended(first, range(count, len(values)), values[count:]) == whole
+    assert earlier == list(range(count))
+
+
 def _same_but_for_whole(found: list[Any], values: list[Any]) -> bool:
     """Beside others that are none, a whole number comes back as a float that is equal to it."""
     alike = (
