@@ -157,7 +157,7 @@ def test_a_command_of_many_options_has_each_of_them_once_under_a_heading():
 
     assert titles == [*run.command.sections, "Help"]
     assert sorted(shown) == sorted(
-        [*(one.opts[-1] for one in run.command.params if isinstance(one, click.Option)), "--help"]
+        [*(one.opts[-1] for one in run.command.params if isinstance(one, click.Option) and not one.hidden), "--help"]
     )
 
 
