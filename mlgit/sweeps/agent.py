@@ -19,7 +19,7 @@ from mlgit.sweeps import plan
 from mlgit.sweeps.choosing import Choosing
 from mlgit.sweeps.claims import Agent, Claim, Claims, Pace
 from mlgit.sweeps.ending import Ending
-from mlgit.sweeps.history import History, Runs
+from mlgit.sweeps.history import TWICE, History, Runs
 from mlgit.sweeps.holding import Board, Hold
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.record import Task
@@ -124,7 +124,11 @@ class _Agent(Generic[J]):
     @property
     def trials(self) -> tuple[Trial, ...]:
         """All trials that are known here, by number: those of others as their runs tell."""
-        return tuple(self.known[number] for number in sorted(self.known))
+        found = (
+            replace(one, number=plan.number_in(self.task.sweep, one.run) or 0)
+            if one.number > TWICE and one.run else one for one in self.known.values()
+        )  # fmt: skip
+        return tuple(sorted(found, key=lambda trial: trial.number))
 
     @property
     def left(self) -> int | None:
@@ -212,7 +216,7 @@ class _Agent(Generic[J]):
         free = self.hold.claims.of("")
         if free:
             self.hear(self.hold.claims)
-        return any(one.number not in self.history.told.alive for one in free)
+        return any(one.number not in self.history.told(self.hold.claims).alive for one in free)
 
     def prune(self) -> None:
         """Tell those of our trials to end that go badly."""

@@ -33,7 +33,7 @@ class Choosing:
 
         *seconds*: how long trials took, the last ones.
         """
-        file, me, told = self.task.file, self.hold.me.id, self.history.told
+        file, me, told = self.task.file, self.hold.me.id, self.history.told(now)
         now = claims.take(now, me, free, told)
         short = free - len([one for one in now.of(me) if one.number not in had])
         if short < 1:

@@ -15,6 +15,8 @@ from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.search import Seen
 from mlgit.sweeps.space import SweepFile
 
+TWICE = 10**9
+"""Above all numbers that names have: those of runs whose own number another run has."""
 Runs = Callable[[Mapping[str, str]], Iterable[Run]]
 """The runs of a sweep that are others than those known (id → commit), or have moved since."""
 
@@ -37,6 +39,8 @@ class History:
     """The points of those that count as tried, by run."""
     _heard: dict[str, float] = field(default_factory=dict)
     """When those under way were heard of last, by run: their branch had moved, or they were alive here."""
+    _having: dict[int, str] = field(default_factory=dict)
+    """Which run has a number."""
     _numbers: tuple[set[int], set[int], set[int]] = field(default_factory=lambda: (set(), set(), set()))
     """Those that are under way, have ended by themselves, were broken off."""
 
@@ -53,6 +57,7 @@ class History:
             if number is None:
                 taken = {trial.number for trial in self.found.values()}
                 number = self._claimed(run, claims, taken) or max((claims.last, *taken), default=0) + 1
+            number = self._own(number, run, claims, new)
             self.commits[run.id] = run.commit
             trial = plan.trial(number, run, self.file)
             self._heard.pop(run.id, None)
@@ -65,6 +70,25 @@ class History:
                 del self._heard[silent]
                 new.append(self._keep(silent, replace(self.found[silent], state=JobState.LOST)))
         return new
+
+    def _own(self, number: int, run: Run, claims: Claims, new: list[Trial]) -> int:
+        """*number*, if no other run has it; else one of these two gets another: the one that is not as it was claimed.
+
+        Agents of two clones that see nothing of each other hand out the same numbers; no run hides behind another.
+        """
+        other = self._having.setdefault(number, run.id)
+        if other == run.id:
+            return number
+        spare = TWICE + len(self._having)
+        claimed = next((plan.key(self.file, one.params) for one in claims.open if one.number == number), None)
+        if claimed is None or claimed != plan.key(self.file, plan.trial(0, run, self.file).params):
+            self._having[spare] = run.id
+            return spare
+        self._having[number], self._having[spare] = run.id, other
+        for numbers in self._numbers:
+            numbers.discard(number)
+        new.append(self._keep(other, replace(self.found[other], number=spare)))
+        return number
 
     def _keep(self, run: str, trial: Trial) -> Trial:
         self.found[run] = trial
@@ -90,12 +114,17 @@ class History:
         """The trial of that number, if it has a run; the last one, where there are several."""
         return next((trial for trial in reversed(self.found.values()) if trial.number == number), None)
 
-    @property
-    def told(self) -> Told:
-        """What the runs tell of the numbers."""
+    def told(self, claims: Claims) -> Told:
+        """What the runs tell of the numbers; to those of *claims* that wait, a run of other params tells nothing."""
         alive, done, broken_off = self._numbers
-        last = max((max(numbers, default=0) for numbers in self._numbers), default=0)
+        last = max((number for numbers in self._numbers for number in numbers if number < TWICE), default=0)
+        if others := {one.number for one in claims.of("") if self._is_anothers(one)}:
+            alive, done, broken_off = alive - others, done - others, broken_off | others
         return Told(last=last, alive=alive, done=done, broken_off=broken_off)
+
+    def _is_anothers(self, claim: Claim) -> bool:
+        run = self._having.get(claim.number)
+        return run is not None and plan.key(self.file, self.found[run].params) != plan.key(self.file, claim.params)
 
     def begun(self, claims: Claims) -> int:
         """How many trials were begun, or are about to be; those that were broken off are not counted."""

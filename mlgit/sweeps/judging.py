@@ -61,10 +61,10 @@ class Point:
 
 def points(file: SweepFile, trials: Iterable[Trial]) -> list[Point]:
     """The points that *trials* are of, in the order in which they began; without seeds, each trial is one."""
-    groups: dict[str, list[Trial]] = {}
-    for trial in sorted(trials, key=lambda trial: trial.number):
+    groups: dict[str | int, list[Trial]] = {}
+    for place, trial in enumerate(sorted(trials, key=lambda trial: trial.number)):  # two clones may give one number
         key = file.space.key(trial.params) if file.seeds else None
-        groups.setdefault(str(trial.number) if key is None else key, []).append(trial)
+        groups.setdefault(place if key is None else key, []).append(trial)
     return [_point(file, tuple(group)) for group in groups.values()]
 
 

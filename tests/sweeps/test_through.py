@@ -20,7 +20,7 @@ from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import meeting
-from mlgit.sweeps import record, through
+from mlgit.sweeps import claiming, record, through
 from mlgit.sweeps.claims import Claim, Claims
 from tests.git_http import serving
 
@@ -233,7 +233,7 @@ FUNCTION = """
 import sys, time, mlgit
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
-from mlgit.sweeps import record, through
+from mlgit.sweeps import claiming, record, through
 
 repo = Repo.find(__import__("pathlib").Path.cwd())
 sweep = record.find(repo, "repo", sys.argv[1])
@@ -340,6 +340,32 @@ def test_what_a_run_says_after_its_checkpoint_comes_here_too(team: Team, mlgit: 
         first.communicate(timeout=100)
 
     assert [run.state for run in query.runs(team.two, sweep=sweep)] == [State.FINISHED]
+
+
+def test_numbers_that_two_clones_gave_both_without_a_remote_are_both_kept_and_no_claim_is_lost(
+    team: Team, mlgit: Mlgit
+) -> None:
+    sweep = team.sweep(mlgit, 4)
+    mlgit("pull", cwd=team.two.work_tree)
+    mlgit("sweep", "agent", sweep, "--count", "3", cwd=team.one.work_tree)
+    mlgit("sweep", "agent", sweep, "--count", "2", cwd=team.two.work_tree)
+    (known,) = record.known(team.two, "repo")
+    waiting = Claim(number=3, params={"x": 3, "seconds": 0.0})  # another point than the other clone's third
+    claiming.Board(team.two, known).change(lambda now: Claims(last=3, open=(waiting,)))
+    for repo in (team.one, team.two):
+        mlgit("sync", cwd=repo.work_tree)
+
+    said = mlgit("sweep", "status", sweep, cwd=team.two.work_tree)
+    told = json.loads(mlgit("sweep", "agent", sweep, "--json", cwd=team.two.work_tree).stdout)
+
+    assert "Given twice" in said.stderr
+    assert "1, 2. Both trials count" in said.stderr
+    assert "--through" in said.stderr
+    assert points(team.two, sweep) == Counter({0: 2, 1: 2, 2: 1, 3: 1})
+    assert sorted(trial["number"] for trial in told["trials"]) == [1, 1, 2, 2, 3, 4]
+    shown = mlgit("sweep", "show", sweep, cwd=team.two.work_tree).stdout
+    assert shown.count("grid-1") == shown.count("grid-2") == 2
+    assert claiming.Board(team.two, known).look()[1].open == ()
 
 
 def test_a_number_is_released_only_once_its_run_is_on_the_remote(team: Team, mlgit: Mlgit) -> None:

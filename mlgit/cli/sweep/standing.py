@@ -32,8 +32,9 @@ def of(place: Place, sweep: Sweep, board: Board) -> Standing:
             replace(one, state=JobState.LOST) if _is_away(one) and one.number not in held else one for one in trials
         ]
     now = time.time()
-    known = {trial.number for trial in trials if not trial.interrupted}
-    begun = len(known | {one.number for one in claims.open} | {one.number for one in claims.gone})
+    known = [trial.number for trial in trials if not trial.interrupted]
+    claimed = {one.number for one in claims.open} | {one.number for one in claims.gone}
+    begun = len(known) + len(claimed - set(known))
     most = record.bound(file, sweep.trials)
     bounds = [bound for bound in (most, judging.size(file)) if bound is not None]
     return Standing(
@@ -84,6 +85,12 @@ class Standing:
     def waiting(self) -> tuple[Claim, ...]:
         """What nobody runs, until an agent takes it."""
         return tuple(one for one in self.claims.open if one.agent in self.dead)
+
+    @property
+    def twice(self) -> tuple[int, ...]:
+        """The numbers that several trials have, of agents that saw nothing of one another."""
+        counted = Counter(trial.number for trial in self.trials)
+        return tuple(sorted(number for number, count in counted.items() if count > 1))
 
     @property
     def words(self) -> Counter[str]:
@@ -158,6 +165,7 @@ class Standing:
                 }
                 for one in self.claims.agents
             ],
+            "given_twice": list(self.twice),
             "waiting": [{"number": one.number, "params": dict(one.params)} for one in self.waiting],
             "without_run": [
                 {"number": one.number, "params": dict(one.params), "why": one.why} for one in self.claims.gone

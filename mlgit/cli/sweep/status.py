@@ -46,5 +46,9 @@ def command(sweep: str, through: str | None, json_: bool) -> None:
         ("agent", "host", "process", "is", "slots", "trials"), found.rows(), right=("process", "slots"),
         empty=found.alone(),
     )  # fmt: skip
+    if found.twice:
+        numbers = ", ".join(map(str, found.twice[:8])) + (", …" if len(found.twice) > 8 else "")
+        output.note(f"Given twice, by agents of clones that saw nothing of one another: {numbers}. Both trials count; "
+                    "agents that go --through one remote give no number twice")  # fmt: skip
     if found.waiting:
         output.note(f"{len(found.waiting)} of its trials wait for an agent that takes them")
