@@ -471,6 +471,7 @@ def test_a_job_of_another_clone_is_launched_again_on_the_code_of_its_run(project
     subprocess.run(["git", "clone", "-q", remote, there], check=True)
     (project.folder / "note.txt").write_text("not committed\n")
     begun = launched(mlgit, "--", "python", "train.py")
+    (project.folder / "note.txt").write_text("no run has this\n")
     never = launched(mlgit, "--bare", "--", "true")
     mlgit("sync")
     mlgit("sync", cwd=there)
