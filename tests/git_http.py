@@ -8,6 +8,7 @@ import select
 import socket
 import subprocess
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     root = Path()
     heard: ClassVar[list[str]] = []
+    only: ClassVar[str | None] = None
 
     def log_message(self, *_args: object) -> None:
         pass
@@ -28,6 +30,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         self.heard.append(f"{self.command} {self.path}")
         body = body_of(self)
+        if self.only and self.headers.get_all("Authorization") != [f"Basic {b64encode(self.only.encode()).decode()}"]:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", "Basic")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         env = os.environ | {
             "GIT_PROJECT_ROOT": str(self.root), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path, "QUERY_STRING": query,
             "REQUEST_METHOD": self.command, "REMOTE_USER": "ada", "REMOTE_ADDR": "127.0.0.1",
@@ -55,12 +63,13 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(root: Path, heard: list[str] | None = None) -> Iterator[str]:
+def serving(root: Path, heard: list[str] | None = None, *, only: str | None = None) -> Iterator[str]:
     """The address under which the bare repositories below *root* can be read and pushed to by anybody.
 
-    *heard* takes what is asked for, a line a request.
+    *heard* takes what is asked for, a line a request; *only*: for who brings `name:password`.
     """
-    handler = type("Handler", (_Handler,), {"root": root, "heard": [] if heard is None else heard})
+    own = {"root": root, "heard": [] if heard is None else heard, "only": only}
+    handler = type("Handler", (_Handler,), own)
     server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()

@@ -10,8 +10,8 @@ import os
 import re
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import IO
 
 from mlgit.errors import GitError, MlgitError, RefMovedError, UnreachableError, UsageError
@@ -39,6 +39,8 @@ class Remote:
     repo: Repo
     name: str
     watch: Callable[[str], None] | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What git finds in its environment besides, where it asks the remote."""
 
     def __post_init__(self) -> None:
         if not self.name or self.name.startswith("-") or "::" in self.name:
@@ -119,8 +121,8 @@ class Remote:
         return out
 
     def _start(self, *args: str) -> subprocess.Popen[bytes]:
-        prompt = {"GIT_TERMINAL_PROMPT": os.environ.get("GIT_TERMINAL_PROMPT", "1")}
-        return process.start(args, folder=self.repo.folder, env=prompt, stdin=subprocess.PIPE, hooks=True)
+        env = {"GIT_TERMINAL_PROMPT": os.environ.get("GIT_TERMINAL_PROMPT", "1"), **self.env}
+        return process.start(args, folder=self.repo.folder, env=env, stdin=subprocess.PIPE, hooks=True)
 
     def _hear(self, git: subprocess.Popen[bytes], stdin: str = "") -> tuple[str, str]:
         """What *git* printed, and what it said besides, which *watch* hears as it comes."""

@@ -94,11 +94,14 @@ def why_not_github(place: Place) -> str:
 
 
 def _github(place: Place, found: Where, credential: Credential) -> GitHubForge:
+    from mlgit.forge.github import credentials
     from mlgit.forge.github.clone import Clone
     from mlgit.forge.github.forge import GitHubForge
     from mlgit.git.remote import Remote
 
-    origin = Remote(repo=place.repo, name="origin")
+    address = place.repo.config.get("remote.origin.url", "")
+    env = credentials.for_git(credential, found, address, config=place.repo.config, environ=os.environ)
+    origin = Remote(repo=place.repo, name="origin", env=env)
     return GitHubForge(
         _rest(found.api, credential), found.repository, Clone(place.repo, origin) if origin.is_known else None
     )

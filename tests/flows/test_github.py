@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import github
+from tests import git_http, github
 from tests.conftest import make_repo, need
 from tests.github import NAME, GitHub
 
@@ -89,6 +90,25 @@ def test_a_model_is_promoted_by_a_pull_request_on_github(place: Place, mlgit: Sc
     (comment,) = place.there.comments.values()
     assert "accuracy" in comment["body"]
     assert "production serves churn v1.0.0" in merged.stdout
+
+
+def test_a_job_pushes_and_fetches_by_its_token_which_lies_on_no_disk(
+    place: Place, mlgit: Script, monkeypatch: pytest.MonkeyPatch
+):
+    place.git("checkout", "-q", "-b", "feature")
+    place.git("commit", "-q", "--allow-empty", "-m", "one")
+    subprocess.run(["git", "config", "http.receivepack", "true"], cwd=place.remote, check=True)
+    with git_http.serving(place.remote.parent, only="x-access-token:token-of-ada") as address:
+        place.git("remote", "set-url", "origin", f"{address}/remote.git")
+        refused = mlgit("pr", "open", cwd=place.folder, check=False)
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+        mlgit("pr", "open", cwd=place.folder)
+
+    assert refused.returncode == 3
+    assert place.there.branch("feature") == place.git("rev-parse", "HEAD")
+    secret = base64.b64encode(b"x-access-token:token-of-ada").decode()
+    for file in filter(Path.is_file, place.folder.rglob("*")):
+        assert not {b"token-of-ada", secret.encode()} & {*file.read_bytes().split()}, file
 
 
 def test_a_report_that_changes_nothing_is_two_requests(place: Place, mlgit: Script):

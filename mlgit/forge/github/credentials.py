@@ -6,6 +6,7 @@ is asked may be said by a repository that somebody else wrote.
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -16,11 +17,12 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from mlgit.documents import reader
 from mlgit.errors import ConfigError, UsageError
 from mlgit.forge.github.rest import TOKENS, Credential, Rest, Token
-from mlgit.forge.github.where import Where, is_githubs, trusted
+from mlgit.forge.github.where import Where, is_githubs, is_near, trusted
 
 APP, APP_KEY, INSTALLATION = "MLGIT_APP_ID", "MLGIT_APP_PRIVATE_KEY", "MLGIT_APP_INSTALLATION"
 _ENTERPRISE = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
@@ -50,6 +52,25 @@ def lacking(where: Where) -> UsageError:
     if not is_githubs(where.host):
         why += f"; the environment's are for {where.host} only where it names that server in GH_HOST"
     return UsageError("GitHub has to know who asks.", why=why, fix=f"gh auth login{flag}, or export {TOKENS[0]}=…")
+
+
+def for_git(
+    credential: Credential, where: Where, address: str, *, config: Mapping[str, str], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """What lets git ask GitHub at *address* in a job, by its environment, so that no token lies on a disk.
+
+    Nothing outside of a job, where git has its own way, and where the checkout has left its token in git's *config*: of
+    two GitHub takes none.
+    """
+    parts = urlsplit(address)
+    server = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
+    key = f"http.{server}.extraheader"
+    if environ.get("GITHUB_ACTIONS") != "true" or parts.hostname != where.host or key.lower() in config:
+        return {}
+    if parts.scheme != "https" and not is_near(address):
+        return {}
+    basic = base64.b64encode(f"x-access-token:{credential.value}".encode()).decode()
+    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": key, "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}"}
 
 
 def _is_meant(where: Where, environ: Mapping[str, str]) -> bool:
@@ -95,11 +116,17 @@ class App:
         return f"the App {self._id} (the environment's {APP})"
 
     def sign(self, session: Any) -> None:
-        """Sign as the App's installation, by a token that is still good for a while."""
+        """Sign as the App's installation."""
+        session.token_auth(self.value)
+
+    @property
+    def value(self) -> str:
+        """The token of the App's installation, one that is still good for a while."""
         if time.time() > self._until[0] - _EARLY:
             told = self._as_app.post(f"app/installations/{self._installation}/access_tokens")
             self._until[:] = [datetime.fromisoformat(told["expires_at"]).timestamp()]
-            session.token_auth(told["token"])
+            self._tokens[:] = [told["token"]]
+        return self._tokens[0]
 
     @property
     def _id(self) -> str:
@@ -108,6 +135,10 @@ class App:
     @cached_property
     def _until(self) -> list[float]:
         return [0.0]
+
+    @cached_property
+    def _tokens(self) -> list[str]:
+        return []
 
     @cached_property
     def _installation(self) -> str:
@@ -137,19 +168,24 @@ class _Signature:
     key: str = field(repr=False)
     source = "the App's own signature"
 
-    def sign(self, session: Any) -> None:
-        """Sign with a new one each time: it is asked for once an hour."""
+    @property
+    def value(self) -> str:
+        """A new one each time: it is asked for once an hour."""
         import jwt
 
         now = int(time.time())
         claims = {"iat": now - _DRIFT, "exp": now + _JWT_SECONDS, "iss": self.app}
         try:
-            token = jwt.encode(claims, self.key, algorithm="RS256")
+            return jwt.encode(claims, self.key, algorithm="RS256")
         except (ValueError, TypeError, jwt.PyJWTError) as exc:
             fix = f"{APP_KEY} has to hold it as GitHub gave it, in PEM"
             raise UsageError(
                 f"The private key of the App {self.app} is none.", why=type(exc).__name__, fix=fix
             ) from None
+
+    def sign(self, session: Any) -> None:
+        """As GitHub wants it of an App: by a bearer, which github3.py does not write rightly."""
+        token = self.value
 
         def bear(request: Any) -> Any:
             request.headers["Authorization"] = f"Bearer {token}"

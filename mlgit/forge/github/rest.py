@@ -56,6 +56,10 @@ class Credential(Protocol):
     def source(self) -> str:
         """Where it was found, for people."""
 
+    @property
+    def value(self) -> str:
+        """The token, as it is good now."""
+
     def sign(self, session: Any) -> None:
         """Let all that *session* asks from now on be signed; called before each request, so that it can be renewed."""
 
@@ -222,7 +226,7 @@ class Rest:
             try:
                 answer = self._session.request(method, address, **more)
                 told = answer.json() if parsed and answer.content and answer.status_code < 400 else None
-            except (requests.RequestException, ValueError) as exc:  # no answer, half of one, or what is no JSON
+            except requests.RequestException as exc:  # no answer, half of one, or what is no JSON
                 if again and not last:
                     self._wait(0.5 * 2**tried, "it does not answer")
                     continue

@@ -63,11 +63,17 @@ def where(options: ForgeOptions, address: str | None, environ: Mapping[str, str]
 def checked(api: str) -> str:
     """*api*, if a token may be sent there: not in plain sight of a network. Raises `UsageError`."""
     parts = urlsplit(api)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if parts.scheme != "https" and not is_near(api):
         raise UsageError(f"{api[:80]!r} is no address that a token may be sent to.", fix="begin it with https://")
     if parts.username or parts.query or parts.fragment:
         raise UsageError(f"{api[:80]!r} holds more than an address.", fix="write it like https://HOST/api/v3")
     return api.rstrip("/")
+
+
+def is_near(address: str) -> bool:
+    """Whether *address* is on this machine, so that nobody listens on the way."""
+    parts = urlsplit(address)
+    return parts.scheme == "http" and parts.hostname in _LOOPBACK
 
 
 def is_githubs(host: str) -> bool:
