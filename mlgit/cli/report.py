@@ -59,6 +59,10 @@ def command(
     place = wiring.place()
     if number is not None and not (dry_run or file or as_json):
         posted = reporting.report_on(place, number)
+        if not wiring.forge(place).capabilities.writable:
+            markdown.say(posted)
+            output.note(f"we may only read #{number}: nothing was posted")
+            return
         output.say(posted.partition("\n")[0].lstrip("# "))
         output.note(f"on pull request #{number}")
         return

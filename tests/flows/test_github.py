@@ -54,12 +54,15 @@ def test_a_run_becomes_a_pull_request_on_github_and_is_merged_there(place: Place
     mlgit("run", "-n", "better", "--", sys.executable, "train.py", cwd=place.folder)
 
     opened = json.loads(mlgit("pr", "open", "better", "--json", cwd=place.folder).stdout)
+    before = len(place.there.asked)
     mlgit("report", "1", cwd=place.folder)
+    unchanged = place.there.asked[before:]
     shown = json.loads(mlgit("pr", "show", "1", "--json", cwd=place.folder).stdout)
     place.git("checkout", "-q", "train.py")
     merged = mlgit("pr", "merge", "1", cwd=place.folder)
 
     assert (opened["author"], opened["url"]) == ("ada", f"https://github.com/{NAME}/pull/1")
+    assert unchanged == [f"GET /repos/{NAME}/pulls/1", "POST /graphql"]
     (comment,) = shown["comments"]
     assert "accuracy" in comment["body"]
     assert "../blob/mlgit-assets/" in comment["body"]
@@ -111,15 +114,22 @@ def test_a_job_pushes_and_fetches_by_its_token_which_lies_on_no_disk(
         assert not {b"token-of-ada", secret.encode()} & {*file.read_bytes().split()}, file
 
 
-def test_a_report_that_changes_nothing_is_two_requests(place: Place, mlgit: Script):
-    (place.folder / "train.py").write_text(TRAIN)
-    mlgit("run", "-n", "better", "--", sys.executable, "train.py", cwd=place.folder)
-    mlgit("pr", "open", "better", cwd=place.folder)
-    before = len(place.there.asked)
+def test_a_report_that_cannot_be_posted_is_printed_whole(place: Place, mlgit: Script, monkeypatch: pytest.MonkeyPatch):
+    place.git("checkout", "-q", "-b", "feature")
+    place.git("commit", "-q", "--allow-empty", "-m", "one")
+    mlgit("pr", "open", cwd=place.folder)
+    event = {"pull_request": {"head": {"repo": {"full_name": "eve/churn"}}, "base": {"repo": {"full_name": NAME}}}}
+    (place.folder / ".git/event.json").write_text(json.dumps(event))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_EVENT_NAME", "pull_request")
+    monkeypatch.setenv("GITHUB_EVENT_PATH", str(place.folder / ".git/event.json"))
+    place.there.asked.clear()
 
-    mlgit("report", "1", cwd=place.folder)
+    done = mlgit("report", "1", cwd=place.folder)
 
-    assert place.there.asked[before:] == [f"GET /repos/{NAME}/pulls/1", "POST /graphql"]
+    assert done.stdout.startswith("### ")
+    assert "nothing was posted" in done.stderr
+    assert place.there.asked == [f"GET /repos/{NAME}/pulls/1"]
 
 
 def test_what_is_proposed_is_pushed_and_nobodys_work_is_lost(place: Place, mlgit: Script):
