@@ -21,11 +21,11 @@ from mlgit.core.sweep import Sweep
 from mlgit.git.repo import Repo
 from mlgit.store import result
 from mlgit.store.telling import Account
-from mlgit.sweeps import agent, claiming, record
+from mlgit.sweeps import agent, record
 from mlgit.sweeps import file as files
-from mlgit.sweeps.claims import Agent
+from mlgit.sweeps.agent.slots import Launcher
+from mlgit.sweeps.claims import Agent, claiming
 from mlgit.sweeps.plan import Trial
-from mlgit.sweeps.slots import Launcher
 
 TRIALS = 10_000
 FEW = 8

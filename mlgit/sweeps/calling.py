@@ -28,13 +28,14 @@ from mlgit.index import query
 from mlgit.store import recover
 from mlgit.store.place import Place
 from mlgit.sweeps import agent as agents
-from mlgit.sweeps import claiming, claims, command, plan, record, watching
+from mlgit.sweeps import claims, command, plan, record, watching
 from mlgit.sweeps import file as files
-from mlgit.sweeps import through as remotes
-from mlgit.sweeps.holding import Board
+from mlgit.sweeps.agent.slots import Launcher
+from mlgit.sweeps.claims import claiming
+from mlgit.sweeps.claims import through as remotes
+from mlgit.sweeps.claims.holding import Board
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.pruning import Eye
-from mlgit.sweeps.slots import Launcher
 from mlgit.tracking import begin, names, pinned, session
 from mlgit.tracking import wish as wishes
 from mlgit.tracking.ending import exit_code

@@ -141,9 +141,10 @@ def run_sweep(
     from mlgit.git.loose import Loose
     from mlgit.index import query
     from mlgit.launch import process, warm
-    from mlgit.sweeps import agent, claiming, claims, holding, starting, watching
-    from mlgit.sweeps import through as remotes
-    from mlgit.sweeps.slots import Launcher
+    from mlgit.sweeps import agent, claims, starting, watching
+    from mlgit.sweeps.agent.slots import Launcher
+    from mlgit.sweeps.claims import claiming, holding
+    from mlgit.sweeps.claims import through as remotes
 
     settings = process.Settings(log_dir=task.scratch)
     begin = warm.Warm(("mlgit.cli.run", "mlgit.tracking.command.run"))

@@ -21,7 +21,7 @@ from mlgit.dvc.caches.memory import Memory
 from mlgit.git.repo import Repo
 from mlgit.index import build, query, shard, sharding
 from mlgit.store import garbage, runs, shards
-from mlgit.sweeps import claiming
+from mlgit.sweeps.claims import claiming
 from mlgit.tracking import session
 from mlgit.wiring import upkeep
 

@@ -19,11 +19,11 @@ from mlgit.errors import MlgitError
 from mlgit.launch import process
 from mlgit.sweeps import agent, claims, judging, starting
 from mlgit.sweeps import file as files
+from mlgit.sweeps.agent.slots import Launcher
 from mlgit.sweeps.claims import Agent, Claim, Claims, Pace
 from mlgit.sweeps.parameter import canonical
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.record import Task
-from mlgit.sweeps.slots import Launcher
 
 GRID = """
 method: grid

@@ -23,8 +23,8 @@ from mlgit.core.sweep import Sweep
 from mlgit.errors import GitError
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.sweeps import claiming, record
-from mlgit.sweeps.claims import Claims
+from mlgit.sweeps import record
+from mlgit.sweeps.claims import Claims, claiming
 
 Mlgit = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlgit.core.job import JobState
 from mlgit.core.run import Run, State
-from mlgit.sweeps.ending import Ending
+from mlgit.sweeps.agent.ending import Ending
 from mlgit.sweeps.plan import Trial
 from tests.sweeps.test_agent import Board, task
 

@@ -18,7 +18,8 @@ from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import jobs
-from mlgit.sweeps import record, through
+from mlgit.sweeps import record
+from mlgit.sweeps.claims import through
 from tests import git_http, kube
 from tests.conftest import make_repo, need
 from tests.contracts import launching

@@ -20,8 +20,8 @@ from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.store import meeting
-from mlgit.sweeps import claiming, record, through
-from mlgit.sweeps.claims import Claim, Claims
+from mlgit.sweeps import record
+from mlgit.sweeps.claims import Claim, Claims, claiming, through
 from tests.git_http import serving
 
 Mlgit = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -233,7 +233,8 @@ FUNCTION = """
 import sys, time, mlgit
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
-from mlgit.sweeps import claiming, record, through
+from mlgit.sweeps import record
+from mlgit.sweeps.claims import claiming, through
 
 repo = Repo.find(__import__("pathlib").Path.cwd())
 sweep = record.find(repo, "repo", sys.argv[1])

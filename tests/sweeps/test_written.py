@@ -13,7 +13,8 @@ import pytest
 from mlgit import resources
 from mlgit.documents import reader, schema
 from mlgit.errors import ConfigError
-from mlgit.sweeps import file, written
+from mlgit.sweeps import file
+from mlgit.sweeps.file import written
 from tests.conftest import need
 
 SCHEMA = resources.schemas() / "sweep.json"

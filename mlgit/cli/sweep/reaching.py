@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mlgit.core.sweep import Sweep
     from mlgit.git.remote import Remote
     from mlgit.store.place import Place
-    from mlgit.sweeps import claiming, through
+    from mlgit.sweeps.claims import claiming, through
 
 THROUGH = click.option(
     "--through", metavar="REMOTE", envvar="MLGIT_SWEEP_THROUGH", show_envvar=True,
@@ -24,7 +24,7 @@ def remote(place: Place, name: str | None) -> Remote | None:
     """The remote *name*, whose sweeps are known here from now on; None where none is named. Raises `MlgitError`."""
     if not name:
         return None
-    from mlgit.sweeps import through
+    from mlgit.sweeps.claims import through
 
     found = through.reach(place.repo, name)
     through.bring(found)
@@ -33,6 +33,6 @@ def remote(place: Place, name: str | None) -> Remote | None:
 
 def board(place: Place, sweep: Sweep, far: Remote | None) -> claiming.Board | through.Board:
     """Where the agents of *sweep* see one another: here, or on the remote *far*."""
-    from mlgit.sweeps import claiming, through
+    from mlgit.sweeps.claims import claiming, through
 
     return through.Board(far, sweep, output.note) if far else claiming.Board(place.repo, sweep)

@@ -15,14 +15,15 @@ from mlgit.core.sweep import Sweep, SweepState
 if TYPE_CHECKING:
     from mlgit.store.place import Place
     from mlgit.sweeps.claims import Agent, Claim, Claims
-    from mlgit.sweeps.holding import Board
+    from mlgit.sweeps.claims.holding import Board
     from mlgit.sweeps.plan import Trial
     from mlgit.sweeps.space import SweepFile
 
 
 def of(place: Place, sweep: Sweep, board: Board) -> Standing:
     """How *sweep* stands now, as *board* has it. Raises `ConfigError` where this version cannot read its file."""
-    from mlgit.sweeps import claiming, judging, record
+    from mlgit.sweeps import judging, record
+    from mlgit.sweeps.claims import claiming
 
     sweep, claims = board.look()
     file, trials = record.trials(place.repo, sweep)

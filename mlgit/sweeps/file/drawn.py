@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlgit.documents.reader import Document
-from mlgit.sweeps import written
+from mlgit.sweeps.file import written
 from mlgit.sweeps.parameter import Choice, Parameter, Real, Stepped, Whole, canonical
 from mlgit.sweeps.space import Method
 

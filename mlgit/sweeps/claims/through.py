@@ -24,8 +24,8 @@ from mlgit.git.remote import Remote, bare
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
 from mlgit.store import meeting, sync
-from mlgit.sweeps import claiming, record
-from mlgit.sweeps.claims import Agent, Claims, Pace
+from mlgit.sweeps import record
+from mlgit.sweeps.claims import Agent, Claims, Pace, claiming
 
 PACE = Pace(look=10.0, beat=60.0, lease=300.0, block=60.0)
 """What goes through a remote is rare: a forge would rather have few pushes."""

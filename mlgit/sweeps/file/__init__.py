@@ -1,7 +1,7 @@
 """A sweep file in W&B's own words, read into records.
 
-What is written (`mlgit.sweeps.written`) is checked; what cannot be is refused by name and line. W&B's keys that mean
-nothing here are said (`SweepFile.aside`): nothing is skipped in silence.
+What is written (`written`) is checked; what cannot be is refused by name and line. Keys of W&B's that mean nothing here
+are said (`SweepFile.aside`): nothing is skipped in silence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from mlgit.documents.older import reread
 from mlgit.documents.reader import Document, parse
 from mlgit.sweeps import command as commands
-from mlgit.sweeps import searched, written
+from mlgit.sweeps.file import searched, written
 from mlgit.sweeps.parameter import Number
 from mlgit.sweeps.space import (
     SEED,

@@ -16,14 +16,14 @@ from mlgit.core.job import JobState
 from mlgit.core.run import Run
 from mlgit.core.sweep import SweepState
 from mlgit.sweeps import plan
-from mlgit.sweeps.choosing import Choosing
+from mlgit.sweeps.agent.choosing import Choosing
+from mlgit.sweeps.agent.ending import Ending
+from mlgit.sweeps.agent.history import TWICE, History, Runs
+from mlgit.sweeps.agent.slots import J, Launcher, Slots
 from mlgit.sweeps.claims import Agent, Claim, Claims, Pace
-from mlgit.sweeps.ending import Ending
-from mlgit.sweeps.history import TWICE, History, Runs
-from mlgit.sweeps.holding import Board, Hold
+from mlgit.sweeps.claims.holding import Board, Hold
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.record import Task
-from mlgit.sweeps.slots import J, Launcher, Slots
 
 MOST_TRIES = 3
 """So often a point is tried whose trials are ended from outside while their agent goes on."""

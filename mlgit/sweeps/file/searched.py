@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from mlgit.documents.reader import Document
 from mlgit.errors import UsageError
 from mlgit.sweeps import rule as rules
-from mlgit.sweeps import written
-from mlgit.sweeps.drawn import Drawing
+from mlgit.sweeps.file import written
+from mlgit.sweeps.file.drawn import Drawing
 from mlgit.sweeps.parameter import Choice, Parameter
 from mlgit.sweeps.rule import Rule
 from mlgit.sweeps.space import MOST_COUNTED, Method, Space, in_order

@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mlgit.sweeps import claims, judging
+from mlgit.sweeps.agent.history import History
 from mlgit.sweeps.claims import Claims
-from mlgit.sweeps.history import History
-from mlgit.sweeps.holding import Hold
+from mlgit.sweeps.claims.holding import Hold
 from mlgit.sweeps.record import Task, bound
 from mlgit.sweeps.space import Method
 

@@ -14,7 +14,7 @@ from mlgit.core.run import Run
 from mlgit.core.sweep import SweepState
 from mlgit.errors import MlgitError
 from mlgit.sweeps import judging
-from mlgit.sweeps.holding import Board
+from mlgit.sweeps.claims.holding import Board
 from mlgit.sweeps.judging import Used
 from mlgit.sweeps.plan import Trial
 from mlgit.sweeps.record import Task

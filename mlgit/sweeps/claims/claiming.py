@@ -24,8 +24,8 @@ from mlgit.documents.writer import as_data, dump
 from mlgit.errors import GitError, MlgitError, UsageError
 from mlgit.git.repo import Move, Repo, is_passing
 from mlgit.store import live, locks
-from mlgit.sweeps import holding, record
-from mlgit.sweeps.claims import Agent, Claims, Pace, renew
+from mlgit.sweeps import record
+from mlgit.sweeps.claims import Agent, Claims, Pace, holding, renew
 from mlgit.tracking import names, threads
 
 _PATIENCE = 60.0
