@@ -34,7 +34,10 @@ def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFac
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
         is_ours = name == "MLGIT_REQUIRE" or name.startswith("MLGIT_TEST_")
-        if name.startswith(("GIT_", "MLGIT_", "WANDB_", "DVC_", "XDG_", "PIP_", "UV_")) and not is_ours:
+        if (
+            name.startswith(("GIT_", "GH_", "GITHUB_", "MLGIT_", "WANDB_", "DVC_", "XDG_", "PIP_", "UV_"))
+            and not is_ours
+        ):
             monkeypatch.delenv(name)
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # every process would compile mlgit anew
     for name, value in {

@@ -221,6 +221,7 @@ def test_what_has_not_changed_is_told_from_memory(place: Place):
         ([(429, {}, {"message": "slow down"})], [60]),
         ([(403, {}, {"message": "You have exceeded a secondary rate limit."})], [60]),
         ([(403, {"retry-after": "9"}, {"message": "abuse"}), (503, {}, None)], [9, 1]),
+        ([(429, {"retry-after": "soon", "x-ratelimit-reset": "later"}, {"message": "slow down"})], [60]),
     ],
 )  # fmt: skip
 def test_what_passes_is_asked_again_and_a_long_wait_is_said(place: Place, answers: list[Any], waited: list[float]):
@@ -271,6 +272,8 @@ def test_two_writes_are_a_second_apart(place: Place):
         (404, {}, "Not Found", "no pull request #1"),
         (422, {}, "Validation Failed", "Validation Failed"),
         (429, {"retry-after": "900"}, "slow down", "wait until"),
+        (429, {"retry-after": "9" * 400}, "slow down", "wait until another day"),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9" * 5000}, "slow down", "until another day"),
         (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "4102444800"}, "API rate limit exceeded",
          "too much was asked"),
     ],
@@ -320,6 +323,27 @@ def test_a_job_for_a_fork_is_known_to_write_nothing(
     usual = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request"}
 
     assert rights.is_read_only(usual | {"GITHUB_EVENT_PATH": str(tmp_path / "event.json")} | environ) is expected
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected", "waited"),
+    [
+        ([{"type": "RATE_LIMITED", "message": "API rate limit exceeded for user ID 7."}], None, [60]),
+        ([{"type": "RATE_LIMIT", "code": "graphql_rate_limit", "message": "exceeded for ID 7."}], None, [60]),
+        ([{"message": "Something went wrong while executing your query."}], None, [0.5]),
+        ([{"message": "Field 'fullDatabaseId' doesn't exist on type 'IssueComment'"}], "fullDatabaseId", []),
+    ],
+)  # fmt: skip
+def test_graphql_refuses_without_any_data(place: Place, errors: list[Any], expected: str | None, waited: list[float]):
+    forge = place.forge()
+    place.there.answers.append((200, {}, {"errors": errors}))
+
+    if expected:
+        with pytest.raises(RefusedError, match=expected):
+            forge.comments(place.number)
+    else:
+        assert forge.comments(place.number) == []
+    assert place.waited == waited
 
 
 def test_graphql_refuses_with_the_status_of_a_success(place: Place):

@@ -115,6 +115,14 @@ def test_a_token_is_in_no_word_about_it():
     assert "gho_secret" not in f"{token!r}{app!r}{token}{app}"
 
 
+@pytest.mark.parametrize("spoiled", ["gho_secret\ngho_secret", "gho_secret\u2026", "gho secret", "\u200bgho_secret"])
+def test_a_token_that_cannot_be_sent_is_refused_by_where_it_was_found(spoiled: str):
+    with pytest.raises(UsageError, match="environment's GH_TOKEN is none") as raised:
+        credentials.find(PUBLIC, {"GH_TOKEN": spoiled})
+
+    assert "secret" not in str(raised.value)
+
+
 @pytest.fixture(scope="module")
 def keys() -> tuple[str, str]:
     """An App's private key and its public one."""

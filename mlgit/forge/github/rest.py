@@ -26,6 +26,8 @@ _READINGS = 3
 """How often a list of several pages is read, until it stands still."""
 _LONGEST = 120.0
 """Seconds that are waited at most because GitHub asks for it."""
+_DAY = 86_400.0
+"""Seconds within which a time of the day says enough."""
 _NOTICED = 2.0
 """Seconds after which a person wonders."""
 _APART = 1.0
@@ -34,8 +36,13 @@ _SECONDS = 30.0
 """How long it may take over each word."""
 _IDEMPOTENT = ("GET", "PATCH")
 """What does no harm when it is done twice."""
+_NUMBER = re.compile("[0-9]+")
+_TOKEN = re.compile(r"[!-~]+")
 _NEXT = re.compile(r'[?&]page=(\d+)[^<>]*>;\s*rel="next"')
-_STATUSES = {"NOT_FOUND": 404, "FORBIDDEN": 403, "INSUFFICIENT_SCOPES": 403, "STALE_DATA": 409, "RATE_LIMITED": 429}
+_STATUSES = {
+    "NOT_FOUND": 404, "FORBIDDEN": 403, "INSUFFICIENT_SCOPES": 403, "STALE_DATA": 409, "RATE_LIMITED": 429,
+    "RATE_LIMIT": 429,
+}  # fmt: skip
 """GraphQL's words for what HTTP has numbers for."""
 
 
@@ -70,6 +77,11 @@ class Token:
 
     value: str = field(repr=False)
     source: str
+
+    def __post_init__(self) -> None:
+        if not _TOKEN.fullmatch(self.value):  # which a request would refuse in words that show it
+            why = "it holds a line's end, a blank or a letter that no token has"
+            raise UsageError(f"The token of {self.source} is none.", why=why, fix="give it as GitHub showed it, alone")
 
     def sign(self, session: Any) -> None:
         """By github3.py's own means."""
@@ -284,9 +296,11 @@ class Rest:
         if status >= 500:
             return SilentError("GitHub is in trouble.", why=why, fix="see https://www.githubstatus.com, and try again")
         if is_too_much(status, headers, said):
-            seconds = headers.get("retry-after", "")
-            until = time.time() + int(seconds) if seconds.isdecimal() else int(headers.get("x-ratelimit-reset", "0"))
-            fix = f"wait until {time.strftime('%H:%M', time.localtime(until))}" if until else "wait some minutes"
+            seconds, fix = _asked(headers, time.time()), "wait some minutes"
+            if seconds is not None:
+                is_today = seconds < _DAY
+                until = time.strftime("%H:%M", time.localtime(time.time() + seconds)) if is_today else "another day"
+                fix = f"wait until {until}"
             what = "GitHub answers no more for now: too much was asked."
             return RefusedError(what, status=status, said=said, why=why, fix=fix)
         told = {
@@ -307,13 +321,20 @@ def pause(
     *again*: whether it may be done twice.
     """
     if is_too_much(status, headers, said):
-        seconds = 60.0 * 2**tried  # what GitHub asks of those whom it does not tell
-        if (given := headers.get("retry-after", "")).isdecimal():
-            seconds = float(given)
-        elif headers.get("x-ratelimit-remaining") == "0" and headers.get("x-ratelimit-reset", "").isdecimal():
-            seconds = max(1.0, float(headers["x-ratelimit-reset"]) - now)
+        seconds = _asked(headers, now)
+        if seconds is None:
+            seconds = 60.0 * 2**tried  # what GitHub asks of those whom it does not tell
         return seconds if seconds <= _LONGEST else None
     return 0.5 * 2**tried if status >= 500 and again else None
+
+
+def _asked(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that GitHub says to wait; None where it does not, or not in numbers."""
+    if _NUMBER.fullmatch(given := headers.get("retry-after", "")):
+        return float(given)
+    if headers.get("x-ratelimit-remaining") == "0" and _NUMBER.fullmatch(until := headers.get("x-ratelimit-reset", "")):
+        return max(1.0, float(until) - now)
+    return None
 
 
 def is_too_much(status: int, headers: Mapping[str, str], said: str = "") -> bool:
@@ -324,8 +345,10 @@ def is_too_much(status: int, headers: Mapping[str, str], said: str = "") -> bool
 
 def _status(answer: Any, told: Any) -> tuple[int, str]:
     """How it ended, in HTTP's numbers, and GitHub's message: GraphQL says of a refusal that all went well."""
-    if isinstance(told, dict) and "data" in told and (errors := told.get("errors")):
+    if answer.url.endswith("/graphql") and isinstance(told, dict) and (errors := told.get("errors")):
         said = "; ".join(str(one.get("message", "")) for one in errors)
+        if said.startswith("Something went wrong"):  # and it took too long, of which GitHub has no type
+            return 502, said
         return _STATUSES.get(str(errors[0].get("type")), 422), said
     return answer.status_code, _said(answer) if answer.status_code >= 400 else ""
 
