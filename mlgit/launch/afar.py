@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,12 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlgit.artifacts import carrying
 from mlgit.core import refs
-from mlgit.errors import GitError, NotFoundError, UsageError
+from mlgit.dvc.caches import databases
+from mlgit.dvc.remotes import remote as far
+from mlgit.errors import GitError, MlgitError, NotFoundError, UsageError
 from mlgit.git import process
 from mlgit.git.remote import Remote, bare
 from mlgit.git.repo import Repo
 from mlgit.launch import code
+from mlgit.store import live
 
 TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
 """Variables of which the first that is set opens the remote that a clone is made of."""
@@ -67,7 +72,8 @@ def clone(address: str, wanted: str, *, tell: Callable[[str], None]) -> Iterator
     """A folder of a clone of *address*, with the code *wanted*: `COMMIT`, or `COMMIT:FOLDER` of it; a branch will do.
 
     The data that DVC tracks lies there too, as far as it is to be had, else *tell* hears of it. Afterwards the clone is
-    gone, unless a run in it is not on the remote. Raises `GitError`, `NotFoundError`, `UsageError`.
+    gone, unless it has something that is nowhere else: a run, what one has said since, bytes of an artifact.
+    Raises `GitError`, `NotFoundError`, `UsageError`.
     """
     name, _, inside = wanted.partition(":")
     base, remote = Path(tempfile.mkdtemp(prefix="mlgit-")), None
@@ -88,8 +94,8 @@ def clone(address: str, wanted: str, *, tell: Callable[[str], None]) -> Iterator
         code.bring_data(top, tell)
         yield folder
     finally:
-        if remote and (left := _unsent(remote)):
-            tell(f"what is not on {bare(address)} yet is kept: git -C {top} push origin {left[0]}")
+        if remote and (left := _left(remote, base)):
+            tell(left)
         else:
             shutil.rmtree(base, ignore_errors=True)
 
@@ -112,11 +118,41 @@ def _commit(remote: Remote, name: str) -> str:
     return found
 
 
-def _unsent(remote: Remote) -> list[str]:
-    """The runs of the clone that *remote* does not have, or may not have."""
-    mine = remote.repo.refs(refs.RUNS)
+def _left(remote: Remote, base: Path) -> str:
+    """What lies in the clone below *base* and nowhere else, with the way to save it; nothing where all is elsewhere."""
+    repo = remote.repo
+    kept = f"are kept: cd {shlex.quote(str(repo.folder))} &&"
     try:
-        there = remote.refs(f"{refs.RUNS}*")
+        if _unsent(remote) or live.folders(repo):
+            return f"runs that are not on {bare(remote.address)} yet {kept} mlgit push"
+        homeless = {one.content: one.label for one in carrying.everything(repo) if _is_homeless(repo, one, base)}
+    except MlgitError as exc:
+        return f"runs {kept} mlgit push (whether that is needed is not known: {exc.what})"
+    if not homeless:
+        return ""
+    some, *more = homeless.values()
+    also = f" and {len(more)} more" if more else ""
+    why = "there was no default DVC remote for them"
+    return f"the bytes of {some}{also} {kept} dvc init && dvc remote add -d NAME URL && mlgit push ({why})"
+
+
+def _unsent(remote: Remote) -> bool:
+    """Whether a run of the clone says something that *remote* does not have, or may not have."""
+    repo, mine = remote.repo, remote.repo.refs(refs.RUNS)
+    try:
+        there = remote.refs(f"{refs.RUNS}*") if mine else {}
+        if not mine.keys() <= there.keys():
+            return True
+        moved = {tip: there[ref] for ref, tip in mine.items() if there[ref] != tip}
+        remote.fetch(moved.values())
+        return not all(repo.is_ancestor(tip, new) for tip, new in moved.items())
     except GitError:
-        there = {}
-    return [ref for ref in mine if ref not in there]
+        return bool(mine)
+
+
+def _is_homeless(repo: Repo, piece: carrying.Piece, base: Path) -> bool:
+    """Whether the bytes of *piece* lie below *base*, and have no remote to go to."""
+    places = (databases.place(database, piece.content) for database in databases.of(repo, piece.folder))
+    return any(place.resolve().is_relative_to(base.resolve()) and place.exists() for place in places) and (
+        far.unsent(repo, (), folder=piece.folder) is None
+    )
