@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from mlgit.errors import MlgitError
 from mlgit.store.place import Place
-from mlgit.wiring import forge
+from mlgit.wiring import forge, on_github
 from mlgit.wiring.named import in_use, only_of, still_only_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mlgit.core.run import Run
+    from mlgit.forge.base import Forge
     from mlgit.git.repo import Repo
     from mlgit.store.check import Finding
     from mlgit.store.garbage import Garbage
@@ -25,15 +26,23 @@ if TYPE_CHECKING:
 def archivable(place: Place, runs: Sequence[Run]) -> tuple[list[Run], dict[str, str]]:
     """(those of *runs* that can be folded into the archive now, id → why for each that stays).
 
-    A forge that does not answer stops nobody: what is folded can be given back.
+    A forge that does not answer at once stops nobody: what is folded can be given back.
     """
     from mlgit.store import folding
 
     heads: set[str] = set()
-    with suppress(MlgitError):
-        heads = {pull.head for pull in forge(place).pulls()}
+    if runs:
+        with suppress(MlgitError):
+            heads = _proposed(place)
     why = folding.staying(place.repo, runs, heads)
     return [run for run in runs if run.id not in why], why
+
+
+def _proposed(place: Place) -> set[str]:
+    """The branches that open pull requests propose; GitHub is asked once, for it may be out of reach."""
+    there = on_github(place)
+    asked: Forge = there[0].hurried() if there else forge(place)
+    return {pull.head for pull in asked.pulls()}
 
 
 def fold(place: Place, runs: Sequence[Run], done: Callable[[int], None] = lambda _: None) -> list[Run]:

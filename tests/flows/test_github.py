@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mlgit.forge.github.forge import GitHubForge
 from tests import git_http, github
 from tests.conftest import make_repo, need
 from tests.github import NAME, GitHub
@@ -190,3 +191,21 @@ def test_login_where_pull_requests_live_in_a_folder_says_so(inside: object, mlgi
     assert "in the repository's own git folder" in mlgit("login").stdout
     assert json.loads(mlgit("login", "--json").stdout) == {"forge": "folder", "me": "Ada", "writable": True}
     assert mlgit("login", "--check", check=False).returncode == 1
+
+
+def test_archiving_asks_once_which_branches_are_proposed_and_goes_on_where_nothing_answers(place: Place, mlgit: Script):
+    for name in ("one", "two"):
+        mlgit("run", "-n", name, "--", sys.executable, "-c", "import mlgit; mlgit.init()", cwd=place.folder)
+    branch = json.loads(mlgit("show", "one", "--json", cwd=place.folder).stdout)["branch"]
+    place.git("push", "-q", "origin", branch)
+    GitHubForge(github.rest(place.there, "ada"), NAME).open(head=branch, base="main", title="evidence")
+    place.there.asked.clear()
+
+    kept = mlgit("archive", "one", cwd=place.folder, check=False)
+    place.there.answers.append((429, {"retry-after": "100"}, {"message": "slow down"}))
+    folded = mlgit("archive", "two", cwd=place.folder)
+
+    assert "an open pull request proposes its branch" in kept.stderr
+    assert "asked again" not in folded.stderr
+    assert place.there.asked == [f"GET /repos/{NAME}/pulls"] * 2
+    assert "two-" in folded.stdout

@@ -66,6 +66,10 @@ class GitHubForge:
         self._me: str | None = None
         self._is_read_only = rights.is_read_only(os.environ)
 
+    def hurried(self) -> GitHubForge:
+        """The same, without the clone, for what nothing waits for."""
+        return GitHubForge(self.rest.hurried(), self.name)
+
     @property
     def me(self) -> str:
         """Our own name there."""

@@ -10,7 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -32,8 +32,7 @@ _NOTICED = 2.0
 """Seconds after which a person wonders."""
 _APART = 1.0
 """Seconds between two writes (https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api)."""
-_SECONDS = 30.0
-"""How long it may take over each word."""
+_SECONDS, _HURRIED = 30.0, 3.0
 _IDEMPOTENT = ("GET", "PATCH")
 """What does no harm when it is done twice."""
 _NUMBER = re.compile("[0-9]+")
@@ -119,6 +118,13 @@ class Rest:
     credential: Credential | None = None
     say: Callable[[str], object] = field(default=_say, repr=False)
     """Hears, in one line, why we wait."""
+    tries: int = _TRIES
+    seconds: float = _SECONDS
+    """How long GitHub may take over each word."""
+
+    def hurried(self) -> Rest:
+        """The same for what nothing waits for: asked once, and not listened to for long."""
+        return replace(self, tries=1, seconds=_HURRIED)
 
     def get(self, path: str, **params: Any) -> Any:
         """What is at *path*, read from JSON. Raises `RefusedError`, `SilentError`, `UsageError`."""
@@ -232,8 +238,8 @@ class Rest:
         address = path if path.startswith(f"{self.api.removesuffix('/v3')}/") else f"{self.api}/{path}"
         what, writes = f"{method} {address}", method != "GET" if writes is None else writes
         again = (not writes or method in _IDEMPOTENT) if again is None else again
-        for tried in range(_TRIES):
-            last = tried == _TRIES - 1
+        for tried in range(self.tries):
+            last = tried == self.tries - 1
             self._signed(writes=writes)
             try:
                 answer = self._session.request(method, address, **more)
@@ -287,7 +293,7 @@ class Rest:
     def _session(self) -> Any:
         from github3.session import GitHubSession
 
-        session = GitHubSession(default_connect_timeout=_SECONDS, default_read_timeout=_SECONDS)
+        session = GitHubSession(default_connect_timeout=self.seconds, default_read_timeout=self.seconds)
         session.headers.update({"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": _VERSION})
         return session
 
