@@ -77,6 +77,7 @@ class Importance:
 
     metric: str
     trials: int
+    """How many it rests on; those that differ by their seed alone are one."""
     drivers: tuple[Driver, ...] = ()
     """The most important first."""
     explained: float | None = None
@@ -105,6 +106,11 @@ class Findings:
     """Of several metrics, the places of those that no other beats in all of them."""
     importances: tuple[Importance, ...] = ()
     """One a metric."""
+
+    @property
+    def unit(self) -> str:
+        """What one of the points is called: a trial, unless seeds repeat it."""
+        return "point" if any(point.runs > 1 for point in self.points) else "trial"
 
     @property
     def best(self) -> Point | None:

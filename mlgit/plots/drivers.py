@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlgit.core import figures
 from mlgit.core.findings import Importance
 from mlgit.plots import canvas
 
@@ -9,8 +10,11 @@ MOST = 20
 """Params with a bar of their own."""
 
 
-def drivers(importance: Importance) -> bytes:
-    """A bar a param: what it explains by itself, what only together with others; and its correlation beside it."""
+def drivers(importance: Importance, *, unit: str = "trial") -> bytes:
+    """A bar a param: what it explains by itself, what only together with others; and its correlation beside it.
+
+    *unit*: what one of those that it rests on is called.
+    """
     shown = importance.drivers[:MOST]
     names = canvas.distinct([one.name for one in shown], 34)
     rows = range(len(shown))
@@ -47,10 +51,10 @@ def drivers(importance: Importance) -> bytes:
                 handles=left.containers[:2], loc="outside lower left", ncols=2, frameon=False, labelcolor=canvas.INK
             )
         else:
-            canvas.say_empty(left, "too few trials")
+            canvas.say_empty(left, f"too few {unit}s")
         for axes in (left, right):
             axes.grid(visible=False, axis="y")
-        figure.text(0.995, 0.015, _told(importance), ha="right", va="bottom", fontsize=8.5)
+        figure.text(0.995, 0.015, _told(importance, unit), ha="right", va="bottom", fontsize=8.5)
         return png()
 
 
@@ -63,9 +67,9 @@ def _with_count(name: str, trials: int, of: int) -> str:
     return name if trials == of else f"{name}  (of {trials})"
 
 
-def _told(importance: Importance) -> str:
+def _told(importance: Importance, unit: str) -> str:
     left = len(importance.drivers) - MOST
     more = f" · {left} more params" if left > 0 else ""
     explained = importance.explained
-    known = "" if explained is None else f" · explains {max(0.0, explained):.0%} of trials it was not shown"
-    return f"{importance.trials} trials{known}{more}"
+    known = "" if explained is None else f" · explains {max(0.0, explained):.0%} of {unit}s it was not shown"
+    return f"{figures.count(importance.trials, unit)}{known}{more}"

@@ -30,7 +30,7 @@ def front(findings: Findings, across: int = 0, up: int = 1) -> bytes:
             markersize=5,
             alpha=0.6,
             markeredgewidth=0,
-            label="trial",
+            label=findings.unit,
         )
         rises = findings.aims[across].goal is not Goal.MAXIMIZE
         axes.plot(
@@ -44,7 +44,7 @@ def front(findings: Findings, across: int = 0, up: int = 1) -> bytes:
             canvas.to_log(axes.xaxis, axes.set_xscale)
         canvas.scale(axes, ys)
         if not best:
-            canvas.say_empty(axes, "no trial has both metrics")
+            canvas.say_empty(axes, f"no {findings.unit} has both metrics")
         figure.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=canvas.INK)
         return png()
 

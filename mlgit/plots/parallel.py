@@ -47,7 +47,7 @@ def parallel(findings: Findings, params: Sequence[str], metric: int = 0) -> byte
     long = max(len(name) for name in names) > 90 // len(names)
     with canvas.sheet(1, height=3.9, width=canvas.WIDTH) as (figure, (axes,), png):
         if not drawn:
-            canvas.say_empty(axes, "no trial has a value")
+            canvas.say_empty(axes, f"no {findings.unit} has a value")
             return png()
         for number, point in enumerate(drawn):
             goodness = number / (len(drawn) - 1) if len(drawn) > 1 else 1.0
@@ -64,7 +64,7 @@ def parallel(findings: Findings, params: Sequence[str], metric: int = 0) -> byte
         axes.set_axis_off()
         left = len(params) - len(shown)
         told = f"best: {canvas.legible(best.name, 40)}" if best in drawn and best else ""
-        some = f"{len(drawn)} of {len(points)} trials" if len(points) > len(drawn) else ""
+        some = f"{len(drawn)} of {figures.count(len(points), findings.unit)}" if len(points) > len(drawn) else ""
         _legend(figure, told, filter(None, (some, f"{left} more params" if left > 0 else "")))
         return canvas.small(png())
 

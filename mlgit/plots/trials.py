@@ -90,6 +90,8 @@ class _Marks:
     values: Sequence[float]
     """nan for what has none."""
     goal: Goal | None
+    unit: str = "trial"
+    """What one of them is called."""
     rings: Sequence[bool] = ()
     pruned: Sequence[bool] = ()
     """Those that the sweep ended early: their value is not one that others can be held against."""
@@ -108,6 +110,7 @@ class _Marks:
         return cls(
             values=[canvas.plottable(point.values[metric]) for point in findings.points],
             goal=findings.aims[metric].goal,
+            unit=findings.unit,
             pruned=[point.is_pruned for point in findings.points],
             lacking=[not point.is_whole for point in findings.points],
             waiting=[point.is_running for point in findings.points],
@@ -144,7 +147,7 @@ class _Marks:
         numbers = [float(number) for number in range(1, len(self.values) + 1)]
         self._draw(axes, numbers)
         self._draw_best_so_far(axes, numbers)
-        canvas.dress(axes, metric, x="trial", whole_x=True)
+        canvas.dress(axes, metric, x=self.unit, whole_x=True)
         canvas.scale(axes, self.values)
 
     def draw_slice(self, axes: Axes, param: str, column: Sequence[Any], *, logarithmic: bool | None) -> None:
@@ -201,7 +204,7 @@ class _Marks:
         def entry(label: str, **look: Any) -> Any:
             return Line2D([], [], label=label, **({"linestyle": "none"} | look))
 
-        entries = [entry("trial", marker="o", color=canvas.COLOURS[0], markersize=5)]
+        entries = [entry(self.unit, marker="o", color=canvas.COLOURS[0], markersize=5)]
         if self.best is not None:
             entries.append(entry("best", marker="*", color=canvas.COLOURS[1], markersize=11))
             if with_best_so_far:

@@ -54,18 +54,20 @@ def draw(findings: Findings) -> list[Picture]:
     if sum(point.values[0] is not None for point in findings.points if point.values) < 2:
         return []
     name = escape.line(findings.aims[0].name, 60)
-    found = [Picture(title=f"{name}, trial by trial", name="history.png", png=plots.history(findings))]
+    found = [
+        Picture(title=f"{name}, {findings.unit} by {findings.unit}", name="history.png", png=plots.history(findings))
+    ]
     params = by_importance(findings)
     if len(findings.aims) > 1 and findings.front:
         other = escape.line(findings.aims[1].name, 60)
         found.append(Picture(title=f"{name} against {other}", name="front.png", png=plots.front(findings)))
     if params and findings.best:
-        title = f"Each trial's params, and the {name} that came of them"
+        title = f"Each {findings.unit}'s params, and the {name} that came of them"
         found.append(Picture(title=title, name="parallel.png", png=plots.parallel(findings, params)))
     for number, importance in enumerate(findings.importances):
         if importance.drivers:
             told = escape.line(importance.metric, 60)
-            png = plots.drivers(importance)
+            png = plots.drivers(importance, unit=findings.unit)
             found.append(Picture(title=f"What drove {told}", name=f"importance-{number + 1}.png", png=png))
     if params:
         png = plots.slices(findings, params)
@@ -167,7 +169,7 @@ def _commands(findings: Findings) -> list[str]:
     told = {f"mlgit sweep show {sweep}": "all trials"}
     if best and best.run:
         told |= {
-            f"mlgit reproduce {best.run}": "the best trial again",
+            f"mlgit reproduce {best.run}": f"the best {findings.unit} again",
             f"mlgit sweep apply {sweep}": "a pull request with its params",
         }
     wide = max(map(len, told))
@@ -204,8 +206,8 @@ def _mermaid(findings: Findings) -> Safe | None:
         "\n".join([
             "```mermaid",
             "xychart-beta",
-            f'  title "{name} of each trial, and the best so far"',
-            f'  x-axis "trial" {places[0] + 1} --> {max(places[-1] + 1, places[0] + 2)}',
+            f'  title "{name} of each {findings.unit}, and the best so far"',
+            f'  x-axis "{findings.unit}" {places[0] + 1} --> {max(places[-1] + 1, places[0] + 2)}',
             f'  y-axis "{name}" {_plain(low - room)} --> {_plain(high + room)}',
             f"  line [{', '.join(_plain(values[place]) for place in places)}]",
             f"  line [{', '.join(_plain(best[place]) for place in places)}]",

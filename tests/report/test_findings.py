@@ -45,6 +45,18 @@ def test_the_best_the_importance_and_what_to_do_next_are_told() -> None:
     assert "random search: 3 trials." in text
 
 
+def test_what_seeds_repeat_is_called_a_point() -> None:
+    found = of(0.3, 0.1)
+    seeded = replace(found, points=tuple(replace(point, runs=2) for point in found.points))
+
+    assert seeded.unit == "point"
+    text = reports.render(seeded)
+    assert "after 4 trials" in text
+    assert 'x-axis "point" 1 --> 2' in text
+    assert "What drove val/loss: 2 points" in text
+    assert "The 2 best points" in text
+
+
 def test_where_there_are_no_pictures_mermaid_draws_and_reads_every_number() -> None:
     text = reports.render(of(3e-7, 1.5, 0.25, 12345.678))
 

@@ -70,7 +70,7 @@ def _importance(found: Findings, file: SweepFile, metric: int) -> Importance:
     ordered = {one.name: not isinstance(one, Choice) or _has_order(one) for one in searched}
     known = {name: column for name, column in axes.items() if any(place is not None for place in column)}
     values = [value for row in rows if (value := row.values[metric]) is not None]
-    return importance(found.aims[metric].name, known, values, ordered=ordered)
+    return importance(found.aims[metric].name, known, values, ordered=ordered, unit=found.unit)
 
 
 def _place(parameter: Parameter, value: Any) -> float | None:

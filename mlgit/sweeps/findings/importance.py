@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlgit.core import figures
 from mlgit.core.findings import Driver, Importance
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ _DRAWS = 1_024
 
 
 def importance(
-    metric: str, axes: Mapping[str, Sequence[float | None]], values: Sequence[float], *, ordered: Mapping[str, bool]
-) -> Importance:
+    metric: str, axes: Mapping[str, Sequence[float | None]], values: Sequence[float], *, ordered: Mapping[str, bool],
+    unit: str = "trial",
+) -> Importance:  # fmt: skip
     """How much each param of *axes* mattered for *metric*, whose finite *values* are one a trial.
 
     *axes*: param → where each trial's value lies between 0 and 1, or None where the trial lacks it. A param that only
     some trials have is judged among those. *ordered*: whether its values have an order, so that they can correlate.
+    *unit*: what a trial is called in the doubts.
     """
     import numpy as np
 
@@ -48,7 +51,7 @@ def importance(
         costs = costs / np.abs(costs).max()  # what is near the largest float has no variance that is one
     doubts: list[str] = []
     if len(costs) < FEW:
-        doubts.append(f"It rests on {len(costs)} trial{'s' * (len(costs) != 1)}; wait for at least {FEW}.")
+        doubts.append(f"It rests on {figures.count(len(costs), unit)}; wait for at least {FEW}.")
     drivers: list[Driver] = []
     explained: float | None = None
     for having, names in _groups(axes, len(costs)):
@@ -74,9 +77,9 @@ def importance(
                 )
             )
     if explained is None and len(costs):
-        doubts.append("All trials came to the same, or are too few for a model.")
+        doubts.append(f"All {unit}s came to the same, or are too few for a model.")
     elif explained is not None and explained <= 0:
-        doubts.append("The forest foretells nothing of a trial that it was not shown: these shares may be chance.")
+        doubts.append(f"The forest foretells nothing of a {unit} that it was not shown: these shares may be chance.")
     return Importance(
         metric=metric,
         trials=len(costs),
