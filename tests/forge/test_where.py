@@ -12,7 +12,7 @@ from mlgit.errors import UsageError
 from mlgit.forge.choice import ForgeOptions
 from mlgit.forge.github import credentials
 from mlgit.forge.github.forge import GitHubForge
-from mlgit.forge.github.rest import API, RefusedError, Rest
+from mlgit.forge.github.rest import API, RefusedError, Rest, Token
 from mlgit.forge.github.where import Where, named, where
 from mlgit.git.repo import Repo
 from tests import github
@@ -64,7 +64,11 @@ def test_the_interface_is_that_of_the_server(
     assert found == (Where(repository=NAME, api=api) if api else None)
 
 
-@pytest.mark.parametrize("api", ["http://ghe.example.com/api/v3", "https://a@b/api", "ftp://x/", "https://x/?y=z", "x"])
+@pytest.mark.parametrize(
+    "api",
+    ["http://ghe.example.com/api/v3", "https://a@b/api", "https://@b/api", "ftp://x/", "https://x/?y=z", "x", "https://",
+     "https://[::1", "https://a\\@github.com/", "https://gi thub.com/", "https://github.com\n.example.com/", "https://x/\x1b[31m"],
+)  # fmt: skip
 def test_a_token_goes_to_no_address_that_others_can_read(api: str):
     with pytest.raises(UsageError):
         where(ForgeOptions(api=api, repository=NAME), None, {})
@@ -113,6 +117,21 @@ def test_a_token_is_in_no_word_about_it():
     app = credentials.find(PUBLIC, {"MLGIT_APP_ID": "1", "MLGIT_APP_PRIVATE_KEY": "gho_secret"})
 
     assert "gho_secret" not in f"{token!r}{app!r}{token}{app}"
+
+
+def test_git_gets_the_token_of_a_job_beside_what_it_gets_by_its_environment_anyway():
+    token, address = Token("gho_x", "a test"), "https://github.com/acme/churn.git"
+    job = {"GITHUB_ACTIONS": "true", "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory"}
+    key = "http.https://github.com/.extraheader"
+
+    given = credentials.for_git(token, PUBLIC, address, config={}, environ=job)
+
+    assert (given["GIT_CONFIG_COUNT"], given["GIT_CONFIG_KEY_1"], "GIT_CONFIG_KEY_0" in given) == ("2", key, False)
+    for at, of, config, environ in (
+        (PUBLIC, address, {}, {}), (PUBLIC, address, {key: "x"}, job), (OWN, address, {}, job),
+        (PUBLIC, "http://github.com/acme/churn", {}, job), (PUBLIC, "git@github.com:acme/churn", {}, job),
+    ):  # fmt: skip
+        assert credentials.for_git(token, at, of, config=config, environ=environ) == {}
 
 
 @pytest.mark.parametrize("spoiled", ["gho_secret\ngho_secret", "gho_secret\u2026", "gho secret", "\u200bgho_secret"])

@@ -70,7 +70,12 @@ def for_git(
     if parts.scheme != "https" and not is_near(address):
         return {}
     basic = base64.b64encode(f"x-access-token:{credential.value}".encode()).decode()
-    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": key, "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}"}
+    number = int(environ.get("GIT_CONFIG_COUNT") or 0)
+    return {
+        "GIT_CONFIG_COUNT": str(number + 1),
+        f"GIT_CONFIG_KEY_{number}": key,
+        f"GIT_CONFIG_VALUE_{number}": f"Authorization: Basic {basic}",
+    }
 
 
 def _is_meant(where: Where, environ: Mapping[str, str]) -> bool:

@@ -17,6 +17,8 @@ _ADDRESS = re.compile(
     r"(?P<name>[^/:]+/[^/:]+?)(?:\.git)?/?"
 )
 """A URL, or HOST:PATH as ssh has it."""
+_API = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?(?:/[\w./-]*)?", re.IGNORECASE | re.ASCII)
+"""What all who read addresses read alike: no password, no blank, no backslash."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -62,11 +64,10 @@ def where(options: ForgeOptions, address: str | None, environ: Mapping[str, str]
 
 def checked(api: str) -> str:
     """*api*, if a token may be sent there: not in plain sight of a network. Raises `UsageError`."""
-    parts = urlsplit(api)
-    if parts.scheme != "https" and not is_near(api):
+    if not _API.fullmatch(api):
+        raise UsageError(f"{api[:80]!r} is no address of GitHub's interface.", fix="write it like https://HOST/api/v3")
+    if not api.lower().startswith("https:") and not is_near(api):
         raise UsageError(f"{api[:80]!r} is no address that a token may be sent to.", fix="begin it with https://")
-    if parts.username or parts.query or parts.fragment:
-        raise UsageError(f"{api[:80]!r} holds more than an address.", fix="write it like https://HOST/api/v3")
     return api.rstrip("/")
 
 
