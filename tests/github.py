@@ -79,6 +79,10 @@ class GitHub:
     """Each request that came."""
     address: str = ""
     read_only: set[str] = field(default_factory=set)
+    scopes: str | None = "repo"
+    """What people's tokens of the classic kind may do; None: they are of the other."""
+    counts: bool = True
+    """Whether there are limits to what one may ask, as an Enterprise server has none."""
     """Who may not write."""
     bots: set[str] = field(default_factory=set)
     after: dict[str, Callable[[], object]] = field(default_factory=dict)
@@ -169,6 +173,8 @@ class GitHub:
             if who in self.bots:
                 raise RefusedError(403, "Resource not accessible by integration")
             return 200, made("PrivateUser", login=who, name=who.title())
+        if path == "/rate_limit" and not self.counts:
+            raise RefusedError(404, "Rate limiting is not enabled.")
         if path == "/rate_limit":
             return 200, made("RateLimitOverview", rate=_LIMIT, resources={"core": _LIMIT, "search": _LIMIT})
         if who.startswith("app:") or path.startswith("/app"):
@@ -770,7 +776,9 @@ def serving(folder: Path) -> Iterator[GitHub]:
             except RefusedError as exc:
                 told = {"message": str(exc), "documentation_url": _DOCS, "status": str(exc.status)}
                 return exc.status, exc.headers, told | ({"errors": exc.errors} if exc.errors else {})
-            headers = {"x-oauth-scopes": "repo", "x-ratelimit-remaining": "4990", "x-ratelimit-reset": "1900000000"}
+            headers = {"x-ratelimit-remaining": "4990", "x-ratelimit-reset": "1900000000"} if github.counts else {}
+            if github.scopes is not None and who not in github.bots:
+                headers["x-oauth-scopes"] = github.scopes
             if (listed := _listed(told)) is not None and listed.has_next:
                 page = int(query.get("page", 1)) + 1
                 more = "&".join(f"{name}={value}" for name, value in {**query, "page": page}.items())

@@ -55,11 +55,13 @@ def command(check: bool, as_json: bool) -> None:
     else:
         output.say(f"{told.me} on {forge.rest.api}, by {told.source}")
         output.say(f"   {forge.name}: {_may(told)}")
-        output.say(f"   {told.remaining:,} of {told.limit:,} requests left until {figures.moment(told.reset)}")
+        if rate := told.rate:
+            output.say(f"   {rate.remaining:,} of {rate.limit:,} requests left until {figures.moment(rate.reset)}")
     if check and not told.writable:
         raise MlgitError(
             f"{told.me} may not write in {forge.name}.",
-            fix="ask for the role 'write', or take a token that may write contents, pull requests and statuses",
+            fix="ask for the role 'write', or take a token that may write contents, pull requests and statuses (of the "
+            "classic kind: with the scope repo)",
         )
 
 
@@ -70,4 +72,5 @@ def _may(told: Account) -> str:
 
 
 def _plain(told: Account) -> dict[str, Any]:
-    return asdict(told) | {"scopes": list(told.scopes), "reset": figures.moment(told.reset)}
+    rate = asdict(told.rate) | {"reset": figures.moment(told.rate.reset)} if told.rate else None
+    return asdict(told) | {"scopes": list(told.scopes), "rate": rate}

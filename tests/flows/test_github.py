@@ -176,7 +176,7 @@ def test_login_says_who_one_is_and_never_the_token(place: Place, mlgit: Script, 
 
     assert said.splitlines()[0] == f"ada on {place.there.address}, by the environment's GH_TOKEN"
     assert "has the role admin; scopes repo" in said
-    assert (told["me"], told["role"], told["writable"], told["limit"]) == ("ada", "admin", True, 5000)
+    assert (told["me"], told["role"], told["writable"], told["rate"]["limit"]) == ("ada", "admin", True, 5000)
     assert "token-of" not in f"{said}{told}"
     place.there.read_only.add("ada")
     refused = mlgit("login", "--check", cwd=place.folder, check=False)
@@ -185,6 +185,18 @@ def test_login_says_who_one_is_and_never_the_token(place: Place, mlgit: Script, 
     unknown = mlgit("login", cwd=place.folder, check=False)
     assert (unknown.returncode, "does not know the token" in unknown.stderr) == (1, True)
     assert "of-nobody" not in unknown.stderr
+
+
+def test_login_knows_a_token_without_the_scope_and_a_server_without_limits(place: Place, mlgit: Script):
+    place.there.counts, place.there.scopes = False, None
+    said = mlgit("login", "--check", cwd=place.folder).stdout
+    place.there.scopes = "gist, public_repo"
+    refused = mlgit("login", "--check", cwd=place.folder, check=False)
+
+    assert "requests left" not in said
+    assert "GitHub tells what it lacks" in said
+    assert (refused.returncode, "with the scope repo" in refused.stderr) == (1, True)
+    assert json.loads(mlgit("login", "--json", cwd=place.folder).stdout)["rate"] is None
 
 
 def test_login_where_pull_requests_live_in_a_folder_says_so(inside: object, mlgit: Script):

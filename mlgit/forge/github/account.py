@@ -6,10 +6,19 @@ import os
 from dataclasses import dataclass
 
 from mlgit.forge.github import rights
-from mlgit.forge.github.rest import Rest
+from mlgit.forge.github.rest import RefusedError, Rest
 
 _ROLES = (("admin", "admin"), ("maintain", "maintain"), ("push", "write"), ("triage", "triage"), ("pull", "read"))
 """What REST calls the permissions of a repository, the highest first, and what GitHub's pages call them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """Requests that are left, until *reset*, in seconds since the epoch."""
+
+    remaining: int
+    limit: int
+    reset: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,21 +34,32 @@ class Account:
     """What a token of the classic kind may do at all; of the others GitHub says it only where they are refused."""
     writable: bool
     """Whether it may write, as far as that is known before it is tried."""
-    remaining: int
-    """Requests that are left of *limit*, until *reset*, in seconds since the epoch."""
-    limit: int
-    reset: float
+    rate: Rate | None
+    """None where nothing is counted, as an Enterprise server does unless told to."""
 
 
 def look(rest: Rest, repository: str, *, me: str, source: str) -> Account:
     """Ask GitHub who we are. Raises `RefusedError` for a token that it does not know, or a repository we don't see."""
     told, headers = rest.whole(f"repos/{repository}")
-    rate = rest.get("rate_limit")["rate"]
     may = told.get("permissions") or {}
     role = next((name for key, name in _ROLES if may.get(key)), "")
+    scopes = tuple(filter(None, (scope.strip() for scope in headers.get("x-oauth-scopes", "").split(","))))
+    wanted = {"repo"} if told.get("private") else {"repo", "public_repo"}
+    is_classic = "x-oauth-scopes" in headers
     return Account(
-        me=me, source=source, role=role,
-        scopes=tuple(filter(None, (scope.strip() for scope in headers.get("x-oauth-scopes", "").split(",")))),
-        writable=role not in ("read", "triage") and not rights.is_read_only(os.environ),
-        remaining=rate["remaining"], limit=rate["limit"], reset=rate["reset"],
+        me=me, source=source, role=role, scopes=scopes, rate=_rate(rest),
+        writable=role not in ("read", "triage")
+        and not told.get("archived")
+        and not (is_classic and wanted.isdisjoint(scopes))
+        and not rights.is_read_only(os.environ),
     )  # fmt: skip
+
+
+def _rate(rest: Rest) -> Rate | None:
+    try:
+        told = rest.get("rate_limit")["rate"]
+    except RefusedError as exc:
+        if exc.status != 404:
+            raise
+        return None
+    return Rate(remaining=told["remaining"], limit=told["limit"], reset=told["reset"])
