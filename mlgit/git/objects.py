@@ -338,13 +338,7 @@ class Writer:
                 target = self._objects / oid[:2] / oid[2:]
                 if self._is_whole(oid, target):
                     continue
-                with contextlib.suppress(FileExistsError):
-                    target.parent.mkdir()
-                    self._share(target.parent)
-                # never a name used before: in a container every process has the same number, and what a killed one left
-                # is read-only. Git's own collection sweeps up what is called so.
-                scratch = target.with_name(f"tmp_obj_{os.urandom(8).hex()}")
-                fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+                scratch, fd = self._scratch(target.parent)
                 tidy.callback(scratch.unlink, missing_ok=True)
                 file = tidy.enter_context(os.fdopen(fd, "wb"))
                 file.write(zlib.compress(raw, 1))
@@ -357,6 +351,21 @@ class Writer:
                 if not self._is_whole(oid, scratch):
                     raise OSError(errno.EIO, "what was written is not what is read", str(target))
                 scratch.rename(target)
+
+    def _scratch(self, folder: Path, *, tries: int = 10) -> tuple[Path, int]:
+        """A new file in *folder*, open to be written; another git may just take that away, for all in it is packed."""
+        # never a name used before: in a container every process has the same number, and what a killed one left
+        # is read-only. Git's own collection sweeps up what is called so.
+        scratch = folder / f"tmp_obj_{os.urandom(8).hex()}"
+        try:
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+                self._share(folder)
+            return scratch, os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+        except FileNotFoundError:
+            if tries == 1:
+                raise
+            return self._scratch(folder, tries=tries - 1)
 
     def _share(self, path: Path) -> None:
         """Give *path* the rights that `core.sharedRepository` asks for, as git's adjust_shared_perm() does."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
 from mlgit.git import process
-from mlgit.git.objects import one_process
+from mlgit.git.objects import Writer, one_process
 from mlgit.git.repo import Repo
 
 
@@ -57,3 +58,20 @@ def test_readers_side_by_side_have_processes_of_their_own(repo: Repo, started: l
     assert second
     assert (first[1], second[1]) == ("commit", "tree")
     assert [one.returncode for one in started] == [0, 0]
+
+
+def test_an_object_is_written_whose_folder_git_takes_away_as_it_packs(repo: Repo, monkeypatch: pytest.MonkeyPatch):
+    writer = repo.writer()
+    pending = [True]
+
+    def packing(_self: Writer, folder: Path) -> None:
+        if folder.is_dir() and pending:
+            pending.clear()
+            repo.git("prune-packed")
+            assert not folder.exists()
+
+    monkeypatch.setattr(Writer, "_share", packing)
+    oid = writer.blob(b"said as others pack")
+    writer.flush()
+
+    assert repo.git("cat-file", "blob", oid) == "said as others pack"
