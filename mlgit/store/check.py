@@ -277,10 +277,12 @@ def _left(repo: Repo) -> Iterator[Finding]:
         )
     if erase.is_cut_short(repo):
         yield Finding(where="git", what="a purge has not destroyed all objects yet", repair=partial(erase.finish, repo))
-    locks = [repo.common_dir / "packed-refs.lock", *(repo.common_dir / "refs").rglob("*.lock")]
-    for lock in locks:
+    locks = repo.common_dir / "packed-refs.lock", *(repo.common_dir / "refs").rglob("*.lock")
+    kept = dict.fromkeys(locks, "refs from moving")
+    kept[repo.common_dir / "objects/maintenance.lock"] = "objects from being packed"  # git says nothing of it
+    for lock, some in kept.items():
         if lock.exists() and time.time() - lock.stat().st_mtime > _STALE:
-            what = "a lock of git's that nobody holds any more keeps refs from moving"
+            what = f"a lock of git's that nobody holds any more keeps {some}"
             yield Finding(where=str(lock), what=what, repair=partial(lock.unlink, missing_ok=True))
 
 

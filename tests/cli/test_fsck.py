@@ -166,6 +166,18 @@ def test_what_a_fold_that_was_killed_has_left_is_told_and_mended(inside: Repo, m
     assert query.runs(inside) == [run]
 
 
+def test_the_lock_of_a_git_that_was_killed_as_it_packed_is_told_and_mended(inside: Repo, mlgit: Script):
+    lock = inside.common_dir / "objects/maintenance.lock"
+    lock.touch()
+    assert found(mlgit, inside) == []
+    os.utime(lock, (0, 0))
+
+    (told,) = found(mlgit, inside)
+    assert told == (str(lock), "a lock of git's that nobody holds any more keeps objects from being packed")
+    assert mended(mlgit, inside)
+    assert not lock.exists()
+
+
 def test_objects_and_bytes_that_are_missing_are_told(inside: Repo, mlgit: Script, tmp_path: Path):
     (tmp_path / "data.bin").write_bytes(b"data")
     with session.init(id="a", project="repo") as active:
