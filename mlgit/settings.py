@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FILE = "mlgit.yaml"
-SECTIONS = ("project", "goals", "run", "report", "archive", "forge", "queues")
+SECTIONS = ("project", "goals", "run", "report", "archive", "forge", "queues", "ci")
 """Every top-level key of `mlgit.yaml`: the project's name, and one section for each room that has settings."""
 
 
@@ -54,11 +54,15 @@ def find(start: Path, top: Path) -> Settings:
 
 def read(folder: Path) -> Settings:
     """The settings in *folder*'s `mlgit.yaml`. Raises `ConfigError`."""
+    with (folder / FILE).open("rb") as file:  # never more of a giant than the reader would take
+        return written(file.read(9 << 20), folder)
+
+
+def written(content: bytes, folder: Path) -> Settings:
+    """The settings that an `mlgit.yaml` of that *content* gives in *folder*. Raises `ConfigError`."""
     from mlgit.documents.reader import parse  # a folder without the file needs no reader
 
-    path = folder / FILE
-    with path.open("rb") as file:  # never more of a giant than the reader would take
-        document = parse(file.read(9 << 20), source=FILE)
+    document = parse(content, source=FILE)
     document.only(SECTIONS)
     project = document.section("project", str)
     return Settings(

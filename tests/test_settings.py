@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from mlgit import resources, settings
+from mlgit.ci.settings import CiOptions
 from mlgit.core.compare import Goal
 from mlgit.documents import reader, schema
 from mlgit.errors import ConfigError
@@ -28,6 +29,7 @@ SECTIONS: Mapping[str, tuple[Any, str]] = {
     "archive": (ArchiveOptions, "when old runs are folded"),
     "forge": (ForgeOptions, "where pull requests live"),
     "queues": (Mapping[str, queues.record()], "where jobs run: a name → a backend and its settings"),
+    "ci": (CiOptions, "what CI runs for a commit that asks for it, and where"),
 }
 
 

@@ -1,0 +1,1 @@
+"""What a commit asks CI for, and what CI does about it."""

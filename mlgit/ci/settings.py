@@ -1,0 +1,109 @@
+"""The section `ci` of mlgit.yaml: what CI runs, and on which runners."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlgit.ci.matrix import Labels
+from mlgit.settings import Settings
+
+_FEW = 8
+"""Trials of one job, where nobody says how many: what dies loses no more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The runner of trials with certain params."""
+
+    when: Mapping[str, Any] = field(
+        metadata={"help": "param → the value, or a list of the values, that it has: {model.size: [large, huge]}"}
+    )
+    runs_on: tuple[str, ...] = field(metadata={"help": "labels of the runner: [self-hosted, gpu, a100]"})
+
+    def fits(self, params: Mapping[str, Any]) -> bool:
+        """Whether trials with *params* (flat) go there."""
+        return all(
+            name in params and any(_is(params[name], one) for one in (value if isinstance(value, list) else [value]))
+            for name, value in self.when.items()
+        )
+
+
+def _is(value: Any, wanted: Any) -> bool:
+    return isinstance(value, bool) is isinstance(wanted, bool) and bool(value == wanted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CiOptions:
+    """How CI runs what commits ask for."""
+
+    command: str | None = field(
+        default=None, metadata={"help": "what an Mlgit-Run runs: python train.py; the stages of dvc.yaml, if unsaid"}
+    )
+    runs_on: tuple[str, ...] = field(
+        default=("ubuntu-latest",), metadata={"help": "labels of the runner of a trial: [self-hosted, gpu]"}
+    )
+    runners: tuple[Choice, ...] = field(
+        default=(), metadata={"help": "other runners for trials with certain params; the first that fits"}
+    )
+    at_once: int | None = field(default=None, metadata={"help": "jobs of one matrix that may run side by side"})
+    minutes: float = field(default=60, metadata={"help": "how long one trial may take"})
+    trials_a_job: int | None = field(
+        default=None,
+        metadata={"help": "trials that one job does at the most, one after the other; as many as its time takes, to 8"},
+    )
+    job_minutes: float = field(default=360, metadata={"help": "how long a job may take: 360 on GitHub's own runners"})
+
+    def labels(self, params: Mapping[str, Any]) -> Labels:
+        """The runner of a trial with *params*."""
+        return next((choice.runs_on for choice in self.runners if choice.fits(params)), self.runs_on)
+
+    @property
+    def most_trials(self) -> int:
+        """How many trials one job takes at the most."""
+        return self.trials_a_job or max(1, min(_FEW, int(self.job_minutes // self.minutes)))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command, as words."""
+        return tuple(shlex.split(self.command or ""))
+
+
+def read(settings: Settings) -> CiOptions:
+    """What *settings* say of CI. Raises `ConfigError` where it cannot be done."""
+    options = settings.section("ci", CiOptions)
+    problem = _problem(options)
+    if problem and settings.document:
+        settings.document.fail(("ci", *problem[0]), problem[1])
+    return options
+
+
+def _problem(options: CiOptions) -> tuple[tuple[str, ...], str] | None:
+    """(where, what) of the first thing that cannot be done."""
+    for name in ("minutes", "job_minutes", "at_once", "trials_a_job"):
+        value = getattr(options, name)
+        if value is not None and not 0 < value < math.inf:
+            return (name,), f"expected a number above 0, found {value:g}"
+    if options.minutes > options.job_minutes:
+        return ("minutes",), (
+            f"a trial of {options.minutes:g} minutes does not end within the {options.job_minutes:g} of a job; "
+            "shorten it, let it go on from a checkpoint, or say job_minutes of runners that take longer"
+        )
+    if options.trials_a_job and options.trials_a_job * options.minutes > options.job_minutes:
+        return ("trials_a_job",), (
+            f"{options.trials_a_job} trials of {options.minutes:g} minutes do not end within the "
+            f"{options.job_minutes:g} of a job; {int(options.job_minutes // options.minutes)} would"
+        )
+    labels: list[tuple[tuple[str, ...], Labels]] = [(("runs_on",), options.runs_on)]
+    labels += [(("runners", str(n), "runs_on"), choice.runs_on) for n, choice in enumerate(options.runners)]
+    for where, names in labels:
+        if not names or not all(names):
+            return where, "expected a label at least, and none that is empty"
+    try:
+        is_empty = options.command is not None and not options.words
+    except ValueError as exc:
+        return ("command",), f"it cannot be read: {str(exc).lower()}"
+    return (("command",), "expected a command") if is_empty else None

@@ -1,0 +1,80 @@
+"""What the jobs of a workflow know of one another's work."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from mlgit.ci import plan
+from mlgit.ci.matrix import Job
+from mlgit.ci.plan import Plan, Trial
+from mlgit.errors import UsageError
+
+TWO = Plan(
+    commit="c" * 40,
+    project="digits",
+    sweep="abcd2345",
+    sweep_name="rates",
+    path="sweeps/lr.yaml",
+    file="method: grid\nparameters: {lr: {values: [0.1, .inf]}}\n",
+    trials=(
+        Trial(number=1, id="a" * 8, name="rates-1", params={"lr": 0.1}, command=("-p", "lr=0.1", "--", "./train")),
+        Trial(number=2, id="b" * 8, name="rates-2", params={"lr": math.inf}, command=("-p", "lr=.inf", "--", "é")),
+    ),
+    jobs=(Job(runs_on=("gpu",), trials=(1, 2)),),
+    later=(3,),
+    goes_on=True,
+    minutes=30,
+)
+
+
+def test_a_plan_is_read_as_it_was_written() -> None:
+    assert plan.read(plan.written(TWO), source="plan.json") == TWO
+
+
+def test_further_jobs_hear_numbers_and_labels_and_no_params() -> None:
+    said = plan.outputs(TWO)
+
+    assert json.loads(said["matrix"]) == {"include": [{"job": 0, "runs_on": ["gpu"], "trials": 2, "minutes": 75}]}
+    assert said | {"matrix": ""} == {
+        "matrix": "", "count": "1", "at_once": "256", "minutes": "75", "name": "rates", "part": "1", "goes_on": "true"
+    }  # fmt: skip
+
+
+def test_a_name_adds_no_output() -> None:
+    said = plan.outputs(replace(TWO, sweep_name="rates\r\nmatrix={}\x85x"))
+
+    assert all(len(value.splitlines()) == 1 for value in said.values())
+
+
+def test_a_job_is_never_allowed_more_than_its_runner_is() -> None:
+    assert plan.outputs(replace(TWO, minutes=175))["minutes"] == "360"
+
+
+def test_a_job_finds_its_trials() -> None:
+    assert [trial.number for trial in TWO.of(0)] == [1, 2]
+    with pytest.raises(UsageError, match="no job 1"):
+        TWO.of(1)
+
+
+def test_what_only_the_machine_of_a_trial_knows_is_filled_in_there() -> None:
+    trial = Trial(
+        number=1, id="x", name="t", command=("-p", "a=${envvar:X}", "--", "./t", "${args_json_file}", "${envvar:GPU}")
+    )  # fmt: skip
+
+    assert trial.words(json_file="/tmp/1.json", env={"GPU": "3", "X": "/"}) == (
+        "-p", "a=${envvar:X}", "--", "./t", "/tmp/1.json", "3"
+    )  # fmt: skip
+    with pytest.raises(UsageError, match="variable GPU, which is not set"):
+        trial.words(json_file="x", env={})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"version": 2}', '{"version": 1}', plan.written(TWO).replace('"gpu"', "7"), b"\xff"]
+)
+def test_what_is_no_plan_is_refused(text: str | bytes) -> None:
+    with pytest.raises(UsageError, match=r"plan\.json is no plan of this mlgit"):
+        plan.read(text, source="plan.json")

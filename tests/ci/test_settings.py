@@ -1,0 +1,66 @@
+"""What mlgit.yaml says of CI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlgit import settings
+from mlgit.ci.settings import CiOptions, read
+from mlgit.errors import ConfigError
+
+TEXT = """
+ci:
+  command: python train.py --fast
+  runs_on: [ubuntu-latest]
+  runners:
+    - when: {model.size: [large, huge], amp: true}
+      runs_on: [self-hosted, a100]
+    - when: {model.size: large}
+      runs_on: [self-hosted, t4]
+  minutes: 100
+"""
+
+
+def options(text: str) -> CiOptions:
+    return read(settings.written(text.encode(), Path("/p")))
+
+
+def test_a_trial_goes_to_the_first_runner_that_its_params_ask_for() -> None:
+    ci = options(TEXT)
+
+    assert ci.words == ("python", "train.py", "--fast")
+    assert ci.labels({"model.size": "huge", "amp": True}) == ("self-hosted", "a100")
+    assert ci.labels({"model.size": "large", "amp": 1}) == ("self-hosted", "t4")
+    assert ci.labels({"model.size": "small"}) == ci.labels({}) == ("ubuntu-latest",)
+
+
+def test_a_job_takes_as_many_trials_as_its_time_does() -> None:
+    assert options(TEXT).most_trials == 3
+    assert options("ci: {minutes: 1}").most_trials == 8
+    assert options("ci: {minutes: 1, trials_a_job: 20}").most_trials == 20
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("ci:\n  minutes: 0", "mlgit.yaml:2: ci.minutes: expected a number above 0, found 0."),
+        ("ci:\n  minutes: 400", "mlgit.yaml:2: ci.minutes: a trial of 400 minutes does not end within the 360"),
+        (
+            "ci:\n  minutes: 60\n  trials_a_job: 8",
+            "mlgit.yaml:3: ci.trials_a_job: 8 trials of 60 minutes do not end within the 360 of a job; 6 would.",
+        ),
+        ("ci:\n  at_once: -1", "mlgit.yaml:2: ci.at_once: expected a number above 0, found -1."),
+        ("ci:\n  runs_on: []", "mlgit.yaml:2: ci.runs_on: expected a label at least"),
+        ("ci:\n  runners:\n  - when: {a: 1}\n    runs_on: ['']", "mlgit.yaml:4: ci.runners.0.runs_on: expected"),
+        ("ci:\n  command: ''", "mlgit.yaml:2: ci.command: expected a command."),
+        ('ci:\n  command: "\'a"', "mlgit.yaml:2: ci.command: it cannot be read: no closing quotation."),
+        ("ci:\n  runner: [x]", "mlgit.yaml:2: ci.runner"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_its_line(text: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        options(text)
+
+    assert problem in str(refused.value)
