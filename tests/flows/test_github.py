@@ -150,6 +150,35 @@ def test_what_is_proposed_is_pushed_and_nobodys_work_is_lost(place: Place, mlgit
     assert place.there.branch("feature") == theirs
 
 
+def test_what_somebody_built_on_a_runs_branch_is_not_pushed_over(place: Place, mlgit: Script):
+    mlgit("run", "-n", "better", "--", sys.executable, "-c", "import mlgit; mlgit.init()", cwd=place.folder)
+    branch = json.loads(mlgit("pr", "open", "better", "--json", cwd=place.folder).stdout)["head"]
+    ours = place.git("rev-parse", branch)
+
+    for parent in (ours, f"{ours}^"):  # built on it, and in its place
+        theirs = place.git("commit-tree", f"{ours}^{{tree}}", "-p", parent, "-m", "theirs")
+        place.git("push", "-q", "--force", "origin", f"{theirs}:refs/heads/{branch}")
+        (place.folder / ".git/objects" / theirs[:2] / theirs[2:]).unlink()  # as if pushed from another clone
+        again = mlgit("pr", "open", "better", cwd=place.folder, check=False)
+
+        assert place.there.branch(branch) == theirs
+        assert again.returncode == (0 if parent == ours else 1)
+
+
+def test_what_mlgit_proposed_before_makes_room_for_what_it_proposes_now(place: Place, mlgit: Script):
+    place.git("checkout", "-q", "-b", "promote/churn/v1.0.0/production")
+    for _ in range(2):
+        place.git("reset", "-q", "--hard", "main")
+        place.git("commit", "-q", "--allow-empty", "-m", "Promote churn v1.0.0 to production")
+        mlgit("pr", "open", cwd=place.folder)
+        place.git("checkout", "-q", "main")
+        place.git("commit", "-q", "--allow-empty", "-m", "more")
+        place.git("push", "-q", "origin", "main")
+        place.git("checkout", "-q", "promote/churn/v1.0.0/production")
+
+    assert place.there.branch("promote/churn/v1.0.0/production") == place.git("rev-parse", "HEAD")
+
+
 def test_without_a_token_or_a_network_local_work_goes_on(place: Place, mlgit: Script, monkeypatch: pytest.MonkeyPatch):
     (place.folder / "train.py").write_text(TRAIN)
     mlgit("run", "-n", "one", "--", sys.executable, "train.py", cwd=place.folder)

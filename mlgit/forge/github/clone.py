@@ -21,10 +21,12 @@ class Clone:
     remote: Remote
 
     OURS: ClassVar[tuple[str, ...]] = ("promote/", "revert/", "run/")
-    """How branches begin that mlgit makes anew for each proposal: what they were before is nobody's work."""
+    """How branches begin that mlgit makes, of one commit, and may make anew: what they were before is nobody's work."""
 
     def push(self, branch: str) -> None:
         """Have *branch* there as it is here; one that only GitHub has, or that stands there already, stays.
+
+        So does one of mlgit's that somebody built on there.
 
         Raises `MlgitError` where the one there has work that is not here.
         """
@@ -32,6 +34,9 @@ class Clone:
         here = self.repo.refs(ref).get(ref)
         there = self.remote.refs(ref).get(ref) if here else None
         if here is None or here == there:
+            return
+        self.fetch(there)
+        if there and self._is_built_on(branch, here, there):
             return
         if there and not self._holds(branch, here, there):
             why = f"it stands at {there[:10]}, and here at {here[:10]}"
@@ -47,11 +52,18 @@ class Clone:
             with contextlib.suppress(MlgitError):
                 merge.advance(self.repo, ref, here, commit)
 
+    def _is_built_on(self, branch: str, here: str, there: str) -> bool:
+        """Whether *there* somebody went on from what mlgit proposed *here*."""
+        return branch.startswith(self.OURS) and self.repo.is_ancestor(here, there)
+
     def _holds(self, branch: str, here: str, there: str) -> bool:
         """Whether nothing of *there* is lost where *branch* stands at *here*."""
-        if self.repo.resolve(f"{there}^{{commit}}") is None:
-            return False
-        return branch.startswith(self.OURS) or self.repo.is_ancestor(there, here)
+        return self.repo.is_ancestor(there, here) or (branch.startswith(self.OURS) and self._replaces(here, there))
+
+    def _replaces(self, here: str, there: str) -> bool:
+        """Whether *here* is what mlgit made in the place of *there*: what is lost is one commit, called the same."""
+        lost = self.repo.git("log", "-2", "--format=%s", "--end-of-options", f"{here}..{there}").splitlines()
+        return lost == [self.repo.git("log", "-1", "--format=%s", "--end-of-options", here)]
 
     def fetch(self, *commits: str | None) -> None:
         """Have those of *commits* here that are not: nothing moves. Raises `GitError`."""
