@@ -27,12 +27,15 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=3000)
 hypothesis.settings.load_profile("ci" if "MLGIT_REQUIRE" in os.environ else "home")
 
+_OF_THE_MACHINE = frozenset(os.environ)
+"""What was set before any fixture of a whole module set something."""
+
 
 @pytest.fixture(autouse=True)
 def sealed(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home of its own for every test; what the machine or CI has set does not reach in."""
     home = tmp_path_factory.mktemp("home")
-    for name in list(os.environ):
+    for name in _OF_THE_MACHINE & set(os.environ):
         is_ours = name == "MLGIT_REQUIRE" or name.startswith("MLGIT_TEST_")
         if (
             name.startswith(("GIT_", "GH_", "GITHUB_", "MLGIT_", "WANDB_", "DVC_", "XDG_", "PIP_", "UV_"))

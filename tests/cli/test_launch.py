@@ -601,19 +601,19 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
         thread.join()
 
 
-def test_a_list_chooses_neither_who_is_asked_nor_with_which_secret(
+def test_neither_a_list_nor_a_repository_chooses_who_is_sent_a_token(
     project: Repo, mlgit: Script, elsewhere: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ):
     address, heard = elsewhere
-    monkeypatch.setenv("MY_KEY", "hush")
-    told = {"repository": "a/b", "api": address, "token": "MY_KEY"}
+    monkeypatch.setenv("GITHUB_TOKEN", "hush")
+    told = {"repository": "a/b", "api": address}
     theirs = Posted(
         id="aaaaaaaa", name="theirs", project="p", queue="gh", backend="actions", settings=told, job="7",
         state=JobState.RUNNING,
     )  # fmt: skip
     jobs.change(project, "p", lambda there: {**there, theirs.id: theirs}, why="from elsewhere")
 
-    assert "No queue of mlgit.yaml here asks actions as the list of jobs says: token: MY_KEY, api: http" in (
+    assert "No queue of mlgit.yaml here asks actions as the list of jobs says: api: http" in (
         mlgit("jobs", "ls").stderr
     )
     for verb in ("show", "logs", "cancel"):
@@ -622,7 +622,10 @@ def test_a_list_chooses_neither_who_is_asked_nor_with_which_secret(
     assert heard == []
 
     with (project.folder / "mlgit.yaml").open("a") as file:
-        file.write(f"  gh:\n    actions: {{api: '{address}', token: MY_KEY}}\n")
+        file.write(f"  gh:\n    actions: {{api: '{address}'}}\n")
+    mlgit("jobs", "show", "theirs")
+    assert heard == []  # a repository chooses it no more than a list
+    monkeypatch.setenv("GH_HOST", "127.0.0.1")
     mlgit("jobs", "show", "theirs")
     assert set(heard) == {"token hush"}
 

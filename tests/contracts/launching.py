@@ -147,6 +147,7 @@ def actions(paths: pytest.TempPathFactory) -> Iterator[Place]:
         subprocess.run(["git", *command.split()], cwd=remote, check=True)
     with runners.serving(paths.mktemp("runs"), remote) as github, pytest.MonkeyPatch.context() as patch:
         patch.setenv("GITHUB_TOKEN", runners.TOKEN)
+        patch.setenv("GH_HOST", "127.0.0.1")
         settings = backend.Settings(
             repository="acme/churn", api=github.address, runs_on=("ubuntu-latest",), secrets=("HF_TOKEN",),
             poll_seconds=0.05,

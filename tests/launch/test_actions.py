@@ -38,7 +38,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that were made, which take no time here."""
     found: list[float] = []
-    monkeypatch.setattr(Settings, "github", property(lambda one: rest.Rest(one.api, one.token, found.append)))
+    real = Settings.github
+
+    def asked(settings: Settings, repository: str) -> rest.Rest:
+        return replace(real(settings, repository), sleep=found.append)
+
+    monkeypatch.setattr(Settings, "github", asked)
     return found
 
 
@@ -260,20 +265,27 @@ def test_what_passes_is_waited_for(place: Place, waited: list[float]):
     assert waited[:4] == [3, 2, 0.5, 1]
 
 
-def test_who_is_not_there_or_has_no_token_is_said(place: Place, waited: list[float], monkeypatch: pytest.MonkeyPatch):
+def test_who_is_not_there_or_has_no_token_is_said(
+    place: Place, waited: list[float], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     away = replace(place, settings=replace(place.settings, api="http://127.0.0.1:9"))
     with pytest.raises(SilentError, match="GitHub does not answer"):
         away.standing("1")
     with pytest.raises(rest.RefusedError, match="no such thing, or does not show it"):
         replace(place, settings=replace(place.settings, repository="acme/other")).standing("1")
     monkeypatch.delenv("GITHUB_TOKEN")
-    with pytest.raises(UsageError, match="no token in the environment's GH_TOKEN or GITHUB_TOKEN"):
+    with pytest.raises(UsageError, match=r"no token for 127\.0\.0\.1 in the environment's GH_TOKEN or GITHUB_TOKEN"):
         place.standing("1")
-    monkeypatch.setenv("GITHUB_TOKEN", "of another")
+    monkeypatch.setenv("GITHUB_TOKEN", "of-another")
     with pytest.raises(rest.RefusedError, match="does not know the token"):
         place.standing("1")
-    monkeypatch.setenv("MINE", runners.TOKEN)
-    assert replace(place, settings=replace(place.settings, token="MINE")).standing("1").state is JobState.LOST
+    monkeypatch.setenv("GITHUB_TOKEN", runners.TOKEN)
+    monkeypatch.delenv("GH_HOST")
+    with pytest.raises(UsageError, match="names that server in GH_HOST"):
+        place.standing("1")
+    (tmp_path / "hosts.yml").write_text(f"127.0.0.1:\n  oauth_token: {runners.TOKEN}\n")
+    monkeypatch.setenv("GH_CONFIG_DIR", str(tmp_path))
+    assert place.standing("1").state is JobState.LOST
 
 
 def run(status: str, conclusion: str | None = None, **more: Any) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Every word to GitHub goes through here. Tokens stand in no message.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
@@ -87,12 +86,6 @@ class Token:
         session.token_auth(self.value)
 
 
-def from_environment(names: Sequence[str] = TOKENS) -> Token | None:
-    """The token in the first of the environment's variables *names* that holds one."""
-    found = ((name, os.environ.get(name, "").strip()) for name in names)
-    return next((Token(value, f"the environment's {name}") for name, value in found if value), None)
-
-
 @dataclass
 class _Kept:
     """An answer, for the day GitHub says that it is still the same."""
@@ -110,12 +103,11 @@ def _say(text: str) -> None:
 
 @dataclass(frozen=True)
 class Rest:
-    """What answers at *api*, for who has the *credential*, or the token in the environment's variable *variable*."""
+    """What answers at *api*, for who has the *credential*."""
 
     api: str
-    variable: str | None = None
+    credential: Credential
     sleep: Callable[[float], object] = field(default=time.sleep, repr=False)
-    credential: Credential | None = None
     say: Callable[[str], object] = field(default=_say, repr=False)
     """Hears, in one line, why we wait."""
     tries: int = _TRIES
@@ -262,7 +254,7 @@ class Rest:
 
     def _signed(self, *, writes: bool) -> None:
         """See to it that we may ask, and that two writes are a second apart."""
-        self._known.sign(self._session)
+        self.credential.sign(self._session)
         if writes and self._wrote and (early := _APART - (time.monotonic() - self._wrote[0])) > 0:
             self.sleep(early)
 
@@ -278,16 +270,6 @@ class Rest:
     @cached_property
     def _wrote(self) -> list[float]:
         return []
-
-    @cached_property
-    def _known(self) -> Credential:
-        variables = (self.variable,) if self.variable else TOKENS
-        found = self.credential or from_environment(variables)
-        if found is None:
-            why = f"no token in the environment's {' or '.join(variables)}"
-            fix = f"export {variables[0]}=$(gh auth token), or one that may read and write Actions"
-            raise UsageError("GitHub has to know who asks.", why=why, fix=fix)
-        return found
 
     @cached_property
     def _session(self) -> Any:

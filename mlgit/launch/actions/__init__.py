@@ -24,7 +24,7 @@ __all__ = ["Settings", "cancel", "forget", "logs", "render", "status", "submit"]
 def render(spec: JobSpec, settings: Settings) -> str:
     """The request that is sent. Raises `UsageError`."""
     path, content = request(checked(spec), settings, known_as(spec, "JOB"))
-    return f"POST {settings.github.api}/{path}\n{json.dumps(content, indent=2)}\n"
+    return f"POST {settings.address}/{path}\n{json.dumps(content, indent=2)}\n"
 
 
 def submit(spec: JobSpec, settings: Settings) -> str:

@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 
 from mlgit.core.job import JobSpec
 from mlgit.errors import UsageError
+from mlgit.forge.github import credentials, where
 from mlgit.forge.github.rest import API, Rest
+from mlgit.forge.github.where import Where
 from mlgit.launch.actions import pushed
 
 _MOST_TASKS, _MOST_CHARACTERS = 256, 65_535
@@ -46,13 +48,6 @@ class Settings:
     at_once: int | None = field(
         default=None, metadata={"help": "tasks of an array that may run at once", "is_above_0": True}
     )
-    token: str | None = field(
-        default=None,
-        metadata={
-            "help": "the variable of the environment that holds the token; GH_TOKEN, or else GITHUB_TOKEN",
-            "is_way": True,
-        },
-    )
     api: str | None = field(
         default=None,
         metadata={"help": "the address of the REST interface, of an Enterprise server: https://HOST/api/v3; "
@@ -68,9 +63,16 @@ class Settings:
     """The secret that every workflow has; a job that names it may push while it runs."""
 
     @property
-    def github(self) -> Rest:
-        """What is asked."""
-        return Rest((self.api or os.environ.get("GITHUB_API_URL") or API).rstrip("/"), self.token)
+    def address(self) -> str:
+        """Of the REST interface. Raises `UsageError` for one that no token may be sent to."""
+        return where.checked(self.api or os.environ.get("GITHUB_API_URL") or API)
+
+    def github(self, repository: str) -> Rest:
+        """What answers for *repository*. Raises `UsageError` where nothing here is known to that server."""
+        there = Where(repository=repository, api=self.address)
+        if credential := credentials.find(there):
+            return Rest(there.api, credential=credential)
+        raise credentials.lacking(there)
 
 
 def request(spec: JobSpec, settings: Settings, key: str) -> tuple[str, dict[str, Any]]:

@@ -34,7 +34,7 @@ class Workflow:
 
     @cached_property
     def _github(self) -> Rest:
-        return self.settings.github
+        return self.settings.github(self.repository)
 
     @property
     def _path(self) -> str:
