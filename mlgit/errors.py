@@ -91,6 +91,10 @@ class UnreachableError(GitError):
     """A remote did not answer, or not to the end: it may have done what it was asked for, and may answer next time."""
 
 
+class RefusedError(MlgitError):
+    """A remote was reached, and does not want what it was to get: a hook or a right there says no."""
+
+
 class SilentError(CommError):
     """A store of bytes, or what runs jobs, does not answer in time: who asked again would wait as long once more."""
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
-from mlgit.errors import GitError, MlgitError, RefMovedError, UnreachableError, UsageError
+from mlgit.errors import GitError, RefMovedError, RefusedError, UnreachableError, UsageError
 from mlgit.git import process
 from mlgit.git.repo import Move, Repo
 
@@ -88,7 +88,7 @@ class Remote:
         With *whole*, all refs below it are the same here and there but for *moves*: they go by a pattern then, for of
         those that are named one by one git compares each with each.
 
-        Raises `RefMovedError` where one is elsewhere by now, `MlgitError` where the remote does not want one,
+        Raises `RefMovedError` where one is elsewhere by now, `RefusedError` where the remote does not want one,
         `UnreachableError` where it may have been done or not, `GitError` where it can't be.
         """
         args = [f"--force-with-lease={move.ref}:{move.old or ''}" for move in moves]
@@ -103,7 +103,7 @@ class Remote:
         if wrong:
             names = ", ".join(f"{ref.removeprefix('refs/heads/')} {why}" for ref, why in list(wrong.items())[:5])
             words = "\n".join(line for line in said.splitlines() if line.startswith("remote: "))
-            raise MlgitError(f"{bare(self.name)} refused {names}; nothing was pushed.", why=words)
+            raise RefusedError(f"{bare(self.name)} refused {names}; nothing was pushed.", why=words)
         if reasons:
             why = "; ".join(dict.fromkeys(reasons.values()))
             raise RefMovedError(f"{bare(self.name)} has moved on meanwhile.", why=why)

@@ -221,13 +221,16 @@ def _call(
     def board(say: Callable[[str], None] = notify) -> Board:
         return remotes.Board(far, found, say, every=pace.look) if far else claiming.Board(place.repo, found)
 
-    with claiming.present(place.repo, found, slots=1) as me, claiming.beating(board(_unsaid), me.agent, pace):
-        outcome = agents.run(
-            task, me.agent, seen := board(), launcher, runs, lambda *_: None, pace=pace, enough=rule.hear,
-            alive=alive.look, tidy=Loose(place.repo, found.project).gather,
-        )  # fmt: skip
-    if isinstance(seen, remotes.Board):
-        seen.say_what_is_left()
+    seen = board()
+    try:
+        with claiming.present(place.repo, found, slots=1) as me, claiming.beating(board(_unsaid), me.agent, pace):
+            outcome = agents.run(
+                task, me.agent, seen, launcher, runs, lambda *_: None, pace=pace, enough=rule.hear,
+                alive=alive.look, tidy=Loose(place.repo, found.project).gather,
+            )  # fmt: skip
+    finally:
+        if isinstance(seen, remotes.Board):
+            seen.say_what_is_left()
     if outcome.ended == "interrupted":
         raise KeyboardInterrupt
     if said := _said(task, outcome):

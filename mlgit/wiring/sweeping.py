@@ -173,10 +173,12 @@ def run_sweep(
             board = remotes.Board(through, task.sweep, say, every=pace.look)
             pace = replace(pace, look=min(pace.look, claims.Pace().look))  # what runs here is seen as often as ever
         alive = watching.Alive(place.repo, task.sweep)
-        outcome = agent.run(
-            task, me.agent, board, launcher, runs, tell, pace=pace, alive=alive.look,
-            watch=watching.watch(place.repo, task.sweep, task.file), tidy=Loose(place.repo, task.sweep.project).gather,
-        )  # fmt: skip
-        if isinstance(board, remotes.Board):
-            board.say_what_is_left()
-        return outcome
+        try:
+            return agent.run(
+                task, me.agent, board, launcher, runs, tell, pace=pace, alive=alive.look,
+                watch=watching.watch(place.repo, task.sweep, task.file),
+                tidy=Loose(place.repo, task.sweep.project).gather,
+            )  # fmt: skip
+        finally:
+            if isinstance(board, remotes.Board):
+                board.say_what_is_left()

@@ -10,12 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from mlgit.core.run import State
+from mlgit.errors import RefusedError, UnreachableError
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -150,6 +151,63 @@ def test_an_agent_bears_that_the_remote_is_away_for_a_while_and_says_so_once(tea
     mlgit("pull", cwd=team.two.work_tree)
     assert points(team.two, sweep) == Counter(range(8))
     assert claims(team).open == ()
+
+
+def refuse(hub: Path) -> Path:
+    hook = hub / "hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho >> asked\necho read-only for now >&2\nexit 1\n")
+    hook.chmod(0o755)
+    return hook
+
+
+def test_an_agent_bears_that_the_remote_refuses_for_a_while_and_says_so_once(team: Team, mlgit: Mlgit) -> None:
+    sweep = team.sweep(mlgit, 8)
+
+    with agent(team.one, sweep) as first:
+        until(lambda: points(team.one, sweep))
+        hook = refuse(team.hub)
+        until(lambda: len((team.hub / "asked").read_text()) > 2 if (team.hub / "asked").exists() else None)
+        hook.unlink()
+        first.communicate(timeout=100)
+
+    assert first.returncode == 0, said(team.one)
+    assert said(team.one).count("it is tried again") == said(team.one).count("answers again") == 1
+    mlgit("pull", cwd=team.two.work_tree)
+    assert points(team.two, sweep) == Counter(range(8))
+
+
+def test_who_is_refused_for_as_long_as_a_lease_hears_why_and_where_the_runs_are(
+    team: Team, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    team.sweep(mlgit, 8)
+    board = through.Board(Remote(repo=team.one, name="origin"), record.known(team.one, "repo")[0], heard.append)
+    board.change(lambda now: Claims(last=now.last + 1))
+    refuse(team.hub)
+
+    with pytest.raises(UnreachableError):
+        board.change(lambda now: Claims(last=now.last + 1))
+    board.look()
+    monkeypatch.setattr(through, "PACE", replace(through.PACE, lease=-1))
+    with pytest.raises(RefusedError, match="read-only for now"):
+        board.change(lambda now: Claims(last=now.last + 1))
+    board.say_what_is_left()
+
+    assert ["tried again" in line for line in heard] == [True, False]
+    assert "mlgit push --to origin" in heard[1]
+
+
+def test_an_agent_ends_where_the_remote_takes_nothing_from_it(team: Team, mlgit: Mlgit) -> None:
+    sweep = team.sweep(mlgit, 8)
+    refuse(team.hub)
+
+    done = mlgit("sweep", "agent", sweep, "--through", "origin", cwd=team.one.work_tree, check=False)
+
+    assert done.returncode == 1
+    assert "read-only for now" in done.stderr
+    assert "What ended here" not in done.stderr
+    assert query.runs(team.one, sweep=sweep) == []
 
 
 def test_two_processes_of_a_clone_may_hear_the_same_news_at_once(

@@ -21,7 +21,7 @@ from mlgit.core import refs
 from mlgit.core.sweep import Sweep, SweepState
 from mlgit.documents.reader import load
 from mlgit.documents.writer import as_data, dump
-from mlgit.errors import GitError, MlgitError, UsageError
+from mlgit.errors import GitError, MlgitError, RefusedError, UsageError
 from mlgit.git.repo import Move, Repo, is_passing
 from mlgit.store import live, locks
 from mlgit.sweeps import record
@@ -164,7 +164,7 @@ def beating(board: holding.Board, agent: Agent, pace: Pace) -> Iterator[None]:
 
     def beat() -> None:
         while not done.wait(pace.beat):
-            with contextlib.suppress(GitError):  # then the next one is heard
+            with contextlib.suppress(GitError, RefusedError):  # then the next one is heard
                 board.change(lambda now: renew(now, agent, heard=time.time()) if now.of(agent.id) else now)
 
     with threads.deaf():

@@ -19,7 +19,7 @@ from mlgit.core.run import State
 from mlgit.core.sweep import Sweep, SweepState
 from mlgit.documents.reader import load
 from mlgit.documents.writer import as_data, dump
-from mlgit.errors import GitError, NotFoundError, RefMovedError, UnreachableError, UsageError
+from mlgit.errors import GitError, NotFoundError, RefMovedError, RefusedError, UnreachableError, UsageError
 from mlgit.git.remote import Remote, bare
 from mlgit.git.repo import Move, Repo
 from mlgit.index import query
@@ -105,6 +105,11 @@ class Board:
     """Pushes a minute."""
     _failures: int = 0
     _met: bool = False
+    """Whether the remote was ever reached."""
+    _takes: bool = False
+    """Whether it ever took what was pushed."""
+    _refused: float | None = None
+    """Since when it does not."""
     _again: float = 0.0
     """When to try again to reach the remote."""
     _next: float = 0.0
@@ -152,8 +157,8 @@ class Board:
     def change(self, change: Callable[[Claims], Claims]) -> Claims:
         """The claims after *change*, which is asked anew where somebody else was quicker.
 
-        Raises `UnreachableError` where the remote is away for now, and nothing has changed as far as is known;
-        `GitError` where it never was reached.
+        Raises `UnreachableError` where the remote is away or refuses for now, and nothing has changed as far as is
+        known; `GitError` where it never was reached, `RefusedError` where it never took anything, or not any more.
         """
         try:
             for attempt in range(_TRIES):
@@ -165,7 +170,7 @@ class Board:
                 if self._push(after):
                     return after
                 time.sleep(random.uniform(0, 0.05 * 2**attempt))  # so that two do not meet again
-        except GitError as exc:
+        except (GitError, RefusedError) as exc:
             self._wait(exc)
             raise UnreachableError(exc.what, why=exc.why, fix=exc.fix) from exc
         self._again = time.monotonic() + random.uniform(1, 5)
@@ -209,9 +214,9 @@ class Board:
             self._read = tip
         self._far = far
         self._next = time.monotonic() + self.every
-        if self._failures:
-            self.say(f"{bare(self.remote.name)} answers again")
-        self._failures, self._met = 0, True
+        self._met = True
+        if self._refused is None:
+            self._is_back()
 
     def _claims_at(self, tip: str | None) -> Claims:
         if tip is None:
@@ -276,15 +281,30 @@ class Board:
                 self.remote.push(moves)
             except RefMovedError:
                 return False
+            self._takes, self._refused = True, None
+            self._is_back()
         self._claims, self._read, self._ending = after, oid, None
         self._far |= {move.ref: move.new for move in moves if move.new}
         return True
 
-    def _wait(self, exc: GitError) -> None:
-        """Note that the remote is away: it is asked again after a while that grows. Raises *exc* if it always was."""
+    def _is_back(self) -> None:
+        if self._failures:
+            self.say(f"{bare(self.remote.name)} answers again")
+        self._failures = 0
+
+    def _wait(self, exc: GitError | RefusedError) -> None:
+        """Note that the remote is away: it is asked again after a while that grows. Raises *exc* if it always was.
+
+        Who refuses is read-only for a while, maybe; if it lasts for a lease, others have what is held here.
+        """
+        now = time.monotonic()
+        if isinstance(exc, RefusedError):
+            self._refused = self._refused or now
+            if not self._takes or now - self._refused > PACE.lease:
+                raise exc
         if not self._met:
             raise exc
         if not self._failures:
             self.say(f"{exc.what} What runs here goes on, and it is tried again. {exc.why}".strip())
         self._failures += 1
-        self._again = time.monotonic() + random.uniform(0.5, 1) * min(_LONGEST, 0.5 * 2**self._failures)
+        self._again = now + random.uniform(0.5, 1) * min(_LONGEST, 0.5 * 2**self._failures)
