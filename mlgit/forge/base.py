@@ -66,6 +66,8 @@ class PullRequest:
     """Where that branch stands; once merged, closed or deleted, where it last stood."""
     base: str
     """The branch to merge into, by its short name."""
+    base_commit: str | None = None
+    """Where that branch stood when the head last moved, where the forge says so."""
     state: PullState = PullState.OPEN
     author: str
     created: float

@@ -85,11 +85,15 @@ def _state(head: Run, verdicts: Sequence[Verdict]) -> StatusState:
 
 
 def sides_of(repo: Repo, pull: PullRequest) -> Sides:
-    """What *pull* compares: its head with its base as it stands, or, once merged, as it stood before."""
+    """What *pull* compares: its head with its base as it stands, or, once merged, as it stood before.
+
+    A checkout of CI's has no branch but the one that it is for: then the base is what the forge says of it.
+    """
     if pull.merge_commit:
         base = repo.resolve(f"{pull.merge_commit}^1")
     else:
         base = repo.resolve(f"refs/heads/{pull.base}") or repo.resolve(f"refs/remotes/origin/{pull.base}")
+        base = base or (repo.resolve(pull.base_commit) if pull.base_commit else None)
     return Sides(head=pull.head_commit, base=base, branch=pull.head, beside=pull.base)
 
 

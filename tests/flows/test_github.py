@@ -150,6 +150,22 @@ def test_what_is_proposed_is_pushed_and_nobodys_work_is_lost(place: Place, mlgit
     assert place.there.branch("feature") == theirs
 
 
+def test_a_checkout_without_the_base_reports_against_what_github_says_it_is(place: Place, mlgit: Script):
+    (place.folder / "train.py").write_text(TRAIN)
+    place.git("commit", "-qam", "main")
+    place.git("push", "-q", "origin", "main")
+    mlgit("run", "-n", "before", "--", sys.executable, "train.py", cwd=place.folder)
+    mlgit("run", "-n", "after", "--", sys.executable, "train.py", "-v", cwd=place.folder)
+    mlgit("pr", "open", "after", cwd=place.folder)
+    place.git("checkout", "-q", "--detach")
+    place.git("branch", "-D", "main")
+    place.git("update-ref", "-d", "refs/remotes/origin/main")
+
+    told = json.loads(mlgit("report", "1", "--json", cwd=place.folder).stdout)
+
+    assert told["base"]
+
+
 def test_what_somebody_built_on_a_runs_branch_is_not_pushed_over(place: Place, mlgit: Script):
     mlgit("run", "-n", "better", "--", sys.executable, "-c", "import mlgit; mlgit.init()", cwd=place.folder)
     branch = json.loads(mlgit("pr", "open", "better", "--json", cwd=place.folder).stdout)["head"]

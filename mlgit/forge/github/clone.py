@@ -44,6 +44,11 @@ class Clone:
             raise MlgitError(f"{branch} has moved on on GitHub.", why=why, fix=fix)
         self.remote.push([Move(ref, there, here)])
 
+    def knows(self, branch: str) -> bool:
+        """Whether *branch* is here, or as it was there once: a checkout of CI's has neither."""
+        here = (f"refs/heads/{branch}", f"refs/remotes/{self.remote.name}/{branch}")
+        return bool(self.repo.refs(*here).keys() & {*here})
+
     def follow(self, branch: str, commit: str) -> None:
         """Bring *branch* along to *commit*, as a pull would, unless work here is in the way."""
         ref = f"refs/heads/{branch}"

@@ -117,7 +117,8 @@ class GitHubForge:
         """One pull request, as it stands now. Raises `NotFoundError`."""
         pull = said.pull(self._pull(number))
         if self.clone:
-            self.clone.fetch(pull.head_commit, pull.merge_commit)
+            base = None if self.clone.knows(pull.base) else pull.base_commit
+            self.clone.fetch(pull.head_commit, base, pull.merge_commit)
         return pull
 
     def pulls(self, *, state: PullState | None = PullState.OPEN, head: str | None = None) -> list[PullRequest]:

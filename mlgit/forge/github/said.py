@@ -44,6 +44,7 @@ def pull(told: Mapping[str, Any]) -> PullRequest:
     return PullRequest(
         number=told["number"], title=told["title"], body=told["body"] or "",
         head=head["ref"] if is_here else head["label"] or head["ref"], head_commit=head["sha"], base=base["ref"],
+        base_commit=base["sha"],
         state=state, author=_who(told["user"]), created=_seconds(told["created_at"]),
         merge_commit=told["merge_commit_sha"] if merged else None, draft=bool(told.get("draft")),
         labels=tuple(label["name"] for label in told["labels"]), url=told["html_url"],
