@@ -96,6 +96,11 @@ def difference(value: float | None) -> str:
     return "0" if value == 0 else f"{value:+.4g}".replace("-", "−")
 
 
+def chance(value: float) -> str:
+    """A p-value: `p 0.034`, `p < 0.001`."""
+    return "p < 0.001" if value < 0.001 else f"p {value:.2g}"
+
+
 def duration(seconds: float | None) -> str:
     """`0.4s`, `42s`, `3m 20s`, `2h 05m`, `3d 4h`; nothing for None."""
     if seconds is None:

@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 CONFIDENCE = 0.95
+LEAST = 3
+"""Numbers a side that a test needs; of two, an interval is thirteen times as wide as their distance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,48 @@ class Group:
 
 PARTS = ("n", "mean", "std", "min", "max", "low", "high")
 """What is said of several numbers."""
+
+
+def welch(one: Summary, other: Summary) -> float | None:
+    """How often means would be so far apart by chance alone (p, two-sided), by Welch's t test: spreads may differ.
+
+    None where that cannot be told: fewer than `LEAST` numbers on a side, or no spread on either. (`scipy.stats` has the
+    test too, and takes half a second to load; Welch 1947, Biometrika 34.)
+    """
+    if min(one.n, other.n) < LEAST:
+        return None
+    parts = [each.std**2 / each.n for each in (one, other)]
+    variance = sum(parts)
+    if not 0 < variance < math.inf:
+        return None
+    degrees = variance**2 / sum(part**2 / (each.n - 1) for part, each in zip(parts, (one, other), strict=True))
+    return _by_chance((one.mean - other.mean) / math.sqrt(variance), degrees)
+
+
+def paired(differences: Summary) -> float | None:
+    """The same of the *differences* between pairs, by the paired t test."""
+    if differences.n < LEAST or not 0 < differences.std < math.inf:
+        return None
+    return _by_chance(differences.mean / differences.std * math.sqrt(differences.n), differences.n - 1)
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """*chances* (p) of several tests, each raised so far that one that is below a level is so as if it were alone.
+
+    Holm 1979, Scandinavian Journal of Statistics 6.
+    """
+    raised = [1.0] * len(chances)
+    highest = 0.0
+    for done, place in enumerate(sorted(range(len(chances)), key=chances.__getitem__)):
+        highest = max(highest, min(1.0, chances[place] * (len(chances) - done)))
+        raised[place] = highest
+    return raised
+
+
+def _by_chance(distance: float, degrees: float) -> float:
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(degrees, -abs(distance)))
 
 
 @lru_cache(maxsize=1024)

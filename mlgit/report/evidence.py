@@ -6,10 +6,11 @@ A pull request carries code and never results: its run is found, not contained.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
+from typing import Any
 
 from mlgit.core import compare, escape, figures, refs
 from mlgit.core.condition import And, Not, Operation, Or, Predicate
@@ -72,6 +73,14 @@ class Known:
             wanted = And((_FINISHED, of_it, which))
             found += query.search(self.repo, wanted, ("-finished",), project=self.project, limit=MOST_READ).runs
         return found
+
+    def repeating(self, run: Run, most: int) -> list[Run]:
+        """The newest *most* that finished and ran the code of *run*: of a trial, those of its sweep; else no trials."""
+        codes = tuple(code for code in (run.source, run.tree) if code)
+        of_it = Or(tuple(Predicate(key, Operation.EQUAL, codes) for key in ("source", TREE)))
+        among = Predicate("sweep", Operation.EQUAL, (run.sweep,)) if run.sweep else Predicate("sweep", Operation.NULL)
+        wanted = And((_FINISHED, of_it, among))
+        return query.search(self.repo, wanted, ("-finished",), project=run.project, limit=most).runs if codes else []
 
     def trials(self, run: Run) -> list[Run]:
         """Those of the sweep that *run* is a trial of, itself among them."""
@@ -161,11 +170,18 @@ def is_varied(run: Run) -> bool:
 
 
 def _words(repo: Repo, run: Run) -> tuple[str, ...]:
-    """The command of *run* without what its params and its machine put into it; nothing where it is not known."""
     try:
-        words = stored.provenance(repo, run).get("command", ()) if run.commit else ()
+        return words_of(run, stored.provenance(repo, run) if run.commit else {})
     except MlgitError:
         return ()
+
+
+def words_of(run: Run, about: Mapping[str, Any]) -> tuple[str, ...]:
+    """The command of *run* without what its params and its machine put into it; nothing where it is not known.
+
+    *about*: what its `run.yaml` says.
+    """
+    words = about.get("command", ())
     values = {str(value) for value in compare.flatten(run.params).values()}
     said = [str(word) for word in words] if isinstance(words, list) else []
     if said and PurePosixPath(said[0]).name == "env":  # a sweep's command begins so

@@ -17,7 +17,7 @@ from mlgit.forge import base as forges
 from mlgit.forge.base import Forge, PullRequest, Status, StatusState
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.report import evidence, render, view
+from mlgit.report import champion, evidence, measured, render, repeats, view
 from mlgit.report.evidence import Known
 from mlgit.report.render import NoEvidence
 from mlgit.report.view import Chart, Compared, Picture
@@ -114,7 +114,7 @@ def between(place: Place, *, base: str | None, head: str) -> Compared | NoEviden
         )
         if isinstance(found, NoEvidence) or not isinstance(old, Run):
             return found
-        return replace(found, base=old, distance=0, alone="", beside="")
+        return replace(found, base=old, base_repeats=repeats.find(known, old), distance=0, alone="", beside="")
     if isinstance(old, Run):
         return about(known, new, old, goals=goals, beside="")
     witness = evidence.find(known, old, like=new) if old else None
@@ -191,6 +191,9 @@ def about(
     command = provenance.get("command")
     return Compared(
         head=head, base=base, distance=distance, beside=beside, alone=alone, goals=goals,
+        head_repeats=repeats.find(known, head),
+        base_repeats=repeats.find(known, base) if base else (),
+        champion=champion.find(known.repo, head),
         siblings=known.trials(head),
         command=[str(word) for word in command] if isinstance(command, list) else (),
         has_origin=has_origin(known.repo),
@@ -228,7 +231,7 @@ def _curves(repo: Repo, about: Compared) -> Picture | None:
     curved = {metric for metric, length in lengths.items() if length > 1 and not metric.startswith("_")}
     if not curved:
         return None
-    first = view.primary(view.told(about.head), about.goals)
+    first = view.primary(measured.told(about.head), about.goals)
     ordered = sorted(
         curved,
         key=lambda name: (
@@ -241,7 +244,7 @@ def _curves(repo: Repo, about: Compared) -> Picture | None:
 
 def _sweep(about: Compared) -> Picture | None:
     metric, goal = view.searched_by(about)
-    numbers = [run for run in about.siblings if compare.is_number(view.told(run).get(metric))]
+    numbers = [run for run in about.siblings if compare.is_number(measured.told(run).get(metric))]
     if len(about.siblings) < 2 or not numbers:
         return None
     params = about.sweep.searched if about.sweep else None

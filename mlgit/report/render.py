@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from mlgit import resources
 from mlgit.core import compare, escape, figures
-from mlgit.core.compare import Direction, Goal, MetricDelta
+from mlgit.core.compare import Direction, Goal
 from mlgit.core.run import Run
-from mlgit.report.view import MARKS, View
+from mlgit.core.stats import Summary
+from mlgit.report.measured import Row
+from mlgit.report.view import View
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -87,6 +89,8 @@ def environment() -> Environment:
         "word": lambda value: Safe(shlex.quote(escape.line(str(value), 250))),
         "url": _url,
         "mark": _mark,
+        "over": _over,
+        "change": _change,
         "arrow": _arrow,
         "ordinal": _ordinal,
         "times": _times,
@@ -116,13 +120,40 @@ def _url(link: str) -> Safe:
     return Safe(urllib.parse.quote(escape.line(link, 2000), safe="/:?=&#%.~_-+@,;"))
 
 
-def _mark(delta: MetricDelta) -> Safe:
+# A word and a mark, so that nothing hangs on colour.
+MARKS = {
+    Direction.BETTER: "✔ better",
+    Direction.WORSE: "✘ worse",
+    Direction.SAME: "same",
+    Direction.UNKNOWN: "",
+}
+
+
+def _mark(row: Row) -> Safe:
     """What a metric's change means, in a word and a mark."""
-    if delta.base is compare.MISSING:
+    if row.base is compare.MISSING:
         return Safe("new")
-    if delta.head is compare.MISSING:
+    if row.head is compare.MISSING:
         return Safe("gone")
-    return Safe(MARKS[Direction(delta.direction)])
+    if row.is_insufficient:
+        return Safe("insufficient" if row.goal else "")
+    if row.chance is None:
+        return Safe(MARKS[row.direction])
+    return Safe(f"{MARKS[row.direction] if row.is_clear else '≈'}, {figures.chance(row.chance)}")
+
+
+def _over(row: Row, side: str) -> Safe:
+    """What a side of *row* has: a value, or the mean of several with its interval."""
+    over: Summary | None = row.base_over if side == "base" else row.head_over
+    return Safe(_printed(row.base if side == "base" else row.head) if over is None else figures.mean(over))
+
+
+def _change(row: Row) -> Safe:
+    """`+0.012 (+1.2 %)`."""
+    if row.delta is None or row.share is None or not row.delta:
+        return Safe(figures.difference(row.delta))
+    share = f"{row.share * 100:+.2g} %".replace("-", "−")
+    return Safe(f"{figures.difference(row.delta)} ({share})")
 
 
 def _arrow(goal: Goal | None) -> Safe:

@@ -10,18 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlgit.core import again, compare, drifted, escape, figures
-from mlgit.core.compare import Change, Direction, Goal, MetricDelta
+from mlgit.core.compare import Change, Direction, Goal
 from mlgit.core.run import Run, State
+from mlgit.core.seeds import is_seed
 from mlgit.core.sweep import Sweep
 from mlgit.core.verdict import Verdict
+from mlgit.report import measured
+from mlgit.report.measured import Repeat, Row, told
 
-# A word and a mark, so that nothing hangs on colour.
-MARKS = {
-    Direction.BETTER: "✔ better",
-    Direction.WORSE: "✘ worse",
-    Direction.SAME: "same",
-    Direction.UNKNOWN: "",
-}
 _STATES = {
     State.FAILED: "The run failed: its program ended with an error. What it logged until then is below.",
     State.CRASHED: "The run crashed: its process died. What it logged until then is below.",
@@ -59,6 +55,17 @@ class Alert:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Champion:
+    """The version that is in production, to be beaten."""
+
+    name: str
+    """`digits@v1.2.0`."""
+    run: str
+    """The id of the run that made it."""
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Compared:
     """What a report is about. `base` is None where no run speaks for the base; then `alone` says why."""
 
@@ -69,6 +76,10 @@ class Compared:
     beside: str = "base"
     """What head is compared with, in a person's words: `main`; empty where a run was named."""
     alone: str = ""
+    head_repeats: Sequence[Repeat] = ()
+    """Head and its other seeds, head first; nothing is as good as head alone."""
+    base_repeats: Sequence[Repeat] = ()
+    champion: Champion | None = None
     siblings: Sequence[Run] = ()
     """The trials of head's sweep, head among them."""
     sweep: Sweep | None = None
@@ -114,7 +125,15 @@ class View:
     alone: str
     from_outside: str
     """Whose params came from outside of the code: the base's, in words; mostly empty."""
-    metrics: tuple[MetricDelta, ...]
+    metrics: tuple[Row, ...]
+    seeds: tuple[int, int]
+    """How many runs speak for the base, and for head."""
+    certainty: str
+    """How sure one can be of what the table of metrics says."""
+    champion: Champion | None
+    """What is in production, where that is neither side's run."""
+    in_production: str
+    """Which side is in production already, in words; mostly empty."""
     params: tuple[Change, ...]
     data: tuple[Change, ...]
     sweep: SweepView | None
@@ -127,9 +146,11 @@ class View:
 def build(about: Compared, *, verdicts: Sequence[Verdict] = (), charts: Sequence[Chart] = ()) -> View:
     """The report on *about*."""
     head, base = about.head, about.base
-    metrics = compare.metric_deltas(told(base) if base else {}, told(head), about.goals)
+    head_side, base_side = _sides(about)
+    champion, in_production = _production(about)
+    metrics = measured.rows(head_side, base_side, compare.flatten(champion.metrics) if champion else {}, about.goals)
     return View(
-        headline=_headline(about, verdicts),
+        headline=_headline(about, metrics, verdicts),
         alarm=_STATES.get(head.state, ""),
         head=head,
         base=base,
@@ -138,6 +159,10 @@ def build(about: Compared, *, verdicts: Sequence[Verdict] = (), charts: Sequence
         alone=about.alone,
         from_outside=_from_outside(base) if base and about.beside else "",
         metrics=metrics,
+        seeds=(len(base_side), len(head_side)),
+        certainty=_certainty(metrics, len(base_side), len(head_side)),
+        champion=champion,
+        in_production=in_production,
         params=compare.changes(base.params if base else {}, head.params),
         data=compare.changes(base.data if base else {}, head.data),
         sweep=_sweep(about),
@@ -161,8 +186,8 @@ def alerts(provenance: Mapping[str, Any]) -> list[Alert]:
 
 
 def _from_outside(base: Run) -> str:
-    if base.given:
-        return f"{_short(base.name)} was given {escape.line(', '.join(base.given[:5]), 100)} from outside"
+    if given := [name for name in base.given if not is_seed(name)]:
+        return f"{_short(base.name)} was given {escape.line(', '.join(given[:5]), 100)} from outside"
     return f"{_short(base.name)} is a trial of a sweep" if base.sweep else ""
 
 
@@ -194,12 +219,39 @@ def reproduce(about: Compared) -> tuple[str, ...]:
     return (*pull, again.reproduce(about.head))
 
 
-def told(run: Run) -> dict[str, Any]:
-    """The metrics a reader wants: none of the tracker's own, which begin with `_`."""
-    return {name: value for name, value in run.scalars.items() if not name.startswith("_")}
+def _sides(about: Compared) -> tuple[Sequence[Repeat], Sequence[Repeat]]:
+    """The runs that speak for head, and for the base."""
+    alone = [Repeat(run=about.base)] if about.base else []
+    return about.head_repeats or [Repeat(run=about.head)], (about.base_repeats if about.base else ()) or alone
 
 
-def _headline(about: Compared, verdicts: Sequence[Verdict]) -> str:
+def _production(about: Compared) -> tuple[Champion | None, str]:
+    champion = about.champion
+    if champion and champion.run == about.head.id:
+        return None, f"This run is {champion.name}, which is in production."
+    if champion and about.base and champion.run == about.base.id:
+        return None, f"{_short(about.base.name)} is {champion.name}, which is in production."
+    return champion, ""
+
+
+def _certainty(metrics: Sequence[Row], base: int, head: int) -> str:
+    if not base or not any(row.delta is not None for row in metrics):
+        return "Mean ± 95 % interval of the mean (Student's t)." if head > 1 and metrics else ""
+    if base == head == 1:
+        return "One run a side: nothing here tells a difference from chance. Three seeds a side can."
+    mean = "Mean ± 95 % interval of the mean (Student's t)"
+    tests = sorted({row.test for row in metrics if row.test})
+    if not tests:
+        return f"{mean}; insufficient: a test needs three seeds a side, whose results differ."
+    count = sum(row.chance is not None for row in metrics)
+    several = f", corrected for {count} metrics (Holm)" if count > 1 else ""
+    return (
+        f"{mean}; p: how often chance alone would do it, {' and '.join(tests)}{several}. "
+        f"≈: no clear change, p is {measured.LEVEL} or more."
+    )
+
+
+def _headline(about: Compared, metrics: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
     head, base = about.head, about.base
     refused = [verdict for verdict in verdicts if not verdict.passed]
     gates = f" {len(refused)} of {len(verdicts)} gates refuse." if refused else " All gates pass." if verdicts else ""
@@ -207,29 +259,40 @@ def _headline(about: Compared, verdicts: Sequence[Verdict]) -> str:
     chosen = primary(told(head), about.goals)
     if chosen is None:
         return f"{state}{_short(head.name)} logged no numbers.{gates}"
-    own = told(head)[chosen]
-    metric = _short(chosen)
+    found = next(row for row in metrics if row.name == chosen)
+    own = f"{state}{_short(chosen)} {_over(found)}"
     if base is None:
-        return f"{state}{metric} {figures.number(own)}, and nothing to compare with.{gates}"
-    delta = compare.metric_deltas(told(base), {chosen: own}, about.goals)
-    found = next(one for one in delta if one.name == chosen)
+        return f"{own}, and nothing to compare with.{gates}"
     side, comma, back = _short(about.beside).partition(", ")  # `main, one commit back`
     owner = f"{side}'s {_short(base.name)}{comma}{back}" if about.beside else _short(base.name)
+    if found.base_over:
+        owner = f"{owner} over {found.base_over.n} seeds"
     if found.direction is Direction.SAME:
-        return f"{state}{metric} {figures.number(own)}, the same as {owner}{_largest(about)}.{gates}"
+        return f"{own}, the same as {owner}{_largest(metrics)}.{gates}"
     if found.delta is None:
-        return f"{state}{metric} {figures.number(own)}; {owner} has {_value(found.base)}.{gates}"
+        return f"{own}; {owner} has {_value(found.base)}.{gates}"
+    difference = figures.difference(found.delta)
+    if found.is_insufficient:
+        return f"{own}, {difference} from {owner}, with too few seeds to tell.{gates}"
+    if found.chance is not None and not found.is_clear:
+        return f"{own}: no clear change from {owner} ({difference}, {figures.chance(found.chance)}).{gates}"
     than = {Direction.BETTER: "better than", Direction.WORSE: "worse than"}.get(found.direction, "from")
-    return f"{state}{metric} {figures.number(own)}, {figures.difference(found.delta)} {than} {owner}.{gates}"
+    sure = f" ({figures.chance(found.chance)})" if found.chance is not None else ""
+    return f"{own}, {difference} {than} {owner}{sure}.{gates}"
 
 
-def _largest(about: Compared) -> str:
+def _over(row: Row) -> str:
+    """`0.981`, or `0.981 ± 0.004 over 5 seeds`."""
+    over = row.head_over
+    return f"{figures.mean(over)} over {over.n} seeds" if over else figures.number(row.head)
+
+
+def _largest(metrics: Sequence[Row]) -> str:
     """`; loss −0.05 better`: of the metrics with a goal, the one that changed most, measured by what it was."""
-    every = compare.metric_deltas(told(about.base) if about.base else {}, told(about.head), about.goals)
-    changed = [one for one in every if one.goal and one.delta]
+    changed = [row for row in metrics if row.goal and row.delta]
     if not changed:
         return ""
-    most = max(changed, key=lambda one: abs(one.delta or 0) / (abs(one.base) or 1))
+    most = max(changed, key=lambda row: abs(row.delta or 0) / (abs(row.base) or 1))
     return f"; {_short(most.name)} {figures.difference(most.delta)} {most.direction.value}"
 
 

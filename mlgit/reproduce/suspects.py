@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mlgit.core import drifted
 from mlgit.core.compare import MISSING, Change, changes, flatten
+from mlgit.core.seeds import is_seed
 from mlgit.reproduce import recipe
 
-_SEED = re.compile(r"(?i)seed|random_state")
 _NO_MATTER = ("packages.mlgit", "system.memory_gb", "system.cores")
 _PARTS = (
     "image",
@@ -55,7 +54,7 @@ def find(before: Mapping[str, Any], after: Mapping[str, Any], params: Mapping[st
         found.append(
             Suspect(name="process", before=f"run {before['nth']} of its process", after="alone in its process")
         )
-    if not before.get("seeds") and not any(_SEED.search(name) for name in flatten(params)):
+    if not before.get("seeds") and not any(map(is_seed, flatten(params))):
         found.append(Suspect(name="seed", before="none is known", after="none is known"))
     return found
 

@@ -47,7 +47,7 @@ def test_two_runs_are_compared_by_their_names(two_runs: Repo, mlgit: Cli, tmp_pa
 
     text = file.read_text()
     assert text.startswith("### accuracy 0.9, −0.05 worse than radiant-glade-12.")
-    assert "| metric | radiant-glade-12 | noble-river-3 | delta | |" in text
+    assert "| metric | radiant-glade-12 | noble-river-3 | Δ | |" in text
     assert "![Learning curves](report-curves.png)" in text
     assert (tmp_path / "report-curves.png").read_bytes().startswith(b"\x89PNG")
 
