@@ -186,6 +186,22 @@ def test_a_list_that_changes_while_it_is_read_is_read_until_it_stands_still(plac
     assert [pull.number for pull in found] == list(range(150, 0, -1))
 
 
+def test_a_list_that_names_its_first_page_as_the_next_ends(place: Place):
+    again = {"Link": f'<{place.there.address}/repos/{NAME}/pulls?page=1>; rel="next"'}
+    place.there.answers.append((200, again, []))
+
+    assert place.calls(lambda: place.forge().pulls()) == ["GET /pulls"]
+
+
+def test_a_server_that_is_not_there_is_said_in_few_words():
+    nowhere = Rest("http://127.0.0.1:9", credential=Token("x", "a test"), tries=1)
+
+    with pytest.raises(SilentError) as raised:
+        nowhere.get("user")
+
+    assert "user: Failed to establish a new connection: " in str(raised.value)
+
+
 def test_an_enterprise_server_answers_below_its_own_addresses(place: Place):
     for one in range(120):
         place.there.pulls[one + 2] = place.there.pulls[1] | {"number": one + 2, "state": "closed"}

@@ -219,9 +219,10 @@ class GitHubForge:
             self._me = str(told["viewer"]["login"])
             found = told["repository"]["pullRequest"]["comments"]
             nodes += found["nodes"]
-            after = found["pageInfo"]["endCursor"]
-            if not found["pageInfo"]["hasNextPage"]:
+            page = found["pageInfo"]
+            if not page["hasNextPage"] or page["endCursor"] == after:
                 break
+            after = page["endCursor"]
         self._pictures.heard(told["repository"])
         return [said.comment(node, self._me) for node in nodes if node]
 

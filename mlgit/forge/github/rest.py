@@ -34,6 +34,7 @@ _APART = 1.0
 _SECONDS, _HURRIED = 30.0, 3.0
 _IDEMPOTENT = ("GET", "PATCH")
 """What does no harm when it is done twice."""
+_OBJECT = re.compile(r"HTTPS?Connection(?:Pool)?\([^()]*\): ")
 _NUMBER = re.compile("[0-9]+")
 _TOKEN = re.compile(r"[!-~]+")
 _NEXT = re.compile(r'[?&]page=(\d+)[^<>]*>;\s*rel="next"')
@@ -195,7 +196,7 @@ class Rest:
         """The entries of all pages, and how many pages that were."""
         page = self._read(path, {**params, "per_page": 100})
         found, pages = list(page.told[within] if within else page.told), 1
-        while page.next:
+        while page.next and page.next > pages:  # a proxy that names a page again would hold us for ever
             page = self._read(path, {**params, "per_page": 100, "page": page.next})
             found += page.told[within] if within else page.told
             pages += 1
@@ -241,7 +242,7 @@ class Rest:
                     self._wait(0.5 * 2**tried, "it does not answer")
                     continue
                 fix = "look at the network, or at https://www.githubstatus.com, and try again"
-                raise SilentError("GitHub does not answer.", exc, why=f"{what}: {exc}", fix=fix) from None
+                raise SilentError("GitHub does not answer.", exc, why=f"{what}: {_reason(exc)}", fix=fix) from None
             status, said = _status(answer, told)
             seconds = pause(status, answer.headers, tried, again=again, now=time.time(), said=said)
             if seconds is None or last:
@@ -329,6 +330,12 @@ def is_too_much(status: int, headers: Mapping[str, str], said: str = "") -> bool
     """Whether GitHub refuses because more was asked than its limits allow, and not for ever."""
     limits = "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0" or "rate limit" in said.lower()
     return status == 429 or (status == 403 and limits)
+
+
+def _reason(exc: Exception) -> str:
+    """What went wrong below, without the names of the objects that it went through."""
+    below = getattr(exc.args[0], "reason", exc) if exc.args else exc
+    return _OBJECT.sub("", str(below))
 
 
 def _status(answer: Any, told: Any) -> tuple[int, str]:
