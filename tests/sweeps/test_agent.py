@@ -191,6 +191,24 @@ def test_three_failures_without_a_success_end_it(tmp_path: Path) -> None:
     assert caught.value.why == "s-3: boom"
 
 
+def test_an_agent_where_no_run_can_be_recorded_any_more_ends_and_leaves_the_trials_to_others(tmp_path: Path) -> None:
+    machine = Machine(good)
+    job = task(tmp_path)
+    board = Board(job.sweep)
+
+    def state(name: str) -> JobState:
+        full = len(machine.runs) >= 2 and name not in {run.name for run in machine.runs}
+        return JobState.FAILED if full else machine.state(name)
+
+    launcher = replace(machine.launcher(job), state=state)
+    with pytest.raises(MlgitError, match="The last 3 trials left no run; this agent ends, the sweep goes on"):
+        agent.run(job, Agent(id="me"), board, launcher, lambda _: machine.runs, lambda *_: None, pace=Pace(look=0.0))
+
+    assert (len(machine.runs), len(board.claims.gone)) == (2, 3)
+    assert board.sweep.state is SweepState.RUNNING
+    assert board.claims.of("me") == ()
+
+
 def test_a_metric_with_another_name_is_said(tmp_path: Path) -> None:
     with pytest.raises(MlgitError, match="it logged no metric 'loss', but acc"):
         run(task(tmp_path), Machine(lambda _: (JobState.SUCCEEDED, {"acc": 1})))

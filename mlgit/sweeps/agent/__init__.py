@@ -278,8 +278,7 @@ class _Agent(Generic[J]):
             )
             is_given_up = trial.interrupted and self.is_too_often(trial)
             self.seconds.append(time.monotonic() - one.since)
-            if trial.failed or is_given_up:
-                self.ending.fail()
+            self.ending.end(trial, failed=trial.failed or is_given_up)
             if number in self.lost:
                 self.lost.remove(number)
             elif trial.interrupted and not is_given_up:

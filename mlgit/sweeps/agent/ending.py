@@ -34,6 +34,8 @@ class Ending:
     _succeeded: bool = False
     _failures: int = 0
     """Of our own trials."""
+    _without_run: int = 0
+    """Of these, the last ones that failed and left no run, as every one would on a full disk."""
     _fresh: dict[int, Trial] = field(default_factory=dict)
     """What is new since it was last seen whether the target is reached, by number."""
     _used: dict[str, Used] = field(default_factory=dict)
@@ -53,9 +55,10 @@ class Ending:
             else:
                 self._used[run.id] = self._used_by(run)
 
-    def fail(self) -> None:
-        """Take down that a trial of ours failed."""
-        self._failures += 1
+    def end(self, trial: Trial, *, failed: bool) -> None:
+        """Take down that *trial*, one of ours, has ended."""
+        self._failures += failed
+        self._without_run = self._without_run + 1 if trial.failed and trial.run is None else 0
 
     def is_reached(self, trials: Iterable[Trial]) -> bool:
         """Whether the target is, by the point of one that is new among *trials*."""
@@ -81,7 +84,16 @@ class Ending:
         return budget.minutes is not None or budget.cost is not None
 
     def give_up(self, last: Trial) -> None:
-        """Stop the sweep, and raise `MlgitError`, where trials fail, one as the other, and none succeeded."""
+        """Stop the sweep, and raise `MlgitError`, where trials fail, one as the other, and none succeeded.
+
+        Raise it, and leave the sweep to other agents, where no run can be recorded here any more.
+        """
+        if self._succeeded and self._without_run >= FAILURES:
+            raise MlgitError(
+                f"The last {self._without_run} trials left no run; this agent ends, the sweep goes on.",
+                why=f"{last.name}: {last.problem}",
+                fix=f"mend the cause, then `mlgit sweep agent {self.task.sweep.id}`",
+            )
         if self._succeeded or self._failures < FAILURES:
             return
         self.board.settle(SweepState.STOPPED)
