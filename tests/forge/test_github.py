@@ -202,6 +202,15 @@ def test_a_server_that_is_not_there_is_said_in_few_words():
     assert "user: Failed to establish a new connection: " in str(raised.value)
 
 
+@pytest.mark.parametrize("answer", [(200, {}, {}), (200, {}, []), (302, {"Location": "http://[nowhere"}, {})])
+def test_what_is_no_answer_of_githubs_is_said(place: Place, answer: Any):
+    forge = place.forge()
+    place.there.answers += [answer] * 5
+
+    with pytest.raises(SilentError):
+        forge.comments(place.number)
+
+
 def test_an_enterprise_server_answers_below_its_own_addresses(place: Place):
     for one in range(120):
         place.there.pulls[one + 2] = place.there.pulls[1] | {"number": one + 2, "state": "closed"}

@@ -190,7 +190,11 @@ class Rest:
         """What GitHub's GraphQL answers to *query*, for what REST lacks. Raises as `get` and `post` do."""
         base = self.api.removesuffix("/v3")
         content = {"query": query, "variables": variables}
-        return self._answer("POST", f"{base}/graphql", writes=writes, json=content)[1]["data"]
+        told = self._answer("POST", f"{base}/graphql", writes=writes, json=content)[1]
+        if not isinstance(told, dict) or "data" not in told:
+            fix = "look whether GitHub is there, and not a proxy of somebody's"
+            raise SilentError("GitHub does not answer.", why=f"{base}/graphql: there is no data in what came", fix=fix)
+        return told["data"]
 
     def _listed(self, path: str, within: str | None, params: Mapping[str, Any]) -> tuple[list[Any], int]:
         """The entries of all pages, and how many pages that were."""
@@ -237,7 +241,7 @@ class Rest:
             try:
                 answer = self._session.request(method, address, **more)
                 told = answer.json() if parsed and answer.content and answer.status_code < 400 else None
-            except requests.RequestException as exc:  # no answer, half of one, or what is no JSON
+            except (requests.RequestException, ValueError) as exc:  # half an answer, no JSON, led to no address
                 if again and not last:
                     self._wait(0.5 * 2**tried, "it does not answer")
                     continue
