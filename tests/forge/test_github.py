@@ -16,8 +16,10 @@ from mlgit.errors import MlgitError, NotFoundError, RefMovedError, SilentError, 
 from mlgit.forge import base
 from mlgit.forge.base import PullState, ReviewVerdict, Status, StatusState, upsert
 from mlgit.forge.github import rights
+from mlgit.forge.github.clone import Clone
 from mlgit.forge.github.forge import GitHubForge
 from mlgit.forge.github.rest import RefusedError, Rest, Token
+from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from tests import github
 from tests.conftest import need
@@ -209,6 +211,14 @@ def test_what_is_no_answer_of_githubs_is_said(place: Place, answer: Any):
 
     with pytest.raises(SilentError):
         forge.comments(place.number)
+
+
+def test_what_a_server_calls_a_commit_moves_no_branch_here(repo: Repo):
+    repo.git("remote", "add", "origin", str(repo.folder))
+
+    Clone(repo, Remote(repo=repo, name="origin")).fetch("+refs/heads/main:refs/heads/theirs", f"{'0' * 40}\n+x:y", None)
+
+    assert list(repo.refs("refs/heads/")) == ["refs/heads/main"]
 
 
 def test_an_enterprise_server_answers_below_its_own_addresses(place: Place):

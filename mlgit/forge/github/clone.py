@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,6 +12,8 @@ from mlgit.errors import MlgitError
 from mlgit.git import merge
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
+
+_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -71,5 +74,9 @@ class Clone:
         return lost == [self.repo.git("log", "-1", "--format=%s", "--end-of-options", here)]
 
     def fetch(self, *commits: str | None) -> None:
-        """Have those of *commits* here that are not: nothing moves. Raises `GitError`."""
-        self.remote.fetch(one for one in commits if one and self.repo.resolve(f"{one}^{{commit}}") is None)
+        """Have those of *commits* here that are not: nothing moves. Raises `GitError`.
+
+        They are what a server said: to git, what is no id would say what to move.
+        """
+        ids = [one for one in commits if one and _ID.fullmatch(one)]
+        self.remote.fetch(one for one in ids if self.repo.resolve(f"{one}^{{commit}}") is None)
