@@ -101,11 +101,18 @@ def clone(address: str, wanted: str, *, tell: Callable[[str], None]) -> Iterator
 
 
 def _let_in(address: str, top: Path) -> None:
-    """Let git in *top* show a token to the *address*, and to no other, where the environment has one."""
+    """Let git in *top* show a token to the *address*, and to no other, where the environment has one.
+
+    The helpers of whoever we are for are asked before, by a git outside of the clone: those that git has itself are
+    told what has opened a remote, and many write it down (gitcredentials(7)).
+    """
     token = next((name for name in TOKENS if os.environ.get(name)), None)
     if token and address.startswith(("https://", "http://")):
-        said = f'!f() {{ test "$1" = get && echo username=x-access-token && echo "password=${token}"; }}; f'
-        process.run("config", f"credential.{bare(address)}.helper", said, folder=top)
+        known = "env -u GIT_DIR GIT_TERMINAL_PROMPT=0 GIT_ASKPASS=false git -C / credential fill 2>/dev/null"
+        ours = f'{{ echo username=x-access-token; echo "password=${token}"; }}'
+        helper = f"credential.{bare(address)}.helper"
+        process.run("config", helper, "", folder=top)  # forgets those before it
+        process.run("config", "--add", helper, f'!f() {{ test "$1" != get || {known} || {ours}; }}; f', folder=top)
 
 
 def _commit(remote: Remote, name: str) -> str:

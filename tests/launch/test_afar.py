@@ -9,9 +9,11 @@ from subprocess import CompletedProcess
 import pytest
 
 from mlgit.core.run import Run
+from mlgit.errors import GitError
 from mlgit.git.repo import Repo
 from mlgit.launch import afar
 from mlgit.store import live
+from tests.git_http import serving
 
 Script = Callable[..., CompletedProcess[str]]
 RUN = "refs/heads/exp/p/run-a1b2c3"
@@ -89,3 +91,29 @@ def test_a_clone_is_kept_where_what_its_runs_made_has_no_remote_to_go_to(
 
     assert folder.exists() is not has_remote
     assert [line.partition(" are kept")[0] for line in said] == ([] if has_remote else ["the bytes of m of run"])
+
+
+def test_a_token_is_shown_to_the_remote_alone_and_written_down_nowhere(
+    hub: Path, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    (tmp_path / "gitconfig").write_text(f"[credential]\n\thelper = store --file={kept}\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    monkeypatch.setenv("GITHUB_TOKEN", "t0ken")
+    monkeypatch.setenv("GIT_ASKPASS", "false")
+
+    with (
+        serving(hub.parent, only="x-access-token:t0ken") as url,
+        afar.clone(f"{url}/hub.git", "main", tell=said.append) as folder,
+    ):
+        is_open = _repo(folder).git("ls-remote", "origin", "main")
+        with pytest.raises(GitError):
+            _repo(folder).git("credential", "fill", stdin=b"url=http://elsewhere.example/hub.git\n")
+    is_kept = kept.exists()
+    with serving(hub.parent, only="me:mine") as url:
+        kept.write_text(f"{url.replace('://', '://me:mine@')}\n")
+        with afar.clone(f"{url}/hub.git", "main", tell=said.append):
+            pass
+
+    assert is_open
+    assert not is_kept
