@@ -114,7 +114,7 @@ def between(place: Place, *, base: str | None, head: str) -> Compared | NoEviden
         )
         if isinstance(found, NoEvidence) or not isinstance(old, Run):
             return found
-        return replace(found, base=old, base_repeats=repeats.find(known, old), distance=0, alone="", beside="")
+        return about(known, found.head, old, goals=goals, beside="")
     if isinstance(old, Run):
         return about(known, new, old, goals=goals, beside="")
     witness = evidence.find(known, old, like=new) if old else None
@@ -184,21 +184,26 @@ def about(
     alone: str = "",
 ) -> Compared:  # fmt: skip
     """What a report on *head* against *base* is about, read from head's branch and its sweep."""
-    try:
-        provenance: Mapping[str, Any] = stored.provenance(known.repo, head) if head.commit else {}
-    except NotFoundError:
-        provenance = {}
+    provenance = _surroundings(known.repo, head)
     command = provenance.get("command")
     return Compared(
         head=head, base=base, distance=distance, beside=beside, alone=alone, goals=goals,
         head_repeats=repeats.find(known, head),
         base_repeats=repeats.find(known, base) if base else (),
         champion=champion.find(known.repo, head),
+        surroundings=(_surroundings(known.repo, base) if base else {}, provenance),
         siblings=known.trials(head),
         command=[str(word) for word in command] if isinstance(command, list) else (),
         has_origin=has_origin(known.repo),
         alerts=view.alerts(provenance),
     )  # fmt: skip
+
+
+def _surroundings(repo: Repo, run: Run) -> Mapping[str, Any]:
+    try:
+        return stored.surroundings(repo, run) if run.commit else {}
+    except NotFoundError:
+        return {}
 
 
 def has_origin(repo: Repo) -> bool:

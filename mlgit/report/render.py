@@ -1,6 +1,7 @@
 """A report as Markdown for a comment. Whatever a template prints is escaped, unless a filter here made it safe.
 
-Forgetting is not possible: there is no `safe` filter, and every printed value passes `_printed`.
+Forgetting is not possible: every printed value passes `_printed`, which takes nothing for safe but what was made here
+(what Jinja2's own `safe` returns is text like any other).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from mlgit.core import compare, escape, figures
 from mlgit.core.compare import Direction, Goal
 from mlgit.core.run import Run
 from mlgit.core.stats import Summary
+from mlgit.report.made import Made
 from mlgit.report.measured import Row
 from mlgit.report.view import View
 
@@ -76,7 +78,7 @@ def environment() -> Environment:
         autoescape=False,  # Markdown, not HTML: `finalize` escapes it
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters = {
+    environment.filters |= {
         "code": lambda value: Safe(escape.code(str(value), _CELL)),
         "sentence": lambda value: Safe(escape.markdown(str(value), _SENTENCE)),
         "difference": lambda value: Safe(figures.difference(value)),
@@ -91,6 +93,8 @@ def environment() -> Environment:
         "mark": _mark,
         "over": _over,
         "change": _change,
+        "sized": lambda one: Safe(figures.size(one.size) if one else "—"),
+        "grown": _grown,
         "arrow": _arrow,
         "ordinal": _ordinal,
         "times": _times,
@@ -154,6 +158,15 @@ def _change(row: Row) -> Safe:
         return Safe(figures.difference(row.delta))
     share = f"{row.share * 100:+.2g} %".replace("-", "−")
     return Safe(f"{figures.difference(row.delta)} ({share})")
+
+
+def _grown(one: Made) -> Safe:
+    """How much larger an artifact is than it was."""
+    if one.base is None or one.head is None:
+        return Safe("new" if one.head else "gone")
+    if not one.delta:
+        return Safe("same size")
+    return Safe(f"{'+' if one.delta > 0 else '−'}{figures.size(abs(one.delta))}")
 
 
 def _arrow(goal: Goal | None) -> Safe:

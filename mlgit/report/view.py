@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlgit.core import again, compare, drifted, escape, figures
+from mlgit.core import again, compare, drifted, escape, figures, surroundings
 from mlgit.core.compare import Change, Direction, Goal
 from mlgit.core.run import Run, State
 from mlgit.core.seeds import is_seed
 from mlgit.core.sweep import Sweep
 from mlgit.core.verdict import Verdict
-from mlgit.report import measured
+from mlgit.report import made, measured
+from mlgit.report.made import Made
 from mlgit.report.measured import Repeat, Row, told
 
 _STATES = {
@@ -80,6 +81,8 @@ class Compared:
     """Head and its other seeds, head first; nothing is as good as head alone."""
     base_repeats: Sequence[Repeat] = ()
     champion: Champion | None = None
+    surroundings: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {})
+    """What the `run.yaml` of the base and of head say, packages too."""
     siblings: Sequence[Run] = ()
     """The trials of head's sweep, head among them."""
     sweep: Sweep | None = None
@@ -136,6 +139,11 @@ class View:
     """Which side is in production already, in words; mostly empty."""
     params: tuple[Change, ...]
     data: tuple[Change, ...]
+    environment: tuple[Change, ...]
+    """What was otherwise around the runs, where metrics moved."""
+    artifacts: tuple[Made, ...]
+    cost: str
+    """What it took, in words; empty where that is not known."""
     sweep: SweepView | None
     verdicts: tuple[Verdict, ...]
     charts: tuple[Chart, ...]
@@ -165,6 +173,9 @@ def build(about: Compared, *, verdicts: Sequence[Verdict] = (), charts: Sequence
         in_production=in_production,
         params=compare.changes(base.params if base else {}, head.params),
         data=compare.changes(base.data if base else {}, head.data),
+        environment=_environment(about, metrics),
+        artifacts=made.artifacts(base, head),
+        cost=_cost(about, head_side, base_side),
         sweep=_sweep(about),
         verdicts=tuple(verdicts),
         charts=tuple(charts),
@@ -232,6 +243,29 @@ def _production(about: Compared) -> tuple[Champion | None, str]:
     if champion and about.base and champion.run == about.base.id:
         return None, f"{_short(about.base.name)} is {champion.name}, which is in production."
     return champion, ""
+
+
+def _environment(about: Compared, metrics: Sequence[Row]) -> tuple[Change, ...]:
+    """What was otherwise around head, unless every metric is as it was: then nobody looks for a cause."""
+    if about.base is None or all(row.direction is Direction.SAME for row in metrics):
+        return ()
+    before, after = about.surroundings
+    found = [change for change in surroundings.differing(before, after) if not change.key.startswith("seeds")]
+    has_packages = any(change.key.startswith("packages.") for change in found)
+    return tuple(change for change in found if not (has_packages and change.key.startswith("lock")))
+
+
+def _cost(about: Compared, head: Sequence[Repeat], base: Sequence[Repeat]) -> str:
+    """What head's seeds took, the base's, and the whole of its sweep, whose trials count as if on head's GPUs."""
+    theirs, ours = map(surroundings.gpus, about.surroundings)
+    told = []
+    if cost := made.cost([each.run for each in head], ours):
+        told.append(cost.told + (f" for {cost.runs} seeds" if cost.runs > 1 else ""))
+    if base and (cost := made.cost([each.run for each in base], theirs)):
+        told.append(f"base {cost.told}" + (f" for {cost.runs} seeds" if cost.runs > 1 else ""))
+    if len(about.siblings) > 1 and (cost := made.cost(about.siblings, ours)):
+        told.append(f"the sweep's {cost.runs} trials {cost.told}")
+    return "; ".join(told)
 
 
 def _certainty(metrics: Sequence[Row], base: int, head: int) -> str:

@@ -11,10 +11,9 @@ from typing import Any
 from mlgit.core import secrets
 from mlgit.core.compare import flatten
 from mlgit.core.run import Run, State
+from mlgit.core.surroundings import is_of_machine
 
 _PYTHON = re.compile(r"(?:.*/)?python[0-9.]*")
-_OF_MACHINE = re.compile(r"SLURM_.*|GITHUB_.*|NVIDIA_VISIBLE_DEVICES|(LOCAL_)?RANK|WORLD_SIZE")
-"""Recorded variables that say where it ran, not how."""
 _TAKES_WORD = ("-W", "-X")
 _SAYS_PROGRAM = re.compile("-[bBdEiIOPqRsSuvx]*[cm]")
 """`-c` and `-m`, which may stand behind others: `python -um train`."""
@@ -125,11 +124,6 @@ def _listed(told: Any) -> tuple[str, ...]:
 
 def _texts(tree: Any) -> dict[str, str]:
     return {str(key): str(value) for key, value in tree.items()} if isinstance(tree, Mapping) else {}
-
-
-def is_of_machine(name: str) -> bool:
-    """Whether the variable *name* says where a run was, and not how it ran: it is another one each time."""
-    return bool(_OF_MACHINE.fullmatch(name))
 
 
 def is_python(word: str) -> bool:

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlgit.core import drifted
-from mlgit.core.compare import MISSING, Change, changes, flatten
+from mlgit.core import drifted, surroundings
+from mlgit.core.compare import MISSING, Change, flatten
 from mlgit.core.seeds import is_seed
-from mlgit.reproduce import recipe
-
-_NO_MATTER = ("packages.mlgit", "system.memory_gb", "system.cores")
-_PARTS = (
-    "image",
-    "python",
-    "packages",
-    "sources",
-    "seeds",
-    "gpu",
-    "libraries",
-    "runtime",
-    "environment",
-    "system",
-    "lock",
-)
-"""The parts of `run.yaml` that may change what a training does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +25,7 @@ def find(before: Mapping[str, Any], after: Mapping[str, Any], params: Mapping[st
 
     *params*: those of the run, one of which may be its seed.
     """
-    found = [_suspect(change) for change in _changes(before, after)]
+    found = [_suspect(change) for change in surroundings.differing(before, after)]
     found += [
         Suspect(name=f"data {path}", before=told, after="as it was when it began")
         for path, told in drifted.words(before).items()
@@ -57,14 +40,6 @@ def find(before: Mapping[str, Any], after: Mapping[str, Any], params: Mapping[st
     if not before.get("seeds") and not any(map(is_seed, flatten(params))):
         found.append(Suspect(name="seed", before="none is known", after="none is known"))
     return found
-
-
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
-    for part in _PARTS:
-        mine, theirs = ({part: tree[part]} if part in tree else {} for tree in (before, after))
-        for change in changes(mine, theirs):
-            if change.key not in _NO_MATTER and not recipe.is_of_machine(change.key.removeprefix("environment.")):
-                yield change
 
 
 def _suspect(change: Change) -> Suspect:
