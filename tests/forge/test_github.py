@@ -16,9 +16,10 @@ from mlgit.errors import MlgitError, NotFoundError, RefMovedError, SilentError, 
 from mlgit.forge import base
 from mlgit.forge.base import PullState, ReviewVerdict, Status, StatusState, upsert
 from mlgit.forge.github import rights
+from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.clone import Clone
 from mlgit.forge.github.forge import GitHubForge
-from mlgit.forge.github.rest import RefusedError, Rest, Token
+from mlgit.forge.github.rest import Rest, Token
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from tests import github

@@ -8,10 +8,11 @@ import pytest
 
 from mlgit.errors import SilentError, UsageError
 from mlgit.forge.github import checks, deployments, people
+from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.checks import Annotation, Check, Conclusion, Level
 from mlgit.forge.github.deployments import DeploymentState, Environment
 from mlgit.forge.github.people import Role
-from mlgit.forge.github.rest import RefusedError, Rest
+from mlgit.forge.github.rest import Rest
 from mlgit.git.repo import Repo
 from tests import github
 from tests.conftest import need

@@ -11,8 +11,9 @@ import pytest
 from mlgit.errors import UsageError
 from mlgit.forge.choice import ForgeOptions
 from mlgit.forge.github import credentials
+from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.forge import GitHubForge
-from mlgit.forge.github.rest import API, RefusedError, Rest, Token
+from mlgit.forge.github.rest import API, Rest, Token
 from mlgit.forge.github.where import Where, named, where
 from mlgit.git.repo import Repo
 from tests import github

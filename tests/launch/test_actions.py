@@ -17,7 +17,8 @@ import yaml
 from mlgit import resources
 from mlgit.core.job import JobSpec, JobState, Member, member
 from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
-from mlgit.forge.github import rest
+from mlgit.forge.github import answers, rest
+from mlgit.forge.github.answers import RefusedError
 from mlgit.launch import actions
 from mlgit.launch.actions import Settings, pushed, workflow_runs
 from tests import runners
@@ -271,13 +272,13 @@ def test_who_is_not_there_or_has_no_token_is_said(
     away = replace(place, settings=replace(place.settings, api="http://127.0.0.1:9"))
     with pytest.raises(SilentError, match="GitHub does not answer"):
         away.standing("1")
-    with pytest.raises(rest.RefusedError, match="no such thing, or does not show it"):
+    with pytest.raises(RefusedError, match="no such thing, or does not show it"):
         replace(place, settings=replace(place.settings, repository="acme/other")).standing("1")
     monkeypatch.delenv("GITHUB_TOKEN")
     with pytest.raises(UsageError, match=r"no token for 127\.0\.0\.1 in the environment's GH_TOKEN or GITHUB_TOKEN"):
         place.standing("1")
     monkeypatch.setenv("GITHUB_TOKEN", "of-another")
-    with pytest.raises(rest.RefusedError, match="does not know the token"):
+    with pytest.raises(RefusedError, match="does not know the token"):
         place.standing("1")
     monkeypatch.setenv("GITHUB_TOKEN", runners.TOKEN)
     monkeypatch.delenv("GH_HOST")
@@ -347,7 +348,7 @@ def test_what_looks_like_our_marks_in_a_log_is_the_commands_own():
 def test_pauses_are_those_that_github_asks_for():
     def pause(status: int, tried: int = 0, method: str = "GET", **headers: str) -> float | None:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return rest.pause(status, given, tried, again=method == "GET", now=1000.0)
+        return answers.pause(status, given, tried, again=method == "GET", now=1000.0)
 
     assert pause(502) == 0.5
     assert pause(502, 3) == 4

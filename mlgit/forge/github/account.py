@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 
 from mlgit.forge.github import rights
-from mlgit.forge.github.rest import RefusedError, Rest
+from mlgit.forge.github.answers import RefusedError
+from mlgit.forge.github.rest import Rest
 
 _ROLES = (("admin", "admin"), ("maintain", "maintain"), ("push", "write"), ("triage", "triage"), ("pull", "read"))
 """What REST calls the permissions of a repository, the highest first, and what GitHub's pages call them."""

@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 from mlgit.core import escape
 from mlgit.forge.base import STATUS_CHARACTERS
-from mlgit.forge.github.rest import RefusedError, Rest
+from mlgit.forge.github.answers import RefusedError
+from mlgit.forge.github.rest import Rest
 
 
 class DeploymentState(enum.Enum):

@@ -17,9 +17,10 @@ from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.forge import base as forges
 from mlgit.forge.base import Capabilities, Comment, PullRequest, PullState, Review, ReviewVerdict, Status
 from mlgit.forge.github import rights, said
+from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.clone import Clone
 from mlgit.forge.github.pictures import Pictures
-from mlgit.forge.github.rest import RefusedError, Rest
+from mlgit.forge.github.rest import Rest
 
 _NAME = re.compile(r"(?!\.)[\w.-]+/(?!\.{1,2}$)[\w.-]+", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

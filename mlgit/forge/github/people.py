@@ -7,7 +7,8 @@ import re
 from urllib.parse import quote
 
 from mlgit.errors import UsageError
-from mlgit.forge.github.rest import RefusedError, Rest
+from mlgit.forge.github.answers import RefusedError
+from mlgit.forge.github.rest import Rest
 
 _COLOUR = re.compile(r"[0-9a-f]{6}")
 

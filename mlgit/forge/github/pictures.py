@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from mlgit.core import refs
 from mlgit.errors import MlgitError
-from mlgit.forge.github.rest import RefusedError, Rest
+from mlgit.forge.github.answers import RefusedError
+from mlgit.forge.github.rest import Rest
 
 _BRANCH = refs.ASSETS.removeprefix("refs/heads/")
 _BEFORE = f"../blob/{_BRANCH}/"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from mlgit.core.job import GONE, JobSpec, Standing, checked, known_as, parted, together
 from mlgit.errors import SilentError, UsageError
-from mlgit.forge.github.rest import RefusedError
+from mlgit.forge.github.answers import RefusedError
 from mlgit.launch.actions import workflow_runs
 from mlgit.launch.actions.request import Settings, request
 from mlgit.launch.actions.workflow import Workflow

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlgit.errors import MlgitError, NotFoundError
-from mlgit.forge.github.rest import RefusedError
+from mlgit.forge.github.answers import RefusedError
 from mlgit.launch.actions import pushed, workflow_runs
 
 if TYPE_CHECKING:
