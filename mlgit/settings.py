@@ -49,7 +49,7 @@ def find(start: Path, top: Path) -> Settings:
             return read(folder)
         if folder == top:
             break
-    return Settings(project=_name_of(top), folder=top)
+    return Settings(project=name_of(top), folder=top)
 
 
 def read(folder: Path) -> Settings:
@@ -66,7 +66,7 @@ def written(content: bytes, folder: Path) -> Settings:
     document.only(SECTIONS)
     project = document.section("project", str)
     return Settings(
-        project=_checked(project, document) if project is not None else _name_of(folder),
+        project=_checked(project, document) if project is not None else name_of(folder),
         folder=folder,
         goals=document.section("goals", dict[str, Goal]) or {},
         document=document,
@@ -81,5 +81,6 @@ def _checked(project: str, document: Document) -> str:
         raise ConfigError(f"{document.source}:{line}: project: {exc.what}", why=exc.why, fix=exc.fix) from None
 
 
-def _name_of(folder: Path) -> str:
+def name_of(folder: Path) -> str:
+    """What the project in *folder* is called where no `mlgit.yaml` says it."""
     return re.sub(r"\.+", ".", refs.slug(folder.name)) or "project"

@@ -88,6 +88,8 @@ class Plan:
     """How long a job may take, whatever it does."""
     what: str = ""
     """All of it in one line, for people."""
+    notes: tuple[str, ...] = ()
+    """What is asked for and is not done, a sentence each."""
 
     def of(self, job: int) -> tuple[Trial, ...]:
         """The trials of a job. Raises `UsageError` where there is no such job."""
@@ -135,7 +137,8 @@ def read(text: str | bytes, *, source: str) -> Plan:
         jobs = tuple(
             Job(runs_on=_words(one["runs_on"]), trials=tuple(map(int, one["trials"]))) for one in data.pop("jobs")
         )
-        return Plan(**{**data, "trials": trials, "jobs": jobs, "later": tuple(map(int, data["later"]))})
+        later = tuple(map(int, data["later"]))
+        return Plan(**{**data, "trials": trials, "jobs": jobs, "later": later, "notes": _words(data["notes"])})
     except (ValueError, TypeError, KeyError) as exc:
         raise UsageError(f"{source} is no plan of this mlgit: {exc}.", fix="mlgit ci plan -o FILE") from None
 

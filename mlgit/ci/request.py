@@ -12,11 +12,23 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mlgit.errors import UsageError
+from mlgit.errors import ConfigError
 
 RUN, SWEEP = "Mlgit-Run", "Mlgit-Sweep"
+AS_IT_IS = "yes"
+"""What an Mlgit-Run says that has no params of its own."""
 MOST_RUNS = 256
 """Runs that one commit may ask for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trailer:
+    """A line at the end of a commit's message."""
+
+    key: str
+    value: str
+    line: int = 0
+    """Where it stands in the message, from 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,47 +45,51 @@ class Request:
 
     def trailers(self) -> list[str]:
         """The lines that ask for it."""
-        lines = [f"{RUN}: {shlex.join(words) or 'yes'}" for words in self.runs]
+        lines = [f"{RUN}: {shlex.join(words) or AS_IT_IS}" for words in self.runs]
         return [*lines, *([f"{SWEEP}: {self.sweep}"] if self.sweep else [])]
 
 
-def read(trailers: Iterable[str]) -> Request:
-    """What the lines *trailers* of a commit ask for, others among them. Raises `UsageError` for what cannot be done."""
+def read(trailers: Iterable[Trailer], *, source: str) -> Request:
+    """What *trailers* ask for, others among them. Raises `ConfigError`, with the line, for what cannot be done."""
     runs: list[tuple[str, ...]] = []
-    sweeps: list[str] = []
-    for line in trailers:
-        key, colon, value = line.partition(":")
-        if colon and key.strip().lower() == RUN.lower():
-            runs.append(words(value.strip()))
-        elif colon and key.strip().lower() == SWEEP.lower():
-            sweeps.append(value.strip())
+    sweeps: list[Trailer] = []
+    for one in trailers:
+        where = f"{source}:{one.line}: {one.key}"
+        if one.key.lower() == RUN.lower():
+            runs.append(words(one.value, source=where))
+        elif one.key.lower() == SWEEP.lower():
+            if not one.value:
+                raise ConfigError(f"{where}: it names no file.", fix=f"{SWEEP}: sweeps/lr.yaml")
+            sweeps.append(one)
     if len(sweeps) + bool(runs) > 1:
-        raise UsageError(
-            f"One commit asks for {' and '.join([*([RUN] if runs else []), *sweeps])}.",
-            fix="one sweep a commit, or runs",
+        others = " and ".join([*([f"runs ({RUN})"] if runs else []), *(one.value for one in sweeps)])
+        raise ConfigError(
+            f"{source}:{sweeps[-1].line}: {sweeps[-1].key}: the commit asks for {others}.", fix="one sweep, or runs"
         )
     if len(runs) > MOST_RUNS:
-        raise UsageError(f"One commit asks for {len(runs)} runs; {MOST_RUNS} are the most.", fix="a sweep")
-    if sweeps and not sweeps[0]:
-        raise UsageError(f"{SWEEP} names no file.", fix=f"{SWEEP}: sweeps/lr.yaml")
-    return Request(runs=tuple(runs), sweep=sweeps[0] if sweeps else None)
+        raise ConfigError(f"{source}: {RUN}: it asks for {len(runs)} runs; {MOST_RUNS} are the most.", fix="a sweep")
+    return Request(runs=tuple(runs), sweep=sweeps[0].value if sweeps else None)
 
 
-def words(text: str) -> tuple[str, ...]:
+def words(text: str, *, source: str) -> tuple[str, ...]:
     """The params in the *text* of an Mlgit-Run, as words NAME=VALUE; quotes are the shell's, and nothing else is.
 
-    `yes` alone asks for a run without any. Raises `UsageError`.
+    `yes` alone asks for a run without any. Raises `ConfigError`.
     """
-    if text in ("", "yes"):
+    if text.strip() in ("", AS_IT_IS):
         return ()
     try:
         found = shlex.split(text)
     except ValueError as exc:
-        raise UsageError(f"{RUN}: {text[:80]} cannot be read: {str(exc).lower()}.", fix="close the quotes") from None
+        what = f"{source}: {text[:80]!r} cannot be read: {str(exc).lower()}."
+        raise ConfigError(what, fix="close the quotes") from None
     for word in found:
         name, equals, _ = word.partition("=")
         if not equals or not name or name != name.strip():
-            raise UsageError(
-                f"{RUN}: {word[:80]!r} gives no value.", fix=f"write it as NAME=VALUE: {RUN}: lr=0.1 epochs=20"
+            raise ConfigError(
+                f"{source}: {word[:80]!r} gives no value.", fix="write it as NAME=VALUE: lr=0.1 epochs=20"
             )
+        if not word.isprintable():
+            what = f"{source}: {word[:80]!r} holds what stands on no line of a message."
+            raise ConfigError(what, fix="put it into the params file")
     return tuple(found)

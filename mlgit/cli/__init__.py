@@ -61,6 +61,10 @@ COMMANDS: dict[str, dict[str, str]] = {
         "jobs": "What was launched, and how it stands.",
         "queues": "Where jobs can run.",
     },
+    "By commits": {
+        "commit": "Commit, and ask CI for runs or a sweep.",
+        "ci": "What a commit asks CI for, and what CI does.",
+    },
     "Review": {
         "pr": "Open, show and merge pull requests.",
         "report": "Report on a change: its run against its base's.",

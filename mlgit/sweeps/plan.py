@@ -228,12 +228,20 @@ def job(
     *python* runs both. The command has its name alone, and its folder is first on the job's PATH: so what a run records
     is the same on every machine. *json_file*: where `${args_json_file}` lies.
     """
-    name = trial_name(sweep, number)
+    run = words(sweep, file, number, params, json_file=json_file, env=env, interpreter=python.name)
+    command_ = (str(python), "-m", "mlgit", "run", *run)
+    return JobSpec(name=trial_name(sweep, number), command=command_, folder=folder, env=_path(python, env))
+
+
+def words(
+    sweep: Sweep, file: SweepFile, number: int, params: Params, *, json_file: str, env: Mapping[str, str],
+    interpreter: str = "python",
+) -> tuple[str, ...]:  # fmt: skip
+    """What trial *number* says to `mlgit run`, as `job` has it."""
     given = [word for key, value in params.items() for word in ("-p", f"{key}={text(value)}")]
     given += [word for key in params if key in file.paths for word in ("--inner", key)]
-    words = command.fill(sweep.command, params, file=file, json_file=json_file, env=env, interpreter=python.name)
-    head = (str(python), "-m", "mlgit", "run", "--sweep", sweep.id, "--group", sweep.name, "--name", name)
-    return JobSpec(name=name, command=(*head, *given, "--", *words), folder=folder, env=_path(python, env))
+    run = command.fill(sweep.command, params, file=file, json_file=json_file, env=env, interpreter=interpreter)
+    return ("--sweep", sweep.id, "--group", sweep.name, "--name", trial_name(sweep, number), *given, "--", *run)
 
 
 def _path(python: Path, env: Mapping[str, str]) -> dict[str, str]:

@@ -185,8 +185,9 @@ def _trials(repo: Repo, sweep: Sweep, file: SweepFile) -> list[Trial]:
 
 
 def new(
-    place: Place, content: bytes, path: Path, command: Sequence[str], *, seed: int, agents: int, trials: int | None
-) -> Task:
+    place: Place, content: bytes, path: Path, command: Sequence[str], *, seed: int, agents: int, trials: int | None,
+    sweep_id: str | None = None, created: float | None = None,
+) -> Task:  # fmt: skip
     """What to do for the sweep file read from *path*; nothing is kept yet. Raises `ConfigError`, `UsageError`."""
     file = files.read(content, source=str(path))
     words = commands.chosen(file, command)
@@ -197,14 +198,14 @@ def new(
             fix="let the program read it from the environment",
         )
     sweep = Sweep(
-        id=names.run_id(),
+        id=sweep_id or names.run_id(),
         name=file.name or path.stem,
         project=place.settings.project,
         method=file.space.method.value,
         metric=file.metric.name if file.metric else None,
         goal=file.metric.goal if file.metric else Goal.MINIMIZE,
         seed=seed,
-        created=time.time(),
+        created=time.time() if created is None else created,
         command=words,
         trials=trials,
         agents=agents,

@@ -8,7 +8,7 @@ import fcntl
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from mlgit.core.compare import flatten
@@ -159,6 +159,11 @@ def read_params(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"mlgit.yaml:1: run.params: there is no file {path.name}.", fix="correct the name, or make the file"
         ) from None
+    return params_in(content, path)
+
+
+def params_in(content: bytes, path: PurePath) -> dict[str, Any]:
+    """The params in the *content* of the params file *path*. Raises `ConfigError`."""
     if path.suffix == ".toml":
         return toml(content, source=path.name)
     if path.suffix == ".py":

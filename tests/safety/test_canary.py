@@ -32,6 +32,8 @@ ARTIFACT = "evil:latest"
 WORDS: dict[str, Sequence[str]] = {
     "affected": ("evil:v0",),
     "archive": ("evil", "--dry-run"),
+    "ci plan": ("--run", "lr=1"),
+    "commit": ("--run", "lr=1", "--dry-run", "--", "--all"),
     "checkout": ("evil", "--to", "../as-it-ran"),
     "compare": ("evil", "other"),
     "completion": ("bash",),
