@@ -9,7 +9,7 @@ import contextlib
 import enum
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -234,20 +234,25 @@ class Forge(Protocol):
         """Keep Markdown that is too long for a comment, as `image` keeps pictures; the address of its page."""
 
 
-def upsert(forge: Forge, number: int, marker: str, body: str, *, status: Status | None = None) -> Comment:
+def upsert(
+    forge: Forge, number: int, marker: str, body: str | Callable[[str], str], *, status: Status | None = None
+) -> Comment:
     """*body* as the one comment on *number* that goes by *marker*: new, or in the place of what it said before.
 
-    A comment is ours if it begins with the hidden marker AND bears our name AND nobody minimised it: a marker that
-    somebody else wrote into theirs is left alone. Two who do this at once leave one comment. What is too long is cut
-    between two sections, with a link to all of it. *status* goes with it: it is set where the comment changes, before.
+    *body* is text, or makes it of the comment that stands there; of "" where there is none. A comment is ours if it
+    begins with the hidden marker AND bears our name AND nobody minimised it: a marker that somebody else wrote into
+    theirs is left alone. Two who do this at once leave one comment. What is too long is cut between two sections, with
+    a link to all of it. *status* goes with it: it is set where the comment changes, before.
     """
     hidden = hidden_marker(marker)
+    ours = _ours(forge, number, hidden)
     head = f"{hidden}\n{_noted(status)}" if status else f"{hidden}\n"
     most = forge.capabilities.max_body
+    if callable(body):
+        body = body(ours[0].body if ours else "")
     if len(head) + len(body) > most:
         body = sections.fitted(body, most - len(head), whole=forge.page(body))
     text = head + body
-    ours = _ours(forge, number, hidden)
     if len(ours) == 1 and ours[0].body == text:
         return ours[0]
     if status:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from mlgit import plots
@@ -17,7 +18,7 @@ from mlgit.forge import base as forges
 from mlgit.forge.base import Forge, PullRequest, Status, StatusState
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.report import champion, evidence, measured, render, repeats, view
+from mlgit.report import champion, evidence, history, measured, render, repeats, view
 from mlgit.report.evidence import Known
 from mlgit.report.render import NoEvidence
 from mlgit.report.view import Chart, Compared, Picture
@@ -59,16 +60,25 @@ def on_pull(
         found = named(found, sweep_of)
     writable = forge.capabilities.writable
     if isinstance(found, NoEvidence):
-        text, told, state = render.render_missing(found), "No run speaks for this change yet", StatusState.SUCCESS
+        said, state = "No run speaks for this change yet", StatusState.SUCCESS
+        write = partial(render.render_missing, found)
     else:
         pictures = draw(place.repo, found) if writable else []
         charts = [Chart(title=each.title, link=forge.image(each.png, each.name)) for each in pictures]
         report = view.build(found, verdicts=verdicts, charts=charts)
-        text, told, state = render.render(report), report.headline, _state(found.head, verdicts)
-    if writable:
-        status = Status(context=CONTEXT, state=state, description=told, commit=pull.head_commit)
-        forges.upsert(forge, number, MARKER, text, status=status)
-    return text
+        said, state = report.headline, _state(found.head, verdicts)
+        write = partial(render.render, report)
+    if not writable:
+        return write()
+    status = Status(context=CONTEXT, state=state, description=said, commit=pull.head_commit)
+    posted = [""]
+
+    def following(before: str) -> str:
+        posted[0] = write(history=history.following(before, pull.head_commit, said))
+        return posted[0]
+
+    forges.upsert(forge, number, MARKER, following, status=status)
+    return posted[0]
 
 
 def named(found: Compared | NoEvidence, sweep_of: SweepOf) -> Compared | NoEvidence:

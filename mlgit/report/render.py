@@ -18,6 +18,7 @@ from mlgit.core import compare, escape, figures
 from mlgit.core.compare import Direction, Goal
 from mlgit.core.run import Run
 from mlgit.core.stats import Summary
+from mlgit.report.history import Said, hidden
 from mlgit.report.made import Made
 from mlgit.report.measured import Row
 from mlgit.report.view import View
@@ -52,20 +53,23 @@ class Safe(str):
     __slots__ = ()
 
 
-def render(view: View, *, most: int = MOST_CHARACTERS) -> str:
-    """*view* as Markdown of at most *most* characters: tables lose rows, and say how many, before it gets too long."""
+def render(view: View, *, history: Sequence[Said] = (), most: int = MOST_CHARACTERS) -> str:
+    """*view* as Markdown of at most *most* characters: tables lose rows, and say how many, before it gets too long.
+
+    *history*: what this report and earlier ones say, this one first.
+    """
     template = environment().get_template("comment.md.j2")
     text = ""
     for rows in ROWS:
-        text = template.render(view=view, rows=rows)
+        text = template.render(view=view, rows=rows, history=history)
         if len(text) <= most:
             break
     return text
 
 
-def render_missing(missing: NoEvidence) -> str:
+def render_missing(missing: NoEvidence, *, history: Sequence[Said] = ()) -> str:
     """The comment that says how to make evidence."""
-    return environment().get_template("missing.md.j2").render(missing=missing)
+    return environment().get_template("missing.md.j2").render(missing=missing, history=history)
 
 
 def environment() -> Environment:
@@ -93,6 +97,7 @@ def environment() -> Environment:
         "mark": _mark,
         "over": _over,
         "change": _change,
+        "hidden": lambda said: Safe(hidden(said)),
         "sized": lambda one: Safe(figures.size(one.size) if one else "—"),
         "grown": _grown,
         "arrow": _arrow,

@@ -71,6 +71,32 @@ def test_a_pull_request_gets_one_comment_with_charts_and_a_status(here: Place, t
     assert status.description == "accuracy 0.98, +0.08 better than main's baseline."
 
 
+def test_what_was_said_of_earlier_commits_stays_folded(here: Place, train: Train) -> None:
+    train("baseline", {"accuracy": [0.9]})
+    here.repo.git("switch", "-q", "-c", "idea")
+    forge = FolderForge(here.repo)
+    commits: list[str] = []
+    for place_, accuracy in enumerate((0.91, 0.92, 0.93)):
+        Path("train.py").write_text(f"print({accuracy})\n")
+        here.repo.git("commit", "-q", "-am", f"Idea {place_}")
+        commits.append(here.repo.resolve("HEAD") or "")
+        if place_ == 0:
+            number = forge.open(head="idea", base="main", title="t").number
+            assert "earlier report" not in publish.on_pull(here, forge, number)
+        train("idea", {"accuracy": [accuracy]})
+        text = publish.on_pull(here, forge, number)
+        (comment,) = forge.comments(number)
+        assert publish.on_pull(here, forge, number) == text
+        assert forge.comments(number) == [comment]
+
+    assert "<summary>2 earlier reports</summary>" in text
+    folded = text.partition("earlier reports</summary>")[2].splitlines()
+    assert [line for line in folded if line.startswith("| `")] == [
+        f"| `{commit[:10]}` | accuracy {told} better than main's baseline. |"
+        for commit, told in ((commits[1], "0.92, \\+0.02"), (commits[0], "0.91, \\+0.01"))
+    ]
+
+
 def test_the_report_says_how_its_run_is_made_again(here: Place, train: Train) -> None:
     train("baseline", {"accuracy": [0.9]}, params={"lr": 0.01})
     run = train("other", {"accuracy": [0.9]}, params={"lr": 0.5})
