@@ -1,4 +1,4 @@
-"""Where `templates/` and `schemas/` lie: inside the package in a wheel, beside it in a checkout."""
+"""Where `templates/`, `schemas/` and `actions/` lie: inside the package in a wheel, beside it in a checkout."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def templates() -> Path:
 def schemas() -> Path:
     """The folder of JSON schemas."""
     return _find("schemas")
+
+
+def actions() -> Path:
+    """The folder of GitHub's composite actions."""
+    return _find("actions")
 
 
 def _find(name: str) -> Path:

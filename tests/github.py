@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fnmatch
 import functools
 import hashlib
 import itertools
@@ -54,6 +55,12 @@ _CHECKED = {
     ("PUT", "environments/N"): "ReposOwnerRepoEnvironmentsEnvironmentNamePutBody",
 }
 """What GitHub's description calls the content of each request."""
+_LISTED = {
+    "workflows": ("Workflow", "ReposOwnerRepoActionsWorkflowsGetResponse200"),
+    "secrets": ("ActionsSecret", "ReposOwnerRepoActionsSecretsGetResponse200"),
+    "organization-secrets": ("ActionsSecret", "ReposOwnerRepoActionsOrganizationSecretsGetResponse200"),
+    "runners": ("Runner", "ReposOwnerRepoActionsRunnersGetResponse200"),
+}
 
 
 def is_here() -> bool:
@@ -99,6 +106,11 @@ class GitHub:
     apps: dict[str, Any] = field(default_factory=dict)
     """The public key of each App, by its id; a key of `slug:ID` is what it is called."""
     token_seconds: float = 3600
+    actions_enabled: bool = True
+    listed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """The workflows, secrets and runners that there are."""
+    rules: list[tuple[str, str]] = field(default_factory=list)
+    """Which branches → what a rule set refuses there."""
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(3_000_000_001))
     _installed: dict[str, tuple[str, float]] = field(default_factory=dict)
 
@@ -269,6 +281,18 @@ class GitHub:
                 done = "conclusion" in content
                 _check(f"ReposOwnerRepoCheckRunsCheckRunIdPatchBodyAnyof{0 if done else 1}", content)
                 return 200, self._note(int(id), content)
+            case "GET", "actions", "permissions":
+                return 200, made("ActionsRepositoryPermissions", enabled=self.actions_enabled, allowed_actions="all")
+            case "GET", "actions", ("workflows" | "secrets" | "organization-secrets" | "runners" as kind):
+                if who in self.read_only and kind != "workflows":
+                    raise RefusedError(403, "Resource not accessible by integration")
+                given = [made(_LISTED[kind][0], **one) for one in self.listed.get(kind, ())]
+                found = _page(given, query, lambda one: one)
+                within = kind if kind != "organization-secrets" else "secrets"
+                return 200, made(_LISTED[kind][1], total_count=len(found)) | {within: found}
+            case "GET", "rules", "branches", name:
+                some = [{"type": kind} for pattern, kind in self.rules if fnmatch.fnmatch(name, pattern)]
+                return 200, _page(some, query, lambda one: one)
             case "GET", "labels", name:
                 if name not in self.labels:
                     raise RefusedError(404, "Not Found")

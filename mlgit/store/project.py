@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from mlgit import resources, settings
@@ -13,12 +12,11 @@ from mlgit.git import process
 from mlgit.git.repo import Repo
 
 _PARAMS = ("params.yaml", "params.yml", "params.json")
-_WORKFLOW = "mlgit-launch.yml"
 _IGNORED = ("__pycache__/", ".env", ".*.mlgit")
 """The last is what a file is called until it is whole: `kill -9` leaves it, and nobody should add it to a commit."""
 
 
-def create(folder: Path, *, name: str | None, dvc: bool, github: bool = False) -> list[str]:
+def create(folder: Path, *, name: str | None, dvc: bool) -> list[str]:
     """Make *folder* a project; return what was written or added to, relative to it.
 
     A folder outside of every repository becomes one: `.git` is then the first of what was written. Raises `UsageError`
@@ -35,7 +33,6 @@ def create(folder: Path, *, name: str | None, dvc: bool, github: bool = False) -
     project = refs.component(name, "project") if name else settings.find(folder, folder).project
     try:
         written = made + _settings(folder, project) + _ignore(folder)
-        written += _workflow(folder, repo.work_tree) if github else []
     except OSError as exc:
         raise GitError(f"{folder} cannot be written.", why=str(exc), fix="make it writable") from None
     inside = folder.resolve().relative_to(repo.work_tree.resolve()).as_posix()
@@ -56,16 +53,6 @@ def _settings(folder: Path, project: str) -> list[str]:
     text = SandboxedEnvironment(keep_trailing_newline=True).from_string(template).render(project=project, params=params)
     (folder / settings.FILE).write_text(text, encoding="utf-8")
     return [settings.FILE]
-
-
-def _workflow(folder: Path, work_tree: Path) -> list[str]:
-    """The workflow that `mlgit launch --on actions` dispatches, where GitHub looks for it: at the repository's top."""
-    path = work_tree / ".github" / "workflows" / _WORKFLOW
-    if path.exists():
-        return []
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes((resources.templates() / "workflows" / _WORKFLOW).read_bytes())
-    return [os.path.relpath(path, folder)]
 
 
 def _ignore(folder: Path) -> list[str]:

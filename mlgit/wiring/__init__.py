@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlgit.core import escape
 from mlgit.errors import NotFoundError, UsageError
+from mlgit.git.repo import Repo
 from mlgit.store import place as places
 from mlgit.store import recover
 from mlgit.store.place import Place
@@ -37,10 +38,15 @@ def place(start: Path | None = None) -> Place:
 
 
 def init_project(folder: Path, *, project: str | None, dvc: bool, github: bool = False) -> list[str]:
-    """Make *folder* an mlgit project; return the files that were written."""
+    """Make *folder* an mlgit project; return the files that were written. With *github*, the workflow of jobs, too."""
+    from mlgit.ci import keeping, workflows
     from mlgit.store import project as projects
 
-    return projects.create(folder, name=project, dvc=dvc, github=github)
+    written = projects.create(folder, name=project, dvc=dvc)
+    if github and (repo := Repo.find(folder)):
+        launch = workflows.rendered(["launch"], workflows.Options())
+        written += [os.path.relpath(repo.folder / path, folder) for path in keeping.create(repo, launch)]
+    return written
 
 
 def forge(place: Place) -> Forge:

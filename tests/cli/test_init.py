@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from mlgit import resources, whole
+from mlgit import whole
+from mlgit.ci import workflows
 from mlgit.git.repo import Repo
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -71,7 +72,10 @@ def test_the_workflow_for_githubs_runners_lies_at_the_top_of_the_repository(insi
 
     path = inside.folder / ".github/workflows/mlgit-launch.yml"
     assert "../.github/workflows/mlgit-launch.yml" in json.loads(done.stdout)["written"]
-    assert path.read_text() == (resources.templates() / "workflows/mlgit-launch.yml").read_text()
+    assert (
+        path.read_text()
+        == workflows.rendered(["launch"], workflows.Options())[".github/workflows/mlgit-launch.yml"].text
+    )
     path.write_text("name: mine")
     assert path.name not in mlgit("init", "--github", "--no-dvc", "--json", cwd=inside.folder).stdout
     assert path.read_text() == "name: mine"

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from mlgit import resources
+from mlgit.ci import workflows
 from mlgit.core.job import JobSpec, Standing
 from mlgit.launch import backends
 from mlgit.launch.backends import Backend
@@ -134,11 +134,11 @@ def actions(paths: pytest.TempPathFactory) -> Iterator[Place]:
     need("act", runners.is_here())
     backend = backends.backend("actions")
     folder, remote = paths.mktemp("work"), paths.mktemp("remote")
-    workflow = (resources.templates() / "workflows/mlgit-launch.yml").read_text()
+    workflow = workflows.rendered(["launch"], workflows.Options(secret=("HF_TOKEN",)))[runners.WORKFLOW].text
     make_repo(remote, commit=False, bare=True)
     make_repo(folder)
     (folder / runners.WORKFLOW).parent.mkdir(parents=True)
-    (folder / runners.WORKFLOW).write_text(workflow.replace("# HF_TOKEN: $", "HF_TOKEN: $"))
+    (folder / runners.WORKFLOW).write_text(workflow)
     for command in (
         "config uploadpack.allowAnySHA1InWant true", f"-C {folder} add .", f"-C {folder} commit -qm workflow",
         f"-C {folder} remote add origin {remote}", f"-C {folder} push -q origin main",

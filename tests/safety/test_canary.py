@@ -36,6 +36,10 @@ WORDS: dict[str, Sequence[str]] = {
     "commit": ("--run", "lr=1", "--dry-run", "--", "--all"),
     "checkout": ("evil", "--to", "../as-it-ran"),
     "compare": ("evil", "other"),
+    "ci check": ("--local",),
+    "ci init": (),
+    "ci report": (),
+    "ci upgrade": (),
     "completion": ("bash",),
     "data add": ("data/other.csv", "--name", "evil"),
     "data diff": ("evil:v0", "data/other.csv"),
@@ -114,6 +118,8 @@ WORDS: dict[str, Sequence[str]] = {
 # These may end before they look into anything.
 REFUSES = {
     "checkpoint": "no run is under way",
+    "ci check": "what was just written is in no commit",
+    "ci report": "no pull request lives on GitHub",
     "import dvclive": "a pickle is none of DVCLive's folders",
     "import mlflow": "nor one of MLflow's",
     "model sign": "the library for it may be missing",

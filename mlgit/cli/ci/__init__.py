@@ -1,4 +1,4 @@
-"""`mlgit ci`: what a commit asks CI for, and what CI does about it."""
+"""`mlgit ci`: what a commit asks CI for, what CI does about it, and the workflows by which it does."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from mlgit.cli.lazily import Lazily
 
 # name → what it is for, by section. A verb lives in cli/ci/<name>.py as `command`.
 VERBS: dict[str, dict[str, str]] = {
+    "Set up": {
+        "init": "Write the workflows by which GitHub calls mlgit.",
+        "check": "Whether they are as mlgit would write them, and GitHub lets them run.",
+        "upgrade": "Bring them up to date, and keep what you changed.",
+    },
     "For a commit": {
         "plan": "Show what CI does for a commit, before or after it is pushed.",
+    },
+    "In a job": {
+        "report": "Post the report on the pull request that the job is about.",
     },
 }
 
@@ -20,6 +28,7 @@ def command() -> None:
 
     \b
     Examples:
+      mlgit ci init
       mlgit ci plan
       mlgit ci plan --sweep sweeps/lr.yaml
     """

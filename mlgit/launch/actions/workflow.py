@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _APPEARS = 60.0
 """Seconds in which GitHub shows a run that it has begun."""
-_TO_HAVE_IT = "mlgit init --github, commit what it writes, and push that to the default branch"
+_TO_HAVE_IT = "mlgit ci init --only launch, commit what it writes, and push that to the default branch"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,208 @@
+"""The files by which a repository's CI calls mlgit: options → text. Each says in its head what it was made of.
+
+What was rendered goes by a digest in the head, so that a later look tells what somebody has changed since. Templates
+have marks of their own, `<{ }>` and `<% %>`, for GitHub's expressions are `${{ }}`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from mlgit import resources
+from mlgit.errors import MlgitError, UsageError
+from mlgit.version import __version__
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_HEAD = re.compile(r"# Made by `mlgit ci init(?P<words>[^`\n]*)`[^\n]*\n# mlgit \S+ sha256:(?P<digest>[0-9a-f]{64})\n")
+_CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workflow:
+    """One of those that can be had."""
+
+    name: str
+    what: str
+    actions: tuple[str, ...] = ()
+    """The actions that it calls."""
+
+    @property
+    def path(self) -> str:
+        """Where it lies, from the repository's top."""
+        return f".github/workflows/mlgit-{self.name}.yml"
+
+
+WORKFLOWS = {
+    one.name: one
+    for one in (
+        Workflow(
+            name="report", what="the report on each pull request, as its one comment", actions=("setup", "report")
+        ),
+        Workflow(name="launch", what="what `mlgit launch --on actions` starts"),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a repository can choose. Each is an option of `mlgit ci init` of the same name."""
+
+    runners: tuple[str, ...] = ("ubuntu-latest",)
+    """The labels of the runner that reports."""
+    python: str = "3.12"
+    """The Python that it gets; nothing for the one that it has."""
+    install: str = f"mlgit=={__version__}"
+    """What pip installs there; nothing for what it has."""
+    secret: tuple[str, ...] = ()
+    """The names of secrets that jobs may ask for."""
+    folder: str = "."
+    """The project's, from the repository's top."""
+
+    def __post_init__(self) -> None:
+        for label in self.runners:
+            _fits(label, r"[\w.][\w. -]*", "a runner's label", "ubuntu-latest")
+        if not self.runners:
+            raise UsageError("Runners need a label.", fix="--runners ubuntu-latest")
+        _fits(self.python, r"(\d+\.\d+(\.\d+)?)?", "a version of Python", "3.12")
+        _fits(self.install, r"([A-Za-z0-9][^\s`{}\"'\\$]*)?", "a requirement without blanks", f"mlgit=={__version__}")
+        for name in self.secret:
+            _fits(name, r"(?!GITHUB_|\d)[A-Za-z0-9_]+", "the name of a secret", "HF_TOKEN")
+        _fits(
+            self.folder, r"(?!.*(^|/)\.\.(/|$))[^/\s`{}\"'\\$][^`{}\"'\\$\n]*", "a folder of the repository", "models"
+        )
+
+    def words(self) -> list[str]:
+        """The command line's words for what is not as by default."""
+        default = Options()
+        chosen = {one.name: getattr(self, one.name) for one in fields(self)}
+        return [
+            word
+            for name, value in chosen.items()
+            if value != getattr(default, name)
+            for one in (value if name == "secret" else [",".join(value) if name == "runners" else value])
+            for word in (f"--{name}", one)
+        ]
+
+    @classmethod
+    def of(cls, words: Iterable[str]) -> Options:
+        """What `words` gave. Raises `UsageError` for what it did not give."""
+        told = list(words)
+        given: dict[str, list[str]] = {}
+        for flag, value in zip(told[::2], told[1::2], strict=False):
+            given.setdefault(flag.removeprefix("--"), []).append(value)
+        if len(told) % 2 or set(given) - {one.name for one in fields(cls)}:
+            raise UsageError(f"`mlgit ci init {shlex.join(told)[:120]}` is no call that is known.")
+        return cls(**{name: _value(name, values) for name, values in given.items()})  # type: ignore[arg-type]
+
+
+def _value(name: str, given: list[str]) -> str | tuple[str, ...]:
+    return tuple(given) if name == "secret" else tuple(given[-1].split(",")) if name == "runners" else given[-1]
+
+
+def _fits(text: str, pattern: str, what: str, example: str) -> None:
+    if not re.fullmatch(pattern, text, re.ASCII):
+        raise UsageError(f"{text[:80]!r} is not {what}.", fix=f"write it like {example}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """One of those files, as it was rendered or as somebody left it."""
+
+    options: Options
+    digest: str
+    """Of the body as it was rendered."""
+    body: str
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether it is not as it was rendered."""
+        return self.digest != _digest(self.body)
+
+    @property
+    def is_in_conflict(self) -> bool:
+        """Whether an upgrade's marks stand in it yet."""
+        return bool(_CONFLICT.search(self.body))
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        called = shlex.join(["mlgit", "ci", "init", *self.options.words()])
+        return (
+            f"# Made by `{called}`, and yours to edit: `mlgit ci upgrade` keeps what you change.\n"
+            f"# mlgit {__version__} sha256:{self.digest}\n{self.body}"
+        )
+
+    def with_body(self, body: str) -> File:
+        """The same, with changes in it."""
+        return replace(self, body=body)
+
+
+def read(text: str, path: str) -> File | None:
+    """The file *text* at *path*; None where it is none of ours. Raises `MlgitError` for a head that cannot be read."""
+    head = _HEAD.match(text)
+    if head is None:
+        return None
+    try:
+        options = Options.of(shlex.split(head["words"]))
+    except (ValueError, UsageError) as exc:
+        why = str(exc).rstrip(".")
+        raise MlgitError(
+            f"{path}:1 does not say what it was made of: {why}.", fix="git log -p shows what it said"
+        ) from None
+    return File(options=options, digest=head["digest"], body=text[head.end() :])
+
+
+def rendered(names: Iterable[str], options: Options) -> dict[str, File]:
+    """The workflows *names*, and the actions that they call, which take what they need as inputs: by their paths."""
+    chosen = [WORKFLOWS[name] for name in names]
+    files = {one.path: _workflow(one, options) for one in chosen}
+    for action in dict.fromkeys(action for one in chosen for action in one.actions):
+        files[f".github/actions/mlgit-{action}/action.yml"] = _file(_action(action), Options())
+    return files
+
+
+def _workflow(one: Workflow, options: Options) -> File:
+    return _file(_environment().get_template(f"mlgit-{one.name}.yml.j2").render(options=options), options)
+
+
+def _action(name: str) -> str:
+    return (resources.actions() / name / "action.yml").read_text(encoding="utf-8")
+
+
+def _file(body: str, options: Options) -> File:
+    return File(options=options, digest=_digest(body), body=body)
+
+
+def _digest(body: str) -> str:
+    return hashlib.sha256(body.encode(errors="surrogateescape")).hexdigest()
+
+
+@functools.cache
+def _environment() -> Environment:
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(resources.templates() / "workflows"), undefined=StrictUndefined, autoescape=False,
+        variable_start_string="<{", variable_end_string="}>", block_start_string="<%", block_end_string="%>",
+        comment_start_string="<#", comment_end_string="#>", trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )  # fmt: skip
+    filters: Mapping[str, Callable[..., Any]] = {"text": json.dumps, "labels": _labels}
+    environment.filters.update(filters)
+    return environment
+
+
+def _labels(labels: tuple[str, ...]) -> str:
+    """*labels* as YAML: a string where there is one, as people write it."""
+    plain = [label if re.fullmatch(r"[A-Za-z][\w.-]*", label) else json.dumps(label) for label in labels]
+    return plain[0] if len(plain) == 1 else f"[{', '.join(plain)}]"

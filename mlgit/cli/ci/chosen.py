@@ -1,0 +1,63 @@
+"""The options of a repository's workflows, which `mlgit ci init` and `upgrade` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlgit.ci.workflows import WORKFLOWS, Options
+from mlgit.cli.options import Decorator, together
+from mlgit.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from mlgit.store.place import Place
+
+_DEFAULT = Options()
+
+
+def options() -> Decorator:
+    """Those of the command line, called as the fields of `Options`, and `--only`; None or empty where not given."""
+    return together(
+        click.option("--only", metavar="NAMES", help=f"Only these workflows: {','.join(WORKFLOWS)}.  [default: all]"),
+        click.option("--runners", metavar="LABELS",
+                     help=f"The labels of the runner that reports.  [default: {','.join(_DEFAULT.runners)}]"),
+        click.option("--python", metavar="VERSION",
+                     help=f"The Python that it gets; '' for the one that it has.  [default: {_DEFAULT.python}]"),
+        click.option("--install", metavar="REQUIREMENT",
+                     help=f"What pip installs there; '' for what it has.  [default: {_DEFAULT.install}]"),
+        click.option("--secret", metavar="NAME", multiple=True,
+                     help="A secret that jobs of `mlgit launch` may ask for. May be given several times."),
+        click.option("--folder", metavar="FOLDER",
+                     help="The project's folder, from the repository's top.  [default: the current project's]"),
+    )  # fmt: skip
+
+
+def given(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `Options` that were *asked* for."""
+    found = {one.name: asked[one.name] for one in fields(Options) if asked[one.name] not in (None, ())}
+    if "runners" in found:
+        found["runners"] = tuple(label.strip() for label in found["runners"].split(","))
+    return found
+
+
+def names(only: str | None) -> list[str]:
+    """The workflows that *only* names, all without it. Raises `UsageError`."""
+    found = [name.strip() for name in only.split(",")] if only is not None else list(WORKFLOWS)
+    if unknown := [name for name in found if name not in WORKFLOWS]:
+        raise UsageError(f"There is no workflow {unknown[0][:80]!r}.", fix=f"name one of {', '.join(WORKFLOWS)}")
+    return found
+
+
+def place() -> Place:
+    """The current one, which has files. Raises `NotFoundError`, `UsageError`."""
+    from mlgit import wiring
+
+    found = wiring.place()
+    if found.is_scratch:
+        raise NotFoundError("This folder is in no git repository.", fix="mlgit init")
+    if found.repo.work_tree is None:
+        raise UsageError("This is a bare repository, and workflows are files.", fix="do it in a clone")
+    return found

@@ -1,0 +1,118 @@
+"""Whether a repository on GitHub is set up for workflows of ours. Only asks: nothing there is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from mlgit.forge.github.answers import RefusedError
+from mlgit.forge.github.rest import Rest
+
+_BRANCHES = ("exp/mlgit/check", "mlgit-assets")
+"""Branches that jobs write: of runs, and of charts."""
+_IN_THE_WAY = {
+    "creation": "creating branches", "update": "updating branches", "pull_request": "anything but pull requests",
+    "required_signatures": "commits without a signature", "required_linear_history": "merges",
+    "required_status_checks": "commits without checks",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that has to be so."""
+
+    what: str
+    """It, as it stands."""
+    is_so: bool | None
+    """None where the token may not see it."""
+    fix: str = ""
+
+
+def look(
+    rest: Rest, repository: str, *, workflows: Sequence[str], secrets: Sequence[str],
+    runners: Sequence[tuple[str, ...]],
+) -> list[Finding]:  # fmt: skip
+    """What of *repository* has to be set up for those *workflows* (paths), with *secrets* and *runners* (labels).
+
+    Raises `RefusedError` for a repository that we may not see at all.
+    """
+    at = f"repos/{repository}"
+    branch = rest.get(at)["default_branch"]
+    checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+        ("whether Actions are enabled", lambda: _actions(rest, at)),
+        ("which workflows are on the default branch", lambda: _workflows(rest, at, branch, workflows)),
+        *((f"whether branches like {name} may be pushed", lambda name=name: _rules(rest, at, name))
+          for name in _BRANCHES),
+    ]  # fmt: skip
+    if secrets:
+        checks.append(("which secrets there are", lambda: _secrets(rest, at, secrets)))
+    if own := [labels for labels in runners if "self-hosted" in labels]:
+        checks.append(("which runners there are", lambda: _runners(rest, at, own)))
+    return [finding for what, check in checks for finding in _seen(what, check)]
+
+
+def _seen(what: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    try:
+        return list(check())
+    except RefusedError as exc:
+        if exc.status not in (403, 404):
+            raise
+        return [Finding(what=f"{what}: the token may not see it", is_so=None)]
+
+
+def _actions(rest: Rest, at: str) -> Iterator[Finding]:
+    told = rest.get(f"{at}/actions/permissions")
+    page = "Settings → Actions → General"
+    if not told["enabled"]:
+        yield Finding(what="Actions are disabled", is_so=False, fix=f"enable them: {page}")
+        return
+    yield Finding(what="Actions are enabled", is_so=True)
+    if told.get("allowed_actions") == "local_only":
+        fix = f"allow actions that GitHub made: {page}"
+        yield Finding(what="only actions of the repository's owner are allowed", is_so=False, fix=fix)
+
+
+def _workflows(rest: Rest, at: str, branch: str, paths: Sequence[str]) -> Iterator[Finding]:
+    states = {one["path"]: one["state"] for one in rest.everything(f"{at}/actions/workflows", "workflows")}
+    for path in paths:
+        state = states.get(path)
+        if state is None:
+            fix = f"merge {path} into {branch}"
+            yield Finding(what=f"{path} is not on {branch} of GitHub", is_so=False, fix=fix)
+        else:
+            fix = "" if state == "active" else f"gh workflow enable {path.rpartition('/')[2]}"
+            what = "active" if state == "active" else state.replace("_", " ")
+            yield Finding(what=f"{path} is {what} on GitHub", is_so=state == "active", fix=fix)
+
+
+def _rules(rest: Rest, at: str, branch: str) -> Iterator[Finding]:
+    """A rule set's, or a protection's, that would refuse what a job pushes."""
+    kinds = [one["type"] for one in rest.everything(f"{at}/rules/branches/{quote(branch, safe='')}")]
+    met = [_IN_THE_WAY[kind] for kind in dict.fromkeys(kinds) if kind in _IN_THE_WAY]
+    if met:
+        fix = "leave exp/** and mlgit-assets out: Settings → Rules"
+        yield Finding(what=f"a rule refuses {' and '.join(met)} on {branch}", is_so=False, fix=fix)
+    else:
+        yield Finding(what=f"branches like {branch} may be pushed", is_so=True)
+
+
+def _secrets(rest: Rest, at: str, names: Sequence[str]) -> Iterator[Finding]:
+    own = {one["name"] for one in rest.everything(f"{at}/actions/secrets", "secrets")}
+    shared = {one["name"] for one in rest.everything(f"{at}/actions/organization-secrets", "secrets")}
+    for name in names:
+        is_there = name.upper() in own | shared
+        what = f"the secret {name} is {'there' if is_there else 'missing'}"
+        yield Finding(what=what, is_so=is_there, fix="" if is_there else f"gh secret set {name}")
+
+
+def _runners(rest: Rest, at: str, wanted: Sequence[tuple[str, ...]]) -> Iterator[Finding]:
+    there: list[Any] = list(rest.everything(f"{at}/actions/runners", "runners"))
+    labels = [{label["name"].lower() for label in one["labels"]} for one in there if one["status"] == "online"]
+    for labelled in wanted:
+        is_there = any({label.lower() for label in labelled} <= one for one in labels)
+        named = ", ".join(labelled)
+        # an organization's own stand on a page of their own, which few tokens may see
+        what = f"a runner with the labels {named} is " + ("online" if is_there else "none of the repository's own")
+        yield Finding(what=what, is_so=True if is_there else None)

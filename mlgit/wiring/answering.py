@@ -1,0 +1,29 @@
+"""What a job of CI answers on pull requests, from a clone that has one commit and no runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlgit.wiring import reporting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlgit.ci.subject import Subject
+    from mlgit.forge.base import PullRequest
+    from mlgit.forge.github.forge import GitHubForge
+    from mlgit.store.place import Place
+
+
+def reports(place: Place, forge: GitHubForge, subject: Subject) -> Iterator[tuple[PullRequest, str]]:
+    """Report on each pull request that *subject* means, as `reporting.report_on` does: it, and its report as Markdown.
+
+    The runs are brought here before, by the forge's own token.
+    """
+    from mlgit.store import meeting, sync
+
+    pulls = [forge.get(subject.number)] if subject.number else forge.pulls(head=subject.branch)
+    if pulls and forge.clone:
+        sync.exchange(forge.clone.remote, meeting.Wish(pushes=False))
+    for pull in pulls:
+        yield pull, reporting.report_on(place, pull.number)

@@ -1,0 +1,164 @@
+"""The workflows that `mlgit ci init` writes, and the actions that they call: every combination of options."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from mlgit.ci import workflows
+from mlgit.ci.workflows import WORKFLOWS, Options
+from mlgit.cli import root
+from mlgit.errors import MlgitError, UsageError
+from tests.conftest import need
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "runners": (("ubuntu-latest",), ("self-hosted", "gpu box")), "python": ("3.12", ""),
+    "install": ("mlgit==1.2.3", ""), "secret": ((), ("HF_TOKEN", "KEY")), "folder": (".", "models/a b"),
+}  # fmt: skip
+CHECKS = {
+    "actionlint": ("-config-file", "labels.yaml"),
+    "check-jsonschema": ("--builtin-schema", "vendor.github-workflows"),
+    "zizmor": ("--offline", "--persona", "pedantic"),
+}
+
+
+def combinations() -> list[Options]:
+    return [Options(**dict(zip(CHOICES, some, strict=True))) for some in itertools.product(*CHOICES.values())]
+
+
+def everything() -> dict[str, str]:
+    """Each different text that can be rendered, by a path of its own."""
+    texts = {}
+    for number, options in enumerate(combinations()):
+        for path, file in workflows.rendered(WORKFLOWS, options).items():
+            texts.setdefault(file.body, f"{path.replace('.yml', '')}-{number}.yml")
+    return {path: body for body, path in texts.items()}
+
+
+def steps(text: str) -> list[dict[str, Any]]:
+    told = yaml.safe_load(text)
+    found = told["runs"]["steps"] if "runs" in told else [one for job in told["jobs"].values() for one in job["steps"]]
+    assert found
+    return list(found)
+
+
+@pytest.mark.parametrize("program", CHECKS)
+def test_every_combination_is_clean_for_those_who_check_workflows(program: str, tmp_path: Path):
+    path = Path(sys.executable).with_name(program)
+    need(program, path.exists())
+    (tmp_path / "labels.yaml").write_text("self-hosted-runner: {labels: [gpu box]}")
+    for name, text in everything().items():
+        if "/workflows/" in name:
+            (tmp_path / Path(name).name).write_text(text)
+    files = sorted(one.name for one in tmp_path.glob("*.yml"))
+
+    done = subprocess.run([path, *CHECKS[program], *files], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert len(files) > 8
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [("check-jsonschema", ("--builtin-schema", "vendor.github-actions")), ("zizmor", CHECKS["zizmor"])],
+)
+def test_every_action_is_clean_for_those_who_check_actions(program: str, words: tuple[str, ...], tmp_path: Path):
+    path = Path(sys.executable).with_name(program)
+    need(program, path.exists())
+    files = []
+    for name, file in workflows.rendered(WORKFLOWS, Options()).items():
+        if "/actions/" in name:
+            files.append(tmp_path / Path(name).parent.name / "action.yml")
+            files[-1].parent.mkdir()
+            files[-1].write_text(file.text)
+
+    done = subprocess.run([path, *words, *files], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_script_is_made_of_what_an_author_wrote():
+    for path, text in everything().items():
+        for step in steps(text):
+            assert "${{" not in step.get("run", ""), path
+
+
+def test_every_action_of_others_is_pinned_and_every_own_one_is_rendered_too():
+    for name, one in WORKFLOWS.items():
+        files = workflows.rendered([name], Options())
+        for text in (file.body for file in files.values()):
+            for uses in (step["uses"] for step in steps(text) if "uses" in step):
+                own = f"{uses.removeprefix('./')}/action.yml"
+                assert own in files if uses.startswith("./") else re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", uses)
+        called = {path.split("/")[2].removeprefix("mlgit-") for path in files if "/actions/" in path}
+        assert called == set(one.actions)
+
+
+def test_every_call_of_mlgit_is_one_that_the_command_line_knows():
+    calls = [
+        shlex.split(line, comments=True)
+        for text in everything().values()
+        for step in steps(text)
+        for line in step.get("run", "").splitlines()
+        if re.match(r"\s*mlgit\s", line)
+    ]
+    assert calls
+    for words in calls:
+        command: click.Command = root
+        context, rest = None, words[1:]
+        while isinstance(command, click.Group):
+            name, found, rest = command.resolve_command(click.Context(command, info_name=words[0]), rest)
+            assert found, words
+            command = found
+            context = click.Context(command, info_name=name, parent=context)
+        command.make_context(words[-1], rest)
+
+
+def test_no_workflow_has_rights_that_a_job_did_not_ask_for():
+    for path, text in everything().items():
+        if "/workflows/" in path:
+            told = yaml.safe_load(text)
+            assert told["permissions"] == {}
+            assert all(job["permissions"] for job in told["jobs"].values())
+            assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(told[True])
+
+
+def test_a_push_of_runs_or_charts_starts_no_report():
+    told = yaml.safe_load(workflows.rendered(["report"], Options())[WORKFLOWS["report"].path].body)
+
+    assert told[True]["push"] == {"branches-ignore": ["exp/**", "mlgit-assets"]}
+
+
+def test_a_file_says_in_its_head_what_it_was_made_of():
+    for options in combinations():
+        assert Options.of(options.words()) == options
+        for path, file in workflows.rendered(WORKFLOWS, options).items():
+            assert workflows.read(file.text, path) == file
+            assert yaml.safe_load(file.text) == yaml.safe_load(file.body)
+    assert workflows.read("name: mine\n", "x.yml") is None
+
+
+def test_what_could_become_more_than_a_value_is_refused():
+    for wrong in (
+        {"runners": ("${{ x }}",)}, {"runners": ("a\nb",)}, {"runners": ()}, {"python": "3"}, {"install": "-r x"},
+        {"install": "mlgit; x"}, {"install": "${{x}}"}, {"secret": ("A-B",)}, {"secret": ("GITHUB_TOKEN",)},
+        {"folder": "../x"}, {"folder": "/x"}, {"folder": "`x`"},
+    ):  # fmt: skip
+        with pytest.raises(UsageError):
+            Options(**wrong)
+
+
+def test_a_head_that_somebody_spoiled_is_said_with_its_place():
+    text = workflows.rendered(["launch"], Options())[WORKFLOWS["launch"].path].text
+
+    with pytest.raises(MlgitError, match=r"^x\.yml:1 does not say"):
+        workflows.read(text.replace("mlgit ci init", "mlgit ci init --wings 2", 1), "x.yml")

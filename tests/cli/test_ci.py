@@ -1,0 +1,154 @@
+"""`mlgit ci init`, `check` and `upgrade`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from mlgit.git.repo import Repo
+from tests import github
+from tests.conftest import need
+from tests.github import NAME, GitHub
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+REPORT = ".github/workflows/mlgit-report.yml"
+LAUNCH = ".github/workflows/mlgit-launch.yml"
+
+
+@pytest.fixture
+def there(inside: Repo, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
+    """Where `inside` lives on GitHub."""
+    need("github", github.is_here())
+    with github.serving(inside.git_dir) as found:
+        monkeypatch.setenv("GITHUB_API_URL", found.address)
+        monkeypatch.setenv("GH_TOKEN", "token-of-ada")
+        forge = {"kind": "github", "repository": NAME, "api": found.address}
+        (inside.folder / "mlgit.yaml").write_text(json.dumps({"forge": forge}))
+        yield found
+
+
+def commit(repo: Repo) -> None:
+    repo.git("add", ".")
+    repo.git("commit", "-qm", "workflows")
+
+
+def test_the_files_are_written_once_and_know_the_projects_folder(inside: Repo, mlgit: Script):
+    folder = inside.folder / "models"
+    folder.mkdir()
+    (folder / "mlgit.yaml").write_text("project: churn")
+
+    first = json.loads(mlgit("ci", "init", "--only", "report", "--json", cwd=folder).stdout)
+    again = mlgit("ci", "init", cwd=folder)
+
+    assert first["written"] == [
+        REPORT, ".github/actions/mlgit-setup/action.yml", ".github/actions/mlgit-report/action.yml",
+    ]  # fmt: skip
+    assert 'working-directory: "models"' in (inside.folder / REPORT).read_text()
+    assert again.stdout.startswith(f"wrote {LAUNCH}\n\nNext: ")
+    assert mlgit("ci", "init", cwd=folder).stdout == "Everything is there already.\n"
+    other = mlgit("ci", "init", "--runners", "x", cwd=folder)
+    assert f"{REPORT} was made by other options or another mlgit: mlgit ci upgrade" in other.stderr
+
+
+def test_what_cannot_be_chosen_is_refused_before_anything_is_written(inside: Repo, mlgit: Script):
+    for words in (
+        ("--only", "deploy"), ("--forge", "gitlab"), ("--runners", "a;b"), ("--secret", "A B"), ("--install", "x y"),
+    ):  # fmt: skip
+        assert mlgit("ci", "init", *words, cwd=inside.folder, check=False).returncode == 2
+    assert not (inside.folder / ".github").exists()
+    missing = mlgit("ci", "check", cwd=inside.folder, check=False)
+    assert (missing.returncode, "mlgit ci init" in missing.stderr) == (1, True)
+    assert mlgit("ci", "upgrade", cwd=inside.folder, check=False).returncode == 1
+
+
+def test_an_edit_is_said_and_no_fault_and_an_upgrade_keeps_it(inside: Repo, mlgit: Script):
+    mlgit("ci", "init", cwd=inside.folder)
+    fresh = mlgit("ci", "check", "--local", cwd=inside.folder, check=False)
+    commit(inside)
+    path = inside.folder / REPORT
+    path.write_text(path.read_text().replace("name: mlgit report\n", "name: ours\n"))
+    commit(inside)
+
+    edited = mlgit("ci", "check", "--local", cwd=inside.folder)
+    tried = mlgit("ci", "upgrade", "--runners", "self-hosted,cpu", "--dry-run", cwd=inside.folder)
+    mlgit("ci", "upgrade", "--runners", "self-hosted,cpu", cwd=inside.folder)
+
+    assert (fresh.returncode, "not committed" in fresh.stdout) == (1, True)
+    assert f"ok {REPORT}: edited\n" in edited.stdout
+    assert f"would write {REPORT}\n" in tried.stdout
+    assert {"name: ours", "    runs-on: [self-hosted, cpu]"} <= {*path.read_text().splitlines()}
+    assert mlgit("ci", "check", "--local", cwd=inside.folder, check=False).returncode == 1  # not committed
+    commit(inside)
+    assert mlgit("ci", "check", "--local", "--json", cwd=inside.folder).returncode == 0
+
+
+def test_a_conflict_is_marked_and_has_to_be_settled(inside: Repo, mlgit: Script):
+    mlgit("ci", "init", "--only", "report", cwd=inside.folder)
+    commit(inside)
+    path = inside.folder / REPORT
+    path.write_text(path.read_text().replace("runs-on: ubuntu-latest", "runs-on: ours"))
+
+    done = mlgit("ci", "upgrade", "--runners", "theirs", cwd=inside.folder, check=False)
+
+    assert done.returncode == 1
+    assert f"wrote {REPORT}, 1 conflict marked in it" in done.stdout
+    assert "<<<<<<< yours\n    runs-on: ours" in path.read_text()
+    again = mlgit("ci", "upgrade", cwd=inside.folder, check=False)
+    assert "is in conflict since an upgrade before" in again.stderr
+    looked = mlgit("ci", "check", "--local", cwd=inside.folder, check=False)
+    assert f"no {REPORT}: in conflict, not committed" in looked.stdout
+
+
+def test_what_github_lacks_is_said_with_what_mends_it(inside: Repo, mlgit: Script, there: GitHub):
+    mlgit("ci", "init", "--secret", "HF_TOKEN", "--secret", "KEY", cwd=inside.folder)
+    commit(inside)
+    there.listed = {
+        "workflows": [{"path": REPORT, "state": "disabled_manually"}], "secrets": [{"name": "KEY"}],
+    }  # fmt: skip
+    there.rules = [("exp/*", "creation"), ("exp/*", "deletion")]
+
+    done = mlgit("ci", "check", cwd=inside.folder, check=False)
+
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[4:] == [
+        "ok Actions are enabled",
+        f"no {REPORT} is disabled manually on GitHub",
+        f"no {LAUNCH} is not on main of GitHub",
+        "no a rule refuses creating branches on exp/mlgit/check", "ok branches like mlgit-assets may be pushed",
+        "no the secret HF_TOKEN is missing", "ok the secret KEY is there",
+    ]  # fmt: skip
+    for fix in ("gh workflow enable mlgit-report.yml", f"merge {LAUNCH} into main", "gh secret set HF_TOKEN"):
+        assert fix in done.stderr
+
+
+def test_what_the_token_may_not_see_is_unknown_and_no_fault(inside: Repo, mlgit: Script, there: GitHub):
+    mlgit("ci", "init", "--only", "report", "--runners", "self-hosted,cpu", "--secret", "KEY", cwd=inside.folder)
+    commit(inside)
+    there.listed = {"workflows": [{"path": REPORT, "state": "active"}]}
+    there.read_only.add("ada")
+
+    done = json.loads(mlgit("ci", "check", "--json", cwd=inside.folder).stdout)
+
+    said = {one["what"]: one["ok"] for one in done["github"]}
+    assert said[f"{REPORT} is active on GitHub"] is True
+    assert said["which secrets there are: the token may not see it"] is None
+    assert said["which runners there are: the token may not see it"] is None
+
+
+def test_actions_that_are_disabled_or_a_runner_that_is_away_are_seen(inside: Repo, mlgit: Script, there: GitHub):
+    mlgit("ci", "init", "--only", "report", "--runners", "self-hosted,CPU", cwd=inside.folder)
+    commit(inside)
+    there.actions_enabled = False
+    there.listed = {
+        "workflows": [{"path": REPORT, "state": "active"}],
+        "runners": [{"status": "online", "labels": [{"name": "self-hosted"}, {"name": "cpu"}]}],
+    }  # fmt: skip
+
+    done = json.loads(mlgit("ci", "check", "--json", cwd=inside.folder, check=False).stdout)
+
+    said = {one["what"]: one["ok"] for one in done["github"]}
+    assert said["Actions are disabled"] is False
+    assert said["a runner with the labels self-hosted, CPU is online"] is True
