@@ -7,6 +7,7 @@ import platform
 import sys
 
 from benchmarks import (
+    ci,
     data,
     data_remote,
     halving,
@@ -43,6 +44,7 @@ SECTIONS = {
     "suggest": suggest,
     "sweep": sweep,
     "halving": halving,
+    "ci": ci,
 }
 APART = {"search": quality}
 """Run where they are named alone."""

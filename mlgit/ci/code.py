@@ -66,6 +66,11 @@ def next_one(place: Place, *, is_all: bool) -> Code:
     return Code(repo=place.repo, folder=place.folder, is_all=is_all)
 
 
+def is_one_of_several(place: Place) -> bool:
+    """Whether the repository holds other projects beside *place*'s, as far as git knows."""
+    return len(place.repo.git("ls-files", "-z", "--", f":(top,glob)**/{settings.FILE}").split("\0")) > 2
+
+
 def trailers(code: Code) -> list[Trailer]:
     """The trailers of a commit's message, as git reads them."""
     separate = ("-c", "trailer.separators=:")

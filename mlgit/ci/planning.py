@@ -70,6 +70,8 @@ def plan(
     )  # fmt: skip
     if not request:
         return empty
+    if request.project not in (None, settings.project):
+        return replace(empty, what=f"{code.title} asks CI for nothing here, but in the project {request.project}")
     if request.sweep is None:
         _is_kept(code, runs_stages=not options.words)
         return _shared(replace(empty, trials=_runs(code, options, request)), options, _labels(code, settings, options))

@@ -2,6 +2,7 @@
 
     Mlgit-Run: lr=0.1 epochs=20
     Mlgit-Sweep: sweeps/lr.yaml
+    Mlgit-Project: digits
 
 What a trailer says is text, and never becomes part of a script.
 """
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 
 from mlgit.errors import ConfigError
 
-RUN, SWEEP = "Mlgit-Run", "Mlgit-Sweep"
+RUN, SWEEP, PROJECT = "Mlgit-Run", "Mlgit-Sweep", "Mlgit-Project"
 AS_IT_IS = "yes"
 """What an Mlgit-Run says that has no params of its own."""
 MOST_RUNS = 256
@@ -39,6 +40,8 @@ class Request:
     """One for each run: its params, as words NAME=VALUE; none of them where it is to run as the code says."""
     sweep: str | None = None
     """The sweep's file, as a path from the project's folder."""
+    project: str | None = None
+    """Of whom, where a repository holds several projects; None: of each."""
 
     def __bool__(self) -> bool:
         return bool(self.runs or self.sweep)
@@ -46,13 +49,15 @@ class Request:
     def trailers(self) -> list[str]:
         """The lines that ask for it."""
         lines = [f"{RUN}: {shlex.join(words) or AS_IT_IS}" for words in self.runs]
-        return [*lines, *([f"{SWEEP}: {self.sweep}"] if self.sweep else [])]
+        lines += [f"{SWEEP}: {self.sweep}"] if self.sweep else []
+        return [*lines, *([f"{PROJECT}: {self.project}"] if lines and self.project else [])]
 
 
 def read(trailers: Iterable[Trailer], *, source: str) -> Request:
     """What *trailers* ask for, others among them. Raises `ConfigError`, with the line, for what cannot be done."""
     runs: list[tuple[str, ...]] = []
     sweeps: list[Trailer] = []
+    project = None
     for one in trailers:
         where = f"{source}:{one.line}: {one.key}"
         if one.key.lower() == RUN.lower():
@@ -61,6 +66,8 @@ def read(trailers: Iterable[Trailer], *, source: str) -> Request:
             if not one.value:
                 raise ConfigError(f"{where}: it names no file.", fix=f"{SWEEP}: sweeps/lr.yaml")
             sweeps.append(one)
+        elif one.key.lower() == PROJECT.lower():
+            project = one.value or None
     if len(sweeps) + bool(runs) > 1:
         others = " and ".join([*([f"runs ({RUN})"] if runs else []), *(one.value for one in sweeps)])
         raise ConfigError(
@@ -68,7 +75,7 @@ def read(trailers: Iterable[Trailer], *, source: str) -> Request:
         )
     if len(runs) > MOST_RUNS:
         raise ConfigError(f"{source}: {RUN}: it asks for {len(runs)} runs; {MOST_RUNS} are the most.", fix="a sweep")
-    return Request(runs=tuple(runs), sweep=sweeps[0].value if sweeps else None)
+    return Request(runs=tuple(runs), sweep=sweeps[0].value if sweeps else None, project=project)
 
 
 def words(text: str, *, source: str) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlgit.ci import planning, request
-from mlgit.ci.code import Code, trailers
+from mlgit.ci import code, planning, request
+from mlgit.ci.code import Code
 from mlgit.ci.plan import Plan, Trial
 from mlgit.ci.request import Request
 from mlgit.errors import NotFoundError, UsageError
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from mlgit.sweeps.record import Task
 
 
-def asked(code: Code) -> Request:
-    """What the commit of *code* asks for, by its trailers; the result of a run: nothing. Raises `ConfigError`."""
+def asked(held: Code) -> Request:
+    """What the commit of *held* asks for, by its trailers; the result of a run: nothing. Raises `ConfigError`."""
     from mlgit.store import records
 
-    found = trailers(code)
+    found = code.trailers(held)
     if any(one.key == records.TRAILER for one in found):
         return Request()
-    return request.read(found, source=code.title)
+    return request.read(found, source=held.title)
 
 
 def wanted(place: Place, runs: Sequence[str], sweep: str | None) -> Request:
@@ -43,36 +43,39 @@ def wanted(place: Place, runs: Sequence[str], sweep: str | None) -> Request:
             inside = (places.here() / sweep).resolve().relative_to(place.settings.folder.resolve()).as_posix()
         except ValueError:
             raise UsageError(f"{sweep} is not in the project's folder {place.settings.folder}.") from None
-    return Request(runs=tuple(request.words(text, source="--run") for text in runs), sweep=inside)
+    project = place.settings.project if (runs or sweep) and code.is_one_of_several(place) else None
+    return Request(
+        runs=tuple(request.words(text, source="--run") for text in runs), sweep=inside, project=project
+    )  # fmt: skip
 
 
-def plan(place: Place, code: Code, wanted: Request, *, part: int = 1) -> Plan:
-    """What CI does about *wanted* of *code*, as its mlgit.yaml says. Raises `UsageError`, `NotFoundError`."""
-    settings = code.settings(place)
+def plan(place: Place, held: Code, wanted: Request, *, part: int = 1) -> Plan:
+    """What CI does about *wanted* of *held*, as its mlgit.yaml says. Raises `UsageError`, `NotFoundError`."""
+    settings = held.settings(place)
     there = replace(place, settings=settings)
     return planning.plan(
-        code, settings, wanted, lambda path, options: _search(there, code, path, options, part), part=part
+        held, settings, wanted, lambda path, options: _search(there, held, path, options, part), part=part
     )
 
 
-def _search(place: Place, code: Code, path: str, options: CiOptions, part: int) -> Searched:
+def _search(place: Place, held: Code, path: str, options: CiOptions, part: int) -> Searched:
     from mlgit.sweeps import ahead, record
     from mlgit.sweeps import command as commands
     from mlgit.sweeps.search import initial
     from mlgit.tracking.command import pipeline
 
-    content = code.read(path)
+    content = held.read(path)
     if content is None:
         fix = "git add it" if (place.settings.folder / path).is_file() else "name one that is there"
-        raise NotFoundError(f"There is no file {path} in {code.title}.", fix=fix)
-    sweep_id = planning.known_as(code.commit, code.folder, "sweep", path)
+        raise NotFoundError(f"There is no file {path} in {held.title}.", fix=fix)
+    sweep_id = planning.known_as(held.commit, held.folder, "sweep", path)
     task = record.new(
         place, content, Path(path), (), seed=0, agents=options.at_once or 1, trials=None, sweep_id=sweep_id,
-        created=_when(code),
+        created=_when(held),
     )  # fmt: skip
     script = commands.script(task.sweep.command, task.file.program)
-    if script and code.read(script) is None:
-        raise NotFoundError(f"{path} runs {script}, which is not in {code.title}.", fix=f"git add {script}")
+    if script and held.read(script) is None:
+        raise NotFoundError(f"{path} runs {script}, which is not in {held.title}.", fix=f"git add {script}")
     learns = ahead.learns(task)
     if learns and part > 1:
         task = replace(task, earlier=tuple(record.trials(place.repo, task.sweep)[1]))
@@ -81,16 +84,16 @@ def _search(place: Place, code: Code, path: str, options: CiOptions, part: int) 
     sweep = task.sweep
     return planning.Searched(
         id=sweep.id, name=sweep.name, method=sweep.method, path=path, file=sweep.file, seed=sweep.seed,
-        trials=tuple(_trial(code, task, number, params) for number, params in enumerate(now.points, now.first)),
+        trials=tuple(_trial(held, task, number, params) for number, params in enumerate(now.points, now.first)),
         whole=ahead.whole(task), learns=learns, goes_on=now.goes_on, ended=now.ended,
         runs_stages=pipeline.is_one(sweep.command), notes=(*task.file.aside, *ahead.aside(task)),
     )  # fmt: skip
 
 
-def _trial(code: Code, task: Task, number: int, params: Mapping[str, Any]) -> Trial:
+def _trial(held: Code, task: Task, number: int, params: Mapping[str, Any]) -> Trial:
     from mlgit.sweeps import ahead, plan
 
-    run_id = planning.known_as(code.commit, code.folder, task.sweep.id, number)
+    run_id = planning.known_as(held.commit, held.folder, task.sweep.id, number)
     point = dict(params)
     return Trial(
         number=number, id=run_id, name=plan.trial_name(task.sweep, number), params=point,
@@ -98,8 +101,8 @@ def _trial(code: Code, task: Task, number: int, params: Mapping[str, Any]) -> Tr
     )  # fmt: skip
 
 
-def _when(code: Code) -> float:
+def _when(held: Code) -> float:
     """When the commit was made: the sweep of a commit has always begun then."""
-    if not code.commit:
+    if not held.commit:
         return time.time()
-    return float(code.repo.git("log", "-1", "--no-show-signature", "--format=%ct", "--end-of-options", code.commit))
+    return float(held.repo.git("log", "-1", "--no-show-signature", "--format=%ct", "--end-of-options", held.commit))

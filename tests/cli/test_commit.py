@@ -172,3 +172,21 @@ def test_nothing_is_committed_to_the_branch_of_a_run(project: Repo, mlgit: Scrip
 
     assert done.returncode == 2
     assert "exp/digits/a-123456 holds the result of a run, which is evidence" in done.stderr
+
+
+def test_of_several_projects_in_a_repository_one_is_asked(
+    project: Repo, mlgit: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = project.folder / "services/churn"
+    other.mkdir(parents=True)
+    (other / "mlgit.yaml").write_text("project: churn\nci: {command: ./train}\n")
+    project.git("add", "-A")
+    project.git("commit", "-qm", "churn")
+    monkeypatch.chdir(other)
+
+    mlgit("commit", "-m", "Try", "--run", "lr=1")
+
+    assert message(project) == "Try\n\nMlgit-Run: lr=1\nMlgit-Project: churn"
+    assert mlgit("ci", "plan").stdout.startswith("1 run in 1 job")
+    monkeypatch.chdir(project.folder)
+    assert "asks CI for nothing here, but in the project churn" in mlgit("ci", "plan").stdout
