@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats.qmc import Sobol
 
 from mlgit.documents import writer
 from mlgit.sweeps import file as files
-from mlgit.sweeps.search import METHODS, Seen, initial, promising, random, suggest
+from mlgit.sweeps.search import METHODS, Seen, initial, promising, random, sobol, suggest
 from mlgit.sweeps.search.costs import costs
 from mlgit.sweeps.space import Method, Space
 
@@ -285,6 +286,16 @@ def test_a_sobol_sequence_has_a_point_in_each_sixteenth_of_every_axis() -> None:
     assert suggest(space, [], 16, seed=5) == points
     assert points[0] == {"a": 0.649010746391, "b": 0.738838370773, "c": 0.504757809336}  # on any machine
     assert suggest(space, [], 1, seed=6) != points[:1]
+
+
+@pytest.mark.parametrize("axes", [1, 2, sobol.MOST_AXES, sobol.MOST_AXES + 1])
+@pytest.mark.parametrize("first", [0, 1, 1000])
+def test_the_sobol_sequence_is_scipys(axes: int, first: int) -> None:
+    theirs = Sobol(axes, scramble=False, bits=sobol.BITS).random(1024).tolist()
+
+    ours = itertools.islice(sobol.sequence(axes, first=first), 1024 - first)
+
+    assert [[word / 2**sobol.BITS for word in point] for point in ours] == theirs[first:]
 
 
 def test_bayes_asked_for_many_at_once_suggests_points_apart() -> None:
