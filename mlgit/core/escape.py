@@ -10,10 +10,10 @@ _WRITTEN = re.compile(r"\\(?:[tnr]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 _COMPUTED = "=+-@＝＋－＠"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]inf")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
-_MARKDOWN = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@&#8203;", "#": "&#35;&#8203;"}
-    | {mark: f"\\{mark}" for mark in r"\`*_{}[]()+!|~$"}
-)
+_TALK = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@&#8203;", "#": "&#35;&#8203;"}
+_MARKS = r"\`*_{}[]()+!|~$"
+_MARKDOWN = str.maketrans(_TALK | {mark: f"\\{mark}" for mark in _MARKS})
+_INSIDE = str.maketrans(_TALK | {mark: f"&#{ord(mark)};" for mark in _MARKS})
 
 
 def terminal(text: str) -> str:
@@ -60,7 +60,17 @@ def html(text: str) -> str:
 
 def markdown(text: str, limit: int = 500) -> str:
     """*text* as plain words inside a Markdown cell or sentence: no markup, no HTML, no mention, no issue link."""
-    return re.sub(r"\b(https?|ftp|www)(?=[:.])", r"\1&#8203;", line(text, limit).translate(_MARKDOWN))
+    return _unlinked(line(text, limit).translate(_MARKDOWN))
+
+
+def inside(text: str, limit: int = 500) -> str:
+    """*text* as the content of an HTML element in Markdown (a summary), where a backslash is one."""
+    return _unlinked(line(text, limit).translate(_INSIDE))
+
+
+def _unlinked(text: str) -> str:
+    """*text*, in which no address is made a link of."""
+    return re.sub(r"\b(https?|ftp|www)(?=[:.])", r"\1&#8203;", text)
 
 
 def code(text: str, limit: int = 500) -> str:

@@ -34,6 +34,8 @@ _TAGS: dict[str, tuple[str, ...]] = {
 _SILENT = ("script", "style", "iframe", "object", "template", "textarea", "title", "noscript")
 """Elements whose content is no text for readers."""
 
+_ALERT = re.compile(r"(<blockquote>\n<p>)\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\](?:\n|(?=</p>))")
+"""As GitHub writes it, which CommonMark knows nothing of."""
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}
 
 
@@ -93,7 +95,8 @@ def html(text: str, picture: Callable[[str], bytes | None]) -> str:
 
     markdown = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     clean = _Clean(picture)
-    clean.feed(markdown.render(escape.terminal(text)))
+    told = markdown.render(escape.terminal(text))
+    clean.feed(_ALERT.sub(lambda found: f"{found[1]}<strong>{found[2].capitalize()}</strong><br>\n", told))
     clean.close()
     return clean.result()
 

@@ -85,6 +85,7 @@ def environment() -> Environment:
     environment.filters |= {
         "code": lambda value: Safe(escape.code(str(value), _CELL)),
         "sentence": lambda value: Safe(escape.markdown(str(value), _SENTENCE)),
+        "inside": lambda value: Safe(escape.inside(str(value), _CELL)),
         "difference": lambda value: Safe(figures.difference(value)),
         "digest": _digest,
         "duration": lambda value: Safe(figures.duration(value)),

@@ -11,6 +11,7 @@ from mlgit.core.compare import Goal
 from mlgit.core.findings import Aim, Driver, Findings, Importance, Point
 from mlgit.core.sweep import Sweep
 from mlgit.report import findings as reports
+from mlgit.report import page
 from mlgit.report.view import Chart
 
 HOSTILE = "a`b|c <script>x</script> @all #1 --> [x](y) ${{ s }}"
@@ -43,6 +44,16 @@ def test_the_best_the_importance_and_what_to_do_next_are_told() -> None:
     assert "mlgit sweep apply k3f9a2xq " in text
     assert len({line.index("  # ") for line in text.splitlines() if line.startswith("mlgit ")}) == 1
     assert "random search: 3 trials." in text
+
+
+def test_a_metrics_name_stands_in_a_summary_as_it_is() -> None:
+    found = of(0.3, 0.1)
+    named = replace(found, importances=(replace(found.importances[0], metric="val_loss <b> @all #1 *x*"),))
+
+    text = reports.render(named)
+    assert "@all" not in text
+    seen = page.html(text, lambda _: None).replace("\u200b", "")
+    assert "<summary>What drove val_loss &lt;b&gt; @all #1 *x*: 2 trials</summary>" in seen
 
 
 def test_what_seeds_repeat_is_called_a_point() -> None:

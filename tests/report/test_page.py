@@ -31,6 +31,14 @@ def test_markdown_becomes_what_a_forge_shows():
     assert "<s>no</s> <strong>yes</strong>" in html
 
 
+def test_an_alert_is_headed_by_its_word():
+    text = page.html("> [!WARNING]\n> Few trials.\n\n> [!NOTE]\n\n`> [!TIP]`", no_picture)
+
+    assert "<p><strong>Warning</strong><br>\nFew trials.</p>" in text
+    assert "<p><strong>Note</strong><br>\n</p>" in text
+    assert "<code>&gt; [!TIP]</code>" in text
+
+
 def test_details_fold_and_hold_markdown():
     html = page.html("<details><summary>more</summary>\n\n- x\n\n</details>", no_picture)
 
