@@ -73,8 +73,12 @@ def kept_for_us() -> Iterator[None]:
 
 def as_json(data: Any) -> None:
     """*data* as indented JSON; nan and the infinities as words, for JSON has no such numbers."""
-    json.dump(figures.finite(data), sys.stdout, indent=2, ensure_ascii=not takes_unicode(), default=str)
-    sys.stdout.write("\n")
+    sys.stdout.write(json_text(data, ascii_only=not takes_unicode()))
+
+
+def json_text(data: Any, *, ascii_only: bool = False) -> str:
+    """The same as text, for a file."""
+    return json.dumps(figures.finite(data), indent=2, ensure_ascii=ascii_only, default=str) + "\n"
 
 
 def json_line(data: Any) -> None:

@@ -14,7 +14,8 @@ from mlgit.core.compare import Goal
 from mlgit.core.findings import Findings, Importance, Point
 from mlgit.forge import base as forges
 from mlgit.forge.base import Forge
-from mlgit.report.render import MOST_CHARACTERS, ROWS, Safe, environment
+from mlgit.report.render import MOST_CHARACTERS, ROWS, environment
+from mlgit.report.templates import NONE, Own, Safe, fill
 from mlgit.report.view import Chart, Picture
 
 _BARS = 60
@@ -85,33 +86,34 @@ def title(findings: Findings, point: Point) -> str:
     return f"{findings.sweep.name}: take the params of {point.name}{''.join(told)}"
 
 
-def post(forge: Forge, findings: Findings, number: int) -> None:
+def post(forge: Forge, findings: Findings, number: int, *, own: Own = NONE) -> None:
     """Put *findings* onto pull request *number*: one comment a sweep, updated in place."""
-    forge.get(number)
-    forges.upsert(forge, number, f"mlgit:sweep-{findings.sweep.id}", illustrated(forge, findings))
+    forges.upsert(forge, number, f"mlgit:sweep-{findings.sweep.id}", illustrated(forge, findings, own=own))
 
 
-def illustrated(forge: Forge, findings: Findings, chosen: Point | None = None) -> str:
+def illustrated(forge: Forge, findings: Findings, chosen: Point | None = None, *, own: Own = NONE) -> str:
     """*findings* as Markdown, its pictures on *forge* where that lets us write; *chosen*: whose params are taken."""
     pictures = draw(findings) if forge.capabilities.writable else []
     charts = [Chart(title=each.title, link=forge.image(each.png, each.name)) for each in pictures]
-    return render(findings, charts=charts, chosen=chosen)
+    return render(findings, charts=charts, chosen=chosen, own=own)
 
 
 def render(
     findings: Findings, *, charts: Sequence[Chart] = (), chosen: Point | None = None, on_terminal: bool = False,
-    most: int = MOST_CHARACTERS,
+    own: Own = NONE, most: int = MOST_CHARACTERS,
 ) -> str:  # fmt: skip
     """*findings* as Markdown of at most *most* characters; where there are no *charts*, with one of text.
 
     *chosen*: the point whose params are told first, if not the best one's. *on_terminal*: nobody draws mermaid there.
+    *own*: the project's templates.
     """
-    template = environment().get_template("findings.md.j2")
+    made = environment(own)
     best = chosen or findings.best
     params = by_importance(findings)
     text = ""
     for rows in ROWS:
-        text = template.render(
+        text = fill(
+            made, "findings.md.j2", own,
             found=findings,
             headline=headline(findings),
             counts=_counts(findings),
@@ -130,7 +132,7 @@ def render(
             commands=_commands(findings),
             rows=rows,
             few=min(rows, 20),
-        )
+        )  # fmt: skip
         if len(text) <= most:
             break
     return text

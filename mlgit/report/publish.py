@@ -18,7 +18,7 @@ from mlgit.forge import base as forges
 from mlgit.forge.base import Forge, PullRequest, Status, StatusState
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.report import champion, evidence, history, measured, render, repeats, view
+from mlgit.report import champion, evidence, history, measured, render, repeats, templates, view
 from mlgit.report.evidence import Known
 from mlgit.report.render import NoEvidence
 from mlgit.report.view import Chart, Compared, Picture
@@ -55,19 +55,20 @@ def on_pull(
     metric. A forge that does not let us write is left alone. Raises `NotFoundError` for a number that does not exist.
     """
     pull = forge.get(number)
-    found = gather(place, sides_of(place.repo, pull))
+    sides = sides_of(place.repo, pull)
+    found, own = gather(place, sides), templates.at(place, sides.base)
     if sweep_of:
         found = named(found, sweep_of)
     writable = forge.capabilities.writable
     if isinstance(found, NoEvidence):
         said, state = "No run speaks for this change yet", StatusState.SUCCESS
-        write = partial(render.render_missing, found)
+        write = partial(render.render_missing, found, own=own)
     else:
         pictures = draw(place.repo, found) if writable else []
         charts = [Chart(title=each.title, link=forge.image(each.png, each.name)) for each in pictures]
         report = view.build(found, verdicts=verdicts, charts=charts)
         said, state = report.headline, _state(found.head, verdicts)
-        write = partial(render.render, report)
+        write = partial(render.render, report, own=own)
     if not writable:
         return write()
     status = Status(context=CONTEXT, state=state, description=said, commit=pull.head_commit)

@@ -1,8 +1,4 @@
-"""A report as Markdown for a comment. Whatever a template prints is escaped, unless a filter here made it safe.
-
-Forgetting is not possible: every printed value passes `_printed`, which takes nothing for safe but what was made here
-(what Jinja2's own `safe` returns is text like any other).
-"""
+"""A report as Markdown for a comment. Whatever a template prints is escaped, unless a filter here made it safe."""
 
 from __future__ import annotations
 
@@ -13,14 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlgit import resources
 from mlgit.core import compare, escape, figures
 from mlgit.core.compare import Direction, Goal
 from mlgit.core.run import Run
 from mlgit.core.stats import Summary
+from mlgit.report import templates
 from mlgit.report.history import Said, hidden
 from mlgit.report.made import Made
 from mlgit.report.measured import Row
+from mlgit.report.templates import CELL, NONE, Own, Safe, fill, printed
 from mlgit.report.view import View
 
 if TYPE_CHECKING:
@@ -31,7 +28,7 @@ MOST_CHARACTERS = 65_000
 
 ROWS = (200, 100, 50, 20, 8, 3, 1)
 """How many rows a table has at most, from the first that a text is tried with to the last."""
-_CELL, _SENTENCE = 100, 600
+_SENTENCE = 600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,45 +44,32 @@ class NoEvidence:
     has_origin: bool = False
 
 
-class Safe(str):
-    """Markdown made here, from escaped parts."""
-
-    __slots__ = ()
-
-
-def render(view: View, *, history: Sequence[Said] = (), most: int = MOST_CHARACTERS) -> str:
+def render(view: View, *, history: Sequence[Said] = (), own: Own = NONE, most: int = MOST_CHARACTERS) -> str:
     """*view* as Markdown of at most *most* characters: tables lose rows, and say how many, before it gets too long.
 
-    *history*: what this report and earlier ones say, this one first.
+    *history*: what this report and earlier ones say, this one first. *own*: the project's templates; raises
+    `ConfigError` where one is wrong.
     """
-    template = environment().get_template("comment.md.j2")
+    made = environment(own)
     text = ""
     for rows in ROWS:
-        text = template.render(view=view, rows=rows, history=history)
+        text = fill(made, "comment.md.j2", own, view=view, rows=rows, history=history)
         if len(text) <= most:
             break
     return text
 
 
-def render_missing(missing: NoEvidence, *, history: Sequence[Said] = ()) -> str:
-    """The comment that says how to make evidence."""
-    return environment().get_template("missing.md.j2").render(missing=missing, history=history)
+def render_missing(missing: NoEvidence, *, history: Sequence[Said] = (), own: Own = NONE) -> str:
+    """The comment that says how to make evidence. Raises as `render` does."""
+    return fill(environment(own), "missing.md.j2", own, missing=missing, history=history)
 
 
-def environment() -> Environment:
-    """Where templates are: what they print is escaped, and they reach nothing else."""
-    from jinja2 import FileSystemLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(resources.templates() / "report"), finalize=_printed, undefined=StrictUndefined,
-        autoescape=False,  # Markdown, not HTML: `finalize` escapes it
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
-    environment.filters |= {
-        "code": lambda value: Safe(escape.code(str(value), _CELL)),
+def environment(own: Own = NONE) -> Environment:
+    """Where templates are, with what they can do with a value."""
+    return templates.environment({
+        "code": lambda value: Safe(escape.code(str(value), CELL)),
         "sentence": lambda value: Safe(escape.markdown(str(value), _SENTENCE)),
-        "inside": lambda value: Safe(escape.inside(str(value), _CELL)),
+        "inside": lambda value: Safe(escape.inside(str(value), CELL)),
         "difference": lambda value: Safe(figures.difference(value)),
         "digest": _digest,
         "duration": lambda value: Safe(figures.duration(value)),
@@ -104,17 +88,7 @@ def environment() -> Environment:
         "arrow": _arrow,
         "ordinal": _ordinal,
         "times": _times,
-    }
-    return environment
-
-
-def _printed(value: Any) -> str:
-    """What stands for *value* in the text: escaped, on one line."""
-    if isinstance(value, Safe):
-        return value
-    if value is None:
-        return ""
-    return escape.markdown(str(value) if value is compare.MISSING else figures.number(value), _CELL)
+    }, own)  # fmt: skip
 
 
 def _fence(lines: Sequence[str]) -> Safe:
@@ -155,7 +129,7 @@ def _mark(row: Row) -> Safe:
 def _over(row: Row, side: str) -> Safe:
     """What a side of *row* has: a value, or the mean of several with its interval."""
     over: Summary | None = row.base_over if side == "base" else row.head_over
-    return Safe(_printed(row.base if side == "base" else row.head) if over is None else figures.mean(over))
+    return Safe(printed(row.base if side == "base" else row.head) if over is None else figures.mean(over))
 
 
 def _change(row: Row) -> Safe:

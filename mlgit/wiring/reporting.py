@@ -98,17 +98,21 @@ def _exit_code(reader: Reader, run: Run) -> str:
 def post_findings(place: Place, found: Findings, number: int) -> None:
     """Put what a sweep has *found* onto pull request *number*, in place of what was said of that sweep before."""
     from mlgit.report import findings as reports
+    from mlgit.report import publish, templates
 
-    reports.post(forge(place), found, number)
+    at = forge(place)
+    base = publish.sides_of(place.repo, at.get(number)).base
+    reports.post(at, found, number, own=templates.at(place, base))
 
 
 def apply(place: Place, found: Findings, point: Point, *, base: str | None, draft: bool) -> Opened:
     """The pull request of the params of *point*, with what its sweep has *found* as its description."""
     from mlgit.report import findings as reports
+    from mlgit.report import templates
 
     return propose(
         place, point.run, base=base, title=reports.title(found, point),
-        body=lambda: reports.illustrated(forge(place), found, point), draft=draft,
+        body=lambda: reports.illustrated(forge(place), found, point, own=templates.at_hand(place)), draft=draft,
     )  # fmt: skip
 
 

@@ -58,8 +58,69 @@ def test_a_script_reads_json(two_runs: Repo, mlgit: Cli) -> None:
     assert (told["evidence"], told["distance"]) == (True, 0)
     assert told["metrics"][0] | {"base": 0, "delta": 0} == {
         "name": "accuracy", "base": 0, "head": 0.95, "delta": 0, "direction": "better", "goal": "maximize",
+        "base_over": None, "head_over": None, "p": None, "test": None, "insufficient": False,
     }  # fmt: skip
+    assert (told["seeds"], told["production"], told["sweep"]) == ({"base": 1, "head": 1}, None, None)
     assert told["params"] == [{"key": "lr", "base": 0.1, "head": 0.5}]
+
+
+def test_one_report_is_had_as_markdown_as_a_page_and_as_data(two_runs: Repo, mlgit: Cli, tmp_path: Path) -> None:
+    for name in ("report.md", "report.html", "report.json"):
+        mlgit("report", "-o", str(tmp_path / name))
+
+    page = (tmp_path / "report.html").read_text()
+    assert sorted(path.name for path in tmp_path.glob("report*")) == [
+        "report-curves.png", "report.html", "report.json", "report.md",
+    ]  # fmt: skip
+    assert "accuracy 0.95, +0.05 better than main&#39;s noble-river-3." in page
+    assert '<img src="data:image/png;base64,' in page
+    assert page.strip() == mlgit("report", "--format", "html").stdout.strip()
+    assert json.loads((tmp_path / "report.json").read_text()) == json.loads(mlgit("report", "--json").stdout)
+    assert mlgit("report", "--format", "md", "-o", str(tmp_path / "odd.html")).returncode == 0
+    assert (tmp_path / "odd.html").read_text().startswith("### accuracy")
+
+
+def test_a_projects_own_templates_and_blocks_are_taken_before_ours(two_runs: Repo, mlgit: Cli) -> None:
+    folder = Path("templates/report")
+    folder.mkdir(parents=True)
+    (folder / "metrics.md.j2").write_text(
+        "Only {{ view.metrics[0].name }}: {{ view.metrics[0].head }} <b>`{{ '@team' }}\n\n"
+    )
+    (folder / "comment.md.j2").write_text(
+        '{% extends "mlgit/comment.md.j2" %}\n'
+        "{% block cost %}**{{ view.head.params.lr }} by {{ 'x' | safe }}**\n\n{{ super() }}{% endblock %}\n"
+        "{% block evidence %}{% endblock %}\n"
+    )
+
+    text = mlgit("report").stdout
+
+    assert "### accuracy 0.95" in text
+    assert "Only accuracy: 0.95 <b>`@&#8203;team\n" in text
+    assert "**0.5 by x**\n\nMachine time: 0.0s; base 0.0s." in text
+    assert "Where this comes from" not in text
+
+    (folder / "metrics.md.j2").write_text("fine\n{{ view.nothing }}\n")
+    done = mlgit("report", check=False)
+    assert done.returncode == 2
+    assert (
+        "templates/report/metrics.md.j2:2: 'mlgit.report.view.View object' has no attribute 'nothing'." in done.stderr
+    )
+    (folder / "metrics.md.j2").write_text("fine\n\n{% if %}\n")
+    assert "templates/report/metrics.md.j2:3: " in mlgit("report", check=False).stderr
+    (folder / "metrics.md.j2").write_text("{{ view.__class__.__mro__ }}")
+    assert "templates/report/metrics.md.j2:1: access to attribute '__class__'" in mlgit("report", check=False).stderr
+
+
+def test_a_pull_request_is_reported_on_by_the_templates_of_its_base(two_runs: Repo, mlgit: Cli) -> None:
+    from mlgit.forge.folder import FolderForge
+
+    number = str(FolderForge(two_runs).open(head="idea", base="main", title="An idea").number)
+    folder = Path("templates/report")
+    folder.mkdir(parents=True)
+    (folder / "metrics.md.j2").write_text("All is well.\n\n")
+
+    assert "All is well." in mlgit("report").stdout
+    assert "All is well." not in mlgit("report", number, "--dry-run").stdout
 
 
 def test_a_pull_request_is_reported_on_once_and_tried_dry(two_runs: Repo, mlgit: Cli) -> None:

@@ -16,6 +16,7 @@ from mlgit.wiring import reporting
 
 if TYPE_CHECKING:
     from mlgit.core.findings import Findings
+    from mlgit.report.templates import Own
 
 
 @click.command(short_help="What a sweep has found: the best, and what drove it.")
@@ -44,6 +45,7 @@ def command(sweep: str, file: Path | None, number: int | None, json_: bool) -> N
       mlgit sweep report --json | jq '.importance[0].params'
     """
     from mlgit.report import findings as reports
+    from mlgit.report import templates
 
     if number is not None and (file or json_):
         raise UsageError("A report is posted, written or printed.", fix="give one of --pr, --output and --json")
@@ -60,7 +62,7 @@ def command(sweep: str, file: Path | None, number: int | None, json_: bool) -> N
         output.as_json(reports.document(found))
     if file:
         with wait("Drawing charts …"):
-            files = _files(found, file)
+            files = _files(found, templates.at_hand(place), file)
         for path, content in files.items():
             try:
                 path.write_bytes(content)
@@ -68,17 +70,18 @@ def command(sweep: str, file: Path | None, number: int | None, json_: bool) -> N
                 raise MlgitError(f"{path} cannot be written.", why=exc.strerror or str(exc)) from None
         output.note(f"wrote {', '.join(map(str, files))}")
     elif not json_:
-        markdown.say(reports.render(found, on_terminal=output.is_terminal()))
+        markdown.say(reports.render(found, on_terminal=output.is_terminal(), own=templates.at_hand(place)))
 
 
-def _files(found: Findings, file: Path) -> dict[Path, bytes]:
+def _files(found: Findings, own: Own, file: Path) -> dict[Path, bytes]:
     """The report and, where it is Markdown, its charts beside it."""
     from mlgit.report import findings as reports
     from mlgit.report import page
     from mlgit.report.view import Chart
 
     pictures = {f"{file.stem}-{each.name}": each for each in reports.draw(found)}
-    text = reports.render(found, charts=[Chart(title=each.title, link=name) for name, each in pictures.items()])
+    charts = [Chart(title=each.title, link=name) for name, each in pictures.items()]
+    text = reports.render(found, charts=charts, own=own)
     if file.suffix.lower() in (".html", ".htm"):
         links = {name: each.png for name, each in pictures.items()}
         body = text.partition("\n")[2]  # its heading is the page's
