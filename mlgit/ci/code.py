@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from mlgit import settings
-from mlgit.ci.request import Trailer
+from mlgit.ci.request import RUN, SWEEP, Trailer
 from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
 from mlgit.settings import Settings
@@ -41,6 +41,13 @@ class Code:
         """What is in the file *path* of the repository's top, or None."""
         return self.repo.read(self.commit, path)
 
+    def names(self) -> list[str]:
+        """The project's files, from its folder."""
+        below = (self.folder,) if self.folder else ()
+        listed = ("ls-tree", "-r", "-z", "--name-only", "--full-tree", self.commit, "--", *below)
+        found = self.repo.git(*(listed if self.commit else ("ls-files", "-z", "--", *below))).split("\0")
+        return [name.removeprefix(f"{self.folder}/") for name in found if name]
+
     def settings(self, place: Place) -> Settings:
         """What its mlgit.yaml says of *place*'s project. Raises `ConfigError`."""
         content = self.read(settings.FILE)
@@ -73,15 +80,31 @@ def is_one_of_several(place: Place) -> bool:
 
 def trailers(code: Code) -> list[Trailer]:
     """The trailers of a commit's message, as git reads them."""
+    return _message(code)[0]
+
+
+def strays(code: Code) -> list[Trailer]:
+    """The lines of a commit's message that read like trailers of ours and are none: they do not stand at its end."""
+    found, lines = _message(code)
+    known = {one.line for one in found}
+    parted = ((number, line.partition(":")) for number, line in enumerate(lines, 1) if number not in known)
+    ours = {key.lower() for key in (RUN, SWEEP)}
+    return [
+        Trailer(key=key, value=value.strip(), line=number) for number, (key, _, value) in parted if key.lower() in ours
+    ]
+
+
+def _message(code: Code) -> tuple[list[Trailer], list[str]]:
+    """The trailers of a commit's message, and its lines."""
     separate = ("-c", "trailer.separators=:")
     told = ("--no-show-signature", "-1", "--format=%(trailers:only=true,unfold=true)%x00%B", "--end-of-options")
     found, _, message = code.repo.git(*separate, "log", *told, code.commit).partition("\0")
-    lines, at = message.splitlines(), len(message.splitlines())
-    placed = []
+    lines = message.splitlines()
+    placed, at = list[Trailer](), len(lines)
     for text in reversed([line for line in found.splitlines() if line]):
         key, _, value = text.partition(":")
         while at > 0 and not lines[at - 1].startswith(key):
             at -= 1
         placed.append(Trailer(key=key.strip(), value=value.strip(), line=at))
         at -= 1
-    return placed[::-1]
+    return placed[::-1], lines

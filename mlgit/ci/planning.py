@@ -72,16 +72,17 @@ def plan(
         return empty
     if request.project not in (None, settings.project):
         return replace(empty, what=f"{code.title} asks CI for nothing here, but in the project {request.project}")
+    labels = _labels(code, settings, options)
     if request.sweep is None:
-        _is_kept(code, runs_stages=not options.words)
-        return _shared(replace(empty, trials=_runs(code, options, request)), options, _labels(code, settings, options))
+        notes = _checked_bytes(code, runs_stages=not options.words)
+        return _shared(replace(empty, trials=_runs(code, options, request), notes=notes), options, labels)
     found = search(request.sweep, options)
-    _is_kept(code, runs_stages=found.runs_stages)
+    notes = _checked_bytes(code, runs_stages=found.runs_stages)
     begun = replace(
         empty, sweep=found.id, sweep_name=found.name, path=found.path, file=found.file, seed=found.seed,
-        trials=found.trials, goes_on=found.goes_on, notes=found.notes,
+        trials=found.trials, goes_on=found.goes_on, notes=(*found.notes, *notes),
     )  # fmt: skip
-    return _shared(begun, options, _labels(code, settings, options), found)
+    return _shared(begun, options, labels, found)
 
 
 def _shared(whole: Plan, options: CiOptions, labels: Callable[[Trial], Labels], search: Searched | None = None) -> Plan:
@@ -156,16 +157,24 @@ def _flat(params: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def _is_kept(code: Code, *, runs_stages: bool) -> None:
-    """Raise `UsageError` where stages make outputs, and no DVC remote would have them once the runner is gone."""
-    outputs = _outputs(code) if runs_stages else []
-    if not outputs or _has_remote(code):
-        return
-    raise UsageError(
-        f"What the stages make would be lost: {', '.join(outputs[:3])}{', …' if len(outputs) > 3 else ''}.",
-        why="No DVC remote is configured in what git holds, and a runner keeps nothing.",
-        fix="dvc remote add -d NAME URL, and commit .dvc/config; or `cache: false` for an output that git is to hold",
-    )
+def _checked_bytes(code: Code, *, runs_stages: bool) -> tuple[str, ...]:
+    """What is to be said of the bytes that DVC holds, where no remote of DVC's has them.
+
+    Raises `UsageError` where stages make outputs, which would be gone with the runner.
+    """
+    if _has_remote(code):
+        return ()
+    if outputs := _outputs(code) if runs_stages else []:
+        raise UsageError(
+            f"What the stages make would be lost: {', '.join(outputs[:3])}{', …' if len(outputs) > 3 else ''}.",
+            why="No DVC remote is configured in what git holds, and a runner keeps nothing.",
+            fix="dvc remote add -d NAME URL, and commit .dvc/config; or `cache: false` for outputs that git is to hold",
+        )
+    data = [name.removesuffix(".dvc") for name in code.names() if PurePosixPath(name).suffix == ".dvc"]
+    if not data:
+        return ()
+    more = f" and {len(data) - 1:,} more" if len(data) > 1 else ""
+    return (f"CI cannot fetch {data[0]}{more}: no DVC remote is configured in what git holds",)
 
 
 def _outputs(code: Code) -> list[str]:

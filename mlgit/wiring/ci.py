@@ -11,6 +11,7 @@ from mlgit.ci import code, planning, request
 from mlgit.ci.code import Code
 from mlgit.ci.plan import Plan, Trial
 from mlgit.ci.request import Request
+from mlgit.core import secrets
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.store import place as places
 from mlgit.store.place import Place
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from mlgit.ci.planning import Searched
     from mlgit.ci.settings import CiOptions
     from mlgit.sweeps.record import Task
+
+
+_STRAY = "of its message is no trailer: those stand in the last paragraph, which holds nothing else"
 
 
 def asked(held: Code) -> Request:
@@ -43,19 +47,27 @@ def wanted(place: Place, runs: Sequence[str], sweep: str | None) -> Request:
             inside = (places.here() / sweep).resolve().relative_to(place.settings.folder.resolve()).as_posix()
         except ValueError:
             raise UsageError(f"{sweep} is not in the project's folder {place.settings.folder}.") from None
+    given = tuple(request.words(text, source="--run") for text in runs)
+    for params in (dict(word.split("=", 1) for word in words) for words in given):
+        if secrets.redact_params(params) != params:
+            raise UsageError(
+                "A param of --run holds what looks like a token or password.",
+                why="Everybody who has the repository reads a commit's message.",
+                fix="let the program read it from the environment, where CI's secrets are",
+            )
     project = place.settings.project if (runs or sweep) and code.is_one_of_several(place) else None
-    return Request(
-        runs=tuple(request.words(text, source="--run") for text in runs), sweep=inside, project=project
-    )  # fmt: skip
+    return Request(runs=given, sweep=inside, project=project)
 
 
 def plan(place: Place, held: Code, wanted: Request, *, part: int = 1) -> Plan:
     """What CI does about *wanted* of *held*, as its mlgit.yaml says. Raises `UsageError`, `NotFoundError`."""
     settings = held.settings(place)
     there = replace(place, settings=settings)
-    return planning.plan(
+    found = planning.plan(
         held, settings, wanted, lambda path, options: _search(there, held, path, options, part), part=part
     )
+    strays = code.strays(held) if held.commit and not wanted else ()
+    return replace(found, notes=(*found.notes, *(f"{at.key} in line {at.line} {_STRAY}" for at in strays)))
 
 
 def _search(place: Place, held: Code, path: str, options: CiOptions, part: int) -> Searched:

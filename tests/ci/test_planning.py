@@ -122,6 +122,25 @@ def test_a_commit_that_asks_for_nothing_costs_no_job(project: Repo, mlgit: Scrip
     assert "count=0\n" in (tmp_path / "out").read_text()
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Mlgit-Run: lr=1",
+        "x\n\nMlgit-Run: lr=1\n\nand more words",
+        "x\nMlgit-Run: lr=1",
+        "x\n\nso\nit is\nMlgit-Run: lr=1",
+    ],
+)
+def test_a_line_that_is_no_trailer_is_told_of(project: Repo, mlgit: Script, message: str) -> None:
+    put(project, message=message)
+
+    found = planned(mlgit)
+
+    line = message.splitlines().index("Mlgit-Run: lr=1") + 1
+    assert found["trials"] == []
+    assert found["notes"][0].startswith(f"Mlgit-Run in line {line} of its message is no trailer")
+
+
 def test_the_result_of_a_run_asks_for_nothing(project: Repo, mlgit: Script) -> None:
     put(project, message="x\n\nMlgit-Run: yes\nMlgit-Result: {}")
 
@@ -192,6 +211,14 @@ def test_outputs_that_no_remote_would_hold_are_refused(project: Repo, mlgit: Scr
     assert "What the stages make would be lost: model.pkl." in refused.stderr
     assert "dvc remote add -d" in refused.stderr
     assert "--" not in kept["trials"][0]["command"]
+
+
+def test_data_that_ci_cannot_fetch_is_told_of(project: Repo, mlgit: Script) -> None:
+    put(project, {"data/a.csv.dvc": "outs: []\n", "data/b.csv.dvc": "outs: []\n", "data/.dvc/x": ""})
+
+    (note,) = planned(mlgit, "--run", "yes")["notes"]
+
+    assert note == "CI cannot fetch data/a.csv and 1 more: no DVC remote is configured in what git holds"
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,7 @@ def test_a_commit_that_asks_for_nothing_is_gits_own(project: Repo, mlgit: Script
         (["--run", "lr=[1"], "cannot be read"),
         (["--run", "lr=1", "--sweep", "sweeps/lr.yaml"], "--run asks for runs, and --sweep for a sweep"),
         (["--sweep", "sweeps/new.yaml"], "There is no file sweeps/new.yaml in the next commit.\nTo fix: git add it"),
+        (["--run", "hub_token=hf_12"], "looks like a token or password"),
         (["--sweep", "../x.yaml"], "is not in the project's folder"),
     ],
 )
