@@ -100,7 +100,7 @@ class Plan:
 
     def limit(self, job: Job) -> int:
         """How many minutes *job* may take."""
-        return min(math.ceil(len(job.trials) * self.minutes) + SETUP_MINUTES, math.floor(self.job_minutes))
+        return max(1, min(math.ceil(len(job.trials) * self.minutes) + SETUP_MINUTES, math.floor(self.job_minutes)))
 
 
 def outputs(plan: Plan) -> dict[str, str]:

@@ -20,7 +20,7 @@ from mlgit.wiring import ci
 @click.option("-a", "--all", "is_all", is_flag=True, help="Commit what has changed in files that git knows.")
 @click.option("--run", "runs", multiple=True, metavar="'NAME=VALUE…'",
               help="Ask for a run with these params; may be repeated. `--run yes`: as the code is.")  # fmt: skip
-@click.option("--sweep", metavar="FILE", help="Ask for the sweep in FILE, which the commit holds.")
+@click.option("--sweep", type=click.Path(), metavar="FILE", help="Ask for the sweep in FILE, which the commit holds.")
 @click.option("--push", is_flag=True, help="Push the branch then.")
 @click.option("--dry-run", is_flag=True, help="Show what CI would do, and git's command line; commit nothing.")
 @click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[-- GIT'S OWN OPTIONS]")

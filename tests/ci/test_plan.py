@@ -52,6 +52,7 @@ def test_a_name_adds_no_output() -> None:
 
 def test_a_job_is_never_allowed_more_than_its_runner_is() -> None:
     assert plan.outputs(replace(TWO, minutes=175))["minutes"] == "360"
+    assert plan.outputs(replace(TWO, minutes=0.1, job_minutes=0.5))["minutes"] == "1"
 
 
 def test_a_job_finds_its_trials() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from mlgit import wiring
+from mlgit.ci import code
 from mlgit.git.repo import Repo
+from mlgit.wiring import ci
 from tests.conftest import make_repo
 
 Script = Callable[..., subprocess.CompletedProcess[str]]
@@ -41,6 +45,17 @@ def test_a_commit_asks_for_what_it_is_told_to(project: Repo, mlgit: Script) -> N
     assert message(project) == "Warm up\n\nMlgit-Run: lr=0.1 'note=a b'\nMlgit-Run: lr=0.1\nMlgit-Run: lr=0.1"
     assert project.read("HEAD", "train.py") == b"print(2)\n"
     assert "CI: 3 runs in 3 jobs on ubuntu-latest: 75 minutes a job at most" in done.stderr
+
+
+def test_git_gives_back_every_value_as_it_was_given(project: Repo, mlgit: Script) -> None:
+    values = ["a b", "a=b:c", "v#", "-x", "it's", 'v"', "$(touch pwned)", "v`id`", "é 猫", "x" * 3000, "\\n", "v%s", ""]
+    runs = [shlex.join([f"note={value}", "lr=1"]) for value in values]
+
+    mlgit("commit", "-m", "Subject: with a colon", *(word for run in runs for word in ("--run", run)))
+
+    found = ci.asked(code.of(wiring.place(), "HEAD"))
+    assert [dict(word.split("=", 1) for word in run)["note"] for run in found.runs] == values
+    assert not (project.folder / "pwned").exists()
 
 
 def test_where_nothing_has_changed_the_commit_only_asks(project: Repo, mlgit: Script, monkeypatch: pytest.MonkeyPatch):

@@ -25,7 +25,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.argument("commit", required=False, default="HEAD")
 @click.option("--run", "runs", multiple=True, metavar="'NAME=VALUE…'",
               help="As if the commit asked for this run, its params as in an Mlgit-Run; may be repeated.")  # fmt: skip
-@click.option("--sweep", metavar="FILE", help="As if the commit asked for the sweep in FILE.")
+@click.option("--sweep", type=click.Path(), metavar="FILE", help="As if the commit asked for the sweep in FILE.")
 @click.option("--part", type=click.IntRange(1), default=1, metavar="N",
               help="The N-th go, where one matrix does not hold all, or a search needs results.")  # fmt: skip
 @click.option("-o", "--to", "to", type=FILE, metavar="FILE", help="Write the whole plan there, for each job to read.")
