@@ -28,7 +28,7 @@ class Code:
     def read(self, path: str) -> bytes | None:
         """What is in the file *path*, from the project's folder, or None. Raises `UsageError` for one outside."""
         parts = PurePosixPath(path).parts
-        if not parts or path.startswith("/") or ".." in parts or "\n" in path or "\0" in path:
+        if not parts or path.startswith("/") or ".." in parts or not path.isprintable():
             raise UsageError(f"{path[:200]!r} is no file of the project.", fix="a path from the project's folder")
         inside = PurePosixPath(self.folder, path).as_posix()
         found = self.repo.read(self.commit, inside)

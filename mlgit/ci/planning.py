@@ -16,7 +16,7 @@ from mlgit.ci.matrix import Labels, spread
 from mlgit.ci.plan import Plan, Trial
 from mlgit.ci.request import RUN, Request
 from mlgit.ci.settings import CiOptions
-from mlgit.core import figures
+from mlgit.core import escape, figures
 from mlgit.documents import reader
 from mlgit.errors import ConfigError, UsageError
 from mlgit.settings import Settings
@@ -70,8 +70,9 @@ def plan(
     )  # fmt: skip
     if not request:
         return empty
-    if request.project not in (None, settings.project):
-        return replace(empty, what=f"{code.title} asks CI for nothing here, but in the project {request.project}")
+    if request.project and request.project != settings.project:
+        project = escape.line(request.project, 80)
+        return replace(empty, what=f"{code.title} asks CI for nothing here, but in the project {project}")
     labels = _labels(code, settings, options)
     if request.sweep is None:
         notes = _checked_bytes(code, runs_stages=not options.words)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from mlgit.ci.plan import Plan
 from mlgit.core import escape, figures
 
+MOST_COLUMNS = 16
+"""Of a summary, which holds a megabyte."""
 COLUMNS = ("trial", "job", "runner", "run")
 
 
@@ -37,10 +39,13 @@ def markdown(plan: Plan, most: int = 100) -> str:
     lines = [f"### {escape.markdown(plan.what[0].upper() + plan.what[1:])}", ""]
     lines += [f"> {escape.markdown(note)}\n" for note in plan.notes]
     if plan.trials:
-        heads = columns(plan)
-        lines += [_row(heads), _row(["---"] * len(heads), plain=True), *map(_row, rows(plan, most)), ""]
+        heads = columns(plan)[:MOST_COLUMNS]
+        lines += [_row(heads), _row(["---"] * len(heads), plain=True)]
+        lines += [*(_row(row[:MOST_COLUMNS]) for row in rows(plan, most)), ""]
+        if left := len(columns(plan)) - len(heads):
+            lines.append(f"… and {figures.count(left, 'param')} more.\n")
     if len(plan.trials) > most:
-        lines.append(f"… and {len(plan.trials) - most:,} more.\n")
+        lines.append(f"… and {figures.count(len(plan.trials) - most, 'trial')} more.\n")
     if plan.later:
         lines.append(f"{figures.count(len(plan.later), 'trial')} more in a further dispatch.\n")
     return "\n".join(lines)

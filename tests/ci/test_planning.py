@@ -228,6 +228,7 @@ def test_data_that_ci_cannot_fetch_is_told_of(project: Repo, mlgit: Script) -> N
         ({}, "x\n\nMlgit-Run: lr=[1", "Mlgit-Run: 'lr=[1' cannot be read."),
         ({}, "x\n\nMlgit-Sweep: gone.yaml", "There is no file gone.yaml in commit"),
         ({}, "x\n\nMlgit-Sweep: ../../etc/passwd", "is no file of the project"),
+        ({}, "x\n\nMlgit-Sweep: a\x1b[2J.yaml", "is no file of the project"),
         ({}, "x\n\nMlgit-Sweep: $(touch pwned)", "There is no file $(touch pwned) in commit"),
         ({"sweep.yaml": "method: grid\nparameters: {lr: {valves: [1]}}"}, None, "sweep.yaml:2: parameters.lr.valves"),
         ({"sweep.yaml": SWEEP.replace("run_cap: 6", "")}, None, "has no end of its own"),

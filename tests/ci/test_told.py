@@ -41,7 +41,7 @@ def test_a_summary_is_one_table_whatever_values_say() -> None:
     assert page.count("<tr>") == 3
     assert page.count("<td") == 12
     assert "<b>" not in page
-    assert "… and 1 more." in page
+    assert "… and 1 trial more." in page
     assert "1 trial more in a further dispatch." in page
     assert "a budget is not kept" in page
 
@@ -50,3 +50,13 @@ def test_a_summary_of_nothing_is_a_line() -> None:
     nothing = replace(PLAN, trials=(), jobs=(), later=(), notes=(), what="commit ccccccc asks CI for nothing")
 
     assert told.markdown(nothing) == "### Commit ccccccc asks CI for nothing\n"
+
+
+def test_a_summary_holds_no_more_than_github_takes() -> None:
+    params = {f"p{n}": "x" * 500 for n in range(300)}
+    many = replace(PLAN, trials=tuple(replace(PLAN.trials[0], number=1, params=params) for _ in range(500)))
+
+    text = told.markdown(many)
+
+    assert len(text.encode()) < 2**20
+    assert "… and 288 params more." in text
