@@ -1,4 +1,4 @@
-"""Training by commits: `mlgit ci plan` of a commit that asks for a large sweep, whole process."""
+"""Training by commits: the plan of a large sweep, and the runs of a whole matrix, collected."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import measure
+from benchmarks import ci_collect, measure
 from benchmarks.measure import Line, at_most
 
 BAR = 500
@@ -26,7 +26,7 @@ _CONFIG = "ci: {minutes: 20, runners: [{when: {model.size: large}, runs_on: [sel
 
 
 def lines() -> Iterator[Line]:
-    """CPU time of the process and of the git that it asks."""
+    """CPU time of `mlgit ci plan` and of the git that it asks; wall time of `mlgit ci collect`."""
     with tempfile.TemporaryDirectory() as folder:
         for trials, methods, bar in ((1_000, ("random", "sobol", "grid"), BAR), (10_000, ("random",), None)):
             for method in methods:
@@ -35,6 +35,7 @@ def lines() -> Iterator[Line]:
                 cpu = measure.process(words, folder=Path(folder), runs=5).cpu
                 what = f"mlgit ci plan, {method}, {trials:,} trials"
                 yield at_most(what, cpu, bar, "ms CPU") if bar else Line(what, f"{cpu:,.0f} ms CPU", "", None)
+    yield from ci_collect.lines()
 
 
 def _commit(folder: Path, method: str, trials: int) -> None:

@@ -17,6 +17,8 @@ VERBS: dict[str, dict[str, str]] = {
         "plan": "Show what CI does for a commit, before or after it is pushed.",
     },
     "In a job": {
+        "trial": "Do the trials of a job, and hand over each as it ends.",
+        "collect": "Judge what jobs have handed over, and push it at once.",
         "report": "Post the report on the pull request that the job is about.",
     },
 }
@@ -31,4 +33,6 @@ def command() -> None:
       mlgit ci init
       mlgit ci plan
       mlgit ci plan --sweep sweeps/lr.yaml
+      mlgit ci trial --plan plan.json --job 0 --to handed/
+      mlgit ci collect --plan plan.json handed/
     """

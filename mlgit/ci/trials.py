@@ -1,0 +1,229 @@
+"""A job of CI does its trials, one after the other, and hands over each as soon as it has ended.
+
+What was handed over stays so, whatever becomes of the job: one that is begun again goes on with what had not finished.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mlgit.ci import bundles, contents
+from mlgit.ci.bundles import Said, Sound
+from mlgit.ci.plan import Plan, Trial
+from mlgit.core import refs
+from mlgit.core.run import Run, State
+from mlgit.errors import GitError, MlgitError, UsageError
+from mlgit.git import bundle
+from mlgit.git.remote import Remote
+from mlgit.git.repo import Move, Repo
+from mlgit.store import recover, runs
+
+NO_RUN = "no run"
+DONE = (State.FINISHED.value, State.PRUNED.value)
+"""Ends after which a trial is not begun again."""
+_GRACE = 60.0
+"""Seconds for a trial to end in when it is told to, before it is made to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A job of *plan*, in the clone *repo*."""
+
+    repo: Repo
+    plan: Plan
+    folder: Path
+    """Where it hands over."""
+    tell: Callable[[str], None]
+    """Hears what people should know."""
+    begins: Callable[[Trial], None] = lambda _: None
+    ends: Callable[[Said], None] = lambda _: None
+    wait: Callable[[subprocess.Popen[bytes], float], int] = subprocess.Popen.wait
+    """The end of a process, waited for so many seconds, as its `wait` has it."""
+
+    @property
+    def project_folder(self) -> Path:
+        """Where its trials run."""
+        return (self.repo.work_tree or self.repo.folder) / self.plan.folder
+
+
+@dataclass
+class Signals:
+    """SIGINT and SIGTERM, on their way to the trial under way as SIGTERM: its runner is taken away."""
+
+    came: int | None = None
+    child: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def take(self, number: int, _frame: object) -> None:
+        """One came."""
+        self.came = self.came or number
+        if self.child:
+            self.child.send_signal(signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def heeded() -> Iterator[Signals]:
+    """Take them meanwhile, instead of being ended by them."""
+    signals = Signals()
+    before = {number: signal.signal(number, signals.take) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def do(work: Work, job: int, signals: Signals) -> list[Said]:
+    """Do what is left of the trials of *job*; what has become of each that was begun, now or before.
+
+    Raises `UsageError` where the clone is at another commit, or there is no such job.
+    """
+    wanted = work.plan.of(job)
+    if (here := work.repo.resolve("HEAD")) != work.plan.commit:
+        what = f"This clone is at {(here or 'no commit')[:10]}, and the plan is for {work.plan.commit[:10]}."
+        raise UsageError(what, fix=f"git checkout --detach {work.plan.commit[:10]}")
+    work.folder.mkdir(parents=True, exist_ok=True)
+    _pick_up(work, wanted)
+    told = []
+    for trial in wanted:
+        if signals.came:
+            break
+        before = _there(work, trial)
+        if before and before.state.value in DONE:
+            work.tell(f"trial {trial.number}: {before.name} has {before.state.value} before")
+            told.append(_hand_over(work, trial, before, exit_code=0, seconds=before.duration or 0.0))
+            continue
+        work.begins(trial)
+        began = time.monotonic()
+        try:
+            code = _run(work, trial, signals)
+        except UsageError as exc:  # of what only this machine can say
+            work.tell(f"trial {trial.number} cannot begin: {exc}")
+            code = 2
+        told.append(_hand_over(work, trial, _ended(work, trial), exit_code=code, seconds=time.monotonic() - began))
+        work.ends(told[-1])
+    return told
+
+
+def _pick_up(work: Work, wanted: tuple[Trial, ...]) -> None:
+    """Have the runs of trials that this job, or another for the same commit, has begun before."""
+    here = [one for kind, one in bundles.handed([work.folder]) if kind == "bundle"]
+    numbers = {trial.number for trial in wanted}
+    here = [one for one in here if one.trial in numbers]
+    if here:
+        with tempfile.TemporaryDirectory(prefix="mlgit-") as scratch, bundle.quarantine(
+            work.repo, Path(scratch)
+        ) as quarantine:  # fmt: skip
+            sound, wrong = bundles.judged(quarantine, work.plan, here)
+            quarantine.bring([one.tip for one in sound], without=work.plan.commit)
+        for file, why in wrong.items():
+            work.tell(f"{file.path.name} is not taken up: {why}")
+        for one in sound:
+            _have(work.repo, one)
+    _pick_up_from_origin(work, wanted)
+
+
+def _have(repo: Repo, one: Sound) -> None:
+    """Let the branch of *one* be where it was handed over, unless it has gone on here."""
+    old = repo.refs(one.ref).get(one.ref)
+    if old is None or (old != one.tip and repo.is_ancestor(old, one.tip)):
+        repo.move([Move(one.ref, old, one.tip)], why=f"ci: {one.run.name}, handed over before")
+
+
+def _pick_up_from_origin(work: Work, wanted: tuple[Trial, ...]) -> None:
+    remote = Remote(repo=work.repo, name="origin")
+    if not remote.is_known:
+        return
+    try:
+        there = remote.refs(f"{refs.RUNS}{work.plan.project}/*")
+        ours = {ref: tip for ref, tip in there.items() if any(_is_of(work, ref, trial) for trial in wanted)}
+        remote.fetch(ours.values())
+        for ref, tip in ours.items():
+            old = work.repo.refs(ref).get(ref)
+            if old is None or (old != tip and work.repo.is_ancestor(old, tip)):
+                work.repo.move([Move(ref, old, tip)], why="ci: there before")
+    except GitError as exc:
+        work.tell(f"whether these trials have run before is not known: {exc.what}")
+
+
+def _is_of(work: Work, ref: str, trial: Trial) -> bool:
+    return refs.is_of(ref, work.plan.project, trial.id)
+
+
+def _there(work: Work, trial: Trial) -> Run | None:
+    """The run of *trial*, if it has a branch."""
+    for ref, tip in work.repo.refs(f"{refs.RUNS}{work.plan.project}/").items():
+        if _is_of(work, ref, trial) and (run := runs.read(work.repo, tip)) and run.id == trial.id:
+            return replace(run, ref=ref)
+    return None
+
+
+def _ended(work: Work, trial: Trial) -> Run | None:
+    """The same, after its process has ended: one that was killed has a branch by then, too."""
+    recover.recover_all(work.repo, work.tell)
+    return _there(work, trial)
+
+
+def _run(work: Work, trial: Trial, signals: Signals) -> int:
+    """Run *trial* as `mlgit run` does, its output ours; its exit code."""
+    with tempfile.TemporaryDirectory(prefix="mlgit-") as scratch:
+        path = Path(scratch) / "args.json"
+        if trial.json:
+            path.write_text(trial.json)
+        words = trial.words(json_file=str(path), env=os.environ)
+        sys.stdout.flush()
+        child = subprocess.Popen(  # in a group of its own: it hears of signals from us alone, and once
+            (sys.executable, "-m", "mlgit", "run", *words), cwd=work.project_folder, stdin=subprocess.DEVNULL,
+            process_group=0,
+        )  # fmt: skip
+        signals.child = child
+        try:
+            if signals.came:  # in the moment before
+                child.send_signal(signal.SIGTERM)
+            return _code(_waited(work, trial, child))
+        finally:
+            signals.child = None
+
+
+def _waited(work: Work, trial: Trial, child: subprocess.Popen[bytes]) -> int:
+    try:
+        return work.wait(child, work.plan.minutes * 60)
+    except subprocess.TimeoutExpired:
+        work.tell(f"trial {trial.number}: its {work.plan.minutes:g} minutes are over; it is told to end")
+    child.terminate()
+    try:
+        return work.wait(child, _GRACE)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        return child.wait()
+
+
+def _code(code: int) -> int:
+    return 128 - code if code < 0 else code
+
+
+def _hand_over(work: Work, trial: Trial, run: Run | None, *, exit_code: int, seconds: float) -> Said:
+    """Let what has become of *trial* be in the folder of the job, what says so last."""
+    told: Mapping[str, str | None] = {"became": NO_RUN}
+    if run:
+        try:
+            for label in contents.hand_over(work.repo, run, work.folder):
+                work.tell(f"trial {trial.number}: {label} is nowhere any more, and is not handed over")
+        except MlgitError as exc:
+            work.tell(f"trial {trial.number}: some of its bytes are not handed over: {exc.what}")
+        tip = work.repo.refs(run.ref)[run.ref]
+        bundle.make(
+            work.repo, bundles.path_of(work.folder, trial.number, "bundle"), run.ref, without=work.plan.commit
+        )  # fmt: skip
+        told = {"became": run.state.value, "run": run.id, "commit": tip}
+    said = Said(trial=trial.number, exit_code=exit_code, seconds=round(seconds, 3), **told)  # type: ignore[arg-type]
+    bundles.say(work.folder, said)
+    return said

@@ -1,0 +1,81 @@
+"""`mlgit ci trial`: the trials of one job."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlgit import wiring
+from mlgit.cli import output
+from mlgit.core import figures
+
+if TYPE_CHECKING:
+    from mlgit.ci.bundles import Said
+    from mlgit.ci.plan import Trial
+
+_FAILED, _ENDED = 1, 128
+
+
+@click.command(short_help="Do the trials of a job, and hand over each as it ends.")
+@click.option("--plan", "plan_file", required=True, metavar="FILE", type=click.Path(path_type=Path, exists=True),
+              help="What `mlgit ci plan -o FILE` wrote.")  # fmt: skip
+@click.option("--job", required=True, metavar="N", type=click.IntRange(0), help="Which of its jobs, from 0.")
+@click.option("--to", "folder", required=True, metavar="DIR", type=click.Path(path_type=Path),
+              help="Where what is to be collected is put.")  # fmt: skip
+@click.option("--json", "json_", is_flag=True, help="Print what has become of each trial as JSON.")
+def command(plan_file: Path, job: int, folder: Path, json_: bool) -> None:
+    """Run each trial of a job by `mlgit run`, one after the other; hand over its run as soon as it has ended.
+
+    DIR gets a bundle of git's for each run, the bytes that DVC holds of it where no DVC remote takes them, and a word
+    about what became of it. Nothing is pushed: `mlgit ci collect` does that for all jobs. Where DIR, or the remote
+    origin, has the run of a trial that was begun before, a finished one is not begun again, and any other goes on.
+
+    Ends with 1 where a trial has not finished. SIGTERM ends the trial under way, whose run is handed over as it is by
+    then, and goes on another time.
+
+    \b
+    Examples:
+      mlgit ci trial --plan plan.json --job 0 --to handed/
+    """
+    from mlgit.ci import plan as plans
+    from mlgit.ci import trials
+
+    place = wiring.place()
+    plan = plans.read(plan_file.read_bytes(), source=str(plan_file))
+    wanted = plan.of(job)
+    places = {trial.number: at for at, trial in enumerate(wanted, 1)}
+    on_github = bool(os.environ.get("GITHUB_ACTIONS"))
+    fold, unfold = ("::group::", "::endgroup::\n") if on_github else ("", "")
+
+    def begins(trial: Trial) -> None:
+        output.note(f"{fold}Trial {trial.number}, {places[trial.number]} of {len(wanted)}: {trial.name}")
+
+    def ends(said: Said) -> None:
+        sys.stderr.write(unfold)
+        output.note(_line(said))
+
+    work = trials.Work(
+        repo=place.repo, plan=plan, folder=folder.absolute(), tell=output.note, begins=begins, ends=ends
+    )  # fmt: skip
+    with trials.heeded() as signals:
+        if json_:
+            with output.kept_for_us():
+                told = trials.do(work, job, signals)
+        else:
+            told = trials.do(work, job, signals)
+    if json_:
+        output.as_json([asdict(said) for said in told])
+    if signals.came:
+        sys.exit(_ENDED + signals.came)
+    if any(said.became not in trials.DONE for said in told):
+        sys.exit(_FAILED)
+
+
+def _line(said: Said) -> str:
+    ended = f", exit code {said.exit_code}" if said.exit_code else ""
+    return f"Trial {said.trial}: {said.became}{ended}, after {figures.duration(said.seconds)}"

@@ -1,0 +1,195 @@
+"""The trials of a job, done by real processes, and handed over."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlgit.ci import bundles, trials
+from mlgit.ci.plan import Trial
+from mlgit.ci.trials import Signals, Work
+from mlgit.core import refs
+from mlgit.core.run import State
+from mlgit.errors import UsageError
+from mlgit.git import bundle
+from mlgit.store import runs
+from tests.ci import handing
+from tests.ci.handing import IDS, Place
+
+Mlgit = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return handing.make(tmp_path)
+
+
+def planned(place: Place, *programs: str, **more: object) -> Place:
+    """One job whose trials run *programs* of the shell."""
+    made = tuple(
+        Trial(number=number, id=IDS[number], name=f"rates-{number}", command=run_by("sh", "-c", program, number=number))
+        for number, program in enumerate(programs, 1)
+    )
+    job = replace(place.plan.jobs[0], trials=tuple(trial.number for trial in made))
+    return replace(place, plan=replace(place.plan, **{"trials": made, "jobs": (job,)} | more))
+
+
+def run_by(*program: str, number: int) -> tuple[str, ...]:
+    return ("--id", IDS[number], "--name", f"rates-{number}", "--sweep", "abcd2345", "--", *program)
+
+
+def words(place: Place, *more: str) -> tuple[str, ...]:
+    return ("ci", "trial", "--plan", str(place.plan_file), "--job", "0", "--to", str(place.folder(1)), *more)
+
+
+def said(place: Place) -> dict[int, tuple[str, int]]:
+    """What the job says has become of its trials, each with the exit code."""
+    found = [json.loads(path.read_text()) for path in sorted(place.folder(1).glob("*.json"))]
+    return {one["trial"]: (one["became"], one["exit_code"]) for one in found}
+
+
+def handed(place: Place) -> dict[int, dict[str, str]]:
+    """The refs of the bundles that the job has handed over."""
+    return {
+        file.trial: dict(bundle.read(file.path).refs)
+        for kind, file in bundles.handed([place.handed]) if kind == "bundle"
+    }  # fmt: skip
+
+
+def test_each_trial_is_handed_over_and_what_failed_is_said(place: Place, mlgit: Mlgit) -> None:
+    place = planned(place, "echo one", "exit 3")
+
+    done = mlgit(*words(place), cwd=place.job.folder, check=False)
+
+    assert done.returncode == 1
+    assert "one\n" in done.stdout
+    assert said(place) == {1: ("finished", 0), 2: ("failed", 3)}
+    here = place.job.refs(refs.RUNS)
+    assert {**handed(place)[1], **handed(place)[2]} == here
+    assert len(here) == 2
+    assert not [path for path in place.folder(1).iterdir() if path.name.startswith(".")]
+
+
+def test_a_job_begun_again_does_what_has_not_finished(place: Place, mlgit: Mlgit, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    place = planned(place, f"echo 1 >> {marks}", f"echo 2 >> {marks}; test -e {tmp_path}/there")
+    mlgit(*words(place), cwd=place.job.folder, check=False)
+    (tmp_path / "there").touch()
+    other = replace(place, job=handing.clone(place.far, tmp_path / "another runner"))
+
+    done = mlgit(*words(other), "--json", cwd=other.job.folder)
+
+    assert marks.read_text().split() == ["1", "2", "2"]
+    assert [one["became"] for one in json.loads(done.stdout)] == ["finished", "finished"]
+    assert "rates-2 of digits, resumed" in done.stderr
+
+
+def test_what_the_remote_has_finished_is_not_begun_again(place: Place, mlgit: Mlgit, tmp_path: Path) -> None:
+    place = planned(place, f"echo 1 >> {tmp_path}/marks")
+    mlgit(*words(place), cwd=place.job.folder)
+    place.job.git("push", "-q", "origin", "refs/heads/exp/*:refs/heads/exp/*")
+    before = handed(place)
+    other = replace(place, job=handing.clone(place.far, tmp_path / "other"), handed=tmp_path / "handed2")
+
+    mlgit(*words(other), cwd=other.job.folder)
+
+    assert (tmp_path / "marks").read_text() == "1\n"
+    assert handed(other) == before
+
+
+def test_a_runner_that_is_taken_away_hands_over_what_it_was_at(place: Place, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ready")
+    place = planned(place, "true", f"echo > {tmp_path}/ready; exec sleep 60", "echo never")
+    begun = [sys.executable, "-m", "mlgit", *words(place)]
+    with subprocess.Popen(begun, cwd=place.job.folder, stderr=subprocess.PIPE) as job:
+        (tmp_path / "ready").read_text()
+
+        job.send_signal(signal.SIGTERM)
+        job.communicate()
+
+    assert job.returncode == 128 + signal.SIGTERM
+    assert {number: became for number, (became, _) in said(place).items()} == {1: "finished", 2: "preempted"}
+    (tip,) = handed(place)[2].values()
+    run = runs.read(place.job, tip)
+    assert run
+    assert run.state is State.PREEMPTED
+
+
+def impatient(ready: Path, times: int = 1) -> Callable[[subprocess.Popen[bytes], float], int]:
+    """Waits for processes; so many *times* first for who writes to *ready* alone, and then all time is over."""
+    left = times
+
+    def wait(child: subprocess.Popen[bytes], seconds: float) -> int:
+        nonlocal left
+        if not left:
+            return child.wait()
+        if left == times:
+            ready.read_text()
+        left -= 1
+        raise subprocess.TimeoutExpired("mlgit", seconds)
+
+    return wait
+
+
+def test_a_trial_whose_time_is_over_makes_room_for_the_next(place: Place, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ready")
+    place = planned(place, f"echo > {tmp_path}/ready; exec sleep 60", "true")
+
+    told = do(place, wait=impatient(tmp_path / "ready"))
+
+    assert [one.became for one in told] == ["preempted", "finished"]
+
+
+def do(place: Place, **more: Any) -> list[bundles.Said]:
+    work = Work(repo=place.job, plan=place.plan, folder=place.folder(1), tell=lambda _: None, **more)
+    return trials.do(work, 0, Signals())
+
+
+def test_a_trial_that_will_not_end_is_made_to_and_has_crashed(place: Place, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ready")
+    place = planned(place, f"trap '' TERM; echo > {tmp_path}/ready; while :; do sleep 1; done")
+
+    told = do(place, wait=impatient(tmp_path / "ready", times=2))
+
+    assert [one.became for one in told] == ["crashed"]
+    assert len(handed(place)) == 1
+
+
+def test_what_never_began_is_no_run(place: Place) -> None:
+    place = planned(place, "true", "true")
+    broken = replace(place.plan.trials[0], command=("--no-such-option", "--", "true"))
+    lacking = replace(place.plan.trials[1], command=("--", "echo", "${envvar:NOBODY_HAS_SET_IT}"))
+    place = replace(place, plan=replace(place.plan, trials=(broken, lacking)))
+
+    told = do(place)
+
+    assert [(one.became, one.exit_code, one.run) for one in told] == [("no run", 2, None)] * 2
+    assert handed(place) == {}
+
+
+def test_words_with_shell_in_them_are_words(place: Place, tmp_path: Path) -> None:
+    place = planned(place, "true")
+    hostile = f"$(touch {tmp_path}/x);`touch {tmp_path}/x`\n"
+    trial = replace(place.plan.trials[0], command=("--id", IDS[1], "--name", hostile, "--", "echo", hostile))
+    place = replace(place, plan=replace(place.plan, trials=(trial,)))
+
+    (told,) = do(place)
+
+    assert told.became == "finished"
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_clone_at_another_commit_does_nothing(place: Place) -> None:
+    place.job.git("commit", "-q", "--allow-empty", "-m", "later")
+
+    with pytest.raises(UsageError, match="This clone is at"):
+        do(planned(place, "true"))
