@@ -97,8 +97,10 @@ def difference(value: float | None) -> str:
 
 
 def chance(value: float) -> str:
-    """A p-value: `p 0.034`, `p < 0.001`."""
-    return "p < 0.001" if value < 0.001 else f"p {value:.2g}"
+    """A p-value: `p 0.034`, `p < 0.001`; one just below 0.05 is not rounded to it."""
+    if value < 0.001:
+        return "p < 0.001"
+    return f"p {value:.3g}" if 0.0495 <= value < 0.05 else f"p {value:.2g}"
 
 
 def duration(seconds: float | None) -> str:

@@ -47,6 +47,8 @@ def of(values: Sequence[float]) -> Summary:
         return Summary(n=0)
     if n == 1:  # as each of ten thousand points without seeds has
         return Summary(n=1, mean=float(values[0]), min=values[0], max=values[0])
+    if min(values) == max(values):  # and no rounding makes a spread of it
+        return Summary(n=n, mean=float(values[0]), std=0.0, min=values[0], max=values[0])
     most = max(map(abs, values))
     unit = most if most > 1e150 else 1.0  # so that no sum of them overflows
     scaled = [value / unit for value in values]

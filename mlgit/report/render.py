@@ -123,20 +123,24 @@ def _mark(row: Row) -> Safe:
         return Safe("insufficient" if row.goal else "")
     if row.chance is None:
         return Safe(MARKS[row.direction])
-    return Safe(f"{MARKS[row.direction] if row.is_clear else '≈'}, {figures.chance(row.chance)}")
+    return Safe(
+        f"{MARKS[row.direction] if row.is_clear else '≈'}, {figures.chance(row.chance)}".replace("p ", "p\u00a0")
+    )
 
 
 def _over(row: Row, side: str) -> Safe:
     """What a side of *row* has: a value, or the mean of several with its interval."""
     over: Summary | None = row.base_over if side == "base" else row.head_over
-    return Safe(printed(row.base if side == "base" else row.head) if over is None else figures.mean(over))
+    if over is None or not over.std:
+        return Safe(printed(row.base if side == "base" else row.head))
+    return Safe(figures.mean(over))
 
 
 def _change(row: Row) -> Safe:
-    """`+0.012 (+1.2 %)`."""
+    """`+0.012 (+1.2%)`."""
     if row.delta is None or row.share is None or not row.delta:
         return Safe(figures.difference(row.delta))
-    share = f"{row.share * 100:+.2g} %".replace("-", "−")
+    share = f"{row.share * 100:+.2g}%".replace("-", "−")
     return Safe(f"{figures.difference(row.delta)} ({share})")
 
 

@@ -250,9 +250,15 @@ def _environment(about: Compared, metrics: Sequence[Row]) -> tuple[Change, ...]:
     if about.base is None or all(row.direction is Direction.SAME for row in metrics):
         return ()
     before, after = about.surroundings
-    found = [change for change in surroundings.differing(before, after) if not change.key.startswith("seeds")]
+    found = [_listed(change) for change in surroundings.differing(before, after) if not change.key.startswith("seeds")]
     has_packages = any(change.key.startswith("packages.") for change in found)
     return tuple(change for change in found if not (has_packages and change.key.startswith("lock")))
+
+
+def _listed(change: Change) -> Change:
+    """*change*, where it is of lists, with them as a person writes them."""
+    base, head = (", ".join(map(str, one)) if isinstance(one, list) else one for one in (change.base, change.head))
+    return Change(key=change.key, base=base, head=head)
 
 
 def _cost(about: Compared, head: Sequence[Repeat], base: Sequence[Repeat]) -> str:
@@ -296,29 +302,41 @@ def _headline(about: Compared, metrics: Sequence[Row], verdicts: Sequence[Verdic
     found = next(row for row in metrics if row.name == chosen)
     own = f"{state}{_short(chosen)} {_over(found)}"
     if base is None:
-        return f"{own}, and nothing to compare with.{gates}"
+        over = f" over {found.head_over.n} seeds" if found.head_over else ""
+        return f"{own}{over}, and nothing to compare with.{gates}"
     side, comma, back = _short(about.beside).partition(", ")  # `main, one commit back`
     owner = f"{side}'s {_short(base.name)}{comma}{back}" if about.beside else _short(base.name)
-    if found.base_over:
-        owner = f"{owner} over {found.base_over.n} seeds"
+    seeds = _seeds(found)
     if found.direction is Direction.SAME:
-        return f"{own}, the same as {owner}{_largest(metrics)}.{gates}"
+        return f"{own}, the same as {owner}{_told(seeds)}{_largest(metrics)}.{gates}"
     if found.delta is None:
         return f"{own}; {owner} has {_value(found.base)}.{gates}"
     difference = figures.difference(found.delta)
     if found.is_insufficient:
-        return f"{own}, {difference} from {owner}, with too few seeds to tell.{gates}"
+        return f"{own}, {difference} from {owner}{_told(seeds, 'too few to tell')}.{gates}"
     if found.chance is not None and not found.is_clear:
-        return f"{own}: no clear change from {owner} ({difference}, {figures.chance(found.chance)}).{gates}"
+        return f"{own}: no clear change from {owner}{_told(difference, seeds, figures.chance(found.chance))}.{gates}"
     than = {Direction.BETTER: "better than", Direction.WORSE: "worse than"}.get(found.direction, "from")
-    sure = f" ({figures.chance(found.chance)})" if found.chance is not None else ""
-    return f"{own}, {difference} {than} {owner}{sure}.{gates}"
+    sure = figures.chance(found.chance) if found.chance is not None else ""
+    return f"{own}, {difference} {than} {owner}{_told(seeds, sure)}.{gates}"
+
+
+def _told(*parts: str) -> str:
+    known = ", ".join(filter(None, parts))
+    return f" ({known})" if known else ""
+
+
+def _seeds(row: Row) -> str:
+    """`3 seeds each`, `4 seeds against 3`; nothing of one run a side."""
+    ours, theirs = (over.n if over else 1 for over in (row.head_over, row.base_over))
+    if ours == theirs:
+        return f"{ours} seeds each" if ours > 1 else ""
+    return f"{figures.count(ours, 'seed')} against {theirs}"
 
 
 def _over(row: Row) -> str:
-    """`0.981`, or `0.981 ± 0.004 over 5 seeds`."""
-    over = row.head_over
-    return f"{figures.mean(over)} over {over.n} seeds" if over else figures.number(row.head)
+    """`0.981`, or `0.981 ± 0.004`."""
+    return figures.mean(row.head_over) if row.head_over else figures.number(row.head)
 
 
 def _largest(metrics: Sequence[Row]) -> str:

@@ -52,13 +52,19 @@ def test_artifacts_are_told_with_their_sizes_and_what_became_of_them() -> None:
 
 
 def test_a_changed_environment_is_named_where_metrics_moved() -> None:
-    after = ABOUT | {"packages": {"torch": "2.1", "mlgit": "2"}, "lock": {"sha256": "b"}, "seeds": {"numpy": 2}}
+    after = ABOUT | {
+        "packages": {"torch": "2.1", "mlgit": "2"},
+        "lock": {"sha256": "b"},
+        "seeds": {"numpy": 2},
+        "gpu": {"models": ["H100"]},
+    }
 
     moved = told(surroundings=(ABOUT, after))
     still = told(replace(HEAD, metrics=BASE.metrics), surroundings=(ABOUT, after))
 
-    assert "<summary>The environment changed too: 1 difference</summary>" in moved
+    assert "<summary>The environment changed too: 2 differences</summary>" in moved
     assert "| packages.torch | 2.0 | **2.1** |" in moved
+    assert "| gpu.models | — | **H100** |" in moved
     assert "lock" not in moved
     assert "environment changed" not in still
 

@@ -41,18 +41,18 @@ def test_seeds_are_told_by_their_mean_and_interval_and_a_clear_change_by_its_tes
     assert accuracy.chance == pytest.approx(0.0033488, rel=1e-3)  # scipy.stats.ttest_ind(…, equal_var=False)
     assert epoch.chance is None
     assert found.headline == (
-        "accuracy 0.9542 ± 0.0069 over 4 seeds, +0.04258 better than main's base over 3 seeds (p 0.0033)."
+        "accuracy 0.9542 ± 0.0069, +0.04258 better than main's base (4 seeds against 3, p 0.0033)."
     )
     text = render(found)
     assert "| metric | main: base, 3 seeds | this change: idea, 4 seeds | Δ | |" in text
-    assert "| accuracy ↑ | 0.9117 ± 0.019 | **0.9542 ± 0.0069** | +0.04258 (+4.7 %) | ✔ better, p 0.0033 |" in text
+    assert "| accuracy ↑ | 0.9117 ± 0.019 | **0.9542 ± 0.0069** | +0.04258 (+4.7%) | ✔ better, p 0.0033 |" in text
 
 
 def test_what_chance_would_do_is_no_better() -> None:
     found = view(side("idea", False, accuracy=[0.93, 0.95, 0.91]), side("base", False, accuracy=[0.92, 0.90, 0.94]))
 
-    assert found.headline.startswith("accuracy 0.93 ± 0.05 over 3 seeds: no clear change from main's base over 3 seeds")
-    assert "| ≈, p 0.57 |" in render(found)
+    assert found.headline == ("accuracy 0.93 ± 0.05: no clear change from main's base (+0.01, 3 seeds each, p 0.57).")
+    assert "| ≈, p 0.57 |" in render(found)
     assert "better" not in render(found)
 
 
@@ -83,11 +83,13 @@ def test_of_several_metrics_each_test_is_corrected() -> None:
     assert "corrected for 2 metrics (Holm)" in both.certainty
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [([0.9, 0.91], [0.8, 0.81]), ([0.9, 0.91, 0.92], [0.8])])
-def test_below_three_seeds_a_side_it_is_insufficient(ours: list[float], theirs: list[float]) -> None:
+@pytest.mark.parametrize(
+    ("ours", "theirs", "told"), [([0.9, 0.91], [0.8, 0.81], "each"), ([0.9, 0.91, 0.92], [0.8], "against 1")]
+)
+def test_below_three_seeds_a_side_it_is_insufficient(ours: list[float], theirs: list[float], told: str) -> None:
     found = view(side("idea", accuracy=ours), side("base", accuracy=theirs))
 
-    assert found.headline.endswith("with too few seeds to tell.")
+    assert found.headline.endswith(f"from main's base ({len(ours)} seeds {told}, too few to tell).")
     assert "| insufficient |" in render(found)
     assert "insufficient: a test needs three seeds a side" in found.certainty
 
@@ -108,6 +110,7 @@ def test_seeds_without_spread_or_numbers_are_told_without_a_test() -> None:
     assert (accuracy.chance, accuracy.direction) == (None, Direction.BETTER)
     assert math.isnan(loss.head)
     assert "| **nan** |" in render(found)
+    assert "| accuracy ↑ | 0.8 | **0.9** |" in render(found)
 
 
 def test_what_is_in_production_stands_beside_both_sides() -> None:
@@ -119,7 +122,7 @@ def test_what_is_in_production_stands_beside_both_sides() -> None:
     same = render(view(head, base, champion=Champion(name="digits@v1.2.0", run="base0", metrics={})))
 
     assert "| metric | production: digits@&#8203;v1.2.0 | main: base | this change: idea | Δ | |" in text
-    assert "| accuracy ↑ | 0.97 | 0.8 | **0.9** | +0.1 (+12 %) | ✔ better |" in text
+    assert "| accuracy ↑ | 0.97 | 0.8 | **0.9** | +0.1 (+12%) | ✔ better |" in text
     assert "| accuracy ↑ | 0.97 | **0.9** |" in alone
     assert "base is digits@&#8203;v1.2.0, which is in production." in same
     assert "production:" not in same
