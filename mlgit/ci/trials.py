@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mlgit import whole
 from mlgit.ci import bundles, contents
 from mlgit.ci.bundles import Said, Sound
 from mlgit.ci.plan import Plan, Trial
@@ -30,6 +32,8 @@ from mlgit.store import recover, runs
 NO_RUN = "no run"
 DONE = (State.FINISHED.value, State.PRUNED.value)
 """Ends after which a trial is not begun again."""
+_SPECIAL = re.compile(r"[\\*?\[\] ]")
+"""What gitignore(5) takes for more than a letter."""
 _GRACE = 60.0
 """Seconds for a trial to end in when it is told to, before it is made to."""
 
@@ -44,6 +48,8 @@ class Work:
     """Where it hands over."""
     tell: Callable[[str], None]
     """Hears what people should know."""
+    aside: tuple[Path, ...] = ()
+    """Other files that are no code of its trials, wherever they lie."""
     begins: Callable[[Trial], None] = lambda _: None
     ends: Callable[[Said], None] = lambda _: None
     wait: Callable[[subprocess.Popen[bytes], float], int] = subprocess.Popen.wait
@@ -91,6 +97,7 @@ def do(work: Work, job: int, signals: Signals) -> list[Said]:
         what = f"This clone is at {(here or 'no commit')[:10]}, and the plan is for {work.plan.commit[:10]}."
         raise UsageError(what, fix=f"git checkout --detach {work.plan.commit[:10]}")
     work.folder.mkdir(parents=True, exist_ok=True)
+    _leave_out(work.repo, (work.folder, *work.aside))
     _pick_up(work, wanted)
     told = []
     for trial in wanted:
@@ -111,6 +118,23 @@ def do(work: Work, job: int, signals: Signals) -> list[Said]:
         told.append(_hand_over(work, trial, _ended(work, trial), exit_code=code, seconds=time.monotonic() - began))
         work.ends(told[-1])
     return told
+
+
+def _leave_out(repo: Repo, paths: Iterable[Path]) -> None:
+    """Let git ignore *paths* in the work tree, in this clone alone: else they would be changes of the code that runs."""
+    top = repo.work_tree.resolve() if repo.work_tree else None
+    inside = [path.resolve() for path in paths]
+    wanted = [
+        "/" + _SPECIAL.sub(r"\\\g<0>", path.relative_to(top).as_posix())
+        for path in inside if top and path != top and path.is_relative_to(top)
+    ]  # fmt: skip
+    place = repo.common_dir / "info/exclude"
+    known = place.read_text(errors="surrogateescape") if place.exists() else ""
+    if new := [line for line in wanted if line not in known.splitlines()]:
+        place.parent.mkdir(exist_ok=True)
+        begin = known if known.endswith("\n") or not known else f"{known}\n"
+        with whole.at(place) as scratch:
+            scratch.write_text(begin + "".join(f"{line}\n" for line in new), errors="surrogateescape")
 
 
 def _pick_up(work: Work, wanted: tuple[Trial, ...]) -> None:

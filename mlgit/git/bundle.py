@@ -23,7 +23,7 @@ from mlgit.git.repo import Repo
 
 _VERSIONS = (b"# v2 git bundle", b"# v3 git bundle")
 _FORMATS = (b"@object-format=sha1", b"@object-format=sha256")
-_LINE = re.compile(rb"(-?)([0-9a-f]{40}|[0-9a-f]{64}) ?([^\n]*)")
+_LINE = re.compile(rb"(-?)([0-9a-f]{64}|[0-9a-f]{40})(?: ([^\n]*))?")
 _MOST_HEAD = 1 << 16
 _OFFSET_DELTA, _REF_DELTA = 6, 7
 _A_PIECE = 1 << 16
@@ -89,7 +89,7 @@ def read(path: Path) -> Bundle:
             continue
         if not (found := _LINE.fullmatch(line)):
             raise BundleError("Its head holds what mlgit does not know.", why=repr(line[:80]))
-        oid, name = found[2].decode(), found[3].decode(errors="replace")
+        oid, name = found[2].decode(), (found[3] or b"").decode(errors="replace")
         if found[1]:
             needs.add(oid)
         elif name in refs:

@@ -471,3 +471,14 @@ def test_a_plan_of_another_repository_is_refused(place: Place) -> None:
 
     with pytest.raises(Exception, match="is not here"):
         collect(place, plan=plan)
+
+
+def test_a_repository_of_sha256_is_one_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
+    place = handing.make(tmp_path)
+    run = place.record(1)
+    place.hand_over(1, run)
+
+    told = collect(place)
+
+    assert (told.refused, branches(place.far)) == ({}, {refs.branch(run.ref): run.commit})

@@ -193,3 +193,17 @@ def test_a_clone_at_another_commit_does_nothing(place: Place) -> None:
 
     with pytest.raises(UsageError, match="This clone is at"):
         do(planned(place, "true"))
+
+
+def test_what_a_job_is_told_and_hands_over_is_no_code_of_its_runs(place: Place, mlgit: Mlgit) -> None:
+    place = planned(place, "true", "true")
+    assert place.job.work_tree
+    place.plan_file.rename(place.job.work_tree / "plan [1].json")
+    words = ("--plan", "plan [1].json", "--job", "0", "--to", "a folder/handed")
+
+    mlgit("ci", "trial", *words, cwd=place.job.folder)
+
+    tips = place.job.refs(refs.RUNS).values()
+    assert [(run.dirty, run.source) for tip in tips if (run := runs.read(place.job, tip))] == [
+        (False, place.plan.commit)
+    ] * 2

@@ -60,7 +60,8 @@ def command(plan_file: Path, job: int, folder: Path, json_: bool) -> None:
         output.note(_line(said))
 
     work = trials.Work(
-        repo=place.repo, plan=plan, folder=folder.absolute(), tell=output.note, begins=begins, ends=ends
+        repo=place.repo, plan=plan, folder=folder.absolute(), aside=(plan_file,), tell=output.note,
+        begins=begins, ends=ends,
     )  # fmt: skip
     with trials.heeded() as signals:
         if json_:
