@@ -121,7 +121,7 @@ def do(work: Work, job: int, signals: Signals) -> list[Said]:
 
 
 def _leave_out(repo: Repo, paths: Iterable[Path]) -> None:
-    """Let git ignore *paths* in the work tree, in this clone alone: else they would be changes of the code that runs."""
+    """Let git ignore *paths* in the work tree, in this clone alone: else they were changes of the code that runs."""
     top = repo.work_tree.resolve() if repo.work_tree else None
     inside = [path.resolve() for path in paths]
     wanted = [
