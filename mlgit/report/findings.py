@@ -11,7 +11,7 @@ from typing import Any
 from mlgit import plots
 from mlgit.core import escape, figures
 from mlgit.core.compare import Goal
-from mlgit.core.findings import Findings, Importance, Point
+from mlgit.core.findings import Findings, Point
 from mlgit.forge import base as forges
 from mlgit.forge.base import Forge
 from mlgit.report.render import MOST_CHARACTERS, ROWS, environment
@@ -124,9 +124,6 @@ def render(
             front=[findings.points[place] for place in findings.front],
             lost=[point for point in findings.points if point.problem or point.state in ("failed", "crashed")],
             value=_value,
-            doubts=_doubts,
-            share=lambda part: Safe(f"{max(0.0, part):.0%}"),
-            correlation=lambda number: Safe("—" if number is None else f"{number:+.2f}".replace("-", "−")),
             charts=charts,
             drawn=None if charts else _sparkline(findings) if on_terminal else _mermaid(findings),
             commands=_commands(findings),
@@ -160,10 +157,6 @@ def _value(point: Point, metric: int) -> Safe:
         return Safe("—")
     margin = point.margins[metric] if point.margins else None
     return Safe(figures.number(value) + (f" ± {figures.number(margin)}" if margin is not None else ""))
-
-
-def _doubts(importance: Importance) -> str:
-    return " ".join(importance.doubts)
 
 
 def _commands(findings: Findings) -> list[str]:

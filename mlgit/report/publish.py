@@ -10,6 +10,7 @@ from typing import Any
 from mlgit import plots
 from mlgit.core import compare, escape
 from mlgit.core.compare import Goal
+from mlgit.core.findings import Findings
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.core.verdict import Verdict
@@ -18,7 +19,7 @@ from mlgit.forge import base as forges
 from mlgit.forge.base import Forge, PullRequest, Status, StatusState
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.report import champion, evidence, history, measured, render, repeats, templates, view
+from mlgit.report import champion, evidence, findings, history, measured, render, repeats, templates, view
 from mlgit.report.evidence import Known
 from mlgit.report.render import NoEvidence
 from mlgit.report.view import Chart, Compared, Picture
@@ -31,7 +32,7 @@ PANELS = 6
 """Metrics drawn in a comment; more would be too small to read."""
 
 
-SweepOf = Callable[[str], Sweep | None]
+SweepOf = Callable[[str], tuple[Sweep, Findings | None] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,8 @@ def named(found: Compared | NoEvidence, sweep_of: SweepOf) -> Compared | NoEvide
     """*found* with its sweep as *sweep_of* knows it: by its name, and judged by the metric that it searches."""
     if isinstance(found, NoEvidence) or not found.head.sweep:
         return found
-    return replace(found, sweep=sweep_of(found.head.sweep))
+    sweep, told = sweep_of(found.head.sweep) or (None, None)
+    return replace(found, sweep=sweep, findings=told)
 
 
 def _state(head: Run, verdicts: Sequence[Verdict]) -> StatusState:
@@ -231,8 +233,17 @@ def _stale(known: Known, sides: Sides) -> int | None:
 
 
 def draw(repo: Repo, about: Compared) -> list[Picture]:
-    """The charts that say something: learning curves where there are curves, the sweep where there are trials."""
-    return [picture for picture in (_curves(repo, about), _sweep(about)) if picture]
+    """The charts that say something: learning curves where there are curves; of a sweep what it has found, else its
+    trials.
+    """
+    found = _found(about) or (_sweep(about),)
+    return [picture for picture in (_curves(repo, about), *found) if picture]
+
+
+def _found(about: Compared) -> tuple[Picture, ...]:
+    """How the search went, its params, and which of them mattered for the first metric."""
+    wanted = ("history.png", "parallel.png", "importance-1.png")
+    return tuple(one for one in findings.draw(about.findings) if one.name in wanted) if about.findings else ()
 
 
 def _curves(repo: Repo, about: Compared) -> Picture | None:

@@ -86,6 +86,8 @@ def environment(own: Own = NONE) -> Environment:
         "sized": lambda one: Safe(figures.size(one.size) if one else "—"),
         "grown": _grown,
         "arrow": _arrow,
+        "share": lambda part: Safe(f"{max(0.0, part):.0%}"),
+        "correlation": lambda value: Safe("—" if value is None else f"{value:+.2f}".replace("-", "−")),
         "ordinal": _ordinal,
         "times": _times,
     }, own)  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any
 
 from mlgit.core import again, compare, drifted, escape, figures, surroundings
 from mlgit.core.compare import Change, Direction, Goal
+from mlgit.core.findings import Findings
 from mlgit.core.run import Run, State
 from mlgit.core.seeds import is_seed
 from mlgit.core.sweep import Sweep
@@ -88,6 +89,8 @@ class Compared:
     sweep: Sweep | None = None
     """Head's sweep itself, where it is known: its name, and the metric that it searches by."""
     goals: Mapping[str, Goal]
+    findings: Findings | None = None
+    """What that has found, where it can be told."""
     command: Sequence[str] = ()
     """How head was started."""
     alerts: Sequence[Alert] = ()
@@ -145,6 +148,7 @@ class View:
     cost: str
     """What it took, in words; empty where that is not known."""
     sweep: SweepView | None
+    findings: Findings | None
     verdicts: tuple[Verdict, ...]
     charts: tuple[Chart, ...]
     reproduce: tuple[str, ...]
@@ -177,6 +181,7 @@ def build(about: Compared, *, verdicts: Sequence[Verdict] = (), charts: Sequence
         artifacts=made.artifacts(base, head),
         cost=_cost(about, head_side, base_side),
         sweep=_sweep(about),
+        findings=about.findings,
         verdicts=tuple(verdicts),
         charts=tuple(charts),
         reproduce=reproduce(about),

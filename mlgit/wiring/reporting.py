@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlgit.errors import MlgitError
+from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.store.place import Place
 from mlgit.wiring import forge
 
@@ -136,9 +136,14 @@ def to_write(place: Place, point: Point) -> Mapping[str, bytes]:
         return params.written(reader, run, run.source or "", searched=_given_by_sweep(place, run)).files
 
 
-def sweep(place: Place, sweep_id: str) -> Sweep | None:
-    """The sweep of that id, with what it searches, if this project has it."""
+def sweep(place: Place, sweep_id: str) -> tuple[Sweep, Findings | None] | None:
+    """The sweep of that id, with what it searches and what it has found, if this project has it."""
     from mlgit.sweeps import record
 
-    known = record.known(place.repo, place.meant)
-    return next((record.described(one) for one in known if one.id == sweep_id), None)
+    known = next((one for one in record.known(place.repo, place.meant) if one.id == sweep_id), None)
+    if known is None:
+        return None
+    try:
+        return record.described(known), sweep_findings(place, sweep_id)
+    except (UsageError, NotFoundError):  # its file cannot be read any more: its trials can
+        return record.described(known), None

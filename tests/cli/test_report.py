@@ -175,3 +175,25 @@ def test_what_cannot_be_is_said(two_runs: Repo, mlgit: Cli, words: tuple[str, ..
 
     assert done.returncode == code
     assert said in done.stderr
+
+
+def test_a_trial_is_told_with_what_its_sweep_has_found(inside: Repo, mlgit: Cli, tmp_path: Path) -> None:
+    Path("mlgit.yaml").write_text("project: digits\n")
+    Path("trial.py").write_text(
+        "import mlgit\nwith mlgit.init() as run:\n    run.log({'loss': run.config['x'] ** 2 + run.config['y'] / 99})\n"
+    )
+    Path("search.yaml").write_text(
+        "name: search\nmethod: random\nrun_cap: 6\ncommand: [python, trial.py]\nmetric: {name: loss, goal: minimize}\n"
+        "parameters:\n  x: {min: 0.0, max: 1.0}\n  y: {min: 0.0, max: 1.0}\n"
+    )
+    inside.git("add", "-A")
+    inside.git("commit", "-q", "-m", "A search")
+    mlgit("sweep", "run", "search.yaml")
+    best = json.loads(mlgit("sweep", "report", "--json").stdout)["best"]
+
+    mlgit("report", "--head", best["run"], "-o", str(tmp_path / "report.md"))
+
+    text = (tmp_path / "report.md").read_text()
+    assert "One of 6 trials in the sweep `search`, the best by loss." in text
+    assert "<summary>What drove loss: 6 trials</summary>" in text
+    assert {path.name for path in tmp_path.glob("report-*")} >= {"report-history.png", "report-parallel.png"}

@@ -216,7 +216,7 @@ def test_a_sweep_is_told_by_its_name_and_judged_by_its_own_metric(here: Place, t
     head = train("head", {"accuracy": [0.99], "loss": [0.3]}, params={"lr": 5.0}, sweep="s1")
     forge = FolderForge(here.repo)
 
-    text = publish.on_pull(here, forge, proposal(here, forge, head), sweep_of={"s1": sweep}.get)
+    text = publish.on_pull(here, forge, proposal(here, forge, head), sweep_of={"s1": (sweep, None)}.get)
 
     assert "in the sweep `find lr`, the 2nd best by loss (the best is trial-0)." in text
     assert "![The sweep's trials by loss]" in text
