@@ -111,6 +111,8 @@ def _bring_one(oid: str, home: Path, there: Sequence[Path]) -> int:
     for place in there:
         path = databases.place(place, oid)
         if path.is_file() and not path.is_symlink() and not path.parent.is_symlink():
+            if pointers.is_folder(oid):
+                databases.listed(path)  # raises for one that leads out, before it is in the cache
             _put(path, home, oid, mode=0o444)  # as DVC leaves what it has
             return 1
     return 0

@@ -14,7 +14,8 @@ import pytest
 
 from mlgit.ci import bundles, collecting
 from mlgit.ci.bundles import Said
-from mlgit.ci.collecting import Collected, Wish
+from mlgit.ci.collecting import Collected, Outcome, Wish
+from mlgit.cli.ci.collect import summary
 from mlgit.core import refs
 from mlgit.core.run import State
 from mlgit.git import bundle
@@ -482,3 +483,17 @@ def test_a_repository_of_sha256_is_one_too(tmp_path: Path, monkeypatch: pytest.M
     told = collect(place)
 
     assert (told.refused, branches(place.far)) == ({}, {refs.branch(run.ref): run.commit})
+
+
+def test_a_summary_of_very_many_trials_and_troubles_is_what_github_takes(place: Place) -> None:
+    odd = "`|<!-- @team #1 " * 100
+    told = Collected(
+        outcomes=[Outcome(trial=n, name=odd, state="missing", why=odd) for n in range(2000)],
+        refused={f"{n}": f"{n} {odd}" for n in range(2000)}, problems=[odd] * 5000,
+    )  # fmt: skip
+
+    text = summary(place.plan, told)
+
+    assert len(text.encode()) < 1 << 20
+    assert "1800 more" in text.replace(",", "")
+    assert "6,800 more" in text

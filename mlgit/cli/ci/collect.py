@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _MOST = 200
-"""Trials that the summary has a line for."""
+"""Trials that the summary has a line for, and notes: GitHub takes 1 MiB of it."""
 
 
 @click.command(short_help="Judge what jobs have handed over, and push it at once.")
@@ -172,5 +172,8 @@ def summary(plan: Plan, told: Collected) -> str:
     )
     if rest := len(told.outcomes) - len(shown):
         lines.append(f"\n{rest} more.")
-    lines += ["", escape.markdown(_last_line(told)), *(f"- {escape.markdown(note)}" for note in _notes(told))]
+    notes = _notes(told)
+    lines += ["", escape.markdown(_last_line(told)), *(f"- {escape.markdown(note)}" for note in notes[:_MOST])]
+    if len(notes) > _MOST:
+        lines.append(f"- {len(notes) - _MOST:,} more.")
     return "\n".join(lines) + "\n"
