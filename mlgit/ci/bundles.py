@@ -7,6 +7,7 @@ the plan, on the plan's commit, or nothing.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ from typing import Any
 
 from mlgit import whole
 from mlgit.ci.plan import Plan, Trial
-from mlgit.core import figures, refs
+from mlgit.core import escape, figures, refs
 from mlgit.core.run import Run, State
 from mlgit.git import bundle as bundles
 from mlgit.git.bundle import Bundle, BundleError, Limits, Quarantine
@@ -74,14 +75,15 @@ def say(folder: Path, said: Said) -> None:
 def said(path: Path) -> Said | None:
     """What the file at *path* says; None where it is not what `say` writes."""
     try:
-        if path.is_symlink() or path.stat().st_size > _MOST_SAID:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > _MOST_SAID:
             return None
         told: Any = json.loads(path.read_bytes())
         found = Said(**told)
         texts, numbers = (found.became, found.run or "", found.commit or ""), (found.exit_code, found.seconds)
         is_sound = type(found.trial) is int and all(isinstance(text, str) and len(text) < 200 for text in texts)
-        return found if is_sound and all(type(number) in (int, float) for number in numbers) else None
-    except (OSError, ValueError, TypeError, RecursionError):
+        is_sound &= all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+        return found if is_sound else None
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError):
         return None
 
 
@@ -180,9 +182,8 @@ def _check(
     if strange or not all(parents.values()):
         raise BundleError("Its history is not on top of the plan's commit.")
     if run.source != plan.commit and parents.get(run.source or "") != [plan.commit]:
-        raise BundleError(
-            f"Its code is {(run.source or 'nothing')[:10]}, and neither the plan's commit nor right on top of it."
-        )
+        code = escape.line(run.source or "nothing", 40)
+        raise BundleError(f"Its code is {code}, and neither the plan's commit nor right on top of it.")
     _only_files(reader, f"{tip}:{runs.place_of(run, '').rstrip('/')}")
 
 
@@ -196,12 +197,18 @@ def _parents(reader: Reader, commit: str) -> list[str]:
 
 
 def _only_files(reader: Reader, name: str) -> None:
-    """Raise `BundleError` where something in the folder *name*, or in one below it, is neither a file nor a folder."""
-    for path, entry in (reader.tree(name) or {}).items():
-        if entry.is_tree:
-            _only_files(reader, f"{name}/{path}")
-        elif entry.mode not in _FILES:
-            raise BundleError(f"{records.FOLDER} holds {path[:80]!r}, which is a link and no file.")
+    """Raise `BundleError` where something in the folder *name*, or in one below it, is neither a file nor a folder.
+
+    Each folder is looked at once, wherever it stands: ten that each hold the next one ten times are ten.
+    """
+    waiting, known = [name], set[str]()
+    while waiting:
+        for path, entry in (reader.tree(waiting.pop()) or {}).items():
+            if entry.is_tree and entry.oid not in known:
+                known.add(entry.oid)
+                waiting.append(entry.oid)
+            elif not entry.is_tree and entry.mode not in _FILES:
+                raise BundleError(f"{records.FOLDER} holds {path[:80]!r}, which is a link and no file.")
 
 
 def counting(found: Iterable[Sound]) -> list[Sound]:

@@ -367,6 +367,21 @@ def test_a_link_among_the_files_of_a_run_is_refused(place: Place) -> None:
     assert "holds 'zz', which is a link and no file" in refused(place)
 
 
+def test_folders_that_would_never_end_hold_nobody_up(place: Place) -> None:
+    writer = place.job.writer()
+    deep = many = writer.tree({"x": Entry("100644", writer.blob(b"x"))})
+    for _ in range(1500):  # deeper than Python calls itself
+        deep = writer.tree({"d": Entry("40000", deep)})
+    for _ in range(12):  # a million million paths
+        many = writer.tree({str(number): Entry("40000", many) for number in range(10)})
+    both = writer.tree({"d": Entry("40000", deep), "m": Entry("40000", many)})
+    writer.flush()
+    rebuilt(place, (b"40000", b"z\nHEAD", both))
+    place.hand_over(2)
+
+    assert states(collect(place)) == ["finished", "finished", "missing"]
+
+
 def test_objects_beside_the_branch_do_not_come_along(place: Place) -> None:
     run = place.record(1)
     path = place.hand_over(1, run)
@@ -438,6 +453,15 @@ def test_what_a_job_says_is_no_truth(place: Place) -> None:
     (place.folder(1) / "trial-1.json").write_text("[" * 100_000)
     (place.folder(2) / "trial-2.json").write_text('{"trial": 2, "became": ["x"], "exit_code": "1"}')
     (place.folder(3) / "trial-3.json").write_text('{"trial": 1, "became": "no run", "exit_code": 1}')
+
+    assert states(collect(place)) == ["missing"] * 3
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e999", f"1{'0' * 400}"])
+def test_a_number_beyond_all_numbers_stops_nobody(place: Place, number: str) -> None:
+    (place.folder(1) / "trial-1.json").write_text(f'{{"trial": 1, "became": "no run", "exit_code": {number}}}')
+    (place.folder(2) / "trial-2.json").write_text(f'{{"trial": 2, "became": "no run", "seconds": {number}}}')
+    os.mkfifo(place.folder(3) / "trial-3.json")  # who reads it waits for ever
 
     assert states(collect(place)) == ["missing"] * 3
 
