@@ -19,7 +19,7 @@ from mlgit.forge import base as forges
 from mlgit.forge.base import Forge, PullRequest, Status, StatusState
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.report import champion, evidence, findings, history, measured, render, repeats, templates, view
+from mlgit.report import champion, evidence, findings, headline, history, measured, render, repeats, templates, view
 from mlgit.report.evidence import Known
 from mlgit.report.render import NoEvidence
 from mlgit.report.view import Chart, Compared, Picture
@@ -258,7 +258,7 @@ def _curves(repo: Repo, about: Compared) -> Picture | None:
     curved = {metric for metric, length in lengths.items() if length > 1 and not metric.startswith("_")}
     if not curved:
         return None
-    first = view.primary(measured.told(about.head), about.goals)
+    first = headline.primary(measured.told(about.head), about.goals)
     ordered = sorted(
         curved,
         key=lambda name: (

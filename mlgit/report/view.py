@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlgit.core import again, compare, drifted, escape, figures, surroundings
+from mlgit.core import again, compare, drifted, escape, surroundings
 from mlgit.core.compare import Change, Direction, Goal
 from mlgit.core.findings import Findings
 from mlgit.core.run import Run, State
 from mlgit.core.seeds import is_seed
 from mlgit.core.sweep import Sweep
 from mlgit.core.verdict import Verdict
-from mlgit.report import made, measured
+from mlgit.report import headline, made, measured
 from mlgit.report.made import Made
 from mlgit.report.measured import Repeat, Row, told
 
@@ -162,7 +162,7 @@ def build(about: Compared, *, verdicts: Sequence[Verdict] = (), charts: Sequence
     champion, in_production = _production(about)
     metrics = measured.rows(head_side, base_side, compare.flatten(champion.metrics) if champion else {}, about.goals)
     return View(
-        headline=_headline(about, metrics, verdicts),
+        headline=headline.of(head, base, about.beside, metrics, goals=about.goals, verdicts=verdicts),
         alarm=_STATES.get(head.state, ""),
         head=head,
         base=base,
@@ -172,7 +172,7 @@ def build(about: Compared, *, verdicts: Sequence[Verdict] = (), charts: Sequence
         from_outside=_from_outside(base) if base and about.beside else "",
         metrics=metrics,
         seeds=(len(base_side), len(head_side)),
-        certainty=_certainty(metrics, len(base_side), len(head_side)),
+        certainty=headline.certainty(metrics, len(base_side), len(head_side)),
         champion=champion,
         in_production=in_production,
         params=compare.changes(base.params if base else {}, head.params),
@@ -203,28 +203,8 @@ def alerts(provenance: Mapping[str, Any]) -> list[Alert]:
 
 def _from_outside(base: Run) -> str:
     if given := [name for name in base.given if not is_seed(name)]:
-        return f"{_short(base.name)} was given {escape.line(', '.join(given[:5]), 100)} from outside"
-    return f"{_short(base.name)} is a trial of a sweep" if base.sweep else ""
-
-
-def primary(metrics: Mapping[str, Any], goals: Mapping[str, Goal]) -> str | None:
-    """The metric that a headline tells: the first with a stated goal, else one that is better high, else better low.
-
-    None where no number is.
-    """
-    numbers = sorted(name for name, value in metrics.items() if compare.is_number(value) and not name.startswith("_"))
-    for stated in goals:
-        if stated in numbers:
-            return stated
-    ranks = {Goal.MAXIMIZE: 0, Goal.MINIMIZE: 1, None: 2}
-    held_out = ("val", "test", "eval")
-    return min(
-        numbers,
-        key=lambda name: (
-            ranks[compare.goal_of(name, goals)], not name.lower().startswith(held_out), name
-        ),
-        default=None,
-    )  # fmt: skip
+        return f"{headline.short(base.name)} was given {escape.line(', '.join(given[:5]), 100)} from outside"
+    return f"{headline.short(base.name)} is a trial of a sweep" if base.sweep else ""
 
 
 def reproduce(about: Compared) -> tuple[str, ...]:
@@ -246,7 +226,7 @@ def _production(about: Compared) -> tuple[Champion | None, str]:
     if champion and champion.run == about.head.id:
         return None, f"This run is {champion.name}, which is in production."
     if champion and about.base and champion.run == about.base.id:
-        return None, f"{_short(about.base.name)} is {champion.name}, which is in production."
+        return None, f"{headline.short(about.base.name)} is {champion.name}, which is in production."
     return champion, ""
 
 
@@ -279,93 +259,11 @@ def _cost(about: Compared, head: Sequence[Repeat], base: Sequence[Repeat]) -> st
     return "; ".join(told)
 
 
-def _certainty(metrics: Sequence[Row], base: int, head: int) -> str:
-    if not base or not any(row.delta is not None for row in metrics):
-        return "Mean ± 95 % interval of the mean (Student's t)." if head > 1 and metrics else ""
-    if base == head == 1:
-        return "One run a side: nothing here tells a difference from chance. Three seeds a side can."
-    mean = "Mean ± 95 % interval of the mean (Student's t)"
-    tests = sorted({row.test for row in metrics if row.test})
-    if not tests:
-        return f"{mean}; insufficient: a test needs three seeds a side, whose results differ."
-    count = sum(row.chance is not None for row in metrics)
-    several = f", corrected for {count} metrics (Holm)" if count > 1 else ""
-    return (
-        f"{mean}; p: how often chance alone would do it, {' and '.join(tests)}{several}. "
-        f"≈: no clear change, p is {measured.LEVEL} or more."
-    )
-
-
-def _headline(about: Compared, metrics: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
-    head, base = about.head, about.base
-    refused = [verdict for verdict in verdicts if not verdict.passed]
-    gates = f" {len(refused)} of {len(verdicts)} gates refuse." if refused else " All gates pass." if verdicts else ""
-    state = "" if head.state is State.FINISHED else f"{head.state.value}: "
-    chosen = primary(told(head), about.goals)
-    if chosen is None:
-        return f"{state}{_short(head.name)} logged no numbers.{gates}"
-    found = next(row for row in metrics if row.name == chosen)
-    own = f"{state}{_short(chosen)} {_over(found)}"
-    if base is None:
-        over = f" over {found.head_over.n} seeds" if found.head_over else ""
-        return f"{own}{over}, and nothing to compare with.{gates}"
-    side, comma, back = _short(about.beside).partition(", ")  # `main, one commit back`
-    owner = f"{side}'s {_short(base.name)}{comma}{back}" if about.beside else _short(base.name)
-    seeds = _seeds(found)
-    if found.direction is Direction.SAME:
-        return f"{own}, the same as {owner}{_told(seeds)}{_largest(metrics)}.{gates}"
-    if found.delta is None:
-        return f"{own}; {owner} has {_value(found.base)}.{gates}"
-    difference = figures.difference(found.delta)
-    if found.is_insufficient:
-        return f"{own}, {difference} from {owner}{_told(seeds, 'too few to tell')}.{gates}"
-    if found.chance is not None and not found.is_clear:
-        return f"{own}: no clear change from {owner}{_told(difference, seeds, figures.chance(found.chance))}.{gates}"
-    than = {Direction.BETTER: "better than", Direction.WORSE: "worse than"}.get(found.direction, "from")
-    sure = figures.chance(found.chance) if found.chance is not None else ""
-    return f"{own}, {difference} {than} {owner}{_told(seeds, sure)}.{gates}"
-
-
-def _told(*parts: str) -> str:
-    known = ", ".join(filter(None, parts))
-    return f" ({known})" if known else ""
-
-
-def _seeds(row: Row) -> str:
-    """`3 seeds each`, `4 seeds against 3`; nothing of one run a side."""
-    ours, theirs = (over.n if over else 1 for over in (row.head_over, row.base_over))
-    if ours == theirs:
-        return f"{ours} seeds each" if ours > 1 else ""
-    return f"{figures.count(ours, 'seed')} against {theirs}"
-
-
-def _over(row: Row) -> str:
-    """`0.981`, or `0.981 ± 0.004`."""
-    return figures.mean(row.head_over) if row.head_over else figures.number(row.head)
-
-
-def _largest(metrics: Sequence[Row]) -> str:
-    """`; loss −0.05 better`: of the metrics with a goal, the one that changed most, measured by what it was."""
-    changed = [row for row in metrics if row.goal and row.delta]
-    if not changed:
-        return ""
-    most = max(changed, key=lambda row: abs(row.delta or 0) / (abs(row.base) or 1))
-    return f"; {_short(most.name)} {figures.difference(most.delta)} {most.direction.value}"
-
-
-def _short(name: str) -> str:
-    return escape.line(name, 60)
-
-
-def _value(value: Any) -> str:
-    return "none" if value is compare.MISSING else figures.number(value)
-
-
 def searched_by(about: Compared) -> tuple[str, Goal | None]:
     """The metric by which head's sweep is judged, and its goal: the sweep's own, else the headline's."""
     if about.sweep and about.sweep.metric:
         return about.sweep.metric, about.sweep.goal
-    metric = primary(told(about.head), about.goals) or ""
+    metric = headline.primary(told(about.head), about.goals) or ""
     return metric, compare.goal_of(metric, about.goals)
 
 

@@ -197,3 +197,26 @@ def test_a_trial_is_told_with_what_its_sweep_has_found(inside: Repo, mlgit: Cli,
     assert "One of 6 trials in the sweep `search`, the best by loss." in text
     assert "<summary>What drove loss: 6 trials</summary>" in text
     assert {path.name for path in tmp_path.glob("report-*")} >= {"report-history.png", "report-parallel.png"}
+
+
+def test_hostile_names_are_text_in_every_form(inside: Repo, mlgit: Cli, python: Cli) -> None:
+    hostile = "a|b @team #1 <!-- <b>x</b> --> `c` \x1b[31m\u202e"
+    Path("mlgit.yaml").write_text("project: digits\n")
+    Path("train.py").write_text(
+        f"import mlgit\nwith mlgit.init(name={hostile!r}, config={{{hostile!r}: {hostile!r}}}) as run:\n"
+        f"    run.log({{{hostile!r}: 1.0}})\n"
+    )
+    inside.git("add", "-A")
+    inside.git("commit", "-q", "-m", "A project")
+    python("train.py")
+
+    told = {kind: mlgit("report", "--format", kind).stdout for kind in ("md", "html", "json")}
+
+    assert not [
+        kind for kind, text in told.items() if "\x1b" in text or ("<b>x" in text.replace("\\", "") and kind != "json")
+    ]
+    assert "\u202e" not in told["md"] + told["html"]
+    assert "@team" not in told["md"].split("```sh")[0].replace("`", "")
+    assert "<!--" not in told["md"].split("```sh")[0]
+    assert "@\u200bteam" in told["html"]
+    assert json.loads(told["json"])["metrics"][0]["name"].startswith("a|b @team #1 <!-- <b>")

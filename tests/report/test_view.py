@@ -7,7 +7,8 @@ from mlgit.core.compare import Goal
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.core.verdict import Verdict
-from mlgit.report.view import Compared, build, primary, reproduce
+from mlgit.report.headline import primary
+from mlgit.report.view import Compared, build, reproduce
 
 BASE = Run(id="b", name="noble-river-3", project="p", state=State.FINISHED, metrics={"accuracy": 0.969})
 HEAD = Run(id="h", name="radiant-glade-12", project="p", state=State.FINISHED, metrics={"accuracy": 0.981})
