@@ -32,6 +32,8 @@ _MOST_SAID = 1 << 16
 _MOST_COMMIT = 1 << 20
 """Bytes: a record that is larger than 64 KB stands in a file, and not in the message."""
 _FILES = ("100644", "100755")
+_STARTERS = (".github", ".gitea", ".forgejo", ".gitlab", ".gitlab-ci.yml")
+"""What a forge reads, of whatever branch is pushed, to know what it is to run with the repository's secrets."""
 _AT_ONCE = min(4, os.cpu_count() or 1)
 
 
@@ -184,6 +186,7 @@ def _check(
     if run.source != plan.commit and parents.get(run.source or "") != [plan.commit]:
         code = escape.line(run.source or "nothing", 40)
         raise BundleError(f"Its code is {code}, and neither the plan's commit nor right on top of it.")
+    _starts_nothing(reader, plan.commit, commits)
     _only_files(reader, f"{tip}:{runs.place_of(run, '').rstrip('/')}")
 
 
@@ -194,6 +197,18 @@ def _folder(plan: Plan) -> str:
 def _parents(reader: Reader, commit: str) -> list[str]:
     found = reader.read(commit)
     return split_commit(found[2])[1] if found and found[1] == "commit" else []
+
+
+def _starts_nothing(reader: Reader, planned: str, commits: frozenset[str]) -> None:
+    """Raise `BundleError` where one of *commits* has other workflows than the commit *planned*.
+
+    GitHub would refuse the push of all, or, where the token may change workflows, run what the job has written.
+    """
+    before = reader.tree(f"{planned}^{{tree}}") or {}
+    for commit in sorted(commits):
+        now = reader.tree(f"{commit}^{{tree}}") or {}
+        if other := [name for name in _STARTERS if now.get(name) != before.get(name)]:
+            raise BundleError(f"It changes {other[0]}, by which a push starts jobs, and a trial may not.")
 
 
 def _only_files(reader: Reader, name: str) -> None:

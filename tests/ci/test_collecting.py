@@ -303,6 +303,17 @@ def test_code_with_changes_on_top_of_the_plans_commit_is_the_runs_own(place: Pla
     assert states(collect(place))[0] == "finished"
 
 
+@pytest.mark.parametrize("path", [".github/workflows/mine.yml", ".github/actions/a/action.yml", ".gitlab-ci.yml"])
+def test_a_run_with_a_workflow_of_its_own_is_refused(place: Place, path: str) -> None:
+    place.job.git("checkout", "-q", "--detach", place.job.commit(place.plan.commit, {path: b"on: push"}, "snapshot"))
+    run = place.record(1)
+    tip = place.job.commit(run.commit, {path: None}, "as if nothing had been")
+    place.job.move([Move(run.ref, run.commit, tip)], why="test")
+    place.hand_over(1, run)
+
+    assert refused(place) == f"It changes {path.split('/')[0]}, by which a push starts jobs, and a trial may not."
+
+
 def test_a_run_on_another_commit_is_refused(place: Place) -> None:
     place.job.git("commit", "-q", "--allow-empty", "-m", "later")
     run = place.record(1)
