@@ -46,6 +46,7 @@ _CHECKED = {
     ("PATCH", "issues/comments/N"): "ReposOwnerRepoIssuesCommentsCommentIdPatchBody",
     ("POST", "issues/N/labels"): "ReposOwnerRepoIssuesIssueNumberLabelsPostBodyOneof0",
     ("POST", "statuses/N"): "ReposOwnerRepoStatusesShaPostBody",
+    ("POST", "actions/workflows/N/dispatches"): "ReposOwnerRepoActionsWorkflowsWorkflowIdDispatchesPostBody",
     ("POST", "git/trees"): "ReposOwnerRepoGitTreesPostBody",
     ("POST", "git/commits"): "ReposOwnerRepoGitCommitsPostBody",
     ("POST", "git/refs"): "ReposOwnerRepoGitRefsPostBody",
@@ -109,6 +110,8 @@ class GitHub:
     actions_enabled: bool = True
     listed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """The workflows, secrets and runners that there are."""
+    dispatched: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    """The workflows that were started, each with its branch and its inputs."""
     rules: list[tuple[str, str]] = field(default_factory=list)
     """Which branches → what a rule set refuses there."""
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(3_000_000_001))
@@ -197,7 +200,11 @@ class GitHub:
         if method != "GET" and who in self.read_only:
             raise RefusedError(403, "Resource not accessible by integration",
                           **{"x-accepted-github-permissions": "issues=write; pull_requests=write"})  # fmt: skip
-        kind = re.sub(r"(?<=/)(-?\d+|[0-9a-f]{40})(?=/|$)|(?<=^environments/).*", "N", "/".join(parts))
+        kind = re.sub(
+            r"(?<=/)(-?\d+|[0-9a-f]{40})(?=/|$)|(?<=^environments/).*|(?<=^actions/workflows/)[^/]+",
+            "N",
+            "/".join(parts),
+        )
         if model := _CHECKED.get((method, kind)):
             _check(model, content)
         elif content is not None and kind not in _UNCHECKED:
@@ -290,6 +297,13 @@ class GitHub:
                 found = _page(given, query, lambda one: one)
                 within = kind if kind != "organization-secrets" else "secrets"
                 return 200, made(_LISTED[kind][1], total_count=len(found)) | {within: found}
+            case "POST", "actions", "workflows", name, "dispatches":
+                if self.branch(content["ref"]) is None:
+                    raise RefusedError(422, f"No ref found for: {content['ref']}")
+                self.dispatched.append((name, content["ref"], content["inputs"]))
+                url = f"https://github.com/{NAME}/actions/runs/{len(self.dispatched)}"
+                return 200, made("WorkflowDispatchResponse", workflow_run_id=len(self.dispatched), run_url=url,
+                                 html_url=url)  # fmt: skip
             case "GET", "rules", "branches", name:
                 some = [{"type": kind} for pattern, kind in self.rules if fnmatch.fnmatch(name, pattern)]
                 return 200, _page(some, query, lambda one: one)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _HEAD = re.compile(r"# Made by `mlgit ci init(?P<words>[^`\n]*)`[^\n]*\n# mlgit \S+ sha256:(?P<digest>[0-9a-f]{64})\n")
+_INSIDE = r"(?!.*(^|/)\.\.(/|$))[^/\s`{}\"'\\$-][^`{}\"'\\$\n]*"
 _CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
 
 
@@ -45,6 +46,11 @@ WORKFLOWS = {
     one.name: one
     for one in (
         Workflow(
+            name="experiment",
+            what="what commits ask for, trained: plan, trials, collect, report",
+            actions=("setup", "plan", "trial", "collect", "report"),
+        ),
+        Workflow(
             name="report", what="the report on each pull request, as its one comment", actions=("setup", "report")
         ),
         Workflow(name="launch", what="what `mlgit launch --on actions` starts"),
@@ -57,13 +63,19 @@ class Options:
     """What a repository can choose. Each is an option of `mlgit ci init` of the same name."""
 
     runners: tuple[str, ...] = ("ubuntu-latest",)
-    """The labels of the runner that reports."""
+    """The labels of the runner that plans, collects and reports; mlgit.yaml says which ones train."""
     python: str = "3.12"
     """The Python that it gets; nothing for the one that it has."""
     install: str = f"mlgit=={__version__}"
     """What pip installs there; nothing for what it has."""
+    requirements: str = ""
+    """A file of what is installed besides to train, from the repository's top; nothing for none."""
     secret: tuple[str, ...] = ()
-    """The names of secrets that jobs may ask for."""
+    """The names of secrets that trials have, and that launched jobs may ask for."""
+    role: str = ""
+    """The role on AWS that trials and collect take by OIDC, for DVC's remote on S3; nothing for none."""
+    region: str = "us-east-1"
+    """Its region."""
     folder: str = "."
     """The project's, from the repository's top."""
 
@@ -76,9 +88,10 @@ class Options:
         _fits(self.install, r"([A-Za-z0-9][^\s`{}\"'\\$]*)?", "a requirement without blanks", f"mlgit=={__version__}")
         for name in self.secret:
             _fits(name, r"(?!GITHUB_|\d)[A-Za-z0-9_]+", "the name of a secret", "HF_TOKEN")
-        _fits(
-            self.folder, r"(?!.*(^|/)\.\.(/|$))[^/\s`{}\"'\\$][^`{}\"'\\$\n]*", "a folder of the repository", "models"
-        )
+        _fits(self.role, r"(arn:[\w+=,.@:/-]+)?", "a role on AWS", "arn:aws:iam::123456789012:role/train")
+        _fits(self.region, r"[a-z0-9-]+", "a region of AWS", "eu-central-1")
+        _fits(self.folder, _INSIDE, "a folder of the repository", "models")
+        _fits(self.requirements, f"({_INSIDE})?", "a file of the repository", "requirements.txt")
 
     def words(self) -> list[str]:
         """The command line's words for what is not as by default."""

@@ -61,7 +61,7 @@ def share(asked: Asked) -> None:
     """Do it, and say what has become of it; raises `MlgitError` then where runs clash, or the remote refuses."""
     from mlgit import wiring
     from mlgit.artifacts import carrying
-    from mlgit.git.remote import Remote, bare
+    from mlgit.git.remote import bare
     from mlgit.git.repo import Move
     from mlgit.store import sync
 
@@ -70,7 +70,7 @@ def share(asked: Asked) -> None:
     if f"remote.{name.lower()}.url" not in place.repo.config and name and Path(name).is_dir():
         name = str(Path(name).resolve())  # as seen from here, not from the repository
     outcome, error = sync.Outcome(), None
-    remote = Remote(repo=place.repo, name=name)
+    remote = wiring.remote(place, name)
     carrier = carrying.Carrier(place.repo, dry_run=asked.dry_run, anew=bool(asked.names))
     wish = _wish(place, asked, remote)
     name = bare(name)  # it is said, and an address may hold a password

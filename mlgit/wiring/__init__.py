@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mlgit.forge.github.forge import GitHubForge
     from mlgit.forge.github.rest import Credential, Rest
     from mlgit.forge.github.where import Where
+    from mlgit.git.remote import Remote
 
 
 def place(start: Path | None = None) -> Place:
@@ -85,6 +87,17 @@ def on_github(place: Place) -> tuple[GitHubForge, Credential] | None:
         raise credentials.lacking(found)
     fix = "say repository: OWNER/NAME there, and api of an Enterprise server"
     raise UsageError("mlgit.yaml says that pull requests live on GitHub, and the remote origin is not there.", fix=fix)
+
+
+def remote(place: Place, name: str = "origin") -> Remote:
+    """The remote *name* of *place*; where that is GitHub, asked in a job by the job's token."""
+    from mlgit.git.remote import Remote
+
+    found = None
+    if name == "origin":
+        with contextlib.suppress(UsageError):  # no token is at hand: git has a way of its own, or says so
+            found = on_github(place)
+    return found[0].clone.remote if found and found[0].clone else Remote(repo=place.repo, name=name)
 
 
 def why_not_github(place: Place) -> str:

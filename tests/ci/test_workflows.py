@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from mlgit.errors import MlgitError, UsageError
 from tests.conftest import need
 
 CHOICES: dict[str, tuple[Any, ...]] = {
+    "requirements": ("", "a/requirements.txt"), "role": ("", "arn:aws:iam::123456789012:role/train"),
     "runners": (("ubuntu-latest",), ("self-hosted", "gpu box")), "python": ("3.12", ""),
     "install": ("mlgit==1.2.3", ""), "secret": ((), ("HF_TOKEN", "KEY")), "folder": (".", "models/a b"),
 }  # fmt: skip
@@ -31,10 +33,14 @@ CHECKS = {
 }
 
 
+CALLED = {"pull", "plan", "trial", "collect", "dispatch", "report"}
+
+
 def combinations() -> list[Options]:
     return [Options(**dict(zip(CHOICES, some, strict=True))) for some in itertools.product(*CHOICES.values())]
 
 
+@functools.cache
 def everything() -> dict[str, str]:
     """Each different text that can be rendered, by a path of its own."""
     texts = {}
@@ -103,15 +109,18 @@ def test_every_action_of_others_is_pinned_and_every_own_one_is_rendered_too():
         assert called == set(one.actions)
 
 
-def test_every_call_of_mlgit_is_one_that_the_command_line_knows():
-    calls = [
-        shlex.split(line, comments=True)
-        for text in everything().values()
+def test_every_call_of_mlgit_is_one_that_the_command_line_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RUNNER_TEMP", str(tmp_path))
+    (tmp_path / "mlgit-plan.json").touch()
+    (tmp_path / "mlgit-handed").mkdir()
+    scripts = {
+        step["run"]: tuple(step.get("env", {}))
+        for path, text in everything().items()
         for step in steps(text)
-        for line in step.get("run", "").splitlines()
-        if re.match(r"\s*mlgit\s", line)
-    ]
-    assert calls
+        if "/actions/" in path and re.search(r"^\s*mlgit\s", step.get("run", ""), re.MULTILINE)
+    }
+    calls = [call for script, names in scripts.items() for value in ("", "1") for call in called(script, names, value)]
+    assert {words[1] if words[1] != "ci" else words[2] for words in calls} == CALLED
     for words in calls:
         command: click.Command = root
         context, rest = None, words[1:]
@@ -121,6 +130,15 @@ def test_every_call_of_mlgit_is_one_that_the_command_line_knows():
             command = found
             context = click.Context(command, info_name=name, parent=context)
         command.make_context(words[-1], rest)
+
+
+def called(script: str, names: tuple[str, ...], value: str) -> list[list[str]]:
+    """The words with which bash calls mlgit in *script*, where each optional variable of *names* has the *value*."""
+    always = {name: "1" for name in names if f"${{{name}:+" not in script}
+    shell = "mlgit() { printf '%s\\0' mlgit \"$@\"; echo; }\n" + script
+    env = {"PATH": os.environ["PATH"], "RUNNER_TEMP": os.environ["RUNNER_TEMP"]} | dict.fromkeys(names, value) | always
+    out = subprocess.run(["bash", "-euc", shell], env=env, capture_output=True, text=True, check=True).stdout
+    return [line.split("\0")[:-1] for line in out.splitlines()]
 
 
 def test_no_workflow_has_rights_that_a_job_did_not_ask_for():
@@ -141,6 +159,7 @@ def test_a_push_of_runs_or_charts_starts_no_report():
 def test_a_file_says_in_its_head_what_it_was_made_of():
     for options in combinations():
         assert Options.of(options.words()) == options
+    for options in combinations()[::37]:
         for path, file in workflows.rendered(WORKFLOWS, options).items():
             assert workflows.read(file.text, path) == file
             assert yaml.safe_load(file.text) == yaml.safe_load(file.body)
@@ -151,7 +170,7 @@ def test_what_could_become_more_than_a_value_is_refused():
     for wrong in (
         {"runners": ("${{ x }}",)}, {"runners": ("a\nb",)}, {"runners": ()}, {"python": "3"}, {"install": "-r x"},
         {"install": "mlgit; x"}, {"install": "${{x}}"}, {"secret": ("A-B",)}, {"secret": ("GITHUB_TOKEN",)},
-        {"folder": "../x"}, {"folder": "/x"}, {"folder": "`x`"},
+        {"role": "${{x}}"}, {"region": "a b"}, {"folder": "../x"}, {"folder": "/x"}, {"folder": "`x`"},
     ):  # fmt: skip
         with pytest.raises(UsageError):
             Options(**wrong)

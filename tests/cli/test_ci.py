@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +48,8 @@ def test_the_files_are_written_once_and_know_the_projects_folder(inside: Repo, m
         REPORT, ".github/actions/mlgit-setup/action.yml", ".github/actions/mlgit-report/action.yml",
     ]  # fmt: skip
     assert 'working-directory: "models"' in (inside.folder / REPORT).read_text()
-    assert again.stdout.startswith(f"wrote {LAUNCH}\n\nNext: ")
+    assert f"wrote {LAUNCH}\n" in again.stdout
+    assert REPORT not in again.stdout
     assert mlgit("ci", "init", cwd=folder).stdout == "Everything is there already.\n"
     other = mlgit("ci", "init", "--runners", "x", cwd=folder)
     assert f"{REPORT} was made by other options or another mlgit: mlgit ci upgrade" in other.stderr
@@ -103,7 +105,7 @@ def test_a_conflict_is_marked_and_has_to_be_settled(inside: Repo, mlgit: Script)
 
 
 def test_what_github_lacks_is_said_with_what_mends_it(inside: Repo, mlgit: Script, there: GitHub):
-    mlgit("ci", "init", "--secret", "HF_TOKEN", "--secret", "KEY", cwd=inside.folder)
+    mlgit("ci", "init", "--only", "report,launch", "--secret", "HF_TOKEN", "--secret", "KEY", cwd=inside.folder)
     commit(inside)
     there.listed = {
         "workflows": [{"path": REPORT, "state": "disabled_manually"}], "secrets": [{"name": "KEY"}],
@@ -113,7 +115,7 @@ def test_what_github_lacks_is_said_with_what_mends_it(inside: Repo, mlgit: Scrip
     done = mlgit("ci", "check", cwd=inside.folder, check=False)
 
     assert done.returncode == 1
-    assert done.stdout.splitlines()[4:] == [
+    assert [line for line in done.stdout.splitlines() if ".github/actions" not in line][2:] == [
         "ok Actions are enabled",
         f"no {REPORT} is disabled manually on GitHub",
         f"no {LAUNCH} is not on main of GitHub",
@@ -152,3 +154,28 @@ def test_actions_that_are_disabled_or_a_runner_that_is_away_are_seen(inside: Rep
     said = {one["what"]: one["ok"] for one in done["github"]}
     assert said["Actions are disabled"] is False
     assert said["a runner with the labels self-hosted, CPU is online"] is True
+
+
+def test_a_commit_that_is_pushed_is_trained_by_a_dispatch(
+    inside: Repo, mlgit: Script, there: GitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    commit(inside)
+    head = inside.resolve("HEAD") or ""
+    (tmp_path / "event.json").write_text(json.dumps({"inputs": {"sweep": "a.yaml", "part": "1"}}))
+
+    said = mlgit("ci", "dispatch", "--run", "lr=0.1; x", cwd=inside.folder)
+    missing = mlgit("ci", "dispatch", "nothing", cwd=inside.folder, check=False)
+    monkeypatch.setenv("GITHUB_EVENT_PATH", str(tmp_path / "event.json"))
+    monkeypatch.setenv("GITHUB_REF_NAME", "main")
+    mlgit("ci", "dispatch", "--part", "2", cwd=inside.folder)
+    monkeypatch.setenv("GITHUB_REF_NAME", "gone")
+    refused = mlgit("ci", "dispatch", cwd=inside.folder, check=False)
+
+    assert said.stdout == f"Started mlgit-experiment.yml for {head[:10]} on main\n"
+    assert said.stderr == f"https://github.com/{NAME}/actions/runs/1\n"
+    assert there.dispatched == [
+        ("mlgit-experiment.yml", "main", {"commit": head, "run": "lr=0.1; x", "part": "1"}),
+        ("mlgit-experiment.yml", "main", {"commit": head, "sweep": "a.yaml", "part": "2"}),
+    ]
+    assert missing.returncode == 2
+    assert "mlgit-experiment.yml of acme/churn cannot be started for gone" in refused.stderr

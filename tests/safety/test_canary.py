@@ -32,11 +32,14 @@ ARTIFACT = "evil:latest"
 WORDS: dict[str, Sequence[str]] = {
     "affected": ("evil:v0",),
     "archive": ("evil", "--dry-run"),
-    "ci plan": ("--run", "lr=1"),
+    "ci plan": ("--run", "lr=1", "-o", "../plan.json"),
+    "ci trial": ("--plan", "../plan.json", "--job", "0", "--to", "../handed"),
+    "ci collect": ("--plan", "../plan.json", "../handed"),
     "commit": ("--run", "lr=1", "--dry-run", "--", "--all"),
     "checkout": ("evil", "--to", "../as-it-ran"),
     "compare": ("evil", "other"),
     "ci check": ("--local",),
+    "ci dispatch": (),
     "ci init": (),
     "ci report": (),
     "ci upgrade": (),
@@ -119,6 +122,7 @@ WORDS: dict[str, Sequence[str]] = {
 REFUSES = {
     "checkpoint": "no run is under way",
     "ci check": "what was just written is in no commit",
+    "ci dispatch": "no pull request lives on GitHub",
     "ci report": "no pull request lives on GitHub",
     "import dvclive": "a pickle is none of DVCLive's folders",
     "import mlflow": "nor one of MLflow's",

@@ -16,6 +16,9 @@ VERBS: dict[str, dict[str, str]] = {
     "For a commit": {
         "plan": "Show what CI does for a commit, before or after it is pushed.",
     },
+    "On GitHub": {
+        "dispatch": "Have a commit that is pushed trained, as it asks or as you do.",
+    },
     "In a job": {
         "trial": "Do the trials of a job, and hand over each as it ends.",
         "collect": "Judge what jobs have handed over, and push it at once.",

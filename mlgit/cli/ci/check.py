@@ -83,8 +83,21 @@ def _ask(place: Place, kept: Sequence[Kept]) -> tuple[list[Finding], str]:
         forge.rest, forge.name,
         workflows=[one.path for one in files if "/workflows/" in one.path],
         secrets=sorted({name for one in files if one.there for name in one.there.options.secret}),
-        runners=sorted({one.there.options.runners for one in files if one.there and "-report" in one.path}),
+        runners=sorted(_runners(place, kept)),
     ), ""  # fmt: skip
+
+
+def _runners(place: Place, kept: Sequence[Kept]) -> set[tuple[str, ...]]:
+    """The labels of all runners that the workflows ask for; jobs of `mlgit launch` say theirs themselves."""
+    from mlgit.ci.settings import CiOptions
+    from mlgit.ci.workflows import WORKFLOWS
+
+    paths = [WORKFLOWS[name].path for name in ("experiment", "report")]
+    found = {one.there.options.runners for one in kept if one.there and one.path in paths}
+    if any(one.there and one.path == paths[0] for one in kept):
+        train = place.settings.section("ci", CiOptions)
+        found |= {tuple(train.runs_on), *(tuple(choice.runs_on) for choice in train.runners)}
+    return found
 
 
 def _say(kept: Sequence[Kept], findings: Sequence[Finding], unseen: str) -> None:

@@ -23,13 +23,20 @@ def options() -> Decorator:
     return together(
         click.option("--only", metavar="NAMES", help=f"Only these workflows: {','.join(WORKFLOWS)}.  [default: all]"),
         click.option("--runners", metavar="LABELS",
-                     help=f"The labels of the runner that reports.  [default: {','.join(_DEFAULT.runners)}]"),
+                     help="The labels of the runner that plans, collects and reports; mlgit.yaml has those of trials."
+                          f"  [default: {','.join(_DEFAULT.runners)}]"),
         click.option("--python", metavar="VERSION",
                      help=f"The Python that it gets; '' for the one that it has.  [default: {_DEFAULT.python}]"),
         click.option("--install", metavar="REQUIREMENT",
                      help=f"What pip installs there; '' for what it has.  [default: {_DEFAULT.install}]"),
+        click.option("--requirements", metavar="FILE",
+                     help="What is installed besides to train, from the repository's top; '' for nothing.  "
+                          "[default: requirements.txt, where the project has one]"),
         click.option("--secret", metavar="NAME", multiple=True,
-                     help="A secret that jobs of `mlgit launch` may ask for. May be given several times."),
+                     help="A secret that trials have, and launched jobs may ask for. May be given several times."),
+        click.option("--role", metavar="ARN",
+                     help="The role on AWS that trials and collect take by OIDC, for a DVC remote on S3."),
+        click.option("--region", metavar="REGION", help=f"Its region.  [default: {_DEFAULT.region}]"),
         click.option("--folder", metavar="FOLDER",
                      help="The project's folder, from the repository's top.  [default: the current project's]"),
     )  # fmt: skip

@@ -17,6 +17,7 @@ from mlgit.errors import MlgitError
 if TYPE_CHECKING:
     from mlgit.ci.collecting import Collected, Outcome
     from mlgit.ci.plan import Plan
+    from mlgit.git.remote import Remote
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _MOST = 200
@@ -54,12 +55,11 @@ def command(
       mlgit ci collect --plan plan.json --json job-0/ job-1/
     """
     from mlgit.ci import plan as plans
-    from mlgit.git.remote import Remote
     from mlgit.wiring import collecting
 
     place = wiring.place()
     plan = plans.read(plan_file.read_bytes(), source=str(plan_file))
-    remote: Remote | None = Remote(repo=place.repo, name=_address(remote_name or "origin"))
+    remote: Remote | None = wiring.remote(place, _address(remote_name or "origin"))
     if remote_name is None and remote and not remote.is_known:
         remote = None
     told = collecting.collect(place, plan, folders, remote=remote)

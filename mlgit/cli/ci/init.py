@@ -30,7 +30,9 @@ def command(only: str | None, as_json: bool, **asked: Any) -> None:
     from mlgit.ci import keeping, workflows
 
     place, names, given = chosen.place(), chosen.names(only), chosen.given(asked)
-    options = workflows.Options(**({"folder": place.folder or "."} | given))
+    found = "requirements.txt" if (place.settings.folder / "requirements.txt").is_file() else ""
+    defaults = {"folder": place.folder or ".", "requirements": found and f"{place.folder}/{found}".lstrip("/")}
+    options = workflows.Options(**(defaults | given))
     written = keeping.create(place.repo, workflows.rendered(names, options))
     if as_json:
         output.as_json({"written": written})

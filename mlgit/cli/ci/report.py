@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
 
 import click
 
 from mlgit.cli import output
-from mlgit.errors import MlgitError, UsageError
+from mlgit.cli.ci import job
+from mlgit.errors import UsageError
 
 
 @click.command()
@@ -35,10 +34,12 @@ def command(as_json: bool) -> None:
     if found is None:
         raise UsageError("Pull requests of this repository do not live on GitHub.", fix=wiring.why_not_github(place))
     forge, _ = found
-    about = subject.read(_event(), os.environ)
+    about = subject.read(job.event(), os.environ)
     done = list(answering.reports(place, forge, about))
     posted = forge.capabilities.writable
-    _summarize("\n\n".join(text if not posted else f"[#{one.number}]({one.url}): {_first(text)}" for one, text in done))
+    job.summarize(
+        "\n\n".join(text if not posted else f"[#{one.number}]({one.url}): {_first(text)}" for one, text in done)
+    )
     if as_json:
         output.as_json({"pulls": [one.number for one, _ in done], "posted": posted and bool(done)})
         return
@@ -52,19 +53,3 @@ def command(as_json: bool) -> None:
 
 def _first(text: str) -> str:
     return text.partition("\n")[0].lstrip("# ")
-
-
-def _event() -> object:
-    name = os.environ.get("GITHUB_EVENT_PATH")
-    try:
-        return json.loads(Path(name).read_bytes()) if name else None
-    except (OSError, ValueError) as exc:
-        raise MlgitError(f"The job's event cannot be read: {name}.", why=str(exc)) from None
-
-
-def _summarize(text: str) -> None:
-    """Add *text* to the page that GitHub shows of the job."""
-    name = os.environ.get("GITHUB_STEP_SUMMARY")
-    if name and text:
-        with Path(name).open("a", encoding="utf-8") as file:
-            file.write(f"{text}\n\n")

@@ -1,0 +1,26 @@
+"""Workflows that are started by hand, as it were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from mlgit.errors import NotFoundError
+from mlgit.forge.github.answers import RefusedError
+from mlgit.forge.github.rest import Rest
+
+
+def dispatch(rest: Rest, repository: str, workflow: str, *, ref: str, inputs: Mapping[str, str]) -> str:
+    """Start *workflow* (a file's name) as the branch *ref* has it; the run's page, where GitHub tells it.
+
+    Raises `NotFoundError` where there is no such workflow to be started, `RefusedError`.
+    """
+    path = f"repos/{repository}/actions/workflows/{quote(workflow, safe='')}/dispatches"
+    try:
+        told = rest.post(path, {"ref": ref, "inputs": dict(inputs), "return_run_details": True})
+    except RefusedError as exc:
+        if exc.status not in (404, 422):
+            raise
+        fix = f"mlgit ci init, and have what it writes on the default branch and on {ref}"
+        raise NotFoundError(f"{workflow} of {repository} cannot be started for {ref}.", why=exc.said, fix=fix) from None
+    return str(told["html_url"]) if isinstance(told, dict) and "html_url" in told else ""

@@ -1,0 +1,277 @@
+"""The report as a job of GitHub's makes it: by hand, and by the workflow, which act runs, against git over http."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlgit.ci.workflows import WORKFLOWS
+from tests import git_http, github
+from tests.conftest import make_repo, need
+from tests.github import NAME, GitHub
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+TRAIN = "import mlgit\nrun = mlgit.init()\nfor step in range(3):\n    run.log({'accuracy': SCORE + step / 100})\n"
+EVIL = 'zzz";echo${IFS}x>pwned;#'
+BIN = Path(sys.executable).parent
+
+
+def git(folder: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@dataclass
+class Place:
+    there: GitHub
+    address: str
+    """The repository's, by http; it wants the token."""
+    folder: Path
+    work: Path
+    settings: dict[str, Any]
+
+    def checkout(self, rev: str) -> Path:
+        """What actions/checkout leaves: one commit, no branch, no token."""
+        folder = self.work / "checkout"
+        make_repo(folder, commit=False)
+        git(folder, "remote", "add", "origin", self.address)
+        git(folder, "-c", f"http.extraheader={basic()}", "fetch", "-q", "--depth=1", "origin", rev)
+        git(folder, "checkout", "-q", "FETCH_HEAD")
+        return folder
+
+
+def basic() -> str:
+    import base64
+
+    return f"Authorization: Basic {base64.b64encode(b'x-access-token:token-of-ada').decode()}"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlgit: Script) -> Iterator[Place]:
+    """A repository on GitHub with workflows, a run of main and one of a branch with an evil name, which is proposed."""
+    need("github", github.is_here())
+    remote, folder = tmp_path / "srv/remote.git", tmp_path / "clone"
+    make_repo(remote, commit=False, bare=True)
+    make_repo(folder)
+    for words in (("http.receivepack", "true"), ("uploadpack.allowAnySHA1InWant", "true")):
+        git(remote, "config", *words)
+    with (
+        github.serving(remote) as there,
+        git_http.serving(remote.parent, only="x-access-token:token-of-ada") as served,
+    ):
+        monkeypatch.setenv("GITHUB_API_URL", there.address)
+        monkeypatch.setenv("GH_TOKEN", "token-of-ada")
+        forge = {"kind": "github", "repository": NAME, "api": there.address}
+        settings = {"project": "churn", "forge": forge}
+        (folder / "mlgit.yaml").write_text(json.dumps(settings))
+        (folder / "train.py").write_text(TRAIN.replace("SCORE", "0.8"))
+        mlgit("ci", "init", "--python", "", "--install", "", "--secret", "WORD", cwd=folder)
+        git(folder, "add", ".")
+        git(folder, "commit", "-qm", "main")
+        git(folder, "remote", "add", "origin", str(remote))
+        git(folder, "push", "-q", "origin", "main")
+        mlgit("run", "-n", "before", "--", sys.executable, "train.py", cwd=folder)
+        git(folder, "checkout", "-q", "-b", EVIL)
+        (folder / "train.py").write_text(TRAIN.replace("SCORE", "0.9"))
+        git(folder, "commit", "-qam", "better")
+        mlgit("run", "-n", "after", "--", sys.executable, "train.py", cwd=folder)
+        mlgit("push", cwd=folder)
+        mlgit("pr", "open", cwd=folder)
+        there.comments.clear()  # what opening said itself
+        yield Place(there, f"{served}/remote.git", folder, tmp_path, settings)
+
+
+@pytest.fixture
+def job(place: Place, mlgit: Script, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Call `mlgit ci report` as a job does, for an event; what it said, then the job's summary."""
+
+    def call(event: dict[str, Any], *, check: bool = True, **environ: str) -> str:
+        for name, value in {"GITHUB_ACTIONS": "true", **environ}.items():
+            monkeypatch.setenv(name, value)
+        (place.work / "event.json").write_text(json.dumps(event))
+        (place.work / "summary.md").write_text("")
+        monkeypatch.setenv("GITHUB_EVENT_PATH", str(place.work / "event.json"))
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(place.work / "summary.md"))
+        folder = place.work / "checkout"
+        done = mlgit("ci", "report", cwd=folder if folder.exists() else place.checkout(EVIL), check=check)
+        return f"{done.stdout}{done.stderr}{(place.work / 'summary.md').read_text()}"
+
+    return call
+
+
+def test_a_job_with_one_commit_and_no_runs_reports_on_its_pull_request_or_its_branchs(
+    place: Place, job: Callable[..., str]
+):
+    said = job({"pull_request": {"number": 1}}, GITHUB_EVENT_NAME="pull_request")
+
+    (comment,) = place.there.comments.values()
+    assert "accuracy 0.92, \\+0.1 better" in comment["body"]
+    assert said.startswith("#1: accuracy 0.92")
+    assert f"[#1](https://github.com/{NAME}/pull/1): accuracy 0.92" in said
+    assert "token-of-ada" not in (place.work / "checkout/.git/config").read_text()
+
+    first = job({"ref": f"refs/heads/{EVIL}"}, GITHUB_EVENT_NAME="push", GITHUB_REF_NAME=EVIL)
+    again = job({"inputs": {"number": "1"}}, GITHUB_EVENT_NAME="workflow_dispatch", GITHUB_REF_NAME="main")
+    other = job({}, GITHUB_EVENT_NAME="push", GITHUB_REF_NAME="other")
+    wrong = job({"inputs": {"number": "1; x"}}, check=False, GITHUB_EVENT_NAME="workflow_dispatch")
+
+    assert first == again == said
+    assert len(place.there.comments) == 1
+    assert other == "other has no open pull request: there is nothing to report on.\n"
+    assert "'1; x' is no number of a pull request" in wrong
+
+
+def test_a_token_that_may_only_read_leaves_the_report_in_the_summary(place: Place, job: Callable[..., str]):
+    repos = {"head": {"repo": {"full_name": "eve/churn"}}, "base": {"repo": {"full_name": NAME}}}
+
+    said = job({"pull_request": {"number": 1, **repos}}, GITHUB_EVENT_NAME="pull_request")
+
+    assert place.there.comments == {}
+    assert "### accuracy 0.92, \\+0.1 better" in said
+    assert "nothing was posted, the report is in the job's summary" in said
+
+
+def test_the_report_runs_whole_and_a_branchs_name_is_never_code(place: Place):
+    for event, told in (("pull_request", {"pull_request": PULL}), ("push", {"ref": f"refs/heads/{EVIL}"})):
+        place.there.comments.clear()
+
+        said = act(place, "report", event, told)
+
+        (comment,) = place.there.comments.values()
+        assert "accuracy 0.92, \\+0.1 better" in comment["body"]
+        assert "#1: accuracy 0.92" in said
+    assert not [*place.work.rglob("pwned")]
+
+
+def test_a_push_trains_a_sweep_in_rounds_until_it_is_done(place: Place):
+    (place.folder / "mlgit.yaml").write_text(json.dumps(place.settings | {"ci": {"at_once": 2}}))
+    (place.folder / "train.py").write_text(
+        "import mlgit, os\nassert not {'GH_TOKEN', 'INPUT_TOKEN'} & {*os.environ}\n"
+        "assert os.environ['WORD'] == 'a word'\n"
+        "run = mlgit.init(config={'lr': 0.5})\nrun.log({'accuracy': 1 - run.config['lr']})\n"
+    )
+    sweep = {
+        "program": "train.py", "method": "bayes", "run_cap": 5, "metric": {"name": "accuracy", "goal": "maximize"},
+        "parameters": {"lr": {"min": 0.1, "max": 0.9}},
+    }  # fmt: skip
+    (place.folder / "sweep.yaml").write_text(json.dumps(sweep))
+    message = '";touch pwned;$(touch pwned)\n\nMlgit-Sweep: sweep.yaml\n'
+    git(place.folder, "add", ".")
+    git(place.folder, "commit", "-qm", message)
+    git(place.folder, "push", "-q", "origin", EVIL)
+    refs = {*git(place.folder, "ls-remote", "origin").split()[1::2]}
+    token = "token-of-ada"
+
+    first = act(place, "experiment", "push", {"ref": f"refs/heads/{EVIL}", "head_commit": {"message": message}})
+    trained = runs(place)
+    ((workflow, branch, inputs),) = place.there.dispatched
+    act(place, "experiment", "workflow_dispatch", {"inputs": inputs})
+    idle = act(place, "experiment", "push", {"ref": f"refs/heads/{EVIL}", "head_commit": {"message": "no trailer"}})
+
+    assert (workflow, branch) == ("mlgit-experiment.yml", EVIL)
+    assert inputs == {"commit": git(place.folder, "rev-parse", "HEAD"), "part": "2"}
+    assert (len(trained), len(runs(place)), len(place.there.dispatched)) == (4, 5, 1)
+    made = {*git(place.folder, "ls-remote", "origin").split()[1::2]} - refs - {"refs/heads/mlgit-assets"}
+    assert all(ref.startswith(("refs/heads/exp/", "refs/mlgit/")) for ref in made)  # which no trigger hears
+    assert place.there.comments
+    assert "Trial" in first
+    assert "Train" not in idle
+    assert token not in first
+    assert not [*place.work.rglob("pwned")]
+
+
+def runs(place: Place) -> list[str]:
+    found = git(place.folder, "ls-remote", "origin", "refs/heads/exp/churn/*")
+    return [line for line in found.splitlines() if "before" not in line and "after" not in line]
+
+
+PULL = {"number": 1, "head": {"ref": EVIL, "repo": {"full_name": NAME}}, "base": {"repo": {"full_name": NAME}}}
+STANDS_IN = {
+    "checkout": """
+name: checkout
+description: One commit, and no token; act calls it only where it is told which one
+inputs: {ref: {required: true}, persist-credentials: {}}
+runs:
+  using: composite
+  steps:
+    - env: {REF: "${{ inputs.ref }}"}
+      shell: bash
+      run: |
+        git init -q . && git remote add origin "$REMOTE"
+        git -c http.extraheader="$HEADER" fetch -q --depth 1 origin "$REF" && git checkout -q FETCH_HEAD
+""",
+    "upload-artifact": """
+name: upload
+description: "Into $ARTIFACTS"
+inputs: {name: {required: true}, path: {required: true}, overwrite: {}, if-no-files-found: {}, include-hidden-files: {}}
+runs:
+  using: composite
+  steps:
+    - env: {NAME: "${{ inputs.name }}", FROM: "${{ inputs.path }}"}
+      shell: bash
+      run: |
+        mkdir -p "$ARTIFACTS/$NAME"
+        if [ -d "$FROM" ]; then cp -r "$FROM/." "$ARTIFACTS/$NAME"; else cp "$FROM" "$ARTIFACTS/$NAME"; fi
+""",
+    "download-artifact": """
+name: download
+description: "From $ARTIFACTS"
+inputs: {name: {default: ""}, pattern: {default: ""}, path: {required: true}}
+runs:
+  using: composite
+  steps:
+    - env: {NAME: "${{ inputs.name }}", PATTERN: "${{ inputs.pattern }}", TO: "${{ inputs.path }}"}
+      shell: bash
+      run: |
+        mkdir -p "$TO"
+        if [ "$NAME" ]; then cp -r "$ARTIFACTS/$NAME/." "$TO"; else cp -r "$ARTIFACTS"/$PATTERN "$TO"; fi
+""",
+}
+NOTHING = "{name: nothing, description: '', runs: {using: composite, steps: [{shell: sh, run: 'true'}]}}"
+
+
+def act(place: Place, workflow: str, event: str, told: dict[str, Any]) -> str:
+    """What act says that runs *workflow* for *event*, at the head of the branch; what is a checkout there is one."""
+    program = BIN / "act"
+    need("act", program.exists())
+    shutil.rmtree(place.work / "checkout", ignore_errors=True)
+    here, stands = place.checkout(EVIL), []
+    used = {
+        found
+        for path in (here / ".github").rglob("*.yml")
+        for found in re.findall(r"uses: ([\w/-]+@[0-9a-f]{40})", path.read_text())
+    }
+    for uses in used:
+        name = uses.partition("@")[0].rpartition("/")[2]
+        if not (folder := place.work / f"action-{name}").exists():
+            make_repo(folder, commit=False)
+            (folder / "action.yml").write_text(STANDS_IN.get(name, NOTHING))
+            git(folder, "add", ".")
+            git(folder, "commit", "-qm", "x")
+        stands += ["--local-repository", f"{uses}={folder}"]
+    shutil.rmtree(place.work / "artifacts", ignore_errors=True)
+    (place.work / "event.json").write_text(
+        json.dumps({**told, "repository": {"default_branch": "main", "full_name": NAME}})
+    )
+    env = {name: value for name, value in os.environ.items() if name not in ("GH_TOKEN", "GITHUB_TOKEN")}
+    env |= {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(place.work)}
+    done = subprocess.run(
+        [program, event, "-W", WORKFLOWS[workflow].path, "-e", place.work / "event.json", *stands,
+         "-P", "ubuntu-latest=-self-hosted", "-s", "GITHUB_TOKEN=token-of-ada", "-s", "WORD=a word",
+         "--env", f"GITHUB_API_URL={place.there.address}", "--env", f"GITHUB_REF_NAME={EVIL}",
+         "--env", f"REMOTE={place.address}", "--env", f"HEADER={basic()}",
+         "--env", f"ARTIFACTS={place.work / 'artifacts'}", "--no-cache-server",
+         "--action-cache-path", place.work / "cache"],
+        cwd=here, env=env, capture_output=True, text=True, check=False, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
