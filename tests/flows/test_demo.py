@@ -64,7 +64,7 @@ def test_the_story_goes_on_with_the_sweeps_own_best_trial(demo: Demo, mlgit: Mlg
 def test_the_page_shows_the_report_and_its_charts_with_nothing_beside_it(demo: Demo) -> None:
     page = (demo.folder / "pull-request.html").read_text()
 
-    assert page.count('src="data:image/png;base64,') == 2
+    assert page.count('src="data:image/png;base64,') == 3
     assert "better than main&#39;s baseline." in page
     assert 'src="http' not in page
 
@@ -155,5 +155,5 @@ def test_what_it_says_about_where_to_look_is_so(demo: Demo) -> None:
     assert plain
     assert "-accuracy: 0.9" in subprocess.run(plain[1].split(), cwd=demo.folder, capture_output=True, text=True).stdout
     assert f"cd {demo.folder}\n" in where
-    assert "2 pictures in .git/mlgit/forge/assets, and on the branch mlgit-assets" in where
+    assert "3 pictures in .git/mlgit/forge/assets, and on the branch mlgit-assets" in where
     assert len(demo.repo.git("ls-tree", "-r", "--name-only", "mlgit-assets").splitlines()) == 2
