@@ -156,4 +156,4 @@ def test_what_it_says_about_where_to_look_is_so(demo: Demo) -> None:
     assert "-accuracy: 0.9" in subprocess.run(plain[1].split(), cwd=demo.folder, capture_output=True, text=True).stdout
     assert f"cd {demo.folder}\n" in where
     assert "3 pictures in .git/mlgit/forge/assets, and on the branch mlgit-assets" in where
-    assert len(demo.repo.git("ls-tree", "-r", "--name-only", "mlgit-assets").splitlines()) == 2
+    assert len(demo.repo.git("ls-tree", "-r", "--name-only", "mlgit-assets").splitlines()) == 3
