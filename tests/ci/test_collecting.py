@@ -102,6 +102,23 @@ def test_all_runs_and_their_sweep_are_pushed_at_once_over_http(place: Place, mlg
     place.far.git("fsck", "--strict")
 
 
+def test_a_job_pushes_by_its_token_which_lies_on_no_disk(place: Place, mlgit: Mlgit, tmp_path: Path) -> None:
+    place.far.git("config", "http.receivepack", "true")
+    place.hand_over(1)
+    with serving(tmp_path, only="x-access-token:token-of-ada") as address:
+        place.here.git("remote", "set-url", "origin", f"{address}/far.git")
+        api = f"forge: {{repository: ada/digits, api: '{address}'}}\n"
+        (place.here.folder / "mlgit.yaml").write_text(f"project: digits\n{api}")
+        env = os.environ | {"GITHUB_ACTIONS": "true", "GH_TOKEN": "token-of-ada", "GITHUB_API_URL": address}
+        words = ("ci", "collect", "--plan", str(place.plan_file), "--json", str(place.handed))
+
+        done = mlgit(*words, cwd=place.here.folder, env=env, check=False)
+
+    assert done.stdout, done.stderr
+    assert len(json.loads(done.stdout)["pushed"]) == 2
+    assert not any(b"token-of-ada" in file.read_bytes() for file in place.here.folder.rglob("*") if file.is_file())
+
+
 def test_another_clone_that_collects_the_same_finds_it_there(place: Place, tmp_path: Path, mlgit: Mlgit) -> None:
     place.hand_over(1)
     words = ("ci", "collect", "--plan", str(place.plan_file), str(place.handed))
@@ -127,6 +144,16 @@ def test_what_is_missing_and_what_never_ran_is_named_and_the_rest_is_pushed(plac
     assert "it ended with exit code 127 before it began to record" in told.stdout
     assert "3\trates-3\tmissing\t\tnothing of it was handed over" in told.stdout
     assert sweeps.find(place.here, "digits", "abcd2345").state.value == "running"
+
+
+def test_where_every_job_has_died_all_is_missing(place: Place, mlgit: Mlgit) -> None:
+    words = ("ci", "collect", "--plan", str(place.plan_file), "--json", str(place.handed))
+
+    told = mlgit(*words, cwd=place.here.folder, check=False)
+
+    assert told.returncode == 1
+    assert json.loads(told.stdout)["next"] == {"runs": 0, "part": 0, "again": [1, 2, 3]}
+    assert "is not there: nothing was handed over in it" in told.stderr
 
 
 def test_what_was_preempted_is_to_be_done_again(place: Place) -> None:

@@ -35,7 +35,7 @@ _MOST = 200
               help="Add a table as Markdown.  [default: $GITHUB_STEP_SUMMARY]")  # fmt: skip
 @click.option("--json", "json_", is_flag=True, help="Print what has become of each trial, and what is next, as JSON.")
 @click.argument("folders", nargs=-1, required=True, metavar="DIR...",
-                type=click.Path(path_type=Path, exists=True, file_okay=False))  # fmt: skip
+                type=click.Path(path_type=Path, file_okay=False))  # fmt: skip
 def command(
     plan_file: Path, remote_name: str | None, folders: tuple[Path, ...], outputs: Path | None,
     summary_file: Path | None, json_: bool,
@@ -62,7 +62,11 @@ def command(
     remote: Remote | None = wiring.remote(place, _address(remote_name or "origin"))
     if remote_name is None and remote and not remote.is_known:
         remote = None
-    told = collecting.collect(place, plan, folders, remote=remote)
+    there = [folder for folder in folders if folder.is_dir()]  # where every job has died, nobody has made it
+    for folder in folders:
+        if folder not in there:
+            output.note(f"{folder} is not there: nothing was handed over in it")
+    told = collecting.collect(place, plan, there, remote=remote)
     if summary_file:
         _append(summary_file, summary(plan, told))
     if outputs:
