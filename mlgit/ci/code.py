@@ -99,9 +99,9 @@ def _message(code: Code) -> tuple[list[Trailer], list[str]]:
     separate = ("-c", "trailer.separators=:")
     told = ("--no-show-signature", "-1", "--format=%(trailers:only=true,unfold=true)%x00%B", "--end-of-options")
     found, _, message = code.repo.git(*separate, "log", *told, code.commit).partition("\0")
-    lines = message.splitlines()
+    lines = message.split("\n")  # as git has it: there are more ends of lines in Unicode
     placed, at = list[Trailer](), len(lines)
-    for text in reversed([line for line in found.splitlines() if line]):
+    for text in reversed([line for line in found.split("\n") if line]):
         key, _, value = text.partition(":")
         while at > 0 and not lines[at - 1].startswith(key):
             at -= 1

@@ -138,8 +138,11 @@ def read(text: str | bytes, *, source: str) -> Plan:
             Job(runs_on=_words(one["runs_on"]), trials=tuple(map(int, one["trials"]))) for one in data.pop("jobs")
         )
         later = tuple(map(int, data["later"]))
+        _words(
+            [data["commit"], data["project"], data["folder"], *(text for one in trials for text in (one.id, one.name))]
+        )
         return Plan(**{**data, "trials": trials, "jobs": jobs, "later": later, "notes": _words(data["notes"])})
-    except (ValueError, TypeError, KeyError) as exc:
+    except (ValueError, TypeError, KeyError, RecursionError) as exc:
         raise UsageError(f"{source} is no plan of this mlgit: {exc}.", fix="mlgit ci plan -o FILE") from None
 
 

@@ -110,7 +110,7 @@ def _said(plan: Plan, search: Searched | None) -> str:
     many = figures.count(len(plan.trials), "trial" if search else "run")
     if search and len(plan.trials) < search.whole:
         many = f"{len(plan.trials):,} of {search.whole:,} trials"
-    who = f"sweep {search.name} ({search.id}, {search.method}): " if search else ""
+    who = f"sweep {escape.line(search.name, 80)} ({search.id}, {search.method}): " if search else ""
     runners = sorted({", ".join(job.runs_on) for job in plan.jobs})
     where = " or ".join(f"[{labels}]" if "," in labels else labels for labels in runners)
     most, count = max(plan.limit(job) for job in plan.jobs), len(plan.jobs)

@@ -100,8 +100,8 @@ def _problem(options: CiOptions) -> tuple[tuple[str, ...], str] | None:
     labels: list[tuple[tuple[str, ...], Labels]] = [(("runs_on",), options.runs_on)]
     labels += [(("runners", str(n), "runs_on"), choice.runs_on) for n, choice in enumerate(options.runners)]
     for where, names in labels:
-        if not names or not all(names):
-            return where, "expected a label at least, and none that is empty"
+        if not names or not all(name.strip() and name.isprintable() for name in names):
+            return where, "expected a label at least, each of characters that can be seen"
     try:
         is_empty = options.command is not None and not options.words
     except ValueError as exc:

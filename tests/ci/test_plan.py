@@ -74,8 +74,12 @@ def test_what_only_the_machine_of_a_trial_knows_is_filled_in_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"version": 2}', '{"version": 1}', plan.written(TWO).replace('"gpu"', "7"), b"\xff"]
-)
+    "text",
+    [
+        "", "[]", "{", pytest.param("[" * 100_000, id="deep"), '{"version": 2}', '{"version": 1}', b"\xff",
+        *(plan.written(TWO).replace(text, "7") for text in ('"gpu"', '"rates-1"', '"digits"', f'"{"c" * 40}"')),
+    ],
+)  # fmt: skip
 def test_what_is_no_plan_is_refused(text: str | bytes) -> None:
     with pytest.raises(UsageError, match=r"plan\.json is no plan of this mlgit"):
         plan.read(text, source="plan.json")

@@ -141,6 +141,24 @@ def test_a_line_that_is_no_trailer_is_told_of(project: Repo, mlgit: Script, mess
     assert found["notes"][0].startswith(f"Mlgit-Run in line {line} of its message is no trailer")
 
 
+@pytest.mark.parametrize("end", ["\u2028", "\x0b", "\x1c"])
+def test_what_git_has_on_one_line_is_one_trailer(project: Repo, mlgit: Script, end: str) -> None:
+    put(project, message=f"x\n\nMlgit-Run: lr=1{end}Mlgit-Run: lr=2")
+
+    refused = mlgit("ci", "plan", check=False)
+
+    assert refused.returncode == 2
+    assert "holds what stands on no line of a message" in refused.stderr
+
+
+def test_a_sweeps_name_is_no_line_that_a_runner_takes_for_a_command(project: Repo, mlgit: Script) -> None:
+    put(project, {"sweep.yaml": f'name: "x\\n::set-output name=a::b"\n{SWEEP}'}, message="x\n\nMlgit-Sweep: sweep.yaml")
+
+    said = mlgit("ci", "plan").stdout
+
+    assert "sweep x ::set-output" in said.splitlines()[0]
+
+
 def test_the_result_of_a_run_asks_for_nothing(project: Repo, mlgit: Script) -> None:
     put(project, message="x\n\nMlgit-Run: yes\nMlgit-Result: {}")
 

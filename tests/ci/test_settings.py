@@ -54,6 +54,7 @@ def test_a_job_takes_as_many_trials_as_its_time_does() -> None:
         ("ci:\n  at_once: -1", "mlgit.yaml:2: ci.at_once: expected a number above 0, found -1."),
         ("ci:\n  runs_on: []", "mlgit.yaml:2: ci.runs_on: expected a label at least"),
         ("ci:\n  runners:\n  - when: {a: 1}\n    runs_on: ['']", "mlgit.yaml:4: ci.runners.0.runs_on: expected"),
+        ('ci:\n  runs_on: ["a\\nb"]', "mlgit.yaml:2: ci.runs_on: expected a label at least"),
         ("ci:\n  command: ''", "mlgit.yaml:2: ci.command: expected a command."),
         ('ci:\n  command: "\'a"', "mlgit.yaml:2: ci.command: it cannot be read: no closing quotation."),
         ("ci:\n  runner: [x]", "mlgit.yaml:2: ci.runner"),
