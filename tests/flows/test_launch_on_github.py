@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import runners
 from tests.contracts import launching
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -21,9 +20,8 @@ def test_a_run_made_on_githubs_runners_comes_here(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, mlgit: Script
 ):
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("MINE", runners.TOKEN)
     with launching.actions(tmp_path_factory) as place:
-        settings = {"repository": "acme/churn", "api": place.settings.api, "token": "MINE", "poll_seconds": 0.1}
+        settings = {"repository": "acme/churn", "api": place.settings.api, "poll_seconds": 0.1}
         (place.folder / "mlgit.yaml").write_text(
             json.dumps({"project": "churn", "queues": {"gh": {"actions": settings}}})
         )
