@@ -192,18 +192,20 @@ class Quarantine:
         }  # fmt: skip
         try:
             packed = self._unpack(bundle, env, limits)
-            reached = self._run("rev-list", "--objects", tip, f"^{above}", env=env)
+            # not the paths: two hundred kilobytes of folders in folders have gigabytes of them
+            listed = ("rev-list", "--objects", "--no-object-names", "--timestamp")  # that stands before commits alone
+            reached = self._run(*listed, tip, f"^{above}", env=env)
         except GitError as exc:
             raise BundleError("Git finds it damaged, or not whole.", why=_first_words(exc)) from None
-        lines = reached.decode(errors="replace").splitlines()
-        known = {line.partition(" ")[0] for line in lines}
+        lines = reached.decode().splitlines()
+        known = {line.rpartition(" ")[2] for line in lines}
         extra = _ids(packed.with_suffix(".idx"), len(tip) // 2)
         appended = len(extra) - count  # what its objects were changes of, which git has put beside them
         if len(extra - known) > appended:
             raise BundleError(f"It holds {len(extra - known) - appended:,} objects that its branch does not lead to.")
         for suffix in (".pack", ".idx"):
             packed.with_suffix(suffix).rename(self.apart.git_dir / "objects/pack" / f"{packed.stem}{suffix}")
-        return frozenset(line for line in lines if " " not in line)
+        return frozenset(line.rpartition(" ")[2] for line in lines if " " in line)
 
     def _unpack(self, bundle: Bundle, env: Mapping[str, str], limits: Limits) -> Path:
         args = ("index-pack", "--strict", "--fix-thin", "--threads=1", f"--max-input-size={limits.bytes}", "--stdin")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import resource
 import subprocess
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -458,6 +460,33 @@ def test_a_bundle_that_is_too_much_is_not_unpacked(place: Place, limits: Limits,
     told = collect(place, limits=limits)
 
     assert why in next(iter(told.refused.values())).replace("1,000", "1000")
+
+
+def test_long_paths_cost_no_more_than_their_names(place: Place, tmp_path: Path) -> None:
+    writer = place.job.writer()
+    tree = writer.tree({"x": Entry("100644", writer.blob(b"x"))})
+    for _ in range(800):  # of 320 million characters in all
+        tree = writer.tree({"d" * 1000: Entry("40000", tree)})
+    writer.flush()
+    rebuilt(place, (b"40000", b"z", tree))
+    found = bundle.read(place.folder(1) / "trial-1.bundle")
+
+    with bundle.quarantine(place.here, tmp_path / "apart") as quarantine, no_room_beyond(256 << 20):
+        commits = quarantine.take(found, Limits(), above=place.plan.commit)
+
+    assert commits == set(found.refs.values())
+
+
+@contextlib.contextmanager
+def no_room_beyond(size: int) -> Iterator[None]:
+    """For this process and those that it starts, *size* more bytes of memory than now."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def test_a_pack_that_unpacks_to_more_than_it_says_is_stopped(place: Place) -> None:
