@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,12 @@ Known = Iterable[tuple[str, str]]
 """What a word may be, and beside each what it is about: a run's name, the aliases of a version; or nothing."""
 
 
-class Name(click.ParamType):  # type: ignore[type-arg]  # click 8.1, which we take too, has no such argument
+class Name(click.ParamType, abc.ABC):  # type: ignore[type-arg]  # click 8.1, which we take too, has no such argument
     """What is called by a text; each kind of it says what there is."""
 
+    @abc.abstractmethod
     def known(self, place: Place, typed: str) -> Known:
         """What there is in *place* that goes on as *typed*, or might: what does not is left out."""
-        raise NotImplementedError
 
     def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """What begins so, or is about what does; nothing outside of a repository."""
