@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from mlgit.errors import NotFoundError
@@ -17,10 +18,20 @@ def dispatch(rest: Rest, repository: str, workflow: str, *, ref: str, inputs: Ma
     """
     path = f"repos/{repository}/actions/workflows/{quote(workflow, safe='')}/dispatches"
     try:
-        told = rest.post(path, {"ref": ref, "inputs": dict(inputs), "return_run_details": True})
+        told = post(rest, path, {"ref": ref, "inputs": dict(inputs), "return_run_details": True})
     except RefusedError as exc:
         if exc.status not in (404, 422):
             raise
         fix = f"mlgit ci init, and have what it writes on the default branch and on {ref}"
         raise NotFoundError(f"{workflow} of {repository} cannot be started for {ref}.", why=exc.said, fix=fix) from None
     return str(told["html_url"]) if isinstance(told, dict) and "html_url" in told else ""
+
+
+def post(rest: Rest, path: str, content: Mapping[str, Any]) -> Any:
+    """What comes of a dispatch of *content* to *path*; None from a server that tells nothing of the run."""
+    try:
+        return rest.post(path, content)
+    except RefusedError as exc:
+        if exc.status != 422 or "return_run_details" not in exc.said:
+            raise
+        return rest.post(path, {name: value for name, value in content.items() if name != "return_run_details"})

@@ -31,6 +31,8 @@ _APART = 1.0
 _SECONDS, _HURRIED = 30.0, 3.0
 _IDEMPOTENT = ("GET", "PATCH")
 """What does no harm when it is done twice."""
+_PART = 2**16
+"""Bytes that are read at once."""
 _TOKEN = re.compile(r"[!-~]+")
 _NEXT = re.compile(r'[?&]page=(\d+)[^<>]*>;\s*rel="next"')
 
@@ -84,6 +86,20 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
+def _content(answer: Any, *, parsed: bool, most: int | None) -> Any:
+    """What *answer* holds, as `Rest._answer` gives it; nothing of a refusal, which is read for its message."""
+    if parsed or answer.status_code >= 400:
+        return answer.json() if answer.content and answer.status_code < 400 else None
+    if most is None:
+        return answer.content
+    found = bytearray()
+    for part in answer.iter_content(_PART):  # unpacked, if it came packed
+        found += part
+        if len(found) >= most:
+            break
+    return bytes(found[:most])
+
+
 @dataclass(frozen=True)
 class Rest:
     """What answers at *api*, for who has the *credential*."""
@@ -105,14 +121,14 @@ class Rest:
         """What is at *path*, read from JSON. Raises `RefusedError`, `SilentError`, `UsageError`."""
         return self._read(path, params).told
 
-    def text(self, path: str) -> str:
-        """What is at *path*, as text, wherever GitHub keeps it. Raises as `get` does."""
-        return bytes(self._answer("GET", path, parsed=False)[0].content).decode(errors="replace")
+    def text(self, path: str, *, most: int | None = None) -> str:
+        """What is at *path*, as text, wherever GitHub keeps it; *most* bytes of it. Raises as `get` does."""
+        return bytes(self._answer("GET", path, parsed=False, most=most)[1]).decode(errors="replace")
 
-    def raw(self, path: str, **params: Any) -> bytes:
-        """The file at *path*, as it is. Raises as `get` does."""
+    def raw(self, path: str, *, most: int | None = None, **params: Any) -> bytes:
+        """The file at *path*, as it is; *most* bytes of it. Raises as `get` does."""
         headers = {"Accept": "application/vnd.github.raw+json"}
-        return bytes(self._answer("GET", path, parsed=False, params=params, headers=headers)[0].content)
+        return bytes(self._answer("GET", path, parsed=False, most=most, params=params, headers=headers)[1])
 
     def post(self, path: str, content: Mapping[str, Any] | None = None) -> Any:
         """What comes of *content* there, read from JSON; None where nothing comes. Raises as `get` does.
@@ -209,9 +225,10 @@ class Rest:
         writes: bool | None = None,
         again: bool | None = None,
         parsed: bool = True,
+        most: int | None = None,
         **more: Any,
     ) -> tuple[Any, Any]:
-        """GitHub's answer, and what it says in JSON."""
+        """GitHub's answer, and what it says in JSON; its bytes, up to *most*, where they are not to be *parsed*."""
         import requests
 
         address = path if path.startswith(f"{self.api.removesuffix('/v3')}/") else f"{self.api}/{path}"
@@ -221,8 +238,8 @@ class Rest:
             last = tried == self.tries - 1
             self._signed(writes=writes)
             try:
-                answer = self._session.request(method, address, **more)
-                told = answer.json() if parsed and answer.content and answer.status_code < 400 else None
+                with self._session.request(method, address, stream=not parsed, **more) as answer:
+                    told = _content(answer, parsed=parsed, most=most)
             except (requests.RequestException, ValueError) as exc:  # half an answer, no JSON, led to no address
                 if again and not last:
                     self._wait(0.5 * 2**tried, "it does not answer")

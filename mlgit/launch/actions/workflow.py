@@ -9,11 +9,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlgit.errors import MlgitError, NotFoundError
-from mlgit.forge.github.answers import RefusedError
+from mlgit.forge.github import dispatching
+from mlgit.forge.github.actions import Actions
 from mlgit.launch.actions import pushed, workflow_runs
 
 if TYPE_CHECKING:
-    from mlgit.forge.github.rest import Rest
+    from mlgit.forge.github.answers import RefusedError
     from mlgit.launch.actions.request import Settings
 
 _APPEARS = 60.0
@@ -33,31 +34,16 @@ class Workflow:
         return self.settings.repository or pushed.repository(".")
 
     @cached_property
-    def _github(self) -> Rest:
-        return self.settings.github(self.repository)
-
-    @property
-    def _path(self) -> str:
-        return f"repos/{self.repository}/actions"
-
-    @property
-    def _runs(self) -> str:
-        return f"{self._path}/workflows/{self.settings.workflow}/runs"
+    def _actions(self) -> Actions:
+        return Actions(self.settings.github(self.repository), self.repository)
 
     def find(self, key: str) -> str | None:
         """The run that *key* has started, however long ago."""
-        runs = self._github.pages(self._runs, "workflow_runs", event="workflow_dispatch")
-        return workflow_runs.named(runs, key)
+        return workflow_runs.named(self._actions.runs(self.settings.workflow, event="workflow_dispatch"), key)
 
     def dispatch(self, path: str, content: Mapping[str, Any]) -> str | None:
         """Post *content* to *path*; the run that this begins, None from a server that does not tell."""
-        try:
-            told = self._github.post(path, content)
-        except RefusedError as exc:
-            if exc.status != 422 or "return_run_details" not in exc.said:
-                raise
-            older = {name: value for name, value in content.items() if name != "return_run_details"}
-            told = self._github.post(path, older)
+        told = dispatching.post(self._actions.rest, path, content)
         return str(told["workflow_run_id"]) if told else None
 
     def appearing(self, key: str) -> str | None:
@@ -84,14 +70,8 @@ class Workflow:
         late = self._late() if len(numbers) > 1 else []
         found = {str(run["id"]): run for run in late if str(run["id"]) in numbers}
         for number in sorted(numbers - set(found)):
-            try:
-                found[number] = self._github.get(f"{self._path}/runs/{number}")
-            except RefusedError as exc:
-                if exc.status != 404:
-                    raise
-                self._github.get(
-                    f"repos/{self.repository}"
-                )  # which raises where it is the repository that is not there
+            if (run := self._actions.run(number)) is not None:
+                found[number] = run
         return found
 
     def run(self, number: str, job: str) -> Any:
@@ -102,29 +82,16 @@ class Workflow:
 
     def tasks(self, number: str) -> dict[int, Mapping[str, Any]]:
         """The jobs of the run *number*, each by the number of the task that it does."""
-        jobs = self._github.pages(f"{self._path}/runs/{number}/jobs", "jobs", filter="latest")
-        return workflow_runs.numbered(jobs)
+        return workflow_runs.numbered(self._actions.jobs(number))
 
     def printed(self, job: int) -> list[str]:
         """The lines of *job*, which has ended; none where it never began. Raises `NotFoundError` for what is gone."""
-        try:
-            return workflow_runs.lines(self._github.text(f"{self._path}/jobs/{job}/logs"))
-        except RefusedError as exc:
-            if exc.status == 410:
-                raise NotFoundError(f"GitHub has thrown away what the job {job} printed.", why=exc.why) from None
-            if exc.status != 404:
-                raise
-            return []
+        return workflow_runs.lines(self._actions.log(job))
 
     def cancel(self, number: str) -> None:
         """End the run *number*, if it has not ended meanwhile."""
-        try:
-            self._github.post(f"{self._path}/runs/{number}/cancel")
-        except RefusedError as exc:
-            if exc.status != 409:
-                raise
+        self._actions.cancel(number)
 
     def _late(self) -> list[Any]:
         """The latest hundred runs."""
-        found: list[Any] = self._github.get(self._runs, event="workflow_dispatch", per_page=100)["workflow_runs"]
-        return found
+        return self._actions.late(self.settings.workflow, event="workflow_dispatch")

@@ -1,31 +1,18 @@
-"""What GitHub tells of a workflow's runs and their jobs, in our words."""
+"""What GitHub tells of the launch workflow's runs and their jobs, of which each is a task (pure)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlgit.core.job import GONE, JobState, Standing
+from mlgit.forge.github import workflow_runs
 
 COMMAND = "Run the command"
 """The step of the workflow that runs it; of those after it, the one that fails is called what became of it."""
 _TIMED_OUT = "timed out after"
 _BEGINS, _ENDED = "--- mlgit: begins ---", "--- mlgit: ended ---"
 """What the workflow prints around what the command prints."""
-_STAMP = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z ?")
-
-# https://docs.github.com/rest/actions/workflow-runs: a run's status and conclusion; a job's are among them
-_UNDER_WAY = {"in_progress": JobState.RUNNING}
-_ENDS = {
-    "success": JobState.SUCCEEDED, "neutral": JobState.SUCCEEDED, "failure": JobState.FAILED,
-    "startup_failure": JobState.FAILED, "cancelled": JobState.CANCELLED, "skipped": JobState.CANCELLED,
-    "timed_out": JobState.TIMED_OUT, "stale": JobState.LOST,
-}  # fmt: skip
-_REASONS = {
-    "startup_failure": "GitHub could not start the workflow", "stale": "GitHub has given it up",
-    "action_required": "somebody has to approve it on GitHub",
-}  # fmt: skip
 
 
 def named(runs: Iterable[Mapping[str, Any]], key: str) -> str | None:
@@ -44,7 +31,7 @@ def task(run: Mapping[str, Any], tasks: Mapping[int, Mapping[str, Any]], number:
         return _job(tasks[number])
     if tasks and run["status"] == "completed":
         return GONE
-    return _run(run)
+    return workflow_runs.standing(run)
 
 
 def numbered(jobs: Iterable[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
@@ -59,7 +46,7 @@ def numbered(jobs: Iterable[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
 
 def lines(log: str) -> list[str]:
     """What the command printed, of a job's *log*."""
-    found = [_STAMP.sub("", line) for line in log.removesuffix("\n").split("\n")]
+    found = workflow_runs.lines(log)
     if _BEGINS not in found:
         return []
     found = found[found.index(_BEGINS) + 1 :]
@@ -70,15 +57,8 @@ def lines(log: str) -> list[str]:
     return found  # the runner was not left time to say that it has ended
 
 
-def _run(run: Mapping[str, Any]) -> Standing:
-    ended = run["conclusion"]
-    if run["status"] != "completed" or ended == "action_required":
-        return Standing(state=_UNDER_WAY.get(run["status"], JobState.QUEUED), why=_REASONS.get(ended, ""))
-    return Standing(state=_ENDS.get(ended, JobState.FAILED), why=_REASONS.get(ended, ""))
-
-
 def _job(job: Mapping[str, Any]) -> Standing:
-    found = _run(job)
+    found = workflow_runs.standing(job)
     steps = job.get("steps") or ()
     if found.state is JobState.RUNNING and not any(
         step["name"] == COMMAND and step["status"] != "queued" and step["status"] != "pending" for step in steps
