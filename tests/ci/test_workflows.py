@@ -6,6 +6,7 @@ import functools
 import itertools
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,40 @@ def test_every_action_is_clean_for_those_who_check_actions(program: str, words: 
     done = subprocess.run([path, *words, *files], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+PARSER = Path(sys.executable).parents[1] / "workflow-parser"
+"""Where npm has put `@actions/workflow-parser`: see `.ci/run`."""
+
+
+def parsed(files: list[Path]) -> str:
+    """What GitHub's own parser finds wrong with *files*, a line each."""
+    need("workflow-parser", bool(shutil.which("node")) and (PARSER / "node_modules").is_dir())
+    words = ["node", Path(__file__).with_name("parse.mjs"), PARSER, *files]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
+def test_githubs_own_parser_takes_every_combination(tmp_path: Path):
+    files = []
+    for name, text in everything().items():
+        inside = Path(name).name if "/workflows/" in name else f"{Path(name).parent.name}/action.yml"
+        files.append(tmp_path / inside)
+        files[-1].parent.mkdir(exist_ok=True)
+        files[-1].write_text(text)
+
+    assert parsed(files) == ""
+    assert {file.name == "action.yml" for file in files} == {True, False}
+
+
+def test_githubs_own_parser_would_say_what_is_wrong(tmp_path: Path):
+    workflow, action = tmp_path / "wrong.yml", tmp_path / "action.yml"
+    workflow.write_text("on: push\njobs: {a: {runs-on: x, steps: [{run: x, if: '${{ secrets.A }}'}]}}\n")
+    action.write_text("{name: a, description: a, runs: {using: composite, steps: [{run: x}]}}")
+
+    said = parsed([workflow, action])
+
+    assert "wrong.yml (Line: 2, Col: 45): Unrecognized named-value: 'secrets'" in said
+    assert "action.yml (Line: 1, Col: 60): Required property is missing: shell" in said
 
 
 def test_no_script_is_made_of_what_an_author_wrote():
