@@ -6,6 +6,8 @@ and who collects them knows beforehand which there have to be. It holds no path 
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import math
 import re
@@ -117,6 +119,7 @@ def outputs(plan: Plan) -> dict[str, str]:
         "name": plan.sweep_name or "runs",
         "part": str(plan.part),
         "goes_on": str(plan.goes_on).lower(),
+        "digest": digest(written(plan).encode()),
     }
     # a name with a line's end in it would be a further output
     return {name: " ".join(value.split()) if name == "name" else value for name, value in found.items()}
@@ -125,6 +128,26 @@ def outputs(plan: Plan) -> dict[str, str]:
 def written(plan: Plan) -> str:
     """*plan* as JSON."""
     return json.dumps(asdict(plan), ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def digest(content: bytes) -> str:
+    """What tells the file of a plan from any other: a job's output, which no other job can change."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def checked(content: bytes, *, source: str, sha256: str | None) -> Plan:
+    """The plan that is written in *content*, if that is the file which was made. Raises `UsageError`.
+
+    A job's files are there for every other job of the workflow to write, one that runs somebody's code included. So
+    nothing is read of one that has another digest. Without *sha256* it is taken as it is.
+    """
+    if sha256 is not None and not hmac.compare_digest(digest(content).encode(), sha256.strip().lower().encode()):
+        raise UsageError(
+            f"{source} is not the plan that was made: nothing of it was read.",
+            why=f"Its SHA-256 is {digest(content)}, and {sha256.strip()[:64]!r} was said: another job can replace it.",
+            fix="look at what the trials ran; then run all jobs again, which makes the plan anew",
+        )
+    return read(content, source=source)
 
 
 def read(text: str | bytes, *, source: str) -> Plan:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mlgit.ci import bundles, collecting
+from mlgit.ci import plan as plans
 from mlgit.ci.bundles import Said
 from mlgit.ci.collecting import Collected, Outcome, Wish
 from mlgit.cli.ci.collect import summary
@@ -244,6 +245,26 @@ def test_a_collect_that_is_killed_at_any_moment_is_done_by_the_next(place: Place
     assert last > 20
     assert branches(place.far) == {refs.branch(run.ref): run.commit for run in runs}
     assert not list((place.here.own / "ci").iterdir())
+
+
+def test_a_plan_that_another_job_has_replaced_is_refused_and_nothing_is_pushed(place: Place, mlgit: Mlgit) -> None:
+    """Each job of a workflow may write the files of all others, that of a trial too, whose code nobody knows."""
+    made = plans.digest(plans.written(place.plan).encode())
+    own = replace(place.plan.trials[0], id="eeeeeee1")
+    evil = replace(place, plan=replace(place.plan, sweep=None, trials=(own,), jobs=place.plan.jobs[:1]))
+    evil.hand_over(1, evil.record(1, run_id="eeeeeee1"))
+    before = place.far.refs()
+    words = ("--plan", str(evil.plan_file), "--sha256", made)
+
+    collected = mlgit("ci", "collect", *words, str(place.handed), cwd=place.here.folder, check=False)
+    trained = mlgit("ci", "trial", *words, "--job", "0", "--to", "x", cwd=place.job.folder, check=False)
+
+    assert (collected.returncode, trained.returncode) == (2, 2)
+    assert "plan.json is not the plan that was made: nothing of it was read" in collected.stderr
+    assert collected.stderr == trained.stderr
+    assert place.far.refs() == before
+    assert not place.here.refs(refs.RUNS)
+    assert mlgit("ci", "collect", *words[:2], str(place.handed), cwd=place.here.folder).returncode == 0
 
 
 def test_a_tampered_bundle_lets_all_others_through(place: Place) -> None:

@@ -39,6 +39,7 @@ def test_further_jobs_hear_numbers_and_labels_and_no_params() -> None:
     said = plan.outputs(TWO)
 
     assert json.loads(said["matrix"]) == {"include": [{"job": 0, "runs_on": ["gpu"], "trials": 2, "minutes": 75}]}
+    assert said.pop("digest") == plan.digest(plan.written(TWO).encode())
     assert said | {"matrix": ""} == {
         "matrix": "", "count": "1", "at_once": "256", "minutes": "75", "name": "rates", "part": "1", "goes_on": "true"
     }  # fmt: skip
@@ -71,6 +72,17 @@ def test_what_only_the_machine_of_a_trial_knows_is_filled_in_there() -> None:
     )  # fmt: skip
     with pytest.raises(UsageError, match="variable GPU, which is not set"):
         trial.words(json_file="x", env={})
+
+
+def test_another_plan_than_the_one_that_was_made_is_not_read() -> None:
+    content = plan.written(TWO).encode()
+    said = plan.digest(content)
+
+    assert plan.checked(content, source="plan.json", sha256=said.upper()) == TWO
+    assert plan.checked(content, source="plan.json", sha256=None) == TWO
+    for other, sha256 in ((content + b" ", said), (b"[" * 100_000, said), (content, ""), (content, "é")):
+        with pytest.raises(UsageError, match=r"plan\.json is not the plan that was made: nothing of it was read"):
+            plan.checked(other, source="plan.json", sha256=sha256)
 
 
 @pytest.mark.parametrize(

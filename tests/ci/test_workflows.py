@@ -146,7 +146,8 @@ def test_every_action_of_others_is_pinned_and_every_own_one_is_rendered_too():
 
 def test_every_call_of_mlgit_is_one_that_the_command_line_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RUNNER_TEMP", str(tmp_path))
-    (tmp_path / "mlgit-plan.json").touch()
+    (tmp_path / "mlgit-plan").mkdir()
+    (tmp_path / "mlgit-plan/plan.json").touch()
     (tmp_path / "mlgit-handed").mkdir()
     scripts = {
         step["run"]: tuple(step.get("env", {}))

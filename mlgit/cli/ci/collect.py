@@ -11,6 +11,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
+from mlgit.cli.ci import job
 from mlgit.core import escape, figures
 from mlgit.errors import MlgitError
 
@@ -27,6 +28,7 @@ _MOST = 200
 @click.command(short_help="Judge what jobs have handed over, and push it at once.")
 @click.option("--plan", "plan_file", required=True, metavar="FILE", type=click.Path(path_type=Path, exists=True),
               help="What `mlgit ci plan -o FILE` wrote.")  # fmt: skip
+@click.option("--sha256", metavar="DIGEST", help="What FILE has to have: the plan's output `digest`.")
 @click.option("--to", "remote_name", metavar="REMOTE",
               help="Whereto: a remote's name, a URL or a path.  [default: origin, if there is one]")  # fmt: skip
 @click.option("--output", "outputs", type=_FILE, envvar="GITHUB_OUTPUT", metavar="FILE",
@@ -37,7 +39,7 @@ _MOST = 200
 @click.argument("folders", nargs=-1, required=True, metavar="DIR...",
                 type=click.Path(path_type=Path, file_okay=False))  # fmt: skip
 def command(
-    plan_file: Path, remote_name: str | None, folders: tuple[Path, ...], outputs: Path | None,
+    plan_file: Path, sha256: str | None, remote_name: str | None, folders: tuple[Path, ...], outputs: Path | None,
     summary_file: Path | None, json_: bool,
 ) -> None:  # fmt: skip
     """Take the runs that the jobs of a plan have put into each DIR, or into folders right below it; push all at once.
@@ -54,11 +56,10 @@ def command(
       mlgit ci collect --plan plan.json handed/
       mlgit ci collect --plan plan.json --json job-0/ job-1/
     """
-    from mlgit.ci import plan as plans
     from mlgit.wiring import collecting
 
     place = wiring.place()
-    plan = plans.read(plan_file.read_bytes(), source=str(plan_file))
+    plan = job.plan(plan_file, sha256)
     remote: Remote | None = wiring.remote(place, _address(remote_name or "origin"))
     if remote_name is None and remote and not remote.is_known:
         remote = None

@@ -5,8 +5,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mlgit.errors import MlgitError
+from mlgit.errors import MlgitError, UsageError
+
+if TYPE_CHECKING:
+    from mlgit.ci.plan import Plan
+
+_MOST_PLAN = 64 << 20
+"""Bytes: ten thousand trials have some two million."""
 
 
 def event() -> object:
@@ -23,6 +30,17 @@ def inputs() -> dict[str, str]:
     told = event()
     given = told.get("inputs") if isinstance(told, dict) else None
     return {name: value for name, value in given.items() if isinstance(value, str)} if isinstance(given, dict) else {}
+
+
+def plan(path: Path, sha256: str | None) -> Plan:
+    """The plan at *path*, which has the digest *sha256*, where one is said. Raises `UsageError`."""
+    from mlgit.ci import plan as plans
+
+    with path.open("rb") as file:
+        content = file.read(_MOST_PLAN + 1)
+    if len(content) > _MOST_PLAN:
+        raise UsageError(f"{path} is no plan of this mlgit: it is larger than any.", fix="mlgit ci plan -o FILE")
+    return plans.checked(content, source=str(path), sha256=sha256)
 
 
 def summarize(text: str) -> None:

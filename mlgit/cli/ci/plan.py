@@ -88,7 +88,8 @@ def say(plan: Plan) -> None:
 
 def _put(path: Path, text: str, *, adding: bool = True) -> None:
     try:
-        with path.open("a" if adding else "w", encoding="utf-8") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a" if adding else "w", encoding="utf-8", newline="") as file:  # as its digest has it
             file.write(text)
     except OSError as exc:
         raise MlgitError(f"{path} cannot be written.", why=exc.strerror or str(exc)) from None

@@ -12,6 +12,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
+from mlgit.cli.ci import job as job_
 from mlgit.core import figures
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ _FAILED, _ENDED = 1, 128
 @click.command(short_help="Do the trials of a job, and hand over each as it ends.")
 @click.option("--plan", "plan_file", required=True, metavar="FILE", type=click.Path(path_type=Path, exists=True),
               help="What `mlgit ci plan -o FILE` wrote.")  # fmt: skip
+@click.option("--sha256", metavar="DIGEST", help="What FILE has to have: the plan's output `digest`.")
 @click.option("--job", required=True, metavar="N", type=click.IntRange(0), help="Which of its jobs, from 0.")
 @click.option("--to", "folder", required=True, metavar="DIR", type=click.Path(path_type=Path),
               help="Where what is to be collected is put.")  # fmt: skip
 @click.option("--json", "json_", is_flag=True, help="Print what has become of each trial as JSON.")
-def command(plan_file: Path, job: int, folder: Path, json_: bool) -> None:
+def command(plan_file: Path, sha256: str | None, job: int, folder: Path, json_: bool) -> None:
     """Run each trial of a job by `mlgit run`, one after the other; hand over its run as soon as it has ended.
 
     DIR gets a bundle of git's for each run, the bytes that DVC holds of it where no DVC remote takes them, and a word
@@ -42,11 +44,10 @@ def command(plan_file: Path, job: int, folder: Path, json_: bool) -> None:
     Examples:
       mlgit ci trial --plan plan.json --job 0 --to handed/
     """
-    from mlgit.ci import plan as plans
     from mlgit.ci import trials
 
     place = wiring.place()
-    plan = plans.read(plan_file.read_bytes(), source=str(plan_file))
+    plan = job_.plan(plan_file, sha256)
     wanted = plan.of(job)
     places = {trial.number: at for at, trial in enumerate(wanted, 1)}
     on_github = bool(os.environ.get("GITHUB_ACTIONS"))
