@@ -129,7 +129,7 @@ def _runs(code: Code, options: CiOptions, request: Request) -> tuple[Trial, ...]
         )
     found = []
     for number, words in enumerate(request.runs, 1):
-        run_id = known_as(code.commit, code.folder, "run", number)
+        run_id = known_as(code.commit, code.folder, "run", request.anew, number, *words)
         name = names.run_name(random.Random(run_id))
         given = [part for word in words for part in ("-p", word)]
         tail = ("--", *options.words) if options.words else ()

@@ -42,6 +42,8 @@ class Request:
     """The sweep's file, as a path from the project's folder."""
     project: str | None = None
     """Of whom, where a repository holds several projects; None: of each."""
+    anew: str = ""
+    """What tells this time from others: its runs are none that were made of the commit before."""
 
     def __bool__(self) -> bool:
         return bool(self.runs or self.sweep)

@@ -37,10 +37,12 @@ def asked(held: Code) -> Request:
     return request.read(found, source=held.title)
 
 
-def wanted(place: Place, runs: Sequence[str], sweep: str | None) -> Request:
+def wanted(place: Place, runs: Sequence[str], sweep: str | None, *, anew: str = "") -> Request:
     """What *runs*, each the text of an Mlgit-Run, and the file *sweep*, from here, ask for. Raises `UsageError`."""
     if runs and sweep:
         raise UsageError("--run asks for runs, and --sweep for a sweep.", fix="one of them a commit")
+    if anew and not runs:
+        raise UsageError("--anew is for the runs that --run asks for.", fix="--run yes, for one as the code is")
     inside = None
     if sweep:
         try:
@@ -56,7 +58,7 @@ def wanted(place: Place, runs: Sequence[str], sweep: str | None) -> Request:
                 fix="let the program read it from the environment, where CI's secrets are",
             )
     project = place.settings.project if (runs or sweep) and code.is_one_of_several(place) else None
-    return Request(runs=given, sweep=inside, project=project)
+    return Request(runs=given, sweep=inside, project=project, anew=anew)
 
 
 def plan(place: Place, held: Code, wanted: Request, *, part: int = 1) -> Plan:

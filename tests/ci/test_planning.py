@@ -76,6 +76,22 @@ def test_a_commit_asks_for_runs(project: Repo, mlgit: Script) -> None:
     assert found["what"] == "2 runs in 2 jobs on [self-hosted, gpu] or ubuntu-latest: 35 minutes a job at most"
 
 
+def test_what_is_asked_for_by_hand_is_another_run_where_its_params_differ_or_it_is_wanted_anew(
+    project: Repo, mlgit: Script
+):
+    asked = (
+        ("--run", "lr=0.1"), ("--run", "lr=0.2"), ("--run", "yes"), ("--run", "yes", "--anew", "7"),
+        ("--run", "yes", "--anew", "8"),
+    )  # fmt: skip
+
+    first, again = ([planned(mlgit, *words)["trials"][0]["id"] for words in asked] for _ in range(2))
+
+    assert first == again
+    assert len({*first}) == len(asked)
+    wrong = mlgit("ci", "plan", "--anew", "7", check=False)
+    assert (wrong.returncode, "--run yes" in wrong.stderr) == (2, True)
+
+
 def test_the_params_file_of_the_commit_chooses_the_runner_where_the_commit_does_not(project: Repo, mlgit: Script):
     put(project, {"params.yaml": "model: {size: large}\n"}, "Grow\n\nMlgit-Run: lr=1")
     (project.folder / "params.yaml").write_text("model: {size: small}\n")

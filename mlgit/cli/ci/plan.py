@@ -26,6 +26,12 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--run", "runs", multiple=True, metavar="'NAME=VALUE…'",
               help="As if the commit asked for this run, its params as in an Mlgit-Run; may be repeated.")  # fmt: skip
 @click.option("--sweep", type=click.Path(), metavar="FILE", help="As if the commit asked for the sweep in FILE.")
+@click.option(
+    "--anew",
+    default="",
+    metavar="KEY",
+    help="Have runs of --run that are none that were made of COMMIT before; KEY tells this time from others.",
+)
 @click.option("--part", type=click.IntRange(1), default=1, metavar="N",
               help="The N-th go, where one matrix does not hold all, or a search needs results.")  # fmt: skip
 @click.option("-o", "--to", "to", type=FILE, metavar="FILE", help="Write the whole plan there, for each job to read.")
@@ -35,7 +41,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
               help="Add the plan as Markdown.  [default: $GITHUB_STEP_SUMMARY]")  # fmt: skip
 @click.option("--json", "json_", is_flag=True, help="Print the plan as JSON.")
 def command(
-    commit: str, runs: tuple[str, ...], sweep: str | None, part: int, to: Path | None, outputs: Path | None,
+    commit: str, runs: tuple[str, ...], sweep: str | None, anew: str, part: int, to: Path | None, outputs: Path | None,
     summary: Path | None, json_: bool,
 ) -> None:  # fmt: skip
     """Show what CI does for COMMIT (HEAD), by its trailers: which trials, on which runners, how long at most.
@@ -49,13 +55,14 @@ def command(
       mlgit ci plan --run 'lr=0.1 epochs=20' --run lr=0.01
       mlgit ci plan --sweep sweeps/lr.yaml
       mlgit ci plan 1a2b3c4 --json
+      mlgit ci plan --run yes --anew "$GITHUB_RUN_ID"
       mlgit ci plan "$GITHUB_SHA" -o plan.json
     """
     from mlgit.ci import code, plan, told
 
     place = wiring.place()
     held = code.of(place, commit)
-    found = ci.plan(place, held, ci.wanted(place, runs, sweep) or ci.asked(held), part=part)
+    found = ci.plan(place, held, ci.wanted(place, runs, sweep, anew=anew) or ci.asked(held), part=part)
     if to:
         _put(to, plan.written(found), adding=False)
     if outputs:
