@@ -14,7 +14,7 @@ from benchmarks.start import repository
 from mlgit.ci import bundles
 from mlgit.ci import plan as plans
 from mlgit.ci.bundles import Said
-from mlgit.ci.matrix import Job
+from mlgit.ci.matrix import Job, Runner
 from mlgit.ci.plan import Plan, Trial
 from mlgit.core import refs
 from mlgit.git import bundle
@@ -75,7 +75,7 @@ def _handed(made: Repo, folder: Path) -> Plan:
         trials.append(Trial(number=number, id=run.id, name=run.name))
         found.append(run.ref)
     made.git("update-ref", "--stdin", stdin="".join(f"delete {ref}\n" for ref in found).encode())
-    jobs = tuple(Job(runs_on=("x",), trials=(trial.number,)) for trial in trials)
+    jobs = tuple(Job(runs_on=Runner(("x",)), trials=(trial.number,)) for trial in trials)
     return Plan(commit=commit, project="digits", trials=tuple(trials), jobs=jobs)
 
 

@@ -5,16 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
-Labels = tuple[str, ...]
-"""What a job says of the runner that it needs."""
+
+@dataclass(frozen=True)
+class Runner:
+    """What a job says of the runner that it needs: its labels, the group that it is of, or both."""
+
+    labels: tuple[str, ...] = ()
+    group: str = ""
+
+    def __str__(self) -> str:
+        """For people: `gpu, large of group pool`."""
+        named = ", ".join(self.labels)
+        return " of ".join(filter(None, (named, self.group and f"group {self.group}")))
+
+    @property
+    def runs_on(self) -> list[str] | dict[str, Any]:
+        """As a workflow's `runs-on` takes it."""
+        labels = list(self.labels)
+        if not self.group:
+            return labels
+        return {"group": self.group, "labels": labels} if labels else {"group": self.group}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """One job of a matrix: trials that one runner does, one after the other."""
 
-    runs_on: Labels
+    runs_on: Runner
     trials: tuple[int, ...]
     """Their numbers, ascending."""
 
@@ -28,7 +47,7 @@ class Spread:
     """The trials that a further dispatch takes."""
 
 
-def spread(trials: Mapping[int, Labels], *, most_jobs: int, most_trials: int) -> Spread:
+def spread(trials: Mapping[int, Runner], *, most_jobs: int, most_trials: int) -> Spread:
     """*trials* (number → the runner it needs) over at most *most_jobs* jobs of at most *most_trials* trials each.
 
     As few trials a job as there is room for, so that what dies loses little; trials of one job need the same runner.
@@ -36,17 +55,17 @@ def spread(trials: Mapping[int, Labels], *, most_jobs: int, most_trials: int) ->
     """
     if most_jobs < 1 or most_trials < 1:
         raise ValueError(f"{most_jobs} jobs of {most_trials} trials hold none")
-    groups: dict[Labels, list[int]] = {}
+    groups: dict[Runner, list[int]] = {}
     for number in sorted(trials):
         groups.setdefault(trials[number], []).append(number)
     each = next((n for n in range(1, most_trials) if _jobs(groups, n) <= most_jobs), most_trials)
-    jobs = [Job(runs_on=labels, trials=part) for labels, group in groups.items() for part in _parts(group, each)]
+    jobs = [Job(runs_on=runner, trials=part) for runner, group in groups.items() for part in _parts(group, each)]
     jobs.sort(key=lambda job: job.trials[0])
     later = sorted(number for job in jobs[most_jobs:] for number in job.trials)
     return Spread(jobs=tuple(jobs[:most_jobs]), later=tuple(later))
 
 
-def _jobs(groups: Mapping[Labels, Sequence[int]], each: int) -> int:
+def _jobs(groups: Mapping[Runner, Sequence[int]], each: int) -> int:
     return sum(-(-len(group) // each) for group in groups.values())
 
 

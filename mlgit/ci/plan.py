@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mlgit.ci.matrix import Job
+from mlgit.ci.matrix import Job, Runner
 from mlgit.errors import UsageError
 
 VERSION = 1
@@ -108,7 +108,7 @@ class Plan:
 def outputs(plan: Plan) -> dict[str, str]:
     """What the further jobs of a workflow have to know, a line each: the matrix, and how it runs."""
     rows = [
-        {"job": n, "runs_on": list(job.runs_on), "trials": len(job.trials), "minutes": plan.limit(job)}
+        {"job": n, "runs_on": job.runs_on.runs_on, "trials": len(job.trials), "minutes": plan.limit(job)}
         for n, job in enumerate(plan.jobs)
     ]
     found = {
@@ -158,7 +158,7 @@ def read(text: str | bytes, *, source: str) -> Plan:
             raise ValueError("another version of it, or something else")
         trials = tuple(Trial(**{**one, "command": _words(one["command"])}) for one in data.pop("trials"))
         jobs = tuple(
-            Job(runs_on=_words(one["runs_on"]), trials=tuple(map(int, one["trials"]))) for one in data.pop("jobs")
+            Job(runs_on=_runner(one["runs_on"]), trials=tuple(map(int, one["trials"]))) for one in data.pop("jobs")
         )
         later = tuple(map(int, data["later"]))
         _words(
@@ -167,6 +167,11 @@ def read(text: str | bytes, *, source: str) -> Plan:
         return Plan(**{**data, "trials": trials, "jobs": jobs, "later": later, "notes": _words(data["notes"])})
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
         raise UsageError(f"{source} is no plan of this mlgit: {exc}.", fix="mlgit ci plan -o FILE") from None
+
+
+def _runner(data: Mapping[str, Any]) -> Runner:
+    (group,) = _words([data["group"]])
+    return Runner(_words(data["labels"]), group)
 
 
 def _words(data: Sequence[Any]) -> tuple[str, ...]:

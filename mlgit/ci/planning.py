@@ -12,7 +12,7 @@ from typing import Any
 
 from mlgit.ci import settings as own
 from mlgit.ci.code import Code
-from mlgit.ci.matrix import Labels, spread
+from mlgit.ci.matrix import Runner, spread
 from mlgit.ci.plan import Plan, Trial
 from mlgit.ci.request import RUN, Request
 from mlgit.ci.settings import CiOptions
@@ -73,22 +73,22 @@ def plan(
     if request.project and request.project != settings.project:
         project = escape.line(request.project, 80)
         return replace(empty, what=f"{code.title} asks CI for nothing here, but in the project {project}")
-    labels = _labels(code, settings, options)
+    runner = _runner(code, settings, options)
     if request.sweep is None:
         notes = _checked_bytes(code, runs_stages=not options.words)
-        return _shared(replace(empty, trials=_runs(code, options, request), notes=notes), options, labels)
+        return _shared(replace(empty, trials=_runs(code, options, request), notes=notes), options, runner)
     found = search(request.sweep, options)
     notes = _checked_bytes(code, runs_stages=found.runs_stages)
     begun = replace(
         empty, sweep=found.id, sweep_name=found.name, path=found.path, file=found.file, seed=found.seed,
         trials=found.trials, goes_on=found.goes_on, notes=(*found.notes, *notes),
     )  # fmt: skip
-    return _shared(begun, options, labels, found)
+    return _shared(begun, options, runner, found)
 
 
-def _shared(whole: Plan, options: CiOptions, labels: Callable[[Trial], Labels], search: Searched | None = None) -> Plan:
+def _shared(whole: Plan, options: CiOptions, runner: Callable[[Trial], Runner], search: Searched | None = None) -> Plan:
     """*whole* with jobs: those of its part, where one matrix cannot hold all."""
-    runners = {trial.number: labels(trial) for trial in whole.trials}
+    runners = {trial.number: runner(trial) for trial in whole.trials}
     left, parts = runners, 1 if search and search.learns else whole.part
     for _ in range(parts):
         found = spread(left, most_jobs=MOST_JOBS, most_trials=options.most_trials)
@@ -111,7 +111,7 @@ def _said(plan: Plan, search: Searched | None) -> str:
     if search and len(plan.trials) < search.whole:
         many = f"{len(plan.trials):,} of {search.whole:,} trials"
     who = f"sweep {escape.line(search.name, 80)} ({search.id}, {search.method}): " if search else ""
-    runners = sorted({", ".join(job.runs_on) for job in plan.jobs})
+    runners = sorted({str(job.runs_on) for job in plan.jobs})
     where = " or ".join(f"[{labels}]" if "," in labels else labels for labels in runners)
     most, count = max(plan.limit(job) for job in plan.jobs), len(plan.jobs)
     time = f"{most} minutes a job"
@@ -142,13 +142,13 @@ def _runs(code: Code, options: CiOptions, request: Request) -> tuple[Trial, ...]
     return tuple(found)
 
 
-def _labels(code: Code, settings: Settings, options: CiOptions) -> Callable[[Trial], Labels]:
+def _runner(code: Code, settings: Settings, options: CiOptions) -> Callable[[Trial], Runner]:
     """The runner of a trial: by its own params, over those of the project's params file."""
     usual: Mapping[str, Any] = {}
     path = settings.section("run", RunOptions).params
     if options.runners and path and (content := code.read(path)) is not None:
         usual = dict(_flat(files.params_in(content, PurePosixPath(path))))
-    return lambda trial: options.labels({**usual, **dict(_flat(trial.params))})
+    return lambda trial: options.runner({**usual, **dict(_flat(trial.params))})
 
 
 def _flat(params: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlgit.ci.matrix import Labels
+from mlgit.ci.matrix import Runner
 from mlgit.settings import Settings
 
+_HOSTED = ("ubuntu-latest",)
 _FEW = 8
 """Trials of one job, where nobody says how many: what dies loses no more."""
 
@@ -22,7 +23,13 @@ class Choice:
     when: Mapping[str, Any] = field(
         metadata={"help": "param → the value, or a list of the values, that it has: {model.size: [large, huge]}"}
     )
-    runs_on: tuple[str, ...] = field(metadata={"help": "labels of the runner: [self-hosted, gpu, a100]"})
+    runs_on: tuple[str, ...] = field(default=(), metadata={"help": "labels of the runner: [self-hosted, gpu, a100]"})
+    group: str = field(default="", metadata={"help": "the group of runners that it is of, as the organisation has it"})
+
+    @property
+    def runner(self) -> Runner:
+        """The runner."""
+        return Runner(self.runs_on, self.group)
 
     def fits(self, params: Mapping[str, Any]) -> bool:
         """Whether trials with *params* (flat) go there."""
@@ -43,9 +50,11 @@ class CiOptions:
     command: str | None = field(
         default=None, metadata={"help": "what an Mlgit-Run runs: python train.py; the stages of dvc.yaml, if unsaid"}
     )
-    runs_on: tuple[str, ...] = field(
-        default=("ubuntu-latest",), metadata={"help": "labels of the runner of a trial: [self-hosted, gpu]"}
+    runs_on: tuple[str, ...] | None = field(
+        default=None,
+        metadata={"help": "labels of the runner of a trial: [self-hosted, gpu]; [ubuntu-latest], if no group is said"},
     )
+    group: str = field(default="", metadata={"help": "the group of runners that it is of, as the organisation has it"})
     runners: tuple[Choice, ...] = field(
         default=(), metadata={"help": "other runners for trials with certain params; the first that fits"}
     )
@@ -57,9 +66,18 @@ class CiOptions:
     )
     job_minutes: float = field(default=360, metadata={"help": "how long a job may take: 360 on GitHub's own runners"})
 
-    def labels(self, params: Mapping[str, Any]) -> Labels:
+    @property
+    def usual(self) -> Runner:
+        """The runner of a trial for which there is no other."""
+        return (
+            Runner(() if self.group else _HOSTED, self.group)
+            if self.runs_on is None
+            else Runner(self.runs_on, self.group)
+        )
+
+    def runner(self, params: Mapping[str, Any]) -> Runner:
         """The runner of a trial with *params*."""
-        return next((choice.runs_on for choice in self.runners if choice.fits(params)), self.runs_on)
+        return next((choice.runner for choice in self.runners if choice.fits(params)), self.usual)
 
     @property
     def most_trials(self) -> int:
@@ -97,11 +115,15 @@ def _problem(options: CiOptions) -> tuple[tuple[str, ...], str] | None:
             f"{options.trials_a_job} trials of {options.minutes:g} minutes do not end within the "
             f"{options.job_minutes:g} of a job; {int(options.job_minutes // options.minutes)} would"
         )
-    labels: list[tuple[tuple[str, ...], Labels]] = [(("runs_on",), options.runs_on)]
-    labels += [(("runners", str(n), "runs_on"), choice.runs_on) for n, choice in enumerate(options.runners)]
-    for where, names in labels:
-        if not names or not all(name.strip() and name.isprintable() for name in names):
-            return where, "expected a label at least, each of characters that can be seen"
+    asked: list[tuple[tuple[str, ...], Runner]] = [((), options.usual)]
+    asked += [(("runners", str(n)), choice.runner) for n, choice in enumerate(options.runners)]
+    for where, runner in asked:
+        if not runner.group and not runner.labels:
+            return (*where, "runs_on"), "expected a label at least, or a group beside it"
+        if not all(name.strip() and name.isprintable() for name in runner.labels):
+            return (*where, "runs_on"), "expected labels of characters that can be seen"
+        if not runner.group.isprintable():
+            return (*where, "group"), "expected a name of characters that can be seen"
     try:
         is_empty = options.command is not None and not options.words
     except ValueError as exc:

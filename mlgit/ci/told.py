@@ -25,7 +25,7 @@ def rows(plan: Plan, most: int | None = None) -> list[list[str]]:
     for trial in plan.trials[:most]:
         number, job = jobs[trial.number]
         params = [figures.number(trial.params[name]) if name in trial.params else "" for name in names]
-        found.append([str(trial.number), str(number), ", ".join(job.runs_on), trial.name, *params])
+        found.append([str(trial.number), str(number), str(job.runs_on), trial.name, *params])
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from mlgit.ci import bundles
 from mlgit.ci import plan as plans
 from mlgit.ci.bundles import Said
-from mlgit.ci.matrix import Job
+from mlgit.ci.matrix import Job, Runner
 from mlgit.ci.plan import Plan, Trial
 from mlgit.core.run import Run
 from mlgit.git import bundle
@@ -75,7 +75,8 @@ def make(folder: Path, files: Mapping[str, str] | None = None) -> Place:
     trials = tuple(Trial(number=number, id=run_id, name=f"rates-{number}") for number, run_id in IDS.items())
     plan = Plan(
         commit=commit, project="digits", sweep="abcd2345", sweep_name="rates", path="lr.yaml", file=FILE,
-        trials=trials, jobs=tuple(Job(runs_on=("x",), trials=(number,)) for number in IDS), what="3 trials of rates",
+        trials=trials, jobs=tuple(Job(runs_on=Runner(("x",)), trials=(number,)) for number in IDS),
+        what="3 trials of rates",
     )  # fmt: skip
     return Place(far, clone(far, folder / "job"), clone(far, folder / "here"), plan, folder / "handed")
 

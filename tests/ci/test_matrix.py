@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlgit.ci.matrix import Job, spread
+from mlgit.ci.matrix import Job, Runner, spread
 
-CPU, GPU = ("ubuntu-latest",), ("self-hosted", "gpu")
+CPU, GPU = Runner(("ubuntu-latest",)), Runner(("self-hosted", "gpu"))
 
 
 def test_few_trials_have_a_job_each() -> None:
@@ -37,7 +37,7 @@ def test_more_than_full_jobs_hold_wait_for_a_further_dispatch() -> None:
 
 
 @given(
-    trials=st.dictionaries(st.integers(1, 10_000), st.sampled_from([CPU, GPU, ("big",)]), max_size=300),
+    trials=st.dictionaries(st.integers(1, 10_000), st.sampled_from([CPU, GPU, Runner(("big",), "pool")]), max_size=300),
     most_jobs=st.integers(1, 40),
     most_trials=st.integers(1, 9),
 )

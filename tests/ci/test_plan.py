@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from mlgit.ci import plan
-from mlgit.ci.matrix import Job
+from mlgit.ci.matrix import Job, Runner
 from mlgit.ci.plan import Plan, Trial
 from mlgit.errors import UsageError
 
@@ -24,7 +24,7 @@ TWO = Plan(
         Trial(number=1, id="a" * 8, name="rates-1", params={"lr": 0.1}, command=("-p", "lr=0.1", "--", "./train")),
         Trial(number=2, id="b" * 8, name="rates-2", params={"lr": math.inf}, command=("-p", "lr=.inf", "--", "é")),
     ),
-    jobs=(Job(runs_on=("gpu",), trials=(1, 2)),),
+    jobs=(Job(runs_on=Runner(("gpu",)), trials=(1, 2)),),
     later=(3,),
     goes_on=True,
     minutes=30,

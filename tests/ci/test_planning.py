@@ -72,7 +72,7 @@ def test_a_commit_asks_for_runs(project: Repo, mlgit: Script) -> None:
         "--id", one["id"], "--name", one["name"], "-p", "lr=0.1", "-p", "model.size=large", "--", "python", "train.py"
     ]  # fmt: skip
     assert other["command"] == ["--id", other["id"], "--name", other["name"], "--", "python", "train.py"]
-    assert [job["runs_on"] for job in found["jobs"]] == [["self-hosted", "gpu"], ["ubuntu-latest"]]
+    assert [job["runs_on"]["labels"] for job in found["jobs"]] == [["self-hosted", "gpu"], ["ubuntu-latest"]]
     assert found["what"] == "2 runs in 2 jobs on [self-hosted, gpu] or ubuntu-latest: 35 minutes a job at most"
 
 
@@ -96,7 +96,7 @@ def test_the_params_file_of_the_commit_chooses_the_runner_where_the_commit_does_
     put(project, {"params.yaml": "model: {size: large}\n"}, "Grow\n\nMlgit-Run: lr=1")
     (project.folder / "params.yaml").write_text("model: {size: small}\n")
 
-    assert planned(mlgit)["jobs"][0]["runs_on"] == ["self-hosted", "gpu"]
+    assert planned(mlgit)["jobs"][0]["runs_on"]["labels"] == ["self-hosted", "gpu"]
 
 
 def test_a_sweep_has_the_points_that_it_has_here_and_is_read_from_the_commit(project: Repo, mlgit: Script) -> None:
@@ -113,7 +113,7 @@ def test_a_sweep_has_the_points_that_it_has_here_and_is_read_from_the_commit(pro
         assert all(f"-p {name}={value}" in line for name, value in trial["params"].items())
         assert trial["command"][:4] == ["--id", trial["id"], "--sweep", found["sweep"]]
     assert found["file"].strip() == SWEEP.strip()
-    assert {job["runs_on"][0] for job in found["jobs"]} == {"self-hosted", "ubuntu-latest"}
+    assert {job["runs_on"]["labels"][0] for job in found["jobs"]} == {"self-hosted", "ubuntu-latest"}
 
 
 def test_jobs_and_summary_of_a_workflow_hear_of_it(project: Repo, mlgit: Script, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlgit import settings
+from mlgit.ci.matrix import Runner
 from mlgit.ci.settings import CiOptions, read
 from mlgit.errors import ConfigError
 
@@ -31,9 +32,18 @@ def test_a_trial_goes_to_the_first_runner_that_its_params_ask_for() -> None:
     ci = options(TEXT)
 
     assert ci.words == ("python", "train.py", "--fast")
-    assert ci.labels({"model.size": "huge", "amp": True}) == ("self-hosted", "a100")
-    assert ci.labels({"model.size": "large", "amp": 1}) == ("self-hosted", "t4")
-    assert ci.labels({"model.size": "small"}) == ci.labels({}) == ("ubuntu-latest",)
+    assert ci.runner({"model.size": "huge", "amp": True}) == Runner(("self-hosted", "a100"))
+    assert ci.runner({"model.size": "large", "amp": 1}) == Runner(("self-hosted", "t4"))
+    assert ci.runner({"model.size": "small"}) == ci.runner({}) == Runner(("ubuntu-latest",))
+
+
+def test_a_runner_is_of_a_group_with_labels_or_without() -> None:
+    ci = options("ci: {group: pool, runners: [{when: {size: large}, group: gpus, runs_on: [a100]}]}")
+
+    assert ci.runner({}).runs_on == {"group": "pool"}
+    assert ci.runner({"size": "large"}).runs_on == {"group": "gpus", "labels": ["a100"]}
+    assert str(ci.runner({"size": "large"})) == "a100 of group gpus"
+    assert str(ci.runner({})) == "group pool"
 
 
 def test_a_job_takes_as_many_trials_as_its_time_does() -> None:
@@ -53,8 +63,13 @@ def test_a_job_takes_as_many_trials_as_its_time_does() -> None:
         ),
         ("ci:\n  at_once: -1", "mlgit.yaml:2: ci.at_once: expected a number above 0, found -1."),
         ("ci:\n  runs_on: []", "mlgit.yaml:2: ci.runs_on: expected a label at least"),
+        (
+            "ci:\n  runners:\n  - when: {a: 1}",
+            "mlgit.yaml:3: ci.runners.0.runs_on: expected a label at least, or a group",
+        ),
+        ('ci:\n  group: "a\\nb"', "mlgit.yaml:2: ci.group: expected a name of characters that can be seen"),
         ("ci:\n  runners:\n  - when: {a: 1}\n    runs_on: ['']", "mlgit.yaml:4: ci.runners.0.runs_on: expected"),
-        ('ci:\n  runs_on: ["a\\nb"]', "mlgit.yaml:2: ci.runs_on: expected a label at least"),
+        ('ci:\n  runs_on: ["a\\nb"]', "mlgit.yaml:2: ci.runs_on: expected labels of characters"),
         ("ci:\n  command: ''", "mlgit.yaml:2: ci.command: expected a command."),
         ('ci:\n  command: "\'a"', "mlgit.yaml:2: ci.command: it cannot be read: no closing quotation."),
         ("ci:\n  runner: [x]", "mlgit.yaml:2: ci.runner"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from markdown_it import MarkdownIt
 
 from mlgit.ci import told
-from mlgit.ci.matrix import Job
+from mlgit.ci.matrix import Job, Runner
 from mlgit.ci.plan import Plan, Trial
 
 PLAN = Plan(
@@ -18,7 +18,7 @@ PLAN = Plan(
         Trial(number=2, id="b", name="two", params={"opt": "<b>|x"}),
         Trial(number=3, id="c", name="three"),
     ),
-    jobs=(Job(runs_on=("gpu", "big"), trials=(1, 3)), Job(runs_on=("cpu",), trials=(2,))),
+    jobs=(Job(runs_on=Runner(("gpu", "big")), trials=(1, 3)), Job(runs_on=Runner(("cpu",)), trials=(2,))),
     later=(4,),
     what="3 trials in 2 jobs",
     notes=("a budget is not kept",),

@@ -96,7 +96,8 @@ def _runners(place: Place, kept: Sequence[Kept]) -> set[tuple[str, ...]]:
     found = {one.there.options.runners for one in kept if one.there and one.path in paths}
     if any(one.there and one.path == paths[0] for one in kept):
         train = place.settings.section("ci", CiOptions)
-        found |= {tuple(train.runs_on), *(tuple(choice.runs_on) for choice in train.runners)}
+        trains = [train.usual, *(choice.runner for choice in train.runners)]
+        found |= {runner.labels for runner in trains if not runner.group}  # groups are the organisation's
     return found
 
 
