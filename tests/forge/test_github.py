@@ -15,7 +15,7 @@ from mlgit.core import refs
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, SilentError, UsageError
 from mlgit.forge import base
 from mlgit.forge.base import PullState, ReviewVerdict, Status, StatusState, upsert
-from mlgit.forge.github import rights
+from mlgit.forge.github import account, checks, deployments, people, readiness, rights
 from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.clone import Clone
 from mlgit.forge.github.forge import GitHubForge
@@ -190,10 +190,11 @@ def test_a_list_that_changes_while_it_is_read_is_read_until_it_stands_still(plac
 
 
 def test_a_list_that_names_its_first_page_as_the_next_ends(place: Place):
-    again = {"Link": f'<{place.there.address}/repos/{NAME}/pulls?page=1>; rel="next"'}
-    place.there.answers.append((200, again, []))
+    for number in ("1", "9" * 5000):
+        again = {"Link": f'<{place.there.address}/repos/{NAME}/pulls?page={number}>; rel="next"'}
+        place.there.answers.append((200, again, []))
 
-    assert place.calls(lambda: place.forge().pulls()) == ["GET /pulls"]
+        assert place.calls(lambda: place.forge().pulls()) == ["GET /pulls"]
 
 
 def test_a_server_that_is_not_there_is_said_in_few_words():
@@ -212,6 +213,52 @@ def test_what_is_no_answer_of_githubs_is_said(place: Place, answer: Any):
 
     with pytest.raises(SilentError):
         forge.comments(place.number)
+
+
+ACTS: dict[str, Callable[[GitHubForge], object]] = {
+    "pulls/1": lambda forge: forge.get(1),
+    "pulls": lambda forge: forge.pulls(),
+    "pulls/1/reviews": lambda forge: forge.reviews(1),
+    "status": lambda forge: forge.statuses("0" * 40),
+    "issues/1/comments": lambda forge: forge.comment(1, "hello"),
+    "issues/comments/7": lambda forge: forge.edit_comment(1, 7, "hello"),
+    "graphql": lambda forge: forge.comments(1),
+    "/graphql": lambda forge: forge.me,
+    "reviews": lambda forge: forge.review(1, ReviewVerdict.APPROVE),
+    "rate_limit": lambda forge: account.look(forge.rest, NAME, me="ada", source="a test"),
+    "deployments": lambda forge: deployments.deployments(forge.rest, NAME, environment="production"),
+    "production": lambda forge: deployments.environment(forge.rest, NAME, "production"),
+    "permission": lambda forge: people.role(forge.rest, NAME, "ada"),
+    "check-runs": lambda forge: checks.publish(forge.rest, NAME, checks.Check(name="x", commit="0" * 40)),
+    "churn": lambda forge: readiness.look(forge.rest, NAME, workflows=(), secrets=(), runners=()),
+}
+
+
+@pytest.mark.parametrize("told", [b"null", [None], "no", {"data": None, "statuses": [1], "id": None, "head": 1}])
+@pytest.mark.parametrize("at", ACTS)
+def test_an_answer_of_another_shape_is_said_with_its_address(place: Place, at: str, told: Any):
+    forge = place.forge()
+    place.there.answers += [(200, {}, told)] * 5
+
+    with pytest.raises(SilentError, match=f"{at}: .* in what came"):
+        ACTS[at](forge)
+
+
+@pytest.mark.parametrize("told", [{"errors": "no"}, {"errors": [None]}, {"errors": [], "data": []}])
+def test_graphqls_errors_of_another_shape_are_said_too(place: Place, told: Any):
+    forge = place.forge()
+    place.there.answers += [(200, {}, told)] * 5
+
+    with pytest.raises(SilentError, match=r"graphql: .* in what came"):
+        forge.comments(1)
+
+
+def test_a_redirect_to_another_server_takes_no_token_along(place: Place):
+    elsewhere = place.there.address.replace("127.0.0.1", "localhost")
+    place.there.answers.append((302, {"Location": f"{elsewhere}/repos/{NAME}/pulls/1"}, MOVED))
+
+    with pytest.raises(RefusedError, match="Bad credentials"):
+        place.forge().get(1)
 
 
 def test_what_a_server_calls_a_commit_moves_no_branch_here(repo: Repo):

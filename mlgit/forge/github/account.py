@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from mlgit.forge.github import rights
 from mlgit.forge.github.answers import RefusedError
@@ -11,6 +14,7 @@ from mlgit.forge.github.rest import Rest
 
 _ROLES = (("admin", "admin"), ("maintain", "maintain"), ("push", "write"), ("triage", "triage"), ("pull", "read"))
 """What REST calls the permissions of a repository, the highest first, and what GitHub's pages call them."""
+_RATE = ("remaining", "limit", "reset")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +45,20 @@ class Account:
 
 def look(rest: Rest, repository: str, *, me: str, source: str) -> Account:
     """Ask GitHub who we are. Raises `RefusedError` for a token that it does not know, or a repository we don't see."""
-    told, headers = rest.whole(f"repos/{repository}")
+    rate = _rate(rest)
+    return rest.whole(f"repos/{repository}", partial(_account, me=me, source=source, rate=rate))
+
+
+def _account(
+    told: Mapping[str, Any], headers: Mapping[str, str], *, me: str, source: str, rate: Rate | None
+) -> Account:  # fmt: skip
     may = told.get("permissions") or {}
     role = next((name for key, name in _ROLES if may.get(key)), "")
     scopes = tuple(filter(None, (scope.strip() for scope in headers.get("x-oauth-scopes", "").split(","))))
     wanted = {"repo"} if told.get("private") else {"repo", "public_repo"}
     is_classic = "x-oauth-scopes" in headers
     return Account(
-        me=me, source=source, role=role, scopes=scopes, rate=_rate(rest),
+        me=me, source=source, role=role, scopes=scopes, rate=rate,
         writable=role not in ("read", "triage")
         and not told.get("archived")
         and not (is_classic and wanted.isdisjoint(scopes))
@@ -58,9 +68,8 @@ def look(rest: Rest, repository: str, *, me: str, source: str) -> Account:
 
 def _rate(rest: Rest) -> Rate | None:
     try:
-        told = rest.get("rate_limit")["rate"]
+        return rest.get("rate_limit", lambda told: Rate(**{key: told["rate"][key] for key in _RATE}))
     except RefusedError as exc:
         if exc.status != 404:
             raise
         return None
-    return Rate(remaining=told["remaining"], limit=told["limit"], reset=told["reset"])

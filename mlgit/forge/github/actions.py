@@ -42,8 +42,7 @@ class Actions:
 
     def late(self, workflow: str, **asked: Any) -> list[Any]:
         """The latest hundred of them, by one question."""
-        found: list[Any] = self.rest.get(self._of(workflow), **asked, per_page=100)["workflow_runs"]
-        return found
+        return self.rest.get(self._of(workflow), lambda told: list(told["workflow_runs"]), **asked, per_page=100)
 
     def run(self, number: str | int) -> Any | None:
         """The run *number*; None if there is none. Raises besides where it is the repository that is not there."""
@@ -75,13 +74,16 @@ class Actions:
 
     def file(self, number: int, artifact: str, name: str) -> bytes | None:
         """The file *name* in the *artifact* of the run *number*; None where that has none, or has it no more."""
-        told = self.rest.get(f"{self._at}/runs/{number}/artifacts", name=artifact, per_page=100)
-        found = [one for one in told["artifacts"] if one["name"] == artifact and not one["expired"]]
-        if not found:
+
+        def latest(told: Any) -> int | None:
+            kept = (one for one in told["artifacts"] if one["name"] == artifact and not one["expired"])
+            return max((int(one["id"]) for one in kept), default=None)  # an attempt's takes the place of the one before
+
+        found = self.rest.get(f"{self._at}/runs/{number}/artifacts", latest, name=artifact, per_page=100)
+        if found is None:
             return None
-        latest = max(found, key=lambda one: one["id"])  # an attempt's takes the place of the one before
         try:
-            content = self.rest.raw(f"{self._at}/artifacts/{latest['id']}/zip", most=_MOST_ARCHIVE)
+            content = self.rest.raw(f"{self._at}/artifacts/{found}/zip", most=_MOST_ARCHIVE)
         except RefusedError as exc:
             if exc.status not in (404, 410):
                 raise

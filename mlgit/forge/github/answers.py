@@ -83,6 +83,13 @@ def is_too_much(status: int, headers: Mapping[str, str], said: str = "") -> bool
     return status == 429 or (status == 403 and limits)
 
 
+def strange(what: str, exc: Exception) -> SilentError:
+    """What is raised of an answer to *what* was asked that could not be read, and of which *exc* came."""
+    told = f"{exc.args[0]!r} is missing" if isinstance(exc, KeyError) and exc.args else str(exc)
+    fix = "look whether GitHub is there, in a version of today, and not a proxy of somebody's"
+    return SilentError("GitHub does not answer as it does.", why=f"{what}: {told} in what came", fix=fix)
+
+
 def reason(exc: Exception) -> str:
     """What went wrong below, without the names of the objects that it went through."""
     below = getattr(exc.args[0], "reason", exc) if exc.args else exc
@@ -91,12 +98,17 @@ def reason(exc: Exception) -> str:
 
 def status_of(answer: Any, told: Any) -> tuple[int, str]:
     """How it ended, in HTTP's numbers, and GitHub's message: GraphQL says of a refusal that all went well."""
-    if answer.url.endswith("/graphql") and isinstance(told, dict) and (errors := told.get("errors")):
+    if answer.url.endswith("/graphql") and (errors := _errors(told)):
         said = "; ".join(str(one.get("message", "")) for one in errors)
         if said.startswith("Something went wrong"):  # and it took too long, of which GitHub has no type
             return 502, said
         return _STATUSES.get(str(errors[0].get("type")), 422), said
     return answer.status_code, _said(answer) if answer.status_code >= 400 else ""
+
+
+def _errors(told: Any) -> list[Mapping[str, Any]]:
+    errors = told.get("errors") if isinstance(told, dict) else None
+    return [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
 
 
 def _said(answer: Any) -> str:

@@ -78,7 +78,7 @@ def publish(rest: Rest, repository: str, check: Check, *, run: int | None = None
     said = output | {"annotations": first} if output and first else output
     told = content | ({"output": said} if said else {})
     if run is None:
-        run = int(rest.post(at, {"name": check.name, "head_sha": check.commit, **told})["id"])
+        run = rest.post(at, {"name": check.name, "head_sha": check.commit, **told}, lambda made: int(made["id"]))
     else:
         rest.patch_once(f"{at}/{run}", told)
     for part in others:

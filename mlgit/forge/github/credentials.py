@@ -128,9 +128,9 @@ class App:
     def value(self) -> str:
         """The token of the App's installation, one that is still good for a while."""
         if time.time() > self._until[0] - _EARLY:
-            told = self._as_app.post(f"app/installations/{self._installation}/access_tokens")
-            self._until[:] = [datetime.fromisoformat(told["expires_at"]).timestamp()]
-            self._tokens[:] = [told["token"]]
+            path = f"app/installations/{self._installation}/access_tokens"
+            token, until = self._as_app.post(path, None, _installed)
+            self._until[:], self._tokens[:] = [until], [token]
         return self._tokens[0]
 
     @property
@@ -148,7 +148,7 @@ class App:
     @cached_property
     def _installation(self) -> str:
         given = self.environ.get(INSTALLATION, "").strip()
-        return given or str(self._as_app.get(f"repos/{self.where.repository}/installation")["id"])
+        return given or self._as_app.get(f"repos/{self.where.repository}/installation", lambda told: str(told["id"]))
 
     @cached_property
     def _as_app(self) -> Rest:
@@ -163,6 +163,11 @@ class App:
             fix = f"put it, or the file that holds it, into {APP_KEY}"
             raise UsageError(f"The App {self._id} has no private key here.", fix=fix)
         return Rest(self.where.api, credential=_Signature(app=self._id, key=key))
+
+
+def _installed(told: Any) -> tuple[str, float]:
+    """The token of an installation, and until when it is good."""
+    return str(told["token"]), datetime.fromisoformat(told["expires_at"]).timestamp()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,15 +59,15 @@ def deploy(
 
     As it is: left alone, GitHub would merge main into it, and wait for every status to be green.
     """
-    told = rest.post(
+    return rest.post(
         f"repos/{repository}/deployments",
         {
             "ref": commit, "environment": environment, "auto_merge": False, "required_contexts": [],
             "description": escape.line(description, STATUS_CHARACTERS), "payload": dict(payload or {}),
             "production_environment": is_production,
         },
+        _deployment,
     )  # fmt: skip
-    return _deployment(told)
 
 
 def set_state(
@@ -80,20 +80,18 @@ def set_state(
 
 def deployments(rest: Rest, repository: str, *, environment: str) -> list[Deployment]:
     """All deployments to *environment*, newest first."""
-    told = rest.everything(f"repos/{repository}/deployments", environment=environment)
-    return [_deployment(one) for one in told]
+    return rest.everything(f"repos/{repository}/deployments", into=_deployment, environment=environment)
 
 
 def state(rest: Rest, repository: str, deployment: int) -> DeploymentState | None:
     """How it stands; None for one of which nothing was said yet."""
-    told = rest.get(f"repos/{repository}/deployments/{deployment}/statuses", per_page=1)
-    return DeploymentState({"pending": "queued"}.get(told[0]["state"], told[0]["state"])) if told else None
+    return rest.get(f"repos/{repository}/deployments/{deployment}/statuses", _state, per_page=1)
 
 
 def environment(rest: Rest, repository: str, name: str) -> Environment | None:
     """The environment of that *name*, if there is one."""
     try:
-        return _environment(rest.get(_at(repository, name)))
+        return rest.get(_at(repository, name), _environment)
     except RefusedError as exc:
         if exc.status != 404:
             raise
@@ -112,11 +110,18 @@ def set_environment(
     if reviewers:
         people = [{"type": "User", "id": one} for one in reviewers]
         content |= {"reviewers": people, "prevent_self_review": True}
-    return _environment(rest.put(_at(repository, name), content))
+    return rest.put(_at(repository, name), content, _environment)
 
 
 def _at(repository: str, name: str) -> str:
     return f"repos/{repository}/environments/{quote(name, safe='')}"
+
+
+def _state(told: Sequence[Mapping[str, Any]]) -> DeploymentState | None:
+    if not told:
+        return None
+    newest = told[0]["state"]
+    return DeploymentState({"pending": "queued"}.get(newest, newest))
 
 
 def _deployment(told: Mapping[str, Any]) -> Deployment:

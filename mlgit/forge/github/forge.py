@@ -10,8 +10,10 @@ import contextlib
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
 
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.forge import base as forges
@@ -20,8 +22,9 @@ from mlgit.forge.github import rights, said
 from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.clone import Clone
 from mlgit.forge.github.pictures import Pictures
-from mlgit.forge.github.rest import Rest
+from mlgit.forge.github.rest import Rest, as_told
 
+T = TypeVar("T")
 _NAME = re.compile(r"(?!\.)[\w.-]+/(?!\.{1,2}$)[\w.-]+", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MOST_JOBS = 256
@@ -75,7 +78,7 @@ class GitHubForge:
     def me(self) -> str:
         """Our own name there."""
         if self._me is None:
-            self._me = str(self.rest.ask(_ME)["viewer"]["login"])
+            self._me = self.rest.ask(_ME, said.me)
         return self._me
 
     @property
@@ -102,12 +105,13 @@ class GitHubForge:
         self.share(head)
         self._pictures.send(body)
         try:
-            told = self._write("post", "pulls", content | ({"draft": True} if draft else {}))
+            pull = self._write("post", "pulls", content | ({"draft": True} if draft else {}), said.pull)
         except RefusedError as exc:
             raise self._not_opened(exc, head, base) from None
-        if labels:
-            told["labels"] = self._write("post", f"issues/{told['number']}/labels", {"labels": list(labels)})
-        return said.pull(told)
+        if not labels:
+            return pull
+        given = self._write("post", f"issues/{pull.number}/labels", {"labels": list(labels)}, said.labels)
+        return replace(pull, labels=given)
 
     def share(self, branch: str) -> None:
         """Push *branch*, if this clone has it; one of a fork is its owner's."""
@@ -116,7 +120,7 @@ class GitHubForge:
 
     def get(self, number: int) -> PullRequest:
         """One pull request, as it stands now. Raises `NotFoundError`."""
-        pull = said.pull(self._pull(number))
+        pull = self._pull(number, said.pull)
         if self.clone:
             base = None if self.clone.knows(pull.base) else pull.base_commit
             self.clone.fetch(pull.head_commit, base, pull.merge_commit)
@@ -130,7 +134,7 @@ class GitHubForge:
             if not said.is_branch(head):
                 return []
             asked["head"] = head if ":" in head else f"{self.name.partition('/')[0]}:{head}"
-        found = [said.pull(one) for one in self.rest.everything(f"{self._at}/pulls", **asked)]
+        found = self.rest.everything(f"{self._at}/pulls", into=said.pull, **asked)
         return [pull for pull in found if (state is None or pull.state is state) and head in (None, pull.head)]
 
     def merge(self, number: int, *, expect: str | None = None) -> PullRequest:
@@ -159,7 +163,7 @@ class GitHubForge:
     def close(self, number: int) -> PullRequest:
         """Close without merging."""
         self._open_pull(number, "closed")
-        return said.pull(self._write("patch", f"pulls/{number}", {"state": "closed"}))
+        return self._write("patch", f"pulls/{number}", {"state": "closed"}, said.pull)
 
     def reopen(self, number: int) -> PullRequest:
         """Open again what was closed; refused for what is merged, or whose branches are gone."""
@@ -167,7 +171,7 @@ class GitHubForge:
         if pull.state is not PullState.CLOSED:
             raise MlgitError(f"#{number} is {pull.state.value}; only what is closed can be reopened.")
         try:
-            return said.pull(self._write("patch", f"pulls/{number}", {"state": "open"}))
+            return self._write("patch", f"pulls/{number}", {"state": "open"}, said.pull)
         except RefusedError as exc:
             if exc.status != 422:
                 raise
@@ -178,7 +182,7 @@ class GitHubForge:
         """Make a draft ready for review; what is no draft stays as it is."""
         pull = self._open_pull(number, "made ready")
         if pull.draft:
-            self._mutate(_READY, {"pullRequestId": self._pull(number)["node_id"]})
+            self._mutate(_READY, {"pullRequestId": self._pull(number, said.node)})
         return self.get(number) if pull.draft else pull
 
     # What people say
@@ -188,61 +192,65 @@ class GitHubForge:
         content = {"body": _sendable(body, "A comment")}
         self._pictures.send(body)
         with self._found(number):
-            return said.written(self._write("post", f"issues/{number}/comments", content))
+            return self._write("post", f"issues/{number}/comments", content, said.written)
 
     def edit_comment(self, number: int, comment: int, body: str) -> Comment:
         """Replace the body of the comment with that id."""
         content = {"body": _sendable(body, "A comment")}
         self._pictures.send(body)
         with self._found(number, comment):
-            return said.written(self._write("patch", f"issues/comments/{comment}", content))
+            return self._write("patch", f"issues/comments/{comment}", content, said.written)
 
     def delete_comment(self, number: int, comment: int) -> None:
         """Take the comment with that id away."""
         with self._found(number, comment):
-            self._write("delete", f"issues/comments/{comment}")
+            self._write("delete", f"issues/comments/{comment}", None)
 
     def minimise_comment(self, number: int, comment: int) -> None:
         """Fold the comment with that id away: by GraphQL, for REST only tells of it."""
         with self._found(number, comment):
-            node = self.rest.get(f"{self._at}/issues/comments/{comment}")["node_id"]
+            node = self.rest.get(f"{self._at}/issues/comments/{comment}", said.node)
             self._mutate(_FOLD, {"subjectId": node, "classifier": "OUTDATED"})
 
     def comments(self, number: int) -> list[Comment]:
         """Every comment, oldest first: by GraphQL, which says in the same answer who we are and which are ours."""
         owner, _, name = self.name.partition("/")
-        query, after, nodes = _TALK.replace("ASSETS", self._pictures.asked()), None, []
+        query, after, found = _TALK.replace("ASSETS", self._pictures.asked()), None, list[Comment]()
+
+        def hear(data: Any) -> said.Talk:
+            talk = said.talk(data)
+            if talk.after in (None, after):
+                self._pictures.heard(data["repository"])
+            return talk
+
         while True:
             with self._found(number):
                 if number < 1:
                     raise self._missing(number)
-                told = self.rest.ask(query, owner=owner, name=name, number=number, after=after)
-            self._me = str(told["viewer"]["login"])
-            found = told["repository"]["pullRequest"]["comments"]
-            nodes += found["nodes"]
-            page = found["pageInfo"]
-            if not page["hasNextPage"] or page["endCursor"] == after:
-                break
-            after = page["endCursor"]
-        self._pictures.heard(told["repository"])
-        return [said.comment(node, self._me) for node in nodes if node]
+                talk = self.rest.ask(query, hear, owner=owner, name=name, number=number, after=after)
+            self._me = talk.me
+            found += talk.comments
+            if talk.after in (None, after):
+                return found
+            after = talk.after
 
     def review(self, number: int, verdict: ReviewVerdict, body: str = "") -> Review:
         """Give a verdict on the head as it stands; see `Forge.review`."""
         forges.checked_review(verdict, body, own=False)
         try:
             with self._found(number):
-                told = self._write("post", f"pulls/{number}/reviews", {"body": body, "event": said.EVENTS[verdict]})
+                content = {"body": body, "event": said.EVENTS[verdict]}
+                return self._write("post", f"pulls/{number}/reviews", content, said.review)
         except RefusedError as exc:
             if "own pull request" in exc.said:
                 forges.checked_review(verdict, body, own=True)
             raise
-        return said.review(told)
 
     def reviews(self, number: int) -> list[Review]:
         """Every review, oldest first."""
         with self._found(number):
-            return said.reviews(self.rest.everything(f"{self._at}/pulls/{number}/reviews"))
+            found = self.rest.everything(f"{self._at}/pulls/{number}/reviews", into=said.given)
+        return [one for one in found if one]
 
     # Checks
 
@@ -268,8 +276,9 @@ class GitHubForge:
         if not _ID.fullmatch(commit):
             raise UsageError(f"{commit[:80]!r} is no full id of a commit.")
         at = f"{self._at}/commits/{commit}"
-        told = self.rest.everything(f"{at}/status", "statuses")
-        return said.statuses(told, self.rest.everything(f"{at}/check-runs", "check_runs", filter="latest"), commit)
+        found = self.rest.everything(f"{at}/status", "statuses", partial(said.status, commit=commit))
+        asked = partial(said.check, commit=commit)
+        return said.latest(found + self.rest.everything(f"{at}/check-runs", "check_runs", asked, filter="latest"))
 
     # Pictures
 
@@ -293,16 +302,19 @@ class GitHubForge:
 
     # How it is asked
 
-    def _pull(self, number: int) -> Any:
+    def _pull(self, number: int, into: Callable[[Any], T]) -> T:
         with self._found(number):
             if number < 1:
                 raise self._missing(number)
-            return self.rest.get(f"{self._at}/pulls/{number}")
+            return self.rest.get(f"{self._at}/pulls/{number}", into)
 
-    def _write(self, how: str, path: str, *content: Any) -> Any:
+    def _write(
+        self, how: str, path: str, content: Mapping[str, Any] | None, into: Callable[[Any], T] = as_told
+    ) -> T:  # fmt: skip
         """What comes of a write there. One that is not allowed tells that none is."""
         try:
-            return getattr(self.rest, how)(f"{self._at}/{path}", *content)
+            told: T = getattr(self.rest, how)(f"{self._at}/{path}", *((content, into) if how != "delete" else ()))
+            return told
         except RefusedError as exc:
             self._learn(exc)
             raise

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from mlgit.errors import UsageError
@@ -32,11 +34,14 @@ class Role(enum.Enum):
 def role(rest: Rest, repository: str, login: str) -> Role:
     """What *login* may do in *repository*; `NONE` for who is nobody there. Raises `RefusedError`."""
     try:
-        told = rest.get(f"repos/{repository}/collaborators/{quote(login, safe='')}/permission")
+        return rest.get(f"repos/{repository}/collaborators/{quote(login, safe='')}/permission", _role)
     except RefusedError as exc:
         if exc.status != 404:
             raise
         return Role.NONE
+
+
+def _role(told: Mapping[str, Any]) -> Role:
     known = {one.value for one in Role}
     return Role(told["role_name"] if told["role_name"] in known else told["permission"])
 

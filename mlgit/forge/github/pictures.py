@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ _COMMIT = """
 mutation Keep($input: CreateCommitOnBranchInput!) { createCommitOnBranch(input: $input) { commit { oid } } }
 """
 _LOOK = "query Look($owner: String!, $name: String!) { repository(owner: $owner, name: $name) { ASSETS } }"
+_SHA = itemgetter("sha")
 _README = "Pictures of reports, each named after its content. mlgit adds to them; links in comments lead here.\n"
 
 
@@ -118,26 +120,25 @@ class Pictures:
     def _look(self) -> None:
         owner, _, name = self._name.partition("/")
         query = _LOOK.replace("ASSETS", self.asked())
-        self.heard(self._rest.ask(query, owner=owner, name=name)["repository"])
+        self._rest.ask(query, lambda data: self.heard(data["repository"]), owner=owner, name=name)
 
     def _commit(self, new: Mapping[str, bytes], tip: str) -> None:
         additions = [{"path": path, "contents": base64.b64encode(content).decode()} for path, content in new.items()]
-        told = self._rest.ask(
-            _COMMIT, writes=True,
+        self._tip = self._rest.ask(
+            _COMMIT, lambda data: str(data["createCommitOnBranch"]["commit"]["oid"]), writes=True,
             input={
                 "branch": {"repositoryNameWithOwner": self._name, "branchName": _BRANCH}, "expectedHeadOid": tip,
                 "message": {"headline": "Add pictures", "body": "\n".join(new)},
                 "fileChanges": {"additions": additions},
             },
         )  # fmt: skip
-        self._tip = told["createCommitOnBranch"]["commit"]["oid"]
 
     def _begin(self) -> None:
         """Make the branch, which has no past: once a repository."""
         at = f"repos/{self._name}/git"
         readme = {"path": "README.md", "mode": "100644", "type": "blob", "content": _README}
-        tree = self._rest.post(f"{at}/trees", {"tree": [readme]})["sha"]
-        commit = self._rest.post(f"{at}/commits", {"message": "Begin", "tree": tree, "parents": []})["sha"]
+        tree = self._rest.post(f"{at}/trees", {"tree": [readme]}, _SHA)
+        commit = self._rest.post(f"{at}/commits", {"message": "Begin", "tree": tree, "parents": []}, _SHA)
         try:
             self._rest.post(f"{at}/refs", {"ref": refs.ASSETS, "sha": commit})
         except RefusedError as exc:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -39,7 +40,7 @@ def look(
     Raises `RefusedError` for a repository that we may not see at all.
     """
     at = f"repos/{repository}"
-    branch = rest.get(at)["default_branch"]
+    branch: str = rest.get(at, itemgetter("default_branch"))
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("whether Actions are enabled", lambda: _actions(rest, at)),
         ("which workflows are on the default branch", lambda: _workflows(rest, at, branch, workflows)),
@@ -63,19 +64,21 @@ def _seen(what: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
 
 
 def _actions(rest: Rest, at: str) -> Iterator[Finding]:
-    told = rest.get(f"{at}/actions/permissions")
+    is_enabled, allowed = rest.get(
+        f"{at}/actions/permissions", lambda told: (told["enabled"], told.get("allowed_actions"))
+    )
     page = "Settings → Actions → General"
-    if not told["enabled"]:
+    if not is_enabled:
         yield Finding(what="Actions are disabled", is_so=False, fix=f"enable them: {page}")
         return
     yield Finding(what="Actions are enabled", is_so=True)
-    if told.get("allowed_actions") == "local_only":
+    if allowed == "local_only":
         fix = f"allow actions that GitHub made: {page}"
         yield Finding(what="only actions of the repository's owner are allowed", is_so=False, fix=fix)
 
 
 def _workflows(rest: Rest, at: str, branch: str, paths: Sequence[str]) -> Iterator[Finding]:
-    states = {one["path"]: one["state"] for one in rest.everything(f"{at}/actions/workflows", "workflows")}
+    states = dict(rest.everything(f"{at}/actions/workflows", "workflows", itemgetter("path", "state")))
     for path in paths:
         state = states.get(path)
         if state is None:
@@ -89,7 +92,7 @@ def _workflows(rest: Rest, at: str, branch: str, paths: Sequence[str]) -> Iterat
 
 def _rules(rest: Rest, at: str, branch: str) -> Iterator[Finding]:
     """A rule set's, or a protection's, that would refuse what a job pushes."""
-    kinds = [one["type"] for one in rest.everything(f"{at}/rules/branches/{quote(branch, safe='')}")]
+    kinds = rest.everything(f"{at}/rules/branches/{quote(branch, safe='')}", into=itemgetter("type"))
     met = [_IN_THE_WAY[kind] for kind in dict.fromkeys(kinds) if kind in _IN_THE_WAY]
     if met:
         fix = "leave exp/** and mlgit-assets out: Settings → Rules"
@@ -99,8 +102,9 @@ def _rules(rest: Rest, at: str, branch: str) -> Iterator[Finding]:
 
 
 def _secrets(rest: Rest, at: str, names: Sequence[str]) -> Iterator[Finding]:
-    own = {one["name"] for one in rest.everything(f"{at}/actions/secrets", "secrets")}
-    shared = {one["name"] for one in rest.everything(f"{at}/actions/organization-secrets", "secrets")}
+    name_of = itemgetter("name")
+    own = {*rest.everything(f"{at}/actions/secrets", "secrets", name_of)}
+    shared = {*rest.everything(f"{at}/actions/organization-secrets", "secrets", name_of)}
     for name in names:
         is_there = name.upper() in own | shared
         what = f"the secret {name} is {'there' if is_there else 'missing'}"
@@ -108,11 +112,16 @@ def _secrets(rest: Rest, at: str, names: Sequence[str]) -> Iterator[Finding]:
 
 
 def _runners(rest: Rest, at: str, wanted: Sequence[tuple[str, ...]]) -> Iterator[Finding]:
-    there: list[Any] = list(rest.everything(f"{at}/actions/runners", "runners"))
-    labels = [{label["name"].lower() for label in one["labels"]} for one in there if one["status"] == "online"]
+    there = rest.everything(f"{at}/actions/runners", "runners", _runner)
+    labels = [labels for labels, is_online in there if is_online]
     for labelled in wanted:
         is_there = any({label.lower() for label in labelled} <= one for one in labels)
         named = ", ".join(labelled)
         # an organization's own stand on a page of their own, which few tokens may see
         what = f"a runner with the labels {named} is " + ("online" if is_there else "none of the repository's own")
         yield Finding(what=what, is_so=True if is_there else None)
+
+
+def _runner(told: Any) -> tuple[set[str], bool]:
+    """A runner's labels, and whether it is there."""
+    return {label["name"].lower() for label in told["labels"]}, told["status"] == "online"

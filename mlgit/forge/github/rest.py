@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from mlgit.core import escape
 from mlgit.errors import SilentError, UsageError
 from mlgit.forge.github import answers
 
+T = TypeVar("T")
 API = "https://api.github.com"
 TOKENS = ("GH_TOKEN", "GITHUB_TOKEN")
 """Where a token is looked for, as GitHub's own command line does."""
@@ -34,7 +35,7 @@ _IDEMPOTENT = ("GET", "PATCH")
 _PART = 2**16
 """Bytes that are read at once."""
 _TOKEN = re.compile(r"[!-~]+")
-_NEXT = re.compile(r'[?&]page=(\d+)[^<>]*>;\s*rel="next"')
+_NEXT = re.compile(r'[?&]page=(\d{1,9})(?!\d)[^<>]*>;\s*rel="next"')
 
 
 class Credential(Protocol):
@@ -81,6 +82,11 @@ class _Kept:
     """The number of the page that follows."""
 
 
+def as_told(told: Any) -> Any:
+    """An answer as it came, for who reads nothing in it."""
+    return told
+
+
 def _say(text: str) -> None:
     sys.stderr.write(f"mlgit: {text}\n")
     sys.stderr.flush()
@@ -102,7 +108,11 @@ def _content(answer: Any, *, parsed: bool, most: int | None) -> Any:
 
 @dataclass(frozen=True)
 class Rest:
-    """What answers at *api*, for who has the *credential*."""
+    """What answers at *api*, for who has the *credential*.
+
+    What reads an answer is handed in, as *into*: so an answer of another shape, as a proxy or an older server gives it,
+    is a `SilentError` that says which address gave it.
+    """
 
     api: str
     credential: Credential
@@ -117,9 +127,9 @@ class Rest:
         """The same for what nothing waits for: asked once, and not listened to for long."""
         return replace(self, tries=1, seconds=_HURRIED)
 
-    def get(self, path: str, **params: Any) -> Any:
-        """What is at *path*, read from JSON. Raises `RefusedError`, `SilentError`, `UsageError`."""
-        return self._read(path, params).told
+    def get(self, path: str, into: Callable[[Any], T] = as_told, **params: Any) -> T:
+        """What is at *path*, read from JSON by *into*. Raises `RefusedError`, `SilentError`, `UsageError`."""
+        return self._understood("GET", path, self._read(path, params).told, into)
 
     def text(self, path: str, *, most: int | None = None) -> str:
         """What is at *path*, as text, wherever GitHub keeps it; *most* bytes of it. Raises as `get` does."""
@@ -130,20 +140,22 @@ class Rest:
         headers = {"Accept": "application/vnd.github.raw+json"}
         return bytes(self._answer("GET", path, parsed=False, most=most, params=params, headers=headers)[1])
 
-    def post(self, path: str, content: Mapping[str, Any] | None = None) -> Any:
-        """What comes of *content* there, read from JSON; None where nothing comes. Raises as `get` does.
+    def post(
+        self, path: str, content: Mapping[str, Any] | None = None, into: Callable[[Any], T] = as_told
+    ) -> T:  # fmt: skip
+        """What comes of *content* there, read by *into*; None where nothing comes. Raises as `get` does.
 
         Asked again only where GitHub says that it has not been done: after a `SilentError` it may have been.
         """
-        return self._answer("POST", path, json=content)[1]
+        return self._understood("POST", path, self._answer("POST", path, json=content)[1], into)
 
-    def put(self, path: str, content: Mapping[str, Any]) -> Any:
+    def put(self, path: str, content: Mapping[str, Any], into: Callable[[Any], T] = as_told) -> T:
         """Have *content* there, as `post` does."""
-        return self._answer("PUT", path, json=content)[1]
+        return self._understood("PUT", path, self._answer("PUT", path, json=content)[1], into)
 
-    def patch(self, path: str, content: Mapping[str, Any]) -> Any:
+    def patch(self, path: str, content: Mapping[str, Any], into: Callable[[Any], T] = as_told) -> T:
         """Change what is at *path*; asked again as what is read is, for twice is once."""
-        return self._answer("PATCH", path, json=content)[1]
+        return self._understood("PATCH", path, self._answer("PATCH", path, json=content)[1], into)
 
     def patch_once(self, path: str, content: Mapping[str, Any]) -> Any:
         """Change what is at *path* by what adds to it: asked again as what is posted is."""
@@ -153,23 +165,29 @@ class Rest:
         """Have nothing at *path*. Raises as `post` does."""
         self._answer("DELETE", path)
 
-    def whole(self, path: str) -> tuple[Any, Mapping[str, str]]:
-        """What is at *path*, and the headers that came with it. Raises as `get` does."""
+    def whole(self, path: str, into: Callable[[Any, Mapping[str, str]], T]) -> T:
+        """What *into* makes of what is at *path* and the headers that came with it. Raises as `get` does."""
         answer, told = self._answer("GET", path)
-        return told, answer.headers
+        return self._understood("GET", path, told, lambda told: into(told, answer.headers))
 
-    def pages(self, path: str, within: str, **params: Any) -> Iterator[Any]:
+    def pages(self, path: str, within: str, into: Callable[[Any], T] = as_told, **params: Any) -> Iterator[T]:
         """What the list *within* what is at *path* holds, page after page as it is asked for. Raises as `get` does."""
+
+        def page(told: Any) -> tuple[list[T], int]:
+            return [into(one) for one in _entries(told, within)], int(told["total_count"])
+
         number, seen = 1, 0
         while True:
-            page = self.get(path, **params, per_page=100, page=number)
-            yield from page[within]
-            seen += len(page[within])
-            if not page[within] or seen >= page["total_count"]:
+            found, count = self.get(path, page, **params, per_page=100, page=number)
+            yield from found
+            seen += len(found)
+            if not found or seen >= count:
                 return
             number += 1
 
-    def everything(self, path: str, within: str | None = None, **params: Any) -> list[Any]:
+    def everything(
+        self, path: str, within: str | None = None, into: Callable[[Any], T] = as_told, **params: Any
+    ) -> list[T]:  # fmt: skip
         """All that the list at *path* (or *within* what is there) holds, once each. Raises as `get` does.
 
         A page that changes while the next one is read hides entries or shows them twice: so a list of several pages is
@@ -182,26 +200,36 @@ class Rest:
             before, (found, pages) = found, self._listed(path, within, params)
             if found == before:
                 break
-        return list({one.get("id", number): one for number, one in enumerate(found)}.values())
 
-    def ask(self, query: str, *, writes: bool = False, **variables: Any) -> Any:
+        def once(found: Any) -> list[T]:
+            return [into(one) for one in {one.get("id", number): one for number, one in enumerate(found)}.values()]
+
+        return self._understood("GET", path, found, once)
+
+    def ask(self, query: str, into: Callable[[Any], T] = as_told, *, writes: bool = False, **variables: Any) -> T:
         """What GitHub's GraphQL answers to *query*, for what REST lacks. Raises as `get` and `post` do."""
         base = self.api.removesuffix("/v3")
         content = {"query": query, "variables": variables}
         told = self._answer("POST", f"{base}/graphql", writes=writes, json=content)[1]
-        if not isinstance(told, dict) or "data" not in told:
-            fix = "look whether GitHub is there, and not a proxy of somebody's"
-            raise SilentError("GitHub does not answer.", why=f"{base}/graphql: there is no data in what came", fix=fix)
-        return told["data"]
+        return self._understood("POST", f"{base}/graphql", told, lambda told: into(told["data"]))
+
+    def _understood(self, method: str, path: str, told: Any, into: Callable[[Any], T]) -> T:
+        """What *into* makes of what was *told* at *path*, whatever that is."""
+        try:
+            return into(told)
+        except (LookupError, TypeError, ValueError, AttributeError) as exc:
+            raise answers.strange(f"{method} {self._address(path)}", exc) from None
+
+    def _address(self, path: str) -> str:
+        return path if path.startswith(f"{self.api.removesuffix('/v3')}/") else f"{self.api}/{path}"
 
     def _listed(self, path: str, within: str | None, params: Mapping[str, Any]) -> tuple[list[Any], int]:
         """The entries of all pages, and how many pages that were."""
-        page = self._read(path, {**params, "per_page": 100})
-        found, pages = list(page.told[within] if within else page.told), 1
-        while page.next and page.next > pages:  # a proxy that names a page again would hold us for ever
-            page = self._read(path, {**params, "per_page": 100, "page": page.next})
-            found += page.told[within] if within else page.told
-            pages += 1
+        found, pages, number = list[Any](), 0, 1
+        while number > pages:  # a proxy that names a page again would hold us for ever
+            page = self._read(path, {**params, "per_page": 100} | ({"page": number} if number > 1 else {}))
+            found += self._understood("GET", path, page.told, lambda told: _entries(told, within))
+            pages, number = pages + 1, page.next or 0
         return found, pages
 
     def _read(self, path: str, params: Mapping[str, Any]) -> _Kept:
@@ -231,7 +259,7 @@ class Rest:
         """GitHub's answer, and what it says in JSON; its bytes, up to *most*, where they are not to be *parsed*."""
         import requests
 
-        address = path if path.startswith(f"{self.api.removesuffix('/v3')}/") else f"{self.api}/{path}"
+        address = self._address(path)
         what, writes = f"{method} {address}", method != "GET" if writes is None else writes
         again = (not writes or method in _IDEMPOTENT) if again is None else again
         for tried in range(self.tries):
@@ -284,3 +312,11 @@ class Rest:
         session = GitHubSession(default_connect_timeout=self.seconds, default_read_timeout=self.seconds)
         session.headers.update({"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": _VERSION})
         return session
+
+
+def _entries(told: Any, within: str | None) -> list[Any]:
+    """The list that an answer is, or has *within*."""
+    found = told[within] if within else told
+    if not isinstance(found, list):
+        raise TypeError(f"{within or 'it'} is no list")
+    return found

@@ -1,14 +1,28 @@
-"""What GitHub says of pull requests, as mlgit's own records (pure)."""
+"""What GitHub says of pull requests, as mlgit's own records (pure).
+
+What reads an answer raises `LookupError`, `TypeError`, `ValueError` or `AttributeError` for one of another shape.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, get_origin, get_type_hints
 
-from mlgit.forge.base import Comment, PullRequest, PullState, Review, ReviewVerdict, Status, StatusState
+from mlgit.forge.base import (
+    STATUS_CHARACTERS,
+    Comment,
+    PullRequest,
+    PullState,
+    Review,
+    ReviewVerdict,
+    Status,
+    StatusState,
+)
 
+T = TypeVar("T")
 _BRANCH = re.compile(
     r"(?:[A-Za-z0-9][\w.-]*:)?(?!refs/|[-/.])(?:(?!\.\.|@\{|//|\.lock/)[^\x00-\x20\x7f ~^:?*\[\\])+(?<![/.])"
 )
@@ -26,6 +40,11 @@ EVENTS = {
 }
 """How a verdict is given; one that is dismissed is given by nobody."""
 _PASSED = ("success", "neutral", "skipped")
+_TYPES: Mapping[type, Mapping[str, Any]] = {
+    record: {name: tuple if get_origin(hint) is tuple else hint for name, hint in get_type_hints(record).items()}
+    for record in (PullRequest, Comment, Review, Status)
+}
+"""What each field of a record has to be."""
 GHOST = "ghost"
 """Whose account is gone, in GitHub's words."""
 
@@ -35,72 +54,110 @@ def is_branch(name: str) -> bool:
     return bool(_BRANCH.fullmatch(name)) and name.isprintable()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """A page of what was said on a pull request."""
+
+    me: str
+    comments: Sequence[Comment]
+    after: str | None
+    """Where the next page begins; None where there is none."""
+
+
 def pull(told: Mapping[str, Any]) -> PullRequest:
     """A pull request; one whose fork is gone bears the name that GitHub still knows its head by."""
     head, base = told["head"], told["base"]
     is_here = head["repo"] is not None and head["repo"]["full_name"] == base["repo"]["full_name"]
     merged = told["merged_at"] is not None
     state = PullState.MERGED if merged else PullState.OPEN if told["state"] == "open" else PullState.CLOSED
-    return PullRequest(
+    return _sound(PullRequest(
         number=told["number"], title=told["title"], body=told["body"] or "",
         head=head["ref"] if is_here else head["label"] or head["ref"], head_commit=head["sha"], base=base["ref"],
         base_commit=base["sha"],
         state=state, author=_who(told["user"]), created=_seconds(told["created_at"]),
         merge_commit=told["merge_commit_sha"] if merged else None, draft=bool(told.get("draft")),
-        labels=tuple(label["name"] for label in told["labels"]), url=told["html_url"],
+        labels=labels(told["labels"]), url=told["html_url"],
+    ))  # fmt: skip
+
+
+def labels(told: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The names of labels."""
+    return tuple(str(label["name"]) for label in told)
+
+
+def node(told: Mapping[str, Any]) -> str:
+    """What GraphQL calls what REST tells of."""
+    return _text(told["node_id"])
+
+
+def me(data: Mapping[str, Any]) -> str:
+    """Who we are, as GraphQL tells it."""
+    return _text(data["viewer"]["login"])
+
+
+def talk(data: Mapping[str, Any]) -> Talk:
+    """A page of a pull request's comments, and who reads it, as GraphQL tells them."""
+    who = me(data)
+    found = data["repository"]["pullRequest"]["comments"]
+    page = found["pageInfo"]
+    return Talk(
+        me=who, comments=[comment(node, who) for node in found["nodes"] if node],
+        after=_text(page["endCursor"]) if page["hasNextPage"] else None,
     )  # fmt: skip
 
 
 def written(told: Mapping[str, Any]) -> Comment:
     """A comment as REST tells it."""
-    return Comment(
+    return _sound(Comment(
         id=told["id"], author=_who(told["user"]), body=told.get("body") or "", created=_seconds(told["created_at"]),
         updated=_seconds(told["updated_at"]), minimised=bool(told.get("minimized")),
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def comment(node: Mapping[str, Any], me: str) -> Comment:
     """A comment as GraphQL tells it, which calls an App by its bare name, and says which are ours."""
     author = node["author"] or {"login": GHOST, "__typename": "User"}
     bot = "[bot]" if author["__typename"] == "Bot" and not author["login"].endswith("[bot]") else ""
-    return Comment(
+    return _sound(Comment(
         id=int(node["fullDatabaseId"]), author=me if node["viewerDidAuthor"] else f"{author['login']}{bot}",
         body=node["body"], created=_seconds(node["createdAt"]), updated=_seconds(node["updatedAt"]),
         minimised=node["isMinimized"],
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
-def reviews(told: Sequence[Mapping[str, Any]]) -> list[Review]:
-    """The reviews that were given; one that is still being written is its author's alone."""
-    return [review(one) for one in told if one["state"] in _VERDICTS]
+def given(told: Mapping[str, Any]) -> Review | None:
+    """A review; None for one that is still being written: it is its author's alone."""
+    return review(told) if told["state"] in _VERDICTS else None
 
 
 def review(told: Mapping[str, Any]) -> Review:
     """A review that was given."""
-    return Review(
+    return _sound(Review(
         author=_who(told["user"]), verdict=_VERDICTS[told["state"]], body=told["body"] or "",
         commit=told["commit_id"] or "", created=_seconds(told["submitted_at"]),
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
-def statuses(told: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]], commit: str) -> list[Status]:
-    """What statuses and check runs say of *commit*, one a context, by context."""
-    found = [
-        Status(
-            context=one["context"], state=StatusState(one["state"]), description=one["description"] or "",
-            url=one["target_url"] or "", commit=commit,
-        )
-        for one in told
-    ]  # fmt: skip
-    found += [
-        Status(
-            context=run["name"], state=_ended(run), description=(run["output"]["title"] or "")[:140],
-            url=run["details_url"] or run["html_url"] or "", commit=commit,
-        )
-        for run in runs
-    ]  # fmt: skip
-    latest = {one.context.lower(): one for one in reversed(found)}  # GitHub tells the newest first
-    return [latest[name] for name in sorted(latest)]
+def status(told: Mapping[str, Any], commit: str) -> Status:
+    """What a status says of *commit*."""
+    return _sound(Status(
+        context=told["context"], state=StatusState(told["state"]), description=told["description"] or "",
+        url=told["target_url"] or "", commit=commit,
+    ))  # fmt: skip
+
+
+def check(run: Mapping[str, Any], commit: str) -> Status:
+    """What a check run says of *commit*."""
+    return _sound(Status(
+        context=run["name"], state=_ended(run), description=(run["output"]["title"] or "")[:STATUS_CHARACTERS],
+        url=run["details_url"] or run["html_url"] or "", commit=commit,
+    ))  # fmt: skip
+
+
+def latest(found: Sequence[Status]) -> list[Status]:
+    """Of *found*, newest first as GitHub tells them, one a context, by context."""
+    newest = {one.context.lower(): one for one in reversed(found)}
+    return [newest[name] for name in sorted(newest)]
 
 
 def _ended(run: Mapping[str, Any]) -> StatusState:
@@ -110,8 +167,22 @@ def _ended(run: Mapping[str, Any]) -> StatusState:
 
 
 def _who(user: Mapping[str, Any] | None) -> str:
-    return user["login"] if user else GHOST
+    return _text(user["login"]) if user else GHOST
+
+
+def _text(told: Any) -> str:
+    if not isinstance(told, str):
+        raise TypeError(f"{str(told)[:40]!r} is no text")
+    return told
 
 
 def _seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
+
+
+def _sound(record: T) -> T:
+    """*record*, if each of its fields is of its type."""
+    for name, kind in _TYPES[type(record)].items():
+        if not isinstance(value := getattr(record, name), kind):
+            raise TypeError(f"{name} {str(value)[:40]!r} is none")
+    return record
