@@ -18,22 +18,20 @@ from typing import Any
 
 from mlgit import whole
 from mlgit.ci.plan import Plan, Trial
+from mlgit.ci.shape import Shape
 from mlgit.core import escape, figures, refs
 from mlgit.core.run import Run, State
 from mlgit.git import bundle as bundles
 from mlgit.git.bundle import Bundle, BundleError, Limits, Quarantine
 from mlgit.git.objects import Reader
 from mlgit.git.repo import split_commit
-from mlgit.store import records, runs
+from mlgit.store import runs
 
 _NAME = re.compile(r"trial-([1-9][0-9]{0,8})\.(bundle|json)")
 LIMITS = Limits()
 _MOST_SAID = 1 << 16
 _MOST_COMMIT = 1 << 20
 """Bytes: a record that is larger than 64 KB stands in a file, and not in the message."""
-_FILES = ("100644", "100755")
-_STARTERS = (".github", ".gitea", ".forgejo", ".gitlab", ".gitlab-ci.yml")
-"""What a forge reads, of whatever branch is pushed, to know what it is to run with the repository's secrets."""
 _AT_ONCE = min(4, os.cpu_count() or 1)
 
 
@@ -131,6 +129,7 @@ def judged(
             else:
                 taken.append((file, *found))
     with quarantine.apart.reader() as reader:
+        shape = Shape(reader, plan.commit)
         for file, *_, commits in taken:
             if (most := max(filter(None, reader.sizes(sorted(commits))), default=0)) > _MOST_COMMIT:
                 wrong[file] = f"It holds a commit of {figures.size(most)}."
@@ -139,7 +138,7 @@ def judged(
         for file, ref, tip, commits in taken:
             try:
                 run = next((run for (where, commit), run in told.items() if where == ref and commit in commits), None)
-                _check(reader, plan, planned[file.trial], run, tip, commits)
+                _check(reader, shape, plan, planned[file.trial], run, tip, commits)
             except BundleError as exc:
                 wrong[file] = exc.what
             else:
@@ -170,7 +169,7 @@ def _one_run(bundle: Bundle, plan: Plan, trial: Trial | None) -> tuple[str, str]
 
 
 def _check(
-    reader: Reader, plan: Plan, trial: Trial, run: Run | None, tip: str, commits: frozenset[str]
+    reader: Reader, shape: Shape, plan: Plan, trial: Trial, run: Run | None, tip: str, commits: frozenset[str]
 ) -> None:  # fmt: skip
     """Raise `BundleError` unless *tip* is the end of the *run* of *trial*, and all *commits* are above the plan's."""
     if run is None:
@@ -186,8 +185,9 @@ def _check(
     if run.source != plan.commit and parents.get(run.source or "") != [plan.commit]:
         code = escape.line(run.source or "nothing", 40)
         raise BundleError(f"Its code is {code}, and neither the plan's commit nor right on top of it.")
-    _starts_nothing(reader, plan.commit, commits)
-    _only_files(reader, f"{tip}:{runs.place_of(run, '').rstrip('/')}")
+    for commit in sorted(commits):
+        shape.check(commit)
+    shape.only_files(f"{tip}:{runs.place_of(run, '').rstrip('/')}")
 
 
 def _folder(plan: Plan) -> str:
@@ -197,33 +197,6 @@ def _folder(plan: Plan) -> str:
 def _parents(reader: Reader, commit: str) -> list[str]:
     found = reader.read(commit)
     return split_commit(found[2])[1] if found and found[1] == "commit" else []
-
-
-def _starts_nothing(reader: Reader, planned: str, commits: frozenset[str]) -> None:
-    """Raise `BundleError` where one of *commits* has other workflows than the commit *planned*.
-
-    GitHub would refuse the push of all, or, where the token may change workflows, run what the job has written.
-    """
-    before = reader.tree(f"{planned}^{{tree}}") or {}
-    for commit in sorted(commits):
-        now = reader.tree(f"{commit}^{{tree}}") or {}
-        if other := [name for name in _STARTERS if now.get(name) != before.get(name)]:
-            raise BundleError(f"It changes {other[0]}, by which a push starts jobs, and a trial may not.")
-
-
-def _only_files(reader: Reader, name: str) -> None:
-    """Raise `BundleError` where something in the folder *name*, or in one below it, is neither a file nor a folder.
-
-    Each folder is looked at once, wherever it stands: ten that each hold the next one ten times are ten.
-    """
-    waiting, known = [name], set[str]()
-    while waiting:
-        for path, entry in (reader.tree(waiting.pop()) or {}).items():
-            if entry.is_tree and entry.oid not in known:
-                known.add(entry.oid)
-                waiting.append(entry.oid)
-            elif not entry.is_tree and entry.mode not in _FILES:
-                raise BundleError(f"{records.FOLDER} holds {path[:80]!r}, which is a link and no file.")
 
 
 def counting(found: Iterable[Sound]) -> list[Sound]:

@@ -428,19 +428,44 @@ def test_a_link_among_the_files_of_a_run_is_refused(place: Place) -> None:
     assert "holds 'zz', which is a link and no file" in refused(place)
 
 
-def test_folders_that_would_never_end_hold_nobody_up(place: Place) -> None:
+def nested(place: Place, folders: int, *, times: int = 1) -> tuple[bytes, bytes, str]:
+    """An entry for `rebuilt`: so many *folders* in one another, each holding the next one *times* times."""
     writer = place.job.writer()
-    deep = many = writer.tree({"x": Entry("100644", writer.blob(b"x"))})
-    for _ in range(1500):  # deeper than Python calls itself
-        deep = writer.tree({"d": Entry("40000", deep)})
-    for _ in range(12):  # a million million paths
-        many = writer.tree({str(number): Entry("40000", many) for number in range(10)})
-    both = writer.tree({"d": Entry("40000", deep), "m": Entry("40000", many)})
+    tree = writer.tree({"x": Entry("100644", writer.blob(b"x"))})
+    for _ in range(folders - 1):
+        tree = writer.tree({f"d{number}": Entry("40000", tree) for number in range(times)})
     writer.flush()
-    rebuilt(place, (b"40000", b"z\nHEAD", both))
-    place.hand_over(2)
+    return b"40000", b"z\nHEAD", tree
 
-    assert states(collect(place)) == ["finished", "finished", "missing"]
+
+def test_folders_deeper_than_anybody_makes_them_are_refused(place: Place) -> None:
+    """A bundle of 150 KB with 2,000 of long names had git take more than a gigabyte to pack what it brings."""
+    rebuilt(place, nested(place, 400))
+
+    assert refused(place) == "It holds folders more than 100 deep."
+
+
+def test_folders_as_deep_as_may_be_are_taken(place: Place) -> None:
+    rebuilt(place, nested(place, 99))
+
+    assert states(collect(place))[0] == "finished"
+
+
+def test_a_folder_that_stands_deeper_another_time_is_seen_there(place: Place) -> None:
+    mode, name, inner = nested(place, 60)
+    tree = write(place.job, "tree", mode + b" a\0" + bytes.fromhex(inner))
+    for _ in range(60):
+        tree = write(place.job, "tree", mode + b" a\0" + bytes.fromhex(tree))
+    both = mode + b" a\0" + bytes.fromhex(inner) + mode + b" b\0" + bytes.fromhex(tree)
+    rebuilt(place, (mode, name, write(place.job, "tree", both)))
+
+    assert refused(place) == "It holds folders more than 100 deep."
+
+
+def test_a_million_million_paths_of_a_few_folders_are_refused(place: Place) -> None:
+    rebuilt(place, nested(place, 13, times=10))
+
+    assert refused(place).startswith("It changes 1,000,000,000,0")
 
 
 def test_objects_beside_the_branch_do_not_come_along(place: Place) -> None:
