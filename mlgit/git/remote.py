@@ -55,8 +55,11 @@ class Remote:
 
     @property
     def address(self) -> str:
-        """Where it lies, without a password."""
-        return bare(self.repo.config.get(f"remote.{self.name.lower()}.url", self.name))
+        """Where it lies, as git goes there (`url.….insteadOf`), without a password."""
+        config = self.repo.config
+        if not self.is_known or not any(key.endswith(".insteadof") for key in config):
+            return bare(config.get(f"remote.{self.name.lower()}.url", self.name))
+        return bare(self.repo.git("remote", "get-url", "--", self.name).partition("\n")[0])
 
     @property
     def is_near(self) -> bool:

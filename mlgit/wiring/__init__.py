@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,12 +73,13 @@ def on_github(place: Place) -> tuple[GitHubForge, Credential] | None:
 
     options = place.settings.section("forge", ForgeOptions)
     has_folder = (place.repo.own / "forge/pulls").is_dir()
-    address = place.repo.config.get("remote.origin.url")
-    if options.kind is Kind.FOLDER or (options.kind is None and (has_folder or not address)):
+    has_origin = "remote.origin.url" in place.repo.config
+    if options.kind is Kind.FOLDER or (options.kind is None and (has_folder or not has_origin)):
         return None
-    from mlgit.forge.github import credentials, where
+    from mlgit.forge.github import clone, credentials, where
+    from mlgit.git.remote import Remote
 
-    found = where.where(options, address, os.environ)
+    found = where.where(options, clone.address(Remote(repo=place.repo, name="origin")), os.environ)
     credential = credentials.find(found, os.environ) if found else None
     if found and credential:
         return _github(place, found, credential), credential
@@ -103,11 +105,12 @@ def remote(place: Place, name: str = "origin") -> Remote:
 def why_not_github(place: Place) -> str:
     """What would let the pull requests of *place* live on GitHub."""
     from mlgit.forge.github.where import named
+    from mlgit.git.remote import Remote
 
-    address = place.repo.config.get("remote.origin.url", "")
     if (place.repo.own / "forge/pulls").is_dir():
         return "to move to GitHub, where new ones go then: `forge: {kind: github}` in mlgit.yaml"
-    if named(address):
+    origin = Remote(repo=place.repo, name="origin")
+    if origin.is_known and named(origin.address):
         return "for GitHub: gh auth login, or a token in GH_TOKEN"
     return "for GitHub: a remote origin that is there, and a token in GH_TOKEN or with gh auth login"
 
@@ -118,9 +121,9 @@ def _github(place: Place, found: Where, credential: Credential) -> GitHubForge:
     from mlgit.forge.github.forge import GitHubForge
     from mlgit.git.remote import Remote
 
-    address = place.repo.config.get("remote.origin.url", "")
-    env = credentials.for_git(credential, found, address, config=place.repo.config, environ=os.environ)
-    origin = Remote(repo=place.repo, name="origin", env=env)
+    origin = Remote(repo=place.repo, name="origin")
+    env = credentials.for_git(credential, found, origin.address, config=place.repo.config, environ=os.environ)
+    origin = replace(origin, env=env)
     return GitHubForge(
         _rest(found.api, credential), found.repository, Clone(place.repo, origin) if origin.is_known else None
     )

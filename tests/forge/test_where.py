@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mlgit import wiring
 from mlgit.errors import UsageError
 from mlgit.forge.choice import ForgeOptions
 from mlgit.forge.github import credentials
@@ -73,6 +75,21 @@ def test_the_interface_is_that_of_the_server(
 def test_a_token_goes_to_no_address_that_others_can_read(api: str):
     with pytest.raises(UsageError):
         where(ForgeOptions(api=api, repository=NAME), None, {})
+
+
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="ssh is not installed")
+@pytest.mark.parametrize("address", ["git@work:acme/churn.git", "mine:churn", "https://github.com/acme/churn"])
+def test_origin_by_an_alias_is_on_github(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str):
+    (tmp_path / "config").write_text("Host work\n  HostName github.com\n")
+    monkeypatch.setenv("GIT_SSH_COMMAND", f"ssh -F {tmp_path}/config")
+    monkeypatch.setenv("GH_TOKEN", "token-of-ada")
+    repo.git("config", "url.git@work:acme/.insteadOf", "mine:")
+    repo.git("remote", "add", "origin", address)
+
+    there = wiring.on_github(wiring.place(repo.folder))
+
+    assert there
+    assert (there[0].name, there[0].rest.api) == (NAME, API)
 
 
 def found(where: Where, **environ: str) -> str | None:

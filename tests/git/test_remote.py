@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,12 @@ def test_how_far_a_push_is_is_told_on_the_way(repo: Repo, far: Repo):
     Remote(repo=repo, name=str(far.folder), watch=watch).push([Move(f"{EXP}one", None, tip(repo))])
 
     assert ("Writing objects", 3, 3) in told
+
+
+def test_an_address_is_the_one_that_git_goes_to(repo: Repo):
+    repo.git("remote", "add", "origin", "gh:acme/churn")
+    assert Remote(repo=replace(repo), name="origin").address == "gh:acme/churn"
+
+    repo.git("config", "url.https://ada:secret@github.com/.insteadOf", "gh:")
+
+    assert Remote(repo=replace(repo), name="origin").address == "https://github.com/acme/churn"

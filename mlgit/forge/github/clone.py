@@ -9,11 +9,20 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlgit.errors import MlgitError
-from mlgit.git import merge
+from mlgit.forge.github.where import is_githubs, named
+from mlgit.git import merge, ssh
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
 
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+def address(remote: Remote) -> str | None:
+    """Where *remote* lies, an alias of ssh's by the server that it stands for; None for one that is not known."""
+    if not remote.is_known:
+        return None
+    found = named(remote.address)
+    return ssh.resolved(remote.repo, remote.address) if found and not is_githubs(found[0]) else remote.address
 
 
 @dataclass(frozen=True)

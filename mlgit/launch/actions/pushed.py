@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlgit.errors import UsageError
-from mlgit.forge.github import where
+from mlgit.forge.github import clone, where
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from mlgit.launch import afar
@@ -60,7 +60,8 @@ def _repo(folder: Path) -> Repo:
 
 def _named(repo: Repo) -> str:
     remote = Remote(repo=repo, name=_REMOTE)
-    found = where.named(remote.address) if remote.is_known and not remote.is_near else None
+    address = clone.address(remote)
+    found = where.named(address) if address and not remote.is_near else None
     if not found:
         why = f"its remote {_REMOTE} is {remote.address}" if remote.is_known else f"it has no remote {_REMOTE}"
         fix = "say repository: OWNER/NAME in the queue's settings"
