@@ -152,6 +152,9 @@ def _pick_up(work: Work, wanted: tuple[Trial, ...]) -> None:
             work.tell(f"{file.path.name} is not taken up: {why}")
         for one in sound:
             _have(work.repo, one)
+        brought = contents.bring(work.repo, [one.run for one in sound], [work.folder])
+        for label, why in brought.wrong.items():
+            work.tell(f"{label} is not taken up: {why}")
     _pick_up_from_origin(work, wanted)
 
 

@@ -307,3 +307,8 @@ def odd_namings(versions: Sequence[ArtifactVersion], began: float) -> list[Namin
         for claim, naming in several
         if not naming.is_plain(claim.logged) or times.get((claim.content, claim.name), 1) > 1
     ]
+
+
+def both(earlier: Iterable[ArtifactVersion], later: Iterable[ArtifactVersion]) -> tuple[ArtifactVersion, ...]:
+    """All of them, each as it was told last."""
+    return tuple({(version.name, version.hash): version for version in (*earlier, *later)}.values())

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mlgit.core import query, refs
+from mlgit.core.artifact import both
 from mlgit.core.condition import And, Condition, Operation, Predicate
 from mlgit.core.condition import keys as keys_of
 from mlgit.core.run import Run
@@ -88,14 +89,19 @@ class Now:
         self.alive = [known for run in alive if (known := self._going_on(run))]
 
     def _going_on(self, run: Run) -> Run | None:
-        """A run that is alive, with the branch and the metrics that it had already; None where it has ended by now."""
+        """A run that is alive, with all that it had already; None where it has ended by now."""
         rows = self.rows("shown AND id = ?", run.id)
         if not rows:
             return run
         if not live.folder_of(self._repo, run.id).exists():
             return None
         earlier = self._stored([_place(rows[0])]).get(rows[0].entry)
-        return replace(run, ref=rows[0].ref, metrics={**earlier.metrics, **run.metrics}) if earlier else run
+        if earlier is None:
+            return run
+        return replace(
+            run, ref=rows[0].ref, metrics={**earlier.metrics, **run.metrics}, used=both(earlier.used, run.used),
+            logged=both(earlier.logged, run.logged),
+        )  # fmt: skip
 
     @cached_property
     def table(self) -> Table:

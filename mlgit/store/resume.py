@@ -6,10 +6,10 @@ stays its ancestor: nothing that was recorded is ever out of git's reach.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from mlgit.core.artifact import ArtifactVersion
+from mlgit.core.artifact import both
 from mlgit.core.run import Run
 from mlgit.errors import UsageError
 from mlgit.git.objects import Entry, Reader
@@ -94,12 +94,8 @@ def whole(repo: Repo, account: Account) -> Account:
     joined = telling.joined(past, account, upto=upto)
     run = joined.run
     if told.how != "fork":
-        run = replace(run, used=_both(earlier.used, run.used), logged=_both(earlier.logged, run.logged))
+        run = replace(run, used=both(earlier.used, run.used), logged=both(earlier.logged, run.logged))
     return _noting(replace(joined, run=run), told, thinned=not past.is_full)
-
-
-def _both(one: Sequence[ArtifactVersion], two: Sequence[ArtifactVersion]) -> tuple[ArtifactVersion, ...]:
-    return tuple({(version.name, version.hash): version for version in (*one, *two)}.values())
 
 
 def _noting(account: Account, told: Before, **facts: bool) -> Account:

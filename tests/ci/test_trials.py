@@ -93,6 +93,39 @@ def test_a_job_begun_again_does_what_has_not_finished(place: Place, mlgit: Mlgit
     assert "rates-2 of digits, resumed" in done.stderr
 
 
+_STOPPED = """
+import os, signal, mlgit
+from pathlib import Path
+run = mlgit.init()
+begin = 0
+if run.resumed:
+    begin = int((Path(run.use_artifact("state:latest").download()) / "state.txt").read_text())
+for step in range(begin, 4):
+    run.log({"loss": 4 - step})
+    if step == 1 and not run.resumed:
+        Path("state.txt").write_text("2")
+        run.log_artifact("state.txt", name="state", type="model")
+        os.kill(os.getpid(), signal.SIGTERM)  # its six hours are over
+"""
+
+
+def test_a_trial_that_was_stopped_goes_on_from_its_checkpoint_on_another_runner(place: Place, mlgit: Mlgit) -> None:
+    """No DVC remote has the checkpoint: it lies beside the bundle."""
+    program = place.handed.parent / "train.py"
+    program.write_text(_STOPPED)
+    place = planned(place, f"exec {sys.executable} {program}")
+    mlgit(*words(place), cwd=place.job.folder, check=False)
+    before = said(place)
+    other = replace(place, job=handing.clone(place.far, place.handed.parent / "another runner"))
+
+    mlgit(*words(other), cwd=other.job.folder)
+
+    assert (before[1][0], said(place)[1][0]) == ("preempted", "finished")
+    run = runs.read(other.job, next(iter(handed(place)[1].values())))
+    assert run
+    assert runs.history(other.job, run)["loss"].values == [4, 3, 2, 1]
+
+
 def test_what_the_remote_has_finished_is_not_begun_again(place: Place, mlgit: Mlgit, tmp_path: Path) -> None:
     place = planned(place, f"echo 1 >> {tmp_path}/marks")
     mlgit(*words(place), cwd=place.job.folder)

@@ -174,6 +174,25 @@ def test_the_console_media_and_artifacts_of_every_life_are_kept(inside: Repo):
         assert inside.read(after.commit, f"experiment/{table.value['path']}")
 
 
+def test_a_resumed_run_finds_the_checkpoint_that_it_logged_before(inside: Repo):
+    run = wandb.init(id="abcdefgh")
+    for text in ("one", "two"):
+        Path("state").write_text(text)
+        run.log_artifact("state", name="ckpt", type="model")
+    run.finish(1)
+    Path("state").unlink()
+
+    again = wandb.init(id="abcdefgh", resume="must")
+    Path("state").write_text("three")
+    found = Path(again.use_artifact("ckpt:latest").download()) / "state"
+    told = (found.read_text(), again.use_artifact("ckpt:v0").version)
+    again.log_artifact("state", name="ckpt", type="model")
+    newest = again.use_artifact("ckpt:latest").version
+
+    assert (*told, newest) == ("two", "v0", "v2")
+    assert len(one(inside).logged) == 3
+
+
 def test_never_refuses_an_id_that_exists_and_takes_one_that_does_not(inside: Repo):
     first(1.0)
 
