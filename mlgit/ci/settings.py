@@ -64,6 +64,9 @@ class CiOptions:
         default=None,
         metadata={"help": "trials that one job does at the most, one after the other; as many as its time takes, to 8"},
     )
+    progress_seconds: float = field(
+        default=60, metadata={"help": "how often a job's log tells how its trial stands; 0: only at its end"}
+    )
     job_minutes: float = field(default=360, metadata={"help": "how long a job may take: 360 on GitHub's own runners"})
 
     @property
@@ -105,6 +108,8 @@ def _problem(options: CiOptions) -> tuple[tuple[str, ...], str] | None:
         value = getattr(options, name)
         if value is not None and not 0 < value < math.inf:
             return (name,), f"expected a number above 0, found {value:g}"
+    if not 0 <= options.progress_seconds < math.inf:
+        return ("progress_seconds",), f"expected a number from 0 on, found {options.progress_seconds:g}"
     if options.minutes > options.job_minutes:
         return ("minutes",), (
             f"a trial of {options.minutes:g} minutes does not end within the {options.job_minutes:g} of a job; "

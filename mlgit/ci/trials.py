@@ -52,6 +52,8 @@ class Work:
     """Other files that are no code of its trials, wherever they lie."""
     begins: Callable[[Trial], None] = lambda _: None
     ends: Callable[[Said], None] = lambda _: None
+    beside: Callable[[Trial], contextlib.AbstractContextManager[Mapping[str, str]]] = lambda _: _nothing()
+    """Entered while a trial runs; what that finds in its environment besides."""
     wait: Callable[[subprocess.Popen[bytes], float], int] = subprocess.Popen.wait
     """The end of a process, waited for so many seconds, as its `wait` has it."""
 
@@ -59,6 +61,10 @@ class Work:
     def project_folder(self) -> Path:
         """Where its trials run."""
         return (self.repo.work_tree or self.repo.folder) / self.plan.folder
+
+
+def _nothing() -> contextlib.AbstractContextManager[Mapping[str, str]]:
+    return contextlib.nullcontext({})
 
 
 @dataclass
@@ -201,7 +207,7 @@ def _ended(work: Work, trial: Trial) -> Run | None:
 
 def _run(work: Work, trial: Trial, signals: Signals) -> int:
     """Run *trial* as `mlgit run` does, its output ours; its exit code."""
-    with tempfile.TemporaryDirectory(prefix="mlgit-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="mlgit-") as scratch, work.beside(trial) as besides:
         path = Path(scratch) / "args.json"
         if trial.json:
             path.write_text(trial.json)
@@ -209,7 +215,7 @@ def _run(work: Work, trial: Trial, signals: Signals) -> int:
         sys.stdout.flush()
         child = subprocess.Popen(  # in a group of its own: it hears of signals from us alone, and once
             (sys.executable, "-m", "mlgit", "run", *words), cwd=work.project_folder, stdin=subprocess.DEVNULL,
-            process_group=0,
+            env=os.environ | besides, process_group=0,
         )  # fmt: skip
         signals.child = child
         try:

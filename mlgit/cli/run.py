@@ -17,6 +17,7 @@ from mlgit.cli.sections import Sectioned
 from mlgit.errors import UsageError
 
 if TYPE_CHECKING:
+    from mlgit.ci.page import Page
     from mlgit.store.place import Place
 
 _SECTIONS = {
@@ -136,6 +137,7 @@ def command(
         return
     said = {name: value for name, value in wishes.items() if value not in (None, ())}
     goes_on = lives.asked(home.repo, run_id=run_id, resume=resume, fork=fork, rewind=rewind)
+    page = _page(home, run_id, is_trial="sweep" in said)
     ended = execution.run(
         home,
         settle(said | goes_on),
@@ -147,14 +149,35 @@ def command(
             env=shim.variables(words) if wandb else {},
             takes_wandb=wandb,
             said=tuple(said),
+            beside=(lambda run: page.beside(run.id, f"Run {run.name}")) if page else None,
         ),
         folder,
     )
+    if page:
+        told = ended.run if ended.run.commit else None
+        page.ended(f"Run {ended.run.name}", told, seconds=ended.run.duration or 0.0)
     if ended.run.commit:
         notice.notify(active.last_words(ended.run, ended.exit_code))
     if ended.exit_code == 128 + signal.SIGINT:
         ending.by_interrupt()
     sys.exit(ended.exit_code)
+
+
+def _page(home: Place, run_id: str | None, *, is_trial: bool) -> Page | None:
+    """Where a job of GitHub's shows the run; None outside of one, and where somebody around it does that."""
+    if not os.environ.get("GITHUB_ACTIONS") or is_trial:
+        return None
+    from mlgit.ci import page, settings
+    from mlgit.cli import output
+    from mlgit.tracking import wish
+
+    if run_id and os.environ.get(page.TOLD) == run_id:
+        return None
+    return page.Page(
+        repo=home.repo, goals=home.settings.goals, summary=page.of_step(),
+        tell=output.note if not wish.is_silent() else lambda _: None,
+        seconds=settings.read(home.settings).progress_seconds,
+    )  # fmt: skip
 
 
 def _meant(

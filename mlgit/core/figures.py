@@ -59,21 +59,26 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(places: Sequence[float], values: Sequence[float], width: int = 24) -> str:
-    """A curve as a line of bars, at most *width* of them, each the mean of what lies there; blank before there is any.
+    """A curve as a line of bars, at most *width* of them, each a mean of `evenly`. Nothing for one bar."""
+    means = evenly(places, values, width)
+    low, high = min(means, default=0.0), max(means, default=0.0)
+    return "".join(_bar(mean, low, high) for mean in means)
 
-    *places* says where each of *values* stands, in rising order. What is not finite is left out. Nothing for one bar.
+
+def evenly(places: Sequence[float], values: Sequence[float], width: int) -> list[float]:
+    """A curve in at most *width* stretches of one length: the mean of each, where nothing lies the one before.
+
+    *places* says where each of *values* stands, in rising order. What is not finite is left out. Nothing of one value.
     """
     known = [(at / 2, value) for at, value in zip(places, values, strict=True) if is_number(value)]  # see `_bar`
     if len(known) < 2:
-        return ""
+        return []
     first, span = known[0][0], known[-1][0] - known[0][0]
     width = min(width, len(known))
     stretches: list[list[float]] = [[] for _ in range(width)]
     for at, value in known:
         stretches[min(width - 1, int((at - first) / span * width)) if span else 0].append(value)
-    means = [sum(value / len(some) for value in some) if some else None for some in stretches]
-    low, high = (pick(mean for mean in means if mean is not None) for pick in (min, max))
-    return "".join(_bar(mean, low, high) for mean in _carried(means))
+    return list(_carried([sum(value / len(some) for value in some) if some else None for some in stretches]))
 
 
 def _carried(means: Sequence[float | None]) -> Iterator[float]:

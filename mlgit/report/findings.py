@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from mlgit import plots
-from mlgit.core import escape, figures
+from mlgit.core import escape, figures, xychart
 from mlgit.core.compare import Goal
 from mlgit.core.findings import Findings, Point
 from mlgit.forge import base as forges
@@ -190,30 +188,16 @@ def _sparkline(findings: Findings) -> Safe | None:
 def _mermaid(findings: Findings) -> Safe | None:
     """The first metric trial by trial, and the best so far, as a chart that GitHub draws; None where it can't."""
     values, best = _costs(findings)
-    if len(values) < 2 or not all(abs(value) < 1e15 for value in values):
+    if len(values) < 2:
         return None
     step = max(1, -(-len(values) // _BARS))
     places = range(step - 1, len(values), step)
-    low, high = min(values), max(values)
-    room = (high - low) * 0.05 or abs(high) * 0.1 or 1.0
-    name = re.sub(r"[^\w ./-]", " ", escape.line(findings.aims[0].name, 40)).replace("--", " ").strip() or "metric"
-    return Safe(
-        "\n".join([
-            "```mermaid",
-            "xychart-beta",
-            f'  title "{name} of each {findings.unit}, and the best so far"',
-            f'  x-axis "{findings.unit}" {places[0] + 1} --> {max(places[-1] + 1, places[0] + 2)}',
-            f'  y-axis "{name}" {_plain(low - room)} --> {_plain(high + room)}',
-            f"  line [{', '.join(_plain(values[place]) for place in places)}]",
-            f"  line [{', '.join(_plain(best[place]) for place in places)}]",
-            "```",
-        ])
+    name, unit = xychart.words(findings.aims[0].name), findings.unit
+    drawn = xychart.block(
+        f"{name} of each {unit}, and the best so far", x=unit, span=(places[0] + 1, places[-1] + 1), y=name,
+        lines=[[line[place] for place in places] for line in (values, best)],
     )  # fmt: skip
-
-
-def _plain(value: float) -> str:
-    """*value* without an exponent, which mermaid cannot read."""
-    return f"{Decimal(f'{value:.6g}'):f}"
+    return Safe(drawn) if drawn else None
 
 
 def told(findings: Findings, point: Point) -> dict[str, Any]:

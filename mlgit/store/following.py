@@ -104,7 +104,7 @@ class Following:
         return _Follower(folder, run) if self._is_wanted(run) else None
 
 
-class _Tail:
+class Tail:
     """A file that grows, line by line."""
 
     def __init__(self, path: Path) -> None:
@@ -128,7 +128,7 @@ class Growing:
     """What a run under way logs as numbers by one name: one value a step, the first, as soon as it is there."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self._tail, self._name = _Tail(folder / "history.jsonl"), name
+        self._tail, self._name = Tail(folder / "history.jsonl"), name
         self._step: object = None
 
     def more(self) -> Iterator[float]:
@@ -147,7 +147,7 @@ class _Follower:
     """One of them."""
 
     def __init__(self, folder: Path, run: Run) -> None:
-        self._tail = _Tail(folder / "history.jsonl")
+        self._tail = Tail(folder / "history.jsonl")
         self._metrics: dict[str, Any] = {}
         self._marks: deque[tuple[float, int]] = deque(maxlen=_MARKS)
         self.seen = Seen(run=replace(run, state=State.RUNNING))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from mlgit.ci.planning import Searched
     from mlgit.ci.settings import CiOptions
+    from mlgit.core.compare import Goal
     from mlgit.sweeps.record import Task
 
 
@@ -113,6 +114,14 @@ def _trial(held: Code, task: Task, number: int, params: Mapping[str, Any]) -> Tr
         number=number, id=run_id, name=plan.trial_name(task.sweep, number), params=point,
         command=("--id", run_id, *ahead.words(task, number, point)), json=ahead.json(task, point),
     )  # fmt: skip
+
+
+def goals(place: Place, plan: Plan) -> Mapping[str, Goal]:
+    """Which way metrics are better: as mlgit.yaml says, and as the sweep of *plan* searches."""
+    from mlgit.sweeps import file
+
+    metrics = file.read(plan.file, source=plan.path).metrics if plan.file else ()
+    return {**place.settings.goals, **{metric.name: metric.goal for metric in metrics}}
 
 
 def _when(held: Code) -> float:

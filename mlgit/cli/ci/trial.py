@@ -16,6 +16,9 @@ from mlgit.cli.ci import job as job_
 from mlgit.core import figures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
     from mlgit.ci.bundles import Said
     from mlgit.ci.plan import Trial
 
@@ -29,13 +32,21 @@ _FAILED, _ENDED = 1, 128
 @click.option("--job", required=True, metavar="N", type=click.IntRange(0), help="Which of its jobs, from 0.")
 @click.option("--to", "folder", required=True, metavar="DIR", type=click.Path(path_type=Path),
               help="Where what is to be collected is put.")  # fmt: skip
+@click.option("--progress", "seconds", type=click.FloatRange(min=0), metavar="SECONDS",
+              help="Tell how the trial stands so often; 0: only at its end.  "
+                   "[default: ci.progress_seconds in mlgit.yaml, or 60]")  # fmt: skip
 @click.option("--json", "json_", is_flag=True, help="Print what has become of each trial as JSON.")
-def command(plan_file: Path, sha256: str | None, job: int, folder: Path, json_: bool) -> None:
+def command(
+    plan_file: Path, sha256: str | None, job: int, folder: Path, seconds: float | None, json_: bool
+) -> None:  # fmt: skip
     """Run each trial of a job by `mlgit run`, one after the other; hand over its run as soon as it has ended.
 
     DIR gets a bundle of git's for each run, the bytes that DVC holds of it where no DVC remote takes them, and a word
     about what became of it. Nothing is pushed: `mlgit ci collect` does that for all jobs. Where DIR, or the remote
     origin, has the run of a trial that was begun before, a finished one is not begun again, and any other goes on.
+
+    While a trial logs, its metrics and curves come below its own output at an interval, and into the summary of the
+    step ($GITHUB_STEP_SUMMARY), which so has them however the job ends.
 
     Ends with 1 where a trial has not finished. SIGTERM ends the trial under way, whose run is handed over as it is by
     then, and goes on another time.
@@ -44,7 +55,9 @@ def command(plan_file: Path, sha256: str | None, job: int, folder: Path, json_: 
     Examples:
       mlgit ci trial --plan plan.json --job 0 --to handed/
     """
-    from mlgit.ci import trials
+    from mlgit.ci import page, settings, trials
+    from mlgit.store import runs
+    from mlgit.wiring import ci
 
     place = wiring.place()
     plan = job_.plan(plan_file, sha256)
@@ -53,16 +66,27 @@ def command(plan_file: Path, sha256: str | None, job: int, folder: Path, json_: 
     on_github = bool(os.environ.get("GITHUB_ACTIONS"))
     fold, unfold = ("::group::", "::endgroup::\n") if on_github else ("", "")
 
+    shown = page.Page(
+        repo=place.repo, tell=output.note, goals=ci.goals(place, plan), summary=page.of_step(),
+        seconds=settings.read(place.settings).progress_seconds if seconds is None else seconds,
+    )  # fmt: skip
+    titles = {trial.number: f"Trial {trial.number}: {trial.name}" for trial in wanted}
+
+    def beside(trial: Trial) -> AbstractContextManager[Mapping[str, str]]:
+        return shown.beside(trial.id, titles[trial.number], most_seconds=plan.minutes * 60)
+
     def begins(trial: Trial) -> None:
         output.note(f"{fold}Trial {trial.number}, {places[trial.number]} of {len(wanted)}: {trial.name}")
 
     def ends(said: Said) -> None:
         sys.stderr.write(unfold)
         output.note(_line(said))
+        run = runs.read(place.repo, said.commit) if said.commit else None
+        shown.ended(titles[said.trial], run, seconds=said.seconds)
 
     work = trials.Work(
         repo=place.repo, plan=plan, folder=folder.absolute(), aside=(plan_file,), tell=output.note,
-        begins=begins, ends=ends,
+        begins=begins, ends=ends, beside=beside,
     )  # fmt: skip
     with trials.heeded() as signals:
         if json_:

@@ -59,6 +59,8 @@ class Command:
     """The fields of the wish that were given on the command line: they stand against the script's own."""
     through: Through | None = None
     """What starts it, where it is not simply a process of ours."""
+    beside: Callable[[Run], contextlib.AbstractContextManager[Mapping[str, str]]] | None = None
+    """Entered while it is under way, with its run as it began; what it finds in its environment besides."""
 
 
 @dataclass(frozen=True)
@@ -137,11 +139,13 @@ def _execute(
     home: Place, wish: Wish, command: Command, folder: Path, begun: _Begun, words: Sequence[str]
 ) -> execute.Exit:  # fmt: skip
     options = home.settings.section("run", RunOptions).under(wish)
-    words, env = command.through(words, begun.env, folder) if command.through else (words, begun.env)
-    return execute.execute(
-        words, folder, env, begun.opened, console=options.console != "off",
-        watch=functools.partial(_watched, begun, options),
-    )  # fmt: skip
+    with command.beside(begun.record) if command.beside else contextlib.nullcontext({}) as besides:
+        env: Mapping[str, str] = {**begun.env, **besides}
+        words, env = command.through(words, env, folder) if command.through else (words, env)
+        return execute.execute(
+            words, folder, env, begun.opened, console=options.console != "off",
+            watch=functools.partial(_watched, begun, options),
+        )  # fmt: skip
 
 
 def _ended(home: Place, command: Command, begun: _Begun, came_out: execute.Exit, *, has_stages: bool) -> Run:
