@@ -92,6 +92,8 @@ class GitHub:
     counts: bool = True
     """Whether there are limits to what one may ask, as an Enterprise server has none."""
     """Who may not write."""
+    without_checks: set[str] = field(default_factory=set)
+    """Who may write, but make no check runs."""
     bots: set[str] = field(default_factory=set)
     after: dict[str, Callable[[], object]] = field(default_factory=dict)
     """What happens, once, right after a request of that kind: somebody else is as quick."""
@@ -276,6 +278,9 @@ class GitHub:
     ) -> tuple[int, Any]:
         """Checks, labels, deployments, people."""
         match (method, *parts):
+            case (("POST" | "PATCH"), "check-runs", *_) if who in self.without_checks:
+                raise RefusedError(403, "Resource not accessible by integration",
+                                  **{"x-accepted-github-permissions": "checks=write"})  # fmt: skip
             case "POST", "check-runs":
                 done = content.get("status") == "completed" or "conclusion" in content
                 _check(f"ReposOwnerRepoCheckRunsPostBodyOneof{0 if done else 1}", content)

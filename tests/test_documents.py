@@ -418,3 +418,10 @@ def test_a_stream_of_ours_is_what_ruamel_keeps():
     keeper.dump(keeper.load(text), out)
 
     assert reader.plain(out.getvalue(), source="x") == {"a": {"b": [1, 2]}, "c": "x\ny"}
+
+
+def test_a_key_is_found_by_its_line():
+    found = reader.parse("# top\na: 1\nnet:\n  - width: 8\n    b.c: 2\n", source="x")
+
+    assert [found.line_of(path) for path in (["a"], ["net", "0", "width"], ["net", "0", "b.c"])] == [2, 4, 5]
+    assert [found.line_of(path) for path in ([], ["b"], ["a", "b"], ["net", "1"])] == [None] * 4

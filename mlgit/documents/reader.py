@@ -73,20 +73,29 @@ class Document:
 
     def fail(self, path: Sequence[str], message: str) -> NoReturn:
         """Raise `ConfigError` with the line where *path* stands, or where the last of it does that is there."""
-        line, node = self.root.line, self.root
+        line = [self.root.line, *self._lines(path)][-1]
+        end = "" if message.endswith("?") else "."
+        raise ConfigError(f"{self.source}:{line}: {'.'.join(path)}: {message}{end}")
+
+    def line_of(self, path: Sequence[str]) -> int | None:
+        """The line where *path* stands; None where it does not."""
+        lines = list(self._lines(path))
+        return lines[-1] if lines and len(lines) == len(path) else None
+
+    def _lines(self, path: Sequence[str]) -> Iterator[int]:
+        """The line of each part of *path*, as far as they are there."""
+        node = self.root
         for name in path:
             if node.kind == "list" and name.isdecimal() and int(name) < len(node.value):
                 node = node.value[int(name)]
-                line = node.line
+                yield node.line
                 continue
-            found = (
-                next((pair for pair in node.value if pair[0].value == name), None) if node.kind == "mapping" else None
-            )
+            pairs = node.value if node.kind == "mapping" else ()
+            found = next((pair for pair in pairs if pair[0].value == name), None)
             if found is None:
-                break
-            line, node = found[0].line, found[1]
-        end = "" if message.endswith("?") else "."
-        raise ConfigError(f"{self.source}:{line}: {'.'.join(path)}: {message}{end}")
+                return
+            yield found[0].line
+            node = found[1]
 
     def only(self, known: Sequence[str]) -> None:
         """Raise `ConfigError` at the first top-level key that is not *known*."""

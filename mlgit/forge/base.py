@@ -9,12 +9,13 @@ import contextlib
 import enum
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Protocol
 
 from mlgit.core import escape
+from mlgit.core.verdict import Verdict
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.forge import sections
 
@@ -118,6 +119,17 @@ class Status:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remark:
+    """What a check says of one line of a file, in plain text."""
+
+    path: str
+    """From the top of the repository."""
+    line: int
+    message: str
+    is_failure: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Capabilities:
     """What a forge can do here; ask before, rather than fail after."""
 
@@ -193,8 +205,12 @@ class Forge(Protocol):
     def reviews(self, number: int) -> list[Review]:
         """Every review, oldest first."""
 
-    def set_status(self, status: Status) -> None:
-        """Say how a check on a commit stands, in place of what it said before."""
+    def set_status(self, status: Status, *, text: str = "", remarks: Sequence[Remark] = ()) -> None:
+        """Say how a check on a commit stands, in place of what it said before.
+
+        A forge whose checks have a page shows *text* there, written for a comment, and the *remarks* beside their
+        lines; elsewhere the comment that goes with it has to say it all.
+        """
 
     def statuses(self, commit: str) -> list[Status]:
         """The latest status of each context on *commit* (a full id), by context."""
@@ -235,14 +251,15 @@ class Forge(Protocol):
 
 
 def upsert(
-    forge: Forge, number: int, marker: str, body: str | Callable[[str], str], *, status: Status | None = None
-) -> Comment:
+    forge: Forge, number: int, marker: str, body: str | Callable[[str], str], *, status: Status | None = None,
+    remarks: Sequence[Remark] = (),
+) -> Comment:  # fmt: skip
     """*body* as the one comment on *number* that goes by *marker*: new, or in the place of what it said before.
 
     *body* is text, or makes it of the comment that stands there; of "" where there is none. A comment is ours if it
     begins with the hidden marker AND bears our name AND nobody minimised it: a marker that somebody else wrote into
     theirs is left alone. Two who do this at once leave one comment. What is too long is cut between two sections, with
-    a link to all of it. *status* goes with it: it is set where the comment changes, before.
+    a link to all of it. *status* goes with it, and its *remarks*: it is set where the comment changes, before.
     """
     hidden = hidden_marker(marker)
     ours = _ours(forge, number, hidden)
@@ -256,7 +273,7 @@ def upsert(
     if len(ours) == 1 and ours[0].body == text:
         return ours[0]
     if status:
-        forge.set_status(status)
+        forge.set_status(status, text=body, remarks=remarks)
     if not ours:
         forge.comment(number, text)
         ours = _ours(forge, number, hidden)  # somebody may have been as quick
@@ -282,6 +299,17 @@ def _noted(status: Status) -> str:
     """What a comment hides of the *status* that was set with it, so that it tells whether that is still the same."""
     told = "\n".join((status.context, status.state.value, status.description, status.url))
     return f"<!-- {status.commit} {hashlib.sha256(told.encode(errors='replace')).hexdigest()[:16]} -->\n"
+
+
+def remarks(verdicts: Iterable[Verdict]) -> list[Remark]:
+    """What the *verdicts* of gates that did not pass say, where each gate is written."""
+    found = []
+    for one in verdicts:
+        path, _, line = one.where.rpartition(":")
+        if not one.passed and path and line.isdecimal():
+            message = f"{one.gate}: {one.observed}"
+            found.append(Remark(path=path, line=int(line), message=escape.line(message), is_failure=True))
+    return found
 
 
 def merge_message(pull: PullRequest) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
 from mlgit.core.verdict import Verdict
 from mlgit.errors import ConfigError, GateFailedError, MlgitError, NotFoundError, RefMovedError, UsageError
-from mlgit.forge.base import Forge, Status, StatusState
+from mlgit.forge.base import Forge, Status, StatusState, remarks
 from mlgit.git.merge import merged_tree
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
@@ -71,7 +71,8 @@ def tell(forge: Forge, commit: str, stages: Sequence[Settled]) -> None:
         refused = [stage.refusal for stage in stages if stage.refusal]
         state = StatusState.FAILURE if refused else StatusState.SUCCESS
         told = refused[0].what if refused else "asked again before the merge: all passed"
-        forge.set_status(Status(context=CONTEXT, state=state, description=told, commit=commit))
+        status = Status(context=CONTEXT, state=state, description=told, commit=commit)
+        forge.set_status(status, remarks=remarks(verdict for stage in stages for verdict in stage.verdicts))
 
 
 def settle(

@@ -91,7 +91,8 @@ def post(forge: Forge, findings: Findings, number: int, *, own: Own = NONE) -> N
 
 def illustrated(forge: Forge, findings: Findings, chosen: Point | None = None, *, own: Own = NONE) -> str:
     """*findings* as Markdown, its pictures on *forge* where that lets us write; *chosen*: whose params are taken."""
-    pictures = draw(findings) if forge.capabilities.writable else []
+    can = forge.capabilities
+    pictures = draw(findings) if can.writable and can.images else []
     charts = [Chart(title=each.title, link=forge.image(each.png, each.name)) for each in pictures]
     return render(findings, charts=charts, chosen=chosen, own=own)
 

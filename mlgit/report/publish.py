@@ -16,10 +16,22 @@ from mlgit.core.sweep import Sweep
 from mlgit.core.verdict import Verdict
 from mlgit.errors import NotFoundError
 from mlgit.forge import base as forges
-from mlgit.forge.base import Forge, PullRequest, Status, StatusState
+from mlgit.forge.base import Forge, PullRequest, Remark, Status, StatusState
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.report import champion, evidence, findings, headline, history, measured, render, repeats, templates, view
+from mlgit.report import (
+    champion,
+    evidence,
+    findings,
+    headline,
+    history,
+    measured,
+    remarks,
+    render,
+    repeats,
+    templates,
+    view,
+)
 from mlgit.report.evidence import Known
 from mlgit.report.render import NoEvidence
 from mlgit.report.view import Chart, Compared, Picture
@@ -60,17 +72,20 @@ def on_pull(
     found, own = gather(place, sides), templates.at(place, sides.base)
     if sweep_of:
         found = named(found, sweep_of)
-    writable = forge.capabilities.writable
+    can = forge.capabilities
+    beside: list[Remark] = []
     if isinstance(found, NoEvidence):
         said, state = "No run speaks for this change yet", StatusState.SUCCESS
         write = partial(render.render_missing, found, own=own)
     else:
-        pictures = draw(place.repo, found) if writable else []
+        pictures = draw(place.repo, found) if can.writable and can.images else []
         charts = [Chart(title=each.title, link=forge.image(each.png, each.name)) for each in pictures]
         report = view.build(found, verdicts=verdicts, charts=charts)
         said, state = report.headline, _state(found.head, verdicts)
         write = partial(render.render, report, own=own)
-    if not writable:
+        with place.repo.reader() as reader:
+            beside = remarks.of(reader, pull.head_commit, report)
+    if not can.writable:
         return write()
     status = Status(context=CONTEXT, state=state, description=said, commit=pull.head_commit)
     posted = [""]
@@ -79,7 +94,7 @@ def on_pull(
         posted[0] = write(history=history.following(before, pull.head_commit, said))
         return posted[0]
 
-    forges.upsert(forge, number, MARKER, following, status=status)
+    forges.upsert(forge, number, MARKER, following, status=status, remarks=beside)
     return posted[0]
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from mlgit.core.verdict import Verdict
 from mlgit.errors import UsageError
 from mlgit.forge import base
 
@@ -25,3 +26,14 @@ def test_approval_needs_no_words_and_refusal_does():
     assert base.checked_review(base.ReviewVerdict.APPROVE, "", own=False) == ""
     with pytest.raises(UsageError, match="words"):
         base.checked_review(base.ReviewVerdict.REQUEST_CHANGES, "", own=False)
+
+
+def test_a_gate_that_refused_is_told_where_it_stands():
+    def at(where: str, *, passed: bool = False) -> Verdict:
+        return Verdict(gate="accuracy ≥ 0.9", passed=passed, observed="0.8\x1b[31m", where=where)
+
+    told = base.remarks(
+        [at("registry/policy.yaml:7"), at("registry/policy.yaml:8", passed=True), at("policy"), at(":1")]
+    )
+
+    assert told == [base.Remark(path="registry/policy.yaml", line=7, message="accuracy ≥ 0.9: 0.8", is_failure=True)]

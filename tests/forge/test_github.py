@@ -14,7 +14,7 @@ import pytest
 from mlgit.core import refs
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, SilentError, UsageError
 from mlgit.forge import base
-from mlgit.forge.base import PullState, ReviewVerdict, Status, StatusState, upsert
+from mlgit.forge.base import PullState, Remark, ReviewVerdict, Status, StatusState, upsert
 from mlgit.forge.github import account, checks, deployments, people, readiness, rights
 from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.clone import Clone
@@ -28,6 +28,9 @@ from tests.github import HALF, NAME, GitHub
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
 MOVED = {"message": "Moved"}
+BOT = "github-actions[bot]"
+REMARKS = [Remark(path="params.yaml", line=1, message="lr: 0.1 → 0.2"),
+           Remark(path="registry/policy.yaml", line=7, message="accuracy ≥ 0.95: 0.9", is_failure=True)]  # fmt: skip
 
 
 @dataclass
@@ -74,14 +77,16 @@ def report(forge: GitHubForge, number: int, text: str, *pictures: bytes) -> base
     return upsert(forge, number, "mlgit:report", text + links, status=status)
 
 
-def test_a_report_costs_six_requests_and_two_when_nothing_changed(place: Place):
-    very_first = place.calls(lambda: report(place.forge(), place.number, "no branch of pictures yet", PNG))
+@pytest.mark.parametrize("me", ["ada", BOT])
+def test_a_report_costs_six_requests_and_two_when_nothing_changed(place: Place, me: str):
+    place.there.bots.add(BOT)
+    very_first = place.calls(lambda: report(place.forge(me), place.number, "no branch of pictures yet", PNG))
     number = place.forge().open(head=_another(place), base="main", title="t").number
     pictures = [PNG + bytes([one]) for one in range(3)]
 
-    first = place.calls(lambda: report(place.forge(), number, "accuracy 0.9", *pictures))
-    again = place.calls(lambda: report(place.forge(), number, "accuracy 0.9", *pictures))
-    changed = place.calls(lambda: report(place.forge(), number, "accuracy 0.95", *pictures, b"new"))
+    first = place.calls(lambda: report(place.forge(me), number, "accuracy 0.9", *pictures))
+    again = place.calls(lambda: report(place.forge(me), number, "accuracy 0.9", *pictures))
+    changed = place.calls(lambda: report(place.forge(me), number, "accuracy 0.95", *pictures, b"new"))
 
     assert (len(very_first), len(first)) == (9, 6), (very_first, first)
     assert again == [f"GET /pulls/{number}", "POST /graphql"]
@@ -101,6 +106,40 @@ def test_a_head_that_moved_gets_its_status_though_the_report_reads_the_same(plac
     report(place.forge(), place.number, "accuracy 0.9")
 
     assert [one.context for one in place.forge().statuses(commit)] == ["mlgit/report"]
+
+
+def test_a_workflows_token_makes_a_check_with_remarks_beside_the_lines(place: Place):
+    place.there.bots.add(BOT)
+    forge, commit = place.forge(BOT), place.forge().get(1).head_commit
+    status = Status(context="mlgit/report", state=StatusState.FAILURE, description="worse", commit=commit)
+
+    link = forge.image(PNG, "x.png")
+    upsert(forge, 1, "mlgit:report", f"### worse\n![]({link})", status=status, remarks=REMARKS)
+
+    (run,) = place.there.runs.values()
+    told = [(one["path"], one["start_line"], one["annotation_level"], one["message"]) for one in run["notes"]]
+    assert told == [
+        ("params.yaml", 1, "notice", "lr: 0.1 → 0.2"),
+        ("registry/policy.yaml", 7, "failure", "accuracy ≥ 0.95: 0.9"),
+    ]  # fmt: skip
+    assert (run["conclusion"], run["output"]["title"]) == ("failure", "worse")
+    assert f"](http://127.0.0.1:{place.there.address.rpartition(':')[2]}/{NAME}/blob/" in run["output"]["summary"]
+    assert place.there.statuses == []
+    assert [(one.context, one.state) for one in forge.statuses(commit)] == [("mlgit/report", StatusState.FAILURE)]
+
+
+def test_a_workflows_token_that_may_make_no_checks_sets_a_status(place: Place):
+    place.there.bots.add(BOT)
+    place.there.without_checks.add(BOT)
+    forge, commit = place.forge(BOT), place.forge().get(1).head_commit
+    status = Status(context="mlgit/report", state=StatusState.SUCCESS, description="better", commit=commit)
+
+    first = place.calls(lambda: forge.set_status(status, remarks=REMARKS))
+    second = place.calls(lambda: forge.set_status(status))
+
+    assert first[-2:] == ["POST /check-runs", f"POST /statuses/{commit}"]
+    assert second == [f"POST /statuses/{commit}"]
+    assert forge.capabilities.writable
 
 
 def test_two_reports_at_once_make_one_comment(place: Place):
@@ -215,6 +254,7 @@ def test_what_is_no_answer_of_githubs_is_said(place: Place, answer: Any):
         forge.comments(place.number)
 
 
+SAID = Status(context="mlgit/report", state=StatusState.SUCCESS, commit="0" * 40)
 ACTS: dict[str, Callable[[GitHubForge], object]] = {
     "pulls/1": lambda forge: forge.get(1),
     "pulls": lambda forge: forge.pulls(),
@@ -229,7 +269,7 @@ ACTS: dict[str, Callable[[GitHubForge], object]] = {
     "deployments": lambda forge: deployments.deployments(forge.rest, NAME, environment="production"),
     "production": lambda forge: deployments.environment(forge.rest, NAME, "production"),
     "permission": lambda forge: people.role(forge.rest, NAME, "ada"),
-    "check-runs": lambda forge: checks.publish(forge.rest, NAME, checks.Check(name="x", commit="0" * 40)),
+    "check-runs": lambda forge: checks.publish(forge.rest, NAME, SAID),
     "churn": lambda forge: readiness.look(forge.rest, NAME, workflows=(), secrets=(), runners=()),
 }
 

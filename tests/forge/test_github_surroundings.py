@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from mlgit.errors import SilentError, UsageError
+from mlgit.forge.base import Remark, Status, StatusState
 from mlgit.forge.github import checks, deployments, people
 from mlgit.forge.github.answers import RefusedError
-from mlgit.forge.github.checks import Annotation, Check, Conclusion, Level
 from mlgit.forge.github.deployments import DeploymentState, Environment
 from mlgit.forge.github.people import Role
 from mlgit.forge.github.rest import Rest
@@ -36,14 +36,16 @@ def commit(repo: Repo) -> str:
     return str(repo.resolve("main"))
 
 
-def remarks(count: int) -> list[Annotation]:
-    return [Annotation(path="train.py", line=n + 1, level=Level.WARNING, message=f"line {n}") for n in range(count)]
+def of(commit: str, state: StatusState = StatusState.FAILURE, **more: str) -> Status:
+    return Status(context="mlgit/gates", state=state, commit=commit, **more)
 
 
-def test_annotations_go_fifty_at_a_time(there: GitHub, rest: Rest, commit: str):
-    check = Check(name="gates", commit=commit, conclusion=Conclusion.FAILURE, title="2 fail", annotations=remarks(120))
+def remarks(count: int) -> list[Remark]:
+    return [Remark(path="train.py", line=number + 1, message=f"line {number}") for number in range(count)]
 
-    run = checks.publish(rest, NAME, check)
+
+def test_remarks_go_fifty_at_a_time(there: GitHub, rest: Rest, commit: str):
+    run = checks.publish(rest, NAME, of(commit, description="2 fail"), remarks=remarks(120))
 
     assert [one["message"] for one in there.runs[run]["notes"]] == [f"line {n}" for n in range(120)]
     assert [one.split()[0] for one in there.asked] == ["POST", "PATCH", "PATCH"]
@@ -51,26 +53,23 @@ def test_annotations_go_fifty_at_a_time(there: GitHub, rest: Rest, commit: str):
 
 
 def test_a_check_is_under_way_before_it_ends(there: GitHub, rest: Rest, commit: str):
-    run = checks.publish(rest, NAME, Check(name="gates", commit=commit, url="https://ci.example/1"))
+    run = checks.publish(rest, NAME, of(commit, StatusState.PENDING, url="https://ci.example/1"))
     assert there.runs[run]["status"] == "in_progress"
 
     summary = "## gates\n\n" + "word " * 20_000
-    checks.publish(
-        rest, NAME, Check(name="gates", commit=commit, conclusion=Conclusion.SUCCESS, summary=summary), run=run
-    )
+    run = checks.publish(rest, NAME, of(commit, StatusState.SUCCESS), summary=summary)
 
     assert there.runs[run]["status"] == "completed"
     assert len(there.runs[run]["output"]["summary"]) <= 65_535
 
 
-def test_annotations_are_not_brought_twice(there: GitHub, rest: Rest, commit: str):
-    run = checks.publish(rest, NAME, Check(name="gates", commit=commit))
-    there.answers.append((502, {}, None))
+def test_remarks_are_not_brought_twice(there: GitHub, rest: Rest, commit: str):
+    there.after["POST"] = lambda: there.answers.append((502, {}, None))
 
     with pytest.raises(SilentError):
-        checks.publish(rest, NAME, Check(name="gates", commit=commit, annotations=remarks(1)), run=run)
+        checks.publish(rest, NAME, of(commit), remarks=remarks(51))
 
-    assert len(there.asked) == 2
+    assert [one.split()[0] for one in there.asked] == ["POST", "PATCH"]
 
 
 def test_a_commit_is_deployed_as_it_is_whatever_its_checks_say(there: GitHub, rest: Rest, commit: str):

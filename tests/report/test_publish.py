@@ -1,15 +1,16 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mlgit.core import refs
 from mlgit.core.compare import Goal
 from mlgit.core.run import Run
 from mlgit.core.sweep import Sweep
 from mlgit.core.verdict import Verdict
 from mlgit.errors import NotFoundError
-from mlgit.forge.base import Capabilities, StatusState
+from mlgit.forge.base import Capabilities, Remark, Status, StatusState
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -175,6 +176,45 @@ def test_a_refused_gate_is_a_failure(here: Place, train: Train) -> None:
 
     assert "✘ **refused**" in text
     assert [status.state for status in forge.statuses(forge.get(number).head_commit)] == [StatusState.FAILURE]
+
+
+def test_params_and_gates_are_told_beside_the_lines_where_they_stand(here: Place, train: Train) -> None:
+    class Hearing(FolderForge):
+        """A forge that shows remarks."""
+
+        heard: Sequence[Remark] = ()
+
+        def set_status(self, status: Status, *, text: str = "", remarks: Sequence[Remark] = ()) -> None:
+            self.heard = remarks
+            super().set_status(status, text=text, remarks=remarks)
+
+    train("baseline", {"accuracy": [0.9]}, params={"epochs": 10, "lr": 0.01})
+    Path("params.yaml").write_text("# what it trains with\nepochs: 10\nlr: 0.1\n")
+    forge = Hearing(here.repo)
+    number = proposal(here, forge, train("better", {"accuracy": [0.95]}, params={"epochs": 10, "lr": 0.1, "own": 1}))
+    gates = [
+        Verdict(gate=f"accuracy ≥ {least}", passed=least < 0.95, observed="0.95", where=f"registry/policy.yaml:{line}")
+        for line, least in ((3, 0.9), (4, 0.99))
+    ]
+
+    publish.on_pull(here, forge, number, verdicts=gates)
+
+    assert [(one.path, one.line, one.is_failure) for one in forge.heard] == [
+        ("registry/policy.yaml", 4, True), ("params.yaml", 3, False),
+    ]  # fmt: skip
+    assert forge.heard[0].message == "accuracy ≥ 0.99: 0.95"
+    assert forge.heard[1].message.startswith("lr: 0.01 → 0.1. accuracy 0.95, +0.05")
+
+
+def test_where_a_forge_keeps_no_pictures_none_are_drawn(here: Place, train: Train) -> None:
+    class Plain(FolderForge):
+        capabilities = Capabilities(writable=True, drafts=True, images=False)
+
+    forge = Plain(here.repo)
+    number = proposal(here, forge, train("only", {"accuracy": [0.5, 0.9]}))
+
+    assert "![" not in publish.on_pull(here, forge, number)
+    assert here.repo.resolve(refs.ASSETS) is None
 
 
 def test_a_forge_that_may_not_be_written_is_left_alone(here: Place, train: Train) -> None:

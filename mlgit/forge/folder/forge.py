@@ -15,6 +15,7 @@ from mlgit.forge.base import (
     Comment,
     PullRequest,
     PullState,
+    Remark,
     Review,
     ReviewVerdict,
     Status,
@@ -182,7 +183,9 @@ class FolderForge:
 
     # Checks
 
-    def set_status(self, status: Status) -> None:
+    def set_status(
+        self, status: Status, *, text: str = "", remarks: Sequence[Remark] = ()  # noqa: ARG002  (checks have no page here)
+    ) -> None:  # fmt: skip
         """Say how a check on a commit stands, in place of what it said before."""
         checked = checked_status(status)
         if self.repo.resolve(status.commit) != status.commit:

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.forge import base as forges
-from mlgit.forge.base import Capabilities, Comment, PullRequest, PullState, Review, ReviewVerdict, Status
-from mlgit.forge.github import rights, said
+from mlgit.forge.base import Capabilities, Comment, PullRequest, PullState, Remark, Review, ReviewVerdict, Status
+from mlgit.forge.github import checks, rights, said
 from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.clone import Clone
 from mlgit.forge.github.pictures import Pictures
@@ -68,6 +68,7 @@ class GitHubForge:
         self._at = f"repos/{name}"
         self._pictures = Pictures(rest, name)
         self._me: str | None = None
+        self._makes_checks = True
         self._is_read_only = rights.is_read_only(os.environ)
 
     def hurried(self) -> GitHubForge:
@@ -254,8 +255,12 @@ class GitHubForge:
 
     # Checks
 
-    def set_status(self, status: Status) -> None:
-        """Say how a check on a commit stands, in place of what it said before."""
+    def set_status(self, status: Status, *, text: str = "", remarks: Sequence[Remark] = ()) -> None:
+        """Say how a check on a commit stands, in place of what it said before; as a check run where that is allowed.
+
+        That is to Apps alone, and so to the token of a workflow: what a person sets is a status. Each of them goes on
+        with its own kind, for one of GitHub's does not replace the other.
+        """
         checked = forges.checked_status(status)
         missing = NotFoundError(
             f"{self.name} has no commit {status.commit[:64]!r}.", fix="push it, or give its full id"
@@ -263,13 +268,26 @@ class GitHubForge:
         if not _ID.fullmatch(checked.commit):
             raise missing
         content = {"state": checked.state.value, "context": checked.context, "description": checked.description}
+        target = {"target_url": checked.url} if checked.url else {}
         try:
-            target = {"target_url": checked.url} if checked.url else {}
-            self._write("post", f"statuses/{checked.commit}", content | target)
+            if not self._checked(checked, text, remarks):
+                self._write("post", f"statuses/{checked.commit}", content | target)
         except RefusedError as exc:
             if exc.status in (404, 422) and "No commit found" in exc.said:
                 raise missing from None
             raise
+
+    def _checked(self, status: Status, text: str, remarks: Sequence[Remark]) -> bool:
+        """Make a check run of *status*; False where we may not."""
+        if not self._makes_checks or not self.me.endswith(said.BOT):
+            return False
+        try:
+            checks.publish(self.rest, self.name, status, summary=self.elsewhere(text), remarks=remarks)
+        except RefusedError as exc:
+            if exc.status != 403:
+                raise
+            self._makes_checks = False  # a workflow's token, without `checks: write`
+        return self._makes_checks
 
     def statuses(self, commit: str) -> list[Status]:
         """The latest status of each context on *commit* (a full id), by context; check runs, as CI's jobs are, too."""

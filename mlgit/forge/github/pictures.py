@@ -56,8 +56,8 @@ class Pictures:
 
     def whole(self, text: str) -> str:
         """*text*, written for a comment, with the whole addresses of what it shows."""
-        host = (urlsplit(self._rest.api).hostname or "").removeprefix("api.")
-        return text.replace(_BEFORE, f"https://{host}/{self._name}/blob/{_BRANCH}/")
+        at = urlsplit(self._rest.api)
+        return text.replace(_BEFORE, f"{at.scheme}://{at.netloc.removeprefix('api.')}/{self._name}/blob/{_BRANCH}/")
 
     @staticmethod
     def beside(text: str) -> str:

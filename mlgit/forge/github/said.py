@@ -45,6 +45,8 @@ _TYPES: Mapping[type, Mapping[str, Any]] = {
     for record in (PullRequest, Comment, Review, Status)
 }
 """What each field of a record has to be."""
+BOT = "[bot]"
+"""How the name of an App ends."""
 GHOST = "ghost"
 """Whose account is gone, in GitHub's words."""
 
@@ -117,7 +119,7 @@ def written(told: Mapping[str, Any]) -> Comment:
 def comment(node: Mapping[str, Any], me: str) -> Comment:
     """A comment as GraphQL tells it, which calls an App by its bare name, and says which are ours."""
     author = node["author"] or {"login": GHOST, "__typename": "User"}
-    bot = "[bot]" if author["__typename"] == "Bot" and not author["login"].endswith("[bot]") else ""
+    bot = BOT if author["__typename"] == "Bot" and not author["login"].endswith(BOT) else ""
     return _sound(Comment(
         id=int(node["fullDatabaseId"]), author=me if node["viewerDidAuthor"] else f"{author['login']}{bot}",
         body=node["body"], created=_seconds(node["createdAt"]), updated=_seconds(node["updatedAt"]),
