@@ -30,6 +30,7 @@ from mlgit.forge.base import Forge
 from mlgit.forge.github.forge import GitHubForge
 from mlgit.forge.github.rest import Rest, Token
 from mlgit.git.repo import Repo
+from tests import workflow_runs
 from tests.runners import checked, made
 
 NAME = "acme/churn"
@@ -114,6 +115,8 @@ class GitHub:
     """The workflows, secrets and runners that there are."""
     dispatched: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     """The workflows that were started, each with its branch and its inputs."""
+    actions: workflow_runs.Actions = field(default_factory=workflow_runs.Actions)
+    """What its workflows have done."""
     rules: list[tuple[str, str]] = field(default_factory=list)
     """Which branches → what a rule set refuses there."""
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(3_000_000_001))
@@ -355,7 +358,9 @@ class GitHub:
                 return 200, made("RepositoryCollaboratorPermission", permission=told, role_name=may, user=None)
             case "GET", "installation":
                 return 200, made("Installation", id=7)
-        raise RefusedError(404, "Not Found")
+        if (told := self.actions.answer(method, parts, query)) is None:
+            raise RefusedError(404, "Not Found")
+        return told
 
     def _of_app(self, who: str, method: str, path: str) -> tuple[int, Any]:
         if not who.startswith("app:"):
@@ -800,6 +805,10 @@ def serving(folder: Path) -> Iterator[GitHub]:
                 kind = f"{self.command} {path}"
                 github.asked.append(kind)
                 assert self.headers["X-GitHub-Api-Version"] == "2022-11-28"
+                if path.startswith(workflow_runs.STORED):  # on another server, which the token is not for
+                    assert "Authorization" not in self.headers
+                    self._send(200, {}, github.actions.stored(path))
+                    return
                 if github.answers:
                     self._send(*github.answers.pop(0))
                     return
@@ -819,6 +828,10 @@ def serving(folder: Path) -> Iterator[GitHub]:
             except RefusedError as exc:
                 told = {"message": str(exc), "documentation_url": _DOCS, "status": str(exc.status)}
                 return exc.status, exc.headers, told | ({"errors": exc.errors} if exc.errors else {})
+            if status == 302:
+                return status, {"Location": github.address.replace("127.0.0.1", "localhost") + told}, None
+            if status in (403, 409):
+                told = {"message": told, "documentation_url": _DOCS, "status": str(status)}
             headers = {"x-ratelimit-remaining": "4990", "x-ratelimit-reset": "1900000000"} if github.counts else {}
             if github.scopes is not None and who not in github.bots:
                 headers["x-oauth-scopes"] = github.scopes

@@ -164,6 +164,11 @@ def read(text: str | bytes, *, source: str) -> Plan:
         _words(
             [data["commit"], data["project"], data["folder"], *(text for one in trials for text in (one.id, one.name))]
         )
+        _words([data.get(name) or "" for name in ("sweep", "sweep_name", "path", "what")])
+        if not all(type(one.number) is int and isinstance(one.params, dict) for one in trials):
+            raise TypeError("a trial's number or params are none")
+        if type(data.get("part", 1)) is not int or type(data.get("goes_on", False)) is not bool:
+            raise TypeError("which part it is")
         return Plan(**{**data, "trials": trials, "jobs": jobs, "later": later, "notes": _words(data["notes"])})
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
         raise UsageError(f"{source} is no plan of this mlgit: {exc}.", fix="mlgit ci plan -o FILE") from None

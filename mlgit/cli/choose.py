@@ -107,6 +107,18 @@ class JobName(Name):
         return ((job.id, f"{job.name}, {job.state.value}") for job in known)
 
 
+class CiRunName(RunName):
+    """What CI does, by the branch, the run or the sweep that it does it for; GitHub is not asked for its numbers."""
+
+    name = "run"
+
+    def known(self, place: Place, typed: str) -> Known:
+        """`latest`, the branches but those of runs, the sweeps, the runs."""
+        branches = [ref.removeprefix("refs/heads/") for ref in place.repo.refs("refs/heads/")]
+        own = [(name, "a branch") for name in branches if not name.startswith("exp/") and name != "mlgit-assets"]
+        return [("latest", ""), *own, *SweepName().known(place, typed), *super().known(place, typed)]
+
+
 class QueueName(Name):
     """A queue of mlgit.yaml, or a backend."""
 
@@ -191,6 +203,7 @@ class PullNumber(click.IntRange):
 
 
 ARTIFACT = ArtifactName()
+CI_RUN = CiRunName()
 HIDDEN_ARTIFACT = ArtifactName(hidden=True)
 JOB = JobName()
 KEY = Key()

@@ -27,6 +27,14 @@ def line(text: str, limit: int = 200) -> str:
     return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
 
+def uncommanded(text: str) -> str:
+    """A line of *text* for the log of a job of CI: what its runner would take for a command is none any more.
+
+    Both of its forms: `::set-output …` where a line begins, `##[add-path]…` anywhere in it.
+    """
+    return re.sub(r"^(\s*):(?=:)", r"\1: ", text).replace("##[", "## [")
+
+
 def cell(text: str) -> str:
     """*text* whole, as a cell of a tab-separated table: what cannot be seen stands as Python writes it, `\\t`."""
     plain = _WRITTEN.sub(lambda found: f"\\x5c{found[0][1:]}", text)

@@ -91,6 +91,13 @@ def on_github(place: Place) -> tuple[GitHubForge, Credential] | None:
     raise UsageError("mlgit.yaml says that pull requests live on GitHub, and the remote origin is not there.", fix=fix)
 
 
+def github(place: Place) -> GitHubForge:
+    """The forge of *place*, for what GitHub alone does. Raises `UsageError` where it is none of GitHub's."""
+    if (found := on_github(place)) is None:
+        raise UsageError("This repository does not live on GitHub.", fix=why_not_github(place))
+    return found[0]
+
+
 def remote(place: Place, name: str = "origin") -> Remote:
     """The remote *name* of *place*; where that is GitHub, asked in a job by the job's token."""
     from mlgit.git.remote import Remote

@@ -89,6 +89,7 @@ def test_another_plan_than_the_one_that_was_made_is_not_read() -> None:
     "text",
     [
         "", "[]", "{", pytest.param("[" * 100_000, id="deep"), '{"version": 2}', '{"version": 1}', b"\xff",
+        *(plan.written(TWO).replace(f'"{key}":', f'"{key}":["x"],"":') for key in ("number", "params", "part", "what")),
         *(plan.written(TWO).replace(text, "7") for text in ('"gpu"', '"rates-1"', '"digits"', f'"{"c" * 40}"')),
     ],
 )  # fmt: skip

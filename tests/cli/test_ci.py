@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mlgit.git.repo import Repo
-from tests import github
-from tests.conftest import need
 from tests.github import NAME, GitHub
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 REPORT = ".github/workflows/mlgit-report.yml"
 LAUNCH = ".github/workflows/mlgit-launch.yml"
-
-
-@pytest.fixture
-def there(inside: Repo, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
-    """Where `inside` lives on GitHub."""
-    need("github", github.is_here())
-    with github.serving(inside.git_dir) as found:
-        monkeypatch.setenv("GITHUB_API_URL", found.address)
-        monkeypatch.setenv("GH_TOKEN", "token-of-ada")
-        forge = {"kind": "github", "repository": NAME, "api": found.address}
-        (inside.folder / "mlgit.yaml").write_text(json.dumps({"forge": forge}))
-        yield found
 
 
 def commit(repo: Repo) -> None:

@@ -17,6 +17,12 @@ VERBS: dict[str, dict[str, str]] = {
         "plan": "Show what CI does for a commit, before or after it is pushed.",
     },
     "On GitHub": {
+        "status": "Show how CI gets on with a commit, a branch, a run, a sweep.",
+        "watch": "Watch it until it has ended.",
+        "logs": "Print what its jobs printed.",
+        "cancel": "End it.",
+        "retry": "Have done once more what has failed or was cancelled.",
+        "ls": "List what CI does and did.",
         "dispatch": "Have a commit that is pushed trained, as it asks or as you do.",
     },
     "In a job": {
@@ -29,13 +35,13 @@ VERBS: dict[str, dict[str, str]] = {
 
 @click.group(cls=Lazily, package=__name__, sections=VERBS, short_help="Train by commits: what CI does for one.")
 def command() -> None:
-    """Train by commits: a commit asks for runs or a sweep, and CI makes them.
+    """Train by commits: a commit asks for runs or a sweep, and CI makes them; see how it gets on from the terminal.
 
     \b
     Examples:
       mlgit ci init
       mlgit ci plan
       mlgit ci plan --sweep sweeps/lr.yaml
-      mlgit ci trial --plan plan.json --job 0 --to handed/
-      mlgit ci collect --plan plan.json handed/
+      git push && mlgit ci watch
+      mlgit ci logs --failed
     """

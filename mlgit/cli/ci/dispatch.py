@@ -34,10 +34,7 @@ def command(commit: str, run: str | None, sweep: str | None, part: int, as_json:
     from mlgit.forge.github import dispatching
 
     place = wiring.place()
-    found = wiring.on_github(place)
-    if found is None:
-        raise UsageError("This repository does not live on GitHub.", fix=wiring.why_not_github(place))
-    forge, _ = found
+    forge = wiring.github(place)
     oid = place.repo.resolve(commit)
     if oid is None:
         raise UsageError(f"{commit[:80]!r} is no commit.", fix="git log --oneline lists them")

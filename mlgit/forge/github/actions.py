@@ -6,16 +6,17 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from mlgit.errors import NotFoundError
 from mlgit.forge.github.answers import RefusedError
-from mlgit.forge.github.rest import Rest
+from mlgit.forge.github.rest import Rest, as_told
 
-MOST_LOG = 64 * 2**20
+T = TypeVar("T")
+_MOST_LOG = 64 * 2**20
 """Bytes of a job's log that are read; GitHub keeps more than anybody does."""
 _MOST_ARCHIVE, _MOST_FILE = 16 * 2**20, 128 * 2**20
 """Bytes of an artifact that is looked into, and of a file in it: who made it may have meant it to fill a memory."""
@@ -36,27 +37,31 @@ class Actions:
     def _at(self) -> str:
         return f"repos/{self.repository}/actions"
 
-    def runs(self, workflow: str, **asked: Any) -> Iterator[Any]:
-        """All runs of *workflow* (a file's name) that fit what is *asked*, latest first, as GitHub tells them."""
-        yield from self.rest.pages(self._of(workflow), "workflow_runs", **asked)
+    def runs(self, workflow: str, into: Callable[[Any], T] = as_told, **asked: Any) -> Iterator[T]:
+        """All runs of *workflow* (a file's name) that fit what is *asked*, latest first, read by *into*."""
+        yield from self.rest.pages(self._of(workflow), "workflow_runs", into, **asked)
 
-    def late(self, workflow: str, **asked: Any) -> list[Any]:
+    def late(self, workflow: str, into: Callable[[Any], T] = as_told, **asked: Any) -> list[T]:
         """The latest hundred of them, by one question."""
-        return self.rest.get(self._of(workflow), lambda told: list(told["workflow_runs"]), **asked, per_page=100)
 
-    def run(self, number: str | int) -> Any | None:
+        def each(told: Any) -> list[T]:
+            return [into(one) for one in told["workflow_runs"]]
+
+        return self.rest.get(self._of(workflow), each, **asked, per_page=100)
+
+    def run(self, number: str | int, into: Callable[[Any], T] = as_told) -> T | None:
         """The run *number*; None if there is none. Raises besides where it is the repository that is not there."""
         try:
-            return self.rest.get(f"{self._at}/runs/{number}")
+            return self.rest.get(f"{self._at}/runs/{number}", into)
         except RefusedError as exc:
             if exc.status != 404:
                 raise
             self.rest.get(f"repos/{self.repository}")
             return None
 
-    def jobs(self, number: str | int) -> list[Any]:
+    def jobs(self, number: str | int, into: Callable[[Any], T] = as_told) -> list[T]:
         """The jobs of the run *number*, as its last attempt has them."""
-        return list(self.rest.pages(f"{self._at}/runs/{number}/jobs", "jobs", filter="latest"))
+        return list(self.rest.pages(f"{self._at}/runs/{number}/jobs", "jobs", into, filter="latest"))
 
     def log(self, job: int) -> str:
         """What *job* printed, up to 64 MiB; nothing as long as it is under way, or where it never began.
@@ -64,13 +69,14 @@ class Actions:
         Raises `NotFoundError` for what is gone.
         """
         try:
-            return self.rest.text(f"{self._at}/jobs/{job}/logs", most=MOST_LOG)
+            log = self.rest.text(f"{self._at}/jobs/{job}/logs", most=_MOST_LOG)
         except RefusedError as exc:
             if exc.status == 410:
                 raise NotFoundError(f"GitHub has thrown away what the job {job} printed.", why=exc.why) from None
             if exc.status != 404:
                 raise
             return ""
+        return f"{log}\n(the rest is on GitHub's page)\n" if len(log.encode()) >= _MOST_LOG else log
 
     def file(self, number: int, artifact: str, name: str) -> bytes | None:
         """The file *name* in the *artifact* of the run *number*; None where that has none, or has it no more."""

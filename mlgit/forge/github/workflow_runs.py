@@ -7,7 +7,7 @@ shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,11 @@ from typing import Any
 from mlgit.core.job import JobState, Standing
 
 _STAMP = re.compile(r"^\ufeff?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z ?")
+
+_MARK = re.compile(r"##\[(\w+)\]")
+_SILENT = ("endgroup", "add-matcher", "remove-matcher")
+_MARKS = {"group": "▸ ", "error": "error: ", "warning": "warning: ", "notice": "notice: ", "command": "$ "}
+"""What a runner writes before lines that its page shows otherwise, and what a person reads in its place."""
 
 # https://docs.github.com/rest/actions/workflow-runs: a run's status and conclusion; a job's and a step's are among them
 _UNDER_WAY = {"in_progress": JobState.RUNNING}
@@ -131,8 +136,28 @@ def timed(log: str) -> Iterator[tuple[float | None, str]]:
         yield (_seconds(f"{found[1]}Z"), line[found.end() :]) if found else (None, line)
 
 
+def read(line: str) -> str | None:
+    """A *line* of a log as a person reads it: without the runner's marks; None for one that is nothing else."""
+    found = _MARK.match(line)
+    if not found:
+        return line
+    return None if found[1] in _SILENT else f"{_MARKS.get(found[1], '')}{line[found.end() :]}"
+
+
+def of_steps(log: str, steps: Sequence[Step]) -> list[str]:
+    """The lines of a job's *log* that were printed while one of *steps* was under way, by GitHub's own clock."""
+    spans = [(one.started, one.ended + 1) for one in steps if one.started is not None and one.ended is not None]
+    found, is_in = [], False
+    for when, line in timed(log):
+        if when is not None:  # a line without a time goes on with the one before
+            is_in = any(begin <= when < end for begin, end in spans)
+        if is_in:
+            found.append(line)
+    return found
+
+
 def _split(log: str) -> list[str]:
-    return log.removesuffix("\n").split("\n") if log else []
+    return [line.removesuffix("\r") for line in log.removesuffix("\n").split("\n")] if log else []
 
 
 def _span(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,8 @@ class Workflow:
         late = self._late() if len(numbers) > 1 else []
         found = {str(run["id"]): run for run in late if str(run["id"]) in numbers}
         for number in sorted(numbers - set(found)):
-            if (run := self._actions.run(number)) is not None:
+            run: Any = self._actions.run(number)
+            if run is not None:
                 found[number] = run
         return found
 

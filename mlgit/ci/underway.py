@@ -1,0 +1,185 @@
+"""How CI gets on with a commit (pure): what GitHub tells of a run of the workflow, beside what its plan says."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from mlgit.ci.plan import Plan, Trial
+from mlgit.core import figures
+from mlgit.core.job import JobState
+from mlgit.forge.github.workflow_runs import Job, Span, WorkflowRun
+
+PLAN, COLLECT, REPORT = "plan", "collect", "report"
+"""The jobs of the workflow, and the step of its last one, in small letters."""
+TRIALS = "trials"
+_TRIAL = re.compile(r"trial (\d+)")
+_ABOUT = re.compile(r" of ([0-9a-f]{40}|[0-9a-f]{64}), part \d+")
+"""How a dispatch says in the name of its run which commit it is about."""
+
+
+def commit_of(run: WorkflowRun) -> str:
+    """The commit that *run* is about: of a dispatch the one that it was given, where it was given one."""
+    told = _ABOUT.search(run.title) if run.event == "workflow_dispatch" else None
+    return told[1] if told else run.commit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lot:
+    """The trials of one job of the matrix."""
+
+    number: int
+    """The job's in the plan, from 0."""
+    trials: tuple[Trial, ...] = ()
+    """Empty where the plan is not known."""
+    job: Job | None = None
+    """None as long as GitHub has none for it."""
+
+    @property
+    def state(self) -> JobState:
+        """How the job stands."""
+        return self.job.state if self.job else JobState.QUEUED
+
+    @property
+    def count(self) -> int:
+        """How many trials these are."""
+        return len(self.trials) or 1
+
+    @property
+    def numbers(self) -> str:
+        """`3`, `5-8`; nothing where the plan is not known."""
+        return "-".join(dict.fromkeys(str(one.number) for one in (*self.trials[:1], *self.trials[-1:])))
+
+    @property
+    def name(self) -> str:
+        """`lr-3`, `lr-5 … lr-8`; the job's where the plan is not known."""
+        names = dict.fromkeys(one.name for one in (*self.trials[:1], *self.trials[-1:]))
+        return " … ".join(names) or f"job {self.number}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A part of what CI does, one after the other."""
+
+    name: str
+    span: Span | None = None
+    """None: it is not known yet, or many jobs are at it."""
+    said: str = ""
+    """How it stands."""
+    runner: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Underway:
+    """A run of the workflow, with its jobs, as far as they are known."""
+
+    run: WorkflowRun
+    jobs: tuple[Job, ...] = ()
+    plan: Plan | None = None
+
+    @property
+    def commit(self) -> str:
+        """What is trained; of other workflows, what they began for."""
+        return self.plan.commit if self.plan else commit_of(self.run)
+
+    @property
+    def what(self) -> str:
+        """What it makes, as a person calls it."""
+        if self.plan is None or not self.plan.trials:
+            return self.run.title
+        if self.plan.sweep:
+            part = f", part {self.plan.part}" if self.plan.part > 1 or self.plan.goes_on else ""
+            return f"sweep {self.plan.sweep_name} ({self.plan.sweep}){part}"
+        return self.plan.trials[0].name if len(self.plan.trials) == 1 else f"{len(self.plan.trials)} runs"
+
+    @cached_property
+    def lots(self) -> tuple[Lot, ...]:
+        """The jobs of the matrix, by number; none where the workflow has no matrix, or has not planned it yet."""
+        there = {int(found[1]): job for job in self.jobs if (found := _TRIAL.fullmatch(job.name))}
+        planned = range(len(self.plan.jobs)) if self.plan else ()
+        return tuple(
+            Lot(number=n, trials=self.plan.of(n) if self.plan and n in planned else (), job=there.get(n))
+            for n in sorted({*there, *planned})
+        )
+
+    def label(self, job: Job) -> str:
+        """What *job* is called on GitHub, and whose trials it does: `trial 2 (lr-3)`."""
+        name = next((lot.name for lot in self.lots if lot.trials and lot.job is job), None)
+        return f"{job.name} ({name})" if name else job.name
+
+    @property
+    def in_turn(self) -> list[Job]:
+        """The jobs that have something to do: the one that plans, those of trials by number, the others."""
+        trials = [lot.job for lot in self.lots if lot.job]
+        others = [job for job in self.jobs if job not in trials]
+        order = [*(job for job in others if job.name == PLAN), *trials, *(job for job in others if job.name != PLAN)]
+        return [job for job in order if not job.is_skipped]
+
+    @property
+    def failed(self) -> list[Job]:
+        """The jobs that have ended, and not well; somebody's wish that one ends is no failure of it."""
+        return [job for job in self.undone if job.state is not JobState.CANCELLED]
+
+    @property
+    def undone(self) -> list[Job]:
+        """The jobs that have ended, and not by doing what they were to do."""
+        return [job for job in self.in_turn if job.state.ended and job.state is not JobState.SUCCEEDED]
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a further part follows."""
+        return self.run.state is JobState.SUCCEEDED and self.plan is not None and self.plan.goes_on
+
+    def stages(self) -> list[Stage]:
+        """What it does in turn: plan, trials, collect, report, and what somebody has added; or another's jobs."""
+        return list(self._stages())
+
+    def _stages(self) -> Iterator[Stage]:
+        has_told = not self.lots
+        for job in self.jobs:
+            if job.name == COLLECT:
+                if not has_told:
+                    yield self._trials()
+                    has_told = True
+                yield from _collect(job)
+            elif not _TRIAL.fullmatch(job.name) and not (job.is_skipped and job.name.startswith("trial")):
+                yield Stage(name=job.name, span=job, said=_said(job), runner=job.runner)
+        if not has_told:
+            yield self._trials()
+
+    def _trials(self) -> Stage:
+        counts = Counter[JobState]()
+        for lot in self.lots:
+            counts[lot.state] += lot.count
+        whole = counts.total()
+        well = counts.pop(JobState.SUCCEEDED, 0)
+        others = [f"{counts[state]} {state.value}" for state in JobState if counts[state]]
+        known = [lot.job for lot in self.lots if lot.job and lot.job.started is not None]
+        span = None
+        if known:
+            ends = [job.ended for job in known if job.ended is not None]
+            is_over = len(ends) == len(self.lots)
+            span = Span(
+                state=JobState.RUNNING if not is_over else JobState.SUCCEEDED,
+                started=min(job.started or 0.0 for job in known), ended=max(ends) if is_over else None,
+            )  # fmt: skip
+        of = figures.count(whole, "trial") if self.plan else figures.count(whole, "job")
+        return Stage(name=TRIALS, span=span, said=", ".join([f"{well:,} of {of} succeeded", *others]))
+
+
+def _collect(job: Job) -> Iterator[Stage]:
+    """Of the last job two stages: a report follows on what was collected."""
+    steps = {step.name.lower(): step for step in job.steps}
+    own = steps.get(COLLECT)
+    said = _said(own if own and own.state.ended else job)  # the job waits, is set up, or is at it
+    yield Stage(name=COLLECT, span=job, said=said, runner=job.runner)
+    if step := steps.get(REPORT):
+        yield Stage(name=REPORT, span=step, said=_said(step), runner=job.runner)
+
+
+def _said(span: Span) -> str:
+    state = "skipped" if span.is_skipped else span.state.value
+    return f"{state}: {span.why}" if span.why else state
