@@ -51,7 +51,6 @@ _CHECKED = {
     ("POST", "git/trees"): "ReposOwnerRepoGitTreesPostBody",
     ("POST", "git/commits"): "ReposOwnerRepoGitCommitsPostBody",
     ("POST", "git/refs"): "ReposOwnerRepoGitRefsPostBody",
-    ("POST", "labels"): "ReposOwnerRepoLabelsPostBody",
     ("POST", "deployments"): "ReposOwnerRepoDeploymentsPostBody",
     ("POST", "deployments/N/statuses"): "ReposOwnerRepoDeploymentsDeploymentIdStatusesPostBody",
     ("PUT", "environments/N"): "ReposOwnerRepoEnvironmentsEnvironmentNamePutBody",
@@ -103,7 +102,6 @@ class GitHub:
     reviews: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
     runs: dict[int, dict[str, Any]] = field(default_factory=dict)
-    labels: dict[str, dict[str, Any]] = field(default_factory=dict)
     deployments: dict[int, dict[str, Any]] = field(default_factory=dict)
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     permissions: dict[str, str] = field(default_factory=dict)
@@ -315,16 +313,6 @@ class GitHub:
             case "GET", "rules", "branches", name:
                 some = [{"type": kind} for pattern, kind in self.rules if fnmatch.fnmatch(name, pattern)]
                 return 200, _page(some, query, lambda one: one)
-            case "GET", "labels", name:
-                if name not in self.labels:
-                    raise RefusedError(404, "Not Found")
-                return 200, self.labels[name]
-            case "POST", "labels":
-                if content["name"] in self.labels:
-                    raise RefusedError(422, "Validation Failed", _error("Label", "name", "already_exists"))
-                self.labels[content["name"]] = made("Label", id=next(self._ids), archived_at=None, archived_by=None,
-                                                    default=False, **content)  # fmt: skip
-                return 201, self.labels[content["name"]]
             case "POST", "deployments":
                 return self._deploy(who, content)
             case "GET", "deployments":

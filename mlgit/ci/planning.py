@@ -23,7 +23,6 @@ from mlgit.settings import Settings
 from mlgit.tracking import files, names
 from mlgit.tracking.options import RunOptions
 
-MOST_JOBS = 256
 """Of one matrix, on GitHub."""
 _ID = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -57,11 +56,12 @@ def known_as(*parts: object) -> str:
 
 
 def plan(
-    code: Code, settings: Settings, request: Request, search: Callable[[str, CiOptions], Searched], *, part: int = 1
+    code: Code, settings: Settings, request: Request, search: Callable[[str, CiOptions], Searched], *, most_jobs: int,
+    part: int = 1,
 ) -> Plan:  # fmt: skip
     """What CI does about *request* of *code*, whose mlgit.yaml has said *settings*, in its *part*, from 1.
 
-    *search* knows a round of the sweep in a file. Raises `UsageError`.
+    *most_jobs*: those that a matrix of its holds. *search* knows a round of the sweep in a file. Raises `UsageError`.
     """
     options = own.read(settings)
     empty = Plan(
@@ -76,25 +76,27 @@ def plan(
     runner = _runner(code, settings, options)
     if request.sweep is None:
         notes = _checked_bytes(code, runs_stages=not options.words)
-        return _shared(replace(empty, trials=_runs(code, options, request), notes=notes), options, runner)
+        return _shared(replace(empty, trials=_runs(code, options, request), notes=notes), options, runner, most_jobs)
     found = search(request.sweep, options)
     notes = _checked_bytes(code, runs_stages=found.runs_stages)
     begun = replace(
         empty, sweep=found.id, sweep_name=found.name, path=found.path, file=found.file, seed=found.seed,
         trials=found.trials, goes_on=found.goes_on, notes=(*found.notes, *notes),
     )  # fmt: skip
-    return _shared(begun, options, runner, found)
+    return _shared(begun, options, runner, most_jobs, found)
 
 
-def _shared(whole: Plan, options: CiOptions, runner: Callable[[Trial], Runner], search: Searched | None = None) -> Plan:
+def _shared(
+    whole: Plan, options: CiOptions, runner: Callable[[Trial], Runner], most_jobs: int, search: Searched | None = None
+) -> Plan:  # fmt: skip
     """*whole* with jobs: those of its part, where one matrix cannot hold all."""
     runners = {trial.number: runner(trial) for trial in whole.trials}
     left, parts = runners, 1 if search and search.learns else whole.part
     for _ in range(parts):
-        found = spread(left, most_jobs=MOST_JOBS, most_trials=options.most_trials)
+        found = spread(left, most_jobs=most_jobs, most_trials=options.most_trials)
         left = {number: runners[number] for number in found.later}
     if search and search.learns and found.later:
-        what = f"A round of {len(runners):,} trials is more than {MOST_JOBS} jobs hold."
+        what = f"A round of {len(runners):,} trials is more than {most_jobs} jobs hold."
         raise UsageError(what, fix="a smaller ci.at_once in mlgit.yaml")
     now = {number for job in found.jobs for number in job.trials}
     made = replace(

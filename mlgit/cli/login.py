@@ -35,9 +35,10 @@ def command(check: bool, as_json: bool) -> None:
     place = wiring.place()
     found = wiring.on_github(place)
     if found is None:
-        me = wiring.forge(place).me
+        folder = wiring.forge(place)
+        me = folder.me
         if as_json:
-            output.as_json({"forge": "folder", "me": me, "writable": True})
+            output.as_json({"forge": "folder", "me": me, "writable": True, "capabilities": asdict(folder.capabilities)})
         else:
             output.say(f"{me}, in the repository's own git folder: pull requests need no login there.")
             output.note(wiring.why_not_github(place))
@@ -51,7 +52,8 @@ def command(check: bool, as_json: bool) -> None:
     forge, credential = found
     told = account.look(forge.rest, forge.name, me=forge.me, source=credential.source)
     if as_json:
-        output.as_json(_plain(told) | {"forge": "github", "repository": forge.name, "api": forge.rest.api})
+        where = {"forge": "github", "repository": forge.name, "api": forge.rest.api}
+        output.as_json(_plain(told) | where | {"capabilities": asdict(forge.capabilities)})
     else:
         output.say(f"{told.me} on {forge.rest.api}, by {told.source}")
         output.say(f"   {forge.name}: {_may(told)}")

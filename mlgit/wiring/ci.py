@@ -64,11 +64,14 @@ def wanted(place: Place, runs: Sequence[str], sweep: str | None, *, anew: str = 
 
 def plan(place: Place, held: Code, wanted: Request, *, part: int = 1) -> Plan:
     """What CI does about *wanted* of *held*, as its mlgit.yaml says. Raises `UsageError`, `NotFoundError`."""
+    from mlgit.forge.github import rights
+
     settings = held.settings(place)
     there = replace(place, settings=settings)
     found = planning.plan(
-        held, settings, wanted, lambda path, options: _search(there, held, path, options, part), part=part
-    )
+        held, settings, wanted, lambda path, options: _search(there, held, path, options, part), part=part,
+        most_jobs=rights.OFFERS.max_matrix,
+    )  # fmt: skip
     strays = code.strays(held) if held.commit and not wanted else ()
     return replace(found, notes=(*found.notes, *(f"{at.key} in line {at.line} {_STRAY}" for at in strays)))
 

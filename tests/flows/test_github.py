@@ -246,7 +246,9 @@ def test_login_knows_a_token_without_the_scope_and_a_server_without_limits(place
 
 def test_login_where_pull_requests_live_in_a_folder_says_so(inside: object, mlgit: Script):
     assert "in the repository's own git folder" in mlgit("login").stdout
-    assert json.loads(mlgit("login", "--json").stdout) == {"forge": "folder", "me": "Ada", "writable": True}
+    told = json.loads(mlgit("login", "--json").stdout)
+    assert (told["forge"], told["me"], told["writable"]) == ("folder", "Ada", True)
+    assert (told["capabilities"]["max_matrix"], told["capabilities"]["gates"]) == (0, False)
     assert mlgit("login", "--check", check=False).returncode == 1
 
 

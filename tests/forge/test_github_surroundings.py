@@ -1,4 +1,4 @@
-"""What surrounds pull requests on GitHub: check runs, deployments, environments, people, labels."""
+"""What surrounds pull requests on GitHub: check runs, deployments, environments, people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlgit.errors import SilentError, UsageError
+from mlgit.errors import SilentError
 from mlgit.forge.base import Remark, Status, StatusState
 from mlgit.forge.github import checks, deployments, people
 from mlgit.forge.github.answers import RefusedError
@@ -108,12 +108,3 @@ def test_a_role_is_what_a_person_may_do(there: GitHub, rest: Rest):
     assert list(found.values()) == [Role.ADMIN, Role.MAINTAIN, Role.READ, Role.NONE, Role.NONE]
     assert Role.MAINTAIN.allows(Role.WRITE)
     assert not Role.READ.allows(Role.WRITE)
-
-
-def test_a_label_that_is_there_stays_as_people_made_it(there: GitHub, rest: Rest):
-    people.have_label(rest, NAME, "mlgit: model", colour="0e8a16", description="A model")
-    people.have_label(rest, NAME, "mlgit: model", colour="ffffff")
-
-    assert there.labels["mlgit: model"]["color"] == "0e8a16"
-    with pytest.raises(UsageError):
-        people.have_label(rest, NAME, "x", colour="green")

@@ -27,7 +27,6 @@ from mlgit.forge.github.rest import Rest, as_told
 T = TypeVar("T")
 _NAME = re.compile(r"(?!\.)[\w.-]+/(?!\.{1,2}$)[\w.-]+", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_MOST_JOBS = 256
 _TALK = """
 query Talk($owner: String!, $name: String!, $number: Int!, $after: String) {
   viewer { login }
@@ -85,10 +84,7 @@ class GitHubForge:
     @property
     def capabilities(self) -> Capabilities:
         """What can be done here; a token that turned out to be read-only may not write."""
-        return Capabilities(
-            writable=not self._is_read_only, drafts=True, names_conflicts=False, max_matrix=_MOST_JOBS, gates=True,
-            summaries=True,
-        )  # fmt: skip
+        return replace(rights.OFFERS, writable=not self._is_read_only)
 
     # Pull requests
 

@@ -1,10 +1,17 @@
-"""What a token may do, as far as CI says it before anything was asked."""
+"""What GitHub offers, and what a token may do there, as far as CI says it before anything was asked."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
+
+from mlgit.forge.base import Capabilities
+
+OFFERS = Capabilities(
+    writable=True, drafts=True, names_conflicts=False, max_matrix=256, gates=True, summaries=True
+)  # fmt: skip
+"""What can be done there by who may write."""
 
 
 def is_read_only(environ: Mapping[str, str]) -> bool:

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 
 from mlgit.core.job import JobSpec
 from mlgit.errors import UsageError
-from mlgit.forge.github import credentials, where
+from mlgit.forge.github import credentials, rights, where
 from mlgit.forge.github.rest import API, Rest
 from mlgit.forge.github.where import Where
 from mlgit.launch.actions import pushed
 
-_MOST_TASKS, _MOST_CHARACTERS = 256, 65_535
+_MOST_TASKS, _MOST_CHARACTERS = rights.OFFERS.max_matrix, 65_535
 """Jobs of a matrix, and characters of all inputs (https://docs.github.com/actions/reference/limits)."""
 _UNBOUNDED_MINUTES, _SPARE_MINUTES = 7200, 15
 """What a job without a bound may take, which no runner exceeds; and what is left for all that is not the command."""
