@@ -509,6 +509,19 @@ def test_what_is_too_long_for_a_comment_leads_to_a_page_with_all_of_it(place: Pl
     assert len(again) == 2 or "PATCH" not in str(again)
 
 
+def test_what_was_merged_is_here_as_after_a_pull(place: Place, tmp_path: Path):
+    here = tmp_path / "clone"
+    place.repo.git("clone", "-q", str(place.repo.git_dir), str(here))
+    repo = Repo.find(here)
+    assert repo
+    forge = GitHubForge(place.forge().rest, NAME, Clone(repo, Remote(repo=repo, name="origin")))
+
+    merged = forge.merge(place.number)
+
+    assert repo.git("status", "--short", "--branch") == "## main...origin/main"
+    assert repo.resolve("origin/main") == repo.resolve("main") == merged.merge_commit
+
+
 def test_a_merge_over_what_has_just_come_is_refused(place: Place):
     before = place.repo.resolve("main")
     place.there.after[f"GET /repos/{NAME}/pulls/1"] = lambda: place.branch("a", {"sneaked-in.py": b""})

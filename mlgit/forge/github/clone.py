@@ -63,11 +63,14 @@ class Clone:
 
     def follow(self, branch: str, commit: str) -> None:
         """Bring *branch* along to *commit*, as a pull would, unless work here is in the way."""
-        ref = f"refs/heads/{branch}"
-        here = self.repo.refs(ref).get(ref)
-        if here and here != commit and self.repo.is_ancestor(here, commit):
-            with contextlib.suppress(MlgitError):
+        ref, there = f"refs/heads/{branch}", f"refs/remotes/{self.remote.name}/{branch}"
+        known = self.repo.refs(ref, there)
+        here, seen = known.get(ref), known.get(there)
+        with contextlib.suppress(MlgitError):
+            if here and here != commit and self.repo.is_ancestor(here, commit):
                 merge.advance(self.repo, ref, here, commit)
+            if seen and seen != commit and self.repo.is_ancestor(seen, commit):  # else git calls us ahead of it
+                self.repo.move([Move(there, seen, commit)], why="merged")
 
     def _is_built_on(self, branch: str, here: str, there: str) -> bool:
         """Whether *there* somebody went on from what mlgit proposed *here*."""
