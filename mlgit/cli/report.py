@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,12 +79,14 @@ def command(
         output.say(posted.partition("\n")[0].lstrip("# "))
         output.note(f"on pull request #{number}")
         return
+    sweep_of = cache(lambda sweep_id: reporting.sweep(place, sweep_id))
     if number is None:
-        found, own = publish.between(place, base=base, head=head or "HEAD"), templates.at_hand(place)
+        found = publish.between(place, base=base, head=head or "HEAD", sweep_of=sweep_of)
+        own = templates.at_hand(place)
     else:
         sides = publish.sides_of(place.repo, wiring.forge(place).get(number))
-        found, own = publish.gather(place, sides), templates.at(place, sides.base)
-    found = publish.named(found, lambda sweep_id: reporting.sweep(place, sweep_id))
+        found, own = publish.gather(place, sides, sweep_of), templates.at(place, sides.base)
+    found = publish.named(found, sweep_of)
     if file:
         files = _files(place.repo, found, own, file, kind)
         _write(files)

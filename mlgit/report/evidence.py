@@ -105,6 +105,13 @@ def find(known: Known, commit: str, *, most: int = 10_000, like: Run | None = No
     return None
 
 
+def is_named(repo: Repo, commit: str) -> bool:
+    """Whether *commit* itself says which run speaks for it."""
+    with repo.reader() as reader:
+        found = reader.read(commit)
+    return found is not None and bool(message_trailer(split_commit(found[2])[2], TRAILER))
+
+
 class _Witnesses:
     """Runs by what a commit can know of them."""
 

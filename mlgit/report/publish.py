@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from mlgit import plots
@@ -69,7 +69,8 @@ def on_pull(
     """
     pull = forge.get(number)
     sides = sides_of(place.repo, pull)
-    found, own = gather(place, sides), templates.at(place, sides.base)
+    sweep_of = sweep_of and cache(sweep_of)
+    found, own = gather(place, sides, sweep_of), templates.at(place, sides.base)
     if sweep_of:
         found = named(found, sweep_of)
     can = forge.capabilities
@@ -125,7 +126,9 @@ def sides_of(repo: Repo, pull: PullRequest) -> Sides:
     return Sides(head=pull.head_commit, base=base, branch=pull.head, beside=pull.base)
 
 
-def between(place: Place, *, base: str | None, head: str) -> Compared | NoEvidence:
+def between(
+    place: Place, *, base: str | None, head: str, sweep_of: SweepOf | None = None
+) -> Compared | NoEvidence:  # fmt: skip
     """What to report on two revisions; each a commit, a branch or a run. A *base* of None: main, or what came before.
 
     Raises `NotFoundError` for what is neither.
@@ -138,7 +141,7 @@ def between(place: Place, *, base: str | None, head: str) -> Compared | NoEviden
     if not isinstance(new, Run):
         commit = old.source if isinstance(old, Run) else old
         found = gather(
-            place, Sides(head=new, base=commit, branch=_branch(repo, head, new), beside=beside or "its base")
+            place, Sides(head=new, base=commit, branch=_branch(repo, head, new), beside=beside or "its base"), sweep_of
         )
         if isinstance(found, NoEvidence) or not isinstance(old, Run):
             return found
@@ -190,10 +193,15 @@ def _main(repo: Repo, head: Run | str) -> str | None:
     return None
 
 
-def gather(place: Place, sides: Sides) -> Compared | NoEvidence:
-    """The runs that speak for both sides, and what belongs to head's: its sweep, its command."""
+def gather(place: Place, sides: Sides, sweep_of: SweepOf | None = None) -> Compared | NoEvidence:
+    """The runs that speak for both sides, and what belongs to head's: its sweep, its command.
+
+    Where no run but trials of a sweep speaks for head, it is the best one, as *sweep_of* knows it; else the newest.
+    """
     repo, goals, known = place.repo, place.settings.goals, known_runs(place)
     head = evidence.find(known, sides.head, most=1)
+    if head and head.run.sweep and sweep_of and not evidence.is_named(repo, sides.head):
+        head = replace(head, run=_best(known, head.run, sweep_of(head.run.sweep)))
     base = evidence.find(known, sides.base, like=head.run if head else None) if sides.base else None
     if head is None:
         return NoEvidence(
@@ -205,6 +213,13 @@ def gather(place: Place, sides: Sides) -> Compared | NoEvidence:
         distance=base.distance if base else 0,
         alone="" if base else f"no run speaks for {sides.beside} or for a commit before it.",
     )  # fmt: skip
+
+
+def _best(known: Known, trial: Run, sweep: tuple[Sweep, Findings | None] | None) -> Run:
+    """The best of the sweep of *trial*, if it is of the same code; else *trial*."""
+    found = sweep[1] if sweep else None
+    run = known.named(found.best.run) if found and found.best and found.best.run else None
+    return run if run and run.source == trial.source else trial
 
 
 def about(

@@ -183,17 +183,18 @@ def test_a_trial_is_told_with_what_its_sweep_has_found(inside: Repo, mlgit: Cli,
         "import mlgit\nwith mlgit.init() as run:\n    run.log({'loss': run.config['x'] ** 2 + run.config['y'] / 99})\n"
     )
     Path("search.yaml").write_text(
-        "name: search\nmethod: random\nrun_cap: 6\ncommand: [python, trial.py]\nmetric: {name: loss, goal: minimize}\n"
-        "parameters:\n  x: {min: 0.0, max: 1.0}\n  y: {min: 0.0, max: 1.0}\n"
+        "name: search\nmethod: grid\ncommand: [python, trial.py]\nmetric: {name: loss, goal: minimize}\n"
+        "parameters:\n  x: {values: [0.1, 0.5, 0.9]}\n  y: {values: [0.1, 0.7]}\n"
     )
     inside.git("add", "-A")
     inside.git("commit", "-q", "-m", "A search")
     mlgit("sweep", "run", "search.yaml")
     best = json.loads(mlgit("sweep", "report", "--json").stdout)["best"]
 
-    mlgit("report", "--head", best["run"], "-o", str(tmp_path / "report.md"))
+    mlgit("report", "-o", str(tmp_path / "report.md"))  # on the code that only its trials ran
 
     text = (tmp_path / "report.md").read_text()
+    assert f"| {best['name']} | `exp/digits/" in text
     assert "One of 6 trials in the sweep `search`, the best by loss." in text
     assert "<summary>What drove loss: 6 trials</summary>" in text
     assert {path.name for path in tmp_path.glob("report-*")} >= {"report-history.png", "report-parallel.png"}
