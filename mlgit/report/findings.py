@@ -84,9 +84,15 @@ def title(findings: Findings, point: Point) -> str:
     return f"{findings.sweep.name}: take the params of {point.name}{''.join(told)}"
 
 
-def post(forge: Forge, findings: Findings, number: int, *, own: Own = NONE) -> None:
-    """Put *findings* onto pull request *number*: one comment a sweep, updated in place."""
-    forges.upsert(forge, number, f"mlgit:sweep-{findings.sweep.id}", illustrated(forge, findings, own=own))
+def post(forge: Forge, findings: Findings, number: int, *, own: Own = NONE) -> str:
+    """Put *findings* onto pull request *number*: one comment a sweep, updated in place; return it as Markdown.
+
+    A forge that does not let us write is left alone.
+    """
+    text = illustrated(forge, findings, own=own)
+    if forge.capabilities.writable:
+        forges.upsert(forge, number, f"mlgit:sweep-{findings.sweep.id}", text)
+    return text
 
 
 def illustrated(forge: Forge, findings: Findings, chosen: Point | None = None, *, own: Own = NONE) -> str:

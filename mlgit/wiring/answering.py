@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def reports(place: Place, forge: GitHubForge, subject: Subject) -> Iterator[tuple[PullRequest, str]]:
     """Report on each pull request that *subject* means, as `reporting.report_on` does: it, and its report as Markdown.
 
-    The runs are brought here before, by the forge's own token.
+    What sweeps of its head's code have found is told besides, a comment each. The runs are brought here before, by the
+    forge's own token.
     """
     from mlgit.store import meeting, sync
 
@@ -26,4 +27,6 @@ def reports(place: Place, forge: GitHubForge, subject: Subject) -> Iterator[tupl
     if pulls and forge.clone:
         sync.exchange(forge.clone.remote, meeting.Wish(pushes=False))
     for pull in pulls:
-        yield pull, reporting.report_on(place, pull.number)
+        text = reporting.report_on(place, pull.number)
+        searches = [reporting.post_findings(place, found, pull.number) for found in reporting.searches(place, pull)]
+        yield pull, "\n\n".join((text, *searches))

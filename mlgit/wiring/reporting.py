@@ -95,14 +95,31 @@ def _exit_code(reader: Reader, run: Run) -> str:
     return f"exit code {code}" if code else ""
 
 
-def post_findings(place: Place, found: Findings, number: int) -> None:
-    """Put what a sweep has *found* onto pull request *number*, in place of what was said of that sweep before."""
+def post_findings(place: Place, found: Findings, number: int) -> str:
+    """Put what a sweep has *found* onto pull request *number*, in place of what was said of that sweep before.
+
+    Return it as Markdown. A forge that does not let us write is left alone.
+    """
     from mlgit.report import findings as reports
     from mlgit.report import publish, templates
 
     at = forge(place)
     base = publish.sides_of(place.repo, at.get(number)).base
-    reports.post(at, found, number, own=templates.at(place, base))
+    return reports.post(at, found, number, own=templates.at(place, base))
+
+
+def searches(place: Place, pull: PullRequest) -> list[Findings]:
+    """What each sweep of the code of *pull* has found, but for the one whose trial its report is about."""
+    from mlgit.core.condition import And, Not, Operation, Predicate
+    from mlgit.index import query
+    from mlgit.report import evidence, publish
+
+    of_it = Predicate("source", Operation.EQUAL, (pull.head_commit,))
+    is_trial = Not(Predicate("sweep", Operation.NULL))
+    told = query.frame(place.repo, And((of_it, is_trial)), keys=("sweep",), project=place.meant)["sweep"].tolist()
+    witness = evidence.find(publish.known_runs(place), pull.head_commit, most=1) if told else None
+    others = [one for one in dict.fromkeys(told) if not (witness and witness.run.sweep == one)]
+    return [found for one in others if (known := sweep(place, one)) and (found := known[1])]
 
 
 def apply(place: Place, found: Findings, point: Point, *, base: str | None, draft: bool) -> Opened:

@@ -1,11 +1,14 @@
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mlgit.git.repo import Repo
+from mlgit.store import place as places
+from mlgit.wiring import forge, reporting
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -198,6 +201,34 @@ def test_a_trial_is_told_with_what_its_sweep_has_found(inside: Repo, mlgit: Cli,
     assert "One of 6 trials in the sweep `search`, the best by loss." in text
     assert "<summary>What drove loss: 6 trials</summary>" in text
     assert {path.name for path in tmp_path.glob("report-*")} >= {"report-history.png", "report-parallel.png"}
+
+
+def test_a_sweep_of_code_that_a_run_speaks_for_is_told_beside_its_report(inside: Repo, mlgit: Cli) -> None:
+    Path("mlgit.yaml").write_text("project: digits\nforge: {kind: folder}\n")
+    Path("trial.py").write_text(
+        "import mlgit\nwith mlgit.init(config={'x': 0.5}) as run:\n    run.log({'loss': run.config['x']})\n"
+    )
+    Path("search.yaml").write_text(
+        "name: search\nmethod: grid\ncommand: [python, trial.py]\nmetric: {name: loss}\n"
+        "parameters: {x: {values: [0.1, 0.9]}}\n"
+    )
+    inside.git("switch", "-q", "-c", "idea")
+    inside.git("add", "-A")
+    inside.git("commit", "-q", "-m", "A search")
+    mlgit("sweep", "run", "search.yaml")
+    place = places.find(inside.folder)
+    assert place
+    number = reporting.propose(place, None, base="main").pull.number
+    pull = forge(place).get(number)
+
+    alone = reporting.searches(place, pull)
+    mlgit("run", "--", sys.executable, "trial.py")
+    (beside,) = reporting.searches(place, pull)
+    told = reporting.post_findings(place, beside, number)
+
+    assert alone == []
+    assert "### search: loss 0.1 after 2 trials" in told
+    assert told in forge(place).comments(number)[-1].body
 
 
 def test_hostile_names_are_text_in_every_form(inside: Repo, mlgit: Cli, python: Cli) -> None:
