@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE  # thousands of processes would compile mlgit anew
 
-.PHONY: demo test check lint integrations bench bench-search lock clean
+.PHONY: demo test check lint integrations bench bench-search pictures lock clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)  ## one experiment from train.py to a promoted model, in a scratch repository
@@ -29,6 +29,9 @@ bench: $(READY)  ## the speed bars, peers beside them
 
 bench-search: $(READY)  ## what Bayesian search finds, beside Optuna and chance; tens of minutes
 	@$(BIN)/python -m benchmarks search
+
+pictures: $(VENV)/.integrations  ## those of docs/first-experiment.md, by its own commands; wants Chromium
+	@$(BIN)/python -m docs.pictures.make
 
 lock: $(READY)  ## choose every dependency's version anew, for all platforms and Python 3.11+
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --extra s3 --extra kubernetes pyproject.toml \

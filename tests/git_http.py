@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from tests.stores import body_of
 
@@ -27,7 +28,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def _serve(self) -> None:
-        path, _, query = self.path.partition("?")
+        url = urlsplit(self.path)  # all of it, where git takes us for its proxy
+        path, query = url.path, url.query
         self.heard.append(f"{self.command} {self.path}")
         body = body_of(self)
         if self.only and self.headers.get_all("Authorization") != [f"Basic {b64encode(self.only.encode()).decode()}"]:

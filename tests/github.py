@@ -299,7 +299,8 @@ class GitHub:
             case "GET", "actions", ("workflows" | "secrets" | "organization-secrets" | "runners" as kind):
                 if who in self.read_only and kind != "workflows":
                     raise RefusedError(403, "Resource not accessible by integration")
-                given = [made(_LISTED[kind][0], **one) for one in self.listed.get(kind, ())]
+                there = self.listed.get(kind) or (self._workflows() if kind == "workflows" else [])
+                given = [made(_LISTED[kind][0], **one) for one in there]
                 found = _page(given, query, lambda one: one)
                 within = kind if kind != "organization-secrets" else "secrets"
                 return 200, made(_LISTED[kind][1], total_count=len(found)) | {within: found}
@@ -349,6 +350,11 @@ class GitHub:
         if (told := self.actions.answer(method, parts, query)) is None:
             raise RefusedError(404, "Not Found")
         return told
+
+    def _workflows(self) -> list[dict[str, Any]]:
+        """Those that are on the default branch, as GitHub finds them there."""
+        paths = self.git("ls-tree", "--name-only", "main", ".github/workflows/", ok=(0, 128)).split()
+        return [{"id": number, "path": path, "state": "active"} for number, path in enumerate(paths, 1)]
 
     def _of_app(self, who: str, method: str, path: str) -> tuple[int, Any]:
         if not who.startswith("app:"):

@@ -15,9 +15,11 @@ from mlgit.tracking import wish
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+ON_GITHUB = "first-experiment"
+"""What `tests/flows/test_first_experiment.py` plays."""
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem != ON_GITHUB], ids=lambda page: page.stem)
 def test_every_block_of_a_page_runs(page: Path, repo: Repo):
     assert repo.work_tree
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
@@ -34,8 +36,23 @@ def test_every_block_of_a_page_runs(page: Path, repo: Repo):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_link_of_a_page_leads_somewhere(page: Path):
-    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+    for target in re.findall(r"(?:\]\(|src=\"|srcset=\")([^)\"#\s]+)", page.read_text()):
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_every_page_is_listed_in_the_readme():
+    readme = (ROOT / "README.md").read_text()
+
+    assert [page.name for page in PAGES if f"(docs/{page.name}" not in readme] == []
+
+
+def test_pictures_are_small_and_shown_on_a_page():
+    text = "".join(page.read_text() for page in [*PAGES, ROOT / "README.md"])
+    sizes = {one.name: one.stat().st_size for one in (ROOT / "docs/pictures").glob("*.png")}
+
+    assert [name for name in sizes if f"pictures/{name}" not in text] == []
+    assert max(sizes.values()) < 60_000
+    assert sum(sizes.values()) < 400_000
 
 
 def test_every_row_of_coming_from_w_b_is_held_by_a_test():
