@@ -85,6 +85,8 @@ class GitHub:
     answers: list[tuple[int, dict[str, str], Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     """Each request that came."""
+    answered: list[int] = field(default_factory=list)
+    """The status of each answer."""
     address: str = ""
     read_only: set[str] = field(default_factory=set)
     scopes: str | None = "repo"
@@ -98,6 +100,7 @@ class GitHub:
     after: dict[str, Callable[[], object]] = field(default_factory=dict)
     """What happens, once, right after a request of that kind: somebody else is as quick."""
     pulls: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """Each, by its number. One with a `fork` is of that owner's; of nobody's any more, where that is empty."""
     comments: dict[int, dict[str, Any]] = field(default_factory=dict)
     reviews: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
@@ -143,7 +146,7 @@ class GitHub:
     def look(self) -> None:
         """See what has become of the branches, as GitHub does when they are pushed."""
         for pull in self.pulls.values():
-            if pull["state"] != "open":
+            if pull["state"] != "open" or pull.get("fork") is not None:
                 continue
             head, base = self.branch(pull["head"]), self.branch(pull["base"])
             if head and base and not self._holds(base, head):
@@ -411,7 +414,7 @@ class GitHub:
         found = [
             pull for pull in sorted(self.pulls.values(), key=lambda one: -one["number"])
             if query.get("state", "open") in ("all", pull["state"])
-            and query.get("head", f"acme:{pull['head']}") == f"acme:{pull['head']}"
+            and query.get("head") in (None, f"{pull.get('fork', 'acme')}:{pull['head']}")
         ]  # fmt: skip
         return _page(found, query, lambda one: made("PullRequestSimple", **self._told(one)))
 
@@ -421,12 +424,16 @@ class GitHub:
     def _told(self, pull: dict[str, Any]) -> dict[str, Any]:
         url = f"https://github.com/{NAME}/pull/{pull['number']}"
         side = {"repo": self._repository(), "user": self._user("acme")}
+        owner = pull.get("fork", "acme")
+        other = {"repo": self._repository() | {"full_name": f"{owner}/churn"} if owner else None,
+                 "user": self._user(owner) if owner else None,
+                 "label": f"{owner}:{pull['head']}" if owner else None}  # fmt: skip
         return {
             **{name: pull[name] for name in ("number", "title", "body", "state", "draft")},
             "id": pull["number"], "node_id": f"PR_{pull['number']}", "html_url": url, "created_at": pull["created"],
             "user": self._user(pull["user"]), "merged_at": pull["merged"], "author_association": _ASSOCIATION,
             "merge_commit_sha": pull["merge"] or "5" * 40,  # what merging would make, as long as nobody has
-            "head": {"ref": pull["head"], "sha": pull["sha"], "label": f"acme:{pull['head']}", **side},
+            "head": {"ref": pull["head"], "sha": pull["sha"], **other},
             "base": {"ref": pull["base"], "sha": pull["start"], "label": f"acme:{pull['base']}", **side},
             "labels": [{"id": 1, "node_id": "x", "url": url, "name": name, "description": None, "color": "ededed",
                         "default": False, "archived_at": None, "archived_by": None} for name in pull["labels"]],
@@ -842,6 +849,7 @@ def serving(folder: Path) -> Iterator[GitHub]:
             etag = f'W/"{hashlib.sha256(content).hexdigest()}"'
             if status == 200 and self.command == "GET" and self.headers.get("If-None-Match") == etag:
                 status, content = 304, b""
+            github.answered.append(status)
             self.send_response(200 if status == HALF else status)
             length = len(content) + (1000 if status == HALF else 0)
             for name, value in {"ETag": etag, **headers, "Content-Length": str(length)}.items():

@@ -114,10 +114,10 @@ class Options:
             given.setdefault(flag.removeprefix("--"), []).append(value)
         if len(told) % 2 or set(given) - {one.name for one in fields(cls)}:
             raise UsageError(f"`mlgit ci init {shlex.join(told)[:120]}` is no call that is known.")
-        return cls(**{name: _value(name, values) for name, values in given.items()})  # type: ignore[arg-type]
+        return cls(**{name: _value(name, values) for name, values in given.items()})
 
 
-def _value(name: str, given: list[str]) -> str | tuple[str, ...]:
+def _value(name: str, given: list[str]) -> Any:
     return tuple(given) if name == "secret" else tuple(given[-1].split(",")) if name == "runners" else given[-1]
 
 

@@ -23,7 +23,7 @@ from mlgit.forge.github.rest import Rest, Token
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from tests import github
-from tests.conftest import need
+from tests.conftest import make_repo, need
 from tests.github import HALF, NAME, GitHub
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
@@ -293,6 +293,28 @@ def test_graphqls_errors_of_another_shape_are_said_too(place: Place, told: Any):
         forge.comments(1)
 
 
+def test_a_pull_request_of_a_fork_is_read_and_reported_on_and_its_branch_is_its_owners(place: Place, tmp_path: Path):
+    commit = place.repo.commit(place.repo.resolve("main"), {"train.py": b"lr = 0.2\n"}, "An idea")
+    place.repo.git("update-ref", "refs/pull/2/head", commit)
+    place.there.pulls[2] = place.there.pulls[1] | {"number": 2, "head": "a", "sha": commit, "fork": "eve"}
+    here = make_repo(tmp_path / "clone", commit=False)
+    here.git("remote", "add", "origin", str(place.repo.folder))
+    here = replace(here)  # that knows of it
+    forge = GitHubForge(github.rest(place.there, "ada"), NAME, Clone(here, Remote(repo=here, name="origin")))
+
+    pull = forge.get(2)
+    report(forge, 2, "accuracy 0.9")
+    forge.share(pull.head)
+
+    assert (pull.head, pull.head_commit) == ("eve:a", commit)
+    assert here.resolve(f"{commit}^{{commit}}") == commit
+    assert [one.number for one in forge.pulls(head="eve:a")] == [2]
+    assert [one.number for one in forge.pulls(head="a")] == [1]
+    assert [one.context for one in forge.statuses(commit)] == ["mlgit/report"]
+    place.there.pulls[2]["fork"] = ""
+    assert forge.get(2).head == "a"
+
+
 def test_a_redirect_to_another_server_takes_no_token_along(place: Place):
     elsewhere = place.there.address.replace("127.0.0.1", "localhost")
     place.there.answers.append((302, {"Location": f"{elsewhere}/repos/{NAME}/pulls/1"}, MOVED))
@@ -323,15 +345,13 @@ def test_an_enterprise_server_answers_below_its_own_addresses(place: Place):
 def test_what_has_not_changed_is_told_from_memory(place: Place):
     forge = place.forge()
     first = forge.get(place.number)
-    rates: list[int] = []
-    answer = forge.rest._session.request
-    forge.rest._session.request = lambda *of, **more: rates.append((told := answer(*of, **more)).status_code) or told
+    place.there.answered.clear()
 
     again = forge.get(place.number)
     place.branch("a", {"more.py": b""})
     after = forge.get(place.number)
 
-    assert (first == again, first == after, rates) == (True, False, [304, 200])
+    assert (first == again, first == after, place.there.answered) == (True, False, [304, 200])
 
 
 @pytest.mark.parametrize(
@@ -393,6 +413,7 @@ def test_two_writes_are_a_second_apart(place: Place):
         (403, {"x-accepted-github-permissions": "issues=write; pull_requests=write"},
          "Resource not accessible by integration", "right to issues: write, or pull_requests: write"),
         (404, {}, "Not Found", "no pull request #1"),
+        (409, {}, "Conflict", "409 Conflict"),
         (422, {}, "Validation Failed", "Validation Failed"),
         (429, {"retry-after": "900"}, "slow down", "wait until"),
         (429, {"retry-after": "9" * 400}, "slow down", "wait until another day"),
