@@ -16,15 +16,29 @@ from mlgit.forge.github.workflow_runs import Job, Span, WorkflowRun
 PLAN, COLLECT, REPORT = "plan", "collect", "report"
 """The jobs of the workflow, and the step of its last one, in small letters."""
 TRIALS = "trials"
-_TRIAL = re.compile(r"trial (\d+)")
-_ABOUT = re.compile(r" of ([0-9a-f]{40}|[0-9a-f]{64}), part \d+")
-"""How a dispatch says in the name of its run which commit it is about."""
+_TRIAL, _UNPLANNED = re.compile(r"trial (\d+)"), re.compile(r"trial( \$\{\{.*)?")
+"""A job of the matrix; what GitHub calls the matrix as long as, or where, there is none."""
+_ABOUT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64}), part (\d+): ")
+"""How the name of a dispatch's run begins: with the commit that it is about, before anything that may be cut off."""
 
 
 def commit_of(run: WorkflowRun) -> str:
     """The commit that *run* is about: of a dispatch the one that it was given, where it was given one."""
-    told = _ABOUT.search(run.title) if run.event == "workflow_dispatch" else None
+    told = _about(run)
     return told[1] if told else run.commit
+
+
+def title_of(run: WorkflowRun) -> str:
+    """What *run* is called, without the commit: a commit's subject, or what a dispatch asks for."""
+    told = _about(run)
+    if told is None:
+        return run.title
+    return run.title[told.end() :] + (f", part {told[2]}" if told[2] != "1" else "")
+
+
+def _about(run: WorkflowRun) -> re.Match[str] | None:
+    """How the title of a dispatch begins; that of a push is its author's."""
+    return _ABOUT.match(run.title) if run.event == "workflow_dispatch" else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +103,7 @@ class Underway:
     def what(self) -> str:
         """What it makes, as a person calls it."""
         if self.plan is None or not self.plan.trials:
-            return self.run.title
+            return title_of(self.run)
         if self.plan.sweep:
             part = f", part {self.plan.part}" if self.plan.part > 1 or self.plan.goes_on else ""
             return f"sweep {self.plan.sweep_name} ({self.plan.sweep}){part}"
@@ -116,7 +130,7 @@ class Underway:
         trials = [lot.job for lot in self.lots if lot.job]
         others = [job for job in self.jobs if job not in trials]
         order = [*(job for job in others if job.name == PLAN), *trials, *(job for job in others if job.name != PLAN)]
-        return [job for job in order if not job.is_skipped]
+        return [job for job in order if not job.is_skipped and not _UNPLANNED.fullmatch(job.name)]
 
     @property
     def failed(self) -> list[Job]:
@@ -145,7 +159,7 @@ class Underway:
                     yield self._trials()
                     has_told = True
                 yield from _collect(job)
-            elif not _TRIAL.fullmatch(job.name) and not (job.is_skipped and job.name.startswith("trial")):
+            elif not _TRIAL.fullmatch(job.name) and not _UNPLANNED.fullmatch(job.name):
                 yield Stage(name=job.name, span=job, said=_said(job), runner=job.runner)
         if not has_told:
             yield self._trials()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LATEST = "latest"
 _FILE = WORKFLOWS["experiment"].path.rpartition("/")[2]
-_PLANNED = ("mlgit-plan", "plan.json")
+PLANNED = ("mlgit-plan", "plan.json")
 """The artifact in which the plan is handed on, and its file."""
 _PAGE = re.compile(r"https?://[^\s]+/actions/runs/(\d+)(?:/.*)?")
 _SEARCHED = 10
@@ -171,7 +171,7 @@ class Ci:
         """Its plan; None where there is none, none any more, or none that this mlgit reads."""
         if (known := self._plans.get((run.id, run.attempt))) is not None:
             return known
-        content = self.actions.file(run.id, *_PLANNED)
+        content = self.actions.file(run.id, *PLANNED)
         if content is None:
             return None
         try:

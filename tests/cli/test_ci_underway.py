@@ -121,7 +121,7 @@ def test_what_a_word_names_is_found(trained: Trained):
     old = trained.begin(conclusion="success")
     trained.repo.git("commit", "-q", "--allow-empty", "-m", "later")
     later = trained.repo.resolve("HEAD") or ""
-    title = f"sweep.yaml of {trained.commit}, part 1"
+    title = f"{trained.commit}, part 1: sweep.yaml"
     new = trained.actions.begin(later, event="workflow_dispatch", title=title)
     trained.actions.begin(later, conclusion="skipped")
     other = trained.actions.begin(later, branch="idea")

@@ -27,7 +27,7 @@ def command(branch: str | None, workflow: str, limit: int, as_json: bool) -> Non
       mlgit ci ls --branch idea --limit 5
       mlgit ci ls --workflow report --json
     """
-    from mlgit.ci.underway import commit_of
+    from mlgit.ci.underway import commit_of, title_of
     from mlgit.cli.ci import shown
     from mlgit.wiring import underway
 
@@ -40,8 +40,8 @@ def command(branch: str | None, workflow: str, limit: int, as_json: bool) -> Non
     now = time.time()
     rows = [
         (
-            str(one.id), escape.line(one.title, 60), commit_of(one)[:10], escape.line(one.branch, 40), shown.state(one),
-            shown.took(one, now), figures.ago(one.created, now),
+            str(one.id), escape.line(title_of(one), 60), commit_of(one)[:10], escape.line(one.branch, 40),
+            shown.state(one), shown.took(one, now), figures.ago(one.created, now),
         )
         for one in found
     ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlgit.ci.underway import title_of
 from mlgit.cli import output
 from mlgit.core import escape, figures
 from mlgit.core.job import JobState
@@ -127,7 +128,7 @@ def hint(underway: Underway, made: Runs) -> str:
 def brief(run: WorkflowRun, commit: str) -> dict[str, Any]:
     """A run of GitHub's as JSON."""
     return {
-        "id": run.id, "workflow": run.workflow, "event": run.event, "title": run.title, "branch": run.branch,
+        "id": run.id, "workflow": run.workflow, "event": run.event, "title": title_of(run), "branch": run.branch,
         "commit": commit, "attempt": run.attempt, **_span(run), "created": figures.moment(run.created), "url": run.url,
     }  # fmt: skip
 
