@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -165,3 +166,30 @@ def test_a_commit_that_is_pushed_is_trained_by_a_dispatch(
     ]
     assert missing.returncode == 2
     assert "mlgit-experiment.yml of acme/churn cannot be started for gone" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "installed", "said"),
+    [
+        ({"url": "https://github.com/acme/mlgit", "vcs_info": {"vcs": "git", "commit_id": "1a2b3c4d" * 5}},
+         f"mlgit@git+https://github.com/acme/mlgit@{'1a2b3c4d' * 5}", ""),
+        ({"url": "https://acme.example/mlgit-9.whl", "archive_info": {"hashes": {"sha256": "ab" * 32}}},
+         f"mlgit@https://acme.example/mlgit-9.whl#sha256={'ab' * 32}", ""),
+        ({"url": "file:///wheels/mlgit-9.whl", "archive_info": {}}, "mlgit==", "came from a disk of this machine"),
+        ({"url": "file:///nowhere", "dir_info": {}}, "mlgit==", "--install REQUIREMENT"),
+    ],
+)  # fmt: skip
+def test_runners_install_what_is_installed_here(
+    inside: Repo, mlgit: Script, tmp_path: Path, source: dict[str, object], installed: str, said: str
+):
+    folder = tmp_path / "site/mlgit-9.dist-info"  # as pip writes it
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: mlgit\nVersion: 9\n")
+    (folder / "direct_url.json").write_text(json.dumps(source))
+    env = {**os.environ, "PYTHONPATH": str(folder.parent)}
+
+    done = mlgit("ci", "init", "--only", "report", cwd=inside.folder, env=env)
+
+    assert f'mlgit: "{installed}' in (inside.folder / REPORT).read_text()
+    assert said in done.stderr
+    assert bool(said) == bool(done.stderr)

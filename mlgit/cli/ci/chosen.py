@@ -28,7 +28,7 @@ def options() -> Decorator:
         click.option("--python", metavar="VERSION",
                      help=f"The Python that it gets; '' for the one that it has.  [default: {_DEFAULT.python}]"),
         click.option("--install", metavar="REQUIREMENT",
-                     help=f"What pip installs there; '' for what it has.  [default: {_DEFAULT.install}]"),
+                     help="What pip installs there; '' for what it has.  [default: this mlgit, from where pip had it]"),
         click.option("--requirements", metavar="FILE",
                      help="What is installed besides to train, from the repository's top; '' for nothing.  "
                           "[default: requirements.txt, where the project has one]"),

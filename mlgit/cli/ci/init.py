@@ -27,11 +27,16 @@ def command(only: str | None, as_json: bool, **asked: Any) -> None:
       mlgit ci init --only report --runners self-hosted,linux
       mlgit ci init --only launch --secret HF_TOKEN
     """
-    from mlgit.ci import keeping, workflows
+    from mlgit.ci import installing, keeping, workflows
+    from mlgit.tracking import installed
 
     place, names, given = chosen.place(), chosen.names(only), chosen.given(asked)
     found = "requirements.txt" if (place.settings.folder / "requirements.txt").is_file() else ""
-    defaults = {"folder": place.folder or ".", "requirements": found and f"{place.folder}/{found}".lstrip("/")}
+    ours = installed.sources(None, ours=True).get("mlgit", {})
+    defaults = {
+        "folder": place.folder or ".", "requirements": found and f"{place.folder}/{found}".lstrip("/"),
+        "install": installing.requirement(ours),
+    }  # fmt: skip
     options = workflows.Options(**(defaults | given))
     written = keeping.create(place.repo, workflows.rendered(names, options))
     if as_json:
@@ -47,4 +52,6 @@ def command(only: str | None, as_json: bool, **asked: Any) -> None:
     if not written:
         output.say("Everything is there already.")
         return
+    if "install" not in given and (doubt := installing.doubt(ours)):
+        output.note(doubt)
     output.say("\nNext: git add .github, commit, and open a pull request; then mlgit ci check")
