@@ -127,4 +127,4 @@ def test_the_plan_of_the_last_attempt_counts(actions: Any):
 def test_a_run_that_is_not_there_is_none(actions: Any):
     ours, _ = actions
 
-    assert ours.run(5) is None
+    assert ours.run(5, workflow_runs.run) is None

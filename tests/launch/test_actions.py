@@ -18,7 +18,9 @@ from mlgit.ci import workflows
 from mlgit.core.job import JobSpec, JobState, Member, member
 from mlgit.errors import MlgitError, NotFoundError, SilentError, UsageError
 from mlgit.forge.github import answers, rest
+from mlgit.forge.github import workflow_runs as asked
 from mlgit.forge.github.answers import RefusedError
+from mlgit.forge.github.workflow_runs import WorkflowRun
 from mlgit.launch import actions
 from mlgit.launch.actions import Settings, pushed, workflow_runs
 from tests import runners
@@ -275,30 +277,37 @@ def test_who_is_not_there_or_has_no_token_is_said(
 
 
 def run(status: str, conclusion: str | None = None, **more: Any) -> dict[str, Any]:
-    return {"status": status, "conclusion": conclusion, **more}
+    return {"status": status, "conclusion": conclusion, "id": 1, "name": "task 0", **more}
+
+
+def told(status: str, conclusion: str | None = None) -> WorkflowRun:
+    of = dict.fromkeys(("display_title", "event", "head_branch", "head_sha", "html_url"), "x")
+    moment = "2026-11-26T20:01:02Z"
+    about = {"path": ".github/workflows/x.yml", "created_at": moment, "updated_at": moment}
+    return asked.run(of | about | run(status, conclusion))
 
 
 @pytest.mark.parametrize(
-    ("told", "state"),
+    ("said", "state"),
     [
-        (run("queued"), JobState.QUEUED), (run("waiting"), JobState.QUEUED), (run("pending"), JobState.QUEUED),
-        (run("requested"), JobState.QUEUED), (run("completed", "action_required"), JobState.QUEUED),
-        (run("completed", "success"), JobState.SUCCEEDED), (run("completed", "cancelled"), JobState.CANCELLED),
-        (run("completed", "timed_out"), JobState.TIMED_OUT), (run("completed", "startup_failure"), JobState.FAILED),
-        (run("completed", "stale"), JobState.LOST), (run("in_progress"), JobState.RUNNING),
+        (told("queued"), JobState.QUEUED), (told("waiting"), JobState.QUEUED), (told("pending"), JobState.QUEUED),
+        (told("requested"), JobState.QUEUED), (told("completed", "action_required"), JobState.QUEUED),
+        (told("completed", "success"), JobState.SUCCEEDED), (told("completed", "cancelled"), JobState.CANCELLED),
+        (told("completed", "timed_out"), JobState.TIMED_OUT), (told("completed", "startup_failure"), JobState.FAILED),
+        (told("completed", "stale"), JobState.LOST), (told("in_progress"), JobState.RUNNING),
     ],
 )  # fmt: skip
-def test_githubs_words_for_a_run_are_ours(told: dict[str, Any], state: JobState):
-    assert workflow_runs.task(told, {}, 0).state is state
+def test_githubs_words_for_a_run_are_ours(said: WorkflowRun, state: JobState):
+    assert workflow_runs.task(said, {}, 0).state is state
 
 
 def test_a_jobs_steps_tell_how_far_it_is_and_why_it_failed():
     def standing(job: dict[str, Any]) -> tuple[str, str]:
-        found = workflow_runs.task(run("in_progress"), {0: job}, 0)
+        found = workflow_runs.task(told("in_progress"), {0: asked.job(job)}, 0)
         return found.state.value, found.why
 
     def step(name: str, *words: str | None) -> dict[str, Any]:
-        return {"name": name, **run(*words)}
+        return run(*words) | {"name": name}
 
     setting_up = [step("Check out", "in_progress"), step(workflow_runs.COMMAND, "queued")]
     no_code = [step("Check out", "completed", "failure"), step(workflow_runs.COMMAND, "completed", "skipped")]

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from mlgit.errors import NotFoundError
 from mlgit.forge.github.answers import RefusedError
-from mlgit.forge.github.rest import Rest, as_told
+from mlgit.forge.github.rest import Rest
 
 T = TypeVar("T")
 _MOST_LOG = 64 * 2**20
@@ -37,11 +37,11 @@ class Actions:
     def _at(self) -> str:
         return f"repos/{self.repository}/actions"
 
-    def runs(self, workflow: str, into: Callable[[Any], T] = as_told, **asked: Any) -> Iterator[T]:
+    def runs(self, workflow: str, into: Callable[[Any], T], **asked: Any) -> Iterator[T]:
         """All runs of *workflow* (a file's name) that fit what is *asked*, latest first, read by *into*."""
         yield from self.rest.pages(self._of(workflow), "workflow_runs", into, **asked)
 
-    def late(self, workflow: str, into: Callable[[Any], T] = as_told, **asked: Any) -> list[T]:
+    def late(self, workflow: str, into: Callable[[Any], T], **asked: Any) -> list[T]:
         """The latest hundred of them, by one question."""
 
         def each(told: Any) -> list[T]:
@@ -49,7 +49,7 @@ class Actions:
 
         return self.rest.get(self._of(workflow), each, **asked, per_page=100)
 
-    def run(self, number: str | int, into: Callable[[Any], T] = as_told) -> T | None:
+    def run(self, number: str | int, into: Callable[[Any], T]) -> T | None:
         """The run *number*; None if there is none. Raises besides where it is the repository that is not there."""
         try:
             return self.rest.get(f"{self._at}/runs/{number}", into)
@@ -59,7 +59,7 @@ class Actions:
             self.rest.get(f"repos/{self.repository}")
             return None
 
-    def jobs(self, number: str | int, into: Callable[[Any], T] = as_told) -> list[T]:
+    def jobs(self, number: str | int, into: Callable[[Any], T]) -> list[T]:
         """The jobs of the run *number*, as its last attempt has them."""
         return list(self.rest.pages(f"{self._at}/runs/{number}/jobs", "jobs", into, filter="latest"))
 

@@ -88,8 +88,8 @@ def logs(name: str, settings: Settings, *, follow: bool = False) -> Iterator[str
         for task in sorted(set(tasks) - told):
             if workflow_runs.task(run, tasks, task).state.ended and one in (None, task):
                 told.add(task)
-                yield from workflow.printed(tasks[task]["id"])
-        is_over = run["status"] == "completed" or (one is not None and one in told)
+                yield from workflow.printed(tasks[task].id)
+        is_over = run.state.ended or (one is not None and one in told)
         if is_over or not follow:
             return
         time.sleep(settings.poll_seconds)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlgit.errors import MlgitError, NotFoundError
 from mlgit.forge.github import dispatching
+from mlgit.forge.github import workflow_runs as told
 from mlgit.forge.github.actions import Actions
+from mlgit.forge.github.workflow_runs import Job, WorkflowRun
 from mlgit.launch.actions import pushed, workflow_runs
 
 if TYPE_CHECKING:
@@ -39,12 +41,12 @@ class Workflow:
 
     def find(self, key: str) -> str | None:
         """The run that *key* has started, however long ago."""
-        return workflow_runs.named(self._actions.runs(self.settings.workflow, event="workflow_dispatch"), key)
+        runs = self._actions.runs(self.settings.workflow, told.run, event="workflow_dispatch")
+        return workflow_runs.named(runs, key)
 
     def dispatch(self, path: str, content: Mapping[str, Any]) -> str | None:
         """Post *content* to *path*; the run that this begins, None from a server that does not tell."""
-        told = dispatching.post(self._actions.rest, path, content)
-        return str(told["workflow_run_id"]) if told else None
+        return dispatching.post(self._actions.rest, path, content, lambda made: str(made["workflow_run_id"]))
 
     def appearing(self, key: str) -> str | None:
         """The run that *key* has just started, for which GitHub may take a moment; None if it started none."""
@@ -64,26 +66,25 @@ class Workflow:
             return NotFoundError(what, why=f"{why}\n{exc.why}", fix=f"give the token access, or {_TO_HAVE_IT}")
         return MlgitError(what, why=f"{exc.what}\n{exc.why}", fix=_TO_HAVE_IT if exc.status == 422 else exc.fix)
 
-    def known(self, wanted: Iterable[str]) -> dict[str, Any]:
+    def known(self, wanted: Iterable[str]) -> dict[str, WorkflowRun]:
         """The runs of the numbers *wanted*, as far as there are such: late ones by one question, others by one each."""
         numbers = {number for number in wanted if number.isdecimal()}
         late = self._late() if len(numbers) > 1 else []
-        found = {str(run["id"]): run for run in late if str(run["id"]) in numbers}
+        found = {str(run.id): run for run in late if str(run.id) in numbers}
         for number in sorted(numbers - set(found)):
-            run: Any = self._actions.run(number)
-            if run is not None:
+            if run := self._actions.run(number, told.run):
                 found[number] = run
         return found
 
-    def run(self, number: str, job: str) -> Any:
+    def run(self, number: str, job: str) -> WorkflowRun:
         """The run *number*, by which the job *job* is asked after. Raises `NotFoundError`."""
         if number not in (found := self.known([number])):
             raise NotFoundError(f"There is no job {job} among the runs of {self.repository}.")
         return found[number]
 
-    def tasks(self, number: str) -> dict[int, Mapping[str, Any]]:
+    def tasks(self, number: str) -> dict[int, Job]:
         """The jobs of the run *number*, each by the number of the task that it does."""
-        return workflow_runs.numbered(self._actions.jobs(number))
+        return workflow_runs.numbered(self._actions.jobs(number, told.job))
 
     def printed(self, job: int) -> list[str]:
         """The lines of *job*, which has ended; none where it never began. Raises `NotFoundError` for what is gone."""
@@ -93,6 +94,6 @@ class Workflow:
         """End the run *number*, if it has not ended meanwhile."""
         self._actions.cancel(number)
 
-    def _late(self) -> list[Any]:
+    def _late(self) -> list[WorkflowRun]:
         """The latest hundred runs."""
-        return self._actions.late(self.settings.workflow, event="workflow_dispatch")
+        return self._actions.late(self.settings.workflow, told.run, event="workflow_dispatch")

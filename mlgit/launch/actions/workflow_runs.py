@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from mlgit.core.job import GONE, JobState, Standing
 from mlgit.forge.github import workflow_runs
+from mlgit.forge.github.workflow_runs import Job, WorkflowRun
 
 COMMAND = "Run the command"
 """The step of the workflow that runs it; of those after it, the one that fails is called what became of it."""
@@ -15,30 +15,28 @@ _BEGINS, _ENDED = "--- mlgit: begins ---", "--- mlgit: ended ---"
 """What the workflow prints around what the command prints."""
 
 
-def named(runs: Iterable[Mapping[str, Any]], key: str) -> str | None:
+def named(runs: Iterable[WorkflowRun], key: str) -> str | None:
     """The number of the run that *key* has started, the first of *runs*, which come latest first."""
-    return next((str(run["id"]) for run in runs if run["display_title"].endswith(f"({key})")), None)
+    return next((str(run.id) for run in runs if run.title.endswith(f"({key})")), None)
 
 
-def has_more_to_tell(run: Mapping[str, Any]) -> bool:
+def has_more_to_tell(run: WorkflowRun) -> bool:
     """Whether its jobs say more than *run* itself."""
-    return run["status"] == "in_progress" or run["conclusion"] not in (None, "success")
+    return run.state is not JobState.QUEUED and run.state is not JobState.SUCCEEDED
 
 
-def task(run: Mapping[str, Any], tasks: Mapping[int, Mapping[str, Any]], number: int) -> Standing:
+def task(run: WorkflowRun, tasks: Mapping[int, Job], number: int) -> Standing:
     """How the task *number* of *run* stands, of whose jobs *tasks* are known."""
     if number in tasks:
         return _job(tasks[number])
-    if tasks and run["status"] == "completed":
-        return GONE
-    return workflow_runs.standing(run)
+    return GONE if tasks and run.state.ended else Standing(state=run.state, why=run.why)
 
 
-def numbered(jobs: Iterable[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+def numbered(jobs: Iterable[Job]) -> dict[int, Job]:
     """*jobs* by the number of the task that each does."""
     found = {}
     for job in jobs:
-        word, _, number = job["name"].partition(" ")
+        word, _, number = job.name.partition(" ")
         if word == "task" and number.isdecimal():
             found[int(number)] = job
     return found
@@ -57,16 +55,13 @@ def lines(log: str) -> list[str]:
     return found  # the runner was not left time to say that it has ended
 
 
-def _job(job: Mapping[str, Any]) -> Standing:
-    found = workflow_runs.standing(job)
-    steps = job.get("steps") or ()
-    if found.state is JobState.RUNNING and not any(
-        step["name"] == COMMAND and step["status"] != "queued" and step["status"] != "pending" for step in steps
-    ):
+def _job(job: Job) -> Standing:
+    command = job.step(COMMAND)
+    if job.state is JobState.RUNNING and (command is None or command.state is JobState.QUEUED):
         return Standing(state=JobState.STARTING)
-    if found.state is not JobState.FAILED:
-        return found
-    failed = [step["name"] for step in steps if step["conclusion"] == "failure"]
+    if job.state is not JobState.FAILED:
+        return Standing(state=job.state, why=job.why)
+    failed = [step.name for step in job.steps if step.state is JobState.FAILED]
     if not failed:
         return Standing(state=JobState.LOST, why="its runner was lost: none of its steps has failed")
     if failed[0] != COMMAND or failed[-1] == COMMAND:
