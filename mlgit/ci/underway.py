@@ -113,11 +113,12 @@ class Underway:
     def lots(self) -> tuple[Lot, ...]:
         """The jobs of the matrix, by number; none where the workflow has no matrix, or has not planned it yet."""
         there = {int(found[1]): job for job in self.jobs if (found := _TRIAL.fullmatch(job.name))}
-        planned = range(len(self.plan.jobs)) if self.plan else ()
-        return tuple(
-            Lot(number=n, trials=self.plan.of(n) if self.plan and n in planned else (), job=there.get(n))
-            for n in sorted({*there, *planned})
-        )
+        trials = {one.number: one for one in self.plan.trials} if self.plan else {}
+        planned = {
+            n: tuple(trials[number] for number in row.trials if number in trials)
+            for n, row in enumerate(self.plan.jobs if self.plan else ())
+        }
+        return tuple(Lot(number=n, trials=planned.get(n, ()), job=there.get(n)) for n in sorted({*there, *planned}))
 
     def label(self, job: Job) -> str:
         """What *job* is called on GitHub, and whose trials it does: `trial 2 (lr-3)`."""
@@ -141,6 +142,12 @@ class Underway:
     def undone(self) -> list[Job]:
         """The jobs that have ended, and not by doing what they were to do."""
         return [job for job in self.in_turn if job.state.ended and job.state is not JobState.SUCCEEDED]
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether the runs of its trials have been pushed."""
+        steps = [step for job in self.jobs if job.name == COLLECT for step in job.steps if step.name.lower() == COLLECT]
+        return any(step.state is JobState.SUCCEEDED for step in steps)
 
     @property
     def goes_on(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from mlgit.ci.workflows import WORKFLOWS
 from mlgit.core import refs
 from mlgit.core.job import JobState
 from mlgit.errors import MlgitError, NotFoundError, UsageError
-from mlgit.forge.github import workflow_runs
+from mlgit.forge.github import said, workflow_runs
 from mlgit.forge.github.actions import Actions
 from mlgit.forge.github.answers import RefusedError
 
@@ -30,6 +31,8 @@ _FILE = WORKFLOWS["experiment"].path.rpartition("/")[2]
 PLANNED = ("mlgit-plan", "plan.json")
 """The artifact in which the plan is handed on, and its file."""
 _PAGE = re.compile(r"https?://[^\s]+/actions/runs/(\d+)(?:/.*)?")
+_LOOKED_AT = 1000
+"""Late runs among which those are sought that had something to do: of most pushes there is one that had not."""
 _SEARCHED = 10
 """Late runs whose plans are read for one that makes what somebody names."""
 
@@ -46,7 +49,7 @@ class Ci:
         """The late runs of *workflow* (a file's name), newest first: *most* of those that had something to do."""
         asked = {"branch": branch} if branch else {}
         found: list[WorkflowRun] = []
-        for one in self._runs(workflow, **asked):
+        for one in itertools.islice(self._runs(workflow, **asked), _LOOKED_AT):
             if not one.is_skipped:
                 found.append(one)
             if len(found) >= most:
@@ -61,7 +64,7 @@ class Ci:
         """
         if text is None:
             return self._here()
-        for way in (self._numbered, self._late, self._of_branch, self._of_commit, self._making):
+        for way in (self._numbered, self._late, self._of_branch, self._of_commit, self._of_branch_there, self._making):
             if found := way(text):
                 return found
         what = f"CI does nothing that {text[:120]!r} names."
@@ -128,13 +131,18 @@ class Ci:
         return next(iter(self.listed(most=1)), None) if text == LATEST else None
 
     def _of_branch(self, text: str) -> WorkflowRun | None:
-        if _is_runs(text):
-            return None  # which starts nothing
+        if _is_runs(text) or text == "HEAD":
+            return None  # a run's, which starts nothing; a commit
         known = self.place.repo.refs("refs/heads/", "refs/remotes/origin/")
         name = text.removeprefix("origin/") if f"refs/remotes/{text}" in known else text
         if f"refs/heads/{name}" not in known and f"refs/remotes/origin/{name}" not in known:
             return None
         return next(iter(self.listed(branch=name, most=1)), None)
+
+    def _of_branch_there(self, text: str) -> WorkflowRun | None:
+        """That of a branch that only GitHub has."""
+        may_be = said.is_branch(text) and ":" not in text and not _is_runs(text)
+        return next(iter(self.listed(branch=text, most=1)), None) if may_be else None
 
     def _of_commit(self, text: str) -> WorkflowRun | None:
         commit = None if _is_runs(text) else self.place.repo.resolve(text)

@@ -100,6 +100,9 @@ def test_what_collect_is_at_is_told_by_its_steps():
         return [one.said for one in Underway(run=RUN, jobs=(job("collect", state, steps=told),)).stages()]
 
     running, queued = JobState.RUNNING, JobState.QUEUED
+    done = Step(name="Collect", state=JobState.SUCCEEDED)
+    assert Underway(run=RUN, jobs=(job("collect", running, steps=(done,)),)).is_collected
+    assert not Underway(run=RUN, jobs=(job("collect", running, steps=(replace(done, state=running),)),)).is_collected
     assert stages(queued) == ["queued"]
     assert stages(running, Collect=running, Report=queued) == ["running", "queued"]
     assert stages(running, Collect=JobState.SUCCEEDED, Report=running) == ["succeeded", "running"]

@@ -20,6 +20,7 @@ from mlgit.ci.matrix import Job, Runner
 from mlgit.ci.plan import Plan
 from mlgit.cli import root
 from mlgit.cli.ci import watch
+from mlgit.core.run import State
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.wiring import ci, underway
@@ -126,6 +127,7 @@ def test_what_a_word_names_is_found(trained: Trained):
     trained.actions.begin(later, conclusion="skipped")
     other = trained.actions.begin(later, branch="idea")
     trained.repo.git("branch", "idea")
+    theirs = trained.actions.begin("e" * 40, branch="theirs")
 
     doing = underway.ci(wiring.place())
 
@@ -135,7 +137,8 @@ def test_what_a_word_names_is_found(trained: Trained):
     assert found() == other  # the commit's, on whatever branch
     assert found("main") == new
     assert found("idea") == other
-    assert found("latest") == other
+    assert found("theirs") == theirs  # a branch that is not here
+    assert found("latest") == theirs
     assert found(trained.commit) == found(trained.commit[:8]) == new
     assert found(str(old)) == found(f"https://github.com/acme/churn/actions/runs/{old}/job/7") == old
     trial = trained.plan.trials[1]
@@ -220,6 +223,8 @@ def test_logs_are_of_what_was_meant_and_harmless(trained: Trained, mlgit: Script
 def test_of_a_job_with_several_trials_one_is_cut_out(trained: Trained, mlgit: Script):
     trained.plan = replace(trained.plan, jobs=(Job(runs_on=Runner(("x",)), trials=(1, 2, 3)),))
     run = trained.begin(conclusion="success")
+    for trial, state in zip(trained.plan.trials[:2], (State.FINISHED, State.CRASHED), strict=True):
+        record(trained.repo, trial.id, name=trial.name, state=state)
     log = "".join(
         f"##[group]Trial {n}, {n} of 3: lr-{n}\nTrial 9: mine\nepoch of {n}\n##[endgroup]\nTrial {n}: finished\n"
         for n in (1, 2, 3)
@@ -233,6 +238,7 @@ def test_of_a_job_with_several_trials_one_is_cut_out(trained: Trained, mlgit: Sc
     assert said == "▸ Trial 2, 2 of 3: lr-2\nTrial 9: mine\nepoch of 2\nTrial 2: finished\n"
     assert last.endswith("Trial 3: finished\n")
     assert rows[-1].startswith("1-3\t")
+    assert rows[-1].endswith("\t2 runs: lr-2 crashed")
 
 
 def test_what_is_under_way_or_printed_nothing_is_said(trained: Trained, mlgit: Script):

@@ -57,7 +57,7 @@ def _ends(found: Underway) -> list[str]:
     """What is ended by it."""
     names = [escape.line(lot.name, 80) for lot in found.lots if lot.state is JobState.RUNNING]
     waiting = sum(lot.count for lot in found.lots if lot.state is JobState.QUEUED)
-    done = sum(lot.count for lot in found.lots if lot.state.ended)
+    done = 0 if found.is_collected else sum(lot.count for lot in found.lots if lot.state.ended)
     return [
         *([f"ends now: {output.some(names, 5)}"] if names else []),
         *([f"never begins: {waiting} of its trials"] if waiting else []),

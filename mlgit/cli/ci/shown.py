@@ -9,6 +9,7 @@ from mlgit.ci.underway import title_of
 from mlgit.cli import output
 from mlgit.core import escape, figures
 from mlgit.core.job import JobState
+from mlgit.core.run import State
 
 if TYPE_CHECKING:
     from mlgit.ci.underway import Lot, Underway
@@ -91,7 +92,8 @@ def _said(lot: Lot, made: Runs) -> str:
     there = [made[trial.id] for trial in lot.trials if trial.id in made]
     if len(there) == 1:
         return figures.headlines(there[0]) or there[0].state.value
-    return f"{len(there)} runs" if there else ""
+    others = [f"{escape.line(run.name, 40)} {run.state.value}" for run in there if run.state is not State.FINISHED]
+    return ": ".join(filter(None, (f"{len(there)} runs", output.some(others, 3)))) if there else ""
 
 
 def say(underway: Underway, made: Runs, now: float) -> None:

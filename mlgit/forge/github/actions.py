@@ -18,7 +18,7 @@ from mlgit.forge.github.rest import Rest
 T = TypeVar("T")
 _MOST_LOG = 64 * 2**20
 """Bytes of a job's log that are read; GitHub keeps more than anybody does."""
-_MOST_ARCHIVE, _MOST_FILE = 16 * 2**20, 128 * 2**20
+_MOST_ARCHIVE, _MOST_FILE = 16 * 2**20, 32 * 2**20
 """Bytes of an artifact that is looked into, and of a file in it: who made it may have meant it to fill a memory."""
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, KeyError, NotImplementedError, OSError, RuntimeError,

@@ -96,10 +96,11 @@ def run(told: Mapping[str, Any]) -> WorkflowRun:
     """A run of a workflow."""
     stands = standing(told)
     return WorkflowRun(
-        id=told["id"], workflow=told["path"].partition("@")[0].rpartition("/")[2], title=told["display_title"],
-        event=told["event"], branch=told["head_branch"] or "", commit=told["head_sha"],
-        attempt=told.get("run_attempt", 1), created=_seconds(told["created_at"]) or 0.0, state=stands.state,
-        why=stands.why, is_skipped=told["conclusion"] == "skipped",
+        id=told["id"], workflow=told["path"].partition("@")[0].rpartition("/")[2],
+        title=told.get("display_title") or told.get("name") or "", event=told["event"],
+        branch=told["head_branch"] or "", commit=told["head_sha"], attempt=told.get("run_attempt", 1),
+        created=_seconds(told["created_at"]) or 0.0, state=stands.state, why=stands.why,
+        is_skipped=told["conclusion"] == "skipped",
         started=_seconds(told.get("run_started_at") or told["created_at"]),
         ended=_seconds(told["updated_at"]) if stands.state.ended else None, url=told["html_url"],
     )  # fmt: skip
