@@ -112,6 +112,7 @@ class GitHub:
     """The public key of each App, by its id; a key of `slug:ID` is what it is called."""
     token_seconds: float = 3600
     actions_enabled: bool = True
+    actions_propose: bool = True
     listed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """The workflows, secrets and runners that there are."""
     dispatched: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -297,6 +298,9 @@ class GitHub:
                 done = "conclusion" in content
                 _check(f"ReposOwnerRepoCheckRunsCheckRunIdPatchBodyAnyof{0 if done else 1}", content)
                 return 200, self._note(int(id), content)
+            case "GET", "actions", "permissions", "workflow":
+                may = {"can_approve_pull_request_reviews": self.actions_propose}
+                return 200, made("ActionsGetDefaultWorkflowPermissions", default_workflow_permissions="read", **may)
             case "GET", "actions", "permissions":
                 return 200, made("ActionsRepositoryPermissions", enabled=self.actions_enabled, allowed_actions="all")
             case "GET", "actions", ("workflows" | "secrets" | "organization-secrets" | "runners" as kind):

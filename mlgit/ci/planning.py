@@ -165,7 +165,7 @@ def _checked_bytes(code: Code, *, runs_stages: bool) -> tuple[str, ...]:
 
     Raises `UsageError` where stages make outputs, which would be gone with the runner.
     """
-    if _has_remote(code):
+    if has_remote(code):
         return ()
     if outputs := _outputs(code) if runs_stages else []:
         raise UsageError(
@@ -173,11 +173,15 @@ def _checked_bytes(code: Code, *, runs_stages: bool) -> tuple[str, ...]:
             why="No DVC remote is configured in what git holds, and a runner keeps nothing.",
             fix="dvc remote add -d NAME URL, and commit .dvc/config; or `cache: false` for outputs that git is to hold",
         )
-    data = [name.removesuffix(".dvc") for name in code.names() if PurePosixPath(name).suffix == ".dvc"]
-    if not data:
+    if not (data := data_of(code)):
         return ()
     more = f" and {len(data) - 1:,} more" if len(data) > 1 else ""
     return (f"CI cannot fetch {data[0]}{more}: no DVC remote is configured in what git holds",)
+
+
+def data_of(code: Code) -> list[str]:
+    """The paths of the data that have a pointer of DVC's, from the project's folder."""
+    return [name.removesuffix(".dvc") for name in code.names() if PurePosixPath(name).suffix == ".dvc"]
 
 
 def _outputs(code: Code) -> list[str]:
@@ -197,7 +201,7 @@ def _outputs(code: Code) -> list[str]:
     return found
 
 
-def _has_remote(code: Code) -> bool:
+def has_remote(code: Code) -> bool:
     """Whether DVC's configuration, as git holds it, has a remote by default."""
     content = code.read(".dvc/config")
     content = code.above(".dvc/config") if content is None else content

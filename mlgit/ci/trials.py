@@ -18,8 +18,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlgit import whole
-from mlgit.ci import bundles, contents
+from mlgit.ci import bundles, contents, planning
 from mlgit.ci.bundles import Said, Sound
+from mlgit.ci.code import Code
 from mlgit.ci.plan import Plan, Trial
 from mlgit.core import refs
 from mlgit.core.run import Run, State
@@ -96,7 +97,7 @@ def heeded() -> Iterator[Signals]:
 def do(work: Work, job: int, signals: Signals) -> list[Said]:
     """Do what is left of the trials of *job*; what has become of each that was begun, now or before.
 
-    Raises `UsageError` where the clone is at another commit, or there is no such job.
+    Raises `UsageError` where the clone is at another commit, or there is no such job, `MlgitError` where data lack.
     """
     wanted = work.plan.of(job)
     if (here := work.repo.resolve("HEAD")) != work.plan.commit:
@@ -105,6 +106,8 @@ def do(work: Work, job: int, signals: Signals) -> list[Said]:
     work.folder.mkdir(parents=True, exist_ok=True)
     _leave_out(work.repo, (work.folder, *work.aside))
     _pick_up(work, wanted)
+    if any(not (run := _there(work, trial)) or run.state.value not in DONE for trial in wanted):
+        _bring_data(work)
     told = []
     for trial in wanted:
         if signals.came:
@@ -124,6 +127,23 @@ def do(work: Work, job: int, signals: Signals) -> list[Said]:
         told.append(_hand_over(work, trial, _ended(work, trial), exit_code=code, seconds=time.monotonic() - began))
         work.ends(told[-1])
     return told
+
+
+def _bring_data(work: Work) -> None:
+    """Have the data that the commit's pointers name, where it has a DVC remote. Raises `MlgitError` where not all come.
+
+    A trial without some of its data would be no trial of this commit.
+    """
+    folder = "" if work.plan.folder == "." else work.plan.folder
+    held = Code(repo=work.repo, folder=folder, commit=work.plan.commit)
+    if not planning.data_of(held) or not planning.has_remote(held):
+        return
+    words = (sys.executable, "-m", "mlgit", "data", "pull")
+    if subprocess.run(words, cwd=work.project_folder, stdin=subprocess.DEVNULL, stdout=2, check=False).returncode:
+        raise MlgitError(
+            "Some of the data of these trials did not come; see above which, and why.",
+            fix="mlgit data push where they are; the job needs what lets it read the DVC remote",
+        )
 
 
 def _leave_out(repo: Repo, paths: Iterable[Path]) -> None:

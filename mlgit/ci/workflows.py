@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _HEAD = re.compile(r"# Made by `mlgit ci init(?P<words>[^`\n]*)`[^\n]*\n# mlgit \S+ sha256:(?P<digest>[0-9a-f]{64})\n")
 _INSIDE = r"(?!.*(^|/)\.\.(/|$))[^/\s`{}\"'\\$-][^`{}\"'\\$\n]*"
+_SEVERAL = ("secret", "watch")
+"""Options that may be given several times."""
 _CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
 
 
@@ -35,6 +37,8 @@ class Workflow:
     what: str
     actions: tuple[str, ...] = ()
     """The actions that it calls."""
+    is_usual: bool = True
+    """Whether it is written where none is named."""
 
     @property
     def path(self) -> str:
@@ -52,6 +56,12 @@ WORKFLOWS = {
         ),
         Workflow(
             name="report", what="the report on each pull request, as its one comment", actions=("setup", "report")
+        ),
+        Workflow(
+            name="retrain",
+            what="trained anew when data change, or by the clock; proposed where it is better",
+            actions=("setup", "plan", "trial", "collect", "promote"),
+            is_usual=False,  # it trains without being asked each time
         ),
         Workflow(name="launch", what="what `mlgit launch --on actions` starts"),
     )
@@ -78,6 +88,12 @@ class Options:
     """Its region."""
     folder: str = "."
     """The project's, from the repository's top."""
+    schedule: str = ""
+    """When it is trained anew, as cron has it, by UTC; nothing for not by the clock."""
+    watch: tuple[str, ...] = ()
+    """Further paths that are data, as patterns of GitHub's: what changes one on the default branch trains anew."""
+    stage: str = "production"
+    """What is trained anew is proposed for it."""
 
     def __post_init__(self) -> None:
         for label in self.runners:
@@ -91,7 +107,17 @@ class Options:
         _fits(self.role, r"(arn:[\w+=,.@:/-]+)?", "a role on AWS", "arn:aws:iam::123456789012:role/train")
         _fits(self.region, r"[a-z0-9-]+", "a region of AWS", "eu-central-1")
         _fits(self.folder, _INSIDE, "a folder of the repository", "models")
+        _fits(self.schedule, r"([\dA-Z*,/-]+( [\dA-Z*,/-]+){4})?", "a time of cron's", "0 3 * * 1")
+        for path in self.watch:
+            _fits(path, f"(?!!){_INSIDE}", "a pattern of paths", "data/**")
+        _fits(self.stage, r"[A-Za-z0-9]([\w-]*[A-Za-z0-9])?", "a stage", "production")
         _fits(self.requirements, f"({_INSIDE})?", "a file of the repository", "requirements.txt")
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The paths that are data: what DVC writes for them into the project, and those of choice."""
+        below = "" if self.folder == "." else f"{self.folder.rstrip('/')}/"
+        return (f"{below}**.dvc", f"{below}**/dvc.lock", *self.watch)
 
     def words(self) -> list[str]:
         """The command line's words for what is not as by default."""
@@ -101,7 +127,7 @@ class Options:
             word
             for name, value in chosen.items()
             if value != getattr(default, name)
-            for one in (value if name == "secret" else [",".join(value) if name == "runners" else value])
+            for one in (value if name in _SEVERAL else [",".join(value) if name == "runners" else value])
             for word in (f"--{name}", one)
         ]
 
@@ -118,7 +144,7 @@ class Options:
 
 
 def _value(name: str, given: list[str]) -> Any:
-    return tuple(given) if name == "secret" else tuple(given[-1].split(",")) if name == "runners" else given[-1]
+    return tuple(given) if name in _SEVERAL else tuple(given[-1].split(",")) if name == "runners" else given[-1]
 
 
 def _fits(text: str, pattern: str, what: str, example: str) -> None:

@@ -62,11 +62,11 @@ def register(
       mlgit model register radiant-glade-12 --name digits --bump major
     """
     from mlgit.index import query
-    from mlgit.registry import propose
+    from mlgit.registry import registering
 
     place = wiring.place()
     repo, found = place.repo, query.find(place.repo, run, project=place.meant)
-    made = propose.register(
+    made = registering.register(
         repo, found, model=name or found.project, version=version, bump=bump, artifact=artifact,
         description=description, force=force,
     )  # fmt: skip
@@ -226,14 +226,14 @@ def unregister(version: str, base: str | None) -> None:
       mlgit model unregister digits@v1.2.0
     """
     from mlgit.errors import UsageError
-    from mlgit.registry import propose
+    from mlgit.registry import registering
     from mlgit.store import registry as store
 
     model, at, number = version.partition("@")
     if not at:
         raise UsageError(f"{version[:120]!r} names no version.", fix="write MODEL@VERSION")
     repo = wiring.place().repo
-    tag = propose.unregister(repo, model, number, base=store.base_name(repo, base))
+    tag = registering.unregister(repo, model, number, base=store.base_name(repo, base))
     output.say(f"{model} {number} is taken back (tag {tag}).")
 
 

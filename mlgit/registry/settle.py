@@ -22,7 +22,8 @@ from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
 from mlgit.registry import gate, ledger
 from mlgit.registry.ledger import Ledger
-from mlgit.registry.propose import CONTEXT, agree, policy_at, record_of
+from mlgit.registry.propose import CONTEXT, agree, policy_at
+from mlgit.registry.registering import record_of
 from mlgit.registry.stages import OURS, last, ours
 from mlgit.store import registry as store
 

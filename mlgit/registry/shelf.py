@@ -11,7 +11,7 @@ from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.registry import ledger
 from mlgit.registry.ledger import Ledger
-from mlgit.registry.propose import record_of
+from mlgit.registry.registering import record_of
 from mlgit.registry.stages import desired, serving
 from mlgit.store import registry as store
 from mlgit.store.registry import Tag

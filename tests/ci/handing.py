@@ -64,6 +64,7 @@ def make(folder: Path, files: Mapping[str, str] | None = None) -> Place:
     first = make_repo(folder / "first")
     assert first.work_tree
     for name, text in {"mlgit.yaml": "project: digits\n", **(files or {})}.items():
+        (first.work_tree / name).parent.mkdir(exist_ok=True)
         (first.work_tree / name).write_text(text)
     first.git("add", ".")
     first.git("commit", "-qm", "code")

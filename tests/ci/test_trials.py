@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -77,6 +78,28 @@ def test_each_trial_is_handed_over_and_what_failed_is_said(place: Place, mlgit: 
     assert {**handed(place)[1], **handed(place)[2]} == here
     assert len(here) == 2
     assert not [path for path in place.folder(1).iterdir() if path.name.startswith(".")]
+
+
+def test_data_come_from_the_dvc_remote_before_a_trial_begins_or_none_begins(tmp_path: Path, mlgit: Mlgit) -> None:
+    content, store = b"1,2\n", tmp_path / "store"
+    md5 = hashlib.md5(content).hexdigest()
+    files = {
+        "data.csv.dvc": f"outs: [{{md5: {md5}, size: 4, hash: md5, path: data.csv}}]\n", ".gitignore": "/data.csv\n",
+        ".dvc/config": f"[core]\n    remote = store\n['remote \"store\"']\n    url = {store}\n",
+    }  # fmt: skip
+    place = planned(handing.make(tmp_path, files), "cat data.csv")
+    store.mkdir()
+
+    without = mlgit(*words(place), cwd=place.job.folder, check=False)
+    held = store / "files/md5" / md5[:2] / md5[2:]
+    held.parent.mkdir(parents=True)
+    held.write_bytes(content)
+    done = mlgit(*words(place), cwd=place.job.folder)
+
+    assert without.returncode == 1
+    assert "Some of the data of these trials did not come" in without.stderr
+    assert "1,2\n" in done.stdout
+    assert said(place) == {1: ("finished", 0)}
 
 
 def test_a_job_begun_again_does_what_has_not_finished(place: Place, mlgit: Mlgit, tmp_path: Path) -> None:

@@ -143,6 +143,20 @@ def test_actions_that_are_disabled_or_a_runner_that_is_away_are_seen(inside: Rep
     assert said["a runner with the labels self-hosted, CPU is online"] is True
 
 
+def test_jobs_that_are_to_propose_have_to_be_allowed_to(inside: Repo, mlgit: Script, there: GitHub):
+    mlgit("ci", "init", "--only", "retrain", "--watch", "data/**", "--watch", "b c/*", cwd=inside.folder)
+    commit(inside)
+    there.actions_propose = False
+    there.rules = [("promote/*", "creation")]
+
+    done = json.loads(mlgit("ci", "check", "--json", cwd=inside.folder, check=False).stdout)
+
+    said = {one["what"]: one["ok"] for one in done["github"]}
+    assert said["jobs may not open pull requests"] is False
+    assert said["a rule refuses creating branches on promote/mlgit/check"] is False
+    assert '- "b c/*"' in (inside.folder / ".github/workflows/mlgit-retrain.yml").read_text()
+
+
 def test_a_commit_that_is_pushed_is_trained_by_a_dispatch(
     inside: Repo, mlgit: Script, there: GitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):

@@ -74,7 +74,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlgit: Script) -> Ite
         settings = {"project": "churn", "forge": forge}
         (folder / "mlgit.yaml").write_text(json.dumps(settings))
         (folder / "train.py").write_text(TRAIN.replace("SCORE", "0.8"))
-        mlgit("ci", "init", "--python", "", "--install", "", "--secret", "WORD", cwd=folder)
+        mlgit(
+            "ci", "init", "--only", ",".join(WORKFLOWS), "--python", "", "--install", "", "--secret", "WORD", cwd=folder
+        )
         git(folder, "add", ".")
         git(folder, "commit", "-qm", "main")
         git(folder, "remote", "add", "origin", str(remote))
@@ -189,6 +191,39 @@ def test_a_push_trains_a_sweep_in_rounds_until_it_is_done(place: Place):
     assert not [*place.work.rglob("pwned")]
 
 
+def test_a_push_of_data_to_main_retrains_and_proposes_what_is_better(place: Place, mlgit: Script):
+    git(place.folder, "checkout", "-q", "main")
+    config = {"ci": {"command": f"{sys.executable} train.py"}, "goals": {"accuracy": "maximize"}}
+    (place.folder / "mlgit.yaml").write_text(json.dumps(place.settings | config))
+    (place.folder / ".dvc").mkdir(exist_ok=True)
+    (place.folder / ".dvc/config").write_text(
+        f"[core]\n    remote = store\n['remote \"store\"']\n    url = {place.work / 'store'}\n"
+    )
+    (place.folder / "train.py").write_text(
+        "import mlgit\nrun = mlgit.init()\nrun.log({'accuracy': float(open('data.txt').read())})\n"
+        "run.log_artifact('train.py', name='net', type='model')\n"
+    )
+    (place.folder / "data.txt").write_text("0.9")
+    mlgit("data", "add", "data.txt", cwd=place.folder)
+    git(place.folder, "add", ".")
+    git(place.folder, "commit", "-qm", "more data")
+    git(place.folder, "push", "-q", "origin", "main")
+    mlgit("push", cwd=place.folder)
+    pulls = {*place.there.pulls}
+
+    said = act(place, "retrain", "push", {"ref": "refs/heads/main"}, branch="main")
+
+    (number,) = {*place.there.pulls} - pulls
+    assert f"#{number} proposes churn v1.0.0 for production: production serves no churn yet." in said
+    assert "refs/tags/churn@v1.0.0" in git(place.folder, "ls-remote", "origin")
+    (comment,) = place.there.comments.values()
+    assert "### churn v1.0.0 → production" in comment["body"]
+    head = place.there.pulls[number]["sha"]
+    assert {one["context"] for one in place.there.statuses if one["sha"] == head} == {"mlgit/gates", "mlgit/report"}
+    assert place.there.dispatched == []
+    assert "token-of-ada" not in said
+
+
 def runs(place: Place) -> list[str]:
     found = git(place.folder, "ls-remote", "origin", "refs/heads/exp/churn/*")
     return [line for line in found.splitlines() if "before" not in line and "after" not in line]
@@ -239,12 +274,12 @@ runs:
 NOTHING = "{name: nothing, description: '', runs: {using: composite, steps: [{shell: sh, run: 'true'}]}}"
 
 
-def act(place: Place, workflow: str, event: str, told: dict[str, Any]) -> str:
-    """What act says that runs *workflow* for *event*, at the head of the branch; what is a checkout there is one."""
+def act(place: Place, workflow: str, event: str, told: dict[str, Any], branch: str = EVIL) -> str:
+    """What act says that runs *workflow* for *event*, at the head of *branch*; what is a checkout there is one."""
     program = BIN / "act"
     need("act", program.exists())
     shutil.rmtree(place.work / "checkout", ignore_errors=True)
-    here, stands = place.checkout(EVIL), []
+    here, stands = place.checkout(branch), []
     used = {
         found
         for path in (here / ".github").rglob("*.yml")
@@ -267,7 +302,7 @@ def act(place: Place, workflow: str, event: str, told: dict[str, Any]) -> str:
     done = subprocess.run(
         [program, event, "-W", WORKFLOWS[workflow].path, "-e", place.work / "event.json", *stands,
          "-P", "ubuntu-latest=-self-hosted", "-s", "GITHUB_TOKEN=token-of-ada", "-s", "WORD=a word",
-         "--env", f"GITHUB_API_URL={place.there.address}", "--env", f"GITHUB_REF_NAME={EVIL}",
+         "--env", f"GITHUB_API_URL={place.there.address}", "--env", f"GITHUB_REF_NAME={branch}",
          "--env", f"REMOTE={place.address}", "--env", f"HEADER={basic()}",
          "--env", f"ARTIFACTS={place.work / 'artifacts'}", "--no-cache-server",
          "--action-cache-path", place.work / "cache"],

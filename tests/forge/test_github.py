@@ -412,6 +412,8 @@ def test_two_writes_are_a_second_apart(place: Place):
         (401, {}, "Bad credentials", "does not know the token"),
         (403, {"x-accepted-github-permissions": "issues=write; pull_requests=write"},
          "Resource not accessible by integration", "right to issues: write, or pull_requests: write"),
+        (403, {}, "GitHub Actions is not permitted to create or approve pull requests.",
+         "Allow GitHub Actions to create"),
         (404, {}, "Not Found", "no pull request #1"),
         (409, {}, "Conflict", "409 Conflict"),
         (422, {}, "Validation Failed", "Validation Failed"),

@@ -18,7 +18,7 @@ from mlgit.dvc.caches import databases
 from mlgit.dvc.remotes import remote
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import deliver, propose
+from mlgit.registry import deliver, registering
 from mlgit.store import result, runs
 from tests import dying, stores
 
@@ -43,7 +43,7 @@ def model(inside: Repo, tmp_path: Path) -> ModelVersion:
     inside.move([Move("refs/heads/exp/digits/good", None, commit)], why="test")
     found = runs.read(inside, commit)
     assert found
-    made = propose.register(inside, replace(found, ref="refs/heads/exp/digits/good", commit=commit), model="digits")
+    made = registering.register(inside, replace(found, ref="refs/heads/exp/digits/good", commit=commit), model="digits")
     remote.push(inside, [made.hash])
     return made
 

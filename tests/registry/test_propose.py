@@ -16,7 +16,7 @@ from mlgit.errors import ConfigError, GateFailedError, MlgitError, NotFoundError
 from mlgit.forge.base import PullState
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import ledger, propose, settle
+from mlgit.registry import ledger, propose, registering, settle
 from mlgit.registry.propose import Promotion
 from mlgit.store import registry as store
 
@@ -66,7 +66,7 @@ def gto(repo: Repo, *args: str) -> str:
 def test_a_version_is_a_tag_on_the_runs_result(repo: Repo, trained):
     run = trained("a", accuracy=0.9)
 
-    made = propose.register(repo, run, model="digits", description="first")
+    made = registering.register(repo, run, model="digits", description="first")
 
     known = ledger.of(store.tags(repo), "digits")
     assert (made.version, made.run, made.commit, dict(made.metrics)) == (
@@ -77,24 +77,24 @@ def test_a_version_is_a_tag_on_the_runs_result(repo: Repo, trained):
     )
     assert list(made.sha256) == ["model-0.pkl"]
     assert known.versions["v1.0.0"].commit == run.commit
-    assert propose.record_of(known, "v1.0.0") == made
+    assert registering.record_of(known, "v1.0.0") == made
 
 
 def test_metrics_that_are_no_numbers_survive_in_the_tag(repo: Repo, trained):
-    propose.register(repo, trained("a", accuracy=float("nan"), loss=float("inf")), model="digits")
+    registering.register(repo, trained("a", accuracy=float("nan"), loss=float("inf")), model="digits")
 
-    record = propose.record_of(ledger.of(store.tags(repo), "digits"), "v1.0.0")
+    record = registering.record_of(ledger.of(store.tags(repo), "digits"), "v1.0.0")
 
     assert str(dict(record.metrics)) == "{'accuracy': nan, 'loss': inf}"
 
 
 def test_a_second_version_from_one_run_gets_a_commit_of_its_own(repo: Repo, trained):
     run = trained("a", accuracy=0.9)
-    propose.register(repo, run, model="digits")
+    registering.register(repo, run, model="digits")
 
     with pytest.raises(UsageError, match=r"is digits v1\.0\.0 already"):
-        propose.register(repo, run, model="digits")
-    propose.register(repo, run, model="digits", version="2.0.0")
+        registering.register(repo, run, model="digits")
+    registering.register(repo, run, model="digits", version="2.0.0")
 
     versions = ledger.of(store.tags(repo), "digits").versions
     assert repo.resolve(f"{versions['v2.0.0'].commit}^1") == run.commit
@@ -106,42 +106,42 @@ def test_a_run_that_did_not_finish_needs_force(repo: Repo, trained, state: State
     run = trained("a", state=state, accuracy=0.9)
 
     with pytest.raises(UsageError, match=state.value):
-        propose.register(repo, run, model="digits")
-    assert propose.register(repo, run, model="digits", force=True).version == "v1.0.0"
+        registering.register(repo, run, model="digits")
+    assert registering.register(repo, run, model="digits", force=True).version == "v1.0.0"
 
 
 def test_a_run_that_still_runs_is_not_registered(repo: Repo, trained):
     with pytest.raises(UsageError, match="still running"):
-        propose.register(repo, replace(trained("a"), state=State.RUNNING), model="digits", force=True)
+        registering.register(repo, replace(trained("a"), state=State.RUNNING), model="digits", force=True)
 
 
 def test_a_run_without_a_model_says_how_to_log_one(repo: Repo, trained):
     with pytest.raises(UsageError, match="log_artifact"):
-        propose.register(repo, trained("a", models=0), model="digits")
+        registering.register(repo, trained("a", models=0), model="digits")
 
 
 def test_of_several_models_one_has_to_be_named(repo: Repo, trained):
     run = trained("a", models=2)
 
     with pytest.raises(UsageError, match="net, net1"):
-        propose.register(repo, run, model="digits")
+        registering.register(repo, run, model="digits")
     with pytest.raises(UsageError, match="no model 'x'"):
-        propose.register(repo, run, model="digits", artifact="x")
-    assert propose.register(repo, run, model="digits", artifact="net1").artifact == "net1"
+        registering.register(repo, run, model="digits", artifact="x")
+    assert registering.register(repo, run, model="digits", artifact="net1").artifact == "net1"
 
 
 def test_a_version_is_given_once(repo: Repo, trained):
-    propose.register(repo, trained("a"), model="digits", version="v1.2.0")
+    registering.register(repo, trained("a"), model="digits", version="v1.2.0")
 
     with pytest.raises(UsageError, match=r"v1\.2\.0 exists already"):
-        propose.register(repo, trained("b"), model="digits", version="1.2.0")
-    assert propose.register(repo, trained("c"), model="digits", bump="patch").version == "v1.2.1"
+        registering.register(repo, trained("b"), model="digits", version="1.2.0")
+    assert registering.register(repo, trained("c"), model="digits", bump="patch").version == "v1.2.1"
 
 
 @pytest.mark.parametrize("name", ["a..b", "a@b", "a#b", "a b", "-x", "../registry", "versions"])
 def test_a_model_cannot_have_every_name(repo: Repo, trained, name: str):
     with pytest.raises(UsageError, match="cannot be the name"):
-        propose.register(repo, trained("a"), model=name)
+        registering.register(repo, trained("a"), model=name)
     assert store.tags(repo) == []
 
 
@@ -152,7 +152,7 @@ def test_bytes_that_are_gone_are_not_registered(repo: Repo, trained):
             path.unlink()
 
     with pytest.raises(NotFoundError, match="not in this repository's cache"):
-        propose.register(repo, run, model="digits")
+        registering.register(repo, run, model="digits")
 
 
 # Promoting
@@ -160,7 +160,7 @@ def test_bytes_that_are_gone_are_not_registered(repo: Repo, trained):
 
 def test_a_promotion_is_one_commit_and_one_comment(repo: Repo, trained):
     on_main(repo, registry__policy_yaml=POLICY)
-    made = propose.register(repo, trained("a", accuracy=0.96), model="digits")
+    made = registering.register(repo, trained("a", accuracy=0.96), model="digits")
     before = repo.git("status", "--porcelain")
 
     promotion = promote(repo, "v1.0.0", "production")
@@ -180,8 +180,8 @@ def test_a_promotion_is_one_commit_and_one_comment(repo: Repo, trained):
 
 
 def test_the_comment_compares_with_the_champion(repo: Repo, trained):
-    one = propose.register(repo, trained("a", accuracy=0.96, loss=0.2), model="digits")
-    propose.register(repo, trained("b", accuracy=0.97, loss=0.3), model="digits")
+    one = registering.register(repo, trained("a", accuracy=0.96, loss=0.2), model="digits")
+    registering.register(repo, trained("b", accuracy=0.97, loss=0.3), model="digits")
     live(repo, one, "production")
 
     (comment,) = FolderForge(repo).comments(promote(repo, "v1.1.0", "production").pull.number)
@@ -192,7 +192,7 @@ def test_the_comment_compares_with_the_champion(repo: Repo, trained):
 
 
 def test_promoting_twice_is_one_pull_request(repo: Repo, trained):
-    propose.register(repo, trained("a", accuracy=0.96), model="digits")
+    registering.register(repo, trained("a", accuracy=0.96), model="digits")
 
     one, two = promote(repo, "v1.0.0", "staging"), promote(repo, "v1.0.0", "staging")
 
@@ -201,7 +201,7 @@ def test_promoting_twice_is_one_pull_request(repo: Repo, trained):
 
 
 def test_a_promotion_that_was_closed_can_be_proposed_anew(repo: Repo, trained):
-    propose.register(repo, trained("a", accuracy=0.96), model="digits")
+    registering.register(repo, trained("a", accuracy=0.96), model="digits")
     one = promote(repo, "v1.0.0", "staging")
     FolderForge(repo).close(one.pull.number)
     on_main(repo, train_py=b"new")
@@ -215,7 +215,7 @@ def test_a_promotion_that_was_closed_can_be_proposed_anew(repo: Repo, trained):
 
 def test_a_failing_gate_makes_nothing(repo: Repo, trained):
     on_main(repo, registry__policy_yaml=POLICY)
-    propose.register(repo, trained("a", accuracy=0.9), model="digits")
+    registering.register(repo, trained("a", accuracy=0.9), model="digits")
 
     with pytest.raises(
         GateFailedError,
@@ -265,7 +265,7 @@ def test_a_promotion_says_that_its_run_saw_other_data_than_its_code_names_and_a_
 
 def test_a_run_that_was_killed_before_it_could_look_passes_no_gate_on_its_data(repo: Repo, trained):
     on_main(repo, registry__policy_yaml=b"stages: {production: {gates: [{data: unchanged}]}}\n")
-    propose.register(repo, trained("a", state=State.CRASHED), model="digits", force=True)
+    registering.register(repo, trained("a", state=State.CRASHED), model="digits", force=True)
 
     with pytest.raises(GateFailedError, match="what data its run saw is not known"):
         promote(repo, "v1.0.0", "production")
@@ -298,8 +298,8 @@ def test_a_run_that_was_finished_by_its_script_alone_and_then_killed_passes_no_g
 
 def test_a_worse_candidate_than_the_champion_is_refused(repo: Repo, trained):
     on_main(repo, registry__policy_yaml=POLICY)
-    live(repo, propose.register(repo, trained("a", accuracy=0.97), model="digits"), "production")
-    propose.register(repo, trained("b", accuracy=0.96), model="digits")
+    live(repo, registering.register(repo, trained("a", accuracy=0.97), model="digits"), "production")
+    registering.register(repo, trained("b", accuracy=0.96), model="digits")
 
     with pytest.raises(GateFailedError, match=r"accuracy 0\.96, the gate asks no worse than the champion's 0\.97\."):
         promote(repo, "v1.1.0", "production")
@@ -307,7 +307,7 @@ def test_a_worse_candidate_than_the_champion_is_refused(repo: Repo, trained):
 
 def test_the_policy_is_the_base_branchs_and_not_the_heads(repo: Repo, trained):
     on_main(repo, registry__policy_yaml=POLICY)
-    propose.register(repo, trained("a", accuracy=0.5), model="digits")
+    registering.register(repo, trained("a", accuracy=0.5), model="digits")
     lax = repo.commit(repo.resolve("main"), {"registry/policy.yaml": b"stages: {production: {}}\n"}, "lax")
     repo.move([Move("refs/heads/promote/digits/v1.0.0/production", None, lax)], why="test")
 
@@ -317,7 +317,7 @@ def test_the_policy_is_the_base_branchs_and_not_the_heads(repo: Repo, trained):
 
 def test_a_policy_that_cannot_be_read_stops_the_promotion_with_its_line(repo: Repo, trained):
     on_main(repo, registry__policy_yaml=b"stages:\n  production:\n    gates:\n      - metrik: accuracy\n")
-    propose.register(repo, trained("a", accuracy=0.99), model="digits")
+    registering.register(repo, trained("a", accuracy=0.99), model="digits")
 
     with pytest.raises(ConfigError, match=r"registry/policy\.yaml:4: .*did you mean 'metric'"):
         promote(repo, "v1.0.0", "production")
@@ -325,21 +325,21 @@ def test_a_policy_that_cannot_be_read_stops_the_promotion_with_its_line(repo: Re
 
 def test_a_stage_that_the_policy_does_not_know_is_refused(repo: Repo, trained):
     on_main(repo, registry__policy_yaml=POLICY)
-    propose.register(repo, trained("a", accuracy=0.99), model="digits")
+    registering.register(repo, trained("a", accuracy=0.99), model="digits")
 
     with pytest.raises(UsageError, match="did you mean production"):
         promote(repo, "v1.0.0", "produktion")
 
 
 def test_what_is_there_already_is_not_promoted_again(repo: Repo, trained):
-    live(repo, propose.register(repo, trained("a"), model="digits"), "staging")
+    live(repo, registering.register(repo, trained("a"), model="digits"), "staging")
 
     with pytest.raises(UsageError, match="in staging already"):
         promote(repo, "v1.0.0", "staging")
 
 
 def test_models_versions_and_bases_that_do_not_exist_are_said_so(repo: Repo, trained):
-    propose.register(repo, trained("a"), model="digits")
+    registering.register(repo, trained("a"), model="digits")
 
     with pytest.raises(NotFoundError, match="no model 'net'"):
         promote(repo, "v1.0.0", "staging", model="net")
@@ -350,7 +350,7 @@ def test_models_versions_and_bases_that_do_not_exist_are_said_so(repo: Repo, tra
 
 
 def test_a_version_file_that_differs_from_its_tag_is_refused(repo: Repo, trained):
-    made = propose.register(repo, trained("a", accuracy=0.9), model="digits")
+    made = registering.register(repo, trained("a", accuracy=0.9), model="digits")
     better = store.version_text(replace(made, metrics={"accuracy": 0.99})).encode()
     on_main(repo, registry__digits__versions__v1=None, **{"registry__digits__versions__v1.0.0_yaml": better})
 
@@ -366,8 +366,8 @@ def test_a_tag_of_stock_gto_has_nothing_to_promote(repo: Repo):
 
 
 def test_two_promotions_of_different_stages_do_not_conflict(repo: Repo, trained):
-    propose.register(repo, trained("a", accuracy=0.9), model="digits")
-    propose.register(repo, trained("b", accuracy=0.9), model="digits")
+    registering.register(repo, trained("a", accuracy=0.9), model="digits")
+    registering.register(repo, trained("b", accuracy=0.9), model="digits")
     one, two = promote(repo, "v1.0.0", "production"), promote(repo, "v1.1.0", "staging")
 
     merge(repo, one)
@@ -382,37 +382,37 @@ def test_two_promotions_of_different_stages_do_not_conflict(repo: Repo, trained)
 
 def test_a_version_is_taken_back_while_nothing_serves_it(repo: Repo, trained):
     run = trained("a")
-    propose.register(repo, run, model="digits")
+    registering.register(repo, run, model="digits")
 
-    propose.unregister(repo, "digits", "v1.0.0", base="main")
+    registering.unregister(repo, "digits", "v1.0.0", base="main")
 
     assert ledger.of(store.tags(repo), "digits").versions == {}
     assert "v1.0.0" not in gto(repo, "show", "digits")
-    assert propose.register(repo, run, model="digits").version == "v1.1.0"
+    assert registering.register(repo, run, model="digits").version == "v1.1.0"
     with pytest.raises(UsageError, match="not given twice"):
-        propose.register(repo, trained("b"), model="digits", version="v1.0.0")
+        registering.register(repo, trained("b"), model="digits", version="v1.0.0")
 
 
 def test_a_promoted_or_proposed_version_stays(repo: Repo, trained):
-    live(repo, propose.register(repo, trained("a"), model="digits"), "staging")
-    propose.register(repo, trained("b"), model="digits")
+    live(repo, registering.register(repo, trained("a"), model="digits"), "staging")
+    registering.register(repo, trained("b"), model="digits")
     promote(repo, "v1.1.0", "staging")
 
     for version in ("v1.0.0", "v1.1.0"):
         with pytest.raises(UsageError, match="stays"):
-            propose.unregister(repo, "digits", version, base="main")
+            registering.unregister(repo, "digits", version, base="main")
 
 
 def test_the_same_in_a_monorepo_whose_project_lies_deep(repo: Repo, trained):
     run: Run = trained("a", folder="packages/digits", accuracy=0.9)
 
-    live(repo, propose.register(repo, run, model="digits"), "staging")
+    live(repo, registering.register(repo, run, model="digits"), "staging")
 
     assert repo.read("main", "registry/digits/staging.yaml") == b"version: v1.0.0\n"
 
 
 def test_a_champion_without_its_file_is_said_so(repo: Repo, trained):
-    propose.register(repo, trained("a"), model="digits")
+    registering.register(repo, trained("a"), model="digits")
     on_main(repo, registry__digits__staging_yaml=b"version: v0.9.0\n")
 
     with pytest.raises(MlgitError, match=r"names v0\.9\.0, which has no file"):
@@ -420,7 +420,7 @@ def test_a_champion_without_its_file_is_said_so(repo: Repo, trained):
 
 
 def test_open_pull_requests_of_others_are_left_alone(repo: Repo, trained):
-    propose.register(repo, trained("a"), model="digits")
+    registering.register(repo, trained("a"), model="digits")
 
     promote(repo, "v1.0.0", "staging")
     promote(repo, "v1.0.0", "production")
@@ -434,13 +434,13 @@ def test_a_model_that_is_not_what_its_run_logged_is_not_registered(repo: Repo, t
     card = ModelCard(format="npz", sha256={"model-0.pkl": "0" * 64})
 
     with pytest.raises(MlgitError, match="net of run a is not what was logged"):
-        propose.register(repo, replace(run, logged=(replace(logged, card=card),)), model="digits")
+        registering.register(repo, replace(run, logged=(replace(logged, card=card),)), model="digits")
 
     assert store.tags(repo) == []
 
 
 def test_what_was_logged_without_a_card_is_described_when_it_is_registered(repo: Repo, trained):
-    made = propose.register(repo, trained("a"), model="digits")
+    made = registering.register(repo, trained("a"), model="digits")
 
     assert (made.unsafe, list(made.sha256)) == ("called as a pickle is in model-0.pkl", ["model-0.pkl"])
     assert store.of_message(store.message(made)) == made

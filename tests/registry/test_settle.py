@@ -11,7 +11,7 @@ from mlgit.core.model import ModelVersion
 from mlgit.errors import ConfigError, GateFailedError, MlgitError, UsageError
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import deliver, ledger, propose, settle, shelf
+from mlgit.registry import deliver, ledger, propose, registering, settle, shelf
 from mlgit.store import registry as store
 
 NOW = 1_800_000_000.0
@@ -47,7 +47,7 @@ def edited(repo: Repo, **files: bytes) -> str:
 
 def test_a_merged_promotion_moves_the_stage_and_stock_gto_sees_it(repo: Repo, trained):
     for name in ("a", "b"):
-        propose.register(repo, trained(name, accuracy=0.9), model="digits", now=NOW)
+        registering.register(repo, trained(name, accuracy=0.9), model="digits", now=NOW)
     for version, stage in (("v1.0.0", "production"), ("v1.1.0", "staging"), ("v1.1.0", "production")):
         settle.settle(repo, promoted(repo, version, stage), goals={}, now=NOW)
 
@@ -62,15 +62,15 @@ def test_a_merged_promotion_moves_the_stage_and_stock_gto_sees_it(repo: Repo, tr
 
 
 def test_tags_in_one_second_are_dated_apart(repo: Repo, trained):
-    propose.register(repo, trained("a"), model="digits", now=NOW)
+    registering.register(repo, trained("a"), model="digits", now=NOW)
     settle.settle(repo, promoted(repo, "v1.0.0", "staging"), goals={}, now=NOW)
-    propose.register(repo, trained("b"), model="digits", now=NOW)
+    registering.register(repo, trained("b"), model="digits", now=NOW)
 
     assert sorted(tag.when for tag in store.tags(repo)) == [NOW, NOW + 1, NOW + 2]
 
 
 def test_settling_twice_changes_nothing(repo: Repo, trained):
-    propose.register(repo, trained("a"), model="digits")
+    registering.register(repo, trained("a"), model="digits")
     merge = promoted(repo, "v1.0.0", "staging")
 
     one, two = (settle.settle(repo, merge, goals={}) for _ in range(2))
@@ -85,7 +85,7 @@ def test_a_merge_without_promotions_settles_nothing(repo: Repo):
 
 
 def test_a_gate_that_was_raised_before_the_merge_keeps_the_stage_where_it_is(repo: Repo, trained):
-    propose.register(repo, trained("a", accuracy=0.9), model="digits")
+    registering.register(repo, trained("a", accuracy=0.9), model="digits")
     plan = propose.plan(repo, "digits", "v1.0.0", "production", base="main", goals={})
     forge = FolderForge(repo)
     pull = propose.promote(repo, forge, plan, goals={}).pull
@@ -106,7 +106,7 @@ def test_a_gate_that_was_raised_before_the_merge_keeps_the_stage_where_it_is(rep
 def test_a_pull_request_that_lowers_its_own_gate_moves_nothing(repo: Repo, trained):
     strict = {"registry__policy.yaml": b"stages: {production: {gates: [{metric: accuracy, min: 0.95}]}}\n"}
     edited(repo, **strict)
-    made = propose.register(repo, trained("a", accuracy=0.9), model="digits")
+    made = registering.register(repo, trained("a", accuracy=0.9), model="digits")
     files = {
         "registry__policy.yaml": b"stages: {production: }\n",
         "registry__digits__production.yaml": b"version: v1.0.0\n",
@@ -120,7 +120,7 @@ def test_a_pull_request_that_lowers_its_own_gate_moves_nothing(repo: Repo, train
 
 
 def test_a_merged_version_file_that_was_edited_moves_nothing(repo: Repo, trained):
-    made = propose.register(repo, trained("a", accuracy=0.9), model="digits")
+    made = registering.register(repo, trained("a", accuracy=0.9), model="digits")
     files = {
         "registry__digits__production.yaml": b"version: v1.0.0\n",
         "registry__digits__versions__v1.0.0.yaml": store.version_text(replace(made, hash="0" * 32)).encode(),
@@ -149,7 +149,7 @@ def test_a_registry_that_cannot_be_read_moves_nothing(repo: Repo):
 
 def test_a_version_is_found_by_number_stage_and_name(repo: Repo, trained):
     for name in ("a", "b"):
-        propose.register(repo, trained(name), model="digits")
+        registering.register(repo, trained(name), model="digits")
     settle.settle(repo, promoted(repo, "v1.0.0", "production"), goals={})
 
     found = [shelf.find(repo, text, base="main").version for text in ("digits", "digits@1.0.0", "digits@production")]
@@ -159,7 +159,7 @@ def test_a_version_is_found_by_number_stage_and_name(repo: Repo, trained):
 
 
 def test_the_bytes_of_a_version_come_back_by_the_name_they_had(repo: Repo, trained, tmp_path: Path):
-    made = propose.register(repo, trained("a"), model="digits")
+    made = registering.register(repo, trained("a"), model="digits")
 
     assert deliver.deliver(repo, made, tmp_path / "out") == tmp_path / "out" / "model-0.pkl"
     assert (tmp_path / "out" / "model-0.pkl").read_text() == "weights of a 0"
@@ -167,14 +167,14 @@ def test_the_bytes_of_a_version_come_back_by_the_name_they_had(repo: Repo, train
 
 @pytest.mark.parametrize("sha256", [{"../../x": "0"}, {"..": "0"}, {"a/b": "0"}])
 def test_a_record_cannot_write_outside_its_folder(repo: Repo, trained, tmp_path: Path, sha256: dict[str, str]):
-    made: ModelVersion = replace(propose.register(repo, trained("a"), model="digits"), sha256=sha256)
+    made: ModelVersion = replace(registering.register(repo, trained("a"), model="digits"), sha256=sha256)
 
     with pytest.raises(MlgitError, match="no file's name"):
         deliver.deliver(repo, made, tmp_path / "out")
 
 
 def test_bytes_that_are_not_what_was_registered_are_said_so(repo: Repo, trained, tmp_path: Path):
-    made = replace(propose.register(repo, trained("a"), model="digits"), sha256={"model-0.pkl": "0" * 64})
+    made = replace(registering.register(repo, trained("a"), model="digits"), sha256={"model-0.pkl": "0" * 64})
 
     with pytest.raises(MlgitError, match="not what was registered"):
         deliver.deliver(repo, made, tmp_path / "out")
@@ -195,7 +195,7 @@ def shown_by_gto(repo: Repo) -> dict[str, str]:
 
 def test_a_reverted_promotion_goes_back_to_what_was_served_before_though_that_is_worse(repo: Repo, trained):
     for name, accuracy in (("a", 0.9), ("b", 0.95)):
-        propose.register(repo, trained(name, accuracy=accuracy), model="digits", now=NOW)
+        registering.register(repo, trained(name, accuracy=accuracy), model="digits", now=NOW)
     strict = b"stages: {production: {gates: [{metric: accuracy, not_worse_than: champion}]}}\n"
     repo.git("reset", "-q", "--hard", repo.commit(repo.resolve("main"), {"registry/policy.yaml": strict}, "policy"))
     settle.settle(repo, promoted(repo, "v1.0.0", "production"), goals={}, now=NOW)
@@ -217,7 +217,7 @@ def test_a_reverted_promotion_goes_back_to_what_was_served_before_though_that_is
 
 def test_a_stage_whose_file_is_gone_is_empty_for_stock_gto_too(repo: Repo, trained):
     for name in ("a", "b"):
-        propose.register(repo, trained(name), model="digits", now=NOW)
+        registering.register(repo, trained(name), model="digits", now=NOW)
     merges = [promoted(repo, "v1.0.0", "production")]
     settle.settle(repo, merges[0], goals={}, now=NOW)
     merges.append(promoted(repo, "v1.1.0", "production"))
@@ -234,7 +234,7 @@ def test_a_stage_whose_file_is_gone_is_empty_for_stock_gto_too(repo: Repo, train
 
 
 def test_a_stage_that_stock_gto_assigned_is_left_alone(repo: Repo, trained):
-    made = propose.register(repo, trained("a"), model="digits")
+    made = registering.register(repo, trained("a"), model="digits")
     repo.git("tag", "-a", "-m", "by gto", "digits#dev#1", made.commit)
 
     assert settle.reconcile(repo, "main", goals={}) == []
@@ -249,7 +249,7 @@ def test_settling_from_a_branch_that_lags_behind_its_remote_is_refused(repo: Rep
 
 
 def test_what_a_merge_would_do_is_judged_by_the_policy_of_the_base(repo: Repo, trained):
-    propose.register(repo, trained("a", accuracy=0.9), model="digits")
+    registering.register(repo, trained("a", accuracy=0.9), model="digits")
     plan = propose.plan(repo, "digits", "v1.0.0", "production", base="main", goals={})
     pull = propose.promote(repo, FolderForge(repo), plan, goals={}).pull
     strict = b"stages: {production: {gates: [{metric: accuracy, min: 0.95}]}}\n"

@@ -28,6 +28,7 @@ VERBS: dict[str, dict[str, str]] = {
     "In a job": {
         "trial": "Do the trials of a job, and hand over each as it ends.",
         "collect": "Judge what jobs have handed over, and push it at once.",
+        "promote": "Propose what was trained for a stage, where it is better.",
         "report": "Post the report on the pull request that the job is about.",
     },
 }

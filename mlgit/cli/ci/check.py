@@ -72,6 +72,7 @@ def _wrong(one: Kept) -> str:
 def _ask(place: Place, kept: Sequence[Kept]) -> tuple[list[Finding], str]:
     """(what GitHub says, why it was not asked)."""
     from mlgit import wiring
+    from mlgit.ci.workflows import WORKFLOWS
     from mlgit.forge.github import readiness
 
     found = wiring.on_github(place)
@@ -84,6 +85,7 @@ def _ask(place: Place, kept: Sequence[Kept]) -> tuple[list[Finding], str]:
         workflows=[one.path for one in files if "/workflows/" in one.path],
         secrets=sorted({name for one in files if one.there for name in one.there.options.secret}),
         runners=sorted(_runners(place, kept)),
+        proposes=any(one.path == WORKFLOWS["retrain"].path for one in files),
     ), ""  # fmt: skip
 
 
@@ -92,9 +94,10 @@ def _runners(place: Place, kept: Sequence[Kept]) -> set[tuple[str, ...]]:
     from mlgit.ci.settings import CiOptions
     from mlgit.ci.workflows import WORKFLOWS
 
-    paths = [WORKFLOWS[name].path for name in ("experiment", "report")]
+    training = [WORKFLOWS[name].path for name in ("experiment", "retrain")]
+    paths = [*training, WORKFLOWS["report"].path]
     found = {one.there.options.runners for one in kept if one.there and one.path in paths}
-    if any(one.there and one.path == paths[0] for one in kept):
+    if any(one.there and one.path in training for one in kept):
         train = place.settings.section("ci", CiOptions)
         trains = [train.usual, *(choice.runner for choice in train.runners)]
         found |= {runner.labels for runner in trains if not runner.group}  # groups are the organisation's

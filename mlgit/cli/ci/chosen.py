@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from mlgit.store.place import Place
 
 _DEFAULT = Options()
+_USUAL = [name for name, one in WORKFLOWS.items() if one.is_usual]
 
 
 def options() -> Decorator:
     """Those of the command line, called as the fields of `Options`, and `--only`; None or empty where not given."""
     return together(
-        click.option("--only", metavar="NAMES", help=f"Only these workflows: {','.join(WORKFLOWS)}.  [default: all]"),
+        click.option("--only", metavar="NAMES",
+                     help=f"Only these workflows: {','.join(WORKFLOWS)}.  [default: {','.join(_USUAL)}]"),
         click.option("--runners", metavar="LABELS",
                      help="The labels of the runner that plans, collects and reports; mlgit.yaml has those of trials."
                           f"  [default: {','.join(_DEFAULT.runners)}]"),
@@ -37,6 +39,13 @@ def options() -> Decorator:
         click.option("--role", metavar="ARN",
                      help="The role on AWS that trials and collect take by OIDC, for a DVC remote on S3."),
         click.option("--region", metavar="REGION", help=f"Its region.  [default: {_DEFAULT.region}]"),
+        click.option("--schedule", metavar="CRON",
+                     help="When retrain trains anew, by UTC: '0 3 * * 1'; '' for not by the clock.  [default: '']"),
+        click.option("--watch", metavar="PATTERN", multiple=True,
+                     help="Further paths that are data, for retrain: 'data/**'. May be given several times.  "
+                          "[always: *.dvc and dvc.lock of the project]"),
+        click.option("--stage", metavar="STAGE",
+                     help=f"What retrain proposes a better model for.  [default: {_DEFAULT.stage}]"),
         click.option("--folder", metavar="FOLDER",
                      help="The project's folder, from the repository's top.  [default: the current project's]"),
     )  # fmt: skip
@@ -51,8 +60,8 @@ def given(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def names(only: str | None) -> list[str]:
-    """The workflows that *only* names, all without it. Raises `UsageError`."""
-    found = [name.strip() for name in only.split(",")] if only is not None else list(WORKFLOWS)
+    """The workflows that *only* names, the usual ones without it. Raises `UsageError`."""
+    found = [name.strip() for name in only.split(",")] if only is not None else _USUAL
     if unknown := [name for name in found if name not in WORKFLOWS]:
         raise UsageError(f"There is no workflow {unknown[0][:80]!r}.", fix=f"name one of {', '.join(WORKFLOWS)}")
     return found

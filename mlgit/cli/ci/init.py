@@ -26,6 +26,7 @@ def command(only: str | None, as_json: bool, **asked: Any) -> None:
       mlgit ci init
       mlgit ci init --only report --runners self-hosted,linux
       mlgit ci init --only launch --secret HF_TOKEN
+      mlgit ci init --only retrain --schedule '0 3 * * 1' --watch 'data/**'
     """
     from mlgit.ci import installing, keeping, workflows
     from mlgit.tracking import installed

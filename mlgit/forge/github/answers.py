@@ -43,6 +43,10 @@ def refusal(status: int, headers: Mapping[str, str], said: str, what: str, *, no
             fix = f"wait until {until}"
         what = "GitHub answers no more for now: too much was asked."
         return RefusedError(what, status=status, said=said, why=why, fix=fix)
+    if status == 403 and "not permitted to create or approve pull requests" in said:
+        fix = 'allow it: Settings → Actions → General → "Allow GitHub Actions to create and approve pull requests"'
+        what = "GitHub lets no job's own token open pull requests here."
+        return RefusedError(what, status=status, said=said, why=why, fix=fix)
     told = {
         401: ("GitHub does not know the token.", "gh auth login, or make a new one in GitHub's settings"),
         403: ("GitHub does not let this token do that.", _right(headers.get("x-accepted-github-permissions", ""))),

@@ -13,6 +13,7 @@ from mlgit.forge.github.rest import Rest
 
 _BRANCHES = ("exp/mlgit/check", "mlgit-assets")
 """Branches that jobs write: of runs, and of charts."""
+_PROPOSAL = "promote/mlgit/check"
 _IN_THE_WAY = {
     "creation": "creating branches", "update": "updating branches", "pull_request": "anything but pull requests",
     "required_signatures": "commits without a signature", "required_linear_history": "merges",
@@ -33,9 +34,11 @@ class Finding:
 
 def look(
     rest: Rest, repository: str, *, workflows: Sequence[str], secrets: Sequence[str],
-    runners: Sequence[tuple[str, ...]],
+    runners: Sequence[tuple[str, ...]], proposes: bool = False,
 ) -> list[Finding]:  # fmt: skip
     """What of *repository* has to be set up for those *workflows* (paths), with *secrets* and *runners* (labels).
+
+    *proposes*: whether their jobs open pull requests.
 
     Raises `RefusedError` for a repository that we may not see at all.
     """
@@ -45,8 +48,10 @@ def look(
         ("whether Actions are enabled", lambda: _actions(rest, at)),
         ("which workflows are on the default branch", lambda: _workflows(rest, at, branch, workflows)),
         *((f"whether branches like {name} may be pushed", lambda name=name: _rules(rest, at, name))
-          for name in _BRANCHES),
+          for name in (*_BRANCHES, *((_PROPOSAL,) if proposes else ()))),
     ]  # fmt: skip
+    if proposes:
+        checks.append(("whether jobs may open pull requests", lambda: _proposals(rest, at)))
     if secrets:
         checks.append(("which secrets there are", lambda: _secrets(rest, at, secrets)))
     if own := [labels for labels in runners if "self-hosted" in labels]:
@@ -75,6 +80,13 @@ def _actions(rest: Rest, at: str) -> Iterator[Finding]:
     if allowed == "local_only":
         fix = f"allow actions that GitHub made: {page}"
         yield Finding(what="only actions of the repository's owner are allowed", is_so=False, fix=fix)
+
+
+def _proposals(rest: Rest, at: str) -> Iterator[Finding]:
+    told: Any = rest.get(f"{at}/actions/permissions/workflow")
+    is_so = bool(told["can_approve_pull_request_reviews"])
+    fix = "" if is_so else 'Settings → Actions → General → "Allow GitHub Actions to create and approve pull requests"'
+    yield Finding(what=f"jobs may {'' if is_so else 'not '}open pull requests", is_so=is_so, fix=fix)
 
 
 def _workflows(rest: Rest, at: str, branch: str, paths: Sequence[str]) -> Iterator[Finding]:

@@ -1,0 +1,82 @@
+"""Whether one model is better than another, by what a stage's policy compares, or the project's goals (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlgit.core import compare, figures
+from mlgit.core.compare import MISSING, Direction, Goal
+from mlgit.errors import UsageError
+from mlgit.registry import gate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weight:
+    """A metric that counts."""
+
+    metric: str
+    goal: Goal | None
+    tolerance: float = 0.0
+    """So much worse is no defeat."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """How it went."""
+
+    is_won: bool
+    why: str
+    """What decided it, in figures."""
+
+
+def weights(gates: Sequence[gate.Placed], goals: Mapping[str, Goal]) -> list[Weight]:
+    """The metrics that *gates* compare with the champion's; where they compare none, those of *goals*.
+
+    Raises `UsageError` where nobody says which those are.
+    """
+    compared = [placed.gate for placed in gates if placed.gate.not_worse_than]
+    found = [
+        Weight(metric=one.metric, goal=one.goal or compare.goal_of(one.metric, goals), tolerance=one.tolerance)
+        for one in compared
+    ] or [Weight(metric=metric, goal=goal) for metric, goal in goals.items()]
+    if not found:
+        raise UsageError(
+            "Nobody says by which metric one model is better than another.",
+            fix="goals in mlgit.yaml (goals: {accuracy: maximize}), or a gate with not_worse_than: champion in "
+            "registry/policy.yaml",
+        )
+    return found
+
+
+def held(new: Mapping[str, Any], old: Mapping[str, Any], weighed: Sequence[Weight], *, against: str) -> Contest:
+    """Whether the metrics *new* are better than the *old* ones of *against*: none worse, and one better."""
+    wins, draws = list[str](), list[str]()
+    for one, value, bar in _pairs(new, old, weighed):
+        figure = f"{one.metric} {_shown(value)}"
+        if not compare.is_number(value):
+            return Contest(is_won=False, why=f"{figure}, where {against} has {_shown(bar)}")
+        match compare.direction(bar, value, one.goal):
+            case Direction.BETTER:
+                wins.append(f"{figure} is better than the {_shown(bar)} of {against}")
+            case Direction.WORSE if abs(value - bar) > one.tolerance:
+                return Contest(is_won=False, why=f"{figure} is worse than the {_shown(bar)} of {against}")
+            case Direction.UNKNOWN if bar is MISSING:
+                draws.append(f"{against} has no {one.metric}")
+            case Direction.UNKNOWN:
+                draws.append(f"nobody says which way {one.metric} is better")
+            case _:
+                draws.append(f"{figure} is no better than the {_shown(bar)} of {against}")
+    return Contest(is_won=bool(wins), why="; ".join(wins or draws))
+
+
+def _pairs(
+    new: Mapping[str, Any], old: Mapping[str, Any], weighed: Sequence[Weight]
+) -> Iterator[tuple[Weight, Any, Any]]:
+    for one in weighed:
+        yield one, new.get(one.metric, MISSING), old.get(one.metric, MISSING)
+
+
+def _shown(value: Any) -> str:
+    return "not measured" if value is MISSING else figures.number(value)
