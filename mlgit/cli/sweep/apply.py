@@ -45,7 +45,7 @@ def command(sweep: str, trial: str | None, base: str | None, draft: bool, dry_ru
       mlgit sweep apply k3f9a2xq --trial 12 --draft
       mlgit sweep apply latest --dry-run
     """
-    from mlgit.cli import pr
+    from mlgit.cli.pr import open as opening
 
     place = wiring.place()
     with wait("Weighing what the trials tell …"):
@@ -62,7 +62,7 @@ def command(sweep: str, trial: str | None, base: str | None, draft: bool, dry_ru
             output.note(f"{what}; to withdraw it: mlgit pr close {pull.number}")
     with wait("Drawing charts …"):
         opened = reporting.apply(place, found, point, base=base, draft=draft)
-    pr.tell_opened(place, opened, as_json=json_)
+    opening.tell_opened(place, opened, as_json=json_)
 
 
 def _chosen(found: Findings, trial: str | None) -> Point:
