@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlgit.report.render import NoEvidence
     from mlgit.report.templates import Own
     from mlgit.report.view import Chart, Compared
+    from mlgit.wiring.reporting import Reported
 
 
 @click.command()
@@ -45,7 +46,8 @@ def command(
     """Report on a change: its run against the run of what it is based on.
 
     With N, the number of a pull request, the report is posted there as one comment, which is updated in place. Without,
-    it is printed as Markdown. The run of a commit is the one that it names by the trailer Mlgit-Evidence, else the
+    it is printed as Markdown. In a job of GitHub's whose token may only read, as for a fork, it goes into the job's
+    summary instead. The run of a commit is the one that it names by the trailer Mlgit-Evidence, else the
     newest that ran its code; runs that differ from it in their seed alone are told together with it.
 
     Templates in the project's templates/report/ are taken before those of mlgit that have the same name.
@@ -71,13 +73,7 @@ def command(
         raise UsageError(f"--json and --format {format_} contradict each other.", fix="give one of them")
     place = wiring.place()
     if number is not None and not (dry_run or file or as_json or format_):
-        posted = reporting.report_on(place, number)
-        if not wiring.forge(place).capabilities.writable:
-            markdown.say(posted)
-            output.note(f"we may only read #{number}: nothing was posted")
-            return
-        output.say(posted.partition("\n")[0].lstrip("# "))
-        output.note(f"on pull request #{number}")
+        _tell(reporting.report_where_allowed(place, wiring.forge(place), number), number)
         return
     sweep_of = cache(lambda sweep_id: reporting.sweep(place, sweep_id))
     if number is None:
@@ -97,6 +93,27 @@ def command(
         output.say(_html(place.repo, found, own).removesuffix("\n"))
     else:
         markdown.say(_markdown(found, own))
+
+
+def _tell(told: Reported, number: int) -> None:
+    """Say where the report is; in a job of GitHub's that may only read, it is in the summary, and all is well.
+
+    Raises what the forge said, where somebody else finds out by this that they may only read.
+    """
+    from mlgit.cli.ci import job
+
+    if told.posted:
+        output.say(told.text.partition("\n")[0].lstrip("# "))
+        output.note(f"on pull request #{number}")
+        return
+    markdown.say(told.text)
+    if job.has_summary():
+        job.summarize(told.text)
+        job.tell_unposted(told)
+    elif told.refused:
+        raise told.refused
+    else:
+        output.note(f"we may only read #{number}: nothing was posted")
 
 
 _KINDS = {".html": "html", ".htm": "html", ".json": "json"}

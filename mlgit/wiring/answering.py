@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlgit.wiring import reporting
@@ -13,10 +14,11 @@ if TYPE_CHECKING:
     from mlgit.forge.base import PullRequest
     from mlgit.forge.github.forge import GitHubForge
     from mlgit.store.place import Place
+    from mlgit.wiring.reporting import Reported
 
 
-def reports(place: Place, forge: GitHubForge, subject: Subject) -> Iterator[tuple[PullRequest, str]]:
-    """Report on each pull request that *subject* means, as `reporting.report_on` does: it, and its report as Markdown.
+def reports(place: Place, forge: GitHubForge, subject: Subject) -> Iterator[tuple[PullRequest, Reported]]:
+    """Report on each pull request that *subject* means, where the forge lets us: it, and its report.
 
     What sweeps of its head's code have found is told besides, a comment each. The runs are brought here before, by the
     forge's own token.
@@ -27,6 +29,8 @@ def reports(place: Place, forge: GitHubForge, subject: Subject) -> Iterator[tupl
     if pulls and forge.clone:
         sync.exchange(forge.clone.remote, meeting.Wish(pushes=False))
     for pull in pulls:
-        text = reporting.report_on(place, pull.number)
-        searches = [reporting.post_findings(place, found, pull.number) for found in reporting.searches(place, pull)]
-        yield pull, "\n\n".join((text, *searches))
+        told = reporting.report_where_allowed(place, forge, pull.number)
+        searches = [
+            reporting.post_findings(place, found, pull.number, at=forge) for found in reporting.searches(place, pull)
+        ]
+        yield pull, replace(told, text="\n\n".join((told.text, *searches)))

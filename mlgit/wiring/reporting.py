@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlgit.errors import GitError, MlgitError, NotFoundError, UsageError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlgit.core.run import Run
     from mlgit.core.sweep import Sweep
     from mlgit.core.verdict import Verdict
-    from mlgit.forge.base import PullRequest
+    from mlgit.forge.base import Forge, PullRequest
     from mlgit.git.objects import Reader
     from mlgit.report.proposal import Opened
     from mlgit.sweeps.plan import Trial
@@ -55,6 +55,32 @@ def _is_promotion(place: Place, pull: PullRequest) -> bool:
         files = changed.files(place.repo, sides.base, sides.head)
         return bool(files) and all(file.path.startswith("registry/") for file in files)
     return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """A report as Markdown, and what became of it."""
+
+    text: str
+    posted: bool
+    refused: MlgitError | None = None
+    """What the forge said, where that alone told that we may only read."""
+
+
+def report_where_allowed(place: Place, at: Forge, number: int) -> Reported:
+    """`report_on`, on the forge *at*; where that turns out to let us read alone, the report is made all the same."""
+    from mlgit.report import publish
+
+    def made() -> str:
+        return publish.on_pull(place, at, number, sweep_of=lambda text: sweep(place, text))
+
+    try:
+        text = made()
+        return Reported(text=text, posted=at.capabilities.writable)
+    except MlgitError as exc:
+        if at.capabilities.writable:
+            raise
+        return Reported(text=made(), posted=False, refused=exc)
 
 
 def propose(
@@ -119,7 +145,7 @@ def _exit_code(reader: Reader, run: Run) -> str:
     return f"exit code {code}" if code else ""
 
 
-def post_findings(place: Place, found: Findings, number: int) -> str:
+def post_findings(place: Place, found: Findings, number: int, *, at: Forge | None = None) -> str:
     """Put what a sweep has *found* onto pull request *number*, in place of what was said of that sweep before.
 
     Return it as Markdown. A forge that does not let us write is left alone.
@@ -127,7 +153,7 @@ def post_findings(place: Place, found: Findings, number: int) -> str:
     from mlgit.report import findings as reports
     from mlgit.report import publish, templates
 
-    at = forge(place)
+    at = at or forge(place)
     base = publish.sides_of(place.repo, at.get(number)).base
     return reports.post(at, found, number, own=templates.at(place, base))
 

@@ -26,15 +26,21 @@ if TYPE_CHECKING:
 def archivable(place: Place, runs: Sequence[Run]) -> tuple[list[Run], dict[str, str]]:
     """(those of *runs* that can be folded into the archive now, id → why for each that stays).
 
-    A forge that does not answer at once stops nobody: what is folded can be given back.
+    Where the forge does not answer at once, those stay that it may have: once a branch is gone from there, GitHub
+    closes the pull request that proposes it.
     """
-    from mlgit.store import folding
+    from mlgit.store import folding, stands
 
-    heads: set[str] = set()
+    heads, doubt = set[str](), ""
     if runs:
-        with suppress(MlgitError):
+        try:
             heads = _proposed(place)
+        except MlgitError as exc:
+            doubt = exc.what
     why = folding.staying(place.repo, runs, heads)
+    if doubt:
+        told = f"whether an open pull request proposes its branch is not known: {doubt.rstrip('.')}"
+        why |= {run.id: told for run in runs if run.id not in why and stands.is_shared(place.repo, run.ref)}
     return [run for run in runs if run.id not in why], why
 
 

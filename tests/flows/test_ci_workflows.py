@@ -142,6 +142,20 @@ def test_a_token_that_may_only_read_leaves_the_report_in_the_summary(place: Plac
     assert "nothing was posted, the report is in the job's summary" in said
 
 
+def test_a_token_that_turns_out_to_read_alone_leaves_it_there_too_with_what_it_lacks(
+    place: Place, job: Callable[..., str]
+):
+    place.there.read_only.add("ada")
+
+    said = job({"ref": f"refs/heads/{EVIL}"}, GITHUB_EVENT_NAME="push", GITHUB_REF_NAME=EVIL)
+
+    assert place.there.comments == {}
+    assert "### accuracy 0.92, \\+0.1 better" in said
+    assert "the report is in the job's summary" in said
+    assert "pull_requests: write" in said
+    assert "![" not in said, "charts that are nowhere"
+
+
 def test_the_report_runs_whole_and_a_branchs_name_is_never_code(place: Place):
     for event, told in (("pull_request", {"pull_request": PULL}), ("push", {"ref": f"refs/heads/{EVIL}"})):
         place.there.comments.clear()

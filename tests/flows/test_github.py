@@ -131,6 +131,32 @@ def test_a_report_that_cannot_be_posted_is_printed_whole(place: Place, mlgit: Sc
     assert done.stdout.startswith("### ")
     assert "nothing was posted" in done.stderr
     assert place.there.asked == [f"GET /repos/{NAME}/pulls/1"]
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(place.folder / ".git/summary.md"))
+    mlgit("report", "1", cwd=place.folder)
+    assert (place.folder / ".git/summary.md").read_text().rstrip() == done.stdout.rstrip()
+
+
+def test_a_token_that_turns_out_to_read_alone_costs_a_job_nothing_and_tells_a_person(
+    place: Place, mlgit: Script, monkeypatch: pytest.MonkeyPatch
+):
+    place.git("checkout", "-q", "-b", "feature")
+    place.git("commit", "-q", "--allow-empty", "-m", "one")
+    mlgit("pr", "open", cwd=place.folder)
+    place.there.comments.clear()
+    place.there.read_only.add("ada")
+
+    alone = mlgit("report", "1", cwd=place.folder, check=False)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(place.folder / ".git/summary.md"))
+    in_a_job = mlgit("report", "1", cwd=place.folder)
+
+    assert place.there.comments == {}
+    assert alone.returncode == 1
+    assert alone.stdout == in_a_job.stdout
+    assert alone.stdout.startswith("### ")
+    assert "pull_requests: write" in alone.stderr
+    assert "in the job's summary" in in_a_job.stderr
+    assert "pull_requests: write" in in_a_job.stderr
+    assert (place.folder / ".git/summary.md").read_text().rstrip() == alone.stdout.rstrip()
 
 
 def test_what_is_proposed_is_pushed_and_nobodys_work_is_lost(place: Place, mlgit: Script):

@@ -7,10 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlgit.cli import output
 from mlgit.errors import MlgitError, UsageError
 
 if TYPE_CHECKING:
     from mlgit.ci.plan import Plan
+    from mlgit.wiring.reporting import Reported
 
 _MOST_PLAN = 64 << 20
 """Bytes: ten thousand trials have some two million."""
@@ -43,9 +45,20 @@ def plan(path: Path, sha256: str | None) -> Plan:
     return plans.checked(content, source=str(path), sha256=sha256)
 
 
+def has_summary() -> bool:
+    """Whether we are in a job that has a page of its own."""
+    return bool(os.environ.get("GITHUB_STEP_SUMMARY"))
+
+
 def summarize(text: str) -> None:
     """Add *text* to the page that GitHub shows of the job; nothing outside of one."""
-    name = os.environ.get("GITHUB_STEP_SUMMARY")
-    if name and text:
-        with Path(name).open("a", encoding="utf-8") as file:
+    if text and has_summary():
+        with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as file:
             file.write(f"{text}\n\n")
+
+
+def tell_unposted(one: Reported) -> None:
+    """Say that a report stands in the summary alone, and why."""
+    output.note("we may only read here: nothing was posted, the report is in the job's summary")
+    if one.refused:
+        output.note(str(one.refused))

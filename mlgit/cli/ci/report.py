@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
 from mlgit.cli import output
 from mlgit.cli.ci import job
 from mlgit.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlgit.wiring.reporting import Reported
 
 
 @click.command()
@@ -36,20 +40,20 @@ def command(as_json: bool) -> None:
     forge, _ = found
     about = subject.read(job.event(), os.environ)
     done = list(answering.reports(place, forge, about))
-    posted = forge.capabilities.writable
     job.summarize(
-        "\n\n".join(text if not posted else f"[#{one.number}]({one.url}): {_first(text)}" for one, text in done)
+        "\n\n".join(f"[#{pull.number}]({pull.url}): {_first(one)}" if one.posted else one.text for pull, one in done)
     )
     if as_json:
-        output.as_json({"pulls": [one.number for one, _ in done], "posted": posted and bool(done)})
+        posted = bool(done) and all(one.posted for _, one in done)
+        output.as_json({"pulls": [pull.number for pull, _ in done], "posted": posted})
         return
-    for one, text in done:
-        output.say(f"#{one.number}: {_first(text)}")
+    for pull, one in done:
+        output.say(f"#{pull.number}: {_first(one)}")
+        if not one.posted:
+            job.tell_unposted(one)
     if not done:
         output.say(f"{about.branch} has no open pull request: there is nothing to report on.")
-    elif not posted:
-        output.note("we may only read here: nothing was posted, the report is in the job's summary")
 
 
-def _first(text: str) -> str:
-    return text.partition("\n")[0].lstrip("# ")
+def _first(one: Reported) -> str:
+    return one.text.partition("\n")[0].lstrip("# ")
