@@ -88,11 +88,17 @@ def after(known: Mapping[str, str], done: Iterable[Move]) -> dict[str, str]:
 
 def is_shared(repo: Repo, ref: str) -> bool:
     """Whether some other repository is known to have had the branch *ref*."""
-    if repo.refs(f"refs/remotes/*/{refs.branch(ref)}"):
-        return True
+    return bool(shared(repo, (ref,)))
+
+
+def shared(repo: Repo, wanted: Iterable[str]) -> set[str]:
+    """Those of the branches *wanted* that some other repository is known to have had."""
+    left = set(wanted)
+    pattern = f"refs/remotes/*/{refs.branch(*left)}" if len(left) == 1 else "refs/remotes/"
+    there = {f"refs/heads/{ref.split('/', 3)[-1]}" for ref in repo.refs(pattern)}
     folder = repo.own / _MEMORIES
-    names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
-    return any(ref in _read(folder / name) for name in names)
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return left & there.union(*(_read(folder / name) for name in names))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,8 @@ def archivable(place: Place, runs: Sequence[Run]) -> tuple[list[Run], dict[str, 
     why = folding.staying(place.repo, runs, heads)
     if doubt:
         told = f"whether an open pull request proposes its branch is not known: {doubt.rstrip('.')}"
-        why |= {run.id: told for run in runs if run.id not in why and stands.is_shared(place.repo, run.ref)}
+        there = stands.shared(place.repo, (run.ref for run in runs))
+        why |= {run.id: told for run in runs if run.id not in why and run.ref in there}
     return [run for run in runs if run.id not in why], why
 
 

@@ -278,7 +278,9 @@ def test_login_where_pull_requests_live_in_a_folder_says_so(inside: object, mlgi
     assert mlgit("login", "--check", check=False).returncode == 1
 
 
-def test_archiving_asks_once_which_branches_are_proposed_and_goes_on_where_nothing_answers(place: Place, mlgit: Script):
+def test_archiving_asks_once_which_branches_are_proposed_and_in_doubt_keeps_what_github_may_have(
+    place: Place, mlgit: Script
+):
     for name in ("one", "two"):
         mlgit("run", "-n", name, "--", sys.executable, "-c", "import mlgit; mlgit.init()", cwd=place.folder)
     branch = json.loads(mlgit("show", "one", "--json", cwd=place.folder).stdout)["branch"]
@@ -289,8 +291,12 @@ def test_archiving_asks_once_which_branches_are_proposed_and_goes_on_where_nothi
     kept = mlgit("archive", "one", cwd=place.folder, check=False)
     place.there.answers.append((429, {"retry-after": "100"}, {"message": "slow down"}))
     folded = mlgit("archive", "two", cwd=place.folder)
+    place.there.answers.append((429, {"retry-after": "100"}, {"message": "slow down"}))
+    in_doubt = mlgit("archive", "--keep", "0", cwd=place.folder)
 
     assert "an open pull request proposes its branch" in kept.stderr
     assert "asked again" not in folded.stderr
-    assert place.there.asked == [f"GET /repos/{NAME}/pulls"] * 2
+    assert place.there.asked == [f"GET /repos/{NAME}/pulls"] * 3
     assert "two-" in folded.stdout
+    assert "whether an open pull request proposes its branch is not known: GitHub answers no more" in in_doubt.stderr
+    assert "Nothing to archive" in in_doubt.stderr
