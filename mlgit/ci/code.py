@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from mlgit import settings
-from mlgit.ci.request import RUN, SWEEP, Trailer
+from mlgit.ci.request import Trailer
+from mlgit.core.asking import RUN, SWEEP
 from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
 from mlgit.settings import Settings

@@ -14,9 +14,10 @@ from mlgit.ci import settings as own
 from mlgit.ci.code import Code
 from mlgit.ci.matrix import Runner, spread
 from mlgit.ci.plan import Plan, Trial
-from mlgit.ci.request import RUN, Request
+from mlgit.ci.request import Request
 from mlgit.ci.settings import CiOptions
 from mlgit.core import escape, figures
+from mlgit.core.asking import RUN
 from mlgit.documents import reader
 from mlgit.errors import ConfigError, UsageError
 from mlgit.settings import Settings

@@ -13,9 +13,10 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mlgit.core.asking import RUN, SWEEP
 from mlgit.errors import ConfigError
 
-RUN, SWEEP, PROJECT = "Mlgit-Run", "Mlgit-Sweep", "Mlgit-Project"
+PROJECT = "Mlgit-Project"
 AS_IT_IS = "yes"
 """What an Mlgit-Run says that has no params of its own."""
 MOST_RUNS = 256

@@ -1,4 +1,4 @@
-"""The command lines that make a run again."""
+"""The command lines that make a run again, bring it and show it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def reproduce(run: Run) -> str:
 def pull(run: Run) -> str:
     """What brings *run* to a clone that lacks it."""
     return f"mlgit pull {_named(run)}"
+
+
+def show(run: Run) -> str:
+    """What shows *run*."""
+    return f"mlgit show {_named(run)}"
 
 
 def _named(run: Run) -> str:

@@ -30,6 +30,7 @@ MOST_READ = 20
 """Runs of one code whose commands are looked at."""
 _FINISHED = And((Predicate("state", Operation.EQUAL, (State.FINISHED.value,)), Predicate("reproduces", Operation.NULL)))
 """One that makes another again says nothing that this has not said."""
+_BROKEN = (State.FAILED.value, State.CRASHED.value, State.PREEMPTED.value)
 _IS_AS_CODE_SAYS = And((Predicate("sweep", Operation.NULL), Predicate(GIVEN, Operation.NULL)))
 """What `is_varied` says the other way round."""
 
@@ -74,6 +75,13 @@ class Known:
             found += query.search(self.repo, wanted, ("-finished",), project=self.project, limit=MOST_READ).runs
         return found
 
+    def broken(self, commit: str) -> Run | None:
+        """The newest of those of the code of *commit* that came to no good end."""
+        of_it = Predicate("source", Operation.EQUAL, (commit,))
+        wanted = And((of_it, Predicate("state", Operation.EQUAL, _BROKEN)))
+        found = query.search(self.repo, wanted, ("-created",), project=self.project, limit=1).runs
+        return found[0] if found else None
+
     def repeating(self, run: Run, most: int) -> list[Run]:
         """The newest *most* that finished and ran the code of *run*: of a trial, those of its sweep; else no trials."""
         codes = tuple(code for code in (run.source, run.tree) if code)
@@ -105,11 +113,11 @@ def find(known: Known, commit: str, *, most: int = 10_000, like: Run | None = No
     return None
 
 
-def is_named(repo: Repo, commit: str) -> bool:
-    """Whether *commit* itself says which run speaks for it."""
+def trailer(repo: Repo, commit: str, name: str) -> str:
+    """What the message of *commit* says by that trailer; "" where it does not."""
     with repo.reader() as reader:
         found = reader.read(commit)
-    return found is not None and bool(message_trailer(split_commit(found[2])[2], TRAILER))
+    return (message_trailer(split_commit(found[2])[2], name) if found else None) or ""
 
 
 class _Witnesses:

@@ -8,7 +8,7 @@ from functools import cache, partial
 from typing import Any
 
 from mlgit import plots
-from mlgit.core import compare, escape
+from mlgit.core import asking, compare, escape
 from mlgit.core.compare import Goal
 from mlgit.core.findings import Findings
 from mlgit.core.run import Run, State
@@ -40,6 +40,8 @@ from mlgit.store.place import Place
 
 MARKER = "mlgit:report"
 CONTEXT = "mlgit/report"
+_TRAINS = ".github/workflows/mlgit-experiment.yml"
+"""The workflow that trains what commits ask for."""
 PANELS = 6
 """Metrics drawn in a comment; more would be too small to read."""
 
@@ -200,19 +202,27 @@ def gather(place: Place, sides: Sides, sweep_of: SweepOf | None = None) -> Compa
     """
     repo, goals, known = place.repo, place.settings.goals, known_runs(place)
     head = evidence.find(known, sides.head, most=1)
-    if head and head.run.sweep and sweep_of and not evidence.is_named(repo, sides.head):
+    if head and head.run.sweep and sweep_of and not evidence.trailer(repo, sides.head, evidence.TRAILER):
         head = replace(head, run=_best(known, head.run, sweep_of(head.run.sweep)))
     base = evidence.find(known, sides.base, like=head.run if head else None) if sides.base else None
     if head is None:
         return NoEvidence(
             commit=sides.head, branch=sides.branch, beside=sides.beside, base=base.run if base else None,
             stale=_stale(known, sides), has_origin=has_origin(repo),
+            has_ci=_has_ci(repo, sides.head), broken=known.broken(sides.head),
+            is_asked=any(evidence.trailer(repo, sides.head, name) for name in asking.TRAILERS),
         )  # fmt: skip
     return about(
         known, head.run, base.run if base else None, goals=goals, beside=sides.beside,
         distance=base.distance if base else 0,
         alone="" if base else f"no run speaks for {sides.beside} or for a commit before it.",
     )  # fmt: skip
+
+
+def _has_ci(repo: Repo, commit: str) -> bool:
+    """Whether CI trains what is asked for on *commit*."""
+    with repo.reader() as reader:
+        return reader.blob(f"{commit}:{_TRAINS}") is not None
 
 
 def _best(known: Known, trial: Run, sweep: tuple[Sweep, Findings | None] | None) -> Run:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlgit.core import compare, escape, figures
+from mlgit.core import again, compare, escape, figures
 from mlgit.core.compare import Direction, Goal
 from mlgit.core.run import Run
 from mlgit.core.stats import Summary
@@ -42,6 +42,12 @@ class NoEvidence:
     stale: int | None
     """How many commits before the head the nearest run of this branch lies, where there is one."""
     has_origin: bool = False
+    has_ci: bool = False
+    """Whether its commits may ask CI for runs."""
+    is_asked: bool = False
+    """Whether the head does."""
+    broken: Run | None = None
+    """The newest run of the head's code that failed, crashed or was preempted."""
 
 
 def render(view: View, *, history: Sequence[Said] = (), own: Own = NONE, most: int = MOST_CHARACTERS) -> str:
@@ -90,6 +96,7 @@ def environment(own: Own = NONE) -> Environment:
         "correlation": lambda value: Safe("—" if value is None else f"{value:+.2f}".replace("-", "−")),
         "ordinal": _ordinal,
         "times": _times,
+        "call": lambda run: Safe(escape.code(again.show(run), CELL)),
     }, own)  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mlgit.ci.workflows import WORKFLOWS
 from mlgit.core import refs
 from mlgit.core.compare import Goal
 from mlgit.core.run import Run
@@ -124,6 +125,40 @@ def test_a_change_without_a_run_is_told_how_to_make_one(here: Place, train: Trai
     train("idea", {"accuracy": [0.95]})
     assert "better than main's baseline" in publish.on_pull(here, forge, number)
     assert len(forge.comments(number)) == 1
+
+
+def test_a_change_that_ci_can_run_says_so_or_that_it_is_asked_to(here: Place) -> None:
+    workflow = Path(WORKFLOWS["experiment"].path)
+    workflow.parent.mkdir(parents=True)
+    workflow.write_text("on: push\n")
+    here.repo.git("switch", "-q", "-c", "idea")
+    here.repo.git("add", ".")
+    here.repo.git("commit", "-q", "-m", "An idea")
+    forge = FolderForge(here.repo)
+    number = forge.open(head="idea", base="main", title="t").number
+
+    idle = publish.on_pull(here, forge, number)
+    here.repo.git("commit", "-q", "--allow-empty", "-m", "Run it\n\nMlgit-Run: yes")
+    asked = publish.on_pull(here, forge, number)
+
+    assert "Or have CI run it: `mlgit commit --run yes --push`." in idle
+    assert "That commit asks CI for it" in asked
+    assert "mlgit run --" not in asked
+
+
+def test_a_change_whose_only_run_failed_says_so(here: Place, train: Train) -> None:
+    here.repo.git("switch", "-q", "-c", "idea")
+    here.repo.git("commit", "-q", "--allow-empty", "-m", "Run it\n\nMlgit-Run: yes")
+    run = train("broken|@x", {"accuracy": [0.1]}, exit_code=1)
+    forge = FolderForge(here.repo)
+
+    text = publish.on_pull(here, forge, forge.open(head="idea", base="main", title="t").number)
+
+    assert (
+        f"Its run broken\\|@&#8203;x failed: `mlgit show {run.branch.rpartition('/')[2]}` shows how far it came."
+        in text
+    )
+    assert "git switch idea" in text
 
 
 def test_code_that_moved_on_after_its_run_is_told_how_far(here: Place, train: Train) -> None:
