@@ -66,5 +66,7 @@ def command(
         output.note("the commit asks CI for nothing: its trailers were taken out of the message")
     if to:
         committing.push(to, here)
+        if asked:
+            output.note("mlgit ci watch shows how CI gets on with it")
     elif asked:
         output.note("git push starts it; mlgit ci plan shows all of it")

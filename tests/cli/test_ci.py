@@ -173,7 +173,7 @@ def test_a_commit_that_is_pushed_is_trained_by_a_dispatch(
     refused = mlgit("ci", "dispatch", cwd=inside.folder, check=False)
 
     assert said.stdout == f"Started mlgit-experiment.yml for {head[:10]} on main\n"
-    assert said.stderr == f"https://github.com/{NAME}/actions/runs/1\n"
+    assert said.stderr == f"https://github.com/{NAME}/actions/runs/1\nmlgit ci watch 1 shows how it gets on\n"
     assert there.dispatched == [
         ("mlgit-experiment.yml", "main", {"commit": head, "run": "lr=0.1; x", "part": "1"}),
         ("mlgit-experiment.yml", "main", {"commit": head, "sweep": "a.yaml", "part": "2"}),

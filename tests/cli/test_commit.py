@@ -143,9 +143,10 @@ def test_it_is_pushed_where_that_is_asked_for(project: Repo, mlgit: Script, tmp_
     far = make_repo(tmp_path / "far.git", commit=False, bare=True)
     project.git("remote", "add", "origin", str(far.folder))
 
-    mlgit("commit", "-m", "x", "--run", "lr=1", "--push")
+    pushed = mlgit("commit", "-m", "x", "--run", "lr=1", "--push")
 
     assert "main has no remote to push to" in nowhere.stderr
+    assert pushed.stderr.endswith("mlgit ci watch shows how CI gets on with it\n")
     assert far.resolve("main") == project.resolve("HEAD")
     assert project.git("config", "branch.main.remote") == "origin"
 

@@ -51,4 +51,4 @@ def command(commit: str, run: str | None, sweep: str | None, part: int, as_json:
     else:
         output.say(f"Started {name} for {oid[:10]} on {branch}{f', part {part}' if part > 1 else ''}")
         if url:
-            output.note(url)
+            output.note(f"{url}\nmlgit ci watch {url.rpartition('/')[2]} shows how it gets on")
