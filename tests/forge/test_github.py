@@ -142,6 +142,16 @@ def test_a_workflows_token_that_may_make_no_checks_sets_a_status(place: Place):
     assert forge.capabilities.writable
 
 
+def test_no_more_answers_are_remembered_than_there_is_room_for(place: Place, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mlgit.forge.github.rest._REMEMBERED", 1)
+    rest = github.rest(place.there, "ada")
+    first, second = f"repos/{NAME}", f"repos/{NAME}/pulls"
+    for path in (first, first, second, first):
+        rest.get(path)
+
+    assert place.there.answered[-4:] == [200, 304, 200, 200]
+
+
 def test_two_reports_at_once_make_one_comment(place: Place):
     gate = threading.Barrier(2)
 

@@ -23,6 +23,8 @@ TOKENS = ("GH_TOKEN", "GITHUB_TOKEN")
 """Where a token is looked for, as GitHub's own command line does."""
 _VERSION = "2022-11-28"
 _TRIES = 5
+_REMEMBERED = 500
+"""So many answers are kept, for when GitHub says that they are the same still."""
 _READINGS = 3
 """How often a list of several pages is read, until it stands still."""
 _NOTICED = 2.0
@@ -243,6 +245,8 @@ class Rest:
         following = _NEXT.search(answer.headers.get("link", ""))
         found = _Kept(answer.headers.get("etag", ""), told, int(following[1]) if following else None)
         self._seen[key] = found
+        if len(self._seen) > _REMEMBERED:  # who asks for days would keep all that ever was
+            del self._seen[next(iter(self._seen))]
         return found
 
     def _answer(
