@@ -31,6 +31,7 @@ from mlgit.forge.github.forge import GitHubForge
 from mlgit.forge.github.rest import Rest, Token
 from mlgit.git.repo import Repo
 from tests import workflow_runs
+from tests.machines import Machines
 from tests.runners import checked, made
 
 NAME = "acme/churn"
@@ -53,6 +54,7 @@ _CHECKED = {
     ("POST", "git/refs"): "ReposOwnerRepoGitRefsPostBody",
     ("POST", "deployments"): "ReposOwnerRepoDeploymentsPostBody",
     ("POST", "deployments/N/statuses"): "ReposOwnerRepoDeploymentsDeploymentIdStatusesPostBody",
+    ("POST", "actions/runners/generate-jitconfig"): "ReposOwnerRepoActionsRunnersGenerateJitconfigPostBody",
     ("PUT", "environments/N"): "ReposOwnerRepoEnvironmentsEnvironmentNamePutBody",
 }
 """What GitHub's description calls the content of each request."""
@@ -115,6 +117,9 @@ class GitHub:
     actions_propose: bool = True
     listed: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """The workflows, secrets and runners that there are."""
+    machines: Machines = field(default_factory=Machines)
+    """The runners that are registered just in time, and the jobs that wait for them."""
+    is_private: bool = True
     dispatched: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     """The workflows that were started, each with its branch and its inputs."""
     actions: workflow_runs.Actions = field(default_factory=workflow_runs.Actions)
@@ -201,6 +206,8 @@ class GitHub:
             return 200, made("RateLimitOverview", rate=_LIMIT, resources={"core": _LIMIT, "search": _LIMIT})
         if who.startswith("app:") or path.startswith("/app"):
             return self._of_app(who, method, path)
+        if path.startswith("/orgs/acme/actions/runner"):
+            return self._of_organization(who, method, path.removeprefix("/orgs/acme/actions/"), query, content)
         if not path.startswith(at):
             raise RefusedError(404, "Not Found")
         parts = [unquote(part) for part in path.removeprefix(at).strip("/").split("/")]
@@ -303,11 +310,21 @@ class GitHub:
                 return 200, made("ActionsGetDefaultWorkflowPermissions", default_workflow_permissions="read", **may)
             case "GET", "actions", "permissions":
                 return 200, made("ActionsRepositoryPermissions", enabled=self.actions_enabled, allowed_actions="all")
+            case (("POST" | "DELETE"), "actions", "runners", *rest):
+                return self._machine("repos", method, rest, content)
+            case "GET", "actions", "runs" if query.get("status") in ("queued", "in_progress"):
+                found = _page(self.machines.runs(query["status"]), query, lambda one: one)
+                return 200, made("ReposOwnerRepoActionsRunsGetResponse200", total_count=len(found),
+                                 workflow_runs=found)  # fmt: skip
+            case "GET", "actions", "runs", id, "jobs" if int(id) in self.machines.jobs:
+                found = _page(self.machines.of_run(int(id)), query, lambda one: one)
+                return 200, made("ReposOwnerRepoActionsRunsRunIdJobsGetResponse200", total_count=len(found), jobs=found)
             case "GET", "actions", ("workflows" | "secrets" | "organization-secrets" | "runners" as kind):
                 if who in self.read_only and kind != "workflows":
                     raise RefusedError(403, "Resource not accessible by integration")
                 there = self.listed.get(kind) or (self._workflows() if kind == "workflows" else [])
                 given = [made(_LISTED[kind][0], **one) for one in there]
+                given += self.machines.listed("repos") if kind == "runners" else []
                 found = _page(given, query, lambda one: one)
                 within = kind if kind != "organization-secrets" else "secrets"
                 return 200, made(_LISTED[kind][1], total_count=len(found)) | {within: found}
@@ -362,6 +379,28 @@ class GitHub:
         """Those that are on the default branch, as GitHub finds them there."""
         paths = self.git("ls-tree", "--name-only", "main", ".github/workflows/", ok=(0, 128)).split()
         return [{"id": number, "path": path, "state": "active"} for number, path in enumerate(paths, 1)]
+
+    def _of_organization(
+        self, who: str, method: str, path: str, query: dict[str, str], content: Any
+    ) -> tuple[int, Any]:
+        """The runners of acme."""
+        match (method, *path.split("/")):
+            case "GET", "runners":
+                found = _page(self.machines.listed("orgs"), query, lambda one: one)
+                return 200, made("OrgsOrgActionsRunnersGetResponse200", total_count=len(found), runners=found)
+            case "GET", "runner-groups", "1":
+                may = self.machines.allows_public
+                return 200, made("RunnerGroupsOrg", id=1, name="Default", allows_public_repositories=may)
+            case method, "runners", *rest:
+                return self._machine("orgs", method, rest, content)
+        raise RefusedError(404, "Not Found")
+
+    def _machine(self, at: str, method: str, parts: list[str], content: Any) -> tuple[int, Any]:
+        told = self.machines.answer(at, method, parts, content, self.address)
+        if isinstance(told, str):
+            status, _, message = told.partition(" ")
+            raise RefusedError(int(status), message)
+        return told
 
     def _of_app(self, who: str, method: str, path: str) -> tuple[int, Any]:
         if not who.startswith("app:"):
@@ -702,7 +741,7 @@ class GitHub:
         return _filled_user() | {"login": login, "type": kind}
 
     def _repository(self) -> dict[str, Any]:
-        return {"full_name": NAME, "name": "churn", "default_branch": "main", "private": True}
+        return {"full_name": NAME, "name": "churn", "default_branch": "main", "private": self.is_private}
 
 
 class _WrongError(Exception):
@@ -824,6 +863,9 @@ def serving(folder: Path) -> Iterator[GitHub]:
                     github.after.pop(what)()
 
         def _told(self, path: str, query: dict[str, str], content: Any) -> tuple[int, dict[str, str], Any]:
+            if path.startswith("/_runner/"):
+                _, _, name, what = path.split("/")
+                return 200, {}, github.machines.talk(name, what, self.headers["Authorization"], content)
             try:
                 who = github.who(self.headers.get("Authorization", ""))
                 github.look()

@@ -60,6 +60,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "launch": "Run a command elsewhere, or later.",
         "jobs": "What was launched, and how it stands.",
         "queues": "Where jobs can run.",
+        "runner": "GitHub's runners on your own machines.",
     },
     "By commits": {
         "commit": "Commit, and ask CI for runs or a sweep.",

@@ -131,6 +131,18 @@ class QueueName(Name):
         return ((name, "") for name in dict.fromkeys((*queues.read(place.settings), *backends.NAMES)))
 
 
+class RunnerName(Name):
+    """A runner that `mlgit runner start` has started."""
+
+    name = "runner"
+
+    def known(self, place: Place, _typed: str) -> Known:
+        """Those whose job has not ended, newest first."""
+        from mlgit.launch.runners import keeping
+
+        return ((name, job.queue) for name, job in keeping.listed(place).items() if not job.state.ended)
+
+
 class ModelName(Name):
     """A registered model, or a version of it by its number or a stage: `digits@v1.0.0`, `digits@production`."""
 
@@ -211,4 +223,5 @@ MODEL = ModelName()
 NUMBER = PullNumber(1)
 QUEUE = QueueName()
 RUN = RunName()
+RUNNER = RunnerName()
 THING = Thing()

@@ -40,6 +40,9 @@ class Asked(Needs):
     """The id of the run that it goes on with; empty: of a new one."""
     done: tuple[int, ...] = ()
     """Tasks of an array whose runs have finished before: nothing is run for them."""
+    apart: tuple[str, ...] | None = None
+    """The words before a command that is nothing of this repository's: it starts in an empty folder, and sees none of
+    it; None of any other."""
 
 
 def again(job: Posted, *, goes_on: bool, finished: Collection[str] = ()) -> Asked:
@@ -79,9 +82,10 @@ def spec(wish: Asked, job: Posted, queue: Queue, folder: Path, shared: tuple[Pat
     safe = secrets.redact_params(wish.env)
     names = (*wish.secrets, *(name for name, value in wish.env.items() if safe[name] != value))
     hidden = {SECRETS: ",".join(names)} if names else {}
+    of_mlgit = {JOB: job.id, **hidden} if wish.apart is None else {}
     plain = JobSpec(
         name=wish.name, folder=str(folder), shared=tuple(map(str, shared)),
-        env={**wish.env, JOB: job.id, **hidden, **apart},
+        env={**wish.env, **of_mlgit, **apart},
         secrets=wish.secrets, key=f"{job.project}/{job.id}", preemptible=wish.preemptible,
     )  # fmt: skip
     filled = queue.filled(plain, wish)
@@ -101,14 +105,19 @@ def spec(wish: Asked, job: Posted, queue: Queue, folder: Path, shared: tuple[Pat
 
 def program(queue: Queue, image: str | None = None) -> tuple[str, ...]:
     """The words that start mlgit in a job of *queue*: of this machine's own Python, or of what an *image* has."""
-    is_image = image or queue.defaults.image or any(getattr(queue.settings, one, None) for one in ("image", "build"))
-    return ("mlgit",) if is_image or queue.is_away else (sys.executable, "-m", "mlgit")
+    return ("mlgit",) if has_image(queue, image) or queue.is_away else (sys.executable, "-m", "mlgit")
+
+
+def has_image(queue: Queue, image: str | None = None) -> bool:
+    """Whether a job of *queue* runs in an *image*, and so with nothing of what is installed and set here."""
+    named = image or queue.defaults.image
+    return bool(named) or any(getattr(queue.settings, one, None) for one in ("image", "build"))
 
 
 def _words(wish: Asked, job: Posted, task: int | None, head: Sequence[str]) -> tuple[str, ...]:
     """The command line, *head* around what is wished for; of an array that of its *task*."""
     if wish.is_bare:
-        return wish.command
+        return (*(wish.apart or ()), *wish.command)
     name = wish.name if task is None else f"{wish.name}-{task}"
     called = ("--id", run_of(job, task), "--name", name, *(() if task is None else ("--group", wish.name)))
     return (*head, *called, *(word for pair in wish.params for word in ("-p", pair)), "--", *wish.command)

@@ -45,6 +45,26 @@ class Limits:
     jobs: int | None = field(default=None, metadata={"help": "jobs that have not ended, as far as the list knows them"})
 
 
+IN_IMAGE = "/home/runner/run.sh"
+"""Where the runner's program lies in GitHub's own image, ghcr.io/actions/actions-runner."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runners:
+    """What `mlgit runner start` starts in a queue."""
+
+    program: str | None = field(
+        default=None,
+        metadata={"help": f"where run.sh of GitHub's runner lies on the machine of a job; in an image {IN_IMAGE}"},
+    )
+    labels: tuple[str, ...] = field(default=(), metadata={"help": "what jobs find them by, besides self-hosted: [gpu]"})
+    idle_minutes: float = field(default=30, metadata={"help": "after so long without a job one ends"})
+    organization: str | None = field(
+        default=None, metadata={"help": "whose runners they are, where they are not the repository's alone"}
+    )
+    group: int = field(default=1, metadata={"help": "the number of the organization's runner group"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Queue:
     """Where jobs go that name it."""
@@ -57,6 +77,7 @@ class Queue:
     """The backend's `Settings`."""
     defaults: Defaults = Defaults()
     limits: Limits = Limits()
+    runner: Runners = field(default_factory=Runners)
     lines: Mapping[str, int] = field(default_factory=dict)
     """Where mlgit.yaml says its limits, by their names."""
 
@@ -111,7 +132,7 @@ _FILE = "mlgit.yaml"
 
 
 def record() -> type[Any]:
-    """What one queue in the file is: the settings of one backend, under its name, with defaults and limits."""
+    """What one queue in the file is: the settings of one backend, under its name, with defaults, limits and runners."""
     fields: list[tuple[str, Any, Any]] = []
     for name in backends.NAMES:
         told = dataclasses.field(default=None, metadata={"help": f"settings of the backend {name}"})
@@ -119,6 +140,7 @@ def record() -> type[Any]:
     for name, into, help_ in (
         ("defaults", Defaults, "what a job has that does not say otherwise"),
         ("limits", Limits, "the most that a job may ask for"),
+        ("runner", Runners, "GitHub's runners that mlgit runner start starts there"),
     ):
         fields.append((name, into | None, dataclasses.field(default=None, metadata={"help": help_})))
     return dataclasses.make_dataclass("Queue", fields, frozen=True, kw_only=True)
@@ -158,6 +180,7 @@ def read(settings: Settings) -> dict[str, Queue]:
         found[name] = Queue(
             name=name, kind=kind, backend=backends.backend(kind), settings=value, lines=lines[name][1],
             defaults=queue.defaults or Defaults(), limits=queue.limits or Limits(),
+            runner=queue.runner or Runners(),
         )  # fmt: skip
         _check(document, found[name])
     return found
@@ -176,7 +199,7 @@ def _check(document: Document, queue: Queue) -> None:
         if is_number and (not 0 <= value < float("inf") or (is_above_0 and not value)):
             what = "a number above 0" if is_above_0 else "a number, 0 or more"
             document.fail(("queues", queue.name, queue.kind, one.name), f"expected {what}")
-    for part in ("defaults", "limits"):
+    for part in ("defaults", "limits", "runner"):
         for name, value in vars(getattr(queue, part)).items():
             is_number = isinstance(value, int | float) and value != (0 if name == "gpus" else None)
             if is_number and not 0 < value < float("inf"):

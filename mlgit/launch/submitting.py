@@ -65,7 +65,7 @@ def submit(
         if queue.limits.jobs is not None:
             others = list(asking.look(place, others).jobs)
         queue.check(_spec(place, queue, wish, job, here), _under_way(queue, others))
-    as_it_is = _is_as_it_is(queue, in_place=in_place) or job.code
+    as_it_is = _is_as_it_is(queue, in_place=in_place) or job.code or wish.apart is not None
     taken = None if as_it_is else _taken(place, code_of, tell)
     if taken:
         job = replace(job, code=taken.commit, folder=_inside(place, here))
@@ -92,6 +92,8 @@ def submit(
         if job.code:
             code.lay(place.repo, job.id, job.code, base=taken.head if taken and not code_of else None, tell=tell)
             spec = _with_program(spec, wish, here, Path(spec.folder))
+        elif wish.apart is not None and not queue.is_away:
+            code.top(place.repo, job.id).mkdir(parents=True, exist_ok=True)
         undo.pop_all()  # from here on its backend may have it
     try:
         number = queue.backend.submit(spec, queue.settings)
@@ -149,7 +151,7 @@ def _listed(place: Place, queue: Queue, wish: Asked, here: Path, commit: str) ->
         id=name, name=secrets.redact(wish.name), project=project, queue=queue.name, backend=queue.kind,
         settings=as_data(queue.settings), command=secrets.redact_command(wish.command),
         params=tuple(map(_hidden, wish.params)), run="" if wish.is_bare else wish.run or name, code=commit,
-        folder=_inside(place, here) if commit else str(here),
+        folder=_inside(place, here) if commit else "" if wish.apart is not None else str(here),
         env={key: str(value) for key, value in secrets.redact_params(wish.env).items()}, secrets=wish.secrets,
         tasks=wish.tasks, preemptible=wish.preemptible, submitted=round(time.time(), 3), by=place.repo.identity,
         host=os.uname().nodename if queue.is_here else "", machine=live.machine() if queue.is_here else "",
@@ -216,6 +218,8 @@ def _taken(place: Place, commit: str, tell: Tell) -> Snapshot | None:
 def _spec(place: Place, queue: Queue, wish: Asked, job: Posted, here: Path) -> JobSpec:
     """What is submitted for *job*."""
     repo = place.repo
+    if wish.apart is not None:
+        return asked.spec(wish, job, queue, code.top(repo, job.id))
     top = code.top(repo, job.id) if job.code else repo.work_tree or here
     folder = top / job.folder if job.code else Path(job.folder)
     data = (repo.common_dir.parent / ".dvc") if repo.common_dir.name == ".git" else None

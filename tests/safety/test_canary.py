@@ -109,6 +109,9 @@ WORDS: dict[str, Sequence[str]] = {
     "restore": ("--list",),
     "rm": ("evil", "--dry-run"),
     "run": (),
+    "runner ls": (),
+    "runner start": ("--on", "local"),
+    "runner stop": ("--all",),
     "show": ("evil", "--media", "--into", "../pictures"),
     "sweep agent": ("latest",),
     "sweep cancel": ("latest",),
@@ -136,6 +139,7 @@ REFUSES = {
     "import mlflow": "nor one of MLflow's",
     "model sign": "the library for it may be missing",
     "pr merge": "what the others changed lies in its way",
+    **dict.fromkeys([f"runner {verb}" for verb in ("ls", "start", "stop")], "no pull request lives on GitHub"),
     **dict.fromkeys(
         (
             "sweep agent",

@@ -37,10 +37,14 @@ def command(job: str, on: str | None, from_zero: bool, wait: bool, as_json: bool
       mlgit jobs retry k3f9a2xq --on bigger --wait
     """
     from mlgit.launch import asked, asking, queues, submitting
+    from mlgit.launch.runners import program
     from mlgit.store import jobs
 
     place = wiring.place()
     (old,) = asking.look(place, [jobs.find(place.repo, place.settings.project, job)]).jobs
+    if old.key.startswith(program.PREFIX):
+        what = f"{old.title} is one of GitHub's runners, and its registration is good for once."
+        raise UsageError(what, fix=f"mlgit runner start --on {old.queue}")
     submitting.check_whole(old)
     if old.job and not old.state.ended:
         raise UsageError(f"{old.title} has not ended: {shown.state(old)}.", fix=f"mlgit jobs cancel {old.id}")

@@ -8,6 +8,7 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import choose, output
+from mlgit.cli.interrupting import ctrl_c_by_any_name
 from mlgit.cli.sweep import reaching, running
 from mlgit.errors import UsageError
 from mlgit.wiring import sweeping
@@ -47,7 +48,7 @@ def command(sweep: str, slots: int, count: int | None, through: str | None, code
         if code:
             if not through:
                 raise UsageError("Of what is --code a commit?", fix="--through URL, the remote that has it")
-            ends.enter_context(running.ctrl_c_by_any_name())
+            ends.enter_context(ctrl_c_by_any_name())
             through = ends.enter_context(sweeping.cloned(through, code, output.note))
         place = wiring.place()
         far = reaching.remote(place, through)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mlgit.cli import output, searching
+from mlgit.cli.interrupting import ctrl_c_by_any_name
 from mlgit.cli.sweep import shown
 from mlgit.core import figures
 from mlgit.core.sweep import Sweep
@@ -50,18 +50,6 @@ def unused(file: SweepFile, sweep: Sweep) -> Iterator[str]:
     yield from file.aside
     if file.project and file.project != sweep.project:
         yield f"the sweep file's project is {file.project!r}; its runs are recorded here, under {sweep.project!r}"
-
-
-@contextlib.contextmanager
-def ctrl_c_by_any_name() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a sweep as Ctrl-C does: running trials are told, what finished stays."""
-    names = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in names}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
