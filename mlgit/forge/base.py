@@ -5,27 +5,22 @@ Whatever a forge keeps (titles, bodies, authors) was written by somebody else: i
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import hashlib
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Protocol
 
 from mlgit.core import escape
 from mlgit.core.verdict import Verdict
-from mlgit.errors import NotFoundError, UsageError
-from mlgit.forge import sections
+from mlgit.errors import UsageError
 
 TITLE_CHARACTERS = 256
 BODY_CHARACTERS = 65_536
 STATUS_CHARACTERS = 140
 IMAGES = (".png", ".svg", ".jpg", ".jpeg", ".gif", ".webp")
 """The kinds of picture that a comment can show, by the end of their names."""
-
-_MARKER = re.compile(r"[a-z0-9][a-z0-9:/._-]*")
 
 
 class PullState(enum.Enum):
@@ -250,57 +245,6 @@ class Forge(Protocol):
         """Keep Markdown that is too long for a comment, as `image` keeps pictures; the address of its page."""
 
 
-def upsert(
-    forge: Forge, number: int, marker: str, body: str | Callable[[str], str], *, status: Status | None = None,
-    remarks: Sequence[Remark] = (),
-) -> Comment:  # fmt: skip
-    """*body* as the one comment on *number* that goes by *marker*: new, or in the place of what it said before.
-
-    *body* is text, or makes it of the comment that stands there; of "" where there is none. A comment is ours if it
-    begins with the hidden marker AND bears our name AND nobody minimised it: a marker that somebody else wrote into
-    theirs is left alone. Two who do this at once leave one comment. What is too long is cut between two sections, with
-    a link to all of it. *status* goes with it, and its *remarks*: it is set where the comment changes, before.
-    """
-    hidden = hidden_marker(marker)
-    ours = _ours(forge, number, hidden)
-    head = f"{hidden}\n{_noted(status)}" if status else f"{hidden}\n"
-    most = forge.capabilities.max_body
-    if callable(body):
-        body = body(ours[0].body if ours else "")
-    if len(head) + len(body) > most:
-        body = sections.fitted(body, most - len(head), whole=forge.page(body))
-    text = head + body
-    if len(ours) == 1 and ours[0].body == text:
-        return ours[0]
-    if status:
-        forge.set_status(status, text=body, remarks=remarks)
-    if not ours:
-        forge.comment(number, text)
-        ours = _ours(forge, number, hidden)  # somebody may have been as quick
-    for spare in ours[1:]:
-        with contextlib.suppress(NotFoundError):
-            forge.delete_comment(number, spare.id)
-    try:
-        return ours[0] if ours[0].body == text else forge.edit_comment(number, ours[0].id, text)
-    except (NotFoundError, IndexError):  # it was deleted under our hands
-        return forge.comment(number, text)
-
-
-def _ours(forge: Forge, number: int, hidden: str) -> list[Comment]:
-    """Our comments that begin with that marker, oldest first."""
-    return [
-        comment
-        for comment in forge.comments(number)
-        if comment.author == forge.me and not comment.minimised and comment.body.startswith(hidden)
-    ]
-
-
-def _noted(status: Status) -> str:
-    """What a comment hides of the *status* that was set with it, so that it tells whether that is still the same."""
-    told = "\n".join((status.context, status.state.value, status.description, status.url))
-    return f"<!-- {status.commit} {hashlib.sha256(told.encode(errors='replace')).hexdigest()[:16]} -->\n"
-
-
 def remarks(verdicts: Iterable[Verdict]) -> list[Remark]:
     """What the *verdicts* of gates that did not pass say, where each gate is written."""
     found = []
@@ -316,13 +260,6 @@ def merge_message(pull: PullRequest) -> tuple[str, str]:
     """Subject and body of the merge commit, in GitHub's words. A title that poses as one of our trailers is quoted."""
     title = f'"{pull.title}"' if pull.title.lower().startswith("mlgit-") else pull.title
     return f"Merge pull request #{pull.number} from {pull.head}", title
-
-
-def hidden_marker(name: str) -> str:
-    """The HTML comment by which a comment is found again. Raises `UsageError` for a name that could end it early."""
-    if not _MARKER.fullmatch(name) or "--" in name:
-        raise UsageError(f"{name[:80]!r} cannot mark a comment.", fix="use lower-case words, like mlgit:report")
-    return f"<!-- {name} -->"
 
 
 def checked_title(text: str) -> str:

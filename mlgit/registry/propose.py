@@ -10,7 +10,8 @@ from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion, Stage
 from mlgit.core.verdict import Verdict
 from mlgit.errors import GateFailedError, MlgitError, UsageError
-from mlgit.forge.base import Forge, PullRequest, PullState, Status, StatusState, upsert
+from mlgit.forge.base import Forge, PullRequest, PullState, Status, StatusState
+from mlgit.forge.sticky import upsert
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo
 from mlgit.registry import card, gate, ledger

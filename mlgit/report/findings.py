@@ -10,7 +10,7 @@ from mlgit import plots
 from mlgit.core import escape, figures, xychart
 from mlgit.core.compare import Goal
 from mlgit.core.findings import Findings, Point
-from mlgit.forge import base as forges
+from mlgit.forge import sticky
 from mlgit.forge.base import Forge
 from mlgit.report.render import MOST_CHARACTERS, ROWS, environment
 from mlgit.report.templates import NONE, Own, Safe, fill
@@ -91,7 +91,7 @@ def post(forge: Forge, findings: Findings, number: int, *, own: Own = NONE) -> s
     """
     text = illustrated(forge, findings, own=own)
     if forge.capabilities.writable:
-        forges.upsert(forge, number, f"mlgit:sweep-{findings.sweep.id}", text)
+        sticky.upsert(forge, number, f"mlgit:sweep-{findings.sweep.id}", text)
     return text
 
 

@@ -15,7 +15,7 @@ from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.core.verdict import Verdict
 from mlgit.errors import NotFoundError
-from mlgit.forge import base as forges
+from mlgit.forge import sticky
 from mlgit.forge.base import Forge, PullRequest, Remark, Status, StatusState
 from mlgit.git.repo import Repo
 from mlgit.index import query
@@ -97,7 +97,7 @@ def on_pull(
         posted[0] = write(history=history.following(before, pull.head_commit, said))
         return posted[0]
 
-    forges.upsert(forge, number, MARKER, following, status=status, remarks=beside)
+    sticky.upsert(forge, number, MARKER, following, status=status, remarks=beside)
     return posted[0]
 
 

@@ -9,8 +9,9 @@ import pytest
 from mlgit.core import refs
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.forge import base
-from mlgit.forge.base import Forge, PullState, ReviewVerdict, Status, StatusState, upsert
+from mlgit.forge.base import Forge, PullState, ReviewVerdict, Status, StatusState
 from mlgit.forge.folder import FolderForge
+from mlgit.forge.sticky import upsert
 from mlgit.git.repo import Repo
 from tests import github
 from tests.conftest import need

@@ -2,17 +2,17 @@ import pytest
 
 from mlgit.core.verdict import Verdict
 from mlgit.errors import UsageError
-from mlgit.forge import base
+from mlgit.forge import base, sticky
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a-->", "x--y", "<!--", "A", "-a", "a\n"])
 def test_a_marker_cannot_end_its_own_comment(name):
     with pytest.raises(UsageError):
-        base.hidden_marker(name)
+        sticky.hidden_marker(name)
 
 
 def test_a_marker_is_hidden_in_markdown():
-    assert base.hidden_marker("mlgit:report/digits") == "<!-- mlgit:report/digits -->"
+    assert sticky.hidden_marker("mlgit:report/digits") == "<!-- mlgit:report/digits -->"
 
 
 def test_a_long_title_is_cut_and_says_so():

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from mlgit.errors import ConfigError, MlgitError, NotFoundError, RefMovedError
-from mlgit.forge.base import PullState, Status, StatusState, upsert
+from mlgit.forge.base import PullState, Status, StatusState
 from mlgit.forge.folder import FolderForge
+from mlgit.forge.sticky import upsert
 from mlgit.git.repo import Repo
 from tests.conftest import make_repo
 

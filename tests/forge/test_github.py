@@ -14,12 +14,13 @@ import pytest
 from mlgit.core import refs
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, SilentError, UsageError
 from mlgit.forge import base
-from mlgit.forge.base import PullState, Remark, ReviewVerdict, Status, StatusState, upsert
+from mlgit.forge.base import PullState, Remark, ReviewVerdict, Status, StatusState
 from mlgit.forge.github import account, checks, deployments, people, readiness, rights
 from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.clone import Clone
 from mlgit.forge.github.forge import GitHubForge
 from mlgit.forge.github.rest import Rest, Token
+from mlgit.forge.sticky import upsert
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Repo
 from tests import github

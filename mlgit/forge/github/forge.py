@@ -9,16 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
+from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.forge import base as forges
 from mlgit.forge.base import Capabilities, Comment, PullRequest, PullState, Remark, Review, ReviewVerdict, Status
-from mlgit.forge.github import checks, rights, said
+from mlgit.forge.github import checks, refused, rights, said, talk
 from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.clone import Clone
 from mlgit.forge.github.pictures import Pictures
@@ -27,22 +26,6 @@ from mlgit.forge.github.rest import Rest, as_told
 T = TypeVar("T")
 _NAME = re.compile(r"(?!\.)[\w.-]+/(?!\.{1,2}$)[\w.-]+", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_TALK = """
-query Talk($owner: String!, $name: String!, $number: Int!, $after: String) {
-  viewer { login }
-  repository(owner: $owner, name: $name) {
-    ASSETS
-    pullRequest(number: $number) {
-      comments(first: 100, after: $after) {
-        pageInfo { hasNextPage endCursor }
-        nodes {
-          fullDatabaseId author { login __typename } body createdAt updatedAt isMinimized viewerDidAuthor
-        }
-      }
-    }
-  }
-}
-"""
 _ME = "query Me { viewer { login } }"
 _READY = """
 mutation Ready($input: MarkPullRequestReadyForReviewInput!) {
@@ -104,7 +87,9 @@ class GitHubForge:
         try:
             pull = self._write("post", "pulls", content | ({"draft": True} if draft else {}), said.pull)
         except RefusedError as exc:
-            raise self._not_opened(exc, head, base) from None
+            if exc.status == 422 and "already exists" in exc.said:
+                self._refuse_second(head, base)
+            raise refused.opening(exc, head, base, self.name) from None
         if not labels:
             return pull
         given = self._write("post", f"issues/{pull.number}/labels", {"labels": list(labels)}, said.labels)
@@ -140,14 +125,14 @@ class GitHubForge:
         if pull.draft:
             raise MlgitError(f"#{number} is a draft.", fix=f"mlgit pr ready {number}, then merge")
         if expect is not None and expect != pull.head_commit:
-            raise _moved(pull)
+            raise refused.moved(pull)
         subject, body = forges.merge_message(pull)
         content = {"sha": pull.head_commit, "merge_method": "merge", "commit_title": subject, "commit_message": body}
         try:
             self._write("put", f"pulls/{number}/merge", content)
         except RefusedError as exc:
             if exc.status == 409:
-                raise _moved(self.get(number)) from None
+                raise refused.moved(self.get(number)) from None
             if exc.status == 405:
                 fix = f"look at {pull.url}: {pull.base} and {pull.head} are in conflict, or a rule asks for more"
                 raise MlgitError(f"GitHub does not merge #{number}.", why=exc.said, fix=fix) from None
@@ -211,25 +196,11 @@ class GitHubForge:
 
     def comments(self, number: int) -> list[Comment]:
         """Every comment, oldest first: by GraphQL, which says in the same answer who we are and which are ours."""
-        owner, _, name = self.name.partition("/")
-        query, after, found = _TALK.replace("ASSETS", self._pictures.asked()), None, list[Comment]()
-
-        def hear(data: Any) -> said.Talk:
-            talk = said.talk(data)
-            if talk.after in (None, after):
-                self._pictures.heard(data["repository"])
-            return talk
-
-        while True:
-            with self._found(number):
-                if number < 1:
-                    raise self._missing(number)
-                talk = self.rest.ask(query, hear, owner=owner, name=name, number=number, after=after)
-            self._me = talk.me
-            found += talk.comments
-            if talk.after in (None, after):
-                return found
-            after = talk.after
+        with self._found(number):
+            if number < 1:
+                raise self._missing(number)
+            self._me, found = talk.read(self.rest, self.name, number, self._pictures)
+        return found
 
     def review(self, number: int, verdict: ReviewVerdict, body: str = "") -> Review:
         """Give a verdict on the head as it stands; see `Forge.review`."""
@@ -374,32 +345,7 @@ class GitHubForge:
             if pull.base == into:
                 raise MlgitError(f"#{pull.number} is already open for {head} into {into}.", why=pull.url)
 
-    def _not_opened(self, exc: RefusedError, head: str, into: str) -> MlgitError:
-        """Why there is no pull request of *head* into *into*, in our words."""
-        told = exc.said
-        if exc.status != 422:
-            return exc
-        if "already exists" in told:
-            self._refuse_second(head, into)
-        if "No commits between" in told:
-            return MlgitError(f"{into} holds all that {head} does: there is nothing to merge.", why=told)
-        if "no history in common" in told:
-            fix = "start the branch from the other one"
-            return MlgitError(f"{head} and {into} have no history in common.", why=told, fix=fix)
-        for field, branch in (("head", head), ("base", into)):
-            if f"{field}: invalid" in told:
-                fix = f"git push origin {shlex.quote(branch)}"
-                return NotFoundError(f"There is no branch {branch!r} in {self.name}.", why=told, fix=fix)
-        return exc
-
 
 def _sendable(body: str, what: str, *, empty: bool = False) -> str:
     """*body*, if GitHub takes it: half a character is none. Raises `UsageError`."""
     return forges.checked_body(body, what, empty=empty).encode(errors="replace").decode()
-
-
-def _moved(pull: PullRequest) -> RefMovedError:
-    return RefMovedError(
-        f"#{pull.number} is not at the commit any more that was looked at.",
-        why=f"{pull.head} stands at {pull.head_commit[:10]}.", fix="look at what came, then merge again",
-    )  # fmt: skip
