@@ -18,6 +18,7 @@ from mlgit.core.compare import Goal
 from mlgit.core.run import Run
 from mlgit.errors import MlgitError, UsageError
 from mlgit.git.repo import Repo
+from mlgit.store.place import Place
 
 _MOST_METRICS, _MOST_PARAMS = 8, 8
 
@@ -77,7 +78,7 @@ def command(
     else:
         _print(shown)
     chart = _draw(place.repo, shown) if png or html else b""
-    written = {png: chart, html: _page(shown, chart).encode() if html else b""}
+    written = {png: chart, html: _page(place, shown, chart).encode() if html else b""}
     for path, content in written.items():
         if path:
             _write(path, content)
@@ -150,9 +151,9 @@ def _print(shown: _Table) -> None:
         output.note(f"more: {output.some(shown.more)} (--metric NAME, or --json for all)")
 
 
-def _page(shown: _Table, chart: bytes) -> str:
+def _page(place: Place, shown: _Table, chart: bytes) -> str:
     """The table, the best of each metric in bold, and the *chart* below, as one HTML page."""
-    from mlgit.report import page
+    from mlgit.report import page, templates
 
     columns = ("run", "state", *shown.metrics, *shown.params)
     lines = [list(map(escape.markdown, columns)), ["---", "---", *["--:"] * (len(columns) - 2)]]
@@ -164,7 +165,7 @@ def _page(shown: _Table, chart: bytes) -> str:
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     post = page.Post(author="The best of each metric is bold", did="", when="", body=f"{table}\n\n![chart](chart)")
     shown_page = page.Page(title="Runs compared", line=output.some(_labels(shown.runs)), posts=[post])
-    return page.render(shown_page, lambda _link: chart)
+    return page.render(shown_page, lambda _link: chart, templates.at_hand(place))
 
 
 def _cell(values: Mapping[str, Any], name: str) -> str:

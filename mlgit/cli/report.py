@@ -139,7 +139,7 @@ def _html(repo: Repo, found: Compared | NoEvidence, own: Own) -> str:
     shown = page.Page(
         title=headline or "No run speaks for this change yet", posts=[page.Post(author="", did="", when="", body=body)]
     )
-    return page.render(shown, links.get)
+    return page.render(shown, links.get, own)
 
 
 def _files(repo: Repo, found: Compared | NoEvidence, own: Own, file: Path, kind: str) -> dict[Path, bytes]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
-from mlgit import resources
 from mlgit.core import escape
+from mlgit.report import templates
 from mlgit.report.changed import File
+from mlgit.report.templates import NONE, Own
 
 _VOID = ("br", "hr", "img")
 _ALIGNED = re.compile(r"text-align:\s*(left|right|center)")
@@ -30,6 +31,13 @@ _TAGS: dict[str, tuple[str, ...]] = {
     "th": ("style", "align", "colspan"), "td": ("style", "align", "colspan"), "details": ("open",),
 }  # fmt: skip
 """What may stand on the page, and with which attributes."""
+
+_POLICY = (
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; style-src '
+    "'unsafe-inline'; form-action 'none'; base-uri 'none'\">\n"
+    '<meta name="referrer" content="no-referrer">'
+)
+"""First of all, so that it holds for whatever a template prints."""
 
 _SILENT = ("script", "style", "iframe", "object", "template", "textarea", "title", "noscript")
 """Elements whose content is no text for readers."""
@@ -75,18 +83,24 @@ class Page:
     files: Sequence[File] = ()
 
 
-def render(page: Page, picture: Callable[[str], bytes | None]) -> str:
-    """*page* as one HTML document, for light and dark; *picture* answers a link with its bytes, or None."""
-    from jinja2 import FileSystemLoader
-    from jinja2.sandbox import SandboxedEnvironment
+def render(page: Page, picture: Callable[[str], bytes | None], own: Own = NONE) -> str:
+    """*page* as one HTML document, for light and dark; *picture* answers a link with its bytes, or None.
+
+    *own*: the project's templates. What theirs makes has the same policy: no script runs in it, and it loads nothing.
+    Raises `ConfigError` where that is wrong.
+    """
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
     from markupsafe import Markup
 
-    folder = resources.templates() / "report"
-    env = SandboxedEnvironment(loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    env = ImmutableSandboxedEnvironment(
+        loader=templates.loader(own), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
     env.filters["markdown"] = lambda text: Markup(html(text, picture))  # noqa: S704  (passed the allow-list)
     env.filters["line"] = escape.line
     env.filters["web"] = lambda url: url if _is_web(url) else ""
-    return env.get_template("page.html.j2").render(page=page)
+    text = templates.fill(env, templates.PAGE, own, page=page)
+    return f"<!doctype html>\n{_POLICY}\n{text}"
 
 
 def html(text: str, picture: Callable[[str], bytes | None]) -> str:

@@ -14,7 +14,7 @@ from mlgit.core.findings import Findings
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
 from mlgit.core.verdict import Verdict
-from mlgit.errors import NotFoundError
+from mlgit.errors import ConfigError, NotFoundError
 from mlgit.forge import sticky
 from mlgit.forge.base import Forge, PullRequest, Remark, Status, StatusState
 from mlgit.git.repo import Repo
@@ -34,7 +34,7 @@ from mlgit.report import (
 )
 from mlgit.report.evidence import Known
 from mlgit.report.render import NoEvidence
-from mlgit.report.view import Chart, Compared, Picture
+from mlgit.report.view import Champion, Chart, Compared, Picture
 from mlgit.store import runs as stored
 from mlgit.store.place import Place
 
@@ -239,17 +239,27 @@ def about(
     """What a report on *head* against *base* is about, read from head's branch and its sweep."""
     provenance = _surroundings(known.repo, head)
     command = provenance.get("command")
+    served, lost = _in_production(known.repo, head)
     return Compared(
         head=head, base=base, distance=distance, beside=beside, alone=alone, goals=goals,
         head_repeats=repeats.find(known, head),
         base_repeats=repeats.find(known, base) if base else (),
-        champion=champion.find(known.repo, head),
+        champion=served,
+        champion_lost=lost,
         surroundings=(_surroundings(known.repo, base) if base else {}, provenance),
         siblings=known.trials(head),
         command=[str(word) for word in command] if isinstance(command, list) else (),
         has_origin=has_origin(known.repo),
         alerts=view.alerts(provenance),
     )  # fmt: skip
+
+
+def _in_production(repo: Repo, head: Run) -> tuple[Champion | None, str]:
+    """(what *head* has to beat, why that cannot be told): a file of the registry that is broken ends no report."""
+    try:
+        return champion.find(repo, head), ""
+    except ConfigError as exc:
+        return None, exc.what
 
 
 def _surroundings(repo: Repo, run: Run) -> Mapping[str, Any]:

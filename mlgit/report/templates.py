@@ -28,6 +28,7 @@ OURS = "mlgit"
 """How a project's template names ours: `{% extends "mlgit/comment.md.j2" %}`."""
 CELL = 100
 """Characters of a value in a table."""
+PAGE = "page.html.j2"
 _ENDING = ".md.j2"
 
 
@@ -61,7 +62,8 @@ def at_hand(place: Place) -> Own:
     """Those of the project's folder as it is now."""
     if place.is_scratch:
         return NONE
-    files = sorted((place.settings.folder / FOLDER).glob(f"*{_ENDING}"))
+    folder = place.settings.folder / FOLDER
+    files = [*sorted(folder.glob(f"*{_ENDING}")), folder / PAGE]
     texts = {file.name: file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()}
     return Own(texts=texts, folder=_path(place))
 
@@ -74,7 +76,7 @@ def at(place: Place, commit: str | None) -> Own:
         entries = reader.tree(f"{commit}:{_path(place)}") or {}
         texts = {
             name: (reader.blob(entry.oid) or b"").decode(errors="replace")
-            for name, entry in entries.items() if name.endswith(_ENDING) and not entry.is_tree
+            for name, entry in entries.items() if (name.endswith(_ENDING) or name == PAGE) and not entry.is_tree
         }  # fmt: skip
     return Own(texts=texts, folder=_path(place))
 
@@ -85,7 +87,7 @@ def _path(place: Place) -> str:
 
 def environment(filters: Mapping[str, Callable[..., Any]], own: Own = NONE) -> Environment:
     """Where templates are: those of *own* before ours, with *filters* beside Jinja2's."""
-    from jinja2 import ChoiceLoader, FileSystemLoader, FunctionLoader, PrefixLoader, StrictUndefined
+    from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Sandbox(ImmutableSandboxedEnvironment):
@@ -93,15 +95,22 @@ def environment(filters: Mapping[str, Callable[..., Any]], own: Own = NONE) -> E
 
         concat = staticmethod(_joined)
 
-    ours: BaseLoader = FileSystemLoader(resources.templates() / "report")
-    theirs: list[BaseLoader] = [FunctionLoader(own.load)] if own.texts else []
     made = Sandbox(
-        loader=ChoiceLoader([*theirs, ours, PrefixLoader({OURS: ours})]), finalize=printed,
+        loader=loader(own), finalize=printed,
         undefined=StrictUndefined, autoescape=False,  # Markdown, not HTML: `finalize` escapes it
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     made.filters |= filters
     return made
+
+
+def loader(own: Own = NONE) -> BaseLoader:
+    """What finds templates by name: those of *own* before ours."""
+    from jinja2 import ChoiceLoader, FileSystemLoader, FunctionLoader, PrefixLoader
+
+    ours: BaseLoader = FileSystemLoader(resources.templates() / "report")
+    theirs: list[BaseLoader] = [FunctionLoader(own.load)] if own.texts else []
+    return ChoiceLoader([*theirs, ours, PrefixLoader({OURS: ours})])
 
 
 def fill(made: Environment, name: str, own: Own, **values: Any) -> str:

@@ -82,6 +82,8 @@ class Compared:
     """Head and its other seeds, head first; nothing is as good as head alone."""
     base_repeats: Sequence[Repeat] = ()
     champion: Champion | None = None
+    champion_lost: str = ""
+    """Why it cannot be told what is in production; mostly empty."""
     surroundings: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {})
     """What the `run.yaml` of the base and of head say, packages too."""
     siblings: Sequence[Run] = ()
@@ -139,7 +141,7 @@ class View:
     champion: Champion | None
     """What is in production, where that is neither side's run."""
     in_production: str
-    """Which side is in production already, in words; mostly empty."""
+    """Which side is in production already, or why that cannot be told, in words; mostly empty."""
     params: tuple[Change, ...]
     data: tuple[Change, ...]
     environment: tuple[Change, ...]
@@ -223,6 +225,8 @@ def _sides(about: Compared) -> tuple[Sequence[Repeat], Sequence[Repeat]]:
 
 def _production(about: Compared) -> tuple[Champion | None, str]:
     champion = about.champion
+    if about.champion_lost:
+        return None, f"What is in production cannot be told: {about.champion_lost}"
     if champion and champion.run == about.head.id:
         return None, f"This run is {champion.name}, which is in production."
     if champion and about.base and champion.run == about.base.id:

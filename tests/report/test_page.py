@@ -2,7 +2,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from mlgit.errors import ConfigError
 from mlgit.report import page
+from mlgit.report.templates import Own
 
 PNG = b"\x89PNG\r\n\x1a\nrest"
 
@@ -112,3 +114,23 @@ def test_a_page_escapes_all_that_is_not_markdown():
     assert "javascript:" not in text
     assert "<em>hi</em>" in text
     assert "default-src 'none'" in text
+
+
+def test_a_projects_page_takes_the_place_of_ours_and_loads_and_runs_no_more_than_that():
+    extended = '{% extends "mlgit/page.html.j2" %}{% block style %}{{ super() }}b { color: red }{% endblock %}'
+    evil = "<title>{{ page.title }}</title><script>alert(1)</script>{{ page.posts[0].body | markdown }}"
+    shown = page.Page(title="<b>x</b>", posts=(page.Post(author="", did="", when="", body="*hi* <script>2</script>"),))
+
+    ours = page.render(shown, no_picture)
+    theirs = page.render(shown, no_picture, Own(texts={"page.html.j2": extended}))
+    bare = page.render(shown, no_picture, Own(texts={"page.html.j2": evil}))
+
+    assert theirs.replace("b { color: red }", "") == ours
+    assert [text.index("Content-Security-Policy") < text.index("<title>") for text in (ours, theirs, bare)] == [
+        True
+    ] * 3
+    assert "<title>&lt;b&gt;x" in bare
+    assert "<em>hi</em>" in bare
+    assert bare.count("<script>") == 1
+    with pytest.raises(ConfigError, match=r"templates/report/page\.html\.j2:1: .*unsafe"):
+        page.render(shown, no_picture, Own(texts={"page.html.j2": "{{ page.__class__.__mro__ }}"}))

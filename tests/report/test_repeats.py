@@ -5,7 +5,7 @@ import pytest
 
 from mlgit.core.run import Run
 from mlgit.git.repo import Repo
-from mlgit.report import champion, publish, repeats
+from mlgit.report import champion, publish, render, repeats, view
 from mlgit.report.view import Compared
 from mlgit.store import place
 from mlgit.store.place import Place
@@ -81,3 +81,18 @@ def test_the_champion_is_what_main_has_in_production_of_this_project(here: Place
 
     assert found
     assert (found.name, found.run, found.metrics) == ("digits@v1.0.0", run.id, {"accuracy": 0.9})
+
+
+def test_a_registry_that_cannot_be_read_is_told_in_the_report(here: Place, train: Train) -> None:
+    run = train("baseline", {"accuracy": [0.9]})
+    Path("registry/digits").mkdir(parents=True)
+    Path("registry/digits/production.yaml").write_text("version: [v1.0.0\n")
+    here.repo.git("add", "-A")
+    here.repo.git("commit", "-q", "-m", "Break the registry")
+
+    found = publish.between(here, base=None, head=run.id)
+
+    assert isinstance(found, Compared)
+    text = render.render(view.build(found))
+    assert "accuracy" in text
+    assert "What is in production cannot be told: registry/digits/production.yaml:" in text

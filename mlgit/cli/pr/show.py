@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlgit.forge.base import Forge, PullRequest
     from mlgit.report.changed import File
     from mlgit.report.page import Page
+    from mlgit.report.templates import Own
     from mlgit.store.place import Place
 
 
@@ -37,13 +38,13 @@ def command(number: int, html: Path | None, as_json: bool) -> None:
       mlgit pr show 1 > pr.md
       mlgit pr show 1 --html pr.html
     """
-    from mlgit.report import conversation
+    from mlgit.report import conversation, templates
 
     place = wiring.place()
     forge = wiring.forge(place)
     files = _files(place, forge.get(number))
     if html:
-        _write_page(html, forge, conversation.read(forge, number, files=files))
+        _write_page(html, forge, conversation.read(forge, number, files=files), templates.at_hand(place))
         output.note(f"{html}: written, pictures included.")
     elif as_json:
         pull = forge.get(number)
@@ -65,10 +66,10 @@ def _files(place: Place, pull: PullRequest) -> list[File]:
     return changed.files(place.repo, sides.base, sides.head)
 
 
-def _write_page(path: Path, forge: Forge, shown: Page) -> None:
+def _write_page(path: Path, forge: Forge, shown: Page, own: Own) -> None:
     from mlgit.report import page
 
     try:
-        path.write_text(page.render(shown, forge.picture), encoding="utf-8")
+        path.write_text(page.render(shown, forge.picture, own), encoding="utf-8")
     except OSError as exc:
         raise MlgitError(f"{path} cannot be written.", why=exc.strerror or str(exc)) from None

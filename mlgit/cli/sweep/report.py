@@ -86,5 +86,5 @@ def _files(found: Findings, own: Own, file: Path) -> dict[Path, bytes]:
         links = {name: each.png for name, each in pictures.items()}
         body = text.partition("\n")[2]  # its heading is the page's
         shown = page.Page(title=reports.headline(found), posts=[page.Post(author="", did="", when="", body=body)])
-        return {file: page.render(shown, links.get).encode()}
+        return {file: page.render(shown, links.get, own).encode()}
     return {file: text.encode(), **{file.with_name(name): each.png for name, each in pictures.items()}}
