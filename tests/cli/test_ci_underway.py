@@ -63,7 +63,10 @@ class Trained:
         run = self.begin(conclusion="failure")
         for number in (0, 1):
             self.actions.job(run, f"trial {number}", log=f"Trial {number + 1}: finished\n")
-        log = "##[group]Run pip install\n##[endgroup]\n\x1b[31mbang\x1b[0m ::set-output name=x::y\n::add-mask::x\n"
+        log = (
+            "##[group]Run pip install\n##[endgroup]\n\x1b[31mbang\x1b[0m ::set-output name=x::y\n"
+            "::add-mask::x\n\t##[add-path]/x\n"
+        )
         self.actions.job(run, "trial 2", "failure", steps={"Set up": "success", "Train": "failure"}, log=log)
         self.actions.job(run, "collect", "failure", steps={"Collect": "failure", "Report": "success"}, log="said\n")
         return run
@@ -217,7 +220,9 @@ def test_logs_are_of_what_was_meant_and_harmless(trained: Trained, mlgit: Script
     for words in (("--trial", "9"), ("--job", "deploy"), ("--trial", "1", "--failed")):
         assert mlgit("ci", "logs", *words, check=False).returncode in (1, 2)
     monkeypatch.setenv("GITHUB_ACTIONS", "true")  # where a runner reads what we print
-    assert "\n: :add-mask::x\n" in mlgit("ci", "logs", "--trial", "3").stdout
+    in_a_job = mlgit("ci", "logs", "--trial", "3").stdout + mlgit("ci", "logs", "--trial", "3", "--json").stdout
+    assert "\n: :add-mask::x\n\t## [add-path]/x\n" in in_a_job
+    assert "##[" not in in_a_job
 
 
 def test_of_a_job_with_several_trials_one_is_cut_out(trained: Trained, mlgit: Script):
