@@ -77,6 +77,10 @@ class Actions:
     def answer(self, method: str, parts: list[str], query: dict[str, str]) -> tuple[int, Any] | None:
         """The status, and what is told, to one request; where it is, with 302; None where there is no such thing."""
         match (method, *parts):
+            case "GET", "actions", "runs":
+                some = [run for run in reversed(self.runs.values()) if run["head_sha"] == query["head_sha"]]
+                return 200, _page("ReposOwnerRepoActionsRunsGetResponse200", "workflow_runs",
+                                  [made("WorkflowRun", **run) for run in some], query)  # fmt: skip
             case "GET", "actions", "workflows", name, "runs" if name in self.workflows:
                 asked = {"branch": "head_branch", "head_sha": "head_sha", "event": "event"}
                 some = [

@@ -13,8 +13,10 @@ from mlgit.core import figures
 from mlgit.core.job import JobState
 from mlgit.forge.github.workflow_runs import Job, Span, WorkflowRun
 
-PLAN, COLLECT, REPORT = "plan", "collect", "report"
-"""The jobs of the workflow, and the step of its last one, in small letters."""
+PLAN, COLLECT = "plan", "collect"
+"""The job that begins a workflow; the step, in small letters, of the one that ends it."""
+AFTER = ("report", "promote")
+"""What may be the next step there."""
 TRIALS = "trials"
 _TRIAL, _UNPLANNED = re.compile(r"trial (\d+)"), re.compile(r"trial( \$\{\{.*)?")
 """A job of the matrix; what GitHub calls the matrix as long as, or where, there is none."""
@@ -146,7 +148,7 @@ class Underway:
     @property
     def is_collected(self) -> bool:
         """Whether the runs of its trials have been pushed."""
-        steps = [step for job in self.jobs if job.name == COLLECT for step in job.steps if step.name.lower() == COLLECT]
+        steps = [step for job in self.jobs for step in job.steps if step.name.lower() == COLLECT]
         return any(step.state is JobState.SUCCEEDED for step in steps)
 
     @property
@@ -159,17 +161,13 @@ class Underway:
         return list(self._stages())
 
     def _stages(self) -> Iterator[Stage]:
-        has_told = not self.lots
-        for job in self.jobs:
-            if job.name == COLLECT:
-                if not has_told:
-                    yield self._trials()
-                    has_told = True
-                yield from _collect(job)
-            elif not _TRIAL.fullmatch(job.name) and not _UNPLANNED.fullmatch(job.name):
-                yield Stage(name=job.name, span=job, said=_said(job), runner=job.runner)
-        if not has_told:
+        others = [job for job in self.jobs if not _TRIAL.fullmatch(job.name) and not _UNPLANNED.fullmatch(job.name)]
+        yield from (_stage(job) for job in others if job.name == PLAN)
+        if self.lots:
             yield self._trials()
+        for job in others:
+            if job.name != PLAN:
+                yield from _last(job)
 
     def _trials(self) -> Stage:
         counts = Counter[JobState]()
@@ -191,14 +189,21 @@ class Underway:
         return Stage(name=TRIALS, span=span, said=", ".join([f"{well:,} of {of} succeeded", *others]))
 
 
-def _collect(job: Job) -> Iterator[Stage]:
-    """Of the last job two stages: a report follows on what was collected."""
+def _stage(job: Job) -> Stage:
+    return Stage(name=job.name, span=job, said=_said(job), runner=job.runner)
+
+
+def _last(job: Job) -> Iterator[Stage]:
+    """Of the job that collects a stage for each thing that it does; of any other, itself."""
     steps = {step.name.lower(): step for step in job.steps}
-    own = steps.get(COLLECT)
-    said = _said(own if own and own.state.ended else job)  # the job waits, is set up, or is at it
-    yield Stage(name=COLLECT, span=job, said=said, runner=job.runner)
-    if step := steps.get(REPORT):
-        yield Stage(name=REPORT, span=step, said=_said(step), runner=job.runner)
+    if COLLECT not in steps:
+        yield _stage(job)
+        return
+    own = steps[COLLECT]  # until it has ended the job waits, is set up, or is at it
+    yield Stage(name=COLLECT, span=job, said=_said(own if own.state.ended else job), runner=job.runner)
+    for name in AFTER:
+        if name in steps:
+            yield Stage(name=name, span=steps[name], said=_said(steps[name]), runner=job.runner)
 
 
 def _said(span: Span) -> str:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from mlgit.store.place import Place
 
 LATEST = "latest"
-_FILE = WORKFLOWS["experiment"].path.rpartition("/")[2]
+_FILE, _RETRAIN = (WORKFLOWS[name].path.rpartition("/")[2] for name in ("experiment", "retrain"))
+_TRAINING = (_FILE, _RETRAIN)
+"""The workflows that have a plan and trials."""
 PLANNED = ("mlgit-plan", "plan.json")
 """The artifact in which the plan is handed on, and its file."""
 _PAGE = re.compile(r"https?://[^\s]+/actions/runs/(\d+)(?:/.*)?")
@@ -72,9 +74,15 @@ class Ci:
         raise NotFoundError(what, fix=fix)
 
     def of_commit(self, commit: str) -> list[WorkflowRun]:
-        """The runs that are about *commit*, newest first: those that its push began, and dispatches."""
-        pushed = self._page(head_sha=commit)
-        dispatched = self._page(event="workflow_dispatch")
+        """The runs that train *commit*, newest first: what began with it as the head, and dispatches about it."""
+        begun = self.actions.of_commit(commit, workflow_runs.run)
+        pushed = [one for one in begun if one.workflow in _TRAINING and not one.is_skipped]
+        try:
+            dispatched = self._dispatched()
+        except NotFoundError:  # it has only other workflows of ours
+            if not pushed:
+                raise
+            dispatched = []
         found = {one.id: one for one in (*pushed, *dispatched) if commit_of(one) == commit}
         return sorted(found.values(), key=lambda one: (-one.created, -one.id))
 
@@ -100,8 +108,8 @@ class Ci:
                 raise NotFoundError(f"GitHub has no run {run.id} any more.")
             run = known
         jobs = tuple(self.actions.jobs(run.id, workflow_runs.job))
-        has_plan = run.workflow == _FILE and any(job.name == PLAN and job.state is JobState.SUCCEEDED for job in jobs)
-        return Underway(run=run, jobs=jobs, plan=self._plan(run) if has_plan else None)
+        has_plan = any(job.name == PLAN and job.state is JobState.SUCCEEDED for job in jobs)
+        return Underway(run=run, jobs=jobs, plan=self._plan(run) if has_plan and run.workflow in _TRAINING else None)
 
     def made(self, underway: Underway) -> dict[str, Run]:
         """The runs of its trials that are here by now, by their ids."""
@@ -188,9 +196,9 @@ class Ci:
             return None
         return self._plans[run.id, run.attempt]
 
-    def _page(self, **asked: Any) -> list[WorkflowRun]:
+    def _dispatched(self) -> list[WorkflowRun]:
         with _named(_FILE, self.actions.repository):
-            found = self.actions.late(_FILE, workflow_runs.run, **asked)
+            found = self.actions.late(_FILE, workflow_runs.run, event="workflow_dispatch")
         return [one for one in found if not one.is_skipped]
 
     def _runs(self, workflow: str, **asked: Any) -> Iterator[WorkflowRun]:

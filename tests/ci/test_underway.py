@@ -35,15 +35,17 @@ def job(name: str, state: JobState, **more: Any) -> Job:
     return Job(id=sum(name.encode()), name=name, state=state, **more)
 
 
-def test_the_workflow_is_called_as_it_is_followed():
-    files = workflows.rendered(["experiment"], Options())
-    told = yaml.safe_load(files[WORKFLOWS["experiment"].path].body)
+@pytest.mark.parametrize(("workflow", "after"), [("experiment", "report"), ("retrain", "promote")])
+def test_a_workflow_is_called_as_it_is_followed(workflow: str, after: str):
+    files = workflows.rendered([workflow], Options())
+    told = yaml.safe_load(files[WORKFLOWS[workflow].path].body)
     planning = yaml.safe_load(files[".github/actions/mlgit-plan/action.yml"].body)["runs"]["steps"]
 
     names = [one["name"] for one in told["jobs"].values()]
-    steps = [step["name"].lower() for step in told["jobs"]["collect"]["steps"]]
-    assert names == [underway.PLAN, "trial ${{ matrix.job }}", underway.COLLECT]
-    assert steps.index(underway.COLLECT) < steps.index(underway.REPORT)
+    steps = [step["name"].lower() for step in list(told["jobs"].values())[-1]["steps"]]
+    assert names[:-1] == [underway.PLAN, "trial ${{ matrix.job }}"]
+    assert steps[-2:] == [underway.COLLECT, after]
+    assert after in underway.AFTER
     artifact, file = PLANNED
     (handed,) = [step["with"] for step in planning if "upload-artifact" in step.get("uses", "")]
     assert handed["name"] == artifact
@@ -88,7 +90,8 @@ def test_without_a_plan_jobs_are_counted_and_none_is_invented():
 @pytest.mark.parametrize("name", ["trial", "trial ${{ matrix.job }}"])
 def test_a_matrix_that_is_none_is_no_stage(name: str):
     skipped = job(name, JobState.CANCELLED, is_skipped=True)
-    found = Underway(run=RUN, jobs=(job("plan", JobState.SUCCEEDED), skipped, replace(skipped, name="collect")))
+    collect = replace(skipped, name="collect")
+    found = Underway(run=RUN, jobs=(collect, skipped, job("plan", JobState.SUCCEEDED)))
 
     assert [(one.name, one.said) for one in found.stages()] == [("plan", "succeeded"), ("collect", "skipped")]
     assert [one.name for one in found.in_turn] == ["plan"]

@@ -120,6 +120,18 @@ def test_a_report_is_a_stage_of_its_own_and_a_failure_says_what_helps(trained: T
     assert f"why: mlgit ci logs {run} --failed; once more: mlgit ci retry {run}" in done.stderr
 
 
+def test_what_is_trained_anew_has_its_plan_and_a_proposal_too(trained: Trained, mlgit: Script):
+    trained.actions.workflows.clear()  # of which mlgit-experiment is one
+    run = trained.begin(workflow="mlgit-retrain.yml", event="schedule", conclusion="success")
+    trained.actions.job(run, "trial 0")
+    trained.actions.job(run, "promote", steps={"Set up": "success", "Collect": "success", "Promote": "success"})
+
+    told = json.loads(mlgit("ci", "status", "--json").stdout)
+
+    assert [one["stage"] for one in told["stages"]] == ["plan", "trials", "collect", "promote"]
+    assert (told["workflow"], told["plan"]["trials"]) == ("mlgit-retrain.yml", 3)
+
+
 def test_what_a_word_names_is_found(trained: Trained):
     trained.actions.begin(trained.commit, conclusion="skipped")
     old = trained.begin(conclusion="success")

@@ -44,6 +44,7 @@ WORDS: dict[str, Sequence[str]] = {
     "ci init": (),
     "ci logs": (),
     "ci ls": (),
+    "ci promote": ("--plan", "../plan.json"),
     "ci report": (),
     "ci retry": (),
     "ci status": (),

@@ -37,6 +37,10 @@ class Actions:
     def _at(self) -> str:
         return f"repos/{self.repository}/actions"
 
+    def of_commit(self, commit: str, into: Callable[[Any], T]) -> list[T]:
+        """The runs of any workflow that began with *commit* as the head, the latest first."""
+        return list(self.rest.pages(f"{self._at}/runs", "workflow_runs", into, head_sha=commit))
+
     def runs(self, workflow: str, into: Callable[[Any], T], **asked: Any) -> Iterator[T]:
         """All runs of *workflow* (a file's name) that fit what is *asked*, latest first, read by *into*."""
         yield from self.rest.pages(self._of(workflow), "workflow_runs", into, **asked)
