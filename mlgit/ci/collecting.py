@@ -65,6 +65,11 @@ class Collected:
         return [one.trial for one in self.outcomes if one.state in unended]
 
     @property
+    def was_stopped(self) -> bool:
+        """Whether time, or the end of a runner, has stopped a trial that may go on as it is."""
+        return any(one.state in (MISSING, State.PREEMPTED.value) for one in self.outcomes)
+
+    @property
     def is_whole(self) -> bool:
         """Whether everything was handed over, sound, and is where it belongs."""
         is_there = all(one.state not in (MISSING, TAMPERED) for one in self.outcomes)

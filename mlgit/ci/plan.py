@@ -40,6 +40,8 @@ class Trial:
     """The words after `mlgit run`: options, `--`, the program's words. See `words`."""
     json: str = ""
     """The text of the file that `${args_json_file}` among the words stands for; empty where it is not there."""
+    begun: str = ""
+    """The commit that its run was at when this was planned; empty where there was none."""
 
     def words(self, *, json_file: str, env: Mapping[str, str]) -> tuple[str, ...]:
         """The command, with what only the machine that runs it can say. Raises `UsageError` for a variable it lacks."""
@@ -74,10 +76,16 @@ class Plan:
     """Its text."""
     seed: int = 0
     part: int = 1
-    """Which go this is: a matrix holds so many jobs, and some searches need what came of the trials before."""
+    """Which one this is: a matrix holds so many jobs, and some searches need what came of the trials before."""
+    go: int = 1
+    """How often this part has been begun: what its time, or the end of its runner, has stopped goes on another time."""
+    goes: int = 1
+    """How often it may be."""
     trials: tuple[Trial, ...] = ()
     jobs: tuple[Job, ...] = ()
     """Each known by its place, from 0."""
+    done: tuple[int, ...] = ()
+    """Trials of this part whose runs have come to their end before: they are not among `trials`."""
     later: tuple[int, ...] = ()
     """The trials that a further part does."""
     goes_on: bool = False
@@ -103,6 +111,16 @@ class Plan:
     def limit(self, job: Job) -> int:
         """How many minutes *job* may take."""
         return max(1, min(math.ceil(len(job.trials) * self.minutes) + SETUP_MINUTES, math.floor(self.job_minutes)))
+
+
+def follows(plan: Plan, stopped: bool) -> tuple[int, int]:
+    """(part, go) of what is to be dispatched after *plan*, some of whose trials were *stopped* or not; (0, 0): nothing.
+
+    Each pair is above the last one, and neither number grows beyond what the plan allows: so it ends.
+    """
+    if stopped and plan.go < plan.goes:
+        return plan.part, plan.go + 1
+    return (plan.part + 1, 1) if plan.goes_on else (0, 0)
 
 
 def outputs(plan: Plan) -> dict[str, str]:
@@ -160,16 +178,25 @@ def read(text: str | bytes, *, source: str) -> Plan:
         jobs = tuple(
             Job(runs_on=_runner(one["runs_on"]), trials=tuple(map(int, one["trials"]))) for one in data.pop("jobs")
         )
-        later = tuple(map(int, data["later"]))
+        later, done = (tuple(map(int, data[name])) for name in ("later", "done"))
         _words(
-            [data["commit"], data["project"], data["folder"], *(text for one in trials for text in (one.id, one.name))]
+            [
+                data["commit"],
+                data["project"],
+                data["folder"],
+                *(text for one in trials for text in (one.id, one.name, one.begun)),
+            ]
         )
         _words([data.get(name) or "" for name in ("sweep", "sweep_name", "path", "what")])
         if not all(type(one.number) is int and isinstance(one.params, dict) for one in trials):
             raise TypeError("a trial's number or params are none")
-        if type(data.get("part", 1)) is not int or type(data.get("goes_on", False)) is not bool:
+        if any(type(data.get(name, 1)) is not int for name in ("part", "go", "goes")):
             raise TypeError("which part it is")
-        return Plan(**{**data, "trials": trials, "jobs": jobs, "later": later, "notes": _words(data["notes"])})
+        if type(data.get("goes_on", False)) is not bool:
+            raise TypeError("whether it goes on")
+        return Plan(
+            **{**data, "trials": trials, "jobs": jobs, "later": later, "done": done, "notes": _words(data["notes"])}
+        )
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
         raise UsageError(f"{source} is no plan of this mlgit: {exc}.", fix="mlgit ci plan -o FILE") from None
 

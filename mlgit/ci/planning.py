@@ -18,13 +18,19 @@ from mlgit.ci.request import Request
 from mlgit.ci.settings import CiOptions
 from mlgit.core import escape, figures
 from mlgit.core.asking import RUN
+from mlgit.core.run import Run, State
 from mlgit.documents import reader
 from mlgit.errors import ConfigError, UsageError
 from mlgit.settings import Settings
 from mlgit.tracking import files, names
 from mlgit.tracking.options import RunOptions
 
-"""Of one matrix, on GitHub."""
+Begun = Callable[[Sequence[Trial]], Mapping[int, Run]]
+"""Number → the run, of those of some trials that were begun before."""
+OVER = frozenset((State.FINISHED, State.PRUNED))
+"""Ends after which a trial is not begun again."""
+_OVER_UNASKED = OVER | {State.FAILED, State.CRASHED}
+"""The same, where no person has asked for it: it would end so again."""
 _ID = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -58,15 +64,19 @@ def known_as(*parts: object) -> str:
 
 def plan(
     code: Code, settings: Settings, request: Request, search: Callable[[str, CiOptions], Searched], *, most_jobs: int,
-    part: int = 1,
+    part: int = 1, go: int = 1, begun: Begun = lambda _: {},
 ) -> Plan:  # fmt: skip
-    """What CI does about *request* of *code*, whose mlgit.yaml has said *settings*, in its *part*, from 1.
+    """What CI does about *request* of *code*, whose mlgit.yaml has said *settings*, in the *go* of its *part*, from 1.
 
     *most_jobs*: those that a matrix of its holds. *search* knows a round of the sweep in a file. Raises `UsageError`.
     """
     options = own.read(settings)
+    if go > options.goes:
+        what = f"Trials are begun {figures.count(options.goes, 'time')} at most, and this is go {go}."
+        raise UsageError(what, why=f"So `ci.goes` says in the mlgit.yaml of {code.title}.", fix="a larger number there")
     empty = Plan(
-        commit=code.commit, project=settings.project, folder=code.folder or ".", part=part, at_once=options.at_once,
+        commit=code.commit, project=settings.project, folder=code.folder or ".", part=part, go=go,
+        goes=options.goes, at_once=options.at_once,
         minutes=options.minutes, job_minutes=options.job_minutes, what=f"{code.title} asks CI for nothing",
     )  # fmt: skip
     if not request:
@@ -77,20 +87,22 @@ def plan(
     runner = _runner(code, settings, options)
     if request.sweep is None:
         notes = _checked_bytes(code, runs_stages=not options.words)
-        return _shared(replace(empty, trials=_runs(code, options, request), notes=notes), options, runner, most_jobs)
+        whole = replace(empty, trials=_runs(code, options, request), notes=notes)
+        return _shared(whole, options, runner, begun, most_jobs)
     found = search(request.sweep, options)
     notes = _checked_bytes(code, runs_stages=found.runs_stages)
-    begun = replace(
+    whole = replace(
         empty, sweep=found.id, sweep_name=found.name, path=found.path, file=found.file, seed=found.seed,
         trials=found.trials, goes_on=found.goes_on, notes=(*found.notes, *notes),
     )  # fmt: skip
-    return _shared(begun, options, runner, most_jobs, found)
+    return _shared(whole, options, runner, begun, most_jobs, found)
 
 
 def _shared(
-    whole: Plan, options: CiOptions, runner: Callable[[Trial], Runner], most_jobs: int, search: Searched | None = None
+    whole: Plan, options: CiOptions, runner: Callable[[Trial], Runner], begun: Begun, most_jobs: int,
+    search: Searched | None = None,
 ) -> Plan:  # fmt: skip
-    """*whole* with jobs: those of its part, where one matrix cannot hold all."""
+    """*whole* with jobs: those of its part, where one matrix cannot hold all, but for trials that are over."""
     runners = {trial.number: runner(trial) for trial in whole.trials}
     left, parts = runners, 1 if search and search.learns else whole.part
     for _ in range(parts):
@@ -100,14 +112,26 @@ def _shared(
         what = f"A round of {len(runners):,} trials is more than {most_jobs} jobs hold."
         raise UsageError(what, fix="a smaller ci.at_once in mlgit.yaml")
     now = {number for job in found.jobs for number in job.trials}
+    trials = [trial for trial in whole.trials if trial.number in now]
+    known, over = begun(trials), OVER if whole.go == 1 else _OVER_UNASKED
+    done = tuple(trial.number for trial in trials if trial.number in known and known[trial.number].state in over)
+    left = {number: runners[number] for number in now.difference(done)}
     made = replace(
-        whole, jobs=found.jobs, later=found.later, goes_on=whole.goes_on or bool(found.later),
-        trials=tuple(trial for trial in whole.trials if trial.number in now),
+        whole, later=found.later, goes_on=whole.goes_on or bool(found.later), done=done,
+        jobs=spread(left, most_jobs=most_jobs, most_trials=options.most_trials).jobs if done else found.jobs,
+        trials=tuple(
+            replace(trial, begun=known[trial.number].commit) if trial.number in known else trial
+            for trial in trials
+            if trial.number not in done
+        ),
     )  # fmt: skip
     return replace(made, what=_said(made, search))
 
 
 def _said(plan: Plan, search: Searched | None) -> str:
+    before = f", {figures.count(len(plan.done), 'run')} made before" if plan.done else ""
+    if not plan.jobs and plan.done:
+        return f"nothing is left to do{before}"
     if not plan.jobs:
         return f"nothing is left to do{f': {search.ended}' if search and search.ended else ''}"
     many = figures.count(len(plan.trials), "trial" if search else "run")
@@ -120,7 +144,8 @@ def _said(plan: Plan, search: Searched | None) -> str:
     time = f"{most} minutes a job"
     if plan.at_once and plan.at_once < count:
         time = f"{plan.at_once} at once, {time}, {figures.duration(60 * most * -(-count // plan.at_once))} in all"
-    return f"{who}{many} in {figures.count(count, 'job')} on {where}: {time} at most"
+    again = f"go {plan.go} of {plan.goes}, " if plan.go > 1 else ""
+    return f"{who}{again}{many} in {figures.count(count, 'job')} on {where}: {time} at most{before}"
 
 
 def _runs(code: Code, options: CiOptions, request: Request) -> tuple[Trial, ...]:

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlgit.ci.matrix import Runner
+from mlgit.ci.plan import SETUP_MINUTES
 from mlgit.settings import Settings
 
 _HOSTED = ("ubuntu-latest",)
+MOST_GOES = 100
+"""Of one trial: at six hours each they are 25 days."""
 _FEW = 8
 """Trials of one job, where nobody says how many: what dies loses no more."""
 
@@ -60,6 +63,10 @@ class CiOptions:
     )
     at_once: int | None = field(default=None, metadata={"help": "jobs of one matrix that may run side by side"})
     minutes: float = field(default=60, metadata={"help": "how long one trial may take"})
+    goes: int = field(
+        default=1,
+        metadata={"help": "how often a trial may be begun that its time, or the end of its runner, stops: 100 at most"},
+    )
     trials_a_job: int | None = field(
         default=None,
         metadata={"help": "trials that one job does at the most, one after the other; as many as its time takes, to 8"},
@@ -110,10 +117,17 @@ def _problem(options: CiOptions) -> tuple[tuple[str, ...], str] | None:
             return (name,), f"expected a number above 0, found {value:g}"
     if not 0 <= options.progress_seconds < math.inf:
         return ("progress_seconds",), f"expected a number from 0 on, found {options.progress_seconds:g}"
+    if not 1 <= options.goes <= MOST_GOES:
+        return ("goes",), f"expected a number from 1 to {MOST_GOES}, found {options.goes}"
     if options.minutes > options.job_minutes:
         return ("minutes",), (
             f"a trial of {options.minutes:g} minutes does not end within the {options.job_minutes:g} of a job; "
-            "shorten it, let it go on from a checkpoint, or say job_minutes of runners that take longer"
+            "shorten it, let it go on from a checkpoint (goes), or say job_minutes of runners that take longer"
+        )
+    if options.goes > 1 and options.minutes + SETUP_MINUTES > options.job_minutes:
+        return ("minutes",), (
+            f"a trial that is to go on (goes) has to hand over what it did before its job ends; "
+            f"{options.job_minutes - SETUP_MINUTES:g} of {options.job_minutes:g} minutes leave room for that"
         )
     if options.trials_a_job and options.trials_a_job * options.minutes > options.job_minutes:
         return ("trials_a_job",), (

@@ -13,26 +13,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlgit import whole
-from mlgit.ci import bundles, contents, planning
-from mlgit.ci.bundles import Said, Sound
+from mlgit.ci import begun, bundles, contents, planning
+from mlgit.ci.bundles import Handed, Said, Sound
 from mlgit.ci.code import Code
 from mlgit.ci.plan import Plan, Trial
-from mlgit.core import refs
-from mlgit.core.run import Run, State
-from mlgit.errors import GitError, MlgitError, UsageError
+from mlgit.ci.planning import OVER
+from mlgit.core.run import Run
+from mlgit.errors import MlgitError, UsageError
 from mlgit.git import bundle
-from mlgit.git.remote import Remote
 from mlgit.git.repo import Move, Repo
-from mlgit.store import recover, runs
+from mlgit.store import recover
 
 NO_RUN = "no run"
-DONE = (State.FINISHED.value, State.PRUNED.value)
-"""Ends after which a trial is not begun again."""
+DONE = frozenset(state.value for state in OVER)
 _SPECIAL = re.compile(r"[\\*?\[\] ]")
 """What gitignore(5) takes for more than a letter."""
 _GRACE = 60.0
@@ -49,6 +47,8 @@ class Work:
     """Where it hands over."""
     tell: Callable[[str], None]
     """Hears what people should know."""
+    before: Path | None = None
+    """Where the bundles of runs lie that were begun before the plan was made."""
     aside: tuple[Path, ...] = ()
     """Other files that are no code of its trials, wherever they lie."""
     begins: Callable[[Trial], None] = lambda _: None
@@ -104,15 +104,17 @@ def do(work: Work, job: int, signals: Signals) -> list[Said]:
         what = f"This clone is at {(here or 'no commit')[:10]}, and the plan is for {work.plan.commit[:10]}."
         raise UsageError(what, fix=f"git checkout --detach {work.plan.commit[:10]}")
     work.folder.mkdir(parents=True, exist_ok=True)
-    _leave_out(work.repo, (work.folder, *work.aside))
-    _pick_up(work, wanted)
-    if any(not (run := _there(work, trial)) or run.state.value not in DONE for trial in wanted):
+    handed_on = list(_before(work, wanted))
+    _leave_out(work.repo, (work.folder, *work.aside, *(one.path for one in handed_on)))
+    _pick_up(work, wanted, handed_on)
+    known = (begun.there(work.repo, work.plan.project, trial) for trial in wanted)
+    if any(run is None or run.state.value not in DONE for run in known):
         _bring_data(work)
     told = []
     for trial in wanted:
         if signals.came:
             break
-        before = _there(work, trial)
+        before = begun.there(work.repo, work.plan.project, trial)
         if before and before.state.value in DONE:
             work.tell(f"trial {trial.number}: {before.name} has {before.state.value} before")
             told.append(_hand_over(work, trial, before, exit_code=0, seconds=before.duration or 0.0))
@@ -163,25 +165,44 @@ def _leave_out(repo: Repo, paths: Iterable[Path]) -> None:
             scratch.write_text(begin + "".join(f"{line}\n" for line in new), errors="surrogateescape")
 
 
-def _pick_up(work: Work, wanted: tuple[Trial, ...]) -> None:
-    """Have the runs of trials that this job, or another for the same commit, has begun before."""
-    here = [one for kind, one in bundles.handed([work.folder]) if kind == "bundle"]
-    numbers = {trial.number for trial in wanted}
-    here = [one for one in here if one.trial in numbers]
-    if here:
-        with tempfile.TemporaryDirectory(prefix="mlgit-") as scratch, bundle.quarantine(
-            work.repo, Path(scratch)
-        ) as quarantine:  # fmt: skip
-            sound, wrong = bundles.judged(quarantine, work.plan, here)
-            quarantine.bring([one.tip for one in sound], without=work.plan.commit)
-        for file, why in wrong.items():
-            work.tell(f"{file.path.name} is not taken up: {why}")
+def _before(work: Work, wanted: Sequence[Trial]) -> Iterator[Handed]:
+    """The bundles of what was begun before the plan was made. Raises `UsageError` where one is missing.
+
+    It would begin anew, to an end that could not be pushed.
+    """
+    for trial in wanted:
+        if trial.begun and work.repo.resolve(trial.begun) is None:
+            path = bundles.path_of(work.before or Path(), trial.number, "bundle")
+            if not path.is_file():
+                what = f"Trial {trial.number} goes on with a run that was begun before, and {path.name} is not there."
+                raise UsageError(what, fix="mlgit ci plan --after origin -o FILE, and take all that is beside FILE")
+            yield Handed(trial=trial.number, path=path)
+
+
+def _pick_up(work: Work, wanted: Sequence[Trial], before: Sequence[Handed]) -> None:
+    """Have the runs of trials that this job has begun before, or who did so *before* the plan was made."""
+    own = [one for kind, one in bundles.handed([work.folder]) if kind == "bundle"]
+    planned = {trial.number: trial for trial in wanted}
+    if not (here := [one for one in (*before, *own) if one.trial in planned]):
+        return
+    kept = []
+    with tempfile.TemporaryDirectory(prefix="mlgit-") as scratch, bundle.quarantine(
+        work.repo, Path(scratch)
+    ) as quarantine:  # fmt: skip
+        sound, wrong = bundles.judged(quarantine, work.plan, here)
         for one in sound:
-            _have(work.repo, one)
-        brought = contents.bring(work.repo, [one.run for one in sound], [work.folder])
-        for label, why in brought.wrong.items():
-            work.tell(f"{label} is not taken up: {why}")
-    _pick_up_from_origin(work, wanted)
+            if one.handed in before and one.tip != planned[one.handed.trial].begun:
+                wrong[one.handed] = "the plan knows its run by another commit"  # any job can write what lies there
+            else:
+                kept.append(one)
+        quarantine.bring([one.tip for one in kept], without=work.plan.commit)
+    for file, why in wrong.items():
+        work.tell(f"{file.path.name} is not taken up: {why}")
+    for one in kept:
+        _have(work.repo, one)
+    brought = contents.bring(work.repo, [one.run for one in kept], [work.folder])
+    for label, why in brought.wrong.items():
+        work.tell(f"{label} is not taken up: {why}")
 
 
 def _have(repo: Repo, one: Sound) -> None:
@@ -191,38 +212,10 @@ def _have(repo: Repo, one: Sound) -> None:
         repo.move([Move(one.ref, old, one.tip)], why=f"ci: {one.run.name}, handed over before")
 
 
-def _pick_up_from_origin(work: Work, wanted: tuple[Trial, ...]) -> None:
-    remote = Remote(repo=work.repo, name="origin")
-    if not remote.is_known:
-        return
-    try:
-        there = remote.refs(f"{refs.RUNS}{work.plan.project}/*")
-        ours = {ref: tip for ref, tip in there.items() if any(_is_of(work, ref, trial) for trial in wanted)}
-        remote.fetch(ours.values())
-        for ref, tip in ours.items():
-            old = work.repo.refs(ref).get(ref)
-            if old is None or (old != tip and work.repo.is_ancestor(old, tip)):
-                work.repo.move([Move(ref, old, tip)], why="ci: there before")
-    except GitError as exc:
-        work.tell(f"whether these trials have run before is not known: {exc.what}")
-
-
-def _is_of(work: Work, ref: str, trial: Trial) -> bool:
-    return refs.is_of(ref, work.plan.project, trial.id)
-
-
-def _there(work: Work, trial: Trial) -> Run | None:
-    """The run of *trial*, if it has a branch."""
-    for ref, tip in work.repo.refs(f"{refs.RUNS}{work.plan.project}/").items():
-        if _is_of(work, ref, trial) and (run := runs.read(work.repo, tip)) and run.id == trial.id:
-            return replace(run, ref=ref)
-    return None
-
-
 def _ended(work: Work, trial: Trial) -> Run | None:
     """The same, after its process has ended: one that was killed has a branch by then, too."""
     recover.recover_all(work.repo, work.tell)
-    return _there(work, trial)
+    return begun.there(work.repo, work.plan.project, trial)
 
 
 def _run(work: Work, trial: Trial, signals: Signals) -> int:

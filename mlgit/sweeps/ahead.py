@@ -65,14 +65,19 @@ def round_of(task: Task, number: int, *, size: int) -> Round:
     file, most = task.file, whole(task)
     if not learns(task):
         return Round(first=1, points=tuple(judging.following(file, [], most, task.sweep.seed)))
-    begins = initial(file.space) * max(1, len(file.seeds))
-    before = 0 if number == 1 else begins + (number - 2) * size
-    few = max(0, min(begins if number == 1 else size, most - before))
+    last, end = (before(task, one, size=size) for one in (number, number + 1))
+    few = max(0, min(end, most) - last)
     if number > 1 and (ended := _ended(task)):
-        return Round(first=before + 1, ended=ended)
+        return Round(first=last + 1, ended=ended)
     seen = plan.seen(task.earlier, file.metrics)
     points = tuple(judging.following(file, seen, few, task.sweep.seed))
-    return Round(first=before + 1, points=points, goes_on=bool(points) and before + few < most)
+    return Round(first=last + 1, points=points, goes_on=bool(points) and last + few < most)
+
+
+def before(task: Task, number: int, *, size: int) -> int:
+    """How many trials there are before the round *number* of a search that learns."""
+    begins = initial(task.file.space) * max(1, len(task.file.seeds))
+    return 0 if number == 1 else begins + (number - 2) * size
 
 
 def _ended(task: Task) -> str:

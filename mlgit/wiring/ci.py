@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlgit.ci import code, planning, request
+from mlgit.ci import begun, code, planning, request
 from mlgit.ci.code import Code
 from mlgit.ci.plan import Plan, Trial
 from mlgit.ci.request import Request
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mlgit.ci.planning import Searched
     from mlgit.ci.settings import CiOptions
     from mlgit.core.compare import Goal
+    from mlgit.core.run import Run
+    from mlgit.git.remote import Remote
     from mlgit.sweeps.record import Task
 
 
@@ -62,15 +64,23 @@ def wanted(place: Place, runs: Sequence[str], sweep: str | None, *, anew: str = 
     return Request(runs=given, sweep=inside, project=project, anew=anew)
 
 
-def plan(place: Place, held: Code, wanted: Request, *, part: int = 1) -> Plan:
-    """What CI does about *wanted* of *held*, as its mlgit.yaml says. Raises `UsageError`, `NotFoundError`."""
+def plan(
+    place: Place, held: Code, wanted: Request, *, part: int = 1, go: int = 1, remote: Remote | None = None
+) -> Plan:  # fmt: skip
+    """What CI does about *wanted* of *held*, as its mlgit.yaml says, but for what has been done on *remote*.
+
+    Raises `UsageError`, `NotFoundError`; `GitError` where *remote* does not answer.
+    """
     from mlgit.forge.github import rights
+
+    def known(trials: Sequence[Trial]) -> Mapping[int, Run]:
+        return begun.find(remote, settings.project, trials) if remote else {}
 
     settings = held.settings(place)
     there = replace(place, settings=settings)
     found = planning.plan(
-        held, settings, wanted, lambda path, options: _search(there, held, path, options, part), part=part,
-        most_jobs=rights.OFFERS.max_matrix,
+        held, settings, wanted, lambda path, options: _search(there, held, path, options, part), part=part, go=go,
+        most_jobs=rights.OFFERS.max_matrix, begun=known,
     )  # fmt: skip
     strays = code.strays(held) if held.commit and not wanted else ()
     return replace(found, notes=(*found.notes, *(f"{at.key} in line {at.line} {_STRAY}" for at in strays)))
@@ -94,10 +104,12 @@ def _search(place: Place, held: Code, path: str, options: CiOptions, part: int) 
     script = commands.script(task.sweep.command, task.file.program)
     if script and held.read(script) is None:
         raise NotFoundError(f"{path} runs {script}, which is not in {held.title}.", fix=f"git add {script}")
-    learns = ahead.learns(task)
+    learns, size = ahead.learns(task), options.at_once or initial(task.file.space)
     if learns and part > 1:
-        task = replace(task, earlier=tuple(record.trials(place.repo, task.sweep)[1]))
-    size = options.at_once or initial(task.file.space)
+        last = ahead.before(task, part, size=size)
+        asked = {_run_id(held, task, number) for number in range(last + 1, ahead.whole(task) + 1)}
+        known = record.trials(place.repo, task.sweep)[1]  # none of this round's own, or it would become another one
+        task = replace(task, earlier=tuple(one for one in known if not one.run or one.run.id not in asked))
     now = ahead.round_of(task, part, size=size)
     sweep = task.sweep
     return planning.Searched(
@@ -111,12 +123,16 @@ def _search(place: Place, held: Code, path: str, options: CiOptions, part: int) 
 def _trial(held: Code, task: Task, number: int, params: Mapping[str, Any]) -> Trial:
     from mlgit.sweeps import ahead, plan
 
-    run_id = planning.known_as(held.commit, held.folder, task.sweep.id, number)
+    run_id = _run_id(held, task, number)
     point = dict(params)
     return Trial(
         number=number, id=run_id, name=plan.trial_name(task.sweep, number), params=point,
         command=("--id", run_id, *ahead.words(task, number, point)), json=ahead.json(task, point),
     )  # fmt: skip
+
+
+def _run_id(held: Code, task: Task, number: int) -> str:
+    return planning.known_as(held.commit, held.folder, task.sweep.id, number)
 
 
 def goals(place: Place, plan: Plan) -> Mapping[str, Goal]:

@@ -95,8 +95,8 @@ def test_all_runs_and_their_sweep_are_pushed_at_once_over_http(place: Place, mlg
     assert [(one["run"], one["state"], one["metrics"]) for one in told["trials"]] == [
         (run_id, "finished", {"loss": 1}) for run_id in IDS.values()
     ]
-    assert told["next"] == {"runs": 3, "part": 0, "again": []}
-    assert said.read_text().splitlines()[:3] == ["runs=3", "part=0", "again=[]"]
+    assert told["next"] == {"runs": 3, "part": 0, "go": 0, "again": []}
+    assert said.read_text().splitlines()[:3] == ["runs=3", "part=0", "go=0"]
     assert "| 2 | rates-2 | finished | 1m 00s | loss 1 |" in summary.read_text()
     assert "has them already" in again.stdout
     kept = sweeps.find(place.here, "digits", "abcd2345")
@@ -155,7 +155,7 @@ def test_where_every_job_has_died_all_is_missing(place: Place, mlgit: Mlgit) -> 
     told = mlgit(*words, cwd=place.here.folder, check=False)
 
     assert told.returncode == 1
-    assert json.loads(told.stdout)["next"] == {"runs": 0, "part": 0, "again": [1, 2, 3]}
+    assert json.loads(told.stdout)["next"] == {"runs": 0, "part": 0, "go": 0, "again": [1, 2, 3]}
     assert "is not there: nothing was handed over in it" in told.stderr
 
 

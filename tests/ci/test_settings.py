@@ -56,6 +56,12 @@ def test_a_job_takes_as_many_trials_as_its_time_does() -> None:
     ("text", "problem"),
     [
         ("ci:\n  minutes: 0", "mlgit.yaml:2: ci.minutes: expected a number above 0, found 0."),
+        ("ci:\n  goes: 0", "mlgit.yaml:2: ci.goes: expected a number from 1 to 100, found 0."),
+        ("ci:\n  goes: 101", "mlgit.yaml:2: ci.goes: expected a number from 1 to 100, found 101."),
+        (
+            "ci:\n  goes: 2\n  minutes: 350",
+            "mlgit.yaml:3: ci.minutes: a trial that is to go on (goes) has to hand over what it did before its",
+        ),
         ("ci:\n  minutes: 400", "mlgit.yaml:2: ci.minutes: a trial of 400 minutes does not end within the 360"),
         (
             "ci:\n  minutes: 60\n  trials_a_job: 8",

@@ -149,19 +149,6 @@ def test_a_trial_that_was_stopped_goes_on_from_its_checkpoint_on_another_runner(
     assert runs.history(other.job, run)["loss"].values == [4, 3, 2, 1]
 
 
-def test_what_the_remote_has_finished_is_not_begun_again(place: Place, mlgit: Mlgit, tmp_path: Path) -> None:
-    place = planned(place, f"echo 1 >> {tmp_path}/marks")
-    mlgit(*words(place), cwd=place.job.folder)
-    place.job.git("push", "-q", "origin", "refs/heads/exp/*:refs/heads/exp/*")
-    before = handed(place)
-    other = replace(place, job=handing.clone(place.far, tmp_path / "other"), handed=tmp_path / "handed2")
-
-    mlgit(*words(other), cwd=other.job.folder)
-
-    assert (tmp_path / "marks").read_text() == "1\n"
-    assert handed(other) == before
-
-
 def test_a_runner_that_is_taken_away_hands_over_what_it_was_at(place: Place, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "ready")
     place = planned(place, "true", f"echo > {tmp_path}/ready; exec sleep 60", "echo never")

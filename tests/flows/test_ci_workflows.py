@@ -282,7 +282,8 @@ runs:
       shell: bash
       run: |
         mkdir -p "$TO"
-        if [ "$NAME" ]; then cp -r "$ARTIFACTS/$NAME/." "$TO"; else cp -r "$ARTIFACTS"/$PATTERN "$TO"; fi
+        if [ "$NAME" ]; then cp -r "$ARTIFACTS/$NAME/." "$TO"; exit; fi
+        for found in "$ARTIFACTS"/$PATTERN; do [ ! -e "$found" ] || cp -r "$found" "$TO"; done
 """,
 }
 NOTHING = "{name: nothing, description: '', runs: {using: composite, steps: [{shell: sh, run: 'true'}]}}"

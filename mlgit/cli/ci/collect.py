@@ -49,7 +49,7 @@ def command(
     not so is named, and all else is taken; the exit code is 1 then. Done again, it finds what is there already.
 
     With a sweep, its record is pushed too. The outputs are `runs`, `again` (the numbers of trials that have come to no
-    end of their own) and `part`, for a further `mlgit ci plan --part`; 0 where nothing follows.
+    end of their own), `part` and `go`, for a further `mlgit ci plan --part --go`; 0 where nothing follows.
 
     \b
     Examples:
@@ -98,10 +98,14 @@ def _value(value: object) -> str:
 
 
 def _next(plan: Plan, told: Collected) -> dict[str, Any]:
-    """What the workflow may dispatch: the next `part`, or 0; trials that have come to no end of their own, `again`."""
+    """What the workflow dispatches: a `part` and which `go` of it, or 0; `again`: trials that have not ended."""
+    from mlgit.ci.plan import follows
+
+    part, go = follows(plan, told.was_stopped)
     return {
         "runs": sum(one.run is not None for one in told.outcomes),
-        "part": plan.part + 1 if plan.goes_on else 0,
+        "part": part,
+        "go": go,
         "again": told.again,
     }
 

@@ -33,7 +33,11 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     help="Have runs of --run that are none that were made of COMMIT before; KEY tells this time from others.",
 )
 @click.option("--part", type=click.IntRange(1), default=1, metavar="N",
-              help="The N-th go, where one matrix does not hold all, or a search needs results.")  # fmt: skip
+              help="The N-th part, where one matrix does not hold all, or a search needs results.")  # fmt: skip
+@click.option("--go", type=click.IntRange(1), default=1, metavar="N",
+              help="Begin the part for the N-th time, for those alone that were stopped.")  # fmt: skip
+@click.option("--after", "remote_name", metavar="REMOTE",
+              help="Leave out what REMOTE has; what was begun there goes on from a bundle beside FILE.")  # fmt: skip
 @click.option("-o", "--to", "to", type=FILE, metavar="FILE", help="Write the whole plan there, for each job to read.")
 @click.option("--output", "outputs", type=FILE, envvar="GITHUB_OUTPUT", metavar="FILE",
               help="Add what a workflow's further jobs need to know.  [default: $GITHUB_OUTPUT]")  # fmt: skip
@@ -41,7 +45,8 @@ FILE = click.Path(path_type=Path, dir_okay=False)
               help="Add the plan as Markdown.  [default: $GITHUB_STEP_SUMMARY]")  # fmt: skip
 @click.option("--json", "json_", is_flag=True, help="Print the plan as JSON.")
 def command(
-    commit: str, runs: tuple[str, ...], sweep: str | None, anew: str, part: int, to: Path | None, outputs: Path | None,
+    commit: str, runs: tuple[str, ...], sweep: str | None, anew: str, part: int, go: int,
+    remote_name: str | None, to: Path | None, outputs: Path | None,
     summary: Path | None, json_: bool,
 ) -> None:  # fmt: skip
     """Show what CI does for COMMIT (HEAD), by its trailers: which trials, on which runners, how long at most.
@@ -56,15 +61,18 @@ def command(
       mlgit ci plan --sweep sweeps/lr.yaml
       mlgit ci plan 1a2b3c4 --json
       mlgit ci plan --run yes --anew "$GITHUB_RUN_ID"
-      mlgit ci plan "$GITHUB_SHA" -o plan.json
+      mlgit ci plan "$GITHUB_SHA" --after origin -o plan.json
     """
-    from mlgit.ci import code, plan, told
+    from mlgit.ci import begun, code, plan, told
 
     place = wiring.place()
     held = code.of(place, commit)
-    found = ci.plan(place, held, ci.wanted(place, runs, sweep, anew=anew) or ci.asked(held), part=part)
+    wanted = ci.wanted(place, runs, sweep, anew=anew) or ci.asked(held)
+    remote = wiring.remote(place, remote_name) if remote_name else None
+    found = ci.plan(place, held, wanted, part=part, go=go, remote=remote)
     if to:
         _put(to, plan.written(found), adding=False)
+        begun.hand_on(place.repo, found, to.absolute().parent)
     if outputs:
         _put(outputs, "".join(f"{name}={value}\n" for name, value in plan.outputs(found).items()))
     if summary:

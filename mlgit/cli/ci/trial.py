@@ -42,8 +42,9 @@ def command(
     """Run each trial of a job by `mlgit run`, one after the other; hand over its run as soon as it has ended.
 
     DIR gets a bundle of git's for each run, the bytes that DVC holds of it where no DVC remote takes them, and a word
-    about what became of it. Nothing is pushed: `mlgit ci collect` does that for all jobs. Where DIR, or the remote
-    origin, has the run of a trial that was begun before, a finished one is not begun again, and any other goes on.
+    about what became of it. Nothing is pushed: `mlgit ci collect` does that for all jobs. Where DIR has the run of a
+    trial that was begun before, a finished one is not begun again, and any other goes on; so does one whose bundle lies
+    beside FILE, where `mlgit ci plan --after` has put it.
 
     While a trial logs, its metrics and curves come below its own output at an interval, and into the summary of the
     step ($GITHUB_STEP_SUMMARY), which so has them however the job ends.
@@ -86,7 +87,7 @@ def command(
 
     work = trials.Work(
         repo=place.repo, plan=plan, folder=folder.absolute(), aside=(plan_file,), tell=output.note,
-        begins=begins, ends=ends, beside=beside,
+        before=plan_file.absolute().parent, begins=begins, ends=ends, beside=beside,
     )  # fmt: skip
     with trials.heeded() as signals:
         if json_:
