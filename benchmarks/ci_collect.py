@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,7 @@ _TRIALS = 256
 
 
 def lines() -> Iterator[Line]:
-    """Wall time, by turns on fresh clones and remotes over http."""
+    """Wall time, by turns on fresh clones and remotes over http; of a matrix that lost two trials, the rest."""
     with tempfile.TemporaryDirectory() as scratch:
         yield from _collected(Path(scratch))
 
@@ -48,6 +49,15 @@ def _collected(scratch: Path) -> Iterator[Line]:
             words = ("-m", "mlgit", "ci", "collect", "--plan", str(plan_file), str(handed))
             ours.append(_seconds(clone, sys.executable, *words))
             assert _branches(scratch / f"ours{turn}.git") == _branches(scratch / f"bare{turn}.git") == _TRIALS
+        clone = _clone(scratch, "lossy", address)
+        bundles.path_of(handed / "job-7", 7, "bundle").unlink()
+        tampered = bundles.path_of(handed / "job-200", 200, "bundle")
+        tampered.write_bytes(tampered.read_bytes()[:-40] + bytes(40))
+        words = ("-m", "mlgit", "ci", "collect", "--plan", str(plan_file), "--json", str(handed))
+        told = json.loads(subprocess.run((sys.executable, *words), cwd=clone, stdout=subprocess.PIPE).stdout)
+        lost = {one["trial"]: one["state"] for one in told["trials"] if one["state"] != "finished"}
+        assert lost == {7: "missing", 200: "refused"}, lost
+        assert _branches(scratch / "lossy.git") == _TRIALS - 2
     theirs, mine = (sorted(costs)[1] for costs in (bare, ours))
     yield figure(f"{_TRIALS} bundles, git bundle unbundle and one push", theirs, "s")
     yield at_most("  mlgit ci collect", mine, 10, "s")

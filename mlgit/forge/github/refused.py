@@ -1,4 +1,4 @@
-"""What GitHub refuses of pull requests, in our words (pure)."""
+"""What GitHub refuses of pull requests, in our words."""
 
 from __future__ import annotations
 
