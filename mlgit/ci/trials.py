@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mlgit import whole
 from mlgit.ci import begun, bundles, contents, planning
@@ -80,18 +81,6 @@ class Signals:
         self.came = self.came or number
         if self.child:
             self.child.send_signal(signal.SIGTERM)
-
-
-@contextlib.contextmanager
-def heeded() -> Iterator[Signals]:
-    """Take them meanwhile, instead of being ended by them."""
-    signals = Signals()
-    before = {number: signal.signal(number, signals.take) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield signals
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def do(work: Work, job: int, signals: Signals) -> list[Said]:
@@ -258,7 +247,7 @@ def _code(code: int) -> int:
 
 def _hand_over(work: Work, trial: Trial, run: Run | None, *, exit_code: int, seconds: float) -> Said:
     """Let what has become of *trial* be in the folder of the job, what says so last."""
-    told: Mapping[str, str | None] = {"became": NO_RUN}
+    told: dict[str, Any] = {"became": NO_RUN}
     if run:
         try:
             for label in contents.hand_over(work.repo, run, work.folder):
@@ -270,6 +259,6 @@ def _hand_over(work: Work, trial: Trial, run: Run | None, *, exit_code: int, sec
             work.repo, bundles.path_of(work.folder, trial.number, "bundle"), run.ref, without=work.plan.commit
         )  # fmt: skip
         told = {"became": run.state.value, "run": run.id, "commit": tip}
-    said = Said(trial=trial.number, exit_code=exit_code, seconds=round(seconds, 3), **told)  # type: ignore[arg-type]
+    said = Said(trial=trial.number, exit_code=exit_code, seconds=round(seconds, 3), **told)
     bundles.say(work.folder, said)
     return said

@@ -58,6 +58,7 @@ def command(
     """
     from mlgit.ci import page, settings, trials
     from mlgit.store import runs
+    from mlgit.tracking.command import execute
     from mlgit.wiring import ci
 
     place = wiring.place()
@@ -89,7 +90,8 @@ def command(
         repo=place.repo, plan=plan, folder=folder.absolute(), aside=(plan_file,), tell=output.note,
         before=plan_file.absolute().parent, begins=begins, ends=ends, beside=beside,
     )  # fmt: skip
-    with trials.heeded() as signals:
+    signals = trials.Signals()
+    with execute.heeded(signals.take):
         if json_:
             with output.kept_for_us():
                 told = trials.do(work, job, signals)

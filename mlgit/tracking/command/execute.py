@@ -34,7 +34,8 @@ def execute(
     *watch* is entered with the process's id while it runs. SIGINT and SIGTERM that reach us are passed on, and the end
     is waited for, so that the run can still be recorded.
     """
-    with _heeded() as signals, _streams(opened.folder / "output.log", console=console) as (stdout, stderr):
+    signals = _Signals()
+    with heeded(signals.take), _streams(opened.folder / "output.log", console=console) as (stdout, stderr):
         if signals.came:
             return Exit(128 + signals.came[0], signals.came[0])
         try:
@@ -96,12 +97,11 @@ class _Signals:
 
 
 @contextlib.contextmanager
-def _heeded() -> Iterator[_Signals]:
-    """Take SIGINT and SIGTERM meanwhile, instead of being ended by them."""
-    signals = _Signals()
-    before = {number: signal.signal(number, signals.take) for number in (signal.SIGINT, signal.SIGTERM)}
+def heeded(take: Callable[[int, object], None]) -> Iterator[None]:
+    """Let *take* have SIGINT and SIGTERM meanwhile, instead of being ended by them."""
+    before = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield signals
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
