@@ -113,10 +113,10 @@ def _url(link: str) -> Safe:
     return Safe(urllib.parse.quote(escape.line(link, 2000), safe="/:?=&#%.~_-+@,;"))
 
 
-# A word and a mark, so that nothing hangs on colour.
+# A word and a mark, so that nothing hangs on colour; on one line, for a column is as narrow as its words.
 MARKS = {
-    Direction.BETTER: "✔ better",
-    Direction.WORSE: "✘ worse",
+    Direction.BETTER: "✔\u00a0better",
+    Direction.WORSE: "✘\u00a0worse",
     Direction.SAME: "same",
     Direction.UNKNOWN: "",
 }
@@ -150,7 +150,7 @@ def _change(row: Row) -> Safe:
     if row.delta is None or row.share is None or not row.delta:
         return Safe(figures.difference(row.delta))
     share = f"{row.share * 100:+.2g}%".replace("-", "−")
-    return Safe(f"{figures.difference(row.delta)} ({share})")
+    return Safe(f"{figures.difference(row.delta)}\u00a0({share})")
 
 
 def _grown(one: Made) -> Safe:
@@ -163,7 +163,7 @@ def _grown(one: Made) -> Safe:
 
 
 def _arrow(goal: Goal | None) -> Safe:
-    return Safe({Goal.MAXIMIZE: " ↑", Goal.MINIMIZE: " ↓"}.get(goal, "") if goal else "")
+    return Safe({Goal.MAXIMIZE: "\u00a0↑", Goal.MINIMIZE: "\u00a0↓"}.get(goal, "") if goal else "")
 
 
 def _ordinal(place: int) -> Safe:

@@ -38,7 +38,7 @@ def test_the_best_the_importance_and_what_to_do_next_are_told() -> None:
     text = reports.render(of(0.3, 0.1, 0.2))
 
     assert text.startswith("### search: val/loss 0.1 after 3 trials\n")
-    assert "| best | search-2 |\n| :-- | --: |\n| val/loss ↓ | **0.1** |\n| lr | 0.1 |\n" in text
+    assert "| best | search-2 |\n| :-- | --: |\n| val/loss\u00a0↓ | **0.1** |\n| lr | 0.1 |\n" in text
     assert "| lr | **90%** | 70% | 20% | −0.50 | 3 |" in text
     assert "mlgit reproduce r2 " in text
     assert "mlgit sweep apply k3f9a2xq " in text
@@ -151,7 +151,10 @@ def test_of_several_metrics_the_front_is_listed() -> None:
     text = reports.render(replace(found, points=points, aims=aims, front=(1, 2), ranked=(1, 2, 0)))
 
     assert "search: 2 points that no other beats, after 3 trials" in text
-    assert "| trial | val/loss ↓ | speed ↑ | lr |\n| :-- | --: | --: | --: |\n| search-2 | 0.1 | 2 | 0.1 |" in text
+    assert (
+        "| trial | val/loss\u00a0↓ | speed\u00a0↑ | lr |\n| :-- | --: | --: | --: |\n| search-2 | 0.1 | 2 | 0.1 |"
+        in text
+    )
     assert {picture.name for picture in reports.draw(replace(found, points=points, aims=aims, front=(1, 2)))} >= {
         "front.png",
         "history.png",

@@ -45,7 +45,10 @@ def test_seeds_are_told_by_their_mean_and_interval_and_a_clear_change_by_its_tes
     )
     text = render(found)
     assert "| metric | main: base, 3 seeds | this change: idea, 4 seeds | Δ | |" in text
-    assert "| accuracy ↑ | 0.9117 ± 0.019 | **0.9542 ± 0.0069** | +0.04258 (+4.7%) | ✔ better, p 0.0033 |" in text
+    assert (
+        "| accuracy\u00a0↑ | 0.9117 ± 0.019 | **0.9542 ± 0.0069** | +0.04258\u00a0(+4.7%) | ✔\u00a0better, p 0.0033 |"
+        in text
+    )
 
 
 def test_what_chance_would_do_is_no_better() -> None:
@@ -110,7 +113,7 @@ def test_seeds_without_spread_or_numbers_are_told_without_a_test() -> None:
     assert (accuracy.chance, accuracy.direction) == (None, Direction.BETTER)
     assert math.isnan(loss.head)
     assert "| **nan** |" in render(found)
-    assert "| accuracy ↑ | 0.8 | **0.9** |" in render(found)
+    assert "| accuracy\u00a0↑ | 0.8 | **0.9** |" in render(found)
 
 
 def test_what_is_in_production_stands_beside_both_sides() -> None:
@@ -122,7 +125,7 @@ def test_what_is_in_production_stands_beside_both_sides() -> None:
     same = render(view(head, base, champion=Champion(name="digits@v1.2.0", run="base0", metrics={})))
 
     assert "| metric | production: digits@&#8203;v1.2.0 | main: base | this change: idea | Δ | |" in text
-    assert "| accuracy ↑ | 0.97 | 0.8 | **0.9** | +0.1 (+12%) | ✔ better |" in text
-    assert "| accuracy ↑ | 0.97 | **0.9** |" in alone
+    assert "| accuracy\u00a0↑ | 0.97 | 0.8 | **0.9** | +0.1\u00a0(+12%) | ✔\u00a0better |" in text
+    assert "| accuracy\u00a0↑ | 0.97 | **0.9** |" in alone
     assert "base is digits@&#8203;v1.2.0, which is in production." in same
     assert "production:" not in same

@@ -88,11 +88,11 @@ def test_its_tables_parse_and_say_better_and_worse_in_words() -> None:
 
     assert metrics == [
         ["metric", "main: noble-river-3", "this change: radiant-glade-12", "Δ", ""],
-        ["accuracy ↑", "0.969", "0.981", "+0.012 (+1.2%)", "✔ better"],
+        ["accuracy\u00a0↑", "0.969", "0.981", "+0.012\u00a0(+1.2%)", "✔\u00a0better"],
         ["epoch", "10", "10", "0", "same"],
-        ["f1 ↑", "0.9", "—", "", "gone"],
+        ["f1\u00a0↑", "0.9", "—", "", "gone"],
         ["grad_norm", "—", "nan", "", "new"],
-        ["loss ↓", "0.12", "0.15", "+0.03 (+25%)", "✘ worse"],
+        ["loss\u00a0↓", "0.12", "0.15", "+0.03\u00a0(+25%)", "✘\u00a0worse"],
     ]
     assert [row[2] for row in gates] == ["", "✔ passed", "✘ refused"]
     assert params == [["param", "main", "this change"], ["dropout", "—", "0.5"], ["lr", "0.01", "0.0001"]]
