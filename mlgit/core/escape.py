@@ -76,9 +76,12 @@ def inside(text: str, limit: int = 500) -> str:
     return _unlinked(line(text, limit).translate(_INSIDE))
 
 
+_LINKING = re.compile(r"\b(?:https?|ftp|www)(?=[:.])|\bGH(?=-\d)|:(?=(?:[\w+\\-]|&#\d+;)+(?::|$))", re.IGNORECASE)
+
+
 def _unlinked(text: str) -> str:
-    """*text*, in which no address is made a link of."""
-    return re.sub(r"\b(https?|ftp|www)(?=[:.])", r"\1&#8203;", text)
+    """*text*, in which no address and no `GH-1` is made a link of, and no `:x:` a picture."""
+    return _LINKING.sub(r"\g<0>&#8203;", text)
 
 
 def code(text: str, limit: int = 500) -> str:
