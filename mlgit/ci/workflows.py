@@ -63,6 +63,11 @@ WORKFLOWS = {
             actions=("setup", "plan", "trial", "collect", "promote"),
             is_usual=False,  # it trains without being asked each time
         ),
+        Workflow(
+            name="settle",
+            what="the gates on what moves a stage, and the stages after its merge",
+            actions=("setup", "gates", "settle"),
+        ),
         Workflow(name="launch", what="what `mlgit launch --on actions` starts"),
     )
 }

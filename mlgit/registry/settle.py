@@ -111,7 +111,11 @@ def foresee(repo: Repo, base: str, head: str, *, goals: Mapping[str, Goal]) -> l
     a policy or a stage's file could not be read.
     """
     commit = store.base_commit(repo, base)
-    tree = merged_tree(repo, commit, head, f"refs/heads/{base}")
+    return foresee_in(repo, commit, merged_tree(repo, commit, head, f"refs/heads/{base}"), goals=goals)
+
+
+def foresee_in(repo: Repo, commit: str, tree: str, *, goals: Mapping[str, Goal]) -> list[Settled]:
+    """The same of *tree* (or a commit that has it), which is what the merge into *commit* would make."""
     with repo.reader() as reader:
         changed = list(_changed(reader, commit, store.stages_at(reader, tree)))
         stood = policy_at(reader, commit) if changed else None

@@ -10,14 +10,12 @@ from mlgit.core import refs
 from mlgit.errors import UsageError
 from mlgit.git.repo import Move, Repo
 from mlgit.registry import challenge as challenges
-from mlgit.registry import ledger, propose, registering
-from mlgit.store.registry import Tag
+from mlgit.registry import propose, registering, shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlgit.core.run import Run
-    from mlgit.git.remote import Remote
     from mlgit.registry.challenge import Challenge, Wish
     from mlgit.registry.propose import Promotion
     from mlgit.store.place import Place
@@ -31,7 +29,7 @@ def challenge(place: Place, found: Sequence[Run], wish: Wish) -> tuple[Challenge
     """
     repo, remote = place.repo, wiring.remote(place)
     if remote.is_known:
-        _as_there(remote, wish.base)
+        shared.bring(remote, wish.base)
     run = challenges.best(found, repo, wish)
     seen = challenges.look(repo, wiring.forge(place), run, wish)
     if not seen.is_won:
@@ -42,28 +40,9 @@ def challenge(place: Place, found: Sequence[Run], wish: Wish) -> tuple[Challenge
     if not seen.is_registered:
         registering.register(repo, run, model=wish.model, version=version, artifact=wish.artifact)
     if remote.is_known:
-        _share(remote, refs.version_tag(wish.model, version))
+        shared.share(remote, [refs.version_tag(wish.model, version)])
     made = propose.plan(repo, wish.model, version, wish.stage, base=wish.base, goals=wish.goals)
     return seen, propose.promote(repo, wiring.forge(place), made, goals=wish.goals)
-
-
-def _as_there(remote: Remote, base: str) -> None:
-    """Have the registry as *remote* has it: the branch *base*, and the tags of models that are not here."""
-    repo, branch, tags = remote.repo, f"refs/heads/{base}", "refs/tags/"
-    there = remote.refs(branch, f"{tags}*")
-    here = repo.refs(tags)
-    ours = {
-        ref: oid
-        for ref, oid in there.items()
-        if ref not in here and ledger.parse(Tag(name=ref.removeprefix(tags), commit="", when=0))
-    }
-    kept = f"refs/remotes/{remote.name}/{base}"
-    moves = [Move(ref, None, oid) for ref, oid in ours.items()]
-    if (now := there.get(branch)) and now != (before := repo.refs(kept).get(kept)):
-        moves.append(Move(kept, before, now))
-    is_shallow = (repo.common_dir / "shallow").exists()  # as CI's are: then no history comes along
-    remote.fetch((move.new for move in moves if move.new), depth=1 if is_shallow else None)
-    repo.move(moves, why=f"the registry of {remote.name}")
 
 
 def _carry(repo: Repo, run: Run) -> None:
@@ -76,10 +55,3 @@ def _carry(repo: Repo, run: Run) -> None:
             why=next(iter(stuck.values()), "No DVC remote is configured."),
             fix="dvc remote add -d NAME URL, and commit .dvc/config",
         )
-
-
-def _share(remote: Remote, tag: str) -> None:
-    """Have *tag* there as it is here. Raises `RefMovedError` where another is there: a version never changes."""
-    here = remote.repo.refs(tag)[tag]
-    if remote.refs(tag).get(tag) != here:
-        remote.push([Move(tag, None, here)])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlgit.core import refs
 from mlgit.store.place import Place
-from mlgit.wiring import forge
+from mlgit.wiring import forge, on_github
 
 if TYPE_CHECKING:
     from mlgit.core.registered import Registered
@@ -77,9 +78,15 @@ def promotion(place: Place, model: str, version: str, stage: str, *, base: str |
 
 
 def promote(place: Place, plan: Plan) -> Promotion:
-    """The pull request of *plan*, opened or brought up to date. Raises `GateFailedError`."""
-    from mlgit.registry import propose
+    """The pull request of *plan*, opened or brought up to date; on GitHub, the version's tag is there before.
 
+    Raises `GateFailedError`.
+    """
+    from mlgit.registry import propose, shared
+
+    there = on_github(place)
+    if there and there[0].clone and plan.refusal is None:
+        shared.share(there[0].clone.remote, [refs.version_tag(plan.candidate.model, plan.candidate.version)])
     return propose.promote(place.repo, forge(place), plan, goals=place.settings.goals)
 
 

@@ -29,9 +29,12 @@ def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) ->
 
     Raises `NotFoundError` for a number that does not exist.
     """
+    return _report(place, forge(place), number, verdicts)
+
+
+def _report(place: Place, at: Forge, number: int, verdicts: Sequence[Verdict] = ()) -> str:
     from mlgit.report import publish
 
-    at = forge(place)
     if _is_promotion(place, pull := at.get(number)):
         if at.capabilities.writable:
             at.set_status(
@@ -69,18 +72,13 @@ class Reported:
 
 def report_where_allowed(place: Place, at: Forge, number: int) -> Reported:
     """`report_on`, on the forge *at*; where that turns out to let us read alone, the report is made all the same."""
-    from mlgit.report import publish
-
-    def made() -> str:
-        return publish.on_pull(place, at, number, sweep_of=lambda text: sweep(place, text))
-
     try:
-        text = made()
+        text = _report(place, at, number)
         return Reported(text=text, posted=at.capabilities.writable)
     except MlgitError as exc:
         if at.capabilities.writable:
             raise
-        return Reported(text=made(), posted=False, refused=exc)
+        return Reported(text=_report(place, at, number), posted=False, refused=exc)
 
 
 def propose(

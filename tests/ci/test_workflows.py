@@ -37,7 +37,7 @@ CHECKS = {
 }
 
 
-CALLED = {"pull", "plan", "trial", "collect", "dispatch", "report", "promote"}
+CALLED = {"pull", "plan", "trial", "collect", "dispatch", "report", "promote", "gates", "settle"}
 
 
 def combinations() -> list[Options]:

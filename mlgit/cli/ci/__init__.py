@@ -29,6 +29,8 @@ VERBS: dict[str, dict[str, str]] = {
         "trial": "Do the trials of a job, and hand over each as it ends.",
         "collect": "Judge what jobs have handed over, and push it at once.",
         "promote": "Propose what was trained for a stage, where it is better.",
+        "gates": "Ask the gates about the merge of the pull request that the job is about.",
+        "settle": "Let the stages serve what was merged, where the gates pass.",
         "report": "Post the report on the pull request that the job is about.",
     },
 }

@@ -95,7 +95,7 @@ def _runners(place: Place, kept: Sequence[Kept]) -> set[tuple[str, ...]]:
     from mlgit.ci.workflows import WORKFLOWS
 
     training = [WORKFLOWS[name].path for name in ("experiment", "retrain")]
-    paths = [*training, WORKFLOWS["report"].path]
+    paths = [one.path for one in WORKFLOWS.values() if one.actions]
     found = {one.there.options.runners for one in kept if one.there and one.path in paths}
     if any(one.there and one.path in training for one in kept):
         train = place.settings.section("ci", CiOptions)

@@ -1,0 +1,44 @@
+"""`mlgit ci gates`: what the gates say of a pull request that moves a stage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mlgit import wiring
+from mlgit.cli import output
+from mlgit.cli.ci import job, stages
+from mlgit.errors import UsageError
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print what becomes of each stage, as JSON.")
+def command(as_json: bool) -> None:
+    """Ask the gates about what the pull request of this job of GitHub's would merge; the status mlgit/gates says it.
+
+    It is the merge that GitHub has made to try it, which a job of the event pull_request checks out. The policy and
+    the goals are those of the branch that it goes into. Exits with 4 where a gate fails. A pull request that moves no
+    stage has no such status.
+
+    \b
+    Examples:
+      mlgit ci gates
+      mlgit ci gates --json
+    """
+    from mlgit.registry import settle
+    from mlgit.wiring import settling
+
+    place = wiring.place()
+    forge, remote = stages.github(place)
+    told = job.event()
+    try:
+        pull: Any = told["pull_request"] if isinstance(told, dict) else None
+        head, into = str(pull["head"]["sha"]), str(pull["base"]["ref"])
+    except (KeyError, TypeError):
+        fix = "mlgit model settle --dry-run asks about a branch"
+        raise UsageError("This job is about no pull request.", fix=fix) from None
+    found = settling.foresee(place, forge, remote, head=head, into=into)
+    if as_json:
+        output.as_json([settle.plain(one) for one in found])
+    stages.say(found, quiet=as_json, none="It moves no stage.", so="{stage} would serve {what}.")

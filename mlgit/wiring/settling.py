@@ -1,0 +1,109 @@
+"""What a job of CI does about stages that a pull request moves: before its merge, and after; from a shallow clone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlgit.ci import code
+from mlgit.errors import GateFailedError, MlgitError, UsageError
+from mlgit.forge.base import PullState
+from mlgit.git.repo import split_commit
+from mlgit.registry import settle, shared
+from mlgit.wiring import promoting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlgit.core.compare import Goal
+    from mlgit.forge.base import Forge, PullRequest
+    from mlgit.git.remote import Remote
+    from mlgit.git.repo import Repo
+    from mlgit.registry.settle import Settled
+    from mlgit.store.place import Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Push:
+    """What a push has done to a branch."""
+
+    branch: str
+    before: str
+    """Where it stood, or empty: nowhere."""
+    after: str
+
+
+def foresee(place: Place, forge: Forge, remote: Remote, *, head: str, into: str) -> list[Settled]:
+    """What merging *head* into the branch *into*, as GitHub tried it, does to the stages; a status of *head* says so.
+
+    That merge is checked out. Policy and goals are those of what it goes into. Raises `UsageError` where something
+    else is checked out.
+    """
+    repo = place.repo
+    merge = repo.resolve("HEAD") or ""
+    base, *others = _parents(repo, merge) or ("",)
+    if others != [head]:
+        raise UsageError(
+            f"What is checked out is not the merge of {head[:10]}.",
+            fix="check out what the event pull_request is about, as actions/checkout does by itself",
+        )
+    shared.bring(remote, into)
+    shared.bring_commits(remote, [base])
+    found = settle.foresee_in(repo, base, merge, goals=_goals(place, base))
+    if forge.capabilities.writable:
+        settle.tell(forge, head, found)
+    return found
+
+
+def settled(
+    place: Place, forge: Forge, remote: Remote, push: Push
+) -> tuple[list[Settled], list[PullRequest | MlgitError]]:  # fmt: skip
+    """(what became of the stages that *push* changed, what takes back what no gate lets through, or why nothing does).
+
+    The policy and the goals that stood before are asked; the tags are on *remote* afterwards.
+    """
+    repo = place.repo
+    shared.bring(remote, push.branch)
+    shared.bring_commits(remote, [push.after], generations=2)
+    shared.bring_commits(remote, [push.before] if push.before else [])
+    tip = repo.resolve(f"refs/remotes/{remote.name}/{push.branch}")
+    goals = _goals(place, push.before or push.after)
+    found = settle.settle(repo, push.after, goals=goals, before=push.before, tip=tip)
+    _share(remote, found)
+    return found, [back for one in found if (back := _taken_back(place, forge, push, one))]
+
+
+def reconciled(place: Place, remote: Remote, branch: str) -> list[Settled]:
+    """What became of the stages of which the tags said something else than *branch* does; the tags are on *remote*."""
+    shared.bring(remote, branch)
+    found = promoting.settle_stages(place, base=branch)
+    _share(remote, found)
+    return found
+
+
+def _share(remote: Remote, found: list[Settled]) -> None:
+    """Have the tags of *found* on *remote*, and with them those that a stage's last one follows."""
+    models = {one.model for one in found if one.tag}
+    tags = remote.repo.refs("refs/tags/")
+    shared.share(remote, [ref for ref in tags if ref.removeprefix("refs/tags/").partition("#")[0] in models])
+
+
+def _taken_back(place: Place, forge: Forge, push: Push, one: Settled) -> PullRequest | MlgitError | None:
+    if not isinstance(one.refusal, GateFailedError):
+        return None
+    try:
+        merged = (pull for pull in forge.pulls(state=PullState.MERGED) if pull.merge_commit == push.after)
+        return promoting.undo(place, pull, one) if (pull := next(merged, None)) else None
+    except MlgitError as exc:  # that the stage did not move is what has to be heard
+        return exc
+
+
+def _parents(repo: Repo, commit: str) -> list[str]:
+    """Those that *commit* names, whether they are here or not."""
+    with repo.reader() as reader:
+        found = reader.read(commit) if commit else None
+    return split_commit(found[2])[1] if found else []
+
+
+def _goals(place: Place, commit: str) -> Mapping[str, Goal]:
+    return code.of(place, commit).settings(place).goals

@@ -1,0 +1,169 @@
+"""`mlgit ci gates` and `settle`: what moves a stage, before its merge on GitHub and after, in shallow clones."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlgit import wiring
+from mlgit.artifacts import log as artifacts
+from mlgit.core import refs
+from mlgit.core.model import ModelVersion
+from mlgit.forge.base import Forge
+from mlgit.git.merge import merged_tree
+from mlgit.git.repo import Repo
+from mlgit.registry import registering
+from mlgit.store import registry as store
+from tests import github
+from tests.conftest import make_repo, need
+from tests.github import NAME, GitHub
+from tests.recorded import record
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+POLICY = "stages: {production: {gates: [{metric: accuracy, min: 0.9}]}}\n"
+LOW = POLICY.replace("0.9", "0.1")
+STAGE = refs.stage_tag("digits", "production", 1)
+
+
+@dataclass
+class Place:
+    there: GitHub
+    far: Repo
+    here: Repo
+    work: Path
+    mlgit: Script
+    jobs: list[Path] = field(default_factory=list)
+
+    @property
+    def forge(self) -> Forge:
+        return wiring.forge(wiring.place(self.here.folder))
+
+    def register(self, accuracy: float) -> ModelVersion:
+        model = self.work / "net.bin"
+        model.write_text(str(accuracy))
+        logged = (artifacts.log(self.here, model, name="net", type="model"),)
+        run = record(self.here, f"{accuracy}".ljust(8, "0").replace(".", "x"), project="digits", logged=logged,
+                     metrics={"accuracy": accuracy})  # fmt: skip
+        return registering.register(self.here, run, model="digits")
+
+    def propose(self, accuracy: float, **files: str) -> int:
+        """A pull request that lets production serve a model of that accuracy, and changes *files* besides."""
+        made = self.register(accuracy)
+        self.here.git("push", "-q", "origin", refs.version_tag("digits", made.version))
+        texts = {
+            store.stage_path("digits", "production"): f"version: {made.version}\n",
+            store.version_path("digits", made.version): store.version_text(made), **files,
+        }  # fmt: skip
+        tip, changes = self.far.resolve("main") or "", {name: text.encode() for name, text in texts.items()}
+        self.here.git("fetch", "-q", "origin")
+        branch = refs.promotion_branch("digits", made.version, "production")
+        commit = self.here.commit(tip, changes, f"Promote {made.version}")
+        self.here.git("push", "-q", "origin", f"{commit}:refs/heads/{branch}")
+        return self.forge.open(head=branch, base="main", title=f"Promote {made.version}").number
+
+    def gates(self, number: int) -> subprocess.CompletedProcess[str]:
+        """What the job says that GitHub starts for a pull request, whose merge it has made to try it."""
+        pull, base = self.there.pulls[number], self.far.resolve("main") or ""
+        with self.far.reader() as reader:
+            tree = dict(reader.tree(merged_tree(self.far, base, pull["sha"], "main")) or {})
+        merge = self.far.commit(None, tree, "try", parents=(base, pull["sha"]))
+        self.far.git("update-ref", f"refs/pull/{number}/merge", merge)
+        about = {"number": number, "head": {"sha": pull["sha"]}, "base": {"ref": "main"}}
+        return self.job("gates", f"refs/pull/{number}/merge", {"pull_request": about})
+
+    def merge(self, number: int) -> subprocess.CompletedProcess[str]:
+        """What the job says that a merge starts."""
+        before = self.far.resolve("main")
+        after = self.forge.merge(number).merge_commit
+        return self.job("settle", "main", {"before": before, "after": after})
+
+    def job(self, verb: str, rev: str, event: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+        folder = self.work / f"job-{len(self.jobs)}"
+        self.jobs.append(folder)
+        job = make_repo(folder, commit=False)
+        job.git("remote", "add", "origin", f"file://{self.far.git_dir}")
+        job.git("fetch", "-q", "--depth=1", "origin", rev)
+        job.git("checkout", "-q", "--detach", "FETCH_HEAD")
+        (self.work / "event.json").write_text(json.dumps(event))
+        return self.mlgit("ci", verb, cwd=folder, check=False)
+
+    def says(self, number: int) -> list[str]:
+        """The states of the gates on the head of a pull request."""
+        head = self.there.pulls[number]["sha"]
+        return [one.state.value for one in self.forge.statuses(head) if one.context == "mlgit/gates"]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlgit: Script) -> Iterator[Place]:
+    need("github", github.is_here())
+    far, here = make_repo(tmp_path / "far.git", commit=False, bare=True), make_repo(tmp_path / "here")
+    far.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    with github.serving(far.git_dir) as there:
+        for name, value in {
+            "GITHUB_API_URL": there.address, "GH_TOKEN": "token-of-ada", "GITHUB_REF_NAME": "main",
+            "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        forge = {"kind": "github", "repository": NAME, "api": there.address}
+        (here.folder / "mlgit.yaml").write_text(json.dumps({"project": "digits", "forge": forge}))
+        (here.folder / "registry").mkdir()
+        (here.folder / store.POLICY).write_text(POLICY)
+        here.git("add", ".")
+        here.git("commit", "-qm", "code")
+        here.git("remote", "add", "origin", str(far.git_dir))
+        here.git("push", "-q", "origin", "main")
+        yield Place(there, far, here, tmp_path, mlgit)
+
+
+def test_a_promotion_is_judged_before_its_merge_and_its_stage_tagged_after(place: Place):
+    number = place.propose(0.95)
+
+    before = place.gates(number)
+    after = place.merge(number)
+    again = place.job("settle", "main", {})
+
+    assert before.stdout == "production would serve digits v1.0.0.\n"
+    assert place.says(number) == ["success"]
+    assert after.stdout == f"production serves digits v1.0.0 (tag {STAGE.removeprefix('refs/tags/')}).\n"
+    assert place.far.refs(STAGE)
+    assert again.stdout == "Every stage serves what its file says.\n"
+    assert (before.returncode, after.returncode, again.returncode) == (0, 0, 0)
+
+
+def test_what_is_promoted_by_hand_is_there_for_the_job_that_judges_it(place: Place):
+    place.register(0.95)
+
+    place.mlgit("promote", "digits@v1.0.0", "production", cwd=place.here.folder)
+
+    assert place.gates(1).returncode == 0
+
+
+def test_no_change_lowers_the_gate_that_it_goes_through_and_its_merge_is_taken_back(place: Place):
+    number = place.propose(0.5, **{store.POLICY: LOW})
+
+    before = place.gates(number)
+    after = place.merge(number)
+
+    assert (before.returncode, after.returncode) == (4, 4)
+    assert "accuracy 0.5, the gate asks at least 0.9" in before.stderr
+    assert place.says(number) == ["failure"]
+    assert not place.far.refs(STAGE)
+    assert "#2 takes it back" in after.stderr
+    assert place.there.pulls[2]["head"] == refs.revert_branch("digits", "v1.0.0", "production")
+
+
+def test_what_is_no_merge_of_the_pull_request_is_not_judged(place: Place):
+    head = "1" * 40
+
+    other = place.job("gates", "main", {"pull_request": {"number": 1, "head": {"sha": head}, "base": {"ref": "main"}}})
+    none = place.job("gates", "main", {})
+
+    assert (other.returncode, none.returncode) == (2, 2)
+    assert "What is checked out is not the merge of 1111111111." in other.stderr
+    assert "This job is about no pull request." in none.stderr
