@@ -484,6 +484,7 @@ class GitHub:
 
     def _change(self, number: int, content: dict[str, Any]) -> tuple[int, Any]:
         pull = self.pulls[number]
+        pull.update({key: content[key] for key in ("title", "body") if key in content})
         if content.get("state") == "closed":
             pull["state"] = "closed"
         elif content.get("state") == "open" and pull["state"] == "closed":

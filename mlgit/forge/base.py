@@ -170,6 +170,11 @@ class Forge(Protocol):
         history in common, and a second open pull request for the same two branches.
         """
 
+    def edit(
+        self, number: int, *, title: str | None = None, body: str | None = None, labels: Sequence[str] = ()
+    ) -> PullRequest:
+        """Change the title or the description, and add *labels*; what is not given stays. Also of what is closed."""
+
     def share(self, branch: str) -> None:
         """Have *branch* as it is here where pull requests are made. Raises `MlgitError` where work would be lost."""
 

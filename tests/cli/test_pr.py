@@ -367,10 +367,17 @@ def test_pull_requests_work_in_a_bare_repository(mlgit, repo: Repo, branch, tmp_
 
 
 def test_every_command_has_an_example(mlgit):
-    for verb in ("open", "ls", "show", "comment", "review", "merge", "close", "reopen", "ready", "checks"):
+    for verb in ("open", "edit", "ls", "show", "comment", "review", "merge", "close", "reopen", "ready", "checks"):
         assert f"mlgit pr {verb}" in mlgit("pr", verb, "--help").stdout.partition("Example")[2]
 
 
 def test_who_calls_a_verb_as_gh_does_hears_what_it_is_called_here(mlgit):
     for theirs, ours in (("list", "ls"), ("view", "show"), ("create", "open")):
         assert f"Did you mean '{ours}'?" in mlgit("pr", theirs, check=False).stderr
+
+
+def test_a_title_and_labels_are_changed(mlgit, repo: Repo, opened: int):
+    done = mlgit("pr", "edit", str(opened), "-t", "Two", "--label", "model", cwd=repo.folder)
+
+    assert done.stdout == "#1 Two (model)\n"
+    assert mlgit("pr", "edit", "1", cwd=repo.folder, check=False).returncode == 2

@@ -159,6 +159,24 @@ def test_a_body_is_kept_to_the_letter(forge: Forge, branch, body):
     assert forge.get(number).body == body
 
 
+def test_a_pull_request_is_renamed_and_labelled_and_what_is_not_named_stays(forge: Forge, branch):
+    branch("a", {"a": b""})
+    number = forge.open(head="a", base="main", title="One", body="before", labels=("model",)).number
+
+    renamed = forge.edit(number, title="Two\n ")
+    labelled = forge.edit(number, labels=("ready", "model"))
+    emptied = forge.edit(number, body="")
+
+    assert (renamed.title, renamed.body, renamed.labels) == ("Two", "before", ("model",))
+    assert (labelled.title, labelled.body, labelled.labels) == ("Two", "before", ("model", "ready"))
+    assert (emptied.title, emptied.body) == ("Two", "")
+    assert forge.get(number) == emptied
+    with pytest.raises(UsageError):
+        forge.edit(number, title=" ")
+    with pytest.raises(NotFoundError):
+        forge.edit(99, title="x")
+
+
 def test_what_is_too_long_or_empty_is_refused(forge: Forge, branch):
     branch("a")
     number = forge.open(head="a", base="main", title="t").number

@@ -129,6 +129,16 @@ def test_a_workflows_token_makes_a_check_with_remarks_beside_the_lines(place: Pl
     assert [(one.context, one.state) for one in forge.statuses(commit)] == [("mlgit/report", StatusState.FAILURE)]
 
 
+def test_of_a_status_and_a_check_of_one_name_the_one_counts_that_did_not_pass(place: Place):
+    place.there.bots.add(BOT)
+    commit = place.forge().get(1).head_commit
+    for by_hand, by_job in ((StatusState.SUCCESS, StatusState.FAILURE), (StatusState.FAILURE, StatusState.SUCCESS)):
+        place.forge().set_status(Status(context="mlgit/report", state=by_hand, commit=commit))
+        place.forge(BOT).set_status(Status(context="mlgit/report", state=by_job, commit=commit))
+
+        assert [one.state for one in place.forge().statuses(commit)] == [StatusState.FAILURE]
+
+
 def test_a_workflows_token_that_may_make_no_checks_sets_a_status(place: Place):
     place.there.bots.add(BOT)
     place.there.without_checks.add(BOT)

@@ -10,6 +10,7 @@ from mlgit.cli.lazily import Lazily
 VERBS: dict[str, dict[str, str]] = {
     "Propose": {
         "open": "Propose a run's code, or a branch, and report on it.",
+        "edit": "Change its title, its description, its labels.",
         "ready": "Make a draft ready for review.",
     },
     "Look": {

@@ -73,6 +73,18 @@ class FolderForge:
             )  # fmt: skip
         return self.get(number)
 
+    def edit(
+        self, number: int, *, title: str | None = None, body: str | None = None, labels: Sequence[str] = ()
+    ) -> PullRequest:
+        """Change the title or the description, and add *labels*; what is not given stays."""
+        with self.files.locked():
+            pull = self.get(number)
+            every = tuple(dict.fromkeys((*pull.labels, *labels)))
+            title = pull.title if title is None else checked_title(title)
+            body = pull.body if body is None else checked_body(body, "A description", empty=True)
+            self.files.write_pull(replace(pull, title=title, body=body, labels=every))
+        return self.get(number)
+
     def share(self, branch: str) -> None:
         """Nothing: pull requests are made here."""
 

@@ -90,6 +90,21 @@ class GitHubForge:
             if exc.status == 422 and "already exists" in exc.said:
                 self._refuse_second(head, base)
             raise refused.opening(exc, head, base, self.name) from None
+        return self._labelled(pull, labels)
+
+    def edit(
+        self, number: int, *, title: str | None = None, body: str | None = None, labels: Sequence[str] = ()
+    ) -> PullRequest:
+        """Change the title or the description, and add *labels*; what is not given stays."""
+        content = {} if title is None else {"title": forges.checked_title(title)}
+        if body is not None:
+            content["body"] = _sendable(body, "A description", empty=True)
+            self._pictures.send(body)
+        with self._found(number):
+            pull = self._write("patch", f"pulls/{number}", content, said.pull) if content else self.get(number)
+        return self._labelled(pull, labels)
+
+    def _labelled(self, pull: PullRequest, labels: Sequence[str]) -> PullRequest:
         if not labels:
             return pull
         given = self._write("post", f"issues/{pull.number}/labels", {"labels": list(labels)}, said.labels)
@@ -251,7 +266,7 @@ class GitHubForge:
         try:
             checks.publish(self.rest, self.name, status, summary=self.elsewhere(text), remarks=remarks)
         except RefusedError as exc:
-            if exc.status != 403:
+            if exc.status not in (403, 404):
                 raise
             self._makes_checks = False  # a workflow's token, without `checks: write`
         return self._makes_checks
@@ -263,7 +278,7 @@ class GitHubForge:
         at = f"{self._at}/commits/{commit}"
         found = self.rest.everything(f"{at}/status", "statuses", partial(said.status, commit=commit))
         asked = partial(said.check, commit=commit)
-        return said.latest(found + self.rest.everything(f"{at}/check-runs", "check_runs", asked, filter="latest"))
+        return said.latest(found, self.rest.everything(f"{at}/check-runs", "check_runs", asked, filter="latest"))
 
     # Pictures
 

@@ -156,9 +156,15 @@ def check(run: Mapping[str, Any], commit: str) -> Status:
     ))  # fmt: skip
 
 
-def latest(found: Sequence[Status]) -> list[Status]:
-    """Of *found*, newest first as GitHub tells them, one a context, by context."""
-    newest = {one.context.lower(): one for one in reversed(found)}
+def latest(statuses: Sequence[Status], runs: Sequence[Status]) -> list[Status]:
+    """One a context, by context, of *statuses* and of check *runs*, each newest first as GitHub tells them.
+
+    A status and a run of one context come of two, of whom each goes by itself: then the one counts that did not pass.
+    """
+    newest = {one.context.lower(): one for one in reversed(runs)}
+    for name, one in {one.context.lower(): one for one in reversed(statuses)}.items():
+        if name not in newest or newest[name].state is StatusState.SUCCESS:
+            newest[name] = one
     return [newest[name] for name in sorted(newest)]
 
 
