@@ -17,8 +17,7 @@ _POINTS = 200
 """To so many points a curve is condensed, at least to half of them."""
 _ROWS, _CHARTS, _WIDE = 12, 4, 60
 _MARK = "│ "
-"""Before each line: the runner takes one that begins with `::` for a command to it. It does so too with what stands
-behind `##[` anywhere (`ActionCommand` in github.com/actions/runner)."""
+"""Before each line, so that ours are told from the program's own."""
 
 
 @dataclass
@@ -132,7 +131,7 @@ def lines(stand: Stand) -> str:
         text.append("  ".join(cell.rjust(room) if head in _RIGHT else cell.ljust(room) for head, cell, room in cells))
     if len(found) > _ROWS:
         text.append(f"… and {figures.count(len(found) - _ROWS, 'metric')} more")
-    return "\n".join(f"{_MARK}{line.rstrip()}" for line in text).replace("##[", "##\u200b[")
+    return "\n".join(escape.uncommanded(f"{_MARK}{line.rstrip()}") for line in text)
 
 
 def _used(table: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -62,7 +62,7 @@ def test_no_name_of_a_metric_or_run_is_a_command_to_the_runner_or_a_cell_of_its_
         assert line.startswith("│ ")
         assert "##[" not in line
     text = progress.markdown(now)
-    assert "::stop-commands" in text.splitlines()[0]
+    assert "stop-commands" in text.splitlines()[0]
     assert "a\\|b @&#8203;team" in text
 
 
