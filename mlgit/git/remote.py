@@ -12,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import IO
 
 from mlgit.errors import GitError, RefMovedError, RefusedError, UnreachableError, UsageError
@@ -53,7 +54,7 @@ class Remote:
         """Whether the repository has a remote of this name."""
         return f"remote.{self.name.lower()}.url" in self.repo.config
 
-    @property
+    @cached_property
     def address(self) -> str:
         """Where it lies, as git goes there (`url.….insteadOf`), without a password."""
         config = self.repo.config
