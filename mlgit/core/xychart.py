@@ -13,6 +13,11 @@ from mlgit.core import escape
 
 _MOST = 1e15
 """Numbers from here on would be longer than a line."""
+_LOOK = (
+    '%%{init: {"xyChart": {"width": 760, "height": 300}, "themeVariables": {"xyChart": '
+    '{"backgroundColor": "transparent", "plotColorPalette": "#0f7fc4, #d55e00"}}}}%%'
+)
+"""Mermaid's own first colour cannot be seen on white; these are of the charts that are pictures, for light and dark."""
 _FINE = 1e-15
 """What is smaller than so much of the largest value is drawn as 0, which it cannot be told from."""
 
@@ -34,6 +39,7 @@ def block(title: str, *, x: str, span: tuple[float, float], y: str, lines: Seque
 
     return "\n".join([
         "```mermaid",
+        _LOOK,
         "xychart-beta",
         f'  title "{words(title, 80)}"',
         f'  x-axis "{words(x)}" {Decimal(repr(first)):f} --> {Decimal(repr(max(last, first + 1))):f}',
