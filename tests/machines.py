@@ -1,7 +1,7 @@
 """Runners of one's own: GitHub's side of them, and a program that behaves towards mlgit as GitHub's own does.
 
 The program gets what `generate-jitconfig` gave, by its variable; says that it is there; asks for a job; does it for as
-long as the test wants, with its `_diag/Worker_` file; and ends. On SIGTERM it says goodbye.
+long as the test wants, with its `_diag/Worker_` file; and ends. Told to end, it says goodbye.
 """
 
 from __future__ import annotations
@@ -17,10 +17,20 @@ from typing import Any
 from tests.runners import checked, made
 
 PROGRAM = """\
+#!/usr/bin/env bash
+set -m  # GitHub's has its listener in a process group of its own, too, where it is told to hand signals on
+trap 'kill -INT -$listener' INT TERM
+[ -n "$RUNNER_MANUALLY_TRAP_SIG" ] || exit 9
+"$(dirname "$(realpath "$0")")/bin/Runner.Listener" "$@" &
+listener=$!
+wait $listener
+wait $listener
+"""
+LISTENER = """\
 #!/usr/bin/env python3
 import base64, json, os, pathlib, signal, sys, time, urllib.error, urllib.request
 told = json.loads(base64.b64decode(os.environ.pop("ACTIONS_RUNNER_INPUT_JITCONFIG")))
-home = pathlib.Path(__file__).resolve().parent
+home = pathlib.Path(__file__).resolve().parent.parent
 (home / ".runner").write_text(told["name"])
 
 def say(what):
@@ -34,7 +44,7 @@ def end(*_):
     say("offline")
     sys.exit(0)
 
-signal.signal(signal.SIGTERM, end)
+signal.signal(signal.SIGINT, end)
 print("Listening for Jobs", flush=True)
 while True:
     said = say("poll")
@@ -53,13 +63,12 @@ while True:
 def unpack(folder: Path) -> Path:
     """The program in *folder*, as GitHub's archive would bring it."""
     (folder / "bin").mkdir(parents=True)
-    (folder / "bin/Runner.Listener").write_text("large")
     (folder / "_diag").mkdir()
     (folder / "_diag/Worker_of_another.log").write_text("left by somebody")
-    program = folder / "run.sh"
-    program.write_text(PROGRAM)
-    program.chmod(0o755)
-    return program
+    for name, text in (("run.sh", PROGRAM), ("bin/Runner.Listener", LISTENER)):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    return folder / "run.sh"
 
 
 @dataclass

@@ -100,7 +100,9 @@ def _processes(*folders: Path) -> Iterator[psutil.Process]:
     """Those that run in, or out of, one of *folders*."""
     for one in psutil.process_iter(["cmdline", "cwd"]):
         words = " ".join(one.info["cmdline"] or ())
-        if "run.sh" in words and any(str(folder) in f"{words} {one.info['cwd']}" for folder in folders):
+        if ("run.sh" in words or "Runner.Listener" in words) and any(
+            str(folder) in f"{words} {one.info['cwd']}" for folder in folders
+        ):
             yield one
 
 
@@ -247,12 +249,11 @@ def test_what_cannot_be_started_registers_nothing(room: Room):
 
 def test_a_job_that_is_not_taken_leaves_no_registration(room: Room):
     room.queue(local={"slots": 4, "gpus": []}, limits={"jobs": 1})
-    (first,) = room.start()
 
-    more = room.mlgit("runner", "start", "--on", "gpu", check=False)
+    told = room.mlgit("runner", "start", "--on", "gpu", "--count", "2", "--json", check=False)
 
-    assert (more.returncode, "takes 1 at once" in more.stderr) == (2, True)
-    assert room.machines.names() == [first["name"]]
+    assert (told.returncode, "takes 1 at once" in told.stderr) == (2, True)
+    assert room.machines.names() == [one["name"] for one in json.loads(told.stdout)]
 
 
 def test_a_public_repository_is_asked_for_by_name_and_an_organizations_group_is_looked_at(room: Room):
@@ -488,7 +489,7 @@ def _in_an_image(room: Room) -> tuple[int, str]:
     image = replace(queues.find(place.settings, "docker"), runner=queues.find(place.settings, "gpu").runner,
                     defaults=queues.Defaults(image="some"))  # fmt: skip
     wish = program.wish(image, "r", idle_minutes=0.01)
-    env = os.environ | {program.CONFIG: runners.pool(place).register("r", LABELS)}
+    env = os.environ | {**wish.env, program.CONFIG: runners.pool(place).register("r", LABELS)}
     with (room.home / "log").open("w") as log:
         done = subprocess.run([*(wish.apart or ()), *wish.command], env=env, stdout=log, timeout=60)
     return done.returncode, (room.home / "log").read_text()

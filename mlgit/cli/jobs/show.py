@@ -72,7 +72,7 @@ def _brought(job: Posted) -> str:
     from mlgit.launch import backends
 
     settings = backends.backend(job.backend).Settings
-    return "" if getattr(settings, "is_away", False) else f"what {job.folder} held as it began"
+    return "" if getattr(settings, "is_away", False) or not job.folder else f"what {job.folder} held as it began"
 
 
 def _tell_runs(runs: Sequence[Run]) -> None:

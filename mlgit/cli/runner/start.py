@@ -16,6 +16,7 @@ from mlgit.cli.sections import Sectioned
 from mlgit.errors import UsageError
 
 if TYPE_CHECKING:
+    from mlgit.core.posted import Posted
     from mlgit.launch.runners.watching import Watch
 
 _SECTIONS = {
@@ -54,8 +55,8 @@ def command(
 ) -> None:  # fmt: skip
     """Start runners for the jobs of this repository's workflows, each as a job of a queue.
 
-    A runner gets one job and is gone, or ends where none came in time. Its registration is a secret that stands in no
-    file, no command line and no log. Who has died is taken away at GitHub first.
+    A runner gets one job and is gone, or ends where none came in time. Its registration is a secret: mlgit writes it
+    nowhere, and it stands in no command line and no log. Who has died is taken away at GitHub first.
 
     \b
     Examples:
@@ -87,15 +88,18 @@ def command(
     if watch:
         _watch(Watch(place=place, wanted=wanted, pool=pool, most=most or 1, tell=_timed), every or 15)
         return
-    with ctrl_c_by_any_name():
-        for name, what in keeping.mend(place, [pool], keeping.look(place, [pool])).items():
-            output.note(f"{name} {what}")
-        started = [keeping.start(place, wanted, pool, output.note) for _ in range(count or 1)]
-    if as_json:
-        output.as_json([{"name": job.name, "labels": wanted.labels, "job": job.document()} for job in started])
-        return
-    for job in started:
-        output.say(f"{job.name} is in the queue {job.queue}: {job.job} ({job.id})")
+    started: list[Posted] = []
+    try:
+        with ctrl_c_by_any_name():
+            for name, what in keeping.mend(place, [pool], keeping.look(place, [pool])).items():
+                output.note(f"{name} {what}")
+            for _ in range(count or 1):
+                started.append(job := keeping.start(place, wanted, pool, output.note))
+                if not as_json:
+                    output.say(f"{job.name} is in the queue {job.queue}: {job.job} ({job.id})")
+    finally:  # those that were started are there, whatever came of the others
+        if as_json:
+            output.as_json([{"name": job.name, "labels": wanted.labels, "job": job.document()} for job in started])
     output.note(f"runs-on: [{', '.join(wanted.labels)}] finds {'it' if len(started) == 1 else 'them'}; mlgit runner ls")
 
 

@@ -24,6 +24,7 @@ _TRAPS = "RUNNER_MANUALLY_TRAP_SIG"
 _LABEL = re.compile(r"[\w.:/+@-]{1,256}")
 # A runner writes into the folder of its program, so each has a copy, unless it has an image to itself. A file
 # _diag/Worker_* appears as it gets its job (https://docs.github.com/actions/how-tos/manage-runners/self-hosted-runners/monitor-and-troubleshoot).
+# Who looks for that is no child of run.sh's: bash, told to end in the wrong moment, would wait for all of its children.
 _SCRIPT = """\
 seconds=$1 program=$3 home=${3%/*} own=
 has_job() { for log in _diag/Worker_*; do test -e "$log" && return; done; return 1; }
@@ -33,19 +34,21 @@ if [ "$2" = copied ] || [ ! -w "$home" ]; then
   home=$own
 fi
 cd "$home" && rm -rf _work _diag .runner .credentials .credentials_rsaparams || exit 1
-(
+( (
   trap '' HUP INT TERM
   waited=0
-  while kill -0 $$ 2>/dev/null; do
-    if [ "$waited" = "$seconds" ] && ! has_job; then
+  while kill -0 $$ 2>/dev/null && ! has_job && [ "$waited" -le $((seconds + 60)) ]; do
+    if [ "$waited" = "$seconds" ]; then
       echo "mlgit: no job came in $seconds seconds"
       kill -TERM $$
     fi
     waited=$((waited + 1))
     sleep 1
   done
-  cd / && [ -z "$own" ] || rm -rf "$own"
-) &
+  [ "$own" ] || exit
+  while kill -0 $$ 2>/dev/null; do sleep 1; done
+  cd / && rm -rf "$own"
+) & )
 exec "./${program##*/}"
 """
 
