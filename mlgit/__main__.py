@@ -25,7 +25,8 @@ def main() -> None:
     try:
         root.main(prog_name="mlgit")
     except MlgitError as exc:
-        sys.stderr.write(f"mlgit: {escape.terminal(str(exc))}\n")
+        lines = f"mlgit: {escape.terminal(str(exc))}".splitlines()
+        sys.stderr.write("".join(f"{escape.uncommanded(line)}\n" for line in lines))
         sys.exit(exc.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: `mlgit ls | head`

@@ -168,6 +168,20 @@ BAD = {
 }  # fmt: skip
 
 
+def test_a_key_with_the_end_of_a_line_or_an_escape_in_it_stays_on_its_line():
+    key = "a\n::add-path::/x\x1b[2J\u202e"
+    for text in (json.dumps({"name": "a", key: 1}), json.dumps({"name": "a", "many": {key: {"z": 1}}})):
+        with pytest.raises(ConfigError) as caught:
+            reader.load(text, Outer, source="x.yaml")
+
+        assert r"a\n::add-path::/x\x1b[2J\u202e" in caught.value.what
+        assert caught.value.what.isprintable()
+
+    with pytest.raises(ConfigError) as caught:
+        reader.load(json.dumps({"name": "a", "k" * 9999: 1}), Outer, source="x.yaml")
+    assert len(caught.value.what) < 300
+
+
 @pytest.mark.parametrize("text", BAD, ids=[repr(text)[:40] for text in BAD])
 def test_a_bad_document_is_told_with_its_place(text: str):
     with pytest.raises(ConfigError) as caught:

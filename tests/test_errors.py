@@ -82,3 +82,9 @@ def test_the_module_of_errors_is_there_before_anything_else(tmp_path: Path, pyth
     code += "wandb.errors.CommError, wandb.errors.AuthenticationError, wandb.errors.UnsupportedError"
 
     python("-c", code, cwd=tmp_path)
+
+
+def test_no_error_is_a_command_for_the_runner_of_a_job(mlgit: Callable[..., Any]):
+    done = mlgit("show", "##[add-path]/tmp", check=False)
+
+    assert done.stderr.startswith("mlgit: There is no run '## [add-path]/tmp'.\n")

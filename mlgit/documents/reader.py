@@ -17,11 +17,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, TypeVar, Union
 
+from mlgit.core import escape
 from mlgit.errors import ConfigError
 
 T = TypeVar("T")
 
 MAX_BYTES = 8 << 20
+_MOST_NAMED = 80
+"""Characters of a key that a complaint repeats."""
 MAX_DEPTH = 64
 MAX_NODES = 200_000
 """Nodes of a document, those that an alias repeats counted each time."""
@@ -75,7 +78,7 @@ class Document:
         """Raise `ConfigError` with the line where *path* stands, or where the last of it does that is there."""
         line = [self.root.line, *self._lines(path)][-1]
         end = "" if message.endswith("?") else "."
-        raise ConfigError(f"{self.source}:{line}: {'.'.join(path)}: {message}{end}")
+        raise ConfigError(f"{self.source}:{line}: {_named(path)}: {message}{end}")
 
     def line_of(self, path: Sequence[str]) -> int | None:
         """The line where *path* stands; None where it does not."""
@@ -103,6 +106,11 @@ class Document:
         for key, _ in reader.expect(self.root, "mapping", ()):
             if key.value not in known:
                 reader.unknown(key, known, ())
+
+
+def _named(path: Sequence[str]) -> str:
+    """*path* on one line, each key as it could be typed: a file's keys may hold the ends of lines, and escapes."""
+    return ".".join(escape.cell(name[:_MOST_NAMED]) for name in path)
 
 
 def load(text: str | bytes, into: type[T], *, source: str) -> T:
@@ -301,7 +309,7 @@ class _Reader:
         self.fail(key, (*path, str(key.value)), f"unknown key; {hint}")
 
     def fail(self, node: Node, path: tuple[str, ...], message: str) -> NoReturn:
-        at = f" {'.'.join(path)}:" if path else ""
+        at = f" {_named(path)}:" if path else ""
         raise ConfigError(f"{self.source}:{node.line}:{at} {message}")
 
     def unique_pairs(self, node: Node, path: tuple[str, ...]) -> Iterator[tuple[str, Node]]:
