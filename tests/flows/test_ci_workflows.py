@@ -22,7 +22,8 @@ from tests.github import NAME, GitHub
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]
 TRAIN = "import mlgit\nrun = mlgit.init()\nfor step in range(3):\n    run.log({'accuracy': SCORE + step / 100})\n"
-EVIL = 'zzz";echo${IFS}x>pwned;#'
+EVIL = 'zzz";echo${IFS}x>pwned;#`touch${IFS}pwned`'
+SHELL = "Mlgit-Run: lr=0.5 'note=$(touch pwned)`touch pwned`\";touch pwned;#'\n"
 BIN = Path(sys.executable).parent
 
 
@@ -169,7 +170,9 @@ def test_the_report_runs_whole_and_a_branchs_name_is_never_code(place: Place):
 
 
 def test_a_push_trains_a_sweep_in_rounds_until_it_is_done(place: Place):
-    (place.folder / "mlgit.yaml").write_text(json.dumps(place.settings | {"ci": {"at_once": 2}}))
+    (place.folder / "mlgit.yaml").write_text(
+        json.dumps(place.settings | {"ci": {"at_once": 2, "command": "python train.py"}})
+    )
     (place.folder / "train.py").write_text(
         "import mlgit, os\nassert not {'GH_TOKEN', 'INPUT_TOKEN'} & {*os.environ}\n"
         "assert os.environ['WORD'] == 'a word'\n"
@@ -191,11 +194,14 @@ def test_a_push_trains_a_sweep_in_rounds_until_it_is_done(place: Place):
     trained = runs(place)
     ((workflow, branch, inputs),) = place.there.dispatched
     act(place, "experiment", "workflow_dispatch", {"inputs": inputs})
+    git(place.folder, "commit", "-q", "--allow-empty", "-m", f"Try\n\n{SHELL}")
+    git(place.folder, "push", "-q", "origin", EVIL)
+    act(place, "experiment", "push", {"ref": f"refs/heads/{EVIL}", "head_commit": {"message": SHELL}})
     idle = act(place, "experiment", "push", {"ref": f"refs/heads/{EVIL}", "head_commit": {"message": "no trailer"}})
 
     assert (workflow, branch) == ("mlgit-experiment.yml", EVIL)
-    assert inputs == {"commit": git(place.folder, "rev-parse", "HEAD"), "part": "2"}
-    assert (len(trained), len(runs(place)), len(place.there.dispatched)) == (4, 5, 1)
+    assert inputs == {"commit": git(place.folder, "rev-parse", "HEAD~1"), "part": "2"}
+    assert (len(trained), len(runs(place)), len(place.there.dispatched)) == (4, 6, 1)
     made = {*git(place.folder, "ls-remote", "origin").split()[1::2]} - refs - {"refs/heads/mlgit-assets"}
     assert all(ref.startswith(("refs/heads/exp/", "refs/mlgit/")) for ref in made)  # which no trigger hears
     assert place.there.comments
