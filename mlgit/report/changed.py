@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from mlgit.errors import GitError
 from mlgit.git import process
 from mlgit.git.repo import Repo
 
@@ -29,6 +30,18 @@ class File:
 def files(repo: Repo, base: str | None, head: str) -> list[File]:
     """The files that *head* changes since it left *base*, by path; none where there is no base."""
     return [] if base is None else _files(_diff(repo, "--numstat", "-z", "--end-of-options", f"{base}...{head}"))
+
+
+def is_below(repo: Repo, folder: str, base: str | None, head: str) -> bool:
+    """Whether *head* has changed something since it left *base*, and nothing outside of *folder*.
+
+    Without what both have in common, as in a shallow clone, that is not known, and not so.
+    """
+    try:
+        found = files(repo, base, head)
+    except GitError:
+        return False
+    return bool(found) and all(file.path.startswith(f"{folder}/") for file in found)
 
 
 def text(repo: Repo, base: str | None, head: str) -> str:

@@ -21,6 +21,7 @@ from mlgit.git.repo import Repo
 from mlgit.index import query
 from mlgit.report import (
     champion,
+    changed,
     evidence,
     findings,
     headline,
@@ -42,6 +43,8 @@ MARKER = "mlgit:report"
 CONTEXT = "mlgit/report"
 _TRAINS = ".github/workflows/mlgit-experiment.yml"
 """The workflow that trains what commits ask for."""
+_PROMOTIONS = ("promote/", "revert/")
+_GATES = "It changes the registry alone: what counts are its gates"
 PANELS = 6
 """Metrics drawn in a comment; more would be too small to read."""
 
@@ -71,6 +74,12 @@ def on_pull(
     """
     pull = forge.get(number)
     sides = sides_of(place.repo, pull)
+    if pull.head.startswith(_PROMOTIONS) and changed.is_below(place.repo, "registry", sides.base, sides.head):
+        if forge.capabilities.writable:  # no run could speak for it, and who waits for the status waits in vain
+            forge.set_status(
+                Status(context=CONTEXT, state=StatusState.SUCCESS, description=_GATES, commit=pull.head_commit)
+            )
+        return f"{_GATES}\n"
     sweep_of = sweep_of and cache(sweep_of)
     found, own = gather(place, sides, sweep_of), templates.at(place, sides.base)
     if sweep_of:

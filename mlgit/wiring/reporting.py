@@ -6,8 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mlgit.errors import GitError, MlgitError, NotFoundError, UsageError
-from mlgit.forge.base import Status, StatusState
+from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.store.place import Place
 from mlgit.wiring import forge
 
@@ -35,29 +34,7 @@ def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) ->
 def _report(place: Place, at: Forge, number: int, verdicts: Sequence[Verdict] = ()) -> str:
     from mlgit.report import publish
 
-    if _is_promotion(place, pull := at.get(number)):
-        if at.capabilities.writable:
-            at.set_status(
-                Status(context=publish.CONTEXT, state=StatusState.SUCCESS, description=_GATES, commit=pull.head_commit)
-            )
-        return f"{_GATES}\n"
     return publish.on_pull(place, at, number, verdicts=verdicts, sweep_of=lambda text: sweep(place, text))
-
-
-_GATES = "It changes the registry alone: what counts are its gates"
-
-
-def _is_promotion(place: Place, pull: PullRequest) -> bool:
-    """Whether *pull* moves a stage and changes no code, for which no run could speak."""
-    from mlgit.report import changed, publish
-
-    if not pull.head.startswith(("promote/", "revert/")):
-        return False
-    sides = publish.sides_of(place.repo, pull)
-    with suppress(GitError):  # without what both have in common, as in a shallow clone, it is not known
-        files = changed.files(place.repo, sides.base, sides.head)
-        return bool(files) and all(file.path.startswith("registry/") for file in files)
-    return False
 
 
 @dataclass(frozen=True, kw_only=True)
