@@ -41,12 +41,14 @@ WORDS: dict[str, Sequence[str]] = {
     "ci cancel": ("--yes",),
     "ci check": ("--local",),
     "ci dispatch": (),
+    "ci gates": (),
     "ci init": (),
     "ci logs": (),
     "ci ls": (),
     "ci promote": ("--plan", "../plan.json"),
     "ci report": (),
     "ci retry": (),
+    "ci settle": (),
     "ci status": (),
     "ci upgrade": (),
     "ci watch": (),
@@ -92,6 +94,7 @@ WORDS: dict[str, Sequence[str]] = {
     "pr close": ("2",),
     "pr comment": ("1", "-m", "a word"),
     "pr diff": ("1",),
+    "pr edit": ("1", "-t", "a title"),
     "pr ls": (),
     "pr merge": ("1",),
     "pr open": ("evil",),
@@ -133,7 +136,10 @@ REFUSES = {
     "checkpoint": "no run is under way",
     "ci check": "what was just written is in no commit",
     **dict.fromkeys(
-        [f"ci {verb}" for verb in ("cancel", "dispatch", "logs", "ls", "report", "retry", "status", "watch")],
+        [
+            f"ci {verb}"
+            for verb in ("cancel", "dispatch", "gates", "logs", "ls", "report", "retry", "settle", "status", "watch")
+        ],
         "no pull request lives on GitHub",
     ),
     "import dvclive": "a pickle is none of DVCLive's folders",
