@@ -29,7 +29,7 @@ from mlgit.launch.runners.stands import Runner, Stand
 from mlgit.launch.runners.watching import Watch
 from mlgit.store import jobs
 from mlgit.wiring import runners
-from tests import dockerd, github, machines, slurmd
+from tests import dockerd, github, kube, machines, slurmd
 from tests.conftest import need
 from tests.contracts.launching import until
 from tests.github import NAME, GitHub
@@ -226,6 +226,13 @@ def test_a_runner_that_gets_its_job_while_it_is_looked_at_is_busy(room: Room):
     until(lambda: room.job(name).state.ended)
 
 
+def test_the_names_of_runners_are_completed(room: Room):
+    (started,) = room.start()
+    typed = {"_MLGIT_COMPLETE": "bash_complete", "COMP_WORDS": "mlgit runner stop mlgit-", "COMP_CWORD": "3"}
+
+    assert room.mlgit(env=os.environ | typed).stdout == f"plain,{started['name']}\n"
+
+
 def test_what_cannot_be_started_registers_nothing(room: Room):
     def refused(*words: str, queue: dict[str, Any] | None = None) -> str:
         room.queue(**(queue or {}))
@@ -286,6 +293,17 @@ def test_runners_of_others_are_listed_and_left_alone(room: Room):
     assert room.machines.names() == ["theirs"]
     assert room.mlgit("runner", "stop", "theirs").stdout == "theirs GitHub has let it go\n"
     assert room.mlgit("runner", "stop", "nobody", check=False).returncode == 1
+
+
+def test_a_list_of_jobs_from_somebody_else_takes_no_runner_of_theirs_away(room: Room):
+    room.machines.add("theirs", *LABELS)
+    planted = _job(JobState.FAILED, key="runner/theirs")
+    jobs.keep(room.repo, planted, why="by somebody who may push")
+
+    room.start()
+    room.mlgit("runner", "stop", "--dead")
+
+    assert "theirs" in room.machines.names()
 
 
 def test_what_is_sent_holds_the_name_of_the_secret_alone(room: Room):
@@ -505,6 +523,16 @@ def test_a_runner_that_has_a_job_is_not_idle(room: Room):
     (room.home / "program/run.sh").write_text(script)
 
     assert _in_an_image(room) == (0, "done\n")
+
+
+def test_a_cluster_runs_a_runner(room: Room, tmp_path_factory: pytest.TempPathFactory):
+    need("kubernetes", kube.is_here())
+    with kube.running(tmp_path_factory.mktemp("k")) as (_, config):
+        room.queue(kubernetes={"kubeconfig": str(config), "image": kube.IMAGE})
+        seen = _does_one_job(room)
+
+    assert seen["home"] == str(room.home / "program")
+    assert not {"GH_TOKEN", "MY_API_KEY"} & set(seen["env"])
 
 
 def test_slurm_runs_a_runner(room: Room, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):

@@ -25,6 +25,8 @@ from mlgit.store.place import Place, here
 from mlgit.tracking import names
 
 Tell = Callable[[str], None]
+_OURS = "mlgit-"
+"""What the names of our runners begin with."""
 STAYS = "is busy, and stays until its job is done"
 
 
@@ -49,9 +51,13 @@ class Looked:
 
 
 def listed(place: Place) -> dict[str, Posted]:
-    """The jobs of the project's list that are runners, by their names, the newest first."""
+    """The jobs of the project's list that are runners, by their names, the newest first.
+
+    Lists come from others, too: what is not called as ours are is nobody's to have taken away by us.
+    """
     known = jobs.known(place.repo, place.settings.project)
-    return {job.key.removeprefix(program.PREFIX): job for job in known if job.key.startswith(program.PREFIX)}
+    ours = (job for job in known if job.key.startswith(f"{program.PREFIX}{_OURS}"))
+    return {job.key.removeprefix(program.PREFIX): job for job in ours}
 
 
 def look(place: Place, pools: Iterable[Pool]) -> Looked:
@@ -86,7 +92,7 @@ def start(place: Place, wanted: Wanted, pool: Pool, tell: Tell) -> Posted:
     Raises `UsageError`, `RefusedError`, `SilentError`, `MlgitError`.
     """
     queue = wanted.queue
-    name = f"mlgit-{refs.slug(queue.name, 30)}-{names.run_id()}"
+    name = f"{_OURS}{refs.slug(queue.name, 30)}-{names.run_id()}"
     wish = program.wish(queue, name, idle_minutes=wanted.idle_minutes, kept=wanted.kept)
     try:
         config = pool.register(name, wanted.labels)
