@@ -23,8 +23,8 @@ def command(check: bool, as_json: bool) -> None:
     """Say who you are on GitHub, where your token was found, and what it can do in this repository.
 
     Runs need no login. Pull requests on GitHub need a token: of an App (MLGIT_APP_ID, MLGIT_APP_PRIVATE_KEY), in
-    GH_TOKEN or GITHUB_TOKEN, or the one that `gh auth login` keeps. It is shown nowhere and stored nowhere. Without
-    one, pull requests live in the repository's git folder.
+    GH_TOKEN or GITHUB_TOKEN, or the one that `gh auth login` keeps. It is shown nowhere and stored nowhere. Of a
+    repository that is not there pull requests live in its own git folder.
 
     \b
     Examples:
@@ -35,7 +35,7 @@ def command(check: bool, as_json: bool) -> None:
     place = wiring.place()
     found = wiring.on_github(place)
     if found is None:
-        folder = wiring.forge(place)
+        folder = wiring.opening(place)
         me = folder.me
         if as_json:
             output.as_json({"forge": "folder", "me": me, "writable": True, "capabilities": asdict(folder.capabilities)})

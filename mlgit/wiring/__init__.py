@@ -64,6 +64,20 @@ def forge(place: Place) -> Forge:
     return there[0] if there else FolderForge(place.repo)
 
 
+def opening(place: Place) -> Forge:
+    """`forge`, to open a pull request.
+
+    Raises `UsageError` where the first one of a clone from GitHub would hide in its folder for want of a token: all
+    later ones would go there too.
+    """
+    from mlgit.forge.github import credentials
+
+    if tokenless := _tokenless(place):
+        otherwise = "or `forge: {kind: folder}` in mlgit.yaml, to have pull requests in this clone alone"
+        raise credentials.lacking(tokenless, otherwise)
+    return forge(place)
+
+
 def on_github(place: Place) -> tuple[GitHubForge, Credential] | None:
     """The forge of *place* on GitHub, and what GitHub knows us by; None where pull requests live in the folder.
 
@@ -71,19 +85,13 @@ def on_github(place: Place) -> tuple[GitHubForge, Credential] | None:
     """
     from mlgit.forge.choice import ForgeOptions, Kind
 
-    options = place.settings.section("forge", ForgeOptions)
-    has_folder = (place.repo.own / "forge/pulls").is_dir()
-    has_origin = "remote.origin.url" in place.repo.config
-    if options.kind is Kind.FOLDER or (options.kind is None and (has_folder or not has_origin)):
-        return None
-    from mlgit.forge.github import clone, credentials, where
-    from mlgit.git.remote import Remote
+    found = _meant(place)
+    if found:
+        from mlgit.forge.github import credentials
 
-    found = where.where(options, clone.address(Remote(repo=place.repo, name="origin")), os.environ)
-    credential = credentials.find(found, os.environ) if found else None
-    if found and credential:
-        return _github(place, found, credential), credential
-    if options.kind is None:
+        if credential := credentials.find(found, os.environ):
+            return _github(place, found, credential), credential
+    if place.settings.section("forge", ForgeOptions).kind is not Kind.GITHUB:
         return None
     if found:
         raise credentials.lacking(found)
@@ -93,9 +101,13 @@ def on_github(place: Place) -> tuple[GitHubForge, Credential] | None:
 
 def github(place: Place) -> GitHubForge:
     """The forge of *place*, for what GitHub alone does. Raises `UsageError` where it is none of GitHub's."""
-    if (found := on_github(place)) is None:
-        raise UsageError("This repository does not live on GitHub.", fix=why_not_github(place))
-    return found[0]
+    if found := on_github(place):
+        return found[0]
+    if tokenless := _tokenless(place):
+        from mlgit.forge.github import credentials
+
+        raise credentials.lacking(tokenless)
+    raise UsageError("This repository does not live on GitHub.", fix=why_not_github(place))
 
 
 def remote(place: Place, name: str = "origin") -> Remote:
@@ -120,6 +132,26 @@ def why_not_github(place: Place) -> str:
     if origin.is_known and named(origin.address):
         return "for GitHub: gh auth login, or a token in GH_TOKEN"
     return "for GitHub: a remote origin that is there, and a token in GH_TOKEN or with gh auth login"
+
+
+def _meant(place: Place) -> Where | None:
+    """The repository on GitHub that *place* would have its pull requests in, whether a token is at hand or not."""
+    from mlgit.forge.choice import ForgeOptions, Kind
+
+    options = place.settings.section("forge", ForgeOptions)
+    has_folder = (place.repo.own / "forge/pulls").is_dir()
+    has_origin = "remote.origin.url" in place.repo.config
+    if options.kind is Kind.FOLDER or (options.kind is None and (has_folder or not has_origin)):
+        return None
+    from mlgit.forge.github import clone, where
+    from mlgit.git.remote import Remote
+
+    return where.where(options, clone.address(Remote(repo=place.repo, name="origin")), os.environ)
+
+
+def _tokenless(place: Place) -> Where | None:
+    """The same, where nothing but a token is missing, and nobody said that it has to be there."""
+    return None if on_github(place) else _meant(place)
 
 
 def _github(place: Place, found: Where, credential: Credential) -> GitHubForge:

@@ -42,7 +42,7 @@ def challenge(place: Place, found: Sequence[Run], wish: Wish) -> tuple[Challenge
     if remote.is_known:
         shared.share(remote, [refs.version_tag(wish.model, version)])
     made = propose.plan(repo, wish.model, version, wish.stage, base=wish.base, goals=wish.goals)
-    return seen, propose.promote(repo, wiring.forge(place), made, goals=wish.goals)
+    return seen, propose.promote(repo, wiring.opening(place), made, goals=wish.goals)
 
 
 def _carry(repo: Repo, run: Run) -> None:

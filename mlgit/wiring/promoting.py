@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlgit.core import refs
 from mlgit.store.place import Place
-from mlgit.wiring import forge, on_github
+from mlgit.wiring import forge, on_github, opening
 
 if TYPE_CHECKING:
     from mlgit.core.registered import Registered
@@ -84,10 +84,11 @@ def promote(place: Place, plan: Plan) -> Promotion:
     """
     from mlgit.registry import propose, shared
 
+    at = opening(place)
     there = on_github(place)
     if there and there[0].clone and plan.refusal is None:
         shared.share(there[0].clone.remote, [refs.version_tag(plan.candidate.model, plan.candidate.version)])
-    return propose.promote(place.repo, forge(place), plan, goals=place.settings.goals)
+    return propose.promote(place.repo, at, plan, goals=place.settings.goals)
 
 
 def registered(place: Place, *, base: str | None = None) -> list[Registered]:

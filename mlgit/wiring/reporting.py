@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.store.place import Place
-from mlgit.wiring import forge
+from mlgit.wiring import forge, opening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -68,7 +68,7 @@ def propose(
 
     into = registry.base_name(place.repo, base)
     proposed = proposal.of(place, what, into=into, searched=lambda run: _given_by_sweep(place, run))
-    return proposal.propose(forge(place), proposed, into=into, title=title, body=body, draft=draft, labels=labels)
+    return proposal.propose(opening(place), proposed, into=into, title=title, body=body, draft=draft, labels=labels)
 
 
 def _given_by_sweep(place: Place, run: Run) -> Collection[str]:

@@ -381,3 +381,20 @@ def test_a_title_and_labels_are_changed(mlgit, repo: Repo, opened: int):
 
     assert done.stdout == "#1 Two (model)\n"
     assert mlgit("pr", "edit", "1", cwd=repo.folder, check=False).returncode == 2
+
+
+def test_in_a_clone_of_githubs_no_pull_request_hides_in_the_folder_for_want_of_a_token(inside: Repo, mlgit, branch):
+    inside.git("remote", "add", "origin", "https://github.com/acme/churn")
+    branch()
+
+    refused = mlgit("pr", "open", "feature/lr", check=False)
+    dispatched, login = (mlgit(*words, check=False) for words in (("ci", "dispatch"), ("login",)))
+    Path("mlgit.yaml").write_text("forge: {kind: folder}\n")
+    meant = mlgit("pr", "open", "feature/lr")
+
+    assert refused.returncode == dispatched.returncode == 2
+    assert "no token for github.com" in refused.stderr
+    assert "gh auth login, or export GH_TOKEN=…; or `forge: {kind: folder}` in mlgit.yaml" in refused.stderr
+    assert "GitHub has to know who asks" in dispatched.stderr
+    assert "no token for github.com" in login.stderr
+    assert meant.stdout.startswith("#1 Learn faster")

@@ -45,13 +45,17 @@ def find(where: Where, environ: Mapping[str, str] = os.environ) -> Credential | 
     return _of_gh(where.host, environ)
 
 
-def lacking(where: Where) -> UsageError:
-    """What is said where there is none."""
+def lacking(where: Where, otherwise: str = "") -> UsageError:
+    """What is said where there is none; *otherwise*: what else can be done."""
     flag = "" if where.host == "github.com" else f" --hostname {where.host}"
     why = f"no token for {where.host} in the environment's {' or '.join(TOKENS)}, nor with gh"
     if not is_githubs(where.host):
         why += f"; the environment's are for {where.host} only where it names that server in GH_HOST"
-    return UsageError("GitHub has to know who asks.", why=why, fix=f"gh auth login{flag}, or export {TOKENS[0]}=…")
+    return UsageError(
+        "GitHub has to know who asks.",
+        why=why,
+        fix=f"gh auth login{flag}, or export {TOKENS[0]}=…{otherwise and f'; {otherwise}'}",
+    )
 
 
 def for_git(
