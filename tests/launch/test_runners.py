@@ -23,7 +23,7 @@ from mlgit.core.posted import Posted
 from mlgit.errors import UsageError
 from mlgit.forge.github.runners import Registered, WorkflowJob
 from mlgit.git.repo import Repo
-from mlgit.launch import queues
+from mlgit.launch import asking, queues
 from mlgit.launch.runners import keeping, program, stands
 from mlgit.launch.runners.stands import Runner, Stand
 from mlgit.launch.runners.watching import Watch
@@ -74,8 +74,8 @@ class Room:
 
     def job(self, name: str) -> Posted:
         """The job that is the runner *name*, as it stands by now."""
-        self.mlgit("jobs", "ls")
-        return next(job for job in jobs.known(self.repo, "p") if job.name == name)
+        place = wiring.place()
+        return asking.look(place, [keeping.listed(place)[name]]).jobs[0]
 
     def is_online(self, name: str) -> bool:
         return any(one["name"] == name and one["online"] for one in self.machines.there.values())
