@@ -30,9 +30,20 @@ def draws() -> bool:
     return is_terminal() and takes_unicode()
 
 
+def in_job() -> bool:
+    """Whether a runner of GitHub's reads what is printed, and takes some of it for commands."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def harmless(text: str) -> str:
+    """*text* for a terminal; in a job of CI no command: a name could set a step's outputs."""
+    plain = escape.terminal(text)
+    return "\n".join(map(escape.uncommanded, plain.split("\n"))) if in_job() else plain
+
+
 def say(text: str = "") -> None:
     """A line for the person, made harmless for a terminal."""
-    sys.stdout.write(f"{escape.terminal(text)}\n")
+    sys.stdout.write(f"{harmless(text)}\n")
 
 
 def raw(text: str) -> None:
@@ -55,7 +66,7 @@ def gap() -> None:
 def note(text: str) -> None:
     """A line beside the result, on standard error: never in the way of a pipe, and after what was said before it."""
     sys.stdout.flush()
-    sys.stderr.write(f"{escape.terminal(text)}\n")
+    sys.stderr.write(f"{harmless(text)}\n")
 
 
 @contextlib.contextmanager
@@ -73,7 +84,7 @@ def kept_for_us() -> Iterator[None]:
 
 def as_json(data: Any) -> None:
     """*data* as indented JSON; nan and the infinities as words, for JSON has no such numbers."""
-    sys.stdout.write(json_text(data, ascii_only=not takes_unicode()))
+    sys.stdout.write(_uncommanded(json_text(data, ascii_only=not takes_unicode())))
 
 
 def json_text(data: Any, *, ascii_only: bool = False) -> str:
@@ -83,7 +94,13 @@ def json_text(data: Any, *, ascii_only: bool = False) -> str:
 
 def json_line(data: Any) -> None:
     """*data* as JSON on a line, likewise."""
-    sys.stdout.write(json.dumps(figures.finite(data), ensure_ascii=not takes_unicode(), default=str) + "\n")
+    text = json.dumps(figures.finite(data), ensure_ascii=not takes_unicode(), default=str)
+    sys.stdout.write(_uncommanded(text) + "\n")
+
+
+def _uncommanded(text: str) -> str:
+    """The JSON *text*, which says the same; what a job's runner could take for a command stands inside of strings."""
+    return text.replace("##[", "#\\u0023[") if in_job() else text
 
 
 @contextlib.contextmanager
@@ -148,7 +165,7 @@ def table(
         note(empty)
     elif not is_terminal():
         for row in (columns, *rows):
-            sys.stdout.write("\t".join(escape.line(cell, 2000) for cell in row) + "\n")
+            sys.stdout.write(harmless("\t".join(escape.line(cell, 2000) for cell in row)) + "\n")
     else:
         _rich_table(columns, rows, right, spare, firm)
 

@@ -594,6 +594,22 @@ def test_a_name_with_markup_and_shell_in_it_arrives_as_text(place: Place, mlgit:
     assert "`id`" not in line
 
 
+def test_what_a_run_is_called_is_no_command_to_the_runner(place: Place, mlgit: Mlgit) -> None:
+    """A line of a job's log that begins with `::`, and `##[` anywhere in one, can set the outputs of its step."""
+    name = "x ##[set-output name=part]7\n::set-output name=part::7"
+    place.hand_over(1, name=name, metrics={"::a ##[b]": 1})
+    words = ("ci", "collect", "--plan", str(place.plan_file), str(place.handed))
+    env = os.environ | {"GITHUB_ACTIONS": "true"}
+
+    done = mlgit(*words, cwd=place.here.folder, env=env, check=False)
+    told = mlgit(*words, "--json", cwd=place.here.folder, env=env, check=False)
+
+    for line in f"{done.stdout}{done.stderr}{told.stdout}{told.stderr}".splitlines():
+        assert "##[" not in line
+        assert not line.lstrip().startswith("::")
+    assert json.loads(told.stdout)["trials"][0]["name"] == name
+
+
 def test_without_a_remote_the_runs_are_here_alone(place: Place, mlgit: Mlgit) -> None:
     place.hand_over(1)
     place.here.git("remote", "remove", "origin")

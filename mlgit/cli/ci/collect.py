@@ -139,8 +139,11 @@ def _say(told: Collected) -> None:
             for one in told.outcomes
         ],
     )  # fmt: skip
-    for line in _notes(told):
+    notes = _notes(told)
+    for line in notes[:_MOST]:
         output.note(line)
+    if len(notes) > _MOST:
+        output.note(f"{len(notes) - _MOST:,} more")
     output.say(_last_line(told))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
@@ -158,8 +157,6 @@ def _tell_new(ci: Ci, found: Underway, wish: _Wish, told: set[int]) -> list[Job]
 
 def _tell(found: Underway, job: Job, raw: Sequence[str], wish: _Wish, *, is_one_of_several: bool) -> None:
     lines = [line for one in raw if (line := workflow_runs.read(one)) is not None]
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        lines = [escape.uncommanded(line) for line in lines]
     if wish.as_json:
         lot = next((lot for lot in found.lots if lot.job is job), None)
         output.json_line({

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -65,7 +64,7 @@ def command(
     plan = job_.plan(plan_file, sha256)
     wanted = plan.of(job)
     places = {trial.number: at for at, trial in enumerate(wanted, 1)}
-    on_github = bool(os.environ.get("GITHUB_ACTIONS"))
+    on_github = output.in_job()
     fold, unfold = ("::group::", "::endgroup::\n") if on_github else ("", "")
 
     shown = page.Page(
@@ -78,7 +77,9 @@ def command(
         return shown.beside(trial.id, titles[trial.number], most_seconds=plan.minutes * 60)
 
     def begins(trial: Trial) -> None:
-        output.note(f"{fold}Trial {trial.number}, {places[trial.number]} of {len(wanted)}: {trial.name}")
+        sys.stdout.flush()
+        sys.stderr.write(fold)
+        output.note(f"Trial {trial.number}, {places[trial.number]} of {len(wanted)}: {trial.name}")
 
     def ends(said: Said) -> None:
         sys.stderr.write(unfold)
