@@ -388,6 +388,22 @@ def test_github_may_be_away_for_a_while(
     assert capsys.readouterr().err.count("GitHub is in trouble. It is asked further") == 1
 
 
+def test_a_pause_that_github_wants_is_made_and_said(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    run = trained.begin()
+    refused = (429, {"retry-after": "1800"}, {"message": "You have exceeded a secondary rate limit"})
+    passing = Passing(
+        monkeypatch, lambda: trained.github.answers.append(refused), lambda: trained.actions.end(run),
+    )  # fmt: skip
+
+    code = called("ci", "watch", str(run))
+
+    assert code == 0
+    assert passing.pauses == [5, 1800]
+    assert "too much was asked. It is asked again in 30m 00s" in capsys.readouterr().err
+
+
 def test_what_was_pushed_just_now_is_waited_for(
     trained: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

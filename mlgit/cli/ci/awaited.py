@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mlgit.cli import output
+from mlgit.core import figures
 from mlgit.errors import NotFoundError, SilentError, UsageError
+from mlgit.forge.github.answers import TooMuchError
 
 if TYPE_CHECKING:
     from mlgit.ci.underway import Underway
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 _APPEARS = 60.0
 """Seconds within which GitHub begins what a push asks for."""
 _SOON = 2.0
+_LATER = 60.0
+"""Seconds that are waited where GitHub answers no more, and does not say for how long."""
 _PAGE = 100
 
 
@@ -51,15 +55,20 @@ def looks(ci: Ci, run: WorkflowRun, interval: float) -> Iterator[Underway]:
     """How *run* stands, every *interval* seconds until it has ended; the last is how it ended.
 
     A look costs a request, and one for each hundred jobs, of which GitHub counts those alone that tell something new:
-    never more than one a second. While GitHub does not answer, it is asked further.
+    never more than one a second. While GitHub does not answer, it is asked further; where it wants a pause, after that.
     """
     found = ci.look(run)
     yield found
-    is_silent = False
+    is_silent, pause = False, 0.0
     while not found.run.state.ended:
-        time.sleep(max(interval, 2.0 + len(found.jobs) // _PAGE))
+        time.sleep(max(interval, 2.0 + len(found.jobs) // _PAGE, pause))
+        pause = 0.0
         try:
             found = ci.look(found.run, anew=True)
+        except TooMuchError as exc:
+            pause = _LATER if exc.seconds is None else exc.seconds
+            output.note(f"{exc.what} It is asked again in {figures.duration(pause)}: Ctrl-C ends that.")
+            continue
         except SilentError as exc:
             if not is_silent:
                 output.note(f"{exc.what} It is asked further: Ctrl-C ends that.")

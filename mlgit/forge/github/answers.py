@@ -30,6 +30,12 @@ class RefusedError(CommError):
         self.status, self.said = status, said
 
 
+class TooMuchError(RefusedError):
+    """GitHub answers no more for *seconds*, where it says for how long: too much was asked."""
+
+    seconds: float | None = None
+
+
 def refusal(status: int, headers: Mapping[str, str], said: str, what: str, *, now: float) -> CommError:
     """What is raised of an answer of *status* to *what* was asked, with what mends it."""
     why = f"{what}: {status} {said}".rstrip()
@@ -42,7 +48,9 @@ def refusal(status: int, headers: Mapping[str, str], said: str, what: str, *, no
             until = time.strftime("%H:%M", time.localtime(now + seconds)) if is_today else "another day"
             fix = f"wait until {until}"
         what = "GitHub answers no more for now: too much was asked."
-        return RefusedError(what, status=status, said=said, why=why, fix=fix)
+        found = TooMuchError(what, status=status, said=said, why=why, fix=fix)
+        found.seconds = seconds
+        return found
     if status == 403 and "not permitted to create or approve pull requests" in said:
         fix = 'allow it: Settings → Actions → General → "Allow GitHub Actions to create and approve pull requests"'
         what = "GitHub lets no job's own token open pull requests here."
