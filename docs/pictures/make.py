@@ -180,7 +180,8 @@ def _keep(path: Path, page: str, camera: Page) -> None:
     photo = Image.open(io.BytesIO(camera.locator("#it").screenshot())).convert("RGB")
     info = PngInfo()
     info.add_text("page", digest)
-    photo.quantize(40, dither=Image.Dither.NONE).save(path, optimize=True, pnginfo=info)
+    few = photo.quantize(64, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(path, optimize=True, pnginfo=info)
     print(f"wrote {path}, {path.stat().st_size / 1000:.0f} kB")
 
 
