@@ -65,14 +65,15 @@ class Sides:
 
 
 def on_pull(
-    place: Place, forge: Forge, number: int, *, verdicts: Sequence[Verdict] = (), sweep_of: SweepOf | None = None
-) -> str:
-    """Put the report onto pull request *number*; return it as Markdown.
+    place: Place, forge: Forge, pull: PullRequest | int, *, verdicts: Sequence[Verdict] = (),
+    sweep_of: SweepOf | None = None,
+) -> str:  # fmt: skip
+    """Put the report onto *pull*, as it was just got or by its number; return it as Markdown.
 
     *sweep_of* answers a sweep's id with the sweep; without it, the sweep is told by its id and judged by the headline's
     metric. A forge that does not let us write is left alone. Raises `NotFoundError` for a number that does not exist.
     """
-    pull = forge.get(number)
+    pull = forge.get(pull) if isinstance(pull, int) else pull
     sides = sides_of(place.repo, pull)
     if pull.head.startswith(_PROMOTIONS) and changed.is_below(place.repo, "registry", sides.base, sides.head):
         if forge.capabilities.writable:  # no run could speak for it, and who waits for the status waits in vain
@@ -106,7 +107,7 @@ def on_pull(
         posted[0] = write(history=history.following(before, pull.head_commit, said))
         return posted[0]
 
-    sticky.upsert(forge, number, MARKER, following, status=status, remarks=beside)
+    sticky.upsert(forge, pull.number, MARKER, following, status=status, remarks=beside)
     return posted[0]
 
 

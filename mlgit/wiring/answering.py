@@ -25,12 +25,11 @@ def reports(place: Place, forge: GitHubForge, subject: Subject) -> Iterator[tupl
     """
     from mlgit.store import meeting, sync
 
-    pulls = [forge.get(subject.number)] if subject.number else forge.pulls(head=subject.branch)
+    numbers = [subject.number] if subject.number else [pull.number for pull in forge.pulls(head=subject.branch)]
+    pulls = list(map(forge.get, numbers))  # with what each is about
     if pulls and forge.clone:
         sync.exchange(forge.clone.remote, meeting.Wish(pushes=False))
     for pull in pulls:
-        told = reporting.report_where_allowed(place, forge, pull.number)
-        searches = [
-            reporting.post_findings(place, found, pull.number, at=forge) for found in reporting.searches(place, pull)
-        ]
+        told = reporting.report_where_allowed(place, forge, pull)
+        searches = [reporting.post_findings(place, found, pull, at=forge) for found in reporting.searches(place, pull)]
         yield pull, replace(told, text="\n\n".join((told.text, *searches)))

@@ -31,10 +31,10 @@ def report_on(place: Place, number: int, *, verdicts: Sequence[Verdict] = ()) ->
     return _report(place, forge(place), number, verdicts)
 
 
-def _report(place: Place, at: Forge, number: int, verdicts: Sequence[Verdict] = ()) -> str:
+def _report(place: Place, at: Forge, pull: PullRequest | int, verdicts: Sequence[Verdict] = ()) -> str:
     from mlgit.report import publish
 
-    return publish.on_pull(place, at, number, verdicts=verdicts, sweep_of=lambda text: sweep(place, text))
+    return publish.on_pull(place, at, pull, verdicts=verdicts, sweep_of=lambda text: sweep(place, text))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,15 +47,15 @@ class Reported:
     """What the forge said, where that alone told that we may only read."""
 
 
-def report_where_allowed(place: Place, at: Forge, number: int) -> Reported:
+def report_where_allowed(place: Place, at: Forge, pull: PullRequest | int) -> Reported:
     """`report_on`, on the forge *at*; where that turns out to let us read alone, the report is made all the same."""
     try:
-        text = _report(place, at, number)
+        text = _report(place, at, pull)
         return Reported(text=text, posted=at.capabilities.writable)
     except MlgitError as exc:
         if at.capabilities.writable:
             raise
-        return Reported(text=_report(place, at, number), posted=False, refused=exc)
+        return Reported(text=_report(place, at, pull), posted=False, refused=exc)
 
 
 def propose(
@@ -120,17 +120,18 @@ def _exit_code(reader: Reader, run: Run) -> str:
     return f"exit code {code}" if code else ""
 
 
-def post_findings(place: Place, found: Findings, number: int, *, at: Forge | None = None) -> str:
-    """Put what a sweep has *found* onto pull request *number*, in place of what was said of that sweep before.
+def post_findings(place: Place, found: Findings, pull: PullRequest | int, *, at: Forge | None = None) -> str:
+    """Put what a sweep has *found* onto *pull*, in place of what was said of that sweep before.
 
-    Return it as Markdown. A forge that does not let us write is left alone.
+    *pull*: as it was just got, or its number. Return it as Markdown. A forge that does not let us write is left alone.
     """
     from mlgit.report import findings as reports
     from mlgit.report import publish, templates
 
     at = at or forge(place)
-    base = publish.sides_of(place.repo, at.get(number)).base
-    return reports.post(at, found, number, own=templates.at(place, base))
+    pull = at.get(pull) if isinstance(pull, int) else pull
+    base = publish.sides_of(place.repo, pull).base
+    return reports.post(at, found, pull.number, own=templates.at(place, base))
 
 
 def searches(place: Place, pull: PullRequest) -> list[Findings]:

@@ -114,7 +114,9 @@ def job(place: Place, mlgit: Script, monkeypatch: pytest.MonkeyPatch) -> Callabl
 def test_a_job_with_one_commit_and_no_runs_reports_on_its_pull_request_or_its_branchs(
     place: Place, job: Callable[..., str]
 ):
+    place.there.asked.clear()
     said = job({"pull_request": {"number": 1}}, GITHUB_EVENT_NAME="pull_request")
+    asked = len(place.there.asked)
 
     (comment,) = place.there.comments.values()
     assert "accuracy 0.92, \\+0.1 better" in comment["body"]
@@ -122,8 +124,13 @@ def test_a_job_with_one_commit_and_no_runs_reports_on_its_pull_request_or_its_br
     assert f"[#1](https://github.com/{NAME}/pull/1): accuracy 0.92" in said
     assert "token-of-ada" not in (place.work / "checkout/.git/config").read_text()
 
+    place.there.asked.clear()
     first = job({"ref": f"refs/heads/{EVIL}"}, GITHUB_EVENT_NAME="push", GITHUB_REF_NAME=EVIL)
+    assert asked <= 6
+    assert place.there.asked == [f"GET /repos/{NAME}/pulls", f"GET /repos/{NAME}/pulls/1", "POST /graphql"]
+    place.there.asked.clear()
     again = job({"inputs": {"number": "1"}}, GITHUB_EVENT_NAME="workflow_dispatch", GITHUB_REF_NAME="main")
+    assert place.there.asked == [f"GET /repos/{NAME}/pulls/1", "POST /graphql"]
     other = job({}, GITHUB_EVENT_NAME="push", GITHUB_REF_NAME="other")
     wrong = job({"inputs": {"number": "1; x"}}, check=False, GITHUB_EVENT_NAME="workflow_dispatch")
 
