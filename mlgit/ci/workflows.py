@@ -55,7 +55,9 @@ WORKFLOWS = {
             actions=("setup", "plan", "trial", "collect", "report"),
         ),
         Workflow(
-            name="report", what="the report on each pull request, as its one comment", actions=("setup", "report")
+            name="report",
+            what="the report on each pull request, as its one comment, and what the gates say of it",
+            actions=("setup", "report", "gates"),
         ),
         Workflow(
             name="retrain",
@@ -65,8 +67,8 @@ WORKFLOWS = {
         ),
         Workflow(
             name="settle",
-            what="the gates on what moves a stage, and the stages after its merge",
-            actions=("setup", "gates", "settle"),
+            what="the stages after a merge, as tags, where the gates pass",
+            actions=("setup", "settle"),
         ),
         Workflow(name="launch", what="what `mlgit launch --on actions` starts"),
     )

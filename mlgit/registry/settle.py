@@ -67,13 +67,12 @@ def plain(settled: Settled) -> dict[str, Any]:
 
 
 def tell(forge: Forge, commit: str, stages: Sequence[Settled]) -> None:
-    """Say by the status of the gates on *commit* what they say of *stages*; nothing where no stage is changed."""
-    if stages:
-        refused = [stage.refusal for stage in stages if stage.refusal]
-        state = StatusState.FAILURE if refused else StatusState.SUCCESS
-        told = refused[0].what if refused else "asked again before the merge: all passed"
-        status = Status(context=CONTEXT, state=state, description=told, commit=commit)
-        forge.set_status(status, remarks=remarks(verdict for stage in stages for verdict in stage.verdicts))
+    """Say by the status of the gates on *commit* what they say of *stages*, those that it changes."""
+    refused = [stage.refusal for stage in stages if stage.refusal]
+    state = StatusState.FAILURE if refused else StatusState.SUCCESS
+    told = "asked again before the merge: all passed" if stages else "it moves no stage"
+    status = Status(context=CONTEXT, state=state, description=refused[0].what if refused else told, commit=commit)
+    forge.set_status(status, remarks=remarks(verdict for stage in stages for verdict in stage.verdicts))
 
 
 def settle(

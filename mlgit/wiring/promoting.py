@@ -25,7 +25,8 @@ def before_merge(place: Place, pull: PullRequest) -> list[Settled]:
     if not _moves_stages(place, pull):
         return []
     found = settle.foresee(place.repo, pull.base, pull.head_commit, goals=place.settings.goals)
-    settle.tell(forge(place), pull.head_commit, found)
+    if found:
+        settle.tell(forge(place), pull.head_commit, found)
     return found
 
 

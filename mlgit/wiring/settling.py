@@ -10,6 +10,7 @@ from mlgit.errors import GateFailedError, MlgitError, UsageError
 from mlgit.forge.base import PullState
 from mlgit.git.repo import split_commit
 from mlgit.registry import settle, shared
+from mlgit.store import registry as store
 from mlgit.wiring import promoting
 
 if TYPE_CHECKING:
@@ -47,9 +48,13 @@ def foresee(place: Place, forge: Forge, remote: Remote, *, head: str, into: str)
             f"What is checked out is not the merge of {head[:10]}.",
             fix="check out what the event pull_request is about, as actions/checkout does by itself",
         )
-    shared.bring(remote, into)
     shared.bring_commits(remote, [base])
-    found = settle.foresee_in(repo, base, merge, goals=_goals(place, base))
+    with repo.reader() as reader:
+        is_changed = reader.tree(f"{base}:{store.FOLDER}") != reader.tree(f"{merge}:{store.FOLDER}")
+    found = []
+    if is_changed:
+        shared.bring(remote, into)
+        found = settle.foresee_in(repo, base, merge, goals=_goals(place, base))
     if forge.capabilities.writable:
         settle.tell(forge, head, found)
     return found

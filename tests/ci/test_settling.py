@@ -158,6 +158,17 @@ def test_no_change_lowers_the_gate_that_it_goes_through_and_its_merge_is_taken_b
     assert place.there.pulls[2]["head"] == refs.revert_branch("digits", "v1.0.0", "production")
 
 
+def test_what_moves_no_stage_has_the_status_that_a_rule_asks_for(place: Place):
+    commit = place.here.commit(place.here.resolve("main"), {"train.py": b""}, "code")
+    place.here.git("push", "-q", "origin", f"{commit}:refs/heads/idea")
+    number = place.forge.open(head="idea", base="main", title="An idea").number
+
+    said = place.gates(number)
+
+    assert said.stdout == "It moves no stage.\n"
+    assert place.says(number) == ["success"]
+
+
 def test_what_is_no_merge_of_the_pull_request_is_not_judged(place: Place):
     head = "1" * 40
 

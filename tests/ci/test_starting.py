@@ -39,13 +39,13 @@ BACK = push("refs/heads/revert/digits/v1.0.0/production", "Take back", ("registr
 PULL = {"event_name": "pull_request", "ref": "refs/pull/1/merge", "files": ("registry/digits/production.yaml",)}
 MAKES = {
     "experiment": (RUN, CHARTS), "retrain": (RUN, CHARTS, VERSION, PROPOSAL, PULL), "report": (CHARTS,),
-    "launch": (RUN,), "settle gates": (), "settle settle": (STAGE, BACK, PULL),
+    "launch": (RUN,), "settle": (STAGE, BACK, PULL),
 }  # fmt: skip
-"""What each workflow, or each job of one, pushes or opens. Nobody hears of comments and statuses."""
+"""What each pushes or opens. Nobody hears of comments and statuses."""
 
 
 def started(event: Mapping[str, Any]) -> set[str]:
-    """What *event* starts, as `MAKES` calls it."""
+    """The workflows that *event* starts a job of."""
     texts = {name: workflows.rendered([name], WORST)[one.path].body for name, one in WORKFLOWS.items()}
     told = {name: reader.plain(text, source=name) for name, text in texts.items()}
     heard = [name for name, one in told.items() if hears(one["on"], event)]
@@ -55,15 +55,9 @@ def started(event: Mapping[str, Any]) -> set[str]:
         "event": {"repository": {"default_branch": "main"}, "head_commit": {"message": event.get("message", "")}},
     }  # fmt: skip
     asked = [
-        (name, job, of.get("if", "true"))
-        for name in heard
-        for job, of in told[name]["jobs"].items()
-        if "needs" not in of
-    ]  # fmt: skip
-    so = truths([text for *_, text in asked], context)
-    return {
-        name if name in MAKES else f"{name} {job}" for (name, job, _), is_so in zip(asked, so, strict=True) if is_so
-    }
+        (name, job.get("if", "true")) for name in heard for job in told[name]["jobs"].values() if "needs" not in job
+    ]
+    return {name for (name, _), is_so in zip(asked, truths([text for _, text in asked], context), strict=True) if is_so}
 
 
 def hears(on: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
@@ -109,10 +103,9 @@ def truths(expressions: Sequence[str], github: Mapping[str, Any]) -> list[bool]:
         (push("refs/heads/idea", "try", ("train.py",)), {"report"}),
         (push("refs/heads/idea", "data"), {"report"}),
         (push("refs/heads/main", "data"), {"retrain"}),
-        (push("refs/heads/main", MERGED, ("registry/digits/production.yaml",)), {"settle settle"}),
+        (push("refs/heads/main", MERGED, ("registry/digits/production.yaml",)), {"settle"}),
         ({"event_name": "schedule", "ref": "refs/heads/main", "files": ()}, {"retrain"}),
-        (PULL, {"report", "settle gates"}),
-        ({**PULL, "files": ("train.py",)}, {"report"}),
+        (PULL, {"report"}),
     ],
 )
 def test_people_start_what_they_mean_to(event: dict[str, Any], names: set[str]):
@@ -123,9 +116,8 @@ def test_nothing_that_a_workflow_makes_leads_back_to_it():
     """Even by a token that starts workflows, which a job's own does not."""
     leads = {name: set[str]().union(*(started(event) for event in events)) for name, events in MAKES.items()}
 
-    assert {name.partition(" ")[0] for name in MAKES} == {*WORKFLOWS}
+    assert MAKES.keys() == WORKFLOWS.keys()
     assert leads == {
-        "experiment": set(), "report": set(), "launch": set(), "settle gates": set(),
-        "retrain": {"report", "settle gates"}, "settle settle": {"report", "settle gates"},
+        "experiment": set(), "report": set(), "launch": set(), "retrain": {"report"}, "settle": {"report"},
     }  # fmt: skip
     assert [*graphlib.TopologicalSorter(leads).static_order()]  # which raises for a circle

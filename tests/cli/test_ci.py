@@ -32,7 +32,7 @@ def test_the_files_are_written_once_and_know_the_projects_folder(inside: Repo, m
     again = mlgit("ci", "init", cwd=folder)
 
     assert first["written"] == [
-        REPORT, ".github/actions/mlgit-setup/action.yml", ".github/actions/mlgit-report/action.yml",
+        REPORT, *(f".github/actions/mlgit-{name}/action.yml" for name in ("setup", "report", "gates")),
     ]  # fmt: skip
     assert 'working-directory: "models"' in (inside.folder / REPORT).read_text()
     assert f"wrote {LAUNCH}\n" in again.stdout

@@ -47,6 +47,8 @@ class Place:
         git(folder, "remote", "add", "origin", self.address)
         git(folder, "-c", f"http.extraheader={basic()}", "fetch", "-q", "--depth=1", "origin", rev)
         git(folder, "checkout", "-q", "FETCH_HEAD")
+        if rev.startswith("refs/"):  # no branch of the remote's: act looks for a ref, and actions/checkout makes one
+            git(folder, "update-ref", rev.replace("refs/", "refs/remotes/", 1), "HEAD")
         return folder
 
 
@@ -165,14 +167,21 @@ def test_a_token_that_turns_out_to_read_alone_leaves_it_there_too_with_what_it_l
 
 
 def test_the_report_runs_whole_and_a_branchs_name_is_never_code(place: Place):
-    for event, told in (("pull_request", {"pull_request": PULL}), ("push", {"ref": f"refs/heads/{EVIL}"})):
+    head, tried = git(place.folder, "rev-parse", EVIL), "refs/pull/1/merge"  # made by GitHub
+    merge = git(place.folder, "commit-tree", "-m", "x", "-p", "main", "-p", head, f"{head}^{{tree}}")
+    git(place.folder, "push", "-q", "origin", f"{merge}:{tried}")
+    sides = {"head": PULL["head"] | {"sha": head}, "base": PULL["base"] | {"ref": "main"}}
+    for event, told, rev in (
+        ("pull_request", {"pull_request": PULL | sides}, tried), ("push", {"ref": f"refs/heads/{EVIL}"}, EVIL),
+    ):  # fmt: skip
         place.there.comments.clear()
 
-        said = act(place, "report", event, told)
+        said = act(place, "report", event, told, branch=rev)
 
         (comment,) = place.there.comments.values()
         assert "accuracy 0.92, \\+0.1 better" in comment["body"]
         assert "#1: accuracy 0.92" in said
+        assert ("It moves no stage." in said) is (event == "pull_request")
     assert not [*place.work.rglob("pwned")]
 
 
@@ -256,7 +265,11 @@ def runs(place: Place) -> list[str]:
     return [line for line in found.splitlines() if "before" not in line and "after" not in line]
 
 
-PULL = {"number": 1, "head": {"ref": EVIL, "repo": {"full_name": NAME}}, "base": {"repo": {"full_name": NAME}}}
+PULL: dict[str, Any] = {
+    "number": 1,
+    "head": {"ref": EVIL, "repo": {"full_name": NAME}},
+    "base": {"repo": {"full_name": NAME}},
+}
 STANDS_IN = {
     "checkout": """
 name: checkout

@@ -18,8 +18,8 @@ def command(as_json: bool) -> None:
     """Ask the gates about what the pull request of this job of GitHub's would merge; the status mlgit/gates says it.
 
     It is the merge that GitHub has made to try it, which a job of the event pull_request checks out. The policy and
-    the goals are those of the branch that it goes into. Exits with 4 where a gate fails. A pull request that moves no
-    stage has no such status.
+    the goals are those of the branch that it goes into. Exits with 4 where a gate fails. Of a pull request that moves
+    no stage the status says that, so a rule can ask for it.
 
     \b
     Examples:
