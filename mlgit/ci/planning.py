@@ -86,14 +86,14 @@ def plan(
         return replace(empty, what=f"{code.title} asks CI for nothing here, but in the project {project}")
     runner = _runner(code, settings, options)
     if request.sweep is None:
-        notes = _checked_bytes(code, runs_stages=not options.words)
+        notes = (*_checked_bytes(code, runs_stages=not options.words), *_unkept(code, options))
         whole = replace(empty, trials=_runs(code, options, request), notes=notes)
         return _shared(whole, options, runner, begun, most_jobs)
     found = search(request.sweep, options)
     notes = _checked_bytes(code, runs_stages=found.runs_stages)
     whole = replace(
         empty, sweep=found.id, sweep_name=found.name, path=found.path, file=found.file, seed=found.seed,
-        trials=found.trials, goes_on=found.goes_on, notes=(*found.notes, *notes),
+        trials=found.trials, goes_on=found.goes_on, notes=(*found.notes, *notes, *_unkept(code, options)),
     )  # fmt: skip
     return _shared(whole, options, runner, begun, most_jobs, found)
 
@@ -208,6 +208,13 @@ def _checked_bytes(code: Code, *, runs_stages: bool) -> tuple[str, ...]:
 def data_of(code: Code) -> list[str]:
     """The paths of the data that have a pointer of DVC's, from the project's folder."""
     return [name.removesuffix(".dvc") for name in code.names() if PurePosixPath(name).suffix == ".dvc"]
+
+
+def _unkept(code: Code, options: CiOptions) -> tuple[str, ...]:
+    """What is to be said where trials are to go on, and no checkpoint of theirs comes that far."""
+    if options.goes == 1 or has_remote(code):
+        return ()
+    return ("ci.goes lets trials go on in further dispatches, where no checkpoint is without a DVC remote",)
 
 
 def _outputs(code: Code) -> list[str]:

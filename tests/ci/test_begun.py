@@ -80,7 +80,11 @@ def test_what_its_time_has_stopped_goes_on_in_a_further_dispatch_and_nothing_els
 ) -> None:
     first, second, third = (Go(place, mlgit, tmp_path / name) for name in ("first", "second", "third"))
 
-    assert len(first.plan().jobs) == 3
+    plan = first.plan()
+    assert len(plan.jobs) == 3
+    assert plan.notes == (
+        "ci.goes lets trials go on in further dispatches, where no checkpoint is without a DVC remote",
+    )
     for job in range(3):
         first.train(job)
     told = first.collect()
