@@ -122,6 +122,8 @@ class Actions:
         told = self.runs[run]
         if told["status"] != "completed":
             return 403, "This workflow is already running"
+        if not any(job["run_id"] == run for job in self.jobs.values()):
+            return 403, "This workflow run cannot be retried"
         for job in self.jobs.values():
             if job["run_id"] == run and (is_whole or job["conclusion"] not in ("success", "skipped")):
                 job.update(_at("queued"))

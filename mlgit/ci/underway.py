@@ -176,14 +176,15 @@ class Underway:
         whole = counts.total()
         well = counts.pop(JobState.SUCCEEDED, 0)
         others = [f"{counts[state]} {state.value}" for state in JobState if counts[state]]
-        known = [lot.job for lot in self.lots if lot.job and lot.job.started is not None]
+        begun = self.run.started or 0.0  # of this attempt: what an earlier one has done is there with its own times
+        starts = [at for lot in self.lots if lot.job and (at := lot.job.started) is not None and at >= begun]
+        ends = [at for lot in self.lots if lot.job and (at := lot.job.ended) is not None]
         span = None
-        if known:
-            ends = [job.ended for job in known if job.ended is not None]
+        if starts:
             is_over = len(ends) == len(self.lots)
             span = Span(
-                state=JobState.RUNNING if not is_over else JobState.SUCCEEDED,
-                started=min(job.started or 0.0 for job in known), ended=max(ends) if is_over else None,
+                state=JobState.SUCCEEDED if is_over else JobState.RUNNING,
+                started=min(starts), ended=max(ends) if is_over else None,
             )  # fmt: skip
         of = figures.count(whole, "trial") if self.plan else figures.count(whole, "job")
         return Stage(name=TRIALS, span=span, said=", ".join([f"{well:,} of {of} succeeded", *others]))

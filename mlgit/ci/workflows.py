@@ -41,9 +41,14 @@ class Workflow:
     """Whether it is written where none is named."""
 
     @property
+    def file(self) -> str:
+        """What GitHub knows it by."""
+        return f"mlgit-{self.name}.yml"
+
+    @property
     def path(self) -> str:
         """Where it lies, from the repository's top."""
-        return f".github/workflows/mlgit-{self.name}.yml"
+        return f".github/workflows/{self.file}"
 
 
 WORKFLOWS = {

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mlgit.store.place import Place
 
 LATEST = "latest"
-_FILE, _RETRAIN = (WORKFLOWS[name].path.rpartition("/")[2] for name in ("experiment", "retrain"))
+_FILE, _RETRAIN = (WORKFLOWS[name].file for name in ("experiment", "retrain"))
 _TRAINING = (_FILE, _RETRAIN)
 """The workflows that have a plan and trials."""
 PLANNED = ("mlgit-plan", "plan.json")

@@ -112,6 +112,19 @@ def test_what_collect_is_at_is_told_by_its_steps():
     assert stages(JobState.FAILED, Collect=JobState.SUCCEEDED, Report=JobState.FAILED) == ["succeeded", "failed"]
 
 
+def test_what_an_earlier_attempt_has_done_is_no_time_of_this_one():
+    again = replace(RUN, attempt=2, started=90_000.0)
+    done = job("trial 0", JobState.SUCCEEDED, started=10.0, ended=20.0)
+
+    def took(state: JobState, now: float, **times: float) -> float | None:
+        found = Underway(run=again, jobs=(done, job("trial 1", state, **times)), plan=PLAN).stages()[-1].span
+        return found.seconds(now) if found else None
+
+    assert took(JobState.QUEUED, 90_015.0) is None
+    assert took(JobState.RUNNING, 90_015.0, started=90_010.0) == 5
+    assert took(JobState.SUCCEEDED, 99_000.0, started=90_010.0, ended=90_030.0) == 20
+
+
 def test_what_was_cancelled_has_not_failed_and_is_undone():
     jobs = (job("trial 0", JobState.CANCELLED), job("trial 1", JobState.LOST), job("lint", JobState.SUCCEEDED))
     found = Underway(run=RUN, jobs=jobs, plan=PLAN)

@@ -317,6 +317,32 @@ def test_what_failed_is_begun_again_and_nothing_else(trained: Trained, mlgit: Sc
     assert {one["status"] for one in trained.actions.jobs.values()} == {"queued"}
 
 
+def test_what_github_does_not_begin_again_is_told_with_its_reason(trained: Trained, mlgit: Script):
+    run = trained.actions.begin(trained.commit, conclusion="startup_failure")
+
+    done = mlgit("ci", "retry", check=False)
+
+    assert done.returncode == 1
+    assert f"GitHub does not begin {run} again." in done.stderr
+    assert "This workflow run cannot be retried" in done.stderr
+    assert f"mlgit ci dispatch {trained.commit[:10]}" in done.stderr
+    assert "right to" not in done.stderr
+    assert trained.github.asked[-1].endswith(f"/{run}/rerun")  # none of it has failed that could be begun again
+
+
+def test_what_is_not_queued_yet_has_not_ended(trained: Trained, mlgit: Script):
+    run = trained.begin()
+    said = "Cannot cancel a workflow run that has not been queued yet"
+    trained.github.after["GET /repos/acme/churn/actions/artifacts/"] = lambda: trained.github.answers.append(
+        (409, {}, {"message": said})
+    )
+
+    done = mlgit("ci", "cancel", "--yes", str(run), check=False)
+
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
 def test_a_token_that_may_only_look_is_told_which_right_it_lacks(trained: Trained, mlgit: Script):
     trained.begin()
     trained.github.read_only.add("ada")

@@ -48,6 +48,7 @@ def test_a_job_that_waits_has_not_begun_whatever_github_says():
 def test_what_waits_for_somebody_says_so():
     assert "somebody has to approve it" in workflow_runs.standing(told("waiting")).why
     assert workflow_runs.standing(told("completed", "action_required")).state is JobState.QUEUED
+    assert "another" in workflow_runs.standing(told("pending")).why
 
 
 def test_a_step_has_the_lines_that_were_printed_while_it_ran():
@@ -63,6 +64,13 @@ def test_a_step_has_the_lines_that_were_printed_while_it_ran():
     ]  # fmt: skip
     assert workflow_runs.lines(LOG)[::5] == ["set up", "clean up"]
     assert workflow_runs.lines("") == []
+
+
+@pytest.mark.parametrize(
+    "line", ["##[add-matcher]/x/python.json", "##[remove-matcher owner=checkout-git]", "##[endgroup]"]
+)
+def test_what_only_the_runner_reads_is_no_line_of_a_log(line: str):
+    assert workflow_runs.read(line) is None
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def command(commit: str, run: str | None, sweep: str | None, part: int, go: int,
     inputs = {"commit": oid, "run": run or given.get("run", ""), "sweep": sweep or given.get("sweep", "")}
     inputs = {name: value for name, value in inputs.items() if value} | {"part": str(part)}
     inputs |= {"go": str(go)} if go > 1 else {}
-    name = WORKFLOWS["experiment"].path.rpartition("/")[2]
+    name = WORKFLOWS["experiment"].file
     url = dispatching.dispatch(forge.rest, forge.name, name, ref=branch, inputs=inputs)
     if as_json:
         output.as_json({"workflow": name, "branch": branch, "inputs": inputs, "url": url})

@@ -135,7 +135,7 @@ def _print(ci: Ci, looks: Iterator[Underway], wish: _Wish) -> None:
     for job in waiting[:_NAMED]:
         name, state = escape.line(found.label(job), 80), job.state.value
         output.note(
-            f"{name} {state}: it has printed nothing" if job.state.ended
+            f"{name} {state}: GitHub has nothing that it printed" if job.state.ended
             else f"{name} is {state}: GitHub shows what it prints once it has ended"
         )  # fmt: skip
 

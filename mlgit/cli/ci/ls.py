@@ -32,7 +32,7 @@ def command(branch: str | None, workflow: str, limit: int, as_json: bool) -> Non
     from mlgit.wiring import underway
 
     ci = underway.ci(wiring.place())
-    file = WORKFLOWS[workflow].path.rpartition("/")[2]
+    file = WORKFLOWS[workflow].file
     found = ci.listed(workflow=file, branch=branch, most=limit)
     if as_json:
         output.as_json([shown.brief(one, commit_of(one)) for one in found])

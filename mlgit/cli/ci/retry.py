@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from mlgit import wiring
+from mlgit.ci.workflows import WORKFLOWS
 from mlgit.cli import output
 from mlgit.cli.choose import CI_RUN
 from mlgit.core import escape
 from mlgit.core.job import JobState
-from mlgit.errors import UsageError
+from mlgit.errors import MlgitError, UsageError
+from mlgit.forge.github.answers import RefusedError
 
 
 @click.command(short_help="Have CI do once more what has failed or was cancelled.")
@@ -20,7 +22,7 @@ def command(run: str | None, whole: bool, as_json: bool) -> None:
     """Begin those jobs of RUN again that have failed or were cancelled, and what comes after them.
 
     A trial that has finished is not trained again, also in a job that had several; one that was cut off goes on.
-    RUN is what `mlgit ci status` takes.
+    GitHub does that for 30 days. RUN is what `mlgit ci status` takes.
 
     \b
     Examples:
@@ -38,7 +40,14 @@ def command(run: str | None, whole: bool, as_json: bool) -> None:
         raise UsageError(f"{one.id} has not ended: {shown.state(one)}.", fix=fix)
     if one.state is JobState.SUCCEEDED and not whole:
         raise UsageError(f"Nothing of {one.id} has failed.", fix=f"mlgit ci retry {one.id} --all does it all again")
-    ci.actions.again(one.id, whole=whole)
+    try:
+        ci.actions.again(one.id, whole=whole or not found.undone)
+    except RefusedError as exc:
+        if exc.status != 403 or "this workflow" not in exc.said.lower():  # a right that the token lacks
+            raise
+        is_dispatched = one.workflow == WORKFLOWS["experiment"].file
+        fix = f"mlgit ci dispatch {found.commit[:10]} has the commit trained by a new run" if is_dispatched else ""
+        raise MlgitError(f"GitHub does not begin {one.id} again.", why=exc.said, fix=fix) from None
     if as_json:
         output.as_json({"id": one.id, "attempt": one.attempt + 1, "all": whole, "url": one.url})
         return

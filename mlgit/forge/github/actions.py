@@ -105,11 +105,11 @@ class Actions:
             return None  # whoever made it made no such archive
 
     def cancel(self, number: str | int) -> bool:
-        """End the run *number*; False if it has ended meanwhile."""
+        """End the run *number*; False if it has ended meanwhile. `RefusedError` too of one that is not queued yet."""
         try:
             self.rest.post(f"{self._at}/runs/{number}/cancel")
         except RefusedError as exc:
-            if exc.status != 409:
+            if exc.status != 409 or "queued" in exc.said:
                 raise
             return False
         return True

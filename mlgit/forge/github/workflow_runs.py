@@ -16,7 +16,7 @@ from mlgit.core.job import JobState, Standing
 
 _STAMP = re.compile(r"^\ufeff?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z ?")
 
-_MARK = re.compile(r"##\[(\w+)\]")
+_MARK = re.compile(r"##\[([\w-]+)(?: [^\]]*)?\]")
 _SILENT = ("endgroup", "add-matcher", "remove-matcher")
 _MARKS = {"group": "▸ ", "error": "error: ", "warning": "warning: ", "notice": "notice: ", "command": "$ "}
 """What a runner writes before lines that its page shows otherwise, and what a person reads in its place."""
@@ -31,6 +31,7 @@ _ENDS = {
 _REASONS = {
     "startup_failure": "GitHub could not start the workflow", "stale": "GitHub has given it up",
     "action_required": "somebody has to approve it on GitHub", "waiting": "somebody has to approve it on GitHub",
+    "pending": "another one is under way, beside which it may not run",
 }  # fmt: skip
 
 
