@@ -233,7 +233,9 @@ def _widths(lines: Sequence[Sequence[str]], right: Sequence[str], room: int = sy
 
     The first column and those named in *right* stay as they are.
     """
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    from rich.cells import cell_len  # a letter of Chinese is two wide
+
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     texts = [number for number, name in enumerate(lines[0]) if number and name not in right]
     while _total(widths) > room and (long := [number for number in texts if widths[number] > 20]):
         widths[max(long, key=widths.__getitem__)] -= 1

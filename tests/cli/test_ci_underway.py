@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -391,7 +392,7 @@ def test_who_watches_sees_each_change_until_the_end(
     first = f"trial 1 ({trained.plan.trials[0].name}): "
     changes = [line.removeprefix(first).partition(",")[0] for line in said if line.startswith(first)]
     assert code == 1
-    assert changes == ["queued", "running", "failed"]
+    assert changes == ["running", "failed"]  # that it waits is told by the stage, for all of them at once
     assert passing.pauses == [7, 7, 7]
     assert said[-1].partition("on main: ")[2].startswith("failed after ")
 
@@ -495,17 +496,21 @@ def test_a_look_at_what_has_not_changed_is_answered_by_304_alone(trained: Traine
 
 def test_what_is_watched_fits_the_terminal(trained: Trained):
     run = trained.begin()
-    for number in range(3):
-        trained.actions.job(run, f"trial {number}", "in_progress" if number else "success")
+    states = ["failure"] * 20 + ["in_progress"] * 20 + ["queued"] * 20 + ["cancelled"] * 20 + ["timed_out"] * 20
+    for number, state in enumerate(states):
+        trained.actions.job(run, f"trial {number}", state)
+    trained.actions.runs[run]["head_branch"] = "a-long-name-of-a-branch/" * 5
     doing = underway.ci(wiring.place())
-    console = Console(width=70, height=13, record=True)
+    console = Console(width=70, height=24, record=True)
 
-    console.print(watch._drawn(doing, doing.look(doing.find(str(run))), console.width, console.height))
+    console.print(watch._drawn(doing, doing.look(doing.find(str(run))), console))
 
     lines = console.export_text().splitlines()
-    assert len(lines) <= 13
+    assert len(lines) == 24
     assert all(len(line) <= 70 for line in lines)
     assert "more jobs · Ctrl-C ends the watching" in lines[-1]
+    shown = Counter(word for line in lines[12:] for word in ("running", "failed") if word in line)
+    assert min(shown["running"], shown["failed"]) >= 1  # whoever fails hides nobody who works
 
 
 def test_a_plan_that_somebody_has_broken_is_left_out(trained: Trained, mlgit: Script):

@@ -141,3 +141,9 @@ def test_a_line_beside_the_result_stands_where_it_was_said_in_a_log_of_both() ->
     done = subprocess.run([sys.executable, "-c", said], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     assert done.stdout.split() == ["one", "two", "three"]
+
+
+def test_wide_letters_have_the_room_that_they_take(shown) -> None:
+    lines = shown(80, ("name", "n"), [("学習率の探索", "1")])
+
+    assert lines[-1] == "学習率の探索   1"

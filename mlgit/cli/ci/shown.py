@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ STAGES = ("stage", "state", "took", "runner")
 LOTS = ("trial", "name", "state", "took", "runner", "run")
 _MOST = 20
 """Jobs of a matrix that are listed one by one."""
+_LAST = {JobState.SUCCEEDED: 1, JobState.QUEUED: 2}
+"""Those of less interest where there is no room for all."""
 Runs = Mapping[str, "Run"]
 
 
@@ -76,15 +79,15 @@ def lot_table(lots: Sequence[Lot], made: Runs, now: float) -> list[tuple[str, ..
 
 
 def picked(underway: Underway, most: int = _MOST) -> list[Lot]:
-    """*most* of the matrix's jobs, by number: sooner those that failed or are under way than those that did well."""
-    order = sorted(underway.lots, key=lambda one: (_rank(one.state), one.number))
-    return sorted(order[: max(0, most)], key=lambda one: one.number)
-
-
-def _rank(state: JobState) -> int:
-    if state is JobState.QUEUED:
-        return 3
-    return 2 if state is JobState.SUCCEEDED else 1 if not state.ended else 0
+    """*most* of the matrix's jobs, by number: as many that failed as are under way, sooner than those that did well."""
+    seen = Counter[str]()
+    order: list[tuple[int, int, Lot]] = []
+    for lot in underway.lots:
+        kind = "failed" if lot.state.ended and lot.state is not JobState.SUCCEEDED else lot.state.value
+        seen[kind] += 1
+        order.append((_LAST.get(lot.state, 0), seen[kind], lot))
+    order.sort(key=lambda one: one[:2])
+    return sorted((lot for _, _, lot in order[: max(0, most)]), key=lambda one: one.number)
 
 
 def _said(lot: Lot, made: Runs) -> str:

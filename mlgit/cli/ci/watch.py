@@ -16,9 +16,10 @@ from mlgit.cli.choose import CI_RUN
 from mlgit.core.job import JobState
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from mlgit.ci.underway import Underway
+    from mlgit.cli.ci.shown import Runs
     from mlgit.wiring.underway import Ci
 
 
@@ -83,7 +84,8 @@ def _say_changes(looks: Iterator[Underway]) -> Underway:
             output.say(shown.headline(found, now))
             output.say(found.run.url)
         lines = {row[0]: (row[1], row[2]) for row in shown.stage_rows(found, now)}
-        lines |= {f"trial {row[0]} ({row[1]})": (row[2], row[3]) for row in shown.lot_rows(found.lots, {}, now)}
+        begun = [lot for lot in found.lots if lot.state is not JobState.QUEUED or (lot.job and lot.job.why)]
+        lines |= {f"trial {row[0]} ({row[1]})": (row[2], row[3]) for row in shown.lot_rows(begun, {}, now)}
         for name, (state, took) in lines.items():
             if told.get(name) != state:
                 output.say(f"{name}: {state}{f', {took}' if took else ''}")
@@ -101,26 +103,36 @@ def _show(ci: Ci, looks: Iterator[Underway]) -> Underway:
     console = Console()
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         for found in looks:
-            live.update(_drawn(ci, found, console.width, console.height), refresh=True)
+            live.update(_drawn(ci, found, console), refresh=True)
     return found
 
 
-def _drawn(ci: Ci, found: Underway, width: int, height: int) -> RenderableType:
+def _drawn(ci: Ci, found: Underway, console: Console) -> RenderableType:
+    """All of it, with as many jobs as there is room for on *console*."""
+    made, now, most = ci.made(found), time.time(), console.height
+    while True:
+        drawn, shows = _with(most, found, made, console.width, now)
+        over = len(console.render_lines(drawn, pad=False)) - console.height
+        if over <= 0 or not shows:
+            return drawn
+        most = shows - over
+
+
+def _with(most: int, found: Underway, made: Runs, width: int, now: float) -> tuple[RenderableType, int]:
+    """(it with *most* of the jobs of its matrix, how many these are)."""
     from rich.console import Group
     from rich.text import Text
 
     from mlgit.cli.ci import shown
 
-    now = time.time()
-    stages = shown.stage_rows(found, now)
-    lots = shown.picked(found, height - len(stages) - 9)
     parts: list[RenderableType] = [Text(shown.headline(found, now), style="bold"), Text(found.run.url, style="dim")]
-    if stages:
+    if stages := shown.stage_rows(found, now):
         parts += [Text(), output.grid(shown.STAGES, stages, width, right=("took",))[0]]
+    lots = shown.picked(found, most)
     if lots:
-        columns, *rows = shown.lot_table(lots, ci.made(found), now)
+        columns, *rows = shown.lot_table(lots, made, now)
         grid, _ = output.grid(columns, rows, width, right=("trial", "took"), spare=("runner", "run"))
         parts += [Text(), grid]
     words = [f"{len(found.lots) - len(lots)} more jobs" if len(lots) < len(found.lots) else "",
              "" if found.run.state.ended else "Ctrl-C ends the watching"]  # fmt: skip
-    return Group(*parts, Text(" · ".join(filter(None, words))[:width], style="dim"))
+    return Group(*parts, Text(" · ".join(filter(None, words))[:width], style="dim")), len(lots)
