@@ -21,7 +21,8 @@ from mlgit import wiring
 from mlgit.core.job import JobState
 from mlgit.core.posted import Posted
 from mlgit.errors import UsageError
-from mlgit.forge.github.runners import Registered, WorkflowJob
+from mlgit.forge.github.runners import Registered
+from mlgit.forge.github.workflow_runs import Job
 from mlgit.git.repo import Repo
 from mlgit.launch import asking, queues
 from mlgit.launch.runners import keeping, program, stands
@@ -471,8 +472,8 @@ def test_a_runner_stands_by_what_both_sides_say(job: Posted | None, there: Regis
 
 
 def test_no_more_runners_are_missing_than_jobs_wait_for_and_there_may_be():
-    def job(*labels: str, runner: str = "") -> WorkflowJob:
-        return WorkflowJob(id=1, name="train", labels=labels, since=0, url="", runner=runner)
+    def job(*labels: str, runner: str = "") -> Job:
+        return Job(id=1, name="train", state=JobState.QUEUED, labels=labels, runner=runner)
 
     def runner(stand: Stand, *labels: str) -> Runner:
         return Runner(name="r", stand=stand, there=_there(labels=labels or LABELS))

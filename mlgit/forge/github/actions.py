@@ -53,6 +53,14 @@ class Actions:
 
         return self.rest.get(self._of(workflow), each, **asked, per_page=100)
 
+    def standing(self, status: str, *, most: int) -> list[int]:
+        """The numbers of the latest runs of any workflow that stand like that, in GitHub's word; *most* of 100."""
+
+        def numbers(told: Any) -> list[int]:
+            return [int(one["id"]) for one in told["workflow_runs"]]
+
+        return self.rest.get(f"{self._at}/runs", numbers, status=status, per_page=most)
+
     def run(self, number: str | int, into: Callable[[Any], T]) -> T | None:
         """The run *number*; None if there is none. Raises besides where it is the repository that is not there."""
         try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from itertools import chain
 from operator import itemgetter
@@ -15,13 +14,15 @@ from typing import Any
 from urllib.parse import quote
 
 from mlgit.errors import NotFoundError
+from mlgit.forge.github.actions import Actions
 from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.rest import Rest
+from mlgit.forge.github.workflow_runs import Job, job
 
 SELF_HOSTED = "self-hosted"
 """The label that runners of one's own have by custom: a just-in-time one has what it is given, and no more."""
 _UNDER_WAY = ("queued", "in_progress")
-"""How runs and jobs stand that are of interest: of a run under way, other jobs may wait."""
+"""How runs stand that are of interest: of one that is under way, some jobs may wait."""
 _RUNS = 50
 """So many of the latest workflow runs that wait, and of those under way, are looked into for jobs."""
 
@@ -37,21 +38,6 @@ class Registered:
     is_busy: bool
     at: str
     """The title of its pool."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkflowJob:
-    """A job of a workflow that waits for a runner, or has one."""
-
-    id: int
-    name: str
-    labels: tuple[str, ...]
-    """What it asks for by `runs-on`; empty where that names a group alone."""
-    since: float
-    """When it was made, in seconds since the epoch."""
-    url: str
-    runner: str = ""
-    """Who does it; empty while it waits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,16 +99,15 @@ class Pool:
                 raise
         return True
 
-    def jobs(self) -> list[WorkflowJob]:
-        """The jobs of the repository's workflows that wait or are under way, the eldest first.
+    def jobs(self) -> list[Job]:
+        """The jobs of the repository's workflows that are under way or wait for nothing but a runner, eldest first.
 
         A run that stays as it was costs nothing of what may be asked in an hour (304).
         """
-        at = f"repos/{self.repository}/actions/runs"
-        numbers = [self.rest.get(at, _numbers, status=status, per_page=_RUNS) for status in _UNDER_WAY]
-        runs = dict.fromkeys(chain(*numbers))
-        told = (self.rest.everything(f"{at}/{run}/jobs", "jobs", _job, filter="latest") for run in runs)
-        return sorted(filter(None, chain(*told)), key=lambda one: (one.since, one.id))
+        actions = Actions(self.rest, self.repository)
+        runs = dict.fromkeys(chain(*(actions.standing(status, most=_RUNS) for status in _UNDER_WAY)))
+        told = chain(*(actions.jobs(run, job) for run in runs))
+        return sorted((one for one in told if not (one.state.ended or one.why)), key=lambda one: (one.created, one.id))
 
 
 def _config(told: Mapping[str, Any]) -> str:
@@ -133,18 +118,4 @@ def _registered(at: str, told: Mapping[str, Any]) -> Registered:
     return Registered(
         id=told["id"], name=told["name"], labels=tuple(label["name"] for label in told["labels"]),
         is_online=told["status"] == "online", is_busy=told["busy"], at=at,
-    )  # fmt: skip
-
-
-def _numbers(told: Mapping[str, Any]) -> list[int]:
-    return [int(run["id"]) for run in told["workflow_runs"]]
-
-
-def _job(told: Mapping[str, Any]) -> WorkflowJob | None:
-    """A job; None for one that has ended."""
-    if told["status"] not in _UNDER_WAY:
-        return None
-    return WorkflowJob(
-        id=told["id"], name=told["name"], labels=tuple(told["labels"]), url=told["html_url"] or "",
-        since=datetime.fromisoformat(told["created_at"]).timestamp(), runner=told["runner_name"] or "",
     )  # fmt: skip

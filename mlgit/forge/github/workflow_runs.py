@@ -70,6 +70,9 @@ class Job(Span):
     name: str
     runner: str = ""
     """What it runs on; nothing as long as it waits for one."""
+    labels: tuple[str, ...] = ()
+    """What it asks for by `runs-on`; empty where that names a group alone."""
+    created: float = 0.0
     steps: tuple[Step, ...] = ()
 
     def step(self, name: str) -> Step | None:
@@ -113,6 +116,7 @@ def job(told: Mapping[str, Any]) -> Job:
     return Job(
         **_span(told) | ({"started": None} if waits else {}), id=told["id"], name=told["name"],
         runner=told.get("runner_name") or "", url=told.get("html_url") or "",
+        labels=tuple(told.get("labels") or ()), created=_seconds(told.get("created_at")) or 0.0,
         steps=tuple(Step(**_span(one), name=one["name"]) for one in told.get("steps") or ()),
     )  # fmt: skip
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from mlgit.core.job import JobState
 from mlgit.core.posted import Posted
-from mlgit.forge.github.runners import Registered, WorkflowJob
+from mlgit.forge.github.runners import Registered
+from mlgit.forge.github.workflow_runs import Job
 
 COMING = 600.0
 """Seconds in which a runner whose job runs comes to GitHub; after them it is not waited for."""
@@ -81,12 +82,12 @@ def _stand(job: Posted | None, there: Registered | None, now: float) -> Stand:
     return Stand.SILENT if now - job.seen > COMING else Stand.STARTING
 
 
-def fits(job: WorkflowJob, labels: Iterable[str]) -> bool:
+def fits(job: Job, labels: Iterable[str]) -> bool:
     """Whether a runner with *labels* does *job*: it has all that the job asks for, in whatever case."""
     return bool(job.labels) and {one.lower() for one in job.labels} <= {one.lower() for one in labels}
 
 
-def missing(jobs: Iterable[WorkflowJob], runners: Sequence[Runner], labels: Sequence[str], most: int) -> int:
+def missing(jobs: Iterable[Job], runners: Sequence[Runner], labels: Sequence[str], most: int) -> int:
     """How many runners with *labels* are to be started for those of *jobs* that wait, where *most* may be alive."""
     waiting = sum(not job.runner and fits(job, labels) for job in jobs)
     own = [one for one in runners if one.stand in ALIVE]
