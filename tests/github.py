@@ -125,6 +125,7 @@ class GitHub:
     actions: workflow_runs.Actions = field(default_factory=workflow_runs.Actions)
     """What its workflows have done."""
     rules: list[tuple[str, str]] = field(default_factory=list)
+    protections: list[dict[str, Any]] = field(default_factory=list)
     """Which branches → what a rule set refuses there."""
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(3_000_000_001))
     _installed: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -667,7 +668,9 @@ class GitHub:
             return {"id": f"PR_{number}", "isDraft": self.pulls[number]["draft"],
                     "comments": functools.partial(self._nodes, who, number)}  # fmt: skip
 
-        return {"ref": ref, "object": thing, "pullRequest": pull}
+        is_admin = who not in self.read_only
+        return {"ref": ref, "object": thing, "pullRequest": pull, "viewerPermission": "ADMIN" if is_admin else "READ",
+                "branchProtectionRules": {"nodes": self.protections if is_admin else []}}  # fmt: skip
 
     def _nodes(self, who: str, number: int, _: Any, first: int, after: str | None = None) -> Any:
         assert first <= 100

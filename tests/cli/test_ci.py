@@ -113,6 +113,26 @@ def test_what_github_lacks_is_said_with_what_mends_it(inside: Repo, mlgit: Scrip
         assert fix in done.stderr
 
 
+@pytest.mark.parametrize(("pattern", "branches"), [
+    ("exp/**/*", ["exp/mlgit/check"]), ("**/*", ["exp/mlgit/check", "mlgit-assets"]), ("*", ["mlgit-assets"]),
+    ("exp/*", []), ("exp/**", []), ("main", []), ("mlgit-[a-c]*", ["mlgit-assets"]),
+])  # fmt: skip
+def test_a_protection_in_the_way_of_what_jobs_push_is_seen_by_its_pattern(
+    inside: Repo, mlgit: Script, there: GitHub, pattern: str, branches: list[str]
+):
+    mlgit("ci", "init", "--only", "report", cwd=inside.folder)
+    commit(inside)
+    flags = ("blocksCreations", "lockBranch", "requiresCommitSignatures", "requiresLinearHistory", "restrictsPushes")
+    asks = dict.fromkeys((*flags, "requiresStatusChecks"), False)
+    there.listed = {"workflows": [{"path": REPORT, "state": "active"}]}
+    there.protections = [{"pattern": pattern, **asks, "requiresApprovingReviews": True}]
+
+    done = json.loads(mlgit("ci", "check", "--json", cwd=inside.folder, check=not branches).stdout)
+
+    said = [one["what"] for one in done["github"] if one["ok"] is False]
+    assert said == [f"the protection of {pattern} refuses anything but pull requests on {name}" for name in branches]
+
+
 def test_what_the_token_may_not_see_is_unknown_and_no_fault(inside: Repo, mlgit: Script, there: GitHub):
     mlgit("ci", "init", "--only", "report", "--runners", "self-hosted,cpu", "--secret", "KEY", cwd=inside.folder)
     commit(inside)
@@ -125,6 +145,7 @@ def test_what_the_token_may_not_see_is_unknown_and_no_fault(inside: Repo, mlgit:
     assert said[f"{REPORT} is active on GitHub"] is True
     assert said["which secrets there are: the token may not see it"] is None
     assert said["which runners there are: the token may not see it"] is None
+    assert said["whether a protection is in the way of what jobs push: the token may not see it"] is None
 
 
 def test_actions_that_are_disabled_or_a_runner_that_is_away_are_seen(inside: Repo, mlgit: Script, there: GitHub):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,22 @@ _IN_THE_WAY = {
     "required_signatures": "commits without a signature", "required_linear_history": "merges",
     "required_status_checks": "commits without checks",
 }  # fmt: skip
+_PROTECTED = {
+    "blocksCreations": "creating branches", "lockBranch": "every push",
+    "restrictsPushes": "pushes of all but whom it names", "requiresApprovingReviews": "anything but pull requests",
+    "requiresCommitSignatures": "commits without a signature", "requiresLinearHistory": "merges",
+    "requiresStatusChecks": "commits without checks",
+}  # fmt: skip
+_PROTECTION = "whether a protection is in the way of what jobs push"
+_PROTECTIONS = f"""
+query Protections($owner: String!, $name: String!) {{
+  repository(owner: $owner, name: $name) {{
+    viewerPermission
+    branchProtectionRules(first: 100) {{ nodes {{ pattern {" ".join(_PROTECTED)} }} }}
+  }}
+}}
+"""
+"""The protections of branches, which REST has by the names of branches that are there, and no rule set's list holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +61,13 @@ def look(
     """
     at = f"repos/{repository}"
     branch: str = rest.get(at, itemgetter("default_branch"))
+    written = (*_BRANCHES, *((_PROPOSAL,) if proposes else ()))
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("whether Actions are enabled", lambda: _actions(rest, at)),
         ("which workflows are on the default branch", lambda: _workflows(rest, at, branch, workflows)),
         *((f"whether branches like {name} may be pushed", lambda name=name: _rules(rest, at, name))
-          for name in (*_BRANCHES, *((_PROPOSAL,) if proposes else ()))),
+          for name in written),
+        (_PROTECTION, lambda: _protections(rest, repository, written)),
     ]  # fmt: skip
     if proposes:
         checks.append(("whether jobs may open pull requests", lambda: _proposals(rest, at)))
@@ -103,7 +122,7 @@ def _workflows(rest: Rest, at: str, branch: str, paths: Sequence[str]) -> Iterat
 
 
 def _rules(rest: Rest, at: str, branch: str) -> Iterator[Finding]:
-    """A rule set's, or a protection's, that would refuse what a job pushes."""
+    """What a rule set has against what a job pushes."""
     kinds = rest.everything(f"{at}/rules/branches/{quote(branch, safe='')}", into=itemgetter("type"))
     met = [_IN_THE_WAY[kind] for kind in dict.fromkeys(kinds) if kind in _IN_THE_WAY]
     if met:
@@ -111,6 +130,36 @@ def _rules(rest: Rest, at: str, branch: str) -> Iterator[Finding]:
         yield Finding(what=f"a rule refuses {' and '.join(met)} on {branch}", is_so=False, fix=fix)
     else:
         yield Finding(what=f"branches like {branch} may be pushed", is_so=True)
+
+
+def _protections(rest: Rest, repository: str, branches: Sequence[str]) -> Iterator[Finding]:
+    """What protections of branches have against it; of those only who administers the repository sees any."""
+    owner, _, name = repository.partition("/")
+    role, protections = rest.ask(_PROTECTIONS, _protected, owner=owner, name=name)
+    if role != "ADMIN":
+        yield Finding(what=f"{_PROTECTION}: the token may not see it", is_so=None)
+    for pattern, met in protections:
+        for branch in branches if met else ():
+            if _covers(pattern.split("/"), branch.split("/")):
+                what = f"the protection of {pattern} refuses {' and '.join(met)} on {branch}"
+                yield Finding(what=what, is_so=False, fix="leave exp/** and mlgit-assets out: Settings → Branches")
+
+
+def _protected(told: Any) -> tuple[str | None, list[tuple[str, list[str]]]]:
+    """(who we are there, each protection's pattern and what it refuses)."""
+    there = told["repository"]
+    nodes = there["branchProtectionRules"]["nodes"]
+    found = [(str(one["pattern"]), [kind for flag, kind in _PROTECTED.items() if one[flag]]) for one in nodes]
+    return there["viewerPermission"], found
+
+
+def _covers(pattern: Sequence[str], branch: Sequence[str]) -> bool:
+    """Whether a protection's *pattern* covers *branch*, in parts: Ruby's `File.fnmatch` by paths, as GitHub has it."""
+    if not pattern or not branch:
+        return not pattern and not branch
+    if pattern[0] == "**" and pattern[1:]:
+        return any(_covers(pattern[1:], branch[at:]) for at in range(len(branch)))
+    return fnmatchcase(branch[0], pattern[0]) and _covers(pattern[1:], branch[1:])
 
 
 def _secrets(rest: Rest, at: str, names: Sequence[str]) -> Iterator[Finding]:
