@@ -106,6 +106,7 @@ def _message(code: Code) -> tuple[list[Trailer], list[str]]:
         key, _, value = text.partition(":")
         while at > 0 and not lines[at - 1].startswith(key):
             at -= 1
-        placed.append(Trailer(key=key.strip(), value=value.strip(), line=at))
+        is_apart = at > 0 and lines[at - 1][len(key) :][:1].isspace()
+        placed.append(Trailer(key=key.strip(), value=value.strip(), line=at, is_apart=is_apart))
         at -= 1
     return placed[::-1], lines

@@ -31,6 +31,8 @@ class Trailer:
     value: str
     line: int = 0
     """Where it stands in the message, from 1."""
+    is_apart: bool = False
+    """Whether a blank stands before its colon: for git it is a trailer all the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,9 @@ def read(trailers: Iterable[Trailer], *, source: str) -> Request:
     project = None
     for one in trailers:
         where = f"{source}:{one.line}: {one.key}"
+        if one.is_apart and one.key.lower() in (RUN.lower(), SWEEP.lower()):
+            what = f"{where}: a blank stands before the colon, so GitHub, which looks for {one.key}:, starts nothing."
+            raise ConfigError(what, fix=f"write it as {one.key}: {one.value}")
         if one.key.lower() == RUN.lower():
             runs.append(words(one.value, source=where))
         elif one.key.lower() == SWEEP.lower():

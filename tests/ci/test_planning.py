@@ -259,6 +259,8 @@ def test_data_that_ci_cannot_fetch_is_told_of(project: Repo, mlgit: Script) -> N
     ("files", "message", "problem"),
     [
         ({}, "x\n\nReviewed-by: a\nMlgit-Run: lr", ":4: Mlgit-Run: 'lr' gives no value."),
+        ({}, "x\n\nMlgit-Run : lr=1", ":3: Mlgit-Run: a blank stands before the colon, so GitHub"),
+        ({}, "x\n\nReviewed-by : a\nmlgit-sweep\t: a", ":4: mlgit-sweep: a blank stands before the colon"),
         ({}, "x\n\nMlgit-Run: lr=[1", "Mlgit-Run: 'lr=[1' cannot be read."),
         ({}, "x\n\nMlgit-Sweep: gone.yaml", "There is no file gone.yaml in commit"),
         ({}, "x\n\nMlgit-Sweep: ../../etc/passwd", "is no file of the project"),
