@@ -16,6 +16,7 @@ from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.forge import GitHubForge
 from mlgit.forge.github.rest import API, Rest, Token
 from mlgit.forge.github.where import Where, named, where
+from mlgit.git import ssh
 from mlgit.git.repo import Repo
 from tests import github
 from tests.conftest import need
@@ -33,6 +34,7 @@ OWN = Where(repository=NAME, api="https://ghe.example.com/api/v3")
         ("git@github.com:acme/churn.git", ("github.com", NAME)),
         ("ssh://git@ssh.github.com:443/acme/churn.git", ("github.com", NAME)),
         ("https://GHE.example.com:8443/acme/churn/", ("ghe.example.com", NAME)),
+        ("https://www.github.com/acme/churn", ("github.com", NAME)),
         ("/srv/acme/churn.git", None), ("../churn", None), ("https://github.com/churn", None),
         ("https://gitlab.com/a/b/c.git", None),
     ],
@@ -48,6 +50,8 @@ def test_an_address_names_server_and_repository(address: str, found: tuple[str, 
         ({}, "https://acme.ghe.com/acme/churn", {}, "https://api.acme.ghe.com"),
         ({}, "https://ghe.example.com/acme/churn", {}, None),
         ({}, "https://ghe.example.com/acme/churn", {"GH_HOST": "ghe.example.com"}, "https://ghe.example.com/api/v3"),
+        ({}, "https://ghe.example.com:8443/acme/churn", {"GH_HOST": "ghe.example.com"}, "https://ghe.example.com:8443/api/v3"),
+        ({}, "ssh://git@ghe.example.com:2222/acme/churn", {"GH_HOST": "ghe.example.com"}, "https://ghe.example.com/api/v3"),
         ({}, "https://ghe.example.com/acme/churn",
          {"GITHUB_SERVER_URL": "https://ghe.example.com", "GITHUB_API_URL": "https://ghe.example.com/api/v3"},
          "https://ghe.example.com/api/v3"),
@@ -89,6 +93,21 @@ def test_origin_by_an_alias_is_on_github(repo: Repo, tmp_path: Path, monkeypatch
 
     assert there
     assert (there[0].name, there[0].rest.api) == (NAME, API)
+
+
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="ssh is not installed")
+def test_ssh_is_asked_as_git_calls_it(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    config, program = tmp_path / "config", tmp_path / "my ssh"
+    config.write_text("Host work\n  HostName github.com\n")
+    program.write_text(f'#!/bin/sh\nexec ssh -F "{config}" "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("THERE", str(tmp_path))
+    found = []
+    for name, value in (("GIT_SSH", str(program)), ("GIT_SSH_COMMAND", 'ssh -F "$THERE/config"')):
+        monkeypatch.setenv(name, value)
+        found.append(ssh.resolved(repo, "git@work:acme/churn.git"))
+
+    assert found == ["git@github.com:acme/churn.git"] * 2
 
 
 def found(where: Where, **environ: str) -> str | None:

@@ -17,6 +17,8 @@ _ADDRESS = re.compile(
     r"(?P<name>[^/:]+/[^/:]+?)(?:\.git)?/?"
 )
 """A URL, or HOST:PATH as ssh has it."""
+_PORT = re.compile(r"https://(?:[^/@]*@)?[^/:@]+(:\d{1,5})/")
+"""That of a URL which the interface answers at, too; ssh has one of its own."""
 _API = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?(?:/[\w./-]*)?", re.IGNORECASE | re.ASCII)
 """What all who read addresses read alike: no password, no blank, no backslash."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -42,7 +44,7 @@ def named(address: str) -> tuple[str, str] | None:
     if not found:
         return None
     host = (found["host"] or found["at"]).lower()
-    return (HOST if host == f"ssh.{HOST}" else host), found["name"]
+    return (HOST if host in (f"ssh.{HOST}", f"www.{HOST}") else host), found["name"]
 
 
 def where(options: ForgeOptions, address: str | None, environ: Mapping[str, str]) -> Where | None:
@@ -53,7 +55,8 @@ def where(options: ForgeOptions, address: str | None, environ: Mapping[str, str]
     host, name = (named(address) if address else None) or (None, None)
     api = options.api
     if api is None and host and (host in trusted(environ) or is_githubs(host)):
-        api = _api_of(host, environ)
+        port = _PORT.match(address or "")
+        api = _api_of(host, environ, port=port[1] if port else "")
     if api is None and options.repository and not host:
         api = environ.get("GITHUB_API_URL") or API
     repository = options.repository or name
@@ -89,14 +92,14 @@ def trusted(environ: Mapping[str, str]) -> set[str]:
     return {host.removeprefix("api.") for host in found if host}
 
 
-def _api_of(host: str, environ: Mapping[str, str]) -> str:
+def _api_of(host: str, environ: Mapping[str, str], *, port: str) -> str:
     given = environ.get("GITHUB_API_URL", "")
     server = _host(environ.get("GITHUB_SERVER_URL", ""))
     if given and host in (server, _host(given).removeprefix("api.")):
         return given
     if host == HOST:
         return API
-    return f"https://api.{host}" if is_githubs(host) else f"https://{host}/api/v3"
+    return f"https://api.{host}" if is_githubs(host) else f"https://{host}{port}/api/v3"
 
 
 def _host(address: str) -> str:
