@@ -208,8 +208,8 @@ class Forge(Protocol):
     def set_status(self, status: Status, *, text: str = "", remarks: Sequence[Remark] = ()) -> None:
         """Say how a check on a commit stands, in place of what it said before.
 
-        A forge whose checks have a page shows *text* there, written for a comment, and the *remarks* beside their
-        lines; elsewhere the comment that goes with it has to say it all.
+        A forge whose checks have a page shows *text* there, written for a comment and of any length, and the *remarks*
+        beside their lines; elsewhere the comment that goes with it has to say it all.
         """
 
     def statuses(self, commit: str) -> list[Status]:

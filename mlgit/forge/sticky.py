@@ -31,9 +31,8 @@ def upsert(
     most = forge.capabilities.max_body
     if callable(body):
         body = body(ours[0].body if ours else "")
-    if len(head) + len(body) > most:
-        body = sections.fitted(body, most - len(head), whole=forge.page(body))
-    text = head + body
+    is_long = len(head) + len(body) > most
+    text = head + (sections.fitted(body, most - len(head), whole=forge.page(body)) if is_long else body)
     if len(ours) == 1 and ours[0].body == text:
         return ours[0]
     if status:

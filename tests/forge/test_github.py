@@ -129,6 +129,26 @@ def test_a_workflows_token_makes_a_check_with_remarks_beside_the_lines(place: Pl
     assert [(one.context, one.state) for one in forge.statuses(commit)] == [("mlgit/report", StatusState.FAILURE)]
 
 
+def test_a_check_whose_page_is_too_small_for_a_report_leads_to_all_of_it(place: Place):
+    place.there.bots.add(BOT)
+    forge, commit = place.forge(BOT), place.forge().get(1).head_commit
+    status = Status(context="mlgit/report", state=StatusState.SUCCESS, description="better", commit=commit)
+    shown = f"![]({forge.image(PNG, 'x.png')})\n\n" * 40
+    text = f"verdict\n\n{shown}" + "".join(f"## section {one}\n\n{'word ' * 300}\n\n" for one in range(60))
+
+    comment = upsert(forge, 1, "mlgit:report", text, status=status)
+
+    (run,) = place.there.runs.values()
+    summary = run["output"]["summary"]
+    path = comment.body.rpartition("(../blob/")[2].partition(")")[0]
+    assert len(summary) <= 65_535
+    assert summary.rstrip().endswith(
+        f"(http://127.0.0.1:{place.there.address.rpartition(':')[2]}/{NAME}/blob/{path}).*"
+    )
+    page = place.repo.read(refs.ASSETS, path.partition("/")[2])
+    assert "## section 59\n" in (page or b"").decode()
+
+
 def test_of_a_status_and_a_check_of_one_name_the_one_counts_that_did_not_pass(place: Place):
     place.there.bots.add(BOT)
     commit = place.forge().get(1).head_commit

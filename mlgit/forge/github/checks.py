@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlgit.core import escape
-from mlgit.forge import sections
 from mlgit.forge.base import Remark, Status, StatusState
 from mlgit.forge.github.rest import Rest
 
 _AT_ONCE = 50
 """Remarks that one request may bring."""
-_SUMMARY, _MESSAGE = 65_535, 60_000
+SUMMARY, _MESSAGE = 65_535, 60_000
 """Characters of a summary, of a remark (of which GitHub says 64 KB)."""
 
 
@@ -24,15 +23,14 @@ def publish(
 ) -> int:  # fmt: skip
     """Make a check run of *status*, with *summary* (Markdown) on its page; its number. Raises `RefusedError`.
 
-    GitHub shows the last of a name. What is under way brings no remarks: they only ever come to those that a run has.
+    A summary has at most `SUMMARY` characters. GitHub shows the last of a name. What is under way brings no remarks:
+    they only ever come to those that a run has.
     """
     at = f"repos/{repository}/check-runs"
     ended = {"status": "completed", "conclusion": "success" if status.state is StatusState.SUCCESS else "failure"}
     content: dict[str, Any] = {"status": "in_progress"} if status.state is StatusState.PENDING else ended
     content |= {"details_url": status.url} if status.url else {}
     title = status.description or status.context
-    if len(summary) > _SUMMARY:
-        summary = sections.fitted(summary, _SUMMARY, whole=status.url or "#")
     output = {"title": title, "summary": summary or title}
     first, *others = _parts(remarks) or [[]]
     told = {"name": status.context, "head_sha": status.commit, **content, "output": output | {"annotations": first}}

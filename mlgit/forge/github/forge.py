@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.forge import base as forges
+from mlgit.forge import sections
 from mlgit.forge.base import Capabilities, Comment, PullRequest, PullState, Remark, Review, ReviewVerdict, Status
 from mlgit.forge.github import checks, refused, rights, said, talk
 from mlgit.forge.github.answers import RefusedError
@@ -264,12 +265,20 @@ class GitHubForge:
         if not self._makes_checks or not self.me.endswith(said.BOT):
             return False
         try:
-            checks.publish(self.rest, self.name, status, summary=self.elsewhere(text), remarks=remarks)
+            checks.publish(self.rest, self.name, status, summary=self._summary(text), remarks=remarks)
         except RefusedError as exc:
             if exc.status not in (403, 404):
                 raise
             self._makes_checks = False  # a workflow's token, without `checks: write`
         return self._makes_checks
+
+    def _summary(self, text: str) -> str:
+        """*text*, written for a comment, as the page of a check holds it; what is cut stands on a page of its own."""
+        if len(whole := self._pictures.whole(text)) <= checks.SUMMARY:
+            return self.elsewhere(text)
+        more = self.page(text)
+        self._pictures.send(f"{text}\n{more}")
+        return sections.fitted(whole, checks.SUMMARY, whole=self._pictures.whole(more))
 
     def statuses(self, commit: str) -> list[Status]:
         """The latest status of each context on *commit* (a full id), by context; check runs, as CI's jobs are, too."""
