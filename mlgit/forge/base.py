@@ -19,6 +19,7 @@ from mlgit.errors import UsageError
 TITLE_CHARACTERS = 256
 BODY_CHARACTERS = 65_536
 STATUS_CHARACTERS = 140
+LABEL_CHARACTERS = 50
 IMAGES = (".png", ".svg", ".jpg", ".jpeg", ".gif", ".webp")
 """The kinds of picture that a comment can show, by the end of their names."""
 
@@ -273,6 +274,15 @@ def checked_title(text: str) -> str:
     if not title:
         raise UsageError("A pull request needs a title.", fix="give one with --title")
     return title
+
+
+def checked_labels(labels: Iterable[str]) -> tuple[str, ...]:
+    """*labels*, each once and on one line. Raises `UsageError` for one that is empty or has over 50 characters."""
+    found = tuple(dict.fromkeys(escape.line(label, LABEL_CHARACTERS + 1) for label in labels))
+    for label in found:
+        if not 0 < len(label) <= LABEL_CHARACTERS:
+            raise UsageError(f"{label!r} cannot be a label.", fix=f"give it 1 to {LABEL_CHARACTERS} characters")
+    return found
 
 
 def asset(content: bytes, kind: str) -> str:

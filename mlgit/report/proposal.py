@@ -45,10 +45,15 @@ def propose(
     forge: Forge, proposed: Proposal, *, into: str, title: str | None, body: Callable[[], str] | None,
     draft: bool = False, labels: Sequence[str] = (),
 ) -> Opened:  # fmt: skip
-    """The pull request of *proposed*: the one that is open for its branch already, or a new one."""
+    """The pull request of *proposed*: the one that is open for its branch already, or a new one.
+
+    What is open gets those of *labels* that it lacks; what it is called and says of itself is left to people.
+    """
     pull = next((pull for pull in forge.pulls(head=proposed.branch) if pull.base == into), None)
     if pull:
         forge.share(proposed.branch)
+        if missing := [label for label in labels if label not in pull.labels]:
+            pull = forge.edit(pull.number, labels=missing)
         return Opened(pull=pull, is_new=False, untracked=proposed.untracked)
     pull = forge.open(
         head=proposed.branch, base=into, title=proposed.title if title is None else title,

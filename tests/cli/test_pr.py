@@ -241,7 +241,9 @@ def test_a_page_that_cannot_be_written_is_said_so(mlgit, repo: Repo, opened: int
 def test_hostile_words_reach_neither_terminal_nor_browser(mlgit, repo: Repo, branch, tmp_path: Path):
     commit = branch("evil", subject=HOSTILE)
     mallory = FolderForge(repo, me=HOSTILE)
-    mallory.open(head="evil", base="main", title=HOSTILE, body=HOSTILE, labels=(HOSTILE,))
+    mallory.open(
+        head="evil", base="main", title=HOSTILE, body=HOSTILE, labels=("<script>alert(1)</script> @all\u202e",)
+    )
     mallory.comment(1, HOSTILE)
     mallory.set_status(Status(context=HOSTILE, state=StatusState.ERROR, description=HOSTILE, commit=commit))
 
@@ -381,6 +383,14 @@ def test_a_title_and_labels_are_changed(mlgit, repo: Repo, opened: int):
 
     assert done.stdout == "#1 Two (model)\n"
     assert mlgit("pr", "edit", "1", cwd=repo.folder, check=False).returncode == 2
+
+
+def test_what_is_open_already_gets_its_labels_and_keeps_its_title(mlgit, repo: Repo, opened: int):
+    done = mlgit("pr", "open", "feature/lr", "-t", "Two", "--label", "model", cwd=repo.folder)
+
+    assert done.stdout.startswith("#1 Learn faster\n")
+    assert "mlgit pr edit 1" in done.stderr
+    assert json.loads(mlgit("pr", "ls", "--json", cwd=repo.folder).stdout)[0]["labels"] == ["model"]
 
 
 def test_in_a_clone_of_githubs_no_pull_request_hides_in_the_folder_for_want_of_a_token(inside: Repo, mlgit, branch):

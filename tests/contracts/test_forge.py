@@ -177,6 +177,21 @@ def test_a_pull_request_is_renamed_and_labelled_and_what_is_not_named_stays(forg
         forge.edit(99, title="x")
 
 
+@pytest.mark.parametrize("label", ["", " \n", "x" * 51])
+def test_a_label_that_can_be_none_is_refused_before_anything_is_opened(forge: Forge, branch, label: str):
+    branch("a", {"a": b""})
+
+    with pytest.raises(UsageError, match="label"):
+        forge.open(head="a", base="main", title="t", labels=("model", label))
+
+    assert forge.pulls() == []
+    number = forge.open(head="a", base="main", title="t").number
+    with pytest.raises(UsageError, match="label"):
+        forge.edit(number, title="Two", labels=(label,))
+    assert forge.edit(number, labels=(" of\tmine ",)).labels == ("of mine",)
+    assert forge.get(number).title == "t"
+
+
 def test_what_is_too_long_or_empty_is_refused(forge: Forge, branch):
     branch("a")
     number = forge.open(head="a", base="main", title="t").number

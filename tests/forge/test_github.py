@@ -478,6 +478,17 @@ def test_what_is_refused_is_said_with_what_mends_it(
     assert place.waited == []
 
 
+def test_a_pull_request_that_gets_no_labels_is_said_to_be_open(place: Place):
+    place.branch("b", {"b": b""})
+    place.there.after["POST"] = lambda: place.there.answers.append((403, {}, {"message": "Must have triage rights"}))
+
+    with pytest.raises(MlgitError, match="#2 is there, without the label model") as told:
+        place.forge().open(head="b", base="main", title="t", labels=("model",))
+
+    assert "Must have triage rights" in str(told.value)
+    assert place.forge().get(2).state is PullState.OPEN
+
+
 def test_a_token_that_may_only_read_says_so_once_it_was_refused(place: Place):
     place.there.read_only.add("fork")
     forge = place.forge("fork")

@@ -32,7 +32,8 @@ def command(
     """Propose a run's code, or a branch, and report on it.
 
     Of a RUN, a branch `run/…` is made: the code as it ran, its params in the params file, the run named as evidence. A
-    BRANCH (the current one, if none is named) is taken as it is. What is open already gets its report renewed.
+    BRANCH (the current one, if none is named) is taken as it is. What is open already gets its report renewed, and the
+    labels.
 
     \b
     Examples:
@@ -44,6 +45,8 @@ def command(
     describe = None if body is None else lambda: body
     opened = reporting.propose(place, what, base=base, title=title, body=describe, draft=draft, labels=labels)
     tell_opened(place, opened, as_json=as_json)
+    if not opened.is_new and (title is not None or body is not None):
+        output.note(f"Its title and its description stay: mlgit pr edit {opened.pull.number} changes them.")
 
 
 def tell_opened(place: Place, opened: Opened, *, as_json: bool) -> None:

@@ -21,6 +21,7 @@ from mlgit.forge.base import (
     Status,
     asset,
     checked_body,
+    checked_labels,
     checked_picture,
     checked_review,
     checked_status,
@@ -60,6 +61,7 @@ class FolderForge:
         """A new pull request from branch *head* into branch *base*; see `Forge.open`."""
         title = checked_title(title)
         checked_body(body, "A description", empty=True)
+        labels = checked_labels(labels)
         commit = branches.mergeable(self.repo, head, base)
         with self.files.locked():
             self._refuse_second(head, base)
@@ -68,7 +70,7 @@ class FolderForge:
             self.files.write_pull(
                 PullRequest(
                     number=number, title=title, body=body, head=head, head_commit=commit, base=base, author=self.me,
-                    created=self._clock(), draft=draft, labels=tuple(labels),
+                    created=self._clock(), draft=draft, labels=labels,
                 )
             )  # fmt: skip
         return self.get(number)
@@ -79,7 +81,7 @@ class FolderForge:
         """Change the title or the description, and add *labels*; what is not given stays."""
         with self.files.locked():
             pull = self.get(number)
-            every = tuple(dict.fromkeys((*pull.labels, *labels)))
+            every = tuple(dict.fromkeys((*pull.labels, *checked_labels(labels))))
             title = pull.title if title is None else checked_title(title)
             body = pull.body if body is None else checked_body(body, "A description", empty=True)
             self.files.write_pull(replace(pull, title=title, body=body, labels=every))

@@ -76,7 +76,7 @@ class GitHubForge:
         self, *, head: str, base: str, title: str, body: str = "", draft: bool = False, labels: Sequence[str] = ()
     ) -> PullRequest:
         """A new pull request from branch *head* into branch *base*; see `Forge.open`."""
-        title = forges.checked_title(title)
+        title, labels = forges.checked_title(title), forges.checked_labels(labels)
         content = {"title": title, "head": head, "base": base, "body": _sendable(body, "A description", empty=True)}
         for branch in (head, base):
             if not said.is_branch(branch):
@@ -97,6 +97,7 @@ class GitHubForge:
         self, number: int, *, title: str | None = None, body: str | None = None, labels: Sequence[str] = ()
     ) -> PullRequest:
         """Change the title or the description, and add *labels*; what is not given stays."""
+        labels = forges.checked_labels(labels)
         content = {} if title is None else {"title": forges.checked_title(title)}
         if body is not None:
             content["body"] = _sendable(body, "A description", empty=True)
@@ -108,7 +109,11 @@ class GitHubForge:
     def _labelled(self, pull: PullRequest, labels: Sequence[str]) -> PullRequest:
         if not labels:
             return pull
-        given = self._write("post", f"issues/{pull.number}/labels", {"labels": list(labels)}, said.labels)
+        try:
+            given = self._write("post", f"issues/{pull.number}/labels", {"labels": list(labels)}, said.labels)
+        except RefusedError as exc:
+            what = f"#{pull.number} is there, without the label {', '.join(labels)}."
+            raise MlgitError(what, why=exc.why, fix=exc.fix) from None
         return replace(pull, labels=given)
 
     def share(self, branch: str) -> None:
