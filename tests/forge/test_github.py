@@ -16,7 +16,7 @@ from mlgit.errors import MlgitError, NotFoundError, RefMovedError, SilentError, 
 from mlgit.forge import base
 from mlgit.forge.base import PullState, Remark, ReviewVerdict, Status, StatusState
 from mlgit.forge.github import account, checks, deployments, people, readiness, rights
-from mlgit.forge.github.answers import RefusedError
+from mlgit.forge.github.answers import RefusedError, reason
 from mlgit.forge.github.clone import Clone
 from mlgit.forge.github.forge import GitHubForge
 from mlgit.forge.github.rest import Rest, Token
@@ -284,6 +284,21 @@ def test_a_server_that_is_not_there_is_said_in_few_words():
         nowhere.get("user")
 
     assert "user: Failed to establish a new connection: " in str(raised.value)
+
+
+def test_what_lies_between_us_and_github_is_said_without_the_names_of_objects(monkeypatch: pytest.MonkeyPatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", "http://ada:secret@127.0.0.1:9")
+    proxied = Rest("https://ghe.example.com/api/v3", credential=Token("x", "a test"), tries=1)
+
+    with pytest.raises(SilentError) as raised:
+        proxied.get("user")
+
+    assert "user: Unable to connect to proxy: Failed to establish a new connection: " in str(raised.value)
+    assert "secret" not in str(raised.value)
+    gone = OSError(RuntimeError("Connection aborted.", ConnectionResetError(104, "Connection reset by peer")))
+    assert reason(gone) == "Connection aborted: [Errno 104] Connection reset by peer"
 
 
 @pytest.mark.parametrize("answer", [(200, {}, {}), (200, {}, []), (302, {"Location": "http://[nowhere"}, {})])

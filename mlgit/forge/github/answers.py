@@ -104,8 +104,10 @@ def strange(what: str, exc: Exception) -> SilentError:
 
 def reason(exc: Exception) -> str:
     """What went wrong below, without the names of the objects that it went through."""
-    below = getattr(exc.args[0], "reason", exc) if exc.args else exc
-    return _OBJECT.sub("", str(below))
+    inner = exc.args[0] if exc.args else None
+    below = getattr(inner, "reason", inner) if isinstance(inner, Exception) else exc
+    said, *cause = below.args if len(below.args) == 2 and isinstance(below.args[1], Exception) else (below,)
+    return _OBJECT.sub("", ": ".join((str(said).removesuffix("."), *map(str, cause))))
 
 
 def status_of(answer: Any, told: Any) -> tuple[int, str]:
