@@ -18,16 +18,15 @@ DID = {
 }
 
 
-def read(forge: Forge, number: int, *, files: Sequence[File] = ()) -> Page:
-    """Pull request *number*, which changes *files*: its description is the first post. Raises `NotFoundError`."""
-    pull = forge.get(number)
+def read(forge: Forge, pull: PullRequest, *, files: Sequence[File] = ()) -> Page:
+    """*pull*, which changes *files*, with all that was said of it: its description is the first post."""
     opened = Post(author=pull.author, did="proposed", when=_when(pull.created), body=pull.body)
     return Page(
         title=pull.title,
-        number=number,
+        number=pull.number,
         state=state(pull),
         line=_line(pull),
-        posts=(opened, *_said(forge.comments(number), forge.reviews(number))),
+        posts=(opened, *_said(forge.comments(pull.number), forge.reviews(pull.number))),
         files=files,
         checks=[
             Check(name=one.context, state=one.state.value, words=one.description, url=one.url)

@@ -52,8 +52,8 @@ def propose(
     pull = next((pull for pull in forge.pulls(head=proposed.branch) if pull.base == into), None)
     if pull:
         forge.share(proposed.branch)
-        if missing := [label for label in labels if label not in pull.labels]:
-            pull = forge.edit(pull.number, labels=missing)
+        missing = [label for label in labels if label not in pull.labels]
+        pull = forge.edit(pull.number, labels=missing) if missing else forge.get(pull.number)
         return Opened(pull=pull, is_new=False, untracked=proposed.untracked)
     pull = forge.open(
         head=proposed.branch, base=into, title=proposed.title if title is None else title,

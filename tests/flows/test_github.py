@@ -164,8 +164,11 @@ def test_what_is_proposed_is_pushed_and_nobodys_work_is_lost(place: Place, mlgit
     place.git("commit", "-q", "--allow-empty", "-m", "one")
     mlgit("pr", "open", cwd=place.folder)
     place.git("commit", "-q", "--allow-empty", "-m", "two")
-    mlgit("pr", "open", cwd=place.folder)
-    assert place.there.branch("feature") == place.git("rev-parse", "HEAD")
+    again = mlgit("pr", "open", "--json", cwd=place.folder)
+    assert place.there.branch("feature") == json.loads(again.stdout)["head_commit"] == place.git("rev-parse", "HEAD")
+    place.there.asked.clear()
+    mlgit("pr", "show", "1", cwd=place.folder)
+    assert place.there.asked.count(f"GET /repos/{NAME}/pulls/1") == 1
 
     theirs = place.git("commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "theirs")
     place.git("push", "-q", "origin", f"{theirs}:refs/heads/feature")

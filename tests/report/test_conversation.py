@@ -30,7 +30,7 @@ def test_comments_and_reviews_stand_in_the_order_of_their_times(forge: FolderFor
     forge.review(1, ReviewVerdict.COMMENT, "second")
     forge.comment(1, "third")
 
-    page = conversation.read(forge, 1)
+    page = conversation.read(forge, forge.get(1))
 
     assert [(post.did, post.body, post.when) for post in page.posts] == [
         ("proposed", "Because.", "2026-07-01 10:00 UTC"),
@@ -55,7 +55,7 @@ def test_names_of_others_are_no_markup_and_their_words_are_as_they_wrote_them(re
         Status(context=HOSTILE, state=StatusState.ERROR, description="a | b", commit=forge.get(1).head_commit)
     )
 
-    text = conversation.markdown(conversation.read(forge, 1))
+    text = conversation.markdown(conversation.read(forge, forge.get(1)))
 
     assert text.startswith("# Learn faster (#1)\n\n**open** · Ada proposes work → main · ")
     assert "\n\n*emphatic*\n\n" in text

@@ -42,12 +42,12 @@ def command(number: int, html: Path | None, as_json: bool) -> None:
 
     place = wiring.place()
     forge = wiring.forge(place)
-    files = _files(place, forge.get(number))
+    pull = forge.get(number)
+    files = _files(place, pull)
     if html:
-        _write_page(html, forge, conversation.read(forge, number, files=files), templates.at_hand(place))
+        _write_page(html, forge, conversation.read(forge, pull, files=files), templates.at_hand(place))
         output.note(f"{html}: written, pictures included.")
     elif as_json:
-        pull = forge.get(number)
         output.as_json(
             given.plain(pull)
             | {"files": [asdict(file) for file in files]}
@@ -56,7 +56,7 @@ def command(number: int, html: Path | None, as_json: bool) -> None:
             | {"checks": [given.plain(one) for one in forge.statuses(pull.head_commit)]}
         )
     else:
-        markdown.say(conversation.markdown(conversation.read(forge, number, files=files)))
+        markdown.say(conversation.markdown(conversation.read(forge, pull, files=files)))
 
 
 def _files(place: Place, pull: PullRequest) -> list[File]:
