@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mlgit import settings
 from mlgit.core import escape, figures
 from mlgit.documents.reader import Document, parse
-from mlgit.errors import ConfigError
+from mlgit.errors import UsageError
 from mlgit.forge import base as forges
 from mlgit.forge.base import Remark
 from mlgit.git.objects import Reader
@@ -28,7 +28,7 @@ def _on_params(reader: Reader, commit: str, view: View) -> Iterator[Remark]:
     """What each param that changed was before, and what came of it."""
     try:
         found = _params(reader, commit, view.head.folder)
-    except ConfigError:  # a file that nobody can read states nothing
+    except UsageError:  # a file that nobody can read, or no git can have, states nothing
         return
     for change in view.params if found and view.base else ():
         path, stated = found or ("", None)

@@ -241,6 +241,16 @@ def test_params_and_gates_are_told_beside_the_lines_where_they_stand(here: Place
     assert forge.heard[1].message.startswith("lr: 0.01 → 0.1. accuracy 0.95, +0.05")
 
 
+def test_a_params_file_that_git_cannot_have_ends_no_report(here: Place, train: Train) -> None:
+    train("baseline", {"accuracy": [0.9]}, params={"lr": 0.01})
+    Path("mlgit.yaml").write_text('project: digits\nrun:\n  params: "params.yaml\\ninfo HEAD"\n')
+    run, forge = train("better", {"accuracy": [0.95]}, params={"lr": 0.1}), FolderForge(here.repo)
+    here.repo.git("branch", "feature", run.source or "")
+    number = forge.open(head="feature", base="main", title="t").number
+
+    assert "accuracy" in publish.on_pull(here, forge, number)
+
+
 def test_where_a_forge_keeps_no_pictures_none_are_drawn(here: Place, train: Train) -> None:
     class Plain(FolderForge):
         capabilities = Capabilities(writable=True, drafts=True, images=False)
