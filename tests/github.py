@@ -270,6 +270,8 @@ class GitHub:
                 lines = "".join(f"{one['mode']} {one['type']} {self._blob(one)}\t{one['path']}\n"
                                 for one in content["tree"])  # fmt: skip
                 return 201, made("GitTree", sha=self.git("mktree", stdin=lines.encode()), tree=[], truncated=False)
+            case "GET", "git", "commits", sha if self.commit(sha):
+                return 200, made("GitCommit", sha=sha)
             case "POST", "git", "commits":
                 parents = itertools.chain(*(("-p", one) for one in content["parents"]))
                 sha = self.git("commit-tree", "-m", content["message"], *parents, content["tree"])

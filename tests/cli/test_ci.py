@@ -181,12 +181,19 @@ def test_jobs_that_are_to_propose_have_to_be_allowed_to(inside: Repo, mlgit: Scr
 def test_a_commit_that_is_pushed_is_trained_by_a_dispatch(
     inside: Repo, mlgit: Script, there: GitHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
+    told = json.loads((inside.folder / "mlgit.yaml").read_text())
+    (inside.folder / "mlgit.yaml").write_text(json.dumps(told | {"ci": {"command": "python train.py"}}))
+    (inside.folder / "train.py").write_text("")
     commit(inside)
     head = inside.resolve("HEAD") or ""
     (tmp_path / "event.json").write_text(json.dumps({"inputs": {"sweep": "a.yaml", "part": "1"}}))
 
-    said = mlgit("ci", "dispatch", "--run", "lr=0.1; x", cwd=inside.folder)
+    said = mlgit("ci", "dispatch", "--run", "'x=a; b'", cwd=inside.folder)
     missing = mlgit("ci", "dispatch", "nothing", cwd=inside.folder, check=False)
+    idle = mlgit("ci", "dispatch", cwd=inside.folder, check=False)
+    no_sweep = mlgit("ci", "dispatch", "--sweep", "none.yaml", cwd=inside.folder, check=False)
+    there.answers.append((404, {}, {"message": "Not Found"}))
+    not_pushed = mlgit("ci", "dispatch", "--run", "yes", cwd=inside.folder, check=False)
     monkeypatch.setenv("GITHUB_EVENT_PATH", str(tmp_path / "event.json"))
     monkeypatch.setenv("GITHUB_REF_NAME", "main")
     mlgit("ci", "dispatch", "--part", "2", cwd=inside.folder)
@@ -194,12 +201,17 @@ def test_a_commit_that_is_pushed_is_trained_by_a_dispatch(
     refused = mlgit("ci", "dispatch", cwd=inside.folder, check=False)
 
     assert said.stdout == f"Started mlgit-experiment.yml for {head[:10]} on main\n"
-    assert said.stderr == f"https://github.com/{NAME}/actions/runs/1\nmlgit ci watch 1 shows how it gets on\n"
+    page = f"https://github.com/{NAME}/actions/runs/1"
+    assert said.stderr.splitlines()[1:] == [page, "mlgit ci watch 1 shows how it gets on"]
+    assert said.stderr.startswith("CI: ")
     assert there.dispatched == [
-        ("mlgit-experiment.yml", "main", {"commit": head, "run": "lr=0.1; x", "part": "1"}),
+        ("mlgit-experiment.yml", "main", {"commit": head, "run": "'x=a; b'", "part": "1"}),
         ("mlgit-experiment.yml", "main", {"commit": head, "sweep": "a.yaml", "part": "2"}),
     ]
     assert missing.returncode == 2
+    assert f"Commit {head[:7]} asks CI for nothing." in idle.stderr
+    assert "There is no file none.yaml" in no_sweep.stderr
+    assert f"GitHub has no commit {head[:10]}" in not_pushed.stderr
     assert "mlgit-experiment.yml of acme/churn cannot be started for gone" in refused.stderr
 
 

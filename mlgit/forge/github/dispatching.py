@@ -29,6 +29,17 @@ def dispatch(rest: Rest, repository: str, workflow: str, *, ref: str, inputs: Ma
         raise NotFoundError(f"{workflow} of {repository} cannot be started for {ref}.", why=exc.said, fix=fix) from None
 
 
+def has(rest: Rest, repository: str, commit: str) -> bool:
+    """Whether *repository* has *commit*, and shows it to us. Raises `RefusedError`, `SilentError`."""
+    try:
+        rest.get(f"repos/{repository}/git/commits/{commit}")
+    except RefusedError as exc:
+        if exc.status != 404:
+            raise
+        return False
+    return True
+
+
 def post(rest: Rest, path: str, content: Mapping[str, Any], into: Callable[[Any], T]) -> T | None:
     """What *into* reads of a dispatch of *content* to *path*; None from a server that tells nothing of the run."""
 
