@@ -26,6 +26,8 @@ _HEAD = re.compile(r"# Made by `mlgit ci init(?P<words>[^`\n]*)`[^\n]*\n# mlgit 
 _INSIDE = r"(?!.*(^|/)\.\.(/|$))[^/\s`{}\"'\\$-][^`{}\"'\\$\n]*"
 _SEVERAL = ("secret", "watch")
 """Options that may be given several times."""
+_PLAIN = r"(?!(true|false|yes|no|on|off|null|y|n)$)[a-z][\w.-]*"
+"""A label that YAML takes for a string as it stands."""
 _CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
 
 
@@ -255,5 +257,5 @@ def _environment() -> Environment:
 
 def _labels(labels: tuple[str, ...]) -> str:
     """*labels* as YAML: a string where there is one, as people write it."""
-    plain = [label if re.fullmatch(r"[A-Za-z][\w.-]*", label) else json.dumps(label) for label in labels]
+    plain = [label if re.fullmatch(_PLAIN, label, re.IGNORECASE) else json.dumps(label) for label in labels]
     return plain[0] if len(plain) == 1 else f"[{', '.join(plain)}]"

@@ -219,6 +219,14 @@ def test_a_push_of_runs_or_charts_starts_no_report():
     assert told["on"]["push"] == {"branches-ignore": ["exp/**", "mlgit-assets"]}
 
 
+@pytest.mark.parametrize("labels", [("null",), ("true", "False", "8"), ("8-cores", "a b"), ("gpu", "x64.large")])
+def test_a_runners_label_is_a_string_whatever_yaml_takes_it_for(labels: tuple[str, ...]):
+    body = workflows.rendered(["report"], Options(runners=labels))[WORKFLOWS["report"].path].body
+
+    found = read(body)["jobs"]["report"]["runs-on"]
+    assert found == (labels[0] if len(labels) == 1 else list(labels))
+
+
 def test_a_file_says_in_its_head_what_it_was_made_of():
     for options in combinations():
         assert Options.of(options.words()) == options
