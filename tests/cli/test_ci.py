@@ -109,7 +109,12 @@ def test_what_github_lacks_is_said_with_what_mends_it(inside: Repo, mlgit: Scrip
         "no a rule refuses creating branches on exp/mlgit/check", "ok branches like mlgit-assets may be pushed",
         "no the secret HF_TOKEN is missing", "ok the secret KEY is there",
     ]  # fmt: skip
-    for fix in ("gh workflow enable mlgit-report.yml", f"merge {LAUNCH} into main", "gh secret set HF_TOKEN"):
+    for fix in (
+        "gh workflow enable mlgit-report.yml",
+        f"merge {LAUNCH} into main",
+        "gh secret set HF_TOKEN",
+        "leave exp/**/* out",
+    ):
         assert fix in done.stderr
 
 

@@ -12,9 +12,8 @@ from urllib.parse import quote
 from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.rest import Rest
 
-_BRANCHES = ("exp/mlgit/check", "mlgit-assets")
-"""Branches that jobs write: of runs, and of charts."""
-_PROPOSAL = "promote/mlgit/check"
+_WRITTEN = {"exp/mlgit/check": "exp/**/*", "mlgit-assets": "mlgit-assets", "promote/mlgit/check": "promote/**/*"}
+"""A branch like those that jobs write, of runs, of charts, of proposals → their pattern in GitHub's rules."""
 _IN_THE_WAY = {
     "creation": "creating branches", "update": "updating branches", "pull_request": "anything but pull requests",
     "required_signatures": "commits without a signature", "required_linear_history": "merges",
@@ -61,7 +60,7 @@ def look(
     """
     at = f"repos/{repository}"
     branch: str = rest.get(at, itemgetter("default_branch"))
-    written = (*_BRANCHES, *((_PROPOSAL,) if proposes else ()))
+    written = [name for name in _WRITTEN if proposes or not name.startswith("promote/")]
     checks: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("whether Actions are enabled", lambda: _actions(rest, at)),
         ("which workflows are on the default branch", lambda: _workflows(rest, at, branch, workflows)),
@@ -126,7 +125,7 @@ def _rules(rest: Rest, at: str, branch: str) -> Iterator[Finding]:
     kinds = rest.everything(f"{at}/rules/branches/{quote(branch, safe='')}", into=itemgetter("type"))
     met = [_IN_THE_WAY[kind] for kind in dict.fromkeys(kinds) if kind in _IN_THE_WAY]
     if met:
-        fix = "leave exp/** and mlgit-assets out: Settings → Rules"
+        fix = f"leave {_WRITTEN[branch]} out: Settings → Rules"
         yield Finding(what=f"a rule refuses {' and '.join(met)} on {branch}", is_so=False, fix=fix)
     else:
         yield Finding(what=f"branches like {branch} may be pushed", is_so=True)
@@ -142,7 +141,7 @@ def _protections(rest: Rest, repository: str, branches: Sequence[str]) -> Iterat
         for branch in branches if met else ():
             if _covers(pattern.split("/"), branch.split("/")):
                 what = f"the protection of {pattern} refuses {' and '.join(met)} on {branch}"
-                yield Finding(what=what, is_so=False, fix="leave exp/** and mlgit-assets out: Settings → Branches")
+                yield Finding(what=what, is_so=False, fix=f"leave {_WRITTEN[branch]} out: Settings → Branches")
 
 
 def _protected(told: Any) -> tuple[str | None, list[tuple[str, list[str]]]]:
