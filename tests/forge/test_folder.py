@@ -187,16 +187,16 @@ def test_a_sha256_repository_has_pull_requests_too(tmp_path: Path):
 
 def test_hostile_words_stay_words(forge: FolderForge, repo: Repo):
     commit = add(repo, "a", {"a": b""})
-    mallory = FolderForge(repo, me=HOSTILE)
+    mallory, label = FolderForge(repo, me=HOSTILE), "<i>`$(touch x)` @all #1 | a: - 'b'"
 
-    number = mallory.open(head="a", base="main", title=HOSTILE, body=HOSTILE, labels=(HOSTILE,)).number
+    number = mallory.open(head="a", base="main", title=HOSTILE, body=HOSTILE, labels=(label,)).number
     comment = mallory.comment(number, HOSTILE)
     mallory.set_status(Status(context=f"../../{HOSTILE}", state=StatusState.ERROR, description=HOSTILE, commit=commit))
 
     pull = forge.get(number)
     assert pull.state is PullState.OPEN
     assert "\x1b" not in pull.title
-    assert (pull.body, pull.author, pull.labels) == (HOSTILE, HOSTILE, (HOSTILE,))
+    assert (pull.body, pull.author, pull.labels) == (HOSTILE, HOSTILE, (label,))
     assert forge.comments(number) == [comment]
     assert [path.name for path in (repo.own / "forge").iterdir() if not path.is_dir()] == ["lock"]
     assert "\x1b" not in forge.statuses(commit)[0].context
