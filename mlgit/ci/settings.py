@@ -92,7 +92,12 @@ class CiOptions:
     @property
     def most_trials(self) -> int:
         """How many trials one job takes at the most."""
-        return self.trials_a_job or max(1, min(_FEW, int(self.job_minutes // self.minutes)))
+        return self.trials_a_job or max(1, min(_FEW, int(self.room // self.minutes)))
+
+    @property
+    def room(self) -> float:
+        """How many minutes of a job are for its trials: what one is stopped at has to be handed over after them."""
+        return self.job_minutes - SETUP_MINUTES
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -119,20 +124,20 @@ def _problem(options: CiOptions) -> tuple[tuple[str, ...], str] | None:
         return ("progress_seconds",), f"expected a number from 0 on, found {options.progress_seconds:g}"
     if not 1 <= options.goes <= MOST_GOES:
         return ("goes",), f"expected a number from 1 to {MOST_GOES}, found {options.goes}"
-    if options.minutes > options.job_minutes:
-        return ("minutes",), (
-            f"a trial of {options.minutes:g} minutes does not end within the {options.job_minutes:g} of a job; "
-            "shorten it, let it go on from a checkpoint (goes), or say job_minutes of runners that take longer"
+    if options.job_minutes <= SETUP_MINUTES:
+        return ("job_minutes",), (
+            f"expected more than the {SETUP_MINUTES} that a job takes besides its trials, found {options.job_minutes:g}"
         )
-    if options.goes > 1 and options.minutes + SETUP_MINUTES > options.job_minutes:
+    if options.minutes > options.room:
         return ("minutes",), (
-            f"a trial that is to go on (goes) has to hand over what it did before its job ends; "
-            f"{options.job_minutes - SETUP_MINUTES:g} of {options.job_minutes:g} minutes leave room for that"
+            f"a trial of {options.minutes:g} minutes is not handed over before its job ends; {options.room:g} of "
+            f"{options.job_minutes:g} leave room for that. Shorten it, let it go on from a checkpoint (goes), or say "
+            "job_minutes of runners that take longer"
         )
-    if options.trials_a_job and options.trials_a_job * options.minutes > options.job_minutes:
+    if options.trials_a_job and options.trials_a_job * options.minutes > options.room:
         return ("trials_a_job",), (
             f"{options.trials_a_job} trials of {options.minutes:g} minutes do not end within the "
-            f"{options.job_minutes:g} of a job; {int(options.job_minutes // options.minutes)} would"
+            f"{options.room:g} that a job has for them; {int(options.room // options.minutes)} would"
         )
     asked: list[tuple[tuple[str, ...], Runner]] = [((), options.usual)]
     asked += [(("runners", str(n)), choice.runner) for n, choice in enumerate(options.runners)]

@@ -71,16 +71,21 @@ def _nothing() -> contextlib.AbstractContextManager[Mapping[str, str]]:
 
 @dataclass
 class Signals:
-    """SIGINT and SIGTERM, on their way to the trial under way as SIGTERM: its runner is taken away."""
+    """SIGINT and SIGTERM, on their way to the trial under way: its runner is taken away.
+
+    The first one tells it to end, and a further one ends it: GitHub sends both, and kills all that is left soon after.
+    """
 
     came: int | None = None
     child: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def take(self, number: int, _frame: object) -> None:
         """One came."""
-        self.came = self.came or number
-        if self.child:
+        is_first, self.came = self.came is None, self.came or number
+        if self.child and is_first:
             self.child.send_signal(signal.SIGTERM)
+        elif self.child and self.child.poll() is None:
+            os.killpg(self.child.pid, signal.SIGKILL)
 
 
 def do(work: Work, job: int, signals: Signals) -> list[Said]:
@@ -117,6 +122,24 @@ def do(work: Work, job: int, signals: Signals) -> list[Said]:
             code = 2
         told.append(_hand_over(work, trial, _ended(work, trial), exit_code=code, seconds=time.monotonic() - began))
         work.ends(told[-1])
+    return told
+
+
+def rest(work: Work, job: int) -> list[Said]:
+    """Hand over what whoever did the trials of *job* was killed at; what has become of each that was not handed over.
+
+    Raises `UsageError` where there is no such job.
+    """
+    told = []
+    for trial in work.plan.of(job):
+        run = _ended(work, trial)
+        said = bundles.said(bundles.path_of(work.folder, trial.number, "json"))
+        if run and (said is None or said.commit != work.repo.refs(run.ref)[run.ref]):
+            work.folder.mkdir(parents=True, exist_ok=True)
+            told.append(
+                _hand_over(work, trial, run, exit_code=128 + signal.SIGKILL, seconds=run.duration or 0.0)
+            )  # fmt: skip
+            work.ends(told[-1])
     return told
 
 

@@ -59,13 +59,13 @@ def test_a_job_takes_as_many_trials_as_its_time_does() -> None:
         ("ci:\n  goes: 0", "mlgit.yaml:2: ci.goes: expected a number from 1 to 100, found 0."),
         ("ci:\n  goes: 101", "mlgit.yaml:2: ci.goes: expected a number from 1 to 100, found 101."),
         (
-            "ci:\n  goes: 2\n  minutes: 350",
-            "mlgit.yaml:3: ci.minutes: a trial that is to go on (goes) has to hand over what it did before its",
+            "ci:\n  minutes: 350",
+            "mlgit.yaml:2: ci.minutes: a trial of 350 minutes is not handed over before its job ends; 345 of 360",
         ),
-        ("ci:\n  minutes: 400", "mlgit.yaml:2: ci.minutes: a trial of 400 minutes does not end within the 360"),
+        ("ci:\n  job_minutes: 15", "mlgit.yaml:2: ci.job_minutes: expected more than the 15 that a job takes besides"),
         (
             "ci:\n  minutes: 60\n  trials_a_job: 8",
-            "mlgit.yaml:3: ci.trials_a_job: 8 trials of 60 minutes do not end within the 360 of a job; 6 would.",
+            "ci.trials_a_job: 8 trials of 60 minutes do not end within the 345 that a job has for them; 5 would.",
         ),
         ("ci:\n  at_once: -1", "mlgit.yaml:2: ci.at_once: expected a number above 0, found -1."),
         ("ci:\n  runs_on: []", "mlgit.yaml:2: ci.runs_on: expected a label at least"),

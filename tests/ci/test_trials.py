@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from mlgit.ci import bundles, trials
+from mlgit.ci import bundles, trials, workflows
+from mlgit.ci import plan as plans
 from mlgit.ci.plan import Trial
 from mlgit.ci.trials import Signals, Work
+from mlgit.ci.workflows import Options
 from mlgit.core import refs
 from mlgit.core.run import State
+from mlgit.documents import reader
 from mlgit.errors import UsageError
 from mlgit.git import bundle
 from mlgit.store import runs
@@ -149,22 +154,78 @@ def test_a_trial_that_was_stopped_goes_on_from_its_checkpoint_on_another_runner(
     assert runs.history(other.job, run)["loss"].values == [4, 3, 2, 1]
 
 
-def test_a_runner_that_is_taken_away_hands_over_what_it_was_at(place: Place, tmp_path: Path) -> None:
+@contextlib.contextmanager
+def step(place: Place, name: str, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The step *name* of the action, as GitHub's runner starts it: bash, with the script as a file."""
+    text = workflows.rendered(["experiment"], Options())[".github/actions/mlgit-trial/action.yml"].body
+    (found,) = (one for one in reader.plain(text, source="action")["runs"]["steps"] if one["name"] == name)
+    (tmp_path / "temp/mlgit-plan").mkdir(parents=True, exist_ok=True)
+    place.plan_file.rename(tmp_path / "temp/mlgit-plan/plan.json")
+    (tmp_path / "step.sh").write_text(found["run"])
+    env = {name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"} | {
+        "JOB": "0", "DIGEST": plans.digest(plans.written(place.plan).encode()), "RUNNER_TEMP": str(tmp_path / "temp"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }  # fmt: skip
+    words = ("bash", "--noprofile", "--norc", "-eo", "pipefail", str(tmp_path / "step.sh"))
+    with subprocess.Popen(words, cwd=place.job.folder, env=env, stderr=subprocess.PIPE) as entry:
+        yield entry
+        entry.communicate()
+
+
+def became(tmp_path: Path) -> dict[int, str]:
+    """What lies handed over says of its trials."""
+    told = [json.loads(path.read_text()) for path in sorted((tmp_path / "temp/mlgit-handed").glob("*.json"))]
+    return {one["trial"]: one["became"] for one in told}
+
+
+def test_a_job_that_github_cancels_hands_over_what_it_was_at(place: Place, tmp_path: Path) -> None:
+    """GitHub tells the entry process of the step alone, by SIGINT, and kills all of them ten seconds later."""
     os.mkfifo(tmp_path / "ready")
     place = planned(place, "true", f"echo > {tmp_path}/ready; exec sleep 60", "echo never")
-    begun = [sys.executable, "-m", "mlgit", *words(place)]
-    with subprocess.Popen(begun, cwd=place.job.folder, stderr=subprocess.PIPE) as job:
+    with step(place, "Train", tmp_path) as job:
         (tmp_path / "ready").read_text()
 
-        job.send_signal(signal.SIGTERM)
-        job.communicate()
+        job.send_signal(signal.SIGINT)
 
-    assert job.returncode == 128 + signal.SIGTERM
-    assert {number: became for number, (became, _) in said(place).items()} == {1: "finished", 2: "preempted"}
-    (tip,) = handed(place)[2].values()
+    assert job.returncode == 128 + signal.SIGINT
+    assert became(tmp_path) == {1: "finished", 2: "preempted"}
+    (tip,) = bundle.read(tmp_path / "temp/mlgit-handed/trial-2.bundle").refs.values()
     run = runs.read(place.job, tip)
     assert run
     assert run.state is State.PREEMPTED
+
+
+def test_what_does_not_end_when_told_is_ended_when_told_again(place: Place, tmp_path: Path) -> None:
+    for name in ("ready", "told"):
+        os.mkfifo(tmp_path / name)
+    deaf = f"trap 'echo > {tmp_path}/told' TERM; echo > {tmp_path}/ready; while :; do sleep 60 & wait; done"
+    place = planned(place, deaf)
+    with step(place, "Train", tmp_path) as job:
+        (tmp_path / "ready").read_text()
+        job.send_signal(signal.SIGINT)
+        (tmp_path / "told").read_text()
+
+        job.send_signal(signal.SIGTERM)
+
+    assert became(tmp_path) == {1: "crashed"}
+
+
+def test_what_a_job_was_at_that_was_killed_is_handed_over_by_the_next_step(place: Place, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ready")
+    place = planned(place, "true", f"echo > {tmp_path}/ready; exec sleep 60", "echo never")
+    with step(place, "Train", tmp_path) as job:
+        (tmp_path / "ready").read_text()
+        every = [job.pid, *(one.pid for one in psutil.Process(job.pid).children(recursive=True))]
+        for pid in every:  # as GitHub's runner does: all of the tree
+            os.kill(pid, signal.SIGKILL)
+    before = became(tmp_path)
+
+    with step(place, "What was not handed over", tmp_path) as rest:
+        pass
+
+    assert rest.returncode == 0
+    assert (before, became(tmp_path)) == ({1: "finished"}, {1: "finished", 2: "crashed"})
+    assert len(bundle.read(tmp_path / "temp/mlgit-handed/trial-2.bundle").refs) == 1
 
 
 def impatient(ready: Path, times: int = 1) -> Callable[[subprocess.Popen[bytes], float], int]:

@@ -180,7 +180,7 @@ def test_every_call_of_mlgit_is_one_that_the_command_line_knows(tmp_path: Path, 
         step["run"]: tuple(step.get("env", {}))
         for path, text in everything().items()
         for step in steps(text)
-        if "/actions/" in path and re.search(r"^\s*mlgit\s", step.get("run", ""), re.MULTILINE)
+        if "/actions/" in path and re.search(r"^\s*(exec )?mlgit\s", step.get("run", ""), re.MULTILINE)
     }
     calls = [call for script, names in scripts.items() for value in ("", "1") for call in called(script, names, value)]
     assert {words[1] if words[1] != "ci" else words[2] for words in calls} == CALLED
@@ -198,7 +198,7 @@ def test_every_call_of_mlgit_is_one_that_the_command_line_knows(tmp_path: Path, 
 def called(script: str, names: tuple[str, ...], value: str) -> list[list[str]]:
     """The words with which bash calls mlgit in *script*, where each optional variable of *names* has the *value*."""
     always = {name: "1" for name in names if f"${{{name}:+" not in script}
-    shell = "mlgit() { printf '%s\\0' mlgit \"$@\"; echo; }\n" + script
+    shell = 'mlgit() { printf \'%s\\0\' mlgit "$@"; echo; }\nexec() { "$@"; }\n' + script
     env = {"PATH": os.environ["PATH"], "RUNNER_TEMP": os.environ["RUNNER_TEMP"]} | dict.fromkeys(names, value) | always
     out = subprocess.run(["bash", "-euc", shell], env=env, capture_output=True, text=True, check=True).stdout
     return [line.split("\0")[:-1] for line in out.splitlines()]

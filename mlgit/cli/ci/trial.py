@@ -34,9 +34,11 @@ _FAILED, _ENDED = 1, 128
 @click.option("--progress", "seconds", type=click.FloatRange(min=0), metavar="SECONDS",
               help="Tell how the trial stands so often; 0: only at its end.  "
                    "[default: ci.progress_seconds in mlgit.yaml, or 60]")  # fmt: skip
+@click.option("--rest", "is_rest", is_flag=True,
+              help="Begin none; hand over what is there of those that were killed before they were.")  # fmt: skip
 @click.option("--json", "json_", is_flag=True, help="Print what has become of each trial as JSON.")
 def command(
-    plan_file: Path, sha256: str | None, job: int, folder: Path, seconds: float | None, json_: bool
+    plan_file: Path, sha256: str | None, job: int, folder: Path, seconds: float | None, is_rest: bool, json_: bool
 ) -> None:  # fmt: skip
     """Run each trial of a job by `mlgit run`, one after the other; hand over its run as soon as it has ended.
 
@@ -49,11 +51,13 @@ def command(
     step ($GITHUB_STEP_SUMMARY), which so has them however the job ends.
 
     Ends with 1 where a trial has not finished. SIGTERM ends the trial under way, whose run is handed over as it is by
-    then, and goes on another time.
+    then, and goes on another time; a second signal kills it. What the job was at that was killed itself, --rest hands
+    over afterwards.
 
     \b
     Examples:
       mlgit ci trial --plan plan.json --job 0 --to handed/
+      mlgit ci trial --plan plan.json --job 0 --to handed/ --rest
     """
     from mlgit.ci import page, settings, trials
     from mlgit.store import runs
@@ -82,7 +86,7 @@ def command(
         output.note(f"Trial {trial.number}, {places[trial.number]} of {len(wanted)}: {trial.name}")
 
     def ends(said: Said) -> None:
-        sys.stderr.write(unfold)
+        sys.stderr.write("" if is_rest else unfold)
         output.note(_line(said))
         run = runs.read(place.repo, said.commit) if said.commit else None
         shown.ended(titles[said.trial], run, seconds=said.seconds)
@@ -92,17 +96,21 @@ def command(
         before=plan_file.absolute().parent, begins=begins, ends=ends, beside=beside,
     )  # fmt: skip
     signals = trials.Signals()
+
+    def act() -> list[Said]:
+        return trials.rest(work, job) if is_rest else trials.do(work, job, signals)
+
     with execute.heeded(signals.take):
         if json_:
             with output.kept_for_us():
-                told = trials.do(work, job, signals)
+                told = act()
         else:
-            told = trials.do(work, job, signals)
+            told = act()
     if json_:
         output.as_json([asdict(said) for said in told])
     if signals.came:
         sys.exit(_ENDED + signals.came)
-    if any(said.became not in trials.DONE for said in told):
+    if not is_rest and any(said.became not in trials.DONE for said in told):
         sys.exit(_FAILED)
 
 
