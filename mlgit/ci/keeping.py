@@ -15,7 +15,7 @@ from typing import Any
 
 from mlgit import whole
 from mlgit.ci import workflows
-from mlgit.ci.workflows import WORKFLOWS, File, Options
+from mlgit.ci.workflows import KITS, File, Options
 from mlgit.errors import GitError
 from mlgit.git import process
 from mlgit.git.repo import Repo
@@ -80,18 +80,18 @@ def write(repo: Repo, texts: Mapping[str, str]) -> None:
 
 
 def names(repo: Repo) -> list[str]:
-    """The workflows that are there."""
-    return [name for name, one in WORKFLOWS.items() if (repo.folder / one.path).is_file()]
+    """The kits that are there."""
+    return [name for name, one in KITS.items() if (repo.folder / one.path).is_file()]
 
 
 def look(repo: Repo, chosen: Iterable[str], given: Mapping[str, Any] | None = None) -> list[Kept]:
-    """How the files of the workflows *chosen* stand, each by the options that it was made with, but for those *given*.
+    """How the files of the kits *chosen* stand, each by the options that it was made with, but for those *given*.
 
     Raises `MlgitError` for a file that does not say what it was made of.
     """
     found = []
     for name in chosen:
-        made_with = _options(repo, WORKFLOWS[name].path)
+        made_with = _options(repo, KITS[name].path)
         for path in workflows.rendered([name], made_with):
             there = _read(repo, path)
             options = replace(there.options if there else made_with, **(given or {}))

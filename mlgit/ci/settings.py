@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from mlgit.ci.plan import SETUP_MINUTES
 from mlgit.settings import Settings
 
 _HOSTED = ("ubuntu-latest",)
+_OPERATOR = re.compile(r"[&|;<>]+|[^'\"]*;")
 MOST_GOES = 100
 """Of one trial: at six hours each they are 25 days."""
 _FEW = 8
@@ -102,7 +105,26 @@ class CiOptions:
     @property
     def words(self) -> tuple[str, ...]:
         """The command, as words."""
-        return tuple(shlex.split(self.command or ""))
+        return words(self.command or "")
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of the command *text*; quotes are the shell's, and nothing else is.
+
+    Raises `ValueError` with what is wrong: also for what only a shell does, which a program would take for a word.
+    """
+    try:
+        found = shlex.split(text)
+    except ValueError as exc:
+        raise ValueError(f"it cannot be read: {str(exc).lower()}") from None
+    raw: list[str] = []
+    with contextlib.suppress(ValueError):  # it knows no \"
+        raw = shlex.split(text, posix=False)
+    if "\n" in text.strip():
+        raise ValueError("it has several lines, and is one command; a script has many, and YAML's >- makes one of them")
+    if operators := [word for word in raw if _OPERATOR.fullmatch(word)]:
+        raise ValueError(f"{operators[0]} is for a shell, and there is none; a script has one, or sh -c '…'")
+    return tuple(found)
 
 
 def read(settings: Settings) -> CiOptions:
@@ -151,5 +173,5 @@ def _problem(options: CiOptions) -> tuple[tuple[str, ...], str] | None:
     try:
         is_empty = options.command is not None and not options.words
     except ValueError as exc:
-        return ("command",), f"it cannot be read: {str(exc).lower()}"
+        return ("command",), str(exc)
     return (("command",), "expected a command") if is_empty else None

@@ -32,13 +32,13 @@ _CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workflow:
-    """One of those that can be had."""
+class Kit:
+    """Files that are had together: actions, for a workflow of your own."""
 
     name: str
     what: str
     actions: tuple[str, ...] = ()
-    """The actions that it calls."""
+    """Those that it needs; that of its own name is the last."""
     is_usual: bool = True
     """Whether it is written where none is named."""
 
@@ -46,6 +46,16 @@ class Workflow:
     def file(self) -> str:
         """What GitHub knows it by."""
         return f"mlgit-{self.name}.yml"
+
+    @property
+    def path(self) -> str:
+        """The file by which it is there, from the repository's top."""
+        return action_path(self.actions[-1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workflow(Kit):
+    """A workflow, and the actions that it calls."""
 
     @property
     def path(self) -> str:
@@ -80,6 +90,16 @@ WORKFLOWS = {
         Workflow(name="launch", what="what `mlgit launch --on actions` starts"),
     )
 }
+KITS: Mapping[str, Kit] = {
+    **WORKFLOWS,
+    "run": Kit(name="run", what="a run in a workflow of your own", actions=("setup", "run"), is_usual=False),
+}
+"""All that can be had."""
+
+
+def action_path(name: str) -> str:
+    """Where the action *name* lies, from the repository's top."""
+    return f".github/actions/mlgit-{name}/action.yml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,11 +235,11 @@ def read(text: str, path: str) -> File | None:
 
 
 def rendered(names: Iterable[str], options: Options) -> dict[str, File]:
-    """The workflows *names*, and the actions that they call, which take what they need as inputs: by their paths."""
-    chosen = [WORKFLOWS[name] for name in names]
-    files = {one.path: _workflow(one, options) for one in chosen}
+    """The files of the kits *names*, by their paths. Actions take what they need as inputs."""
+    chosen = [KITS[name] for name in names]
+    files = {one.path: _workflow(one, options) for one in chosen if isinstance(one, Workflow)}
     for action in dict.fromkeys(action for one in chosen for action in one.actions):
-        files[f".github/actions/mlgit-{action}/action.yml"] = _file(_action(action), Options())
+        files[action_path(action)] = _file(_action(action), Options())
     return files
 
 

@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from mlgit.core import escape, figures, waiting
@@ -33,6 +34,16 @@ def draws() -> bool:
 def in_job() -> bool:
     """Whether a runner of GitHub's reads what is printed, and takes some of it for commands."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def hand_on(**told: str) -> None:
+    """Let the steps after ours know what is *told*; nothing outside of a job."""
+    if name := os.environ.get("GITHUB_OUTPUT"):
+        try:
+            with Path(name).open("a", encoding="utf-8") as file:
+                file.writelines(f"{key}={value}\n" for key, value in told.items())
+        except OSError as exc:  # no reason to end a run
+            note(f"the outputs of this step cannot be written: {exc.strerror}")
 
 
 def harmless(text: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from mlgit.errors import UsageError
 
 if TYPE_CHECKING:
     from mlgit.ci.page import Page
+    from mlgit.core.run import Run
     from mlgit.store.place import Place
 
 _SECTIONS = {
@@ -115,6 +118,7 @@ def command(
       mlgit run -p lr=0.1 -p net.toml:depth=3 --stage train
       mlgit run --resume auto --checkpoint 5m --push -- python train.py
     """
+    from mlgit.cli import output
     from mlgit.integrations import shim
     from mlgit.store import place
     from mlgit.tracking import begin, ending, files, lives, notice
@@ -149,13 +153,15 @@ def command(
             env=shim.variables(words) if wandb else {},
             takes_wandb=wandb,
             said=tuple(said),
-            beside=(lambda run: page.beside(run.id, f"Run {run.name}")) if page else None,
+            beside=functools.partial(_beside, page) if page else None,
         ),
         folder,
     )
     if page:
         told = ended.run if ended.run.commit else None
         page.ended(f"Run {ended.run.name}", told, seconds=ended.run.duration or 0.0)
+        if told:
+            output.hand_on(run=told.id, branch=told.branch)
     if ended.run.commit:
         notice.notify(active.last_words(ended.run, ended.exit_code))
     if ended.exit_code == 128 + signal.SIGINT:
@@ -178,6 +184,14 @@ def _page(home: Place, run_id: str | None, *, is_trial: bool) -> Page | None:
         tell=output.note if not wish.is_silent() else lambda _: None,
         seconds=settings.read(home.settings).progress_seconds,
     )  # fmt: skip
+
+
+def _beside(page: Page, run: Run) -> AbstractContextManager[Mapping[str, str]]:
+    """Tell of *run* while it is under way; the steps after ours know it from now on, however it ends."""
+    from mlgit.cli import output
+
+    output.hand_on(run=run.id)
+    return page.beside(run.id, f"Run {run.name}")
 
 
 def _meant(

@@ -19,7 +19,7 @@ import jsonschema
 import pytest
 
 from mlgit.ci import workflows
-from mlgit.ci.workflows import WORKFLOWS, Options
+from mlgit.ci.workflows import KITS, WORKFLOWS, Options
 from mlgit.cli import root
 from mlgit.documents import reader
 from mlgit.errors import MlgitError, UsageError
@@ -37,7 +37,8 @@ CHECKS = {
 }
 
 
-CALLED = {"pull", "plan", "trial", "collect", "dispatch", "report", "promote", "gates", "settle"}
+CALLED = {"pull", "plan", "trial", "collect", "dispatch", "report", "promote", "gates", "settle", "run", "push"}
+EXAMPLE = Path(__file__).parents[2] / "docs/workflows.md"
 
 
 def combinations() -> list[Options]:
@@ -50,10 +51,11 @@ def combinations() -> list[Options]:
 
 @functools.cache
 def everything() -> dict[str, str]:
-    """Each different text that can be rendered, by a path of its own."""
-    texts = {}
+    """Each different text that can be rendered, and the one that the docs show, by a path of its own."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", EXAMPLE.read_text(encoding="utf-8"), re.DOTALL)
+    texts = {re.sub(r"(uses: \./.*)", r"\1 # zizmor: ignore[self-repository]", example): ".github/workflows/train.yml"}
     for number, options in enumerate(combinations()):
-        for path, file in workflows.rendered(WORKFLOWS, options).items():
+        for path, file in workflows.rendered(KITS, options).items():
             texts.setdefault(file.body, f"{path.replace('.yml', '')}-{number}.yml")
     return {path: body for body, path in texts.items()}
 
@@ -109,7 +111,7 @@ def test_every_action_is_clean_for_those_who_check_actions(tmp_path: Path):
     path = Path(sys.executable).with_name("zizmor")
     need("zizmor", path.exists())
     files = []
-    for name, file in workflows.rendered(WORKFLOWS, Options()).items():
+    for name, file in workflows.rendered(KITS, Options()).items():
         if "/actions/" in name:
             files.append(tmp_path / Path(name).parent.name / "action.yml")
             files[-1].parent.mkdir()
@@ -161,7 +163,7 @@ def test_no_script_is_made_of_what_an_author_wrote():
 
 
 def test_every_action_of_others_is_pinned_and_every_own_one_is_rendered_too():
-    for name, one in WORKFLOWS.items():
+    for name, one in KITS.items():
         files = workflows.rendered([name], Options())
         for text in (file.body for file in files.values()):
             for uses in (step["uses"] for step in steps(text) if "uses" in step):
@@ -231,7 +233,7 @@ def test_a_file_says_in_its_head_what_it_was_made_of():
     for options in combinations():
         assert Options.of(options.words()) == options
     for options in combinations()[::37]:
-        for path, file in workflows.rendered(WORKFLOWS, options).items():
+        for path, file in workflows.rendered(KITS, options).items():
             assert workflows.read(file.text, path) == file
             assert read(file.text) == read(file.body)
     assert workflows.read("name: mine\n", "x.yml") is None

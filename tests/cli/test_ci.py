@@ -42,6 +42,24 @@ def test_the_files_are_written_once_and_know_the_projects_folder(inside: Repo, m
     assert f"{REPORT} was made by other options or another mlgit: mlgit ci upgrade" in other.stderr
 
 
+def test_actions_for_a_workflow_of_ones_own_are_known_without_one(inside: Repo, mlgit: Script):
+    paths = [f".github/actions/mlgit-{name}/action.yml" for name in ("setup", "run")]
+
+    first = mlgit("ci", "init", "--only", "run", cwd=inside.folder)
+
+    assert all(f"wrote {path}\n" in first.stdout for path in paths)
+    assert "uses: ./.github/actions/mlgit-run" in first.stdout
+    assert not (inside.folder / ".github/workflows").exists()
+    commit(inside)
+    assert mlgit("ci", "check", "--local", cwd=inside.folder).returncode == 0
+    (inside.folder / paths[0]).unlink()
+    missing = mlgit("ci", "check", "--local", cwd=inside.folder, check=False)
+    assert (missing.returncode, f"{paths[0]}: missing" in missing.stdout) == (1, True)
+    assert mlgit("ci", "upgrade", cwd=inside.folder).stdout == f"wrote {paths[0]}\n"
+    mlgit("ci", "init", "--only", "report", cwd=inside.folder)
+    assert f"{REPORT}: as rendered" in mlgit("ci", "check", "--local", cwd=inside.folder, check=False).stdout
+
+
 def test_what_cannot_be_chosen_is_refused_before_anything_is_written(inside: Repo, mlgit: Script):
     for words in (
         ("--only", "deploy"), ("--forge", "gitlab"), ("--runners", "a;b"), ("--secret", "A B"), ("--install", "x y"),

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from mlgit.ci.workflows import WORKFLOWS
+from mlgit.ci.workflows import KITS, WORKFLOWS
 from tests import git_http, github
 from tests.conftest import make_repo, need
 from tests.github import NAME, GitHub
@@ -25,6 +25,7 @@ TRAIN = "import mlgit\nrun = mlgit.init()\nfor step in range(3):\n    run.log({'
 EVIL = 'zzz";echo${IFS}x>pwned;#`touch${IFS}pwned`'
 SHELL = "Mlgit-Run: lr=0.5 'note=$(touch pwned)`touch pwned`\";touch pwned;#'\n"
 BIN = Path(sys.executable).parent
+DOCS = Path(__file__).parents[2] / "docs/workflows.md"
 
 
 def git(folder: Path, *words: str) -> str:
@@ -77,9 +78,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlgit: Script) -> Ite
         settings = {"project": "churn", "forge": forge}
         (folder / "mlgit.yaml").write_text(json.dumps(settings))
         (folder / "train.py").write_text(TRAIN.replace("SCORE", "0.8"))
-        mlgit(
-            "ci", "init", "--only", ",".join(WORKFLOWS), "--python", "", "--install", "", "--secret", "WORD", cwd=folder
-        )
+        mlgit("ci", "init", "--only", ",".join(KITS), "--python", "", "--install", "", "--secret", "WORD", cwd=folder)
         git(folder, "add", ".")
         git(folder, "commit", "-qm", "main")
         git(folder, "remote", "add", "origin", str(remote))
@@ -260,6 +259,35 @@ def test_a_push_of_data_to_main_retrains_and_proposes_what_is_better(place: Plac
     assert "token-of-ada" not in said
 
 
+def test_a_workflow_of_ones_own_hands_over_its_run_whether_it_finished_or_failed(place: Place):
+    (example,) = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    own = example.replace("mlgit: mlgit\n", 'mlgit: ""\n').replace("--fast", "'$(touch pwned)`touch pwned`'")
+    assert own.count("pwned") == 2
+    (place.folder / ".github/workflows/train.yml").write_text(own)
+    (place.folder / "train.py").write_text(
+        "import mlgit, os, sys\nprint('reaches', [name for name in os.environ if 'token-of-ada' in os.environ[name]])\n"
+        "run = mlgit.init()\nrun.log({'accuracy': run.config['lr']})\nsys.exit(CODE)\n".replace("CODE", "0")
+    )
+    git(place.folder, "add", ".")
+    git(place.folder, "commit", "-qm", "a workflow of our own")
+    (place.folder / "train.py").write_text((place.folder / "train.py").read_text().replace("exit(0)", "exit(3)"))
+    git(place.folder, "commit", "-qam", "fails")
+    git(place.folder, "push", "-q", "origin", EVIL, "EVIL~1:refs/heads/good".replace("EVIL", EVIL))
+
+    good = act(place, ".github/workflows/train.yml", "workflow_dispatch", {}, branch="good")
+    (first,) = runs(place)
+    bad = act(place, ".github/workflows/train.yml", "workflow_dispatch", {}, code=1)
+
+    branch = first.partition("refs/heads/")[2]
+    assert f"{branch}\n" in good
+    assert "accuracy" in good
+    assert len(runs(place)) == 2
+    assert "failed, exit code 3" in bad
+    assert [line.split("reaches ")[1] for line in f"{good}{bad}".splitlines() if "reaches [" in line] == ["[]", "[]"]
+    assert "token-of-ada" not in f"{good}{bad}"
+    assert not [*place.work.rglob("pwned")]
+
+
 def runs(place: Place) -> list[str]:
     found = git(place.folder, "ls-remote", "origin", "refs/heads/exp/churn/*")
     return [line for line in found.splitlines() if "before" not in line and "after" not in line]
@@ -315,8 +343,11 @@ runs:
 NOTHING = "{name: nothing, description: '', runs: {using: composite, steps: [{shell: sh, run: 'true'}]}}"
 
 
-def act(place: Place, workflow: str, event: str, told: dict[str, Any], branch: str = EVIL) -> str:
-    """What act says that runs *workflow* for *event*, at the head of *branch*; what is a checkout there is one."""
+def act(
+    place: Place, workflow: str, event: str, told: dict[str, Any], branch: str = EVIL, *, code: int = 0
+) -> str:  # fmt: skip
+    """What act says that runs *workflow*, ours or at that path, for *event* at *branch*'s head; a checkout is one."""
+    file = WORKFLOWS[workflow].path if workflow in WORKFLOWS else workflow
     program = BIN / "act"
     need("act", program.exists())
     shutil.rmtree(place.work / "checkout", ignore_errors=True)
@@ -341,7 +372,7 @@ def act(place: Place, workflow: str, event: str, told: dict[str, Any], branch: s
     env = {name: value for name, value in os.environ.items() if name not in ("GH_TOKEN", "GITHUB_TOKEN")}
     env |= {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(place.work)}
     done = subprocess.run(
-        [program, event, "-W", WORKFLOWS[workflow].path, "-e", place.work / "event.json", *stands,
+        [program, event, "-W", file, "-e", place.work / "event.json", *stands,
          "-P", "ubuntu-latest=-self-hosted", "-s", "GITHUB_TOKEN=token-of-ada", "-s", "WORD=a word",
          "--env", f"GITHUB_API_URL={place.there.address}", "--env", f"GITHUB_REF_NAME={branch}",
          "--env", f"REMOTE={place.address}", "--env", f"HEADER={basic()}",
@@ -349,5 +380,5 @@ def act(place: Place, workflow: str, event: str, told: dict[str, Any], branch: s
          "--action-cache-path", place.work / "cache"],
         cwd=here, env=env, capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done.stdout

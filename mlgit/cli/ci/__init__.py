@@ -26,6 +26,7 @@ VERBS: dict[str, dict[str, str]] = {
         "dispatch": "Have a commit that is pushed trained, as it asks or as you do.",
     },
     "In a job": {
+        "run": "Record a command in a workflow of your own.",
         "trial": "Do the trials of a job, and hand over each as it ends.",
         "collect": "Judge what jobs have handed over, and push it at once.",
         "promote": "Propose what was trained for a stage, where it is better.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlgit.ci.workflows import WORKFLOWS, Options
+from mlgit.ci.workflows import KITS, Options
 from mlgit.cli.options import Decorator, together
 from mlgit.errors import NotFoundError, UsageError
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from mlgit.store.place import Place
 
 _DEFAULT = Options()
-_USUAL = [name for name, one in WORKFLOWS.items() if one.is_usual]
+_USUAL = [name for name, one in KITS.items() if one.is_usual]
 
 
 def options() -> Decorator:
     """Those of the command line, called as the fields of `Options`, and `--only`; None or empty where not given."""
     return together(
         click.option("--only", metavar="NAMES",
-                     help=f"Only these workflows: {','.join(WORKFLOWS)}.  [default: {','.join(_USUAL)}]"),
+                     help=f"Only these: {','.join(KITS)}.  [default: {','.join(_USUAL)}]"),
         click.option("--runners", metavar="LABELS",
                      help="The labels of the runner that plans, collects and reports; mlgit.yaml has those of trials."
                           f"  [default: {','.join(_DEFAULT.runners)}]"),
@@ -60,10 +60,10 @@ def given(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def names(only: str | None) -> list[str]:
-    """The workflows that *only* names, the usual ones without it. Raises `UsageError`."""
+    """The kits that *only* names, the usual ones without it. Raises `UsageError`."""
     found = [name.strip() for name in only.split(",")] if only is not None else _USUAL
-    if unknown := [name for name in found if name not in WORKFLOWS]:
-        raise UsageError(f"There is no workflow {unknown[0][:80]!r}.", fix=f"name one of {', '.join(WORKFLOWS)}")
+    if unknown := [name for name in found if name not in KITS]:
+        raise UsageError(f"There is no workflow or action {unknown[0][:80]!r}.", fix=f"name one of {', '.join(KITS)}")
     return found
 
 

@@ -16,7 +16,7 @@ from mlgit.cli.ci import chosen
 @chosen.options()
 @click.option("--json", "as_json", is_flag=True, help="Print the paths of the files that were written, as JSON.")
 def command(only: str | None, as_json: bool, **asked: Any) -> None:
-    """Write workflows into .github, and the actions that they call. Nothing is committed: read them first.
+    """Write workflows into .github, and the actions that they call, or yours. Nothing is committed: read them first.
 
     What is there stays as it is, so it may be run again. Each file says in its head what it was made of; edit them as
     you like, `mlgit ci upgrade` keeps what you change.
@@ -26,6 +26,7 @@ def command(only: str | None, as_json: bool, **asked: Any) -> None:
       mlgit ci init
       mlgit ci init --only report --runners self-hosted,linux
       mlgit ci init --only launch --secret HF_TOKEN
+      mlgit ci init --only run
       mlgit ci init --only retrain --schedule '0 3 * * 1' --watch 'data/**'
     """
     from mlgit.ci import installing, keeping, workflows
@@ -53,6 +54,9 @@ def command(only: str | None, as_json: bool, **asked: Any) -> None:
     if not written:
         output.say("Everything is there already.")
         return
-    if "install" not in given and (doubt := installing.doubt(ours)):
+    has_workflows = {*names} & {*workflows.WORKFLOWS}
+    if has_workflows and "install" not in given and (doubt := installing.doubt(ours)):
         output.note(doubt)
+    if not has_workflows:
+        output.say("\nA step of a workflow of yours calls it: uses: ./.github/actions/mlgit-run")
     output.say("\nNext: git add .github, commit, and open a pull request; then mlgit ci check")
