@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from mlgit.git.repo import Repo
 from mlgit.launch import asking, queues
 from mlgit.launch.runners import keeping, program, stands
 from mlgit.launch.runners.stands import Runner, Stand
-from mlgit.launch.runners.watching import Watch
+from mlgit.launch.runners.watching import Watch, pause
 from mlgit.store import jobs
 from mlgit.wiring import runners
 from tests import dockerd, github, kube, machines, slurmd
@@ -264,6 +265,55 @@ def test_a_job_that_is_not_taken_leaves_no_registration(room: Room):
     assert room.machines.names() == [one["name"] for one in json.loads(told.stdout)]
 
 
+_KILLED_AS_IT_SUBMITS = """
+import os, runpy, signal, sys
+from mlgit.launch import local
+local.submit = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+sys.argv = ["mlgit", "runner", "start", "--on", "gpu"]
+runpy.run_module("mlgit", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("moment", ["registered", "listed"])
+def test_a_start_that_is_killed_leaves_nothing_that_the_next_one_does_not_take_away(room: Room, moment: str):
+    begun: list[subprocess.Popen[bytes]] = []
+    if moment == "registered":
+        room.there.after[f"POST /repos/{NAME}/actions/runners/generate-jitconfig"] = lambda: until(lambda: begun)[
+            0
+        ].kill()
+    words = {"registered": ("-m", "mlgit", "runner", "start", "--on", "gpu"), "listed": ("-c", _KILLED_AS_IT_SUBMITS)}
+    begun.append(subprocess.Popen([sys.executable, *words[moment]], stdout=subprocess.DEVNULL))
+    assert begun[0].wait() == -signal.SIGKILL
+    (killed,) = room.machines.names()
+
+    assert room.stands(killed) == "dead"
+    (started,) = room.start()
+
+    assert room.machines.names() == [started["name"]]
+    assert [*room.ls()] == [started["name"]]
+    place = wiring.place()
+    assert [job.name for job in jobs.known(place.repo, "p")] == [started["name"]]
+    assert [path.name for path in (place.repo.own / "jobs").iterdir()] == [started["job"]["id"]]
+    keeping.mend(place, [pool := runners.pool(place)], keeping.look(place, [pool]))
+    assert not list((place.repo.own / "runners").iterdir())
+
+
+def test_a_registration_that_github_could_not_be_told_to_forget_goes_with_the_next_start(room: Room):
+    refused = [(401, {}, {"message": "Bad credentials"})]
+    room.there.after[f"POST /repos/{NAME}/actions/runners/generate-jitconfig"] = lambda: room.there.answers.extend(
+        refused
+    )
+    wanted, pool = _watch(room, 1).wanted, runners.pool(place := wiring.place())
+    limited = replace(wanted.queue, limits=queues.Limits(cpus=1), defaults=queues.Defaults(cpus=2), lines={"cpus": 1})
+    with pytest.raises(UsageError, match="2 CPUs"):
+        keeping.start(place, replace(wanted, queue=limited), pool, print)
+    (name,) = room.machines.names()
+
+    assert room.stands(name) == "dead"
+    assert room.mlgit("runner", "stop", "--dead").stdout == f"{name} had died, and GitHub has let it go\n"
+    assert room.machines.names() == []
+
+
 def test_a_public_repository_is_asked_for_by_name_and_an_organizations_group_is_looked_at(room: Room):
     room.there.is_private = False
     (started,) = room.start("--public")
@@ -339,7 +389,9 @@ def _watch(room: Room, most: int) -> Watch:
     place = wiring.place()
     queue = queues.find(place.settings, "gpu")
     wanted = keeping.Wanted(queue=queue, labels=program.labelled(queue, ()), idle_minutes=5)
-    return Watch(place=place, wanted=wanted, pool=runners.pool(place, queue), most=most, tell=room.there.asked.append)
+    pool = runners.pool(place, queue)
+    at_once = replace(pool, rest=replace(pool.rest, sleep=lambda _: None, say=lambda _: None))  # two writes, too
+    return Watch(place=place, wanted=wanted, pool=at_once, most=most, tell=room.there.asked.append)
 
 
 def test_as_many_runners_are_started_as_jobs_wait_and_idle_ones_end_with_the_watch(room: Room):
@@ -401,6 +453,78 @@ def test_a_dead_runner_is_replaced_as_long_as_its_job_waits(room: Room):
     assert f"{first} had died, and GitHub has let it go" in room.there.asked
 
 
+def test_runners_that_come_to_nothing_are_tried_less_and_less_often_and_one_at_a_time(room: Room):
+    watch, now = _watch(room, 2), 0.0
+    watch.clock = lambda: now
+    for _ in range(2):
+        room.machines.queue(*LABELS)
+    (room.home / "program/run.sh").write_text("#!/bin/sh\nexit 1\n")
+
+    def ended() -> bool:
+        return all(job.state.ended for job in map(room.job, watch.started))
+
+    def tried() -> int:
+        before = len(room.machines.configs)
+        until(ended)
+        watch.look()
+        return len(room.machines.configs) - before
+
+    assert [tried() for _ in range(4)] == [2, 2, 0, 0]
+    now += pause(2)
+    assert [tried() for _ in range(2)] == [1, 0]
+    now += pause(3) - 1
+    assert tried() == 0
+    now += 1
+    assert tried() == 1
+    assert "2 runners in a row came to nothing: the next in 30s" in room.there.asked
+
+    until(ended)
+    machines.unpack(room.home / "again").replace(room.home / "program/run.sh")
+    watch.look()
+    now += pause(4)
+    watch.look()
+    until(lambda: [job["runner"] for job in room.machines.jobs.values()].count(None) == 1)
+    watch.look()
+    until(lambda: all(job["runner"] for job in room.machines.jobs.values()))
+
+
+def test_a_runner_is_tried_again_ever_less_often_up_to_five_minutes():
+    assert [pause(failed) for failed in (0, 1, 2, 3, 9, 99)] == [0, 0, 30, 60, 300, 300]
+
+
+def test_two_watches_of_a_clone_start_one_runner_for_one_job(room: Room):
+    room.machines.queue(*LABELS)
+    watches = [_watch(room, 4), _watch(room, 4)]
+
+    with ThreadPoolExecutor() as both:
+        list(both.map(Watch.look, watches))
+
+    assert len(room.machines.configs) == 1
+
+
+def test_a_run_that_is_deleted_while_its_jobs_are_asked_for_has_none(room: Room):
+    number = room.machines.queue(*LABELS)
+    room.there.after[f"GET /repos/{NAME}/actions/runs"] = lambda: room.machines.jobs.pop(number)
+
+    assert runners.pool(wiring.place()).jobs() == []
+
+
+def test_a_watch_waits_as_long_as_github_wants_it(room: Room):
+    watch, told, waited = _watch(room, 1), list[str](), list[float]()
+    watch.tell = told.append
+    answers = [(429, {"retry-after": "900"}, {"message": "slow down"}), (401, {}, {"message": "Bad credentials"})]
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        room.there.answers[:] = [answers.pop(0)]
+
+    with pytest.raises(Exception, match="does not know the token"):
+        watch.follow(15, wait)
+
+    assert waited == [15, 900]
+    assert told == ["GitHub answers no more for now: too much was asked. It is asked again in 15m 00s."]
+
+
 def test_a_watch_outlives_a_network_that_is_away_and_says_so_once(room: Room):
     watch = _watch(room, 1)
     told: list[str] = []
@@ -414,7 +538,6 @@ def test_a_watch_outlives_a_network_that_is_away_and_says_so_once(room: Room):
         rounds += 1
         room.there.answers[:] = [(502, {}, {})] * 5 if rounds < 3 else [(401, {}, {"message": "Bad credentials"})]
 
-    watch.pool = replace(watch.pool, rest=replace(watch.pool.rest, sleep=lambda _: None, say=lambda _: None))
     with pytest.raises(Exception, match="does not know the token"):
         watch.follow(15, wait)
 
@@ -442,7 +565,8 @@ def test_a_watch_ends_when_it_is_told_to_and_takes_idle_runners_along(room: Room
 
 
 def _job(state: JobState, **more: Any) -> Posted:
-    return Posted(id="a", name="r", project="p", queue="gpu", backend="local", job="1", state=state, **more)
+    told = {"id": "a", "name": "r", "project": "p", "queue": "gpu", "backend": "local", "job": "1"}
+    return Posted(state=state, **(told | more))
 
 
 def _there(**more: Any) -> Registered:
@@ -459,6 +583,12 @@ def _there(**more: Any) -> Registered:
         (_job(JobState.RUNNING), _there(is_online=True), Stand.IDLE),
         (_job(JobState.RUNNING), _there(is_online=True, is_busy=True), Stand.BUSY),
         (_job(JobState.RUNNING), None, Stand.ENDING),
+        (_job(JobState.QUEUED), None, Stand.FORGOTTEN),
+        (_job(JobState.QUEUED, job="", submitted=990), _there(), Stand.QUEUED),
+        (_job(JobState.QUEUED, job="", submitted=990), None, Stand.ENDING),
+        (_job(JobState.QUEUED, job="", submitted=100), _there(), Stand.DEAD),
+        (_job(JobState.QUEUED, job="", submitted=100), None, Stand.DEAD),
+        (_job(JobState.QUEUED, job="", submitted=100), _there(is_online=True), Stand.IDLE),
         (_job(JobState.LOST), _there(is_online=True), Stand.DEAD),
         (_job(JobState.LOST), _there(is_busy=True), Stand.BUSY),
         (None, _there(), Stand.ELSEWHERE),

@@ -106,8 +106,17 @@ class Pool:
         """
         actions = Actions(self.rest, self.repository)
         runs = dict.fromkeys(chain(*(actions.standing(status, most=_RUNS) for status in _UNDER_WAY)))
-        told = chain(*(actions.jobs(run, job) for run in runs))
+        told = chain(*(_of_run(actions, run) for run in runs))
         return sorted((one for one in told if not (one.state.ended or one.why)), key=lambda one: (one.created, one.id))
+
+
+def _of_run(actions: Actions, run: int) -> list[Job]:
+    try:
+        return actions.jobs(run, job)
+    except RefusedError as exc:
+        if exc.status != 404:  # somebody has deleted the run meanwhile
+            raise
+        return []
 
 
 def _config(told: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlgit.core import refs
 from mlgit.core.posted import Posted
@@ -18,7 +18,7 @@ from mlgit.errors import MlgitError, SilentError, UsageError
 from mlgit.forge.github.runners import Pool
 from mlgit.launch import asking, code, submitting
 from mlgit.launch.queues import Queue
-from mlgit.launch.runners import program, stands
+from mlgit.launch.runners import notes, program, stands
 from mlgit.launch.runners.stands import Runner, Stand
 from mlgit.store import jobs
 from mlgit.store.place import Place, here
@@ -48,6 +48,8 @@ class Looked:
     runners: list[Runner]
     unsure: dict[str, str]
     """Runners of whose job only the last word is known, by name → why."""
+    left: dict[str, str] = field(default_factory=dict)
+    """Those whose start was broken off, by name → the title of their pool."""
 
 
 def listed(place: Place) -> dict[str, Posted]:
@@ -60,15 +62,19 @@ def listed(place: Place) -> dict[str, Posted]:
     return {job.key.removeprefix(program.PREFIX): job for job in ours}
 
 
-def look(place: Place, pools: Iterable[Pool]) -> Looked:
-    """The runners of *pools*, and those of the project's jobs. Raises what asking GitHub does."""
+def look(place: Place, pools: Iterable[Pool], queue: str | None = None) -> Looked:
+    """The runners of *pools*, and those of the project's jobs (or of one *queue*'s). Raises what asking GitHub does.
+
+    What is here is read before GitHub is asked: whatever is listed by now was registered before.
+    """
+    left, jobs = notes.left(place.repo), listed(place)
+    found = asking.look(place, jobs.values())
+    stood = dict(zip(jobs, found.jobs, strict=True))
     there = [one for pool in pools for one in pool.registered()]
     registered = {one.name for one in there}
-    asked = {name: job for name, job in listed(place).items() if name in registered or not job.state.ended}
-    found = asking.look(place, asked.values())
-    stood = dict(zip(asked, found.jobs, strict=True))
-    unsure = {name: found.unsure[job.id] for name, job in asked.items() if job.id in found.unsure}
-    return Looked(runners=stands.joined(there, stood, time.time()), unsure=unsure)
+    ours = {name: job for name, job in stood.items() if name in registered or queue in (None, job.queue)}
+    unsure = {name: found.unsure[job.id] for name, job in ours.items() if job.id in found.unsure}
+    return Looked(runners=stands.joined(there, ours, time.time(), left), unsure=unsure, left=left)
 
 
 def check(place: Place, wanted: Wanted, pool: Pool, *, may_be_public: bool) -> str:
@@ -94,16 +100,22 @@ def start(place: Place, wanted: Wanted, pool: Pool, tell: Tell) -> Posted:
     queue = wanted.queue
     name = f"{_OURS}{refs.slug(queue.name, 30)}-{names.run_id()}"
     wish = program.wish(queue, name, idle_minutes=wanted.idle_minutes, kept=wanted.kept)
-    try:
-        config = pool.register(name, wanted.labels)
-        with program.handed(queue, config, wanted.kept):
-            return submitting.submit(place, queue, wish, here(), in_place=False, tell=tell)[0]
-    except BaseException as exc:  # Ctrl-C too leaves nothing behind
-        may_be_there = isinstance(exc, SilentError) and name in listed(place)
-        if not may_be_there:  # a backend that has it may still bring it
+    with notes.starting(place.repo, name, pool.title):
+        try:
+            config = pool.register(name, wanted.labels)
+            with program.handed(queue, config, wanted.kept):
+                job = submitting.submit(place, queue, wish, here(), in_place=False, tell=tell)[0]
+        except BaseException as exc:  # Ctrl-C too leaves nothing behind
+            is_listed = name in listed(place)
+            if is_listed and isinstance(exc, SilentError):  # a backend that has it may still bring it
+                notes.drop(place.repo, [name])
+                raise
             with contextlib.suppress(MlgitError):
                 _forget(pool, name)
-        raise
+                notes.drop(place.repo, () if is_listed else [name])
+            raise
+        notes.drop(place.repo, [name])
+        return job
 
 
 def _forget(pool: Pool, name: str) -> None:
@@ -120,7 +132,7 @@ def stop(place: Place, pools: Sequence[Pool], some: Iterable[Runner], *, also_bu
     given = list(some)
     kept = {one.name for one in given if not _removed(pools, one)}  # which GitHub says anew: a job may just have come
     ending = [one for one in given if also_busy or one.name not in kept]
-    going = [one for one in ending if one.job and not one.job.state.ended]
+    going = [one for one in ending if one.job and not one.job.state.ended and not _is_unknown(one)]
     refused = asking.cancel(place, [one.job for one in going if one.job])
     told = {one.name: STAYS for one in given if one not in ending}
     for one in ending:
@@ -132,8 +144,19 @@ def stop(place: Place, pools: Sequence[Pool], some: Iterable[Runner], *, also_bu
             told[one.name] = "is being ended" + (", and the job that it does" if one.name in kept else "")
         else:
             told[one.name] = "had died, and GitHub has let it go" if one.stand is Stand.DEAD else "GitHub has let it go"
+    if unknown := [one.job.id for one in ending if one.job and _is_unknown(one)]:
+        submitting.forget(place, unknown, why="runners that no queue may have")
     code.take_away(place.repo, [one.job.id for one in ending if one.job and one not in going])
     return told
+
+
+def _is_unknown(one: Runner) -> bool:
+    """Whether nobody knows that a backend has taken its job: who was to hear that was killed, or it did not answer.
+
+    Where it has, its program finds no registration, and ends.
+    """
+    job = one.job
+    return job is not None and not (job.state.ended or job.job or asking.elsewhere(job))
 
 
 def _removed(pools: Iterable[Pool], one: Runner) -> bool:
@@ -143,5 +166,11 @@ def _removed(pools: Iterable[Pool], one: Runner) -> bool:
 
 def mend(place: Place, pools: Sequence[Pool], looked: Looked) -> dict[str, str]:
     """Take away those of *looked* that have died or never came; what became of each, by name."""
-    lost = [one for one in looked.runners if one.stand in stands.TO_REPLACE and one.name not in looked.unsure]
-    return stop(place, pools, lost) if lost else {}
+    lost = [
+        one for one in looked.runners
+        if one.stand in stands.TO_REPLACE and (one.name not in looked.unsure or _is_unknown(one))
+    ]  # fmt: skip
+    told = stop(place, pools, lost) if lost else {}
+    gone = looked.left.keys() - {one.name for one in looked.runners}
+    notes.drop(place.repo, [name for name in gone if looked.left[name] in {pool.title for pool in pools}])
+    return told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlgit.core.job import JobState
@@ -28,8 +28,10 @@ class Stand(enum.Enum):
     """GitHub has let it go, as it does after one job; its job has not ended."""
     SILENT = "silent"
     """Its job runs, and it has not come, or does not answer any more."""
+    FORGOTTEN = "forgotten"
+    """GitHub has let it go, as it does with one that has not come for a day; its job waits at the backend still."""
     DEAD = "dead"
-    """Its job has ended, and GitHub still has it."""
+    """Its job has ended or was never submitted, and GitHub still has it."""
     ELSEWHERE = "elsewhere"
     """No job of this project is it."""
 
@@ -38,7 +40,7 @@ ALIVE = (Stand.QUEUED, Stand.STARTING, Stand.IDLE, Stand.BUSY, Stand.ENDING)
 """Those that have a place of a backend's, and are as they should be."""
 FREE = (Stand.QUEUED, Stand.STARTING, Stand.IDLE)
 """Those that will do the next job."""
-TO_REPLACE = (Stand.DEAD, Stand.SILENT)
+TO_REPLACE = (Stand.DEAD, Stand.SILENT, Stand.FORGOTTEN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,25 +58,35 @@ class Runner:
         return self.there.labels if self.there else ()
 
 
-def joined(there: Iterable[Registered], jobs: Mapping[str, Posted], now: float) -> list[Runner]:
-    """The runners that GitHub has, and those of *jobs* (by name) that have not ended, by their names."""
+def joined(
+    there: Iterable[Registered], jobs: Mapping[str, Posted], now: float, left: Collection[str] = ()
+) -> list[Runner]:  # fmt: skip
+    """The runners that GitHub has, and those of *jobs* (by name) that have not ended, by their names.
+
+    *left*: those whose start was broken off.
+    """
     known = {one.name: one for one in there}
     names = {*known, *(name for name, job in jobs.items() if not job.state.ended)}
     return [
-        Runner(name=name, stand=_stand(jobs.get(name), known.get(name), now), job=jobs.get(name), there=known.get(name))
+        Runner(
+            name=name, job=jobs.get(name), there=known.get(name),
+            stand=_stand(jobs.get(name), known.get(name), now, is_left=name in left),
+        )
         for name in sorted(names)
-    ]
+    ]  # fmt: skip
 
 
-def _stand(job: Posted | None, there: Registered | None, now: float) -> Stand:
-    if job is None:
+def _stand(job: Posted | None, there: Registered | None, now: float, *, is_left: bool) -> Stand:
+    if job is None and not is_left:
         return Stand.ELSEWHERE
-    if there is None:
-        return Stand.ENDING
-    if there.is_busy:
+    if there and there.is_busy:
         return Stand.BUSY
-    if job.state.ended:
+    if job is None or job.state.ended:
         return Stand.DEAD
+    if not job.job and not (there and there.is_online) and (is_left or now - job.submitted > COMING):
+        return Stand.DEAD
+    if there is None:
+        return Stand.ENDING if job.state is JobState.RUNNING or not job.job else Stand.FORGOTTEN
     if there.is_online:
         return Stand.IDLE
     if job.state is not JobState.RUNNING:

@@ -9,11 +9,21 @@ from dataclasses import dataclass, field
 
 from mlgit.core import figures
 from mlgit.errors import MlgitError
-from mlgit.forge.github.answers import RefusedError
+from mlgit.forge.github.answers import RefusedError, TooMuchError
 from mlgit.forge.github.runners import Pool
 from mlgit.launch.runners import keeping, stands
 from mlgit.launch.runners.keeping import Tell, Wanted
+from mlgit.launch.runners.stands import Stand
+from mlgit.store import locks
 from mlgit.store.place import Place
+
+_LATER = 60.0
+"""Seconds that are waited where GitHub answers no more, and does not say for how long."""
+
+
+def pause(failed: int) -> float:
+    """Seconds until another runner is tried, after so many that came to nothing, one after another."""
+    return min(15.0 * 2 ** (failed - 1), 300.0) if failed > 1 else 0.0
 
 
 @dataclass(kw_only=True)
@@ -27,16 +37,26 @@ class Watch:
     tell: Tell
     started: set[str] = field(default_factory=set)
     """The runners that are ours to end when the watch does."""
+    clock: Callable[[], float] = time.monotonic
     _told: str = ""
+    _failed: int = 0
+    """How many came to nothing since one was seen with a job."""
+    _until: float = 0
+    """Before that time, none is started."""
 
     def follow(self, seconds: float, wait: Callable[[float], object] = time.sleep) -> None:
-        """Look every so many *seconds*, for ever. Raises, once it has begun, only what GitHub refuses."""
+        """Look every so many *seconds*, for ever. Raises, once it has begun, only what GitHub refuses for good."""
         self.look()
+        longer = 0.0
         while True:
-            wait(seconds)
+            wait(max(seconds, longer))
+            longer = 0.0
             try:
                 self.look()
                 self._told = ""
+            except TooMuchError as exc:
+                longer = _LATER if exc.seconds is None else exc.seconds
+                self.tell(f"{exc.what} It is asked again in {figures.duration(max(seconds, longer))}.")
             except RefusedError:
                 raise
             except MlgitError as exc:  # the network is away, the queue is full: another time
@@ -45,18 +65,43 @@ class Watch:
                     self._told = why
 
     def look(self) -> None:
-        """Take away what died, and start what is missing. Raises what `keeping.start` does."""
-        looked = keeping.look(self.place, [self.pool])
-        queue = self.wanted.queue
-        for name, what in keeping.mend(self.place, [self.pool], looked).items():
-            self.tell(f"{name} {what}")
-        own = [one for one in looked.runners if one.job and one.job.queue == queue.name]
-        waiting = self.pool.jobs()
-        count = stands.missing(waiting, own, self.wanted.labels, self.most)
+        """Take away what died, and start what is missing. Raises what `keeping.start` does.
+
+        Two watches of one clone take turns, so that each sees what the other has started.
+        """
+        with locks.alone(self.place.repo.own / "runners.lock"):
+            queue = self.wanted.queue
+            looked = keeping.look(self.place, [self.pool], queue.name)
+            mended = keeping.mend(self.place, [self.pool], looked)
+            for name, what in mended.items():
+                self.tell(f"{name} {what}")
+            own = [one for one in looked.runners if one.job and one.job.queue == queue.name]
+            count = stands.missing(self.pool.jobs(), own, self.wanted.labels, self.most)
+            if count and any(one.name in mended for one in own):
+                self._fail()
+            elif any(one.stand is Stand.BUSY for one in own):
+                self._failed = 0
+            if self.clock() >= self._until:
+                self._start(min(count, 1) if self._failed > 1 else count)
+
+    def _start(self, count: int) -> None:
         for _ in range(count):
-            job = keeping.start(self.place, self.wanted, self.pool, self.tell)
+            try:
+                job = keeping.start(self.place, self.wanted, self.pool, self.tell)
+            except MlgitError:
+                self._fail()
+                raise
             self.started.add(job.name)
-            self.tell(f"{job.name} started ({job.id}): {queue.name}'s {job.job}")
+            self.tell(f"{job.name} started ({job.id}): {job.queue}'s {job.job}")
+
+    def _fail(self) -> None:
+        """Another that came to nothing: the next is tried later each time, and not with all others at once."""
+        self._failed += 1
+        self._until = self.clock() + pause(self._failed)
+        if self._failed > 1:
+            self.tell(
+                f"{self._failed} runners in a row came to nothing: the next in {figures.duration(pause(self._failed))}"
+            )
 
     def end(self) -> None:
         """End those of ours that have nothing to do; the others go when their job is done."""
