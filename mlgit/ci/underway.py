@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from mlgit.ci.plan import Plan, Trial
+from mlgit.ci.plan import Plan, Trial, follows
 from mlgit.core import figures
 from mlgit.core.job import JobState
 from mlgit.forge.github.workflow_runs import Job, Span, WorkflowRun
@@ -153,8 +153,11 @@ class Underway:
 
     @property
     def goes_on(self) -> bool:
-        """Whether a further part follows."""
-        return self.run.state is JobState.SUCCEEDED and self.plan is not None and self.plan.goes_on
+        """Whether it has ended and a further part, or go of this one, may follow: also where trials failed."""
+        state = self.run.state
+        if self.plan is None or not state.ended or state is JobState.CANCELLED:
+            return False
+        return follows(self.plan, state is not JobState.SUCCEEDED) != (0, 0)
 
     def stages(self) -> list[Stage]:
         """What it does in turn: plan, trials, collect, report, and what somebody has added; or another's jobs."""

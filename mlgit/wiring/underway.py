@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlgit.store.place import Place
 
 LATEST = "latest"
+_DISPATCH = "workflow_dispatch"
 _FILE, _RETRAIN = (WORKFLOWS[name].file for name in ("experiment", "retrain"))
 _TRAINING = (_FILE, _RETRAIN)
 """The workflows that have a plan and trials."""
@@ -85,6 +86,12 @@ class Ci:
             dispatched = []
         found = {one.id: one for one in (*pushed, *dispatched) if commit_of(one) == commit}
         return sorted(found.values(), key=lambda one: (-one.created, -one.id))
+
+    def after(self, run: WorkflowRun) -> WorkflowRun | None:
+        """The run by which what *run* does goes on: the first dispatch about its commit since it began."""
+        commit, begun = commit_of(run), (run.created, run.id)
+        later = [one for one in self.of_commit(commit) if (one.created, one.id) > begun and one.event == _DISPATCH]
+        return later[-1] if later else None
 
     def asks(self, commit: str) -> bool:
         """Whether *commit* asks CI for something, as far as that can be read."""
@@ -198,7 +205,7 @@ class Ci:
 
     def _dispatched(self) -> list[WorkflowRun]:
         with _named(_FILE, self.actions.repository):
-            found = self.actions.late(_FILE, workflow_runs.run, event="workflow_dispatch")
+            found = self.actions.late(_FILE, workflow_runs.run, event=_DISPATCH)
         return [one for one in found if not one.is_skipped]
 
     def _runs(self, workflow: str, **asked: Any) -> Iterator[WorkflowRun]:

@@ -397,6 +397,31 @@ def test_who_watches_sees_each_change_until_the_end(
     assert said[-1].partition("on main: ")[2].startswith("failed after ")
 
 
+def test_the_parts_of_a_search_are_watched_one_after_the_other(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    trained.plan = replace(trained.plan, goes_on=True)
+    first = trained.begin()
+    runs = [first]
+
+    def goes_on() -> None:
+        trained.actions.end(first, "failure")  # a trial has failed, and the search goes on without it
+        trained.plan = replace(trained.plan, part=2, goes_on=False)
+        title = f"{trained.commit}, part 2: sweep.yaml"
+        runs.append(trained.begin(event="workflow_dispatch", title=title))
+        trained.begin(event="workflow_dispatch", title=title.replace("part 2", "part 3"))
+
+    Passing(monkeypatch, goes_on, lambda: trained.actions.end(runs[1]))
+
+    code = called("ci", "watch", str(first))
+
+    done = capsys.readouterr()
+    assert code == 1
+    assert f"it goes on as {runs[1]}" in done.err
+    heads = [line.partition(" ")[0] for line in done.out.splitlines() if " on main: " in line]
+    assert heads == [str(run) for run in (first, first, *[runs[1]] * 2)]
+
+
 def test_github_may_be_away_for_a_while(
     trained: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _APPEARS = 60.0
 """Seconds within which GitHub begins what a push asks for."""
 _SOON = 2.0
+_LOOKS = 5
+"""For the next part, which begins before the one before it has ended: GitHub may take a moment to show it."""
 _LATER = 60.0
 """Seconds that are waited where GitHub answers no more, and does not say for how long."""
 _PAGE = 100
@@ -49,6 +51,16 @@ def begun(ci: Ci, run: str | None) -> WorkflowRun:
             is_told = True
         time.sleep(_SOON)
     return found[0]
+
+
+def following(ci: Ci, last: Underway) -> WorkflowRun | None:
+    """The run by which *last*, which has ended, goes on, once GitHub shows it; None where none does."""
+    for looked in range(_LOOKS if last.goes_on else 0):
+        if looked:
+            time.sleep(_SOON)
+        if found := ci.after(last.run):
+            return found
+    return None
 
 
 def looks(ci: Ci, run: WorkflowRun, interval: float) -> Iterator[Underway]:

@@ -119,10 +119,10 @@ def say(underway: Underway, made: Runs, now: float) -> None:
 def hint(underway: Underway, made: Runs) -> str:
     """What somebody may do about it now, who has the runs *made* of it here."""
     run = underway.run
-    if underway.goes_on:
-        return f"a further part follows, as a run of its own: mlgit ci ls; mlgit ci watch {underway.commit[:10]}"
     if run.state.ended and underway.failed:
         return f"why: mlgit ci logs {run.id} --failed; once more: mlgit ci retry {run.id}"
+    if underway.goes_on:
+        return f"a further part follows, as a run of its own: mlgit ci ls; mlgit ci watch {underway.commit[:10]}"
     if run.state is JobState.CANCELLED:
         return f"mlgit ci retry {run.id} goes on with what was not done"
     if run.state is JobState.SUCCEEDED and underway.lots and not made:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mlgit.ci.underway import Underway
     from mlgit.cli.ci.shown import Runs
+    from mlgit.forge.github.workflow_runs import WorkflowRun
     from mlgit.wiring.underway import Ci
 
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON each time that something is new.")
 def command(run: str | None, interval: float, as_json: bool) -> None:
     """Show how CI gets on with RUN, in place, until it ends; the exit code is 0 if it succeeded, and 1 if not.
+
+    A sweep that goes on in further parts is watched to the end of the last one.
 
     Without RUN it is what HEAD asks for, also when that was pushed just now. In a pipe a line is printed for each stage
     and each job that begins or ends. Ctrl-C ends the watching alone. What a trial logs is seen when it has ended: on
@@ -45,18 +48,24 @@ def command(run: str | None, interval: float, as_json: bool) -> None:
     from mlgit.wiring import underway
 
     ci = underway.ci(wiring.place())
-    one = awaited.begun(ci, run)
-    with awaited.left_alone(one.id):
-        looks = awaited.looks(ci, one, interval)
-        if as_json:
-            last = _say_json(ci, looks)
-        elif output.is_terminal() and os.environ.get("TERM") != "dumb":
-            last = _show(ci, looks)
-        else:
-            last = _say_changes(looks)
+    one: WorkflowRun | None = awaited.begun(ci, run)
+    is_well = True
+    while one is not None:
+        with awaited.left_alone(one.id):
+            looks = awaited.looks(ci, one, interval)
+            if as_json:
+                last = _say_json(ci, looks)
+            elif output.is_terminal() and os.environ.get("TERM") != "dumb":
+                last = _show(ci, looks)
+            else:
+                last = _say_changes(looks)
+            one = awaited.following(ci, last)
+        is_well = is_well and last.run.state is JobState.SUCCEEDED
+        if one:
+            output.note(f"it goes on as {one.id}")
     if not as_json and (hint := shown.hint(last, ci.made(last))):
         output.note(hint)
-    if last.run.state is not JobState.SUCCEEDED:
+    if not is_well:
         sys.exit(1)
 
 
