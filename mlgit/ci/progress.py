@@ -101,11 +101,11 @@ class Stand:
         return ", ".join([self.run.state.value, *words] if self.is_over else words)
 
 
-def rows(stand: Stand) -> list[tuple[str, ...]]:
-    """(metric, last, best, at step, trend) of the metrics that say most, those first."""
+def rows(stand: Stand) -> tuple[list[tuple[str, ...]], int]:
+    """(metric, last, best, at step, trend) of the metrics that say most, those first; and how many more there are."""
     values = stand.run.scalars
     names = [name for name in stand.run.headlines if isinstance(values[name], int | float)]
-    return [_row(stand, name, values[name]) for name in names]
+    return [_row(stand, name, values[name]) for name in names[:_ROWS]], max(0, len(names) - _ROWS)
 
 
 def _row(stand: Stand, name: str, value: Any) -> tuple[str, ...]:
@@ -122,15 +122,15 @@ _RIGHT = _HEADS[1:4]
 
 def lines(stand: Stand) -> str:
     """*stand* for a log: a line, and a table of the metrics. No line of it is a command of the runner's."""
-    found = rows(stand)
-    table = _used([_HEADS, *(tuple(escape.line(cell, 60) for cell in row) for row in found[:_ROWS])])
+    found, more = rows(stand)
+    table = _used([_HEADS, *(tuple(escape.line(cell, 60) for cell in row) for row in found)])
     wide = [max(map(len, column)) for column in zip(*table, strict=True)]
     text = [f"{escape.line(stand.title, 120)}: {stand.line}"]
     for row in table if found else ():
         cells = zip(table[0], row, wide, strict=True)
         text.append("  ".join(cell.rjust(room) if head in _RIGHT else cell.ljust(room) for head, cell, room in cells))
-    if len(found) > _ROWS:
-        text.append(f"… and {figures.count(len(found) - _ROWS, 'metric')} more")
+    if more:
+        text.append(f"… and {figures.count(more, 'metric')} more")
     return "\n".join(escape.uncommanded(f"{_MARK}{line.rstrip()}") for line in text)
 
 
@@ -144,13 +144,13 @@ def markdown(stand: Stand, *, with_charts: bool = True) -> str:
     """*stand* for the page of a job: the same, and the curves of the first metrics as mermaid draws them."""
     state = "" if stand.is_over else "**running**, "
     text = [f"### {escape.markdown(stand.title, 120)}", "", f"{state}{escape.markdown(stand.line)}", ""]
-    found = rows(stand)
-    table = _used([_HEADS, *found[:_ROWS]])
+    found, more = rows(stand)
+    table = _used([_HEADS, *found])
     if found:
         text += [_cells(table[0]), _cells(["--:" if head in _RIGHT else ":--" for head in table[0]], plain=True)]
         text += [*map(_cells, table[1:]), ""]
-    if len(found) > _ROWS:
-        text += [f"… and {figures.count(len(found) - _ROWS, 'metric')} more", ""]
+    if more:
+        text += [f"… and {figures.count(more, 'metric')} more", ""]
     drawn = [chart for row in found if with_charts and (chart := _chart(row[0], stand.curves.get(row[0])))][:_CHARTS]
     if drawn:
         title = figures.count(len(drawn), "curve")
@@ -167,7 +167,7 @@ def markdown(stand: Stand, *, with_charts: bool = True) -> str:
 def _chart(name: str, curve: Curve | None) -> str | None:
     if curve is None or len(curve.means) < 2:
         return None
-    span = curve.places[0], curve.places[-1]
+    span = min(curve.places), max(curve.places)
     line = figures.evenly(curve.places, curve.means, _WIDE)
     return xychart.block(name, x="step", span=span, y=name, lines=[line]) if len(line) > 1 else None
 

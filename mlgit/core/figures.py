@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from mlgit.core import escape
@@ -29,7 +31,13 @@ def mean(summary: Summary) -> str:
     """`0.9123 ± 0.004`: a mean, and half of its 95 % confidence interval where there is one; nothing of nothing."""
     if not summary.n:
         return ""
-    return number(summary.mean) + (f" ± {summary.margin:.2g}" if summary.n > 1 else "")
+    told, margin = number(summary.mean), f"{summary.margin:.2g}"
+    if "e" not in told and 1e-9 < summary.margin < _WRITTEN_OUT:
+        margin = f"{Decimal(margin):f}"
+    return told + (f" ± {margin}" if summary.n > 1 else "")
+
+
+_WRITTEN_OUT = 1e9
 
 
 def count(number: int, what: str) -> str:
@@ -68,9 +76,11 @@ def sparkline(places: Sequence[float], values: Sequence[float], width: int = 24)
 def evenly(places: Sequence[float], values: Sequence[float], width: int) -> list[float]:
     """A curve in at most *width* stretches of one length: the mean of each, where nothing lies the one before.
 
-    *places* says where each of *values* stands, in rising order. What is not finite is left out. Nothing of one value.
+    *places* says where each of *values* stands, as they were told: several processes that share a run tell theirs in no
+    order. What is not finite is left out. Nothing of one value.
     """
-    known = [(at / 2, value) for at, value in zip(places, values, strict=True) if is_number(value)]  # see `_bar`
+    told = [(at / 2, value) for at, value in zip(places, values, strict=True) if is_number(value)]  # see `_bar`
+    known = sorted(told, key=itemgetter(0))
     if len(known) < 2:
         return []
     first, span = known[0][0], known[-1][0] - known[0][0]

@@ -5,6 +5,7 @@ Its grammar knows no exponents, no nan, no infinities, and nothing to escape a q
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal
@@ -32,10 +33,11 @@ def block(title: str, *, x: str, span: tuple[float, float], y: str, lines: Seque
     if 0 < size < 1 / _MOST:
         return None
     room = (high - low) * 0.05 or size * 0.1 or 1.0
+    digits = max(6, 4 + math.ceil(math.log10(size / (high - low)))) if high > low else 6
     first, last = span
 
     def number(value: float) -> str:
-        return f"{Decimal(f'{value if abs(value) > size * _FINE else 0.0:.6g}'):f}"
+        return f"{Decimal(f'{value if abs(value) > size * _FINE else 0.0:.{digits}g}'):f}"
 
     return "\n".join([
         "```mermaid",

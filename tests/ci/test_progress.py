@@ -47,7 +47,7 @@ def test_which_way_is_better_says_the_script_then_the_settings_then_the_name() -
     run = Run(id="k3f9a2", name="n", project="p", metrics={"loss": 2.0, "score": 2.0, "x": 2.0}, rules=rules)
     told = dict.fromkeys(("loss", "score", "x"), values)
 
-    found = progress.rows(stand(told, run=run, goals={"loss": Goal.MINIMIZE, "score": Goal.MINIMIZE}))
+    found, _ = progress.rows(stand(told, run=run, goals={"loss": Goal.MINIMIZE, "score": Goal.MINIMIZE}))
 
     assert {name: (best, at) for name, _, best, at, _ in found} == {
         "loss": ("3", "1"), "score": ("1", "0"), "x": ("", ""),
@@ -99,3 +99,20 @@ def test_a_curve_of_any_length_keeps_its_extremes_and_few_points(parts: list[lis
         assert curve.most == (max(known), values.index(max(known)))
         size = max(map(abs, known)) * 1e-9
         assert all(min(known) - size <= mean <= max(known) + size for mean in curve.means)
+
+
+def test_a_small_change_of_a_large_number_is_a_curve_too() -> None:
+    text = progress.markdown(stand({"tokens": [1_234_567_890.0, 1_234_567_891.0, 1_234_567_893.5]}))
+
+    assert "line [1234567890, 1234567891, 1234567893.5]" in text
+    assert 'y-axis "tokens" 1234567889.825 --> 1234567893.675' in text
+
+
+def test_processes_that_share_a_run_may_have_told_their_steps_in_no_order() -> None:
+    curve = Curve()
+    for step in (500, 0, 1000, 600):
+        curve.add(series([float(step)], step))
+    shared = stand({"loss": [0.0]}, curves={"loss": curve})
+
+    assert "▁▁▅█" in progress.lines(shared)
+    assert 'x-axis "step" 0 --> 1000' in progress.markdown(shared)
