@@ -21,6 +21,7 @@ from mlgit import whole
 from mlgit.ci import progress
 from mlgit.ci.progress import Curve, Stand
 from mlgit.core.compare import Goal
+from mlgit.core.history import Series
 from mlgit.core.run import Run
 from mlgit.git.repo import Repo
 from mlgit.store import live, rows, runs
@@ -38,8 +39,16 @@ _PATIENCE, _BLINK = 5.0, 0.2
 
 
 def of_step() -> Path | None:
-    """Where GitHub looks for what it shows of the step that we are in; None outside of one."""
-    return Path(name) if (name := os.environ.get(VARIABLE)) else None
+    """Where GitHub looks for what it shows of the step that we are in; None outside of one.
+
+    None as well for a device, a pipe or a link (`/dev/stdout`, by who tries a workflow at hand): it could not be read
+    back, and another file in its place would be its end.
+    """
+    if not (name := os.environ.get(VARIABLE)):
+        return None
+    path = Path(name)
+    is_another = path.is_symlink() or (path.exists() and not path.is_file())
+    return None if is_another else path
 
 
 @dataclass
@@ -98,6 +107,7 @@ class Page:
             before = time.thread_time()
             if sight.look():
                 amid = _is_amid_a_line(sight.folder / "output.log", stop)
+                sight.look()  # that may have taken a while
                 stand = sight.stand(title, self.goals)
                 self._own = _text(own)
                 self._show(stand)
@@ -154,6 +164,8 @@ class _Sight:
     curves: dict[str, Curve] = field(default_factory=dict)
     run: Run = field(default_factory=lambda: Run(id="", name="", project=""))
     speed: float | None = None
+    _before: tuple[int, float] | None = None
+    """The last step that was seen, and when that was logged."""
 
     def __post_init__(self) -> None:
         self._tail = Tail(self.folder / "history.jsonl")
@@ -167,13 +179,19 @@ class _Sight:
         series = told.series()
         for name, one in series.items():
             self.curves.setdefault(name, Curve()).add(one)
-        longest = max(series.values(), key=len, default=None)
-        if longest and (passed := longest.timestamps[-1] - longest.timestamps[0]) > 0:
-            self.speed = (longest.steps[-1] - longest.steps[0]) / passed
+        if longest := max(series.values(), key=len, default=None):
+            self._clock(longest)
         metrics: dict[str, Any] = {**self.run.metrics, **told.last}
         kept = {name: value for name, value in metrics.items() if name not in told.gone or name in told.last}
         self.run = replace(self.run, metrics=kept, rules={**self.run.rules, **told.rules})
         return is_new
+
+    def _clock(self, series: Series) -> None:
+        """Take the speed since the last look, of a run that logs once in many, too."""
+        step, moment = self._before or (series.steps[0], series.timestamps[0])
+        if (passed := series.timestamps[-1] - moment) > 0:
+            self.speed = (series.steps[-1] - step) / passed
+        self._before = series.steps[-1], series.timestamps[-1]
 
     def stand(self, title: str, goals: Mapping[str, Goal]) -> Stand:
         """How it stands."""

@@ -222,6 +222,34 @@ def test_a_page_that_cannot_be_written_is_said_once(inside: Repo, tmp_path: Path
     assert heard._told.empty()
 
 
+@pytest.mark.parametrize("made", ["link", "pipe"])
+def test_what_is_no_file_of_a_runner_is_left_as_it_is(
+    made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = tmp_path / "summary.md"
+    summary.symlink_to(tmp_path / "log") if made == "link" else os.mkfifo(summary)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    assert page.of_step() is None
+
+    summary.unlink()
+    assert page.of_step() == summary
+
+
+def test_the_speed_of_a_run_that_logs_once_in_many_looks_is_told(
+    inside: Repo, run: tracker.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, heard = looking(inside)
+
+    with shown.beside(run.id, "Run first"):
+        run.log({"loss": 2.0})
+        first = heard.next()
+        run.log({"loss": 1.0})
+        second = heard.next()
+
+    assert "/s" not in first.splitlines()[0]
+    assert "/s" in second.splitlines()[0]
+
+
 def test_mlgit_run_in_a_job_has_a_part_of_the_page_but_for_trials_that_others_tell_of(
     inside: Repo, tmp_path: Path, mlgit: Mlgit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mlgit.cli.ci import job
 from mlgit.git.repo import Repo
 from tests.github import NAME, GitHub
 
@@ -263,3 +264,13 @@ def test_runners_install_what_is_installed_here(
     assert f'mlgit: "{installed}' in (inside.folder / REPORT).read_text()
     assert said in done.stderr
     assert bool(said) == bool(done.stderr)
+
+
+def test_a_summary_that_cannot_be_written_is_said_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+
+    job.summarize("what is done")
+
+    assert capsys.readouterr().err == "the summary of this step cannot be written: Is a directory\n"

@@ -51,10 +51,13 @@ def has_summary() -> bool:
 
 
 def summarize(text: str) -> None:
-    """Add *text* to the page that GitHub shows of the job; nothing outside of one."""
+    """Add *text* to the page that GitHub shows of the job; nothing outside of one. What cannot be written is said."""
     if text and has_summary():
-        with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as file:
-            file.write(f"{text}\n\n")
+        try:
+            with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as file:
+                file.write(f"{text}\n\n")
+        except OSError as exc:  # what it tells of is done
+            output.note(f"the summary of this step cannot be written: {exc.strerror}")
 
 
 def tell_unposted(one: Reported) -> None:
