@@ -16,6 +16,13 @@ def notify(text: str) -> None:
             sys.stderr.write(f"mlgit: {escape.terminal(text)}\n")
 
 
+def end_line() -> None:
+    """End a line that somebody has begun, so that what we say next is one of its own."""
+    if not wish.is_silent():
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write("\n")
+
+
 _SAID: set[str] = set()
 
 

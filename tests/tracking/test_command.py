@@ -544,3 +544,11 @@ def test_an_error_that_the_script_catches_is_none_of_the_runs(repo: Repo, run: S
 
     assert found.state is State.FINISHED
     assert "error" not in runs.provenance(repo, found)
+
+
+def test_what_mlgit_says_at_the_end_is_a_line_of_its_own(run: Script):
+    amid = run(code="import sys; sys.stderr.write('50 %\\r100 %')").stderr
+    ended = run(code="import sys; sys.stderr.write('100 %\\n')").stderr
+
+    assert "50 %\n100 %\nmlgit: " in amid  # read with each kind of line end as one
+    assert "100 %\nmlgit: " in ended

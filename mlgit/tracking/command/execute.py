@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mlgit.store import live
 from mlgit.tracking.console import drain
-from mlgit.tracking.notice import notify
+from mlgit.tracking.notice import end_line, notify
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,15 @@ def _streams(log: Path, *, console: bool) -> Iterator[tuple[int | None, int | No
         forget_size()
         drained.close_inlets()
         drained.wait()
+        if _is_amid_a_line(log):  # as a bar that was drawn over and over leaves it
+            end_line()
+
+
+def _is_amid_a_line(log: Path) -> bool:
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
+    return False
 
 
 class _Signals:
