@@ -88,7 +88,8 @@ def on_pull(
     can = forge.capabilities
     beside: list[Remark] = []
     if isinstance(found, NoEvidence):
-        said, state = "No run speaks for this change yet", StatusState.SUCCESS
+        said = "No run speaks for this change yet"
+        state = _state(found.broken, ()) if found.broken else StatusState.SUCCESS
         write = partial(render.render_missing, found, own=own)
     else:
         pictures = draw(place.repo, found) if can.writable and can.images else []

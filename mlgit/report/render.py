@@ -142,15 +142,16 @@ def _over(row: Row, side: str) -> Safe:
     over: Summary | None = row.base_over if side == "base" else row.head_over
     if over is None or not over.std:
         return Safe(printed(row.base if side == "base" else row.head))
-    return Safe(figures.mean(over))
+    return Safe(figures.mean(over).replace(" ", "\u00a0"))
 
 
 def _change(row: Row) -> Safe:
     """`+0.012 (+1.2%)`."""
     if row.delta is None or row.share is None or not row.delta:
         return Safe(figures.difference(row.delta))
-    share = f"{row.share * 100:+.2g}%".replace("-", "−")
-    return Safe(f"{figures.difference(row.delta)}\u00a0({share})")
+    percent = row.share * 100
+    share = f"{percent:+.2g}" if abs(percent) < 99 else f"{percent:+.0f}"
+    return Safe(f"{figures.difference(row.delta)}\u00a0({share.replace('-', '−')}%)")
 
 
 def _grown(one: Made) -> Safe:

@@ -45,10 +45,17 @@ def test_seeds_are_told_by_their_mean_and_interval_and_a_clear_change_by_its_tes
     )
     text = render(found)
     assert "| metric | main: base, 3 seeds | this change: idea, 4 seeds | Δ | |" in text
-    assert (
-        "| accuracy\u00a0↑ | 0.9117 ± 0.019 | **0.9542 ± 0.0069** | +0.04258\u00a0(+4.7%) | ✔\u00a0better, p 0.0033 |"
-        in text
-    )
+    base, head = "0.9117\u00a0±\u00a00.019", "**0.9542\u00a0±\u00a00.0069**"
+    assert f"| accuracy\u00a0↑ | {base} | {head} | +0.04258\u00a0(+4.7%) | ✔\u00a0better, p\u00a00.0033 |" in text
+
+
+def test_intervals_and_shares_of_any_size_are_written_out() -> None:
+    small, large = [0.02217, 0.02223, 0.0222], [8000.0, 9000.0, 8500.0]
+    found = view(side("idea", loss=small, x=large), side("base", loss=small, x=[4000.0, 4500.0, 4250.0]))
+
+    text = render(found).replace("\u00a0", " ")
+    assert "0.0222 ± 0.000075" in text
+    assert "| **8500 ± 1200** | +4250 (+100%) |" in text
 
 
 def test_what_chance_would_do_is_no_better() -> None:

@@ -154,6 +154,8 @@ def test_a_change_whose_only_run_failed_says_so(here: Place, train: Train) -> No
 
     text = publish.on_pull(here, forge, forge.open(head="idea", base="main", title="t").number)
 
+    (status,) = forge.statuses(here.repo.resolve("idea") or "")
+    assert status.state is StatusState.FAILURE
     assert (
         f"Its run broken\\|@&#8203;x failed: `mlgit show {run.branch.rpartition('/')[2]}` shows how far it came."
         in text
