@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import click
 
@@ -36,11 +37,12 @@ def command(run: str | None, every: str | None, push: bool, as_json: bool) -> No
     from mlgit.store import live, result
     from mlgit.tracking import checkpoints, wish
 
-    repo = wiring.place().repo
+    place = wiring.place()
+    repo, to = place.repo, partial(wiring.remote, place)
     if every is not None:
         if run is None:
             raise UsageError("--every needs to know which run.", fix="mlgit checkpoint RUN --every 5m")
-        checkpoints.follow(repo, query.find(repo, run).id, wish.seconds(every), pushes=push)
+        checkpoints.follow(repo, query.find(repo, run).id, wish.seconds(every), to=to if push else None)
         ended = query.find(repo, run)
         if as_json:
             output.as_json([document(ended)])
@@ -54,7 +56,7 @@ def command(run: str | None, every: str | None, push: bool, as_json: bool) -> No
         )
     done = [result.checkpoint(repo, live.folder_of(repo, one.id), time.time()) for one in known]
     for one in done if push else ():
-        checkpoints.push(repo, one.ref)
+        checkpoints.push(to, one.ref)
     if as_json:
         output.as_json([document(one) for one in done])
         return

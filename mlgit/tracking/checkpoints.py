@@ -26,7 +26,6 @@ from mlgit.tracking.options import RunOptions
 from mlgit.tracking.together import sharing
 from mlgit.tracking.wish import Wish
 
-REMOTE = "origin"
 _OVER = b"over\n"
 _DYING = 5.0
 """Seconds that a process may take to die."""
@@ -71,10 +70,11 @@ def _nothing() -> None:
     """Nothing was started."""
 
 
-def follow(repo: Repo, run_id: str, every: float, *, pushes: bool) -> None:
+def follow(repo: Repo, run_id: str, every: float, *, to: Callable[[], Remote] | None) -> None:
     """Commit the run every so many seconds (0: not before its end), until it or standard input ends.
 
-    Then see to its branch. What git or the network refuses is said once and tried again next time.
+    Then see to its branch. Each commit is pushed to the remote *to*, if there is one. What git or the network refuses
+    is said once and tried again next time.
     """
     folder = live.folder_of(repo, run_id)
     said: set[str] = set()
@@ -94,16 +94,16 @@ def follow(repo: Repo, run_id: str, every: float, *, pushes: bool) -> None:
             continue  # those have checkpoints of their own, and at its end nobody may miss this one
         tried("no checkpoint could be made", result.checkpoint, repo, folder, time.time())
         ref = _ref_of(folder) or ref
-        if pushes and ref:
-            tried("the checkpoint could not be pushed", push, repo, ref)
+        if to and ref:
+            tried("the checkpoint could not be pushed", push, to, ref)
     until = time.monotonic() + _DYING
     while locks.is_alive(folder) and time.monotonic() < until:  # a killed process lets go of one file after the other
         time.sleep(0.02)
     if (folder / "run.yaml").exists():
         ref = _ref_of(folder) or ref
         tried("it could not be recovered", recover.recover_all, repo, notify)
-    if pushes:
-        tried("the run could not be pushed", push, repo, _last_ref(repo, run_id) or ref)
+    if to:
+        tried("the run could not be pushed", push, to, _last_ref(repo, run_id) or ref)
 
 
 def _has_ended(every: float) -> bool:
@@ -125,15 +125,16 @@ def _last_ref(repo: Repo, run_id: str) -> str:
     return run.ref if (run := query.of_id(repo, run_id)) else ""
 
 
-def push(repo: Repo, ref: str) -> None:
+def push(to: Callable[[], Remote], ref: str) -> None:
     """Push the branch *ref*. Raises `MlgitError` where there is no remote, it cannot be reached, or it refuses."""
-    if f"remote.{REMOTE}.url" not in repo.config:
-        raise MlgitError(f"There is no remote {REMOTE!r}.", fix=f"git remote add {REMOTE} URL")
+    remote = to()
+    if not remote.is_known:
+        raise MlgitError(f"There is no remote {remote.name!r}.", fix=f"git remote add {remote.name} URL")
     if ref:
         from mlgit.index import query
 
         wish = meeting.Wish(
-            pulls=False, only=frozenset({ref}), telling=lambda names: query.told(repo, *names)
+            pulls=False, only=frozenset({ref}), telling=lambda names: query.told(remote.repo, *names)
         )  # fmt: skip
-        if sync.exchange(Remote(repo=repo, name=REMOTE), wish).clashing:
-            raise MlgitError(f"{ref} was edited here and on {REMOTE}, each otherwise.", fix="mlgit sync")
+        if sync.exchange(remote, wish).clashing:
+            raise MlgitError(f"{ref} was edited here and on {remote.name}, each otherwise.", fix="mlgit sync")

@@ -107,8 +107,10 @@ def test_a_job_pushes_and_fetches_by_its_token_which_lies_on_no_disk(
         refused = mlgit("pr", "open", cwd=place.folder, check=False)
         monkeypatch.setenv("GITHUB_ACTIONS", "true")
         mlgit("pr", "open", cwd=place.folder)
+        mlgit("run", "--checkpoint", "5m", "--push", "--", sys.executable, "train.py", cwd=place.folder)
 
     assert refused.returncode == 3
+    assert len(place.git("ls-remote", str(place.remote), "refs/heads/exp/*").splitlines()) == 1
     assert place.there.branch("feature") == place.git("rev-parse", "HEAD")
     secret = base64.b64encode(b"x-access-token:token-of-ada").decode()
     for file in filter(Path.is_file, place.folder.rglob("*")):
