@@ -46,7 +46,8 @@ class Ci:
 
     place: Place
     actions: Actions
-    _plans: dict[tuple[int, int], plans.Plan] = field(default_factory=dict, repr=False)
+    _plans: dict[tuple[int, int], plans.Plan | None] = field(default_factory=dict, repr=False)
+    """What each attempt has planned; None where that is nothing that this mlgit reads."""
 
     def listed(self, *, workflow: str = _FILE, branch: str | None = None, most: int) -> list[WorkflowRun]:
         """The late runs of *workflow* (a file's name), newest first: *most* of those that had something to do."""
@@ -192,16 +193,16 @@ class Ci:
 
     def _plan(self, run: WorkflowRun) -> plans.Plan | None:
         """Its plan; None where there is none, none any more, or none that this mlgit reads."""
-        if (known := self._plans.get((run.id, run.attempt))) is not None:
-            return known
+        key = run.id, run.attempt
+        if key in self._plans:
+            return self._plans[key]
         content = self.actions.file(run.id, *PLANNED)
         if content is None:
             return None
-        try:
-            self._plans[run.id, run.attempt] = plans.read(content, source=f"the plan of {run.id}")
-        except UsageError:
-            return None
-        return self._plans[run.id, run.attempt]
+        self._plans[key] = None
+        with contextlib.suppress(UsageError):
+            self._plans[key] = plans.read(content, source=f"the plan of {run.id}")
+        return self._plans[key]
 
     def _dispatched(self) -> list[WorkflowRun]:
         with _named(_FILE, self.actions.repository):

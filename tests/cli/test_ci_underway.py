@@ -538,6 +538,18 @@ def test_what_is_watched_fits_the_terminal(trained: Trained):
     assert min(shown["running"], shown["failed"]) >= 1  # whoever fails hides nobody who works
 
 
+def test_a_plan_that_this_mlgit_does_not_read_is_brought_once(trained: Trained):
+    run = trained.actions.begin(trained.commit)
+    trained.actions.job(run, "plan")
+    trained.actions.hand_over(run, "mlgit-plan", "plan.json", b'{"version": 99}')
+    doing = underway.ci(wiring.place())
+    found = doing.look(doing.find(str(run)))
+    before = len(trained.github.asked)
+
+    assert doing.look(found.run, anew=True).plan is None
+    assert [one for one in trained.github.asked[before:] if "artifacts" in one] == []
+
+
 def test_a_plan_that_somebody_has_broken_is_left_out(trained: Trained, mlgit: Script):
     for content in (b"no archive", b"PK\3\4", None):
         run = trained.actions.begin(trained.commit, title="Try")

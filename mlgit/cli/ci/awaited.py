@@ -91,10 +91,11 @@ def looks(ci: Ci, run: WorkflowRun, interval: float) -> Iterator[Underway]:
 
 
 @contextlib.contextmanager
-def left_alone(number: int) -> Iterator[None]:
-    """A block that Ctrl-C ends, and the run *number* not."""
+def left_alone(run: WorkflowRun) -> Iterator[None]:
+    """A block that Ctrl-C ends, and *run* not."""
     try:
         yield
     except KeyboardInterrupt:
-        output.note(f"it goes on: mlgit ci cancel {number} ends it")
+        if not run.state.ended:
+            output.note(f"it goes on: mlgit ci cancel {run.id} ends it")
         sys.exit(130)

@@ -58,7 +58,7 @@ def command(run: str | None, job: str | None, trial: int | None, failed: bool, f
         raise UsageError("--job, --trial and --failed each say which jobs are meant.", fix="give one of them")
     ci = underway.ci(wiring.place())
     one = awaited.begun(ci, run) if follow else ci.find(run)
-    with awaited.left_alone(one.id):
+    with awaited.left_alone(one):
         looks = awaited.looks(ci, one, _INTERVAL)
         _print(ci, looks, _Wish(job=job, trial=trial, failed=failed, follow=follow, as_json=as_json))
 

@@ -51,7 +51,7 @@ def command(run: str | None, interval: float, as_json: bool) -> None:
     one: WorkflowRun | None = awaited.begun(ci, run)
     is_well = True
     while one is not None:
-        with awaited.left_alone(one.id):
+        with awaited.left_alone(one):
             looks = awaited.looks(ci, one, interval)
             if as_json:
                 last = _say_json(ci, looks)
