@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,6 +31,7 @@ from tests.contracts import launching
 from tests.contracts.launching import Place, until
 
 WORKFLOW = workflows.rendered(["launch"], workflows.Options())[runners.WORKFLOW]
+COMMAND = workflow_runs.COMMAND
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +61,7 @@ def test_no_script_of_the_workflow_is_made_of_what_an_author_wrote():
     assert [job["permissions"] for job in workflow["jobs"].values()] == [{"contents": "write"}]
     assert all("${{" not in step.get("run", "") for step in steps)
     assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step["uses"]) for step in steps if "uses" in step)
-    assert workflow_runs.COMMAND in [step["name"] for step in steps]
+    assert COMMAND in [step["name"] for step in steps]
 
 
 def test_the_request_says_all_and_is_what_is_sent(place: Place):
@@ -176,6 +179,33 @@ def test_an_array_is_ended_whole_and_a_task_alone_is_not(place: Place):
 
     assert place.ended(job).state is JobState.CANCELLED
     assert place.standing(member(job, 9)).state in (JobState.LOST, JobState.CANCELLED)
+
+
+def test_the_run_of_a_job_that_is_cancelled_gets_to_the_remote_too(place: Place, tmp_path: Path):
+    """GitHub sends SIGINT to the process of the step, and act would kill it."""
+    os.mkfifo(tmp_path / "ready")
+    code = (
+        "import time, mlgit\nmlgit.init(project='churn').log({'loss': 0.5})\n"
+        f"open({str(tmp_path / 'ready')!r}, 'w').close()\ntime.sleep(60)"
+    )
+    spec = place.spec(code)
+    words = (sys.executable, "-m", "mlgit", "run", "--project", "churn", "-n", "broken-off", "--", *spec.command)
+    job = {"members": [{"command": words, "env": {}}], "folder": ".", "minutes": None, "secrets": [], "setup": []}
+    told = {"MLGIT_JOB": json.dumps(job | {"cpus": None, "memory_gb": None}), "MLGIT_TASK": "0"}
+    env = {**os.environ, **told, "GITHUB_OUTPUT": str(tmp_path / "output")}
+    subprocess.run(["git", "clone", "-q", place.of.remote, tmp_path / "runner"], check=True)
+    steps = yaml.safe_load(WORKFLOW.text)["jobs"]["task"]["steps"]
+    command, push = (next(one for one in steps if one["name"] == name) for name in (COMMAND, "Push the run"))
+
+    with subprocess.Popen([sys.executable, "-c", command["run"]], cwd=tmp_path / "runner", env=env) as runner:
+        (tmp_path / "ready").read_text()
+        runner.send_signal(signal.SIGINT)
+    subprocess.run(["bash", "-ec", push["run"]], cwd=tmp_path / "runner", check=True)
+
+    assert push["if"].startswith("${{ always() && ")
+    asked = ["git", "for-each-ref", "--format=%(contents:subject)", "refs/heads/exp/churn/broken-off*"]
+    there = subprocess.run(asked, cwd=place.of.remote, capture_output=True, text=True, check=True)
+    assert there.stdout == "broken-off (preempted): loss 0.5\n"
 
 
 def test_a_server_that_tells_no_number_shows_the_run_by_its_key(place: Place, waited: list[float]):
