@@ -108,6 +108,17 @@ def test_each_stage_and_each_trial_is_shown_as_it_stands(trained: Trained, mlgit
     assert [one["name"] for job in told["jobs"] for one in job["trials"]] == names
 
 
+def test_in_a_pipe_every_job_has_its_line(trained: Trained, mlgit: Script):
+    run = trained.begin()
+    for number in range(30):
+        trained.actions.job(run, f"trial {number}")
+
+    done = mlgit("ci", "status")
+
+    assert len(done.stdout.splitlines()) == 2 + 3 + 1 + 30
+    assert "more jobs" not in done.stderr
+
+
 def test_a_report_is_a_stage_of_its_own_and_a_failure_says_what_helps(trained: Trained, mlgit: Script):
     run = trained.fail()
 

@@ -105,7 +105,7 @@ def say(underway: Underway, made: Runs, now: float) -> None:
     output.say(underway.run.url)
     output.gap()
     output.table(STAGES, stage_rows(underway, now), right=("took",), empty="No job of it has begun.")
-    lots = picked(underway)
+    lots = picked(underway) if output.is_terminal() else underway.lots
     if lots:
         output.gap()
         columns, *rows = lot_table(lots, made, now)
