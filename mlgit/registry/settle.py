@@ -16,7 +16,8 @@ from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
 from mlgit.core.verdict import Verdict
 from mlgit.errors import ConfigError, GateFailedError, MlgitError, NotFoundError, RefMovedError, UsageError
-from mlgit.forge.base import Forge, Status, StatusState, remarks
+from mlgit.forge.base import Forge, Status, StatusState
+from mlgit.forge.rules import remarks
 from mlgit.git.merge import merged_tree
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo

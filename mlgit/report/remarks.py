@@ -9,7 +9,7 @@ from mlgit import settings
 from mlgit.core import escape, figures
 from mlgit.documents.reader import Document, parse
 from mlgit.errors import UsageError
-from mlgit.forge import base as forges
+from mlgit.forge import rules
 from mlgit.forge.base import Remark
 from mlgit.git.objects import Reader
 from mlgit.report.view import View
@@ -21,7 +21,7 @@ _MOST = 50
 
 def of(reader: Reader, commit: str, view: View) -> list[Remark]:
     """The remarks of *view* on the files of *commit*, which it is about."""
-    return [*forges.remarks(view.verdicts), *_on_params(reader, commit, view)][:_MOST]
+    return [*rules.remarks(view.verdicts), *_on_params(reader, commit, view)][:_MOST]
 
 
 def _on_params(reader: Reader, commit: str, view: View) -> Iterator[Remark]:

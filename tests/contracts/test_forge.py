@@ -8,7 +8,7 @@ import pytest
 
 from mlgit.core import refs
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
-from mlgit.forge import base
+from mlgit.forge import rules
 from mlgit.forge.base import Forge, PullState, ReviewVerdict, Status, StatusState
 from mlgit.forge.folder import FolderForge
 from mlgit.forge.sticky import upsert
@@ -287,7 +287,7 @@ def test_what_is_too_long_for_a_comment_is_cut_and_kept_whole(forge: Forge, repo
     comment = upsert(forge, number, "mlgit:report", text)
 
     assert len(comment.body) <= forge.capabilities.max_body
-    assert repo.read(refs.ASSETS, base.asset(text.encode(), ".md")) == text.encode()
+    assert repo.read(refs.ASSETS, rules.asset(text.encode(), ".md")) == text.encode()
     assert upsert(forge, number, "mlgit:report", text) == comment
 
 
@@ -484,7 +484,7 @@ def test_a_picture_is_kept_once_by_its_content(forge: Forge, repo: Repo, branch)
     assert forge.image(PNG, "the same again.PNG") == link
     forge.comment(number, f"![]({link})")
     assert repo.resolve(refs.ASSETS) == tip
-    assert repo.read(str(tip), base.asset(PNG, ".png")) == PNG
+    assert repo.read(str(tip), rules.asset(PNG, ".png")) == PNG
     other = forge.image(PNG + b"x", "curves.png")
     assert other != link
     forge.comment(number, f"![]({link}) ![]({other})")
@@ -499,8 +499,8 @@ def test_what_a_comment_shows_can_be_shown_elsewhere(forge: Forge, repo: Repo):
 
     assert "](../" not in shown
     assert "://" in shown
-    assert base.asset(PNG, ".png") in shown
-    assert repo.read(refs.ASSETS, base.asset(PNG, ".png")) == PNG
+    assert rules.asset(PNG, ".png") in shown
+    assert repo.read(refs.ASSETS, rules.asset(PNG, ".png")) == PNG
 
 
 @pytest.mark.parametrize("link", ["", "https://example.com/x.png", "../../assets/../../HEAD", "/etc/passwd", "x.png"])

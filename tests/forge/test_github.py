@@ -13,7 +13,7 @@ import pytest
 
 from mlgit.core import refs
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, SilentError, UsageError
-from mlgit.forge import base
+from mlgit.forge import base, rules
 from mlgit.forge.base import PullState, Remark, ReviewVerdict, Status, StatusState
 from mlgit.forge.github import account, checks, deployments, people, readiness, rights
 from mlgit.forge.github.answers import RefusedError, reason
@@ -578,7 +578,7 @@ def test_pictures_of_two_reports_at_once_are_both_kept(place: Place):
 
     links = [one.image(each, "x.png") for each in (b"first", b"second", b"third")]
     assert [place.forge().picture(link) for link in links] == [b"first", b"second", b"third"]
-    assert links[0] == f"../blob/mlgit-assets/{base.asset(b'first', '.png')}?raw=true"
+    assert links[0] == f"../blob/mlgit-assets/{rules.asset(b'first', '.png')}?raw=true"
 
 
 def test_what_is_too_long_for_a_comment_leads_to_a_page_with_all_of_it(place: Place):

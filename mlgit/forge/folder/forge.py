@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from mlgit.core import refs
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
+from mlgit.forge import rules
 from mlgit.forge.base import (
     Capabilities,
     Comment,
@@ -19,14 +20,6 @@ from mlgit.forge.base import (
     Review,
     ReviewVerdict,
     Status,
-    asset,
-    checked_body,
-    checked_labels,
-    checked_picture,
-    checked_review,
-    checked_status,
-    checked_title,
-    merge_message,
 )
 from mlgit.forge.folder import branches
 from mlgit.forge.folder.files import Files
@@ -59,9 +52,9 @@ class FolderForge:
         self, *, head: str, base: str, title: str, body: str = "", draft: bool = False, labels: Sequence[str] = ()
     ) -> PullRequest:
         """A new pull request from branch *head* into branch *base*; see `Forge.open`."""
-        title = checked_title(title)
-        checked_body(body, "A description", empty=True)
-        labels = checked_labels(labels)
+        title = rules.checked_title(title)
+        rules.checked_body(body, "A description", empty=True)
+        labels = rules.checked_labels(labels)
         commit = branches.mergeable(self.repo, head, base)
         with self.files.locked():
             self._refuse_second(head, base)
@@ -81,9 +74,9 @@ class FolderForge:
         """Change the title or the description, and add *labels*; what is not given stays."""
         with self.files.locked():
             pull = self.get(number)
-            every = tuple(dict.fromkeys((*pull.labels, *checked_labels(labels))))
-            title = pull.title if title is None else checked_title(title)
-            body = pull.body if body is None else checked_body(body, "A description", empty=True)
+            every = tuple(dict.fromkeys((*pull.labels, *rules.checked_labels(labels))))
+            title = pull.title if title is None else rules.checked_title(title)
+            body = pull.body if body is None else rules.checked_body(body, "A description", empty=True)
             self.files.write_pull(replace(pull, title=title, body=body, labels=every))
         return self.get(number)
 
@@ -117,7 +110,7 @@ class FolderForge:
                     f"#{number} is not at {expect[:10]} any more.",
                     why=f"{pull.head} stands at {pull.head_commit[:10]}.", fix="look at what came, then merge again",
                 )  # fmt: skip
-            subject, body = merge_message(pull)
+            subject, body = rules.merge_message(pull)
             commit = merge_commit(self.repo, f"refs/heads/{pull.base}", pull.head_commit, f"{subject}\n\n{body}\n")
             self.files.write_pull(replace(pull, state=PullState.MERGED, merge_commit=commit))
         return self.get(number)
@@ -151,7 +144,7 @@ class FolderForge:
 
     def comment(self, number: int, body: str) -> Comment:
         """Write a comment, also on what is merged or closed."""
-        checked_body(body, "A comment")
+        rules.checked_body(body, "A comment")
         with self.files.locked():
             id, now = self.files.next_id(number), self._clock()
             self.files.write_comment(number, Comment(id=id, author=self.me, body=body, created=now, updated=now))
@@ -159,7 +152,7 @@ class FolderForge:
 
     def edit_comment(self, number: int, comment: int, body: str) -> Comment:
         """Replace the body of the comment with that id."""
-        checked_body(body, "A comment")
+        rules.checked_body(body, "A comment")
         with self.files.locked():
             self.files.pull(number)
             before = self.files.comment(number, comment)
@@ -184,7 +177,7 @@ class FolderForge:
     def review(self, number: int, verdict: ReviewVerdict, body: str = "") -> Review:
         """Give a verdict on the head as it stands; see `Forge.review`."""
         pull = self.get(number)
-        checked_review(verdict, body, own=pull.author == self.me)
+        rules.checked_review(verdict, body, own=pull.author == self.me)
         given = Review(author=self.me, verdict=verdict, body=body, commit=pull.head_commit, created=self._clock())
         with self.files.locked():
             id = self.files.next_id(number)
@@ -201,7 +194,7 @@ class FolderForge:
         self, status: Status, *, text: str = "", remarks: Sequence[Remark] = ()  # noqa: ARG002  (checks have no page here)
     ) -> None:  # fmt: skip
         """Say how a check on a commit stands, in place of what it said before."""
-        checked = checked_status(status)
+        checked = rules.checked_status(status)
         if self.repo.resolve(status.commit) != status.commit:
             raise NotFoundError(f"There is no commit {status.commit[:64]!r}.", fix="give its full id")
         with self.files.locked():
@@ -217,7 +210,7 @@ class FolderForge:
 
     def image(self, content: bytes, name: str) -> str:
         """Keep a picture by its content on the branch `mlgit-assets`; return a link that works beside the comment."""
-        return self._kept(asset(content, checked_picture(name)), content)
+        return self._kept(rules.asset(content, rules.checked_picture(name)), content)
 
     def elsewhere(self, text: str) -> str:
         """*text* with the pictures' places on this machine."""
@@ -226,7 +219,7 @@ class FolderForge:
     def page(self, text: str) -> str:
         """Keep Markdown beside the pictures; its links lead to them from where it lies."""
         content = text.replace("../../assets/", "../").encode(errors="replace")
-        return self._kept(asset(content, ".md"), content)
+        return self._kept(rules.asset(content, ".md"), content)
 
     def _kept(self, path: str, content: bytes) -> str:
         with self.files.locked():

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 from mlgit.core import escape
-from mlgit.forge.base import STATUS_CHARACTERS
 from mlgit.forge.github.answers import RefusedError
 from mlgit.forge.github.rest import Rest
+from mlgit.forge.rules import STATUS_CHARACTERS
 
 
 class DeploymentState(enum.Enum):

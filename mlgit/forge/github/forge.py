@@ -15,8 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from mlgit.errors import MlgitError, NotFoundError, UsageError
-from mlgit.forge import base as forges
-from mlgit.forge import sections
+from mlgit.forge import rules, sections
 from mlgit.forge.base import Capabilities, Comment, PullRequest, PullState, Remark, Review, ReviewVerdict, Status
 from mlgit.forge.github import checks, refused, rights, said, talk
 from mlgit.forge.github.answers import RefusedError
@@ -76,7 +75,7 @@ class GitHubForge:
         self, *, head: str, base: str, title: str, body: str = "", draft: bool = False, labels: Sequence[str] = ()
     ) -> PullRequest:
         """A new pull request from branch *head* into branch *base*; see `Forge.open`."""
-        title, labels = forges.checked_title(title), forges.checked_labels(labels)
+        title, labels = rules.checked_title(title), rules.checked_labels(labels)
         content = {"title": title, "head": head, "base": base, "body": _sendable(body, "A description", empty=True)}
         for branch in (head, base):
             if not said.is_branch(branch):
@@ -97,8 +96,8 @@ class GitHubForge:
         self, number: int, *, title: str | None = None, body: str | None = None, labels: Sequence[str] = ()
     ) -> PullRequest:
         """Change the title or the description, and add *labels*; what is not given stays."""
-        labels = forges.checked_labels(labels)
-        content = {} if title is None else {"title": forges.checked_title(title)}
+        labels = rules.checked_labels(labels)
+        content = {} if title is None else {"title": rules.checked_title(title)}
         if body is not None:
             content["body"] = _sendable(body, "A description", empty=True)
             self._pictures.send(body)
@@ -147,7 +146,7 @@ class GitHubForge:
             raise MlgitError(f"#{number} is a draft.", fix=f"mlgit pr ready {number}, then merge")
         if expect is not None and expect != pull.head_commit:
             raise refused.moved(pull)
-        subject, body = forges.merge_message(pull)
+        subject, body = rules.merge_message(pull)
         content = {"sha": pull.head_commit, "merge_method": "merge", "commit_title": subject, "commit_message": body}
         try:
             self._write("put", f"pulls/{number}/merge", content)
@@ -225,14 +224,14 @@ class GitHubForge:
 
     def review(self, number: int, verdict: ReviewVerdict, body: str = "") -> Review:
         """Give a verdict on the head as it stands; see `Forge.review`."""
-        forges.checked_review(verdict, body, own=False)
+        rules.checked_review(verdict, body, own=False)
         try:
             with self._found(number):
                 content = {"body": body, "event": said.EVENTS[verdict]}
                 return self._write("post", f"pulls/{number}/reviews", content, said.review)
         except RefusedError as exc:
             if "own pull request" in exc.said:
-                forges.checked_review(verdict, body, own=True)
+                rules.checked_review(verdict, body, own=True)
             raise
 
     def reviews(self, number: int) -> list[Review]:
@@ -249,7 +248,7 @@ class GitHubForge:
         That is to Apps alone, and so to the token of a workflow: what a person sets is a status. Each of them goes on
         with its own kind, for one of GitHub's does not replace the other.
         """
-        checked = forges.checked_status(status)
+        checked = rules.checked_status(status)
         missing = NotFoundError(
             f"{self.name} has no commit {status.commit[:64]!r}.", fix="push it, or give its full id"
         )
@@ -298,7 +297,7 @@ class GitHubForge:
 
     def image(self, content: bytes, name: str) -> str:
         """Keep a picture by its content on the branch `mlgit-assets`, once something is written that shows it."""
-        return self._pictures.add(forges.asset(content, forges.checked_picture(name)), content)
+        return self._pictures.add(rules.asset(content, rules.checked_picture(name)), content)
 
     def picture(self, link: str) -> bytes | None:
         """The picture behind a link that `image` gave; None for any other link."""
@@ -312,7 +311,7 @@ class GitHubForge:
     def page(self, text: str) -> str:
         """Keep Markdown beside the pictures, where GitHub shows it as a page; its address, as a comment links to it."""
         text = self._pictures.beside(text)
-        return self._pictures.add_page(forges.asset(text.encode(errors="replace"), ".md"), text)
+        return self._pictures.add_page(rules.asset(text.encode(errors="replace"), ".md"), text)
 
     # How it is asked
 
@@ -377,4 +376,4 @@ class GitHubForge:
 
 def _sendable(body: str, what: str, *, empty: bool = False) -> str:
     """*body*, if GitHub takes it: half a character is none. Raises `UsageError`."""
-    return forges.checked_body(body, what, empty=empty).encode(errors="replace").decode()
+    return rules.checked_body(body, what, empty=empty).encode(errors="replace").decode()

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any, TypeVar, get_origin, get_type_hints
 
 from mlgit.forge.base import (
-    STATUS_CHARACTERS,
     Comment,
     PullRequest,
     PullState,
@@ -21,6 +20,7 @@ from mlgit.forge.base import (
     Status,
     StatusState,
 )
+from mlgit.forge.rules import STATUS_CHARACTERS
 
 T = TypeVar("T")
 _BRANCH = re.compile(

@@ -2,7 +2,7 @@ import pytest
 
 from mlgit.core.verdict import Verdict
 from mlgit.errors import UsageError
-from mlgit.forge import base, sticky
+from mlgit.forge import base, rules, sticky
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a-->", "x--y", "<!--", "A", "-a", "a\n"])
@@ -16,23 +16,23 @@ def test_a_marker_is_hidden_in_markdown():
 
 
 def test_a_long_title_is_cut_and_says_so():
-    title = base.checked_title("x" * 1000)
+    title = rules.checked_title("x" * 1000)
 
-    assert len(title) == base.TITLE_CHARACTERS
+    assert len(title) == rules.TITLE_CHARACTERS
     assert title.endswith("…")
 
 
 def test_approval_needs_no_words_and_refusal_does():
-    assert base.checked_review(base.ReviewVerdict.APPROVE, "", own=False) == ""
+    assert rules.checked_review(base.ReviewVerdict.APPROVE, "", own=False) == ""
     with pytest.raises(UsageError, match="words"):
-        base.checked_review(base.ReviewVerdict.REQUEST_CHANGES, "", own=False)
+        rules.checked_review(base.ReviewVerdict.REQUEST_CHANGES, "", own=False)
 
 
 def test_a_gate_that_refused_is_told_where_it_stands():
     def at(where: str, *, passed: bool = False) -> Verdict:
         return Verdict(gate="accuracy ≥ 0.9", passed=passed, observed="0.8\x1b[31m", where=where)
 
-    told = base.remarks(
+    told = rules.remarks(
         [at("registry/policy.yaml:7"), at("registry/policy.yaml:8", passed=True), at("policy"), at(":1")]
     )
 
