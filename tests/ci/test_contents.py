@@ -85,19 +85,30 @@ def test_bytes_that_are_not_what_their_name_says_do_not_enter(place: Place, tmp_
     assert not cache.exists(place.here, content)
 
 
-def test_a_folder_whose_files_lead_out_of_it_does_not_enter(place: Place) -> None:
-    listing = b'[{"md5": "%s", "relpath": "../../x"}]' % (b"a" * 32)
+@pytest.mark.parametrize(
+    ("listing", "why"),
+    [
+        (b'[{"md5": "%s", "relpath": "../../x"}]' % (b"a" * 32), "which is no path inside a folder"),
+        (b"[" * 100_000, "is damaged: it is no listing of a folder"),
+    ],
+    ids=["leads out", "deep"],
+)
+def test_a_listing_that_nobody_makes_does_not_enter_and_stops_no_other_run(
+    place: Place, listing: bytes, why: str
+) -> None:
     content = f"{databases.md5(listing).hexdigest()}.dir"
     version = ArtifactVersion(name="net", type="model", hash=content, size=1, path="net")
     place.hand_over(1, place.record(1, logged=(version,)))
+    place.hand_over(2)
     path = databases.place(place.folder(1) / contents.FOLDER, content)
     path.parent.mkdir(parents=True)
     path.write_bytes(listing)
 
     told = collect(place)
 
-    assert "which is no path inside a folder" in told.problems[0]
+    assert why in told.problems[0]
     assert not any(databases.has(database, content) for database in databases.of(place.here, ""))
+    assert any("rates-2" in ref for ref in told.pushed)
 
 
 def test_bytes_that_were_not_handed_over_are_missed(place: Place, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def listed(path: Path) -> dict[str, str]:
     try:
         items = json.loads(path.read_bytes())
         inside = {str(item["relpath"]): str(item["md5"]) for item in items}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise MlgitError(f"{path} is damaged: it is no listing of a folder.", fix="delete it and pull again") from None
     for name, oid in inside.items():
         parts = name.split("/")
