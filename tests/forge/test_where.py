@@ -211,6 +211,7 @@ def test_an_app_signs_with_its_key_and_acts_under_its_name(there: GitHub, keys: 
     assert there.asked[-3:-1] == [f"GET /repos/{NAME}/installation", "POST /app/installations/7/access_tokens"]
     by_file = as_app(there, MLGIT_APP_PRIVATE_KEY=str(tmp_path / "app.pem"), MLGIT_APP_INSTALLATION="7")
     assert by_file.pulls() == []
+    assert as_app(there, MLGIT_APP_PRIVATE_KEY=keys[0].replace("\n", "\\n"), MLGIT_APP_INSTALLATION="7").pulls() == []
     assert there.asked[-2:] == ["POST /app/installations/7/access_tokens", f"GET /repos/{NAME}/pulls"]
 
 

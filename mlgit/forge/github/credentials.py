@@ -166,6 +166,7 @@ class App:
         if not key:
             fix = f"put it, or the file that holds it, into {APP_KEY}"
             raise UsageError(f"The App {self._id} has no private key here.", fix=fix)
+        key = key.replace("\\n", "\n")  # as files of an environment, which hold a line each, have it
         return Rest(self.where.api, credential=_Signature(app=self._id, key=key))
 
 
