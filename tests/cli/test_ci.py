@@ -188,6 +188,27 @@ def test_actions_that_are_disabled_or_a_runner_that_is_away_are_seen(inside: Rep
     assert said["a runner with the labels self-hosted, CPU is online"] is True
 
 
+@pytest.mark.parametrize(("labels", "said"), [
+    ("gpu", "a runner with the labels gpu is online"),
+    ("big", "a runner with the labels big is none of the repository's own"),
+    ("ubuntu-24.04-arm", None),
+])  # fmt: skip
+def test_a_runner_that_is_not_called_self_hosted_is_looked_for_too(
+    inside: Repo, mlgit: Script, there: GitHub, labels: str, said: str | None
+):
+    mlgit("ci", "init", "--only", "report", "--runners", labels, cwd=inside.folder)
+    commit(inside)
+    there.listed = {
+        "workflows": [{"path": REPORT, "state": "active"}],
+        "runners": [{"status": "online", "labels": [{"name": "self-hosted"}, {"name": "gpu"}]}],
+    }  # fmt: skip
+
+    done = json.loads(mlgit("ci", "check", "--json", cwd=inside.folder).stdout)
+
+    found = [one["what"] for one in done["github"] if "runner" in one["what"]]
+    assert found == ([said] if said else [])
+
+
 def test_jobs_that_are_to_propose_have_to_be_allowed_to(inside: Repo, mlgit: Script, there: GitHub):
     mlgit("ci", "init", "--only", "retrain", "--watch", "data/**", "--watch", "b c/*", cwd=inside.folder)
     commit(inside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -14,6 +15,8 @@ from mlgit.forge.github.rest import Rest
 
 _WRITTEN = {"exp/mlgit/check": "exp/**/*", "mlgit-assets": "mlgit-assets", "promote/mlgit/check": "promote/**/*"}
 """A branch like those that jobs write, of runs, of charts, of proposals → their pattern in GitHub's rules."""
+_HOSTED = r"(ubuntu|windows|macos)-"
+"""What the labels of GitHub's own runners begin with, but for larger ones, which are called as one likes."""
 _IN_THE_WAY = {
     "creation": "creating branches", "update": "updating branches", "pull_request": "anything but pull requests",
     "required_signatures": "commits without a signature", "required_linear_history": "merges",
@@ -72,7 +75,7 @@ def look(
         checks.append(("whether jobs may open pull requests", lambda: _proposals(rest, at)))
     if secrets:
         checks.append(("which secrets there are", lambda: _secrets(rest, at, secrets)))
-    if own := [labels for labels in runners if "self-hosted" in labels]:
+    if own := [labels for labels in runners if not all(re.match(_HOSTED, label) for label in labels)]:
         checks.append(("which runners there are", lambda: _runners(rest, at, own)))
     return [finding for what, check in checks for finding in _seen(what, check)]
 
