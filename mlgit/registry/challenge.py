@@ -99,7 +99,8 @@ def _contest(
     """Against the *champion*, then against each version that is proposed in its place already."""
     against = [(champion, f"{champion.version}, now in {wish.stage}")] if champion else []
     against += [(one, f"{one.version}, which #{number} proposes") for number, one in _proposed(repo, forge, wish)]
-    told = contest.Contest(is_won=True, why=f"{wish.stage} serves no {wish.model} yet")
+    lacks = contest.unmeasured(candidate.metrics, gates, wish.goals)
+    told = contest.Contest(is_won=not lacks, why=lacks or f"{wish.stage} serves no {wish.model} yet")
     if champion and champion.version == candidate.version:
         return contest.Contest(is_won=False, why=f"{candidate.version} is in {wish.stage} already")
     for number, (other, name) in enumerate(against):

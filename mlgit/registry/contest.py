@@ -19,7 +19,7 @@ class Weight:
     metric: str
     goal: Goal | None
     tolerance: float = 0.0
-    """So much worse is no defeat."""
+    """A difference that is no more than this decides nothing: chance alone may have made it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +36,7 @@ def weights(gates: Sequence[gate.Placed], goals: Mapping[str, Goal]) -> list[Wei
 
     Raises `UsageError` where nobody says which those are.
     """
-    compared = [placed.gate for placed in gates if placed.gate.not_worse_than]
-    found = [
-        Weight(metric=one.metric, goal=one.goal or compare.goal_of(one.metric, goals), tolerance=one.tolerance)
-        for one in compared
-    ] or [Weight(metric=metric, goal=goal) for metric, goal in goals.items()]
+    found = _weights(gates, goals)
     if not found:
         raise UsageError(
             "Nobody says by which metric one model is better than another.",
@@ -50,6 +46,14 @@ def weights(gates: Sequence[gate.Placed], goals: Mapping[str, Goal]) -> list[Wei
     return found
 
 
+def _weights(gates: Sequence[gate.Placed], goals: Mapping[str, Goal]) -> list[Weight]:
+    compared = [placed.gate for placed in gates if placed.gate.not_worse_than]
+    return [
+        Weight(metric=one.metric, goal=one.goal or compare.goal_of(one.metric, goals), tolerance=one.tolerance)
+        for one in compared
+    ] or [Weight(metric=metric, goal=goal) for metric, goal in goals.items()]
+
+
 def held(new: Mapping[str, Any], old: Mapping[str, Any], weighed: Sequence[Weight], *, against: str) -> Contest:
     """Whether the metrics *new* are better than the *old* ones of *against*: none worse, and one better."""
     wins, draws = list[str](), list[str]()
@@ -57,18 +61,28 @@ def held(new: Mapping[str, Any], old: Mapping[str, Any], weighed: Sequence[Weigh
         figure = f"{one.metric} {_shown(value)}"
         if not compare.is_number(value):
             return Contest(is_won=False, why=f"{figure}, where {against} has {_shown(bar)}")
+        is_even = compare.is_number(bar) and gate.within(abs(value - bar), one.tolerance)
         match compare.direction(bar, value, one.goal):
-            case Direction.BETTER:
+            case Direction.BETTER if not is_even:
                 wins.append(f"{figure} is better than the {_shown(bar)} of {against}")
-            case Direction.WORSE if abs(value - bar) > one.tolerance:
+            case Direction.WORSE if not is_even:
                 return Contest(is_won=False, why=f"{figure} is worse than the {_shown(bar)} of {against}")
             case Direction.UNKNOWN if bar is MISSING:
                 draws.append(f"{against} has no {one.metric}")
             case Direction.UNKNOWN:
                 draws.append(f"nobody says which way {one.metric} is better")
             case _:
-                draws.append(f"{figure} is no better than the {_shown(bar)} of {against}")
+                by = f" by more than {figures.number(one.tolerance)}" if one.tolerance else ""
+                draws.append(f"{figure} is no better than the {_shown(bar)} of {against}{by}")
     return Contest(is_won=bool(wins), why="; ".join(wins or draws))
+
+
+def unmeasured(new: Mapping[str, Any], gates: Sequence[gate.Placed], goals: Mapping[str, Goal]) -> str:
+    """What counts, by *gates* or *goals*, and the metrics *new* have no figure of; nothing where they have all."""
+    for one, value, _ in _pairs(new, {}, _weights(gates, goals)):
+        if not compare.is_number(value):
+            return f"{one.metric} {_shown(value)} is no figure to go by"
+    return ""
 
 
 def _pairs(

@@ -187,7 +187,12 @@ def _against(gate: Gate, value: Any, bar: Any, goal: Goal | None) -> tuple[bool,
     if goal is None:
         return False, f"; nobody says which way {gate.metric} is better: give the gate a goal"
     worse = bar - value if goal is Goal.MAXIMIZE else value - bar
-    return worse <= gate.tolerance or math.isclose(worse, gate.tolerance, rel_tol=1e-9, abs_tol=1e-12), ""
+    return within(worse, gate.tolerance), ""
+
+
+def within(difference: float, tolerance: float) -> bool:
+    """Whether *difference* is no more than *tolerance*, to the last digit that people write."""
+    return difference <= tolerance or math.isclose(difference, tolerance, rel_tol=1e-9, abs_tol=1e-12)
 
 
 def _shown(value: Any) -> str:

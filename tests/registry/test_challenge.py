@@ -44,6 +44,16 @@ OLD = {"accuracy": 0.9, "loss": 0.3, "odd": 1.0, "broken": float("nan")}
             "{metric: accuracy, not_worse_than: champion, tolerance: 0.02}, {metric: loss, not_worse_than: champion}",
             {}, "+loss 0.2",
         ),
+        # and what is no worse is no better either; to the last digit, as the gate has it
+        (
+            {"accuracy": 0.91}, "{metric: accuracy, not_worse_than: champion, tolerance: 0.02}", {},
+            "-accuracy 0.91 is no better than the 0.9 of v1 by more than 0.02",
+        ),
+        (
+            {"loss": 0.2, "accuracy": 0.88},
+            "{metric: accuracy, not_worse_than: champion, tolerance: 0.02}, {metric: loss, not_worse_than: champion}",
+            {}, "+loss 0.2",
+        ),
     ],
 )  # fmt: skip
 def test_better_is_none_worse_and_one_better(new: dict[str, Any], gates: str, goals: dict[str, Goal], why: str):
@@ -94,6 +104,14 @@ def test_a_run_has_to_beat_what_is_served_and_what_is_proposed_and_is_no_version
     moved = look(repo, replace(other, data={"digits.csv": "b" * 32}))
     assert moved.changed == ("digits.csv",)
     assert "v1.1.0" not in ledger.of(store.tags(repo), "digits").versions
+
+
+@pytest.mark.parametrize("metrics", [{"accuracy": float("nan")}, {"loss": 0.1}])
+def test_what_has_no_figure_is_not_the_first_one_either(repo: Repo, trained: Trained, metrics: dict[str, float]):
+    found = look(repo, trained("a", **metrics))
+
+    assert not found.is_won
+    assert found.why in ("accuracy nan is no figure to go by", "accuracy not measured is no figure to go by")
 
 
 def test_a_gate_that_fails_is_named(repo: Repo, trained: Trained):

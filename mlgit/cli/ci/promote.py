@@ -38,10 +38,10 @@ def command(
 ) -> None:  # fmt: skip
     """Compare what the runs of a plan made with what STAGE serves; open the promotion's pull request if it is better.
 
-    Better: no metric is worse that a gate of registry/policy.yaml compares with the champion, and one is better;
-    without such gates, by the goals of mlgit.yaml. All gates have to pass, and an open pull request that proposes
-    something as good for the stage is not joined by another. The model is registered where it is proposed, and only
-    then. That it is not better is no error: it is said, and in the job's summary.
+    Better: no metric is worse that a gate of registry/policy.yaml compares with the champion, and one is better, by
+    more than the gate's tolerance; without such gates, by the goals of mlgit.yaml. All gates have to pass, and an open
+    pull request that proposes something as good for the stage is not joined by another. The model is registered where
+    it is proposed, and only then. That it is not better is no error: it is said, and in the job's summary.
 
     What is proposed is on the remote by then, with the bytes on the DVC remote. The report and the status of the gates
     are posted here, for GitHub starts no workflow by a pull request that a job's own token opens.
