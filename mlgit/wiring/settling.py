@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlgit.ci import code
-from mlgit.errors import GateFailedError, MlgitError, UsageError
+from mlgit.errors import GateFailedError, GitError, MlgitError, UsageError
 from mlgit.forge.base import PullState
 from mlgit.git.repo import split_commit
-from mlgit.registry import settle, shared
+from mlgit.registry import ledger, settle, shared
 from mlgit.store import registry as store
 from mlgit.wiring import promoting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from mlgit.core.compare import Goal
     from mlgit.forge.base import Forge, PullRequest
@@ -34,11 +34,13 @@ class Push:
     after: str
 
 
-def foresee(place: Place, forge: Forge, remote: Remote, *, head: str, into: str) -> list[Settled]:
+def foresee(
+    place: Place, forge: Forge, remote: Remote, *, head: str, into: str
+) -> tuple[list[Settled], MlgitError | None]:  # fmt: skip
     """What merging *head* into the branch *into*, as GitHub tried it, does to the stages; a status of *head* says so.
 
-    That merge is checked out. Policy and goals are those of what it goes into. Raises `UsageError` where something
-    else is checked out.
+    That merge is checked out. Policy and goals are those of what it goes into. Besides: what GitHub said of the status,
+    where that alone tells that we may only read. Raises `UsageError` where something else is checked out.
     """
     repo = place.repo
     merge = repo.resolve("HEAD") or ""
@@ -55,9 +57,14 @@ def foresee(place: Place, forge: Forge, remote: Remote, *, head: str, into: str)
     if is_changed:
         shared.bring(remote, into)
         found = settle.foresee_in(repo, base, merge, goals=_goals(place, base))
-    if forge.capabilities.writable:
-        settle.tell(forge, head, found)
-    return found
+    try:
+        if forge.capabilities.writable:
+            settle.tell(forge, head, found)
+    except MlgitError as exc:
+        if forge.capabilities.writable:
+            raise
+        return found, exc
+    return found, None
 
 
 def settled(
@@ -70,11 +77,11 @@ def settled(
     repo = place.repo
     shared.bring(remote, push.branch)
     shared.bring_commits(remote, [push.after], generations=2)
-    shared.bring_commits(remote, [push.before] if push.before else [])
+    _bring_before(remote, push)
     tip = repo.resolve(f"refs/remotes/{remote.name}/{push.branch}")
     goals = _goals(place, push.before or push.after)
     found = settle.settle(repo, push.after, goals=goals, before=push.before, tip=tip)
-    _share(remote, found)
+    _share(remote, {one.model for one in found if one.tag})
     return found, [back for one in found if (back := _taken_back(place, forge, push, one))]
 
 
@@ -82,13 +89,25 @@ def reconciled(place: Place, remote: Remote, branch: str) -> list[Settled]:
     """What became of the stages of which the tags said something else than *branch* does; the tags are on *remote*."""
     shared.bring(remote, branch)
     found = promoting.settle_stages(place, base=branch)
-    _share(remote, found)
+    _share(remote, ledger.read(store.tags(place.repo)))  # of other stages, too: a job may have died before it did so
     return found
 
 
-def _share(remote: Remote, found: list[Settled]) -> None:
-    """Have the tags of *found* on *remote*, and with them those that a stage's last one follows."""
-    models = {one.model for one in found if one.tag}
+def _bring_before(remote: Remote, push: Push) -> None:
+    """Have where the branch stood. Raises `GitError` where nobody has that any more: its policy could not be asked."""
+    try:
+        shared.bring_commits(remote, [push.before] if push.before else [])
+    except GitError as exc:
+        raise GitError(
+            f"{push.branch} stood at {push.before[:10]} before, which {remote.name} does not give: no stage moved.",
+            why=f"The policy that stood there would be asked. {exc.why}".strip(),
+            fix="`mlgit ci settle` by a dispatch asks the one that stands now: look at how it differs, then "
+            "gh workflow run mlgit-settle.yml",
+        ) from None
+
+
+def _share(remote: Remote, models: Collection[str]) -> None:
+    """Have the tags of *models* on *remote*: a stage's last one, and those that it follows."""
     tags = remote.repo.refs("refs/tags/")
     shared.share(remote, [ref for ref in tags if ref.removeprefix("refs/tags/").partition("#")[0] in models])
 

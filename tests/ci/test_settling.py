@@ -178,3 +178,42 @@ def test_what_is_no_merge_of_the_pull_request_is_not_judged(place: Place):
     assert (other.returncode, none.returncode) == (2, 2)
     assert "What is checked out is not the merge of 1111111111." in other.stderr
     assert "This job is about no pull request." in none.stderr
+
+
+def test_tags_that_a_job_made_and_did_not_push_go_with_the_next_one_in_that_clone(place: Place):
+    number = place.propose(0.95)
+    hook = place.far.git_dir / "hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\ngrep -q 'digits#production' && exit 1; exit 0\n")
+    hook.chmod(0o755)
+    assert place.merge(number).returncode != 0
+    assert not place.far.refs(STAGE)
+    hook.unlink()
+
+    (place.work / "event.json").write_text("{}")
+    place.mlgit("ci", "settle", cwd=place.jobs[-1])
+
+    assert place.far.refs(STAGE)
+
+
+def test_where_the_branch_stood_before_it_was_forced_is_nowhere_any_more_no_stage_moves(place: Place):
+    number = place.propose(0.95)
+    after = place.forge.merge(number).merge_commit
+
+    said = place.job("settle", "main", {"before": "1" * 40, "after": after})
+
+    assert said.returncode != 0
+    assert "mlgit ci settle" in said.stderr, said.stderr
+    assert not place.far.refs(STAGE)
+
+
+def test_what_the_gates_say_is_told_where_the_token_may_not_say_it_on_the_commit(place: Place):
+    good, bad = place.propose(0.95), place.propose(0.5)
+    place.there.read_only.add("ada")
+
+    passed, failed = place.gates(good), place.gates(bad)
+
+    assert (passed.returncode, failed.returncode) == (0, 4)
+    assert passed.stdout == "production would serve digits v1.0.0.\n"
+    assert "no status says so on the commit, for we may only read here: GitHub does not let this token" in passed.stderr
+    assert place.says(good) == []

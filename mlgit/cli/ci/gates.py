@@ -19,7 +19,7 @@ def command(as_json: bool) -> None:
 
     It is the merge that GitHub has made to try it, which a job of the event pull_request checks out. The policy and
     the goals are those of the branch that it goes into. Exits with 4 where a gate fails. Of a pull request that moves
-    no stage the status says that, so a rule can ask for it.
+    no stage the status says that, so a rule can ask for it. A token that may only read, as of a fork's, sets none.
 
     \b
     Examples:
@@ -38,7 +38,9 @@ def command(as_json: bool) -> None:
     except (KeyError, TypeError):
         fix = "mlgit model settle --dry-run asks about a branch"
         raise UsageError("This job is about no pull request.", fix=fix) from None
-    found = settling.foresee(place, forge, remote, head=head, into=into)
+    found, refused = settling.foresee(place, forge, remote, head=head, into=into)
+    if refused:
+        output.note(f"no status says so on the commit, for we may only read here: {refused}")
     if as_json:
         output.as_json([settle.plain(one) for one in found])
     stages.say(found, quiet=as_json, none="It moves no stage.", so="{stage} would serve {what}.")
