@@ -131,6 +131,7 @@ def _does_one_job(room: Room) -> dict[str, Any]:
 
 def test_a_runner_does_one_job_and_its_secrets_are_nowhere(room: Room):
     seen = _does_one_job(room)
+    until(lambda: not Path(seen["home"]).exists())  # which goes while files are looked for
 
     assert seen["words"] == []
     assert not {"GH_TOKEN", "MY_API_KEY", "ACTIONS_RUNNER_INPUT_JITCONFIG"} & set(seen["env"])
@@ -144,7 +145,6 @@ def test_a_runner_does_one_job_and_its_secrets_are_nowhere(room: Room):
     for content in (objects, *(path.read_bytes() for path in files)):
         assert config.encode() not in content
         assert secret.encode() not in content
-    until(lambda: not Path(seen["home"]).exists())
 
 
 def test_runners_of_one_program_have_a_folder_each_and_leave_it_alone(room: Room):
