@@ -108,6 +108,8 @@ def _shared(
     for _ in range(parts):
         found = spread(left, most_jobs=most_jobs, most_trials=options.most_trials)
         left = {number: runners[number] for number in found.later}
+        if not found.jobs:
+            break  # nor is there anything in what comes after
     if search and search.learns and found.later:
         what = f"A round of {len(runners):,} trials is more than {most_jobs} jobs hold."
         raise UsageError(what, fix="a smaller ci.at_once in mlgit.yaml")
