@@ -20,11 +20,13 @@ from typing import Any
 from mlgit import whole
 from mlgit.ci import progress
 from mlgit.ci.progress import Curve, Stand
+from mlgit.core import history
 from mlgit.core.compare import Goal
 from mlgit.core.history import Series
 from mlgit.core.run import Run
+from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
-from mlgit.store import live, rows, runs
+from mlgit.store import live, own, rows, runs, telling
 from mlgit.store.following import Tail
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
@@ -75,20 +77,20 @@ class Page:
         Its program adds to a file of its own, so that nothing of it is lost while the page is written anew.
         """
         with tempfile.TemporaryDirectory(prefix="mlgit-") as folder:
-            own = Path(folder) / "summary.md"
-            own.touch()
-            sight = _Sight(folder=live.folder_of(self.repo, run_id), most_seconds=most_seconds)
+            page = Path(folder) / "summary.md"
+            page.touch()
+            sight = _Sight(repo=self.repo, folder=live.folder_of(self.repo, run_id), most_seconds=most_seconds)
             stop = threading.Event()
-            watcher = threading.Thread(target=self._watch, args=(sight, title, own, stop), daemon=True)
+            watcher = threading.Thread(target=self._watch, args=(sight, title, page, stop), daemon=True)
             if self.seconds:
                 watcher.start()
             try:
-                yield {TOLD: run_id} | ({VARIABLE: str(own)} if self.summary else {})
+                yield {TOLD: run_id} | ({VARIABLE: str(page)} if self.summary else {})
             finally:
                 stop.set()
                 if self.seconds:
                     watcher.join()
-                self._own = _text(own)
+                self._own = _text(page)
 
     def ended(self, title: str, run: Run | None, *, seconds: float) -> None:
         """Tell how a run stands at its end; None where it has come to none."""
@@ -101,7 +103,7 @@ class Page:
             self._write([self._own])
         self._ours = self._own = ""
 
-    def _watch(self, sight: _Sight, title: str, own: Path, stop: threading.Event) -> None:
+    def _watch(self, sight: _Sight, title: str, page: Path, stop: threading.Event) -> None:
         pause = self.seconds
         while not stop.wait(pause):
             before = time.thread_time()
@@ -109,7 +111,7 @@ class Page:
                 amid = _is_amid_a_line(sight.folder / "output.log", stop)
                 sight.look()  # that may have taken a while
                 stand = sight.stand(title, self.goals)
-                self._own = _text(own)
+                self._own = _text(page)
                 self._show(stand)
                 self.tell(("\n" if amid else "") + progress.lines(stand))
             pause = max(self.seconds, (time.thread_time() - before) * _SHARE)
@@ -158,12 +160,14 @@ def _alone(folder: Path) -> Iterator[None]:
 class _Sight:
     """A run under way, as it was when it was last looked at."""
 
+    repo: Repo
     folder: Path
     most_seconds: float | None
     began: float = field(default_factory=time.monotonic)
     curves: dict[str, Curve] = field(default_factory=dict)
     run: Run = field(default_factory=lambda: Run(id="", name="", project=""))
     speed: float | None = None
+    _has_begun: bool = False
     _before: tuple[int, float] | None = None
     """The last step that was seen, and when that was logged."""
 
@@ -176,6 +180,9 @@ class _Sight:
         for block in self._tail.more():
             told.take(rows.parsed(block))
             is_new = True
+        if is_new and not self._has_begun:
+            self._has_begun = True
+            self._go_on()
         series = told.series()
         for name, one in series.items():
             self.curves.setdefault(name, Curve()).add(one)
@@ -185,6 +192,22 @@ class _Sight:
         kept = {name: value for name, value in metrics.items() if name not in told.gone or name in told.last}
         self.run = replace(self.run, metrics=kept, rules={**self.run.rules, **told.rules})
         return is_new
+
+    def _go_on(self) -> None:
+        """Take in what was recorded before of a run that goes on: its best value may be of then."""
+        with contextlib.suppress(OSError, MlgitError):  # it has just ended
+            before = own.before(telling.begin(self.folder))
+            earlier = runs.read(self.repo, before.commit) if before else None
+            if not before or not earlier:
+                return
+            kept: dict[str, Series] = dict(runs.history(self.repo, earlier))
+            if before.how != "resume":
+                step = -1 if before.step is None else before.step
+                cut = {name: history.until(one, step) for name, one in kept.items()}
+                kept = {name: one for name, one in cut.items() if len(one)}
+            last = {name: one.values[-1] for name, one in kept.items()}
+            metrics = dict(earlier.metrics) if before.how == "resume" else last
+            self.curves, self.run = progress.curves(kept), replace(self.run, metrics=metrics, rules=earlier.rules)
 
     def _clock(self, series: Series) -> None:
         """Take the speed since the last look, of a run that logs once in many, too."""

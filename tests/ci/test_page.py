@@ -80,6 +80,27 @@ def test_each_look_tells_what_is_new_and_nothing_where_nothing_is(inside: Repo, 
     assert heard._told.empty()
 
 
+@pytest.mark.parametrize(
+    ("how", "best"),
+    [({"resume": "must", "id": "aaaaaaa1"}, ["0.5", "1"]), ({"fork_from": "aaaaaaa1?_step=0"}, ["2", "0"])],
+)
+def test_a_run_that_goes_on_is_told_with_what_it_had_before(
+    inside: Repo, ended: None, how: dict[str, str], best: list[str]
+) -> None:
+    with tracker.init(project="digits", id="aaaaaaa1", name="first") as run:
+        for loss in (2.0, 0.5, 3.0):
+            run.log({"loss": loss})
+    shown, heard = looking(inside)
+
+    with tracker.init(project="digits", **how) as run, shown.beside(run.id, "Run first"):
+        run.log({"loss": 4.0})
+        told = heard.next()
+
+    line = told.splitlines()[-1].split()
+    assert line[:5] == ["│", "loss", "4", *best]
+    assert len(line[5]) == {"resume": 4, "fork": 2}[next(iter(how)).partition("_")[0]]
+
+
 def test_a_line_that_the_program_has_begun_is_not_torn(
     inside: Repo, run: tracker.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
