@@ -108,9 +108,12 @@ def test_a_job_pushes_and_fetches_by_its_token_which_lies_on_no_disk(
         monkeypatch.setenv("GITHUB_ACTIONS", "true")
         mlgit("pr", "open", cwd=place.folder)
         mlgit("run", "--checkpoint", "5m", "--push", "--", sys.executable, "train.py", cwd=place.folder)
+        sweep = "program: train.py\nmethod: grid\nparameters: {lr: {values: [0.1]}}\n"
+        (place.folder / "lr.yaml").write_text(sweep)
+        mlgit("sweep", "run", "lr.yaml", "--through", "origin", cwd=place.folder)
 
     assert refused.returncode == 3
-    assert len(place.git("ls-remote", str(place.remote), "refs/heads/exp/*").splitlines()) == 1
+    assert len(place.git("ls-remote", str(place.remote), "refs/heads/exp/*").splitlines()) == 2
     assert place.there.branch("feature") == place.git("rev-parse", "HEAD")
     secret = base64.b64encode(b"x-access-token:token-of-ada").decode()
     for file in filter(Path.is_file, place.folder.rglob("*")):

@@ -24,9 +24,11 @@ def remote(place: Place, name: str | None) -> Remote | None:
     """The remote *name*, whose sweeps are known here from now on; None where none is named. Raises `MlgitError`."""
     if not name:
         return None
+    from mlgit import wiring
     from mlgit.sweeps.claims import through
 
     found = through.reach(place.repo, name)
+    found = wiring.remote(place, name) if found.is_known else found
     through.bring(found)
     return found
 
