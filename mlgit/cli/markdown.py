@@ -47,6 +47,14 @@ def say(text: str) -> None:
             sys.stdout.write(f"{line}\n")
 
 
+def headline(text: str) -> str:
+    """The first line of *text* (Markdown), as words for whoever reads no Markdown."""
+    from markdown_it import MarkdownIt
+
+    (inline,) = MarkdownIt("commonmark").parseInline(text.partition("\n")[0].lstrip("# "))
+    return "".join(part.content for part in inline.children or ()).replace("\u200b", "")
+
+
 def _readable(tokens: Sequence[Token]) -> Iterator[Token]:
     """*tokens* for a terminal: what is folded on a page lies open under its summary, a picture is told by its title."""
     from markdown_it.token import Token

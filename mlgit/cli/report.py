@@ -103,7 +103,7 @@ def _tell(told: Reported, number: int) -> None:
     from mlgit.cli.ci import job
 
     if told.posted:
-        output.say(told.text.partition("\n")[0].lstrip("# "))
+        output.say(markdown.headline(told.text))
         output.note(f"on pull request #{number}")
         return
     markdown.say(told.text)

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from mlgit.cli import markdown
+from mlgit.core import escape
 
 
 class Terminal(io.StringIO):
@@ -67,3 +68,12 @@ def test_a_pipe_gets_it_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     markdown.say("# Title\n\n<details>x</details>\n")
 
     assert capsys.readouterr().out == "# Title\n\n<details>x</details>\n"
+
+
+def test_a_headline_is_told_in_words():
+    said = escape.markdown("a_b 0.98, +0.08 better than @team's #1 (2 seeds, `x` <b> | GH-1)")
+
+    assert (
+        markdown.headline(f"### {said}\n\nmore") == "a_b 0.98, +0.08 better than @team's #1 (2 seeds, `x` <b> | GH-1)"
+    )
+    assert markdown.headline("") == ""

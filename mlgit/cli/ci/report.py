@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlgit.cli import output
+from mlgit.cli import markdown, output
 from mlgit.cli.ci import job
 from mlgit.errors import UsageError
 
@@ -48,7 +48,7 @@ def command(as_json: bool) -> None:
         output.as_json({"pulls": [pull.number for pull, _ in done], "posted": posted})
         return
     for pull, one in done:
-        output.say(f"#{pull.number}: {_first(one)}")
+        output.say(f"#{pull.number}: {markdown.headline(one.text)}")
         if not one.posted:
             job.tell_unposted(one)
     if not done:
