@@ -25,11 +25,13 @@ from typing import TextIO
 OWN = ("LANG", "LC_", "LD_", "MALLOC_", "PYTHON", "TZ")
 """Beginnings of the variables that a process looks at once, as it starts: who gives others needs a start of its own."""
 
-_ROOMS = ("artifacts", "cli", "dvc", "forge", "git", "index", "lineage", "registry", "report", "store")
+_ROOMS = (
+    "artifacts", "cli", "dvc", "forge", "git", "index", "launch", "lineage", "registry", "report", "store", "wiring",
+)  # fmt: skip
 _LIBRARIES = (
     "dvc.commands.add", "dvc.commands.checkout", "dvc.commands.data_sync", "dvc.repo", "dvc.stage",
-    "dvc_data.index.checkout", "dvc_s3", "jinja2.sandbox", "jsonschema", "numpy", "rich.progress", "rich.table",
-    "s3fs", "sqlite3",
+    "dvc_data.index.checkout", "dvc_s3", "github3", "jinja2.sandbox", "jsonschema", "numpy", "rich.progress",
+    "rich.table", "s3fs", "sqlite3",
 )  # fmt: skip
 
 
