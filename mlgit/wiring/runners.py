@@ -31,6 +31,34 @@ def pool(place: Place, queue: Queue | None = None) -> Pool:
     )
 
 
+def own(place: Place, queue: Queue) -> Pool:
+    """`pool`, to start runners there: of a repository that this clone is of, as its remotes say and not mlgit.yaml.
+
+    Else whoever wrote the mlgit.yaml of something that was cloned could have what runs get another repository's jobs,
+    with their secrets. Raises `UsageError` as `pool` does, too.
+    """
+    from mlgit.core import escape
+    from mlgit.forge.github.where import named
+
+    found = pool(place, queue)
+    urls = [url for key, url in place.repo.config.items() if key.startswith("remote.") and key.endswith(".url")]
+    names = {told[1].lower() for url in urls if (told := named(url))}
+    if names and found.repository.lower() not in names:
+        raise UsageError(
+            f"mlgit.yaml would have runners of {escape.line(found.repository)}, of which this is no clone.",
+            why=f"Its remotes are {', '.join(map(escape.line, sorted(names)))}.",
+            fix="start them in a clone of it; or, if you mean it, make it a remote: git remote add upstream URL",
+        )
+    owner = found.repository.partition("/")[0]
+    if found.organization and found.organization.lower() != owner.lower():
+        raise UsageError(
+            f"The runners of {escape.line(found.organization)} do no jobs of {escape.line(found.repository)}.",
+            why=f"queues.{queue.name}.runner.organization is another than the repository's owner.",
+            fix=f"organization: {escape.line(owner)}",
+        )
+    return found
+
+
 def pools(place: Place) -> list[Pool]:
     """All that the project's queues have runners in, the repository's first. Raises `UsageError` as `pool` does."""
     from mlgit.launch import queues

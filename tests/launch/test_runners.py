@@ -340,6 +340,22 @@ def test_a_public_repository_is_asked_for_by_name_and_an_organizations_group_is_
     assert "the runner group 1 of acme is open to public repositories" in refused.stderr
 
 
+def test_the_file_of_what_was_cloned_starts_no_runner_of_another_repository(room: Room):
+    def refused() -> str:
+        done = room.mlgit("runner", "start", "--on", "gpu", check=False)
+        assert (done.returncode, room.machines.configs) == (2, [])
+        return done.stderr
+
+    room.repo.git("remote", "add", "origin", "https://github.com/mallory/churn.git")
+    assert "runners of acme/churn, of which this is no clone" in refused()
+    room.repo.git("remote", "add", "upstream", "git@github.com:Acme/churn.git")
+    room.queue(runner={"organization": "victim"})
+    assert "The runners of victim do no jobs of acme/churn" in refused()
+    room.queue(runner={"organization": "acme"})
+
+    assert room.start()
+
+
 def test_a_runners_job_is_not_begun_again(room: Room):
     (room.home / "program/run.sh").write_text("#!/bin/sh\n")
     (started,) = room.start()

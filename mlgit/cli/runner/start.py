@@ -80,7 +80,7 @@ def command(
         queue=queue, labels=program.labelled(queue, labels), kept=kept,
         idle_minutes=idle_minutes or queue.runner.idle_minutes,
     )  # fmt: skip
-    pool = runners.pool(place, queue)
+    pool = runners.own(place, queue)
     sent = keeping.check(place, wanted, pool, may_be_public=may_be_public)
     if dry_run:
         output.raw(sent)
