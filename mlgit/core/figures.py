@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from operator import itemgetter
 from typing import Any
 
@@ -32,7 +31,9 @@ def mean(summary: Summary) -> str:
     if not summary.n:
         return ""
     told, margin = number(summary.mean), f"{summary.margin:.2g}"
-    if "e" not in told and 1e-9 < summary.margin < _WRITTEN_OUT:
+    if "e" in margin and "e" not in told and 1e-9 < summary.margin < _WRITTEN_OUT:
+        from decimal import Decimal  # which every end of a run would pay for
+
         margin = f"{Decimal(margin):f}"
     return told + (f" ± {margin}" if summary.n > 1 else "")
 
