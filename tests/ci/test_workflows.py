@@ -197,6 +197,15 @@ def test_every_call_of_mlgit_is_one_that_the_command_line_knows(tmp_path: Path, 
         command.make_context(words[-1], rest)
 
 
+def test_what_trains_is_told_by_github_that_its_job_is_cancelled():
+    """The signal goes to the first process of the step, and bash hands it to nobody."""
+    scripts = {step.get("run", "") for text in everything().values() for step in steps(text)}
+    training = {script for script in scripts if re.search("mlgit ci (trial|run)", script)}
+
+    assert len(training) == 3
+    assert all(script.startswith("exec mlgit ") for script in training)
+
+
 def called(script: str, names: tuple[str, ...], value: str) -> list[list[str]]:
     """The words with which bash calls mlgit in *script*, where each optional variable of *names* has the *value*."""
     always = {name: "1" for name in names if f"${{{name}:+" not in script}

@@ -47,6 +47,7 @@ WORDS: dict[str, Sequence[str]] = {
     "ci ls": (),
     "ci promote": ("--plan", "../plan.json"),
     "ci report": (),
+    "ci run": ("--command", "true"),
     "ci retry": (),
     "ci settle": (),
     "ci status": (),
