@@ -152,7 +152,7 @@ def _bring_data(work: Work) -> None:
     held = Code(repo=work.repo, folder=folder, commit=work.plan.commit)
     if not planning.data_of(held) or not planning.has_remote(held):
         return
-    words = (sys.executable, "-m", "mlgit", "data", "pull")
+    words = (sys.executable, "-P", "-m", "mlgit", "data", "pull")
     if subprocess.run(words, cwd=work.project_folder, stdin=subprocess.DEVNULL, stdout=2, check=False).returncode:
         raise MlgitError(
             "Some of the data of these trials did not come; see above which, and why.",
@@ -239,7 +239,7 @@ def _run(work: Work, trial: Trial, signals: Signals) -> int:
         words = trial.words(json_file=str(path), env=os.environ)
         sys.stdout.flush()
         child = subprocess.Popen(  # in a group of its own: it hears of signals from us alone, and once
-            (sys.executable, "-m", "mlgit", "run", *words), cwd=work.project_folder, stdin=subprocess.DEVNULL,
+            (sys.executable, "-P", "-m", "mlgit", "run", *words), cwd=work.project_folder, stdin=subprocess.DEVNULL,
             env=os.environ | besides, process_group=0,
         )  # fmt: skip
         signals.child = child

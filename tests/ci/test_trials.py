@@ -73,6 +73,7 @@ def handed(place: Place) -> dict[int, dict[str, str]]:
 
 def test_each_trial_is_handed_over_and_what_failed_is_said(place: Place, mlgit: Mlgit) -> None:
     place = planned(place, "echo one", "exit 3")
+    (place.job.folder / "click.py").write_text("raise SystemExit('the project has a module of that name')\n")
 
     done = mlgit(*words(place), cwd=place.job.folder, check=False)
 
