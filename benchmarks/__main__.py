@@ -57,9 +57,11 @@ def main() -> int:
     os.environ["MLGIT_SILENT"] = "1"
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's second start finds compiled modules
     print(f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
-    short = 0
+    short, known = 0, {**SECTIONS, **APART}
+    if unknown := set(sys.argv[1:]) - known.keys():
+        sys.exit(f"There is no section {', '.join(sorted(unknown))}; there are {', '.join(known)}.")
     for name in sys.argv[1:] or SECTIONS:
-        section = {**SECTIONS, **APART}[name]
+        section = known[name]
         print(f"\n{(section.__doc__ or name).splitlines()[0]}")
         for line in section.lines():
             print(line, flush=True)

@@ -58,9 +58,14 @@ class Line:
         return f"{self.what:<64}{self.seen:>14}  {self.bar:<22}{mark}"
 
 
+def _short(seen: float) -> str:
+    """*seen* in three digits; whole, where it has more of them."""
+    return f"{seen:,.0f}" if abs(seen) >= 1000 else f"{seen:.3g}"
+
+
 def at_most(what: str, seen: float, most: float, unit: str) -> Line:
     """A figure that should not be above *most*."""
-    return Line(what, f"{seen:.3g} {unit}", f"at most {most:g} {unit}", seen <= most)
+    return Line(what, f"{_short(seen)} {unit}", f"at most {most:,g} {unit}", seen <= most)
 
 
 def at_least(what: str, seen: float, least: float, unit: str) -> Line:
