@@ -1,0 +1,51 @@
+"""`mlgit model register`: a version of what a run made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mlgit import wiring
+from mlgit.cli import output
+from mlgit.cli.choose import MODEL, RUN
+from mlgit.cli.model import shown
+from mlgit.cli.model.shown import JSON
+from mlgit.core import figures
+
+
+@click.command()
+@click.argument("run", type=RUN)
+@click.option("--name", type=MODEL, metavar="MODEL", help="The model's name.  [default: the project's]")
+@click.option("--version", metavar="vX.Y.Z", help="Its version, instead of the next one.")
+@click.option("--bump", type=click.Choice(["major", "minor", "patch"]), default="minor", show_default=True,
+              help="Which part of the newest version goes up.")  # fmt: skip
+@click.option("--artifact", metavar="NAME", help="Which artifact it is, where the run logged several models.")
+@click.option("--description", default="", help="A sentence for people.")
+@click.option("--force", is_flag=True, help="Take a run that failed, crashed or was preempted.")
+@JSON
+def command(
+    run: str, name: str | None, version: str | None, bump: Any, artifact: str | None, description: str, force: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Make the model that RUN logged the next version. The first is v1.0.0; nothing is copied.
+
+    \b
+    Examples:
+      mlgit model register radiant-glade-12
+      mlgit model register radiant-glade-12 --name digits --bump major
+    """
+    from mlgit.index import query
+    from mlgit.registry import registering
+
+    place = wiring.place()
+    repo, found = place.repo, query.find(place.repo, run, project=place.meant)
+    made = registering.register(
+        repo, found, model=name or found.project, version=version, bump=bump, artifact=artifact,
+        description=description, force=force,
+    )  # fmt: skip
+    if as_json:
+        output.as_json(shown.plain(made))
+        return
+    output.say(f"{made.model} {made.version} is {made.artifact} of run {found.name} ({figures.size(made.size)}).")
+    output.note(f"Next: mlgit promote {made.model}@{made.version} STAGE")

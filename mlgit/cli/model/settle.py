@@ -1,0 +1,45 @@
+"""`mlgit model settle`: stages as their files say."""
+
+from __future__ import annotations
+
+import click
+
+from mlgit import wiring
+from mlgit.cli import output
+from mlgit.cli.model.shown import BASE, JSON
+from mlgit.wiring import promoting
+
+
+@click.command(short_help="Let every stage serve what its file says now.")
+@BASE
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would move, and what the gates say; tag nothing.")
+@JSON
+def command(base: str | None, dry_run: bool, as_json: bool) -> None:
+    """Let every stage serve what its file says now: after a revert, a merge elsewhere, or an edit by hand.
+
+    The gates are asked again; exits with 4 where one fails. A stage whose file is gone becomes empty. A version that
+    the stage served before is not compared with the one that it takes the place of.
+
+    \b
+    Examples:
+      mlgit model settle --dry-run
+      mlgit model settle
+    """
+    from mlgit.registry import settle as settling
+
+    stages = promoting.settle_stages(wiring.place(), base=base, dry_run=dry_run)
+    if as_json:
+        output.as_json([settling.plain(one) for one in stages])
+    elif not stages:
+        output.note("Every stage serves what its file says.")
+    for one in stages:
+        if one.refusal:
+            output.note(settling.sentence(one))
+        elif not as_json:
+            what = f"{one.model} {one.version}" if one.version else f"no {one.model}"
+            output.say(f"{one.stage} would serve {what}." if dry_run else settling.sentence(one))
+    refusals = sorted((one.refusal for one in stages if one.refusal), key=lambda refusal: -refusal.exit_code)
+    for refusal in refusals[1:]:
+        output.note(str(refusal))
+    if refusals:
+        raise refusals[0]

@@ -1,0 +1,49 @@
+"""A version of a model as the verbs of `mlgit model` show it, and the options that they share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlgit.core import figures
+from mlgit.core.compare import goal_of, is_number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlgit.core.compare import Goal
+    from mlgit.core.model import ModelVersion
+    from mlgit.registry.shelf import Line
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+BASE = click.option("--base", metavar="BRANCH", help="The branch whose stages count.  [default: main]")
+
+
+def told(record: ModelVersion | None, goals: Mapping[str, Goal]) -> str:
+    """The metrics that matter most, in few words."""
+    if record is None:
+        return ""
+    numbers = {name: value for name, value in record.metrics.items() if is_number(value) and not name.startswith("_")}
+    names = sorted(numbers, key=lambda name: (name not in goals, goal_of(name, goals) is None, name))
+    return ", ".join(f"{name} {figures.number(numbers[name])}" for name in names[:2])
+
+
+def form(record: ModelVersion | None) -> str:
+    """The format of its bytes, and that it is unsafe where it is."""
+    if record is None or record.card is None:
+        return ""
+    return f"{record.card.format} UNSAFE".strip() if record.unsafe else record.card.format
+
+
+def plain(version: ModelVersion) -> dict[str, Any]:
+    """A version for a script."""
+    from mlgit.documents import writer
+
+    return writer.as_data(version)
+
+
+def line(one: Line) -> dict[str, Any]:
+    """A line of the list for a script."""
+    record = plain(one.record) if one.record else {"model": one.model, "version": one.version}
+    return record | {"stages": list(one.stages), "tag": one.tag.name, "by": one.tag.who}
