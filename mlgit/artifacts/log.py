@@ -55,7 +55,7 @@ def described(repo: Repo, version: ArtifactVersion, *, folder: str = "", fresh: 
 
     They are compared with their hash, unless they were stored right now (*fresh*). Raises `NotFoundError`.
     """
-    from mlgit.models import keeping
+    from mlgit.formats import keeping
 
     alone = PurePosixPath(version.path).name or version.name
     places = {path: place for path, (_, place) in cache.listing(repo, version.hash, folder=folder).items()}

@@ -7,9 +7,9 @@ from pathlib import Path
 from mlgit.core.model import ModelVersion
 from mlgit.dvc import cache, pointers
 from mlgit.errors import MlgitError, NotFoundError, UsageError
+from mlgit.formats import loading
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.models import loading
 
 
 def deliver(repo: Repo, version: ModelVersion, folder: Path) -> Path:

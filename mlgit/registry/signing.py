@@ -17,8 +17,8 @@ from mlgit.core import escape
 from mlgit.core.model import ModelVersion
 from mlgit.dvc import workshop
 from mlgit.errors import MlgitError, UsageError
+from mlgit.formats import frameworks
 from mlgit.git.repo import Repo
-from mlgit.models import frameworks
 from mlgit.registry import deliver
 from mlgit.store import signatures
 

@@ -14,8 +14,8 @@ from mlgit.artifacts.catalog import Held
 from mlgit.core.model import ModelVersion
 from mlgit.core.model_card import ModelCard
 from mlgit.errors import NotFoundError, WrongKindError
-from mlgit.models import loading
-from mlgit.models.frameworks import Trust
+from mlgit.formats import loading
+from mlgit.formats.frameworks import Trust
 from mlgit.registry import deliver, shelf, vouching
 from mlgit.store import place as places
 from mlgit.store import registry as store

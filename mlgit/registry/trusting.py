@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mlgit.errors import NotFoundError
+from mlgit.formats import frameworks
 from mlgit.git.repo import Repo
-from mlgit.models import frameworks
 from mlgit.registry.signing import PACKAGE, Sigstore
 from mlgit.store import registry as store
 

@@ -19,8 +19,8 @@ from typing import Any
 from mlgit.core import escape
 from mlgit.core.model import ModelVersion
 from mlgit.errors import MlgitError
+from mlgit.formats import frameworks, loading
 from mlgit.git.repo import Repo
-from mlgit.models import frameworks, loading
 from mlgit.registry import deliver
 from mlgit.registry.signing import PACKAGE, aside, asked, everything, name_of
 from mlgit.registry.trusting import KEYS, Trusted, hint, sound, trusted

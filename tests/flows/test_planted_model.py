@@ -12,7 +12,7 @@ import pytest
 import mlgit as wandb
 from mlgit.errors import UsageError
 from mlgit.git.repo import Repo
-from tests.models.test_scanning import UNSAFE
+from tests.formats.test_scanning import UNSAFE
 
 Mlgit = Callable[..., subprocess.CompletedProcess[str]]
 COMMANDS = [

@@ -21,9 +21,9 @@ import pytest
 import mlgit
 from mlgit.core.model_card import ModelCard
 from mlgit.errors import MlgitError, UsageError
+from mlgit.formats import frameworks, keeping, loading, steady
+from mlgit.formats.frameworks import Trust
 from mlgit.git.repo import Repo
-from mlgit.models import frameworks, keeping, loading, steady
-from mlgit.models.frameworks import Trust
 from tests.conftest import need
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -212,7 +212,7 @@ def test_a_text_model_is_the_same_bytes_from_another_process(tmp_path: Path):
     need("skops", importlib.util.find_spec("skops") is not None)
     code = """
 from sklearn.feature_extraction.text import TfidfVectorizer
-from mlgit.models.frameworks import sklearn
+from mlgit.formats.frameworks import sklearn
 sklearn.save(TfidfVectorizer().fit(["a model of words", "words of a text"]), folder)
 """
     (tmp_path / "here").mkdir()
@@ -446,7 +446,7 @@ def test_a_module_of_two_inputs_is_asked_by_their_names_or_in_order(names: bool,
 
 def test_finding_a_framework_imports_nothing(inside: Repo):
     code = (
-        "import sys, numpy; from mlgit.models import frameworks as f; f.of({'a': numpy.zeros(1)}); print(*sys.modules)"
+        "import sys, numpy; from mlgit.formats import frameworks as f; f.of({'a': numpy.zeros(1)}); print(*sys.modules)"
     )
 
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -329,7 +329,7 @@ print([(key, cache[key] if key == "link" else len(cache[key])) for key in cache]
 
 
 # Who may: load_model(…, allow_pickle=True), where a person has said so.
-UNPICKLING = {"mlgit/models/frameworks/pickle.py"}
+UNPICKLING = {"mlgit/formats/frameworks/pickle.py"}
 NEVER = re.compile(
     r"(c?pickle|cloudpickle|dill|joblib|torch|marshal|.*library\('(joblib|torch)'\))\.loads?|.*\.read_pickle|.*Unpickler"
     r"|.*\.(extract|extractall|unpack_archive)|eval|exec"

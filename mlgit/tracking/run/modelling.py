@@ -41,7 +41,7 @@ class Modelled(Kept):
         """
         from mlgit.artifacts.artifact import Artifact
         from mlgit.artifacts.staging import Staging
-        from mlgit.models import keeping
+        from mlgit.formats import keeping
 
         self._journal.check_open("artifacts")
         if isinstance(path, str | os.PathLike):
@@ -69,7 +69,7 @@ class Modelled(Kept):
             return self.log_artifact(path, name=name, type="model", aliases=aliases)
         artifact.metadata = dict(metadata or {})
         if exclude and place is not None and place.is_dir():
-            from mlgit.models import keeping
+            from mlgit.formats import keeping
 
             for inner, file in keeping.without(place, exclude).items():
                 artifact.add_file(file, inner)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.core.model_card import ModelCard
-from mlgit.models import frameworks
-from mlgit.models.frameworks import Trust
-from mlgit.models.frameworks import sklearn as estimators
+from mlgit.formats import frameworks
+from mlgit.formats.frameworks import Trust
+from mlgit.formats.frameworks import sklearn as estimators
 
 FORMAT = "lightgbm"
 _FILE = "model.txt"

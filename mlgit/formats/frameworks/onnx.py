@@ -9,8 +9,8 @@ from typing import Any
 
 from mlgit.core.model_card import ANY, ModelCard, Port
 from mlgit.errors import UsageError
-from mlgit.models import frameworks
-from mlgit.models.frameworks import Trust
+from mlgit.formats import frameworks
+from mlgit.formats.frameworks import Trust
 
 FORMAT = "onnx"
 _FILE, _WEIGHTS = "model.onnx", "model.onnx.data"

@@ -10,8 +10,8 @@ from typing import Any
 
 from mlgit.core.model_card import ModelCard
 from mlgit.errors import UsageError
-from mlgit.models import frameworks
-from mlgit.models.frameworks import PICKLE, Trust
+from mlgit.formats import frameworks
+from mlgit.formats.frameworks import PICKLE, Trust
 
 FORMAT = PICKLE
 _FILE = "model.pkl"

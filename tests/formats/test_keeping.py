@@ -14,11 +14,11 @@ import mlgit as wandb
 from mlgit.core.model_card import ModelCard
 from mlgit.documents import reader
 from mlgit.errors import MlgitError, NotFoundError, UsageError, WrongKindError
+from mlgit.formats import keeping, loading
+from mlgit.formats.frameworks import Trust
 from mlgit.git.repo import Repo
 from mlgit.index import query
-from mlgit.models import keeping, loading
-from mlgit.models.frameworks import Trust
-from tests.models.test_scanning import Planted, pickled
+from tests.formats.test_scanning import Planted, pickled
 
 WEIGHTS = {"w": np.arange(6, dtype="float32").reshape(2, 3), "b": np.zeros(3, dtype="float32")}
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlgit.models import scanning
+from mlgit.formats import scanning
 
 
 class Planted:

@@ -9,9 +9,9 @@ from typing import Any
 
 from mlgit.core.model_card import ModelCard
 from mlgit.errors import UsageError
-from mlgit.models import frameworks
-from mlgit.models.frameworks import Trust
-from mlgit.models.frameworks import torch as modules
+from mlgit.formats import frameworks
+from mlgit.formats.frameworks import Trust
+from mlgit.formats.frameworks import torch as modules
 
 FORMAT = "transformers"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from mlgit.core.model_card import ModelCard
 from mlgit.errors import UsageError
-from mlgit.models import frameworks, nesting
-from mlgit.models.frameworks import Trust
+from mlgit.formats import frameworks, nesting
+from mlgit.formats.frameworks import Trust
 
 FORMAT = "xgboost"
 _FILE = "model.ubj"

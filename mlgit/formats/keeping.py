@@ -13,8 +13,8 @@ from typing import Any
 from mlgit.core.model_card import ModelCard, Port, ports
 from mlgit.documents import reader, writer
 from mlgit.errors import ConfigError, UsageError
-from mlgit.models import frameworks, scanning
-from mlgit.models.frameworks import PICKLE
+from mlgit.formats import frameworks, scanning
+from mlgit.formats.frameworks import PICKLE
 
 CARD = "model.yaml"
 """The file of a model's folder that tells what is in it."""

@@ -13,8 +13,8 @@ import pytest
 
 from mlgit.core.model_card import ModelCard
 from mlgit.errors import MlgitError, UsageError
-from mlgit.models import keeping, loading, nesting, scanning
-from mlgit.models.frameworks import Trust
+from mlgit.formats import keeping, loading, nesting, scanning
+from mlgit.formats.frameworks import Trust
 from tests.conftest import need
 
 

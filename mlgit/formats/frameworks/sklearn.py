@@ -15,8 +15,8 @@ import numpy as np
 
 from mlgit.core.model_card import ModelCard, Port
 from mlgit.errors import UsageError
-from mlgit.models import frameworks, steady
-from mlgit.models.frameworks import Trust
+from mlgit.formats import frameworks, steady
+from mlgit.formats.frameworks import Trust
 
 FORMAT = "skops"
 _FILE = "model.skops"

@@ -11,8 +11,8 @@ import numpy as np
 
 from mlgit.core.model_card import ModelCard
 from mlgit.errors import UsageError
-from mlgit.models import frameworks
-from mlgit.models.frameworks import Trust
+from mlgit.formats import frameworks
+from mlgit.formats.frameworks import Trust
 
 FORMAT = "npz"
 _FILE = "model.npz"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mlgit.core.model_card import ModelCard
-from mlgit.models import frameworks
-from mlgit.models.frameworks import Trust
+from mlgit.formats import frameworks
+from mlgit.formats.frameworks import Trust
 
 FORMAT = "cbm"
 _FILE = "model.cbm"

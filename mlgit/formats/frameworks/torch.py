@@ -8,8 +8,8 @@ from typing import Any
 
 from mlgit.core.model_card import ModelCard
 from mlgit.errors import UsageError
-from mlgit.models import frameworks, steady
-from mlgit.models.frameworks import Trust
+from mlgit.formats import frameworks, steady
+from mlgit.formats.frameworks import Trust
 
 FORMAT = "safetensors"
 _FILE = "model.safetensors"

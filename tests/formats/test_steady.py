@@ -6,7 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from mlgit.models import steady
+from mlgit.formats import steady
 
 
 def test_a_zip_is_the_same_whenever_it_was_written(tmp_path: Path):

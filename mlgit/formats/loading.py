@@ -8,8 +8,8 @@ from typing import Any
 
 from mlgit.core.model_card import ModelCard
 from mlgit.errors import MlgitError, UsageError
-from mlgit.models import frameworks, keeping
-from mlgit.models.frameworks import PICKLE, Trust
+from mlgit.formats import frameworks, keeping
+from mlgit.formats.frameworks import PICKLE, Trust
 
 
 def load(place: Path, card: ModelCard, trust: Trust) -> Any:
