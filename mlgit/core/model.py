@@ -40,6 +40,8 @@ class ModelVersion:
     """What of its run's data was not what the code names: path → what had become of it; None where nobody looked."""
     card: ModelCard | None = None
     """What is known of its bytes; None in what an mlgit without cards registered."""
+    fields: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    """What people say of it, by the names of Hugging Face's model cards: license, tags, language, …."""
 
     @property
     def drifted(self) -> str:

@@ -6,6 +6,7 @@ import difflib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from mlgit.artifacts import log as artifacts
 from mlgit.core import drifted, refs
@@ -16,6 +17,7 @@ from mlgit.core.run import EMPTY, Run, State
 from mlgit.errors import MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.registry import ledger
+from mlgit.registry.fields import checked
 from mlgit.registry.ledger import Bump, Ledger
 from mlgit.store import registry as store
 from mlgit.store import runs
@@ -23,19 +25,21 @@ from mlgit.store import runs
 
 def register(
     repo: Repo, run: Run, *, model: str, version: str | None = None, bump: Bump = "minor", artifact: str | None = None,
-    description: str = "", force: bool = False, now: float | None = None,
+    description: str = "", fields: Mapping[str, Any] = EMPTY, force: bool = False, now: float | None = None,
 ) -> ModelVersion:  # fmt: skip
     """Make the model that *run* logged a version of *model*: an annotated tag on the run's result commit.
 
-    Without *version* it is the next one by *bump*; *artifact* says which, where the run logged several models; *force*
-    takes a run that did not finish. Raises `UsageError` for what cannot be, `NotFoundError` where the bytes are gone.
+    Without *version* it is the next one by *bump*; *artifact* says which, where the run logged several models; *fields*
+    are those of its model card; *force* takes a run that did not finish. Raises `UsageError` for what cannot be,
+    `NotFoundError` where the bytes are gone.
     """
     ledger.name(model, "model")
+    said = checked(fields)
     known = ledger.of(store.tags(repo), model)
     _usable(run, force=force)
     chosen = _model_of(run, artifact)
     number = _free(known, run, chosen, version=version, bump=bump)
-    made = _draft(repo, known, run, chosen, number=number, description=description, now=now)
+    made = replace(_draft(repo, known, run, chosen, number=number, now=now), description=description, fields=said)
     commit, moment = run.commit, made.registered
     if any(event.tag.commit == commit for event in known.history):  # GTO reads one version a commit
         commit = repo.commit(commit, {}, f"{model} {number}: a second version from this run", when=moment)
@@ -60,15 +64,14 @@ def draft(
 
 
 def _draft(
-    repo: Repo, known: Ledger, run: Run, chosen: ArtifactVersion, *, number: str, description: str = "",
-    now: float | None = None,
+    repo: Repo, known: Ledger, run: Run, chosen: ArtifactVersion, *, number: str, now: float | None = None
 ) -> ModelVersion:  # fmt: skip
     found = _described(repo, run, chosen)
     return ModelVersion(
         model=known.model, version=number, project=run.project, run=run.id, commit=run.commit, artifact=chosen.name,
         hash=chosen.hash, sha256=found.sha256, size=chosen.size,
         registered=round(known.next_time(time.time() if now is None else now), 3),
-        description=description, metrics=run.metrics, params=run.params, data=run.data,
+        metrics=run.metrics, params=run.params, data=run.data,
         changed_data=_changed_data(repo, run),
         card=replace(found, sha256=EMPTY, size=0),
     )  # fmt: skip

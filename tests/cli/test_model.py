@@ -334,3 +334,28 @@ def test_models_versions_and_stages_are_completed(inside: Repo, trained, mlgit: 
     env = os.environ | {"_MLGIT_COMPLETE": "bash_complete", "COMP_WORDS": f"mlgit model get {typed}", "COMP_CWORD": "3"}
 
     assert mlgit(env=env).stdout.replace("plain,", "").splitlines() == completed
+
+
+def test_the_fields_of_a_card_stay_with_the_version_into_its_file(inside: Repo, trained, mlgit: Mlgit, tmp_path: Path):
+    card = tmp_path / "README.md"
+    card.write_text("---\nlicense: gpl-3.0\nlanguage: en\n---\n\nIt reads *digits*.\n")
+    trained("good", 0.95)
+
+    made = json.loads(
+        mlgit("model", "register", "good", "--card", str(card), "--set", "license=mit", "--json").stdout
+    )  # fmt: skip
+    mlgit("promote", "digits@v1.0.0", "staging")
+    mlgit("pr", "merge", "1")
+
+    shown = json.loads(mlgit("model", "show", "digits@staging", "--json").stdout)
+    assert made["fields"] == shown["fields"] == {"license": "mit", "language": "en"}
+    assert made["description"] == "It reads *digits*."
+    assert "license: mit" in inside.git("show", "main:registry/digits/versions/v1.0.0.yaml")
+
+
+def test_a_field_that_no_card_can_have_registers_nothing(inside: Repo, trained, mlgit: Mlgit):
+    done = mlgit("model", "register", trained("good", 0.95), "--set", "license=[mit]", check=False)
+
+    assert done.returncode == 2
+    assert "license of a model card is a word" in done.stderr
+    assert inside.git("tag") == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,11 +23,15 @@ from mlgit.core import figures
               help="Which part of the newest version goes up.")  # fmt: skip
 @click.option("--artifact", metavar="NAME", help="Which artifact it is, where the run logged several models.")
 @click.option("--description", default="", help="A sentence for people.")
+@click.option("--card", "card", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
+              help="A model card as Hugging Face has it (README.md), or its fields as YAML.")  # fmt: skip
+@click.option("--set", "words", multiple=True, metavar="NAME=VALUE",
+              help="A field of the model card: license=mit; more than once.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Take a run that failed, crashed or was preempted.")
 @JSON
 def command(
-    run: str, name: str | None, version: str | None, bump: Any, artifact: str | None, description: str, force: bool,
-    as_json: bool,
+    run: str, name: str | None, version: str | None, bump: Any, artifact: str | None, description: str,
+    card: Path | None, words: tuple[str, ...], force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Make the model that RUN logged the next version. The first is v1.0.0; nothing is copied.
 
@@ -34,15 +39,21 @@ def command(
     Examples:
       mlgit model register radiant-glade-12
       mlgit model register radiant-glade-12 --name digits --bump major
+      mlgit model register radiant-glade-12 --set license=mit --set 'tags=[vision, small]'
+      mlgit model register radiant-glade-12 --card README.md
     """
     from mlgit.index import query
-    from mlgit.registry import registering
+    from mlgit.registry import fields, registering
+    from mlgit.tracking.files import parse_assignments
+
+    said, text = fields.read(card.read_bytes(), source=str(card)) if card else ({}, "")
+    said |= parse_assignments(words, "--set")
 
     place = wiring.place()
     repo, found = place.repo, query.find(place.repo, run, project=place.meant)
     made = registering.register(
         repo, found, model=name or found.project, version=version, bump=bump, artifact=artifact,
-        description=description, force=force,
+        description=description or text, fields=said, force=force,
     )  # fmt: skip
     if as_json:
         output.as_json(shown.plain(made))
