@@ -28,6 +28,7 @@ _COMPONENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 _NO_PROJECT = frozenset("/\\#?%:")
 _FOLDED = re.compile(rf"{RUNS}([^/]+)/([^/]+)")
 _ODD = re.compile(r"[\x00-\x20\x7f~^:?*\[\\/\ud800-\udfff]|\.\.|@\{|^[.-]|\.(lock)?$")
+_PATTERN = re.compile(r"[\x00-\x20*?\[\\]")
 _NO_DOT = re.compile(r"^\.|\.(?=\.|$|lock$)")
 _ODD_LETTERS = re.compile(r"[^A-Za-z0-9_.-]+")
 _PERCENT = re.compile(r"(%[0-9A-F]{2})+")
@@ -163,6 +164,13 @@ def version_key(text: str) -> tuple[int, int, int, bool, str]:
 def version_tag(model: str, version: str) -> str:
     """GTO's tag of a registered version: `refs/tags/digits@v1.0.0`."""
     return f"refs/tags/{model}@{version}"
+
+
+def model_tags(model: str) -> tuple[str, ...]:
+    """All of GTO's tags of *model*, as patterns of `git for-each-ref`; none where no tag can be called so."""
+    if not model or _PATTERN.search(model):
+        return ()
+    return f"refs/tags/{model}@*", f"refs/tags/{model}#*", f"refs/tags/{model}#*/**"  # a stage's name may have a `/`
 
 
 def signatures(model: str, version: str) -> str:

@@ -35,7 +35,7 @@ def register(
     """
     ledger.name(model, "model")
     said = checked(fields)
-    known = ledger.of(store.tags(repo), model)
+    known = ledger.of(store.tags(repo, model), model)
     _usable(run, force=force)
     chosen = _model_of(run, artifact)
     number = _free(known, run, chosen, version=version, bump=bump)
@@ -55,7 +55,7 @@ def draft(
 ) -> tuple[ModelVersion, bool]:  # fmt: skip
     """(the version of *model* that *run* would be, or is, whether it is registered). Raises as `register` does."""
     ledger.name(model, "model")
-    known = ledger.of(store.tags(repo), model)
+    known = ledger.of(store.tags(repo, model), model)
     _usable(run, force=False)
     chosen = _model_of(run, artifact)
     if is_there := _registered_as(known, run, chosen):
@@ -158,7 +158,7 @@ def unregister(repo: Repo, model: str, version: str, *, base: str | None = None,
 
     The number is not given again. Raises `UsageError` for a version that a stage has or had, or that is on *base*.
     """
-    known = ledger.of(store.tags(repo), model)
+    known = ledger.of(store.tags(repo, model), model)
     number = ledger.version(version)
     target = _registered(known, number)
     staged = [event.stage for event in known.history if event.version == number and event.stage]

@@ -10,7 +10,6 @@ from mlgit.core.model import ModelVersion
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.registry import ledger
-from mlgit.registry.ledger import Ledger
 from mlgit.registry.registering import record_of
 from mlgit.registry.stages import desired, serving
 from mlgit.store import registry as store
@@ -38,9 +37,9 @@ class Line:
 
 def lines(repo: Repo, model: str | None = None, *, base: str) -> list[Line]:
     """Every version of *model*, or of all models, newest version first. Raises `NotFoundError` for no such model."""
-    ledgers = ledger.read(store.tags(repo))
+    ledgers = ledger.read(store.tags(repo) if model is None else store.tags(repo, model))
     if model is not None and model not in ledgers:
-        raise _unknown(model, ledgers)
+        raise _unknown(repo, model)
     wanted = desired(repo, base)
     return [
         Line(
@@ -63,10 +62,9 @@ def find(repo: Repo, text: str, *, base: str) -> ModelVersion:
     if found is None:
         raise UsageError(f"{text[:120]!r} names no version.", fix="write MODEL, MODEL@VERSION or MODEL@STAGE")
     model, which = found["model"], found["which"]
-    ledgers = ledger.read(store.tags(repo))
-    if model not in ledgers:
-        raise _unknown(model, ledgers)
-    known = ledgers[model]
+    known = ledger.of(store.tags(repo, model), model)
+    if not known.history:
+        raise _unknown(repo, model)
     if which and _VERSION.fullmatch(which):
         return record_of(known, ledger.version(which))
     stages = known.stages | {stage: served for (one, stage), served in desired(repo, base).items() if one == model}
@@ -83,10 +81,11 @@ def find(repo: Repo, text: str, *, base: str) -> ModelVersion:
 
 def has(repo: Repo, model: str) -> bool:
     """Whether there is a registered model *model*."""
-    return model in ledger.read(store.tags(repo))
+    return bool(ledger.of(store.tags(repo, model), model).history)
 
 
-def _unknown(model: str, ledgers: dict[str, Ledger]) -> NotFoundError:
-    close = difflib.get_close_matches(model, ledgers, 1)
+def _unknown(repo: Repo, model: str) -> NotFoundError:
+    models = store.models(repo)
+    close = difflib.get_close_matches(model, models, 1)
     fix = f"did you mean {close[0]}?" if close else "mlgit model ls lists the models"
-    return NotFoundError(f"There is no model {model[:120]!r}.", fix=fix if ledgers else "mlgit model register RUN")
+    return NotFoundError(f"There is no model {model[:120]!r}.", fix=fix if models else "mlgit model register RUN")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mlgit.core import refs
 from mlgit.core.model import ModelVersion, Stage
 from mlgit.core.run import in_calendar
 from mlgit.documents.reader import Node, load, parse
@@ -19,6 +21,7 @@ from mlgit.store import records
 FOLDER = "registry"
 POLICY = f"{FOLDER}/policy.yaml"
 TRAILER = "Mlgit-Version"
+_MODEL = re.compile(r"[^@#]+(?=[@#])")
 
 _FORMAT = "%00".join(
     (
@@ -58,15 +61,24 @@ class _StageFile:
     version: str
 
 
-def tags(repo: Repo) -> list[Tag]:
-    """The annotated tags of commits, in order of name."""
+def tags(repo: Repo, *models: str) -> list[Tag]:
+    """The annotated tags of commits, in order of name; of *models* alone, where some are named: then few are read."""
     found: list[Tag] = []
-    out = repo.git("for-each-ref", f"--format={_FORMAT}", "refs/tags/")
+    patterns = [pattern for model in models for pattern in refs.model_tags(model)]
+    if models and not patterns:
+        return found
+    out = repo.git("for-each-ref", f"--format={_FORMAT}", *(patterns or ("refs/tags/",)))
     for item in out.split("\0\n\n"):
         kind, name, commit, when, who, message = (item.lstrip("\n").split("\0") + [""] * 6)[:6]
         if kind == "tag commit":
             found.append(Tag(name=name, commit=commit, when=float(when or 0), who=who, message=message))
     return found
+
+
+def models(repo: Repo) -> list[str]:
+    """What stands before the first `@` or `#` in the name of a tag: the models, in order of name, of no tag read."""
+    out = repo.git("for-each-ref", "--format=%(refname:strip=2)", "refs/tags/")
+    return sorted({found[0] for line in out.split("\n") if (found := _MODEL.match(line))})
 
 
 def message(version: ModelVersion) -> str:

@@ -96,6 +96,32 @@ def test_only_annotated_tags_of_commits_count(repo: Repo):
     assert found.message == "two\n\nlines\nand more\n"
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_tags_of_one_model_are_those_that_bear_its_name_and_no_others(repo: Repo, packed: bool):
+    head = repo.resolve("HEAD")
+    assert head
+    names = ["net@v1.0.0", "net#prod#1", "net#eu/prod#2", "net@v1.0.0!#3", "net@deprecated", "net2@v1.0.0", "v1.0.0",
+             "team/net@v1.0.0", "a=net@v1.0.0"]  # fmt: skip
+    for name in names:
+        repo.tag(f"refs/tags/{name}", head, "said")
+    if packed:
+        repo.git("pack-refs", "--all")
+
+    assert [tag.name for tag in store.tags(repo, "net")] == sorted(names[:5])
+    assert store.tags(repo, "net") == [tag for tag in store.tags(repo) if tag.name.startswith(("net@", "net#"))]
+    assert [tag.name for tag in store.tags(repo, "team/net", "net2")] == ["net2@v1.0.0", "team/net@v1.0.0"]
+    assert store.models(repo) == ["a=net", "net", "net2", "team/net"]
+
+
+@pytest.mark.parametrize("model", ["n*", "n?t", "[n]et", "net\\", "..", "", "net\0", "-net", "net\n", "ne", "NET"])
+def test_what_can_be_no_models_name_has_no_tags(repo: Repo, model: str):
+    head = repo.resolve("HEAD")
+    assert head
+    repo.tag("refs/tags/net@v1.0.0", head, "said")
+
+    assert store.tags(repo, model) == []
+
+
 def test_stages_are_read_where_they_are_and_nothing_else(repo: Repo):
     files = {
         store.stage_path("net", "prod"): store.stage_text(Stage(model="net", stage="prod", version="v1.0.0")).encode(),

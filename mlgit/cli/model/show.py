@@ -32,7 +32,8 @@ def command(version: str, base: str | None, as_json: bool) -> None:
     name = store.base_name(repo, base)
     found = shelf.find(repo, version, base=name)
     line = next(item for item in shelf.lines(repo, found.model, base=name) if item.version == found.version)
-    events = [event for event in ledger.of(store.tags(repo), found.model).history if event.version == found.version]
+    known = ledger.of(store.tags(repo, found.model), found.model)
+    events = [event for event in known.history if event.version == found.version]
     history = [
         {"when": figures.moment(event.tag.when), "what": event.action.value, "stage": event.stage, "by": event.tag.who,
          "tag": event.tag.name}
