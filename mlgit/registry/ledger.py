@@ -1,7 +1,8 @@
 """What the tags say: versions, stages and their history (pure). The format is GTO's, so that stock `gto show` agrees.
 
 `MODEL@vX.Y.Z` registers, `MODEL#STAGE#N` assigns, a `!` takes back; the state follows the tagger's time
-(https://github.com/treeverse/gto, `gto/constants.py` and `gto/tag.py`).
+(https://github.com/treeverse/gto, `gto/constants.py` and `gto/tag.py`). `MODEL@deprecated#N` deprecates a model until
+something else happens to it, as in GTO; a version, for which GTO has no such tag, by a stage that no model can have.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from mlgit.store.registry import Tag
 Bump = Literal["major", "minor", "patch"]
 BUMPS: tuple[Bump, ...] = ("major", "minor", "patch")
 FIRST = "v1.0.0"
+DEPRECATED = "deprecated"
+"""What stands for a stage in the tags of deprecated versions."""
 
 _NAME = r"[a-zA-Z0-9](?:[a-zA-Z0-9_/-]*[a-zA-Z0-9])?"
 _IDENTIFIER = r"(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)"
@@ -50,6 +53,13 @@ class Event:
     count: int = 0
     tag: Tag
 
+    @property
+    def what(self) -> str:
+        """What happened, in words: `registered`, `assigned`, `deprecated`, `deprecated no more`."""
+        if self.stage == DEPRECATED:
+            return "deprecated" if self.action is Action.ASSIGN else "deprecated no more"
+        return self.action.value
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
@@ -60,8 +70,16 @@ class Ledger:
     """The versions that stand, oldest version first, each with its tag."""
     assigned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Stage → the versions assigned to it and not taken back; the latest, which it serves, last."""
+    deprecated: Mapping[str, Tag] = field(default_factory=dict)
+    """The versions that nobody should use any more, each with the tag that says so."""
     history: tuple[Event, ...] = ()
     """Oldest first."""
+
+    @property
+    def is_deprecated(self) -> Tag | None:
+        """The tag that deprecates the whole model; None where there is none, or something has happened since."""
+        last = self.history[-1] if self.history else None
+        return last.tag if last and last.action is Action.DEPRECATE else None
 
     @property
     def stages(self) -> dict[str, str]:
@@ -133,6 +151,7 @@ def of(tags: Iterable[Tag], model: str) -> Ledger:
 def _ledger(model: str, events: list[Event]) -> Ledger:
     versions: dict[str, Tag] = {}
     assigned: dict[str, list[str]] = {}
+    deprecations: dict[str, Tag] = {}
     known: list[Event] = []
     for event in sorted(events, key=lambda event: (event.tag.when, event.count, event.tag.name)):
         if event.action is Action.REGISTER and event.version:
@@ -146,14 +165,20 @@ def _ledger(model: str, events: list[Event]) -> Ledger:
                 held.remove(version)  # taken back, this uncovers the version before, as in GTO
             if version and event.action is Action.ASSIGN:
                 held.append(version)
+                if event.stage == DEPRECATED:
+                    deprecations[version] = event.tag
             event = replace(event, version=version)  # the tag names the commit, not the version
         known.append(event)
     ordered = {version: versions[version] for version in sorted(versions, key=refs.version_key)}
+    gone = assigned.pop(DEPRECATED, [])
     standing = {stage: tuple(held) for stage, held in assigned.items() if held}
-    return Ledger(model=model, versions=ordered, assigned=standing, history=tuple(known))
+    return Ledger(
+        model=model, versions=ordered, assigned=standing, history=tuple(known),
+        deprecated={version: deprecations[version] for version in gone if version in versions},
+    )  # fmt: skip
 
 
-_TAKEN = ("model", "versions", "policy", "keys")
+_TAKEN = ("model", "versions", "policy", "keys", DEPRECATED)
 
 
 def name(text: str, what: str) -> str:
@@ -164,7 +189,7 @@ def name(text: str, what: str) -> str:
     raise UsageError(
         f"{text!r} cannot be the name of a {what}.",
         why="GTO's tags take letters, digits, '_' and '-', with a letter or digit at both ends; "
-        "model, versions, policy and keys are names of the registry's own files.",
+        "model, versions, policy and keys are names of the registry's own files, deprecated one of its tags.",
         fix=f"call it {refs.slug(text) or what!r}" if text not in _TAKEN else "choose another",
     )
 

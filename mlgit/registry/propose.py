@@ -15,6 +15,7 @@ from mlgit.forge.sticky import upsert
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo
 from mlgit.registry import card, gate, ledger
+from mlgit.registry.deprecating import deprecation
 from mlgit.registry.registering import record_of
 from mlgit.store import registry as store
 
@@ -70,6 +71,8 @@ def plan(repo: Repo, model: str, version: str, stage: str, *, base: str, goals: 
     known = ledger.of(store.tags(repo), model)
     number = ledger.version(version)
     candidate = record_of(known, number)
+    if said := deprecation(known, number):
+        raise UsageError(f"{said}.", fix=f"promote another version, or mlgit model deprecate {said.called} --undo")
     commit = store.base_commit(repo, base)
     with repo.reader() as reader:
         policy = policy_at(reader, commit)

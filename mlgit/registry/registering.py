@@ -160,8 +160,10 @@ def unregister(repo: Repo, model: str, version: str, *, base: str | None = None,
     """
     known = ledger.of(store.tags(repo, model), model)
     number = ledger.version(version)
-    target = _registered(known, number)
-    staged = [event.stage for event in known.history if event.version == number and event.stage]
+    target = stands(known, number)
+    staged = [
+        one.stage for one in known.history if one.version == number and one.stage not in (None, ledger.DEPRECATED)
+    ]
     filed = base is not None and repo.read(store.base_commit(repo, base), store.version_path(model, number)) is not None
     proposed = repo.refs(f"refs/heads/promote/{model}/{number}/")
     if staged or filed or proposed:
@@ -175,7 +177,7 @@ def unregister(repo: Repo, model: str, version: str, *, base: str | None = None,
     return name
 
 
-def _registered(known: Ledger, number: str) -> str:
+def stands(known: Ledger, number: str) -> str:
     """The commit of a version that stands. Raises `NotFoundError`."""
     if number in known.versions:
         return known.versions[number].commit
@@ -187,7 +189,7 @@ def _registered(known: Ledger, number: str) -> str:
 
 def record_of(known: Ledger, number: str) -> ModelVersion:
     """What the tag of a version that stands says. Raises `NotFoundError`, `UsageError` for a tag without a record."""
-    _registered(known, number)
+    stands(known, number)
     tag = known.versions[number]
     found = store.of_message(tag.message)
     if found is None or (found.model, found.version) != (known.model, number):

@@ -10,6 +10,7 @@ from mlgit.core.model import ModelVersion
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.registry import ledger
+from mlgit.registry.deprecating import Deprecation, deprecation
 from mlgit.registry.registering import record_of
 from mlgit.registry.stages import desired, serving
 from mlgit.store import registry as store
@@ -33,6 +34,8 @@ class Line:
     """None for a tag that stock GTO made."""
     stages: tuple[str, ...] = ()
     """The stages that serve it, as the base branch has them; `production (unsettled)` where the tags say otherwise."""
+    deprecated: Deprecation | None = None
+    """Why it, or the model, should not be used any more."""
 
 
 def lines(repo: Repo, model: str | None = None, *, base: str) -> list[Line]:
@@ -45,6 +48,7 @@ def lines(repo: Repo, model: str | None = None, *, base: str) -> list[Line]:
         Line(
             model=name, version=version, tag=tag, record=store.of_message(tag.message),
             stages=serving(ledgers[name], version, {s: v for (m, s), v in wanted.items() if m == name}),
+            deprecated=deprecation(ledgers[name], version),
         )
         for name in ledgers
         if model in (None, name)
@@ -77,6 +81,11 @@ def find(repo: Repo, text: str, *, base: str) -> ModelVersion:
     if number is None and (number := known.latest) is None:
         raise NotFoundError(f"{model} has no version that stands.", fix="mlgit model register RUN")
     return record_of(known, number)
+
+
+def deprecated(repo: Repo, version: ModelVersion) -> Deprecation | None:
+    """Why *version*, or its model, should not be used any more; None where nobody says so."""
+    return deprecation(ledger.of(store.tags(repo, version.model), version.model), version.version)
 
 
 def has(repo: Repo, model: str) -> bool:

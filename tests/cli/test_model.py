@@ -359,3 +359,23 @@ def test_a_field_that_no_card_can_have_registers_nothing(inside: Repo, trained, 
     assert done.returncode == 2
     assert "license of a model card is a word" in done.stderr
     assert inside.git("tag") == ""
+
+
+def test_a_deprecated_version_says_so_wherever_it_is_met(inside: Repo, trained, mlgit: Mlgit, tmp_path: Path):
+    mlgit("model", "register", trained("good", 0.95))
+    mlgit("promote", "digits@v1.0.0", "staging")
+    mlgit("pr", "merge", "1")
+
+    said = mlgit("model", "deprecate", "digits@staging", "--why", "leaks the label")
+    got = mlgit("model", "get", "digits@v1.0.0", "-o", str(tmp_path / "out"))
+    promoted = mlgit("promote", "digits@v1.0.0", "production", check=False)
+
+    assert promoted.returncode == 2
+    assert "digits v1.0.0 is deprecated by Ada: leaks the label" in promoted.stderr
+    assert said.stdout == "digits v1.0.0 is deprecated (tag digits#deprecated#2).\n"
+    assert "Its stages stay: v1.0.0 in staging." in said.stderr
+    assert "digits v1.0.0 is deprecated by Ada: leaks the label." in got.stderr
+    assert "staging, deprecated" in mlgit("model", "ls").stdout
+    shown = json.loads(mlgit("model", "show", "digits@v1.0.0", "--json").stdout)
+    assert (shown["deprecated"], shown["stages"]) == ("leaks the label", ["staging"])
+    assert shown["history"][-1]["what"] == "deprecated"

@@ -35,14 +35,18 @@ def command(version: str, folder: Path | None, base: str | None, as_json: bool) 
     name = store.base_name(repo, base)
     found = shelf.find(repo, version, base=name)
     target = deliver.deliver(repo, found, folder or Path(f"{found.model}-{found.version}"))
+    said = shelf.deprecated(repo, found)
     checked = vouching.vouched(repo, found, target, name)
     if as_json:
-        told = {"model": found.model, "version": found.version, "path": str(target), "unsafe": found.unsafe}
+        told = {"model": found.model, "version": found.version, "path": str(target), "unsafe": found.unsafe,
+                "deprecated": said.why if said else None}  # fmt: skip
         output.as_json(told | {"sha256": dict(found.sha256), "signatures": [signing.plain(one) for one in checked]})
         return
     output.say(str(target))
     output.note(
         f"{found.model} {found.version}, {figures.size(found.size)}, verified; {'; '.join(signing.told(checked))}."
     )
+    if said:
+        output.note(f"{said}.")
     if found.unsafe:
         output.note(f"UNSAFE to load: {found.unsafe}.")

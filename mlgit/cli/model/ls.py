@@ -33,7 +33,7 @@ def command(model: str | None, base: str | None, as_json: bool) -> None:
         output.as_json([shown.line(line) for line in lines])
         return
     rows = [
-        (line.model, line.version, ", ".join(line.stages), shown.told(line.record, place.settings.goals),
+        (line.model, line.version, shown.places(line), shown.told(line.record, place.settings.goals),
          shown.form(line.record), line.record.run if line.record else "", figures.moment(line.tag.when)[:10])
         for line in lines
     ]  # fmt: skip

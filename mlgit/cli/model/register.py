@@ -39,7 +39,7 @@ def command(
     Examples:
       mlgit model register radiant-glade-12
       mlgit model register radiant-glade-12 --name digits --bump major
-      mlgit model register radiant-glade-12 --set license=mit --set 'tags=[vision, small]'
+      mlgit model register latest --set license=mit --set 'tags=[vision, small]'
       mlgit model register radiant-glade-12 --card README.md
     """
     from mlgit.index import query

@@ -33,12 +33,7 @@ def command(version: str, base: str | None, as_json: bool) -> None:
     found = shelf.find(repo, version, base=name)
     line = next(item for item in shelf.lines(repo, found.model, base=name) if item.version == found.version)
     known = ledger.of(store.tags(repo, found.model), found.model)
-    events = [event for event in known.history if event.version == found.version]
-    history = [
-        {"when": figures.moment(event.tag.when), "what": event.action.value, "stage": event.stage, "by": event.tag.who,
-         "tag": event.tag.name}
-        for event in events
-    ]  # fmt: skip
+    history = [shown.event(one) for one in known.history if one.version in (found.version, None)]
     if as_json:
         output.as_json(shown.line(line) | {"history": history})
         return
@@ -48,3 +43,5 @@ def command(version: str, base: str | None, as_json: bool) -> None:
     for event in history:
         what = " ".join(filter(None, (event["what"], event["stage"])))
         output.say(f"{event['when']}  {what} by {event['by']} ({event['tag']})")
+    if line.deprecated:
+        output.note(f"{line.deprecated}.")

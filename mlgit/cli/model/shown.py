@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from mlgit.core.compare import Goal
     from mlgit.core.model import ModelVersion
+    from mlgit.registry.ledger import Event
     from mlgit.registry.shelf import Line
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
@@ -36,6 +37,11 @@ def form(record: ModelVersion | None) -> str:
     return f"{record.card.format} UNSAFE".strip() if record.unsafe else record.card.format
 
 
+def places(one: Line) -> str:
+    """The stages that serve it, and that it should not be used any more, where that is so."""
+    return ", ".join((*one.stages, *(["deprecated"] if one.deprecated else [])))
+
+
 def plain(version: ModelVersion) -> dict[str, Any]:
     """A version for a script."""
     from mlgit.documents import writer
@@ -43,7 +49,20 @@ def plain(version: ModelVersion) -> dict[str, Any]:
     return writer.as_data(version)
 
 
+def event(one: Event) -> dict[str, Any]:
+    """What a tag did, for a script."""
+    from mlgit.registry.ledger import DEPRECATED
+
+    return {
+        "when": figures.moment(one.tag.when), "what": one.what, "version": one.version,
+        "stage": None if one.stage == DEPRECATED else one.stage, "by": one.tag.who, "tag": one.tag.name,
+    }  # fmt: skip
+
+
 def line(one: Line) -> dict[str, Any]:
     """A line of the list for a script."""
     record = plain(one.record) if one.record else {"model": one.model, "version": one.version}
-    return record | {"stages": list(one.stages), "tag": one.tag.name, "by": one.tag.who}
+    return record | {
+        "stages": list(one.stages), "tag": one.tag.name, "by": one.tag.who,
+        "deprecated": one.deprecated.why if one.deprecated else None,
+    }  # fmt: skip
