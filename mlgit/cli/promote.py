@@ -63,6 +63,9 @@ def command(version: str, stage: str, base: str | None, dry_run: bool, as_json: 
         output.say(f"#{made.pull.number} {made.pull.title} is open already; its comment is up to date.")
 
 
+_OUTCOMES = {"pass": "passed", "fail": "FAILED", "inconclusive": "INCONCLUSIVE", "error": "ERROR"}
+
+
 def _show(plan: Plan, *, quiet: bool) -> None:
     if quiet:
         return
@@ -77,15 +80,13 @@ def _show(plan: Plan, *, quiet: bool) -> None:
     if not plan.policy:
         output.note(f"{plan.base} has no registry/policy.yaml: no gate is asked.")
     for verdict in plan.verdicts:
-        output.say(f"{'passed' if verdict.passed else 'FAILED'}  {verdict.gate}: {verdict.observed}  ({verdict.where})")
+        output.say(f"{_OUTCOMES[verdict.outcome.value]}  {verdict.gate}: {verdict.observed}  ({verdict.where})")
 
 
 def _plain(plan: Plan) -> dict[str, object]:
-    from dataclasses import asdict
-
     return {
         "model": plan.candidate.model, "version": plan.candidate.version, "stage": plan.stage, "base": plan.base,
         "champion": plan.champion.version if plan.champion else None, "branch": plan.branch,
         "changed_data": None if plan.candidate.changed_data is None else dict(plan.candidate.changed_data),
-        "verdicts": [asdict(verdict) for verdict in plan.verdicts], "files": dict(plan.files),
+        "verdicts": [verdict.plain for verdict in plan.verdicts], "files": dict(plan.files),
     }  # fmt: skip

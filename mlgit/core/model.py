@@ -55,9 +55,31 @@ class ModelVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hold:
+    """A stage that automation leaves alone until the hold is lifted."""
+
+    by: str
+    since: str
+    """The moment, as ISO 8601 in UTC."""
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emergency:
+    """A promotion that went past its gates."""
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """Desired state: which version *stage* should serve. `registry/<model>/<stage>.yaml`."""
 
     model: str
     stage: str
     version: str
+    hold: Hold | None = None
+    """Why no automation may move the stage; None where one may."""
+    emergency: Emergency | None = None
+    """Why the gates were told and not asked; None where they were asked."""

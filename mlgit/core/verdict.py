@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlgit.core.run import EMPTY
+
+
+class Outcome(enum.Enum):
+    """How a gate answers. Only `PASSED` lets a version through."""
+
+    PASSED = "pass"
+    FAILED = "fail"
+    """What it asks is not so, or nobody showed that it is."""
+    INCONCLUSIVE = "inconclusive"
+    """What was measured decides neither way: too few seeds, too much spread."""
+    ERROR = "error"
+    """It could not be asked: a command that hung, a forge that did not answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,8 +28,27 @@ class Verdict:
 
     gate: str
     """What the gate asks: `accuracy ≥ 0.95`."""
-    passed: bool
+    outcome: Outcome
     observed: str
     """What it saw: `0.944 (champion v1.0.0: 0.961)`."""
     where: str
     """Where the gate is written: `registry/policy.yaml:7`."""
+    refused: str = ""
+    """Why a version may not pass, after its name and a colon; empty where it may."""
+    fix: str = ""
+    """What would make it pass."""
+    inputs: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    """What it was judged by, as plain JSON: enough to judge it again."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it lets the version through."""
+        return self.outcome is Outcome.PASSED
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The verdict for a script, and for the record of a promotion."""
+        return {
+            "gate": self.gate, "passed": self.passed, "outcome": self.outcome.value, "observed": self.observed,
+            "where": self.where, "inputs": dict(self.inputs),
+        }  # fmt: skip

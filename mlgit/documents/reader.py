@@ -349,6 +349,8 @@ class _Reader:
                 except ConfigError:
                     continue
         fitting = [option for option in options if _holds(option, node.kind)]
+        if node.kind == "mapping" and len(fitting) > 1 and all(map(dataclasses.is_dataclass, fitting)):
+            return self.read(node, self._told_apart(node, fitting, path), path)
         if node.kind != "scalar" and len(fitting) == 1:
             return self.read(node, fitting[0], path)
         words = [option for option in options if option is not type(None)]
@@ -357,6 +359,17 @@ class _Reader:
         names = " or ".join(_name(option) for option in options)
         got = repr(node.value[:60]) if node.kind == "scalar" else f"a {node.kind}"
         return self.fail(node, path, f"expected {names}, got {got}")
+
+    def _told_apart(self, node: Node, records: Sequence[Any], path: tuple[str, ...]) -> Any:
+        """The first of several *records* whose first field is a key of the mapping: that is how they are told apart."""
+        keys = {str(key.value): key for key, _ in node.value}
+        named = {dataclasses.fields(record)[0].name: record for record in reversed(records)}
+        if found := next((record for record in records if dataclasses.fields(record)[0].name in keys), None):
+            return found
+        for name, key in keys.items():
+            if _close(name, list(named)):
+                self.unknown(key, list(named), path)
+        return self.fail(node, path, f"one of {', '.join(reversed(named))} is required")
 
     def _choice(self, node: Node, options: Sequence[Any], path: tuple[str, ...]) -> Any:
         asked = f"expected one of {', '.join(map(str, options))}"

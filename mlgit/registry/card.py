@@ -7,10 +7,16 @@ from collections.abc import Mapping, Sequence
 from mlgit.core import compare, escape, figures
 from mlgit.core.compare import MISSING, Direction, Goal
 from mlgit.core.model import ModelVersion
-from mlgit.core.verdict import Verdict
+from mlgit.core.verdict import Outcome, Verdict
 
 MARKER = "promotion"
 _ROWS = 50
+_OUTCOMES = {
+    Outcome.PASSED: "✅ passed",
+    Outcome.FAILED: "❌ failed",
+    Outcome.INCONCLUSIVE: "❔ inconclusive",
+    Outcome.ERROR: "⚠️ error",
+}
 _WORDS = {Direction.BETTER: "better", Direction.WORSE: "worse", Direction.SAME: "same", Direction.UNKNOWN: ""}
 
 
@@ -70,7 +76,7 @@ def _gates(verdicts: Sequence[Verdict]) -> str:
         return "**No gate was asked.** `registry/policy.yaml` on the base branch lists none for this stage."
     rows = [
         (
-            "✅ passed" if verdict.passed else "❌ failed",
+            _OUTCOMES[verdict.outcome],
             escape.markdown(verdict.gate),
             escape.markdown(verdict.observed),
             escape.code(verdict.where),

@@ -5,18 +5,20 @@ Nothing is registered for that: a version is only what is proposed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlgit.core import refs
-from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
 from mlgit.core.run import Run
 from mlgit.core.verdict import Verdict
 from mlgit.forge.base import Forge
 from mlgit.git.repo import Repo
-from mlgit.registry import contest, gate, ledger, registering
+from mlgit.registry import contest, gathering, ledger, registering
+from mlgit.registry.gathering import Case, Sources
 from mlgit.registry.ledger import Bump
+from mlgit.registry.policy import file
+from mlgit.registry.policy.file import Placed
 from mlgit.registry.propose import champion_at, policy_at
 from mlgit.store import registry as store
 
@@ -29,7 +31,7 @@ class Wish:
     stage: str
     base: str
     """The branch that promotions go to."""
-    goals: Mapping[str, Goal]
+    sources: Sources
     artifact: str | None = None
     """Which of the run's models, where it logged several."""
     bump: Bump = "minor"
@@ -58,7 +60,7 @@ def best(found: Sequence[Run], repo: Repo, wish: Wish) -> Run:
     first, *others = found
     if not others:
         return first
-    weighed = contest.weights(_gates(repo, wish), wish.goals)
+    weighed = contest.weights(_gates(repo, wish), wish.sources.goals)
     for other in others:
         if contest.held(other.metrics, first.metrics, weighed, against=first.name).is_won:
             first = other
@@ -72,8 +74,10 @@ def look(repo: Repo, forge: Forge, run: Run, wish: Wish) -> Challenge:
     )  # fmt: skip
     gates = _gates(repo, wish)
     with repo.reader() as reader:
-        champion = champion_at(reader, store.base_commit(repo, wish.base), wish.model, wish.stage, base=wish.base)
-    verdicts = gate.evaluate(gates, candidate, champion, wish.goals)
+        base = store.base_commit(repo, wish.base)
+        champion = champion_at(reader, base, wish.model, wish.stage, base=wish.base)
+    case = Case(repo=repo, base=base, stage=wish.stage, candidate=candidate, champion=champion)
+    verdicts = gathering.judge(case, gates, wish.sources)
     found = _contest(repo, forge, candidate, champion, gates, wish)
     if found.is_won and (failed := next((one for one in verdicts if not one.passed), None)):
         why = f"the gate {failed.where} asks for {failed.gate}, and saw {failed.observed}"
@@ -86,27 +90,27 @@ def look(repo: Repo, forge: Forge, run: Run, wish: Wish) -> Challenge:
     )  # fmt: skip
 
 
-def _gates(repo: Repo, wish: Wish) -> Sequence[gate.Placed]:
+def _gates(repo: Repo, wish: Wish) -> Sequence[Placed]:
     with repo.reader() as reader:
         policy = policy_at(reader, store.base_commit(repo, wish.base))
-    return gate.gates_of(policy, ledger.name(wish.stage, "stage"), source=store.POLICY)
+    return file.gates_of(policy, wish.model, ledger.name(wish.stage, "stage"))
 
 
 def _contest(
-    repo: Repo, forge: Forge, candidate: ModelVersion, champion: ModelVersion | None, gates: Sequence[gate.Placed],
+    repo: Repo, forge: Forge, candidate: ModelVersion, champion: ModelVersion | None, gates: Sequence[Placed],
     wish: Wish,
 ) -> contest.Contest:  # fmt: skip
     """Against the *champion*, then against each version that is proposed in its place already."""
     against = [(champion, f"{champion.version}, now in {wish.stage}")] if champion else []
     against += [(one, f"{one.version}, which #{number} proposes") for number, one in _proposed(repo, forge, wish)]
-    lacks = contest.unmeasured(candidate.metrics, gates, wish.goals)
+    lacks = contest.unmeasured(candidate.metrics, gates, wish.sources.goals)
     told = contest.Contest(is_won=not lacks, why=lacks or f"{wish.stage} serves no {wish.model} yet")
     if champion and champion.version == candidate.version:
         return contest.Contest(is_won=False, why=f"{candidate.version} is in {wish.stage} already")
     for number, (other, name) in enumerate(against):
         if other.version == candidate.version:
             continue
-        found = contest.held(candidate.metrics, other.metrics, contest.weights(gates, wish.goals), against=name)
+        found = contest.held(candidate.metrics, other.metrics, contest.weights(gates, wish.sources.goals), against=name)
         if not found.is_won:
             return found
         told = found if number == 0 else told

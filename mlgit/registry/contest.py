@@ -9,7 +9,9 @@ from typing import Any
 from mlgit.core import compare, figures
 from mlgit.core.compare import MISSING, Direction, Goal
 from mlgit.errors import UsageError
-from mlgit.registry import gate
+from mlgit.registry.policy.file import Placed
+from mlgit.registry.policy.gates import champion
+from mlgit.registry.policy.wording import within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,7 @@ class Contest:
     """What decided it, in figures."""
 
 
-def weights(gates: Sequence[gate.Placed], goals: Mapping[str, Goal]) -> list[Weight]:
+def weights(gates: Sequence[Placed], goals: Mapping[str, Goal]) -> list[Weight]:
     """The metrics that *gates* compare with the champion's; where they compare none, those of *goals*.
 
     Raises `UsageError` where nobody says which those are.
@@ -46,8 +48,8 @@ def weights(gates: Sequence[gate.Placed], goals: Mapping[str, Goal]) -> list[Wei
     return found
 
 
-def _weights(gates: Sequence[gate.Placed], goals: Mapping[str, Goal]) -> list[Weight]:
-    compared = [placed.gate for placed in gates if placed.gate.not_worse_than]
+def _weights(gates: Sequence[Placed], goals: Mapping[str, Goal]) -> list[Weight]:
+    compared = [placed.gate for placed in gates if isinstance(placed.gate, champion.Settings)]
     return [
         Weight(metric=one.metric, goal=one.goal or compare.goal_of(one.metric, goals), tolerance=one.tolerance)
         for one in compared
@@ -61,7 +63,7 @@ def held(new: Mapping[str, Any], old: Mapping[str, Any], weighed: Sequence[Weigh
         figure = f"{one.metric} {_shown(value)}"
         if not compare.is_number(value):
             return Contest(is_won=False, why=f"{figure}, where {against} has {_shown(bar)}")
-        is_even = compare.is_number(bar) and gate.within(abs(value - bar), one.tolerance)
+        is_even = compare.is_number(bar) and within(abs(value - bar), one.tolerance)
         match compare.direction(bar, value, one.goal):
             case Direction.BETTER if not is_even:
                 wins.append(f"{figure} is better than the {_shown(bar)} of {against}")
@@ -77,7 +79,7 @@ def held(new: Mapping[str, Any], old: Mapping[str, Any], weighed: Sequence[Weigh
     return Contest(is_won=bool(wins), why="; ".join(wins or draws))
 
 
-def unmeasured(new: Mapping[str, Any], gates: Sequence[gate.Placed], goals: Mapping[str, Goal]) -> str:
+def unmeasured(new: Mapping[str, Any], gates: Sequence[Placed], goals: Mapping[str, Goal]) -> str:
     """What counts, by *gates* or *goals*, and the metrics *new* have no figure of; nothing where they have all."""
     for one, value, _ in _pairs(new, {}, _weights(gates, goals)):
         if not compare.is_number(value):

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlgit.core import refs
-from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion, Stage
 from mlgit.core.verdict import Verdict
 from mlgit.errors import GateFailedError, MlgitError, UsageError
@@ -14,8 +13,11 @@ from mlgit.forge.base import Forge, PullRequest, PullState, Status, StatusState
 from mlgit.forge.sticky import upsert
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import card, gate, ledger
+from mlgit.registry import card, gathering, ledger
 from mlgit.registry.deprecating import deprecation
+from mlgit.registry.gathering import Case, Sources
+from mlgit.registry.policy import file, judging
+from mlgit.registry.policy.file import Policy
 from mlgit.registry.registering import record_of
 from mlgit.store import registry as store
 
@@ -34,7 +36,6 @@ class Plan:
     base_commit: str
     files: Mapping[str, str]
     """Path → text: what the pull request changes."""
-    gates: Sequence[gate.Placed]
     verdicts: Sequence[Verdict]
     """One a gate."""
     policy: bool
@@ -48,7 +49,7 @@ class Plan:
     @property
     def refusal(self) -> GateFailedError | None:
         """Why it may not be, or None where every gate passed."""
-        return gate.refusal(self.gates, self.candidate, self.champion, self.stage, self.verdicts)
+        return judging.refusal(self.candidate, self.stage, self.verdicts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ class Promotion:
     """Whether it was opened just now; else it was open already."""
 
 
-def plan(repo: Repo, model: str, version: str, stage: str, *, base: str, goals: Mapping[str, Goal]) -> Plan:
+def plan(repo: Repo, model: str, version: str, stage: str, *, base: str, sources: Sources) -> Plan:
     """What promoting *version* to *stage* would do on the branch *base*, by the policy that stands there.
 
     Raises `NotFoundError` for what does not exist, `UsageError` for what cannot be, `ConfigError` for a policy that
@@ -76,15 +77,17 @@ def plan(repo: Repo, model: str, version: str, stage: str, *, base: str, goals: 
     commit = store.base_commit(repo, base)
     with repo.reader() as reader:
         policy = policy_at(reader, commit)
-        gates = gate.gates_of(policy, stage, source=store.POLICY)
+        gates = file.gates_of(policy, model, stage)
         champion = champion_at(reader, commit, model, stage, base=base)
         if champion and champion.version == number:
             raise UsageError(f"{model} {number} is in {stage} already, as {base} has it.")
         files = _files(reader, commit, candidate, stage)
-    verdicts = gate.evaluate(gates, candidate, champion, goals)
+    is_return = any((event.stage, event.version) == (stage, number) for event in known.history)
+    case = Case(repo=repo, base=commit, stage=stage, candidate=candidate, champion=champion, is_return=is_return)
+    verdicts = gathering.judge(case, gates, sources)
     return Plan(
         candidate=candidate, champion=champion, stage=stage, base=base, base_commit=commit, files=files,
-        gates=gates, verdicts=verdicts, policy=policy is not None,
+        verdicts=verdicts, policy=policy is not None,
     )  # fmt: skip
 
 
@@ -100,10 +103,10 @@ def champion_at(reader: Reader, commit: str, model: str, stage: str, *, base: st
     return found
 
 
-def policy_at(reader: Reader, commit: str) -> gate.Policy | None:
+def policy_at(reader: Reader, commit: str) -> Policy | None:
     """The policy at *commit*, or None where there is none. Raises `ConfigError`."""
     text = reader.blob(f"{commit}:{store.POLICY}")
-    return None if text is None else gate.read(text, source=store.POLICY)
+    return None if text is None else file.read(text, source=store.POLICY)
 
 
 def _files(reader: Reader, commit: str, candidate: ModelVersion, stage: str) -> dict[str, str]:
@@ -131,7 +134,7 @@ def agree(filed: ModelVersion, tagged: ModelVersion) -> None:
         )
 
 
-def promote(repo: Repo, forge: Forge, made: Plan, *, goals: Mapping[str, Goal]) -> Promotion:
+def promote(repo: Repo, forge: Forge, made: Plan, *, sources: Sources) -> Promotion:
     """Open the pull request of a plan, with its one comment; the one that is open already is brought up to date.
 
     Raises `GateFailedError` where a gate failed, before anything is made.
@@ -146,7 +149,7 @@ def promote(repo: Repo, forge: Forge, made: Plan, *, goals: Mapping[str, Goal]) 
             head=made.branch, base=made.base, title=card.title(made.candidate, made.stage),
             body=card.body(made.candidate, made.champion, made.stage),
         )  # fmt: skip
-    told = card.comment(made.candidate, made.champion, made.stage, made.verdicts, goals)
+    told = card.comment(made.candidate, made.champion, made.stage, made.verdicts, sources.goals)
     count = len(made.verdicts)
     passed = f"{count} gate{'' if count == 1 else 's'} passed" if count else "no gate is asked"
     status = Status(context=CONTEXT, state=StatusState.SUCCESS, description=passed, commit=pull.head_commit)

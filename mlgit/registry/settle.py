@@ -8,11 +8,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlgit.core import refs
-from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
 from mlgit.core.verdict import Verdict
 from mlgit.errors import ConfigError, GateFailedError, MlgitError, NotFoundError, RefMovedError, UsageError
@@ -21,8 +20,12 @@ from mlgit.forge.rules import remarks
 from mlgit.git.merge import merged_tree
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
-from mlgit.registry import gate, ledger
+from mlgit.registry import decision, gathering, ledger
+from mlgit.registry.decision import Decision, Origin
+from mlgit.registry.gathering import Case, Sources
 from mlgit.registry.ledger import Ledger
+from mlgit.registry.policy import file, judging
+from mlgit.registry.policy.file import Policy
 from mlgit.registry.propose import CONTEXT, agree, policy_at
 from mlgit.registry.registering import record_of
 from mlgit.registry.stages import OURS, last, ours
@@ -42,6 +45,8 @@ class Settled:
     tag: str | None = None
     """The tag that says so; None where the stage did not move."""
     verdicts: Sequence[Verdict] = ()
+    decision: Decision | None = None
+    """What its tag is to say of why it moves; None where it says so, or does not move."""
     refusal: MlgitError | None = None
     """Why it does not move."""
     overtaken: bool = False
@@ -62,7 +67,7 @@ def plain(settled: Settled) -> dict[str, Any]:
     """*settled* for a script."""
     return {
         "model": settled.model, "stage": settled.stage, "version": settled.version, "tag": settled.tag,
-        "overtaken": settled.overtaken, "verdicts": [asdict(verdict) for verdict in settled.verdicts],
+        "overtaken": settled.overtaken, "verdicts": [verdict.plain for verdict in settled.verdicts],
         "refused": str(settled.refusal) if settled.refusal else None,
     }  # fmt: skip
 
@@ -77,8 +82,8 @@ def tell(forge: Forge, commit: str, stages: Sequence[Settled]) -> None:
 
 
 def settle(
-    repo: Repo, commit: str, *, goals: Mapping[str, Goal], before: str | None = None, tip: str | None = None,
-    now: float | None = None,
+    repo: Repo, commit: str, *, sources: Sources, before: str | None = None, tip: str | None = None,
+    origin: Origin | None = None, now: float | None = None,
 ) -> list[Settled]:  # fmt: skip
     """Tag every stage that the merge *commit* changed and whose gates pass there; say of the others why not.
 
@@ -99,35 +104,37 @@ def settle(
             if latest.get((wanted.model, wanted.stage)) != wanted.version:
                 found.append(replace(wanted, overtaken=True))
                 continue
-            judged = _judge(repo, reader, commit, wanted, policy=policy, champion=champion, goals=goals)
-            found.append(_tagged(repo, judged, commit, now=now))
+            judged = _judge(
+                repo, reader, commit, wanted, base=before or commit, policy=policy, champion=champion, sources=sources
+            )  # fmt: skip
+            found.append(_tagged(repo, judged, commit, origin, now=now))
         return found
 
 
-def foresee(repo: Repo, base: str, head: str, *, goals: Mapping[str, Goal]) -> list[Settled]:
+def foresee(repo: Repo, base: str, head: str, *, sources: Sources) -> list[Settled]:
     """What would become of the stages if the commit *head* were merged into the branch *base*; nothing moves.
 
     The policy is the one that stands on *base*, if it has one. Raises `MlgitError` for a conflict, `ConfigError` where
     a policy or a stage's file could not be read.
     """
     commit = store.base_commit(repo, base)
-    return foresee_in(repo, commit, merged_tree(repo, commit, head, f"refs/heads/{base}"), goals=goals)
+    return foresee_in(repo, commit, merged_tree(repo, commit, head, f"refs/heads/{base}"), sources=sources)
 
 
-def foresee_in(repo: Repo, commit: str, tree: str, *, goals: Mapping[str, Goal]) -> list[Settled]:
+def foresee_in(repo: Repo, commit: str, tree: str, *, sources: Sources) -> list[Settled]:
     """The same of *tree* (or a commit that has it), which is what the merge into *commit* would make."""
     with repo.reader() as reader:
         changed = list(_changed(reader, commit, store.stages_at(reader, tree)))
         stood = policy_at(reader, commit) if changed else None
         policy = policy_at(reader, tree) if stood is None else stood
         return [
-            _judge(repo, reader, tree, wanted, policy=policy, champion=champion, goals=goals)
+            _judge(repo, reader, tree, wanted, base=commit, policy=policy, champion=champion, sources=sources)
             for wanted, champion in changed
         ]
 
 
 def reconcile(
-    repo: Repo, base: str, *, goals: Mapping[str, Goal], dry_run: bool = False, now: float | None = None
+    repo: Repo, base: str, *, sources: Sources, dry_run: bool = False, now: float | None = None
 ) -> list[Settled]:
     """Let the tags say what the branch *base* says now, of every stage of which they say something else.
 
@@ -144,8 +151,10 @@ def reconcile(
         policy = policy_at(reader, commit)
         found = []
         for wanted, champion in unsettled(repo, store.stages_at(reader, commit)):
-            judged = _judge(repo, reader, commit, wanted, policy=policy, champion=champion, goals=goals)
-            found.append(judged if dry_run else _tagged(repo, judged, commit, now=now))
+            judged = _judge(
+                repo, reader, commit, wanted, base=commit, policy=policy, champion=champion, sources=sources
+            )  # fmt: skip
+            found.append(judged if dry_run else _tagged(repo, judged, commit, None, now=now))
         return found
 
 
@@ -182,10 +191,10 @@ def _changed(
 
 
 def _judge(
-    repo: Repo, reader: Reader, tree: str, wanted: Settled, *, policy: gate.Policy | None,
-    champion: ModelVersion | None, goals: Mapping[str, Goal],
+    repo: Repo, reader: Reader, tree: str, wanted: Settled, *, base: str, policy: Policy | None,
+    champion: ModelVersion | None, sources: Sources,
 ) -> Settled:  # fmt: skip
-    """*wanted*, with what the gates say of it by *policy*, or with the tag that says so already."""
+    """*wanted*, with what the gates say of it by *policy*, which stands at *base*, or with the tag that says so."""
     model, stage, version = wanted.model, wanted.stage, wanted.version
     if version is None:
         return wanted
@@ -203,18 +212,30 @@ def _judge(
         agree(filed, candidate)
         if known.stages.get(stage) == version:
             return replace(wanted, tag=last(known, stage).tag.name)
-        gates = gate.gates_of(policy, stage, source=store.POLICY)
-        if any((event.stage, event.version) == (stage, version) for event in known.history):
-            gates = [placed for placed in gates if not placed.gate.not_worse_than]  # going back is no contest
-        verdicts = tuple(gate.evaluate(gates, filed, champion, goals))
+        gates = file.gates_of(policy, model, stage)
+        is_return = any((event.stage, event.version) == (stage, version) for event in known.history)
+        case = Case(repo=repo, base=base, stage=stage, candidate=filed, champion=champion, is_return=is_return)
+        verdicts = tuple(gathering.judge(case, gates, sources))
+        said = store.stage_at(reader, tree, model, stage)
     except MlgitError as exc:
         return replace(wanted, refusal=exc)
-    if refused := gate.refusal(gates, filed, champion, stage, verdicts):
+    if refused := judging.refusal(filed, stage, verdicts):
         return replace(wanted, verdicts=verdicts, refusal=refused)
-    return replace(wanted, verdicts=verdicts)
+    made = Decision(
+        commit=tree, digest=filed.hash, instead=champion.version if champion else None,
+        policy=_policy_of(reader, base, tree), gates=decision.told(verdicts), hold=said.hold if said else None,
+        emergency=said.emergency if said else None,
+    )  # fmt: skip
+    return replace(wanted, verdicts=verdicts, decision=made)
 
 
-def _tagged(repo: Repo, judged: Settled, commit: str, *, now: float | None) -> Settled:
+def _policy_of(reader: Reader, *commits: str) -> str | None:
+    """The blob of the policy at the first of *commits* that has one."""
+    found = (reader.read(f"{commit}:{store.POLICY}") for commit in commits)
+    return next((blob[0] for blob in found if blob), None)
+
+
+def _tagged(repo: Repo, judged: Settled, commit: str, origin: Origin | None, *, now: float | None) -> Settled:
     """*judged* after its tag was made, if nothing is in the way."""
     if isinstance(judged.refusal, GateFailedError):
         fix = "revert the merge, or promote a version that passes"
@@ -223,16 +244,20 @@ def _tagged(repo: Repo, judged: Settled, commit: str, *, now: float | None) -> S
         return judged
     if judged.version is None:
         return replace(judged, tag=_empty(repo, judged.model, judged.stage, commit, now=now))
-    return replace(judged, tag=_assign(repo, judged.model, judged.stage, judged.version, commit, now=now))
+    return replace(judged, decision=None, tag=_assign(repo, judged, judged.version, commit, origin, now=now))
 
 
-def _assign(repo: Repo, model: str, stage: str, version: str, commit: str, *, now: float | None) -> str:
-    """The tag that says that *stage* serves *version*: the one that says so now, or a new one."""
+def _assign(
+    repo: Repo, judged: Settled, version: str, commit: str, origin: Origin | None, *, now: float | None
+) -> str:  # fmt: skip
+    """The tag that says that the stage serves *version*, and why: the one that says so now, or a new one."""
+    model, stage = judged.model, judged.stage
+    why = replace(judged.decision or Decision(commit=commit), commit=commit, origin=origin or Origin())
     for _ in range(_TRIES):
         known = ledger.of(store.tags(repo), model)
         if known.stages.get(stage) == version:
             return last(known, stage).tag.name
-        said = f"{model} {version} is {stage}\n\n{OURS}{commit}"
+        said = f"{model} {version} is {stage}\n\n{OURS}{commit}\n{decision.line(why)}"
         with contextlib.suppress(RefMovedError):  # somebody else took the number
             return _tag(repo, known, refs.stage_tag(model, stage, known.next_count), version, said, now=now)
     raise _restless(model, stage)

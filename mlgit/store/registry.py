@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlgit.core import refs
-from mlgit.core.model import ModelVersion, Stage
+from mlgit.core.model import Emergency, Hold, ModelVersion, Stage
 from mlgit.core.run import in_calendar
 from mlgit.documents.reader import Node, load, parse
 from mlgit.documents.writer import as_data, dump
@@ -59,6 +59,8 @@ class Card:
 @dataclass(frozen=True, kw_only=True)
 class _StageFile:
     version: str
+    hold: Hold | None = None
+    emergency: Emergency | None = None
 
 
 def tags(repo: Repo, *models: str) -> list[Tag]:
@@ -150,7 +152,7 @@ def version_text(version: ModelVersion) -> str:
 
 def stage_text(stage: Stage) -> str:
     """The text of a stage's file."""
-    return dump({"version": stage.version})
+    return dump(as_data(_StageFile(version=stage.version, hold=stage.hold, emergency=stage.emergency)))
 
 
 def card_text(card: Card) -> str:
@@ -167,16 +169,31 @@ def version_at(reader: Reader, commit: str, model: str, version: str) -> ModelVe
 
 def stages_at(reader: Reader, commit: str) -> dict[tuple[str, str], str]:
     """(model, stage) → the version it should serve, as the files at *commit* say. Raises `ConfigError`."""
-    found: dict[tuple[str, str], str] = {}
+    return {key: stage.version for key, stage in stage_files(reader, commit).items()}
+
+
+def stage_files(reader: Reader, commit: str) -> dict[tuple[str, str], Stage]:
+    """(model, stage) → what the file at *commit* says of it. Raises `ConfigError`."""
+    found: dict[tuple[str, str], Stage] = {}
     for model, entry in (reader.tree(f"{commit}:{FOLDER}") or {}).items():
         if not entry.is_tree:
             continue
         for name, file in (reader.tree(entry.oid) or {}).items():
             stage = name.removesuffix(".yaml")
             if not file.is_tree and name.endswith(".yaml") and name != "model.yaml":
-                text = reader.blob(file.oid) or b""
-                found[model, stage] = load(text, _StageFile, source=stage_path(model, stage)).version
+                found[model, stage] = _stage(reader.blob(file.oid) or b"", model, stage)
     return found
+
+
+def stage_at(reader: Reader, commit: str, model: str, stage: str) -> Stage | None:
+    """What the file of *stage* at *commit* says; None where there is none. Raises `ConfigError`."""
+    text = reader.blob(f"{commit}:{stage_path(model, stage)}")
+    return None if text is None else _stage(text, model, stage)
+
+
+def _stage(text: bytes, model: str, stage: str) -> Stage:
+    said = load(text, _StageFile, source=stage_path(model, stage))
+    return Stage(model=model, stage=stage, version=said.version, hold=said.hold, emergency=said.emergency)
 
 
 def base_commit(repo: Repo, base: str) -> str:

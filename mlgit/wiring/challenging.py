@@ -41,8 +41,8 @@ def challenge(place: Place, found: Sequence[Run], wish: Wish) -> tuple[Challenge
         registering.register(repo, run, model=wish.model, version=version, artifact=wish.artifact)
     if remote.is_known:
         shared.share(remote, [refs.version_tag(wish.model, version)])
-    made = propose.plan(repo, wish.model, version, wish.stage, base=wish.base, goals=wish.goals)
-    return seen, propose.promote(repo, wiring.opening(place), made, goals=wish.goals)
+    made = propose.plan(repo, wish.model, version, wish.stage, base=wish.base, sources=wish.sources)
+    return seen, propose.promote(repo, wiring.opening(place), made, sources=wish.sources)
 
 
 def _carry(repo: Repo, run: Run) -> None:

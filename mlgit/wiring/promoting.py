@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlgit.core import refs
 from mlgit.store.place import Place
-from mlgit.wiring import forge, on_github, opening
+from mlgit.wiring import forge, judging, on_github, opening
 
 if TYPE_CHECKING:
     from mlgit.core.registered import Registered
@@ -24,7 +24,7 @@ def before_merge(place: Place, pull: PullRequest) -> list[Settled]:
 
     if not _moves_stages(place, pull):
         return []
-    found = settle.foresee(place.repo, pull.base, pull.head_commit, goals=place.settings.goals)
+    found = settle.foresee(place.repo, pull.base, pull.head_commit, sources=judging.sources(place))
     if found:
         settle.tell(forge(place), pull.head_commit, found)
     return found
@@ -40,7 +40,7 @@ def after_merge(place: Place, pull: PullRequest) -> list[Settled]:
     if pull.merge_commit is None or not _moves_stages(place, pull):
         return []
     tip = place.repo.resolve(f"refs/heads/{pull.base}")
-    return settle.settle(place.repo, pull.merge_commit, goals=place.settings.goals, tip=tip)
+    return settle.settle(place.repo, pull.merge_commit, sources=judging.sources(place), tip=tip)
 
 
 def _moves_stages(place: Place, pull: PullRequest) -> bool:
@@ -59,7 +59,7 @@ def settle_stages(place: Place, *, base: str | None = None, dry_run: bool = Fals
     from mlgit.store import registry
 
     name = registry.base_name(place.repo, base)
-    return settle.reconcile(place.repo, name, goals=place.settings.goals, dry_run=dry_run)
+    return settle.reconcile(place.repo, name, sources=judging.sources(place), dry_run=dry_run)
 
 
 def undo(place: Place, pull: PullRequest, settled: Settled) -> PullRequest | None:
@@ -75,7 +75,7 @@ def promotion(place: Place, model: str, version: str, stage: str, *, base: str |
     from mlgit.store import registry
 
     name = registry.base_name(place.repo, base)
-    return propose.plan(place.repo, model, version, stage, base=name, goals=place.settings.goals)
+    return propose.plan(place.repo, model, version, stage, base=name, sources=judging.sources(place))
 
 
 def promote(place: Place, plan: Plan) -> Promotion:
@@ -89,7 +89,7 @@ def promote(place: Place, plan: Plan) -> Promotion:
     there = on_github(place)
     if there and there[0].clone and plan.refusal is None:
         shared.share(there[0].clone.remote, [refs.version_tag(plan.candidate.model, plan.candidate.version)])
-    return propose.promote(place.repo, at, plan, goals=place.settings.goals)
+    return propose.promote(place.repo, at, plan, sources=judging.sources(place))
 
 
 def registered(place: Place, *, base: str | None = None) -> list[Registered]:

@@ -11,15 +11,15 @@ from mlgit.forge.base import PullState
 from mlgit.git.repo import split_commit
 from mlgit.registry import ledger, settle, shared
 from mlgit.store import registry as store
-from mlgit.wiring import promoting
+from mlgit.wiring import judging, promoting
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
-    from mlgit.core.compare import Goal
     from mlgit.forge.base import Forge, PullRequest
     from mlgit.git.remote import Remote
     from mlgit.git.repo import Repo
+    from mlgit.registry.gathering import Sources
     from mlgit.registry.settle import Settled
     from mlgit.store.place import Place
 
@@ -56,7 +56,7 @@ def foresee(
     found = []
     if is_changed:
         shared.bring(remote, into)
-        found = settle.foresee_in(repo, base, merge, goals=_goals(place, base))
+        found = settle.foresee_in(repo, base, merge, sources=_sources(place, base))
     try:
         if forge.capabilities.writable:
             settle.tell(forge, head, found)
@@ -79,8 +79,8 @@ def settled(
     shared.bring_commits(remote, [push.after], generations=2)
     _bring_before(remote, push)
     tip = repo.resolve(f"refs/remotes/{remote.name}/{push.branch}")
-    goals = _goals(place, push.before or push.after)
-    found = settle.settle(repo, push.after, goals=goals, before=push.before, tip=tip)
+    sources = _sources(place, push.before or push.after)
+    found = settle.settle(repo, push.after, sources=sources, before=push.before, tip=tip)
     _share(remote, {one.model for one in found if one.tag})
     return found, [back for one in found if (back := _taken_back(place, forge, push, one))]
 
@@ -129,5 +129,5 @@ def _parents(repo: Repo, commit: str) -> list[str]:
     return split_commit(found[2])[1] if found else []
 
 
-def _goals(place: Place, commit: str) -> Mapping[str, Goal]:
-    return code.of(place, commit).settings(place).goals
+def _sources(place: Place, commit: str) -> Sources:
+    return judging.sources(place, goals=code.of(place, commit).settings(place).goals)

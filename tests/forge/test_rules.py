@@ -1,6 +1,6 @@
 import pytest
 
-from mlgit.core.verdict import Verdict
+from mlgit.core.verdict import Outcome, Verdict
 from mlgit.errors import UsageError
 from mlgit.forge import base, rules, sticky
 
@@ -30,7 +30,12 @@ def test_approval_needs_no_words_and_refusal_does():
 
 def test_a_gate_that_refused_is_told_where_it_stands():
     def at(where: str, *, passed: bool = False) -> Verdict:
-        return Verdict(gate="accuracy ≥ 0.9", passed=passed, observed="0.8\x1b[31m", where=where)
+        return Verdict(
+            gate="accuracy ≥ 0.9",
+            outcome=Outcome.PASSED if passed else Outcome.FAILED,
+            observed="0.8\x1b[31m",
+            where=where,
+        )
 
     told = rules.remarks(
         [at("registry/policy.yaml:7"), at("registry/policy.yaml:8", passed=True), at("policy"), at(":1")]

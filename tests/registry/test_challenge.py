@@ -13,8 +13,10 @@ from mlgit.core.run import Run
 from mlgit.errors import UsageError
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Repo
-from mlgit.registry import challenge, contest, gate, ledger, propose, registering, settle
+from mlgit.registry import challenge, contest, ledger, propose, registering, settle
 from mlgit.registry.challenge import Challenge, Wish
+from mlgit.registry.gathering import Sources
+from mlgit.registry.policy import file
 from mlgit.store import registry as store
 
 Trained = Callable[..., Run]
@@ -57,7 +59,7 @@ OLD = {"accuracy": 0.9, "loss": 0.3, "odd": 1.0, "broken": float("nan")}
     ],
 )  # fmt: skip
 def test_better_is_none_worse_and_one_better(new: dict[str, Any], gates: str, goals: dict[str, Goal], why: str):
-    placed = gate.read(POLICY % gates, source="policy.yaml")["production"]
+    placed = file.read(POLICY % gates, source="policy.yaml").gates("digits", "production")
 
     found = contest.held(new, OLD, contest.weights(placed, goals), against="v1")
 
@@ -71,13 +73,15 @@ def test_what_nobody_weighs_is_refused():
 
 
 def look(repo: Repo, run: Run, **more: Any) -> Challenge:
-    wish = Wish(**{"model": "digits", "stage": "production", "base": "main", "goals": {"accuracy": UP}} | more)
+    wish = Wish(
+        **{"model": "digits", "stage": "production", "base": "main", "sources": Sources(goals={"accuracy": UP})} | more
+    )
     return challenge.look(repo, FolderForge(repo), run, wish)
 
 
 def proposed(repo: Repo, version: str) -> int:
-    plan = propose.plan(repo, "digits", version, "production", base="main", goals={})
-    return propose.promote(repo, FolderForge(repo), plan, goals={}).pull.number
+    plan = propose.plan(repo, "digits", version, "production", base="main", sources=Sources())
+    return propose.promote(repo, FolderForge(repo), plan, sources=Sources()).pull.number
 
 
 def test_a_run_has_to_beat_what_is_served_and_what_is_proposed_and_is_no_version_before(repo: Repo, trained: Trained):
@@ -95,7 +99,7 @@ def test_a_run_has_to_beat_what_is_served_and_what_is_proposed_and_is_no_version
     assert worse.why == "accuracy 0.8 is worse than the 0.9 of v1.0.0, which #1 proposes"
 
     merged = FolderForge(repo).merge(number)
-    settle.settle(repo, merged.merge_commit or "", goals={})
+    settle.settle(repo, merged.merge_commit or "", sources=Sources())
     other = trained("c", accuracy=0.85)
     served, better = look(repo, other), look(repo, trained("d", accuracy=0.95))
     assert served.why == "accuracy 0.85 is worse than the 0.9 of v1.0.0, now in production"
@@ -128,6 +132,6 @@ def test_a_gate_that_fails_is_named(repo: Repo, trained: Trained):
 
 def test_of_several_runs_the_one_that_no_other_beats_is_taken(repo: Repo, trained: Trained):
     runs = [trained(name, accuracy=score) for name, score in (("a", 0.8), ("b", 0.9), ("c", 0.85))]
-    wish = Wish(model="digits", stage="production", base="main", goals={"accuracy": UP})
+    wish = Wish(model="digits", stage="production", base="main", sources=Sources(goals={"accuracy": UP}))
 
     assert challenge.best(runs, repo, wish).name == "b"

@@ -17,6 +17,7 @@ from mlgit.forge.base import PullState
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Move, Repo
 from mlgit.registry import ledger, propose, registering, settle
+from mlgit.registry.gathering import Sources
 from mlgit.registry.propose import Promotion
 from mlgit.store import registry as store
 
@@ -39,14 +40,14 @@ def on_main(repo: Repo, **files: bytes | None) -> None:
 
 
 def promote(repo: Repo, version: str, stage: str, model: str = "digits") -> Promotion:
-    plan = propose.plan(repo, model, version, stage, base="main", goals={})
-    return propose.promote(repo, FolderForge(repo), plan, goals={})
+    plan = propose.plan(repo, model, version, stage, base="main", sources=Sources())
+    return propose.promote(repo, FolderForge(repo), plan, sources=Sources())
 
 
 def merge(repo: Repo, promotion: Promotion) -> list[settle.Settled]:
     merged = FolderForge(repo).merge(promotion.pull.number)
     assert merged.merge_commit
-    return settle.settle(repo, merged.merge_commit, goals={})
+    return settle.settle(repo, merged.merge_commit, sources=Sources())
 
 
 def live(repo: Repo, version: ModelVersion, stage: str) -> None:
@@ -346,7 +347,7 @@ def test_models_versions_and_bases_that_do_not_exist_are_said_so(repo: Repo, tra
     with pytest.raises(NotFoundError, match=r"did you mean digits@v1\.0\.0"):
         promote(repo, "v1.0.1", "staging")
     with pytest.raises(NotFoundError, match="no branch 'trunk'"):
-        propose.plan(repo, "digits", "v1.0.0", "staging", base="trunk", goals={})
+        propose.plan(repo, "digits", "v1.0.0", "staging", base="trunk", sources=Sources())
 
 
 def test_a_version_file_that_differs_from_its_tag_is_refused(repo: Repo, trained):

@@ -12,6 +12,7 @@ from mlgit.errors import ConfigError, GateFailedError, MlgitError, UsageError
 from mlgit.forge.folder import FolderForge
 from mlgit.git.repo import Move, Repo
 from mlgit.registry import deliver, ledger, propose, registering, settle, shelf
+from mlgit.registry.gathering import Sources
 from mlgit.store import registry as store
 
 NOW = 1_800_000_000.0
@@ -19,9 +20,9 @@ NOW = 1_800_000_000.0
 
 def promoted(repo: Repo, version: str, stage: str) -> str:
     """The merge commit of a promotion."""
-    plan = propose.plan(repo, "digits", version, stage, base="main", goals={})
+    plan = propose.plan(repo, "digits", version, stage, base="main", sources=Sources())
     forge = FolderForge(repo)
-    merged = forge.merge(propose.promote(repo, forge, plan, goals={}).pull.number)
+    merged = forge.merge(propose.promote(repo, forge, plan, sources=Sources()).pull.number)
     assert merged.merge_commit
     return merged.merge_commit
 
@@ -49,7 +50,7 @@ def test_a_merged_promotion_moves_the_stage_and_stock_gto_sees_it(repo: Repo, tr
     for name in ("a", "b"):
         registering.register(repo, trained(name, accuracy=0.9), model="digits", now=NOW)
     for version, stage in (("v1.0.0", "production"), ("v1.1.0", "staging"), ("v1.1.0", "production")):
-        settle.settle(repo, promoted(repo, version, stage), goals={}, now=NOW)
+        settle.settle(repo, promoted(repo, version, stage), sources=Sources(), now=NOW)
 
     shown = [line.split() for line in gto(repo, "show", "digits", "--plain").splitlines()][1:]
 
@@ -63,7 +64,7 @@ def test_a_merged_promotion_moves_the_stage_and_stock_gto_sees_it(repo: Repo, tr
 
 def test_tags_in_one_second_are_dated_apart(repo: Repo, trained):
     registering.register(repo, trained("a"), model="digits", now=NOW)
-    settle.settle(repo, promoted(repo, "v1.0.0", "staging"), goals={}, now=NOW)
+    settle.settle(repo, promoted(repo, "v1.0.0", "staging"), sources=Sources(), now=NOW)
     registering.register(repo, trained("b"), model="digits", now=NOW)
 
     assert sorted(tag.when for tag in store.tags(repo)) == [NOW, NOW + 1, NOW + 2]
@@ -73,7 +74,7 @@ def test_settling_twice_changes_nothing(repo: Repo, trained):
     registering.register(repo, trained("a"), model="digits")
     merge = promoted(repo, "v1.0.0", "staging")
 
-    one, two = (settle.settle(repo, merge, goals={}) for _ in range(2))
+    one, two = (settle.settle(repo, merge, sources=Sources()) for _ in range(2))
 
     assert one == two
     assert [item.tag for item in one] == ["digits#staging#1"]
@@ -81,20 +82,20 @@ def test_settling_twice_changes_nothing(repo: Repo, trained):
 
 
 def test_a_merge_without_promotions_settles_nothing(repo: Repo):
-    assert settle.settle(repo, edited(repo, train=b"new"), goals={}) == []
+    assert settle.settle(repo, edited(repo, train=b"new"), sources=Sources()) == []
 
 
 def test_a_gate_that_was_raised_before_the_merge_keeps_the_stage_where_it_is(repo: Repo, trained):
     registering.register(repo, trained("a", accuracy=0.9), model="digits")
-    plan = propose.plan(repo, "digits", "v1.0.0", "production", base="main", goals={})
+    plan = propose.plan(repo, "digits", "v1.0.0", "production", base="main", sources=Sources())
     forge = FolderForge(repo)
-    pull = propose.promote(repo, forge, plan, goals={}).pull
+    pull = propose.promote(repo, forge, plan, sources=Sources()).pull
     strict = {"registry/policy.yaml": b"stages: {production: {gates: [{metric: accuracy, min: 0.95}]}}\n"}
     repo.git("reset", "-q", "--hard", repo.commit(repo.resolve("main"), strict, "policy"))
     merge = forge.merge(pull.number).merge_commit
     assert merge
 
-    (settled,) = settle.settle(repo, merge, goals={})
+    (settled,) = settle.settle(repo, merge, sources=Sources())
 
     assert isinstance(settled.refusal, GateFailedError)
     assert settled.tag is None
@@ -113,7 +114,7 @@ def test_a_pull_request_that_lowers_its_own_gate_moves_nothing(repo: Repo, train
         "registry__digits__versions__v1.0.0.yaml": store.version_text(made).encode(),
     }
 
-    (settled,) = settle.settle(repo, edited(repo, **files), goals={})
+    (settled,) = settle.settle(repo, edited(repo, **files), sources=Sources())
 
     assert isinstance(settled.refusal, GateFailedError)
     assert ledger.of(store.tags(repo), "digits").stages == {}
@@ -126,7 +127,7 @@ def test_a_merged_version_file_that_was_edited_moves_nothing(repo: Repo, trained
         "registry__digits__versions__v1.0.0.yaml": store.version_text(replace(made, hash="0" * 32)).encode(),
     }
 
-    (settled,) = settle.settle(repo, edited(repo, **files), goals={})
+    (settled,) = settle.settle(repo, edited(repo, **files), sources=Sources())
 
     assert settled.tag is None
     assert "differ in hash" in str(settled.refusal)
@@ -136,7 +137,7 @@ def test_a_merged_version_file_that_was_edited_moves_nothing(repo: Repo, trained
 def test_a_stage_file_by_hand_that_names_nothing_moves_nothing(repo: Repo, version: str):
     merge = edited(repo, **{"registry__digits__production.yaml": f'version: "{version}"\n'.encode()})
 
-    (settled,) = settle.settle(repo, merge, goals={})
+    (settled,) = settle.settle(repo, merge, sources=Sources())
 
     assert settled.refusal
     assert store.tags(repo) == []
@@ -144,13 +145,15 @@ def test_a_stage_file_by_hand_that_names_nothing_moves_nothing(repo: Repo, versi
 
 def test_a_registry_that_cannot_be_read_moves_nothing(repo: Repo):
     with pytest.raises(ConfigError, match=r"registry/digits/production\.yaml:1: verzion: unknown key"):
-        settle.settle(repo, edited(repo, **{"registry__digits__production.yaml": b"verzion: v1.0.0\n"}), goals={})
+        settle.settle(
+            repo, edited(repo, **{"registry__digits__production.yaml": b"verzion: v1.0.0\n"}), sources=Sources()
+        )
 
 
 def test_a_version_is_found_by_number_stage_and_name(repo: Repo, trained):
     for name in ("a", "b"):
         registering.register(repo, trained(name), model="digits")
-    settle.settle(repo, promoted(repo, "v1.0.0", "production"), goals={})
+    settle.settle(repo, promoted(repo, "v1.0.0", "production"), sources=Sources())
 
     found = [shelf.find(repo, text, base="main").version for text in ("digits", "digits@1.0.0", "digits@production")]
 
@@ -198,19 +201,19 @@ def test_a_reverted_promotion_goes_back_to_what_was_served_before_though_that_is
         registering.register(repo, trained(name, accuracy=accuracy), model="digits", now=NOW)
     strict = b"stages: {production: {gates: [{metric: accuracy, not_worse_than: champion}]}}\n"
     repo.git("reset", "-q", "--hard", repo.commit(repo.resolve("main"), {"registry/policy.yaml": strict}, "policy"))
-    settle.settle(repo, promoted(repo, "v1.0.0", "production"), goals={}, now=NOW)
+    settle.settle(repo, promoted(repo, "v1.0.0", "production"), sources=Sources(), now=NOW)
     merge = promoted(repo, "v1.1.0", "production")
-    settle.settle(repo, merge, goals={}, now=NOW)
+    settle.settle(repo, merge, sources=Sources(), now=NOW)
     reverted(repo, merge)
 
-    (late,) = settle.settle(repo, merge, goals={}, tip=repo.resolve("main"))
-    tried = settle.reconcile(repo, "main", goals={}, dry_run=True)
-    (done,) = settle.reconcile(repo, "main", goals={})
+    (late,) = settle.settle(repo, merge, sources=Sources(), tip=repo.resolve("main"))
+    tried = settle.reconcile(repo, "main", sources=Sources(), dry_run=True)
+    (done,) = settle.reconcile(repo, "main", sources=Sources())
 
     assert late.overtaken
     assert [(one.version, one.tag) for one in tried] == [("v1.0.0", None)]
     assert settle.sentence(done) == "production serves digits v1.0.0 (tag digits#production#3)."
-    assert settle.reconcile(repo, "main", goals={}) == []
+    assert settle.reconcile(repo, "main", sources=Sources()) == []
     assert "production" in shown_by_gto(repo)["v1.0.0"]
     assert "production" not in shown_by_gto(repo)["v1.1.0"]
 
@@ -219,25 +222,25 @@ def test_a_stage_whose_file_is_gone_is_empty_for_stock_gto_too(repo: Repo, train
     for name in ("a", "b"):
         registering.register(repo, trained(name), model="digits", now=NOW)
     merges = [promoted(repo, "v1.0.0", "production")]
-    settle.settle(repo, merges[0], goals={}, now=NOW)
+    settle.settle(repo, merges[0], sources=Sources(), now=NOW)
     merges.append(promoted(repo, "v1.1.0", "production"))
-    settle.settle(repo, merges[1], goals={}, now=NOW)
+    settle.settle(repo, merges[1], sources=Sources(), now=NOW)
     for merge in reversed(merges):
         reverted(repo, merge)
 
-    (done,) = settle.reconcile(repo, "main", goals={})
+    (done,) = settle.reconcile(repo, "main", sources=Sources())
 
     assert settle.sentence(done) == "production serves no digits (tag digits#production!#4)."
     assert ledger.of(store.tags(repo), "digits").stages == {}
     assert not any("production" in row for row in shown_by_gto(repo).values())
-    assert settle.reconcile(repo, "main", goals={}) == []
+    assert settle.reconcile(repo, "main", sources=Sources()) == []
 
 
 def test_a_stage_that_stock_gto_assigned_is_left_alone(repo: Repo, trained):
     made = registering.register(repo, trained("a"), model="digits")
     repo.git("tag", "-a", "-m", "by gto", "digits#dev#1", made.commit)
 
-    assert settle.reconcile(repo, "main", goals={}) == []
+    assert settle.reconcile(repo, "main", sources=Sources()) == []
 
 
 def test_settling_from_a_branch_that_lags_behind_its_remote_is_refused(repo: Repo):
@@ -245,19 +248,19 @@ def test_settling_from_a_branch_that_lags_behind_its_remote_is_refused(repo: Rep
     repo.git("update-ref", "refs/remotes/origin/main", ahead)
 
     with pytest.raises(UsageError, match="lacks what is on origin/main"):
-        settle.reconcile(repo, "main", goals={})
+        settle.reconcile(repo, "main", sources=Sources())
 
 
 def test_what_a_merge_would_do_is_judged_by_the_policy_of_the_base(repo: Repo, trained):
     registering.register(repo, trained("a", accuracy=0.9), model="digits")
-    plan = propose.plan(repo, "digits", "v1.0.0", "production", base="main", goals={})
-    pull = propose.promote(repo, FolderForge(repo), plan, goals={}).pull
+    plan = propose.plan(repo, "digits", "v1.0.0", "production", base="main", sources=Sources())
+    pull = propose.promote(repo, FolderForge(repo), plan, sources=Sources()).pull
     strict = b"stages: {production: {gates: [{metric: accuracy, min: 0.95}]}}\n"
     lax = repo.commit(pull.head_commit, {"registry/policy.yaml": b"stages: {production: {}}\n"}, "sly")
-    before = settle.foresee(repo, "main", lax, goals={})
+    before = settle.foresee(repo, "main", lax, sources=Sources())
     repo.git("reset", "-q", "--hard", repo.commit(repo.resolve("main"), {"registry/policy.yaml": strict}, "policy"))
 
-    (after,) = settle.foresee(repo, "main", pull.head_commit, goals={})
+    (after,) = settle.foresee(repo, "main", pull.head_commit, sources=Sources())
 
     assert [one.refusal for one in before] == [None]
     assert isinstance(after.refusal, GateFailedError)

@@ -9,7 +9,7 @@ from mlgit.core import refs
 from mlgit.core.compare import Goal
 from mlgit.core.run import Run
 from mlgit.core.sweep import Sweep
-from mlgit.core.verdict import Verdict
+from mlgit.core.verdict import Outcome, Verdict
 from mlgit.errors import NotFoundError
 from mlgit.forge.base import Capabilities, Remark, Status, StatusState
 from mlgit.forge.folder import FolderForge
@@ -207,7 +207,7 @@ def test_a_merged_pull_request_is_compared_with_what_it_met(here: Place, train: 
 def test_a_refused_gate_is_a_failure(here: Place, train: Train) -> None:
     forge = FolderForge(here.repo)
     number = proposal(here, forge, train("only", {"accuracy": [0.9]}))
-    verdict = Verdict(gate="accuracy ≥ 0.95", passed=False, observed="0.9", where="registry/policy.yaml:3")
+    verdict = Verdict(gate="accuracy ≥ 0.95", outcome=Outcome.FAILED, observed="0.9", where="registry/policy.yaml:3")
 
     text = publish.on_pull(here, forge, number, verdicts=(verdict,))
 
@@ -230,7 +230,12 @@ def test_params_and_gates_are_told_beside_the_lines_where_they_stand(here: Place
     forge = Hearing(here.repo)
     number = proposal(here, forge, train("better", {"accuracy": [0.95]}, params={"epochs": 10, "lr": 0.1, "own": 1}))
     gates = [
-        Verdict(gate=f"accuracy ≥ {least}", passed=least < 0.95, observed="0.95", where=f"registry/policy.yaml:{line}")
+        Verdict(
+            gate=f"accuracy ≥ {least}",
+            outcome=Outcome.PASSED if least < 0.95 else Outcome.FAILED,
+            observed="0.95",
+            where=f"registry/policy.yaml:{line}",
+        )
         for line, least in ((3, 0.9), (4, 0.99))
     ]
 

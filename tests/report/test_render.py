@@ -8,7 +8,7 @@ from markdown_it.token import Token
 
 from mlgit.core.compare import Goal
 from mlgit.core.run import Run, State
-from mlgit.core.verdict import Verdict
+from mlgit.core.verdict import Outcome, Verdict
 from mlgit.report.render import MOST_CHARACTERS, NoEvidence, render, render_missing
 from mlgit.report.view import Chart, Compared, build
 
@@ -36,9 +36,12 @@ CHARTS = (
     Chart(title="Sweep", link="../../assets/x.png"),
 )
 VERDICTS = (
-    Verdict(gate="accuracy ≥ 0.95", passed=True, observed="0.981", where="registry/policy.yaml:7"),
+    Verdict(gate="accuracy ≥ 0.95", outcome=Outcome.PASSED, observed="0.981", where="registry/policy.yaml:7"),
     Verdict(
-        gate="not worse than production", passed=False, observed="0.981 (v1.0.0: 0.99)", where="registry/policy.yaml:9"
+        gate="not worse than production",
+        outcome=Outcome.FAILED,
+        observed="0.981 (v1.0.0: 0.99)",
+        where="registry/policy.yaml:9",
     ),
 )
 
@@ -135,7 +138,7 @@ def test_hostile_names_stay_words() -> None:
         HEAD, name=HOSTILE, params={HOSTILE: HOSTILE}, metrics={HOSTILE: 1.0, "word": HOSTILE}, data={HOSTILE: HOSTILE},
         sweep=HOSTILE, ref=f"refs/heads/{HOSTILE}", commit=HOSTILE, source=HOSTILE,
     )  # fmt: skip
-    verdict = Verdict(gate=HOSTILE, passed=False, observed=HOSTILE, where=HOSTILE)
+    verdict = Verdict(gate=HOSTILE, outcome=Outcome.FAILED, observed=HOSTILE, where=HOSTILE)
     view = build(
         about(head=hostile, base=replace(hostile, params={}, metrics={}, data={}), beside=HOSTILE, command=(HOSTILE,),
               siblings=(hostile, HEAD)),
@@ -179,7 +182,7 @@ def test_everything_at_its_worst_still_fits() -> None:
     worst = "@#" * 2000
     big = {f"{worst}{n}": worst for n in range(300)}
     head = replace(HEAD, name=worst, metrics=big, params=big, data=big)
-    verdicts = [Verdict(gate=worst, passed=False, observed=worst, where=worst)] * 300
+    verdicts = [Verdict(gate=worst, outcome=Outcome.FAILED, observed=worst, where=worst)] * 300
 
     text = render(build(about(head=head, base=replace(head, metrics={}, params={}, data={})), verdicts=verdicts))
 

@@ -15,7 +15,7 @@ from mlgit.ci.matrix import Job
 from mlgit.ci.plan import Plan, Trial
 from mlgit.core import escape, xychart
 from mlgit.core.artifact import ArtifactVersion
-from mlgit.core.verdict import Verdict
+from mlgit.core.verdict import Outcome, Verdict
 from mlgit.plots import canvas
 from mlgit.report import findings
 from mlgit.report.history import Said
@@ -50,7 +50,7 @@ def hostile_report(name: str) -> str:
         findings=of(0.3, 0.1, 0.2, hostile=name),
         surroundings=({"python": name, "packages": {name: "1"}}, {"python": "3.12", "packages": {name: "2"}}),
     )  # fmt: skip
-    gates = [Verdict(gate=name, passed=False, observed=name, where=name)]
+    gates = [Verdict(gate=name, outcome=Outcome.FAILED, observed=name, where=name)]
     history = [Said("a" * 10, name), Said("b" * 10, name)]
     return render(
         build(compared, verdicts=gates, charts=[Chart(title=name, link="../blob/x.png?raw=true")]), history=history

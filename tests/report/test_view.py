@@ -6,13 +6,13 @@ import pytest
 from mlgit.core.compare import Goal
 from mlgit.core.run import Run, State
 from mlgit.core.sweep import Sweep
-from mlgit.core.verdict import Verdict
+from mlgit.core.verdict import Outcome, Verdict
 from mlgit.report.headline import primary
 from mlgit.report.view import Compared, build, reproduce
 
 BASE = Run(id="b", name="noble-river-3", project="p", state=State.FINISHED, metrics={"accuracy": 0.969})
 HEAD = Run(id="h", name="radiant-glade-12", project="p", state=State.FINISHED, metrics={"accuracy": 0.981})
-REFUSED = Verdict(gate="g", passed=False, observed="o", where="w")
+REFUSED = Verdict(gate="g", outcome=Outcome.FAILED, observed="o", where="w")
 
 
 def headline(head: Run = HEAD, base: Run | None = BASE, *verdicts: Verdict) -> str:
@@ -48,7 +48,7 @@ def test_a_lone_a_wordless_and_a_refused_head() -> None:
     assert headline(base=None) == "accuracy 0.981, and nothing to compare with."
     assert headline(with_metrics(HEAD)) == "radiant-glade-12 logged no numbers."
     assert headline(HEAD, BASE, REFUSED).endswith("noble-river-3. 1 of 1 gates refuse.")
-    assert headline(HEAD, BASE, replace(REFUSED, passed=True)).endswith("noble-river-3. All gates pass.")
+    assert headline(HEAD, BASE, replace(REFUSED, outcome=Outcome.PASSED)).endswith("noble-river-3. All gates pass.")
     assert headline(replace(HEAD, state=State.CRASHED)).startswith("crashed: accuracy")
 
 

@@ -53,13 +53,13 @@ def command(
     """
     from mlgit.registry.challenge import Wish
     from mlgit.store import registry
-    from mlgit.wiring import challenging, reporting
+    from mlgit.wiring import challenging, judging, reporting
 
     place = wiring.place()
     plan = job.plan(plan_file, sha256)
     into = registry.base_name(place.repo, base or os.environ.get("GITHUB_REF_NAME"))
     wish = Wish(
-        model=name or plan.project, stage=stage, base=into, goals=place.settings.goals, artifact=artifact
+        model=name or plan.project, stage=stage, base=into, sources=judging.sources(place), artifact=artifact
     )  # fmt: skip
     seen, made = challenging.challenge(place, _finished(place, plan), wish)
     job.summarize(_markdown(seen, made, stage))

@@ -11,10 +11,12 @@ import pytest
 from mlgit import resources
 from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
+from mlgit.core.verdict import Outcome, Verdict
 from mlgit.documents.reader import plain
 from mlgit.documents.schema import schema
 from mlgit.errors import ConfigError, UsageError
-from mlgit.registry import gate
+from mlgit.registry.policy import file, judging
+from mlgit.registry.policy.evidence import Evidence
 
 POLICY = """\
 stages:
@@ -36,23 +38,26 @@ def model(version: str, **metrics: Any) -> ModelVersion:
     )
 
 
-def verdicts(text: str, candidate: ModelVersion, champion: ModelVersion | None = None, **goals: Goal):
-    policy = gate.read(f"stages: {{prod: {{gates: [{text}]}}}}", source="policy.yaml")
-    return gate.evaluate(gate.gates_of(policy, "prod", source="policy.yaml"), candidate, champion, goals)
+def verdicts(text: str, candidate: ModelVersion, champion: ModelVersion | None = None, **goals: Goal) -> list[Verdict]:
+    gates = file.read(f"stages: {{prod: {{gates: [{text}]}}}}", source="policy.yaml").gates("net", "prod")
+    return judging.judge(gates, Evidence(stage="prod", candidate=candidate, champion=champion, goals=goals))
 
 
 def test_every_gate_has_a_verdict_that_says_where_it_is_written():
-    policy = gate.read(POLICY, source="registry/policy.yaml")
-
-    floor, champion = gate.evaluate(
-        policy["production"], model("v1.1.0", accuracy=0.944), model("v1.0.0", accuracy=0.961), {}
+    policy = file.read(POLICY, source="registry/policy.yaml")
+    seen = Evidence(
+        stage="production", candidate=model("v1.1.0", accuracy=0.944), champion=model("v1.0.0", accuracy=0.961)
     )
+
+    floor, champion = judging.judge(policy.gates("net", "production"), seen)
 
     assert (floor.gate, floor.passed, floor.observed) == ("accuracy ≥ 0.95", False, "0.944 (champion v1.0.0: 0.961)")
     assert floor.where == "registry/policy.yaml:5"
     assert champion.gate == "accuracy not worse than the champion by more than 0.002"
     assert (champion.passed, champion.where) == (False, "registry/policy.yaml:8")
-    assert list(policy["staging"]) == []
+    assert policy.gates("net", "staging") == []
+    assert floor.outcome is Outcome.FAILED
+    assert floor.inputs == {"metric": "accuracy", "value": 0.944, "min": 0.95, "max": None}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, "0.99", True, None])
@@ -120,10 +125,9 @@ def test_a_gate_on_data_passes_only_what_is_known_to_have_seen_what_its_code_nam
     changed: dict[str, str] | None, passed: bool, seen: str
 ):  # fmt: skip
     candidate = replace(model("v1.1.0"), changed_data=changed, data={"a.csv": "0" * 32})
-    policy = gate.read("stages: {prod: {gates: [{data: unchanged}]}}", source="policy.yaml")
 
-    (found,) = gate.evaluate(policy["prod"], candidate, None, {})
-    refused = gate.refusal(policy["prod"], candidate, None, "prod", [found])
+    (found,) = verdicts("{data: unchanged}", candidate)
+    refused = judging.refusal(candidate, "prod", [found])
 
     assert (found.gate, found.passed, found.observed) == ("data unchanged", passed, seen)
     assert (refused is None) is passed
@@ -135,10 +139,10 @@ def test_a_gate_on_data_passes_only_what_is_known_to_have_seen_what_its_code_nam
 def test_the_refusal_says_what_why_and_how_to_mend_it():
     candidate = model("v1.4.0", accuracy=0.9199)
     champion = model("v1.3.0", accuracy=0.921)
-    gates = gate.read(POLICY, source="registry/policy.yaml")["production"]
-    found = gate.evaluate(gates, candidate, champion, {})
+    gates = file.read(POLICY, source="registry/policy.yaml").gates("net", "production")
+    found = judging.judge(gates, Evidence(stage="production", candidate=candidate, champion=champion))
 
-    refused = gate.refusal(gates, candidate, champion, "production", found)
+    refused = judging.refusal(candidate, "production", found)
 
     assert refused
     assert str(refused) == (
@@ -156,15 +160,15 @@ def test_the_refusal_says_what_why_and_how_to_mend_it():
         ("stages: {p: {gates: [{metric: a, min: high}]}}", "expected"),
         ("stages: {p: {gates: {metric: a}}}", "expected a list"),
         ("stages: [p]", "expected a mapping"),
-        ("stages:\n  p:\n    gates:\n      - metric: a\n", r"policy.yaml:4: .*asks nothing"),
+        ("stages:\n  p:\n    gates:\n      - metric: a\n", r"policy.yaml:4: stages.p.gates.0: .*asks nothing"),
         ("stages: {p: {gates: [{metric: a, min: .nan}]}}", "finite"),
         ("stages: {p: {gates: [{metric: a, min: 2, max: 1}]}}", "at least 2 and at most 1"),
         ("stages: {p: {gates: [{metric: a, min: 1, tolerance: 1}]}}", "tolerance"),
-        ("stages: {p: {gates: [{metric: a, min: 1, not_worse_than: champion}]}}", "two gates"),
+        ("stages: {p: {gates: [{metric: a, min: 1, not_worse_than: champion}]}}", "min: unknown key"),
         ("stages: {p: {gates: [{metric: a, not_worse_than: king}]}}", "expected one of champion|expected"),
-        ("stages: {p: {gates: [{min: 1}]}}", "metric: required, or data: unchanged"),
-        ("stages: {p: {gates: [{metric: a, min: 1, data: unchanged}]}}", "two gates"),
-        ("stages: {p: {gates: [{data: unchanged, min: 1}]}}", "stands alone"),
+        ("stages: {p: {gates: [{min: 1}]}}", "one of not_worse_than, data, metric is required"),
+        ("stages: {p: {gates: [{metric: a, min: 1, data: unchanged}]}}", "metric: unknown key"),
+        ("stages: {p: {gates: [{data: unchanged, min: 1}]}}", "min: unknown key"),
         ("stages: {p: {gates: [{data: changed}]}}", "expected"),
         ("gates: []", "unknown key"),
         ("", "stages: required"),
@@ -172,22 +176,41 @@ def test_the_refusal_says_what_why_and_how_to_mend_it():
 )  # fmt: skip
 def test_a_policy_that_says_what_cannot_be_is_refused_with_its_line(text: str, message: str):
     with pytest.raises(ConfigError, match=message):
-        gate.read(text, source="policy.yaml")
+        file.read(text, source="policy.yaml")
 
 
 def test_a_stage_that_is_misspelt_does_not_pass_every_gate():
     with pytest.raises(UsageError, match="did you mean production"):
-        gate.gates_of(gate.read(POLICY, source="registry/policy.yaml"), "prodution", source="registry/policy.yaml")
+        file.gates_of(file.read(POLICY, source="registry/policy.yaml"), "net", "prodution")
 
 
 def test_without_a_policy_nothing_is_asked():
-    assert gate.gates_of(None, "anything", source="registry/policy.yaml") == ()
+    assert file.gates_of(None, "net", "anything") == ()
 
 
 def test_the_template_is_a_policy_and_the_schema_is_what_is_read():
     text = (resources.templates() / "project" / "policy.yaml").read_bytes()
     stored = json.loads((resources.schemas() / "policy.json").read_text())
 
-    assert list(gate.read(text, source="policy.yaml")) == ["staging", "production"]
-    assert stored == schema(gate.PolicyFile, title="registry/policy.yaml")
+    assert file.read(text, source="policy.yaml").stages("net") == ["staging", "production"]
+    assert stored == schema(file.PolicyFile, title="registry/policy.yaml")
     jsonschema.validate(plain(text, source="policy.yaml"), stored)
+
+
+def test_of_several_rules_that_match_all_are_asked_and_the_same_gate_once():
+    text = """\
+stages:
+  prod: {gates: [{metric: acc, min: 0.5}]}
+models:
+  - models: "fraud-*"
+    stages:
+      prod: {gates: [{metric: acc, min: 0.9}, {metric: acc, min: 0.5}]}
+      canary:
+"""
+    policy = file.read(text, source="policy.yaml")
+
+    assert [placed.where for placed in policy.gates("fraud-eu", "prod")] == ["policy.yaml:2", "policy.yaml:6"]
+    assert [placed.where for placed in policy.gates("churn", "prod")] == ["policy.yaml:2"]
+    assert policy.stages("churn") == ["prod"]
+    with pytest.raises(UsageError, match="no stage 'canary'"):
+        policy.gates("churn", "canary")

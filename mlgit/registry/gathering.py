@@ -1,0 +1,72 @@
+"""What the gates of a stage are to be shown, looked up once; and the gates asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mlgit.core.compare import Goal
+from mlgit.core.model import ModelVersion
+from mlgit.core.run import EMPTY
+from mlgit.core.verdict import Verdict
+from mlgit.git.repo import Repo
+from mlgit.registry.policy import judging
+from mlgit.registry.policy.evidence import Evidence, Need
+from mlgit.registry.policy.file import Placed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where evidence comes from that this room cannot look up by itself."""
+
+    goals: Mapping[str, Goal] = field(default_factory=lambda: EMPTY)
+    """Which way metrics are better, as the project's file says."""
+    now: float | None = None
+    """When the gates are asked; None: the clock says."""
+
+    @property
+    def moment(self) -> float:
+        """When the gates are asked, in seconds since the epoch."""
+        return time.time() if self.now is None else self.now
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A version that is to serve a stage, and where it is judged."""
+
+    repo: Repo
+    base: str
+    """The commit whose policy and registry count."""
+    stage: str
+    candidate: ModelVersion
+    champion: ModelVersion | None
+    """What the stage serves now."""
+    is_return: bool = False
+    """Whether the stage served the candidate before."""
+
+
+def judge(case: Case, gates: Sequence[Placed], sources: Sources) -> list[Verdict]:
+    """One verdict for each of *gates* that is asked in this *case*."""
+    asked = judging.asked(gates, is_return=case.is_return)
+    return judging.judge(asked, gather(case, judging.needs(asked), sources))
+
+
+def gather(case: Case, needs: frozenset[Need], sources: Sources) -> Evidence:
+    """What is known, with what *needs* names besides; what cannot be had is said to be lacking."""
+    seen = Evidence(
+        stage=case.stage, candidate=case.candidate, champion=case.champion, goals=sources.goals,
+        is_return=case.is_return, now=sources.moment,
+    )  # fmt: skip
+    for need in sorted(needs, key=lambda one: str(one.value)):
+        seen = _GATHER[need](seen, case, sources)
+    return seen
+
+
+_GATHER: Mapping[Need, Callable[[Evidence, Case, Sources], Evidence]] = {}
+"""How to have what is needed: the evidence so far → the evidence with it, or with why it is lacking."""
+
+
+def lacking(seen: Evidence, need: Need, why: str) -> Evidence:
+    """*seen*, with *why* what *need* stands for could not be had."""
+    return replace(seen, lacking={**seen.lacking, need: why})

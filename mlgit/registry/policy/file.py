@@ -1,0 +1,141 @@
+"""`registry/policy.yaml`: the stages there are, and what each asks of which models (pure)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from mlgit.documents import reader
+from mlgit.documents.reader import Document
+from mlgit.errors import ConfigError, UsageError
+from mlgit.registry.policy.gates import KINDS, Gate
+from mlgit.registry.policy.kind import Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRules:
+    """What one stage asks."""
+
+    gates: tuple[Gate, ...] = field(default=(), metadata={"help": "all of them have to pass"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRules:
+    """What stages ask of some models, besides what they ask of every one."""
+
+    models: str = field(metadata={"help": "the models' names, with * and ? as in file names"})
+    stages: Mapping[str, StageRules | None] = field(metadata={"help": "stage → what it asks"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyFile:
+    """The file. A stage that is not listed does not exist."""
+
+    stages: Mapping[str, StageRules | None] = field(
+        default_factory=dict, metadata={"help": "stage → what it asks of every model"}
+    )
+    models: tuple[ModelRules, ...] = field(
+        default=(), metadata={"help": "what is asked of some models besides; all that match are asked"}
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A gate and where it is written."""
+
+    gate: Gate
+    where: str
+    """`registry/policy.yaml:12`."""
+
+    @property
+    def kind(self) -> Kind[Any]:
+        """How it is judged."""
+        return KINDS[type(self.gate)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What the file asks, in one place of it, of the models that match."""
+
+    models: str
+    stage: str
+    gates: tuple[Placed, ...]
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """The file, understood."""
+
+    rules: tuple[Rule, ...]
+    source: str
+    """The file's name, for what is said of it."""
+
+    def stages(self, model: str) -> list[str]:
+        """The stages that *model* may be promoted to, in the file's order."""
+        return list(dict.fromkeys(rule.stage for rule in self.rules if fnmatchcase(model, rule.models)))
+
+    def gates(self, model: str, stage: str) -> list[Placed]:
+        """What *stage* asks of *model*: of every rule that matches, in the file's order, nothing twice.
+
+        Raises `UsageError` for a stage that no rule lists: a slip of the pen must not pass every gate.
+        """
+        stages = self.stages(model)
+        if stage not in stages:
+            close = difflib.get_close_matches(stage, stages, 1)
+            fix = f"did you mean {close[0]}?" if close else f"add it to {self.source} on the base branch first"
+            raise UsageError(
+                f"There is no stage {stage!r}.", why=f"{self.source} lists: {', '.join(stages) or 'none'}.", fix=fix
+            )
+        asked = [
+            placed
+            for rule in self.rules
+            if rule.stage == stage and fnmatchcase(model, rule.models)
+            for placed in rule.gates
+        ]
+        once: list[Placed] = []
+        for placed in asked:
+            if placed.gate not in [other.gate for other in once]:
+                once.append(placed)
+        return once
+
+
+def read(text: str | bytes, *, source: str) -> Policy:
+    """The policy in *text*; *source* names the file. Raises `ConfigError` with the line of what cannot be."""
+    document = reader.parse(text, source=source)
+    file = document.read(PolicyFile)
+    if not file.stages and not file.models:
+        raise ConfigError(f"{source}:1: stages: required, but missing.")
+    found = list(_rules(document, "*", file.stages, ("stages",)))
+    for number, one in enumerate(file.models):
+        found += _rules(document, one.models, one.stages, ("models", str(number), "stages"))
+    return Policy(rules=tuple(found), source=source)
+
+
+def gates_of(policy: Policy | None, model: str, stage: str) -> Sequence[Placed]:
+    """What *policy* asks of *model* for *stage*; nothing where there is no policy at all. Raises `UsageError`."""
+    return () if policy is None else policy.gates(model, stage)
+
+
+def _rules(
+    document: Document, models: str, stages: Mapping[str, StageRules | None], path: tuple[str, ...]
+) -> Iterator[Rule]:
+    for stage, rules in stages.items():
+        here = (*path, stage)
+        gates = rules.gates if rules else ()
+        placed = tuple(_placed(document, gate, (*here, "gates", str(at))) for at, gate in enumerate(gates))
+        yield Rule(models=models, stage=stage, gates=placed, where=_where(document, here))
+
+
+def _placed(document: Document, gate: Gate, path: tuple[str, ...]) -> Placed:
+    placed = Placed(gate=gate, where=_where(document, path))
+    if problem := placed.kind.problem(gate):
+        document.fail(path, problem)
+    return placed
+
+
+def _where(document: Document, path: tuple[str, ...]) -> str:
+    return f"{document.source}:{document.line_of(path)}"

@@ -1,0 +1,51 @@
+"""What a kind of gate is made of (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from mlgit.core.run import EMPTY
+from mlgit.core.verdict import Outcome
+from mlgit.registry.policy.evidence import Evidence, Need
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What one gate makes of the evidence."""
+
+    gate: str
+    """What it asks: `accuracy ≥ 0.95`."""
+    outcome: Outcome
+    observed: str
+    """What it saw."""
+    said: str = ""
+    """What is wrong, for the sentence `net v2 cannot be promoted to production: …`."""
+    asks: str = ""
+    """What would be right, after the words `the gate asks`."""
+    fix: str = ""
+    """What would make it pass; where empty: another version, or another gate."""
+    inputs: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    """What it was judged by, as plain JSON."""
+
+
+def outcome(passed: bool) -> Outcome:
+    """The answer of a gate that knows only yes and no."""
+    return Outcome.PASSED if passed else Outcome.FAILED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind(Generic[S]):
+    """One kind of gate. The first field of its settings is the key that it is known by in the file."""
+
+    settings: type[S]
+    judge: Callable[[S, Evidence], Finding]
+    problem: Callable[[S], str] = lambda _: ""
+    """Why what the file says cannot be meant; empty where it can."""
+    needs: Callable[[S], frozenset[Need]] = lambda _: frozenset()
+    """What has to be gathered for it."""
+    compares: bool = False
+    """Whether it is a contest with what the stage serves: not asked of a version that comes back."""
