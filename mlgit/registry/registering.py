@@ -25,19 +25,20 @@ from mlgit.store import runs
 
 def register(
     repo: Repo, run: Run, *, model: str, version: str | None = None, bump: Bump = "minor", artifact: str | None = None,
-    description: str = "", fields: Mapping[str, Any] = EMPTY, force: bool = False, now: float | None = None,
+    description: str = "", fields: Mapping[str, Any] = EMPTY, force: bool = False,
+    chosen: ArtifactVersion | None = None, now: float | None = None,
 ) -> ModelVersion:  # fmt: skip
     """Make the model that *run* logged a version of *model*: an annotated tag on the run's result commit.
 
-    Without *version* it is the next one by *bump*; *artifact* says which, where the run logged several models; *fields*
-    are those of its model card; *force* takes a run that did not finish. Raises `UsageError` for what cannot be,
-    `NotFoundError` where the bytes are gone.
+    Without *version* it is the next one by *bump*; *artifact* says which, where the run logged several models, or
+    *chosen* is it; *fields* are those of its model card; *force* takes a run that did not finish. Raises `UsageError`
+    for what cannot be, `NotFoundError` where the bytes are gone.
     """
     ledger.name(model, "model")
     said = checked(fields)
     known = ledger.of(store.tags(repo, model), model)
     _usable(run, force=force)
-    chosen = _model_of(run, artifact)
+    chosen = chosen or _model_of(run, artifact)
     number = _free(known, run, chosen, version=version, bump=bump)
     made = replace(_draft(repo, known, run, chosen, number=number, now=now), description=description, fields=said)
     commit, moment = run.commit, made.registered

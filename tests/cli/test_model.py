@@ -379,3 +379,68 @@ def test_a_deprecated_version_says_so_wherever_it_is_met(inside: Repo, trained, 
     shown = json.loads(mlgit("model", "show", "digits@v1.0.0", "--json").stdout)
     assert (shown["deprecated"], shown["stages"]) == ("leaks the label", ["staging"])
     assert shown["history"][-1]["what"] == "deprecated"
+
+
+def test_an_artifact_is_registered_by_its_own_version(inside: Repo, trained, mlgit: Mlgit):
+    for name in ("first", "second"):
+        trained(name, 0.9)
+
+    made = json.loads(mlgit("model", "register", "net:v0", "--json").stdout)
+
+    assert (made["model"], made["run"][:5], made["artifact"]) == ("digits", "first", "net")
+
+
+def test_a_file_that_no_run_logged_is_brought_in_by_a_run_that_says_so(inside: Repo, mlgit: Mlgit, tmp_path: Path):
+    (tmp_path / "net.onnx").write_bytes(b"weights")
+
+    made = json.loads(
+        mlgit("model", "register", "--path", str(tmp_path / "net.onnx"), "--name", "net", "--json").stdout
+    )
+    again = mlgit("model", "register", "--path", str(tmp_path / "net.onnx"), "--name", "net", check=False)
+    mlgit("model", "get", "net@v1.0.0", "-o", str(tmp_path / "out"))
+
+    (run,) = json.loads(mlgit("ls", "--json").stdout)
+    assert (run["id"], run["job_type"], run["name"]) == (made["run"], "import", "import-net")
+    assert again.returncode == 2
+    assert "The run import-net is net v1.0.0 already." in again.stderr
+    assert (tmp_path / "out" / "net.onnx").read_bytes() == b"weights"
+
+
+def test_a_folder_and_an_artifact_that_a_person_added_are_brought_in_too(inside: Repo, mlgit: Mlgit, tmp_path: Path):
+    folder = tmp_path / "net"
+    folder.mkdir()
+    (folder / "a.bin").write_bytes(b"a")
+    assert inside.work_tree
+    (inside.work_tree / "own.bin").write_bytes(b"own")
+    mlgit("data", "add", "own.bin", "--name", "own", "--type", "model")
+
+    mlgit("model", "register", "--path", str(folder), "--name", "net")
+    mlgit("model", "register", "own:latest", "--name", "own")
+
+    for name, file, content in (("net", "a.bin", b"a"), ("own", "own.bin", b"own")):
+        mlgit("model", "get", name, "-o", str(tmp_path / f"out-{name}"))
+        assert (tmp_path / f"out-{name}" / file).read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "A version is made of one thing."),
+        (("good", "--sweep", "latest"), "A version is made of one thing."),
+        (("data:latest",), "is a dataset, no model"),
+        (("--sweep", "nothing"), "nothing"),
+        (("--path", "own.csv", "--name", "a/b"), "cannot be the name of a model"),
+        (("--path", "own.csv", "--name", "-x"), "cannot be the name of a model"),
+    ],
+)
+def test_what_cannot_be_registered_makes_neither_a_run_nor_a_tag(inside: Repo, mlgit: Mlgit, words, told: str):
+    assert inside.work_tree
+    (inside.work_tree / "own.csv").write_bytes(b"1")
+    mlgit("data", "add", "own.csv", "--name", "data")
+
+    done = mlgit("model", "register", *words, check=False)
+
+    assert done.returncode in (1, 2)
+    assert told in done.stderr
+    assert inside.git("tag") == ""
+    assert inside.refs("refs/heads/exp/") == {}

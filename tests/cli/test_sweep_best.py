@@ -58,7 +58,9 @@ class Swept:
         record.keep(self.repo, self.about)
         self.count = 0
 
-    def trial(self, params: dict[str, Any], *, exit_code: int = 0, given: bool = True, **metrics: float) -> Run:
+    def trial(
+        self, params: dict[str, Any], *, exit_code: int = 0, given: bool = True, model: bytes = b"", **metrics: float
+    ) -> Run:  # fmt: skip
         home = place.find(self.folder)
         assert home
         self.count += 1
@@ -68,6 +70,10 @@ class Swept:
         active = ActiveRun(Journal(home, opened, run), fixed=frozenset())
         if metrics:
             active.log(metrics)
+        if model:
+            path = self.repo.own / "net.bin"
+            path.write_bytes(model)
+            active.log_artifact(path, name="net", type="model")
         active.finish(exit_code)
         return query.find(self.repo, run.id)
 
@@ -271,3 +277,12 @@ def test_seeds_are_judged_by_their_mean(swept: Swept, mlgit: Call) -> None:
 
     assert "loss         0.35 ± 0.6353 (2 seeds)" in shown
     assert "lr           0.001" in shown
+
+
+def test_the_best_of_a_sweep_is_registered_by_the_sweeps_own_metric(swept: Swept, mlgit: Call) -> None:
+    best = swept.trial({"lr": 0.001}, model=b"good", loss=0.1)
+    swept.trial({"lr": 0.01}, model=b"bad", loss=0.5)
+
+    made = json.loads(mlgit("model", "register", "--sweep", "search", "--json", cwd=swept.folder).stdout)
+
+    assert (made["run"], made["metrics"]["loss"]) == (best.id, 0.1)

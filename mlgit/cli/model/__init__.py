@@ -9,7 +9,7 @@ from mlgit.cli.lazily import Lazily
 # name → what it is for, by section. A verb lives in cli/model/<name>.py as `command`.
 VERBS: dict[str, dict[str, str]] = {
     "Versions": {
-        "register": "Make what a run logged the next version.",
+        "register": "Make a model that was logged the next version.",
         "ls": "List versions, the newest first, with their stages.",
         "show": "Show one version: its run, scores and history.",
         "deprecate": "Say that a version, or a model, should not be used any more.",

@@ -9,14 +9,18 @@ import click
 
 from mlgit import wiring
 from mlgit.cli import output
-from mlgit.cli.choose import MODEL, RUN
+from mlgit.cli.choose import MODEL, THING, SweepName
 from mlgit.cli.model import shown
 from mlgit.cli.model.shown import JSON
 from mlgit.core import figures
+from mlgit.wiring import registering as origins
 
 
 @click.command()
-@click.argument("run", type=RUN)
+@click.argument("what", type=THING, required=False, metavar="[RUN|ARTIFACT]")
+@click.option("--sweep", type=SweepName(), metavar="SWEEP", help="Of the best run of this sweep, by its own metric.")
+@click.option("--path", type=click.Path(path_type=Path, exists=True), metavar="PATH",
+              help="Of a file or folder that no run logged: a run of the type import brings it in.")  # fmt: skip
 @click.option("--name", type=MODEL, metavar="MODEL", help="The model's name.  [default: the project's]")
 @click.option("--version", metavar="vX.Y.Z", help="Its version, instead of the next one.")
 @click.option("--bump", type=click.Choice(["major", "minor", "patch"]), default="minor", show_default=True,
@@ -30,29 +34,34 @@ from mlgit.core import figures
 @click.option("--force", is_flag=True, help="Take a run that failed, crashed or was preempted.")
 @JSON
 def command(
-    run: str, name: str | None, version: str | None, bump: Any, artifact: str | None, description: str,
-    card: Path | None, words: tuple[str, ...], force: bool, as_json: bool,
+    what: str | None, sweep: str | None, path: Path | None, name: str | None, version: str | None, bump: Any,
+    artifact: str | None, description: str, card: Path | None, words: tuple[str, ...], force: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Make the model that RUN logged the next version. The first is v1.0.0; nothing is copied.
+    """Make the model that RUN logged the next version, or an artifact like digits:v3. The first is v1.0.0.
+
+    Nothing is copied. A version never changes: other bytes are another one.
 
     \b
     Examples:
       mlgit model register radiant-glade-12
       mlgit model register radiant-glade-12 --name digits --bump major
+      mlgit model register digits-net:best --name digits
+      mlgit model register --sweep lr --name digits
+      mlgit model register --path net.onnx --name digits
       mlgit model register latest --set license=mit --set 'tags=[vision, small]'
       mlgit model register radiant-glade-12 --card README.md
     """
-    from mlgit.index import query
-    from mlgit.registry import fields, registering
+    from mlgit.registry import fields, ledger, registering
     from mlgit.tracking.files import parse_assignments
 
     said, text = fields.read(card.read_bytes(), source=str(card)) if card else ({}, "")
-    said |= parse_assignments(words, "--set")
-
+    said = fields.checked(said | parse_assignments(words, "--set"))
     place = wiring.place()
-    repo, found = place.repo, query.find(place.repo, run, project=place.meant)
+    if name:
+        ledger.name(name, "model")
+    found, chosen = origins.origin(place, what, sweep=sweep, path=path, name=name)
     made = registering.register(
-        repo, found, model=name or found.project, version=version, bump=bump, artifact=artifact,
+        place.repo, found, chosen=chosen, model=name or found.project, version=version, bump=bump, artifact=artifact,
         description=description or text, fields=said, force=force,
     )  # fmt: skip
     if as_json:
