@@ -188,6 +188,11 @@ def revert_branch(model: str, version: str, stage: str) -> str:
     return f"revert/{model}/{version}/{stage}"
 
 
+def alias_branch(model: str, name: str) -> str:
+    """The branch of the pull request that gives an alias, or takes one off."""
+    return f"alias/{model}/{name}"
+
+
 def promotion_branch(model: str, version: str, stage: str) -> str:
     """The branch of a promotion's pull request."""
     return f"promote/{model}/{version}/{stage}"

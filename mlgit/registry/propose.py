@@ -76,6 +76,11 @@ def plan(repo: Repo, model: str, version: str, stage: str, *, base: str, sources
         raise UsageError(f"{said}.", fix=f"promote another version, or mlgit model deprecate {said.called} --undo")
     commit = store.base_commit(repo, base)
     with repo.reader() as reader:
+        if stage in (known_as := store.card_at(reader, commit, model).aliases):
+            raise UsageError(
+                f"{stage} is an alias of {model} {known_as[stage]}: no stage can be called so.",
+                fix=f"mlgit model alias {model} --rm {stage}, or another stage",
+            )
         policy = policy_at(reader, commit)
         gates = file.gates_of(policy, model, stage)
         champion = champion_at(reader, commit, model, stage, base=base)

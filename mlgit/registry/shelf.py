@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlgit.core.model import ModelVersion
 from mlgit.errors import NotFoundError, UsageError
 from mlgit.git.repo import Repo
 from mlgit.registry import ledger
+from mlgit.registry.aliasing import LATEST
 from mlgit.registry.deprecating import Deprecation, deprecation
 from mlgit.registry.registering import record_of
 from mlgit.registry.stages import desired, serving
@@ -59,8 +61,8 @@ def lines(repo: Repo, model: str | None = None, *, base: str) -> list[Line]:
 def find(repo: Repo, text: str, *, base: str) -> ModelVersion:
     """The version that *text* names: `MODEL@VERSION`, or `MODEL@STAGE` as *base* has it (`#`, as GTO writes it, too).
 
-    `MODEL` alone is what production serves, else its latest. Raises `NotFoundError`, or `UsageError` for what names
-    nothing.
+    An alias stands for a stage where none is called so, and `latest` for the latest; `MODEL` alone is what production
+    serves, else its latest. Raises `NotFoundError`, or `UsageError` for what names nothing.
     """
     found = _TARGET.fullmatch(text)
     if found is None:
@@ -73,14 +75,29 @@ def find(repo: Repo, text: str, *, base: str) -> ModelVersion:
         return record_of(known, ledger.version(which))
     stages = known.stages | {stage: served for (one, stage), served in desired(repo, base).items() if one == model}
     number = stages.get(which or PRODUCTION)
-    if which and number is None:
-        held = f"Its stages: {', '.join(sorted(stages))}." if stages else "No stage of it serves anything."
-        raise NotFoundError(
-            f"{model} has nothing in {which[:80]}.", why=held, fix=f"mlgit promote {model}@VERSION {which[:80]}"
-        )
+    if which and which != LATEST and number is None:
+        names = aliases(repo, model, base=base)
+        number = names.get(which)
+        if number is None:
+            held = f"Its stages: {', '.join(sorted(stages))}." if stages else "No stage of it serves anything."
+            also = f"Its aliases: {', '.join(sorted(names))}." if names else ""
+            fix = f"mlgit promote {model}@VERSION {which[:80]}"
+            raise NotFoundError(
+                f"{model} has nothing in {which[:80]}.", why=" ".join(filter(None, (held, also))), fix=fix
+            )
     if number is None and (number := known.latest) is None:
         raise NotFoundError(f"{model} has no version that stands.", fix="mlgit model register RUN")
     return record_of(known, number)
+
+
+def aliases(repo: Repo, model: str, *, base: str) -> Mapping[str, str]:
+    """Other name → version, as *base* has them. Raises `ConfigError`."""
+    try:
+        commit = store.base_commit(repo, base)
+    except NotFoundError:
+        return {}
+    with repo.reader() as reader:
+        return store.card_at(reader, commit, model).aliases
 
 
 def deprecated(repo: Repo, version: ModelVersion) -> Deprecation | None:

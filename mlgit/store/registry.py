@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlgit.core import refs
 from mlgit.core.model import Emergency, Hold, ModelVersion, Stage
-from mlgit.core.run import in_calendar
+from mlgit.core.run import EMPTY, in_calendar
 from mlgit.documents.reader import Node, load, parse
 from mlgit.documents.writer import as_data, dump
 from mlgit.errors import ConfigError, NotFoundError
@@ -54,6 +54,10 @@ class Card:
 
     project: str = ""
     description: str = ""
+    aliases: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    """Other name → version."""
+    card: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    """The fields of the model card of each version that does not say otherwise: license, language, …."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +162,13 @@ def stage_text(stage: Stage) -> str:
 def card_text(card: Card) -> str:
     """The text of a model's card."""
     return dump(as_data(card))
+
+
+def card_at(reader: Reader, commit: str, model: str) -> Card:
+    """What the model's card at *commit* says; nothing where there is none. Raises `ConfigError`."""
+    path = card_path(model)
+    text = reader.blob(f"{commit}:{path}")
+    return Card() if text is None else load(text, Card, source=path)
 
 
 def version_at(reader: Reader, commit: str, model: str, version: str) -> ModelVersion | None:

@@ -70,12 +70,16 @@ def undo(place: Place, pull: PullRequest, settled: Settled) -> PullRequest | Non
 
 
 def promotion(place: Place, model: str, version: str, stage: str, *, base: str | None = None) -> Plan:
-    """What promoting *version* of *model* to *stage* would do, and what the gates say of it."""
-    from mlgit.registry import propose
+    """What promoting *version* of *model* to *stage* would do, and what the gates say of it.
+
+    *version* may be one of its stages or aliases, too.
+    """
+    from mlgit.registry import propose, shelf
     from mlgit.store import registry
 
     name = registry.base_name(place.repo, base)
-    return propose.plan(place.repo, model, version, stage, base=name, sources=judging.sources(place))
+    number = shelf.find(place.repo, f"{model}@{version}", base=name).version
+    return propose.plan(place.repo, model, number, stage, base=name, sources=judging.sources(place))
 
 
 def promote(place: Place, plan: Plan) -> Promotion:

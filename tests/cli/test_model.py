@@ -444,3 +444,20 @@ def test_what_cannot_be_registered_makes_neither_a_run_nor_a_tag(inside: Repo, m
     assert told in done.stderr
     assert inside.git("tag") == ""
     assert inside.refs("refs/heads/exp/") == {}
+
+
+def test_an_alias_is_understood_wherever_a_version_is(inside: Repo, trained, mlgit: Mlgit):
+    mlgit("model", "register", trained("good", 0.95))
+
+    said = mlgit("model", "alias", "digits@v1.0.0", "candidate")
+    listed = mlgit("model", "alias", "digits")
+    promoted = mlgit("promote", "digits@candidate", "staging")
+    clash = mlgit("promote", "digits@v1.0.0", "candidate", check=False)
+
+    assert said.stdout == "digits: candidate is v1.0.0.\n"
+    assert said.stderr == "undo: mlgit model alias digits --rm candidate\n"
+    assert listed.stdout == "alias\tversion\ncandidate\tv1.0.0\n"
+    assert "#1 Promote digits v1.0.0 to staging" in promoted.stdout
+    assert "candidate is an alias of digits v1.0.0: no stage can be called so." in clash.stderr
+    assert json.loads(mlgit("model", "show", "digits@candidate", "--json").stdout)["version"] == "v1.0.0"
+    assert "no alias nothing" in mlgit("model", "alias", "digits", "--rm", "nothing", check=False).stderr

@@ -82,6 +82,7 @@ WORDS: dict[str, Sequence[str]] = {
     "jobs show": ("latest",),
     "launch": ("--wait", "--", "true"),
     "ls": ("--json",),
+    "model alias": ("p@v1.0.0", "gold"),
     "model deprecate": ("signed@v1.0.0", "--why", "old"),
     "model get": ("p@v1.0.0", "--to", "../model"),
     "model ls": (),

@@ -12,6 +12,7 @@ VERBS: dict[str, dict[str, str]] = {
         "register": "Make a model that was logged the next version.",
         "ls": "List versions, the newest first, with their stages.",
         "show": "Show one version: its run, scores and history.",
+        "alias": "Give versions other names, and take them off.",
         "deprecate": "Say that a version, or a model, should not be used any more.",
         "unregister": "Take back a version that was never promoted.",
     },

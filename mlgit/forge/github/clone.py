@@ -32,7 +32,7 @@ class Clone:
     repo: Repo
     remote: Remote
 
-    OURS: ClassVar[tuple[str, ...]] = ("promote/", "revert/", "run/")
+    OURS: ClassVar[tuple[str, ...]] = ("alias/", "promote/", "revert/", "run/")
     """How branches begin that mlgit makes, of one commit, and may make anew: what they were before is nobody's work."""
 
     def push(self, branch: str) -> None:
