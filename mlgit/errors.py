@@ -38,6 +38,10 @@ class UsageError(MlgitError, ValueError):
     exit_code = 2
 
 
+class HeldError(UsageError):
+    """A stage is held: what moves it by itself leaves it alone, a person may lift that."""
+
+
 class WrongKindError(UsageError, TypeError, AssertionError):
     """What was given is of another kind than is asked for: W&B says so by a `TypeError`, or by an `AssertionError`."""
 

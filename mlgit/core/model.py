@@ -62,6 +62,8 @@ class Hold:
     since: str
     """The moment, as ISO 8601 in UTC."""
     why: str = ""
+    instead: str = ""
+    """The version that was taken back by what holds the stage; empty where it is only held."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,8 @@ class Emergency:
 
     by: str
     why: str
+    since: str = ""
+    """The moment, as ISO 8601 in UTC: it lets one promotion pass, and no later one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -193,6 +193,16 @@ def alias_branch(model: str, name: str) -> str:
     return f"alias/{model}/{name}"
 
 
+def emergency_branch(model: str, version: str, stage: str) -> str:
+    """The branch of the pull request of a promotion that goes past its gates."""
+    return f"promote/{model}/emergency/{version}/{stage}"
+
+
+def back_branch(model: str, version: str, stage: str) -> str:
+    """The branch of the pull request that lets a stage serve a version again."""
+    return f"promote/{model}/back/{version}/{stage}"
+
+
 def promotion_branch(model: str, version: str, stage: str) -> str:
     """The branch of a promotion's pull request."""
     return f"promote/{model}/{version}/{stage}"

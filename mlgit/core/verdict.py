@@ -39,6 +39,8 @@ class Verdict:
     """What would make it pass."""
     inputs: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     """What it was judged by, as plain JSON: enough to judge it again."""
+    told: bool = False
+    """Whether it is only told, and not asked: in an emergency, and on the way back."""
 
     @property
     def passed(self) -> bool:
@@ -46,9 +48,14 @@ class Verdict:
         return self.outcome is Outcome.PASSED
 
     @property
+    def bars(self) -> bool:
+        """Whether it stands in the way."""
+        return not self.passed and not self.told
+
+    @property
     def plain(self) -> dict[str, Any]:
         """The verdict for a script, and for the record of a promotion."""
         return {
             "gate": self.gate, "passed": self.passed, "outcome": self.outcome.value, "observed": self.observed,
-            "where": self.where, "inputs": dict(self.inputs),
+            "where": self.where, "inputs": dict(self.inputs), "told": self.told,
         }  # fmt: skip

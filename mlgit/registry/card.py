@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mlgit.core import compare, escape, figures
 from mlgit.core.compare import MISSING, Direction, Goal
-from mlgit.core.model import ModelVersion
+from mlgit.core.model import Hold, ModelVersion, Stage
 from mlgit.core.verdict import Outcome, Verdict
 
 MARKER = "promotion"
@@ -20,28 +20,71 @@ _OUTCOMES = {
 _WORDS = {Direction.BETTER: "better", Direction.WORSE: "worse", Direction.SAME: "same", Direction.UNKNOWN: ""}
 
 
-def title(candidate: ModelVersion, stage: str) -> str:
+def title(wanted: Stage) -> str:
     """The pull request's title, which is also its commit's subject."""
-    return f"Promote {candidate.model} {candidate.version} to {stage}"
+    if wanted.emergency:
+        return f"EMERGENCY: promote {wanted.model} {wanted.version} to {wanted.stage}"
+    if is_back(wanted):
+        return f"Roll {wanted.stage} back to {wanted.model} {wanted.version}"
+    return f"Promote {wanted.model} {wanted.version} to {wanted.stage}"
 
 
-def body(candidate: ModelVersion, champion: ModelVersion | None, stage: str) -> str:
+def is_back(wanted: Stage) -> bool:
+    """Whether it is the way back to a version that was served before."""
+    return bool(wanted.hold and wanted.hold.instead)
+
+
+def body(wanted: Stage, champion: ModelVersion | None, lifted: Hold | None = None) -> str:
     """The pull request's first words."""
     instead = f" in place of {champion.version}" if champion else ", which serves nothing yet"
-    return (
-        f"Merging this lets **{stage}** serve {escape.code(f'{candidate.model} {candidate.version}')}{instead}. "
-        f"The gates are evaluated again on what was merged; the stage moves only if they pass.\n"
-    )
+    what = escape.code(f"{wanted.model} {wanted.version}")
+    again = " again" if is_back(wanted) else ""
+    parts = [
+        _mark(wanted),
+        f"Merging this lets **{wanted.stage}** serve {what}{again}{instead}.",
+        f"It lifts the hold of {_said(lifted.by, lifted.why)}." if lifted else "",
+        "" if _mark(wanted) else "The gates are evaluated again on what was merged; the stage moves only if they pass.",
+    ]
+    return "\n\n".join((parts[0], " ".join(filter(None, parts[1:])))).strip() + "\n"
+
+
+def brief(wanted: Stage, verdicts: Sequence[Verdict]) -> str:
+    """How the gates stand, for a status: all that are asked have passed."""
+    over = [verdict.gate for verdict in verdicts if verdict.told and not verdict.passed]
+    count = len(verdicts) - len(over)
+    passed = f"{count} gate{'' if count == 1 else 's'} passed" if count else "no gate is asked"
+    past = f"passes over {', '.join(over)}; " if over else ""
+    word = "EMERGENCY: " if wanted.emergency else "the way back: " if is_back(wanted) else ""
+    return f"{word}{past}{passed}"
+
+
+def _mark(wanted: Stage) -> str:
+    """What stands above all else of a promotion that is not asked by its gates."""
+    if wanted.emergency:
+        said = _said(wanted.emergency.by, wanted.emergency.why)
+        return f"🚨 **EMERGENCY**, declared by {said}. Gates are told and not asked; the stage's tag says so for ever."
+    if wanted.hold and wanted.hold.instead:
+        said = _said(wanted.hold.by, wanted.hold.why)
+        lift = f"`mlgit hold {wanted.model} {wanted.stage} --lift`"
+        held = f"The stage is held then: no automation moves it until {lift}."
+        return f"⏪ **The way back** from {escape.markdown(wanted.hold.instead, 100)}, by {said}. {held}"
+    return ""
+
+
+def _said(by: str, why: str) -> str:
+    return f"{escape.markdown(by, 100)}: {escape.markdown(why, 500)}" if why else escape.markdown(by, 100)
 
 
 def comment(
-    candidate: ModelVersion, champion: ModelVersion | None, stage: str, verdicts: Sequence[Verdict],
+    candidate: ModelVersion, champion: ModelVersion | None, wanted: Stage, verdicts: Sequence[Verdict],
     goals: Mapping[str, Goal],
 ) -> str:  # fmt: skip
     """The one comment, as Markdown."""
+    stage = wanted.stage
     against = f"{champion.version}, now in {stage}" if champion else f"nothing: {stage} is empty"
     parts = [
         f"### {escape.markdown(candidate.model)} {candidate.version} → {escape.markdown(stage)}",
+        _mark(wanted),
         f"Candidate {candidate.version} against {against}.",
         _unsafe(candidate),
         _drifted(candidate),
@@ -76,7 +119,7 @@ def _gates(verdicts: Sequence[Verdict]) -> str:
         return "**No gate was asked.** `registry/policy.yaml` on the base branch lists none for this stage."
     rows = [
         (
-            _OUTCOMES[verdict.outcome],
+            _OUTCOMES[verdict.outcome] + (", passed over" if verdict.told and not verdict.passed else ""),
             escape.markdown(verdict.gate),
             escape.markdown(verdict.observed),
             escape.code(verdict.where),

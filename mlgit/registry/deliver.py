@@ -6,10 +6,25 @@ from pathlib import Path
 
 from mlgit.core.model import ModelVersion
 from mlgit.dvc import cache, pointers
+from mlgit.dvc.remotes import remote
 from mlgit.errors import MlgitError, NotFoundError, UsageError
 from mlgit.formats import loading
 from mlgit.git.repo import Repo
 from mlgit.index import query
+
+
+def reachable(repo: Repo, version: ModelVersion) -> None:
+    """Raise `NotFoundError` where nobody else can have the bytes: not on the DVC remote, or, without one, not here."""
+    run = query.of_id(repo, version.run)
+    home = run.folder if run else ""
+    there = remote.holding(repo, [version.hash], folder=home, deep=True)
+    if version.hash in there if there is not None else cache.exists(repo, version.hash, folder=home):
+        return
+    where = "not on the DVC remote" if there is not None else "not here, and there is no DVC remote"
+    raise NotFoundError(
+        f"The bytes of {version.model} {version.version} are {where}: nothing could serve it.",
+        fix="mlgit push from where it was made sends them; or choose another version",
+    )
 
 
 def deliver(repo: Repo, version: ModelVersion, folder: Path) -> Path:

@@ -44,12 +44,14 @@ class Case:
     """What the stage serves now."""
     is_return: bool = False
     """Whether the stage served the candidate before."""
+    is_waived: bool = False
+    """Whether the gates are told and not asked (`registry.waiving`)."""
 
 
 def judge(case: Case, gates: Sequence[Placed], sources: Sources) -> list[Verdict]:
     """One verdict for each of *gates* that is asked in this *case*."""
     asked = judging.asked(gates, is_return=case.is_return)
-    return judging.judge(asked, gather(case, judging.needs(asked), sources))
+    return judging.judge(asked, gather(case, judging.needs(asked), sources), told=case.is_waived)
 
 
 def gather(case: Case, needs: frozenset[Need], sources: Sources) -> Evidence:

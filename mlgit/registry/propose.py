@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlgit.core import refs
-from mlgit.core.model import ModelVersion, Stage
+from mlgit.core.model import Emergency, Hold, ModelVersion, Stage
 from mlgit.core.verdict import Verdict
-from mlgit.errors import GateFailedError, MlgitError, UsageError
+from mlgit.errors import GateFailedError, HeldError, MlgitError, UsageError
 from mlgit.forge.base import Forge, PullRequest, PullState, Status, StatusState
 from mlgit.forge.sticky import upsert
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Move, Repo
-from mlgit.registry import card, gathering, ledger
+from mlgit.registry import card, deliver, gathering, ledger, waiving
 from mlgit.registry.deprecating import deprecation
 from mlgit.registry.gathering import Case, Sources
 from mlgit.registry.policy import file, judging
@@ -40,11 +40,20 @@ class Plan:
     """One a gate."""
     policy: bool
     """Whether the base branch has a policy at all."""
+    wanted: Stage
+    """What the stage's file is to say."""
+    lifted: Hold | None = None
+    """The hold that it lifts."""
 
     @property
     def branch(self) -> str:
         """The pull request's branch."""
-        return refs.promotion_branch(self.candidate.model, self.candidate.version, self.stage)
+        wanted = self.wanted
+        if wanted.emergency:
+            return refs.emergency_branch(wanted.model, wanted.version, wanted.stage)
+        if wanted.hold and wanted.hold.instead:
+            return refs.back_branch(wanted.model, wanted.version, wanted.stage)
+        return refs.promotion_branch(wanted.model, wanted.version, wanted.stage)
 
     @property
     def refusal(self) -> GateFailedError | None:
@@ -62,15 +71,24 @@ class Promotion:
     """Whether it was opened just now; else it was open already."""
 
 
-def plan(repo: Repo, model: str, version: str, stage: str, *, base: str, sources: Sources) -> Plan:
+def plan(
+    repo: Repo, model: str, version: str, stage: str, *, base: str, sources: Sources, lift: bool = False,
+    emergency: Emergency | None = None,
+) -> Plan:  # fmt: skip
     """What promoting *version* to *stage* would do on the branch *base*, by the policy that stands there.
 
-    Raises `NotFoundError` for what does not exist, `UsageError` for what cannot be, `ConfigError` for a policy that
-    cannot be read. A failing gate does not raise: it is in the verdicts.
+    *lift* takes the hold from a stage that has one; in an *emergency* gates are told and not asked. Raises
+    `NotFoundError` for what does not exist, `HeldError`, `UsageError` for what cannot be, `ConfigError` for a policy
+    that cannot be read. A failing gate does not raise: it is in the verdicts.
     """
-    ledger.name(stage, "stage")
+    wanted = Stage(model=model, stage=stage, version=ledger.version(version), emergency=emergency)
+    return of(repo, wanted, base=base, sources=sources, lift=lift)
+
+
+def of(repo: Repo, wanted: Stage, *, base: str, sources: Sources, lift: bool = False) -> Plan:
+    """What it takes that the stage's file says what is *wanted*. Raises as `plan` does."""
+    model, stage, number = wanted.model, ledger.name(wanted.stage, "stage"), wanted.version
     known = ledger.of(store.tags(repo), model)
-    number = ledger.version(version)
     candidate = record_of(known, number)
     if said := deprecation(known, number):
         raise UsageError(f"{said}.", fix=f"promote another version, or mlgit model deprecate {said.called} --undo")
@@ -86,13 +104,25 @@ def plan(repo: Repo, model: str, version: str, stage: str, *, base: str, sources
         champion = champion_at(reader, commit, model, stage, base=base)
         if champion and champion.version == number:
             raise UsageError(f"{model} {number} is in {stage} already, as {base} has it.")
-        files = _files(reader, commit, candidate, stage)
+        stands = store.stage_at(reader, commit, model, stage)
+        hold = stands.hold if stands else None
+        if hold and not lift and not wanted.hold:
+            raise _held(wanted, hold)
+        files = _files(reader, commit, candidate, wanted)
+    waived = waiving.waiver(known, wanted)
+    if waived is not None:
+        if wanted.emergency and (refused := waiving.forbidden(policy, wanted)):
+            raise refused
+        deliver.reachable(repo, candidate)
     is_return = any((event.stage, event.version) == (stage, number) for event in known.history)
-    case = Case(repo=repo, base=commit, stage=stage, candidate=candidate, champion=champion, is_return=is_return)
+    case = Case(repo=repo, base=commit, stage=stage, candidate=candidate, champion=champion, is_return=is_return,
+        is_waived=waived is not None,
+    )  # fmt: skip
     verdicts = gathering.judge(case, gates, sources)
     return Plan(
         candidate=candidate, champion=champion, stage=stage, base=base, base_commit=commit, files=files,
-        verdicts=verdicts, policy=policy is not None,
+        verdicts=verdicts, policy=policy is not None, wanted=wanted,
+        lifted=hold if hold and not wanted.hold else None,
     )  # fmt: skip
 
 
@@ -114,10 +144,19 @@ def policy_at(reader: Reader, commit: str) -> Policy | None:
     return None if text is None else file.read(text, source=store.POLICY)
 
 
-def _files(reader: Reader, commit: str, candidate: ModelVersion, stage: str) -> dict[str, str]:
+def _held(wanted: Stage, hold: Hold) -> HeldError:
+    why = f" It went back from {hold.instead}." if hold.instead else ""
+    return HeldError(
+        f"{wanted.model} {wanted.stage} is held by {hold.by} since {hold.since}: {hold.why or 'no reason given'}.",
+        why=f"A held stage is moved by nothing that moves by itself, and by nobody who has not seen it.{why}",
+        fix="--lift, to promote all the same, and lift the hold with it",
+    )  # fmt: skip
+
+
+def _files(reader: Reader, commit: str, candidate: ModelVersion, wanted: Stage) -> dict[str, str]:
     """What a promotion writes. Raises `UsageError` where a version's file is there and says something else."""
     model, number = candidate.model, candidate.version
-    files = {store.stage_path(model, stage): store.stage_text(Stage(model=model, stage=stage, version=number))}
+    files = {store.stage_path(model, wanted.stage): store.stage_text(wanted)}
     if reader.blob(f"{commit}:{store.card_path(model)}") is None:
         files[store.card_path(model)] = store.card_text(store.Card(project=candidate.project))
     filed = store.version_at(reader, commit, model, number)
@@ -151,12 +190,11 @@ def promote(repo: Repo, forge: Forge, made: Plan, *, sources: Sources) -> Promot
     if pull is None or pull.base != made.base:
         _branch(repo, made)
         pull = forge.open(
-            head=made.branch, base=made.base, title=card.title(made.candidate, made.stage),
-            body=card.body(made.candidate, made.champion, made.stage),
+            head=made.branch, base=made.base, title=card.title(made.wanted),
+            body=card.body(made.wanted, made.champion, made.lifted),
         )  # fmt: skip
-    told = card.comment(made.candidate, made.champion, made.stage, made.verdicts, sources.goals)
-    count = len(made.verdicts)
-    passed = f"{count} gate{'' if count == 1 else 's'} passed" if count else "no gate is asked"
+    told = card.comment(made.candidate, made.champion, made.wanted, made.verdicts, sources.goals)
+    passed = card.brief(made.wanted, made.verdicts)
     status = Status(context=CONTEXT, state=StatusState.SUCCESS, description=passed, commit=pull.head_commit)
     upsert(forge, pull.number, card.MARKER, told, status=status)
     return Promotion(plan=made, pull=pull, opened=opened)
@@ -166,6 +204,6 @@ def _branch(repo: Repo, made: Plan) -> None:
     """The promotion's branch, one commit on the base; one that an earlier, closed promotion left is moved there."""
     ref = f"refs/heads/{made.branch}"
     changes = {path: text.encode() for path, text in made.files.items()}
-    commit = repo.commit(made.base_commit, changes, card.title(made.candidate, made.stage))
+    commit = repo.commit(made.base_commit, changes, card.title(made.wanted))
     there = repo.refs(ref).get(ref)
     repo.move([Move(ref, there, commit)], why=f"promote {made.candidate.model}")

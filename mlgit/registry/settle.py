@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from mlgit.core import refs
-from mlgit.core.model import ModelVersion
+from mlgit.core import escape, refs
+from mlgit.core.model import Emergency, Hold, ModelVersion, Stage
 from mlgit.core.verdict import Verdict
 from mlgit.errors import ConfigError, GateFailedError, MlgitError, NotFoundError, RefMovedError, UsageError
 from mlgit.forge.base import Forge, Status, StatusState
@@ -20,7 +20,7 @@ from mlgit.forge.rules import remarks
 from mlgit.git.merge import merged_tree
 from mlgit.git.objects import Reader
 from mlgit.git.repo import Repo
-from mlgit.registry import decision, gathering, ledger
+from mlgit.registry import decision, gathering, ledger, waiving
 from mlgit.registry.decision import Decision, Origin
 from mlgit.registry.gathering import Case, Sources
 from mlgit.registry.ledger import Ledger
@@ -51,10 +51,10 @@ class Settled:
     """Why it does not move."""
     overtaken: bool = False
     """Whether the base branch has said something else since."""
-
-
-Asked = Callable[[Settled], Origin]
-"""Tells who asked for what becomes of a stage."""
+    emergency: Emergency | None = None
+    """Why its gates were told and not asked, where they were."""
+    back: Hold | None = None
+    """The hold that came with it, where it goes back to a version that was served before."""
 
 
 def sentence(settled: Settled) -> str:
@@ -64,7 +64,16 @@ def sentence(settled: Settled) -> str:
         return f"{settled.stage} was to serve {what}; its file says something else since, and that is what counts."
     if settled.refusal:
         return f"{settled.stage} does not serve {what}: it was merged, and the stage did not move."
-    return f"{settled.stage} serves {what}" + (f" (tag {settled.tag})." if settled.tag else ".")
+    tag = f" (tag {settled.tag})" if settled.tag else ""
+    if settled.emergency:
+        over = [verdict.gate for verdict in settled.verdicts if not verdict.passed]
+        past = f" Passed over: {', '.join(over)}." if over else ""
+        who, why = escape.line(settled.emergency.by), escape.line(settled.emergency.why, 500)
+        return f"EMERGENCY: {settled.stage} serves {what}{tag}, declared by {who}: {why}.{past}"
+    if settled.back:
+        again = f"{settled.stage} serves {what} again{tag}, in place of {escape.line(settled.back.instead)}"
+        return f"{again}, and is held: mlgit hold {settled.model} {settled.stage} --lift"
+    return f"{settled.stage} serves {what}{tag}."
 
 
 def plain(settled: Settled) -> dict[str, Any]:
@@ -73,6 +82,8 @@ def plain(settled: Settled) -> dict[str, Any]:
         "model": settled.model, "stage": settled.stage, "version": settled.version, "tag": settled.tag,
         "overtaken": settled.overtaken, "verdicts": [verdict.plain for verdict in settled.verdicts],
         "refused": str(settled.refusal) if settled.refusal else None,
+        "emergency": asdict(settled.emergency) if settled.emergency else None,
+        "rolled_back_from": settled.back.instead if settled.back else None,
     }  # fmt: skip
 
 
@@ -81,21 +92,21 @@ def tell(forge: Forge, commit: str, stages: Sequence[Settled]) -> None:
     refused = [stage.refusal for stage in stages if stage.refusal]
     state = StatusState.FAILURE if refused else StatusState.SUCCESS
     told = "asked again before the merge: all passed" if stages else "it moves no stage"
+    if over := [verdict.gate for stage in stages for verdict in stage.verdicts if verdict.told and not verdict.passed]:
+        told = f"{'EMERGENCY: ' if any(stage.emergency for stage in stages) else ''}passes over {', '.join(over)}"
     status = Status(context=CONTEXT, state=state, description=refused[0].what if refused else told, commit=commit)
     forge.set_status(status, remarks=remarks(verdict for stage in stages for verdict in stage.verdicts))
 
 
 def settle(
     repo: Repo, commit: str, *, sources: Sources, before: str | None = None, tip: str | None = None,
-    asked: Asked | None = None, now: float | None = None,
+    origin: Origin | None = None, now: float | None = None,
 ) -> list[Settled]:  # fmt: skip
     """Tag every stage that the merge *commit* changed and whose gates pass there; say of the others why not.
 
     *before*: the base branch before the merge, else the commit's first parent; it is its policy that is asked, where it
-    has one. *tip*: where that branch stands now; a stage that was changed since is left alone. *asked*: who asked for
-    it. Doing it twice changes nothing.
-
-    Raises `ConfigError` where a policy or a stage's file cannot be read: then no stage moves.
+    has one. *tip*: where that branch stands now; a stage that was changed since is left alone. Doing it twice changes
+    nothing. Raises `ConfigError` where a policy or a stage's file cannot be read: then no stage moves.
     """
     before = repo.resolve(f"{commit}^1") if before is None else before
     with repo.reader() as reader:
@@ -113,7 +124,7 @@ def settle(
             judged = _judge(
                 repo, reader, commit, wanted, base=before or commit, policy=policy, champion=champion, sources=sources
             )  # fmt: skip
-            found.append(_tagged(repo, judged, commit, asked, now=now))
+            found.append(_tagged(repo, judged, commit, origin, now=now))
         return found
 
 
@@ -140,9 +151,8 @@ def foresee_in(repo: Repo, commit: str, tree: str, *, sources: Sources) -> list[
 
 
 def reconcile(
-    repo: Repo, base: str, *, sources: Sources, dry_run: bool = False, asked: Asked | None = None,
-    now: float | None = None,
-) -> list[Settled]:  # fmt: skip
+    repo: Repo, base: str, *, sources: Sources, dry_run: bool = False, now: float | None = None
+) -> list[Settled]:
     """Let the tags say what the branch *base* says now, of every stage of which they say something else.
 
     The gates are asked again. A stage whose file is gone is emptied, unless its tag was made with stock GTO. Raises
@@ -161,7 +171,7 @@ def reconcile(
             judged = _judge(
                 repo, reader, commit, wanted, base=commit, policy=policy, champion=champion, sources=sources
             )  # fmt: skip
-            found.append(judged if dry_run else _tagged(repo, judged, commit, asked, now=now))
+            found.append(judged if dry_run else _tagged(repo, judged, commit, None, now=now))
         return found
 
 
@@ -219,19 +229,28 @@ def _judge(
         agree(filed, candidate)
         if known.stages.get(stage) == version:
             return replace(wanted, tag=last(known, stage).tag.name)
+        said = store.stage_at(reader, tree, model, stage) or Stage(model=model, stage=stage, version=version)
+        waived = waiving.waiver(known, said)
+        if said.emergency and said.emergency == waived and (refused := waiving.forbidden(policy, said)):
+            return replace(wanted, refusal=refused)
         gates = file.gates_of(policy, model, stage)
         is_return = any((event.stage, event.version) == (stage, version) for event in known.history)
-        case = Case(repo=repo, base=base, stage=stage, candidate=filed, champion=champion, is_return=is_return)
+        case = Case(repo=repo, base=base, stage=stage, candidate=filed, champion=champion, is_return=is_return,
+            is_waived=waived is not None,
+        )  # fmt: skip
         verdicts = tuple(gathering.judge(case, gates, sources))
-        said = store.stage_at(reader, tree, model, stage)
     except MlgitError as exc:
         return replace(wanted, refusal=exc)
+    wanted = replace(
+        wanted, emergency=waived if isinstance(waived, Emergency) else None,
+        back=waived if isinstance(waived, Hold) else None,
+    )  # fmt: skip
     if refused := judging.refusal(filed, stage, verdicts):
         return replace(wanted, verdicts=verdicts, refusal=refused)
     made = Decision(
         commit=tree, digest=filed.hash, instead=champion.version if champion else None,
-        policy=_policy_of(reader, base, tree), gates=decision.told(verdicts), hold=said.hold if said else None,
-        emergency=said.emergency if said else None,
+        policy=_policy_of(reader, base, tree), gates=decision.told(verdicts), hold=said.hold,
+        emergency=said.emergency,
     )  # fmt: skip
     return replace(wanted, verdicts=verdicts, decision=made)
 
@@ -242,7 +261,7 @@ def _policy_of(reader: Reader, *commits: str) -> str | None:
     return next((blob[0] for blob in found if blob), None)
 
 
-def _tagged(repo: Repo, judged: Settled, commit: str, asked: Asked | None, *, now: float | None) -> Settled:
+def _tagged(repo: Repo, judged: Settled, commit: str, origin: Origin | None, *, now: float | None) -> Settled:
     """*judged* after its tag was made, if nothing is in the way."""
     if isinstance(judged.refusal, GateFailedError):
         fix = "revert the merge, or promote a version that passes"
@@ -251,16 +270,15 @@ def _tagged(repo: Repo, judged: Settled, commit: str, asked: Asked | None, *, no
         return judged
     if judged.version is None:
         return replace(judged, tag=_empty(repo, judged.model, judged.stage, commit, now=now))
-    origin = asked(judged) if asked else Origin()
     return replace(judged, decision=None, tag=_assign(repo, judged, judged.version, commit, origin, now=now))
 
 
 def _assign(
-    repo: Repo, judged: Settled, version: str, commit: str, origin: Origin, *, now: float | None
+    repo: Repo, judged: Settled, version: str, commit: str, origin: Origin | None, *, now: float | None
 ) -> str:  # fmt: skip
     """The tag that says that the stage serves *version*, and why: the one that says so now, or a new one."""
     model, stage = judged.model, judged.stage
-    why = replace(judged.decision or Decision(commit=commit), commit=commit, origin=origin)
+    why = replace(judged.decision or Decision(commit=commit), commit=commit, origin=origin or Origin())
     for _ in range(_TRIES):
         known = ledger.of(store.tags(repo), model)
         if known.stages.get(stage) == version:

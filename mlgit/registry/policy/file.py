@@ -20,6 +20,7 @@ class StageRules:
     """What one stage asks."""
 
     gates: tuple[Gate, ...] = field(default=(), metadata={"help": "all of them have to pass"})
+    emergency: bool = field(default=True, metadata={"help": "whether mlgit promote --emergency may go past them"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,8 @@ class Rule:
     stage: str
     gates: tuple[Placed, ...]
     where: str
+    emergency: bool = True
+    """Whether an emergency goes past the gates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +105,11 @@ class Policy:
                 once.append(placed)
         return once
 
+    def firm(self, model: str, stage: str) -> str:
+        """Where it says that no emergency goes past the gates of *stage* for *model*; empty where one does."""
+        asked = (rule for rule in self.rules if rule.stage == stage and fnmatchcase(model, rule.models))
+        return next((rule.where for rule in asked if not rule.emergency), "")
+
 
 def read(text: str | bytes, *, source: str) -> Policy:
     """The policy in *text*; *source* names the file. Raises `ConfigError` with the line of what cannot be."""
@@ -127,7 +135,10 @@ def _rules(
         here = (*path, stage)
         gates = rules.gates if rules else ()
         placed = tuple(_placed(document, gate, (*here, "gates", str(at))) for at, gate in enumerate(gates))
-        yield Rule(models=models, stage=stage, gates=placed, where=_where(document, here))
+        where = _where(document, (*here, "emergency") if rules and not rules.emergency else here)
+        yield Rule(
+            models=models, stage=stage, gates=placed, where=where, emergency=rules is None or rules.emergency
+        )  # fmt: skip
 
 
 def _placed(document: Document, gate: Gate, path: tuple[str, ...]) -> Placed:

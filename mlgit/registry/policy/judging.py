@@ -21,22 +21,23 @@ def asked(gates: Sequence[Placed], *, is_return: bool) -> list[Placed]:
     return [placed for placed in gates if not (is_return and placed.kind.compares)]
 
 
-def judge(gates: Sequence[Placed], seen: Evidence) -> list[Verdict]:
-    """One verdict for each of *gates*, in their order."""
-    return [_verdict(placed, seen) for placed in gates]
+def judge(gates: Sequence[Placed], seen: Evidence, *, told: bool = False) -> list[Verdict]:
+    """One verdict for each of *gates*, in their order. *told*: those that are not firm are told, and not asked."""
+    return [_verdict(placed, seen, told=told) for placed in gates]
 
 
-def _verdict(placed: Placed, seen: Evidence) -> Verdict:
+def _verdict(placed: Placed, seen: Evidence, *, told: bool) -> Verdict:
     found = placed.kind.judge(placed.gate, seen)
     return Verdict(
         gate=found.gate, outcome=found.outcome, observed=found.observed, where=placed.where, fix=found.fix,
         refused=f"{found.said}, the gate asks {found.asks}", inputs=found.inputs,
+        told=told and not placed.kind.is_firm,
     )  # fmt: skip
 
 
 def refusal(candidate: ModelVersion, stage: str, verdicts: Sequence[Verdict]) -> GateFailedError | None:
-    """The error for the first gate that did not pass, naming the others; None where all passed."""
-    failed = [verdict for verdict in verdicts if not verdict.passed]
+    """The error for the first gate that did not pass, naming the others; None where none stands in the way."""
+    failed = [verdict for verdict in verdicts if verdict.bars]
     if not failed:
         return None
     first, *others = failed

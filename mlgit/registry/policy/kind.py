@@ -49,3 +49,5 @@ class Kind(Generic[S]):
     """What has to be gathered for it."""
     compares: bool = False
     """Whether it is a contest with what the stage serves: not asked of a version that comes back."""
+    is_firm: bool = False
+    """Whether it is asked in an emergency, too: it says whose bytes these are, and not how good."""

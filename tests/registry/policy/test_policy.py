@@ -214,3 +214,16 @@ models:
     assert policy.stages("churn") == ["prod"]
     with pytest.raises(UsageError, match="no stage 'canary'"):
         policy.gates("churn", "canary")
+
+
+def test_a_firm_gate_is_asked_where_others_are_told(monkeypatch: pytest.MonkeyPatch):
+    (placed,) = file.read("stages: {production: {gates: [{metric: accuracy, min: 0.9}]}}", source="p.yaml").gates(
+        "net", "production"
+    )
+    seen = Evidence(stage="production", candidate=model("v1.0.0", accuracy=0.5))
+    told = judging.judge([placed], seen, told=True)
+    monkeypatch.setattr(file, "KINDS", {type(placed.gate): replace(placed.kind, is_firm=True)})
+
+    firm = judging.judge([placed], seen, told=True)
+
+    assert [one.bars for one in (*told, *firm)] == [False, True]

@@ -1,0 +1,95 @@
+"""The way back: the stage serves a version again that it served before, and is held until somebody lifts that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlgit.core.model import Hold, Stage
+from mlgit.errors import NotFoundError, UsageError
+from mlgit.git.repo import Repo
+from mlgit.registry import decision, ledger, propose
+from mlgit.registry.deprecating import deprecation
+from mlgit.registry.gathering import Sources
+from mlgit.registry.ledger import Ledger
+from mlgit.registry.propose import Plan
+from mlgit.registry.waiving import lived
+from mlgit.store import registry as store
+
+
+def plan(
+    repo: Repo, model: str, stage: str, *, hold: Hold, base: str, sources: Sources, to: str | None = None
+) -> Plan | Stage:
+    """What going back takes; or the stage as it stands, where it has come back already.
+
+    Without *to*, it is the version that was live before, but for those that nobody should go back to. *hold* says who
+    goes back and why. Raises `NotFoundError` where there is nothing to go back to, `UsageError` for what cannot be,
+    and as `propose.plan` does.
+    """
+    ledger.name(stage, "stage")
+    commit = store.base_commit(repo, base)
+    with repo.reader() as reader:
+        stands = store.stage_at(reader, commit, model, stage)
+    known = ledger.of(store.tags(repo, model), model)
+    number = None if to is None else ledger.version(to)
+    if stands is None:
+        raise NotFoundError(f"{stage} serves no {model} on {base}.", fix="mlgit model ls says what serves what")
+    if _has_come_back(known, stands) and number in (None, stands.version):
+        return stands
+    chosen = _before(known, stands) if number is None else _named(known, stands, number)
+    back = Hold(by=hold.by, since=hold.since, why=hold.why, instead=stands.version)
+    wanted = Stage(model=model, stage=stage, version=chosen, hold=back)
+    return propose.of(repo, wanted, base=base, sources=sources)
+
+
+def _has_come_back(known: Ledger, stands: Stage) -> bool:
+    """Whether the stage serves what its hold came with: nobody has moved it by hand since."""
+    if not stands.hold or not stands.hold.instead:
+        return False
+    moves = ((one.version, decision.of_message(one.tag.message)) for one in known.history if one.stage == stands.stage)
+    brought = next((version for version, made in moves if made and made.hold == stands.hold), stands.version)
+    return brought == stands.version
+
+
+def _named(known: Ledger, stands: Stage, number: str) -> str:
+    """*number*, which the stage served before. Raises `UsageError` where it did not."""
+    served = lived(known, stands.stage)
+    every = dict.fromkeys(event.version for event in known.history if event.stage == stands.stage and event.version)
+    if number == stands.version or number in every:
+        return number
+    others = [version for version in served if version != stands.version]
+    raise UsageError(
+        f"{stands.stage} never served {stands.model} {number}: there is no way back to it.",
+        why=f"It served {_listed(others)}before." if others else "",
+        fix=f"mlgit promote {stands.model}@{number} {stands.stage}, which its gates are asked about",
+    )
+
+
+def _before(known: Ledger, stands: Stage) -> str:
+    """The version that was live before. Raises `NotFoundError` where there is none that one should go back to."""
+    served = lived(known, stands.stage)
+    earlier = served[: served.index(stands.version)] if stands.version in served else served
+    passed: list[str] = []
+    for version in reversed(earlier):
+        if not (why := _unfit(known, stands.stage, version)):
+            return version
+        passed.append(f"{version} {why}")
+    raise NotFoundError(
+        f"{stands.stage} of {stands.model} has nothing to go back to: it serves {stands.version}.",
+        why=f"Passed over: {'; '.join(passed)}." if passed else "It served nothing before that was not taken back.",
+        fix=f"--to VERSION, if you mean one of them; or mlgit promote {stands.model}@VERSION {stands.stage}",
+    )
+
+
+def _unfit(known: Ledger, stage: str, version: str) -> str:
+    """Why nobody should go back to *version* without meaning it; empty where one may."""
+    if version not in known.versions:
+        return "is not registered any more"
+    if said := deprecation(known, version):
+        return f"is deprecated: {said.why}"
+    last = next(event for event in reversed(known.history) if (event.stage, event.version) == (stage, version))
+    made = decision.of_message(last.tag.message)
+    return f"came in an emergency: {made.emergency.why}" if made and made.emergency else ""
+
+
+def _listed(versions: Sequence[str]) -> str:
+    return f"{', '.join(versions)} "
