@@ -10,7 +10,8 @@ from mlgit.core import compare, figures
 from mlgit.core.compare import MISSING, Direction, Goal
 from mlgit.errors import UsageError
 from mlgit.registry.policy.file import Placed
-from mlgit.registry.policy.gates import champion
+from mlgit.registry.policy.gates import better, champion
+from mlgit.registry.policy.significance import EXACTLY, Margin
 from mlgit.registry.policy.wording import within
 
 
@@ -20,7 +21,7 @@ class Weight:
 
     metric: str
     goal: Goal | None
-    tolerance: float = 0.0
+    tolerance: Margin = EXACTLY
     """A difference that is no more than this decides nothing: chance alone may have made it."""
 
 
@@ -49,9 +50,13 @@ def weights(gates: Sequence[Placed], goals: Mapping[str, Goal]) -> list[Weight]:
 
 
 def _weights(gates: Sequence[Placed], goals: Mapping[str, Goal]) -> list[Weight]:
-    compared = [placed.gate for placed in gates if isinstance(placed.gate, champion.Settings)]
+    compared = [placed.gate for placed in gates if isinstance(placed.gate, better.Settings | champion.Settings)]
     return [
-        Weight(metric=one.metric, goal=one.goal or compare.goal_of(one.metric, goals), tolerance=one.tolerance)
+        Weight(
+            metric=one.metric,
+            goal=one.goal or compare.goal_of(one.metric, goals),
+            tolerance=one.least if isinstance(one, better.Settings) else Margin(one.tolerance),
+        )
         for one in compared
     ] or [Weight(metric=metric, goal=goal) for metric, goal in goals.items()]
 
@@ -63,7 +68,7 @@ def held(new: Mapping[str, Any], old: Mapping[str, Any], weighed: Sequence[Weigh
         figure = f"{one.metric} {_shown(value)}"
         if not compare.is_number(value):
             return Contest(is_won=False, why=f"{figure}, where {against} has {_shown(bar)}")
-        is_even = compare.is_number(bar) and within(abs(value - bar), one.tolerance)
+        is_even = compare.is_number(bar) and within(abs(value - bar), one.tolerance.of(bar))
         match compare.direction(bar, value, one.goal):
             case Direction.BETTER if not is_even:
                 wins.append(f"{figure} is better than the {_shown(bar)} of {against}")
@@ -74,7 +79,7 @@ def held(new: Mapping[str, Any], old: Mapping[str, Any], weighed: Sequence[Weigh
             case Direction.UNKNOWN:
                 draws.append(f"nobody says which way {one.metric} is better")
             case _:
-                by = f" by more than {figures.number(one.tolerance)}" if one.tolerance else ""
+                by = f" by more than {one.tolerance}" if one.tolerance.amount else ""
                 draws.append(f"{figure} is no better than the {_shown(bar)} of {against}{by}")
     return Contest(is_won=bool(wins), why="; ".join(wins or draws))
 

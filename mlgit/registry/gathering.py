@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 
 from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
-from mlgit.core.run import EMPTY
+from mlgit.core.run import EMPTY, Run
 from mlgit.core.verdict import Verdict
+from mlgit.errors import MlgitError
 from mlgit.git.repo import Repo
+from mlgit.registry import scored
 from mlgit.registry.policy import judging
-from mlgit.registry.policy.evidence import Evidence, Need
+from mlgit.registry.policy.evidence import Evidence, Need, Seeded, Sides
 from mlgit.registry.policy.file import Placed
+from mlgit.store import runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,8 @@ class Sources:
     """Which way metrics are better, as the project's file says."""
     now: float | None = None
     """When the gates are asked; None: the clock says."""
+    repeats: Callable[[Run], Sequence[Seeded]] = lambda run: (Seeded(run=run.id, seed="", metrics=run.scalars),)
+    """A run and those of its setting: the same code, command and params, and each seed once."""
 
     @property
     def moment(self) -> float:
@@ -65,7 +70,33 @@ def gather(case: Case, needs: frozenset[Need], sources: Sources) -> Evidence:
     return seen
 
 
-_GATHER: Mapping[Need, Callable[[Evidence, Case, Sources], Evidence]] = {}
+def _seeds(seen: Evidence, case: Case, sources: Sources) -> Evidence:
+    """The seeds of both who are compared."""
+
+    def of(version: ModelVersion | None) -> Sequence[Seeded]:
+        run = runs.read(case.repo, version.commit) if version else None
+        return sources.repeats(run) if run else ()
+
+    if case.champion is None:
+        return seen
+    try:
+        return replace(seen, seeds=Sides(candidate=of(case.candidate), champion=of(case.champion)))
+    except MlgitError as exc:
+        return lacking(seen, Need.SEEDS, f"the runs of other seeds cannot be read: {exc.what}")
+
+
+def _examples(seen: Evidence, case: Case, _: Sources) -> Evidence:
+    """What both who are compared have scored on single examples."""
+    if case.champion is None:
+        return seen
+    try:
+        one, other = (scored.examples(case.repo, version) for version in (case.candidate, case.champion))
+    except MlgitError as exc:
+        return lacking(seen, Need.EXAMPLES, f"the tables of examples cannot be read: {exc.what}")
+    return replace(seen, examples=Sides(candidate=one, champion=other))
+
+
+_GATHER: Mapping[Need, Callable[[Evidence, Case, Sources], Evidence]] = {Need.SEEDS: _seeds, Need.EXAMPLES: _examples}
 """How to have what is needed: the evidence so far → the evidence with it, or with why it is lacking."""
 
 

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mlgit.core import refs
+from mlgit.core.run import Run
 from mlgit.git.remote import Remote
 from mlgit.git.repo import Move
 from mlgit.registry import ledger
+from mlgit.store import archive
 from mlgit.store.registry import Tag
 
 _TAGS = "refs/tags/"
+_MONTH = 31 * 24 * 3600
+"""Seconds."""
 
 
 def bring(remote: Remote, base: str) -> None:
@@ -23,8 +28,29 @@ def bring(remote: Remote, base: str) -> None:
     kept = f"refs/remotes/{remote.name}/{base}"
     if (now := there.get(branch)) and now != (before := repo.refs(kept).get(kept)):
         moves.append(Move(kept, before, now))
-    bring_commits(remote, [move.new for move in moves if move.new])
+    with_its_run = 2  # a second version of a run is an empty commit on the run's
+    bring_commits(remote, [move.new for move in moves if move.new], generations=with_its_run)
     repo.move(moves, why=f"the registry of {remote.name}")
+
+
+def bring_runs(remote: Remote, run: Run) -> None:
+    """Have the runs of the project of *run* that *remote* has: as its remote branches, and what is archived since then.
+
+    Of a shallow clone's, nothing but what each recorded in the end. A month of the archive that is here stays as it is.
+    """
+    repo, here, since = remote.repo, remote.repo.refs(), run.created - _MONTH
+    there = remote.refs(f"{refs.RUNS}{run.project}/*", f"{refs.ARCHIVE}{run.project}/*")
+    months = {ref: oid for ref, oid in there.items() if ref not in here and refs.begin(ref) > since}
+    branches = {
+        f"refs/remotes/{remote.name}/{refs.branch(ref)}": oid for ref, oid in there.items() if ref.startswith(refs.RUNS)
+    }
+    moves = [Move(ref, here.get(ref), oid) for ref, oid in (months | branches).items() if here.get(ref) != oid]
+    bring_commits(remote, [move.new for move in moves if move.new])
+    with repo.reader() as reader:
+        folded = [tip for month in months.values() for tip in archive.listing(reader, month).values()]
+        lacking = [tip for tip, kind in zip(folded, reader.kinds(folded), strict=True) if kind is None]
+    bring_commits(remote, lacking)
+    repo.move(moves, why=f"the runs of {remote.name}")
 
 
 def bring_commits(remote: Remote, oids: Sequence[str], *, generations: int = 1) -> None:

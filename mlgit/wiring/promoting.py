@@ -11,6 +11,7 @@ from mlgit.wiring import forge, judging, on_github, opening
 if TYPE_CHECKING:
     from mlgit.core.registered import Registered
     from mlgit.forge.base import PullRequest
+    from mlgit.git.remote import Remote
     from mlgit.registry.propose import Plan, Promotion
     from mlgit.registry.settle import Settled
 
@@ -50,8 +51,12 @@ def _moves_stages(place: Place, pull: PullRequest) -> bool:
     return pull.base == registry.base_name(place.repo) or pull.head.startswith(("promote/", "revert/"))
 
 
-def settle_stages(place: Place, *, base: str | None = None, dry_run: bool = False) -> list[Settled]:
+def settle_stages(
+    place: Place, *, base: str | None = None, dry_run: bool = False, remote: Remote | None = None
+) -> list[Settled]:  # fmt: skip
     """Let the tags say what the branch of promotions says now: what becomes of each stage where they differ.
+
+    What gates need and this clone lacks is brought from *remote*.
 
     Raises `ConfigError` for a registry that cannot be read, `UsageError` where the branch lags behind its remote.
     """
@@ -59,7 +64,7 @@ def settle_stages(place: Place, *, base: str | None = None, dry_run: bool = Fals
     from mlgit.store import registry
 
     name = registry.base_name(place.repo, base)
-    return settle.reconcile(place.repo, name, sources=judging.sources(place), dry_run=dry_run)
+    return settle.reconcile(place.repo, name, sources=judging.sources(place, remote=remote), dry_run=dry_run)
 
 
 def undo(place: Place, pull: PullRequest, settled: Settled) -> PullRequest | None:

@@ -56,7 +56,7 @@ def foresee(
     found = []
     if is_changed:
         shared.bring(remote, into)
-        found = settle.foresee_in(repo, base, merge, sources=_sources(place, base))
+        found = settle.foresee_in(repo, base, merge, sources=_sources(place, base, remote))
     try:
         if forge.capabilities.writable:
             settle.tell(forge, head, found)
@@ -79,7 +79,7 @@ def settled(
     shared.bring_commits(remote, [push.after], generations=2)
     _bring_before(remote, push)
     tip = repo.resolve(f"refs/remotes/{remote.name}/{push.branch}")
-    sources = _sources(place, push.before or push.after)
+    sources = _sources(place, push.before or push.after, remote)
     found = settle.settle(repo, push.after, sources=sources, before=push.before, tip=tip)
     _share(remote, {one.model for one in found if one.tag})
     return found, [back for one in found if (back := _taken_back(place, forge, push, one))]
@@ -88,7 +88,7 @@ def settled(
 def reconciled(place: Place, remote: Remote, branch: str) -> list[Settled]:
     """What became of the stages of which the tags said something else than *branch* does; the tags are on *remote*."""
     shared.bring(remote, branch)
-    found = promoting.settle_stages(place, base=branch)
+    found = promoting.settle_stages(place, base=branch, remote=remote)
     _share(remote, ledger.read(store.tags(place.repo)))  # of other stages, too: a job may have died before it did so
     return found
 
@@ -129,5 +129,5 @@ def _parents(repo: Repo, commit: str) -> list[str]:
     return split_commit(found[2])[1] if found else []
 
 
-def _sources(place: Place, commit: str) -> Sources:
-    return judging.sources(place, goals=code.of(place, commit).settings(place).goals)
+def _sources(place: Place, commit: str, remote: Remote) -> Sources:
+    return judging.sources(place, goals=code.of(place, commit).settings(place).goals, remote=remote)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from mlgit.core.model import ModelVersion
 from mlgit.forge.base import Forge
 from mlgit.git.merge import merged_tree
 from mlgit.git.repo import Repo
-from mlgit.registry import registering
+from mlgit.registry import ledger, registering
 from mlgit.store import registry as store
 from tests import github
 from tests.conftest import make_repo, need
@@ -44,18 +44,25 @@ class Place:
     def forge(self) -> Forge:
         return wiring.forge(wiring.place(self.here.folder))
 
-    def register(self, accuracy: float) -> ModelVersion:
+    def register(self, accuracy: float, **fields: Any) -> ModelVersion:
         model = self.work / "net.bin"
         model.write_text(str(accuracy))
         logged = (artifacts.log(self.here, model, name="net", type="model"),)
         run = record(self.here, f"{accuracy}".ljust(8, "0").replace(".", "x"), project="digits", logged=logged,
-                     metrics={"accuracy": accuracy})  # fmt: skip
+                     metrics={"accuracy": accuracy}, **fields)  # fmt: skip
         return registering.register(self.here, run, model="digits")
 
     def propose(self, accuracy: float, **files: str) -> int:
         """A pull request that lets production serve a model of that accuracy, and changes *files* besides."""
         made = self.register(accuracy)
         self.here.git("push", "-q", "origin", refs.version_tag("digits", made.version))
+        return self._open(made, files)
+
+    def propose_version(self, version: str, **files: str) -> int:
+        """The same of a version that is there."""
+        return self._open(registering.record_of(ledger.of(store.tags(self.here), "digits"), version), files)
+
+    def _open(self, made: ModelVersion, files: Mapping[str, str]) -> int:
         texts = {
             store.stage_path("digits", "production"): f"version: {made.version}\n",
             store.version_path("digits", made.version): store.version_text(made), **files,
@@ -217,3 +224,21 @@ def test_what_the_gates_say_is_told_where_the_token_may_not_say_it_on_the_commit
     assert passed.stdout == "production would serve digits v1.0.0.\n"
     assert "no status says so on the commit, for we may only read here: GitHub does not let this token" in passed.stderr
     assert place.says(good) == []
+
+
+def test_a_gate_over_seeds_is_asked_in_a_clone_that_holds_no_run(place: Place):
+    asks = "stages: {production: {gates: [{better_than: champion, metric: accuracy, over: seeds}]}}\n"
+    for lr, accuracies in ((0.1, [0.80, 0.81, 0.82]), (0.2, [0.90, 0.91, 0.92])):
+        for seed, accuracy in enumerate(accuracies):
+            place.register(accuracy, params={"lr": lr, "seed": seed})  # each a version; the first of each is proposed
+    place.here.git("push", "-q", "origin", "refs/heads/exp/*:refs/heads/exp/*", "refs/tags/*:refs/tags/*")
+    first = place.propose_version("v1.0.0", **{store.POLICY: asks})
+    place.merge(first)
+    number = place.propose_version("v1.3.0")
+
+    before, after = place.gates(number), place.merge(number)
+
+    assert before.stdout == "production would serve digits v1.3.0.\n", before.stderr
+    assert after.stdout.startswith("production serves digits v1.3.0"), after.stderr
+    recorded = place.far.git("tag", "-l", "--format=%(contents)", "digits#production#*")
+    assert "3 and 3 seeds" in recorded

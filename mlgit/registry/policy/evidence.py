@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
@@ -13,6 +14,44 @@ from mlgit.core.run import EMPTY
 
 class Need(enum.Enum):
     """What takes some gathering, and is gathered only where a gate asks for it."""
+
+    SEEDS = "seeds"
+    EXAMPLES = "examples"
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides(Generic[T]):
+    """The same of both who are compared."""
+
+    candidate: T
+    champion: T
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeded:
+    """A run of the setting that made a version."""
+
+    run: str
+    """Its id."""
+    seed: str
+    """What it was seeded with, as text; nothing where that is not known."""
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """What a version scored on each example, by metric and by the example's id."""
+
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: EMPTY)
+    problem: str = ""
+    """Why there are none."""
+
+
+NO_SEEDS: Sides[Sequence[Seeded]] = Sides(candidate=(), champion=())
+NO_EXAMPLES: Sides[Examples] = Sides(candidate=Examples(), champion=Examples())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,5 +68,9 @@ class Evidence:
     """Whether the stage served the candidate before: going back is no contest with what serves now."""
     now: float = 0.0
     """When the gates are asked, in seconds since the epoch."""
+    seeds: Sides[Sequence[Seeded]] = NO_SEEDS
+    """The runs of the setting that made each, its own among them: of each seed the newest."""
+    examples: Sides[Examples] = NO_EXAMPLES
+    """What each scored on single examples."""
     lacking: Mapping[Need, str] = field(default_factory=dict)
     """Why something that was needed could not be had: the gate fails that needs it, or is an error, and says so."""

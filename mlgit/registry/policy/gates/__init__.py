@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from mlgit.registry.policy.gates import champion, data, metric
+from mlgit.registry.policy.gates import better, champion, data, metric
 from mlgit.registry.policy.kind import Kind
 
-Gate = champion.Settings | data.Settings | metric.Settings
+Gate = better.Settings | champion.Settings | data.Settings | metric.Settings
 """One check, as the file writes it. Told apart by the first key of each, the first here before those that follow."""
 
-_ALL: tuple[Kind[Any], ...] = (champion.KIND, data.KIND, metric.KIND)
+_ALL: tuple[Kind[Any], ...] = (better.KIND, champion.KIND, data.KIND, metric.KIND)
 KINDS: Mapping[type, Kind[Any]] = MappingProxyType({kind.settings: kind for kind in _ALL})
 """The settings of a gate → its kind."""

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mlgit.core import compare
+from mlgit.core import compare, stats
 from mlgit.core.compare import Goal
-from mlgit.registry.policy.evidence import Evidence
+from mlgit.registry.policy import significance
+from mlgit.registry.policy.evidence import Evidence, Need
 from mlgit.registry.policy.kind import Finding, Kind, outcome
+from mlgit.registry.policy.significance import Margin, Over, Question
 from mlgit.registry.policy.wording import beside, number, plain, shown, within
 
 
@@ -20,6 +22,13 @@ class Settings:
     not_worse_than: Literal["champion"] = field(metadata={"help": "the version that the stage serves now"})
     metric: str = field(metadata={"help": "the metric that is compared"})
     tolerance: float = field(default=0.0, metadata={"help": "so much worse than the champion still passes"})
+    over: Over | None = field(
+        default=None,
+        metadata={
+            "help": "have it shown by a test: over runs of either's setting with other seeds, or examples both scored"
+        },
+    )
+    confidence: float = field(default=stats.CONFIDENCE, metadata={"help": "with over: how sure one has to be"})
     goal: Goal | None = field(
         default=None, metadata={"help": "which way the metric is better, where mlgit.yaml and its name do not say"}
     )
@@ -29,11 +38,20 @@ def problem(asked: Settings) -> str:
     """Why *asked* cannot be meant."""
     if not math.isfinite(asked.tolerance) or asked.tolerance < 0:
         return f"{asked.metric}: tolerance is a finite number and not negative"
-    return ""
+    if asked.over and not asked.tolerance:
+        return (
+            f"{asked.metric}: over needs a tolerance, for no test shows that there is no difference at all; "
+            "better_than: champion asks that there is one"
+        )
+    if not asked.over and asked.confidence != stats.CONFIDENCE:
+        return f"{asked.metric}: confidence is for a test, over: seeds or over: examples"
+    return significance.problem(asked.metric, asked.confidence)
 
 
 def judge(asked: Settings, seen: Evidence) -> Finding:
     """Whether the metric is not worse, up to the tolerance. A number is never worse than nan or nothing."""
+    if asked.over:
+        return _tested(asked, asked.over, seen)
     value = seen.candidate.metrics.get(asked.metric, compare.MISSING)
     bar = seen.champion.metrics.get(asked.metric, compare.MISSING) if seen.champion else compare.MISSING
     goal = asked.goal or compare.goal_of(asked.metric, seen.goals)
@@ -64,4 +82,22 @@ def _against(value: Any, bar: Any, goal: Goal | None, tolerance: float) -> tuple
     return within(bar - value if goal is Goal.MAXIMIZE else value - bar, tolerance), ""
 
 
-KIND = Kind(settings=Settings, judge=judge, problem=problem, compares=True)
+def _tested(asked: Settings, over: Over, seen: Evidence) -> Finding:
+    """Whether it is surely no worse than the tolerance allows: what a trial of medicine calls non-inferior."""
+    return significance.judge(
+        Question(
+            metric=asked.metric, over=over, least=Margin(-asked.tolerance), confidence=asked.confidence,
+            goal=asked.goal or compare.goal_of(asked.metric, seen.goals),
+            gate=f"{asked.metric} not worse than the champion by more than {number(asked.tolerance)}, "
+            f"{number(100 * asked.confidence)} % sure over {over}",
+        ),
+        seen,
+    )  # fmt: skip
+
+
+def needs(asked: Settings) -> frozenset[Need]:
+    """The seeds, or the examples, of both, where a test is asked for."""
+    return frozenset({significance.NEEDS[asked.over]}) if asked.over else frozenset()
+
+
+KIND = Kind(settings=Settings, judge=judge, problem=problem, needs=needs, compares=True)
