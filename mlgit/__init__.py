@@ -21,6 +21,7 @@ from mlgit.version import __version__
 if TYPE_CHECKING:
     from mlgit.errors import CommError, UsageError
     from mlgit.errors import MlgitError as Error
+    from mlgit.registry.served import models
     from mlgit.sweeps.calling import agent, controller, sweep
     from mlgit.tracking import tensorboard
     from mlgit.tracking.media import data_types, plot
@@ -159,6 +160,7 @@ __all__ = [
     "log_model",
     "login",
     "model_card",
+    "models",
     "plot",
     "plot_table",
     "restore",

@@ -95,6 +95,10 @@ class UnreachableError(GitError):
     """A remote did not answer, or not to the end: it may have done what it was asked for, and may answer next time."""
 
 
+class OutOfReachError(GitError):
+    """A remote is not to be reached from here, now: nothing was asked, and what it said before is all there is."""
+
+
 class RefusedError(MlgitError):
     """A remote was reached, and does not want what it was to get: a hook or a right there says no."""
 

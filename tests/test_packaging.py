@@ -64,8 +64,8 @@ def test_the_public_names_are_these():
         "Graph", "Histogram", "Html", "Image", "JoinedTable", "Molecule", "Object3D", "Plotly", "Run", "Table",
         "UsageError", "Video", "__version__", "agent", "alert", "apis", "box3d", "config", "controller", "data_types",
         "define_metric", "finish", "init", "link_model", "load_model", "log", "log_artifact", "log_model", "login",
-        "model_card", "plot", "plot_table", "restore", "run", "runs", "save", "summary", "sweep", "tensorboard",
-        "unwatch", "use_artifact", "use_model", "visualize", "watch",
+        "model_card", "models", "plot", "plot_table", "restore", "run", "runs", "save", "summary", "sweep",
+        "tensorboard", "unwatch", "use_artifact", "use_model", "visualize", "watch",
     ]  # fmt: skip
     for name in package.__all__:
         assert getattr(package, name, None) is not None or name == "run"

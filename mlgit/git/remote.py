@@ -15,17 +15,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import IO
 
-from mlgit.errors import GitError, RefMovedError, RefusedError, UnreachableError, UsageError
+from mlgit.errors import GitError, OutOfReachError, RefMovedError, RefusedError, UnreachableError, UsageError
 from mlgit.git import process
 from mlgit.git.repo import Move, Repo
 
 _FOR_GOOD = (
     "Authentication failed|could not read (Username|Password)|Permission denied|Host key verification|hook declined"
     "|returned error: 40[134]|[Rr]epository .*not found|does not appear to be a git repository|does not support"
-    "|Could not resolve host|Failed to connect|Connection refused|Network is unreachable|No route to host"
     "|No space left|Read-only file system"
 )
 """What git says of a remote that will not answer otherwise the next time: a pattern, which takes 3 ms to compile."""
+_OUT_OF_REACH = "Could not resolve host|Failed to connect|Connection refused|Network is unreachable|No route to host"
 _OVERTAKEN = (
     "stale info|fetch first|non-fast-forward|needs force|cannot lock ref|failed to (lock|update)|already exists"
     "|updated since checkout|atomic (push|transaction) fail|incorrect old value|unpacker error"
@@ -85,6 +85,18 @@ class Remote:
                 *(("--no-filter",) if whole else ()), *(() if depth is None else (f"--depth={depth}",)),
                 "--end-of-options", self.name, stdin=wanted,
             )  # fmt: skip
+
+    def copy(self, refspecs: Sequence[str], *, depth: int, without: str) -> None:
+        """Have the refs of *refspecs* (`+refs/tags/a@*:refs/tags/a@*`) as they are there, and go where they are gone.
+
+        Only those are asked for, where `refs` hears of all there are: git itself filters what `ls-remote` lists. So
+        many commits of their pasts come along, and nothing that the filter *without* leaves out. Raises `GitError`.
+        """
+        self._run(
+            "fetch", *self._progress(), "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--prune",
+            "--no-auto-maintenance", f"--depth={depth}", f"--filter={without}",
+            "--end-of-options", self.name, *refspecs,
+        )  # fmt: skip
 
     def push(self, moves: Sequence[Move], *, whole: str = "") -> None:
         """Move refs there, all or none, and each only from where *moves* says that it is.
@@ -148,7 +160,8 @@ class Remote:
 
     def _failure(self, what: str, said: str) -> GitError:
         why = bare(said.strip()[-2000:])
-        kind = GitError if re.search(_FOR_GOOD, said) else UnreachableError
+        found = re.search(f"(?P<away>{_OUT_OF_REACH})|{_FOR_GOOD}", said)
+        kind = UnreachableError if not found else OutOfReachError if found["away"] else GitError
         return kind(f"{bare(self.name)} could not be {what}.", why=why, fix="git ls-remote says whether it is there")
 
 

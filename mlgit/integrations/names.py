@@ -84,6 +84,7 @@ _MODULES: Mapping[str, str] = {
     "integration.tensorboard": "module mlgit.tracking.tensorboard",
     "integration.torch": "", "integration.torch.wandb_torch": "watch unwatch",
     "integration.xgboost": f"module {_HERE}.xgboost", "integration.xgboost.xgboost": f"module {_HERE}.xgboost",
+    "models": "module mlgit.registry.served.models",
     "keras": f"module {_HERE}.keras", "lightgbm": f"module {_HERE}.lightgbm",
     "plot": "module mlgit.tracking.media.plot",
     **{f"plot.{name}": f"{name}=mlgit.tracking.media.plot:{name}" for name in _PLOTS},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlgit.core.model import ModelVersion
+from mlgit.core.run import Run
 from mlgit.dvc import cache, pointers
 from mlgit.dvc.remotes import remote
 from mlgit.errors import MlgitError, NotFoundError, UsageError
@@ -27,20 +28,16 @@ def reachable(repo: Repo, version: ModelVersion) -> None:
     )
 
 
-def deliver(repo: Repo, version: ModelVersion, folder: Path) -> Path:
+def deliver(repo: Repo, version: ModelVersion, folder: Path, *, run: Run | None = None) -> Path:
     """Bring the model to *folder*: a folder's files into it, a single file by the name it had; return where it lies.
 
-    It is there whole and verified, or not at all. Raises `NotFoundError` where the bytes are nowhere, `MlgitError`
-    where they are not what was registered, `UsageError` where something else lies there.
+    It is there whole and verified, or not at all. *run*: the one that made it, if that is known. Raises `NotFoundError`
+    where the bytes are nowhere, `MlgitError` where they are not what was registered, `UsageError` where something else
+    lies there.
     """
-    target = folder
-    alone = not pointers.is_folder(version.hash)
-    if alone:
-        name = next(iter(version.sha256), version.artifact)
-        if name in ("", ".", "..") or "/" in name or "\0" in name:
-            raise MlgitError(f"{version.model} {version.version} names its file {name!r}, which is no file's name.")
-        target = folder / name
-    run = query.of_id(repo, version.run)
+    target = place_of(version, folder)
+    alone = target != folder
+    run = run or query.of_id(repo, version.run)
     what = f"{version.artifact} of run {run.name if run else version.run}"
 
     def check(place: Path) -> None:
@@ -60,3 +57,13 @@ def deliver(repo: Repo, version: ModelVersion, folder: Path) -> Path:
         told = f"{version.model} {version.version} is not brought: {what}."
         raise MlgitError(told, why="\n".join(filter(None, (exc.what, exc.why))), fix=exc.fix) from exc
     return target
+
+
+def place_of(version: ModelVersion, folder: Path) -> Path:
+    """Where *version* lies in *folder*: a single file below it. Raises `MlgitError` for a name that leads elsewhere."""
+    if pointers.is_folder(version.hash):
+        return folder
+    name = next(iter(version.sha256), version.artifact)
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise MlgitError(f"{version.model} {version.version} names its file {name!r}, which is no file's name.")
+    return folder / name

@@ -64,14 +64,11 @@ def find(repo: Repo, text: str, *, base: str) -> ModelVersion:
     An alias stands for a stage where none is called so, and `latest` for the latest; `MODEL` alone is what production
     serves, else its latest. Raises `NotFoundError`, or `UsageError` for what names nothing.
     """
-    found = _TARGET.fullmatch(text)
-    if found is None:
-        raise UsageError(f"{text[:120]!r} names no version.", fix="write MODEL, MODEL@VERSION or MODEL@STAGE")
-    model, which = found["model"], found["which"]
+    model, which = parts(text)
     known = ledger.of(store.tags(repo, model), model)
     if not known.history:
         raise _unknown(repo, model)
-    if which and _VERSION.fullmatch(which):
+    if is_version(which):
         return record_of(known, ledger.version(which))
     stages = known.stages | {stage: served for (one, stage), served in desired(repo, base).items() if one == model}
     number = stages.get(which or PRODUCTION)
@@ -103,6 +100,19 @@ def aliases(repo: Repo, model: str, *, base: str) -> Mapping[str, str]:
 def deprecated(repo: Repo, version: ModelVersion) -> Deprecation | None:
     """Why *version*, or its model, should not be used any more; None where nobody says so."""
     return deprecation(ledger.of(store.tags(repo, version.model), version.model), version.version)
+
+
+def parts(text: str) -> tuple[str, str]:
+    """(model, version or stage) of what a person writes; the second is empty for a model alone. Raises `UsageError`."""
+    found = _TARGET.fullmatch(text)
+    if found is None:
+        raise UsageError(f"{text[:120]!r} names no version.", fix="write MODEL, MODEL@VERSION or MODEL@STAGE")
+    return found["model"], found["which"] or ""
+
+
+def is_version(which: str) -> bool:
+    """Whether *which* is meant to be a version, and not a stage."""
+    return _VERSION.fullmatch(which) is not None
 
 
 def has(repo: Repo, model: str) -> bool:
