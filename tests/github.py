@@ -242,7 +242,7 @@ class GitHub:
             case "PATCH", "pulls", number:
                 return self._change(self._number(number), content)
             case "PUT", "pulls", number, "merge":
-                return self._merge(self._number(number), content)
+                return self._merge(who, self._number(number), content)
             case "GET", "pulls", number, "reviews":
                 asked = self._number(number)
                 return 200, _page([one for one in self.reviews if one["of"] == asked], query, self._review)
@@ -465,7 +465,9 @@ class GitHub:
         return _page(found, query, lambda one: made("PullRequestSimple", **self._told(one)))
 
     def _pull(self, number: int) -> Any:
-        return made("PullRequest", **self._told(self.pulls[number]), merged=self.pulls[number]["merged"] is not None)
+        pull = self.pulls[number]
+        by = self._user(pull["merged_by"]) if "merged_by" in pull else None
+        return made("PullRequest", **self._told(pull), merged=pull["merged"] is not None, merged_by=by)
 
     def _told(self, pull: dict[str, Any]) -> dict[str, Any]:
         url = f"https://github.com/{NAME}/pull/{pull['number']}"
@@ -505,7 +507,7 @@ class GitHub:
             self.look()
         return 200, self._pull(number)
 
-    def _merge(self, number: int, content: dict[str, Any]) -> tuple[int, Any]:
+    def _merge(self, who: str, number: int, content: dict[str, Any]) -> tuple[int, Any]:
         pull = self.pulls[number]
         if pull["state"] != "open" or pull["draft"]:
             raise RefusedError(
@@ -523,7 +525,7 @@ class GitHub:
         tree = done.stdout.strip()
         sha = self.git("commit-tree", tree, "-p", base, "-p", pull["sha"], "-F", "-", stdin=message.encode())
         self.git("update-ref", f"refs/heads/{pull['base']}", sha, base)
-        pull.update(state="closed", merged=_now(), merge=sha)
+        pull.update(state="closed", merged=_now(), merge=sha, merged_by=who)
         return 200, made("PullRequestMergeResult", sha=sha, merged=True, message="Pull Request successfully merged")
 
     # What people say

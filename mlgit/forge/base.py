@@ -60,6 +60,8 @@ class PullRequest:
     """Seconds since the epoch."""
     merge_commit: str | None = None
     """The commit that brought it into its base, once merged."""
+    merged_by: str = ""
+    """Who merged it, where that was done on the forge; a list of pull requests may leave it out."""
     draft: bool = False
     labels: tuple[str, ...] = ()
     url: str = ""

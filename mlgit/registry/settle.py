@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -57,6 +57,10 @@ class Settled:
     """The hold that came with it, where it goes back to a version that was served before."""
 
 
+Asked = Callable[[Settled], Origin]
+"""Tells who asked for what becomes of a stage."""
+
+
 def sentence(settled: Settled) -> str:
     """What happened, for a person; why, is for `refusal` to say."""
     what = f"{settled.model} {settled.version}" if settled.version else f"no {settled.model}"
@@ -100,13 +104,15 @@ def tell(forge: Forge, commit: str, stages: Sequence[Settled]) -> None:
 
 def settle(
     repo: Repo, commit: str, *, sources: Sources, before: str | None = None, tip: str | None = None,
-    origin: Origin | None = None, now: float | None = None,
+    asked: Asked | None = None, now: float | None = None,
 ) -> list[Settled]:  # fmt: skip
     """Tag every stage that the merge *commit* changed and whose gates pass there; say of the others why not.
 
     *before*: the base branch before the merge, else the commit's first parent; it is its policy that is asked, where it
-    has one. *tip*: where that branch stands now; a stage that was changed since is left alone. Doing it twice changes
-    nothing. Raises `ConfigError` where a policy or a stage's file cannot be read: then no stage moves.
+    has one. *tip*: where that branch stands now; a stage that was changed since is left alone. *asked*: who asked for
+    it. Doing it twice changes nothing.
+
+    Raises `ConfigError` where a policy or a stage's file cannot be read: then no stage moves.
     """
     before = repo.resolve(f"{commit}^1") if before is None else before
     with repo.reader() as reader:
@@ -124,7 +130,7 @@ def settle(
             judged = _judge(
                 repo, reader, commit, wanted, base=before or commit, policy=policy, champion=champion, sources=sources
             )  # fmt: skip
-            found.append(_tagged(repo, judged, commit, origin, now=now))
+            found.append(_tagged(repo, judged, commit, asked, now=now))
         return found
 
 
@@ -151,8 +157,9 @@ def foresee_in(repo: Repo, commit: str, tree: str, *, sources: Sources) -> list[
 
 
 def reconcile(
-    repo: Repo, base: str, *, sources: Sources, dry_run: bool = False, now: float | None = None
-) -> list[Settled]:
+    repo: Repo, base: str, *, sources: Sources, dry_run: bool = False, asked: Asked | None = None,
+    now: float | None = None,
+) -> list[Settled]:  # fmt: skip
     """Let the tags say what the branch *base* says now, of every stage of which they say something else.
 
     The gates are asked again. A stage whose file is gone is emptied, unless its tag was made with stock GTO. Raises
@@ -171,7 +178,7 @@ def reconcile(
             judged = _judge(
                 repo, reader, commit, wanted, base=commit, policy=policy, champion=champion, sources=sources
             )  # fmt: skip
-            found.append(judged if dry_run else _tagged(repo, judged, commit, None, now=now))
+            found.append(judged if dry_run else _tagged(repo, judged, commit, asked, now=now))
         return found
 
 
@@ -261,7 +268,7 @@ def _policy_of(reader: Reader, *commits: str) -> str | None:
     return next((blob[0] for blob in found if blob), None)
 
 
-def _tagged(repo: Repo, judged: Settled, commit: str, origin: Origin | None, *, now: float | None) -> Settled:
+def _tagged(repo: Repo, judged: Settled, commit: str, asked: Asked | None, *, now: float | None) -> Settled:
     """*judged* after its tag was made, if nothing is in the way."""
     if isinstance(judged.refusal, GateFailedError):
         fix = "revert the merge, or promote a version that passes"
@@ -270,15 +277,16 @@ def _tagged(repo: Repo, judged: Settled, commit: str, origin: Origin | None, *, 
         return judged
     if judged.version is None:
         return replace(judged, tag=_empty(repo, judged.model, judged.stage, commit, now=now))
+    origin = asked(judged) if asked else Origin()
     return replace(judged, decision=None, tag=_assign(repo, judged, judged.version, commit, origin, now=now))
 
 
 def _assign(
-    repo: Repo, judged: Settled, version: str, commit: str, origin: Origin | None, *, now: float | None
+    repo: Repo, judged: Settled, version: str, commit: str, origin: Origin, *, now: float | None
 ) -> str:  # fmt: skip
     """The tag that says that the stage serves *version*, and why: the one that says so now, or a new one."""
     model, stage = judged.model, judged.stage
-    why = replace(judged.decision or Decision(commit=commit), commit=commit, origin=origin or Origin())
+    why = replace(judged.decision or Decision(commit=commit), commit=commit, origin=origin)
     for _ in range(_TRIES):
         known = ledger.of(store.tags(repo), model)
         if known.stages.get(stage) == version:

@@ -9,6 +9,8 @@ from mlgit.store.place import Place
 from mlgit.wiring import forge, judging, on_github, opening
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mlgit.core.registered import Registered
     from mlgit.forge.base import PullRequest
     from mlgit.git.remote import Remote
@@ -36,12 +38,25 @@ def after_merge(place: Place, pull: PullRequest) -> list[Settled]:
 
     Raises `ConfigError` where what was merged cannot be read; then no stage moved.
     """
-    from mlgit.registry import settle
+    from mlgit.registry import asking, settle
 
     if pull.merge_commit is None or not _moves_stages(place, pull):
         return []
-    tip = place.repo.resolve(f"refs/heads/{pull.base}")
-    return settle.settle(place.repo, pull.merge_commit, sources=judging.sources(place), tip=tip)
+    repo, commit, sources = place.repo, pull.merge_commit, judging.sources(place)
+    asked = asking.asked(repo, forge(place), pull.base, commit)
+    return _shared(
+        place, pull.base, lambda tip: settle.settle(repo, commit, sources=sources, tip=tip, asked=asked)
+    )  # fmt: skip
+
+
+def _shared(place: Place, base: str, act: Callable[[str | None], list[Settled]]) -> list[Settled]:
+    """What *act* makes of stages, given where *base* stands; on GitHub, where a job may do the same, in its sight."""
+    there = on_github(place)
+    if there and there[0].clone:
+        from mlgit.registry import sending
+
+        return sending.settled(there[0].clone.remote, base, act)
+    return act(place.repo.resolve(f"refs/heads/{base}"))
 
 
 def _moves_stages(place: Place, pull: PullRequest) -> bool:
@@ -60,11 +75,15 @@ def settle_stages(
 
     Raises `ConfigError` for a registry that cannot be read, `UsageError` where the branch lags behind its remote.
     """
-    from mlgit.registry import settle
+    from mlgit.registry import asking, settle
     from mlgit.store import registry
 
-    name = registry.base_name(place.repo, base)
-    return settle.reconcile(place.repo, name, sources=judging.sources(place, remote=remote), dry_run=dry_run)
+    repo, name = place.repo, registry.base_name(place.repo, base)
+    sources = judging.sources(place, remote=remote)
+    if dry_run:
+        return settle.reconcile(repo, name, sources=sources, dry_run=True)
+    asked = asking.asked(repo, forge(place), name)
+    return _shared(place, name, lambda _tip: settle.reconcile(repo, name, sources=sources, asked=asked))
 
 
 def undo(place: Place, pull: PullRequest, settled: Settled) -> PullRequest | None:

@@ -9,13 +9,11 @@ from mlgit.ci import code
 from mlgit.errors import GateFailedError, GitError, MlgitError, UsageError
 from mlgit.forge.base import PullState
 from mlgit.git.repo import split_commit
-from mlgit.registry import ledger, settle, shared
+from mlgit.registry import asking, ledger, sending, settle, shared
 from mlgit.store import registry as store
 from mlgit.wiring import judging, promoting
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from mlgit.forge.base import Forge, PullRequest
     from mlgit.git.remote import Remote
     from mlgit.git.repo import Repo
@@ -78,10 +76,12 @@ def settled(
     shared.bring(remote, push.branch)
     shared.bring_commits(remote, [push.after], generations=2)
     _bring_before(remote, push)
-    tip = repo.resolve(f"refs/remotes/{remote.name}/{push.branch}")
     sources = _sources(place, push.before or push.after, remote)
-    found = settle.settle(repo, push.after, sources=sources, before=push.before, tip=tip)
-    _share(remote, {one.model for one in found if one.tag})
+    asked = asking.asked(repo, forge, push.branch, push.after)
+    found = sending.settled(
+        remote, push.branch,
+        lambda tip: settle.settle(repo, push.after, sources=sources, before=push.before, tip=tip, asked=asked),
+    )  # fmt: skip
     return found, [back for one in found if (back := _taken_back(place, forge, push, one))]
 
 
@@ -89,7 +89,7 @@ def reconciled(place: Place, remote: Remote, branch: str) -> list[Settled]:
     """What became of the stages of which the tags said something else than *branch* does; the tags are on *remote*."""
     shared.bring(remote, branch)
     found = promoting.settle_stages(place, base=branch, remote=remote)
-    _share(remote, ledger.read(store.tags(place.repo)))  # of other stages, too: a job may have died before it did so
+    sending.send(remote, ledger.read(store.tags(place.repo)))  # of others, too: a job may have died before it did so
     return found
 
 
@@ -104,12 +104,6 @@ def _bring_before(remote: Remote, push: Push) -> None:
             fix="`mlgit ci settle` by a dispatch asks the one that stands now: look at how it differs, then "
             "gh workflow run mlgit-settle.yml",
         ) from None
-
-
-def _share(remote: Remote, models: Collection[str]) -> None:
-    """Have the tags of *models* on *remote*: a stage's last one, and those that it follows."""
-    tags = remote.repo.refs("refs/tags/")
-    shared.share(remote, [ref for ref in tags if ref.removeprefix("refs/tags/").partition("#")[0] in models])
 
 
 def _taken_back(place: Place, forge: Forge, push: Push, one: Settled) -> PullRequest | MlgitError | None:

@@ -15,10 +15,11 @@ from mlgit import wiring
 from mlgit.artifacts import log as artifacts
 from mlgit.core import refs
 from mlgit.core.model import ModelVersion
-from mlgit.forge.base import Forge
+from mlgit.forge.base import Forge, ReviewVerdict
 from mlgit.git.merge import merged_tree
 from mlgit.git.repo import Repo
-from mlgit.registry import ledger, registering
+from mlgit.registry import decision, ledger, registering
+from mlgit.registry.decision import Origin
 from mlgit.store import registry as store
 from tests import github
 from tests.conftest import make_repo, need
@@ -141,6 +142,22 @@ def test_a_promotion_is_judged_before_its_merge_and_its_stage_tagged_after(place
     assert place.far.refs(STAGE)
     assert again.stdout == "Every stage serves what its file says.\n"
     assert (before.returncode, after.returncode, again.returncode) == (0, 0, 0)
+
+
+def test_the_tag_says_who_proposed_who_approved_what_was_merged_and_who_merged(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    number = place.propose(0.95)
+    for who, verdict in (("bob", "APPROVE"), ("eve", "APPROVE"), ("eve", "REQUEST_CHANGES"), ("bob", "COMMENT")):
+        monkeypatch.setenv("GH_TOKEN", f"token-of-{who}")
+        place.forge.review(number, ReviewVerdict[verdict], "so I say")
+
+    place.merge(number)
+
+    tag = place.far.git("cat-file", "tag", STAGE)
+    asked = decision.of_message(tag)
+    assert asked
+    assert asked.origin == Origin(pull=number, author="ada", approvers=("bob",), merged_by="bob")
 
 
 def test_what_is_promoted_by_hand_is_there_for_the_job_that_judges_it(place: Place):

@@ -370,6 +370,7 @@ def test_merging_makes_a_merge_commit(forge: Forge, repo: Repo, branch):
     assert pull.state is PullState.MERGED
     assert pull.head_commit == commit
     assert pull.merge_commit == repo.resolve("main")
+    assert pull.merged_by == forge.me
     assert repo.git("log", "-1", "--format=%P", "main").split() == [before, commit]
     assert repo.git("log", "-1", "--format=%B", "main") == f"Merge pull request #{number} from run/a\n\nLearn faster"
 

@@ -43,7 +43,7 @@ def test_a_stages_tag_says_what_was_asked_and_seen(repo: Repo, trained):
     plan = propose.plan(repo, "digits", "v1.0.0", "production", base="main", sources=Sources())
     merged = FolderForge(repo).merge(propose.promote(repo, FolderForge(repo), plan, sources=Sources()).pull.number)
 
-    settle.settle(repo, merged.merge_commit or "", sources=Sources(), origin=Origin(pull=1, author="ann"))
+    settle.settle(repo, merged.merge_commit or "", sources=Sources(), asked=lambda _one: Origin(pull=1, author="ann"))
 
     (event,) = [one for one in ledger.of(store.tags(repo), "digits").history if one.stage]
     found = decision.of_message(event.tag.message)

@@ -44,6 +44,7 @@ class _Pull:
     draft: bool = False
     labels: tuple[str, ...] = ()
     merge_commit: str | None = None
+    merged_by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +127,7 @@ class Files:
         return PullRequest(
             number=number, title=facts.title, body=body, head=facts.head, head_commit="", base=facts.base,
             state=facts.state, author=facts.author, created=_seconds(facts.created, place),
-            merge_commit=facts.merge_commit, draft=facts.draft, labels=facts.labels,
+            merge_commit=facts.merge_commit, merged_by=facts.merged_by, draft=facts.draft, labels=facts.labels,
         )  # fmt: skip
 
     def write_pull(self, pull: PullRequest) -> None:
@@ -134,6 +135,7 @@ class Files:
         facts = _Pull(
             title=pull.title, head=pull.head, base=pull.base, author=pull.author, created=figures.moment(pull.created),
             state=pull.state, draft=pull.draft, labels=pull.labels, merge_commit=pull.merge_commit,
+            merged_by=pull.merged_by,
         )  # fmt: skip
         _write(self._pull(pull.number) / "pull.md", _paper(facts, pull.body))
 

@@ -112,7 +112,7 @@ class FolderForge:
                 )  # fmt: skip
             subject, body = rules.merge_message(pull)
             commit = merge_commit(self.repo, f"refs/heads/{pull.base}", pull.head_commit, f"{subject}\n\n{body}\n")
-            self.files.write_pull(replace(pull, state=PullState.MERGED, merge_commit=commit))
+            self.files.write_pull(replace(pull, state=PullState.MERGED, merge_commit=commit, merged_by=self.me))
         return self.get(number)
 
     def close(self, number: int) -> PullRequest:

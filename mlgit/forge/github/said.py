@@ -77,7 +77,8 @@ def pull(told: Mapping[str, Any]) -> PullRequest:
         head=head["ref"] if is_here else head["label"] or head["ref"], head_commit=head["sha"], base=base["ref"],
         base_commit=base["sha"],
         state=state, author=_who(told["user"]), created=_seconds(told["created_at"]),
-        merge_commit=told["merge_commit_sha"] if merged else None, draft=bool(told.get("draft")),
+        merge_commit=told["merge_commit_sha"] if merged else None,
+        merged_by=_who(told["merged_by"]) if merged and told.get("merged_by") else "", draft=bool(told.get("draft")),
         labels=labels(told["labels"]), url=told["html_url"],
     ))  # fmt: skip
 

@@ -1,0 +1,74 @@
+"""The tags of stages, made here and had on a remote at once: where another was quicker, its tags count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from mlgit.errors import RefMovedError
+from mlgit.git.remote import Remote
+from mlgit.git.repo import Move
+from mlgit.registry import ledger, shared
+from mlgit.registry.settle import Settled
+from mlgit.registry.stages import OURS
+from mlgit.store import registry as store
+
+_TRIES = 8
+
+
+def settled(remote: Remote, base: str, act: Callable[[str | None], list[Settled]]) -> list[Settled]:
+    """What *act* made of stages, given where *base* stands on *remote*; the tags are there by now.
+
+    It acts on the tags as they are there, and again where another has sent some meanwhile. Raises `RefMovedError` where
+    that does not end, or where a tag there is another than one here that nothing of ours has made.
+    """
+    for _ in range(_TRIES):
+        shared.bring(remote, base)
+        found = act(remote.repo.resolve(f"refs/remotes/{remote.name}/{base}"))
+        moved = {one.model for one in found if one.tag}
+        try:
+            send(remote, moved)
+        except RefMovedError:
+            _give_way(remote, moved)
+            continue
+        if _are_served(remote, base, found):
+            return found
+    raise RefMovedError(
+        f"The tags of {', '.join(sorted({one.model for one in found}))} keep moving on {remote.name}.",
+        fix="`mlgit model settle` later: what is merged stays merged",
+    )
+
+
+def send(remote: Remote, models: Collection[str]) -> None:
+    """Have the tags of stages of *models* on *remote*: the last ones, and those that they follow."""
+    shared.share(remote, [ref for ref in remote.repo.refs("refs/tags/") if _model(ref) in models])
+
+
+def _give_way(remote: Remote, models: Collection[str]) -> None:
+    """Take the tags as *remote* has them, in the place of those that were made here and have the same names."""
+    repo = remote.repo
+    here = {ref: oid for ref, oid in repo.refs("refs/tags/").items() if _model(ref) in models}
+    there = remote.refs(*here) if here else {}
+    moves = [Move(ref, here[ref], oid) for ref, oid in there.items() if here[ref] != oid]
+    made = {f"refs/tags/{tag.name}" for tag in store.tags(repo, *models) if f"\n{OURS}" in tag.message}
+    if strange := sorted(move.ref.removeprefix("refs/tags/") for move in moves if move.ref not in made):
+        raise RefMovedError(
+            f"{remote.name} has another tag {strange[0]} than this clone.",
+            why="The one here was not made by a merge.",
+            fix=f"git tag -d '{strange[0]}' here, or there, whichever is wrong; then mlgit model settle",
+        )
+    shared.bring_commits(remote, [move.new for move in moves if move.new])
+    repo.move(moves, why=f"{remote.name} was quicker")
+
+
+def _are_served(remote: Remote, base: str, found: Collection[Settled]) -> bool:
+    """Whether each stage serves what its tag says, with those that have come there meanwhile, dated by other clocks."""
+    if not (moved := [one for one in found if one.tag and not one.overtaken]):
+        return True
+    shared.bring(remote, base)
+    known = ledger.read(store.tags(remote.repo, *{one.model for one in moved}))
+    return all(known[one.model].stages.get(one.stage) == one.version for one in moved)
+
+
+def _model(ref: str) -> str:
+    """The model of a stage's tag; of any other, what is none."""
+    return ref.removeprefix("refs/tags/").partition("#")[0]
