@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlgit.cli import edits, output
+from mlgit.cli import differing, edits, output
 from mlgit.cli.choose import RUN
 from mlgit.core import drifted, figures
-from mlgit.core.compare import MISSING, Change, Direction, MetricDelta, changes, metric_deltas
+from mlgit.core.compare import Direction, changes, metric_deltas
 from mlgit.core.run import Run
 from mlgit.errors import NotFoundError
 
@@ -67,20 +66,20 @@ def command(base: str, head: str, everything: bool, code: bool, as_json: bool) -
         output.as_json(
             {
                 "base": one.id, "head": two.id, "same_code": one.tree == two.tree,
-                "metrics": [_delta(delta) for delta in deltas],
-                "params": list(map(_change, params)), "data": list(map(_change, data)),
+                "metrics": [differing.plain_metric(delta) for delta in deltas],
+                "params": list(map(differing.plain_change, params)), "data": list(map(differing.plain_change, data)),
                 "code": [{"path": file.path, "added": file.added, "removed": file.removed} for file in files],
-                "environment": list(map(_change, environment)),
+                "environment": list(map(differing.plain_change, environment)),
             }
         )  # fmt: skip
         return
     names = _heads(one, two)
-    _say_metrics(names, [delta for delta in deltas if everything or delta.direction is not Direction.SAME])
+    differing.say_metrics(names, [delta for delta in deltas if everything or delta.direction is not Direction.SAME])
     most = None if everything else _MOST_ROWS
     for title, rows in (("param", params), ("data", data), ("environment", environment)):
         cells = [(row.key, figures.number(row.base), figures.number(row.head)) for row in rows]
-        _say((title, *names), cells, most)
-    _say(("code", "lines"), [(file.path, file.told) for file in files], most)
+        differing.say((title, *names), cells, most)
+    differing.say(("code", "lines"), [(file.path, file.told) for file in files], most)
     output.gap()
     output.note(
         "The code is the same." if one.tree == two.tree else f"The code differs: mlgit diff {base} {head} --code"
@@ -139,38 +138,3 @@ def _heads(one: Run, two: Run) -> tuple[str, str]:
 
 def _shortened(names: tuple[str, str], most: int) -> tuple[str, str]:
     return output.shortened(names[0], most), output.shortened(names[1], most)
-
-
-def _say_metrics(names: tuple[str, str], deltas: Sequence[MetricDelta]) -> None:
-    output.table(
-        ("metric", *names, "change", ""),
-        [
-            (delta.name, figures.number(delta.base), figures.number(delta.head), figures.difference(delta.delta),
-             "" if delta.direction is Direction.UNKNOWN else delta.direction.value)
-            for delta in deltas
-        ],
-        right=(*names, "change"), firm=(*names, "change"), empty="No metric differs.",
-    )  # fmt: skip
-
-
-def _say(columns: Sequence[str], rows: Sequence[tuple[str, ...]], most: int | None) -> None:
-    """A table of its own, the first rows of a long one."""
-    if not rows:
-        return
-    output.gap()
-    output.table(columns, rows[:most])
-    if most and len(rows) > most:
-        output.note(f"{len(rows) - most} more: --all, or --json")
-
-
-def _delta(delta: MetricDelta) -> dict[str, Any]:
-    return {"name": delta.name, "base": _plain(delta.base), "head": _plain(delta.head), "delta": delta.delta,
-            "direction": delta.direction.value}  # fmt: skip
-
-
-def _change(change: Change) -> dict[str, Any]:
-    return {"key": change.key, "base": _plain(change.base), "head": _plain(change.head)}
-
-
-def _plain(value: Any) -> Any:
-    return None if value is MISSING else value

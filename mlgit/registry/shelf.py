@@ -13,6 +13,7 @@ from mlgit.git.repo import Repo
 from mlgit.registry import ledger
 from mlgit.registry.aliasing import LATEST
 from mlgit.registry.deprecating import Deprecation, deprecation
+from mlgit.registry.ledger import Event
 from mlgit.registry.registering import record_of
 from mlgit.registry.stages import desired, serving
 from mlgit.store import registry as store
@@ -85,6 +86,14 @@ def find(repo: Repo, text: str, *, base: str) -> ModelVersion:
     if number is None and (number := known.latest) is None:
         raise NotFoundError(f"{model} has no version that stands.", fix="mlgit model register RUN")
     return record_of(known, number)
+
+
+def history(repo: Repo, model: str) -> tuple[Event, ...]:
+    """What happened to *model*, oldest first. Raises `NotFoundError` for no such model."""
+    known = ledger.of(store.tags(repo, model), model)
+    if not known.history:
+        raise _unknown(repo, model)
+    return known.history
 
 
 def aliases(repo: Repo, model: str, *, base: str) -> Mapping[str, str]:

@@ -9,33 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mlgit.artifacts import log as artifacts
-from mlgit.core.run import Run, State
-from mlgit.git.repo import Move, Repo
-from mlgit.store import result
+from mlgit.git.repo import Repo
 
 Mlgit = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def trained(repo: Repo) -> Callable[[str, float], str]:
-    """`trained("a", 0.9)`: the name of a finished run whose model scored that."""
-
-    def make(name: str, accuracy: float) -> str:
-        path = repo.own / "model.pkl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"weights of {name}")
-        logged = artifacts.log(repo, path, name="net", type="model")
-        run = Run(
-            id=f"{name:0<8}", name=name, project="digits", state=State.FINISHED, created=1_700_000_000,
-            finished=1_700_000_060, metrics={"accuracy": accuracy}, logged=(logged,),
-        )  # fmt: skip
-        message = result.message(run)
-        commit = repo.commit(repo.resolve("HEAD"), {"experiment/metrics.yaml": b"x: 1\n"}, message)
-        repo.move([Move(f"refs/heads/exp/digits/{name}", None, commit)], why="test")
-        return name
-
-    return make
 
 
 def policy(repo: Repo, text: bytes) -> None:

@@ -11,7 +11,10 @@ VERBS: dict[str, dict[str, str]] = {
     "Versions": {
         "register": "Make a model that was logged the next version.",
         "ls": "List versions, the newest first, with their stages.",
+        "versions": "The versions of a model, with their aliases and who made them.",
         "show": "Show one version: its run, scores and history.",
+        "compare": "What changed between two versions: metrics, data, size, code.",
+        "history": "What happened to a model: versions, stages, by whom and when.",
         "alias": "Give versions other names, and take them off.",
         "deprecate": "Say that a version, or a model, should not be used any more.",
         "unregister": "Take back a version that was never promoted.",

@@ -1,0 +1,108 @@
+"""`mlgit model versions`, `history` and `compare`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import gto.api
+import pytest
+
+from mlgit.git.repo import Repo
+
+Mlgit = Callable[..., Any]
+
+
+@pytest.fixture
+def two(inside: Repo, trained, mlgit: Mlgit) -> Repo:
+    """digits v1.0.0 in staging, and v1.1.0, which differs from it in everything."""
+    mlgit("model", "register", trained("a", 0.9, code="x = 1\n", lr=0.1), "--description", "the first")
+    mlgit("promote", "digits@v1.0.0", "staging")
+    mlgit("pr", "merge", "1")
+    mlgit("model", "register", trained("b", 0.95, code="x = 1\ny = 2\n", data="b" * 32, lr=0.2), "--set", "license=mit")
+    return inside
+
+
+def test_the_versions_of_a_model_tell_where_they_serve_and_what_they_are_called(two: Repo, mlgit: Mlgit):
+    mlgit("model", "alias", "digits@v1.0.0", "paper", "demo")
+    mlgit("model", "deprecate", "digits@v1.0.0", "--why", "leaks")
+
+    header, newest, oldest = (line.split("\t") for line in mlgit("model", "versions", "digits").stdout.splitlines())
+
+    old = dict(zip(header, oldest, strict=True))
+    assert newest[0] == "v1.1.0"
+    assert (old["version"], old["stages"], old["aliases"]) == ("v1.0.0", "staging, deprecated", "demo, paper")
+    assert (old["metrics"], old["by"], old["description"]) == ("accuracy 0.9", "Ada", "the first")
+    (row,) = json.loads(mlgit("model", "versions", "digits", "--json", "--limit", "1").stdout)
+    assert (row["version"], row["aliases"], row["deprecated"]) == ("v1.1.0", [], None)
+    (row,) = json.loads(mlgit("model", "versions", "digits", "--json", "--limit", "1", "--page", "2").stdout)
+    assert (row["version"], row["aliases"], row["deprecated"]) == ("v1.0.0", ["demo", "paper"], "leaks")
+
+
+def test_the_history_of_a_model_is_what_stock_gto_tells_of_it(two: Repo, mlgit: Mlgit):
+    mlgit("model", "deprecate", "digits@v1.0.0", "--why", "leaks")
+    mlgit("model", "deprecate", "digits@v1.0.0", "--undo")
+    mlgit("model", "unregister", "digits@v1.1.0")
+
+    ours = json.loads(mlgit("model", "history", "digits", "--json").stdout)
+
+    theirs = gto.api.history(str(two.folder), "digits")
+    assert [(row["tag"], row["version"]) for row in ours] == [(row["ref"], row["version"]) for row in theirs]
+    assert [row["what"] for row in ours] == [
+        "unregistered", "deprecated no more", "deprecated", "registered", "assigned", "registered",
+    ]  # fmt: skip
+    assert {row["by"] for row in ours} == {"Ada"}
+
+
+def test_the_history_of_a_stage_is_a_part_of_it(two: Repo, mlgit: Mlgit):
+    mlgit("promote", "digits@v1.1.0", "production")
+    mlgit("pr", "merge", "2")
+
+    (row,) = json.loads(mlgit("model", "history", "digits", "--stage", "production", "--json").stdout)
+    none = mlgit("model", "history", "digits", "--stage", "nothing")
+
+    assert (row["what"], row["stage"], row["version"]) == ("assigned", "production", "v1.1.0")
+    assert none.stdout == ""
+    assert "Nothing was done to the stage nothing of digits." in none.stderr
+
+
+def test_a_model_that_is_not_there_has_no_history(two: Repo, mlgit: Mlgit):
+    for verb in ("history", "versions"):
+        done = mlgit("model", verb, "digit", check=False)
+
+        assert done.returncode == 1
+        assert "There is no model 'digit'.\nTo fix: did you mean digits?" in done.stderr
+
+
+def test_two_versions_are_compared_in_all_that_they_are(two: Repo, mlgit: Mlgit):
+    told = json.loads(mlgit("model", "compare", "digits@staging", "digits@latest", "--json").stdout)
+    text = mlgit("model", "compare", "digits@staging", "digits@latest")
+
+    (metric,) = told["metrics"]
+    assert (metric["name"], metric["base"], metric["head"], metric["direction"]) == ("accuracy", 0.9, 0.95, "better")
+    assert told["params"] == [{"key": "lr", "base": 0.1, "head": 0.2}]
+    assert told["data"] == [{"key": "digits.csv", "base": "a" * 32, "head": "b" * 32}]
+    assert told["model"] == [{"key": "license", "base": None, "head": "mit"}]
+    assert told["code"] == [{"path": "train.py", "added": 1, "removed": 0}]
+    assert "metric\tv1.0.0\tv1.1.0\tchange\t\naccuracy\t0.9\t0.95\t+0.05\tbetter\n" in text.stdout
+    assert "train.py\t+1 −0" in text.stdout
+    assert "The code differs: mlgit diff a0000000 b0000000 --code" in text.stderr
+
+
+def test_a_version_is_the_same_as_itself(two: Repo, mlgit: Mlgit):
+    told = mlgit("model", "compare", "digits@v1.0.0", "digits@staging")
+
+    assert told.stdout == ""
+    assert "No metric differs." in told.stderr
+    assert "The bytes are the same." in told.stderr
+
+
+def test_versions_of_which_the_runs_are_gone_are_compared_without_their_code(two: Repo, mlgit: Mlgit):
+    for name in ("a", "b"):
+        two.git("update-ref", "-d", f"refs/heads/exp/digits/{name}")
+
+    told = json.loads(mlgit("model", "compare", "digits@v1.0.0", "digits@v1.1.0", "--json").stdout)
+
+    assert told["code"] is None
+    assert told["params"]
