@@ -10,11 +10,11 @@ from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
 from mlgit.core.run import EMPTY, Run
 from mlgit.core.verdict import Verdict
-from mlgit.errors import MlgitError
+from mlgit.errors import MlgitError, NotFoundError
 from mlgit.git.repo import Repo
 from mlgit.registry import scored
 from mlgit.registry.policy import judging
-from mlgit.registry.policy.evidence import Evidence, Need, Seeded, Sides
+from mlgit.registry.policy.evidence import Evidence, Need, Origin, Seeded, Sides
 from mlgit.registry.policy.file import Placed
 from mlgit.store import runs
 
@@ -29,6 +29,8 @@ class Sources:
     """When the gates are asked; None: the clock says."""
     repeats: Callable[[Run], Sequence[Seeded]] = lambda run: (Seeded(run=run.id, seed="", metrics=run.scalars),)
     """A run and those of its setting: the same code, command and params, and each seed once."""
+    fetch: Callable[[Sequence[str]], None] = lambda _commits: None
+    """Have these commits, where a clone is shallow."""
 
     @property
     def moment(self) -> float:
@@ -96,7 +98,30 @@ def _examples(seen: Evidence, case: Case, _: Sources) -> Evidence:
     return replace(seen, examples=Sides(candidate=one, champion=other))
 
 
-_GATHER: Mapping[Need, Callable[[Evidence, Case, Sources], Evidence]] = {Need.SEEDS: _seeds, Need.EXAMPLES: _examples}
+def _origin(seen: Evidence, case: Case, sources: Sources) -> Evidence:
+    """The runs that made both who are compared."""
+
+    def of(version: ModelVersion | None) -> Origin:
+        run = runs.read(case.repo, version.commit) if version and case.repo.resolve(version.commit) else None
+        if run is None:
+            return Origin()
+        if run.source and case.repo.resolve(run.source) is None:
+            sources.fetch([run.source])
+        try:
+            about = runs.provenance(case.repo, run)
+        except NotFoundError:
+            about = {}
+        return Origin(run=run, about=about, has_code=bool(run.source and case.repo.resolve(run.source)))
+
+    try:
+        return replace(seen, origins=Sides(candidate=of(case.candidate), champion=of(case.champion)))
+    except MlgitError as exc:
+        return lacking(seen, Need.ORIGIN, f"the run that made it cannot be read: {exc.what}")
+
+
+_GATHER: Mapping[Need, Callable[[Evidence, Case, Sources], Evidence]] = {
+    Need.SEEDS: _seeds, Need.EXAMPLES: _examples, Need.ORIGIN: _origin,
+}  # fmt: skip
 """How to have what is needed: the evidence so far → the evidence with it, or with why it is lacking."""
 
 

@@ -33,4 +33,10 @@ def sources(place: Place, *, goals: Mapping[str, Goal] | None = None, remote: Re
         known = evidence.Known(repo=place.repo, project=run.project, folder=run.folder)
         return [Seeded(run=one.run.id, seed=one.seed, metrics=one.run.scalars) for one in alike.find(known, run)]
 
-    return Sources(goals=place.settings.goals if goals is None else goals, repeats=repeats)
+    def fetch(commits: Sequence[str]) -> None:
+        from mlgit.registry import shared
+
+        if remote:
+            shared.bring_commits(remote, commits)
+
+    return Sources(goals=place.settings.goals if goals is None else goals, repeats=repeats, fetch=fetch)

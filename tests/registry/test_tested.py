@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlgit import wiring
+from mlgit.artifacts import adding
 from mlgit.artifacts import log as artifacts
 from mlgit.core.model import ModelVersion, Stage
 from mlgit.core.run import Run
@@ -128,6 +129,32 @@ def test_a_large_table_of_examples_is_read_from_where_dvc_holds_it(inside: Repo)
 
     assert run.held
     assert len(scored.examples(inside, version_of(run)).scores["accuracy"]) == 20_000
+
+
+def test_where_a_run_and_its_data_come_from_is_read_from_git(place: Place):
+    data = Path("test.csv")
+    data.write_text("a,b\n1,2\n")
+    adding.add(place, adding.plan(place, "test.csv", adding.Wish()), adding.Wish())
+    place.repo.git("add", "-A")
+    place.repo.git("commit", "-qm", "Data")
+    run = session.init(project="digits")
+    run.log({"accuracy": 0.9})
+    weights = Path("net.bin")
+    weights.write_text("weights")
+    run.log_artifact(weights, name="net", type="model")
+    version = registering.register(place.repo, only(place.repo), model="net")
+    digest = version.data["test.csv"]
+    policy = "stages: {prod: {gates: [{lineage: complete}, {evaluated_on: test.csv, digest: %s}]}}\n"
+    Path("registry").mkdir()
+    for asked in (digest, "f" * 32):
+        Path(store.POLICY).write_text(policy % asked)
+        place.repo.git("add", store.POLICY)
+        place.repo.git("commit", "-qm", "Policy")
+
+        lineage, evaluated = promoting.promotion(place, "net", version.version, "prod", base="main").verdicts
+
+        assert lineage.passed, lineage.observed
+        assert evaluated.passed is (asked == digest), evaluated.observed
 
 
 def version_of(run: Run) -> ModelVersion:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from mlgit.core.compare import Goal
 from mlgit.core.model import ModelVersion
-from mlgit.core.run import EMPTY
+from mlgit.core.run import EMPTY, Run
 
 
 class Need(enum.Enum):
@@ -17,6 +17,7 @@ class Need(enum.Enum):
 
     SEEDS = "seeds"
     EXAMPLES = "examples"
+    ORIGIN = "origin"
 
 
 T = TypeVar("T")
@@ -50,6 +51,18 @@ class Examples:
     """Why there are none."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """The run that made a version, as git has it."""
+
+    run: Run | None = None
+    about: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    """What its `run.yaml` says."""
+    has_code: bool = False
+    """Whether its source commit is in the repository."""
+
+
+NO_ORIGIN = Sides(candidate=Origin(), champion=Origin())
 NO_SEEDS: Sides[Sequence[Seeded]] = Sides(candidate=(), champion=())
 NO_EXAMPLES: Sides[Examples] = Sides(candidate=Examples(), champion=Examples())
 
@@ -72,5 +85,7 @@ class Evidence:
     """The runs of the setting that made each, its own among them: of each seed the newest."""
     examples: Sides[Examples] = NO_EXAMPLES
     """What each scored on single examples."""
+    origins: Sides[Origin] = NO_ORIGIN
+    """The runs that made both."""
     lacking: Mapping[Need, str] = field(default_factory=dict)
     """Why something that was needed could not be had: the gate fails that needs it, or is an error, and says so."""

@@ -32,6 +32,14 @@ class Finding:
     """What it was judged by, as plain JSON."""
 
 
+def unasked(gate: str, why: str) -> Finding:
+    """The answer where *why* stands against looking at all."""
+    return Finding(
+        gate=gate, outcome=Outcome.ERROR, observed=why, said=f"what a gate needs could not be read: {why}", asks=gate,
+        fix="try again",
+    )  # fmt: skip
+
+
 def outcome(passed: bool) -> Outcome:
     """The answer of a gate that knows only yes and no."""
     return Outcome.PASSED if passed else Outcome.FAILED

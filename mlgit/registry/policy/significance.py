@@ -16,7 +16,7 @@ from mlgit.core.compare import Goal
 from mlgit.core.stats import Interval, Summary
 from mlgit.core.verdict import Outcome
 from mlgit.registry.policy.evidence import Evidence, Examples, Need, Seeded
-from mlgit.registry.policy.kind import Finding
+from mlgit.registry.policy.kind import Finding, unasked
 from mlgit.registry.policy.wording import number, within
 
 Over = Literal["seeds", "examples"]
@@ -108,10 +108,7 @@ def judge(asked: Question, seen: Evidence) -> Finding:
     base["champion"] = champion.version
     asks = f"{asked.gate.removeprefix(asked.metric).strip()}"
     if why := seen.lacking.get(NEEDS[asked.over]):
-        return Finding(
-            gate=asked.gate, outcome=Outcome.ERROR, observed=why, said=f"{asked.metric} could not be compared",
-            asks=asks, fix="try again", inputs=base,
-        )  # fmt: skip
+        return unasked(asked.gate, why)
     if asked.goal is None:
         return Finding(
             gate=asked.gate, outcome=Outcome.FAILED, said=f"nobody says which way {asked.metric} is better",

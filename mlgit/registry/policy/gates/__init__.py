@@ -6,12 +6,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from mlgit.registry.policy.gates import better, champion, data, metric
+from mlgit.registry.policy.gates import better, champion, data, evaluated, lineage, metric, slices
 from mlgit.registry.policy.kind import Kind
 
-Gate = better.Settings | champion.Settings | data.Settings | metric.Settings
+Gate = (
+    slices.Settings
+    | better.Settings
+    | champion.Settings
+    | data.Settings
+    | evaluated.Settings
+    | lineage.Settings
+    | metric.Settings
+)
 """One check, as the file writes it. Told apart by the first key of each, the first here before those that follow."""
 
-_ALL: tuple[Kind[Any], ...] = (better.KIND, champion.KIND, data.KIND, metric.KIND)
+_ALL: tuple[Kind[Any], ...] = (
+    slices.KIND, better.KIND, champion.KIND, data.KIND, evaluated.KIND, lineage.KIND, metric.KIND,
+)  # fmt: skip
 KINDS: Mapping[type, Kind[Any]] = MappingProxyType({kind.settings: kind for kind in _ALL})
 """The settings of a gate → its kind."""
