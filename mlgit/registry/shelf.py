@@ -98,12 +98,17 @@ def history(repo: Repo, model: str) -> tuple[Event, ...]:
 
 def aliases(repo: Repo, model: str, *, base: str) -> Mapping[str, str]:
     """Other name → version, as *base* has them. Raises `ConfigError`."""
+    return card(repo, model, base=base).aliases
+
+
+def card(repo: Repo, model: str, *, base: str) -> store.Card:
+    """What `registry/<model>/model.yaml` says on *base*; nothing where there is none. Raises `ConfigError`."""
     try:
         commit = store.base_commit(repo, base)
     except NotFoundError:
-        return {}
+        return store.Card()
     with repo.reader() as reader:
-        return store.card_at(reader, commit, model).aliases
+        return store.card_at(reader, commit, model)
 
 
 def deprecated(repo: Repo, version: ModelVersion) -> Deprecation | None:

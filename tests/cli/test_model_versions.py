@@ -106,3 +106,27 @@ def test_versions_of_which_the_runs_are_gone_are_compared_without_their_code(two
 
     assert told["code"] is None
     assert told["params"]
+
+
+def test_the_card_of_a_version_is_a_readme_in_the_place_that_is_named(two: Repo, mlgit: Mlgit):
+    assert two.work_tree
+    shown = mlgit("model", "card", "digits@latest")
+    made = mlgit("model", "card", "digits@latest", "-o", ".")
+    again = mlgit("model", "card", "digits@latest", "-o", "README.md", check=False)
+
+    assert made.stdout == "README.md\n"
+    assert (two.work_tree / "README.md").read_text() == shown.stdout
+    assert shown.stdout.startswith("---\nlicense: mit\n")
+    assert again.returncode == 2
+    assert "README.md is there already.\nTo fix: --force writes over it" in again.stderr
+    assert json.loads(mlgit("model", "card", "digits@latest", "--json").stdout)["metadata"]["license"] == "mit"
+
+
+def test_the_models_file_says_what_its_versions_cards_say_if_they_do_not(two: Repo, trained, mlgit: Mlgit):
+    text = b"project: digits\ncard: {license: apache-2.0, language: en}\n"
+    two.git("reset", "-q", "--hard", two.commit(two.resolve("main"), {"registry/digits/model.yaml": text}, "card"))
+
+    made = json.loads(mlgit("model", "register", trained("c", 0.9), "--set", "license=mit", "--json").stdout)
+
+    assert made["fields"] == {"license": "mit", "language": "en"}
+    assert "license: apache-2.0" not in mlgit("model", "card", "digits@v1.1.0").stdout

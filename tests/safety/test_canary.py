@@ -83,6 +83,7 @@ WORDS: dict[str, Sequence[str]] = {
     "launch": ("--wait", "--", "true"),
     "ls": ("--json",),
     "model alias": ("p@v1.0.0", "gold"),
+    "model card": ("p@v1.0.0",),
     "model compare": ("p@v1.0.0", "signed@v1.0.0"),
     "model deprecate": ("signed@v1.0.0", "--why", "old"),
     "model get": ("p@v1.0.0", "--to", "../model"),

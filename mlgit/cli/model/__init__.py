@@ -13,6 +13,7 @@ VERBS: dict[str, dict[str, str]] = {
         "ls": "List versions, the newest first, with their stages.",
         "versions": "The versions of a model, with their aliases and who made them.",
         "show": "Show one version: its run, scores and history.",
+        "card": "The model card of a version, as Hugging Face reads it.",
         "compare": "What changed between two versions: metrics, data, size, code.",
         "history": "What happened to a model: versions, stages, by whom and when.",
         "alias": "Give versions other names, and take them off.",

@@ -11,7 +11,7 @@ from mlgit import wiring
 from mlgit.cli import output
 from mlgit.cli.choose import MODEL, THING, SweepName
 from mlgit.cli.model import shown
-from mlgit.cli.model.shown import JSON
+from mlgit.cli.model.shown import BASE, JSON
 from mlgit.core import figures
 from mlgit.wiring import registering as origins
 
@@ -32,14 +32,17 @@ from mlgit.wiring import registering as origins
 @click.option("--set", "words", multiple=True, metavar="NAME=VALUE",
               help="A field of the model card: license=mit; more than once.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Take a run that failed, crashed or was preempted.")
+@BASE
 @JSON
 def command(
     what: str | None, sweep: str | None, path: Path | None, name: str | None, version: str | None, bump: Any,
-    artifact: str | None, description: str, card: Path | None, words: tuple[str, ...], force: bool, as_json: bool,
+    artifact: str | None, description: str, card: Path | None, words: tuple[str, ...], force: bool, base: str | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Make the model that RUN logged the next version, or an artifact like digits:v3. The first is v1.0.0.
 
-    Nothing is copied. A version never changes: other bytes are another one.
+    Nothing is copied. A version never changes: other bytes are another one. The fields under card: in
+    registry/MODEL/model.yaml are those of each version that does not say otherwise.
 
     \b
     Examples:
@@ -51,7 +54,8 @@ def command(
       mlgit model register latest --set license=mit --set 'tags=[vision, small]'
       mlgit model register radiant-glade-12 --card README.md
     """
-    from mlgit.registry import fields, ledger, registering
+    from mlgit.registry import fields, ledger, registering, shelf
+    from mlgit.store import registry as store
     from mlgit.tracking.files import parse_assignments
 
     said, text = fields.read(card.read_bytes(), source=str(card)) if card else ({}, "")
@@ -60,9 +64,11 @@ def command(
     if name:
         ledger.name(name, "model")
     found, chosen = origins.origin(place, what, sweep=sweep, path=path, name=name)
+    model = name or found.project
+    usual = fields.checked(shelf.card(place.repo, model, base=store.base_name(place.repo, base)).card)
     made = registering.register(
-        place.repo, found, chosen=chosen, model=name or found.project, version=version, bump=bump, artifact=artifact,
-        description=description or text, fields=said, force=force,
+        place.repo, found, chosen=chosen, model=model, version=version, bump=bump, artifact=artifact,
+        description=description or text, fields=usual | said, force=force,
     )  # fmt: skip
     if as_json:
         output.as_json(shown.plain(made))
