@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from mlgit import wiring
-from mlgit.cli import output
+from mlgit.cli import output, staged
 from mlgit.cli.choose import MODEL
 from mlgit.core import escape
 from mlgit.errors import UsageError
 from mlgit.wiring import promoting
 
 if TYPE_CHECKING:
-    from mlgit.registry.propose import Plan
+    from mlgit.registry.direct import Direct
+    from mlgit.registry.propose import Plan, Promotion
 
 
 @click.command()
@@ -22,24 +23,48 @@ if TYPE_CHECKING:
 @click.argument("stage")
 @click.option("--base", metavar="BRANCH", help="The branch to promote on.  [default: main]")
 @click.option("-n", "--dry-run", is_flag=True, help="Show the gates' verdicts and the files; open nothing.")
+@click.option("--direct", is_flag=True, help="Commit it on the base branch at once, without a pull request.")
+@click.option("--wait", is_flag=True, help="Wait until the pull request is merged and the stage serves it.")
+@click.option("--timeout", "minutes", type=click.FloatRange(min=0), metavar="MINUTES",
+              help="Wait so long at most.  [default: for ever]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def command(version: str, stage: str, base: str | None, dry_run: bool, as_json: bool) -> None:
+def command(
+    version: str, stage: str, base: str | None, dry_run: bool, direct: bool, wait: bool, minutes: float | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Open a pull request that lets STAGE serve a version, if the gates of registry/policy.yaml pass.
 
     The policy is the base branch's; STAGE is one that it lists, or any word where there is no policy. Exits with 4
     where a gate fails. Merging the pull request moves the stage.
 
+    With --direct the stage moves at once, if the gates pass and the branch takes a commit of yours: on the remote
+    origin, where there is one. Where somebody commits there meanwhile, the gates are asked again.
+
+    With --wait it ends when the stage serves the version (0), when the pull request is closed or the time is over (1),
+    or when a gate fails by then (4). Doing it again opens nothing twice, and waits on.
+
     \b
     Examples:
       mlgit promote digits@v1.2.0 staging
       mlgit promote digits@v1.2.0 production --dry-run
+      mlgit promote digits@v1.2.0 staging --direct
+      mlgit promote digits@v1.2.0 production --wait --timeout 60
     """
-    model, at, number = version.partition("@")
-    if not at:
-        raise UsageError(
-            f"{version[:120]!r} names no version.", fix="write MODEL@VERSION, as mlgit model ls lists them"
-        )
+    if minutes is not None and not wait:
+        raise UsageError("--timeout says how long to --wait.", fix="give both")
+    from mlgit.registry import settle
+    from mlgit.wiring import awaiting
+
     place = wiring.place()
+    model, number = promoting.version_of(place, version, base=base)
+    if wait and (found := awaiting.merged(place, model, number, stage, base=base)) is not None:
+        if as_json:
+            output.as_json({"pull": None, "opened": False, "stages": [*map(settle.plain, found)]})
+        staged.say(found, quiet=as_json)
+        return
+    if direct and not dry_run:
+        _direct(promoting.direct(place, model, number, stage, base=base), as_json=as_json)
+        return
     plan = promoting.promotion(place, model, number, stage, base=base)
     _show(plan, quiet=as_json)
     if dry_run:
@@ -54,13 +79,37 @@ def command(version: str, stage: str, base: str | None, dry_run: bool, as_json: 
     if as_json and plan.refusal:
         output.as_json(_plain(plan) | {"pull": None, "opened": False})
     made = promoting.promote(place, plan)
+    if not as_json:
+        _tell(made, wait=wait)
+    stages = awaiting.settled(place, made, minutes=minutes, tell=output.note) if wait else ()
     if as_json:
-        output.as_json(_plain(plan) | {"pull": made.pull.number, "opened": made.opened})
-    elif made.opened:
-        output.say(f"#{made.pull.number} {made.pull.title}")
-        output.note(f"Next: mlgit pr show {made.pull.number}, then mlgit pr merge {made.pull.number}")
-    else:
-        output.say(f"#{made.pull.number} {made.pull.title} is open already; its comment is up to date.")
+        told = {"pull": made.pull.number, "opened": made.opened}
+        output.as_json(_plain(plan) | told | ({"stages": [*map(settle.plain, stages)]} if wait else {}))
+    staged.say(stages, quiet=as_json)
+
+
+def _tell(made: Promotion, *, wait: bool) -> None:
+    pull = made.pull
+    if not made.opened:
+        output.say(f"#{pull.number} {pull.title} is open already; its comment is up to date.")
+        return
+    output.say(f"#{pull.number} {pull.title}")
+    if not wait:
+        output.note(f"Next: mlgit pr show {pull.number}, then mlgit pr merge {pull.number}")
+
+
+def _direct(made: Direct, *, as_json: bool) -> None:
+    from mlgit.registry import settle
+
+    if made.plan:
+        _show(made.plan, quiet=as_json)
+    if as_json:
+        about = _plain(made.plan) if made.plan else {}
+        told = {"pull": None, "opened": False, "commit": made.commit, "stages": [*map(settle.plain, made.stages)]}
+        output.as_json(about | told)
+    elif made.plan and made.commit:
+        output.say(f"{made.plan.base} says so, as {made.commit[:10]}.")
+    staged.say(made.stages, quiet=as_json)
 
 
 _OUTCOMES = {"pass": "passed", "fail": "FAILED", "inconclusive": "INCONCLUSIVE", "error": "ERROR"}
